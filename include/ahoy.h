@@ -1,0 +1,1647 @@
+/*
+ * ahoy.h: an HTTP client for services that run on several hosts.
+ *
+ * Generated from the Rust sources by cbindgen. Changes made here are lost.
+ *
+ * The conventions that hold for every declaration below:
+ *
+ * Errors. A function that can fail returns an `ahoy_status`, AHOY_OK (0) or a positive AHOY_E_ number
+ *   whose meaning never changes, and takes `ahoy_error **err` last. `err` may be NULL. On success
+ *   `*err` is set to NULL; on failure it is a new error, to be freed by the caller, and every other
+ *   output is NULL or 0. What `*err` held before is overwritten, not freed. A constructor that returns
+ *   its handle returns NULL for a bad argument. An HTTP answer is a response, whatever its status.
+ *
+ * Ownership. No function consumes an argument. Each handle has one `_free` function, which accepts
+ *   NULL, does not block and cannot fail. Handles may be freed in any order, each as soon as its owner
+ *   has no more use for it. Pointers that an accessor returns as `const` are lent: they live as long as
+ *   the handle they came from.
+ *
+ * Threads. Builders and requests belong to one thread at a time. Providers, balancers, retries and
+ *   breakers are set up from one thread; attaching one to another handle freezes it (setters return
+ *   AHOY_E_IN_USE), and from then on all threads may share it, like clients, endpoints, queues and calls.
+ *   No handle may be freed while another thread is inside a call on it. Nothing is kept per thread.
+ *
+ * Text. Strings passed in are UTF-8 and end with NUL; bytes are a pointer and a length, and (NULL, 0)
+ *   is an empty run. Strings handed out end with NUL too and carry a length where they may hold one.
+ *   Bad UTF-8, an unknown number or a value out of range is AHOY_E_INVALID_ARGUMENT, and the error
+ *   names the parameter. So is NULL, except where a parameter is documented as optional.
+ *
+ * Durations. They are `uint64_t` milliseconds in names that end in `_ms`. AHOY_FOREVER sets no limit,
+ *   and a wait of 0 only looks. Ratios are `double` from 0 to 1. Zero is a value and never means 'unset'.
+ *
+ * Callbacks. A function comes with `user_data` and `destroy`. `destroy` (may be NULL) runs exactly once,
+ *   on any thread, when the library will not use `user_data` again; also when registration fails. Any
+ *   accessor may be used inside a callback. A blocking call there returns AHOY_E_WOULD_DEADLOCK. C++
+ *   exceptions and longjmp must not leave a callback.
+ */
+
+#ifndef AHOY_H
+#define AHOY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+/** The version of this header, from the crate's manifest. */
+#define AHOY_VERSION_MAJOR 0
+#define AHOY_VERSION_MINOR 1
+#define AHOY_VERSION_PATCH 0
+/** The same as one number, major * 10000 + minor * 100 + patch, to compare with
+    ahoy_version_number(). */
+#define AHOY_VERSION_NUM 100
+#define AHOY_VERSION_STRING "0.1.0"
+
+/** True if this header is version major.minor.patch or newer. */
+#define AHOY_CHECK_VERSION(major, minor, patch) \
+    (AHOY_VERSION_NUM >= (major) * 10000 + (minor) * 100 + (patch))
+
+/* Define AHOY_STATIC before including this file when linking the static library on Windows. */
+#if defined(_WIN32) && !defined(AHOY_STATIC)
+#define AHOY_API __declspec(dllimport)
+#elif defined(__GNUC__) && !defined(_WIN32)
+#define AHOY_API __attribute__((visibility("default")))
+#else
+#define AHOY_API
+#endif
+
+/* The compiler warns where the result of such a function is dropped. */
+#if defined(__GNUC__)
+#define AHOY_MUST_USE __attribute__((warn_unused_result))
+#else
+#define AHOY_MUST_USE
+#endif
+
+#if defined(__GNUC__)
+#define AHOY_DEPRECATED __attribute__((deprecated))
+#define AHOY_DEPRECATED_NOTE(note) __attribute__((deprecated(note)))
+#elif defined(_MSC_VER)
+#define AHOY_DEPRECATED __declspec(deprecated)
+#define AHOY_DEPRECATED_NOTE(note) __declspec(deprecated(note))
+#else
+#define AHOY_DEPRECATED
+#define AHOY_DEPRECATED_NOTE(note)
+#endif
+
+/**
+ * How much a message matters: the library could not do its work.
+ */
+#define AHOY_LOG_ERROR 1
+
+/**
+ * How much a message matters: something is wrong with a peer or a provider.
+ */
+#define AHOY_LOG_WARN 2
+
+/**
+ * How much a message matters: a state changed.
+ */
+#define AHOY_LOG_INFO 3
+
+/**
+ * How much a message matters: one attempt.
+ */
+#define AHOY_LOG_DEBUG 4
+
+/**
+ * Traffic flows.
+ */
+#define AHOY_CIRCUIT_CLOSED 0
+
+/**
+ * No traffic; a probe is let through when it is due, unless the circuit was opened by hand.
+ */
+#define AHOY_CIRCUIT_OPEN 1
+
+/**
+ * A probe is under way.
+ */
+#define AHOY_CIRCUIT_HALF_OPEN 2
+
+/**
+ * How a host is spoken to: plain HTTP.
+ */
+#define AHOY_SCHEME_HTTP 1
+
+/**
+ * How a host is spoken to: HTTP over TLS.
+ */
+#define AHOY_SCHEME_HTTPS 2
+
+/**
+ * Try again when refused, unreachable or unresolved.
+ */
+#define AHOY_RETRY_ON_CONNECT 1
+
+/**
+ * Try again when connecting took too long.
+ */
+#define AHOY_RETRY_ON_CONNECT_TIMEOUT 2
+
+/**
+ * Try again when an attempt took too long.
+ */
+#define AHOY_RETRY_ON_TIMEOUT 4
+
+/**
+ * Try again when the connection was lost before the request's first byte was sent.
+ */
+#define AHOY_RETRY_ON_LOST_UNSENT 8
+
+/**
+ * Try again when the connection was lost, or the answer was broken, after bytes were sent.
+ */
+#define AHOY_RETRY_ON_LOST_SENT 16
+
+/**
+ * Try again on certain statuses: see ahoy_retry_set_statuses.
+ */
+#define AHOY_RETRY_ON_STATUS 32
+
+/**
+ * Try again when the server refused the stream unprocessed (HTTP/2).
+ */
+#define AHOY_RETRY_ON_REFUSED_STREAM 64
+
+/**
+ * All of these: the default.
+ */
+#define AHOY_RETRY_ON_ALL 127
+
+/**
+ * A wait or limit without end, for every parameter in milliseconds.
+ */
+#define AHOY_FOREVER 18446744073709551615ull
+
+/**
+ * The function did what it says.
+ */
+#define AHOY_OK 0
+
+/**
+ * A parameter is missing or out of range.
+ */
+#define AHOY_E_INVALID_ARGUMENT 100
+
+/**
+ * The handle is in use and can no longer be changed, or is in that state already.
+ */
+#define AHOY_E_IN_USE 101
+
+/**
+ * No option has this name.
+ */
+#define AHOY_E_UNKNOWN_OPTION 102
+
+/**
+ * A blocking call inside a callback.
+ */
+#define AHOY_E_WOULD_DEADLOCK 103
+
+/**
+ * The client is closed.
+ */
+#define AHOY_E_CLOSED 104
+
+/**
+ * The provider failed and no earlier list is known.
+ */
+#define AHOY_E_DISCOVERY 200
+
+/**
+ * No endpoint is known, or no circuit admits.
+ */
+#define AHOY_E_NO_ENDPOINTS 201
+
+/**
+ * The endpoint's name could not be resolved.
+ */
+#define AHOY_E_RESOLVE 202
+
+/**
+ * The endpoint could not be connected to.
+ */
+#define AHOY_E_CONNECT 300
+
+/**
+ * Connecting took longer than its limit.
+ */
+#define AHOY_E_CONNECT_TIMEOUT 301
+
+/**
+ * The TLS handshake failed.
+ */
+#define AHOY_E_TLS 302
+
+/**
+ * The connection ended before the answer did.
+ */
+#define AHOY_E_CONNECTION_LOST 303
+
+/**
+ * The answer is not valid HTTP.
+ */
+#define AHOY_E_PROTOCOL 304
+
+/**
+ * The attempt took longer than its limit.
+ */
+#define AHOY_E_TIMEOUT 400
+
+/**
+ * The call took longer than its limit.
+ */
+#define AHOY_E_DEADLINE 401
+
+/**
+ * The call was cancelled.
+ */
+#define AHOY_E_CANCELLED 402
+
+/**
+ * A signal ended the call.
+ */
+#define AHOY_E_INTERRUPTED 403
+
+/**
+ * The answer's body is above the bound.
+ */
+#define AHOY_E_BODY_TOO_LARGE 500
+
+/**
+ * The answer's status is 4xx or 5xx and the client fails on those.
+ */
+#define AHOY_E_HTTP_STATUS 501
+
+/**
+ * A bound of this process was reached.
+ */
+#define AHOY_E_OVERLOADED 600
+
+/**
+ * The handle belongs to the parent process.
+ */
+#define AHOY_E_FORKED 601
+
+/**
+ * A hook refused the attempt.
+ */
+#define AHOY_E_HOOK_REFUSED 602
+
+/**
+ * A defect of this library.
+ */
+#define AHOY_E_INTERNAL 900
+
+/**
+ * One attempt of a call. Borrowed from its response or error and valid until that is freed. Thread: any.
+ */
+typedef struct ahoy_attempt ahoy_attempt;
+
+/**
+ * Picks the endpoint of each attempt and keeps a circuit breaker for each. Clients that share a balancer
+ * share the circuits.
+ *
+ * Ownership: freed with ahoy_balancer_free at any time; clients keep what they need. Thread: configured from
+ * one, and frozen by its first use (a client builder, a pick or an update); then any.
+ */
+typedef struct ahoy_balancer ahoy_balancer;
+
+/**
+ * The rules by which the circuits of a balancer open and close.
+ *
+ * A circuit opens after 5 failures in a row, when half of at least 10 calls within 10 s failed, or at once
+ * when the endpoint cannot be connected to (nothing was sent then). Failures are answers of 5xx but 501,
+ * timeouts and broken connections; 429 counts for the ratio only. An open circuit lets a probe through after
+ * 500 ms, doubled with each further trip up to 30 s (1 s where connecting failed), give or take a quarter.
+ *
+ * Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and frozen when a
+ * balancer takes it; then any.
+ */
+typedef struct ahoy_breaker ahoy_breaker;
+
+/**
+ * A resilient HTTP client. A call waits for its answer on the calling thread, which does all the work.
+ *
+ * Ownership: freed with ahoy_client_free. Thread: any, also several at once.
+ */
+typedef struct ahoy_client ahoy_client;
+
+/**
+ * What a client will be. Building copies it, so that one builder can make several clients.
+ *
+ * Ownership: freed with ahoy_client_builder_free at any time. Thread: one at a time.
+ */
+typedef struct ahoy_client_builder ahoy_client_builder;
+
+/**
+ * One endpoint of a balancer. It shows the live circuit, also after the endpoint has left the list.
+ *
+ * Ownership: freed with ahoy_endpoint_free. Thread: any.
+ */
+typedef struct ahoy_endpoint ahoy_endpoint;
+
+/**
+ * Why a function failed, and for a call the story of its attempts.
+ *
+ * Ownership: freed with ahoy_error_free. Thread: any.
+ */
+typedef struct ahoy_error ahoy_error;
+
+/**
+ * One server of a service, with properties that address and port do not tell.
+ *
+ * Ownership: freed with ahoy_host_free; adding it to a list copies it. Thread: one at a time.
+ */
+typedef struct ahoy_host ahoy_host;
+
+/**
+ * The list that a custom provider fills. Valid inside the callback only; owned by the library.
+ */
+typedef struct ahoy_hosts ahoy_hosts;
+
+/**
+ * A source of endpoints: a list, or a callback that fills one.
+ *
+ * Ownership: freed with ahoy_provider_free at any time; a balancer keeps what it needs. Thread: configured
+ * from one, and frozen when a balancer is made from it; then any.
+ */
+typedef struct ahoy_provider ahoy_provider;
+
+/**
+ * One request, independent of where it will go.
+ *
+ * Ownership: freed with ahoy_request_free; sending it copies it, so it may be sent again. Inside an
+ * on_request hook it is the library's and stands for one attempt. Thread: one at a time.
+ */
+typedef struct ahoy_request ahoy_request;
+
+/**
+ * An HTTP answer with its whole body, and how it came about.
+ *
+ * Ownership: freed with ahoy_response_free; all that its accessors return is borrowed and valid until then.
+ * Thread: any.
+ */
+typedef struct ahoy_response ahoy_response;
+
+/**
+ * What is tried again, how often and after which wait.
+ *
+ * By default a call has 3 tries; they go to endpoints that it has not tried yet, while there are any. Only
+ * idempotent requests are repeated, or those that certainly were not processed. An attempt that sent nothing
+ * (refused, unreachable, unresolved, connect timed out) costs no try and no wait while an untried endpoint
+ * is left. Waits are random up to 25 ms, doubled with each retry up to 1 s (full jitter).
+ *
+ * Ownership: freed with ahoy_retry_free; builders copy it. Thread: configured from one, and frozen when a
+ * builder takes it; then any.
+ */
+typedef struct ahoy_retry ahoy_retry;
+
+/**
+ * What a function that can fail returns: `AHOY_OK` or one of the `AHOY_E_` numbers.
+ */
+typedef int32_t ahoy_status;
+
+/**
+ * Returns a number from 0 to below - 1. Called from any thread that makes a call, also from several at once.
+ */
+typedef uint64_t (*ahoy_random_fn)(void *user_data, uint64_t below);
+
+/**
+ * Told once when the library has no more use for a callback's user data. May be NULL. May run on any
+ * thread.
+ */
+typedef void (*ahoy_destroy_fn)(void *user_data);
+
+/**
+ * Returns the index of the endpoint to use, from 0 to count - 1. Called from any thread that makes a call,
+ * also from several at once.
+ */
+typedef size_t (*ahoy_balancer_fn)(void *user_data, size_t count);
+
+/**
+ * Runs before each attempt, on the thread that drives the call. It may look at the request, change its path
+ * and headers for this attempt, or refuse the call by a status other than AHOY_OK, which ends it with
+ * AHOY_E_HOOK_REFUSED.
+ */
+typedef ahoy_status (*ahoy_request_fn)(void *user_data, ahoy_request *request);
+
+/**
+ * Runs after each attempt that brought an answer, whatever its status, on the thread that drives the call.
+ * The response is the library's and valid inside the hook only.
+ */
+typedef void (*ahoy_response_fn)(void *user_data, const ahoy_response *response);
+
+/**
+ * Runs after each attempt that brought no answer, on the thread that drives the call. The error is the
+ * library's and valid inside the hook only.
+ */
+typedef void (*ahoy_error_fn)(void *user_data, const ahoy_error *error);
+
+/**
+ * Gets a message: its level (an AHOY_LOG_ number), its target (the part of the library) and its text, both
+ * valid inside the callback only. Called on any thread that works for the client, also on several at once.
+ */
+typedef void (*ahoy_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
+
+/**
+ * Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK; any other status means
+ * that no list could be had, and the last good one stays in use. Runs on the thread that asks: the caller's
+ * at first use and on update, and the one that drives a call when no endpoint is left. It may block, and
+ * the calls that wait for it block with it.
+ */
+typedef ahoy_status (*ahoy_provider_fn)(void *user_data, ahoy_hosts *out);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * "scheme://address:port" of the endpoint. NULL for NULL.
+ */
+AHOY_API const char *ahoy_attempt_url(const ahoy_attempt *attempt);
+
+/**
+ * AHOY_OK where an answer came, whatever its status; else why none came. AHOY_E_INVALID_ARGUMENT for NULL.
+ */
+AHOY_API
+ahoy_status ahoy_attempt_status(const ahoy_attempt *attempt);
+
+/**
+ * The answer's status, such as 503; 0 where none came.
+ */
+AHOY_API int32_t ahoy_attempt_http_status(const ahoy_attempt *attempt);
+
+/**
+ * What happened in a few words, such as "connect refused"; empty where an answer came. NULL for NULL.
+ */
+AHOY_API
+const char *ahoy_attempt_detail(const ahoy_attempt *attempt);
+
+/**
+ * How long it took, in microseconds.
+ */
+AHOY_API uint64_t ahoy_attempt_elapsed_us(const ahoy_attempt *attempt);
+
+/**
+ * Whether the request may have been carried out although no answer came.
+ */
+AHOY_API bool ahoy_attempt_is_ambiguous(const ahoy_attempt *attempt);
+
+/**
+ * Whether it opened the endpoint's circuit.
+ */
+AHOY_API bool ahoy_attempt_opened_circuit(const ahoy_attempt *attempt);
+
+/**
+ * Endpoints in the provider's order, one after the other, from a random start; those whose circuit does not
+ * admit are passed over and their share is spread evenly.
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @return the balancer, or NULL where provider is NULL
+ */
+AHOY_API
+ahoy_balancer *ahoy_balancer_round_robin_new(const ahoy_provider *provider);
+
+/**
+ * Any endpoint whose circuit admits, each as likely as the other.
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @return the balancer, or NULL where provider is NULL
+ */
+AHOY_API ahoy_balancer *ahoy_balancer_random_new(const ahoy_provider *provider);
+
+/**
+ * Replaces the random function of a random balancer. A number out of range means that no endpoint is
+ * picked.
+ *
+ * @param fn gets the number of candidates (endpoints whose circuit admits, in a stable order)
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_balancer_random_set_function(const ahoy_balancer *balancer,
+                                              ahoy_random_fn fn,
+                                              void *user_data,
+                                              ahoy_destroy_fn destroy,
+                                              ahoy_error **err);
+
+/**
+ * A balancer of your own.
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @param fn gets the number of candidates (endpoints whose circuit admits and that this call has not tried,
+ *        in the provider's order); an index out of range means none
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @return the balancer, or NULL where provider or fn is NULL
+ */
+AHOY_API
+ahoy_balancer *ahoy_balancer_custom_new(const ahoy_provider *provider,
+                                        ahoy_balancer_fn fn,
+                                        void *user_data,
+                                        ahoy_destroy_fn destroy);
+
+/**
+ * Sets the rules of the balancer's circuit breakers. Default: those of ahoy_breaker_new.
+ *
+ * @param breaker frozen from here on; still the caller's to free
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_breaker(const ahoy_balancer *balancer,
+                                      const ahoy_breaker *breaker,
+                                      ahoy_error **err);
+
+/**
+ * Picks an endpoint that would be used now. Takes no probe's permit: an open circuit whose probe is due is
+ * shown but not probed. Asks the provider at first use.
+ *
+ * @param endpoint gets the endpoint, to be freed with ahoy_endpoint_free; NULL on failure
+ * @return AHOY_E_NO_ENDPOINTS where none is known or no circuit admits; AHOY_E_DISCOVERY where the provider
+ *         failed at first use
+ */
+AHOY_API
+ahoy_status ahoy_balancer_pick(const ahoy_balancer *balancer,
+                               ahoy_endpoint **endpoint,
+                               ahoy_error **err);
+
+/**
+ * Asks the provider for its list again. Endpoints that stay (same address, port and scheme) keep their
+ * circuits: one that is down stays down. An empty list counts only when it is the second in a row.
+ *
+ * Blocks as long as the provider does.
+ *
+ * @return AHOY_E_DISCOVERY where the provider failed; the last good list stays in use
+ */
+AHOY_API
+ahoy_status ahoy_balancer_update(const ahoy_balancer *balancer,
+                                 ahoy_error **err);
+
+/**
+ * How many endpoints the balancer knows: 0 before its first use.
+ */
+AHOY_API size_t ahoy_balancer_endpoint_count(const ahoy_balancer *balancer);
+
+/**
+ * The endpoint at an index in the provider's order, whatever its circuit says.
+ *
+ * @param index 0 to ahoy_balancer_endpoint_count - 1; the list may change between two calls
+ * @param endpoint gets the endpoint, to be freed with ahoy_endpoint_free; NULL on failure
+ * @return AHOY_E_INVALID_ARGUMENT where there is no such index
+ */
+AHOY_API
+ahoy_status ahoy_balancer_endpoint_at(const ahoy_balancer *balancer,
+                                      size_t index,
+                                      ahoy_endpoint **endpoint,
+                                      ahoy_error **err);
+
+/**
+ * Frees a balancer; NULL is fine. Clients and endpoints made from it go on.
+ */
+AHOY_API void ahoy_balancer_free(ahoy_balancer *balancer);
+
+/**
+ * A breaker with the default rules.
+ *
+ * @return the breaker, never NULL
+ */
+AHOY_API ahoy_breaker *ahoy_breaker_new(void);
+
+/**
+ * Sets how many failures in a row open a circuit. Default 5.
+ *
+ * @param failures at least 1
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_consecutive_failures(const ahoy_breaker *breaker,
+                                                  uint32_t failures,
+                                                  ahoy_error **err);
+
+/**
+ * Failures in a row no longer open a circuit.
+ */
+AHOY_API
+ahoy_status ahoy_breaker_disable_consecutive_failures(const ahoy_breaker *breaker,
+                                                      ahoy_error **err);
+
+/**
+ * Sets the share of failed calls that opens a circuit, counted over an exact window of time. Default 0.5 of
+ * at least 10 calls in 10,000 ms.
+ *
+ * @param ratio above 0, up to 1; reached counts
+ * @param window_ms at least 10
+ * @param min_calls calls in the window below which the rule does not act; at least 1
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_failure_ratio(const ahoy_breaker *breaker,
+                                           double ratio,
+                                           uint64_t window_ms,
+                                           uint32_t min_calls,
+                                           ahoy_error **err);
+
+/**
+ * The share of failed calls no longer opens a circuit.
+ */
+AHOY_API
+ahoy_status ahoy_breaker_disable_failure_ratio(const ahoy_breaker *breaker,
+                                               ahoy_error **err);
+
+/**
+ * Sets how long a circuit stays open: base at first, doubled with each further trip up to max, each time
+ * give or take a quarter. After 60 s closed it starts from base again. Default 500 and 30,000 ms.
+ *
+ * @param base_ms at least 1
+ * @param max_ms at least base_ms
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_open_ms(const ahoy_breaker *breaker,
+                                     uint64_t base_ms,
+                                     uint64_t max_ms,
+                                     ahoy_error **err);
+
+/**
+ * Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000 ms: such a
+ * probe costs its caller nothing.
+ *
+ * @param max_ms at least 1
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_connect_open_max_ms(const ahoy_breaker *breaker,
+                                                 uint64_t max_ms,
+                                                 ahoy_error **err);
+
+/**
+ * Sets how many probes a half-open circuit lets through at once, all of which must succeed to close it.
+ * Default 1.
+ *
+ * @param probes at least 1
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_half_open_probes(const ahoy_breaker *breaker,
+                                              uint32_t probes,
+                                              ahoy_error **err);
+
+/**
+ * Sets how long a probe may take; after that one more is let through, so that a circuit never sticks.
+ * Default 3,000 ms.
+ *
+ * @param interval_ms at least 1
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_trial_interval_ms(const ahoy_breaker *breaker,
+                                               uint64_t interval_ms,
+                                               ahoy_error **err);
+
+/**
+ * Sets how many circuits answers must leave closed: a service that answers 5xx everywhere is still asked.
+ * Failed connects may open the last one all the same. Default 1; 0 lets answers open all.
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_min_closed(const ahoy_breaker *breaker,
+                                        uint32_t endpoints,
+                                        ahoy_error **err);
+
+/**
+ * Frees a breaker; NULL is fine. Balancers that took it go on.
+ */
+AHOY_API void ahoy_breaker_free(ahoy_breaker *breaker);
+
+/**
+ * A builder with the defaults. Without a balancer and a base URL the client takes absolute URLs.
+ *
+ * @return the builder, never NULL
+ */
+AHOY_API ahoy_client_builder *ahoy_client_builder_new(void);
+
+/**
+ * Sends the client's requests to the endpoints of a balancer, in place of an earlier balancer or base URL.
+ *
+ * @param balancer frozen from here on; still the caller's to free
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_balancer(ahoy_client_builder *builder,
+                                             const ahoy_balancer *balancer,
+                                             ahoy_error **err);
+
+/**
+ * Sends the client's requests to one URL, in place of an earlier balancer or base URL.
+ *
+ * @param base_url "http://host/path" or https; its path comes before each request's
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_base_url(ahoy_client_builder *builder,
+                                             const char *base_url,
+                                             ahoy_error **err);
+
+/**
+ * Sets what is tried again. Default: the rules of ahoy_retry_new.
+ *
+ * @param retry frozen from here on; still the caller's to free
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_retry(ahoy_client_builder *builder,
+                                          const ahoy_retry *retry,
+                                          ahoy_error **err);
+
+/**
+ * Adds a header to every request, unless the request has one of the same name. User-Agent, by default
+ * "ahoy/VERSION", is replaced.
+ *
+ * @param name a header name; framing headers such as Content-Length are refused
+ * @param value without CR, LF and other control characters; copied
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_add_header(ahoy_client_builder *builder,
+                                           const char *name,
+                                           const char *value,
+                                           ahoy_error **err);
+
+/**
+ * Lets an inbound header pass that ahoy_request_forward_headers hands over.
+ *
+ * @param name a header name; "Cookie" passes all cookies
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_forward_header(ahoy_client_builder *builder,
+                                               const char *name,
+                                               ahoy_error **err);
+
+/**
+ * Lets one cookie pass of an inbound Cookie header that ahoy_request_forward_headers hands over.
+ *
+ * @param name the cookie's name; case matters
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_forward_cookie(ahoy_client_builder *builder,
+                                               const char *name,
+                                               ahoy_error **err);
+
+/**
+ * Sets how often a call asks the provider for a new list when no endpoint is left. Default 1.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_endpoint_updates(ahoy_client_builder *builder,
+                                                     uint32_t updates,
+                                                     ahoy_error **err);
+
+/**
+ * Limits a whole call: its attempts, waits and connects. Default 30,000 ms.
+ *
+ * @param timeout_ms 0 ends each call at once; AHOY_FOREVER for no limit
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_timeout_ms(ahoy_client_builder *builder,
+                                               uint64_t timeout_ms,
+                                               ahoy_error **err);
+
+/**
+ * Limits one attempt. Default: the lesser of 10,000 ms and the attempt's share of the time left.
+ *
+ * @param timeout_ms at least 1; AHOY_FOREVER for no limit but the call's
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_attempt_timeout_ms(ahoy_client_builder *builder,
+                                                       uint64_t timeout_ms,
+                                                       ahoy_error **err);
+
+/**
+ * Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share of the time
+ * left.
+ *
+ * @param timeout_ms at least 1; AHOY_FOREVER for no limit but the attempt's
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_connect_timeout_ms(ahoy_client_builder *builder,
+                                                       uint64_t timeout_ms,
+                                                       ahoy_error **err);
+
+/**
+ * Sets how long an unused connection is kept. Default 60,000 ms.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_idle_timeout_ms(ahoy_client_builder *builder,
+                                                    uint64_t timeout_ms,
+                                                    ahoy_error **err);
+
+/**
+ * Bounds the decoded body of an answer; a larger one is AHOY_E_BODY_TOO_LARGE. Default 64 MiB.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_max_body_bytes(ahoy_client_builder *builder,
+                                                   uint64_t bytes,
+                                                   ahoy_error **err);
+
+/**
+ * Asks for gzip and decodes it. Default true.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_gzip(ahoy_client_builder *builder,
+                                         bool gzip,
+                                         ahoy_error **err);
+
+/**
+ * Follows so many redirects; only for a client without a balancer. Authorization and Cookie are not sent on
+ * to another host, and https is not left for http. Default 0.
+ *
+ * @param redirects up to 50
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_redirects(ahoy_client_builder *builder,
+                                              uint32_t redirects,
+                                              ahoy_error **err);
+
+/**
+ * Makes an answer of 4xx or 5xx AHOY_E_HTTP_STATUS, whose error keeps the answer. Default false.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_fail_on_status(ahoy_client_builder *builder,
+                                                   bool fail,
+                                                   ahoy_error **err);
+
+/**
+ * Trusts more certificates for https, beside the platform's.
+ *
+ * @param pem one or more certificates in PEM; copied, and checked when the client is built
+ * @param length number of bytes
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_add_ca_pem(ahoy_client_builder *builder,
+                                           const uint8_t *pem,
+                                           size_t length,
+                                           ahoy_error **err);
+
+/**
+ * Trusts the platform's certificates for https. Default true; with false nothing is trusted but what
+ * ahoy_client_builder_add_ca_pem adds.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_platform_roots(ahoy_client_builder *builder,
+                                                   bool trust,
+                                                   ahoy_error **err);
+
+/**
+ * Says who this client is to servers that ask for a certificate.
+ *
+ * @param certificate_pem the chain in PEM, own certificate first; copied, and checked when the client is built
+ * @param certificate_length number of bytes
+ * @param key_pem the private key in PEM; copied
+ * @param key_length number of bytes
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_client_certificate_pem(ahoy_client_builder *builder,
+                                                           const uint8_t *certificate_pem,
+                                                           size_t certificate_length,
+                                                           const uint8_t *key_pem,
+                                                           size_t key_length,
+                                                           ahoy_error **err);
+
+/**
+ * Sets an option by name; ahoy_option_key_at lists them.
+ *
+ * @param key such as "attempt_timeout"
+ * @param value text with a unit, such as "250ms" or "64KiB"; an unusable one changes nothing
+ * @return AHOY_E_UNKNOWN_OPTION for a key that is none; the error names the nearest
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set(ahoy_client_builder *builder,
+                                    const char *key,
+                                    const char *value,
+                                    ahoy_error **err);
+
+/**
+ * Sets the hook before each attempt, in place of an earlier one.
+ *
+ * @param fn the hook
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_request(ahoy_client_builder *builder,
+                                           ahoy_request_fn fn,
+                                           void *user_data,
+                                           ahoy_destroy_fn destroy,
+                                           ahoy_error **err);
+
+/**
+ * Sets the hook after each answer, in place of an earlier one.
+ *
+ * @param fn the hook
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_response(ahoy_client_builder *builder,
+                                            ahoy_response_fn fn,
+                                            void *user_data,
+                                            ahoy_destroy_fn destroy,
+                                            ahoy_error **err);
+
+/**
+ * Sets the hook after each failed attempt, in place of an earlier one.
+ *
+ * @param fn the hook
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_error(ahoy_client_builder *builder,
+                                         ahoy_error_fn fn,
+                                         void *user_data,
+                                         ahoy_destroy_fn destroy,
+                                         ahoy_error **err);
+
+/**
+ * Sets where the client's messages go, in place of an earlier one. Default: nowhere. No message holds a
+ * header value, a body or a query string.
+ *
+ * @param level the least that matters: an AHOY_LOG_ number
+ * @param fn gets each message
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_log(ahoy_client_builder *builder,
+                                       int32_t level,
+                                       ahoy_log_fn fn,
+                                       void *user_data,
+                                       ahoy_destroy_fn destroy,
+                                       ahoy_error **err);
+
+/**
+ * Builds a client. Nothing is contacted: the provider is asked and connections are made by the first call.
+ *
+ * @param client gets the client; NULL on failure
+ * @return AHOY_E_INVALID_ARGUMENT where options do not go together, or a certificate or key is unusable
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_build(const ahoy_client_builder *builder,
+                                      ahoy_client **client,
+                                      ahoy_error **err);
+
+/**
+ * Frees a builder; NULL is fine. Clients made from it go on.
+ */
+AHOY_API void ahoy_client_builder_free(ahoy_client_builder *builder);
+
+/**
+ * Sends GET and waits for the answer. Blocks up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_get(const ahoy_client *client,
+                            const char *path,
+                            ahoy_response **response,
+                            ahoy_error **err);
+
+/**
+ * Sends OPTIONS and waits for the answer. Blocks up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_options(const ahoy_client *client,
+                                const char *path,
+                                ahoy_response **response,
+                                ahoy_error **err);
+
+/**
+ * Sends HEAD and waits for the answer, which has no body. Blocks up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_head(const ahoy_client *client,
+                             const char *path,
+                             ahoy_response **response,
+                             ahoy_error **err);
+
+/**
+ * Sends DELETE and waits for the answer. Blocks up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_delete(const ahoy_client *client,
+                               const char *path,
+                               ahoy_response **response,
+                               ahoy_error **err);
+
+/**
+ * Sends POST with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
+ * up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param content_type the body's media type; NULL for none
+ * @param body not kept; (NULL, 0) for an empty body
+ * @param length number of bytes
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_post(const ahoy_client *client,
+                             const char *path,
+                             const char *content_type,
+                             const uint8_t *body,
+                             size_t length,
+                             ahoy_response **response,
+                             ahoy_error **err);
+
+/**
+ * Sends PUT with a body and waits for the answer. Blocks up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param content_type the body's media type; NULL for none
+ * @param body not kept; (NULL, 0) for an empty body
+ * @param length number of bytes
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_put(const ahoy_client *client,
+                            const char *path,
+                            const char *content_type,
+                            const uint8_t *body,
+                            size_t length,
+                            ahoy_response **response,
+                            ahoy_error **err);
+
+/**
+ * Sends PATCH with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
+ * up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param content_type the body's media type; NULL for none
+ * @param body not kept; (NULL, 0) for an empty body
+ * @param length number of bytes
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_patch(const ahoy_client *client,
+                              const char *path,
+                              const char *content_type,
+                              const uint8_t *body,
+                              size_t length,
+                              ahoy_response **response,
+                              ahoy_error **err);
+
+/**
+ * Sends a request and waits for the answer. Blocks up to the call's limit.
+ *
+ * @param request not changed; may be sent again
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_send(const ahoy_client *client,
+                             const ahoy_request *request,
+                             ahoy_response **response,
+                             ahoy_error **err);
+
+/**
+ * Frees a client; NULL is fine. Does not block: its idle connections close within about a second.
+ */
+AHOY_API void ahoy_client_free(ahoy_client *client);
+
+/**
+ * The name or IP address, without brackets. Valid until the endpoint is freed; NULL for NULL.
+ */
+AHOY_API const char *ahoy_endpoint_address(const ahoy_endpoint *endpoint);
+
+/**
+ * The TCP port; 0 for NULL.
+ */
+AHOY_API uint16_t ahoy_endpoint_port(const ahoy_endpoint *endpoint);
+
+/**
+ * "scheme://address:port". Valid until the endpoint is freed; NULL for NULL.
+ */
+AHOY_API const char *ahoy_endpoint_url(const ahoy_endpoint *endpoint);
+
+/**
+ * The circuit's state now: one of the AHOY_CIRCUIT_ numbers; -1 for NULL.
+ */
+AHOY_API int32_t ahoy_endpoint_state(const ahoy_endpoint *endpoint);
+
+/**
+ * Whether the circuit would let a request through now; false for NULL.
+ */
+AHOY_API bool ahoy_endpoint_available(const ahoy_endpoint *endpoint);
+
+/**
+ * Opens the circuit by hand: no traffic and no probe until ahoy_endpoint_close.
+ *
+ * @return AHOY_E_IN_USE where it is open already
+ */
+AHOY_API ahoy_status ahoy_endpoint_open(const ahoy_endpoint *endpoint, ahoy_error **err);
+
+/**
+ * Closes the circuit by hand: traffic flows at once, and what was counted before is forgotten.
+ *
+ * @return AHOY_E_IN_USE where it is closed already
+ */
+AHOY_API ahoy_status ahoy_endpoint_close(const ahoy_endpoint *endpoint, ahoy_error **err);
+
+/**
+ * Frees an endpoint; NULL is fine. The balancer's own stays.
+ */
+AHOY_API void ahoy_endpoint_free(ahoy_endpoint *endpoint);
+
+/**
+ * The status that the function returned. AHOY_E_INVALID_ARGUMENT for NULL.
+ */
+AHOY_API ahoy_status ahoy_error_status(const ahoy_error *error);
+
+/**
+ * What happened: one line, and for a failed call one more line for each attempt. Holds no header values, no
+ * bodies and no query strings. Valid until the error is freed; empty for NULL.
+ */
+AHOY_API
+const char *ahoy_error_message(const ahoy_error *error);
+
+/**
+ * Whether the same call may succeed later and repeating it does no harm.
+ */
+AHOY_API bool ahoy_error_is_retryable(const ahoy_error *error);
+
+/**
+ * Whether the request may have been carried out although no answer came.
+ */
+AHOY_API bool ahoy_error_is_ambiguous(const ahoy_error *error);
+
+/**
+ * How many attempts the call made; 0 for errors that are not of a call.
+ */
+AHOY_API size_t ahoy_error_attempt_count(const ahoy_error *error);
+
+/**
+ * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
+ */
+AHOY_API
+const ahoy_attempt *ahoy_error_attempt_at(const ahoy_error *error,
+                                          size_t index);
+
+/**
+ * For AHOY_E_HTTP_STATUS, the answer with its status, headers and body; else NULL. Borrowed.
+ */
+AHOY_API const ahoy_response *ahoy_error_response(const ahoy_error *error);
+
+/**
+ * Frees an error; NULL is fine.
+ */
+AHOY_API void ahoy_error_free(ahoy_error *error);
+
+/**
+ * A host at a name or IP address and a port.
+ *
+ * Port 443 means https and any other http, unless ahoy_host_set_scheme says otherwise.
+ *
+ * @param address host name or IP address (IPv6 with or without brackets); copied
+ * @param port TCP port, 1 to 65535
+ * @return the host, or NULL where an argument is not valid
+ */
+AHOY_API ahoy_host *ahoy_host_new(const char *address, uint16_t port);
+
+/**
+ * Sets the host's share of the traffic relative to other hosts. Default 1. Round robin and random do not
+ * look at it.
+ *
+ * @param weight 0 to 65535; 0 for no traffic where the balancer knows weights
+ */
+AHOY_API
+ahoy_status ahoy_host_set_weight(ahoy_host *host,
+                                 uint32_t weight,
+                                 ahoy_error **err);
+
+/**
+ * Sets the zone that the host stands in. Default none.
+ *
+ * @param zone any text; copied
+ */
+AHOY_API ahoy_status ahoy_host_set_zone(ahoy_host *host, const char *zone, ahoy_error **err);
+
+/**
+ * Sets the host's priority level, 0 first. Default 0.
+ *
+ * @param priority 0 to 127
+ */
+AHOY_API ahoy_status ahoy_host_set_priority(ahoy_host *host, uint32_t priority, ahoy_error **err);
+
+/**
+ * States the host's scheme, whatever its port.
+ *
+ * @param scheme AHOY_SCHEME_HTTP or AHOY_SCHEME_HTTPS
+ */
+AHOY_API ahoy_status ahoy_host_set_scheme(ahoy_host *host, int32_t scheme, ahoy_error **err);
+
+/**
+ * Sets what the Host header carries, apart from the address that is dialled. Default: the address, with the
+ * port where it is not the scheme's own.
+ *
+ * @param authority such as "api.example.com" or "api.example.com:8443"; copied
+ */
+AHOY_API
+ahoy_status ahoy_host_set_authority(ahoy_host *host,
+                                    const char *authority,
+                                    ahoy_error **err);
+
+/**
+ * Sets the name that TLS asks for and verifies. Default: the authority's host.
+ *
+ * @param server_name a DNS name or an IP address; copied
+ */
+AHOY_API
+ahoy_status ahoy_host_set_server_name(ahoy_host *host,
+                                      const char *server_name,
+                                      ahoy_error **err);
+
+/**
+ * Frees a host; NULL is fine.
+ */
+AHOY_API void ahoy_host_free(ahoy_host *host);
+
+/**
+ * How many options ahoy_client_builder_set knows. Any thread.
+ */
+AHOY_API size_t ahoy_option_count(void);
+
+/**
+ * The key of an option, from 0; NULL out of range. Static text. Any thread.
+ */
+AHOY_API const char *ahoy_option_key_at(size_t index);
+
+/**
+ * What an option does, its form and its default; NULL out of range. Static text. Any thread.
+ */
+AHOY_API const char *ahoy_option_description_at(size_t index);
+
+/**
+ * An empty list that ahoy_provider_list_add fills.
+ *
+ * @return the provider, never NULL
+ */
+AHOY_API ahoy_provider *ahoy_provider_list_new(void);
+
+/**
+ * Adds a server to a list. One that stands there already (same address, port and scheme) counts once.
+ *
+ * @param address host name or IP address; copied
+ * @param port TCP port, 1 to 65535; 443 means https
+ * @return AHOY_E_INVALID_ARGUMENT also for a provider that is no list; AHOY_E_IN_USE after its first use
+ */
+AHOY_API
+ahoy_status ahoy_provider_list_add(const ahoy_provider *provider,
+                                   const char *address,
+                                   uint16_t port,
+                                   ahoy_error **err);
+
+/**
+ * Adds a host with its properties to a list.
+ *
+ * @param host copied; still the caller's to free
+ */
+AHOY_API
+ahoy_status ahoy_provider_list_add_host(const ahoy_provider *provider,
+                                        const ahoy_host *host,
+                                        ahoy_error **err);
+
+/**
+ * A provider of your own.
+ *
+ * @param fn fills the list; called by one thread at a time
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @return the provider, or NULL where fn is NULL
+ */
+AHOY_API
+ahoy_provider *ahoy_provider_custom_new(ahoy_provider_fn fn,
+                                        void *user_data,
+                                        ahoy_destroy_fn destroy);
+
+/**
+ * Adds a server to the list that a custom provider fills.
+ *
+ * @param address host name or IP address; copied
+ * @param port TCP port, 1 to 65535; 443 means https
+ */
+AHOY_API
+ahoy_status ahoy_hosts_add(ahoy_hosts *out,
+                           const char *address,
+                           uint16_t port,
+                           ahoy_error **err);
+
+/**
+ * Adds a host with its properties to the list that a custom provider fills.
+ *
+ * @param host copied; still the caller's to free
+ */
+AHOY_API ahoy_status ahoy_hosts_add_host(ahoy_hosts *out, const ahoy_host *host, ahoy_error **err);
+
+/**
+ * Frees a provider; NULL is fine. Balancers made from it go on.
+ */
+AHOY_API void ahoy_provider_free(ahoy_provider *provider);
+
+/**
+ * A request.
+ *
+ * @param method such as "GET" or "PURGE"; case matters
+ * @param path path and query, starting with "/", or an absolute URL for a client without a balancer; other
+ *        than printable ASCII must be percent-encoded
+ * @param request gets the request; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_request_new(const char *method_,
+                             const char *path,
+                             ahoy_request **request,
+                             ahoy_error **err);
+
+/**
+ * Adds a header; the same name may be added more than once. It replaces the client's default of that name.
+ *
+ * @param name a header name; framing headers such as Content-Length are refused
+ * @param value without CR, LF and other control characters; copied
+ */
+AHOY_API
+ahoy_status ahoy_request_add_header(ahoy_request *request,
+                                    const char *name,
+                                    const char *value,
+                                    ahoy_error **err);
+
+/**
+ * Sets a header in place of all others of its name.
+ *
+ * @param name a header name; framing headers such as Content-Length are refused
+ * @param value without CR, LF and other control characters; copied
+ */
+AHOY_API
+ahoy_status ahoy_request_set_header(ahoy_request *request,
+                                    const char *name,
+                                    const char *value,
+                                    ahoy_error **err);
+
+/**
+ * Hands over the headers of an inbound request; the client passes on only those that it was told to (by
+ * ahoy_client_builder_forward_header and ahoy_client_builder_forward_cookie). Headers that cannot be passed
+ * on are left out.
+ *
+ * @param names count header names; copied
+ * @param values count values; copied
+ * @param count up to 1024
+ */
+AHOY_API
+ahoy_status ahoy_request_forward_headers(ahoy_request *request,
+                                         const char *const *names,
+                                         const char *const *values,
+                                         size_t count,
+                                         ahoy_error **err);
+
+/**
+ * Sets the body.
+ *
+ * @param bytes copied; (NULL, 0) for none
+ * @param length number of bytes
+ */
+AHOY_API
+ahoy_status ahoy_request_set_body(ahoy_request *request,
+                                  const uint8_t *bytes,
+                                  size_t length,
+                                  ahoy_error **err);
+
+/**
+ * Limits this call, its attempts, waits and connects included. Default: the client's limit.
+ *
+ * @param timeout_ms 0 ends it at once; AHOY_FOREVER for no limit
+ */
+AHOY_API
+ahoy_status ahoy_request_set_timeout_ms(ahoy_request *request,
+                                        uint64_t timeout_ms,
+                                        ahoy_error **err);
+
+/**
+ * Says whether the request may be carried out twice. Default: by its method (GET, HEAD, OPTIONS, TRACE, PUT
+ * and DELETE may).
+ */
+AHOY_API
+ahoy_status ahoy_request_set_idempotent(ahoy_request *request,
+                                        bool idempotent,
+                                        ahoy_error **err);
+
+/**
+ * Changes the path, also inside an on_request hook.
+ *
+ * @param path as for ahoy_request_new; copied
+ */
+AHOY_API
+ahoy_status ahoy_request_set_path(ahoy_request *request,
+                                  const char *path,
+                                  ahoy_error **err);
+
+/**
+ * The method. Valid until the request is freed; NULL for NULL.
+ */
+AHOY_API const char *ahoy_request_method(const ahoy_request *request);
+
+/**
+ * The path, or absolute URL. Valid until it is changed or the request is freed; NULL for NULL.
+ */
+AHOY_API const char *ahoy_request_path(const ahoy_request *request);
+
+/**
+ * Inside an on_request hook "scheme://address:port" of the attempt's endpoint; elsewhere NULL.
+ */
+AHOY_API const char *ahoy_request_endpoint_url(const ahoy_request *request);
+
+/**
+ * Frees a request; NULL is fine. Not for the one that a hook is given.
+ */
+AHOY_API void ahoy_request_free(ahoy_request *request);
+
+/**
+ * The HTTP status, such as 200; 0 for NULL.
+ */
+AHOY_API int32_t ahoy_response_status(const ahoy_response *response);
+
+/**
+ * The first value of a header, NUL-terminated; NULL where there is none. It need not be UTF-8.
+ *
+ * @param name in any case
+ */
+AHOY_API const char *ahoy_response_header(const ahoy_response *response, const char *name);
+
+/**
+ * How many headers there are, each value of a repeated name counted.
+ */
+AHOY_API size_t ahoy_response_header_count(const ahoy_response *response);
+
+/**
+ * The name of the header at an index, in lower case; NULL out of range.
+ */
+AHOY_API const char *ahoy_response_header_name_at(const ahoy_response *response, size_t index);
+
+/**
+ * The value of the header at an index, NUL-terminated; NULL out of range. It need not be UTF-8.
+ */
+AHOY_API const char *ahoy_response_header_value_at(const ahoy_response *response, size_t index);
+
+/**
+ * The body, decoded. A NUL follows its last byte and is not counted; the body itself may hold others.
+ *
+ * @param length gets the number of bytes; may be NULL
+ * @return the bytes, never NULL for a response; NULL for NULL
+ */
+AHOY_API
+const uint8_t *ahoy_response_body(const ahoy_response *response,
+                                  size_t *length);
+
+/**
+ * "scheme://address:port" of the endpoint that answered.
+ */
+AHOY_API const char *ahoy_response_endpoint_url(const ahoy_response *response);
+
+/**
+ * How many attempts the call made.
+ */
+AHOY_API size_t ahoy_response_attempt_count(const ahoy_response *response);
+
+/**
+ * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
+ */
+AHOY_API
+const ahoy_attempt *ahoy_response_attempt_at(const ahoy_response *response,
+                                             size_t index);
+
+/**
+ * Frees a response and all that was borrowed from it; NULL is fine.
+ */
+AHOY_API void ahoy_response_free(ahoy_response *response);
+
+/**
+ * Retry rules with the defaults.
+ *
+ * @return the rules, never NULL
+ */
+AHOY_API ahoy_retry *ahoy_retry_new(void);
+
+/**
+ * Sets how many attempts a call may make, the first included. Default 3.
+ *
+ * @param tries at least 1, which also ends free attempts; -1 for no limit but the deadline
+ */
+AHOY_API ahoy_status ahoy_retry_set_tries(const ahoy_retry *retry, int32_t tries, ahoy_error **err);
+
+/**
+ * Sets the wait before the first retry. Default 25 ms.
+ */
+AHOY_API
+ahoy_status ahoy_retry_set_delay_ms(const ahoy_retry *retry,
+                                    uint64_t delay_ms,
+                                    ahoy_error **err);
+
+/**
+ * Sets the longest wait before a retry. Default 1,000 ms.
+ */
+AHOY_API
+ahoy_status ahoy_retry_set_max_delay_ms(const ahoy_retry *retry,
+                                        uint64_t max_delay_ms,
+                                        ahoy_error **err);
+
+/**
+ * Sets what the wait is multiplied by from one retry to the next. Default 2.
+ *
+ * @param backoff a finite number, at least 0; 1 keeps the wait
+ */
+AHOY_API
+ahoy_status ahoy_retry_set_backoff(const ahoy_retry *retry,
+                                   double backoff,
+                                   ahoy_error **err);
+
+/**
+ * Adds a random time between min and max to each wait, instead of full jitter: the first wait is the delay
+ * plus such a time, each further one the wait before it times the backoff plus such a time.
+ *
+ * @param min_ms the least that is added
+ * @param max_ms at least min_ms; the same adds a fixed time
+ */
+AHOY_API
+ahoy_status ahoy_retry_set_jitter_ms(const ahoy_retry *retry,
+                                     uint64_t min_ms,
+                                     uint64_t max_ms,
+                                     ahoy_error **err);
+
+/**
+ * Draws each wait between 0 and the delay that has grown so far. The default; it spreads callers that failed
+ * together.
+ */
+AHOY_API
+ahoy_status ahoy_retry_set_full_jitter(const ahoy_retry *retry,
+                                       ahoy_error **err);
+
+/**
+ * Sets what is tried again.
+ *
+ * @param mask AHOY_RETRY_ON_ numbers, combined with |; 0 for nothing
+ */
+AHOY_API ahoy_status ahoy_retry_set_on(const ahoy_retry *retry, uint32_t mask, ahoy_error **err);
+
+/**
+ * Sets the statuses that AHOY_RETRY_ON_STATUS means. Default 429 and every 5xx but 501.
+ *
+ * @param statuses each 100 to 599; copied
+ * @param count how many; 0 for none
+ */
+AHOY_API
+ahoy_status ahoy_retry_set_statuses(const ahoy_retry *retry,
+                                    const int32_t *statuses,
+                                    size_t count,
+                                    ahoy_error **err);
+
+/**
+ * Repeats requests of any method, also those that may have been carried out. Default false: only
+ * idempotent ones (by method, or by ahoy_request_set_idempotent), or what certainly was not processed.
+ */
+AHOY_API
+ahoy_status ahoy_retry_set_any_method(const ahoy_retry *retry,
+                                      bool any_method,
+                                      ahoy_error **err);
+
+/**
+ * Sets the longest Retry-After (of 429 and 503) that is waited for; a longer one ends the call with that
+ * answer. Never beyond the deadline. Default 300,000 ms.
+ */
+AHOY_API
+ahoy_status ahoy_retry_set_retry_after_max_ms(const ahoy_retry *retry,
+                                              uint64_t max_ms,
+                                              ahoy_error **err);
+
+/**
+ * Frees retry rules; NULL is fine. Builders that took them go on.
+ */
+AHOY_API void ahoy_retry_free(ahoy_retry *retry);
+
+/**
+ * The name of a status, such as "AHOY_E_DEADLINE".
+ *
+ * Returns static text, never NULL: "AHOY_E_UNKNOWN" for a number that is no status. Any thread.
+ */
+AHOY_API const char *ahoy_status_name(ahoy_status status);
+
+/**
+ * The library's version, such as "0.1.0".
+ *
+ * Returns static text. Any thread.
+ */
+AHOY_API const char *ahoy_version(void);
+
+/**
+ * The library's version as one number: major * 10000 + minor * 100 + patch, as in `AHOY_VERSION_NUM`.
+ *
+ * Any thread.
+ */
+AHOY_API
+uint32_t ahoy_version_number(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* AHOY_H */

@@ -1,0 +1,189 @@
+//! One call, made ready once for all its attempts.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::Client;
+use super::route::Way;
+use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT};
+use crate::error::Error;
+use crate::request::{Request, check_target};
+use crate::runtime::clock;
+
+/// What one caller asked of one client.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) client: &'a Client,
+    pub(super) request: &'a Request,
+    pub(super) way: Way<'a>,
+    pub(super) headers: Cow<'a, HeaderMap>,
+    pub(super) started: Instant,
+    /// Updates that had ended when the call began: one that ended since need not be repeated.
+    pub(super) updates_seen: u64,
+    /// `None` where the call has no limit.
+    pub(super) deadline: Option<Instant>,
+}
+
+/// The limits of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    pub(super) attempt: Duration,
+    pub(super) connect: Duration,
+    /// The call's deadline, not the attempt's own limit, ends it first.
+    pub(super) by_deadline: bool,
+}
+
+impl<'a> Call<'a> {
+    /// Checks the request against the client and merges their headers.
+    pub(super) fn new(client: &'a Client, request: &'a Request) -> Result<Self, Error> {
+        check_target("path", &request.target)?;
+        let way = client.route.way(&request.target)?;
+        let updates_seen = way.balancer().map_or(0, |balancer| balancer.updates_done());
+        let started = clock::now();
+        let timeout = request.timeout.unwrap_or(client.config.timeout);
+        Ok(Self {
+            client,
+            request,
+            way,
+            headers: merged(&client.config, request),
+            started,
+            updates_seen,
+            deadline: started.checked_add(timeout),
+        })
+    }
+
+    /// [`Duration::MAX`] where the call has no limit.
+    pub(super) fn time_left(&self, now: Instant) -> Duration {
+        self.deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(now))
+    }
+
+    /// The limits of the next attempt, when `tries_left` remain with it.
+    pub(super) fn limits(&self, now: Instant, tries_left: Option<u32>, probe: Option<Duration>) -> Limits {
+        let config = &self.client.config;
+        limits(config, self.time_left(now), tries_left, probe)
+    }
+}
+
+/// An unset limit is the default, but no more than the attempt's share of the time left: the first endpoint
+/// that hangs must not eat what the others need.
+fn limits(
+    config: &ClientConfig,
+    time_left: Duration,
+    tries_left: Option<u32>,
+    probe: Option<Duration>,
+) -> Limits {
+    let share = tries_left.map_or(time_left, |tries| time_left / tries.max(1));
+    let own = config.attempt_timeout.unwrap_or(DEFAULT_ATTEMPT_TIMEOUT.min(share));
+    let own = probe.map_or(own, |limit| own.min(limit));
+    let connect = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT.min(share));
+    Limits {
+        attempt: own.min(time_left),
+        connect,
+        by_deadline: own >= time_left,
+    }
+}
+
+/// The client's defaults, replaced by name by the request's, and the inbound headers that pass.
+fn merged<'a>(config: &'a ClientConfig, request: &Request) -> Cow<'a, HeaderMap> {
+    if request.headers.is_empty() && request.inbound.is_empty() {
+        return Cow::Borrowed(&config.headers);
+    }
+    let mut headers = config.headers.clone();
+    for (name, value) in &request.inbound {
+        forward(config, name, value, &mut headers);
+    }
+    for name in request.headers.keys() {
+        headers.remove(name);
+    }
+    for (name, value) in &request.headers {
+        headers.append(name.clone(), value.clone());
+    }
+    Cow::Owned(headers)
+}
+
+fn forward(config: &ClientConfig, name: &HeaderName, value: &HeaderValue, headers: &mut HeaderMap) {
+    if config.forward_headers.contains(name) {
+        headers.append(name.clone(), value.clone());
+    } else if name == header::COOKIE
+        && let Some(kept) = kept_cookies(value, &config.forward_cookies)
+    {
+        headers.append(header::COOKIE, kept);
+    }
+}
+
+/// The pairs of a `Cookie` header whose names are in `names`.
+fn kept_cookies(value: &HeaderValue, names: &[String]) -> Option<HeaderValue> {
+    let text = value.to_str().ok()?;
+    let wanted = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        names.iter().any(|wanted| wanted == name)
+    };
+    let kept: Vec<&str> = text.split(';').map(str::trim).filter(wanted).collect();
+    if kept.is_empty() { None } else { HeaderValue::from_str(&kept.join("; ")).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Method;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn an_unset_limit_is_the_attempts_share() {
+        let config = ClientConfig::default();
+        let first = limits(&config, 300 * MS, Some(3), None);
+        assert_eq!((first.attempt, first.connect, first.by_deadline), (100 * MS, 100 * MS, false));
+        let last = limits(&config, 120 * MS, Some(1), None);
+        assert_eq!((last.attempt, last.by_deadline), (120 * MS, true));
+        let endless = limits(&config, Duration::MAX, None, None);
+        assert_eq!(endless.attempt, DEFAULT_ATTEMPT_TIMEOUT);
+        assert_eq!(endless.connect, DEFAULT_CONNECT_TIMEOUT);
+    }
+
+    #[test]
+    fn a_set_limit_is_kept_but_for_probes_and_the_deadline() {
+        let config = ClientConfig {
+            attempt_timeout: Some(5_000 * MS),
+            ..ClientConfig::default()
+        };
+        assert_eq!(limits(&config, 30_000 * MS, Some(3), None).attempt, 5_000 * MS);
+        assert_eq!(limits(&config, 30_000 * MS, Some(3), Some(3_000 * MS)).attempt, 3_000 * MS);
+        let late = limits(&config, 1_000 * MS, Some(3), None);
+        assert_eq!((late.attempt, late.by_deadline), (1_000 * MS, true));
+    }
+
+    #[test]
+    fn a_requests_header_replaces_the_default() {
+        let mut config = ClientConfig::default();
+        config.headers.insert("x-a", HeaderValue::from_static("default"));
+        let mut request = Request::new(Method::GET, "/");
+        request.headers.append("x-a", HeaderValue::from_static("1"));
+        request.headers.append("x-a", HeaderValue::from_static("2"));
+        let headers = merged(&config, &request);
+        let values: Vec<_> = headers.get_all("x-a").iter().collect();
+        assert_eq!(values, ["1", "2"]);
+        assert!(headers.contains_key("user-agent"));
+    }
+
+    #[test]
+    fn only_named_inbound_headers_and_cookies_pass() {
+        let config = ClientConfig {
+            forward_headers: vec![HeaderName::from_static("x-trace")],
+            forward_cookies: vec!["session".into()],
+            ..ClientConfig::default()
+        };
+        let mut request = Request::new(Method::GET, "/");
+        request.inbound = vec![
+            (HeaderName::from_static("x-trace"), HeaderValue::from_static("7")),
+            (HeaderName::from_static("authorization"), HeaderValue::from_static("no")),
+            (header::COOKIE, HeaderValue::from_static("a=1; session=2;b=3")),
+        ];
+        let headers = merged(&config, &request);
+        assert_eq!(headers.get("x-trace").unwrap(), "7");
+        assert_eq!(headers.get(header::COOKIE).unwrap(), "session=2");
+        assert!(!headers.contains_key("authorization"));
+    }
+}

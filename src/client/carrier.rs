@@ -1,0 +1,64 @@
+//! Which transport carries a client's exchanges on one shard.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Client;
+use super::route::Route;
+use crate::config::DEFAULT_CONNECT_TIMEOUT;
+use crate::outcome::Failure;
+use crate::runtime::background;
+use crate::runtime::process::PerProcess;
+use crate::transport::{Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Resolver, Transport};
+
+static RESOLVER: PerProcess<Mutex<Option<Arc<Resolver>>>> = PerProcess::new();
+
+/// Balanced calls go over connections that the library owns; all others over reqwest, which follows
+/// redirects.
+#[derive(Debug)]
+pub(super) enum Carrier {
+    Direct(Direct),
+    Http(Http),
+}
+
+impl Carrier {
+    /// A client's transport for one shard, without connections yet.
+    pub(super) fn new(client: &Client, resolver: Arc<Resolver>) -> Self {
+        let config = &client.config;
+        let tls = Arc::clone(&client.tls);
+        match client.route {
+            Route::Balanced(_) => {
+                let mut direct = DirectConfig::new(tls, resolver);
+                direct.idle_timeout = config.idle_timeout;
+                Self::Direct(Direct::new(Arc::new(direct)))
+            }
+            Route::Base { .. } | Route::Absolute => {
+                let mut http = HttpConfig::new(tls, resolver);
+                http.idle_timeout = config.idle_timeout;
+                http.connect_timeout = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
+                http.redirects = config.redirects as usize;
+                Self::Http(Http::new(http))
+            }
+        }
+    }
+}
+
+impl Transport for Carrier {
+    async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
+        match self {
+            Self::Direct(direct) => direct.send(exchange).await,
+            Self::Http(http) => http.send(exchange).await,
+        }
+    }
+}
+
+/// The process's resolver: one cache for all clients.
+pub(super) fn resolver() -> io::Result<Arc<Resolver>> {
+    let mut slot = RESOLVER.get().lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(resolver) = &*slot {
+        return Ok(Arc::clone(resolver));
+    }
+    let resolver = Arc::new(Resolver::new(background::handle()?));
+    *slot = Some(Arc::clone(&resolver));
+    Ok(resolver)
+}

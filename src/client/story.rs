@@ -1,0 +1,184 @@
+//! What happened in a call so far, and its end: the response or the error that tells it.
+
+use std::time::Instant;
+
+use super::attempt::{Settled, kind_of};
+use super::balancer::NoneAdmits;
+use super::call::Call;
+use super::log::Level;
+use crate::error::{CallStory, Error, ErrorKind};
+use crate::outcome::{Attempt, AttemptResult, CircuitNote, Failure, FailureKind, KEPT_ATTEMPTS, Transition};
+use crate::policy::StopReason;
+use crate::request::loggable;
+use crate::response::Response;
+use crate::runtime::{callback, clock};
+use crate::transport::Answer;
+
+/// Why a call ends.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// The retry policy says so.
+    Stopped(StopReason),
+    /// No circuit admits.
+    NoEndpoints(NoneAdmits),
+    /// The deadline passed between attempts.
+    Deadline,
+    /// The host's hook refused.
+    Refused(String),
+}
+
+/// The attempts of one call, and the last answer among them.
+#[derive(Debug)]
+pub(super) struct Story<'a> {
+    call: &'a Call<'a>,
+    attempts: Vec<Attempt>,
+    attempt_count: usize,
+    answer: Option<(Answer, String)>,
+    last_failure: Option<FailureKind>,
+}
+
+impl<'a> Story<'a> {
+    pub(super) fn new(call: &'a Call<'a>) -> Self {
+        Self {
+            call,
+            attempts: Vec::new(),
+            attempt_count: 0,
+            answer: None,
+            last_failure: None,
+        }
+    }
+
+    /// Takes in how an attempt ended, and tells the host's log and hooks.
+    pub(super) fn add(&mut self, settled: Settled, result: Result<Answer, Failure>) {
+        let attempt = attempt(&settled, &result);
+        self.attempt_count += 1;
+        self.log(&attempt);
+        if self.attempts.len() < KEPT_ATTEMPTS {
+            self.attempts.push(attempt);
+        }
+        match result {
+            Ok(answer) => {
+                self.answer = Some((answer, settled.url));
+                if let Some(hook) = &self.call.client.hooks.on_response
+                    && let Some(response) = self.response()
+                {
+                    callback::run(|| hook(&response));
+                }
+            }
+            Err(failure) => {
+                self.last_failure = Some(failure.kind);
+                if let Some(hook) = &self.call.client.hooks.on_error {
+                    let error = self.error(ErrorKind::from(failure.kind), "");
+                    callback::run(|| hook(&error));
+                }
+            }
+        }
+    }
+
+    /// The call's end: once any answer came the last one is handed over, whatever ended the call.
+    pub(super) fn end(mut self, ending: Ending) -> Result<Response, Error> {
+        if let Ending::Refused(reason) = ending {
+            return Err(self.error(ErrorKind::HookRefused, &reason));
+        }
+        if let Some((answer, url)) = self.answer.take() {
+            return self.answered(answer, url);
+        }
+        let now = clock::now();
+        let (kind, reason) = match ending {
+            Ending::Stopped(reason) => (kind_of(self.last_failure), reason.explanation().to_owned()),
+            Ending::NoEndpoints(none) => (kind_of(self.last_failure), none.reason(now)),
+            Ending::Deadline => (ErrorKind::Deadline, String::new()),
+            Ending::Refused(_) => unreachable!("handled above"),
+        };
+        Err(self.error(kind, &reason))
+    }
+
+    fn answered(self, answer: Answer, endpoint_url: String) -> Result<Response, Error> {
+        let fails = self.call.client.config.fail_on_status && answer.status.as_u16() >= 400;
+        let mut story = self.told();
+        let response = Response {
+            status: answer.status,
+            headers: answer.headers,
+            body: answer.body,
+            endpoint_url,
+            attempts: std::mem::take(&mut story.attempts),
+            attempt_count: story.attempt_count,
+        };
+        if !fails {
+            return Ok(response);
+        }
+        story.attempts.clone_from(&response.attempts);
+        let reason = format!("status {}", response.status.as_u16());
+        story.response = Some(response);
+        Err(Error::of_call(ErrorKind::HttpStatus, &reason, story))
+    }
+
+    fn response(&self) -> Option<Response> {
+        let (answer, url) = self.answer.as_ref()?;
+        Some(Response {
+            status: answer.status,
+            headers: answer.headers.clone(),
+            body: answer.body.clone(),
+            endpoint_url: url.clone(),
+            attempts: self.attempts.clone(),
+            attempt_count: self.attempt_count,
+        })
+    }
+
+    fn error(&self, kind: ErrorKind, reason: &str) -> Error {
+        let mut story = self.told_so_far();
+        story.attempts.clone_from(&self.attempts);
+        Error::of_call(kind, reason, story)
+    }
+
+    fn told(self) -> CallStory {
+        let mut story = self.told_so_far();
+        story.attempts = self.attempts;
+        story
+    }
+
+    fn told_so_far(&self) -> CallStory {
+        CallStory {
+            method: self.call.request.method.clone(),
+            target: self.call.request.target.clone(),
+            idempotent: self.call.request.is_idempotent(),
+            attempts: Vec::new(),
+            attempt_count: self.attempt_count,
+            elapsed: clock::now().saturating_duration_since(self.call.started),
+            response: None,
+        }
+    }
+
+    fn log(&self, attempt: &Attempt) {
+        let request = self.call.request;
+        self.call.client.log.write(Level::Debug, "attempt", || {
+            let ending = match attempt.result {
+                AttemptResult::Answered(status) => format!("status {status}"),
+                AttemptResult::Failed(_) => attempt.detail.clone(),
+            };
+            let target = loggable(&request.target);
+            let elapsed = attempt.elapsed.as_secs_f64() * 1e3;
+            format!("{} {target} at {}: {ending} after {elapsed:.1} ms", request.method, attempt.url)
+        });
+    }
+}
+
+fn attempt(settled: &Settled, result: &Result<Answer, Failure>) -> Attempt {
+    let (result, detail, ambiguous) = match result {
+        Ok(answer) => (AttemptResult::Answered(answer.status.as_u16()), String::new(), false),
+        Err(failure) => (AttemptResult::Failed(failure.kind), failure.detail.clone(), failure.sent),
+    };
+    let elapsed_to = |at: Instant| at.saturating_duration_since(settled.now);
+    Attempt {
+        url: settled.url.clone(),
+        result,
+        detail,
+        elapsed: settled.now.saturating_duration_since(settled.began),
+        circuit: match settled.transition {
+            Some(Transition::Opened { retry_at }) => Some(CircuitNote::Opened(elapsed_to(retry_at))),
+            Some(Transition::Closed) => Some(CircuitNote::Closed),
+            Some(Transition::HalfOpened) | None => None,
+        },
+        ambiguous,
+    }
+}

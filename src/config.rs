@@ -1,0 +1,119 @@
+//! What a client is told, checked as a whole when it is built.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::error::Error;
+use crate::policy::RetryConfig;
+use crate::transport::TlsConfig;
+
+/// An attempt's limit where none is set: long for an answer, short beside the call's 30 s.
+pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connect limit where none is set: two lost SYNs at the kernel's 1 s and 2 s.
+pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What a client is told.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Sent with every request unless the request has the same name.
+    pub headers: HeaderMap,
+    /// Names of inbound headers that are passed on.
+    pub forward_headers: Vec<HeaderName>,
+    /// Names of inbound cookies that are passed on.
+    pub forward_cookies: Vec<String>,
+    /// When and how often to try again.
+    pub retry: Arc<RetryConfig>,
+    /// Limit on a whole call, its attempts, waits and connects included; [`Duration::MAX`] for none.
+    pub timeout: Duration,
+    /// Limit on one attempt; `None` for the lesser of 10 s and the attempt's share of the time left.
+    pub attempt_timeout: Option<Duration>,
+    /// Limit on resolving, TCP and TLS together; `None` for the lesser of 3 s and the attempt's share of the
+    /// time left.
+    pub connect_timeout: Option<Duration>,
+    /// How often a call asks the provider again when no endpoint is left.
+    pub endpoint_updates: u32,
+    /// Bound on the decoded body of an answer, in bytes.
+    pub max_body: usize,
+    /// Ask for gzip and decode it.
+    pub gzip: bool,
+    /// How many redirects are followed; only for clients without a balancer.
+    pub redirects: u32,
+    /// Make an answer of 4xx or 5xx an error.
+    pub fail_on_status: bool,
+    /// How long a connection may stay unused before it is closed.
+    pub idle_timeout: Duration,
+    /// How endpoints prove who they are.
+    pub tls: TlsConfig,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        let agent = HeaderValue::from_static(concat!("ahoy/", env!("CARGO_PKG_VERSION")));
+        Self {
+            headers: HeaderMap::from_iter([(header::USER_AGENT, agent)]),
+            forward_headers: Vec::new(),
+            forward_cookies: Vec::new(),
+            retry: Arc::default(),
+            timeout: Duration::from_secs(30),
+            attempt_timeout: None,
+            connect_timeout: None,
+            endpoint_updates: 1,
+            max_body: 64 << 20,
+            gzip: true,
+            redirects: 0,
+            fail_on_status: false,
+            idle_timeout: Duration::from_secs(60),
+            tls: TlsConfig::default(),
+        }
+    }
+}
+
+impl ClientConfig {
+    /// Checks what no setter can see alone.
+    ///
+    /// # Errors
+    /// Names the option that does not go with the others.
+    pub fn check(&self, balanced: bool) -> Result<(), Error> {
+        if balanced && self.redirects > 0 {
+            let problem = "only a client without a balancer can follow redirects";
+            return Err(Error::invalid("redirects", problem));
+        }
+        let endless = self.retry.tries.is_none() && self.timeout == Duration::MAX;
+        if endless && self.retry.backoff.delay.is_zero() {
+            let problem = "unlimited tries need a delay or a limit on the call";
+            return Err(Error::invalid("retry", problem));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hammering_for_ever_is_refused() {
+        let mut config = ClientConfig::default();
+        let mut retry = RetryConfig {
+            tries: None,
+            ..RetryConfig::default()
+        };
+        retry.backoff.delay = Duration::ZERO;
+        config.retry = Arc::new(retry);
+        assert!(config.check(true).is_ok(), "the deadline ends it");
+        config.timeout = Duration::MAX;
+        assert!(config.check(true).is_err());
+    }
+
+    #[test]
+    fn a_balanced_client_follows_no_redirects() {
+        let config = ClientConfig {
+            redirects: 3,
+            ..ClientConfig::default()
+        };
+        assert!(config.check(true).is_err() && config.check(false).is_ok());
+    }
+}

@@ -1,0 +1,370 @@
+//! Why a function failed, and for a call the story of its attempts.
+
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+use http::Method;
+
+use crate::outcome::{Attempt, AttemptResult, CircuitNote, FailureKind};
+use crate::request::loggable;
+use crate::response::Response;
+
+/// The kinds of errors; `ffi` gives each its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// A parameter is missing or out of range.
+    InvalidArgument,
+    /// The handle is in use and can no longer be changed, or is in that state already.
+    InUse,
+    /// No option has this name.
+    UnknownOption,
+    /// A blocking call inside a callback.
+    WouldDeadlock,
+    /// The client is closed.
+    Closed,
+    /// The provider failed and no earlier list is known.
+    Discovery,
+    /// No endpoint is known, or no circuit admits.
+    NoEndpoints,
+    /// The endpoint's name could not be resolved.
+    Resolve,
+    /// The endpoint could not be connected to.
+    Connect,
+    /// Connecting took longer than its limit.
+    ConnectTimeout,
+    /// The TLS handshake failed.
+    Tls,
+    /// The attempt took longer than its limit.
+    Timeout,
+    /// The call took longer than its limit.
+    Deadline,
+    /// The connection ended before the answer did.
+    ConnectionLost,
+    /// The answer is not valid HTTP.
+    Protocol,
+    /// The answer's body is above the bound.
+    BodyTooLarge,
+    /// The answer's status is 4xx or 5xx and the client fails on those.
+    HttpStatus,
+    /// A bound of this process was reached.
+    Overloaded,
+    /// The call was cancelled.
+    Cancelled,
+    /// A signal ended the call.
+    Interrupted,
+    /// The handle belongs to the parent process.
+    Forked,
+    /// A hook refused the attempt.
+    HookRefused,
+    /// A defect of this library.
+    Internal,
+}
+
+impl From<FailureKind> for ErrorKind {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::NameNotFound | FailureKind::Resolve => Self::Resolve,
+            FailureKind::Connect | FailureKind::Local => Self::Connect,
+            FailureKind::ConnectTimeout => Self::ConnectTimeout,
+            FailureKind::Tls => Self::Tls,
+            FailureKind::Timeout => Self::Timeout,
+            FailureKind::Deadline => Self::Deadline,
+            FailureKind::ConnectionLost | FailureKind::RefusedStream => Self::ConnectionLost,
+            FailureKind::Protocol => Self::Protocol,
+            FailureKind::BodyTooLarge => Self::BodyTooLarge,
+        }
+    }
+}
+
+impl ErrorKind {
+    /// The name that C, logs and messages share.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "AHOY_E_INVALID_ARGUMENT",
+            Self::InUse => "AHOY_E_IN_USE",
+            Self::UnknownOption => "AHOY_E_UNKNOWN_OPTION",
+            Self::WouldDeadlock => "AHOY_E_WOULD_DEADLOCK",
+            Self::Closed => "AHOY_E_CLOSED",
+            Self::Discovery => "AHOY_E_DISCOVERY",
+            Self::NoEndpoints => "AHOY_E_NO_ENDPOINTS",
+            Self::Resolve => "AHOY_E_RESOLVE",
+            Self::Connect => "AHOY_E_CONNECT",
+            Self::ConnectTimeout => "AHOY_E_CONNECT_TIMEOUT",
+            Self::Tls => "AHOY_E_TLS",
+            Self::Timeout => "AHOY_E_TIMEOUT",
+            Self::Deadline => "AHOY_E_DEADLINE",
+            Self::ConnectionLost => "AHOY_E_CONNECTION_LOST",
+            Self::Protocol => "AHOY_E_PROTOCOL",
+            Self::BodyTooLarge => "AHOY_E_BODY_TOO_LARGE",
+            Self::HttpStatus => "AHOY_E_HTTP_STATUS",
+            Self::Overloaded => "AHOY_E_OVERLOADED",
+            Self::Cancelled => "AHOY_E_CANCELLED",
+            Self::Interrupted => "AHOY_E_INTERRUPTED",
+            Self::Forked => "AHOY_E_FORKED",
+            Self::HookRefused => "AHOY_E_HOOK_REFUSED",
+            Self::Internal => "AHOY_E_INTERNAL",
+        }
+    }
+
+    /// Whether the same call may succeed later, as far as the kind tells.
+    fn is_transient(self) -> bool {
+        match self {
+            Self::Discovery
+            | Self::NoEndpoints
+            | Self::Resolve
+            | Self::Connect
+            | Self::ConnectTimeout
+            | Self::Timeout
+            | Self::Deadline
+            | Self::ConnectionLost
+            | Self::Protocol
+            | Self::Overloaded => true,
+            Self::InvalidArgument
+            | Self::InUse
+            | Self::UnknownOption
+            | Self::WouldDeadlock
+            | Self::Closed
+            | Self::Tls
+            | Self::BodyTooLarge
+            | Self::HttpStatus
+            | Self::Cancelled
+            | Self::Interrupted
+            | Self::Forked
+            | Self::HookRefused
+            | Self::Internal => false,
+        }
+    }
+}
+
+/// Why a function failed.
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    call: Option<Box<CallStory>>,
+}
+
+/// What an error of a call tells beside its kind.
+#[derive(Clone, Debug)]
+pub struct CallStory {
+    /// The request's method.
+    pub method: Method,
+    /// The request's path or URL; shown without its query.
+    pub target: String,
+    /// Whether the request may be carried out twice.
+    pub idempotent: bool,
+    /// The first attempts, at most [`crate::outcome::KEPT_ATTEMPTS`].
+    pub attempts: Vec<Attempt>,
+    /// How many attempts were made.
+    pub attempt_count: usize,
+    /// From the call's start to its end.
+    pub elapsed: Duration,
+    /// The answer, where the status made it an error.
+    pub response: Option<Response>,
+}
+
+impl Error {
+    /// An error outside a call.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            call: None,
+        }
+    }
+
+    /// A bad argument; the message names the parameter.
+    #[must_use]
+    pub fn invalid(parameter: &str, problem: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::InvalidArgument, format!("{parameter}: {problem}"))
+    }
+
+    /// A call's end without a response. `reason` is what the attempts do not tell; it may be empty.
+    #[must_use]
+    pub fn of_call(kind: ErrorKind, reason: &str, story: CallStory) -> Self {
+        let message = tell(kind.name(), reason, &story);
+        Self {
+            kind,
+            message,
+            call: Some(Box::new(story)),
+        }
+    }
+
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What happened; for a call one line each attempt.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The attempts of a failed call; empty for other errors.
+    #[must_use]
+    pub fn attempts(&self) -> &[Attempt] {
+        self.call.as_ref().map_or(&[], |call| &call.attempts)
+    }
+
+    /// How many attempts were made.
+    #[must_use]
+    pub fn attempt_count(&self) -> usize {
+        self.call.as_ref().map_or(0, |call| call.attempt_count)
+    }
+
+    /// The answer, where the status made it an error.
+    #[must_use]
+    pub fn response(&self) -> Option<&Response> {
+        self.call.as_ref()?.response.as_ref()
+    }
+
+    /// Whether the request may have been carried out although no answer came.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        self.attempts().iter().any(|attempt| attempt.ambiguous)
+    }
+
+    /// Whether repeating the call may help and does no harm.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        let safe = !self.is_ambiguous() || self.call.as_ref().is_none_or(|call| call.idempotent);
+        self.kind.is_transient() && safe
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn tell(name: &str, reason: &str, story: &CallStory) -> String {
+    let mut text = format!(
+        "{} {} failed after {} attempt{} in {} ms: {name}",
+        story.method,
+        loggable(&story.target),
+        story.attempt_count,
+        if story.attempt_count == 1 { "" } else { "s" },
+        story.elapsed.as_millis(),
+    );
+    if !reason.is_empty() {
+        let _ = write!(text, ": {reason}");
+    }
+    let width = story.attempts.iter().map(|a| a.url.len()).max().unwrap_or(0);
+    for (index, attempt) in story.attempts.iter().enumerate() {
+        let _ = write!(
+            text,
+            "\n  {:<2} {:<width$}  {:<22} {:>8.1} ms",
+            index + 1,
+            attempt.url,
+            summary(attempt),
+            attempt.elapsed.as_secs_f64() * 1e3,
+        );
+        let note = note(attempt);
+        if !note.is_empty() {
+            let _ = write!(text, "   {note}");
+        }
+    }
+    if story.attempt_count > story.attempts.len() {
+        let _ = write!(text, "\n  ... and {} more", story.attempt_count - story.attempts.len());
+    }
+    text
+}
+
+fn summary(attempt: &Attempt) -> String {
+    match attempt.result {
+        AttemptResult::Answered(status) => format!("status {status}"),
+        AttemptResult::Failed(_) => attempt.detail.clone(),
+    }
+}
+
+fn note(attempt: &Attempt) -> String {
+    let circuit = match attempt.circuit {
+        Some(CircuitNote::Opened(wait)) => {
+            format!("circuit opened, next probe in {} ms", wait.as_millis())
+        }
+        Some(CircuitNote::Closed) => "circuit closed".to_owned(),
+        None => String::new(),
+    };
+    let cut = match attempt.result {
+        AttemptResult::Failed(FailureKind::Deadline) => "cut by the deadline",
+        _ => "",
+    };
+    let doubt = if attempt.ambiguous {
+        "the request may have been carried out"
+    } else {
+        ""
+    };
+    let parts: Vec<&str> = [circuit.as_str(), cut, doubt]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
+    parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(url: &str, kind: FailureKind, detail: &str, ambiguous: bool) -> Attempt {
+        Attempt {
+            url: url.into(),
+            result: AttemptResult::Failed(kind),
+            detail: detail.into(),
+            elapsed: Duration::from_micros(300),
+            circuit: (kind == FailureKind::Connect)
+                .then_some(CircuitNote::Opened(Duration::from_millis(540))),
+            ambiguous,
+        }
+    }
+
+    fn story(attempts: Vec<Attempt>) -> CallStory {
+        CallStory {
+            method: Method::POST,
+            target: "/orders?key=secret".into(),
+            idempotent: false,
+            attempt_count: attempts.len(),
+            attempts,
+            elapsed: Duration::from_millis(302),
+            response: None,
+        }
+    }
+
+    #[test]
+    fn the_message_tells_each_attempt_and_no_query() {
+        let error = Error::of_call(
+            ErrorKind::Deadline,
+            "",
+            story(vec![
+                attempt("http://10.0.0.7:80", FailureKind::Connect, "connect refused", false),
+                attempt("http://10.0.0.9:80", FailureKind::Deadline, "no answer", true),
+            ]),
+        );
+        let lines: Vec<&str> = error.message().lines().collect();
+        assert_eq!(lines[0], "POST /orders failed after 2 attempts in 302 ms: AHOY_E_DEADLINE");
+        assert!(lines[1].ends_with("circuit opened, next probe in 540 ms"), "{}", lines[1]);
+        assert!(
+            lines[2].ends_with("cut by the deadline; the request may have been carried out"),
+            "{}",
+            lines[2]
+        );
+        assert!(!error.message().contains("secret"));
+    }
+
+    #[test]
+    fn an_ambiguous_post_is_not_retryable() {
+        let lost = attempt("http://a:80", FailureKind::ConnectionLost, "lost", true);
+        let kind = ErrorKind::ConnectionLost;
+        let error = Error::of_call(kind, "", story(vec![lost]));
+        assert!(error.is_ambiguous() && !error.is_retryable());
+        let refused = attempt("http://a:80", FailureKind::Connect, "refused", false);
+        let error = Error::of_call(ErrorKind::Connect, "", story(vec![refused]));
+        assert!(!error.is_ambiguous() && error.is_retryable());
+    }
+}

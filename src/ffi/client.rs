@@ -1,0 +1,232 @@
+//! `ahoy_client`: makes calls.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+
+use super::error::ahoy_error;
+use super::handle::Out;
+use super::request::ahoy_request;
+use super::response::ahoy_response;
+use super::status::ahoy_status;
+use super::{guard, handle, text};
+use crate::client::Client;
+use crate::error::Error;
+use crate::request::Request;
+
+/// A resilient HTTP client. A call waits for its answer on the calling thread, which does all the work.
+///
+/// Ownership: freed with ahoy_client_free. Thread: any, also several at once.
+pub struct ahoy_client {
+    client: Arc<Client>,
+}
+
+impl From<Client> for ahoy_client {
+    fn from(client: Client) -> Self {
+        Self {
+            client: Arc::new(client),
+        }
+    }
+}
+
+/// Sends GET and waits for the answer. Blocks up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_get(
+    client: *const ahoy_client,
+    path: *const c_char,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { bodyless(client, Method::GET, path, response, err) }
+}
+
+/// Sends OPTIONS and waits for the answer. Blocks up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_options(
+    client: *const ahoy_client,
+    path: *const c_char,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { bodyless(client, Method::OPTIONS, path, response, err) }
+}
+
+/// Sends HEAD and waits for the answer, which has no body. Blocks up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_head(
+    client: *const ahoy_client,
+    path: *const c_char,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { bodyless(client, Method::HEAD, path, response, err) }
+}
+
+/// Sends DELETE and waits for the answer. Blocks up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_delete(
+    client: *const ahoy_client,
+    path: *const c_char,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { bodyless(client, Method::DELETE, path, response, err) }
+}
+
+/// Sends POST with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
+/// up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param content_type the body's media type; NULL for none
+/// @param body not kept; (NULL, 0) for an empty body
+/// @param length number of bytes
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_post(
+    client: *const ahoy_client,
+    path: *const c_char,
+    content_type: *const c_char,
+    body: *const u8,
+    length: usize,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { with_body(client, Method::POST, path, content_type, (body, length), response, err) }
+}
+
+/// Sends PUT with a body and waits for the answer. Blocks up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param content_type the body's media type; NULL for none
+/// @param body not kept; (NULL, 0) for an empty body
+/// @param length number of bytes
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_put(
+    client: *const ahoy_client,
+    path: *const c_char,
+    content_type: *const c_char,
+    body: *const u8,
+    length: usize,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { with_body(client, Method::PUT, path, content_type, (body, length), response, err) }
+}
+
+/// Sends PATCH with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
+/// up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param content_type the body's media type; NULL for none
+/// @param body not kept; (NULL, 0) for an empty body
+/// @param length number of bytes
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_patch(
+    client: *const ahoy_client,
+    path: *const c_char,
+    content_type: *const c_char,
+    body: *const u8,
+    length: usize,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { with_body(client, Method::PATCH, path, content_type, (body, length), response, err) }
+}
+
+/// Sends a request and waits for the answer. Blocks up to the call's limit.
+///
+/// @param request not changed; may be sent again
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_send(
+    client: *const ahoy_client,
+    request: *const ahoy_request,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let out = unsafe { Out::new("response", response) }?;
+        // SAFETY: see the module `ffi`.
+        let client = unsafe { handle::required("client", client) }?;
+        // SAFETY: see the module `ffi`.
+        let request = unsafe { handle::required("request", request) }?;
+        out.fill(ahoy_response::from(client.client.send(&request.request)?));
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+unsafe fn bodyless(
+    client: *const ahoy_client,
+    method: Method,
+    path: *const c_char,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let none = (std::ptr::null(), 0);
+    // SAFETY: as this function's callers promise.
+    unsafe { with_body(client, method, path, std::ptr::null(), none, response, err) }
+}
+
+unsafe fn with_body(
+    client: *const ahoy_client,
+    method: Method,
+    path: *const c_char,
+    content_type: *const c_char,
+    (body, length): (*const u8, usize),
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let send = || {
+        // SAFETY: as this function's callers promise.
+        let out = unsafe { Out::new("response", response) }?;
+        // SAFETY: as above.
+        let client = unsafe { handle::required("client", client) }?;
+        // SAFETY: as above.
+        let mut request = Request::new(method, unsafe { text::required("path", path) }?);
+        // SAFETY: as above.
+        if let Some(media_type) = unsafe { text::optional("content_type", content_type) }? {
+            let value = HeaderValue::from_str(media_type)
+                .map_err(|_| Error::invalid("content_type", "is not a header value"))?;
+            request.headers.insert(header::CONTENT_TYPE, value);
+        }
+        // SAFETY: as above.
+        request.body = Bytes::copy_from_slice(unsafe { text::bytes("body", body, length) }?);
+        out.fill(ahoy_response::from(client.client.send(&request)?));
+        Ok(())
+    };
+    // SAFETY: as this function's callers promise.
+    unsafe { guard::status(err, send) }
+}
+
+/// Frees a client; NULL is fine. Does not block: its idle connections close within about a second.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_free(client: *mut ahoy_client) {
+    // SAFETY: see the module `ffi`.
+    guard::value((), || unsafe { handle::free(client) });
+}

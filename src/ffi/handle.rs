@@ -1,0 +1,55 @@
+//! Raw pointers to and from handles.
+
+use std::ptr;
+
+use crate::error::Error;
+
+/// Gives `value` to the host.
+pub(super) fn new<T>(value: T) -> *mut T {
+    Box::into_raw(Box::new(value))
+}
+
+/// Takes a handle back; NULL is fine.
+pub(super) unsafe fn free<T>(handle: *mut T) {
+    if !handle.is_null() {
+        // SAFETY: made by `new` and freed once, as the host promises.
+        drop(unsafe { Box::from_raw(handle) });
+    }
+}
+
+/// A handle or other input that must be there.
+pub(super) unsafe fn required<'a, T>(name: &str, pointer: *const T) -> Result<&'a T, Error> {
+    // SAFETY: NULL or valid, as the host promises.
+    unsafe { pointer.as_ref() }.ok_or_else(|| is_null(name))
+}
+
+/// A handle that is changed, which its documentation reserves to one thread.
+pub(super) unsafe fn required_mut<'a, T>(name: &str, pointer: *mut T) -> Result<&'a mut T, Error> {
+    // SAFETY: NULL or valid and used by one thread, as the host promises.
+    unsafe { pointer.as_mut() }.ok_or_else(|| is_null(name))
+}
+
+fn is_null(name: &str) -> Error {
+    Error::invalid(name, "is NULL")
+}
+
+/// A place for a handle to return; NULL is in it until it is filled.
+pub(super) struct Out<T> {
+    place: *mut *mut T,
+}
+
+impl<T> Out<T> {
+    pub(super) unsafe fn new(name: &str, place: *mut *mut T) -> Result<Self, Error> {
+        if place.is_null() {
+            return Err(is_null(name));
+        }
+        // SAFETY: not NULL, so valid for one pointer, as the host promises.
+        unsafe { place.write(ptr::null_mut()) };
+        Ok(Self { place })
+    }
+
+    pub(super) fn fill(self, value: T) {
+        // SAFETY: checked in `new`.
+        unsafe { self.place.write(new(value)) };
+    }
+}

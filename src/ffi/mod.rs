@@ -1,0 +1,36 @@
+//! The C ABI: handles, text, status codes and callbacks around the layers below; nothing is decided here.
+//!
+//! Each entry point looks up its handles, checks its arguments, calls inward and writes its outputs last,
+//! inside a guard that turns a panic into `AHOY_E_INTERNAL`. `ahoy.h` is generated from this folder.
+//!
+//! Safety, for every function here: a pointer is NULL or comes from this library (handles), is valid for
+//! what its documentation says (text, bytes, out-parameters), and is not freed by another thread meanwhile.
+
+#![allow(unsafe_code, reason = "this is the one layer that takes raw pointers from C")]
+#![allow(non_camel_case_types, reason = "the names are those of the header")]
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "the contract is the same for all and stated in the module's documentation"
+)]
+
+mod callback;
+mod guard;
+mod handle;
+mod settings;
+mod text;
+
+pub mod attempt;
+pub mod balancer;
+pub mod breaker;
+pub mod builder;
+pub mod client;
+pub mod endpoint;
+pub mod error;
+pub mod host;
+pub mod options;
+pub mod provider;
+pub mod request;
+pub mod response;
+pub mod retry;
+pub mod status;
+pub mod version;

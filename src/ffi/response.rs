@@ -1,0 +1,217 @@
+//! `ahoy_response`: what a call brought.
+
+use std::ffi::{CStr, CString, c_char};
+use std::ptr;
+use std::sync::OnceLock;
+
+use super::attempt::ahoy_attempt;
+use super::{guard, handle, text};
+use crate::response::Response;
+
+/// An HTTP answer with its whole body, and how it came about.
+///
+/// Ownership: freed with ahoy_response_free; all that its accessors return is borrowed and valid until then.
+/// Thread: any.
+pub struct ahoy_response {
+    response: Response,
+    headers: OnceLock<HeaderText>,
+    body: OnceLock<Vec<u8>>,
+    endpoint_url: OnceLock<CString>,
+    attempts: OnceLock<Vec<ahoy_attempt>>,
+}
+
+impl From<Response> for ahoy_response {
+    fn from(response: Response) -> Self {
+        Self {
+            response,
+            headers: OnceLock::new(),
+            body: OnceLock::new(),
+            endpoint_url: OnceLock::new(),
+            attempts: OnceLock::new(),
+        }
+    }
+}
+
+/// The headers as C wants them: names and values, each followed by a NUL, in one piece of memory.
+struct HeaderText {
+    text: Vec<u8>,
+    /// Where each header's name and value begin.
+    starts: Vec<(usize, usize)>,
+}
+
+impl HeaderText {
+    fn new(headers: &http::HeaderMap) -> Self {
+        let mut text = Vec::new();
+        let mut starts = Vec::with_capacity(headers.len());
+        for (name, value) in headers {
+            let name_start = text.len();
+            text.extend_from_slice(name.as_str().as_bytes());
+            text.push(0);
+            starts.push((name_start, text.len()));
+            text.extend_from_slice(value.as_bytes());
+            text.push(0);
+        }
+        Self { text, starts }
+    }
+
+    fn name(&self, index: usize) -> Option<*const c_char> {
+        let (name, _) = self.starts.get(index)?;
+        Some(self.text[*name..].as_ptr().cast())
+    }
+
+    fn value(&self, index: usize) -> Option<*const c_char> {
+        let (_, value) = self.starts.get(index)?;
+        Some(self.text[*value..].as_ptr().cast())
+    }
+
+    fn find(&self, wanted: &CStr) -> Option<*const c_char> {
+        let index = self.starts.iter().position(|(name, value)| {
+            self.text[*name..*value - 1].eq_ignore_ascii_case(wanted.to_bytes())
+        })?;
+        self.value(index)
+    }
+}
+
+impl ahoy_response {
+    fn header_text(&self) -> &HeaderText {
+        self.headers.get_or_init(|| HeaderText::new(&self.response.headers))
+    }
+}
+
+/// The HTTP status, such as 200; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_status(response: *const ahoy_response) -> i32 {
+    // SAFETY: see the module `ffi`.
+    unsafe { response.as_ref() }
+        .map_or(0, |response| i32::from(response.response.status.as_u16()))
+}
+
+/// The first value of a header, NUL-terminated; NULL where there is none. It need not be UTF-8.
+///
+/// @param name in any case
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_header(
+    response: *const ahoy_response,
+    name: *const c_char,
+) -> *const c_char {
+    guard::value(ptr::null(), || {
+        // SAFETY: see the module `ffi`.
+        let response = unsafe { response.as_ref() };
+        match response {
+            // SAFETY: not NULL, so NUL-terminated as the host promises.
+            Some(response) if !name.is_null() => {
+                response.header_text().find(unsafe { CStr::from_ptr(name) }).unwrap_or(ptr::null())
+            }
+            _ => ptr::null(),
+        }
+    })
+}
+
+/// How many headers there are, each value of a repeated name counted.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_header_count(response: *const ahoy_response) -> usize {
+    // SAFETY: see the module `ffi`.
+    unsafe { response.as_ref() }.map_or(0, |response| response.response.headers.len())
+}
+
+/// The name of the header at an index, in lower case; NULL out of range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_header_name_at(
+    response: *const ahoy_response,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
+    guard::value(ptr::null(), || {
+        response.and_then(|response| response.header_text().name(index)).unwrap_or(ptr::null())
+    })
+}
+
+/// The value of the header at an index, NUL-terminated; NULL out of range. It need not be UTF-8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_header_value_at(
+    response: *const ahoy_response,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
+    guard::value(ptr::null(), || {
+        response.and_then(|response| response.header_text().value(index)).unwrap_or(ptr::null())
+    })
+}
+
+/// The body, decoded. A NUL follows its last byte and is not counted; the body itself may hold others.
+///
+/// @param length gets the number of bytes; may be NULL
+/// @return the bytes, never NULL for a response; NULL for NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_body(
+    response: *const ahoy_response,
+    length: *mut usize,
+) -> *const u8 {
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
+    let count = response.map_or(0, |response| response.response.body.len());
+    if !length.is_null() {
+        // SAFETY: not NULL, so valid for one number as the host promises.
+        unsafe { length.write(count) };
+    }
+    guard::value(ptr::null(), || {
+        response.map_or(ptr::null(), |response| {
+            response.body.get_or_init(|| terminated(&response.response.body)).as_ptr()
+        })
+    })
+}
+
+fn terminated(body: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(body.len() + 1);
+    text.extend_from_slice(body);
+    text.push(0);
+    text
+}
+
+/// "scheme://address:port" of the endpoint that answered.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_endpoint_url(
+    response: *const ahoy_response,
+) -> *const c_char {
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
+    guard::value(ptr::null(), || {
+        response.map_or(ptr::null(), |response| {
+            let url = &response.response.endpoint_url;
+            response.endpoint_url.get_or_init(|| text::owned(url)).as_ptr()
+        })
+    })
+}
+
+/// How many attempts the call made.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_attempt_count(response: *const ahoy_response) -> usize {
+    // SAFETY: see the module `ffi`.
+    unsafe { response.as_ref() }.map_or(0, |response| response.response.attempt_count)
+}
+
+/// One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_attempt_at(
+    response: *const ahoy_response,
+    index: usize,
+) -> *const ahoy_attempt {
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
+    guard::value(ptr::null(), || {
+        let attempts = response.map(|response| {
+            let told = || response.response.attempts.iter().map(ahoy_attempt::from).collect();
+            response.attempts.get_or_init(told)
+        });
+        attempts.and_then(|attempts| attempts.get(index)).map_or(ptr::null(), ptr::from_ref)
+    })
+}
+
+/// Frees a response and all that was borrowed from it; NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_free(response: *mut ahoy_response) {
+    // SAFETY: see the module `ffi`.
+    guard::value((), || unsafe { handle::free(response) });
+}

@@ -1,0 +1,26 @@
+//! libahoy: a resilient HTTP service client behind a C ABI.
+//!
+//! It discovers a service's endpoints, balances requests over them, keeps a circuit breaker for each, retries
+//! what may be retried, under one deadline. The layers, each importing only from those below it:
+//!
+//! ```text
+//! ffi/                                   handles, strings, status codes, callbacks: the C ABI
+//! client/                                the way of one request (start with client/attempt.rs)
+//! discovery/ transport/ runtime/ config options   what touches the world
+//! policy/                                decisions: no clock, no I/O, no lock, no randomness of its own
+//! endpoint request response outcome error  plain data
+//! ```
+
+pub mod client;
+pub mod config;
+pub mod discovery;
+pub mod endpoint;
+pub mod error;
+pub mod ffi;
+pub mod options;
+pub mod outcome;
+pub mod policy;
+pub mod request;
+pub mod response;
+pub mod runtime;
+pub mod transport;

@@ -1,0 +1,148 @@
+//! How one attempt ended, and the two judgements passed on it: the retry's and the breaker's.
+
+use std::time::{Duration, Instant};
+
+/// Why an attempt brought no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// The name does not exist: no server can be meant.
+    NameNotFound,
+    /// The name service did not answer, or answered with an error.
+    Resolve,
+    /// Refused, unreachable, or reset before the connection stood.
+    Connect,
+    /// The connect limit (resolving, TCP and TLS) ran out.
+    ConnectTimeout,
+    /// This process is out of descriptors, buffers or local ports: no fault of the endpoint.
+    Local,
+    /// The handshake failed: name, trust or protocol.
+    Tls,
+    /// The attempt's limit ran out.
+    Timeout,
+    /// The call's deadline cut the attempt.
+    Deadline,
+    /// The connection ended before the answer did.
+    ConnectionLost,
+    /// The peer refused the stream unprocessed (HTTP/2 `REFUSED_STREAM`, or a `GOAWAY` with `NO_ERROR`).
+    RefusedStream,
+    /// The answer is not HTTP, or breaks its framing.
+    Protocol,
+    /// The decoded body is above the bound.
+    BodyTooLarge,
+}
+
+/// An attempt that brought no answer.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Why.
+    pub kind: FailureKind,
+    /// Whether any byte of the request left for the peer. Only an unsent request may be repeated freely.
+    pub sent: bool,
+    /// What happened, in lower case, without secrets.
+    pub detail: String,
+}
+
+impl Failure {
+    /// A failure before any byte of the request was sent.
+    #[must_use]
+    pub fn unsent(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            sent: false,
+            detail: detail.into(),
+        }
+    }
+
+    /// A failure after bytes of the request were sent.
+    #[must_use]
+    pub fn sent(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            sent: true,
+            detail: detail.into(),
+        }
+    }
+}
+
+/// The retry's view of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// An answer to hand over.
+    Success,
+    /// An answer that another endpoint may better; Retry-After is honoured on 429 and 503 only.
+    RetriableStatus,
+    /// Certainly not processed by any server: free to repeat, whatever the method.
+    Unprocessed,
+    /// No answer, and the request may have been carried out.
+    Ambiguous,
+    /// Repeating cannot help.
+    Final,
+}
+
+/// The breaker's view of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The endpoint works.
+    Success,
+    /// The endpoint failed.
+    Failure,
+    /// The endpoint asked for less (429): counts for the ratio but not for the run of failures.
+    Throttled,
+    /// The endpoint cannot be connected to: opens the circuit at once.
+    Unreachable,
+    /// Says nothing of the endpoint.
+    Neutral,
+}
+
+/// A change of a circuit's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// The circuit opened; the next probe is due at the instant.
+    Opened {
+        /// When the next probe may go.
+        retry_at: Instant,
+    },
+    /// A probe was let through.
+    HalfOpened,
+    /// The circuit closed.
+    Closed,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttemptResult {
+    /// An HTTP answer with this status.
+    Answered(u16),
+    /// No answer.
+    Failed(FailureKind),
+}
+
+/// One attempt, as errors and responses tell it.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The endpoint's URL.
+    pub url: String,
+    /// How it ended.
+    pub result: AttemptResult,
+    /// What happened, in a few words.
+    pub detail: String,
+    /// From the pick to the end.
+    pub elapsed: Duration,
+    /// What it did to the circuit, and for an opened one the time to the next probe.
+    pub circuit: Option<CircuitNote>,
+    /// Whether the request may have been carried out although no answer came.
+    pub ambiguous: bool,
+}
+
+/// What an attempt did to its endpoint's circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CircuitNote {
+    /// It opened; a probe is due after this time.
+    Opened(Duration),
+    /// It closed again.
+    Closed,
+}
+
+/// How many attempts a response or an error keeps in full: a call without a limit on its tries must not
+/// grow without bound. Later ones are counted only.
+pub const KEPT_ATTEMPTS: usize = 64;

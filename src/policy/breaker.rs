@@ -1,0 +1,1252 @@
+//! Whether an endpoint gets traffic.
+//!
+//! Three states. *Closed* lets everything through and counts. *Open* lets nothing through until an
+//! instant that lies further off with each trip. *Half-open* lets a few probes through, and they
+//! decide between the other two. There is no timer: the first caller after the instant turns open
+//! into half-open, so an endpoint that nobody asks for costs nothing.
+//!
+//! Two kinds of fault trip it, and they are not alike. A failed connection costs the caller nothing,
+//! as nothing was sent, and says everything about the endpoint: it trips at once, for a short
+//! time. Bad answers trip by rule, for longer, and only if the roster agrees, since taking out the
+//! last endpoint that answers at all would help nobody. So [`Breaker::settle`] only *reports* that a
+//! rule is met, and [`Breaker::trip`] acts on it once the roster has counted.
+//!
+//! Every state change starts a new generation, and a permit belongs to the one it was granted in.
+//! A late outcome from before the change is thus ignored, without any list of permits.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::{Rng, RngExt};
+
+use super::window::{Ratio, Window};
+use crate::outcome::{Transition, Verdict};
+
+/// When a circuit opens, and how it closes again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BreakerConfig {
+    /// Failures in a row that trip; default 5, none turns the rule off.
+    pub consecutive_failures: Option<NonZeroU32>,
+    /// The share of failures that trips; default half of at least 10 calls in 10 s, none turns the
+    /// rule off.
+    pub failure_ratio: Option<FailureRatio>,
+    /// The first open wait, doubled by each further trip; default 500 ms.
+    pub open_base: Duration,
+    /// What the open wait does not exceed before jitter; default 30 s.
+    pub open_max: Duration,
+    /// The same for an endpoint that could not be connected to; default 1 s. `open_max` bounds it
+    /// as well.
+    pub connect_open_max: Duration,
+    /// The random part of the open wait, up and down, as a share of it; default a quarter.
+    pub jitter: Ratio,
+    /// Probes that must succeed to close a half-open circuit, and how many may be under way at
+    /// once; default 1.
+    pub half_open_probes: NonZeroU32,
+    /// After this time without news from the last probe one more may go, so that a probe which
+    /// hangs cannot keep the circuit from closing; default 3 s.
+    pub trial_interval: Duration,
+    /// Closed for this long, a circuit forgets its earlier trips; default 60 s.
+    pub stable_period: Duration,
+    /// How many circuits of a roster stay closed when answers would trip them; default 1. Enforced
+    /// by the roster: a breaker does not know its neighbours.
+    pub min_closed: u32,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self {
+            consecutive_failures: NonZeroU32::new(5),
+            failure_ratio: Some(FailureRatio::default()),
+            open_base: Duration::from_millis(500),
+            open_max: Duration::from_secs(30),
+            connect_open_max: Duration::from_secs(1),
+            jitter: Ratio::QUARTER,
+            half_open_probes: NonZeroU32::MIN,
+            trial_interval: Duration::from_secs(3),
+            stable_period: Duration::from_secs(60),
+            min_closed: 1,
+        }
+    }
+}
+
+/// The rule on the share of failures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FailureRatio {
+    /// The share that trips, itself included; default one half. With 0, any failure trips.
+    pub ratio: Ratio,
+    /// The time over which calls are counted; default 10 s.
+    pub window: Duration,
+    /// The calls below which the share means nothing; default 10.
+    pub min_calls: u32,
+}
+
+impl Default for FailureRatio {
+    fn default() -> Self {
+        Self {
+            ratio: Ratio::HALF,
+            window: Duration::from_secs(10),
+            min_calls: 10,
+        }
+    }
+}
+
+/// The right to send once. Must be given back, by [`Breaker::settle`] or [`Breaker::release`].
+#[must_use = "a probe's permit that is dropped blocks its place for the trial interval"]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Permit {
+    generation: u64,
+    probe: bool,
+}
+
+impl Permit {
+    /// Whether this is a probe of a half-open circuit.
+    #[must_use]
+    pub const fn probe(&self) -> bool {
+        self.probe
+    }
+}
+
+/// The circuit does not let the caller through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// When the next probe may go; none for a circuit opened by hand.
+    pub retry_at: Option<Instant>,
+}
+
+/// What an outcome did.
+#[must_use = "the roster must act on a trip that a rule wants"]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The change of state, if there was one.
+    pub transition: Option<Transition>,
+    /// A rule on answers is met: call [`Breaker::trip`] unless too few circuits would stay closed.
+    pub wants_trip: bool,
+}
+
+/// The circuit is in the wanted state already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlreadyThere;
+
+/// A circuit's state, as an observer sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CircuitState {
+    /// Traffic flows.
+    Closed,
+    /// No traffic; a probe may be due, as that shows only when someone asks for it.
+    Open,
+    /// Probes only.
+    HalfOpen,
+}
+
+/// The circuit of one endpoint.
+#[derive(Debug)]
+pub struct Breaker {
+    config: Arc<BreakerConfig>,
+    state: State,
+    generation: u64,
+    /// Trips since the circuit was last stable: the exponent of the open wait.
+    trips: u32,
+}
+
+impl Breaker {
+    /// A closed circuit.
+    #[must_use]
+    pub fn new(config: Arc<BreakerConfig>) -> Self {
+        Self {
+            state: State::closed(&config, None),
+            config,
+            generation: 0,
+            trips: 0,
+        }
+    }
+
+    /// The present state.
+    #[must_use]
+    pub const fn state(&self) -> CircuitState {
+        match self.state {
+            State::Closed(_) => CircuitState::Closed,
+            State::Open { .. } => CircuitState::Open,
+            State::HalfOpen(_) => CircuitState::HalfOpen,
+        }
+    }
+
+    /// The earliest instant of the next probe; it may have passed. None when closed, as nothing
+    /// needs waiting for, and none when opened by hand, as waiting does not help.
+    #[must_use]
+    pub fn retry_at(&self) -> Option<Instant> {
+        match &self.state {
+            State::Closed(_) => None,
+            State::Open { until } => *until,
+            State::HalfOpen(trial) => Some(trial.next_at(&self.config)),
+        }
+    }
+
+    /// Whether [`Breaker::acquire`] would grant a permit. Changes nothing.
+    #[must_use]
+    pub fn admits(&self, now: Instant) -> bool {
+        match &self.state {
+            State::Closed(_) => true,
+            State::Open { until } => until.is_some_and(|until| now >= until),
+            State::HalfOpen(trial) => {
+                trial.has_room(&self.config) || now >= trial.next_at(&self.config)
+            }
+        }
+    }
+
+    /// Asks to send once.
+    ///
+    /// # Errors
+    /// While the circuit is open, or half-open with all its probes under way.
+    pub fn acquire(&mut self, now: Instant) -> Result<Permit, Rejected> {
+        if !self.admits(now) {
+            let retry_at = self.retry_at();
+            return Err(Rejected { retry_at });
+        }
+        if matches!(self.state, State::Open { .. }) {
+            self.enter(State::HalfOpen(Trial::new(now)));
+        }
+        if let State::HalfOpen(trial) = &mut self.state {
+            trial.start(now);
+        }
+        Ok(Permit {
+            generation: self.generation,
+            probe: matches!(self.state, State::HalfOpen(_)),
+        })
+    }
+
+    /// Takes a permit back with what the attempt showed. A permit from before the last change of
+    /// state changes nothing.
+    pub fn settle(
+        &mut self,
+        permit: Permit,
+        verdict: Verdict,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Settled {
+        if permit.generation != self.generation {
+            return Settled::default();
+        }
+        match verdict {
+            Verdict::Neutral => {
+                self.release(permit);
+                Settled::default()
+            }
+            Verdict::Unreachable => {
+                let cap = self.config.connect_open_max.min(self.config.open_max);
+                Settled::changed(self.open(cap, now, rng))
+            }
+            Verdict::Success => self.succeeded(now),
+            Verdict::Failure | Verdict::Throttled => self.failed(verdict, now, rng),
+        }
+    }
+
+    /// Takes a permit back that showed nothing of the endpoint, as after a cancelled attempt.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "giving the permit away is the point: it cannot be settled afterwards"
+    )]
+    pub fn release(&mut self, permit: Permit) {
+        if permit.generation != self.generation {
+            return;
+        }
+        if let State::HalfOpen(trial) = &mut self.state {
+            trial.end();
+        }
+    }
+
+    /// Opens a closed circuit if a rule on answers still demands it: another thread's success may
+    /// have come in since [`Breaker::settle`] reported it.
+    pub fn trip(&mut self, now: Instant, rng: &mut impl Rng) -> Option<Transition> {
+        let State::Closed(counts) = &mut self.state else {
+            return None;
+        };
+        counts
+            .demand_trip(&self.config, now)
+            .then(|| self.open(self.config.open_max, now, rng))
+    }
+
+    /// Opens by hand; the circuit then stays open until it is closed by hand.
+    ///
+    /// # Errors
+    /// If it is open already, by hand or not.
+    pub fn force_open(&mut self) -> Result<(), AlreadyThere> {
+        if matches!(self.state, State::Open { .. }) {
+            return Err(AlreadyThere);
+        }
+        self.enter(State::Open { until: None });
+        Ok(())
+    }
+
+    /// Closes by hand and forgets all earlier trips.
+    ///
+    /// # Errors
+    /// If it is closed already.
+    pub fn force_close(&mut self) -> Result<(), AlreadyThere> {
+        if matches!(self.state, State::Closed(_)) {
+            return Err(AlreadyThere);
+        }
+        self.trips = 0;
+        self.enter(State::closed(&self.config, None));
+        Ok(())
+    }
+
+    fn succeeded(&mut self, now: Instant) -> Settled {
+        match &mut self.state {
+            State::Closed(counts) => counts.succeeded(now),
+            State::HalfOpen(trial) => {
+                trial.passed();
+                if trial.passed >= self.config.half_open_probes.get() {
+                    self.enter(State::closed(&self.config, Some(now)));
+                    return Settled::changed(Transition::Closed);
+                }
+            }
+            // No permit of this generation was ever granted.
+            State::Open { .. } => {}
+        }
+        Settled::default()
+    }
+
+    fn failed(&mut self, verdict: Verdict, now: Instant, rng: &mut impl Rng) -> Settled {
+        match &mut self.state {
+            State::Closed(counts) => {
+                counts.failed(verdict, now);
+                Settled {
+                    transition: None,
+                    wants_trip: counts.demand_trip(&self.config, now),
+                }
+            }
+            State::HalfOpen(_) => Settled::changed(self.open(self.config.open_max, now, rng)),
+            // No permit of this generation was ever granted.
+            State::Open { .. } => Settled::default(),
+        }
+    }
+
+    fn open(&mut self, cap: Duration, now: Instant, rng: &mut impl Rng) -> Transition {
+        self.count_trip(cap, now);
+        let spread = self.config.jitter.value();
+        let factor = 1.0 + rng.random_range(-spread..=spread);
+        let retry_at = after(now, self.plain_wait(cap).min(FAR).mul_f64(factor));
+        self.enter(State::Open {
+            until: Some(retry_at),
+        });
+        Transition::Opened { retry_at }
+    }
+
+    /// Raises the exponent while that makes the wait longer. An endpoint that was down for hours
+    /// would otherwise come back with an exponent whose short cap had hidden it, and pay for its
+    /// first bad answers with the longest wait of all.
+    fn count_trip(&mut self, cap: Duration, now: Instant) {
+        if self.state.stable_at(now, self.config.stable_period) {
+            self.trips = 0;
+        }
+        if self.trips == 0 || self.plain_wait(cap) < cap {
+            self.trips = self.trips.saturating_add(1);
+        }
+    }
+
+    /// The open wait before jitter.
+    fn plain_wait(&self, cap: Duration) -> Duration {
+        let doublings = self.trips.saturating_sub(1).min(31);
+        self.config
+            .open_base
+            .saturating_mul(1 << doublings)
+            .min(cap)
+    }
+
+    fn enter(&mut self, state: State) {
+        self.generation += 1;
+        self.state = state;
+    }
+}
+
+impl Settled {
+    const fn changed(transition: Transition) -> Self {
+        Self {
+            transition: Some(transition),
+            wants_trip: false,
+        }
+    }
+}
+
+/// Each state carries its own counters, so none survives a change.
+#[derive(Debug)]
+enum State {
+    Closed(Answers),
+    /// Until an instant, or without one when opened by hand.
+    Open {
+        until: Option<Instant>,
+    },
+    HalfOpen(Trial),
+}
+
+impl State {
+    fn closed(config: &BreakerConfig, since: Option<Instant>) -> Self {
+        Self::Closed(Answers {
+            since,
+            run: 0,
+            window: config.failure_ratio.map(|rule| Window::new(rule.window)),
+        })
+    }
+
+    fn stable_at(&self, now: Instant, period: Duration) -> bool {
+        let Self::Closed(Answers { since, .. }) = self else {
+            return false;
+        };
+        since.is_some_and(|since| now.saturating_duration_since(since) >= period)
+    }
+}
+
+/// What a closed circuit counts.
+#[derive(Debug)]
+struct Answers {
+    /// When probes closed the circuit; none if it has no trips to forget.
+    since: Option<Instant>,
+    /// Failures since the last success.
+    run: u32,
+    window: Option<Window>,
+}
+
+impl Answers {
+    fn succeeded(&mut self, now: Instant) {
+        self.run = 0;
+        self.record(false, now);
+    }
+
+    fn failed(&mut self, verdict: Verdict, now: Instant) {
+        // A throttled call was understood and refused: no step towards a dead endpoint.
+        if verdict != Verdict::Throttled {
+            self.run = self.run.saturating_add(1);
+        }
+        self.record(true, now);
+    }
+
+    fn record(&mut self, failed: bool, now: Instant) {
+        if let Some(window) = &mut self.window {
+            window.record(failed, now);
+        }
+    }
+
+    fn demand_trip(&mut self, config: &BreakerConfig, now: Instant) -> bool {
+        let too_many = |limit: NonZeroU32| self.run >= limit.get();
+        config.consecutive_failures.is_some_and(too_many) || self.ratio_reached(config, now)
+    }
+
+    fn ratio_reached(&mut self, config: &BreakerConfig, now: Instant) -> bool {
+        let (Some(rule), Some(window)) = (config.failure_ratio, &mut self.window) else {
+            return false;
+        };
+        let counts = window.counts(now);
+        let reached = |ratio| ratio >= rule.ratio;
+        // Without the first condition, a threshold of 0 would trip on successes.
+        counts.failures > 0
+            && counts.total >= rule.min_calls
+            && counts.failure_ratio().is_some_and(reached)
+    }
+}
+
+/// The probes of a half-open circuit.
+#[derive(Debug)]
+struct Trial {
+    under_way: u32,
+    passed: u32,
+    /// When the latest probe started.
+    latest: Instant,
+}
+
+impl Trial {
+    const fn new(now: Instant) -> Self {
+        Self {
+            under_way: 0,
+            passed: 0,
+            latest: now,
+        }
+    }
+
+    /// A success keeps its place: only as many probes are sent as are needed to close.
+    const fn has_room(&self, config: &BreakerConfig) -> bool {
+        self.under_way.saturating_add(self.passed) < config.half_open_probes.get()
+    }
+
+    fn next_at(&self, config: &BreakerConfig) -> Instant {
+        if self.has_room(config) {
+            return self.latest;
+        }
+        after(self.latest, config.trial_interval)
+    }
+
+    fn start(&mut self, now: Instant) {
+        self.under_way = self.under_way.saturating_add(1);
+        self.latest = now;
+    }
+
+    const fn passed(&mut self) {
+        self.end();
+        self.passed = self.passed.saturating_add(1);
+    }
+
+    const fn end(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+}
+
+fn after(now: Instant, wait: Duration) -> Instant {
+    now + wait.min(FAR)
+}
+
+/// A century: as good as never, and no platform's clock overflows when it is added.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+    use crate::policy::test_inputs::{ms, rng, t0};
+
+    /// Trips at three in a row or half of four in a second, waits without jitter.
+    fn config() -> BreakerConfig {
+        BreakerConfig {
+            consecutive_failures: NonZeroU32::new(3),
+            failure_ratio: Some(FailureRatio {
+                ratio: Ratio::HALF,
+                window: ms(1000),
+                min_calls: 4,
+            }),
+            jitter: Ratio::ZERO,
+            ..BreakerConfig::default()
+        }
+    }
+
+    fn probes(count: u32) -> BreakerConfig {
+        BreakerConfig {
+            half_open_probes: NonZeroU32::new(count).unwrap(),
+            ..config()
+        }
+    }
+
+    /// A breaker with its own clock, driven as a roster would.
+    struct Story {
+        breaker: Breaker,
+        now: Instant,
+        rng: StdRng,
+    }
+
+    impl Story {
+        fn new(config: BreakerConfig) -> Self {
+            Self {
+                breaker: Breaker::new(Arc::new(config)),
+                now: t0(),
+                rng: rng(),
+            }
+        }
+
+        fn pass(&mut self, time: Duration) {
+            self.now += time;
+        }
+
+        fn acquire(&mut self) -> Permit {
+            self.breaker.acquire(self.now).unwrap()
+        }
+
+        fn settle(&mut self, permit: Permit, verdict: Verdict) -> Settled {
+            self.breaker
+                .settle(permit, verdict, self.now, &mut self.rng)
+        }
+
+        fn attempt(&mut self, verdict: Verdict) -> Settled {
+            let permit = self.acquire();
+            self.settle(permit, verdict)
+        }
+
+        /// Attempts of which the roster refuses to act on any wish to trip.
+        fn attempts(&mut self, count: usize, verdict: Verdict) {
+            for _ in 0..count {
+                let _ = self.attempt(verdict);
+            }
+        }
+
+        /// An attempt of which the roster acts on the wish to trip.
+        fn tripping_attempt(&mut self, verdict: Verdict) -> Option<Transition> {
+            let settled = self.attempt(verdict);
+            assert!(settled.wants_trip);
+            self.breaker.trip(self.now, &mut self.rng)
+        }
+
+        fn tripped_by_answers(config: BreakerConfig) -> Self {
+            let mut story = Self::new(config);
+            assert_eq!(story.attempt(Verdict::Failure), Settled::default());
+            assert_eq!(story.attempt(Verdict::Failure), Settled::default());
+            let opened = story.opened_for(500);
+            assert_eq!(story.tripping_attempt(Verdict::Failure), Some(opened));
+            story
+        }
+
+        fn opened_for(&self, wait_ms: u64) -> Transition {
+            Transition::Opened {
+                retry_at: self.now + ms(wait_ms),
+            }
+        }
+
+        fn is(&self, state: CircuitState) -> bool {
+            self.breaker.state() == state
+        }
+    }
+
+    fn changed(transition: Transition) -> Settled {
+        Settled {
+            transition: Some(transition),
+            wants_trip: false,
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        let config = BreakerConfig::default();
+        assert_eq!(config.consecutive_failures.map(NonZeroU32::get), Some(5));
+        let rule = config.failure_ratio.unwrap();
+        assert_eq!(
+            (rule.ratio.value(), rule.window, rule.min_calls),
+            (0.5, ms(10_000), 10)
+        );
+        assert_eq!((config.open_base, config.open_max), (ms(500), ms(30_000)));
+        assert_eq!(config.connect_open_max, ms(1000));
+        assert_eq!(
+            (config.jitter.value(), config.half_open_probes.get()),
+            (0.25, 1)
+        );
+        assert_eq!(
+            (config.trial_interval, config.stable_period),
+            (ms(3000), ms(60_000))
+        );
+        assert_eq!(config.min_closed, 1);
+    }
+
+    #[test]
+    fn a_closed_circuit_lets_everyone_through() {
+        let mut story = Story::new(config());
+        let permits: Vec<_> = (0..100).map(|_| story.acquire()).collect();
+        assert!(permits.iter().all(|permit| !permit.probe()));
+        assert!(story.is(CircuitState::Closed) && story.breaker.retry_at().is_none());
+    }
+
+    #[test]
+    fn failures_in_a_row_trip_once_the_roster_agrees() {
+        let mut story = Story::tripped_by_answers(config());
+        assert!(story.is(CircuitState::Open));
+        let retry_at = Some(story.now + ms(500));
+        assert_eq!(story.breaker.retry_at(), retry_at);
+        assert_eq!(story.breaker.acquire(story.now), Err(Rejected { retry_at }));
+    }
+
+    #[test]
+    fn a_roster_that_refuses_is_asked_again_at_the_next_failure() {
+        let mut story = Story::new(config());
+        story.attempts(3, Verdict::Failure);
+        assert!(story.is(CircuitState::Closed));
+        assert!(story.attempt(Verdict::Failure).wants_trip);
+    }
+
+    #[test]
+    fn a_success_ends_the_run() {
+        let no_ratio = BreakerConfig {
+            failure_ratio: None,
+            ..config()
+        };
+        let mut story = Story::new(no_ratio);
+        for _ in 0..10 {
+            for verdict in [Verdict::Failure, Verdict::Failure, Verdict::Success] {
+                assert_eq!(story.attempt(verdict), Settled::default());
+            }
+        }
+    }
+
+    #[test]
+    fn a_success_between_wish_and_trip_calls_the_trip_off() {
+        let mut story = Story::new(BreakerConfig {
+            failure_ratio: None,
+            ..config()
+        });
+        story.attempts(3, Verdict::Failure);
+        assert_eq!(story.attempt(Verdict::Success), Settled::default());
+        assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
+        assert!(story.is(CircuitState::Closed));
+    }
+
+    #[test]
+    fn a_trip_needs_a_closed_circuit() {
+        let mut story = Story::tripped_by_answers(config());
+        assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
+        story.pass(ms(500));
+        let _probe = story.acquire();
+        assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
+        assert!(story.is(CircuitState::HalfOpen));
+    }
+
+    #[test]
+    fn half_of_enough_calls_trips_without_a_run() {
+        let mut story = Story::new(config());
+        for verdict in [Verdict::Failure, Verdict::Success, Verdict::Success] {
+            assert_eq!(story.attempt(verdict), Settled::default());
+        }
+        let opened = story.opened_for(500);
+        assert_eq!(story.tripping_attempt(Verdict::Failure), Some(opened));
+    }
+
+    #[test]
+    fn failures_that_left_the_window_do_not_trip() {
+        let mut story = Story::new(config());
+        for verdict in [Verdict::Failure, Verdict::Success, Verdict::Success] {
+            let _ = story.attempt(verdict);
+        }
+        story.pass(ms(1000));
+        assert_eq!(story.attempt(Verdict::Failure), Settled::default());
+    }
+
+    #[test]
+    fn throttling_counts_for_the_ratio_but_not_for_the_run() {
+        let mut story = Story::new(config());
+        (0..3).for_each(|_| assert_eq!(story.attempt(Verdict::Throttled), Settled::default()));
+        assert!(story.attempt(Verdict::Throttled).wants_trip);
+
+        let mut story = Story::new(BreakerConfig {
+            failure_ratio: None,
+            ..config()
+        });
+        (0..50).for_each(|_| assert_eq!(story.attempt(Verdict::Throttled), Settled::default()));
+        // Nor does it end a run.
+        for verdict in [Verdict::Failure, Verdict::Failure, Verdict::Throttled] {
+            assert_eq!(story.attempt(verdict), Settled::default());
+        }
+        assert!(story.attempt(Verdict::Failure).wants_trip);
+    }
+
+    #[test]
+    fn a_threshold_of_zero_trips_on_failures_only() {
+        let rule = FailureRatio {
+            ratio: Ratio::ZERO,
+            window: ms(1000),
+            min_calls: 1,
+        };
+        let mut story = Story::new(BreakerConfig {
+            failure_ratio: Some(rule),
+            ..config()
+        });
+        assert_eq!(story.attempt(Verdict::Success), Settled::default());
+        assert!(story.attempt(Verdict::Failure).wants_trip);
+        story.pass(ms(1000));
+        assert_eq!(story.attempt(Verdict::Success), Settled::default());
+        assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
+    }
+
+    #[test]
+    fn an_unreachable_endpoint_is_left_alone_at_once() {
+        let mut story = Story::new(config());
+        let opened = story.opened_for(500);
+        assert_eq!(story.attempt(Verdict::Unreachable), changed(opened));
+    }
+
+    #[test]
+    fn a_dead_endpoint_is_probed_each_second_and_not_punished_later() {
+        let mut story = Story::new(config());
+        let _ = story.attempt(Verdict::Unreachable);
+        for _ in 0..1000 {
+            story.pass(ms(1000));
+            let opened = story.opened_for(1000);
+            assert_eq!(story.attempt(Verdict::Unreachable), changed(opened));
+        }
+        story.pass(ms(1000));
+        assert_eq!(story.attempt(Verdict::Success), changed(Transition::Closed));
+        story.attempts(2, Verdict::Failure);
+        let opened = story.opened_for(2000);
+        assert_eq!(story.tripping_attempt(Verdict::Failure), Some(opened));
+    }
+
+    #[test]
+    fn a_probe_closes_the_circuit_with_clean_counters() {
+        let mut story = Story::tripped_by_answers(config());
+        story.pass(ms(499));
+        assert!(story.breaker.acquire(story.now).is_err());
+        story.pass(ms(1));
+        let probe = story.acquire();
+        assert!(probe.probe() && story.is(CircuitState::HalfOpen));
+        assert!(
+            story.breaker.acquire(story.now).is_err(),
+            "one probe at a time"
+        );
+        assert_eq!(
+            story.settle(probe, Verdict::Success),
+            changed(Transition::Closed)
+        );
+        (0..2).for_each(|_| assert_eq!(story.attempt(Verdict::Failure), Settled::default()));
+    }
+
+    #[test]
+    fn each_failed_probe_doubles_the_wait_up_to_the_longest() {
+        let mut story = Story::tripped_by_answers(config());
+        for verdict in [Verdict::Failure, Verdict::Throttled].repeat(10) {
+            let Some(retry_at) = story.breaker.retry_at() else {
+                panic!("open by hand")
+            };
+            let last = retry_at.duration_since(story.now);
+            story.pass(last);
+            let next = (last * 2).min(ms(30_000));
+            let retry_at = story.now + next;
+            assert_eq!(
+                story.attempt(verdict),
+                changed(Transition::Opened { retry_at })
+            );
+        }
+        let longest = story
+            .breaker
+            .retry_at()
+            .map(|at| at.duration_since(story.now));
+        assert_eq!(longest, Some(ms(30_000)));
+    }
+
+    #[test]
+    fn a_probe_that_cannot_connect_waits_the_short_time() {
+        let mut story = Story::tripped_by_answers(config());
+        for _ in 0..4 {
+            let retry_at = story.breaker.retry_at().unwrap();
+            story.pass(retry_at.duration_since(story.now));
+            let _ = story.attempt(Verdict::Failure);
+        }
+        story.pass(ms(8000));
+        let opened = story.opened_for(1000);
+        assert_eq!(story.attempt(Verdict::Unreachable), changed(opened));
+    }
+
+    #[test]
+    fn trips_are_forgotten_after_a_stable_period_only() {
+        for (closed_for, next_wait) in [(59_999, 1000), (60_000, 500)] {
+            let mut story = Story::tripped_by_answers(config());
+            story.pass(ms(500));
+            let _ = story.attempt(Verdict::Success);
+            story.pass(ms(closed_for));
+            story.attempts(2, Verdict::Failure);
+            let opened = story.opened_for(next_wait);
+            assert_eq!(story.tripping_attempt(Verdict::Failure), Some(opened));
+        }
+    }
+
+    #[test]
+    fn jitter_spreads_the_wait_to_both_sides() {
+        let jittery = BreakerConfig {
+            jitter: Ratio::QUARTER,
+            ..config()
+        };
+        let mut rng = rng();
+        let mut wait = || {
+            let (mut breaker, now) = (Breaker::new(Arc::new(jittery)), t0());
+            let permit = breaker.acquire(now).unwrap();
+            let _ = breaker.settle(permit, Verdict::Unreachable, now, &mut rng);
+            breaker.retry_at().unwrap().duration_since(now)
+        };
+        let waits: Vec<_> = (0..500).map(|_| wait()).collect();
+        assert!(waits.iter().all(|wait| (ms(375)..=ms(625)).contains(wait)));
+        assert!(waits.iter().any(|wait| *wait < ms(380)));
+        assert!(waits.iter().any(|wait| *wait > ms(620)));
+    }
+
+    #[test]
+    fn several_probes_must_all_succeed() {
+        let mut story = Story::tripped_by_answers(probes(2));
+        story.pass(ms(500));
+        let (one, two) = (story.acquire(), story.acquire());
+        assert!(one.probe() && two.probe());
+        assert!(
+            story.breaker.acquire(story.now).is_err(),
+            "two were allowed"
+        );
+        assert_eq!(story.settle(one, Verdict::Success), Settled::default());
+        assert!(
+            !story.breaker.admits(story.now),
+            "the second is still under way"
+        );
+        assert_eq!(
+            story.settle(two, Verdict::Success),
+            changed(Transition::Closed)
+        );
+    }
+
+    #[test]
+    fn one_failed_probe_of_several_opens_and_the_others_are_too_late() {
+        let mut story = Story::tripped_by_answers(probes(3));
+        story.pass(ms(500));
+        let (one, two, three) = (story.acquire(), story.acquire(), story.acquire());
+        let _ = story.settle(one, Verdict::Success);
+        let opened = story.opened_for(1000);
+        assert_eq!(story.settle(two, Verdict::Failure), changed(opened));
+        assert_eq!(story.settle(three, Verdict::Success), Settled::default());
+        assert!(story.is(CircuitState::Open));
+    }
+
+    #[test]
+    fn a_cancelled_probe_gives_its_place_back() {
+        let mut story = Story::tripped_by_answers(config());
+        story.pass(ms(500));
+        let probe = story.acquire();
+        story.breaker.release(probe);
+        assert!(story.breaker.admits(story.now));
+        let probe = story.acquire();
+        assert_eq!(story.settle(probe, Verdict::Neutral), Settled::default());
+        assert!(story.acquire().probe());
+    }
+
+    #[test]
+    fn a_probe_that_hangs_lets_one_more_through_per_interval() {
+        let mut story = Story::tripped_by_answers(config());
+        story.pass(ms(500));
+        let hanging = story.acquire();
+        story.pass(ms(2999));
+        let retry_at = Some(story.now + ms(1));
+        assert_eq!(story.breaker.acquire(story.now), Err(Rejected { retry_at }));
+        story.pass(ms(1));
+        let second = story.acquire();
+        assert!(story.breaker.acquire(story.now).is_err(), "only one more");
+        assert_eq!(
+            story.settle(second, Verdict::Success),
+            changed(Transition::Closed)
+        );
+        assert_eq!(story.settle(hanging, Verdict::Failure), Settled::default());
+        assert!(story.is(CircuitState::Closed));
+    }
+
+    #[test]
+    fn an_outcome_from_before_the_trip_is_ignored() {
+        let mut story = Story::new(config());
+        let (late, later) = (story.acquire(), story.acquire());
+        let _ = story.attempt(Verdict::Unreachable);
+        assert_eq!(story.settle(late, Verdict::Success), Settled::default());
+        story.pass(ms(500));
+        let _probe = story.acquire();
+        story.breaker.release(later);
+        assert!(!story.breaker.admits(story.now), "no place was given back");
+    }
+
+    #[test]
+    fn a_circuit_opened_by_hand_waits_for_a_hand() {
+        let mut story = Story::new(config());
+        assert_eq!(story.breaker.force_close(), Err(AlreadyThere));
+        assert_eq!(story.breaker.force_open(), Ok(()));
+        assert_eq!(story.breaker.force_open(), Err(AlreadyThere));
+        story.pass(Duration::from_secs(1_000_000));
+        let rejected = Rejected { retry_at: None };
+        assert_eq!(story.breaker.acquire(story.now), Err(rejected));
+        assert_eq!(story.breaker.force_close(), Ok(()));
+        assert!(!story.acquire().probe());
+    }
+
+    #[test]
+    fn a_hand_can_end_a_trial_both_ways_and_its_probe_is_too_late() {
+        for open in [true, false] {
+            let mut story = Story::tripped_by_answers(config());
+            assert_eq!(story.breaker.force_open(), Err(AlreadyThere));
+            story.pass(ms(500));
+            let probe = story.acquire();
+            let by_hand = [Breaker::force_close, Breaker::force_open][usize::from(open)];
+            assert_eq!(by_hand(&mut story.breaker), Ok(()));
+            assert_eq!(
+                story.settle(probe, Verdict::Unreachable),
+                Settled::default()
+            );
+            assert_eq!(story.is(CircuitState::Open), open);
+        }
+    }
+
+    #[test]
+    fn closing_by_hand_forgets_the_trips() {
+        let mut story = Story::tripped_by_answers(config());
+        assert_eq!(story.breaker.force_close(), Ok(()));
+        let opened = story.opened_for(500);
+        assert_eq!(story.attempt(Verdict::Unreachable), changed(opened));
+    }
+
+    #[test]
+    fn waits_without_end_do_not_overflow() {
+        let forever = BreakerConfig {
+            open_base: Duration::MAX,
+            open_max: Duration::MAX,
+            connect_open_max: Duration::MAX,
+            trial_interval: Duration::MAX,
+            jitter: Ratio::new(1.0).unwrap(),
+            ..config()
+        };
+        let mut story = Story::new(forever);
+        let _ = story.attempt(Verdict::Unreachable);
+        assert!(story.breaker.retry_at().is_some());
+        let mut story = Story::tripped_by_answers(BreakerConfig {
+            trial_interval: Duration::MAX,
+            ..config()
+        });
+        story.pass(ms(500));
+        let _probe = story.acquire();
+        assert!(story.breaker.acquire(story.now).is_err());
+    }
+
+    /// The rules once more, as slowly and plainly as they can be put: nothing is counted, all is
+    /// looked up in lists. Times are milliseconds.
+    #[derive(Debug)]
+    struct Model {
+        probes: usize,
+        epoch: usize,
+        trips: u32,
+        phase: Phase,
+    }
+
+    #[derive(Debug)]
+    enum Phase {
+        Closed {
+            since: Option<u64>,
+            log: Vec<(u64, Verdict)>,
+        },
+        Open {
+            until: Option<u64>,
+        },
+        HalfOpen {
+            started: Vec<u64>,
+            returned: usize,
+            passed: usize,
+        },
+    }
+
+    impl Model {
+        fn enter(&mut self, phase: Phase) {
+            self.epoch += 1;
+            self.phase = phase;
+        }
+
+        fn admits(&self, now: u64) -> bool {
+            match &self.phase {
+                Phase::Closed { .. } => true,
+                Phase::Open { until } => until.is_some_and(|until| until <= now),
+                // Passed probes keep their place, so only neutral ones make room.
+                Phase::HalfOpen {
+                    started, returned, ..
+                } => {
+                    let held = started.len() - returned;
+                    held < self.probes || started.last().is_some_and(|last| last + 3000 <= now)
+                }
+            }
+        }
+
+        fn acquire(&mut self, now: u64) -> Option<(usize, bool)> {
+            if !self.admits(now) {
+                return None;
+            }
+            if matches!(self.phase, Phase::Open { .. }) {
+                self.enter(Phase::HalfOpen {
+                    started: vec![],
+                    returned: 0,
+                    passed: 0,
+                });
+            }
+            if let Phase::HalfOpen { started, .. } = &mut self.phase {
+                started.push(now);
+            }
+            Some((self.epoch, matches!(self.phase, Phase::HalfOpen { .. })))
+        }
+
+        fn wait(&self, cap: u64) -> u64 {
+            (0..1.max(self.trips) - 1)
+                .fold(500, |wait, _| cap.min(wait * 2))
+                .min(cap)
+        }
+
+        fn open(&mut self, cap: u64, now: u64) {
+            if let Phase::Closed {
+                since: Some(since), ..
+            } = self.phase
+                && now - since >= 60_000
+            {
+                self.trips = 0;
+            }
+            if self.trips == 0 || self.wait(cap) < cap {
+                self.trips += 1;
+            }
+            let until = Some(now + self.wait(cap));
+            self.enter(Phase::Open { until });
+        }
+
+        fn settle(&mut self, epoch: usize, verdict: Verdict, now: u64) {
+            if epoch != self.epoch {
+                return;
+            }
+            match (&mut self.phase, verdict) {
+                (_, Verdict::Unreachable) => self.open(1000, now),
+                (Phase::Closed { .. }, Verdict::Neutral) => {}
+                (Phase::Closed { log, .. }, _) => log.push((now, verdict)),
+                (Phase::HalfOpen { returned, .. }, Verdict::Neutral) => *returned += 1,
+                (Phase::HalfOpen { passed, .. }, Verdict::Success) => {
+                    *passed += 1;
+                    if *passed == self.probes {
+                        self.enter(Phase::Closed {
+                            since: Some(now),
+                            log: vec![],
+                        });
+                    }
+                }
+                (Phase::HalfOpen { .. }, _) => self.open(30_000, now),
+                (Phase::Open { .. }, _) => unreachable!("no permits while open"),
+            }
+        }
+
+        fn wants_trip(&self, now: u64) -> bool {
+            let Phase::Closed { log, .. } = &self.phase else {
+                return false;
+            };
+            let run = log
+                .iter()
+                .rev()
+                .take_while(|(_, verdict)| *verdict != Verdict::Success);
+            let run = run
+                .filter(|(_, verdict)| *verdict == Verdict::Failure)
+                .count();
+            let origin = log.first().map_or(now, |(at, _)| *at);
+            let bucket = |at: u64| (at - origin) / 100;
+            let recent = || log.iter().filter(|(at, _)| bucket(*at) + 10 > bucket(now));
+            let failed = recent()
+                .filter(|(_, verdict)| *verdict != Verdict::Success)
+                .count();
+            run >= 3 || (failed > 0 && recent().count() >= 4 && failed * 2 >= recent().count())
+        }
+
+        fn state(&self) -> CircuitState {
+            match self.phase {
+                Phase::Closed { .. } => CircuitState::Closed,
+                Phase::Open { .. } => CircuitState::Open,
+                Phase::HalfOpen { .. } => CircuitState::HalfOpen,
+            }
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Pass(u64),
+        Acquire,
+        Settle(prop::sample::Index, Verdict),
+        Release(prop::sample::Index),
+        Open,
+        Close,
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        let verdicts = vec![
+            Verdict::Success,
+            Verdict::Success,
+            Verdict::Failure,
+            Verdict::Failure,
+            Verdict::Failure,
+            Verdict::Throttled,
+            Verdict::Unreachable,
+            Verdict::Neutral,
+        ];
+        let verdict = prop::sample::select(verdicts);
+        let pause = prop_oneof![6 => 0_u64..300, 3 => 300_u64..4000, 1 => 20_000_u64..70_000];
+        prop_oneof![
+            20 => pause.prop_map(Step::Pass),
+            40 => Just(Step::Acquire),
+            40 => (any::<prop::sample::Index>(), verdict).prop_map(|(i, v)| Step::Settle(i, v)),
+            4 => any::<prop::sample::Index>().prop_map(Step::Release),
+            1 => Just(Step::Open),
+            1 => Just(Step::Close),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn agrees_with_the_plain_model(
+            steps in prop::collection::vec(any_step(), 1..300),
+            count in 1_u32..4,
+            roster_agrees in prop::collection::vec(any::<bool>(), 300),
+        ) {
+            let (start, mut now, mut rng) = (t0(), 0, rng());
+            let mut breaker = Breaker::new(Arc::new(probes(count)));
+            let phase = Phase::Closed { since: None, log: vec![] };
+            let mut model = Model { probes: count as usize, epoch: 0, trips: 0, phase };
+            let mut held: Vec<(Permit, usize)> = Vec::new();
+            for (step, agrees) in steps.into_iter().zip(roster_agrees) {
+                let at = start + ms(now);
+                match step {
+                    Step::Pass(pause) => now += pause,
+                    Step::Acquire => {
+                        prop_assert_eq!(breaker.admits(at), model.admits(now));
+                        let (granted, expected) = (breaker.acquire(at), model.acquire(now));
+                        let probe = granted.as_ref().ok().map(Permit::probe);
+                        prop_assert_eq!(probe, expected.map(|(_, probe)| probe));
+                        if let (Ok(permit), Some((epoch, _))) = (granted, expected) {
+                            held.push((permit, epoch));
+                        }
+                    }
+                    Step::Settle(index, verdict) if !held.is_empty() => {
+                        let (permit, epoch) = held.swap_remove(index.index(held.len()));
+                        let (current, before) = (epoch == model.epoch, model.state());
+                        let settled = breaker.settle(permit, verdict, at, &mut rng);
+                        model.settle(epoch, verdict, now);
+                        prop_assert_eq!(settled.transition.is_some(), model.state() != before);
+                        let bad = matches!(verdict, Verdict::Failure | Verdict::Throttled);
+                        let wants = current && bad && model.wants_trip(now);
+                        prop_assert_eq!(settled.wants_trip, wants);
+                        if wants && agrees {
+                            prop_assert!(breaker.trip(at, &mut rng).is_some());
+                            model.open(30_000, now);
+                        }
+                    }
+                    Step::Release(index) if !held.is_empty() => {
+                        let (permit, epoch) = held.swap_remove(index.index(held.len()));
+                        breaker.release(permit);
+                        model.settle(epoch, Verdict::Neutral, now);
+                    }
+                    Step::Open => {
+                        let differs = model.state() != CircuitState::Open;
+                        prop_assert_eq!(breaker.force_open().is_ok(), differs);
+                        if differs {
+                            model.enter(Phase::Open { until: None });
+                        }
+                    }
+                    Step::Close => {
+                        let differs = model.state() != CircuitState::Closed;
+                        prop_assert_eq!(breaker.force_close().is_ok(), differs);
+                        if differs {
+                            model.trips = 0;
+                            model.enter(Phase::Closed { since: None, log: vec![] });
+                        }
+                    }
+                    Step::Settle(..) | Step::Release(_) => {}
+                }
+                prop_assert_eq!(breaker.state(), model.state());
+                if let Phase::Open { until } = model.phase {
+                    prop_assert_eq!(breaker.retry_at(), until.map(|until| start + ms(until)));
+                }
+            }
+        }
+
+        /// Permits that nobody gives back neither add up to more probes nor block the circuit.
+        #[test]
+        fn leaked_probes_neither_multiply_nor_stick(
+            count in 1_u32..5,
+            pauses in prop::collection::vec(1_u64..2000, 10..100),
+            seed in any::<u64>(),
+        ) {
+            let (mut now, mut rng) = (t0(), StdRng::seed_from_u64(seed));
+            let mut breaker = Breaker::new(Arc::new(probes(count)));
+            let permit = breaker.acquire(now).unwrap();
+            let _ = breaker.settle(permit, Verdict::Unreachable, now, &mut rng);
+            now += ms(500);
+            let mut starts: Vec<Instant> = Vec::new();
+            for pause in pauses {
+                starts.extend(breaker.acquire(now).is_ok().then_some(now));
+                let recent = starts.iter().filter(|start| now - **start < ms(3000)).count();
+                prop_assert!(recent <= count as usize);
+                now += ms(pause);
+            }
+            now += ms(3000);
+            prop_assert!(breaker.acquire(now).is_ok());
+        }
+    }
+}

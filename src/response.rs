@@ -1,0 +1,24 @@
+//! What the caller gets.
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use crate::outcome::Attempt;
+
+/// An HTTP answer and how it came about.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The decoded body.
+    pub body: Bytes,
+    /// URL of the endpoint that answered: `scheme://address:port`.
+    pub endpoint_url: String,
+    /// Every attempt of the call, in order; the last is the one that brought this answer unless later ones
+    /// brought none. Bounded by [`crate::outcome::KEPT_ATTEMPTS`].
+    pub attempts: Vec<Attempt>,
+    /// How many attempts were made, kept or not.
+    pub attempt_count: usize,
+}

@@ -1,0 +1,54 @@
+//! The one library thread that runs while no caller drives: name resolution and the janitor.
+
+use std::io;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+
+use super::process::PerProcess;
+use super::{shard, signal};
+
+static BACKGROUND: PerProcess<Background> = PerProcess::new();
+
+/// How often idle shards are visited: their closed connections are noticed, and those of freed clients go.
+const JANITOR_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Enough for resolving and polling; no user code runs here.
+const STACK_BYTES: usize = 512 * 1024;
+
+#[derive(Default)]
+struct Background {
+    handle: Mutex<Option<Handle>>,
+}
+
+/// The background thread's runtime, started with the first use in this process.
+///
+/// # Errors
+/// The thread or its runtime could not be made: the process is out of threads or descriptors.
+pub fn handle() -> io::Result<Handle> {
+    let mut slot = BACKGROUND.get().handle.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*slot {
+        return Ok(handle.clone());
+    }
+    let handle = start()?;
+    *slot = Some(handle.clone());
+    Ok(handle)
+}
+
+fn start() -> io::Result<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    let thread = std::thread::Builder::new().name("ahoy-io-0".into()).stack_size(STACK_BYTES);
+    signal::with_all_blocked(|| thread.spawn(move || runtime.block_on(janitor())))?;
+    Ok(handle)
+}
+
+/// Never ends: the thread lives as long as its process, and holds nothing that an exit would wait for.
+async fn janitor() {
+    loop {
+        tokio::time::sleep(JANITOR_INTERVAL).await;
+        shard::visit_idle();
+    }
+}

@@ -1,0 +1,286 @@
+//! Reads an answer's body under its bound, decoding gzip on the way; the same for both transports.
+
+use std::error::Error;
+use std::future::poll_fn;
+use std::io::{self, Write};
+use std::pin::Pin;
+
+use bytes::Bytes;
+use flate2::write::MultiGzDecoder;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
+use http::{Method, StatusCode, response};
+use http_body::Body;
+
+use crate::outcome::{Failure, FailureKind};
+
+use super::Answer;
+use super::failure::{Cause, Stage, cause_of};
+
+/// How an answer is to be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading<'a> {
+    /// The request's method: HEAD has no body, whatever the headers say.
+    pub(super) method: &'a Method,
+    /// Bound on the decoded body, in bytes.
+    pub(super) max_body: usize,
+    /// Whether gzip was asked for by the transport, so that it must decode it.
+    pub(super) decode: bool,
+}
+
+/// Reads `body` to its end and puts the answer together.
+pub(super) async fn read<B>(
+    mut head: response::Parts,
+    body: B,
+    reading: Reading<'_>,
+) -> Result<Answer, Failure>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Error + 'static,
+{
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Failure::sent(FailureKind::Protocol, "peer switched protocols unasked"));
+    }
+    let decode = reading.decode && has_body(reading.method, head.status) && is_gzip(&head.headers);
+    let body = match decode {
+        true => {
+            head.headers.remove(CONTENT_ENCODING);
+            head.headers.remove(CONTENT_LENGTH);
+            decoded(body, reading.max_body).await
+        }
+        false => plain(body, reading.max_body).await,
+    };
+    let body = body.map_err(|cause| cause.failure(true))?;
+    Ok(Answer {
+        status: head.status,
+        headers: head.headers,
+        body,
+    })
+}
+
+fn has_body(method: &Method, status: StatusCode) -> bool {
+    // A part of a gzip stream cannot be decoded either, but only a request with Range is answered by one,
+    // and for those gzip is not asked.
+    method != Method::HEAD && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
+}
+
+fn is_gzip(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    let Some(first) = encodings.next() else {
+        return false;
+    };
+    let name = first.as_bytes().trim_ascii();
+    let gzip = name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip");
+    gzip && encodings.next().is_none()
+}
+
+async fn plain<B>(mut body: B, max: usize) -> Result<Bytes, Cause>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Error + 'static,
+{
+    let announced = body.size_hint().lower();
+    if announced > max as u64 {
+        return Err(too_large(max));
+    }
+    let Some(first) = next_data(&mut body).await? else {
+        return Ok(Bytes::new());
+    };
+    if first.len() > max {
+        return Err(too_large(max));
+    }
+    // A large piece is handed on as it is. A small one is copied: it would keep the whole read buffer of
+    // the connection alive, and cost it a new one.
+    if first.len() as u64 == announced && body.is_end_stream() {
+        return Ok(if first.len() > COPIED { first } else { Bytes::copy_from_slice(&first) });
+    }
+    let mut all = Bounded::new(max, announced);
+    all.append(&first)?;
+    while let Some(piece) = next_data(&mut body).await? {
+        all.append(&piece)?;
+    }
+    Ok(all.bytes.into())
+}
+
+async fn decoded<B>(mut body: B, max: usize) -> Result<Bytes, Cause>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Error + 'static,
+{
+    let mut decoder = MultiGzDecoder::new(Bounded::new(max, 0));
+    let mut encoded = 0_usize;
+    while let Some(piece) = next_data(&mut body).await? {
+        encoded = encoded.saturating_add(piece.len());
+        if encoded > max_encoded(max) {
+            return Err(too_large(max));
+        }
+        let written = decoder.write_all(&piece);
+        written.map_err(|_| gzip_fault(decoder.get_ref()))?;
+    }
+    // No byte at all is an empty body, whatever the header says: servers send that.
+    if encoded == 0 {
+        return Ok(Bytes::new());
+    }
+    let finished = decoder.try_finish();
+    finished.map_err(|_| gzip_fault(decoder.get_ref()))?;
+    Ok(std::mem::take(&mut decoder.get_mut().bytes).into())
+}
+
+/// Trailers are passed over.
+async fn next_data<B>(body: &mut B) -> Result<Option<Bytes>, Cause>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Error + 'static,
+{
+    loop {
+        match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
+            None => return Ok(None),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+            Some(Err(error)) => return Err(cause_of(&error, Stage::Exchange)),
+        }
+    }
+}
+
+/// A buffer that refuses what is above its bound, and never reserves more than it.
+struct Bounded {
+    bytes: Vec<u8>,
+    max: usize,
+    overflowed: bool,
+}
+
+impl Bounded {
+    /// What the peer announced is believed up to a point only: it costs the peer nothing.
+    fn new(max: usize, announced: u64) -> Self {
+        let believed = usize::try_from(announced).unwrap_or(usize::MAX).min(BELIEVED).min(max);
+        Self {
+            bytes: Vec::with_capacity(believed),
+            max,
+            overflowed: false,
+        }
+    }
+
+    fn append(&mut self, piece: &[u8]) -> Result<(), Cause> {
+        let total = self.bytes.len().saturating_add(piece.len());
+        if total > self.max {
+            self.overflowed = true;
+            return Err(too_large(self.max));
+        }
+        if total > self.bytes.capacity() {
+            let doubled = self.bytes.capacity().saturating_mul(2).clamp(total, self.max);
+            self.bytes.reserve_exact(doubled - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(())
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        match self.append(piece) {
+            Ok(()) => Ok(piece.len()),
+            Err(_) => Err(io::ErrorKind::FileTooLarge.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn gzip_fault(sink: &Bounded) -> Cause {
+    match sink.overflowed {
+        true => too_large(sink.max),
+        false => Cause::new(FailureKind::Protocol, "gzip body damaged"),
+    }
+}
+
+fn too_large(max: usize) -> Cause {
+    Cause::new(FailureKind::BodyTooLarge, format!("body above {max} bytes"))
+}
+
+/// Gzip adds next to nothing to what it cannot compress; a stream of empty members must end as well.
+fn max_encoded(max: usize) -> usize {
+    max.saturating_add(max / 8).saturating_add(BELIEVED)
+}
+
+/// Below half of the connection's read buffer (8 KiB).
+const COPIED: usize = 4096;
+
+/// Most answers are smaller; for the others the buffer grows as bytes arrive.
+const BELIEVED: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use http_body_util::Full;
+
+    use super::*;
+
+    fn gzip(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    async fn decode(encoded: &[u8], max: usize) -> Result<Bytes, Cause> {
+        decoded(Full::new(Bytes::copy_from_slice(encoded)), max).await
+    }
+
+    #[tokio::test]
+    async fn every_cut_of_a_gzip_body_is_an_error() {
+        let whole = gzip(b"hello hello hello");
+        for length in 1..whole.len() {
+            let fault = decode(&whole[..length], 1024).await.unwrap_err();
+            assert_eq!(fault.kind, FailureKind::Protocol, "cut at {length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn gzip_members_are_joined() {
+        let two = [gzip(b"one, "), gzip(b"two")].concat();
+        assert_eq!(decode(&two, 1024).await.unwrap(), "one, two");
+    }
+
+    #[tokio::test]
+    async fn the_bound_counts_decoded_bytes_exactly() {
+        let encoded = gzip(&[0; 1000]);
+        assert_eq!(decode(&encoded, 1000).await.unwrap().len(), 1000);
+        assert_eq!(decode(&encoded, 999).await.unwrap_err().kind, FailureKind::BodyTooLarge);
+    }
+
+    #[tokio::test]
+    async fn empty_members_without_end_meet_a_bound_too() {
+        let member = gzip(b"");
+        let many = member.repeat(max_encoded(0) / member.len() + 1);
+        assert_eq!(decode(&many, 0).await.unwrap_err().kind, FailureKind::BodyTooLarge);
+    }
+
+    #[test]
+    fn a_buffer_never_reserves_more_than_its_bound() {
+        let mut buffer = Bounded::new(100_000, u64::MAX);
+        assert!(buffer.bytes.capacity() <= BELIEVED);
+        for _ in 0..100 {
+            buffer.append(&[0; 1000]).unwrap();
+            assert!(buffer.bytes.capacity() <= 100_000);
+        }
+        assert!(buffer.append(&[0]).is_err());
+    }
+
+    #[test]
+    fn only_gzip_alone_is_decoded() {
+        let header = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.append(CONTENT_ENCODING, value.parse().unwrap());
+            headers
+        };
+        assert!(is_gzip(&header("gzip")));
+        assert!(is_gzip(&header("X-GZIP")));
+        assert!(!is_gzip(&header("br")));
+        assert!(!is_gzip(&header("gzip, gzip")));
+        assert!(!is_gzip(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,200 @@
+//! HTTP/1.1 over connections of its own, for calls that are balanced.
+//!
+//! Who balances must own the connections: dial one address under another authority, know whether a byte
+//! left, and close on cancel. A general client offers none of that, so this one stands on hyper's single
+//! connections.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Request;
+use tokio::task::yield_now;
+
+use crate::endpoint::Endpoint;
+use crate::outcome::Failure;
+
+use super::dial::dial;
+use super::dns::Resolver;
+use super::failure::{Stage, cause_of};
+use super::pool::{Connection, Pool};
+use super::request::{self, RequestBody};
+use super::tls::Tls;
+use super::wire::Written;
+use super::{Answer, Exchange, Transport, body};
+
+/// What the connections of a [`Direct`] have in common.
+#[derive(Clone, Debug)]
+pub struct DirectConfig {
+    /// Trust and identity.
+    pub tls: Arc<Tls>,
+    /// Resolves names, on a runtime that is always driven.
+    pub resolver: Arc<Resolver>,
+    /// How long an unused connection is kept; default 60 s.
+    pub idle_timeout: Duration,
+    /// How long a connection is used, ±10 %, so that load follows changes of the roster; default 10 min.
+    pub max_age: Duration,
+    /// How many unused connections to one endpoint are kept; default 32. Each costs about 17 KB.
+    pub max_idle_per_endpoint: usize,
+}
+
+impl DirectConfig {
+    /// The defaults.
+    #[must_use]
+    pub fn new(tls: Arc<Tls>, resolver: Arc<Resolver>) -> Self {
+        Self {
+            tls,
+            resolver,
+            idle_timeout: IDLE_TIMEOUT,
+            max_age: MAX_AGE,
+            max_idle_per_endpoint: MAX_IDLE_PER_ENDPOINT,
+        }
+    }
+}
+
+/// The transport of balanced calls; one for each client and shard.
+///
+/// It spawns nothing: dropping it, or the future of an exchange, closes sockets at once, on any thread.
+pub struct Direct {
+    config: Arc<DirectConfig>,
+    pool: Pool,
+}
+
+impl Direct {
+    /// A transport without connections.
+    #[must_use]
+    pub fn new(config: Arc<DirectConfig>) -> Self {
+        Self {
+            config,
+            pool: Pool::default(),
+        }
+    }
+
+    /// Closes kept connections that are too old, idle for too long, or closed by the peer.
+    ///
+    /// Exchanges do so every now and then; a transport that rests needs to be told. Must be called in the
+    /// context of the runtime that drives the connections.
+    pub fn sweep(&self) {
+        self.pool.sweep(Instant::now(), self.config.idle_timeout);
+    }
+
+    /// Closes the kept connections to `endpoint`: it left the roster.
+    pub fn forget(&self, endpoint: &Arc<Endpoint>) {
+        self.pool.forget(endpoint);
+    }
+
+    /// How many connections are kept.
+    #[must_use]
+    pub fn idle_connections(&self) -> usize {
+        self.pool.len()
+    }
+
+    /// A kept connection that still stands, if there is one.
+    async fn kept(&self, endpoint: &Arc<Endpoint>) -> Option<Connection> {
+        let mut ticked = false;
+        loop {
+            let now = Instant::now();
+            let mut kept = self.pool.take(endpoint, now, self.config.idle_timeout)?;
+            // Nobody drove the socket while it rested; let the runtime look once whether it was closed.
+            if !ticked && kept.idle_for(now) > TRUSTED_REST {
+                yield_now().await;
+                ticked = true;
+            }
+            if kept.is_usable() {
+                return Some(kept);
+            }
+        }
+    }
+
+    async fn fresh(&self, exchange: &Exchange<'_>) -> Result<Connection, Failure> {
+        let config = &self.config;
+        let written = Written::default();
+        let limit = exchange.connect_timeout;
+        let count = written.clone();
+        let stream = dial(exchange.endpoint, &config.resolver, &config.tls, limit, count).await?;
+        Connection::new(stream, written, Instant::now() + varied(config.max_age)).await
+    }
+
+    /// Sends over `connection` and keeps it afterwards where the answer allows it.
+    async fn exchange(
+        &self,
+        mut connection: Connection,
+        request: Request<RequestBody>,
+        exchange: &Exchange<'_>,
+    ) -> Result<Answer, Failure> {
+        exchange.progress.mark_connected();
+        let before = connection.written();
+        let reply = connection.sender.send_request(request);
+        let work = async {
+            let (head, content) = reply.await.map_err(Step::Lost)?.into_parts();
+            body::read(head, content, request::reading(exchange)).await.map_err(Step::Failed)
+        };
+        match connection.drive(exchange.progress, work).await {
+            Ok(answer) => {
+                self.keep(exchange.endpoint, connection);
+                Ok(answer)
+            }
+            Err(Step::Failed(failure)) => Err(failure),
+            Err(Step::Lost(error)) => {
+                let sent = connection.written() > before;
+                Err(cause_of(&error, Stage::Exchange).failure(sent))
+            }
+        }
+    }
+
+    fn keep(&self, endpoint: &Arc<Endpoint>, mut connection: Connection) {
+        let now = Instant::now();
+        if connection.is_usable() {
+            self.pool.put(endpoint, connection, now, self.config.max_idle_per_endpoint);
+        }
+        self.pool.sweep_if_due(now, self.config.idle_timeout);
+    }
+}
+
+impl Transport for Direct {
+    async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
+        loop {
+            let request = request::build(exchange)?;
+            let Some(connection) = self.kept(exchange.endpoint).await else {
+                let connection = self.fresh(exchange).await?;
+                return self.exchange(connection, request, exchange).await;
+            };
+            match self.exchange(connection, request, exchange).await {
+                // It had ended unnoticed and took no byte: as if it had not been kept.
+                Err(failure) if !failure.sent => {}
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Direct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Direct").field("idle", &self.idle_connections()).finish_non_exhaustive()
+    }
+}
+
+/// Where an exchange ended early.
+enum Step {
+    /// Before there was a head.
+    Lost(hyper::Error),
+    /// While the body was read.
+    Failed(Failure),
+}
+
+/// ±10 %: connections opened together should not all be renewed together.
+fn varied(age: Duration) -> Duration {
+    age.mul_f64(rand::random_range(0.9..=1.1))
+}
+
+/// Below what common servers and load balancers keep (60–75 s), so that the client closes first.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Long enough to make handshakes rare, short enough for a new server to get its share soon.
+const MAX_AGE: Duration = Duration::from_secs(600);
+
+/// A burst of calls from one shard; 32 of them hold about half a megabyte.
+const MAX_IDLE_PER_ENDPOINT: usize = 32;
+
+/// A close that the runtime has not seen yet is this recent at most while calls follow one another.
+const TRUSTED_REST: Duration = Duration::from_millis(1);

@@ -1,0 +1,265 @@
+//! Says in the words of [`crate::outcome`] what went wrong below.
+//!
+//! Errors of the layers beneath are nested in one another, and each layer hides the next one differently;
+//! so one walk over the whole chain finds the most telling link, whichever transport brought it.
+
+use std::error::Error;
+use std::io;
+
+use crate::outcome::{Failure, FailureKind};
+
+use super::dns::LookupError;
+
+/// What went wrong, before it is known whether the request had left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cause {
+    /// Why.
+    pub(super) kind: FailureKind,
+    /// What happened, in lower case, without secrets.
+    pub(super) detail: String,
+}
+
+impl Cause {
+    pub(super) fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+        }
+    }
+
+    /// The failure of an attempt of which bytes did or did not leave.
+    pub(super) fn failure(self, sent: bool) -> Failure {
+        Failure {
+            kind: self.kind,
+            sent,
+            detail: self.detail,
+        }
+    }
+}
+
+/// How far the exchange had come when it failed: the same reset means different things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Resolving, TCP and TLS.
+    Connect,
+    /// From the request's first byte to the answer's last.
+    Exchange,
+}
+
+/// Finds the most telling link in `error`'s chain.
+pub(super) fn cause_of(error: &(dyn Error + 'static), stage: Stage) -> Cause {
+    let mut link = Some(error);
+    let mut fallback = None;
+    while let Some(error) = link {
+        if let Some(cause) = telling(error, stage) {
+            return cause;
+        }
+        fallback = fallback.or_else(|| hyper_cause(error));
+        link = inner(error);
+    }
+    fallback.unwrap_or_else(|| match stage {
+        Stage::Connect => Cause::new(FailureKind::Connect, "connect failed"),
+        Stage::Exchange => Cause::new(FailureKind::ConnectionLost, "connection lost"),
+    })
+}
+
+/// What the operating system's error means.
+pub(super) fn io_cause(error: &io::Error, stage: Stage) -> Cause {
+    if is_local(error) {
+        return Cause::new(FailureKind::Local, local_detail(error));
+    }
+    match stage {
+        Stage::Connect => connect_cause(error),
+        Stage::Exchange => exchange_cause(error),
+    }
+}
+
+/// What the handshake's error means.
+pub(super) fn tls_cause(error: &rustls::Error) -> Cause {
+    Cause::new(FailureKind::Tls, tls_detail(error))
+}
+
+/// The next link; an [`io::Error`] answers with its content's source and skips the content itself.
+fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(content) => Some(content),
+        None => error.source(),
+    }
+}
+
+fn telling(error: &(dyn Error + 'static), stage: Stage) -> Option<Cause> {
+    if let Some(lookup) = error.downcast_ref::<LookupError>() {
+        return Some(lookup.cause());
+    }
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return Some(tls_cause(tls));
+    }
+    // An io::Error with content only wraps what is to be found below it, unless nothing is.
+    let io = error.downcast_ref::<io::Error>()?;
+    match io.get_ref() {
+        Some(content) => telling_below(content, stage).or_else(|| Some(io_cause(io, stage))),
+        None => Some(io_cause(io, stage)),
+    }
+}
+
+fn telling_below(content: &(dyn Error + 'static), stage: Stage) -> Option<Cause> {
+    let mut link = Some(content);
+    while let Some(error) = link {
+        if let Some(cause) = telling(error, stage) {
+            return Some(cause);
+        }
+        link = inner(error);
+    }
+    None
+}
+
+fn hyper_cause(error: &(dyn Error + 'static)) -> Option<Cause> {
+    let error = error.downcast_ref::<hyper::Error>()?;
+    let lost = |detail: &str| Some(Cause::new(FailureKind::ConnectionLost, detail));
+    if error.is_parse() {
+        return Some(Cause::new(FailureKind::Protocol, format!("answer not valid: {error}")));
+    }
+    if error.is_incomplete_message() {
+        return lost("connection closed before the answer");
+    }
+    if error.is_canceled() || error.is_closed() {
+        return lost("connection closed");
+    }
+    // Hyper names bytes that nobody asked for only in words.
+    error.to_string().contains("unexpected message").then(|| {
+        Cause::new(FailureKind::Protocol, "bytes that belong to no answer")
+    })
+}
+
+/// Shortages of this process or machine: no endpoint is to blame.
+fn is_local(error: &io::Error) -> bool {
+    const SHORTAGES: [i32; 5] = [
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ENOBUFS,
+        libc::ENOMEM,
+        libc::EADDRNOTAVAIL,
+    ];
+    error.raw_os_error().is_some_and(|code| SHORTAGES.contains(&code))
+}
+
+fn local_detail(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => "out of file descriptors",
+        Some(libc::EADDRNOTAVAIL) => "out of local ports",
+        _ => "out of memory for sockets",
+    }
+}
+
+fn connect_cause(error: &io::Error) -> Cause {
+    use io::ErrorKind as K;
+    let (kind, detail) = match error.kind() {
+        K::ConnectionRefused => (FailureKind::Connect, "connect refused"),
+        K::HostUnreachable => (FailureKind::Connect, "host unreachable"),
+        K::NetworkUnreachable | K::NetworkDown => (FailureKind::Connect, "network unreachable"),
+        K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => {
+            (FailureKind::Connect, "reset while connecting")
+        }
+        K::UnexpectedEof => (FailureKind::Connect, "closed while connecting"),
+        K::TimedOut => (FailureKind::ConnectTimeout, "no answer to the connect"),
+        K::PermissionDenied => (FailureKind::Connect, "connect not permitted"),
+        _ => (FailureKind::Connect, "connect failed"),
+    };
+    Cause::new(kind, detail)
+}
+
+fn exchange_cause(error: &io::Error) -> Cause {
+    use io::ErrorKind as K;
+    let (kind, detail) = match error.kind() {
+        K::ConnectionReset | K::ConnectionAborted => {
+            (FailureKind::ConnectionLost, "connection reset")
+        }
+        K::BrokenPipe | K::NotConnected | K::WriteZero => {
+            (FailureKind::ConnectionLost, "connection closed while sending")
+        }
+        K::UnexpectedEof => (FailureKind::ConnectionLost, "connection closed within the answer"),
+        K::TimedOut => (FailureKind::ConnectionLost, "peer no longer answers"),
+        K::InvalidData | K::InvalidInput => (FailureKind::Protocol, "answer breaks its framing"),
+        _ => (FailureKind::ConnectionLost, "connection lost"),
+    };
+    Cause::new(kind, detail)
+}
+
+fn tls_detail(error: &rustls::Error) -> String {
+    use rustls::Error as E;
+    match error {
+        E::InvalidCertificate(fault) => certificate_detail(fault),
+        E::AlertReceived(alert) => format!("peer sent the tls alert {alert:?}"),
+        E::NoCertificatesPresented => "peer sent no certificate".to_owned(),
+        E::InvalidMessage(_) => "peer does not speak tls".to_owned(),
+        E::PeerIncompatible(_) => "no tls version or cipher in common".to_owned(),
+        other => format!("tls failed: {other}"),
+    }
+}
+
+fn certificate_detail(fault: &rustls::CertificateError) -> String {
+    use rustls::CertificateError as C;
+    match fault {
+        C::NotValidForName => "certificate not valid for the name".to_owned(),
+        C::NotValidForNameContext { expected, .. } => {
+            format!("certificate not valid for name {}", expected.to_str())
+        }
+        C::UnknownIssuer => "certificate of an unknown issuer".to_owned(),
+        C::BadSignature => "certificate with a wrong signature".to_owned(),
+        C::Expired | C::ExpiredContext { .. } => "certificate expired".to_owned(),
+        C::NotValidYet | C::NotValidYetContext { .. } => "certificate not valid yet".to_owned(),
+        C::Revoked => "certificate revoked".to_owned(),
+        other => format!("certificate not valid: {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(code: i32, stage: Stage) -> FailureKind {
+        cause_of(&io::Error::from_raw_os_error(code), stage).kind
+    }
+
+    #[test]
+    fn shortages_are_local_at_every_stage() {
+        for code in [
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+            libc::EADDRNOTAVAIL,
+        ] {
+            assert_eq!(kind(code, Stage::Connect), FailureKind::Local);
+            assert_eq!(kind(code, Stage::Exchange), FailureKind::Local);
+        }
+    }
+
+    #[test]
+    fn a_reset_means_connect_before_and_lost_after() {
+        assert_eq!(kind(libc::ECONNRESET, Stage::Connect), FailureKind::Connect);
+        assert_eq!(kind(libc::ECONNRESET, Stage::Exchange), FailureKind::ConnectionLost);
+        assert_eq!(kind(libc::EPIPE, Stage::Exchange), FailureKind::ConnectionLost);
+    }
+
+    #[test]
+    fn unreachable_is_connect_and_a_silent_peer_a_timeout() {
+        assert_eq!(kind(libc::EHOSTUNREACH, Stage::Connect), FailureKind::Connect);
+        assert_eq!(kind(libc::ENETUNREACH, Stage::Connect), FailureKind::Connect);
+        assert_eq!(kind(libc::ETIMEDOUT, Stage::Connect), FailureKind::ConnectTimeout);
+    }
+
+    #[test]
+    fn an_io_error_gives_up_what_it_wraps() {
+        let tls = rustls::Error::NoCertificatesPresented;
+        let wrapped = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls));
+        let cause = cause_of(&wrapped, Stage::Connect);
+        assert_eq!(cause, Cause::new(FailureKind::Tls, "peer sent no certificate"));
+    }
+
+    #[test]
+    fn framing_faults_below_an_io_error_are_protocol() {
+        let fault = io::Error::new(io::ErrorKind::InvalidInput, "Invalid chunk size line");
+        assert_eq!(cause_of(&fault, Stage::Exchange).kind, FailureKind::Protocol);
+    }
+}

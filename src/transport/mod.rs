@@ -1,0 +1,115 @@
+//! Carries one attempt to one endpoint: the seam between deciding and the network.
+//!
+//! A transport translates and never decides: it is told where to go and how long it may take, and it
+//! reports what happened in the words of [`crate::outcome`]. It repeats nothing on its own, except that a
+//! kept connection found closed before it took any byte is replaced by a fresh one.
+
+mod body;
+mod dial;
+mod direct;
+mod dns;
+mod failure;
+mod http;
+mod pool;
+mod request;
+mod tls;
+mod wire;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod server;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ::http::{HeaderMap, Method, StatusCode};
+
+use crate::endpoint::Endpoint;
+use crate::outcome::Failure;
+
+pub use self::direct::{Direct, DirectConfig};
+pub use self::dns::{LookupError, Resolver};
+pub use self::http::{Http, HttpConfig};
+pub use self::tls::{Tls, TlsConfig};
+
+/// One attempt: what is sent, where to, and within which bounds.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    /// Where to send it.
+    pub endpoint: &'a Arc<Endpoint>,
+    /// The request's method.
+    pub method: &'a Method,
+    /// Path and query, starting with `/`.
+    pub path: &'a str,
+    /// All headers but `Host` (set from the endpoint's authority unless present), `Content-Length` and
+    /// `Accept-Encoding`.
+    pub headers: &'a HeaderMap,
+    /// The request's body; empty for none.
+    pub body: &'a Bytes,
+    /// Limit on resolving, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Bound on the decoded body of the answer, in bytes.
+    pub max_body: usize,
+    /// Ask for gzip and decode it.
+    pub gzip: bool,
+    /// Tells, also after the attempt was dropped, how far it came.
+    pub progress: &'a Progress,
+}
+
+/// An answer with its whole body, decoded.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers; without `Content-Encoding` and `Content-Length` where the body was decoded.
+    pub headers: HeaderMap,
+    /// The decoded body.
+    pub body: Bytes,
+}
+
+/// Sends one exchange and reads its whole answer.
+///
+/// The attempt's own limit is the caller's: it drops the future. Dropping it drops the exchange, so that
+/// the server sees the connection close.
+pub trait Transport: Send + Sync {
+    /// Carries out `exchange`.
+    fn send(&self, exchange: &Exchange<'_>) -> impl Future<Output = Result<Answer, Failure>> + Send;
+}
+
+/// How far an attempt came; written by the transport, read by whoever cuts it short.
+///
+/// A transport that can count reports the bytes of its connection; one that cannot says that it was
+/// connected, which must count as sent.
+#[derive(Debug, Default)]
+pub struct Progress {
+    sent: AtomicBool,
+    connected: AtomicBool,
+}
+
+impl Progress {
+    /// A connection stands (fresh or kept); the connect limit no longer applies.
+    pub fn mark_connected(&self) {
+        self.connected.store(true, Ordering::Relaxed);
+    }
+
+    /// Bytes of the request left for the peer, or may have.
+    pub fn mark_sent(&self) {
+        self.sent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a connection stood.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
+    }
+
+    /// Whether any byte of the request may have reached the peer.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed)
+    }
+}

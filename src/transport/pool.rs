@@ -1,0 +1,215 @@
+//! Connections kept between exchanges, endpoint by endpoint.
+//!
+//! A connection is owned whole, its driver included, and no task runs for it: who exchanges polls it, and
+//! who drops it closes it. That is why a kept connection notices nothing on its own and is asked before use.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+
+use crate::endpoint::Endpoint;
+use crate::outcome::{Failure, FailureKind};
+
+use super::Progress;
+use super::request::RequestBody;
+use super::wire::{Stream, Written};
+
+/// One connection with its driver.
+pub(super) struct Connection {
+    /// Takes requests.
+    pub(super) sender: SendRequest<RequestBody>,
+    driver: http1::Connection<TokioIo<Stream>, RequestBody>,
+    written: Written,
+    retires: Instant,
+    idle_since: Instant,
+}
+
+impl Connection {
+    /// Speaks HTTP/1.1 over `stream` until `retires`.
+    ///
+    /// Hyper's bounds on an answer's head hold: 100 headers and 408 KiB in all, buffered as they come.
+    pub(super) async fn new(
+        stream: Stream,
+        written: Written,
+        retires: Instant,
+    ) -> Result<Self, Failure> {
+        let (sender, driver) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|_| Failure::unsent(FailureKind::Connect, "connection not usable"))?;
+        Ok(Self {
+            sender,
+            driver,
+            written,
+            retires,
+            idle_since: Instant::now(),
+        })
+    }
+
+    /// Bytes that the socket has taken so far.
+    pub(super) fn written(&self) -> u64 {
+        self.written.total()
+    }
+
+    /// Polls the connection together with `work`, which waits for it, and marks the first byte to leave.
+    pub(super) async fn drive<W: Future>(&mut self, progress: &Progress, work: W) -> W::Output {
+        let mut work = pin!(work);
+        let before = self.written();
+        let mut open = true;
+        poll_fn(|cx| {
+            // Twice, since each side may have made the other's next step possible.
+            for _ in 0..2 {
+                open = open && Pin::new(&mut self.driver).poll(cx).is_pending();
+                if self.written.total() > before {
+                    progress.mark_sent();
+                }
+                if let Poll::Ready(output) = work.as_mut().poll(cx) {
+                    return Poll::Ready(output);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Whether the connection can take a request, as far as its driver has seen.
+    pub(super) fn is_usable(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.driver).poll(&mut cx).is_pending() && self.sender.is_ready()
+    }
+
+    /// How long nobody has used it.
+    pub(super) fn idle_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.idle_since)
+    }
+
+    fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
+        now < self.retires && self.idle_for(now) < idle_timeout
+    }
+}
+
+/// The kept connections of one transport.
+#[derive(Default)]
+pub(super) struct Pool {
+    slots: Mutex<Slots>,
+}
+
+impl Pool {
+    /// The connection to `endpoint` used last; older ones may rest until they are not needed any more.
+    pub(super) fn take(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        now: Instant,
+        idle_timeout: Duration,
+    ) -> Option<Connection> {
+        loop {
+            // The guard ends with the statement: connections close outside the lock.
+            let kept = self.lock().by_endpoint.get_mut(&key(endpoint))?.idle.pop()?;
+            if kept.is_current(now, idle_timeout) {
+                return Some(kept);
+            }
+        }
+    }
+
+    /// Keeps `connection` for the next exchange with `endpoint`, at most `max_idle` of them.
+    pub(super) fn put(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        mut connection: Connection,
+        now: Instant,
+        max_idle: usize,
+    ) {
+        connection.idle_since = now;
+        if now >= connection.retires || max_idle == 0 {
+            return;
+        }
+        let surplus = self.lock().slot(endpoint).keep(connection, max_idle);
+        drop(surplus);
+    }
+
+    /// Closes what is too old, idle for too long, or closed by the peer, and forgets endpoints without any.
+    pub(super) fn sweep(&self, now: Instant, idle_timeout: Duration) {
+        let mut ended = Vec::new();
+        let mut slots = self.lock();
+        slots.by_endpoint.retain(|_, slot| {
+            let stays = |kept: &mut Connection| kept.is_current(now, idle_timeout) && kept.is_usable();
+            ended.extend(slot.idle.extract_if(.., |kept| !stays(kept)));
+            !slot.idle.is_empty()
+        });
+        drop(slots);
+        drop(ended);
+    }
+
+    /// Sweeps when the last time is long enough ago.
+    pub(super) fn sweep_if_due(&self, now: Instant, idle_timeout: Duration) {
+        let mut slots = self.lock();
+        let due = slots.next_sweep.is_none_or(|next| now >= next);
+        if due {
+            slots.next_sweep = Some(now + SWEEP_INTERVAL);
+        }
+        let first = slots.by_endpoint.is_empty();
+        drop(slots);
+        if due && !first {
+            self.sweep(now, idle_timeout);
+        }
+    }
+
+    /// Closes the kept connections to `endpoint`.
+    pub(super) fn forget(&self, endpoint: &Arc<Endpoint>) {
+        let slot = self.lock().by_endpoint.remove(&key(endpoint));
+        drop(slot);
+    }
+
+    /// Kept connections to all endpoints.
+    pub(super) fn len(&self) -> usize {
+        self.lock().by_endpoint.values().map(|slot| slot.idle.len()).sum()
+    }
+
+    /// A panic elsewhere cannot leave the map half changed.
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Default)]
+struct Slots {
+    by_endpoint: HashMap<usize, Slot>,
+    next_sweep: Option<Instant>,
+}
+
+impl Slots {
+    fn slot(&mut self, endpoint: &Arc<Endpoint>) -> &mut Slot {
+        self.by_endpoint.entry(key(endpoint)).or_insert_with(|| Slot {
+            _endpoint: Arc::clone(endpoint),
+            idle: Vec::new(),
+        })
+    }
+}
+
+/// Holds the endpoint, so that its address in memory names no other one meanwhile.
+struct Slot {
+    _endpoint: Arc<Endpoint>,
+    idle: Vec<Connection>,
+}
+
+impl Slot {
+    /// Returns the connection that has to go for `connection`, the one unused for longest.
+    fn keep(&mut self, connection: Connection, max_idle: usize) -> Option<Connection> {
+        let surplus = (self.idle.len() >= max_idle).then(|| self.idle.remove(0));
+        self.idle.push(connection);
+        surplus
+    }
+}
+
+/// Identity, not equality: an endpoint whose properties changed is a new one with connections of its own.
+fn key(endpoint: &Arc<Endpoint>) -> usize {
+    Arc::as_ptr(endpoint).addr()
+}
+
+/// Often enough to bound what departed endpoints hold, rarely enough to cost nothing.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);

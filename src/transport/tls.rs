@@ -1,0 +1,343 @@
+//! What is trusted, and who this client says it is: one configuration for all connections.
+//!
+//! Inputs are checked when the client is built, where the mistake can still be shown to who made it.
+//! Roots are read at the first https use, since that takes tens of milliseconds.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use once_cell::sync::OnceCell;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, RootCertStore};
+
+/// What the user says about TLS.
+#[derive(Clone)]
+pub struct TlsConfig {
+    /// Certificates trusted besides the platform's; each entry holds one or more in PEM.
+    pub extra_roots_pem: Vec<Vec<u8>>,
+    /// Whether the platform's roots are trusted; default true.
+    pub platform_roots: bool,
+    /// Certificate chain and private key, both in PEM, for servers that ask who is calling.
+    pub identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self {
+            extra_roots_pem: Vec::new(),
+            platform_roots: true,
+            identity: None,
+        }
+    }
+}
+
+impl fmt::Debug for TlsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsConfig")
+            .field("extra_roots_pem", &self.extra_roots_pem.len())
+            .field("platform_roots", &self.platform_roots)
+            .field("identity", &self.identity.is_some())
+            .finish()
+    }
+}
+
+/// Checked TLS settings, and the configuration made of them when first needed.
+pub struct Tls {
+    provider: Arc<CryptoProvider>,
+    extra_roots: Vec<CertificateDer<'static>>,
+    platform_roots: bool,
+    identity: Option<Arc<CertifiedKey>>,
+    client: OnceCell<Arc<ClientConfig>>,
+}
+
+impl Tls {
+    /// Checks `config`.
+    ///
+    /// # Errors
+    ///
+    /// Says which input is wrong and why; never shows any of it.
+    pub fn new(config: TlsConfig) -> Result<Self, String> {
+        let provider = Arc::new(ring::default_provider());
+        let extra_roots = extra_roots(&config.extra_roots_pem)?;
+        if extra_roots.is_empty() && !config.platform_roots {
+            return Err("no root certificate: nothing would be trusted".to_owned());
+        }
+        let identity = match &config.identity {
+            Some((cert, key)) => Some(Arc::new(identity(cert, key, &provider)?)),
+            None => None,
+        };
+        Ok(Self {
+            provider,
+            extra_roots,
+            platform_roots: config.platform_roots,
+            identity,
+            client: OnceCell::new(),
+        })
+    }
+
+    /// The configuration for all connections; the first call in a process may read files for 3–90 ms.
+    ///
+    /// # Errors
+    ///
+    /// Where the platform has no roots and none were given; the next call tries again.
+    pub fn client_config(&self) -> Result<Arc<ClientConfig>, String> {
+        self.client.get_or_try_init(|| self.build()).cloned()
+    }
+
+    /// A configuration that trusts nobody, for connections that never use TLS.
+    pub(super) fn unused_config() -> Result<ClientConfig, String> {
+        builder(Arc::new(ring::default_provider()), Arc::new(RootCertStore::empty()))
+            .map(|builder| builder.with_no_client_auth())
+    }
+
+    fn build(&self) -> Result<Arc<ClientConfig>, String> {
+        let builder = builder(Arc::clone(&self.provider), self.roots()?)?;
+        let mut config = match &self.identity {
+            Some(key) => builder
+                .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(key)))),
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    fn roots(&self) -> Result<Arc<RootCertStore>, String> {
+        if !self.platform_roots {
+            return with_extra(RootCertStore::empty(), &self.extra_roots).map(Arc::new);
+        }
+        let platform = platform_roots();
+        if self.extra_roots.is_empty() {
+            return match platform.is_empty() {
+                true => Err("no trusted root certificates on this system".to_owned()),
+                false => Ok(platform),
+            };
+        }
+        with_extra(RootCertStore::clone(&platform), &self.extra_roots).map(Arc::new)
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("extra_roots", &self.extra_roots.len())
+            .field("platform_roots", &self.platform_roots)
+            .field("identity", &self.identity.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
+
+fn builder(provider: Arc<CryptoProvider>, roots: Arc<RootCertStore>) -> Result<Builder, String> {
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("tls not usable: {error}"))?;
+    Ok(builder.with_root_certificates(roots))
+}
+
+fn extra_roots(inputs: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let mut all = Vec::new();
+    for (index, pem) in inputs.iter().enumerate() {
+        all.extend(certificates(pem, &format!("root certificate input {}", index + 1))?);
+    }
+    // A certificate that cannot be trusted must be told now, not at the first handshake.
+    with_extra(RootCertStore::empty(), &all)?;
+    Ok(all)
+}
+
+fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let parsed = parsed.map_err(|_| format!("{what}: not valid PEM"))?;
+    if parsed.is_empty() {
+        return Err(format!("{what}: no certificate in it"));
+    }
+    Ok(parsed)
+}
+
+fn with_extra(
+    mut store: RootCertStore,
+    extra: &[CertificateDer<'static>],
+) -> Result<RootCertStore, String> {
+    for (index, certificate) in extra.iter().enumerate() {
+        store
+            .add(certificate.clone())
+            .map_err(|error| format!("root certificate {} not usable: {error}", index + 1))?;
+    }
+    Ok(store)
+}
+
+fn identity(cert: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<CertifiedKey, String> {
+    let chain = certificates(cert, "client certificate")?;
+    // The parser's message could quote its input.
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+        rustls::pki_types::pem::Error::NoItemsFound => "client key: no private key in it".to_owned(),
+        _ => "client key: not valid PEM".to_owned(),
+    })?;
+    CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            "client key: does not belong to the client certificate".to_owned()
+        }
+        rustls::Error::InvalidCertificate(_) => "client certificate: not valid".to_owned(),
+        _ => "client key: kind not supported or key damaged".to_owned(),
+    })
+}
+
+/// The platform's roots, read once a process and shared by all clients.
+///
+/// Not a once-cell: a process forked while another thread fills one would wait for ever. Two threads that
+/// come first together both read, which harms nobody.
+fn platform_roots() -> Arc<RootCertStore> {
+    if let Some(loaded) = PLATFORM_ROOTS.load_full() {
+        return loaded;
+    }
+    let loaded = Arc::new(load_platform_roots());
+    // Found nothing: the next client looks again.
+    if !loaded.is_empty() {
+        PLATFORM_ROOTS.store(Some(Arc::clone(&loaded)));
+    }
+    loaded
+}
+
+/// Reads the well-known bundles instead of asking the loader for its own choice, which would read
+/// `SSL_CERT_FILE` while the host may be writing its environment.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn load_platform_roots() -> RootCertStore {
+    let file = BUNDLES.iter().map(Path::new).find(|path| path.is_file());
+    let directory = match file {
+        Some(_) => None,
+        None => DIRECTORIES.iter().map(Path::new).find(|path| path.is_dir()),
+    };
+    store_of(rustls_native_certs::load_certs_from_paths(file, directory).certs)
+}
+
+/// There the trust store is not a file.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn load_platform_roots() -> RootCertStore {
+    store_of(rustls_native_certs::load_native_certs().certs)
+}
+
+/// A bundle may hold certificates that rustls does not take; the others still count.
+fn store_of(certificates: Vec<CertificateDer<'static>>) -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(certificates);
+    store
+}
+
+static PLATFORM_ROOTS: ArcSwapOption<RootCertStore> = ArcSwapOption::const_empty();
+
+/// Where distributions keep all roots in one file, commonest first.
+#[cfg(all(unix, not(target_os = "macos")))]
+const BUNDLES: [&str; 9] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/ssl/cert.pem",
+    "/usr/local/etc/ssl/cert.pem",
+    "/usr/local/share/certs/ca-root-nss.crt",
+    "/etc/openssl/certs/ca-certificates.crt",
+];
+
+/// Where they keep one file for each root, for systems without a bundle.
+#[cfg(all(unix, not(target_os = "macos")))]
+const DIRECTORIES: [&str; 3] = ["/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/openssl/certs"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::server::Authority;
+    use super::*;
+
+    fn with_root(pem: &[u8]) -> Result<Tls, String> {
+        Tls::new(TlsConfig {
+            extra_roots_pem: vec![pem.to_vec()],
+            ..TlsConfig::default()
+        })
+    }
+
+    fn with_identity(cert: &str, key: &str) -> Result<Tls, String> {
+        Tls::new(TlsConfig {
+            identity: Some((cert.into(), key.into())),
+            ..TlsConfig::default()
+        })
+    }
+
+    #[test]
+    fn roots_are_checked_at_once_and_by_number() {
+        let root = Authority::new().pem;
+        assert!(with_root(root.as_bytes()).is_ok());
+        assert_eq!(
+            with_root(b"no pem").unwrap_err(),
+            "root certificate input 1: no certificate in it"
+        );
+        let begun = "-----BEGIN CERTIFICATE-----\nAAAA";
+        assert_eq!(
+            with_root(begun.as_bytes()).unwrap_err(),
+            "root certificate input 1: not valid PEM"
+        );
+        let hollow = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let message = with_root(hollow.as_bytes()).unwrap_err();
+        assert!(message.starts_with("root certificate 1 not usable"), "{message}");
+    }
+
+    #[test]
+    fn trusting_nobody_is_refused() {
+        let nobody = TlsConfig {
+            platform_roots: false,
+            ..TlsConfig::default()
+        };
+        assert!(Tls::new(nobody).unwrap_err().contains("nothing would be trusted"));
+    }
+
+    #[test]
+    fn an_identity_must_fit_together() {
+        let authority = Authority::new();
+        let (cert, key) = authority.issue("one");
+        let (_, other_key) = authority.issue("two");
+        assert!(with_identity(&cert, &key).is_ok());
+        for (cert, key, expected) in [
+            (&cert, &other_key, "client key: does not belong to the client certificate"),
+            (&cert, &cert, "client key: no private key in it"),
+            (&key, &key, "client certificate: no certificate in it"),
+            (&cert, &"-----BEGIN PRIVATE KEY-----\nAA".to_owned(), "client key: not valid PEM"),
+        ] {
+            assert_eq!(with_identity(cert, key).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_shows_a_key() {
+        let (cert, key) = Authority::new().issue("one");
+        let secret: String = key.lines().nth(1).unwrap().chars().take(20).collect();
+        let config = TlsConfig {
+            identity: Some((cert.clone().into(), key.clone().into())),
+            ..TlsConfig::default()
+        };
+        let shown = format!("{config:?} {:?}", Tls::new(config.clone()).unwrap());
+        assert!(!shown.contains(&secret) && !shown.contains("45, 45, 45"), "{shown}");
+        let damaged = key.replace(&secret, &"A".repeat(20));
+        let message = with_identity(&cert, &damaged).unwrap_err();
+        assert!(message.starts_with("client key: ") && !message.contains('='), "{message}");
+    }
+
+    #[test]
+    fn one_configuration_serves_all_connections() {
+        let tls = with_root(Authority::new().pem.as_bytes()).unwrap();
+        let first = tls.client_config().unwrap();
+        assert!(Arc::ptr_eq(&first, &tls.client_config().unwrap()));
+        assert_eq!(first.alpn_protocols, [b"http/1.1".to_vec()]);
+    }
+
+    #[test]
+    fn platform_roots_are_shared() {
+        let roots = || platform_roots();
+        if !roots().is_empty() {
+            assert!(Arc::ptr_eq(&roots(), &roots()));
+        }
+    }
+}
