@@ -9,6 +9,7 @@ use crate::config::DEFAULT_CONNECT_TIMEOUT;
 use crate::outcome::Failure;
 use crate::runtime::background;
 use crate::runtime::process::PerProcess;
+use crate::runtime::shard::Attachment;
 use crate::transport::{Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Resolver, Transport};
 
 static RESOLVER: PerProcess<Mutex<Option<Arc<Resolver>>>> = PerProcess::new();
@@ -48,6 +49,16 @@ impl Transport for Carrier {
         match self {
             Self::Direct(direct) => direct.send(exchange).await,
             Self::Http(http) => http.send(exchange).await,
+        }
+    }
+}
+
+impl Attachment for Carrier {
+    fn tend(&self) {
+        match self {
+            Self::Direct(direct) => direct.sweep(),
+            // reqwest's connections are tasks of the shard's runtime, which was driven just now.
+            Self::Http(_) => {}
         }
     }
 }

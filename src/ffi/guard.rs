@@ -1,14 +1,12 @@
 //! What stands around every entry point: no panic crosses, and every failure has a status and an error.
 
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::Once;
 
 use super::error::ahoy_error;
 use super::handle;
 use super::status::{AHOY_OK, ahoy_status, number};
 use crate::error::{Error, ErrorKind};
+use crate::runtime::panics::caught;
 
 /// Runs the body of a function that returns a status; `err` may be NULL.
 pub(super) unsafe fn status(
@@ -37,41 +35,6 @@ fn error_handle(err: *mut *mut ahoy_error, error: Error) -> *mut ahoy_error {
 /// Runs the body of a function that cannot fail but returns something; `fallback` stands in for a panic.
 pub(super) fn value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     caught(body).unwrap_or(fallback)
-}
-
-fn caught<T>(body: impl FnOnce() -> T) -> Option<T> {
-    let _quiet = Quiet::enter();
-    catch_unwind(AssertUnwindSafe(body)).ok()
-}
-
-thread_local! {
-    static QUIET: Cell<u32> = const { Cell::new(0) };
-}
-
-/// While it lives, a panic on this thread prints nothing: a library writes nothing into its host's output.
-/// Panics elsewhere go to the hook that was there before, for in an rlib it is the program's.
-struct Quiet;
-
-impl Quiet {
-    fn enter() -> Self {
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| {
-            let before = panic::take_hook();
-            panic::set_hook(Box::new(move |info| {
-                if QUIET.get() == 0 {
-                    before(info);
-                }
-            }));
-        });
-        QUIET.set(QUIET.get() + 1);
-        Self
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        QUIET.set(QUIET.get() - 1);
-    }
 }
 
 fn defect() -> Error {

@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::process::PerProcess;
-use super::{shard, signal};
+use super::{panics, shard, signal};
 
 static BACKGROUND: PerProcess<Background> = PerProcess::new();
 
@@ -41,14 +41,19 @@ fn start() -> io::Result<Handle> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     let thread = std::thread::Builder::new().name("ahoy-io-0".into()).stack_size(STACK_BYTES);
-    signal::with_all_blocked(|| thread.spawn(move || runtime.block_on(janitor())))?;
+    signal::with_all_blocked(|| thread.spawn(move || work(&runtime)))?;
     Ok(handle)
 }
 
 /// Never ends: the thread lives as long as its process, and holds nothing that an exit would wait for.
-async fn janitor() {
+fn work(runtime: &Runtime) {
     loop {
-        tokio::time::sleep(JANITOR_INTERVAL).await;
-        shard::visit_idle();
+        let ended = panics::caught(|| runtime.block_on(tokio::time::sleep(JANITOR_INTERVAL)));
+        // Between two drives, for a shard cannot be driven from inside another runtime.
+        let visited = panics::caught(shard::visit_idle);
+        if ended.is_none() || visited.is_none() {
+            // A defect: go on, but never in a busy loop.
+            std::thread::park_timeout(JANITOR_INTERVAL);
+        }
     }
 }

@@ -9,6 +9,7 @@ pub mod background;
 pub mod callback;
 pub mod clock;
 pub mod entropy;
+pub mod panics;
 pub mod process;
 pub mod shard;
 pub mod signal;

@@ -1,8 +1,8 @@
 //! Shards: current-thread runtimes, each with the connections that it opened, leased by blocking callers.
 //!
 //! The caller polls, waits in epoll and reads the answer on its own thread: one context switch a request.
-//! A parked shard is driven by nobody, so it is ticked before it is used again after a pause, and the
-//! janitor visits those that stay idle.
+//! A parked shard is driven by nobody. The transports therefore look at a kept connection before they use it
+//! after a pause, and the janitor visits shards that stay idle.
 
 use std::any::Any;
 use std::future::Future;
@@ -18,8 +18,8 @@ use super::process::PerProcess;
 
 static SHARDS: PerProcess<Shards> = PerProcess::new();
 
-/// Above this pause a kept connection may have been closed by its peer unnoticed.
-const TICK_AFTER: Duration = Duration::from_millis(1);
+/// A shard given back more recently than this is in use: the janitor leaves it to its callers.
+const BUSY_FOR: Duration = Duration::from_millis(1);
 
 /// A shard idle for this long is ended by the janitor; its connections are older than servers keep them.
 const RETIRE_AFTER: Duration = Duration::from_secs(120);
@@ -50,8 +50,14 @@ impl Default for Tenant {
     }
 }
 
-/// Drives `work` on the calling thread with a leased shard; `attach` makes what the tenant keeps on a shard
-/// (its transport, with its connections) where this one has none yet.
+/// What a tenant keeps on a shard: its transport, with its connections.
+pub trait Attachment: Any + Send + Sync {
+    /// The janitor's visit, in the context of the shard's runtime: closes what nobody needs any more.
+    fn tend(&self);
+}
+
+/// Drives `work` on the calling thread with a leased shard; `attach` makes the tenant's attachment where this
+/// one has none yet.
 ///
 /// # Errors
 /// A new shard could not be made: the process is out of descriptors or threads.
@@ -61,18 +67,12 @@ pub fn drive<T, F, R>(
     work: impl FnOnce(Arc<T>) -> F,
 ) -> io::Result<R>
 where
-    T: Send + Sync + 'static,
+    T: Attachment,
     F: Future<Output = R>,
 {
     let mut lease = Lease::take()?;
     let attachment = lease.attachment(tenant, attach);
-    let pause = lease.shard().parked_at.elapsed();
-    Ok(lease.shard().runtime.block_on(async {
-        if pause > TICK_AFTER {
-            tick().await;
-        }
-        work(attachment).await
-    }))
+    Ok(lease.shard().runtime.block_on(async { work(attachment).await }))
 }
 
 /// The janitor's round: lets idle shards notice closed connections, drops what freed clients left, and ends
@@ -84,8 +84,11 @@ pub fn visit_idle() {
         shard.runtime.shutdown_background();
     }
     for mut shard in stale {
-        shard.attachments.retain(Attachment::is_wanted);
-        shard.runtime.block_on(tick());
+        shard.attachments.retain(Kept::is_wanted);
+        shard.runtime.block_on(async {
+            tick().await;
+            shard.attachments.iter().for_each(|kept| kept.value.tend());
+        });
         // First in the list is leased last.
         idle_shards().insert(0, shard);
     }
@@ -112,14 +115,14 @@ fn take_stale() -> (Vec<Shard>, Vec<Shard>) {
     let mut idle = idle_shards();
     let (recent, stale): (Vec<_>, Vec<_>) = std::mem::take(&mut *idle)
         .into_iter()
-        .partition(|shard| shard.parked_at.elapsed() < TICK_AFTER);
+        .partition(|shard| shard.parked_at.elapsed() < BUSY_FOR);
     *idle = recent;
     stale.into_iter().partition(|shard| shard.parked_at.elapsed() < RETIRE_AFTER)
 }
 
 struct Shard {
     runtime: Runtime,
-    attachments: Vec<Attachment>,
+    attachments: Vec<Kept>,
     parked_at: Instant,
 }
 
@@ -136,13 +139,13 @@ impl Shard {
 }
 
 /// What one tenant keeps on one shard.
-struct Attachment {
+struct Kept {
     tenant: u64,
     alive: Weak<()>,
-    value: Arc<dyn Any + Send + Sync>,
+    value: Arc<dyn Attachment>,
 }
 
-impl Attachment {
+impl Kept {
     fn is_wanted(&self) -> bool {
         self.alive.strong_count() > 0
     }
@@ -167,25 +170,26 @@ impl Lease {
         self.shard.as_mut().unwrap_or_else(|| unreachable!("a lease holds its shard until it drops"))
     }
 
-    fn attachment<T: Send + Sync + 'static>(
+    fn attachment<T: Attachment>(
         &mut self,
         tenant: &Tenant,
         attach: impl FnOnce() -> T,
     ) -> Arc<T> {
         let shard = self.shard();
         let kept = shard.attachments.iter().find(|kept| kept.tenant == tenant.name);
-        if let Some(kept) = kept
-            && let Ok(value) = Arc::clone(&kept.value).downcast::<T>()
-        {
-            return value;
+        if let Some(kept) = kept {
+            let value: Arc<dyn Any + Send + Sync> = Arc::clone(&kept.value) as _;
+            if let Ok(value) = value.downcast::<T>() {
+                return value;
+            }
         }
         let context = shard.runtime.enter();
         let value = Arc::new(attach());
         drop(context);
-        shard.attachments.push(Attachment {
+        shard.attachments.push(Kept {
             tenant: tenant.name,
             alive: Arc::downgrade(&tenant.alive),
-            value: Arc::clone(&value) as Arc<dyn Any + Send + Sync>,
+            value: Arc::clone(&value) as Arc<dyn Attachment>,
         });
         value
     }
@@ -194,7 +198,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(mut shard) = self.shard.take() {
-            shard.attachments.retain(Attachment::is_wanted);
+            shard.attachments.retain(Kept::is_wanted);
             shard.parked_at = Instant::now();
             idle_shards().push(shard);
         }

@@ -50,11 +50,7 @@ where
         false => plain(body, reading.max_body).await,
     };
     let body = body.map_err(|cause| cause.failure(true))?;
-    Ok(Answer {
-        status: head.status,
-        headers: head.headers,
-        body,
-    })
+    Ok(Answer { status: head.status, headers: head.headers, body })
 }
 
 fn has_body(method: &Method, status: StatusCode) -> bool {
@@ -155,11 +151,7 @@ impl Bounded {
     /// What the peer announced is believed up to a point only: it costs the peer nothing.
     fn new(max: usize, announced: u64) -> Self {
         let believed = usize::try_from(announced).unwrap_or(usize::MAX).min(BELIEVED).min(max);
-        Self {
-            bytes: Vec::with_capacity(believed),
-            max,
-            overflowed: false,
-        }
+        Self { bytes: Vec::with_capacity(believed), max, overflowed: false }
     }
 
     fn append(&mut self, piece: &[u8]) -> Result<(), Cause> {

@@ -155,9 +155,8 @@ async fn connection_is_kept_and_used_again(make: Make) {
 }
 
 async fn connection_is_not_kept_when_the_answer_forbids_it(make: Make) {
-    let server = Server::answering(
-        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
-    );
+    let server =
+        Server::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok");
     let (subject, endpoint) = (make.plain(), plain_endpoint(server.address));
     for _ in 0..3 {
         Call::get().send_to(&subject, &endpoint, &Progress::default()).await.unwrap();
@@ -237,16 +236,18 @@ async fn refused_is_unsent(make: Make) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let failure = expect(
-        Call::get().send(&make.plain(), address).await,
-        FailureKind::Connect,
-        false,
-    );
+    let failure =
+        expect(Call::get().send(&make.plain(), address).await, FailureKind::Connect, false);
     assert_eq!(failure.detail, "connect refused");
 }
 
 async fn status_line_that_is_none(make: Make) {
-    for line in ["SSH-2.0-OpenSSH_9.6\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/3.7 200 OK\r\n\r\n", "\0\0\0\0\r\n\r\n"] {
+    for line in [
+        "SSH-2.0-OpenSSH_9.6\r\n",
+        "HTTP/1.1 abc\r\n\r\n",
+        "HTTP/3.7 200 OK\r\n\r\n",
+        "\0\0\0\0\r\n\r\n",
+    ] {
         let server = Server::start(move |_, peer| {
             peer.request();
             peer.write(line);
@@ -293,7 +294,8 @@ async fn truncated_body(make: Make) {
 
 async fn broken_chunk(make: Make) {
     for chunk in ["zz\r\nhello\r\n", "5\r\nhello, world\r\n", "fffffffffffffffff\r\n"] {
-        let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunk}0\r\n\r\n");
+        let answer =
+            format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunk}0\r\n\r\n");
         let server = Server::answering(answer);
         let outcome = Call::get().send(&make.plain(), server.address).await;
         expect(outcome, FailureKind::Protocol, true);
@@ -301,9 +303,8 @@ async fn broken_chunk(make: Make) {
 }
 
 async fn two_lengths_that_differ(make: Make) {
-    let server = Server::answering(
-        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 5\r\n\r\nhello",
-    );
+    let server =
+        Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 5\r\n\r\nhello");
     let outcome = Call::get().send(&make.plain(), server.address).await;
     expect(outcome, FailureKind::Protocol, true);
 }
@@ -374,7 +375,8 @@ async fn head_above_the_bound(make: Make) {
 
 async fn too_many_headers(make: Make) {
     let headers: String = (0..101).map(|number| format!("x-{number}: 1\r\n")).collect();
-    let server = Server::answering(format!("HTTP/1.1 200 OK\r\n{headers}content-length: 0\r\n\r\n"));
+    let server =
+        Server::answering(format!("HTTP/1.1 200 OK\r\n{headers}content-length: 0\r\n\r\n"));
     let outcome = Call::get().send(&make.plain(), server.address).await;
     expect(outcome, FailureKind::Protocol, true);
 }
@@ -429,7 +431,8 @@ async fn growing_body_above_the_bound(make: Make) {
 }
 
 async fn body_of_exactly_the_bound(make: Make) {
-    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    let chunked =
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
     for answer in ["HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcde", chunked] {
         let server = Server::answering(answer);
         let (subject, endpoint) = (make.plain(), plain_endpoint(server.address));
@@ -527,7 +530,8 @@ async fn lengths_are_stated_for_empty_bodies_too(make: Make) {
 
 async fn framing_headers_of_the_caller_are_dropped(make: Make) {
     let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-    let call = Call::post("order").header("transfer-encoding", "chunked").header("content-length", "99");
+    let call =
+        Call::post("order").header("transfer-encoding", "chunked").header("content-length", "99");
     call.send(&make.plain(), server.address).await.unwrap();
     let request = &server.requests()[0];
     assert!(!request.contains("transfer-encoding"));
@@ -810,7 +814,9 @@ async fn http_follows_as_many_redirects_as_allowed() {
             let next = "x".repeat(length);
             peer.write(match length {
                 4.. => "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nhere".to_owned(),
-                _ => format!("HTTP/1.1 302 Found\r\nlocation: /{next}\r\ncontent-length: 0\r\n\r\n"),
+                _ => {
+                    format!("HTTP/1.1 302 Found\r\nlocation: /{next}\r\ncontent-length: 0\r\n\r\n")
+                }
             });
         }
     });
@@ -848,7 +854,9 @@ async fn http_refuses_redirects_out_of_tls() {
     let authority = Authority::new();
     let server = Server::start_tls(authority.server("127.0.0.1", None), |_, peer| {
         peer.request();
-        peer.write("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n");
+        peer.write(
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
+        );
         peer.sees_close();
     });
     let http = http(trust(&authority, None), |config| config.redirects = 5);
@@ -889,7 +897,9 @@ impl Make {
     fn subject(self, tls: TlsConfig, connect_timeout: Duration) -> Subject {
         match self {
             Self::Direct => Subject::Direct(direct(tls, |_| {})),
-            Self::Http => Subject::Http(http(tls, |config| config.connect_timeout = connect_timeout)),
+            Self::Http => {
+                Subject::Http(http(tls, |config| config.connect_timeout = connect_timeout))
+            }
         }
     }
 }
@@ -958,11 +968,7 @@ impl Call {
     }
 
     fn post(body: &str) -> Self {
-        Self {
-            method: Method::POST,
-            body: Bytes::copy_from_slice(body.as_bytes()),
-            ..Self::get()
-        }
+        Self { method: Method::POST, body: Bytes::copy_from_slice(body.as_bytes()), ..Self::get() }
     }
 
     fn header(mut self, name: &'static str, value: &'static str) -> Self {
@@ -1030,7 +1036,8 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
 
 fn gzip_answer(encoded: &[u8]) -> Vec<u8> {
     let length = encoded.len();
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {length}\r\n\r\n");
+    let head =
+        format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {length}\r\n\r\n");
     [head.as_bytes(), encoded].concat()
 }
 

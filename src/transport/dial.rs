@@ -172,7 +172,6 @@ impl Race {
 /// RFC 8305's recommendation; gRPC A61 uses the same.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-
 #[cfg(test)]
 mod tests {
     use tokio::net::TcpListener;
@@ -222,7 +221,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_error_is_the_one_that_tells_most() {
-        let error = race(ips(&["127.0.0.2", "127.0.0.3"]).into_iter().map(|ip| (ip, 1).into()).collect());
+        let error =
+            race(ips(&["127.0.0.2", "127.0.0.3"]).into_iter().map(|ip| (ip, 1).into()).collect());
         assert_eq!(error.await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
         assert_eq!(race(vec![]).await.unwrap_err().kind(), io::ErrorKind::HostUnreachable);
     }

@@ -64,10 +64,7 @@ impl Direct {
     /// A transport without connections.
     #[must_use]
     pub fn new(config: Arc<DirectConfig>) -> Self {
-        Self {
-            config,
-            pool: Pool::default(),
-        }
+        Self { config, pool: Pool::default() }
     }
 
     /// Closes kept connections that are too old, idle for too long, or closed by the peer.

@@ -64,14 +64,8 @@ impl Resolver {
     }
 
     fn with_source(handle: Handle, source: Source) -> Self {
-        let shared = Shared {
-            source,
-            resolver: OnceCell::new(),
-        };
-        Self {
-            handle,
-            shared: Arc::new(shared),
-        }
+        let shared = Shared { source, resolver: OnceCell::new() };
+        Self { handle, shared: Arc::new(shared) }
     }
 }
 
@@ -100,17 +94,11 @@ impl LookupError {
     }
 
     fn not_found(detail: &'static str) -> Self {
-        Self {
-            kind: FailureKind::NameNotFound,
-            detail,
-        }
+        Self { kind: FailureKind::NameNotFound, detail }
     }
 
     fn resolve(detail: &'static str) -> Self {
-        Self {
-            kind: FailureKind::Resolve,
-            detail,
-        }
+        Self { kind: FailureKind::Resolve, detail }
     }
 }
 
@@ -159,7 +147,8 @@ impl Shared {
         match &self.source {
             Source::Given(servers, options) => build(servers.clone(), options.as_ref().clone()),
             Source::System => {
-                let mut builder = TokioResolver::builder_tokio().map_err(|error| lookup_error(&error))?;
+                let mut builder =
+                    TokioResolver::builder_tokio().map_err(|error| lookup_error(&error))?;
                 let adapted = options(builder.options_mut().clone());
                 *builder.options_mut() = adapted;
                 builder.build().map_err(|error| lookup_error(&error))
@@ -171,12 +160,17 @@ impl Shared {
 /// The error for two families is that of the first; the second's may say that nothing is certain.
 async fn ipv4_only(resolver: &TokioResolver, name: &str) -> Result<Vec<IpAddr>, LookupError> {
     match resolver.ipv4_lookup(name).await {
-        Ok(found) => Ok(found.answers().iter().filter_map(|record| record.data.ip_addr()).collect()),
+        Ok(found) => {
+            Ok(found.answers().iter().filter_map(|record| record.data.ip_addr()).collect())
+        }
         Err(error) => Err(lookup_error(&error)),
     }
 }
 
-fn build(servers: Vec<NameServerConfig>, options: ResolverOpts) -> Result<TokioResolver, LookupError> {
+fn build(
+    servers: Vec<NameServerConfig>,
+    options: ResolverOpts,
+) -> Result<TokioResolver, LookupError> {
     let config = ResolverConfig::from_name_servers(servers);
     TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
         .with_options(options)
@@ -370,7 +364,8 @@ mod tests {
 
     #[test]
     fn the_asker_may_rest_on_another_runtime() {
-        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime =
+            || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let server = NameServer::start();
         let driven = runtime();
         let timeout = Duration::from_secs(5);

@@ -21,19 +21,12 @@ pub(super) struct Cause {
 
 impl Cause {
     pub(super) fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            detail: detail.into(),
-        }
+        Self { kind, detail: detail.into() }
     }
 
     /// The failure of an attempt of which bytes did or did not leave.
     pub(super) fn failure(self, sent: bool) -> Failure {
-        Failure {
-            kind: self.kind,
-            sent,
-            detail: self.detail,
-        }
+        Failure { kind: self.kind, sent, detail: self.detail }
     }
 }
 
@@ -126,20 +119,16 @@ fn hyper_cause(error: &(dyn Error + 'static)) -> Option<Cause> {
         return lost("connection closed");
     }
     // Hyper names bytes that nobody asked for only in words.
-    error.to_string().contains("unexpected message").then(|| {
-        Cause::new(FailureKind::Protocol, "bytes that belong to no answer")
-    })
+    error
+        .to_string()
+        .contains("unexpected message")
+        .then(|| Cause::new(FailureKind::Protocol, "bytes that belong to no answer"))
 }
 
 /// Shortages of this process or machine: no endpoint is to blame.
 fn is_local(error: &io::Error) -> bool {
-    const SHORTAGES: [i32; 5] = [
-        libc::EMFILE,
-        libc::ENFILE,
-        libc::ENOBUFS,
-        libc::ENOMEM,
-        libc::EADDRNOTAVAIL,
-    ];
+    const SHORTAGES: [i32; 5] =
+        [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EADDRNOTAVAIL];
     error.raw_os_error().is_some_and(|code| SHORTAGES.contains(&code))
 }
 
@@ -223,13 +212,7 @@ mod tests {
 
     #[test]
     fn shortages_are_local_at_every_stage() {
-        for code in [
-            libc::EMFILE,
-            libc::ENFILE,
-            libc::ENOBUFS,
-            libc::ENOMEM,
-            libc::EADDRNOTAVAIL,
-        ] {
+        for code in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EADDRNOTAVAIL] {
             assert_eq!(kind(code, Stage::Connect), FailureKind::Local);
             assert_eq!(kind(code, Stage::Exchange), FailureKind::Local);
         }

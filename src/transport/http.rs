@@ -69,11 +69,7 @@ impl Http {
     /// A transport without connections.
     #[must_use]
     pub fn new(config: HttpConfig) -> Self {
-        Self {
-            config,
-            plain: OnceCell::new(),
-            full: OnceCell::new(),
-        }
+        Self { config, plain: OnceCell::new(), full: OnceCell::new() }
     }
 
     /// Roots are not loaded for one who never needs them.

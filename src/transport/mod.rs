@@ -25,8 +25,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use ::http::{HeaderMap, Method, StatusCode};
+use bytes::Bytes;
 
 use crate::endpoint::Endpoint;
 use crate::outcome::Failure;
@@ -77,7 +77,8 @@ pub struct Answer {
 /// the server sees the connection close.
 pub trait Transport: Send + Sync {
     /// Carries out `exchange`.
-    fn send(&self, exchange: &Exchange<'_>) -> impl Future<Output = Result<Answer, Failure>> + Send;
+    fn send(&self, exchange: &Exchange<'_>)
+    -> impl Future<Output = Result<Answer, Failure>> + Send;
 }
 
 /// How far an attempt came; written by the transport, read by whoever cuts it short.

@@ -42,13 +42,7 @@ impl Connection {
         let (sender, driver) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|_| Failure::unsent(FailureKind::Connect, "connection not usable"))?;
-        Ok(Self {
-            sender,
-            driver,
-            written,
-            retires,
-            idle_since: Instant::now(),
-        })
+        Ok(Self { sender, driver, written, retires, idle_since: Instant::now() })
     }
 
     /// Bytes that the socket has taken so far.
@@ -137,7 +131,8 @@ impl Pool {
         let mut ended = Vec::new();
         let mut slots = self.lock();
         slots.by_endpoint.retain(|_, slot| {
-            let stays = |kept: &mut Connection| kept.is_current(now, idle_timeout) && kept.is_usable();
+            let stays =
+                |kept: &mut Connection| kept.is_current(now, idle_timeout) && kept.is_usable();
             ended.extend(slot.idle.extract_if(.., |kept| !stays(kept)));
             !slot.idle.is_empty()
         });
@@ -152,9 +147,9 @@ impl Pool {
         if due {
             slots.next_sweep = Some(now + SWEEP_INTERVAL);
         }
-        let first = slots.by_endpoint.is_empty();
+        let empty = slots.by_endpoint.is_empty();
         drop(slots);
-        if due && !first {
+        if due && !empty {
             self.sweep(now, idle_timeout);
         }
     }
@@ -184,10 +179,9 @@ struct Slots {
 
 impl Slots {
     fn slot(&mut self, endpoint: &Arc<Endpoint>) -> &mut Slot {
-        self.by_endpoint.entry(key(endpoint)).or_insert_with(|| Slot {
-            _endpoint: Arc::clone(endpoint),
-            idle: Vec::new(),
-        })
+        self.by_endpoint
+            .entry(key(endpoint))
+            .or_insert_with(|| Slot { _endpoint: Arc::clone(endpoint), idle: Vec::new() })
     }
 }
 

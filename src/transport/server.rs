@@ -75,11 +75,7 @@ impl Server {
                 });
             }
         });
-        Self {
-            address,
-            accepted,
-            requests,
-        }
+        Self { address, accepted, requests }
     }
 }
 
@@ -114,12 +110,7 @@ impl Peer {
                 Box::new(stream)
             }
         };
-        Some(Self {
-            stream,
-            socket,
-            unread: Vec::new(),
-            log,
-        })
+        Some(Self { stream, socket, unread: Vec::new(), log })
     }
 
     /// The next request with its body, or `None` when the client closed.
@@ -131,9 +122,10 @@ impl Peer {
             self.read_more()?;
         };
         let head = String::from_utf8_lossy(&self.unread[..head_end]).to_ascii_lowercase();
-        let length = head.split("content-length: ").nth(1).map_or(0, |rest| {
-            rest.split("\r\n").next().unwrap().parse().unwrap()
-        });
+        let length = head
+            .split("content-length: ")
+            .nth(1)
+            .map_or(0, |rest| rest.split("\r\n").next().unwrap().parse().unwrap());
         while self.unread.len() < head_end + length {
             self.read_more()?;
         }
@@ -199,10 +191,7 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, format!("authority {number}"));
         params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).unwrap().pem();
-        Self {
-            pem,
-            issuer: Issuer::new(params, key),
-        }
+        Self { pem, issuer: Issuer::new(params, key) }
     }
 
     /// A certificate for `name` and its key, both in PEM.

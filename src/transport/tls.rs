@@ -28,11 +28,7 @@ pub struct TlsConfig {
 
 impl Default for TlsConfig {
     fn default() -> Self {
-        Self {
-            extra_roots_pem: Vec::new(),
-            platform_roots: true,
-            identity: None,
-        }
+        Self { extra_roots_pem: Vec::new(), platform_roots: true, identity: None }
     }
 }
 
@@ -98,8 +94,9 @@ impl Tls {
     fn build(&self) -> Result<Arc<ClientConfig>, String> {
         let builder = builder(Arc::clone(&self.provider), self.roots()?)?;
         let mut config = match &self.identity {
-            Some(key) => builder
-                .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(key)))),
+            Some(key) => {
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(key))))
+            }
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -175,7 +172,9 @@ fn identity(cert: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<Certif
     let chain = certificates(cert, "client certificate")?;
     // The parser's message could quote its input.
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
-        rustls::pki_types::pem::Error::NoItemsFound => "client key: no private key in it".to_owned(),
+        rustls::pki_types::pem::Error::NoItemsFound => {
+            "client key: no private key in it".to_owned()
+        }
         _ => "client key: not valid PEM".to_owned(),
     })?;
     CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
@@ -254,17 +253,11 @@ mod tests {
     use super::*;
 
     fn with_root(pem: &[u8]) -> Result<Tls, String> {
-        Tls::new(TlsConfig {
-            extra_roots_pem: vec![pem.to_vec()],
-            ..TlsConfig::default()
-        })
+        Tls::new(TlsConfig { extra_roots_pem: vec![pem.to_vec()], ..TlsConfig::default() })
     }
 
     fn with_identity(cert: &str, key: &str) -> Result<Tls, String> {
-        Tls::new(TlsConfig {
-            identity: Some((cert.into(), key.into())),
-            ..TlsConfig::default()
-        })
+        Tls::new(TlsConfig { identity: Some((cert.into(), key.into())), ..TlsConfig::default() })
     }
 
     #[test]
@@ -287,10 +280,7 @@ mod tests {
 
     #[test]
     fn trusting_nobody_is_refused() {
-        let nobody = TlsConfig {
-            platform_roots: false,
-            ..TlsConfig::default()
-        };
+        let nobody = TlsConfig { platform_roots: false, ..TlsConfig::default() };
         assert!(Tls::new(nobody).unwrap_err().contains("nothing would be trusted"));
     }
 

@@ -1,0 +1,53 @@
+//! A library prints nothing into its host's output, not even when it has a defect.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+thread_local! {
+    static QUIET: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Runs `body`; a panic in it prints nothing and ends here.
+pub fn caught<T>(body: impl FnOnce() -> T) -> Option<T> {
+    let _quiet = Quiet::enter();
+    catch_unwind(AssertUnwindSafe(body)).ok()
+}
+
+/// While it lives, a panic on this thread prints nothing. Panics elsewhere go to the hook that was there
+/// before, for in an rlib it is the program's.
+struct Quiet;
+
+impl Quiet {
+    fn enter() -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let before = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                if QUIET.get() == 0 {
+                    before(info);
+                }
+            }));
+        });
+        QUIET.set(QUIET.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        QUIET.set(QUIET.get() - 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_here() {
+        assert_eq!(caught(|| 7), Some(7));
+        assert_eq!(caught(|| -> i32 { panic!("on purpose") }), None);
+        assert_eq!(QUIET.get(), 0);
+    }
+}
