@@ -124,15 +124,19 @@ fn generate(root: &Path, version: &Version) -> Result<String> {
     let builder = cbindgen::Builder::new().with_config(config).with_src(module);
     let mut header = Vec::new();
     builder.generate()?.write(&mut header);
-    // `fn` is a name like any other in C, and what the documentation calls the parameter.
-    Ok(doxygen(&String::from_utf8(header)?).replace(" fn_,", " fn,"))
+    Ok(for_c(&String::from_utf8(header)?))
 }
 
-/// Turns what rustdoc understands and Doxygen does not: section headings and links to items.
-fn doxygen(header: &str) -> String {
-    let line = |line: &str| match line.split_once("* # ") {
-        Some((indent, title)) if indent.trim().is_empty() => format!("{indent}* @par {title}\n"),
-        _ => unlink(line.trim_end()) + "\n",
+/// Turns what rustdoc understands and Doxygen does not, section headings and links to items, and drops the
+/// underscore of names that are taken in Rust only: `fn_` is the documented parameter `fn`.
+fn for_c(header: &str) -> String {
+    let line = |line: &str| match line.trim_start().strip_prefix('*') {
+        Some(comment) => match comment.strip_prefix(" # ") {
+            Some(title) => format!(" * @par {title}\n"),
+            None => unlink(line.trim_end()) + "\n",
+        },
+        None if line.starts_with('#') => line.trim_end().to_owned() + "\n",
+        None => line.trim_end().replace("_,", ",").replace("_)", ")") + "\n",
     };
     header.lines().map(line).collect()
 }

@@ -319,7 +319,18 @@ typedef struct ahoy_balancer ahoy_balancer;
 typedef struct ahoy_breaker ahoy_breaker;
 
 /**
- * A resilient HTTP client. A call waits for its answer on the calling thread, which does all the work.
+ * A call under way or ended. Its result is handed out once.
+ *
+ * Ownership: freed with ahoy_call_free; it holds its client. Thread: any. In a forked child it stays
+ * AHOY_E_FORKED for ever.
+ */
+typedef struct ahoy_call ahoy_call;
+
+/**
+ * A resilient HTTP client. A blocking call does all its work on the calling thread; calls by ahoy_client_start
+ * and ahoy_client_submit go on while their caller does something else.
+ *
+ * A forked child may use its parent's client: it makes connections of its own, and all circuits start closed.
  *
  * Ownership: freed with ahoy_client_free. Thread: any, also several at once.
  */
@@ -333,9 +344,17 @@ typedef struct ahoy_client ahoy_client;
 typedef struct ahoy_client_builder ahoy_client_builder;
 
 /**
+ * A call's end, with the tag that it was submitted with.
+ *
+ * Ownership: freed with ahoy_completion_free, with whatever was not taken from it. Thread: one at a time.
+ */
+typedef struct ahoy_completion ahoy_completion;
+
+/**
  * One endpoint of a balancer. It shows the live circuit, also after the endpoint has left the list.
  *
- * Ownership: freed with ahoy_endpoint_free. Thread: any.
+ * Ownership: freed with ahoy_endpoint_free. Thread: any. In a forked child its circuit is not to be had: the
+ * state is -1, and opening and closing are AHOY_E_FORKED.
  */
 typedef struct ahoy_endpoint ahoy_endpoint;
 
@@ -365,6 +384,16 @@ typedef struct ahoy_hosts ahoy_hosts;
  * from one, and frozen when a balancer is made from it; then any.
  */
 typedef struct ahoy_provider ahoy_provider;
+
+/**
+ * Ended calls, in the order in which they ended, and a descriptor that is readable while there are any.
+ *
+ * Calls in flight plus completions not yet read are bounded by 65,536.
+ *
+ * Ownership: freed with ahoy_queue_free. Thread: any, also several at once. In a forked child it stays
+ * AHOY_E_FORKED for ever.
+ */
+typedef struct ahoy_queue ahoy_queue;
 
 /**
  * One request, independent of where it will go.
@@ -437,10 +466,24 @@ typedef void (*ahoy_response_fn)(void *user_data, const ahoy_response *response)
 typedef void (*ahoy_error_fn)(void *user_data, const ahoy_error *error);
 
 /**
+ * Returns true where a blocking call should end now.
+ */
+typedef bool (*ahoy_should_stop_fn)(void *user_data);
+
+/**
  * Gets a message: its level (an AHOY_LOG_ number), its target (the part of the library) and its text, both
  * valid inside the callback only. Called on any thread that works for the client, also on several at once.
  */
 typedef void (*ahoy_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
+
+/**
+ * Gets the outcome of a call and owns both handles: the response where status is AHOY_OK, else the error; the
+ * other is NULL. Runs on the I/O thread that finished the call and must not block.
+ */
+typedef void (*ahoy_done_fn)(void *user_data,
+                             ahoy_status status,
+                             ahoy_response *response,
+                             ahoy_error *error);
 
 /**
  * Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK; any other status means
@@ -949,6 +992,30 @@ ahoy_status ahoy_client_builder_on_error(ahoy_client_builder *builder,
                                          ahoy_error **err);
 
 /**
+ * Lets signals end blocking calls: the function is asked on the calling thread after each signal that the host
+ * caught there, and at least every 50 ms; its yes ends the call with AHOY_E_INTERRUPTED. It must not block.
+ *
+ * @param fn the question
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_should_stop(ahoy_client_builder *builder,
+                                                ahoy_should_stop_fn fn,
+                                                void *user_data,
+                                                ahoy_destroy_fn destroy,
+                                                ahoy_error **err);
+
+/**
+ * Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless
+ * ahoy_client_builder_set_should_stop says otherwise. Default false.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_interruptible(ahoy_client_builder *builder,
+                                                  bool interruptible,
+                                                  ahoy_error **err);
+
+/**
  * Sets where the client's messages go, in place of an earlier one. Default: nowhere. No message holds a
  * header value, a body or a query string.
  *
@@ -980,6 +1047,54 @@ ahoy_status ahoy_client_builder_build(const ahoy_client_builder *builder,
  * Frees a builder; NULL is fine. Clients made from it go on.
  */
 AHOY_API void ahoy_client_builder_free(ahoy_client_builder *builder);
+
+/**
+ * Waits for a call to end and hands out its result. When the time is up first, returns AHOY_OK with a NULL
+ * response, and the call goes on; so it does after AHOY_E_INTERRUPTED, and may be waited for again.
+ *
+ * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
+ * @param response gets the answer; NULL on failure and when the time is up
+ * @return AHOY_E_IN_USE where the result was handed out before or goes to a callback; AHOY_E_INTERRUPTED where
+ *         a signal ended the wait of an interruptible client; else how the call ended
+ */
+AHOY_API
+ahoy_status ahoy_call_wait(const ahoy_call *call,
+                           uint64_t timeout_ms,
+                           ahoy_response **response,
+                           ahoy_error **err);
+
+/**
+ * Lets a function get the result when the call ends, exactly once; on a call that has ended it runs on an I/O
+ * thread at once. A call with such a function goes on when its handle is freed.
+ *
+ * @param fn gets the outcome
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @return AHOY_E_IN_USE where the result was handed out before or goes to another callback
+ */
+AHOY_API
+ahoy_status ahoy_call_on_done(const ahoy_call *call,
+                              ahoy_done_fn fn,
+                              void *user_data,
+                              ahoy_destroy_fn destroy,
+                              ahoy_error **err);
+
+/**
+ * Asks a call to end with AHOY_E_CANCELLED. It still completes, exactly once, and with its own result where
+ * that was faster. The exchange is dropped: the server sees the connection close. Does not wait.
+ *
+ * @return AHOY_OK also for a call that has ended
+ */
+AHOY_API
+ahoy_status ahoy_call_cancel(const ahoy_call *call,
+                             ahoy_error **err);
+
+/**
+ * Frees a call; NULL is fine. A call under way is cancelled, unless its result goes to a callback. Does not
+ * wait.
+ */
+AHOY_API
+void ahoy_call_free(ahoy_call *call);
 
 /**
  * Sends GET and waits for the answer. Blocks up to the call's limit.
@@ -1098,7 +1213,49 @@ ahoy_status ahoy_client_send(const ahoy_client *client,
                              ahoy_error **err);
 
 /**
- * Frees a client; NULL is fine. Does not block: its idle connections close within about a second.
+ * Starts a request on an I/O thread and returns at once. At the first use of the client's balancer the provider
+ * is asked on this thread.
+ *
+ * @param request not changed; may be sent again
+ * @param call gets the call, to be freed with ahoy_call_free; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_start(const ahoy_client *client,
+                              const ahoy_request *request,
+                              ahoy_call **call,
+                              ahoy_error **err);
+
+/**
+ * Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the first use of
+ * the client's balancer the provider is asked on this thread.
+ *
+ * @param request not changed; may be sent again
+ * @param queue where the completion comes, exactly one
+ * @param tag any number, handed back with the completion
+ * @return AHOY_E_OVERLOADED where the queue is full; then and with any other failure no completion comes
+ */
+AHOY_API
+ahoy_status ahoy_client_submit(const ahoy_client *client,
+                               const ahoy_request *request,
+                               const ahoy_queue *queue,
+                               uint64_t tag,
+                               ahoy_error **err);
+
+/**
+ * Closes a client: refuses new calls, waits for those under way, and ends the rest with AHOY_E_CLOSED when the
+ * time is up; blocked callers wake. The handle is still to be freed.
+ *
+ * @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last
+ * @return AHOY_OK also where calls had to be ended, and for a client that is closed already
+ */
+AHOY_API
+ahoy_status ahoy_client_close(const ahoy_client *client,
+                              uint64_t timeout_ms,
+                              ahoy_error **err);
+
+/**
+ * Frees a client; NULL is fine. Does not block: calls under way go on, and idle connections close
+ * within about a second.
  */
 AHOY_API void ahoy_client_free(ahoy_client *client);
 
@@ -1342,6 +1499,97 @@ AHOY_API ahoy_status ahoy_hosts_add_host(ahoy_hosts *out, const ahoy_host *host,
 AHOY_API void ahoy_provider_free(ahoy_provider *provider);
 
 /**
+ * A queue for ahoy_client_submit.
+ *
+ * @param queue gets the queue; NULL on failure
+ * @return AHOY_E_OVERLOADED where the process is out of descriptors
+ */
+AHOY_API ahoy_status ahoy_queue_new(ahoy_queue **queue, ahoy_error **err);
+
+/**
+ * The descriptor to poll for reading: readable while a completion waits to be read. It is the queue's own;
+ * never read from it and never close it. Read completions until there are none. -1 for NULL.
+ */
+AHOY_API
+int32_t ahoy_queue_fd(const ahoy_queue *queue);
+
+/**
+ * Asks every unfinished call with a tag to end with AHOY_E_CANCELLED. Each still completes, exactly once, and
+ * with its own result where that was faster. Does not wait.
+ *
+ * @return AHOY_OK also where no call has that tag
+ */
+AHOY_API
+ahoy_status ahoy_queue_cancel(const ahoy_queue *queue,
+                              uint64_t tag,
+                              ahoy_error **err);
+
+/**
+ * Takes the next completion, waiting for it if there is none. When the time is up first, returns AHOY_OK with
+ * NULL.
+ *
+ * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
+ * @param completion gets the completion, to be freed with ahoy_completion_free
+ */
+AHOY_API
+ahoy_status ahoy_queue_next(const ahoy_queue *queue,
+                            uint64_t timeout_ms,
+                            ahoy_completion **completion,
+                            ahoy_error **err);
+
+/**
+ * Takes completions by the batch, which is cheaper than one by one: waits for the first and takes what else is
+ * there. When the time is up first, returns AHOY_OK and none.
+ *
+ * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
+ * @param completions room for capacity handles; the first count of them are set, each to be freed with
+ *        ahoy_completion_free
+ * @param capacity at least 1
+ * @param count gets how many were taken
+ */
+AHOY_API
+ahoy_status ahoy_queue_next_batch(const ahoy_queue *queue,
+                                  uint64_t timeout_ms,
+                                  ahoy_completion **completions,
+                                  size_t capacity,
+                                  size_t *count,
+                                  ahoy_error **err);
+
+/**
+ * Frees a queue; NULL is fine. Its unfinished calls are cancelled and what was not read is discarded. Does not
+ * wait. Close nothing: the descriptor goes with the queue.
+ */
+AHOY_API
+void ahoy_queue_free(ahoy_queue *queue);
+
+/**
+ * The tag that the call was submitted with; 0 for NULL.
+ */
+AHOY_API uint64_t ahoy_completion_tag(const ahoy_completion *completion);
+
+/**
+ * How the call ended: AHOY_OK where there is a response. AHOY_E_INVALID_ARGUMENT for NULL.
+ */
+AHOY_API ahoy_status ahoy_completion_status(const ahoy_completion *completion);
+
+/**
+ * Takes the response, to be freed with ahoy_response_free; NULL where the call failed or it was taken before.
+ */
+AHOY_API
+ahoy_response *ahoy_completion_take_response(const ahoy_completion *completion);
+
+/**
+ * Takes the error, to be freed with ahoy_error_free; NULL where the call succeeded or it was taken before.
+ */
+AHOY_API
+ahoy_error *ahoy_completion_take_error(const ahoy_completion *completion);
+
+/**
+ * Frees a completion with whatever was not taken from it; NULL is fine.
+ */
+AHOY_API void ahoy_completion_free(ahoy_completion *completion);
+
+/**
  * A request.
  *
  * @param method such as "GET" or "PURGE"; case matters
@@ -1350,7 +1598,7 @@ AHOY_API void ahoy_provider_free(ahoy_provider *provider);
  * @param request gets the request; NULL on failure
  */
 AHOY_API
-ahoy_status ahoy_request_new(const char *method_,
+ahoy_status ahoy_request_new(const char *method,
                              const char *path,
                              ahoy_request **request,
                              ahoy_error **err);

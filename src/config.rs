@@ -43,6 +43,8 @@ pub struct ClientConfig {
     pub redirects: u32,
     /// Make an answer of 4xx or 5xx an error.
     pub fail_on_status: bool,
+    /// End a blocking call when a signal is caught that the host's `should_stop` does not overrule.
+    pub interruptible: bool,
     /// How long a connection may stay unused before it is closed.
     pub idle_timeout: Duration,
     /// How endpoints prove who they are.
@@ -65,6 +67,7 @@ impl Default for ClientConfig {
             gzip: true,
             redirects: 0,
             fail_on_status: false,
+            interruptible: false,
             idle_timeout: Duration::from_secs(60),
             tls: TlsConfig::default(),
         }
@@ -97,10 +100,7 @@ mod tests {
     #[test]
     fn hammering_for_ever_is_refused() {
         let mut config = ClientConfig::default();
-        let mut retry = RetryConfig {
-            tries: None,
-            ..RetryConfig::default()
-        };
+        let mut retry = RetryConfig { tries: None, ..RetryConfig::default() };
         retry.backoff.delay = Duration::ZERO;
         config.retry = Arc::new(retry);
         assert!(config.check(true).is_ok(), "the deadline ends it");
@@ -110,10 +110,7 @@ mod tests {
 
     #[test]
     fn a_balanced_client_follows_no_redirects() {
-        let config = ClientConfig {
-            redirects: 3,
-            ..ClientConfig::default()
-        };
+        let config = ClientConfig { redirects: 3, ..ClientConfig::default() };
         assert!(config.check(true).is_err() && config.check(false).is_ok());
     }
 }

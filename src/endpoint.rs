@@ -114,18 +114,8 @@ impl Endpoint {
             Some(authority) => host_of_authority(authority).to_owned(),
             None => host.address.clone(),
         });
-        let identity = Identity {
-            address: host.address.as_str().into(),
-            port: host.port,
-            scheme,
-        };
-        Self {
-            identity,
-            host,
-            url,
-            authority,
-            server_name,
-        }
+        let identity = Identity { address: host.address.as_str().into(), port: host.port, scheme };
+        Self { identity, host, url, authority, server_name }
     }
 
     /// Address, port and scheme.
@@ -179,11 +169,7 @@ impl Endpoint {
 
 /// An IPv6 address needs brackets wherever a port may follow it.
 fn bracketed(address: &str) -> String {
-    if address.contains(':') {
-        format!("[{address}]")
-    } else {
-        address.to_owned()
-    }
+    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
 }
 
 fn host_of_authority(authority: &str) -> &str {

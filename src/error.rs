@@ -72,6 +72,9 @@ impl From<FailureKind> for ErrorKind {
             FailureKind::ConnectionLost | FailureKind::RefusedStream => Self::ConnectionLost,
             FailureKind::Protocol => Self::Protocol,
             FailureKind::BodyTooLarge => Self::BodyTooLarge,
+            FailureKind::Cancelled => Self::Cancelled,
+            FailureKind::Closed => Self::Closed,
+            FailureKind::Interrupted => Self::Interrupted,
         }
     }
 }
@@ -168,11 +171,7 @@ impl Error {
     /// An error outside a call.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            call: None,
-        }
+        Self { kind, message: message.into(), call: None }
     }
 
     /// A bad argument; the message names the parameter.
@@ -185,11 +184,7 @@ impl Error {
     #[must_use]
     pub fn of_call(kind: ErrorKind, reason: &str, story: CallStory) -> Self {
         let message = tell(kind.name(), reason, &story);
-        Self {
-            kind,
-            message,
-            call: Some(Box::new(story)),
-        }
+        Self { kind, message, call: Some(Box::new(story)) }
     }
 
     /// The kind.
@@ -296,15 +291,9 @@ fn note(attempt: &Attempt) -> String {
         AttemptResult::Failed(FailureKind::Deadline) => "cut by the deadline",
         _ => "",
     };
-    let doubt = if attempt.ambiguous {
-        "the request may have been carried out"
-    } else {
-        ""
-    };
-    let parts: Vec<&str> = [circuit.as_str(), cut, doubt]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect();
+    let doubt = if attempt.ambiguous { "the request may have been carried out" } else { "" };
+    let parts: Vec<&str> =
+        [circuit.as_str(), cut, doubt].into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("; ")
 }
 

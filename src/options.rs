@@ -66,6 +66,14 @@ pub const OPTIONS: &[ClientOption] = &[
         },
     },
     ClientOption {
+        key: "interruptible",
+        description: "end blocking calls when a signal is caught: true or false; default false",
+        apply: |config, value| {
+            config.interruptible = boolean(value)?;
+            Ok(())
+        },
+    },
+    ClientOption {
         key: "max_body",
         description: "bound on an answer's decoded body: a size such as 64MiB; default 64MiB",
         apply: |config, value| {

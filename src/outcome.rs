@@ -29,6 +29,12 @@ pub enum FailureKind {
     Protocol,
     /// The decoded body is above the bound.
     BodyTooLarge,
+    /// The caller cancelled the call.
+    Cancelled,
+    /// The client was closed.
+    Closed,
+    /// A signal ended the call.
+    Interrupted,
 }
 
 /// An attempt that brought no answer.
@@ -46,21 +52,13 @@ impl Failure {
     /// A failure before any byte of the request was sent.
     #[must_use]
     pub fn unsent(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            sent: false,
-            detail: detail.into(),
-        }
+        Self { kind, sent: false, detail: detail.into() }
     }
 
     /// A failure after bytes of the request were sent.
     #[must_use]
     pub fn sent(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            sent: true,
-            detail: detail.into(),
-        }
+        Self { kind, sent: true, detail: detail.into() }
     }
 }
 

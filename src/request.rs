@@ -108,8 +108,12 @@ pub fn check_target(parameter: &str, target: &str) -> Result<(), Error> {
     }
     for byte in target.bytes() {
         match byte {
-            0..=b' ' | 0x7f => return Err(Error::invalid(parameter, "holds white space or a control character")),
-            0x80.. => return Err(Error::invalid(parameter, "holds a byte that must be percent-encoded")),
+            0..=b' ' | 0x7f => {
+                return Err(Error::invalid(parameter, "holds white space or a control character"));
+            }
+            0x80.. => {
+                return Err(Error::invalid(parameter, "holds a byte that must be percent-encoded"));
+            }
             b'#' => return Err(Error::invalid(parameter, "holds a fragment, which is never sent")),
             _ => {}
         }

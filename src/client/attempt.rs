@@ -57,10 +57,18 @@ pub(super) async fn run(call: &Call<'_>, transport: &impl Transport) -> Result<R
         let first_on_endpoint = lease.mark_tried(&mut tried);
         let retry_after = asked_wait(call, &result);
         let ended = ended(&result);
+        let asked = result.as_ref().err().and_then(|failure| failure.kind.asked());
         story.add(settle(call, lease, &ended, now), result);
+        if let Some(kind) = asked {
+            return story.end(Ending::Asked(kind));
+        }
         match decide(call, &mut retry, &tried, ended, first_on_endpoint, retry_after) {
             Decision::Stop(reason) => return story.end(Ending::Stopped(reason)),
-            Decision::Retry { wait, .. } => pause(call, wait).await,
+            Decision::Retry { wait, .. } => {
+                if let Err(kind) = call.control.or(pause(call, wait)).await {
+                    return story.end(Ending::Asked(kind.into()));
+                }
+            }
         }
     }
 }
@@ -97,9 +105,11 @@ async fn send(
         gzip: call.client.config.gzip,
         progress: &progress,
     };
-    match tokio::time::timeout(limits.attempt, transport.send(&exchange)).await {
-        Ok(result) => result,
-        Err(_) => Err(cut(&progress, limits)),
+    let timed = tokio::time::timeout(limits.attempt, transport.send(&exchange));
+    match call.control.or(timed).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(cut(&progress, limits)),
+        Err(kind) => Err(Failure { kind, sent: progress.is_sent(), detail: "given up".to_owned() }),
     }
 }
 
@@ -111,30 +121,25 @@ fn cut(progress: &Progress, limits: Limits) -> Failure {
         (false, true) => (FailureKind::Timeout, "no answer"),
         (false, false) => (FailureKind::ConnectTimeout, "connect timed out"),
     };
-    Failure {
-        kind,
-        sent: progress.is_sent(),
-        detail: detail.to_owned(),
-    }
+    Failure { kind, sent: progress.is_sent(), detail: detail.to_owned() }
 }
 
 /// Step 4: the ending that both views judge.
 fn ended(result: &Result<Answer, Failure>) -> Ended {
     match result {
-        Ok(answer) => Ended::Answered {
-            status: answer.status.as_u16(),
-        },
-        Err(failure) => Ended::Failed {
-            kind: failure.kind,
-            sent: failure.sent,
-        },
+        Ok(answer) => Ended::Answered { status: answer.status.as_u16() },
+        Err(failure) => Ended::Failed { kind: failure.kind, sent: failure.sent },
     }
 }
 
 /// What the server asked for by Retry-After; the policy knows which statuses may ask.
 fn asked_wait(call: &Call<'_>, result: &Result<Answer, Failure>) -> Option<RetryAfter> {
     let value = result.as_ref().ok()?.headers.get(header::RETRY_AFTER)?;
-    retry_after::parse(value.as_bytes(), SystemTime::now(), call.client.config.retry.retry_after_cap)
+    retry_after::parse(
+        value.as_bytes(),
+        SystemTime::now(),
+        call.client.config.retry.retry_after_cap,
+    )
 }
 
 /// Step 5: the circuit learns how the attempt ended.
@@ -152,12 +157,7 @@ fn settle(call: &Call<'_>, lease: Lease, ended: &Ended, began: Instant) -> Settl
             Transition::Closed => format!("{url} closed"),
         });
     }
-    Settled {
-        url,
-        transition,
-        began,
-        now,
-    }
+    Settled { url, transition, began, now }
 }
 
 /// What is known of an attempt once its circuit was told.

@@ -16,6 +16,7 @@ use crate::discovery::Provider;
 use crate::error::{Error, ErrorKind};
 use crate::outcome::{Transition, Verdict};
 use crate::policy::{Balancer as Algorithm, BreakerConfig, Permit};
+use crate::runtime::process::PerProcess;
 use crate::runtime::{callback, entropy};
 
 /// So many empty answers in a row mean that there really is no endpoint; one may be a hiccup of the
@@ -27,6 +28,13 @@ pub struct Balancer {
     provider: Arc<dyn Provider>,
     algorithm: Algorithm,
     breaker: Arc<BreakerConfig>,
+    /// A forked child starts anew: its circuits are closed and its locks free.
+    live: PerProcess<Live>,
+}
+
+/// What changes while the balancer is used.
+#[derive(Debug, Default)]
+struct Live {
     roster: ArcSwap<Roster>,
     refresh: Mutex<Refresh>,
     /// How many updates have ended well.
@@ -68,7 +76,7 @@ impl Tried {
 
 impl std::fmt::Debug for Balancer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Balancer").field("roster", &self.roster).finish_non_exhaustive()
+        f.debug_struct("Balancer").field("live", &self.live).finish_non_exhaustive()
     }
 }
 
@@ -76,15 +84,7 @@ impl Balancer {
     /// A balancer that has not asked its provider yet.
     #[must_use]
     pub fn new(provider: Arc<dyn Provider>, algorithm: Algorithm, breaker: BreakerConfig) -> Self {
-        Self {
-            provider,
-            algorithm,
-            breaker: Arc::new(breaker),
-            roster: ArcSwap::default(),
-            refresh: Mutex::default(),
-            updates: AtomicU64::new(0),
-            trip_gate: Mutex::default(),
-        }
+        Self { provider, algorithm, breaker: Arc::new(breaker), live: PerProcess::new() }
     }
 
     /// Asks the provider if nobody has yet.
@@ -113,38 +113,39 @@ impl Balancer {
 
     /// How many updates have ended well.
     pub(crate) fn updates_done(&self) -> u64 {
-        self.updates.load(Ordering::Acquire)
+        self.live.get().updates.load(Ordering::Acquire)
     }
 
     fn lock_refresh(&self) -> Result<MutexGuard<'_, Refresh>, Error> {
         // A callback that waits for an update may be what that update waits for.
-        match self.refresh.try_lock() {
+        match self.live.get().refresh.try_lock() {
             Ok(guard) => Ok(guard),
             Err(_) if callback::is_in_callback() => Err(Error::new(
                 ErrorKind::WouldDeadlock,
                 "balancer: an update is under way and this is inside a callback",
             )),
-            Err(_) => Ok(self.refresh.lock().unwrap_or_else(PoisonError::into_inner)),
+            Err(_) => Ok(self.live.get().refresh.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
     fn refresh(&self, refresh: &mut Refresh) -> Result<(), Error> {
-        let hosts = self.provider.discover().map_err(|reason| {
-            Error::new(ErrorKind::Discovery, format!("provider: {reason}"))
-        })?;
+        let hosts = self
+            .provider
+            .discover()
+            .map_err(|reason| Error::new(ErrorKind::Discovery, format!("provider: {reason}")))?;
         refresh.empty_answers = if hosts.is_empty() { refresh.empty_answers + 1 } else { 0 };
         if !hosts.is_empty() || refresh.empty_answers >= EMPTY_CONFIRMATIONS {
-            let next = self.roster.load().next(hosts, &self.breaker);
-            self.roster.store(Arc::new(next));
+            let next = self.live.get().roster.load().next(hosts, &self.breaker);
+            self.live.get().roster.store(Arc::new(next));
         }
-        self.updates.fetch_add(1, Ordering::Release);
+        self.live.get().updates.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
     /// The current endpoints.
     #[must_use]
     pub fn roster(&self) -> Arc<Roster> {
-        self.roster.load_full()
+        self.live.get().roster.load_full()
     }
 
     /// An endpoint that would be used now; takes no probe's permit.
@@ -152,7 +153,7 @@ impl Balancer {
     /// # Errors
     /// None is known, or no circuit admits.
     pub fn pick(&self, now: Instant) -> Result<Member, Error> {
-        let roster = self.roster.load();
+        let roster = self.live.get().roster.load();
         match self.choose(&roster, &Tried::default(), now) {
             Some(index) => Ok(roster.members()[index].clone()),
             None => Err(none_admits(&roster).into_error(now)),
@@ -160,8 +161,12 @@ impl Balancer {
     }
 
     /// An endpoint and the right to send to it once; one not yet tried while there is any.
-    pub(crate) fn lease(self: &Arc<Self>, tried: &Tried, now: Instant) -> Result<Lease, NoneAdmits> {
-        let roster = self.roster.load();
+    pub(crate) fn lease(
+        self: &Arc<Self>,
+        tried: &Tried,
+        now: Instant,
+    ) -> Result<Lease, NoneAdmits> {
+        let roster = self.live.get().roster.load();
         // Another caller may take a probe's permit between the choice and the grab: then choose again.
         for _ in 0..=roster.members().len() {
             let Some(index) = self.choose(&roster, tried, now) else {
@@ -190,13 +195,14 @@ impl Balancer {
 
     /// Whether an endpoint that is not in `tried` admits.
     pub(crate) fn has_untried(&self, tried: &Tried, now: Instant) -> bool {
-        let admits = |member: &Member| !tried.contains(&member.circuit) && member.circuit.admits(now);
-        self.roster.load().members().iter().any(admits)
+        let admits =
+            |member: &Member| !tried.contains(&member.circuit) && member.circuit.admits(now);
+        self.live.get().roster.load().members().iter().any(admits)
     }
 
     /// Whether any endpoint admits.
     pub(crate) fn has_any(&self, now: Instant) -> bool {
-        self.roster.load().members().iter().any(|member| member.circuit.admits(now))
+        self.live.get().roster.load().members().iter().any(|member| member.circuit.admits(now))
     }
 
     /// Tells `member`'s circuit how an attempt ended. Answers never open the last closed circuits; failed
@@ -212,9 +218,14 @@ impl Balancer {
         if !settled.wants_trip {
             return settled.transition;
         }
-        let _one_at_a_time = self.trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time =
+            self.live.get().trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
         let floor = self.breaker.min_closed as usize;
-        if self.roster.load().has_closed_above(floor) { member.circuit.trip(now) } else { None }
+        if self.live.get().roster.load().has_closed_above(floor) {
+            member.circuit.trip(now)
+        } else {
+            None
+        }
     }
 
     pub(crate) fn trial_interval(&self) -> std::time::Duration {
@@ -223,17 +234,17 @@ impl Balancer {
 }
 
 fn none_admits(roster: &Roster) -> NoneAdmits {
-    NoneAdmits {
-        known: roster.members().len(),
-        retry_at: roster.next_probe(),
-    }
+    NoneAdmits { known: roster.members().len(), retry_at: roster.next_probe() }
 }
 
 impl NoneAdmits {
     /// What the caller is told.
     pub(crate) fn reason(self, now: Instant) -> String {
         let probe = match self.retry_at {
-            Some(at) => format!("the next probe is due in {} ms", at.saturating_duration_since(now).as_millis()),
+            Some(at) => format!(
+                "the next probe is due in {} ms",
+                at.saturating_duration_since(now).as_millis()
+            ),
             None => "none will be probed by itself".to_owned(),
         };
         match self.known {

@@ -6,16 +6,17 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::Client;
+use super::control::Control;
 use super::route::Way;
 use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT};
 use crate::error::Error;
 use crate::request::{Request, check_target};
-use crate::runtime::clock;
 
 /// What one caller asked of one client.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) client: &'a Client,
+    pub(super) control: Control<'a>,
     pub(super) request: &'a Request,
     pub(super) way: Way<'a>,
     pub(super) headers: Cow<'a, HeaderMap>,
@@ -37,14 +38,18 @@ pub(super) struct Limits {
 
 impl<'a> Call<'a> {
     /// Checks the request against the client and merges their headers.
-    pub(super) fn new(client: &'a Client, request: &'a Request) -> Result<Self, Error> {
-        check_target("path", &request.target)?;
-        let way = client.route.way(&request.target)?;
+    pub(super) fn new(
+        client: &'a Client,
+        request: &'a Request,
+        control: Control<'a>,
+        started: Instant,
+    ) -> Result<Self, Error> {
+        let way = Self::check(client, request)?;
         let updates_seen = way.balancer().map_or(0, |balancer| balancer.updates_done());
-        let started = clock::now();
         let timeout = request.timeout.unwrap_or(client.config.timeout);
         Ok(Self {
             client,
+            control,
             request,
             way,
             headers: merged(&client.config, request),
@@ -54,13 +59,24 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// Where the request goes, if it fits the client.
+    pub(super) fn check(client: &'a Client, request: &'a Request) -> Result<Way<'a>, Error> {
+        check_target("path", &request.target)?;
+        client.route.way(&request.target)
+    }
+
     /// [`Duration::MAX`] where the call has no limit.
     pub(super) fn time_left(&self, now: Instant) -> Duration {
         self.deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(now))
     }
 
     /// The limits of the next attempt, when `tries_left` remain with it.
-    pub(super) fn limits(&self, now: Instant, tries_left: Option<u32>, probe: Option<Duration>) -> Limits {
+    pub(super) fn limits(
+        &self,
+        now: Instant,
+        tries_left: Option<u32>,
+        probe: Option<Duration>,
+    ) -> Limits {
         let config = &self.client.config;
         limits(config, self.time_left(now), tries_left, probe)
     }
@@ -78,11 +94,7 @@ fn limits(
     let own = config.attempt_timeout.unwrap_or(DEFAULT_ATTEMPT_TIMEOUT.min(share));
     let own = probe.map_or(own, |limit| own.min(limit));
     let connect = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT.min(share));
-    Limits {
-        attempt: own.min(time_left),
-        connect,
-        by_deadline: own >= time_left,
-    }
+    Limits { attempt: own.min(time_left), connect, by_deadline: own >= time_left }
 }
 
 /// The client's defaults, replaced by name by the request's, and the inbound headers that pass.
@@ -145,10 +157,7 @@ mod tests {
 
     #[test]
     fn a_set_limit_is_kept_but_for_probes_and_the_deadline() {
-        let config = ClientConfig {
-            attempt_timeout: Some(5_000 * MS),
-            ..ClientConfig::default()
-        };
+        let config = ClientConfig { attempt_timeout: Some(5_000 * MS), ..ClientConfig::default() };
         assert_eq!(limits(&config, 30_000 * MS, Some(3), None).attempt, 5_000 * MS);
         assert_eq!(limits(&config, 30_000 * MS, Some(3), Some(3_000 * MS)).attempt, 3_000 * MS);
         let late = limits(&config, 1_000 * MS, Some(3), None);

@@ -7,10 +7,12 @@ use super::Client;
 use super::route::Route;
 use crate::config::DEFAULT_CONNECT_TIMEOUT;
 use crate::outcome::Failure;
-use crate::runtime::background;
+use crate::runtime::attachment::Attachment;
+use crate::runtime::io_thread;
 use crate::runtime::process::PerProcess;
-use crate::runtime::shard::Attachment;
-use crate::transport::{Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Resolver, Transport};
+use crate::transport::{
+    Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Resolver, Transport,
+};
 
 static RESOLVER: PerProcess<Mutex<Option<Arc<Resolver>>>> = PerProcess::new();
 
@@ -26,7 +28,7 @@ impl Carrier {
     /// A client's transport for one shard, without connections yet.
     pub(super) fn new(client: &Client, resolver: Arc<Resolver>) -> Self {
         let config = &client.config;
-        let tls = Arc::clone(&client.tls);
+        let tls = client.tls();
         match client.route {
             Route::Balanced(_) => {
                 let mut direct = DirectConfig::new(tls, resolver);
@@ -69,7 +71,7 @@ pub(super) fn resolver() -> io::Result<Arc<Resolver>> {
     if let Some(resolver) = &*slot {
         return Ok(Arc::clone(resolver));
     }
-    let resolver = Arc::new(Resolver::new(background::handle()?));
+    let resolver = Arc::new(Resolver::new(io_thread::first()?.handle().clone()));
     *slot = Some(Arc::clone(&resolver));
     Ok(resolver)
 }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{AlreadyThere, Breaker, BreakerConfig, CircuitState, Permit, Rejected, Settled};
+use crate::policy::{
+    AlreadyThere, Breaker, BreakerConfig, CircuitState, Permit, Rejected, Settled,
+};
 use crate::runtime::entropy;
 
 /// A breaker behind a lock that is held for a few instructions, never across a wait or a callback.
@@ -16,9 +18,7 @@ pub struct Circuit {
 
 impl Circuit {
     pub(crate) fn new(config: Arc<BreakerConfig>) -> Self {
-        Self {
-            breaker: Mutex::new(Breaker::new(config)),
-        }
+        Self { breaker: Mutex::new(Breaker::new(config)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Breaker> {

@@ -16,6 +16,9 @@ pub type OnResponse = Arc<dyn Fn(&Response) + Send + Sync>;
 /// Runs after an attempt that brought none.
 pub type OnError = Arc<dyn Fn(&Error) + Send + Sync>;
 
+/// Asked whether a blocking call should end now: after a signal, and at least every 50 ms.
+pub type ShouldStop = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// The hooks of a client; each runs on the thread that drives the call.
 #[derive(Clone, Default)]
 pub struct Hooks {
@@ -25,6 +28,8 @@ pub struct Hooks {
     pub on_response: Option<OnResponse>,
     /// After a failure.
     pub on_error: Option<OnError>,
+    /// In a blocking call.
+    pub should_stop: Option<ShouldStop>,
 }
 
 impl std::fmt::Debug for Hooks {
@@ -33,6 +38,7 @@ impl std::fmt::Debug for Hooks {
             .field("on_request", &self.on_request.is_some())
             .field("on_response", &self.on_response.is_some())
             .field("on_error", &self.on_error.is_some())
+            .field("should_stop", &self.should_stop.is_some())
             .finish()
     }
 }

@@ -28,20 +28,13 @@ impl Lease {
     pub(super) fn balanced(balancer: Arc<Balancer>, member: Member, permit: Permit) -> Self {
         Self {
             endpoint: Arc::clone(&member.endpoint),
-            held: Some(Held {
-                balancer,
-                member,
-                permit,
-            }),
+            held: Some(Held { balancer, member, permit }),
         }
     }
 
     /// A lease on the one endpoint of a client without a balancer: it has no circuit.
     pub(super) fn fixed(endpoint: Arc<Endpoint>) -> Self {
-        Self {
-            endpoint,
-            held: None,
-        }
+        Self { endpoint, held: None }
     }
 
     pub(super) fn endpoint(&self) -> &Arc<Endpoint> {

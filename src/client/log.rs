@@ -37,9 +37,7 @@ impl Log {
     /// Messages of `level` and above go to `sink`.
     #[must_use]
     pub fn new(level: Level, sink: Sink) -> Self {
-        Self {
-            sink: Some((level, sink)),
-        }
+        Self { sink: Some((level, sink)) }
     }
 
     /// Writes a message; `message` is not made where nobody listens.

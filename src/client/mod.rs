@@ -7,30 +7,41 @@ mod balancer;
 mod call;
 mod carrier;
 mod circuit;
+mod completion;
+mod control;
 mod hooks;
 mod lease;
 mod log;
+mod queue;
 mod roster;
 mod route;
 mod story;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 pub use balancer::Balancer;
 pub use circuit::Circuit;
-pub use hooks::{Hooks, OnError, OnRequest, OnResponse};
+pub use completion::{Completion, Outcome, Taker};
+pub use hooks::{Hooks, OnError, OnRequest, OnResponse, ShouldStop};
 pub use log::{Level, Log, Sink};
+pub use queue::{Ended, Queue};
 pub use roster::{Member, Roster};
 pub use route::Route;
 
 use self::call::Call;
 use self::carrier::{Carrier, resolver};
+use self::completion::Finisher;
+use self::control::{Control, Interrupt};
 use crate::config::ClientConfig;
 use crate::error::{Error, ErrorKind};
 use crate::request::Request;
 use crate::response::Response;
-use crate::runtime::shard::{self, Tenant};
-use crate::runtime::callback;
+use crate::runtime::attachment::Tenant;
+use crate::runtime::process::PerProcess;
+use crate::runtime::stop::{Reason, Stop};
+use crate::runtime::{callback, clock, io_thread, shard, stop};
 use crate::transport::Tls;
 
 /// A resilient HTTP client.
@@ -40,8 +51,12 @@ pub struct Client {
     route: Route,
     hooks: Hooks,
     log: Log,
-    tls: Arc<Tls>,
+    /// Holds locks (session tickets), so a forked child makes its own.
+    tls: PerProcess<Arc<Tls>>,
     tenant: Tenant,
+    closed: AtomicBool,
+    /// Tells a close that a call has ended.
+    ended: (Mutex<()>, Condvar),
 }
 
 impl Client {
@@ -51,15 +66,25 @@ impl Client {
     /// The options do not go together, or the TLS material is unusable.
     pub fn new(config: ClientConfig, route: Route, hooks: Hooks, log: Log) -> Result<Self, Error> {
         config.check(matches!(route, Route::Balanced(_)))?;
-        let tls = Tls::new(config.tls.clone()).map_err(|problem| Error::invalid("tls", problem))?;
-        Ok(Self {
+        let tls = checked_tls(&config)?;
+        let client = Self {
             config,
             route,
             hooks,
             log,
-            tls: Arc::new(tls),
+            tls: PerProcess::new(),
             tenant: Tenant::new(),
-        })
+            closed: AtomicBool::new(false),
+            ended: Default::default(),
+        };
+        client.tls.get_or(|| Arc::clone(&tls));
+        Ok(client)
+    }
+
+    fn tls(&self) -> Arc<Tls> {
+        let made_again =
+            || checked_tls(&self.config).unwrap_or_else(|_| unreachable!("checked by new"));
+        Arc::clone(self.tls.get_or(made_again))
     }
 
     /// Sends `request` and waits for its answer, driving the work on this thread.
@@ -68,26 +93,192 @@ impl Client {
     /// The request does not fit the client, no answer came, or this is a callback, where it would deadlock.
     pub fn send(&self, request: &Request) -> Result<Response, Error> {
         if callback::is_inside() {
-            let message = "a blocking call inside a callback would deadlock";
-            return Err(Error::new(ErrorKind::WouldDeadlock, message));
+            return Err(would_deadlock());
         }
-        if let Route::Balanced(balancer) = &self.route {
-            balancer.prepare()?;
-        }
-        let call = Call::new(self, request)?;
+        self.check_open()?;
+        self.prepare()?;
         match self.route {
             // The direct transport's writes raise no SIGPIPE; reqwest's may.
-            Route::Balanced(_) => self.drive(&call),
-            Route::Base { .. } | Route::Absolute => callback::without_sigpipe(|| self.drive(&call)),
+            Route::Balanced(_) => self.drive(request),
+            Route::Base { .. } | Route::Absolute => {
+                callback::without_sigpipe(|| self.drive(request))
+            }
         }
     }
 
-    fn drive(&self, call: &Call<'_>) -> Result<Response, Error> {
-        let out_of_resources =
-            |error: std::io::Error| Error::new(ErrorKind::Overloaded, format!("no shard: {error}"));
+    fn drive(&self, request: &Request) -> Result<Response, Error> {
+        let started = clock::now();
         let resolver = resolver().map_err(out_of_resources)?;
         let attach = || Carrier::new(self, resolver);
-        let work = |carrier: Arc<Carrier>| async move { attempt::run(call, &*carrier).await };
-        shard::drive(&self.tenant, attach, work).map_err(out_of_resources)?
+        let work = |carrier: Arc<Carrier>, stop: Arc<Stop>| async move {
+            self.check_open()?;
+            let control = Control { stop: &stop, interrupt: self.interrupt() };
+            let call = Call::new(self, request, control, started)?;
+            attempt::run(&call, &*carrier).await
+        };
+        let outcome = shard::drive(&self.tenant, attach, work).map_err(out_of_resources);
+        self.note_end();
+        outcome?
     }
+
+    fn interrupt(&self) -> Option<Interrupt<'_>> {
+        let should_stop = self.hooks.should_stop.as_ref();
+        let wanted = self.config.interruptible || should_stop.is_some();
+        wanted.then_some(Interrupt { should_stop })
+    }
+
+    /// Starts `request` on an I/O thread and returns at once. The provider is asked on this thread if it has
+    /// never been.
+    ///
+    /// # Errors
+    /// The request does not fit the client, or no thread could be had. All else ends the call.
+    pub fn start(self: &Arc<Self>, request: Request) -> Result<Arc<Completion>, Error> {
+        let completion = Arc::new(Completion::default());
+        let told = Arc::clone(&completion);
+        let finish = move |outcome| told.finish(outcome);
+        self.spawn(request, Arc::clone(completion.stop()), finish)?;
+        Ok(completion)
+    }
+
+    /// Starts `request` on an I/O thread; it ends on `queue` under `tag`.
+    ///
+    /// # Errors
+    /// As for [`Self::start`], or the queue is full.
+    pub fn submit(
+        self: &Arc<Self>,
+        request: Request,
+        queue: &Arc<Queue>,
+        tag: u64,
+    ) -> Result<(), Error> {
+        let stop = Arc::new(Stop::default());
+        queue.enter(tag, Arc::clone(&stop))?;
+        let finish = {
+            let (queue, stop) = (Arc::clone(queue), Arc::clone(&stop));
+            move |outcome| queue.finish(tag, &stop, outcome)
+        };
+        let spawned = self.spawn(request, Arc::clone(&stop), finish);
+        if spawned.is_err() {
+            queue.retract(tag, &stop);
+        }
+        spawned
+    }
+
+    /// Carries out `request` on an I/O thread and tells `finish` its outcome there, exactly once, unless it
+    /// fails here.
+    fn spawn(
+        self: &Arc<Self>,
+        request: Request,
+        stop: Arc<Stop>,
+        finish: impl FnOnce(Outcome) + Send + 'static,
+    ) -> Result<(), Error> {
+        self.check_open()?;
+        self.prepare()?;
+        Call::check(self, &request)?;
+        let resolver = resolver().map_err(out_of_resources)?;
+        let thread = io_thread::least_busy().map_err(out_of_resources)?;
+        let started = clock::now();
+        let client = Arc::clone(self);
+        let (place, asked) = (Arc::clone(&thread), Arc::clone(&stop));
+        thread.spawn(&self.tenant, stop, async move {
+            let finisher = Finisher::new(finish);
+            let carrier = place.attachment(&client.tenant, || Carrier::new(&client, resolver));
+            let control = Control { stop: &asked, interrupt: None };
+            let outcome = match Call::new(&client, &request, control, started) {
+                Ok(call) => attempt::run(&call, &*carrier).await,
+                Err(error) => Err(error),
+            };
+            drop(carrier);
+            finisher.finish(outcome);
+            client.note_end();
+        });
+        Ok(())
+    }
+
+    /// Waits on this thread for a started call; `None` when the time is up, and the call goes on.
+    ///
+    /// # Errors
+    /// The result was handed out before, this is a callback, or a signal ended the wait: the call goes on.
+    pub fn wait(
+        &self,
+        completion: &Completion,
+        timeout: Duration,
+    ) -> Result<Option<Outcome>, Error> {
+        if !timeout.is_zero() && callback::is_inside() {
+            return Err(would_deadlock());
+        }
+        if timeout.is_zero() {
+            return completion.poll();
+        }
+        let wait = completion.wait(timeout);
+        let waited = shard::wait(async {
+            match self.interrupt() {
+                Some(interrupt) => interrupt.watch(wait).await,
+                None => Some(wait.await),
+            }
+        });
+        let interrupted = || Error::new(ErrorKind::Interrupted, "call: a signal ended the wait");
+        waited.map_err(out_of_resources)?.ok_or_else(interrupted)?
+    }
+
+    /// Refuses new calls, waits up to `timeout` for those under way and ends the rest with `Closed`.
+    ///
+    /// # Errors
+    /// This is a callback, which a call under way may be waiting for.
+    pub fn close(&self, timeout: Duration) -> Result<(), Error> {
+        if callback::is_inside() {
+            return Err(would_deadlock());
+        }
+        self.closed.store(true, Ordering::SeqCst);
+        let until = Instant::now().checked_add(timeout);
+        let mut guard = self.ended.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while stop::count(&self.tenant) > 0 {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                stop::ask_all(&self.tenant, Reason::Closed);
+                break;
+            }
+            let pause = left.unwrap_or(CLOSE_LOOKS_EVERY).min(CLOSE_LOOKS_EVERY);
+            let waited = self.ended.1.wait_timeout(guard, pause);
+            guard = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
+    }
+
+    fn check_open(&self) -> Result<(), Error> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Closed, "client: is closed"));
+        }
+        Ok(())
+    }
+
+    /// A call has ended: a close may be waiting for it.
+    fn note_end(&self) {
+        if self.closed.load(Ordering::Relaxed) {
+            self.ended.1.notify_all();
+        }
+    }
+
+    /// Asks the provider at the balancer's first use.
+    fn prepare(&self) -> Result<(), Error> {
+        match &self.route {
+            Route::Balanced(balancer) => balancer.prepare(),
+            Route::Base { .. } | Route::Absolute => Ok(()),
+        }
+    }
+}
+
+/// A call's end is told before its slot is free, so a close looks again a little later.
+const CLOSE_LOOKS_EVERY: Duration = Duration::from_millis(5);
+
+fn would_deadlock() -> Error {
+    Error::new(ErrorKind::WouldDeadlock, "a blocking call inside a callback would deadlock")
+}
+
+fn out_of_resources(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Overloaded, format!("no shard or thread could be made: {error}"))
+}
+
+fn checked_tls(config: &ClientConfig) -> Result<Arc<Tls>, Error> {
+    let tls = Tls::new(config.tls.clone()).map_err(|problem| Error::invalid("tls", problem))?;
+    Ok(Arc::new(tls))
 }

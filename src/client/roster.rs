@@ -38,10 +38,9 @@ impl Roster {
             }
             let member = match before.get(endpoint.identity()) {
                 Some(member) if *member.endpoint == endpoint => (*member).clone(),
-                Some(member) => Member {
-                    endpoint: Arc::new(endpoint),
-                    circuit: Arc::clone(&member.circuit),
-                },
+                Some(member) => {
+                    Member { endpoint: Arc::new(endpoint), circuit: Arc::clone(&member.circuit) }
+                }
                 None => Member {
                     endpoint: Arc::new(endpoint),
                     circuit: Arc::new(Circuit::new(Arc::clone(config))),

@@ -50,10 +50,7 @@ impl Route {
         if path.contains('?') {
             return Err(Error::invalid("base_url", "holds a query"));
         }
-        Ok(Self::Base {
-            endpoint: Arc::new(endpoint),
-            path: path.trim_end_matches('/').to_owned(),
-        })
+        Ok(Self::Base { endpoint: Arc::new(endpoint), path: path.trim_end_matches('/').to_owned() })
     }
 
     /// The way of a request for `target`.
@@ -65,25 +62,20 @@ impl Route {
                     let problem = "must start with / on a client with a balancer";
                     return Err(Error::invalid("path", problem));
                 }
-                Ok(Way {
-                    to: To::Balancer(balancer),
-                    path: Cow::Borrowed(target),
-                })
+                Ok(Way { to: To::Balancer(balancer), path: Cow::Borrowed(target) })
             }
             Self::Base { endpoint, path } if !absolute => Ok(Way {
                 to: To::Endpoint(Arc::clone(endpoint)),
                 path: Cow::Owned(format!("{path}{target}")),
             }),
             Self::Absolute if !absolute => {
-                let problem = "must be an absolute url on a client without a balancer and a base url";
+                let problem =
+                    "must be an absolute url on a client without a balancer and a base url";
                 Err(Error::invalid("path", problem))
             }
             Self::Base { .. } | Self::Absolute => {
                 let (endpoint, path) = parse_url("path", target)?;
-                Ok(Way {
-                    to: To::Endpoint(Arc::new(endpoint)),
-                    path: Cow::Owned(path),
-                })
+                Ok(Way { to: To::Endpoint(Arc::new(endpoint)), path: Cow::Owned(path) })
             }
         }
     }
@@ -161,7 +153,15 @@ mod tests {
         assert_eq!(parsed("https://a/x?y=1"), pair("https://a:443", "/x?y=1"));
         assert_eq!(parsed("http://[::1]:81/"), pair("http://[::1]:81", "/"));
         assert_eq!(parsed("http://a?x"), pair("http://a:80", "/?x"));
-        for bad in ["ftp://a/", "http://", "http://u:p@a/", "http://a:0/", "http://a:99999/", "x", "http://a:/"] {
+        for bad in [
+            "ftp://a/",
+            "http://",
+            "http://u:p@a/",
+            "http://a:0/",
+            "http://a:99999/",
+            "x",
+            "http://a:/",
+        ] {
             assert_eq!(parsed(bad), None, "{bad}");
         }
     }

@@ -7,7 +7,9 @@ use super::balancer::NoneAdmits;
 use super::call::Call;
 use super::log::Level;
 use crate::error::{CallStory, Error, ErrorKind};
-use crate::outcome::{Attempt, AttemptResult, CircuitNote, Failure, FailureKind, KEPT_ATTEMPTS, Transition};
+use crate::outcome::{
+    Attempt, AttemptResult, CircuitNote, Failure, FailureKind, KEPT_ATTEMPTS, Transition,
+};
 use crate::policy::StopReason;
 use crate::request::loggable;
 use crate::response::Response;
@@ -23,6 +25,8 @@ pub(super) enum Ending {
     NoEndpoints(NoneAdmits),
     /// The deadline passed between attempts.
     Deadline,
+    /// Somebody ended the call from outside.
+    Asked(ErrorKind),
     /// The host's hook refused.
     Refused(String),
 }
@@ -39,13 +43,7 @@ pub(super) struct Story<'a> {
 
 impl<'a> Story<'a> {
     pub(super) fn new(call: &'a Call<'a>) -> Self {
-        Self {
-            call,
-            attempts: Vec::new(),
-            attempt_count: 0,
-            answer: None,
-            last_failure: None,
-        }
+        Self { call, attempts: Vec::new(), attempt_count: 0, answer: None, last_failure: None }
     }
 
     /// Takes in how an attempt ended, and tells the host's log and hooks.
@@ -77,18 +75,22 @@ impl<'a> Story<'a> {
 
     /// The call's end: once any answer came the last one is handed over, whatever ended the call.
     pub(super) fn end(mut self, ending: Ending) -> Result<Response, Error> {
-        if let Ending::Refused(reason) = ending {
-            return Err(self.error(ErrorKind::HookRefused, &reason));
+        match &ending {
+            Ending::Refused(reason) => return Err(self.error(ErrorKind::HookRefused, reason)),
+            Ending::Asked(kind) => return Err(self.error(*kind, "")),
+            Ending::Stopped(_) | Ending::NoEndpoints(_) | Ending::Deadline => {}
         }
         if let Some((answer, url)) = self.answer.take() {
             return self.answered(answer, url);
         }
         let now = clock::now();
         let (kind, reason) = match ending {
-            Ending::Stopped(reason) => (kind_of(self.last_failure), reason.explanation().to_owned()),
+            Ending::Stopped(reason) => {
+                (kind_of(self.last_failure), reason.explanation().to_owned())
+            }
             Ending::NoEndpoints(none) => (kind_of(self.last_failure), none.reason(now)),
             Ending::Deadline => (ErrorKind::Deadline, String::new()),
-            Ending::Refused(_) => unreachable!("handled above"),
+            Ending::Refused(_) | Ending::Asked(_) => unreachable!("handled above"),
         };
         Err(self.error(kind, &reason))
     }
@@ -158,7 +160,10 @@ impl<'a> Story<'a> {
             };
             let target = loggable(&request.target);
             let elapsed = attempt.elapsed.as_secs_f64() * 1e3;
-            format!("{} {target} at {}: {ending} after {elapsed:.1} ms", request.method, attempt.url)
+            format!(
+                "{} {target} at {}: {ending} after {elapsed:.1} ms",
+                request.method, attempt.url
+            )
         });
     }
 }
@@ -175,7 +180,9 @@ fn attempt(settled: &Settled, result: &Result<Answer, Failure>) -> Attempt {
         detail,
         elapsed: settled.now.saturating_duration_since(settled.began),
         circuit: match settled.transition {
-            Some(Transition::Opened { retry_at }) => Some(CircuitNote::Opened(elapsed_to(retry_at))),
+            Some(Transition::Opened { retry_at }) => {
+                Some(CircuitNote::Opened(elapsed_to(retry_at)))
+            }
             Some(Transition::Closed) => Some(CircuitNote::Closed),
             Some(Transition::HalfOpened) | None => None,
         },

@@ -46,9 +46,9 @@ impl Plan {
     fn into_balancer(self) -> Balancer {
         let algorithm = match self.rule {
             // A random start: clients that all began with the first endpoint would overload it.
-            Rule::RoundRobin => {
-                Algorithm::RoundRobin(RoundRobin::new(entropy::with_rng(|rng| rand::Rng::next_u64(rng)) as usize))
-            }
+            Rule::RoundRobin => Algorithm::RoundRobin(RoundRobin::new(entropy::with_rng(|rng| {
+                rand::Rng::next_u64(rng)
+            }) as usize)),
             Rule::Random(None) => Algorithm::Random(Random::uniform()),
             Rule::Random(Some(function)) => Algorithm::Random(Random::with_function(function)),
             Rule::Custom(function) => Algorithm::Custom(Custom::new(function)),
@@ -60,11 +60,7 @@ impl Plan {
 impl ahoy_balancer {
     fn new(provider: Arc<dyn Provider>, rule: Rule) -> *mut Self {
         handle::new(Self {
-            plan: Settings::new(Plan {
-                provider,
-                rule,
-                breaker: BreakerConfig::default(),
-            }),
+            plan: Settings::new(Plan { provider, rule, breaker: BreakerConfig::default() }),
             live: OnceLock::new(),
         })
     }

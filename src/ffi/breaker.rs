@@ -40,9 +40,7 @@ impl ahoy_breaker {
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_breaker_new() -> *mut ahoy_breaker {
     guard::value(std::ptr::null_mut(), || {
-        handle::new(ahoy_breaker {
-            rules: Settings::new(BreakerConfig::default()),
-        })
+        handle::new(ahoy_breaker { rules: Settings::new(BreakerConfig::default()) })
     })
 }
 

@@ -140,7 +140,10 @@ pub unsafe extern "C" fn ahoy_client_builder_forward_header(
         // SAFETY: see the module `ffi`.
         let name = header_name(unsafe { text::required("name", name) }?)?;
         if name == http::header::HOST {
-            return Err(Error::invalid("name", "host is the endpoint's, not the inbound request's"));
+            return Err(Error::invalid(
+                "name",
+                "host is the endpoint's, not the inbound request's",
+            ));
         }
         builder.config.forward_headers.push(name);
         Ok(())
@@ -513,6 +516,52 @@ pub unsafe extern "C" fn ahoy_client_builder_on_error(
             // SAFETY: the host's own function and data; `shown` outlives the call.
             user_data.call(|user_data| unsafe { function(user_data, &raw const shown) });
         }));
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
+/// Returns true where a blocking call should end now.
+pub type ahoy_should_stop_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> bool>;
+
+/// Lets signals end blocking calls: the function is asked on the calling thread after each signal that the host
+/// caught there, and at least every 50 ms; its yes ends the call with AHOY_E_INTERRUPTED. It must not block.
+///
+/// @param fn the question
+/// @param user_data handed to fn
+/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_should_stop(
+    builder: *mut ahoy_client_builder,
+    fn_: ahoy_should_stop_fn,
+    user_data: *mut c_void,
+    destroy: ahoy_destroy_fn,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let user_data = UserData::new(user_data, destroy);
+    let set = |builder: &mut ahoy_client_builder| {
+        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+        builder.hooks.should_stop = Some(Arc::new(move || {
+            // SAFETY: the host's own function and data.
+            user_data.call(|user_data| unsafe { function(user_data) })
+        }));
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
+/// Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless
+/// ahoy_client_builder_set_should_stop says otherwise. Default false.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_interruptible(
+    builder: *mut ahoy_client_builder,
+    interruptible: bool,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |builder: &mut ahoy_client_builder| {
+        builder.config.interruptible = interruptible;
         Ok(())
     };
     // SAFETY: see the module `ffi`.

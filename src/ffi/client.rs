@@ -6,8 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 
+use super::call::ahoy_call;
 use super::error::ahoy_error;
 use super::handle::Out;
+use super::queue::ahoy_queue;
 use super::request::ahoy_request;
 use super::response::ahoy_response;
 use super::status::ahoy_status;
@@ -16,7 +18,10 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::request::Request;
 
-/// A resilient HTTP client. A call waits for its answer on the calling thread, which does all the work.
+/// A resilient HTTP client. A blocking call does all its work on the calling thread; calls by ahoy_client_start
+/// and ahoy_client_submit go on while their caller does something else.
+///
+/// A forked child may use its parent's client: it makes connections of its own, and all circuits start closed.
 ///
 /// Ownership: freed with ahoy_client_free. Thread: any, also several at once.
 pub struct ahoy_client {
@@ -25,9 +30,7 @@ pub struct ahoy_client {
 
 impl From<Client> for ahoy_client {
     fn from(client: Client) -> Self {
-        Self {
-            client: Arc::new(client),
-        }
+        Self { client: Arc::new(client) }
     }
 }
 
@@ -181,6 +184,81 @@ pub unsafe extern "C" fn ahoy_client_send(
     unsafe { guard::status(err, body) }
 }
 
+/// Starts a request on an I/O thread and returns at once. At the first use of the client's balancer the provider
+/// is asked on this thread.
+///
+/// @param request not changed; may be sent again
+/// @param call gets the call, to be freed with ahoy_call_free; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_start(
+    client: *const ahoy_client,
+    request: *const ahoy_request,
+    call: *mut *mut ahoy_call,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let out = unsafe { Out::new("call", call) }?;
+        // SAFETY: see the module `ffi`.
+        let client = &unsafe { handle::required("client", client) }?.client;
+        // SAFETY: see the module `ffi`.
+        let request = unsafe { handle::required("request", request) }?;
+        let completion = client.start(request.request.clone())?;
+        out.fill(ahoy_call::new(Arc::clone(client), completion));
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the first use of
+/// the client's balancer the provider is asked on this thread.
+///
+/// @param request not changed; may be sent again
+/// @param queue where the completion comes, exactly one
+/// @param tag any number, handed back with the completion
+/// @return AHOY_E_OVERLOADED where the queue is full; then and with any other failure no completion comes
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_submit(
+    client: *const ahoy_client,
+    request: *const ahoy_request,
+    queue: *const ahoy_queue,
+    tag: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let client = &unsafe { handle::required("client", client) }?.client;
+        // SAFETY: see the module `ffi`.
+        let request = unsafe { handle::required("request", request) }?;
+        // SAFETY: see the module `ffi`.
+        let queue = unsafe { handle::required("queue", queue) }?.native()?;
+        client.submit(request.request.clone(), queue, tag)
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Closes a client: refuses new calls, waits for those under way, and ends the rest with AHOY_E_CLOSED when the
+/// time is up; blocked callers wake. The handle is still to be freed.
+///
+/// @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last
+/// @return AHOY_OK also where calls had to be ended, and for a client that is closed already
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_close(
+    client: *const ahoy_client,
+    timeout_ms: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let client = unsafe { handle::required("client", client) }?;
+        client.client.close(text::duration(timeout_ms))
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
 unsafe fn bodyless(
     client: *const ahoy_client,
     method: Method,
@@ -224,7 +302,8 @@ unsafe fn with_body(
     unsafe { guard::status(err, send) }
 }
 
-/// Frees a client; NULL is fine. Does not block: its idle connections close within about a second.
+/// Frees a client; NULL is fine. Does not block: calls under way go on, and idle connections close
+/// within about a second.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_free(client: *mut ahoy_client) {
     // SAFETY: see the module `ffi`.

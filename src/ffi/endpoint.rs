@@ -4,6 +4,7 @@ use std::ffi::{CString, c_char};
 use std::ptr;
 
 use super::error::ahoy_error;
+use super::handle::Native;
 use super::status::ahoy_status;
 use super::{guard, handle, text};
 use crate::client::Member;
@@ -13,8 +14,10 @@ use crate::runtime::clock;
 
 /// One endpoint of a balancer. It shows the live circuit, also after the endpoint has left the list.
 ///
-/// Ownership: freed with ahoy_endpoint_free. Thread: any.
+/// Ownership: freed with ahoy_endpoint_free. Thread: any. In a forked child its circuit is not to be had: the
+/// state is -1, and opening and closing are AHOY_E_FORKED.
 pub struct ahoy_endpoint {
+    native: Native,
     member: Member,
     address: CString,
     url: CString,
@@ -23,6 +26,7 @@ pub struct ahoy_endpoint {
 impl From<Member> for ahoy_endpoint {
     fn from(member: Member) -> Self {
         Self {
+            native: Native::here(),
             address: text::owned(member.endpoint.address()),
             url: text::owned(member.endpoint.url()),
             member,
@@ -64,7 +68,8 @@ pub unsafe extern "C" fn ahoy_endpoint_state(endpoint: *const ahoy_endpoint) -> 
     // SAFETY: see the module `ffi`.
     let endpoint = unsafe { endpoint.as_ref() };
     guard::value(-1, || {
-        endpoint.map_or(-1, |endpoint| match endpoint.member.circuit.state() {
+        let native = endpoint.filter(|endpoint| endpoint.native.check("endpoint").is_ok());
+        native.map_or(-1, |endpoint| match endpoint.member.circuit.state() {
             CircuitState::Closed => AHOY_CIRCUIT_CLOSED,
             CircuitState::Open => AHOY_CIRCUIT_OPEN,
             CircuitState::HalfOpen => AHOY_CIRCUIT_HALF_OPEN,
@@ -78,7 +83,8 @@ pub unsafe extern "C" fn ahoy_endpoint_available(endpoint: *const ahoy_endpoint)
     // SAFETY: see the module `ffi`.
     let endpoint = unsafe { endpoint.as_ref() };
     guard::value(false, || {
-        endpoint.is_some_and(|endpoint| endpoint.member.circuit.admits(clock::now()))
+        let native = endpoint.filter(|endpoint| endpoint.native.check("endpoint").is_ok());
+        native.is_some_and(|endpoint| endpoint.member.circuit.admits(clock::now()))
     })
 }
 
@@ -93,6 +99,7 @@ pub unsafe extern "C" fn ahoy_endpoint_open(
     let body = || {
         // SAFETY: see the module `ffi`.
         let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
+        endpoint.native.check("endpoint")?;
         endpoint.member.circuit.force_open().map_err(|_| already("open"))
     };
     // SAFETY: see the module `ffi`.
@@ -110,6 +117,7 @@ pub unsafe extern "C" fn ahoy_endpoint_close(
     let body = || {
         // SAFETY: see the module `ffi`.
         let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
+        endpoint.native.check("endpoint")?;
         endpoint.member.circuit.force_close().map_err(|_| already("closed"))
     };
     // SAFETY: see the module `ffi`.

@@ -2,7 +2,8 @@
 
 use std::ptr;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::runtime::process;
 
 /// Gives `value` to the host.
 pub(super) fn new<T>(value: T) -> *mut T {
@@ -31,6 +32,25 @@ pub(super) unsafe fn required_mut<'a, T>(name: &str, pointer: *mut T) -> Result<
 
 fn is_null(name: &str) -> Error {
     Error::invalid(name, "is NULL")
+}
+
+/// Which process a handle was made in, for handles that mean nothing in a forked child.
+#[derive(Debug)]
+pub(super) struct Native(u32);
+
+impl Native {
+    pub(super) fn here() -> Self {
+        Self(process::generation())
+    }
+
+    /// Refuses a handle called `name` that a parent process made.
+    pub(super) fn check(&self, name: &str) -> Result<(), Error> {
+        if self.0 == process::generation() {
+            return Ok(());
+        }
+        let message = format!("{name}: belongs to the parent process");
+        Err(Error::new(ErrorKind::Forked, message))
+    }
 }
 
 /// A place for a handle to return; NULL is in it until it is filled.

@@ -42,9 +42,7 @@ impl ahoy_provider {
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_provider_list_new() -> *mut ahoy_provider {
     guard::value(std::ptr::null_mut(), || {
-        handle::new(ahoy_provider {
-            source: Source::List(Settings::new(HostList::default())),
-        })
+        handle::new(ahoy_provider { source: Source::List(Settings::new(HostList::default())) })
     })
 }
 
@@ -75,9 +73,7 @@ pub unsafe extern "C" fn ahoy_provider_list_add_host(
 ) -> ahoy_status {
     // SAFETY: see the module `ffi`.
     unsafe {
-        guard::status(err, || {
-            add(provider, || Ok(handle::required("host", host)?.host.clone()))
-        })
+        guard::status(err, || add(provider, || Ok(handle::required("host", host)?.host.clone())))
     }
 }
 
@@ -126,13 +122,8 @@ pub unsafe extern "C" fn ahoy_provider_custom_new(
         let Some(function) = fn_ else {
             return std::ptr::null_mut();
         };
-        let custom = Custom {
-            function,
-            user_data,
-        };
-        handle::new(ahoy_provider {
-            source: Source::Custom(Arc::new(custom)),
-        })
+        let custom = Custom { function, user_data };
+        handle::new(ahoy_provider { source: Source::Custom(Arc::new(custom)) })
     })
 }
 

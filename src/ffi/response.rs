@@ -82,8 +82,7 @@ impl ahoy_response {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_status(response: *const ahoy_response) -> i32 {
     // SAFETY: see the module `ffi`.
-    unsafe { response.as_ref() }
-        .map_or(0, |response| i32::from(response.response.status.as_u16()))
+    unsafe { response.as_ref() }.map_or(0, |response| i32::from(response.response.status.as_u16()))
 }
 
 /// The first value of a header, NUL-terminated; NULL where there is none. It need not be UTF-8.

@@ -53,9 +53,7 @@ impl ahoy_retry {
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_retry_new() -> *mut ahoy_retry {
     guard::value(std::ptr::null_mut(), || {
-        handle::new(ahoy_retry {
-            rules: Settings::new(RetryConfig::default()),
-        })
+        handle::new(ahoy_retry { rules: Settings::new(RetryConfig::default()) })
     })
 }
 
@@ -121,8 +119,8 @@ pub unsafe extern "C" fn ahoy_retry_set_backoff(
 ) -> ahoy_status {
     let set = |rules: &mut RetryConfig| {
         let factor = Factor::new(backoff);
-        rules.backoff.backoff =
-            factor.ok_or_else(|| Error::invalid("backoff", "is not a finite number of at least 0"))?;
+        rules.backoff.backoff = factor
+            .ok_or_else(|| Error::invalid("backoff", "is not a finite number of at least 0"))?;
         Ok(())
     };
     // SAFETY: see the module `ffi`.
@@ -145,10 +143,7 @@ pub unsafe extern "C" fn ahoy_retry_set_jitter_ms(
         if max_ms < min_ms {
             return Err(Error::invalid("max_ms", "is below min_ms"));
         }
-        rules.backoff.jitter = Jitter::Range {
-            min: duration(min_ms),
-            max: duration(max_ms),
-        };
+        rules.backoff.jitter = Jitter::Range { min: duration(min_ms), max: duration(max_ms) };
         Ok(())
     };
     // SAFETY: see the module `ffi`.
@@ -181,7 +176,8 @@ pub unsafe extern "C" fn ahoy_retry_set_on(
 ) -> ahoy_status {
     let set = |rules: &mut RetryConfig| {
         let on = RetryOn::from_bits(mask);
-        rules.on = on.ok_or_else(|| Error::invalid("mask", "has a bit that is no AHOY_RETRY_ON_ number"))?;
+        rules.on =
+            on.ok_or_else(|| Error::invalid("mask", "has a bit that is no AHOY_RETRY_ON_ number"))?;
         Ok(())
     };
     // SAFETY: see the module `ffi`.

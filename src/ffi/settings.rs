@@ -18,12 +18,7 @@ struct State<T> {
 
 impl<T> Settings<T> {
     pub(super) fn new(value: T) -> Self {
-        Self {
-            state: Mutex::new(State {
-                value,
-                in_use: false,
-            }),
-        }
+        Self { state: Mutex::new(State { value, in_use: false }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -61,10 +56,12 @@ mod tests {
     #[test]
     fn the_first_use_freezes() {
         let settings = Settings::new(1);
-        let set = |to| settings.change("breaker", |value| {
-            *value = to;
-            Ok(())
-        });
+        let set = |to| {
+            settings.change("breaker", |value| {
+                *value = to;
+                Ok(())
+            })
+        };
         assert!(set(2).is_ok());
         assert_eq!(settings.freeze(), 2);
         let error = set(3).unwrap_err();

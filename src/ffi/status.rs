@@ -141,7 +141,9 @@ mod tests {
 
     #[test]
     fn c_and_messages_share_the_names() {
-        for kind in [ErrorKind::Deadline, ErrorKind::Tls, ErrorKind::Internal, ErrorKind::NoEndpoints] {
+        for kind in
+            [ErrorKind::Deadline, ErrorKind::Tls, ErrorKind::Internal, ErrorKind::NoEndpoints]
+        {
             assert_eq!(name(number(kind)).to_str(), Ok(kind.name()));
         }
         assert_eq!(name(12345).to_str(), Ok("AHOY_E_UNKNOWN"));

@@ -99,9 +99,7 @@ impl Backoff {
         let (last, wait) = match config.jitter {
             Jitter::Full => (base, below(base.min(config.max_delay), rng)),
             Jitter::Range { min, max } => {
-                let wait = base
-                    .saturating_add(between(min, max, rng))
-                    .min(config.max_delay);
+                let wait = base.saturating_add(between(min, max, rng)).min(config.max_delay);
                 (wait, wait)
             }
         };
@@ -115,8 +113,7 @@ impl Backoff {
     }
 
     fn base(&self) -> Duration {
-        self.last
-            .map_or(self.config.delay, |last| self.config.backoff.times(last))
+        self.last.map_or(self.config.delay, |last| self.config.backoff.times(last))
     }
 }
 
@@ -151,10 +148,7 @@ mod tests {
             delay: ms(delay),
             max_delay: ms(max_delay),
             backoff: Factor::new(backoff).unwrap(),
-            jitter: Jitter::Range {
-                min: ms(added),
-                max: ms(added),
-            },
+            jitter: Jitter::Range { min: ms(added), max: ms(added) },
         })
     }
 
@@ -224,9 +218,7 @@ mod tests {
     #[test]
     fn a_range_draws_from_end_to_end() {
         let mut rng = rng();
-        let draws: Vec<_> = (0..500)
-            .map(|_| between(ms(10), ms(20), &mut rng))
-            .collect();
+        let draws: Vec<_> = (0..500).map(|_| between(ms(10), ms(20), &mut rng)).collect();
         assert!(draws.iter().all(|wait| (ms(10)..=ms(20)).contains(wait)));
         assert!(draws.iter().any(|wait| *wait < ms(11)) && draws.iter().any(|wait| *wait > ms(19)));
         assert_eq!(between(ms(7), ms(3), &mut rng), ms(7));
@@ -247,12 +239,7 @@ mod tests {
             Just(Jitter::Full),
             range.prop_map(|(min, max)| Jitter::Range { min, max }),
         ];
-        let factor = prop_oneof![
-            0.0..10.0,
-            Just(0.0),
-            Just(f64::MAX),
-            Just(f64::MIN_POSITIVE)
-        ];
+        let factor = prop_oneof![0.0..10.0, Just(0.0), Just(f64::MAX), Just(f64::MIN_POSITIVE)];
         (any_duration(), any_duration(), factor, jitter).prop_map(
             |(delay, max_delay, backoff, jitter)| BackoffConfig {
                 delay,

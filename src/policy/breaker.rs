@@ -83,11 +83,7 @@ pub struct FailureRatio {
 
 impl Default for FailureRatio {
     fn default() -> Self {
-        Self {
-            ratio: Ratio::HALF,
-            window: Duration::from_secs(10),
-            min_calls: 10,
-        }
+        Self { ratio: Ratio::HALF, window: Duration::from_secs(10), min_calls: 10 }
     }
 }
 
@@ -153,12 +149,7 @@ impl Breaker {
     /// A closed circuit.
     #[must_use]
     pub fn new(config: Arc<BreakerConfig>) -> Self {
-        Self {
-            state: State::closed(&config, None),
-            config,
-            generation: 0,
-            trips: 0,
-        }
+        Self { state: State::closed(&config, None), config, generation: 0, trips: 0 }
     }
 
     /// The present state.
@@ -209,10 +200,7 @@ impl Breaker {
         if let State::HalfOpen(trial) = &mut self.state {
             trial.start(now);
         }
-        Ok(Permit {
-            generation: self.generation,
-            probe: matches!(self.state, State::HalfOpen(_)),
-        })
+        Ok(Permit { generation: self.generation, probe: matches!(self.state, State::HalfOpen(_)) })
     }
 
     /// Takes a permit back with what the attempt showed. A permit from before the last change of
@@ -261,9 +249,7 @@ impl Breaker {
         let State::Closed(counts) = &mut self.state else {
             return None;
         };
-        counts
-            .demand_trip(&self.config, now)
-            .then(|| self.open(self.config.open_max, now, rng))
+        counts.demand_trip(&self.config, now).then(|| self.open(self.config.open_max, now, rng))
     }
 
     /// Opens by hand; the circuit then stays open until it is closed by hand.
@@ -311,10 +297,7 @@ impl Breaker {
         match &mut self.state {
             State::Closed(counts) => {
                 counts.failed(verdict, now);
-                Settled {
-                    transition: None,
-                    wants_trip: counts.demand_trip(&self.config, now),
-                }
+                Settled { transition: None, wants_trip: counts.demand_trip(&self.config, now) }
             }
             State::HalfOpen(_) => Settled::changed(self.open(self.config.open_max, now, rng)),
             // No permit of this generation was ever granted.
@@ -327,9 +310,7 @@ impl Breaker {
         let spread = self.config.jitter.value();
         let factor = 1.0 + rng.random_range(-spread..=spread);
         let retry_at = after(now, self.plain_wait(cap).min(FAR).mul_f64(factor));
-        self.enter(State::Open {
-            until: Some(retry_at),
-        });
+        self.enter(State::Open { until: Some(retry_at) });
         Transition::Opened { retry_at }
     }
 
@@ -348,10 +329,7 @@ impl Breaker {
     /// The open wait before jitter.
     fn plain_wait(&self, cap: Duration) -> Duration {
         let doublings = self.trips.saturating_sub(1).min(31);
-        self.config
-            .open_base
-            .saturating_mul(1 << doublings)
-            .min(cap)
+        self.config.open_base.saturating_mul(1 << doublings).min(cap)
     }
 
     fn enter(&mut self, state: State) {
@@ -362,10 +340,7 @@ impl Breaker {
 
 impl Settled {
     const fn changed(transition: Transition) -> Self {
-        Self {
-            transition: Some(transition),
-            wants_trip: false,
-        }
+        Self { transition: Some(transition), wants_trip: false }
     }
 }
 
@@ -456,11 +431,7 @@ struct Trial {
 
 impl Trial {
     const fn new(now: Instant) -> Self {
-        Self {
-            under_way: 0,
-            passed: 0,
-            latest: now,
-        }
+        Self { under_way: 0, passed: 0, latest: now }
     }
 
     /// A success keeps its place: only as many probes are sent as are needed to close.
@@ -521,10 +492,7 @@ mod tests {
     }
 
     fn probes(count: u32) -> BreakerConfig {
-        BreakerConfig {
-            half_open_probes: NonZeroU32::new(count).unwrap(),
-            ..config()
-        }
+        BreakerConfig { half_open_probes: NonZeroU32::new(count).unwrap(), ..config() }
     }
 
     /// A breaker with its own clock, driven as a roster would.
@@ -536,11 +504,7 @@ mod tests {
 
     impl Story {
         fn new(config: BreakerConfig) -> Self {
-            Self {
-                breaker: Breaker::new(Arc::new(config)),
-                now: t0(),
-                rng: rng(),
-            }
+            Self { breaker: Breaker::new(Arc::new(config)), now: t0(), rng: rng() }
         }
 
         fn pass(&mut self, time: Duration) {
@@ -552,8 +516,7 @@ mod tests {
         }
 
         fn settle(&mut self, permit: Permit, verdict: Verdict) -> Settled {
-            self.breaker
-                .settle(permit, verdict, self.now, &mut self.rng)
+            self.breaker.settle(permit, verdict, self.now, &mut self.rng)
         }
 
         fn attempt(&mut self, verdict: Verdict) -> Settled {
@@ -585,9 +548,7 @@ mod tests {
         }
 
         fn opened_for(&self, wait_ms: u64) -> Transition {
-            Transition::Opened {
-                retry_at: self.now + ms(wait_ms),
-            }
+            Transition::Opened { retry_at: self.now + ms(wait_ms) }
         }
 
         fn is(&self, state: CircuitState) -> bool {
@@ -596,10 +557,7 @@ mod tests {
     }
 
     fn changed(transition: Transition) -> Settled {
-        Settled {
-            transition: Some(transition),
-            wants_trip: false,
-        }
+        Settled { transition: Some(transition), wants_trip: false }
     }
 
     #[test]
@@ -607,20 +565,11 @@ mod tests {
         let config = BreakerConfig::default();
         assert_eq!(config.consecutive_failures.map(NonZeroU32::get), Some(5));
         let rule = config.failure_ratio.unwrap();
-        assert_eq!(
-            (rule.ratio.value(), rule.window, rule.min_calls),
-            (0.5, ms(10_000), 10)
-        );
+        assert_eq!((rule.ratio.value(), rule.window, rule.min_calls), (0.5, ms(10_000), 10));
         assert_eq!((config.open_base, config.open_max), (ms(500), ms(30_000)));
         assert_eq!(config.connect_open_max, ms(1000));
-        assert_eq!(
-            (config.jitter.value(), config.half_open_probes.get()),
-            (0.25, 1)
-        );
-        assert_eq!(
-            (config.trial_interval, config.stable_period),
-            (ms(3000), ms(60_000))
-        );
+        assert_eq!((config.jitter.value(), config.half_open_probes.get()), (0.25, 1));
+        assert_eq!((config.trial_interval, config.stable_period), (ms(3000), ms(60_000)));
         assert_eq!(config.min_closed, 1);
     }
 
@@ -651,10 +600,7 @@ mod tests {
 
     #[test]
     fn a_success_ends_the_run() {
-        let no_ratio = BreakerConfig {
-            failure_ratio: None,
-            ..config()
-        };
+        let no_ratio = BreakerConfig { failure_ratio: None, ..config() };
         let mut story = Story::new(no_ratio);
         for _ in 0..10 {
             for verdict in [Verdict::Failure, Verdict::Failure, Verdict::Success] {
@@ -665,10 +611,7 @@ mod tests {
 
     #[test]
     fn a_success_between_wish_and_trip_calls_the_trip_off() {
-        let mut story = Story::new(BreakerConfig {
-            failure_ratio: None,
-            ..config()
-        });
+        let mut story = Story::new(BreakerConfig { failure_ratio: None, ..config() });
         story.attempts(3, Verdict::Failure);
         assert_eq!(story.attempt(Verdict::Success), Settled::default());
         assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
@@ -711,10 +654,7 @@ mod tests {
         (0..3).for_each(|_| assert_eq!(story.attempt(Verdict::Throttled), Settled::default()));
         assert!(story.attempt(Verdict::Throttled).wants_trip);
 
-        let mut story = Story::new(BreakerConfig {
-            failure_ratio: None,
-            ..config()
-        });
+        let mut story = Story::new(BreakerConfig { failure_ratio: None, ..config() });
         (0..50).for_each(|_| assert_eq!(story.attempt(Verdict::Throttled), Settled::default()));
         // Nor does it end a run.
         for verdict in [Verdict::Failure, Verdict::Failure, Verdict::Throttled] {
@@ -725,15 +665,8 @@ mod tests {
 
     #[test]
     fn a_threshold_of_zero_trips_on_failures_only() {
-        let rule = FailureRatio {
-            ratio: Ratio::ZERO,
-            window: ms(1000),
-            min_calls: 1,
-        };
-        let mut story = Story::new(BreakerConfig {
-            failure_ratio: Some(rule),
-            ..config()
-        });
+        let rule = FailureRatio { ratio: Ratio::ZERO, window: ms(1000), min_calls: 1 };
+        let mut story = Story::new(BreakerConfig { failure_ratio: Some(rule), ..config() });
         assert_eq!(story.attempt(Verdict::Success), Settled::default());
         assert!(story.attempt(Verdict::Failure).wants_trip);
         story.pass(ms(1000));
@@ -772,14 +705,8 @@ mod tests {
         story.pass(ms(1));
         let probe = story.acquire();
         assert!(probe.probe() && story.is(CircuitState::HalfOpen));
-        assert!(
-            story.breaker.acquire(story.now).is_err(),
-            "one probe at a time"
-        );
-        assert_eq!(
-            story.settle(probe, Verdict::Success),
-            changed(Transition::Closed)
-        );
+        assert!(story.breaker.acquire(story.now).is_err(), "one probe at a time");
+        assert_eq!(story.settle(probe, Verdict::Success), changed(Transition::Closed));
         (0..2).for_each(|_| assert_eq!(story.attempt(Verdict::Failure), Settled::default()));
     }
 
@@ -787,22 +714,14 @@ mod tests {
     fn each_failed_probe_doubles_the_wait_up_to_the_longest() {
         let mut story = Story::tripped_by_answers(config());
         for verdict in [Verdict::Failure, Verdict::Throttled].repeat(10) {
-            let Some(retry_at) = story.breaker.retry_at() else {
-                panic!("open by hand")
-            };
+            let Some(retry_at) = story.breaker.retry_at() else { panic!("open by hand") };
             let last = retry_at.duration_since(story.now);
             story.pass(last);
             let next = (last * 2).min(ms(30_000));
             let retry_at = story.now + next;
-            assert_eq!(
-                story.attempt(verdict),
-                changed(Transition::Opened { retry_at })
-            );
+            assert_eq!(story.attempt(verdict), changed(Transition::Opened { retry_at }));
         }
-        let longest = story
-            .breaker
-            .retry_at()
-            .map(|at| at.duration_since(story.now));
+        let longest = story.breaker.retry_at().map(|at| at.duration_since(story.now));
         assert_eq!(longest, Some(ms(30_000)));
     }
 
@@ -834,10 +753,7 @@ mod tests {
 
     #[test]
     fn jitter_spreads_the_wait_to_both_sides() {
-        let jittery = BreakerConfig {
-            jitter: Ratio::QUARTER,
-            ..config()
-        };
+        let jittery = BreakerConfig { jitter: Ratio::QUARTER, ..config() };
         let mut rng = rng();
         let mut wait = || {
             let (mut breaker, now) = (Breaker::new(Arc::new(jittery)), t0());
@@ -857,19 +773,10 @@ mod tests {
         story.pass(ms(500));
         let (one, two) = (story.acquire(), story.acquire());
         assert!(one.probe() && two.probe());
-        assert!(
-            story.breaker.acquire(story.now).is_err(),
-            "two were allowed"
-        );
+        assert!(story.breaker.acquire(story.now).is_err(), "two were allowed");
         assert_eq!(story.settle(one, Verdict::Success), Settled::default());
-        assert!(
-            !story.breaker.admits(story.now),
-            "the second is still under way"
-        );
-        assert_eq!(
-            story.settle(two, Verdict::Success),
-            changed(Transition::Closed)
-        );
+        assert!(!story.breaker.admits(story.now), "the second is still under way");
+        assert_eq!(story.settle(two, Verdict::Success), changed(Transition::Closed));
     }
 
     #[test]
@@ -907,10 +814,7 @@ mod tests {
         story.pass(ms(1));
         let second = story.acquire();
         assert!(story.breaker.acquire(story.now).is_err(), "only one more");
-        assert_eq!(
-            story.settle(second, Verdict::Success),
-            changed(Transition::Closed)
-        );
+        assert_eq!(story.settle(second, Verdict::Success), changed(Transition::Closed));
         assert_eq!(story.settle(hanging, Verdict::Failure), Settled::default());
         assert!(story.is(CircuitState::Closed));
     }
@@ -949,10 +853,7 @@ mod tests {
             let probe = story.acquire();
             let by_hand = [Breaker::force_close, Breaker::force_open][usize::from(open)];
             assert_eq!(by_hand(&mut story.breaker), Ok(()));
-            assert_eq!(
-                story.settle(probe, Verdict::Unreachable),
-                Settled::default()
-            );
+            assert_eq!(story.settle(probe, Verdict::Unreachable), Settled::default());
             assert_eq!(story.is(CircuitState::Open), open);
         }
     }
@@ -978,10 +879,8 @@ mod tests {
         let mut story = Story::new(forever);
         let _ = story.attempt(Verdict::Unreachable);
         assert!(story.breaker.retry_at().is_some());
-        let mut story = Story::tripped_by_answers(BreakerConfig {
-            trial_interval: Duration::MAX,
-            ..config()
-        });
+        let mut story =
+            Story::tripped_by_answers(BreakerConfig { trial_interval: Duration::MAX, ..config() });
         story.pass(ms(500));
         let _probe = story.acquire();
         assert!(story.breaker.acquire(story.now).is_err());
@@ -999,18 +898,9 @@ mod tests {
 
     #[derive(Debug)]
     enum Phase {
-        Closed {
-            since: Option<u64>,
-            log: Vec<(u64, Verdict)>,
-        },
-        Open {
-            until: Option<u64>,
-        },
-        HalfOpen {
-            started: Vec<u64>,
-            returned: usize,
-            passed: usize,
-        },
+        Closed { since: Option<u64>, log: Vec<(u64, Verdict)> },
+        Open { until: Option<u64> },
+        HalfOpen { started: Vec<u64>, returned: usize, passed: usize },
     }
 
     impl Model {
@@ -1024,9 +914,7 @@ mod tests {
                 Phase::Closed { .. } => true,
                 Phase::Open { until } => until.is_some_and(|until| until <= now),
                 // Passed probes keep their place, so only neutral ones make room.
-                Phase::HalfOpen {
-                    started, returned, ..
-                } => {
+                Phase::HalfOpen { started, returned, .. } => {
                     let held = started.len() - returned;
                     held < self.probes || started.last().is_some_and(|last| last + 3000 <= now)
                 }
@@ -1038,11 +926,7 @@ mod tests {
                 return None;
             }
             if matches!(self.phase, Phase::Open { .. }) {
-                self.enter(Phase::HalfOpen {
-                    started: vec![],
-                    returned: 0,
-                    passed: 0,
-                });
+                self.enter(Phase::HalfOpen { started: vec![], returned: 0, passed: 0 });
             }
             if let Phase::HalfOpen { started, .. } = &mut self.phase {
                 started.push(now);
@@ -1051,15 +935,11 @@ mod tests {
         }
 
         fn wait(&self, cap: u64) -> u64 {
-            (0..1.max(self.trips) - 1)
-                .fold(500, |wait, _| cap.min(wait * 2))
-                .min(cap)
+            (0..1.max(self.trips) - 1).fold(500, |wait, _| cap.min(wait * 2)).min(cap)
         }
 
         fn open(&mut self, cap: u64, now: u64) {
-            if let Phase::Closed {
-                since: Some(since), ..
-            } = self.phase
+            if let Phase::Closed { since: Some(since), .. } = self.phase
                 && now - since >= 60_000
             {
                 self.trips = 0;
@@ -1083,10 +963,7 @@ mod tests {
                 (Phase::HalfOpen { passed, .. }, Verdict::Success) => {
                     *passed += 1;
                     if *passed == self.probes {
-                        self.enter(Phase::Closed {
-                            since: Some(now),
-                            log: vec![],
-                        });
+                        self.enter(Phase::Closed { since: Some(now), log: vec![] });
                     }
                 }
                 (Phase::HalfOpen { .. }, _) => self.open(30_000, now),
@@ -1098,19 +975,12 @@ mod tests {
             let Phase::Closed { log, .. } = &self.phase else {
                 return false;
             };
-            let run = log
-                .iter()
-                .rev()
-                .take_while(|(_, verdict)| *verdict != Verdict::Success);
-            let run = run
-                .filter(|(_, verdict)| *verdict == Verdict::Failure)
-                .count();
+            let run = log.iter().rev().take_while(|(_, verdict)| *verdict != Verdict::Success);
+            let run = run.filter(|(_, verdict)| *verdict == Verdict::Failure).count();
             let origin = log.first().map_or(now, |(at, _)| *at);
             let bucket = |at: u64| (at - origin) / 100;
             let recent = || log.iter().filter(|(at, _)| bucket(*at) + 10 > bucket(now));
-            let failed = recent()
-                .filter(|(_, verdict)| *verdict != Verdict::Success)
-                .count();
+            let failed = recent().filter(|(_, verdict)| *verdict != Verdict::Success).count();
             run >= 3 || (failed > 0 && recent().count() >= 4 && failed * 2 >= recent().count())
         }
 

@@ -51,16 +51,6 @@ pub fn class(ended: &Ended, config: &RetryConfig) -> Class {
     }
 }
 
-/// Whether a method may be repeated by its definition (RFC 9110 §9.2.2). Names are case-sensitive;
-/// an unknown one may not.
-#[must_use]
-pub fn is_idempotent(method: &str) -> bool {
-    matches!(
-        method,
-        "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
-    )
-}
-
 /// Any 5xx but 501.
 pub(super) const fn is_server_fault(status: u16) -> bool {
     matches!(status, 500 | 502..=599)
@@ -77,9 +67,12 @@ const fn failure_verdict(kind: FailureKind) -> Verdict {
         | FailureKind::Deadline
         | FailureKind::ConnectionLost
         | FailureKind::Protocol => Verdict::Failure,
-        FailureKind::Local | FailureKind::RefusedStream | FailureKind::BodyTooLarge => {
-            Verdict::Neutral
-        }
+        FailureKind::Local
+        | FailureKind::RefusedStream
+        | FailureKind::BodyTooLarge
+        | FailureKind::Cancelled
+        | FailureKind::Closed
+        | FailureKind::Interrupted => Verdict::Neutral,
     }
 }
 
@@ -103,17 +96,18 @@ const fn retry_on(kind: FailureKind, sent: bool) -> Option<RetryOn> {
         FailureKind::ConnectionLost if !sent => Some(RetryOn::LOST_UNSENT),
         FailureKind::ConnectionLost | FailureKind::Protocol => Some(RetryOn::LOST_SENT),
         FailureKind::RefusedStream => Some(RetryOn::REFUSED_STREAM),
-        FailureKind::Tls | FailureKind::Deadline | FailureKind::BodyTooLarge => None,
+        FailureKind::Tls
+        | FailureKind::Deadline
+        | FailureKind::BodyTooLarge
+        | FailureKind::Cancelled
+        | FailureKind::Closed
+        | FailureKind::Interrupted => None,
     }
 }
 
 fn failure_class(kind: FailureKind, sent: bool) -> Class {
     // A refused stream was sent, but the peer vouches that nothing was done with it.
-    if !sent || kind == FailureKind::RefusedStream {
-        Class::Unprocessed
-    } else {
-        Class::Ambiguous
-    }
+    if !sent || kind == FailureKind::RefusedStream { Class::Unprocessed } else { Class::Ambiguous }
 }
 
 #[cfg(test)]
@@ -172,47 +166,25 @@ mod tests {
             kinds_judged(Verdict::Failure),
             [Resolve, Tls, Timeout, Deadline, ConnectionLost, Protocol]
         );
-        assert_eq!(
-            kinds_judged(Verdict::Neutral),
-            [Local, RefusedStream, BodyTooLarge]
-        );
+        assert_eq!(kinds_judged(Verdict::Neutral), [Local, RefusedStream, BodyTooLarge]);
     }
 
     #[test]
     fn by_default_the_usual_statuses_are_repeated() {
         let config = RetryConfig::default();
         for status in [429, 500, 502, 503, 504, 599] {
-            assert_eq!(
-                class(&answered(status), &config),
-                Class::RetriableStatus,
-                "{status}"
-            );
+            assert_eq!(class(&answered(status), &config), Class::RetriableStatus, "{status}");
         }
         for status in [200, 304, 404, 408, 428, 430, 501, 0, 600, u16::MAX] {
-            assert_eq!(
-                class(&answered(status), &config),
-                Class::Success,
-                "{status}"
-            );
+            assert_eq!(class(&answered(status), &config), Class::Success, "{status}");
         }
     }
 
     #[test]
     fn what_was_not_sent_was_not_processed() {
         let config = RetryConfig::default();
-        for kind in [
-            NameNotFound,
-            Resolve,
-            Connect,
-            ConnectTimeout,
-            Local,
-            Timeout,
-        ] {
-            assert_eq!(
-                class(&unsent(kind), &config),
-                Class::Unprocessed,
-                "{kind:?}"
-            );
+        for kind in [NameNotFound, Resolve, Connect, ConnectTimeout, Local, Timeout] {
+            assert_eq!(class(&unsent(kind), &config), Class::Unprocessed, "{kind:?}");
         }
         for kind in [Timeout, ConnectionLost, Protocol] {
             assert_eq!(class(&sent(kind), &config), Class::Ambiguous, "{kind:?}");
@@ -245,34 +217,10 @@ mod tests {
             (RetryOn::REFUSED_STREAM, sent(RefusedStream)),
         ];
         for (needed, ended) in endings {
-            let with = |on| {
-                class(
-                    &ended,
-                    &RetryConfig {
-                        on,
-                        ..RetryConfig::default()
-                    },
-                )
-            };
+            let with = |on| class(&ended, &RetryConfig { on, ..RetryConfig::default() });
             let without = RetryOn::from_bits(RetryOn::ALL.bits() & !needed.bits()).unwrap();
-            assert!(
-                !matches!(with(needed), Class::Final | Class::Success),
-                "{ended:?}"
-            );
-            assert!(
-                matches!(with(without), Class::Final | Class::Success),
-                "{ended:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn only_defined_methods_are_idempotent() {
-        for method in ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"] {
-            assert!(is_idempotent(method), "{method}");
-        }
-        for method in ["POST", "PATCH", "CONNECT", "get", "", "PURGE"] {
-            assert!(!is_idempotent(method), "{method}");
+            assert!(!matches!(with(needed), Class::Final | Class::Success), "{ended:?}");
+            assert!(matches!(with(without), Class::Final | Class::Success), "{ended:?}");
         }
     }
 }

@@ -27,7 +27,7 @@ pub use balance::{Balancer, Custom, Random, RoundRobin};
 pub use breaker::{
     AlreadyThere, Breaker, BreakerConfig, CircuitState, FailureRatio, Permit, Rejected, Settled,
 };
-pub use classify::{Ended, class, is_idempotent, verdict};
+pub use classify::{Ended, class, verdict};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
 pub use window::{Counts, Ratio, Window};

@@ -77,11 +77,7 @@ impl RetryOn {
     /// Takes a mask; none if it has a bit without a meaning.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Option<Self> {
-        if bits & !Self::ALL.0 == 0 {
-            Some(Self(bits))
-        } else {
-            None
-        }
+        if bits & !Self::ALL.0 == 0 { Some(Self(bits)) } else { None }
     }
 
     /// The mask.
@@ -214,11 +210,7 @@ impl<'a> Retry<'a> {
     /// A call before its first attempt.
     #[must_use]
     pub const fn new(config: &'a RetryConfig) -> Self {
-        Self {
-            config,
-            backoff: Backoff::new(config.backoff),
-            used: 0,
-        }
+        Self { config, backoff: Backoff::new(config.backoff), used: 0 }
     }
 
     /// The tries that remain, the attempt under way included; none for no limit.
@@ -316,7 +308,10 @@ const fn can_be_free(ended: &Ended) -> bool {
         | FailureKind::Timeout
         | FailureKind::Deadline
         | FailureKind::Protocol
-        | FailureKind::BodyTooLarge => false,
+        | FailureKind::BodyTooLarge
+        | FailureKind::Cancelled
+        | FailureKind::Closed
+        | FailureKind::Interrupted => false,
     }
 }
 
@@ -353,10 +348,7 @@ mod tests {
                 delay: STEP,
                 max_delay: ms(1000),
                 backoff: Factor::DOUBLE,
-                jitter: Jitter::Range {
-                    min: Duration::ZERO,
-                    max: Duration::ZERO,
-                },
+                jitter: Jitter::Range { min: Duration::ZERO, max: Duration::ZERO },
             },
             ..RetryConfig::default()
         }
@@ -389,10 +381,7 @@ mod tests {
     fn told_to_wait(wait: Duration) -> Facts {
         Facts {
             untried: false,
-            retry_after: Some(RetryAfter {
-                wait,
-                beyond_cap: false,
-            }),
+            retry_after: Some(RetryAfter { wait, beyond_cap: false }),
             ..answered(503)
         }
     }
@@ -405,10 +394,7 @@ mod tests {
         Decision::Retry { wait, free: false }
     }
 
-    const FREE: Decision = Decision::Retry {
-        wait: Duration::ZERO,
-        free: true,
-    };
+    const FREE: Decision = Decision::Retry { wait: Duration::ZERO, free: true };
 
     #[test]
     fn a_good_answer_ends_the_call() {
@@ -435,10 +421,7 @@ mod tests {
     fn two_dead_hosts_leave_all_tries_to_the_third() {
         let (config, mut rng) = (config(2), rng());
         let mut retry = Retry::new(&config);
-        assert_eq!(
-            retry.decide(&unsent(FailureKind::NameNotFound), &mut rng),
-            FREE
-        );
+        assert_eq!(retry.decide(&unsent(FailureKind::NameNotFound), &mut rng), FREE);
         assert_eq!(retry.decide(&unsent(FailureKind::Connect), &mut rng), FREE);
         assert_eq!(retry.tries_left(), Some(2));
         assert_eq!(retry.decide(&answered(500), &mut rng), paid(STEP));
@@ -456,22 +439,12 @@ mod tests {
         ];
         for facts in free {
             assert_eq!(first(&config(3), &facts), FREE, "{facts:?}");
-            let again = Facts {
-                first_on_endpoint: false,
-                ..facts
-            };
+            let again = Facts { first_on_endpoint: false, ..facts };
             assert_eq!(first(&config(3), &again), paid(STEP), "{facts:?}");
-            let alone = Facts {
-                untried: false,
-                ..facts
-            };
+            let alone = Facts { untried: false, ..facts };
             assert_eq!(first(&config(3), &alone), paid(STEP), "{facts:?}");
         }
-        for kind in [
-            FailureKind::Local,
-            FailureKind::Timeout,
-            FailureKind::Protocol,
-        ] {
+        for kind in [FailureKind::Local, FailureKind::Timeout, FailureKind::Protocol] {
             assert_eq!(first(&config(3), &unsent(kind)), paid(STEP), "{kind:?}");
         }
         let lost = sent(FailureKind::ConnectionLost);
@@ -483,10 +456,7 @@ mod tests {
         let dead = unsent(FailureKind::Connect);
         assert_eq!(first(&config(1), &dead), Decision::Stop(StopReason::Tries));
         let mask = RetryOn::from_bits(RetryOn::ALL.bits() - 1).unwrap();
-        let no_connect = RetryConfig {
-            on: mask,
-            ..config(3)
-        };
+        let no_connect = RetryConfig { on: mask, ..config(3) };
         assert_eq!(first(&no_connect, &dead), Decision::Stop(StopReason::Final));
         let slow = unsent(FailureKind::ConnectTimeout);
         assert_eq!(first(&no_connect, &slow), paid(STEP));
@@ -494,51 +464,29 @@ mod tests {
 
     #[test]
     fn a_post_is_repeated_only_if_nothing_was_processed() {
-        let post = |facts| Facts {
-            idempotent: false,
-            ..facts
-        };
+        let post = |facts| Facts { idempotent: false, ..facts };
         let unsafe_to_repeat = [
             answered(503),
             sent(FailureKind::Timeout),
             sent(FailureKind::ConnectionLost),
             sent(FailureKind::Protocol),
         ];
-        let any_method = RetryConfig {
-            any_method: true,
-            ..config(3)
-        };
+        let any_method = RetryConfig { any_method: true, ..config(3) };
         for facts in unsafe_to_repeat.map(post) {
             let stop = Decision::Stop(StopReason::NotIdempotent);
             assert_eq!(first(&config(3), &facts), stop, "{facts:?}");
             assert_eq!(first(&any_method, &facts), paid(STEP), "{facts:?}");
         }
         assert_eq!(first(&config(3), &post(unsent(FailureKind::Connect))), FREE);
-        assert_eq!(
-            first(&config(3), &post(sent(FailureKind::RefusedStream))),
-            FREE
-        );
-        assert_eq!(
-            first(&config(3), &post(unsent(FailureKind::Timeout))),
-            paid(STEP)
-        );
-        assert_eq!(
-            first(&config(3), &post(answered(400))),
-            Decision::Stop(StopReason::Success)
-        );
+        assert_eq!(first(&config(3), &post(sent(FailureKind::RefusedStream))), FREE);
+        assert_eq!(first(&config(3), &post(unsent(FailureKind::Timeout))), paid(STEP));
+        assert_eq!(first(&config(3), &post(answered(400))), Decision::Stop(StopReason::Success));
     }
 
     #[test]
     fn some_failures_are_final() {
-        for kind in [
-            FailureKind::Tls,
-            FailureKind::Deadline,
-            FailureKind::BodyTooLarge,
-        ] {
-            assert_eq!(
-                first(&config(3), &sent(kind)),
-                Decision::Stop(StopReason::Final)
-            );
+        for kind in [FailureKind::Tls, FailureKind::Deadline, FailureKind::BodyTooLarge] {
+            assert_eq!(first(&config(3), &sent(kind)), Decision::Stop(StopReason::Final));
         }
     }
 
@@ -555,34 +503,19 @@ mod tests {
 
     #[test]
     fn a_wait_that_reaches_the_deadline_is_not_started() {
-        let left = |time_left, facts| Facts {
-            time_left: Some(time_left),
-            ..facts
-        };
+        let left = |time_left, facts| Facts { time_left: Some(time_left), ..facts };
         let (bad, dead) = (answered(503), unsent(FailureKind::Connect));
         let stop = Decision::Stop(StopReason::Deadline);
         assert_eq!(first(&config(3), &left(STEP, bad)), stop);
         assert_eq!(first(&config(3), &left(STEP + ms(1), bad)), paid(STEP));
         assert_eq!(first(&config(3), &left(Duration::ZERO, dead)), stop);
         assert_eq!(first(&config(3), &left(ms(1), dead)), FREE);
-        assert_eq!(
-            first(
-                &config(3),
-                &Facts {
-                    time_left: None,
-                    ..bad
-                }
-            ),
-            paid(STEP)
-        );
+        assert_eq!(first(&config(3), &Facts { time_left: None, ..bad }), paid(STEP));
     }
 
     #[test]
     fn retry_after_does_not_hold_back_an_untried_endpoint() {
-        let facts = Facts {
-            untried: true,
-            ..told_to_wait(ms(5000))
-        };
+        let facts = Facts { untried: true, ..told_to_wait(ms(5000)) };
         assert_eq!(first(&config(3), &facts), paid(STEP));
     }
 
@@ -596,11 +529,7 @@ mod tests {
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert!(
-            waits
-                .iter()
-                .all(|wait| (ms(1000)..=ms(1500)).contains(wait))
-        );
+        assert!(waits.iter().all(|wait| (ms(1000)..=ms(1500)).contains(wait)));
         assert!(waits.iter().any(|wait| *wait < ms(1020)));
         assert!(waits.iter().any(|wait| *wait > ms(1480)));
     }
@@ -608,10 +537,7 @@ mod tests {
     #[test]
     fn the_extra_wait_does_not_pass_the_deadline() {
         let (config, mut rng) = (config(0), rng());
-        let facts = Facts {
-            time_left: Some(ms(1100)),
-            ..told_to_wait(ms(1000))
-        };
+        let facts = Facts { time_left: Some(ms(1100)), ..told_to_wait(ms(1000)) };
         let mut retry = Retry::new(&config);
         for _ in 0..200 {
             let Decision::Retry { wait, free: false } = retry.decide(&facts, &mut rng) else {
@@ -635,24 +561,15 @@ mod tests {
     fn a_wait_beyond_cap_or_deadline_ends_the_call_at_once() {
         let stop = Decision::Stop(StopReason::RetryAfter);
         assert_eq!(first(&config(3), &told_to_wait(ms(10_000))), stop);
-        let far = Some(RetryAfter {
-            wait: ms(300),
-            beyond_cap: true,
-        });
-        let facts = Facts {
-            retry_after: far,
-            ..told_to_wait(ms(1))
-        };
+        let far = Some(RetryAfter { wait: ms(300), beyond_cap: true });
+        let facts = Facts { retry_after: far, ..told_to_wait(ms(1)) };
         assert_eq!(first(&config(3), &facts), stop);
     }
 
     #[test]
     fn retry_after_counts_on_429_and_503_only_and_not_when_zero() {
         let ended = |status| Ended::Answered { status };
-        let with = |status| Facts {
-            ended: ended(status),
-            ..told_to_wait(ms(2000))
-        };
+        let with = |status| Facts { ended: ended(status), ..told_to_wait(ms(2000)) };
         for status in [500, 502, 504] {
             assert_eq!(first(&config(3), &with(status)), paid(STEP), "{status}");
         }
@@ -708,10 +625,8 @@ mod tests {
                 .prop_map(|status| Ended::Answered { status }),
             (kinds, any::<bool>()).prop_map(|(kind, sent)| Ended::Failed { kind, sent }),
         ];
-        let asked = (0_u64..3000, any::<bool>()).prop_map(|(wait, beyond_cap)| RetryAfter {
-            wait: ms(wait),
-            beyond_cap,
-        });
+        let asked = (0_u64..3000, any::<bool>())
+            .prop_map(|(wait, beyond_cap)| RetryAfter { wait: ms(wait), beyond_cap });
         let left = prop::option::of((0_u64..4000).prop_map(ms));
         let flags = (any::<bool>(), any::<bool>());
         (ended, flags, prop::option::of(asked), left).prop_map(

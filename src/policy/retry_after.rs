@@ -22,10 +22,7 @@ pub struct RetryAfter {
 pub fn parse(value: &[u8], wall_now: SystemTime, cap: Duration) -> Option<RetryAfter> {
     let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
     let asked = seconds(text).or_else(|| until_date(text, wall_now))?;
-    Some(RetryAfter {
-        wait: asked.min(cap),
-        beyond_cap: asked > cap,
-    })
+    Some(RetryAfter { wait: asked.min(cap), beyond_cap: asked > cap })
 }
 
 fn seconds(text: &str) -> Option<Duration> {
@@ -57,10 +54,7 @@ mod tests {
     }
 
     fn secs(wait: u64) -> Option<RetryAfter> {
-        Some(RetryAfter {
-            wait: Duration::from_secs(wait),
-            beyond_cap: false,
-        })
+        Some(RetryAfter { wait: Duration::from_secs(wait), beyond_cap: false })
     }
 
     #[test]
@@ -87,10 +81,7 @@ mod tests {
 
     #[test]
     fn more_than_the_cap_is_clamped_and_said() {
-        let beyond = Some(RetryAfter {
-            wait: CAP,
-            beyond_cap: true,
-        });
+        let beyond = Some(RetryAfter { wait: CAP, beyond_cap: true });
         assert_eq!(read("301"), beyond);
         assert_eq!(read("99999999999999999999999999999999999"), beyond);
         assert_eq!(read("Fri, 31 Dec 9999 23:59:59 GMT"), beyond);
@@ -102,11 +93,7 @@ mod tests {
         for value in garbled {
             assert_eq!(read(value), None, "{value:?}");
         }
-        assert_eq!(
-            read("Mon, 06 Nov 1994 08:49:37 GMT"),
-            None,
-            "it was a Sunday"
-        );
+        assert_eq!(read("Mon, 06 Nov 1994 08:49:37 GMT"), None, "it was a Sunday");
         assert_eq!(read("Sun, 06 Nov 1994 25:49:37 GMT"), None);
         assert_eq!(parse(b"\xff\xfe", wall_now(), CAP), None);
     }

@@ -85,10 +85,7 @@ impl Window {
     pub fn record(&mut self, failed: bool, now: Instant) {
         self.origin.get_or_insert(now);
         self.advance(now);
-        self.buckets[slot(self.newest)].add(Counts {
-            failures: u32::from(failed),
-            total: 1,
-        });
+        self.buckets[slot(self.newest)].add(Counts { failures: u32::from(failed), total: 1 });
     }
 
     /// What the window holds now.
@@ -110,9 +107,8 @@ impl Window {
     }
 
     fn index(&self, now: Instant) -> u64 {
-        let age = self.origin.map_or(Duration::ZERO, |origin| {
-            now.saturating_duration_since(origin)
-        });
+        let age =
+            self.origin.map_or(Duration::ZERO, |origin| now.saturating_duration_since(origin));
         whole_nanos(age) / whole_nanos(self.width)
     }
 }

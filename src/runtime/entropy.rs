@@ -23,10 +23,7 @@ thread_local! {
 pub fn with_rng<R>(draw: impl FnOnce(&mut SmallRng) -> R) -> R {
     let generation = process::generation();
     let kept = RNG.take().filter(|seeded| seeded.generation == generation);
-    let mut seeded = kept.unwrap_or_else(|| Seeded {
-        generation,
-        rng: seed(),
-    });
+    let mut seeded = kept.unwrap_or_else(|| Seeded { generation, rng: seed() });
     let drawn = draw(&mut seeded.rng);
     RNG.set(Some(seeded));
     drawn

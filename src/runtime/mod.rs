@@ -1,15 +1,19 @@
-//! How the library lives in its host's process: shards driven by the caller, one background thread, the
-//! clock, randomness and signals.
+//! How the library lives in its host's process: shards driven by the caller, I/O threads for the rest, the
+//! clock, randomness, signals and forks.
 //!
 //! A blocking call leases a [`shard`] and drives it on its own thread; no other thread is woken for it.
-//! Whatever must go on while no caller drives (name resolution, the janitor) lives on the [`background`]
-//! thread, which starts with its first use.
+//! Whatever must go on while no caller drives (asynchronous calls, name resolution, the janitor) lives on
+//! the [`io_thread`]s, the first of which starts with the first use.
 
-pub mod background;
+pub mod attachment;
 pub mod callback;
 pub mod clock;
 pub mod entropy;
+pub mod interrupt;
+pub mod io_thread;
 pub mod panics;
 pub mod process;
+pub mod readiness;
 pub mod shard;
 pub mod signal;
+pub mod stop;

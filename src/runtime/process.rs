@@ -2,7 +2,8 @@
 //!
 //! A forked child inherits memory but no threads, so a lock may be held for ever by a thread that is not
 //! there. The child therefore never touches what its parent built: [`PerProcess`] gives it a fresh value and
-//! leaves the old one alone, neither locked nor dropped.
+//! leaves the old one alone, neither locked nor dropped. The parent's sockets it closes without a write, at
+//! once: later their numbers may be the host's.
 
 use std::ptr;
 use std::sync::Once;
@@ -23,53 +24,100 @@ pub fn generation() -> u32 {
 
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    sockets::close_inherited();
 }
 
-/// A static with one value for each process generation, made at its first use there and never dropped.
+/// Which descriptors are this library's sockets: one bit each, for a child must find them without a lock.
+pub mod sockets {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Sockets above this number stay open in a child until it ends or executes another program.
+    const MOST: usize = 65_536;
+
+    static OPEN: [AtomicU64; MOST / 64] = [const { AtomicU64::new(0) }; MOST / 64];
+
+    /// Notes a socket that was just opened.
+    pub fn opened(descriptor: i32) {
+        if let Some((word, bit)) = place(descriptor) {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes a socket that is about to be closed: before, so that a child never closes another's.
+    pub fn closing(descriptor: i32) {
+        if let Some((word, bit)) = place(descriptor) {
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    fn place(descriptor: i32) -> Option<(&'static AtomicU64, u64)> {
+        let number = usize::try_from(descriptor).ok()?;
+        Some((OPEN.get(number / 64)?, 1 << (number % 64)))
+    }
+
+    /// Only atomics and `close`, as a forked child of a threaded process may.
+    pub(super) fn close_inherited() {
+        for (index, word) in OPEN.iter().enumerate() {
+            let mut bits = word.swap(0, Ordering::Relaxed);
+            while bits != 0 {
+                let descriptor = index * 64 + bits.trailing_zeros() as usize;
+                // SAFETY: a socket of this library, whose owner in this process is never used again.
+                unsafe { libc::close(descriptor as i32) };
+                bits &= bits - 1;
+            }
+        }
+    }
+}
+
+/// One value for each process generation, made at its first use there.
+///
+/// A value of an earlier generation is never touched again, not even to drop it.
 #[derive(Debug)]
-pub struct PerProcess<T: 'static> {
+pub struct PerProcess<T> {
     current: AtomicPtr<Entry<T>>,
 }
 
 #[derive(Debug)]
-struct Entry<T: 'static> {
+struct Entry<T> {
     generation: u32,
     value: T,
     /// Keeps the parent's value reachable for leak checkers; it is never followed.
     _inherited: *mut Self,
 }
 
-impl<T: Default + Send + Sync> PerProcess<T> {
+impl<T: Send + Sync> PerProcess<T> {
     /// No value yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            current: AtomicPtr::new(ptr::null_mut()),
-        }
+        Self { current: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// This generation's value.
-    pub fn get(&'static self) -> &'static T {
+    /// This generation's value; `make` makes it where there is none, and may run more than once where
+    /// several threads are first.
+    pub fn get_or(&self, make: impl Fn() -> T) -> &T {
         let generation = generation();
         loop {
             let current = self.current.load(Ordering::Acquire);
-            // SAFETY: entries are leaked once published, so a non-null pointer is valid for ever.
+            // SAFETY: a published entry lives until `self` drops, which nobody can do during a borrow.
             if let Some(entry) = unsafe { current.as_ref() }
                 && entry.generation == generation
             {
                 return &entry.value;
             }
-            self.publish(current, generation);
+            self.publish(current, generation, make());
         }
     }
 
+    /// This generation's value, if it was made.
+    pub fn existing(&self) -> Option<&T> {
+        // SAFETY: as in `get_or`.
+        let entry = unsafe { self.current.load(Ordering::Acquire).as_ref() }?;
+        (entry.generation == generation()).then_some(&entry.value)
+    }
+
     /// Puts a fresh entry in place of `current` unless another thread was faster.
-    fn publish(&'static self, current: *mut Entry<T>, generation: u32) {
-        let fresh = Box::into_raw(Box::new(Entry {
-            generation,
-            value: T::default(),
-            _inherited: current,
-        }));
+    fn publish(&self, current: *mut Entry<T>, generation: u32, value: T) {
+        let fresh = Box::into_raw(Box::new(Entry { generation, value, _inherited: current }));
         let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
         if self.current.compare_exchange(current, fresh, success, failure).is_err() {
             // SAFETY: `fresh` was not published, so this is its only owner.
@@ -78,9 +126,28 @@ impl<T: Default + Send + Sync> PerProcess<T> {
     }
 }
 
-impl<T: Default + Send + Sync> Default for PerProcess<T> {
+impl<T: Default + Send + Sync> PerProcess<T> {
+    /// This generation's value; the default where there is none yet.
+    pub fn get(&self) -> &T {
+        self.get_or(T::default)
+    }
+}
+
+impl<T: Send + Sync> Default for PerProcess<T> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl<T> Drop for PerProcess<T> {
+    fn drop(&mut self) {
+        let current = *self.current.get_mut();
+        // SAFETY: published entries are valid, and nobody borrows from a value that drops.
+        let generation_of = unsafe { current.as_ref() }.map(|entry| entry.generation);
+        if generation_of == Some(generation()) {
+            // SAFETY: as above; entries are owned by this cell alone.
+            drop(unsafe { Box::from_raw(current) });
+        }
     }
 }
 

@@ -4,14 +4,8 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 /// Signals that a fault raises in the thread itself; blocking these would hide a crash.
-const FAULTS: [libc::c_int; 6] = [
-    libc::SIGSEGV,
-    libc::SIGBUS,
-    libc::SIGFPE,
-    libc::SIGILL,
-    libc::SIGTRAP,
-    libc::SIGABRT,
-];
+const FAULTS: [libc::c_int; 6] =
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT];
 
 /// Runs `start` with every signal but the fault ones blocked: a thread that it starts inherits the mask from
 /// its first instruction. The caller's mask is restored.
@@ -41,10 +35,7 @@ impl SigpipeGuard {
     #[must_use]
     pub fn new() -> Self {
         let was_pending = sigpipe_is_pending();
-        Self {
-            was_pending,
-            mask: Mask::block(&sigpipe()),
-        }
+        Self { was_pending, mask: Mask::block(&sigpipe()) }
     }
 
     /// Runs `f` under the caller's own mask.
@@ -107,7 +98,9 @@ impl Mask {
 impl Drop for Mask {
     fn drop(&mut self) {
         // SAFETY: `before` was filled by the call that changed the mask.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut()) };
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut())
+        };
     }
 }
 
@@ -167,10 +160,7 @@ mod tests {
         raise_here();
         drop(SigpipeGuard::new());
         assert!(sigpipe_is_pending());
-        let guard = SigpipeGuard {
-            was_pending: false,
-            mask: Mask::block(&sigpipe()),
-        };
+        let guard = SigpipeGuard { was_pending: false, mask: Mask::block(&sigpipe()) };
         guard.consume();
         assert!(!sigpipe_is_pending());
     }

@@ -1,6 +1,8 @@
 //! The socket under a connection: counts what leaves, and says goodbye on the way out.
 
 use std::io;
+#[cfg(unix)]
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +11,9 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+
+#[cfg(unix)]
+use crate::runtime::process::sockets;
 
 /// Bytes that a socket has taken, readable while the connection owns the socket.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +42,8 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(socket: TcpStream, written: Written) -> Self {
+        #[cfg(unix)]
+        sockets::opened(socket.as_raw_fd());
         Self { socket, written }
     }
 }
@@ -77,6 +84,8 @@ impl Drop for Wire {
     /// Ends the connection by `shutdown(2)`: after a mere close, a forked child's copy of the descriptor
     /// would keep it open. The call never waits, and there is nobody left to tell that it failed.
     fn drop(&mut self) {
+        #[cfg(unix)]
+        sockets::closing(self.socket.as_raw_fd());
         let mut cx = Context::from_waker(Waker::noop());
         let _ = Pin::new(&mut self.socket).poll_shutdown(&mut cx);
     }

@@ -10,7 +10,7 @@
  *     status=503:times=2 that status twice, then ok
  *     hang               accepts, reads and never answers
  *     refuse             the port is taken but nothing listens: connecting is refused
- *     echo               200; the body is the request: its line, its headers, its body
+ *     echo               200; the body is the request: its line, its headers (sorted), its body
  *     redirect           302 to /landed, which is ok
  *     redirect=URL       302 to URL
  *
@@ -26,13 +26,11 @@
  * One thread and poll(2): the scripts need no more, and no lock can go wrong. */
 #define _POSIX_C_SOURCE 200809L
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,6 +181,38 @@ static int answer(struct connection *connection, int status, const char *extra, 
            (!with_body || send_all(connection->fd, body, length));
 }
 
+static int compare_lines(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* The request as it came, but with its headers in order and lines that end as texts do: what a client sends
+ * first is its own business. */
+static int echo(struct connection *connection, const char *request, size_t length, int with_body) {
+    char *text = malloc(length + 1), *copy = malloc(length + 1), *lines[256];
+    size_t count = 0, size = 0, head = (size_t)(strstr(request, "\r\n\r\n") + 4 - request);
+    if (!text || !copy) die("malloc");
+    memcpy(copy, request, length);
+    copy[head - 4] = '\0';
+    for (char *at = copy; at && count < 256; count++) {
+        lines[count] = at;
+        if ((at = strstr(at, "\r\n")) != NULL) {
+            *at = '\0';
+            at += 2;
+        }
+    }
+    qsort(lines + 1, count - 1, sizeof *lines, compare_lines);
+    for (size_t i = 0; i < count; i++) {
+        size_t line = strlen(lines[i]);
+        memcpy(text + size, lines[i], line);
+        size += line;
+        text[size++] = '\n';
+    }
+    text[size++] = '\n';
+    memcpy(text + size, request + head, length - head);
+    int sent = answer(connection, 200, "", text, size + length - head, with_body);
+    free(text);
+    free(copy);
+    return sent;
+}
+
 /* Answers one complete request as its endpoint's script says. Returns 0 where the connection must go. */
 static int serve(struct connection *connection, const char *request, size_t length) {
     struct endpoint *endpoint = connection->endpoint;
@@ -192,7 +222,7 @@ static int serve(struct connection *connection, const char *request, size_t leng
     sscanf(request, "%*s %255s", path);
     endpoint->hits++;
     if (strcmp(script, "hang") == 0) return 1;
-    if (strcmp(script, "echo") == 0) return answer(connection, 200, "", request, length, with_body);
+    if (strcmp(script, "echo") == 0) return echo(connection, request, length, with_body);
     if (strncmp(script, "status=", 7) == 0 && endpoint->times_left != 0) {
         status = atoi(script + 7);
         if (endpoint->times_left > 0) endpoint->times_left--;

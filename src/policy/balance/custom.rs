@@ -58,10 +58,7 @@ mod tests {
     #[test]
     fn a_position_out_of_range_picks_none() {
         assert_eq!(Custom::new(Arc::new(|count| count)).pick(3, |_| true), None);
-        assert_eq!(
-            Custom::new(Arc::new(|_| usize::MAX)).pick(3, |_| true),
-            None
-        );
+        assert_eq!(Custom::new(Arc::new(|_| usize::MAX)).pick(3, |_| true), None);
     }
 
     #[test]

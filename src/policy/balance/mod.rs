@@ -72,11 +72,7 @@ mod tests {
     fn nothing_to_pick_from_is_no_pick() {
         for balancer in each() {
             assert_eq!(balancer.pick(0, |_| true, &mut rng()), None, "{balancer:?}");
-            assert_eq!(
-                balancer.pick(5, |_| false, &mut rng()),
-                None,
-                "{balancer:?}"
-            );
+            assert_eq!(balancer.pick(5, |_| false, &mut rng()), None, "{balancer:?}");
         }
     }
 

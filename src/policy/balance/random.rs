@@ -64,9 +64,7 @@ fn by_guessing(len: usize, admits: impl Fn(usize) -> bool, rng: &mut impl Rng) -
     if len == 0 {
         return None;
     }
-    (0..GUESSES)
-        .map(|_| rng.random_range(0..len))
-        .find(|&index| admits(index))
+    (0..GUESSES).map(|_| rng.random_range(0..len)).find(|&index| admits(index))
 }
 
 /// Asks each endpoint once and keeps the k-th that admits with chance 1/k, which makes all equal.
@@ -96,10 +94,7 @@ mod tests {
     fn unevenness(picks: &[usize], living: &[usize]) -> f64 {
         let expected = picks.len() as f64 / living.len() as f64;
         let share = |index| picks.iter().filter(|&&pick| pick == index).count() as f64;
-        living
-            .iter()
-            .map(|&index| (share(index) - expected).powi(2) / expected)
-            .sum()
+        living.iter().map(|&index| (share(index) - expected).powi(2) / expected).sum()
     }
 
     fn uniform_over(living: &[usize], len: usize) {
@@ -108,11 +103,7 @@ mod tests {
         let picks: Vec<_> = (0..20_000).map(|_| pick().unwrap()).collect();
         assert!(picks.iter().all(|pick| living.contains(pick)));
         // Above this a fair draw over up to six endpoints lands once in a thousand seeds.
-        assert!(
-            unevenness(&picks, living) < 20.5,
-            "{}",
-            unevenness(&picks, living)
-        );
+        assert!(unevenness(&picks, living) < 20.5, "{}", unevenness(&picks, living));
     }
 
     #[test]
@@ -142,10 +133,7 @@ mod tests {
             tell.store(below, Ordering::Relaxed);
             1
         }));
-        assert_eq!(
-            balancer.pick(6, |index| index % 2 == 1, &mut rng()),
-            Some(3)
-        );
+        assert_eq!(balancer.pick(6, |index| index % 2 == 1, &mut rng()), Some(3));
         assert_eq!(seen.load(Ordering::Relaxed), 3);
     }
 

@@ -17,9 +17,7 @@ impl RoundRobin {
     /// would get several times their share whenever many start together.
     #[must_use]
     pub const fn new(random_start: usize) -> Self {
-        Self {
-            cursor: AtomicUsize::new(random_start),
-        }
+        Self { cursor: AtomicUsize::new(random_start) }
     }
 
     /// The first endpoint that admits, from the cursor on.
@@ -38,8 +36,7 @@ impl RoundRobin {
 
     /// Fails with the cursor's new value if another thread has moved it meanwhile.
     fn move_on(&self, seen: usize, picked: usize) -> Result<usize, usize> {
-        self.cursor
-            .compare_exchange(seen, picked + 1, Ordering::Relaxed, Ordering::Relaxed)
+        self.cursor.compare_exchange(seen, picked + 1, Ordering::Relaxed, Ordering::Relaxed)
     }
 }
 
@@ -102,17 +99,11 @@ mod tests {
         let parts: Vec<Vec<usize>> = std::thread::scope(|scope| {
             let run = || picks(&balancer, each, len, &[]);
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .collect()
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         parts.iter().flatten().for_each(|&pick| counts[pick] += 1);
         // A pick that lost every race repeats an endpoint, so the share is exact only nearly.
-        assert!(
-            counts.iter().all(|count| count.abs_diff(each) < each / 20),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|count| count.abs_diff(each) < each / 20), "{counts:?}");
     }
 
     proptest! {

@@ -1,0 +1,3 @@
+module example/ahoy
+
+go 1.19

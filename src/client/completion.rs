@@ -1,0 +1,238 @@
+//! The ending of an asynchronous call: told by the one task that carries it, and handed out once.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::error::{Error, ErrorKind};
+use crate::response::Response;
+use crate::runtime::callback;
+use crate::runtime::stop::{Reason, Stop};
+
+/// How a call ended.
+pub type Outcome = Result<Response, Error>;
+
+/// Takes a call's outcome on the I/O thread that finished it.
+pub type Taker = Box<dyn FnOnce(Outcome) + Send>;
+
+/// The ending of one call.
+#[derive(Default)]
+pub struct Completion {
+    state: Mutex<State>,
+    finished: Notify,
+    stop: Arc<Stop>,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Running,
+    /// Somebody waits for the outcome by callback.
+    Promised(Taker),
+    Finished(Outcome),
+    Taken,
+}
+
+impl std::fmt::Debug for Completion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = match &*self.lock() {
+            State::Running => "running",
+            State::Promised(_) => "promised",
+            State::Finished(_) => "finished",
+            State::Taken => "taken",
+        };
+        f.debug_tuple("Completion").field(&state).finish()
+    }
+}
+
+impl Completion {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The wish to end the call early.
+    #[must_use]
+    pub fn stop(&self) -> &Arc<Stop> {
+        &self.stop
+    }
+
+    /// Asks the call to end with `Cancelled`; it still completes, once.
+    pub fn cancel(&self) {
+        self.stop.ask(Reason::Cancelled);
+    }
+
+    /// Whether the outcome goes to a callback.
+    #[must_use]
+    pub fn is_promised(&self) -> bool {
+        matches!(*self.lock(), State::Promised(_))
+    }
+
+    /// The call's end; only its task says so, and only once.
+    pub(super) fn finish(&self, outcome: Outcome) {
+        let mut state = self.lock();
+        match std::mem::replace(&mut *state, State::Taken) {
+            State::Promised(taker) => {
+                drop(state);
+                callback::run(|| taker(outcome));
+            }
+            State::Running => {
+                *state = State::Finished(outcome);
+                drop(state);
+                self.finished.notify_waiters();
+                self.finished.notify_one();
+            }
+            ended @ (State::Finished(_) | State::Taken) => *state = ended,
+        }
+    }
+
+    /// Hands the outcome to `taker` when the call ends. Where it has ended, the outcome comes back with the
+    /// taker, to be called on an I/O thread.
+    ///
+    /// # Errors
+    /// The outcome was handed out, or promised, before.
+    pub fn promise(&self, taker: Taker) -> Result<Option<(Taker, Outcome)>, Error> {
+        let mut state = self.lock();
+        match std::mem::replace(&mut *state, State::Taken) {
+            State::Running => {
+                *state = State::Promised(taker);
+                Ok(None)
+            }
+            State::Finished(outcome) => Ok(Some((taker, outcome))),
+            ended @ (State::Promised(_) | State::Taken) => {
+                *state = ended;
+                Err(taken())
+            }
+        }
+    }
+
+    /// Waits for the outcome; `None` when the time is up, and the call goes on.
+    ///
+    /// # Errors
+    /// The outcome was handed out, or promised, before.
+    pub async fn wait(&self, timeout: Duration) -> Result<Option<Outcome>, Error> {
+        let taken = async {
+            loop {
+                let finished = self.finished.notified();
+                if let Some(outcome) = self.poll()? {
+                    return Ok(outcome);
+                }
+                finished.await;
+            }
+        };
+        match tokio::time::timeout(timeout, taken).await {
+            Ok(outcome) => outcome.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The outcome, where the call has ended.
+    ///
+    /// # Errors
+    /// The outcome was handed out, or promised, before.
+    pub fn poll(&self) -> Result<Option<Outcome>, Error> {
+        let mut state = self.lock();
+        match std::mem::replace(&mut *state, State::Taken) {
+            State::Finished(outcome) => Ok(Some(outcome)),
+            State::Running => {
+                *state = State::Running;
+                Ok(None)
+            }
+            ended @ (State::Promised(_) | State::Taken) => {
+                *state = ended;
+                Err(taken())
+            }
+        }
+    }
+}
+
+fn taken() -> Error {
+    Error::new(
+        ErrorKind::InUse,
+        "call: its result is handed out once, and was or will be elsewhere",
+    )
+}
+
+/// Makes sure that a call ends although its task panics or is dropped.
+#[derive(Debug)]
+pub(super) struct Finisher<F: FnOnce(Outcome)>(Option<F>);
+
+impl<F: FnOnce(Outcome)> Finisher<F> {
+    pub(super) fn new(finish: F) -> Self {
+        Self(Some(finish))
+    }
+
+    pub(super) fn finish(mut self, outcome: Outcome) {
+        if let Some(finish) = self.0.take() {
+            finish(outcome);
+        }
+    }
+}
+
+impl<F: FnOnce(Outcome)> Drop for Finisher<F> {
+    fn drop(&mut self) {
+        if let Some(finish) = self.0.take() {
+            let message = "a defect of libahoy: the call's task ended without an outcome";
+            finish(Err(Error::new(ErrorKind::Internal, message)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed() -> Outcome {
+        Err(Error::new(ErrorKind::Connect, "x"))
+    }
+
+    #[tokio::test]
+    async fn the_outcome_is_handed_out_once() {
+        let completion = Completion::default();
+        assert!(completion.wait(Duration::ZERO).await.unwrap().is_none());
+        completion.finish(failed());
+        assert!(completion.wait(Duration::MAX).await.unwrap().is_some());
+        assert_eq!(completion.wait(Duration::MAX).await.unwrap_err().kind(), ErrorKind::InUse);
+        assert!(completion.promise(Box::new(|_| {})).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_promise_is_kept_when_the_call_ends() {
+        let completion = Completion::default();
+        let (told, heard) = std::sync::mpsc::channel();
+        let promised =
+            completion.promise(Box::new(move |outcome| told.send(outcome.is_err()).unwrap()));
+        assert!(promised.unwrap().is_none() && completion.is_promised());
+        assert!(completion.wait(Duration::MAX).await.is_err());
+        completion.finish(failed());
+        completion.finish(failed());
+        assert_eq!(heard.iter().collect::<Vec<_>>(), [true]);
+    }
+
+    #[tokio::test]
+    async fn all_waiters_are_woken_and_one_takes() {
+        let completion = Arc::new(Completion::default());
+        let waiters: Vec<_> = (0..4)
+            .map(|_| {
+                let completion = Arc::clone(&completion);
+                tokio::spawn(async move { completion.wait(Duration::MAX).await.is_ok() })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        completion.finish(failed());
+        let mut takers = 0;
+        for waiter in waiters {
+            takers += usize::from(waiter.await.unwrap());
+        }
+        assert_eq!(takers, 1);
+    }
+
+    #[test]
+    fn a_task_that_vanishes_still_ends_its_call() {
+        let (told, heard) = std::sync::mpsc::channel();
+        drop(Finisher::new(move |outcome: Outcome| {
+            told.send(outcome.unwrap_err().kind()).unwrap()
+        }));
+        assert_eq!(heard.recv(), Ok(ErrorKind::Internal));
+    }
+}

@@ -1,0 +1,65 @@
+//! Who may end a call before its time: its caller by a cancel, the client by its close, the host by a signal.
+
+use crate::error::ErrorKind;
+use crate::outcome::FailureKind;
+use crate::runtime::stop::{Reason, Stop};
+use crate::runtime::{callback, interrupt};
+
+use super::hooks::ShouldStop;
+
+/// What is watched beside the work of one call.
+#[derive(Clone, Copy)]
+pub(super) struct Control<'a> {
+    pub(super) stop: &'a Stop,
+    /// `None` where signals do not concern the call: on I/O threads, and where the host did not ask for it.
+    pub(super) interrupt: Option<Interrupt<'a>>,
+}
+
+/// How a signal is judged.
+#[derive(Clone, Copy)]
+pub(super) struct Interrupt<'a> {
+    /// Asked whether a signal means stop; without it every caught signal does.
+    pub(super) should_stop: Option<&'a ShouldStop>,
+}
+
+impl std::fmt::Debug for Control<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").field("stop", self.stop).finish_non_exhaustive()
+    }
+}
+
+impl Control<'_> {
+    /// Runs `work` until it ends or somebody ends the call; it is dropped then.
+    pub(super) async fn or<W: Future>(&self, work: W) -> Result<W::Output, FailureKind> {
+        let stopped = |reason| match reason {
+            Reason::Cancelled => FailureKind::Cancelled,
+            Reason::Closed => FailureKind::Closed,
+        };
+        let work = self.stop.or(work);
+        match self.interrupt {
+            None => work.await.map_err(stopped),
+            Some(interrupt) => match interrupt.watch(work).await {
+                Some(ended) => ended.map_err(stopped),
+                None => Err(FailureKind::Interrupted),
+            },
+        }
+    }
+}
+
+impl Interrupt<'_> {
+    /// Runs `work` until it ends or the host wants to stop.
+    pub(super) async fn watch<W: Future>(&self, work: W) -> Option<W::Output> {
+        let judge = |signalled| match self.should_stop {
+            Some(should_stop) => callback::run(|| should_stop()),
+            None => signalled,
+        };
+        interrupt::watch(work, judge).await
+    }
+}
+
+impl FailureKind {
+    /// The error's kind where the attempt was ended from outside.
+    pub(super) fn asked(self) -> Option<ErrorKind> {
+        matches!(self, Self::Cancelled | Self::Closed | Self::Interrupted).then(|| self.into())
+    }
+}

@@ -1,0 +1,213 @@
+//! A completion queue: calls end on it, and one descriptor tells an event loop that some have.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::completion::Outcome;
+use crate::error::{Error, ErrorKind};
+use crate::runtime::readiness::Readiness;
+use crate::runtime::stop::{Reason, Stop};
+
+/// Bound on calls in flight plus outcomes not yet read: a host that submits and never reads must not take all
+/// memory.
+const MOST: usize = 65_536;
+
+/// One ended call.
+#[derive(Debug)]
+pub struct Ended {
+    /// The number that the host submitted the call with.
+    pub tag: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// Calls in flight, and those that have ended and wait to be read.
+#[derive(Debug)]
+pub struct Queue {
+    state: Mutex<State>,
+    readiness: Readiness,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ended: VecDeque<Ended>,
+    running: HashMap<u64, Vec<Arc<Stop>>>,
+    running_count: usize,
+    /// Freed: what ends from now on is discarded.
+    discarding: bool,
+}
+
+impl Queue {
+    /// An empty queue.
+    ///
+    /// # Errors
+    /// The process is out of descriptors.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { state: Mutex::default(), readiness: Readiness::new()? })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Readable while an ended call waits to be read.
+    #[must_use]
+    pub fn descriptor(&self) -> i32 {
+        self.readiness.descriptor()
+    }
+
+    /// Notes a call that will end here.
+    ///
+    /// # Errors
+    /// The bound on calls in flight plus unread outcomes is reached.
+    pub(super) fn enter(&self, tag: u64, stop: Arc<Stop>) -> Result<(), Error> {
+        let mut state = self.lock();
+        if state.running_count + state.ended.len() >= MOST {
+            let message = format!("queue: {MOST} calls are in flight or unread");
+            return Err(Error::new(ErrorKind::Overloaded, message));
+        }
+        state.running_count += 1;
+        state.running.entry(tag).or_default().push(stop);
+        Ok(())
+    }
+
+    /// A call that was noted has ended.
+    pub(super) fn finish(&self, tag: u64, stop: &Arc<Stop>, outcome: Outcome) {
+        let mut state = self.lock();
+        state.leave(tag, stop);
+        if state.discarding {
+            return;
+        }
+        if state.ended.is_empty() {
+            self.readiness.raise();
+        }
+        state.ended.push_back(Ended { tag, outcome });
+    }
+
+    /// A call that was noted never began.
+    pub(super) fn retract(&self, tag: u64, stop: &Arc<Stop>) {
+        self.lock().leave(tag, stop);
+    }
+
+    /// Asks every unfinished call with `tag` to end; each still completes, once.
+    pub fn cancel(&self, tag: u64) {
+        let stops = self.lock().running.get(&tag).cloned().unwrap_or_default();
+        stops.iter().for_each(|stop| stop.ask(Reason::Cancelled));
+    }
+
+    /// Asks every unfinished call to end and discards all outcomes.
+    pub fn discard(&self) {
+        let mut state = self.lock();
+        state.discarding = true;
+        let stops: Vec<_> = state.running.values().flatten().cloned().collect();
+        let unread = std::mem::take(&mut state.ended);
+        drop(state);
+        drop(unread);
+        stops.iter().for_each(|stop| stop.ask(Reason::Cancelled));
+    }
+
+    /// Up to `most` ended calls, in the order in which they ended; none when the time is up first.
+    #[must_use]
+    pub fn next(&self, most: usize, timeout: Duration) -> Vec<Ended> {
+        let until = Instant::now().checked_add(timeout);
+        loop {
+            let batch = self.take(most);
+            if !batch.is_empty() || most == 0 {
+                return batch;
+            }
+            let left = until
+                .map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
+            // Another reader may be faster: then look and wait again.
+            if left.is_zero() || !self.readiness.wait(left) {
+                return Vec::new();
+            }
+        }
+    }
+
+    fn take(&self, most: usize) -> Vec<Ended> {
+        let mut state = self.lock();
+        let count = most.min(state.ended.len());
+        let batch: Vec<Ended> = state.ended.drain(..count).collect();
+        if count > 0 && state.ended.is_empty() {
+            self.readiness.lower();
+        }
+        batch
+    }
+}
+
+impl State {
+    fn leave(&mut self, tag: u64, stop: &Arc<Stop>) {
+        let Some(stops) = self.running.get_mut(&tag) else {
+            return;
+        };
+        let before = stops.len();
+        stops.retain(|other| !Arc::ptr_eq(other, stop));
+        self.running_count -= before - stops.len();
+        if stops.is_empty() {
+            self.running.remove(&tag);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome() -> Outcome {
+        Err(Error::new(ErrorKind::Cancelled, "x"))
+    }
+
+    fn entered(queue: &Queue, tag: u64) -> Arc<Stop> {
+        let stop = Arc::new(Stop::default());
+        queue.enter(tag, Arc::clone(&stop)).unwrap();
+        stop
+    }
+
+    #[test]
+    fn readable_while_unread() {
+        let queue = Queue::new().unwrap();
+        let (a, b) = (entered(&queue, 1), entered(&queue, 2));
+        assert!(queue.next(9, Duration::ZERO).is_empty());
+        queue.finish(2, &b, outcome());
+        queue.finish(1, &a, outcome());
+        assert!(queue.readiness.wait(Duration::ZERO));
+        let first = queue.next(1, Duration::MAX);
+        assert_eq!(first[0].tag, 2);
+        assert!(queue.readiness.wait(Duration::ZERO), "one is left");
+        assert_eq!(queue.next(9, Duration::MAX)[0].tag, 1);
+        assert!(!queue.readiness.wait(Duration::ZERO));
+    }
+
+    #[test]
+    fn cancel_reaches_every_call_of_the_tag_and_no_other() {
+        let queue = Queue::new().unwrap();
+        let stops = [entered(&queue, 1), entered(&queue, 1), entered(&queue, 2)];
+        queue.cancel(1);
+        queue.cancel(7);
+        let asked = stops.map(|stop| format!("{stop:?}").contains("reason: 1"));
+        assert_eq!(asked, [true, true, false]);
+    }
+
+    #[test]
+    fn in_flight_plus_unread_is_bounded() {
+        let queue = Queue::new().unwrap();
+        let stops: Vec<_> = (0..MOST as u64).map(|tag| entered(&queue, tag)).collect();
+        let one_more = || queue.enter(0, Arc::default()).map_err(|error| error.kind());
+        assert_eq!(one_more(), Err(ErrorKind::Overloaded));
+        queue.finish(0, &stops[0], outcome());
+        assert_eq!(one_more(), Err(ErrorKind::Overloaded), "unread counts");
+        assert_eq!(queue.next(1, Duration::ZERO).len(), 1);
+        assert_eq!(one_more(), Ok(()));
+    }
+
+    #[test]
+    fn a_freed_queue_discards() {
+        let queue = Queue::new().unwrap();
+        let stop = entered(&queue, 1);
+        queue.discard();
+        queue.finish(1, &stop, outcome());
+        assert!(queue.next(1, Duration::ZERO).is_empty());
+    }
+}

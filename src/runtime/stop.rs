@@ -1,0 +1,185 @@
+//! Stopping work from outside: a cancel, or the close of a client.
+//!
+//! What runs looks at its [`Stop`] beside its work, so that the work is dropped and exactly one ending is told
+//! by whoever drives it. A close must find all work of its client: each place where work is driven has a
+//! [`Slot`], entered once into a list, and shows there whose work it holds. Entering and leaving a slot meets
+//! no other caller.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
+
+use tokio::sync::Notify;
+
+use super::attachment::Tenant;
+use super::process::PerProcess;
+
+static SLOTS: PerProcess<Mutex<Vec<Weak<Slot>>>> = PerProcess::new();
+
+/// Why work should end before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reason {
+    /// Its caller cancelled it.
+    Cancelled = 1,
+    /// Its client is closed.
+    Closed = 2,
+}
+
+/// A wish to end one piece of work; the first reason counts.
+#[derive(Debug, Default)]
+pub struct Stop {
+    reason: AtomicU8,
+    asked: Notify,
+}
+
+impl Stop {
+    /// Asks the work to end.
+    pub fn ask(&self, reason: Reason) {
+        let (order, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+        if self.reason.compare_exchange(0, reason as u8, order, failure).is_ok() {
+            self.asked.notify_one();
+        }
+    }
+
+    /// Whether anybody asked.
+    #[must_use]
+    pub fn was_asked(&self) -> bool {
+        self.reason().is_some()
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        match self.reason.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(Reason::Cancelled),
+            _ => Some(Reason::Closed),
+        }
+    }
+
+    /// Runs `work` until it ends or is asked to; it is dropped then.
+    ///
+    /// # Errors
+    /// The reason, where it was asked to end.
+    pub async fn or<W: Future>(&self, work: W) -> Result<W::Output, Reason> {
+        let mut work = pin!(work);
+        let mut asked = pin!(self.asked.notified());
+        std::future::poll_fn(|cx| {
+            // A wish from before the first poll left its notice with the notify.
+            if asked.as_mut().poll(cx).is_ready()
+                && let Some(reason) = self.reason()
+            {
+                return Poll::Ready(Err(reason));
+            }
+            work.as_mut().poll(cx).map(Ok)
+        })
+        .await
+    }
+}
+
+/// A place where one piece of work at a time is driven.
+#[derive(Debug, Default)]
+pub struct Slot {
+    occupant: Mutex<Option<(u64, Arc<Stop>)>>,
+}
+
+impl Slot {
+    /// A slot that closes can find.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        let slot = Arc::new(Self::default());
+        let mut slots = slots();
+        slots.retain(|slot| slot.strong_count() > 0);
+        slots.push(Arc::downgrade(&slot));
+        slot
+    }
+
+    /// Shows whose work is driven here until the return value drops.
+    #[must_use]
+    pub fn enter(self: &Arc<Self>, tenant: &Tenant, stop: Arc<Stop>) -> Occupied {
+        *self.lock() = Some((tenant.name(), stop));
+        Occupied(Arc::clone(self))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(u64, Arc<Stop>)>> {
+        self.occupant.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Holds a slot.
+#[derive(Debug)]
+pub struct Occupied(Arc<Slot>);
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        *self.0.lock() = None;
+    }
+}
+
+/// How many pieces of the tenant's work are driven now.
+#[must_use]
+pub fn count(tenant: &Tenant) -> usize {
+    let mut count = 0;
+    for_each(tenant, |_| count += 1);
+    count
+}
+
+/// Asks all work of the tenant to end.
+pub fn ask_all(tenant: &Tenant, reason: Reason) {
+    for_each(tenant, |stop| stop.ask(reason));
+}
+
+fn for_each(tenant: &Tenant, mut act: impl FnMut(&Stop)) {
+    let slots: Vec<_> = slots().iter().filter_map(Weak::upgrade).collect();
+    for slot in slots {
+        if let Some((owner, stop)) = &*slot.lock()
+            && *owner == tenant.name()
+        {
+            act(stop);
+        }
+    }
+}
+
+fn slots() -> MutexGuard<'static, Vec<Weak<Slot>>> {
+    SLOTS.get().lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    #[tokio::test]
+    async fn the_first_reason_counts_and_ends_the_work() {
+        let stop = Stop::default();
+        assert_eq!(stop.or(ready(7)).await, Ok(7));
+        stop.ask(Reason::Closed);
+        stop.ask(Reason::Cancelled);
+        assert_eq!(stop.or(pending::<()>()).await, Err(Reason::Closed));
+    }
+
+    #[tokio::test]
+    async fn work_under_way_is_woken() {
+        let stop = Arc::new(Stop::default());
+        let asked = Arc::clone(&stop);
+        let work = tokio::spawn(async move { asked.or(pending::<()>()).await });
+        tokio::task::yield_now().await;
+        stop.ask(Reason::Cancelled);
+        assert_eq!(work.await.ok(), Some(Err(Reason::Cancelled)));
+    }
+
+    #[test]
+    fn a_close_finds_its_own_work_only() {
+        let (mine, other) = (Tenant::new(), Tenant::new());
+        let (a, b) = (Slot::new(), Slot::new());
+        let stops = [Arc::new(Stop::default()), Arc::new(Stop::default())];
+        let held = a.enter(&mine, Arc::clone(&stops[0]));
+        let _other = b.enter(&other, Arc::clone(&stops[1]));
+        assert_eq!((count(&mine), count(&other)), (1, 1));
+        ask_all(&mine, Reason::Closed);
+        assert_eq!((stops[0].reason(), stops[1].reason()), (Some(Reason::Closed), None));
+        drop(held);
+        assert_eq!(count(&mine), 0);
+    }
+}

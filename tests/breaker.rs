@@ -1,0 +1,290 @@
+//! The circuits: when they open, what they let through, and how they close.
+
+mod support;
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::Instant;
+
+use ahoy::ffi::endpoint::*;
+use ahoy::ffi::status::*;
+use support::*;
+
+/// A client with one attempt a call over `balancer`, so that each call is one outcome.
+fn single(balancer: &Balancer) -> Client {
+    Builder::new().balancer(balancer).tries(1).endpoint_updates(0).build()
+}
+
+/// A balancer that always takes the first endpoint that admits.
+fn first_of(ports: &[u16], breaker: &Breaker) -> Balancer {
+    Balancer::custom(&Provider::loopback(ports), |_| 0).with(breaker)
+}
+
+#[test]
+fn the_fifth_failure_in_a_row_opens() {
+    let (bad, good) = (Server::status(500), Server::ok());
+    let balancer = first_of(&[bad.port(), good.port()], &Breaker::new());
+    let client = single(&balancer);
+    for count in 1..=5 {
+        assert_eq!(client.get("/").unwrap().status, 500);
+        assert_eq!(balancer.endpoint(bad.port()).is_open(), count == 5, "after {count}");
+    }
+    assert_eq!(client.get("/").unwrap().status, 200);
+    assert_eq!(bad.request_count(), 5);
+}
+
+#[test]
+fn a_success_in_between_starts_the_count_again() {
+    let server = Server::new(|seen| Reply::status(if seen.number == 2 { 200 } else { 500 }));
+    let good = Server::ok();
+    let breaker = Breaker::new().consecutive(3).no_ratio();
+    let balancer = first_of(&[server.port(), good.port()], &breaker);
+    let client = single(&balancer);
+    for _ in 0..5 {
+        client.get("/").unwrap();
+    }
+    let circuit = balancer.endpoint(server.port());
+    assert!(circuit.is_closed(), "500 500 200 500 500");
+    client.get("/").unwrap();
+    assert!(circuit.is_open());
+}
+
+#[test]
+fn statuses_that_say_nothing_against_the_endpoint_do_not_open() {
+    for status in [400, 404, 429, 501] {
+        let (server, other) = (Server::status(status), Server::ok());
+        let breaker = Breaker::new().consecutive(2).no_ratio();
+        let balancer = first_of(&[server.port(), other.port()], &breaker);
+        let client = single(&balancer);
+        for _ in 0..5 {
+            assert_eq!(client.get("/").unwrap().status, i32::from(status));
+        }
+        assert!(balancer.endpoint(server.port()).is_closed(), "{status}");
+    }
+}
+
+#[test]
+fn a_connection_that_is_refused_opens_at_once() {
+    let (dead, good) = (Dead::new(), Server::ok());
+    let balancer = first_of(&[dead.port(), good.port()], &Breaker::new());
+    assert_eq!(single(&balancer).get("/").unwrap_err().status, AHOY_E_CONNECT);
+    assert!(balancer.endpoint(dead.port()).is_open());
+}
+
+#[test]
+fn a_connect_that_times_out_opens_at_once() {
+    let ((silent, _held), good) = (silent_listener(), Server::ok());
+    let balancer = first_of(&[silent.port(), good.port()], &Breaker::new());
+    let client = Builder::new().balancer(&balancer).tries(1).connect_timeout_ms(50).build();
+    let (failure, took) = timed(|| client.get("/").unwrap_err());
+    assert_eq!(failure.status, AHOY_E_CONNECT_TIMEOUT);
+    assert!(took >= ms(45) && took < ms(500), "{took:?}");
+    assert!(!failure.is_ambiguous && failure.attempts[0].opened_circuit);
+    assert!(balancer.endpoint(silent.port()).is_open());
+}
+
+#[test]
+fn answers_never_open_the_last_circuit() {
+    let servers = [Server::status(500), Server::status(500)];
+    let ports = servers.each_ref().map(Server::port);
+    let balancer = round_robin(&ports);
+    let client = single(&balancer);
+    for _ in 0..40 {
+        assert_eq!(client.get("/").unwrap().status, 500);
+    }
+    let closed = ports.iter().filter(|port| balancer.endpoint(**port).is_closed()).count();
+    assert_eq!(closed, 1, "one of two stays closed");
+    assert_eq!(servers.iter().map(Server::request_count).sum::<usize>(), 40);
+}
+
+#[test]
+fn with_min_closed_0_answers_open_all() {
+    let server = Server::status(500);
+    let breaker = Breaker::new().consecutive(2).min_closed(0).open_ms(60_000, 60_000);
+    let balancer = first_of(&[server.port()], &breaker);
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    client.get("/").unwrap();
+    let failure = client.get("/").unwrap_err();
+    assert_eq!((failure.status, failure.attempt_count), (AHOY_E_NO_ENDPOINTS, 0));
+    assert_eq!(server.request_count(), 2);
+}
+
+#[test]
+fn half_of_ten_calls_failing_opens() {
+    let (server, good) = (
+        Server::new(|seen| Reply::status(if seen.number % 2 == 0 { 200 } else { 500 })),
+        Server::ok(),
+    );
+    let balancer = first_of(&[server.port(), good.port()], &Breaker::new());
+    let client = single(&balancer);
+    for count in 1..=10 {
+        client.get("/").unwrap();
+        assert_eq!(balancer.endpoint(server.port()).is_open(), count == 10, "after {count}");
+    }
+}
+
+#[test]
+fn the_ratio_counts_its_window_only() {
+    let (server, good) =
+        (Server::new(|seen| Reply::status(if seen.number < 9 { 500 } else { 200 })), Server::ok());
+    let breaker = Breaker::new().no_consecutive().ratio(0.5, 100, 10);
+    let balancer = first_of(&[server.port(), good.port()], &breaker);
+    let client = single(&balancer);
+    for _ in 0..9 {
+        client.get("/").unwrap();
+    }
+    let failed = Instant::now();
+    eventually("the window passes", ms(1000), || failed.elapsed() > ms(150));
+    for _ in 0..10 {
+        assert_eq!(client.get("/").unwrap().status, 200);
+    }
+    assert!(balancer.endpoint(server.port()).is_closed(), "9 failures are forgotten");
+}
+
+#[test]
+fn a_half_open_circuit_lets_one_of_sixteen_threads_through() {
+    let (server, good) = (Server::status(500), Server::ok());
+    let breaker = Breaker::new().consecutive(1).open_ms(50, 50);
+    let balancer = first_of(&[server.port(), good.port()], &breaker);
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    let circuit = balancer.endpoint(server.port());
+    assert!(circuit.is_open());
+    server.become_(|_| Reply::status(200).after(ms(100)));
+    eventually("a probe is due", ms(1000), || circuit.available());
+    let before = server.request_count();
+    let barrier = Barrier::new(16);
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                barrier.wait();
+                assert_eq!(client.get("/").unwrap().status, 200);
+            });
+        }
+        eventually("the probe runs", ms(1000), || server.in_flight() == 1);
+        assert_eq!(circuit.state(), AHOY_CIRCUIT_HALF_OPEN);
+        assert!(!circuit.available());
+    });
+    assert_eq!(server.request_count() - before, 1, "one probe");
+    assert_eq!(good.request_count(), 15, "the others went elsewhere");
+    assert!(circuit.is_closed(), "the probe succeeded");
+}
+
+#[test]
+fn a_probe_that_fails_opens_again_for_longer() {
+    let (server, good) = (Server::status(500), Server::ok());
+    let breaker = Breaker::new().consecutive(1).open_ms(100, 10_000);
+    let balancer = first_of(&[server.port(), good.port()], &breaker);
+    let client = single(&balancer);
+    let mut waits = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(client.get("/").unwrap().status, 500);
+        let (opened, circuit) = (Instant::now(), balancer.endpoint(server.port()));
+        assert!(circuit.is_open());
+        eventually("a probe is due", ms(2000), || circuit.available());
+        waits.push(opened.elapsed());
+    }
+    // 100, 200 and 400 ms, give or take a quarter.
+    assert!((ms(70)..ms(150)).contains(&waits[0]), "{waits:?}");
+    assert!((ms(145)..ms(280)).contains(&waits[1]), "{waits:?}");
+    assert!((ms(295)..ms(540)).contains(&waits[2]), "{waits:?}");
+}
+
+#[test]
+fn two_probes_must_both_succeed_where_two_are_asked_for() {
+    let (server, good) = (Server::status(500), Server::ok());
+    let breaker = Breaker::new().consecutive(1).open_ms(30, 30).probes(2);
+    let balancer = first_of(&[server.port(), good.port()], &breaker);
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    server.become_(|_| Reply::status(200));
+    let circuit = balancer.endpoint(server.port());
+    eventually("a probe is due", ms(1000), || circuit.available());
+    client.get("/").unwrap();
+    assert_eq!(circuit.state(), AHOY_CIRCUIT_HALF_OPEN);
+    client.get("/").unwrap();
+    assert!(circuit.is_closed());
+    assert_eq!(server.request_count(), 3);
+}
+
+#[test]
+fn a_probe_that_hangs_is_cut_at_the_trial_interval() {
+    let (server, good) = (Server::status(500), Server::ok());
+    let breaker = Breaker::new().consecutive(1).open_ms(30, 30).trial_interval_ms(100);
+    let balancer = first_of(&[server.port(), good.port()], &breaker);
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    server.become_(|_| Reply::Hang);
+    let circuit = balancer.endpoint(server.port());
+    eventually("a probe is due", ms(1000), || circuit.available());
+    let (failure, took) = timed(|| client.get("/").unwrap_err());
+    assert_eq!(failure.status, AHOY_E_TIMEOUT);
+    assert!(took >= ms(95) && took < ms(400), "{took:?}");
+    assert!(circuit.is_open());
+}
+
+#[test]
+fn opened_by_hand_it_is_not_probed_until_closed_by_hand() {
+    let (server, good) = (Server::ok(), Server::ok());
+    let breaker = Breaker::new().open_ms(10, 10);
+    let balancer = first_of(&[server.port(), good.port()], &breaker);
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    let circuit = balancer.endpoint(server.port());
+    circuit.open().unwrap();
+    let opened = Instant::now();
+    while opened.elapsed() < ms(200) {
+        assert_eq!(client.get("/").unwrap().endpoint_url, good.url());
+    }
+    assert_eq!(server.request_count(), 1);
+    circuit.close().unwrap();
+    assert_eq!(client.get("/").unwrap().endpoint_url, server.url());
+}
+
+#[test]
+fn a_call_under_way_does_not_undo_what_was_opened_by_hand() {
+    let (server, good) = (Server::always(Reply::status(200).after(ms(100))), Server::ok());
+    let balancer = first_of(&[server.port(), good.port()], &Breaker::new());
+    let client = single(&balancer);
+    thread::scope(|scope| {
+        scope.spawn(|| client.get("/").unwrap());
+        eventually("it is under way", ms(2000), || server.in_flight() == 1);
+        balancer.endpoint(server.port()).open().unwrap();
+    });
+    assert!(balancer.endpoint(server.port()).is_open());
+}
+
+#[test]
+fn all_opened_by_hand_the_error_says_that_none_will_be_probed() {
+    let server = Server::ok();
+    let balancer = round_robin(&[server.port()]);
+    balancer.pick().unwrap().open().unwrap();
+    let failure = single(&balancer).get("/").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_NO_ENDPOINTS);
+    assert!(failure.message.contains("none will be probed"), "{}", failure.message);
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn an_attempt_that_a_host_is_too_slow_for_counts_as_a_failure() {
+    let (slow, good) = (Server::always(Reply::Hang), Server::ok());
+    let breaker = Breaker::new().consecutive(2);
+    let balancer = first_of(&[slow.port(), good.port()], &breaker);
+    let client = Builder::new().balancer(&balancer).tries(1).attempt_timeout_ms(30).build();
+    for _ in 0..2 {
+        assert_eq!(client.get("/").unwrap_err().status, AHOY_E_TIMEOUT);
+    }
+    assert!(balancer.endpoint(slow.port()).is_open());
+    assert_eq!(client.get("/").unwrap().status, 200);
+}
+
+#[test]
+fn a_deadline_that_passes_between_attempts_hurts_no_circuit() {
+    let server = Server::ok();
+    let balancer = first_of(&[server.port()], &Breaker::new().consecutive(1).min_closed(0));
+    let client = single(&balancer);
+    let failure = client.send(&Request::new("GET", "/").timeout_ms(0)).unwrap_err();
+    assert_eq!((failure.status, failure.attempt_count), (AHOY_E_DEADLINE, 0));
+    assert_eq!(client.get("/").unwrap().status, 200);
+}

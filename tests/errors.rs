@@ -1,0 +1,146 @@
+//! What an error tells: which attempts were made, whether to try again, and the answer where there was one.
+
+mod support;
+
+use ahoy::ffi::error::*;
+use ahoy::ffi::status::*;
+use support::*;
+
+#[test]
+fn fail_on_status_keeps_the_answer_in_the_error() {
+    let server = Server::always(Reply::text(404, "no such order").header("X-Trace", "t-1"));
+    let balancer = round_robin(&[server.port()]);
+    for builder in [Builder::new().balancer(&balancer), Builder::new().base_url(&server.url())] {
+        let failure = builder.fail_on_status(true).build().get("/").unwrap_err();
+        assert_eq!((failure.status, failure.attempt_count), (AHOY_E_HTTP_STATUS, 1));
+        assert!(failure.message.contains("404"), "{}", failure.message);
+        let answer = failure.response.expect("the answer");
+        assert_eq!((answer.status, answer.text()), (404, "no such order".to_owned()));
+        assert_eq!(answer.header("x-trace").as_deref(), Some("t-1"));
+        assert_eq!(answer.attempt_count, 1);
+    }
+}
+
+#[test]
+fn fail_on_status_comes_after_the_tries() {
+    let server = Server::status(503);
+    let builder = Builder::new().balancer(&round_robin(&[server.port()])).fail_on_status(true);
+    let failure = builder.build().get("/").unwrap_err();
+    assert_eq!((failure.status, failure.attempt_count), (AHOY_E_HTTP_STATUS, 3));
+    let statuses: Vec<_> = failure.attempts.iter().map(|attempt| attempt.http_status).collect();
+    assert_eq!(statuses, [503; 3]);
+    assert_eq!(failure.response.unwrap().status, 503);
+}
+
+#[test]
+fn fail_on_status_leaves_good_answers_alone() {
+    for status in [200, 204, 301, 304] {
+        let server = Server::always(Reply::bytes(status, Vec::new()));
+        let builder = Builder::new().balancer(&round_robin(&[server.port()])).fail_on_status(true);
+        assert_eq!(builder.build().get("/").unwrap().status, i32::from(status));
+    }
+}
+
+#[test]
+fn without_fail_on_status_every_answer_is_a_response() {
+    for status in [400, 404, 418, 500, 599] {
+        let server = Server::status(status);
+        let answer = client_over(&[server.port()]).get("/").unwrap();
+        assert_eq!(answer.status, i32::from(status));
+    }
+}
+
+#[test]
+fn the_message_has_a_line_for_each_attempt() {
+    let (dead, lossy) = (Dead::new(), Server::always(Reply::Close));
+    let provider = Provider::loopback(&[dead.port(), lossy.port()]);
+    let client = Builder::new().balancer(&Balancer::custom(&provider, |_| 0)).tries(2).build();
+    let failure = client.get("/orders").unwrap_err();
+    let lines: Vec<_> = failure.message.lines().collect();
+    assert_eq!(lines.len(), 1 + failure.attempt_count, "{}", failure.message);
+    assert!(lines[0].starts_with("GET /orders failed after "), "{}", lines[0]);
+    assert!(lines[0].contains("AHOY_E_CONNECTION_LOST"), "{}", lines[0]);
+    let first = lines[1].trim_start();
+    assert!(first.starts_with('1') && first.contains(&dead.url()), "{first}");
+    assert!(first.contains("connect refused") && first.contains(" ms"), "{first}");
+    let second = lines[2].trim_start();
+    assert!(second.starts_with('2') && second.contains(&lossy.url()), "{second}");
+    assert!(second.contains("may have been carried out"), "{second}");
+}
+
+#[test]
+fn a_call_cut_by_its_deadline_says_so() {
+    let server = Server::always(Reply::Hang);
+    let builder = Builder::new().balancer(&round_robin(&[server.port()]));
+    let failure = builder.tries(1).timeout_ms(60).build().get("/").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_DEADLINE);
+    assert!(failure.message.contains("cut by the deadline"), "{}", failure.message);
+    assert!(failure.message.contains("no answer"), "{}", failure.message);
+}
+
+#[test]
+fn what_is_worth_another_call_is_told() {
+    let dead = Dead::new();
+    let refused = client_over(&[dead.port()]);
+    assert!(refused.post("/", "text/plain", b"x").unwrap_err().is_retryable, "nothing was sent");
+    let lossy = Server::always(Reply::Close);
+    let lost = client_over(&[lossy.port()]);
+    let get = lost.get("/").unwrap_err();
+    assert!(get.is_retryable && get.is_ambiguous, "{get:?}");
+    let invalid = refused.get("no path").unwrap_err();
+    assert!(!invalid.is_retryable && !invalid.is_ambiguous && invalid.attempt_count == 0);
+}
+
+#[test]
+fn at_most_64_attempts_are_kept_and_all_are_counted() {
+    let server = Server::status(503);
+    let retry = Retry::new().tries(100).delay_ms(0);
+    let builder = Builder::new().balancer(&round_robin(&[server.port()])).retry(&retry);
+    let answer = builder.build().get("/").unwrap();
+    assert_eq!((answer.attempt_count, answer.attempts.len()), (100, 64));
+    let failure = builder.fail_on_status(true).build().get("/").unwrap_err();
+    assert_eq!((failure.attempt_count, failure.attempts.len()), (100, 64));
+}
+
+#[test]
+fn a_null_err_is_fine_and_the_status_tells_enough() {
+    use std::ptr;
+    let dead = Dead::new();
+    let client = client_over(&[dead.port()]);
+    let mut response = ptr::dangling_mut();
+    // SAFETY: the client lives; no error is wanted.
+    let status = unsafe {
+        let path = c"/".as_ptr();
+        ahoy::ffi::client::ahoy_client_get(client.raw(), path, &raw mut response, ptr::null_mut())
+    };
+    assert_eq!(status, AHOY_E_CONNECT);
+    assert!(response.is_null());
+    // SAFETY: NULL is an error's absence.
+    unsafe {
+        assert_eq!(ahoy_error_attempt_count(ptr::null()), 0);
+        assert!(ahoy_error_response(ptr::null()).is_null());
+        ahoy_error_free(ptr::null_mut());
+    }
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_a_resolve_error() {
+    let provider = Provider::list();
+    provider.add("nowhere.invalid", 80).unwrap();
+    let balancer = Balancer::round_robin(&provider);
+    let url = "http://nowhere.invalid";
+    for builder in [Builder::new().balancer(&balancer), Builder::new().base_url(url)] {
+        let failure = builder.tries(1).build().get("/").unwrap_err();
+        assert_eq!(failure.status, AHOY_E_RESOLVE, "{}", failure.message);
+        assert!(!failure.is_ambiguous);
+    }
+}
+
+#[test]
+fn every_status_has_its_name() {
+    // SAFETY: static text.
+    let name = |status| unsafe { std::ffi::CStr::from_ptr(ahoy_status_name(status)) };
+    assert_eq!(name(AHOY_OK), c"AHOY_OK");
+    assert_eq!(name(AHOY_E_DEADLINE), c"AHOY_E_DEADLINE");
+    assert_eq!(name(-1), c"AHOY_E_UNKNOWN");
+}

@@ -1,0 +1,56 @@
+#!/bin/sh
+# Installs what `make test` needs beyond Rust, make and a C compiler, on Debian and its relatives.
+# Looks for the programs first, so that it costs nothing where all is there and works without a network.
+set -eu
+
+missing=
+need() { # need PACKAGE COMMAND...: the command succeeds where the package is there
+    package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+
+has() { command -v "$1" || test -x "/usr/sbin/$1"; }
+has_ffi() { has ruby && ruby -e 'require "ffi"'; }
+
+need gcc has gcc
+need g++ has g++
+need libc6-dev test -e /usr/include/stdlib.h
+need binutils has readelf
+need clang has clang
+need golang-go has go
+need ruby has ruby
+need ruby-ffi has_ffi
+need valgrind has valgrind
+need pkg-config has pkg-config
+need nginx-light has nginx
+if [ -z "$missing" ]; then
+    echo "deps: nothing to install"
+    exit 0
+fi
+
+fail() {
+    echo "deps: $1" >&2
+    echo "deps: install these by hand and run again:$missing" >&2
+    exit 1
+}
+
+command -v apt-get >/dev/null || fail "this system has no apt-get"
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "installing needs root or sudo"
+    as_root=sudo
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt() {
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1 && return
+    tail -n 20 "$log" >&2
+    fail "apt-get $1 failed"
+}
+
+echo "deps: installing$missing"
+apt update
+# shellcheck disable=SC2086 # a list of package names
+apt install --no-install-recommends $missing

@@ -1,0 +1,141 @@
+//! The layers import downwards only, and `unsafe` stays where pointers are.
+//!
+//! The compiler sees one crate and would allow any import; this table is what makes it a house with floors.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Facts that pass between all layers: no behaviour beyond their own.
+const PLAIN: &[&str] = &["endpoint", "error", "outcome", "request", "response"];
+
+/// Each module of the crate and what it may import besides itself and the plain data.
+///
+/// Siblings that touch the world share `runtime` and nothing else. `config` gathers what the adapters and the
+/// policies are told, so it stands above them and below `client`.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("endpoint", &[]),
+    ("error", &[]),
+    ("outcome", &[]),
+    ("request", &[]),
+    ("response", &[]),
+    ("policy", &[]),
+    ("runtime", &["policy"]),
+    ("discovery", &["policy", "runtime"]),
+    ("transport", &["policy", "runtime"]),
+    ("config", &["policy", "runtime", "discovery", "transport"]),
+    ("options", &["policy", "runtime", "config"]),
+    ("client", &["policy", "runtime", "discovery", "transport", "config", "options"]),
+    ("ffi", &["policy", "runtime", "discovery", "transport", "config", "options", "client"]),
+];
+
+/// Raw pointers from C, and the few lines on signals and processes.
+const MAY_BE_UNSAFE: &[&str] = &["ffi", "runtime"];
+
+#[test]
+fn every_module_has_its_layer() {
+    let known: Vec<_> = LAYERS.iter().map(|(module, _)| *module).collect();
+    for (module, _) in sources() {
+        assert!(
+            known.contains(&module.as_str()),
+            "src/{module} is in no layer of tests/layering.rs"
+        );
+    }
+}
+
+#[test]
+fn nothing_imports_upwards() {
+    let mut wrong = Vec::new();
+    for (module, file) in sources() {
+        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == module) else { continue };
+        for import in imports(&code(&file)) {
+            let below = allowed.contains(&import.as_str()) || PLAIN.contains(&import.as_str());
+            if import != module && !below {
+                wrong.push(format!("{} imports crate::{import}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "not allowed by tests/layering.rs:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn unsafe_stays_at_the_edges() {
+    let mut wrong = Vec::new();
+    for (module, file) in sources() {
+        if !MAY_BE_UNSAFE.contains(&module.as_str()) && words(&code(&file)).any(|w| w == "unsafe") {
+            wrong.push(file.display().to_string());
+        }
+    }
+    assert!(wrong.is_empty(), "`unsafe` outside of {MAY_BE_UNSAFE:?}: {wrong:?}");
+}
+
+#[test]
+fn the_scanner_sees_the_forms_of_an_import() {
+    let code = "use crate::policy::Retry; fn f(x: crate::error::Error) {}\n\
+                use crate::{client::{self, Client}, ffi, outcome::Failure};\n\
+                pub(crate) fn g() {}";
+    assert_eq!(imports(code), ["policy", "error", "client", "ffi", "outcome"]);
+}
+
+/// All source files but `lib.rs`, each with the name of its top module.
+fn sources() -> Vec<(String, PathBuf)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a readable folder") {
+            let path = entry.expect("a readable entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.retain(|file| *file != root.join("lib.rs"));
+    files.sort();
+    assert!(!files.is_empty(), "no sources in {}", root.display());
+    let module = |file: &Path| {
+        let inside = file.strip_prefix(&root).expect("a file in src");
+        let first = inside.components().next().expect("a name");
+        Path::new(first.as_os_str()).with_extension("").display().to_string()
+    };
+    files.into_iter().map(|file| (module(&file), file)).collect()
+}
+
+/// The file without its comments. Good enough for text without `//` inside strings but in URLs, where only
+/// the rest of that line is lost.
+fn code(file: &Path) -> String {
+    let text = fs::read_to_string(file).expect("a readable file");
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn words(code: &str) -> impl Iterator<Item = &str> {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_')
+}
+
+/// The modules named after each `crate::`, also in `crate::{a, b::{c, d}}`.
+fn imports(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        let Some(group) = rest.strip_prefix('{') else {
+            found.extend(words(rest).next().map(str::to_owned));
+            continue;
+        };
+        let mut depth = 0;
+        let mut top = String::new();
+        for c in group.chars() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                _ if depth == 0 => top.push(c),
+                _ => {}
+            }
+        }
+        found
+            .extend(top.split(',').filter_map(|path| words(path.trim()).next().map(str::to_owned)));
+    }
+    found.retain(|name| !name.is_empty());
+    found
+}

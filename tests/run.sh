@@ -1,0 +1,94 @@
+#!/bin/sh
+# Runs the parts of the test suite and adds up what they counted.
+# Usage: run.sh [PART...]; all parts by default. `make test` installs what they need first.
+#
+# A part is a command that closes with cargo's `test result:` lines or with `NAME: N passed, N failed`. One
+# that exits with failure but counted none has one failure; one that counted nothing at all checks nothing
+# but its exit code.
+set -eu
+cd "$(dirname "$0")/.."
+
+cargo=${CARGO:-cargo}
+target=${CARGO_TARGET_DIR:-target}
+case $target in /*) ;; *) target=$PWD/$target ;; esac
+export CARGO_TARGET_DIR="$target"
+export AHOY_STAGE="$target/stage"
+export PKG_CONFIG_PATH="$AHOY_STAGE/lib/pkgconfig"
+export LD_LIBRARY_PATH="$AHOY_STAGE/lib"
+# A build that rewrites a stale header would hide that it was stale.
+export AHOY_HEADER=check
+library=$target/release/libahoy.so
+
+mkdir -p "$target"
+log=$target/test-part.log
+passed=0
+failed=0
+report=
+
+# part NAME COMMAND...
+part() {
+    name=$1
+    shift
+    printf '\n== %s: %s\n' "$name" "$*"
+    started=$(date +%s)
+    # The exit code of the command, not of tee.
+    { code=0; "$@" 2>&1 </dev/null || code=$?; echo "$code" >"$log.code"; } | tee "$log"
+    code=$(cat "$log.code")
+    set -- "$(awk '
+        /^test result: / { passed += $4; failed += $6; counted = 1 }
+        /^[a-z-]+: [0-9]+ passed, [0-9]+ failed/ { passed += $2; failed += $4; counted = 1 }
+        END { print passed + 0, failed + 0, counted + 0 }' "$log")"
+    # shellcheck disable=SC2086 # three numbers
+    set -- $1
+    ok=$1 bad=$2
+    if [ "$code" -ne 0 ]; then
+        [ "$bad" -gt 0 ] || bad=1
+    elif [ "$3" -eq 0 ]; then
+        ok=1
+    elif [ "$ok" -eq 0 ]; then
+        echo "$name: ran no test"
+        bad=$((bad + 1))
+    fi
+    passed=$((passed + ok))
+    failed=$((failed + bad))
+    report="$report$(printf '%-14s %5d passed %5d failed %5d s' "$name" "$ok" "$bad" \
+        $(($(date +%s) - started)))
+"
+    [ "$bad" -eq 0 ]
+}
+
+run() {
+    case $1 in
+        format) part format "$cargo" fmt --check ;;
+        clippy) part clippy "$cargo" clippy --locked --all-targets -- -D warnings ;;
+        # Everything below stands on the library: where that fails, the rest would only repeat it.
+        build) part build "${MAKE:-make}" --no-print-directory stage || finish ;;
+        header) part header sh tests/header.sh ;;
+        symbols) part symbols sh tests/symbols.sh "$library" ;;
+        install) part install sh tests/install.sh ;;
+        cargo) part cargo "$cargo" test --locked --no-fail-fast ;;
+        examples) for host in c go ruby; do part "examples-$host" sh "tests/examples-$host.sh" || :; done ;;
+        null) part null sh tests/null.sh plain "$library" ;;
+        valgrind | asan)
+            part "null-$1" sh tests/null.sh "$1" "$library" || :
+            part "examples-$1" sh tests/examples-c.sh "$1" || :
+            ;;
+        *) echo "run.sh: no part is called $1" >&2; exit 2 ;;
+    esac
+}
+
+finish() {
+    printf '\n%s\n%d passed, %d failed\n' "$report" "$passed" "$failed"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+    exit
+}
+
+all="format clippy build header symbols install null cargo examples valgrind asan"
+case ${1-} in
+    '') parts=$all ;;
+    *) parts="build $*" ;;
+esac
+for one in $parts; do
+    run "$one" || :
+done
+finish

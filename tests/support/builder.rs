@@ -1,0 +1,345 @@
+//! The client and its builder.
+
+use std::ffi::{CString, c_char, c_void};
+
+use ahoy::ffi::builder::*;
+use ahoy::ffi::client::*;
+use ahoy::ffi::error::ahoy_error;
+use ahoy::ffi::request::*;
+use ahoy::ffi::response::ahoy_response;
+use ahoy::ffi::status::ahoy_status;
+
+use super::handles::{Balancer, Request, Retry, boxed, c, owner, shared};
+use super::outcome::{Answer, Failure, Outcome, answered, checked, made, text};
+
+owner!(
+    /// `ahoy_client_builder`.
+    Builder, ahoy_client_builder, ahoy_client_builder_free
+);
+
+/// A setter that takes the builder and a value; must succeed.
+macro_rules! setters {
+    ($($name:ident($value:ident: $type:ty) = $function:ident;)*) => {
+        $(
+            pub fn $name(self, $value: $type) -> Self {
+                // SAFETY: the handle is ours.
+                checked(|err| unsafe { $function(self.0, $value, err) }).unwrap();
+                self
+            }
+        )*
+    };
+}
+
+/// A setter that takes the builder and a text.
+macro_rules! text_setters {
+    ($($name:ident = $function:ident;)*) => {
+        $(
+            pub fn $name(&self, value: &str) -> Result<(), Failure> {
+                // SAFETY: the handle is ours and the text lives through the call.
+                checked(|err| unsafe { $function(self.0, c(value).as_ptr(), err) })
+            }
+        )*
+    };
+}
+
+impl Builder {
+    pub fn new() -> Self {
+        Self::owning(ahoy_client_builder_new())
+    }
+
+    setters! {
+        endpoint_updates(updates: u32) = ahoy_client_builder_set_endpoint_updates;
+        timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_timeout_ms;
+        attempt_timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_attempt_timeout_ms;
+        connect_timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_connect_timeout_ms;
+        idle_timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_idle_timeout_ms;
+        max_body_bytes(bytes: u64) = ahoy_client_builder_set_max_body_bytes;
+        gzip(gzip: bool) = ahoy_client_builder_set_gzip;
+        redirects(redirects: u32) = ahoy_client_builder_set_redirects;
+        fail_on_status(fail: bool) = ahoy_client_builder_set_fail_on_status;
+        platform_roots(trust: bool) = ahoy_client_builder_set_platform_roots;
+    }
+
+    text_setters! {
+        try_base_url = ahoy_client_builder_set_base_url;
+        try_forward_header = ahoy_client_builder_forward_header;
+        try_forward_cookie = ahoy_client_builder_forward_cookie;
+    }
+
+    pub fn balancer(self, balancer: &Balancer) -> Self {
+        // SAFETY: both handles live.
+        checked(|err| unsafe { ahoy_client_builder_set_balancer(self.0, balancer.raw(), err) })
+            .unwrap();
+        self
+    }
+
+    pub fn retry(self, retry: &Retry) -> Self {
+        // SAFETY: both handles live.
+        checked(|err| unsafe { ahoy_client_builder_set_retry(self.0, retry.raw(), err) }).unwrap();
+        self
+    }
+
+    /// So many tries, the rest as by default.
+    pub fn tries(self, tries: i32) -> Self {
+        self.retry(&Retry::new().tries(tries))
+    }
+
+    pub fn base_url(self, url: &str) -> Self {
+        self.try_base_url(url).unwrap();
+        self
+    }
+
+    pub fn forward_header(self, name: &str) -> Self {
+        self.try_forward_header(name).unwrap();
+        self
+    }
+
+    pub fn forward_cookie(self, name: &str) -> Self {
+        self.try_forward_cookie(name).unwrap();
+        self
+    }
+
+    pub fn header(self, name: &str, value: &str) -> Self {
+        self.try_header(name, value.as_bytes()).unwrap();
+        self
+    }
+
+    pub fn try_header(&self, name: &str, value: &[u8]) -> Result<(), Failure> {
+        let (name, value) = (c(name), c(value));
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe {
+            ahoy_client_builder_add_header(self.0, name.as_ptr(), value.as_ptr(), err)
+        })
+    }
+
+    /// An option by name.
+    pub fn option(&self, key: &str, value: &str) -> Result<(), Failure> {
+        let (key, value) = (c(key), c(value));
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_client_builder_set(self.0, key.as_ptr(), value.as_ptr(), err) })
+    }
+
+    pub fn ca(self, pem: &str) -> Self {
+        // SAFETY: pointer and length belong together.
+        checked(|err| unsafe {
+            ahoy_client_builder_add_ca_pem(self.0, pem.as_ptr(), pem.len(), err)
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn identity(self, (certificate, key): &(String, String)) -> Self {
+        // SAFETY: pointers and lengths belong together.
+        checked(|err| unsafe {
+            ahoy_client_builder_set_client_certificate_pem(
+                self.0,
+                certificate.as_ptr(),
+                certificate.len(),
+                key.as_ptr(),
+                key.len(),
+                err,
+            )
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn on_request<F: Fn(&HookRequest) -> ahoy_status + Send + Sync + 'static>(
+        self,
+        hook: F,
+    ) -> Self {
+        unsafe extern "C" fn call<F: Fn(&HookRequest) -> ahoy_status>(
+            user_data: *mut c_void,
+            request: *mut ahoy_request,
+        ) -> ahoy_status {
+            // SAFETY: the boxed closure, shared.
+            let function = unsafe { shared::<F>(user_data) };
+            function(&HookRequest(request))
+        }
+        let (data, free) = boxed(hook);
+        // SAFETY: the handle is ours; function and data belong together.
+        checked(|err| unsafe {
+            ahoy_client_builder_on_request(self.0, Some(call::<F>), data, free, err)
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn on_response<F: Fn(Answer) + Send + Sync + 'static>(self, hook: F) -> Self {
+        unsafe extern "C" fn call<F: Fn(Answer)>(
+            data: *mut c_void,
+            response: *const ahoy_response,
+        ) {
+            // SAFETY: the boxed closure, shared.
+            let function = unsafe { shared::<F>(data) };
+            function(Answer::lent(response));
+        }
+        let (data, free) = boxed(hook);
+        // SAFETY: the handle is ours; function and data belong together.
+        checked(|err| unsafe {
+            ahoy_client_builder_on_response(self.0, Some(call::<F>), data, free, err)
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn on_error<F: Fn(Failure) + Send + Sync + 'static>(self, hook: F) -> Self {
+        unsafe extern "C" fn call<F: Fn(Failure)>(
+            user_data: *mut c_void,
+            error: *const ahoy_error,
+        ) {
+            // SAFETY: the boxed closure, shared.
+            let function = unsafe { shared::<F>(user_data) };
+            function(Failure::lent(error));
+        }
+        let (data, free) = boxed(hook);
+        // SAFETY: the handle is ours; function and data belong together.
+        checked(|err| unsafe {
+            ahoy_client_builder_on_error(self.0, Some(call::<F>), data, free, err)
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn on_log<F: Fn(i32, String, String) + Send + Sync + 'static>(
+        self,
+        level: i32,
+        sink: F,
+    ) -> Self {
+        unsafe extern "C" fn call<F: Fn(i32, String, String)>(
+            user_data: *mut c_void,
+            level: i32,
+            target: *const c_char,
+            message: *const c_char,
+        ) {
+            // SAFETY: the boxed closure, shared.
+            let function = unsafe { shared::<F>(user_data) };
+            function(level, text(target), text(message));
+        }
+        let (data, free) = boxed(sink);
+        // SAFETY: the handle is ours; function and data belong together.
+        checked(|err| unsafe {
+            ahoy_client_builder_on_log(self.0, level, Some(call::<F>), data, free, err)
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn try_build(&self) -> Result<Client, Failure> {
+        // SAFETY: the handle is ours.
+        made(|out, err| unsafe { ahoy_client_builder_build(self.0, out, err) }).map(Client::owning)
+    }
+
+    pub fn build(&self) -> Client {
+        self.try_build().unwrap()
+    }
+}
+
+/// The request that a hook is shown.
+#[derive(Debug)]
+pub struct HookRequest(*mut ahoy_request);
+
+impl HookRequest {
+    pub fn method(&self) -> String {
+        // SAFETY: the request lives as long as the hook runs.
+        text(unsafe { ahoy_request_method(self.0) })
+    }
+
+    pub fn path(&self) -> String {
+        // SAFETY: as above.
+        text(unsafe { ahoy_request_path(self.0) })
+    }
+
+    pub fn endpoint_url(&self) -> String {
+        // SAFETY: as above.
+        text(unsafe { ahoy_request_endpoint_url(self.0) })
+    }
+
+    pub fn set_path(&self, path: &str) -> Result<(), Failure> {
+        // SAFETY: as above.
+        checked(|err| unsafe { ahoy_request_set_path(self.0, c(path).as_ptr(), err) })
+    }
+
+    pub fn set_header(&self, name: &str, value: &str) -> Result<(), Failure> {
+        let (name, value) = (c(name), c(value));
+        // SAFETY: as above.
+        checked(|err| unsafe {
+            ahoy_request_set_header(self.0, name.as_ptr(), value.as_ptr(), err)
+        })
+    }
+}
+
+owner!(
+    /// `ahoy_client`.
+    Client, ahoy_client, ahoy_client_free
+);
+
+/// One of the four verbs without a body.
+type Bodyless = unsafe extern "C" fn(
+    *const ahoy_client,
+    *const c_char,
+    *mut *mut ahoy_response,
+    *mut *mut ahoy_error,
+) -> ahoy_status;
+
+/// One of the three verbs with a body.
+type WithBody = unsafe extern "C" fn(
+    *const ahoy_client,
+    *const c_char,
+    *const c_char,
+    *const u8,
+    usize,
+    *mut *mut ahoy_response,
+    *mut *mut ahoy_error,
+) -> ahoy_status;
+
+impl Client {
+    pub fn get(&self, path: &str) -> Outcome {
+        self.bodyless(ahoy_client_get, path)
+    }
+
+    pub fn options(&self, path: &str) -> Outcome {
+        self.bodyless(ahoy_client_options, path)
+    }
+
+    pub fn head(&self, path: &str) -> Outcome {
+        self.bodyless(ahoy_client_head, path)
+    }
+
+    pub fn delete(&self, path: &str) -> Outcome {
+        self.bodyless(ahoy_client_delete, path)
+    }
+
+    /// With a body of a stated media type.
+    pub fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Outcome {
+        self.with_body(ahoy_client_post, path, content_type, body)
+    }
+
+    pub fn put(&self, path: &str, content_type: &str, body: &[u8]) -> Outcome {
+        self.with_body(ahoy_client_put, path, content_type, body)
+    }
+
+    pub fn patch(&self, path: &str, content_type: &str, body: &[u8]) -> Outcome {
+        self.with_body(ahoy_client_patch, path, content_type, body)
+    }
+
+    pub fn send(&self, request: &Request) -> Outcome {
+        // SAFETY: both handles live.
+        answered(|out, err| unsafe { ahoy_client_send(self.0, request.raw(), out, err) })
+    }
+
+    fn bodyless(&self, verb: Bodyless, path: &str) -> Outcome {
+        let path = c(path);
+        // SAFETY: the handle is ours.
+        answered(|out, err| unsafe { verb(self.0, path.as_ptr(), out, err) })
+    }
+
+    fn with_body(&self, verb: WithBody, path: &str, content_type: &str, body: &[u8]) -> Outcome {
+        let (path, content_type): (CString, CString) = (c(path), c(content_type));
+        // SAFETY: the handle is ours; pointer and length belong together.
+        answered(|out, err| unsafe {
+            let (body, length) = (body.as_ptr(), body.len());
+            verb(self.0, path.as_ptr(), content_type.as_ptr(), body, length, out, err)
+        })
+    }
+}

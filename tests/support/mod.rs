@@ -1,0 +1,57 @@
+//! What the integration tests share: a scripted server, and thin owners of the C handles.
+//!
+//! Everything goes through the `extern "C"` functions, with raw pointers and C strings, as a C program would.
+
+#![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
+#![allow(unsafe_code, reason = "this is the C program")]
+#![allow(clippy::disallowed_methods, reason = "tests own threads, clocks and waits")]
+
+mod builder;
+mod handles;
+mod outcome;
+mod server;
+mod tls;
+
+pub use builder::{Builder, Client, HookRequest};
+pub use handles::{Balancer, Breaker, Endpoint, Host, Hosts, Provider, Request, Retry};
+pub use outcome::{Answer, Attempt, Failure, Outcome};
+pub use server::{Accept, Dead, Reply, Seen, Server, silent_listener};
+pub use tls::Authority;
+
+use std::time::{Duration, Instant};
+
+/// Milliseconds.
+pub const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+/// Looks again and again until `check` holds; fails the test when it does not in good time.
+pub fn eventually(what: &str, within: Duration, mut check: impl FnMut() -> bool) {
+    let deadline = Instant::now() + within;
+    while !check() {
+        assert!(Instant::now() < deadline, "not within {within:?}: {what}");
+        std::thread::sleep(ms(2));
+    }
+}
+
+/// What `work` returns, and how long it took.
+pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let begun = Instant::now();
+    let result = work();
+    (result, begun.elapsed())
+}
+
+/// A round-robin client over `ports` on loopback, with all defaults.
+pub fn client_over(ports: &[u16]) -> Client {
+    Builder::new().balancer(&round_robin(ports)).build()
+}
+
+/// A round-robin balancer over `ports` on loopback.
+pub fn round_robin(ports: &[u16]) -> Balancer {
+    Balancer::round_robin(&Provider::loopback(ports))
+}
+
+/// "http://127.0.0.1:port".
+pub fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}

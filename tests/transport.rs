@@ -1,0 +1,350 @@
+//! What travels: verbs, headers, bodies, gzip, bounds, broken answers, redirects, URLs.
+
+mod support;
+
+use std::io::Write;
+
+use ahoy::ffi::status::*;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use support::*;
+
+fn zipped(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn each_verb_sends_its_method_path_and_body() {
+    let server = Server::ok();
+    let client = client_over(&[server.port()]);
+    client.get("/a?x=1").unwrap();
+    client.options("/b").unwrap();
+    client.head("/c").unwrap();
+    client.delete("/d").unwrap();
+    client.post("/e", "text/plain", b"one").unwrap();
+    client.put("/f", "application/json", b"{}").unwrap();
+    client.patch("/g", "text/x", b"\0\xff").unwrap();
+    let seen = server.requests();
+    let lines: Vec<_> = seen.iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect();
+    let expected =
+        ["GET /a?x=1", "OPTIONS /b", "HEAD /c", "DELETE /d", "POST /e", "PUT /f", "PATCH /g"];
+    assert_eq!(lines, expected);
+    let bodies: Vec<_> = seen.iter().map(|seen| &seen.body[..]).collect();
+    assert_eq!(bodies, [&b""[..], b"", b"", b"", b"one", b"{}", b"\0\xff"]);
+    assert_eq!(seen[4].header("content-type"), Some("text/plain"));
+    assert_eq!(seen[5].header("content-type"), Some("application/json"));
+    assert_eq!(seen[0].header("content-type"), None);
+}
+
+#[test]
+fn an_empty_post_says_so() {
+    let server = Server::ok();
+    client_over(&[server.port()]).post("/", "text/plain", b"").unwrap();
+    assert_eq!(server.request().header("content-length"), Some("0"));
+}
+
+#[test]
+fn any_method_goes_through_a_request() {
+    let server = Server::ok();
+    let client = client_over(&[server.port()]);
+    let request =
+        Request::new("PURGE", "/cache").header("X-A", "1").header("X-A", "2").body(b"all");
+    client.send(&request).unwrap();
+    client.send(&request).unwrap();
+    let seen = server.requests();
+    assert_eq!(seen.len(), 2, "a request may be sent again");
+    assert_eq!((seen[1].method.as_str(), seen[1].path.as_str()), ("PURGE", "/cache"));
+    assert_eq!((seen[1].all("x-a"), &seen[1].body[..]), (vec!["1", "2"], &b"all"[..]));
+}
+
+#[test]
+fn the_response_has_status_headers_and_body() {
+    let server = Server::always(
+        Reply::bytes(207, b"a\0b".to_vec()).header("X-Two", "first").header("X-Two", "second"),
+    );
+    let answer = client_over(&[server.port()]).get("/").unwrap();
+    assert_eq!((answer.status, &answer.body[..]), (207, &b"a\0b"[..]));
+    assert_eq!(answer.header("x-TWO").as_deref(), Some("first"));
+    let values: Vec<_> = answer.headers.iter().filter(|(name, _)| name == "x-two").collect();
+    assert_eq!(values.len(), 2, "{:?}", answer.headers);
+    assert_eq!(answer.endpoint_url, server.url());
+}
+
+#[test]
+fn header_values_are_bytes() {
+    let raw = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-name: caf\xe9\r\n\r\n".to_vec();
+    let server = Server::always(Reply::Raw(raw));
+    let client = client_over(&[server.port()]);
+    let request = Request::new("GET", "/");
+    request.try_header("X-Name", b"caf\xc3\xa9").unwrap();
+    let answer = client.send(&request).unwrap();
+    assert!(answer.headers.contains(&("x-name".to_owned(), b"caf\xe9".to_vec())));
+    assert_eq!(server.request().header("x-name"), Some("caf\u{e9}"));
+}
+
+#[test]
+fn default_headers_go_with_every_request_and_are_replaced_by_name() {
+    let server = Server::ok();
+    let balancer = round_robin(&[server.port()]);
+    let client = Builder::new().balancer(&balancer).header("X-Team", "blue").build();
+    client.get("/").unwrap();
+    client.send(&Request::new("GET", "/").header("x-team", "red")).unwrap();
+    Builder::new().balancer(&balancer).header("User-Agent", "mine/2").build().get("/").unwrap();
+    let seen = server.requests();
+    let agent = concat!("ahoy/", env!("CARGO_PKG_VERSION"));
+    assert_eq!((seen[0].all("x-team"), seen[0].all("user-agent")), (vec!["blue"], vec![agent]));
+    assert_eq!(seen[1].all("x-team"), ["red"]);
+    assert_eq!(seen[2].all("user-agent"), ["mine/2"]);
+}
+
+#[test]
+fn headers_do_not_leak_between_clients_or_calls() {
+    let server = Server::ok();
+    let balancer = round_robin(&[server.port()]);
+    let one = Builder::new().balancer(&balancer).header("Authorization", "Bearer one").build();
+    let two = Builder::new().balancer(&balancer).build();
+    one.get("/").unwrap();
+    two.get("/").unwrap();
+    two.send(&Request::new("GET", "/").header("X-Once", "1")).unwrap();
+    two.get("/").unwrap();
+    let seen = server.requests();
+    assert_eq!(seen[0].header("authorization"), Some("Bearer one"));
+    assert!(seen[1..].iter().all(|seen| seen.header("authorization").is_none()));
+    assert_eq!((seen[2].header("x-once"), seen[3].header("x-once")), (Some("1"), None));
+}
+
+#[test]
+fn a_builder_makes_several_clients_that_do_not_change_with_it() {
+    let server = Server::ok();
+    let builder = Builder::new().balancer(&round_robin(&[server.port()]));
+    let plain = builder.build();
+    let builder = builder.header("X-Late", "1");
+    plain.get("/").unwrap();
+    builder.build().get("/").unwrap();
+    let seen = server.requests();
+    assert_eq!((seen[0].header("x-late"), seen[1].header("x-late")), (None, Some("1")));
+}
+
+#[test]
+fn gzip_is_asked_for_and_decoded() {
+    let plain = b"again and ".repeat(1000);
+    let reply = Reply::bytes(200, zipped(&plain)).header("Content-Encoding", "gzip");
+    let server = Server::always(reply);
+    let answer = client_over(&[server.port()]).get("/").unwrap();
+    assert_eq!(answer.body, plain);
+    assert_eq!(answer.header("content-encoding"), None, "it is no longer encoded");
+    assert!(server.request().header("accept-encoding").unwrap().contains("gzip"));
+}
+
+#[test]
+fn without_gzip_nothing_is_asked_for_and_nothing_decoded() {
+    let sent = zipped(b"as it is");
+    let reply = Reply::bytes(200, sent.clone()).header("Content-Encoding", "gzip");
+    let server = Server::always(reply);
+    let client = Builder::new().balancer(&round_robin(&[server.port()])).gzip(false).build();
+    assert_eq!(client.get("/").unwrap().body, sent);
+    assert_eq!(server.request().header("accept-encoding"), None);
+}
+
+#[test]
+fn a_gzip_bomb_is_stopped_at_the_bound() {
+    let bomb = zipped(&vec![0; 64 << 20]);
+    assert!(bomb.len() < 1 << 20);
+    let server = Server::always(Reply::bytes(200, bomb).header("Content-Encoding", "gzip"));
+    let balancer = round_robin(&[server.port()]);
+    let client = Builder::new().balancer(&balancer).max_body_bytes(1 << 20).build();
+    let failure = client.get("/").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_BODY_TOO_LARGE);
+    assert_eq!(failure.attempt_count, 1, "repeating it cannot help");
+}
+
+#[test]
+fn a_body_may_be_as_large_as_the_bound_and_no_larger() {
+    let server = Server::new(|seen| Reply::bytes(200, vec![7; seen.path[1..].parse().unwrap()]));
+    let over = [
+        Builder::new().balancer(&round_robin(&[server.port()])),
+        Builder::new().base_url(&server.url()),
+    ];
+    for builder in over {
+        let client = builder.max_body_bytes(1000).build();
+        assert_eq!(client.get("/1000").unwrap().body, [7; 1000]);
+        assert_eq!(client.get("/1001").unwrap_err().status, AHOY_E_BODY_TOO_LARGE);
+    }
+}
+
+#[test]
+fn large_bodies_travel_both_ways() {
+    let server = Server::new(|seen| Reply::bytes(200, seen.body.clone()));
+    let body: Vec<u8> = (0..3_000_000_u32).map(|index| (index % 251) as u8).collect();
+    let answer = client_over(&[server.port()]).put("/", "application/x", &body).unwrap();
+    assert!(answer.body == body);
+}
+
+#[test]
+fn an_answer_that_is_no_http_is_a_protocol_error() {
+    let server = Server::always(Reply::Raw(b"220 mail.example ESMTP\r\n\r\n".to_vec()));
+    let balancer = round_robin(&[server.port()]);
+    for builder in [Builder::new().balancer(&balancer), Builder::new().base_url(&server.url())] {
+        let failure = builder.tries(1).build().get("/").unwrap_err();
+        assert_eq!(failure.status, AHOY_E_PROTOCOL, "{}", failure.message);
+        assert!(failure.is_ambiguous);
+    }
+}
+
+#[test]
+fn an_answer_that_is_cut_short_is_no_answer() {
+    let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec();
+    let server = Server::always(Reply::Raw(cut));
+    let balancer = round_robin(&[server.port()]);
+    for builder in [Builder::new().balancer(&balancer), Builder::new().base_url(&server.url())] {
+        let failure = builder.tries(1).build().get("/").unwrap_err();
+        assert_eq!(failure.status, AHOY_E_CONNECTION_LOST, "{}", failure.message);
+    }
+}
+
+#[test]
+fn an_answer_that_ends_with_its_connection_is_whole() {
+    let server = Server::always(Reply::Raw(b"HTTP/1.0 200 OK\r\n\r\nto the end".to_vec()));
+    assert_eq!(client_over(&[server.port()]).get("/").unwrap().text(), "to the end");
+}
+
+#[test]
+fn connections_are_reused() {
+    let server = Server::ok();
+    let client = client_over(&[server.port()]);
+    for _ in 0..20 {
+        client.get("/").unwrap();
+    }
+    assert_eq!((server.request_count(), server.connections()), (20, 1));
+}
+
+#[test]
+fn a_kept_connection_that_the_server_closed_is_replaced_unnoticed() {
+    let server = Server::ok();
+    let client = client_over(&[server.port()]);
+    client.get("/").unwrap();
+    server.stop();
+    server.restart();
+    eventually("the old connection is gone", ms(2000), || server.open_connections() == 0);
+    let answer = client.post("/", "text/plain", b"x").unwrap();
+    assert_eq!((answer.status, answer.attempt_count), (200, 1));
+}
+
+#[test]
+fn redirects_are_handed_over_by_default() {
+    let target = Server::ok();
+    let server = Server::always(Reply::status(302).header("Location", target.url()));
+    for client in [client_over(&[server.port()]), Builder::new().base_url(&server.url()).build()] {
+        let answer = client.get("/").unwrap();
+        assert_eq!((answer.status, answer.header("location")), (302, Some(target.url())));
+    }
+    assert_eq!(target.request_count(), 0);
+}
+
+#[test]
+fn a_client_without_a_balancer_follows_redirects_when_told() {
+    let server = Server::new(|seen| match seen.path.as_str() {
+        "/start" => Reply::status(302).header("Location", "/end"),
+        "/loop" => Reply::status(302).header("Location", "/loop"),
+        path => Reply::text(200, path),
+    });
+    let client = Builder::new().base_url(&server.url()).redirects(3).tries(1).build();
+    assert_eq!(client.get("/start").unwrap().text(), "/end");
+    let failure = client.get("/loop").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_PROTOCOL, "{}", failure.message);
+    assert_eq!(server.requests().iter().filter(|seen| seen.path == "/loop").count(), 4);
+}
+
+#[test]
+fn credentials_stay_with_the_host_they_were_meant_for() {
+    let other = Server::ok();
+    let location = format!("http://localhost:{}/", other.port());
+    let server = Server::new(move |seen| match seen.path.as_str() {
+        "/away" => Reply::status(302).header("Location", location.clone()),
+        "/home" => Reply::status(302).header("Location", "/end"),
+        _ => Reply::status(200),
+    });
+    let client = Builder::new().base_url(&server.url()).redirects(3).build();
+    let request = |path| {
+        let request = Request::new("GET", path).header("Authorization", "Bearer secret");
+        request.header("Cookie", "session=secret").header("X-Plain", "1")
+    };
+    assert_eq!(client.send(&request("/away")).unwrap().status, 200);
+    assert_eq!(client.send(&request("/home")).unwrap().status, 200);
+    let away = other.request();
+    assert_eq!((away.header("authorization"), away.header("cookie")), (None, None));
+    assert_eq!(away.header("x-plain"), Some("1"));
+    let home = server.requests().into_iter().find(|seen| seen.path == "/end").unwrap();
+    assert_eq!(home.header("authorization"), Some("Bearer secret"));
+}
+
+#[test]
+fn redirects_and_a_balancer_do_not_go_together() {
+    let builder = Builder::new().balancer(&round_robin(&[1])).redirects(1);
+    let failure = builder.try_build().unwrap_err();
+    assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+    assert!(failure.message.contains("redirects"), "{}", failure.message);
+}
+
+#[test]
+fn a_base_url_comes_before_each_path_and_absolute_urls_go_where_they_say() {
+    let (server, other) = (Server::ok(), Server::ok());
+    let client = Builder::new().base_url(&format!("{}/api/v1/", server.url())).build();
+    client.get("/users?id=1").unwrap();
+    client.get(&format!("{}/elsewhere", other.url())).unwrap();
+    assert_eq!(server.request().path, "/api/v1/users?id=1");
+    assert_eq!(other.request().path, "/elsewhere");
+}
+
+#[test]
+fn a_client_with_neither_takes_absolute_urls_only() {
+    let server = Server::ok();
+    let client = Builder::new().build();
+    let answer = client.get(&format!("{}/x", server.url())).unwrap();
+    assert_eq!((answer.status, answer.attempt_count, answer.endpoint_url), (200, 1, server.url()));
+    let failure = client.get("/x").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+    assert!(failure.message.contains("path"), "{}", failure.message);
+}
+
+#[test]
+fn an_absolute_url_is_refused_where_a_balancer_chooses_the_host() {
+    let (server, other) = (Server::ok(), Server::ok());
+    let client = client_over(&[server.port()]);
+    let failure = client.get(&format!("{}/", other.url())).unwrap_err();
+    assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+    assert_eq!((server.connections(), other.connections()), (0, 0));
+}
+
+#[test]
+fn the_host_header_is_the_authority_and_not_what_is_dialled() {
+    let server = Server::ok();
+    let plain = Host::new("127.0.0.1", server.port());
+    let named = Host::new("127.0.0.1", server.port()).authority("api.example.com:8443");
+    for host in [plain, named] {
+        let balancer = Balancer::round_robin(&Provider::of(&[host]));
+        Builder::new().balancer(&balancer).build().get("/").unwrap();
+    }
+    Builder::new().base_url(&server.url()).build().get("/").unwrap();
+    let seen = server.requests();
+    let dialled = format!("127.0.0.1:{}", server.port());
+    let hosts: Vec<_> = seen.iter().map(|seen| seen.all("host")).collect();
+    assert_eq!(hosts, [[&*dialled], ["api.example.com:8443"], [&*dialled]]);
+}
+
+#[test]
+fn options_by_name_do_what_their_setters_do() {
+    let server = Server::new(|seen| Reply::bytes(503, vec![7; seen.path[1..].parse().unwrap()]));
+    let builder = Builder::new().balancer(&round_robin(&[server.port()])).tries(1);
+    builder.option("max_body", "1KiB").unwrap();
+    builder.option("fail_on_status", "true").unwrap();
+    let client = builder.build();
+    assert_eq!(client.get("/1024").unwrap_err().status, AHOY_E_HTTP_STATUS);
+    assert_eq!(client.get("/1025").unwrap_err().status, AHOY_E_BODY_TOO_LARGE);
+    let unknown = builder.option("max_bodi", "1KiB").unwrap_err();
+    assert_eq!(unknown.status, AHOY_E_UNKNOWN_OPTION);
+    assert!(unknown.message.contains("max_body"), "{}", unknown.message);
+    assert_eq!(builder.option("timeout", "soon").unwrap_err().status, AHOY_E_INVALID_ARGUMENT);
+}
