@@ -14,14 +14,14 @@ static size_t read_file(const char *path, uint8_t *bytes, size_t size) {
     return length;
 }
 
-/* Gets "/" of `url`, trusting nothing but the authorities in `pem`. */
+/* Gets "/" of `url`, trusting the platform's authorities, or those in `pem` instead where it is not NULL. */
 static ahoy_status get(const char *url, const uint8_t *pem, size_t length, ahoy_response **response,
                        ahoy_error **err) {
     ahoy_client *client = NULL;
     ahoy_client_builder *builder = ahoy_client_builder_new();
     ahoy_status status = ahoy_client_builder_set_base_url(builder, url, err);
-    if (!status) status = ahoy_client_builder_set_platform_roots(builder, false, err);
-    if (!status && length > 0) status = ahoy_client_builder_add_ca_pem(builder, pem, length, err);
+    if (!status && pem) status = ahoy_client_builder_set_platform_roots(builder, false, err);
+    if (!status && pem) status = ahoy_client_builder_add_ca_pem(builder, pem, length, err);
     if (!status) status = ahoy_client_builder_build(builder, &client, err);
     if (!status) status = ahoy_client_get(client, "/", response, err);
     ahoy_client_free(client);
@@ -39,9 +39,9 @@ int main(int argc, char **argv) {
     ahoy_response *response = NULL;
     ahoy_error *err = NULL;
 
-    /* A client that trusts nobody must fail. */
+    /* The platform knows nothing of this authority, so this must fail. */
     ahoy_status status = get(argv[1], NULL, 0, &response, &err);
-    printf("without the CA: %s\n", ahoy_status_name(status));
+    printf("platform's roots: %s\n", ahoy_status_name(status));
     ahoy_response_free(response);
     ahoy_error_free(err);
 
@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
     }
     size_t size;
     const uint8_t *body = ahoy_response_body(response, &size);
-    printf("with the CA: %d\n", (int)ahoy_response_status(response));
+    printf("own authority: %d\n", (int)ahoy_response_status(response));
     fwrite(body, 1, size, stdout);
     ahoy_response_free(response);
     return 0;

@@ -1,14 +1,11 @@
-// The quickstart and a provider of one's own through cgo.
-//
-//	main PORT PORT PORT        (on 127.0.0.1)
+// The quickstart and a provider of one's own through cgo: main PORT PORT PORT (on 127.0.0.1).
 package main
 
 /*
 #cgo pkg-config: ahoy
 #include <ahoy.h>
 #include <stdlib.h>
-// Defined below in Go: a file that exports may only declare here.
-ahoy_status listHosts(void *user_data, ahoy_hosts *out);
+ahoy_status listHosts(void *user_data, ahoy_hosts *out); // written in Go below
 void forget(void *user_data);
 */
 import "C"
@@ -17,14 +14,13 @@ import (
 	"fmt"
 	"os"
 	"runtime/cgo"
-	"strconv"
 	"unsafe"
 )
 
-var address = C.CString("127.0.0.1")
+var address, path = C.CString("127.0.0.1"), C.CString("/")
 
-// fail ends the program where status is an error. err is read after the call, hence the pointer to it.
-func fail(status C.ahoy_status, err **C.ahoy_error) {
+// check ends the program on an error. It reads *err after the call that it is an argument beside.
+func check(status C.ahoy_status, err **C.ahoy_error) {
 	if status != C.AHOY_OK {
 		fmt.Fprintln(os.Stderr, C.GoString(C.ahoy_error_message(*err)))
 		os.Exit(1)
@@ -49,41 +45,35 @@ func forget(userData unsafe.Pointer) {
 	C.free(userData)
 }
 
-// get makes a round robin client over provider and calls it three times.
-func get(provider *C.ahoy_provider) {
+func get(what string, provider *C.ahoy_provider) {
+	fmt.Println(what)
 	var err *C.ahoy_error
 	var client *C.ahoy_client
 	balancer, builder := C.ahoy_balancer_round_robin_new(provider), C.ahoy_client_builder_new()
-	fail(C.ahoy_client_builder_set_balancer(builder, balancer, &err), &err)
-	fail(C.ahoy_client_builder_build(builder, &client, &err), &err)
+	check(C.ahoy_client_builder_set_balancer(builder, balancer, &err), &err)
+	check(C.ahoy_client_builder_build(builder, &client, &err), &err)
 	C.ahoy_client_builder_free(builder)
 	C.ahoy_balancer_free(balancer)
 	C.ahoy_provider_free(provider)
 	defer C.ahoy_client_free(client)
-	path := C.CString("/")
-	defer C.free(unsafe.Pointer(path))
 	for call := 0; call < 3; call++ {
 		var response *C.ahoy_response
-		fail(C.ahoy_client_get(client, path, &response, &err), &err)
-		fmt.Printf("%d %s", C.ahoy_response_status(response),
-			C.GoString((*C.char)(unsafe.Pointer(C.ahoy_response_body(response, nil)))))
+		check(C.ahoy_client_get(client, path, &response, &err), &err)
+		body := (*C.char)(unsafe.Pointer(C.ahoy_response_body(response, nil)))
+		fmt.Printf("%d %s", C.ahoy_response_status(response), C.GoString(body))
 		C.ahoy_response_free(response)
 	}
 }
 
 func main() {
-	var ports []C.uint16_t
 	var err *C.ahoy_error
-	list := C.ahoy_provider_list_new()
-	for _, text := range os.Args[1:] {
-		port, _ := strconv.ParseUint(text, 10, 16) // 0, which is no port, for what is no number
-		ports = append(ports, C.uint16_t(port))
-		fail(C.ahoy_provider_list_add(list, address, C.uint16_t(port), &err), &err)
+	list, ports := C.ahoy_provider_list_new(), make([]C.uint16_t, len(os.Args)-1)
+	for i := range ports {
+		fmt.Sscan(os.Args[i+1], &ports[i]) // what is no number stays 0, which is no port
+		check(C.ahoy_provider_list_add(list, address, ports[i], &err), &err)
 	}
-	fmt.Println("a list:")
-	get(list)
-	fmt.Println("a provider in Go:")
+	get("a list:", list)
 	handle := (*cgo.Handle)(C.malloc(C.size_t(unsafe.Sizeof(cgo.Handle(0)))))
 	*handle = cgo.NewHandle(ports)
-	get(C.ahoy_provider_custom_new(C.ahoy_provider_fn(C.listHosts), unsafe.Pointer(handle), C.ahoy_destroy_fn(C.forget)))
+	get("a provider in Go:", C.ahoy_provider_custom_new(C.ahoy_provider_fn(C.listHosts), unsafe.Pointer(handle), C.ahoy_destroy_fn(C.forget)))
 }

@@ -82,6 +82,21 @@
 #endif
 
 /**
+ * Traffic flows.
+ */
+#define AHOY_CIRCUIT_CLOSED 0
+
+/**
+ * No traffic; a probe is let through when it is due, unless the circuit was opened by hand.
+ */
+#define AHOY_CIRCUIT_OPEN 1
+
+/**
+ * A probe is under way.
+ */
+#define AHOY_CIRCUIT_HALF_OPEN 2
+
+/**
  * How much a message matters: the library could not do its work.
  */
 #define AHOY_LOG_ERROR 1
@@ -100,21 +115,6 @@
  * How much a message matters: one attempt.
  */
 #define AHOY_LOG_DEBUG 4
-
-/**
- * Traffic flows.
- */
-#define AHOY_CIRCUIT_CLOSED 0
-
-/**
- * No traffic; a probe is let through when it is due, unless the circuit was opened by hand.
- */
-#define AHOY_CIRCUIT_OPEN 1
-
-/**
- * A probe is under way.
- */
-#define AHOY_CIRCUIT_HALF_OPEN 2
 
 /**
  * How a host is spoken to: plain HTTP.
@@ -447,6 +447,15 @@ typedef void (*ahoy_destroy_fn)(void *user_data);
 typedef size_t (*ahoy_balancer_fn)(void *user_data, size_t count);
 
 /**
+ * Gets the outcome of a call and owns both handles: the response where status is AHOY_OK, else the error; the
+ * other is NULL. Runs on the I/O thread that finished the call and must not block.
+ */
+typedef void (*ahoy_done_fn)(void *user_data,
+                             ahoy_status status,
+                             ahoy_response *response,
+                             ahoy_error *error);
+
+/**
  * Runs before each attempt, on the thread that drives the call. It may look at the request, change its path
  * and headers for this attempt, or refuse the call by a status other than AHOY_OK, which ends it with
  * AHOY_E_HOOK_REFUSED.
@@ -475,15 +484,6 @@ typedef bool (*ahoy_should_stop_fn)(void *user_data);
  * valid inside the callback only. Called on any thread that works for the client, also on several at once.
  */
 typedef void (*ahoy_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
-
-/**
- * Gets the outcome of a call and owns both handles: the response where status is AHOY_OK, else the error; the
- * other is NULL. Runs on the I/O thread that finished the call and must not block.
- */
-typedef void (*ahoy_done_fn)(void *user_data,
-                             ahoy_status status,
-                             ahoy_response *response,
-                             ahoy_error *error);
 
 /**
  * Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK; any other status means
@@ -950,89 +950,6 @@ ahoy_status ahoy_client_builder_set(ahoy_client_builder *builder,
                                     ahoy_error **err);
 
 /**
- * Sets the hook before each attempt, in place of an earlier one.
- *
- * @param fn the hook
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- */
-AHOY_API
-ahoy_status ahoy_client_builder_on_request(ahoy_client_builder *builder,
-                                           ahoy_request_fn fn,
-                                           void *user_data,
-                                           ahoy_destroy_fn destroy,
-                                           ahoy_error **err);
-
-/**
- * Sets the hook after each answer, in place of an earlier one.
- *
- * @param fn the hook
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- */
-AHOY_API
-ahoy_status ahoy_client_builder_on_response(ahoy_client_builder *builder,
-                                            ahoy_response_fn fn,
-                                            void *user_data,
-                                            ahoy_destroy_fn destroy,
-                                            ahoy_error **err);
-
-/**
- * Sets the hook after each failed attempt, in place of an earlier one.
- *
- * @param fn the hook
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- */
-AHOY_API
-ahoy_status ahoy_client_builder_on_error(ahoy_client_builder *builder,
-                                         ahoy_error_fn fn,
-                                         void *user_data,
-                                         ahoy_destroy_fn destroy,
-                                         ahoy_error **err);
-
-/**
- * Lets signals end blocking calls: the function is asked on the calling thread after each signal that the host
- * caught there, and at least every 50 ms; its yes ends the call with AHOY_E_INTERRUPTED. It must not block.
- *
- * @param fn the question
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_should_stop(ahoy_client_builder *builder,
-                                                ahoy_should_stop_fn fn,
-                                                void *user_data,
-                                                ahoy_destroy_fn destroy,
-                                                ahoy_error **err);
-
-/**
- * Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless
- * ahoy_client_builder_set_should_stop says otherwise. Default false.
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_interruptible(ahoy_client_builder *builder,
-                                                  bool interruptible,
-                                                  ahoy_error **err);
-
-/**
- * Sets where the client's messages go, in place of an earlier one. Default: nowhere. No message holds a
- * header value, a body or a query string.
- *
- * @param level the least that matters: an AHOY_LOG_ number
- * @param fn gets each message
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- */
-AHOY_API
-ahoy_status ahoy_client_builder_on_log(ahoy_client_builder *builder,
-                                       int32_t level,
-                                       ahoy_log_fn fn,
-                                       void *user_data,
-                                       ahoy_destroy_fn destroy,
-                                       ahoy_error **err);
-
-/**
  * Builds a client. Nothing is contacted: the provider is asked and connections are made by the first call.
  *
  * @param client gets the client; NULL on failure
@@ -1346,6 +1263,89 @@ AHOY_API const ahoy_response *ahoy_error_response(const ahoy_error *error);
  * Frees an error; NULL is fine.
  */
 AHOY_API void ahoy_error_free(ahoy_error *error);
+
+/**
+ * Sets the hook before each attempt, in place of an earlier one.
+ *
+ * @param fn the hook
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_request(ahoy_client_builder *builder,
+                                           ahoy_request_fn fn,
+                                           void *user_data,
+                                           ahoy_destroy_fn destroy,
+                                           ahoy_error **err);
+
+/**
+ * Sets the hook after each answer, in place of an earlier one.
+ *
+ * @param fn the hook
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_response(ahoy_client_builder *builder,
+                                            ahoy_response_fn fn,
+                                            void *user_data,
+                                            ahoy_destroy_fn destroy,
+                                            ahoy_error **err);
+
+/**
+ * Sets the hook after each failed attempt, in place of an earlier one.
+ *
+ * @param fn the hook
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_error(ahoy_client_builder *builder,
+                                         ahoy_error_fn fn,
+                                         void *user_data,
+                                         ahoy_destroy_fn destroy,
+                                         ahoy_error **err);
+
+/**
+ * Lets signals end blocking calls: the function is asked on the calling thread after each signal that the host
+ * caught there, and at least every 50 ms; its yes ends the call with AHOY_E_INTERRUPTED. It must not block.
+ *
+ * @param fn the question
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_should_stop(ahoy_client_builder *builder,
+                                                ahoy_should_stop_fn fn,
+                                                void *user_data,
+                                                ahoy_destroy_fn destroy,
+                                                ahoy_error **err);
+
+/**
+ * Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless
+ * ahoy_client_builder_set_should_stop says otherwise. Default false.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_interruptible(ahoy_client_builder *builder,
+                                                  bool interruptible,
+                                                  ahoy_error **err);
+
+/**
+ * Sets where the client's messages go, in place of an earlier one. Default: nowhere. No message holds a
+ * header value, a body or a query string.
+ *
+ * @param level the least that matters: an AHOY_LOG_ number
+ * @param fn gets each message
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_log(ahoy_client_builder *builder,
+                                       int32_t level,
+                                       ahoy_log_fn fn,
+                                       void *user_data,
+                                       ahoy_destroy_fn destroy,
+                                       ahoy_error **err);
 
 /**
  * A host at a name or IP address and a port.

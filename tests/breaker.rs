@@ -125,6 +125,18 @@ fn half_of_ten_calls_failing_opens() {
 }
 
 #[test]
+fn a_429_counts_for_the_ratio() {
+    let (server, good) = (Server::status(429), Server::ok());
+    let breaker = Breaker::new().ratio(0.5, 10_000, 6);
+    let balancer = first_of(&[server.port(), good.port()], &breaker);
+    let client = single(&balancer);
+    for count in 1..=6 {
+        client.get("/").unwrap();
+        assert_eq!(balancer.endpoint(server.port()).is_open(), count == 6, "after {count}");
+    }
+}
+
+#[test]
 fn the_ratio_counts_its_window_only() {
     let (server, good) =
         (Server::new(|seen| Reply::status(if seen.number < 9 { 500 } else { 200 })), Server::ok());

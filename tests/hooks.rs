@@ -250,3 +250,23 @@ fn the_log_keeps_to_its_level() {
     client.get("/").unwrap();
     assert_eq!(notes.all(), [AHOY_LOG_INFO], "the circuit that opened, and no attempts");
 }
+
+#[test]
+fn the_log_warns_when_a_provider_fails_during_a_call() {
+    let (dead, asked, notes) = (Dead::new(), Notes::new(), Notes::new());
+    let (port, kept) = (dead.port(), notes.clone());
+    let provider = Provider::custom(move |out| {
+        asked.add(());
+        out.add("127.0.0.1", port).unwrap();
+        if asked.all().len() == 1 { AHOY_OK } else { 77 }
+    });
+    let client = Builder::new()
+        .balancer(&Balancer::round_robin(&provider))
+        .on_log(AHOY_LOG_WARN, move |level, target, message| kept.add((level, target, message)))
+        .build();
+    assert_eq!(client.get("/").unwrap_err().status, AHOY_E_CONNECT);
+    let notes = notes.all();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert_eq!(notes[0].0, AHOY_LOG_WARN);
+    assert!(notes[0].2.contains("77"), "{notes:?}");
+}

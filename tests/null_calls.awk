@@ -77,7 +77,7 @@ function release(type) {
     return type "_free" in exists ? type "_free" : ""
 }
 
-function probe(f, fields,    i, j, k, t, a, before, after, call, args, outputs, names, previous, complete, err, destroy, length_out, frees) {
+function probe(f, fields,    i, j, k, t, a, before, after, call, args, outputs, names, previous, array, complete, err, destroy, length_out, frees) {
     complete = f[2] ~ /_free$/ ? "false" : "true"
     for (i = 4; i < fields; i += 2) {
         j = (i - 4) / 2
@@ -112,14 +112,19 @@ function probe(f, fields,    i, j, k, t, a, before, after, call, args, outputs, 
             before = before "    ahoy_error *err = POISON;\n"
             before = before sprintf("    ahoy_error **%s = bad(%d) && !(now.bad == EVERYTHING && now.value == 1) ? NULL : &err;\n", a, j)
         } else if (k == "O") {
-            before = before sprintf("    %s *out%d = POISON;\n    %s **%s = bad(%d) ? NULL : &out%d;\n", base(t), j, base(t), a, j, j)
-            after = after sprintf("    if (%s != NULL && failed && out%d != NULL)\n        complain(\"failure leaves something in\", \"%s\");\n", a, j, f[i + 1])
-            after = after sprintf("    if (%s != NULL && !failed && out%d == POISON)\n        complain(\"success leaves untouched\", \"%s\");\n", a, j, f[i + 1])
+            # An array of outputs is set as far as it is filled, a single one always.
+            array = f[i + 2] == "size_t"
+            before = before sprintf("    %s *out%d = %s;\n    %s **%s = bad(%d) ? NULL : &out%d;\n", base(t), j, array ? "NULL" : "POISON", base(t), a, j, j)
+            if (!array) {
+                after = after sprintf("    if (%s != NULL && failed && out%d != NULL)\n        complain(\"failure leaves something in\", \"%s\");\n", a, j, f[i + 1])
+                after = after sprintf("    if (%s != NULL && !failed && out%d == POISON)\n        complain(\"success leaves untouched\", \"%s\");\n", a, j, f[i + 1])
+            }
             if (release(base(t)) != "")
                 outputs = outputs sprintf("    if (out%d != POISON)\n        %s(out%d);\n", j, release(base(t)), j)
         } else if (k == "S") {
-            before = before sprintf("    %s out%d = 0;\n    %s%s = bad(%d) ? NULL : &out%d;\n", base(t), j, t, a, j, j)
-            if (f[i + 1] == "length") length_out = "out" j
+            before = before sprintf("    %s out%d = 77;\n    %s%s = bad(%d) ? NULL : &out%d;\n", base(t), j, t, a, j, j)
+            after = after sprintf("    if (%s != NULL && failed && out%d != 0)\n        complain(\"failure leaves something in\", \"%s\");\n", a, j, f[i + 1])
+            if (f[i + 1] == "length") length_out = a " != NULL ? out" j " : 0"
         } else if (k == "D") before = before sprintf("    double %s = real(%d);\n", a, j)
         else if (k == "L") before = before sprintf("    bool %s = !bad(%d);\n", a, j)
         else if (k == "I" || k == "N") before = before sprintf("    %s %s = (%s)integer(%d, sizeof(%s));\n", t, a, t, j, t)

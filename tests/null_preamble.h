@@ -200,3 +200,44 @@ static void drop_ahoy_attempt(ahoy_attempt *attempt)
     if (attempt != NULL)
         ahoy_error_free(error_of_attempt);
 }
+
+static ahoy_call *make_ahoy_call(void)
+{
+    ahoy_call *call = NULL;
+    ahoy_client *client = make_ahoy_client();
+    ahoy_request *request = make_ahoy_request();
+    ahoy_client_start(client, request, &call, NULL);
+    ahoy_request_free(request);
+    ahoy_client_free(client);
+    return call;
+}
+
+/* With one call under way, so that waiting for ever ends. */
+static ahoy_queue *make_ahoy_queue(void)
+{
+    ahoy_queue *queue = NULL;
+    ahoy_client *client = make_ahoy_client();
+    ahoy_request *request = make_ahoy_request();
+    ahoy_queue_new(&queue, NULL);
+    ahoy_client_submit(client, request, queue, 7, NULL);
+    ahoy_request_free(request);
+    ahoy_client_free(client);
+    return queue;
+}
+
+static ahoy_completion *make_ahoy_completion(void)
+{
+    ahoy_completion *completion = NULL;
+    ahoy_queue *queue = make_ahoy_queue();
+    ahoy_queue_next(queue, AHOY_FOREVER, &completion, NULL);
+    ahoy_queue_free(queue);
+    return completion;
+}
+
+static void stub_ahoy_done_fn(void *user_data, ahoy_status status, ahoy_response *response, ahoy_error *error)
+{
+    (void)user_data;
+    (void)status;
+    ahoy_response_free(response);
+    ahoy_error_free(error);
+}

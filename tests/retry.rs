@@ -256,6 +256,19 @@ fn a_request_may_say_otherwise_both_ways() {
 }
 
 #[test]
+fn a_large_body_is_repeated_whole() {
+    let body: Vec<u8> = (0..1_000_000_u32).map(|index| (index % 253) as u8).collect();
+    let server = Server::new(|seen| match seen.number {
+        0 => Reply::status(503),
+        1 => Reply::Reset,
+        _ => Reply::status(200),
+    });
+    let answer = client(&server, Retry::new()).put("/", "application/x", &body).unwrap();
+    assert_eq!((answer.status, answer.attempt_count), (200, 3));
+    assert!(server.requests().iter().all(|seen| seen.body == body));
+}
+
+#[test]
 fn any_method_is_repeated_when_told() {
     let server = Server::status(503);
     let answer = client(&server, Retry::new().delay_ms(1).any_method())

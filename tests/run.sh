@@ -2,9 +2,9 @@
 # Runs the parts of the test suite and adds up what they counted.
 # Usage: run.sh [PART...]; all parts by default. `make test` installs what they need first.
 #
-# A part is a command that closes with cargo's `test result:` lines or with `NAME: N passed, N failed`. One
-# that exits with failure but counted none has one failure; one that counted nothing at all checks nothing
-# but its exit code.
+# A part is a command that closes with cargo's `test result:` lines or with `N passed, N failed`, which a
+# name may precede. One that exits with failure but counted none has one failure; one that counted nothing at
+# all checks nothing but its exit code. What a part skips for want of a program has failed: all is installed.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -36,7 +36,9 @@ part() {
     code=$(cat "$log.code")
     set -- "$(awk '
         /^test result: / { passed += $4; failed += $6; counted = 1 }
-        /^[a-z-]+: [0-9]+ passed, [0-9]+ failed/ { passed += $2; failed += $4; counted = 1 }
+        { sub(/^[a-z-]+: /, "") }
+        /^[0-9]+ passed, [0-9]+ failed/ { passed += $1; failed += $3; counted = 1 }
+        /^SKIP / { failed++; counted = 1 }
         END { print passed + 0, failed + 0, counted + 0 }' "$log")"
     # shellcheck disable=SC2086 # three numbers
     set -- $1
@@ -67,11 +69,17 @@ run() {
         symbols) part symbols sh tests/symbols.sh "$library" ;;
         install) part install sh tests/install.sh ;;
         cargo) part cargo "$cargo" test --locked --no-fail-fast ;;
-        examples) for host in c go ruby; do part "examples-$host" sh "tests/examples-$host.sh" || :; done ;;
+        examples) part examples bash tests/examples.sh ;;
+        hosts) part hosts bash tests/hosts.sh ;;
         null) part null sh tests/null.sh plain "$library" ;;
-        valgrind | asan)
-            part "null-$1" sh tests/null.sh "$1" "$library" || :
-            part "examples-$1" sh tests/examples-c.sh "$1" || :
+        valgrind)
+            part null-valgrind sh tests/null.sh valgrind "$library" || :
+            part examples-valgrind env AHOY_VALGRIND=1 bash tests/examples.sh || :
+            ;;
+        asan)
+            part null-asan sh tests/null.sh asan "$library" || :
+            part examples-asan env CFLAGS='-g -fsanitize=address' LDFLAGS=-fsanitize=address \
+                bash tests/examples.sh || :
             ;;
         *) echo "run.sh: no part is called $1" >&2; exit 2 ;;
     esac
@@ -83,7 +91,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols install null cargo examples valgrind asan"
+all="format clippy build header symbols install null cargo examples hosts valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;

@@ -211,6 +211,92 @@ fn an_answer_that_ends_with_its_connection_is_whole() {
 }
 
 #[test]
+fn bytes_after_an_answer_never_answer_the_next_request() {
+    let whole = |body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{body}");
+    let smuggled = Reply::Begin((whole("first") + &whole("wrong")).into_bytes());
+    let server = Server::new(move |seen| match seen.number {
+        0 => smuggled.clone(),
+        _ => Reply::text(200, "right"),
+    });
+    let balancer = round_robin(&[server.port()]);
+    for builder in [Builder::new().balancer(&balancer), Builder::new().base_url(&server.url())] {
+        let client = builder.tries(1).build();
+        let _ = client.get("/");
+        assert_eq!(client.get("/").unwrap().text(), "right");
+    }
+}
+
+#[test]
+fn interim_answers_are_passed_over() {
+    let early = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+    let final_one = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let server = Server::always(Reply::Raw(format!("{early}{final_one}").into_bytes()));
+    for client in [client_over(&[server.port()]), Builder::new().base_url(&server.url()).build()] {
+        let answer = client.get("/").unwrap();
+        assert_eq!((answer.status, answer.text()), (200, "ok".to_owned()));
+    }
+}
+
+#[test]
+fn chunks_are_put_together() {
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let whole = format!("{head}5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+    let server = Server::always(Reply::Raw(whole.into_bytes()));
+    assert_eq!(client_over(&[server.port()]).get("/").unwrap().text(), "hello world");
+    let broken = Server::always(Reply::Raw(format!("{head}zz\r\nhello").into_bytes()));
+    let builder = Builder::new().balancer(&round_robin(&[broken.port()])).tries(1);
+    assert_eq!(builder.build().get("/").unwrap_err().status, AHOY_E_PROTOCOL);
+}
+
+#[test]
+fn a_gzip_body_that_is_cut_short_or_damaged_is_no_answer() {
+    let mut damaged = zipped(&b"some text ".repeat(100));
+    let cut = damaged[..damaged.len() / 2].to_vec();
+    let last = damaged.len() - 6;
+    damaged[last] ^= 0xff;
+    for body in [cut, damaged, b"no gzip".to_vec()] {
+        let server = Server::always(Reply::bytes(200, body).header("Content-Encoding", "gzip"));
+        let balancer = round_robin(&[server.port()]);
+        for builder in [Builder::new().balancer(&balancer), Builder::new().base_url(&server.url())]
+        {
+            let failure = builder.tries(1).build().get("/").unwrap_err();
+            assert_eq!(failure.status, AHOY_E_PROTOCOL, "{}", failure.message);
+        }
+    }
+}
+
+#[test]
+fn answers_without_a_body_have_none() {
+    for status in [204, 304] {
+        let server = Server::always(Reply::Raw(
+            format!("HTTP/1.1 {status} X\r\netag: \"a\"\r\n\r\n").into_bytes(),
+        ));
+        let answer = client_over(&[server.port()]).get("/").unwrap();
+        assert_eq!((answer.status, answer.body.len()), (status, 0));
+    }
+    let zipped = Reply::bytes(200, zipped(b"body")).header("Content-Encoding", "gzip");
+    let server = Server::always(zipped);
+    let answer = client_over(&[server.port()]).head("/").unwrap();
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+}
+
+#[test]
+fn a_redirected_post_becomes_a_get_or_stays_as_its_status_says() {
+    let server = Server::new(|seen| match seen.path.as_str() {
+        "/303" => Reply::status(303).header("Location", "/end"),
+        "/307" => Reply::status(307).header("Location", "/end"),
+        _ => Reply::status(200),
+    });
+    let client = Builder::new().base_url(&server.url()).redirects(2).build();
+    client.post("/303", "text/plain", b"x").unwrap();
+    client.post("/307", "text/plain", b"x").unwrap();
+    let seen = server.requests();
+    let ends: Vec<_> = seen.iter().filter(|seen| seen.path == "/end").collect();
+    assert_eq!((ends[0].method.as_str(), &ends[0].body[..]), ("GET", &b""[..]));
+    assert_eq!((ends[1].method.as_str(), &ends[1].body[..]), ("POST", &b"x"[..]));
+}
+
+#[test]
 fn connections_are_reused() {
     let server = Server::ok();
     let client = client_over(&[server.port()]);

@@ -91,9 +91,9 @@ fn limits(
     probe: Option<Duration>,
 ) -> Limits {
     let share = tries_left.map_or(time_left, |tries| time_left / tries.max(1));
-    let own = config.attempt_timeout.unwrap_or(DEFAULT_ATTEMPT_TIMEOUT.min(share));
+    let own = config.attempt_timeout.unwrap_or_else(|| DEFAULT_ATTEMPT_TIMEOUT.min(share));
     let own = probe.map_or(own, |limit| own.min(limit));
-    let connect = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT.min(share));
+    let connect = config.connect_timeout.unwrap_or_else(|| DEFAULT_CONNECT_TIMEOUT.min(share));
     Limits { attempt: own.min(time_left), connect, by_deadline: own >= time_left }
 }
 

@@ -132,8 +132,8 @@ pub unsafe extern "C" fn ahoy_balancer_random_set_function(
             let Rule::Random(slot) = &mut plan.rule else {
                 return Err(Error::invalid("balancer", "is not a random balancer"));
             };
-            // SAFETY: the host's own function and data.
             *slot = Some(Arc::new(move |below| {
+                // SAFETY: the host's own function and data.
                 user_data.call(|user_data| unsafe { function(user_data, below) })
             }));
             Ok(())

@@ -82,9 +82,10 @@ pub unsafe extern "C" fn ahoy_host_set_zone(
     zone: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
     let set = |host: &mut Host| {
-        host.zone = Some(unsafe { text::required("zone", zone) }?.to_owned());
+        // SAFETY: see the module `ffi`.
+        let zone = unsafe { text::required("zone", zone) }?;
+        host.zone = Some(zone.to_owned());
         Ok(())
     };
     // SAFETY: see the module `ffi`.

@@ -13,7 +13,6 @@
     reason = "the contract is the same for all and stated in the module's documentation"
 )]
 
-mod callback;
 mod guard;
 mod handle;
 mod settings;
@@ -24,9 +23,11 @@ pub mod balancer;
 pub mod breaker;
 pub mod builder;
 pub mod call;
+pub mod callback;
 pub mod client;
 pub mod endpoint;
 pub mod error;
+pub mod hooks;
 pub mod host;
 pub mod options;
 pub mod provider;

@@ -93,16 +93,15 @@ pub unsafe extern "C" fn ahoy_response_header(
     response: *const ahoy_response,
     name: *const c_char,
 ) -> *const c_char {
+    if name.is_null() {
+        return ptr::null();
+    }
+    // SAFETY: not NULL, so NUL-terminated as the host promises.
+    let name = unsafe { CStr::from_ptr(name) };
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
     guard::value(ptr::null(), || {
-        // SAFETY: see the module `ffi`.
-        let response = unsafe { response.as_ref() };
-        match response {
-            // SAFETY: not NULL, so NUL-terminated as the host promises.
-            Some(response) if !name.is_null() => {
-                response.header_text().find(unsafe { CStr::from_ptr(name) }).unwrap_or(ptr::null())
-            }
-            _ => ptr::null(),
-        }
+        response.and_then(|response| response.header_text().find(name)).unwrap_or(ptr::null())
     })
 }
 

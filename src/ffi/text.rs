@@ -8,11 +8,9 @@ use crate::error::Error;
 
 /// Text that must be there.
 pub(super) unsafe fn required<'a>(name: &str, text: *const c_char) -> Result<&'a str, Error> {
-    match unsafe { optional(name, text) } {
-        Ok(Some(text)) => Ok(text),
-        Ok(None) => Err(Error::invalid(name, "is NULL")),
-        Err(error) => Err(error),
-    }
+    // SAFETY: as this function's caller promises.
+    let text = unsafe { optional(name, text) }?;
+    text.ok_or_else(|| Error::invalid(name, "is NULL"))
 }
 
 /// Text that may be NULL.

@@ -3,6 +3,8 @@
 //! tokio hides EINTR, but its park hooks run right around the wait: one clears errno, the other sees what the
 //! wait left there, remembers it and wakes the call that this thread drives.
 
+#![allow(unsafe_code, reason = "errno is the only trace that a signal leaves of itself")]
+
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;

@@ -5,6 +5,8 @@
 //! leaves the old one alone, neither locked nor dropped. The parent's sockets it closes without a write, at
 //! once: later their numbers may be the host's.
 
+#![allow(unsafe_code, reason = "fork handlers and values that outlive their process generation")]
+
 use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};

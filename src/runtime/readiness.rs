@@ -1,6 +1,8 @@
 //! A descriptor that is readable while there is something to read: the end of a pipe, since some hosts
 //! refuse an eventfd.
 
+#![allow(unsafe_code, reason = "pipes and poll")]
+
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -20,18 +22,11 @@ impl Readiness {
     pub fn new() -> io::Result<Self> {
         let mut ends = [0; 2];
         // SAFETY: `ends` has room for the two descriptors.
-        if unsafe { libc::pipe(ends.as_mut_ptr()) } != 0 {
+        if unsafe { open_pipe(&mut ends) } != 0 {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: both were just opened and belong to nobody else.
         let [reader, writer] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
-        for end in [&reader, &writer] {
-            // SAFETY: plain flags on descriptors that are open.
-            unsafe {
-                libc::fcntl(end.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC);
-                libc::fcntl(end.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK);
-            }
-        }
         Ok(Self { reader, writer })
     }
 
@@ -71,6 +66,27 @@ impl Readiness {
             }
         }
     }
+}
+
+/// In one step where the system can: between two, another thread's fork and exec would inherit the ends.
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
+unsafe fn open_pipe(ends: &mut [RawFd; 2]) -> libc::c_int {
+    // SAFETY: as this function's caller promises.
+    unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+unsafe fn open_pipe(ends: &mut [RawFd; 2]) -> libc::c_int {
+    // SAFETY: as this function's caller promises.
+    let result = unsafe { libc::pipe(ends.as_mut_ptr()) };
+    for end in ends.iter().filter(|_| result == 0) {
+        // SAFETY: plain flags on descriptors that are open.
+        unsafe {
+            libc::fcntl(*end, libc::F_SETFD, libc::FD_CLOEXEC);
+            libc::fcntl(*end, libc::F_SETFL, libc::O_NONBLOCK);
+        }
+    }
+    result
 }
 
 /// What one `poll` can wait for.

@@ -1,5 +1,7 @@
 //! Signals belong to the host: library threads take none, and a write to a closed socket raises none.
 
+#![allow(unsafe_code, reason = "signal masks")]
+
 use std::mem::MaybeUninit;
 use std::ptr;
 

@@ -79,7 +79,7 @@ impl Stop {
 }
 
 /// A place where one piece of work at a time is driven.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Slot {
     occupant: Mutex<Option<(u64, Arc<Stop>)>>,
 }
@@ -88,7 +88,7 @@ impl Slot {
     /// A slot that closes can find.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        let slot = Arc::new(Self::default());
+        let slot = Arc::new(Self { occupant: Mutex::default() });
         let mut slots = slots();
         slots.retain(|slot| slot.strong_count() > 0);
         slots.push(Arc::downgrade(&slot));

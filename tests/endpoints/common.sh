@@ -83,8 +83,8 @@ fail() {
     [ $# -eq 0 ] || sed 's/^/      /' "$@"
 }
 
-# compare NAME EXPECTED [sort]: runs nothing; holds $work/NAME.out and .status against what is expected. With
-# "sort" the order of lines does not matter.
+# compare NAME EXPECTED [ORDER]: holds what `run NAME` kept against what is expected. Both pass the filter ORDER
+# first, such as sort where the order of lines does not matter.
 compare() {
     local name=$1 expected=$2 order=${3:-cat} status
     status=$(cat "$work/$name.status")
