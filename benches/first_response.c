@@ -1,82 +1,84 @@
-/* What libahoy costs before and between requests.
+/* What a library costs before its first answer.
  *
- *     first_response LIBAHOY.SO PORT                    from dlopen to the first answer, in processes of their own
- *     first_response LIBAHOY.SO PORT idle CONNECTIONS   memory of idle connections, to `server CONNECTIONS`
- */
+ *     first_response NAME FIRST_CALL.SO PORT              from dlopen to the first answer, and memory after it
+ *     first_response idle FIRST_CALL.SO PORT HOLD_PORT N  memory of N idle connections
+ *
+ * Each measurement has a process of its own, which knows nothing of the library before it loads it. */
 #define _GNU_SOURCE
-#define AHOY_BY_NAME
 #include "bench.h"
 
 #include <dlfcn.h>
-#include <malloc.h>
-#include <semaphore.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { PROCESSES = 31 };
 
-static double resident_kb(void) {
+struct figures {
+    double ms, resident_mb, added_mb;
+};
+
+static double resident_mb(void) {
     long pages = 0;
     FILE *file = fopen("/proc/self/statm", "r");
     if (!file || fscanf(file, "%*s %ld", &pages) != 1) fail("statm", "cannot be read");
     fclose(file);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1024;
+    return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1e6;
 }
 
-static sem_t done;
-
-static void on_done(void *user_data, ahoy_status status, ahoy_response *response, ahoy_error *err) {
-    (void)user_data;
-    check(status, err);
-    take_answer(response);
-    sem_post(&done);
+static void *loaded(const char *path, const char *name) {
+    void *library = dlopen(path, RTLD_NOW);
+    void *function = library ? dlsym(library, name) : NULL;
+    if (!function) fail(path, dlerror());
+    return function;
 }
 
-/* As many calls in flight as there shall be connections; the server answers when all of them stand. */
-static void fly(const ahoy_client *client, int count) {
-    ahoy_request *request = NULL;
-    ahoy_error *err = NULL;
-    check(ahoy_request_new("GET", "/", &request, &err), err);
-    for (int i = 0; i < count; i++) {
-        ahoy_call *call = NULL;
-        check(ahoy_client_start(client, request, &call, &err), err);
-        check(ahoy_call_on_done(call, on_done, NULL, NULL, &err), err);
-        ahoy_call_free(call);
+static struct figures first(const char *path, int port) {
+    double before = resident_mb();
+    uint64_t start = wall_ns();
+    void (*first_call)(int) = (void (*)(int))loaded(path, "first_call");
+    first_call(port);
+    double ms = (double)(wall_ns() - start) / 1e6, after = resident_mb();
+    return (struct figures){ms, after, after - before};
+}
+
+static struct figures in_a_process(const char *path, int port) {
+    struct figures figures;
+    int ends[2];
+    if (pipe(ends)) fail("pipe", NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        figures = first(path, port);
+        _exit(write(ends[1], &figures, sizeof figures) != sizeof figures);
     }
-    for (int i = 0; i < count; i++)
-        while (sem_wait(&done)) {}
-    ahoy_request_free(request);
+    int status;
+    close(ends[1]);
+    if (read(ends[0], &figures, sizeof figures) != sizeof figures) fail("child", "ended early");
+    close(ends[0]);
+    waitpid(child, &status, 0);
+    return figures;
 }
 
-static size_t sockets(void) {
-    size_t count = 0;
-    for (int descriptor = 0; descriptor < 8192; descriptor++) {
-        char path[64], target[64];
-        snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
-        ssize_t length = readlink(path, target, sizeof target);
-        count += length > 7 && !memcmp(target, "socket:", 7);
+int main(int argc, char **argv) {
+    if (argc == 6 && !strcmp(argv[1], "idle")) {
+        void (*idle)(int, int, int) = (void (*)(int, int, int))loaded(argv[2], "idle");
+        idle(atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
+        return 0;
     }
-    return count;
-}
-
-static int idle(uint16_t port, int connections) {
-    sem_init(&done, 0, 0);
-    ahoy_client *client = resilient_client(port, HOSTS, NULL);
-    ahoy_error *err = NULL;
-    size_t count;
-    ahoy_balancer *none = NULL;
-    (void)none, (void)err;
-    malloc_trim(0);
-    double before = resident_kb();
-    size_t heap = mallinfo2().uordblks, before_sockets = sockets();
-    fly(client, connections);
-    usleep(100000);
-    malloc_trim(0);
-    count = sockets() - before_sockets;
-    report("idle_connection_kb", (resident_kb() - before) / (double)count, "KB", NULL, 0, 0, 0);
-    report("idle_connection_heap_kb", (double)(mallinfo2().uordblks - heap) / 1024 / (double)count, "KB", NULL, 0,
-           0, 0);
-    report("idle_connections_kept", (double)count, "1", NULL, 0, 0, 0);
+    if (argc != 4) fail("usage", "first_response NAME FIRST_CALL.SO PORT");
+    double ms[PROCESSES], resident[PROCESSES], added[PROCESSES];
+    for (int i = 0; i < PROCESSES; i++) {
+        struct figures figures = in_a_process(argv[2], atoi(argv[3]));
+        ms[i] = figures.ms;
+        resident[i] = figures.resident_mb;
+        added[i] = figures.added_mb;
+    }
+    const char *prefix = strcmp(argv[1], "ahoy") ? "libcurl_" : "";
+    char name[64];
+    snprintf(name, sizeof name, "%sfirst_response_ms", prefix);
+    report(name, quantile(ms, PROCESSES, 0.5), "ms", NULL, 0, 0, 0);
+    snprintf(name, sizeof name, "%sbase_rss_mb", prefix);
+    report(name, quantile(resident, PROCESSES, 0.5), "MB", NULL, 0, 0, 0);
+    snprintf(name, sizeof name, "%sadded_rss_mb", prefix);
+    report(name, quantile(added, PROCESSES, 0.5), "MB", NULL, 0, 0, 0);
     return 0;
 }

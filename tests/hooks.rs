@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use ahoy::ffi::builder::*;
+use ahoy::ffi::hooks::*;
 use ahoy::ffi::status::*;
 use support::*;
 

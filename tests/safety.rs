@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use ahoy::ffi::balancer::*;
 use ahoy::ffi::builder::*;
+use ahoy::ffi::hooks::*;
 use ahoy::ffi::provider::*;
 use ahoy::ffi::status::*;
 use support::*;

@@ -5,6 +5,8 @@ use std::ffi::{CString, c_char, c_void};
 use ahoy::ffi::builder::*;
 use ahoy::ffi::client::*;
 use ahoy::ffi::error::ahoy_error;
+use ahoy::ffi::hooks::*;
+use ahoy::ffi::hooks::*;
 use ahoy::ffi::request::*;
 use ahoy::ffi::response::ahoy_response;
 use ahoy::ffi::status::ahoy_status;

@@ -93,6 +93,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "the test's own callers")]
     fn threads_share_one_round() {
         let (balancer, len, each) = (RoundRobin::new(0), 4, 2000);
         let mut counts = [0_usize; 4];
