@@ -49,8 +49,9 @@ static inline void report(const char *name, double value, const char *unit, cons
     fflush(stdout);
 }
 
-static inline void check(ahoy_status status, ahoy_error *err) {
-    if (status) fail(ahoy_status_name(status), ahoy_error_message(err));
+/* Ends the program where a call of libahoy failed; `err` is looked at after the call. */
+static inline void check(ahoy_status status, ahoy_error *const *err) {
+    if (status) fail(ahoy_status_name(status), ahoy_error_message(*err));
 }
 
 /* A file's bytes, to be freed. */
@@ -72,25 +73,25 @@ static inline ahoy_client *resilient_client(uint16_t port, int hosts, const char
         char address[16];
         snprintf(address, sizeof address, "127.0.0.%d", host);
         ahoy_host *listed = ahoy_host_new(address, port);
-        check(ahoy_host_set_scheme(listed, ca ? AHOY_SCHEME_HTTPS : AHOY_SCHEME_HTTP, &err), err);
-        check(ahoy_provider_list_add_host(provider, listed, &err), err);
+        check(ahoy_host_set_scheme(listed, ca ? AHOY_SCHEME_HTTPS : AHOY_SCHEME_HTTP, &err), &err);
+        check(ahoy_provider_list_add_host(provider, listed, &err), &err);
         ahoy_host_free(listed);
     }
     ahoy_balancer *balancer = ahoy_balancer_round_robin_new(provider);
     ahoy_client_builder *builder = ahoy_client_builder_new();
     ahoy_retry *retry = ahoy_retry_new();
-    check(ahoy_client_builder_set_balancer(builder, balancer, &err), err);
-    check(ahoy_client_builder_set_retry(builder, retry, &err), err);
-    check(ahoy_client_builder_set_timeout_ms(builder, 30000, &err), err);
+    check(ahoy_client_builder_set_balancer(builder, balancer, &err), &err);
+    check(ahoy_client_builder_set_retry(builder, retry, &err), &err);
+    check(ahoy_client_builder_set_timeout_ms(builder, 30000, &err), &err);
     if (ca) {
         size_t length;
         uint8_t *pem = read_all(ca, &length);
-        check(ahoy_client_builder_set_platform_roots(builder, false, &err), err);
-        check(ahoy_client_builder_add_ca_pem(builder, pem, length, &err), err);
+        check(ahoy_client_builder_set_platform_roots(builder, false, &err), &err);
+        check(ahoy_client_builder_add_ca_pem(builder, pem, length, &err), &err);
         free(pem);
     }
     ahoy_client *client = NULL;
-    check(ahoy_client_builder_build(builder, &client, &err), err);
+    check(ahoy_client_builder_build(builder, &client, &err), &err);
     ahoy_client_builder_free(builder);
     ahoy_retry_free(retry);
     ahoy_balancer_free(balancer);
@@ -110,7 +111,7 @@ static inline void take_answer(ahoy_response *response) {
 static inline void ahoy_get(const ahoy_client *client) {
     ahoy_response *response = NULL;
     ahoy_error *err = NULL;
-    check(ahoy_client_get(client, "/", &response, &err), err);
+    check(ahoy_client_get(client, "/", &response, &err), &err);
     take_answer(response);
 }
 

@@ -35,7 +35,7 @@ static sem_t done;
 
 static void on_done(void *user_data, ahoy_status status, ahoy_response *response, ahoy_error *err) {
     (void)user_data;
-    check(status, err);
+    check(status, &err);
     take_answer(response);
     sem_post(&done);
 }
@@ -62,11 +62,11 @@ static long descriptors(void) {
 static void fly(const ahoy_client *client, int count) {
     ahoy_request *request = NULL;
     ahoy_error *err = NULL;
-    check(ahoy_request_new("GET", "/", &request, &err), err);
+    check(ahoy_request_new("GET", "/", &request, &err), &err);
     for (int i = 0; i < count; i++) {
         ahoy_call *call = NULL;
-        check(ahoy_client_start(client, request, &call, &err), err);
-        check(ahoy_call_on_done(call, on_done, NULL, NULL, &err), err);
+        check(ahoy_client_start(client, request, &call, &err), &err);
+        check(ahoy_call_on_done(call, on_done, NULL, NULL, &err), &err);
         ahoy_call_free(call);
     }
     for (int i = 0; i < count; i++)

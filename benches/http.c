@@ -303,15 +303,15 @@ static void slot_start(struct slot *slot) {
     ahoy_error *err = NULL;
     ahoy_call *call = NULL;
     slot->started = wall_ns();
-    check(ahoy_client_start(plain_client, flight.request, &call, &err), err);
-    check(ahoy_call_on_done(call, on_done, slot, NULL, &err), err);
+    check(ahoy_client_start(plain_client, flight.request, &call, &err), &err);
+    check(ahoy_call_on_done(call, on_done, slot, NULL, &err), &err);
     ahoy_call_free(call);
 }
 
 /* Starts the next call from the callback, as an event loop would. */
 static void on_done(void *user_data, ahoy_status status, ahoy_response *response, ahoy_error *err) {
     struct slot *slot = user_data;
-    check(status, err);
+    check(status, &err);
     take_answer(response);
     double took = since_us(slot->started);
     if (atomic_fetch_sub(&flight.to_start, 1) > 0) slot_start(slot);
@@ -322,7 +322,7 @@ static void on_done(void *user_data, ahoy_status status, ahoy_response *response
 
 static void flight_open(void) {
     ahoy_error *err = NULL;
-    check(ahoy_request_new("GET", "/", &flight.request, &err), err);
+    check(ahoy_request_new("GET", "/", &flight.request, &err), &err);
     sem_init(&flight.done, 0, 0);
 }
 
@@ -345,26 +345,26 @@ static struct sample ahoy_queue64(size_t requests) {
     static uint64_t started_at[IN_FLIGHT];
     ahoy_error *err = NULL;
     if (!flight.request) flight_open();
-    if (!queue) check(ahoy_queue_new(&queue, &err), err);
+    if (!queue) check(ahoy_queue_new(&queue, &err), &err);
     size_t started = 0, ended = 0;
     struct meter meter = start_meter();
     for (; started < IN_FLIGHT && started < requests; started++) {
         started_at[started] = wall_ns();
-        check(ahoy_client_submit(plain_client, flight.request, queue, started, &err), err);
+        check(ahoy_client_submit(plain_client, flight.request, queue, started, &err), &err);
     }
     while (ended < requests) {
         ahoy_completion *batch[IN_FLIGHT];
         size_t count = 0;
-        check(ahoy_queue_next_batch(queue, AHOY_FOREVER, batch, IN_FLIGHT, &count, &err), err);
+        check(ahoy_queue_next_batch(queue, AHOY_FOREVER, batch, IN_FLIGHT, &count, &err), &err);
         for (size_t i = 0; i < count; i++) {
             uint64_t tag = ahoy_completion_tag(batch[i]);
-            check(ahoy_completion_status(batch[i]), NULL);
+            if (ahoy_completion_status(batch[i])) fail("libahoy", "a queued call failed");
             take_answer(ahoy_completion_take_response(batch[i]));
             ahoy_completion_free(batch[i]);
             latencies[ended++] = since_us(started_at[tag]);
             if (started == requests) continue;
             started_at[tag] = wall_ns();
-            check(ahoy_client_submit(plain_client, flight.request, queue, tag, &err), err);
+            check(ahoy_client_submit(plain_client, flight.request, queue, tag, &err), &err);
             started++;
         }
     }

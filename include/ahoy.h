@@ -82,6 +82,21 @@
 #endif
 
 /**
+ * HTTP/1.1 only.
+ */
+#define AHOY_HTTP2_OFF 0
+
+/**
+ * HTTP/2 where TLS agrees on it (ALPN), and HTTP/1.1 otherwise.
+ */
+#define AHOY_HTTP2_ALPN 1
+
+/**
+ * HTTP/2 always, also without TLS: every host is known to speak it.
+ */
+#define AHOY_HTTP2_PRIOR_KNOWLEDGE 2
+
+/**
  * Traffic flows.
  */
 #define AHOY_CIRCUIT_CLOSED 0
@@ -169,7 +184,7 @@
 /**
  * A wait or limit without end, for every parameter in milliseconds.
  */
-#define AHOY_FOREVER 18446744073709551615ull
+#define AHOY_FOREVER UINT64_MAX
 
 /**
  * The function did what it says.
@@ -430,7 +445,7 @@ typedef struct ahoy_retry ahoy_retry;
 typedef int32_t ahoy_status;
 
 /**
- * Returns a number from 0 to below - 1. Called from any thread that makes a call, also from several at once.
+ * Returns a number from 0 to below - 1. Called once for each pick that has candidates, from any thread that makes a call, also from several at once.
  */
 typedef uint64_t (*ahoy_random_fn)(void *user_data, uint64_t below);
 
@@ -881,6 +896,20 @@ ahoy_status ahoy_client_builder_set_gzip(ahoy_client_builder *builder,
                                          ahoy_error **err);
 
 /**
+ * Speaks HTTP/2: few connections to a host, each shared by many calls. Only for a client with a balancer.
+ * Default AHOY_HTTP2_OFF.
+ *
+ * The connections live on library threads, so that a blocking call is handed to one of them and hooks run
+ * there.
+ *
+ * @param mode AHOY_HTTP2_OFF, AHOY_HTTP2_ALPN or AHOY_HTTP2_PRIOR_KNOWLEDGE
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_http2(ahoy_client_builder *builder,
+                                          int32_t mode,
+                                          ahoy_error **err);
+
+/**
  * Follows so many redirects; only for a client without a balancer. Authorization and Cookie are not sent on
  * to another host, and https is not left for http. Default 0.
  *
@@ -913,7 +942,7 @@ ahoy_status ahoy_client_builder_add_ca_pem(ahoy_client_builder *builder,
 
 /**
  * Trusts the platform's certificates for https. Default true; with false nothing is trusted but what
- * ahoy_client_builder_add_ca_pem adds.
+ * ahoy_client_builder_add_ca_pem adds, and building a client to which nothing was added is refused.
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_platform_roots(ahoy_client_builder *builder,

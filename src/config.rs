@@ -47,8 +47,22 @@ pub struct ClientConfig {
     pub interruptible: bool,
     /// How long a connection may stay unused before it is closed.
     pub idle_timeout: Duration,
+    /// Whether HTTP/2 is spoken; only for clients with a balancer.
+    pub http2: Http2,
     /// How endpoints prove who they are.
     pub tls: TlsConfig,
+}
+
+/// When HTTP/2 is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Http2 {
+    /// Never.
+    #[default]
+    Off,
+    /// Where TLS agrees on it (ALPN); HTTP/1.1 otherwise.
+    Alpn,
+    /// Always, also without TLS: every endpoint is known to speak it.
+    PriorKnowledge,
 }
 
 impl Default for ClientConfig {
@@ -69,6 +83,7 @@ impl Default for ClientConfig {
             fail_on_status: false,
             interruptible: false,
             idle_timeout: Duration::from_secs(60),
+            http2: Http2::Off,
             tls: TlsConfig::default(),
         }
     }
@@ -83,6 +98,10 @@ impl ClientConfig {
         if balanced && self.redirects > 0 {
             let problem = "only a client without a balancer can follow redirects";
             return Err(Error::invalid("redirects", problem));
+        }
+        if !balanced && self.http2 != Http2::Off {
+            let problem = "only a client with a balancer can speak it";
+            return Err(Error::invalid("http2", problem));
         }
         let endless = self.retry.tries.is_none() && self.timeout == Duration::MAX;
         if endless && self.retry.backoff.delay.is_zero() {
@@ -106,6 +125,15 @@ mod tests {
         assert!(config.check(true).is_ok(), "the deadline ends it");
         config.timeout = Duration::MAX;
         assert!(config.check(true).is_err());
+    }
+
+    #[test]
+    fn a_client_without_a_balancer_speaks_no_http2() {
+        for http2 in [Http2::Alpn, Http2::PriorKnowledge] {
+            let config = ClientConfig { http2, ..ClientConfig::default() };
+            assert!(config.check(true).is_ok());
+            assert!(config.check(false).unwrap_err().message().contains("http2"));
+        }
     }
 
     #[test]

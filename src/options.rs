@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, Http2};
 use crate::error::{Error, ErrorKind};
 
 /// One option.
@@ -54,6 +54,19 @@ pub const OPTIONS: &[ClientOption] = &[
         description: "ask for gzip and decode it: true or false; default true",
         apply: |config, value| {
             config.gzip = boolean(value)?;
+            Ok(())
+        },
+    },
+    ClientOption {
+        key: "http2",
+        description: "speak HTTP/2, only with a balancer: false, true (where TLS agrees on it, otherwise HTTP/1.1) or prior_knowledge (always, also without TLS); default false",
+        apply: |config, value| {
+            config.http2 = match value {
+                "false" => Http2::Off,
+                "true" => Http2::Alpn,
+                "prior_knowledge" => Http2::PriorKnowledge,
+                _ => return Err("is neither false nor true nor prior_knowledge".to_owned()),
+            };
             Ok(())
         },
     },
@@ -210,6 +223,9 @@ mod tests {
         assert_eq!(after("max_body", "64 KiB").unwrap().max_body, 65_536);
         assert!(!after("gzip", "false").unwrap().gzip);
         assert_eq!(after("redirects", "5").unwrap().redirects, 5);
+        assert_eq!(after("http2", "true").unwrap().http2, Http2::Alpn);
+        assert_eq!(after("http2", "prior_knowledge").unwrap().http2, Http2::PriorKnowledge);
+        assert_eq!(after("http2", "false").unwrap().http2, Http2::Off);
     }
 
     #[test]
@@ -221,6 +237,7 @@ mod tests {
             ("attempt_timeout", "0"),
             ("max_body", "1TB"),
             ("gzip", "yes"),
+            ("http2", "h2c"),
             ("redirects", "51"),
             ("endpoint_updates", "1.5"),
         ] {

@@ -1,5 +1,7 @@
 //! What an error tells: which attempts were made, whether to try again, and the answer where there was one.
 
+#![allow(unsafe_code, reason = "some of it is done as only a C program does")]
+
 mod support;
 
 use ahoy::ffi::error::*;

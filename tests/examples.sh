@@ -11,8 +11,9 @@ source "$(dirname "$0")/endpoints/common.sh"
 expected=$root/examples-c/expected
 under=()
 if [ "${AHOY_VALGRIND:-0}" = 1 ]; then
-    under=(valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
-        "--suppressions=$root/tests/endpoints/valgrind.supp")
+    # So many callers, for the suppressions name functions far up the stack.
+    under=(valgrind --quiet --num-callers=40 --error-exitcode=9 --leak-check=full
+        --errors-for-leak-kinds=definite "--suppressions=$root/tests/endpoints/valgrind.supp")
 fi
 
 sort_once() { sort -u; }
@@ -125,7 +126,9 @@ else
 fi
 
 # The demo starts endpoints of its own, shows times, and judges itself.
-run demo "${under[@]}" "$work/bin/demo" "$work/endpoints"
+limit=()
+if [ ${#under[@]} -gt 0 ]; then limit=(3000); fi # the endpoints that are well must stay so under valgrind
+run demo "${under[@]}" "$work/bin/demo" "$work/endpoints" "${limit[@]}"
 if [ "$(cat "$work/demo.status")" -ne 0 ]; then
     fail demo "exit status $(cat "$work/demo.status")" "$work/demo.err" "$work/demo.out"
 elif ! grep -q "came back by itself" "$work/demo.out"; then

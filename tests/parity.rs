@@ -93,8 +93,11 @@ fn a_custom_provider_may_add_whole_hosts_and_is_told_of_bad_ones() {
     assert_eq!(server.request().header("host"), Some("api.example"));
 }
 
-/// A provider that gives what it is told to: ports, or a failure.
-fn switchable(first: Result<Vec<u16>, i32>) -> (Provider, Arc<Mutex<Result<Vec<u16>, i32>>>) {
+/// What a provider says: ports, or the status of its failure.
+type Listing = Result<Vec<u16>, i32>;
+
+/// A provider that says what it is told to.
+fn switchable(first: Listing) -> (Provider, Arc<Mutex<Listing>>) {
     let list = Arc::new(Mutex::new(first));
     let source = Arc::clone(&list);
     let provider = Provider::custom(move |out| match &*source.lock().unwrap() {

@@ -1,5 +1,7 @@
 //! What a client may not be talked into, and what a host program can rely on.
 
+#![allow(unsafe_code, reason = "some of it is done as only a C program does")]
+
 mod support;
 
 use std::ffi::c_void;

@@ -169,8 +169,8 @@ fn unusable_certificates_name_the_parameter_that_brought_them() {
     let good = Authority::new().issue("caller.example");
     let cases = [
         (Builder::new().ca("no pem at all"), "pem"),
-        (Builder::new().identity(&("no pem".to_owned(), good.1.clone())), "certificate_pem"),
-        (Builder::new().identity(&(good.0.clone(), "no pem".to_owned())), "key_pem"),
+        (Builder::new().identity(&("no pem".to_owned(), good.1)), "certificate_pem"),
+        (Builder::new().identity(&(good.0, "no pem".to_owned())), "key_pem"),
     ];
     for (builder, parameter) in cases {
         let message = builder.try_build().unwrap_err().message;
@@ -183,7 +183,7 @@ fn no_message_shows_key_material() {
     let (certificate, key) = Authority::new().issue("caller.example");
     let secret = key.lines().nth(1).unwrap();
     let damaged = key.replace("-----END", "*!*\n-----END");
-    for key in [damaged.clone(), key.replace("PRIVATE", "PUBLIC"), key.replacen('M', "N", 1)] {
+    for key in [damaged, key.replace("PRIVATE", "PUBLIC"), key.replacen('M', "N", 1)] {
         let failure = Builder::new().identity(&(certificate.clone(), key)).try_build();
         let message = failure.map(|_| ()).unwrap_err().message;
         assert!(!message.contains(&secret[..8]), "{message}");

@@ -39,11 +39,12 @@ pub(super) async fn run(call: &Call<'_>, transport: &impl Transport) -> Result<R
         if call.time_left(now).is_zero() {
             return story.end(Ending::Deadline);
         }
+        let updates_seen = call.way.balancer().map_or(0, |balancer| balancer.updates_done());
         let lease = match call.way.lease(&tried, now) {
             Ok(lease) => lease,
             Err(_) if updates > 0 => {
                 updates -= 1;
-                update_endpoints(call);
+                update_endpoints(call, updates_seen);
                 continue;
             }
             Err(none) => return story.end(Ending::NoEndpoints(none)),
@@ -197,12 +198,13 @@ async fn pause(call: &Call<'_>, wait: Duration) {
     }
 }
 
-/// No endpoint is left: perhaps the provider knows more by now.
-fn update_endpoints(call: &Call<'_>) {
+/// No endpoint is left: perhaps the provider knows more by now. An update by another call since the roster was
+/// looked at does as well.
+fn update_endpoints(call: &Call<'_>, updates_seen: u64) {
     let Some(balancer) = call.way.balancer() else {
         return;
     };
-    if let Err(error) = balancer.update_since(call.updates_seen) {
+    if let Err(error) = balancer.update_since(updates_seen) {
         call.client.log.write(Level::Warn, "discovery", || error.message().to_owned());
     }
 }

@@ -21,8 +21,6 @@ pub(super) struct Call<'a> {
     pub(super) way: Way<'a>,
     pub(super) headers: Cow<'a, HeaderMap>,
     pub(super) started: Instant,
-    /// Updates that had ended when the call began: one that ended since need not be repeated.
-    pub(super) updates_seen: u64,
     /// `None` where the call has no limit.
     pub(super) deadline: Option<Instant>,
 }
@@ -45,7 +43,6 @@ impl<'a> Call<'a> {
         started: Instant,
     ) -> Result<Self, Error> {
         let way = Self::check(client, request)?;
-        let updates_seen = way.balancer().map_or(0, |balancer| balancer.updates_done());
         let timeout = request.timeout.unwrap_or(client.config.timeout);
         Ok(Self {
             client,
@@ -54,7 +51,6 @@ impl<'a> Call<'a> {
             way,
             headers: merged(&client.config, request),
             started,
-            updates_seen,
             deadline: started.checked_add(timeout),
         })
     }

@@ -5,27 +5,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Client;
 use super::route::Route;
-use crate::config::DEFAULT_CONNECT_TIMEOUT;
+use crate::config::{DEFAULT_CONNECT_TIMEOUT, Http2};
 use crate::outcome::Failure;
 use crate::runtime::attachment::Attachment;
 use crate::runtime::io_thread;
 use crate::runtime::process::PerProcess;
 use crate::transport::{
-    Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Resolver, Transport,
+    Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Multiplexed, MultiplexedConfig,
+    Resolver, Transport,
 };
 
 static RESOLVER: PerProcess<Mutex<Option<Arc<Resolver>>>> = PerProcess::new();
 
-/// Balanced calls go over connections that the library owns; all others over reqwest, which follows
+/// Balanced calls go over connections that the library owns, shared ones where HTTP/2 is on; all others over reqwest, which follows
 /// redirects.
 #[derive(Debug)]
 pub(super) enum Carrier {
     Direct(Direct),
+    Multiplexed(Multiplexed),
     Http(Http),
 }
 
 impl Carrier {
-    /// A client's transport for one shard, without connections yet.
+    /// A client's transport for one shard or I/O thread, without connections yet. Only I/O threads carry a
+    /// client that speaks HTTP/2: a parked shard would answer no PING.
     pub(super) fn new(client: &Client, resolver: Arc<Resolver>) -> Self {
         let config = &client.config;
         let tls = client.tls();
@@ -33,7 +36,13 @@ impl Carrier {
             Route::Balanced(_) => {
                 let mut direct = DirectConfig::new(tls, resolver);
                 direct.idle_timeout = config.idle_timeout;
-                Self::Direct(Direct::new(Arc::new(direct)))
+                let direct = Arc::new(direct);
+                if config.http2 == Http2::Off {
+                    return Self::Direct(Direct::new(direct));
+                }
+                let mut multiplexed = MultiplexedConfig::new(direct);
+                multiplexed.prior_knowledge = config.http2 == Http2::PriorKnowledge;
+                Self::Multiplexed(Multiplexed::new(Arc::new(multiplexed)))
             }
             Route::Base { .. } | Route::Absolute => {
                 let mut http = HttpConfig::new(tls, resolver);
@@ -50,6 +59,7 @@ impl Transport for Carrier {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
         match self {
             Self::Direct(direct) => direct.send(exchange).await,
+            Self::Multiplexed(multiplexed) => multiplexed.send(exchange).await,
             Self::Http(http) => http.send(exchange).await,
         }
     }
@@ -59,6 +69,7 @@ impl Attachment for Carrier {
     fn tend(&self) {
         match self {
             Self::Direct(direct) => direct.sweep(),
+            Self::Multiplexed(multiplexed) => multiplexed.sweep(),
             // reqwest's connections are tasks of the shard's runtime, which was driven just now.
             Self::Http(_) => {}
         }

@@ -34,6 +34,7 @@ impl Control<'_> {
         let stopped = |reason| match reason {
             Reason::Cancelled => FailureKind::Cancelled,
             Reason::Closed => FailureKind::Closed,
+            Reason::Interrupted => FailureKind::Interrupted,
         };
         let work = self.stop.or(work);
         match self.interrupt {

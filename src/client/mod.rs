@@ -34,7 +34,7 @@ use self::call::Call;
 use self::carrier::{Carrier, resolver};
 use self::completion::Finisher;
 use self::control::{Control, Interrupt};
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, Http2};
 use crate::error::{Error, ErrorKind};
 use crate::request::Request;
 use crate::response::Response;
@@ -87,13 +87,17 @@ impl Client {
         Arc::clone(self.tls.get_or(made_again))
     }
 
-    /// Sends `request` and waits for its answer, driving the work on this thread.
+    /// Sends `request` and waits for its answer, driving the work on this thread; with HTTP/2 an I/O thread
+    /// drives it, where the connections are.
     ///
     /// # Errors
     /// The request does not fit the client, no answer came, or this is a callback, where it would deadlock.
-    pub fn send(&self, request: &Request) -> Result<Response, Error> {
+    pub fn send(self: &Arc<Self>, request: &Request) -> Result<Response, Error> {
         if callback::is_inside() {
             return Err(would_deadlock());
+        }
+        if self.config.http2 != Http2::Off {
+            return self.start_and_wait(request);
         }
         self.check_open()?;
         self.prepare()?;
@@ -119,6 +123,27 @@ impl Client {
         let outcome = shard::drive(&self.tenant, attach, work).map_err(out_of_resources);
         self.note_end();
         outcome?
+    }
+
+    fn start_and_wait(self: &Arc<Self>, request: &Request) -> Result<Response, Error> {
+        let completion = self.start(request.clone())?;
+        let ended = async {
+            let Some(interrupt) = self.interrupt() else {
+                return completion.wait(Duration::MAX).await;
+            };
+            if let Some(outcome) = interrupt.watch(completion.wait(Duration::MAX)).await {
+                return outcome;
+            }
+            // The call then ends at once, and tells how far it came.
+            completion.stop().ask(Reason::Interrupted);
+            completion.wait(Duration::MAX).await
+        };
+        let outcome = shard::wait(ended).map_err(|error| {
+            completion.cancel();
+            out_of_resources(error)
+        })?;
+        let lost = || Error::new(ErrorKind::Internal, "a defect of libahoy: a wait without an end");
+        outcome?.ok_or_else(lost)?
     }
 
     fn interrupt(&self) -> Option<Interrupt<'_>> {
@@ -279,6 +304,7 @@ fn out_of_resources(error: std::io::Error) -> Error {
 }
 
 fn checked_tls(config: &ClientConfig) -> Result<Arc<Tls>, Error> {
-    let tls = Tls::new(config.tls.clone()).map_err(|problem| Error::invalid("tls", problem))?;
+    let tls = Tls::new(config.tls.clone())
+        .map_err(|problem| Error::new(ErrorKind::InvalidArgument, problem))?;
     Ok(Arc::new(tls))
 }

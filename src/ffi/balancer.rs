@@ -106,7 +106,7 @@ unsafe fn make(provider: *const ahoy_provider, rule: Rule) -> *mut ahoy_balancer
     })
 }
 
-/// Returns a number from 0 to below - 1. Called from any thread that makes a call, also from several at once.
+/// Returns a number from 0 to below - 1. Called once for each pick that has candidates, from any thread that makes a call, also from several at once.
 pub type ahoy_random_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, below: u64) -> u64>;
 
 /// Replaces the random function of a random balancer. A number out of range means that no endpoint is

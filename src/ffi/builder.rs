@@ -12,10 +12,17 @@ use super::retry::ahoy_retry;
 use super::status::ahoy_status;
 use super::{guard, handle, text};
 use crate::client::{Client, Hooks, Log, Route};
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, Http2};
 use crate::error::Error;
 use crate::options;
 use crate::request::header_name;
+
+/// HTTP/1.1 only.
+pub const AHOY_HTTP2_OFF: i32 = 0;
+/// HTTP/2 where TLS agrees on it (ALPN), and HTTP/1.1 otherwise.
+pub const AHOY_HTTP2_ALPN: i32 = 1;
+/// HTTP/2 always, also without TLS: every host is known to speak it.
+pub const AHOY_HTTP2_PRIOR_KNOWLEDGE: i32 = 2;
 
 /// What a client will be. Building copies it, so that one builder can make several clients.
 ///
@@ -284,6 +291,32 @@ pub unsafe extern "C" fn ahoy_client_builder_set_gzip(
     unsafe { change(builder, err, set) }
 }
 
+/// Speaks HTTP/2: few connections to a host, each shared by many calls. Only for a client with a balancer.
+/// Default AHOY_HTTP2_OFF.
+///
+/// The connections live on library threads, so that a blocking call is handed to one of them and hooks run
+/// there.
+///
+/// @param mode AHOY_HTTP2_OFF, AHOY_HTTP2_ALPN or AHOY_HTTP2_PRIOR_KNOWLEDGE
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_http2(
+    builder: *mut ahoy_client_builder,
+    mode: i32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |builder: &mut ahoy_client_builder| {
+        builder.config.http2 = match mode {
+            AHOY_HTTP2_OFF => Http2::Off,
+            AHOY_HTTP2_ALPN => Http2::Alpn,
+            AHOY_HTTP2_PRIOR_KNOWLEDGE => Http2::PriorKnowledge,
+            _ => return Err(Error::invalid("mode", "is no AHOY_HTTP2_ number")),
+        };
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
 /// Follows so many redirects; only for a client without a balancer. Authorization and Cookie are not sent on
 /// to another host, and https is not left for http. Default 0.
 ///
@@ -333,7 +366,7 @@ pub unsafe extern "C" fn ahoy_client_builder_add_ca_pem(
 ) -> ahoy_status {
     let set = |builder: &mut ahoy_client_builder| {
         // SAFETY: see the module `ffi`.
-        let pem = unsafe { text::bytes("pem", pem, length) }?;
+        let pem = unsafe { text::bytes(("pem", "length"), pem, length) }?;
         if pem.is_empty() {
             return Err(Error::invalid("pem", "is empty"));
         }
@@ -345,7 +378,7 @@ pub unsafe extern "C" fn ahoy_client_builder_add_ca_pem(
 }
 
 /// Trusts the platform's certificates for https. Default true; with false nothing is trusted but what
-/// ahoy_client_builder_add_ca_pem adds.
+/// ahoy_client_builder_add_ca_pem adds, and building a client to which nothing was added is refused.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_platform_roots(
     builder: *mut ahoy_client_builder,
@@ -377,9 +410,15 @@ pub unsafe extern "C" fn ahoy_client_builder_set_client_certificate_pem(
 ) -> ahoy_status {
     let set = |builder: &mut ahoy_client_builder| {
         // SAFETY: see the module `ffi`.
-        let chain = unsafe { text::bytes("certificate_pem", certificate_pem, certificate_length) }?;
+        let chain = unsafe {
+            text::bytes(
+                ("certificate_pem", "certificate_length"),
+                certificate_pem,
+                certificate_length,
+            )
+        }?;
         // SAFETY: see the module `ffi`.
-        let key = unsafe { text::bytes("key_pem", key_pem, key_length) }?;
+        let key = unsafe { text::bytes(("key_pem", "key_length"), key_pem, key_length) }?;
         if chain.is_empty() {
             return Err(Error::invalid("certificate_pem", "is empty"));
         }

@@ -294,7 +294,8 @@ unsafe fn with_body(
             request.headers.insert(header::CONTENT_TYPE, value);
         }
         // SAFETY: as above.
-        request.body = Bytes::copy_from_slice(unsafe { text::bytes("body", body, length) }?);
+        request.body =
+            Bytes::copy_from_slice(unsafe { text::bytes(("body", "length"), body, length) }?);
         out.fill(ahoy_response::from(client.client.send(&request)?));
         Ok(())
     };

@@ -178,7 +178,8 @@ pub unsafe extern "C" fn ahoy_request_set_body(
 ) -> ahoy_status {
     let set = |request: &mut Request| {
         // SAFETY: see the module `ffi`.
-        request.body = Bytes::copy_from_slice(unsafe { text::bytes("bytes", bytes, length) }?);
+        request.body =
+            Bytes::copy_from_slice(unsafe { text::bytes(("bytes", "length"), bytes, length) }?);
         Ok(())
     };
     // SAFETY: see the module `ffi`.

@@ -9,7 +9,7 @@ use crate::outcome::AttemptResult;
 pub type ahoy_status = i32;
 
 /// A wait or limit without end, for every parameter in milliseconds.
-pub const AHOY_FOREVER: u64 = 0xFFFF_FFFF_FFFF_FFFF;
+pub const AHOY_FOREVER: u64 = u64::MAX;
 
 /// The function did what it says.
 pub const AHOY_OK: i32 = 0;

@@ -26,9 +26,9 @@ pub(super) unsafe fn optional<'a>(
     text.to_str().map(Some).map_err(|_| Error::invalid(name, "is not valid UTF-8"))
 }
 
-/// Bytes; `(NULL, 0)` is the empty slice.
+/// Bytes, with the names of both parameters; `(NULL, 0)` is the empty slice.
 pub(super) unsafe fn bytes<'a>(
-    name: &str,
+    (name, length_name): (&str, &str),
     bytes: *const u8,
     length: usize,
 ) -> Result<&'a [u8], Error> {
@@ -39,7 +39,7 @@ pub(super) unsafe fn bytes<'a>(
         return Err(Error::invalid(name, "is NULL but its length is not 0"));
     }
     if isize::try_from(length).is_err() {
-        return Err(Error::invalid("length", "is larger than any memory"));
+        return Err(Error::invalid(length_name, "is larger than any memory"));
     }
     // SAFETY: not NULL and of that length, as the host promises.
     Ok(unsafe { slice::from_raw_parts(bytes, length) })

@@ -60,19 +60,24 @@ pub fn wait<F: Future>(work: F) -> io::Result<F::Output> {
 /// The janitor's round: lets idle shards notice closed connections, drops what freed clients left, and ends
 /// shards that were idle for long.
 pub(super) fn visit_idle() {
-    let (stale, retired) = take_stale();
-    for shard in retired {
-        // A plain drop would wait for the runtime's threads.
-        shard.runtime.shutdown_background();
-    }
-    for mut shard in stale {
+    // One at a time, in the order of the list and back into its place: callers find the others meanwhile,
+    // and their own again afterwards.
+    let mut visited = 0;
+    while let Some(mut shard) = take_stale(visited) {
+        if shard.parked_at.elapsed() > RETIRE_AFTER {
+            // A plain drop would wait for the runtime's threads.
+            shard.runtime.shutdown_background();
+            continue;
+        }
         shard.visit();
-        // First in the list is leased last.
-        idle_shards().insert(0, shard);
+        let mut idle = idle_shards();
+        let place = visited.min(idle.len());
+        idle.insert(place, shard);
+        visited += 1;
     }
 }
 
-/// Idle shards; the most recently used is last and leased first, for its connections are the freshest.
+/// Idle shards; the most recently used is last.
 #[derive(Default)]
 struct Shards {
     idle: Mutex<Vec<Shard>>,
@@ -82,14 +87,19 @@ fn idle_shards() -> MutexGuard<'static, Vec<Shard>> {
     SHARDS.get().idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes out the shards that nobody drives just now: those to visit and those to end.
-fn take_stale() -> (Vec<Shard>, Vec<Shard>) {
+/// Takes out the shard at `index`, unless somebody drove it just now.
+fn take_stale(index: usize) -> Option<Shard> {
     let mut idle = idle_shards();
-    let (recent, stale): (Vec<_>, Vec<_>) = std::mem::take(&mut *idle)
-        .into_iter()
-        .partition(|shard| shard.parked_at.elapsed() < BUSY_FOR);
-    *idle = recent;
-    stale.into_iter().partition(|shard| shard.parked_at.elapsed() < RETIRE_AFTER)
+    let stale = idle.get(index).is_some_and(|shard| shard.parked_at.elapsed() >= BUSY_FOR);
+    stale.then(|| idle.remove(index))
+}
+
+/// Something that only this thread has; a later thread may get the same.
+fn this_thread() -> usize {
+    thread_local! {
+        static HERE: u8 = const { 0 };
+    }
+    HERE.with(|here| std::ptr::from_ref(here).addr())
 }
 
 struct Shard {
@@ -98,6 +108,8 @@ struct Shard {
     slot: Arc<Slot>,
     stop: Arc<Stop>,
     parked_at: Instant,
+    /// Who used it last.
+    thread: usize,
 }
 
 impl Shard {
@@ -112,6 +124,7 @@ impl Shard {
             slot: Slot::new(),
             stop: Arc::default(),
             parked_at: Instant::now(),
+            thread: this_thread(),
         })
     }
 
@@ -143,12 +156,19 @@ struct Lease {
 
 impl Lease {
     fn take() -> io::Result<Self> {
-        let idle = idle_shards().pop();
-        let shard = match idle {
-            Some(shard) => shard,
-            None => Shard::new()?,
-        };
+        let shard = Self::idle().map_or_else(Shard::new, Ok)?;
         Ok(Self { shard: Some(shard) })
+    }
+
+    /// The one that this thread used last, whose connections and memory are warm; else the one used last at
+    /// all, whose connections are the freshest.
+    fn idle() -> Option<Shard> {
+        let mut idle = idle_shards();
+        let here = this_thread();
+        match idle.iter().rposition(|shard| shard.thread == here) {
+            Some(own) => Some(idle.remove(own)),
+            None => idle.pop(),
+        }
     }
 
     fn shard(&mut self) -> &mut Shard {
@@ -163,6 +183,7 @@ impl Drop for Lease {
         if let Some(mut shard) = self.shard.take() {
             drop(shard.attachments.take_departed());
             shard.parked_at = Instant::now();
+            shard.thread = this_thread();
             idle_shards().push(shard);
         }
     }

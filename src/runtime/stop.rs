@@ -26,6 +26,8 @@ pub enum Reason {
     Cancelled = 1,
     /// Its client is closed.
     Closed = 2,
+    /// A signal ended the blocking call that waits for it.
+    Interrupted = 3,
 }
 
 /// A wish to end one piece of work; the first reason counts.
@@ -54,7 +56,8 @@ impl Stop {
         match self.reason.load(Ordering::Acquire) {
             0 => None,
             1 => Some(Reason::Cancelled),
-            _ => Some(Reason::Closed),
+            2 => Some(Reason::Closed),
+            _ => Some(Reason::Interrupted),
         }
     }
 

@@ -19,17 +19,24 @@ use crate::outcome::{Failure, FailureKind};
 
 use super::server::{Authority, Server};
 use super::{
-    Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Progress, Resolver, Tls, TlsConfig,
-    Transport,
+    Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Multiplexed, MultiplexedConfig,
+    Progress, Resolver, Tls, TlsConfig, Transport,
 };
 
-/// Declares every scenario as two tests, one for each transport.
-macro_rules! both {
+/// Declares every scenario as a test of each transport; the one that could speak HTTP/2 finds servers here
+/// that do not.
+macro_rules! each {
     ($($name:ident,)*) => {
         mod direct {
             $(#[tokio::test]
             async fn $name() {
                 super::$name(super::Make::Direct).await;
+            })*
+        }
+        mod multiplexed {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Make::Multiplexed).await;
             })*
         }
         mod http {
@@ -41,7 +48,7 @@ macro_rules! both {
     };
 }
 
-both! {
+each! {
     body_with_a_length,
     body_in_chunks_with_extensions_and_trailers,
     body_that_ends_with_the_connection,
@@ -882,6 +889,7 @@ async fn http_counts_a_failed_connect_after_a_redirect_as_sent() {
 #[derive(Clone, Copy)]
 enum Make {
     Direct,
+    Multiplexed,
     Http,
 }
 
@@ -897,6 +905,7 @@ impl Make {
     fn subject(self, tls: TlsConfig, connect_timeout: Duration) -> Subject {
         match self {
             Self::Direct => Subject::Direct(direct(tls, |_| {})),
+            Self::Multiplexed => Subject::Multiplexed(multiplexed(tls, |_| {})),
             Self::Http => {
                 Subject::Http(http(tls, |config| config.connect_timeout = connect_timeout))
             }
@@ -906,6 +915,7 @@ impl Make {
 
 enum Subject {
     Direct(Direct),
+    Multiplexed(Multiplexed),
     Http(Http),
 }
 
@@ -913,6 +923,7 @@ impl Transport for Subject {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
         match self {
             Self::Direct(direct) => direct.send(exchange).await,
+            Self::Multiplexed(multiplexed) => multiplexed.send(exchange).await,
             Self::Http(http) => http.send(exchange).await,
         }
     }
@@ -922,6 +933,16 @@ fn direct(tls: TlsConfig, change: impl FnOnce(&mut DirectConfig)) -> Direct {
     let mut config = DirectConfig::new(Arc::new(Tls::new(tls).unwrap()), resolver());
     change(&mut config);
     Direct::new(Arc::new(config))
+}
+
+pub(super) fn multiplexed(
+    tls: TlsConfig,
+    change: impl FnOnce(&mut MultiplexedConfig),
+) -> Multiplexed {
+    let direct = DirectConfig::new(Arc::new(Tls::new(tls).unwrap()), resolver());
+    let mut config = MultiplexedConfig::new(Arc::new(direct));
+    change(&mut config);
+    Multiplexed::new(Arc::new(config))
 }
 
 fn http(tls: TlsConfig, change: impl FnOnce(&mut HttpConfig)) -> Http {
@@ -934,7 +955,7 @@ fn resolver() -> Arc<Resolver> {
     Arc::new(Resolver::new(Handle::current()))
 }
 
-fn trust(authority: &Authority, identity: Option<(String, String)>) -> TlsConfig {
+pub(super) fn trust(authority: &Authority, identity: Option<(String, String)>) -> TlsConfig {
     TlsConfig {
         extra_roots_pem: vec![authority.pem.clone().into_bytes()],
         platform_roots: false,
@@ -944,18 +965,18 @@ fn trust(authority: &Authority, identity: Option<(String, String)>) -> TlsConfig
 
 /// An exchange as a test states it.
 #[derive(Clone)]
-struct Call {
-    method: Method,
-    path: &'static str,
-    headers: HeaderMap,
-    body: Bytes,
-    connect_timeout: Duration,
-    max_body: usize,
-    gzip: bool,
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) connect_timeout: Duration,
+    pub(super) max_body: usize,
+    pub(super) gzip: bool,
 }
 
 impl Call {
-    fn get() -> Self {
+    pub(super) fn get() -> Self {
         Self {
             method: Method::GET,
             path: "/",
@@ -967,11 +988,11 @@ impl Call {
         }
     }
 
-    fn post(body: &str) -> Self {
+    pub(super) fn post(body: &str) -> Self {
         Self { method: Method::POST, body: Bytes::copy_from_slice(body.as_bytes()), ..Self::get() }
     }
 
-    fn header(mut self, name: &'static str, value: &'static str) -> Self {
+    pub(super) fn header(mut self, name: &'static str, value: &'static str) -> Self {
         self.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         self
     }
@@ -989,7 +1010,7 @@ impl Call {
         self.send_with(subject, endpoint, progress).await
     }
 
-    async fn send_with<T: Transport>(
+    pub(super) async fn send_with<T: Transport>(
         &self,
         transport: &T,
         endpoint: &Arc<Endpoint>,
@@ -1012,23 +1033,23 @@ impl Call {
 }
 
 #[track_caller]
-fn expect(outcome: Result<Answer, Failure>, kind: FailureKind, sent: bool) -> Failure {
+pub(super) fn expect(outcome: Result<Answer, Failure>, kind: FailureKind, sent: bool) -> Failure {
     let failure = outcome.expect_err("a failure");
     assert_eq!((failure.kind, failure.sent), (kind, sent), "{failure:?}");
     failure
 }
 
-fn plain_endpoint(address: SocketAddr) -> Arc<Endpoint> {
+pub(super) fn plain_endpoint(address: SocketAddr) -> Arc<Endpoint> {
     Arc::new(Endpoint::new(Host::new(address.ip().to_string(), address.port())))
 }
 
-fn tls_endpoint(address: SocketAddr) -> Arc<Endpoint> {
+pub(super) fn tls_endpoint(address: SocketAddr) -> Arc<Endpoint> {
     let mut host = Host::new(address.ip().to_string(), address.port());
     host.scheme = Some(Scheme::Https);
     Arc::new(Endpoint::new(host))
 }
 
-fn gzip(plain: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(plain: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(plain).unwrap();
     encoder.finish().unwrap()
@@ -1042,7 +1063,7 @@ fn gzip_answer(encoded: &[u8]) -> Vec<u8> {
 }
 
 /// Above anything a healthy test needs.
-const LONG: Duration = Duration::from_secs(10);
+pub(super) const LONG: Duration = Duration::from_secs(10);
 
 /// For limits that are meant to run out.
 const SHORT: Duration = Duration::from_millis(200);

@@ -15,48 +15,50 @@ use tokio_rustls::TlsConnector;
 use crate::endpoint::{Endpoint, Scheme};
 use crate::outcome::{Failure, FailureKind};
 
-use super::dns::Resolver;
+use super::direct::DirectConfig;
 use super::failure::{Stage, cause_of, io_cause};
-use super::tls::Tls;
-use super::wire::{Stream, Wire, Written};
+use super::tls::{Offer, Tls};
+use super::wire::{Stream, Traffic, Wire};
 
-/// Connects to `endpoint` within `limit`, TLS included; what is sent is counted in `written`.
-pub(super) async fn dial(
-    endpoint: &Endpoint,
-    resolver: &Resolver,
-    tls: &Tls,
+/// Bounds what must end in a connection.
+pub(super) async fn within<T>(
     limit: Duration,
-    written: Written,
-) -> Result<Stream, Failure> {
-    let connect = connect(endpoint, resolver, tls, written);
-    timeout(limit, connect).await.unwrap_or_else(|_| {
+    connecting: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    timeout(limit, connecting).await.unwrap_or_else(|_| {
         let detail = format!("no connection within {} ms", limit.as_millis());
         Err(Failure::unsent(FailureKind::ConnectTimeout, detail))
     })
 }
 
-async fn connect(
+/// Connects to `endpoint`, TLS included, where `offer` is made; what goes through is counted in `traffic`.
+pub(super) async fn dial(
     endpoint: &Endpoint,
-    resolver: &Resolver,
-    tls: &Tls,
-    written: Written,
+    config: &DirectConfig,
+    offer: Offer,
+    traffic: Traffic,
 ) -> Result<Stream, Failure> {
-    let found = resolver.lookup(endpoint.address()).await;
+    let found = config.resolver.lookup(endpoint.address()).await;
     let addresses = found.map_err(|error| error.cause().failure(false))?;
     let socket = race(interleaved(addresses, endpoint.port())).await;
     let socket = socket.map_err(|error| io_cause(&error, Stage::Connect).failure(false))?;
     // Requests are written whole; waiting for more to send would only delay them.
     let _ = socket.set_nodelay(true);
-    let wire = Wire::new(socket, written);
+    let wire = Wire::new(socket, traffic);
     match endpoint.scheme() {
         Scheme::Http => Ok(Stream::Plain(wire)),
-        Scheme::Https => handshake(endpoint, tls, wire).await,
+        Scheme::Https => handshake(endpoint, &config.tls, offer, wire).await,
     }
 }
 
-async fn handshake(endpoint: &Endpoint, tls: &Tls, wire: Wire) -> Result<Stream, Failure> {
+async fn handshake(
+    endpoint: &Endpoint,
+    tls: &Tls,
+    offer: Offer,
+    wire: Wire,
+) -> Result<Stream, Failure> {
     let unsent = |detail: String| Failure::unsent(FailureKind::Tls, detail);
-    let config = tls.client_config().map_err(unsent)?;
+    let config = tls.client_config(offer).map_err(unsent)?;
     let name = ServerName::try_from(endpoint.server_name().to_owned())
         .map_err(|_| unsent(format!("{} is no name for tls", endpoint.server_name())))?;
     let stream = TlsConnector::from(config).connect(name, wire).await;

@@ -9,18 +9,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Request;
-use tokio::task::yield_now;
 
 use crate::endpoint::Endpoint;
 use crate::outcome::Failure;
 
-use super::dial::dial;
+use super::dial::{dial, within};
 use super::dns::Resolver;
 use super::failure::{Stage, cause_of};
 use super::pool::{Connection, Pool};
 use super::request::{self, RequestBody};
-use super::tls::Tls;
-use super::wire::Written;
+use super::tls::{Offer, Tls};
+use super::wire::{Stream, Traffic};
 use super::{Answer, Exchange, Transport, body};
 
 /// What the connections of a [`Direct`] have in common.
@@ -49,6 +48,13 @@ impl DirectConfig {
             max_age: MAX_AGE,
             max_idle_per_endpoint: MAX_IDLE_PER_ENDPOINT,
         }
+    }
+}
+
+impl DirectConfig {
+    /// When a connection made now should be used no longer.
+    pub(super) fn retirement(&self) -> Instant {
+        Instant::now() + varied(self.max_age)
     }
 }
 
@@ -87,17 +93,11 @@ impl Direct {
     }
 
     /// A kept connection that still stands, if there is one.
-    async fn kept(&self, endpoint: &Arc<Endpoint>) -> Option<Connection> {
-        let mut ticked = false;
+    fn kept(&self, endpoint: &Arc<Endpoint>) -> Option<Connection> {
         loop {
             let now = Instant::now();
             let mut kept = self.pool.take(endpoint, now, self.config.idle_timeout)?;
-            // Nobody drove the socket while it rested; let the runtime look once whether it was closed.
-            if !ticked && kept.idle_for(now) > TRUSTED_REST {
-                yield_now().await;
-                ticked = true;
-            }
-            if kept.is_usable() {
+            if kept.still_stands() {
                 return Some(kept);
             }
         }
@@ -105,11 +105,23 @@ impl Direct {
 
     async fn fresh(&self, exchange: &Exchange<'_>) -> Result<Connection, Failure> {
         let config = &self.config;
-        let written = Written::default();
+        let traffic = Traffic::default();
         let limit = exchange.connect_timeout;
-        let count = written.clone();
-        let stream = dial(exchange.endpoint, &config.resolver, &config.tls, limit, count).await?;
-        Connection::new(stream, written, Instant::now() + varied(config.max_age)).await
+        let dialling = dial(exchange.endpoint, config, Offer::Http1, traffic.clone());
+        let stream = within(limit, dialling).await?;
+        Connection::new(stream, traffic, config.retirement()).await
+    }
+
+    /// Keeps a connection that was made elsewhere and turned out to speak HTTP/1.1.
+    pub(super) async fn adopt(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        stream: Stream,
+        traffic: Traffic,
+    ) -> Result<(), Failure> {
+        let connection = Connection::new(stream, traffic, self.config.retirement()).await?;
+        self.keep(endpoint, connection);
+        Ok(())
     }
 
     /// Sends over `connection` and keeps it afterwards where the answer allows it.
@@ -152,7 +164,7 @@ impl Transport for Direct {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
         loop {
             let request = request::build(exchange)?;
-            let Some(connection) = self.kept(exchange.endpoint).await else {
+            let Some(connection) = self.kept(exchange.endpoint) else {
                 let connection = self.fresh(exchange).await?;
                 return self.exchange(connection, request, exchange).await;
             };
@@ -192,6 +204,3 @@ const MAX_AGE: Duration = Duration::from_secs(600);
 
 /// A burst of calls from one shard; 32 of them hold about half a megabyte.
 const MAX_IDLE_PER_ENDPOINT: usize = 32;
-
-/// A close that the runtime has not seen yet is this recent at most while calls follow one another.
-const TRUSTED_REST: Duration = Duration::from_millis(1);

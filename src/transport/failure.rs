@@ -87,6 +87,9 @@ fn telling(error: &(dyn Error + 'static), stage: Stage) -> Option<Cause> {
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return Some(tls_cause(tls));
     }
+    if let Some(h2) = error.downcast_ref::<h2::Error>() {
+        return Some(h2_cause(h2, stage));
+    }
     // An io::Error with content only wraps what is to be found below it, unless nothing is.
     let io = error.downcast_ref::<io::Error>()?;
     match io.get_ref() {
@@ -123,6 +126,38 @@ fn hyper_cause(error: &(dyn Error + 'static)) -> Option<Cause> {
         .to_string()
         .contains("unexpected message")
         .then(|| Cause::new(FailureKind::Protocol, "bytes that belong to no answer"))
+}
+
+/// The library shows no last stream id; but it gives a peer's GOAWAY to no stream that the peer still answers.
+fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
+    if let Some(io) = error.get_io() {
+        // Its own word for an end of the connection that no system call reported.
+        return match io.raw_os_error().is_none() && io.kind() == io::ErrorKind::BrokenPipe {
+            true => Cause::new(FailureKind::ConnectionLost, "connection closed"),
+            false => cause_of(io, stage),
+        };
+    }
+    let reason = error.reason();
+    if !error.is_remote() {
+        let what = reason.as_ref().map_or("request not valid", h2::Reason::description);
+        return Cause::new(FailureKind::Protocol, format!("http/2: {what}"));
+    }
+    match (error.is_reset(), reason) {
+        (true, Some(h2::Reason::REFUSED_STREAM)) => {
+            Cause::new(FailureKind::RefusedStream, "stream refused by the peer")
+        }
+        (false, Some(h2::Reason::NO_ERROR)) => {
+            Cause::new(FailureKind::RefusedStream, "peer is going away")
+        }
+        (true, Some(h2::Reason::HTTP_1_1_REQUIRED)) => {
+            Cause::new(FailureKind::Protocol, "peer wants http/1.1 for this request")
+        }
+        (reset, _) => {
+            let what = if reset { "stream reset" } else { "connection ended" };
+            let why = reason.as_ref().map_or("no reason", h2::Reason::description);
+            Cause::new(FailureKind::ConnectionLost, format!("{what} by the peer: {why}"))
+        }
+    }
 }
 
 /// Shortages of this process or machine: no endpoint is to blame.

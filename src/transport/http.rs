@@ -19,7 +19,7 @@ use crate::outcome::{Failure, FailureKind};
 
 use super::dns::Resolver;
 use super::failure::{Stage, cause_of};
-use super::tls::Tls;
+use super::tls::{Offer, Tls};
 use super::{Answer, Exchange, Transport, body, request};
 
 /// What the connections of an [`Http`] have in common.
@@ -80,7 +80,7 @@ impl Http {
             return self.plain.get_or_try_init(plain).map_err(unsent);
         }
         let full = || {
-            let tls = self.config.tls.client_config()?;
+            let tls = self.config.tls.client_config(Offer::Http1)?;
             build(&self.config, rustls::ClientConfig::clone(&tls))
         };
         self.full.get_or_try_init(full).map_err(unsent)

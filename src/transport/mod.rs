@@ -9,14 +9,19 @@ mod dial;
 mod direct;
 mod dns;
 mod failure;
+mod fleet;
 mod http;
+mod multiplexed;
 mod pool;
 mod request;
+mod session;
 mod tls;
 mod wire;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod conformance_http2;
 #[cfg(test)]
 mod server;
 
@@ -34,7 +39,8 @@ use crate::outcome::Failure;
 pub use self::direct::{Direct, DirectConfig};
 pub use self::dns::{LookupError, Resolver};
 pub use self::http::{Http, HttpConfig};
-pub use self::tls::{Tls, TlsConfig};
+pub use self::multiplexed::{Multiplexed, MultiplexedConfig};
+pub use self::tls::{Offer, Tls, TlsConfig};
 
 /// One attempt: what is sent, where to, and within which bounds.
 #[derive(Debug)]

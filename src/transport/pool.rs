@@ -18,14 +18,14 @@ use crate::outcome::{Failure, FailureKind};
 
 use super::Progress;
 use super::request::RequestBody;
-use super::wire::{Stream, Written};
+use super::wire::{Stream, Traffic};
 
 /// One connection with its driver.
 pub(super) struct Connection {
     /// Takes requests.
     pub(super) sender: SendRequest<RequestBody>,
     driver: http1::Connection<TokioIo<Stream>, RequestBody>,
-    written: Written,
+    traffic: Traffic,
     retires: Instant,
     idle_since: Instant,
 }
@@ -36,18 +36,18 @@ impl Connection {
     /// Hyper's bounds on an answer's head hold: 100 headers and 408 KiB in all, buffered as they come.
     pub(super) async fn new(
         stream: Stream,
-        written: Written,
+        traffic: Traffic,
         retires: Instant,
     ) -> Result<Self, Failure> {
         let (sender, driver) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|_| Failure::unsent(FailureKind::Connect, "connection not usable"))?;
-        Ok(Self { sender, driver, written, retires, idle_since: Instant::now() })
+        Ok(Self { sender, driver, traffic, retires, idle_since: Instant::now() })
     }
 
     /// Bytes that the socket has taken so far.
     pub(super) fn written(&self) -> u64 {
-        self.written.total()
+        self.traffic.written()
     }
 
     /// Polls the connection together with `work`, which waits for it, and marks the first byte to leave.
@@ -59,7 +59,7 @@ impl Connection {
             // Twice, since each side may have made the other's next step possible.
             for _ in 0..2 {
                 open = open && Pin::new(&mut self.driver).poll(cx).is_pending();
-                if self.written.total() > before {
+                if self.traffic.written() > before {
                     progress.mark_sent();
                 }
                 if let Poll::Ready(output) = work.as_mut().poll(cx) {
@@ -69,6 +69,12 @@ impl Connection {
             Poll::Pending
         })
         .await
+    }
+
+    /// Whether a connection that rested can take a request; costs one look at the socket.
+    pub(super) fn still_stands(&mut self) -> bool {
+        self.traffic.ask_socket();
+        self.is_usable()
     }
 
     /// Whether the connection can take a request, as far as its driver has seen.
@@ -132,7 +138,7 @@ impl Pool {
         let mut slots = self.lock();
         slots.by_endpoint.retain(|_, slot| {
             let stays =
-                |kept: &mut Connection| kept.is_current(now, idle_timeout) && kept.is_usable();
+                |kept: &mut Connection| kept.is_current(now, idle_timeout) && kept.still_stands();
             ended.extend(slot.idle.extract_if(.., |kept| !stays(kept)));
             !slot.idle.is_empty()
         });

@@ -6,11 +6,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, RANGE, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, RANGE,
+    TE, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{Method, Request, Uri};
+use http::{Method, Request, Uri, uri};
 use http_body::{Body, Frame, SizeHint};
 
+use crate::endpoint::Scheme;
 use crate::outcome::{Failure, FailureKind};
 
 use super::Exchange;
@@ -27,6 +29,48 @@ pub(super) fn build(exchange: &Exchange<'_>) -> Result<Request<RequestBody>, Fai
     }
     *request.headers_mut() = headers;
     Ok(request)
+}
+
+/// The request as HTTP/2 has it: the authority is no header, and nothing is said about the connection.
+pub(super) fn build_multiplexed(exchange: &Exchange<'_>) -> Result<Request<()>, Failure> {
+    let mut headers = headers(exchange);
+    let own = headers.remove(HOST);
+    let authority = match &own {
+        Some(host) => host.as_bytes(),
+        None => exchange.endpoint.authority().as_bytes(),
+    };
+    remove_connection_headers(&mut headers);
+    let mut uri = uri(exchange.path)?.into_parts();
+    uri.scheme = Some(match exchange.endpoint.scheme() {
+        Scheme::Http => uri::Scheme::HTTP,
+        Scheme::Https => uri::Scheme::HTTPS,
+    });
+    uri.authority = Some(authority.try_into().map_err(|_| bad_authority())?);
+    let mut request = Request::new(());
+    *request.method_mut() = exchange.method.clone();
+    *request.uri_mut() = Uri::from_parts(uri).map_err(|_| bad_authority())?;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// Such headers make an HTTP/2 request malformed (RFC 9113, 8.2.2); callers that speak HTTP/1.1 have them.
+fn remove_connection_headers(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [CONNECTION, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION] {
+        headers.remove(name);
+    }
+    if headers.get(TE).is_some_and(|value| value != "trailers") {
+        headers.remove(TE);
+    }
 }
 
 /// The exchange's headers, with those that are the transport's own: framing and encoding.
@@ -107,9 +151,15 @@ fn states_length(method: &Method, body: &Bytes) -> bool {
 }
 
 fn host(authority: &str) -> Result<HeaderValue, Failure> {
-    HeaderValue::from_str(authority)
-        .map_err(|_| Failure::unsent(FailureKind::Protocol, "authority not valid"))
+    HeaderValue::from_str(authority).map_err(|_| bad_authority())
 }
+
+fn bad_authority() -> Failure {
+    Failure::unsent(FailureKind::Protocol, "authority not valid")
+}
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// A write to a socket rarely takes more at once.
 const PIECE: usize = 64 * 1024;

@@ -135,6 +135,14 @@ impl Peer {
         Some(request)
     }
 
+    /// The next `count` bytes, or `None` when the client closed before.
+    pub(super) fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.unread.len() < count {
+            self.read_more()?;
+        }
+        Some(self.unread.drain(..count).collect())
+    }
+
     /// Waits for at least one more byte.
     pub(super) fn read_more(&mut self) -> Option<()> {
         let mut buffer = [0; 16384];

@@ -48,7 +48,29 @@ pub struct Tls {
     extra_roots: Vec<CertificateDer<'static>>,
     platform_roots: bool,
     identity: Option<Arc<CertifiedKey>>,
-    client: OnceCell<Arc<ClientConfig>>,
+    /// One for each offer.
+    clients: [OnceCell<Arc<ClientConfig>>; 3],
+}
+
+/// The protocols that a handshake offers (ALPN).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// HTTP/1.1 alone.
+    Http1,
+    /// HTTP/2, or else HTTP/1.1.
+    Either,
+    /// HTTP/2 alone.
+    Http2,
+}
+
+impl Offer {
+    fn protocols(self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Http1 => vec![b"http/1.1".to_vec()],
+            Self::Either => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            Self::Http2 => vec![b"h2".to_vec()],
+        }
+    }
 }
 
 impl Tls {
@@ -61,7 +83,9 @@ impl Tls {
         let provider = Arc::new(ring::default_provider());
         let extra_roots = extra_roots(&config.extra_roots_pem)?;
         if extra_roots.is_empty() && !config.platform_roots {
-            return Err("no root certificate: nothing would be trusted".to_owned());
+            return Err(
+                "tls_platform_roots: no root certificate, so nothing would be trusted".to_owned()
+            );
         }
         let identity = match &config.identity {
             Some((cert, key)) => Some(Arc::new(identity(cert, key, &provider)?)),
@@ -72,17 +96,17 @@ impl Tls {
             extra_roots,
             platform_roots: config.platform_roots,
             identity,
-            client: OnceCell::new(),
+            clients: Default::default(),
         })
     }
 
-    /// The configuration for all connections; the first call in a process may read files for 3–90 ms.
+    /// The configuration for all connections that make `offer`; the first call in a process may read files for 3–90 ms.
     ///
     /// # Errors
     ///
     /// Where the platform has no roots and none were given; the next call tries again.
-    pub fn client_config(&self) -> Result<Arc<ClientConfig>, String> {
-        self.client.get_or_try_init(|| self.build()).cloned()
+    pub fn client_config(&self, offer: Offer) -> Result<Arc<ClientConfig>, String> {
+        self.clients[offer as usize].get_or_try_init(|| self.build(offer)).cloned()
     }
 
     /// A configuration that trusts nobody, for connections that never use TLS.
@@ -91,7 +115,7 @@ impl Tls {
             .map(|builder| builder.with_no_client_auth())
     }
 
-    fn build(&self) -> Result<Arc<ClientConfig>, String> {
+    fn build(&self, offer: Offer) -> Result<Arc<ClientConfig>, String> {
         let builder = builder(Arc::clone(&self.provider), self.roots()?)?;
         let mut config = match &self.identity {
             Some(key) => {
@@ -99,7 +123,7 @@ impl Tls {
             }
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = offer.protocols();
         Ok(Arc::new(config))
     }
 
@@ -140,7 +164,7 @@ fn builder(provider: Arc<CryptoProvider>, roots: Arc<RootCertStore>) -> Result<B
 fn extra_roots(inputs: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut all = Vec::new();
     for (index, pem) in inputs.iter().enumerate() {
-        all.extend(certificates(pem, &format!("root certificate input {}", index + 1))?);
+        all.extend(certificates(pem, &format!("pem: root certificate input {}", index + 1))?);
     }
     // A certificate that cannot be trusted must be told now, not at the first handshake.
     with_extra(RootCertStore::empty(), &all)?;
@@ -163,26 +187,28 @@ fn with_extra(
     for (index, certificate) in extra.iter().enumerate() {
         store
             .add(certificate.clone())
-            .map_err(|error| format!("root certificate {} not usable: {error}", index + 1))?;
+            .map_err(|error| format!("pem: root certificate {} not usable: {error}", index + 1))?;
     }
     Ok(store)
 }
 
 fn identity(cert: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<CertifiedKey, String> {
-    let chain = certificates(cert, "client certificate")?;
+    let chain = certificates(cert, "certificate_pem: client certificate")?;
     // The parser's message could quote its input.
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
         rustls::pki_types::pem::Error::NoItemsFound => {
-            "client key: no private key in it".to_owned()
+            "key_pem: client key: no private key in it".to_owned()
         }
-        _ => "client key: not valid PEM".to_owned(),
+        _ => "key_pem: client key: not valid PEM".to_owned(),
     })?;
     CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => {
-            "client key: does not belong to the client certificate".to_owned()
+            "key_pem: client key: does not belong to the client certificate".to_owned()
         }
-        rustls::Error::InvalidCertificate(_) => "client certificate: not valid".to_owned(),
-        _ => "client key: kind not supported or key damaged".to_owned(),
+        rustls::Error::InvalidCertificate(_) => {
+            "certificate_pem: client certificate: not valid".to_owned()
+        }
+        _ => "key_pem: client key: kind not supported or key damaged".to_owned(),
     })
 }
 
@@ -266,16 +292,16 @@ mod tests {
         assert!(with_root(root.as_bytes()).is_ok());
         assert_eq!(
             with_root(b"no pem").unwrap_err(),
-            "root certificate input 1: no certificate in it"
+            "pem: root certificate input 1: no certificate in it"
         );
         let begun = "-----BEGIN CERTIFICATE-----\nAAAA";
         assert_eq!(
             with_root(begun.as_bytes()).unwrap_err(),
-            "root certificate input 1: not valid PEM"
+            "pem: root certificate input 1: not valid PEM"
         );
         let hollow = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         let message = with_root(hollow.as_bytes()).unwrap_err();
-        assert!(message.starts_with("root certificate 1 not usable"), "{message}");
+        assert!(message.starts_with("pem: root certificate 1 not usable"), "{message}");
     }
 
     #[test]
@@ -291,10 +317,14 @@ mod tests {
         let (_, other_key) = authority.issue("two");
         assert!(with_identity(&cert, &key).is_ok());
         for (cert, key, expected) in [
-            (&cert, &other_key, "client key: does not belong to the client certificate"),
-            (&cert, &cert, "client key: no private key in it"),
-            (&key, &key, "client certificate: no certificate in it"),
-            (&cert, &"-----BEGIN PRIVATE KEY-----\nAA".to_owned(), "client key: not valid PEM"),
+            (&cert, &other_key, "key_pem: client key: does not belong to the client certificate"),
+            (&cert, &cert, "key_pem: client key: no private key in it"),
+            (&key, &key, "certificate_pem: client certificate: no certificate in it"),
+            (
+                &cert,
+                &"-----BEGIN PRIVATE KEY-----\nAA".to_owned(),
+                "key_pem: client key: not valid PEM",
+            ),
         ] {
             assert_eq!(with_identity(cert, key).unwrap_err(), expected);
         }
@@ -312,15 +342,20 @@ mod tests {
         assert!(!shown.contains(&secret) && !shown.contains("45, 45, 45"), "{shown}");
         let damaged = key.replace(&secret, &"A".repeat(20));
         let message = with_identity(&cert, &damaged).unwrap_err();
-        assert!(message.starts_with("client key: ") && !message.contains('='), "{message}");
+        assert!(
+            message.starts_with("key_pem: client key: ") && !message.contains('='),
+            "{message}"
+        );
     }
 
     #[test]
     fn one_configuration_serves_all_connections() {
         let tls = with_root(Authority::new().pem.as_bytes()).unwrap();
-        let first = tls.client_config().unwrap();
-        assert!(Arc::ptr_eq(&first, &tls.client_config().unwrap()));
-        assert_eq!(first.alpn_protocols, [b"http/1.1".to_vec()]);
+        for offer in [Offer::Http1, Offer::Either, Offer::Http2] {
+            let first = tls.client_config(offer).unwrap();
+            assert!(Arc::ptr_eq(&first, &tls.client_config(offer).unwrap()));
+            assert_eq!(first.alpn_protocols, offer.protocols());
+        }
     }
 
     #[test]

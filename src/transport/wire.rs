@@ -1,13 +1,14 @@
 //! The socket under a connection: counts what leaves, and says goodbye on the way out.
 
-use std::io;
+use std::io::{self, Read};
 #[cfg(unix)]
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -15,18 +16,37 @@ use tokio_rustls::client::TlsStream;
 #[cfg(unix)]
 use crate::runtime::process::sockets;
 
-/// Bytes that a socket has taken, readable while the connection owns the socket.
+/// Bytes that went through a socket, readable while the connection owns the socket.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Written(Arc<AtomicU64>);
+pub(super) struct Traffic(Arc<Counts>);
 
-impl Written {
-    /// Total since the connection stands.
-    pub(super) fn total(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+#[derive(Debug, Default)]
+struct Counts {
+    written: AtomicU64,
+    read: AtomicU64,
+    ask_socket: AtomicBool,
+}
+
+impl Traffic {
+    /// Bytes that the socket has taken since the connection stands.
+    pub(super) fn written(&self) -> u64 {
+        self.0.written.load(Ordering::Relaxed)
     }
 
-    fn add(&self, count: usize) {
-        self.0.fetch_add(count as u64, Ordering::Relaxed);
+    /// Bytes that the socket has given since the connection stands.
+    pub(super) fn read(&self) -> u64 {
+        self.0.read.load(Ordering::Relaxed)
+    }
+
+    /// The next read asks the socket itself, not what the runtime knows of it: while a connection rested
+    /// nobody drove the runtime, and the peer may have closed.
+    pub(super) fn ask_socket(&self) {
+        self.0.ask_socket.store(true, Ordering::Relaxed);
+    }
+
+    fn take_ask(&self) -> bool {
+        self.0.ask_socket.load(Ordering::Relaxed)
+            && self.0.ask_socket.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -37,14 +57,14 @@ impl Written {
 #[derive(Debug)]
 pub(super) struct Wire {
     socket: TcpStream,
-    written: Written,
+    traffic: Traffic,
 }
 
 impl Wire {
-    pub(super) fn new(socket: TcpStream, written: Written) -> Self {
+    pub(super) fn new(socket: TcpStream, traffic: Traffic) -> Self {
         #[cfg(unix)]
         sockets::opened(socket.as_raw_fd());
-        Self { socket, written }
+        Self { socket, traffic }
     }
 }
 
@@ -54,7 +74,22 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, buf)
+        if self.traffic.take_ask() {
+            match (&*SockRef::from(&self.socket)).read(buf.initialize_unfilled()) {
+                Ok(count) => {
+                    buf.advance(count);
+                    self.traffic.0.read.fetch_add(count as u64, Ordering::Relaxed);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.socket).poll_read(cx, buf);
+        let count = buf.filled().len() - before;
+        self.traffic.0.read.fetch_add(count as u64, Ordering::Relaxed);
+        result
     }
 }
 
@@ -66,7 +101,7 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.socket).poll_write(cx, buf);
         if let Poll::Ready(Ok(count)) = result {
-            self.written.add(count);
+            self.traffic.0.written.fetch_add(count as u64, Ordering::Relaxed);
         }
         result
     }
@@ -98,6 +133,16 @@ pub(super) enum Stream {
     Plain(Wire),
     /// TLS over the socket; boxed, since it is ten times the other's size.
     Tls(Box<TlsStream<Wire>>),
+}
+
+impl Stream {
+    /// The protocol that TLS agreed on, if it did on any.
+    pub(super) fn protocol(&self) -> Option<&[u8]> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(tls) => tls.get_ref().1.alpn_protocol(),
+        }
+    }
 }
 
 impl AsyncRead for Stream {

@@ -103,7 +103,7 @@ compare() {
 run() {
     local name=$1 status=0
     shift
-    timeout 60 "$@" >"$work/$name.out" 2>"$work/$name.err" </dev/null || status=$?
+    timeout 120 "$@" >"$work/$name.out" 2>"$work/$name.err" </dev/null || status=$?
     echo "$status" >"$work/$name.status"
 }
 

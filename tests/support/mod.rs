@@ -3,17 +3,22 @@
 //! Everything goes through the `extern "C"` functions, with raw pointers and C strings, as a C program would.
 
 #![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
+#![allow(clippy::result_large_err, reason = "a failure is looked at once, and shown whole")]
 #![allow(unsafe_code, reason = "this is the C program")]
-#![allow(clippy::disallowed_methods, reason = "tests own threads, clocks and waits")]
+#![allow(unreachable_pub, reason = "each test program is a crate with this in it")]
 
 mod builder;
+mod calls;
 mod handles;
+mod host;
 mod outcome;
 mod server;
 mod tls;
 
 pub use builder::{Builder, Client, HookRequest};
+pub use calls::{Call, Completion, FOREVER, Queue};
 pub use handles::{Balancer, Breaker, Endpoint, Host, Hosts, Provider, Request, Retry};
+pub use host::*;
 pub use outcome::{Answer, Attempt, Failure, Outcome};
 pub use server::{Accept, Dead, Reply, Seen, Server, silent_listener};
 pub use tls::Authority;

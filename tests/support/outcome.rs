@@ -44,7 +44,7 @@ pub struct Failure {
     pub is_ambiguous: bool,
     pub attempt_count: usize,
     pub attempts: Vec<Attempt>,
-    pub response: Option<Answer>,
+    pub response: Option<Box<Answer>>,
 }
 
 impl Answer {
@@ -108,7 +108,7 @@ impl Failure {
                 is_ambiguous: ahoy_error_is_ambiguous(error),
                 attempt_count: ahoy_error_attempt_count(error),
                 attempts: attempts.collect(),
-                response: (!response.is_null()).then(|| Answer::lent(response)),
+                response: (!response.is_null()).then(|| Box::new(Answer::lent(response))),
             }
         }
     }

@@ -55,7 +55,7 @@ pub enum Reply {
     /// Nothing, until the server stops.
     Hang,
     /// Something else after a time.
-    After(Duration, Box<Reply>),
+    After(Duration, Box<Self>),
 }
 
 impl Reply {
@@ -294,10 +294,14 @@ fn serve(shared: &Shared, socket: &TcpStream, number: usize) -> io::Result<()> {
     match accept {
         Accept::Serve => {}
         Accept::Close => return Ok(()),
-        Accept::Reset => return Ok(reset(socket)),
+        Accept::Reset => {
+            reset(socket);
+            return Ok(());
+        }
         Accept::ResetAfter(length) => {
             plain.read_exact(&mut vec![0; length])?;
-            return Ok(reset(socket));
+            reset(socket);
+            return Ok(());
         }
     }
     socket.set_nodelay(true)?;

@@ -1,0 +1,101 @@
+#!/bin/sh
+# Counts the instructions of one warm GET and of one pick-permit-settle by callgrind, and fails where one has
+# grown by more than 3 % over benches/instructions.json.
+#
+#     benches/instructions.sh             compare
+#     benches/instructions.sh --update    write the counts down as the new baseline
+#
+# The difference between N and 2 N repetitions leaves out what only the start costs; only the calling thread
+# counts, so the wall clock of the library's own thread does not matter. The least of three runs is taken: what
+# disturbs a run adds to it. Uses the release profile, which CI has built anyway.
+set -eu
+cd "$(dirname "$0")/.."
+
+CC=${CC:-cc}
+CARGO=${CARGO:-cargo}
+TARGET=${CARGO_TARGET_DIR:-target}
+BASELINE=benches/instructions.json
+GETS=300
+ATTEMPTS=2000
+
+for tool in valgrind readelf "$CC" "$CARGO"; do
+    command -v "$tool" >/dev/null 2>&1 || { echo "instructions: $tool is not there" >&2; exit 1; }
+done
+
+"$CARGO" build --quiet --release --lib
+policy=$("$CARGO" bench --quiet --profile release --bench policy --no-run --message-format=json |
+    sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
+mkdir -p "$TARGET/bench"
+OUT=$(cd "$TARGET/bench" && pwd)
+work=$(mktemp -d)
+server=
+trap 'kill $server 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+cp "$TARGET/release/libahoy.so" "$work/libahoy.so"
+ln -s libahoy.so "$work/$(readelf -d "$work/libahoy.so" | sed -n 's/.*SONAME.*\[\(.*\)\].*/\1/p')"
+"$CC" -O2 -Iinclude benches/instructions.c -o "$work/instructions" -L"$work" -lahoy -Wl,-rpath,"$work"
+"$CC" -O2 benches/server.c -o "$work/server"
+"$work/server" >"$work/port" &
+server=$!
+until [ -s "$work/port" ]; do sleep 0.1; done
+port=$(cat "$work/port")
+
+# Instructions of a program's first thread.
+counted() {
+    rm -f "$work"/count*
+    valgrind --quiet --tool=callgrind --separate-threads=yes --callgrind-out-file="$work/count" "$@" \
+        >/dev/null 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
+    first=$work/count-01
+    [ -s "$first" ] || first=$work/count
+    sed -n 's/^summary: //p; s/^totals: //p' "$first" | head -n 1
+}
+
+# The least of three differences, for one repetition.
+each() { # repetitions, command taking their number last
+    count=$1
+    shift
+    least=
+    for run in 1 2 3; do
+        once=$(counted "$@" "$count")
+        twice=$(counted "$@" $((2 * count)))
+        one=$(((twice - once) / count))
+        if [ -z "$least" ] || [ "$one" -lt "$least" ]; then least=$one; fi
+    done
+    echo "$least"
+}
+
+get=$(each $GETS "$work/instructions" "$port")
+figures="get $get"
+if [ -n "$policy" ] && attempt=$(each $ATTEMPTS "$policy" instructions) && [ "$attempt" -gt 0 ]; then
+    figures="$figures
+attempt $attempt"
+else
+    echo "instructions: benches/policy.rs does not run: Cargo.toml must name it with harness = false" >&2
+    exit 1
+fi
+
+compiler=$(rustc --version | cut -d' ' -f1-2)
+if [ "${1:-}" = --update ]; then
+    {
+        printf '{\n  "compiler": "%s"' "$compiler"
+        echo "$figures" | while read -r name count; do printf ',\n  "%s": %s' "$name" "$count"; done
+        printf '\n}\n'
+    } >"$BASELINE"
+    cat "$BASELINE"
+    exit 0
+fi
+
+known=$(sed -n 's/.*"compiler": "\(.*\)".*/\1/p' "$BASELINE")
+if [ "$known" != "$compiler" ]; then
+    echo "instructions: the baseline is of $known, this is $compiler; if only that differs: --update"
+fi
+echo "$figures" | while read -r name count; do
+    before=$(sed -n "s/.*\"$name\": \([0-9]*\).*/\1/p" "$BASELINE")
+    awk -v name="$name" -v count="$count" -v before="${before:-0}" 'BEGIN {
+        if (before == 0) { print name ": " count ", no baseline"; exit 1 }
+        change = 100 * (count / before - 1)
+        printf "%s: %d instructions, baseline %d, %+.1f %%\n", name, count, before, change
+        if (change < -3) print name ": a gain worth writing down: --update"
+        exit change > 3
+    }' || exit 1
+done

@@ -1,0 +1,202 @@
+//! What the resilience path costs without any I/O: pick, permit, settle and statistics of one attempt; picks and
+//! updates among many endpoints; memory of an endpoint.
+//!
+//! Prints one line a figure, as `benches/run.sh` reads it. `policy instructions N` repeats one attempt N times
+//! and prints nothing: callgrind counts it.
+
+use std::hint::black_box;
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ahoy::client::Balancer;
+use ahoy::discovery::Provider;
+use ahoy::endpoint::Host;
+use ahoy::outcome::Verdict;
+use ahoy::policy::{Balancer as Algorithm, Breaker, BreakerConfig, Random, RoundRobin};
+use ahoy::runtime::{clock, entropy};
+
+const FEW: usize = 1_000;
+const MANY: usize = 100_000;
+const PORTS: usize = 50_000;
+const REPEATS: usize = 15;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    match (arguments.next().as_deref(), arguments.next()) {
+        (Some("instructions"), Some(count)) => {
+            let layer = Layer::new(FEW);
+            (0..count.parse().unwrap_or(0)).for_each(|_: u64| layer.attempt());
+        }
+        _ => measure(),
+    }
+}
+
+fn measure() {
+    // First, while nothing else was freed that it could be put into.
+    bytes_per_endpoint();
+    layer();
+    picks();
+    update();
+}
+
+fn tell(name: &str, value: f64, unit: &str) {
+    println!("{name}\t{value:.6}\t{unit}\t\t\t\t");
+}
+
+/// Answers with the list that was put there for it, so that making it is not measured.
+#[derive(Default)]
+struct Prepared(Mutex<Vec<Host>>);
+
+impl Prepared {
+    fn put(&self, hosts: Vec<Host>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = hosts;
+    }
+}
+
+impl Provider for Prepared {
+    fn discover(&self) -> Result<Vec<Host>, String> {
+        Ok(std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// Distinct endpoints; among the first thousands the port alone tells them apart.
+fn hosts(count: usize) -> Vec<Host> {
+    let host = |number: usize| {
+        Host::new(format!("10.0.{}.10", number / PORTS), 1024 + (number % PORTS) as u16)
+    };
+    (0..count).map(host).collect()
+}
+
+fn balancer(algorithm: Algorithm, count: usize) -> (Balancer, Arc<Prepared>) {
+    let provider = Arc::new(Prepared::default());
+    provider.put(hosts(count));
+    let shared = Arc::clone(&provider) as Arc<dyn Provider>;
+    let balancer = Balancer::new(shared, algorithm, BreakerConfig::default());
+    balancer.update().expect("the list is there");
+    (balancer, provider)
+}
+
+fn round_robin() -> Algorithm {
+    Algorithm::RoundRobin(RoundRobin::new(0))
+}
+
+/// What one attempt asks of the policies. The permit is taken from circuits of the bench's own, which are made
+/// like the balancer's: those grant permits only to the client.
+struct Layer {
+    balancer: Balancer,
+    circuits: Vec<Mutex<Breaker>>,
+}
+
+impl Layer {
+    fn new(count: usize) -> Self {
+        let config = Arc::new(BreakerConfig::default());
+        let circuit = || Mutex::new(Breaker::new(Arc::clone(&config)));
+        Self {
+            balancer: balancer(round_robin(), count).0,
+            circuits: (0..count).map(|_| circuit()).collect(),
+        }
+    }
+
+    fn attempt(&self) {
+        let now = clock::now();
+        let member = self.balancer.pick(now).expect("all admit");
+        let number = usize::from(member.endpoint.port()) % self.circuits.len();
+        let lock = || self.circuits[number].lock().unwrap_or_else(PoisonError::into_inner);
+        let permit = lock().acquire(now).expect("closed");
+        let now = clock::now();
+        let settled = entropy::with_rng(|rng| lock().settle(permit, Verdict::Success, now, rng));
+        black_box(settled);
+    }
+}
+
+fn layer() {
+    let layer = Layer::new(FEW);
+    tell("layer_ns", typical(|| per_attempt(&layer, 1)), "ns");
+    let mut worst: f64 = 0.0;
+    for threads in [2, 4, 8, 16] {
+        let nanos = typical(|| per_attempt(&layer, threads));
+        tell(&format!("layer_ns_{threads}_threads"), nanos, "ns");
+        worst = worst.max(nanos);
+    }
+    tell("layer_ns_contended", worst, "ns");
+}
+
+/// Nanoseconds that an attempt keeps a processor, with `threads` at it at once.
+fn per_attempt(layer: &Layer, threads: usize) -> f64 {
+    const EACH: usize = 50_000;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let start = Barrier::new(threads + 1);
+    let began = std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                start.wait();
+                (0..EACH).for_each(|_| layer.attempt());
+            });
+        }
+        start.wait();
+        Instant::now()
+    });
+    nanos(began.elapsed()) * threads.min(processors) as f64 / (EACH * threads) as f64
+}
+
+fn picks() {
+    let each = [("round_robin", round_robin()), ("random", Algorithm::Random(Random::uniform()))];
+    let mut worst: f64 = 0.0;
+    for (name, algorithm) in each {
+        let (balancer, _) = balancer(algorithm, MANY);
+        let nanos = typical(|| per_pick(&balancer));
+        tell(&format!("pick_ns_100k_{name}"), nanos, "ns");
+        worst = worst.max(nanos);
+    }
+    tell("pick_ns_100k", worst, "ns");
+}
+
+fn per_pick(balancer: &Balancer) -> f64 {
+    const PICKS: usize = 100_000;
+    let now = clock::now();
+    let began = Instant::now();
+    for _ in 0..PICKS {
+        drop(black_box(balancer.pick(now)));
+    }
+    nanos(began.elapsed()) / PICKS as f64
+}
+
+/// One endpoint leaves and joins in turn.
+fn update() {
+    let (balancer, provider) = balancer(round_robin(), MANY);
+    let mut count = MANY;
+    let micros = typical(|| {
+        count = if count == MANY { MANY - 1 } else { MANY };
+        provider.put(hosts(count));
+        let began = Instant::now();
+        balancer.update().expect("the list is there");
+        nanos(began.elapsed()) / 1e3
+    });
+    tell("update_us_100k", micros, "us");
+}
+
+fn bytes_per_endpoint() {
+    let before = resident_bytes();
+    let kept = balancer(round_robin(), MANY);
+    tell("bytes_per_endpoint", (resident_bytes() - before) / MANY as f64, "bytes");
+    drop(kept);
+}
+
+fn resident_bytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    kilobytes.expect("Linux tells the resident size") * 1024.0
+}
+
+/// The median of some repetitions; the first warms up.
+fn typical(mut measure: impl FnMut() -> f64) -> f64 {
+    measure();
+    let mut values: Vec<f64> = (0..REPEATS).map(|_| measure()).collect();
+    values.sort_by(f64::total_cmp);
+    values[REPEATS / 2]
+}
+
+fn nanos(duration: Duration) -> f64 {
+    duration.as_nanos() as f64
+}

@@ -1,0 +1,410 @@
+//! One HTTP/2 connection: a task drives it, and many exchanges share it.
+//!
+//! The task belongs to the runtime in which the connection was opened, which must be driven always: a peer's
+//! PING wants an answer also while nobody calls. It ends when the session and its streams are gone (h2 then
+//! says GOAWAY), when the peer closes, or when the peer is silent although it was pinged.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use h2::{Ping, PingPong, RecvStream, SendStream};
+use http::header::CONTENT_LENGTH;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::outcome::{Failure, FailureKind};
+
+use super::failure::{Cause, Stage, cause_of};
+use super::request;
+use super::wire::{Stream, Traffic};
+use super::{Answer, Exchange, body};
+
+/// When a peer is asked whether it is still there, and for how long an answer is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeepAlive {
+    pub(super) interval: Duration,
+    pub(super) timeout: Duration,
+}
+
+/// The shared end of one connection.
+pub(super) struct Session {
+    sender: SendRequest<Bytes>,
+    traffic: Traffic,
+    /// The peer did not answer a PING in time.
+    silent: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// Speaks HTTP/2 over `stream` and waits until the peer has said how many streams it allows: whoever
+    /// opens more on a guess gets them refused, and a peer that speaks something else is found out while
+    /// nothing was asked of it yet. `changed` is told when the limit changes and when the connection ends.
+    pub(super) async fn open(
+        stream: Stream,
+        traffic: Traffic,
+        keep_alive: KeepAlive,
+        changed: Arc<Notify>,
+    ) -> Result<Arc<Self>, Failure> {
+        let unusable = |_| Failure::unsent(FailureKind::Connect, "connection not usable");
+        let (sender, connection) = builder().handshake(stream).await.map_err(unusable)?;
+        let silent = Arc::new(AtomicBool::new(false));
+        let session = Arc::new(Self { sender, traffic, silent: Arc::clone(&silent) });
+        let driver = Driver::new(&session, connection, keep_alive, silent, Arc::clone(&changed));
+        tokio::spawn(driver);
+        session.limit_known(&changed).await?;
+        Ok(session)
+    }
+
+    async fn limit_known(&self, changed: &Notify) -> Result<(), Failure> {
+        loop {
+            let mut change = pin!(changed.notified());
+            change.as_mut().enable();
+            if self.max_streams() > NO_STREAMS {
+                return Ok(());
+            }
+            if let Err(error) = self.check_open() {
+                return Err(no_session(&error).failure(false));
+            }
+            change.await;
+        }
+    }
+
+    /// How many streams the peer allows at once.
+    pub(super) fn max_streams(&self) -> usize {
+        self.sender.current_max_send_streams()
+    }
+
+    /// Whether new streams can be opened: the connection stands and the peer is not going away.
+    pub(super) fn is_open(&self) -> bool {
+        self.check_open().is_ok()
+    }
+
+    fn check_open(&self) -> Result<(), h2::Error> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self.sender.clone().poll_ready(&mut cx) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Carries out `exchange` on a stream of its own; dropping the future resets the stream.
+    pub(super) async fn exchange(
+        &self,
+        request: Request<()>,
+        exchange: &Exchange<'_>,
+    ) -> Result<Answer, Failure> {
+        exchange.progress.mark_connected();
+        let sent = Sent::watch(&self.traffic, exchange);
+        let end = exchange.body.is_empty();
+        let opened = self.sender.clone().send_request(request, end);
+        let (reply, sink) = opened.map_err(|error| self.cause(&error).failure(false))?;
+        let mut upload = Upload { sink, left: exchange.body.clone() };
+        let work = async {
+            let reply = reply.await;
+            let reply = reply.map_err(|error| self.cause(&error).failure(sent.is_any()))?;
+            let (head, content) = received(reply);
+            let answer = body::read(head, content, request::reading(exchange)).await;
+            answer.map_err(|failure| self.within_answer(failure))
+        };
+        let mut work = pin!(work);
+        let mut uploading = !end;
+        poll_fn(|cx| {
+            uploading = uploading && upload.poll(cx).is_pending();
+            sent.note();
+            work.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    fn cause(&self, error: &h2::Error) -> Cause {
+        let cause = cause_of(error, Stage::Exchange);
+        match self.silent.load(Ordering::Relaxed) && cause.kind == FailureKind::ConnectionLost {
+            true => Cause::new(FailureKind::ConnectionLost, "peer no longer answers"),
+            false => cause,
+        }
+    }
+
+    /// What a peer has begun to answer it has not refused, whatever it says.
+    fn within_answer(&self, mut failure: Failure) -> Failure {
+        if failure.kind == FailureKind::RefusedStream {
+            failure.kind = FailureKind::Protocol;
+        } else if failure.kind == FailureKind::ConnectionLost && self.silent.load(Ordering::Relaxed)
+        {
+            "peer no longer answers".clone_into(&mut failure.detail);
+        }
+        failure
+    }
+}
+
+/// Hyper's figures where they are not named otherwise; h2's own windows (64 KiB) hold back fast networks.
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .enable_push(false)
+        .initial_max_send_streams(NO_STREAMS)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .max_send_buffer_size(SEND_BUFFER);
+    builder
+}
+
+/// A connection that ended before it was one.
+fn no_session(error: &h2::Error) -> Cause {
+    let cause = cause_of(error, Stage::Connect);
+    match cause.kind {
+        FailureKind::Protocol => {
+            Cause::new(FailureKind::Protocol, "peer does not speak http/2 as it should")
+        }
+        FailureKind::ConnectionLost | FailureKind::RefusedStream => {
+            Cause::new(FailureKind::Connect, "closed while connecting")
+        }
+        _ => cause,
+    }
+}
+
+/// Marks an exchange as sent once its connection wrote anything after it began. That may have been another
+/// stream's, but never the other way round: what did not leave is not marked.
+struct Sent<'a> {
+    traffic: &'a Traffic,
+    exchange: &'a Exchange<'a>,
+    before: u64,
+}
+
+impl<'a> Sent<'a> {
+    fn watch(traffic: &'a Traffic, exchange: &'a Exchange<'a>) -> Self {
+        Self { traffic, exchange, before: traffic.written() }
+    }
+
+    fn is_any(&self) -> bool {
+        self.traffic.written() > self.before
+    }
+
+    fn note(&self) {
+        if self.is_any() {
+            self.exchange.progress.mark_sent();
+        }
+    }
+}
+
+impl Drop for Sent<'_> {
+    /// An exchange that is cut off may not have been polled since its bytes left.
+    fn drop(&mut self) {
+        self.note();
+    }
+}
+
+/// Hands the request's body over as fast as the peer's windows allow.
+struct Upload {
+    sink: SendStream<Bytes>,
+    left: Bytes,
+}
+
+impl Upload {
+    /// Ready when all was handed over, or the peer wants no more; the answer tells then what became of it.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.left.is_empty() {
+            let mut room = self.sink.capacity();
+            if room == 0 {
+                self.sink.reserve_capacity(self.left.len().min(PIECE));
+                match ready!(self.sink.poll_capacity(cx)) {
+                    Some(Ok(granted)) => room = granted,
+                    Some(Err(_)) | None => return Poll::Ready(()),
+                }
+            }
+            let piece = self.left.split_to(room.min(self.left.len()));
+            if self.sink.send_data(piece, self.left.is_empty()).is_err() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+fn received(reply: Response<RecvStream>) -> (http::response::Parts, Received) {
+    let (head, stream) = reply.into_parts();
+    let announced = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let announced = match stream.is_end_stream() {
+        // Of HEAD and 304 the length belongs to a body that does not come.
+        true => Some(0),
+        false => announced.and_then(|length| length.parse().ok()),
+    };
+    (head, Received { stream, announced })
+}
+
+/// The body of an answer; its trailers are left where they are.
+struct Received {
+    stream: RecvStream,
+    announced: Option<u64>,
+}
+
+impl Body for Received {
+    type Data = Bytes;
+    type Error = h2::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        let Some(piece) = ready!(self.stream.poll_data(cx)).transpose()? else {
+            return Poll::Ready(None);
+        };
+        // It is bounded by the reader, so the peer may send on at once. There is no error but too large a
+        // number.
+        let _ = self.stream.flow_control().release_capacity(piece.len());
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.stream.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.announced.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+/// Drives a connection until it ends.
+struct Driver {
+    connection: h2::client::Connection<Stream, Bytes>,
+    /// Weak: the connection closes when nobody but its driver is left.
+    session: Weak<Session>,
+    watch: Watch,
+    silent: Arc<AtomicBool>,
+    changed: Arc<Notify>,
+    traffic: Traffic,
+    read: u64,
+}
+
+impl Driver {
+    fn new(
+        session: &Arc<Session>,
+        mut connection: h2::client::Connection<Stream, Bytes>,
+        keep_alive: KeepAlive,
+        silent: Arc<AtomicBool>,
+        changed: Arc<Notify>,
+    ) -> Self {
+        let watch = Watch::new(keep_alive, connection.ping_pong());
+        let traffic = session.traffic.clone();
+        let session = Arc::downgrade(session);
+        Self { connection, session, watch, silent, changed, traffic, read: 0 }
+    }
+
+    /// The peer said something: whoever waits for a stream may get one now, or need another connection.
+    fn note_read(&mut self) {
+        let (read, before) = (self.traffic.read(), self.read);
+        if read == before {
+            return;
+        }
+        self.read = read;
+        self.watch.heard();
+        let limit = self.connection.max_concurrent_send_streams();
+        let ends = || self.session.upgrade().is_some_and(|session| !session.is_open());
+        if std::mem::replace(&mut self.watch.limit, limit) != limit || ends() {
+            self.changed.notify_waiters();
+        }
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let ended = Pin::new(&mut self.connection).poll(cx).is_ready();
+        self.note_read();
+        if !ended {
+            ready!(self.watch.poll(cx));
+            self.silent.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Driver {
+    /// Those who wait must not, whichever way the connection ended; it has not closed its streams yet, so
+    /// they look again only when this is over.
+    fn drop(&mut self) {
+        self.changed.notify_waiters();
+    }
+}
+
+/// Asks a peer that was silent for a while whether it is still there.
+struct Watch {
+    settings: KeepAlive,
+    pings: Option<PingPong>,
+    timer: Pin<Box<Sleep>>,
+    heard_at: Instant,
+    asked_at: Option<Instant>,
+    /// The limit on streams that was seen last.
+    limit: usize,
+}
+
+impl Watch {
+    fn new(settings: KeepAlive, pings: Option<PingPong>) -> Self {
+        let timer = Box::pin(sleep(settings.interval));
+        let heard_at = Instant::now();
+        Self { settings, pings, timer, heard_at, asked_at: None, limit: NO_STREAMS }
+    }
+
+    /// Any byte is a sign of life; the pong itself may be far back in the queue.
+    fn heard(&mut self) {
+        self.heard_at = Instant::now();
+        self.asked_at = None;
+    }
+
+    /// Ready when the peer was asked and did not answer in time.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let now = Instant::now();
+            let due = match self.asked_at {
+                Some(asked_at) => asked_at + self.settings.timeout,
+                None => self.heard_at + self.settings.interval,
+            };
+            let next = match (now < due, self.asked_at) {
+                (true, _) => due,
+                (false, Some(_)) => return Poll::Ready(()),
+                (false, None) => {
+                    self.ask(cx);
+                    self.asked_at = Some(now);
+                    now + self.settings.timeout
+                }
+            };
+            self.timer.as_mut().reset(next);
+        }
+    }
+
+    /// Wakes the connection, which shares this task, so that the PING leaves.
+    fn ask(&mut self, cx: &mut Context<'_>) {
+        if let Some(pings) = &mut self.pings {
+            // An earlier pong must be taken before the next PING may go.
+            let _ = pings.poll_pong(cx);
+            let _ = pings.send_ping(Ping::opaque());
+        }
+    }
+}
+
+/// Before the peer's SETTINGS have come.
+const NO_STREAMS: usize = 0;
+
+/// As hyper has it: 16 Gbit/s at 1 ms, 160 Mbit/s at 100 ms.
+const STREAM_WINDOW: u32 = 2 << 20;
+
+/// As hyper has it: what one connection may have on its way before it was read.
+const CONNECTION_WINDOW: u32 = 5 << 20;
+
+/// Hyper's and Go's are 16 KiB and 10 MiB; HTTP/1.1's head is bounded at 408 KiB here. Large cookies fit.
+const MAX_HEADER_LIST: u32 = 64 << 10;
+
+/// What one stream may have queued for the socket; a large body is not copied whole.
+const SEND_BUFFER: usize = 1 << 20;
+
+/// So much of a body is asked room for at once; the peer's window may be smaller.
+const PIECE: usize = 256 << 10;

@@ -1,0 +1,257 @@
+//! The orderly end of a client.
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use ahoy::ffi::status::*;
+use support::*;
+
+const SOON: Duration = ms(10_000);
+
+fn clients_of(server: &Server) -> [Client; 2] {
+    [client_over(&[server.port()]), Builder::new().base_url(&server.url()).build()]
+}
+
+#[test]
+fn a_closed_client_refuses_new_calls_of_every_kind() {
+    let server = Server::ok();
+    for client in clients_of(&server) {
+        client.get("/").unwrap();
+        let sent = server.request_count();
+        client.close(1000).unwrap();
+        let queue = Queue::new();
+        let request = Request::new("GET", "/");
+        let refused = [
+            client.get("/").unwrap_err(),
+            client.send(&request).unwrap_err(),
+            client.post("/", "text/plain", b"x").unwrap_err(),
+            client.start(&request).unwrap_err(),
+            client.submit(&request, &queue, 1).unwrap_err(),
+        ];
+        for failure in refused {
+            assert_eq!((failure.status, failure.is_ambiguous), (AHOY_E_CLOSED, false));
+        }
+        assert!(queue.next(0).unwrap().is_none(), "no completion of a refused submit");
+        client.close(0).unwrap();
+        client.close(FOREVER).unwrap();
+        assert_eq!(server.request_count(), sent);
+    }
+}
+
+#[test]
+fn a_close_waits_for_the_calls_under_way() {
+    for base_url in [false, true] {
+        let gate = Arc::new(AtomicBool::new(false));
+        let opened = Arc::clone(&gate);
+        let server = Server::new(move |_| {
+            eventually("the gate opens", SOON, || opened.load(Ordering::SeqCst));
+            Reply::status(200)
+        });
+        let client = &clients_of(&server)[usize::from(base_url)];
+        let queue = Queue::new();
+        let call = client.begin("/started");
+        client.submit(&Request::new("GET", "/submitted"), &queue, 1).unwrap();
+        thread::scope(|scope| {
+            let blocked = scope.spawn(|| client.get("/blocked"));
+            eventually("all are sent", SOON, || server.in_flight() == 3);
+            let closing = scope.spawn(|| client.close(FOREVER));
+            eventually("it refuses", SOON, || {
+                let early = client.start(&Request::new("GET", "/late"));
+                early.is_err_and(|failure| failure.status == AHOY_E_CLOSED)
+            });
+            assert!(!closing.is_finished() && !blocked.is_finished(), "calls are under way");
+            gate.store(true, Ordering::SeqCst);
+            assert_eq!(blocked.join().unwrap().unwrap().status, 200);
+            closing.join().unwrap().unwrap();
+        });
+        assert_eq!(call.poll().unwrap().unwrap().status, 200, "it ended before the close did");
+        assert_eq!(queue.next(0).unwrap().unwrap().status(), AHOY_OK);
+    }
+}
+
+#[test]
+fn when_the_time_is_up_the_rest_ends_with_closed() {
+    for (limit, base_url) in [(0, false), (100, false), (0, true), (100, true)] {
+        let server = Server::always(Reply::Hang);
+        let client = &clients_of(&server)[usize::from(base_url)];
+        let queue = Queue::new();
+        let call = client.begin("/started");
+        let waited_for = client.begin("/waited-for");
+        client.submit(&Request::new("GET", "/submitted"), &queue, 5).unwrap();
+        let (tell, told) = mpsc::channel();
+        let tell = Mutex::new(tell);
+        let called = client.begin("/called");
+        called.on_done(move |outcome| tell.lock().unwrap().send(outcome).unwrap()).unwrap();
+        thread::scope(|scope| {
+            let blocked: Vec<_> = (0..4).map(|_| scope.spawn(|| client.get("/blocked"))).collect();
+            let waiting = scope.spawn(|| waited_for.wait(FOREVER));
+            let reading = scope.spawn(|| queue.next(FOREVER));
+            eventually("all are sent", SOON, || server.in_flight() == 8);
+            let (closed, took) = timed(|| client.close(limit));
+            closed.unwrap();
+            assert!(took >= ms(limit) && took < ms(limit + 1500), "{took:?} for {limit} ms");
+            for blocked in blocked {
+                assert_ended(&blocked.join().unwrap().unwrap_err());
+            }
+            assert_ended(&waiting.join().unwrap().unwrap_err());
+            assert_ended(&call.end().unwrap_err());
+            assert_ended(&told.recv_timeout(SOON).unwrap().unwrap_err());
+            let completion = reading.join().unwrap().unwrap().unwrap();
+            assert_eq!((completion.tag(), completion.status()), (5, AHOY_E_CLOSED));
+        });
+        // A connection over reqwest goes when its shard is visited.
+        eventually("the connections close", ms(2500), || sockets_to(&server) == 0);
+    }
+}
+
+fn assert_ended(failure: &Failure) {
+    assert_eq!(failure.status, AHOY_E_CLOSED, "{}", failure.message);
+    assert!(failure.is_ambiguous, "its bytes had left: {}", failure.message);
+}
+
+#[test]
+fn a_close_ends_a_wait_before_the_next_attempt() {
+    let server = Server::status(503);
+    let retry = || Retry::new().tries(2).delay_ms(20_000).max_delay_ms(20_000).jitter_ms(0, 0);
+    let client = Builder::new()
+        .balancer(&round_robin(&[server.port()]))
+        .retry(&retry())
+        .timeout_ms(60_000)
+        .build();
+    let call = client.begin("/started");
+    thread::scope(|scope| {
+        let blocked = scope.spawn(|| client.get("/blocked"));
+        eventually("both are answered", SOON, || {
+            server.request_count() == 2 && server.in_flight() == 0
+        });
+        let (_, took) = timed(|| client.close(20).unwrap());
+        assert!(took < ms(2000), "{took:?}");
+        let (_, took) = timed(|| {
+            for outcome in [blocked.join().unwrap(), call.end()] {
+                assert_eq!(outcome.unwrap_err().status, AHOY_E_CLOSED);
+            }
+        });
+        assert!(took < ms(2000), "{took:?}");
+    });
+}
+
+#[test]
+fn a_close_inside_a_callback_would_deadlock() {
+    let server = Server::ok();
+    let statuses = Arc::new(Mutex::new(Vec::new()));
+    let kept: Arc<Mutex<Option<Arc<Client>>>> = Arc::default();
+    let close = {
+        let (statuses, kept) = (Arc::clone(&statuses), Arc::clone(&kept));
+        move || {
+            let client = kept.lock().unwrap().clone().unwrap();
+            statuses.lock().unwrap().push(client.close(1000).unwrap_err().status);
+        }
+    };
+    let (in_hook, in_response) = (close.clone(), close.clone());
+    let client = Builder::new()
+        .balancer(&round_robin(&[server.port()]))
+        .on_request(move |_| {
+            in_hook();
+            AHOY_OK
+        })
+        .on_response(move |_| in_response())
+        .build();
+    let client = Arc::new(client);
+    *kept.lock().unwrap() = Some(Arc::clone(&client));
+    client.get("/").unwrap();
+    let call = client.begin("/");
+    call.on_done(move |_| close()).unwrap();
+    eventually("all callbacks ran", SOON, || statuses.lock().unwrap().len() == 5);
+    assert_eq!(*statuses.lock().unwrap(), [AHOY_E_WOULD_DEADLOCK; 5]);
+    assert_eq!(client.get("/").unwrap().status, 200, "it is not closed");
+    kept.lock().unwrap().take();
+}
+
+#[test]
+fn clients_that_share_a_balancer_close_each_for_itself() {
+    let server = Server::always(Reply::status(200).after(ms(100)));
+    let balancer = round_robin(&[server.port()]);
+    let (one, other) =
+        (Builder::new().balancer(&balancer).build(), Builder::new().balancer(&balancer).build());
+    let call = other.begin("/");
+    one.close(0).unwrap();
+    assert_eq!(call.end().unwrap().status, 200);
+    assert_eq!(other.get("/").unwrap().status, 200);
+    assert_eq!(one.get("/").unwrap_err().status, AHOY_E_CLOSED);
+}
+
+#[test]
+fn several_threads_may_close_at_once() {
+    let server = Server::always(Reply::Hang);
+    let client = client_over(&[server.port()]);
+    let call = client.begin("/");
+    eventually("it is sent", SOON, || server.in_flight() == 1);
+    thread::scope(|scope| {
+        let long = scope.spawn(|| timed(|| client.close(20_000)));
+        for _ in 0..4 {
+            scope.spawn(|| client.close(50).unwrap());
+        }
+        let (closed, took) = long.join().unwrap();
+        closed.unwrap();
+        assert!(took < SOON, "the shortest limit ends the calls for all: {took:?}");
+    });
+    assert_eq!(call.end().unwrap_err().status, AHOY_E_CLOSED);
+}
+
+#[test]
+fn no_call_begins_after_a_close_has_returned() {
+    let server = Server::ok();
+    let port = server.port();
+    let (entered, entry) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let (entered, released) = (Mutex::new(entered), Mutex::new(released));
+    let provider = Provider::custom(move |hosts| {
+        entered.lock().unwrap().send(()).unwrap();
+        released.lock().unwrap().recv_timeout(SOON).unwrap();
+        hosts.add("127.0.0.1", port).unwrap();
+        AHOY_OK
+    });
+    let client = Builder::new().balancer(&Balancer::round_robin(&provider)).build();
+    thread::scope(|scope| {
+        let starting = scope.spawn(|| client.start(&Request::new("GET", "/late")));
+        entry.recv_timeout(SOON).unwrap();
+        client.close(0).unwrap();
+        release.send(()).unwrap();
+        let outcome = starting.join().unwrap().and_then(|call| call.end());
+        assert_eq!(outcome.map(|answer| answer.status).unwrap_err().status, AHOY_E_CLOSED);
+    });
+    assert_eq!(server.request_count(), 0);
+}
+
+#[test]
+fn calls_that_race_a_close_end_one_way_or_the_other() {
+    let server = Server::ok();
+    let balancer = round_robin(&[server.port()]);
+    for _ in 0..50 {
+        let client = Builder::new().balancer(&balancer).build();
+        client.get("/").unwrap();
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        let blocking = client.get("/");
+                        let started =
+                            client.start(&Request::new("GET", "/")).and_then(|call| call.end());
+                        for outcome in [blocking, started] {
+                            match outcome {
+                                Ok(answer) => assert_eq!(answer.status, 200),
+                                Err(failure) => assert_eq!(failure.status, AHOY_E_CLOSED),
+                            }
+                        }
+                    }
+                });
+            }
+            scope.spawn(|| client.close(1).unwrap());
+        });
+        assert_eq!(client.get("/").unwrap_err().status, AHOY_E_CLOSED);
+    }
+}
