@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use ahoy::ffi::status::*;
 use support::*;
 
 /// Long enough for whatever must happen soon, on a machine that does much else.
-const SOON: std::time::Duration = ms(10_000);
+const SOON: Duration = ms(10_000);
 
 fn clients_of(server: &Server) -> [Client; 2] {
     [client_over(&[server.port()]), Builder::new().base_url(&server.url()).build()]
@@ -182,26 +183,29 @@ fn a_callback_set_as_the_call_ends_is_told_once() {
 
 #[test]
 fn a_cancelled_call_ends_so_and_the_server_sees_the_connection_close() {
-    let server = Server::always(Reply::Hang);
-    for client in clients_of(&server) {
+    for (server, client) in hanging() {
         let call = client.begin("/");
-        eventually("the request", SOON, || server.in_flight() > 0);
-        assert_eq!(server.open_connections(), 1);
-        let (_, took) = timed(|| call.cancel().unwrap());
-        assert!(took < ms(500), "a cancel does not wait: {took:?}");
+        server.hears();
+        let begun = Instant::now();
+        call.cancel().unwrap();
+        assert!(begun.elapsed() < ms(500), "a cancel does not wait");
         let failure = call.end().unwrap_err();
         assert_eq!(failure.status, AHOY_E_CANCELLED, "{}", failure.message);
         assert!(failure.is_ambiguous, "its bytes had left");
-        hears_the_end(&server);
+        let closed_after = server.hears() - begun;
+        assert!(closed_after < ms(500), "the server hears of it after {closed_after:?}");
     }
 }
 
-/// The scripted server does not read while it hangs, so it is the kernel that tells: the peer has closed
-/// when no socket towards the server is left in the process.
-fn hears_the_end(server: &Server) {
-    eventually("the connection closes", ms(2000), || sockets_to(server) == 0);
-    server.stop();
-    server.restart();
+/// Both kinds of client, each with a server that never answers.
+fn hanging() -> [(Listener, Client); 2] {
+    let (one, two) = (Listener::new(), Listener::new());
+    let clients = [
+        client_over(&[one.port()]),
+        Builder::new().base_url(&url(two.port())).build(),
+    ];
+    let [balanced, plain] = clients;
+    [(one, balanced), (two, plain)]
 }
 
 #[test]
@@ -271,13 +275,14 @@ fn cancels_that_race_the_end_leave_one_result() {
 
 #[test]
 fn a_call_freed_in_flight_is_cancelled() {
-    let server = Server::always(Reply::Hang);
-    for client in clients_of(&server) {
+    for (server, client) in hanging() {
         let call = client.begin("/");
-        eventually("the request", SOON, || server.in_flight() > 0);
-        let (_, took) = timed(|| drop(call));
-        assert!(took < ms(500), "a free does not wait: {took:?}");
-        hears_the_end(&server);
+        server.hears();
+        let begun = Instant::now();
+        drop(call);
+        assert!(begun.elapsed() < ms(500), "a free does not wait");
+        let closed_after = server.hears() - begun;
+        assert!(closed_after < ms(500), "the server hears of it after {closed_after:?}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! Which transport carries a client's exchanges on one shard.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use once_cell::sync::OnceCell;
 
 use super::Client;
 use super::route::Route;
@@ -15,7 +17,7 @@ use crate::transport::{
     Resolver, Transport,
 };
 
-static RESOLVER: PerProcess<Mutex<Option<Arc<Resolver>>>> = PerProcess::new();
+static RESOLVER: PerProcess<OnceCell<Arc<Resolver>>> = PerProcess::new();
 
 /// Balanced calls go over connections that the library owns, shared ones where HTTP/2 is on; all others over reqwest, which follows
 /// redirects.
@@ -78,11 +80,6 @@ impl Attachment for Carrier {
 
 /// The process's resolver: one cache for all clients.
 pub(super) fn resolver() -> io::Result<Arc<Resolver>> {
-    let mut slot = RESOLVER.get().lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(resolver) = &*slot {
-        return Ok(Arc::clone(resolver));
-    }
-    let resolver = Arc::new(Resolver::new(io_thread::first()?.handle().clone()));
-    *slot = Some(Arc::clone(&resolver));
-    Ok(resolver)
+    let made = || Ok(Arc::new(Resolver::new(io_thread::first()?.handle().clone())));
+    RESOLVER.get().get_or_try_init(made).map(Arc::clone)
 }

@@ -1,11 +1,12 @@
 //! The process that the library lives in: its descriptors and threads, and children forked from it.
 
-use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Server, eventually, ms};
 
@@ -168,4 +169,39 @@ pub fn is_readable(fd: RawFd, timeout_ms: i32) -> bool {
     let ready = unsafe { libc::poll(&raw mut watched, 1, timeout_ms) };
     assert!(ready >= 0, "{}", std::io::Error::last_os_error());
     ready == 1 && watched.revents & libc::POLLIN != 0
+}
+
+/// A server that reads and never answers, and tells when its first connection has a request and when it has
+/// ended, as it sees them.
+#[derive(Debug)]
+pub struct Listener {
+    port: u16,
+    told: Receiver<Instant>,
+}
+
+impl Listener {
+    pub fn new() -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            let (mut connection, _) = socket.accept().unwrap();
+            let mut bytes = [0; 4096];
+            if connection.read(&mut bytes).is_ok_and(|count| count > 0) {
+                let _ = tell.send(Instant::now());
+            }
+            while connection.read(&mut bytes).is_ok_and(|count| count > 0) {}
+            let _ = tell.send(Instant::now());
+        });
+        Self { port, told }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Waits for what comes next, the request or the end.
+    pub fn hears(&self) -> Instant {
+        self.told.recv_timeout(ms(20_000)).expect("it hears something")
+    }
 }
