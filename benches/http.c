@@ -6,7 +6,7 @@
  *
  * Modes take turns in random order, round by round; ratios are taken within a round, and the report has their
  * medians. A spinner of the lowest scheduling class on each CPU keeps it from sleeping, for waking an idle
- * virtual CPU takes longer than a request. */
+ * virtual CPU takes longer than a request; BENCH_SPIN=0 leaves them out. */
 #define _GNU_SOURCE
 #include "bench.h"
 
@@ -573,7 +573,8 @@ int main(int argc, char **argv) {
     int rounds = argc == 5 ? atoi(argv[4]) : 15;
     if (rounds < 1 || rounds > MOST_ROUNDS) fail("rounds", "1 to 100");
     raise_descriptors();
-    if (!alone) keep_awake();
+    const char *spin = getenv("BENCH_SPIN");
+    if (!alone && !(spin && *spin == '0')) keep_awake();
     curl_global_init(CURL_GLOBAL_ALL);
     srand((unsigned)time(NULL));
     latencies = calloc(1 << 20, sizeof *latencies);

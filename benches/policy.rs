@@ -105,7 +105,7 @@ impl Layer {
         let permit = lock().acquire(now).expect("closed");
         let now = clock::now();
         let settled = entropy::with_rng(|rng| lock().settle(permit, Verdict::Success, now, rng));
-        black_box(settled);
+        let _ = black_box(settled);
     }
 }
 

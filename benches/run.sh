@@ -4,6 +4,9 @@
 #
 #     benches/run.sh              everything; ROUNDS=15 and PROFILE=dist are the defaults
 #     benches/run.sh http         one part: http, memory or policy; the report then has these figures only
+#
+# LIBAHOY=FILE measures a library that was built before. The policies are always measured in the release profile,
+# which saves a second link-time optimisation of minutes.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -40,10 +43,13 @@ fi
 
 mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
-# As the only crate type: with an rlib beside it cargo leaves out the link-time optimisation.
-"$CARGO" rustc --quiet --lib --profile "$PROFILE" --crate-type cdylib
+if [ -z "${LIBAHOY:-}" ]; then
+    # As the only crate type: with an rlib beside it cargo leaves out the link-time optimisation.
+    "$CARGO" rustc --quiet --lib --profile "$PROFILE" --crate-type cdylib
+    LIBAHOY=$LIB/libahoy.so
+fi
 # A copy, so that a build meanwhile changes nothing, and under the name that programs ask for.
-cp "$LIB/libahoy.so" "$OUT/libahoy.so"
+cp --remove-destination "$LIBAHOY" "$OUT/libahoy.so"
 ln -sf libahoy.so "$OUT/$(readelf -d "$OUT/libahoy.so" | sed -n 's/.*SONAME.*\[\(.*\)\].*/\1/p')"
 
 compile() { # output, source, further flags
@@ -184,7 +190,7 @@ if has_part memory; then
 fi
 if has_part policy; then
     echo "bench: policies" >&2
-    "$CARGO" bench --quiet --profile "$PROFILE" --bench policy >"$work/policy"
+    "$CARGO" bench --quiet --profile release --bench policy >"$work/policy"
     grep '	' "$work/policy" >>"$OUT/figures" ||
         echo "bench: no figures of benches/policy.rs: Cargo.toml must name it with harness = false" >&2
 fi

@@ -24,6 +24,7 @@ need ruby-ffi has_ffi
 need valgrind has valgrind
 need pkg-config has pkg-config
 need nginx-light has nginx
+need nghttp2-server has nghttpd
 need openssl has openssl
 if [ -z "$missing" ]; then
     echo "deps: nothing to install"

@@ -11,6 +11,7 @@
 //!
 //! The loop does not know who drives it. Dropping it drops the exchange and gives the permit back.
 
+use std::pin::pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header;
@@ -66,7 +67,7 @@ pub(super) async fn run(call: &Call<'_>, transport: &impl Transport) -> Result<R
         match decide(call, &mut retry, &tried, ended, first_on_endpoint, retry_after) {
             Decision::Stop(reason) => return story.end(Ending::Stopped(reason)),
             Decision::Retry { wait, .. } => {
-                if let Err(kind) = call.control.or(pause(call, wait)).await {
+                if let Err(kind) = call.control.or(pin!(pause(call, wait))).await {
                     return story.end(Ending::Asked(kind.into()));
                 }
             }
@@ -106,7 +107,7 @@ async fn send(
         gzip: call.client.config.gzip,
         progress: &progress,
     };
-    let timed = tokio::time::timeout(limits.attempt, transport.send(&exchange));
+    let timed = pin!(tokio::time::timeout(limits.attempt, transport.send(&exchange)));
     match call.control.or(timed).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(cut(&progress, limits)),

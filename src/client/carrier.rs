@@ -61,8 +61,9 @@ impl Transport for Carrier {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
         match self {
             Self::Direct(direct) => direct.send(exchange).await,
-            Self::Multiplexed(multiplexed) => multiplexed.send(exchange).await,
-            Self::Http(http) => http.send(exchange).await,
+            // Boxed, or every call would carry, and move, the state of all three.
+            Self::Multiplexed(multiplexed) => Box::pin(multiplexed.send(exchange)).await,
+            Self::Http(http) => Box::pin(http.send(exchange)).await,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Who may end a call before its time: its caller by a cancel, the client by its close, the host by a signal.
 
+use std::pin::pin;
+
 use crate::error::ErrorKind;
 use crate::outcome::FailureKind;
 use crate::runtime::stop::{Reason, Stop};
@@ -29,14 +31,14 @@ impl std::fmt::Debug for Control<'_> {
 }
 
 impl Control<'_> {
-    /// Runs `work` until it ends or somebody ends the call; it is dropped then.
-    pub(super) async fn or<W: Future>(&self, work: W) -> Result<W::Output, FailureKind> {
+    /// Runs `work`, which the caller has pinned and drops, until it ends or somebody ends the call.
+    pub(super) async fn or<W: Future + Unpin>(&self, work: W) -> Result<W::Output, FailureKind> {
         let stopped = |reason| match reason {
             Reason::Cancelled => FailureKind::Cancelled,
             Reason::Closed => FailureKind::Closed,
             Reason::Interrupted => FailureKind::Interrupted,
         };
-        let work = self.stop.or(work);
+        let work = pin!(self.stop.or(work));
         match self.interrupt {
             None => work.await.map_err(stopped),
             Some(interrupt) => match interrupt.watch(work).await {
@@ -49,7 +51,7 @@ impl Control<'_> {
 
 impl Interrupt<'_> {
     /// Runs `work` until it ends or the host wants to stop.
-    pub(super) async fn watch<W: Future>(&self, work: W) -> Option<W::Output> {
+    pub(super) async fn watch<W: Future + Unpin>(&self, work: W) -> Option<W::Output> {
         let judge = |signalled| match self.should_stop {
             Some(should_stop) => callback::run(|| should_stop()),
             None => signalled,

@@ -17,6 +17,7 @@ mod roster;
 mod route;
 mod story;
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -131,7 +132,7 @@ impl Client {
             let Some(interrupt) = self.interrupt() else {
                 return completion.wait(Duration::MAX).await;
             };
-            if let Some(outcome) = interrupt.watch(completion.wait(Duration::MAX)).await {
+            if let Some(outcome) = interrupt.watch(pin!(completion.wait(Duration::MAX))).await {
                 return outcome;
             }
             // The call then ends at once, and tells how far it came.
@@ -234,8 +235,8 @@ impl Client {
         if timeout.is_zero() {
             return completion.poll();
         }
-        let wait = completion.wait(timeout);
         let waited = shard::wait(async {
+            let wait = pin!(completion.wait(timeout));
             match self.interrupt() {
                 Some(interrupt) => interrupt.watch(wait).await,
                 None => Some(wait.await),

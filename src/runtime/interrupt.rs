@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -35,12 +35,14 @@ pub(super) fn noticed_by(builder: &mut Builder) -> &mut Builder {
     })
 }
 
-/// Runs `work` until it ends or `should_stop` says yes, which is asked after each caught signal (then with
-/// `true`) and at least every 50 ms. `None` where it was stopped; `work` is dropped then.
-pub async fn watch<W: Future>(work: W, should_stop: impl Fn(bool) -> bool) -> Option<W::Output> {
+/// Runs `work`, which the caller has pinned and drops, until it ends or `should_stop` says yes, which is asked
+/// after each caught signal (then with `true`) and at least every 50 ms. `None` where it was stopped.
+pub async fn watch<W: Future + Unpin>(
+    mut work: W,
+    should_stop: impl Fn(bool) -> bool,
+) -> Option<W::Output> {
     let _registered = Registered;
     SEEN.set(false);
-    let mut work = pin!(work);
     let mut ask = pin!(tokio::time::sleep(ASK_INTERVAL));
     std::future::poll_fn(|cx| {
         DRIVER.set(Some(cx.waker().clone()));
@@ -53,7 +55,7 @@ pub async fn watch<W: Future>(work: W, should_stop: impl Fn(bool) -> bool) -> Op
             ask.as_mut().reset(tokio::time::Instant::now() + ASK_INTERVAL);
             let _ = ask.as_mut().poll(cx);
         }
-        work.as_mut().poll(cx).map(Some)
+        Pin::new(&mut work).poll(cx).map(Some)
     })
     .await
 }

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -72,8 +72,10 @@ fn threads() -> MutexGuard<'static, Vec<Arc<IoThread>>> {
     THREADS.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// One a processor; asked once, for it reads the control group's files each time.
 fn most() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    static MOST: OnceLock<usize> = OnceLock::new();
+    *MOST.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 fn start(threads: &mut Vec<Arc<IoThread>>) -> io::Result<Arc<IoThread>> {

@@ -6,7 +6,7 @@
 //! no other caller.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::attachment::Tenant;
 use super::process::PerProcess;
 
-static SLOTS: PerProcess<Mutex<Vec<Weak<Slot>>>> = PerProcess::new();
+static SLOTS: PerProcess<Mutex<Slots>> = PerProcess::new();
 
 /// Why work should end before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +61,13 @@ impl Stop {
         }
     }
 
-    /// Runs `work` until it ends or is asked to; it is dropped then.
+    /// Runs `work`, which the caller has pinned and drops, until it ends or is asked to.
+    ///
+    /// Pinned outside, for a future that is handed on by value lies in memory once for each hand.
     ///
     /// # Errors
     /// The reason, where it was asked to end.
-    pub async fn or<W: Future>(&self, work: W) -> Result<W::Output, Reason> {
-        let mut work = pin!(work);
+    pub async fn or<W: Future + Unpin>(&self, mut work: W) -> Result<W::Output, Reason> {
         let mut asked = pin!(self.asked.notified());
         std::future::poll_fn(|cx| {
             // A wish from before the first poll left its notice with the notify.
@@ -75,7 +76,7 @@ impl Stop {
             {
                 return Poll::Ready(Err(reason));
             }
-            work.as_mut().poll(cx).map(Ok)
+            Pin::new(&mut work).poll(cx).map(Ok)
         })
         .await
     }
@@ -92,9 +93,7 @@ impl Slot {
     #[must_use]
     pub fn new() -> Arc<Self> {
         let slot = Arc::new(Self { occupant: Mutex::default() });
-        let mut slots = slots();
-        slots.retain(|slot| slot.strong_count() > 0);
-        slots.push(Arc::downgrade(&slot));
+        slots().push(Arc::downgrade(&slot));
         slot
     }
 
@@ -134,7 +133,7 @@ pub fn ask_all(tenant: &Tenant, reason: Reason) {
 }
 
 fn for_each(tenant: &Tenant, mut act: impl FnMut(&Stop)) {
-    let slots: Vec<_> = slots().iter().filter_map(Weak::upgrade).collect();
+    let slots: Vec<_> = slots().list.iter().filter_map(Weak::upgrade).collect();
     for slot in slots {
         if let Some((owner, stop)) = &*slot.lock()
             && *owner == tenant.name()
@@ -144,8 +143,27 @@ fn for_each(tenant: &Tenant, mut act: impl FnMut(&Stop)) {
     }
 }
 
-fn slots() -> MutexGuard<'static, Vec<Weak<Slot>>> {
+fn slots() -> MutexGuard<'static, Slots> {
     SLOTS.get().lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All slots of the process.
+#[derive(Debug, Default)]
+struct Slots {
+    list: Vec<Weak<Slot>>,
+    /// At this length those that are gone are cleared away.
+    full: usize,
+}
+
+impl Slots {
+    fn push(&mut self, slot: Weak<Slot>) {
+        if self.list.len() >= self.full {
+            self.list.retain(|slot| slot.strong_count() > 0);
+            // Twice what lives: so a push costs the same on average, however many there are.
+            self.full = (self.list.len() * 2).max(64);
+        }
+        self.list.push(slot);
+    }
 }
 
 #[cfg(test)]
@@ -159,14 +177,14 @@ mod tests {
         assert_eq!(stop.or(ready(7)).await, Ok(7));
         stop.ask(Reason::Closed);
         stop.ask(Reason::Cancelled);
-        assert_eq!(stop.or(pending::<()>()).await, Err(Reason::Closed));
+        assert_eq!(stop.or(pin!(pending::<()>())).await, Err(Reason::Closed));
     }
 
     #[tokio::test]
     async fn work_under_way_is_woken() {
         let stop = Arc::new(Stop::default());
         let asked = Arc::clone(&stop);
-        let work = tokio::spawn(async move { asked.or(pending::<()>()).await });
+        let work = tokio::spawn(async move { asked.or(pin!(pending::<()>())).await });
         tokio::task::yield_now().await;
         stop.ask(Reason::Cancelled);
         assert_eq!(work.await.ok(), Some(Err(Reason::Cancelled)));

@@ -5,6 +5,7 @@
 //! connections.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -93,7 +94,7 @@ impl Direct {
     }
 
     /// A kept connection that still stands, if there is one.
-    fn kept(&self, endpoint: &Arc<Endpoint>) -> Option<Connection> {
+    fn kept(&self, endpoint: &Arc<Endpoint>) -> Option<Box<Connection>> {
         loop {
             let now = Instant::now();
             let mut kept = self.pool.take(endpoint, now, self.config.idle_timeout)?;
@@ -103,7 +104,7 @@ impl Direct {
         }
     }
 
-    async fn fresh(&self, exchange: &Exchange<'_>) -> Result<Connection, Failure> {
+    async fn fresh(&self, exchange: &Exchange<'_>) -> Result<Box<Connection>, Failure> {
         let config = &self.config;
         let traffic = Traffic::default();
         let limit = exchange.connect_timeout;
@@ -127,17 +128,17 @@ impl Direct {
     /// Sends over `connection` and keeps it afterwards where the answer allows it.
     async fn exchange(
         &self,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         request: Request<RequestBody>,
         exchange: &Exchange<'_>,
     ) -> Result<Answer, Failure> {
         exchange.progress.mark_connected();
         let before = connection.written();
         let reply = connection.sender.send_request(request);
-        let work = async {
+        let work = pin!(async {
             let (head, content) = reply.await.map_err(Step::Lost)?.into_parts();
             body::read(head, content, request::reading(exchange)).await.map_err(Step::Failed)
-        };
+        });
         match connection.drive(exchange.progress, work).await {
             Ok(answer) => {
                 self.keep(exchange.endpoint, connection);
@@ -151,7 +152,7 @@ impl Direct {
         }
     }
 
-    fn keep(&self, endpoint: &Arc<Endpoint>, mut connection: Connection) {
+    fn keep(&self, endpoint: &Arc<Endpoint>, mut connection: Box<Connection>) {
         let now = Instant::now();
         if connection.is_usable() {
             self.pool.put(endpoint, connection, now, self.config.max_idle_per_endpoint);
@@ -164,13 +165,16 @@ impl Transport for Direct {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
         loop {
             let request = request::build(exchange)?;
-            let Some(connection) = self.kept(exchange.endpoint) else {
-                let connection = self.fresh(exchange).await?;
-                return self.exchange(connection, request, exchange).await;
+            let kept = self.kept(exchange.endpoint);
+            let was_kept = kept.is_some();
+            let connection = match kept {
+                Some(connection) => connection,
+                // Boxed: connecting is rare, and its state large.
+                None => Box::pin(self.fresh(exchange)).await?,
             };
             match self.exchange(connection, request, exchange).await {
                 // It had ended unnoticed and took no byte: as if it had not been kept.
-                Err(failure) if !failure.sent => {}
+                Err(failure) if was_kept && !failure.sent => {}
                 outcome => return outcome,
             }
         }

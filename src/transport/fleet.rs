@@ -36,12 +36,16 @@ struct Kept {
     streams: usize,
     retires: Instant,
     idle_since: Instant,
+    used: bool,
 }
 
 impl Kept {
     fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
-        let idle = || now.saturating_duration_since(self.idle_since) >= idle_timeout;
-        self.session.is_open() && now < self.retires && (self.streams > 0 || !idle())
+        let idle = now.saturating_duration_since(self.idle_since);
+        // However short the limits are, who waited for a connection gets to use it.
+        let awaited = !self.used && idle < PAUSE;
+        let kept = now < self.retires && (self.streams > 0 || idle < idle_timeout);
+        self.session.is_open() && (awaited || kept)
     }
 }
 
@@ -90,6 +94,7 @@ impl Fleet {
         let free = |kept: &&mut Kept| kept.streams < kept.session.max_streams();
         if let Some(kept) = state.sessions.iter_mut().find(free) {
             kept.streams += 1;
+            kept.used = true;
             let session = Arc::clone(&kept.session);
             return Turn::Place(Place { fleet: Arc::clone(self), session });
         }
@@ -184,7 +189,8 @@ impl Dial {
     }
 
     pub(super) fn connected(mut self, session: Arc<Session>, retires: Instant) {
-        let kept = Kept { session, streams: 0, retires, idle_since: Instant::now() };
+        let idle_since = Instant::now();
+        let kept = Kept { session, streams: 0, retires, idle_since, used: false };
         self.end(|state| {
             state.http1_until = None;
             state.sessions.push(kept);
@@ -226,5 +232,6 @@ impl Drop for Dial {
     }
 }
 
-/// A further connection that could not be made is not tried at once again for each exchange that waits.
+/// A further connection that could not be made is not tried at once again for each exchange that waits; and
+/// one that was made waits so long for them.
 const PAUSE: Duration = Duration::from_secs(1);

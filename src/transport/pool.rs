@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -38,11 +38,11 @@ impl Connection {
         stream: Stream,
         traffic: Traffic,
         retires: Instant,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Box<Self>, Failure> {
         let (sender, driver) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|_| Failure::unsent(FailureKind::Connect, "connection not usable"))?;
-        Ok(Self { sender, driver, traffic, retires, idle_since: Instant::now() })
+        Ok(Box::new(Self { sender, driver, traffic, retires, idle_since: Instant::now() }))
     }
 
     /// Bytes that the socket has taken so far.
@@ -51,8 +51,11 @@ impl Connection {
     }
 
     /// Polls the connection together with `work`, which waits for it, and marks the first byte to leave.
-    pub(super) async fn drive<W: Future>(&mut self, progress: &Progress, work: W) -> W::Output {
-        let mut work = pin!(work);
+    pub(super) async fn drive<W: Future + Unpin>(
+        &mut self,
+        progress: &Progress,
+        mut work: W,
+    ) -> W::Output {
         let before = self.written();
         let mut open = true;
         poll_fn(|cx| {
@@ -62,7 +65,7 @@ impl Connection {
                 if self.traffic.written() > before {
                     progress.mark_sent();
                 }
-                if let Poll::Ready(output) = work.as_mut().poll(cx) {
+                if let Poll::Ready(output) = Pin::new(&mut work).poll(cx) {
                     return Poll::Ready(output);
                 }
             }
@@ -106,7 +109,7 @@ impl Pool {
         endpoint: &Arc<Endpoint>,
         now: Instant,
         idle_timeout: Duration,
-    ) -> Option<Connection> {
+    ) -> Option<Box<Connection>> {
         loop {
             // The guard ends with the statement: connections close outside the lock.
             let kept = self.lock().by_endpoint.get_mut(&key(endpoint))?.idle.pop()?;
@@ -120,7 +123,7 @@ impl Pool {
     pub(super) fn put(
         &self,
         endpoint: &Arc<Endpoint>,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         now: Instant,
         max_idle: usize,
     ) {
@@ -138,7 +141,7 @@ impl Pool {
         let mut slots = self.lock();
         slots.by_endpoint.retain(|_, slot| {
             let stays =
-                |kept: &mut Connection| kept.is_current(now, idle_timeout) && kept.still_stands();
+                |kept: &mut Box<Connection>| kept.is_current(now, idle_timeout) && kept.still_stands();
             ended.extend(slot.idle.extract_if(.., |kept| !stays(kept)));
             !slot.idle.is_empty()
         });
@@ -194,12 +197,12 @@ impl Slots {
 /// Holds the endpoint, so that its address in memory names no other one meanwhile.
 struct Slot {
     _endpoint: Arc<Endpoint>,
-    idle: Vec<Connection>,
+    idle: Vec<Box<Connection>>,
 }
 
 impl Slot {
     /// Returns the connection that has to go for `connection`, the one unused for longest.
-    fn keep(&mut self, connection: Connection, max_idle: usize) -> Option<Connection> {
+    fn keep(&mut self, connection: Box<Connection>, max_idle: usize) -> Option<Box<Connection>> {
         let surplus = (self.idle.len() >= max_idle).then(|| self.idle.remove(0));
         self.idle.push(connection);
         surplus

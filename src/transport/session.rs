@@ -54,9 +54,8 @@ impl Session {
     ) -> Result<Arc<Self>, Failure> {
         let unusable = |_| Failure::unsent(FailureKind::Connect, "connection not usable");
         let (sender, connection) = builder().handshake(stream).await.map_err(unusable)?;
-        let silent = Arc::new(AtomicBool::new(false));
-        let session = Arc::new(Self { sender, traffic, silent: Arc::clone(&silent) });
-        let driver = Driver::new(&session, connection, keep_alive, silent, Arc::clone(&changed));
+        let session = Arc::new(Self { sender, traffic, silent: Arc::default() });
+        let driver = Driver::new(&session, connection, keep_alive, Arc::clone(&changed));
         tokio::spawn(driver);
         session.limit_known(&changed).await?;
         Ok(session)
@@ -76,7 +75,8 @@ impl Session {
         }
     }
 
-    /// How many streams the peer allows at once.
+    /// How many streams the peer allows at once. One that was given up counts with h2 until its reset has
+    /// left, so that the peer never sees one too many.
     pub(super) fn max_streams(&self) -> usize {
         self.sender.current_max_send_streams()
     }
@@ -123,9 +123,13 @@ impl Session {
         .await
     }
 
+    fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+
     fn cause(&self, error: &h2::Error) -> Cause {
         let cause = cause_of(error, Stage::Exchange);
-        match self.silent.load(Ordering::Relaxed) && cause.kind == FailureKind::ConnectionLost {
+        match self.is_silent() && cause.kind == FailureKind::ConnectionLost {
             true => Cause::new(FailureKind::ConnectionLost, "peer no longer answers"),
             false => cause,
         }
@@ -135,8 +139,7 @@ impl Session {
     fn within_answer(&self, mut failure: Failure) -> Failure {
         if failure.kind == FailureKind::RefusedStream {
             failure.kind = FailureKind::Protocol;
-        } else if failure.kind == FailureKind::ConnectionLost && self.silent.load(Ordering::Relaxed)
-        {
+        } else if failure.kind == FailureKind::ConnectionLost && self.is_silent() {
             "peer no longer answers".clone_into(&mut failure.detail);
         }
         failure
@@ -288,11 +291,11 @@ impl Driver {
         session: &Arc<Session>,
         mut connection: h2::client::Connection<Stream, Bytes>,
         keep_alive: KeepAlive,
-        silent: Arc<AtomicBool>,
         changed: Arc<Notify>,
     ) -> Self {
         let watch = Watch::new(keep_alive, connection.ping_pong());
         let traffic = session.traffic.clone();
+        let silent = Arc::clone(&session.silent);
         let session = Arc::downgrade(session);
         Self { connection, session, watch, silent, changed, traffic, read: 0 }
     }

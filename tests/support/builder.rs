@@ -121,6 +121,11 @@ impl Builder {
         checked(|err| unsafe { ahoy_client_builder_set(self.0, key.as_ptr(), value.as_ptr(), err) })
     }
 
+    pub fn try_http2(&self, mode: i32) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_client_builder_set_http2(self.0, mode, err) })
+    }
+
     pub fn ca(self, pem: &str) -> Self {
         // SAFETY: pointer and length belong together.
         checked(|err| unsafe {

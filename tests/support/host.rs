@@ -153,6 +153,10 @@ impl Signpost {
         assert_eq!(unsafe { libc::write(self.writer.as_raw_fd(), b"!".as_ptr().cast(), 1) }, 1);
     }
 
+    pub fn is_raised(&self) -> bool {
+        is_readable(self.reader.as_raw_fd(), 0)
+    }
+
     /// Waits for it, at most 20 seconds.
     pub fn wait(&self) {
         assert!(is_readable(self.reader.as_raw_fd(), 20_000), "the other process tells in time");

@@ -1,0 +1,173 @@
+//! What is left when threads come and go, and when a process has nothing left. How a process ends and how the
+//! library is unloaded is in `tests/hosts`, for it takes a program of its own.
+
+#![allow(unsafe_code, reason = "limits are set as only a C program does")]
+
+mod support;
+
+use std::fs::File;
+use std::thread;
+
+use ahoy::ffi::status::*;
+use support::*;
+
+fn clients_of(server: &Server) -> [Client; 2] {
+    [client_over(&[server.port()]), Builder::new().base_url(&server.url()).build()]
+}
+
+/// Each on a thread of its own, eight at a time.
+fn on_threads(count: usize, work: impl Fn() + Sync) {
+    for _ in 0..count / 8 {
+        thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(&work))));
+    }
+}
+
+#[test]
+fn two_thousand_threads_with_one_call_each_leave_nothing_behind() {
+    let _alone = alone();
+    let server = Server::ok();
+    let clients = clients_of(&server);
+    let work = || {
+        assert_eq!(clients[0].get("/").unwrap().status, 200);
+        assert_eq!(clients[1].get("/").unwrap().status, 200);
+        assert_eq!(clients[0].begin("/").end().unwrap().status, 200);
+    };
+    on_threads(400, work);
+    let count = || (descriptors().len(), threads().len());
+    let (before, memory) = (count(), resident());
+    on_threads(2000, work);
+    let grown = resident().saturating_sub(memory);
+    println!("descriptors and threads {before:?}, then {:?}; {} KiB more", count(), grown >> 10);
+    // A caller that meets the janitor makes one more shard: four descriptors and a connection to each side,
+    // and the server's thread.
+    let (more, beside) = (8 * 10, 8 * 3);
+    eventually("descriptors and threads are as before", ms(5000), || {
+        let now = count();
+        now.0 <= before.0 + more && now.1 <= before.1 + beside
+    });
+    // The scripted server keeps the 6,000 requests that it saw, about 1 KiB each.
+    assert!(grown < 16 << 20, "{} KiB more", grown >> 10);
+}
+
+#[test]
+fn three_hundred_threads_at_once_are_all_answered() {
+    let _alone = alone();
+    let server = Server::always(Reply::status(200).after(ms(200)));
+    let client = client_over(&[server.port()]);
+    let (_, took) = timed(|| {
+        thread::scope(|scope| {
+            for _ in 0..300 {
+                scope.spawn(|| assert_eq!(client.get("/").unwrap().status, 200));
+            }
+        });
+    });
+    println!("300 callers at once, 200 ms each: {took:?}");
+    assert!(took < ms(5000), "they do not wait for each other: {took:?}");
+}
+
+/// No descriptor is left until this drops.
+struct Exhausted {
+    before: libc::rlimit,
+    _held: Vec<File>,
+}
+
+impl Exhausted {
+    fn new() -> Self {
+        let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        let most = descriptors().into_iter().max().unwrap() as u64 + 8;
+        // SAFETY: both limits live through the calls.
+        unsafe {
+            libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut before);
+            let low = libc::rlimit { rlim_cur: most, ..before };
+            assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const low), 0);
+        }
+        let _held = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        Self { before, _held }
+    }
+}
+
+impl Drop for Exhausted {
+    fn drop(&mut self) {
+        // SAFETY: the limit lives through the call.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const self.before) };
+    }
+}
+
+/// Either says that it is this process that lacks something.
+fn assert_tells_of_shortage(failure: &Failure) {
+    assert!(
+        [AHOY_E_OVERLOADED, AHOY_E_CONNECT].contains(&failure.status),
+        "{}: {}",
+        failure.status,
+        failure.message
+    );
+    let message = failure.message.to_lowercase();
+    assert!(message.contains("descriptors") || message.contains("open files"), "{message}");
+    assert!(!failure.is_ambiguous);
+}
+
+#[test]
+fn without_descriptors_every_way_to_call_says_so_and_works_again_later() {
+    let _alone = alone();
+    let server = Server::ok();
+    for client in clients_of(&server) {
+        // In a child nothing of the parent's closes meanwhile and gives a descriptor back.
+        Child::run(|| {
+            // Warm, so that the library has its threads.
+            let _other = client_over(&[server.port()]).begin("/").end().unwrap();
+            {
+                let _exhausted = Exhausted::new();
+                assert_tells_of_shortage(&client.get("/").unwrap_err());
+                assert_tells_of_shortage(&client.begin("/").end().unwrap_err());
+                assert_eq!(Queue::try_new().unwrap_err().status, AHOY_E_OVERLOADED);
+                thread::scope(|scope| {
+                    for _ in 0..8 {
+                        scope.spawn(|| assert_tells_of_shortage(&client.get("/").unwrap_err()));
+                    }
+                });
+            }
+            assert_eq!(client.get("/").unwrap().status, 200);
+            assert_eq!(client.begin("/").end().unwrap().status, 200);
+            let queue = Queue::new();
+            client.submit(&Request::new("GET", "/"), &queue, 1).unwrap();
+            assert_eq!(queue.next(10_000).unwrap().unwrap().status(), AHOY_OK);
+        })
+        .ends();
+    }
+}
+
+#[test]
+fn a_first_use_without_descriptors_fails_and_a_later_one_works() {
+    let _alone = alone();
+    let server = Server::ok();
+    for client in clients_of(&server) {
+        // A child has to make everything anew.
+        Child::run(|| {
+            {
+                let _exhausted = Exhausted::new();
+                assert_tells_of_shortage(&client.get("/").unwrap_err());
+                let started = client.start(&Request::new("GET", "/")).and_then(|call| call.end());
+                assert_tells_of_shortage(&started.unwrap_err());
+            }
+            assert_eq!(client.get("/").unwrap().status, 200);
+            assert_eq!(client.begin("/").end().unwrap().status, 200);
+        })
+        .ends();
+    }
+}
+
+#[test]
+fn kept_connections_serve_while_no_descriptor_is_left() {
+    let _alone = alone();
+    let server = Server::ok();
+    for client in clients_of(&server) {
+        Child::run(|| {
+            client.get("/").unwrap();
+            let _exhausted = Exhausted::new();
+            for _ in 0..20 {
+                assert_eq!(client.get("/").unwrap().status, 200);
+            }
+        })
+        .ends();
+    }
+}

@@ -1,0 +1,453 @@
+//! Children forked from a process that uses the library: what they inherit, and that the parent goes on.
+//!
+//! `tests/hosts` has the same as C, Ruby and Python programs, where a child may also exit in the orderly way.
+
+#![allow(unsafe_code, reason = "fork is one of the things that only a C program does")]
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use ahoy::ffi::status::*;
+use support::*;
+
+const SOON: Duration = ms(10_000);
+
+fn clients_of(server: &Server) -> [Client; 2] {
+    [client_over(&[server.port()]), Builder::new().base_url(&server.url()).build()]
+}
+
+/// The connection that each request came over.
+fn connections(server: &Server) -> Vec<(String, usize)> {
+    let requests = server.requests();
+    requests.into_iter().map(|seen| (seen.path, seen.connection)).collect()
+}
+
+fn seen(rows: &[(&str, usize)]) -> Vec<(String, usize)> {
+    rows.iter().map(|(path, connection)| ((*path).to_owned(), *connection)).collect()
+}
+
+#[test]
+fn a_child_uses_its_parents_client_over_connections_of_its_own() {
+    let _alone = alone();
+    for base_url in [false, true] {
+        let server = Server::ok();
+        let client = &clients_of(&server)[usize::from(base_url)];
+        client.get("/parent").unwrap();
+        Child::run(|| {
+            assert_eq!(client.get("/child").unwrap().status, 200);
+            assert_eq!(client.get("/child-again").unwrap().status, 200);
+            assert_eq!(client.begin("/child-started").end().unwrap().status, 200);
+        })
+        .ends();
+        client.get("/parent-again").unwrap();
+        let expected = [
+            ("/parent", 0),
+            ("/child", 1),
+            ("/child-again", 1),
+            // An I/O thread has connections of its own.
+            ("/child-started", 2),
+            ("/parent-again", 0),
+        ];
+        assert_eq!(connections(&server), seen(&expected));
+    }
+}
+
+#[test]
+fn a_child_has_none_of_its_parents_sockets() {
+    let _alone = alone();
+    for base_url in [false, true] {
+        let server = Server::new(|seen| match seen.path.as_str() {
+            "/hang" => Reply::Hang,
+            _ => Reply::status(200),
+        });
+        let client = &clients_of(&server)[usize::from(base_url)];
+        client.get("/").unwrap();
+        client.begin("/").end().unwrap();
+        let hanging = client.begin("/hang");
+        eventually("it is sent", SOON, || server.in_flight() == 1);
+        assert!(sockets_to(&server) >= 2, "kept by a shard and by an I/O thread");
+        Child::run(|| {
+            let left = sockets_to(&server);
+            assert_eq!(left, 0, "with a base URL: {base_url}");
+            assert_eq!(client.get("/child").unwrap().status, 200);
+            assert_eq!(sockets_to(&server), 1);
+        })
+        .ends();
+        hanging.cancel().unwrap();
+        assert_eq!(hanging.end().unwrap_err().status, AHOY_E_CANCELLED);
+    }
+}
+
+#[test]
+fn a_connection_that_the_parent_closes_ends_although_a_child_lives() {
+    let _alone = alone();
+    for base_url in [false, true] {
+        let server = Server::new(|seen| match seen.path.as_str() {
+            "/hang" => Reply::Hang,
+            _ => Reply::status(200),
+        });
+        let listener = Listener::new();
+        let [balanced, plain] = clients_of(&server);
+        let client = if base_url { plain } else { balanced };
+        let hanging_client = match base_url {
+            true => Builder::new().base_url(&url(listener.port())).build(),
+            false => client_over(&[listener.port()]),
+        };
+        client.get("/").unwrap();
+        client.begin("/").end().unwrap();
+        let hanging = hanging_client.begin("/");
+        listener.hears();
+        let (ready, done) = (Signpost::new(), Signpost::new());
+        let child = Child::run(|| {
+            let_go_of(&server);
+            ready.raise();
+            done.wait();
+        });
+        ready.wait();
+        hanging.cancel().unwrap();
+        listener.hears();
+        drop(client);
+        eventually("the kept connections close", ms(4000), || server.open_connections() == 0);
+        done.raise();
+        child.ends();
+    }
+}
+
+#[test]
+fn circuits_start_closed_in_a_child_and_stay_as_they_are_in_the_parent() {
+    let _alone = alone();
+    let (dead, good) = (Dead::new(), Server::ok());
+    let balancer = round_robin(&[dead.port(), good.port()]);
+    let client = Builder::new().balancer(&balancer).build();
+    client.get("/").unwrap();
+    client.get("/").unwrap();
+    let circuit = balancer.endpoint(dead.port());
+    assert!(circuit.is_open());
+    Child::run(|| {
+        assert_eq!(client.get("/child").unwrap().status, 200);
+        assert_eq!(client.get("/child").unwrap().status, 200);
+        let own = balancer.endpoint(dead.port());
+        assert!(own.is_open(), "the child found out by itself");
+    })
+    .ends();
+    Child::run(|| {
+        balancer.update().unwrap();
+        assert!(balancer.endpoint(dead.port()).is_closed(), "nothing is known of it yet");
+    })
+    .ends();
+    assert!(circuit.is_open(), "what children do is theirs");
+}
+
+#[test]
+fn a_fork_with_calls_in_flight_harms_neither_side() {
+    let _alone = alone();
+    for base_url in [false, true] {
+        let gate = Arc::new(AtomicBool::new(false));
+        let opened = Arc::clone(&gate);
+        let server = Server::new(move |seen| {
+            if seen.path != "/child" {
+                eventually("the gate opens", SOON, || opened.load(Ordering::SeqCst));
+            }
+            Reply::text(200, &seen.path)
+        });
+        let client = &clients_of(&server)[usize::from(base_url)];
+        let queue = Queue::new();
+        let (started, called) = (client.begin("/started"), client.begin("/called"));
+        let (tell, told) = mpsc::channel();
+        let tell = Mutex::new(tell);
+        called.on_done(move |outcome| tell.lock().unwrap().send(outcome).unwrap()).unwrap();
+        client.submit(&Request::new("GET", "/submitted"), &queue, 1).unwrap();
+        thread::scope(|scope| {
+            let blocked: Vec<_> = (0..4).map(|_| scope.spawn(|| client.get("/blocked"))).collect();
+            let waiting = scope.spawn(|| started.wait(FOREVER));
+            eventually("all are sent", SOON, || server.in_flight() == 7);
+            for _ in 0..5 {
+                Child::run(|| {
+                    assert_eq!(client.get("/child").unwrap().text(), "/child");
+                    assert_eq!(client.begin("/child").end().unwrap().text(), "/child");
+                })
+                .ends();
+            }
+            gate.store(true, Ordering::SeqCst);
+            for blocked in blocked {
+                assert_eq!(blocked.join().unwrap().unwrap().text(), "/blocked");
+            }
+            assert_eq!(waiting.join().unwrap().unwrap().unwrap().text(), "/started");
+        });
+        assert_eq!(told.recv_timeout(SOON).unwrap().unwrap().text(), "/called");
+        assert_eq!(queue.next(10_000).unwrap().unwrap().status(), AHOY_OK);
+        assert!(server.requests().iter().all(|seen| seen.method == "GET"), "nothing but requests");
+        assert_eq!(server.request_count(), 7 + 10, "each once");
+    }
+}
+
+#[test]
+fn calls_and_queues_of_the_parent_say_forked_in_the_child_and_free_without_harm() {
+    let _alone = alone();
+    let server = Server::new(|seen| match seen.path.as_str() {
+        "/hang" => Reply::status(200).after(ms(1500)),
+        _ => Reply::status(200),
+    });
+    let client = client_over(&[server.port()]);
+    let (queue, request) = (Queue::new(), Request::new("GET", "/"));
+    let (running, ended) = (client.begin("/hang"), client.begin("/"));
+    client.submit(&request, &queue, 1).unwrap();
+    assert!(is_readable(queue.fd(), 10_000), "one is unread");
+    client.get("/").unwrap();
+    eventually("both are sent", SOON, || server.request_count() == 4);
+    Child::run(|| {
+        for call in [&running, &ended] {
+            for refused in [
+                call.poll().map(|_| ()),
+                call.wait(FOREVER).map(|_| ()),
+                call.cancel(),
+                call.on_done(|_| panic!("never")),
+            ] {
+                assert_eq!(refused.unwrap_err().status, AHOY_E_FORKED);
+            }
+        }
+        for refused in [
+            queue.next(FOREVER).map(|_| ()),
+            queue.next(0).map(|_| ()),
+            queue.batch(FOREVER, 4).map(|_| ()),
+            queue.cancel(1),
+            client.submit(&request, &queue, 2),
+        ] {
+            assert_eq!(refused.unwrap_err().status, AHOY_E_FORKED);
+        }
+        assert_eq!(queue.fd(), -1);
+        // SAFETY: freed twice over, but in a process each.
+        unsafe {
+            ahoy::ffi::call::ahoy_call_free(running.raw());
+            ahoy::ffi::call::ahoy_call_free(ended.raw());
+            ahoy::ffi::queue::ahoy_queue_free(queue.raw());
+        }
+        let own = Queue::new();
+        client.submit(&request, &own, 3).unwrap();
+        let completion = own.next(10_000).unwrap().unwrap();
+        assert_eq!((completion.tag(), completion.status()), (3, AHOY_OK));
+    })
+    .ends();
+    assert_eq!(queue.next(10_000).unwrap().unwrap().tag(), 1);
+    assert_eq!(running.end().unwrap().status, 200);
+    assert_eq!(ended.end().unwrap().status, 200);
+}
+
+#[test]
+fn a_child_frees_everything_and_the_parent_goes_on() {
+    let _alone = alone();
+    let server = Server::ok();
+    for uses_first in [false, true] {
+        for base_url in [false, true] {
+            let balancer = round_robin(&[server.port()]);
+            let builder = Builder::new();
+            let client = match base_url {
+                true => builder.base_url(&server.url()).build(),
+                false => builder.balancer(&balancer).build(),
+            };
+            client.get("/").unwrap();
+            let kept = server.connections();
+            Child::run(|| {
+                if uses_first {
+                    client.get("/child").unwrap();
+                }
+                // SAFETY: freed twice over, but in a process each.
+                unsafe {
+                    ahoy::ffi::client::ahoy_client_free(client.raw());
+                    ahoy::ffi::balancer::ahoy_balancer_free(balancer.raw());
+                }
+                assert_eq!(client_over(&[server.port()]).get("/own").unwrap().status, 200);
+            })
+            .ends();
+            client.get("/").unwrap();
+            let last = server.requests().pop().unwrap();
+            assert_eq!(last.connection, kept - 1, "over the connection that it kept");
+        }
+    }
+}
+
+#[test]
+fn a_child_that_leaves_at_once_disturbs_nothing() {
+    let _alone = alone();
+    let server = Server::ok();
+    let clients = clients_of(&server);
+    clients.iter().for_each(|client| assert_eq!(client.get("/").unwrap().status, 200));
+    for _ in 0..20 {
+        Child::run(|| ()).ends();
+        clients.iter().for_each(|client| assert_eq!(client.get("/").unwrap().status, 200));
+    }
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn a_grandchild_uses_the_client_too() {
+    let _alone = alone();
+    let server = Server::ok();
+    let client = client_over(&[server.port()]);
+    client.get("/parent").unwrap();
+    Child::run(|| {
+        client.get("/child").unwrap();
+        let call = client.begin("/child-started");
+        Child::run(|| {
+            assert_eq!(sockets_to(&server), 0, "none of its parent's");
+            assert_eq!(call.poll().unwrap_err().status, AHOY_E_FORKED);
+            client.get("/grandchild").unwrap();
+        })
+        .ends();
+        assert_eq!(call.end().unwrap().status, 200);
+        client.get("/child").unwrap();
+    })
+    .ends();
+    // Of a child that never used it.
+    Child::run(|| {
+        Child::run(|| assert_eq!(client.get("/grandchild").unwrap().status, 200)).ends();
+    })
+    .ends();
+    client.get("/parent").unwrap();
+    let paths: Vec<_> = connections(&server).into_iter().filter(|row| row.0 == "/parent").collect();
+    assert_eq!(paths, seen(&[("/parent", 0), ("/parent", 0)]));
+}
+
+#[test]
+fn a_client_made_in_the_parent_and_first_used_in_the_child_works_in_both() {
+    let _alone = alone();
+    let server = Server::ok();
+    let client = client_over(&[server.port()]);
+    Child::run(|| assert_eq!(client.get("/child").unwrap().status, 200)).ends();
+    assert_eq!(client.get("/parent").unwrap().status, 200);
+    assert_eq!(connections(&server), seen(&[("/child", 0), ("/parent", 1)]));
+}
+
+#[test]
+fn a_child_speaks_tls_with_its_parents_client() {
+    let _alone = alone();
+    let authority = Authority::new();
+    let server = Server::tls(authority.server("localhost"), |_| Reply::status(200));
+    let host = Host::new("127.0.0.1", server.port()).https().server_name("localhost");
+    let balancer = Balancer::round_robin(&Provider::of(&[host]));
+    let client = Builder::new().balancer(&balancer).ca(&authority.pem).build();
+    client.get("/parent").unwrap();
+    Child::run(|| {
+        assert_eq!(sockets_to(&server), 0);
+        assert_eq!(client.get("/child").unwrap().status, 200);
+    })
+    .ends();
+    client.get("/parent").unwrap();
+    let expected = [("/parent", 0), ("/child", 1), ("/parent", 0)];
+    assert_eq!(connections(&server), seen(&expected), "a close_notify of the child would end it");
+}
+
+#[test]
+fn a_fork_inside_a_callback_may_exit() {
+    let _alone = alone();
+    let server = Server::ok();
+    let client = client_over(&[server.port()]);
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    client
+        .begin("/")
+        .on_done(move |outcome| tell.lock().unwrap().send((outcome, Child::run(|| ()))).unwrap())
+        .unwrap();
+    let (outcome, child) = told.recv_timeout(SOON).unwrap();
+    assert_eq!(outcome.unwrap().status, 200);
+    child.ends();
+    let hooked = Builder::new()
+        .balancer(&round_robin(&[server.port()]))
+        .on_request(|_| {
+            Child::run(|| ()).ends();
+            AHOY_OK
+        })
+        .build();
+    assert_eq!(hooked.get("/").unwrap().status, 200);
+    assert_eq!(client.begin("/").end().unwrap().status, 200);
+}
+
+/// Ends loops on other threads, also when the test fails.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_fork_while_connections_come_and_go_hands_none_of_them_to_the_child() {
+    let _alone = alone();
+    let server = Server::always(Reply::status(200).header("connection", "close"));
+    let client = client_over(&[server.port()]);
+    let done = AtomicBool::new(false);
+    let mut with_sockets = 0;
+    thread::scope(|scope| {
+        let _done = SetOnDrop(&done);
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    assert_eq!(client.get("/").unwrap().status, 200);
+                }
+            });
+        }
+        for _ in 0..100 {
+            let found = Signpost::new();
+            Child::run(|| {
+                if sockets_to(&server) > 0 {
+                    found.raise();
+                }
+            })
+            .ends();
+            with_sockets += usize::from(found.is_raised());
+        }
+    });
+    assert_eq!(with_sockets, 0, "of 100 children");
+}
+
+#[test]
+fn two_hundred_forks_under_eight_busy_threads_hang_nowhere() {
+    let _alone = alone();
+    let server = Server::ok();
+    let [balanced, plain] = clients_of(&server);
+    let (done, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let mut slowest = Duration::ZERO;
+    thread::scope(|scope| {
+        let _done = SetOnDrop(&done);
+        for thread in 0..8 {
+            let (balanced, plain, done, calls) = (&balanced, &plain, &done, &calls);
+            scope.spawn(move || {
+                while !done.load(Ordering::SeqCst) {
+                    let answer = match thread {
+                        0..4 => balanced.get("/"),
+                        4..6 => plain.get("/"),
+                        _ => balanced.begin("/").end(),
+                    };
+                    assert_eq!(answer.unwrap().status, 200);
+                    calls.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        for round in 0..200 {
+            let (_, took) = timed(|| {
+                Child::run(|| {
+                    let client = if round % 4 == 3 { &plain } else { &balanced };
+                    let answer = match round % 2 {
+                        0 => client.get("/child"),
+                        _ => client.begin("/child").end(),
+                    };
+                    assert_eq!(answer.unwrap().status, 200);
+                })
+                .ends();
+            });
+            slowest = slowest.max(took);
+            let before = calls.load(Ordering::SeqCst);
+            if round % 20 == 0 {
+                eventually("the parent goes on", SOON, || calls.load(Ordering::SeqCst) > before);
+            }
+        }
+    });
+    println!("slowest child {slowest:?}, {} calls meanwhile", calls.load(Ordering::SeqCst));
+    let children = server.requests().iter().filter(|seen| seen.path == "/child").count();
+    assert_eq!(children, 200, "each child was served once");
+}

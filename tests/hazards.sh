@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Runs the programs in tests/hosts: what hosts do to a library beside calling it, as C, Ruby and Python programs.
+# Each must end in time with status 0, print "well" and nothing else. docs/hazards.md says which row of the
+# hazard table is shown by which of them.
+#
+#     AHOY_STAGE=PREFIX  an installed libahoy; by default `make install` makes one in a temporary folder
+set -euo pipefail
+# shellcheck source=tests/endpoints/common.sh
+source "$(dirname "$0")/endpoints/common.sh"
+
+use_stage
+build_endpoints
+AHOY_LIBRARY=$(pkg-config --variable=libdir ahoy)/libahoy.so
+export AHOY_LIBRARY
+
+# host NAME SECONDS PROGRAM ARGUMENT ...: the program gets the ports of the endpoints ok and hang as well.
+host() {
+    local name=$1 limit=$2 status=0 before after
+    shift 2
+    start_endpoints ok hang
+    before=$(date +%s%N)
+    timeout -k 1 "$limit" "$@" "${port[ok]}" "${port[hang]}" \
+        >"$work/$name.out" 2>"$work/$name.err" </dev/null || status=$?
+    after=$(date +%s%N)
+    took=$(((after - before) / 1000000))
+    if [ "$status" -ne 0 ]; then
+        fail "$name" "exit status $status after $took ms (124 and 137: it hung)" "$work/$name.err"
+    elif [ "$(cat "$work/$name.out")" != "$expected" ]; then
+        fail "$name" "printed something else than it should" "$work/$name.out"
+    elif [ -s "$work/$name.err" ]; then
+        fail "$name" "printed to standard error" "$work/$name.err"
+    else
+        return 0
+    fi
+    return 1
+}
+
+# well NAME SECONDS PROGRAM ARGUMENT ...
+well() {
+    expected=well
+    ! host "$@" || pass "$1 ($took ms)"
+}
+
+# leaves HOW: twenty programs that leave with calls in flight, each fast and without a word.
+leaves() {
+    local how=$1 slowest=0 number
+    expected=
+    for number in {1..20}; do
+        host "exit-$how" 10 "$work/exit" "$how" || return 0
+        [ "$took" -le "$slowest" ] || slowest=$took
+    done
+    # From the start of the program, two calls and up to 20 ms of waiting included.
+    if [ "$slowest" -lt "${AHOY_EXIT_MS:-200}" ]; then
+        pass "exit-$how (20 of $number, slowest $slowest ms)"
+    else
+        fail "exit-$how" "took $slowest ms"
+    fi
+}
+
+for program in fork exit signals; do
+    # shellcheck disable=SC2046,SC2086  # flags are words
+    "${CC:-cc}" -std=gnu11 -O2 -Wall -Wextra -Werror ${CFLAGS:-} -o "$work/$program" \
+        "$root/tests/hosts/$program.c" $(pkg-config --cflags --libs ahoy) -pthread ${LDFLAGS:-}
+done
+# shellcheck disable=SC2046,SC2086
+"${CC:-cc}" -std=gnu11 -O2 -Wall -Wextra -Werror ${CFLAGS:-} -o "$work/unload" \
+    "$root/tests/hosts/unload.c" $(pkg-config --cflags ahoy) -ldl ${LDFLAGS:-}
+
+for scenario in before-first-use client-made-only child-uses child-frees child-exits child-execs grandchild in-flight; do
+    well "fork-$scenario" 30 "$work/fork" "$scenario"
+done
+for scenario in stolen sigpipe alarm; do
+    well "signals-$scenario" 30 "$work/signals" "$scenario"
+done
+for how in return exit quick_exit thread; do
+    leaves "$how"
+done
+well unload 30 "$work/unload" "$AHOY_LIBRARY"
+
+if ! ruby -e 'require "ffi"' 2>/dev/null; then
+    echo "SKIP  ruby: Ruby or its ffi gem is not installed, so its programs WERE NOT RUN"
+else
+    well ruby-preloading-server 60 ruby "$root/tests/hosts/puma.rb"
+    for way in get wait; do
+        well "ruby-ctrl-c-$way" 20 ruby "$root/tests/hosts/ctrl_c.rb" "$way"
+    done
+fi
+
+if ! python3 -c 'import ctypes, multiprocessing' 2>/dev/null; then
+    echo "SKIP  python: Python is not installed, so its programs WERE NOT RUN"
+else
+    export PYTHONDONTWRITEBYTECODE=1
+    well python-workers 60 python3 -W error::ResourceWarning "$root/tests/hosts/workers.py"
+    for way in get wait should-stop; do
+        well "python-ctrl-c-$way" 20 python3 "$root/tests/hosts/ctrl_c.py" "$way"
+    done
+fi
+
+finish

@@ -1,0 +1,223 @@
+//! HTTP/2 as a client's option, against nghttpd, a server that speaks nothing else.
+
+mod support;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Instant;
+
+use ahoy::ffi::builder::*;
+use ahoy::ffi::status::*;
+use support::*;
+
+/// nghttpd on a port of its own; ends with the value.
+struct Nghttpd {
+    child: Child,
+    port: u16,
+    folder: PathBuf,
+}
+
+impl Nghttpd {
+    /// `None`, loudly, where the program is not installed.
+    fn start(name: &str, tls: Option<&Authority>, arguments: &[&str]) -> Option<Self> {
+        let folder = std::env::temp_dir().join(format!("ahoy-http2-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("hello"), "hello").unwrap();
+        fs::write(folder.join("large"), "x".repeat(3_000_000)).unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let mut command = Command::new("nghttpd");
+        command.arg("-a127.0.0.1").arg("-d").arg(&folder).args(arguments);
+        match tls {
+            None => command.arg("--no-tls").arg(port.to_string()),
+            Some(authority) => {
+                let (certificate, key) = authority.issue("127.0.0.1");
+                fs::write(folder.join("certificate"), certificate).unwrap();
+                fs::write(folder.join("key"), key).unwrap();
+                command.arg(port.to_string()).args([folder.join("key"), folder.join("certificate")])
+            }
+        };
+        let Ok(child) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+            println!("SKIP {name}: nghttpd (package nghttp2-server) is not installed");
+            return None;
+        };
+        let server = Self { child, port, folder };
+        eventually("nghttpd listens", ms(5000), || TcpStream::connect(server.address()).is_ok());
+        Some(server)
+    }
+
+    fn address(&self) -> (&'static str, u16) {
+        ("127.0.0.1", self.port)
+    }
+
+    /// Connections of this process to the server that stand.
+    fn connections(&self) -> usize {
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let remote = format!("0100007F:{:04X}", self.port);
+        let stands = |line: &&str| {
+            let mut fields = line.split_whitespace().skip(2);
+            fields.next() == Some(&*remote) && fields.next() == Some("01")
+        };
+        table.lines().filter(stands).count()
+    }
+}
+
+impl Drop for Nghttpd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn speaking(balancer: &Balancer, mode: i32) -> Builder {
+    let builder = Builder::new().balancer(balancer);
+    builder.try_http2(mode).unwrap();
+    builder
+}
+
+#[test]
+fn prior_knowledge_without_tls_in_all_three_ways_to_call() {
+    let Some(server) = Nghttpd::start("prior", None, &["--echo-upload"]) else { return };
+    let client = speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+    assert_eq!(client.get("/hello").unwrap().text(), "hello");
+    assert_eq!(client.get("/large").unwrap().text().len(), 3_000_000);
+    assert_eq!(client.head("/hello").unwrap().text(), "");
+    assert_eq!(client.get("/absent").unwrap().status, 404);
+    let body = "y".repeat(2_000_000);
+    assert_eq!(client.post("/", "text/plain", body.as_bytes()).unwrap().text(), body);
+    assert_eq!(client.begin("/hello").end().unwrap().text(), "hello");
+    let queue = Queue::new();
+    client.submit(&Request::new("GET", "/hello"), &queue, 7).unwrap();
+    assert!(queue.next(10_000).unwrap().is_some());
+    assert_eq!(server.connections(), 1, "all over one connection");
+}
+
+#[test]
+fn blocking_callers_share_connections_and_spill_at_the_limit_on_streams() {
+    let Some(server) = Nghttpd::start("shared", None, &["-m4"]) else { return };
+    let client = speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    assert_eq!(client.get("/hello").unwrap().attempt_count, 1, "none is refused");
+                }
+            });
+        }
+    });
+    let most = 4 * thread::available_parallelism().map_or(1, usize::from);
+    let connections = server.connections();
+    assert!((1..=most).contains(&connections), "{connections}");
+}
+
+#[test]
+fn tls_agrees_on_http2_or_falls_back() {
+    let authority = Authority::new();
+    let Some(server) = Nghttpd::start("alpn", Some(&authority), &[]) else { return };
+    let old = Server::tls(authority.server("127.0.0.1"), |_| Reply::text(200, "old"));
+    for (port, expected) in [(server.port, "hello"), (old.port(), "old")] {
+        let host = Host::new("127.0.0.1", port).https();
+        let builder = Builder::new()
+            .balancer(&Balancer::round_robin(&Provider::of(&[host])))
+            .ca(&authority.pem)
+            .platform_roots(false);
+        builder.option("http2", "true").unwrap();
+        let client = builder.build();
+        for _ in 0..5 {
+            assert_eq!(client.get("/hello").unwrap().text(), expected);
+        }
+    }
+    assert_eq!(old.request_count(), 5);
+}
+
+#[test]
+fn a_server_that_dies_makes_way_for_another() {
+    let Some(first) = Nghttpd::start("dies", None, &[]) else { return };
+    let Some(second) = Nghttpd::start("stays", None, &[]) else { return };
+    let balancer = round_robin(&[first.port, second.port]);
+    let client = speaking(&balancer, AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+    for _ in 0..4 {
+        client.get("/hello").unwrap();
+    }
+    drop(first);
+    for _ in 0..10 {
+        assert_eq!(client.get("/hello").unwrap().text(), "hello");
+    }
+}
+
+/// Greets as a server of HTTP/2 does and answers nothing; tells when the client resets a stream.
+fn silent_server() -> (u16, mpsc::Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.write_all(b"\0\0\0\x04\0\0\0\0\0").unwrap();
+        socket.read_exact(&mut [0; 24]).unwrap();
+        let mut head = [0; 9];
+        while socket.read_exact(&mut head).is_ok() {
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            socket.read_exact(&mut vec![0; length as usize]).unwrap();
+            if head[3] == 3 {
+                tell.send(()).unwrap();
+            }
+        }
+    });
+    (port, told)
+}
+
+#[test]
+fn an_interrupted_call_resets_its_stream_and_is_ambiguous() {
+    let (port, reset) = silent_server();
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    let client = speaking(&round_robin(&[port]), AHOY_HTTP2_PRIOR_KNOWLEDGE)
+        .should_stop(move || asked.load(Ordering::SeqCst))
+        .build();
+    let stopped_at = thread::scope(|scope| {
+        let stopper = scope.spawn(|| {
+            thread::sleep(ms(300));
+            stop.store(true, Ordering::SeqCst);
+            Instant::now()
+        });
+        let failure = client.get("/").unwrap_err();
+        assert_eq!(failure.status, AHOY_E_INTERRUPTED, "{}", failure.message);
+        assert!(failure.is_ambiguous && failure.attempt_count == 1);
+        stopper.join().unwrap()
+    });
+    assert!(stopped_at.elapsed() < ms(200), "{:?}", stopped_at.elapsed());
+    reset.recv_timeout(ms(5000)).unwrap();
+}
+
+#[test]
+fn a_cancelled_call_resets_its_stream() {
+    let (port, reset) = silent_server();
+    let client = speaking(&round_robin(&[port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+    let call = client.begin("/");
+    thread::sleep(ms(200));
+    call.cancel().unwrap();
+    let failure = call.end().unwrap_err();
+    assert_eq!(failure.status, AHOY_E_CANCELLED);
+    assert!(failure.is_ambiguous);
+    reset.recv_timeout(ms(5000)).unwrap();
+}
+
+#[test]
+fn only_a_client_with_a_balancer_speaks_it() {
+    let builder = Builder::new();
+    builder.try_http2(AHOY_HTTP2_ALPN).unwrap();
+    let failure = builder.try_build().unwrap_err();
+    assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+    assert!(failure.message.contains("http2"), "{}", failure.message);
+    assert_eq!(builder.try_http2(3).unwrap_err().status, AHOY_E_INVALID_ARGUMENT);
+    builder.try_http2(AHOY_HTTP2_OFF).unwrap();
+    assert!(builder.try_build().is_ok());
+}
