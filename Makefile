@@ -16,15 +16,21 @@ ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst 
 INCLUDES := $(DESTDIR)$(PREFIX)/include
 LIBRARIES := $(DESTDIR)$(PREFIX)/lib
 
-.PHONY: all build dist demo stage test install uninstall lint check-header valgrind asan deps clean
+.PHONY: all bench build dist demo soak stage test install uninstall lint check-header valgrind asan deps clean
 
 all: build
 
+# One kind at a time for dist: where an rlib is made as well, cargo leaves link-time optimisation out.
 build:
+ifeq ($(PROFILE),dist)
+	$(CARGO) rustc --profile dist --lib --crate-type cdylib
+	$(CARGO) rustc --profile dist --lib --crate-type staticlib
+else
 	$(CARGO) build --profile $(PROFILE)
+endif
 
 dist:
-	$(CARGO) build --profile dist
+	$(MAKE) --no-print-directory build PROFILE=dist
 
 # What a static link needs besides libahoy.a. Asking recompiles the crate, so the answer is kept.
 $(OUT)/native-static-libs: Cargo.toml Cargo.lock | build
@@ -84,3 +90,12 @@ valgrind asan: deps
 
 clean:
 	$(CARGO) clean
+
+# Beside nginx and libcurl on this machine; installs nothing, and says what is missing.
+bench:
+	bash benches/run.sh
+
+# Five minutes of bad servers, cancels and forks; SECONDS=60 for less.
+SECONDS ?= 300
+soak:
+	bash tests/soak/run.sh $(SECONDS)

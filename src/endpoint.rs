@@ -91,7 +91,7 @@ pub struct Identity {
 pub struct Endpoint {
     identity: Identity,
     host: Host,
-    url: String,
+    url: Arc<str>,
     authority: String,
     server_name: String,
 }
@@ -115,7 +115,7 @@ impl Endpoint {
             None => host.address.clone(),
         });
         let identity = Identity { address: host.address.as_str().into(), port: host.port, scheme };
-        Self { identity, host, url, authority, server_name }
+        Self { identity, host, url: url.into(), authority, server_name }
     }
 
     /// Address, port and scheme.
@@ -150,7 +150,7 @@ impl Endpoint {
 
     /// `scheme://address:port`, with the port always there and no path.
     #[must_use]
-    pub fn url(&self) -> &str {
+    pub fn url(&self) -> &Arc<str> {
         &self.url
     }
 
@@ -185,11 +185,11 @@ mod tests {
 
     #[test]
     fn port_443_is_https_and_all_else_http() {
-        assert_eq!(Endpoint::new(Host::new("a", 443)).url(), "https://a:443");
-        assert_eq!(Endpoint::new(Host::new("a", 8443)).url(), "http://a:8443");
+        assert_eq!(Endpoint::new(Host::new("a", 443)).url().as_ref(), "https://a:443");
+        assert_eq!(Endpoint::new(Host::new("a", 8443)).url().as_ref(), "http://a:8443");
         let mut stated = Host::new("a", 8443);
         stated.scheme = Some(Scheme::Https);
-        assert_eq!(Endpoint::new(stated).url(), "https://a:8443");
+        assert_eq!(Endpoint::new(stated).url().as_ref(), "https://a:8443");
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn ipv6_addresses_are_bracketed_in_text_only() {
         let endpoint = Endpoint::new(Host::new("::1", 81));
-        assert_eq!(endpoint.url(), "http://[::1]:81");
+        assert_eq!(endpoint.url().as_ref(), "http://[::1]:81");
         assert_eq!(endpoint.authority(), "[::1]:81");
         assert_eq!(endpoint.address(), "::1");
         assert_eq!(endpoint.server_name(), "::1");

@@ -1,5 +1,6 @@
 //! How one attempt ended, and the two judgements passed on it: the retry's and the breaker's.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Why an attempt brought no answer.
@@ -119,7 +120,7 @@ pub enum AttemptResult {
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// The endpoint's URL.
-    pub url: String,
+    pub url: Arc<str>,
     /// How it ended.
     pub result: AttemptResult,
     /// What happened, in a few words.

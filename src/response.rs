@@ -1,5 +1,7 @@
 //! What the caller gets.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
@@ -15,7 +17,7 @@ pub struct Response {
     /// The decoded body.
     pub body: Bytes,
     /// URL of the endpoint that answered: `scheme://address:port`.
-    pub endpoint_url: String,
+    pub endpoint_url: Arc<str>,
     /// Every attempt of the call, in order; the last is the one that brought this answer unless later ones
     /// brought none. Bounded by [`crate::outcome::KEPT_ATTEMPTS`].
     pub attempts: Vec<Attempt>,

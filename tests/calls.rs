@@ -200,10 +200,7 @@ fn a_cancelled_call_ends_so_and_the_server_sees_the_connection_close() {
 /// Both kinds of client, each with a server that never answers.
 fn hanging() -> [(Listener, Client); 2] {
     let (one, two) = (Listener::new(), Listener::new());
-    let clients = [
-        client_over(&[one.port()]),
-        Builder::new().base_url(&url(two.port())).build(),
-    ];
+    let clients = [client_over(&[one.port()]), Builder::new().base_url(&url(two.port())).build()];
     let [balanced, plain] = clients;
     [(one, balanced), (two, plain)]
 }

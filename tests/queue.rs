@@ -190,9 +190,8 @@ fn what_is_in_flight_or_unread_is_bounded() {
 fn the_descriptor_closes_on_exec_and_does_not_block() {
     let queue = Queue::new();
     // SAFETY: only asks for flags of an open descriptor.
-    let (on_exec, status) = unsafe {
-        (libc::fcntl(queue.fd(), libc::F_GETFD), libc::fcntl(queue.fd(), libc::F_GETFL))
-    };
+    let (on_exec, status) =
+        unsafe { (libc::fcntl(queue.fd(), libc::F_GETFD), libc::fcntl(queue.fd(), libc::F_GETFL)) };
     assert_eq!(on_exec & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
     assert_eq!(status & libc::O_NONBLOCK, libc::O_NONBLOCK);
     assert!(meaning(queue.fd()).starts_with("pipe:") || meaning(queue.fd()).starts_with("socket:"));

@@ -217,8 +217,7 @@ fn a_call_interrupted_before_its_connection_stands_is_not_ambiguous() {
     let _alone = alone();
     catch_usr1();
     let (port, _held) = silent_listener();
-    let client =
-        Builder::new().balancer(&round_robin(&[port.port()])).interruptible().build();
+    let client = Builder::new().balancer(&round_robin(&[port.port()])).interruptible().build();
     let (outcome, _) = signalled(
         || client.get("/"),
         |target| {

@@ -12,6 +12,7 @@
 //! The loop does not know who drives it. Dropping it drops the exchange and gives the permit back.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header;
@@ -22,8 +23,10 @@ use super::lease::Lease;
 use super::log::Level;
 use super::story::{Ending, Story};
 use crate::error::{Error, ErrorKind};
-use crate::outcome::{Failure, FailureKind, Transition};
-use crate::policy::{Decision, Ended, Facts, Retry, RetryAfter, StopReason, retry_after, verdict};
+use crate::outcome::{Class, Failure, FailureKind, Transition};
+use crate::policy::{
+    Decision, Ended, Facts, Retry, RetryAfter, StopReason, class, retry_after, verdict,
+};
 use crate::request::Request;
 use crate::response::Response;
 use crate::runtime::{callback, clock, entropy};
@@ -146,7 +149,7 @@ fn asked_wait(call: &Call<'_>, result: &Result<Answer, Failure>) -> Option<Retry
 
 /// Step 5: the circuit learns how the attempt ended.
 fn settle(call: &Call<'_>, lease: Lease, ended: &Ended, began: Instant) -> Settled {
-    let url = lease.endpoint().url().to_owned();
+    let url = Arc::clone(lease.endpoint().url());
     let now = clock::now();
     let transition = lease.settle(verdict(ended), now);
     if let Some(transition) = transition {
@@ -165,7 +168,7 @@ fn settle(call: &Call<'_>, lease: Lease, ended: &Ended, began: Instant) -> Settl
 /// What is known of an attempt once its circuit was told.
 #[derive(Debug)]
 pub(super) struct Settled {
-    pub(super) url: String,
+    pub(super) url: Arc<str>,
     pub(super) transition: Option<Transition>,
     pub(super) began: Instant,
     pub(super) now: Instant,
@@ -181,10 +184,12 @@ fn decide(
     retry_after: Option<RetryAfter>,
 ) -> Decision {
     let now = clock::now();
+    // Looked for only where it matters: the first circuit in the list would be asked by every caller.
+    let may_go_on = class(&ended, &call.client.config.retry) != Class::Success;
     let facts = Facts {
         ended,
         idempotent: call.request.is_idempotent(),
-        untried: call.way.has_untried(tried, now),
+        untried: may_go_on && call.way.has_untried(tried, now),
         first_on_endpoint,
         retry_after,
         time_left: call.deadline.map(|at| at.saturating_duration_since(now)),

@@ -143,7 +143,7 @@ mod tests {
 
     fn parsed(url: &str) -> Option<(String, String)> {
         let (endpoint, path) = parse_url("path", url).ok()?;
-        Some((endpoint.url().to_owned(), path))
+        Some((endpoint.url().as_ref().to_owned(), path))
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What happened in a call so far, and its end: the response or the error that tells it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::attempt::{Settled, kind_of};
@@ -37,7 +38,7 @@ pub(super) struct Story<'a> {
     call: &'a Call<'a>,
     attempts: Vec<Attempt>,
     attempt_count: usize,
-    answer: Option<(Answer, String)>,
+    answer: Option<(Answer, Arc<str>)>,
     last_failure: Option<FailureKind>,
 }
 
@@ -95,20 +96,20 @@ impl<'a> Story<'a> {
         Err(self.error(kind, &reason))
     }
 
-    fn answered(self, answer: Answer, endpoint_url: String) -> Result<Response, Error> {
+    fn answered(mut self, answer: Answer, endpoint_url: Arc<str>) -> Result<Response, Error> {
         let fails = self.call.client.config.fail_on_status && answer.status.as_u16() >= 400;
-        let mut story = self.told();
         let response = Response {
             status: answer.status,
             headers: answer.headers,
             body: answer.body,
             endpoint_url,
-            attempts: std::mem::take(&mut story.attempts),
-            attempt_count: story.attempt_count,
+            attempts: std::mem::take(&mut self.attempts),
+            attempt_count: self.attempt_count,
         };
         if !fails {
             return Ok(response);
         }
+        let mut story = self.told_so_far();
         story.attempts.clone_from(&response.attempts);
         let reason = format!("status {}", response.status.as_u16());
         story.response = Some(response);
@@ -121,7 +122,7 @@ impl<'a> Story<'a> {
             status: answer.status,
             headers: answer.headers.clone(),
             body: answer.body.clone(),
-            endpoint_url: url.clone(),
+            endpoint_url: Arc::clone(url),
             attempts: self.attempts.clone(),
             attempt_count: self.attempt_count,
         })
@@ -131,12 +132,6 @@ impl<'a> Story<'a> {
         let mut story = self.told_so_far();
         story.attempts.clone_from(&self.attempts);
         Error::of_call(kind, reason, story)
-    }
-
-    fn told(self) -> CallStory {
-        let mut story = self.told_so_far();
-        story.attempts = self.attempts;
-        story
     }
 
     fn told_so_far(&self) -> CallStory {
@@ -175,7 +170,7 @@ fn attempt(settled: &Settled, result: &Result<Answer, Failure>) -> Attempt {
     };
     let elapsed_to = |at: Instant| at.saturating_duration_since(settled.now);
     Attempt {
-        url: settled.url.clone(),
+        url: Arc::clone(&settled.url),
         result,
         detail,
         elapsed: settled.now.saturating_duration_since(settled.began),

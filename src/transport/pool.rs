@@ -140,8 +140,9 @@ impl Pool {
         let mut ended = Vec::new();
         let mut slots = self.lock();
         slots.by_endpoint.retain(|_, slot| {
-            let stays =
-                |kept: &mut Box<Connection>| kept.is_current(now, idle_timeout) && kept.still_stands();
+            let stays = |kept: &mut Box<Connection>| {
+                kept.is_current(now, idle_timeout) && kept.still_stands()
+            };
             ended.extend(slot.idle.extract_if(.., |kept| !stays(kept)));
             !slot.idle.is_empty()
         });
@@ -197,6 +198,10 @@ impl Slots {
 /// Holds the endpoint, so that its address in memory names no other one meanwhile.
 struct Slot {
     _endpoint: Arc<Endpoint>,
+    #[allow(
+        clippy::vec_box,
+        reason = "a connection is large, and moved in and out for every exchange"
+    )]
     idle: Vec<Box<Connection>>,
 }
 

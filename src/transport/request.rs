@@ -75,10 +75,14 @@ fn remove_connection_headers(headers: &mut HeaderMap) {
 
 /// The exchange's headers, with those that are the transport's own: framing and encoding.
 pub(super) fn headers(exchange: &Exchange<'_>) -> HeaderMap {
-    let mut headers = exchange.headers.clone();
-    // Two opinions on where the body ends are how requests get smuggled.
-    headers.remove(TRANSFER_ENCODING);
-    headers.remove(CONTENT_LENGTH);
+    // Room for what is added here and by the transport, at once: a map doubles at a cost.
+    let mut headers = HeaderMap::with_capacity(exchange.headers.len() + 3);
+    for (name, value) in exchange.headers {
+        // Two opinions on where the body ends are how requests get smuggled.
+        if name != TRANSFER_ENCODING && name != CONTENT_LENGTH {
+            headers.append(name, value.clone());
+        }
+    }
     if states_length(exchange.method, exchange.body) {
         headers.insert(CONTENT_LENGTH, exchange.body.len().into());
     }

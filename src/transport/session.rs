@@ -101,14 +101,19 @@ impl Session {
         exchange: &Exchange<'_>,
     ) -> Result<Answer, Failure> {
         exchange.progress.mark_connected();
-        let sent = Sent::watch(&self.traffic, exchange);
+        // Anything the connection wrote since may have been another stream's; but where it wrote nothing,
+        // nothing of this one has left.
+        let before = self.traffic.written();
+        let is_sent = || self.traffic.written() > before;
         let end = exchange.body.is_empty();
         let opened = self.sender.clone().send_request(request, end);
         let (reply, sink) = opened.map_err(|error| self.cause(&error).failure(false))?;
+        // Its driver writes it soon; whoever cuts this off cannot know when.
+        exchange.progress.mark_sent();
         let mut upload = Upload { sink, left: exchange.body.clone() };
         let work = async {
             let reply = reply.await;
-            let reply = reply.map_err(|error| self.cause(&error).failure(sent.is_any()))?;
+            let reply = reply.map_err(|error| self.cause(&error).failure(is_sent()))?;
             let (head, content) = received(reply);
             let answer = body::read(head, content, request::reading(exchange)).await;
             answer.map_err(|failure| self.within_answer(failure))
@@ -117,7 +122,6 @@ impl Session {
         let mut uploading = !end;
         poll_fn(|cx| {
             uploading = uploading && upload.poll(cx).is_pending();
-            sent.note();
             work.as_mut().poll(cx)
         })
         .await
@@ -170,37 +174,6 @@ fn no_session(error: &h2::Error) -> Cause {
             Cause::new(FailureKind::Connect, "closed while connecting")
         }
         _ => cause,
-    }
-}
-
-/// Marks an exchange as sent once its connection wrote anything after it began. That may have been another
-/// stream's, but never the other way round: what did not leave is not marked.
-struct Sent<'a> {
-    traffic: &'a Traffic,
-    exchange: &'a Exchange<'a>,
-    before: u64,
-}
-
-impl<'a> Sent<'a> {
-    fn watch(traffic: &'a Traffic, exchange: &'a Exchange<'a>) -> Self {
-        Self { traffic, exchange, before: traffic.written() }
-    }
-
-    fn is_any(&self) -> bool {
-        self.traffic.written() > self.before
-    }
-
-    fn note(&self) {
-        if self.is_any() {
-            self.exchange.progress.mark_sent();
-        }
-    }
-}
-
-impl Drop for Sent<'_> {
-    /// An exchange that is cut off may not have been polled since its bytes left.
-    fn drop(&mut self) {
-        self.note();
     }
 }
 
