@@ -1352,7 +1352,8 @@ ahoy_status ahoy_client_builder_set_should_stop(ahoy_client_builder *builder,
 
 /**
  * Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless
- * ahoy_client_builder_set_should_stop says otherwise. Default false.
+ * ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the moment when the thread does not
+ * wait leaves no trace; with ahoy_client_builder_set_should_stop none is missed. Default false.
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_interruptible(ahoy_client_builder *builder,

@@ -21,6 +21,7 @@ need clang has clang
 need golang-go has go
 need ruby has ruby
 need ruby-ffi has_ffi
+need python3 has python3
 need valgrind has valgrind
 need pkg-config has pkg-config
 need nginx-light has nginx

@@ -71,6 +71,7 @@ run() {
         cargo) part cargo "$cargo" test --locked --no-fail-fast ;;
         examples) part examples bash tests/examples.sh ;;
         hosts) part hosts bash tests/hosts.sh ;;
+        hazards) part hazards bash tests/hazards.sh ;;
         null) part null sh tests/null.sh plain "$library" ;;
         valgrind)
             part null-valgrind sh tests/null.sh valgrind "$library" || :
@@ -91,7 +92,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols install null cargo examples hosts valgrind asan"
+all="format clippy build header symbols install null cargo examples hosts hazards valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;

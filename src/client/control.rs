@@ -4,13 +4,13 @@ use std::pin::pin;
 
 use crate::error::ErrorKind;
 use crate::outcome::FailureKind;
+use crate::runtime::callback;
+use crate::runtime::interrupt::Watch;
 use crate::runtime::stop::{Reason, Stop};
-use crate::runtime::{callback, interrupt};
 
 use super::hooks::ShouldStop;
 
 /// What is watched beside the work of one call.
-#[derive(Clone, Copy)]
 pub(super) struct Control<'a> {
     pub(super) stop: &'a Stop,
     /// `None` where signals do not concern the call: on I/O threads, and where the host did not ask for it.
@@ -18,8 +18,8 @@ pub(super) struct Control<'a> {
 }
 
 /// How a signal is judged.
-#[derive(Clone, Copy)]
 pub(super) struct Interrupt<'a> {
+    pub(super) signals: Watch,
     /// Asked whether a signal means stop; without it every caught signal does.
     pub(super) should_stop: Option<&'a ShouldStop>,
 }
@@ -39,7 +39,7 @@ impl Control<'_> {
             Reason::Interrupted => FailureKind::Interrupted,
         };
         let work = pin!(self.stop.or(work));
-        match self.interrupt {
+        match &self.interrupt {
             None => work.await.map_err(stopped),
             Some(interrupt) => match interrupt.watch(work).await {
                 Some(ended) => ended.map_err(stopped),
@@ -56,7 +56,7 @@ impl Interrupt<'_> {
             Some(should_stop) => callback::run(|| should_stop()),
             None => signalled,
         };
-        interrupt::watch(work, judge).await
+        self.signals.over(work, judge).await
     }
 }
 

@@ -40,6 +40,7 @@ use crate::error::{Error, ErrorKind};
 use crate::request::Request;
 use crate::response::Response;
 use crate::runtime::attachment::Tenant;
+use crate::runtime::interrupt::Watch;
 use crate::runtime::process::PerProcess;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::{callback, clock, io_thread, shard, stop};
@@ -150,7 +151,7 @@ impl Client {
     fn interrupt(&self) -> Option<Interrupt<'_>> {
         let should_stop = self.hooks.should_stop.as_ref();
         let wanted = self.config.interruptible || should_stop.is_some();
-        wanted.then_some(Interrupt { should_stop })
+        wanted.then(|| Interrupt { signals: Watch::begin(should_stop.is_some()), should_stop })
     }
 
     /// Starts `request` on an I/O thread and returns at once. The provider is asked on this thread if it has
@@ -209,7 +210,10 @@ impl Client {
             let finisher = Finisher::new(finish);
             let carrier = place.attachment(&client.tenant, || Carrier::new(&client, resolver));
             let control = Control { stop: &asked, interrupt: None };
-            let outcome = match Call::new(&client, &request, control, started) {
+            // Asked once more: a close may have come while the provider was, and now it sees this task.
+            let call =
+                client.check_open().and_then(|()| Call::new(&client, &request, control, started));
+            let outcome = match call {
                 Ok(call) => attempt::run(&call, &*carrier).await,
                 Err(error) => Err(error),
             };

@@ -149,7 +149,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_should_stop(
 }
 
 /// Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless
-/// ahoy_client_builder_set_should_stop says otherwise. Default false.
+/// ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the moment when the thread does not
+/// wait leaves no trace; with ahoy_client_builder_set_should_stop none is missed. Default false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_interruptible(
     builder: *mut ahoy_client_builder,

@@ -6,12 +6,14 @@
 #![allow(unsafe_code, reason = "errno is the only trace that a signal leaves of itself")]
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::Builder;
+use tokio::time::Instant;
 
 thread_local! {
     static SEEN: Cell<bool> = const { Cell::new(false) };
@@ -35,29 +37,63 @@ pub(super) fn noticed_by(builder: &mut Builder) -> &mut Builder {
     })
 }
 
-/// Runs `work`, which the caller has pinned and drops, until it ends or `should_stop` says yes, which is asked
-/// after each caught signal (then with `true`) and at least every 50 ms. `None` where it was stopped.
-pub async fn watch<W: Future + Unpin>(
-    mut work: W,
-    should_stop: impl Fn(bool) -> bool,
-) -> Option<W::Output> {
-    let _registered = Registered;
-    SEEN.set(false);
-    let mut ask = pin!(tokio::time::sleep(ASK_INTERVAL));
-    std::future::poll_fn(|cx| {
-        DRIVER.set(Some(cx.waker().clone()));
-        let signalled = SEEN.replace(false);
-        let due = ask.as_mut().poll(cx).is_ready();
-        if (signalled || due) && should_stop(signalled) {
-            return Poll::Ready(None);
-        }
+/// What one blocking call remembers between its waits.
+#[derive(Debug)]
+pub struct Watch {
+    /// When to ask next, however short each wait is; `None` where only signals are asked about. Then nothing
+    /// but the network and signals wakes the thread: a signal that comes while it runs leaves no trace.
+    ask_at: Option<Mutex<Instant>>,
+}
+
+impl Watch {
+    /// Begins to watch on this thread, also by the clock where `asks`; signals that came before do not count.
+    #[must_use]
+    pub fn begin(asks: bool) -> Self {
+        SEEN.set(false);
+        Self { ask_at: asks.then(|| Mutex::new(Instant::now() + ASK_INTERVAL)) }
+    }
+
+    /// Runs `work`, which the caller has pinned and drops, until it ends or `should_stop` says yes, which is
+    /// asked after each caught signal (then with `true`) and by the clock at least every 50 ms. `None` where
+    /// it was stopped.
+    pub async fn over<W: Future + Unpin>(
+        &self,
+        mut work: W,
+        should_stop: impl Fn(bool) -> bool,
+    ) -> Option<W::Output> {
+        let _registered = Registered;
+        let mut alarm = pin!(self.ask_at().map(tokio::time::sleep_until));
+        poll_fn(|cx| {
+            DRIVER.set(Some(cx.waker().clone()));
+            let signalled = SEEN.replace(false);
+            if (signalled || self.is_due()) && should_stop(signalled) {
+                return Poll::Ready(None);
+            }
+            if let (Some(mut alarm), Some(at)) = (alarm.as_mut().as_pin_mut(), self.ask_at()) {
+                alarm.as_mut().reset(at);
+                let _ = alarm.poll(cx);
+            }
+            Pin::new(&mut work).poll(cx).map(Some)
+        })
+        .await
+    }
+
+    fn ask_at(&self) -> Option<Instant> {
+        self.ask_at.as_ref().map(|at| *at.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the clock says to ask; the next time is an interval later.
+    fn is_due(&self) -> bool {
+        let Some(at) = &self.ask_at else {
+            return false;
+        };
+        let (mut at, now) = (at.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        let due = now >= *at;
         if due {
-            ask.as_mut().reset(tokio::time::Instant::now() + ASK_INTERVAL);
-            let _ = ask.as_mut().poll(cx);
+            *at = now + ASK_INTERVAL;
         }
-        Pin::new(&mut work).poll(cx).map(Some)
-    })
-    .await
+        due
+    }
 }
 
 struct Registered;

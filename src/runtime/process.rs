@@ -18,10 +18,19 @@ static WATCH_FORKS: Once = Once::new();
 #[must_use]
 pub fn generation() -> u32 {
     WATCH_FORKS.call_once(|| {
-        // SAFETY: `in_child` only raises an atomic, which is allowed in a forked child of a threaded process.
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        let (before, after, in_child) = (before_fork, in_parent, in_child);
+        // SAFETY: the handlers only use atomics, `sched_yield` and `close`, as a forked child may.
+        unsafe { libc::pthread_atfork(Some(before), Some(after), Some(in_child)) };
     });
     GENERATION.load(Ordering::Relaxed)
+}
+
+extern "C" fn before_fork() {
+    sockets::hold_still();
+}
+
+extern "C" fn in_parent() {
+    sockets::go_on();
 }
 
 extern "C" fn in_child() {
@@ -30,26 +39,80 @@ extern "C" fn in_child() {
 }
 
 /// Which descriptors are this library's sockets: one bit each, for a child must find them without a lock.
+///
+/// Opening and noting a socket is one step for a fork, and so is closing one: a fork waits for those under
+/// way. Otherwise a child would keep a socket that was not noted yet, or close the host's in its place.
 pub mod sockets {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+    use std::time::{Duration, Instant};
 
     /// Sockets above this number stay open in a child until it ends or executes another program.
     const MOST: usize = 65_536;
 
-    static OPEN: [AtomicU64; MOST / 64] = [const { AtomicU64::new(0) }; MOST / 64];
+    /// A fork waits no longer: it may come from a signal handler that interrupted a step. A step itself takes
+    /// microseconds, unless its thread is not run.
+    const PATIENCE: Duration = Duration::from_millis(250);
 
-    /// Notes a socket that was just opened.
-    pub fn opened(descriptor: i32) {
-        if let Some((word, bit)) = place(descriptor) {
+    static OPEN: [AtomicU64; MOST / 64] = [const { AtomicU64::new(0) }; MOST / 64];
+    static STEPS: AtomicU32 = AtomicU32::new(0);
+    static FORKS: AtomicU32 = AtomicU32::new(0);
+
+    /// Opens a socket and notes it; `number` tells its descriptor.
+    ///
+    /// # Errors
+    /// Those of `open`.
+    pub fn open<S>(
+        open: impl FnOnce() -> std::io::Result<S>,
+        number: impl FnOnce(&S) -> i32,
+    ) -> std::io::Result<S> {
+        let _step = Step::begin();
+        let socket = open()?;
+        if let Some((word, bit)) = place(number(&socket)) {
             word.fetch_or(bit, Ordering::Relaxed);
         }
+        Ok(socket)
     }
 
-    /// Notes a socket that is about to be closed: before, so that a child never closes another's.
-    pub fn closing(descriptor: i32) {
+    /// Closes a socket that was noted.
+    pub fn close(descriptor: i32, close: impl FnOnce()) {
+        let _step = Step::begin();
         if let Some((word, bit)) = place(descriptor) {
             word.fetch_and(!bit, Ordering::Relaxed);
         }
+        close();
+    }
+
+    struct Step;
+
+    impl Step {
+        fn begin() -> Self {
+            loop {
+                STEPS.fetch_add(1, Ordering::SeqCst);
+                if FORKS.load(Ordering::SeqCst) == 0 {
+                    return Self;
+                }
+                STEPS.fetch_sub(1, Ordering::SeqCst);
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    impl Drop for Step {
+        fn drop(&mut self) {
+            STEPS.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    pub(super) fn hold_still() {
+        FORKS.fetch_add(1, Ordering::SeqCst);
+        let until = Instant::now() + PATIENCE;
+        while STEPS.load(Ordering::SeqCst) > 0 && Instant::now() < until {
+            std::thread::yield_now();
+        }
+    }
+
+    pub(super) fn go_on() {
+        FORKS.fetch_sub(1, Ordering::SeqCst);
     }
 
     fn place(descriptor: i32) -> Option<(&'static AtomicU64, u64)> {
@@ -57,8 +120,10 @@ pub mod sockets {
         Some((OPEN.get(number / 64)?, 1 << (number % 64)))
     }
 
-    /// Only atomics and `close`, as a forked child of a threaded process may.
+    /// In the child, where no other thread is left.
     pub(super) fn close_inherited() {
+        STEPS.store(0, Ordering::SeqCst);
+        FORKS.store(0, Ordering::SeqCst);
         for (index, word) in OPEN.iter().enumerate() {
             let mut bits = word.swap(0, Ordering::Relaxed);
             while bits != 0 {

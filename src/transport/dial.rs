@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -18,7 +17,7 @@ use crate::outcome::{Failure, FailureKind};
 use super::direct::DirectConfig;
 use super::failure::{Stage, cause_of, io_cause};
 use super::tls::{Offer, Tls};
-use super::wire::{Stream, Traffic, Wire};
+use super::wire::{Socket, Stream, Traffic, Wire};
 
 /// Bounds what must end in a connection.
 pub(super) async fn within<T>(
@@ -42,8 +41,6 @@ pub(super) async fn dial(
     let addresses = found.map_err(|error| error.cause().failure(false))?;
     let socket = race(interleaved(addresses, endpoint.port())).await;
     let socket = socket.map_err(|error| io_cause(&error, Stage::Connect).failure(false))?;
-    // Requests are written whole; waiting for more to send would only delay them.
-    let _ = socket.set_nodelay(true);
     let wire = Wire::new(socket, traffic);
     match endpoint.scheme() {
         Scheme::Http => Ok(Stream::Plain(wire)),
@@ -84,15 +81,15 @@ fn interleaved(addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
 }
 
 /// The first connection to stand; the next address starts after a delay, or when another failed.
-async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+async fn race(addresses: Vec<SocketAddr>) -> io::Result<Socket> {
     if let [address] = addresses[..] {
-        return TcpStream::connect(address).await;
+        return Socket::connect(address).await;
     }
     let mut race = Race::new(addresses);
     poll_fn(|cx| race.poll(cx)).await
 }
 
-type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+type Connecting = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send>>;
 
 struct Race {
     waiting: std::vec::IntoIter<SocketAddr>,
@@ -114,7 +111,7 @@ impl Race {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
         loop {
             if let Some(socket) = self.poll_running(cx) {
                 return Poll::Ready(Ok(socket));
@@ -131,7 +128,7 @@ impl Race {
         }
     }
 
-    fn poll_running(&mut self, cx: &mut Context<'_>) -> Option<TcpStream> {
+    fn poll_running(&mut self, cx: &mut Context<'_>) -> Option<Socket> {
         let mut index = 0;
         while let Some(connecting) = self.running.get_mut(index) {
             match connecting.as_mut().poll(cx) {
@@ -151,7 +148,7 @@ impl Race {
         let Some(address) = self.waiting.next() else {
             return false;
         };
-        self.running.push(Box::pin(TcpStream::connect(address)));
+        self.running.push(Box::pin(Socket::connect(address)));
         self.next_start.set(sleep(ATTEMPT_DELAY));
         true
     }
@@ -210,7 +207,7 @@ mod tests {
         socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
         let full = socket.listen(1).unwrap();
         let silent = full.local_addr().unwrap();
-        let connect = || std::net::TcpStream::connect_timeout(&silent, Duration::from_millis(100));
+        let connect = || std::net::Socket::connect_timeout(&silent, Duration::from_millis(100));
         let held: Vec<_> = std::iter::from_fn(|| connect().ok()).collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();

@@ -1,19 +1,18 @@
 //! The socket under a connection: counts what leaves, and says goodbye on the way out.
 
 use std::io::{self, Read};
-#[cfg(unix)]
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-#[cfg(unix)]
 use crate::runtime::process::sockets;
 
 /// Bytes that went through a socket, readable while the connection owns the socket.
@@ -50,20 +49,71 @@ impl Traffic {
     }
 }
 
+/// A TCP socket that a forked child can find, so that it does not keep its parent's connection open.
+#[derive(Debug)]
+pub(super) struct Socket {
+    /// There until it drops.
+    stream: Option<TcpStream>,
+}
+
+impl Socket {
+    /// A connection to `address`.
+    pub(super) async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let begin = || {
+            let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            socket.set_nonblocking(true)?;
+            match socket.connect(&address.into()) {
+                Err(error) if !is_under_way(&error) => Err(error),
+                _ => TcpStream::from_std(socket.into()),
+            }
+        };
+        let socket = Self { stream: Some(sockets::open(begin, AsRawFd::as_raw_fd)?) };
+        socket.stream().writable().await?;
+        match socket.stream().take_error()? {
+            Some(error) => Err(error),
+            None => Ok(socket),
+        }
+    }
+
+    fn stream(&self) -> &TcpStream {
+        self.stream.as_ref().unwrap_or_else(|| unreachable!("taken by drop only"))
+    }
+
+    fn polled(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(self.stream.as_mut().unwrap_or_else(|| unreachable!("taken by drop only")))
+    }
+}
+
+fn is_under_way(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EINPROGRESS)
+}
+
+impl Drop for Socket {
+    /// Ends the connection by `shutdown(2)`: after a mere close, the copy of a descriptor in a child that was
+    /// forked without this library's notice would keep it open. It never waits, and there is nobody left to
+    /// tell that it failed.
+    fn drop(&mut self) {
+        sockets::close(self.stream().as_raw_fd(), || {
+            let _ = SockRef::from(self.stream()).shutdown(Shutdown::Write);
+            drop(self.stream.take());
+        });
+    }
+}
+
 /// A TCP socket that counts.
 ///
 /// It says that it cannot gather (the trait's default): a gathering write to a reset socket would raise
 /// SIGPIPE in the host, whereas a plain one is a `send` with `MSG_NOSIGNAL`.
 #[derive(Debug)]
 pub(super) struct Wire {
-    socket: TcpStream,
+    socket: Socket,
     traffic: Traffic,
 }
 
 impl Wire {
-    pub(super) fn new(socket: TcpStream, traffic: Traffic) -> Self {
-        #[cfg(unix)]
-        sockets::opened(socket.as_raw_fd());
+    pub(super) fn new(socket: Socket, traffic: Traffic) -> Self {
+        // Requests are written whole; waiting for more to send would only delay them.
+        let _ = socket.stream().set_nodelay(true);
         Self { socket, traffic }
     }
 }
@@ -75,7 +125,7 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.traffic.take_ask() {
-            match (&*SockRef::from(&self.socket)).read(buf.initialize_unfilled()) {
+            match (&*SockRef::from(self.socket.stream())).read(buf.initialize_unfilled()) {
                 Ok(count) => {
                     buf.advance(count);
                     self.traffic.0.read.fetch_add(count as u64, Ordering::Relaxed);
@@ -86,7 +136,7 @@ impl AsyncRead for Wire {
             }
         }
         let before = buf.filled().len();
-        let result = Pin::new(&mut self.socket).poll_read(cx, buf);
+        let result = self.socket.polled().poll_read(cx, buf);
         let count = buf.filled().len() - before;
         self.traffic.0.read.fetch_add(count as u64, Ordering::Relaxed);
         result
@@ -99,7 +149,7 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.socket).poll_write(cx, buf);
+        let result = self.socket.polled().poll_write(cx, buf);
         if let Poll::Ready(Ok(count)) = result {
             self.traffic.0.written.fetch_add(count as u64, Ordering::Relaxed);
         }
@@ -107,22 +157,11 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        self.socket.polled().poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
-    }
-}
-
-impl Drop for Wire {
-    /// Ends the connection by `shutdown(2)`: after a mere close, a forked child's copy of the descriptor
-    /// would keep it open. The call never waits, and there is nobody left to tell that it failed.
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        sockets::closing(self.socket.as_raw_fd());
-        let mut cx = Context::from_waker(Waker::noop());
-        let _ = Pin::new(&mut self.socket).poll_shutdown(&mut cx);
+        self.socket.polled().poll_shutdown(cx)
     }
 }
 

@@ -5,7 +5,7 @@
  * COUNT servers on free ports in one process; one line says their ports. Each server takes up another manner every
  * 0.2 to 1.5 s, as SEED says. A request's path is "/<id>", its body is all of one letter that follows from the id.
  * A good answer says whose it is (X-Id) and how long its body is (X-Length); an answer that no client may take for
- * a good one says so (X-Bad). A POST of which the servers saw the head twice is counted as doubled.
+ * a good one says so (X-Bad). The preface of HTTP/2 gets some answer, of another protocol. A POST of which the servers saw the head twice is counted as doubled.
  *
  * Commands on standard input, each answered by a line:
  *
@@ -53,7 +53,7 @@ struct connection {
     char in[HEAD_BYTES];
     size_t in_length;
     uint64_t id, body_left; /* of the request */
-    int is_head, in_body, answering, waits_to_write;
+    int is_head, is_http2, in_body, answering, waits_to_write;
     unsigned requests_left;
     char out[HEAD_BYTES];
     size_t out_length, out_sent;
@@ -233,6 +233,11 @@ static int answer(struct connection *connection) {
     connection->due = now;
     connection->drip = 0;
     connection->after = connection->requests_left-- > 1 ? KEEP : SHUT;
+    if (connection->is_http2) {
+        connection->after = draw(2) ? SHUT : draw(2) ? RESET_IT : NEVER;
+        if (draw(2)) put(connection, "HTTP/1.1 400 What is this\r\nContent-Length: 0\r\n\r\n");
+        return 1;
+    }
     by_manner[server->manner]++;
     switch (server->manner) {
     case OK:
@@ -251,7 +256,7 @@ static int answer(struct connection *connection) {
         break;
     case HANG:
         connection->after = NEVER;
-        if (variant % 3 == 0) put(connection, "HTTP/1.1 200 OK\r\nX-Bad: half\r\nContent-Length: 10\r\n\r\nhalf");
+        if (variant % 3 == 0 && !is_head) put(connection, "HTTP/1.1 200 OK\r\nX-Bad: half\r\nContent-Length: 10\r\n\r\nhalf");
         break;
     case GARBAGE: garbage_answer(connection, variant, is_head); break;
     case CLOSE: drop(connection, 0); return 0;
@@ -294,7 +299,7 @@ static int send_some(struct connection *connection) {
         } else {
             connection->out_sent += (size_t)sent;
         }
-        if (connection->drip) {
+        if (connection->drip && (connection->out_sent < connection->out_length || connection->pattern_left > 0)) {
             connection->due = now_ms() + TICK_MS;
             return 1;
         }
@@ -311,49 +316,51 @@ static int send_some(struct connection *connection) {
 /* Takes in the head and body of requests. Returns 0 where the connection is gone. */
 static int take_in(struct connection *connection) {
     static char head[HEAD_BYTES + 1];
-    for (;;) {
-        if (!connection->in_body) {
-            char *end = memmem(connection->in, connection->in_length, "\r\n\r\n", 4);
-            if (!end) {
-                if (connection->in_length < HEAD_BYTES) return 1;
-                broken++;
-                drop(connection, 0);
-                return 0;
-            }
-            size_t length = (size_t)(end + 4 - connection->in);
-            memcpy(head, connection->in, length);
-            head[length] = '\0';
-            connection->in_length -= length;
-            memmove(connection->in, connection->in + length, connection->in_length);
-            requests++;
-            const char *slash = strstr(head, " /"), *size = strcasestr(head, "\r\ncontent-length:");
-            uint64_t id = slash ? strtoull(slash + 2, NULL, 10) : 0;
-            if (id == 0 || id >= IDS) broken++;
-            connection->id = id;
-            connection->is_head = strncmp(head, "HEAD ", 5) == 0;
-            connection->body_left = size ? strtoull(size + 17, NULL, 10) : 0;
-            if (strncmp(head, "POST ", 5) == 0 && id < IDS) {
-                if (posts_seen[id / 8] & 1 << id % 8) doubled++;
-                posts_seen[id / 8] |= (uint8_t)(1 << id % 8);
-            }
-            /* Some answers come before the body was read. */
-            int early = connection->server->manner == RESET || connection->server->manner == CLOSE;
-            if (early && connection->body_left > 0) return answer(connection);
-            connection->in_body = 1;
+    if (!connection->in_body) {
+        char *end = memmem(connection->in, connection->in_length, "\r\n\r\n", 4);
+        if (!end) {
+            if (connection->in_length < HEAD_BYTES) return 1;
+            broken++;
+            drop(connection, 0);
+            return 0;
         }
-        size_t now = connection->body_left < connection->in_length ? (size_t)connection->body_left : connection->in_length;
-        for (size_t i = 0; i < now; i++)
-            if (connection->in[i] != (char)('a' + connection->id % 26)) {
-                broken++;
-                break;
-            }
-        connection->in_length -= now;
-        memmove(connection->in, connection->in + now, connection->in_length);
-        connection->body_left -= now;
-        if (connection->body_left > 0) return 1;
-        connection->in_body = 0;
-        return answer(connection) && send_some(connection);
+        size_t length = (size_t)(end + 4 - connection->in);
+        memcpy(head, connection->in, length);
+        head[length] = '\0';
+        connection->in_length -= length;
+        memmove(connection->in, connection->in + length, connection->in_length);
+        requests++;
+        if (strncmp(head, "PRI * ", 6) == 0) {
+            connection->is_http2 = 1;
+            return answer(connection) && send_some(connection);
+        }
+        const char *slash = strstr(head, " /"), *size = strcasestr(head, "\r\ncontent-length:");
+        uint64_t id = slash ? strtoull(slash + 2, NULL, 10) : 0;
+        if (id == 0 || id >= IDS) broken++;
+        connection->id = id;
+        connection->is_head = strncmp(head, "HEAD ", 5) == 0;
+        connection->body_left = size ? strtoull(size + 17, NULL, 10) : 0;
+        if (strncmp(head, "POST ", 5) == 0 && id < IDS) {
+            if (posts_seen[id / 8] & 1 << id % 8) doubled++;
+            posts_seen[id / 8] |= (uint8_t)(1 << id % 8);
+        }
+        /* Some answers come before the body was read. */
+        int early = connection->server->manner == RESET || connection->server->manner == CLOSE;
+        if (early && connection->body_left > 0) return answer(connection);
+        connection->in_body = 1;
     }
+    size_t now = connection->body_left < connection->in_length ? (size_t)connection->body_left : connection->in_length;
+    for (size_t i = 0; i < now; i++)
+        if (connection->in[i] != (char)('a' + connection->id % 26)) {
+            broken++;
+            break;
+        }
+    connection->in_length -= now;
+    memmove(connection->in, connection->in + now, connection->in_length);
+    connection->body_left -= now;
+    if (connection->body_left > 0) return 1;
+    connection->in_body = 0;
+    return answer(connection) && send_some(connection);
 }
 
 static void read_some(struct connection *connection) {
@@ -367,8 +374,8 @@ static void read_some(struct connection *connection) {
             return;
         }
         connection->in_length += (size_t)got;
-        if (connection->answering) { /* nobody asks while an answer is under way */
-            broken += connection->after != NEVER;
+        if (connection->answering || connection->is_http2) { /* nobody asks while an answer is under way */
+            broken += connection->after == KEEP;
             connection->in_length = 0;
             continue;
         }
@@ -394,7 +401,7 @@ static void accept_some(struct server *server) {
         connection->server = server;
         connection->in_length = connection->out_length = connection->out_sent = 0;
         connection->body_left = connection->pattern_left = 0;
-        connection->in_body = connection->answering = connection->waits_to_write = 0;
+        connection->is_http2 = connection->in_body = connection->answering = connection->waits_to_write = 0;
         connection->requests_left = 1 + (unsigned)draw(60);
         open_connections++;
         watch(EPOLL_CTL_ADD, fd, EPOLLIN, connection);
@@ -437,6 +444,7 @@ int main(int argc, char **argv) {
     }
     random_state = strtoull(argv[1], NULL, 10);
     signal(SIGPIPE, SIG_IGN);
+    setvbuf(stdout, NULL, _IOLBF, 0);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
@@ -451,8 +459,6 @@ int main(int argc, char **argv) {
         start_listening(&servers[i]);
         printf("%u%s", servers[i].port, i + 1 < server_count ? " " : "\n");
     }
-    fflush(stdout);
-    setvbuf(stdout, NULL, _IOLBF, 0);
     watch(EPOLL_CTL_ADD, STDIN_FILENO, EPOLLIN, NULL);
     for (uint64_t next = 0;;) {
         struct epoll_event events[256];
