@@ -197,7 +197,7 @@ mod tests {
         let addresses = interleaved(ips(&["127.0.0.2", "127.0.0.3", "127.0.0.1"]), port);
         let begun = std::time::Instant::now();
         let socket = race(addresses).await.unwrap();
-        assert_eq!(socket.peer_addr().unwrap().ip().to_string(), "127.0.0.1");
+        assert_eq!(socket.stream().peer_addr().unwrap().ip().to_string(), "127.0.0.1");
         assert!(begun.elapsed() < ATTEMPT_DELAY);
     }
 
@@ -207,13 +207,13 @@ mod tests {
         socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
         let full = socket.listen(1).unwrap();
         let silent = full.local_addr().unwrap();
-        let connect = || std::net::Socket::connect_timeout(&silent, Duration::from_millis(100));
+        let connect = || std::net::TcpStream::connect_timeout(&silent, Duration::from_millis(100));
         let held: Vec<_> = std::iter::from_fn(|| connect().ok()).collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
         let begun = std::time::Instant::now();
         let socket = race(vec![silent, open]).await.unwrap();
-        assert_eq!(socket.peer_addr().unwrap(), open);
+        assert_eq!(socket.stream().peer_addr().unwrap(), open);
         assert!(begun.elapsed() >= ATTEMPT_DELAY && begun.elapsed() < ATTEMPT_DELAY * 3);
         drop(held);
     }

@@ -75,7 +75,8 @@ impl Socket {
         }
     }
 
-    fn stream(&self) -> &TcpStream {
+    /// The socket itself.
+    pub(super) fn stream(&self) -> &TcpStream {
         self.stream.as_ref().unwrap_or_else(|| unreachable!("taken by drop only"))
     }
 
