@@ -376,7 +376,7 @@ const STREAM_WINDOW: u32 = 2 << 20;
 /// As hyper has it: what one connection may have on its way before it was read.
 const CONNECTION_WINDOW: u32 = 5 << 20;
 
-/// Hyper's and Go's are 16 KiB and 10 MiB; HTTP/1.1's head is bounded at 408 KiB here. Large cookies fit.
+/// Hyper's and Go's are 16 KiB and 10 MiB; HTTP/1.1's head is bounded at 64 KiB here too. Large cookies fit.
 const MAX_HEADER_LIST: u32 = 64 << 10;
 
 /// What one stream may have queued for the socket; a large body is not copied whole.

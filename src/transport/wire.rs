@@ -126,7 +126,9 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.traffic.take_ask() {
-            match (&*SockRef::from(self.socket.stream())).read(buf.initialize_unfilled()) {
+            // Little is expected, if anything: the end, or a TLS ticket. The rest comes with the next read.
+            let room = buf.initialize_unfilled_to(buf.remaining().min(LOOK));
+            match (&*SockRef::from(self.socket.stream())).read(room) {
                 Ok(count) => {
                     buf.advance(count);
                     self.traffic.0.read.fetch_add(count as u64, Ordering::Relaxed);
@@ -224,3 +226,6 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+/// How much a look at a rested socket reads at most; what is not read needs not be cleared first.
+const LOOK: usize = 1024;

@@ -744,7 +744,8 @@ static ahoy_client *make_client(size_t which, uint64_t *random) {
     if (which == 2) ahoy_client_builder_set_max_body_bytes(builder, 600 << 10, NULL);
     if (which == 5) ahoy_client_builder_set_fail_on_status(builder, true, NULL);
     if (which == 4) ahoy_client_builder_set_http2(builder, AHOY_HTTP2_PRIOR_KNOWLEDGE, NULL);
-    if (random) ahoy_client_builder_set_idle_timeout_ms(builder, 1 + draw(random, 3000), NULL);
+    /* Short, so that the number of kept connections settles within the warm-up. */
+    ahoy_client_builder_set_idle_timeout_ms(builder, random ? 1 + draw(random, 3000) : 2000, NULL);
     if (which == 3) {
         snprintf(url, sizeof url, "http://127.0.0.1:%u", ports[random ? draw(random, options.servers) : 0]);
         refuse("base", ahoy_client_builder_set_base_url(builder, url, &error), error);
@@ -1305,7 +1306,8 @@ static void check_rest(struct descriptors start, struct rest before, struct rest
     long first = floor_of(samples, window), last = floor_of(samples + sample_count - window, window);
     double growth = first ? 100.0 * (double)(last - first) / (double)first : 0;
     if (growth >= 10) violation(RSS, "%.1f %% under load", growth);
-    if (after.resident > before.resident + before.resident / 10 + 1024)
+    /* Arenas and stacks that glibc keeps are the slack; a leak shows in what is in use, too. */
+    if (after.resident > before.resident + before.resident / 10 + (8 << 10))
         violation(RSS, "%ld kB, then %ld kB when all is freed", before.resident, after.resident);
     snprintf(notes[RSS], sizeof notes[RSS], "%ld kB in the first fifth, %ld kB in the last: %+.1f %% (in use: %ld kB, %ld kB); freed: %ld kB, %ld kB", first,
              last, growth, floor_of(heap_samples, window), floor_of(heap_samples + sample_count - window, window),
