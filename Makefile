@@ -95,7 +95,7 @@ clean:
 bench:
 	bash benches/run.sh
 
-# Five minutes of bad servers, cancels and forks; SECONDS=60 for less.
-SECONDS ?= 300
-soak:
-	bash tests/soak/run.sh $(SECONDS)
+# Five minutes of bad servers, cancels and forks; SOAK_SECONDS=60 for less.
+SOAK_SECONDS ?= 300
+soak: build
+	AHOY_LIB=$(OUT) CC='$(CC)' sh tests/soak/run.sh $(SOAK_SECONDS)

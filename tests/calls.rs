@@ -337,7 +337,9 @@ fn a_call_has_its_retries_and_its_deadline() {
     assert_eq!((answer.status, answer.attempt_count), (200, 2));
     let limited = client.start(&Request::new("GET", "/hangs").timeout_ms(150)).unwrap();
     let (failure, took) = timed(|| limited.end().unwrap_err());
-    assert_eq!(failure.status, AHOY_E_DEADLINE, "{}", failure.message);
+    // The last attempt is cut by the deadline, or the wait before it would pass the deadline.
+    let ended = [AHOY_E_DEADLINE, AHOY_E_TIMEOUT].contains(&failure.status);
+    assert!(ended, "{}", failure.message);
     assert!(took < ms(2000), "{took:?}");
 }
 
