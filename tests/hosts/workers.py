@@ -31,7 +31,7 @@ def work(number):
         thread.join(10)
         assert not thread.is_alive()
     assert wait(start(client, b"/started")) == 200
-    return get(client, b"/work/%d" % number)
+    return get(client, b"/job/%d" % number)
 
 
 def free_and_leave():
