@@ -19,6 +19,7 @@ const FEW: usize = 1_000;
 const MANY: usize = 100_000;
 const PORTS: usize = 50_000;
 const REPEATS: usize = 15;
+const CHANGES: usize = 100;
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
@@ -100,7 +101,7 @@ impl Layer {
     fn attempt(&self) {
         let now = clock::now();
         let member = self.balancer.pick(now).expect("all admit");
-        let number = usize::from(member.endpoint.port()) % self.circuits.len();
+        let number = usize::from(member.endpoint().port()) % self.circuits.len();
         let lock = || self.circuits[number].lock().unwrap_or_else(PoisonError::into_inner);
         let permit = lock().acquire(now).expect("closed");
         let now = clock::now();
@@ -161,18 +162,28 @@ fn per_pick(balancer: &Balancer) -> f64 {
     nanos(began.elapsed()) / PICKS as f64
 }
 
-/// One endpoint leaves and joins in turn.
+/// One endpoint leaves and joins in turn; and the whole list comes again with one more or less.
 fn update() {
     let (balancer, provider) = balancer(round_robin(), MANY);
-    let mut count = MANY;
+    let host = hosts(MANY / 2).pop().expect("there are some");
     let micros = typical(|| {
+        let began = Instant::now();
+        for _ in 0..CHANGES / 2 {
+            assert!(balancer.leave(host.clone()).expect("not in a callback"));
+            balancer.join(host.clone()).expect("not in a callback");
+        }
+        nanos(began.elapsed()) / 1e3 / CHANGES as f64
+    });
+    tell("update_us_100k", micros, "us");
+    let mut count = MANY;
+    let millis = typical(|| {
         count = if count == MANY { MANY - 1 } else { MANY };
         provider.put(hosts(count));
         let began = Instant::now();
         balancer.update().expect("the list is there");
-        nanos(began.elapsed()) / 1e3
+        nanos(began.elapsed()) / 1e6
     });
-    tell("update_us_100k", micros, "us");
+    tell("full_update_ms_100k", millis, "ms");
 }
 
 fn bytes_per_endpoint() {

@@ -1,6 +1,10 @@
 //! Where a request can go: a [`Host`] as the user states it, an [`Endpoint`] as the library uses it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use once_cell::race::OnceBox;
+use smol_str::SmolStr;
 
 /// How an endpoint is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,24 +80,46 @@ impl Host {
 }
 
 /// What makes two hosts the same endpoint: live state survives an update under this identity.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Identity {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity<'a> {
     /// Name or IP address to dial.
-    pub address: Arc<str>,
+    pub address: &'a str,
     /// TCP port.
     pub port: u16,
     /// How it is spoken to.
     pub scheme: Scheme,
 }
 
-/// A [`Host`] with everything derived that an attempt needs.
-#[derive(Debug, PartialEq, Eq)]
+/// A [`Host`] as attempts use it.
+///
+/// There may be a hundred thousand, most of which are never sent anything. So an address of usual length lies
+/// in the endpoint itself, and the texts that an attempt needs are made at the first one.
+#[derive(Debug)]
 pub struct Endpoint {
-    identity: Identity,
-    host: Host,
+    address: SmolStr,
+    details: OnceBox<Details>,
+    port: u16,
+    weight: u16,
+    scheme: Scheme,
+    departed: AtomicBool,
+}
+
+/// What is stated for few hosts, and derived for those in use.
+#[derive(Debug)]
+struct Details {
+    stated: Stated,
     url: Arc<str>,
     authority: String,
     server_name: String,
+}
+
+/// The properties that most hosts leave out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Stated {
+    zone: Option<Arc<str>>,
+    priority: u32,
+    authority: Option<String>,
+    server_name: Option<String>,
 }
 
 impl Endpoint {
@@ -101,71 +127,134 @@ impl Endpoint {
     #[must_use]
     pub fn new(host: Host) -> Self {
         let scheme = host.scheme.unwrap_or_else(|| Scheme::from_port(host.port));
-        let bracketed = bracketed(&host.address);
-        let url = format!("{}://{bracketed}:{}", scheme.as_str(), host.port);
-        let authority = host.authority.clone().unwrap_or_else(|| {
-            if host.port == scheme.default_port() {
-                bracketed.clone()
+        let stated = Stated {
+            zone: host.zone.map(Into::into),
+            priority: host.priority,
+            authority: host.authority,
+            server_name: host.server_name,
+        };
+        let endpoint = Self {
+            address: host.address.into(),
+            details: OnceBox::new(),
+            port: host.port,
+            weight: u16::try_from(host.weight).unwrap_or(u16::MAX),
+            scheme,
+            departed: AtomicBool::new(false),
+        };
+        if stated != Stated::default() {
+            endpoint.details.get_or_init(|| Box::new(endpoint.detailed(stated)));
+        }
+        endpoint
+    }
+
+    fn detailed(&self, stated: Stated) -> Details {
+        let bracketed = bracketed(&self.address);
+        let url = format!("{}://{bracketed}:{}", self.scheme.as_str(), self.port);
+        let authority = stated.authority.clone().unwrap_or_else(|| {
+            if self.port == self.scheme.default_port() {
+                bracketed
             } else {
-                format!("{bracketed}:{}", host.port)
+                format!("{bracketed}:{}", self.port)
             }
         });
-        let server_name = host.server_name.clone().unwrap_or_else(|| match &host.authority {
+        let server_name = stated.server_name.clone().unwrap_or_else(|| match &stated.authority {
             Some(authority) => host_of_authority(authority).to_owned(),
-            None => host.address.clone(),
+            None => self.address.to_string(),
         });
-        let identity = Identity { address: host.address.as_str().into(), port: host.port, scheme };
-        Self { identity, host, url: url.into(), authority, server_name }
+        Details { stated, url: url.into(), authority, server_name }
+    }
+
+    fn details(&self) -> &Details {
+        self.details.get_or_init(|| Box::new(self.detailed(Stated::default())))
+    }
+
+    fn stated(&self) -> Option<&Stated> {
+        self.details.get().map(|details| &details.stated)
     }
 
     /// Address, port and scheme.
     #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// The host as its provider listed it.
-    #[must_use]
-    pub fn host(&self) -> &Host {
-        &self.host
+    pub fn identity(&self) -> Identity<'_> {
+        Identity { address: &self.address, port: self.port, scheme: self.scheme }
     }
 
     /// Name or IP address to dial, without brackets.
     #[must_use]
     pub fn address(&self) -> &str {
-        &self.identity.address
+        &self.address
     }
 
     /// TCP port.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.identity.port
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// How it is spoken to.
     #[must_use]
-    pub fn scheme(&self) -> Scheme {
-        self.identity.scheme
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Share of the traffic relative to the other endpoints.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        self.weight.into()
+    }
+
+    /// Where it stands, for balancers that prefer near endpoints.
+    #[must_use]
+    pub fn zone(&self) -> Option<&Arc<str>> {
+        self.stated()?.zone.as_ref()
+    }
+
+    /// Priority level, 0 first.
+    #[must_use]
+    pub fn priority(&self) -> u32 {
+        self.stated().map_or(0, |stated| stated.priority)
     }
 
     /// `scheme://address:port`, with the port always there and no path.
     #[must_use]
     pub fn url(&self) -> &Arc<str> {
-        &self.url
+        &self.details().url
     }
 
     /// What the `Host` header carries.
     #[must_use]
     pub fn authority(&self) -> &str {
-        &self.authority
+        &self.details().authority
     }
 
     /// The name that TLS sends and verifies; an IP address where the host has no name.
     #[must_use]
     pub fn server_name(&self) -> &str {
-        &self.server_name
+        &self.details().server_name
+    }
+
+    /// Says that it left its list: connections to it end with their exchange and are not kept.
+    pub fn depart(&self) {
+        self.departed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it left its list.
+    #[must_use]
+    pub fn has_departed(&self) -> bool {
+        self.departed.load(Ordering::Relaxed)
     }
 }
+
+/// The same endpoint with the same properties; whether it has departed is no property.
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Self) -> bool {
+        let stated = |endpoint: &Self| endpoint.stated().cloned().unwrap_or_default();
+        self.identity() == other.identity()
+            && self.weight == other.weight
+            && stated(self) == stated(other)
+    }
+}
+
+impl Eq for Endpoint {}
 
 /// An IPv6 address needs brackets wherever a port may follow it.
 fn bracketed(address: &str) -> String {
@@ -216,5 +305,27 @@ mod tests {
         assert_eq!(Endpoint::new(host.clone()).server_name(), "::1");
         host.server_name = Some("inner.example".into());
         assert_eq!(Endpoint::new(host).server_name(), "inner.example");
+    }
+
+    #[test]
+    fn an_unused_endpoint_is_small() {
+        assert!(size_of::<Endpoint>() <= 40, "{} bytes", size_of::<Endpoint>());
+        let plain = Endpoint::new(Host::new("10.1.2.3", 80));
+        assert!(plain.details.get().is_none());
+        assert_eq!((plain.priority(), plain.zone()), (0, None));
+        assert!(plain.details.get().is_none(), "asking for what is not stated derives nothing");
+    }
+
+    #[test]
+    fn a_changed_property_makes_another_endpoint_of_the_same_identity() {
+        let mut host = Host::new("a", 80);
+        let plain = Endpoint::new(host.clone());
+        assert_eq!(plain, Endpoint::new(host.clone()));
+        plain.url();
+        assert_eq!(plain, Endpoint::new(host.clone()), "being used changes nothing");
+        host.zone = Some("east".into());
+        let changed = Endpoint::new(host);
+        assert_ne!(plain, changed);
+        assert_eq!(plain.identity(), changed.identity());
     }
 }

@@ -9,10 +9,11 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::circuit::Circuit;
 use super::lease::Lease;
-use super::roster::{Member, Roster};
+use super::member::Member;
+use super::roster::{Register, Roster, Rules, Tier};
 use crate::discovery::Provider;
+use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::outcome::{Transition, Verdict};
 use crate::policy::{Balancer as Algorithm, BreakerConfig, Permit};
@@ -27,7 +28,7 @@ const EMPTY_CONFIRMATIONS: u32 = 2;
 pub struct Balancer {
     provider: Arc<dyn Provider>,
     algorithm: Algorithm,
-    breaker: Arc<BreakerConfig>,
+    rules: Rules,
     /// A forked child starts anew: its circuits are closed and its locks free.
     live: PerProcess<Live>,
 }
@@ -47,6 +48,7 @@ struct Live {
 #[derive(Debug, Default)]
 struct Refresh {
     empty_answers: u32,
+    register: Register,
 }
 
 /// Why no endpoint could be had.
@@ -60,17 +62,21 @@ pub(crate) struct NoneAdmits {
 
 /// The endpoints that a call has tried.
 #[derive(Debug, Default)]
-pub(crate) struct Tried(Vec<Arc<Circuit>>);
+pub(crate) struct Tried(Vec<Arc<Member>>);
 
 impl Tried {
-    pub(crate) fn contains(&self, circuit: &Arc<Circuit>) -> bool {
-        self.0.iter().any(|tried| Arc::ptr_eq(tried, circuit))
+    pub(crate) fn contains(&self, member: &Arc<Member>) -> bool {
+        self.0.iter().any(|tried| Arc::ptr_eq(tried, member))
     }
 
-    pub(crate) fn insert(&mut self, circuit: &Arc<Circuit>) {
-        if !self.contains(circuit) {
-            self.0.push(Arc::clone(circuit));
+    pub(crate) fn insert(&mut self, member: &Arc<Member>) {
+        if !self.contains(member) {
+            self.0.push(Arc::clone(member));
         }
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
     }
 }
 
@@ -84,7 +90,8 @@ impl Balancer {
     /// A balancer that has not asked its provider yet.
     #[must_use]
     pub fn new(provider: Arc<dyn Provider>, algorithm: Algorithm, breaker: BreakerConfig) -> Self {
-        Self { provider, algorithm, breaker: Arc::new(breaker), live: PerProcess::new() }
+        let rules = Rules { breaker: Arc::new(breaker), ..Rules::default() };
+        Self { provider, algorithm, rules, live: PerProcess::new() }
     }
 
     /// Asks the provider if nobody has yet.
@@ -135,11 +142,40 @@ impl Balancer {
             .map_err(|reason| Error::new(ErrorKind::Discovery, format!("provider: {reason}")))?;
         refresh.empty_answers = if hosts.is_empty() { refresh.empty_answers + 1 } else { 0 };
         if !hosts.is_empty() || refresh.empty_answers >= EMPTY_CONFIRMATIONS {
-            let next = self.live.get().roster.load().next(hosts, &self.breaker);
-            self.live.get().roster.store(Arc::new(next));
+            let live = self.live.get();
+            let next = refresh.register.replace(&live.roster.load(), hosts, &self.rules);
+            live.roster.store(Arc::new(next));
         }
         self.live.get().updates.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// Takes `host` in beside those that the provider listed, in a time that does not grow with their number.
+    /// The next update asks the provider again, whose word then counts.
+    ///
+    /// # Errors
+    /// This is inside a callback while an update is under way.
+    pub fn join(&self, host: Host) -> Result<(), Error> {
+        let mut refresh = self.lock_refresh()?;
+        let live = self.live.get();
+        let next = refresh.register.join(&live.roster.load(), host, &self.rules);
+        live.roster.store(Arc::new(next));
+        Ok(())
+    }
+
+    /// Takes the endpoint of `host` out, likewise. Whether there was one.
+    ///
+    /// # Errors
+    /// As for [`Self::join`].
+    pub fn leave(&self, host: Host) -> Result<bool, Error> {
+        let endpoint = Endpoint::new(host);
+        let mut refresh = self.lock_refresh()?;
+        let live = self.live.get();
+        let before = live.roster.load();
+        let next = refresh.register.leave(&before, &endpoint.identity(), &self.rules);
+        let found = next.is_some();
+        next.into_iter().for_each(|next| live.roster.store(Arc::new(next)));
+        Ok(found)
     }
 
     /// The current endpoints.
@@ -152,10 +188,10 @@ impl Balancer {
     ///
     /// # Errors
     /// None is known, or no circuit admits.
-    pub fn pick(&self, now: Instant) -> Result<Member, Error> {
+    pub fn pick(&self, now: Instant) -> Result<Arc<Member>, Error> {
         let roster = self.live.get().roster.load();
         match self.choose(&roster, &Tried::default(), now) {
-            Some(index) => Ok(roster.members()[index].clone()),
+            Some(member) => Ok(Arc::clone(member)),
             None => Err(none_admits(&roster).into_error(now)),
         }
     }
@@ -168,41 +204,60 @@ impl Balancer {
     ) -> Result<Lease, NoneAdmits> {
         let roster = self.live.get().roster.load();
         // Another caller may take a probe's permit between the choice and the grab: then choose again.
-        for _ in 0..=roster.members().len() {
-            let Some(index) = self.choose(&roster, tried, now) else {
+        for _ in 0..=roster.len() {
+            let Some(member) = self.choose(&roster, tried, now) else {
                 break;
             };
-            let member = &roster.members()[index];
-            if let Ok(permit) = member.circuit.acquire(now) {
-                return Ok(Lease::balanced(Arc::clone(self), member.clone(), permit));
+            if let Ok(permit) = member.acquire(now) {
+                return Ok(Lease::balanced(Arc::clone(self), Arc::clone(member), permit));
             }
         }
         Err(none_admits(&roster))
     }
 
-    fn choose(&self, roster: &Roster, tried: &Tried, now: Instant) -> Option<usize> {
-        let members = roster.members();
-        let admits = |index: usize| members[index].circuit.admits(now);
-        let fresh = |index: usize| !tried.contains(&members[index].circuit) && admits(index);
-        let pick = |accept: &dyn Fn(usize) -> bool| {
-            entropy::with_rng(|rng| self.algorithm.pick(members.len(), accept, rng))
-        };
-        if tried.0.is_empty() {
-            return pick(&admits);
+    fn choose<'a>(
+        &self,
+        roster: &'a Roster,
+        tried: &Tried,
+        now: Instant,
+    ) -> Option<&'a Arc<Member>> {
+        let fresh = || roster.tiers.iter().find_map(|tier| self.choose_in(tier, tried, now));
+        let any =
+            || roster.tiers.iter().find_map(|tier| self.choose_in(tier, &Tried::default(), now));
+        match tried.len() {
+            0 => any(),
+            _ => fresh().or_else(any),
         }
-        pick(&fresh).or_else(|| pick(&admits))
+    }
+
+    fn choose_in<'a>(
+        &self,
+        tier: &'a Tier,
+        tried: &Tried,
+        now: Instant,
+    ) -> Option<&'a Arc<Member>> {
+        let places = &tier.places;
+        let admits = |place: usize| {
+            let Some((member, cells)) = places.at(place) else {
+                return false;
+            };
+            let admits = cells.is_rotating(place) || member.admits(now);
+            admits && !tried.contains(member)
+        };
+        let place = entropy::with_rng(|rng| self.algorithm.pick(places.len(), admits, rng))?;
+        places.get(place)
     }
 
     /// Whether an endpoint that is not in `tried` admits.
     pub(crate) fn has_untried(&self, tried: &Tried, now: Instant) -> bool {
-        let admits =
-            |member: &Member| !tried.contains(&member.circuit) && member.circuit.admits(now);
-        self.live.get().roster.load().members().iter().any(admits)
+        let roster = self.live.get().roster.load();
+        let admits = |member: &Arc<Member>| !tried.contains(member) && member.admits(now);
+        roster.rotating() > tried.len() || roster.members().any(admits)
     }
 
     /// Whether any endpoint admits.
     pub(crate) fn has_any(&self, now: Instant) -> bool {
-        self.live.get().roster.load().members().iter().any(|member| member.circuit.admits(now))
+        self.has_untried(&Tried::default(), now)
     }
 
     /// Tells `member`'s circuit how an attempt ended. Answers never open the last closed circuits; failed
@@ -214,27 +269,24 @@ impl Balancer {
         verdict: Verdict,
         now: Instant,
     ) -> Option<Transition> {
-        let settled = member.circuit.settle(permit, verdict, now);
+        let settled = member.settle(permit, verdict, now);
         if !settled.wants_trip {
             return settled.transition;
         }
         let _one_at_a_time =
             self.live.get().trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let floor = self.breaker.min_closed as usize;
-        if self.live.get().roster.load().has_closed_above(floor) {
-            member.circuit.trip(now)
-        } else {
-            None
-        }
+        let floor = self.rules.breaker.min_closed as usize;
+        let may_open = self.live.get().roster.load().rotating() > floor;
+        may_open.then(|| member.trip(now)).flatten()
     }
 
     pub(crate) fn trial_interval(&self) -> std::time::Duration {
-        self.breaker.trial_interval
+        self.rules.breaker.trial_interval
     }
 }
 
 fn none_admits(roster: &Roster) -> NoneAdmits {
-    NoneAdmits { known: roster.members().len(), retry_at: roster.next_probe() }
+    NoneAdmits { known: roster.len(), retry_at: roster.next_probe() }
 }
 
 impl NoneAdmits {

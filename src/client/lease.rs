@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::balancer::{Balancer, Tried};
-use super::roster::Member;
+use super::member::Member;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Transition, Verdict};
 use crate::policy::Permit;
@@ -20,16 +20,13 @@ pub(crate) struct Lease {
 #[derive(Debug)]
 struct Held {
     balancer: Arc<Balancer>,
-    member: Member,
+    member: Arc<Member>,
     permit: Permit,
 }
 
 impl Lease {
-    pub(super) fn balanced(balancer: Arc<Balancer>, member: Member, permit: Permit) -> Self {
-        Self {
-            endpoint: Arc::clone(&member.endpoint),
-            held: Some(Held { balancer, member, permit }),
-        }
+    pub(super) fn balanced(balancer: Arc<Balancer>, member: Arc<Member>, permit: Permit) -> Self {
+        Self { endpoint: member.endpoint(), held: Some(Held { balancer, member, permit }) }
     }
 
     /// A lease on the one endpoint of a client without a balancer: it has no circuit.
@@ -52,8 +49,8 @@ impl Lease {
         let Some(held) = &self.held else {
             return false;
         };
-        let first = !tried.contains(&held.member.circuit);
-        tried.insert(&held.member.circuit);
+        let first = !tried.contains(&held.member);
+        tried.insert(&held.member);
         first
     }
 
@@ -67,7 +64,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {
-            held.member.circuit.release(held.permit);
+            held.member.release(held.permit);
         }
     }
 }

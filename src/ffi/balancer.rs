@@ -250,7 +250,7 @@ pub unsafe extern "C" fn ahoy_balancer_update(
 pub unsafe extern "C" fn ahoy_balancer_endpoint_count(balancer: *const ahoy_balancer) -> usize {
     // SAFETY: see the module `ffi`.
     guard::value(0, || match unsafe { balancer.as_ref() }.and_then(|b| b.live.get()) {
-        Some(live) => live.roster().members().len(),
+        Some(live) => live.roster().len(),
         None => 0,
     })
 }
@@ -273,9 +273,9 @@ pub unsafe extern "C" fn ahoy_balancer_endpoint_at(
         // SAFETY: see the module `ffi`.
         let balancer = unsafe { handle::required("balancer", balancer) }?;
         let roster = balancer.live.get().map(|live| live.roster());
-        let member = roster.as_ref().and_then(|roster| roster.members().get(index));
+        let member = roster.as_ref().and_then(|roster| roster.members().nth(index));
         let member = member.ok_or_else(|| Error::invalid("index", "is out of range"))?;
-        out.fill(ahoy_endpoint::from(member.clone()));
+        out.fill(ahoy_endpoint::from(Arc::clone(member)));
         Ok(())
     };
     // SAFETY: see the module `ffi`.
