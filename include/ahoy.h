@@ -634,12 +634,41 @@ ahoy_status ahoy_balancer_update(const ahoy_balancer *balancer,
                                  ahoy_error **err);
 
 /**
+ * Takes a host in beside those that the provider listed, at once and without asking the provider: for hosts
+ * that hear of a change, such as from a watch. The next update goes by the provider's list alone again. The cost does not grow with the
+ * number of endpoints, but for balancers that go by weight or key, which compute their tables anew.
+ *
+ * Where the endpoint (same address, port and scheme) is known, its properties become those of host, and it keeps its circuit.
+ *
+ * @param host copied; still the caller's to free
+ * @return AHOY_E_DISCOVERY where the provider failed at first use; AHOY_E_WOULD_DEADLOCK inside a callback while
+ *         an update is under way
+ */
+AHOY_API
+ahoy_status ahoy_balancer_join(const ahoy_balancer *balancer,
+                               const ahoy_host *host,
+                               ahoy_error **err);
+
+/**
+ * Takes an endpoint out, likewise. Attempts that are under way end as they would; its connections close
+ * after them.
+ *
+ * @param host says by address, port and scheme which one; still the caller's to free
+ * @return AHOY_E_INVALID_ARGUMENT where it is not known; else as for ahoy_balancer_join
+ */
+AHOY_API
+ahoy_status ahoy_balancer_leave(const ahoy_balancer *balancer,
+                                const ahoy_host *host,
+                                ahoy_error **err);
+
+/**
  * How many endpoints the balancer knows: 0 before its first use.
  */
 AHOY_API size_t ahoy_balancer_endpoint_count(const ahoy_balancer *balancer);
 
 /**
- * The endpoint at an index in the provider's order, whatever its circuit says.
+ * The endpoint at an index, whatever its circuit says: in the order of priorities, and there in that of the
+ * provider's first list; who joins later stands where somebody left, or behind.
  *
  * @param index 0 to ahoy_balancer_endpoint_count - 1; the list may change between two calls
  * @param endpoint gets the endpoint, to be freed with ahoy_endpoint_free; NULL on failure

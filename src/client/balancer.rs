@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::outcome::{Transition, Verdict};
 use crate::policy::{Balancer as Algorithm, BreakerConfig, Permit};
 use crate::runtime::process::PerProcess;
-use crate::runtime::{callback, entropy};
+use crate::runtime::{callback, caller, entropy};
 
 /// So many empty answers in a row mean that there really is no endpoint; one may be a hiccup of the
 /// registry, and to obey it would turn a fault of discovery into an outage.
@@ -196,6 +196,12 @@ impl Balancer {
         }
     }
 
+    /// Shows `look` the endpoint that would be used now; nobody takes hold of it.
+    pub fn peek<R>(&self, now: Instant, look: impl FnOnce(&Member) -> R) -> Option<R> {
+        let roster = self.live.get().roster.load();
+        self.choose(&roster, &Tried::default(), now).map(|member| look(member))
+    }
+
     /// An endpoint and the right to send to it once; one not yet tried while there is any.
     pub(crate) fn lease(
         self: &Arc<Self>,
@@ -244,7 +250,9 @@ impl Balancer {
             let admits = cells.is_rotating(place) || member.admits(now);
             admits && !tried.contains(member)
         };
-        let place = entropy::with_rng(|rng| self.algorithm.pick(places.len(), admits, rng))?;
+        let place = entropy::with_rng(|rng| {
+            self.algorithm.pick(caller::number(), places.len(), admits, rng)
+        })?;
         places.get(place)
     }
 

@@ -8,6 +8,7 @@ use super::callback::{UserData, ahoy_destroy_fn};
 use super::endpoint::ahoy_endpoint;
 use super::error::ahoy_error;
 use super::handle::Out;
+use super::host::ahoy_host;
 use super::provider::ahoy_provider;
 use super::settings::Settings;
 use super::status::ahoy_status;
@@ -245,6 +246,59 @@ pub unsafe extern "C" fn ahoy_balancer_update(
     unsafe { guard::status(err, body) }
 }
 
+/// Takes a host in beside those that the provider listed, at once and without asking the provider: for hosts
+/// that hear of a change, such as from a watch. The next update goes by the provider's list alone again. The cost does not grow with the
+/// number of endpoints, but for balancers that go by weight or key, which compute their tables anew.
+///
+/// Where the endpoint (same address, port and scheme) is known, its properties become those of host, and it keeps its circuit.
+///
+/// @param host copied; still the caller's to free
+/// @return AHOY_E_DISCOVERY where the provider failed at first use; AHOY_E_WOULD_DEADLOCK inside a callback while
+///         an update is under way
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_join(
+    balancer: *const ahoy_balancer,
+    host: *const ahoy_host,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let balancer = unsafe { handle::required("balancer", balancer) }?.live();
+        // SAFETY: see the module `ffi`.
+        let host = unsafe { handle::required("host", host) }?;
+        balancer.prepare()?;
+        balancer.join(host.host.clone())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Takes an endpoint out, likewise. Attempts that are under way end as they would; its connections close
+/// after them.
+///
+/// @param host says by address, port and scheme which one; still the caller's to free
+/// @return AHOY_E_INVALID_ARGUMENT where it is not known; else as for ahoy_balancer_join
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_leave(
+    balancer: *const ahoy_balancer,
+    host: *const ahoy_host,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let balancer = unsafe { handle::required("balancer", balancer) }?.live();
+        // SAFETY: see the module `ffi`.
+        let host = unsafe { handle::required("host", host) }?;
+        balancer.prepare()?;
+        match balancer.leave(host.host.clone())? {
+            true => Ok(()),
+            false => Err(Error::invalid("host", "is not known to the balancer")),
+        }
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
 /// How many endpoints the balancer knows: 0 before its first use.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_endpoint_count(balancer: *const ahoy_balancer) -> usize {
@@ -255,7 +309,8 @@ pub unsafe extern "C" fn ahoy_balancer_endpoint_count(balancer: *const ahoy_bala
     })
 }
 
-/// The endpoint at an index in the provider's order, whatever its circuit says.
+/// The endpoint at an index, whatever its circuit says: in the order of priorities, and there in that of the
+/// provider's first list; who joins later stands where somebody left, or behind.
 ///
 /// @param index 0 to ahoy_balancer_endpoint_count - 1; the list may change between two calls
 /// @param endpoint gets the endpoint, to be freed with ahoy_endpoint_free; NULL on failure

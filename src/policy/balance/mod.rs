@@ -32,14 +32,17 @@ pub enum Balancer {
 impl Balancer {
     /// Picks one of the `len` endpoints that `admits` says yes to; none if there is none, or if a
     /// user's function names one that does not exist.
+    ///
+    /// `caller` is any number that tends to differ between callers at the same time.
     pub fn pick(
         &self,
+        caller: usize,
         len: usize,
         admits: impl Fn(usize) -> bool,
         rng: &mut impl Rng,
     ) -> Option<usize> {
         match self {
-            Self::RoundRobin(balancer) => balancer.pick(len, admits),
+            Self::RoundRobin(balancer) => balancer.pick(caller, len, admits),
             Self::Random(balancer) => balancer.pick(len, admits, rng),
             Self::Custom(balancer) => balancer.pick(len, admits),
         }
@@ -71,8 +74,8 @@ mod tests {
     #[test]
     fn nothing_to_pick_from_is_no_pick() {
         for balancer in each() {
-            assert_eq!(balancer.pick(0, |_| true, &mut rng()), None, "{balancer:?}");
-            assert_eq!(balancer.pick(5, |_| false, &mut rng()), None, "{balancer:?}");
+            assert_eq!(balancer.pick(0, 0, |_| true, &mut rng()), None, "{balancer:?}");
+            assert_eq!(balancer.pick(0, 5, |_| false, &mut rng()), None, "{balancer:?}");
         }
     }
 
@@ -80,7 +83,7 @@ mod tests {
     fn the_only_one_that_admits_is_picked() {
         for balancer in each() {
             for only in 0..40 {
-                let picked = balancer.pick(40, |index| index == only, &mut rng());
+                let picked = balancer.pick(0, 40, |index| index == only, &mut rng());
                 assert_eq!(picked, Some(only), "{balancer:?}");
             }
         }
