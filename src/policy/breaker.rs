@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
 
-use super::window::{Ratio, Window};
+use super::window::{Mark, Ratio, Window};
 use crate::outcome::{Transition, Verdict};
 
 /// When a circuit opens, and how it closes again.
@@ -398,7 +398,7 @@ impl Answers {
 
     fn record(&mut self, failed: bool, now: Instant) {
         if let Some(window) = &mut self.window {
-            window.record(failed, now);
+            window.record(Mark { failed, slow: false }, now);
         }
     }
 
