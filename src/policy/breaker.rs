@@ -20,7 +20,9 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
 
-use super::window::{Mark, Ratio, Window};
+use super::answers::Answers;
+use super::trial::Trial;
+use super::window::Ratio;
 use crate::outcome::{Transition, Verdict};
 
 /// When a circuit opens, and how it closes again.
@@ -282,7 +284,7 @@ impl Breaker {
             State::Closed(counts) => counts.succeeded(now),
             State::HalfOpen(trial) => {
                 trial.passed();
-                if trial.passed >= self.config.half_open_probes.get() {
+                if trial.is_passed(&self.config) {
                     self.enter(State::closed(&self.config, Some(now)));
                     return Settled::changed(Transition::Closed);
                 }
@@ -357,111 +359,19 @@ enum State {
 
 impl State {
     fn closed(config: &BreakerConfig, since: Option<Instant>) -> Self {
-        Self::Closed(Answers {
-            since,
-            run: 0,
-            window: config.failure_ratio.map(|rule| Window::new(rule.window)),
-        })
+        Self::Closed(Answers::new(config, since))
     }
 
     fn stable_at(&self, now: Instant, period: Duration) -> bool {
-        let Self::Closed(Answers { since, .. }) = self else {
+        let Self::Closed(answers) = self else {
             return false;
         };
-        since.is_some_and(|since| now.saturating_duration_since(since) >= period)
+        answers.since().is_some_and(|since| now.saturating_duration_since(since) >= period)
     }
 }
 
-/// What a closed circuit counts.
-#[derive(Debug)]
-struct Answers {
-    /// When probes closed the circuit; none if it has no trips to forget.
-    since: Option<Instant>,
-    /// Failures since the last success.
-    run: u32,
-    window: Option<Window>,
-}
-
-impl Answers {
-    fn succeeded(&mut self, now: Instant) {
-        self.run = 0;
-        self.record(false, now);
-    }
-
-    fn failed(&mut self, verdict: Verdict, now: Instant) {
-        // A throttled call was understood and refused: no step towards a dead endpoint.
-        if verdict != Verdict::Throttled {
-            self.run = self.run.saturating_add(1);
-        }
-        self.record(true, now);
-    }
-
-    fn record(&mut self, failed: bool, now: Instant) {
-        if let Some(window) = &mut self.window {
-            window.record(Mark { failed, slow: false }, now);
-        }
-    }
-
-    fn demand_trip(&mut self, config: &BreakerConfig, now: Instant) -> bool {
-        let too_many = |limit: NonZeroU32| self.run >= limit.get();
-        config.consecutive_failures.is_some_and(too_many) || self.ratio_reached(config, now)
-    }
-
-    fn ratio_reached(&mut self, config: &BreakerConfig, now: Instant) -> bool {
-        let (Some(rule), Some(window)) = (config.failure_ratio, &mut self.window) else {
-            return false;
-        };
-        let counts = window.counts(now);
-        let reached = |ratio| ratio >= rule.ratio;
-        // Without the first condition, a threshold of 0 would trip on successes.
-        counts.failures > 0
-            && counts.total >= rule.min_calls
-            && counts.failure_ratio().is_some_and(reached)
-    }
-}
-
-/// The probes of a half-open circuit.
-#[derive(Debug)]
-struct Trial {
-    under_way: u32,
-    passed: u32,
-    /// When the latest probe started.
-    latest: Instant,
-}
-
-impl Trial {
-    const fn new(now: Instant) -> Self {
-        Self { under_way: 0, passed: 0, latest: now }
-    }
-
-    /// A success keeps its place: only as many probes are sent as are needed to close.
-    const fn has_room(&self, config: &BreakerConfig) -> bool {
-        self.under_way.saturating_add(self.passed) < config.half_open_probes.get()
-    }
-
-    fn next_at(&self, config: &BreakerConfig) -> Instant {
-        if self.has_room(config) {
-            return self.latest;
-        }
-        after(self.latest, config.trial_interval)
-    }
-
-    fn start(&mut self, now: Instant) {
-        self.under_way = self.under_way.saturating_add(1);
-        self.latest = now;
-    }
-
-    const fn passed(&mut self) {
-        self.end();
-        self.passed = self.passed.saturating_add(1);
-    }
-
-    const fn end(&mut self) {
-        self.under_way = self.under_way.saturating_sub(1);
-    }
-}
-
-fn after(now: Instant, wait: Duration) -> Instant {
+/// The instant that lies a wait ahead.
+pub(super) fn after(now: Instant, wait: Duration) -> Instant {
     now + wait.min(FAR)
 }
 

@@ -12,6 +12,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod answers;
 pub mod backoff;
 pub mod balance;
 pub mod breaker;
@@ -19,6 +20,7 @@ pub mod classify;
 pub mod last_calls;
 pub mod retry;
 pub mod retry_after;
+mod trial;
 pub mod window;
 
 #[cfg(test)]
