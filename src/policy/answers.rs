@@ -10,20 +10,19 @@ use crate::outcome::Verdict;
 /// What a closed circuit counts.
 #[derive(Debug)]
 pub(super) struct Answers {
-    /// When probes closed the circuit; none if it has no trips to forget.
-    since: Option<Instant>,
     /// Failures since the last success.
     run: u32,
     window: Option<Window>,
 }
 
 impl Answers {
-    pub(super) fn new(config: &BreakerConfig, since: Option<Instant>) -> Self {
-        Self { since, run: 0, window: config.failure_ratio.map(|rule| Window::new(rule.window)) }
+    /// The answers in `place`, put there when they are first wanted.
+    pub(super) fn of<'a>(place: &'a mut Option<Box<Self>>, config: &BreakerConfig) -> &'a mut Self {
+        place.get_or_insert_with(|| Box::new(Self::new(config)))
     }
 
-    pub(super) const fn since(&self) -> Option<Instant> {
-        self.since
+    fn new(config: &BreakerConfig) -> Self {
+        Self { run: 0, window: config.failure_ratio.map(|rule| Window::new(rule.window)) }
     }
 
     pub(super) fn succeeded(&mut self, now: Instant) {

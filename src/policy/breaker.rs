@@ -13,6 +13,9 @@
 //!
 //! Every state change starts a new generation, and a permit belongs to the one it was granted in.
 //! A late outcome from before the change is thus ignored, without any list of permits.
+//!
+//! A balancer may hold 100,000 of these, most of them closed and never asked. So what a state counts
+//! lies in a box of its own, made by the first outcome and by the first probe.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -93,7 +96,7 @@ impl Default for FailureRatio {
 #[must_use = "a probe's permit that is dropped blocks its place for the trial interval"]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permit {
-    generation: u64,
+    generation: u32,
     probe: bool,
 }
 
@@ -142,23 +145,24 @@ pub enum CircuitState {
 pub struct Breaker {
     config: Arc<BreakerConfig>,
     state: State,
-    generation: u64,
+    /// Comes round after four billion changes; no permit is held that long.
+    generation: u32,
     /// Trips since the circuit was last stable: the exponent of the open wait.
-    trips: u32,
+    trips: u8,
 }
 
 impl Breaker {
     /// A closed circuit.
     #[must_use]
-    pub fn new(config: Arc<BreakerConfig>) -> Self {
-        Self { state: State::closed(&config, None), config, generation: 0, trips: 0 }
+    pub const fn new(config: Arc<BreakerConfig>) -> Self {
+        Self { config, state: State::closed(None), generation: 0, trips: 0 }
     }
 
     /// The present state.
     #[must_use]
     pub const fn state(&self) -> CircuitState {
         match self.state {
-            State::Closed(_) => CircuitState::Closed,
+            State::Closed { .. } => CircuitState::Closed,
             State::Open { .. } => CircuitState::Open,
             State::HalfOpen(_) => CircuitState::HalfOpen,
         }
@@ -169,7 +173,7 @@ impl Breaker {
     #[must_use]
     pub fn retry_at(&self) -> Option<Instant> {
         match &self.state {
-            State::Closed(_) => None,
+            State::Closed { .. } => None,
             State::Open { until } => *until,
             State::HalfOpen(trial) => Some(trial.next_at(&self.config)),
         }
@@ -179,7 +183,7 @@ impl Breaker {
     #[must_use]
     pub fn admits(&self, now: Instant) -> bool {
         match &self.state {
-            State::Closed(_) => true,
+            State::Closed { .. } => true,
             State::Open { until } => until.is_some_and(|until| now >= until),
             State::HalfOpen(trial) => {
                 trial.has_room(&self.config) || now >= trial.next_at(&self.config)
@@ -197,7 +201,7 @@ impl Breaker {
             return Err(Rejected { retry_at });
         }
         if matches!(self.state, State::Open { .. }) {
-            self.enter(State::HalfOpen(Trial::new(now)));
+            self.enter(State::HalfOpen(Box::new(Trial::new(now))));
         }
         if let State::HalfOpen(trial) = &mut self.state {
             trial.start(now);
@@ -248,10 +252,10 @@ impl Breaker {
     /// Opens a closed circuit if a rule on answers still demands it: another thread's success may
     /// have come in since [`Breaker::settle`] reported it.
     pub fn trip(&mut self, now: Instant, rng: &mut impl Rng) -> Option<Transition> {
-        let State::Closed(counts) = &mut self.state else {
+        let State::Closed { answers: Some(answers), .. } = &mut self.state else {
             return None;
         };
-        counts.demand_trip(&self.config, now).then(|| self.open(self.config.open_max, now, rng))
+        answers.demand_trip(&self.config, now).then(|| self.open(self.config.open_max, now, rng))
     }
 
     /// Opens by hand; the circuit then stays open until it is closed by hand.
@@ -271,21 +275,21 @@ impl Breaker {
     /// # Errors
     /// If it is closed already.
     pub fn force_close(&mut self) -> Result<(), AlreadyThere> {
-        if matches!(self.state, State::Closed(_)) {
+        if matches!(self.state, State::Closed { .. }) {
             return Err(AlreadyThere);
         }
         self.trips = 0;
-        self.enter(State::closed(&self.config, None));
+        self.enter(State::closed(None));
         Ok(())
     }
 
     fn succeeded(&mut self, now: Instant) -> Settled {
         match &mut self.state {
-            State::Closed(counts) => counts.succeeded(now),
+            State::Closed { answers, .. } => Answers::of(answers, &self.config).succeeded(now),
             State::HalfOpen(trial) => {
                 trial.passed();
                 if trial.is_passed(&self.config) {
-                    self.enter(State::closed(&self.config, Some(now)));
+                    self.enter(State::closed(Some(now)));
                     return Settled::changed(Transition::Closed);
                 }
             }
@@ -297,9 +301,10 @@ impl Breaker {
 
     fn failed(&mut self, verdict: Verdict, now: Instant, rng: &mut impl Rng) -> Settled {
         match &mut self.state {
-            State::Closed(counts) => {
-                counts.failed(verdict, now);
-                Settled { transition: None, wants_trip: counts.demand_trip(&self.config, now) }
+            State::Closed { answers, .. } => {
+                let answers = Answers::of(answers, &self.config);
+                answers.failed(verdict, now);
+                Settled { transition: None, wants_trip: answers.demand_trip(&self.config, now) }
             }
             State::HalfOpen(_) => Settled::changed(self.open(self.config.open_max, now, rng)),
             // No permit of this generation was ever granted.
@@ -330,12 +335,12 @@ impl Breaker {
 
     /// The open wait before jitter.
     fn plain_wait(&self, cap: Duration) -> Duration {
-        let doublings = self.trips.saturating_sub(1).min(31);
+        let doublings = u32::from(self.trips).saturating_sub(1).min(31);
         self.config.open_base.saturating_mul(1 << doublings).min(cap)
     }
 
     fn enter(&mut self, state: State) {
-        self.generation += 1;
+        self.generation = self.generation.wrapping_add(1);
         self.state = state;
     }
 }
@@ -349,24 +354,28 @@ impl Settled {
 /// Each state carries its own counters, so none survives a change.
 #[derive(Debug)]
 enum State {
-    Closed(Answers),
-    /// Until an instant, or without one when opened by hand.
-    Open {
-        until: Option<Instant>,
+    Closed {
+        /// When probes closed the circuit; none if it has no trips to forget.
+        since: Option<Instant>,
+        /// None until the first outcome.
+        answers: Option<Box<Answers>>,
     },
-    HalfOpen(Trial),
+    /// Until an instant, or without one when opened by hand.
+    Open { until: Option<Instant> },
+    /// Boxed, as few circuits are at it at a time.
+    HalfOpen(Box<Trial>),
 }
 
 impl State {
-    fn closed(config: &BreakerConfig, since: Option<Instant>) -> Self {
-        Self::Closed(Answers::new(config, since))
+    const fn closed(since: Option<Instant>) -> Self {
+        Self::Closed { since, answers: None }
     }
 
     fn stable_at(&self, now: Instant, period: Duration) -> bool {
-        let Self::Closed(answers) = self else {
+        let Self::Closed { since, .. } = self else {
             return false;
         };
-        answers.since().is_some_and(|since| now.saturating_duration_since(since) >= period)
+        since.is_some_and(|since| now.saturating_duration_since(since) >= period)
     }
 }
 
@@ -481,6 +490,17 @@ mod tests {
         assert_eq!((config.jitter.value(), config.half_open_probes.get()), (0.25, 1));
         assert_eq!((config.trial_interval, config.stable_period), (ms(3000), ms(60_000)));
         assert_eq!(config.min_closed, 1);
+    }
+
+    #[test]
+    fn an_untouched_breaker_is_small_and_counts_nothing() {
+        assert!(size_of::<Breaker>() <= 40, "{}", size_of::<Breaker>());
+        assert!(size_of::<Answers>() <= 168, "{}", size_of::<Answers>());
+        let mut story = Story::new(config());
+        let permit = story.acquire();
+        assert!(matches!(story.breaker.state, State::Closed { answers: None, .. }));
+        let _ = story.settle(permit, Verdict::Success);
+        assert!(matches!(story.breaker.state, State::Closed { answers: Some(_), .. }));
     }
 
     #[test]
