@@ -25,7 +25,7 @@ use super::story::{Ending, Story};
 use crate::error::{Error, ErrorKind};
 use crate::outcome::{Class, Failure, FailureKind, Transition};
 use crate::policy::{
-    Decision, Ended, Facts, Retry, RetryAfter, StopReason, class, retry_after, verdict,
+    Decision, Ended, Evidence, Facts, Retry, RetryAfter, StopReason, class, retry_after, verdict,
 };
 use crate::request::Request;
 use crate::response::Response;
@@ -151,7 +151,8 @@ fn asked_wait(call: &Call<'_>, result: &Result<Answer, Failure>) -> Option<Retry
 fn settle(call: &Call<'_>, lease: Lease, ended: &Ended, began: Instant) -> Settled {
     let url = Arc::clone(lease.endpoint().url());
     let now = clock::now();
-    let transition = lease.settle(verdict(ended), now);
+    let evidence = Evidence::new(verdict(ended), now.saturating_duration_since(began));
+    let transition = lease.settle(&evidence, now);
     if let Some(transition) = transition {
         call.client.log.write(Level::Info, "circuit", || match transition {
             Transition::Opened { retry_at } => {

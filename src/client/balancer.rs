@@ -14,8 +14,8 @@ use super::lease::Lease;
 use super::roster::{Member, Roster};
 use crate::discovery::Provider;
 use crate::error::{Error, ErrorKind};
-use crate::outcome::{Transition, Verdict};
-use crate::policy::{Balancer as Algorithm, BreakerConfig, Permit};
+use crate::outcome::Transition;
+use crate::policy::{Balancer as Algorithm, BreakerConfig, Evidence, Permit};
 use crate::runtime::process::PerProcess;
 use crate::runtime::{callback, entropy};
 
@@ -211,10 +211,10 @@ impl Balancer {
         &self,
         member: &Member,
         permit: Permit,
-        verdict: Verdict,
+        evidence: &Evidence,
         now: Instant,
     ) -> Option<Transition> {
-        let settled = member.circuit.settle(permit, verdict, now);
+        let settled = member.circuit.settle(permit, evidence, now);
         if !settled.wants_trip {
             return settled.transition;
         }

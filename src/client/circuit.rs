@@ -4,9 +4,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::outcome::{Transition, Verdict};
+use crate::outcome::Transition;
 use crate::policy::{
-    AlreadyThere, Breaker, BreakerConfig, CircuitState, Permit, Rejected, Settled,
+    AlreadyThere, Breaker, BreakerConfig, CircuitState, Evidence, Permit, Rejected, Settled,
 };
 use crate::runtime::entropy;
 
@@ -35,8 +35,8 @@ impl Circuit {
         self.lock().acquire(now)
     }
 
-    pub(crate) fn settle(&self, permit: Permit, verdict: Verdict, now: Instant) -> Settled {
-        entropy::with_rng(|rng| self.lock().settle(permit, verdict, now, rng))
+    pub(crate) fn settle(&self, permit: Permit, evidence: &Evidence, now: Instant) -> Settled {
+        entropy::with_rng(|rng| self.lock().settle(permit, evidence, now, rng))
     }
 
     pub(crate) fn trip(&self, now: Instant) -> Option<Transition> {

@@ -23,9 +23,9 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
 
-use super::answers::Answers;
+use super::answers::{Answers, SlowCalls, Span};
 use super::trial::Trial;
-use super::window::Ratio;
+use super::window::{Mark, Ratio};
 use crate::outcome::{Transition, Verdict};
 
 /// When a circuit opens, and how it closes again.
@@ -33,9 +33,15 @@ use crate::outcome::{Transition, Verdict};
 pub struct BreakerConfig {
     /// Failures in a row that trip; default 5, none turns the rule off.
     pub consecutive_failures: Option<NonZeroU32>,
-    /// The share of failures that trips; default half of at least 10 calls in 10 s, none turns the
-    /// rule off.
-    pub failure_ratio: Option<FailureRatio>,
+    /// The share of failures that trips, itself included; default half, none turns the rule off.
+    /// With 0, any failure trips.
+    pub failure_ratio: Option<Ratio>,
+    /// The slowness that trips; default none, as what is slow depends on the service.
+    pub slow_calls: Option<SlowCalls>,
+    /// Which calls the two shares are taken of; default those of the last 10 s.
+    pub span: Span,
+    /// The calls below which the two shares mean nothing; default 10.
+    pub min_calls: u32,
     /// The first open wait, doubled by each further trip; default 500 ms.
     pub open_base: Duration,
     /// What the open wait does not exceed before jitter; default 30 s.
@@ -62,7 +68,10 @@ impl Default for BreakerConfig {
     fn default() -> Self {
         Self {
             consecutive_failures: NonZeroU32::new(5),
-            failure_ratio: Some(FailureRatio::default()),
+            failure_ratio: Some(Ratio::HALF),
+            slow_calls: None,
+            span: Span::Time(Duration::from_secs(10)),
+            min_calls: 10,
             open_base: Duration::from_millis(500),
             open_max: Duration::from_secs(30),
             connect_open_max: Duration::from_secs(1),
@@ -75,20 +84,20 @@ impl Default for BreakerConfig {
     }
 }
 
-/// The rule on the share of failures.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FailureRatio {
-    /// The share that trips, itself included; default one half. With 0, any failure trips.
-    pub ratio: Ratio,
-    /// The time over which calls are counted; default 10 s.
-    pub window: Duration,
-    /// The calls below which the share means nothing; default 10.
-    pub min_calls: u32,
+/// What an attempt showed of its endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// How long it took, from the permit to the end.
+    pub elapsed: Duration,
 }
 
-impl Default for FailureRatio {
-    fn default() -> Self {
-        Self { ratio: Ratio::HALF, window: Duration::from_secs(10), min_calls: 10 }
+impl Evidence {
+    /// An ending and the time until then.
+    #[must_use]
+    pub const fn new(verdict: Verdict, elapsed: Duration) -> Self {
+        Self { verdict, elapsed }
     }
 }
 
@@ -214,14 +223,14 @@ impl Breaker {
     pub fn settle(
         &mut self,
         permit: Permit,
-        verdict: Verdict,
+        evidence: &Evidence,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Settled {
         if permit.generation != self.generation {
             return Settled::default();
         }
-        match verdict {
+        match evidence.verdict {
             Verdict::Neutral => {
                 self.release(permit);
                 Settled::default()
@@ -230,8 +239,9 @@ impl Breaker {
                 let cap = self.config.connect_open_max.min(self.config.open_max);
                 Settled::changed(self.open(cap, now, rng))
             }
-            Verdict::Success => self.succeeded(now),
-            Verdict::Failure | Verdict::Throttled => self.failed(verdict, now, rng),
+            Verdict::Success | Verdict::Failure | Verdict::Throttled => {
+                self.answered(evidence, now, rng)
+            }
         }
     }
 
@@ -255,7 +265,9 @@ impl Breaker {
         let State::Closed { answers: Some(answers), .. } = &mut self.state else {
             return None;
         };
-        answers.demand_trip(&self.config, now).then(|| self.open(self.config.open_max, now, rng))
+        let any = Mark { failed: true, slow: true };
+        let wanted = answers.demand_trip(any, &self.config, now);
+        wanted.then(|| self.open(self.config.open_max, now, rng))
     }
 
     /// Opens by hand; the circuit then stays open until it is closed by hand.
@@ -283,28 +295,21 @@ impl Breaker {
         Ok(())
     }
 
-    fn succeeded(&mut self, now: Instant) -> Settled {
-        match &mut self.state {
-            State::Closed { answers, .. } => Answers::of(answers, &self.config).succeeded(now),
-            State::HalfOpen(trial) => {
-                trial.passed();
-                if trial.is_passed(&self.config) {
-                    self.enter(State::closed(Some(now)));
-                    return Settled::changed(Transition::Closed);
-                }
-            }
-            // No permit of this generation was ever granted.
-            State::Open { .. } => {}
-        }
-        Settled::default()
-    }
-
-    fn failed(&mut self, verdict: Verdict, now: Instant, rng: &mut impl Rng) -> Settled {
+    fn answered(&mut self, evidence: &Evidence, now: Instant, rng: &mut impl Rng) -> Settled {
         match &mut self.state {
             State::Closed { answers, .. } => {
                 let answers = Answers::of(answers, &self.config);
-                answers.failed(verdict, now);
-                Settled { transition: None, wants_trip: answers.demand_trip(&self.config, now) }
+                let mark = answers.count(evidence, &self.config, now);
+                let wants_trip = answers.demand_trip(mark, &self.config, now);
+                Settled { transition: None, wants_trip }
+            }
+            State::HalfOpen(trial) if evidence.verdict == Verdict::Success => {
+                trial.passed();
+                if !trial.is_passed(&self.config) {
+                    return Settled::default();
+                }
+                self.enter(State::closed(Some(now)));
+                Settled::changed(Transition::Closed)
             }
             State::HalfOpen(_) => Settled::changed(self.open(self.config.open_max, now, rng)),
             // No permit of this generation was ever granted.
@@ -389,6 +394,8 @@ const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
     use proptest::prelude::*;
     use rand::SeedableRng;
     use rand::rngs::StdRng;
@@ -400,14 +407,21 @@ mod tests {
     fn config() -> BreakerConfig {
         BreakerConfig {
             consecutive_failures: NonZeroU32::new(3),
-            failure_ratio: Some(FailureRatio {
-                ratio: Ratio::HALF,
-                window: ms(1000),
-                min_calls: 4,
-            }),
+            span: Span::Time(ms(1000)),
+            min_calls: 4,
             jitter: Ratio::ZERO,
             ..BreakerConfig::default()
         }
+    }
+
+    /// As above but over the last six calls, a call of 100 ms being slow.
+    fn last_six() -> BreakerConfig {
+        let slow_calls = Some(SlowCalls { duration: ms(100), ratio: Ratio::HALF });
+        BreakerConfig { span: last(6), slow_calls, ..config() }
+    }
+
+    fn last(calls: u16) -> Span {
+        Span::Calls(NonZeroU16::new(calls).unwrap())
     }
 
     fn probes(count: u32) -> BreakerConfig {
@@ -435,7 +449,16 @@ mod tests {
         }
 
         fn settle(&mut self, permit: Permit, verdict: Verdict) -> Settled {
-            self.breaker.settle(permit, verdict, self.now, &mut self.rng)
+            let evidence = Evidence::new(verdict, Duration::ZERO);
+            self.breaker.settle(permit, &evidence, self.now, &mut self.rng)
+        }
+
+        /// An attempt that took this long.
+        fn attempt_of(&mut self, took: Duration, verdict: Verdict) -> Settled {
+            let permit = self.acquire();
+            self.pass(took);
+            let evidence = Evidence::new(verdict, took);
+            self.breaker.settle(permit, &evidence, self.now, &mut self.rng)
         }
 
         fn attempt(&mut self, verdict: Verdict) -> Settled {
@@ -483,8 +506,10 @@ mod tests {
     fn the_defaults_are_the_documented_ones() {
         let config = BreakerConfig::default();
         assert_eq!(config.consecutive_failures.map(NonZeroU32::get), Some(5));
-        let rule = config.failure_ratio.unwrap();
-        assert_eq!((rule.ratio.value(), rule.window, rule.min_calls), (0.5, ms(10_000), 10));
+        assert_eq!((config.failure_ratio, config.slow_calls), (Some(Ratio::HALF), None));
+        assert_eq!((config.span, config.min_calls), (Span::Time(ms(10_000)), 10));
+        let slow = SlowCalls::default();
+        assert_eq!((slow.duration, slow.ratio), (ms(1000), Ratio::HALF));
         assert_eq!((config.open_base, config.open_max), (ms(500), ms(30_000)));
         assert_eq!(config.connect_open_max, ms(1000));
         assert_eq!((config.jitter.value(), config.half_open_probes.get()), (0.25, 1));
@@ -595,13 +620,75 @@ mod tests {
 
     #[test]
     fn a_threshold_of_zero_trips_on_failures_only() {
-        let rule = FailureRatio { ratio: Ratio::ZERO, window: ms(1000), min_calls: 1 };
-        let mut story = Story::new(BreakerConfig { failure_ratio: Some(rule), ..config() });
+        let failure_ratio = Some(Ratio::ZERO);
+        let mut story = Story::new(BreakerConfig { failure_ratio, min_calls: 1, ..config() });
         assert_eq!(story.attempt(Verdict::Success), Settled::default());
         assert!(story.attempt(Verdict::Failure).wants_trip);
         story.pass(ms(1000));
         assert_eq!(story.attempt(Verdict::Success), Settled::default());
         assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
+    }
+
+    #[test]
+    fn slow_answers_trip_though_they_are_good() {
+        let mut story = Story::new(last_six());
+        for took in [ms(99), ms(100), ms(0)] {
+            assert_eq!(story.attempt_of(took, Verdict::Success), Settled::default());
+        }
+        assert!(story.attempt_of(ms(100), Verdict::Success).wants_trip, "two of four");
+        let opened = story.opened_for(500);
+        assert_eq!(story.breaker.trip(story.now, &mut story.rng), Some(opened));
+    }
+
+    #[test]
+    fn slow_failures_are_slow_as_well() {
+        let mut story = Story::new(BreakerConfig { failure_ratio: None, ..last_six() });
+        for verdict in [Verdict::Success, Verdict::Failure, Verdict::Success] {
+            assert_eq!(story.attempt_of(ms(100), verdict), Settled::default());
+        }
+        assert!(story.attempt_of(ms(100), Verdict::Throttled).wants_trip);
+    }
+
+    #[test]
+    fn a_quick_answer_asks_for_no_trip_on_account_of_slow_ones() {
+        let mut story = Story::new(last_six());
+        for _ in 0..4 {
+            let _ = story.attempt_of(ms(100), Verdict::Success);
+        }
+        assert_eq!(story.attempt(Verdict::Success), Settled::default());
+        assert_eq!(story.attempt(Verdict::Failure), Settled::default());
+        assert!(
+            story.attempt_of(ms(100), Verdict::Success).wants_trip,
+            "the roster refused so far"
+        );
+    }
+
+    #[test]
+    fn slowness_is_not_looked_at_unless_asked_for() {
+        let mut story = Story::new(config());
+        for _ in 0..20 {
+            assert_eq!(story.attempt_of(ms(60_000), Verdict::Success), Settled::default());
+        }
+    }
+
+    #[test]
+    fn the_last_calls_count_however_long_ago_they_were() {
+        let mut story = Story::new(BreakerConfig { consecutive_failures: None, ..last_six() });
+        for verdict in [Verdict::Failure, Verdict::Success, Verdict::Success] {
+            assert_eq!(story.attempt(verdict), Settled::default());
+            story.pass(Duration::from_secs(3600));
+        }
+        assert!(story.attempt(Verdict::Failure).wants_trip);
+        story.attempts(5, Verdict::Success);
+        assert_eq!(story.attempt(Verdict::Failure), Settled::default(), "one of the last six");
+    }
+
+    #[test]
+    fn a_span_of_fewer_calls_than_the_minimum_is_judged_when_full() {
+        let short = BreakerConfig { span: last(3), min_calls: 10, ..config() };
+        let mut story = Story::new(BreakerConfig { consecutive_failures: None, ..short });
+        story.attempts(2, Verdict::Failure);
+        assert!(story.attempt(Verdict::Failure).wants_trip);
     }
 
     #[test]
@@ -688,7 +775,8 @@ mod tests {
         let mut wait = || {
             let (mut breaker, now) = (Breaker::new(Arc::new(jittery)), t0());
             let permit = breaker.acquire(now).unwrap();
-            let _ = breaker.settle(permit, Verdict::Unreachable, now, &mut rng);
+            let unreachable = Evidence::new(Verdict::Unreachable, Duration::ZERO);
+            let _ = breaker.settle(permit, &unreachable, now, &mut rng);
             breaker.retry_at().unwrap().duration_since(now)
         };
         let waits: Vec<_> = (0..500).map(|_| wait()).collect();
@@ -821,6 +909,7 @@ mod tests {
     #[derive(Debug)]
     struct Model {
         probes: usize,
+        span: Span,
         epoch: usize,
         trips: u32,
         phase: Phase,
@@ -828,10 +917,13 @@ mod tests {
 
     #[derive(Debug)]
     enum Phase {
-        Closed { since: Option<u64>, log: Vec<(u64, Verdict)> },
+        Closed { since: Option<u64>, log: Vec<Seen> },
         Open { until: Option<u64> },
         HalfOpen { started: Vec<u64>, returned: usize, passed: usize },
     }
+
+    /// When, how it ended, and whether that took long.
+    type Seen = (u64, Verdict, bool);
 
     impl Model {
         fn enter(&mut self, phase: Phase) {
@@ -881,14 +973,14 @@ mod tests {
             self.enter(Phase::Open { until });
         }
 
-        fn settle(&mut self, epoch: usize, verdict: Verdict, now: u64) {
+        fn settle(&mut self, epoch: usize, verdict: Verdict, slow: bool, now: u64) {
             if epoch != self.epoch {
                 return;
             }
             match (&mut self.phase, verdict) {
                 (_, Verdict::Unreachable) => self.open(1000, now),
                 (Phase::Closed { .. }, Verdict::Neutral) => {}
-                (Phase::Closed { log, .. }, _) => log.push((now, verdict)),
+                (Phase::Closed { log, .. }, _) => log.push((now, verdict, slow)),
                 (Phase::HalfOpen { returned, .. }, Verdict::Neutral) => *returned += 1,
                 (Phase::HalfOpen { passed, .. }, Verdict::Success) => {
                     *passed += 1;
@@ -901,17 +993,28 @@ mod tests {
             }
         }
 
-        fn wants_trip(&self, now: u64) -> bool {
+        fn wants_trip(&self, (failed, slow): (bool, bool), now: u64) -> bool {
             let Phase::Closed { log, .. } = &self.phase else {
                 return false;
             };
-            let run = log.iter().rev().take_while(|(_, verdict)| *verdict != Verdict::Success);
-            let run = run.filter(|(_, verdict)| *verdict == Verdict::Failure).count();
-            let origin = log.first().map_or(now, |(at, _)| *at);
-            let bucket = |at: u64| (at - origin) / 100;
-            let recent = || log.iter().filter(|(at, _)| bucket(*at) + 10 > bucket(now));
-            let failed = recent().filter(|(_, verdict)| *verdict != Verdict::Success).count();
-            run >= 3 || (failed > 0 && recent().count() >= 4 && failed * 2 >= recent().count())
+            let run = log.iter().rev().take_while(|(_, verdict, _)| *verdict != Verdict::Success);
+            let run = run.filter(|(_, verdict, _)| *verdict == Verdict::Failure).count();
+            let seen = self.seen(log, now);
+            let bad = seen.iter().filter(|(_, verdict, _)| *verdict != Verdict::Success).count();
+            let late = seen.iter().filter(|(.., slow)| *slow).count();
+            let much = |part: usize| part > 0 && seen.len() >= 4 && part * 2 >= seen.len();
+            failed && (run >= 3 || much(bad)) || slow && much(late)
+        }
+
+        fn seen<'a>(&self, log: &'a [Seen], now: u64) -> Vec<&'a Seen> {
+            match self.span {
+                Span::Time(_) => {
+                    let origin = log.first().map_or(now, |(at, ..)| *at);
+                    let bucket = |at: u64| (at - origin) / 100;
+                    log.iter().filter(|(at, ..)| bucket(*at) + 10 > bucket(now)).collect()
+                }
+                Span::Calls(size) => log.iter().rev().take(usize::from(size.get())).collect(),
+            }
         }
 
         fn state(&self) -> CircuitState {
@@ -927,7 +1030,7 @@ mod tests {
     enum Step {
         Pass(u64),
         Acquire,
-        Settle(prop::sample::Index, Verdict),
+        Settle(prop::sample::Index, Verdict, bool),
         Release(prop::sample::Index),
         Open,
         Close,
@@ -949,7 +1052,8 @@ mod tests {
         prop_oneof![
             20 => pause.prop_map(Step::Pass),
             40 => Just(Step::Acquire),
-            40 => (any::<prop::sample::Index>(), verdict).prop_map(|(i, v)| Step::Settle(i, v)),
+            40 => (any::<prop::sample::Index>(), verdict, any::<bool>())
+                .prop_map(|(which, verdict, slow)| Step::Settle(which, verdict, slow)),
             4 => any::<prop::sample::Index>().prop_map(Step::Release),
             1 => Just(Step::Open),
             1 => Just(Step::Close),
@@ -964,11 +1068,14 @@ mod tests {
             steps in prop::collection::vec(any_step(), 1..300),
             count in 1_u32..4,
             roster_agrees in prop::collection::vec(any::<bool>(), 300),
+            by_time in any::<bool>(),
         ) {
             let (start, mut now, mut rng) = (t0(), 0, rng());
-            let mut breaker = Breaker::new(Arc::new(probes(count)));
+            let span = if by_time { Span::Time(ms(1000)) } else { last(6) };
+            let config = BreakerConfig { span, slow_calls: last_six().slow_calls, ..probes(count) };
+            let mut breaker = Breaker::new(Arc::new(config));
             let phase = Phase::Closed { since: None, log: vec![] };
-            let mut model = Model { probes: count as usize, epoch: 0, trips: 0, phase };
+            let mut model = Model { probes: count as usize, span, epoch: 0, trips: 0, phase };
             let mut held: Vec<(Permit, usize)> = Vec::new();
             for (step, agrees) in steps.into_iter().zip(roster_agrees) {
                 let at = start + ms(now);
@@ -983,14 +1090,16 @@ mod tests {
                             held.push((permit, epoch));
                         }
                     }
-                    Step::Settle(index, verdict) if !held.is_empty() => {
+                    Step::Settle(index, verdict, slow) if !held.is_empty() => {
                         let (permit, epoch) = held.swap_remove(index.index(held.len()));
                         let (current, before) = (epoch == model.epoch, model.state());
-                        let settled = breaker.settle(permit, verdict, at, &mut rng);
-                        model.settle(epoch, verdict, now);
+                        let evidence = Evidence::new(verdict, ms(if slow { 100 } else { 99 }));
+                        let settled = breaker.settle(permit, &evidence, at, &mut rng);
+                        model.settle(epoch, verdict, slow, now);
                         prop_assert_eq!(settled.transition.is_some(), model.state() != before);
-                        let bad = matches!(verdict, Verdict::Failure | Verdict::Throttled);
-                        let wants = current && bad && model.wants_trip(now);
+                        let failed = verdict != Verdict::Success;
+                        let counted = current && verdict != Verdict::Neutral;
+                        let wants = counted && model.wants_trip((failed, slow), now);
                         prop_assert_eq!(settled.wants_trip, wants);
                         if wants && agrees {
                             prop_assert!(breaker.trip(at, &mut rng).is_some());
@@ -1000,7 +1109,7 @@ mod tests {
                     Step::Release(index) if !held.is_empty() => {
                         let (permit, epoch) = held.swap_remove(index.index(held.len()));
                         breaker.release(permit);
-                        model.settle(epoch, Verdict::Neutral, now);
+                        model.settle(epoch, Verdict::Neutral, false, now);
                     }
                     Step::Open => {
                         let differs = model.state() != CircuitState::Open;
@@ -1036,7 +1145,8 @@ mod tests {
             let (mut now, mut rng) = (t0(), StdRng::seed_from_u64(seed));
             let mut breaker = Breaker::new(Arc::new(probes(count)));
             let permit = breaker.acquire(now).unwrap();
-            let _ = breaker.settle(permit, Verdict::Unreachable, now, &mut rng);
+            let unreachable = Evidence::new(Verdict::Unreachable, Duration::ZERO);
+            let _ = breaker.settle(permit, &unreachable, now, &mut rng);
             now += ms(500);
             let mut starts: Vec<Instant> = Vec::new();
             for pause in pauses {

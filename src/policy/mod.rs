@@ -26,10 +26,11 @@ pub mod window;
 #[cfg(test)]
 mod test_inputs;
 
+pub use answers::{SlowCalls, Span};
 pub use backoff::{Backoff, BackoffConfig, Factor, Jitter};
 pub use balance::{Balancer, Custom, Random, RoundRobin};
 pub use breaker::{
-    AlreadyThere, Breaker, BreakerConfig, CircuitState, FailureRatio, Permit, Rejected, Settled,
+    AlreadyThere, Breaker, BreakerConfig, CircuitState, Evidence, Permit, Rejected, Settled,
 };
 pub use classify::{Ended, class, verdict};
 pub use last_calls::LastCalls;
