@@ -222,7 +222,7 @@ impl Balancer {
             self.live.get().trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
         let floor = self.breaker.min_closed as usize;
         if self.live.get().roster.load().has_closed_above(floor) {
-            member.circuit.trip(now)
+            member.circuit.trip(evidence, now)
         } else {
             None
         }

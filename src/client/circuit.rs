@@ -39,8 +39,8 @@ impl Circuit {
         entropy::with_rng(|rng| self.lock().settle(permit, evidence, now, rng))
     }
 
-    pub(crate) fn trip(&self, now: Instant) -> Option<Transition> {
-        entropy::with_rng(|rng| self.lock().trip(now, rng))
+    pub(crate) fn trip(&self, evidence: &Evidence, now: Instant) -> Option<Transition> {
+        entropy::with_rng(|rng| self.lock().trip(evidence, now, rng))
     }
 
     pub(crate) fn release(&self, permit: Permit) {

@@ -91,13 +91,16 @@ pub struct Evidence {
     pub verdict: Verdict,
     /// How long it took, from the permit to the end.
     pub elapsed: Duration,
+    /// How long the answer asked to be left alone: an endpoint knows best when it will be back. Sets
+    /// the open wait if this attempt trips, within the bounds that hold for any.
+    pub retry_after: Option<Duration>,
 }
 
 impl Evidence {
-    /// An ending and the time until then.
+    /// An ending and the time until then, without a wish for a wait.
     #[must_use]
     pub const fn new(verdict: Verdict, elapsed: Duration) -> Self {
-        Self { verdict, elapsed }
+        Self { verdict, elapsed, retry_after: None }
     }
 }
 
@@ -237,7 +240,7 @@ impl Breaker {
             }
             Verdict::Unreachable => {
                 let cap = self.config.connect_open_max.min(self.config.open_max);
-                Settled::changed(self.open(cap, now, rng))
+                Settled::changed(self.open(cap, None, now, rng))
             }
             Verdict::Success | Verdict::Failure | Verdict::Throttled => {
                 self.answered(evidence, now, rng)
@@ -260,14 +263,19 @@ impl Breaker {
     }
 
     /// Opens a closed circuit if a rule on answers still demands it: another thread's success may
-    /// have come in since [`Breaker::settle`] reported it.
-    pub fn trip(&mut self, now: Instant, rng: &mut impl Rng) -> Option<Transition> {
+    /// have come in since [`Breaker::settle`] reported it. `evidence` is what led to the report.
+    pub fn trip(
+        &mut self,
+        evidence: &Evidence,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Option<Transition> {
         let State::Closed { answers: Some(answers), .. } = &mut self.state else {
             return None;
         };
         let any = Mark { failed: true, slow: true };
         let wanted = answers.demand_trip(any, &self.config, now);
-        wanted.then(|| self.open(self.config.open_max, now, rng))
+        wanted.then(|| self.open(self.config.open_max, evidence.retry_after, now, rng))
     }
 
     /// Opens by hand; the circuit then stays open until it is closed by hand.
@@ -311,19 +319,37 @@ impl Breaker {
                 self.enter(State::closed(Some(now)));
                 Settled::changed(Transition::Closed)
             }
-            State::HalfOpen(_) => Settled::changed(self.open(self.config.open_max, now, rng)),
+            State::HalfOpen(_) => {
+                let cap = self.config.open_max;
+                Settled::changed(self.open(cap, evidence.retry_after, now, rng))
+            }
             // No permit of this generation was ever granted.
             State::Open { .. } => Settled::default(),
         }
     }
 
-    fn open(&mut self, cap: Duration, now: Instant, rng: &mut impl Rng) -> Transition {
+    fn open(
+        &mut self,
+        cap: Duration,
+        asked: Option<Duration>,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Transition {
         self.count_trip(cap, now);
-        let spread = self.config.jitter.value();
-        let factor = 1.0 + rng.random_range(-spread..=spread);
-        let retry_at = after(now, self.plain_wait(cap).min(FAR).mul_f64(factor));
+        let retry_at = after(now, self.wait(cap, asked, rng));
         self.enter(State::Open { until: Some(retry_at) });
         Transition::Opened { retry_at }
+    }
+
+    /// The open wait. One that was asked for is only ever lengthened by jitter: to come early would
+    /// be no better than not to have listened. A wish for no wait is none.
+    fn wait(&self, cap: Duration, asked: Option<Duration>, rng: &mut impl Rng) -> Duration {
+        let spread = self.config.jitter.value();
+        let (plain, least) = match asked.filter(|asked| !asked.is_zero()) {
+            Some(asked) => (asked.max(self.config.open_base).min(cap), 0.0),
+            None => (self.plain_wait(cap), -spread),
+        };
+        plain.min(FAR).mul_f64(1.0 + rng.random_range(least..=spread))
     }
 
     /// Raises the exponent while that makes the wait longer. An endpoint that was down for hours
@@ -449,16 +475,23 @@ mod tests {
         }
 
         fn settle(&mut self, permit: Permit, verdict: Verdict) -> Settled {
-            let evidence = Evidence::new(verdict, Duration::ZERO);
-            self.breaker.settle(permit, &evidence, self.now, &mut self.rng)
+            self.settle_as(permit, &quick(verdict))
+        }
+
+        fn settle_as(&mut self, permit: Permit, evidence: &Evidence) -> Settled {
+            self.breaker.settle(permit, evidence, self.now, &mut self.rng)
+        }
+
+        /// The roster agrees to a trip that was wished for.
+        fn trip(&mut self) -> Option<Transition> {
+            self.breaker.trip(&quick(Verdict::Failure), self.now, &mut self.rng)
         }
 
         /// An attempt that took this long.
         fn attempt_of(&mut self, took: Duration, verdict: Verdict) -> Settled {
             let permit = self.acquire();
             self.pass(took);
-            let evidence = Evidence::new(verdict, took);
-            self.breaker.settle(permit, &evidence, self.now, &mut self.rng)
+            self.settle_as(permit, &Evidence::new(verdict, took))
         }
 
         fn attempt(&mut self, verdict: Verdict) -> Settled {
@@ -477,7 +510,7 @@ mod tests {
         fn tripping_attempt(&mut self, verdict: Verdict) -> Option<Transition> {
             let settled = self.attempt(verdict);
             assert!(settled.wants_trip);
-            self.breaker.trip(self.now, &mut self.rng)
+            self.trip()
         }
 
         fn tripped_by_answers(config: BreakerConfig) -> Self {
@@ -496,6 +529,15 @@ mod tests {
         fn is(&self, state: CircuitState) -> bool {
             self.breaker.state() == state
         }
+    }
+
+    fn quick(verdict: Verdict) -> Evidence {
+        Evidence::new(verdict, Duration::ZERO)
+    }
+
+    /// A bad answer that asks for a wait.
+    fn asking(wait: Duration) -> Evidence {
+        Evidence { retry_after: Some(wait), ..quick(Verdict::Failure) }
     }
 
     fn changed(transition: Transition) -> Settled {
@@ -569,17 +611,17 @@ mod tests {
         let mut story = Story::new(BreakerConfig { failure_ratio: None, ..config() });
         story.attempts(3, Verdict::Failure);
         assert_eq!(story.attempt(Verdict::Success), Settled::default());
-        assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
+        assert_eq!(story.trip(), None);
         assert!(story.is(CircuitState::Closed));
     }
 
     #[test]
     fn a_trip_needs_a_closed_circuit() {
         let mut story = Story::tripped_by_answers(config());
-        assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
+        assert_eq!(story.trip(), None);
         story.pass(ms(500));
         let _probe = story.acquire();
-        assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
+        assert_eq!(story.trip(), None);
         assert!(story.is(CircuitState::HalfOpen));
     }
 
@@ -626,7 +668,7 @@ mod tests {
         assert!(story.attempt(Verdict::Failure).wants_trip);
         story.pass(ms(1000));
         assert_eq!(story.attempt(Verdict::Success), Settled::default());
-        assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
+        assert_eq!(story.trip(), None);
     }
 
     #[test]
@@ -637,7 +679,7 @@ mod tests {
         }
         assert!(story.attempt_of(ms(100), Verdict::Success).wants_trip, "two of four");
         let opened = story.opened_for(500);
-        assert_eq!(story.breaker.trip(story.now, &mut story.rng), Some(opened));
+        assert_eq!(story.trip(), Some(opened));
     }
 
     #[test]
@@ -775,14 +817,48 @@ mod tests {
         let mut wait = || {
             let (mut breaker, now) = (Breaker::new(Arc::new(jittery)), t0());
             let permit = breaker.acquire(now).unwrap();
-            let unreachable = Evidence::new(Verdict::Unreachable, Duration::ZERO);
-            let _ = breaker.settle(permit, &unreachable, now, &mut rng);
+            let _ = breaker.settle(permit, &quick(Verdict::Unreachable), now, &mut rng);
             breaker.retry_at().unwrap().duration_since(now)
         };
         let waits: Vec<_> = (0..500).map(|_| wait()).collect();
         assert!(waits.iter().all(|wait| (ms(375)..=ms(625)).contains(wait)));
         assert!(waits.iter().any(|wait| *wait < ms(380)));
         assert!(waits.iter().any(|wait| *wait > ms(620)));
+    }
+
+    #[test]
+    fn an_endpoint_that_asks_for_a_wait_gets_it_within_bounds() {
+        for (asked, wait) in [(7_000, 7_000), (1, 500), (300_000, 30_000), (0, 500)] {
+            let mut story = Story::new(config());
+            story.attempts(3, Verdict::Failure);
+            let opened = story.opened_for(wait);
+            let trip = story.breaker.trip(&asking(ms(asked)), story.now, &mut story.rng);
+            assert_eq!(trip, Some(opened), "asked for {asked} ms");
+        }
+    }
+
+    #[test]
+    fn a_failed_probe_may_ask_for_a_wait_as_well_and_the_next_trip_counts_on() {
+        let mut story = Story::tripped_by_answers(config());
+        story.pass(ms(500));
+        let probe = story.acquire();
+        let opened = story.opened_for(9_000);
+        assert_eq!(story.settle_as(probe, &asking(ms(9_000))), changed(opened));
+        story.pass(ms(9_000));
+        let opened = story.opened_for(2_000);
+        assert_eq!(story.attempt(Verdict::Failure), changed(opened));
+    }
+
+    #[test]
+    fn nobody_comes_back_before_the_time_that_was_asked_for() {
+        let jittery = BreakerConfig { jitter: Ratio::QUARTER, ..config() };
+        let mut story = Story::new(jittery);
+        story.attempts(3, Verdict::Failure);
+        let waits: Vec<_> = (0..500)
+            .map(|_| story.breaker.wait(ms(30_000), Some(ms(8_000)), &mut story.rng))
+            .collect();
+        assert!(waits.iter().all(|wait| (ms(8_000)..=ms(10_000)).contains(wait)));
+        assert!(waits.iter().any(|wait| *wait > ms(9_800)));
     }
 
     #[test]
@@ -925,6 +1001,9 @@ mod tests {
     /// When, how it ended, and whether that took long.
     type Seen = (u64, Verdict, bool);
 
+    /// How an attempt ended, whether that took long, and which wait it asked for.
+    type Told = (Verdict, bool, Option<u64>);
+
     impl Model {
         fn enter(&mut self, phase: Phase) {
             self.epoch += 1;
@@ -960,7 +1039,7 @@ mod tests {
             (0..1.max(self.trips) - 1).fold(500, |wait, _| cap.min(wait * 2)).min(cap)
         }
 
-        fn open(&mut self, cap: u64, now: u64) {
+        fn open(&mut self, cap: u64, asked: Option<u64>, now: u64) {
             if let Phase::Closed { since: Some(since), .. } = self.phase
                 && now - since >= 60_000
             {
@@ -969,16 +1048,17 @@ mod tests {
             if self.trips == 0 || self.wait(cap) < cap {
                 self.trips += 1;
             }
-            let until = Some(now + self.wait(cap));
+            let asked = asked.map(|asked| asked.clamp(500, cap));
+            let until = Some(now + asked.unwrap_or_else(|| self.wait(cap)));
             self.enter(Phase::Open { until });
         }
 
-        fn settle(&mut self, epoch: usize, verdict: Verdict, slow: bool, now: u64) {
+        fn settle(&mut self, epoch: usize, (verdict, slow, asked): Told, now: u64) {
             if epoch != self.epoch {
                 return;
             }
             match (&mut self.phase, verdict) {
-                (_, Verdict::Unreachable) => self.open(1000, now),
+                (_, Verdict::Unreachable) => self.open(1000, None, now),
                 (Phase::Closed { .. }, Verdict::Neutral) => {}
                 (Phase::Closed { log, .. }, _) => log.push((now, verdict, slow)),
                 (Phase::HalfOpen { returned, .. }, Verdict::Neutral) => *returned += 1,
@@ -988,7 +1068,7 @@ mod tests {
                         self.enter(Phase::Closed { since: Some(now), log: vec![] });
                     }
                 }
-                (Phase::HalfOpen { .. }, _) => self.open(30_000, now),
+                (Phase::HalfOpen { .. }, _) => self.open(30_000, asked, now),
                 (Phase::Open { .. }, _) => unreachable!("no permits while open"),
             }
         }
@@ -1030,7 +1110,7 @@ mod tests {
     enum Step {
         Pass(u64),
         Acquire,
-        Settle(prop::sample::Index, Verdict, bool),
+        Settle(prop::sample::Index, Told),
         Release(prop::sample::Index),
         Open,
         Close,
@@ -1048,12 +1128,13 @@ mod tests {
             Verdict::Neutral,
         ];
         let verdict = prop::sample::select(verdicts);
+        let asked = prop::option::weighted(0.2, 1_u64..100_000);
         let pause = prop_oneof![6 => 0_u64..300, 3 => 300_u64..4000, 1 => 20_000_u64..70_000];
         prop_oneof![
             20 => pause.prop_map(Step::Pass),
             40 => Just(Step::Acquire),
-            40 => (any::<prop::sample::Index>(), verdict, any::<bool>())
-                .prop_map(|(which, verdict, slow)| Step::Settle(which, verdict, slow)),
+            40 => (any::<prop::sample::Index>(), (verdict, any::<bool>(), asked))
+                .prop_map(|(which, told)| Step::Settle(which, told)),
             4 => any::<prop::sample::Index>().prop_map(Step::Release),
             1 => Just(Step::Open),
             1 => Just(Step::Close),
@@ -1090,26 +1171,29 @@ mod tests {
                             held.push((permit, epoch));
                         }
                     }
-                    Step::Settle(index, verdict, slow) if !held.is_empty() => {
+                    Step::Settle(index, told) if !held.is_empty() => {
                         let (permit, epoch) = held.swap_remove(index.index(held.len()));
                         let (current, before) = (epoch == model.epoch, model.state());
-                        let evidence = Evidence::new(verdict, ms(if slow { 100 } else { 99 }));
+                        let (verdict, slow, asked) = told;
+                        let elapsed = ms(if slow { 100 } else { 99 });
+                        let retry_after = asked.map(ms);
+                        let evidence = Evidence { verdict, elapsed, retry_after };
                         let settled = breaker.settle(permit, &evidence, at, &mut rng);
-                        model.settle(epoch, verdict, slow, now);
+                        model.settle(epoch, told, now);
                         prop_assert_eq!(settled.transition.is_some(), model.state() != before);
                         let failed = verdict != Verdict::Success;
                         let counted = current && verdict != Verdict::Neutral;
                         let wants = counted && model.wants_trip((failed, slow), now);
                         prop_assert_eq!(settled.wants_trip, wants);
                         if wants && agrees {
-                            prop_assert!(breaker.trip(at, &mut rng).is_some());
-                            model.open(30_000, now);
+                            prop_assert!(breaker.trip(&evidence, at, &mut rng).is_some());
+                            model.open(30_000, asked, now);
                         }
                     }
                     Step::Release(index) if !held.is_empty() => {
                         let (permit, epoch) = held.swap_remove(index.index(held.len()));
                         breaker.release(permit);
-                        model.settle(epoch, Verdict::Neutral, false, now);
+                        model.settle(epoch, (Verdict::Neutral, false, None), now);
                     }
                     Step::Open => {
                         let differs = model.state() != CircuitState::Open;
@@ -1145,8 +1229,7 @@ mod tests {
             let (mut now, mut rng) = (t0(), StdRng::seed_from_u64(seed));
             let mut breaker = Breaker::new(Arc::new(probes(count)));
             let permit = breaker.acquire(now).unwrap();
-            let unreachable = Evidence::new(Verdict::Unreachable, Duration::ZERO);
-            let _ = breaker.settle(permit, &unreachable, now, &mut rng);
+            let _ = breaker.settle(permit, &quick(Verdict::Unreachable), now, &mut rng);
             now += ms(500);
             let mut starts: Vec<Instant> = Vec::new();
             for pause in pauses {
