@@ -8,38 +8,14 @@
 //! keep. A single average of latency and errors, as brpc keeps one, was rejected: nobody can say
 //! beforehand which answers trip it.
 
-use std::num::{NonZeroU16, NonZeroU32};
-use std::time::{Duration, Instant};
+use std::num::NonZeroU32;
+use std::time::Instant;
 
-use super::breaker::{BreakerConfig, Evidence};
+use super::breaker::Evidence;
+use super::breaker_config::{BreakerConfig, SlowCalls, Span};
 use super::last_calls::LastCalls;
-use super::window::{Counts, Mark, Ratio, Window};
+use super::window::{Counts, Mark, Window};
 use crate::outcome::Verdict;
-
-/// The rule on the share of slow calls. An endpoint that crawls fails nobody, and still every call
-/// that waits for it holds a thread or a place.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SlowCalls {
-    /// From this time on a call is slow, whether it succeeded or failed; default 1 s.
-    pub duration: Duration,
-    /// The share that trips, itself included; default one half. With 0, any slow call trips.
-    pub ratio: Ratio,
-}
-
-impl Default for SlowCalls {
-    fn default() -> Self {
-        Self { duration: Duration::from_secs(1), ratio: Ratio::HALF }
-    }
-}
-
-/// Which calls a share is taken of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Span {
-    /// Those of the last stretch of time.
-    Time(Duration),
-    /// The last so many, however long ago; at two bytes each for every endpoint.
-    Calls(NonZeroU16),
-}
 
 /// What a closed circuit counts.
 #[derive(Debug)]
@@ -124,16 +100,6 @@ fn slowness_reached(counts: Counts, config: &BreakerConfig) -> bool {
     counts.slow > 0 && config.slow_calls.is_some_and(reached)
 }
 
-impl Span {
-    /// The calls below which a share means nothing: no more than there can ever be.
-    fn least(self, min_calls: u32) -> u32 {
-        match self {
-            Self::Time(_) => min_calls,
-            Self::Calls(size) => min_calls.min(u32::from(size.get())),
-        }
-    }
-}
-
 impl Sample {
     fn new(span: Span) -> Self {
         match span {
@@ -154,5 +120,70 @@ impl Sample {
             Self::Time(window) => window.counts(now),
             Self::Calls(calls) => calls.counts(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::policy::test_inputs::{ms, t0};
+    use crate::policy::window::Ratio;
+
+    fn config() -> BreakerConfig {
+        BreakerConfig {
+            slow_calls: Some(SlowCalls { duration: ms(100), ratio: Ratio::HALF }),
+            min_calls: 2,
+            ..BreakerConfig::default()
+        }
+    }
+
+    /// Counts outcomes that took this long, and says whether the last asks for a trip.
+    fn told(config: &BreakerConfig, outcomes: &[(Verdict, u64)]) -> bool {
+        let (mut answers, t0) = (Answers::new(config), t0());
+        let mut tell = |(verdict, took): &(Verdict, u64)| {
+            let mark = answers.count(&Evidence::new(*verdict, ms(*took)), config, t0);
+            answers.demand_trip(mark, config, t0)
+        };
+        outcomes.iter().map(&mut tell).last().unwrap()
+    }
+
+    #[test]
+    fn the_time_that_makes_a_call_slow_is_slow_itself() {
+        let mut answers = Answers::new(&config());
+        let mut slow = |took| {
+            let evidence = Evidence::new(Verdict::Success, took);
+            answers.count(&evidence, &config(), t0()).slow
+        };
+        assert!(!slow(ms(100) - Duration::from_nanos(1)));
+        assert!(slow(ms(100)) && slow(Duration::MAX));
+    }
+
+    #[test]
+    fn each_rule_trips_by_itself() {
+        let run = BreakerConfig { failure_ratio: None, slow_calls: None, ..config() };
+        assert!(
+            told(&run, &[(Verdict::Failure, 0); 5]) && !told(&run, &[(Verdict::Failure, 0); 4])
+        );
+        let failures = BreakerConfig { consecutive_failures: None, slow_calls: None, ..config() };
+        assert!(told(&failures, &[(Verdict::Success, 0), (Verdict::Throttled, 0)]));
+        let slow = BreakerConfig { consecutive_failures: None, failure_ratio: None, ..config() };
+        assert!(told(&slow, &[(Verdict::Success, 0), (Verdict::Success, 100)]));
+        assert!(!told(&slow, &[(Verdict::Failure, 0), (Verdict::Failure, 99)]));
+    }
+
+    #[test]
+    fn one_call_is_no_share() {
+        let shares = BreakerConfig { consecutive_failures: None, ..config() };
+        assert!(!told(&shares, &[(Verdict::Failure, 100)]));
+        assert!(told(&BreakerConfig { min_calls: 0, ..shares }, &[(Verdict::Failure, 0)]));
+    }
+
+    #[test]
+    fn without_a_rule_on_shares_there_is_no_window() {
+        let none = BreakerConfig { failure_ratio: None, slow_calls: None, ..config() };
+        assert!(Answers::new(&none).sample.is_none());
+        assert!(size_of::<Answers>() <= 168, "{}", size_of::<Answers>());
     }
 }

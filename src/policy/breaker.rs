@@ -17,72 +17,17 @@
 //! A balancer may hold 100,000 of these, most of them closed and never asked. So what a state counts
 //! lies in a box of its own, made by the first outcome and by the first probe.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand::{Rng, RngExt};
+use rand::Rng;
 
-use super::answers::{Answers, SlowCalls, Span};
+use super::answers::Answers;
+use super::breaker_config::BreakerConfig;
+use super::open_wait::{OpenWait, after};
 use super::trial::Trial;
-use super::window::{Mark, Ratio};
+use super::window::Mark;
 use crate::outcome::{Transition, Verdict};
-
-/// When a circuit opens, and how it closes again.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BreakerConfig {
-    /// Failures in a row that trip; default 5, none turns the rule off.
-    pub consecutive_failures: Option<NonZeroU32>,
-    /// The share of failures that trips, itself included; default half, none turns the rule off.
-    /// With 0, any failure trips.
-    pub failure_ratio: Option<Ratio>,
-    /// The slowness that trips; default none, as what is slow depends on the service.
-    pub slow_calls: Option<SlowCalls>,
-    /// Which calls the two shares are taken of; default those of the last 10 s.
-    pub span: Span,
-    /// The calls below which the two shares mean nothing; default 10.
-    pub min_calls: u32,
-    /// The first open wait, doubled by each further trip; default 500 ms.
-    pub open_base: Duration,
-    /// What the open wait does not exceed before jitter; default 30 s.
-    pub open_max: Duration,
-    /// The same for an endpoint that could not be connected to; default 1 s. `open_max` bounds it
-    /// as well.
-    pub connect_open_max: Duration,
-    /// The random part of the open wait, up and down, as a share of it; default a quarter.
-    pub jitter: Ratio,
-    /// Probes that must succeed to close a half-open circuit, and how many may be under way at
-    /// once; default 1.
-    pub half_open_probes: NonZeroU32,
-    /// After this time without news from the last probe one more may go, so that a probe which
-    /// hangs cannot keep the circuit from closing; default 3 s.
-    pub trial_interval: Duration,
-    /// Closed for this long, a circuit forgets its earlier trips; default 60 s.
-    pub stable_period: Duration,
-    /// How many circuits of a roster stay closed when answers would trip them; default 1. Enforced
-    /// by the roster: a breaker does not know its neighbours.
-    pub min_closed: u32,
-}
-
-impl Default for BreakerConfig {
-    fn default() -> Self {
-        Self {
-            consecutive_failures: NonZeroU32::new(5),
-            failure_ratio: Some(Ratio::HALF),
-            slow_calls: None,
-            span: Span::Time(Duration::from_secs(10)),
-            min_calls: 10,
-            open_base: Duration::from_millis(500),
-            open_max: Duration::from_secs(30),
-            connect_open_max: Duration::from_secs(1),
-            jitter: Ratio::QUARTER,
-            half_open_probes: NonZeroU32::MIN,
-            trial_interval: Duration::from_secs(3),
-            stable_period: Duration::from_secs(60),
-            min_closed: 1,
-        }
-    }
-}
 
 /// What an attempt showed of its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,15 +104,14 @@ pub struct Breaker {
     state: State,
     /// Comes round after four billion changes; no permit is held that long.
     generation: u32,
-    /// Trips since the circuit was last stable: the exponent of the open wait.
-    trips: u8,
+    wait: OpenWait,
 }
 
 impl Breaker {
     /// A closed circuit.
     #[must_use]
     pub const fn new(config: Arc<BreakerConfig>) -> Self {
-        Self { config, state: State::closed(None), generation: 0, trips: 0 }
+        Self { config, state: State::closed(None), generation: 0, wait: OpenWait::NONE }
     }
 
     /// The present state.
@@ -298,7 +242,7 @@ impl Breaker {
         if matches!(self.state, State::Closed { .. }) {
             return Err(AlreadyThere);
         }
-        self.trips = 0;
+        self.wait = OpenWait::NONE;
         self.enter(State::closed(None));
         Ok(())
     }
@@ -335,39 +279,13 @@ impl Breaker {
         now: Instant,
         rng: &mut impl Rng,
     ) -> Transition {
-        self.count_trip(cap, now);
-        let retry_at = after(now, self.wait(cap, asked, rng));
+        if self.state.stable_at(now, self.config.stable_period) {
+            self.wait = OpenWait::NONE;
+        }
+        self.wait.count_trip(&self.config, cap);
+        let retry_at = after(now, self.wait.draw(&self.config, cap, asked, rng));
         self.enter(State::Open { until: Some(retry_at) });
         Transition::Opened { retry_at }
-    }
-
-    /// The open wait. One that was asked for is only ever lengthened by jitter: to come early would
-    /// be no better than not to have listened. A wish for no wait is none.
-    fn wait(&self, cap: Duration, asked: Option<Duration>, rng: &mut impl Rng) -> Duration {
-        let spread = self.config.jitter.value();
-        let (plain, least) = match asked.filter(|asked| !asked.is_zero()) {
-            Some(asked) => (asked.max(self.config.open_base).min(cap), 0.0),
-            None => (self.plain_wait(cap), -spread),
-        };
-        plain.min(FAR).mul_f64(1.0 + rng.random_range(least..=spread))
-    }
-
-    /// Raises the exponent while that makes the wait longer. An endpoint that was down for hours
-    /// would otherwise come back with an exponent whose short cap had hidden it, and pay for its
-    /// first bad answers with the longest wait of all.
-    fn count_trip(&mut self, cap: Duration, now: Instant) {
-        if self.state.stable_at(now, self.config.stable_period) {
-            self.trips = 0;
-        }
-        if self.trips == 0 || self.plain_wait(cap) < cap {
-            self.trips = self.trips.saturating_add(1);
-        }
-    }
-
-    /// The open wait before jitter.
-    fn plain_wait(&self, cap: Duration) -> Duration {
-        let doublings = u32::from(self.trips).saturating_sub(1).min(31);
-        self.config.open_base.saturating_mul(1 << doublings).min(cap)
     }
 
     fn enter(&mut self, state: State) {
@@ -410,24 +328,18 @@ impl State {
     }
 }
 
-/// The instant that lies a wait ahead.
-pub(super) fn after(now: Instant, wait: Duration) -> Instant {
-    now + wait.min(FAR)
-}
-
-/// A century: as good as never, and no platform's clock overflows when it is added.
-const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU16;
+    use std::num::{NonZeroU16, NonZeroU32};
 
     use proptest::prelude::*;
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
     use super::*;
+    use crate::policy::breaker_config::{SlowCalls, Span};
     use crate::policy::test_inputs::{ms, rng, t0};
+    use crate::policy::window::Ratio;
 
     /// Trips at three in a row or half of four in a second, waits without jitter.
     fn config() -> BreakerConfig {
@@ -542,21 +454,6 @@ mod tests {
 
     fn changed(transition: Transition) -> Settled {
         Settled { transition: Some(transition), wants_trip: false }
-    }
-
-    #[test]
-    fn the_defaults_are_the_documented_ones() {
-        let config = BreakerConfig::default();
-        assert_eq!(config.consecutive_failures.map(NonZeroU32::get), Some(5));
-        assert_eq!((config.failure_ratio, config.slow_calls), (Some(Ratio::HALF), None));
-        assert_eq!((config.span, config.min_calls), (Span::Time(ms(10_000)), 10));
-        let slow = SlowCalls::default();
-        assert_eq!((slow.duration, slow.ratio), (ms(1000), Ratio::HALF));
-        assert_eq!((config.open_base, config.open_max), (ms(500), ms(30_000)));
-        assert_eq!(config.connect_open_max, ms(1000));
-        assert_eq!((config.jitter.value(), config.half_open_probes.get()), (0.25, 1));
-        assert_eq!((config.trial_interval, config.stable_period), (ms(3000), ms(60_000)));
-        assert_eq!(config.min_closed, 1);
     }
 
     #[test]
@@ -847,18 +744,6 @@ mod tests {
         story.pass(ms(9_000));
         let opened = story.opened_for(2_000);
         assert_eq!(story.attempt(Verdict::Failure), changed(opened));
-    }
-
-    #[test]
-    fn nobody_comes_back_before_the_time_that_was_asked_for() {
-        let jittery = BreakerConfig { jitter: Ratio::QUARTER, ..config() };
-        let mut story = Story::new(jittery);
-        story.attempts(3, Verdict::Failure);
-        let waits: Vec<_> = (0..500)
-            .map(|_| story.breaker.wait(ms(30_000), Some(ms(8_000)), &mut story.rng))
-            .collect();
-        assert!(waits.iter().all(|wait| (ms(8_000)..=ms(10_000)).contains(wait)));
-        assert!(waits.iter().any(|wait| *wait > ms(9_800)));
     }
 
     #[test]

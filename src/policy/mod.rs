@@ -16,8 +16,10 @@ mod answers;
 pub mod backoff;
 pub mod balance;
 pub mod breaker;
+pub mod breaker_config;
 pub mod classify;
 pub mod last_calls;
+mod open_wait;
 pub mod retry;
 pub mod retry_after;
 mod trial;
@@ -26,12 +28,10 @@ pub mod window;
 #[cfg(test)]
 mod test_inputs;
 
-pub use answers::{SlowCalls, Span};
 pub use backoff::{Backoff, BackoffConfig, Factor, Jitter};
 pub use balance::{Balancer, Custom, Random, RoundRobin};
-pub use breaker::{
-    AlreadyThere, Breaker, BreakerConfig, CircuitState, Evidence, Permit, Rejected, Settled,
-};
+pub use breaker::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
+pub use breaker_config::{BreakerConfig, SlowCalls, Span};
 pub use classify::{Ended, class, verdict};
 pub use last_calls::LastCalls;
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};

@@ -1,8 +1,13 @@
 //! The probes of a half-open circuit.
+//!
+//! Only counts are kept, no list of probes: that a probe which comes back belongs to this trial shows
+//! by the generation of its permit. A probe that never comes back would block its place for ever, so
+//! each trial interval lets one more through.
 
 use std::time::Instant;
 
-use super::breaker::{BreakerConfig, after};
+use super::breaker_config::BreakerConfig;
+use super::open_wait::after;
 
 /// The probes of a half-open circuit.
 #[derive(Debug)]
@@ -46,5 +51,43 @@ impl Trial {
 
     pub(super) const fn end(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::policy::test_inputs::{ms, t0};
+
+    fn two() -> BreakerConfig {
+        let half_open_probes = NonZeroU32::new(2).unwrap();
+        BreakerConfig { half_open_probes, ..BreakerConfig::default() }
+    }
+
+    #[test]
+    fn a_place_that_was_given_back_is_free_and_one_that_was_won_is_not() {
+        let (config, mut trial) = (two(), Trial::new(t0()));
+        trial.start(t0());
+        trial.start(t0());
+        assert!(!trial.has_room(&config));
+        trial.end();
+        assert!(trial.has_room(&config));
+        trial.start(t0());
+        trial.passed();
+        assert!(!trial.has_room(&config) && !trial.is_passed(&config));
+        trial.passed();
+        assert!(trial.is_passed(&config));
+    }
+
+    #[test]
+    fn one_more_is_due_an_interval_after_the_last() {
+        let (config, t0) = (two(), t0());
+        let mut trial = Trial::new(t0);
+        assert_eq!(trial.next_at(&config), t0);
+        trial.start(t0 + ms(10));
+        trial.start(t0 + ms(20));
+        assert_eq!(trial.next_at(&config), t0 + ms(3020));
     }
 }
