@@ -12,7 +12,7 @@ use ahoy::client::Balancer;
 use ahoy::discovery::Provider;
 use ahoy::endpoint::Host;
 use ahoy::outcome::Verdict;
-use ahoy::policy::{Balancer as Algorithm, Breaker, BreakerConfig, Random, RoundRobin};
+use ahoy::policy::{Balancer as Algorithm, Breaker, BreakerConfig, Evidence, Random, RoundRobin};
 use ahoy::runtime::{clock, entropy};
 
 const FEW: usize = 1_000;
@@ -104,8 +104,9 @@ impl Layer {
         let number = usize::from(member.endpoint().port()) % self.circuits.len();
         let lock = || self.circuits[number].lock().unwrap_or_else(PoisonError::into_inner);
         let permit = lock().acquire(now).expect("closed");
-        let now = clock::now();
-        let settled = entropy::with_rng(|rng| lock().settle(permit, Verdict::Success, now, rng));
+        let ended = clock::now();
+        let evidence = Evidence::new(Verdict::Success, ended - now);
+        let settled = entropy::with_rng(|rng| lock().settle(permit, &evidence, ended, rng));
         let _ = black_box(settled);
     }
 }

@@ -25,7 +25,7 @@ use super::story::{Ending, Story};
 use crate::error::{Error, ErrorKind};
 use crate::outcome::{Class, Failure, FailureKind, Transition};
 use crate::policy::{
-    Decision, Ended, Facts, Retry, RetryAfter, StopReason, class, retry_after, verdict,
+    Decision, Ended, Evidence, Facts, Retry, RetryAfter, StopReason, class, retry_after, verdict,
 };
 use crate::request::Request;
 use crate::response::Response;
@@ -63,7 +63,7 @@ pub(super) async fn run(call: &Call<'_>, transport: &impl Transport) -> Result<R
         let retry_after = asked_wait(call, &result);
         let ended = ended(&result);
         let asked = result.as_ref().err().and_then(|failure| failure.kind.asked());
-        story.add(settle(call, lease, &ended, now), result);
+        story.add(settle(call, lease, &ended, retry_after, now), result);
         if let Some(kind) = asked {
             return story.end(Ending::Asked(kind));
         }
@@ -137,9 +137,11 @@ fn ended(result: &Result<Answer, Failure>) -> Ended {
     }
 }
 
-/// What the server asked for by Retry-After; the policy knows which statuses may ask.
+/// What the server asked for by Retry-After.
 fn asked_wait(call: &Call<'_>, result: &Result<Answer, Failure>) -> Option<RetryAfter> {
-    let value = result.as_ref().ok()?.headers.get(header::RETRY_AFTER)?;
+    let answer =
+        result.as_ref().ok().filter(|answer| retry_after::may_ask(answer.status.as_u16()))?;
+    let value = answer.headers.get(header::RETRY_AFTER)?;
     retry_after::parse(
         value.as_bytes(),
         SystemTime::now(),
@@ -148,10 +150,21 @@ fn asked_wait(call: &Call<'_>, result: &Result<Answer, Failure>) -> Option<Retry
 }
 
 /// Step 5: the circuit learns how the attempt ended.
-fn settle(call: &Call<'_>, lease: Lease, ended: &Ended, began: Instant) -> Settled {
+fn settle(
+    call: &Call<'_>,
+    lease: Lease,
+    ended: &Ended,
+    asked: Option<RetryAfter>,
+    began: Instant,
+) -> Settled {
     let url = Arc::clone(lease.endpoint().url());
     let now = clock::now();
-    let transition = lease.settle(verdict(ended), now);
+    let evidence = Evidence {
+        verdict: verdict(ended),
+        elapsed: now.saturating_duration_since(began),
+        retry_after: asked.map(|asked| asked.wait),
+    };
+    let transition = lease.settle(&evidence, now);
     if let Some(transition) = transition {
         call.client.log.write(Level::Info, "circuit", || match transition {
             Transition::Opened { retry_at } => {

@@ -15,8 +15,8 @@ use super::roster::{Register, Roster, Rules, Tier};
 use crate::discovery::Provider;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
-use crate::outcome::{Transition, Verdict};
-use crate::policy::{Balancer as Algorithm, BreakerConfig, Permit};
+use crate::outcome::Transition;
+use crate::policy::{Balancer as Algorithm, BreakerConfig, Evidence, Permit};
 use crate::runtime::process::PerProcess;
 use crate::runtime::{callback, caller, entropy};
 
@@ -274,10 +274,10 @@ impl Balancer {
         &self,
         member: &Member,
         permit: Permit,
-        verdict: Verdict,
+        evidence: &Evidence,
         now: Instant,
     ) -> Option<Transition> {
-        let settled = member.settle(permit, verdict, now);
+        let settled = member.settle(permit, evidence, now);
         if !settled.wants_trip {
             return settled.transition;
         }
@@ -285,7 +285,7 @@ impl Balancer {
             self.live.get().trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
         let floor = self.rules.breaker.min_closed as usize;
         let may_open = self.live.get().roster.load().rotating() > floor;
-        may_open.then(|| member.trip(now)).flatten()
+        may_open.then(|| member.trip(evidence, now)).flatten()
     }
 
     pub(crate) fn trial_interval(&self) -> std::time::Duration {

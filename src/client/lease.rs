@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::balancer::{Balancer, Tried};
 use super::member::Member;
 use crate::endpoint::Endpoint;
-use crate::outcome::{Transition, Verdict};
-use crate::policy::Permit;
+use crate::outcome::Transition;
+use crate::policy::{Evidence, Permit};
 
 /// An endpoint with the permit of its circuit. Dropped unsettled (a cancelled call, a panic) it counts
 /// neither way and gives a probe's place back.
@@ -55,9 +55,9 @@ impl Lease {
     }
 
     /// Says how the attempt ended.
-    pub(super) fn settle(mut self, verdict: Verdict, now: Instant) -> Option<Transition> {
+    pub(super) fn settle(mut self, evidence: &Evidence, now: Instant) -> Option<Transition> {
         let held = self.held.take()?;
-        held.balancer.settle(&held.member, held.permit, verdict, now)
+        held.balancer.settle(&held.member, held.permit, evidence, now)
     }
 }
 

@@ -9,8 +9,8 @@ use arc_swap::ArcSwap;
 
 use super::cells::Cells;
 use crate::endpoint::Endpoint;
-use crate::outcome::{Transition, Verdict};
-use crate::policy::{AlreadyThere, Breaker, CircuitState, Permit, Rejected, Settled};
+use crate::outcome::Transition;
+use crate::policy::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
 use crate::runtime::entropy;
 
 /// An endpoint of a balancer.
@@ -128,12 +128,12 @@ impl Member {
         self.change(|breaker| breaker.acquire(now))
     }
 
-    pub(super) fn settle(&self, permit: Permit, verdict: Verdict, now: Instant) -> Settled {
-        entropy::with_rng(|rng| self.change(|breaker| breaker.settle(permit, verdict, now, rng)))
+    pub(super) fn settle(&self, permit: Permit, evidence: &Evidence, now: Instant) -> Settled {
+        entropy::with_rng(|rng| self.change(|breaker| breaker.settle(permit, evidence, now, rng)))
     }
 
-    pub(super) fn trip(&self, now: Instant) -> Option<Transition> {
-        entropy::with_rng(|rng| self.change(|breaker| breaker.trip(now, rng)))
+    pub(super) fn trip(&self, evidence: &Evidence, now: Instant) -> Option<Transition> {
+        entropy::with_rng(|rng| self.change(|breaker| breaker.trip(evidence, now, rng)))
     }
 
     pub(super) fn release(&self, permit: Permit) {

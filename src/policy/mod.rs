@@ -6,17 +6,23 @@
 //!
 //! - [`classify`] judges how an attempt ended, once for the retry and once for the breaker.
 //! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`]).
-//! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] counted.
+//! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] or [`last_calls`]
+//!   counted.
 //! - [`balance`] decides which of the admitted endpoints is next.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod answers;
 pub mod backoff;
 pub mod balance;
 pub mod breaker;
+pub mod breaker_config;
 pub mod classify;
+pub mod last_calls;
+mod open_wait;
 pub mod retry;
 pub mod retry_after;
+mod trial;
 pub mod window;
 
 #[cfg(test)]
@@ -24,10 +30,10 @@ mod test_inputs;
 
 pub use backoff::{Backoff, BackoffConfig, Factor, Jitter};
 pub use balance::{Balancer, Custom, Random, RoundRobin};
-pub use breaker::{
-    AlreadyThere, Breaker, BreakerConfig, CircuitState, FailureRatio, Permit, Rejected, Settled,
-};
+pub use breaker::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
+pub use breaker_config::{BreakerConfig, SlowCalls, Span};
 pub use classify::{Ended, class, verdict};
+pub use last_calls::LastCalls;
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
-pub use window::{Counts, Ratio, Window};
+pub use window::{Counts, Mark, Ratio, Window};

@@ -16,7 +16,7 @@ use rand::Rng;
 
 use super::backoff::{Backoff, BackoffConfig, between};
 use super::classify::{Ended, class, is_server_fault};
-use super::retry_after::RetryAfter;
+use super::retry_after::{RetryAfter, may_ask};
 use crate::outcome::{Class, FailureKind};
 
 /// What is repeated, how often and how fast.
@@ -285,7 +285,7 @@ fn retry(wait: Duration, free: bool, facts: &Facts) -> Decision {
 /// matter, as it speaks for the endpoint that sent it. A wish for no wait is none: it would let the
 /// same endpoint be asked without pause.
 fn asked_wait(facts: &Facts) -> Option<RetryAfter> {
-    let honoured = matches!(facts.ended, Ended::Answered { status: 429 | 503 });
+    let honoured = matches!(facts.ended, Ended::Answered { status } if may_ask(status));
     let asked = facts.retry_after.filter(|asked| !asked.wait.is_zero());
     asked.filter(|_| honoured && !facts.untried)
 }
