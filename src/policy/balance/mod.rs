@@ -9,12 +9,14 @@
 //! pick is a proposal: the caller must still acquire a permit, and pick again if that fails.
 
 mod custom;
+mod hash;
 mod random;
 mod round_robin;
 
 use rand::Rng;
 
 pub use custom::{Choose, Custom};
+pub use hash::{hash_bytes, hash_bytes_seeded, splitmix64};
 pub use random::{Draw, Random};
 pub use round_robin::RoundRobin;
 
