@@ -7,7 +7,12 @@
 //!
 //! The answers may change while an algorithm runs, as other threads report their outcomes. So a
 //! pick is a proposal: the caller must still acquire a permit, and pick again if that fails.
+//!
+//! By weight:
+//!
+//! - [`Alias`] draws, in constant time.
 
+mod alias;
 mod custom;
 mod hash;
 mod random;
@@ -15,6 +20,7 @@ mod round_robin;
 
 use rand::Rng;
 
+pub use alias::Alias;
 pub use custom::{Choose, Custom};
 pub use hash::{hash_bytes, hash_bytes_seeded, splitmix64};
 pub use random::{Draw, Random};
