@@ -11,12 +11,14 @@
 //! By weight:
 //!
 //! - [`Alias`] draws, in constant time.
+//! - [`Stride`] goes round, without a lock.
 
 mod alias;
 mod custom;
 mod hash;
 mod random;
 mod round_robin;
+mod stride;
 
 use rand::Rng;
 
@@ -25,6 +27,7 @@ pub use custom::{Choose, Custom};
 pub use hash::{hash_bytes, hash_bytes_seeded, splitmix64};
 pub use random::{Draw, Random};
 pub use round_robin::RoundRobin;
+pub use stride::Stride;
 
 /// An algorithm, with the little state it keeps. It outlives changes of the roster.
 #[derive(Debug)]
