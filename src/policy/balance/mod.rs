@@ -12,12 +12,14 @@
 //!
 //! - [`Alias`] draws, in constant time.
 //! - [`Stride`] goes round, without a lock.
+//! - [`Smooth`] goes round in the smoothest order, for small sets.
 
 mod alias;
 mod custom;
 mod hash;
 mod random;
 mod round_robin;
+mod smooth;
 mod stride;
 
 use rand::Rng;
@@ -27,6 +29,7 @@ pub use custom::{Choose, Custom};
 pub use hash::{hash_bytes, hash_bytes_seeded, splitmix64};
 pub use random::{Draw, Random};
 pub use round_robin::RoundRobin;
+pub use smooth::Smooth;
 pub use stride::Stride;
 
 /// An algorithm, with the little state it keeps. It outlives changes of the roster.
