@@ -13,14 +13,20 @@
 //! - [`Alias`] draws, in constant time.
 //! - [`Stride`] goes round, without a lock.
 //! - [`Smooth`] goes round in the smoothest order, for small sets.
+//!
+//! The same key to the same endpoint, by [`hash_bytes`]:
+//!
+//! - [`Ring`] moves only the keys of an endpoint that left.
 
 mod alias;
 mod custom;
 mod hash;
 mod random;
+mod ring;
 mod round_robin;
 mod smooth;
 mod stride;
+mod wheel;
 
 use rand::Rng;
 
@@ -28,6 +34,7 @@ pub use alias::Alias;
 pub use custom::{Choose, Custom};
 pub use hash::{hash_bytes, hash_bytes_seeded, splitmix64};
 pub use random::{Draw, Random};
+pub use ring::{Ring, RingConfig, RingError};
 pub use round_robin::RoundRobin;
 pub use smooth::Smooth;
 pub use stride::Stride;
