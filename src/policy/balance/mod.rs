@@ -17,10 +17,12 @@
 //! The same key to the same endpoint, by [`hash_bytes`]:
 //!
 //! - [`Ring`] moves only the keys of an endpoint that left.
+//! - [`Maglev`] looks up fastest and spreads most evenly.
 
 mod alias;
 mod custom;
 mod hash;
+mod maglev;
 mod random;
 mod ring;
 mod round_robin;
@@ -33,6 +35,7 @@ use rand::Rng;
 pub use alias::Alias;
 pub use custom::{Choose, Custom};
 pub use hash::{hash_bytes, hash_bytes_seeded, splitmix64};
+pub use maglev::{Maglev, MaglevError};
 pub use random::{Draw, Random};
 pub use ring::{Ring, RingConfig, RingError};
 pub use round_robin::RoundRobin;
