@@ -18,8 +18,10 @@
 //!
 //! - [`Ring`] moves only the keys of an endpoint that left.
 //! - [`Maglev`] looks up fastest and spreads most evenly.
+//! - [`Bounded`] keeps a popular key from overloading its endpoint.
 
 mod alias;
+mod bounded;
 mod custom;
 mod hash;
 mod maglev;
@@ -33,6 +35,7 @@ mod wheel;
 use rand::Rng;
 
 pub use alias::Alias;
+pub use bounded::{Bounded, Load};
 pub use custom::{Choose, Custom};
 pub use hash::{hash_bytes, hash_bytes_seeded, splitmix64};
 pub use maglev::{Maglev, MaglevError};
