@@ -18,6 +18,7 @@
 //!
 //! - [`Ring`] moves only the keys of an endpoint that left.
 //! - [`Maglev`] looks up fastest and spreads most evenly.
+//! - [`rendezvous`] needs no table, for small sets.
 //! - [`Bounded`] keeps a popular key from overloading its endpoint.
 
 mod alias;
@@ -26,6 +27,7 @@ mod custom;
 mod hash;
 mod maglev;
 mod random;
+pub mod rendezvous;
 mod ring;
 mod round_robin;
 mod smooth;
