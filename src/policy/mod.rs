@@ -8,6 +8,7 @@
 //! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`]).
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] counted.
 //! - [`balance`] decides which of the admitted endpoints is next.
+//! - [`subset`] decides which endpoints of a large service a client talks to at all.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -17,6 +18,7 @@ pub mod breaker;
 pub mod classify;
 pub mod retry;
 pub mod retry_after;
+pub mod subset;
 pub mod window;
 
 #[cfg(test)]
@@ -30,4 +32,5 @@ pub use breaker::{
 pub use classify::{Ended, class, verdict};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
+pub use subset::Aperture;
 pub use window::{Counts, Ratio, Window};
