@@ -9,6 +9,7 @@
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] counted.
 //! - [`balance`] decides which of the admitted endpoints is next.
 //! - [`subset`] decides which endpoints of a large service a client talks to at all.
+//! - [`priority`] decides which level of endpoints serves, and whether it serves with all it has.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -16,6 +17,7 @@ pub mod backoff;
 pub mod balance;
 pub mod breaker;
 pub mod classify;
+pub mod priority;
 pub mod retry;
 pub mod retry_after;
 pub mod subset;
@@ -30,6 +32,7 @@ pub use breaker::{
     AlreadyThere, Breaker, BreakerConfig, CircuitState, FailureRatio, Permit, Rejected, Settled,
 };
 pub use classify::{Ended, class, verdict};
+pub use priority::{Choice, Level, Levels, PriorityConfig};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
 pub use subset::Aperture;
