@@ -10,6 +10,7 @@
 //! - [`balance`] decides which of the admitted endpoints is next.
 //! - [`subset`] decides which endpoints of a large service a client talks to at all.
 //! - [`priority`] decides which level of endpoints serves, and whether it serves with all it has.
+//! - [`zone`] decides whether a request stays in its caller's zone.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -22,6 +23,7 @@ pub mod retry;
 pub mod retry_after;
 pub mod subset;
 pub mod window;
+pub mod zone;
 
 #[cfg(test)]
 mod test_inputs;
@@ -37,3 +39,4 @@ pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopRea
 pub use retry_after::RetryAfter;
 pub use subset::Aperture;
 pub use window::{Counts, Ratio, Window};
+pub use zone::{ZoneConfig, Zones};
