@@ -11,6 +11,7 @@
 //! - [`subset`] decides which endpoints of a large service a client talks to at all.
 //! - [`priority`] decides which level of endpoints serves, and whether it serves with all it has.
 //! - [`zone`] decides whether a request stays in its caller's zone.
+//! - [`slow_start`] decides how much of its share a new endpoint gets.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -21,6 +22,7 @@ pub mod classify;
 pub mod priority;
 pub mod retry;
 pub mod retry_after;
+pub mod slow_start;
 pub mod subset;
 pub mod window;
 pub mod zone;
@@ -37,6 +39,7 @@ pub use classify::{Ended, class, verdict};
 pub use priority::{Choice, Level, Levels, PriorityConfig};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
+pub use slow_start::{SlowStart, Thinning};
 pub use subset::Aperture;
 pub use window::{Counts, Ratio, Window};
 pub use zone::{ZoneConfig, Zones};
