@@ -9,6 +9,10 @@
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] or [`last_calls`]
 //!   counted.
 //! - [`balance`] decides which of the admitted endpoints is next.
+//! - [`subset`] decides which endpoints of a large service a client talks to at all.
+//! - [`priority`] decides which level of endpoints serves, and whether it serves with all it has.
+//! - [`zone`] decides whether a request stays in its caller's zone.
+//! - [`slow_start`] decides how much of its share a new endpoint gets.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -20,10 +24,14 @@ pub mod breaker_config;
 pub mod classify;
 pub mod last_calls;
 mod open_wait;
+pub mod priority;
 pub mod retry;
 pub mod retry_after;
+pub mod slow_start;
+pub mod subset;
 mod trial;
 pub mod window;
+pub mod zone;
 
 #[cfg(test)]
 mod test_inputs;
@@ -34,6 +42,10 @@ pub use breaker::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejecte
 pub use breaker_config::{BreakerConfig, SlowCalls, Span};
 pub use classify::{Ended, class, verdict};
 pub use last_calls::LastCalls;
+pub use priority::{Level, Levels, PriorityConfig};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
+pub use slow_start::{SlowStart, Thinning};
+pub use subset::Aperture;
 pub use window::{Counts, Mark, Ratio, Window};
+pub use zone::{ZoneConfig, Zones};

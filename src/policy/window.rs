@@ -18,6 +18,8 @@ impl Ratio {
     pub const HALF: Self = Self(0.5);
     /// One quarter.
     pub const QUARTER: Self = Self(0.25);
+    /// One tenth.
+    pub const TENTH: Self = Self(0.1);
     /// Nothing.
     pub const ZERO: Self = Self(0.0);
 

@@ -7,16 +7,45 @@
 //!
 //! The answers may change while an algorithm runs, as other threads report their outcomes. So a
 //! pick is a proposal: the caller must still acquire a permit, and pick again if that fails.
+//!
+//! By weight:
+//!
+//! - [`Alias`] draws, in constant time.
+//! - [`Stride`] goes round, without a lock.
+//! - [`Smooth`] goes round in the smoothest order, for small sets.
+//!
+//! The same key to the same endpoint, by [`hash_bytes`]:
+//!
+//! - [`Ring`] moves only the keys of an endpoint that left.
+//! - [`Maglev`] looks up fastest and spreads most evenly.
+//! - [`rendezvous`] needs no table, for small sets.
+//! - [`Bounded`] keeps a popular key from overloading its endpoint.
 
+mod alias;
+mod bounded;
 mod custom;
+mod hash;
+mod maglev;
 mod random;
+pub mod rendezvous;
+mod ring;
 mod round_robin;
+mod smooth;
+mod stride;
+mod wheel;
 
 use rand::Rng;
 
+pub use alias::Alias;
+pub use bounded::{Bounded, Load};
 pub use custom::{Choose, Custom};
+pub use hash::{hash_bytes, hash_bytes_seeded, splitmix64};
+pub use maglev::{Maglev, MaglevError};
 pub use random::{Draw, Random};
+pub use ring::{Ring, RingConfig, RingError};
 pub use round_robin::RoundRobin;
+pub use smooth::Smooth;
+pub use stride::Stride;
 
 /// An algorithm, with the little state it keeps. It outlives changes of the roster.
 #[derive(Debug)]
