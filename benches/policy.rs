@@ -9,10 +9,11 @@ use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ahoy::client::Balancer;
+use ahoy::config::{Algorithm, BalancerConfig};
 use ahoy::discovery::Provider;
 use ahoy::endpoint::Host;
 use ahoy::outcome::Verdict;
-use ahoy::policy::{Balancer as Algorithm, Breaker, BreakerConfig, Evidence, Random, RoundRobin};
+use ahoy::policy::{Breaker, BreakerConfig, Evidence};
 use ahoy::runtime::{clock, entropy};
 
 const FEW: usize = 1_000;
@@ -72,13 +73,9 @@ fn balancer(algorithm: Algorithm, count: usize) -> (Balancer, Arc<Prepared>) {
     let provider = Arc::new(Prepared::default());
     provider.put(hosts(count));
     let shared = Arc::clone(&provider) as Arc<dyn Provider>;
-    let balancer = Balancer::new(shared, algorithm, BreakerConfig::default());
+    let balancer = Balancer::new(shared, BalancerConfig::new(algorithm));
     balancer.update().expect("the list is there");
     (balancer, provider)
-}
-
-fn round_robin() -> Algorithm {
-    Algorithm::RoundRobin(RoundRobin::new(0))
 }
 
 /// What one attempt asks of the policies. The permit is taken from circuits of the bench's own, which are made
@@ -93,7 +90,7 @@ impl Layer {
         let config = Arc::new(BreakerConfig::default());
         let circuit = || Mutex::new(Breaker::new(Arc::clone(&config)));
         Self {
-            balancer: balancer(round_robin(), count).0,
+            balancer: balancer(Algorithm::RoundRobin, count).0,
             circuits: (0..count).map(|_| circuit()).collect(),
         }
     }
@@ -142,7 +139,7 @@ fn per_attempt(layer: &Layer, threads: usize) -> f64 {
 }
 
 fn picks() {
-    let each = [("round_robin", round_robin()), ("random", Algorithm::Random(Random::uniform()))];
+    let each = [("round_robin", Algorithm::RoundRobin), ("random", Algorithm::Random)];
     let mut worst: f64 = 0.0;
     for (name, algorithm) in each {
         let (balancer, _) = balancer(algorithm, MANY);
@@ -165,7 +162,7 @@ fn per_pick(balancer: &Balancer) -> f64 {
 
 /// One endpoint leaves and joins in turn; and the whole list comes again with one more or less.
 fn update() {
-    let (balancer, provider) = balancer(round_robin(), MANY);
+    let (balancer, provider) = balancer(Algorithm::RoundRobin, MANY);
     let host = hosts(MANY / 2).pop().expect("there are some");
     let micros = typical(|| {
         let began = Instant::now();
@@ -189,7 +186,7 @@ fn update() {
 
 fn bytes_per_endpoint() {
     let before = resident_bytes();
-    let kept = balancer(round_robin(), MANY);
+    let kept = balancer(Algorithm::RoundRobin, MANY);
     tell("bytes_per_endpoint", (resident_bytes() - before) / MANY as f64, "bytes");
     drop(kept);
 }

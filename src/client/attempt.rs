@@ -17,11 +17,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::header;
 
-use super::balancer::Tried;
 use super::call::{Call, Limits};
 use super::lease::Lease;
 use super::log::Level;
 use super::story::{Ending, Story};
+use super::tried::Tried;
 use crate::error::{Error, ErrorKind};
 use crate::outcome::{Class, Failure, FailureKind, Transition};
 use crate::policy::{
@@ -44,7 +44,7 @@ pub(super) async fn run(call: &Call<'_>, transport: &impl Transport) -> Result<R
             return story.end(Ending::Deadline);
         }
         let updates_seen = call.way.balancer().map_or(0, |balancer| balancer.updates_done());
-        let lease = match call.way.lease(&tried, now) {
+        let lease = match call.way.lease(&tried, call.key, now) {
             Ok(lease) => lease,
             Err(_) if updates > 0 => {
                 updates -= 1;
@@ -63,7 +63,7 @@ pub(super) async fn run(call: &Call<'_>, transport: &impl Transport) -> Result<R
         let retry_after = asked_wait(call, &result);
         let ended = ended(&result);
         let asked = result.as_ref().err().and_then(|failure| failure.kind.asked());
-        story.add(settle(call, lease, &ended, retry_after, now), result);
+        story.add(settle(call, lease, &ended, retry_after, limits.attempt, now), result);
         if let Some(kind) = asked {
             return story.end(Ending::Asked(kind));
         }
@@ -155,6 +155,7 @@ fn settle(
     lease: Lease,
     ended: &Ended,
     asked: Option<RetryAfter>,
+    limit: Duration,
     began: Instant,
 ) -> Settled {
     let url = Arc::clone(lease.endpoint().url());
@@ -164,7 +165,7 @@ fn settle(
         elapsed: now.saturating_duration_since(began),
         retry_after: asked.map(|asked| asked.wait),
     };
-    let transition = lease.settle(&evidence, now);
+    let transition = lease.settle(&evidence, limit, now);
     if let Some(transition) = transition {
         call.client.log.write(Level::Info, "circuit", || match transition {
             Transition::Opened { retry_at } => {

@@ -8,17 +8,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use rand::Rng;
 
+use super::choice::{Choice, Wish};
 use super::lease::Lease;
+use super::level::Rules;
 use super::member::Member;
-use super::roster::{Register, Roster, Rules, Tier};
+use super::roster::{Register, Roster};
+use super::snapshot::Snapshot;
+use super::subset;
+use super::tried::Tried;
+use crate::config::{BalancerConfig, KeySource};
 use crate::discovery::Provider;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::outcome::Transition;
-use crate::policy::{Balancer as Algorithm, BreakerConfig, Evidence, Permit};
+use crate::policy::{Evidence, Permit, RoundRobin};
 use crate::runtime::process::PerProcess;
-use crate::runtime::{callback, caller, entropy};
+use crate::runtime::{callback, caller, clock, entropy};
 
 /// So many empty answers in a row mean that there really is no endpoint; one may be a hiccup of the
 /// registry, and to obey it would turn a fault of discovery into an outage.
@@ -27,16 +34,19 @@ const EMPTY_CONFIRMATIONS: u32 = 2;
 /// Endpoints, circuits and the rule that picks.
 pub struct Balancer {
     provider: Arc<dyn Provider>,
-    algorithm: Algorithm,
-    rules: Rules,
+    config: BalancerConfig,
     /// A forked child starts anew: its circuits are closed and its locks free.
     live: PerProcess<Live>,
 }
 
 /// What changes while the balancer is used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Live {
-    roster: ArcSwap<Roster>,
+    rules: Rules,
+    snapshot: ArcSwap<Snapshot>,
+    rounds: RoundRobin,
+    /// This process's own draw of a subset.
+    seed: u64,
     refresh: Mutex<Refresh>,
     /// How many updates have ended well.
     updates: AtomicU64,
@@ -44,11 +54,29 @@ struct Live {
     trip_gate: Mutex<()>,
 }
 
+impl Live {
+    fn new(config: &BalancerConfig) -> Self {
+        // A random start: clients that all began with the first endpoint would overload it.
+        let (start, seed) = entropy::with_rng(|rng| (rng.next_u64() as usize, rng.next_u64()));
+        Self {
+            rules: Rules::new(config, clock::now()),
+            snapshot: ArcSwap::default(),
+            rounds: RoundRobin::new(start),
+            seed,
+            refresh: Mutex::default(),
+            updates: AtomicU64::new(0),
+            trip_gate: Mutex::default(),
+        }
+    }
+}
+
 /// What updates remember; its lock lets one update run at a time.
 #[derive(Debug, Default)]
 struct Refresh {
     empty_answers: u32,
     register: Register,
+    /// All that is listed, where only a part of it is used.
+    listed: Vec<Host>,
 }
 
 /// Why no endpoint could be had.
@@ -60,23 +88,10 @@ pub(crate) struct NoneAdmits {
     pub(crate) retry_at: Option<Instant>,
 }
 
-/// The endpoints that a call has tried.
-#[derive(Debug, Default)]
-pub(crate) struct Tried(Vec<Arc<Member>>);
-
-impl Tried {
-    pub(crate) fn contains(&self, member: &Arc<Member>) -> bool {
-        self.0.iter().any(|tried| Arc::ptr_eq(tried, member))
-    }
-
-    pub(crate) fn insert(&mut self, member: &Arc<Member>) {
-        if !self.contains(member) {
-            self.0.push(Arc::clone(member));
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.0.len()
+impl Live {
+    fn wish<'a>(&self, tried: &'a Tried, key: Option<u64>, now: Instant) -> Wish<'a> {
+        let tick = self.rules.tick(now);
+        Wish { tried, key, now, tick, caller: caller::number() }
     }
 }
 
@@ -89,9 +104,12 @@ impl std::fmt::Debug for Balancer {
 impl Balancer {
     /// A balancer that has not asked its provider yet.
     #[must_use]
-    pub fn new(provider: Arc<dyn Provider>, algorithm: Algorithm, breaker: BreakerConfig) -> Self {
-        let rules = Rules { breaker: Arc::new(breaker), ..Rules::default() };
-        Self { provider, algorithm, rules, live: PerProcess::new() }
+    pub const fn new(provider: Arc<dyn Provider>, config: BalancerConfig) -> Self {
+        Self { provider, config, live: PerProcess::new() }
+    }
+
+    fn live(&self) -> &Live {
+        self.live.get_or(|| Live::new(&self.config))
     }
 
     /// Asks the provider if nobody has yet.
@@ -120,18 +138,18 @@ impl Balancer {
 
     /// How many updates have ended well.
     pub(crate) fn updates_done(&self) -> u64 {
-        self.live.get().updates.load(Ordering::Acquire)
+        self.live().updates.load(Ordering::Acquire)
     }
 
     fn lock_refresh(&self) -> Result<MutexGuard<'_, Refresh>, Error> {
         // A callback that waits for an update may be what that update waits for.
-        match self.live.get().refresh.try_lock() {
+        match self.live().refresh.try_lock() {
             Ok(guard) => Ok(guard),
             Err(_) if callback::is_in_callback() => Err(Error::new(
                 ErrorKind::WouldDeadlock,
                 "balancer: an update is under way and this is inside a callback",
             )),
-            Err(_) => Ok(self.live.get().refresh.lock().unwrap_or_else(PoisonError::into_inner)),
+            Err(_) => Ok(self.live().refresh.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
@@ -142,12 +160,37 @@ impl Balancer {
             .map_err(|reason| Error::new(ErrorKind::Discovery, format!("provider: {reason}")))?;
         refresh.empty_answers = if hosts.is_empty() { refresh.empty_answers + 1 } else { 0 };
         if !hosts.is_empty() || refresh.empty_answers >= EMPTY_CONFIRMATIONS {
-            let live = self.live.get();
-            let next = refresh.register.replace(&live.roster.load(), hosts, &self.rules);
-            live.roster.store(Arc::new(next));
+            let live = self.live();
+            let before = live.snapshot.load();
+            let hosts = self.used(live, refresh, hosts);
+            let next = refresh.register.replace(&before.roster, hosts, &live.rules, clock::now());
+            self.publish(live, &before, next);
         }
-        self.live.get().updates.fetch_add(1, Ordering::Release);
+        self.live().updates.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// The part of the listed hosts that this process uses.
+    fn used(&self, live: &Live, refresh: &mut Refresh, listed: Vec<Host>) -> Vec<Host> {
+        let Some(rule) = self.config.subset else {
+            return listed;
+        };
+        let now = clock::now();
+        let is_well = |host: &Host| {
+            let endpoint = Endpoint::new(host.clone());
+            let member = refresh.register.find(&endpoint.identity());
+            member.is_none_or(|member| member.admits(now))
+        };
+        let used = subset::used(&listed, rule, live.seed, is_well);
+        refresh.listed = listed;
+        used
+    }
+
+    /// Under the lock of updates: the next one starts from here.
+    fn publish(&self, live: &Live, before: &Snapshot, roster: Roster) {
+        let next =
+            entropy::with_rng(|rng| Snapshot::next(before, roster, &self.config.algorithm, rng));
+        live.snapshot.store(Arc::new(next));
     }
 
     /// Takes `host` in beside those that the provider listed, in a time that does not grow with their number.
@@ -157,9 +200,19 @@ impl Balancer {
     /// This is inside a callback while an update is under way.
     pub fn join(&self, host: Host) -> Result<(), Error> {
         let mut refresh = self.lock_refresh()?;
-        let live = self.live.get();
-        let next = refresh.register.join(&live.roster.load(), host, &self.rules);
-        live.roster.store(Arc::new(next));
+        let live = self.live();
+        let before = live.snapshot.load();
+        let next = match self.config.subset {
+            None => refresh.register.join(&before.roster, host, &live.rules, clock::now()),
+            Some(_) => {
+                let mut listed = std::mem::take(&mut refresh.listed);
+                listed.retain(|other| !is_same(other, &host));
+                listed.push(host);
+                let hosts = self.used(live, &mut refresh, listed);
+                refresh.register.replace(&before.roster, hosts, &live.rules, clock::now())
+            }
+        };
+        self.publish(live, &before, next);
         Ok(())
     }
 
@@ -168,20 +221,35 @@ impl Balancer {
     /// # Errors
     /// As for [`Self::join`].
     pub fn leave(&self, host: Host) -> Result<bool, Error> {
-        let endpoint = Endpoint::new(host);
         let mut refresh = self.lock_refresh()?;
-        let live = self.live.get();
-        let before = live.roster.load();
-        let next = refresh.register.leave(&before, &endpoint.identity(), &self.rules);
+        let live = self.live();
+        let before = live.snapshot.load();
+        if self.config.subset.is_some() {
+            let mut listed = std::mem::take(&mut refresh.listed);
+            let known = listed.len();
+            listed.retain(|other| !is_same(other, &host));
+            let found = listed.len() < known;
+            let hosts = self.used(live, &mut refresh, listed);
+            let next = refresh.register.replace(&before.roster, hosts, &live.rules, clock::now());
+            self.publish(live, &before, next);
+            return Ok(found);
+        }
+        let endpoint = Endpoint::new(host);
+        let next = refresh.register.leave(&before.roster, &endpoint.identity(), &live.rules);
         let found = next.is_some();
-        next.into_iter().for_each(|next| live.roster.store(Arc::new(next)));
+        next.into_iter().for_each(|next| self.publish(live, &before, next));
         Ok(found)
     }
 
     /// The current endpoints.
     #[must_use]
     pub fn roster(&self) -> Arc<Roster> {
-        self.live.get().roster.load_full()
+        Arc::clone(&self.live().snapshot.load().roster)
+    }
+
+    /// What calls take their key from, where their requests state none.
+    pub(super) const fn key_source(&self) -> &KeySource {
+        &self.config.key
     }
 
     /// An endpoint that would be used now; takes no probe's permit.
@@ -189,83 +257,68 @@ impl Balancer {
     /// # Errors
     /// None is known, or no circuit admits.
     pub fn pick(&self, now: Instant) -> Result<Arc<Member>, Error> {
-        let roster = self.live.get().roster.load();
-        match self.choose(&roster, &Tried::default(), now) {
+        let (live, snapshot) = self.snapshot();
+        let wish = live.wish(Tried::NONE, None, now);
+        match self.choose(live, &snapshot, wish) {
             Some(member) => Ok(Arc::clone(member)),
-            None => Err(none_admits(&roster).into_error(now)),
+            None => Err(none_admits(&snapshot.roster).into_error(now)),
         }
     }
 
     /// Shows `look` the endpoint that would be used now; nobody takes hold of it.
     pub fn peek<R>(&self, now: Instant, look: impl FnOnce(&Member) -> R) -> Option<R> {
-        let roster = self.live.get().roster.load();
-        self.choose(&roster, &Tried::default(), now).map(|member| look(member))
+        let (live, snapshot) = self.snapshot();
+        let wish = live.wish(Tried::NONE, None, now);
+        self.choose(live, &snapshot, wish).map(|member| look(member))
     }
 
     /// An endpoint and the right to send to it once; one not yet tried while there is any.
-    pub(crate) fn lease(
+    pub(super) fn lease(
         self: &Arc<Self>,
         tried: &Tried,
+        key: Option<u64>,
         now: Instant,
     ) -> Result<Lease, NoneAdmits> {
-        let roster = self.live.get().roster.load();
+        let (live, snapshot) = self.snapshot();
+        let wish = live.wish(tried, key, now);
         // Another caller may take a probe's permit between the choice and the grab: then choose again.
-        for _ in 0..=roster.len() {
-            let Some(member) = self.choose(&roster, tried, now) else {
+        for _ in 0..=snapshot.roster.len() {
+            let Some(member) = self.choose(live, &snapshot, wish) else {
                 break;
             };
             if let Ok(permit) = member.acquire(now) {
-                return Ok(Lease::balanced(Arc::clone(self), Arc::clone(member), permit));
+                let (balancer, member) = (Arc::clone(self), Arc::clone(member));
+                return Ok(Lease::balanced(balancer, member, permit, wish.tick));
             }
         }
-        Err(none_admits(&roster))
+        Err(none_admits(&snapshot.roster))
+    }
+
+    fn snapshot(&self) -> (&Live, arc_swap::Guard<Arc<Snapshot>>) {
+        let live = self.live();
+        (live, live.snapshot.load())
     }
 
     fn choose<'a>(
-        &self,
-        roster: &'a Roster,
-        tried: &Tried,
-        now: Instant,
+        &'a self,
+        live: &'a Live,
+        snapshot: &'a Snapshot,
+        wish: Wish<'_>,
     ) -> Option<&'a Arc<Member>> {
-        let fresh = || roster.tiers.iter().find_map(|tier| self.choose_in(tier, tried, now));
-        let any =
-            || roster.tiers.iter().find_map(|tier| self.choose_in(tier, &Tried::default(), now));
-        match tried.len() {
-            0 => any(),
-            _ => fresh().or_else(any),
-        }
-    }
-
-    fn choose_in<'a>(
-        &self,
-        tier: &'a Tier,
-        tried: &Tried,
-        now: Instant,
-    ) -> Option<&'a Arc<Member>> {
-        let places = &tier.places;
-        let admits = |place: usize| {
-            let Some((member, cells)) = places.at(place) else {
-                return false;
-            };
-            let admits = cells.is_rotating(place) || member.admits(now);
-            admits && !tried.contains(member)
-        };
-        let place = entropy::with_rng(|rng| {
-            self.algorithm.pick(caller::number(), places.len(), admits, rng)
-        })?;
-        places.get(place)
+        let choice = Choice { config: &self.config, rounds: &live.rounds, snapshot, wish };
+        entropy::with_rng(|rng| choice.make(rng))
     }
 
     /// Whether an endpoint that is not in `tried` admits.
-    pub(crate) fn has_untried(&self, tried: &Tried, now: Instant) -> bool {
-        let roster = self.live.get().roster.load();
+    pub(super) fn has_untried(&self, tried: &Tried, now: Instant) -> bool {
+        let roster = &self.live().snapshot.load().roster;
         let admits = |member: &Arc<Member>| !tried.contains(member) && member.admits(now);
         roster.rotating() > tried.len() || roster.members().any(admits)
     }
 
     /// Whether any endpoint admits.
-    pub(crate) fn has_any(&self, now: Instant) -> bool {
-        self.has_untried(&Tried::default(), now)
+    pub(super) fn has_any(&self, now: Instant) -> bool {
+        self.has_untried(Tried::NONE, now)
     }
 
     /// Tells `member`'s circuit how an attempt ended. Answers never open the last closed circuits; failed
@@ -281,16 +334,19 @@ impl Balancer {
         if !settled.wants_trip {
             return settled.transition;
         }
-        let _one_at_a_time =
-            self.live.get().trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let floor = self.rules.breaker.min_closed as usize;
-        let may_open = self.live.get().roster.load().rotating() > floor;
+        let _one_at_a_time = self.live().trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let floor = self.config.breaker.min_closed as usize;
+        let may_open = self.live().snapshot.load().roster.rotating() > floor;
         may_open.then(|| member.trip(evidence, now)).flatten()
     }
 
     pub(crate) fn trial_interval(&self) -> std::time::Duration {
-        self.rules.breaker.trial_interval
+        self.config.breaker.trial_interval
     }
+}
+
+fn is_same(one: &Host, other: &Host) -> bool {
+    Endpoint::new(one.clone()).identity() == Endpoint::new(other.clone()).identity()
 }
 
 fn none_admits(roster: &Roster) -> NoneAdmits {

@@ -47,6 +47,11 @@ impl Places {
         Some((chunk.members[place % WIDTH].as_ref()?, &chunk.cells))
     }
 
+    /// How many attempts are in flight from `place`, whoever is there now; 0 where nobody counts.
+    pub(super) fn in_flight(&self, place: usize) -> u32 {
+        self.chunk(place).map_or(0, |chunk| chunk.cells.in_flight(place))
+    }
+
     fn chunk(&self, place: usize) -> Option<&Arc<Chunk>> {
         self.branches.get(place / BRANCH)?.chunks.get(place % BRANCH / WIDTH)
     }

@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use hashbrown::HashTable;
 
-use super::level::Level;
+use super::level::{Level, Rules};
 use super::member::Member;
 use super::places::Places;
 use crate::endpoint::{Endpoint, Host, Identity};
-use crate::policy::BreakerConfig;
+use crate::policy::Tick;
 
 /// Which endpoints are picked from together: those of one priority and, where zones matter, of one zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,33 +41,40 @@ pub struct Roster {
     pub(super) tiers: Vec<Arc<Tier>>,
 }
 
-/// What a list of hosts is turned into members by.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Rules {
-    pub(super) breaker: Arc<BreakerConfig>,
-    pub(super) by_zone: bool,
-    pub(super) keeps_load: bool,
-}
-
 impl Tier {
     fn new(rank: Rank, rules: &Rules) -> Self {
-        Self {
-            rank,
-            places: Places::default(),
-            level: Level::new(Arc::clone(&rules.breaker), rules.keeps_load),
-            count: 0,
-            uneven: None,
-        }
+        Self { rank, places: Places::default(), level: Level::new(rules), count: 0, uneven: None }
     }
 
     fn join(&mut self, endpoint: Endpoint, book: &mut Book) -> Arc<Member> {
-        let place = book.holes.pop().unwrap_or(self.places.len() as u32);
+        let place = self.free_place(book);
         let cells = self.places.make_room(place as usize, &self.level);
+        cells.forget(place as usize);
         self.uneven = book.weigh(None, Some(endpoint.weight()));
         self.count += 1;
         let member = Arc::new(Member::new(endpoint, cells, place));
         self.places.replace(place as usize, Some(Arc::clone(&member)));
         member
+    }
+
+    /// A place that somebody left, unless attempts are still under way from there: their ends would be taken
+    /// for the newcomer's.
+    fn free_place(&self, book: &mut Book) -> u32 {
+        let idle = |hole: &u32| self.places.in_flight(*hole as usize) == 0;
+        match book.holes.iter().rev().take(HOLES_LOOKED_AT).position(idle) {
+            Some(from_end) => book.holes.swap_remove(book.holes.len() - 1 - from_end),
+            None => self.places.len() as u32,
+        }
+    }
+
+    /// What one more attempt at `place` would cost.
+    pub(super) fn cost(&self, place: usize, now: Tick) -> f32 {
+        self.places.at(place).map_or(f32::MAX, |(_, cells)| cells.cost(place, now))
+    }
+
+    /// The weight of the member at `place`.
+    pub(super) fn weight(&self, place: usize) -> u32 {
+        self.places.get(place).map_or(0, |member| member.weight())
     }
 
     fn leave(&mut self, member: &Member, book: &mut Book) {
@@ -158,15 +165,22 @@ pub(super) struct Register {
 impl Register {
     /// The roster where `hosts` are all there is: an identity that stays keeps its member, and its connections
     /// unless the host's properties changed. Of equal identities the first counts.
-    pub(super) fn replace(&mut self, before: &Roster, hosts: Vec<Host>, rules: &Rules) -> Roster {
+    pub(super) fn replace(
+        &mut self,
+        before: &Roster,
+        hosts: Vec<Host>,
+        rules: &Rules,
+        now: Instant,
+    ) -> Roster {
         let mut next = before.clone();
+        let warming = warming(before, rules, now);
         let mut departing = std::mem::take(&mut self.members);
         for host in hosts {
             let endpoint = Endpoint::new(host);
             if self.find(&endpoint.identity()).is_none() {
                 let identity = endpoint.identity();
                 let kept = take(&mut departing, self.hasher.hash_one(identity), &identity);
-                let member = self.keep(&mut next, kept, endpoint, rules);
+                let member = self.keep(&mut next, kept, endpoint, rules, warming);
                 self.insert(member);
             }
         }
@@ -178,11 +192,18 @@ impl Register {
     }
 
     /// The roster with `host` in it.
-    pub(super) fn join(&mut self, before: &Roster, host: Host, rules: &Rules) -> Roster {
+    pub(super) fn join(
+        &mut self,
+        before: &Roster,
+        host: Host,
+        rules: &Rules,
+        now: Instant,
+    ) -> Roster {
         let mut next = before.clone();
         let endpoint = Endpoint::new(host);
         let kept = self.take(&endpoint.identity());
-        let member = self.keep(&mut next, kept, endpoint, rules);
+        let warming = warming(before, rules, now);
+        let member = self.keep(&mut next, kept, endpoint, rules, warming);
         self.insert(member);
         self.prune(&mut next);
         next
@@ -209,9 +230,12 @@ impl Register {
         kept: Option<Arc<Member>>,
         endpoint: Endpoint,
         rules: &Rules,
+        warming: Option<Instant>,
     ) -> Arc<Member> {
         let Some(kept) = kept else {
-            return self.add(next, endpoint, rules);
+            let member = self.add(next, endpoint, rules);
+            warming.into_iter().for_each(|now| member.begin_warming(now));
+            return member;
         };
         let before = kept.endpoint();
         if *before == endpoint {
@@ -254,7 +278,8 @@ impl Register {
         });
     }
 
-    fn find(&self, identity: &Identity<'_>) -> Option<&Arc<Member>> {
+    /// The member of `identity`.
+    pub(super) fn find(&self, identity: &Identity<'_>) -> Option<&Arc<Member>> {
         let hash = self.hasher.hash_one(identity);
         self.members.find(hash, |member| member.endpoint().identity() == *identity)
     }
@@ -270,6 +295,11 @@ impl Register {
     }
 }
 
+/// Since when who joins warms up; `None` where nobody does. Those of the first list are all alike.
+fn warming(before: &Roster, rules: &Rules, now: Instant) -> Option<Instant> {
+    (rules.warms_up && !before.is_empty()).then_some(now)
+}
+
 fn take(
     members: &mut HashTable<Arc<Member>>,
     hash: u64,
@@ -278,6 +308,9 @@ fn take(
     let same = |member: &Arc<Member>| member.endpoint().identity() == *identity;
     Some(members.find_entry(hash, same).ok()?.remove().0)
 }
+
+/// Attempts end, so most holes are free; a new place is no harm either.
+const HOLES_LOOKED_AT: usize = 8;
 
 fn rank(endpoint: &Endpoint, rules: &Rules) -> Rank {
     let zone = endpoint.zone().filter(|_| rules.by_zone).cloned();
@@ -289,17 +322,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::config::{Algorithm, BalancerConfig};
+    use crate::runtime::clock::now as t0;
 
     fn host(port: u16) -> Host {
         Host::new("127.0.0.1", port)
     }
 
     fn rules() -> Rules {
-        Rules { by_zone: true, ..Rules::default() }
+        Rules { by_zone: true, ..Rules::new(&BalancerConfig::new(Algorithm::RoundRobin), t0()) }
     }
 
     fn roster(register: &mut Register, before: &Roster, ports: &[u16]) -> Roster {
-        register.replace(before, ports.iter().map(|port| host(*port)).collect(), &rules())
+        register.replace(before, ports.iter().map(|port| host(*port)).collect(), &rules(), t0())
     }
 
     fn ports(roster: &Roster) -> Vec<u16> {
@@ -328,9 +363,9 @@ mod tests {
         let all = roster(&mut register, &Roster::default(), &[1, 2, 3, 4]);
         let without = roster(&mut register, &all, &[4, 3, 1]);
         assert_eq!(ports(&without), [1, 3, 4]);
-        let again = register.join(&without, host(9), &rules());
+        let again = register.join(&without, host(9), &rules(), t0());
         assert_eq!(ports(&again), [1, 9, 3, 4]);
-        let more = register.join(&again, host(10), &rules());
+        let more = register.join(&again, host(10), &rules(), t0());
         assert_eq!(ports(&more), [1, 9, 3, 4, 10]);
     }
 
@@ -341,7 +376,7 @@ mod tests {
         let before = member(&first, 1).endpoint();
         member(&first, 1).force_open().unwrap();
         let heavy = Host { weight: 5, ..host(1) };
-        let second = register.replace(&first, vec![heavy], &rules());
+        let second = register.replace(&first, vec![heavy], &rules(), t0());
         assert!(member(&second, 1).force_open().is_err(), "open already");
         assert_eq!(member(&second, 1).endpoint().weight(), 5);
         assert!(before.has_departed());
@@ -354,7 +389,7 @@ mod tests {
         member(&first, 1).force_open().unwrap();
         assert_eq!(first.rotating(), 1);
         let moved = Host { priority: 3, ..host(1) };
-        let second = register.replace(&first, vec![host(2), moved], &rules());
+        let second = register.replace(&first, vec![host(2), moved], &rules(), t0());
         assert_eq!(second.tiers.len(), 2);
         assert_eq!(second.rotating(), 1);
         assert!(member(&second, 1).force_open().is_err(), "open already");
@@ -374,7 +409,7 @@ mod tests {
         let first = roster(&mut register, &Roster::default(), &[1]);
         let gone = member(&first, 1);
         let second = roster(&mut register, &first, &[2]);
-        let second = register.join(&second, host(3), &rules());
+        let second = register.join(&second, host(3), &rules(), t0());
         gone.force_open().unwrap();
         assert_eq!(second.rotating(), 2);
         gone.force_close().unwrap();
@@ -386,9 +421,9 @@ mod tests {
         let mut register = Register::default();
         let weighed = |port, weight| Host { weight, ..host(port) };
         let hosts = vec![weighed(1, 2), weighed(2, 7), weighed(3, 7)];
-        let roster = register.replace(&Roster::default(), hosts, &rules());
+        let roster = register.replace(&Roster::default(), hosts, &rules(), t0());
         assert_eq!(roster.tiers[0].uneven, Some(7));
-        let even = register.replace(&roster, vec![weighed(2, 7), weighed(3, 7)], &rules());
+        let even = register.replace(&roster, vec![weighed(2, 7), weighed(3, 7)], &rules(), t0());
         assert_eq!(even.tiers[0].uneven, None);
     }
 
@@ -403,7 +438,7 @@ mod tests {
             for (joins, port) in changes {
                 if joins {
                     listed.insert(port);
-                    roster = register.join(&roster, host(port), &rules());
+                    roster = register.join(&roster, host(port), &rules(), t0());
                 } else {
                     let gone = Endpoint::new(host(port));
                     let left = register.leave(&roster, &gone.identity(), &rules());

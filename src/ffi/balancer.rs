@@ -14,10 +14,11 @@ use super::settings::Settings;
 use super::status::ahoy_status;
 use super::{guard, handle};
 use crate::client::Balancer;
+use crate::config::{Algorithm, BalancerConfig};
 use crate::discovery::Provider;
 use crate::error::{Error, ErrorKind};
-use crate::policy::{Balancer as Algorithm, BreakerConfig, Custom, Random, RoundRobin};
-use crate::runtime::{callback, clock, entropy};
+use crate::policy::{Custom, Random};
+use crate::runtime::{callback, clock};
 
 /// Picks the endpoint of each attempt and keeps a circuit breaker for each. Clients that share a balancer
 /// share the circuits.
@@ -32,43 +33,23 @@ pub struct ahoy_balancer {
 #[derive(Clone)]
 struct Plan {
     provider: Arc<dyn Provider>,
-    rule: Rule,
-    breaker: BreakerConfig,
-}
-
-#[derive(Clone)]
-enum Rule {
-    RoundRobin,
-    Random(Option<Arc<dyn Fn(u64) -> u64 + Send + Sync>>),
-    Custom(Arc<dyn Fn(usize) -> usize + Send + Sync>),
-}
-
-impl Plan {
-    fn into_balancer(self) -> Balancer {
-        let algorithm = match self.rule {
-            // A random start: clients that all began with the first endpoint would overload it.
-            Rule::RoundRobin => Algorithm::RoundRobin(RoundRobin::new(entropy::with_rng(|rng| {
-                rand::Rng::next_u64(rng)
-            }) as usize)),
-            Rule::Random(None) => Algorithm::Random(Random::uniform()),
-            Rule::Random(Some(function)) => Algorithm::Random(Random::with_function(function)),
-            Rule::Custom(function) => Algorithm::Custom(Custom::new(function)),
-        };
-        Balancer::new(self.provider, algorithm, self.breaker)
-    }
+    config: BalancerConfig,
 }
 
 impl ahoy_balancer {
-    fn new(provider: Arc<dyn Provider>, rule: Rule) -> *mut Self {
+    fn new(provider: Arc<dyn Provider>, algorithm: Algorithm) -> *mut Self {
         handle::new(Self {
-            plan: Settings::new(Plan { provider, rule, breaker: BreakerConfig::default() }),
+            plan: Settings::new(Plan { provider, config: BalancerConfig::new(algorithm) }),
             live: OnceLock::new(),
         })
     }
 
     /// The first use.
     pub(super) fn live(&self) -> &Arc<Balancer> {
-        self.live.get_or_init(|| Arc::new(self.plan.freeze().into_balancer()))
+        self.live.get_or_init(|| {
+            let Plan { provider, config } = self.plan.freeze();
+            Arc::new(Balancer::new(provider, config))
+        })
     }
 }
 
@@ -82,7 +63,7 @@ pub unsafe extern "C" fn ahoy_balancer_round_robin_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
     // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Rule::RoundRobin) }
+    unsafe { make(provider, Algorithm::RoundRobin) }
 }
 
 /// Any endpoint whose circuit admits, each as likely as the other.
@@ -94,14 +75,32 @@ pub unsafe extern "C" fn ahoy_balancer_random_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
     // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Rule::Random(None)) }
+    unsafe { make(provider, Algorithm::Random) }
 }
 
-unsafe fn make(provider: *const ahoy_provider, rule: Rule) -> *mut ahoy_balancer {
+/// Changes what a balancer is told, unless it is in use.
+pub(super) unsafe fn change(
+    balancer: *const ahoy_balancer,
+    err: *mut *mut ahoy_error,
+    set: impl FnOnce(&mut BalancerConfig) -> Result<(), Error>,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: as this function's callers promise.
+        let balancer = unsafe { handle::required("balancer", balancer) }?;
+        balancer.plan.change("balancer", |plan| set(&mut plan.config))
+    };
+    // SAFETY: as above.
+    unsafe { guard::status(err, body) }
+}
+
+pub(super) unsafe fn make(
+    provider: *const ahoy_provider,
+    algorithm: Algorithm,
+) -> *mut ahoy_balancer {
     guard::value(std::ptr::null_mut(), || {
         // SAFETY: as this function's callers promise.
         match unsafe { handle::required("provider", provider) } {
-            Ok(provider) => ahoy_balancer::new(provider.freeze(), rule),
+            Ok(provider) => ahoy_balancer::new(provider.freeze(), algorithm),
             Err(_) => std::ptr::null_mut(),
         }
     })
@@ -130,13 +129,14 @@ pub unsafe extern "C" fn ahoy_balancer_random_set_function(
         let balancer = unsafe { handle::required("balancer", balancer) }?;
         let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
         balancer.plan.change("balancer", |plan| {
-            let Rule::Random(slot) = &mut plan.rule else {
+            if !matches!(plan.config.algorithm, Algorithm::Random | Algorithm::RandomBy(_)) {
                 return Err(Error::invalid("balancer", "is not a random balancer"));
-            };
-            *slot = Some(Arc::new(move |below| {
+            }
+            let draw = move |below| {
                 // SAFETY: the host's own function and data.
                 user_data.call(|user_data| unsafe { function(user_data, below) })
-            }));
+            };
+            plan.config.algorithm = Algorithm::RandomBy(Random::with_function(Arc::new(draw)));
             Ok(())
         })
     };
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn ahoy_balancer_custom_new(
     // SAFETY: the host's own function and data.
     let pick = move |count| user_data.call(|user_data| unsafe { function(user_data, count) });
     // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Rule::Custom(Arc::new(pick))) }
+    unsafe { make(provider, Algorithm::Custom(Custom::new(Arc::new(pick)))) }
 }
 
 /// Sets the rules of the balancer's circuit breakers. Default: those of ahoy_breaker_new.
@@ -189,7 +189,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_breaker(
         // SAFETY: see the module `ffi`.
         let breaker = unsafe { handle::required("breaker", breaker) }?;
         balancer.plan.change("balancer", |plan| {
-            plan.breaker = breaker.freeze()?;
+            plan.config.breaker = breaker.freeze()?;
             Ok(())
         })
     };

@@ -8,7 +8,7 @@
 //! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`]).
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] or [`last_calls`]
 //!   counted.
-//! - [`balance`] decides which of the admitted endpoints is next.
+//! - [`balance`] decides which of the admitted endpoints is next, some by its [`load`].
 //! - [`subset`] decides which endpoints of a large service a client talks to at all.
 //! - [`priority`] decides which level of endpoints serves, and whether it serves with all it has.
 //! - [`zone`] decides whether a request stays in its caller's zone.
@@ -23,6 +23,7 @@ pub mod breaker;
 pub mod breaker_config;
 pub mod classify;
 pub mod last_calls;
+pub mod load;
 mod open_wait;
 pub mod priority;
 pub mod retry;
@@ -37,11 +38,12 @@ pub mod zone;
 mod test_inputs;
 
 pub use backoff::{Backoff, BackoffConfig, Factor, Jitter};
-pub use balance::{Balancer, Custom, Random, RoundRobin};
+pub use balance::{Custom, Random, RoundRobin};
 pub use breaker::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
 pub use breaker_config::{BreakerConfig, SlowCalls, Span};
 pub use classify::{Ended, class, verdict};
 pub use last_calls::LastCalls;
+pub use load::{AhoyConfig, Ending, Load, LoadModel, PeakEwmaConfig, Tick};
 pub use priority::{Level, Levels, PriorityConfig};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;

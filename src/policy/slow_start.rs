@@ -90,7 +90,7 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
-    use crate::policy::balance::{Alias, Balancer, RoundRobin};
+    use crate::policy::balance::{Alias, RoundRobin};
     use crate::policy::test_inputs::{ms, rng};
 
     fn over(window_ms: u64, aggression: f64) -> SlowStart {
@@ -164,12 +164,12 @@ mod tests {
 
     #[test]
     fn thinning_works_for_draws_and_for_turns() {
-        let (alias, robin) = (Alias::new(&[1; 4]), Balancer::RoundRobin(RoundRobin::new(0)));
+        let (alias, robin) = (Alias::new(&[1; 4]), RoundRobin::new(0));
         for factor in [0.1, 0.5, 0.9] {
             let drawn = share(factor, |admits, rng| alias.pick(admits, rng));
             assert!((drawn - 25.0 * factor).abs() < 1.5, "{factor}: {drawn}");
             // It loses turns, and a round without it is shorter.
-            let in_turn = share(factor, |admits, rng| robin.pick(4, admits, rng));
+            let in_turn = share(factor, |admits, _| robin.pick(0, 4, admits));
             assert!((in_turn - 100.0 * factor / (3.0 + factor)).abs() < 1.5, "{factor}: {in_turn}");
         }
     }

@@ -55,6 +55,20 @@ impl Maglev {
     /// takes 256 KiB. It should be at least a hundred times the number of endpoints.
     pub const DEFAULT_SIZE: u32 = 65_537;
 
+    /// Checks a number of slots.
+    ///
+    /// # Errors
+    /// It is not prime, or too large.
+    pub fn check(size: u32) -> Result<(), MaglevError> {
+        if size > MOST_SLOTS {
+            return Err(MaglevError::TooLarge { size });
+        }
+        if !is_prime(size) {
+            return Err(MaglevError::NotPrime { size });
+        }
+        Ok(())
+    }
+
     /// Fills a table of `size` slots, a prime. The endpoints are given as key and weight, in any
     /// order: the table is the same. One of weight 0 is never picked.
     ///
@@ -62,12 +76,7 @@ impl Maglev {
     ///
     /// If the size is not prime or too large.
     pub fn new(entries: &[(&str, u32)], size: u32) -> Result<Self, MaglevError> {
-        if size > MOST_SLOTS {
-            return Err(MaglevError::TooLarge { size });
-        }
-        if !is_prime(size) {
-            return Err(MaglevError::NotPrime { size });
-        }
+        Self::check(size)?;
         let weighty = entries.iter().map(|(_, weight)| *weight > 0).collect();
         let wheel = Wheel::new(filled(claimants(entries, size), size), weighty);
         Ok(Self { wheel })

@@ -38,6 +38,14 @@ impl Default for RingConfig {
 }
 
 impl RingConfig {
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    /// They cannot be kept, whatever the number of endpoints.
+    pub fn check(self) -> Result<(), RingError> {
+        self.sizes(0).map(drop)
+    }
+
     /// The bounds for so many endpoints.
     fn sizes(self, endpoints: usize) -> Result<(u32, u32), RingError> {
         let max = self.max_size;
