@@ -14,6 +14,8 @@
 pub mod backoff;
 pub mod balance;
 pub mod breaker;
+mod bucket;
+pub mod budget;
 pub mod classify;
 pub mod retry;
 pub mod retry_after;
@@ -27,6 +29,7 @@ pub use balance::{Balancer, Custom, Random, RoundRobin};
 pub use breaker::{
     AlreadyThere, Breaker, BreakerConfig, CircuitState, FailureRatio, Permit, Rejected, Settled,
 };
+pub use budget::{Budget, BudgetConfig};
 pub use classify::{Ended, class, verdict};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
