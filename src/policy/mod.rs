@@ -5,9 +5,11 @@
 //! numbers. The callers hold the locks, wait the waits and tell the observers.
 //!
 //! - [`classify`] judges how an attempt ended, once for the retry and once for the breaker.
-//! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`]).
+//! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`]);
+//!   [`budget`] whether the client as a whole can afford it.
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] counted.
 //! - [`balance`] decides which of the admitted endpoints is next.
+//! - [`deadline`] says how much time is left, for the next server and for another attempt.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -17,6 +19,7 @@ pub mod breaker;
 mod bucket;
 pub mod budget;
 pub mod classify;
+pub mod deadline;
 pub mod retry;
 pub mod retry_after;
 pub mod window;
