@@ -9,7 +9,7 @@
 //!   [`budget`] whether the client as a whole can afford it.
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] counted.
 //! - [`balance`] decides which of the admitted endpoints is next.
-//! - [`deadline`] says how much time is left, for the next server and for another attempt.
+//! - [`deadline`] and [`trace`] say what goes with an attempt: the time left, and the trace.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -22,6 +22,7 @@ pub mod classify;
 pub mod deadline;
 pub mod retry;
 pub mod retry_after;
+pub mod trace;
 pub mod window;
 
 #[cfg(test)]
@@ -36,4 +37,5 @@ pub use budget::{Budget, BudgetConfig};
 pub use classify::{Ended, class, verdict};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
+pub use trace::{TraceParent, TraceStart};
 pub use window::{Counts, Ratio, Window};
