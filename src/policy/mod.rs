@@ -5,8 +5,8 @@
 //! numbers. The callers hold the locks, wait the waits and tell the observers.
 //!
 //! - [`classify`] judges how an attempt ended, once for the retry and once for the breaker.
-//! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`]);
-//!   [`budget`] whether the client as a whole can afford it.
+//! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`],
+//!   [`pushback`]); [`budget`] whether the client as a whole can afford it.
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] counted.
 //! - [`balance`] decides which of the admitted endpoints is next.
 //! - [`deadline`] and [`trace`] say what goes with an attempt: the time left, and the trace.
@@ -20,6 +20,7 @@ mod bucket;
 pub mod budget;
 pub mod classify;
 pub mod deadline;
+pub mod pushback;
 pub mod retry;
 pub mod retry_after;
 pub mod trace;
@@ -35,6 +36,7 @@ pub use breaker::{
 };
 pub use budget::{Budget, BudgetConfig};
 pub use classify::{Ended, class, verdict};
+pub use pushback::Pushback;
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
 pub use trace::{TraceParent, TraceStart};
