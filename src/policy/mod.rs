@@ -8,6 +8,7 @@
 //! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`],
 //!   [`pushback`]); [`budget`] whether the client as a whole can afford it.
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] counted.
+//! - [`hedge`] decides whether a slow attempt gets a copy beside it.
 //! - [`balance`] decides which of the admitted endpoints is next.
 //! - [`deadline`] and [`trace`] say what goes with an attempt: the time left, and the trace.
 
@@ -20,6 +21,7 @@ mod bucket;
 pub mod budget;
 pub mod classify;
 pub mod deadline;
+pub mod hedge;
 pub mod pushback;
 pub mod retry;
 pub mod retry_after;
@@ -36,6 +38,7 @@ pub use breaker::{
 };
 pub use budget::{Budget, BudgetConfig};
 pub use classify::{Ended, class, verdict};
+pub use hedge::{HedgeConfig, HedgeDelay, HedgeFacts};
 pub use pushback::Pushback;
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
