@@ -9,6 +9,7 @@
 //!   [`pushback`]); [`budget`] whether the client as a whole can afford it.
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] counted.
 //! - [`hedge`] decides whether a slow attempt gets a copy beside it.
+//! - [`limit`] decides whether a request may be sent at all.
 //! - [`balance`] decides which of the admitted endpoints is next.
 //! - [`deadline`] and [`trace`] say what goes with an attempt: the time left, and the trace.
 
@@ -21,7 +22,9 @@ mod bucket;
 pub mod budget;
 pub mod classify;
 pub mod deadline;
+pub mod gradient;
 pub mod hedge;
+pub mod limit;
 pub mod pushback;
 pub mod retry;
 pub mod retry_after;
@@ -38,7 +41,9 @@ pub use breaker::{
 };
 pub use budget::{Budget, BudgetConfig};
 pub use classify::{Ended, class, verdict};
+pub use gradient::GradientConfig;
 pub use hedge::{HedgeConfig, HedgeDelay, HedgeFacts};
+pub use limit::{LimitConfig, Limiter};
 pub use pushback::Pushback;
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
