@@ -9,7 +9,7 @@
 //!   [`pushback`]); [`budget`] whether the client as a whole can afford it.
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] counted.
 //! - [`hedge`] decides whether a slow attempt gets a copy beside it.
-//! - [`limit`] decides whether a request may be sent at all.
+//! - [`limit`] decides whether a request may be sent at all, and [`throttle`] whether asking is worth it.
 //! - [`balance`] decides which of the admitted endpoints is next.
 //! - [`deadline`] and [`trace`] say what goes with an attempt: the time left, and the trace.
 
@@ -28,6 +28,7 @@ pub mod limit;
 pub mod pushback;
 pub mod retry;
 pub mod retry_after;
+pub mod throttle;
 pub mod trace;
 pub mod window;
 
@@ -47,5 +48,6 @@ pub use limit::{LimitConfig, Limiter};
 pub use pushback::Pushback;
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
+pub use throttle::{Throttle, ThrottleConfig};
 pub use trace::{TraceParent, TraceStart};
 pub use window::{Counts, Ratio, Window};
