@@ -9,7 +9,8 @@
 //!   [`pushback`]); [`budget`] whether the client as a whole can afford it.
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] counted.
 //! - [`hedge`] decides whether a slow attempt gets a copy beside it.
-//! - [`limit`] decides whether a request may be sent at all, and [`throttle`] whether asking is worth it.
+//! - [`limit`] decides whether a request may be sent at all, [`shedding`] who is turned away first and
+//!   who waits, and [`throttle`] whether asking is worth it.
 //! - [`balance`] decides which of the admitted endpoints is next.
 //! - [`deadline`] and [`trace`] say what goes with an attempt: the time left, and the trace.
 
@@ -28,6 +29,7 @@ pub mod limit;
 pub mod pushback;
 pub mod retry;
 pub mod retry_after;
+pub mod shedding;
 pub mod throttle;
 pub mod trace;
 pub mod window;
@@ -48,6 +50,7 @@ pub use limit::{LimitConfig, Limiter};
 pub use pushback::Pushback;
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
+pub use shedding::{Criticality, Entered, SheddingConfig, Ticket, WaitQueue};
 pub use throttle::{Throttle, ThrottleConfig};
 pub use trace::{TraceParent, TraceStart};
 pub use window::{Counts, Ratio, Window};
