@@ -206,9 +206,11 @@ fn decide(
         untried: may_go_on && call.way.has_untried(tried, now),
         first_on_endpoint,
         retry_after,
+        pushback: None,
         time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
+        p50: None,
     };
-    entropy::with_rng(|rng| retry.decide(&facts, rng))
+    entropy::with_rng(|rng| retry.decide(&facts, rng, || true))
 }
 
 /// Waits before the next attempt, unless there is nothing to wait for.
@@ -236,6 +238,8 @@ impl StopReason {
             Self::RetryAfter => "the server asked for a longer wait than is allowed",
             Self::NotIdempotent => "not repeated, for the request is not idempotent",
             Self::Deadline => "the next attempt would come after the deadline",
+            Self::Pushback => "the server said not to repeat the call",
+            Self::Budget => "the client's retry budget is used up",
             Self::Success | Self::Final | Self::Tries => "",
         }
     }

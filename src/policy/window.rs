@@ -14,12 +14,18 @@ use std::time::{Duration, Instant};
 pub struct Ratio(f64);
 
 impl Ratio {
+    /// All.
+    pub const ONE: Self = Self(1.0);
+    /// Three quarters.
+    pub const THREE_QUARTERS: Self = Self(0.75);
     /// One half.
     pub const HALF: Self = Self(0.5);
     /// One quarter.
     pub const QUARTER: Self = Self(0.25);
     /// One tenth.
     pub const TENTH: Self = Self(0.1);
+    /// One in twenty.
+    pub const TWENTIETH: Self = Self(0.05);
     /// Nothing.
     pub const ZERO: Self = Self(0.0);
 
