@@ -8,6 +8,7 @@
 //! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`]).
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] counted.
 //! - [`balance`] decides which of the admitted endpoints is next.
+//! - [`quantile`] tells how long answers took lately.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -15,6 +16,7 @@ pub mod backoff;
 pub mod balance;
 pub mod breaker;
 pub mod classify;
+pub mod quantile;
 pub mod retry;
 pub mod retry_after;
 pub mod window;
@@ -28,6 +30,7 @@ pub use breaker::{
     AlreadyThere, Breaker, BreakerConfig, CircuitState, FailureRatio, Permit, Rejected, Settled,
 };
 pub use classify::{Ended, class, verdict};
+pub use quantile::{Latencies, Watched};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
 pub use window::{Counts, Ratio, Window};
