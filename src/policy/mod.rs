@@ -8,6 +8,7 @@
 //! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`]).
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] counted.
 //! - [`balance`] decides which of the admitted endpoints is next.
+//! - [`load`] tells what one more request would cost an endpoint.
 //! - [`quantile`] tells how long answers took lately.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -16,6 +17,7 @@ pub mod backoff;
 pub mod balance;
 pub mod breaker;
 pub mod classify;
+pub mod load;
 pub mod quantile;
 pub mod retry;
 pub mod retry_after;
@@ -30,6 +32,7 @@ pub use breaker::{
     AlreadyThere, Breaker, BreakerConfig, CircuitState, FailureRatio, Permit, Rejected, Settled,
 };
 pub use classify::{Ended, class, verdict};
+pub use load::{AhoyConfig, Ending, Load, LoadModel, PeakEwmaConfig, Tick};
 pub use quantile::{Latencies, Watched};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
