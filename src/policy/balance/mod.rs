@@ -9,12 +9,17 @@
 //! pick is a proposal: the caller must still acquire a permit, and pick again if that fails.
 
 mod custom;
+mod draw;
+mod p2c;
 mod random;
 mod round_robin;
+#[cfg(test)]
+mod stories;
 
 use rand::Rng;
 
 pub use custom::{Choose, Custom};
+pub use p2c::P2c;
 pub use random::{Draw, Random};
 pub use round_robin::RoundRobin;
 
