@@ -85,7 +85,7 @@ pub(super) fn blindly<const N: usize>(
     let count = count.min(N).min(len);
     let (mut indices, mut sorted) = ([0; N], [usize::MAX; N]);
     for drawn in 0..count {
-        let index = one_more(&sorted[..drawn], len, weights, rng);
+        let index = one(&sorted[..drawn], len, weights, rng);
         indices[drawn] = index;
         // Without a branch, as nothing predicts how random numbers compare.
         let mut moved = index;
@@ -117,9 +117,14 @@ pub(super) fn exactly<const N: usize>(
     Drawn { indices: kept.map(|(_, index)| index), count: found.min(count).min(N) }
 }
 
-/// One that is not among those taken, which are sorted.
+/// One of `len` endpoints that is not among those taken: these are sorted, and fewer than all.
 #[inline]
-fn one_more(taken: &[usize], len: usize, weights: &impl Weights, rng: &mut impl Rng) -> usize {
+pub(super) fn one(
+    taken: &[usize],
+    len: usize,
+    weights: &impl Weights,
+    rng: &mut impl Rng,
+) -> usize {
     let mut index = 0;
     for _ in 0..TRIES {
         index = rng.random_range(0..len - taken.len());

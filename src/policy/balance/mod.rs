@@ -10,6 +10,7 @@
 
 mod custom;
 mod draw;
+mod least_request;
 mod p2c;
 mod random;
 mod round_robin;
@@ -19,6 +20,7 @@ mod stories;
 use rand::Rng;
 
 pub use custom::{Choose, Custom};
+pub use least_request::LeastRequest;
 pub use p2c::P2c;
 pub use random::{Draw, Random};
 pub use round_robin::RoundRobin;
