@@ -697,6 +697,48 @@ AHOY_API
 ahoy_balancer *ahoy_balancer_smooth_weighted_new(const ahoy_provider *provider);
 
 /**
+ * Of two endpoints (three of more than 8) drawn at random, the one that costs less: its average latency, or the age of
+ * what is in flight to it where that says more, times the attempts in flight, over the square of its success
+ * rate. So slow, hanging and failing endpoints lose their traffic before a limit or a circuit tells. What to take
+ * where nothing speaks for another.
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @return the balancer, or NULL where provider is NULL
+ */
+AHOY_API
+ahoy_balancer *ahoy_balancer_p2c_new(const ahoy_provider *provider);
+
+/**
+ * Like ahoy_balancer_p2c_new, by a cost as Finagle has it: a peak-sensitive average of latency over 10 s, times the
+ * attempts in flight; failures count as slow answers.
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @return the balancer, or NULL where provider is NULL
+ */
+AHOY_API
+ahoy_balancer *ahoy_balancer_peak_ewma_new(const ahoy_provider *provider);
+
+/**
+ * The endpoint with the fewest attempts in flight: of all up to 8, of two drawn at random among more; where weights
+ * differ, by a draw in proportion to weight over attempts in flight (as in Envoy).
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @return the balancer, or NULL where provider is NULL
+ */
+AHOY_API
+ahoy_balancer *ahoy_balancer_least_request_new(const ahoy_provider *provider);
+
+/**
+ * Sets how many endpoints a p2c or peak EWMA balancer compares. Default 2 of up to 8 endpoints, 3 of more.
+ *
+ * @param choices 1 to 8; 1 is a plain draw
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_choices(const ahoy_balancer *balancer,
+                                      uint32_t choices,
+                                      ahoy_error **err);
+
+/**
  * Endpoints by the key of a call, on a hash ring (ketama style, with xxHash64; see ahoy_request_set_hash_key):
  * when an endpoint leaves, only its own keys move. A call without a key goes anywhere.
  *
