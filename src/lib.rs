@@ -8,7 +8,7 @@
 //! client/                                the way of one request (start with client/attempt.rs)
 //! discovery/ transport/ runtime/ config options   what touches the world
 //! policy/                                decisions: no clock, no I/O, no lock, no randomness of its own
-//! endpoint request response outcome error  plain data
+//! endpoint request source response outcome error  plain data
 //! ```
 
 pub mod client;
@@ -23,4 +23,5 @@ pub mod policy;
 pub mod request;
 pub mod response;
 pub mod runtime;
+pub mod source;
 pub mod transport;

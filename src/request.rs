@@ -1,11 +1,13 @@
 //! What the caller asks for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::error::Error;
+use crate::source::Source;
 
 /// One request, independent of where it will go.
 #[derive(Clone, Debug)]
@@ -18,6 +20,12 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body; empty for none.
     pub body: Bytes,
+    /// What the body is drawn from instead, while it is sent.
+    pub source: Option<Arc<Source>>,
+    /// Hand the answer over with its head; its body is read piece by piece.
+    pub streamed: bool,
+    /// How long a streamed body's next piece may take; `None` takes the client's limit on one attempt.
+    pub idle_timeout: Option<Duration>,
     /// Limit on the whole call; `None` takes the client's.
     pub timeout: Option<Duration>,
     /// Whether it may be carried out twice; `None` goes by the method.
@@ -35,6 +43,9 @@ impl Request {
             target: target.into(),
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            source: None,
+            streamed: false,
+            idle_timeout: None,
             timeout: None,
             idempotent: None,
             inbound: Vec::new(),

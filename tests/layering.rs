@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Facts that pass between all layers: no behaviour beyond their own.
-const PLAIN: &[&str] = &["endpoint", "error", "outcome", "request", "response"];
+const PLAIN: &[&str] = &["endpoint", "error", "outcome", "request", "response", "source"];
 
 /// Each module of the crate and what it may import besides itself and the plain data.
 ///
@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("outcome", &[]),
     ("request", &[]),
     ("response", &[]),
+    ("source", &[]),
     ("policy", &[]),
     ("runtime", &["policy"]),
     ("discovery", &["policy", "runtime"]),

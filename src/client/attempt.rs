@@ -22,6 +22,7 @@ use super::call::{Call, Limits};
 use super::lease::Lease;
 use super::log::Level;
 use super::story::{Ending, Story};
+use super::streaming::{self, Body};
 use crate::error::{Error, ErrorKind};
 use crate::outcome::{Class, Failure, FailureKind, Transition};
 use crate::policy::{
@@ -30,10 +31,17 @@ use crate::policy::{
 use crate::request::Request;
 use crate::response::Response;
 use crate::runtime::{callback, clock, entropy};
+use crate::source::Draw;
 use crate::transport::{Answer, Exchange, Progress, Transport};
 
 /// Carries out `call` over `transport`.
-pub(super) async fn run(call: &Call<'_>, transport: &impl Transport) -> Result<Response, Error> {
+///
+/// Where the answer is streamed, `body` gets what is still to come of it.
+pub(super) async fn run(
+    call: &Call<'_>,
+    transport: &impl Transport,
+    body: &mut Option<Body>,
+) -> Result<Response, Error> {
     let mut story = Story::new(call);
     let mut retry = Retry::new(&call.client.config.retry);
     let mut tried = Tried::default();
@@ -58,11 +66,17 @@ pub(super) async fn run(call: &Call<'_>, transport: &impl Transport) -> Result<R
             Ok(outgoing) => outgoing,
             Err(refusal) => return story.end(Ending::Refused(refusal)),
         };
-        let result = send(call, outgoing.as_ref(), &lease, limits, transport).await;
+        let mut result = send(call, outgoing.as_ref(), &lease, limits, transport).await;
         let first_on_endpoint = lease.mark_tried(&mut tried);
         let retry_after = asked_wait(call, &result);
         let ended = ended(&result);
         let asked = result.as_ref().err().and_then(|failure| failure.kind.asked());
+        if let Some(live) = result.as_mut().ok().and_then(|answer| answer.live.take()) {
+            let (settled, begun) = streaming::begin(call, lease, live, ended, now);
+            *body = Some(begun);
+            story.add(settled, result);
+            return story.end(Ending::Stopped(StopReason::Success));
+        }
         story.add(settle(call, lease, &ended, now), result);
         if let Some(kind) = asked {
             return story.end(Ending::Asked(kind));
@@ -99,22 +113,34 @@ async fn send(
     transport: &impl Transport,
 ) -> Result<Answer, Failure> {
     let progress = Progress::default();
+    let streams = |status| streaming::is_streamed(&call.client.config, status);
     let exchange = Exchange {
         endpoint: lease.endpoint(),
         method: &call.request.method,
         path: outgoing.map_or(&call.way.path, |changed| &changed.target),
         headers: outgoing.map_or(&call.headers, |changed| &changed.headers),
         body: &call.request.body,
+        source: call.draw.as_ref(),
         connect_timeout: limits.connect,
         max_body: call.client.config.max_body,
         gzip: call.client.config.gzip,
+        streams: call.request.streamed.then_some(&streams),
         progress: &progress,
     };
     let timed = pin!(tokio::time::timeout(limits.attempt, transport.send(&exchange)));
     match call.control.or(timed).await {
-        Ok(Ok(result)) => result,
+        Ok(Ok(Err(failure))) => Err(by_source(call, failure)),
+        Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(cut(&progress, limits)),
         Err(kind) => Err(Failure { kind, sent: progress.is_sent(), detail: "given up".to_owned() }),
+    }
+}
+
+/// A transport sees only a connection that broke where it was the body's source that failed.
+fn by_source(call: &Call<'_>, failure: Failure) -> Failure {
+    match call.draw.as_ref().and_then(Draw::fault) {
+        Some(fault) => Failure { kind: FailureKind::Source, detail: fault.to_owned(), ..failure },
+        None => failure,
     }
 }
 
@@ -148,7 +174,7 @@ fn asked_wait(call: &Call<'_>, result: &Result<Answer, Failure>) -> Option<Retry
 }
 
 /// Step 5: the circuit learns how the attempt ended.
-fn settle(call: &Call<'_>, lease: Lease, ended: &Ended, began: Instant) -> Settled {
+pub(super) fn settle(call: &Call<'_>, lease: Lease, ended: &Ended, began: Instant) -> Settled {
     let url = Arc::clone(lease.endpoint().url());
     let now = clock::now();
     let transition = lease.settle(verdict(ended), now);
@@ -189,6 +215,7 @@ fn decide(
     let facts = Facts {
         ended,
         idempotent: call.request.is_idempotent(),
+        resendable: call.draw.as_ref().is_none_or(Draw::can_repeat),
         untried: may_go_on && call.way.has_untried(tried, now),
         first_on_endpoint,
         retry_after,
@@ -221,6 +248,9 @@ impl StopReason {
         match self {
             Self::RetryAfter => "the server asked for a longer wait than is allowed",
             Self::NotIdempotent => "not repeated, for the request is not idempotent",
+            Self::BodyGone => {
+                "not repeated, for bytes of the body were taken from its source, which cannot rewind"
+            }
             Self::Deadline => "the next attempt would come after the deadline",
             Self::Success | Self::Final | Self::Tries => "",
         }

@@ -11,6 +11,7 @@ use super::route::Way;
 use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT};
 use crate::error::Error;
 use crate::request::{Request, check_target};
+use crate::source::{Draw, Source};
 
 /// What one caller asked of one client.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Call<'a> {
     pub(super) client: &'a Client,
     pub(super) control: Control<'a>,
     pub(super) request: &'a Request,
+    /// The hold on the source of the request's body.
+    pub(super) draw: Option<Draw>,
     pub(super) way: Way<'a>,
     pub(super) headers: Cow<'a, HeaderMap>,
     pub(super) started: Instant,
@@ -48,6 +51,7 @@ impl<'a> Call<'a> {
             client,
             control,
             request,
+            draw: request.source.as_ref().map(Source::hold).transpose()?,
             way,
             headers: merged(&client.config, request),
             started,

@@ -16,6 +16,8 @@ mod queue;
 mod roster;
 mod route;
 mod story;
+mod stream;
+mod streaming;
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,9 +29,11 @@ pub use circuit::Circuit;
 pub use completion::{Completion, Outcome, Taker};
 pub use hooks::{Hooks, OnError, OnRequest, OnResponse, ShouldStop};
 pub use log::{Level, Log, Sink};
-pub use queue::{Ended, Queue};
+pub use queue::{Ended, Event, Queue, ToTell};
 pub use roster::{Member, Roster};
 pub use route::Route;
+pub use stream::{BodyStream, Notice, Read, Watcher};
+pub use streaming::Delivery;
 
 use self::call::Call;
 use self::carrier::{Carrier, resolver};
@@ -38,7 +42,6 @@ use self::control::{Control, Interrupt};
 use crate::config::{ClientConfig, Http2};
 use crate::error::{Error, ErrorKind};
 use crate::request::Request;
-use crate::response::Response;
 use crate::runtime::attachment::Tenant;
 use crate::runtime::interrupt::Watch;
 use crate::runtime::process::PerProcess;
@@ -90,15 +93,15 @@ impl Client {
     }
 
     /// Sends `request` and waits for its answer, driving the work on this thread; with HTTP/2 an I/O thread
-    /// drives it, where the connections are.
+    /// drives it, where the connections are, and where an answer is streamed, for it outlasts this call.
     ///
     /// # Errors
     /// The request does not fit the client, no answer came, or this is a callback, where it would deadlock.
-    pub fn send(self: &Arc<Self>, request: &Request) -> Result<Response, Error> {
+    pub fn send(self: &Arc<Self>, request: &Request) -> Result<Delivery, Error> {
         if callback::is_inside() {
             return Err(would_deadlock());
         }
-        if self.config.http2 != Http2::Off {
+        if self.config.http2 != Http2::Off || request.streamed {
             return self.start_and_wait(request);
         }
         self.check_open()?;
@@ -112,7 +115,7 @@ impl Client {
         }
     }
 
-    fn drive(&self, request: &Request) -> Result<Response, Error> {
+    fn drive(&self, request: &Request) -> Result<Delivery, Error> {
         let started = clock::now();
         let resolver = resolver().map_err(out_of_resources)?;
         let attach = || Carrier::new(self, resolver);
@@ -120,14 +123,14 @@ impl Client {
             self.check_open()?;
             let control = Control { stop: &stop, interrupt: self.interrupt() };
             let call = Call::new(self, request, control, started)?;
-            attempt::run(&call, &*carrier).await
+            attempt::run(&call, &*carrier, &mut None).await.map(Delivery::from)
         };
         let outcome = shard::drive(&self.tenant, attach, work).map_err(out_of_resources);
         self.note_end();
         outcome?
     }
 
-    fn start_and_wait(self: &Arc<Self>, request: &Request) -> Result<Response, Error> {
+    fn start_and_wait(self: &Arc<Self>, request: &Request) -> Result<Delivery, Error> {
         let completion = self.start(request.clone())?;
         let ended = async {
             let Some(interrupt) = self.interrupt() else {
@@ -213,12 +216,26 @@ impl Client {
             // Asked once more: a close may have come while the provider was, and now it sees this task.
             let call =
                 client.check_open().and_then(|()| Call::new(&client, &request, control, started));
-            let outcome = match call {
-                Ok(call) => attempt::run(&call, &*carrier).await,
-                Err(error) => Err(error),
-            };
-            drop(carrier);
-            finisher.finish(outcome);
+            match call {
+                Ok(call) => {
+                    let mut body = None;
+                    let outcome = attempt::run(&call, &*carrier, &mut body).await;
+                    if let Some(body) = body {
+                        let stream = BodyStream::new(Arc::clone(&client), Arc::clone(&asked));
+                        let finish = |outcome| finisher.finish(outcome);
+                        // Boxed: the other calls are not to carry its state.
+                        Box::pin(body.carry(&call, outcome, stream, finish)).await;
+                    } else {
+                        // Nothing of the call is left when its caller learns of its end.
+                        drop((call, carrier));
+                        finisher.finish(outcome.map(Delivery::from));
+                    }
+                }
+                Err(error) => {
+                    drop(carrier);
+                    finisher.finish(Err(error));
+                }
+            }
             client.note_end();
         });
         Ok(())

@@ -35,5 +35,7 @@ pub mod queue;
 pub mod request;
 pub mod response;
 pub mod retry;
+pub mod source;
 pub mod status;
+pub mod stream;
 pub mod version;

@@ -1025,6 +1025,8 @@ impl Call {
             connect_timeout: self.connect_timeout,
             max_body: self.max_body,
             gzip: self.gzip,
+            source: None,
+            streams: None,
             progress,
         };
         let sent = tokio::time::timeout(LONG, transport.send(&exchange)).await;
