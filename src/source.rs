@@ -198,8 +198,12 @@ impl Reader {
         if self.is_complete() {
             return Poll::Ready(None);
         }
-        if !self.begin_turn() {
-            return Poll::Ready(Some(Err(Fault("body source is drawn by another attempt"))));
+        match self.begin_turn(cx) {
+            Turn::Own => {}
+            Turn::Waiting => return Poll::Pending,
+            Turn::Over => {
+                return Poll::Ready(Some(Err(Fault("body source is drawn by another attempt"))));
+            }
         }
         let room = self.left.map_or(most, |left| most.min(usize::try_from(left).unwrap_or(most)));
         let mut buffer = vec![0; room];
@@ -231,14 +235,17 @@ impl Reader {
         Poll::Ready(Some(Err(self.source.fail(fault))))
     }
 
-    fn begin_turn(&self) -> bool {
+    fn begin_turn(&self, cx: &Context<'_>) -> Turn {
         let mut state = self.source.lock();
-        let own = state.held && state.turn == self.turn;
-        if own {
-            state.resumed = false;
-            state.waiting = None;
+        if !state.held || state.turn != self.turn {
+            return Turn::Over;
         }
-        own
+        if let Some(waiting) = &mut state.waiting {
+            waiting.clone_from(cx.waker());
+            return Turn::Waiting;
+        }
+        state.resumed = false;
+        Turn::Own
     }
 
     fn wait(&self, cx: &Context<'_>) {
@@ -249,6 +256,14 @@ impl Reader {
             false => state.waiting = Some(cx.waker().clone()),
         }
     }
+}
+
+enum Turn {
+    Own,
+    /// The host has not said yet that there is more.
+    Waiting,
+    /// The call has ended, or another attempt draws.
+    Over,
 }
 
 /// Why a body cannot be sent.
@@ -345,6 +360,7 @@ mod tests {
         assert!(fixed.hold().is_err(), "one call at a time");
         let mut first = draw.reader().unwrap();
         assert!(poll(&mut first).is_pending() && draw.can_repeat());
+        assert!(poll(&mut first).is_pending(), "not asked again unless resumed");
         let mut second = draw.reader().unwrap();
         assert!(is_fault(&poll(&mut first)), "its turn is over");
         assert!(matches!(poll(&mut second), Poll::Ready(Some(Ok(_)))));

@@ -125,8 +125,9 @@ impl BodyStream {
 
 impl Drop for BodyStream {
     fn drop(&mut self) {
-        self.stop.ask(Reason::Cancelled);
+        // First of all: the end that is asked for here is not to be told as something to read.
         let watcher = self.inflow.lock().watcher.take();
+        self.stop.ask(Reason::Cancelled);
         if let Some(watcher) = watcher {
             watcher(Notice::Freed);
         }
