@@ -24,6 +24,8 @@ mod conformance;
 #[cfg(test)]
 mod conformance_http2;
 #[cfg(test)]
+mod conformance_stream;
+#[cfg(test)]
 mod server;
 
 use std::fmt;

@@ -421,8 +421,9 @@ const NO_STREAMS: usize = 0;
 /// As hyper has it: 16 Gbit/s at 1 ms, 160 Mbit/s at 100 ms.
 const STREAM_WINDOW: u32 = 2 << 20;
 
-/// As hyper has it: what one connection may have on its way before it was read.
-const CONNECTION_WINDOW: u32 = 5 << 20;
+/// Never what holds a peer back: a few streams whose readers rest, each with its window full, would use up a
+/// small one and stall all others. Their own windows are the bound.
+const CONNECTION_WINDOW: u32 = 1 << 30;
 
 /// Hyper's and Go's are 16 KiB and 10 MiB; HTTP/1.1's head is bounded at 64 KiB here too. Large cookies fit.
 const MAX_HEADER_LIST: u32 = 64 << 10;
