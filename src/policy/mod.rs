@@ -69,7 +69,7 @@ pub use pushback::Pushback;
 pub use quantile::{Latencies, Watched};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
-pub use shedding::{Criticality, Entered, SheddingConfig, Ticket, WaitQueue};
+pub use shedding::{Entered, SheddingConfig, Ticket, WaitQueue};
 pub use slow_start::{SlowStart, Thinning};
 pub use subset::Aperture;
 pub use throttle::{Throttle, ThrottleConfig};
