@@ -27,7 +27,9 @@ pub mod window;
 mod test_inputs;
 
 pub use backoff::{Backoff, BackoffConfig, Factor, Jitter};
-pub use balance::{Balancer, Custom, LeastRequest, P2c, Random, RoundRobin};
+pub use balance::{
+    Balancer, Custom, LeastRequest, P2c, Prequal, PrequalConfig, Random, RoundRobin,
+};
 pub use breaker::{
     AlreadyThere, Breaker, BreakerConfig, CircuitState, FailureRatio, Permit, Rejected, Settled,
 };

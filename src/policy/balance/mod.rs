@@ -12,6 +12,7 @@ mod custom;
 mod draw;
 mod least_request;
 mod p2c;
+mod prequal;
 mod random;
 mod round_robin;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use rand::Rng;
 pub use custom::{Choose, Custom};
 pub use least_request::LeastRequest;
 pub use p2c::P2c;
+pub use prequal::{Prequal, PrequalConfig};
 pub use random::{Draw, Random};
 pub use round_robin::RoundRobin;
 
