@@ -10,6 +10,7 @@
 //! - [`balance`] decides which of the admitted endpoints is next.
 //! - [`load`] tells what one more request would cost an endpoint.
 //! - [`quantile`] tells how long answers took lately.
+//! - [`reported`] tells what endpoints say of their own load.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -19,6 +20,7 @@ pub mod breaker;
 pub mod classify;
 pub mod load;
 pub mod quantile;
+pub mod reported;
 pub mod retry;
 pub mod retry_after;
 pub mod window;
@@ -36,6 +38,7 @@ pub use breaker::{
 pub use classify::{Ended, class, verdict};
 pub use load::{AhoyConfig, Ending, Load, LoadModel, PeakEwmaConfig, Tick};
 pub use quantile::{Latencies, Watched};
+pub use reported::{Report, ReportedConfig, ReportedWeight, Utilization};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
 pub use window::{Counts, Ratio, Window};
