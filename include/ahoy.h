@@ -1806,7 +1806,8 @@ AHOY_API const char *ahoy_option_description_at(size_t index);
  * Sets what retries and hedges of all calls together may add to the calls themselves: a share of them, and so many a
  * second beside, which a rare caller would be without otherwise. When the budget is used up, a failed attempt is the call's
  * end; so a service in trouble is not asked several times as much. An attempt of which nothing was sent costs
- * nothing. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, and then one for each ten calls.
+ * nothing. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, and then one for each ten calls; for tries
+ * without limit (ahoy_retry_set_tries) no budget unless this sets one.
  *
  * @param share of the calls, from 0; 0.2 is Finagle's, 0.1 keeps the load of a chain of services low
  * @param floor_per_second 0 is better in a fleet of more than 1,000 clients

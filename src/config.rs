@@ -57,8 +57,8 @@ pub struct ClientConfig {
     pub http2: Http2,
     /// How endpoints prove who they are.
     pub tls: TlsConfig,
-    /// What retries and hedges may cost the service; `None` for whatever the other rules allow.
-    pub budget: Option<BudgetConfig>,
+    /// What retries and hedges may cost the service.
+    pub budget: BudgetChoice,
     /// When a slow attempt gets a copy beside it.
     pub hedge: HedgeConfig,
     /// How many calls may be in flight; `None` for any number.
@@ -89,6 +89,18 @@ pub enum Http2 {
     PriorKnowledge,
 }
 
+/// What retries and hedges may cost a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum BudgetChoice {
+    /// The default budget; none for who asked for tries without limit.
+    #[default]
+    Default,
+    /// This much.
+    Set(BudgetConfig),
+    /// Whatever the other rules allow.
+    Off,
+}
+
 impl Default for ClientConfig {
     fn default() -> Self {
         let agent = HeaderValue::from_static(concat!("ahoy/", env!("CARGO_PKG_VERSION")));
@@ -109,7 +121,7 @@ impl Default for ClientConfig {
             idle_timeout: Duration::from_secs(60),
             http2: Http2::Off,
             tls: TlsConfig::default(),
-            budget: Some(BudgetConfig::default()),
+            budget: BudgetChoice::default(),
             hedge: HedgeConfig::default(),
             limit: None,
             shedding: SheddingConfig::default(),
@@ -123,6 +135,16 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
+    /// The budget of retries and hedges; `None` for whatever the other rules allow.
+    #[must_use]
+    pub fn retry_budget(&self) -> Option<BudgetConfig> {
+        match self.budget {
+            BudgetChoice::Default => self.retry.tries.map(|_| BudgetConfig::default()),
+            BudgetChoice::Set(budget) => Some(budget),
+            BudgetChoice::Off => None,
+        }
+    }
+
     /// Whether attempts carry headers that differ from one to the next.
     #[must_use]
     pub const fn passes_on(&self) -> bool {

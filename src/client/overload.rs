@@ -48,7 +48,7 @@ impl Overload {
             usual: Watched::new(Ratio::HALF),
         });
         Self {
-            budget: config.budget.map(|budget| Budget::new(&budget, hedges, now)),
+            budget: config.retry_budget().map(|budget| Budget::new(&budget, hedges, now)),
             limit: config.limit.map(|limit| Limit::new(limit, config.shedding)),
             throttle: config.throttle.map(|throttle| Mutex::new(Throttle::new(&throttle))),
             hedge,

@@ -10,6 +10,7 @@ use super::error::ahoy_error;
 use super::request::{ahoy_request, change as change_request};
 use super::status::ahoy_status;
 use super::text::{self, duration, positive_duration};
+use crate::config::BudgetChoice;
 use crate::criticality::Criticality;
 use crate::error::Error;
 use crate::policy::{
@@ -21,7 +22,8 @@ use crate::request::{Request, header_name};
 /// Sets what retries and hedges of all calls together may add to the calls themselves: a share of them, and so many a
 /// second beside, which a rare caller would be without otherwise. When the budget is used up, a failed attempt is the call's
 /// end; so a service in trouble is not asked several times as much. An attempt of which nothing was sent costs
-/// nothing. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, and then one for each ten calls.
+/// nothing. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, and then one for each ten calls; for tries
+/// without limit (ahoy_retry_set_tries) no budget unless this sets one.
 ///
 /// @param share of the calls, from 0; 0.2 is Finagle's, 0.1 keeps the load of a chain of services low
 /// @param floor_per_second 0 is better in a fleet of more than 1,000 clients
@@ -41,7 +43,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget(
             return Err(Error::invalid("window_ms", "is not between 1000 and 60000"));
         }
         let window = duration(window_ms);
-        builder.config.budget = Some(BudgetConfig { ratio, floor_per_second, window });
+        builder.config.budget = BudgetChoice::Set(BudgetConfig { ratio, floor_per_second, window });
         Ok(())
     };
     // SAFETY: see the module `ffi`.
@@ -55,7 +57,7 @@ pub unsafe extern "C" fn ahoy_client_builder_disable_retry_budget(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let set = |builder: &mut ahoy_client_builder| {
-        builder.config.budget = None;
+        builder.config.budget = BudgetChoice::Off;
         Ok(())
     };
     // SAFETY: see the module `ffi`.
