@@ -8,7 +8,7 @@ use crate::outcome::Transition;
 use crate::policy::{
     AlreadyThere, Breaker, BreakerConfig, CircuitState, Evidence, Permit, Rejected, Settled,
 };
-use crate::runtime::entropy;
+use crate::runtime::{clock, entropy};
 
 /// A breaker behind a lock that is held for a few instructions, never across a wait or a callback.
 #[derive(Debug)]
@@ -70,6 +70,7 @@ impl Circuit {
     /// # Errors
     /// It is closed already.
     pub fn force_close(&self) -> Result<(), AlreadyThere> {
-        self.lock().force_close()
+        let now = clock::now();
+        self.lock().force_close(now)
     }
 }
