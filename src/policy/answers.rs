@@ -11,9 +11,9 @@
 use std::num::NonZeroU32;
 use std::time::Instant;
 
-use super::breaker::Evidence;
 use super::breaker_config::{BreakerConfig, SlowCalls, Span};
 use super::last_calls::LastCalls;
+use super::permit::Evidence;
 use super::window::{Counts, Mark, Window};
 use crate::outcome::Verdict;
 

@@ -30,62 +30,10 @@ use rand::Rng;
 use super::answers::Answers;
 use super::breaker_config::BreakerConfig;
 use super::open_wait::{OpenWait, after};
+use super::permit::{Evidence, Permit, Rejected, Settled};
 use super::trial::Trial;
 use super::window::Mark;
 use crate::outcome::{Transition, Verdict};
-
-/// What an attempt showed of its endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Evidence {
-    /// How it ended.
-    pub verdict: Verdict,
-    /// How long it took, from the permit to the end.
-    pub elapsed: Duration,
-    /// How long the answer asked to be left alone: an endpoint knows best when it will be back. Sets
-    /// the open wait if this attempt trips, within the bounds that hold for any.
-    pub retry_after: Option<Duration>,
-}
-
-impl Evidence {
-    /// An ending and the time until then, without a wish for a wait.
-    #[must_use]
-    pub const fn new(verdict: Verdict, elapsed: Duration) -> Self {
-        Self { verdict, elapsed, retry_after: None }
-    }
-}
-
-/// The right to send once. Must be given back, by [`Breaker::settle`] or [`Breaker::release`].
-#[must_use = "a probe's permit that is dropped blocks its place for the trial interval"]
-#[derive(Debug, PartialEq, Eq)]
-pub struct Permit {
-    generation: u32,
-    probe: bool,
-}
-
-impl Permit {
-    /// Whether this is a probe of a half-open circuit.
-    #[must_use]
-    pub const fn probe(&self) -> bool {
-        self.probe
-    }
-}
-
-/// The circuit does not let the caller through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rejected {
-    /// When the next probe may go; none for a circuit opened by hand.
-    pub retry_at: Option<Instant>,
-}
-
-/// What an outcome did.
-#[must_use = "the roster must act on a trip that a rule wants"]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Settled {
-    /// The change of state, if there was one.
-    pub transition: Option<Transition>,
-    /// A rule on answers is met: call [`Breaker::trip`] unless too few circuits would stay closed.
-    pub wants_trip: bool,
-}
 
 /// The circuit is in the wanted state already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -355,12 +303,6 @@ impl Breaker {
     fn enter(&mut self, state: State) {
         self.generation = self.generation.wrapping_add(1);
         self.state = state;
-    }
-}
-
-impl Settled {
-    const fn changed(transition: Transition) -> Self {
-        Self { transition: Some(transition), wants_trip: false }
     }
 }
 
