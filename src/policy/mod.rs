@@ -8,6 +8,8 @@
 //! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`]).
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] or [`last_calls`]
 //!   counted.
+//! - [`ejection`] takes out endpoints that fare worse than their neighbours: [`outlier`] finds them in
+//!   what [`tally`] counted.
 //! - [`balance`] decides which of the admitted endpoints is next.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -18,11 +20,15 @@ pub mod balance;
 pub mod breaker;
 pub mod breaker_config;
 pub mod classify;
+pub mod ejection;
 pub mod last_calls;
 mod open_wait;
+pub mod outlier;
+pub mod percent;
 pub mod permit;
 pub mod retry;
 pub mod retry_after;
+pub mod tally;
 mod trial;
 pub mod window;
 
@@ -34,8 +40,12 @@ pub use balance::{Balancer, Custom, Random, RoundRobin};
 pub use breaker::{AlreadyThere, Breaker, CircuitState};
 pub use breaker_config::{BreakerConfig, SlowCalls, Span};
 pub use classify::{Ended, class, verdict};
+pub use ejection::{Change, Crowd, Ejection, EjectionConfig, Ejector, Row};
 pub use last_calls::LastCalls;
+pub use outlier::{FailurePercentage, SuccessRate};
+pub use percent::Percent;
 pub use permit::{Evidence, Permit, Rejected, Settled};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
+pub use tally::{Runs, Sign, Tallied, Tally};
 pub use window::{Counts, Mark, Ratio, Window};
