@@ -907,6 +907,16 @@ mod tests {
     }
 
     #[test]
+    fn a_drained_circuit_names_no_time_for_a_probe() {
+        let mut story = Story::tripped_by_answers(config());
+        let due = story.breaker.retry_at();
+        story.breaker.drain();
+        assert!(due.is_some() && story.breaker.retry_at().is_none());
+        story.breaker.resume();
+        assert_eq!(story.breaker.retry_at(), due);
+    }
+
+    #[test]
     fn opening_and_closing_by_hand_end_a_drain() {
         let mut story = Story::new(config());
         story.breaker.drain();

@@ -157,11 +157,13 @@ mod tests {
 
     #[test]
     fn rounding_makes_no_outliers() {
-        let third = tallied(200, 400);
-        let ranked: Vec<_> = (0..7).map(|index| Ranked { index, tallied: third }).collect();
         let below_mean =
             SuccessRate { factor: Factor::new(0.0).unwrap(), ..SuccessRate::default() };
-        assert_eq!(below_mean.outliers(&ranked), []);
+        for (successes, count) in (1..601).flat_map(|some| [5, 6, 7, 11].map(|n| (some, n))) {
+            let alike = tallied(successes, 601 - successes);
+            let ranked: Vec<_> = (0..count).map(|index| Ranked { index, tallied: alike }).collect();
+            assert_eq!(below_mean.outliers(&ranked), [], "{successes} of 601, {count} times");
+        }
     }
 
     #[test]
