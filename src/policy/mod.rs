@@ -10,6 +10,8 @@
 //!   counted.
 //! - [`ejection`] takes out endpoints that fare worse than their neighbours: [`outlier`] finds them in
 //!   what [`tally`] counted.
+//! - [`health`] decides what active checks have shown, and when the next is due.
+//! - [`recovery`] holds traffic back after all endpoints were out.
 //! - [`balance`] decides which of the admitted endpoints is next.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -21,11 +23,13 @@ pub mod breaker;
 pub mod breaker_config;
 pub mod classify;
 pub mod ejection;
+pub mod health;
 pub mod last_calls;
 mod open_wait;
 pub mod outlier;
 pub mod percent;
 pub mod permit;
+pub mod recovery;
 pub mod retry;
 pub mod retry_after;
 pub mod tally;
@@ -41,10 +45,12 @@ pub use breaker::{AlreadyThere, Breaker, CircuitState};
 pub use breaker_config::{BreakerConfig, SlowCalls, Span};
 pub use classify::{Ended, class, verdict};
 pub use ejection::{Change, Crowd, Ejection, EjectionConfig, Ejector, Row};
+pub use health::{Check, Fault, Health, HealthConfig, Pace};
 pub use last_calls::LastCalls;
 pub use outlier::{FailurePercentage, SuccessRate};
 pub use percent::Percent;
 pub use permit::{Evidence, Permit, Rejected, Settled};
+pub use recovery::{Recovery, RecoveryConfig};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
 pub use tally::{Runs, Sign, Tallied, Tally};

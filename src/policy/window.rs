@@ -16,6 +16,8 @@ pub struct Ratio(f64);
 impl Ratio {
     /// One half.
     pub const HALF: Self = Self(0.5);
+    /// One fifth.
+    pub const FIFTH: Self = Self(0.2);
     /// One quarter.
     pub const QUARTER: Self = Self(0.25);
     /// Nothing.
