@@ -397,7 +397,8 @@ typedef struct ahoy_balancer ahoy_balancer;
  * A circuit opens after 5 failures in a row, when half of at least 10 calls within 10 s failed, or at once
  * when the endpoint cannot be connected to (nothing was sent then). Failures are answers of 5xx but 501,
  * timeouts and broken connections; 429 counts for the ratio only. An open circuit lets a probe through after
- * 500 ms, doubled with each further trip up to 30 s (1 s where connecting failed), give or take a quarter.
+ * 500 ms, doubled with each further trip up to 30 s (1 s where connecting failed), give or take a quarter; the
+ * Retry-After of the 429 or 503 that opened it is kept to within the same bounds.
  *
  * Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and frozen when a
  * balancer takes it; then any.
@@ -1037,6 +1038,34 @@ ahoy_status ahoy_breaker_set_failure_ratio(const ahoy_breaker *breaker,
                                            ahoy_error **err);
 
 /**
+ * Sets the share of failed calls that opens a circuit, counted over the last calls instead of a window of
+ * time: for endpoints that are asked seldom. The last of the two setters counts.
+ *
+ * @param ratio above 0, up to 1; reached counts
+ * @param last_calls how many calls are remembered, two bytes each for every endpoint; 1 to 65,535
+ * @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken as that
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_failure_ratio_count(const ahoy_breaker *breaker,
+                                                 double ratio,
+                                                 uint32_t last_calls,
+                                                 uint32_t min_calls,
+                                                 ahoy_error **err);
+
+/**
+ * Sets the share of slow calls that opens a circuit, whether they failed or not. Counted over the same window
+ * and with the same min_calls as the failure ratio, also where that is disabled. Off by default.
+ *
+ * @param duration_ms from this time on a call is slow; at least 1
+ * @param ratio above 0, up to 1; reached counts
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_slow_calls(const ahoy_breaker *breaker,
+                                        uint64_t duration_ms,
+                                        double ratio,
+                                        ahoy_error **err);
+
+/**
  * The share of failed calls no longer opens a circuit.
  */
 AHOY_API
@@ -1045,7 +1074,8 @@ ahoy_status ahoy_breaker_disable_failure_ratio(const ahoy_breaker *breaker,
 
 /**
  * Sets how long a circuit stays open: base at first, doubled with each further trip up to max, each time
- * give or take a quarter. After 60 s closed it starts from base again. Default 500 and 30,000 ms.
+ * give or take a quarter. After the stable time closed (ahoy_breaker_set_stable_ms) it starts from base again.
+ * Default 500 and 30,000 ms.
  *
  * @param base_ms at least 1
  * @param max_ms at least base_ms
@@ -1088,6 +1118,17 @@ AHOY_API
 ahoy_status ahoy_breaker_set_trial_interval_ms(const ahoy_breaker *breaker,
                                                uint64_t interval_ms,
                                                ahoy_error **err);
+
+/**
+ * Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens again before
+ * that stays open for longer. Default 60,000 ms.
+ *
+ * @param stable_ms at least 1
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_stable_ms(const ahoy_breaker *breaker,
+                                       uint64_t stable_ms,
+                                       ahoy_error **err);
 
 /**
  * Sets how many circuits answers must leave closed: a service that answers 5xx everywhere is still asked.
