@@ -1627,6 +1627,29 @@ AHOY_API ahoy_status ahoy_endpoint_open(const ahoy_endpoint *endpoint, ahoy_erro
 AHOY_API ahoy_status ahoy_endpoint_close(const ahoy_endpoint *endpoint, ahoy_error **err);
 
 /**
+ * Lets everything through and judges nothing, until ahoy_endpoint_open or ahoy_endpoint_close: for an endpoint
+ * that must be asked whatever it answers.
+ *
+ * @return AHOY_E_IN_USE where that is so already
+ */
+AHOY_API
+ahoy_status ahoy_endpoint_disable_circuit(const ahoy_endpoint *endpoint,
+                                          ahoy_error **err);
+
+/**
+ * Sends the endpoint nothing new, until ahoy_endpoint_resume; what is under way goes on. Its circuit shows
+ * open meanwhile.
+ */
+AHOY_API
+ahoy_status ahoy_endpoint_drain(const ahoy_endpoint *endpoint,
+                                ahoy_error **err);
+
+/**
+ * Goes on where ahoy_endpoint_drain came in.
+ */
+AHOY_API ahoy_status ahoy_endpoint_resume(const ahoy_endpoint *endpoint, ahoy_error **err);
+
+/**
  * Frees an endpoint; NULL is fine. The balancer's own stays.
  */
 AHOY_API void ahoy_endpoint_free(ahoy_endpoint *endpoint);
@@ -1674,6 +1697,108 @@ AHOY_API const ahoy_response *ahoy_error_response(const ahoy_error *error);
  * Frees an error; NULL is fine.
  */
 AHOY_API void ahoy_error_free(ahoy_error *error);
+
+/**
+ * Takes endpoints out of rotation that fare worse than their neighbours: every 10 s, those of at least 100 attempts
+ * whose success rate is more than 1.9 standard deviations below the mean of at least 5 endpoints, and those of at least
+ * 50 attempts that failed 85 % of them. For 30 s, and longer each time up to 300 s; at most half of all, and never
+ * the last one (as in Envoy, and with its cap counted after the ejection). The other functions of this kind change the numbers. Default: off.
+ */
+AHOY_API
+ahoy_status ahoy_balancer_enable_ejection(const ahoy_balancer *balancer,
+                                          ahoy_error **err);
+
+/**
+ * Sets how often outliers are looked for, how long they are out, and how many may be. Switches ejection on.
+ *
+ * @param interval_ms between two looks; default 10000
+ * @param base_ms of the first time, and added with each further one; default 30000
+ * @param max_ms of any time; default 300000
+ * @param max_share of all endpoints that may be out, 0 to 1; default 0.5
+ * @param min_healthy endpoints that stay in any case; default 1
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_ejection(const ahoy_balancer *balancer,
+                                       uint64_t interval_ms,
+                                       uint64_t base_ms,
+                                       uint64_t max_ms,
+                                       double max_share,
+                                       uint32_t min_healthy,
+                                       ahoy_error **err);
+
+/**
+ * Sets the rule on success rates. Switches ejection on.
+ *
+ * @param min_endpoints with enough attempts, below which there is no mean to speak of; default 5
+ * @param min_calls of an endpoint between two looks; default 100
+ * @param factor how many standard deviations below the mean make an outlier, from 0; default 1.9
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_ejection_success_rate(const ahoy_balancer *balancer,
+                                                    uint32_t min_endpoints,
+                                                    uint32_t min_calls,
+                                                    double factor,
+                                                    ahoy_error **err);
+
+/**
+ * Sets the rule on the share of failures. Switches ejection on.
+ *
+ * @param share of failed attempts from which an endpoint is out, 0 to 1; default 0.85
+ * @param min_endpoints with enough attempts; default 5
+ * @param min_calls of an endpoint between two looks; default 50
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_ejection_failure_share(const ahoy_balancer *balancer,
+                                                     double share,
+                                                     uint32_t min_endpoints,
+                                                     uint32_t min_calls,
+                                                     ahoy_error **err);
+
+/**
+ * Checks endpoints in the background, on a library thread: those of which calls told nothing for a while, every
+ * interval_ms, give or take a fifth (every second while they are out, once a minute while nothing is asked of the service at
+ * all). Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at once; two
+ * that pass bring it back, and one lets an open circuit try again. The checks begin with the first call of a client and
+ * share its TLS settings. Default: off.
+ *
+ * @param path to GET, whose answer must be 200; NULL for a mere connect
+ * @param interval_ms at least 1; 3000 is a good start
+ * @param timeout_ms of one check, at least 1; 1000 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_health_check(const ahoy_balancer *balancer,
+                                           const char *path,
+                                           uint64_t interval_ms,
+                                           uint64_t timeout_ms,
+                                           ahoy_error **err);
+
+/**
+ * Sets what checks must show; after ahoy_balancer_set_health_check.
+ *
+ * @param unhealthy checks in a row without an answer that take an endpoint out, 1 to 255; default 3
+ * @param healthy checks in a row that an endpoint must pass to come back, 1 to 255; default 2
+ * @param out_interval_ms between two checks of one that is out, at least 1; default 1000
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_health_thresholds(const ahoy_balancer *balancer,
+                                                uint32_t unhealthy,
+                                                uint32_t healthy,
+                                                uint64_t out_interval_ms,
+                                                ahoy_error **err);
+
+/**
+ * Holds traffic back after no endpoint admitted any more: of the calls, only the part goes that so many endpoints
+ * of min_working can bear, until their number stays the same for hold_ms; the others are AHOY_E_OVERLOADED
+ * (as in brpc). So the first endpoints that come back are not overwhelmed at once. Default: off.
+ *
+ * @param min_working how many endpoints can just bear all traffic, at least 1
+ * @param hold_ms 10000 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_recovery(const ahoy_balancer *balancer,
+                                       uint32_t min_working,
+                                       uint64_t hold_ms,
+                                       ahoy_error **err);
 
 /**
  * Sets the hook before each attempt, in place of an earlier one.

@@ -75,6 +75,9 @@ pub struct Ejection {
 }
 
 impl Ejection {
+    /// In rotation, and never out.
+    pub const NONE: Self = Self { until: None, multiplier: 0 };
+
     /// Whether the endpoint is out.
     #[must_use]
     pub const fn is_out(&self) -> bool {

@@ -67,6 +67,16 @@ pub struct Tallied {
 }
 
 impl Tally {
+    /// Nothing counted.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            counts: AtomicU64::new(0),
+            gateway_run: AtomicU16::new(0),
+            local_run: AtomicU16::new(0),
+        }
+    }
+
     /// Notes what an attempt showed, and says whether a rule on failures in a row is met. It stays
     /// met, so an endpoint which may not be ejected yet is proposed again by its next failure.
     pub fn note(&self, sign: Sign, limits: &Runs) -> bool {
