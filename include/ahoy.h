@@ -584,7 +584,7 @@ typedef ahoy_status (*ahoy_provider_fn)(void *user_data, ahoy_hosts *out);
 
 /**
  * Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; after AHOY_BODY_DATA
- * length holds their number, from 1 to capacity. Called by one thread at a time, the one that drives the call:
+ * length holds their number, from 1 to capacity, which is at least 65,536. Called by one thread at a time, the one that drives the call:
  * the caller's for a blocking call, else (also where the answer is streamed, and with HTTP/2) an I/O thread,
  * which it must not block.
  */
@@ -2619,9 +2619,9 @@ ahoy_status ahoy_request_set_idle_timeout_ms(ahoy_request *request,
  * One call at a time can use it: another gets AHOY_E_IN_USE. Once bytes were taken, a further attempt or call needs
  * rewind; without it the call is not retried any more, and no further call can be made with this body.
  *
- * A body that ends before its length, or a number that is no AHOY_BODY_ number, ends the call with
- * AHOY_E_BODY_SOURCE and its connection with it: nothing is ever sent in place of what is missing. No more than
- * the length is asked for.
+ * A body that is shorter or longer than its length, or a number that is no AHOY_BODY_ number, ends the call with
+ * AHOY_E_BODY_SOURCE and its connection with it: nothing is ever sent in place of what is missing. Where the
+ * length is reached, nothing more is asked for.
  *
  * @param fn produces the bytes
  * @param rewind goes back to the first byte; NULL where that cannot be done
