@@ -17,3 +17,4 @@ pub mod readiness;
 pub mod shard;
 pub mod signal;
 pub mod stop;
+pub mod sync;
