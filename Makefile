@@ -16,7 +16,7 @@ ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst 
 INCLUDES := $(DESTDIR)$(PREFIX)/include
 LIBRARIES := $(DESTDIR)$(PREFIX)/lib
 
-.PHONY: all bench build dist demo soak stage test install uninstall lint check-header valgrind asan deps clean
+.PHONY: all bench build dist demo soak stage test install uninstall lint check-header valgrind asan loom tsan hazards deps clean
 
 all: build
 
@@ -84,6 +84,18 @@ check-header:
 
 test: deps
 	+CARGO='$(CARGO)' CC='$(CC)' sh tests/run.sh
+
+# Every order in which threads can meet at the end of a call.
+loom:
+	RUSTFLAGS='--cfg ahoy_loom' CARGO_TARGET_DIR=$(TARGET)/loom AHOY_HEADER=skip $(CARGO) test --locked --lib loom_
+
+# The races that ThreadSanitizer sees; fetches a compiler of 150 MB once, and takes a quarter of an hour.
+tsan: deps
+	CARGO='$(CARGO)' CC='$(CC)' sh tests/tsan.sh
+
+# The hazard table, with how each row's tests end.
+hazards: deps stage
+	AHOY_STAGE=$(abspath $(STAGE)) CARGO='$(CARGO)' CC='$(CC)' sh tests/hazard_table.sh
 
 valgrind asan: deps
 	+CARGO='$(CARGO)' CC='$(CC)' sh tests/run.sh $@

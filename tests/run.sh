@@ -72,6 +72,7 @@ run() {
         examples) part examples bash tests/examples.sh ;;
         hosts) part hosts bash tests/hosts.sh ;;
         hazards) part hazards bash tests/hazards.sh ;;
+        instructions) part instructions sh benches/instructions.sh ;;
         null) part null sh tests/null.sh plain "$library" ;;
         valgrind)
             part null-valgrind sh tests/null.sh valgrind "$library" || :
@@ -92,7 +93,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols install null cargo examples hosts hazards valgrind asan"
+all="format clippy build header symbols install null cargo examples hosts hazards instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;
