@@ -131,7 +131,7 @@ pub(crate) fn figures(
 
 /// Microseconds that a call counts for.
 fn cost(call: &Call, deadline_us: u64) -> u64 {
-    if call.ok() { call.took_us } else { deadline_us.max(call.took_us) }
+    if call.ok() { call.took_us } else { deadline_us }
 }
 
 /// The value that `share` of all are not above, in milliseconds (nearest rank).
@@ -260,7 +260,8 @@ fn watch(figures: &mut Figures, bins: &Bins, watched: &Watched, end_ms: u64) {
     let exposed = bins.faulty.get(begin..found.unwrap_or(heal)).unwrap_or_default();
     figures.exposed = Some(exposed.iter().sum::<f64>() as u64);
     figures.residue = Some(bins.share(begin.midpoint(heal), heal));
-    if watched.to_ms < end_ms {
+    // Who never took its traffic away has nothing to give back.
+    if watched.to_ms < end_ms && bins.share(begin.midpoint(heal), heal) < TAKEN_BACK {
         let mut after = heal..(count + 1).saturating_sub(TAKEN_BACK_BINS);
         let back = after.find(|bin| bins.share(*bin, bin + TAKEN_BACK_BINS) > TAKEN_BACK);
         figures.recovery_ms = back.map(|bin| ms(heal, bin));
@@ -321,6 +322,7 @@ mod tests {
         assert_eq!(figures.detection_ms, None);
         assert_eq!(figures.exposed, Some(50 * 12));
         assert_eq!(figures.residue, Some(1.0));
+        assert_eq!(figures.recovery_ms, None, "nothing was taken away");
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) struct Running {
     plan: Fleet,
     poll: Poll,
     input: OwnedFd,
+    /// What standard input said that is no whole line yet.
+    said: Vec<u8>,
     servers: Vec<Server>,
     connections: Slab<Connection>,
     jobs: Slab<Job>,
@@ -93,6 +95,7 @@ impl Running {
             plan,
             poll,
             input,
+            said: Vec::new(),
             servers,
             connections: Slab::new(),
             jobs: Slab::new(),
@@ -155,8 +158,11 @@ impl Running {
         if count <= 0 {
             return Ok(false);
         }
-        let text = String::from_utf8_lossy(&bytes[..count.unsigned_abs()]).into_owned();
-        for line in text.lines() {
+        // A line may come in pieces.
+        self.said.extend_from_slice(&bytes[..count.unsigned_abs()]);
+        while let Some(end) = self.said.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.said.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line);
             match line.strip_prefix("start ") {
                 Some(zero) => self.begin(zero.trim().parse().unwrap_or_else(|_| now())),
                 None => println!("{}", serde_json::to_string(&self.served)?),

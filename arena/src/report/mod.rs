@@ -112,6 +112,17 @@ impl Report {
         }
     }
 
+    /// The scenarios that have figures: all of them only at a run's end.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &ScenarioRow> {
+        let has = |row: &&ScenarioRow| self.cells.iter().any(|cell| cell.scenario == row.name);
+        self.scenarios.iter().filter(has)
+    }
+
+    /// Whether no cell had the machine for itself.
+    pub(crate) fn all_busy(&self) -> bool {
+        self.cells.iter().filter_map(|cell| cell.figures.as_ref()).all(is_busy)
+    }
+
     /// The figures of a scenario and a contestant, one for each seed.
     pub(crate) fn figures(&self, scenario: &str, contestant: &str) -> Vec<&Figures> {
         let of = |cell: &&CellResult| cell.scenario == scenario && cell.contestant == contestant;

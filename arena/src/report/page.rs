@@ -17,7 +17,7 @@ pub(crate) fn html(report: &Report) -> String {
     page += &head(report, &marks);
     page += "<h2>Who does best</h2>";
     page += &tables::summary(report);
-    for scenario in &report.scenarios {
+    for scenario in report.shown() {
         page += &section(report, scenario, &marks);
     }
     page += &foot(report);
@@ -116,9 +116,15 @@ fn section(report: &Report, scenario: &ScenarioRow, marks: &[Mark]) -> String {
         "<div class=card><h3>latency: how many calls are not slower</h3>{}</div>",
         plot::percentiles(&lines, scenario.deadline_ms as f64)
     );
-    let bars = |of: fn(&Figures) -> Option<f64>, zero, span, say: fn(f64) -> String, none: &str| {
-        let row = |mark: &Mark| (mark.clone(), report.spread(&scenario.name, &mark.name, of));
-        plot::bars(&marks.iter().map(row).collect::<Vec<_>>(), zero, span, say, none)
+    let bars = |of: fn(&Figures) -> Option<f64>, zero, span, say: fn(f64) -> String, none| {
+        let row = |mark: &Mark| {
+            // Of a dead endpoint behind a proxy nothing is seen at all.
+            let figures = report.figures(&scenario.name, &mark.name);
+            let unseen = scenario.trouble.is_some() && figures.iter().all(|f| f.exposed.is_none());
+            let none = if unseen { "not to be seen" } else { none };
+            (mark.clone(), report.spread(&scenario.name, &mark.name, of), none)
+        };
+        plot::bars(&marks.iter().map(row).collect::<Vec<_>>(), zero, span, say)
     };
     let percent = |value: f64| format!("{} %", trimmed(value, if value < 0.1 { 3 } else { 2 }));
     let errors = |f: &Figures| Some(100.0 * f.errors as f64 / f.calls.max(1) as f64);
@@ -142,7 +148,7 @@ fn section(report: &Report, scenario: &ScenarioRow, marks: &[Mark]) -> String {
         let _ = write!(
             html,
             "<div><h3>recovery</h3>{}</div>",
-            bars(|f| f.recovery_ms, 0.0, 500.0, short, "not seen")
+            bars(|f| f.recovery_ms, 0.0, 500.0, short, "not in this run")
         );
     }
     if scenario.trouble.is_none() {
@@ -191,7 +197,7 @@ fn timelines(report: &Report, scenario: &ScenarioRow, marks: &[Mark]) -> String 
             scenario,
             marks,
             "good answers over time, by when their calls began; dashed: what the servers can do",
-            (|f| &f.good, level, level * 1.25),
+            (|f| &f.good, level, level * 1.25, Scale::Linear),
         );
     }
     let share = minis(
@@ -199,30 +205,45 @@ fn timelines(report: &Report, scenario: &ScenarioRow, marks: &[Mark]) -> String 
         scenario,
         marks,
         "first attempts that go to the faulty endpoint over time; dashed: its fair share",
-        (|f| &f.share, 1.0, 1.8),
+        (|f| &f.share, 1.0, 1.8, Scale::Linear),
     );
-    let slowest = marks
-        .iter()
-        .flat_map(|mark| report.series(&scenario.name, &mark.name, |f| &f.p95))
-        .fold(100.0, f64::max);
-    share
-        + &minis(
-            report,
-            scenario,
-            marks,
-            &format!("95th percentile over time, up to {}; dashed: 100 ms", short(slowest)),
-            (|f| &f.p95, 100.0, slowest),
-        )
+    let p95 = marks.iter().flat_map(|mark| report.series(&scenario.name, &mark.name, |f| &f.p95));
+    let slowest = p95.fold(100.0, f64::max);
+    let title = format!(
+        "95th percentile over time, from {} to {} on a logarithmic scale; dashed: 100 ms",
+        short(P95_FROM_MS),
+        short(slowest)
+    );
+    share + &minis(report, scenario, marks, &title, (|f| &f.p95, 100.0, slowest, Scale::Log))
 }
 
-type Series = (fn(&Figures) -> &Vec<f64>, f64, f64);
+/// Where the scale of 95th percentiles begins.
+const P95_FROM_MS: f64 = 20.0;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scale {
+    Linear,
+    Log,
+}
+
+impl Scale {
+    /// Where a value stands between the scale's ends.
+    fn part(self, value: f64, top: f64) -> f64 {
+        match self {
+            Self::Linear => value / top,
+            Self::Log => (value.max(P95_FROM_MS) / P95_FROM_MS).ln() / (top / P95_FROM_MS).ln(),
+        }
+    }
+}
+
+type Series = (fn(&Figures) -> &Vec<f64>, f64, f64, Scale);
 
 fn minis(
     report: &Report,
     scenario: &ScenarioRow,
     marks: &[Mark],
     title: &str,
-    (of, level, top): Series,
+    (of, level, top, scale): Series,
 ) -> String {
     let mut html = format!("<div class='card wide'><h3>{title}</h3><div class=minis>");
     for mark in marks {
@@ -235,8 +256,15 @@ fn minis(
             );
             continue;
         }
+        let parts: Vec<f64> = values.iter().map(|v| scale.part(*v, top)).collect();
         let solid = Mark { dashed: false, ..mark.clone() };
-        let plot = plot::over_time(&solid, &values, scenario.end_ms, scenario.trouble, level, top);
+        let plot = plot::over_time(
+            &solid,
+            &parts,
+            scenario.end_ms,
+            scenario.trouble,
+            scale.part(level, top),
+        );
         let _ = write!(
             html,
             "<div class=mini data-c='{name}'><b style='color:{}'>{name}</b>{plot}</div>",

@@ -19,13 +19,13 @@ const NARROW: f64 = 230.0;
 
 /// The distribution of each: percentiles to the right, milliseconds upwards, both logarithmic.
 pub(super) fn percentiles(lines: &[(Mark, Vec<f64>)], deadline_ms: f64) -> String {
-    let (left, right, top, bottom, height) = (44.0, 150.0, 8.0, 30.0, 330.0);
+    let (left, right, top, bottom, height) = (44.0, 150.0, 8.0, 30.0, 400.0);
     let shares = curve();
     let all = lines.iter().flat_map(|(_, line)| line.iter().skip(1).copied());
     // Without any line the axes still have an end.
     let (least, most) = all.fold((10.0f64, 1.0f64), |(l, m), v| (l.min(v), m.max(v)));
-    let low = 10f64.powf(least.max(0.1).log10().floor());
-    let high = (most * 1.15).max(deadline_ms.min(most * 1.2)).max(low * 10.0);
+    let low = ticks(0.1, least.max(0.2)).last().copied().unwrap_or(1.0);
+    let high = (most * 1.15).max(deadline_ms.min(most * 1.2)).max(low * 5.0);
     let last = (shares.len() - 1) as f64;
     let x = |index: f64| left + (WIDE - left - right) * index / last;
     let span = (high / low).log10();
@@ -34,7 +34,7 @@ pub(super) fn percentiles(lines: &[(Mark, Vec<f64>)], deadline_ms: f64) -> Strin
         height - bottom - (height - bottom - top) * part.min(1.0)
     };
     let mut svg = open(WIDE, height);
-    for ms in ticks(low, high) {
+    for ms in ticks(0.1, high).into_iter().filter(|ms| *ms >= low) {
         let _ = write!(
             svg,
             "<line class=g x1={left} x2={:.1} y1={y:.1} y2={y:.1} /><text x={:.1} y={:.1} text-anchor=end>{}</text>",
@@ -92,6 +92,12 @@ fn end_labels(
     ends.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
     let step = (14.0f64).min((bottom - top) / ends.len().max(1) as f64);
     let mut places: Vec<f64> = ends.iter().map(|(at, ..)| *at).collect();
+    // Around where they would like to be, and not only downwards from there.
+    let lift = places.len() as f64 * step / 2.0;
+    let crowd = places.iter().filter(|at| (**at - places[0]).abs() < lift).count();
+    if let Some(first) = places.first_mut() {
+        *first = (*first - (crowd.saturating_sub(1)) as f64 * step / 2.0).max(top + 6.0);
+    }
     for index in 1..places.len() {
         places[index] = places[index].max(places[index - 1] + step);
     }
@@ -121,22 +127,22 @@ fn end_labels(
     text
 }
 
-/// A bar for each, from `zero` on, with a whisker from the least to the most seed.
+/// A bar for each, from `zero` on, with a whisker from the least to the most seed; or what its absence means.
 pub(super) fn bars(
-    rows: &[(Mark, Option<Spread>)],
+    rows: &[(Mark, Option<Spread>, &str)],
     zero: f64,
     least_span: f64,
     say: impl Fn(f64) -> String,
-    none: &str,
 ) -> String {
     let (left, right, step) = (74.0, 52.0, 19.0);
     let width = NARROW + 20.0;
-    let most = rows.iter().filter_map(|(_, s)| s.map(|s| s.max)).fold(zero + least_span, f64::max);
+    let most =
+        rows.iter().filter_map(|(_, s, _)| s.map(|s| s.max)).fold(zero + least_span, f64::max);
     let x = |value: f64| {
         left + (width - left - right) * ((value - zero) / (most - zero)).clamp(0.0, 1.0)
     };
     let mut svg = open(width, rows.len() as f64 * step + 2.0);
-    for (index, (mark, spread)) in rows.iter().enumerate() {
+    for (index, (mark, spread, none)) in rows.iter().enumerate() {
         let y = index as f64 * step + 2.0;
         let _ = write!(
             svg,
@@ -179,18 +185,17 @@ pub(super) fn bars(
     svg + "</svg>"
 }
 
-/// A small line over time, by `SHARE_MS`, with the time of trouble shaded and a level dashed.
+/// A small line over time of values from 0 to 1, by `SHARE_MS`, with the time of trouble shaded and a level dashed.
 pub(super) fn over_time(
     mark: &Mark,
     values: &[f64],
     end_ms: u64,
     trouble: Option<(u64, u64)>,
     level: f64,
-    top_value: f64,
 ) -> String {
     let height = 64.0;
     let x = |ms: f64| NARROW * ms / end_ms.max(1) as f64;
-    let y = |value: f64| height - 12.0 - (height - 14.0) * (value / top_value).clamp(0.0, 1.0);
+    let y = |value: f64| height - 12.0 - (height - 14.0) * value.clamp(0.0, 1.0);
     let mut svg = open(NARROW, height);
     if let Some((from, to)) = trouble {
         let _ = write!(
@@ -289,6 +294,6 @@ mod tests {
     #[test]
     fn plots_of_nothing_are_plots() {
         assert!(percentiles(&[], 2_000.0).ends_with("</svg>"));
-        assert!(bars(&[], 0.0, 1.0, |v| v.to_string(), "").ends_with("</svg>"));
+        assert!(bars(&[], 0.0, 1.0, |v| v.to_string()).ends_with("</svg>"));
     }
 }

@@ -81,7 +81,7 @@ pub(super) const METRICS: &[Metric] = &[
         of: |f| f.recovery_ms,
         say: short,
         badness: |value, _| log_part(value, 200.0, 10_000.0),
-        none: "not yet",
+        none: "–",
         trouble_only: true,
     },
     Metric {
@@ -172,8 +172,11 @@ pub(super) fn summary(report: &Report) -> String {
     for step in 0..8 {
         let _ = write!(html, "<span style='background:{}'></span>", color(f64::from(step) / 7.0));
     }
-    html + "bad; latency, goodput and connections by their ratio to the best of the row (bold), the others by \
-            their value; <sup>†</sup> the machine was busy with something else</div></div>"
+    html += "bad; latency, goodput and connections by their ratio to the best of the row (bold), the others by their value";
+    if !report.all_busy() {
+        html += "; <sup>†</sup> the machine was busy with something else";
+    }
+    html + "</div></div>"
 }
 
 fn matrix(report: &Report, metric: &Metric) -> String {
@@ -187,7 +190,9 @@ fn matrix(report: &Report, metric: &Metric) -> String {
         );
     }
     html += "</tr>";
-    for scenario in &report.scenarios {
+    // A mark on every cell tells nothing that the top of the page does not.
+    let marks_busy = !report.all_busy();
+    for scenario in report.shown() {
         if metric.trouble_only && scenario.trouble.is_none() {
             continue;
         }
@@ -207,21 +212,27 @@ fn matrix(report: &Report, metric: &Metric) -> String {
         );
         for (contestant, spread) in report.contestants.iter().zip(spreads) {
             let figures = report.figures(&scenario.name, &contestant.name);
-            html += &cell(metric, spread, best, &figures);
+            html += &cell(metric, spread, best, &figures, marks_busy);
         }
         html += "</tr>";
     }
     html + "</table></div>"
 }
 
-fn cell(metric: &Metric, spread: Option<Spread>, best: f64, figures: &[&Figures]) -> String {
+fn cell(
+    metric: &Metric,
+    spread: Option<Spread>,
+    best: f64,
+    figures: &[&Figures],
+    marks_busy: bool,
+) -> String {
     let Some(spread) = spread else {
         // An endpoint that a proxy cannot be seen to avoid was not seen at all.
         let unseen = metric.id != "detection" || figures.iter().all(|f| f.exposed.is_none());
-        let text = if metric.id == "detection" && unseen { "unseen" } else { metric.none };
+        let text = if metric.id == "detection" && unseen { "not seen" } else { metric.none };
         return format!("<td class=none>{}</td>", if figures.is_empty() { "failed" } else { text });
     };
-    let busy = figures.iter().filter(|f| is_busy(f)).count() * 2 > figures.len();
+    let busy = marks_busy && figures.iter().filter(|f| is_busy(f)).count() * 2 > figures.len();
     let mark = if busy { "<sup>†</sup>" } else { "" };
     let class = if spread.median == best { " class=best" } else { "" };
     let color = color((metric.badness)(spread.median, best));
