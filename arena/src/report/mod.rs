@@ -15,6 +15,9 @@ pub(crate) struct Report {
     pub(crate) proxies: Vec<String>,
     pub(crate) machine: String,
     pub(crate) cores: usize,
+    /// Whether all its processes came before others of the machine.
+    #[serde(default)]
+    pub(crate) first: bool,
     /// Seconds since 1970.
     pub(crate) at: u64,
     pub(crate) seconds: f64,
@@ -102,6 +105,7 @@ impl Report {
             proxies: Vec::new(),
             machine: model.map_or("unknown", |(_, model)| model.trim()).to_owned(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            first: false,
             at: now.map_or(0, |since| since.as_secs()),
             seconds,
             seeds,

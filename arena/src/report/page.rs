@@ -69,8 +69,9 @@ fn warnings(report: &Report) -> String {
         let _ = write!(
             html,
             "<p class=note>In {busy} of {all} cells (†) the machine had other work, or too little room: on average \
-             {:.0} % of it went to others. Take these figures as a sketch.</p>",
-            100.0 * others
+             {:.0} % of it went to others{}. Take these figures as a sketch.</p>",
+            100.0 * others,
+            if report.first { ", which had to wait for the arena (nice -10)" } else { "" }
         );
     }
     for skipped in &report.skipped {
