@@ -245,6 +245,18 @@ fn a_failure_before_the_delay_is_a_retry() {
     assert_eq!(answer.attempts[0].http_status, 503);
 }
 
+#[test]
+fn dead_endpoints_cost_no_try_beside_hedging_either() {
+    let dead = [(); 4].map(|()| Dead::new());
+    let good = Server::ok();
+    let mut ports: Vec<_> = dead.iter().map(Dead::port).collect();
+    ports.push(good.port());
+    let balancer = Balancer::custom(&Provider::loopback(&ports), |_| 0);
+    let client = hedging(&balancer, 600_000).retry(&Retry::new().tries(2)).build();
+    let answer = client.get("/").unwrap();
+    assert_eq!((answer.status, answer.attempt_count), (200, 5));
+}
+
 /// A first server that fails once the second was asked, which fails a little later.
 fn failing_pair() -> [Server; 2] {
     let asked = Gate::default();
@@ -274,6 +286,29 @@ fn where_both_fail_there_is_one_decision_to_retry() {
     let client = hedging(&first_of(&[&first, &second]), 5).tries(1).build();
     let answer = client.get("/").unwrap();
     assert_eq!((answer.status, answer.attempt_count), (503, 2));
+}
+
+#[test]
+fn a_copy_that_fails_leaves_the_first_alone_and_tells_its_own_time() {
+    let asked = Gate::default();
+    let told = asked.clone();
+    let first = Server::new(move |_| {
+        asked.pass();
+        Reply::status(200).after(ms(600))
+    });
+    let second = Server::new(move |_| {
+        told.open();
+        Reply::status(503)
+    });
+    let balancer = first_of(&[&first, &second]).with(&Breaker::new().consecutive(1));
+    let client = hedging(&balancer, 5).build();
+    let answer = client.get("/").unwrap();
+    assert_eq!((answer.status, answer.attempt_count), (200, 2));
+    let (won, failed) =
+        (attempt_at(&answer.attempts, &first), attempt_at(&answer.attempts, &second));
+    assert_eq!((won.http_status, failed.http_status), (200, 503));
+    assert!(failed.elapsed * 2 < won.elapsed, "{:?} and {:?}", failed.elapsed, won.elapsed);
+    assert!(failed.opened_circuit);
 }
 
 #[test]
@@ -323,6 +358,32 @@ fn started_and_submitted_calls_are_hedged_too() {
     let answer = queue.next(20_000).unwrap().unwrap().take().unwrap().unwrap();
     assert_eq!((answer.endpoint_url, answer.attempt_count), (fast.url(), 2));
     assert_lost(&answer.attempts, &slow);
+}
+
+#[test]
+fn a_cancel_ends_both_and_calls_neither_faster() {
+    let servers = [Server::always(Reply::Hang), Server::always(Reply::Hang)];
+    let balancer = first_of(&[&servers[0], &servers[1]]);
+    let client = hedging(&balancer, 5).build();
+    let call = client.begin("/");
+    eventually("both are asked", SOON, || servers.iter().all(|server| server.in_flight() == 1));
+    call.cancel().unwrap();
+    let failure = call.end().unwrap_err();
+    assert_eq!((failure.status, failure.attempt_count), (AHOY_E_CANCELLED, 2));
+    for (attempt, server) in failure.attempts.iter().zip(&servers) {
+        assert_eq!((attempt.status, attempt.detail.as_str()), (AHOY_E_CANCELLED, "given up"));
+        assert!(balancer.endpoint(server.port()).is_closed());
+        eventually("its connection closes", SOON, || sockets_to(server) == 0);
+    }
+}
+
+#[test]
+fn a_deadline_ends_both_and_both_are_told() {
+    let servers = [Server::always(Reply::Hang), Server::always(Reply::Hang)];
+    let client = hedging(&first_of(&[&servers[0], &servers[1]]), 5).tries(1).build();
+    let failure = client.send(&get("/").timeout_ms(400)).unwrap_err();
+    assert_eq!((failure.status, failure.attempt_count), (AHOY_E_DEADLINE, 2), "{failure:?}");
+    assert!(failure.attempts.iter().all(|attempt| attempt.status == AHOY_E_DEADLINE));
 }
 
 // The limit on calls in flight.

@@ -37,6 +37,9 @@ pub(super) enum Ending {
     Overloaded(Refused),
 }
 
+/// Of an attempt that lost to its copy.
+const FASTER: &str = "given up, another was faster";
+
 /// The attempts of one call, and the last answer among them.
 #[derive(Debug)]
 pub(super) struct Story<'a> {
@@ -83,14 +86,14 @@ impl<'a> Story<'a> {
         self.attempt_count
     }
 
-    /// Takes in an attempt that was given up since a copy was faster.
-    pub(super) fn add_dropped(&mut self, dropped: Dropped) {
+    /// Takes in an attempt that was given up: for another that was faster, or with the call.
+    pub(super) fn add_dropped(&mut self, dropped: Dropped, by_another: bool) {
         self.attempt_count += 1;
         if self.attempts.len() < KEPT_ATTEMPTS {
             self.attempts.push(Attempt {
                 url: dropped.url,
                 result: AttemptResult::Failed(FailureKind::Cancelled),
-                detail: "given up, another was faster".to_owned(),
+                detail: if by_another { FASTER } else { "given up" }.to_owned(),
                 elapsed: clock::now().saturating_duration_since(dropped.began),
                 circuit: None,
                 ambiguous: true,
