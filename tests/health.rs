@@ -305,6 +305,70 @@ fn checks_that_make_no_sense_are_refused() {
     refused(balancer.try_thresholds(1, 1, 0), "out_interval_ms");
 }
 
+// Recovery.
+
+/// Stops the servers until no endpoint admits, and starts them again.
+fn outage(servers: &[Server], client: &Client) {
+    servers.iter().for_each(Server::stop);
+    eventually("all are out", SOON, || {
+        client.get("/").is_err_and(|failure| failure.status == AHOY_E_NO_ENDPOINTS)
+    });
+    servers.iter().for_each(Server::restart);
+}
+
+fn quick_probes() -> Breaker {
+    patient().connect_open_max_ms(30)
+}
+
+#[test]
+fn after_an_outage_only_a_part_goes_that_who_is_back_can_bear() {
+    let servers = [Server::ok()];
+    let balancer = round_robin(&ports(&servers)).with(&quick_probes()).recovery(4, 600_000);
+    let client = single(&balancer);
+    (0..20).for_each(|_| drop(client.get("/").unwrap()));
+    outage(&servers, &client);
+    eventually("the first one is back", SOON, || client.get("/").is_ok());
+    let mut held_back = 0;
+    for _ in 0..400 {
+        if let Err(failure) = client.get("/") {
+            assert_eq!((failure.status, failure.attempt_count), (AHOY_E_OVERLOADED, 0));
+            assert!(failure.message.contains("recovers from an outage"), "{}", failure.message);
+            held_back += 1;
+        }
+    }
+    assert!((240..=360).contains(&held_back), "about three quarters: {held_back} of 400");
+}
+
+#[test]
+fn what_was_there_for_a_while_gets_everything() {
+    let servers = [Server::ok(), Server::ok()];
+    let balancer = round_robin(&ports(&servers)).with(&quick_probes()).recovery(50, 300);
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    outage(&servers, &client);
+    let mut in_a_row = 0;
+    eventually("all goes through", SOON, || {
+        in_a_row = if client.get("/").is_ok() { in_a_row + 1 } else { 0 };
+        in_a_row == 100
+    });
+}
+
+#[test]
+fn endpoints_that_are_merely_busy_are_no_outage() {
+    let server =
+        Server::new(|seen| if seen.path == "/hang" { Reply::Hang } else { Reply::status(200) });
+    let balancer = round_robin(&[server.port()]).recovery(1000, 600_000).max_in_flight(1);
+    let client = single(&balancer);
+    let busy = client.begin("/hang");
+    eventually("it is busy", SOON, || server.in_flight() == 1);
+    assert_eq!(client.get("/").unwrap_err().status, AHOY_E_NO_ENDPOINTS);
+    busy.cancel().unwrap();
+    busy.end().unwrap_err();
+    for _ in 0..20 {
+        assert_eq!(client.get("/").unwrap().status, 200);
+    }
+}
+
 // By hand.
 
 #[test]

@@ -87,8 +87,13 @@ impl Live {
         let Some(recovery) = self.recovery.as_ref().filter(|_| self.is_recovering()) else {
             return true;
         };
+        let rotating = roster.rotating();
+        // Only probes can go, which their circuits hold back already: without them nobody would come back.
+        if rotating == 0 {
+            return true;
+        }
         let mut recovery = recovery.lock().unwrap_or_else(PoisonError::into_inner);
-        let lets = entropy::with_rng(|rng| recovery.admits(roster.rotating(), now, rng));
+        let lets = entropy::with_rng(|rng| recovery.admits(rotating, now, rng));
         self.is_recovering.store(recovery.is_recovering(), Ordering::Relaxed);
         lets
     }
@@ -333,7 +338,10 @@ impl Balancer {
                 return Ok(Lease::balanced(balancer, member, permit, wish.tick));
             }
         }
-        live.note_all_out(now);
+        // Endpoints that merely have no room are no outage.
+        if snapshot.roster.rotating() == 0 {
+            live.note_all_out(now);
+        }
         Err(none_admits(&snapshot.roster))
     }
 
