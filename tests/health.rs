@@ -354,6 +354,32 @@ fn what_was_there_for_a_while_gets_everything() {
 }
 
 #[test]
+fn who_is_held_back_after_an_answer_has_that_answer() {
+    let servers = [Server::ok()];
+    let balancer = round_robin(&ports(&servers)).with(&quick_probes()).recovery(2, 600_000);
+    let retry = Retry::new().delay_ms(1);
+    let client = Builder::new().balancer(&balancer).retry(&retry).without_retry_budget().build();
+    client.get("/").unwrap();
+    outage(&servers, &client);
+    eventually("the first one is back", SOON, || client.get("/").is_ok());
+    servers[0].become_(|_| Reply::status(503));
+    let mut counts = [0; 4];
+    for _ in 0..100 {
+        match client.get("/") {
+            Ok(answer) => {
+                assert_eq!(answer.status, 503);
+                counts[answer.attempt_count] += 1;
+            }
+            Err(failure) => {
+                assert_eq!((failure.status, failure.attempt_count), (AHOY_E_OVERLOADED, 0));
+                counts[0] += 1;
+            }
+        }
+    }
+    assert!(counts.iter().all(|count| *count > 0), "by attempts: {counts:?}");
+}
+
+#[test]
 fn endpoints_that_are_merely_busy_are_no_outage() {
     let server =
         Server::new(|seen| if seen.path == "/hang" { Reply::Hang } else { Reply::status(200) });

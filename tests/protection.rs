@@ -140,6 +140,20 @@ fn what_never_left_the_client_costs_nothing() {
 }
 
 #[test]
+fn an_error_says_that_the_budget_is_used_up() {
+    let server = Server::always(Reply::Close);
+    let failure = over(&server).retry_budget(0.0, 0, 1000).build().get("/").unwrap_err();
+    assert_eq!((failure.status, failure.attempt_count), (AHOY_E_CONNECTION_LOST, 1));
+    assert!(failure.message.contains("budget is used up"), "{}", failure.message);
+    let server = Server::status(503);
+    let client = over(&server).retry_budget(0.0, 0, 1000).fail_on_status(true).build();
+    let failure = client.get("/").unwrap_err();
+    assert_eq!((failure.status, failure.attempt_count), (AHOY_E_HTTP_STATUS, 1));
+    assert!(failure.message.contains("status 503"), "{}", failure.message);
+    assert!(failure.message.contains("budget is used up"), "{}", failure.message);
+}
+
+#[test]
 fn numbers_that_make_no_budget_are_refused() {
     let builder = Builder::new();
     for (share, window_ms, name) in [
@@ -700,6 +714,20 @@ fn with_traces_off_the_requests_own_header_is_sent_as_it_is() {
     let server = Server::ok();
     client_over(&[server.port()]).send(&get("/").header("traceparent", TRACE)).unwrap();
     assert_eq!(server.request().header("traceparent"), Some(TRACE));
+}
+
+#[test]
+fn a_server_may_say_not_to_repeat() {
+    for value in ["-1", "never", ""] {
+        let server = Server::always(Reply::status(503).header("X-Pushback", value));
+        let builder = over(&server).retry(&hasty()).pushback_header("X-Pushback");
+        let failure = builder.fail_on_status(true).build().get("/").unwrap_err();
+        assert_eq!((failure.status, failure.attempt_count), (AHOY_E_HTTP_STATUS, 1), "{value:?}");
+        assert!(failure.message.contains("said not to repeat"), "{}", failure.message);
+        assert_eq!(server.request_count(), 1);
+        let off = over(&server).retry(&hasty()).build();
+        assert_eq!(off.get("/").unwrap().attempt_count, 3, "off by default");
+    }
 }
 
 #[test]
