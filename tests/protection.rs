@@ -476,6 +476,48 @@ fn in_a_full_queue_the_less_important_gives_way() {
 }
 
 #[test]
+fn a_wait_that_is_over_says_how_long_it_was() {
+    let (server, gate) = gated();
+    let client = over(&server).max_in_flight(1).wait_queue(5, 80).build();
+    let held = hold(&client, &server, 1);
+    let (outcome, took) = timed(|| client.get("/"));
+    assert_overloaded(outcome, "within 80 ms");
+    assert!(took >= ms(79), "{took:?}");
+    assert_overloaded(client.send(&get("/").timeout_ms(20)), "within ");
+    // Each of them is told, also where the next one finds it when its time is over.
+    let waiting: Vec<_> = (0..5).map(|_| client.begin("/")).collect();
+    for call in waiting {
+        assert_overloaded(call.end(), "within 80 ms");
+        assert_overloaded(client.begin("/").end(), "within 80 ms");
+    }
+    gate.open();
+    held[0].end().unwrap();
+    assert_eq!(client.get("/").unwrap().status, 200);
+}
+
+#[test]
+fn who_gives_up_waiting_leaves_its_place() {
+    let (server, gate) = gated();
+    let client = over(&server).max_in_flight(1).wait_queue(1, 60_000).build();
+    let held = hold(&client, &server, 1);
+    let impatient = client.start(&get("/").timeout_ms(10)).unwrap();
+    assert_overloaded(impatient.end(), "within ");
+    for _ in 0..3 {
+        let waiting = client.begin("/cancelled");
+        until_full(&client);
+        waiting.cancel().unwrap();
+        let failure = waiting.end().unwrap_err();
+        assert_eq!((failure.status, failure.attempt_count), (AHOY_E_CANCELLED, 0));
+    }
+    let waiting = client.begin("/served");
+    until_full(&client);
+    gate.open();
+    assert_eq!(waiting.end().unwrap().status, 200);
+    held[0].end().unwrap();
+    assert_eq!(server.request_count(), 2);
+}
+
+#[test]
 fn lesser_classes_fill_less_of_the_limit() {
     let (server, gate) = gated();
     let client = over(&server).max_in_flight(4).build();
@@ -494,6 +536,19 @@ fn lesser_classes_fill_less_of_the_limit() {
         let failure = get("/").try_criticality(number).unwrap_err();
         assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
     }
+}
+
+#[test]
+fn a_lesser_one_that_waits_holds_up_nobody_above_it() {
+    let (server, gate) = gated();
+    let client = over(&server).max_in_flight(4).wait_queue(1, 60_000).build();
+    let held = hold(&client, &server, 3);
+    let lesser = client.start(&get("/lesser").criticality(AHOY_SHEDDABLE_PLUS)).unwrap();
+    until_full(&client);
+    assert_eq!(client.get("/").unwrap().status, 200, "there is room for it");
+    assert!(lesser.poll().unwrap().is_none(), "it still waits");
+    gate.open();
+    assert!(held.iter().chain([&lesser]).all(|call| call.end().unwrap().status == 200));
 }
 
 #[test]
