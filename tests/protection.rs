@@ -326,6 +326,23 @@ fn a_copy_that_fails_leaves_the_first_alone_and_tells_its_own_time() {
 }
 
 #[test]
+fn at_most_the_share_of_calls_is_hedged_with_a_budget_and_without() {
+    for has_budget in [true, false] {
+        let slow = || Server::always(Reply::status(200).after(ms(15)));
+        let servers = [slow(), slow()];
+        let balancer = round_robin(&servers.each_ref().map(Server::port));
+        let builder = Builder::new().balancer(&balancer).hedge_delay_ms(1, 0.1);
+        let client =
+            if has_budget { builder.build() } else { builder.without_retry_budget().build() };
+        for _ in 0..100 {
+            client.get("/").unwrap();
+        }
+        let sent: usize = servers.iter().map(Server::request_count).sum();
+        assert!((101..=110).contains(&sent), "{sent} requests for 100 calls");
+    }
+}
+
+#[test]
 fn a_live_delay_begins_with_fifty_answers() {
     let first =
         Server::new(|seen| if seen.path == "/slow" { Reply::Hang } else { Reply::status(200) });

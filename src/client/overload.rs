@@ -16,6 +16,7 @@ use crate::runtime::{clock, entropy};
 /// The load of one client's service.
 #[derive(Debug)]
 pub(super) struct Overload {
+    /// What extra attempts may cost; `None` for whatever other rules allow.
     budget: Option<Budget>,
     limit: Option<Arc<Limit>>,
     throttle: Option<Mutex<Throttle>>,
@@ -48,7 +49,11 @@ impl Overload {
             usual: Watched::new(Ratio::HALF),
         });
         Self {
-            budget: config.retry_budget().map(|budget| Budget::new(&budget, hedges, now)),
+            budget: match (config.retry_budget(), hedges) {
+                (Some(budget), hedges) => Some(Budget::new(&budget, hedges, now)),
+                (None, Some(share)) => Some(Budget::of_hedges(share, now)),
+                (None, None) => None,
+            },
             limit: config.limit.map(|limit| Limit::new(limit, config.shedding)),
             throttle: config.throttle.map(|throttle| Mutex::new(Throttle::new(&throttle))),
             hedge,
