@@ -672,6 +672,27 @@ fn a_service_that_refuses_all_is_mostly_left_alone_until_it_is_well() {
     });
 }
 
+#[test]
+fn calls_that_their_callers_give_up_do_not_throttle() {
+    let (server, gate) = gated();
+    let client = over(&server).tries(1).throttle(1.0, 60_000).build();
+    for call in hold(&client, &server, 30) {
+        call.cancel().unwrap();
+        assert_eq!(call.end().unwrap_err().status, AHOY_E_CANCELLED);
+    }
+    for _ in 0..20 {
+        assert_eq!(client.get("/").unwrap().status, 200);
+    }
+    gate.open();
+    for k in [0.9, -1.0, f64::NAN] {
+        assert_eq!(
+            Builder::new().try_throttle(k, 1000).unwrap_err().status,
+            AHOY_E_INVALID_ARGUMENT
+        );
+    }
+    assert!(Builder::new().try_throttle(2.0, 0).is_err());
+}
+
 // What is passed on.
 
 #[test]
