@@ -803,6 +803,77 @@ fn trace_of(seen: &Seen) -> [String; 3] {
 }
 
 #[test]
+fn a_trace_goes_on_with_a_span_for_each_attempt() {
+    let server = Server::status(503);
+    let client = over(&server).retry(&hasty()).trace(AHOY_TRACE_PASS_ON).build();
+    let inbound = [("traceparent", TRACE), ("tracestate", "a=1"), ("tracestate", "b=2")];
+    client.send(&get("/").inbound(&inbound)).unwrap();
+    let seen = server.requests();
+    let mut spans = HashSet::from(["b7ad6b7169203331".to_owned()]);
+    for attempt in &seen {
+        let [trace, span, flags] = trace_of(attempt);
+        assert_eq!((trace.as_str(), flags.as_str()), (TRACE_ID, "01"));
+        assert!(spans.insert(span), "a new span");
+        assert_eq!(attempt.all("tracestate").join(","), "a=1,b=2");
+    }
+    assert_eq!(seen.len(), 3);
+}
+
+#[test]
+fn the_requests_own_trace_comes_before_the_inbound_one() {
+    let server = Server::ok();
+    let client = over(&server).trace(AHOY_TRACE_PASS_ON).build();
+    let own = "00-11111111111111111111111111111111-2222222222222222-00";
+    let inbound = [("traceparent", TRACE), ("tracestate", "a=1")];
+    client.send(&get("/").header("traceparent", own).inbound(&inbound)).unwrap();
+    let seen = server.request();
+    let [trace, span, flags] = trace_of(&seen);
+    assert_eq!((trace.as_str(), flags.as_str()), ("11111111111111111111111111111111", "00"));
+    assert_ne!(span, "2222222222222222");
+    assert_eq!(seen.header("tracestate"), None, "that is another trace's");
+}
+
+#[test]
+fn a_damaged_trace_does_not_go_on_and_takes_its_state_along() {
+    let damaged =
+        ["", "00-0-0-01", &TRACE.to_uppercase(), &TRACE[..54], &TRACE.replace("00-", "ff-")];
+    for value in damaged {
+        let server = Server::ok();
+        let client = over(&server).trace(AHOY_TRACE_PASS_ON).build();
+        let inbound = [("traceparent", value), ("tracestate", "a=1")];
+        client.send(&get("/").inbound(&inbound)).unwrap();
+        client.send(&get("/").header("traceparent", value).header("tracestate", "a=1")).unwrap();
+        for seen in server.requests() {
+            assert_eq!(seen.header("traceparent"), None, "{value:?}");
+            assert_eq!(seen.header("tracestate"), None, "{value:?}");
+        }
+    }
+}
+
+#[test]
+fn a_trace_is_started_where_none_came_in() {
+    for (mode, sampled) in [(AHOY_TRACE_START, false), (AHOY_TRACE_START_SAMPLED, true)] {
+        let server = Server::ok();
+        let client = over(&server).trace(mode).build();
+        let inbound = [("traceparent", "nonsense"), ("tracestate", "a=1")];
+        client.send(&get("/").inbound(&inbound)).unwrap();
+        client.get("/").unwrap();
+        let seen = server.requests();
+        let traces: Vec<_> = seen.iter().map(trace_of).collect();
+        assert_ne!(traces[0][0], traces[1][0], "each call is a trace of its own");
+        for [trace, _, flags] in &traces {
+            assert_ne!(trace, TRACE_ID);
+            let flags = u8::from_str_radix(flags, 16).unwrap();
+            assert_eq!(flags & 1 == 1, sampled);
+        }
+        assert!(seen.iter().all(|seen| seen.header("tracestate").is_none()));
+    }
+    for mode in [-1, 4] {
+        assert_eq!(Builder::new().try_trace(mode).unwrap_err().status, AHOY_E_INVALID_ARGUMENT);
+    }
+}
+
+#[test]
 fn with_traces_off_the_requests_own_header_is_sent_as_it_is() {
     let server = Server::ok();
     client_over(&[server.port()]).send(&get("/").header("traceparent", TRACE)).unwrap();
