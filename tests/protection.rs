@@ -176,6 +176,23 @@ fn hedging(balancer: &Balancer, delay_ms: u64) -> Builder {
     Builder::new().balancer(balancer).hedge_delay_ms(delay_ms, 1.0).without_retry_budget()
 }
 
+/// A server that hangs, and one that answers once the other was asked as often.
+fn hare_and_tortoise() -> (Server, Server) {
+    let asked = Arc::new((Mutex::new(0), Condvar::new()));
+    let told = Arc::clone(&asked);
+    let slow = Server::new(move |_| {
+        *told.0.lock().unwrap() += 1;
+        told.1.notify_all();
+        Reply::Hang
+    });
+    let fast = Server::new(move |seen| {
+        let count = asked.0.lock().unwrap();
+        drop(asked.1.wait_timeout_while(count, SOON, |count| *count <= seen.number).unwrap());
+        Reply::status(200)
+    });
+    (slow, fast)
+}
+
 /// The attempt at a server.
 fn attempt_at<'a>(attempts: &'a [Attempt], server: &Server) -> &'a Attempt {
     attempts.iter().find(|attempt| attempt.url == server.url()).expect("an attempt there")
@@ -189,7 +206,7 @@ fn assert_lost(attempts: &[Attempt], slow: &Server) {
 
 #[test]
 fn a_copy_elsewhere_answers_where_the_first_hangs_and_nobody_is_blamed() {
-    let (slow, fast) = (Server::always(Reply::Hang), Server::ok());
+    let (slow, fast) = hare_and_tortoise();
     let balancer = first_of(&[&slow, &fast]);
     let client = hedging(&balancer, 5).build();
     for count in 1..=20 {
@@ -237,7 +254,7 @@ fn only_what_may_be_carried_out_twice_is_hedged() {
     let client = hedging(&first_of(&[&slow_for_good, &fast]), 5).build();
     assert_eq!(client.send(&sure).unwrap().attempt_count, 2);
     assert_eq!(fast.request().body, b"twice");
-    let unsure = get("/").idempotent(false).timeout_ms(100);
+    let unsure = get("/").idempotent(false).timeout_ms(1000);
     assert_eq!(client.send(&unsure).unwrap_err().attempt_count, 1);
 }
 
@@ -349,7 +366,7 @@ fn a_live_delay_begins_with_fifty_answers() {
     let second = Server::ok();
     let builder = Builder::new().balancer(&first_of(&[&first, &second])).tries(1);
     let client = builder.hedge(0.1).without_retry_budget().build();
-    let slow = || get("/slow").timeout_ms(150);
+    let slow = || get("/slow").timeout_ms(1000);
     for _ in 0..49 {
         client.get("/").unwrap();
     }
@@ -359,7 +376,7 @@ fn a_live_delay_begins_with_fifty_answers() {
         for _ in 0..60 {
             client.get("/").unwrap();
         }
-        client.send(&slow().timeout_ms(2000)).is_ok_and(|answer| answer.attempt_count == 2)
+        client.send(&slow().timeout_ms(3000)).is_ok_and(|answer| answer.attempt_count == 2)
     });
 }
 
@@ -412,7 +429,7 @@ fn a_cancel_ends_both_and_calls_neither_faster() {
 fn a_deadline_ends_both_and_both_are_told() {
     let servers = [Server::always(Reply::Hang), Server::always(Reply::Hang)];
     let client = hedging(&first_of(&[&servers[0], &servers[1]]), 5).tries(1).build();
-    let failure = client.send(&get("/").timeout_ms(400)).unwrap_err();
+    let failure = client.send(&get("/").timeout_ms(1500)).unwrap_err();
     assert_eq!((failure.status, failure.attempt_count), (AHOY_E_DEADLINE, 2), "{failure:?}");
     assert!(failure.attempts.iter().all(|attempt| attempt.status == AHOY_E_DEADLINE));
 }
@@ -423,7 +440,7 @@ fn a_deadline_ends_both_and_both_are_told() {
 fn until_full(client: &Client) {
     eventually("all wait", SOON, || {
         let probe = get("/").criticality(AHOY_SHEDDABLE).timeout_ms(1);
-        client.send(&probe).unwrap_err().message.contains("the limit of")
+        client.send(&probe).unwrap_err().message.contains("calls in flight is reached")
     });
 }
 
@@ -485,9 +502,9 @@ fn in_a_full_queue_the_less_important_gives_way() {
     let less = client.start(&get("/less").criticality(AHOY_SHEDDABLE_PLUS)).unwrap();
     until_full(&client);
     let more = client.start(&get("/more")).unwrap();
-    assert_overloaded(less.end(), "the limit of 1");
+    assert_overloaded(less.end(), "the limit of 1 calls in flight is reached");
     let same = client.start(&get("/same")).unwrap();
-    assert_overloaded(same.end(), "the limit of 1");
+    assert_overloaded(same.end(), "the limit of 1 calls in flight is reached");
     gate.open();
     assert!(held.iter().chain([&more]).all(|call| call.end().unwrap().status == 200));
 }
@@ -758,7 +775,7 @@ fn attempts_are_numbered() {
     let numbers: Vec<_> =
         server.requests().iter().map(|seen| seen.all("x-attempt").join(",")).collect();
     assert_eq!(numbers, ["1", "2", "3"]);
-    let (slow, fast) = (Server::always(Reply::Hang), Server::ok());
+    let (slow, fast) = hare_and_tortoise();
     let client = hedging(&first_of(&[&slow, &fast]), 5).attempt_header("X-Attempt").build();
     client.get("/").unwrap();
     assert_eq!(slow.request().header("x-attempt"), Some("1"));
