@@ -2021,7 +2021,7 @@ ahoy_status ahoy_client_builder_set_hedge(ahoy_client_builder *builder,
 
 /**
  * Sends no more calls than this at once; a further one is AHOY_E_OVERLOADED, unless it may wait
- * (ahoy_client_builder_set_wait_queue). Default: no limit.
+ * (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Default: no limit.
  *
  * @param calls at least 1
  */

@@ -373,8 +373,11 @@ fn a_live_delay_begins_with_fifty_answers() {
     assert_eq!(client.send(&slow()).unwrap_err().attempt_count, 1);
     assert_eq!(second.request_count(), 0, "too few answers to know what is slow");
     eventually("it is hedged", SOON, || {
-        for _ in 0..60 {
+        // The delay is read anew every 50 ms.
+        let (begun, mut count) = (Instant::now(), 0);
+        while count < 60 || begun.elapsed() < ms(150) {
             client.get("/").unwrap();
+            count += 1;
         }
         client.send(&slow().timeout_ms(3000)).is_ok_and(|answer| answer.attempt_count == 2)
     });
@@ -406,6 +409,19 @@ fn started_and_submitted_calls_are_hedged_too() {
     let answer = queue.next(20_000).unwrap().unwrap().take().unwrap().unwrap();
     assert_eq!((answer.endpoint_url, answer.attempt_count), (fast.url(), 2));
     assert_lost(&answer.attempts, &slow);
+}
+
+#[test]
+fn a_streamed_call_is_hedged_up_to_its_head() {
+    let (slow, fast) = hare_and_tortoise();
+    let balancer = first_of(&[&slow, &fast]);
+    let client = hedging(&balancer, 5).build();
+    let streamed = client.stream("/");
+    let head = streamed.head();
+    assert_eq!((head.endpoint_url, head.attempt_count), (fast.url(), 2));
+    assert_eq!(streamed.rest().unwrap(), "status 200");
+    eventually("the other connection closes", SOON, || sockets_to(&slow) == 0);
+    assert!(balancer.endpoint(slow.port()).is_closed());
 }
 
 #[test]
@@ -459,6 +475,24 @@ fn one_call_too_many_is_turned_away_until_one_ends() {
     assert_eq!(client.get("/").unwrap().status, 200);
     gate.open();
     assert!(calls[1..].iter().all(|call| call.end().unwrap().status == 200));
+}
+
+#[test]
+fn a_streamed_call_counts_until_the_end_of_its_body() {
+    let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegun".to_vec();
+    let server = Server::new(move |seen| match seen.path.as_str() {
+        "/begun" => Reply::Begin(begun.clone()),
+        _ => Reply::status(200),
+    });
+    let client = over(&server).tries(1).max_in_flight(1).build();
+    for _ in 0..20 {
+        assert_eq!(client.stream("/").rest().unwrap(), "status 200");
+    }
+    let streamed = client.stream("/begun");
+    assert_eq!(streamed.exactly(5), "begun");
+    assert_overloaded(client.get("/"), "the limit of 1 calls in flight is reached");
+    drop(streamed);
+    eventually("its reader has given it up", SOON, || client.get("/").is_ok());
 }
 
 #[test]

@@ -68,7 +68,7 @@ pub(super) async fn run(
         admitted.observe(&ended, class(&ended, &call.client.config.retry), landed.elapsed());
         if let Some(live) = landed.take_stream() {
             let (settled, begun) = streaming::begin(call, landed.lease, live, ended, landed.began);
-            *body = Some(begun);
+            *body = Some(begun.holding(admitted.into_seat()));
             story.add(settled, landed.result);
             return story.end(Ending::Stopped(StopReason::Success));
         }

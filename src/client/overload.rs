@@ -126,6 +126,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Admitted<'_> {
+    /// The seat alone, for a call that goes on beyond its answer's head.
+    pub(super) fn into_seat(self) -> Option<Seat> {
+        self.seat
+    }
+
     /// Takes in how an attempt of the call ended, after so long.
     pub(super) fn observe(&self, ended: &Ended, class: Class, elapsed: Duration) {
         let overload = self.overload;

@@ -111,7 +111,7 @@ fn set_hedge(
 }
 
 /// Sends no more calls than this at once; a further one is AHOY_E_OVERLOADED, unless it may wait
-/// (ahoy_client_builder_set_wait_queue). Default: no limit.
+/// (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Default: no limit.
 ///
 /// @param calls at least 1
 #[unsafe(no_mangle)]
