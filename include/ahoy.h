@@ -905,6 +905,19 @@ ahoy_status ahoy_balancer_set_max_in_flight(const ahoy_balancer *balancer,
                                             ahoy_error **err);
 
 /**
+ * Sets a rule by name; ahoy_balancer_option_key_at lists them.
+ *
+ * @param key such as "slow_start_window"
+ * @param value text, with a unit where it is a duration: "250ms", "0.5"; an unusable one changes nothing
+ * @return AHOY_E_UNKNOWN_OPTION for a key that is none; the error names the nearest
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set(const ahoy_balancer *balancer,
+                              const char *key,
+                              const char *value,
+                              ahoy_error **err);
+
+/**
  * A breaker with the default rules.
  *
  * @return the breaker, never NULL
@@ -1708,6 +1721,22 @@ AHOY_API const char *ahoy_option_key_at(size_t index);
  * What an option does, its form and its default; NULL out of range. Static text. Any thread.
  */
 AHOY_API const char *ahoy_option_description_at(size_t index);
+
+/**
+ * How many options ahoy_balancer_set knows. Any thread.
+ */
+AHOY_API size_t ahoy_balancer_option_count(void);
+
+/**
+ * The key of a balancer's option, from 0; NULL out of range. Static text. Any thread.
+ */
+AHOY_API const char *ahoy_balancer_option_key_at(size_t index);
+
+/**
+ * What a balancer's option does, its form and its default; NULL out of range. Static text. Any thread.
+ */
+AHOY_API
+const char *ahoy_balancer_option_description_at(size_t index);
 
 /**
  * An empty list that ahoy_provider_list_add fills.

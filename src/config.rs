@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::policy::RetryConfig;
 use crate::transport::TlsConfig;
 
-pub use balancer::{Algorithm, BalancerConfig, KeySource, Subset, Zone};
+pub use balancer::{Algorithm, BalancerConfig, KeySource, Misfit, Subset, Zone};
 
 /// An attempt's limit where none is set: long for an answer, short beside the call's 30 s.
 pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
