@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use super::cells::Cells;
+use super::track::Track;
 use crate::endpoint::Endpoint;
 use crate::outcome::Transition;
 use crate::policy::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
-use crate::runtime::entropy;
+use crate::runtime::{clock, entropy};
 
 /// An endpoint of a balancer.
 ///
@@ -38,6 +39,8 @@ pub(super) enum Out {
     Departed = 1,
     /// Joined or came back a short time ago.
     Warming = 2,
+    /// Listed with a weight of 0.
+    Drained = 4,
 }
 
 /// Whether a member may be tried.
@@ -54,16 +57,17 @@ pub(super) enum Standing {
 }
 
 impl Member {
-    /// A member that is in rotation.
+    /// A member that is in rotation, unless its weight is 0.
     pub(super) fn new(endpoint: Endpoint, cells: Arc<Cells>, place: u32) -> Self {
         let weight = AtomicU16::new(endpoint.weight() as u16);
+        let drained = if endpoint.weight() == 0 { Out::Drained as u8 } else { 0 };
         let member = Self {
             endpoint: ArcSwap::from_pointee(endpoint),
             breaker: Mutex::default(),
             cells,
             place,
             weight,
-            out: AtomicU8::new(0),
+            out: AtomicU8::new(drained),
         };
         member.publish(None);
         member
@@ -91,28 +95,37 @@ impl Member {
     /// The listed properties have changed, its identity has not. Connections to it as it was are not kept.
     pub(super) fn set_endpoint(&self, endpoint: Endpoint) {
         self.weight.store(endpoint.weight() as u16, Ordering::Relaxed);
+        self.set(Out::Drained, endpoint.weight() == 0);
         self.endpoint.swap(Arc::new(endpoint)).depart();
     }
 
     /// It left the list: attempts under way go on, and nothing new comes.
     pub(super) fn depart(&self) {
         let _unchanged_meanwhile = self.lock();
-        self.cells.set_rotating(self.place(), false);
+        self.cells.show(self.place(), false, false);
         self.out.fetch_or(Out::Departed as u8, Ordering::Relaxed);
         self.endpoint.load().depart();
     }
 
-    /// Takes over the circuit of the same endpoint at another place.
+    /// Takes over the circuit of the same endpoint at another place, and goes on warming up where that did.
     pub(super) fn inherit(&self, before: &Self) {
         let breaker = before.lock().take();
-        let mut own = self.lock();
-        *own = breaker;
-        self.publish(own.as_deref());
+        {
+            let mut own = self.lock();
+            *own = breaker;
+            self.publish(own.as_deref());
+        }
+        if let Some((own, old)) = self.track().zip(before.track())
+            && before.has(Out::Warming)
+        {
+            own.warm_up_like(old);
+            self.set(Out::Warming, true);
+        }
     }
 
     /// From here on it gets its full share only in time.
     pub(super) fn begin_warming(&self, now: Instant) {
-        if let Some(track) = self.cells.track(self.place()) {
+        if let Some(track) = self.track() {
             track.begin_warming(self.cells.level().millis(now));
             self.set(Out::Warming, true);
         }
@@ -125,13 +138,23 @@ impl Member {
 
     /// Whether it may be tried now.
     pub(super) fn standing(&self, now: Instant) -> Standing {
-        if self.has(Out::Departed) || !self.lock().as_ref().is_none_or(|it| it.admits(now)) {
+        if self.has(Out::Departed) || self.has(Out::Drained) {
             return Standing::Out;
         }
-        match self.cells.track(self.place()).filter(|_| self.has(Out::Warming)) {
+        match self.lock().as_deref() {
+            Some(breaker) if breaker.admits(now) => {}
+            Some(breaker) if breaker.is_tripped_by_answers() => return Standing::Tripped,
+            Some(_) => return Standing::Out,
+            None => {}
+        }
+        match self.track().filter(|_| self.has(Out::Warming)) {
             Some(track) => Standing::Warming(track.warming_for(self.cells.level().millis(now))),
             None => Standing::In,
         }
+    }
+
+    fn track(&self) -> Option<&Track> {
+        self.cells.track(self.place())
     }
 
     fn set(&self, reason: Out, on: bool) {
@@ -143,10 +166,6 @@ impl Member {
         self.publish(breaker.as_deref());
     }
 
-    fn is_out(&self) -> bool {
-        self.out.load(Ordering::Relaxed) != 0
-    }
-
     fn has(&self, reason: Out) -> bool {
         self.out.load(Ordering::Relaxed) & reason as u8 != 0
     }
@@ -156,7 +175,9 @@ impl Member {
     fn publish(&self, breaker: Option<&Breaker>) {
         if !self.has(Out::Departed) {
             let closed = breaker.is_none_or(|breaker| breaker.state() == CircuitState::Closed);
-            self.cells.set_rotating(self.place(), closed && !self.is_out());
+            let out = self.out.load(Ordering::Relaxed);
+            let well = closed && out & !(Out::Warming as u8) == 0;
+            self.cells.show(self.place(), closed && out == 0, well);
         }
     }
 
@@ -177,18 +198,32 @@ impl Member {
     /// Whether a request would be let through now.
     #[must_use]
     pub fn admits(&self, now: Instant) -> bool {
-        matches!(self.standing(now), Standing::In | Standing::Warming(_))
+        self.serves(false, now)
     }
 
-    pub(super) fn acquire(&self, now: Instant) -> Result<Permit, Rejected> {
-        self.change(|breaker| breaker.acquire(now))
+    /// Whether it may be tried, in `panic` also where its answers speak against it.
+    pub(super) fn serves(&self, panic: bool, now: Instant) -> bool {
+        match self.standing(now) {
+            Standing::In | Standing::Warming(_) => true,
+            Standing::Tripped => panic,
+            Standing::Out => false,
+        }
+    }
+
+    /// Asks to send once; none in `panic`, where its answers have opened the circuit, and what comes of it is
+    /// not the circuit's.
+    pub(super) fn acquire(&self, panic: bool, now: Instant) -> Result<Option<Permit>, Rejected> {
+        self.change(|breaker| match breaker.acquire(now) {
+            Err(_) if panic && breaker.is_tripped_by_answers() => Ok(None),
+            answer => answer.map(Some),
+        })
     }
 
     pub(super) fn settle(&self, permit: Permit, evidence: &Evidence, now: Instant) -> Settled {
         let settled =
             entropy::with_rng(|rng| self.change(|it| it.settle(permit, evidence, now, rng)));
-        if settled.transition == Some(Transition::Closed) && self.cells.level().warms_up {
-            self.begin_warming(now);
+        if settled.transition == Some(Transition::Closed) {
+            self.came_back(now);
         }
         settled
     }
@@ -220,11 +255,19 @@ impl Member {
         self.change(Breaker::force_open)
     }
 
-    /// Closes its circuit.
+    /// Closes its circuit, from where it warms up as any that comes back.
     ///
     /// # Errors
     /// It is closed already.
     pub fn force_close(&self) -> Result<(), AlreadyThere> {
-        self.change(Breaker::force_close)
+        self.change(Breaker::force_close)?;
+        self.came_back(clock::now());
+        Ok(())
+    }
+
+    fn came_back(&self, now: Instant) {
+        if self.cells.level().warms_up {
+            self.begin_warming(now);
+        }
     }
 }
