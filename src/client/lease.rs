@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::balancer::Balancer;
 use super::member::Member;
+use super::rounds;
 use super::tried::Tried;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{Ending, Evidence, Permit, Tick};
+use crate::policy::{Ended, Ending, Evidence, Permit, Tick};
 use crate::runtime::clock;
 
 /// An endpoint with the permit of its circuit, or none where it serves in spite of that. Dropped unsettled (a cancelled call, a panic) it counts
@@ -16,6 +17,7 @@ use crate::runtime::clock;
 #[derive(Debug)]
 pub(crate) struct Lease {
     endpoint: Arc<Endpoint>,
+    limit: Duration,
     held: Option<Held>,
 }
 
@@ -57,12 +59,13 @@ impl Lease {
         };
         let (balancer, endpoint) = (Arc::clone(balancer), member.endpoint());
         let member = Arc::clone(member);
-        Some(Self { endpoint, held: Some(Held { balancer, member, permit, started: claim.tick }) })
+        let held = Held { balancer, member, permit, started: claim.tick };
+        Some(Self { endpoint, limit: Duration::ZERO, held: Some(held) })
     }
 
     /// A lease on the one endpoint of a client without a balancer: it has no circuit.
     pub(super) fn fixed(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, held: None }
+        Self { endpoint, limit: Duration::ZERO, held: None }
     }
 
     pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
@@ -83,15 +86,21 @@ impl Lease {
         tried.insert(&held.member)
     }
 
-    /// Says how the attempt ended that might have taken up to `limit`.
+    /// Notes how long the attempt may take: what a failure counts as at least.
+    pub(super) const fn limit_to(&mut self, limit: Duration) {
+        self.limit = limit;
+    }
+
+    /// Says how the attempt ended.
     pub(super) fn settle(
         mut self,
         evidence: &Evidence,
-        limit: Duration,
+        ended: &Ended,
         now: Instant,
     ) -> Option<Transition> {
         let held = self.held.take()?;
-        held.finish(now, ending(evidence, limit));
+        rounds::note(&held.balancer, &held.member, ended, now);
+        held.finish(now, ending(evidence, self.limit));
         held.balancer.settle(&held.member, held.permit?, evidence, now)
     }
 }
