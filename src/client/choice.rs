@@ -162,13 +162,13 @@ impl<'a> Choice<'a, '_> {
         let Some((member, cells)) = tier.places.at(place) else {
             return false;
         };
-        (cells.is_rotating(place) || self.stands(member, strictness))
+        (cells.is_rotating(place) || self.stands(member, place, strictness))
             && self.has_room(cells, place)
             && !(strictness.untried && self.wish.tried.contains(member))
     }
 
     /// Whether a member that is not simply in rotation may be tried.
-    fn stands(&self, member: &Member, strictness: Strictness) -> bool {
+    fn stands(&self, member: &Member, place: usize, strictness: Strictness) -> bool {
         match member.standing(self.wish.now) {
             Standing::In => true,
             Standing::Warming(since) => {
@@ -176,7 +176,7 @@ impl<'a> Choice<'a, '_> {
                 if factor >= 1.0 {
                     member.end_warming();
                 }
-                strictness.thinning.is_none_or(|thinning| thinning.accepts(factor))
+                strictness.thinning.is_none_or(|thinning| thinning.accepts(place, factor))
             }
             Standing::Tripped => strictness.panic,
             Standing::Out => false,
