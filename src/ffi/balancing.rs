@@ -226,7 +226,7 @@ fn set_key(
     config.set_key(source).map_err(|misfit| refused("name", misfit))
 }
 
-/// Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns it gets the
+/// Lets an endpoint that joins, or whose circuit closes again, by hand too, grow to its full share: of its turns it gets the
 /// part (time / window) ^ (1 / aggression), at least min_ratio. Works with every balancer. Default: off.
 ///
 /// @param window_ms how long it takes; with 1000 or less there is no effect, as the first second counts whole
@@ -253,9 +253,10 @@ pub unsafe extern "C" fn ahoy_balancer_set_slow_start(
     unsafe { change(balancer, err, set) }
 }
 
-/// Below this share of endpoints in rotation, those that are out by their answers or by ejection get traffic as
-/// well: with so few left, more harm comes from overloading them than from asking the others (panic threshold,
-/// as in Envoy). Endpoints that cannot be connected to are still left alone. Default: off, calls then fail at once
+/// Below this share of endpoints that are well, those that are out by their answers, by ejection or by a check get
+/// traffic too: with so few left, more harm comes from overloading them than from asking the others (panic threshold,
+/// as in Envoy). What comes of it does not count for a circuit that would not have let it through. Endpoints that
+/// cannot be connected to, or were opened by hand, are still left alone. Default: off, calls then fail at once
 /// where no circuit admits.
 ///
 /// @param ratio 0 to 1; 0.5 is a good start
