@@ -1,23 +1,12 @@
-//! Client options by name, for hosts that configure from text: one table is the truth.
+//! What ahoy_client_builder_set knows.
 
-use std::time::Duration;
-
+use super::ConfigOption;
+use super::values::{boolean, duration, number, positive, size};
 use crate::config::{ClientConfig, Http2};
-use crate::error::{Error, ErrorKind};
 
-/// One option.
-#[derive(Debug)]
-pub struct ClientOption {
-    /// Its name, such as `attempt_timeout`.
-    pub key: &'static str,
-    /// What it does, its form and its default.
-    pub description: &'static str,
-    apply: fn(&mut ClientConfig, &str) -> Result<(), String>,
-}
-
-/// Every option, sorted by key.
-pub const OPTIONS: &[ClientOption] = &[
-    ClientOption {
+/// Every option of a client, sorted by key.
+pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
+    ConfigOption {
         key: "attempt_timeout",
         description: "limit on one attempt: a duration of at least 1ms, or forever; default the lesser of 10s and its share of the time left",
         apply: |config, value| {
@@ -25,7 +14,7 @@ pub const OPTIONS: &[ClientOption] = &[
             Ok(())
         },
     },
-    ClientOption {
+    ConfigOption {
         key: "connect_timeout",
         description: "limit on resolving, TCP and TLS together: a duration of at least 1ms, or forever; default the lesser of 3s and its share of the time left",
         apply: |config, value| {
@@ -33,7 +22,7 @@ pub const OPTIONS: &[ClientOption] = &[
             Ok(())
         },
     },
-    ClientOption {
+    ConfigOption {
         key: "endpoint_updates",
         description: "how often a call asks the provider again when no endpoint is left: a number; default 1",
         apply: |config, value| {
@@ -41,7 +30,7 @@ pub const OPTIONS: &[ClientOption] = &[
             Ok(())
         },
     },
-    ClientOption {
+    ConfigOption {
         key: "fail_on_status",
         description: "make answers of 4xx and 5xx errors: true or false; default false",
         apply: |config, value| {
@@ -49,7 +38,7 @@ pub const OPTIONS: &[ClientOption] = &[
             Ok(())
         },
     },
-    ClientOption {
+    ConfigOption {
         key: "gzip",
         description: "ask for gzip and decode it: true or false; default true",
         apply: |config, value| {
@@ -57,7 +46,7 @@ pub const OPTIONS: &[ClientOption] = &[
             Ok(())
         },
     },
-    ClientOption {
+    ConfigOption {
         key: "http2",
         description: "speak HTTP/2, only with a balancer: false, true (where TLS agrees on it, otherwise HTTP/1.1) or prior_knowledge (always, also without TLS); default false",
         apply: |config, value| {
@@ -70,7 +59,7 @@ pub const OPTIONS: &[ClientOption] = &[
             Ok(())
         },
     },
-    ClientOption {
+    ConfigOption {
         key: "idle_timeout",
         description: "how long an unused connection is kept: a duration; default 60s",
         apply: |config, value| {
@@ -78,7 +67,7 @@ pub const OPTIONS: &[ClientOption] = &[
             Ok(())
         },
     },
-    ClientOption {
+    ConfigOption {
         key: "interruptible",
         description: "end blocking calls when a signal is caught: true or false; default false",
         apply: |config, value| {
@@ -86,7 +75,7 @@ pub const OPTIONS: &[ClientOption] = &[
             Ok(())
         },
     },
-    ClientOption {
+    ConfigOption {
         key: "max_body",
         description: "bound on an answer's decoded body: a size such as 64MiB; default 64MiB",
         apply: |config, value| {
@@ -94,7 +83,7 @@ pub const OPTIONS: &[ClientOption] = &[
             Ok(())
         },
     },
-    ClientOption {
+    ConfigOption {
         key: "redirects",
         description: "how many redirects are followed, only without a balancer: a number up to 50; default 0",
         apply: |config, value| {
@@ -102,7 +91,7 @@ pub const OPTIONS: &[ClientOption] = &[
             if config.redirects > 50 { Err("is above 50".to_owned()) } else { Ok(()) }
         },
     },
-    ClientOption {
+    ConfigOption {
         key: "timeout",
         description: "limit on a whole call: a duration, or forever; default 30s",
         apply: |config, value| {
@@ -110,7 +99,7 @@ pub const OPTIONS: &[ClientOption] = &[
             Ok(())
         },
     },
-    ClientOption {
+    ConfigOption {
         key: "tls_platform_roots",
         description: "trust the platform's certificates: true or false; default true",
         apply: |config, value| {
@@ -120,103 +109,22 @@ pub const OPTIONS: &[ClientOption] = &[
     },
 ];
 
-/// Sets an option from text.
-///
-/// # Errors
-/// No option has that name (the message names the nearest), or the value has not its form.
-pub fn set(config: &mut ClientConfig, key: &str, value: &str) -> Result<(), Error> {
-    let Some(option) = OPTIONS.iter().find(|option| option.key == key) else {
-        let nearest = OPTIONS.iter().min_by_key(|option| distance(option.key, key));
-        let hint = nearest.map_or("", |option| option.key);
-        let message = format!("key: no such option; the nearest is {hint}");
-        return Err(Error::new(ErrorKind::UnknownOption, message));
-    };
-    // On a copy: a value that is refused changes nothing.
-    let mut changed = config.clone();
-    (option.apply)(&mut changed, value.trim())
-        .map_err(|problem| Error::invalid("value", format!("{key}: {problem}")))?;
-    *config = changed;
-    Ok(())
-}
-
-fn duration(value: &str) -> Result<Duration, String> {
-    if value == "forever" {
-        return Ok(Duration::MAX);
-    }
-    let (count, unit) = quantity(value)?;
-    let milliseconds = match unit {
-        "ms" | "" => Some(count),
-        "s" => count.checked_mul(1_000),
-        "m" => count.checked_mul(60_000),
-        "h" => count.checked_mul(3_600_000),
-        _ => return Err("has a unit other than ms, s, m and h".to_owned()),
-    };
-    milliseconds.map(Duration::from_millis).ok_or_else(|| "is too large".to_owned())
-}
-
-fn positive(duration: Duration) -> Result<Duration, String> {
-    if duration.is_zero() { Err("is 0; the least is 1ms".to_owned()) } else { Ok(duration) }
-}
-
-fn size(value: &str) -> Result<usize, String> {
-    let (count, unit) = quantity(value)?;
-    let factor = match unit {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return Err("has a unit other than B, KiB, MiB and GiB".to_owned()),
-    };
-    let bytes = count.checked_mul(factor).and_then(|bytes| usize::try_from(bytes).ok());
-    bytes.ok_or_else(|| "is too large".to_owned())
-}
-
-fn quantity(value: &str) -> Result<(u64, &str), String> {
-    let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
-    let (count, unit) = value.split_at(digits);
-    let count = count.parse().map_err(|_| "does not start with a whole number".to_owned())?;
-    Ok((count, unit.trim()))
-}
-
-fn number(value: &str) -> Result<u32, String> {
-    value.parse().map_err(|_| "is no whole number from 0".to_owned())
-}
-
-fn boolean(value: &str) -> Result<bool, String> {
-    match value {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err("is neither true nor false".to_owned()),
-    }
-}
-
-/// How many letters must be changed, added or left out to come from one word to the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::error::{Error, ErrorKind};
+    use crate::options::set;
 
     fn after(key: &str, value: &str) -> Result<ClientConfig, Error> {
         let mut config = ClientConfig::default();
-        set(&mut config, key, value)?;
+        set(CLIENT, &mut config, key, value)?;
         Ok(config)
     }
 
     #[test]
-    fn units_are_understood() {
+    fn values_are_understood() {
         assert_eq!(after("timeout", "250ms").unwrap().timeout, Duration::from_millis(250));
         assert_eq!(after("timeout", "3s").unwrap().timeout, Duration::from_secs(3));
         assert_eq!(after("timeout", "forever").unwrap().timeout, Duration::MAX);
@@ -251,10 +159,5 @@ mod tests {
         let error = after("atempt_timout", "1s").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnknownOption);
         assert!(error.message().ends_with("attempt_timeout"), "{}", error.message());
-    }
-
-    #[test]
-    fn the_table_is_sorted_and_each_key_stands_once() {
-        assert!(OPTIONS.windows(2).all(|pair| pair[0].key < pair[1].key));
     }
 }
