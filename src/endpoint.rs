@@ -1,6 +1,7 @@
 //! Where a request can go: a [`Host`] as the user states it, an [`Endpoint`] as the library uses it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How an endpoint is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,15 +87,33 @@ pub struct Identity {
     pub scheme: Scheme,
 }
 
-/// A [`Host`] with everything derived that an attempt needs.
-#[derive(Debug, PartialEq, Eq)]
+/// How many endpoints have departed in this process: where it has not changed, nobody needs to look for one.
+static DEPARTURES: AtomicU64 = AtomicU64::new(0);
+
+/// How many endpoints have departed in this process.
+#[must_use]
+pub fn departures() -> u64 {
+    DEPARTURES.load(Ordering::Acquire)
+}
+
+/// A [`Host`] with everything derived that an attempt needs; equal to another where the hosts are.
+#[derive(Debug)]
 pub struct Endpoint {
     identity: Identity,
     host: Host,
     url: Arc<str>,
     authority: String,
     server_name: String,
+    departed: AtomicBool,
 }
+
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Self) -> bool {
+        self.host == other.host
+    }
+}
+
+impl Eq for Endpoint {}
 
 impl Endpoint {
     /// Derives scheme, URL, authority and TLS name from `host`.
@@ -115,7 +134,21 @@ impl Endpoint {
             None => host.address.clone(),
         });
         let identity = Identity { address: host.address.as_str().into(), port: host.port, scheme };
-        Self { identity, host, url: url.into(), authority, server_name }
+        let departed = AtomicBool::new(false);
+        Self { identity, host, url: url.into(), authority, server_name, departed }
+    }
+
+    /// Says that it left its list for good: who keeps something for it, such as connections, lets go.
+    pub fn depart(&self) {
+        if !self.departed.swap(true, Ordering::Release) {
+            DEPARTURES.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Whether it left its list. What is under way there may end.
+    #[must_use]
+    pub fn has_departed(&self) -> bool {
+        self.departed.load(Ordering::Acquire)
     }
 
     /// Address, port and scheme.
@@ -182,6 +215,18 @@ fn host_of_authority(authority: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_departure_is_for_good_and_counts_once() {
+        let endpoint = Endpoint::new(Host::new("127.0.0.1", 80));
+        assert!(!endpoint.has_departed());
+        let before = departures();
+        endpoint.depart();
+        endpoint.depart();
+        // Other tests may say so of theirs meanwhile.
+        assert!(endpoint.has_departed() && departures() > before);
+        assert_eq!(endpoint, Endpoint::new(Host::new("127.0.0.1", 80)));
+    }
 
     #[test]
     fn port_443_is_https_and_all_else_http() {

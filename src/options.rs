@@ -1,5 +1,6 @@
 //! Client options by name, for hosts that configure from text: one table is the truth.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::config::{ClientConfig, Http2};
@@ -95,6 +96,35 @@ pub const OPTIONS: &[ClientOption] = &[
         },
     },
     ClientOption {
+        key: "max_connection_age",
+        description: "how long a connection is used, give or take a tenth, so that load follows changes of the endpoints: a duration of at least 1ms, or forever; default 10m; only with a balancer",
+        apply: |config, value| {
+            config.max_connection_age = positive(duration(value)?)?;
+            Ok(())
+        },
+    },
+    ClientOption {
+        key: "max_connections_per_endpoint",
+        description: "how many connections to one endpoint each I/O thread has, used and unused: a number from 1, or unlimited; a call that finds none free waits for one within its connect limit; default 256; only with a balancer. A blocking call has one connection at a time; over HTTP/2 there are at most 4",
+        apply: |config, value| {
+            config.max_connections_per_endpoint = match value {
+                "unlimited" => None,
+                _ => {
+                    Some(NonZeroUsize::new(number(value)? as usize).ok_or("is 0; the least is 1")?)
+                }
+            };
+            Ok(())
+        },
+    },
+    ClientOption {
+        key: "max_idle_per_endpoint",
+        description: "how many unused connections to one endpoint each I/O thread, and each blocking caller, keeps: a number; default 256",
+        apply: |config, value| {
+            config.max_idle_per_endpoint = number(value)? as usize;
+            Ok(())
+        },
+    },
+    ClientOption {
         key: "redirects",
         description: "how many redirects are followed, only without a balancer: a number up to 50; default 0",
         apply: |config, value| {
@@ -116,6 +146,14 @@ pub const OPTIONS: &[ClientOption] = &[
         apply: |config, value| {
             config.tls.platform_roots = boolean(value)?;
             Ok(())
+        },
+    },
+    ClientOption {
+        key: "warm_up",
+        description: "how many connections to each endpoint an I/O thread opens in the background when the client is built and when an endpoint joins, for asynchronous calls: a number up to 64; at most 256 at a time; over HTTP/2 one each; what fails is left to the calls and counts with no circuit; default 0; only with a balancer",
+        apply: |config, value| {
+            config.warm_up = number(value)? as usize;
+            if config.warm_up > 64 { Err("is above 64".to_owned()) } else { Ok(()) }
         },
     },
 ];
@@ -225,6 +263,16 @@ mod tests {
         assert_eq!(after("redirects", "5").unwrap().redirects, 5);
         assert_eq!(after("http2", "true").unwrap().http2, Http2::Alpn);
         assert_eq!(after("http2", "prior_knowledge").unwrap().http2, Http2::PriorKnowledge);
+        let connections = after("max_connections_per_endpoint", "7").unwrap();
+        assert_eq!(connections.max_connections_per_endpoint, NonZeroUsize::new(7));
+        let connections = after("max_connections_per_endpoint", "unlimited").unwrap();
+        assert_eq!(connections.max_connections_per_endpoint, None);
+        assert_eq!(after("max_idle_per_endpoint", "0").unwrap().max_idle_per_endpoint, 0);
+        assert_eq!(
+            after("max_connection_age", "forever").unwrap().max_connection_age,
+            Duration::MAX
+        );
+        assert_eq!(after("warm_up", "2").unwrap().warm_up, 2);
         assert_eq!(after("http2", "false").unwrap().http2, Http2::Off);
     }
 
@@ -239,6 +287,10 @@ mod tests {
             ("gzip", "yes"),
             ("http2", "h2c"),
             ("redirects", "51"),
+            ("max_connections_per_endpoint", "0"),
+            ("max_idle_per_endpoint", "-1"),
+            ("max_connection_age", "0"),
+            ("warm_up", "65"),
             ("endpoint_updates", "1.5"),
         ] {
             let error = after(key, value).unwrap_err();

@@ -120,6 +120,9 @@ async fn send(
 
 /// What an attempt is called that its limit cut off.
 fn cut(progress: &Progress, limits: Limits) -> Failure {
+    if progress.is_waiting() {
+        return Failure::unsent(FailureKind::Local, "all connections stayed in use");
+    }
     let (kind, detail) = match (limits.by_deadline, progress.is_connected()) {
         (true, true) => (FailureKind::Deadline, "no answer"),
         (true, false) => (FailureKind::Deadline, "not connected"),

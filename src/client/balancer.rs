@@ -135,8 +135,10 @@ impl Balancer {
             .map_err(|reason| Error::new(ErrorKind::Discovery, format!("provider: {reason}")))?;
         refresh.empty_answers = if hosts.is_empty() { refresh.empty_answers + 1 } else { 0 };
         if !hosts.is_empty() || refresh.empty_answers >= EMPTY_CONFIRMATIONS {
-            let next = self.live.get().roster.load().next(hosts, &self.breaker);
-            self.live.get().roster.store(Arc::new(next));
+            let roster = &self.live.get().roster;
+            let next = Arc::new(roster.load().next(hosts, &self.breaker));
+            let before = roster.swap(Arc::clone(&next));
+            before.make_way_for(&next);
         }
         self.live.get().updates.fetch_add(1, Ordering::Release);
         Ok(())

@@ -16,6 +16,7 @@ mod queue;
 mod roster;
 mod route;
 mod story;
+mod warmth;
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +33,7 @@ pub use roster::{Member, Roster};
 pub use route::Route;
 
 use self::call::Call;
-use self::carrier::{Carrier, resolver};
+use self::carrier::{Carrier, Place, resolver};
 use self::completion::Finisher;
 use self::control::{Control, Interrupt};
 use crate::config::{ClientConfig, Http2};
@@ -44,7 +45,7 @@ use crate::runtime::interrupt::Watch;
 use crate::runtime::process::PerProcess;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::{callback, clock, io_thread, shard, stop};
-use crate::transport::Tls;
+use crate::transport::{Resolver, Tls};
 
 /// A resilient HTTP client.
 #[derive(Debug)]
@@ -56,6 +57,8 @@ pub struct Client {
     /// Holds locks (session tickets), so a forked child makes its own.
     tls: PerProcess<Arc<Tls>>,
     tenant: Tenant,
+    /// Whether warming up began in this process.
+    warmed: PerProcess<AtomicBool>,
     closed: AtomicBool,
     /// Tells a close that a call has ended.
     ended: (Mutex<()>, Condvar),
@@ -76,6 +79,7 @@ impl Client {
             log,
             tls: PerProcess::new(),
             tenant: Tenant::new(),
+            warmed: PerProcess::new(),
             closed: AtomicBool::new(false),
             ended: Default::default(),
         };
@@ -102,6 +106,7 @@ impl Client {
             return self.start_and_wait(request);
         }
         self.check_open()?;
+        self.warm_up();
         self.prepare()?;
         match self.route {
             // The direct transport's writes raise no SIGPIPE; reqwest's may.
@@ -115,7 +120,7 @@ impl Client {
     fn drive(&self, request: &Request) -> Result<Response, Error> {
         let started = clock::now();
         let resolver = resolver().map_err(out_of_resources)?;
-        let attach = || Carrier::new(self, resolver);
+        let attach = || Carrier::new(self, resolver, Place::Shard);
         let work = |carrier: Arc<Carrier>, stop: Arc<Stop>| async move {
             self.check_open()?;
             let control = Control { stop: &stop, interrupt: self.interrupt() };
@@ -199,6 +204,7 @@ impl Client {
         finish: impl FnOnce(Outcome) + Send + 'static,
     ) -> Result<(), Error> {
         self.check_open()?;
+        self.warm_up();
         self.prepare()?;
         Call::check(self, &request)?;
         let resolver = resolver().map_err(out_of_resources)?;
@@ -208,7 +214,7 @@ impl Client {
         let (place, asked) = (Arc::clone(&thread), Arc::clone(&stop));
         thread.spawn(&self.tenant, stop, async move {
             let finisher = Finisher::new(finish);
-            let carrier = place.attachment(&client.tenant, || Carrier::new(&client, resolver));
+            let carrier = client.carrier_of(&place, resolver);
             let control = Control { stop: &asked, interrupt: None };
             // Asked once more: a close may have come while the provider was, and now it sees this task.
             let call =
@@ -272,6 +278,29 @@ impl Client {
             guard = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(())
+    }
+
+    /// Begins to open connections on an I/O thread where the client was told to, once in each process; the provider
+    /// is asked there. It fails no call: what goes wrong is found out by the calls.
+    pub fn warm_up(self: &Arc<Self>) {
+        if self.config.warm_up == 0 || self.warmed.get().swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (Ok(resolver), Ok(thread)) = (resolver(), io_thread::first()) else {
+            return;
+        };
+        let (client, place) = (Arc::clone(self), Arc::clone(&thread));
+        thread.spawn(&self.tenant, Arc::default(), async move {
+            // Where the provider fails here, the first call that it does not fail lets the next visit go on.
+            let _ = client.prepare();
+            client.carrier_of(&place, resolver).warm_up();
+            client.note_end();
+        });
+    }
+
+    /// This client's transport on an I/O thread; to be called by a task that runs there.
+    fn carrier_of(&self, thread: &io_thread::IoThread, resolver: Arc<Resolver>) -> Arc<Carrier> {
+        thread.attachment(&self.tenant, || Carrier::new(self, resolver, Place::IoThread))
     }
 
     fn check_open(&self) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! The endpoints of a balancer at one moment: immutable, replaced as a whole by an update.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -51,6 +51,14 @@ impl Roster {
         Self { members }
     }
 
+    /// Tells the endpoints that are not in `next` that they have departed.
+    pub(crate) fn make_way_for(&self, next: &Self) {
+        let stays: HashSet<*const Endpoint> =
+            next.members.iter().map(|member| Arc::as_ptr(&member.endpoint)).collect();
+        let departed = |member: &&Member| !stays.contains(&Arc::as_ptr(&member.endpoint));
+        self.members.iter().filter(departed).for_each(|member| member.endpoint.depart());
+    }
+
     /// The members, in the provider's order.
     #[must_use]
     pub fn members(&self) -> &[Member] {
@@ -95,6 +103,18 @@ mod tests {
         let second = first.next(vec![host], &Arc::default());
         assert!(Arc::ptr_eq(&first.members[0].circuit, &second.members[0].circuit));
         assert_eq!(second.members[0].endpoint.host().weight, 5);
+    }
+
+    #[test]
+    fn what_leaves_or_is_replaced_departs() {
+        let first = roster(&Roster::default(), &[1, 2, 3]);
+        let mut changed = Host::new("127.0.0.1", 2);
+        changed.weight = 5;
+        let second = first.next(vec![changed, Host::new("127.0.0.1", 3)], &Arc::default());
+        first.make_way_for(&second);
+        let departed: Vec<_> =
+            first.members.iter().map(|member| member.endpoint.has_departed()).collect();
+        assert_eq!(departed, [true, true, false]);
     }
 
     #[test]
