@@ -93,8 +93,8 @@ impl Client {
         Arc::clone(self.tls.get_or(made_again))
     }
 
-    /// Sends `request` and waits for its answer, driving the work on this thread; with HTTP/2 an I/O thread
-    /// drives it, where the connections are.
+    /// Sends `request` and waits for its answer, driving the work on this thread. An I/O thread drives it with
+    /// HTTP/2, where the connections are, and where there are so many callers that all shards are in use.
     ///
     /// # Errors
     /// The request does not fit the client, no answer came, or this is a callback, where it would deadlock.
@@ -108,16 +108,18 @@ impl Client {
         self.check_open()?;
         self.warm_up();
         self.prepare()?;
-        match self.route {
+        let driven = match self.route {
             // The direct transport's writes raise no SIGPIPE; reqwest's may.
             Route::Balanced(_) => self.drive(request),
             Route::Base { .. } | Route::Absolute => {
                 callback::without_sigpipe(|| self.drive(request))
             }
-        }
+        };
+        driven?.map_or_else(|| self.start_and_wait(request), Ok)
     }
 
-    fn drive(&self, request: &Request) -> Result<Response, Error> {
+    /// `None` where no shard is left.
+    fn drive(&self, request: &Request) -> Result<Option<Response>, Error> {
         let started = clock::now();
         let resolver = resolver().map_err(out_of_resources)?;
         let attach = || Carrier::new(self, resolver, Place::Shard);
@@ -129,23 +131,24 @@ impl Client {
         };
         let outcome = shard::drive(&self.tenant, attach, work).map_err(out_of_resources);
         self.note_end();
-        outcome?
+        outcome?.transpose()
     }
 
     fn start_and_wait(self: &Arc<Self>, request: &Request) -> Result<Response, Error> {
         let completion = self.start(request.clone())?;
-        let ended = async {
-            let Some(interrupt) = self.interrupt() else {
-                return completion.wait(Duration::MAX).await;
-            };
-            if let Some(outcome) = interrupt.watch(pin!(completion.wait(Duration::MAX))).await {
-                return outcome;
-            }
-            // The call then ends at once, and tells how far it came.
-            completion.stop().ask(Reason::Interrupted);
-            completion.wait(Duration::MAX).await
+        let waited = match self.interrupt() {
+            None => io_thread::wait(completion.wait(Duration::MAX)),
+            Some(interrupt) => shard::wait(async {
+                let wait = pin!(completion.wait(Duration::MAX));
+                if let Some(outcome) = interrupt.watch(wait).await {
+                    return outcome;
+                }
+                // The call then ends at once, and tells how far it came.
+                completion.stop().ask(Reason::Interrupted);
+                completion.wait(Duration::MAX).await
+            }),
         };
-        let outcome = shard::wait(ended).map_err(|error| {
+        let outcome = waited.map_err(|error| {
             completion.cancel();
             out_of_resources(error)
         })?;
@@ -245,13 +248,12 @@ impl Client {
         if timeout.is_zero() {
             return completion.poll();
         }
-        let waited = shard::wait(async {
-            let wait = pin!(completion.wait(timeout));
-            match self.interrupt() {
-                Some(interrupt) => interrupt.watch(wait).await,
-                None => Some(wait.await),
+        let waited = match self.interrupt() {
+            None => io_thread::wait(completion.wait(timeout)).map(Some),
+            Some(interrupt) => {
+                shard::wait(async { interrupt.watch(pin!(completion.wait(timeout))).await })
             }
-        });
+        };
         let interrupted = || Error::new(ErrorKind::Interrupted, "call: a signal ended the wait");
         waited.map_err(out_of_resources)?.ok_or_else(interrupted)?
     }

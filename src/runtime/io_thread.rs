@@ -68,6 +68,15 @@ pub fn least_busy() -> io::Result<Arc<IoThread>> {
     }
 }
 
+/// Waits on the calling thread for `work` that another thread does; the first I/O thread has its timers. It costs no
+/// descriptor, but a signal that the host catches ends no such wait: see [`shard::wait`].
+///
+/// # Errors
+/// No thread could be made.
+pub fn wait<F: Future>(work: F) -> io::Result<F::Output> {
+    Ok(first()?.handle.block_on(work))
+}
+
 fn threads() -> MutexGuard<'static, Vec<Arc<IoThread>>> {
     THREADS.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
