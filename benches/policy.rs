@@ -9,16 +9,18 @@ use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ahoy::client::Balancer;
+use ahoy::config::{Algorithm, BalancerConfig};
 use ahoy::discovery::Provider;
 use ahoy::endpoint::Host;
 use ahoy::outcome::Verdict;
-use ahoy::policy::{Balancer as Algorithm, Breaker, BreakerConfig, Random, RoundRobin};
+use ahoy::policy::{Breaker, BreakerConfig, Evidence};
 use ahoy::runtime::{clock, entropy};
 
 const FEW: usize = 1_000;
 const MANY: usize = 100_000;
 const PORTS: usize = 50_000;
 const REPEATS: usize = 15;
+const CHANGES: usize = 100;
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
@@ -71,13 +73,9 @@ fn balancer(algorithm: Algorithm, count: usize) -> (Balancer, Arc<Prepared>) {
     let provider = Arc::new(Prepared::default());
     provider.put(hosts(count));
     let shared = Arc::clone(&provider) as Arc<dyn Provider>;
-    let balancer = Balancer::new(shared, algorithm, BreakerConfig::default());
+    let balancer = Balancer::new(shared, BalancerConfig::new(algorithm));
     balancer.update().expect("the list is there");
     (balancer, provider)
-}
-
-fn round_robin() -> Algorithm {
-    Algorithm::RoundRobin(RoundRobin::new(0))
 }
 
 /// What one attempt asks of the policies. The permit is taken from circuits of the bench's own, which are made
@@ -92,7 +90,7 @@ impl Layer {
         let config = Arc::new(BreakerConfig::default());
         let circuit = || Mutex::new(Breaker::new(Arc::clone(&config)));
         Self {
-            balancer: balancer(round_robin(), count).0,
+            balancer: balancer(Algorithm::RoundRobin, count).0,
             circuits: (0..count).map(|_| circuit()).collect(),
         }
     }
@@ -100,11 +98,12 @@ impl Layer {
     fn attempt(&self) {
         let now = clock::now();
         let member = self.balancer.pick(now).expect("all admit");
-        let number = usize::from(member.endpoint.port()) % self.circuits.len();
+        let number = usize::from(member.endpoint().port()) % self.circuits.len();
         let lock = || self.circuits[number].lock().unwrap_or_else(PoisonError::into_inner);
         let permit = lock().acquire(now).expect("closed");
-        let now = clock::now();
-        let settled = entropy::with_rng(|rng| lock().settle(permit, Verdict::Success, now, rng));
+        let ended = clock::now();
+        let evidence = Evidence::new(Verdict::Success, ended - now);
+        let settled = entropy::with_rng(|rng| lock().settle(permit, &evidence, ended, rng));
         let _ = black_box(settled);
     }
 }
@@ -140,7 +139,7 @@ fn per_attempt(layer: &Layer, threads: usize) -> f64 {
 }
 
 fn picks() {
-    let each = [("round_robin", round_robin()), ("random", Algorithm::Random(Random::uniform()))];
+    let each = [("round_robin", Algorithm::RoundRobin), ("random", Algorithm::Random)];
     let mut worst: f64 = 0.0;
     for (name, algorithm) in each {
         let (balancer, _) = balancer(algorithm, MANY);
@@ -156,28 +155,38 @@ fn per_pick(balancer: &Balancer) -> f64 {
     let now = clock::now();
     let began = Instant::now();
     for _ in 0..PICKS {
-        drop(black_box(balancer.pick(now)));
+        black_box(balancer.peek(now, std::ptr::from_ref));
     }
     nanos(began.elapsed()) / PICKS as f64
 }
 
-/// One endpoint leaves and joins in turn.
+/// One endpoint leaves and joins in turn; and the whole list comes again with one more or less.
 fn update() {
-    let (balancer, provider) = balancer(round_robin(), MANY);
-    let mut count = MANY;
+    let (balancer, provider) = balancer(Algorithm::RoundRobin, MANY);
+    let host = hosts(MANY / 2).pop().expect("there are some");
     let micros = typical(|| {
+        let began = Instant::now();
+        for _ in 0..CHANGES / 2 {
+            assert!(balancer.leave(host.clone()).expect("not in a callback"));
+            balancer.join(host.clone()).expect("not in a callback");
+        }
+        nanos(began.elapsed()) / 1e3 / CHANGES as f64
+    });
+    tell("update_us_100k", micros, "us");
+    let mut count = MANY;
+    let millis = typical(|| {
         count = if count == MANY { MANY - 1 } else { MANY };
         provider.put(hosts(count));
         let began = Instant::now();
         balancer.update().expect("the list is there");
-        nanos(began.elapsed()) / 1e3
+        nanos(began.elapsed()) / 1e6
     });
-    tell("update_us_100k", micros, "us");
+    tell("full_update_ms_100k", millis, "ms");
 }
 
 fn bytes_per_endpoint() {
     let before = resident_bytes();
-    let kept = balancer(round_robin(), MANY);
+    let kept = balancer(Algorithm::RoundRobin, MANY);
     tell("bytes_per_endpoint", (resident_bytes() - before) / MANY as f64, "bytes");
     drop(kept);
 }

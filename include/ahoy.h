@@ -634,12 +634,41 @@ ahoy_status ahoy_balancer_update(const ahoy_balancer *balancer,
                                  ahoy_error **err);
 
 /**
+ * Takes a host in beside those that the provider listed, at once and without asking the provider: for hosts
+ * that hear of a change, such as from a watch. The next update goes by the provider's list alone again. The cost does not grow with the
+ * number of endpoints, but for balancers that go by weight or key, which compute their tables anew.
+ *
+ * Where the endpoint (same address, port and scheme) is known, its properties become those of host, and it keeps its circuit.
+ *
+ * @param host copied; still the caller's to free
+ * @return AHOY_E_DISCOVERY where the provider failed at first use; AHOY_E_WOULD_DEADLOCK inside a callback while
+ *         an update is under way
+ */
+AHOY_API
+ahoy_status ahoy_balancer_join(const ahoy_balancer *balancer,
+                               const ahoy_host *host,
+                               ahoy_error **err);
+
+/**
+ * Takes an endpoint out, likewise. Attempts that are under way end as they would; its connections close
+ * after them.
+ *
+ * @param host says by address, port and scheme which one; still the caller's to free
+ * @return AHOY_E_INVALID_ARGUMENT where it is not known; else as for ahoy_balancer_join
+ */
+AHOY_API
+ahoy_status ahoy_balancer_leave(const ahoy_balancer *balancer,
+                                const ahoy_host *host,
+                                ahoy_error **err);
+
+/**
  * How many endpoints the balancer knows: 0 before its first use.
  */
 AHOY_API size_t ahoy_balancer_endpoint_count(const ahoy_balancer *balancer);
 
 /**
- * The endpoint at an index in the provider's order, whatever its circuit says.
+ * The endpoint at an index, whatever its circuit says: in the order of priorities, and there in that of the
+ * provider's first list; who joins later stands where somebody left, or behind.
  *
  * @param index 0 to ahoy_balancer_endpoint_count - 1; the list may change between two calls
  * @param endpoint gets the endpoint, to be freed with ahoy_endpoint_free; NULL on failure
@@ -655,6 +684,183 @@ ahoy_status ahoy_balancer_endpoint_at(const ahoy_balancer *balancer,
  * Frees a balancer; NULL is fine. Clients and endpoints made from it go on.
  */
 AHOY_API void ahoy_balancer_free(ahoy_balancer *balancer);
+
+/**
+ * Endpoints one after the other by their weights, the heavy ones spread as evenly as can be: 5, 1 and 1 give
+ * a a b a c a a (smooth weighted round robin, as in nginx). A pick looks at every endpoint, so it is for small
+ * sets; a plain round robin over endpoints of different weights goes by weight as well, in constant time.
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @return the balancer, or NULL where provider is NULL
+ */
+AHOY_API
+ahoy_balancer *ahoy_balancer_smooth_weighted_new(const ahoy_provider *provider);
+
+/**
+ * Endpoints by the key of a call, on a hash ring (ketama style, with xxHash64; see ahoy_request_set_hash_key):
+ * when an endpoint leaves, only its own keys move. A call without a key goes anywhere.
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @return the balancer, or NULL where provider is NULL
+ */
+AHOY_API
+ahoy_balancer *ahoy_balancer_ring_hash_new(const ahoy_provider *provider);
+
+/**
+ * Endpoints by the key of a call, in a lookup table (Maglev): faster and more even than a ring, and a few keys
+ * more move when an endpoint leaves. A call without a key goes anywhere.
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @return the balancer, or NULL where provider is NULL
+ */
+AHOY_API
+ahoy_balancer *ahoy_balancer_maglev_new(const ahoy_provider *provider);
+
+/**
+ * Endpoints by the key of a call, by the highest of a draw for each (rendezvous hashing): needs no table, but
+ * looks at every endpoint, so it is for small sets. A call without a key goes anywhere.
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @return the balancer, or NULL where provider is NULL
+ */
+AHOY_API
+ahoy_balancer *ahoy_balancer_rendezvous_new(const ahoy_provider *provider);
+
+/**
+ * Sets how many points a ring has: 100 for each endpoint unless that is outside of these bounds. Default at
+ * least 1,024 and at most 8,388,608; each takes 12 bytes.
+ *
+ * @param min at least 1
+ * @param max min to 8388608
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_ring_size(const ahoy_balancer *balancer,
+                                        uint32_t min,
+                                        uint32_t max,
+                                        ahoy_error **err);
+
+/**
+ * Sets how many slots the table of a maglev balancer has. Default 65,537, which spreads up to 650 endpoints
+ * within 1 %.
+ *
+ * @param slots a prime number up to 5000011
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_table_size(const ahoy_balancer *balancer,
+                                         uint32_t slots,
+                                         ahoy_error **err);
+
+/**
+ * Bounds what an endpoint of a ring hash or maglev balancer carries: so many times its share of the attempts
+ * in flight, so that a popular key does not overload it; above it the key's calls go elsewhere (bounded loads, by jumps).
+ * Default: not bounded.
+ *
+ * @param factor at least 1; 1.25 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_bounded_load(const ahoy_balancer *balancer,
+                                           double factor,
+                                           ahoy_error **err);
+
+/**
+ * Takes the key of a call from one of its headers, where its request states none: the value's bytes are hashed.
+ * Only for balancers that go by key.
+ *
+ * @param name a header name
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_hash_header(const ahoy_balancer *balancer,
+                                          const char *name,
+                                          ahoy_error **err);
+
+/**
+ * Takes the key of a call from one of its cookies, likewise.
+ *
+ * @param name the cookie's name; case matters
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_hash_cookie(const ahoy_balancer *balancer,
+                                          const char *name,
+                                          ahoy_error **err);
+
+/**
+ * Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns it gets the
+ * part (time / window) ^ (1 / aggression), at least min_ratio. Works with every balancer. Default: off.
+ *
+ * @param window_ms how long it takes; with 1000 or less there is no effect, as the first second counts whole
+ * @param min_ratio the share to begin with, 0 to 1; 0.1 is a good start
+ * @param aggression the bend, above 0; 1 for a straight line, above 1 for faster at first
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_slow_start(const ahoy_balancer *balancer,
+                                         uint64_t window_ms,
+                                         double min_ratio,
+                                         double aggression,
+                                         ahoy_error **err);
+
+/**
+ * Below this share of endpoints in rotation, those that are out by their answers or by ejection get traffic as
+ * well: with so few left, more harm comes from overloading them than from asking the others (panic threshold,
+ * as in Envoy). Endpoints that cannot be connected to are still left alone. Default: off, calls then fail at once
+ * where no circuit admits.
+ *
+ * @param ratio 0 to 1; 0.5 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_panic_threshold(const ahoy_balancer *balancer,
+                                              double ratio,
+                                              ahoy_error **err);
+
+/**
+ * Says where this process stands. Endpoints of the same zone (ahoy_host_set_zone) then get all its calls while their
+ * part of the endpoints is as large as a zone's part of the callers, taken to be even; else what is above goes to
+ * the zones that have room. With fewer than 6 endpoints in rotation, zones do not matter. Balancers that go by key do
+ * not look at zones. Default: zones do not matter.
+ *
+ * @param zone the zone's name; copied
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_zone(const ahoy_balancer *balancer,
+                                   const char *zone,
+                                   ahoy_error **err);
+
+/**
+ * Uses so many healthy endpoints of a large set, drawn at random for this process; when one comes or goes, one
+ * connection changes at most (rendezvous subsetting, gRFC A68). Default: all are used.
+ *
+ * @param size at least 1
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_subset(const ahoy_balancer *balancer,
+                                     uint32_t size,
+                                     ahoy_error **err);
+
+/**
+ * Uses at least so many endpoints of a large set, and those so that all clients together load every endpoint
+ * alike: this one is number client of clients (deterministic aperture, as in Finagle). All clients must see the
+ * endpoints in the same order. Default: all are used.
+ *
+ * @param size at least 1; 12 is a good start
+ * @param client from 0
+ * @param clients how many there are; above client
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_deterministic_subset(const ahoy_balancer *balancer,
+                                                   uint32_t size,
+                                                   uint32_t client,
+                                                   uint32_t clients,
+                                                   ahoy_error **err);
+
+/**
+ * Sends an endpoint no more attempts than this at once; above it, others are picked. Where all are full, the
+ * call has no endpoint. Default: no limit.
+ *
+ * @param attempts at least 1
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_max_in_flight(const ahoy_balancer *balancer,
+                                            uint32_t attempts,
+                                            ahoy_error **err);
 
 /**
  * A breaker with the default rules.
@@ -1703,6 +1909,25 @@ AHOY_API
 ahoy_status ahoy_request_set_idempotent(ahoy_request *request,
                                         bool idempotent,
                                         ahoy_error **err);
+
+/**
+ * Sets the key that a balancer goes by which sends the same key to the same endpoint: ring hash, maglev and
+ * rendezvous. It is hashed by xxHash64. Without it the key is what the balancer was told (ahoy_balancer_set_hash_header), and a
+ * call without any goes anywhere.
+ *
+ * @param key any bytes; not kept
+ * @param length number of bytes
+ */
+AHOY_API
+ahoy_status ahoy_request_set_hash_key(ahoy_request *request,
+                                      const uint8_t *key,
+                                      size_t length,
+                                      ahoy_error **err);
+
+/**
+ * Sets the key's hash itself, for hosts that have one.
+ */
+AHOY_API ahoy_status ahoy_request_set_hash(ahoy_request *request, uint64_t hash, ahoy_error **err);
 
 /**
  * Changes the path, also inside an on_request hook.

@@ -1,4 +1,6 @@
-//! What a client is told, checked as a whole when it is built.
+//! What a client and a balancer are told, checked as a whole when they are built.
+
+mod balancer;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -9,6 +11,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use crate::error::Error;
 use crate::policy::RetryConfig;
 use crate::transport::TlsConfig;
+
+pub use balancer::{Algorithm, BalancerConfig, KeySource, Subset, Zone};
 
 /// An attempt's limit where none is set: long for an answer, short beside the call's 30 s.
 pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);

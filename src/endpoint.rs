@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use once_cell::race::OnceBox;
+use smol_str::SmolStr;
+
 /// How an endpoint is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
@@ -77,128 +80,192 @@ impl Host {
 }
 
 /// What makes two hosts the same endpoint: live state survives an update under this identity.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Identity {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity<'a> {
     /// Name or IP address to dial.
-    pub address: Arc<str>,
+    pub address: &'a str,
     /// TCP port.
     pub port: u16,
     /// How it is spoken to.
     pub scheme: Scheme,
 }
 
-/// How many endpoints have departed in this process: where it has not changed, nobody needs to look for one.
-static DEPARTURES: AtomicU64 = AtomicU64::new(0);
-
-/// How many endpoints have departed in this process.
-#[must_use]
-pub fn departures() -> u64 {
-    DEPARTURES.load(Ordering::Acquire)
-}
-
-/// A [`Host`] with everything derived that an attempt needs; equal to another where the hosts are.
+/// A [`Host`] as attempts use it.
+///
+/// There may be a hundred thousand, most of which are never sent anything. So an address of usual length lies
+/// in the endpoint itself, and the texts that an attempt needs are made at the first one.
 #[derive(Debug)]
 pub struct Endpoint {
-    identity: Identity,
-    host: Host,
-    url: Arc<str>,
-    authority: String,
-    server_name: String,
+    address: SmolStr,
+    details: OnceBox<Details>,
+    port: u16,
+    weight: u16,
+    scheme: Scheme,
     departed: AtomicBool,
 }
 
-impl PartialEq for Endpoint {
-    fn eq(&self, other: &Self) -> bool {
-        self.host == other.host
-    }
+/// What is stated for few hosts, and derived for those in use.
+#[derive(Debug)]
+struct Details {
+    stated: Stated,
+    url: Arc<str>,
+    authority: String,
+    server_name: String,
 }
 
-impl Eq for Endpoint {}
+/// The properties that most hosts leave out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Stated {
+    zone: Option<Arc<str>>,
+    priority: u32,
+    authority: Option<String>,
+    server_name: Option<String>,
+}
 
 impl Endpoint {
     /// Derives scheme, URL, authority and TLS name from `host`.
     #[must_use]
     pub fn new(host: Host) -> Self {
         let scheme = host.scheme.unwrap_or_else(|| Scheme::from_port(host.port));
-        let bracketed = bracketed(&host.address);
-        let url = format!("{}://{bracketed}:{}", scheme.as_str(), host.port);
-        let authority = host.authority.clone().unwrap_or_else(|| {
-            if host.port == scheme.default_port() {
-                bracketed.clone()
+        let stated = Stated {
+            zone: host.zone.map(Into::into),
+            priority: host.priority,
+            authority: host.authority,
+            server_name: host.server_name,
+        };
+        let endpoint = Self {
+            address: host.address.into(),
+            details: OnceBox::new(),
+            port: host.port,
+            weight: u16::try_from(host.weight).unwrap_or(u16::MAX),
+            scheme,
+            departed: AtomicBool::new(false),
+        };
+        if stated != Stated::default() {
+            endpoint.details.get_or_init(|| Box::new(endpoint.detailed(stated)));
+        }
+        endpoint
+    }
+
+    fn detailed(&self, stated: Stated) -> Details {
+        let bracketed = bracketed(&self.address);
+        let url = format!("{}://{bracketed}:{}", self.scheme.as_str(), self.port);
+        let authority = stated.authority.clone().unwrap_or_else(|| {
+            if self.port == self.scheme.default_port() {
+                bracketed
             } else {
-                format!("{bracketed}:{}", host.port)
+                format!("{bracketed}:{}", self.port)
             }
         });
-        let server_name = host.server_name.clone().unwrap_or_else(|| match &host.authority {
+        let server_name = stated.server_name.clone().unwrap_or_else(|| match &stated.authority {
             Some(authority) => host_of_authority(authority).to_owned(),
-            None => host.address.clone(),
+            None => self.address.to_string(),
         });
-        let identity = Identity { address: host.address.as_str().into(), port: host.port, scheme };
-        let departed = AtomicBool::new(false);
-        Self { identity, host, url: url.into(), authority, server_name, departed }
+        Details { stated, url: url.into(), authority, server_name }
     }
 
-    /// Says that it left its list for good: who keeps something for it, such as connections, lets go.
-    pub fn depart(&self) {
-        if !self.departed.swap(true, Ordering::Release) {
-            DEPARTURES.fetch_add(1, Ordering::Release);
-        }
+    fn details(&self) -> &Details {
+        self.details.get_or_init(|| Box::new(self.detailed(Stated::default())))
     }
 
-    /// Whether it left its list. What is under way there may end.
-    #[must_use]
-    pub fn has_departed(&self) -> bool {
-        self.departed.load(Ordering::Acquire)
+    fn stated(&self) -> Option<&Stated> {
+        self.details.get().map(|details| &details.stated)
     }
 
     /// Address, port and scheme.
     #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// The host as its provider listed it.
-    #[must_use]
-    pub fn host(&self) -> &Host {
-        &self.host
+    pub fn identity(&self) -> Identity<'_> {
+        Identity { address: &self.address, port: self.port, scheme: self.scheme }
     }
 
     /// Name or IP address to dial, without brackets.
     #[must_use]
     pub fn address(&self) -> &str {
-        &self.identity.address
+        &self.address
     }
 
     /// TCP port.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.identity.port
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// How it is spoken to.
     #[must_use]
-    pub fn scheme(&self) -> Scheme {
-        self.identity.scheme
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Share of the traffic relative to the other endpoints.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        self.weight.into()
+    }
+
+    /// Where it stands, for balancers that prefer near endpoints.
+    #[must_use]
+    pub fn zone(&self) -> Option<&Arc<str>> {
+        self.stated()?.zone.as_ref()
+    }
+
+    /// Priority level, 0 first.
+    #[must_use]
+    pub fn priority(&self) -> u32 {
+        self.stated().map_or(0, |stated| stated.priority)
     }
 
     /// `scheme://address:port`, with the port always there and no path.
     #[must_use]
     pub fn url(&self) -> &Arc<str> {
-        &self.url
+        &self.details().url
     }
 
     /// What the `Host` header carries.
     #[must_use]
     pub fn authority(&self) -> &str {
-        &self.authority
+        &self.details().authority
     }
 
     /// The name that TLS sends and verifies; an IP address where the host has no name.
     #[must_use]
     pub fn server_name(&self) -> &str {
-        &self.server_name
+        &self.details().server_name
+    }
+
+    /// Says that it left its list: connections to it end with their exchange and are not kept.
+    pub fn depart(&self) {
+        if !self.departed.swap(true, Ordering::Relaxed) {
+            DEPARTURES.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Whether it left its list.
+    #[must_use]
+    pub fn has_departed(&self) -> bool {
+        self.departed.load(Ordering::Relaxed)
     }
 }
+
+/// How many endpoints have departed in this process: where it has not changed, who keeps something for them need
+/// not look.
+#[must_use]
+pub fn departures() -> u64 {
+    DEPARTURES.load(Ordering::Acquire)
+}
+
+static DEPARTURES: AtomicU64 = AtomicU64::new(0);
+
+/// The same endpoint with the same properties; whether it has departed is no property.
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Self) -> bool {
+        let stated = |endpoint: &Self| endpoint.stated().cloned().unwrap_or_default();
+        self.identity() == other.identity()
+            && self.weight == other.weight
+            && stated(self) == stated(other)
+    }
+}
+
+impl Eq for Endpoint {}
 
 /// An IPv6 address needs brackets wherever a port may follow it.
 fn bracketed(address: &str) -> String {
@@ -217,15 +284,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_departure_is_for_good_and_counts_once() {
+    fn a_departure_is_for_good_and_counted() {
         let endpoint = Endpoint::new(Host::new("127.0.0.1", 80));
         assert!(!endpoint.has_departed());
         let before = departures();
         endpoint.depart();
-        endpoint.depart();
         // Other tests may say so of theirs meanwhile.
         assert!(endpoint.has_departed() && departures() > before);
-        assert_eq!(endpoint, Endpoint::new(Host::new("127.0.0.1", 80)));
     }
 
     #[test]
@@ -261,5 +326,27 @@ mod tests {
         assert_eq!(Endpoint::new(host.clone()).server_name(), "::1");
         host.server_name = Some("inner.example".into());
         assert_eq!(Endpoint::new(host).server_name(), "inner.example");
+    }
+
+    #[test]
+    fn an_unused_endpoint_is_small() {
+        assert!(size_of::<Endpoint>() <= 40, "{} bytes", size_of::<Endpoint>());
+        let plain = Endpoint::new(Host::new("10.1.2.3", 80));
+        assert!(plain.details.get().is_none());
+        assert_eq!((plain.priority(), plain.zone()), (0, None));
+        assert!(plain.details.get().is_none(), "asking for what is not stated derives nothing");
+    }
+
+    #[test]
+    fn a_changed_property_makes_another_endpoint_of_the_same_identity() {
+        let mut host = Host::new("a", 80);
+        let plain = Endpoint::new(host.clone());
+        assert_eq!(plain, Endpoint::new(host.clone()));
+        assert!(!plain.url().is_empty());
+        assert_eq!(plain, Endpoint::new(host.clone()), "being used changes nothing");
+        host.zone = Some("east".into());
+        let changed = Endpoint::new(host);
+        assert_ne!(plain, changed);
+        assert_eq!(plain.identity(), changed.identity());
     }
 }

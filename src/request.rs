@@ -22,6 +22,8 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// Whether it may be carried out twice; `None` goes by the method.
     pub idempotent: Option<bool>,
+    /// What a balancer that goes by key goes by; `None` where the client's headers say it, or nothing does.
+    pub key: Option<u64>,
     /// Headers of an inbound request, of which the client passes on what it was told to.
     pub inbound: Vec<(HeaderName, HeaderValue)>,
 }
@@ -37,6 +39,7 @@ impl Request {
             body: Bytes::new(),
             timeout: None,
             idempotent: None,
+            key: None,
             inbound: Vec::new(),
         }
     }

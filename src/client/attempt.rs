@@ -17,15 +17,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::header;
 
-use super::balancer::Tried;
 use super::call::{Call, Limits};
 use super::lease::Lease;
 use super::log::Level;
 use super::story::{Ending, Story};
+use super::tried::Tried;
 use crate::error::{Error, ErrorKind};
 use crate::outcome::{Class, Failure, FailureKind, Transition};
 use crate::policy::{
-    Decision, Ended, Facts, Retry, RetryAfter, StopReason, class, retry_after, verdict,
+    Decision, Ended, Evidence, Facts, Retry, RetryAfter, StopReason, class, retry_after, verdict,
 };
 use crate::request::Request;
 use crate::response::Response;
@@ -44,7 +44,7 @@ pub(super) async fn run(call: &Call<'_>, transport: &impl Transport) -> Result<R
             return story.end(Ending::Deadline);
         }
         let updates_seen = call.way.balancer().map_or(0, |balancer| balancer.updates_done());
-        let lease = match call.way.lease(&tried, now) {
+        let lease = match call.way.lease(&tried, call.key, now) {
             Ok(lease) => lease,
             Err(_) if updates > 0 => {
                 updates -= 1;
@@ -63,7 +63,7 @@ pub(super) async fn run(call: &Call<'_>, transport: &impl Transport) -> Result<R
         let retry_after = asked_wait(call, &result);
         let ended = ended(&result);
         let asked = result.as_ref().err().and_then(|failure| failure.kind.asked());
-        story.add(settle(call, lease, &ended, now), result);
+        story.add(settle(call, lease, &ended, retry_after, limits.attempt, now), result);
         if let Some(kind) = asked {
             return story.end(Ending::Asked(kind));
         }
@@ -140,9 +140,11 @@ fn ended(result: &Result<Answer, Failure>) -> Ended {
     }
 }
 
-/// What the server asked for by Retry-After; the policy knows which statuses may ask.
+/// What the server asked for by Retry-After.
 fn asked_wait(call: &Call<'_>, result: &Result<Answer, Failure>) -> Option<RetryAfter> {
-    let value = result.as_ref().ok()?.headers.get(header::RETRY_AFTER)?;
+    let answer =
+        result.as_ref().ok().filter(|answer| retry_after::may_ask(answer.status.as_u16()))?;
+    let value = answer.headers.get(header::RETRY_AFTER)?;
     retry_after::parse(
         value.as_bytes(),
         SystemTime::now(),
@@ -151,10 +153,22 @@ fn asked_wait(call: &Call<'_>, result: &Result<Answer, Failure>) -> Option<Retry
 }
 
 /// Step 5: the circuit learns how the attempt ended.
-fn settle(call: &Call<'_>, lease: Lease, ended: &Ended, began: Instant) -> Settled {
+fn settle(
+    call: &Call<'_>,
+    lease: Lease,
+    ended: &Ended,
+    asked: Option<RetryAfter>,
+    limit: Duration,
+    began: Instant,
+) -> Settled {
     let url = Arc::clone(lease.endpoint().url());
     let now = clock::now();
-    let transition = lease.settle(verdict(ended), now);
+    let evidence = Evidence {
+        verdict: verdict(ended),
+        elapsed: now.saturating_duration_since(began),
+        retry_after: asked.map(|asked| asked.wait),
+    };
+    let transition = lease.settle(&evidence, limit, now);
     if let Some(transition) = transition {
         call.client.log.write(Level::Info, "circuit", || match transition {
             Transition::Opened { retry_at } => {
@@ -195,9 +209,11 @@ fn decide(
         untried: may_go_on && call.way.has_untried(tried, now),
         first_on_endpoint,
         retry_after,
+        pushback: None,
         time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
+        p50: None,
     };
-    entropy::with_rng(|rng| retry.decide(&facts, rng))
+    entropy::with_rng(|rng| retry.decide(&facts, rng, || true))
 }
 
 /// Waits before the next attempt, unless there is nothing to wait for.
@@ -225,6 +241,8 @@ impl StopReason {
             Self::RetryAfter => "the server asked for a longer wait than is allowed",
             Self::NotIdempotent => "not repeated, for the request is not idempotent",
             Self::Deadline => "the next attempt would come after the deadline",
+            Self::Pushback => "the server said not to repeat the call",
+            Self::Budget => "the client's retry budget is used up",
             Self::Success | Self::Final | Self::Tries => "",
         }
     }

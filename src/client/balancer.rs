@@ -8,16 +8,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use rand::Rng;
 
-use super::circuit::Circuit;
+use super::choice::{Choice, Wish};
 use super::lease::Lease;
-use super::roster::{Member, Roster};
+use super::level::Rules;
+use super::member::Member;
+use super::roster::{Register, Roster};
+use super::snapshot::Snapshot;
+use super::subset;
+use super::tried::Tried;
+use crate::config::{BalancerConfig, KeySource};
 use crate::discovery::Provider;
+use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
-use crate::outcome::{Transition, Verdict};
-use crate::policy::{Balancer as Algorithm, BreakerConfig, Permit};
+use crate::outcome::Transition;
+use crate::policy::{Evidence, Permit, RoundRobin};
 use crate::runtime::process::PerProcess;
-use crate::runtime::{callback, entropy};
+use crate::runtime::{callback, caller, clock, entropy};
 
 /// So many empty answers in a row mean that there really is no endpoint; one may be a hiccup of the
 /// registry, and to obey it would turn a fault of discovery into an outage.
@@ -26,16 +34,19 @@ const EMPTY_CONFIRMATIONS: u32 = 2;
 /// Endpoints, circuits and the rule that picks.
 pub struct Balancer {
     provider: Arc<dyn Provider>,
-    algorithm: Algorithm,
-    breaker: Arc<BreakerConfig>,
+    config: BalancerConfig,
     /// A forked child starts anew: its circuits are closed and its locks free.
     live: PerProcess<Live>,
 }
 
 /// What changes while the balancer is used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Live {
-    roster: ArcSwap<Roster>,
+    rules: Rules,
+    snapshot: ArcSwap<Snapshot>,
+    rounds: RoundRobin,
+    /// This process's own draw of a subset.
+    seed: u64,
     refresh: Mutex<Refresh>,
     /// How many updates have ended well.
     updates: AtomicU64,
@@ -43,10 +54,29 @@ struct Live {
     trip_gate: Mutex<()>,
 }
 
+impl Live {
+    fn new(config: &BalancerConfig) -> Self {
+        // A random start: clients that all began with the first endpoint would overload it.
+        let (start, seed) = entropy::with_rng(|rng| (rng.next_u64() as usize, rng.next_u64()));
+        Self {
+            rules: Rules::new(config, clock::now()),
+            snapshot: ArcSwap::default(),
+            rounds: RoundRobin::new(start),
+            seed,
+            refresh: Mutex::default(),
+            updates: AtomicU64::new(0),
+            trip_gate: Mutex::default(),
+        }
+    }
+}
+
 /// What updates remember; its lock lets one update run at a time.
 #[derive(Debug, Default)]
 struct Refresh {
     empty_answers: u32,
+    register: Register,
+    /// All that is listed, where only a part of it is used.
+    listed: Vec<Host>,
 }
 
 /// Why no endpoint could be had.
@@ -58,19 +88,10 @@ pub(crate) struct NoneAdmits {
     pub(crate) retry_at: Option<Instant>,
 }
 
-/// The endpoints that a call has tried.
-#[derive(Debug, Default)]
-pub(crate) struct Tried(Vec<Arc<Circuit>>);
-
-impl Tried {
-    pub(crate) fn contains(&self, circuit: &Arc<Circuit>) -> bool {
-        self.0.iter().any(|tried| Arc::ptr_eq(tried, circuit))
-    }
-
-    pub(crate) fn insert(&mut self, circuit: &Arc<Circuit>) {
-        if !self.contains(circuit) {
-            self.0.push(Arc::clone(circuit));
-        }
+impl Live {
+    fn wish<'a>(&self, tried: &'a Tried, key: Option<u64>, now: Instant) -> Wish<'a> {
+        let tick = self.rules.tick(now);
+        Wish { tried, key, now, tick, caller: caller::number() }
     }
 }
 
@@ -83,8 +104,12 @@ impl std::fmt::Debug for Balancer {
 impl Balancer {
     /// A balancer that has not asked its provider yet.
     #[must_use]
-    pub fn new(provider: Arc<dyn Provider>, algorithm: Algorithm, breaker: BreakerConfig) -> Self {
-        Self { provider, algorithm, breaker: Arc::new(breaker), live: PerProcess::new() }
+    pub const fn new(provider: Arc<dyn Provider>, config: BalancerConfig) -> Self {
+        Self { provider, config, live: PerProcess::new() }
+    }
+
+    fn live(&self) -> &Live {
+        self.live.get_or(|| Live::new(&self.config))
     }
 
     /// Asks the provider if nobody has yet.
@@ -113,18 +138,18 @@ impl Balancer {
 
     /// How many updates have ended well.
     pub(crate) fn updates_done(&self) -> u64 {
-        self.live.get().updates.load(Ordering::Acquire)
+        self.live().updates.load(Ordering::Acquire)
     }
 
     fn lock_refresh(&self) -> Result<MutexGuard<'_, Refresh>, Error> {
         // A callback that waits for an update may be what that update waits for.
-        match self.live.get().refresh.try_lock() {
+        match self.live().refresh.try_lock() {
             Ok(guard) => Ok(guard),
             Err(_) if callback::is_in_callback() => Err(Error::new(
                 ErrorKind::WouldDeadlock,
                 "balancer: an update is under way and this is inside a callback",
             )),
-            Err(_) => Ok(self.live.get().refresh.lock().unwrap_or_else(PoisonError::into_inner)),
+            Err(_) => Ok(self.live().refresh.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
@@ -135,76 +160,165 @@ impl Balancer {
             .map_err(|reason| Error::new(ErrorKind::Discovery, format!("provider: {reason}")))?;
         refresh.empty_answers = if hosts.is_empty() { refresh.empty_answers + 1 } else { 0 };
         if !hosts.is_empty() || refresh.empty_answers >= EMPTY_CONFIRMATIONS {
-            let roster = &self.live.get().roster;
-            let next = Arc::new(roster.load().next(hosts, &self.breaker));
-            let before = roster.swap(Arc::clone(&next));
-            before.make_way_for(&next);
+            let live = self.live();
+            let before = live.snapshot.load();
+            let hosts = self.used(live, refresh, hosts);
+            let next = refresh.register.replace(&before.roster, hosts, &live.rules, clock::now());
+            self.publish(live, &before, next);
         }
-        self.live.get().updates.fetch_add(1, Ordering::Release);
+        self.live().updates.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// The part of the listed hosts that this process uses.
+    fn used(&self, live: &Live, refresh: &mut Refresh, listed: Vec<Host>) -> Vec<Host> {
+        let Some(rule) = self.config.subset else {
+            return listed;
+        };
+        let now = clock::now();
+        let is_well = |host: &Host| {
+            let endpoint = Endpoint::new(host.clone());
+            let member = refresh.register.find(&endpoint.identity());
+            member.is_none_or(|member| member.admits(now))
+        };
+        let used = subset::used(&listed, rule, live.seed, is_well);
+        refresh.listed = listed;
+        used
+    }
+
+    /// Under the lock of updates: the next one starts from here.
+    fn publish(&self, live: &Live, before: &Snapshot, roster: Roster) {
+        let next =
+            entropy::with_rng(|rng| Snapshot::next(before, roster, &self.config.algorithm, rng));
+        live.snapshot.store(Arc::new(next));
+    }
+
+    /// Takes `host` in beside those that the provider listed, in a time that does not grow with their number.
+    /// The next update asks the provider again, whose word then counts.
+    ///
+    /// # Errors
+    /// This is inside a callback while an update is under way.
+    pub fn join(&self, host: Host) -> Result<(), Error> {
+        let mut refresh = self.lock_refresh()?;
+        let live = self.live();
+        let before = live.snapshot.load();
+        let next = match self.config.subset {
+            None => refresh.register.join(&before.roster, host, &live.rules, clock::now()),
+            Some(_) => {
+                let mut listed = std::mem::take(&mut refresh.listed);
+                listed.retain(|other| !is_same(other, &host));
+                listed.push(host);
+                let hosts = self.used(live, &mut refresh, listed);
+                refresh.register.replace(&before.roster, hosts, &live.rules, clock::now())
+            }
+        };
+        self.publish(live, &before, next);
+        Ok(())
+    }
+
+    /// Takes the endpoint of `host` out, likewise. Whether there was one.
+    ///
+    /// # Errors
+    /// As for [`Self::join`].
+    pub fn leave(&self, host: Host) -> Result<bool, Error> {
+        let mut refresh = self.lock_refresh()?;
+        let live = self.live();
+        let before = live.snapshot.load();
+        if self.config.subset.is_some() {
+            let mut listed = std::mem::take(&mut refresh.listed);
+            let known = listed.len();
+            listed.retain(|other| !is_same(other, &host));
+            let found = listed.len() < known;
+            let hosts = self.used(live, &mut refresh, listed);
+            let next = refresh.register.replace(&before.roster, hosts, &live.rules, clock::now());
+            self.publish(live, &before, next);
+            return Ok(found);
+        }
+        let endpoint = Endpoint::new(host);
+        let next = refresh.register.leave(&before.roster, &endpoint.identity(), &live.rules);
+        let found = next.is_some();
+        next.into_iter().for_each(|next| self.publish(live, &before, next));
+        Ok(found)
     }
 
     /// The current endpoints.
     #[must_use]
     pub fn roster(&self) -> Arc<Roster> {
-        self.live.get().roster.load_full()
+        Arc::clone(&self.live().snapshot.load().roster)
+    }
+
+    /// What calls take their key from, where their requests state none.
+    pub(super) const fn key_source(&self) -> &KeySource {
+        &self.config.key
     }
 
     /// An endpoint that would be used now; takes no probe's permit.
     ///
     /// # Errors
     /// None is known, or no circuit admits.
-    pub fn pick(&self, now: Instant) -> Result<Member, Error> {
-        let roster = self.live.get().roster.load();
-        match self.choose(&roster, &Tried::default(), now) {
-            Some(index) => Ok(roster.members()[index].clone()),
-            None => Err(none_admits(&roster).into_error(now)),
+    pub fn pick(&self, now: Instant) -> Result<Arc<Member>, Error> {
+        let (live, snapshot) = self.snapshot();
+        let wish = live.wish(Tried::NONE, None, now);
+        match self.choose(live, &snapshot, wish) {
+            Some(member) => Ok(Arc::clone(member)),
+            None => Err(none_admits(&snapshot.roster).into_error(now)),
         }
+    }
+
+    /// Shows `look` the endpoint that would be used now; nobody takes hold of it.
+    pub fn peek<R>(&self, now: Instant, look: impl FnOnce(&Member) -> R) -> Option<R> {
+        let (live, snapshot) = self.snapshot();
+        let wish = live.wish(Tried::NONE, None, now);
+        self.choose(live, &snapshot, wish).map(|member| look(member))
     }
 
     /// An endpoint and the right to send to it once; one not yet tried while there is any.
-    pub(crate) fn lease(
+    pub(super) fn lease(
         self: &Arc<Self>,
         tried: &Tried,
+        key: Option<u64>,
         now: Instant,
     ) -> Result<Lease, NoneAdmits> {
-        let roster = self.live.get().roster.load();
+        let (live, snapshot) = self.snapshot();
+        let wish = live.wish(tried, key, now);
         // Another caller may take a probe's permit between the choice and the grab: then choose again.
-        for _ in 0..=roster.members().len() {
-            let Some(index) = self.choose(&roster, tried, now) else {
+        for _ in 0..=snapshot.roster.len() {
+            let Some(member) = self.choose(live, &snapshot, wish) else {
                 break;
             };
-            let member = &roster.members()[index];
-            if let Ok(permit) = member.circuit.acquire(now) {
-                return Ok(Lease::balanced(Arc::clone(self), member.clone(), permit));
+            if let Ok(permit) = member.acquire(now) {
+                let (balancer, member) = (Arc::clone(self), Arc::clone(member));
+                return Ok(Lease::balanced(balancer, member, permit, wish.tick));
             }
         }
-        Err(none_admits(&roster))
+        Err(none_admits(&snapshot.roster))
     }
 
-    fn choose(&self, roster: &Roster, tried: &Tried, now: Instant) -> Option<usize> {
-        let members = roster.members();
-        let admits = |index: usize| members[index].circuit.admits(now);
-        let fresh = |index: usize| !tried.contains(&members[index].circuit) && admits(index);
-        let pick = |accept: &dyn Fn(usize) -> bool| {
-            entropy::with_rng(|rng| self.algorithm.pick(members.len(), accept, rng))
-        };
-        if tried.0.is_empty() {
-            return pick(&admits);
-        }
-        pick(&fresh).or_else(|| pick(&admits))
+    fn snapshot(&self) -> (&Live, arc_swap::Guard<Arc<Snapshot>>) {
+        let live = self.live();
+        (live, live.snapshot.load())
+    }
+
+    fn choose<'a>(
+        &'a self,
+        live: &'a Live,
+        snapshot: &'a Snapshot,
+        wish: Wish<'_>,
+    ) -> Option<&'a Arc<Member>> {
+        let choice = Choice { config: &self.config, rounds: &live.rounds, snapshot, wish };
+        entropy::with_rng(|rng| choice.make(rng))
     }
 
     /// Whether an endpoint that is not in `tried` admits.
-    pub(crate) fn has_untried(&self, tried: &Tried, now: Instant) -> bool {
-        let admits =
-            |member: &Member| !tried.contains(&member.circuit) && member.circuit.admits(now);
-        self.live.get().roster.load().members().iter().any(admits)
+    pub(super) fn has_untried(&self, tried: &Tried, now: Instant) -> bool {
+        let roster = &self.live().snapshot.load().roster;
+        let admits = |member: &Arc<Member>| !tried.contains(member) && member.admits(now);
+        roster.rotating() > tried.len() || roster.members().any(admits)
     }
 
     /// Whether any endpoint admits.
-    pub(crate) fn has_any(&self, now: Instant) -> bool {
-        self.live.get().roster.load().members().iter().any(|member| member.circuit.admits(now))
+    pub(super) fn has_any(&self, now: Instant) -> bool {
+        self.has_untried(Tried::NONE, now)
     }
 
     /// Tells `member`'s circuit how an attempt ended. Answers never open the last closed circuits; failed
@@ -213,30 +327,30 @@ impl Balancer {
         &self,
         member: &Member,
         permit: Permit,
-        verdict: Verdict,
+        evidence: &Evidence,
         now: Instant,
     ) -> Option<Transition> {
-        let settled = member.circuit.settle(permit, verdict, now);
+        let settled = member.settle(permit, evidence, now);
         if !settled.wants_trip {
             return settled.transition;
         }
-        let _one_at_a_time =
-            self.live.get().trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let floor = self.breaker.min_closed as usize;
-        if self.live.get().roster.load().has_closed_above(floor) {
-            member.circuit.trip(now)
-        } else {
-            None
-        }
+        let _one_at_a_time = self.live().trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let floor = self.config.breaker.min_closed as usize;
+        let may_open = self.live().snapshot.load().roster.rotating() > floor;
+        may_open.then(|| member.trip(evidence, now)).flatten()
     }
 
     pub(crate) fn trial_interval(&self) -> std::time::Duration {
-        self.breaker.trial_interval
+        self.config.breaker.trial_interval
     }
 }
 
+fn is_same(one: &Host, other: &Host) -> bool {
+    Endpoint::new(one.clone()).identity() == Endpoint::new(other.clone()).identity()
+}
+
 fn none_admits(roster: &Roster) -> NoneAdmits {
-    NoneAdmits { known: roster.members().len(), retry_at: roster.next_probe() }
+    NoneAdmits { known: roster.len(), retry_at: roster.next_probe() }
 }
 
 impl NoneAdmits {

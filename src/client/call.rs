@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use super::Client;
 use super::control::Control;
 use super::route::Way;
-use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT};
+use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, KeySource};
 use crate::error::Error;
+use crate::policy::balance::hash_bytes;
 use crate::request::{Request, check_target};
 
 /// What one caller asked of one client.
@@ -20,6 +21,8 @@ pub(super) struct Call<'a> {
     pub(super) request: &'a Request,
     pub(super) way: Way<'a>,
     pub(super) headers: Cow<'a, HeaderMap>,
+    /// What a balancer that goes by key goes by.
+    pub(super) key: Option<u64>,
     pub(super) started: Instant,
     /// `None` where the call has no limit.
     pub(super) deadline: Option<Instant>,
@@ -44,12 +47,15 @@ impl<'a> Call<'a> {
     ) -> Result<Self, Error> {
         let way = Self::check(client, request)?;
         let timeout = request.timeout.unwrap_or(client.config.timeout);
+        let headers = merged(&client.config, request);
+        let key = request.key.or_else(|| key(way.balancer()?.key_source(), &headers));
         Ok(Self {
             client,
             control,
             request,
             way,
-            headers: merged(&client.config, request),
+            headers,
+            key,
             started,
             deadline: started.checked_add(timeout),
         })
@@ -109,6 +115,25 @@ fn merged<'a>(config: &'a ClientConfig, request: &Request) -> Cow<'a, HeaderMap>
         headers.append(name.clone(), value.clone());
     }
     Cow::Owned(headers)
+}
+
+/// The key that a header or a cookie states.
+fn key(source: &KeySource, headers: &HeaderMap) -> Option<u64> {
+    let bytes = match source {
+        KeySource::Request => return None,
+        KeySource::Header(name) => headers.get(name)?.as_bytes(),
+        KeySource::Cookie(name) => {
+            let values = headers.get_all(header::COOKIE).iter();
+            values.filter_map(|value| cookie(value, name)).next()?.as_bytes()
+        }
+    };
+    Some(hash_bytes(bytes))
+}
+
+/// The value of the named pair of a `Cookie` header.
+fn cookie<'a>(header: &'a HeaderValue, name: &str) -> Option<&'a str> {
+    let mut pairs = header.to_str().ok()?.split(';').map(str::trim);
+    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 fn forward(config: &ClientConfig, name: &HeaderName, value: &HeaderValue, headers: &mut HeaderMap) {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::balancer::{Balancer, Tried};
-use super::roster::Member;
+use super::balancer::Balancer;
+use super::member::Member;
+use super::tried::Tried;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Transition, Verdict};
-use crate::policy::Permit;
+use crate::policy::{Ending, Evidence, Permit, Tick};
+use crate::runtime::clock;
 
 /// An endpoint with the permit of its circuit. Dropped unsettled (a cancelled call, a panic) it counts
 /// neither way and gives a probe's place back.
@@ -20,16 +22,20 @@ pub(crate) struct Lease {
 #[derive(Debug)]
 struct Held {
     balancer: Arc<Balancer>,
-    member: Member,
+    member: Arc<Member>,
     permit: Permit,
+    started: Tick,
 }
 
 impl Lease {
-    pub(super) fn balanced(balancer: Arc<Balancer>, member: Member, permit: Permit) -> Self {
-        Self {
-            endpoint: Arc::clone(&member.endpoint),
-            held: Some(Held { balancer, member, permit }),
-        }
+    pub(super) fn balanced(
+        balancer: Arc<Balancer>,
+        member: Arc<Member>,
+        permit: Permit,
+        started: Tick,
+    ) -> Self {
+        member.cells().start(member.place(), started);
+        Self { endpoint: member.endpoint(), held: Some(Held { balancer, member, permit, started }) }
     }
 
     /// A lease on the one endpoint of a client without a balancer: it has no circuit.
@@ -52,22 +58,45 @@ impl Lease {
         let Some(held) = &self.held else {
             return false;
         };
-        let first = !tried.contains(&held.member.circuit);
-        tried.insert(&held.member.circuit);
-        first
+        tried.insert(&held.member)
     }
 
-    /// Says how the attempt ended.
-    pub(super) fn settle(mut self, verdict: Verdict, now: Instant) -> Option<Transition> {
+    /// Says how the attempt ended that might have taken up to `limit`.
+    pub(super) fn settle(
+        mut self,
+        evidence: &Evidence,
+        limit: Duration,
+        now: Instant,
+    ) -> Option<Transition> {
         let held = self.held.take()?;
-        held.balancer.settle(&held.member, held.permit, verdict, now)
+        held.finish(now, ending(evidence, limit));
+        held.balancer.settle(&held.member, held.permit, evidence, now)
+    }
+}
+
+impl Held {
+    fn finish(&self, now: Instant, ending: Ending) {
+        let cells = self.member.cells();
+        cells.finish(self.member.place(), self.started, cells.level().tick(now), ending);
+    }
+}
+
+/// What the endpoint's load learns of it. A throttled endpoint is not slow, but wants less for a while.
+const fn ending(evidence: &Evidence, limit: Duration) -> Ending {
+    match evidence.verdict {
+        Verdict::Success => Ending::Success,
+        Verdict::Neutral => Ending::Neutral,
+        Verdict::Failure | Verdict::Throttled | Verdict::Unreachable => {
+            Ending::Failure { limit, hint: evidence.retry_after }
+        }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {
-            held.member.circuit.release(held.permit);
+            held.finish(clock::now(), Ending::Neutral);
+            held.member.release(held.permit);
         }
     }
 }

@@ -1,124 +1,456 @@
-//! The endpoints of a balancer at one moment: immutable, replaced as a whole by an update.
+//! The endpoints of a balancer at one moment: an immutable view, of which the next one shares what stays.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::circuit::Circuit;
-use crate::endpoint::{Endpoint, Host, Identity};
-use crate::policy::{BreakerConfig, CircuitState};
+use hashbrown::HashTable;
 
-/// One endpoint with its live state.
-#[derive(Clone, Debug)]
-pub struct Member {
-    /// Where it is.
-    pub endpoint: Arc<Endpoint>,
-    /// How it fares.
-    pub circuit: Arc<Circuit>,
+use super::level::{Level, Rules};
+use super::member::Member;
+use super::places::Places;
+use crate::endpoint::{Endpoint, Host, Identity};
+use crate::policy::Tick;
+
+/// Which endpoints are picked from together: those of one priority and, where zones matter, of one zone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    /// 0 first.
+    pub(super) priority: u32,
+    /// None where zones do not matter, or a host states none.
+    pub(super) zone: Option<Arc<str>>,
 }
 
-/// An immutable list of members, in the provider's order, each identity once.
-#[derive(Debug, Default)]
+/// The endpoints of one rank.
+#[derive(Clone, Debug)]
+pub(super) struct Tier {
+    pub(super) rank: Rank,
+    pub(super) places: Places,
+    pub(super) level: Arc<Level>,
+    /// How many there are.
+    pub(super) count: usize,
+    /// The largest weight, where they differ.
+    pub(super) uneven: Option<u32>,
+}
+
+/// An immutable view of a balancer's endpoints.
+#[derive(Clone, Debug, Default)]
 pub struct Roster {
-    members: Vec<Member>,
+    /// In the order of their ranks.
+    pub(super) tiers: Vec<Arc<Tier>>,
+}
+
+impl Tier {
+    fn new(rank: Rank, rules: &Rules) -> Self {
+        Self { rank, places: Places::default(), level: Level::new(rules), count: 0, uneven: None }
+    }
+
+    fn join(&mut self, endpoint: Endpoint, book: &mut Book) -> Arc<Member> {
+        let place = self.free_place(book);
+        let cells = self.places.make_room(place as usize, &self.level);
+        cells.forget(place as usize);
+        self.uneven = book.weigh(None, Some(endpoint.weight()));
+        self.count += 1;
+        let member = Arc::new(Member::new(endpoint, cells, place));
+        self.places.replace(place as usize, Some(Arc::clone(&member)));
+        member
+    }
+
+    /// A place that somebody left, unless attempts are still under way from there: their ends would be taken
+    /// for the newcomer's.
+    fn free_place(&self, book: &mut Book) -> u32 {
+        let idle = |hole: &u32| self.places.in_flight(*hole as usize) == 0;
+        match book.holes.iter().rev().take(HOLES_LOOKED_AT).position(idle) {
+            Some(from_end) => book.holes.swap_remove(book.holes.len() - 1 - from_end),
+            None => self.places.len() as u32,
+        }
+    }
+
+    /// What one more attempt at `place` would cost.
+    pub(super) fn cost(&self, place: usize, now: Tick) -> f32 {
+        self.places.at(place).map_or(f32::MAX, |(_, cells)| cells.cost(place, now))
+    }
+
+    /// The weight of the member at `place`.
+    pub(super) fn weight(&self, place: usize) -> u32 {
+        self.places.get(place).map_or(0, |member| member.weight())
+    }
+
+    fn leave(&mut self, member: &Member, book: &mut Book) {
+        self.places.replace(member.place(), None);
+        book.holes.push(member.place() as u32);
+        self.uneven = book.weigh(Some(member.endpoint().weight()), None);
+        self.count -= 1;
+        member.depart();
+    }
+}
+
+/// What is known of a tier beside what picks need.
+#[derive(Debug, Default)]
+struct Book {
+    /// Places that somebody left.
+    holes: Vec<u32>,
+    /// How many have which weight.
+    weights: BTreeMap<u32, usize>,
+}
+
+impl Book {
+    /// One weight goes, another comes. Answers with the largest, where they differ.
+    fn weigh(&mut self, goes: Option<u32>, comes: Option<u32>) -> Option<u32> {
+        if let Some(weight) = goes
+            && let Some(count) = self.weights.get_mut(&weight)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.weights.remove(&weight);
+            }
+        }
+        if let Some(weight) = comes {
+            *self.weights.entry(weight).or_default() += 1;
+        }
+        let (largest, _) = self.weights.last_key_value()?;
+        (self.weights.len() > 1).then_some(*largest)
+    }
 }
 
 impl Roster {
-    /// The roster after an update: an identity that stays keeps its circuit, and its endpoint (with the
-    /// connections kept for it) unless the host's properties changed. Of equal identities the first counts.
-    pub(crate) fn next(&self, hosts: Vec<Host>, config: &Arc<BreakerConfig>) -> Self {
-        let before: HashMap<&Identity, &Member> =
-            self.members.iter().map(|member| (member.endpoint.identity(), member)).collect();
-        let mut seen = HashMap::with_capacity(hosts.len());
-        let mut members = Vec::with_capacity(hosts.len());
-        for host in hosts {
-            let endpoint = Endpoint::new(host);
-            if seen.insert(endpoint.identity().clone(), ()).is_some() {
-                continue;
-            }
-            let member = match before.get(endpoint.identity()) {
-                Some(member) if *member.endpoint == endpoint => (*member).clone(),
-                Some(member) => {
-                    Member { endpoint: Arc::new(endpoint), circuit: Arc::clone(&member.circuit) }
-                }
-                None => Member {
-                    endpoint: Arc::new(endpoint),
-                    circuit: Arc::new(Circuit::new(Arc::clone(config))),
-                },
-            };
-            members.push(member);
-        }
-        Self { members }
+    /// The members, by rank and place.
+    pub fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.tiers.iter().flat_map(|tier| tier.places.members())
     }
 
-    /// Tells the endpoints that are not in `next` that they have departed.
-    pub(crate) fn make_way_for(&self, next: &Self) {
-        let stays: HashSet<*const Endpoint> =
-            next.members.iter().map(|member| Arc::as_ptr(&member.endpoint)).collect();
-        let departed = |member: &&Member| !stays.contains(&Arc::as_ptr(&member.endpoint));
-        self.members.iter().filter(departed).for_each(|member| member.endpoint.depart());
-    }
-
-    /// The members, in the provider's order.
+    /// How many members there are.
     #[must_use]
-    pub fn members(&self) -> &[Member] {
-        &self.members
+    pub fn len(&self) -> usize {
+        self.tiers.iter().map(|tier| tier.count).sum()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// When the first open circuit lets a probe through; `None` where none will by itself.
-    pub(crate) fn next_probe(&self) -> Option<Instant> {
-        self.members.iter().filter_map(|member| member.circuit.retry_at()).min()
+    pub(super) fn next_probe(&self) -> Option<Instant> {
+        self.members().filter_map(|member| member.retry_at()).min()
     }
 
-    /// Whether more than `floor` circuits are closed; looks no further than it must.
-    pub(crate) fn has_closed_above(&self, floor: usize) -> bool {
-        let closed = |member: &&Member| member.circuit.state() == CircuitState::Closed;
-        self.members.iter().filter(closed).take(floor + 1).count() > floor
+    /// How many members are in rotation.
+    pub(super) fn rotating(&self) -> usize {
+        self.tiers.iter().map(|tier| tier.level.rotating()).sum()
     }
+
+    fn tier(&mut self, rank: Rank, rules: &Rules) -> &mut Tier {
+        let index = match self.tiers.binary_search_by(|tier| tier.rank.cmp(&rank)) {
+            Ok(index) => index,
+            Err(index) => {
+                self.tiers.insert(index, Arc::new(Tier::new(rank, rules)));
+                index
+            }
+        };
+        Arc::make_mut(&mut self.tiers[index])
+    }
+}
+
+/// Finds members by identity, and makes the next roster; only updates use it.
+#[derive(Debug, Default)]
+pub(super) struct Register {
+    members: HashTable<Arc<Member>>,
+    hasher: RandomState,
+    books: BTreeMap<Rank, Book>,
+}
+
+impl Register {
+    /// The roster where `hosts` are all there is: an identity that stays keeps its member, and its connections
+    /// unless the host's properties changed. Of equal identities the first counts.
+    pub(super) fn replace(
+        &mut self,
+        before: &Roster,
+        hosts: Vec<Host>,
+        rules: &Rules,
+        now: Instant,
+    ) -> Roster {
+        let mut next = before.clone();
+        let warming = warming(before, rules, now);
+        let mut departing = std::mem::take(&mut self.members);
+        for host in hosts {
+            let endpoint = Endpoint::new(host);
+            if self.find(&endpoint.identity()).is_none() {
+                let identity = endpoint.identity();
+                let kept = take(&mut departing, self.hasher.hash_one(identity), &identity);
+                let member = self.keep(&mut next, kept, endpoint, rules, warming);
+                self.insert(member);
+            }
+        }
+        for gone in departing.drain() {
+            self.remove(&mut next, &gone, rules);
+        }
+        self.prune(&mut next);
+        next
+    }
+
+    /// The roster with `host` in it.
+    pub(super) fn join(
+        &mut self,
+        before: &Roster,
+        host: Host,
+        rules: &Rules,
+        now: Instant,
+    ) -> Roster {
+        let mut next = before.clone();
+        let endpoint = Endpoint::new(host);
+        let kept = self.take(&endpoint.identity());
+        let warming = warming(before, rules, now);
+        let member = self.keep(&mut next, kept, endpoint, rules, warming);
+        self.insert(member);
+        self.prune(&mut next);
+        next
+    }
+
+    /// The roster without the endpoint of `identity`; none where it is not in it.
+    pub(super) fn leave(
+        &mut self,
+        before: &Roster,
+        identity: &Identity<'_>,
+        rules: &Rules,
+    ) -> Option<Roster> {
+        let gone = self.take(identity)?;
+        let mut next = before.clone();
+        self.remove(&mut next, &gone, rules);
+        self.prune(&mut next);
+        Some(next)
+    }
+
+    /// The member for `endpoint`: the one of the same identity that was there, or a new one.
+    fn keep(
+        &mut self,
+        next: &mut Roster,
+        kept: Option<Arc<Member>>,
+        endpoint: Endpoint,
+        rules: &Rules,
+        warming: Option<Instant>,
+    ) -> Arc<Member> {
+        let Some(kept) = kept else {
+            let member = self.add(next, endpoint, rules);
+            warming.into_iter().for_each(|now| member.begin_warming(now));
+            return member;
+        };
+        let before = kept.endpoint();
+        if *before == endpoint {
+            return kept;
+        }
+        let rank = rank(&endpoint, rules);
+        if rank == self::rank(&before, rules) {
+            let book = self.books.entry(rank.clone()).or_default();
+            next.tier(rank, rules).uneven =
+                book.weigh(Some(before.weight()), Some(endpoint.weight()));
+            kept.set_endpoint(endpoint);
+            return kept;
+        }
+        let moved = self.add(next, endpoint, rules);
+        moved.inherit(&kept);
+        self.remove(next, &kept, rules);
+        moved
+    }
+
+    fn add(&mut self, next: &mut Roster, endpoint: Endpoint, rules: &Rules) -> Arc<Member> {
+        let rank = rank(&endpoint, rules);
+        let book = self.books.entry(rank.clone()).or_default();
+        next.tier(rank, rules).join(endpoint, book)
+    }
+
+    fn remove(&mut self, next: &mut Roster, gone: &Member, rules: &Rules) {
+        let rank = rank(&gone.endpoint(), rules);
+        let book = self.books.entry(rank.clone()).or_default();
+        next.tier(rank, rules).leave(gone, book);
+    }
+
+    /// Forgets tiers without members.
+    fn prune(&mut self, next: &mut Roster) {
+        let books = &mut self.books;
+        next.tiers.retain(|tier| {
+            if tier.count == 0 {
+                books.remove(&tier.rank);
+            }
+            tier.count > 0
+        });
+    }
+
+    /// The member of `identity`.
+    pub(super) fn find(&self, identity: &Identity<'_>) -> Option<&Arc<Member>> {
+        let hash = self.hasher.hash_one(identity);
+        self.members.find(hash, |member| member.endpoint().identity() == *identity)
+    }
+
+    fn take(&mut self, identity: &Identity<'_>) -> Option<Arc<Member>> {
+        let hash = self.hasher.hash_one(identity);
+        take(&mut self.members, hash, identity)
+    }
+
+    fn insert(&mut self, member: Arc<Member>) {
+        let hash = |member: &Arc<Member>| self.hasher.hash_one(member.endpoint().identity());
+        self.members.insert_unique(hash(&member), member, hash);
+    }
+}
+
+/// Since when who joins warms up; `None` where nobody does. Those of the first list are all alike.
+fn warming(before: &Roster, rules: &Rules, now: Instant) -> Option<Instant> {
+    (rules.warms_up && !before.is_empty()).then_some(now)
+}
+
+fn take(
+    members: &mut HashTable<Arc<Member>>,
+    hash: u64,
+    identity: &Identity<'_>,
+) -> Option<Arc<Member>> {
+    let same = |member: &Arc<Member>| member.endpoint().identity() == *identity;
+    Some(members.find_entry(hash, same).ok()?.remove().0)
+}
+
+/// Attempts end, so most holes are free; a new place is no harm either.
+const HOLES_LOOKED_AT: usize = 8;
+
+fn rank(endpoint: &Endpoint, rules: &Rules) -> Rank {
+    let zone = endpoint.zone().filter(|_| rules.by_zone).cloned();
+    Rank { priority: endpoint.priority(), zone }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
 
-    fn roster(before: &Roster, ports: &[u16]) -> Roster {
-        let hosts = ports.iter().map(|port| Host::new("127.0.0.1", *port)).collect();
-        before.next(hosts, &Arc::default())
+    use super::*;
+    use crate::config::{Algorithm, BalancerConfig};
+    use crate::runtime::clock::now as t0;
+
+    fn host(port: u16) -> Host {
+        Host::new("127.0.0.1", port)
+    }
+
+    fn rules() -> Rules {
+        Rules { by_zone: true, ..Rules::new(&BalancerConfig::new(Algorithm::RoundRobin), t0()) }
+    }
+
+    fn roster(register: &mut Register, before: &Roster, ports: &[u16]) -> Roster {
+        register.replace(before, ports.iter().map(|port| host(*port)).collect(), &rules(), t0())
+    }
+
+    fn ports(roster: &Roster) -> Vec<u16> {
+        roster.members().map(|member| member.endpoint().port()).collect()
+    }
+
+    fn member(roster: &Roster, port: u16) -> Arc<Member> {
+        let same = |member: &&Arc<Member>| member.endpoint().port() == port;
+        Arc::clone(roster.members().find(same).unwrap())
     }
 
     #[test]
     fn what_stays_keeps_its_circuit_and_connections() {
-        let first = roster(&Roster::default(), &[1, 2]);
-        let second = roster(&first, &[3, 2]);
-        assert!(Arc::ptr_eq(&first.members[1].circuit, &second.members[1].circuit));
-        assert!(Arc::ptr_eq(&first.members[1].endpoint, &second.members[1].endpoint));
-        assert!(!Arc::ptr_eq(&first.members[0].circuit, &second.members[0].circuit));
+        let mut register = Register::default();
+        let first = roster(&mut register, &Roster::default(), &[1, 2]);
+        let second = roster(&mut register, &first, &[3, 2]);
+        assert!(Arc::ptr_eq(&member(&first, 2), &member(&second, 2)));
+        assert!(member(&first, 1).endpoint().has_departed());
+        assert_eq!(ports(&first), [1, 2], "a view that is in use does not change");
+        assert_eq!(second.len(), 2);
+    }
+
+    #[test]
+    fn who_joins_later_stands_behind_or_in_a_hole_and_the_others_keep_their_order() {
+        let mut register = Register::default();
+        let all = roster(&mut register, &Roster::default(), &[1, 2, 3, 4]);
+        let without = roster(&mut register, &all, &[4, 3, 1]);
+        assert_eq!(ports(&without), [1, 3, 4]);
+        let again = register.join(&without, host(9), &rules(), t0());
+        assert_eq!(ports(&again), [1, 9, 3, 4]);
+        let more = register.join(&again, host(10), &rules(), t0());
+        assert_eq!(ports(&more), [1, 9, 3, 4, 10]);
     }
 
     #[test]
     fn a_changed_property_keeps_the_circuit_only() {
-        let first = roster(&Roster::default(), &[1]);
-        let mut host = Host::new("127.0.0.1", 1);
-        host.weight = 5;
-        let second = first.next(vec![host], &Arc::default());
-        assert!(Arc::ptr_eq(&first.members[0].circuit, &second.members[0].circuit));
-        assert_eq!(second.members[0].endpoint.host().weight, 5);
+        let mut register = Register::default();
+        let first = roster(&mut register, &Roster::default(), &[1]);
+        let before = member(&first, 1).endpoint();
+        member(&first, 1).force_open().unwrap();
+        let heavy = Host { weight: 5, ..host(1) };
+        let second = register.replace(&first, vec![heavy], &rules(), t0());
+        assert!(member(&second, 1).force_open().is_err(), "open already");
+        assert_eq!(member(&second, 1).endpoint().weight(), 5);
+        assert!(before.has_departed());
     }
 
     #[test]
-    fn what_leaves_or_is_replaced_departs() {
-        let first = roster(&Roster::default(), &[1, 2, 3]);
-        let mut changed = Host::new("127.0.0.1", 2);
-        changed.weight = 5;
-        let second = first.next(vec![changed, Host::new("127.0.0.1", 3)], &Arc::default());
-        first.make_way_for(&second);
-        let departed: Vec<_> =
-            first.members.iter().map(|member| member.endpoint.has_departed()).collect();
-        assert_eq!(departed, [true, true, false]);
+    fn a_move_to_another_rank_takes_the_circuit_along() {
+        let mut register = Register::default();
+        let first = roster(&mut register, &Roster::default(), &[1, 2]);
+        member(&first, 1).force_open().unwrap();
+        assert_eq!(first.rotating(), 1);
+        let moved = Host { priority: 3, ..host(1) };
+        let second = register.replace(&first, vec![host(2), moved], &rules(), t0());
+        assert_eq!(second.tiers.len(), 2);
+        assert_eq!(second.rotating(), 1);
+        assert!(member(&second, 1).force_open().is_err(), "open already");
+        member(&second, 1).force_close().unwrap();
+        assert_eq!(second.rotating(), 2);
     }
 
     #[test]
     fn an_identity_stands_once() {
-        assert_eq!(roster(&Roster::default(), &[1, 1, 2]).members.len(), 2);
+        let mut register = Register::default();
+        assert_eq!(roster(&mut register, &Roster::default(), &[1, 1, 2]).len(), 2);
+    }
+
+    #[test]
+    fn late_news_of_who_left_does_not_touch_who_took_its_place() {
+        let mut register = Register::default();
+        let first = roster(&mut register, &Roster::default(), &[1]);
+        let gone = member(&first, 1);
+        let second = roster(&mut register, &first, &[2]);
+        let second = register.join(&second, host(3), &rules(), t0());
+        gone.force_open().unwrap();
+        assert_eq!(second.rotating(), 2);
+        gone.force_close().unwrap();
+        assert_eq!(second.rotating(), 2);
+    }
+
+    #[test]
+    fn unequal_weights_are_known_by_their_largest() {
+        let mut register = Register::default();
+        let weighed = |port, weight| Host { weight, ..host(port) };
+        let hosts = vec![weighed(1, 2), weighed(2, 7), weighed(3, 7)];
+        let roster = register.replace(&Roster::default(), hosts, &rules(), t0());
+        assert_eq!(roster.tiers[0].uneven, Some(7));
+        let even = register.replace(&roster, vec![weighed(2, 7), weighed(3, 7)], &rules(), t0());
+        assert_eq!(even.tiers[0].uneven, None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_sequence_of_changes_leaves_the_list_that_it_says(
+            changes in prop::collection::vec((any::<bool>(), 1_u16..200), 1..300),
+        ) {
+            let mut register = Register::default();
+            let mut roster = Roster::default();
+            let mut listed = std::collections::BTreeSet::new();
+            for (joins, port) in changes {
+                if joins {
+                    listed.insert(port);
+                    roster = register.join(&roster, host(port), &rules(), t0());
+                } else {
+                    let gone = Endpoint::new(host(port));
+                    let left = register.leave(&roster, &gone.identity(), &rules());
+                    prop_assert_eq!(left.is_some(), listed.remove(&port));
+                    roster = left.unwrap_or(roster);
+                }
+                let mut present = ports(&roster);
+                present.sort_unstable();
+                prop_assert_eq!(&present, &listed.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!(roster.rotating(), listed.len());
+                prop_assert_eq!(roster.len(), listed.len());
+            }
+        }
     }
 }

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use http::Uri;
 
-use super::balancer::{Balancer, NoneAdmits, Tried};
+use super::balancer::{Balancer, NoneAdmits};
 use super::lease::Lease;
+use super::tried::Tried;
 use crate::endpoint::{Endpoint, Host, Scheme};
 use crate::error::Error;
 
@@ -82,9 +83,14 @@ impl Route {
 }
 
 impl Way<'_> {
-    pub(super) fn lease(&self, tried: &Tried, now: Instant) -> Result<Lease, NoneAdmits> {
+    pub(super) fn lease(
+        &self,
+        tried: &Tried,
+        key: Option<u64>,
+        now: Instant,
+    ) -> Result<Lease, NoneAdmits> {
         match &self.to {
-            To::Balancer(balancer) => balancer.lease(tried, now),
+            To::Balancer(balancer) => balancer.lease(tried, key, now),
             To::Endpoint(endpoint) => Ok(Lease::fixed(Arc::clone(endpoint))),
         }
     }

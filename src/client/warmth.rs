@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use super::balancer::Balancer;
+use super::roster::Roster;
 use crate::endpoint::Endpoint;
 
 /// What one transport was told to warm up.
@@ -18,7 +19,8 @@ pub(super) struct Warmth {
 
 #[derive(Default)]
 struct Seen {
-    updates: u64,
+    /// Weak, so that it can go while nobody takes another for it.
+    roster: Weak<Roster>,
     /// Weak, so that one which leaves can go; sorted by address.
     endpoints: Vec<Weak<Endpoint>>,
 }
@@ -31,20 +33,19 @@ impl Warmth {
     /// The endpoints that joined since this was last asked, at first all; asks no provider.
     pub(super) fn newcomers(&self) -> Vec<Arc<Endpoint>> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let updates = self.balancer.updates_done();
-        if std::mem::replace(&mut seen.updates, updates) == updates {
+        let roster = self.balancer.roster();
+        if std::ptr::eq(seen.roster.as_ptr(), Arc::as_ptr(&roster)) {
             return Vec::new();
         }
-        let roster = self.balancer.roster();
+        seen.roster = Arc::downgrade(&roster);
         let known = std::mem::take(&mut seen.endpoints);
-        let is_known = |endpoint: &&Arc<Endpoint>| {
+        let is_known = |endpoint: &Arc<Endpoint>| {
             known.binary_search_by_key(&Arc::as_ptr(endpoint), Weak::as_ptr).is_ok()
         };
-        let now = || roster.members().iter().map(|member| &member.endpoint);
-        let newcomers = now().filter(|endpoint| !is_known(endpoint)).cloned().collect();
-        seen.endpoints = now().map(Arc::downgrade).collect();
+        let now: Vec<_> = roster.members().map(|member| member.endpoint()).collect();
+        seen.endpoints = now.iter().map(Arc::downgrade).collect();
         seen.endpoints.sort_unstable_by_key(Weak::as_ptr);
-        newcomers
+        now.into_iter().filter(|endpoint| !is_known(endpoint)).collect()
     }
 }
 

@@ -8,15 +8,17 @@ use super::callback::{UserData, ahoy_destroy_fn};
 use super::endpoint::ahoy_endpoint;
 use super::error::ahoy_error;
 use super::handle::Out;
+use super::host::ahoy_host;
 use super::provider::ahoy_provider;
 use super::settings::Settings;
 use super::status::ahoy_status;
 use super::{guard, handle};
 use crate::client::Balancer;
+use crate::config::{Algorithm, BalancerConfig};
 use crate::discovery::Provider;
 use crate::error::{Error, ErrorKind};
-use crate::policy::{Balancer as Algorithm, BreakerConfig, Custom, Random, RoundRobin};
-use crate::runtime::{callback, clock, entropy};
+use crate::policy::{Custom, Random};
+use crate::runtime::{callback, clock};
 
 /// Picks the endpoint of each attempt and keeps a circuit breaker for each. Clients that share a balancer
 /// share the circuits.
@@ -31,43 +33,23 @@ pub struct ahoy_balancer {
 #[derive(Clone)]
 struct Plan {
     provider: Arc<dyn Provider>,
-    rule: Rule,
-    breaker: BreakerConfig,
-}
-
-#[derive(Clone)]
-enum Rule {
-    RoundRobin,
-    Random(Option<Arc<dyn Fn(u64) -> u64 + Send + Sync>>),
-    Custom(Arc<dyn Fn(usize) -> usize + Send + Sync>),
-}
-
-impl Plan {
-    fn into_balancer(self) -> Balancer {
-        let algorithm = match self.rule {
-            // A random start: clients that all began with the first endpoint would overload it.
-            Rule::RoundRobin => Algorithm::RoundRobin(RoundRobin::new(entropy::with_rng(|rng| {
-                rand::Rng::next_u64(rng)
-            }) as usize)),
-            Rule::Random(None) => Algorithm::Random(Random::uniform()),
-            Rule::Random(Some(function)) => Algorithm::Random(Random::with_function(function)),
-            Rule::Custom(function) => Algorithm::Custom(Custom::new(function)),
-        };
-        Balancer::new(self.provider, algorithm, self.breaker)
-    }
+    config: BalancerConfig,
 }
 
 impl ahoy_balancer {
-    fn new(provider: Arc<dyn Provider>, rule: Rule) -> *mut Self {
+    fn new(provider: Arc<dyn Provider>, algorithm: Algorithm) -> *mut Self {
         handle::new(Self {
-            plan: Settings::new(Plan { provider, rule, breaker: BreakerConfig::default() }),
+            plan: Settings::new(Plan { provider, config: BalancerConfig::new(algorithm) }),
             live: OnceLock::new(),
         })
     }
 
     /// The first use.
     pub(super) fn live(&self) -> &Arc<Balancer> {
-        self.live.get_or_init(|| Arc::new(self.plan.freeze().into_balancer()))
+        self.live.get_or_init(|| {
+            let Plan { provider, config } = self.plan.freeze();
+            Arc::new(Balancer::new(provider, config))
+        })
     }
 }
 
@@ -81,7 +63,7 @@ pub unsafe extern "C" fn ahoy_balancer_round_robin_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
     // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Rule::RoundRobin) }
+    unsafe { make(provider, Algorithm::RoundRobin) }
 }
 
 /// Any endpoint whose circuit admits, each as likely as the other.
@@ -93,14 +75,32 @@ pub unsafe extern "C" fn ahoy_balancer_random_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
     // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Rule::Random(None)) }
+    unsafe { make(provider, Algorithm::Random) }
 }
 
-unsafe fn make(provider: *const ahoy_provider, rule: Rule) -> *mut ahoy_balancer {
+/// Changes what a balancer is told, unless it is in use.
+pub(super) unsafe fn change(
+    balancer: *const ahoy_balancer,
+    err: *mut *mut ahoy_error,
+    set: impl FnOnce(&mut BalancerConfig) -> Result<(), Error>,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: as this function's callers promise.
+        let balancer = unsafe { handle::required("balancer", balancer) }?;
+        balancer.plan.change("balancer", |plan| set(&mut plan.config))
+    };
+    // SAFETY: as above.
+    unsafe { guard::status(err, body) }
+}
+
+pub(super) unsafe fn make(
+    provider: *const ahoy_provider,
+    algorithm: Algorithm,
+) -> *mut ahoy_balancer {
     guard::value(std::ptr::null_mut(), || {
         // SAFETY: as this function's callers promise.
         match unsafe { handle::required("provider", provider) } {
-            Ok(provider) => ahoy_balancer::new(provider.freeze(), rule),
+            Ok(provider) => ahoy_balancer::new(provider.freeze(), algorithm),
             Err(_) => std::ptr::null_mut(),
         }
     })
@@ -129,13 +129,14 @@ pub unsafe extern "C" fn ahoy_balancer_random_set_function(
         let balancer = unsafe { handle::required("balancer", balancer) }?;
         let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
         balancer.plan.change("balancer", |plan| {
-            let Rule::Random(slot) = &mut plan.rule else {
+            if !matches!(plan.config.algorithm, Algorithm::Random | Algorithm::RandomBy(_)) {
                 return Err(Error::invalid("balancer", "is not a random balancer"));
-            };
-            *slot = Some(Arc::new(move |below| {
+            }
+            let draw = move |below| {
                 // SAFETY: the host's own function and data.
                 user_data.call(|user_data| unsafe { function(user_data, below) })
-            }));
+            };
+            plan.config.algorithm = Algorithm::RandomBy(Random::with_function(Arc::new(draw)));
             Ok(())
         })
     };
@@ -170,7 +171,7 @@ pub unsafe extern "C" fn ahoy_balancer_custom_new(
     // SAFETY: the host's own function and data.
     let pick = move |count| user_data.call(|user_data| unsafe { function(user_data, count) });
     // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Rule::Custom(Arc::new(pick))) }
+    unsafe { make(provider, Algorithm::Custom(Custom::new(Arc::new(pick)))) }
 }
 
 /// Sets the rules of the balancer's circuit breakers. Default: those of ahoy_breaker_new.
@@ -188,7 +189,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_breaker(
         // SAFETY: see the module `ffi`.
         let breaker = unsafe { handle::required("breaker", breaker) }?;
         balancer.plan.change("balancer", |plan| {
-            plan.breaker = breaker.freeze()?;
+            plan.config.breaker = breaker.freeze()?;
             Ok(())
         })
     };
@@ -245,17 +246,71 @@ pub unsafe extern "C" fn ahoy_balancer_update(
     unsafe { guard::status(err, body) }
 }
 
+/// Takes a host in beside those that the provider listed, at once and without asking the provider: for hosts
+/// that hear of a change, such as from a watch. The next update goes by the provider's list alone again. The cost does not grow with the
+/// number of endpoints, but for balancers that go by weight or key, which compute their tables anew.
+///
+/// Where the endpoint (same address, port and scheme) is known, its properties become those of host, and it keeps its circuit.
+///
+/// @param host copied; still the caller's to free
+/// @return AHOY_E_DISCOVERY where the provider failed at first use; AHOY_E_WOULD_DEADLOCK inside a callback while
+///         an update is under way
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_join(
+    balancer: *const ahoy_balancer,
+    host: *const ahoy_host,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let balancer = unsafe { handle::required("balancer", balancer) }?.live();
+        // SAFETY: see the module `ffi`.
+        let host = unsafe { handle::required("host", host) }?;
+        balancer.prepare()?;
+        balancer.join(host.host.clone())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Takes an endpoint out, likewise. Attempts that are under way end as they would; its connections close
+/// after them.
+///
+/// @param host says by address, port and scheme which one; still the caller's to free
+/// @return AHOY_E_INVALID_ARGUMENT where it is not known; else as for ahoy_balancer_join
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_leave(
+    balancer: *const ahoy_balancer,
+    host: *const ahoy_host,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let balancer = unsafe { handle::required("balancer", balancer) }?.live();
+        // SAFETY: see the module `ffi`.
+        let host = unsafe { handle::required("host", host) }?;
+        balancer.prepare()?;
+        match balancer.leave(host.host.clone())? {
+            true => Ok(()),
+            false => Err(Error::invalid("host", "is not known to the balancer")),
+        }
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
 /// How many endpoints the balancer knows: 0 before its first use.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_endpoint_count(balancer: *const ahoy_balancer) -> usize {
     // SAFETY: see the module `ffi`.
     guard::value(0, || match unsafe { balancer.as_ref() }.and_then(|b| b.live.get()) {
-        Some(live) => live.roster().members().len(),
+        Some(live) => live.roster().len(),
         None => 0,
     })
 }
 
-/// The endpoint at an index in the provider's order, whatever its circuit says.
+/// The endpoint at an index, whatever its circuit says: in the order of priorities, and there in that of the
+/// provider's first list; who joins later stands where somebody left, or behind.
 ///
 /// @param index 0 to ahoy_balancer_endpoint_count - 1; the list may change between two calls
 /// @param endpoint gets the endpoint, to be freed with ahoy_endpoint_free; NULL on failure
@@ -273,9 +328,9 @@ pub unsafe extern "C" fn ahoy_balancer_endpoint_at(
         // SAFETY: see the module `ffi`.
         let balancer = unsafe { handle::required("balancer", balancer) }?;
         let roster = balancer.live.get().map(|live| live.roster());
-        let member = roster.as_ref().and_then(|roster| roster.members().get(index));
+        let member = roster.as_ref().and_then(|roster| roster.members().nth(index));
         let member = member.ok_or_else(|| Error::invalid("index", "is out of range"))?;
-        out.fill(ahoy_endpoint::from(member.clone()));
+        out.fill(ahoy_endpoint::from(Arc::clone(member)));
         Ok(())
     };
     // SAFETY: see the module `ffi`.

@@ -8,7 +8,7 @@ use super::status::ahoy_status;
 use super::text::{duration, positive_duration};
 use super::{guard, handle};
 use crate::error::Error;
-use crate::policy::{BreakerConfig, FailureRatio, Ratio};
+use crate::policy::{BreakerConfig, Ratio, Span};
 
 /// The rules by which the circuits of a balancer open and close.
 ///
@@ -90,16 +90,13 @@ pub unsafe extern "C" fn ahoy_breaker_set_failure_ratio(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let set = |rules: &mut BreakerConfig| {
-        let ratio = Ratio::new(ratio).filter(|ratio| ratio.value() > 0.0);
-        let ratio = ratio.ok_or_else(|| Error::invalid("ratio", "is not above 0 and up to 1"))?;
+        let ratio = share(ratio)?;
         if window_ms < 10 {
             return Err(Error::invalid("window_ms", "is below 10"));
         }
-        rules.failure_ratio = Some(FailureRatio {
-            ratio,
-            window: duration(window_ms),
-            min_calls: at_least_one("min_calls", min_calls)?.get(),
-        });
+        let min_calls = at_least_one("min_calls", min_calls)?.get();
+        (rules.failure_ratio, rules.min_calls) = (Some(ratio), min_calls);
+        rules.span = Span::Time(duration(window_ms));
         Ok(())
     };
     // SAFETY: see the module `ffi`.
@@ -212,6 +209,11 @@ pub unsafe extern "C" fn ahoy_breaker_set_min_closed(
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(breaker, err, set) }
+}
+
+fn share(ratio: f64) -> Result<Ratio, Error> {
+    let ratio = Ratio::new(ratio).filter(|ratio| ratio.value() > 0.0);
+    ratio.ok_or_else(|| Error::invalid("ratio", "is not above 0 and up to 1"))
 }
 
 fn at_least_one(name: &str, value: u32) -> Result<NonZeroU32, Error> {

@@ -2,6 +2,7 @@
 
 use std::ffi::{CString, c_char};
 use std::ptr;
+use std::sync::Arc;
 
 use super::error::ahoy_error;
 use super::handle::Native;
@@ -18,17 +19,18 @@ use crate::runtime::clock;
 /// state is -1, and opening and closing are AHOY_E_FORKED.
 pub struct ahoy_endpoint {
     native: Native,
-    member: Member,
+    member: Arc<Member>,
     address: CString,
     url: CString,
 }
 
-impl From<Member> for ahoy_endpoint {
-    fn from(member: Member) -> Self {
+impl From<Arc<Member>> for ahoy_endpoint {
+    fn from(member: Arc<Member>) -> Self {
+        let endpoint = member.endpoint();
         Self {
             native: Native::here(),
-            address: text::owned(member.endpoint.address()),
-            url: text::owned(member.endpoint.url()),
+            address: text::owned(endpoint.address()),
+            url: text::owned(endpoint.url()),
             member,
         }
     }
@@ -52,7 +54,7 @@ pub unsafe extern "C" fn ahoy_endpoint_address(endpoint: *const ahoy_endpoint) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_port(endpoint: *const ahoy_endpoint) -> u16 {
     // SAFETY: see the module `ffi`.
-    unsafe { endpoint.as_ref() }.map_or(0, |endpoint| endpoint.member.endpoint.port())
+    unsafe { endpoint.as_ref() }.map_or(0, |endpoint| endpoint.member.endpoint().port())
 }
 
 /// "scheme://address:port". Valid until the endpoint is freed; NULL for NULL.
@@ -69,7 +71,7 @@ pub unsafe extern "C" fn ahoy_endpoint_state(endpoint: *const ahoy_endpoint) -> 
     let endpoint = unsafe { endpoint.as_ref() };
     guard::value(-1, || {
         let native = endpoint.filter(|endpoint| endpoint.native.check("endpoint").is_ok());
-        native.map_or(-1, |endpoint| match endpoint.member.circuit.state() {
+        native.map_or(-1, |endpoint| match endpoint.member.state() {
             CircuitState::Closed => AHOY_CIRCUIT_CLOSED,
             CircuitState::Open => AHOY_CIRCUIT_OPEN,
             CircuitState::HalfOpen => AHOY_CIRCUIT_HALF_OPEN,
@@ -84,7 +86,7 @@ pub unsafe extern "C" fn ahoy_endpoint_available(endpoint: *const ahoy_endpoint)
     let endpoint = unsafe { endpoint.as_ref() };
     guard::value(false, || {
         let native = endpoint.filter(|endpoint| endpoint.native.check("endpoint").is_ok());
-        native.is_some_and(|endpoint| endpoint.member.circuit.admits(clock::now()))
+        native.is_some_and(|endpoint| endpoint.member.admits(clock::now()))
     })
 }
 
@@ -100,7 +102,7 @@ pub unsafe extern "C" fn ahoy_endpoint_open(
         // SAFETY: see the module `ffi`.
         let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
         endpoint.native.check("endpoint")?;
-        endpoint.member.circuit.force_open().map_err(|_| already("open"))
+        endpoint.member.force_open().map_err(|_| already("open"))
     };
     // SAFETY: see the module `ffi`.
     unsafe { guard::status(err, body) }
@@ -118,7 +120,7 @@ pub unsafe extern "C" fn ahoy_endpoint_close(
         // SAFETY: see the module `ffi`.
         let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
         endpoint.native.check("endpoint")?;
-        endpoint.member.circuit.force_close().map_err(|_| already("closed"))
+        endpoint.member.force_close().map_err(|_| already("closed"))
     };
     // SAFETY: see the module `ffi`.
     unsafe { guard::status(err, body) }

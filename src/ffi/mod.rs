@@ -20,6 +20,7 @@ mod text;
 
 pub mod attempt;
 pub mod balancer;
+pub mod balancing;
 pub mod breaker;
 pub mod builder;
 pub mod call;

@@ -10,6 +10,7 @@ use super::handle::Out;
 use super::status::ahoy_status;
 use super::{guard, handle, text};
 use crate::error::Error;
+use crate::policy::balance::hash_bytes;
 use crate::request::{Request, check_target, header, header_name, method};
 
 /// How many headers of an inbound request are looked at.
@@ -213,6 +214,44 @@ pub unsafe extern "C" fn ahoy_request_set_idempotent(
 ) -> ahoy_status {
     let set = |request: &mut Request| {
         request.idempotent = Some(idempotent);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(request, err, set) }
+}
+
+/// Sets the key that a balancer goes by which sends the same key to the same endpoint: ring hash, maglev and
+/// rendezvous. It is hashed by xxHash64. Without it the key is what the balancer was told (ahoy_balancer_set_hash_header), and a
+/// call without any goes anywhere.
+///
+/// @param key any bytes; not kept
+/// @param length number of bytes
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_request_set_hash_key(
+    request: *mut ahoy_request,
+    key: *const u8,
+    length: usize,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |request: &mut Request| {
+        // SAFETY: see the module `ffi`.
+        let key = unsafe { text::bytes(("key", "length"), key, length) }?;
+        request.key = Some(hash_bytes(key));
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(request, err, set) }
+}
+
+/// Sets the key's hash itself, for hosts that have one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_request_set_hash(
+    request: *mut ahoy_request,
+    hash: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |request: &mut Request| {
+        request.key = Some(hash);
         Ok(())
     };
     // SAFETY: see the module `ffi`.

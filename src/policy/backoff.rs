@@ -52,11 +52,13 @@ pub enum Jitter {
     },
 }
 
-/// A number to multiply waits by: finite, not negative.
+/// A number to multiply by, as a wait or a count of calls: finite, not negative.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Factor(f64);
 
 impl Factor {
+    /// One in ten.
+    pub const TENTH: Self = Self(0.1);
     /// Twice as long each time.
     pub const DOUBLE: Self = Self(2.0);
 

@@ -13,77 +13,39 @@
 //!
 //! Every state change starts a new generation, and a permit belongs to the one it was granted in.
 //! A late outcome from before the change is thus ignored, without any list of permits.
+//!
+//! A balancer may hold 100,000 of these, most of them closed and never asked. So what a state counts
+//! lies in a box of its own, made by the first outcome and by the first probe.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand::{Rng, RngExt};
+use rand::Rng;
 
-use super::window::{Ratio, Window};
+use super::answers::Answers;
+use super::breaker_config::BreakerConfig;
+use super::open_wait::{OpenWait, after};
+use super::trial::Trial;
+use super::window::Mark;
 use crate::outcome::{Transition, Verdict};
 
-/// When a circuit opens, and how it closes again.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BreakerConfig {
-    /// Failures in a row that trip; default 5, none turns the rule off.
-    pub consecutive_failures: Option<NonZeroU32>,
-    /// The share of failures that trips; default half of at least 10 calls in 10 s, none turns the
-    /// rule off.
-    pub failure_ratio: Option<FailureRatio>,
-    /// The first open wait, doubled by each further trip; default 500 ms.
-    pub open_base: Duration,
-    /// What the open wait does not exceed before jitter; default 30 s.
-    pub open_max: Duration,
-    /// The same for an endpoint that could not be connected to; default 1 s. `open_max` bounds it
-    /// as well.
-    pub connect_open_max: Duration,
-    /// The random part of the open wait, up and down, as a share of it; default a quarter.
-    pub jitter: Ratio,
-    /// Probes that must succeed to close a half-open circuit, and how many may be under way at
-    /// once; default 1.
-    pub half_open_probes: NonZeroU32,
-    /// After this time without news from the last probe one more may go, so that a probe which
-    /// hangs cannot keep the circuit from closing; default 3 s.
-    pub trial_interval: Duration,
-    /// Closed for this long, a circuit forgets its earlier trips; default 60 s.
-    pub stable_period: Duration,
-    /// How many circuits of a roster stay closed when answers would trip them; default 1. Enforced
-    /// by the roster: a breaker does not know its neighbours.
-    pub min_closed: u32,
+/// What an attempt showed of its endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// How long it took, from the permit to the end.
+    pub elapsed: Duration,
+    /// How long the answer asked to be left alone: an endpoint knows best when it will be back. Sets
+    /// the open wait if this attempt trips, within the bounds that hold for any.
+    pub retry_after: Option<Duration>,
 }
 
-impl Default for BreakerConfig {
-    fn default() -> Self {
-        Self {
-            consecutive_failures: NonZeroU32::new(5),
-            failure_ratio: Some(FailureRatio::default()),
-            open_base: Duration::from_millis(500),
-            open_max: Duration::from_secs(30),
-            connect_open_max: Duration::from_secs(1),
-            jitter: Ratio::QUARTER,
-            half_open_probes: NonZeroU32::MIN,
-            trial_interval: Duration::from_secs(3),
-            stable_period: Duration::from_secs(60),
-            min_closed: 1,
-        }
-    }
-}
-
-/// The rule on the share of failures.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FailureRatio {
-    /// The share that trips, itself included; default one half. With 0, any failure trips.
-    pub ratio: Ratio,
-    /// The time over which calls are counted; default 10 s.
-    pub window: Duration,
-    /// The calls below which the share means nothing; default 10.
-    pub min_calls: u32,
-}
-
-impl Default for FailureRatio {
-    fn default() -> Self {
-        Self { ratio: Ratio::HALF, window: Duration::from_secs(10), min_calls: 10 }
+impl Evidence {
+    /// An ending and the time until then, without a wish for a wait.
+    #[must_use]
+    pub const fn new(verdict: Verdict, elapsed: Duration) -> Self {
+        Self { verdict, elapsed, retry_after: None }
     }
 }
 
@@ -91,7 +53,7 @@ impl Default for FailureRatio {
 #[must_use = "a probe's permit that is dropped blocks its place for the trial interval"]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permit {
-    generation: u64,
+    generation: u32,
     probe: bool,
 }
 
@@ -140,23 +102,23 @@ pub enum CircuitState {
 pub struct Breaker {
     config: Arc<BreakerConfig>,
     state: State,
-    generation: u64,
-    /// Trips since the circuit was last stable: the exponent of the open wait.
-    trips: u32,
+    /// Comes round after four billion changes; no permit is held that long.
+    generation: u32,
+    wait: OpenWait,
 }
 
 impl Breaker {
     /// A closed circuit.
     #[must_use]
-    pub fn new(config: Arc<BreakerConfig>) -> Self {
-        Self { state: State::closed(&config, None), config, generation: 0, trips: 0 }
+    pub const fn new(config: Arc<BreakerConfig>) -> Self {
+        Self { config, state: State::closed(None), generation: 0, wait: OpenWait::NONE }
     }
 
     /// The present state.
     #[must_use]
     pub const fn state(&self) -> CircuitState {
         match self.state {
-            State::Closed(_) => CircuitState::Closed,
+            State::Closed { .. } => CircuitState::Closed,
             State::Open { .. } => CircuitState::Open,
             State::HalfOpen(_) => CircuitState::HalfOpen,
         }
@@ -167,7 +129,7 @@ impl Breaker {
     #[must_use]
     pub fn retry_at(&self) -> Option<Instant> {
         match &self.state {
-            State::Closed(_) => None,
+            State::Closed { .. } => None,
             State::Open { until } => *until,
             State::HalfOpen(trial) => Some(trial.next_at(&self.config)),
         }
@@ -177,7 +139,7 @@ impl Breaker {
     #[must_use]
     pub fn admits(&self, now: Instant) -> bool {
         match &self.state {
-            State::Closed(_) => true,
+            State::Closed { .. } => true,
             State::Open { until } => until.is_some_and(|until| now >= until),
             State::HalfOpen(trial) => {
                 trial.has_room(&self.config) || now >= trial.next_at(&self.config)
@@ -195,7 +157,7 @@ impl Breaker {
             return Err(Rejected { retry_at });
         }
         if matches!(self.state, State::Open { .. }) {
-            self.enter(State::HalfOpen(Trial::new(now)));
+            self.enter(State::HalfOpen(Box::new(Trial::new(now))));
         }
         if let State::HalfOpen(trial) = &mut self.state {
             trial.start(now);
@@ -208,24 +170,25 @@ impl Breaker {
     pub fn settle(
         &mut self,
         permit: Permit,
-        verdict: Verdict,
+        evidence: &Evidence,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Settled {
         if permit.generation != self.generation {
             return Settled::default();
         }
-        match verdict {
+        match evidence.verdict {
             Verdict::Neutral => {
                 self.release(permit);
                 Settled::default()
             }
             Verdict::Unreachable => {
                 let cap = self.config.connect_open_max.min(self.config.open_max);
-                Settled::changed(self.open(cap, now, rng))
+                Settled::changed(self.open(cap, None, now, rng))
             }
-            Verdict::Success => self.succeeded(now),
-            Verdict::Failure | Verdict::Throttled => self.failed(verdict, now, rng),
+            Verdict::Success | Verdict::Failure | Verdict::Throttled => {
+                self.answered(evidence, now, rng)
+            }
         }
     }
 
@@ -244,12 +207,19 @@ impl Breaker {
     }
 
     /// Opens a closed circuit if a rule on answers still demands it: another thread's success may
-    /// have come in since [`Breaker::settle`] reported it.
-    pub fn trip(&mut self, now: Instant, rng: &mut impl Rng) -> Option<Transition> {
-        let State::Closed(counts) = &mut self.state else {
+    /// have come in since [`Breaker::settle`] reported it. `evidence` is what led to the report.
+    pub fn trip(
+        &mut self,
+        evidence: &Evidence,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Option<Transition> {
+        let State::Closed { answers: Some(answers), .. } = &mut self.state else {
             return None;
         };
-        counts.demand_trip(&self.config, now).then(|| self.open(self.config.open_max, now, rng))
+        let any = Mark { failed: true, slow: true };
+        let wanted = answers.demand_trip(any, &self.config, now);
+        wanted.then(|| self.open(self.config.open_max, evidence.retry_after, now, rng))
     }
 
     /// Opens by hand; the circuit then stays open until it is closed by hand.
@@ -269,71 +239,57 @@ impl Breaker {
     /// # Errors
     /// If it is closed already.
     pub fn force_close(&mut self) -> Result<(), AlreadyThere> {
-        if matches!(self.state, State::Closed(_)) {
+        if matches!(self.state, State::Closed { .. }) {
             return Err(AlreadyThere);
         }
-        self.trips = 0;
-        self.enter(State::closed(&self.config, None));
+        self.wait = OpenWait::NONE;
+        self.enter(State::closed(None));
         Ok(())
     }
 
-    fn succeeded(&mut self, now: Instant) -> Settled {
+    fn answered(&mut self, evidence: &Evidence, now: Instant, rng: &mut impl Rng) -> Settled {
         match &mut self.state {
-            State::Closed(counts) => counts.succeeded(now),
-            State::HalfOpen(trial) => {
+            State::Closed { answers, .. } => {
+                let answers = Answers::of(answers, &self.config);
+                let mark = answers.count(evidence, &self.config, now);
+                let wants_trip = answers.demand_trip(mark, &self.config, now);
+                Settled { transition: None, wants_trip }
+            }
+            State::HalfOpen(trial) if evidence.verdict == Verdict::Success => {
                 trial.passed();
-                if trial.passed >= self.config.half_open_probes.get() {
-                    self.enter(State::closed(&self.config, Some(now)));
-                    return Settled::changed(Transition::Closed);
+                if !trial.is_passed(&self.config) {
+                    return Settled::default();
                 }
+                self.enter(State::closed(Some(now)));
+                Settled::changed(Transition::Closed)
             }
-            // No permit of this generation was ever granted.
-            State::Open { .. } => {}
-        }
-        Settled::default()
-    }
-
-    fn failed(&mut self, verdict: Verdict, now: Instant, rng: &mut impl Rng) -> Settled {
-        match &mut self.state {
-            State::Closed(counts) => {
-                counts.failed(verdict, now);
-                Settled { transition: None, wants_trip: counts.demand_trip(&self.config, now) }
+            State::HalfOpen(_) => {
+                let cap = self.config.open_max;
+                Settled::changed(self.open(cap, evidence.retry_after, now, rng))
             }
-            State::HalfOpen(_) => Settled::changed(self.open(self.config.open_max, now, rng)),
             // No permit of this generation was ever granted.
             State::Open { .. } => Settled::default(),
         }
     }
 
-    fn open(&mut self, cap: Duration, now: Instant, rng: &mut impl Rng) -> Transition {
-        self.count_trip(cap, now);
-        let spread = self.config.jitter.value();
-        let factor = 1.0 + rng.random_range(-spread..=spread);
-        let retry_at = after(now, self.plain_wait(cap).min(FAR).mul_f64(factor));
+    fn open(
+        &mut self,
+        cap: Duration,
+        asked: Option<Duration>,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Transition {
+        if self.state.stable_at(now, self.config.stable_period) {
+            self.wait = OpenWait::NONE;
+        }
+        self.wait.count_trip(&self.config, cap);
+        let retry_at = after(now, self.wait.draw(&self.config, cap, asked, rng));
         self.enter(State::Open { until: Some(retry_at) });
         Transition::Opened { retry_at }
     }
 
-    /// Raises the exponent while that makes the wait longer. An endpoint that was down for hours
-    /// would otherwise come back with an exponent whose short cap had hidden it, and pay for its
-    /// first bad answers with the longest wait of all.
-    fn count_trip(&mut self, cap: Duration, now: Instant) {
-        if self.state.stable_at(now, self.config.stable_period) {
-            self.trips = 0;
-        }
-        if self.trips == 0 || self.plain_wait(cap) < cap {
-            self.trips = self.trips.saturating_add(1);
-        }
-    }
-
-    /// The open wait before jitter.
-    fn plain_wait(&self, cap: Duration) -> Duration {
-        let doublings = self.trips.saturating_sub(1).min(31);
-        self.config.open_base.saturating_mul(1 << doublings).min(cap)
-    }
-
     fn enter(&mut self, state: State) {
-        self.generation += 1;
+        self.generation = self.generation.wrapping_add(1);
         self.state = state;
     }
 }
@@ -347,148 +303,63 @@ impl Settled {
 /// Each state carries its own counters, so none survives a change.
 #[derive(Debug)]
 enum State {
-    Closed(Answers),
-    /// Until an instant, or without one when opened by hand.
-    Open {
-        until: Option<Instant>,
+    Closed {
+        /// When probes closed the circuit; none if it has no trips to forget.
+        since: Option<Instant>,
+        /// None until the first outcome.
+        answers: Option<Box<Answers>>,
     },
-    HalfOpen(Trial),
+    /// Until an instant, or without one when opened by hand.
+    Open { until: Option<Instant> },
+    /// Boxed, as few circuits are at it at a time.
+    HalfOpen(Box<Trial>),
 }
 
 impl State {
-    fn closed(config: &BreakerConfig, since: Option<Instant>) -> Self {
-        Self::Closed(Answers {
-            since,
-            run: 0,
-            window: config.failure_ratio.map(|rule| Window::new(rule.window)),
-        })
+    const fn closed(since: Option<Instant>) -> Self {
+        Self::Closed { since, answers: None }
     }
 
     fn stable_at(&self, now: Instant, period: Duration) -> bool {
-        let Self::Closed(Answers { since, .. }) = self else {
+        let Self::Closed { since, .. } = self else {
             return false;
         };
         since.is_some_and(|since| now.saturating_duration_since(since) >= period)
     }
 }
 
-/// What a closed circuit counts.
-#[derive(Debug)]
-struct Answers {
-    /// When probes closed the circuit; none if it has no trips to forget.
-    since: Option<Instant>,
-    /// Failures since the last success.
-    run: u32,
-    window: Option<Window>,
-}
-
-impl Answers {
-    fn succeeded(&mut self, now: Instant) {
-        self.run = 0;
-        self.record(false, now);
-    }
-
-    fn failed(&mut self, verdict: Verdict, now: Instant) {
-        // A throttled call was understood and refused: no step towards a dead endpoint.
-        if verdict != Verdict::Throttled {
-            self.run = self.run.saturating_add(1);
-        }
-        self.record(true, now);
-    }
-
-    fn record(&mut self, failed: bool, now: Instant) {
-        if let Some(window) = &mut self.window {
-            window.record(failed, now);
-        }
-    }
-
-    fn demand_trip(&mut self, config: &BreakerConfig, now: Instant) -> bool {
-        let too_many = |limit: NonZeroU32| self.run >= limit.get();
-        config.consecutive_failures.is_some_and(too_many) || self.ratio_reached(config, now)
-    }
-
-    fn ratio_reached(&mut self, config: &BreakerConfig, now: Instant) -> bool {
-        let (Some(rule), Some(window)) = (config.failure_ratio, &mut self.window) else {
-            return false;
-        };
-        let counts = window.counts(now);
-        let reached = |ratio| ratio >= rule.ratio;
-        // Without the first condition, a threshold of 0 would trip on successes.
-        counts.failures > 0
-            && counts.total >= rule.min_calls
-            && counts.failure_ratio().is_some_and(reached)
-    }
-}
-
-/// The probes of a half-open circuit.
-#[derive(Debug)]
-struct Trial {
-    under_way: u32,
-    passed: u32,
-    /// When the latest probe started.
-    latest: Instant,
-}
-
-impl Trial {
-    const fn new(now: Instant) -> Self {
-        Self { under_way: 0, passed: 0, latest: now }
-    }
-
-    /// A success keeps its place: only as many probes are sent as are needed to close.
-    const fn has_room(&self, config: &BreakerConfig) -> bool {
-        self.under_way.saturating_add(self.passed) < config.half_open_probes.get()
-    }
-
-    fn next_at(&self, config: &BreakerConfig) -> Instant {
-        if self.has_room(config) {
-            return self.latest;
-        }
-        after(self.latest, config.trial_interval)
-    }
-
-    fn start(&mut self, now: Instant) {
-        self.under_way = self.under_way.saturating_add(1);
-        self.latest = now;
-    }
-
-    const fn passed(&mut self) {
-        self.end();
-        self.passed = self.passed.saturating_add(1);
-    }
-
-    const fn end(&mut self) {
-        self.under_way = self.under_way.saturating_sub(1);
-    }
-}
-
-fn after(now: Instant, wait: Duration) -> Instant {
-    now + wait.min(FAR)
-}
-
-/// A century: as good as never, and no platform's clock overflows when it is added.
-const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-
 #[cfg(test)]
 mod tests {
+    use std::num::{NonZeroU16, NonZeroU32};
+
     use proptest::prelude::*;
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
     use super::*;
+    use crate::policy::breaker_config::{SlowCalls, Span};
     use crate::policy::test_inputs::{ms, rng, t0};
+    use crate::policy::window::Ratio;
 
     /// Trips at three in a row or half of four in a second, waits without jitter.
     fn config() -> BreakerConfig {
         BreakerConfig {
             consecutive_failures: NonZeroU32::new(3),
-            failure_ratio: Some(FailureRatio {
-                ratio: Ratio::HALF,
-                window: ms(1000),
-                min_calls: 4,
-            }),
+            span: Span::Time(ms(1000)),
+            min_calls: 4,
             jitter: Ratio::ZERO,
             ..BreakerConfig::default()
         }
+    }
+
+    /// As above but over the last six calls, a call of 100 ms being slow.
+    fn last_six() -> BreakerConfig {
+        let slow_calls = Some(SlowCalls { duration: ms(100), ratio: Ratio::HALF });
+        BreakerConfig { span: last(6), slow_calls, ..config() }
+    }
+
+    fn last(calls: u16) -> Span {
+        Span::Calls(NonZeroU16::new(calls).unwrap())
     }
 
     fn probes(count: u32) -> BreakerConfig {
@@ -516,7 +387,23 @@ mod tests {
         }
 
         fn settle(&mut self, permit: Permit, verdict: Verdict) -> Settled {
-            self.breaker.settle(permit, verdict, self.now, &mut self.rng)
+            self.settle_as(permit, &quick(verdict))
+        }
+
+        fn settle_as(&mut self, permit: Permit, evidence: &Evidence) -> Settled {
+            self.breaker.settle(permit, evidence, self.now, &mut self.rng)
+        }
+
+        /// The roster agrees to a trip that was wished for.
+        fn trip(&mut self) -> Option<Transition> {
+            self.breaker.trip(&quick(Verdict::Failure), self.now, &mut self.rng)
+        }
+
+        /// An attempt that took this long.
+        fn attempt_of(&mut self, took: Duration, verdict: Verdict) -> Settled {
+            let permit = self.acquire();
+            self.pass(took);
+            self.settle_as(permit, &Evidence::new(verdict, took))
         }
 
         fn attempt(&mut self, verdict: Verdict) -> Settled {
@@ -535,7 +422,7 @@ mod tests {
         fn tripping_attempt(&mut self, verdict: Verdict) -> Option<Transition> {
             let settled = self.attempt(verdict);
             assert!(settled.wants_trip);
-            self.breaker.trip(self.now, &mut self.rng)
+            self.trip()
         }
 
         fn tripped_by_answers(config: BreakerConfig) -> Self {
@@ -556,21 +443,28 @@ mod tests {
         }
     }
 
+    fn quick(verdict: Verdict) -> Evidence {
+        Evidence::new(verdict, Duration::ZERO)
+    }
+
+    /// A bad answer that asks for a wait.
+    fn asking(wait: Duration) -> Evidence {
+        Evidence { retry_after: Some(wait), ..quick(Verdict::Failure) }
+    }
+
     fn changed(transition: Transition) -> Settled {
         Settled { transition: Some(transition), wants_trip: false }
     }
 
     #[test]
-    fn the_defaults_are_the_documented_ones() {
-        let config = BreakerConfig::default();
-        assert_eq!(config.consecutive_failures.map(NonZeroU32::get), Some(5));
-        let rule = config.failure_ratio.unwrap();
-        assert_eq!((rule.ratio.value(), rule.window, rule.min_calls), (0.5, ms(10_000), 10));
-        assert_eq!((config.open_base, config.open_max), (ms(500), ms(30_000)));
-        assert_eq!(config.connect_open_max, ms(1000));
-        assert_eq!((config.jitter.value(), config.half_open_probes.get()), (0.25, 1));
-        assert_eq!((config.trial_interval, config.stable_period), (ms(3000), ms(60_000)));
-        assert_eq!(config.min_closed, 1);
+    fn an_untouched_breaker_is_small_and_counts_nothing() {
+        assert!(size_of::<Breaker>() <= 40, "{}", size_of::<Breaker>());
+        assert!(size_of::<Answers>() <= 168, "{}", size_of::<Answers>());
+        let mut story = Story::new(config());
+        let permit = story.acquire();
+        assert!(matches!(story.breaker.state, State::Closed { answers: None, .. }));
+        let _ = story.settle(permit, Verdict::Success);
+        assert!(matches!(story.breaker.state, State::Closed { answers: Some(_), .. }));
     }
 
     #[test]
@@ -614,17 +508,17 @@ mod tests {
         let mut story = Story::new(BreakerConfig { failure_ratio: None, ..config() });
         story.attempts(3, Verdict::Failure);
         assert_eq!(story.attempt(Verdict::Success), Settled::default());
-        assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
+        assert_eq!(story.trip(), None);
         assert!(story.is(CircuitState::Closed));
     }
 
     #[test]
     fn a_trip_needs_a_closed_circuit() {
         let mut story = Story::tripped_by_answers(config());
-        assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
+        assert_eq!(story.trip(), None);
         story.pass(ms(500));
         let _probe = story.acquire();
-        assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
+        assert_eq!(story.trip(), None);
         assert!(story.is(CircuitState::HalfOpen));
     }
 
@@ -665,13 +559,75 @@ mod tests {
 
     #[test]
     fn a_threshold_of_zero_trips_on_failures_only() {
-        let rule = FailureRatio { ratio: Ratio::ZERO, window: ms(1000), min_calls: 1 };
-        let mut story = Story::new(BreakerConfig { failure_ratio: Some(rule), ..config() });
+        let failure_ratio = Some(Ratio::ZERO);
+        let mut story = Story::new(BreakerConfig { failure_ratio, min_calls: 1, ..config() });
         assert_eq!(story.attempt(Verdict::Success), Settled::default());
         assert!(story.attempt(Verdict::Failure).wants_trip);
         story.pass(ms(1000));
         assert_eq!(story.attempt(Verdict::Success), Settled::default());
-        assert_eq!(story.breaker.trip(story.now, &mut story.rng), None);
+        assert_eq!(story.trip(), None);
+    }
+
+    #[test]
+    fn slow_answers_trip_though_they_are_good() {
+        let mut story = Story::new(last_six());
+        for took in [ms(99), ms(100), ms(0)] {
+            assert_eq!(story.attempt_of(took, Verdict::Success), Settled::default());
+        }
+        assert!(story.attempt_of(ms(100), Verdict::Success).wants_trip, "two of four");
+        let opened = story.opened_for(500);
+        assert_eq!(story.trip(), Some(opened));
+    }
+
+    #[test]
+    fn slow_failures_are_slow_as_well() {
+        let mut story = Story::new(BreakerConfig { failure_ratio: None, ..last_six() });
+        for verdict in [Verdict::Success, Verdict::Failure, Verdict::Success] {
+            assert_eq!(story.attempt_of(ms(100), verdict), Settled::default());
+        }
+        assert!(story.attempt_of(ms(100), Verdict::Throttled).wants_trip);
+    }
+
+    #[test]
+    fn a_quick_answer_asks_for_no_trip_on_account_of_slow_ones() {
+        let mut story = Story::new(last_six());
+        for _ in 0..4 {
+            let _ = story.attempt_of(ms(100), Verdict::Success);
+        }
+        assert_eq!(story.attempt(Verdict::Success), Settled::default());
+        assert_eq!(story.attempt(Verdict::Failure), Settled::default());
+        assert!(
+            story.attempt_of(ms(100), Verdict::Success).wants_trip,
+            "the roster refused so far"
+        );
+    }
+
+    #[test]
+    fn slowness_is_not_looked_at_unless_asked_for() {
+        let mut story = Story::new(config());
+        for _ in 0..20 {
+            assert_eq!(story.attempt_of(ms(60_000), Verdict::Success), Settled::default());
+        }
+    }
+
+    #[test]
+    fn the_last_calls_count_however_long_ago_they_were() {
+        let mut story = Story::new(BreakerConfig { consecutive_failures: None, ..last_six() });
+        for verdict in [Verdict::Failure, Verdict::Success, Verdict::Success] {
+            assert_eq!(story.attempt(verdict), Settled::default());
+            story.pass(Duration::from_secs(3600));
+        }
+        assert!(story.attempt(Verdict::Failure).wants_trip);
+        story.attempts(5, Verdict::Success);
+        assert_eq!(story.attempt(Verdict::Failure), Settled::default(), "one of the last six");
+    }
+
+    #[test]
+    fn a_span_of_fewer_calls_than_the_minimum_is_judged_when_full() {
+        let short = BreakerConfig { span: last(3), min_calls: 10, ..config() };
+        let mut story = Story::new(BreakerConfig { consecutive_failures: None, ..short });
+        story.attempts(2, Verdict::Failure);
+        assert!(story.attempt(Verdict::Failure).wants_trip);
     }
 
     #[test]
@@ -758,13 +714,36 @@ mod tests {
         let mut wait = || {
             let (mut breaker, now) = (Breaker::new(Arc::new(jittery)), t0());
             let permit = breaker.acquire(now).unwrap();
-            let _ = breaker.settle(permit, Verdict::Unreachable, now, &mut rng);
+            let _ = breaker.settle(permit, &quick(Verdict::Unreachable), now, &mut rng);
             breaker.retry_at().unwrap().duration_since(now)
         };
         let waits: Vec<_> = (0..500).map(|_| wait()).collect();
         assert!(waits.iter().all(|wait| (ms(375)..=ms(625)).contains(wait)));
         assert!(waits.iter().any(|wait| *wait < ms(380)));
         assert!(waits.iter().any(|wait| *wait > ms(620)));
+    }
+
+    #[test]
+    fn an_endpoint_that_asks_for_a_wait_gets_it_within_bounds() {
+        for (asked, wait) in [(7_000, 7_000), (1, 500), (300_000, 30_000), (0, 500)] {
+            let mut story = Story::new(config());
+            story.attempts(3, Verdict::Failure);
+            let opened = story.opened_for(wait);
+            let trip = story.breaker.trip(&asking(ms(asked)), story.now, &mut story.rng);
+            assert_eq!(trip, Some(opened), "asked for {asked} ms");
+        }
+    }
+
+    #[test]
+    fn a_failed_probe_may_ask_for_a_wait_as_well_and_the_next_trip_counts_on() {
+        let mut story = Story::tripped_by_answers(config());
+        story.pass(ms(500));
+        let probe = story.acquire();
+        let opened = story.opened_for(9_000);
+        assert_eq!(story.settle_as(probe, &asking(ms(9_000))), changed(opened));
+        story.pass(ms(9_000));
+        let opened = story.opened_for(2_000);
+        assert_eq!(story.attempt(Verdict::Failure), changed(opened));
     }
 
     #[test]
@@ -891,6 +870,7 @@ mod tests {
     #[derive(Debug)]
     struct Model {
         probes: usize,
+        span: Span,
         epoch: usize,
         trips: u32,
         phase: Phase,
@@ -898,10 +878,16 @@ mod tests {
 
     #[derive(Debug)]
     enum Phase {
-        Closed { since: Option<u64>, log: Vec<(u64, Verdict)> },
+        Closed { since: Option<u64>, log: Vec<Seen> },
         Open { until: Option<u64> },
         HalfOpen { started: Vec<u64>, returned: usize, passed: usize },
     }
+
+    /// When, how it ended, and whether that took long.
+    type Seen = (u64, Verdict, bool);
+
+    /// How an attempt ended, whether that took long, and which wait it asked for.
+    type Told = (Verdict, bool, Option<u64>);
 
     impl Model {
         fn enter(&mut self, phase: Phase) {
@@ -938,7 +924,7 @@ mod tests {
             (0..1.max(self.trips) - 1).fold(500, |wait, _| cap.min(wait * 2)).min(cap)
         }
 
-        fn open(&mut self, cap: u64, now: u64) {
+        fn open(&mut self, cap: u64, asked: Option<u64>, now: u64) {
             if let Phase::Closed { since: Some(since), .. } = self.phase
                 && now - since >= 60_000
             {
@@ -947,18 +933,19 @@ mod tests {
             if self.trips == 0 || self.wait(cap) < cap {
                 self.trips += 1;
             }
-            let until = Some(now + self.wait(cap));
+            let asked = asked.map(|asked| asked.clamp(500, cap));
+            let until = Some(now + asked.unwrap_or_else(|| self.wait(cap)));
             self.enter(Phase::Open { until });
         }
 
-        fn settle(&mut self, epoch: usize, verdict: Verdict, now: u64) {
+        fn settle(&mut self, epoch: usize, (verdict, slow, asked): Told, now: u64) {
             if epoch != self.epoch {
                 return;
             }
             match (&mut self.phase, verdict) {
-                (_, Verdict::Unreachable) => self.open(1000, now),
+                (_, Verdict::Unreachable) => self.open(1000, None, now),
                 (Phase::Closed { .. }, Verdict::Neutral) => {}
-                (Phase::Closed { log, .. }, _) => log.push((now, verdict)),
+                (Phase::Closed { log, .. }, _) => log.push((now, verdict, slow)),
                 (Phase::HalfOpen { returned, .. }, Verdict::Neutral) => *returned += 1,
                 (Phase::HalfOpen { passed, .. }, Verdict::Success) => {
                     *passed += 1;
@@ -966,22 +953,33 @@ mod tests {
                         self.enter(Phase::Closed { since: Some(now), log: vec![] });
                     }
                 }
-                (Phase::HalfOpen { .. }, _) => self.open(30_000, now),
+                (Phase::HalfOpen { .. }, _) => self.open(30_000, asked, now),
                 (Phase::Open { .. }, _) => unreachable!("no permits while open"),
             }
         }
 
-        fn wants_trip(&self, now: u64) -> bool {
+        fn wants_trip(&self, (failed, slow): (bool, bool), now: u64) -> bool {
             let Phase::Closed { log, .. } = &self.phase else {
                 return false;
             };
-            let run = log.iter().rev().take_while(|(_, verdict)| *verdict != Verdict::Success);
-            let run = run.filter(|(_, verdict)| *verdict == Verdict::Failure).count();
-            let origin = log.first().map_or(now, |(at, _)| *at);
-            let bucket = |at: u64| (at - origin) / 100;
-            let recent = || log.iter().filter(|(at, _)| bucket(*at) + 10 > bucket(now));
-            let failed = recent().filter(|(_, verdict)| *verdict != Verdict::Success).count();
-            run >= 3 || (failed > 0 && recent().count() >= 4 && failed * 2 >= recent().count())
+            let run = log.iter().rev().take_while(|(_, verdict, _)| *verdict != Verdict::Success);
+            let run = run.filter(|(_, verdict, _)| *verdict == Verdict::Failure).count();
+            let seen = self.seen(log, now);
+            let bad = seen.iter().filter(|(_, verdict, _)| *verdict != Verdict::Success).count();
+            let late = seen.iter().filter(|(.., slow)| *slow).count();
+            let much = |part: usize| part > 0 && seen.len() >= 4 && part * 2 >= seen.len();
+            failed && (run >= 3 || much(bad)) || slow && much(late)
+        }
+
+        fn seen<'a>(&self, log: &'a [Seen], now: u64) -> Vec<&'a Seen> {
+            match self.span {
+                Span::Time(_) => {
+                    let origin = log.first().map_or(now, |(at, ..)| *at);
+                    let bucket = |at: u64| (at - origin) / 100;
+                    log.iter().filter(|(at, ..)| bucket(*at) + 10 > bucket(now)).collect()
+                }
+                Span::Calls(size) => log.iter().rev().take(usize::from(size.get())).collect(),
+            }
         }
 
         fn state(&self) -> CircuitState {
@@ -997,7 +995,7 @@ mod tests {
     enum Step {
         Pass(u64),
         Acquire,
-        Settle(prop::sample::Index, Verdict),
+        Settle(prop::sample::Index, Told),
         Release(prop::sample::Index),
         Open,
         Close,
@@ -1015,11 +1013,13 @@ mod tests {
             Verdict::Neutral,
         ];
         let verdict = prop::sample::select(verdicts);
+        let asked = prop::option::weighted(0.2, 1_u64..100_000);
         let pause = prop_oneof![6 => 0_u64..300, 3 => 300_u64..4000, 1 => 20_000_u64..70_000];
         prop_oneof![
             20 => pause.prop_map(Step::Pass),
             40 => Just(Step::Acquire),
-            40 => (any::<prop::sample::Index>(), verdict).prop_map(|(i, v)| Step::Settle(i, v)),
+            40 => (any::<prop::sample::Index>(), (verdict, any::<bool>(), asked))
+                .prop_map(|(which, told)| Step::Settle(which, told)),
             4 => any::<prop::sample::Index>().prop_map(Step::Release),
             1 => Just(Step::Open),
             1 => Just(Step::Close),
@@ -1034,11 +1034,14 @@ mod tests {
             steps in prop::collection::vec(any_step(), 1..300),
             count in 1_u32..4,
             roster_agrees in prop::collection::vec(any::<bool>(), 300),
+            by_time in any::<bool>(),
         ) {
             let (start, mut now, mut rng) = (t0(), 0, rng());
-            let mut breaker = Breaker::new(Arc::new(probes(count)));
+            let span = if by_time { Span::Time(ms(1000)) } else { last(6) };
+            let config = BreakerConfig { span, slow_calls: last_six().slow_calls, ..probes(count) };
+            let mut breaker = Breaker::new(Arc::new(config));
             let phase = Phase::Closed { since: None, log: vec![] };
-            let mut model = Model { probes: count as usize, epoch: 0, trips: 0, phase };
+            let mut model = Model { probes: count as usize, span, epoch: 0, trips: 0, phase };
             let mut held: Vec<(Permit, usize)> = Vec::new();
             for (step, agrees) in steps.into_iter().zip(roster_agrees) {
                 let at = start + ms(now);
@@ -1053,24 +1056,29 @@ mod tests {
                             held.push((permit, epoch));
                         }
                     }
-                    Step::Settle(index, verdict) if !held.is_empty() => {
+                    Step::Settle(index, told) if !held.is_empty() => {
                         let (permit, epoch) = held.swap_remove(index.index(held.len()));
                         let (current, before) = (epoch == model.epoch, model.state());
-                        let settled = breaker.settle(permit, verdict, at, &mut rng);
-                        model.settle(epoch, verdict, now);
+                        let (verdict, slow, asked) = told;
+                        let elapsed = ms(if slow { 100 } else { 99 });
+                        let retry_after = asked.map(ms);
+                        let evidence = Evidence { verdict, elapsed, retry_after };
+                        let settled = breaker.settle(permit, &evidence, at, &mut rng);
+                        model.settle(epoch, told, now);
                         prop_assert_eq!(settled.transition.is_some(), model.state() != before);
-                        let bad = matches!(verdict, Verdict::Failure | Verdict::Throttled);
-                        let wants = current && bad && model.wants_trip(now);
+                        let failed = verdict != Verdict::Success;
+                        let counted = current && verdict != Verdict::Neutral;
+                        let wants = counted && model.wants_trip((failed, slow), now);
                         prop_assert_eq!(settled.wants_trip, wants);
                         if wants && agrees {
-                            prop_assert!(breaker.trip(at, &mut rng).is_some());
-                            model.open(30_000, now);
+                            prop_assert!(breaker.trip(&evidence, at, &mut rng).is_some());
+                            model.open(30_000, asked, now);
                         }
                     }
                     Step::Release(index) if !held.is_empty() => {
                         let (permit, epoch) = held.swap_remove(index.index(held.len()));
                         breaker.release(permit);
-                        model.settle(epoch, Verdict::Neutral, now);
+                        model.settle(epoch, (Verdict::Neutral, false, None), now);
                     }
                     Step::Open => {
                         let differs = model.state() != CircuitState::Open;
@@ -1106,7 +1114,7 @@ mod tests {
             let (mut now, mut rng) = (t0(), StdRng::seed_from_u64(seed));
             let mut breaker = Breaker::new(Arc::new(probes(count)));
             let permit = breaker.acquire(now).unwrap();
-            let _ = breaker.settle(permit, Verdict::Unreachable, now, &mut rng);
+            let _ = breaker.settle(permit, &quick(Verdict::Unreachable), now, &mut rng);
             now += ms(500);
             let mut starts: Vec<Instant> = Vec::new();
             for pause in pauses {

@@ -5,29 +5,72 @@
 //! numbers. The callers hold the locks, wait the waits and tell the observers.
 //!
 //! - [`classify`] judges how an attempt ended, once for the retry and once for the breaker.
-//! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`]).
-//! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] counted.
-//! - [`balance`] decides which of the admitted endpoints is next.
+//! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`],
+//!   [`pushback`]); [`budget`] whether the client as a whole can afford it.
+//! - [`hedge`] decides whether a slow attempt gets a copy beside it.
+//! - [`limit`] decides whether a request may be sent at all, [`shedding`] who is turned away first and
+//!   who waits, and [`throttle`] whether asking is worth it.
+//! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] or [`last_calls`]
+//!   counted.
+//! - [`balance`] decides which of the admitted endpoints is next, some by its [`load`].
+//! - [`subset`] decides which endpoints of a large service a client talks to at all.
+//! - [`priority`] decides which level of endpoints serves, and whether it serves with all it has.
+//! - [`zone`] decides whether a request stays in its caller's zone.
+//! - [`slow_start`] decides how much of its share a new endpoint gets.
+//! - [`deadline`] and [`trace`] say what goes with an attempt: the time left, and the trace.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod answers;
 pub mod backoff;
 pub mod balance;
 pub mod breaker;
+pub mod breaker_config;
+mod bucket;
+pub mod budget;
 pub mod classify;
+pub mod deadline;
+pub mod gradient;
+pub mod hedge;
+pub mod last_calls;
+pub mod limit;
+pub mod load;
+mod open_wait;
+pub mod priority;
+pub mod pushback;
 pub mod retry;
 pub mod retry_after;
+pub mod shedding;
+pub mod slow_start;
+pub mod subset;
+pub mod throttle;
+pub mod trace;
+mod trial;
 pub mod window;
+pub mod zone;
 
 #[cfg(test)]
 mod test_inputs;
 
 pub use backoff::{Backoff, BackoffConfig, Factor, Jitter};
-pub use balance::{Balancer, Custom, Random, RoundRobin};
-pub use breaker::{
-    AlreadyThere, Breaker, BreakerConfig, CircuitState, FailureRatio, Permit, Rejected, Settled,
-};
+pub use balance::{Custom, Random, RoundRobin};
+pub use breaker::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
+pub use breaker_config::{BreakerConfig, SlowCalls, Span};
+pub use budget::{Budget, BudgetConfig};
 pub use classify::{Ended, class, verdict};
+pub use gradient::GradientConfig;
+pub use hedge::{HedgeConfig, HedgeDelay, HedgeFacts};
+pub use last_calls::LastCalls;
+pub use limit::{LimitConfig, Limiter};
+pub use load::{AhoyConfig, Ending, Load, LoadModel, PeakEwmaConfig, Tick};
+pub use priority::{Level, Levels, PriorityConfig};
+pub use pushback::Pushback;
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
-pub use window::{Counts, Ratio, Window};
+pub use shedding::{Criticality, Entered, SheddingConfig, Ticket, WaitQueue};
+pub use slow_start::{SlowStart, Thinning};
+pub use subset::Aperture;
+pub use throttle::{Throttle, ThrottleConfig};
+pub use trace::{TraceParent, TraceStart};
+pub use window::{Counts, Mark, Ratio, Window};
+pub use zone::{ZoneConfig, Zones};

@@ -2,7 +2,8 @@
 //!
 //! The attempt loop states facts; this decides, and keeps the count of one call. What it does not
 //! know is the shared budget: whether the client as a whole can afford the retry is asked only
-//! once the rules of this call want one.
+//! once the rules of this call want one, and only if something of the last attempt was sent. What
+//! never left the client burdened nobody.
 //!
 //! An attempt that sent nothing is *free* while another endpoint stands by: going on costs neither a
 //! try nor a wait. Two dead hosts out of three must not eat up the tries that are meant for bad
@@ -16,7 +17,9 @@ use rand::Rng;
 
 use super::backoff::{Backoff, BackoffConfig, between};
 use super::classify::{Ended, class, is_server_fault};
-use super::retry_after::RetryAfter;
+use super::deadline::latest_start;
+use super::pushback::Pushback;
+use super::retry_after::{RetryAfter, may_ask};
 use crate::outcome::{Class, FailureKind};
 
 /// What is repeated, how often and how fast.
@@ -162,8 +165,13 @@ pub struct Facts {
     pub first_on_endpoint: bool,
     /// What the answer's `Retry-After` asked for.
     pub retry_after: Option<RetryAfter>,
+    /// What the answer said about repeating the call.
+    pub pushback: Option<Pushback>,
     /// What is left until the deadline; none without a deadline.
     pub time_left: Option<Duration>,
+    /// What half of the attempts take at most; none while it is not known. An attempt is not begun
+    /// that cannot be expected to end in time.
+    pub p50: Option<Duration>,
 }
 
 /// What to do next.
@@ -175,7 +183,7 @@ pub enum Decision {
     Retry {
         /// How long to wait first.
         wait: Duration,
-        /// Whether the attempt cost nothing: then the budget is not asked either.
+        /// Whether the last attempt cost no try; then the budget was not asked either.
         free: bool,
     },
 }
@@ -193,8 +201,12 @@ pub enum StopReason {
     Tries,
     /// The endpoint asked for a wait beyond the cap or the deadline, and no other is left.
     RetryAfter,
-    /// The wait would not end before the deadline.
+    /// The next attempt could not be expected to end before the deadline.
     Deadline,
+    /// The server said that the call is not to be repeated.
+    Pushback,
+    /// The client as a whole makes too many extra attempts.
+    Budget,
 }
 
 /// The retries of one call.
@@ -220,8 +232,24 @@ impl<'a> Retry<'a> {
         Some(tries.get().saturating_sub(self.used))
     }
 
-    /// Decides after an attempt. To be asked exactly once for each.
-    pub fn decide(&mut self, facts: &Facts, rng: &mut impl Rng) -> Decision {
+    /// Decides after an attempt. To be asked exactly once for each. `budget` draws on the client's
+    /// budget and says whether it was granted; it is called once at most, when all else is settled.
+    pub fn decide(
+        &mut self,
+        facts: &Facts,
+        rng: &mut impl Rng,
+        budget: impl FnOnce() -> bool,
+    ) -> Decision {
+        match self.wish(facts, rng) {
+            Decision::Retry { free: false, .. } if was_sent(&facts.ended) && !budget() => {
+                Decision::Stop(StopReason::Budget)
+            }
+            wish => wish,
+        }
+    }
+
+    /// What this call would do if it were alone.
+    fn wish(&mut self, facts: &Facts, rng: &mut impl Rng) -> Decision {
         match class(&facts.ended, self.config) {
             Class::Success => Decision::Stop(StopReason::Success),
             Class::Final => Decision::Stop(StopReason::Final),
@@ -252,30 +280,41 @@ impl<'a> Retry<'a> {
         if self.tries_left() == Some(0) {
             return Decision::Stop(StopReason::Tries);
         }
-        match asked_wait(facts) {
-            Some(asked) => self.obey(asked, facts, rng),
-            None => retry(self.backoff.next(rng), false, facts),
+        match (facts.pushback, asked_wait(facts)) {
+            (Some(Pushback::Never), _) => Decision::Stop(StopReason::Pushback),
+            (Some(Pushback::After(wait)), _) => self.obey_exactly(wait, facts),
+            (None, Some(asked)) => self.obey(asked, facts, rng),
+            (None, None) => retry(self.backoff.next(rng), false, facts),
+        }
+    }
+
+    /// Waits as long as the server said for this call alone: it spreads its callers itself.
+    fn obey_exactly(&mut self, wait: Duration, facts: &Facts) -> Decision {
+        self.backoff.restart();
+        match retry(wait, false, facts) {
+            Decision::Stop(_) => Decision::Stop(StopReason::RetryAfter),
+            wish => wish,
         }
     }
 
     /// Waits as long as the endpoint asked, and up to half as long again: all callers were asked
     /// for the same wait and must not come back together.
     fn obey(&mut self, asked: RetryAfter, facts: &Facts, rng: &mut impl Rng) -> Decision {
-        let left = facts.time_left.unwrap_or(Duration::MAX);
-        if asked.beyond_cap || asked.wait >= left {
+        let latest = latest_start(facts.time_left, facts.p50).unwrap_or(Duration::MAX);
+        if asked.beyond_cap || asked.wait >= latest {
             return Decision::Stop(StopReason::RetryAfter);
         }
         self.backoff.restart();
-        // The draw ends before the deadline, as the wait without jitter does.
+        // The draw ends in time for the attempt, as the wait without jitter does.
         let longest = asked.wait.saturating_add(asked.wait / 2);
-        let before_deadline = left.saturating_sub(Duration::from_nanos(1));
-        let wait = between(asked.wait, longest.min(before_deadline), rng);
+        let in_time = latest.saturating_sub(Duration::from_nanos(1));
+        let wait = between(asked.wait, longest.min(in_time), rng);
         retry(wait, false, facts)
     }
 }
 
 fn retry(wait: Duration, free: bool, facts: &Facts) -> Decision {
-    if facts.time_left.is_some_and(|left| wait >= left) {
+    if latest_start(facts.time_left, facts.p50).is_some_and(|latest| wait >= latest) {
         return Decision::Stop(StopReason::Deadline);
     }
     Decision::Retry { wait, free }
@@ -285,9 +324,17 @@ fn retry(wait: Duration, free: bool, facts: &Facts) -> Decision {
 /// matter, as it speaks for the endpoint that sent it. A wish for no wait is none: it would let the
 /// same endpoint be asked without pause.
 fn asked_wait(facts: &Facts) -> Option<RetryAfter> {
-    let honoured = matches!(facts.ended, Ended::Answered { status: 429 | 503 });
+    let honoured = matches!(facts.ended, Ended::Answered { status } if may_ask(status));
     let asked = facts.retry_after.filter(|asked| !asked.wait.is_zero());
     asked.filter(|_| honoured && !facts.untried)
+}
+
+/// Whether the server had anything to bear.
+const fn was_sent(ended: &Ended) -> bool {
+    match ended {
+        Ended::Answered { .. } => true,
+        Ended::Failed { sent, .. } => *sent,
+    }
 }
 
 /// Whether nothing was sent, through no fault of this host: without descriptors or ports, another
@@ -361,7 +408,9 @@ mod tests {
             untried: true,
             first_on_endpoint: true,
             retry_after: None,
+            pushback: None,
             time_left: Some(ms(10_000)),
+            p50: None,
         }
     }
 
@@ -386,8 +435,18 @@ mod tests {
         }
     }
 
+    /// A budget with enough in it.
+    fn granted() -> bool {
+        true
+    }
+
+    /// A budget that must not be asked.
+    fn not_asked() -> bool {
+        panic!("nothing needs the budget here")
+    }
+
     fn first(config: &RetryConfig, facts: &Facts) -> Decision {
-        Retry::new(config).decide(facts, &mut rng())
+        Retry::new(config).decide(facts, &mut rng(), granted)
     }
 
     fn paid(wait: Duration) -> Decision {
@@ -410,10 +469,10 @@ mod tests {
         let mut retry = Retry::new(&config);
         assert_eq!(retry.tries_left(), Some(4));
         for wait in [STEP, STEP * 2, STEP * 4] {
-            assert_eq!(retry.decide(&answered(503), &mut rng), paid(wait));
+            assert_eq!(retry.decide(&answered(503), &mut rng, granted), paid(wait));
         }
         assert_eq!(retry.tries_left(), Some(1));
-        let last = retry.decide(&answered(503), &mut rng);
+        let last = retry.decide(&answered(503), &mut rng, granted);
         assert_eq!(last, Decision::Stop(StopReason::Tries));
     }
 
@@ -421,10 +480,10 @@ mod tests {
     fn two_dead_hosts_leave_all_tries_to_the_third() {
         let (config, mut rng) = (config(2), rng());
         let mut retry = Retry::new(&config);
-        assert_eq!(retry.decide(&unsent(FailureKind::NameNotFound), &mut rng), FREE);
-        assert_eq!(retry.decide(&unsent(FailureKind::Connect), &mut rng), FREE);
+        assert_eq!(retry.decide(&unsent(FailureKind::NameNotFound), &mut rng, granted), FREE);
+        assert_eq!(retry.decide(&unsent(FailureKind::Connect), &mut rng, granted), FREE);
         assert_eq!(retry.tries_left(), Some(2));
-        assert_eq!(retry.decide(&answered(500), &mut rng), paid(STEP));
+        assert_eq!(retry.decide(&answered(500), &mut rng, granted), paid(STEP));
     }
 
     #[test]
@@ -496,7 +555,7 @@ mod tests {
         let mut retry = Retry::new(&config);
         assert_eq!(retry.tries_left(), None);
         for _ in 0..1000 {
-            let decision = retry.decide(&answered(503), &mut rng);
+            let decision = retry.decide(&answered(503), &mut rng, granted);
             assert!(matches!(decision, Decision::Retry { free: false, .. }));
         }
     }
@@ -514,6 +573,84 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_that_could_not_end_in_time_is_not_begun() {
+        let (bad, dead) = (answered(503), unsent(FailureKind::Connect));
+        let with = |left, p50, facts| Facts { time_left: Some(left), p50: Some(p50), ..facts };
+        let stop = Decision::Stop(StopReason::Deadline);
+        assert_eq!(first(&config(3), &with(STEP + ms(20), ms(20), bad)), stop);
+        assert_eq!(first(&config(3), &with(STEP + ms(21), ms(20), bad)), paid(STEP));
+        assert_eq!(first(&config(3), &with(ms(20), ms(20), dead)), stop);
+        assert_eq!(first(&config(3), &with(ms(21), ms(20), dead)), FREE);
+        let waits = with(ms(1020), ms(20), told_to_wait(ms(1000)));
+        assert_eq!(first(&config(3), &waits), Decision::Stop(StopReason::RetryAfter));
+        let endless = Facts { time_left: None, p50: Some(Duration::MAX), ..bad };
+        assert_eq!(first(&config(3), &endless), paid(STEP));
+    }
+
+    #[test]
+    fn an_empty_budget_ends_the_call() {
+        for facts in [answered(503), sent(FailureKind::Timeout), told_to_wait(ms(1000))] {
+            let decision = Retry::new(&config(3)).decide(&facts, &mut rng(), || false);
+            assert_eq!(decision, Decision::Stop(StopReason::Budget), "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn the_budget_is_asked_only_once_all_else_is_settled() {
+        let ask =
+            |tries, facts: &Facts| Retry::new(&config(tries)).decide(facts, &mut rng(), not_asked);
+        let late = Facts { time_left: Some(STEP), ..answered(503) };
+        let post = Facts { idempotent: false, ..answered(503) };
+        assert_eq!(ask(3, &late), Decision::Stop(StopReason::Deadline));
+        assert_eq!(ask(3, &post), Decision::Stop(StopReason::NotIdempotent));
+        assert_eq!(ask(3, &answered(200)), Decision::Stop(StopReason::Success));
+        assert_eq!(ask(3, &sent(FailureKind::Tls)), Decision::Stop(StopReason::Final));
+        assert_eq!(ask(1, &answered(503)), Decision::Stop(StopReason::Tries));
+    }
+
+    #[test]
+    fn what_never_left_the_client_needs_no_budget() {
+        let ask = |facts: &Facts| Retry::new(&config(3)).decide(facts, &mut rng(), not_asked);
+        assert_eq!(ask(&unsent(FailureKind::Connect)), FREE);
+        assert_eq!(ask(&sent(FailureKind::RefusedStream)), FREE);
+        let alone = Facts { untried: false, ..unsent(FailureKind::Connect) };
+        assert_eq!(ask(&alone), paid(STEP));
+        assert_eq!(ask(&unsent(FailureKind::Local)), paid(STEP));
+        let again = Facts { first_on_endpoint: false, ..sent(FailureKind::RefusedStream) };
+        let refused = Retry::new(&config(3)).decide(&again, &mut rng(), || false);
+        assert_eq!(refused, Decision::Stop(StopReason::Budget), "it did reach the server");
+    }
+
+    #[test]
+    fn a_server_that_says_never_is_believed_for_all_endpoints() {
+        let never = |facts| Facts { pushback: Some(Pushback::Never), ..facts };
+        let stop = Decision::Stop(StopReason::Pushback);
+        assert_eq!(first(&config(3), &never(answered(503))), stop);
+        assert_eq!(first(&config(3), &never(told_to_wait(ms(10)))), stop);
+        let any_method = RetryConfig { any_method: true, ..config(3) };
+        let post = Facts { idempotent: false, ..never(answered(503)) };
+        assert_eq!(first(&any_method, &post), stop);
+        assert_eq!(first(&config(3), &never(answered(200))), Decision::Stop(StopReason::Success));
+    }
+
+    #[test]
+    fn a_server_that_names_the_wait_gets_exactly_that() {
+        let (config, mut rng) = (config(0), rng());
+        let mut retry = Retry::new(&config);
+        let after = |wait, facts| Facts { pushback: Some(Pushback::After(wait)), ..facts };
+        let _ = retry.decide(&answered(500), &mut rng, granted);
+        assert_eq!(retry.decide(&after(ms(70), answered(503)), &mut rng, granted), paid(ms(70)));
+        assert_eq!(retry.decide(&answered(500), &mut rng, granted), paid(STEP), "starts over");
+        let both = after(ms(70), told_to_wait(ms(5000)));
+        assert_eq!(retry.decide(&both, &mut rng, granted), paid(ms(70)));
+        let at_once = after(Duration::ZERO, answered(429));
+        assert_eq!(retry.decide(&at_once, &mut rng, granted), paid(Duration::ZERO));
+        let too_long = after(ms(10_000), answered(503));
+        let stop = Decision::Stop(StopReason::RetryAfter);
+        assert_eq!(retry.decide(&too_long, &mut rng, granted), stop);
+    }
+
+    #[test]
     fn retry_after_does_not_hold_back_an_untried_endpoint() {
         let facts = Facts { untried: true, ..told_to_wait(ms(5000)) };
         assert_eq!(first(&config(3), &facts), paid(STEP));
@@ -524,7 +661,7 @@ mod tests {
         let (config, mut rng) = (config(0), rng());
         let mut retry = Retry::new(&config);
         let waits: Vec<_> = (0..500)
-            .map(|_| match retry.decide(&told_to_wait(ms(1000)), &mut rng) {
+            .map(|_| match retry.decide(&told_to_wait(ms(1000)), &mut rng, granted) {
                 Decision::Retry { wait, free: false } => wait,
                 other => panic!("{other:?}"),
             })
@@ -540,7 +677,8 @@ mod tests {
         let facts = Facts { time_left: Some(ms(1100)), ..told_to_wait(ms(1000)) };
         let mut retry = Retry::new(&config);
         for _ in 0..200 {
-            let Decision::Retry { wait, free: false } = retry.decide(&facts, &mut rng) else {
+            let Decision::Retry { wait, free: false } = retry.decide(&facts, &mut rng, granted)
+            else {
                 panic!("there is time for what was asked");
             };
             assert!((ms(1000)..ms(1100)).contains(&wait));
@@ -551,10 +689,10 @@ mod tests {
     fn after_an_obeyed_wait_the_backoff_starts_over() {
         let (config, mut rng) = (config(0), rng());
         let mut retry = Retry::new(&config);
-        let _ = retry.decide(&answered(500), &mut rng);
-        assert_eq!(retry.decide(&answered(500), &mut rng), paid(STEP * 2));
-        let _ = retry.decide(&told_to_wait(ms(100)), &mut rng);
-        assert_eq!(retry.decide(&answered(500), &mut rng), paid(STEP));
+        let _ = retry.decide(&answered(500), &mut rng, granted);
+        assert_eq!(retry.decide(&answered(500), &mut rng, granted), paid(STEP * 2));
+        let _ = retry.decide(&told_to_wait(ms(100)), &mut rng, granted);
+        assert_eq!(retry.decide(&answered(500), &mut rng, granted), paid(STEP));
     }
 
     #[test]
@@ -627,36 +765,53 @@ mod tests {
         ];
         let asked = (0_u64..3000, any::<bool>())
             .prop_map(|(wait, beyond_cap)| RetryAfter { wait: ms(wait), beyond_cap });
+        let pushback = prop_oneof![
+            8 => Just(None),
+            1 => Just(Some(Pushback::Never)),
+            3 => (0_u64..3000).prop_map(|wait| Some(Pushback::After(ms(wait)))),
+        ];
         let left = prop::option::of((0_u64..4000).prop_map(ms));
+        let p50 = prop::option::of((0_u64..400).prop_map(ms));
         let flags = (any::<bool>(), any::<bool>());
-        (ended, flags, prop::option::of(asked), left).prop_map(
-            |(ended, (untried, first_on_endpoint), retry_after, time_left)| Facts {
-                ended,
-                idempotent: true,
-                untried,
-                first_on_endpoint,
-                retry_after,
-                time_left,
+        (ended, flags, (prop::option::of(asked), pushback), (left, p50)).prop_map(
+            |(ended, (untried, first_on_endpoint), (retry_after, pushback), (time_left, p50))| {
+                Facts {
+                    ended,
+                    idempotent: true,
+                    untried,
+                    first_on_endpoint,
+                    retry_after,
+                    pushback,
+                    time_left,
+                    p50,
+                }
             },
         )
     }
 
     proptest! {
         #[test]
-        fn a_call_never_exceeds_its_tries_or_its_deadline(
+        fn a_call_never_exceeds_its_tries_its_deadline_or_the_budget(
             story in prop::collection::vec(any_facts(), 1..60),
             tries in 1_u32..6,
+            budget in 0_u32..6,
             seed in any::<u64>(),
         ) {
             let (config, mut rng) = (config(tries), StdRng::seed_from_u64(seed));
-            let (mut retry, mut attempts) = (Retry::new(&config), 1);
+            let (mut retry, mut attempts, mut drawn, mut burden) = (Retry::new(&config), 1, 0, 0);
             for facts in &story {
-                let Decision::Retry { wait, free } = retry.decide(facts, &mut rng) else {
+                let draw = || {
+                    drawn += 1;
+                    drawn <= budget
+                };
+                let Decision::Retry { wait, free } = retry.decide(facts, &mut rng, draw) else {
                     break;
                 };
                 attempts += u32::from(!free);
-                prop_assert!(attempts <= tries);
-                prop_assert!(facts.time_left.is_none_or(|left| wait < left));
+                burden += u32::from(!free && was_sent(&facts.ended));
+                prop_assert!(attempts <= tries && burden <= budget);
+                let latest = latest_start(facts.time_left, facts.p50);
+                prop_assert!(latest.is_none_or(|latest| wait < latest));
                 prop_assert!(!free || (facts.untried && facts.first_on_endpoint && tries > 1));
             }
         }

@@ -15,6 +15,13 @@ pub struct RetryAfter {
     pub beyond_cap: bool,
 }
 
+/// Whether an answer with this status may ask for a wait: only one that says "not now". On others the
+/// header means other things, as on a redirect, or nothing.
+#[must_use]
+pub const fn may_ask(status: u16) -> bool {
+    matches!(status, 429 | 503)
+}
+
 /// Reads the header's value: whole seconds, or a date in one of HTTP's three forms.
 ///
 /// None for an empty, negative or garbled value. A number of any length is fine and saturates.
@@ -55,6 +62,12 @@ mod tests {
 
     fn secs(wait: u64) -> Option<RetryAfter> {
         Some(RetryAfter { wait: Duration::from_secs(wait), beyond_cap: false })
+    }
+
+    #[test]
+    fn only_too_many_and_unavailable_may_ask() {
+        let asking: Vec<_> = (100..600).filter(|status| may_ask(*status)).collect();
+        assert_eq!(asking, [429, 503]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 pub mod attachment;
 pub mod callback;
+pub mod caller;
 pub mod clock;
 pub mod entropy;
 pub mod interrupt;

@@ -27,7 +27,7 @@ impl Custom {
     }
 
     /// The endpoint that the function names.
-    pub(super) fn pick(&self, len: usize, admits: impl Fn(usize) -> bool) -> Option<usize> {
+    pub fn pick(&self, len: usize, admits: impl Fn(usize) -> bool) -> Option<usize> {
         let candidates = candidates(len, admits);
         if candidates.is_empty() {
             return None;

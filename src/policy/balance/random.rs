@@ -31,7 +31,7 @@ impl Random {
     }
 
     /// One of the endpoints that admit.
-    pub(super) fn pick(
+    pub fn pick(
         &self,
         len: usize,
         admits: impl Fn(usize) -> bool,

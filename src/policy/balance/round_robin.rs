@@ -4,25 +4,41 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Round robin over the endpoints that admit.
 ///
-/// The cursor is moved behind the endpoint that was picked rather than by one. Moving it by one
+/// A cursor is moved behind the endpoint that was picked rather than by one. Moving it by one
 /// would hand the whole share of a dead endpoint to its neighbour.
+///
+/// There are some cursors, each with a round of its own, so that threads which pick at the same time do not
+/// pass one number back and forth between processors.
 #[derive(Debug)]
 pub struct RoundRobin {
-    /// Where the next search starts, modulo the number of endpoints. It survives a new roster.
-    cursor: AtomicUsize,
+    cursors: Box<[Cursor; CURSORS]>,
 }
+
+/// Where the next search starts, modulo the number of endpoints. It survives a new roster.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Cursor(AtomicUsize);
 
 impl RoundRobin {
     /// Starts at a random position: if every process started at 0, the first endpoints of the list
     /// would get several times their share whenever many start together.
     #[must_use]
-    pub const fn new(random_start: usize) -> Self {
-        Self { cursor: AtomicUsize::new(random_start) }
+    pub fn new(random_start: usize) -> Self {
+        let start = |cursor: usize| random_start.wrapping_add(cursor.wrapping_mul(APART));
+        let cursor = |number| Cursor(AtomicUsize::new(start(number)));
+        Self { cursors: Box::new(std::array::from_fn(cursor)) }
     }
 
-    /// The first endpoint that admits, from the cursor on.
-    pub(super) fn pick(&self, len: usize, admits: impl Fn(usize) -> bool) -> Option<usize> {
-        let mut seen = self.cursor.load(Ordering::Relaxed);
+    /// The first endpoint that admits, from the cursor on that belongs to `caller`: any number that tends to
+    /// differ between callers at the same time.
+    pub fn pick(&self, caller: usize, len: usize, admits: impl Fn(usize) -> bool) -> Option<usize> {
+        self.cursors[caller % CURSORS].pick(len, admits)
+    }
+}
+
+impl Cursor {
+    fn pick(&self, len: usize, admits: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut seen = self.0.load(Ordering::Relaxed);
         let mut picked = first_from(seen, len, &admits)?;
         for _ in 0..RACES {
             match self.move_on(seen, picked) {
@@ -36,7 +52,7 @@ impl RoundRobin {
 
     /// Fails with the cursor's new value if another thread has moved it meanwhile.
     fn move_on(&self, seen: usize, picked: usize) -> Result<usize, usize> {
-        self.cursor.compare_exchange(seen, picked + 1, Ordering::Relaxed, Ordering::Relaxed)
+        self.0.compare_exchange(seen, picked + 1, Ordering::Relaxed, Ordering::Relaxed)
     }
 }
 
@@ -50,6 +66,12 @@ fn first_from(cursor: usize, len: usize, admits: impl Fn(usize) -> bool) -> Opti
 /// cursor. Losing that often means a storm of picks, in which one repeated endpoint is no matter.
 const RACES: usize = 8;
 
+/// More processors than this share cursors; each takes a cache line.
+const CURSORS: usize = 16;
+
+/// Rounds that start next to each other would go next to each other: the golden ratio spreads them.
+const APART: usize = 0x9e37_79b9_7f4a_7c15_u64 as usize;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -57,7 +79,7 @@ mod tests {
     use super::*;
 
     fn picks(balancer: &RoundRobin, count: usize, len: usize, dead: &[usize]) -> Vec<usize> {
-        let pick = |_| balancer.pick(len, |index| !dead.contains(&index)).unwrap();
+        let pick = |_| balancer.pick(0, len, |index| !dead.contains(&index)).unwrap();
         (0..count).map(pick).collect()
     }
 
@@ -87,8 +109,8 @@ mod tests {
     #[test]
     fn a_pick_that_fails_leaves_the_cursor_alone() {
         let balancer = RoundRobin::new(1);
-        assert_eq!(balancer.pick(3, |_| false), None);
-        assert_eq!(balancer.pick(0, |_| true), None);
+        assert_eq!(balancer.pick(0, 3, |_| false), None);
+        assert_eq!(balancer.pick(0, 0, |_| true), None);
         assert_eq!(picks(&balancer, 1, 3, &[]), [1]);
     }
 
@@ -107,6 +129,17 @@ mod tests {
         assert!(counts.iter().all(|count| count.abs_diff(each) < each / 20), "{counts:?}");
     }
 
+    #[test]
+    fn callers_apart_have_rounds_of_their_own() {
+        let balancer = RoundRobin::new(0);
+        let mut first: Vec<_> =
+            (0..CURSORS).map(|caller| balancer.pick(caller, 1000, |_| true)).collect();
+        first.sort_unstable();
+        first.dedup();
+        assert!(first.len() > CURSORS / 2, "{first:?}");
+        assert_eq!(balancer.pick(0, 1000, |_| true), Some(1));
+    }
+
     proptest! {
         #[test]
         fn the_living_are_served_equally_often(
@@ -118,7 +151,7 @@ mod tests {
             let balancer = RoundRobin::new(start);
             let mut counts = vec![0; alive.len()];
             for _ in 0..rounds * living.len() {
-                counts[balancer.pick(alive.len(), |index| alive[index]).unwrap()] += 1;
+                counts[balancer.pick(0, alive.len(), |index| alive[index]).unwrap()] += 1;
             }
             for (index, count) in counts.into_iter().enumerate() {
                 prop_assert_eq!(count, if alive[index] { rounds } else { 0 });

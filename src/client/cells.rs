@@ -1,0 +1,108 @@
+//! What a pick looks at, for 64 endpoints beside one another: a bit for each, and where picks go by load, that.
+//!
+//! A pick among many that followed pointers to each endpoint would wait for memory. The bit says that an
+//! endpoint is in rotation without a question; where it is clear, the endpoint itself is asked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::level::Level;
+use super::track::Track;
+use crate::policy::{Ending, Load, Tick};
+
+/// Endpoints that share their cells.
+pub(super) const WIDTH: usize = 64;
+
+/// The hot state of neighbouring places, the same for every version of the roster.
+#[derive(Debug)]
+pub(super) struct Cells {
+    rotating: AtomicU64,
+    level: Arc<Level>,
+    /// Only where picks go by load.
+    loads: Option<Box<[Load; WIDTH]>>,
+    /// Only where a rule follows each endpoint.
+    tracks: Option<Box<[Track; WIDTH]>>,
+}
+
+impl Cells {
+    pub(super) fn new(level: Arc<Level>) -> Self {
+        let loads = level.load.map(|_| Box::new([const { Load::new() }; WIDTH]));
+        let tracks = level.tracks.then(|| Box::new([const { Track::new() }; WIDTH]));
+        Self { rotating: AtomicU64::new(0), level, loads, tracks }
+    }
+
+    pub(super) fn level(&self) -> &Arc<Level> {
+        &self.level
+    }
+
+    /// Whether the endpoint at `place` gets traffic without a question.
+    pub(super) fn is_rotating(&self, place: usize) -> bool {
+        self.rotating.load(Ordering::Relaxed) & bit(place) != 0
+    }
+
+    /// Takes the endpoint at `place` into rotation or out of it. Counted once, whoever says it again; true
+    /// where it changed.
+    pub(super) fn set_rotating(&self, place: usize, rotating: bool) -> bool {
+        // Mostly nothing changes, and a load meets nobody.
+        if self.is_rotating(place) == rotating {
+            return false;
+        }
+        let bit = bit(place);
+        let changed = match rotating {
+            true => self.rotating.fetch_or(bit, Ordering::Relaxed) & bit == 0,
+            false => self.rotating.fetch_and(!bit, Ordering::Relaxed) & bit != 0,
+        };
+        match (changed, rotating) {
+            (true, true) => self.level.entered_rotation(),
+            (true, false) => self.level.left_rotation(),
+            (false, _) => {}
+        }
+        changed
+    }
+
+    /// What is followed of the endpoint at `place`; `None` where no rule needs it.
+    pub(super) fn track(&self, place: usize) -> Option<&Track> {
+        self.tracks.as_ref().map(|tracks| &tracks[place % WIDTH])
+    }
+
+    /// The place is taken by another endpoint, of which nothing is known.
+    pub(super) fn forget(&self, place: usize) {
+        self.load(place).into_iter().for_each(Load::forget);
+        self.track(place).into_iter().for_each(Track::forget);
+    }
+
+    fn load(&self, place: usize) -> Option<&Load> {
+        self.loads.as_ref().map(|loads| &loads[place % WIDTH])
+    }
+
+    /// How many attempts are in flight to the endpoint at `place`; 0 where nobody counts.
+    pub(super) fn in_flight(&self, place: usize) -> u32 {
+        self.load(place).map_or(0, Load::pending)
+    }
+
+    /// What one more attempt at `place` would cost.
+    pub(super) fn cost(&self, place: usize, now: Tick) -> f32 {
+        let model = self.level.load.as_ref();
+        self.load(place).zip(model).map_or(0.0, |(load, model)| load.cost(now, model))
+    }
+
+    /// An attempt at `place` sets out.
+    pub(super) fn start(&self, place: usize, now: Tick) {
+        if let Some(load) = self.load(place) {
+            load.start(now);
+            self.level.started();
+        }
+    }
+
+    /// An attempt at `place` has ended; `started` as it was told.
+    pub(super) fn finish(&self, place: usize, started: Tick, now: Tick, ending: Ending) {
+        if let Some((load, model)) = self.load(place).zip(self.level.load.as_ref()) {
+            load.finish(started, now, ending, model);
+            self.level.finished();
+        }
+    }
+}
+
+const fn bit(place: usize) -> u64 {
+    1 << (place % WIDTH)
+}

@@ -1,0 +1,161 @@
+//! Which endpoint an attempt goes to: the rules of a balancer in the order in which they are asked.
+//!
+//! ```text
+//! 1 tier     of several priorities one by the health of each; of several zones the near one mostly
+//! 2 place    the algorithm proposes one of that tier, by its table where it has one
+//! 3 admits   in rotation, below its limit, not tried yet, warm: or the next proposal
+//! ```
+//!
+//! Where nobody meets all of that, it gives way in turn: who is warming up gets its full share, the tier need
+//! not be the drawn one, and who was tried may be tried again.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rand::Rng;
+use rand::rngs::SmallRng;
+
+use super::cells::Cells;
+use super::member::{Member, Standing};
+use super::roster::Tier;
+use super::snapshot::Snapshot;
+use super::table::InFlight;
+use super::tried::Tried;
+use crate::config::{Algorithm, BalancerConfig};
+use crate::policy::balance::{Random, RoundRobin};
+use crate::policy::{Thinning, Tick};
+
+/// What one attempt asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wish<'a> {
+    pub(super) tried: &'a Tried,
+    /// What keyed algorithms go by; drawn where the call has none.
+    pub(super) key: Option<u64>,
+    pub(super) now: Instant,
+    pub(super) tick: Tick,
+    /// Who asks, as far as it tells callers at the same time apart.
+    pub(super) caller: usize,
+}
+
+/// One choice among a snapshot's endpoints.
+pub(super) struct Choice<'a, 'w> {
+    pub(super) config: &'a BalancerConfig,
+    pub(super) rounds: &'a RoundRobin,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) wish: Wish<'w>,
+}
+
+/// What is asked of a candidate.
+#[derive(Clone, Copy)]
+struct Strictness {
+    untried: bool,
+    thinning: Option<Thinning>,
+    /// Take whoever may answer at all.
+    panic: bool,
+}
+
+impl<'a> Choice<'a, '_> {
+    /// The member to try; none where none admits.
+    pub(super) fn make(&self, rng: &mut SmallRng) -> Option<&'a Arc<Member>> {
+        let thinning = self.config.slow_start.map(|_| Thinning::draw(rng));
+        let roster = &self.snapshot.roster;
+        let first = self.snapshot.weighing.draw(roster, self.config, self.wish.key, rng);
+        let untried = !self.wish.tried.is_empty();
+        let mut strictness = Strictness { untried, thinning, panic: first.panic };
+        if let found @ Some(_) = self.within(first.tier, strictness, rng) {
+            return found;
+        }
+        strictness.thinning = None;
+        let anywhere = |strictness, rng: &mut SmallRng| {
+            self.near_first(first.tier).find_map(|tier| self.within(tier, strictness, rng))
+        };
+        let found = anywhere(strictness, rng);
+        if found.is_some() || !untried {
+            return found;
+        }
+        strictness.untried = false;
+        anywhere(strictness, rng)
+    }
+
+    /// The drawn tier, and then the others as they stand: by priority.
+    fn near_first(&self, first: usize) -> impl Iterator<Item = usize> {
+        let others = (0..self.snapshot.roster.tiers.len()).filter(move |tier| *tier != first);
+        std::iter::once(first).chain(others)
+    }
+
+    fn within(
+        &self,
+        tier: usize,
+        strictness: Strictness,
+        rng: &mut SmallRng,
+    ) -> Option<&'a Arc<Member>> {
+        let (tier, table) = self.snapshot.tier(tier)?;
+        let admits = |place: usize| self.admits(tier, place, strictness);
+        let place = match table {
+            Some(table) => {
+                let key = self.wish.key.unwrap_or_else(|| rng.next_u64());
+                table.pick(key, &Loads(tier), admits, rng)
+            }
+            None => self.propose(tier, admits, rng),
+        }?;
+        tier.places.get(place)
+    }
+
+    /// By an algorithm that needs no table.
+    fn propose(
+        &self,
+        tier: &Tier,
+        admits: impl Fn(usize) -> bool,
+        rng: &mut SmallRng,
+    ) -> Option<usize> {
+        let len = tier.places.len();
+        match &self.config.algorithm {
+            Algorithm::Random => Random::uniform().pick(len, admits, rng),
+            Algorithm::RandomBy(random) => random.pick(len, admits, rng),
+            Algorithm::Custom(custom) => custom.pick(len, admits),
+            _ => self.rounds.pick(self.wish.caller, len, admits),
+        }
+    }
+
+    fn admits(&self, tier: &Tier, place: usize, strictness: Strictness) -> bool {
+        let Some((member, cells)) = tier.places.at(place) else {
+            return false;
+        };
+        (cells.is_rotating(place) || self.stands(member, strictness))
+            && self.has_room(cells, place)
+            && !(strictness.untried && self.wish.tried.contains(member))
+    }
+
+    /// Whether a member that is not simply in rotation may be tried.
+    fn stands(&self, member: &Member, strictness: Strictness) -> bool {
+        match member.standing(self.wish.now) {
+            Standing::In => true,
+            Standing::Warming(since) => {
+                let factor = self.config.slow_start.map_or(1.0, |rule| rule.factor(since));
+                if factor >= 1.0 {
+                    member.end_warming();
+                }
+                strictness.thinning.is_none_or(|thinning| thinning.accepts(factor))
+            }
+            Standing::Tripped => strictness.panic,
+            Standing::Out => false,
+        }
+    }
+
+    fn has_room(&self, cells: &Cells, place: usize) -> bool {
+        self.config.max_in_flight.is_none_or(|most| cells.in_flight(place) < most)
+    }
+}
+
+/// What is in flight to a tier.
+struct Loads<'a>(&'a Tier);
+
+impl InFlight for Loads<'_> {
+    fn at(&self, place: usize) -> u32 {
+        self.0.places.at(place).map_or(0, |(_, cells)| cells.in_flight(place))
+    }
+
+    fn all(&self) -> u32 {
+        self.0.level.in_flight()
+    }
+}

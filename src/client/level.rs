@@ -1,0 +1,114 @@
+//! What the endpoints of one tier have in common: the rules of their circuits, and how many of them are in
+//! rotation.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::config::BalancerConfig;
+use crate::policy::{BreakerConfig, LoadModel, Tick};
+
+/// What a tier's members share; lives as long as any of them.
+#[derive(Debug)]
+pub(super) struct Level {
+    /// The rules of the members' circuits.
+    pub(super) breaker: Arc<BreakerConfig>,
+    /// What the members' load is made of; `None` where nobody looks at it.
+    pub(super) load: Option<LoadModel>,
+    /// Whether a member that joins or comes back gets its full share only in time.
+    pub(super) warms_up: bool,
+    /// Whether a rule follows each member beyond its circuit and its load.
+    pub(super) tracks: bool,
+    /// Whether the attempts in flight to all members are counted together.
+    counts_all: bool,
+    /// What ticks count from.
+    origin: Instant,
+    rotating: AtomicUsize,
+    in_flight: AtomicU32,
+}
+
+/// What all tiers of a balancer are made by.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) breaker: Arc<BreakerConfig>,
+    pub(super) load: Option<LoadModel>,
+    pub(super) by_zone: bool,
+    pub(super) warms_up: bool,
+    pub(super) tracks: bool,
+    pub(super) counts_all: bool,
+    pub(super) origin: Instant,
+}
+
+impl Rules {
+    pub(super) fn new(config: &BalancerConfig, origin: Instant) -> Self {
+        Self {
+            breaker: Arc::new(config.breaker),
+            load: config.load_model(),
+            by_zone: config.by_zone(),
+            warms_up: config.slow_start.is_some(),
+            tracks: config.slow_start.is_some(),
+            counts_all: config.algorithm.is_bounded(),
+            origin,
+        }
+    }
+
+    /// An instant, as loads count time.
+    pub(super) fn tick(&self, now: Instant) -> Tick {
+        Tick::after_origin(now.saturating_duration_since(self.origin))
+    }
+}
+
+impl Level {
+    pub(super) fn new(rules: &Rules) -> Arc<Self> {
+        Arc::new(Self {
+            breaker: Arc::clone(&rules.breaker),
+            load: rules.load,
+            warms_up: rules.warms_up,
+            tracks: rules.tracks,
+            counts_all: rules.counts_all,
+            origin: rules.origin,
+            rotating: AtomicUsize::new(0),
+            in_flight: AtomicU32::new(0),
+        })
+    }
+
+    /// An instant, as loads count time.
+    pub(super) fn tick(&self, now: Instant) -> Tick {
+        Tick::after_origin(now.saturating_duration_since(self.origin))
+    }
+
+    /// An instant in whole milliseconds, as tracks count time.
+    pub(super) fn millis(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.origin).as_millis() as u64
+    }
+
+    /// How many members get traffic without a question: circuit closed, and out for no other reason.
+    pub(super) fn rotating(&self) -> usize {
+        self.rotating.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn entered_rotation(&self) {
+        self.rotating.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn left_rotation(&self) {
+        self.rotating.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many attempts are in flight to all members; 0 where nobody counts.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn started(&self) {
+        if self.counts_all {
+            self.in_flight.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn finished(&self) {
+        if self.counts_all {
+            self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

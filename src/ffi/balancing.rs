@@ -1,0 +1,340 @@
+//! The balancers that go by weight or key, and the rules that any balancer can be given.
+
+use std::ffi::c_char;
+use std::num::NonZeroU32;
+
+use super::balancer::{ahoy_balancer, change, make};
+use super::error::ahoy_error;
+use super::provider::ahoy_provider;
+use super::status::ahoy_status;
+use super::text::{self, positive_duration};
+use crate::config::{Algorithm, BalancerConfig, KeySource, Subset, Zone};
+use crate::error::Error;
+use crate::policy::balance::{Bounded, Maglev, RingConfig};
+use crate::policy::{Ratio, SlowStart, ZoneConfig};
+use crate::request::header_name;
+
+/// Endpoints one after the other by their weights, the heavy ones spread as evenly as can be: 5, 1 and 1 give
+/// a a b a c a a (smooth weighted round robin, as in nginx). A pick looks at every endpoint, so it is for small
+/// sets; a plain round robin over endpoints of different weights goes by weight as well, in constant time.
+///
+/// @param provider frozen from here on; still the caller's to free
+/// @return the balancer, or NULL where provider is NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_smooth_weighted_new(
+    provider: *const ahoy_provider,
+) -> *mut ahoy_balancer {
+    // SAFETY: see the module `ffi`.
+    unsafe { make(provider, Algorithm::SmoothWeighted) }
+}
+
+/// Endpoints by the key of a call, on a hash ring (ketama style, with xxHash64; see ahoy_request_set_hash_key):
+/// when an endpoint leaves, only its own keys move. A call without a key goes anywhere.
+///
+/// @param provider frozen from here on; still the caller's to free
+/// @return the balancer, or NULL where provider is NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_ring_hash_new(
+    provider: *const ahoy_provider,
+) -> *mut ahoy_balancer {
+    // SAFETY: see the module `ffi`.
+    unsafe { make(provider, Algorithm::Ring(RingConfig::default(), None)) }
+}
+
+/// Endpoints by the key of a call, in a lookup table (Maglev): faster and more even than a ring, and a few keys
+/// more move when an endpoint leaves. A call without a key goes anywhere.
+///
+/// @param provider frozen from here on; still the caller's to free
+/// @return the balancer, or NULL where provider is NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_maglev_new(
+    provider: *const ahoy_provider,
+) -> *mut ahoy_balancer {
+    // SAFETY: see the module `ffi`.
+    unsafe { make(provider, Algorithm::Maglev(Maglev::DEFAULT_SIZE, None)) }
+}
+
+/// Endpoints by the key of a call, by the highest of a draw for each (rendezvous hashing): needs no table, but
+/// looks at every endpoint, so it is for small sets. A call without a key goes anywhere.
+///
+/// @param provider frozen from here on; still the caller's to free
+/// @return the balancer, or NULL where provider is NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_rendezvous_new(
+    provider: *const ahoy_provider,
+) -> *mut ahoy_balancer {
+    // SAFETY: see the module `ffi`.
+    unsafe { make(provider, Algorithm::Rendezvous) }
+}
+
+/// Sets how many points a ring has: 100 for each endpoint unless that is outside of these bounds. Default at
+/// least 1,024 and at most 8,388,608; each takes 12 bytes.
+///
+/// @param min at least 1
+/// @param max min to 8388608
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_ring_size(
+    balancer: *const ahoy_balancer,
+    min: u32,
+    max: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        let Algorithm::Ring(ring, _) = &mut config.algorithm else {
+            return Err(Error::invalid("balancer", "is not a ring hash balancer"));
+        };
+        *ring = ring_size(min, max)?;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// A ring's bounds, checked.
+fn ring_size(min: u32, max: u32) -> Result<RingConfig, Error> {
+    if min == 0 {
+        return Err(Error::invalid("min", "is 0; the least is 1"));
+    }
+    let config = RingConfig { min_size: Some(min), max_size: max };
+    config.check().map_err(|problem| Error::invalid("max", problem.to_string()))?;
+    Ok(config)
+}
+
+/// Sets how many slots the table of a maglev balancer has. Default 65,537, which spreads up to 650 endpoints
+/// within 1 %.
+///
+/// @param slots a prime number up to 5000011
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_table_size(
+    balancer: *const ahoy_balancer,
+    slots: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        let Algorithm::Maglev(size, _) = &mut config.algorithm else {
+            return Err(Error::invalid("balancer", "is not a maglev balancer"));
+        };
+        Maglev::check(slots).map_err(|problem| Error::invalid("slots", problem.to_string()))?;
+        *size = slots;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// Bounds what an endpoint of a ring hash or maglev balancer carries: so many times its share of the attempts
+/// in flight, so that a popular key does not overload it; above it the key's calls go elsewhere (bounded loads, by jumps).
+/// Default: not bounded.
+///
+/// @param factor at least 1; 1.25 is a good start
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_bounded_load(
+    balancer: *const ahoy_balancer,
+    factor: f64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        let (Algorithm::Ring(_, bound) | Algorithm::Maglev(_, bound)) = &mut config.algorithm
+        else {
+            return Err(Error::invalid("balancer", "is neither ring hash nor maglev"));
+        };
+        let problem = || Error::invalid("factor", "is below 1 or not finite");
+        *bound = Some(Bounded::new(factor).ok_or_else(problem)?);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// Takes the key of a call from one of its headers, where its request states none: the value's bytes are hashed.
+/// Only for balancers that go by key.
+///
+/// @param name a header name
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_hash_header(
+    balancer: *const ahoy_balancer,
+    name: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        // SAFETY: see the module `ffi`.
+        let name = header_name(unsafe { text::required("name", name) }?)?;
+        by_key(config)?.key = KeySource::Header(name);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// Takes the key of a call from one of its cookies, likewise.
+///
+/// @param name the cookie's name; case matters
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_hash_cookie(
+    balancer: *const ahoy_balancer,
+    name: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        // SAFETY: see the module `ffi`.
+        let name = unsafe { text::required("name", name) }?;
+        if name.is_empty() || name.contains(['=', ';', ' ', ',']) {
+            return Err(Error::invalid("name", "is not a cookie name"));
+        }
+        by_key(config)?.key = KeySource::Cookie(name.to_owned());
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+fn by_key(config: &mut BalancerConfig) -> Result<&mut BalancerConfig, Error> {
+    match config.algorithm.is_keyed() {
+        true => Ok(config),
+        false => Err(Error::invalid("balancer", "does not go by key")),
+    }
+}
+
+/// Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns it gets the
+/// part (time / window) ^ (1 / aggression), at least min_ratio. Works with every balancer. Default: off.
+///
+/// @param window_ms how long it takes; with 1000 or less there is no effect, as the first second counts whole
+/// @param min_ratio the share to begin with, 0 to 1; 0.1 is a good start
+/// @param aggression the bend, above 0; 1 for a straight line, above 1 for faster at first
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_slow_start(
+    balancer: *const ahoy_balancer,
+    window_ms: u64,
+    min_ratio: f64,
+    aggression: f64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        if aggression.is_nan() || aggression <= 0.0 || aggression.is_infinite() {
+            return Err(Error::invalid("aggression", "is not a number above 0"));
+        }
+        let window = positive_duration("window_ms", window_ms)?;
+        config.slow_start =
+            Some(SlowStart { window, min_ratio: ratio("min_ratio", min_ratio)?, aggression });
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// Below this share of endpoints in rotation, those that are out by their answers or by ejection get traffic as
+/// well: with so few left, more harm comes from overloading them than from asking the others (panic threshold,
+/// as in Envoy). Endpoints that cannot be connected to are still left alone. Default: off, calls then fail at once
+/// where no circuit admits.
+///
+/// @param ratio 0 to 1; 0.5 is a good start
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_panic_threshold(
+    balancer: *const ahoy_balancer,
+    ratio: f64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        config.panic = Some(self::ratio("ratio", ratio)?);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// Says where this process stands. Endpoints of the same zone (ahoy_host_set_zone) then get all its calls while their
+/// part of the endpoints is as large as a zone's part of the callers, taken to be even; else what is above goes to
+/// the zones that have room. With fewer than 6 endpoints in rotation, zones do not matter. Balancers that go by key do
+/// not look at zones. Default: zones do not matter.
+///
+/// @param zone the zone's name; copied
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_zone(
+    balancer: *const ahoy_balancer,
+    zone: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        // SAFETY: see the module `ffi`.
+        let own = unsafe { text::required("zone", zone) }?;
+        if own.is_empty() {
+            return Err(Error::invalid("zone", "is empty"));
+        }
+        config.zone = Some(Zone { own: own.into(), rule: ZoneConfig::default() });
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// Uses so many healthy endpoints of a large set, drawn at random for this process; when one comes or goes, one
+/// connection changes at most (rendezvous subsetting, gRFC A68). Default: all are used.
+///
+/// @param size at least 1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_subset(
+    balancer: *const ahoy_balancer,
+    size: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        config.subset = Some(Subset::Rendezvous { size: at_least_one("size", size)? });
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// Uses at least so many endpoints of a large set, and those so that all clients together load every endpoint
+/// alike: this one is number client of clients (deterministic aperture, as in Finagle). All clients must see the
+/// endpoints in the same order. Default: all are used.
+///
+/// @param size at least 1; 12 is a good start
+/// @param client from 0
+/// @param clients how many there are; above client
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_deterministic_subset(
+    balancer: *const ahoy_balancer,
+    size: u32,
+    client: u32,
+    clients: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        let size = at_least_one("size", size)?;
+        let clients = at_least_one("clients", clients)?;
+        if client >= clients.get() {
+            return Err(Error::invalid("client", "is not below clients"));
+        }
+        config.subset = Some(Subset::Deterministic { size, client, clients });
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// Sends an endpoint no more attempts than this at once; above it, others are picked. Where all are full, the
+/// call has no endpoint. Default: no limit.
+///
+/// @param attempts at least 1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_max_in_flight(
+    balancer: *const ahoy_balancer,
+    attempts: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        config.max_in_flight = Some(at_least_one("attempts", attempts)?.get());
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+pub(super) fn ratio(name: &str, value: f64) -> Result<Ratio, Error> {
+    Ratio::new(value).ok_or_else(|| Error::invalid(name, "is not between 0 and 1"))
+}
+
+fn at_least_one(name: &str, value: u32) -> Result<NonZeroU32, Error> {
+    NonZeroU32::new(value).ok_or_else(|| Error::invalid(name, "is 0; the least is 1"))
+}

@@ -1,0 +1,5 @@
+//! See Cargo.toml.
+
+#![cfg(test)]
+
+mod policy;
