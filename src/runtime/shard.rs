@@ -34,11 +34,11 @@ const RETIRE_AFTER: Duration = Duration::from_secs(120);
 
 /// How many shards carry calls at most, unless [`limit`] says otherwise; see docs/performance.md for what lies
 /// beyond.
-const MOST_SHARDS: usize = 1024;
+const MOST_SHARDS: usize = 256;
 
 static MOST: AtomicUsize = AtomicUsize::new(MOST_SHARDS);
 
-/// Changes how many shards carry calls at most; default 1,024. Those that are there stay.
+/// Changes how many shards carry calls at most; default 256. Those that are there stay.
 pub fn limit(most: usize) {
     MOST.store(most, Ordering::Relaxed);
 }
