@@ -84,6 +84,42 @@ fn speaking(balancer: &Balancer, mode: i32) -> Builder {
 }
 
 #[test]
+fn bodies_go_both_ways_piece_by_piece() {
+    for tls in [false, true] {
+        let authority = Authority::new();
+        let name = if tls { "stream-tls" } else { "stream" };
+        let authority = tls.then_some(&authority);
+        let Some(server) = Nghttpd::start(name, authority, &["--echo-upload"]) else { return };
+        let client = match authority {
+            None => speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE),
+            Some(authority) => {
+                let host = Host::new("127.0.0.1", server.port).https();
+                let balancer = Balancer::round_robin(&Provider::of(&[host]));
+                speaking(&balancer, AHOY_HTTP2_ALPN).ca(&authority.pem)
+            }
+        };
+        let client = client.build();
+        assert_eq!(client.stream("/large").rest_by(7000).unwrap().len(), 3_000_000);
+        let given_up = client.stream("/large");
+        assert_eq!(given_up.exactly(5), "xxxxx");
+        drop(given_up);
+        for length in [Some(1_500_000), None] {
+            let pieces = std::sync::Mutex::new(vec![vec![b'b'; 500_000], vec![b'a'; 1_000_000]]);
+            let request = Request::new("POST", "/")
+                .streamed()
+                .source(length, move || pieces.lock().unwrap().pop().map_or(Said::End, Said::Data));
+            let echoed = client.open(&request).unwrap().rest_by(100_000).unwrap();
+            assert_eq!(echoed.len(), 1_500_000);
+            assert!(echoed[..1_000_000].iter().all(|byte| *byte == b'a') && echoed.ends_with(b"b"));
+        }
+        let short = Request::new("POST", "/").source(Some(9), || Said::End);
+        assert_eq!(client.send(&short).unwrap_err().status, AHOY_E_BODY_SOURCE);
+        assert_eq!(client.get("/hello").unwrap().text(), "hello");
+        assert_eq!(server.connections(), 1, "what was given up cost a stream only");
+    }
+}
+
+#[test]
 fn prior_knowledge_without_tls_in_all_three_ways_to_call() {
     let Some(server) = Nghttpd::start("prior", None, &["--echo-upload"]) else { return };
     let client = speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).build();

@@ -113,6 +113,24 @@ impl<'a> Choice<'a, '_> {
             Algorithm::Random => Random::uniform().pick(len, admits, rng),
             Algorithm::RandomBy(random) => random.pick(len, admits, rng),
             Algorithm::Custom(custom) => custom.pick(len, admits),
+            Algorithm::LeastRequest(rule) => {
+                let active = |place: usize| Loads(tier).at(place);
+                match tier.uneven {
+                    None => rule.pick(len, admits, active, rng),
+                    Some(most) => {
+                        rule.pick_weighted(len, most, |it| tier.weight(it), admits, active, rng)
+                    }
+                }
+            }
+            Algorithm::P2c { rule, .. } => {
+                let cost = |place: usize| tier.cost(place, self.wish.tick);
+                match tier.uneven {
+                    None => rule.pick(len, admits, cost, rng),
+                    Some(most) => {
+                        rule.pick_weighted(len, most, |it| tier.weight(it), admits, cost, rng)
+                    }
+                }
+            }
             _ => self.rounds.pick(self.wish.caller, len, admits),
         }
     }
@@ -123,6 +141,7 @@ impl<'a> Choice<'a, '_> {
         };
         (cells.is_rotating(place) || self.stands(member, strictness))
             && self.has_room(cells, place)
+            && (tier.uneven.is_none() || member.weight() > 0)
             && !(strictness.untried && self.wish.tried.contains(member))
     }
 

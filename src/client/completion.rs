@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::streaming::Delivery;
 use crate::error::{Error, ErrorKind};
-use crate::response::Response;
 use crate::runtime::callback;
 use crate::runtime::stop::{Reason, Stop};
 
 /// How a call ended.
-pub type Outcome = Result<Response, Error>;
+pub type Outcome = Result<Delivery, Error>;
 
 /// Takes a call's outcome on the I/O thread that finished it.
 pub type Taker = Box<dyn FnOnce(Outcome) + Send>;
@@ -57,15 +57,16 @@ impl Completion {
         &self.stop
     }
 
-    /// Asks the call to end with `Cancelled`; it still completes, once.
+    /// Asks the call, or the streamed body that it handed over, to end with `Cancelled`; a call still
+    /// completes, once.
     pub fn cancel(&self) {
         self.stop.ask(Reason::Cancelled);
     }
 
-    /// Whether the outcome goes to a callback.
+    /// Whether nobody but the call's own handle could get the outcome.
     #[must_use]
-    pub fn is_promised(&self) -> bool {
-        matches!(*self.lock(), State::Promised(_))
+    pub fn is_open(&self) -> bool {
+        matches!(*self.lock(), State::Running | State::Finished(_))
     }
 
     /// The call's end; only its task says so, and only once.
@@ -202,7 +203,7 @@ mod tests {
         let (told, heard) = std::sync::mpsc::channel();
         let promised =
             completion.promise(Box::new(move |outcome| told.send(outcome.is_err()).unwrap()));
-        assert!(promised.unwrap().is_none() && completion.is_promised());
+        assert!(promised.unwrap().is_none() && !completion.is_open());
         assert!(completion.wait(Duration::MAX).await.is_err());
         completion.finish(failed());
         completion.finish(failed());

@@ -16,6 +16,7 @@ use crate::runtime::clock;
 #[derive(Debug)]
 pub(crate) struct Lease {
     endpoint: Arc<Endpoint>,
+    limit: Duration,
     held: Option<Held>,
 }
 
@@ -35,12 +36,16 @@ impl Lease {
         started: Tick,
     ) -> Self {
         member.cells().start(member.place(), started);
-        Self { endpoint: member.endpoint(), held: Some(Held { balancer, member, permit, started }) }
+        Self {
+            endpoint: member.endpoint(),
+            limit: Duration::ZERO,
+            held: Some(Held { balancer, member, permit, started }),
+        }
     }
 
     /// A lease on the one endpoint of a client without a balancer: it has no circuit.
     pub(super) fn fixed(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, held: None }
+        Self { endpoint, limit: Duration::ZERO, held: None }
     }
 
     pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
@@ -61,15 +66,15 @@ impl Lease {
         tried.insert(&held.member)
     }
 
-    /// Says how the attempt ended that might have taken up to `limit`.
-    pub(super) fn settle(
-        mut self,
-        evidence: &Evidence,
-        limit: Duration,
-        now: Instant,
-    ) -> Option<Transition> {
+    /// Notes how long the attempt may take: what a failure counts as at least.
+    pub(super) const fn limit_to(&mut self, limit: Duration) {
+        self.limit = limit;
+    }
+
+    /// Says how the attempt ended.
+    pub(super) fn settle(mut self, evidence: &Evidence, now: Instant) -> Option<Transition> {
         let held = self.held.take()?;
-        held.finish(now, ending(evidence, limit));
+        held.finish(now, ending(evidence, self.limit));
         held.balancer.settle(&held.member, held.permit, evidence, now)
     }
 }

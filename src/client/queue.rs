@@ -14,13 +14,54 @@ use crate::runtime::stop::{Reason, Stop};
 /// memory.
 const MOST: usize = 65_536;
 
-/// One ended call.
+/// What comes on a queue.
 #[derive(Debug)]
 pub struct Ended {
-    /// The number that the host submitted the call with.
+    /// The number that the host gave with what has ended.
     pub tag: u64,
-    /// How it ended.
-    pub outcome: Outcome,
+    /// What it is.
+    pub event: Event,
+}
+
+/// What the host is told of.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are calls, which a box would only slow down"
+)]
+pub enum Event {
+    /// A call has ended so.
+    Call(Outcome),
+    /// There is something to read of a streamed body.
+    Readable,
+    /// Its reader gave up first.
+    Freed,
+}
+
+/// The duty to tell a queue once that there is something to read.
+#[derive(Debug)]
+pub struct ToTell {
+    queue: Arc<Queue>,
+    tag: u64,
+    stop: Arc<Stop>,
+    told: bool,
+}
+
+impl ToTell {
+    /// Tells whether there is, or the reader gave up.
+    pub fn tell(mut self, readable: bool) {
+        self.told = true;
+        let event = if readable { Event::Readable } else { Event::Freed };
+        self.queue.complete(self.tag, &self.stop, event);
+    }
+}
+
+impl Drop for ToTell {
+    fn drop(&mut self) {
+        if !self.told {
+            self.queue.retract(self.tag, &self.stop);
+        }
+    }
 }
 
 /// Calls in flight, and those that have ended and wait to be read.
@@ -73,8 +114,21 @@ impl Queue {
         Ok(())
     }
 
+    /// Notes that a streamed body, which `stop` ends, will be readable.
+    ///
+    /// # Errors
+    /// The bound on calls in flight plus unread outcomes is reached.
+    pub fn expect_readable(self: &Arc<Self>, tag: u64, stop: &Arc<Stop>) -> Result<ToTell, Error> {
+        self.enter(tag, Arc::clone(stop))?;
+        Ok(ToTell { queue: Arc::clone(self), tag, stop: Arc::clone(stop), told: false })
+    }
+
     /// A call that was noted has ended.
     pub(super) fn finish(&self, tag: u64, stop: &Arc<Stop>, outcome: Outcome) {
+        self.complete(tag, stop, Event::Call(outcome));
+    }
+
+    fn complete(&self, tag: u64, stop: &Arc<Stop>, event: Event) {
         let mut state = self.lock();
         state.leave(tag, stop);
         if state.discarding {
@@ -83,7 +137,7 @@ impl Queue {
         if state.ended.is_empty() {
             self.readiness.raise();
         }
-        state.ended.push_back(Ended { tag, outcome });
+        state.ended.push_back(Ended { tag, event });
     }
 
     /// A call that was noted never began.

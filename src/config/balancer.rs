@@ -7,7 +7,9 @@ use http::HeaderName;
 
 use crate::error::Error;
 use crate::policy::balance::{Bounded, RingConfig};
-use crate::policy::{BreakerConfig, Custom, LoadModel, Random, Ratio, SlowStart, ZoneConfig};
+use crate::policy::{
+    BreakerConfig, Custom, LeastRequest, LoadModel, P2c, Random, Ratio, SlowStart, ZoneConfig,
+};
 
 /// What a balancer is told.
 #[derive(Clone, Debug)]
@@ -43,6 +45,15 @@ pub enum Algorithm {
     RandomBy(Random),
     /// Whichever the user's function names.
     Custom(Custom),
+    /// The one of some with the fewest attempts in flight.
+    LeastRequest(LeastRequest),
+    /// The one of a few that costs least.
+    P2c {
+        /// How many are compared.
+        rule: P2c,
+        /// What a cost is.
+        model: LoadModel,
+    },
     /// By key, on a ring; with a bound on what one endpoint carries beyond its share.
     Ring(RingConfig, Option<Bounded>),
     /// By key, in a table of so many slots; with a bound as above.
@@ -68,6 +79,8 @@ impl Algorithm {
     #[must_use]
     pub const fn load_model(&self) -> Option<LoadModel> {
         match self {
+            Self::P2c { model, .. } => Some(*model),
+            Self::LeastRequest(_) => Some(LoadModel::LeastRequest),
             _ if self.is_bounded() => Some(LoadModel::LeastRequest),
             _ => None,
         }

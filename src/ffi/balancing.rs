@@ -1,7 +1,7 @@
 //! The balancers that go by weight or key, and the rules that any balancer can be given.
 
 use std::ffi::c_char;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use super::balancer::{ahoy_balancer, change, make};
 use super::error::ahoy_error;
@@ -11,7 +11,7 @@ use super::text::{self, positive_duration};
 use crate::config::{Algorithm, BalancerConfig, KeySource, Subset, Zone};
 use crate::error::Error;
 use crate::policy::balance::{Bounded, Maglev, RingConfig};
-use crate::policy::{Ratio, SlowStart, ZoneConfig};
+use crate::policy::{LeastRequest, LoadModel, P2c, PeakEwmaConfig, Ratio, SlowStart, ZoneConfig};
 use crate::request::header_name;
 
 /// Endpoints one after the other by their weights, the heavy ones spread as evenly as can be: 5, 1 and 1 give
@@ -26,6 +26,71 @@ pub unsafe extern "C" fn ahoy_balancer_smooth_weighted_new(
 ) -> *mut ahoy_balancer {
     // SAFETY: see the module `ffi`.
     unsafe { make(provider, Algorithm::SmoothWeighted) }
+}
+
+/// Of two endpoints (three of more than 8) drawn at random, the one that costs less: its average latency, or the age of
+/// what is in flight to it where that says more, times the attempts in flight, over the square of its success
+/// rate. So slow, hanging and failing endpoints lose their traffic before a limit or a circuit tells. What to take
+/// where nothing speaks for another.
+///
+/// @param provider frozen from here on; still the caller's to free
+/// @return the balancer, or NULL where provider is NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_p2c_new(
+    provider: *const ahoy_provider,
+) -> *mut ahoy_balancer {
+    // SAFETY: see the module `ffi`.
+    unsafe { make(provider, Algorithm::P2c { rule: P2c::new(), model: LoadModel::default() }) }
+}
+
+/// Like ahoy_balancer_p2c_new, by a cost as Finagle has it: a peak-sensitive average of latency over 10 s, times the
+/// attempts in flight; failures count as slow answers.
+///
+/// @param provider frozen from here on; still the caller's to free
+/// @return the balancer, or NULL where provider is NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_peak_ewma_new(
+    provider: *const ahoy_provider,
+) -> *mut ahoy_balancer {
+    let model = LoadModel::PeakEwma(PeakEwmaConfig::default());
+    // SAFETY: see the module `ffi`.
+    unsafe { make(provider, Algorithm::P2c { rule: P2c::new(), model }) }
+}
+
+/// The endpoint with the fewest attempts in flight: of all up to 8, of two drawn at random among more; where weights
+/// differ, by a draw in proportion to weight over attempts in flight (as in Envoy).
+///
+/// @param provider frozen from here on; still the caller's to free
+/// @return the balancer, or NULL where provider is NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_least_request_new(
+    provider: *const ahoy_provider,
+) -> *mut ahoy_balancer {
+    // SAFETY: see the module `ffi`.
+    unsafe { make(provider, Algorithm::LeastRequest(LeastRequest::new())) }
+}
+
+/// Sets how many endpoints a p2c or peak EWMA balancer compares. Default 2 of up to 8 endpoints, 3 of more.
+///
+/// @param choices 1 to 8; 1 is a plain draw
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_choices(
+    balancer: *const ahoy_balancer,
+    choices: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        let Algorithm::P2c { rule, .. } = &mut config.algorithm else {
+            return Err(Error::invalid("balancer", "is neither p2c nor peak EWMA"));
+        };
+        let wanted = NonZeroUsize::new(choices as usize).filter(|it| it.get() <= 8);
+        *rule = P2c::with_choices(
+            wanted.ok_or_else(|| Error::invalid("choices", "is not between 1 and 8"))?,
+        );
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
 }
 
 /// Endpoints by the key of a call, on a hash ring (ketama style, with xxHash64; see ahoy_request_set_hash_key):

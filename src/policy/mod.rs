@@ -7,7 +7,7 @@
 //! - [`classify`] judges how an attempt ended, once for the retry and once for the breaker.
 //! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`],
 //!   [`pushback`]); [`budget`] whether the client as a whole can afford it.
-//! - [`hedge`] decides whether a slow attempt gets a copy beside it.
+//! - [`hedge`] decides whether a slow attempt gets a copy beside it, by what [`quantile`] says of others.
 //! - [`limit`] decides whether a request may be sent at all, [`shedding`] who is turned away first and
 //!   who waits, and [`throttle`] whether asking is worth it.
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] or [`last_calls`]
@@ -38,6 +38,8 @@ pub mod load;
 mod open_wait;
 pub mod priority;
 pub mod pushback;
+pub mod quantile;
+pub mod reported;
 pub mod retry;
 pub mod retry_after;
 pub mod shedding;
@@ -53,7 +55,7 @@ pub mod zone;
 mod test_inputs;
 
 pub use backoff::{Backoff, BackoffConfig, Factor, Jitter};
-pub use balance::{Custom, Random, RoundRobin};
+pub use balance::{Custom, LeastRequest, P2c, Random, RoundRobin};
 pub use breaker::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
 pub use breaker_config::{BreakerConfig, SlowCalls, Span};
 pub use budget::{Budget, BudgetConfig};
@@ -65,9 +67,11 @@ pub use limit::{LimitConfig, Limiter};
 pub use load::{AhoyConfig, Ending, Load, LoadModel, PeakEwmaConfig, Tick};
 pub use priority::{Level, Levels, PriorityConfig};
 pub use pushback::Pushback;
+pub use quantile::{Latencies, Watched};
+pub use reported::{Report, ReportedConfig, ReportedWeight, Utilization};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
-pub use shedding::{Criticality, Entered, SheddingConfig, Ticket, WaitQueue};
+pub use shedding::{Entered, SheddingConfig, Ticket, WaitQueue};
 pub use slow_start::{SlowStart, Thinning};
 pub use subset::Aperture;
 pub use throttle::{Throttle, ThrottleConfig};

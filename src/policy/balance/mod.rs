@@ -23,13 +23,19 @@
 mod alias;
 mod bounded;
 mod custom;
+mod draw;
 mod hash;
+mod least_request;
 mod maglev;
+mod p2c;
+mod prequal;
 mod random;
 pub mod rendezvous;
 mod ring;
 mod round_robin;
 mod smooth;
+#[cfg(test)]
+mod stories;
 mod stride;
 mod wheel;
 
@@ -37,7 +43,10 @@ pub use alias::Alias;
 pub use bounded::{Bounded, Load};
 pub use custom::{Choose, Custom};
 pub use hash::{hash_bytes, hash_bytes_seeded, splitmix64};
+pub use least_request::LeastRequest;
 pub use maglev::{Maglev, MaglevError};
+pub use p2c::P2c;
+pub use prequal::{Prequal, PrequalConfig};
 pub use random::{Draw, Random};
 pub use ring::{Ring, RingConfig, RingError};
 pub use round_robin::RoundRobin;
