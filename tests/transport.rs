@@ -6,6 +6,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use ahoy::ffi::status::*;
 use flate2::Compression;
@@ -585,26 +586,31 @@ fn what_leaves_the_list_loses_its_connections_and_what_is_under_way_ends_well() 
     thread::scope(|scope| scope.spawn(rests).join().unwrap());
     let calls: Vec<_> = (0..4).map(|_| client.begin("/")).collect();
     calls.iter().for_each(|call| drop(call.end().unwrap()));
+    // And of a shard that waits in a long call meanwhile.
+    let slow_server = Server::always(Reply::status(200).after(ms(3000)));
+    let other = client_over(&[slow_server.port()]);
+    let long = thread::spawn(move || other.get("/").unwrap().status);
+    eventually("it waits", ms(2000), || slow_server.in_flight() == 1);
     let slow: Vec<_> = (0..2).map(|_| client.begin("/slow")).collect();
     eventually("one is under way there", ms(2000), || servers[0].in_flight() == 1);
     assert!(servers[0].open_connections() > 2);
     gone.store(true, Ordering::SeqCst);
     balancer.update().unwrap();
-    let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            while !done.load(Ordering::SeqCst) {
+            let until = Instant::now() + ms(2000);
+            while Instant::now() < until {
                 client.get("/").unwrap();
             }
         });
         connections_become(&servers[0], 1, 2000);
         assert_eq!(servers[0].in_flight(), 1, "only the one that is used");
-        done.store(true, Ordering::SeqCst);
     });
     for call in slow {
         assert_eq!(call.end().unwrap().attempt_count, 1);
     }
     connections_become(&servers[0], 0, 500);
+    assert_eq!(long.join().unwrap(), 200);
 }
 
 #[test]

@@ -136,6 +136,12 @@ impl Attachment for Carrier {
         }
         self.warm_up();
     }
+
+    fn let_go(&self) {
+        if let Kind::Direct(direct) = &self.transport {
+            direct.let_go();
+        }
+    }
 }
 
 /// The process's resolver: one cache for all clients.

@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use super::attachment::{Attachment, Attachments, Tenant};
 use super::process::PerProcess;
 use super::stop::{Occupied, Slot, Stop};
-use super::{panics, shard, signal};
+use super::{attachment, panics, shard, signal};
 
 static THREADS: PerProcess<Mutex<Vec<Arc<IoThread>>>> = PerProcess::new();
 
@@ -152,7 +152,8 @@ impl IoThread {
             // Between two drives, for a shard cannot be driven from inside another runtime.
             let visited = panics::caught(|| {
                 if is_janitor {
-                    shard::visit_idle()
+                    attachment::let_all_go();
+                    shard::visit_idle();
                 }
             });
             if driven.is_none() || visited.is_none() {

@@ -119,6 +119,11 @@ impl Direct {
         });
     }
 
+    /// Closes kept connections to endpoints that departed, in any context and on any thread.
+    pub fn let_go(&self) {
+        self.pool.let_go();
+    }
+
     /// How many connections are kept.
     #[must_use]
     pub fn idle_connections(&self) -> usize {

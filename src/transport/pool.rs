@@ -187,7 +187,7 @@ impl Pool {
     /// Closes what is too old, idle for too long, closed by the peer, or to an endpoint that departed; lets rest
     /// what nobody used for a while, and forgets endpoints without any.
     ///
-    /// One thread at a time uses a pool, so nobody waits for the lock meanwhile.
+    /// One thread at a time uses a pool, but for the janitor, so nobody waits for the lock meanwhile.
     pub(super) fn sweep(&self, now: Instant, idle_timeout: Duration) {
         self.lock().by_endpoint.retain(|_, slot| {
             let departed = slot.endpoint.has_departed();
@@ -205,16 +205,17 @@ impl Pool {
         if due {
             slots.next_sweep = Some(now + SWEEP_INTERVAL);
         }
-        let departures = departures();
-        let departed = std::mem::replace(&mut slots.departures_seen, departures) != departures;
-        if departed {
-            slots.by_endpoint.retain(|_, slot| slot.let_go_if_departed());
-        }
+        slots.let_go();
         let empty = slots.by_endpoint.is_empty();
         drop(slots);
         if due && !empty {
             self.sweep(now, idle_timeout);
         }
+    }
+
+    /// Lets go of departed endpoints.
+    pub(super) fn let_go(&self) {
+        self.lock().let_go();
     }
 
     /// Kept connections to all endpoints.
@@ -241,6 +242,14 @@ struct Slots {
 }
 
 impl Slots {
+    /// Looks only where somebody departed since the last time.
+    fn let_go(&mut self) {
+        let departures = departures();
+        if std::mem::replace(&mut self.departures_seen, departures) != departures {
+            self.by_endpoint.retain(|_, slot| slot.let_go_if_departed());
+        }
+    }
+
     fn slot(&mut self, endpoint: &Arc<Endpoint>) -> &mut Slot {
         self.by_endpoint.entry(key(endpoint)).or_insert_with(|| Slot {
             endpoint: Arc::clone(endpoint),
