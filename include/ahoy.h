@@ -397,7 +397,8 @@ typedef struct ahoy_balancer ahoy_balancer;
  * A circuit opens after 5 failures in a row, when half of at least 10 calls within 10 s failed, or at once
  * when the endpoint cannot be connected to (nothing was sent then). Failures are answers of 5xx but 501,
  * timeouts and broken connections; 429 counts for the ratio only. An open circuit lets a probe through after
- * 500 ms, doubled with each further trip up to 30 s (1 s where connecting failed), give or take a quarter.
+ * 500 ms, doubled with each further trip up to 30 s (1 s where connecting failed), give or take a quarter; the
+ * Retry-After of the 429 or 503 that opened it is kept to within the same bounds.
  *
  * Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and frozen when a
  * balancer takes it; then any.
@@ -583,7 +584,7 @@ typedef ahoy_status (*ahoy_provider_fn)(void *user_data, ahoy_hosts *out);
 
 /**
  * Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; after AHOY_BODY_DATA
- * length holds their number, from 1 to capacity. Called by one thread at a time, the one that drives the call:
+ * length holds their number, from 1 to capacity, which is at least 65,536. Called by one thread at a time, the one that drives the call:
  * the caller's for a blocking call, else (also where the answer is streamed, and with HTTP/2) an I/O thread,
  * which it must not block.
  */
@@ -1037,6 +1038,34 @@ ahoy_status ahoy_breaker_set_failure_ratio(const ahoy_breaker *breaker,
                                            ahoy_error **err);
 
 /**
+ * Sets the share of failed calls that opens a circuit, counted over the last calls instead of a window of
+ * time: for endpoints that are asked seldom. The last of the two setters counts.
+ *
+ * @param ratio above 0, up to 1; reached counts
+ * @param last_calls how many calls are remembered, two bytes each for every endpoint; 1 to 65,535
+ * @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken as that
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_failure_ratio_count(const ahoy_breaker *breaker,
+                                                 double ratio,
+                                                 uint32_t last_calls,
+                                                 uint32_t min_calls,
+                                                 ahoy_error **err);
+
+/**
+ * Sets the share of slow calls that opens a circuit, whether they failed or not. Counted over the same window
+ * and with the same min_calls as the failure ratio, also where that is disabled. Off by default.
+ *
+ * @param duration_ms from this time on a call is slow; at least 1
+ * @param ratio above 0, up to 1; reached counts
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_slow_calls(const ahoy_breaker *breaker,
+                                        uint64_t duration_ms,
+                                        double ratio,
+                                        ahoy_error **err);
+
+/**
  * The share of failed calls no longer opens a circuit.
  */
 AHOY_API
@@ -1045,7 +1074,8 @@ ahoy_status ahoy_breaker_disable_failure_ratio(const ahoy_breaker *breaker,
 
 /**
  * Sets how long a circuit stays open: base at first, doubled with each further trip up to max, each time
- * give or take a quarter. After 60 s closed it starts from base again. Default 500 and 30,000 ms.
+ * give or take a quarter. After the stable time closed (ahoy_breaker_set_stable_ms) it starts from base again.
+ * Default 500 and 30,000 ms.
  *
  * @param base_ms at least 1
  * @param max_ms at least base_ms
@@ -1088,6 +1118,17 @@ AHOY_API
 ahoy_status ahoy_breaker_set_trial_interval_ms(const ahoy_breaker *breaker,
                                                uint64_t interval_ms,
                                                ahoy_error **err);
+
+/**
+ * Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens again before
+ * that stays open for longer. Default 60,000 ms.
+ *
+ * @param stable_ms at least 1
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_stable_ms(const ahoy_breaker *breaker,
+                                       uint64_t stable_ms,
+                                       ahoy_error **err);
 
 /**
  * Sets how many circuits answers must leave closed: a service that answers 5xx everywhere is still asked.
@@ -1586,6 +1627,29 @@ AHOY_API ahoy_status ahoy_endpoint_open(const ahoy_endpoint *endpoint, ahoy_erro
 AHOY_API ahoy_status ahoy_endpoint_close(const ahoy_endpoint *endpoint, ahoy_error **err);
 
 /**
+ * Lets everything through and judges nothing, until ahoy_endpoint_open or ahoy_endpoint_close: for an endpoint
+ * that must be asked whatever it answers.
+ *
+ * @return AHOY_E_IN_USE where that is so already
+ */
+AHOY_API
+ahoy_status ahoy_endpoint_disable_circuit(const ahoy_endpoint *endpoint,
+                                          ahoy_error **err);
+
+/**
+ * Sends the endpoint nothing new, until ahoy_endpoint_resume; what is under way goes on. Its circuit shows
+ * open meanwhile.
+ */
+AHOY_API
+ahoy_status ahoy_endpoint_drain(const ahoy_endpoint *endpoint,
+                                ahoy_error **err);
+
+/**
+ * Goes on where ahoy_endpoint_drain came in.
+ */
+AHOY_API ahoy_status ahoy_endpoint_resume(const ahoy_endpoint *endpoint, ahoy_error **err);
+
+/**
  * Frees an endpoint; NULL is fine. The balancer's own stays.
  */
 AHOY_API void ahoy_endpoint_free(ahoy_endpoint *endpoint);
@@ -1633,6 +1697,108 @@ AHOY_API const ahoy_response *ahoy_error_response(const ahoy_error *error);
  * Frees an error; NULL is fine.
  */
 AHOY_API void ahoy_error_free(ahoy_error *error);
+
+/**
+ * Takes endpoints out of rotation that fare worse than their neighbours: every 10 s, those of at least 100 attempts
+ * whose success rate is more than 1.9 standard deviations below the mean of at least 5 endpoints, and those of at least
+ * 50 attempts that failed 85 % of them. For 30 s, and longer each time up to 300 s; at most half of all, and never
+ * the last one (as in Envoy, and with its cap counted after the ejection). The other functions of this kind change the numbers. Default: off.
+ */
+AHOY_API
+ahoy_status ahoy_balancer_enable_ejection(const ahoy_balancer *balancer,
+                                          ahoy_error **err);
+
+/**
+ * Sets how often outliers are looked for, how long they are out, and how many may be. Switches ejection on.
+ *
+ * @param interval_ms between two looks; default 10000
+ * @param base_ms of the first time, and added with each further one; default 30000
+ * @param max_ms of any time; default 300000
+ * @param max_share of all endpoints that may be out, 0 to 1; default 0.5
+ * @param min_healthy endpoints that stay in any case; default 1
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_ejection(const ahoy_balancer *balancer,
+                                       uint64_t interval_ms,
+                                       uint64_t base_ms,
+                                       uint64_t max_ms,
+                                       double max_share,
+                                       uint32_t min_healthy,
+                                       ahoy_error **err);
+
+/**
+ * Sets the rule on success rates. Switches ejection on.
+ *
+ * @param min_endpoints with enough attempts, below which there is no mean to speak of; default 5
+ * @param min_calls of an endpoint between two looks; default 100
+ * @param factor how many standard deviations below the mean make an outlier, from 0; default 1.9
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_ejection_success_rate(const ahoy_balancer *balancer,
+                                                    uint32_t min_endpoints,
+                                                    uint32_t min_calls,
+                                                    double factor,
+                                                    ahoy_error **err);
+
+/**
+ * Sets the rule on the share of failures. Switches ejection on.
+ *
+ * @param share of failed attempts from which an endpoint is out, 0 to 1; default 0.85
+ * @param min_endpoints with enough attempts; default 5
+ * @param min_calls of an endpoint between two looks; default 50
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_ejection_failure_share(const ahoy_balancer *balancer,
+                                                     double share,
+                                                     uint32_t min_endpoints,
+                                                     uint32_t min_calls,
+                                                     ahoy_error **err);
+
+/**
+ * Checks endpoints in the background, on a library thread: those of which calls told nothing for a while, every
+ * interval_ms, give or take a fifth (every second while they are out, once a minute while nothing is asked of the service at
+ * all). Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at once; two
+ * that pass bring it back, and one lets an open circuit try again. The checks begin with the first call of a client and
+ * share its TLS settings. Default: off.
+ *
+ * @param path to GET, whose answer must be 200; NULL for a mere connect
+ * @param interval_ms at least 1; 3000 is a good start
+ * @param timeout_ms of one check, at least 1; 1000 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_health_check(const ahoy_balancer *balancer,
+                                           const char *path,
+                                           uint64_t interval_ms,
+                                           uint64_t timeout_ms,
+                                           ahoy_error **err);
+
+/**
+ * Sets what checks must show; after ahoy_balancer_set_health_check.
+ *
+ * @param unhealthy checks in a row without an answer that take an endpoint out, 1 to 255; default 3
+ * @param healthy checks in a row that an endpoint must pass to come back, 1 to 255; default 2
+ * @param out_interval_ms between two checks of one that is out, at least 1; default 1000
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_health_thresholds(const ahoy_balancer *balancer,
+                                                uint32_t unhealthy,
+                                                uint32_t healthy,
+                                                uint64_t out_interval_ms,
+                                                ahoy_error **err);
+
+/**
+ * Holds traffic back after no endpoint admitted any more: of the calls, only the part goes that so many endpoints
+ * of min_working can bear, until their number stays the same for hold_ms; the others are AHOY_E_OVERLOADED
+ * (as in brpc). So the first endpoints that come back are not overwhelmed at once. Default: off.
+ *
+ * @param min_working how many endpoints can just bear all traffic, at least 1
+ * @param hold_ms 10000 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_recovery(const ahoy_balancer *balancer,
+                                       uint32_t min_working,
+                                       uint64_t hold_ms,
+                                       ahoy_error **err);
 
 /**
  * Sets the hook before each attempt, in place of an earlier one.
@@ -2453,9 +2619,9 @@ ahoy_status ahoy_request_set_idle_timeout_ms(ahoy_request *request,
  * One call at a time can use it: another gets AHOY_E_IN_USE. Once bytes were taken, a further attempt or call needs
  * rewind; without it the call is not retried any more, and no further call can be made with this body.
  *
- * A body that ends before its length, or a number that is no AHOY_BODY_ number, ends the call with
- * AHOY_E_BODY_SOURCE and its connection with it: nothing is ever sent in place of what is missing. No more than
- * the length is asked for.
+ * A body that is shorter or longer than its length, or a number that is no AHOY_BODY_ number, ends the call with
+ * AHOY_E_BODY_SOURCE and its connection with it: nothing is ever sent in place of what is missing. Where the
+ * length is reached, nothing more is asked for.
  *
  * @param fn produces the bytes
  * @param rewind goes back to the first byte; NULL where that cannot be done

@@ -187,13 +187,12 @@ impl Reader {
         self.left
     }
 
-    /// The next piece of at most `most` bytes; `None` at the end. Where a length was stated, no more is asked
-    /// for and no less is taken for the end: a body of another length would be read as a part of the next
-    /// request.
+    /// The next piece of at most `room` bytes, at least one; `None` at the end. Where a length was stated,
+    /// neither less nor more is taken: a body of another length would be read as a part of the next request.
     pub fn poll_piece(
         &mut self,
         cx: &mut Context<'_>,
-        most: usize,
+        room: usize,
     ) -> Poll<Option<Result<Vec<u8>, Fault>>> {
         if self.is_complete() {
             return Poll::Ready(None);
@@ -205,9 +204,11 @@ impl Reader {
                 return Poll::Ready(Some(Err(Fault("body source is drawn by another attempt"))));
             }
         }
-        let room = self.left.map_or(most, |left| most.min(usize::try_from(left).unwrap_or(most)));
         let mut buffer = vec![0; room];
         match self.source.produce.produce(&mut buffer) {
+            Produced::Data(count) if self.left.is_some_and(|left| count as u64 > left) => {
+                self.fail("body source gave more than its length")
+            }
             Produced::Data(count) if (1..=room).contains(&count) => {
                 buffer.truncate(count);
                 if count < room / 2 {

@@ -169,6 +169,7 @@ fn a_body_that_fails_or_does_not_keep_its_length_ends_the_call_and_its_connectio
         let cases = [
             (Some(9), vec![data("one"), Said::Failed]),
             (Some(9), vec![data("one"), Said::End]),
+            (Some(9), vec![data("one"), data("more than six")]),
             (None, vec![data("one"), Said::Failed]),
             (None, vec![data("one"), Said::Nonsense(77, 1)]),
             (None, vec![data("one"), Said::Nonsense(1, 0)]),
@@ -266,25 +267,25 @@ fn endpoints_that_refuse_take_no_byte_and_the_next_is_free() {
 
 #[test]
 fn one_call_at_a_time_draws_and_a_cancelled_one_draws_no_more() {
-    let server = Server::ok();
+    let server = Server::always(Reply::Hang);
     for client in clients(server.port()) {
-        let request = post().rewindable(None, || Said::NotReady, || true);
-        let first = client.start(&request).unwrap();
-        let mut second = None;
-        eventually("the first holds it", SOON, || {
-            let call = client.start(&request).unwrap();
-            let ended = call.wait(50);
-            let refused = ended.as_ref().err().map(|failure| failure.status);
-            second = refused;
-            if refused.is_none() {
-                call.cancel().unwrap();
-            }
-            refused.is_some()
-        });
-        assert_eq!(second, Some(AHOY_E_IN_USE));
-        first.cancel().unwrap();
-        let ended = first.end().unwrap_err().status;
-        assert!([AHOY_E_CANCELLED, AHOY_E_IN_USE].contains(&ended));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let say = move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            Said::NotReady
+        };
+        let request = post().rewindable(None, say, || true);
+        for round in 1..=3 {
+            let holder = client.start(&request).unwrap();
+            eventually("it draws", SOON, || asked.load(Ordering::SeqCst) == round);
+            let refused = client.start(&request).unwrap().end().unwrap_err();
+            assert_eq!(refused.status, AHOY_E_IN_USE, "{}", refused.message);
+            holder.cancel().unwrap();
+            assert_eq!(holder.end().unwrap_err().status, AHOY_E_CANCELLED);
+            request.resume();
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 3);
     }
 }
 

@@ -19,6 +19,7 @@ use super::call::Call;
 use super::flight::{Flight, Landed};
 use super::hedge::{self, Race};
 use super::lease::Lease;
+use super::limit::Refused;
 use super::log::Level;
 use super::overload::Admitted;
 use super::settled::settle;
@@ -107,6 +108,8 @@ fn lease(call: &Call<'_>, tried: &Tried, updates: &mut u32, now: Instant) -> Res
         let updates_seen = call.way.balancer().map_or(0, |balancer| balancer.updates_done());
         match call.way.lease(tried, call.key, now) {
             Ok(lease) => return Ok(lease),
+            // The more are asked now, the later it is well again.
+            Err(none) if none.held_back => return Err(Ending::Overloaded(Refused::Recovering)),
             Err(none) if *updates == 0 => return Err(Ending::NoEndpoints(none)),
             Err(_) => {
                 *updates -= 1;

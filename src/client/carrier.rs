@@ -46,6 +46,11 @@ pub(super) enum Place {
 }
 
 impl Carrier {
+    /// Connections of HTTP/1.1 by the client's settings, for what goes on beside its calls.
+    pub(super) fn direct(client: &Client, resolver: Arc<Resolver>) -> Direct {
+        Direct::new(Arc::new(direct(&client.config, client.tls(), resolver, Place::IoThread)))
+    }
+
     /// A client's transport for one shard or I/O thread, without connections yet. Only I/O threads carry a
     /// client that speaks HTTP/2, since a parked shard would answer no PING; and only they warm up, since only
     /// theirs are kept ready for anybody.

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::balancer::Balancer;
 use super::member::Member;
+use super::rounds;
 use super::tried::Tried;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{Ending, Evidence, Permit, Tick};
+use crate::policy::{Ended, Ending, Evidence, Permit, Tick};
 use crate::runtime::clock;
 
 /// An endpoint with the permit of its circuit. Dropped unsettled (a cancelled call, a panic) it counts
@@ -72,8 +73,14 @@ impl Lease {
     }
 
     /// Says how the attempt ended.
-    pub(super) fn settle(mut self, evidence: &Evidence, now: Instant) -> Option<Transition> {
+    pub(super) fn settle(
+        mut self,
+        evidence: &Evidence,
+        ended: &Ended,
+        now: Instant,
+    ) -> Option<Transition> {
         let held = self.held.take()?;
+        rounds::note(&held.balancer, &held.member, ended, now);
         held.finish(now, ending(evidence, self.limit));
         held.balancer.settle(&held.member, held.permit, evidence, now)
     }

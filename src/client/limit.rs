@@ -22,6 +22,8 @@ pub(super) enum Refused {
     Waited(Duration),
     /// The service refuses most of what it is sent.
     Throttled,
+    /// The service comes back from an outage of all its endpoints.
+    Recovering,
 }
 
 impl Refused {
@@ -35,6 +37,7 @@ impl Refused {
                     waited.as_millis()
                 )
             }
+            Self::Recovering => "held back while the service recovers from an outage".to_owned(),
             Self::Throttled => {
                 "the service refuses most of its calls, so this one is not sent".into()
             }

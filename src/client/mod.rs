@@ -23,6 +23,7 @@ mod passed_on;
 mod places;
 mod queue;
 mod roster;
+mod rounds;
 mod route;
 mod settled;
 mod snapshot;
@@ -367,7 +368,11 @@ impl Client {
     /// Asks the provider at the balancer's first use.
     fn prepare(&self) -> Result<(), Error> {
         match &self.route {
-            Route::Balanced(balancer) => balancer.prepare(),
+            Route::Balanced(balancer) => {
+                balancer.prepare()?;
+                let transport = || Ok(Carrier::direct(self, resolver()?));
+                balancer.begin_rounds(transport).map_err(out_of_resources)
+            }
             Route::Base { .. } | Route::Absolute => Ok(()),
         }
     }

@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::completion::Outcome;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::readiness::Readiness;
 use crate::runtime::stop::{Reason, Stop};
+use crate::runtime::sync::{Mutex, MutexGuard};
 
 /// Bound on calls in flight plus outcomes not yet read: a host that submits and never reads must not take all
 /// memory.
@@ -263,5 +264,83 @@ mod tests {
         queue.discard();
         queue.finish(1, &stop, outcome());
         assert!(queue.next(1, Duration::ZERO).is_empty());
+    }
+}
+
+/// Every order in which tasks end, a reader reads and the host cancels or frees. The pipe itself is real: it is
+/// only touched under the lock.
+#[cfg(all(test, ahoy_loom))]
+mod loom_tests {
+    use super::*;
+    use loom::thread;
+
+    fn outcome() -> Outcome {
+        Err(Error::new(ErrorKind::Cancelled, "x"))
+    }
+
+    fn entered(queue: &Queue, tag: u64) -> Arc<Stop> {
+        let stop = Arc::new(Stop::default());
+        queue.enter(tag, Arc::clone(&stop)).unwrap();
+        stop
+    }
+
+    fn is_readable(queue: &Queue) -> bool {
+        queue.readiness.wait(Duration::ZERO)
+    }
+
+    /// A task that ends its call.
+    fn ends(queue: &Arc<Queue>, tag: u64, stop: &Arc<Stop>) -> thread::JoinHandle<()> {
+        let (queue, stop) = (Arc::clone(queue), Arc::clone(stop));
+        thread::spawn(move || queue.finish(tag, &stop, outcome()))
+    }
+
+    #[test]
+    fn loom_each_end_is_read_once_and_the_descriptor_tells_what_is_left() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::new().unwrap());
+            let stops = [entered(&queue, 0), entered(&queue, 1)];
+            let tasks = [ends(&queue, 0, &stops[0]), ends(&queue, 1, &stops[1])];
+            let mut read = queue.take(1);
+            for task in tasks {
+                task.join().unwrap();
+            }
+            assert_eq!(is_readable(&queue), read.len() < 2);
+            read.extend(queue.take(9));
+            let mut tags: Vec<_> = read.iter().map(|ended| ended.tag).collect();
+            tags.sort_unstable();
+            assert_eq!(tags, [0, 1]);
+            assert!(!is_readable(&queue));
+            assert_eq!(queue.lock().running_count, 0);
+        });
+    }
+
+    #[test]
+    fn loom_a_cancel_that_races_the_end_changes_no_count() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::new().unwrap());
+            let stops = [entered(&queue, 7), entered(&queue, 7)];
+            let task = ends(&queue, 7, &stops[0]);
+            queue.cancel(7);
+            assert!(stops[1].was_asked(), "the one in flight is reached");
+            queue.finish(7, &stops[1], outcome());
+            task.join().unwrap();
+            assert_eq!(queue.take(9).len(), 2);
+            assert_eq!(queue.lock().running_count, 0);
+        });
+    }
+
+    #[test]
+    fn loom_a_queue_that_is_freed_as_calls_end_keeps_nothing() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::new().unwrap());
+            let stops = [entered(&queue, 0), entered(&queue, 1)];
+            let task = ends(&queue, 0, &stops[0]);
+            queue.discard();
+            task.join().unwrap();
+            assert!(stops[1].was_asked());
+            queue.finish(1, &stops[1], outcome());
+            assert!(queue.take(9).is_empty());
+            assert_eq!(queue.lock().running_count, 0);
+        });
     }
 }

@@ -28,6 +28,7 @@ pub mod callback;
 pub mod client;
 pub mod endpoint;
 pub mod error;
+pub mod health;
 pub mod hooks;
 pub mod host;
 pub mod options;

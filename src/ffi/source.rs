@@ -69,7 +69,7 @@ pub const AHOY_BODY_FAILED: i32 = 3;
 pub const AHOY_UNKNOWN_LENGTH: u64 = u64::MAX;
 
 /// Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; after AHOY_BODY_DATA
-/// length holds their number, from 1 to capacity. Called by one thread at a time, the one that drives the call:
+/// length holds their number, from 1 to capacity, which is at least 65,536. Called by one thread at a time, the one that drives the call:
 /// the caller's for a blocking call, else (also where the answer is streamed, and with HTTP/2) an I/O thread,
 /// which it must not block.
 pub type ahoy_body_fn = Option<
@@ -90,9 +90,9 @@ pub type ahoy_body_rewind_fn = Option<unsafe extern "C" fn(user_data: *mut c_voi
 /// One call at a time can use it: another gets AHOY_E_IN_USE. Once bytes were taken, a further attempt or call needs
 /// rewind; without it the call is not retried any more, and no further call can be made with this body.
 ///
-/// A body that ends before its length, or a number that is no AHOY_BODY_ number, ends the call with
-/// AHOY_E_BODY_SOURCE and its connection with it: nothing is ever sent in place of what is missing. No more than
-/// the length is asked for.
+/// A body that is shorter or longer than its length, or a number that is no AHOY_BODY_ number, ends the call with
+/// AHOY_E_BODY_SOURCE and its connection with it: nothing is ever sent in place of what is missing. Where the
+/// length is reached, nothing more is asked for.
 ///
 /// @param fn produces the bytes
 /// @param rewind goes back to the first byte; NULL where that cannot be done

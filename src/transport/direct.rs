@@ -183,6 +183,15 @@ impl Direct {
         true
     }
 
+    /// Connects to `endpoint`, TLS included, and hangs up.
+    ///
+    /// # Errors
+    /// It could not be done within `limit`.
+    pub async fn reach(&self, endpoint: &Arc<Endpoint>, limit: Duration) -> Result<(), Failure> {
+        let dialling = dial(endpoint, &self.config, Offer::Http1, Traffic::default());
+        within(limit, dialling).await.map(drop)
+    }
+
     async fn fresh(
         &self,
         endpoint: &Endpoint,
