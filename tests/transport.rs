@@ -593,7 +593,7 @@ fn what_leaves_the_list_loses_its_connections_and_what_is_under_way_ends_well() 
     eventually("it waits", ms(2000), || slow_server.in_flight() == 1);
     let slow: Vec<_> = (0..2).map(|_| client.begin("/slow")).collect();
     eventually("one is under way there", ms(2000), || servers[0].in_flight() == 1);
-    assert!(servers[0].open_connections() > 2);
+    assert!(servers[0].open_connections() >= 2, "others are idle");
     gone.store(true, Ordering::SeqCst);
     balancer.update().unwrap();
     thread::scope(|scope| {
