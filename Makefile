@@ -24,8 +24,8 @@ all: build
 # One kind at a time for dist: where an rlib is made as well, cargo leaves link-time optimisation out.
 build:
 ifeq ($(PROFILE),dist)
-	$(CARGO) rustc --profile dist --lib --crate-type cdylib
-	$(CARGO) rustc --profile dist --lib --crate-type staticlib
+	$(CARGO) rustc --profile dist --features silent --lib --crate-type cdylib
+	$(CARGO) rustc --profile dist --features silent --lib --crate-type staticlib
 else
 	$(CARGO) build --profile $(PROFILE)
 endif
@@ -35,7 +35,7 @@ dist:
 
 # What a static link needs besides libahoy.a. Asking recompiles the crate, so the answer is kept.
 $(OUT)/native-static-libs: Cargo.toml Cargo.lock | build
-	$(CARGO) rustc --profile $(PROFILE) --lib --crate-type staticlib -- --print native-static-libs 2>&1 | \
+	$(CARGO) rustc --profile $(PROFILE) $(if $(filter dist,$(PROFILE)),--features silent) --lib --crate-type staticlib -- --print native-static-libs 2>&1 | \
 	    sed -n 's/^note: native-static-libs: //p' >$@.new
 	test -s $@.new && mv $@.new $@
 

@@ -164,6 +164,9 @@ fn by_source(call: &Call<'_>, failure: Failure) -> Failure {
 
 /// What an attempt is called that its limit cut off.
 fn cut(progress: &Progress, limits: Limits) -> Failure {
+    if progress.is_waiting() {
+        return Failure::unsent(FailureKind::Local, "all connections stayed in use");
+    }
     let (kind, detail) = match (limits.by_deadline, progress.is_connected()) {
         (true, true) => (FailureKind::Deadline, "no answer"),
         (true, false) => (FailureKind::Deadline, "not connected"),

@@ -476,6 +476,8 @@ pub unsafe extern "C" fn ahoy_client_builder_build(
             builder.hooks.clone(),
             builder.log.clone(),
         )?;
+        let client = Arc::new(client);
+        client.warm_up();
         out.fill(ahoy_client::from(client));
         Ok(())
     };

@@ -1,5 +1,7 @@
 //! What ahoy_client_builder_set knows.
 
+use std::num::NonZeroUsize;
+
 use super::ConfigOption;
 use super::values::{boolean, count, duration, number, positive, ratio, real, size, unless_off};
 use crate::config::{BudgetChoice, ClientConfig, Http2};
@@ -128,6 +130,35 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
         },
     },
     ConfigOption {
+        key: "max_connection_age",
+        description: "how long a connection is used, give or take a tenth, so that load follows changes of the endpoints: a duration of at least 1ms, or forever; default 10m; only with a balancer",
+        apply: |config, value| {
+            config.max_connection_age = positive(duration(value)?)?;
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "max_connections_per_endpoint",
+        description: "how many connections to one endpoint each I/O thread has, used and unused: a number from 1, or unlimited; a call that finds none free waits for one within its connect limit; default 256; only with a balancer. A blocking call has one connection at a time; over HTTP/2 there are at most 4",
+        apply: |config, value| {
+            config.max_connections_per_endpoint = match value {
+                "unlimited" => None,
+                _ => {
+                    Some(NonZeroUsize::new(number(value)? as usize).ok_or("is 0; the least is 1")?)
+                }
+            };
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "max_idle_per_endpoint",
+        description: "how many unused connections to one endpoint each I/O thread, and each blocking caller, keeps: a number; default 256",
+        apply: |config, value| {
+            config.max_idle_per_endpoint = number(value)? as usize;
+            Ok(())
+        },
+    },
+    ConfigOption {
         key: "max_in_flight",
         description: "how many calls are in flight at once: a number from 1, or off; default off",
         apply: |config, value| {
@@ -238,6 +269,14 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
             Ok(())
         },
     },
+    ConfigOption {
+        key: "warm_up",
+        description: "how many connections to each endpoint an I/O thread opens in the background when the client is built and when an endpoint joins, for asynchronous calls: a number up to 64; at most 256 at a time; over HTTP/2 one each; what fails is left to the calls and counts with no circuit; default 0; only with a balancer",
+        apply: |config, value| {
+            config.warm_up = number(value)? as usize;
+            if config.warm_up > 64 { Err("is above 64".to_owned()) } else { Ok(()) }
+        },
+    },
 ];
 
 fn header(value: &str) -> Result<http::HeaderName, String> {
@@ -306,6 +345,18 @@ mod tests {
     }
 
     #[test]
+    fn bounds_on_connections_are_understood() {
+        let connections = after("max_connections_per_endpoint", "7").unwrap();
+        assert_eq!(connections.max_connections_per_endpoint, NonZeroUsize::new(7));
+        let unlimited = after("max_connections_per_endpoint", "unlimited").unwrap();
+        assert_eq!(unlimited.max_connections_per_endpoint, None);
+        assert_eq!(after("max_idle_per_endpoint", "0").unwrap().max_idle_per_endpoint, 0);
+        let ageless = after("max_connection_age", "forever").unwrap();
+        assert_eq!(ageless.max_connection_age, Duration::MAX);
+        assert_eq!(after("warm_up", "2").unwrap().warm_up, 2);
+    }
+
+    #[test]
     fn what_protects_a_service_is_understood() {
         assert!(after("retry_budget", "off").unwrap().retry_budget().is_none());
         let budget = after("retry_budget", "0.2").unwrap().retry_budget().unwrap();
@@ -330,6 +381,10 @@ mod tests {
             ("http2", "h2c"),
             ("redirects", "51"),
             ("endpoint_updates", "1.5"),
+            ("max_connections_per_endpoint", "0"),
+            ("max_idle_per_endpoint", "-1"),
+            ("max_connection_age", "0"),
+            ("warm_up", "65"),
             ("adaptive_limit", "200-20"),
             ("deadline_header", "a b"),
             ("hedge", "soon"),
