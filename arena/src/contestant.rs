@@ -136,7 +136,7 @@ pub(crate) fn all() -> Vec<Contestant> {
         proxied(
             "haproxy_rr",
             Proxy::Haproxy("roundrobin"),
-            "HAProxy, roundrobin, 2 retries with redispatch, checks each second, marks down at 5 errors",
+            "HAProxy, roundrobin, 2 retries with redispatch (of 429 it has none), checks each second, marks down at 5 errors",
         ),
         quick(proxied("haproxy_lc", Proxy::Haproxy("leastconn"), "the same with leastconn")),
         proxied(

@@ -120,9 +120,11 @@ impl Report {
         self.scenarios.iter().filter(has)
     }
 
-    /// Whether no cell had the machine for itself.
-    pub(crate) fn all_busy(&self) -> bool {
-        self.cells.iter().filter_map(|cell| cell.figures.as_ref()).all(is_busy)
+    /// Whether some cells are in doubt and others are not: a mark on each tells nothing that the page's top does not.
+    pub(crate) fn marks_busy(&self) -> bool {
+        let mut busy = self.cells.iter().filter_map(|cell| cell.figures.as_ref()).map(is_busy);
+        let first = busy.next();
+        busy.any(|other| Some(other) != first)
     }
 
     /// The figures of a scenario and a contestant, one for each seed.

@@ -159,6 +159,20 @@ fn section(report: &Report, scenario: &ScenarioRow, marks: &[Mark]) -> String {
             bars(|f| f.recovery_ms, 0.0, 500.0, short, "not in this run")
         );
     }
+    if scenario.surge {
+        let _ = write!(
+            html,
+            "<div><h3>good answers a second during it</h3>{}</div>",
+            bars(|f| Some(f.goodput), 0.0, 100.0, |v| format!("{v:.0}"), "–")
+        );
+    }
+    if scenario.surge || scenario.trouble.is_some() && !has(|f| f.recovery_ms) {
+        let _ = write!(
+            html,
+            "<div><h3>servers' work for nothing</h3>{}</div>",
+            bars(|f| Some(100.0 * f.wasted_ratio), 0.0, 1.0, percent, "–")
+        );
+    }
     if scenario.trouble.is_none() {
         let _ = write!(
             html,
