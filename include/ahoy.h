@@ -920,7 +920,7 @@ ahoy_status ahoy_balancer_set_hash_cookie(const ahoy_balancer *balancer,
                                           ahoy_error **err);
 
 /**
- * Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns it gets the
+ * Lets an endpoint that joins, or whose circuit closes again, by hand too, grow to its full share: of its turns it gets the
  * part (time / window) ^ (1 / aggression), at least min_ratio. Works with every balancer. Default: off.
  *
  * @param window_ms how long it takes; with 1000 or less there is no effect, as the first second counts whole
@@ -935,9 +935,10 @@ ahoy_status ahoy_balancer_set_slow_start(const ahoy_balancer *balancer,
                                          ahoy_error **err);
 
 /**
- * Below this share of endpoints in rotation, those that are out by their answers or by ejection get traffic as
- * well: with so few left, more harm comes from overloading them than from asking the others (panic threshold,
- * as in Envoy). Endpoints that cannot be connected to are still left alone. Default: off, calls then fail at once
+ * Below this share of endpoints that are well, those that are out by their answers, by ejection or by a check get
+ * traffic too: with so few left, more harm comes from overloading them than from asking the others (panic threshold,
+ * as in Envoy). What comes of it does not count for a circuit that would not have let it through. Endpoints that
+ * cannot be connected to, or were opened by hand, are still left alone. Default: off, calls then fail at once
  * where no circuit admits.
  *
  * @param ratio 0 to 1; 0.5 is a good start
@@ -988,6 +989,14 @@ ahoy_status ahoy_balancer_set_deterministic_subset(const ahoy_balancer *balancer
                                                    ahoy_error **err);
 
 /**
+ * Switches on what helps where endpoints fail in odd ways: slow start over 2 s, outlier ejection, a panic threshold of
+ * 0.5, and checks by connect. What was set before stays as it was set.
+ */
+AHOY_API
+ahoy_status ahoy_balancer_use_resilient_profile(const ahoy_balancer *balancer,
+                                                ahoy_error **err);
+
+/**
  * Sends an endpoint no more attempts than this at once; above it, others are picked. Where all are full, the
  * call has no endpoint. Default: no limit.
  *
@@ -997,6 +1006,19 @@ AHOY_API
 ahoy_status ahoy_balancer_set_max_in_flight(const ahoy_balancer *balancer,
                                             uint32_t attempts,
                                             ahoy_error **err);
+
+/**
+ * Sets a rule by name; ahoy_balancer_option_key_at lists them.
+ *
+ * @param key such as "slow_start_window"
+ * @param value text, with a unit where it is a duration: "250ms", "0.5"; an unusable one changes nothing
+ * @return AHOY_E_UNKNOWN_OPTION for a key that is none; the error names the nearest
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set(const ahoy_balancer *balancer,
+                              const char *key,
+                              const char *value,
+                              ahoy_error **err);
 
 /**
  * A breaker with the default rules.
@@ -1896,10 +1918,10 @@ ahoy_status ahoy_client_builder_on_log(ahoy_client_builder *builder,
 AHOY_API ahoy_host *ahoy_host_new(const char *address, uint16_t port);
 
 /**
- * Sets the host's share of the traffic relative to other hosts. Default 1. Round robin and random do not
- * look at it.
+ * Sets the host's share of the traffic relative to the other hosts of its priority and zone. Default 1.
  *
- * @param weight 0 to 65535; 0 for no traffic where the balancer knows weights
+ * @param weight 0 to 65535; 0 for no traffic, for a host that is to be drained; one that counts neither as well
+ *        nor as ill
  */
 AHOY_API
 ahoy_status ahoy_host_set_weight(ahoy_host *host,
@@ -1907,18 +1929,25 @@ ahoy_status ahoy_host_set_weight(ahoy_host *host,
                                  ahoy_error **err);
 
 /**
- * Sets the zone that the host stands in. Default none.
+ * Sets the zone that the host stands in, for balancers that know their own (ahoy_balancer_set_zone). Default none.
  *
  * @param zone any text; copied
  */
-AHOY_API ahoy_status ahoy_host_set_zone(ahoy_host *host, const char *zone, ahoy_error **err);
+AHOY_API
+ahoy_status ahoy_host_set_zone(ahoy_host *host,
+                               const char *zone,
+                               ahoy_error **err);
 
 /**
- * Sets the host's priority level, 0 first. Default 0.
+ * Sets the host's priority level, 0 first: the next level serves in part where less than 72 % of a level are well,
+ * and alone where none is. Default 0.
  *
  * @param priority 0 to 127
  */
-AHOY_API ahoy_status ahoy_host_set_priority(ahoy_host *host, uint32_t priority, ahoy_error **err);
+AHOY_API
+ahoy_status ahoy_host_set_priority(ahoy_host *host,
+                                   uint32_t priority,
+                                   ahoy_error **err);
 
 /**
  * States the host's scheme, whatever its port.
@@ -1969,6 +1998,22 @@ AHOY_API const char *ahoy_option_key_at(size_t index);
 AHOY_API const char *ahoy_option_description_at(size_t index);
 
 /**
+ * How many options ahoy_balancer_set knows. Any thread.
+ */
+AHOY_API size_t ahoy_balancer_option_count(void);
+
+/**
+ * The key of a balancer's option, from 0; NULL out of range. Static text. Any thread.
+ */
+AHOY_API const char *ahoy_balancer_option_key_at(size_t index);
+
+/**
+ * What a balancer's option does, its form and its default; NULL out of range. Static text. Any thread.
+ */
+AHOY_API
+const char *ahoy_balancer_option_description_at(size_t index);
+
+/**
  * Sets what retries and hedges of all calls together may add to the calls themselves: a share of them, and so many a
  * second beside, which a rare caller would be without otherwise. When the budget is used up, a failed attempt is the call's
  * end; so a service in trouble is not asked several times as much. An attempt of which nothing was sent costs
@@ -1985,6 +2030,14 @@ ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
                                                  uint32_t floor_per_second,
                                                  uint64_t window_ms,
                                                  ahoy_error **err);
+
+/**
+ * Switches on what helps where endpoints fail in odd ways: hedges for the slowest twentieth of calls that may be
+ * carried out twice, and a limit of 1,024 calls in flight. What was set before stays as it was set.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_use_resilient_profile(ahoy_client_builder *builder,
+                                                      ahoy_error **err);
 
 /**
  * Lets retries and hedges cost the service whatever the other rules allow.

@@ -10,11 +10,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::error::Error;
 use crate::policy::{
-    BudgetConfig, HedgeConfig, LimitConfig, RetryConfig, SheddingConfig, ThrottleConfig, TraceStart,
+    BudgetConfig, HedgeConfig, HedgeDelay, LimitConfig, RetryConfig, SheddingConfig,
+    ThrottleConfig, TraceStart,
 };
 use crate::transport::TlsConfig;
 
-pub use balancer::{Algorithm, BalancerConfig, HealthCheck, KeySource, Subset, Zone};
+pub use balancer::{Algorithm, BalancerConfig, HealthCheck, KeySource, Misfit, Subset, Zone};
 
 /// An attempt's limit where none is set: long for an answer, short beside the call's 30 s.
 pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -151,6 +152,12 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
+    /// The profile `resilient`: hedges for the slowest twentieth of calls, and a limit on those in flight.
+    pub fn make_resilient(&mut self) {
+        self.hedge.delay.get_or_insert(HedgeDelay::Live);
+        self.limit.get_or_insert_default();
+    }
+
     /// The budget of retries and hedges; `None` for whatever the other rules allow.
     #[must_use]
     pub fn retry_budget(&self) -> Option<BudgetConfig> {

@@ -80,13 +80,13 @@ pub(crate) struct Driver<'a> {
     api: &'a Api,
     clients: Vec<Handle>,
     queue: Handle,
-    set_key: Option<KeyFn>,
+    set_hash: Option<HashFn>,
     is_hedge: Option<HedgeFn>,
     /// The endpoint of each port, plus one.
     endpoints: Vec<u16>,
 }
 
-type KeyFn = unsafe extern "C" fn(Handle, *const std::ffi::c_char, *mut Handle) -> i32;
+type HashFn = unsafe extern "C" fn(Handle, u64, *mut Handle) -> i32;
 type HedgeFn = unsafe extern "C" fn(Handle) -> bool;
 
 // SAFETY: clients and queues may be used from any thread, says the header.
@@ -107,9 +107,9 @@ impl<'a> Driver<'a> {
         let mut queue = ptr::null_mut();
         // SAFETY: the places are locals.
         api.checked(|err| unsafe { (api.ahoy_queue_new)(&raw mut queue, err) })?;
-        let set_key = match contestant.key {
-            // SAFETY: a setter of a request's key takes the request, a text and the error.
-            Some(name) => Some(unsafe { std::mem::transmute::<Handle, KeyFn>(api.symbol(name)?) }),
+        let set_hash = match contestant.hash {
+            // SAFETY: a setter of a request's hash takes the request, the hash and the error.
+            Some(name) => Some(unsafe { std::mem::transmute::<Handle, HashFn>(api.symbol(name)?) }),
             None => None,
         };
         let is_hedge = api.symbol("ahoy_attempt_is_hedge").ok();
@@ -120,7 +120,7 @@ impl<'a> Driver<'a> {
         for (index, port) in ports.iter().enumerate() {
             endpoints[usize::from(*port)] = index as u16 + 1;
         }
-        Ok(Self { api, clients, queue, set_key, is_hedge, endpoints })
+        Ok(Self { api, clients, queue, set_hash, is_hedge, endpoints })
     }
 
     /// Makes all calls and waits for their ends, but not for long.
@@ -198,9 +198,8 @@ impl<'a> Driver<'a> {
             if status != 0 {
                 return status;
             }
-            if let Some(set_key) = self.set_key {
-                let key = c(&format!("{:x}", draw::hash(seed ^ KEY, id, 0)));
-                set_key(request, key.as_ptr(), none);
+            if let Some(set_hash) = self.set_hash {
+                set_hash(request, draw::hash(seed ^ KEY, id, 0), none);
             }
             let status =
                 (api.ahoy_client_submit)(self.clients[which], request, self.queue, id, none);
@@ -335,6 +334,9 @@ fn client(
         // A proxy has the limit on attempts itself, and the library waits for all that it tries.
         let limit = if contestant.proxy.is_some() { load.deadline_ms } else { load.attempt_ms };
         api.checked(|err| (api.ahoy_client_builder_set_attempt_timeout_ms)(builder, limit, err))?;
+        for setter in contestant.client_set {
+            api.set(builder, *setter)?;
+        }
         for (key, value) in contestant.options {
             let (key, value) = (c(key), c(value));
             api.checked(|err| {

@@ -13,7 +13,6 @@ use crate::measure::Figures;
 use crate::plan::Cell;
 use crate::report::{CellResult, ContestantRow, Report, ScenarioRow, Skipped, page};
 use crate::scenario::{self, Scenario};
-use crate::usage;
 
 /// What the command line says.
 #[derive(Debug)]
@@ -120,7 +119,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let scenarios = options.scenarios()?;
     let (contestants, skipped) = able(&api, options.contestants()?);
     let mut report = Report::new(api.version(), options.seconds, options.seeds);
-    report.first = usage::come_first();
     report.scenarios = scenarios.iter().map(|s| scenario_row(s, options.seconds)).collect();
     report.contestants = contestants.iter().map(contestant_row).collect();
     report.skipped = skipped;

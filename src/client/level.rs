@@ -1,5 +1,4 @@
-//! What the endpoints of one tier have in common: the rules of their circuits, and how many of them are in
-//! rotation.
+//! What the endpoints of one tier have in common: the rules of their circuits, and how many of them are well.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -23,7 +22,7 @@ pub(super) struct Level {
     counts_all: bool,
     /// What ticks count from.
     origin: Instant,
-    rotating: AtomicUsize,
+    well: AtomicUsize,
     in_flight: AtomicU32,
 }
 
@@ -72,7 +71,7 @@ impl Level {
             tracks: rules.tracks,
             counts_all: rules.counts_all,
             origin: rules.origin,
-            rotating: AtomicUsize::new(0),
+            well: AtomicUsize::new(0),
             in_flight: AtomicU32::new(0),
         })
     }
@@ -87,17 +86,17 @@ impl Level {
         now.saturating_duration_since(self.origin).as_millis() as u64
     }
 
-    /// How many members get traffic without a question: circuit closed, and out for no other reason.
-    pub(super) fn rotating(&self) -> usize {
-        self.rotating.load(Ordering::Relaxed)
+    /// How many members are well: circuit closed, and out for no other reason. Those that warm up count.
+    pub(super) fn well(&self) -> usize {
+        self.well.load(Ordering::Relaxed)
     }
 
-    pub(super) fn entered_rotation(&self) {
-        self.rotating.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn got_well(&self) {
+        self.well.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn left_rotation(&self) {
-        self.rotating.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn fell_ill(&self) {
+        self.well.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// How many attempts are in flight to all members; 0 where nobody counts.

@@ -46,6 +46,11 @@ impl Track {
         self.warming_since.store(millis, Ordering::Relaxed);
     }
 
+    /// It has warmed up as long as `other`.
+    pub(super) fn warm_up_like(&self, other: &Self) {
+        self.begin_warming(other.warming_since.load(Ordering::Relaxed));
+    }
+
     /// How long it has been warming up.
     pub(super) fn warming_for(&self, millis: u64) -> Duration {
         Duration::from_millis(millis.saturating_sub(self.warming_since.load(Ordering::Relaxed)))

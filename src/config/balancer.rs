@@ -1,17 +1,18 @@
 //! What a balancer is told.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
 
 use crate::error::Error;
-use crate::policy::balance::{Bounded, RingConfig};
+use crate::policy::balance::{Bounded, Maglev, RingConfig};
 use crate::policy::{
     BreakerConfig, Custom, EjectionConfig, HealthConfig, LeastRequest, LoadModel, P2c, Random,
     Ratio, RecoveryConfig, SlowStart, ZoneConfig,
 };
+use crate::request::header_name;
 
 /// What a balancer is told.
 #[derive(Clone, Debug)]
@@ -77,6 +78,12 @@ impl Algorithm {
         matches!(self, Self::Ring(..) | Self::Maglev(..) | Self::Rendezvous)
     }
 
+    /// Whether a function of the user's decides.
+    #[must_use]
+    pub const fn is_users(&self) -> bool {
+        matches!(self, Self::RandomBy(_) | Self::Custom(_))
+    }
+
     /// Whether a bound on what one endpoint carries needs to know what all do.
     #[must_use]
     pub const fn is_bounded(&self) -> bool {
@@ -107,6 +114,42 @@ pub enum KeySource {
     Cookie(String),
 }
 
+impl KeySource {
+    /// A header of the request, by its name.
+    ///
+    /// # Errors
+    /// It is no header name.
+    pub fn header(name: &str) -> Result<Self, &'static str> {
+        header_name(name).map(Self::Header).map_err(|_| "is not a header name")
+    }
+
+    /// A cookie of the request, by its name.
+    ///
+    /// # Errors
+    /// It is no cookie name.
+    pub fn cookie(name: &str) -> Result<Self, &'static str> {
+        let odd = name.is_empty() || name.contains(['=', ';', ' ', ',']);
+        if odd { Err("is not a cookie name") } else { Ok(Self::Cookie(name.to_owned())) }
+    }
+}
+
+impl Subset {
+    /// This client's part of a ring that all clients share.
+    ///
+    /// # Errors
+    /// There are not so many clients.
+    pub fn deterministic(
+        size: NonZeroU32,
+        client: u32,
+        clients: NonZeroU32,
+    ) -> Result<Self, &'static str> {
+        match client < clients.get() {
+            true => Ok(Self::Deterministic { size, client, clients }),
+            false => Err("is not below clients"),
+        }
+    }
+}
+
 /// Where this process stands, and what is known of its like.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zone {
@@ -135,6 +178,19 @@ pub enum Subset {
     },
 }
 
+impl Zone {
+    /// A zone by its name, looked at by the usual rule.
+    ///
+    /// # Errors
+    /// It has no name.
+    pub fn new(own: &str) -> Result<Self, &'static str> {
+        match own {
+            "" => Err("is empty"),
+            own => Ok(Self { own: own.into(), rule: ZoneConfig::default() }),
+        }
+    }
+}
+
 /// How endpoints are checked.
 #[derive(Clone, Debug)]
 pub struct HealthCheck {
@@ -144,6 +200,13 @@ pub struct HealthCheck {
     pub timeout: Duration,
     /// How often, and what follows from it.
     pub rule: Arc<HealthConfig>,
+}
+
+impl Default for HealthCheck {
+    /// A connect within a second: the least that can be asked of any endpoint.
+    fn default() -> Self {
+        Self { path: None, timeout: Duration::from_secs(1), rule: Arc::default() }
+    }
 }
 
 impl BalancerConfig {
@@ -172,6 +235,15 @@ impl BalancerConfig {
         self.algorithm.load_model().or(counted)
     }
 
+    /// The profile `resilient`: what helps where endpoints fail in odd ways, at the price of some background
+    /// work.
+    pub fn make_resilient(&mut self) {
+        self.slow_start.get_or_insert_default();
+        self.panic.get_or_insert(Ratio::HALF);
+        self.ejection.get_or_insert_default();
+        self.health.get_or_insert_default();
+    }
+
     /// Whether a rule follows each endpoint beyond its circuit and its load.
     #[must_use]
     pub const fn tracks(&self) -> bool {
@@ -190,6 +262,75 @@ impl BalancerConfig {
         self.zone.is_some() && !self.algorithm.is_keyed()
     }
 
+    /// Compares so many endpoints.
+    ///
+    /// # Errors
+    /// It does not compare costs, or not so many.
+    pub fn set_choices(&mut self, choices: u32) -> Result<(), Misfit> {
+        let Algorithm::P2c { rule, .. } = &mut self.algorithm else {
+            return Err(Misfit::Balancer("is neither p2c nor peak EWMA"));
+        };
+        let wanted = NonZeroUsize::new(choices as usize).filter(|it| it.get() <= 8);
+        let wanted = wanted.ok_or_else(|| Misfit::Value("is not between 1 and 8".to_owned()))?;
+        *rule = P2c::with_choices(wanted);
+        Ok(())
+    }
+
+    /// Bounds the size of the ring.
+    ///
+    /// # Errors
+    /// It has no ring, or the bounds cannot be kept.
+    pub fn set_ring(&mut self, size: impl FnOnce(RingConfig) -> RingConfig) -> Result<(), Misfit> {
+        let Algorithm::Ring(ring, _) = &mut self.algorithm else {
+            return Err(Misfit::Balancer("is not a ring hash balancer"));
+        };
+        let wanted = size(*ring);
+        wanted.check().map_err(|problem| Misfit::Value(problem.to_string()))?;
+        *ring = wanted;
+        Ok(())
+    }
+
+    /// Gives the table so many slots.
+    ///
+    /// # Errors
+    /// It has no table, or cannot have so many.
+    pub fn set_table_size(&mut self, slots: u32) -> Result<(), Misfit> {
+        let Algorithm::Maglev(size, _) = &mut self.algorithm else {
+            return Err(Misfit::Balancer("is not a maglev balancer"));
+        };
+        Maglev::check(slots).map_err(|problem| Misfit::Value(problem.to_string()))?;
+        *size = slots;
+        Ok(())
+    }
+
+    /// Bounds what an endpoint carries, in shares; `None` for no bound.
+    ///
+    /// # Errors
+    /// It does not go by a ring or a table, or the bound is below a share.
+    pub fn set_bounded_load(&mut self, factor: Option<f64>) -> Result<(), Misfit> {
+        let (Algorithm::Ring(_, bound) | Algorithm::Maglev(_, bound)) = &mut self.algorithm else {
+            return Err(Misfit::Balancer("is neither ring hash nor maglev"));
+        };
+        let checked = |factor| {
+            let problem = || Misfit::Value("is below 1 or not finite".to_owned());
+            Bounded::new(factor).ok_or_else(problem)
+        };
+        *bound = factor.map(checked).transpose()?;
+        Ok(())
+    }
+
+    /// Takes a call's key from `source`, where its request states none.
+    ///
+    /// # Errors
+    /// It does not go by key.
+    pub fn set_key(&mut self, source: KeySource) -> Result<(), Misfit> {
+        if !self.algorithm.is_keyed() {
+            return Err(Misfit::Balancer("does not go by key"));
+        }
+        self.key = source;
+        Ok(())
+    }
+
     /// Checks what no setter can see alone.
     ///
     /// # Errors
@@ -203,4 +344,13 @@ impl BalancerConfig {
         }
         Ok(())
     }
+}
+
+/// Why a setting was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// It is not for this balancer.
+    Balancer(&'static str),
+    /// It cannot be had.
+    Value(String),
 }

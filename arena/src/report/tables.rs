@@ -180,11 +180,13 @@ pub(super) fn summary(report: &Report) -> String {
 }
 
 fn matrix(report: &Report, metric: &Metric) -> String {
+    // Many names stand upright, so that the table fits.
+    let class = if report.contestants.len() > 12 { "slant" } else { "" };
     let mut html = String::from("<div class=scroll><table class=matrix><tr><th></th>");
     for contestant in &report.contestants {
         let _ = write!(
             html,
-            "<th title='{}'>{}</th>",
+            "<th class='{class}' title='{}'><span>{}</span></th>",
             contestant.about.replace('\'', "&#39;"),
             contestant.name
         );
