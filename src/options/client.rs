@@ -131,7 +131,7 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
     },
     ConfigOption {
         key: "max_connection_age",
-        description: "how long a connection is used, give or take a tenth, so that load follows changes of the endpoints: a duration of at least 1ms, or forever; default 10m; only with a balancer",
+        description: "how long a connection is used, give or take a tenth, so that load follows changes of the endpoints, only with a balancer: a duration of at least 1ms, or forever; default 10m",
         apply: |config, value| {
             config.max_connection_age = positive(duration(value)?)?;
             Ok(())
@@ -139,14 +139,11 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
     },
     ConfigOption {
         key: "max_connections_per_endpoint",
-        description: "how many connections to one endpoint each I/O thread has, used and unused: a number from 1, or unlimited; a call that finds none free waits for one within its connect limit; default 256; only with a balancer. A blocking call has one connection at a time; over HTTP/2 there are at most 4",
+        description: "how many connections to one endpoint each I/O thread has, used and unused, only with a balancer: a number from 1, or off; a call that finds none free waits for one within its connect limit; default 256. A blocking call has one at a time; over HTTP/2 there are at most 4",
         apply: |config, value| {
-            config.max_connections_per_endpoint = match value {
-                "unlimited" => None,
-                _ => {
-                    Some(NonZeroUsize::new(number(value)? as usize).ok_or("is 0; the least is 1")?)
-                }
-            };
+            let most = unless_off(value, count)?;
+            config.max_connections_per_endpoint =
+                most.and_then(|most| NonZeroUsize::new(most.get() as usize));
             Ok(())
         },
     },
@@ -271,7 +268,7 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
     },
     ConfigOption {
         key: "warm_up",
-        description: "how many connections to each endpoint an I/O thread opens in the background when the client is built and when an endpoint joins, for asynchronous calls: a number up to 64; at most 256 at a time; over HTTP/2 one each; what fails is left to the calls and counts with no circuit; default 0; only with a balancer",
+        description: "how many connections to each endpoint an I/O thread opens in the background for asynchronous calls when the client is built and when an endpoint joins, only with a balancer: a number up to 64, at most 256 at a time, over HTTP/2 one each; what fails is left to the calls and counts with no circuit; default 0",
         apply: |config, value| {
             config.warm_up = number(value)? as usize;
             if config.warm_up > 64 { Err("is above 64".to_owned()) } else { Ok(()) }
@@ -345,10 +342,10 @@ mod tests {
     }
 
     #[test]
-    fn bounds_on_connections_are_understood() {
-        let connections = after("max_connections_per_endpoint", "7").unwrap();
-        assert_eq!(connections.max_connections_per_endpoint, NonZeroUsize::new(7));
-        let unlimited = after("max_connections_per_endpoint", "unlimited").unwrap();
+    fn what_bounds_connections_is_understood() {
+        let limited = after("max_connections_per_endpoint", "7").unwrap();
+        assert_eq!(limited.max_connections_per_endpoint, NonZeroUsize::new(7));
+        let unlimited = after("max_connections_per_endpoint", "off").unwrap();
         assert_eq!(unlimited.max_connections_per_endpoint, None);
         assert_eq!(after("max_idle_per_endpoint", "0").unwrap().max_idle_per_endpoint, 0);
         let ageless = after("max_connection_age", "forever").unwrap();
@@ -381,15 +378,15 @@ mod tests {
             ("http2", "h2c"),
             ("redirects", "51"),
             ("endpoint_updates", "1.5"),
-            ("max_connections_per_endpoint", "0"),
-            ("max_idle_per_endpoint", "-1"),
-            ("max_connection_age", "0"),
-            ("warm_up", "65"),
             ("adaptive_limit", "200-20"),
             ("deadline_header", "a b"),
             ("hedge", "soon"),
             ("hedge_max_extra", "1.5"),
             ("max_in_flight", "0"),
+            ("max_connections_per_endpoint", "0"),
+            ("max_idle_per_endpoint", "-1"),
+            ("max_connection_age", "0"),
+            ("warm_up", "65"),
             ("profile", "fast"),
             ("retry_budget", "-0.1"),
             ("throttle", "0.5"),
