@@ -833,6 +833,21 @@ ahoy_status ahoy_balancer_set_choices(const ahoy_balancer *balancer,
                                       ahoy_error **err);
 
 /**
+ * Lets endpoints tell their load, in a header of their answers: `util=0.4` or `cpu=0.31`, the share of their capacity
+ * that is in use, as the application sees it or of the processors; or both, of which util counts. What else stands
+ * there, separated by commas, is passed over, so ORCA's text form does as well (endpoint-load-metrics, application_utilization,
+ * cpu_utilization). Their cost is divided by what is free, which is taken to be a tenth at least, and what was
+ * told fades within 3 s. So this client learns what others send. A value of more than 1 KiB, or with anything broken in it, is ignored. Only
+ * for balancers that go by cost: p2c, peak EWMA. Default: off.
+ *
+ * @param name a header name, such as ahoy-load
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_load_header(const ahoy_balancer *balancer,
+                                          const char *name,
+                                          ahoy_error **err);
+
+/**
  * Endpoints by the key of a call, on a hash ring (ketama style, with xxHash64; see ahoy_request_set_hash_key):
  * when an endpoint leaves, only its own keys move. A call without a key goes anywhere.
  *

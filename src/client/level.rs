@@ -18,6 +18,8 @@ pub(super) struct Level {
     pub(super) warms_up: bool,
     /// Whether a rule follows each member beyond its circuit and its load.
     pub(super) tracks: bool,
+    /// Whether members tell their load.
+    pub(super) reports: bool,
     /// Whether the attempts in flight to all members are counted together.
     counts_all: bool,
     /// What ticks count from.
@@ -34,6 +36,7 @@ pub(super) struct Rules {
     pub(super) by_zone: bool,
     pub(super) warms_up: bool,
     pub(super) tracks: bool,
+    pub(super) reports: bool,
     pub(super) counts_all: bool,
     pub(super) origin: Instant,
 }
@@ -46,6 +49,7 @@ impl Rules {
             by_zone: config.by_zone(),
             warms_up: config.slow_start.is_some(),
             tracks: config.tracks(),
+            reports: config.load_header.is_some(),
             counts_all: config.algorithm.is_bounded(),
             origin,
         }
@@ -69,6 +73,7 @@ impl Level {
             load: rules.load,
             warms_up: rules.warms_up,
             tracks: rules.tracks,
+            reports: rules.reports,
             counts_all: rules.counts_all,
             origin: rules.origin,
             well: AtomicUsize::new(0),

@@ -39,6 +39,8 @@ pub struct BalancerConfig {
     pub health: Option<HealthCheck>,
     /// How traffic comes back after every endpoint was out; `None` for at once.
     pub recovery: Option<RecoveryConfig>,
+    /// The header of answers by which endpoints tell their load; only for algorithms that go by cost.
+    pub load_header: Option<HeaderName>,
 }
 
 /// Which endpoint is next.
@@ -88,6 +90,12 @@ impl Algorithm {
     #[must_use]
     pub const fn is_bounded(&self) -> bool {
         matches!(self, Self::Ring(_, Some(_)) | Self::Maglev(_, Some(_)))
+    }
+
+    /// Whether picks go by what an attempt would cost.
+    #[must_use]
+    pub const fn is_by_cost(&self) -> bool {
+        matches!(self, Self::P2c { .. })
     }
 
     /// What an endpoint's load is made of; `None` where picks do not look at it.
@@ -225,6 +233,7 @@ impl BalancerConfig {
             ejection: None,
             health: None,
             recovery: None,
+            load_header: None,
         }
     }
 
@@ -247,7 +256,7 @@ impl BalancerConfig {
     /// Whether a rule follows each endpoint beyond its circuit and its load.
     #[must_use]
     pub const fn tracks(&self) -> bool {
-        self.slow_start.is_some() || self.has_rounds()
+        self.slow_start.is_some() || self.load_header.is_some() || self.has_rounds()
     }
 
     /// Whether a rule works in the background.

@@ -86,6 +86,33 @@ pub unsafe extern "C" fn ahoy_balancer_set_choices(
     unsafe { change(balancer, err, set) }
 }
 
+/// Lets endpoints tell their load, in a header of their answers: `util=0.4` or `cpu=0.31`, the share of their capacity
+/// that is in use, as the application sees it or of the processors; or both, of which util counts. What else stands
+/// there, separated by commas, is passed over, so ORCA's text form does as well (endpoint-load-metrics, application_utilization,
+/// cpu_utilization). Their cost is divided by what is free, which is taken to be a tenth at least, and what was
+/// told fades within 3 s. So this client learns what others send. A value of more than 1 KiB, or with anything broken in it, is ignored. Only
+/// for balancers that go by cost: p2c, peak EWMA. Default: off.
+///
+/// @param name a header name, such as ahoy-load
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_load_header(
+    balancer: *const ahoy_balancer,
+    name: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        // SAFETY: see the module `ffi`.
+        let name = header_name(unsafe { text::required("name", name) }?)?;
+        if !config.algorithm.is_by_cost() {
+            return Err(Error::invalid("balancer", "does not go by cost"));
+        }
+        config.load_header = Some(name);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
 /// Endpoints by the key of a call, on a hash ring (ketama style, with xxHash64; see ahoy_request_set_hash_key):
 /// when an endpoint leaves, only its own keys move. A call without a key goes anywhere.
 ///
