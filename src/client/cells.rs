@@ -60,6 +60,7 @@ impl Cells {
 
     /// The place is taken by another endpoint, of which nothing is known.
     pub(super) fn forget(&self, place: usize) {
+        self.level.pool.iter().for_each(|pool| pool.forget(place));
         self.load(place).into_iter().for_each(Load::forget);
         self.track(place).into_iter().for_each(Track::forget);
     }
