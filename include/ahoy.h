@@ -833,6 +833,21 @@ ahoy_status ahoy_balancer_set_choices(const ahoy_balancer *balancer,
                                       ahoy_error **err);
 
 /**
+ * Lets endpoints tell their load, in a header of their answers: `util=0.4` or `cpu=0.31`, the share of their capacity
+ * that is in use, as the application sees it or of the processors; of both, util counts. What else stands there,
+ * after commas, is passed over, so the text form of ORCA will do (endpoint-load-metrics, with application_utilization and
+ * cpu_utilization). The cost of an endpoint is divided by the share that is free, but by no less than a tenth, and what
+ * it told fades within 3 s. So this client learns what others send. A value longer than 1 KiB, or broken anywhere, is
+ * ignored. Only for balancers that go by cost: p2c, peak EWMA, and prequal where it does as p2c. Default: off.
+ *
+ * @param name a header name, such as ahoy-load
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_load_header(const ahoy_balancer *balancer,
+                                          const char *name,
+                                          ahoy_error **err);
+
+/**
  * Endpoints by the key of a call, on a hash ring (ketama style, with xxHash64; see ahoy_request_set_hash_key):
  * when an endpoint leaves, only its own keys move. A call without a key goes anywhere.
  *
@@ -2012,6 +2027,63 @@ AHOY_API const char *ahoy_balancer_option_key_at(size_t index);
  */
 AHOY_API
 const char *ahoy_balancer_option_description_at(size_t index);
+
+/**
+ * The endpoint that says itself that it is idle and quick (Prequal, as in the paper of NSDI'24). Small requests, the
+ * probes, ask random endpoints how busy they are, on a library thread and beside the calls: none waits for one. The
+ * last answers are kept; of the endpoints that have no more in flight than most, the quickest is taken, or else the one
+ * with the least in flight. That sees what all clients send, where p2c sees only this one's part, and costs three probes
+ * for each call.
+ *
+ * A probe is a GET of probe_path over HTTP/1.1, by connections of its own. It is answered with status 200 and a header
+ * `ahoy-load: in_flight=3, latency_ms=4.2`: how many requests the server works on, and how long they took lately with
+ * about as many. For what is missing there, or all of it where anything in it is broken, what this client knows stands
+ * in: its own attempts in flight, and how long the probe took. An answer with another status has failed, and so has one
+ * that takes more than 3 ms (ahoy_balancer_set_prequal_probes). Circuits do not learn of probes.
+ *
+ * Where the answers say too little, the balancer does as that of ahoy_balancer_p2c_new: with fewer than 4 endpoints in
+ * rotation, where all clients would follow the same one; at first; and while probes fail. Only there weights count.
+ * Probes begin with the first call of a client, share its TLS settings, and are sent only while there are calls.
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @param probe_path begins with /; what answers there should cost next to nothing
+ * @return the balancer, or NULL where provider is NULL or probe_path is not such a path
+ */
+AHOY_API
+ahoy_balancer *ahoy_balancer_prequal_new(const ahoy_provider *provider,
+                                         const char *probe_path);
+
+/**
+ * Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults are the paper's.
+ *
+ * @param pool answers kept, 2 to 256, at most half of the endpoints if there are few; default 16
+ * @param max_age_ms how long an answer is kept, at least 1; default 1000
+ * @param probes_per_call parts of one by chance, above removals_per_call, up to 100; default 3
+ * @param removals_per_call answers removed by each call beside those used up, in turn the oldest and the worst, 0 to
+ *        100; default 1
+ * @param hot an endpoint is hot if it has more in flight than this share of the answers told, 0 to 1; default 0.84
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_prequal(const ahoy_balancer *balancer,
+                                      uint32_t pool,
+                                      uint64_t max_age_ms,
+                                      double probes_per_call,
+                                      double removals_per_call,
+                                      double hot,
+                                      ahoy_error **err);
+
+/**
+ * Sets how the probes of a prequal balancer are sent.
+ *
+ * @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network it must be longer
+ * @param at_once how many may be under way at the same time, and one for each endpoint; what is beyond is not sent;
+ *        1 to 1024; default 64
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_prequal_probes(const ahoy_balancer *balancer,
+                                             uint64_t timeout_ms,
+                                             uint32_t at_once,
+                                             ahoy_error **err);
 
 /**
  * Sets what retries and hedges of all calls together may add to the calls themselves: a share of them, and so many a

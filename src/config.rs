@@ -15,7 +15,9 @@ use crate::policy::{
 };
 use crate::transport::TlsConfig;
 
-pub use balancer::{Algorithm, BalancerConfig, HealthCheck, KeySource, Misfit, Subset, Zone};
+pub use balancer::{
+    Algorithm, BalancerConfig, HealthCheck, KeySource, Misfit, Probing, Subset, Zone,
+};
 
 /// An attempt's limit where none is set: long for an answer, short beside the call's 30 s.
 pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -14,6 +14,7 @@ use super::choice::{Choice, Chosen, Wish};
 use super::lease::{Claim, Lease};
 use super::level::Rules;
 use super::member::Member;
+use super::probes::{self, Bell};
 use super::roster::{Register, Roster, Tier};
 use super::rounds;
 use super::snapshot::Snapshot;
@@ -56,6 +57,8 @@ struct Live {
     rounds_begun: Once,
     /// When the last attempt set out, in the rules' milliseconds; kept only where checks want to know.
     last_asked: AtomicU64,
+    /// Rung where calls want probes.
+    bell: Option<Bell>,
     recovery: Option<Mutex<Recovery>>,
     /// Whether the recovery must be asked.
     is_recovering: AtomicBool,
@@ -76,6 +79,7 @@ impl Live {
             updates: AtomicU64::new(0),
             rounds_begun: Once::new(),
             last_asked: AtomicU64::new(0),
+            bell: config.algorithm.probing().map(|_| Bell::default()),
             recovery: config.recovery.map(|rule| Mutex::new(Recovery::new(rule))),
             is_recovering: AtomicBool::new(false),
             trip_gate: Mutex::default(),
@@ -345,6 +349,7 @@ impl Balancer {
             };
             let claim = Claim { panic, most: self.config.max_in_flight, now, tick: wish.tick };
             if let Some(lease) = Lease::claim(self, member, claim) {
+                live.bell.iter().for_each(|bell| bell.note_call(member));
                 return Ok(lease);
             }
         }
@@ -380,7 +385,8 @@ impl Balancer {
         &self.config
     }
 
-    /// Begins the background rounds, if there are any and they have not begun; `transport` carries checks.
+    /// Begins the background rounds and probes, if there are any and they have not begun; `transport` carries
+    /// them.
     ///
     /// # Errors
     /// No thread could be had.
@@ -389,13 +395,21 @@ impl Balancer {
         transport: impl FnOnce() -> std::io::Result<Direct>,
     ) -> std::io::Result<()> {
         let mut begun = Ok(());
-        if self.config.has_rounds() {
+        if self.config.has_rounds() || self.config.algorithm.probing().is_some() {
             let live = self.live();
             live.rounds_begun.call_once(|| {
-                begun = transport().and_then(|transport| rounds::begin(self, transport));
+                begun =
+                    transport().and_then(|transport| self.begin_work(live, Arc::new(transport)));
             });
         }
         begun
+    }
+
+    fn begin_work(self: &Arc<Self>, live: &Live, transport: Arc<Direct>) -> std::io::Result<()> {
+        if let Some((bell, probing)) = live.bell.as_ref().zip(self.config.algorithm.probing()) {
+            probes::begin(self, bell, probing, Arc::clone(&transport))?;
+        }
+        if self.config.has_rounds() { rounds::begin(self, transport) } else { Ok(()) }
     }
 
     /// Draws the subset anew where so many of it are no longer well, or again.

@@ -60,6 +60,7 @@ impl Cells {
 
     /// The place is taken by another endpoint, of which nothing is known.
     pub(super) fn forget(&self, place: usize) {
+        self.level.pool.iter().for_each(|pool| pool.forget(place));
         self.load(place).into_iter().for_each(Load::forget);
         self.track(place).into_iter().for_each(Track::forget);
     }
@@ -76,7 +77,13 @@ impl Cells {
     /// What one more attempt at `place` would cost.
     pub(super) fn cost(&self, place: usize, now: Tick) -> f32 {
         let model = self.level.load.as_ref();
-        self.load(place).zip(model).map_or(0.0, |(load, model)| load.cost(now, model))
+        let cost = self.load(place).zip(model).map_or(0.0, |(load, model)| load.cost(now, model));
+        if self.level.reports { cost * self.cost_factor(place, now) } else { cost }
+    }
+
+    /// What the load that the endpoint at `place` told makes of its cost.
+    fn cost_factor(&self, place: usize, now: Tick) -> f32 {
+        self.track(place).map_or(1.0, |track| track.utilization.cost_factor(now))
     }
 
     /// An attempt at `place` sets out, unless `most` are in flight already. Whether it does.

@@ -26,7 +26,7 @@ use super::table::InFlight;
 use super::tried::Tried;
 use crate::config::{Algorithm, BalancerConfig};
 use crate::policy::balance::{Random, RoundRobin};
-use crate::policy::{Thinning, Tick};
+use crate::policy::{P2c, Thinning, Tick};
 
 /// What one attempt asks for.
 #[derive(Clone, Copy, Debug)]
@@ -145,16 +145,28 @@ impl<'a> Choice<'a, '_> {
                     }
                 }
             }
-            Algorithm::P2c { rule, .. } => {
-                let cost = |place: usize| tier.cost(place, self.wish.tick);
-                match tier.uneven {
-                    None => rule.pick(len, admits, cost, rng),
-                    Some(most) => {
-                        rule.pick_weighted(len, most, |it| tier.weight(it), admits, cost, rng)
-                    }
-                }
+            Algorithm::P2c { rule, .. } => self.by_cost(rule, tier, admits, rng),
+            Algorithm::Prequal(_) => {
+                let (well, now) = (tier.level.well(), self.wish.now);
+                let pool = tier.level.pool.as_ref();
+                let told = pool.and_then(|pool| pool.pick(well, &admits, now, rng));
+                told.or_else(|| self.by_cost(&P2c::new(), tier, admits, rng))
             }
             _ => self.rounds.pick(self.wish.caller, len, admits),
+        }
+    }
+
+    fn by_cost(
+        &self,
+        rule: &P2c,
+        tier: &Tier,
+        admits: impl Fn(usize) -> bool,
+        rng: &mut SmallRng,
+    ) -> Option<usize> {
+        let (len, cost) = (tier.places.len(), |place: usize| tier.cost(place, self.wish.tick));
+        match tier.uneven {
+            None => rule.pick(len, admits, cost, rng),
+            Some(most) => rule.pick_weighted(len, most, |it| tier.weight(it), admits, cost, rng),
         }
     }
 

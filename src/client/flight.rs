@@ -55,6 +55,9 @@ impl Flight {
     /// Carries it out within its limits.
     pub(super) async fn fly(self, call: &Call<'_>, transport: &impl Transport) -> Landed {
         let result = self.exchange(call, transport).await;
+        if let Ok(answer) = &result {
+            self.lease.report(&answer.headers);
+        }
         Landed { lease: self.lease, began: self.began, result }
     }
 

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
+
 use super::balancer::Balancer;
 use super::member::Member;
 use super::rounds;
 use super::tried::Tried;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{Ended, Ending, Evidence, Permit, Tick};
+use crate::policy::{Ended, Ending, Evidence, Permit, Report, Tick};
 use crate::runtime::clock;
 
 /// An endpoint with the permit of its circuit, or none where it serves in spite of that. Dropped unsettled (a cancelled call, a panic) it counts
@@ -96,6 +98,17 @@ impl Lease {
     pub(super) fn answered(&mut self, now: Instant) {
         if let Some(held) = &mut self.held {
             held.finish(now, Ending::Success);
+        }
+    }
+
+    /// Takes in what an answer tells of its endpoint's load, where the balancer goes by that.
+    pub(super) fn report(&self, headers: &HeaderMap) {
+        if let Some(held) = &self.held
+            && let Some(name) = &held.balancer.config().load_header
+            && let Some(report) = headers.get(name).and_then(|it| Report::parse(it.as_bytes()))
+            && let Some(track) = held.member.track()
+        {
+            track.utilization.update(&report, held.member.cells().level().tick(clock::now()));
         }
     }
 

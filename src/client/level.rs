@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use super::probes::Pool;
 use crate::config::BalancerConfig;
-use crate::policy::{BreakerConfig, LoadModel, Tick};
+use crate::policy::{BreakerConfig, LoadModel, PrequalConfig, Tick};
 
 /// What a tier's members share; lives as long as any of them.
 #[derive(Debug)]
@@ -18,6 +19,10 @@ pub(super) struct Level {
     pub(super) warms_up: bool,
     /// Whether a rule follows each member beyond its circuit and its load.
     pub(super) tracks: bool,
+    /// Whether members tell their load.
+    pub(super) reports: bool,
+    /// What members answered to probes; `None` where none are sent.
+    pub(super) pool: Option<Pool>,
     /// Whether the attempts in flight to all members are counted together.
     counts_all: bool,
     /// What ticks count from.
@@ -34,6 +39,8 @@ pub(super) struct Rules {
     pub(super) by_zone: bool,
     pub(super) warms_up: bool,
     pub(super) tracks: bool,
+    pub(super) reports: bool,
+    pub(super) prequal: Option<PrequalConfig>,
     pub(super) counts_all: bool,
     pub(super) origin: Instant,
 }
@@ -46,6 +53,8 @@ impl Rules {
             by_zone: config.by_zone(),
             warms_up: config.slow_start.is_some(),
             tracks: config.tracks(),
+            reports: config.load_header.is_some(),
+            prequal: config.algorithm.probing().map(|probing| probing.rule),
             counts_all: config.algorithm.is_bounded(),
             origin,
         }
@@ -69,6 +78,8 @@ impl Level {
             load: rules.load,
             warms_up: rules.warms_up,
             tracks: rules.tracks,
+            reports: rules.reports,
+            pool: rules.prequal.map(Pool::new),
             counts_all: rules.counts_all,
             origin: rules.origin,
             well: AtomicUsize::new(0),

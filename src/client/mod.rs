@@ -21,6 +21,7 @@ mod member;
 mod overload;
 mod passed_on;
 mod places;
+mod probes;
 mod queue;
 mod roster;
 mod rounds;

@@ -9,8 +9,8 @@ use http::HeaderName;
 use crate::error::Error;
 use crate::policy::balance::{Bounded, Maglev, RingConfig};
 use crate::policy::{
-    BreakerConfig, Custom, EjectionConfig, HealthConfig, LeastRequest, LoadModel, P2c, Random,
-    Ratio, RecoveryConfig, SlowStart, ZoneConfig,
+    BreakerConfig, Custom, EjectionConfig, HealthConfig, LeastRequest, LoadModel, P2c,
+    PrequalConfig, Random, Ratio, RecoveryConfig, SlowStart, ZoneConfig,
 };
 use crate::request::header_name;
 
@@ -39,6 +39,8 @@ pub struct BalancerConfig {
     pub health: Option<HealthCheck>,
     /// How traffic comes back after every endpoint was out; `None` for at once.
     pub recovery: Option<RecoveryConfig>,
+    /// The header of answers by which endpoints tell their load; only for algorithms that go by cost.
+    pub load_header: Option<HeaderName>,
 }
 
 /// Which endpoint is next.
@@ -63,6 +65,8 @@ pub enum Algorithm {
         /// What a cost is.
         model: LoadModel,
     },
+    /// The one that says itself that it is idle and quick; where too few are known, as `P2c`.
+    Prequal(Probing),
     /// By key, on a ring; with a bound on what one endpoint carries beyond its share.
     Ring(RingConfig, Option<Bounded>),
     /// By key, in a table of so many slots; with a bound as above.
@@ -71,7 +75,38 @@ pub enum Algorithm {
     Rendezvous,
 }
 
+/// How endpoints are asked how busy they are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probing {
+    /// How many probes go out, and how long their answers are of use.
+    pub rule: PrequalConfig,
+    /// The path to GET.
+    pub path: Arc<str>,
+    /// How many probes may be under way at once.
+    pub at_once: u32,
+}
+
+impl Probing {
+    /// The defaults, with this path.
+    #[must_use]
+    pub fn new(path: Arc<str>) -> Self {
+        Self { rule: PrequalConfig::default(), path, at_once: PROBES_AT_ONCE }
+    }
+}
+
+/// With answers within a millisecond, enough for twenty thousand calls in a second.
+const PROBES_AT_ONCE: u32 = 64;
+
 impl Algorithm {
+    /// How probes are sent, where the algorithm lives on them.
+    #[must_use]
+    pub const fn probing(&self) -> Option<&Probing> {
+        match self {
+            Self::Prequal(probing) => Some(probing),
+            _ => None,
+        }
+    }
+
     /// Whether picks go by a key.
     #[must_use]
     pub const fn is_keyed(&self) -> bool {
@@ -90,11 +125,18 @@ impl Algorithm {
         matches!(self, Self::Ring(_, Some(_)) | Self::Maglev(_, Some(_)))
     }
 
+    /// Whether picks go by what an attempt would cost.
+    #[must_use]
+    pub const fn is_by_cost(&self) -> bool {
+        matches!(self, Self::P2c { .. } | Self::Prequal(_))
+    }
+
     /// What an endpoint's load is made of; `None` where picks do not look at it.
     #[must_use]
-    pub const fn load_model(&self) -> Option<LoadModel> {
+    pub fn load_model(&self) -> Option<LoadModel> {
         match self {
             Self::P2c { model, .. } => Some(*model),
+            Self::Prequal(_) => Some(LoadModel::default()),
             Self::LeastRequest(_) => Some(LoadModel::LeastRequest),
             _ if self.is_bounded() => Some(LoadModel::LeastRequest),
             _ => None,
@@ -225,6 +267,7 @@ impl BalancerConfig {
             ejection: None,
             health: None,
             recovery: None,
+            load_header: None,
         }
     }
 
@@ -247,7 +290,7 @@ impl BalancerConfig {
     /// Whether a rule follows each endpoint beyond its circuit and its load.
     #[must_use]
     pub const fn tracks(&self) -> bool {
-        self.slow_start.is_some() || self.has_rounds()
+        self.slow_start.is_some() || self.load_header.is_some() || self.has_rounds()
     }
 
     /// Whether a rule works in the background.
@@ -328,6 +371,18 @@ impl BalancerConfig {
             return Err(Misfit::Balancer("does not go by key"));
         }
         self.key = source;
+        Ok(())
+    }
+
+    /// Lets endpoints tell their load in the header of this name; `None` for not.
+    ///
+    /// # Errors
+    /// It does not go by cost.
+    pub fn set_load_header(&mut self, name: Option<HeaderName>) -> Result<(), Misfit> {
+        if !self.algorithm.is_by_cost() {
+            return Err(Misfit::Balancer("does not go by cost"));
+        }
+        self.load_header = name;
         Ok(())
     }
 

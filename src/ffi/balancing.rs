@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::options;
 use crate::policy::balance::{Maglev, RingConfig};
 use crate::policy::{LeastRequest, LoadModel, P2c, PeakEwmaConfig, Ratio, SlowStart};
+use crate::request::header_name;
 
 /// Endpoints one after the other by their weights, the heavy ones spread as evenly as can be: 5, 1 and 1 give
 /// a a b a c a a (smooth weighted round robin, as in nginx). A pick looks at every endpoint, so it is for small
@@ -81,6 +82,29 @@ pub unsafe extern "C" fn ahoy_balancer_set_choices(
 ) -> ahoy_status {
     let set = |config: &mut BalancerConfig| {
         config.set_choices(choices).map_err(|misfit| refused("choices", misfit))
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// Lets endpoints tell their load, in a header of their answers: `util=0.4` or `cpu=0.31`, the share of their capacity
+/// that is in use, as the application sees it or of the processors; of both, util counts. What else stands there,
+/// after commas, is passed over, so the text form of ORCA will do (endpoint-load-metrics, with application_utilization and
+/// cpu_utilization). The cost of an endpoint is divided by the share that is free, but by no less than a tenth, and what
+/// it told fades within 3 s. So this client learns what others send. A value longer than 1 KiB, or broken anywhere, is
+/// ignored. Only for balancers that go by cost: p2c, peak EWMA, and prequal where it does as p2c. Default: off.
+///
+/// @param name a header name, such as ahoy-load
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_load_header(
+    balancer: *const ahoy_balancer,
+    name: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        // SAFETY: see the module `ffi`.
+        let name = header_name(unsafe { text::required("name", name) }?)?;
+        config.set_load_header(Some(name)).map_err(|misfit| refused("name", misfit))
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(balancer, err, set) }

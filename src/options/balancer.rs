@@ -7,7 +7,7 @@ use super::values::{boolean, count, duration, number, positive, ratio, real, unl
 use crate::config::{BalancerConfig, HealthCheck, KeySource, Misfit, Subset, Zone};
 use crate::policy::balance::RingConfig;
 use crate::policy::{HealthConfig, RecoveryConfig, SlowStart};
-use crate::request::check_target;
+use crate::request::{check_target, header_name};
 
 /// Every option of a balancer, sorted by key.
 pub const BALANCER: &[ConfigOption<BalancerConfig>] = &[
@@ -94,6 +94,16 @@ pub const BALANCER: &[ConfigOption<BalancerConfig>] = &[
         apply: |config, value| {
             health(config).timeout = positive(duration(value)?)?;
             Ok(())
+        },
+    },
+    ConfigOption {
+        key: "load_header",
+        description: "the header in which endpoints tell their load, for balancers that go by cost: a name, or off; default off",
+        apply: |config, value| {
+            let name = unless_off(value, |name| {
+                header_name(name).map_err(|_| "is not a header name".to_owned())
+            })?;
+            config.set_load_header(name).map_err(said)
         },
     },
     ConfigOption {
