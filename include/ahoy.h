@@ -989,6 +989,14 @@ ahoy_status ahoy_balancer_set_deterministic_subset(const ahoy_balancer *balancer
                                                    ahoy_error **err);
 
 /**
+ * Switches on what helps where endpoints fail in odd ways: slow start over 2 s, outlier ejection, a panic threshold of
+ * 0.5, and checks by connect. What was set before stays as it was set.
+ */
+AHOY_API
+ahoy_status ahoy_balancer_use_resilient_profile(const ahoy_balancer *balancer,
+                                                ahoy_error **err);
+
+/**
  * Sends an endpoint no more attempts than this at once; above it, others are picked. Where all are full, the
  * call has no endpoint. Default: no limit.
  *
@@ -2022,6 +2030,14 @@ ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
                                                  uint32_t floor_per_second,
                                                  uint64_t window_ms,
                                                  ahoy_error **err);
+
+/**
+ * Switches on what helps where endpoints fail in odd ways: hedges for the slowest twentieth of calls that may be
+ * carried out twice, and a limit of 1,024 calls in flight. What was set before stays as it was set.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_use_resilient_profile(ahoy_client_builder *builder,
+                                                      ahoy_error **err);
 
 /**
  * Lets retries and hedges cost the service whatever the other rules allow.

@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::error::Error;
 use crate::policy::{
-    BudgetConfig, HedgeConfig, LimitConfig, RetryConfig, SheddingConfig, ThrottleConfig, TraceStart,
+    BudgetConfig, HedgeConfig, HedgeDelay, LimitConfig, RetryConfig, SheddingConfig,
+    ThrottleConfig, TraceStart,
 };
 use crate::transport::TlsConfig;
 
@@ -135,6 +136,12 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
+    /// The profile `resilient`: hedges for the slowest twentieth of calls, and a limit on those in flight.
+    pub fn make_resilient(&mut self) {
+        self.hedge.delay.get_or_insert(HedgeDelay::Live);
+        self.limit.get_or_insert_default();
+    }
+
     /// The budget of retries and hedges; `None` for whatever the other rules allow.
     #[must_use]
     pub fn retry_budget(&self) -> Option<BudgetConfig> {

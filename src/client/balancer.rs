@@ -23,8 +23,8 @@ use crate::config::{BalancerConfig, KeySource, Subset};
 use crate::discovery::Provider;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
-use crate::outcome::Transition;
-use crate::policy::{Evidence, Permit, Recovery, RoundRobin};
+use crate::outcome::{Transition, Verdict};
+use crate::policy::{Ended, Evidence, Permit, Recovery, RoundRobin};
 use crate::runtime::process::PerProcess;
 use crate::runtime::{callback, caller, clock, entropy};
 use crate::transport::Direct;
@@ -309,6 +309,19 @@ impl Balancer {
         let (live, snapshot) = self.snapshot();
         let wish = live.wish(Tried::NONE, None, now);
         self.choose(live, &snapshot, wish).map(|chosen| look(chosen.member))
+    }
+
+    /// What one attempt costs without its exchange: pick, permit, settle and statistics, as of a good answer.
+    /// False where no endpoint admits.
+    pub fn rehearse(self: &Arc<Self>) -> bool {
+        let now = clock::now();
+        let Ok(lease) = self.lease(Tried::NONE, None, now) else {
+            return false;
+        };
+        let end = clock::now();
+        let evidence = Evidence::new(Verdict::Success, end.saturating_duration_since(now));
+        lease.settle(&evidence, &Ended::Answered { status: 200 }, end);
+        true
     }
 
     /// An endpoint and the right to send to it once; one not yet tried while there is any.

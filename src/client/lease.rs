@@ -27,7 +27,8 @@ struct Held {
     member: Arc<Member>,
     /// None where an endpoint serves in spite of its circuit, which then learns nothing.
     permit: Option<Permit>,
-    started: Tick,
+    /// None once its load was told of the answer.
+    started: Option<Tick>,
 }
 
 /// On what terms an endpoint is wanted.
@@ -59,7 +60,7 @@ impl Lease {
         };
         let (balancer, endpoint) = (Arc::clone(balancer), member.endpoint());
         let member = Arc::clone(member);
-        let held = Held { balancer, member, permit, started: claim.tick };
+        let held = Held { balancer, member, permit, started: Some(claim.tick) };
         Some(Self { endpoint, limit: Duration::ZERO, held: Some(held) })
     }
 
@@ -91,6 +92,13 @@ impl Lease {
         self.limit = limit;
     }
 
+    /// Says that an answer's head came whose body may take as long as it likes: that is no slow answer.
+    pub(super) fn answered(&mut self, now: Instant) {
+        if let Some(held) = &mut self.held {
+            held.finish(now, Ending::Success);
+        }
+    }
+
     /// Says how the attempt ended.
     pub(super) fn settle(
         mut self,
@@ -98,7 +106,7 @@ impl Lease {
         ended: &Ended,
         now: Instant,
     ) -> Option<Transition> {
-        let held = self.held.take()?;
+        let mut held = self.held.take()?;
         rounds::note(&held.balancer, &held.member, ended, now);
         held.finish(now, ending(evidence, self.limit));
         held.balancer.settle(&held.member, held.permit?, evidence, now)
@@ -110,9 +118,11 @@ impl Held {
         self.permit.as_ref().is_some_and(Permit::probe)
     }
 
-    fn finish(&self, now: Instant, ending: Ending) {
+    fn finish(&mut self, now: Instant, ending: Ending) {
         let cells = self.member.cells();
-        cells.finish(self.member.place(), self.started, cells.level().tick(now), ending);
+        if let Some(started) = self.started.take() {
+            cells.finish(self.member.place(), started, cells.level().tick(now), ending);
+        }
     }
 }
 
@@ -129,7 +139,7 @@ const fn ending(evidence: &Evidence, limit: Duration) -> Ending {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(held) = self.held.take() {
+        if let Some(mut held) = self.held.take() {
             held.finish(clock::now(), Ending::Neutral);
             held.permit.into_iter().for_each(|permit| held.member.release(permit));
         }

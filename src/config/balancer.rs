@@ -202,6 +202,13 @@ pub struct HealthCheck {
     pub rule: Arc<HealthConfig>,
 }
 
+impl Default for HealthCheck {
+    /// A connect within a second: the least that can be asked of any endpoint.
+    fn default() -> Self {
+        Self { path: None, timeout: Duration::from_secs(1), rule: Arc::default() }
+    }
+}
+
 impl BalancerConfig {
     /// The defaults of every rule beside the algorithm: nothing is on but the circuits.
     #[must_use]
@@ -226,6 +233,15 @@ impl BalancerConfig {
     pub fn load_model(&self) -> Option<LoadModel> {
         let counted = self.max_in_flight.map(|_| LoadModel::LeastRequest);
         self.algorithm.load_model().or(counted)
+    }
+
+    /// The profile `resilient`: what helps where endpoints fail in odd ways, at the price of some background
+    /// work.
+    pub fn make_resilient(&mut self) {
+        self.slow_start.get_or_insert_default();
+        self.panic.get_or_insert(Ratio::HALF);
+        self.ejection.get_or_insert_default();
+        self.health.get_or_insert_default();
     }
 
     /// Whether a rule follows each endpoint beyond its circuit and its load.

@@ -341,6 +341,21 @@ pub unsafe extern "C" fn ahoy_balancer_set_deterministic_subset(
     unsafe { change(balancer, err, set) }
 }
 
+/// Switches on what helps where endpoints fail in odd ways: slow start over 2 s, outlier ejection, a panic threshold of
+/// 0.5, and checks by connect. What was set before stays as it was set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_use_resilient_profile(
+    balancer: *const ahoy_balancer,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        config.make_resilient();
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
 /// Sends an endpoint no more attempts than this at once; above it, others are picked. Where all are full, the
 /// call has no endpoint. Default: no limit.
 ///

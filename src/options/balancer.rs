@@ -1,10 +1,13 @@
 //! What ahoy_balancer_set knows.
 
+use std::sync::Arc;
+
 use super::ConfigOption;
-use super::values::{count, duration, number, positive, ratio, real};
-use crate::config::{BalancerConfig, KeySource, Misfit, Subset, Zone};
-use crate::policy::SlowStart;
+use super::values::{boolean, count, duration, number, positive, ratio, real, unless_off};
+use crate::config::{BalancerConfig, HealthCheck, KeySource, Misfit, Subset, Zone};
 use crate::policy::balance::RingConfig;
+use crate::policy::{HealthConfig, RecoveryConfig, SlowStart};
+use crate::request::check_target;
 
 /// Every option of a balancer, sorted by key.
 pub const BALANCER: &[ConfigOption<BalancerConfig>] = &[
@@ -22,6 +25,39 @@ pub const BALANCER: &[ConfigOption<BalancerConfig>] = &[
         apply: |config, value| config.set_choices(number(value)?).map_err(said),
     },
     ConfigOption {
+        key: "ejection",
+        description: "take outliers out of rotation: true or false; default false",
+        apply: |config, value| {
+            let on = boolean(value)?;
+            config.ejection = on.then(|| config.ejection.unwrap_or_default());
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "ejection_base",
+        description: "how long an outlier is out the first time, which turns ejection on: a duration; default 30s",
+        apply: |config, value| {
+            config.ejection.get_or_insert_default().base = positive(duration(value)?)?;
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "ejection_interval",
+        description: "how often outliers are looked for, which turns ejection on: a duration; default 10s",
+        apply: |config, value| {
+            config.ejection.get_or_insert_default().interval = positive(duration(value)?)?;
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "ejection_max",
+        description: "how long an outlier is out at most, which turns ejection on: a duration; default 300s",
+        apply: |config, value| {
+            config.ejection.get_or_insert_default().max = positive(duration(value)?)?;
+            Ok(())
+        },
+    },
+    ConfigOption {
         key: "hash_cookie",
         description: "the cookie that a call's key is taken from, for balancers that go by key: a name; default none",
         apply: |config, value| config.set_key(KeySource::cookie(value)?).map_err(said),
@@ -30,6 +66,35 @@ pub const BALANCER: &[ConfigOption<BalancerConfig>] = &[
         key: "hash_header",
         description: "the header that a call's key is taken from, for balancers that go by key: a name; default none",
         apply: |config, value| config.set_key(KeySource::header(value)?).map_err(said),
+    },
+    ConfigOption {
+        key: "health_interval",
+        description: "how often an endpoint is checked, which turns checks on: a duration; default 3s",
+        apply: |config, value| {
+            let interval = positive(duration(value)?)?;
+            health_rule(config, |rule| {
+                rule.interval = interval;
+                rule.out_interval = rule.out_interval.min(interval);
+            });
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "health_path",
+        description: "what a check asks for, which turns checks on: a path, or tcp for a mere connect; default tcp",
+        apply: |config, value| {
+            let path = if value == "tcp" { None } else { Some(checked_path(value)?.into()) };
+            health(config).path = path;
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "health_timeout",
+        description: "how long a check may take, which turns checks on: a duration; default 1s",
+        apply: |config, value| {
+            health(config).timeout = positive(duration(value)?)?;
+            Ok(())
+        },
     },
     ConfigOption {
         key: "max_in_flight",
@@ -44,6 +109,25 @@ pub const BALANCER: &[ConfigOption<BalancerConfig>] = &[
         description: "the share of well endpoints below which those serve too that are out by their answers: a number from 0 to 1, or off; default off",
         apply: |config, value| {
             config.panic = unless_off(value, ratio)?;
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "profile",
+        description: "many options at once: resilient, which turns on slow start, ejection, a panic threshold of 0.5 and checks by connect; default none",
+        apply: |config, value| {
+            match value {
+                "resilient" => config.make_resilient(),
+                _ => return Err("is not resilient".to_owned()),
+            }
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "recovery_min_working",
+        description: "how many endpoints can just bear all traffic, so that it comes back slowly after an outage of all: a number from 1, or off; default off",
+        apply: |config, value| {
+            config.recovery = unless_off(value, count)?.map(RecoveryConfig::new);
             Ok(())
         },
     },
@@ -113,13 +197,6 @@ pub const BALANCER: &[ConfigOption<BalancerConfig>] = &[
     },
 ];
 
-fn unless_off<T>(
-    value: &str,
-    parse: impl FnOnce(&str) -> Result<T, String>,
-) -> Result<Option<T>, String> {
-    if value == "off" { Ok(None) } else { parse(value).map(Some) }
-}
-
 fn said(misfit: Misfit) -> String {
     match misfit {
         Misfit::Balancer(problem) => format!("the balancer {problem}"),
@@ -134,6 +211,19 @@ fn slow_start(config: &mut BalancerConfig) -> &mut SlowStart {
 
 fn above_zero(number: f64) -> Result<f64, String> {
     if number > 0.0 { Ok(number) } else { Err("is not above 0".to_owned()) }
+}
+
+fn health(config: &mut BalancerConfig) -> &mut HealthCheck {
+    config.health.get_or_insert_default()
+}
+
+fn health_rule(config: &mut BalancerConfig, change: impl FnOnce(&mut HealthConfig)) {
+    change(Arc::make_mut(&mut health(config).rule));
+}
+
+fn checked_path(value: &str) -> Result<&str, String> {
+    check_target("health_path", value).map_err(|error| error.message().to_owned())?;
+    if value.starts_with('/') { Ok(value) } else { Err("does not start with /".to_owned()) }
 }
 
 /// `12`, or `12@3/10` for client 3 of 10.

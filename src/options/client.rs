@@ -1,11 +1,31 @@
 //! What ahoy_client_builder_set knows.
 
 use super::ConfigOption;
-use super::values::{boolean, duration, number, positive, size};
-use crate::config::{ClientConfig, Http2};
+use super::values::{boolean, count, duration, number, positive, ratio, real, size, unless_off};
+use crate::config::{BudgetChoice, ClientConfig, Http2};
+use crate::policy::{
+    BudgetConfig, Factor, GradientConfig, HedgeDelay, LimitConfig, ThrottleConfig, TraceStart,
+};
+use crate::request::header_name;
 
 /// Every option of a client, sorted by key.
 pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
+    ConfigOption {
+        key: "adaptive_limit",
+        description: "how many calls are in flight at once, by how fast answers come (Gradient2): two numbers such as 20-200, or off; default off",
+        apply: |config, value| {
+            config.limit = unless_off(value, range)?.map(gradient);
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "attempt_header",
+        description: "the header that tells an attempt's number: a name, or off; default off",
+        apply: |config, value| {
+            config.attempt_header = unless_off(value, header)?;
+            Ok(())
+        },
+    },
     ConfigOption {
         key: "attempt_timeout",
         description: "limit on one attempt: a duration of at least 1ms, or forever; default the lesser of 10s and its share of the time left",
@@ -19,6 +39,14 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
         description: "limit on resolving, TCP and TLS together: a duration of at least 1ms, or forever; default the lesser of 3s and its share of the time left",
         apply: |config, value| {
             config.connect_timeout = Some(positive(duration(value)?)?);
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "deadline_header",
+        description: "the header that tells the time left, and in which inbound requests do: a name, or off; default off",
+        apply: |config, value| {
+            config.deadline_header = unless_off(value, header)?;
             Ok(())
         },
     },
@@ -43,6 +71,22 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
         description: "ask for gzip and decode it: true or false; default true",
         apply: |config, value| {
             config.gzip = boolean(value)?;
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "hedge",
+        description: "when a slow attempt gets a copy at another endpoint: a duration, live (after the time in which all but hedge_max_extra of the last answers came), or off; default off",
+        apply: |config, value| {
+            config.hedge.delay = unless_off(value, hedge_delay)?;
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "hedge_max_extra",
+        description: "the share of calls that may get a copy: a number from 0 to 1; default 0.05",
+        apply: |config, value| {
+            config.hedge.max_extra = ratio(value)?;
             Ok(())
         },
     },
@@ -84,11 +128,84 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
         },
     },
     ConfigOption {
+        key: "max_in_flight",
+        description: "how many calls are in flight at once: a number from 1, or off; default off",
+        apply: |config, value| {
+            config.limit = unless_off(value, count)?.map(LimitConfig::Fixed);
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "profile",
+        description: "many options at once: resilient, which hedges the slowest twentieth and limits calls in flight to 1024; default none",
+        apply: |config, value| {
+            match value {
+                "resilient" => config.make_resilient(),
+                _ => return Err("is not resilient".to_owned()),
+            }
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "pushback_header",
+        description: "the header by which an answer says whether a call may be repeated: a name, or off; default off",
+        apply: |config, value| {
+            config.pushback_header = unless_off(value, header)?;
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "queue_length",
+        description: "how many calls may wait for room below the limit: a number; default 0",
+        apply: |config, value| {
+            config.shedding.queue_length = number(value)? as usize;
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "queue_wait",
+        description: "how long a call waits for room at most: a duration; default 100ms",
+        apply: |config, value| {
+            config.shedding.queue_wait = duration(value)?;
+            Ok(())
+        },
+    },
+    ConfigOption {
         key: "redirects",
         description: "how many redirects are followed, only without a balancer: a number up to 50; default 0",
         apply: |config, value| {
             config.redirects = number(value)?;
             if config.redirects > 50 { Err("is above 50".to_owned()) } else { Ok(()) }
+        },
+    },
+    ConfigOption {
+        key: "retry_budget",
+        description: "the share of calls that retries and hedges may add: a number from 0, or off; default 0.1",
+        apply: |config, value| {
+            config.budget = match unless_off(value, factor)? {
+                None => BudgetChoice::Off,
+                Some(ratio) => BudgetChoice::Set(BudgetConfig { ratio, ..budget(config) }),
+            };
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "retry_budget_floor",
+        description: "the retries a second that the budget allows in any case: a number; default 1",
+        apply: |config, value| {
+            let floor_per_second = number(value)?;
+            config.budget = BudgetChoice::Set(BudgetConfig { floor_per_second, ..budget(config) });
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "throttle",
+        description: "how many calls are sent for one that is accepted, while the service refuses most: a number from 1, or off; default off",
+        apply: |config, value| {
+            let k = unless_off(value, factor)?.map(at_least_one).transpose()?;
+            config.throttle =
+                k.map(|k| ThrottleConfig { k, ..config.throttle.unwrap_or_default() });
+            Ok(())
         },
     },
     ConfigOption {
@@ -107,7 +224,59 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
             Ok(())
         },
     },
+    ConfigOption {
+        key: "trace",
+        description: "what is done with W3C traces: off, pass_on, start or start_sampled; default off",
+        apply: |config, value| {
+            config.trace = match value {
+                "off" => None,
+                "pass_on" => Some(TraceStart::Never),
+                "start" => Some(TraceStart::Unsampled),
+                "start_sampled" => Some(TraceStart::Sampled),
+                _ => return Err("is none of off, pass_on, start and start_sampled".to_owned()),
+            };
+            Ok(())
+        },
+    },
 ];
+
+fn header(value: &str) -> Result<http::HeaderName, String> {
+    header_name(value).map_err(|error| error.message().to_owned())
+}
+
+fn factor(value: &str) -> Result<Factor, String> {
+    Factor::new(real(value)?).ok_or_else(|| "is negative".to_owned())
+}
+
+fn at_least_one(factor: Factor) -> Result<Factor, String> {
+    if factor.value() >= 1.0 { Ok(factor) } else { Err("is below 1".to_owned()) }
+}
+
+fn hedge_delay(value: &str) -> Result<HedgeDelay, String> {
+    match value {
+        "live" => Ok(HedgeDelay::Live),
+        _ => Ok(HedgeDelay::Fixed(positive(duration(value)?)?)),
+    }
+}
+
+/// `20-200`: what the limit begins with and does not fall below, and what it does not exceed.
+fn range(value: &str) -> Result<(u32, u32), String> {
+    let (floor, ceiling) = value.split_once('-').ok_or("has no - between two numbers")?;
+    let (floor, ceiling) = (count(floor)?.get(), count(ceiling)?.get());
+    if floor <= ceiling { Ok((floor, ceiling)) } else { Err("falls".to_owned()) }
+}
+
+fn gradient((floor, ceiling): (u32, u32)) -> LimitConfig {
+    LimitConfig::Gradient(GradientConfig { start: floor, floor, ceiling })
+}
+
+/// The budget as set so far.
+fn budget(config: &ClientConfig) -> BudgetConfig {
+    match config.budget {
+        BudgetChoice::Set(budget) => budget,
+        BudgetChoice::Default | BudgetChoice::Off => BudgetConfig::default(),
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -137,6 +306,19 @@ mod tests {
     }
 
     #[test]
+    fn what_protects_a_service_is_understood() {
+        assert!(after("retry_budget", "off").unwrap().retry_budget().is_none());
+        let budget = after("retry_budget", "0.2").unwrap().retry_budget().unwrap();
+        assert_eq!((budget.ratio.value(), budget.floor_per_second), (0.2, 1));
+        assert_eq!(after("hedge", "live").unwrap().hedge.delay, Some(HedgeDelay::Live));
+        let limit = after("adaptive_limit", "5-50").unwrap().limit;
+        assert_eq!(limit, Some(gradient((5, 50))));
+        assert!(after("profile", "resilient").unwrap().hedge.delay.is_some());
+        assert_eq!(after("trace", "start").unwrap().trace, Some(TraceStart::Unsampled));
+        assert!(after("deadline_header", "x-time-left").unwrap().passes_on());
+    }
+
+    #[test]
     fn nonsense_is_refused_and_named() {
         for (key, value) in [
             ("timeout", "soon"),
@@ -148,6 +330,15 @@ mod tests {
             ("http2", "h2c"),
             ("redirects", "51"),
             ("endpoint_updates", "1.5"),
+            ("adaptive_limit", "200-20"),
+            ("deadline_header", "a b"),
+            ("hedge", "soon"),
+            ("hedge_max_extra", "1.5"),
+            ("max_in_flight", "0"),
+            ("profile", "fast"),
+            ("retry_budget", "-0.1"),
+            ("throttle", "0.5"),
+            ("trace", "yes"),
         ] {
             let error = after(key, value).unwrap_err();
             assert!(error.message().contains(key), "{}", error.message());

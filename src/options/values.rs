@@ -40,6 +40,14 @@ pub(super) fn size(value: &str) -> Result<usize, String> {
     bytes.ok_or_else(|| "is too large".to_owned())
 }
 
+/// `off` for none.
+pub(super) fn unless_off<T>(
+    value: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    if value == "off" { Ok(None) } else { parse(value).map(Some) }
+}
+
 /// A whole number and what follows it.
 fn quantity(value: &str) -> Result<(u64, &str), String> {
     let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
