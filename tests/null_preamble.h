@@ -8,7 +8,8 @@
 #include <sys/socket.h>
 
 /* Pointers that are documented as optional: "function.parameter" or "*.parameter". */
-static const char *const may_be_null[] = {"*.content_type", "ahoy_request_set_body_source.rewind", NULL};
+static const char *const may_be_null[] = {"*.content_type", "ahoy_request_set_body_source.rewind",
+                                          "ahoy_balancer_set_health_check.path", NULL};
 
 /* Text that is bytes and need not be UTF-8. */
 static const char *const may_be_any_bytes[] = {

@@ -351,14 +351,15 @@ impl BalancerConfig {
     /// # Errors
     /// It does not go by a ring or a table, or the bound is below a share.
     pub fn set_bounded_load(&mut self, factor: Option<f64>) -> Result<(), Misfit> {
-        let (Algorithm::Ring(_, bound) | Algorithm::Maglev(_, bound)) = &mut self.algorithm else {
-            return Err(Misfit::Balancer("is neither ring hash nor maglev"));
-        };
         let checked = |factor| {
             let problem = || Misfit::Value("is below 1 or not finite".to_owned());
             Bounded::new(factor).ok_or_else(problem)
         };
-        *bound = factor.map(checked).transpose()?;
+        let wanted = factor.map(checked).transpose()?;
+        let (Algorithm::Ring(_, bound) | Algorithm::Maglev(_, bound)) = &mut self.algorithm else {
+            return Err(Misfit::Balancer("is neither ring hash nor maglev"));
+        };
+        *bound = wanted;
         Ok(())
     }
 
