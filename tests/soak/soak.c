@@ -1354,6 +1354,8 @@ static void check_rest(struct descriptors start, struct rest before, struct rest
     snprintf(notes[HEAP], sizeof notes[HEAP], "%zu kB after the warm-up, %zu kB at the end", before.heap, after.heap);
 }
 
+static void *no_work(void *nothing) { return nothing; }
+
 int main(int argc, char **argv) {
     const char *program = NULL;
     struct rlimit limit;
@@ -1394,7 +1396,12 @@ int main(int argc, char **argv) {
     printf("soak: ahoy %s, %u s after %u s to warm up, %u threads, %u servers, seed %llu\n", ahoy_version(),
            options.seconds, options.warm_up, options.threads, options.servers, (unsigned long long)options.seed);
 
+    /* A sanitizer starts its own with the program's first. */
+    pthread_t first;
     int io_threads;
+    if (pthread_create(&first, NULL, no_work, NULL) != 0) abort();
+    pthread_join(first, NULL);
+    pause_us(100000);
     count_threads(&io_threads, &strangers);
     struct descriptors start = count_descriptors();
     run_round(options.warm_up);
