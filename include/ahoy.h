@@ -1746,7 +1746,8 @@ ahoy_status ahoy_balancer_enable_ejection(const ahoy_balancer *balancer,
                                           ahoy_error **err);
 
 /**
- * Sets how often outliers are looked for, how long they are out, and how many may be. Switches ejection on.
+ * Sets how often outliers are looked for, how long they are out, and how many may be. Up to a tenth of base_ms, and
+ * at most 3 s, is added at random to each time. Switches ejection on.
  *
  * @param interval_ms between two looks; default 10000
  * @param base_ms of the first time, and added with each further one; default 30000

@@ -91,8 +91,13 @@ impl Live {
         let Some(recovery) = self.recovery.as_ref().filter(|_| self.is_recovering()) else {
             return true;
         };
+        let well = roster.well();
+        // Only probes can go, which their circuits hold back already: without them nobody would come back.
+        if well == 0 {
+            return true;
+        }
         let mut recovery = recovery.lock().unwrap_or_else(PoisonError::into_inner);
-        let lets = entropy::with_rng(|rng| recovery.admits(roster.well(), now, rng));
+        let lets = entropy::with_rng(|rng| recovery.admits(well, now, rng));
         self.is_recovering.store(recovery.is_recovering(), Ordering::Relaxed);
         lets
     }

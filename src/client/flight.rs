@@ -7,6 +7,7 @@ use http::header;
 
 use super::call::{Call, Limits};
 use super::lease::Lease;
+use super::tried::Tried;
 use super::{passed_on, streaming};
 use crate::error::ErrorKind;
 use crate::outcome::{Failure, FailureKind};
@@ -21,6 +22,8 @@ use crate::transport::{Answer, Exchange, Live, Progress, Transport};
 pub(super) struct Flight {
     pub(super) lease: Lease,
     pub(super) began: Instant,
+    /// The call had not tried its endpoint before.
+    pub(super) first_on_endpoint: bool,
     limits: Limits,
     /// The attempt's own copy, where a hook or a header of its own changes it.
     outgoing: Option<Request>,
@@ -31,25 +34,29 @@ pub(super) struct Flight {
 pub(super) struct Landed {
     pub(super) lease: Lease,
     pub(super) began: Instant,
+    pub(super) first_on_endpoint: bool,
     pub(super) result: Result<Answer, Failure>,
 }
 
 impl Flight {
-    /// Makes the `number`th attempt of a call ready, when `tries_left` remain with it.
+    /// Makes the `number`th attempt of a call ready, when `tries_left` remain with it; its endpoint counts as
+    /// tried from here on.
     ///
     /// # Errors
     /// The host's hook refused, and said why.
     pub(super) fn new(
         call: &Call<'_>,
         mut lease: Lease,
+        tried: &mut Tried,
         tries_left: Option<u32>,
         number: usize,
         now: Instant,
     ) -> Result<Self, String> {
+        let first_on_endpoint = lease.mark_tried(tried);
         let limits = call.limits(now, tries_left, lease.probe_limit());
         lease.limit_to(limits.attempt);
         let outgoing = outgoing(call, &lease, limits.attempt, number)?;
-        Ok(Self { lease, began: now, limits, outgoing })
+        Ok(Self { lease, began: now, first_on_endpoint, limits, outgoing })
     }
 
     /// Carries it out within its limits.
@@ -58,7 +65,8 @@ impl Flight {
         if let Ok(answer) = &result {
             self.lease.report(&answer.headers);
         }
-        Landed { lease: self.lease, began: self.began, result }
+        let Self { lease, began, first_on_endpoint, .. } = self;
+        Landed { lease, began, first_on_endpoint, result }
     }
 
     async fn exchange(

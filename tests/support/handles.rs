@@ -6,8 +6,10 @@ use ahoy::ffi::balancer::*;
 use ahoy::ffi::balancing::*;
 use ahoy::ffi::breaker::*;
 use ahoy::ffi::endpoint::*;
+use ahoy::ffi::health::*;
 use ahoy::ffi::host::*;
 use ahoy::ffi::options::*;
+use ahoy::ffi::protection::ahoy_request_set_criticality;
 use ahoy::ffi::provider::*;
 use ahoy::ffi::request::*;
 use ahoy::ffi::retry::*;
@@ -349,6 +351,100 @@ impl Balancer {
         self
     }
 
+    /// Outlier ejection, with a look every so often.
+    pub fn ejection(
+        self,
+        interval_ms: u64,
+        base_ms: u64,
+        max_share: f64,
+        min_healthy: u32,
+    ) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe {
+            let max_ms = base_ms.saturating_mul(10);
+            ahoy_balancer_set_ejection(
+                self.0,
+                interval_ms,
+                base_ms,
+                max_ms,
+                max_share,
+                min_healthy,
+                err,
+            )
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn ejection_by_success(self, min_endpoints: u32, min_calls: u32, factor: f64) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe {
+            ahoy_balancer_set_ejection_success_rate(self.0, min_endpoints, min_calls, factor, err)
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn ejection_by_failures(self, share: f64, min_endpoints: u32, min_calls: u32) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe {
+            ahoy_balancer_set_ejection_failure_share(self.0, share, min_endpoints, min_calls, err)
+        })
+        .unwrap();
+        self
+    }
+
+    /// By a GET of `path`, or by a mere connect.
+    pub fn check(self, path: Option<&str>, interval_ms: u64, timeout_ms: u64) -> Self {
+        self.try_check(path, interval_ms, timeout_ms).unwrap();
+        self
+    }
+
+    pub fn try_check(
+        &self,
+        path: Option<&str>,
+        interval_ms: u64,
+        timeout_ms: u64,
+    ) -> Result<(), Failure> {
+        let path = path.map(c);
+        let path = path.as_ref().map_or(std::ptr::null(), |path| path.as_ptr());
+        // SAFETY: the handle is ours, and the text lives through the call.
+        checked(|err| unsafe {
+            ahoy_balancer_set_health_check(self.0, path, interval_ms, timeout_ms, err)
+        })
+    }
+
+    pub fn thresholds(self, unhealthy: u32, healthy: u32, out_interval_ms: u64) -> Self {
+        self.try_thresholds(unhealthy, healthy, out_interval_ms).unwrap();
+        self
+    }
+
+    pub fn try_thresholds(
+        &self,
+        unhealthy: u32,
+        healthy: u32,
+        out_interval_ms: u64,
+    ) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe {
+            ahoy_balancer_set_health_thresholds(self.0, unhealthy, healthy, out_interval_ms, err)
+        })
+    }
+
+    /// A bound on the attempts in flight to each endpoint.
+    pub fn max_in_flight(self, attempts: u32) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_balancer_set_max_in_flight(self.0, attempts, err) }).unwrap();
+        self
+    }
+
+    pub fn recovery(self, min_working: u32, hold_ms: u64) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_balancer_set_recovery(self.0, min_working, hold_ms, err) })
+            .unwrap();
+        self
+    }
+
     pub fn pick(&self) -> Result<Endpoint, Failure> {
         // SAFETY: the handle is ours.
         made(|out, err| unsafe { ahoy_balancer_pick(self.0, out, err) }).map(Endpoint::owning)
@@ -436,6 +532,21 @@ impl Endpoint {
     pub fn close(&self) -> Result<(), Failure> {
         // SAFETY: the handle is ours.
         checked(|err| unsafe { ahoy_endpoint_close(self.0, err) })
+    }
+
+    pub fn disable_circuit(&self) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_endpoint_disable_circuit(self.0, err) })
+    }
+
+    pub fn drain(&self) {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_endpoint_drain(self.0, err) }).unwrap();
+    }
+
+    pub fn resume(&self) {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_endpoint_resume(self.0, err) }).unwrap();
     }
 }
 
@@ -712,6 +823,16 @@ impl Request {
         // SAFETY: the handle is ours.
         checked(|err| unsafe { ahoy_request_set_timeout_ms(self.0, timeout_ms, err) }).unwrap();
         self
+    }
+
+    pub fn criticality(self, criticality: i32) -> Self {
+        self.try_criticality(criticality).unwrap();
+        self
+    }
+
+    pub fn try_criticality(&self, criticality: i32) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_request_set_criticality(self.0, criticality, err) })
     }
 
     pub fn idempotent(self, idempotent: bool) -> Self {
