@@ -62,6 +62,9 @@ impl Flight {
     /// Carries it out within its limits.
     pub(super) async fn fly(self, call: &Call<'_>, transport: &impl Transport) -> Landed {
         let result = self.exchange(call, transport).await;
+        if let Ok(answer) = &result {
+            self.lease.report(&answer.headers);
+        }
         let Self { lease, began, first_on_endpoint, .. } = self;
         Landed { lease, began, first_on_endpoint, result }
     }
@@ -172,6 +175,9 @@ fn by_source(call: &Call<'_>, failure: Failure) -> Failure {
 
 /// What an attempt is called that its limit cut off.
 fn cut(progress: &Progress, limits: Limits) -> Failure {
+    if progress.is_waiting() {
+        return Failure::unsent(FailureKind::Local, "all connections stayed in use");
+    }
     let (kind, detail) = match (limits.by_deadline, progress.is_connected()) {
         (true, true) => (FailureKind::Deadline, "no answer"),
         (true, false) => (FailureKind::Deadline, "not connected"),

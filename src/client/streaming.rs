@@ -62,11 +62,12 @@ pub(super) struct Body {
 /// An answer's head is there: holds the lease for its body.
 pub(super) fn begin(
     call: &Call<'_>,
-    lease: Lease,
+    mut lease: Lease,
     live: Live,
     head: Ended,
     began: Instant,
 ) -> (Settled, Body) {
+    lease.answered(clock::now());
     let url = Arc::clone(lease.endpoint().url());
     let (settled, lease) = match lease.probe_limit() {
         Some(_) => (settle(call, lease, &head, None, began), None),

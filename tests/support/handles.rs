@@ -3,11 +3,12 @@
 use std::ffi::{CString, c_void};
 
 use ahoy::ffi::balancer::*;
-use ahoy::ffi::balancing::ahoy_balancer_set_max_in_flight;
+use ahoy::ffi::balancing::*;
 use ahoy::ffi::breaker::*;
 use ahoy::ffi::endpoint::*;
 use ahoy::ffi::health::*;
 use ahoy::ffi::host::*;
+use ahoy::ffi::options::*;
 use ahoy::ffi::protection::ahoy_request_set_criticality;
 use ahoy::ffi::provider::*;
 use ahoy::ffi::request::*;
@@ -106,6 +107,25 @@ impl Host {
         self
     }
 
+    pub fn weight(self, weight: u32) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_host_set_weight(self.0, weight, err) }).unwrap();
+        self
+    }
+
+    pub fn zone(self, zone: &str) -> Self {
+        let zone = c(zone);
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_host_set_zone(self.0, zone.as_ptr(), err) }).unwrap();
+        self
+    }
+
+    pub fn priority(self, priority: u32) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_host_set_priority(self.0, priority, err) }).unwrap();
+        self
+    }
+
     /// Weight, zone and priority.
     pub fn placed(self, weight: u32, zone: &str, priority: u32) -> Result<Self, Failure> {
         let zone = c(zone);
@@ -192,15 +212,97 @@ owner!(
     Balancer, ahoy_balancer, ahoy_balancer_free
 );
 
+/// Constructors that take a provider only.
+macro_rules! balancers {
+    ($($name:ident = $function:ident;)*) => {
+        $(
+            pub fn $name(provider: &Provider) -> Self {
+                // SAFETY: the provider lives.
+                Self::owning(unsafe { $function(provider.raw()) })
+            }
+        )*
+    };
+}
+
+/// Setters that take numbers.
+macro_rules! rules {
+    ($($name:ident($($value:ident: $type:ty),*) = $function:ident;)*) => {
+        $(
+            pub fn $name(&self, $($value: $type),*) -> Result<(), Failure> {
+                // SAFETY: the handle is ours.
+                checked(|err| unsafe { $function(self.0, $($value,)* err) })
+            }
+        )*
+    };
+}
+
+/// Setters that take a text.
+macro_rules! named_rules {
+    ($($name:ident = $function:ident;)*) => {
+        $(
+            pub fn $name(&self, value: &str) -> Result<(), Failure> {
+                let value = c(value);
+                // SAFETY: the handle is ours and the text lives through the call.
+                checked(|err| unsafe { $function(self.0, value.as_ptr(), err) })
+            }
+        )*
+    };
+}
+
 impl Balancer {
-    pub fn round_robin(provider: &Provider) -> Self {
-        // SAFETY: the provider lives.
-        Self::owning(unsafe { ahoy_balancer_round_robin_new(provider.raw()) })
+    balancers! {
+        round_robin = ahoy_balancer_round_robin_new;
+        random = ahoy_balancer_random_new;
+        smooth_weighted = ahoy_balancer_smooth_weighted_new;
+        p2c = ahoy_balancer_p2c_new;
+        peak_ewma = ahoy_balancer_peak_ewma_new;
+        least_request = ahoy_balancer_least_request_new;
+        ring_hash = ahoy_balancer_ring_hash_new;
+        maglev = ahoy_balancer_maglev_new;
+        rendezvous = ahoy_balancer_rendezvous_new;
     }
 
-    pub fn random(provider: &Provider) -> Self {
-        // SAFETY: the provider lives.
-        Self::owning(unsafe { ahoy_balancer_random_new(provider.raw()) })
+    rules! {
+        set_choices(choices: u32) = ahoy_balancer_set_choices;
+        set_ring_size(min: u32, max: u32) = ahoy_balancer_set_ring_size;
+        set_table_size(slots: u32) = ahoy_balancer_set_table_size;
+        set_bounded_load(factor: f64) = ahoy_balancer_set_bounded_load;
+        set_slow_start(window_ms: u64, min_ratio: f64, aggression: f64)
+            = ahoy_balancer_set_slow_start;
+        set_panic_threshold(ratio: f64) = ahoy_balancer_set_panic_threshold;
+        set_subset(size: u32) = ahoy_balancer_set_subset;
+        set_deterministic_subset(size: u32, client: u32, clients: u32)
+            = ahoy_balancer_set_deterministic_subset;
+        set_max_in_flight(attempts: u32) = ahoy_balancer_set_max_in_flight;
+    }
+
+    named_rules! {
+        set_hash_header = ahoy_balancer_set_hash_header;
+        set_hash_cookie = ahoy_balancer_set_hash_cookie;
+        set_zone = ahoy_balancer_set_zone;
+    }
+
+    /// An option by name.
+    pub fn option(&self, key: &str, value: &str) -> Result<(), Failure> {
+        let (key, value) = (c(key), c(value));
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_balancer_set(self.0, key.as_ptr(), value.as_ptr(), err) })
+    }
+
+    /// With a rule, to be told while making it.
+    pub fn ruled(self, rule: impl FnOnce(&Self) -> Result<(), Failure>) -> Self {
+        rule(&self).unwrap();
+        self
+    }
+
+    pub fn join(&self, host: &Host) -> Result<(), Failure> {
+        // SAFETY: both handles live.
+        checked(|err| unsafe { ahoy_balancer_join(self.0, host.raw(), err) })
+    }
+
+    pub fn leave(&self, host: &Host) -> Result<(), Failure> {
+        // SAFETY: both handles live.
+        checked(|err| unsafe { ahoy_balancer_leave(self.0, host.raw(), err) })
     }
 
     pub fn set_function<F: Fn(u64) -> u64 + Send + Sync + 'static>(
@@ -369,6 +471,18 @@ impl Balancer {
         let mut all = (0..self.count()).map(|index| self.at(index).unwrap());
         all.find(|endpoint| endpoint.port() == port).expect("an endpoint of that port")
     }
+}
+
+/// Every option of a balancer, with what it does.
+pub fn balancer_options() -> Vec<(String, String)> {
+    let count = ahoy_balancer_option_count();
+    assert!(ahoy_balancer_option_key_at(count).is_null(), "NULL out of range");
+    assert!(ahoy_balancer_option_description_at(count).is_null(), "NULL out of range");
+    let option = |index| {
+        let says = text(ahoy_balancer_option_description_at(index));
+        (text(ahoy_balancer_option_key_at(index)), says)
+    };
+    (0..count).map(option).collect()
 }
 
 owner!(
@@ -680,6 +794,21 @@ impl Request {
             ahoy_request_forward_headers(self.0, names, values, headers.len(), err)
         })
         .unwrap();
+        self
+    }
+
+    /// The key that keyed balancers go by.
+    pub fn key(self, key: &str) -> Self {
+        // SAFETY: pointer and length belong together.
+        checked(|err| unsafe { ahoy_request_set_hash_key(self.0, key.as_ptr(), key.len(), err) })
+            .unwrap();
+        self
+    }
+
+    /// The key's hash itself.
+    pub fn hash(self, hash: u64) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_request_set_hash(self.0, hash, err) }).unwrap();
         self
     }
 
