@@ -4,7 +4,7 @@
  *     http HTTP_PORT TLS_PORT H2_PORT CA.PEM [ROUNDS]             compare; prints a report, one line a figure
  *     http HTTP_PORT TLS_PORT H2_PORT CA.PEM only MODE REQUESTS   one mode alone, for strace and perf
  *
- * H2_PORT speaks HTTP/2 without TLS, and is known to.
+ * H2_PORT speaks HTTP/2 over TLS: libcurl 7.88 cannot use a connection twice that speaks it by prior knowledge.
  *
  * Modes take turns in random order, round by round; ratios are taken within a round, and the report has their
  * medians. A spinner of the lowest scheduling class on each CPU keeps it from sleeping, for waking an idle
@@ -251,7 +251,7 @@ static void multi_open(struct multi *multi, int protocol) {
         easy_open(&multi->easy[i], i);
         if (protocol != HTTP2) continue;
         CURL *easy = multi->easy[i].handle;
-        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
         /* Waits for the first connection to a host instead of opening another one beside it. */
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     }
@@ -271,6 +271,9 @@ static size_t multi_turn(struct multi *multi, size_t ended, size_t *started, siz
         struct easy *easy = NULL;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&easy);
         easy_check(easy, message->data.result);
+        long version = 0;
+        curl_easy_getinfo(easy->handle, CURLINFO_HTTP_VERSION, &version);
+        if ((version == CURL_HTTP_VERSION_2_0) != (multi->protocol == HTTP2)) fail("libcurl", "another version");
         latencies[ended++] = since_us(easy->started);
         curl_multi_remove_handle(multi->handle, easy->handle);
         if (*started < requests) multi_start(multi, easy), ++*started;
@@ -610,7 +613,7 @@ int main(int argc, char **argv) {
     for (int host = 0; host < HOSTS; host++) {
         snprintf(urls[PLAIN][host], sizeof urls[0][host], "http://127.0.0.%d:%u/", host + 1, http_port);
         snprintf(urls[TLS][host], sizeof urls[0][host], "https://127.0.0.%d:%u/", host + 1, tls_port);
-        snprintf(urls[HTTP2][host], sizeof urls[0][host], "http://127.0.0.%d:%u/", host + 1, h2_port);
+        snprintf(urls[HTTP2][host], sizeof urls[0][host], "https://127.0.0.%d:%u/", host + 1, h2_port);
     }
     int alone = argc == 8 && !strcmp(argv[5], "only");
     int rounds = argc == 6 ? atoi(argv[5]) : 15;
@@ -623,7 +626,7 @@ int main(int argc, char **argv) {
     latencies = calloc(1 << 20, sizeof *latencies);
     plain_client = resilient_client(http_port, HOSTS, NULL);
     tls_client = resilient_client(tls_port, HOSTS, ca);
-    h2_client = speaking_client(h2_port, HOSTS, NULL, "prior_knowledge");
+    h2_client = speaking_client(h2_port, HOSTS, ca, "true");
     if (alone) return only(argv[6], (size_t)atol(argv[7]));
     run_rounds(SYNC_RAW, H2_AHOY, rounds);
     run_rounds(T16_CURL, T64_AHOY, rounds);

@@ -120,7 +120,7 @@ http {
     server {
         listen $http_port;
         listen $tls_port ssl;
-        listen $h2_port http2;
+        listen $h2_port ssl http2;
         ssl_certificate $work/cert.pem;
         ssl_certificate_key $work/key.pem;
         location / { return 200 "$body"; }
