@@ -111,7 +111,8 @@ fn lease(call: &Call<'_>, tried: &Tried, updates: &mut u32, now: Instant) -> Res
             Ok(lease) => return Ok(lease),
             // The more are asked now, the later it is well again.
             Err(none) if none.held_back => return Err(Ending::Overloaded(Refused::Recovering)),
-            Err(none) if *updates == 0 => return Err(Ending::NoEndpoints(none)),
+            // A list of the same endpoints gives no room either.
+            Err(none) if *updates == 0 || none.full => return Err(Ending::NoEndpoints(none)),
             Err(_) => {
                 *updates -= 1;
                 update_endpoints(call, updates_seen);

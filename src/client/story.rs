@@ -209,10 +209,17 @@ impl<'a> Story<'a> {
     }
 }
 
+/// Whether the request may have been carried out. What a peer refused unprocessed was not, although it left.
+fn may_be_done(failure: &Failure) -> bool {
+    failure.sent && failure.kind != FailureKind::RefusedStream
+}
+
 fn attempt(settled: &Settled, result: &Result<Answer, Failure>) -> Attempt {
     let (result, detail, ambiguous) = match result {
         Ok(answer) => (AttemptResult::Answered(answer.status.as_u16()), String::new(), false),
-        Err(failure) => (AttemptResult::Failed(failure.kind), failure.detail.clone(), failure.sent),
+        Err(failure) => {
+            (AttemptResult::Failed(failure.kind), failure.detail.clone(), may_be_done(failure))
+        }
     };
     let elapsed_to = |at: Instant| at.saturating_duration_since(settled.now);
     Attempt {
