@@ -10,13 +10,14 @@ PROFILE ?= release
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 OUT := $(TARGET)/$(PROFILE)
 STAGE := $(TARGET)/stage
+ARENA := $(TARGET)/arena
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Before 1.0 each minor version has an ABI of its own; see build.rs.
 ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst ., ,$(VERSION))))
 INCLUDES := $(DESTDIR)$(PREFIX)/include
 LIBRARIES := $(DESTDIR)$(PREFIX)/lib
 
-.PHONY: all bench build dist demo soak stage test install uninstall lint check-header valgrind asan deps clean
+.PHONY: all arena bench build dist demo soak stage test install uninstall lint check-header valgrind asan loom tsan hazards deps clean
 
 all: build
 
@@ -77,6 +78,8 @@ deps:
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) fmt --check --manifest-path arena/Cargo.toml
+	$(CARGO) clippy --manifest-path arena/Cargo.toml --target-dir $(ARENA)/build --all-targets -- -D warnings
 
 # Fails on a header that is not what the sources say, and leaves it alone.
 check-header:
@@ -84,6 +87,18 @@ check-header:
 
 test: deps
 	+CARGO='$(CARGO)' CC='$(CC)' sh tests/run.sh
+
+# Every order in which threads can meet at the end of a call.
+loom:
+	RUSTFLAGS='--cfg ahoy_loom' CARGO_TARGET_DIR=$(TARGET)/loom AHOY_HEADER=skip $(CARGO) test --locked --lib loom_
+
+# The races that ThreadSanitizer sees; fetches a compiler of 150 MB once, and takes a quarter of an hour.
+tsan: deps
+	CARGO='$(CARGO)' CC='$(CC)' sh tests/tsan.sh
+
+# The hazard table, with how each row's tests end.
+hazards: deps stage
+	AHOY_STAGE=$(abspath $(STAGE)) CARGO='$(CARGO)' CC='$(CC)' sh tests/hazard_table.sh
 
 valgrind asan: deps
 	+CARGO='$(CARGO)' CC='$(CC)' sh tests/run.sh $@
@@ -99,3 +114,15 @@ bench:
 SOAK_SECONDS ?= 300
 soak: build
 	AHOY_LIB=$(OUT) CC='$(CC)' sh tests/soak/run.sh $(SOAK_SECONDS)
+
+# Every balancer, what a user would write instead, HAProxy and nginx, over servers that fail by script. Installs
+# nothing, and says who is missing. target/arena/report.html is to be looked at, report.json and cells.csv to be read.
+#     make arena QUICK=1                    a few of each, about a minute
+#     make arena SECONDS=20 SEEDS=5         longer; SCENARIOS and CONTESTANTS are lists of names, RAW=1 keeps each call
+SECONDS ?= 10
+SEEDS ?= 1
+arena: build
+	$(CARGO) build --release --manifest-path arena/Cargo.toml --target-dir $(ARENA)/build
+	$(ARENA)/build/release/arena --library $(OUT)/libahoy.so --out $(ARENA) --seeds $(SEEDS) \
+	    $(if $(QUICK),--quick,--seconds $(SECONDS)) $(if $(RAW),--raw) \
+	    $(if $(SCENARIOS),--scenarios '$(SCENARIOS)') $(if $(CONTESTANTS),--contestants '$(CONTESTANTS)')

@@ -142,6 +142,46 @@
 #define AHOY_SCHEME_HTTPS 2
 
 /**
+ * Traces are not touched: a traceparent header of the request is sent as it is.
+ */
+#define AHOY_TRACE_OFF 0
+
+/**
+ * A trace that came in goes on, each attempt a span of its own.
+ */
+#define AHOY_TRACE_PASS_ON 1
+
+/**
+ * The same; where none came in, one is started that need not be recorded.
+ */
+#define AHOY_TRACE_START 2
+
+/**
+ * The same; where none came in, one is started that is to be recorded.
+ */
+#define AHOY_TRACE_START_SAMPLED 3
+
+/**
+ * Its failure does great harm.
+ */
+#define AHOY_CRITICAL_PLUS 0
+
+/**
+ * Somebody waits for it; the default.
+ */
+#define AHOY_CRITICAL 1
+
+/**
+ * It can be repeated in minutes; may fill three quarters of a limit.
+ */
+#define AHOY_SHEDDABLE_PLUS 2
+
+/**
+ * It may fail for hours; may fill half of a limit.
+ */
+#define AHOY_SHEDDABLE 3
+
+/**
  * Try again when refused, unreachable or unresolved.
  */
 #define AHOY_RETRY_ON_CONNECT 1
@@ -180,6 +220,32 @@
  * All of these: the default.
  */
 #define AHOY_RETRY_ON_ALL 127
+
+/**
+ * What a body function says: there is no more.
+ */
+#define AHOY_BODY_END 0
+
+/**
+ * What a body function says: *length bytes are in the buffer.
+ */
+#define AHOY_BODY_DATA 1
+
+/**
+ * What a body function says: nothing yet; ahoy_request_resume says when to ask again.
+ */
+#define AHOY_BODY_NOT_READY 2
+
+/**
+ * What a body function says: there will be no more, and the body is not complete. The call ends with
+ * AHOY_E_BODY_SOURCE.
+ */
+#define AHOY_BODY_FAILED 3
+
+/**
+ * A body whose length is not known before its end; it is sent in chunks.
+ */
+#define AHOY_UNKNOWN_LENGTH UINT64_MAX
 
 /**
  * A wait or limit without end, for every parameter in milliseconds.
@@ -302,6 +368,11 @@
 #define AHOY_E_HOOK_REFUSED 602
 
 /**
+ * The source of the request's body failed, or did not keep its length.
+ */
+#define AHOY_E_BODY_SOURCE 603
+
+/**
  * A defect of this library.
  */
 #define AHOY_E_INTERNAL 900
@@ -326,7 +397,8 @@ typedef struct ahoy_balancer ahoy_balancer;
  * A circuit opens after 5 failures in a row, when half of at least 10 calls within 10 s failed, or at once
  * when the endpoint cannot be connected to (nothing was sent then). Failures are answers of 5xx but 501,
  * timeouts and broken connections; 429 counts for the ratio only. An open circuit lets a probe through after
- * 500 ms, doubled with each further trip up to 30 s (1 s where connecting failed), give or take a quarter.
+ * 500 ms, doubled with each further trip up to 30 s (1 s where connecting failed), give or take a quarter; the
+ * Retry-After of the 429 or 503 that opened it is kept to within the same bounds.
  *
  * Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and frozen when a
  * balancer takes it; then any.
@@ -359,7 +431,8 @@ typedef struct ahoy_client ahoy_client;
 typedef struct ahoy_client_builder ahoy_client_builder;
 
 /**
- * A call's end, with the tag that it was submitted with.
+ * A call's end, with the tag that it was submitted with; or the word that there is something to read, with the
+ * tag given to ahoy_response_notify.
  *
  * Ownership: freed with ahoy_completion_free, with whatever was not taken from it. Thread: one at a time.
  */
@@ -419,10 +492,11 @@ typedef struct ahoy_queue ahoy_queue;
 typedef struct ahoy_request ahoy_request;
 
 /**
- * An HTTP answer with its whole body, and how it came about.
+ * An HTTP answer and how it came about, with its whole body; or, where the request asked for that
+ * (ahoy_request_set_streamed), with a body that is still to be read by ahoy_response_read.
  *
  * Ownership: freed with ahoy_response_free; all that its accessors return is borrowed and valid until then.
- * Thread: any.
+ * Thread: any. In a forked child the body of a streamed one stays AHOY_E_FORKED for ever.
  */
 typedef struct ahoy_response ahoy_response;
 
@@ -507,6 +581,26 @@ typedef void (*ahoy_log_fn)(void *user_data, int32_t level, const char *target, 
  * the calls that wait for it block with it.
  */
 typedef ahoy_status (*ahoy_provider_fn)(void *user_data, ahoy_hosts *out);
+
+/**
+ * Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; after AHOY_BODY_DATA
+ * length holds their number, from 1 to capacity, which is at least 65,536. Called by one thread at a time, the one that drives the call:
+ * the caller's for a blocking call, else (also where the answer is streamed, and with HTTP/2) an I/O thread,
+ * which it must not block.
+ */
+typedef int32_t (*ahoy_body_fn)(void *user_data, uint8_t *buffer, size_t capacity, size_t *length);
+
+/**
+ * Goes back to the first byte of a request's body, for another attempt or call; returns false where that failed,
+ * which ends the call with AHOY_E_BODY_SOURCE. Called as the body function is.
+ */
+typedef bool (*ahoy_body_rewind_fn)(void *user_data);
+
+/**
+ * Called once when there is something to read, on an I/O thread; must not block. ahoy_response_read with a
+ * timeout of 0 works inside, and so does ahoy_response_on_readable.
+ */
+typedef void (*ahoy_readable_fn)(void *user_data);
 
 #ifdef __cplusplus
 extern "C" {
@@ -944,6 +1038,34 @@ ahoy_status ahoy_breaker_set_failure_ratio(const ahoy_breaker *breaker,
                                            ahoy_error **err);
 
 /**
+ * Sets the share of failed calls that opens a circuit, counted over the last calls instead of a window of
+ * time: for endpoints that are asked seldom. The last of the two setters counts.
+ *
+ * @param ratio above 0, up to 1; reached counts
+ * @param last_calls how many calls are remembered, two bytes each for every endpoint; 1 to 65,535
+ * @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken as that
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_failure_ratio_count(const ahoy_breaker *breaker,
+                                                 double ratio,
+                                                 uint32_t last_calls,
+                                                 uint32_t min_calls,
+                                                 ahoy_error **err);
+
+/**
+ * Sets the share of slow calls that opens a circuit, whether they failed or not. Counted over the same window
+ * and with the same min_calls as the failure ratio, also where that is disabled. Off by default.
+ *
+ * @param duration_ms from this time on a call is slow; at least 1
+ * @param ratio above 0, up to 1; reached counts
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_slow_calls(const ahoy_breaker *breaker,
+                                        uint64_t duration_ms,
+                                        double ratio,
+                                        ahoy_error **err);
+
+/**
  * The share of failed calls no longer opens a circuit.
  */
 AHOY_API
@@ -952,7 +1074,8 @@ ahoy_status ahoy_breaker_disable_failure_ratio(const ahoy_breaker *breaker,
 
 /**
  * Sets how long a circuit stays open: base at first, doubled with each further trip up to max, each time
- * give or take a quarter. After 60 s closed it starts from base again. Default 500 and 30,000 ms.
+ * give or take a quarter. After the stable time closed (ahoy_breaker_set_stable_ms) it starts from base again.
+ * Default 500 and 30,000 ms.
  *
  * @param base_ms at least 1
  * @param max_ms at least base_ms
@@ -995,6 +1118,17 @@ AHOY_API
 ahoy_status ahoy_breaker_set_trial_interval_ms(const ahoy_breaker *breaker,
                                                uint64_t interval_ms,
                                                ahoy_error **err);
+
+/**
+ * Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens again before
+ * that stays open for longer. Default 60,000 ms.
+ *
+ * @param stable_ms at least 1
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_stable_ms(const ahoy_breaker *breaker,
+                                       uint64_t stable_ms,
+                                       ahoy_error **err);
 
 /**
  * Sets how many circuits answers must leave closed: a service that answers 5xx everywhere is still asked.
@@ -1493,6 +1627,29 @@ AHOY_API ahoy_status ahoy_endpoint_open(const ahoy_endpoint *endpoint, ahoy_erro
 AHOY_API ahoy_status ahoy_endpoint_close(const ahoy_endpoint *endpoint, ahoy_error **err);
 
 /**
+ * Lets everything through and judges nothing, until ahoy_endpoint_open or ahoy_endpoint_close: for an endpoint
+ * that must be asked whatever it answers.
+ *
+ * @return AHOY_E_IN_USE where that is so already
+ */
+AHOY_API
+ahoy_status ahoy_endpoint_disable_circuit(const ahoy_endpoint *endpoint,
+                                          ahoy_error **err);
+
+/**
+ * Sends the endpoint nothing new, until ahoy_endpoint_resume; what is under way goes on. Its circuit shows
+ * open meanwhile.
+ */
+AHOY_API
+ahoy_status ahoy_endpoint_drain(const ahoy_endpoint *endpoint,
+                                ahoy_error **err);
+
+/**
+ * Goes on where ahoy_endpoint_drain came in.
+ */
+AHOY_API ahoy_status ahoy_endpoint_resume(const ahoy_endpoint *endpoint, ahoy_error **err);
+
+/**
  * Frees an endpoint; NULL is fine. The balancer's own stays.
  */
 AHOY_API void ahoy_endpoint_free(ahoy_endpoint *endpoint);
@@ -1540,6 +1697,108 @@ AHOY_API const ahoy_response *ahoy_error_response(const ahoy_error *error);
  * Frees an error; NULL is fine.
  */
 AHOY_API void ahoy_error_free(ahoy_error *error);
+
+/**
+ * Takes endpoints out of rotation that fare worse than their neighbours: every 10 s, those of at least 100 attempts
+ * whose success rate is more than 1.9 standard deviations below the mean of at least 5 endpoints, and those of at least
+ * 50 attempts that failed 85 % of them. For 30 s, and longer each time up to 300 s; at most half of all, and never
+ * the last one (as in Envoy, and with its cap counted after the ejection). The other functions of this kind change the numbers. Default: off.
+ */
+AHOY_API
+ahoy_status ahoy_balancer_enable_ejection(const ahoy_balancer *balancer,
+                                          ahoy_error **err);
+
+/**
+ * Sets how often outliers are looked for, how long they are out, and how many may be. Switches ejection on.
+ *
+ * @param interval_ms between two looks; default 10000
+ * @param base_ms of the first time, and added with each further one; default 30000
+ * @param max_ms of any time; default 300000
+ * @param max_share of all endpoints that may be out, 0 to 1; default 0.5
+ * @param min_healthy endpoints that stay in any case; default 1
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_ejection(const ahoy_balancer *balancer,
+                                       uint64_t interval_ms,
+                                       uint64_t base_ms,
+                                       uint64_t max_ms,
+                                       double max_share,
+                                       uint32_t min_healthy,
+                                       ahoy_error **err);
+
+/**
+ * Sets the rule on success rates. Switches ejection on.
+ *
+ * @param min_endpoints with enough attempts, below which there is no mean to speak of; default 5
+ * @param min_calls of an endpoint between two looks; default 100
+ * @param factor how many standard deviations below the mean make an outlier, from 0; default 1.9
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_ejection_success_rate(const ahoy_balancer *balancer,
+                                                    uint32_t min_endpoints,
+                                                    uint32_t min_calls,
+                                                    double factor,
+                                                    ahoy_error **err);
+
+/**
+ * Sets the rule on the share of failures. Switches ejection on.
+ *
+ * @param share of failed attempts from which an endpoint is out, 0 to 1; default 0.85
+ * @param min_endpoints with enough attempts; default 5
+ * @param min_calls of an endpoint between two looks; default 50
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_ejection_failure_share(const ahoy_balancer *balancer,
+                                                     double share,
+                                                     uint32_t min_endpoints,
+                                                     uint32_t min_calls,
+                                                     ahoy_error **err);
+
+/**
+ * Checks endpoints in the background, on a library thread: those of which calls told nothing for a while, every
+ * interval_ms, give or take a fifth (every second while they are out, once a minute while nothing is asked of the service at
+ * all). Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at once; two
+ * that pass bring it back, and one lets an open circuit try again. The checks begin with the first call of a client and
+ * share its TLS settings. Default: off.
+ *
+ * @param path to GET, whose answer must be 200; NULL for a mere connect
+ * @param interval_ms at least 1; 3000 is a good start
+ * @param timeout_ms of one check, at least 1; 1000 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_health_check(const ahoy_balancer *balancer,
+                                           const char *path,
+                                           uint64_t interval_ms,
+                                           uint64_t timeout_ms,
+                                           ahoy_error **err);
+
+/**
+ * Sets what checks must show; after ahoy_balancer_set_health_check.
+ *
+ * @param unhealthy checks in a row without an answer that take an endpoint out, 1 to 255; default 3
+ * @param healthy checks in a row that an endpoint must pass to come back, 1 to 255; default 2
+ * @param out_interval_ms between two checks of one that is out, at least 1; default 1000
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_health_thresholds(const ahoy_balancer *balancer,
+                                                uint32_t unhealthy,
+                                                uint32_t healthy,
+                                                uint64_t out_interval_ms,
+                                                ahoy_error **err);
+
+/**
+ * Holds traffic back after no endpoint admitted any more: of the calls, only the part goes that so many endpoints
+ * of min_working can bear, until their number stays the same for hold_ms; the others are AHOY_E_OVERLOADED
+ * (as in brpc). So the first endpoints that come back are not overwhelmed at once. Default: off.
+ *
+ * @param min_working how many endpoints can just bear all traffic, at least 1
+ * @param hold_ms 10000 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_recovery(const ahoy_balancer *balancer,
+                                       uint32_t min_working,
+                                       uint64_t hold_ms,
+                                       ahoy_error **err);
 
 /**
  * Sets the hook before each attempt, in place of an earlier one.
@@ -1710,6 +1969,165 @@ AHOY_API const char *ahoy_option_key_at(size_t index);
 AHOY_API const char *ahoy_option_description_at(size_t index);
 
 /**
+ * Sets what retries and hedges of all calls together may add to the calls themselves: a share of them, and so many a
+ * second beside, which a rare caller would be without otherwise. When the budget is used up, a failed attempt is the call's
+ * end; so a service in trouble is not asked several times as much. An attempt of which nothing was sent costs
+ * nothing. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, and then one for each ten calls; for tries
+ * without limit (ahoy_retry_set_tries) no budget unless this sets one.
+ *
+ * @param share of the calls, from 0; 0.2 is Finagle's, 0.1 keeps the load of a chain of services low
+ * @param floor_per_second 0 is better in a fleet of more than 1,000 clients
+ * @param window_ms over which is counted; 1000 to 60000
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
+                                                 double share,
+                                                 uint32_t floor_per_second,
+                                                 uint64_t window_ms,
+                                                 ahoy_error **err);
+
+/**
+ * Lets retries and hedges cost the service whatever the other rules allow.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_disable_retry_budget(ahoy_client_builder *builder,
+                                                     ahoy_error **err);
+
+/**
+ * Sends a copy of an attempt to another endpoint where no answer came within this time; the first good answer
+ * wins, and the other exchange is dropped. Only for requests that may be carried out twice, within the budget and
+ * within max_extra. Default: off.
+ *
+ * @param delay_ms at least 1
+ * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_hedge_delay_ms(ahoy_client_builder *builder,
+                                                   uint64_t delay_ms,
+                                                   double max_extra,
+                                                   ahoy_error **err);
+
+/**
+ * The same, after the time in which all but max_extra of the answers of the last 3 s came: 0.05 hedges the
+ * slowest twentieth. Nothing is hedged until 50 answers were seen. Default: off.
+ *
+ * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_hedge(ahoy_client_builder *builder,
+                                          double max_extra,
+                                          ahoy_error **err);
+
+/**
+ * Sends no more calls than this at once; a further one is AHOY_E_OVERLOADED, unless it may wait
+ * (ahoy_client_builder_set_wait_queue). Default: no limit.
+ *
+ * @param calls at least 1
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_max_in_flight(ahoy_client_builder *builder,
+                                                  uint32_t calls,
+                                                  ahoy_error **err);
+
+/**
+ * Sends as many calls at once as the service answers in good time (Gradient2, as in Netflix's concurrency-limits):
+ * the limit falls where answers take longer than they used to, and grows where they do not. Default: no limit.
+ *
+ * @param start before anything was seen; 20 is a good start
+ * @param floor what it does not fall below, at least 1; 20 is a good start
+ * @param ceiling what it does not exceed, at least floor; 200 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_adaptive_limit(ahoy_client_builder *builder,
+                                                   uint32_t start,
+                                                   uint32_t floor,
+                                                   uint32_t ceiling,
+                                                   ahoy_error **err);
+
+/**
+ * Lets calls above the limit wait for room: the more important first (ahoy_request_set_criticality), then whoever came
+ * first. In a full queue a more important call takes the place of the least important. Default: none may wait.
+ *
+ * @param length how many may wait; 0 for none
+ * @param wait_ms how long at most, within the call's deadline; 100 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_wait_queue(ahoy_client_builder *builder,
+                                               uint32_t length,
+                                               uint64_t wait_ms,
+                                               ahoy_error **err);
+
+/**
+ * Refuses calls by itself (AHOY_E_OVERLOADED) while the service refuses most of them by 429 or 503 or does not
+ * answer: of what is asked, about k times what it accepts is sent (client-side throttling, as in Google's SRE book).
+ * Default: off.
+ *
+ * @param k at least 1; 2 is a good start
+ * @param window_ms over which is counted; 120000 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_throttle(ahoy_client_builder *builder,
+                                             double k,
+                                             uint64_t window_ms,
+                                             ahoy_error **err);
+
+/**
+ * Tells the service how long each attempt may take, in whole milliseconds (for grpc-timeout in gRPC's form), and
+ * shortens the call's own limit to what such a header of the inbound request says (ahoy_request_forward_headers): so the time
+ * left shrinks from hop to hop. Default: off.
+ *
+ * @param name a header name, such as X-Request-Timeout-Ms
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_deadline_header(ahoy_client_builder *builder,
+                                                    const char *name,
+                                                    ahoy_error **err);
+
+/**
+ * Tells the service an attempt's number, from 1. Default: off.
+ *
+ * @param name a header name, such as X-Attempt
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_attempt_header(ahoy_client_builder *builder,
+                                                   const char *name,
+                                                   ahoy_error **err);
+
+/**
+ * Lets an answer say by a header whether a call may be repeated: after so many milliseconds, or, where the value
+ * is negative or no number, not at all. A service that is itself refused passes -1 on, and spares the one behind
+ * it. Default: off.
+ *
+ * @param name a header name, such as grpc-retry-pushback-ms
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_pushback_header(ahoy_client_builder *builder,
+                                                    const char *name,
+                                                    ahoy_error **err);
+
+/**
+ * Says what is done with W3C traces: the traceparent header of the request, or else of the inbound request
+ * (ahoy_request_forward_headers), whose tracestate goes along. Default AHOY_TRACE_OFF.
+ *
+ * @param mode one of the AHOY_TRACE_ numbers
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_trace(ahoy_client_builder *builder,
+                                          int32_t mode,
+                                          ahoy_error **err);
+
+/**
+ * Says how important the request is where a limit on calls in flight cannot let in all (the classes are those of
+ * Google's SRE book). Default AHOY_CRITICAL.
+ *
+ * @param criticality one of the numbers above
+ */
+AHOY_API
+ahoy_status ahoy_request_set_criticality(ahoy_request *request,
+                                         int32_t criticality,
+                                         ahoy_error **err);
+
+/**
  * An empty list that ahoy_provider_list_add fills.
  *
  * @return the provider, never NULL
@@ -1841,14 +2259,15 @@ AHOY_API
 void ahoy_queue_free(ahoy_queue *queue);
 
 /**
- * The tag that the call was submitted with; 0 for NULL.
+ * The tag that the call was submitted with, or that was given to ahoy_response_notify; 0 for NULL.
  */
 AHOY_API uint64_t ahoy_completion_tag(const ahoy_completion *completion);
 
 /**
- * How the call ended: AHOY_OK where there is a response. AHOY_E_INVALID_ARGUMENT for NULL.
+ * How the call ended: AHOY_OK where there is a response, or something to read. AHOY_E_INVALID_ARGUMENT for NULL.
  */
-AHOY_API ahoy_status ahoy_completion_status(const ahoy_completion *completion);
+AHOY_API
+ahoy_status ahoy_completion_status(const ahoy_completion *completion);
 
 /**
  * Takes the response, to be freed with ahoy_response_free; NULL where the call failed or it was taken before.
@@ -1922,7 +2341,7 @@ ahoy_status ahoy_request_forward_headers(ahoy_request *request,
                                          ahoy_error **err);
 
 /**
- * Sets the body.
+ * Sets the body, in place of an earlier one or its source.
  *
  * @param bytes copied; (NULL, 0) for none
  * @param length number of bytes
@@ -2029,7 +2448,7 @@ AHOY_API const char *ahoy_response_header_name_at(const ahoy_response *response,
 AHOY_API const char *ahoy_response_header_value_at(const ahoy_response *response, size_t index);
 
 /**
- * The body, decoded. A NUL follows its last byte and is not counted; the body itself may hold others.
+ * The whole body, decoded; of a streamed answer there is none. A NUL follows its last byte and is not counted; the body itself may hold others.
  *
  * @param length gets the number of bytes; may be NULL
  * @return the bytes, never NULL for a response; NULL for NULL
@@ -2056,9 +2475,11 @@ const ahoy_attempt *ahoy_response_attempt_at(const ahoy_response *response,
                                              size_t index);
 
 /**
- * Frees a response and all that was borrowed from it; NULL is fine.
+ * Frees a response and all that was borrowed from it; NULL is fine. The rest of a streamed body is given up:
+ * its exchange is dropped, and the server sees the connection close. Does not wait.
  */
-AHOY_API void ahoy_response_free(ahoy_response *response);
+AHOY_API
+void ahoy_response_free(ahoy_response *response);
 
 /**
  * Retry rules with the defaults.
@@ -2164,11 +2585,142 @@ ahoy_status ahoy_retry_set_retry_after_max_ms(const ahoy_retry *retry,
 AHOY_API void ahoy_retry_free(ahoy_retry *retry);
 
 /**
+ * Asks for the body of the answer piece by piece: the call completes when the answer's head is there, and
+ * ahoy_response_read brings the body while it comes. Default false: answers are held whole.
+ *
+ * The call's limit and the limit on each attempt then end with the head; from there on each piece has its own
+ * (ahoy_request_set_idle_timeout_ms), and the body may take as long as it likes. The bound on bodies (max_body)
+ * does not hold for it. The endpoint's circuit learns at the end of the body how it went.
+ *
+ * An answer that may be retried by its status, or that fail_on_status makes an error, is read whole all the same,
+ * within the usual bounds; ahoy_response_read reads that too. In an on_response hook a streamed body is empty.
+ *
+ * All hooks of such a call run on an I/O thread, also where it was made by ahoy_client_send.
+ */
+AHOY_API
+ahoy_status ahoy_request_set_streamed(ahoy_request *request,
+                                      bool streamed,
+                                      ahoy_error **err);
+
+/**
+ * Limits how long the next piece of a streamed answer may take to come, while its reader has room for it; then
+ * the body ends with AHOY_E_TIMEOUT. Default: the client's limit on one attempt, or 10 s where that is not set.
+ *
+ * @param timeout_ms at least 1; AHOY_FOREVER for no limit
+ */
+AHOY_API
+ahoy_status ahoy_request_set_idle_timeout_ms(ahoy_request *request,
+                                             uint64_t timeout_ms,
+                                             ahoy_error **err);
+
+/**
+ * Lets a function produce the body while it is sent, in place of an earlier body.
+ *
+ * One call at a time can use it: another gets AHOY_E_IN_USE. Once bytes were taken, a further attempt or call needs
+ * rewind; without it the call is not retried any more, and no further call can be made with this body.
+ *
+ * A body that is shorter or longer than its length, or a number that is no AHOY_BODY_ number, ends the call with
+ * AHOY_E_BODY_SOURCE and its connection with it: nothing is ever sent in place of what is missing. Where the
+ * length is reached, nothing more is asked for.
+ *
+ * @param fn produces the bytes
+ * @param rewind goes back to the first byte; NULL where that cannot be done
+ * @param user_data handed to both
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @param length number of bytes; AHOY_UNKNOWN_LENGTH for a body that is sent in chunks
+ */
+AHOY_API
+ahoy_status ahoy_request_set_body_source(ahoy_request *request,
+                                         ahoy_body_fn fn,
+                                         ahoy_body_rewind_fn rewind,
+                                         void *user_data,
+                                         ahoy_destroy_fn destroy,
+                                         uint64_t length,
+                                         ahoy_error **err);
+
+/**
+ * Asks a body function again that said AHOY_BODY_NOT_READY. It may come before that answer, and more than once.
+ * The request must not be freed before; keep it until the call has ended. Does not wait and calls nothing itself.
+ *
+ * Thread: any, also while the request is being sent, and inside callbacks.
+ */
+AHOY_API
+ahoy_status ahoy_request_resume(const ahoy_request *request,
+                                ahoy_error **err);
+
+/**
  * The name of a status, such as "AHOY_E_DEADLINE".
  *
  * Returns static text, never NULL: "AHOY_E_UNKNOWN" for a number that is no status. Any thread.
  */
 AHOY_API const char *ahoy_status_name(ahoy_status status);
+
+/**
+ * Reads the next bytes of a response's body, waiting for them if there are none. Any response can be read; for
+ * a streamed one (ahoy_request_set_streamed) it is the only way to its body. Read on until ended is true.
+ *
+ * When the time is up first, returns AHOY_OK with no bytes and ended false, and the body may be read on; so it
+ * may after AHOY_E_INTERRUPTED and AHOY_E_WOULD_DEADLOCK. Any other failure is the end of the body and comes
+ * again with each further read. Bytes that came before the body broke off are read first.
+ *
+ * Who does not read holds the server back: about 256 KiB wait here, and the rest stays in the network.
+ *
+ * Thread: any, one at a time.
+ *
+ * @param buffer room for capacity bytes
+ * @param capacity at least 1
+ * @param timeout_ms 0 polls; AHOY_FOREVER for no limit but the body's own (ahoy_request_set_idle_timeout_ms)
+ * @param length gets the number of bytes read; 0 on failure
+ * @param ended gets true where nothing comes after these bytes, of which there may be none; false on failure
+ * @return AHOY_E_CONNECTION_LOST, AHOY_E_PROTOCOL, AHOY_E_TIMEOUT and the like where the body broke off;
+ *         AHOY_E_CANCELLED or AHOY_E_CLOSED where it was ended from here; AHOY_E_WOULD_DEADLOCK where it would
+ *         wait inside a callback; AHOY_E_INTERRUPTED where a signal ended the wait of an interruptible client;
+ *         AHOY_E_FORKED for a streamed response of the parent process
+ */
+AHOY_API
+ahoy_status ahoy_response_read(const ahoy_response *response,
+                               uint8_t *buffer,
+                               size_t capacity,
+                               uint64_t timeout_ms,
+                               size_t *length,
+                               bool *ended,
+                               ahoy_error **err);
+
+/**
+ * Lets a completion come on a queue when there is something to read of a response's body, its end included: at
+ * once where it is there. Once for each call of this function; then ahoy_response_read with a timeout of 0
+ * until it gives no bytes, and this function again.
+ *
+ * The completion has the tag and no response; its status is AHOY_OK, or AHOY_E_CANCELLED where the response was
+ * freed first. ahoy_queue_cancel with the tag ends the body, and so does freeing the queue meanwhile.
+ *
+ * @param queue where the completion comes
+ * @param tag any number, handed back with the completion
+ * @return AHOY_E_IN_USE where somebody waits for this response already; AHOY_E_OVERLOADED where the queue is
+ *         full; then and with any other failure no completion comes
+ */
+AHOY_API
+ahoy_status ahoy_response_notify(const ahoy_response *response,
+                                 const ahoy_queue *queue,
+                                 uint64_t tag,
+                                 ahoy_error **err);
+
+/**
+ * Lets a function be called when there is something to read of a response's body, its end included: at once,
+ * on an I/O thread, where it is there. Once for each call of this function. It is not called any more when the
+ * response was freed, unless it runs just then.
+ *
+ * @param fn called
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @return AHOY_E_IN_USE where somebody waits for this response already
+ */
+AHOY_API
+ahoy_status ahoy_response_on_readable(const ahoy_response *response,
+                                      ahoy_readable_fn fn,
+                                      void *user_data,
+                                      ahoy_destroy_fn destroy,
+                                      ahoy_error **err);
 
 /**
  * The library's version, such as "0.1.0".

@@ -8,10 +8,12 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::error::Error;
-use crate::policy::RetryConfig;
+use crate::policy::{
+    BudgetConfig, HedgeConfig, LimitConfig, RetryConfig, SheddingConfig, ThrottleConfig, TraceStart,
+};
 use crate::transport::TlsConfig;
 
-pub use balancer::{Algorithm, BalancerConfig, KeySource, Subset, Zone};
+pub use balancer::{Algorithm, BalancerConfig, HealthCheck, KeySource, Subset, Zone};
 
 /// An attempt's limit where none is set: long for an answer, short beside the call's 30 s.
 pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,6 +57,24 @@ pub struct ClientConfig {
     pub http2: Http2,
     /// How endpoints prove who they are.
     pub tls: TlsConfig,
+    /// What retries and hedges may cost the service.
+    pub budget: BudgetChoice,
+    /// When a slow attempt gets a copy beside it.
+    pub hedge: HedgeConfig,
+    /// How many calls may be in flight; `None` for any number.
+    pub limit: Option<LimitConfig>,
+    /// Who is turned away first at the limit, and who may wait.
+    pub shedding: SheddingConfig,
+    /// When calls are not sent since the service refuses most; `None` for never.
+    pub throttle: Option<ThrottleConfig>,
+    /// The header that tells the time left, and in which inbound requests do; `None` for none.
+    pub deadline_header: Option<HeaderName>,
+    /// The header that tells an attempt's number, from 1; `None` for none.
+    pub attempt_header: Option<HeaderName>,
+    /// The header by which a server says whether and when to repeat a call; `None` for none.
+    pub pushback_header: Option<HeaderName>,
+    /// Whether traces are passed on, and what is done where none came in; `None` for not at all.
+    pub trace: Option<TraceStart>,
 }
 
 /// When HTTP/2 is spoken.
@@ -67,6 +87,18 @@ pub enum Http2 {
     Alpn,
     /// Always, also without TLS: every endpoint is known to speak it.
     PriorKnowledge,
+}
+
+/// What retries and hedges may cost a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum BudgetChoice {
+    /// The default budget; none for who asked for tries without limit.
+    #[default]
+    Default,
+    /// This much.
+    Set(BudgetConfig),
+    /// Whatever the other rules allow.
+    Off,
 }
 
 impl Default for ClientConfig {
@@ -89,11 +121,36 @@ impl Default for ClientConfig {
             idle_timeout: Duration::from_secs(60),
             http2: Http2::Off,
             tls: TlsConfig::default(),
+            budget: BudgetChoice::default(),
+            hedge: HedgeConfig::default(),
+            limit: None,
+            shedding: SheddingConfig::default(),
+            throttle: None,
+            deadline_header: None,
+            attempt_header: None,
+            pushback_header: None,
+            trace: None,
         }
     }
 }
 
 impl ClientConfig {
+    /// The budget of retries and hedges; `None` for whatever the other rules allow.
+    #[must_use]
+    pub fn retry_budget(&self) -> Option<BudgetConfig> {
+        match self.budget {
+            BudgetChoice::Default => self.retry.tries.map(|_| BudgetConfig::default()),
+            BudgetChoice::Set(budget) => Some(budget),
+            BudgetChoice::Off => None,
+        }
+    }
+
+    /// Whether attempts carry headers that differ from one to the next.
+    #[must_use]
+    pub const fn passes_on(&self) -> bool {
+        self.deadline_header.is_some() || self.attempt_header.is_some() || self.trace.is_some()
+    }
+
     /// Checks what no setter can see alone.
     ///
     /// # Errors

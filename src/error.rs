@@ -56,6 +56,8 @@ pub enum ErrorKind {
     Forked,
     /// A hook refused the attempt.
     HookRefused,
+    /// The source of the request's body failed, or did not keep its length.
+    BodySource,
     /// A defect of this library.
     Internal,
 }
@@ -72,6 +74,7 @@ impl From<FailureKind> for ErrorKind {
             FailureKind::ConnectionLost | FailureKind::RefusedStream => Self::ConnectionLost,
             FailureKind::Protocol => Self::Protocol,
             FailureKind::BodyTooLarge => Self::BodyTooLarge,
+            FailureKind::Source => Self::BodySource,
             FailureKind::Cancelled => Self::Cancelled,
             FailureKind::Closed => Self::Closed,
             FailureKind::Interrupted => Self::Interrupted,
@@ -106,6 +109,7 @@ impl ErrorKind {
             Self::Interrupted => "AHOY_E_INTERRUPTED",
             Self::Forked => "AHOY_E_FORKED",
             Self::HookRefused => "AHOY_E_HOOK_REFUSED",
+            Self::BodySource => "AHOY_E_BODY_SOURCE",
             Self::Internal => "AHOY_E_INTERNAL",
         }
     }
@@ -135,6 +139,7 @@ impl ErrorKind {
             | Self::Interrupted
             | Self::Forked
             | Self::HookRefused
+            | Self::BodySource
             | Self::Internal => false,
         }
     }

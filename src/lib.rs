@@ -8,11 +8,12 @@
 //! client/                                the way of one request (start with client/attempt.rs)
 //! discovery/ transport/ runtime/ config options   what touches the world
 //! policy/                                decisions: no clock, no I/O, no lock, no randomness of its own
-//! endpoint request response outcome error  plain data
+//! endpoint request source response outcome error  plain data
 //! ```
 
 pub mod client;
 pub mod config;
+pub mod criticality;
 pub mod discovery;
 pub mod endpoint;
 pub mod error;
@@ -23,4 +24,5 @@ pub mod policy;
 pub mod request;
 pub mod response;
 pub mod runtime;
+pub mod source;
 pub mod transport;

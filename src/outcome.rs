@@ -28,6 +28,8 @@ pub enum FailureKind {
     RefusedStream,
     /// The answer is not HTTP, or breaks its framing.
     Protocol,
+    /// The source of the request's body failed, or did not keep its length.
+    Source,
     /// The decoded body is above the bound.
     BodyTooLarge,
     /// The caller cancelled the call.

@@ -1,11 +1,14 @@
 //! What the caller asks for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
+use crate::criticality::Criticality;
 use crate::error::Error;
+use crate::source::Source;
 
 /// One request, independent of where it will go.
 #[derive(Clone, Debug)]
@@ -18,10 +21,18 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body; empty for none.
     pub body: Bytes,
+    /// What the body is drawn from instead, while it is sent.
+    pub source: Option<Arc<Source>>,
+    /// Hand the answer over with its head; its body is read piece by piece.
+    pub streamed: bool,
+    /// How long a streamed body's next piece may take; `None` takes the client's limit on one attempt.
+    pub idle_timeout: Option<Duration>,
     /// Limit on the whole call; `None` takes the client's.
     pub timeout: Option<Duration>,
     /// Whether it may be carried out twice; `None` goes by the method.
     pub idempotent: Option<bool>,
+    /// How important it is, where not all can be sent.
+    pub criticality: Criticality,
     /// What a balancer that goes by key goes by; `None` where the client's headers say it, or nothing does.
     pub key: Option<u64>,
     /// Headers of an inbound request, of which the client passes on what it was told to.
@@ -37,8 +48,12 @@ impl Request {
             target: target.into(),
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            source: None,
+            streamed: false,
+            idle_timeout: None,
             timeout: None,
             idempotent: None,
+            criticality: Criticality::default(),
             key: None,
             inbound: Vec::new(),
         }

@@ -155,6 +155,69 @@ fn the_ratio_counts_its_window_only() {
 }
 
 #[test]
+fn half_of_the_last_four_calls_failing_opens() {
+    let (server, good) =
+        (Server::new(|seen| Reply::status(if seen.number < 6 { 200 } else { 500 })), Server::ok());
+    let breaker = Breaker::new().no_consecutive().ratio_count(0.5, 4, 100);
+    let balancer = first_of(&[server.port(), good.port()], &breaker);
+    let client = single(&balancer);
+    for count in 1..=8 {
+        client.get("/").unwrap();
+        // Of all eight calls a quarter failed.
+        assert_eq!(balancer.endpoint(server.port()).is_open(), count == 8, "after {count}");
+    }
+}
+
+#[test]
+fn good_answers_that_come_late_open_where_that_is_asked_for() {
+    let late = |ms_late| Server::always(Reply::status(200).after(ms(ms_late)));
+    let (server, good) = (late(60), Server::ok());
+    for (duration_ms, opens) in [(40, true), (60_000, false)] {
+        let breaker = Breaker::new().no_consecutive().ratio(1.0, 10_000, 3);
+        let breaker = breaker.slow_calls(duration_ms, 0.5);
+        let balancer = first_of(&[server.port(), good.port()], &breaker);
+        let client = single(&balancer);
+        for count in 1..=3 {
+            assert_eq!(client.get("/").unwrap().status, 200);
+            let circuit = balancer.endpoint(server.port());
+            assert_eq!(circuit.is_open(), opens && count == 3, "after {count}, {duration_ms} ms");
+        }
+    }
+}
+
+#[test]
+fn slow_calls_are_counted_without_a_failure_ratio_as_well() {
+    let (server, good) = (Server::always(Reply::status(200).after(ms(40))), Server::ok());
+    let breaker = Breaker::new().ratio_count(0.5, 2, 2).no_ratio().slow_calls(20, 1.0);
+    let balancer = first_of(&[server.port(), good.port()], &breaker);
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    assert!(balancer.endpoint(server.port()).is_closed());
+    client.get("/").unwrap();
+    assert!(balancer.endpoint(server.port()).is_open());
+}
+
+#[test]
+fn what_the_new_rules_cannot_take_is_refused_by_name() {
+    let breaker = Breaker::new();
+    let refused = |result: Result<(), Failure>, name: &str| {
+        let failure = result.unwrap_err();
+        assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+        assert!(failure.message.contains(name), "{}", failure.message);
+    };
+    for ratio in [0.0, -0.1, 1.1, f64::NAN] {
+        refused(breaker.try_slow_calls(1, ratio), "ratio");
+        refused(breaker.try_ratio_count(ratio, 1, 1), "ratio");
+    }
+    refused(breaker.try_slow_calls(0, 0.5), "duration_ms");
+    refused(breaker.try_ratio_count(0.5, 0, 1), "last_calls");
+    refused(breaker.try_ratio_count(0.5, 65_536, 1), "last_calls");
+    refused(breaker.try_ratio_count(0.5, 1, 0), "min_calls");
+    refused(breaker.try_stable_ms(0), "stable_ms");
+    breaker.try_ratio_count(1.0, 65_535, u32::MAX).unwrap();
+}
+
+#[test]
 fn a_half_open_circuit_lets_one_of_sixteen_threads_through() {
     let (server, good) = (Server::status(500), Server::ok());
     let breaker = Breaker::new().consecutive(1).open_ms(50, 50);
@@ -201,6 +264,44 @@ fn a_probe_that_fails_opens_again_for_longer() {
     assert!((ms(70)..ms(150)).contains(&waits[0]), "{waits:?}");
     assert!((ms(145)..ms(280)).contains(&waits[1]), "{waits:?}");
     assert!((ms(295)..ms(540)).contains(&waits[2]), "{waits:?}");
+}
+
+/// The time to the next probe, as the error of a call says that nothing admits.
+fn probe_due_in(client: &Client) -> u64 {
+    let failure = client.get("/").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_NO_ENDPOINTS);
+    let wait = failure.message.split("due in ").nth(1).and_then(|rest| rest.split(' ').next());
+    wait.and_then(|wait| wait.parse().ok()).expect(&failure.message)
+}
+
+#[test]
+fn after_the_stable_time_the_wait_starts_anew() {
+    for (stable_ms, doubles) in [(1, false), (60_000, true)] {
+        let server = Server::status(500);
+        let breaker = Breaker::new().consecutive(1).min_closed(0).open_ms(800, 60_000);
+        let balancer = first_of(&[server.port()], &breaker.stable_ms(stable_ms));
+        let client = single(&balancer);
+        client.get("/").unwrap();
+        assert!(probe_due_in(&client) <= 1000, "800 ms, give or take a quarter");
+        server.become_(|_| Reply::status(200));
+        eventually("a probe is due", ms(3000), || client.get("/").is_ok());
+        let closed = Instant::now();
+        eventually("the stable time passes", ms(1000), || closed.elapsed() > ms(2));
+        server.become_(|_| Reply::status(500));
+        client.get("/").unwrap();
+        assert_eq!(probe_due_in(&client) > 1000, doubles, "stable for {stable_ms} ms");
+    }
+}
+
+#[test]
+fn an_endpoint_that_asks_to_be_left_alone_is() {
+    let server = Server::always(Reply::status(503).header("Retry-After", "7"));
+    let breaker = Breaker::new().consecutive(1).min_closed(0).open_ms(10, 60_000);
+    let balancer = first_of(&[server.port()], &breaker);
+    let client = single(&balancer);
+    assert_eq!(client.get("/").unwrap().status, 503);
+    let wait = probe_due_in(&client);
+    assert!((5_000..=8_750).contains(&wait), "7 s, and up to a quarter more: {wait} ms");
 }
 
 #[test]

@@ -427,3 +427,32 @@ fn two_hundred_calls_at_once_all_end() {
         assert_eq!(call.end().unwrap().text(), format!("/{number}"));
     }
 }
+
+/// As a goroutine does, which wakes up on another thread than it slept on.
+#[test]
+fn a_caller_may_move_between_threads_at_every_step() {
+    fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+        thread::scope(|scope| scope.spawn(work).join().unwrap())
+    }
+    let server = Server::new(|seen| Reply::text(200, &seen.path).after(ms(50)));
+    let dead = Dead::new();
+    for client in clients_of(&server) {
+        for round in 0..10 {
+            let path = format!("/{round}");
+            let call = elsewhere(|| client.begin(&path));
+            assert!(elsewhere(|| call.wait(1)).unwrap().is_none(), "it goes on");
+            assert_eq!(elsewhere(|| call.end()).unwrap().text(), path);
+            let queue = elsewhere(Queue::new);
+            elsewhere(|| client.submit(&Request::new("GET", &path), &queue, round).unwrap());
+            let completion = elsewhere(|| queue.next(10_000)).unwrap().expect("in time");
+            let answer = elsewhere(|| completion.take()).unwrap().unwrap();
+            assert_eq!((completion.tag(), answer.text()), (round, path));
+            elsewhere(|| drop((call, completion, queue)));
+        }
+    }
+    // An error belongs to its call, whichever thread has made other calls since.
+    let refused = client_over(&[dead.port()]);
+    let call = elsewhere(|| refused.begin("/"));
+    assert_eq!(client_over(&[server.port()]).get("/").unwrap().status, 200);
+    assert_eq!(elsewhere(|| call.end()).unwrap_err().status, AHOY_E_CONNECT);
+}

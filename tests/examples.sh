@@ -114,6 +114,9 @@ example custom_provider -- "${port[here]}" "${port[there]}" "${port[dead]}"
 start_endpoints echo redirect
 example session -- "http://127.0.0.1:${port[echo]}/api" "http://127.0.0.1:${port[redirect]}/start"
 
+start_endpoints echo
+example streaming -- "http://127.0.0.1:${port[echo]}"
+
 # Debian keeps nginx out of the path of ordinary users.
 PATH=$PATH:/usr/sbin:/sbin
 if ! command -v nginx >/dev/null; then

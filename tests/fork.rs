@@ -185,6 +185,49 @@ fn a_fork_with_calls_in_flight_harms_neither_side() {
 }
 
 #[test]
+fn streamed_bodies_of_the_parent_say_forked_in_the_child_and_free_without_harm() {
+    let _alone = alone();
+    let gate = Arc::new(AtomicBool::new(false));
+    let opened = Arc::clone(&gate);
+    let server = Scripted::new(move |_, peer| {
+        while peer.head().is_some() {
+            peer.write(CHUNKED);
+            peer.chunk("one");
+            eventually("the gate opens", SOON, || opened.load(Ordering::SeqCst));
+            peer.chunk("two");
+            peer.chunk("");
+        }
+    });
+    let client = client_over(&[server.port()]);
+    let response = client.stream("/");
+    assert_eq!(response.exactly(1), "o");
+    let queue = Queue::new();
+    let drawing = Request::new("POST", "/").source(None, || Said::NotReady);
+    let call = client.start(&drawing).unwrap();
+    Child::run(|| {
+        let own = Queue::new();
+        for refused in [
+            response.read(9, 0).map(|_| ()),
+            response.read(9, FOREVER).map(|_| ()),
+            response.notify(&own, 1),
+            response.on_readable(|| panic!("never")),
+            client.start(&drawing).map(|_| ()),
+        ] {
+            assert_eq!(refused.unwrap_err().status, AHOY_E_FORKED);
+        }
+        assert_eq!(response.head().status, 200, "the head is there");
+        // SAFETY: freed twice over, but in a process each.
+        unsafe { ahoy::ffi::response::ahoy_response_free(response.raw()) };
+        assert_eq!(client.stream("/").exactly(3), "one");
+    })
+    .ends();
+    gate.store(true, Ordering::SeqCst);
+    assert_eq!(response.rest().unwrap(), "netwo");
+    response.notify(&queue, 1).unwrap();
+    call.cancel().unwrap();
+}
+
+#[test]
 fn calls_and_queues_of_the_parent_say_forked_in_the_child_and_free_without_harm() {
     let _alone = alone();
     let server = Server::new(|seen| match seen.path.as_str() {

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
@@ -81,6 +81,42 @@ fn speaking(balancer: &Balancer, mode: i32) -> Builder {
     let builder = Builder::new().balancer(balancer);
     builder.try_http2(mode).unwrap();
     builder
+}
+
+#[test]
+fn bodies_go_both_ways_piece_by_piece() {
+    for tls in [false, true] {
+        let authority = Authority::new();
+        let name = if tls { "stream-tls" } else { "stream" };
+        let authority = tls.then_some(&authority);
+        let Some(server) = Nghttpd::start(name, authority, &["--echo-upload"]) else { return };
+        let client = match authority {
+            None => speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE),
+            Some(authority) => {
+                let host = Host::new("127.0.0.1", server.port).https();
+                let balancer = Balancer::round_robin(&Provider::of(&[host]));
+                speaking(&balancer, AHOY_HTTP2_ALPN).ca(&authority.pem)
+            }
+        };
+        let client = client.build();
+        assert_eq!(client.stream("/large").rest_by(7000).unwrap().len(), 3_000_000);
+        let given_up = client.stream("/large");
+        assert_eq!(given_up.exactly(5), "xxxxx");
+        drop(given_up);
+        for length in [Some(1_500_000), None] {
+            let pieces = std::sync::Mutex::new(vec![vec![b'b'; 500_000], vec![b'a'; 1_000_000]]);
+            let request = Request::new("POST", "/")
+                .streamed()
+                .source(length, move || pieces.lock().unwrap().pop().map_or(Said::End, Said::Data));
+            let echoed = client.open(&request).unwrap().rest_by(100_000).unwrap();
+            assert_eq!(echoed.len(), 1_500_000);
+            assert!(echoed[..1_000_000].iter().all(|byte| *byte == b'a') && echoed.ends_with(b"b"));
+        }
+        let short = Request::new("POST", "/").source(Some(9), || Said::End);
+        assert_eq!(client.send(&short).unwrap_err().status, AHOY_E_BODY_SOURCE);
+        assert_eq!(client.get("/hello").unwrap().text(), "hello");
+        assert_eq!(server.connections(), 1, "what was given up cost a stream only");
+    }
 }
 
 #[test]
@@ -208,6 +244,83 @@ fn a_cancelled_call_resets_its_stream() {
     assert_eq!(failure.status, AHOY_E_CANCELLED);
     assert!(failure.is_ambiguous);
     reset.recv_timeout(ms(5000)).unwrap();
+}
+
+/// A server that refuses each request `times` times before it answers, and counts all of them.
+struct Refusing {
+    port: u16,
+    streams: Arc<AtomicUsize>,
+    _stop: tokio::sync::oneshot::Sender<()>,
+}
+
+impl Refusing {
+    fn start(times: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let streams = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&streams);
+        let (_stop, stopped) = tokio::sync::oneshot::channel();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async move {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                let serve = async {
+                    while let Ok((socket, _)) = listener.accept().await {
+                        tokio::spawn(Self::serve(socket, times, Arc::clone(&count)));
+                    }
+                };
+                tokio::select! {
+                    () = serve => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { port, streams, _stop }
+    }
+
+    async fn serve(socket: tokio::net::TcpStream, times: usize, streams: Arc<AtomicUsize>) {
+        let mut connection = h2::server::handshake(socket).await.unwrap();
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            if streams.fetch_add(1, Ordering::SeqCst) % (times + 1) < times {
+                respond.send_reset(h2::Reason::REFUSED_STREAM);
+            } else {
+                respond.send_response(http::Response::new(()), true).unwrap();
+            }
+        }
+    }
+
+    fn streams(&self) -> usize {
+        self.streams.swap(0, Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn a_refused_stream_is_tried_again_by_the_client_alone() {
+    let server = Refusing::start(1);
+    let over = || speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE);
+    let client = over().build();
+    for _ in 0..5 {
+        let answer = client.get("/").unwrap();
+        assert_eq!((answer.status, answer.attempt_count), (200, 2));
+        assert_eq!(server.streams(), 2, "the server saw what the client counted");
+        // Refused means not begun, so this may be repeated too.
+        assert_eq!(client.post("/", "text/plain", b"x").unwrap().attempt_count, 2);
+        assert_eq!(server.streams(), 2);
+        assert_eq!(client.begin("/").end().unwrap().attempt_count, 2);
+        assert_eq!(server.streams(), 2);
+    }
+    let failure = over().tries(1).build().get("/").unwrap_err();
+    assert_eq!((failure.attempt_count, server.streams()), (1, 1), "nobody repeats it in secret");
+    assert!(!failure.is_ambiguous);
+}
+
+#[test]
+fn a_server_that_always_refuses_sees_exactly_the_tries() {
+    let server = Refusing::start(usize::MAX - 1);
+    let over = speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE);
+    let failure = over.tries(3).build().get("/").unwrap_err();
+    assert_eq!((failure.attempt_count, server.streams()), (3, 3));
 }
 
 #[test]

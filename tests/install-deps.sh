@@ -22,6 +22,8 @@ need golang-go has go
 need ruby has ruby
 need ruby-ffi has_ffi
 need python3 has python3
+need gunicorn has gunicorn
+need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 need valgrind has valgrind
 need pkg-config has pkg-config
 need nginx-light has nginx

@@ -6,18 +6,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Facts that pass between all layers: no behaviour beyond their own.
-const PLAIN: &[&str] = &["endpoint", "error", "outcome", "request", "response"];
+const PLAIN: &[&str] =
+    &["criticality", "endpoint", "error", "outcome", "request", "response", "source"];
 
 /// Each module of the crate and what it may import besides itself and the plain data.
 ///
 /// Siblings that touch the world share `runtime` and nothing else. `config` gathers what the adapters and the
 /// policies are told, so it stands above them and below `client`.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("criticality", &[]),
     ("endpoint", &[]),
     ("error", &[]),
     ("outcome", &[]),
     ("request", &[]),
     ("response", &[]),
+    ("source", &[]),
     ("policy", &[]),
     ("runtime", &["policy"]),
     ("discovery", &["policy", "runtime"]),

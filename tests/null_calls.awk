@@ -57,7 +57,7 @@ function kind(type, name) {
     if (type ~ /^ahoy_[a-z0-9_]* \* \*$/) return "O"
     if (type ~ /^(const )?ahoy_[a-z0-9_]* \*$/) return "H"
     if (type == "const char *") return "T"
-    if (type ~ /^const .*\*$/) return "B"
+    if (type ~ /^const .*\*$/ || type == "uint8_t *") return "B"
     if (type ~ /\*$/) return "S"
     if (type == "double") return "D"
     if (type == "bool") return "L"

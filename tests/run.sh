@@ -63,6 +63,13 @@ run() {
     case $1 in
         format) part format "$cargo" fmt --check ;;
         clippy) part clippy "$cargo" clippy --locked --all-targets -- -D warnings ;;
+        arena)
+            at="--manifest-path arena/Cargo.toml --target-dir $target/arena/build"
+            # shellcheck disable=SC2086 # words
+            part arena-clippy "$cargo" clippy --locked $at --all-targets -- -D warnings || :
+            # shellcheck disable=SC2086 # words
+            part arena "$cargo" test --locked $at
+            ;;
         # Everything below stands on the library: where that fails, the rest would only repeat it.
         build) part build "${MAKE:-make}" --no-print-directory stage || finish ;;
         header) part header sh tests/header.sh ;;
@@ -72,6 +79,7 @@ run() {
         examples) part examples bash tests/examples.sh ;;
         hosts) part hosts bash tests/hosts.sh ;;
         hazards) part hazards bash tests/hazards.sh ;;
+        instructions) part instructions sh benches/instructions.sh ;;
         null) part null sh tests/null.sh plain "$library" ;;
         valgrind)
             part null-valgrind sh tests/null.sh valgrind "$library" || :
@@ -92,7 +100,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols install null cargo examples hosts hazards valgrind asan"
+all="format clippy build header symbols install null cargo arena examples hosts hazards instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;

@@ -409,3 +409,22 @@ fn an_update_inside_its_own_provider_says_would_deadlock() {
     slot.get().unwrap().update().unwrap();
     assert_eq!(*told.lock().unwrap(), [AHOY_E_WOULD_DEADLOCK]);
 }
+
+/// Through the crate alone: a program that links the library has no part in its runtime.
+#[test]
+fn a_blocking_call_inside_a_runtime_of_the_same_crate_says_would_deadlock() {
+    let server = Server::ok();
+    let clients = [client_over(&[server.port()]), Builder::new().base_url(&server.url()).build()];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for client in clients {
+        let call = runtime.block_on(async {
+            assert_eq!(client.get("/").unwrap_err().status, AHOY_E_WOULD_DEADLOCK);
+            let call = client.begin("/");
+            assert_eq!(call.wait(1000).unwrap_err().status, AHOY_E_WOULD_DEADLOCK);
+            assert_eq!(client.close(1000).unwrap_err().status, AHOY_E_WOULD_DEADLOCK);
+            call
+        });
+        assert_eq!(call.end().unwrap().status, 200);
+        assert_eq!(client.get("/").unwrap().status, 200);
+    }
+}

@@ -405,6 +405,34 @@ fn should_stop_is_asked_also_while_many_short_attempts_fail() {
 }
 
 #[test]
+fn a_read_that_a_signal_ended_may_be_repeated() {
+    let _alone = alone();
+    catch_usr1();
+    let (say, script) = mpsc::channel::<()>();
+    let script = Mutex::new(script);
+    let server = Scripted::new(move |_, peer| {
+        peer.head();
+        peer.write(CHUNKED);
+        let _ = script.lock().unwrap().recv_timeout(SOON);
+        peer.chunk("one");
+        peer.chunk("");
+    });
+    let balancer = round_robin(&[server.port()]);
+    let client = Builder::new().balancer(&balancer).interruptible().build();
+    let response = client.stream("/");
+    let (read, _) = signalled(
+        || response.read(9, FOREVER),
+        |target| {
+            thread::sleep(ms(100));
+            target.signal();
+        },
+    );
+    assert_eq!(read.unwrap_err().status, AHOY_E_INTERRUPTED);
+    say.send(()).unwrap();
+    assert_eq!(response.rest().unwrap(), "one");
+}
+
+#[test]
 fn a_wait_that_a_signal_ended_may_be_repeated() {
     let _alone = alone();
     catch_usr1();

@@ -1,73 +1,84 @@
 //! The way of one request, from the first pick to the last answer. READ THIS FIRST.
 //!
 //! ```text
+//! 0 admit      the client's limits let the call in, or say at once why not
 //! 1 lease      the balancer picks an endpoint not yet tried whose circuit grants a permit
 //! 2 prepare    limits from the deadline; the host's hook may change or refuse the attempt
-//! 3 send       the transport carries it out
+//! 3 send       the transport carries it out; where it takes long, a copy may race it elsewhere
 //! 4 judge      one ending, two views: the breaker's verdict and the retry's class
-//! 5 settle     the circuit learns of it, the host's hooks and log are told
+//! 5 settle     the circuit and the client's limits learn of it, the host's hooks and log are told
 //! 6 decide     stop, or wait and go to 1
 //! ```
 //!
 //! The loop does not know who drives it. Dropping it drops the exchange and gives the permit back.
 
 use std::pin::pin;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use http::header;
-
-use super::call::{Call, Limits};
+use super::call::Call;
+use super::flight::{Flight, Landed};
+use super::hedge::{self, Race};
 use super::lease::Lease;
+use super::limit::Refused;
 use super::log::Level;
+use super::overload::Admitted;
+use super::settled::settle;
 use super::story::{Ending, Story};
+use super::streaming::{self, Body};
 use super::tried::Tried;
 use crate::error::{Error, ErrorKind};
-use crate::outcome::{Class, Failure, FailureKind, Transition};
-use crate::policy::{
-    Decision, Ended, Evidence, Facts, Retry, RetryAfter, StopReason, class, retry_after, verdict,
-};
-use crate::request::Request;
+use crate::outcome::{Class, FailureKind};
+use crate::policy::{Decision, Ended, Facts, Pushback, Retry, RetryAfter, StopReason, class};
 use crate::response::Response;
-use crate::runtime::{callback, clock, entropy};
-use crate::transport::{Answer, Exchange, Progress, Transport};
+use crate::runtime::{clock, entropy};
+use crate::source::Draw;
+use crate::transport::Transport;
 
 /// Carries out `call` over `transport`.
-pub(super) async fn run(call: &Call<'_>, transport: &impl Transport) -> Result<Response, Error> {
+///
+/// Where the answer is streamed, `body` gets what is still to come of it.
+pub(super) async fn run(
+    call: &Call<'_>,
+    transport: &impl Transport,
+    body: &mut Option<Body>,
+) -> Result<Response, Error> {
     let mut story = Story::new(call);
+    let admitted = match admit(call).await {
+        Ok(admitted) => admitted,
+        Err(ending) => return story.end(ending),
+    };
     let mut retry = Retry::new(&call.client.config.retry);
     let mut tried = Tried::default();
     let mut updates = call.client.config.endpoint_updates;
     loop {
         let now = clock::now();
-        if call.time_left(now).is_zero() {
-            return story.end(Ending::Deadline);
-        }
-        let updates_seen = call.way.balancer().map_or(0, |balancer| balancer.updates_done());
-        let lease = match call.way.lease(&tried, call.key, now) {
+        let lease = match lease(call, &tried, &mut updates, now) {
             Ok(lease) => lease,
-            Err(_) if updates > 0 => {
-                updates -= 1;
-                update_endpoints(call, updates_seen);
-                continue;
-            }
-            Err(none) => return story.end(Ending::NoEndpoints(none)),
+            Err(ending) => return story.end(ending),
         };
-        let limits = call.limits(now, retry.tries_left(), lease.probe_limit());
-        let outgoing = match hooked(call, &lease) {
-            Ok(outgoing) => outgoing,
+        let number = story.attempt_count() + 1;
+        let flight = match Flight::new(call, lease, retry.tries_left(), number, now) {
+            Ok(flight) => flight,
             Err(refusal) => return story.end(Ending::Refused(refusal)),
         };
-        let result = send(call, outgoing.as_ref(), &lease, limits, transport).await;
-        let first_on_endpoint = lease.mark_tried(&mut tried);
-        let retry_after = asked_wait(call, &result);
-        let ended = ended(&result);
-        let asked = result.as_ref().err().and_then(|failure| failure.kind.asked());
-        story.add(settle(call, lease, &ended, retry_after, limits.attempt, now), result);
+        let mut landed = send(call, flight, &mut tried, &mut story, &admitted, transport).await;
+        let first_on_endpoint = landed.lease.mark_tried(&mut tried);
+        let ended = landed.ended();
+        admitted.observe(&ended, class(&ended, &call.client.config.retry), landed.elapsed());
+        if let Some(live) = landed.take_stream() {
+            let (settled, begun) = streaming::begin(call, landed.lease, live, ended, landed.began);
+            *body = Some(begun);
+            story.add(settled, landed.result);
+            return story.end(Ending::Stopped(StopReason::Success));
+        }
+        let asked = landed.asked();
+        let wish = Wish::of(call, &landed);
+        story
+            .add(settle(call, landed.lease, &ended, wish.retry_after, landed.began), landed.result);
         if let Some(kind) = asked {
             return story.end(Ending::Asked(kind));
         }
-        match decide(call, &mut retry, &tried, ended, first_on_endpoint, retry_after) {
+        match decide(call, &mut retry, &tried, ended, first_on_endpoint, wish) {
             Decision::Stop(reason) => return story.end(Ending::Stopped(reason)),
             Decision::Retry { wait, .. } => {
                 if let Err(kind) = call.control.or(pin!(pause(call, wait))).await {
@@ -78,114 +89,74 @@ pub(super) async fn run(call: &Call<'_>, transport: &impl Transport) -> Result<R
     }
 }
 
-/// Step 2: the attempt's own copy of the request where a hook may change it.
-fn hooked(call: &Call<'_>, lease: &Lease) -> Result<Option<Request>, String> {
-    let Some(hook) = &call.client.hooks.on_request else {
-        return Ok(None);
-    };
-    let mut request = call.request.clone();
-    request.target = call.way.path.clone().into_owned();
-    request.headers = call.headers.clone().into_owned();
-    callback::run(|| hook(&mut request, lease.endpoint().url()))?;
-    Ok(Some(request))
+/// Step 0: mostly at once; where calls may wait for room, not beyond the deadline.
+async fn admit<'a>(call: &'a Call<'_>) -> Result<Admitted<'a>, Ending> {
+    let patience = call.time_left(clock::now());
+    let admitted = pin!(call.client.overload().admit(call.request.criticality, patience));
+    match call.control.or(admitted).await {
+        Ok(admitted) => admitted.map_err(Ending::Overloaded),
+        Err(kind) => Err(Ending::Asked(kind.into())),
+    }
 }
 
-/// Step 3: one exchange within its limits.
+/// Step 1: an endpoint, of a list that is asked for again where none is left.
+fn lease(call: &Call<'_>, tried: &Tried, updates: &mut u32, now: Instant) -> Result<Lease, Ending> {
+    loop {
+        if call.time_left(clock::now()).is_zero() {
+            return Err(Ending::Deadline);
+        }
+        let updates_seen = call.way.balancer().map_or(0, |balancer| balancer.updates_done());
+        match call.way.lease(tried, call.key, now) {
+            Ok(lease) => return Ok(lease),
+            // The more are asked now, the later it is well again.
+            Err(none) if none.held_back => return Err(Ending::Overloaded(Refused::Recovering)),
+            Err(none) if *updates == 0 => return Err(Ending::NoEndpoints(none)),
+            Err(_) => {
+                *updates -= 1;
+                update_endpoints(call, updates_seen);
+            }
+        }
+    }
+}
+
+/// Step 3: one exchange, or the best of a race; what else came of a race is settled here.
 async fn send(
     call: &Call<'_>,
-    outgoing: Option<&Request>,
-    lease: &Lease,
-    limits: Limits,
+    flight: Flight,
+    tried: &mut Tried,
+    story: &mut Story<'_>,
+    admitted: &Admitted<'_>,
     transport: &impl Transport,
-) -> Result<Answer, Failure> {
-    let progress = Progress::default();
-    let exchange = Exchange {
-        endpoint: lease.endpoint(),
-        method: &call.request.method,
-        path: outgoing.map_or(&call.way.path, |changed| &changed.target),
-        headers: outgoing.map_or(&call.headers, |changed| &changed.headers),
-        body: &call.request.body,
-        connect_timeout: limits.connect,
-        max_body: call.client.config.max_body,
-        gzip: call.client.config.gzip,
-        progress: &progress,
-    };
-    let timed = pin!(tokio::time::timeout(limits.attempt, transport.send(&exchange)));
-    match call.control.or(timed).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(cut(&progress, limits)),
-        Err(kind) => Err(Failure { kind, sent: progress.is_sent(), detail: "given up".to_owned() }),
+) -> Landed {
+    if !call.may_hedge() {
+        return flight.fly(call, transport).await;
     }
-}
-
-/// What an attempt is called that its limit cut off.
-fn cut(progress: &Progress, limits: Limits) -> Failure {
-    let (kind, detail) = match (limits.by_deadline, progress.is_connected()) {
-        (true, true) => (FailureKind::Deadline, "no answer"),
-        (true, false) => (FailureKind::Deadline, "not connected"),
-        (false, true) => (FailureKind::Timeout, "no answer"),
-        (false, false) => (FailureKind::ConnectTimeout, "connect timed out"),
-    };
-    Failure { kind, sent: progress.is_sent(), detail: detail.to_owned() }
-}
-
-/// Step 4: the ending that both views judge.
-fn ended(result: &Result<Answer, Failure>) -> Ended {
-    match result {
-        Ok(answer) => Ended::Answered { status: answer.status.as_u16() },
-        Err(failure) => Ended::Failed { kind: failure.kind, sent: failure.sent },
+    // Boxed: calls without hedges are not to carry its state.
+    let Race { failed, last, dropped } =
+        Box::pin(hedge::race(call, flight, tried, transport)).await;
+    for landed in failed {
+        let ended = landed.ended();
+        admitted.observe(&ended, class(&ended, &call.client.config.retry), landed.elapsed());
+        let wish = Wish::of(call, &landed);
+        story
+            .add(settle(call, landed.lease, &ended, wish.retry_after, landed.began), landed.result);
     }
+    dropped.into_iter().for_each(|dropped| story.add_dropped(dropped));
+    last
 }
 
-/// What the server asked for by Retry-After.
-fn asked_wait(call: &Call<'_>, result: &Result<Answer, Failure>) -> Option<RetryAfter> {
-    let answer =
-        result.as_ref().ok().filter(|answer| retry_after::may_ask(answer.status.as_u16()))?;
-    let value = answer.headers.get(header::RETRY_AFTER)?;
-    retry_after::parse(
-        value.as_bytes(),
-        SystemTime::now(),
-        call.client.config.retry.retry_after_cap,
-    )
+/// What a server asked of whoever would repeat the call.
+#[derive(Clone, Copy)]
+struct Wish {
+    retry_after: Option<RetryAfter>,
+    pushback: Option<Pushback>,
 }
 
-/// Step 5: the circuit learns how the attempt ended.
-fn settle(
-    call: &Call<'_>,
-    lease: Lease,
-    ended: &Ended,
-    asked: Option<RetryAfter>,
-    limit: Duration,
-    began: Instant,
-) -> Settled {
-    let url = Arc::clone(lease.endpoint().url());
-    let now = clock::now();
-    let evidence = Evidence {
-        verdict: verdict(ended),
-        elapsed: now.saturating_duration_since(began),
-        retry_after: asked.map(|asked| asked.wait),
-    };
-    let transition = lease.settle(&evidence, limit, now);
-    if let Some(transition) = transition {
-        call.client.log.write(Level::Info, "circuit", || match transition {
-            Transition::Opened { retry_at } => {
-                let wait = retry_at.saturating_duration_since(now);
-                format!("{url} opened, next probe in {} ms", wait.as_millis())
-            }
-            Transition::HalfOpened => format!("{url} half-open"),
-            Transition::Closed => format!("{url} closed"),
-        });
+impl Wish {
+    fn of(call: &Call<'_>, landed: &Landed) -> Self {
+        let retry_after = landed.asked_wait(call.client.config.retry.retry_after_cap);
+        Self { retry_after, pushback: landed.pushback(call) }
     }
-    Settled { url, transition, began, now }
-}
-
-/// What is known of an attempt once its circuit was told.
-#[derive(Debug)]
-pub(super) struct Settled {
-    pub(super) url: Arc<str>,
-    pub(super) transition: Option<Transition>,
-    pub(super) began: Instant,
-    pub(super) now: Instant,
 }
 
 /// Step 6: stop, or try again after a wait.
@@ -195,22 +166,24 @@ fn decide(
     tried: &Tried,
     ended: Ended,
     first_on_endpoint: bool,
-    retry_after: Option<RetryAfter>,
+    wish: Wish,
 ) -> Decision {
     let now = clock::now();
     // Looked for only where it matters: the first circuit in the list would be asked by every caller.
     let may_go_on = class(&ended, &call.client.config.retry) != Class::Success;
+    let overload = call.client.overload();
     let facts = Facts {
         ended,
         idempotent: call.request.is_idempotent(),
+        resendable: call.draw.as_ref().is_none_or(Draw::can_repeat),
         untried: may_go_on && call.way.has_untried(tried, now),
         first_on_endpoint,
-        retry_after,
-        pushback: None,
+        retry_after: wish.retry_after,
+        pushback: wish.pushback,
         time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
-        p50: None,
+        p50: if may_go_on { overload.usual_latency(now) } else { None },
     };
-    entropy::with_rng(|rng| retry.decide(&facts, rng, || true))
+    entropy::with_rng(|rng| retry.decide(&facts, rng, || overload.may_retry(now)))
 }
 
 /// Waits before the next attempt, unless there is nothing to wait for.
@@ -237,6 +210,9 @@ impl StopReason {
         match self {
             Self::RetryAfter => "the server asked for a longer wait than is allowed",
             Self::NotIdempotent => "not repeated, for the request is not idempotent",
+            Self::BodyGone => {
+                "not repeated, for bytes of the body were taken from its source, which cannot rewind"
+            }
             Self::Deadline => "the next attempt would come after the deadline",
             Self::Pushback => "the server said not to repeat the call",
             Self::Budget => "the client's retry budget is used up",

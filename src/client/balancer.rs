@@ -3,9 +3,9 @@
 //! It owns the live endpoints, so clients that share it share the circuits. Picks read one immutable roster
 //! and never wait for an update.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use rand::Rng;
@@ -15,17 +15,19 @@ use super::lease::Lease;
 use super::level::Rules;
 use super::member::Member;
 use super::roster::{Register, Roster};
+use super::rounds;
 use super::snapshot::Snapshot;
 use super::subset;
 use super::tried::Tried;
-use crate::config::{BalancerConfig, KeySource};
+use crate::config::{BalancerConfig, KeySource, Subset};
 use crate::discovery::Provider;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::outcome::Transition;
-use crate::policy::{Evidence, Permit, RoundRobin};
+use crate::policy::{Evidence, Permit, Recovery, RoundRobin};
 use crate::runtime::process::PerProcess;
 use crate::runtime::{callback, caller, clock, entropy};
+use crate::transport::Direct;
 
 /// So many empty answers in a row mean that there really is no endpoint; one may be a hiccup of the
 /// registry, and to obey it would turn a fault of discovery into an outage.
@@ -50,6 +52,13 @@ struct Live {
     refresh: Mutex<Refresh>,
     /// How many updates have ended well.
     updates: AtomicU64,
+    /// Begun with the first call of a client.
+    rounds_begun: Once,
+    /// When the last attempt set out, in the rules' milliseconds; kept only where checks want to know.
+    last_asked: AtomicU64,
+    recovery: Option<Mutex<Recovery>>,
+    /// Whether the recovery must be asked.
+    is_recovering: AtomicBool,
     /// Held while deciding whether one more circuit may open, so that two cannot both be the last but one.
     trip_gate: Mutex<()>,
 }
@@ -65,7 +74,33 @@ impl Live {
             seed,
             refresh: Mutex::default(),
             updates: AtomicU64::new(0),
+            rounds_begun: Once::new(),
+            last_asked: AtomicU64::new(0),
+            recovery: config.recovery.map(|rule| Mutex::new(Recovery::new(rule))),
+            is_recovering: AtomicBool::new(false),
             trip_gate: Mutex::default(),
+        }
+    }
+
+    /// Whether an attempt may go, or is held back while the service recovers from an outage of all.
+    fn lets_through(&self, roster: &Roster, now: Instant) -> bool {
+        let Some(recovery) = self.recovery.as_ref().filter(|_| self.is_recovering()) else {
+            return true;
+        };
+        let mut recovery = recovery.lock().unwrap_or_else(PoisonError::into_inner);
+        let lets = entropy::with_rng(|rng| recovery.admits(roster.rotating(), now, rng));
+        self.is_recovering.store(recovery.is_recovering(), Ordering::Relaxed);
+        lets
+    }
+
+    fn is_recovering(&self) -> bool {
+        self.is_recovering.load(Ordering::Relaxed)
+    }
+
+    fn note_all_out(&self, now: Instant) {
+        if let Some(recovery) = &self.recovery {
+            recovery.lock().unwrap_or_else(PoisonError::into_inner).all_out(now);
+            self.is_recovering.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -86,6 +121,8 @@ pub(crate) struct NoneAdmits {
     pub(crate) known: usize,
     /// When the next probe is due.
     pub(crate) retry_at: Option<Instant>,
+    /// Some admit, but traffic is held back while the service recovers.
+    pub(crate) held_back: bool,
 }
 
 impl Live {
@@ -281,6 +318,11 @@ impl Balancer {
     ) -> Result<Lease, NoneAdmits> {
         let (live, snapshot) = self.snapshot();
         let wish = live.wish(tried, key, now);
+        self.note_asked(live, now);
+        if !live.lets_through(&snapshot.roster, now) {
+            let known = snapshot.roster.len();
+            return Err(NoneAdmits { known, retry_at: None, held_back: true });
+        }
         // Another caller may take a probe's permit between the choice and the grab: then choose again.
         for _ in 0..=snapshot.roster.len() {
             let Some(member) = self.choose(live, &snapshot, wish) else {
@@ -291,7 +333,61 @@ impl Balancer {
                 return Ok(Lease::balanced(balancer, member, permit, wish.tick));
             }
         }
+        live.note_all_out(now);
         Err(none_admits(&snapshot.roster))
+    }
+
+    fn note_asked(&self, live: &Live, now: Instant) {
+        if self.config.health.is_some() {
+            live.last_asked.store(live.rules.millis(now), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether nothing was asked of the service for as long as a check's interval.
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
+        let live = self.live();
+        let asked = Duration::from_millis(live.last_asked.load(Ordering::Relaxed));
+        let since = Duration::from_millis(live.rules.millis(now)).saturating_sub(asked);
+        self.config.health.as_ref().is_some_and(|check| since > check.rule.interval)
+    }
+
+    pub(super) const fn config(&self) -> &BalancerConfig {
+        &self.config
+    }
+
+    /// Begins the background rounds, if there are any and they have not begun; `transport` carries checks.
+    ///
+    /// # Errors
+    /// No thread could be had.
+    pub(super) fn begin_rounds(
+        self: &Arc<Self>,
+        transport: impl FnOnce() -> std::io::Result<Direct>,
+    ) -> std::io::Result<()> {
+        let mut begun = Ok(());
+        if self.config.has_rounds() {
+            let live = self.live();
+            live.rounds_begun.call_once(|| {
+                begun = transport().and_then(|transport| rounds::begin(self, transport));
+            });
+        }
+        begun
+    }
+
+    /// Draws the subset anew where so many of it are no longer well, or again.
+    pub(super) fn renew_subset(&self, _now: Instant) {
+        if !matches!(self.config.subset, Some(Subset::Rendezvous { .. })) {
+            return;
+        }
+        // An update under way does the same.
+        let live = self.live();
+        let Ok(mut refresh) = live.refresh.try_lock() else { return };
+        let before = live.snapshot.load();
+        let listed = std::mem::take(&mut refresh.listed);
+        let hosts = self.used(live, &mut refresh, listed);
+        if hosts.len() != before.roster.len() {
+            let next = refresh.register.replace(&before.roster, hosts, &live.rules, clock::now());
+            self.publish(live, &before, next);
+        }
     }
 
     fn snapshot(&self) -> (&Live, arc_swap::Guard<Arc<Snapshot>>) {
@@ -340,7 +436,7 @@ impl Balancer {
         may_open.then(|| member.trip(evidence, now)).flatten()
     }
 
-    pub(crate) fn trial_interval(&self) -> std::time::Duration {
+    pub(crate) fn trial_interval(&self) -> Duration {
         self.config.breaker.trial_interval
     }
 }
@@ -350,7 +446,7 @@ fn is_same(one: &Host, other: &Host) -> bool {
 }
 
 fn none_admits(roster: &Roster) -> NoneAdmits {
-    NoneAdmits { known: roster.len(), retry_at: roster.next_probe() }
+    NoneAdmits { known: roster.len(), retry_at: roster.next_probe(), held_back: false }
 }
 
 impl NoneAdmits {
@@ -364,6 +460,7 @@ impl NoneAdmits {
             None => "none will be probed by itself".to_owned(),
         };
         match self.known {
+            _ if self.held_back => "held back while the service recovers from an outage".to_owned(),
             0 => "no endpoint is known".to_owned(),
             1 => format!("the circuit of the one endpoint admits none; {probe}"),
             known => format!("no circuit of {known} endpoints admits; {probe}"),

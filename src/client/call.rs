@@ -7,11 +7,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::Client;
 use super::control::Control;
+use super::passed_on;
 use super::route::Way;
 use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, KeySource};
 use crate::error::Error;
+use crate::policy::TraceParent;
 use crate::policy::balance::hash_bytes;
 use crate::request::{Request, check_target};
+use crate::source::{Draw, Source};
 
 /// What one caller asked of one client.
 #[derive(Debug)]
@@ -19,8 +22,12 @@ pub(super) struct Call<'a> {
     pub(super) client: &'a Client,
     pub(super) control: Control<'a>,
     pub(super) request: &'a Request,
+    /// The hold on the source of the request's body.
+    pub(super) draw: Option<Draw>,
     pub(super) way: Way<'a>,
     pub(super) headers: Cow<'a, HeaderMap>,
+    /// The trace that each attempt is a span of.
+    pub(super) trace: Option<TraceParent>,
     /// What a balancer that goes by key goes by.
     pub(super) key: Option<u64>,
     pub(super) started: Instant,
@@ -46,15 +53,18 @@ impl<'a> Call<'a> {
         started: Instant,
     ) -> Result<Self, Error> {
         let way = Self::check(client, request)?;
-        let timeout = request.timeout.unwrap_or(client.config.timeout);
-        let headers = merged(&client.config, request);
+        let timeout = passed_on::timeout(&client.config, request);
+        let mut headers = merged(&client.config, request);
+        let trace = passed_on::trace(&client.config, request, &mut headers);
         let key = request.key.or_else(|| key(way.balancer()?.key_source(), &headers));
         Ok(Self {
             client,
             control,
             request,
+            draw: request.source.as_ref().map(Source::hold).transpose()?,
             way,
             headers,
+            trace,
             key,
             started,
             deadline: started.checked_add(timeout),
@@ -65,6 +75,16 @@ impl<'a> Call<'a> {
     pub(super) fn check(client: &'a Client, request: &'a Request) -> Result<Way<'a>, Error> {
         check_target("path", &request.target)?;
         client.route.way(&request.target)
+    }
+
+    /// Whether a copy of an attempt may be sent at all. A body that is drawn from the host cannot be read twice
+    /// at once.
+    pub(super) fn may_hedge(&self) -> bool {
+        let config = &self.client.config;
+        config.hedge.delay.is_some()
+            && self.draw.is_none()
+            && self.way.balancer().is_some()
+            && (self.request.is_idempotent() || config.retry.any_method)
     }
 
     /// [`Duration::MAX`] where the call has no limit.

@@ -29,25 +29,33 @@ pub(super) enum Carrier {
 }
 
 impl Carrier {
+    /// Connections of HTTP/1.1 by the client's settings.
+    pub(super) fn direct(client: &Client, resolver: Arc<Resolver>) -> Direct {
+        Direct::new(Self::direct_config(client, resolver))
+    }
+
+    fn direct_config(client: &Client, resolver: Arc<Resolver>) -> Arc<DirectConfig> {
+        let mut direct = DirectConfig::new(client.tls(), resolver);
+        direct.idle_timeout = client.config.idle_timeout;
+        Arc::new(direct)
+    }
+
     /// A client's transport for one shard or I/O thread, without connections yet. Only I/O threads carry a
     /// client that speaks HTTP/2: a parked shard would answer no PING.
     pub(super) fn new(client: &Client, resolver: Arc<Resolver>) -> Self {
         let config = &client.config;
-        let tls = client.tls();
         match client.route {
+            Route::Balanced(_) if config.http2 == Http2::Off => {
+                Self::Direct(Self::direct(client, resolver))
+            }
             Route::Balanced(_) => {
-                let mut direct = DirectConfig::new(tls, resolver);
-                direct.idle_timeout = config.idle_timeout;
-                let direct = Arc::new(direct);
-                if config.http2 == Http2::Off {
-                    return Self::Direct(Direct::new(direct));
-                }
+                let direct = Self::direct_config(client, resolver);
                 let mut multiplexed = MultiplexedConfig::new(direct);
                 multiplexed.prior_knowledge = config.http2 == Http2::PriorKnowledge;
                 Self::Multiplexed(Multiplexed::new(Arc::new(multiplexed)))
             }
             Route::Base { .. } | Route::Absolute => {
-                let mut http = HttpConfig::new(tls, resolver);
+                let mut http = HttpConfig::new(client.tls(), resolver);
                 http.idle_timeout = config.idle_timeout;
                 http.connect_timeout = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
                 http.redirects = config.redirects as usize;

@@ -1,17 +1,16 @@
 //! The ending of an asynchronous call: told by the one task that carries it, and handed out once.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-
+use super::streaming::Delivery;
 use crate::error::{Error, ErrorKind};
-use crate::response::Response;
 use crate::runtime::callback;
 use crate::runtime::stop::{Reason, Stop};
+use crate::runtime::sync::{Mutex, MutexGuard, Notify};
 
 /// How a call ended.
-pub type Outcome = Result<Response, Error>;
+pub type Outcome = Result<Delivery, Error>;
 
 /// Takes a call's outcome on the I/O thread that finished it.
 pub type Taker = Box<dyn FnOnce(Outcome) + Send>;
@@ -57,15 +56,16 @@ impl Completion {
         &self.stop
     }
 
-    /// Asks the call to end with `Cancelled`; it still completes, once.
+    /// Asks the call, or the streamed body that it handed over, to end with `Cancelled`; a call still
+    /// completes, once.
     pub fn cancel(&self) {
         self.stop.ask(Reason::Cancelled);
     }
 
-    /// Whether the outcome goes to a callback.
+    /// Whether nobody but the call's own handle could get the outcome.
     #[must_use]
-    pub fn is_promised(&self) -> bool {
-        matches!(*self.lock(), State::Promised(_))
+    pub fn is_open(&self) -> bool {
+        matches!(*self.lock(), State::Running | State::Finished(_))
     }
 
     /// The call's end; only its task says so, and only once.
@@ -111,18 +111,20 @@ impl Completion {
     /// # Errors
     /// The outcome was handed out, or promised, before.
     pub async fn wait(&self, timeout: Duration) -> Result<Option<Outcome>, Error> {
-        let taken = async {
-            loop {
-                let finished = self.finished.notified();
-                if let Some(outcome) = self.poll()? {
-                    return Ok(outcome);
-                }
-                finished.await;
-            }
-        };
-        match tokio::time::timeout(timeout, taken).await {
+        match tokio::time::timeout(timeout, self.outcome()).await {
             Ok(outcome) => outcome.map(Some),
             Err(_) => Ok(None),
+        }
+    }
+
+    async fn outcome(&self) -> Result<Outcome, Error> {
+        loop {
+            // Before the look, or an end between the look and the wait would go unheard.
+            let finished = self.finished.notified();
+            if let Some(outcome) = self.poll()? {
+                return Ok(outcome);
+            }
+            finished.await;
         }
     }
 
@@ -202,7 +204,7 @@ mod tests {
         let (told, heard) = std::sync::mpsc::channel();
         let promised =
             completion.promise(Box::new(move |outcome| told.send(outcome.is_err()).unwrap()));
-        assert!(promised.unwrap().is_none() && completion.is_promised());
+        assert!(promised.unwrap().is_none() && !completion.is_open());
         assert!(completion.wait(Duration::MAX).await.is_err());
         completion.finish(failed());
         completion.finish(failed());
@@ -234,5 +236,136 @@ mod tests {
             told.send(outcome.unwrap_err().kind()).unwrap()
         }));
         assert_eq!(heard.recv(), Ok(ErrorKind::Internal));
+    }
+}
+
+/// Every order in which the task, its canceller and those who want the outcome can meet.
+#[cfg(all(test, ahoy_loom))]
+mod loom_tests {
+    use super::*;
+    use loom::future::block_on;
+    use loom::sync::atomic::{AtomicUsize, Ordering};
+    use loom::thread;
+    use std::future::pending;
+    use std::pin::pin;
+
+    fn failed() -> Outcome {
+        Err(Error::new(ErrorKind::Connect, "x"))
+    }
+
+    /// Counts the outcomes that a callback was given.
+    fn counter(told: &Arc<AtomicUsize>) -> Taker {
+        let told = Arc::clone(told);
+        Box::new(move |_| {
+            told.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    fn polled(completion: &Completion) -> usize {
+        usize::from(matches!(completion.poll(), Ok(Some(_))))
+    }
+
+    /// As `ahoy_call_on_done` does it: on a call that has ended, the taker is called at once.
+    fn promised(completion: &Completion, told: &Arc<AtomicUsize>) {
+        if let Ok(Some((taker, outcome))) = completion.promise(counter(told)) {
+            taker(outcome);
+        }
+    }
+
+    #[test]
+    fn loom_a_poll_a_promise_and_the_end_leave_one_taker() {
+        loom::model(|| {
+            let (completion, told) = (Arc::new(Completion::default()), Arc::default());
+            let task = {
+                let completion = Arc::clone(&completion);
+                thread::spawn(move || completion.finish(failed()))
+            };
+            let poller = {
+                let completion = Arc::clone(&completion);
+                thread::spawn(move || polled(&completion))
+            };
+            promised(&completion, &told);
+            task.join().unwrap();
+            let polled = poller.join().unwrap();
+            assert_eq!(polled + told.load(Ordering::Relaxed), 1);
+            assert!(completion.poll().is_err(), "nothing is left");
+        });
+    }
+
+    #[test]
+    fn loom_of_two_promises_one_is_kept() {
+        loom::model(|| {
+            let (completion, told) = (Arc::new(Completion::default()), Arc::default());
+            let task = {
+                let completion = Arc::clone(&completion);
+                thread::spawn(move || completion.finish(failed()))
+            };
+            let other = {
+                let (completion, told) = (Arc::clone(&completion), Arc::clone(&told));
+                thread::spawn(move || promised(&completion, &told))
+            };
+            promised(&completion, &told);
+            task.join().unwrap();
+            other.join().unwrap();
+            assert_eq!(told.load(Ordering::Relaxed), 1);
+        });
+    }
+
+    #[test]
+    fn loom_two_waiters_are_woken_and_one_takes() {
+        let mut model = loom::model::Builder::new();
+        // Three threads that park have too many orders to run them all.
+        model.preemption_bound = Some(2);
+        model.check(|| {
+            let completion = Arc::new(Completion::default());
+            let task = {
+                let completion = Arc::clone(&completion);
+                thread::spawn(move || completion.finish(failed()))
+            };
+            let other = {
+                let completion = Arc::clone(&completion);
+                thread::spawn(move || usize::from(block_on(completion.outcome()).is_ok()))
+            };
+            let own = usize::from(block_on(completion.outcome()).is_ok());
+            task.join().unwrap();
+            assert_eq!(own + other.join().unwrap(), 1);
+        });
+    }
+
+    #[test]
+    fn loom_a_cancel_reaches_the_task_and_its_waiter() {
+        loom::model(|| {
+            let completion = Arc::new(Completion::default());
+            let task = {
+                let completion = Arc::clone(&completion);
+                thread::spawn(move || {
+                    let ended = block_on(completion.stop().or(pin!(pending::<()>())));
+                    assert_eq!(ended, Err(Reason::Cancelled));
+                    completion.finish(failed());
+                })
+            };
+            completion.cancel();
+            assert!(block_on(completion.outcome()).is_ok());
+            task.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_a_cancel_that_races_the_end_leaves_one_outcome() {
+        loom::model(|| {
+            let completion = Arc::new(Completion::default());
+            let task = {
+                let completion = Arc::clone(&completion);
+                thread::spawn(move || {
+                    let work = async { thread::yield_now() };
+                    let _ended = block_on(completion.stop().or(pin!(work)));
+                    completion.finish(failed());
+                })
+            };
+            completion.cancel();
+            let early = polled(&completion);
+            task.join().unwrap();
+            assert_eq!(early + polled(&completion), 1);
+        });
     }
 }

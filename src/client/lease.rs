@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::balancer::Balancer;
 use super::member::Member;
+use super::rounds;
 use super::tried::Tried;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{Ending, Evidence, Permit, Tick};
+use crate::policy::{Ended, Ending, Evidence, Permit, Tick};
 use crate::runtime::clock;
 
 /// An endpoint with the permit of its circuit. Dropped unsettled (a cancelled call, a panic) it counts
@@ -16,6 +17,7 @@ use crate::runtime::clock;
 #[derive(Debug)]
 pub(crate) struct Lease {
     endpoint: Arc<Endpoint>,
+    limit: Duration,
     held: Option<Held>,
 }
 
@@ -35,12 +37,16 @@ impl Lease {
         started: Tick,
     ) -> Self {
         member.cells().start(member.place(), started);
-        Self { endpoint: member.endpoint(), held: Some(Held { balancer, member, permit, started }) }
+        Self {
+            endpoint: member.endpoint(),
+            limit: Duration::ZERO,
+            held: Some(Held { balancer, member, permit, started }),
+        }
     }
 
     /// A lease on the one endpoint of a client without a balancer: it has no circuit.
     pub(super) fn fixed(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, held: None }
+        Self { endpoint, limit: Duration::ZERO, held: None }
     }
 
     pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
@@ -61,15 +67,21 @@ impl Lease {
         tried.insert(&held.member)
     }
 
-    /// Says how the attempt ended that might have taken up to `limit`.
+    /// Notes how long the attempt may take: what a failure counts as at least.
+    pub(super) const fn limit_to(&mut self, limit: Duration) {
+        self.limit = limit;
+    }
+
+    /// Says how the attempt ended.
     pub(super) fn settle(
         mut self,
         evidence: &Evidence,
-        limit: Duration,
+        ended: &Ended,
         now: Instant,
     ) -> Option<Transition> {
         let held = self.held.take()?;
-        held.finish(now, ending(evidence, limit));
+        rounds::note(&held.balancer, &held.member, ended, now);
+        held.finish(now, ending(evidence, self.limit));
         held.balancer.settle(&held.member, held.permit, evidence, now)
     }
 }

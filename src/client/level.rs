@@ -46,7 +46,7 @@ impl Rules {
             load: config.load_model(),
             by_zone: config.by_zone(),
             warms_up: config.slow_start.is_some(),
-            tracks: config.slow_start.is_some(),
+            tracks: config.tracks(),
             counts_all: config.algorithm.is_bounded(),
             origin,
         }
@@ -55,6 +55,11 @@ impl Rules {
     /// An instant, as loads count time.
     pub(super) fn tick(&self, now: Instant) -> Tick {
         Tick::after_origin(now.saturating_duration_since(self.origin))
+    }
+
+    /// An instant in whole milliseconds.
+    pub(super) fn millis(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.origin).as_millis() as u64
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use super::cells::Cells;
+use super::track::Track;
 use crate::endpoint::Endpoint;
 use crate::outcome::Transition;
 use crate::policy::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
@@ -38,6 +39,10 @@ pub(super) enum Out {
     Departed = 1,
     /// Joined or came back a short time ago.
     Warming = 2,
+    /// Fared worse than its neighbours.
+    Ejected = 4,
+    /// Did not pass its checks.
+    Unhealthy = 8,
 }
 
 /// Whether a member may be tried.
@@ -112,7 +117,7 @@ impl Member {
 
     /// From here on it gets its full share only in time.
     pub(super) fn begin_warming(&self, now: Instant) {
-        if let Some(track) = self.cells.track(self.place()) {
+        if let Some(track) = self.track() {
             track.begin_warming(self.cells.level().millis(now));
             self.set(Out::Warming, true);
         }
@@ -128,10 +133,45 @@ impl Member {
         if self.has(Out::Departed) || !self.lock().as_ref().is_none_or(|it| it.admits(now)) {
             return Standing::Out;
         }
-        match self.cells.track(self.place()).filter(|_| self.has(Out::Warming)) {
+        if self.has(Out::Ejected) || self.has(Out::Unhealthy) {
+            return Standing::Tripped;
+        }
+        match self.track().filter(|_| self.has(Out::Warming)) {
             Some(track) => Standing::Warming(track.warming_for(self.cells.level().millis(now))),
             None => Standing::In,
         }
+    }
+
+    /// What is followed of it beyond its circuit and its load, where anything is.
+    pub(super) fn track(&self) -> Option<&Track> {
+        self.cells.track(self.place())
+    }
+
+    /// An outlier, or one no longer. Who comes back warms up.
+    pub(super) fn set_ejected(&self, ejected: bool, now: Instant) {
+        self.set(Out::Ejected, ejected);
+        self.warm_up(!ejected, now);
+    }
+
+    /// What its checks have shown.
+    pub(super) fn set_unhealthy(&self, unhealthy: bool, now: Instant) {
+        self.set(Out::Unhealthy, unhealthy);
+        self.warm_up(!unhealthy, now);
+    }
+
+    fn warm_up(&self, is_back: bool, now: Instant) {
+        if is_back && self.cells.level().warms_up {
+            self.begin_warming(now);
+        }
+    }
+
+    /// A check passed: an open circuit need not wait for its next probe.
+    pub(super) fn half_open_early(&self, now: Instant) {
+        self.change(|breaker| breaker.half_open_early(now));
+    }
+
+    pub(super) fn has(&self, reason: Out) -> bool {
+        self.out.load(Ordering::Relaxed) & reason as u8 != 0
     }
 
     fn set(&self, reason: Out, on: bool) {
@@ -145,10 +185,6 @@ impl Member {
 
     fn is_out(&self) -> bool {
         self.out.load(Ordering::Relaxed) != 0
-    }
-
-    fn has(&self, reason: Out) -> bool {
-        self.out.load(Ordering::Relaxed) & reason as u8 != 0
     }
 
     /// Shows the picks whether they need to ask; under the lock, so that the last change is shown last. The
@@ -187,9 +223,7 @@ impl Member {
     pub(super) fn settle(&self, permit: Permit, evidence: &Evidence, now: Instant) -> Settled {
         let settled =
             entropy::with_rng(|rng| self.change(|it| it.settle(permit, evidence, now, rng)));
-        if settled.transition == Some(Transition::Closed) && self.cells.level().warms_up {
-            self.begin_warming(now);
-        }
+        self.warm_up(settled.transition == Some(Transition::Closed), now);
         settled
     }
 
@@ -224,7 +258,25 @@ impl Member {
     ///
     /// # Errors
     /// It is closed already.
-    pub fn force_close(&self) -> Result<(), AlreadyThere> {
-        self.change(Breaker::force_close)
+    pub fn force_close(&self, now: Instant) -> Result<(), AlreadyThere> {
+        self.change(|breaker| breaker.force_close(now))
+    }
+
+    /// Lets everything through and judges nothing, until it is opened or closed by hand.
+    ///
+    /// # Errors
+    /// It does so already.
+    pub fn disable(&self) -> Result<(), AlreadyThere> {
+        self.change(Breaker::disable)
+    }
+
+    /// Grants nothing new, until [`Self::resume`].
+    pub fn drain(&self) {
+        self.change(Breaker::drain);
+    }
+
+    /// Goes on after [`Self::drain`].
+    pub fn resume(&self) {
+        self.change(Breaker::resume);
     }
 }

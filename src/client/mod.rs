@@ -10,17 +10,26 @@ mod cells;
 mod choice;
 mod completion;
 mod control;
+mod flight;
+mod hedge;
 mod hooks;
 mod lease;
 mod level;
+mod limit;
 mod log;
 mod member;
+mod overload;
+mod passed_on;
 mod places;
 mod queue;
 mod roster;
+mod rounds;
 mod route;
+mod settled;
 mod snapshot;
 mod story;
+mod stream;
+mod streaming;
 mod subset;
 mod table;
 mod track;
@@ -37,18 +46,20 @@ pub use completion::{Completion, Outcome, Taker};
 pub use hooks::{Hooks, OnError, OnRequest, OnResponse, ShouldStop};
 pub use log::{Level, Log, Sink};
 pub use member::Member;
-pub use queue::{Ended, Queue};
+pub use queue::{Ended, Event, Queue, ToTell};
 pub use roster::Roster;
 pub use route::Route;
+pub use stream::{BodyStream, Notice, Read, Watcher};
+pub use streaming::Delivery;
 
 use self::call::Call;
 use self::carrier::{Carrier, resolver};
 use self::completion::Finisher;
 use self::control::{Control, Interrupt};
+use self::overload::Overload;
 use crate::config::{ClientConfig, Http2};
 use crate::error::{Error, ErrorKind};
 use crate::request::Request;
-use crate::response::Response;
 use crate::runtime::attachment::Tenant;
 use crate::runtime::interrupt::Watch;
 use crate::runtime::process::PerProcess;
@@ -65,6 +76,7 @@ pub struct Client {
     log: Log,
     /// Holds locks (session tickets), so a forked child makes its own.
     tls: PerProcess<Arc<Tls>>,
+    overload: PerProcess<Overload>,
     tenant: Tenant,
     closed: AtomicBool,
     /// Tells a close that a call has ended.
@@ -85,12 +97,21 @@ impl Client {
             hooks,
             log,
             tls: PerProcess::new(),
+            overload: PerProcess::new(),
             tenant: Tenant::new(),
             closed: AtomicBool::new(false),
             ended: Default::default(),
         };
         client.tls.get_or(|| Arc::clone(&tls));
         Ok(client)
+    }
+
+    fn overload(&self) -> &Overload {
+        self.overload.get_or(|| Overload::new(&self.config))
+    }
+
+    fn hedge_delay(&self, now: Instant) -> Option<Duration> {
+        self.overload().hedge_delay(&self.config, now)
     }
 
     fn tls(&self) -> Arc<Tls> {
@@ -100,15 +121,15 @@ impl Client {
     }
 
     /// Sends `request` and waits for its answer, driving the work on this thread; with HTTP/2 an I/O thread
-    /// drives it, where the connections are.
+    /// drives it, where the connections are, and where an answer is streamed, for it outlasts this call.
     ///
     /// # Errors
     /// The request does not fit the client, no answer came, or this is a callback, where it would deadlock.
-    pub fn send(self: &Arc<Self>, request: &Request) -> Result<Response, Error> {
+    pub fn send(self: &Arc<Self>, request: &Request) -> Result<Delivery, Error> {
         if callback::is_inside() {
             return Err(would_deadlock());
         }
-        if self.config.http2 != Http2::Off {
+        if self.config.http2 != Http2::Off || request.streamed {
             return self.start_and_wait(request);
         }
         self.check_open()?;
@@ -122,7 +143,7 @@ impl Client {
         }
     }
 
-    fn drive(&self, request: &Request) -> Result<Response, Error> {
+    fn drive(&self, request: &Request) -> Result<Delivery, Error> {
         let started = clock::now();
         let resolver = resolver().map_err(out_of_resources)?;
         let attach = || Carrier::new(self, resolver);
@@ -130,14 +151,14 @@ impl Client {
             self.check_open()?;
             let control = Control { stop: &stop, interrupt: self.interrupt() };
             let call = Call::new(self, request, control, started)?;
-            attempt::run(&call, &*carrier).await
+            attempt::run(&call, &*carrier, &mut None).await.map(Delivery::from)
         };
         let outcome = shard::drive(&self.tenant, attach, work).map_err(out_of_resources);
         self.note_end();
         outcome?
     }
 
-    fn start_and_wait(self: &Arc<Self>, request: &Request) -> Result<Response, Error> {
+    fn start_and_wait(self: &Arc<Self>, request: &Request) -> Result<Delivery, Error> {
         let completion = self.start(request.clone())?;
         let ended = async {
             let Some(interrupt) = self.interrupt() else {
@@ -223,12 +244,26 @@ impl Client {
             // Asked once more: a close may have come while the provider was, and now it sees this task.
             let call =
                 client.check_open().and_then(|()| Call::new(&client, &request, control, started));
-            let outcome = match call {
-                Ok(call) => attempt::run(&call, &*carrier).await,
-                Err(error) => Err(error),
-            };
-            drop(carrier);
-            finisher.finish(outcome);
+            match call {
+                Ok(call) => {
+                    let mut body = None;
+                    let outcome = attempt::run(&call, &*carrier, &mut body).await;
+                    if let Some(body) = body {
+                        let stream = BodyStream::new(Arc::clone(&client), Arc::clone(&asked));
+                        let finish = |outcome| finisher.finish(outcome);
+                        // Boxed: the other calls are not to carry its state.
+                        Box::pin(body.carry(&call, outcome, stream, finish)).await;
+                    } else {
+                        // Nothing of the call is left when its caller learns of its end.
+                        drop((call, carrier));
+                        finisher.finish(outcome.map(Delivery::from));
+                    }
+                }
+                Err(error) => {
+                    drop(carrier);
+                    finisher.finish(Err(error));
+                }
+            }
             client.note_end();
         });
         Ok(())
@@ -301,7 +336,11 @@ impl Client {
     /// Asks the provider at the balancer's first use.
     fn prepare(&self) -> Result<(), Error> {
         match &self.route {
-            Route::Balanced(balancer) => balancer.prepare(),
+            Route::Balanced(balancer) => {
+                balancer.prepare()?;
+                let transport = || Ok(Carrier::direct(self, resolver()?));
+                balancer.begin_rounds(transport).map_err(out_of_resources)
+            }
             Route::Base { .. } | Route::Absolute => Ok(()),
         }
     }

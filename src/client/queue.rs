@@ -2,25 +2,67 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::completion::Outcome;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::readiness::Readiness;
 use crate::runtime::stop::{Reason, Stop};
+use crate::runtime::sync::{Mutex, MutexGuard};
 
 /// Bound on calls in flight plus outcomes not yet read: a host that submits and never reads must not take all
 /// memory.
 const MOST: usize = 65_536;
 
-/// One ended call.
+/// What comes on a queue.
 #[derive(Debug)]
 pub struct Ended {
-    /// The number that the host submitted the call with.
+    /// The number that the host gave with what has ended.
     pub tag: u64,
-    /// How it ended.
-    pub outcome: Outcome,
+    /// What it is.
+    pub event: Event,
+}
+
+/// What the host is told of.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are calls, which a box would only slow down"
+)]
+pub enum Event {
+    /// A call has ended so.
+    Call(Outcome),
+    /// There is something to read of a streamed body.
+    Readable,
+    /// Its reader gave up first.
+    Freed,
+}
+
+/// The duty to tell a queue once that there is something to read.
+#[derive(Debug)]
+pub struct ToTell {
+    queue: Arc<Queue>,
+    tag: u64,
+    stop: Arc<Stop>,
+    told: bool,
+}
+
+impl ToTell {
+    /// Tells whether there is, or the reader gave up.
+    pub fn tell(mut self, readable: bool) {
+        self.told = true;
+        let event = if readable { Event::Readable } else { Event::Freed };
+        self.queue.complete(self.tag, &self.stop, event);
+    }
+}
+
+impl Drop for ToTell {
+    fn drop(&mut self) {
+        if !self.told {
+            self.queue.retract(self.tag, &self.stop);
+        }
+    }
 }
 
 /// Calls in flight, and those that have ended and wait to be read.
@@ -73,8 +115,21 @@ impl Queue {
         Ok(())
     }
 
+    /// Notes that a streamed body, which `stop` ends, will be readable.
+    ///
+    /// # Errors
+    /// The bound on calls in flight plus unread outcomes is reached.
+    pub fn expect_readable(self: &Arc<Self>, tag: u64, stop: &Arc<Stop>) -> Result<ToTell, Error> {
+        self.enter(tag, Arc::clone(stop))?;
+        Ok(ToTell { queue: Arc::clone(self), tag, stop: Arc::clone(stop), told: false })
+    }
+
     /// A call that was noted has ended.
     pub(super) fn finish(&self, tag: u64, stop: &Arc<Stop>, outcome: Outcome) {
+        self.complete(tag, stop, Event::Call(outcome));
+    }
+
+    fn complete(&self, tag: u64, stop: &Arc<Stop>, event: Event) {
         let mut state = self.lock();
         state.leave(tag, stop);
         if state.discarding {
@@ -83,7 +138,7 @@ impl Queue {
         if state.ended.is_empty() {
             self.readiness.raise();
         }
-        state.ended.push_back(Ended { tag, outcome });
+        state.ended.push_back(Ended { tag, event });
     }
 
     /// A call that was noted never began.
@@ -209,5 +264,83 @@ mod tests {
         queue.discard();
         queue.finish(1, &stop, outcome());
         assert!(queue.next(1, Duration::ZERO).is_empty());
+    }
+}
+
+/// Every order in which tasks end, a reader reads and the host cancels or frees. The pipe itself is real: it is
+/// only touched under the lock.
+#[cfg(all(test, ahoy_loom))]
+mod loom_tests {
+    use super::*;
+    use loom::thread;
+
+    fn outcome() -> Outcome {
+        Err(Error::new(ErrorKind::Cancelled, "x"))
+    }
+
+    fn entered(queue: &Queue, tag: u64) -> Arc<Stop> {
+        let stop = Arc::new(Stop::default());
+        queue.enter(tag, Arc::clone(&stop)).unwrap();
+        stop
+    }
+
+    fn is_readable(queue: &Queue) -> bool {
+        queue.readiness.wait(Duration::ZERO)
+    }
+
+    /// A task that ends its call.
+    fn ends(queue: &Arc<Queue>, tag: u64, stop: &Arc<Stop>) -> thread::JoinHandle<()> {
+        let (queue, stop) = (Arc::clone(queue), Arc::clone(stop));
+        thread::spawn(move || queue.finish(tag, &stop, outcome()))
+    }
+
+    #[test]
+    fn loom_each_end_is_read_once_and_the_descriptor_tells_what_is_left() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::new().unwrap());
+            let stops = [entered(&queue, 0), entered(&queue, 1)];
+            let tasks = [ends(&queue, 0, &stops[0]), ends(&queue, 1, &stops[1])];
+            let mut read = queue.take(1);
+            for task in tasks {
+                task.join().unwrap();
+            }
+            assert_eq!(is_readable(&queue), read.len() < 2);
+            read.extend(queue.take(9));
+            let mut tags: Vec<_> = read.iter().map(|ended| ended.tag).collect();
+            tags.sort_unstable();
+            assert_eq!(tags, [0, 1]);
+            assert!(!is_readable(&queue));
+            assert_eq!(queue.lock().running_count, 0);
+        });
+    }
+
+    #[test]
+    fn loom_a_cancel_that_races_the_end_changes_no_count() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::new().unwrap());
+            let stops = [entered(&queue, 7), entered(&queue, 7)];
+            let task = ends(&queue, 7, &stops[0]);
+            queue.cancel(7);
+            assert!(stops[1].was_asked(), "the one in flight is reached");
+            queue.finish(7, &stops[1], outcome());
+            task.join().unwrap();
+            assert_eq!(queue.take(9).len(), 2);
+            assert_eq!(queue.lock().running_count, 0);
+        });
+    }
+
+    #[test]
+    fn loom_a_queue_that_is_freed_as_calls_end_keeps_nothing() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::new().unwrap());
+            let stops = [entered(&queue, 0), entered(&queue, 1)];
+            let task = ends(&queue, 0, &stops[0]);
+            queue.discard();
+            task.join().unwrap();
+            assert!(stops[1].was_asked());
+            queue.finish(1, &stops[1], outcome());
+            assert!(queue.take(9).is_empty());
+            assert_eq!(queue.lock().running_count, 0);
+        });
     }
 }

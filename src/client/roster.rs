@@ -393,7 +393,7 @@ mod tests {
         assert_eq!(second.tiers.len(), 2);
         assert_eq!(second.rotating(), 1);
         assert!(member(&second, 1).force_open().is_err(), "open already");
-        member(&second, 1).force_close().unwrap();
+        member(&second, 1).force_close(t0()).unwrap();
         assert_eq!(second.rotating(), 2);
     }
 
@@ -412,7 +412,7 @@ mod tests {
         let second = register.join(&second, host(3), &rules(), t0());
         gone.force_open().unwrap();
         assert_eq!(second.rotating(), 2);
-        gone.force_close().unwrap();
+        gone.force_close(t0()).unwrap();
         assert_eq!(second.rotating(), 2);
     }
 

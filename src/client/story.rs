@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::attempt::{Settled, kind_of};
+use super::attempt::kind_of;
 use super::balancer::NoneAdmits;
 use super::call::Call;
+use super::hedge::Dropped;
+use super::limit::Refused;
 use super::log::Level;
+use super::settled::Settled;
 use crate::error::{CallStory, Error, ErrorKind};
 use crate::outcome::{
     Attempt, AttemptResult, CircuitNote, Failure, FailureKind, KEPT_ATTEMPTS, Transition,
@@ -30,6 +33,8 @@ pub(super) enum Ending {
     Asked(ErrorKind),
     /// The host's hook refused.
     Refused(String),
+    /// The client's limits did not let the call in.
+    Overloaded(Refused),
 }
 
 /// The attempts of one call, and the last answer among them.
@@ -74,11 +79,33 @@ impl<'a> Story<'a> {
         }
     }
 
+    pub(super) const fn attempt_count(&self) -> usize {
+        self.attempt_count
+    }
+
+    /// Takes in an attempt that was given up since a copy was faster.
+    pub(super) fn add_dropped(&mut self, dropped: Dropped) {
+        self.attempt_count += 1;
+        if self.attempts.len() < KEPT_ATTEMPTS {
+            self.attempts.push(Attempt {
+                url: dropped.url,
+                result: AttemptResult::Failed(FailureKind::Cancelled),
+                detail: "given up, another was faster".to_owned(),
+                elapsed: clock::now().saturating_duration_since(dropped.began),
+                circuit: None,
+                ambiguous: true,
+            });
+        }
+    }
+
     /// The call's end: once any answer came the last one is handed over, whatever ended the call.
     pub(super) fn end(mut self, ending: Ending) -> Result<Response, Error> {
         match &ending {
             Ending::Refused(reason) => return Err(self.error(ErrorKind::HookRefused, reason)),
             Ending::Asked(kind) => return Err(self.error(*kind, "")),
+            Ending::Overloaded(refused) => {
+                return Err(self.error(ErrorKind::Overloaded, &refused.reason()));
+            }
             Ending::Stopped(_) | Ending::NoEndpoints(_) | Ending::Deadline => {}
         }
         if let Some((answer, url)) = self.answer.take() {
@@ -91,7 +118,9 @@ impl<'a> Story<'a> {
             }
             Ending::NoEndpoints(none) => (kind_of(self.last_failure), none.reason(now)),
             Ending::Deadline => (ErrorKind::Deadline, String::new()),
-            Ending::Refused(_) | Ending::Asked(_) => unreachable!("handled above"),
+            Ending::Refused(_) | Ending::Asked(_) | Ending::Overloaded(_) => {
+                unreachable!("handled above")
+            }
         };
         Err(self.error(kind, &reason))
     }

@@ -1,22 +1,45 @@
 //! What rules beyond circuit and load follow of one endpoint; kept only where such a rule is on.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::policy::{Check, Ejection, Tally};
 
 /// What is followed of one endpoint.
 #[derive(Debug)]
 pub(super) struct Track {
     /// When it began to warm up, in the level's milliseconds.
     warming_since: AtomicU64,
+    /// What its attempts showed, for the rules on outliers.
+    pub(super) tally: Tally,
+    watch: Mutex<Watch>,
+}
+
+/// What background rounds know of it.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    pub(super) ejection: Ejection,
+    /// Its active checks; `None` before the first round that saw it.
+    pub(super) check: Option<Check>,
+    /// A check is under way.
+    pub(super) is_checking: bool,
 }
 
 impl Track {
     pub(super) const fn new() -> Self {
-        Self { warming_since: AtomicU64::new(0) }
+        let watch = Watch { ejection: Ejection::NONE, check: None, is_checking: false };
+        Self { warming_since: AtomicU64::new(0), tally: Tally::new(), watch: Mutex::new(watch) }
     }
 
     pub(super) fn forget(&self) {
         self.warming_since.store(0, Ordering::Relaxed);
+        self.tally.clear();
+        *self.watch() = Watch::default();
+    }
+
+    pub(super) fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn begin_warming(&self, millis: u64) {

@@ -2,13 +2,15 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderName;
 
 use crate::error::Error;
 use crate::policy::balance::{Bounded, RingConfig};
 use crate::policy::{
-    BreakerConfig, Custom, LeastRequest, LoadModel, P2c, Random, Ratio, SlowStart, ZoneConfig,
+    BreakerConfig, Custom, EjectionConfig, HealthConfig, LeastRequest, LoadModel, P2c, Random,
+    Ratio, RecoveryConfig, SlowStart, ZoneConfig,
 };
 
 /// What a balancer is told.
@@ -30,6 +32,12 @@ pub struct BalancerConfig {
     pub subset: Option<Subset>,
     /// How many attempts may be in flight to one endpoint; `None` for any number.
     pub max_in_flight: Option<u32>,
+    /// When outliers are taken out of rotation; `None` for never.
+    pub ejection: Option<EjectionConfig>,
+    /// How endpoints are checked; `None` for not at all.
+    pub health: Option<HealthCheck>,
+    /// How traffic comes back after every endpoint was out; `None` for at once.
+    pub recovery: Option<RecoveryConfig>,
 }
 
 /// Which endpoint is next.
@@ -127,6 +135,17 @@ pub enum Subset {
     },
 }
 
+/// How endpoints are checked.
+#[derive(Clone, Debug)]
+pub struct HealthCheck {
+    /// The path to GET; `None` for a mere connect.
+    pub path: Option<Arc<str>>,
+    /// How long a check may take.
+    pub timeout: Duration,
+    /// How often, and what follows from it.
+    pub rule: Arc<HealthConfig>,
+}
+
 impl BalancerConfig {
     /// The defaults of every rule beside the algorithm: nothing is on but the circuits.
     #[must_use]
@@ -140,6 +159,9 @@ impl BalancerConfig {
             zone: None,
             subset: None,
             max_in_flight: None,
+            ejection: None,
+            health: None,
+            recovery: None,
         }
     }
 
@@ -148,6 +170,18 @@ impl BalancerConfig {
     pub fn load_model(&self) -> Option<LoadModel> {
         let counted = self.max_in_flight.map(|_| LoadModel::LeastRequest);
         self.algorithm.load_model().or(counted)
+    }
+
+    /// Whether a rule follows each endpoint beyond its circuit and its load.
+    #[must_use]
+    pub const fn tracks(&self) -> bool {
+        self.slow_start.is_some() || self.has_rounds()
+    }
+
+    /// Whether a rule works in the background.
+    #[must_use]
+    pub const fn has_rounds(&self) -> bool {
+        self.ejection.is_some() || self.health.is_some() || self.subset.is_some()
     }
 
     /// Whether endpoints are told apart by zone: a key's endpoint is the same wherever it is asked for.

@@ -1,6 +1,6 @@
 //! `ahoy_breaker`: the rules by which circuits open and close.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use super::error::ahoy_error;
 use super::settings::Settings;
@@ -8,14 +8,15 @@ use super::status::ahoy_status;
 use super::text::{duration, positive_duration};
 use super::{guard, handle};
 use crate::error::Error;
-use crate::policy::{BreakerConfig, Ratio, Span};
+use crate::policy::{BreakerConfig, Ratio, SlowCalls, Span};
 
 /// The rules by which the circuits of a balancer open and close.
 ///
 /// A circuit opens after 5 failures in a row, when half of at least 10 calls within 10 s failed, or at once
 /// when the endpoint cannot be connected to (nothing was sent then). Failures are answers of 5xx but 501,
 /// timeouts and broken connections; 429 counts for the ratio only. An open circuit lets a probe through after
-/// 500 ms, doubled with each further trip up to 30 s (1 s where connecting failed), give or take a quarter.
+/// 500 ms, doubled with each further trip up to 30 s (1 s where connecting failed), give or take a quarter; the
+/// Retry-After of the 429 or 503 that opened it is kept to within the same bounds.
 ///
 /// Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and frozen when a
 /// balancer takes it; then any.
@@ -103,6 +104,55 @@ pub unsafe extern "C" fn ahoy_breaker_set_failure_ratio(
     unsafe { change(breaker, err, set) }
 }
 
+/// Sets the share of failed calls that opens a circuit, counted over the last calls instead of a window of
+/// time: for endpoints that are asked seldom. The last of the two setters counts.
+///
+/// @param ratio above 0, up to 1; reached counts
+/// @param last_calls how many calls are remembered, two bytes each for every endpoint; 1 to 65,535
+/// @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken as that
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_breaker_set_failure_ratio_count(
+    breaker: *const ahoy_breaker,
+    ratio: f64,
+    last_calls: u32,
+    min_calls: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |rules: &mut BreakerConfig| {
+        let ratio = share(ratio)?;
+        let last_calls = u16::try_from(last_calls).ok().and_then(NonZeroU16::new);
+        let last_calls =
+            last_calls.ok_or_else(|| Error::invalid("last_calls", "is not 1 to 65535"))?;
+        let min_calls = at_least_one("min_calls", min_calls)?.get();
+        (rules.failure_ratio, rules.min_calls) = (Some(ratio), min_calls);
+        rules.span = Span::Calls(last_calls);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(breaker, err, set) }
+}
+
+/// Sets the share of slow calls that opens a circuit, whether they failed or not. Counted over the same window
+/// and with the same min_calls as the failure ratio, also where that is disabled. Off by default.
+///
+/// @param duration_ms from this time on a call is slow; at least 1
+/// @param ratio above 0, up to 1; reached counts
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_breaker_set_slow_calls(
+    breaker: *const ahoy_breaker,
+    duration_ms: u64,
+    ratio: f64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |rules: &mut BreakerConfig| {
+        let duration = positive_duration("duration_ms", duration_ms)?;
+        rules.slow_calls = Some(SlowCalls { duration, ratio: share(ratio)? });
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(breaker, err, set) }
+}
+
 /// The share of failed calls no longer opens a circuit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_breaker_disable_failure_ratio(
@@ -118,7 +168,8 @@ pub unsafe extern "C" fn ahoy_breaker_disable_failure_ratio(
 }
 
 /// Sets how long a circuit stays open: base at first, doubled with each further trip up to max, each time
-/// give or take a quarter. After 60 s closed it starts from base again. Default 500 and 30,000 ms.
+/// give or take a quarter. After the stable time closed (ahoy_breaker_set_stable_ms) it starts from base again.
+/// Default 500 and 30,000 ms.
 ///
 /// @param base_ms at least 1
 /// @param max_ms at least base_ms
@@ -189,6 +240,24 @@ pub unsafe extern "C" fn ahoy_breaker_set_trial_interval_ms(
 ) -> ahoy_status {
     let set = |rules: &mut BreakerConfig| {
         rules.trial_interval = positive_duration("interval_ms", interval_ms)?;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(breaker, err, set) }
+}
+
+/// Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens again before
+/// that stays open for longer. Default 60,000 ms.
+///
+/// @param stable_ms at least 1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_breaker_set_stable_ms(
+    breaker: *const ahoy_breaker,
+    stable_ms: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |rules: &mut BreakerConfig| {
+        rules.stable_period = positive_duration("stable_ms", stable_ms)?;
         Ok(())
     };
     // SAFETY: see the module `ffi`.

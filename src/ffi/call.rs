@@ -149,7 +149,7 @@ pub unsafe extern "C" fn ahoy_call_free(call: *mut ahoy_call) {
             // A forked child leaves what its parent built alone.
             return;
         }
-        if !inner.completion.is_promised() {
+        if inner.completion.is_open() {
             inner.completion.cancel();
         }
         // SAFETY: see the module `ffi`.

@@ -177,7 +177,7 @@ pub unsafe extern "C" fn ahoy_client_send(
         let client = unsafe { handle::required("client", client) }?;
         // SAFETY: see the module `ffi`.
         let request = unsafe { handle::required("request", request) }?;
-        out.fill(ahoy_response::from(client.client.send(&request.request)?));
+        out.fill(ahoy_response::from(client.client.send(request.native()?)?));
         Ok(())
     };
     // SAFETY: see the module `ffi`.
@@ -203,7 +203,7 @@ pub unsafe extern "C" fn ahoy_client_start(
         let client = &unsafe { handle::required("client", client) }?.client;
         // SAFETY: see the module `ffi`.
         let request = unsafe { handle::required("request", request) }?;
-        let completion = client.start(request.request.clone())?;
+        let completion = client.start(request.native()?.clone())?;
         out.fill(ahoy_call::new(Arc::clone(client), completion));
         Ok(())
     };
@@ -233,7 +233,7 @@ pub unsafe extern "C" fn ahoy_client_submit(
         let request = unsafe { handle::required("request", request) }?;
         // SAFETY: see the module `ffi`.
         let queue = unsafe { handle::required("queue", queue) }?.native()?;
-        client.submit(request.request.clone(), queue, tag)
+        client.submit(request.native()?.clone(), queue, tag)
     };
     // SAFETY: see the module `ffi`.
     unsafe { guard::status(err, body) }

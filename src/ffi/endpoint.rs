@@ -120,7 +120,61 @@ pub unsafe extern "C" fn ahoy_endpoint_close(
         // SAFETY: see the module `ffi`.
         let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
         endpoint.native.check("endpoint")?;
-        endpoint.member.force_close().map_err(|_| already("closed"))
+        endpoint.member.force_close(clock::now()).map_err(|_| already("closed"))
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Lets everything through and judges nothing, until ahoy_endpoint_open or ahoy_endpoint_close: for an endpoint
+/// that must be asked whatever it answers.
+///
+/// @return AHOY_E_IN_USE where that is so already
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_disable_circuit(
+    endpoint: *const ahoy_endpoint,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
+        endpoint.native.check("endpoint")?;
+        endpoint.member.disable().map_err(|_| already("disabled"))
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Sends the endpoint nothing new, until ahoy_endpoint_resume; what is under way goes on. Its circuit shows
+/// open meanwhile.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_drain(
+    endpoint: *const ahoy_endpoint,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
+        endpoint.native.check("endpoint")?;
+        endpoint.member.drain();
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Goes on where ahoy_endpoint_drain came in.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_resume(
+    endpoint: *const ahoy_endpoint,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
+        endpoint.native.check("endpoint")?;
+        endpoint.member.resume();
+        Ok(())
     };
     // SAFETY: see the module `ffi`.
     unsafe { guard::status(err, body) }

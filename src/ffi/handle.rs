@@ -73,3 +73,24 @@ impl<T> Out<T> {
         unsafe { self.place.write(new(value)) };
     }
 }
+
+/// A place for a number or a truth to return; 0 or false is in it until it is set.
+pub(super) struct OutValue<T> {
+    place: *mut T,
+}
+
+impl<T: Default> OutValue<T> {
+    pub(super) unsafe fn new(name: &str, place: *mut T) -> Result<Self, Error> {
+        if place.is_null() {
+            return Err(is_null(name));
+        }
+        // SAFETY: not NULL, so valid for one value, as the host promises.
+        unsafe { place.write(T::default()) };
+        Ok(Self { place })
+    }
+
+    pub(super) fn set(self, value: T) {
+        // SAFETY: checked in `new`.
+        unsafe { self.place.write(value) };
+    }
+}

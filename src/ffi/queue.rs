@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::error::ahoy_error;
 use super::handle::{Native, Out};
 use super::response::ahoy_response;
-use super::status::{AHOY_E_INVALID_ARGUMENT, AHOY_OK, ahoy_status, number};
+use super::status::{AHOY_E_CANCELLED, AHOY_E_INVALID_ARGUMENT, AHOY_OK, ahoy_status, number};
 use super::{guard, handle, text};
-use crate::client::{Ended, Outcome, Queue};
+use crate::client::{Ended, Event, Outcome, Queue};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::callback;
 
@@ -30,7 +30,8 @@ impl ahoy_queue {
     }
 }
 
-/// A call's end, with the tag that it was submitted with.
+/// A call's end, with the tag that it was submitted with; or the word that there is something to read, with the
+/// tag given to ahoy_response_notify.
 ///
 /// Ownership: freed with ahoy_completion_free, with whatever was not taken from it. Thread: one at a time.
 pub struct ahoy_completion {
@@ -41,11 +42,13 @@ pub struct ahoy_completion {
 
 impl From<Ended> for ahoy_completion {
     fn from(ended: Ended) -> Self {
-        Self {
-            tag: ended.tag,
-            status: ended.outcome.as_ref().map_or_else(|error| number(error.kind()), |_| AHOY_OK),
-            outcome: Mutex::new(Some(ended.outcome)),
-        }
+        let (status, outcome) = match ended.event {
+            Event::Call(Ok(delivery)) => (AHOY_OK, Some(Ok(delivery))),
+            Event::Call(Err(error)) => (number(error.kind()), Some(Err(error))),
+            Event::Readable => (AHOY_OK, None),
+            Event::Freed => (AHOY_E_CANCELLED, None),
+        };
+        Self { tag: ended.tag, status, outcome: Mutex::new(outcome) }
     }
 }
 
@@ -189,14 +192,14 @@ pub unsafe extern "C" fn ahoy_queue_free(queue: *mut ahoy_queue) {
     });
 }
 
-/// The tag that the call was submitted with; 0 for NULL.
+/// The tag that the call was submitted with, or that was given to ahoy_response_notify; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_completion_tag(completion: *const ahoy_completion) -> u64 {
     // SAFETY: see the module `ffi`.
     unsafe { completion.as_ref() }.map_or(0, |completion| completion.tag)
 }
 
-/// How the call ended: AHOY_OK where there is a response. AHOY_E_INVALID_ARGUMENT for NULL.
+/// How the call ended: AHOY_OK where there is a response, or something to read. AHOY_E_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_completion_status(completion: *const ahoy_completion) -> ahoy_status {
     // SAFETY: see the module `ffi`.

@@ -2,16 +2,18 @@
 
 use std::ffi::{CString, c_char};
 use std::ptr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::error::ahoy_error;
-use super::handle::Out;
+use super::handle::{Native, Out};
 use super::status::ahoy_status;
 use super::{guard, handle, text};
 use crate::error::Error;
 use crate::policy::balance::hash_bytes;
 use crate::request::{Request, check_target, header, header_name, method};
+use crate::source::Source;
 
 /// How many headers of an inbound request are looked at.
 const MAX_INBOUND: usize = 1024;
@@ -25,14 +27,30 @@ pub struct ahoy_request {
     method: CString,
     path: CString,
     endpoint_url: Option<CString>,
+    /// Where its body's source was set: a call of the parent may hold it for ever.
+    source_from: Option<Native>,
 }
 
 impl ahoy_request {
+    /// The request, unless the source of its body is a parent's.
+    pub(super) fn native(&self) -> Result<&Request, Error> {
+        let native = self.source_from.as_ref().map_or(Ok(()), |native| native.check("request"));
+        native.map(|()| &self.request)
+    }
+
+    /// Sets where the body comes from.
+    pub(super) fn set_source(&mut self, source: Arc<Source>) {
+        self.request.body = Bytes::new();
+        self.request.source = Some(source);
+        self.source_from = Some(Native::here());
+    }
+
     pub(super) fn new(request: Request, endpoint_url: Option<&str>) -> Self {
         Self {
             method: text::owned(request.method.as_str()),
             path: text::owned(&request.target),
             endpoint_url: endpoint_url.map(text::owned),
+            source_from: None,
             request,
         }
     }
@@ -166,7 +184,7 @@ unsafe fn inbound_header(
     Ok(())
 }
 
-/// Sets the body.
+/// Sets the body, in place of an earlier one or its source.
 ///
 /// @param bytes copied; (NULL, 0) for none
 /// @param length number of bytes
@@ -177,14 +195,17 @@ pub unsafe extern "C" fn ahoy_request_set_body(
     length: usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |request: &mut Request| {
+    let body = || {
         // SAFETY: see the module `ffi`.
-        request.body =
+        let request = unsafe { handle::required_mut("request", request) }?;
+        // SAFETY: see the module `ffi`.
+        request.request.body =
             Bytes::copy_from_slice(unsafe { text::bytes(("bytes", "length"), bytes, length) }?);
+        (request.request.source, request.source_from) = (None, None);
         Ok(())
     };
     // SAFETY: see the module `ffi`.
-    unsafe { change(request, err, set) }
+    unsafe { guard::status(err, body) }
 }
 
 /// Limits this call, its attempts, waits and connects included. Default: the client's limit.
@@ -322,7 +343,7 @@ pub(super) unsafe fn checked(
     header(name, unsafe { std::ffi::CStr::from_ptr(value) }.to_bytes())
 }
 
-unsafe fn change(
+pub(super) unsafe fn change(
     request: *mut ahoy_request,
     err: *mut *mut ahoy_error,
     set: impl FnOnce(&mut Request) -> Result<(), Error>,

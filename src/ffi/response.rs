@@ -3,27 +3,45 @@
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::attempt::ahoy_attempt;
+use super::handle::Native;
 use super::{guard, handle, text};
+use crate::client::{BodyStream, Delivery, Read};
+use crate::error::Error;
 use crate::response::Response;
 
-/// An HTTP answer with its whole body, and how it came about.
+/// An HTTP answer and how it came about, with its whole body; or, where the request asked for that
+/// (ahoy_request_set_streamed), with a body that is still to be read by ahoy_response_read.
 ///
 /// Ownership: freed with ahoy_response_free; all that its accessors return is borrowed and valid until then.
-/// Thread: any.
+/// Thread: any. In a forked child the body of a streamed one stays AHOY_E_FORKED for ever.
 pub struct ahoy_response {
     response: Response,
     headers: OnceLock<HeaderText>,
     body: OnceLock<Vec<u8>>,
     endpoint_url: OnceLock<CString>,
     attempts: OnceLock<Vec<ahoy_attempt>>,
+    stream: Option<(Native, BodyStream)>,
+    /// How much of a whole body was read by the piece.
+    read: AtomicUsize,
+}
+
+impl From<Delivery> for ahoy_response {
+    fn from(delivery: Delivery) -> Self {
+        let stream = delivery.stream.map(|stream| (Native::here(), stream));
+        Self { stream, ..Self::from(delivery.response) }
+    }
 }
 
 impl From<Response> for ahoy_response {
     fn from(response: Response) -> Self {
         Self {
             response,
+            stream: None,
+            read: AtomicUsize::new(0),
             headers: OnceLock::new(),
             body: OnceLock::new(),
             endpoint_url: OnceLock::new(),
@@ -75,6 +93,27 @@ impl HeaderText {
 impl ahoy_response {
     fn header_text(&self) -> &HeaderText {
         self.headers.get_or_init(|| HeaderText::new(&self.response.headers))
+    }
+
+    /// The body that is still to come, unless it is a parent's.
+    pub(super) fn stream(&self) -> Result<Option<&BodyStream>, Error> {
+        let Some((native, stream)) = &self.stream else {
+            return Ok(None);
+        };
+        native.check("response").map(|()| Some(stream))
+    }
+
+    /// The next bytes of the body.
+    pub(super) fn read(&self, buffer: &mut [u8], timeout: Duration) -> Result<Read, Error> {
+        if let Some(stream) = self.stream()? {
+            return stream.read(buffer, timeout);
+        }
+        let body = &self.response.body;
+        let begin = self.read.load(Ordering::Relaxed).min(body.len());
+        let length = buffer.len().min(body.len() - begin);
+        buffer[..length].copy_from_slice(&body[begin..begin + length]);
+        self.read.store(begin + length, Ordering::Relaxed);
+        Ok(Read { length, ended: begin + length == body.len() })
     }
 }
 
@@ -138,7 +177,7 @@ pub unsafe extern "C" fn ahoy_response_header_value_at(
     })
 }
 
-/// The body, decoded. A NUL follows its last byte and is not counted; the body itself may hold others.
+/// The whole body, decoded; of a streamed answer there is none. A NUL follows its last byte and is not counted; the body itself may hold others.
 ///
 /// @param length gets the number of bytes; may be NULL
 /// @return the bytes, never NULL for a response; NULL for NULL
@@ -207,9 +246,17 @@ pub unsafe extern "C" fn ahoy_response_attempt_at(
     })
 }
 
-/// Frees a response and all that was borrowed from it; NULL is fine.
+/// Frees a response and all that was borrowed from it; NULL is fine. The rest of a streamed body is given up:
+/// its exchange is dropped, and the server sees the connection close. Does not wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_free(response: *mut ahoy_response) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(response) });
+    guard::value((), || {
+        // SAFETY: see the module `ffi`.
+        let inner = unsafe { response.as_ref() };
+        // A forked child leaves what its parent built alone.
+        if inner.is_some_and(|inner| inner.stream().is_ok()) {
+            // SAFETY: see the module `ffi`.
+            unsafe { handle::free(response) };
+        }
+    });
 }

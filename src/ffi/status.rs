@@ -57,6 +57,8 @@ pub const AHOY_E_OVERLOADED: i32 = 600;
 pub const AHOY_E_FORKED: i32 = 601;
 /// A hook refused the attempt.
 pub const AHOY_E_HOOK_REFUSED: i32 = 602;
+/// The source of the request's body failed, or did not keep its length.
+pub const AHOY_E_BODY_SOURCE: i32 = 603;
 /// A defect of this library.
 pub const AHOY_E_INTERNAL: i32 = 900;
 
@@ -85,6 +87,7 @@ pub(super) fn number(kind: ErrorKind) -> ahoy_status {
         ErrorKind::Interrupted => AHOY_E_INTERRUPTED,
         ErrorKind::Forked => AHOY_E_FORKED,
         ErrorKind::HookRefused => AHOY_E_HOOK_REFUSED,
+        ErrorKind::BodySource => AHOY_E_BODY_SOURCE,
         ErrorKind::Internal => AHOY_E_INTERNAL,
     }
 }
@@ -130,6 +133,7 @@ fn name(status: ahoy_status) -> &'static CStr {
         AHOY_E_OVERLOADED => c"AHOY_E_OVERLOADED",
         AHOY_E_FORKED => c"AHOY_E_FORKED",
         AHOY_E_HOOK_REFUSED => c"AHOY_E_HOOK_REFUSED",
+        AHOY_E_BODY_SOURCE => c"AHOY_E_BODY_SOURCE",
         AHOY_E_INTERNAL => c"AHOY_E_INTERNAL",
         _ => c"AHOY_E_UNKNOWN",
     }

@@ -11,9 +11,9 @@
 use std::num::NonZeroU32;
 use std::time::Instant;
 
-use super::breaker::Evidence;
 use super::breaker_config::{BreakerConfig, SlowCalls, Span};
 use super::last_calls::LastCalls;
+use super::permit::Evidence;
 use super::window::{Counts, Mark, Window};
 use crate::outcome::Verdict;
 
@@ -75,7 +75,7 @@ impl Answers {
         now: Instant,
     ) -> bool {
         let too_many = |limit: NonZeroU32| self.run >= limit.get();
-        if asking.failed && config.consecutive_failures.is_some_and(too_many) {
+        if config.consecutive_failures.is_some_and(too_many) {
             return true;
         }
         let Some(sample) = self.sample.as_mut().filter(|_| asking != Mark::default()) else {
@@ -178,6 +178,19 @@ mod tests {
         let shares = BreakerConfig { consecutive_failures: None, ..config() };
         assert!(!told(&shares, &[(Verdict::Failure, 100)]));
         assert!(told(&BreakerConfig { min_calls: 0, ..shares }, &[(Verdict::Failure, 0)]));
+    }
+
+    #[test]
+    fn nothing_slow_is_no_slowness_even_for_a_threshold_of_zero() {
+        let slow_calls = Some(SlowCalls { duration: ms(100), ratio: Ratio::ZERO });
+        let (zero, t0) = (BreakerConfig { slow_calls, min_calls: 0, ..config() }, t0());
+        let mut answers = Answers::new(&zero);
+        let any = Mark { failed: true, slow: true };
+        assert!(!answers.demand_trip(any, &zero, t0));
+        let _ = answers.count(&Evidence::new(Verdict::Success, ms(99)), &zero, t0);
+        assert!(!answers.demand_trip(any, &zero, t0));
+        let _ = answers.count(&Evidence::new(Verdict::Success, ms(100)), &zero, t0);
+        assert!(answers.demand_trip(any, &zero, t0));
     }
 
     #[test]

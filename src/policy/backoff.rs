@@ -61,8 +61,11 @@ impl Factor {
     pub const TENTH: Self = Self(0.1);
     /// Twice as long each time.
     pub const DOUBLE: Self = Self(2.0);
+    /// How many standard deviations make an outlier: 1.9, so that one endpoint among five that
+    /// fails half of its calls is one, and two are not.
+    pub const OUTLIER: Self = Self(1.9);
 
-    /// Takes a finite number of at least 0 (below 1 the waits shrink); none for any other.
+    /// Takes a finite number of at least 0 (below 1, waits shrink); none for any other.
     #[must_use]
     pub fn new(value: f64) -> Option<Self> {
         (value.is_finite() && value >= 0.0).then_some(Self(value))
@@ -126,7 +129,7 @@ pub(super) fn between(low: Duration, high: Duration, rng: &mut impl Rng) -> Dura
 }
 
 /// A uniform draw from nothing up to, but without, `end`; nothing if `end` is nothing.
-fn below(end: Duration, rng: &mut impl Rng) -> Duration {
+pub(super) fn below(end: Duration, rng: &mut impl Rng) -> Duration {
     let last = nanos(end).saturating_sub(1);
     Duration::from_nanos(rng.random_range(0..=last))
 }

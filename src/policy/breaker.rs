@@ -14,6 +14,11 @@
 //! Every state change starts a new generation, and a permit belongs to the one it was granted in.
 //! A late outcome from before the change is thus ignored, without any list of permits.
 //!
+//! A hand may overrule the rules: it opens for good, lets everything through unjudged, or drains, so
+//! that what is under way may end and be counted while nothing new begins. The last hand wins. An
+//! active check that passes may only bring a trial forward: that a port answers has not shown that
+//! calls succeed, so it never closes a circuit by itself.
+//!
 //! A balancer may hold 100,000 of these, most of them closed and never asked. So what a state counts
 //! lies in a box of its own, made by the first outcome and by the first probe.
 
@@ -25,62 +30,10 @@ use rand::Rng;
 use super::answers::Answers;
 use super::breaker_config::BreakerConfig;
 use super::open_wait::{OpenWait, after};
+use super::permit::{Evidence, Permit, Rejected, Settled};
 use super::trial::Trial;
 use super::window::Mark;
 use crate::outcome::{Transition, Verdict};
-
-/// What an attempt showed of its endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Evidence {
-    /// How it ended.
-    pub verdict: Verdict,
-    /// How long it took, from the permit to the end.
-    pub elapsed: Duration,
-    /// How long the answer asked to be left alone: an endpoint knows best when it will be back. Sets
-    /// the open wait if this attempt trips, within the bounds that hold for any.
-    pub retry_after: Option<Duration>,
-}
-
-impl Evidence {
-    /// An ending and the time until then, without a wish for a wait.
-    #[must_use]
-    pub const fn new(verdict: Verdict, elapsed: Duration) -> Self {
-        Self { verdict, elapsed, retry_after: None }
-    }
-}
-
-/// The right to send once. Must be given back, by [`Breaker::settle`] or [`Breaker::release`].
-#[must_use = "a probe's permit that is dropped blocks its place for the trial interval"]
-#[derive(Debug, PartialEq, Eq)]
-pub struct Permit {
-    generation: u32,
-    probe: bool,
-}
-
-impl Permit {
-    /// Whether this is a probe of a half-open circuit.
-    #[must_use]
-    pub const fn probe(&self) -> bool {
-        self.probe
-    }
-}
-
-/// The circuit does not let the caller through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rejected {
-    /// When the next probe may go; none for a circuit opened by hand.
-    pub retry_at: Option<Instant>,
-}
-
-/// What an outcome did.
-#[must_use = "the roster must act on a trip that a rule wants"]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Settled {
-    /// The change of state, if there was one.
-    pub transition: Option<Transition>,
-    /// A rule on answers is met: call [`Breaker::trip`] unless too few circuits would stay closed.
-    pub wants_trip: bool,
-}
 
 /// The circuit is in the wanted state already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +44,7 @@ pub struct AlreadyThere;
 pub enum CircuitState {
     /// Traffic flows.
     Closed,
-    /// No traffic; a probe may be due, as that shows only when someone asks for it.
+    /// No traffic, as when drained; a probe may be due, as that shows only when someone asks for it.
     Open,
     /// Probes only.
     HalfOpen,
@@ -105,31 +58,41 @@ pub struct Breaker {
     /// Comes round after four billion changes; no permit is held that long.
     generation: u32,
     wait: OpenWait,
+    /// Drained by hand: grants nothing new, whatever the state.
+    draining: bool,
 }
 
 impl Breaker {
     /// A closed circuit.
     #[must_use]
     pub const fn new(config: Arc<BreakerConfig>) -> Self {
-        Self { config, state: State::closed(None), generation: 0, wait: OpenWait::NONE }
+        Self {
+            config,
+            state: State::closed(None),
+            generation: 0,
+            wait: OpenWait::NONE,
+            draining: false,
+        }
     }
 
     /// The present state.
     #[must_use]
     pub const fn state(&self) -> CircuitState {
         match self.state {
-            State::Closed { .. } => CircuitState::Closed,
+            _ if self.draining => CircuitState::Open,
+            State::Closed { .. } | State::Disabled => CircuitState::Closed,
             State::Open { .. } => CircuitState::Open,
             State::HalfOpen(_) => CircuitState::HalfOpen,
         }
     }
 
     /// The earliest instant of the next probe; it may have passed. None when closed, as nothing
-    /// needs waiting for, and none when opened by hand, as waiting does not help.
+    /// needs waiting for, and none when opened or drained by hand, as waiting does not help.
     #[must_use]
     pub fn retry_at(&self) -> Option<Instant> {
         match &self.state {
-            State::Closed { .. } => None,
+            _ if self.draining => None,
+            State::Closed { .. } | State::Disabled => None,
             State::Open { until } => *until,
             State::HalfOpen(trial) => Some(trial.next_at(&self.config)),
         }
@@ -139,7 +102,8 @@ impl Breaker {
     #[must_use]
     pub fn admits(&self, now: Instant) -> bool {
         match &self.state {
-            State::Closed { .. } => true,
+            _ if self.draining => false,
+            State::Closed { .. } | State::Disabled => true,
             State::Open { until } => until.is_some_and(|until| now >= until),
             State::HalfOpen(trial) => {
                 trial.has_room(&self.config) || now >= trial.next_at(&self.config)
@@ -150,7 +114,7 @@ impl Breaker {
     /// Asks to send once.
     ///
     /// # Errors
-    /// While the circuit is open, or half-open with all its probes under way.
+    /// While the circuit is open or drained, or half-open with all its probes under way.
     pub fn acquire(&mut self, now: Instant) -> Result<Permit, Rejected> {
         if !self.admits(now) {
             let retry_at = self.retry_at();
@@ -174,7 +138,7 @@ impl Breaker {
         now: Instant,
         rng: &mut impl Rng,
     ) -> Settled {
-        if permit.generation != self.generation {
+        if permit.generation != self.generation || matches!(self.state, State::Disabled) {
             return Settled::default();
         }
         match evidence.verdict {
@@ -230,21 +194,64 @@ impl Breaker {
         if matches!(self.state, State::Open { .. }) {
             return Err(AlreadyThere);
         }
-        self.enter(State::Open { until: None });
+        self.enter_by_hand(State::Open { until: None });
         Ok(())
     }
 
-    /// Closes by hand and forgets all earlier trips.
+    /// Closes by hand and forgets all earlier trips; the rules hold from now on.
     ///
     /// # Errors
     /// If it is closed already.
-    pub fn force_close(&mut self) -> Result<(), AlreadyThere> {
-        if matches!(self.state, State::Closed { .. }) {
+    pub fn force_close(&mut self, now: Instant) -> Result<(), AlreadyThere> {
+        if matches!(self.state, State::Closed { .. }) && !self.draining {
             return Err(AlreadyThere);
         }
         self.wait = OpenWait::NONE;
-        self.enter(State::closed(None));
+        self.enter_by_hand(State::closed(Some(now)));
         Ok(())
+    }
+
+    /// Lets everything through by hand and judges nothing, until it is opened or closed by hand.
+    ///
+    /// # Errors
+    /// If it does so already.
+    pub fn disable(&mut self) -> Result<(), AlreadyThere> {
+        if matches!(self.state, State::Disabled) && !self.draining {
+            return Err(AlreadyThere);
+        }
+        self.wait = OpenWait::NONE;
+        self.enter_by_hand(State::Disabled);
+        Ok(())
+    }
+
+    /// Grants nothing new until [`Breaker::resume`]; what is under way is settled as ever.
+    pub const fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Goes on where [`Breaker::drain`] came in.
+    pub const fn resume(&mut self) {
+        self.draining = false;
+    }
+
+    /// Brings the trial of an open circuit forward, as after an active check that passed. Not of one
+    /// opened by hand.
+    pub fn half_open_early(&mut self, now: Instant) -> Option<Transition> {
+        let State::Open { until: Some(_) } = self.state else {
+            return None;
+        };
+        self.enter(State::HalfOpen(Box::new(Trial::new(now))));
+        Some(Transition::HalfOpened)
+    }
+
+    /// Since when the circuit has been closed again; none while it is not, and none if it never
+    /// opened. A slow start counts from here.
+    #[must_use]
+    pub const fn reset_since(&self) -> Option<Instant> {
+        match self.state {
+            State::Closed { since, .. } => since,
+            State::Disabled | State::Open { .. } | State::HalfOpen(_) => None,
+        }
     }
 
     fn answered(&mut self, evidence: &Evidence, now: Instant, rng: &mut impl Rng) -> Settled {
@@ -267,8 +274,8 @@ impl Breaker {
                 let cap = self.config.open_max;
                 Settled::changed(self.open(cap, evidence.retry_after, now, rng))
             }
-            // No permit of this generation was ever granted.
-            State::Open { .. } => Settled::default(),
+            // Without a say, and without a permit of this generation.
+            State::Disabled | State::Open { .. } => Settled::default(),
         }
     }
 
@@ -288,15 +295,14 @@ impl Breaker {
         Transition::Opened { retry_at }
     }
 
+    fn enter_by_hand(&mut self, state: State) {
+        self.draining = false;
+        self.enter(state);
+    }
+
     fn enter(&mut self, state: State) {
         self.generation = self.generation.wrapping_add(1);
         self.state = state;
-    }
-}
-
-impl Settled {
-    const fn changed(transition: Transition) -> Self {
-        Self { transition: Some(transition), wants_trip: false }
     }
 }
 
@@ -304,11 +310,13 @@ impl Settled {
 #[derive(Debug)]
 enum State {
     Closed {
-        /// When probes closed the circuit; none if it has no trips to forget.
+        /// When the circuit closed; none if it never opened.
         since: Option<Instant>,
         /// None until the first outcome.
         answers: Option<Box<Answers>>,
     },
+    /// Closed by hand, for good.
+    Disabled,
     /// Until an instant, or without one when opened by hand.
     Open { until: Option<Instant> },
     /// Boxed, as few circuits are at it at a time.
@@ -813,13 +821,13 @@ mod tests {
     #[test]
     fn a_circuit_opened_by_hand_waits_for_a_hand() {
         let mut story = Story::new(config());
-        assert_eq!(story.breaker.force_close(), Err(AlreadyThere));
+        assert_eq!(story.breaker.force_close(story.now), Err(AlreadyThere));
         assert_eq!(story.breaker.force_open(), Ok(()));
         assert_eq!(story.breaker.force_open(), Err(AlreadyThere));
         story.pass(Duration::from_secs(1_000_000));
         let rejected = Rejected { retry_at: None };
         assert_eq!(story.breaker.acquire(story.now), Err(rejected));
-        assert_eq!(story.breaker.force_close(), Ok(()));
+        assert_eq!(story.breaker.force_close(story.now), Ok(()));
         assert!(!story.acquire().probe());
     }
 
@@ -830,8 +838,11 @@ mod tests {
             assert_eq!(story.breaker.force_open(), Err(AlreadyThere));
             story.pass(ms(500));
             let probe = story.acquire();
-            let by_hand = [Breaker::force_close, Breaker::force_open][usize::from(open)];
-            assert_eq!(by_hand(&mut story.breaker), Ok(()));
+            let by_hand = match open {
+                true => story.breaker.force_open(),
+                false => story.breaker.force_close(story.now),
+            };
+            assert_eq!(by_hand, Ok(()));
             assert_eq!(story.settle(probe, Verdict::Unreachable), Settled::default());
             assert_eq!(story.is(CircuitState::Open), open);
         }
@@ -840,9 +851,116 @@ mod tests {
     #[test]
     fn closing_by_hand_forgets_the_trips() {
         let mut story = Story::tripped_by_answers(config());
-        assert_eq!(story.breaker.force_close(), Ok(()));
+        assert_eq!(story.breaker.force_close(story.now), Ok(()));
         let opened = story.opened_for(500);
         assert_eq!(story.attempt(Verdict::Unreachable), changed(opened));
+    }
+
+    #[test]
+    fn a_disabled_circuit_lets_everything_through_and_judges_nothing() {
+        let mut story = Story::tripped_by_answers(config());
+        assert_eq!(story.breaker.disable(), Ok(()));
+        assert_eq!(story.breaker.disable(), Err(AlreadyThere));
+        for verdict in [Verdict::Failure, Verdict::Unreachable].repeat(50) {
+            assert_eq!(story.attempt(verdict), Settled::default());
+        }
+        assert_eq!(story.trip(), None);
+        assert!(story.is(CircuitState::Closed) && story.breaker.reset_since().is_none());
+        let late = story.acquire();
+        assert_eq!(story.breaker.force_close(story.now), Ok(()));
+        assert_eq!(story.settle(late, Verdict::Unreachable), Settled::default());
+        let opened = story.opened_for(500);
+        assert_eq!(story.attempt(Verdict::Unreachable), changed(opened), "the rules hold again");
+    }
+
+    #[test]
+    fn a_disabled_circuit_can_be_opened() {
+        let mut story = Story::new(config());
+        assert_eq!((story.breaker.disable(), story.breaker.force_open()), (Ok(()), Ok(())));
+        assert!(story.is(CircuitState::Open) && !story.breaker.admits(story.now));
+    }
+
+    #[test]
+    fn a_drained_circuit_grants_nothing_but_counts_what_is_under_way() {
+        let mut story = Story::new(config());
+        let under_way = [(); 3].map(|()| story.acquire());
+        story.breaker.drain();
+        assert!(story.is(CircuitState::Open));
+        assert_eq!(story.breaker.acquire(story.now), Err(Rejected { retry_at: None }));
+        let wishes = under_way.map(|permit| story.settle(permit, Verdict::Failure).wants_trip);
+        assert_eq!(wishes, [false, false, true]);
+        story.breaker.resume();
+        assert!(story.is(CircuitState::Closed));
+        assert!(story.attempt(Verdict::Failure).wants_trip, "the run goes on");
+    }
+
+    #[test]
+    fn a_trial_goes_on_after_a_drain() {
+        let mut story = Story::tripped_by_answers(config());
+        story.pass(ms(500));
+        let probe = story.acquire();
+        story.breaker.drain();
+        assert_eq!(story.settle(probe, Verdict::Neutral), Settled::default());
+        assert!(!story.breaker.admits(story.now), "its place is free, but nothing begins");
+        story.breaker.resume();
+        assert!(story.acquire().probe());
+    }
+
+    #[test]
+    fn a_drained_circuit_names_no_time_for_a_probe() {
+        let mut story = Story::tripped_by_answers(config());
+        let due = story.breaker.retry_at();
+        story.breaker.drain();
+        assert!(due.is_some() && story.breaker.retry_at().is_none());
+        story.breaker.resume();
+        assert_eq!(story.breaker.retry_at(), due);
+    }
+
+    #[test]
+    fn opening_and_closing_by_hand_end_a_drain() {
+        let mut story = Story::new(config());
+        story.breaker.drain();
+        assert_eq!(story.breaker.force_close(story.now), Ok(()));
+        assert!(story.breaker.admits(story.now));
+        story.breaker.drain();
+        assert_eq!(story.breaker.force_open(), Ok(()));
+        story.breaker.resume();
+        assert!(!story.breaker.admits(story.now));
+    }
+
+    #[test]
+    fn a_check_that_passes_brings_the_trial_forward_and_closes_nothing() {
+        let mut story = Story::tripped_by_answers(config());
+        assert_eq!(story.breaker.half_open_early(story.now), Some(Transition::HalfOpened));
+        assert!(story.is(CircuitState::HalfOpen) && story.breaker.admits(story.now));
+        assert_eq!(story.breaker.half_open_early(story.now), None);
+        let opened = story.opened_for(1000);
+        assert_eq!(story.attempt(Verdict::Failure), changed(opened), "the calls still fail");
+    }
+
+    #[test]
+    fn a_check_that_passes_undoes_no_hand() {
+        let mut story = Story::new(config());
+        assert_eq!(story.breaker.half_open_early(story.now), None, "closed");
+        story.breaker.force_open().unwrap();
+        assert_eq!(story.breaker.half_open_early(story.now), None);
+        assert!(story.is(CircuitState::Open));
+    }
+
+    #[test]
+    fn a_circuit_tells_since_when_it_is_closed_again() {
+        let mut story = Story::tripped_by_answers(config());
+        assert_eq!(story.breaker.reset_since(), None);
+        story.pass(ms(500));
+        let _ = story.attempt(Verdict::Success);
+        let closed = Some(story.now);
+        story.pass(ms(1234));
+        assert_eq!(story.breaker.reset_since(), closed);
+        story.breaker.force_open().unwrap();
+        assert_eq!(story.breaker.reset_since(), None);
+        story.breaker.force_close(story.now).unwrap();
+        assert_eq!(story.breaker.reset_since(), Some(story.now));
+        assert_eq!(Story::new(config()).breaker.reset_since(), None, "never opened");
     }
 
     #[test]
@@ -874,11 +992,13 @@ mod tests {
         epoch: usize,
         trips: u32,
         phase: Phase,
+        draining: bool,
     }
 
     #[derive(Debug)]
     enum Phase {
         Closed { since: Option<u64>, log: Vec<Seen> },
+        Disabled,
         Open { until: Option<u64> },
         HalfOpen { started: Vec<u64>, returned: usize, passed: usize },
     }
@@ -897,7 +1017,8 @@ mod tests {
 
         fn admits(&self, now: u64) -> bool {
             match &self.phase {
-                Phase::Closed { .. } => true,
+                _ if self.draining => false,
+                Phase::Closed { .. } | Phase::Disabled => true,
                 Phase::Open { until } => until.is_some_and(|until| until <= now),
                 // Passed probes keep their place, so only neutral ones make room.
                 Phase::HalfOpen { started, returned, .. } => {
@@ -939,7 +1060,7 @@ mod tests {
         }
 
         fn settle(&mut self, epoch: usize, (verdict, slow, asked): Told, now: u64) {
-            if epoch != self.epoch {
+            if epoch != self.epoch || matches!(self.phase, Phase::Disabled) {
                 return;
             }
             match (&mut self.phase, verdict) {
@@ -954,7 +1075,7 @@ mod tests {
                     }
                 }
                 (Phase::HalfOpen { .. }, _) => self.open(30_000, asked, now),
-                (Phase::Open { .. }, _) => unreachable!("no permits while open"),
+                (Phase::Open { .. } | Phase::Disabled, _) => unreachable!("no permits that count"),
             }
         }
 
@@ -982,9 +1103,15 @@ mod tests {
             }
         }
 
+        fn by_hand(&mut self, phase: Phase) {
+            self.draining = false;
+            self.enter(phase);
+        }
+
         fn state(&self) -> CircuitState {
             match self.phase {
-                Phase::Closed { .. } => CircuitState::Closed,
+                _ if self.draining => CircuitState::Open,
+                Phase::Closed { .. } | Phase::Disabled => CircuitState::Closed,
                 Phase::Open { .. } => CircuitState::Open,
                 Phase::HalfOpen { .. } => CircuitState::HalfOpen,
             }
@@ -999,6 +1126,10 @@ mod tests {
         Release(prop::sample::Index),
         Open,
         Close,
+        Disable,
+        Drain,
+        Resume,
+        Check,
     }
 
     fn any_step() -> impl Strategy<Value = Step> {
@@ -1022,7 +1153,11 @@ mod tests {
                 .prop_map(|(which, told)| Step::Settle(which, told)),
             4 => any::<prop::sample::Index>().prop_map(Step::Release),
             1 => Just(Step::Open),
-            1 => Just(Step::Close),
+            2 => Just(Step::Close),
+            1 => Just(Step::Disable),
+            1 => Just(Step::Drain),
+            2 => Just(Step::Resume),
+            2 => Just(Step::Check),
         ]
     }
 
@@ -1041,7 +1176,8 @@ mod tests {
             let config = BreakerConfig { span, slow_calls: last_six().slow_calls, ..probes(count) };
             let mut breaker = Breaker::new(Arc::new(config));
             let phase = Phase::Closed { since: None, log: vec![] };
-            let mut model = Model { probes: count as usize, span, epoch: 0, trips: 0, phase };
+            let probes = count as usize;
+            let mut model = Model { probes, span, epoch: 0, trips: 0, phase, draining: false };
             let mut held: Vec<(Permit, usize)> = Vec::new();
             for (step, agrees) in steps.into_iter().zip(roster_agrees) {
                 let at = start + ms(now);
@@ -1058,14 +1194,15 @@ mod tests {
                     }
                     Step::Settle(index, told) if !held.is_empty() => {
                         let (permit, epoch) = held.swap_remove(index.index(held.len()));
-                        let (current, before) = (epoch == model.epoch, model.state());
+                        let (current, before) = (epoch == model.epoch, model.epoch);
                         let (verdict, slow, asked) = told;
                         let elapsed = ms(if slow { 100 } else { 99 });
                         let retry_after = asked.map(ms);
                         let evidence = Evidence { verdict, elapsed, retry_after };
                         let settled = breaker.settle(permit, &evidence, at, &mut rng);
                         model.settle(epoch, told, now);
-                        prop_assert_eq!(settled.transition.is_some(), model.state() != before);
+                        let changed = model.epoch != before;
+                        prop_assert_eq!(settled.transition.is_some(), changed);
                         let failed = verdict != Verdict::Success;
                         let counted = current && verdict != Verdict::Neutral;
                         let wants = counted && model.wants_trip((failed, slow), now);
@@ -1081,27 +1218,99 @@ mod tests {
                         model.settle(epoch, (Verdict::Neutral, false, None), now);
                     }
                     Step::Open => {
-                        let differs = model.state() != CircuitState::Open;
+                        let differs = !matches!(model.phase, Phase::Open { .. });
                         prop_assert_eq!(breaker.force_open().is_ok(), differs);
                         if differs {
-                            model.enter(Phase::Open { until: None });
+                            model.by_hand(Phase::Open { until: None });
                         }
                     }
                     Step::Close => {
-                        let differs = model.state() != CircuitState::Closed;
-                        prop_assert_eq!(breaker.force_close().is_ok(), differs);
+                        let differs =
+                            model.draining || !matches!(model.phase, Phase::Closed { .. });
+                        prop_assert_eq!(breaker.force_close(at).is_ok(), differs);
                         if differs {
                             model.trips = 0;
-                            model.enter(Phase::Closed { since: None, log: vec![] });
+                            model.by_hand(Phase::Closed { since: Some(now), log: vec![] });
+                        }
+                    }
+                    Step::Disable => {
+                        let differs = model.draining || !matches!(model.phase, Phase::Disabled);
+                        prop_assert_eq!(breaker.disable().is_ok(), differs);
+                        if differs {
+                            model.trips = 0;
+                            model.by_hand(Phase::Disabled);
+                        }
+                    }
+                    Step::Drain => {
+                        breaker.drain();
+                        model.draining = true;
+                    }
+                    Step::Resume => {
+                        breaker.resume();
+                        model.draining = false;
+                    }
+                    Step::Check => {
+                        let open = matches!(model.phase, Phase::Open { until: Some(_) });
+                        prop_assert_eq!(breaker.half_open_early(at).is_some(), open);
+                        if open {
+                            let (started, returned, passed) = (vec![], 0, 0);
+                            model.enter(Phase::HalfOpen { started, returned, passed });
                         }
                     }
                     Step::Settle(..) | Step::Release(_) => {}
                 }
                 prop_assert_eq!(breaker.state(), model.state());
-                if let Phase::Open { until } = model.phase {
-                    prop_assert_eq!(breaker.retry_at(), until.map(|until| start + ms(until)));
+                let instant = |at: u64| start + ms(at);
+                match model.phase {
+                    Phase::Open { until } if !model.draining => {
+                        prop_assert_eq!(breaker.retry_at(), until.map(instant));
+                    }
+                    Phase::Closed { since, .. } => {
+                        prop_assert_eq!(breaker.reset_since(), since.map(instant));
+                    }
+                    _ => prop_assert_eq!(breaker.reset_since(), None),
                 }
             }
+        }
+
+        /// However permits come and go: once all came back and the wait is over, as many are granted
+        /// as must pass.
+        #[test]
+        fn no_place_is_lost(
+            steps in prop::collection::vec(any_step(), 1..300),
+            count in 1_u32..4,
+        ) {
+            let (mut now, mut rng) = (t0(), rng());
+            let mut breaker = Breaker::new(Arc::new(probes(count)));
+            let mut held = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Pass(pause) => now += ms(pause),
+                    Step::Acquire => held.extend(breaker.acquire(now)),
+                    Step::Settle(index, (verdict, ..)) if !held.is_empty() => {
+                        let permit = held.swap_remove(index.index(held.len()));
+                        let evidence = quick(verdict);
+                        if breaker.settle(permit, &evidence, now, &mut rng).wants_trip {
+                            let _ = breaker.trip(&evidence, now, &mut rng);
+                        }
+                    }
+                    Step::Release(index) if !held.is_empty() => {
+                        breaker.release(held.swap_remove(index.index(held.len())));
+                    }
+                    Step::Check => drop(breaker.half_open_early(now)),
+                    _ => {}
+                }
+            }
+            held.into_iter().for_each(|permit| breaker.release(permit));
+            let at = breaker.retry_at().map_or(now, |at| at.max(now));
+            for _ in 0..count {
+                let granted = breaker.acquire(at);
+                prop_assert!(granted.is_ok());
+                if let Ok(permit) = granted {
+                    let _ = breaker.settle(permit, &quick(Verdict::Success), at, &mut rng);
+                }
+            }
+            prop_assert_eq!(breaker.state(), CircuitState::Closed, "as many as must pass");
         }
 
         /// Permits that nobody gives back neither add up to more probes nor block the circuit.

@@ -68,6 +68,7 @@ const fn failure_verdict(kind: FailureKind) -> Verdict {
         | FailureKind::ConnectionLost
         | FailureKind::Protocol => Verdict::Failure,
         FailureKind::Local
+        | FailureKind::Source
         | FailureKind::RefusedStream
         | FailureKind::BodyTooLarge
         | FailureKind::Cancelled
@@ -98,6 +99,7 @@ const fn retry_on(kind: FailureKind, sent: bool) -> Option<RetryOn> {
         FailureKind::RefusedStream => Some(RetryOn::REFUSED_STREAM),
         FailureKind::Tls
         | FailureKind::Deadline
+        | FailureKind::Source
         | FailureKind::BodyTooLarge
         | FailureKind::Cancelled
         | FailureKind::Closed

@@ -92,6 +92,11 @@ impl Tick {
         Self(whole_micros(elapsed))
     }
 
+    /// Microseconds since the origin.
+    pub(super) const fn micros(self) -> u64 {
+        self.0
+    }
+
     /// Microseconds from an earlier tick; none from a later one, as threads that read the clock may
     /// overtake each other.
     const fn since(self, earlier: Self) -> u64 {

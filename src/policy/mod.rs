@@ -12,6 +12,10 @@
 //!   who waits, and [`throttle`] whether asking is worth it.
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] or [`last_calls`]
 //!   counted.
+//! - [`ejection`] takes out endpoints that fare worse than their neighbours: [`outlier`] finds them in
+//!   what [`tally`] counted.
+//! - [`health`] decides what active checks have shown, and when the next is due.
+//! - [`recovery`] holds traffic back after all endpoints were out.
 //! - [`balance`] decides which of the admitted endpoints is next, some by its [`load`].
 //! - [`subset`] decides which endpoints of a large service a client talks to at all.
 //! - [`priority`] decides which level of endpoints serves, and whether it serves with all it has.
@@ -30,20 +34,28 @@ mod bucket;
 pub mod budget;
 pub mod classify;
 pub mod deadline;
+pub mod ejection;
 pub mod gradient;
+pub mod health;
 pub mod hedge;
 pub mod last_calls;
 pub mod limit;
 pub mod load;
 mod open_wait;
+pub mod outlier;
+pub mod percent;
+pub mod permit;
 pub mod priority;
 pub mod pushback;
 pub mod quantile;
+pub mod recovery;
+pub mod reported;
 pub mod retry;
 pub mod retry_after;
 pub mod shedding;
 pub mod slow_start;
 pub mod subset;
+pub mod tally;
 pub mod throttle;
 pub mod trace;
 mod trial;
@@ -54,24 +66,32 @@ pub mod zone;
 mod test_inputs;
 
 pub use backoff::{Backoff, BackoffConfig, Factor, Jitter};
-pub use balance::{Custom, LeastRequest, P2c, Random, RoundRobin};
-pub use breaker::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
+pub use balance::{Custom, LeastRequest, P2c, Prequal, PrequalConfig, Random, RoundRobin};
+pub use breaker::{AlreadyThere, Breaker, CircuitState};
 pub use breaker_config::{BreakerConfig, SlowCalls, Span};
 pub use budget::{Budget, BudgetConfig};
 pub use classify::{Ended, class, verdict};
+pub use ejection::{Change, Crowd, Ejection, EjectionConfig, Ejector, Row};
 pub use gradient::GradientConfig;
+pub use health::{Check, Fault, Health, HealthConfig, Pace};
 pub use hedge::{HedgeConfig, HedgeDelay, HedgeFacts};
 pub use last_calls::LastCalls;
 pub use limit::{LimitConfig, Limiter};
 pub use load::{AhoyConfig, Ending, Load, LoadModel, PeakEwmaConfig, Tick};
+pub use outlier::{FailurePercentage, SuccessRate};
+pub use percent::Percent;
+pub use permit::{Evidence, Permit, Rejected, Settled};
 pub use priority::{Level, Levels, PriorityConfig};
 pub use pushback::Pushback;
 pub use quantile::{Latencies, Watched};
+pub use recovery::{Recovery, RecoveryConfig};
+pub use reported::{Report, ReportedConfig, ReportedWeight, Utilization};
 pub use retry::{Decision, Facts, Retry, RetryConfig, RetryOn, StatusSet, StopReason};
 pub use retry_after::RetryAfter;
-pub use shedding::{Criticality, Entered, SheddingConfig, Ticket, WaitQueue};
+pub use shedding::{Entered, SheddingConfig, Ticket, WaitQueue};
 pub use slow_start::{SlowStart, Thinning};
 pub use subset::Aperture;
+pub use tally::{Runs, Sign, Tallied, Tally};
 pub use throttle::{Throttle, ThrottleConfig};
 pub use trace::{TraceParent, TraceStart};
 pub use window::{Counts, Mark, Ratio, Window};

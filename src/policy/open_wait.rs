@@ -65,6 +65,8 @@ const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
 
     use super::*;
     use crate::policy::test_inputs::{ms, rng, t0};
@@ -104,8 +106,11 @@ mod tests {
     #[test]
     fn a_cap_below_the_base_holds() {
         assert_eq!(waits(ms(100), 3), [ms(100); 3]);
-        let (config, wait) = (config(Ratio::ZERO), OpenWait::NONE);
+        let (config, mut wait) = (config(Ratio::ZERO), OpenWait::NONE);
         assert_eq!(wait.draw(&config, ms(100), Some(ms(700)), &mut rng()), ms(100));
+        wait.count_trip(&config, ms(100));
+        wait.count_trip(&config, CAP);
+        assert_eq!(wait.draw(&config, CAP, None, &mut rng()), ms(1000), "the second trip");
     }
 
     #[test]
@@ -133,10 +138,12 @@ mod tests {
             base_ms in 0_u64..100_000,
             cap_ms in 0_u64..100_000,
             asked in prop::option::of(1_u64..200_000),
+            seed in any::<u64>(),
         ) {
             let jitter = Ratio::new(jitter).unwrap();
             let config = BreakerConfig { open_base: ms(base_ms), ..config(jitter) };
-            let (cap, mut wait, mut rng) = (ms(cap_ms), OpenWait::NONE, rng());
+            let (cap, mut wait) = (ms(cap_ms), OpenWait::NONE);
+            let mut rng = StdRng::seed_from_u64(seed);
             (0..trips).for_each(|_| wait.count_trip(&config, cap));
             let drawn = wait.draw(&config, cap, asked.map(ms), &mut rng);
             let rounding = Duration::from_nanos(1000);

@@ -159,6 +159,8 @@ pub struct Facts {
     pub ended: Ended,
     /// Whether the request may be repeated: by its method, or because the user said so.
     pub idempotent: bool,
+    /// Whether the body can be sent again: it is held, or its source was not touched or can rewind.
+    pub resendable: bool,
     /// Whether an endpoint that this call has not tried yet would admit now.
     pub untried: bool,
     /// Whether this was the call's first attempt on its endpoint.
@@ -197,6 +199,8 @@ pub enum StopReason {
     Final,
     /// The request may have been carried out and must not be twice.
     NotIdempotent,
+    /// Bytes of the body were drawn from a source that cannot rewind.
+    BodyGone,
     /// All tries are used up.
     Tries,
     /// The endpoint asked for a wait beyond the cap or the deadline, and no other is left.
@@ -253,6 +257,7 @@ impl<'a> Retry<'a> {
         match class(&facts.ended, self.config) {
             Class::Success => Decision::Stop(StopReason::Success),
             Class::Final => Decision::Stop(StopReason::Final),
+            _ if !facts.resendable => Decision::Stop(StopReason::BodyGone),
             Class::Unprocessed if self.is_free(facts) => retry(Duration::ZERO, true, facts),
             Class::Unprocessed => self.spend(facts, rng),
             Class::Ambiguous | Class::RetriableStatus if self.may_repeat(facts) => {
@@ -355,6 +360,7 @@ const fn can_be_free(ended: &Ended) -> bool {
         | FailureKind::Timeout
         | FailureKind::Deadline
         | FailureKind::Protocol
+        | FailureKind::Source
         | FailureKind::BodyTooLarge
         | FailureKind::Cancelled
         | FailureKind::Closed
@@ -405,6 +411,7 @@ mod tests {
         Facts {
             ended,
             idempotent: true,
+            resendable: true,
             untried: true,
             first_on_endpoint: true,
             retry_after: None,
@@ -454,6 +461,17 @@ mod tests {
     }
 
     const FREE: Decision = Decision::Retry { wait: Duration::ZERO, free: true };
+
+    #[test]
+    fn a_body_that_is_gone_is_not_sent_again() {
+        let gone = |facts: Facts| Facts { resendable: false, ..facts };
+        for facts in [unsent(FailureKind::Connect), sent(FailureKind::Timeout), answered(503)] {
+            let decision = first(&config(3), &gone(facts));
+            assert_eq!(decision, Decision::Stop(StopReason::BodyGone));
+        }
+        let decision = first(&config(3), &gone(answered(200)));
+        assert_eq!(decision, Decision::Stop(StopReason::Success));
+    }
 
     #[test]
     fn a_good_answer_ends_the_call() {
@@ -778,6 +796,7 @@ mod tests {
                 Facts {
                     ended,
                     idempotent: true,
+                    resendable: true,
                     untried,
                     first_on_endpoint,
                     retry_after,

@@ -20,6 +20,8 @@ impl Ratio {
     pub const THREE_QUARTERS: Self = Self(0.75);
     /// One half.
     pub const HALF: Self = Self(0.5);
+    /// One fifth.
+    pub const FIFTH: Self = Self(0.2);
     /// One quarter.
     pub const QUARTER: Self = Self(0.25);
     /// One tenth.

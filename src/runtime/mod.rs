@@ -18,3 +18,4 @@ pub mod readiness;
 pub mod shard;
 pub mod signal;
 pub mod stop;
+pub mod sync;

@@ -7,14 +7,13 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 
-use tokio::sync::Notify;
-
 use super::attachment::Tenant;
 use super::process::PerProcess;
+use super::sync::{AtomicU8, Notify};
 
 static SLOTS: PerProcess<Mutex<Slots>> = PerProcess::new();
 
@@ -202,5 +201,28 @@ mod tests {
         assert_eq!((stops[0].reason(), stops[1].reason()), (Some(Reason::Closed), None));
         drop(held);
         assert_eq!(count(&mine), 0);
+    }
+}
+
+#[cfg(all(test, ahoy_loom))]
+mod loom_tests {
+    use super::*;
+    use loom::future::block_on;
+    use std::future::pending;
+
+    #[test]
+    fn loom_of_two_wishes_one_counts_and_the_work_ends() {
+        loom::model(|| {
+            let stop = Arc::new(Stop::default());
+            let wishes = [Reason::Cancelled, Reason::Closed].map(|reason| {
+                let stop = Arc::clone(&stop);
+                loom::thread::spawn(move || stop.ask(reason))
+            });
+            let ended = block_on(stop.or(pin!(pending::<()>())));
+            for wish in wishes {
+                wish.join().unwrap();
+            }
+            assert_eq!(ended.err(), stop.reason(), "the first reason stays");
+        });
     }
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
@@ -37,20 +38,28 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + 'static,
 {
+    let body = match is_decoded(&mut head, reading)? {
+        true => decoded(body, reading.max_body).await,
+        false => plain(body, reading.max_body).await,
+    };
+    let body = body.map_err(|cause| cause.failure(true))?;
+    Ok(Answer { status: head.status, headers: head.headers, body, live: None })
+}
+
+/// Whether the body that follows `head` is to be decoded; the headers then speak of the decoded one.
+pub(super) fn is_decoded(
+    head: &mut response::Parts,
+    reading: Reading<'_>,
+) -> Result<bool, Failure> {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Failure::sent(FailureKind::Protocol, "peer switched protocols unasked"));
     }
     let decode = reading.decode && has_body(reading.method, head.status) && is_gzip(&head.headers);
-    let body = match decode {
-        true => {
-            head.headers.remove(CONTENT_ENCODING);
-            head.headers.remove(CONTENT_LENGTH);
-            decoded(body, reading.max_body).await
-        }
-        false => plain(body, reading.max_body).await,
-    };
-    let body = body.map_err(|cause| cause.failure(true))?;
-    Ok(Answer { status: head.status, headers: head.headers, body })
+    if decode {
+        head.headers.remove(CONTENT_ENCODING);
+        head.headers.remove(CONTENT_LENGTH);
+    }
+    Ok(decode)
 }
 
 fn has_body(method: &Method, status: StatusCode) -> bool {
@@ -121,21 +130,31 @@ where
     Ok(std::mem::take(&mut decoder.get_mut().bytes).into())
 }
 
-/// Trailers are passed over.
 async fn next_data<B>(body: &mut B) -> Result<Option<Bytes>, Cause>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + 'static,
 {
+    poll_fn(|cx| poll_data(body, cx)).await.transpose()
+}
+
+/// Trailers are passed over.
+pub(super) fn poll_data<B>(body: &mut B, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Error + 'static,
+{
     loop {
-        match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
-            None => return Ok(None),
+        match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+            None => return Poll::Ready(None),
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
-                    return Ok(Some(data));
+                    return Poll::Ready(Some(Ok(data)));
                 }
             }
-            Some(Err(error)) => return Err(cause_of(&error, Stage::Exchange)),
+            Some(Err(error)) => {
+                return Poll::Ready(Some(Err(cause_of(&error, Stage::Exchange))));
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 
 use crate::endpoint::{Endpoint, Host, Scheme};
 use crate::outcome::{Failure, FailureKind};
+use crate::source::Draw;
 
 use super::server::{Authority, Server};
 use super::{
@@ -886,15 +887,15 @@ async fn http_counts_a_failed_connect_after_a_redirect_as_sent() {
 }
 
 /// Which transport a scenario runs against.
-#[derive(Clone, Copy)]
-enum Make {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Make {
     Direct,
     Multiplexed,
     Http,
 }
 
 impl Make {
-    fn plain(self) -> Subject {
+    pub(super) fn plain(self) -> Subject {
         self.subject(TlsConfig::default(), LONG)
     }
 
@@ -913,7 +914,7 @@ impl Make {
     }
 }
 
-enum Subject {
+pub(super) enum Subject {
     Direct(Direct),
     Multiplexed(Multiplexed),
     Http(Http),
@@ -1016,6 +1017,19 @@ impl Call {
         endpoint: &Arc<Endpoint>,
         progress: &Progress,
     ) -> Result<Answer, Failure> {
+        self.send_as(transport, endpoint, progress, None, false).await
+    }
+
+    /// The same with a body that is drawn, or an answer that is streamed unless its status is 503.
+    pub(super) async fn send_as<T: Transport>(
+        &self,
+        transport: &T,
+        endpoint: &Arc<Endpoint>,
+        progress: &Progress,
+        source: Option<&Draw>,
+        streamed: bool,
+    ) -> Result<Answer, Failure> {
+        let streams = |status| status != StatusCode::SERVICE_UNAVAILABLE;
         let exchange = Exchange {
             endpoint,
             method: &self.method,
@@ -1025,6 +1039,8 @@ impl Call {
             connect_timeout: self.connect_timeout,
             max_body: self.max_body,
             gzip: self.gzip,
+            source,
+            streams: streamed.then_some(&streams),
             progress,
         };
         let sent = tokio::time::timeout(LONG, transport.send(&exchange)).await;
@@ -1055,7 +1071,7 @@ pub(super) fn gzip(plain: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn gzip_answer(encoded: &[u8]) -> Vec<u8> {
+pub(super) fn gzip_answer(encoded: &[u8]) -> Vec<u8> {
     let length = encoded.len();
     let head =
         format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {length}\r\n\r\n");

@@ -609,7 +609,7 @@ async fn head_above_the_bound() {
 }
 
 /// One that speaks HTTP/2 unasked.
-fn prior(change: impl FnOnce(&mut MultiplexedConfig)) -> Arc<Multiplexed> {
+pub(super) fn prior(change: impl FnOnce(&mut MultiplexedConfig)) -> Arc<Multiplexed> {
     Arc::new(multiplexed(TlsConfig::default(), |config| {
         config.prior_knowledge = true;
         change(config);
@@ -681,15 +681,15 @@ impl Gate {
 }
 
 /// A server that speaks HTTP/2 properly, in the test's own runtime.
-struct Http2Server {
-    address: SocketAddr,
+pub(super) struct Http2Server {
+    pub(super) address: SocketAddr,
     accepted: Arc<AtomicUsize>,
     closed: Arc<AtomicUsize>,
 }
 
 impl Http2Server {
     /// Runs `handle` for each request, with its connection's number from 0.
-    async fn start<F: Future<Output = ()> + Send + 'static>(
+    pub(super) async fn start<F: Future<Output = ()> + Send + 'static>(
         handle: impl Fn(usize, Request<RecvStream>, SendResponse<Bytes>) -> F + Send + Sync + 'static,
     ) -> Self {
         Self::limited(200, handle).await
@@ -741,7 +741,7 @@ impl Http2Server {
         Self { address, accepted, closed }
     }
 
-    fn accepted(&self) -> usize {
+    pub(super) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 

@@ -7,9 +7,12 @@
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use http::Request;
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
 
 use crate::endpoint::Endpoint;
 use crate::outcome::Failure;
@@ -19,6 +22,7 @@ use super::dns::Resolver;
 use super::failure::{Stage, cause_of};
 use super::pool::{Connection, Pool};
 use super::request::{self, RequestBody};
+use super::stream::{self, Content, Flow};
 use super::tls::{Offer, Tls};
 use super::wire::{Stream, Traffic};
 use super::{Answer, Exchange, Transport, body};
@@ -64,14 +68,15 @@ impl DirectConfig {
 /// It spawns nothing: dropping it, or the future of an exchange, closes sockets at once, on any thread.
 pub struct Direct {
     config: Arc<DirectConfig>,
-    pool: Pool,
+    /// Shared with answers under way, whose connections come back later.
+    pool: Arc<Pool>,
 }
 
 impl Direct {
     /// A transport without connections.
     #[must_use]
     pub fn new(config: Arc<DirectConfig>) -> Self {
-        Self { config, pool: Pool::default() }
+        Self { config, pool: Arc::default() }
     }
 
     /// Closes kept connections that are too old, idle for too long, or closed by the peer.
@@ -102,6 +107,15 @@ impl Direct {
                 return Some(kept);
             }
         }
+    }
+
+    /// Connects to `endpoint`, TLS included, and hangs up.
+    ///
+    /// # Errors
+    /// It could not be done within `limit`.
+    pub async fn reach(&self, endpoint: &Arc<Endpoint>, limit: Duration) -> Result<(), Failure> {
+        let dialling = dial(endpoint, &self.config, Offer::Http1, Traffic::default());
+        within(limit, dialling).await.map(drop)
     }
 
     async fn fresh(&self, exchange: &Exchange<'_>) -> Result<Box<Connection>, Failure> {
@@ -135,6 +149,9 @@ impl Direct {
         exchange.progress.mark_connected();
         let before = connection.written();
         let reply = connection.sender.send_request(request);
+        if exchange.streams.is_some() {
+            return Box::pin(self.begin(connection, reply, exchange)).await;
+        }
         let work = pin!(async {
             let (head, content) = reply.await.map_err(Step::Lost)?.into_parts();
             body::read(head, content, request::reading(exchange)).await.map_err(Step::Failed)
@@ -152,12 +169,76 @@ impl Direct {
         }
     }
 
-    fn keep(&self, endpoint: &Arc<Endpoint>, mut connection: Box<Connection>) {
-        let now = Instant::now();
-        if connection.is_usable() {
-            self.pool.put(endpoint, connection, now, self.config.max_idle_per_endpoint);
+    /// Reads the head, and leaves the body to who wants it where it is streamed.
+    async fn begin(
+        &self,
+        mut connection: Box<Connection>,
+        reply: impl Future<Output = hyper::Result<Response<Incoming>>>,
+        exchange: &Exchange<'_>,
+    ) -> Result<Answer, Failure> {
+        let before = connection.written();
+        let reply = connection.drive(exchange.progress, pin!(reply)).await.map_err(|error| {
+            let sent = connection.written() > before;
+            cause_of(&error, Stage::Exchange).failure(sent)
+        })?;
+        let (mut head, content) = reply.into_parts();
+        let reading = request::reading(exchange);
+        if !exchange.is_streamed(head.status) {
+            let work = pin!(body::read(head, content, reading));
+            let answer = connection.drive(exchange.progress, work).await?;
+            self.keep(exchange.endpoint, connection);
+            return Ok(answer);
         }
-        self.pool.sweep_if_due(now, self.config.idle_timeout);
+        let content = Content::open(&mut head, content, reading)?;
+        let (config, pool) = (Arc::clone(&self.config), Arc::clone(&self.pool));
+        let endpoint = Arc::clone(exchange.endpoint);
+        let connection = Some(connection);
+        let underway = Underway { content, connection, open: true, config, pool, endpoint };
+        Ok(stream::answer(head, underway))
+    }
+
+    fn keep(&self, endpoint: &Arc<Endpoint>, connection: Box<Connection>) {
+        keep(&self.config, &self.pool, endpoint, connection);
+    }
+}
+
+fn keep(
+    config: &DirectConfig,
+    pool: &Pool,
+    endpoint: &Arc<Endpoint>,
+    mut connection: Box<Connection>,
+) {
+    let now = Instant::now();
+    if connection.is_usable() {
+        pool.put(endpoint, connection, now, config.max_idle_per_endpoint);
+    }
+    pool.sweep_if_due(now, config.idle_timeout);
+}
+
+/// An answer whose body is read piece by piece; its connection is kept when the body has ended.
+struct Underway {
+    content: Content<Incoming>,
+    connection: Option<Box<Connection>>,
+    open: bool,
+    config: Arc<DirectConfig>,
+    pool: Arc<Pool>,
+    endpoint: Arc<Endpoint>,
+}
+
+impl Flow for Underway {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+        let Some(connection) = &mut self.connection else {
+            return Poll::Ready(None);
+        };
+        let content = &mut self.content;
+        let piece = ready!(connection.poll_with(&mut self.open, cx, |cx| content.poll_piece(cx)));
+        if !matches!(piece, Some(Ok(_)))
+            && let Some(connection) = self.connection.take()
+            && piece.is_none()
+        {
+            keep(&self.config, &self.pool, &self.endpoint, connection);
+        }
+        Poll::Ready(piece)
     }
 }
 
@@ -174,7 +255,7 @@ impl Transport for Direct {
             };
             match self.exchange(connection, request, exchange).await {
                 // It had ended unnoticed and took no byte: as if it had not been kept.
-                Err(failure) if was_kept && !failure.sent => {}
+                Err(failure) if was_kept && !failure.sent && exchange.can_repeat() => {}
                 outcome => return outcome,
             }
         }

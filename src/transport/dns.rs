@@ -380,4 +380,25 @@ mod tests {
         let late = runtime().block_on(resolver.lookup("localhost"));
         assert_eq!(late.unwrap_err().kind(), FailureKind::Resolve);
     }
+
+    #[test]
+    fn a_lookup_goes_on_when_its_asker_has_left() {
+        let runtime =
+            || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let server = NameServer::start();
+        let driven = runtime();
+        let handle = driven.handle().clone();
+        let resolver =
+            Resolver::with_name_servers(handle, &[server.address], Duration::from_secs(5));
+        // Asked while nobody drives the resolver, by one that is out of time and drives nothing afterwards.
+        let asked =
+            async { tokio::time::timeout(Duration::ZERO, resolver.lookup("ok.test.")).await };
+        assert!(runtime().block_on(asked).is_err());
+        assert_eq!(server.queries.load(Ordering::SeqCst), 0);
+        driven.block_on(async {
+            while server.queries.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
 }

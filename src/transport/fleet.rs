@@ -158,7 +158,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn session(&self) -> &Session {
+    pub(super) fn session(&self) -> &Arc<Session> {
         &self.session
     }
 }

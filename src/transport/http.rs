@@ -19,6 +19,8 @@ use crate::outcome::{Failure, FailureKind};
 
 use super::dns::Resolver;
 use super::failure::{Stage, cause_of};
+use super::request::RequestBody;
+use super::stream::{self, Content};
 use super::tls::{Offer, Tls};
 use super::{Answer, Exchange, Transport, body, request};
 
@@ -101,8 +103,13 @@ impl Transport for Http {
             reply.map_err(|error| failure(&error, FOLLOWED.with(Cell::get)))
         };
         let reply = FOLLOWED.scope(Cell::new(false), sending).await?;
-        let (head, content) = ::http::Response::from(reply).into_parts();
-        body::read(head, content, request::reading(exchange)).await
+        let (mut head, content) = ::http::Response::from(reply).into_parts();
+        let reading = request::reading(exchange);
+        if !exchange.is_streamed(head.status) {
+            return body::read(head, content, reading).await;
+        }
+        let content = Content::open(&mut head, content, reading)?;
+        Ok(stream::answer(head, content))
     }
 }
 
@@ -163,8 +170,12 @@ fn build_request(exchange: &Exchange<'_>) -> Result<Request, Failure> {
     let url = Url::parse(&format!("{scheme}://{authority}{}", exchange.path))
         .map_err(|_| Failure::unsent(FailureKind::Protocol, "url not valid"))?;
     let mut request = Request::new(exchange.method.clone(), url);
-    *request.headers_mut() = request::headers(exchange);
-    if !exchange.body.is_empty() {
+    let mut headers = request::headers(exchange);
+    request::frame(exchange, &mut headers);
+    *request.headers_mut() = headers;
+    if exchange.source.is_some() {
+        *request.body_mut() = Some(reqwest::Body::wrap(RequestBody::of(exchange)?));
+    } else if !exchange.body.is_empty() {
         *request.body_mut() = Some(exchange.body.clone().into());
     }
     Ok(request)

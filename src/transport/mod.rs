@@ -15,6 +15,7 @@ mod multiplexed;
 mod pool;
 mod request;
 mod session;
+mod stream;
 mod tls;
 mod wire;
 
@@ -23,8 +24,11 @@ mod conformance;
 #[cfg(test)]
 mod conformance_http2;
 #[cfg(test)]
+mod conformance_stream;
+#[cfg(test)]
 mod server;
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,15 +39,16 @@ use bytes::Bytes;
 
 use crate::endpoint::Endpoint;
 use crate::outcome::Failure;
+use crate::source::Draw;
 
 pub use self::direct::{Direct, DirectConfig};
 pub use self::dns::{LookupError, Resolver};
 pub use self::http::{Http, HttpConfig};
 pub use self::multiplexed::{Multiplexed, MultiplexedConfig};
+pub use self::stream::Live;
 pub use self::tls::{Offer, Tls, TlsConfig};
 
 /// One attempt: what is sent, where to, and within which bounds.
-#[derive(Debug)]
 pub struct Exchange<'a> {
     /// Where to send it.
     pub endpoint: &'a Arc<Endpoint>,
@@ -56,28 +61,55 @@ pub struct Exchange<'a> {
     pub headers: &'a HeaderMap,
     /// The request's body; empty for none.
     pub body: &'a Bytes,
+    /// What the body is drawn from instead, while it is sent.
+    pub source: Option<&'a Draw>,
     /// Limit on resolving, TCP and TLS together.
     pub connect_timeout: Duration,
     /// Bound on the decoded body of the answer, in bytes.
     pub max_body: usize,
     /// Ask for gzip and decode it.
     pub gzip: bool,
+    /// Whether the body of an answer with this status is read piece by piece; `None` where none is.
+    pub streams: Option<&'a (dyn Fn(StatusCode) -> bool + Sync)>,
     /// Tells, also after the attempt was dropped, how far it came.
     pub progress: &'a Progress,
 }
 
-/// An answer with its whole body, decoded.
+impl Exchange<'_> {
+    /// Whether the answer's body is read piece by piece.
+    fn is_streamed(&self, status: StatusCode) -> bool {
+        self.streams.is_some_and(|streams| streams(status))
+    }
+
+    /// Whether nothing of the request's body is gone that could not be drawn again.
+    fn can_repeat(&self) -> bool {
+        self.source.is_none_or(Draw::can_repeat)
+    }
+}
+
+impl fmt::Debug for Exchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("endpoint", &self.endpoint.url())
+            .field("method", self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer with its body, decoded: whole, or still to come.
 #[derive(Debug)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
     /// The headers; without `Content-Encoding` and `Content-Length` where the body was decoded.
     pub headers: HeaderMap,
-    /// The decoded body.
+    /// The decoded body; empty where it is still to come.
     pub body: Bytes,
+    /// The body that is read piece by piece.
+    pub live: Option<Live>,
 }
 
-/// Sends one exchange and reads its whole answer.
+/// Sends one exchange and reads its answer: whole, or only its head where the exchange says so.
 ///
 /// The attempt's own limit is the caller's: it drops the future. Dropping it drops the exchange, so that
 /// the server sees the connection close.

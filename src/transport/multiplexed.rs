@@ -17,7 +17,7 @@ use super::dial::{dial, within};
 use super::direct::{Direct, DirectConfig};
 use super::fleet::{Bounds, Dial, Fleet, Place, Turn};
 use super::request;
-use super::session::{KeepAlive, Session};
+use super::session::{self, KeepAlive, Session};
 use super::tls::Offer;
 use super::wire::{Stream, Traffic};
 use super::{Answer, Exchange, Transport};
@@ -182,9 +182,11 @@ impl Transport for Multiplexed {
             let Some(place) = self.place(exchange).await? else {
                 return self.direct.send(exchange).await;
             };
-            match place.session().exchange(request, exchange).await {
+            match session::exchange(place, request, exchange).await {
                 // Each of the connections may have ended unnoticed, before it took any byte.
-                Err(failure) if !failure.sent && tries_left > 0 => tries_left -= 1,
+                Err(failure) if !failure.sent && tries_left > 0 && exchange.can_repeat() => {
+                    tries_left -= 1;
+                }
                 outcome => return outcome,
             }
         }

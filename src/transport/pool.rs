@@ -76,6 +76,22 @@ impl Connection {
         .await
     }
 
+    /// Polls the connection and what waits for it, as [`Self::drive`] does; `open` says until when.
+    pub(super) fn poll_with<T>(
+        &mut self,
+        open: &mut bool,
+        cx: &mut Context<'_>,
+        mut work: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        for _ in 0..2 {
+            *open = *open && Pin::new(&mut self.driver).poll(cx).is_pending();
+            if let Poll::Ready(output) = work(cx) {
+                return Poll::Ready(output);
+            }
+        }
+        Poll::Pending
+    }
+
     /// Whether a connection that rested can take a request; costs one look at the socket.
     pub(super) fn still_stands(&mut self) -> bool {
         self.traffic.ask_socket();

@@ -1,8 +1,7 @@
 //! Puts the request of an exchange together; what both transports say the same way stands here.
 
-use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{
@@ -14,21 +13,30 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::endpoint::Scheme;
 use crate::outcome::{Failure, FailureKind};
+use crate::source::{Fault, Reader};
 
 use super::Exchange;
 use super::body::Reading;
 
 /// The request in origin form, with the endpoint's authority as `Host`.
 pub(super) fn build(exchange: &Exchange<'_>) -> Result<Request<RequestBody>, Failure> {
-    let mut request = Request::new(RequestBody::new(exchange.body.clone()));
+    let mut request = Request::new(RequestBody::of(exchange)?);
     *request.method_mut() = exchange.method.clone();
     *request.uri_mut() = uri(exchange.path)?;
     let mut headers = headers(exchange);
     if !headers.contains_key(HOST) {
         headers.insert(HOST, host(exchange.endpoint.authority())?);
     }
+    frame(exchange, &mut headers);
     *request.headers_mut() = headers;
     Ok(request)
+}
+
+/// A body of unknown length is sent in chunks, whatever the method.
+pub(super) fn frame(exchange: &Exchange<'_>, headers: &mut HeaderMap) {
+    if exchange.source.is_some_and(|draw| draw.length().is_none()) {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 }
 
 /// The request as HTTP/2 has it: the authority is no header, and nothing is said about the connection.
@@ -83,8 +91,8 @@ pub(super) fn headers(exchange: &Exchange<'_>) -> HeaderMap {
             headers.append(name, value.clone());
         }
     }
-    if states_length(exchange.method, exchange.body) {
-        headers.insert(CONTENT_LENGTH, exchange.body.len().into());
+    if let Some(length) = stated_length(exchange) {
+        headers.insert(CONTENT_LENGTH, length.into());
     }
     if asks_gzip(exchange) {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
@@ -108,37 +116,67 @@ pub(super) fn uri(path: &str) -> Result<Uri, Failure> {
 
 /// A body that is handed over in pieces, so that a large one is not copied whole into the write buffer.
 #[derive(Debug)]
-pub(super) struct RequestBody {
-    left: Bytes,
+pub(super) enum RequestBody {
+    /// What is left of a body that is held.
+    Held(Bytes),
+    /// A body that is drawn from its source.
+    Drawn(Reader),
 }
 
 impl RequestBody {
-    fn new(body: Bytes) -> Self {
-        Self { left: body }
+    /// The body of `exchange` from its start.
+    pub(super) fn of(exchange: &Exchange<'_>) -> Result<Self, Failure> {
+        let Some(draw) = exchange.source else {
+            return Ok(Self::Held(exchange.body.clone()));
+        };
+        let reader = draw.reader();
+        let failed = |fault: Fault| Failure::unsent(FailureKind::Source, fault.to_string());
+        reader.map(Self::Drawn).map_err(failed)
+    }
+
+    /// The next piece, of at most `most` bytes.
+    pub(super) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<Option<Result<Bytes, Fault>>> {
+        match self {
+            Self::Held(left) if left.is_empty() => Poll::Ready(None),
+            Self::Held(left) => Poll::Ready(Some(Ok(left.split_to(left.len().min(most))))),
+            Self::Drawn(reader) => {
+                let piece = ready!(reader.poll_piece(cx, most.min(PIECE)));
+                Poll::Ready(piece.map(|piece| piece.map(Bytes::from)))
+            }
+        }
     }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Fault;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.left.is_empty() {
-            return Poll::Ready(None);
-        }
-        let length = self.left.len().min(PIECE);
-        Poll::Ready(Some(Ok(Frame::data(self.left.split_to(length)))))
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let piece = ready!(self.poll_piece(cx, PIECE));
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left.is_empty()
+        match self {
+            Self::Held(left) => left.is_empty(),
+            Self::Drawn(reader) => reader.is_complete(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left.len() as u64)
+        match self {
+            Self::Held(left) => SizeHint::with_exact(left.len() as u64),
+            Self::Drawn(reader) => {
+                reader.left().map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
+        }
     }
 }
 
@@ -150,8 +188,13 @@ fn asks_gzip(exchange: &Exchange<'_>) -> bool {
 }
 
 /// For the methods that are expected to bring a body, servers want to be told that there is none.
-fn states_length(method: &Method, body: &Bytes) -> bool {
-    !body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(method)
+fn stated_length(exchange: &Exchange<'_>) -> Option<u64> {
+    let length = match exchange.source {
+        None => exchange.body.len() as u64,
+        Some(draw) => draw.length()?,
+    };
+    let stated = length > 0 || [Method::POST, Method::PUT, Method::PATCH].contains(exchange.method);
+    stated.then_some(length)
 }
 
 fn host(authority: &str) -> Result<HeaderValue, Failure> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
-use h2::{Ping, PingPong, RecvStream, SendStream};
+use h2::{Ping, PingPong, Reason, RecvStream, SendStream};
 use http::header::CONTENT_LENGTH;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
@@ -23,7 +23,9 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::outcome::{Failure, FailureKind};
 
 use super::failure::{Cause, Stage, cause_of};
-use super::request;
+use super::fleet::Place;
+use super::request::{self, RequestBody};
+use super::stream::{self, Content, Flow};
 use super::wire::{Stream, Traffic};
 use super::{Answer, Exchange, body};
 
@@ -94,39 +96,6 @@ impl Session {
         }
     }
 
-    /// Carries out `exchange` on a stream of its own; dropping the future resets the stream.
-    pub(super) async fn exchange(
-        &self,
-        request: Request<()>,
-        exchange: &Exchange<'_>,
-    ) -> Result<Answer, Failure> {
-        exchange.progress.mark_connected();
-        // Anything the connection wrote since may have been another stream's; but where it wrote nothing,
-        // nothing of this one has left.
-        let before = self.traffic.written();
-        let is_sent = || self.traffic.written() > before;
-        let end = exchange.body.is_empty();
-        let opened = self.sender.clone().send_request(request, end);
-        let (reply, sink) = opened.map_err(|error| self.cause(&error).failure(false))?;
-        // Its driver writes it soon; whoever cuts this off cannot know when.
-        exchange.progress.mark_sent();
-        let mut upload = Upload { sink, left: exchange.body.clone() };
-        let work = async {
-            let reply = reply.await;
-            let reply = reply.map_err(|error| self.cause(&error).failure(is_sent()))?;
-            let (head, content) = received(reply);
-            let answer = body::read(head, content, request::reading(exchange)).await;
-            answer.map_err(|failure| self.within_answer(failure))
-        };
-        let mut work = pin!(work);
-        let mut uploading = !end;
-        poll_fn(|cx| {
-            uploading = uploading && upload.poll(cx).is_pending();
-            work.as_mut().poll(cx)
-        })
-        .await
-    }
-
     fn is_silent(&self) -> bool {
         self.silent.load(Ordering::Relaxed)
     }
@@ -177,30 +146,109 @@ fn no_session(error: &h2::Error) -> Cause {
     }
 }
 
+/// Carries out `exchange` on a stream of its own, at `place`; dropping the future, or a body under way, resets
+/// the stream.
+pub(super) async fn exchange(
+    place: Place,
+    request: Request<()>,
+    exchange: &Exchange<'_>,
+) -> Result<Answer, Failure> {
+    let session = Arc::clone(place.session());
+    exchange.progress.mark_connected();
+    // Anything the connection wrote since may have been another stream's; but where it wrote nothing,
+    // nothing of this one has left.
+    let before = session.traffic.written();
+    let is_sent = || session.traffic.written() > before;
+    let body = RequestBody::of(exchange)?;
+    let end = body.is_end_stream();
+    let opened = session.sender.clone().send_request(request, end);
+    let (reply, sink) = opened.map_err(|error| session.cause(&error).failure(false))?;
+    // Its driver writes it soon; whoever cuts this off cannot know when.
+    exchange.progress.mark_sent();
+    let mut upload = Upload { sink, body, piece: Bytes::new(), under_way: !end };
+    let head = upload.beside(pin!(reply)).await;
+    let head = head.map_err(|error| session.cause(&error).failure(is_sent()))?;
+    let (mut head, content) = received(head);
+    let reading = request::reading(exchange);
+    if exchange.is_streamed(head.status) {
+        let content = Content::open(&mut head, content, reading)?;
+        return Ok(stream::answer(head, Underway { content, upload, place }));
+    }
+    let answer = upload.beside(pin!(body::read(head, content, reading))).await;
+    answer.map_err(|failure| session.within_answer(failure))
+}
+
+/// An answer whose body is read piece by piece, while the request's may still be on its way.
+struct Underway {
+    content: Content<Received>,
+    upload: Upload,
+    /// Goes last: its stream is free when the other two have let go of it.
+    place: Place,
+}
+
+impl Flow for Underway {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+        self.upload.advance(cx);
+        let piece = ready!(self.content.poll_piece(cx));
+        let session = self.place.session();
+        Poll::Ready(piece.map(|piece| piece.map_err(|failure| session.within_answer(failure))))
+    }
+}
+
 /// Hands the request's body over as fast as the peer's windows allow.
 struct Upload {
     sink: SendStream<Bytes>,
-    left: Bytes,
+    body: RequestBody,
+    /// What was taken of the body and not handed over yet.
+    piece: Bytes,
+    under_way: bool,
 }
 
 impl Upload {
+    /// Runs `work` while the body is handed over.
+    async fn beside<W: Future + Unpin>(&mut self, mut work: W) -> W::Output {
+        poll_fn(|cx| {
+            self.advance(cx);
+            Pin::new(&mut work).poll(cx)
+        })
+        .await
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        self.under_way = self.under_way && self.poll(cx).is_pending();
+    }
+
     /// Ready when all was handed over, or the peer wants no more; the answer tells then what became of it.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.left.is_empty() {
+        loop {
+            if self.piece.is_empty() {
+                match ready!(self.body.poll_piece(cx, PIECE)) {
+                    Some(Ok(piece)) => self.piece = piece,
+                    Some(Err(_)) => {
+                        self.sink.send_reset(Reason::CANCEL);
+                        return Poll::Ready(());
+                    }
+                    None => {
+                        // A peer that wants no more has said so in its answer.
+                        let _ = self.sink.send_data(Bytes::new(), true);
+                        return Poll::Ready(());
+                    }
+                }
+            }
             let mut room = self.sink.capacity();
             if room == 0 {
-                self.sink.reserve_capacity(self.left.len().min(PIECE));
+                self.sink.reserve_capacity(self.piece.len());
                 match ready!(self.sink.poll_capacity(cx)) {
                     Some(Ok(granted)) => room = granted,
                     Some(Err(_)) | None => return Poll::Ready(()),
                 }
             }
-            let piece = self.left.split_to(room.min(self.left.len()));
-            if self.sink.send_data(piece, self.left.is_empty()).is_err() {
+            let piece = self.piece.split_to(room.min(self.piece.len()));
+            let end = self.piece.is_empty() && self.body.is_end_stream();
+            if self.sink.send_data(piece, end).is_err() || end {
                 return Poll::Ready(());
             }
         }
-        Poll::Ready(())
     }
 }
 
@@ -232,7 +280,7 @@ impl Body for Received {
         let Some(piece) = ready!(self.stream.poll_data(cx)).transpose()? else {
             return Poll::Ready(None);
         };
-        // It is bounded by the reader, so the peer may send on at once. There is no error but too large a
+        // Who reads has room for it, so the peer may send as much again at once. There is no error but too large a
         // number.
         let _ = self.stream.flow_control().release_capacity(piece.len());
         Poll::Ready(Some(Ok(Frame::data(piece))))
@@ -373,8 +421,9 @@ const NO_STREAMS: usize = 0;
 /// As hyper has it: 16 Gbit/s at 1 ms, 160 Mbit/s at 100 ms.
 const STREAM_WINDOW: u32 = 2 << 20;
 
-/// As hyper has it: what one connection may have on its way before it was read.
-const CONNECTION_WINDOW: u32 = 5 << 20;
+/// Never what holds a peer back: a few streams whose readers rest, each with its window full, would use up a
+/// small one and stall all others. Their own windows are the bound.
+const CONNECTION_WINDOW: u32 = 1 << 30;
 
 /// Hyper's and Go's are 16 KiB and 10 MiB; HTTP/1.1's head is bounded at 64 KiB here too. Large cookies fit.
 const MAX_HEADER_LIST: u32 = 64 << 10;

@@ -6,7 +6,7 @@ use ahoy::ffi::builder::*;
 use ahoy::ffi::client::*;
 use ahoy::ffi::error::ahoy_error;
 use ahoy::ffi::hooks::*;
-use ahoy::ffi::hooks::*;
+use ahoy::ffi::protection::*;
 use ahoy::ffi::request::*;
 use ahoy::ffi::response::ahoy_response;
 use ahoy::ffi::status::ahoy_status;
@@ -78,6 +78,13 @@ impl Builder {
     pub fn retry(self, retry: &Retry) -> Self {
         // SAFETY: both handles live.
         checked(|err| unsafe { ahoy_client_builder_set_retry(self.0, retry.raw(), err) }).unwrap();
+        self
+    }
+
+    pub fn without_retry_budget(self) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_client_builder_disable_retry_budget(self.raw(), err) })
+            .unwrap();
         self
     }
 

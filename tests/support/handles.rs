@@ -359,6 +359,33 @@ impl Breaker {
         self
     }
 
+    pub fn ratio_count(self, ratio: f64, last_calls: u32, min_calls: u32) -> Self {
+        self.try_ratio_count(ratio, last_calls, min_calls).unwrap();
+        self
+    }
+
+    pub fn try_ratio_count(
+        &self,
+        ratio: f64,
+        last_calls: u32,
+        min_calls: u32,
+    ) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe {
+            ahoy_breaker_set_failure_ratio_count(self.0, ratio, last_calls, min_calls, err)
+        })
+    }
+
+    pub fn slow_calls(self, duration_ms: u64, ratio: f64) -> Self {
+        self.try_slow_calls(duration_ms, ratio).unwrap();
+        self
+    }
+
+    pub fn try_slow_calls(&self, duration_ms: u64, ratio: f64) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_breaker_set_slow_calls(self.0, duration_ms, ratio, err) })
+    }
+
     pub fn no_ratio(self) -> Self {
         // SAFETY: the handle is ours.
         checked(|err| unsafe { ahoy_breaker_disable_failure_ratio(self.0, err) }).unwrap();
@@ -389,6 +416,16 @@ impl Breaker {
         checked(|err| unsafe { ahoy_breaker_set_trial_interval_ms(self.0, interval_ms, err) })
             .unwrap();
         self
+    }
+
+    pub fn stable_ms(self, stable_ms: u64) -> Self {
+        self.try_stable_ms(stable_ms).unwrap();
+        self
+    }
+
+    pub fn try_stable_ms(&self, stable_ms: u64) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_breaker_set_stable_ms(self.0, stable_ms, err) })
     }
 
     pub fn min_closed(self, endpoints: u32) -> Self {

@@ -13,6 +13,7 @@ mod handles;
 mod host;
 mod outcome;
 mod server;
+mod stream;
 mod tls;
 
 pub use builder::{Builder, Client, HookRequest};
@@ -21,6 +22,7 @@ pub use handles::{Balancer, Breaker, Endpoint, Host, Hosts, Provider, Request, R
 pub use host::*;
 pub use outcome::{Answer, Attempt, Failure, Outcome};
 pub use server::{Accept, Dead, Reply, Seen, Server, silent_listener};
+pub use stream::{CHUNKED, Peer, Said, Scripted, Streamed};
 pub use tls::Authority;
 
 use std::time::{Duration, Instant};

@@ -1,0 +1,203 @@
+//! libahoy's C ABI, loaded at run time as hosts of other languages do it. What ahoy.h declares is written out
+//! here once more; a function that a library lacks is found out when a contestant asks for it.
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::ptr;
+
+/// A handle of any type.
+pub(crate) type Handle = *mut c_void;
+/// Where an error goes.
+type Err = *mut Handle;
+
+macro_rules! functions {
+    ($($name:ident($($argument:ty),*) $(-> $result:ty)?;)*) => {
+        /// The functions that every contestant needs.
+        #[derive(Debug)]
+        pub(crate) struct Api {
+            library: Handle,
+            $(pub(crate) $name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
+        }
+
+        impl Api {
+            /// Loads the library.
+            pub(crate) fn load(path: &str) -> Result<Self, String> {
+                let library = open(path)?;
+                Ok(Self {
+                    library,
+                    $($name: {
+                        let symbol = find(library, stringify!($name))?;
+                        // SAFETY: the signature is the one in ahoy.h.
+                        unsafe { std::mem::transmute::<Handle, unsafe extern "C" fn($($argument),*) $(-> $result)?>(symbol) }
+                    },)*
+                })
+            }
+        }
+    };
+}
+
+functions! {
+    ahoy_version() -> *const c_char;
+    ahoy_status_name(i32) -> *const c_char;
+    ahoy_error_message(Handle) -> *const c_char;
+    ahoy_error_free(Handle);
+    ahoy_error_attempt_count(Handle) -> usize;
+    ahoy_error_attempt_at(Handle, usize) -> Handle;
+    ahoy_attempt_url(Handle) -> *const c_char;
+    ahoy_provider_list_new() -> Handle;
+    ahoy_provider_list_add(Handle, *const c_char, u16, Err) -> i32;
+    ahoy_provider_free(Handle);
+    ahoy_balancer_set_breaker(Handle, Handle, Err) -> i32;
+    ahoy_balancer_free(Handle);
+    ahoy_breaker_new() -> Handle;
+    ahoy_breaker_free(Handle);
+    ahoy_retry_new() -> Handle;
+    ahoy_retry_free(Handle);
+    ahoy_client_builder_new() -> Handle;
+    ahoy_client_builder_set_balancer(Handle, Handle, Err) -> i32;
+    ahoy_client_builder_set_retry(Handle, Handle, Err) -> i32;
+    ahoy_client_builder_set_timeout_ms(Handle, u64, Err) -> i32;
+    ahoy_client_builder_set_attempt_timeout_ms(Handle, u64, Err) -> i32;
+    ahoy_client_builder_set(Handle, *const c_char, *const c_char, Err) -> i32;
+    ahoy_client_builder_build(Handle, *mut Handle, Err) -> i32;
+    ahoy_client_builder_free(Handle);
+    ahoy_client_submit(Handle, Handle, Handle, u64, Err) -> i32;
+    ahoy_client_free(Handle);
+    ahoy_request_new(*const c_char, *const c_char, *mut Handle, Err) -> i32;
+    ahoy_request_free(Handle);
+    ahoy_queue_new(*mut Handle, Err) -> i32;
+    ahoy_queue_next_batch(Handle, u64, *mut Handle, usize, *mut usize, Err) -> i32;
+    ahoy_completion_tag(Handle) -> u64;
+    ahoy_completion_status(Handle) -> i32;
+    ahoy_completion_take_response(Handle) -> Handle;
+    ahoy_completion_take_error(Handle) -> Handle;
+    ahoy_completion_free(Handle);
+    ahoy_response_status(Handle) -> i32;
+    ahoy_response_header(Handle, *const c_char) -> *const c_char;
+    ahoy_response_attempt_count(Handle) -> usize;
+    ahoy_response_attempt_at(Handle, usize) -> Handle;
+    ahoy_response_free(Handle);
+}
+
+/// An argument of a setter that a contestant's table names.
+#[allow(dead_code, reason = "the shapes of the header; the table's rows use what they need")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Argument {
+    /// Any integer: all of them travel in the same registers.
+    Count(u64),
+    /// A double.
+    Ratio(f64),
+    /// A bool.
+    Flag(bool),
+}
+
+/// A setter by name: the handle first, the error last, and these between.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setter(pub(crate) &'static str, pub(crate) &'static [Argument]);
+
+impl Api {
+    /// The library's version.
+    pub(crate) fn version(&self) -> String {
+        // SAFETY: static text.
+        text(unsafe { (self.ahoy_version)() })
+    }
+
+    /// The name of a status.
+    pub(crate) fn status_name(&self, status: i32) -> String {
+        // SAFETY: static text for every number.
+        text(unsafe { (self.ahoy_status_name)(status) })
+    }
+
+    /// A function that the table above does not have.
+    pub(crate) fn symbol(&self, name: &str) -> Result<Handle, String> {
+        find(self.library, name)
+    }
+
+    /// Calls a function with an error at its end.
+    pub(crate) fn checked(&self, call: impl FnOnce(Err) -> i32) -> Result<(), String> {
+        let mut error = ptr::null_mut();
+        let status = call(&raw mut error);
+        if status == 0 {
+            return Ok(());
+        }
+        // SAFETY: the error is ours, and read before it is freed.
+        let message = text(unsafe { (self.ahoy_error_message)(error) });
+        // SAFETY: as above.
+        unsafe { (self.ahoy_error_free)(error) };
+        Err(format!("{}: {message}", self.status_name(status)))
+    }
+
+    /// Calls a balancer's constructor.
+    pub(crate) fn balancer(&self, constructor: &str, provider: Handle) -> Result<Handle, String> {
+        let symbol = self.symbol(constructor)?;
+        // SAFETY: every constructor of a balancer takes a provider and returns the handle.
+        let new: unsafe extern "C" fn(Handle) -> Handle = unsafe { std::mem::transmute(symbol) };
+        // SAFETY: the provider is alive.
+        let balancer = unsafe { new(provider) };
+        if balancer.is_null() { Err(format!("{constructor} returned NULL")) } else { Ok(balancer) }
+    }
+
+    /// Calls a setter of the table.
+    pub(crate) fn set(
+        &self,
+        handle: Handle,
+        Setter(name, arguments): Setter,
+    ) -> Result<(), String> {
+        use Argument::{Count, Flag, Ratio};
+        let symbol = self.symbol(name)?;
+        // The shapes that the header has. An integer narrower than 64 bits is read from the same register.
+        macro_rules! call {
+            ($($value:expr => $type:ty),*) => {
+                self.checked(|err| {
+                    type Set = unsafe extern "C" fn(Handle, $($type,)* Err) -> i32;
+                    // SAFETY: the shape is that of the header, for the handle that the table pairs it with.
+                    let set = unsafe { std::mem::transmute::<Handle, Set>(symbol) };
+                    // SAFETY: the handle is alive.
+                    unsafe { set(handle, $($value,)* err) }
+                })
+            };
+        }
+        match *arguments {
+            [] => call!(),
+            [Count(a)] => call!(a => u64),
+            [Count(a), Count(b)] => call!(a => u64, b => u64),
+            [Ratio(a)] => call!(a => f64),
+            [Ratio(a), Ratio(b)] => call!(a => f64, b => f64),
+            [Flag(a)] => call!(a => bool),
+            [Ratio(a), Count(b)] => call!(a => f64, b => u64),
+            [Ratio(a), Count(b), Count(c)] => call!(a => f64, b => u64, c => u64),
+            [Count(a), Ratio(b)] => call!(a => u64, b => f64),
+            _ => Err(format!("{name}: the arena knows no setter of that shape")),
+        }
+        .map_err(|problem| format!("{name}: {problem}"))
+    }
+}
+
+/// A C string.
+pub(crate) fn c(text: &str) -> CString {
+    CString::new(text.replace('\0', " ")).unwrap_or_default()
+}
+
+/// The text behind a pointer; empty for NULL.
+pub(crate) fn text(pointer: *const c_char) -> String {
+    if pointer.is_null() {
+        return String::new();
+    }
+    // SAFETY: the library hands out text that ends with NUL, and its owner is alive.
+    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+}
+
+fn open(path: &str) -> Result<Handle, String> {
+    // SAFETY: the text lives through the call.
+    let library = unsafe { libc::dlopen(c(path).as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+    if library.is_null() {
+        // SAFETY: after a failure it is text.
+        return Err(text(unsafe { libc::dlerror() }));
+    }
+    Ok(library)
+}
+
+fn find(library: Handle, name: &str) -> Result<Handle, String> {
+    // SAFETY: the library is open and the text lives through the call.
+    let symbol = unsafe { libc::dlsym(library, c(name).as_ptr()) };
+    if symbol.is_null() { Err(format!("this libahoy has no {name}")) } else { Ok(symbol) }
+}

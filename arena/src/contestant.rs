@@ -1,0 +1,184 @@
+//! The contestants, a row each: a balancer's constructor and settings by name, so that a new one needs no code.
+//!
+//! A row that this libahoy cannot do (no such function, no such option) is left out of the run, loudly.
+
+use crate::api::Argument::Count;
+use crate::api::Setter;
+
+/// Somebody who gets the calls done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Contestant {
+    /// Short, for tables.
+    pub(crate) name: &'static str,
+    /// What it is, for the report.
+    pub(crate) about: &'static str,
+    /// What it stands for.
+    pub(crate) family: Family,
+    /// What stands between the library and the servers.
+    pub(crate) proxy: Option<Proxy>,
+    /// The balancer's constructor; it takes a provider.
+    pub(crate) balancer: &'static str,
+    /// Setters of the balancer.
+    pub(crate) balancer_set: &'static [Setter],
+    /// Setters of the breaker.
+    pub(crate) breaker_set: &'static [Setter],
+    /// Setters of the retry rules.
+    pub(crate) retry_set: &'static [Setter],
+    /// Options of the client, by name.
+    pub(crate) options: &'static [(&'static str, &'static str)],
+    /// The setter of a request's key (request, text, error), for balancers that go by one; each call then has a
+    /// key of its own.
+    pub(crate) key: Option<&'static str>,
+    /// Its servers report their load.
+    pub(crate) reports_load: bool,
+    /// Part of quick runs.
+    pub(crate) quick: bool,
+}
+
+/// What a row stands for: the same rules for all of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// A balancer alone: one try, no breaker.
+    Raw,
+    /// A balancer with the library's breaker and retries.
+    Kept,
+    /// All that the library has.
+    #[allow(dead_code, reason = "until a row has it")]
+    Pack,
+    /// What a user would write instead.
+    Own,
+    /// A proxy in front of the servers.
+    Proxy,
+}
+
+impl Family {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Kept => "kept",
+            Self::Pack => "pack",
+            Self::Own => "own",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+/// Which proxy, and how it balances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proxy {
+    /// HAProxy with the balance algorithm of that name.
+    Haproxy(&'static str),
+    /// nginx with the upstream method of that name; empty for round robin.
+    Nginx(&'static str),
+}
+
+/// All of them, in the report's order.
+pub(crate) fn all() -> Vec<Contestant> {
+    let round_robin = "ahoy_balancer_round_robin_new";
+    let random = "ahoy_balancer_random_new";
+    vec![
+        raw("rr_raw", round_robin, "libahoy's round robin alone: one try, no breaker"),
+        raw("random_raw", random, "libahoy's random alone: one try, no breaker"),
+        Contestant {
+            quick: true,
+            ..kept("rr", round_robin, "round robin with libahoy's default breaker and 3 tries")
+        },
+        kept("rr_again", round_robin, "the row before once more: what differs is noise"),
+        kept("random", random, "random with libahoy's default breaker and 3 tries"),
+        Contestant {
+            name: "naive",
+            about: "the user's alternative: round robin, no breaker, up to 3 retries at once",
+            family: Family::Own,
+            quick: true,
+            retry_set: &[
+                Setter("ahoy_retry_set_tries", &[Count(4)]),
+                Setter("ahoy_retry_set_delay_ms", &[Count(0)]),
+                Setter("ahoy_retry_set_max_delay_ms", &[Count(0)]),
+                Setter("ahoy_retry_set_retry_after_max_ms", &[Count(0)]),
+            ],
+            ..raw("naive", round_robin, "")
+        },
+        proxied(
+            "haproxy_rr",
+            Proxy::Haproxy("roundrobin"),
+            "HAProxy, roundrobin, 2 retries with redispatch, checks each second, marks down at 5 errors",
+        ),
+        Contestant {
+            quick: true,
+            ..proxied("haproxy_lc", Proxy::Haproxy("leastconn"), "the same with leastconn")
+        },
+        proxied(
+            "nginx",
+            Proxy::Nginx(""),
+            "nginx, round robin, proxy_next_upstream with 3 tries, max_fails 1 in 10 s as by default",
+        ),
+        proxied("nginx_lc", Proxy::Nginx("least_conn"), "the same with least_conn"),
+    ]
+}
+
+/// A balancer without help. A breaker cannot be left out: this one never opens on answers, and after a failed
+/// connect for a millisecond only.
+const fn raw(name: &'static str, balancer: &'static str, about: &'static str) -> Contestant {
+    Contestant {
+        name,
+        about,
+        family: Family::Raw,
+        proxy: None,
+        balancer,
+        balancer_set: &[],
+        breaker_set: &[
+            Setter("ahoy_breaker_disable_consecutive_failures", &[]),
+            Setter("ahoy_breaker_disable_failure_ratio", &[]),
+            Setter("ahoy_breaker_set_open_ms", &[Count(1), Count(1)]),
+            Setter("ahoy_breaker_set_connect_open_max_ms", &[Count(1)]),
+        ],
+        retry_set: &[Setter("ahoy_retry_set_tries", &[Count(1)])],
+        options: &[],
+        key: None,
+        reports_load: false,
+        quick: false,
+    }
+}
+
+/// A balancer with the defaults of everything else.
+const fn kept(name: &'static str, balancer: &'static str, about: &'static str) -> Contestant {
+    Contestant {
+        family: Family::Kept,
+        breaker_set: &[],
+        retry_set: &[Setter("ahoy_retry_set_tries", &[Count(3)])],
+        ..raw(name, balancer, about)
+    }
+}
+
+/// libahoy as a plain client of one proxy.
+const fn proxied(name: &'static str, proxy: Proxy, about: &'static str) -> Contestant {
+    Contestant {
+        family: Family::Proxy,
+        proxy: Some(proxy),
+        ..raw(name, "ahoy_balancer_round_robin_new", about)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_a_name_of_its_own_that_a_file_can_have() {
+        let mut names: Vec<_> = all().iter().map(|row| row.name).collect();
+        assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn setters_are_named_as_the_header_names_them() {
+        let rows = all();
+        let each = rows.iter().flat_map(|r| [r.balancer_set, r.breaker_set, r.retry_set]);
+        for Setter(name, _) in each.flatten() {
+            assert!(name.starts_with("ahoy_"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! The load: calls at moments that were drawn before, whatever becomes of those under way, submitted to a queue
+//! by one thread and taken from it by another. A call's time counts from the moment when it was meant to begin.
+
+use std::ffi::{CStr, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::api::{Api, Handle, c};
+use crate::clock::{self, MS, SECOND, US, now};
+use crate::contestant::Contestant;
+use crate::draw;
+use crate::plan::Load;
+use crate::usage::{self, Usage};
+
+/// A call that ended, or did not.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    /// When it was meant to begin, in microseconds; negative in the warm-up.
+    pub(crate) at_us: i64,
+    /// From then on to its end.
+    pub(crate) took_us: u64,
+    /// How late it was submitted.
+    pub(crate) late_us: u32,
+    /// The library's status; -1 where it never ended.
+    pub(crate) status: i32,
+    /// The answer's status; 0 without one.
+    pub(crate) http: i32,
+    /// Attempts, as the library counts them.
+    pub(crate) attempts: u32,
+    /// The endpoint of its first attempt.
+    pub(crate) first: Option<u16>,
+    /// An attempt of it was a hedge.
+    pub(crate) hedged: bool,
+    /// What the answer cost its server.
+    pub(crate) work_us: u64,
+}
+
+impl Call {
+    /// Whether it brought what was asked for.
+    pub(crate) const fn ok(&self) -> bool {
+        self.status == 0 && self.http == 200
+    }
+}
+
+/// What a run brought.
+#[derive(Debug)]
+pub(crate) struct Driven {
+    pub(crate) calls: Vec<Call>,
+    /// Of processes and machine, while calls were counted.
+    pub(crate) usage: Usage,
+}
+
+/// The moments of all calls, in nanoseconds from the time 0.
+pub(crate) fn schedule(load: &Load, seed: u64) -> Vec<i64> {
+    let end = (load.end_ms * MS) as f64;
+    let mut at = -((load.warm_up_ms * MS) as f64);
+    let mut moments = Vec::new();
+    while at < end {
+        // Through a surge time runs faster: the same draws, closer together.
+        let factor = load.surge.map_or(1.0, |(from, to, factor)| {
+            let inside = at >= (from * MS) as f64 && at < (to * MS) as f64;
+            if inside { factor } else { 1.0 }
+        });
+        let gap = draw::exponential(seed ^ LOAD, moments.len() as u64);
+        at += gap * SECOND as f64 / (load.per_second * factor);
+        moments.push(at as i64);
+    }
+    moments
+}
+
+/// Drawn apart from the work of the same seed.
+const LOAD: u64 = 0x4c4f_4144;
+const CLIENT: u64 = 0x434c_4945;
+const KEY: u64 = 0x004b_4559;
+
+/// The clients of a contestant, and the way to their calls.
+#[derive(Debug)]
+pub(crate) struct Driver<'a> {
+    api: &'a Api,
+    clients: Vec<Handle>,
+    queue: Handle,
+    set_key: Option<KeyFn>,
+    is_hedge: Option<HedgeFn>,
+    /// The endpoint of each port, plus one.
+    endpoints: Vec<u16>,
+}
+
+type KeyFn = unsafe extern "C" fn(Handle, *const std::ffi::c_char, *mut Handle) -> i32;
+type HedgeFn = unsafe extern "C" fn(Handle) -> bool;
+
+// SAFETY: clients and queues may be used from any thread, says the header.
+unsafe impl Sync for Driver<'_> {}
+
+impl<'a> Driver<'a> {
+    /// Sets a contestant up over these ports.
+    pub(crate) fn new(
+        api: &'a Api,
+        contestant: &Contestant,
+        load: &Load,
+        ports: &[u16],
+    ) -> Result<Self, String> {
+        let mut clients = Vec::new();
+        for _ in 0..load.clients {
+            clients.push(client(api, contestant, load, ports)?);
+        }
+        let mut queue = ptr::null_mut();
+        // SAFETY: the places are locals.
+        api.checked(|err| unsafe { (api.ahoy_queue_new)(&raw mut queue, err) })?;
+        let set_key = match contestant.key {
+            // SAFETY: a setter of a request's key takes the request, a text and the error.
+            Some(name) => Some(unsafe { std::mem::transmute::<Handle, KeyFn>(api.symbol(name)?) }),
+            None => None,
+        };
+        let is_hedge = api.symbol("ahoy_attempt_is_hedge").ok();
+        // SAFETY: as every accessor of a flag it takes the handle alone.
+        let is_hedge =
+            is_hedge.map(|symbol| unsafe { std::mem::transmute::<Handle, HedgeFn>(symbol) });
+        let mut endpoints = vec![0; 1 << 16];
+        for (index, port) in ports.iter().enumerate() {
+            endpoints[usize::from(*port)] = index as u16 + 1;
+        }
+        Ok(Self { api, clients, queue, set_key, is_hedge, endpoints })
+    }
+
+    /// Makes all calls and waits for their ends, but not for long.
+    pub(crate) fn run(&self, load: &Load, seed: u64, zero: u64, others: &[u32]) -> Driven {
+        let moments = schedule(load, seed);
+        let silent = |at: &i64| Call {
+            at_us: at / US as i64,
+            took_us: load.deadline_ms * 1_000,
+            late_us: 0,
+            status: -1,
+            http: 0,
+            attempts: 0,
+            first: None,
+            hedged: false,
+            work_us: 0,
+        };
+        let mut calls: Vec<Call> = moments.iter().map(silent).collect();
+        let submitting = AtomicBool::new(true);
+        let (refused, usage) = thread::scope(|scope| {
+            let submit = scope.spawn(|| {
+                let result = self.submit(load, seed, zero, others, &moments);
+                submitting.store(false, Ordering::Release);
+                result
+            });
+            self.take(load, zero, &moments, &mut calls, &submitting);
+            submit.join().unwrap_or_default()
+        });
+        for (index, late_us, status) in refused {
+            let call = &mut calls[index];
+            call.late_us = late_us;
+            if status != 0 {
+                call.status = status;
+            }
+        }
+        Driven { calls, usage }
+    }
+
+    /// Submits each call at its moment; tells how late each was, and those that were refused.
+    fn submit(
+        &self,
+        load: &Load,
+        seed: u64,
+        zero: u64,
+        others: &[u32],
+        moments: &[i64],
+    ) -> (Vec<(usize, u32, i32)>, Usage) {
+        clock::wake_exactly();
+        let count_from = (load.count_from_ms * MS) as i64;
+        let mut before = None;
+        let mut submitted = Vec::with_capacity(moments.len());
+        for (index, moment) in moments.iter().enumerate() {
+            if before.is_none() && *moment >= count_from {
+                before = Some(usage::Snapshot::take(others));
+            }
+            let at = zero.saturating_add_signed(*moment);
+            clock::sleep_until(at);
+            let late = now().saturating_sub(at) / US;
+            let status = self.submit_one(seed, index as u64);
+            submitted.push((index, late as u32, status));
+        }
+        let usage = before.map_or_else(Usage::default, |before| before.until_now(others));
+        (submitted, usage)
+    }
+
+    fn submit_one(&self, seed: u64, id: u64) -> i32 {
+        let api = self.api;
+        let path = c(&format!("/work/{id}"));
+        let mut request = ptr::null_mut();
+        let none = ptr::null_mut::<*mut c_void>();
+        let which = draw::hash(seed ^ CLIENT, id, 0) as usize % self.clients.len();
+        // SAFETY: all handles are alive, and the request is freed once.
+        unsafe {
+            let status =
+                (api.ahoy_request_new)(c"GET".as_ptr(), path.as_ptr(), &raw mut request, none);
+            if status != 0 {
+                return status;
+            }
+            if let Some(set_key) = self.set_key {
+                let key = c(&format!("{:x}", draw::hash(seed ^ KEY, id, 0)));
+                set_key(request, key.as_ptr(), none);
+            }
+            let status =
+                (api.ahoy_client_submit)(self.clients[which], request, self.queue, id, none);
+            (api.ahoy_request_free)(request);
+            status
+        }
+    }
+
+    /// Takes completions until all calls have ended, or long after the last deadline.
+    fn take(
+        &self,
+        load: &Load,
+        zero: u64,
+        moments: &[i64],
+        calls: &mut [Call],
+        submitting: &AtomicBool,
+    ) {
+        let mut room = [ptr::null_mut(); 256];
+        let last = zero.saturating_add_signed(moments.last().copied().unwrap_or_default());
+        let give_up = last + (load.deadline_ms + 3_000) * MS;
+        let mut open = moments.len();
+        while open > 0 && (submitting.load(Ordering::Acquire) || now() < give_up) {
+            let mut count = 0;
+            // SAFETY: the queue is alive and there is room for as many as said.
+            let status = unsafe {
+                (self.api.ahoy_queue_next_batch)(
+                    self.queue,
+                    50,
+                    room.as_mut_ptr(),
+                    room.len(),
+                    &raw mut count,
+                    ptr::null_mut(),
+                )
+            };
+            if status != 0 {
+                return;
+            }
+            let at = now();
+            for completion in &room[..count] {
+                self.note(*completion, at, zero, moments, calls);
+                open -= 1;
+            }
+        }
+    }
+
+    fn note(&self, completion: Handle, at: u64, zero: u64, moments: &[i64], calls: &mut [Call]) {
+        let api = self.api;
+        // SAFETY: the completion is ours and freed last; so are response and error; what they lend is read before.
+        unsafe {
+            let tag = (api.ahoy_completion_tag)(completion) as usize;
+            if let (Some(call), Some(moment)) = (calls.get_mut(tag), moments.get(tag)) {
+                call.took_us = at.saturating_sub(zero.saturating_add_signed(*moment)) / US;
+                call.status = (api.ahoy_completion_status)(completion);
+                let response = (api.ahoy_completion_take_response)(completion);
+                if response.is_null() {
+                    let error = (api.ahoy_completion_take_error)(completion);
+                    self.attempts(call, (api.ahoy_error_attempt_count)(error), |index| {
+                        (api.ahoy_error_attempt_at)(error, index)
+                    });
+                    (api.ahoy_error_free)(error);
+                } else {
+                    call.http = (api.ahoy_response_status)(response);
+                    call.work_us =
+                        number((api.ahoy_response_header)(response, c"x-work-us".as_ptr()));
+                    self.attempts(call, (api.ahoy_response_attempt_count)(response), |index| {
+                        (api.ahoy_response_attempt_at)(response, index)
+                    });
+                    (api.ahoy_response_free)(response);
+                }
+            }
+            (api.ahoy_completion_free)(completion);
+        }
+    }
+
+    fn attempts(&self, call: &mut Call, count: usize, at: impl Fn(usize) -> Handle) {
+        call.attempts = count as u32;
+        let first = at(0);
+        if !first.is_null() {
+            // SAFETY: the attempt is alive as long as its owner.
+            let url = unsafe { (self.api.ahoy_attempt_url)(first) };
+            let index = self.endpoints[port(url)];
+            call.first = index.checked_sub(1);
+        }
+        if let Some(is_hedge) = self.is_hedge {
+            // SAFETY: as above.
+            call.hedged = (0..count).any(|index| unsafe { is_hedge(at(index)) });
+        }
+    }
+}
+
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        for client in &self.clients {
+            // SAFETY: the clients are ours. The queue stays: its process is about to end.
+            unsafe { (self.api.ahoy_client_free)(*client) };
+        }
+    }
+}
+
+/// One client with all that belongs to it.
+fn client(
+    api: &Api,
+    contestant: &Contestant,
+    load: &Load,
+    ports: &[u16],
+) -> Result<Handle, String> {
+    // SAFETY: every handle below is used while alive and freed once; text outlives the calls.
+    unsafe {
+        let provider = (api.ahoy_provider_list_new)();
+        for port in ports {
+            let address = c"127.0.0.1".as_ptr();
+            api.checked(|err| (api.ahoy_provider_list_add)(provider, address, *port, err))?;
+        }
+        let balancer = api.balancer(contestant.balancer, provider)?;
+        for setter in contestant.balancer_set {
+            api.set(balancer, *setter)?;
+        }
+        let breaker = (api.ahoy_breaker_new)();
+        for setter in contestant.breaker_set {
+            api.set(breaker, *setter)?;
+        }
+        api.checked(|err| (api.ahoy_balancer_set_breaker)(balancer, breaker, err))?;
+        let retry = (api.ahoy_retry_new)();
+        for setter in contestant.retry_set {
+            api.set(retry, *setter)?;
+        }
+        let builder = (api.ahoy_client_builder_new)();
+        api.checked(|err| (api.ahoy_client_builder_set_balancer)(builder, balancer, err))?;
+        api.checked(|err| (api.ahoy_client_builder_set_retry)(builder, retry, err))?;
+        let limit = load.deadline_ms;
+        api.checked(|err| (api.ahoy_client_builder_set_timeout_ms)(builder, limit, err))?;
+        // A proxy has the limit on attempts itself, and the library waits for all that it tries.
+        let limit = if contestant.proxy.is_some() { load.deadline_ms } else { load.attempt_ms };
+        api.checked(|err| (api.ahoy_client_builder_set_attempt_timeout_ms)(builder, limit, err))?;
+        for (key, value) in contestant.options {
+            let (key, value) = (c(key), c(value));
+            api.checked(|err| {
+                (api.ahoy_client_builder_set)(builder, key.as_ptr(), value.as_ptr(), err)
+            })?;
+        }
+        let mut client = ptr::null_mut();
+        api.checked(|err| (api.ahoy_client_builder_build)(builder, &raw mut client, err))?;
+        (api.ahoy_client_builder_free)(builder);
+        (api.ahoy_retry_free)(retry);
+        (api.ahoy_breaker_free)(breaker);
+        (api.ahoy_balancer_free)(balancer);
+        (api.ahoy_provider_free)(provider);
+        Ok(client)
+    }
+}
+
+/// The port at the end of a URL without a path; 0 for none.
+fn port(url: *const std::ffi::c_char) -> usize {
+    if url.is_null() {
+        return 0;
+    }
+    // SAFETY: the library's text ends with NUL.
+    let bytes = unsafe { CStr::from_ptr(url) }.to_bytes();
+    let digits = bytes.rsplit(|byte| *byte == b':').next().unwrap_or_default();
+    let value = |value: usize, digit: &u8| value * 10 + usize::from(digit.wrapping_sub(b'0') & 15);
+    digits.iter().take(5).fold(0, value) & 0xffff
+}
+
+fn number(text: *const std::ffi::c_char) -> u64 {
+    crate::api::text(text).parse().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load() -> Load {
+        Load {
+            per_second: 1_000.0,
+            warm_up_ms: 1_000,
+            end_ms: 9_000,
+            count_from_ms: 0,
+            surge: None,
+            deadline_ms: 1_000,
+            attempt_ms: 250,
+            clients: 1,
+            watched: None,
+        }
+    }
+
+    #[test]
+    fn calls_come_as_often_as_said_and_the_same_for_a_seed() {
+        let moments = schedule(&load(), 5);
+        assert!((9_700..10_300).contains(&moments.len()), "{}", moments.len());
+        assert!(moments.is_sorted());
+        assert_eq!(moments, schedule(&load(), 5));
+        assert_ne!(moments, schedule(&load(), 6));
+    }
+
+    #[test]
+    fn a_surge_brings_more() {
+        let load = Load { surge: Some((2_000, 4_000, 3.0)), ..load() };
+        let inside = |at: &&i64| (2_000..4_000).contains(&(**at / MS as i64));
+        let count = schedule(&load, 5).iter().filter(inside).count();
+        assert!((5_700..6_300).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn a_port_is_read_from_a_url() {
+        assert_eq!(port(c"http://127.0.0.1:40123".as_ptr()), 40_123);
+        assert_eq!(port(ptr::null()), 0);
+    }
+}

@@ -1,0 +1,138 @@
+//! A copy of an attempt at another endpoint, where the first takes longer than most do; the better one wins.
+//!
+//! A copy that lost is dropped: its server sees the exchange end, and its endpoint is not blamed. One that
+//! failed waits for the others: only when all have is there something to retry.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::call::Call;
+use super::flight::{Flight, Landed};
+use super::tried::Tried;
+use crate::outcome::Class;
+use crate::policy::{HedgeFacts, class};
+use crate::runtime::clock;
+use crate::transport::Transport;
+
+/// How a race ended.
+#[derive(Debug)]
+pub(super) struct Race {
+    /// Those that failed before, in the order in which they did.
+    pub(super) failed: Vec<Landed>,
+    /// What the call goes by.
+    pub(super) last: Landed,
+    /// Those that were dropped under way.
+    pub(super) dropped: Vec<Dropped>,
+}
+
+/// An attempt that was given up since another was faster.
+#[derive(Debug)]
+pub(super) struct Dropped {
+    pub(super) url: Arc<str>,
+    pub(super) began: Instant,
+}
+
+type Copy<'a> = Pin<Box<dyn Future<Output = Landed> + Send + 'a>>;
+
+/// Sends `first`, and copies of it where it takes long and the client may.
+pub(super) async fn race<'a>(
+    call: &'a Call<'a>,
+    first: Flight,
+    tried: &mut Tried,
+    transport: &'a impl Transport,
+) -> Race {
+    let mut racing = Racing { under_way: Vec::new(), failed: Vec::new() };
+    let mut copies = 0;
+    racing.add(call, first, tried, transport);
+    loop {
+        let delay = call.client.hedge_delay(clock::now());
+        let last = match delay {
+            Some(delay) => match tokio::time::timeout(delay, racing.next(call)).await {
+                Ok(last) => last,
+                Err(_) => match copy(call, copies, tried) {
+                    Some(flight) => {
+                        copies += 1;
+                        racing.add(call, flight, tried, transport);
+                        continue;
+                    }
+                    None => racing.next(call).await,
+                },
+            },
+            None => racing.next(call).await,
+        };
+        return racing.end(last);
+    }
+}
+
+/// One more attempt beside those under way, where the rules and the budget allow it.
+fn copy(call: &Call<'_>, copies: u32, tried: &Tried) -> Option<Flight> {
+    let now = clock::now();
+    let overload = call.client.overload();
+    let facts = HedgeFacts {
+        idempotent: call.request.is_idempotent(),
+        untried: call.way.has_untried(tried, now),
+        copies,
+        limit_full: overload.is_full(),
+        time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
+        p50: overload.usual_latency(now),
+    };
+    let hedge = &call.client.config.hedge;
+    if !hedge.may_start(&facts, || overload.may_hedge(now)) {
+        return None;
+    }
+    let lease = call.way.lease(tried, call.key, now).ok()?;
+    // The hook may refuse the copy; the first attempt goes on then.
+    Flight::new(call, lease, None, tried.len() + 1, now).ok()
+}
+
+/// The attempts of one race.
+struct Racing<'a> {
+    under_way: Vec<(Dropped, Copy<'a>)>,
+    failed: Vec<Landed>,
+}
+
+impl<'a> Racing<'a> {
+    fn add(
+        &mut self,
+        call: &'a Call<'a>,
+        flight: Flight,
+        tried: &mut Tried,
+        transport: &'a impl Transport,
+    ) {
+        flight.lease.mark_tried(tried);
+        let note = Dropped { url: Arc::clone(flight.lease.endpoint().url()), began: flight.began };
+        self.under_way.push((note, Box::pin(flight.fly(call, transport))));
+    }
+
+    /// The next one that is not merely a failure while others are under way.
+    async fn next(&mut self, call: &Call<'_>) -> Landed {
+        loop {
+            let landed = poll_fn(|cx| self.poll_any(cx)).await;
+            let ended = landed.ended();
+            let good =
+                matches!(class(&ended, &call.client.config.retry), Class::Success | Class::Final);
+            if good || self.under_way.is_empty() {
+                return landed;
+            }
+            self.failed.push(landed);
+        }
+    }
+
+    fn poll_any(&mut self, cx: &mut Context<'_>) -> Poll<Landed> {
+        for index in 0..self.under_way.len() {
+            if let Poll::Ready(landed) = pin!(&mut self.under_way[index].1).poll(cx) {
+                drop(self.under_way.swap_remove(index));
+                return Poll::Ready(landed);
+            }
+        }
+        Poll::Pending
+    }
+
+    fn end(self, last: Landed) -> Race {
+        let dropped = self.under_way.into_iter().map(|(note, _)| note).collect();
+        Race { failed: self.failed, last, dropped }
+    }
+}

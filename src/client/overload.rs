@@ -1,0 +1,139 @@
+//! What a client knows of its service's load, and what it holds back for it: the budget for extra attempts, the
+//! [`limit`](super::limit) on what is in flight, the throttle, and how long answers take.
+//!
+//! Each part is there only where it is configured: what is off costs a test for nothing.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::limit::{Limit, Refused, Seat};
+use crate::config::ClientConfig;
+use crate::criticality::Criticality;
+use crate::outcome::Class;
+use crate::policy::{Budget, Ended, HedgeDelay, Latencies, Ratio, Throttle, Watched};
+use crate::runtime::{clock, entropy};
+
+/// The load of one client's service.
+#[derive(Debug)]
+pub(super) struct Overload {
+    budget: Option<Budget>,
+    limit: Option<Arc<Limit>>,
+    throttle: Option<Mutex<Throttle>>,
+    hedge: Option<Hedge>,
+}
+
+#[derive(Debug)]
+struct Hedge {
+    latencies: Latencies,
+    /// The time in which all but a few answered.
+    slow: Watched,
+    usual: Watched,
+}
+
+/// A call that may be sent; holds its seat until it ends.
+#[derive(Debug)]
+pub(super) struct Admitted<'a> {
+    overload: &'a Overload,
+    /// `None` without a limit.
+    seat: Option<Seat>,
+}
+
+impl Overload {
+    pub(super) fn new(config: &ClientConfig) -> Self {
+        let now = clock::now();
+        let hedges = config.hedge.delay.map(|_| config.hedge.max_extra);
+        let hedge = config.hedge.delay.map(|_| Hedge {
+            latencies: Latencies::new(now),
+            slow: Watched::new(share_of(config.hedge.quantile())),
+            usual: Watched::new(Ratio::HALF),
+        });
+        Self {
+            budget: config.retry_budget().map(|budget| Budget::new(&budget, hedges, now)),
+            limit: config.limit.map(|limit| Limit::new(limit, config.shedding)),
+            throttle: config.throttle.map(|throttle| Mutex::new(Throttle::new(&throttle))),
+            hedge,
+        }
+    }
+
+    /// Asks to send a call, waiting for room at most `patience` where that is configured.
+    pub(super) async fn admit(
+        &self,
+        class: Criticality,
+        patience: Duration,
+    ) -> Result<Admitted<'_>, Refused> {
+        let now = clock::now();
+        let lets =
+            |throttle: &Mutex<Throttle>| entropy::with_rng(|rng| lock(throttle).admit(now, rng));
+        if !self.throttle.as_ref().is_none_or(lets) {
+            return Err(Refused::Throttled);
+        }
+        let seat = match &self.limit {
+            Some(limit) => Some(limit.enter(class, patience).await?),
+            None => None,
+        };
+        if let Some(budget) = &self.budget {
+            budget.deposit(now);
+        }
+        Ok(Admitted { overload: self, seat })
+    }
+
+    /// Whether a retry may be made of which something was sent before.
+    pub(super) fn may_retry(&self, now: Instant) -> bool {
+        self.budget.as_ref().is_none_or(|budget| budget.try_retry(now))
+    }
+
+    /// Whether a copy may be sent.
+    pub(super) fn may_hedge(&self, now: Instant) -> bool {
+        self.budget.as_ref().is_none_or(|budget| budget.try_hedge(now))
+    }
+
+    /// Whether the limit on what is in flight is reached.
+    pub(super) fn is_full(&self) -> bool {
+        self.limit.as_ref().is_some_and(|limit| limit.is_full())
+    }
+
+    /// How long an attempt may take before it gets a copy; `None` where it gets none.
+    pub(super) fn hedge_delay(&self, config: &ClientConfig, now: Instant) -> Option<Duration> {
+        let hedge = self.hedge.as_ref()?;
+        match config.hedge.delay? {
+            HedgeDelay::Fixed(_) => config.hedge.delay(None, 0),
+            // Read only where there are enough samples.
+            HedgeDelay::Live => {
+                config.hedge.delay(Some(hedge.slow.read(&hedge.latencies, now)?), u64::MAX)
+            }
+        }
+    }
+
+    /// What half of the attempts take at most; `None` where nobody counts, or too few were seen.
+    pub(super) fn usual_latency(&self, now: Instant) -> Option<Duration> {
+        let hedge = self.hedge.as_ref()?;
+        hedge.usual.read(&hedge.latencies, now)
+    }
+}
+
+/// A live delay is the quantile; a fixed one needs none.
+fn share_of(quantile: Option<f64>) -> Ratio {
+    quantile.and_then(Ratio::new).unwrap_or(Ratio::ONE)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Admitted<'_> {
+    /// Takes in how an attempt of the call ended, after so long.
+    pub(super) fn observe(&self, ended: &Ended, class: Class, elapsed: Duration) {
+        let overload = self.overload;
+        if let Some(seat) = &self.seat {
+            seat.observe(ended, elapsed);
+        }
+        if let (Some(hedge), Class::Success) = (&overload.hedge, class) {
+            hedge.latencies.record(elapsed, clock::now());
+        }
+        if let Some(throttle) = &overload.throttle {
+            let accepted =
+                matches!(ended, Ended::Answered { status } if !matches!(status, 429 | 503));
+            lock(throttle).record(accepted, clock::now());
+        }
+    }
+}
