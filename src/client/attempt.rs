@@ -141,7 +141,13 @@ async fn send(
         story
             .add(settle(call, landed.lease, &ended, wish.retry_after, landed.began), landed.result);
     }
-    dropped.into_iter().for_each(|dropped| story.add_dropped(dropped));
+    let good = class(&last.ended(), &call.client.config.retry) == Class::Success;
+    for dropped in dropped {
+        if good && dropped.began < last.began {
+            admitted.overtaken(dropped.began);
+        }
+        story.add_dropped(dropped);
+    }
     last
 }
 
