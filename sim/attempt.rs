@@ -1,10 +1,10 @@
 //! The way of one call, from the first pick to the last answer: the loop of `client/attempt.rs`, as
-//! events, and with the hedges, budgets and limits of the policies around it.
+//! events, and with the budgets and limits of the policies around it. Copies are in `hedge.rs`.
 
 use std::time::Duration;
 
 use ahoy::outcome::{Class, FailureKind};
-use ahoy::policy::{Decision, Ended, Evidence, Facts, HedgeFacts, class, verdict};
+use ahoy::policy::{Decision, Ended, Evidence, Facts, Limiter, Permit, class, verdict};
 use rand::RngExt;
 
 use crate::call::Flight;
@@ -30,21 +30,24 @@ pub(crate) enum End {
 }
 
 impl World<'_> {
-    /// A call begins.
-    pub(crate) fn begin(&mut self, call: u32) {
+    /// A call begins, if the client lets it.
+    pub(crate) fn begin(&mut self, place: u32) {
         let (now, clock) = self.at();
-        let client = &mut self.clients[self.calls.get(call).client as usize];
-        if let Some(budget) = &client.budget {
-            budget.deposit(clock.at(now));
-        }
+        let call = self.calls.get(place);
+        let client = &mut self.clients[call.client as usize];
         let admitted = match &mut client.throttle {
             Some(throttle) => throttle.admit(clock.at(now), &mut client.draws),
             None => true,
         };
-        match admitted {
-            true => self.attempt(call),
-            false => self.over(call, false),
+        call.in_flight =
+            client.limiter.as_ref().filter(|_| admitted).and_then(Limiter::try_acquire);
+        if !admitted || client.limiter.is_some() && call.in_flight.is_none() {
+            return self.over(place, false);
         }
+        if let Some(budget) = &client.budget {
+            budget.deposit(clock.at(now));
+        }
+        self.attempt(place);
     }
 
     /// The next attempt of a call, or its end.
@@ -52,39 +55,21 @@ impl World<'_> {
         let now = self.queue.now();
         let left = self.time_left(call, now);
         let lease = if left == 0 { None } else { self.lease(call) };
-        let Some((lease, in_flight)) = lease else { return self.end(call, false) };
-        let probe = lease.permit.as_ref().is_some_and(ahoy::policy::Permit::probe);
+        let Some(lease) = lease else { return self.end(call, false) };
+        let probe = lease.permit.as_ref().is_some_and(Permit::probe);
         let trial = self.rules.breaker.filter(|_| probe).map(|it| nanos(it.trial_interval));
         let own = trial.map_or(self.rules.attempt_timeout, |it| it.min(self.rules.attempt_timeout));
-        let attempt = self.send(call, lease, in_flight, (own.min(left), own >= left));
+        let attempt = self.send(call, lease, (own.min(left), own >= left));
         self.plan_hedge(attempt);
     }
 
-    /// A lease, and how many are in flight with it where that is limited.
-    fn lease(&mut self, call: u32) -> Option<(Lease, Option<u32>)> {
+    pub(crate) fn lease(&mut self, call: u32) -> Option<Lease> {
         let (now, clock) = self.at();
         let call = self.calls.get(call);
-        let client = &mut self.clients[call.client as usize];
-        let in_flight = match &client.limiter {
-            Some(limiter) => Some(limiter.try_acquire()?),
-            None => None,
-        };
-        match client.lease(&call.tried, now, clock) {
-            Some(lease) => Some((lease, in_flight)),
-            None => {
-                client.limiter.iter().for_each(ahoy::policy::Limiter::release);
-                None
-            }
-        }
+        self.clients[call.client as usize].lease(&call.tried, now, clock)
     }
 
-    fn send(
-        &mut self,
-        call: u32,
-        lease: Lease,
-        in_flight: Option<u32>,
-        (limit, by_deadline): (Nanos, bool),
-    ) -> Attempt {
+    fn send(&mut self, call: u32, lease: Lease, (limit, by_deadline): (Nanos, bool)) -> Attempt {
         let now = self.queue.now();
         let place = call;
         let call = self.calls.get(place);
@@ -107,7 +92,6 @@ impl World<'_> {
             connected,
             limit,
             by_deadline,
-            in_flight,
             first: call.flights.iter().all(Option::is_none),
         };
         let free = call.flights.iter_mut().position(|flight| flight.is_none());
@@ -143,47 +127,6 @@ impl World<'_> {
         self.queue.plan(self.queue.now() + AT_ONCE, Event::Answer { attempt, end });
     }
 
-    fn plan_hedge(&mut self, attempt: Attempt) {
-        let Some(hedge) = &self.rules.hedge else { return };
-        let client = &self.clients[self.calls.get(attempt.call).client as usize];
-        let quantile = client.times.as_ref().and_then(|times| times.most(self.at()));
-        // The quantile itself is none while there are too few samples.
-        if let Some(delay) = hedge.delay(quantile, u64::MAX) {
-            self.queue.plan(self.queue.now() + nanos(delay), Event::Hedge(attempt));
-        }
-    }
-
-    /// Sends a copy of an attempt that is slow, if it may.
-    pub(crate) fn hedge(&mut self, attempt: Attempt) {
-        if !self.calls.is_flying(attempt) || !self.may_hedge(attempt.call) {
-            return;
-        }
-        let Some((lease, in_flight)) = self.lease(attempt.call) else { return };
-        let left = self.time_left(attempt.call, self.queue.now());
-        let own = self.rules.attempt_timeout;
-        self.stats.hedges += u64::from(self.stats.counts(self.calls.get(attempt.call).started));
-        let _ = self.send(attempt.call, lease, in_flight, (own.min(left), own >= left));
-    }
-
-    fn may_hedge(&mut self, call: u32) -> bool {
-        let (now, clock) = self.at();
-        let left = self.time_left(call, now);
-        let Some(hedge) = &self.rules.hedge else { return false };
-        let call = self.calls.get(call);
-        let copies = call.flights.iter().flatten().count() as u32 - 1;
-        let client = &self.clients[call.client as usize];
-        let facts = HedgeFacts {
-            idempotent: true,
-            untried: client.has_untried(&call.tried, now, clock),
-            copies,
-            limit_full: client.limiter.as_ref().is_some_and(ahoy::policy::Limiter::is_full),
-            time_left: Some(Duration::from_nanos(left)),
-            p50: client.times.as_ref().and_then(|times| times.half((now, clock))),
-        };
-        let budget = || client.budget.as_ref().is_some_and(|it| it.try_hedge(clock.at(now)));
-        hedge.may_start(&facts, budget)
-    }
-
     /// An attempt has taken as long as it may.
     pub(crate) fn cut(&mut self, attempt: Attempt) {
         if self.calls.is_flying(attempt) {
@@ -208,20 +151,11 @@ impl World<'_> {
 
     fn settle(&mut self, attempt: Attempt, flight: Flight, ended: &Ended, end: End) {
         let (now, clock) = self.at();
-        let number = self.calls.get(attempt.call).client;
+        let call = self.calls.get(attempt.call);
+        let number = call.client;
         let client = &mut self.clients[number as usize];
         let took = now - flight.lease.began;
-        if let (Some(limiter), Some(in_flight)) = (&client.limiter, flight.in_flight) {
-            match end {
-                End::Good => limiter.record(Duration::from_nanos(took), in_flight),
-                End::Cut => limiter.record_cut(in_flight),
-                _ => {}
-            }
-            limiter.release();
-        }
-        if let (Some(times), End::Good) = (&client.times, end) {
-            times.record(took, (now, clock));
-        }
+        client.observe(took, end, call.in_flight, (now, clock));
         let member = flight.lease.member;
         let evidence = Evidence::new(verdict(ended), Duration::from_nanos(took));
         let was_rotating = client.members[member as usize].rotating;
@@ -251,6 +185,7 @@ impl World<'_> {
             idempotent: true,
             untried: client.has_untried(&call.tried, now, clock),
             first_on_endpoint,
+            resendable: true,
             retry_after: None,
             pushback: None,
             time_left,
@@ -285,18 +220,15 @@ impl World<'_> {
         let losers = call.flights.each_mut().map(Option::take);
         for flight in losers.into_iter().flatten() {
             let client = &mut self.clients[number as usize];
-            if let (Some(times), true) = (&client.times, good && flight.first && self.rules.learns_from_losers) {
+            if let (Some(times), true) =
+                (&client.times, good && flight.first && self.rules.learns_from_losers)
+            {
                 times.record(now - flight.lease.began, (now, clock));
             }
             client.release(flight.lease, now);
-            if flight.in_flight.is_some() {
-                client.limiter.iter().for_each(ahoy::policy::Limiter::release);
-            }
             self.abandon(flight.server, Attempt { call: place, serial: flight.serial });
         }
-        if let Some(throttle) = &mut self.clients[number as usize].throttle {
-            throttle.record(good, clock.at(now));
-        }
+        self.clients[number as usize].limiter.iter().for_each(Limiter::release);
         self.over(place, good);
     }
 
@@ -307,12 +239,12 @@ impl World<'_> {
         self.calls.close(place);
     }
 
-    fn time_left(&mut self, call: u32, now: Nanos) -> Nanos {
+    pub(crate) fn time_left(&mut self, call: u32, now: Nanos) -> Nanos {
         self.calls.get(call).started.saturating_add(self.rules.deadline).saturating_sub(now)
     }
 
     fn plan_check(&mut self, client: u32, member: u32) {
-        if let Some(every) = self.rules.checks {
+        if let Some(every) = self.rules.checks.interval() {
             let draws = &mut self.clients[client as usize].draws;
             let wait = every as f64 * draws.random_range(0.8..1.2);
             self.queue.plan(self.queue.now() + wait as Nanos, Event::Check { client, member });

@@ -18,6 +18,8 @@ pub(crate) struct Call<'a> {
     pub(crate) started: Nanos,
     pub(crate) retry: Retry<'a>,
     pub(crate) attempts: u32,
+    /// How many were in flight with it, where that is limited.
+    pub(crate) in_flight: Option<u32>,
     /// The members that it tried.
     pub(crate) tried: Vec<u32>,
     pub(crate) flights: [Option<Flight>; 2],
@@ -36,8 +38,6 @@ pub(crate) struct Flight {
     pub(crate) by_deadline: bool,
     /// It is no copy.
     pub(crate) first: bool,
-    /// How many were in flight with it, where that is limited.
-    pub(crate) in_flight: Option<u32>,
 }
 
 /// All of them.
@@ -65,6 +65,7 @@ impl<'a> Calls<'a> {
                     started: now,
                     retry,
                     attempts: 0,
+                    in_flight: None,
                     tried: Vec::new(),
                     flights: [None, None],
                     serial: 0,

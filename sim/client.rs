@@ -6,6 +6,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ahoy::outcome::Verdict;
 use ahoy::policy::{
@@ -14,7 +15,8 @@ use ahoy::policy::{
 };
 use rand::Rng;
 
-use crate::contestant::{Balance, Contestant};
+use crate::attempt::End;
+use crate::contestant::{Balance, Checks, Contestant};
 use crate::draws::Draws;
 use crate::member::Member;
 use crate::time::{Clock, Nanos};
@@ -30,7 +32,7 @@ pub(crate) struct Client {
     rule: Rule,
     pub(crate) model: Option<LoadModel>,
     breaker: Option<Arc<BreakerConfig>>,
-    checks: bool,
+    checks: Checks,
     pub(crate) budget: Option<Budget>,
     pub(crate) limiter: Option<Limiter>,
     pub(crate) throttle: Option<Throttle>,
@@ -79,7 +81,7 @@ impl Client {
             rule,
             model: rules.balance.model(),
             breaker: rules.breaker.map(Arc::new),
-            checks: rules.checks.is_some(),
+            checks: rules.checks,
             budget: rules.budget.as_ref().map(|budget| Budget::new(budget, hedges, start)),
             limiter: rules.limit.map(Limiter::new),
             throttle: rules.throttle.as_ref().map(Throttle::new),
@@ -110,11 +112,6 @@ impl Client {
         }
         let rotates = |place: &&u32| self.members[**place as usize].rotating;
         self.rotating = self.places.iter().filter(rotates).count();
-    }
-
-    /// The servers on its list.
-    pub(crate) fn servers(&self) -> impl Iterator<Item = u32> {
-        self.places.iter().map(|place| self.members[*place as usize].server)
     }
 
     /// An endpoint and the right to send to it; one not yet tried while there is any.
@@ -165,7 +162,7 @@ impl Client {
 
     /// Where the client checks by itself, no call is a probe.
     fn may_send(&self, member: &Member, now: Nanos, clock: Clock) -> bool {
-        member.rotating || !self.checks && member.admits(now, clock)
+        member.rotating || !matches!(self.checks, Checks::Alone(_)) && member.admits(now, clock)
     }
 
     /// Whether an endpoint that is not in `tried` admits.
@@ -209,14 +206,43 @@ impl Client {
         }
     }
 
-    /// A check of an endpoint that is out of rotation; `well` is what it would find.
+    /// Learns how an attempt ended after so long, as far as the whole service is concerned.
+    pub(crate) fn observe(
+        &mut self,
+        took: Nanos,
+        end: End,
+        in_flight: Option<u32>,
+        at: (Nanos, Clock),
+    ) {
+        if let (Some(limiter), Some(in_flight)) = (&self.limiter, in_flight) {
+            match end {
+                End::Good => limiter.record(Duration::from_nanos(took), in_flight),
+                End::Cut => limiter.record_cut(in_flight),
+                _ => {}
+            }
+        }
+        if let (Some(times), End::Good) = (&self.times, end) {
+            times.record(took, at);
+        }
+        if let Some(throttle) = &mut self.throttle {
+            throttle.record(end == End::Good, at.1.at(at.0));
+        }
+    }
+
+    /// A check of an endpoint that is out of rotation; `well` is what it finds.
     pub(crate) fn check(&mut self, member: u32, well: bool, at: (Nanos, Clock)) {
+        if let Checks::Early(_) = self.checks {
+            if well {
+                self.change(member, |it, _| it.half_open_early(at));
+            }
+            return;
+        }
         let Some(config) = self.breaker.clone() else { return };
         let Some(permit) = self.change(member, |it, _| it.acquire(&config, at.0, at.1)) else {
             return;
         };
         let verdict = if well { Verdict::Success } else { Verdict::Failure };
-        let evidence = Evidence::new(verdict, std::time::Duration::ZERO);
+        let evidence = Evidence::new(verdict, Duration::ZERO);
         let _ = self.change(member, |it, draws| it.settle(permit, &evidence, at, draws));
     }
 
@@ -234,16 +260,16 @@ impl Client {
 
 impl Times {
     pub(crate) fn record(&self, took: Nanos, at: (Nanos, Clock)) {
-        self.latencies.record(std::time::Duration::from_nanos(took), at.1.at(at.0));
+        self.latencies.record(Duration::from_nanos(took), at.1.at(at.0));
     }
 
     /// What half of the attempts take.
-    pub(crate) fn half(&self, at: (Nanos, Clock)) -> Option<std::time::Duration> {
+    pub(crate) fn half(&self, at: (Nanos, Clock)) -> Option<Duration> {
         self.half.read(&self.latencies, at.1.at(at.0))
     }
 
     /// What all but those worth a copy take.
-    pub(crate) fn most(&self, at: (Nanos, Clock)) -> Option<std::time::Duration> {
+    pub(crate) fn most(&self, at: (Nanos, Clock)) -> Option<Duration> {
         self.most.as_ref()?.read(&self.latencies, at.1.at(at.0))
     }
 }
@@ -253,10 +279,9 @@ fn ending(evidence: &Evidence, limit: Nanos) -> Ending {
     match evidence.verdict {
         Verdict::Success => Ending::Success,
         Verdict::Neutral => Ending::Neutral,
-        Verdict::Failure | Verdict::Throttled | Verdict::Unreachable => Ending::Failure {
-            limit: std::time::Duration::from_nanos(limit),
-            hint: evidence.retry_after,
-        },
+        Verdict::Failure | Verdict::Throttled | Verdict::Unreachable => {
+            Ending::Failure { limit: Duration::from_nanos(limit), hint: evidence.retry_after }
+        }
     }
 }
 

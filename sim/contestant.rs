@@ -28,12 +28,22 @@ pub(crate) struct Contestant {
     /// Without, the slowest are missing, the delay falls, and the budget runs out before they come.
     pub(crate) learns_from_losers: bool,
     pub(crate) breaker: Option<BreakerConfig>,
-    /// Endpoints whose circuit is open are probed by the client itself, so often, and not by calls.
-    pub(crate) checks: Option<Nanos>,
+    pub(crate) checks: Checks,
     pub(crate) limit: Option<LimitConfig>,
     pub(crate) throttle: Option<ThrottleConfig>,
     /// A server stops working for an attempt that was given up.
     pub(crate) cancels: bool,
+}
+
+/// What a client does by itself about an endpoint whose circuit is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checks {
+    /// Nothing: a call is the probe, once the open wait is over.
+    Never,
+    /// Looks so often, and lets a call probe early once it looks well: what the library does.
+    Early(Nanos),
+    /// Looks so often, and no call is ever a probe.
+    Alone(Nanos),
 }
 
 /// The rule that picks.
@@ -44,7 +54,19 @@ pub(crate) enum Balance {
     /// Two choices of the fewest in flight.
     LeastRequest,
     /// A few choices of the least cost; with none given as many as the library takes.
-    P2c { choices: Option<NonZeroUsize>, model: LoadModel },
+    P2c {
+        choices: Option<NonZeroUsize>,
+        model: LoadModel,
+    },
+}
+
+impl Checks {
+    pub(crate) const fn interval(self) -> Option<Nanos> {
+        match self {
+            Self::Never => None,
+            Self::Early(every) | Self::Alone(every) => Some(every),
+        }
+    }
 }
 
 impl Contestant {
@@ -60,7 +82,7 @@ impl Contestant {
             hedge: None,
             learns_from_losers: true,
             breaker: None,
-            checks: None,
+            checks: Checks::Never,
             limit: None,
             throttle: None,
             cancels: false,

@@ -148,9 +148,9 @@ impl From<World<'_>> for Figures {
             max,
             most,
             found(stats.first(faults.clone(), 100 * MS, |bin| share(bin) < 0.1 * fair)),
-            found(stats.first(faults.end..setup.counted.end, 200 * MS, |bin| {
-                share(bin) > 0.8 * fair
-            })),
+            found(
+                stats.first(faults.end..setup.counted.end, 200 * MS, |bin| share(bin) > 0.8 * fair),
+            ),
             f64::from(spiked.ends) / ((spike.end - spike.start).max(1) as f64 / SECOND as f64),
             percent(f64::from(after.good), f64::from(after.calls)),
             found(stats.first(spike.end..setup.counted.end, 500 * MS, is_good)),
@@ -176,9 +176,8 @@ fn spike(setup: &Setup) -> Range<Nanos> {
 /// How much more than the mean the busiest, and the busiest but one in a hundred, have taken; of those
 /// servers that were well and listed all the time.
 fn spread(world: &World<'_>) -> (f64, f64) {
-    let changed = |server: u32| {
-        world.setup.changes.iter().any(|change| change.servers.contains(&server))
-    };
+    let changed =
+        |server: u32| world.setup.changes.iter().any(|change| change.servers.contains(&server));
     let servers = (0..world.setup.servers).zip(&world.servers);
     let well = servers.filter(|(number, _)| !world.is_faulty(*number) && !changed(*number));
     let mut taken: Vec<u64> = well.map(|(_, server)| server.taken).collect();

@@ -1,15 +1,103 @@
-//! The policies in virtual time.
-mod attempt; mod call; mod client; mod contestant; mod draws; mod fault; mod figures; mod member; mod prove; mod queue; mod server; mod setup; mod stats; mod time; mod world;
-use time::*; use contestant::*; use setup::*; use fault::*; use figures::*;
-fn main() {
-    let t = std::time::Instant::now();
-    let arg = std::env::args().nth(1).unwrap_or_default();
-    if arg == "prove" { for p in prove::all(1000, 4_000_000) { println!("{p:?} {:.3}% {:?}", 100.0*p.error(), t.elapsed()); } return; }
-    let f = |mode| Fault { servers: 0..1, mode, from: WARM_UP, until: WARM_UP + 40 * SECOND };
-    let span = 40 * SECOND;
-    for s in [Setup::twenty("healthy", 0.6, span), Setup::twenty("slow", 0.6, span).with(f(Mode::Slow(10.0))), Setup::twenty("hang", 0.6, span).with(f(Mode::Hang)), Setup::twenty("fail", 0.6, span).with(f(Mode::FailFast)), Setup::twenty("refuse", 0.6, span).with(f(Mode::Refuse)), Setup::twenty("pause", 0.6, span).with(f(Mode::Pause{lasting:400*MS, every:2*SECOND})), Setup::twenty("flap", 0.6, span).with(f(Mode::Flap{lasting:SECOND, every:3*SECOND}))] {
-    for c in [Contestant::plain("rr", Balance::RoundRobin), Contestant::plain("lr", Balance::of_fewest(2)), Contestant::plain("peak", Balance::PEAK_EWMA), Contestant::plain("ahoy2", Balance::AHOY_TWO), Contestant::plain("ahoy", Balance::AHOY), Contestant::unhedged(), Contestant::full_pack()] {
-    let x = figures::Figures::of(&s, &c, 1);
-    println!("{:8} {:20} p50 {:.1} p99 {:.1} p999 {:.1} err {:.4}% att {:.4} hedge {:.2}% det {:.2} spread {:.3} {:?}", s.name, c.name, x.get(Figure::P50), x.get(Figure::P99), x.get(Figure::P999), x.get(Figure::ErrorPercent), x.get(Figure::Attempts), x.get(Figure::HedgePercent), x.get(Figure::Detection), x.get(Figure::MaxToMean), t.elapsed());
-    }}
+//! The policies in virtual time: `sim prove` shows that the simulator tells the truth, `sim run` puts the
+//! policies through the scenarios and says which targets they meet.
+//!
+//! It ships nowhere. It uses the very code of `policy/`, and around it does what `client/` does; see
+//! `docs/simulator.md` for what is left out. Read `world.rs` first, then `attempt.rs`.
+
+mod attempt;
+mod call;
+mod churn;
+mod client;
+mod contestant;
+mod draws;
+mod fault;
+mod figures;
+mod fleet;
+#[cfg(test)]
+mod golden;
+mod hedge;
+mod lab;
+mod large;
+mod member;
+mod one_bad;
+mod overload;
+mod prove;
+mod queue;
+mod report;
+mod server;
+mod setup;
+mod stats;
+mod time;
+mod tower;
+mod world;
+
+use std::process::ExitCode;
+
+use lab::Lab;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let option = |name: &str| {
+        let place = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(place + 1).cloned()
+    };
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    match arguments.first().map(String::as_str) {
+        Some("prove") => prove(quick),
+        Some("run") => {
+            let seeds = option("--seeds").and_then(|seeds| seeds.parse().ok()).unwrap_or(5);
+            let lab = Lab { seeds: if quick { 1 } else { seeds }, quick, ..Lab::default() };
+            run(lab, option("--only").as_deref(), option("--out").as_deref())
+        }
+        _ => {
+            eprintln!("usage: sim prove [--quick]");
+            eprintln!(
+                "       sim run [--quick] [--seeds N] [--only one-bad|overload|large] [--out DIR]"
+            );
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn prove(quick: bool) -> ExitCode {
+    let calls = if quick { 500_000 } else { 2_000_000 };
+    let mut holds = true;
+    println!("{:52} {:>9} {:>9} {:>7}", "closed form, mean sojourn", "expected", "found", "off");
+    for proof in prove::all(1000, calls) {
+        let error = proof.error();
+        let is_near = error <= prove::TOLERANCE;
+        holds &= is_near;
+        let word = if is_near { "" } else { "  MISSED" };
+        let percent = 100.0 * error;
+        println!(
+            "{:52} {:9.4} {:9.4} {percent:5.2} %{word}",
+            proof.name, proof.expected, proof.found
+        );
+    }
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(mut lab: Lab, only: Option<&str>, out: Option<&str>) -> ExitCode {
+    let wanted = |part: &str| only.is_none_or(|only| only == part);
+    if wanted("one-bad") {
+        one_bad::run(&mut lab);
+    }
+    if wanted("overload") {
+        overload::run(&mut lab);
+    }
+    if wanted("large") {
+        large::run(&mut lab);
+        fleet::run(&mut lab);
+    }
+    print!("{}", report::table(&lab));
+    let Some(out) = out else { return ExitCode::SUCCESS };
+    let written = std::fs::create_dir_all(out)
+        .and_then(|()| std::fs::write(format!("{out}/report.json"), report::json(&lab)));
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{out}/report.json: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use ahoy::policy::{Breaker, BreakerConfig, CircuitState, Ending, Evidence, Load, LoadModel, Permit};
+use ahoy::policy::{
+    Breaker, BreakerConfig, CircuitState, Ending, Evidence, Load, LoadModel, Permit,
+};
 use rand::Rng;
 
 use crate::time::{Clock, Nanos, tick};
@@ -80,6 +82,14 @@ impl Member {
     pub(crate) fn release(&mut self, permit: Permit) {
         if let Some(breaker) = &mut self.breaker {
             breaker.release(permit);
+        }
+        self.publish();
+    }
+
+    /// A check passed: the next call may try it.
+    pub(crate) fn half_open_early(&mut self, at: (Nanos, Clock)) {
+        if let Some(breaker) = &mut self.breaker {
+            let _ = breaker.half_open_early(at.1.at(at.0));
         }
         self.publish();
     }

@@ -29,8 +29,12 @@ impl Proof {
 /// All closed forms, from `calls` calls each and more where the variance is greater.
 pub(crate) fn all(servers: u32, calls: u64) -> Vec<Proof> {
     let exponential = Work::Exponential { mean: 10 * MS };
-    let queue = |work, slots, load, balance| {
-        sojourn(&Queue { servers, slots, work, load, calls: weighed(calls, slots, load, balance) }, balance)
+    let mut seed = 0;
+    let mut queue = |work, slots, load, balance| {
+        // Each with numbers of its own, or all would be off to the same side.
+        seed += 1;
+        let calls = weighed(calls, slots, load, balance);
+        sojourn(&Queue { servers, slots, work, load, calls, seed }, balance)
     };
     let proof = |name: String, expected, found| Proof { name, expected, found };
     let random = Balance::Random;
@@ -60,6 +64,7 @@ struct Queue {
     work: Work,
     load: f64,
     calls: u64,
+    seed: u64,
 }
 
 /// A single queue at a high load moves slowly: what it shows in a while is mostly where it began.
@@ -87,7 +92,7 @@ fn sojourn(queue: &Queue, balance: Balance) -> f64 {
     };
     let patient = Contestant::plain("patient", balance);
     let rules = Contestant { attempt_timeout: NEVER, deadline: NEVER, ..patient };
-    World::new(&setup, &rules, SEED).run().stats.mean() / mean
+    World::new(&setup, &rules, queue.seed).run().stats.mean() / mean
 }
 
 /// The sum of `load^((d^i - d) / (d - 1))` over i from 1 on; for one choice, M/M/1.
@@ -116,7 +121,6 @@ fn pollaczek(load: f64) -> f64 {
 
 /// How far off a simulated mean may be.
 pub(crate) const TOLERANCE: f64 = 0.01;
-const SEED: u64 = 1;
 
 #[cfg(test)]
 mod tests {
@@ -132,8 +136,8 @@ mod tests {
 
     #[test]
     fn a_short_run_is_near_the_closed_forms() {
-        for proof in all(100, 60_000) {
-            assert!(proof.error() < 0.12, "{proof:?}");
+        for proof in all(100, 15_000) {
+            assert!(proof.error() < 0.15, "{proof:?}");
         }
     }
 }

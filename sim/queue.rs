@@ -48,11 +48,6 @@ impl<E> Queue<E> {
         self.now
     }
 
-    /// How many events were taken or are planned.
-    pub(crate) const fn planned(&self) -> u64 {
-        self.planned
-    }
-
     /// Plans an event; one for the past happens now.
     pub(crate) fn plan(&mut self, at: Nanos, event: E) {
         let number = self.planned;

@@ -239,7 +239,8 @@ impl<'a> World<'a> {
 
 /// What servers are called.
 pub(crate) fn names(servers: &[u32]) -> Vec<String> {
-    let name = |server: &u32| format!("10.{}.{}.{}:80", server >> 16, server >> 8 & 255, server & 255);
+    let name =
+        |server: &u32| format!("10.{}.{}.{}:80", server >> 16, server >> 8 & 255, server & 255);
     servers.iter().map(name).collect()
 }
 
