@@ -69,7 +69,12 @@ impl World<'_> {
         self.clients[call.client as usize].lease(&call.tried, now, clock)
     }
 
-    fn send(&mut self, call: u32, lease: Lease, (limit, by_deadline): (Nanos, bool)) -> Attempt {
+    pub(crate) fn send(
+        &mut self,
+        call: u32,
+        lease: Lease,
+        (limit, by_deadline): (Nanos, bool),
+    ) -> Attempt {
         let now = self.queue.now();
         let place = call;
         let call = self.calls.get(place);

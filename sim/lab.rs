@@ -31,7 +31,8 @@ pub(crate) struct Target {
     pub(crate) what: String,
     pub(crate) target: String,
     pub(crate) measured: String,
-    pub(crate) met: bool,
+    /// No answer for a row that is only there to compare.
+    pub(crate) met: Option<bool>,
     /// What there is to say to it, above all where it is missed.
     pub(crate) remark: &'static str,
 }
@@ -70,8 +71,15 @@ impl Lab {
         met: bool,
         remark: &'static str,
     ) {
-        let what = what.into();
+        let (what, met) = (what.into(), Some(met));
         self.targets.push(Target { id, what, target, measured, met, remark });
+    }
+
+    /// The last note promises nothing, it is there to compare.
+    pub(crate) fn only_compares(&mut self) {
+        if let Some(target) = self.targets.last_mut() {
+            target.met = None;
+        }
     }
 
     /// The worst figure of all seeds, where a median would hide it.

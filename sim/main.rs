@@ -90,6 +90,7 @@ fn run(mut lab: Lab, only: Option<&str>, out: Option<&str>) -> ExitCode {
         fleet::run(&mut lab);
     }
     print!("{}", report::table(&lab));
+    eprintln!("{}", peak_memory());
     let Some(out) = out else { return ExitCode::SUCCESS };
     let written = std::fs::create_dir_all(out)
         .and_then(|()| std::fs::write(format!("{out}/report.json"), report::json(&lab)));
@@ -100,4 +101,14 @@ fn run(mut lab: Lab, only: Option<&str>, out: Option<&str>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The most that was resident at a time, where the system tells; no part of the report, as it is not the same
+/// in each run.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM"));
+    line.map_or_else(String::new, |line| {
+        format!("peak memory: {}", line.trim_start_matches("VmHWM:").trim())
+    })
 }

@@ -41,7 +41,8 @@ fn layers(lab: &mut Lab) {
     let naive = Tower { layers: 5, retry: naive(4), budget: None, passes_on: false };
     let end = naive.attempts(200, 1).last().copied().unwrap_or(f64::NAN);
     let numbers = ("(4^5 = 1024)".into(), format!("{end:.0}"));
-    lab.note("T7", "5 layers, naive, 4 tries", numbers, true, "to compare");
+    lab.note("T7", "5 layers, naive, 4 tries", numbers, true, "");
+    lab.only_compares();
 }
 
 /// A tenth of a whole number of calls is rounded up at most once in a window.

@@ -10,7 +10,11 @@ pub(crate) fn table(lab: &Lab) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "| # | what | target | measured | |\n|---|---|---|---|---|");
     for target in &lab.targets {
-        let word = if target.met { "met" } else { "**missed**" };
+        let word = match target.met {
+            Some(true) => "met",
+            Some(false) => "**missed**",
+            None => "to compare",
+        };
         let remark =
             if target.remark.is_empty() { String::new() } else { format!("; {}", target.remark) };
         let _ = writeln!(
@@ -19,7 +23,7 @@ pub(crate) fn table(lab: &Lab) -> String {
             target.id, target.what, target.target, target.measured
         );
     }
-    let missed = lab.targets.iter().filter(|target| !target.met).count();
+    let missed = lab.targets.iter().filter(|target| target.met == Some(false)).count();
     let _ = writeln!(out, "\n{} rows, {missed} missed\n", lab.targets.len());
     let _ = writeln!(
         out,
@@ -41,7 +45,7 @@ pub(crate) fn json(lab: &Lab) -> String {
             quoted(&target.what),
             quoted(&target.target),
             quoted(&target.measured),
-            target.met,
+            target.met.map_or("null", |met| if met { "true" } else { "false" }),
             quoted(target.remark)
         )
     });
