@@ -17,7 +17,7 @@ ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst 
 INCLUDES := $(DESTDIR)$(PREFIX)/include
 LIBRARIES := $(DESTDIR)$(PREFIX)/lib
 
-.PHONY: all arena bench build dist demo soak stage test install uninstall lint check-header valgrind asan loom tsan hazards deps clean
+.PHONY: all arena bench build dist demo soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps clean
 
 all: build
 
@@ -127,3 +127,13 @@ arena: build
 	$(ARENA)/build/release/arena --library $(OUT)/libahoy.so --out $(ARENA) --seeds $(SEEDS) \
 	    $(if $(QUICK),--quick,--seconds $(SECONDS)) $(if $(RAW),--raw) \
 	    $(if $(SCENARIOS),--scenarios '$(SCENARIOS)') $(if $(CONTESTANTS),--contestants '$(CONTESTANTS)')
+
+# The policies in virtual time: first against closed forms, then through the scenarios; docs/simulator.md says how to
+# read what it prints. Five seeds take about six minutes of one core.
+#     make sim QUICK=1                      a minute
+#     make sim SEEDS=1 ONLY=one-bad         a part: one-bad, overload, large
+sim:
+	AHOY_HEADER=skip $(CARGO) build --release --example sim
+	$(TARGET)/release/examples/sim prove $(if $(QUICK),--quick)
+	$(TARGET)/release/examples/sim run --out $(TARGET)/sim $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) \
+	    --seeds $(if $(filter file,$(origin SEEDS)),5,$(SEEDS))

@@ -145,7 +145,13 @@ async fn send(
     let Race { last, dropped } =
         Box::pin(hedge::race(call, flight, number, tried, transport, failed)).await;
     let by_another = last.asked().is_none();
-    dropped.into_iter().for_each(|dropped| story.add_dropped(dropped, by_another));
+    let good = class(&last.ended(), &call.client.config.retry) == Class::Success;
+    for dropped in dropped {
+        if good && dropped.began < last.began {
+            admitted.overtaken(dropped.began);
+        }
+        story.add_dropped(dropped, by_another);
+    }
     last
 }
 

@@ -1,0 +1,287 @@
+//! The way of one call, from the first pick to the last answer: the loop of `client/attempt.rs`, as
+//! events, and with the budgets and limits of the policies around it. Copies are in `hedge.rs`.
+
+use std::time::Duration;
+
+use ahoy::outcome::{Class, FailureKind};
+use ahoy::policy::{Decision, Ended, Evidence, Facts, Limiter, Permit, class, verdict};
+use rand::RngExt;
+
+use crate::call::Flight;
+use crate::client::Lease;
+use crate::fault::Refusal;
+use crate::server::{Attempt, Job};
+use crate::time::{MS, NEVER, Nanos, nanos};
+use crate::world::{Event, World};
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With a 200.
+    Good,
+    /// With a 503.
+    Unavailable,
+    /// No connection.
+    Refused,
+    /// Its connection ended.
+    Lost,
+    /// It took too long.
+    Cut,
+}
+
+impl World<'_> {
+    /// A call begins, if the client lets it.
+    pub(crate) fn begin(&mut self, place: u32) {
+        let (now, clock) = self.at();
+        let call = self.calls.get(place);
+        let client = &mut self.clients[call.client as usize];
+        let admitted = match &mut client.throttle {
+            Some(throttle) => throttle.admit(clock.at(now), &mut client.draws),
+            None => true,
+        };
+        call.in_flight =
+            client.limiter.as_ref().filter(|_| admitted).and_then(Limiter::try_acquire);
+        if !admitted || client.limiter.is_some() && call.in_flight.is_none() {
+            return self.over(place, false);
+        }
+        if let Some(budget) = &client.budget {
+            budget.deposit(clock.at(now));
+        }
+        self.attempt(place);
+    }
+
+    /// The next attempt of a call, or its end.
+    fn attempt(&mut self, call: u32) {
+        let now = self.queue.now();
+        let left = self.time_left(call, now);
+        let lease = if left == 0 { None } else { self.lease(call) };
+        let Some(lease) = lease else { return self.end(call, false) };
+        let probe = lease.permit.as_ref().is_some_and(Permit::probe);
+        let trial = self.rules.breaker.filter(|_| probe).map(|it| nanos(it.trial_interval));
+        let own = trial.map_or(self.rules.attempt_timeout, |it| it.min(self.rules.attempt_timeout));
+        let attempt = self.send(call, lease, (own.min(left), own >= left));
+        self.plan_hedge(attempt);
+    }
+
+    pub(crate) fn lease(&mut self, call: u32) -> Option<Lease> {
+        let (now, clock) = self.at();
+        let call = self.calls.get(call);
+        self.clients[call.client as usize].lease(&call.tried, now, clock)
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        call: u32,
+        lease: Lease,
+        (limit, by_deadline): (Nanos, bool),
+    ) -> Attempt {
+        let now = self.queue.now();
+        let place = call;
+        let call = self.calls.get(place);
+        let server = self.clients[call.client as usize].members[lease.member as usize].server;
+        let attempt = Attempt { call: place, serial: call.next_serial() };
+        let (number, request, started) = (call.attempts, call.request, call.started);
+        call.attempts += 1;
+        let first_on_endpoint = !call.tried.contains(&lease.member);
+        if first_on_endpoint {
+            call.tried.push(lease.member);
+        }
+        let refusal = self.servers[server as usize].refusal(now);
+        let connected = !matches!(refusal, Some(Refusal::Silence | Refusal::Refused));
+        let serial = attempt.serial;
+        let flight = Flight {
+            serial,
+            lease,
+            server,
+            first_on_endpoint,
+            connected,
+            limit,
+            by_deadline,
+            first: call.flights.iter().all(Option::is_none),
+        };
+        let free = call.flights.iter_mut().position(|flight| flight.is_none());
+        call.flights[free.unwrap_or(0)] = Some(flight);
+        if number == 0 {
+            self.stats.first_attempt(now, self.is_faulty(server));
+        }
+        self.stats.attempts += u64::from(self.stats.counts(started));
+        if limit < NEVER {
+            self.queue.plan(now + limit, Event::Limit(attempt));
+        }
+        match refusal {
+            None => self.give(server, Job { attempt, work: self.work(request, number) }),
+            Some(Refusal::Unavailable) => self.answer(attempt, End::Unavailable),
+            Some(Refusal::Refused) => self.answer(attempt, End::Refused),
+            Some(Refusal::Silence) => {}
+        }
+        attempt
+    }
+
+    fn give(&mut self, server: u32, job: Job) {
+        let now = self.queue.now();
+        let taker = &mut self.servers[server as usize];
+        taker.taken += u64::from(self.stats.counts(now));
+        let begun = taker.accept(job, now);
+        if let Some(begun) = begun {
+            let done = Event::Done { server, slot: begun.slot, attempt: begun.attempt };
+            self.queue.plan(begun.done, done);
+        }
+    }
+
+    fn answer(&mut self, attempt: Attempt, end: End) {
+        self.queue.plan(self.queue.now() + AT_ONCE, Event::Answer { attempt, end });
+    }
+
+    /// An attempt has taken as long as it may.
+    pub(crate) fn cut(&mut self, attempt: Attempt) {
+        if self.calls.is_flying(attempt) {
+            self.ended(attempt, End::Cut);
+        }
+    }
+
+    /// An attempt has ended: its endpoint learns of it, and then the call.
+    pub(crate) fn ended(&mut self, attempt: Attempt, end: End) {
+        let Some(flight) = self.calls.land(attempt) else { return };
+        let ended = told(end, &flight);
+        let first_on_endpoint = flight.first_on_endpoint;
+        self.settle(attempt, flight, &ended, end);
+        if class(&ended, &self.rules.retry) == Class::Success {
+            return self.end(attempt.call, end == End::Good);
+        }
+        // While a copy is under way, it may yet bring the answer.
+        if !self.calls.get(attempt.call).is_flying() {
+            self.decide(attempt.call, ended, first_on_endpoint);
+        }
+    }
+
+    fn settle(&mut self, attempt: Attempt, flight: Flight, ended: &Ended, end: End) {
+        let (now, clock) = self.at();
+        let call = self.calls.get(attempt.call);
+        let number = call.client;
+        let client = &mut self.clients[number as usize];
+        let took = now - flight.lease.began;
+        client.observe(took, end, call.in_flight, (now, clock));
+        let member = flight.lease.member;
+        let evidence = Evidence::new(verdict(ended), Duration::from_nanos(took));
+        let was_rotating = client.members[member as usize].rotating;
+        client.settle(flight.lease, &evidence, flight.limit, (now, clock));
+        if was_rotating && !client.members[member as usize].rotating {
+            self.plan_check(number, member);
+        }
+        if end == End::Cut {
+            self.abandon(flight.server, attempt);
+        }
+    }
+
+    /// The server may stop working for an attempt, if it is told.
+    fn abandon(&mut self, server: u32, attempt: Attempt) {
+        if self.rules.cancels && self.servers[server as usize].drop_running(attempt) {
+            self.go_on(server);
+        }
+    }
+
+    fn decide(&mut self, place: u32, ended: Ended, first_on_endpoint: bool) {
+        let (now, clock) = self.at();
+        let time_left = Some(Duration::from_nanos(self.time_left(place, now)));
+        let call = self.calls.get(place);
+        let client = &mut self.clients[call.client as usize];
+        let facts = Facts {
+            ended,
+            idempotent: true,
+            untried: client.has_untried(&call.tried, now, clock),
+            first_on_endpoint,
+            resendable: true,
+            retry_after: None,
+            pushback: None,
+            time_left,
+            p50: client.times.as_ref().and_then(|times| times.half((now, clock))),
+        };
+        let budget = client.budget.as_ref();
+        let afford = || budget.is_none_or(|budget| budget.try_retry(clock.at(now)));
+        match call.retry.decide(&facts, &mut client.draws, afford) {
+            Decision::Stop(_) => self.end(place, false),
+            Decision::Retry { wait, .. } if wait.is_zero() => self.attempt(place),
+            Decision::Retry { .. } if !client.has_untried(&[], now, clock) => self.attempt(place),
+            Decision::Retry { wait, .. } => {
+                let serial = call.next_serial();
+                let resume = Event::Resume(Attempt { call: place, serial });
+                self.queue.plan(now + nanos(wait), resume);
+            }
+        }
+    }
+
+    /// A call has waited for its next attempt.
+    pub(crate) fn resume(&mut self, attempt: Attempt) {
+        if self.calls.get(attempt.call).is_at(attempt.serial) {
+            self.attempt(attempt.call);
+        }
+    }
+
+    /// The end of a call that was sent.
+    fn end(&mut self, place: u32, good: bool) {
+        let (now, clock) = self.at();
+        let call = self.calls.get(place);
+        let number = call.client;
+        let losers = call.flights.each_mut().map(Option::take);
+        for flight in losers.into_iter().flatten() {
+            let client = &mut self.clients[number as usize];
+            if let (Some(times), true) =
+                (&client.times, good && flight.first && self.rules.learns_from_losers)
+            {
+                times.record(now - flight.lease.began, (now, clock));
+            }
+            client.release(flight.lease, now);
+            self.abandon(flight.server, Attempt { call: place, serial: flight.serial });
+        }
+        self.clients[number as usize].limiter.iter().for_each(Limiter::release);
+        self.over(place, good);
+    }
+
+    /// The end of any call.
+    fn over(&mut self, place: u32, good: bool) {
+        let started = self.calls.get(place).started;
+        self.stats.ended(started, self.queue.now(), good, self.rules.deadline);
+        self.calls.close(place);
+    }
+
+    pub(crate) fn time_left(&mut self, call: u32, now: Nanos) -> Nanos {
+        self.calls.get(call).started.saturating_add(self.rules.deadline).saturating_sub(now)
+    }
+
+    fn plan_check(&mut self, client: u32, member: u32) {
+        if let Some(every) = self.rules.checks.interval() {
+            let draws = &mut self.clients[client as usize].draws;
+            let wait = every as f64 * draws.random_range(0.8..1.2);
+            self.queue.plan(self.queue.now() + wait as Nanos, Event::Check { client, member });
+        }
+    }
+
+    /// A client looks whether an endpoint is well again.
+    pub(crate) fn check(&mut self, client: u32, member: u32) {
+        let at = self.at();
+        let held = &mut self.clients[client as usize];
+        let server = held.members[member as usize].server;
+        let well = self.servers[server as usize].health.is_well(at.0);
+        held.check(member, well, at);
+        if !held.members[member as usize].rotating {
+            self.plan_check(client, member);
+        }
+    }
+}
+
+/// An end, as the transport tells it.
+fn told(end: End, flight: &Flight) -> Ended {
+    let failed = |kind, sent| Ended::Failed { kind, sent };
+    match end {
+        End::Good => Ended::Answered { status: 200 },
+        End::Unavailable => Ended::Answered { status: 503 },
+        End::Refused => failed(FailureKind::Connect, false),
+        End::Lost => failed(FailureKind::ConnectionLost, true),
+        End::Cut if flight.by_deadline => failed(FailureKind::Deadline, flight.connected),
+        End::Cut if flight.connected => failed(FailureKind::Timeout, true),
+        End::Cut => failed(FailureKind::ConnectTimeout, false),
+    }
+}
+
+/// How long an answer takes that costs no work.
+const AT_ONCE: Nanos = MS / 2;

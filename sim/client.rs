@@ -1,0 +1,290 @@
+//! One client: its endpoints, and what its calls share.
+//!
+//! It does what `client/` of the library does around the policies, in the same order: a pick is a
+//! proposal that needs a permit, who was tried comes last, and answers never open the last closed
+//! circuit. Locks and atomics fall away, as nothing happens at the same time.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahoy::outcome::Verdict;
+use ahoy::policy::{
+    BreakerConfig, Budget, Ending, Evidence, Latencies, LeastRequest, Limiter, LoadModel, P2c,
+    Permit, Random, Ratio, RoundRobin, Throttle, Watched,
+};
+use rand::Rng;
+
+use crate::attempt::End;
+use crate::contestant::{Balance, Checks, Contestant};
+use crate::draws::Draws;
+use crate::member::Member;
+use crate::time::{Clock, Nanos};
+
+/// One client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// All endpoints that it ever had.
+    pub(crate) members: Vec<Member>,
+    /// Those on its list.
+    places: Vec<u32>,
+    rotating: usize,
+    rule: Rule,
+    pub(crate) model: Option<LoadModel>,
+    breaker: Option<Arc<BreakerConfig>>,
+    checks: Checks,
+    pub(crate) budget: Option<Budget>,
+    pub(crate) limiter: Option<Limiter>,
+    pub(crate) throttle: Option<Throttle>,
+    pub(crate) times: Option<Times>,
+    pub(crate) draws: Draws,
+}
+
+#[derive(Debug)]
+enum Rule {
+    RoundRobin(RoundRobin),
+    Random,
+    LeastRequest(LeastRequest),
+    P2c(P2c),
+}
+
+/// How long its attempts took lately.
+#[derive(Debug)]
+pub(crate) struct Times {
+    latencies: Latencies,
+    half: Watched,
+    most: Option<Watched>,
+}
+
+/// The right to send once.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) member: u32,
+    pub(crate) permit: Option<Permit>,
+    pub(crate) began: Nanos,
+}
+
+impl Client {
+    pub(crate) fn new(rules: &Contestant, mut draws: Draws, clock: Clock) -> Self {
+        let start = clock.at(0);
+        let rule = match rules.balance {
+            Balance::RoundRobin => Rule::RoundRobin(RoundRobin::new(draws.next_u64() as usize)),
+            Balance::Random => Rule::Random,
+            Balance::LeastRequest => Rule::LeastRequest(LeastRequest::new()),
+            Balance::P2c { choices, .. } => Rule::P2c(choices.map_or(P2c::new(), p2c)),
+        };
+        let hedges = rules.hedge.map(|hedge| hedge.max_extra);
+        Self {
+            members: Vec::new(),
+            places: Vec::new(),
+            rotating: 0,
+            rule,
+            model: rules.balance.model(),
+            breaker: rules.breaker.map(Arc::new),
+            checks: rules.checks,
+            budget: rules.budget.as_ref().map(|budget| Budget::new(budget, hedges, start)),
+            limiter: rules.limit.map(Limiter::new),
+            throttle: rules.throttle.as_ref().map(Throttle::new),
+            times: rules.hedge.map(|hedge| Times {
+                latencies: Latencies::new(start),
+                half: Watched::new(Ratio::HALF),
+                most: hedge.quantile().and_then(Ratio::new).map(Watched::new),
+            }),
+            draws,
+        }
+    }
+
+    /// Takes over a list of servers; those that it had keep their state.
+    pub(crate) fn replace(&mut self, servers: impl Iterator<Item = u32>) {
+        self.members.iter_mut().for_each(|member| member.listed = false);
+        let mut known: Vec<(u32, u32)> =
+            self.members.iter().enumerate().map(|(at, it)| (it.server, at as u32)).collect();
+        known.sort_unstable();
+        self.places.clear();
+        for server in servers {
+            let found = known.binary_search_by_key(&server, |(server, _)| *server);
+            let at = found.map_or(self.members.len(), |found| known[found].1 as usize);
+            if at == self.members.len() {
+                self.members.push(Member::new(server));
+            }
+            self.members[at].listed = true;
+            self.places.push(at as u32);
+        }
+        let rotates = |place: &&u32| self.members[**place as usize].rotating;
+        self.rotating = self.places.iter().filter(rotates).count();
+    }
+
+    /// An endpoint and the right to send to it; one not yet tried while there is any.
+    pub(crate) fn lease(&mut self, tried: &[u32], now: Nanos, clock: Clock) -> Option<Lease> {
+        // Alone as it is, nobody takes the permit between the choice and the grab.
+        let member = self.choose(tried, now, clock)?;
+        let permit = match &self.breaker {
+            Some(config) => {
+                let config = Arc::clone(config);
+                let permit = self.change(member, |it, _| it.acquire(&config, now, clock))?;
+                Some(permit)
+            }
+            None => None,
+        };
+        if self.model.is_some() {
+            self.members[member as usize].start(now);
+        }
+        Some(Lease { member, permit, began: now })
+    }
+
+    fn choose(&mut self, tried: &[u32], now: Nanos, clock: Clock) -> Option<u32> {
+        // Both are kept apart so that the pick can draw while it looks.
+        let mut draws = self.draws.clone();
+        let chosen = self.pick(tried, now, clock, &mut draws).or_else(|| match tried {
+            [] => None,
+            _ => self.pick(&[], now, clock, &mut draws),
+        });
+        self.draws = draws;
+        chosen
+    }
+
+    fn pick(&self, tried: &[u32], now: Nanos, clock: Clock, rng: &mut Draws) -> Option<u32> {
+        let at = |place: usize| &self.members[self.places[place] as usize];
+        let admits = |place: usize| {
+            let is_tried = || tried.contains(&self.places[place]);
+            self.may_send(at(place), now, clock) && !is_tried()
+        };
+        let len = self.places.len();
+        let cost = |place: usize| self.model.map_or(0.0, |model| at(place).cost(now, &model));
+        let place = match &self.rule {
+            Rule::RoundRobin(rule) => rule.pick(0, len, admits),
+            Rule::Random => Random::uniform().pick(len, admits, rng),
+            Rule::LeastRequest(rule) => rule.pick(len, admits, |place| at(place).pending(), rng),
+            Rule::P2c(rule) => rule.pick(len, admits, cost, rng),
+        }?;
+        Some(self.places[place])
+    }
+
+    /// Where the client checks by itself, no call is a probe.
+    fn may_send(&self, member: &Member, now: Nanos, clock: Clock) -> bool {
+        member.rotating || !matches!(self.checks, Checks::Alone(_)) && member.admits(now, clock)
+    }
+
+    /// Whether an endpoint that is not in `tried` admits.
+    pub(crate) fn has_untried(&self, tried: &[u32], now: Nanos, clock: Clock) -> bool {
+        let admits = |place: &u32| {
+            let member = &self.members[*place as usize];
+            !tried.contains(place) && self.may_send(member, now, clock)
+        };
+        self.rotating > tried.len() || self.places.iter().any(admits)
+    }
+
+    /// Tells load and circuit how an attempt ended that might have taken up to `limit`.
+    pub(crate) fn settle(
+        &mut self,
+        lease: Lease,
+        evidence: &Evidence,
+        limit: Nanos,
+        at: (Nanos, Clock),
+    ) {
+        self.finish(&lease, at.0, ending(evidence, limit));
+        let Some(permit) = lease.permit else { return };
+        let wants_trip =
+            self.change(lease.member, |it, draws| it.settle(permit, evidence, at, draws));
+        let floor = self.breaker.as_ref().map_or(0, |config| config.min_closed as usize);
+        if wants_trip && self.rotating > floor {
+            self.change(lease.member, |it, draws| it.trip(evidence, at, draws));
+        }
+    }
+
+    /// Takes back a lease that showed nothing.
+    pub(crate) fn release(&mut self, lease: Lease, now: Nanos) {
+        self.finish(&lease, now, Ending::Neutral);
+        if let Some(permit) = lease.permit {
+            self.change(lease.member, |member, _| member.release(permit));
+        }
+    }
+
+    fn finish(&self, lease: &Lease, now: Nanos, ending: Ending) {
+        if let Some(model) = &self.model {
+            self.members[lease.member as usize].finish(lease.began, now, ending, model);
+        }
+    }
+
+    /// Learns how an attempt ended after so long, as far as the whole service is concerned.
+    pub(crate) fn observe(
+        &mut self,
+        took: Nanos,
+        end: End,
+        in_flight: Option<u32>,
+        at: (Nanos, Clock),
+    ) {
+        if let (Some(limiter), Some(in_flight)) = (&self.limiter, in_flight) {
+            match end {
+                End::Good => limiter.record(Duration::from_nanos(took), in_flight),
+                End::Cut => limiter.record_cut(in_flight),
+                _ => {}
+            }
+        }
+        if let (Some(times), End::Good) = (&self.times, end) {
+            times.record(took, at);
+        }
+        if let Some(throttle) = &mut self.throttle {
+            throttle.record(end == End::Good, at.1.at(at.0));
+        }
+    }
+
+    /// A check of an endpoint that is out of rotation; `well` is what it finds.
+    pub(crate) fn check(&mut self, member: u32, well: bool, at: (Nanos, Clock)) {
+        if let Checks::Early(_) = self.checks {
+            if well {
+                self.change(member, |it, _| it.half_open_early(at));
+            }
+            return;
+        }
+        let Some(config) = self.breaker.clone() else { return };
+        let Some(permit) = self.change(member, |it, _| it.acquire(&config, at.0, at.1)) else {
+            return;
+        };
+        let verdict = if well { Verdict::Success } else { Verdict::Failure };
+        let evidence = Evidence::new(verdict, Duration::ZERO);
+        let _ = self.change(member, |it, draws| it.settle(permit, &evidence, at, draws));
+    }
+
+    /// Changes a member, and the count of those in rotation with it.
+    fn change<R>(&mut self, member: u32, to: impl FnOnce(&mut Member, &mut Draws) -> R) -> R {
+        let member = &mut self.members[member as usize];
+        let before = member.rotating;
+        let result = to(member, &mut self.draws);
+        if member.listed && before != member.rotating {
+            self.rotating = if before { self.rotating - 1 } else { self.rotating + 1 };
+        }
+        result
+    }
+}
+
+impl Times {
+    pub(crate) fn record(&self, took: Nanos, at: (Nanos, Clock)) {
+        self.latencies.record(Duration::from_nanos(took), at.1.at(at.0));
+    }
+
+    /// What half of the attempts take.
+    pub(crate) fn half(&self, at: (Nanos, Clock)) -> Option<Duration> {
+        self.half.read(&self.latencies, at.1.at(at.0))
+    }
+
+    /// What all but those worth a copy take.
+    pub(crate) fn most(&self, at: (Nanos, Clock)) -> Option<Duration> {
+        self.most.as_ref()?.read(&self.latencies, at.1.at(at.0))
+    }
+}
+
+/// What the endpoint's load learns of it, as the library's leases have it.
+fn ending(evidence: &Evidence, limit: Nanos) -> Ending {
+    match evidence.verdict {
+        Verdict::Success => Ending::Success,
+        Verdict::Neutral => Ending::Neutral,
+        Verdict::Failure | Verdict::Throttled | Verdict::Unreachable => {
+            Ending::Failure { limit: Duration::from_nanos(limit), hint: evidence.retry_after }
+        }
+    }
+}
+
+const fn p2c(choices: NonZeroUsize) -> P2c {
+    P2c::with_choices(choices)
+}
