@@ -76,6 +76,31 @@ fn a_child_balances_by_load_and_limits_of_its_own() {
 }
 
 #[test]
+fn a_child_sends_probes_of_its_own() {
+    let _alone = alone();
+    let answer = || Reply::text(200, "").header("ahoy-load", "in_flight=1, latency_ms=1");
+    let fleet = Fleet((0..8).map(|_| Server::always(answer())).collect());
+    let client = single(&Balancer::prequal(&fleet.provider(), "/probe"));
+    client.get("/parent").unwrap();
+    let probes_after = |path: &str| -> usize {
+        let mut seen: Vec<Seen> = fleet.0.iter().flat_map(Server::requests).collect();
+        seen.sort_by_key(|seen| seen.at);
+        let after = seen.iter().skip_while(|seen| seen.path != path);
+        after.filter(|seen| seen.path == "/probe").count()
+    };
+    eventually("the parent's probes arrive", SOON, || probes_after("/parent") == 3);
+    Child::run(|| {
+        for _ in 0..50 {
+            client.get("/child").unwrap();
+        }
+    })
+    .ends();
+    eventually("they have arrived", SOON, || probes_after("/child") > 0);
+    client.get("/parent-again").unwrap();
+    eventually("and the parent's", SOON, || probes_after("/parent-again") > 0);
+}
+
+#[test]
 fn a_child_has_none_of_its_parents_sockets() {
     let _alone = alone();
     let server = Server::new(|seen| match seen.path.as_str() {

@@ -71,7 +71,7 @@ static void prepare(void)
 
 static const char *good_text(const char *function, const char *parameter)
 {
-    if (strcmp(parameter, "path") == 0)
+    if (strcmp(parameter, "path") == 0 || strcmp(parameter, "probe_path") == 0)
         return "/";
     if (strcmp(parameter, "address") == 0)
         return "127.0.0.1";

@@ -266,3 +266,91 @@ const MOST_BODY: usize = 4 * 1024;
 
 /// How often connections are looked at while no probe is wanted.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::super::level::Rules;
+    use super::super::roster::Register;
+    use super::*;
+    use crate::config::{Algorithm, BalancerConfig};
+    use crate::endpoint::Host;
+    use crate::runtime::clock::now as t0;
+
+    fn roster(register: &mut Register, before: &Roster, ports: &[u16]) -> Roster {
+        let config = BalancerConfig::new(Algorithm::Prequal(Probing::new("/".into())));
+        let hosts = ports.iter().map(|port| Host::new("127.0.0.1", *port)).collect();
+        register.replace(before, hosts, &Rules::new(&config, t0()), t0())
+    }
+
+    fn picked(roster: &Roster) -> Option<u16> {
+        let tier = &roster.tiers[0];
+        let pool = tier.level.pool.as_ref().unwrap();
+        let admits = |place: usize| tier.places.get(place).is_some();
+        let place = entropy::with_rng(|rng| pool.pick(tier.level.well(), admits, t0(), rng))?;
+        Some(tier.places.get(place)?.endpoint().port())
+    }
+
+    fn tells(roster: &Roster, port: u16, in_flight: u32) {
+        let member = roster.members().find(|member| member.endpoint().port() == port).unwrap();
+        let pool = roster.tiers[0].level.pool.as_ref().unwrap();
+        pool.add(member, in_flight, Duration::ZERO, t0());
+    }
+
+    const PORTS: [u16; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+
+    #[test]
+    fn the_first_call_rings_and_all_are_counted() {
+        let roster = roster(&mut Register::default(), &Roster::default(), &PORTS);
+        let (bell, pool) = (Bell::default(), roster.tiers[0].level.pool.as_ref().unwrap());
+        assert!(!pool.note_call(), "nobody has asked yet how many there are");
+        assert_eq!(picked(&roster), None);
+        let member = roster.members().next().unwrap();
+        bell.note_call(member);
+        assert!(!pool.note_call());
+        let wanted = || entropy::with_rng(|rng| pool.take_wanted(rng));
+        assert_eq!((wanted(), wanted()), (6, 0));
+        assert!(pool.note_call());
+    }
+
+    #[test]
+    fn with_three_nobody_rings() {
+        let roster = roster(&mut Register::default(), &Roster::default(), &[1, 2, 3]);
+        assert_eq!(picked(&roster), None);
+        assert!(!roster.tiers[0].level.pool.as_ref().unwrap().note_call());
+    }
+
+    #[test]
+    fn an_answer_is_kept_for_whoever_gave_it_alone() {
+        let mut register = Register::default();
+        let first = roster(&mut register, &Roster::default(), &PORTS);
+        assert_eq!(picked(&first), None);
+        (2..=4).for_each(|port| tells(&first, port, 1));
+        tells(&first, 1, 0);
+        assert_eq!(picked(&first), Some(1), "the newest of equally quick ones");
+        // Another stands in its place, of which nothing is known.
+        tells(&first, 1, 0);
+        let second = roster(&mut register, &first, &PORTS[1..]);
+        let third = roster(&mut register, &second, &[9, 2, 3, 4, 5, 6, 7, 8]);
+        tells(&first, 1, 0);
+        assert!(picked(&third).is_some_and(|port| port != 9));
+    }
+
+    #[test]
+    fn nobody_is_asked_twice_at_once() {
+        let roster = roster(&mut Register::default(), &Roster::default(), &PORTS);
+        let tier = &roster.tiers[0];
+        let pool = tier.level.pool.as_ref().unwrap();
+        let slots = Arc::new(Semaphore::new(9));
+        let begin = || {
+            let slot = Arc::clone(&slots).try_acquire_owned().unwrap();
+            Some(Probe::begin(Arc::clone(drawn(tier, pool, t0())?), slot))
+        };
+        let probes: Vec<_> = std::iter::from_fn(begin).collect();
+        let mut ports: Vec<_> = probes.iter().map(|it| it.member.endpoint().port()).collect();
+        ports.sort_unstable();
+        assert_eq!(ports, PORTS);
+        drop(probes);
+        assert!(drawn(tier, pool, t0()).is_some());
+        assert_eq!(slots.available_permits(), 9);
+    }
+}

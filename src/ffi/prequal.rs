@@ -78,16 +78,14 @@ pub unsafe extern "C" fn ahoy_balancer_set_prequal(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let set = |config: &mut BalancerConfig| {
-        let probing = prequal(config)?;
+        let hot = ratio("hot", hot)?;
         let (probes_per_call, removals_per_call) = rates(probes_per_call, removals_per_call)?;
-        probing.rule = PrequalConfig {
-            pool: within("pool", pool, 2, MOST_ANSWERS)? as usize,
-            max_age: positive_duration("max_age_ms", max_age_ms)?,
-            probes_per_call,
-            removals_per_call,
-            hot: ratio("hot", hot)?,
-            ..probing.rule
-        };
+        let pool = within("pool", pool, 2, MOST_ANSWERS)? as usize;
+        let max_age = positive_duration("max_age_ms", max_age_ms)?;
+        let probing = prequal(config)?;
+        let timeout = probing.rule.timeout;
+        probing.rule =
+            PrequalConfig { pool, max_age, probes_per_call, removals_per_call, hot, timeout };
         Ok(())
     };
     // SAFETY: see the module `ffi`.

@@ -9,6 +9,7 @@ use ahoy::ffi::endpoint::*;
 use ahoy::ffi::health::*;
 use ahoy::ffi::host::*;
 use ahoy::ffi::options::*;
+use ahoy::ffi::prequal::*;
 use ahoy::ffi::protection::ahoy_request_set_criticality;
 use ahoy::ffi::provider::*;
 use ahoy::ffi::request::*;
@@ -274,12 +275,28 @@ impl Balancer {
         set_deterministic_subset(size: u32, client: u32, clients: u32)
             = ahoy_balancer_set_deterministic_subset;
         set_max_in_flight(attempts: u32) = ahoy_balancer_set_max_in_flight;
+        set_prequal(pool: u32, max_age_ms: u64, probes: f64, removals: f64, hot: f64)
+            = ahoy_balancer_set_prequal;
+        set_prequal_probes(timeout_ms: u64, at_once: u32) = ahoy_balancer_set_prequal_probes;
     }
 
     named_rules! {
         set_hash_header = ahoy_balancer_set_hash_header;
         set_hash_cookie = ahoy_balancer_set_hash_cookie;
         set_zone = ahoy_balancer_set_zone;
+        set_load_header = ahoy_balancer_set_load_header;
+    }
+
+    /// None where the library refuses.
+    pub fn try_prequal(provider: &Provider, probe_path: &str) -> Option<Self> {
+        let path = c(probe_path);
+        // SAFETY: the provider lives, and the text through the call.
+        let handle = unsafe { ahoy_balancer_prequal_new(provider.raw(), path.as_ptr()) };
+        (!handle.is_null()).then(|| Self::owning(handle))
+    }
+
+    pub fn prequal(provider: &Provider, probe_path: &str) -> Self {
+        Self::try_prequal(provider, probe_path).unwrap()
     }
 
     /// An option by name.
