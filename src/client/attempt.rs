@@ -43,9 +43,13 @@ pub(super) async fn run(
     body: &mut Option<Body>,
 ) -> Result<Response, Error> {
     let mut story = Story::new(call);
-    let admitted = match admit(call).await {
-        Ok(admitted) => admitted,
-        Err(ending) => return story.end(ending),
+    let admitted = match call.client.overload().admit_at_once(call.started) {
+        Some(admitted) => admitted,
+        // Boxed: calls without limits are not to carry its state.
+        None => match Box::pin(admit(call)).await {
+            Ok(admitted) => admitted,
+            Err(ending) => return story.end(ending),
+        },
     };
     let mut retry = Retry::new(&call.client.config.retry);
     let mut tried = Tried::default();
@@ -65,7 +69,9 @@ pub(super) async fn run(
         let mut landed = send(call, flight, &mut tried, &mut story, &admitted, transport).await;
         let first_on_endpoint = landed.first_on_endpoint;
         let ended = landed.ended();
-        admitted.observe(&ended, class(&ended, &call.client.config.retry), landed.elapsed());
+        if admitted.watches() {
+            admitted.observe(&ended, class(&ended, &call.client.config.retry), landed.elapsed());
+        }
         if let Some(live) = landed.take_stream() {
             let (settled, begun) = streaming::begin(call, landed.lease, live, ended, landed.began);
             *body = Some(begun.holding(admitted.into_seat()));
@@ -90,7 +96,7 @@ pub(super) async fn run(
     }
 }
 
-/// Step 0: mostly at once; where calls may wait for room, not beyond the deadline.
+/// Step 0, where limits are set: mostly at once; where calls may wait for room, not beyond the deadline.
 async fn admit<'a>(call: &'a Call<'_>) -> Result<Admitted<'a>, Ending> {
     let patience = call.time_left(clock::now());
     let admitted = pin!(call.client.overload().admit(call.request.criticality, patience));
@@ -101,9 +107,14 @@ async fn admit<'a>(call: &'a Call<'_>) -> Result<Admitted<'a>, Ending> {
 }
 
 /// Step 1: an endpoint, of a list that is asked for again where none is left.
-fn lease(call: &Call<'_>, tried: &Tried, updates: &mut u32, now: Instant) -> Result<Lease, Ending> {
+fn lease(
+    call: &Call<'_>,
+    tried: &Tried,
+    updates: &mut u32,
+    mut now: Instant,
+) -> Result<Lease, Ending> {
     loop {
-        if call.time_left(clock::now()).is_zero() {
+        if call.time_left(now).is_zero() {
             return Err(Ending::Deadline);
         }
         let updates_seen = call.way.balancer().map_or(0, |balancer| balancer.updates_done());
@@ -116,6 +127,7 @@ fn lease(call: &Call<'_>, tried: &Tried, updates: &mut u32, now: Instant) -> Res
             Err(_) => {
                 *updates -= 1;
                 update_endpoints(call, updates_seen);
+                now = clock::now();
             }
         }
     }

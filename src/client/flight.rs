@@ -26,7 +26,7 @@ pub(super) struct Flight {
     pub(super) first_on_endpoint: bool,
     limits: Limits,
     /// The attempt's own copy, where a hook or a header of its own changes it.
-    outgoing: Option<Request>,
+    outgoing: Option<Box<Request>>,
 }
 
 /// An attempt that has ended.
@@ -76,7 +76,7 @@ impl Flight {
     ) -> Result<Answer, Failure> {
         let progress = Progress::default();
         let streams = |status| streaming::is_streamed(&call.client.config, status);
-        let outgoing = self.outgoing.as_ref();
+        let outgoing = self.outgoing.as_deref();
         let exchange = Exchange {
             endpoint: self.lease.endpoint(),
             method: &call.request.method,
@@ -118,7 +118,7 @@ impl Landed {
 
     /// The body that is still to come, where the answer is streamed.
     pub(super) fn take_stream(&mut self) -> Option<Live> {
-        self.result.as_mut().ok()?.live.take()
+        self.result.as_mut().ok()?.live.take().map(|live| *live)
     }
 
     /// The error's kind where the attempt was ended from outside.
@@ -150,7 +150,7 @@ fn outgoing(
     lease: &Lease,
     limit: Duration,
     number: usize,
-) -> Result<Option<Request>, String> {
+) -> Result<Option<Box<Request>>, String> {
     let hook = call.client.hooks.on_request.as_ref();
     if hook.is_none() && !call.client.config.passes_on() {
         return Ok(None);
@@ -162,7 +162,7 @@ fn outgoing(
     if let Some(hook) = hook {
         callback::run(|| hook(&mut request, lease.endpoint().url()))?;
     }
-    Ok(Some(request))
+    Ok(Some(Box::new(request)))
 }
 
 /// A transport sees only a connection that broke where it was the body's source that failed.

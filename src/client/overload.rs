@@ -60,6 +60,17 @@ impl Overload {
         }
     }
 
+    /// Lets a call in where nothing can be against it; `None` where [`Self::admit`] must ask.
+    pub(super) fn admit_at_once(&self, now: Instant) -> Option<Admitted<'_>> {
+        if self.throttle.is_some() || self.limit.is_some() {
+            return None;
+        }
+        if let Some(budget) = &self.budget {
+            budget.deposit(now);
+        }
+        Some(Admitted { overload: self, seat: None })
+    }
+
     /// Asks to send a call, waiting for room at most `patience` where that is configured.
     pub(super) async fn admit(
         &self,
@@ -139,6 +150,11 @@ impl Admitted<'_> {
             let now = clock::now();
             hedge.latencies.record(now.saturating_duration_since(began), now);
         }
+    }
+
+    /// Whether anything learns from how attempts end.
+    pub(super) fn watches(&self) -> bool {
+        self.seat.is_some() || self.overload.hedge.is_some() || self.overload.throttle.is_some()
     }
 
     /// Takes in how an attempt of the call ended, after so long.

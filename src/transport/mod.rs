@@ -108,7 +108,7 @@ pub struct Answer {
     /// The decoded body; empty where it is still to come.
     pub body: Bytes,
     /// The body that is read piece by piece.
-    pub live: Option<Live>,
+    pub live: Option<Box<Live>>,
 }
 
 /// Sends one exchange and reads its answer: whole, or only its head where the exchange says so.

@@ -48,7 +48,12 @@ impl fmt::Debug for Live {
 /// The answer whose body `flow` brings.
 pub(super) fn answer(head: response::Parts, flow: impl Flow + 'static) -> Answer {
     let live = Some(Live::new(flow));
-    Answer { status: head.status, headers: head.headers, body: Bytes::new(), live }
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        body: Bytes::new(),
+        live: live.map(Box::new),
+    }
 }
 
 /// A body as it comes, or decoded.
