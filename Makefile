@@ -24,8 +24,8 @@ all: build
 # One kind at a time for dist: where an rlib is made as well, cargo leaves link-time optimisation out.
 build:
 ifeq ($(PROFILE),dist)
-	$(CARGO) rustc --profile dist --lib --crate-type cdylib
-	$(CARGO) rustc --profile dist --lib --crate-type staticlib
+	$(CARGO) rustc --profile dist --features silent --lib --crate-type cdylib
+	$(CARGO) rustc --profile dist --features silent --lib --crate-type staticlib
 else
 	$(CARGO) build --profile $(PROFILE)
 endif
@@ -35,7 +35,7 @@ dist:
 
 # What a static link needs besides libahoy.a. Asking recompiles the crate, so the answer is kept.
 $(OUT)/native-static-libs: Cargo.toml Cargo.lock | build
-	$(CARGO) rustc --profile $(PROFILE) --lib --crate-type staticlib -- --print native-static-libs 2>&1 | \
+	$(CARGO) rustc --profile $(PROFILE) $(if $(filter dist,$(PROFILE)),--features silent) --lib --crate-type staticlib -- --print native-static-libs 2>&1 | \
 	    sed -n 's/^note: native-static-libs: //p' >$@.new
 	test -s $@.new && mv $@.new $@
 
@@ -117,9 +117,10 @@ soak: build
 
 # Every balancer, what a user would write instead, HAProxy and nginx, over servers that fail by script. Installs
 # nothing, and says who is missing. target/arena/report.html is to be looked at, report.json and cells.csv to be read.
+#     make arena                            three quarters of an hour
 #     make arena QUICK=1                    a few of each, about a minute
 #     make arena SECONDS=20 SEEDS=5         longer; SCENARIOS and CONTESTANTS are lists of names, RAW=1 keeps each call
-SECONDS ?= 10
+SECONDS ?= 6
 SEEDS ?= 1
 arena: build
 	$(CARGO) build --release --manifest-path arena/Cargo.toml --target-dir $(ARENA)/build

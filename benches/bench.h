@@ -65,8 +65,8 @@ static inline uint8_t *read_all(const char *path, size_t *length) {
 }
 
 /* A client with the whole resilience path on: a balancer over `hosts` endpoints, circuit breakers, retries and a
- * deadline. With `ca` it speaks https and trusts that authority only. */
-static inline ahoy_client *resilient_client(uint16_t port, int hosts, const char *ca) {
+ * deadline. With `ca` it speaks https and trusts that authority only; `http2` is the option of that name. */
+static inline ahoy_client *speaking_client(uint16_t port, int hosts, const char *ca, const char *http2) {
     ahoy_error *err = NULL;
     ahoy_provider *provider = ahoy_provider_list_new();
     for (int host = 1; host <= hosts; host++) {
@@ -83,6 +83,7 @@ static inline ahoy_client *resilient_client(uint16_t port, int hosts, const char
     check(ahoy_client_builder_set_balancer(builder, balancer, &err), &err);
     check(ahoy_client_builder_set_retry(builder, retry, &err), &err);
     check(ahoy_client_builder_set_timeout_ms(builder, 30000, &err), &err);
+    check(ahoy_client_builder_set(builder, "http2", http2, &err), &err);
     if (ca) {
         size_t length;
         uint8_t *pem = read_all(ca, &length);
@@ -97,6 +98,10 @@ static inline ahoy_client *resilient_client(uint16_t port, int hosts, const char
     ahoy_balancer_free(balancer);
     ahoy_provider_free(provider);
     return client;
+}
+
+static inline ahoy_client *resilient_client(uint16_t port, int hosts, const char *ca) {
+    return speaking_client(port, hosts, ca, "false");
 }
 
 /* Looks at an answer as a host would, and frees it. */

@@ -74,12 +74,13 @@ static void fly(const ahoy_client *client, int count) {
     ahoy_request_free(request);
 }
 
-/* `other_port` answers at once: a few calls there start the threads, which are not the connections' memory. */
+/* `other_port` answers at once: a few calls there start the threads, which are not the connections' memory. A
+ * connection is measured after its last answer, and again when it was idle for two seconds. */
 void idle(int other_port, int port, int connections) {
     sem_init(&done, 0, 0);
     fly(resilient_client((uint16_t)other_port, HOSTS, NULL), 64);
     ahoy_client *client = resilient_client((uint16_t)port, HOSTS, NULL);
-    usleep(200000);
+    usleep(2200000);
     malloc_trim(0);
     double before = resident_kb();
     long before_descriptors = descriptors();
@@ -89,6 +90,10 @@ void idle(int other_port, int port, int connections) {
     malloc_trim(0);
     double count = (double)(descriptors() - before_descriptors);
     if (count < 1) fail("idle", "no connection was kept");
+    report("just_used_connection_kb", (resident_kb() - before) / count, "KB", NULL, 0, 0, 0);
+    /* The janitor comes every second, and lets rest what was idle for half a second. */
+    usleep(2200000);
+    malloc_trim(0);
     report("idle_connection_kb", (resident_kb() - before) / count, "KB", NULL, 0, 0, 0);
     report("idle_connection_heap_kb", ((double)mallinfo2().uordblks - (double)heap) / 1024 / count, "KB", NULL, 0,
            0, 0);

@@ -1,8 +1,10 @@
 /* The same GET by four clients, in one run: a raw blocking socket loop (the floor), libcurl easy, libcurl multi
  * with epoll, and libahoy with its whole resilience path.
  *
- *     http HTTP_PORT TLS_PORT CA.PEM [ROUNDS]                 compare; prints a report, one line a figure
- *     http HTTP_PORT TLS_PORT CA.PEM only MODE REQUESTS       one mode alone, for strace and perf
+ *     http HTTP_PORT TLS_PORT H2_PORT CA.PEM [ROUNDS]             compare; prints a report, one line a figure
+ *     http HTTP_PORT TLS_PORT H2_PORT CA.PEM only MODE REQUESTS   one mode alone, for strace and perf
+ *
+ * H2_PORT speaks HTTP/2 over TLS: libcurl 7.88 cannot use a connection twice that speaks it by prior knowledge.
  *
  * Modes take turns in random order, round by round; ratios are taken within a round, and the report has their
  * medians. A spinner of the lowest scheduling class on each CPU keeps it from sleeping, for waking an idle
@@ -27,10 +29,13 @@
 
 enum { IN_FLIGHT = 64, MOST_THREADS = 64, MOST_ROUNDS = 100, CONNECTIONS = 4096 };
 
-static uint16_t http_port, tls_port;
+/* What is spoken. */
+enum { PLAIN, TLS, HTTP2, PROTOCOLS };
+
+static uint16_t http_port, tls_port, h2_port;
 static const char *ca;
-static char urls[2][HOSTS][64];
-static ahoy_client *plain_client, *tls_client;
+static char urls[PROTOCOLS][HOSTS][64];
+static ahoy_client *plain_client, *tls_client, *h2_client;
 
 /* ---- what a mode measures ---- */
 
@@ -135,8 +140,8 @@ static void easy_open(struct easy *easy, unsigned start) {
     curl_easy_setopt(easy->handle, CURLOPT_MAXCONNECTS, 4L * HOSTS);
 }
 
-static void easy_aim(struct easy *easy, int tls) {
-    curl_easy_setopt(easy->handle, CURLOPT_URL, urls[tls][easy->next++ % HOSTS]);
+static void easy_aim(struct easy *easy, int protocol) {
+    curl_easy_setopt(easy->handle, CURLOPT_URL, urls[protocol][easy->next++ % HOSTS]);
     easy->received = 0;
 }
 
@@ -146,8 +151,8 @@ static void easy_check(struct easy *easy, CURLcode code) {
     if (code || status != 200 || easy->received != BODY) fail("libcurl", curl_easy_strerror(code));
 }
 
-static void easy_get(struct easy *easy, int tls) {
-    easy_aim(easy, tls);
+static void easy_get(struct easy *easy, int protocol) {
+    easy_aim(easy, protocol);
     easy_check(easy, curl_easy_perform(easy->handle));
 }
 
@@ -165,12 +170,12 @@ static struct sample raw_sync(size_t requests) {
     return stop_meter(meter, requests);
 }
 
-static struct sample easy_loop(struct easy *easy, int tls, size_t requests) {
+static struct sample easy_loop(struct easy *easy, int protocol, size_t requests) {
     if (!easy->handle) easy_open(easy, 0);
     struct meter meter = start_meter();
     for (size_t i = 0; i < requests; i++) {
         uint64_t start = wall_ns();
-        easy_get(easy, tls);
+        easy_get(easy, protocol);
         latencies[i] = since_us(start);
     }
     return stop_meter(meter, requests);
@@ -178,12 +183,12 @@ static struct sample easy_loop(struct easy *easy, int tls, size_t requests) {
 
 static struct sample curl_sync(size_t requests) {
     static struct easy easy;
-    return easy_loop(&easy, 0, requests);
+    return easy_loop(&easy, PLAIN, requests);
 }
 
 static struct sample curl_tls(size_t requests) {
     static struct easy easy;
-    return easy_loop(&easy, 1, requests);
+    return easy_loop(&easy, TLS, requests);
 }
 
 static struct sample ahoy_loop(const ahoy_client *client, size_t requests) {
@@ -202,91 +207,118 @@ static struct sample ahoy_tls(size_t requests) { return ahoy_loop(tls_client, re
 
 /* ---- 64 in flight from one caller: libcurl multi ---- */
 
-static struct {
+struct multi {
     CURLM *handle;
-    int epoll;
+    int protocol, epoll;
     long timeout_ms;
     struct easy easy[IN_FLIGHT];
-} multi;
+};
 
 static int multi_socket(CURL *easy, curl_socket_t socket, int what, void *user_data, void *known) {
-    (void)easy, (void)user_data;
+    (void)easy;
+    struct multi *multi = user_data;
     struct epoll_event event = {.data.fd = socket};
     if (what == CURL_POLL_REMOVE) {
-        epoll_ctl(multi.epoll, EPOLL_CTL_DEL, socket, NULL);
-        curl_multi_assign(multi.handle, socket, NULL);
+        epoll_ctl(multi->epoll, EPOLL_CTL_DEL, socket, NULL);
+        curl_multi_assign(multi->handle, socket, NULL);
         return 0;
     }
     if (what & CURL_POLL_IN) event.events |= EPOLLIN;
     if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
-    epoll_ctl(multi.epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event);
-    curl_multi_assign(multi.handle, socket, &multi);
+    epoll_ctl(multi->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event);
+    curl_multi_assign(multi->handle, socket, multi);
     return 0;
 }
 
 static int multi_timer(CURLM *handle, long timeout_ms, void *user_data) {
-    (void)handle, (void)user_data;
-    multi.timeout_ms = timeout_ms;
+    (void)handle;
+    ((struct multi *)user_data)->timeout_ms = timeout_ms;
     return 0;
 }
 
-static void multi_open(void) {
-    multi.handle = curl_multi_init();
-    multi.epoll = epoll_create1(0);
-    multi.timeout_ms = -1;
-    curl_multi_setopt(multi.handle, CURLMOPT_SOCKETFUNCTION, multi_socket);
-    curl_multi_setopt(multi.handle, CURLMOPT_TIMERFUNCTION, multi_timer);
-    curl_multi_setopt(multi.handle, CURLMOPT_MAXCONNECTS, 4L * IN_FLIGHT);
-    for (unsigned i = 0; i < IN_FLIGHT; i++) easy_open(&multi.easy[i], i);
+static void multi_open(struct multi *multi, int protocol) {
+    multi->handle = curl_multi_init();
+    multi->protocol = protocol;
+    multi->epoll = epoll_create1(0);
+    multi->timeout_ms = -1;
+    curl_multi_setopt(multi->handle, CURLMOPT_SOCKETFUNCTION, multi_socket);
+    curl_multi_setopt(multi->handle, CURLMOPT_SOCKETDATA, multi);
+    curl_multi_setopt(multi->handle, CURLMOPT_TIMERFUNCTION, multi_timer);
+    curl_multi_setopt(multi->handle, CURLMOPT_TIMERDATA, multi);
+    curl_multi_setopt(multi->handle, CURLMOPT_MAXCONNECTS, 4L * IN_FLIGHT);
+    curl_multi_setopt(multi->handle, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+    for (unsigned i = 0; i < IN_FLIGHT; i++) {
+        easy_open(&multi->easy[i], i);
+        if (protocol != HTTP2) continue;
+        CURL *easy = multi->easy[i].handle;
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+        /* Waits for the first connection to a host instead of opening another one beside it. */
+        curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    }
 }
 
-static void multi_start(struct easy *easy) {
-    easy_aim(easy, 0);
+static void multi_start(struct multi *multi, struct easy *easy) {
+    easy_aim(easy, multi->protocol);
     easy->started = wall_ns();
-    curl_multi_add_handle(multi.handle, easy->handle);
+    curl_multi_add_handle(multi->handle, easy->handle);
 }
 
 /* Takes what has ended and starts as many again, until `requests` were started. */
-static size_t multi_turn(size_t ended, size_t *started, size_t requests) {
+static size_t multi_turn(struct multi *multi, size_t ended, size_t *started, size_t requests) {
     CURLMsg *message;
     int left;
-    while ((message = curl_multi_info_read(multi.handle, &left))) {
+    while ((message = curl_multi_info_read(multi->handle, &left))) {
         struct easy *easy = NULL;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&easy);
         easy_check(easy, message->data.result);
+        long version = 0;
+        curl_easy_getinfo(easy->handle, CURLINFO_HTTP_VERSION, &version);
+        if ((version == CURL_HTTP_VERSION_2_0) != (multi->protocol == HTTP2)) fail("libcurl", "another version");
         latencies[ended++] = since_us(easy->started);
-        curl_multi_remove_handle(multi.handle, easy->handle);
-        if (*started < requests) multi_start(easy), ++*started;
+        curl_multi_remove_handle(multi->handle, easy->handle);
+        if (*started < requests) multi_start(multi, easy), ++*started;
     }
     return ended;
 }
 
-static struct sample curl_multi64(size_t requests) {
-    if (!multi.handle) multi_open();
+static struct sample multi_loop(struct multi *multi, size_t requests) {
     size_t started = 0, ended = 0;
     struct meter meter = start_meter();
-    for (; started < IN_FLIGHT && started < requests; started++) multi_start(&multi.easy[started]);
+    for (; started < IN_FLIGHT && started < requests; started++) multi_start(multi, &multi->easy[started]);
     while (ended < requests) {
         struct epoll_event events[IN_FLIGHT];
-        int running, count = epoll_wait(multi.epoll, events, IN_FLIGHT, (int)multi.timeout_ms);
+        int running, count = epoll_wait(multi->epoll, events, IN_FLIGHT, (int)multi->timeout_ms);
         if (count == 0) {
-            multi.timeout_ms = -1;
-            curl_multi_socket_action(multi.handle, CURL_SOCKET_TIMEOUT, 0, &running);
+            multi->timeout_ms = -1;
+            curl_multi_socket_action(multi->handle, CURL_SOCKET_TIMEOUT, 0, &running);
         }
         for (int i = 0; i < count; i++) {
             int what = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
                        (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                        (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
-            curl_multi_socket_action(multi.handle, events[i].data.fd, what, &running);
+            curl_multi_socket_action(multi->handle, events[i].data.fd, what, &running);
         }
-        ended = multi_turn(ended, &started, requests);
+        ended = multi_turn(multi, ended, &started, requests);
     }
     return stop_meter(meter, requests);
+}
+
+static struct sample curl_multi64(size_t requests) {
+    static struct multi multi;
+    if (!multi.handle) multi_open(&multi, PLAIN);
+    return multi_loop(&multi, requests);
+}
+
+static struct sample curl_h2_multi64(size_t requests) {
+    static struct multi multi;
+    if (!multi.handle) multi_open(&multi, HTTP2);
+    return multi_loop(&multi, requests);
 }
 
 /* ---- 64 in flight from one caller: libahoy's callbacks ---- */
 
 static struct {
+    const ahoy_client *client;
     ahoy_request *request;
     atomic_long to_start, ended;
     long requests;
@@ -303,7 +335,7 @@ static void slot_start(struct slot *slot) {
     ahoy_error *err = NULL;
     ahoy_call *call = NULL;
     slot->started = wall_ns();
-    check(ahoy_client_start(plain_client, flight.request, &call, &err), &err);
+    check(ahoy_client_start(flight.client, flight.request, &call, &err), &err);
     check(ahoy_call_on_done(call, on_done, slot, NULL, &err), &err);
     ahoy_call_free(call);
 }
@@ -326,9 +358,10 @@ static void flight_open(void) {
     sem_init(&flight.done, 0, 0);
 }
 
-static struct sample ahoy_async64(size_t requests) {
+static struct sample fly(const ahoy_client *client, size_t requests) {
     static struct slot slots[IN_FLIGHT];
     if (!flight.request) flight_open();
+    flight.client = client;
     flight.requests = (long)requests;
     atomic_store(&flight.ended, 0);
     atomic_store(&flight.to_start, (long)requests - IN_FLIGHT);
@@ -337,6 +370,10 @@ static struct sample ahoy_async64(size_t requests) {
     while (sem_wait(&flight.done)) {}
     return stop_meter(meter, requests);
 }
+
+static struct sample ahoy_async64(size_t requests) { return fly(plain_client, requests); }
+
+static struct sample ahoy_h2_async64(size_t requests) { return fly(h2_client, requests); }
 
 /* ---- 64 in flight from one caller: libahoy's queue ---- */
 
@@ -386,7 +423,7 @@ static void crew_get(const struct crew *crew, int name) {
     if (crew->libahoy)
         ahoy_get(plain_client);
     else
-        easy_get(&crew_easy[name], 0);
+        easy_get(&crew_easy[name], PLAIN);
 }
 
 static void *crew_member(void *user_data) {
@@ -432,7 +469,7 @@ struct mode {
     size_t requests;
 };
 
-enum { SYNC_RAW, SYNC_CURL, SYNC_AHOY, TLS_CURL, TLS_AHOY, MULTI, ASYNC, QUEUE, T16_CURL, T16_AHOY, T64_CURL,
+enum { SYNC_RAW, SYNC_CURL, SYNC_AHOY, TLS_CURL, TLS_AHOY, MULTI, ASYNC, QUEUE, H2_CURL, H2_AHOY, T16_CURL, T16_AHOY, T64_CURL,
        T64_AHOY, MODES };
 
 static const struct mode modes[MODES] = {
@@ -444,6 +481,8 @@ static const struct mode modes[MODES] = {
     {"libcurl_multi64", curl_multi64, 8000},
     {"async64", ahoy_async64, 8000},
     {"queue64", ahoy_queue64, 8000},
+    {"libcurl_h2_multi64", curl_h2_multi64, 8000},
+    {"h2_async64", ahoy_h2_async64, 8000},
     {"libcurl_threads16", curl_threads16, 6400},
     {"threads16", ahoy_threads16, 6400},
     {"libcurl_threads64", curl_threads64, 6400},
@@ -513,6 +552,11 @@ static void tell_all(int rounds) {
     tell("queue64_p99_vs_libcurl_multi", QUEUE, MULTI, P99, rounds);
     tell("libcurl_multi64_rate", MULTI, -1, RATE, rounds);
     tell("libcurl_multi64_cpu", MULTI, -1, CPU, rounds);
+    tell("h2_async64_rate_vs_libcurl_multi", H2_AHOY, H2_CURL, RATE, rounds);
+    tell("h2_async64_cpu_vs_libcurl_multi", H2_AHOY, H2_CURL, CPU, rounds);
+    tell("h2_async64_p99_vs_libcurl_multi", H2_AHOY, H2_CURL, P99, rounds);
+    tell("libcurl_h2_multi64_rate", H2_CURL, -1, RATE, rounds);
+    tell("libcurl_h2_multi64_cpu", H2_CURL, -1, CPU, rounds);
     tell("threads16_rate_vs_libcurl", T16_AHOY, T16_CURL, RATE, rounds);
     tell("threads16_cpu_vs_libcurl", T16_AHOY, T16_CURL, CPU, rounds);
     tell("threads16_p99_vs_libcurl", T16_AHOY, T16_CURL, P99, rounds);
@@ -561,16 +605,18 @@ static int only(const char *name, size_t requests) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 4) fail("usage", "http HTTP_PORT TLS_PORT CA.PEM [ROUNDS | only MODE REQUESTS]");
+    if (argc < 5) fail("usage", "http HTTP_PORT TLS_PORT H2_PORT CA.PEM [ROUNDS | only MODE REQUESTS]");
     http_port = (uint16_t)atoi(argv[1]);
     tls_port = (uint16_t)atoi(argv[2]);
-    ca = argv[3];
+    h2_port = (uint16_t)atoi(argv[3]);
+    ca = argv[4];
     for (int host = 0; host < HOSTS; host++) {
-        snprintf(urls[0][host], sizeof urls[0][host], "http://127.0.0.%d:%u/", host + 1, http_port);
-        snprintf(urls[1][host], sizeof urls[1][host], "https://127.0.0.%d:%u/", host + 1, tls_port);
+        snprintf(urls[PLAIN][host], sizeof urls[0][host], "http://127.0.0.%d:%u/", host + 1, http_port);
+        snprintf(urls[TLS][host], sizeof urls[0][host], "https://127.0.0.%d:%u/", host + 1, tls_port);
+        snprintf(urls[HTTP2][host], sizeof urls[0][host], "https://127.0.0.%d:%u/", host + 1, h2_port);
     }
-    int alone = argc == 7 && !strcmp(argv[4], "only");
-    int rounds = argc == 5 ? atoi(argv[4]) : 15;
+    int alone = argc == 8 && !strcmp(argv[5], "only");
+    int rounds = argc == 6 ? atoi(argv[5]) : 15;
     if (rounds < 1 || rounds > MOST_ROUNDS) fail("rounds", "1 to 100");
     raise_descriptors();
     const char *spin = getenv("BENCH_SPIN");
@@ -580,8 +626,9 @@ int main(int argc, char **argv) {
     latencies = calloc(1 << 20, sizeof *latencies);
     plain_client = resilient_client(http_port, HOSTS, NULL);
     tls_client = resilient_client(tls_port, HOSTS, ca);
-    if (alone) return only(argv[5], (size_t)atol(argv[6]));
-    run_rounds(SYNC_RAW, QUEUE, rounds);
+    h2_client = speaking_client(h2_port, HOSTS, ca, "true");
+    if (alone) return only(argv[6], (size_t)atol(argv[7]));
+    run_rounds(SYNC_RAW, H2_AHOY, rounds);
     run_rounds(T16_CURL, T64_AHOY, rounds);
     tell_all(rounds);
     return 0;

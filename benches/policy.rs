@@ -12,9 +12,8 @@ use ahoy::client::Balancer;
 use ahoy::config::{Algorithm, BalancerConfig};
 use ahoy::discovery::Provider;
 use ahoy::endpoint::Host;
-use ahoy::outcome::Verdict;
-use ahoy::policy::{Breaker, BreakerConfig, Evidence};
-use ahoy::runtime::{clock, entropy};
+use ahoy::policy::{LoadModel, P2c};
+use ahoy::runtime::clock;
 
 const FEW: usize = 1_000;
 const MANY: usize = 100_000;
@@ -26,8 +25,8 @@ fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("instructions"), Some(count)) => {
-            let layer = Layer::new(FEW);
-            (0..count.parse().unwrap_or(0)).for_each(|_: u64| layer.attempt());
+            let (balancer, _) = balancer(Algorithm::RoundRobin, FEW);
+            (0..count.parse().unwrap_or(0)).for_each(|_: u64| assert!(balancer.rehearse()));
         }
         _ => measure(),
     }
@@ -69,59 +68,35 @@ fn hosts(count: usize) -> Vec<Host> {
     (0..count).map(host).collect()
 }
 
-fn balancer(algorithm: Algorithm, count: usize) -> (Balancer, Arc<Prepared>) {
+fn balancer(algorithm: Algorithm, count: usize) -> (Arc<Balancer>, Arc<Prepared>) {
     let provider = Arc::new(Prepared::default());
     provider.put(hosts(count));
     let shared = Arc::clone(&provider) as Arc<dyn Provider>;
-    let balancer = Balancer::new(shared, BalancerConfig::new(algorithm));
+    let balancer = Arc::new(Balancer::new(shared, BalancerConfig::new(algorithm)));
     balancer.update().expect("the list is there");
     (balancer, provider)
 }
 
-/// What one attempt asks of the policies. The permit is taken from circuits of the bench's own, which are made
-/// like the balancer's: those grant permits only to the client.
-struct Layer {
-    balancer: Balancer,
-    circuits: Vec<Mutex<Breaker>>,
-}
-
-impl Layer {
-    fn new(count: usize) -> Self {
-        let config = Arc::new(BreakerConfig::default());
-        let circuit = || Mutex::new(Breaker::new(Arc::clone(&config)));
-        Self {
-            balancer: balancer(Algorithm::RoundRobin, count).0,
-            circuits: (0..count).map(|_| circuit()).collect(),
-        }
-    }
-
-    fn attempt(&self) {
-        let now = clock::now();
-        let member = self.balancer.pick(now).expect("all admit");
-        let number = usize::from(member.endpoint().port()) % self.circuits.len();
-        let lock = || self.circuits[number].lock().unwrap_or_else(PoisonError::into_inner);
-        let permit = lock().acquire(now).expect("closed");
-        let ended = clock::now();
-        let evidence = Evidence::new(Verdict::Success, ended - now);
-        let settled = entropy::with_rng(|rng| lock().settle(permit, &evidence, ended, rng));
-        let _ = black_box(settled);
-    }
-}
-
 fn layer() {
-    let layer = Layer::new(FEW);
-    tell("layer_ns", typical(|| per_attempt(&layer, 1)), "ns");
-    let mut worst: f64 = 0.0;
-    for threads in [2, 4, 8, 16] {
-        let nanos = typical(|| per_attempt(&layer, threads));
-        tell(&format!("layer_ns_{threads}_threads"), nanos, "ns");
-        worst = worst.max(nanos);
+    for (name, algorithm) in [("", Algorithm::RoundRobin), ("_p2c", p2c())] {
+        let (balancer, _) = balancer(algorithm, FEW);
+        tell(&format!("layer_ns{name}"), typical(|| per_attempt(&balancer, 1)), "ns");
+        let mut worst: f64 = 0.0;
+        for threads in [2, 4, 8, 16] {
+            let nanos = typical(|| per_attempt(&balancer, threads));
+            tell(&format!("layer_ns{name}_{threads}_threads"), nanos, "ns");
+            worst = worst.max(nanos);
+        }
+        tell(&format!("layer_ns{name}_contended"), worst, "ns");
     }
-    tell("layer_ns_contended", worst, "ns");
+}
+
+fn p2c() -> Algorithm {
+    Algorithm::P2c { rule: P2c::new(), model: LoadModel::default() }
 }
 
 /// Nanoseconds that an attempt keeps a processor, with `threads` at it at once.
-fn per_attempt(layer: &Layer, threads: usize) -> f64 {
+fn per_attempt(balancer: &Arc<Balancer>, threads: usize) -> f64 {
     const EACH: usize = 50_000;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let start = Barrier::new(threads + 1);
@@ -129,7 +104,7 @@ fn per_attempt(layer: &Layer, threads: usize) -> f64 {
         for _ in 0..threads {
             scope.spawn(|| {
                 start.wait();
-                (0..EACH).for_each(|_| layer.attempt());
+                (0..EACH).for_each(|_| assert!(balancer.rehearse()));
             });
         }
         start.wait();
@@ -139,15 +114,13 @@ fn per_attempt(layer: &Layer, threads: usize) -> f64 {
 }
 
 fn picks() {
-    let each = [("round_robin", Algorithm::RoundRobin), ("random", Algorithm::Random)];
-    let mut worst: f64 = 0.0;
+    let each =
+        [("round_robin", Algorithm::RoundRobin), ("random", Algorithm::Random), ("p2c", p2c())];
     for (name, algorithm) in each {
         let (balancer, _) = balancer(algorithm, MANY);
         let nanos = typical(|| per_pick(&balancer));
         tell(&format!("pick_ns_100k_{name}"), nanos, "ns");
-        worst = worst.max(nanos);
     }
-    tell("pick_ns_100k", worst, "ns");
 }
 
 fn per_pick(balancer: &Balancer) -> f64 {
@@ -188,6 +161,10 @@ fn bytes_per_endpoint() {
     let before = resident_bytes();
     let kept = balancer(Algorithm::RoundRobin, MANY);
     tell("bytes_per_endpoint", (resident_bytes() - before) / MANY as f64, "bytes");
+    for _ in 0..MANY {
+        assert!(kept.0.rehearse());
+    }
+    tell("bytes_per_used_endpoint", (resident_bytes() - before) / MANY as f64, "bytes");
     drop(kept);
 }
 

@@ -45,7 +45,10 @@ mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
 if [ -z "${LIBAHOY:-}" ]; then
     # As the only crate type: with an rlib beside it cargo leaves out the link-time optimisation.
-    "$CARGO" rustc --quiet --lib --profile "$PROFILE" --crate-type cdylib
+    features=
+    [ "$PROFILE" != dist ] || features="--features silent"
+    # shellcheck disable=SC2086 # a list of options
+    "$CARGO" rustc --quiet --lib --profile "$PROFILE" $features --crate-type cdylib
     LIBAHOY=$LIB/libahoy.so
 fi
 # A copy, so that a build meanwhile changes nothing, and under the name that programs ask for.
@@ -62,6 +65,7 @@ ahoy="-L$OUT -lahoy -Wl,-rpath,$OUT"
 {
     compile http http.c $ahoy $(pkg-config --cflags --libs libcurl) -pthread
     compile server server.c
+    compile threads threads.c $ahoy -pthread
     compile first_response first_response.c -ldl
     compile first_call.so first_call.c -fPIC -shared $ahoy
     compile first_curl.so first_call.c -fPIC -shared -DFIRST_CALL_LIBCURL $(pkg-config --libs libcurl)
@@ -78,7 +82,7 @@ stop() {
 trap stop EXIT
 trap 'exit 130' INT TERM
 
-answers() { "$OUT/http" "$1" "$1" "$work/ca.pem" only raw_sync 8 >/dev/null 2>&1; }
+answers() { "$OUT/http" "$1" "$1" "$1" "$work/ca.pem" only raw_sync 8 >/dev/null 2>&1; }
 
 start_nginx() {
     key='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
@@ -95,7 +99,7 @@ start_nginx() {
     # A port that somebody has makes nginx fail; then others are tried.
     for attempt in 1 2 3 4 5; do
         http_port=$(awk -v seed="$$$attempt" 'BEGIN { srand(seed); print 20000 + int(rand() * 10000) }')
-        tls_port=$((http_port + 1))
+        tls_port=$((http_port + 1)) h2_port=$((http_port + 2))
         cat >"$work/nginx.conf" <<CONF
 worker_processes 1;
 worker_rlimit_nofile 16384;
@@ -116,6 +120,7 @@ http {
     server {
         listen $http_port;
         listen $tls_port ssl;
+        listen $h2_port ssl http2;
         ssl_certificate $work/cert.pem;
         ssl_certificate_key $work/key.pem;
         location / { return 200 "$body"; }
@@ -161,14 +166,14 @@ load_before=$(cut -d' ' -f1-3 /proc/loadavg)
 if has_part http; then
     start_nginx
     echo "bench: http, $ROUNDS rounds" >&2
-    "$OUT/http" "$http_port" "$tls_port" "$work/ca.pem" "$ROUNDS" >>"$OUT/figures"
+    "$OUT/http" "$http_port" "$tls_port" "$h2_port" "$work/ca.pem" "$ROUNDS" >>"$OUT/figures"
     if command -v strace >/dev/null 2>&1; then
         # The difference between N and 2 N requests leaves out what only the start costs.
         calls() { # mode, requests
-            strace -c -f -o "$work/strace" "$OUT/http" "$http_port" "$tls_port" "$work/ca.pem" only "$1" "$2" >/dev/null
+            strace -c -f -o "$work/strace" "$OUT/http" "$http_port" "$tls_port" "$h2_port" "$work/ca.pem" only "$1" "$2" >/dev/null
             awk '$NF == "total" { print $4 }' "$work/strace"
         }
-        for mode in raw_sync libcurl_sync sync libcurl_tls_sync tls_sync libcurl_multi64 async64 queue64; do
+        for mode in raw_sync libcurl_sync sync libcurl_tls_sync tls_sync libcurl_multi64 async64 queue64 libcurl_h2_multi64 h2_async64; do
             once=$(calls $mode 2000)
             twice=$(calls $mode 4000)
             echo "$once $twice" | awk -v name="${mode}_syscalls" \

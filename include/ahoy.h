@@ -833,6 +833,21 @@ ahoy_status ahoy_balancer_set_choices(const ahoy_balancer *balancer,
                                       ahoy_error **err);
 
 /**
+ * Lets endpoints tell their load, in a header of their answers: `util=0.4` or `cpu=0.31`, the share of their capacity
+ * that is in use, as the application sees it or of the processors; of both, util counts. What else stands there,
+ * after commas, is passed over, so the text form of ORCA will do (endpoint-load-metrics, with application_utilization and
+ * cpu_utilization). The cost of an endpoint is divided by the share that is free, but by no less than a tenth, and what
+ * it told fades within 3 s. So this client learns what others send. A value longer than 1 KiB, or broken anywhere, is
+ * ignored. Only for balancers that go by cost: p2c, peak EWMA, and prequal where it does as p2c. Default: off.
+ *
+ * @param name a header name, such as ahoy-load
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_load_header(const ahoy_balancer *balancer,
+                                          const char *name,
+                                          ahoy_error **err);
+
+/**
  * Endpoints by the key of a call, on a hash ring (ketama style, with xxHash64; see ahoy_request_set_hash_key):
  * when an endpoint leaves, only its own keys move. A call without a key goes anywhere.
  *
@@ -920,7 +935,7 @@ ahoy_status ahoy_balancer_set_hash_cookie(const ahoy_balancer *balancer,
                                           ahoy_error **err);
 
 /**
- * Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns it gets the
+ * Lets an endpoint that joins, or whose circuit closes again, by hand too, grow to its full share: of its turns it gets the
  * part (time / window) ^ (1 / aggression), at least min_ratio. Works with every balancer. Default: off.
  *
  * @param window_ms how long it takes; with 1000 or less there is no effect, as the first second counts whole
@@ -935,9 +950,10 @@ ahoy_status ahoy_balancer_set_slow_start(const ahoy_balancer *balancer,
                                          ahoy_error **err);
 
 /**
- * Below this share of endpoints in rotation, those that are out by their answers or by ejection get traffic as
- * well: with so few left, more harm comes from overloading them than from asking the others (panic threshold,
- * as in Envoy). Endpoints that cannot be connected to are still left alone. Default: off, calls then fail at once
+ * Below this share of endpoints that are well, those that are out by their answers, by ejection or by a check get
+ * traffic too: with so few left, more harm comes from overloading them than from asking the others (panic threshold,
+ * as in Envoy). What comes of it does not count for a circuit that would not have let it through. Endpoints that
+ * cannot be connected to, or were opened by hand, are still left alone. Default: off, calls then fail at once
  * where no circuit admits.
  *
  * @param ratio 0 to 1; 0.5 is a good start
@@ -988,6 +1004,14 @@ ahoy_status ahoy_balancer_set_deterministic_subset(const ahoy_balancer *balancer
                                                    ahoy_error **err);
 
 /**
+ * Switches on what helps where endpoints fail in odd ways: slow start over 2 s, outlier ejection, a panic threshold of
+ * 0.5, and checks by connect. What was set before stays as it was set.
+ */
+AHOY_API
+ahoy_status ahoy_balancer_use_resilient_profile(const ahoy_balancer *balancer,
+                                                ahoy_error **err);
+
+/**
  * Sends an endpoint no more attempts than this at once; above it, others are picked. Where all are full, the
  * call has no endpoint. Default: no limit.
  *
@@ -997,6 +1021,19 @@ AHOY_API
 ahoy_status ahoy_balancer_set_max_in_flight(const ahoy_balancer *balancer,
                                             uint32_t attempts,
                                             ahoy_error **err);
+
+/**
+ * Sets a rule by name; ahoy_balancer_option_key_at lists them.
+ *
+ * @param key such as "slow_start_window"
+ * @param value text, with a unit where it is a duration: "250ms", "0.5"; an unusable one changes nothing
+ * @return AHOY_E_UNKNOWN_OPTION for a key that is none; the error names the nearest
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set(const ahoy_balancer *balancer,
+                              const char *key,
+                              const char *value,
+                              ahoy_error **err);
 
 /**
  * A breaker with the default rules.
@@ -1709,7 +1746,8 @@ ahoy_status ahoy_balancer_enable_ejection(const ahoy_balancer *balancer,
                                           ahoy_error **err);
 
 /**
- * Sets how often outliers are looked for, how long they are out, and how many may be. Switches ejection on.
+ * Sets how often outliers are looked for, how long they are out, and how many may be. Up to a tenth of base_ms, and
+ * at most 3 s, is added at random to each time. Switches ejection on.
  *
  * @param interval_ms between two looks; default 10000
  * @param base_ms of the first time, and added with each further one; default 30000
@@ -1896,10 +1934,10 @@ ahoy_status ahoy_client_builder_on_log(ahoy_client_builder *builder,
 AHOY_API ahoy_host *ahoy_host_new(const char *address, uint16_t port);
 
 /**
- * Sets the host's share of the traffic relative to other hosts. Default 1. Round robin and random do not
- * look at it.
+ * Sets the host's share of the traffic relative to the other hosts of its priority and zone. Default 1.
  *
- * @param weight 0 to 65535; 0 for no traffic where the balancer knows weights
+ * @param weight 0 to 65535; 0 for no traffic, for a host that is to be drained; one that counts neither as well
+ *        nor as ill
  */
 AHOY_API
 ahoy_status ahoy_host_set_weight(ahoy_host *host,
@@ -1907,18 +1945,25 @@ ahoy_status ahoy_host_set_weight(ahoy_host *host,
                                  ahoy_error **err);
 
 /**
- * Sets the zone that the host stands in. Default none.
+ * Sets the zone that the host stands in, for balancers that know their own (ahoy_balancer_set_zone). Default none.
  *
  * @param zone any text; copied
  */
-AHOY_API ahoy_status ahoy_host_set_zone(ahoy_host *host, const char *zone, ahoy_error **err);
+AHOY_API
+ahoy_status ahoy_host_set_zone(ahoy_host *host,
+                               const char *zone,
+                               ahoy_error **err);
 
 /**
- * Sets the host's priority level, 0 first. Default 0.
+ * Sets the host's priority level, 0 first: the next level serves in part where less than 72 % of a level are well,
+ * and alone where none is. Default 0.
  *
  * @param priority 0 to 127
  */
-AHOY_API ahoy_status ahoy_host_set_priority(ahoy_host *host, uint32_t priority, ahoy_error **err);
+AHOY_API
+ahoy_status ahoy_host_set_priority(ahoy_host *host,
+                                   uint32_t priority,
+                                   ahoy_error **err);
 
 /**
  * States the host's scheme, whatever its port.
@@ -1969,6 +2014,79 @@ AHOY_API const char *ahoy_option_key_at(size_t index);
 AHOY_API const char *ahoy_option_description_at(size_t index);
 
 /**
+ * How many options ahoy_balancer_set knows. Any thread.
+ */
+AHOY_API size_t ahoy_balancer_option_count(void);
+
+/**
+ * The key of a balancer's option, from 0; NULL out of range. Static text. Any thread.
+ */
+AHOY_API const char *ahoy_balancer_option_key_at(size_t index);
+
+/**
+ * What a balancer's option does, its form and its default; NULL out of range. Static text. Any thread.
+ */
+AHOY_API
+const char *ahoy_balancer_option_description_at(size_t index);
+
+/**
+ * The endpoint that says itself that it is idle and quick (Prequal, as in the paper of NSDI'24). Small requests, the
+ * probes, ask random endpoints how busy they are, on a library thread and beside the calls: none waits for one. The
+ * last answers are kept; of the endpoints that have no more in flight than most, the quickest is taken, or else the one
+ * with the least in flight. That sees what all clients send, where p2c sees only this one's part, and costs three probes
+ * for each call.
+ *
+ * A probe is a GET of probe_path over HTTP/1.1, by connections of its own. It is answered with status 200 and a header
+ * `ahoy-load: in_flight=3, latency_ms=4.2`: how many requests the server works on, and how long they took lately with
+ * about as many. For what is missing there, or all of it where anything in it is broken, what this client knows stands
+ * in: its own attempts in flight, and how long the probe took. An answer with another status has failed, and so has one
+ * that takes more than 3 ms (ahoy_balancer_set_prequal_probes). Circuits do not learn of probes.
+ *
+ * Where the answers say too little, the balancer does as that of ahoy_balancer_p2c_new: with fewer than 4 endpoints in
+ * rotation, where all clients would follow the same one; at first; and while probes fail. Only there weights count.
+ * Probes begin with the first call of a client, share its TLS settings, and are sent only while there are calls.
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @param probe_path begins with /; what answers there should cost next to nothing
+ * @return the balancer, or NULL where provider is NULL or probe_path is not such a path
+ */
+AHOY_API
+ahoy_balancer *ahoy_balancer_prequal_new(const ahoy_provider *provider,
+                                         const char *probe_path);
+
+/**
+ * Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults are the paper's.
+ *
+ * @param pool answers kept, 2 to 256, at most half of the endpoints if there are few; default 16
+ * @param max_age_ms how long an answer is kept, at least 1; default 1000
+ * @param probes_per_call parts of one by chance, above removals_per_call, up to 100; default 3
+ * @param removals_per_call answers removed by each call beside those used up, in turn the oldest and the worst, 0 to
+ *        100; default 1
+ * @param hot an endpoint is hot if it has more in flight than this share of the answers told, 0 to 1; default 0.84
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_prequal(const ahoy_balancer *balancer,
+                                      uint32_t pool,
+                                      uint64_t max_age_ms,
+                                      double probes_per_call,
+                                      double removals_per_call,
+                                      double hot,
+                                      ahoy_error **err);
+
+/**
+ * Sets how the probes of a prequal balancer are sent.
+ *
+ * @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network it must be longer
+ * @param at_once how many may be under way at the same time, and one for each endpoint; what is beyond is not sent;
+ *        1 to 1024; default 64
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_prequal_probes(const ahoy_balancer *balancer,
+                                             uint64_t timeout_ms,
+                                             uint32_t at_once,
+                                             ahoy_error **err);
+
+/**
  * Sets what retries and hedges of all calls together may add to the calls themselves: a share of them, and so many a
  * second beside, which a rare caller would be without otherwise. When the budget is used up, a failed attempt is the call's
  * end; so a service in trouble is not asked several times as much. An attempt of which nothing was sent costs
@@ -1985,6 +2103,14 @@ ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
                                                  uint32_t floor_per_second,
                                                  uint64_t window_ms,
                                                  ahoy_error **err);
+
+/**
+ * Switches on what helps where endpoints fail in odd ways: hedges for the slowest twentieth of calls that may be
+ * carried out twice, and a limit of 1,024 calls in flight. What was set before stays as it was set.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_use_resilient_profile(ahoy_client_builder *builder,
+                                                      ahoy_error **err);
 
 /**
  * Lets retries and hedges cost the service whatever the other rules allow.
@@ -2020,7 +2146,7 @@ ahoy_status ahoy_client_builder_set_hedge(ahoy_client_builder *builder,
 
 /**
  * Sends no more calls than this at once; a further one is AHOY_E_OVERLOADED, unless it may wait
- * (ahoy_client_builder_set_wait_queue). Default: no limit.
+ * (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Default: no limit.
  *
  * @param calls at least 1
  */

@@ -129,7 +129,9 @@ mod tests {
     #[test]
     fn who_gave_up_is_passed_over() {
         let mut server = Server::new(1);
-        (0..3).for_each(|call| drop(server.accept(job(call, 10), 0)));
+        for call in 0..3 {
+            let _ = server.accept(job(call, 10), 0);
+        }
         assert!(server.drop_running(job(0, 10).attempt));
         assert!(!server.finish(0, job(0, 10).attempt), "its end comes, and is nobody's");
         let next = server.go_on(5, |attempt| attempt.call != 1);
@@ -139,7 +141,9 @@ mod tests {
     #[test]
     fn a_crash_loses_what_runs_and_what_waits() {
         let mut server = Server::new(1);
-        (0..3).for_each(|call| drop(server.accept(job(call, 10), 0)));
+        for call in 0..3 {
+            let _ = server.accept(job(call, 10), 0);
+        }
         let lost: Vec<_> = server.crash().into_iter().map(|attempt| attempt.call).collect();
         assert_eq!(lost, [0, 1, 2]);
         assert_eq!(server.go_on(5, |_| true), None);

@@ -2,6 +2,7 @@
 
 mod balancer;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::error::Error;
 use crate::policy::{
-    BudgetConfig, HedgeConfig, LimitConfig, RetryConfig, SheddingConfig, ThrottleConfig, TraceStart,
+    BudgetConfig, HedgeConfig, HedgeDelay, LimitConfig, RetryConfig, SheddingConfig,
+    ThrottleConfig, TraceStart,
 };
 use crate::transport::TlsConfig;
 
-pub use balancer::{Algorithm, BalancerConfig, HealthCheck, KeySource, Subset, Zone};
+pub use balancer::{
+    Algorithm, BalancerConfig, HealthCheck, KeySource, Misfit, Probing, Subset, Zone,
+};
 
 /// An attempt's limit where none is set: long for an answer, short beside the call's 30 s.
 pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,6 +57,17 @@ pub struct ClientConfig {
     pub interruptible: bool,
     /// How long a connection may stay unused before it is closed.
     pub idle_timeout: Duration,
+    /// How many unused connections to one endpoint each shard and I/O thread keeps.
+    pub max_idle_per_endpoint: usize,
+    /// How many connections to one endpoint each I/O thread has, used and unused; `None` for no limit. Only for
+    /// clients with a balancer. A blocking call uses one connection at a time, of a shard of its own.
+    pub max_connections_per_endpoint: Option<NonZeroUsize>,
+    /// How long a connection is used, ±10 %; [`Duration::MAX`] for as long as it stands. Only for clients with a
+    /// balancer.
+    pub max_connection_age: Duration,
+    /// How many connections to each endpoint an I/O thread opens before a call needs them; only for clients with
+    /// a balancer.
+    pub warm_up: usize,
     /// Whether HTTP/2 is spoken; only for clients with a balancer.
     pub http2: Http2,
     /// How endpoints prove who they are.
@@ -119,6 +134,10 @@ impl Default for ClientConfig {
             fail_on_status: false,
             interruptible: false,
             idle_timeout: Duration::from_secs(60),
+            max_idle_per_endpoint: 256,
+            max_connections_per_endpoint: NonZeroUsize::new(256),
+            max_connection_age: Duration::from_secs(600),
+            warm_up: 0,
             http2: Http2::Off,
             tls: TlsConfig::default(),
             budget: BudgetChoice::default(),
@@ -135,6 +154,12 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
+    /// The profile `resilient`: hedges for the slowest twentieth of calls, and a limit on those in flight.
+    pub fn make_resilient(&mut self) {
+        self.hedge.delay.get_or_insert(HedgeDelay::Live);
+        self.limit.get_or_insert_default();
+    }
+
     /// The budget of retries and hedges; `None` for whatever the other rules allow.
     #[must_use]
     pub fn retry_budget(&self) -> Option<BudgetConfig> {
@@ -163,6 +188,10 @@ impl ClientConfig {
         if !balanced && self.http2 != Http2::Off {
             let problem = "only a client with a balancer can speak it";
             return Err(Error::invalid("http2", problem));
+        }
+        if !balanced && self.warm_up > 0 {
+            let problem = "only a client with a balancer knows its endpoints";
+            return Err(Error::invalid("warm_up", problem));
         }
         let endless = self.retry.tries.is_none() && self.timeout == Duration::MAX;
         if endless && self.retry.backoff.delay.is_zero() {
@@ -195,6 +224,13 @@ mod tests {
             assert!(config.check(true).is_ok());
             assert!(config.check(false).unwrap_err().message().contains("http2"));
         }
+    }
+
+    #[test]
+    fn a_client_without_a_balancer_warms_nothing_up() {
+        let config = ClientConfig { warm_up: 1, ..ClientConfig::default() };
+        assert!(config.check(true).is_ok());
+        assert!(config.check(false).unwrap_err().message().contains("warm_up"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Where a request can go: a [`Host`] as the user states it, an [`Endpoint`] as the library uses it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use once_cell::race::OnceBox;
 use smol_str::SmolStr;
@@ -234,7 +234,9 @@ impl Endpoint {
 
     /// Says that it left its list: connections to it end with their exchange and are not kept.
     pub fn depart(&self) {
-        self.departed.store(true, Ordering::Relaxed);
+        if !self.departed.swap(true, Ordering::Relaxed) {
+            DEPARTURES.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// Whether it left its list.
@@ -243,6 +245,15 @@ impl Endpoint {
         self.departed.load(Ordering::Relaxed)
     }
 }
+
+/// How many endpoints have departed in this process: where it has not changed, who keeps something for them need
+/// not look.
+#[must_use]
+pub fn departures() -> u64 {
+    DEPARTURES.load(Ordering::Acquire)
+}
+
+static DEPARTURES: AtomicU64 = AtomicU64::new(0);
 
 /// The same endpoint with the same properties; whether it has departed is no property.
 impl PartialEq for Endpoint {
@@ -271,6 +282,16 @@ fn host_of_authority(authority: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_departure_is_for_good_and_counted() {
+        let endpoint = Endpoint::new(Host::new("127.0.0.1", 80));
+        assert!(!endpoint.has_departed());
+        let before = departures();
+        endpoint.depart();
+        // Other tests may say so of theirs meanwhile.
+        assert!(endpoint.has_departed() && departures() > before);
+    }
 
     #[test]
     fn port_443_is_https_and_all_else_http() {

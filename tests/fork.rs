@@ -57,6 +57,47 @@ fn a_child_uses_its_parents_client_over_connections_of_its_own() {
 }
 
 #[test]
+fn a_child_balances_by_load_and_limits_of_its_own() {
+    let _alone = alone();
+    let fleet = Fleet::holding(2);
+    let balancer = Balancer::p2c(&fleet.provider()).ruled(|it| it.set_max_in_flight(1));
+    let client = single(&balancer);
+    let plain = || Request::new("GET", "/").timeout_ms(50);
+    let calls = fleet.begin(&client, &[Request::new("GET", "/"), Request::new("GET", "/")]);
+    assert_eq!(client.send(&plain()).unwrap_err().status, AHOY_E_NO_ENDPOINTS, "all are full");
+    Child::run(|| {
+        assert_eq!(client.send(&plain()).unwrap_err().status, AHOY_E_DEADLINE, "none is full");
+        balancer.leave(&fleet.host(0)).unwrap();
+        assert_eq!(balancer.count(), 1);
+    })
+    .ends();
+    assert_eq!(balancer.count(), 2);
+    drop(calls);
+}
+
+#[test]
+fn a_child_sends_probes_of_its_own() {
+    let _alone = alone();
+    let answer = || Reply::text(200, "").header("ahoy-load", "in_flight=1, latency_ms=1");
+    let fleet = Fleet((0..8).map(|_| Server::always(answer())).collect());
+    let client = single(&Balancer::prequal(&fleet.provider(), "/probe"));
+    client.get("/").unwrap();
+    let probes = || {
+        let seen = fleet.0.iter().flat_map(Server::requests);
+        seen.filter(|seen| seen.path == "/probe").count()
+    };
+    eventually("one call is worth three", SOON, || probes() == 3);
+    Child::run(|| {
+        for _ in 0..50 {
+            client.get("/").unwrap();
+        }
+    })
+    .ends();
+    eventually("the child's have arrived", SOON, || probes() > 3);
+    client.get("/").unwrap();
+}
+
+#[test]
 fn a_child_has_none_of_its_parents_sockets() {
     let _alone = alone();
     let server = Server::new(|seen| match seen.path.as_str() {

@@ -8,7 +8,8 @@
 #include <sys/socket.h>
 
 /* Pointers that are documented as optional: "function.parameter" or "*.parameter". */
-static const char *const may_be_null[] = {"*.content_type", "ahoy_request_set_body_source.rewind", NULL};
+static const char *const may_be_null[] = {"*.content_type", "ahoy_request_set_body_source.rewind",
+                                          "ahoy_balancer_set_health_check.path", NULL};
 
 /* Text that is bytes and need not be UTF-8. */
 static const char *const may_be_any_bytes[] = {
@@ -70,7 +71,7 @@ static void prepare(void)
 
 static const char *good_text(const char *function, const char *parameter)
 {
-    if (strcmp(parameter, "path") == 0)
+    if (strcmp(parameter, "path") == 0 || strcmp(parameter, "probe_path") == 0)
         return "/";
     if (strcmp(parameter, "address") == 0)
         return "127.0.0.1";
@@ -80,6 +81,8 @@ static const char *good_text(const char *function, const char *parameter)
         return "GET";
     if (strcmp(function, "ahoy_client_builder_set") == 0)
         return strcmp(parameter, "key") == 0 ? ahoy_option_key_at(0) : "1";
+    if (strcmp(function, "ahoy_balancer_set") == 0)
+        return strcmp(parameter, "key") == 0 ? "max_in_flight" : "1";
     return "a";
 }
 

@@ -3,6 +3,10 @@
 mod support;
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
 
 use ahoy::ffi::status::*;
 use flate2::Compression;
@@ -418,6 +422,195 @@ fn the_host_header_is_the_authority_and_not_what_is_dialled() {
     let dialled = format!("127.0.0.1:{}", server.port());
     let hosts: Vec<_> = seen.iter().map(|seen| seen.all("host")).collect();
     assert_eq!(hosts, [[&*dialled], ["api.example.com:8443"], [&*dialled]]);
+}
+
+/// Ends when the library has closed all but `count` of a server's connections.
+fn connections_become(server: &Server, count: usize, within: u64) {
+    eventually("connections close", ms(within), || server.open_connections() == count);
+}
+
+#[test]
+fn connections_to_an_endpoint_are_limited_and_calls_wait_for_one() {
+    let server = Server::always(Reply::status(200).after(ms(50)));
+    let builder = Builder::new().balancer(&round_robin(&[server.port()]));
+    builder.option("max_connections_per_endpoint", "2").unwrap();
+    let client = builder.build();
+    let calls: Vec<_> = (0..10).map(|_| client.begin("/")).collect();
+    for call in calls {
+        assert_eq!(call.end().unwrap().attempt_count, 1);
+    }
+    assert_eq!((server.connections(), server.take_most_in_flight()), (2, 2));
+}
+
+#[test]
+fn a_call_waits_no_longer_for_a_connection_than_it_may_connect() {
+    let server = Server::always(Reply::Hang);
+    // Whichever of the two limits ends the wait, the endpoint is not to blame.
+    for (connect, whole) in [(150, 5000), (5000, 150)] {
+        let balancer = round_robin(&[server.port()]);
+        let builder = Builder::new().balancer(&balancer).tries(1).connect_timeout_ms(connect);
+        builder.option("max_connections_per_endpoint", "1").unwrap();
+        let client = builder.build();
+        let held = client.begin("/");
+        eventually("it holds the connection", ms(2000), || server.in_flight() == 1);
+        let request = Request::new("GET", "/").timeout_ms(whole);
+        let (failure, took) = timed(|| client.start(&request).unwrap().end().unwrap_err());
+        assert_eq!(failure.status, AHOY_E_CONNECT, "{}", failure.message);
+        assert!(failure.message.contains("stayed in use"), "{}", failure.message);
+        assert!(!failure.is_ambiguous && took >= ms(145) && took < ms(2000), "{took:?}");
+        assert!(balancer.endpoint(server.port()).is_closed());
+        held.cancel().unwrap();
+        drop(held.end());
+        server.stop();
+        server.restart();
+    }
+}
+
+#[test]
+fn no_more_unused_connections_are_kept_than_told() {
+    let server = Server::always(Reply::status(200).after(ms(100)));
+    let builder = Builder::new().balancer(&round_robin(&[server.port()]));
+    builder.option("max_idle_per_endpoint", "1").unwrap();
+    let client = builder.build();
+    let calls: Vec<_> = (0..4).map(|_| client.begin("/")).collect();
+    calls.iter().for_each(|call| drop(call.end().unwrap()));
+    assert_eq!(server.connections(), 4);
+    connections_become(&server, 1, 2000);
+    client.begin("/").end().unwrap();
+    assert_eq!(server.connections(), 4);
+}
+
+#[test]
+fn a_connection_is_used_no_longer_than_told() {
+    let server = Server::ok();
+    let builder = Builder::new().balancer(&round_robin(&[server.port()]));
+    builder.option("max_connection_age", "300ms").unwrap();
+    let client = builder.build();
+    client.get("/").unwrap();
+    client.get("/").unwrap();
+    assert_eq!(server.connections(), 1);
+    // Nine tenths to eleven tenths of it.
+    thread::sleep(ms(340));
+    client.get("/").unwrap();
+    assert_eq!(server.connections(), 2);
+    builder.option("max_connection_age", "forever").unwrap();
+    builder.build().get("/").unwrap();
+}
+
+#[test]
+fn a_connection_that_rested_is_used_again_and_one_that_closed_meanwhile_is_not() {
+    let authority = Authority::new();
+    let plain = Server::ok();
+    let tls = Server::tls(authority.server("127.0.0.1"), |_| Reply::status(200));
+    let hosts = [Host::new("127.0.0.1", plain.port()), Host::new("127.0.0.1", tls.port()).https()];
+    for (host, server) in hosts.into_iter().zip([&plain, &tls]) {
+        let balancer = Balancer::round_robin(&Provider::of(&[host]));
+        let client = Builder::new()
+            .balancer(&balancer)
+            .ca(&authority.pem)
+            .platform_roots(false)
+            .tries(1)
+            .build();
+        let post = || client.post("/", "text/plain", b"once").unwrap().attempt_count;
+        let begin = || client.begin("/").end().unwrap().attempt_count;
+        assert_eq!((post(), begin()), (1, 1));
+        // Long enough for the janitor's visit.
+        thread::sleep(ms(2200));
+        assert_eq!((post(), begin(), server.connections()), (1, 1, 2));
+        thread::sleep(ms(2200));
+        server.stop();
+        server.restart();
+        assert_eq!((post(), begin(), server.connections()), (1, 1, 4));
+    }
+}
+
+#[test]
+fn after_a_warm_up_the_first_call_opens_no_connection() {
+    let servers = [Server::ok(), Server::ok(), Server::ok()];
+    let ports = servers.each_ref().map(Server::port);
+    let listed = Arc::new(AtomicUsize::new(2));
+    let count = Arc::clone(&listed);
+    let provider = Provider::custom(move |out| {
+        let count = count.load(Ordering::SeqCst);
+        ports[..count].iter().for_each(|port| out.add("127.0.0.1", *port).unwrap());
+        AHOY_OK
+    });
+    let balancer = Balancer::round_robin(&provider);
+    let builder = Builder::new().balancer(&balancer);
+    builder.option("warm_up", "2").unwrap();
+    let client = builder.build();
+    let warm = |servers: &[Server]| servers.iter().all(|server| server.open_connections() == 2);
+    eventually("it is warmed up", ms(2000), || warm(&servers[..2]));
+    listed.store(3, Ordering::SeqCst);
+    balancer.update().unwrap();
+    eventually("so is what joins", ms(3000), || warm(&servers[2..]));
+    let calls: Vec<_> = (0..6).map(|_| client.begin("/")).collect();
+    calls.iter().for_each(|call| assert_eq!(call.end().unwrap().attempt_count, 1));
+    assert_eq!(servers.each_ref().map(Server::connections), [2, 2, 2]);
+}
+
+#[test]
+fn a_warm_up_that_fails_harms_nothing() {
+    let (dead, server) = (Dead::new(), Server::ok());
+    let balancer = round_robin(&[dead.port(), server.port()]);
+    let builder = Builder::new().balancer(&balancer);
+    builder.option("warm_up", "1").unwrap();
+    let client = builder.build();
+    eventually("the other is warmed up", ms(2000), || server.open_connections() == 1);
+    assert!(!balancer.endpoint(dead.port()).is_open(), "no circuit learns of it");
+    assert_eq!(client.get("/").unwrap().status, 200);
+}
+
+#[test]
+fn what_leaves_the_list_loses_its_connections_and_what_is_under_way_ends_well() {
+    let servers = [Server::ok(), Server::ok()];
+    servers[0].become_(|seen| {
+        let reply = Reply::status(200);
+        if seen.path == "/slow" { reply.after(ms(2500)) } else { reply }
+    });
+    let ports = servers.each_ref().map(Server::port);
+    let gone = Arc::new(AtomicBool::new(false));
+    let left = Arc::clone(&gone);
+    let provider = Provider::custom(move |out| {
+        let skip = usize::from(left.load(Ordering::SeqCst));
+        ports[skip..].iter().for_each(|port| out.add("127.0.0.1", *port).unwrap());
+        AHOY_OK
+    });
+    let balancer = Balancer::round_robin(&provider);
+    let client = Builder::new().balancer(&balancer).build();
+    for _ in 0..2 {
+        client.get("/").unwrap();
+    }
+    // Of one that is used all the time, of one that rests, and of an I/O thread.
+    let rests = || (0..2).for_each(|_| drop(client.get("/").unwrap()));
+    thread::scope(|scope| scope.spawn(rests).join().unwrap());
+    let calls: Vec<_> = (0..4).map(|_| client.begin("/")).collect();
+    calls.iter().for_each(|call| drop(call.end().unwrap()));
+    // And of a shard that waits in a long call meanwhile.
+    let slow_server = Server::always(Reply::status(200).after(ms(3000)));
+    let other = client_over(&[slow_server.port()]);
+    let long = thread::spawn(move || other.get("/").unwrap().status);
+    eventually("it waits", ms(2000), || slow_server.in_flight() == 1);
+    let slow: Vec<_> = (0..2).map(|_| client.begin("/slow")).collect();
+    eventually("one is under way there", ms(2000), || servers[0].in_flight() == 1);
+    assert!(servers[0].open_connections() >= 2, "others are idle");
+    gone.store(true, Ordering::SeqCst);
+    balancer.update().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let until = Instant::now() + ms(2000);
+            while Instant::now() < until {
+                client.get("/").unwrap();
+            }
+        });
+        connections_become(&servers[0], 1, 2000);
+        assert_eq!(servers[0].in_flight(), 1, "only the one that is used");
+    });
+    for call in slow {
+        assert_eq!(call.end().unwrap().attempt_count, 1);
+    }
+    connections_become(&servers[0], 0, 500);
+    assert_eq!(long.join().unwrap(), 200);
 }
 
 #[test]

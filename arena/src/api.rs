@@ -79,7 +79,7 @@ functions! {
 }
 
 /// An argument of a setter that a contestant's table names.
-#[allow(dead_code, reason = "the shapes of the header; the table's rows use what they need")]
+#[allow(dead_code, reason = "what the header's setters take; the table's rows use what they need")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Argument {
     /// Any integer: all of them travel in the same registers.
@@ -88,6 +88,8 @@ pub(crate) enum Argument {
     Ratio(f64),
     /// A bool.
     Flag(bool),
+    /// Text that ends with NUL.
+    Text(&'static str),
 }
 
 /// A setter by name: the handle first, the error last, and these between.
@@ -142,8 +144,12 @@ impl Api {
         handle: Handle,
         Setter(name, arguments): Setter,
     ) -> Result<(), String> {
-        use Argument::{Count, Flag, Ratio};
-        let symbol = self.symbol(name)?;
+        use Argument::{Count, Flag, Ratio, Text};
+        let symbol = match self.symbol(name) {
+            // What a library has not need not be turned off.
+            Err(_) if name.contains("_disable_") => return Ok(()),
+            symbol => symbol?,
+        };
         // The shapes that the header has. An integer narrower than 64 bits is read from the same register.
         macro_rules! call {
             ($($value:expr => $type:ty),*) => {
@@ -165,7 +171,13 @@ impl Api {
             [Flag(a)] => call!(a => bool),
             [Ratio(a), Count(b)] => call!(a => f64, b => u64),
             [Ratio(a), Count(b), Count(c)] => call!(a => f64, b => u64, c => u64),
+            [Count(a), Count(b), Count(c)] => call!(a => u64, b => u64, c => u64),
             [Count(a), Ratio(b)] => call!(a => u64, b => f64),
+            [Count(a), Ratio(b), Ratio(c)] => call!(a => u64, b => f64, c => f64),
+            [Text(a)] => {
+                let text = c(a);
+                call!(text.as_ptr() => *const c_char)
+            }
             _ => Err(format!("{name}: the arena knows no setter of that shape")),
         }
         .map_err(|problem| format!("{name}: {problem}"))

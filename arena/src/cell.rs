@@ -12,11 +12,14 @@ use crate::contestant;
 use crate::driver::{Driven, Driver};
 use crate::measure::{self, Figures};
 use crate::plan::Cell;
+use crate::usage;
 
 /// Reads the cell from standard input and writes its figures to standard output.
 pub(crate) fn run() -> Result<(), String> {
     let cell: Cell = serde_json::from_reader(io::stdin().lock()).map_err(|e| e.to_string())?;
-    let figures = measure(&cell)?;
+    usage::end_with_parent();
+    let came_first = usage::come_first();
+    let figures = Figures { came_first, ..measure(&cell)? };
     println!("{}", serde_json::to_string(&figures).map_err(|e| e.to_string())?);
     Ok(())
 }

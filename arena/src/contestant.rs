@@ -2,7 +2,7 @@
 //!
 //! A row that this libahoy cannot do (no such function, no such option) is left out of the run, loudly.
 
-use crate::api::Argument::Count;
+use crate::api::Argument::{Count, Ratio, Text};
 use crate::api::Setter;
 
 /// Somebody who gets the calls done.
@@ -24,11 +24,13 @@ pub(crate) struct Contestant {
     pub(crate) breaker_set: &'static [Setter],
     /// Setters of the retry rules.
     pub(crate) retry_set: &'static [Setter],
+    /// Setters of the client's builder.
+    pub(crate) client_set: &'static [Setter],
     /// Options of the client, by name.
     pub(crate) options: &'static [(&'static str, &'static str)],
-    /// The setter of a request's key (request, text, error), for balancers that go by one; each call then has a
-    /// key of its own.
-    pub(crate) key: Option<&'static str>,
+    /// The setter of a request's hash (request, u64, error), for balancers that go by one; each call then has a
+    /// hash of its own, which is their best case.
+    pub(crate) hash: Option<&'static str>,
     /// Its servers report their load.
     pub(crate) reports_load: bool,
     /// Part of quick runs.
@@ -43,7 +45,6 @@ pub(crate) enum Family {
     /// A balancer with the library's breaker and retries.
     Kept,
     /// All that the library has.
-    #[allow(dead_code, reason = "until a row has it")]
     Pack,
     /// What a user would write instead.
     Own,
@@ -76,37 +77,68 @@ pub(crate) enum Proxy {
 pub(crate) fn all() -> Vec<Contestant> {
     let round_robin = "ahoy_balancer_round_robin_new";
     let random = "ahoy_balancer_random_new";
+    let p2c = "ahoy_balancer_p2c_new";
+    let ring = "ahoy_balancer_ring_hash_new";
+    let quick = |row: Contestant| Contestant { quick: true, ..row };
     vec![
-        raw("rr_raw", round_robin, "libahoy's round robin alone: one try, no breaker"),
-        raw("random_raw", random, "libahoy's random alone: one try, no breaker"),
-        Contestant {
-            quick: true,
-            ..kept("rr", round_robin, "round robin with libahoy's default breaker and 3 tries")
-        },
+        raw("rr_raw", round_robin, "round robin alone: one try, no breaker"),
+        raw("random_raw", random, "random alone: one try, no breaker"),
+        raw("p2c_raw", p2c, "p2c alone: one try, no breaker"),
+        quick(kept("rr", round_robin, "round robin with libahoy's default breaker and 3 tries")),
         kept("rr_again", round_robin, "the row before once more: what differs is noise"),
-        kept("random", random, "random with libahoy's default breaker and 3 tries"),
+        kept("random", random, "random, with the same"),
+        kept(
+            "smooth",
+            "ahoy_balancer_smooth_weighted_new",
+            "smooth weighted round robin, with the same; here all weights are one",
+        ),
+        kept(
+            "least_req",
+            "ahoy_balancer_least_request_new",
+            "the fewest attempts in flight of two, with the same",
+        ),
+        kept("peak_ewma", "ahoy_balancer_peak_ewma_new", "Finagle's cost of three, with the same"),
+        quick(kept("p2c", p2c, "libahoy's cost of three, with the same")),
+        hashed("ring", ring, "a hash ring, with the same; every call has a key of its own"),
+        hashed(
+            "maglev",
+            "ahoy_balancer_maglev_new",
+            "a Maglev table, with the same; every call has a key of its own",
+        ),
         Contestant {
-            name: "naive",
-            about: "the user's alternative: round robin, no breaker, up to 3 retries at once",
+            balancer_set: &[Setter("ahoy_balancer_set_bounded_load", &[Ratio(1.25)])],
+            ..hashed("bounded", ring, "the ring, no endpoint above 1.25 times its share in flight")
+        },
+        quick(pack(
+            "resilient",
+            "p2c, 3 tries, hedges of 5 %, budget, slow start, panic threshold, deadline header",
+        )),
+        Contestant {
+            client_set: RESILIENT_LIMITED,
+            ..pack("limited", "the same with an adaptive limit on calls in flight")
+        },
+        Contestant {
             family: Family::Own,
             quick: true,
+            client_set: NO_BUDGET,
             retry_set: &[
                 Setter("ahoy_retry_set_tries", &[Count(4)]),
                 Setter("ahoy_retry_set_delay_ms", &[Count(0)]),
                 Setter("ahoy_retry_set_max_delay_ms", &[Count(0)]),
                 Setter("ahoy_retry_set_retry_after_max_ms", &[Count(0)]),
             ],
-            ..raw("naive", round_robin, "")
+            ..raw(
+                "naive",
+                round_robin,
+                "the user's alternative: round robin, no breaker, up to 3 retries at once",
+            )
         },
         proxied(
             "haproxy_rr",
             Proxy::Haproxy("roundrobin"),
-            "HAProxy, roundrobin, 2 retries with redispatch, checks each second, marks down at 5 errors",
+            "HAProxy, roundrobin, 2 retries with redispatch (of 429 it has none), checks each second, marks down at 5 errors",
         ),
-        Contestant {
-            quick: true,
-            ..proxied("haproxy_lc", Proxy::Haproxy("leastconn"), "the same with leastconn")
-        },
+        quick(proxied("haproxy_lc", Proxy::Haproxy("leastconn"), "the same with leastconn")),
         proxied(
             "nginx",
             Proxy::Nginx(""),
@@ -133,8 +165,9 @@ const fn raw(name: &'static str, balancer: &'static str, about: &'static str) ->
             Setter("ahoy_breaker_set_connect_open_max_ms", &[Count(1)]),
         ],
         retry_set: &[Setter("ahoy_retry_set_tries", &[Count(1)])],
+        client_set: &[],
         options: &[],
-        key: None,
+        hash: None,
         reports_load: false,
         quick: false,
     }
@@ -149,6 +182,34 @@ const fn kept(name: &'static str, balancer: &'static str, about: &'static str) -
         ..raw(name, balancer, about)
     }
 }
+
+/// A balancer that goes by a call's key.
+const fn hashed(name: &'static str, balancer: &'static str, about: &'static str) -> Contestant {
+    Contestant { hash: Some("ahoy_request_set_hash"), ..kept(name, balancer, about) }
+}
+
+/// The recommended whole.
+const fn pack(name: &'static str, about: &'static str) -> Contestant {
+    Contestant {
+        family: Family::Pack,
+        balancer_set: &[
+            Setter("ahoy_balancer_set_slow_start", &[Count(2_000), Ratio(0.1), Ratio(1.0)]),
+            Setter("ahoy_balancer_set_panic_threshold", &[Ratio(0.5)]),
+        ],
+        client_set: RESILIENT,
+        ..kept(name, "ahoy_balancer_p2c_new", about)
+    }
+}
+
+const NO_BUDGET: &[Setter] = &[Setter("ahoy_client_builder_disable_retry_budget", &[])];
+/// The budget is the default one.
+const HEDGE: Setter = Setter("ahoy_client_builder_set_hedge", &[Ratio(0.05)]);
+const DEADLINE: Setter =
+    Setter("ahoy_client_builder_set_deadline_header", &[Text("X-Request-Timeout-Ms")]);
+const LIMIT: Setter =
+    Setter("ahoy_client_builder_set_adaptive_limit", &[Count(20), Count(20), Count(200)]);
+const RESILIENT: &[Setter] = &[HEDGE, DEADLINE];
+const RESILIENT_LIMITED: &[Setter] = &[HEDGE, DEADLINE, LIMIT];
 
 /// libahoy as a plain client of one proxy.
 const fn proxied(name: &'static str, proxy: Proxy, about: &'static str) -> Contestant {
@@ -176,7 +237,8 @@ mod tests {
     #[test]
     fn setters_are_named_as_the_header_names_them() {
         let rows = all();
-        let each = rows.iter().flat_map(|r| [r.balancer_set, r.breaker_set, r.retry_set]);
+        let each =
+            rows.iter().flat_map(|r| [r.balancer_set, r.breaker_set, r.retry_set, r.client_set]);
         for Setter(name, _) in each.flatten() {
             assert!(name.starts_with("ahoy_"), "{name}");
         }

@@ -11,6 +11,7 @@ use crate::clock::{self, MS, SECOND, US, now};
 use crate::contestant::Contestant;
 use crate::draw;
 use crate::plan::Load;
+use crate::setup;
 use crate::usage::{self, Usage};
 
 /// A call that ended, or did not.
@@ -80,13 +81,13 @@ pub(crate) struct Driver<'a> {
     api: &'a Api,
     clients: Vec<Handle>,
     queue: Handle,
-    set_key: Option<KeyFn>,
+    set_hash: Option<HashFn>,
     is_hedge: Option<HedgeFn>,
     /// The endpoint of each port, plus one.
     endpoints: Vec<u16>,
 }
 
-type KeyFn = unsafe extern "C" fn(Handle, *const std::ffi::c_char, *mut Handle) -> i32;
+type HashFn = unsafe extern "C" fn(Handle, u64, *mut Handle) -> i32;
 type HedgeFn = unsafe extern "C" fn(Handle) -> bool;
 
 // SAFETY: clients and queues may be used from any thread, says the header.
@@ -102,14 +103,14 @@ impl<'a> Driver<'a> {
     ) -> Result<Self, String> {
         let mut clients = Vec::new();
         for _ in 0..load.clients {
-            clients.push(client(api, contestant, load, ports)?);
+            clients.push(setup::client(api, contestant, load, ports)?);
         }
         let mut queue = ptr::null_mut();
         // SAFETY: the places are locals.
         api.checked(|err| unsafe { (api.ahoy_queue_new)(&raw mut queue, err) })?;
-        let set_key = match contestant.key {
-            // SAFETY: a setter of a request's key takes the request, a text and the error.
-            Some(name) => Some(unsafe { std::mem::transmute::<Handle, KeyFn>(api.symbol(name)?) }),
+        let set_hash = match contestant.hash {
+            // SAFETY: a setter of a request's hash takes the request, the hash and the error.
+            Some(name) => Some(unsafe { std::mem::transmute::<Handle, HashFn>(api.symbol(name)?) }),
             None => None,
         };
         let is_hedge = api.symbol("ahoy_attempt_is_hedge").ok();
@@ -120,7 +121,7 @@ impl<'a> Driver<'a> {
         for (index, port) in ports.iter().enumerate() {
             endpoints[usize::from(*port)] = index as u16 + 1;
         }
-        Ok(Self { api, clients, queue, set_key, is_hedge, endpoints })
+        Ok(Self { api, clients, queue, set_hash, is_hedge, endpoints })
     }
 
     /// Makes all calls and waits for their ends, but not for long.
@@ -198,9 +199,8 @@ impl<'a> Driver<'a> {
             if status != 0 {
                 return status;
             }
-            if let Some(set_key) = self.set_key {
-                let key = c(&format!("{:x}", draw::hash(seed ^ KEY, id, 0)));
-                set_key(request, key.as_ptr(), none);
+            if let Some(set_hash) = self.set_hash {
+                set_hash(request, draw::hash(seed ^ KEY, id, 0), none);
             }
             let status =
                 (api.ahoy_client_submit)(self.clients[which], request, self.queue, id, none);
@@ -297,58 +297,6 @@ impl Drop for Driver<'_> {
             // SAFETY: the clients are ours. The queue stays: its process is about to end.
             unsafe { (self.api.ahoy_client_free)(*client) };
         }
-    }
-}
-
-/// One client with all that belongs to it.
-fn client(
-    api: &Api,
-    contestant: &Contestant,
-    load: &Load,
-    ports: &[u16],
-) -> Result<Handle, String> {
-    // SAFETY: every handle below is used while alive and freed once; text outlives the calls.
-    unsafe {
-        let provider = (api.ahoy_provider_list_new)();
-        for port in ports {
-            let address = c"127.0.0.1".as_ptr();
-            api.checked(|err| (api.ahoy_provider_list_add)(provider, address, *port, err))?;
-        }
-        let balancer = api.balancer(contestant.balancer, provider)?;
-        for setter in contestant.balancer_set {
-            api.set(balancer, *setter)?;
-        }
-        let breaker = (api.ahoy_breaker_new)();
-        for setter in contestant.breaker_set {
-            api.set(breaker, *setter)?;
-        }
-        api.checked(|err| (api.ahoy_balancer_set_breaker)(balancer, breaker, err))?;
-        let retry = (api.ahoy_retry_new)();
-        for setter in contestant.retry_set {
-            api.set(retry, *setter)?;
-        }
-        let builder = (api.ahoy_client_builder_new)();
-        api.checked(|err| (api.ahoy_client_builder_set_balancer)(builder, balancer, err))?;
-        api.checked(|err| (api.ahoy_client_builder_set_retry)(builder, retry, err))?;
-        let limit = load.deadline_ms;
-        api.checked(|err| (api.ahoy_client_builder_set_timeout_ms)(builder, limit, err))?;
-        // A proxy has the limit on attempts itself, and the library waits for all that it tries.
-        let limit = if contestant.proxy.is_some() { load.deadline_ms } else { load.attempt_ms };
-        api.checked(|err| (api.ahoy_client_builder_set_attempt_timeout_ms)(builder, limit, err))?;
-        for (key, value) in contestant.options {
-            let (key, value) = (c(key), c(value));
-            api.checked(|err| {
-                (api.ahoy_client_builder_set)(builder, key.as_ptr(), value.as_ptr(), err)
-            })?;
-        }
-        let mut client = ptr::null_mut();
-        api.checked(|err| (api.ahoy_client_builder_build)(builder, &raw mut client, err))?;
-        (api.ahoy_client_builder_free)(builder);
-        (api.ahoy_retry_free)(retry);
-        (api.ahoy_breaker_free)(breaker);
-        (api.ahoy_balancer_free)(balancer);
-        (api.ahoy_provider_free)(provider);
-        Ok(client)
     }
 }
 

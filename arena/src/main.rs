@@ -13,11 +13,13 @@ mod contestant;
 mod draw;
 mod driver;
 mod measure;
+mod options;
 mod plan;
 mod proxy;
 mod report;
 mod run;
 mod scenario;
+mod setup;
 mod usage;
 
 use std::process::ExitCode;

@@ -51,6 +51,9 @@ pub(crate) struct Figures {
     /// How late the load's own thread was, at its 99th percentile.
     pub(crate) late_p99_ms: f64,
     pub(crate) usage: Usage,
+    /// Load, servers and proxy came before other work of the machine.
+    #[serde(default)]
+    pub(crate) came_first: bool,
     /// What failed calls ended with, the most frequent first.
     pub(crate) reasons: Vec<(String, u64)>,
 }

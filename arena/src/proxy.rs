@@ -5,11 +5,13 @@
 use std::fs;
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::contestant::Proxy;
+use crate::usage;
 
 /// A proxy that runs; ends with this.
 #[derive(Debug)]
@@ -65,6 +67,12 @@ impl Proxy {
             Self::Nginx(_) => command.arg("-p").arg(folder).arg("-c").arg(&file),
         };
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let last_wish = || {
+            usage::end_with_parent();
+            Ok(())
+        };
+        // SAFETY: one system call, between fork and exec.
+        unsafe { command.pre_exec(last_wish) };
         let mut running = Running { child: command.spawn()?, port };
         running.wait_until_it_listens(folder)?;
         Ok(running)

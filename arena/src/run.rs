@@ -2,107 +2,21 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::api::Api;
-use crate::contestant::{self, Contestant};
+use crate::contestant::Contestant;
 use crate::driver::Driver;
 use crate::measure::Figures;
+use crate::options::Options;
 use crate::plan::Cell;
 use crate::report::{CellResult, ContestantRow, Report, ScenarioRow, Skipped, page};
 use crate::scenario::{self, Scenario};
-use crate::usage;
-
-/// What the command line says.
-#[derive(Debug)]
-struct Options {
-    quick: bool,
-    raw: bool,
-    seconds: f64,
-    seeds: u64,
-    scenarios: Vec<String>,
-    contestants: Vec<String>,
-    library: PathBuf,
-    out: PathBuf,
-}
 
 /// A cell that takes so much longer than planned has hung.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-impl Options {
-    fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut options = Self {
-            quick: false,
-            raw: false,
-            seconds: 0.0,
-            seeds: 1,
-            scenarios: Vec::new(),
-            contestants: Vec::new(),
-            library: "target/release/libahoy.so".into(),
-            out: "target/arena".into(),
-        };
-        let mut words = arguments.iter();
-        while let Some(word) = words.next() {
-            let mut value = || words.next().cloned().ok_or_else(|| format!("{word}: no value"));
-            match word.as_str() {
-                "--quick" => options.quick = true,
-                "--raw" => options.raw = true,
-                "--seconds" => options.seconds = number(&value()?)?,
-                "--seeds" => options.seeds = number(&value()?)? as u64,
-                "--scenarios" => options.scenarios = list(&value()?),
-                "--contestants" => options.contestants = list(&value()?),
-                "--library" => options.library = value()?.into(),
-                "--out" => options.out = value()?.into(),
-                other => return Err(format!("{other}: no such option; see arena/src/main.rs")),
-            }
-        }
-        if options.seconds == 0.0 {
-            options.seconds = if options.quick { 3.0 } else { 10.0 };
-        }
-        if options.seconds < 2.0 || options.seeds == 0 {
-            return Err("--seconds is at least 2, --seeds at least 1".to_owned());
-        }
-        Ok(options)
-    }
-
-    fn scenarios(&self) -> Result<Vec<&'static Scenario>, String> {
-        let known: Vec<_> = scenario::ALL.iter().map(|row| row.name).collect();
-        check(&self.scenarios, &known)?;
-        let wanted = |row: &&Scenario| match self.scenarios.as_slice() {
-            [] => row.quick || !self.quick,
-            names => names.iter().any(|name| name == row.name),
-        };
-        Ok(scenario::ALL.iter().filter(wanted).collect())
-    }
-
-    fn contestants(&self) -> Result<Vec<Contestant>, String> {
-        let all = contestant::all();
-        let known: Vec<_> = all.iter().map(|row| row.name).collect();
-        check(&self.contestants, &known)?;
-        let wanted = |row: &Contestant| match self.contestants.as_slice() {
-            [] => row.quick || !self.quick,
-            names => names.iter().any(|name| name == row.name),
-        };
-        Ok(all.into_iter().filter(wanted).collect())
-    }
-}
-
-fn number(text: &str) -> Result<f64, String> {
-    text.parse().map_err(|_| format!("{text}: no number"))
-}
-
-fn list(text: &str) -> Vec<String> {
-    text.split([',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned).collect()
-}
-
-fn check(wanted: &[String], known: &[&str]) -> Result<(), String> {
-    match wanted.iter().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(format!("{name}: not one of {}", known.join(", "))),
-        None => Ok(()),
-    }
-}
 
 /// Runs what the command line says.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
@@ -120,7 +34,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let scenarios = options.scenarios()?;
     let (contestants, skipped) = able(&api, options.contestants()?);
     let mut report = Report::new(api.version(), options.seconds, options.seeds);
-    report.first = usage::come_first();
     report.scenarios = scenarios.iter().map(|s| scenario_row(s, options.seconds)).collect();
     report.contestants = contestants.iter().map(contestant_row).collect();
     report.skipped = skipped;

@@ -57,17 +57,18 @@ pub(super) async fn run(
             Err(ending) => return story.end(ending),
         };
         let number = story.attempt_count() + 1;
-        let flight = match Flight::new(call, lease, retry.tries_left(), number, now) {
+        let tries_left = retry.tries_left();
+        let flight = match Flight::new(call, lease, &mut tried, tries_left, number, now) {
             Ok(flight) => flight,
             Err(refusal) => return story.end(Ending::Refused(refusal)),
         };
         let mut landed = send(call, flight, &mut tried, &mut story, &admitted, transport).await;
-        let first_on_endpoint = landed.lease.mark_tried(&mut tried);
+        let first_on_endpoint = landed.first_on_endpoint;
         let ended = landed.ended();
         admitted.observe(&ended, class(&ended, &call.client.config.retry), landed.elapsed());
         if let Some(live) = landed.take_stream() {
             let (settled, begun) = streaming::begin(call, landed.lease, live, ended, landed.began);
-            *body = Some(begun);
+            *body = Some(begun.holding(admitted.into_seat()));
             story.add(settled, landed.result);
             return story.end(Ending::Stopped(StopReason::Success));
         }
@@ -110,7 +111,8 @@ fn lease(call: &Call<'_>, tried: &Tried, updates: &mut u32, now: Instant) -> Res
             Ok(lease) => return Ok(lease),
             // The more are asked now, the later it is well again.
             Err(none) if none.held_back => return Err(Ending::Overloaded(Refused::Recovering)),
-            Err(none) if *updates == 0 => return Err(Ending::NoEndpoints(none)),
+            // A list of the same endpoints gives no room either.
+            Err(none) if *updates == 0 || none.full => return Err(Ending::NoEndpoints(none)),
             Err(_) => {
                 *updates -= 1;
                 update_endpoints(call, updates_seen);
@@ -119,7 +121,7 @@ fn lease(call: &Call<'_>, tried: &Tried, updates: &mut u32, now: Instant) -> Res
     }
 }
 
-/// Step 3: one exchange, or the best of a race; what else came of a race is settled here.
+/// Step 3: one exchange, or the best of a race; what else comes of a race is settled as it comes.
 async fn send(
     call: &Call<'_>,
     flight: Flight,
@@ -131,22 +133,24 @@ async fn send(
     if !call.may_hedge() {
         return flight.fly(call, transport).await;
     }
-    // Boxed: calls without hedges are not to carry its state.
-    let Race { failed, last, dropped } =
-        Box::pin(hedge::race(call, flight, tried, transport)).await;
-    for landed in failed {
+    let number = story.attempt_count() + 1;
+    let failed = |landed: Landed| {
         let ended = landed.ended();
         admitted.observe(&ended, class(&ended, &call.client.config.retry), landed.elapsed());
         let wish = Wish::of(call, &landed);
         story
             .add(settle(call, landed.lease, &ended, wish.retry_after, landed.began), landed.result);
-    }
+    };
+    // Boxed: calls without hedges are not to carry its state.
+    let Race { last, dropped } =
+        Box::pin(hedge::race(call, flight, number, tried, transport, failed)).await;
+    let by_another = last.asked().is_none();
     let good = class(&last.ended(), &call.client.config.retry) == Class::Success;
     for dropped in dropped {
         if good && dropped.began < last.began {
             admitted.overtaken(dropped.began);
         }
-        story.add_dropped(dropped);
+        story.add_dropped(dropped, by_another);
     }
     last
 }

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use rand::Rng;
 
-use super::choice::{Choice, Wish};
-use super::lease::Lease;
+use super::choice::{Choice, Chosen, Wish};
+use super::lease::{Claim, Lease};
 use super::level::Rules;
 use super::member::Member;
-use super::roster::{Register, Roster};
+use super::probes::{self, Bell};
+use super::roster::{Register, Roster, Tier};
 use super::rounds;
 use super::snapshot::Snapshot;
 use super::subset;
@@ -23,8 +24,8 @@ use crate::config::{BalancerConfig, KeySource, Subset};
 use crate::discovery::Provider;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
-use crate::outcome::Transition;
-use crate::policy::{Evidence, Permit, Recovery, RoundRobin};
+use crate::outcome::{Transition, Verdict};
+use crate::policy::{Ended, Evidence, Permit, Recovery, RoundRobin};
 use crate::runtime::process::PerProcess;
 use crate::runtime::{callback, caller, clock, entropy};
 use crate::transport::Direct;
@@ -56,6 +57,8 @@ struct Live {
     rounds_begun: Once,
     /// When the last attempt set out, in the rules' milliseconds; kept only where checks want to know.
     last_asked: AtomicU64,
+    /// Rung where calls want probes.
+    bell: Option<Bell>,
     recovery: Option<Mutex<Recovery>>,
     /// Whether the recovery must be asked.
     is_recovering: AtomicBool,
@@ -76,6 +79,7 @@ impl Live {
             updates: AtomicU64::new(0),
             rounds_begun: Once::new(),
             last_asked: AtomicU64::new(0),
+            bell: config.algorithm.probing().map(|_| Bell::default()),
             recovery: config.recovery.map(|rule| Mutex::new(Recovery::new(rule))),
             is_recovering: AtomicBool::new(false),
             trip_gate: Mutex::default(),
@@ -87,8 +91,13 @@ impl Live {
         let Some(recovery) = self.recovery.as_ref().filter(|_| self.is_recovering()) else {
             return true;
         };
+        let well = roster.well();
+        // Only probes can go, which their circuits hold back already: without them nobody would come back.
+        if well == 0 {
+            return true;
+        }
         let mut recovery = recovery.lock().unwrap_or_else(PoisonError::into_inner);
-        let lets = entropy::with_rng(|rng| recovery.admits(roster.rotating(), now, rng));
+        let lets = entropy::with_rng(|rng| recovery.admits(well, now, rng));
         self.is_recovering.store(recovery.is_recovering(), Ordering::Relaxed);
         lets
     }
@@ -121,6 +130,8 @@ pub(crate) struct NoneAdmits {
     pub(crate) known: usize,
     /// When the next probe is due.
     pub(crate) retry_at: Option<Instant>,
+    /// Circuits admit, but so many attempts are in flight to each that it gets no more.
+    pub(crate) full: bool,
     /// Some admit, but traffic is held back while the service recovers.
     pub(crate) held_back: bool,
 }
@@ -297,8 +308,8 @@ impl Balancer {
         let (live, snapshot) = self.snapshot();
         let wish = live.wish(Tried::NONE, None, now);
         match self.choose(live, &snapshot, wish) {
-            Some(member) => Ok(Arc::clone(member)),
-            None => Err(none_admits(&snapshot.roster).into_error(now)),
+            Some(chosen) => Ok(Arc::clone(chosen.member)),
+            None => Err(self.none_admits(&snapshot, now).into_error(now)),
         }
     }
 
@@ -306,7 +317,20 @@ impl Balancer {
     pub fn peek<R>(&self, now: Instant, look: impl FnOnce(&Member) -> R) -> Option<R> {
         let (live, snapshot) = self.snapshot();
         let wish = live.wish(Tried::NONE, None, now);
-        self.choose(live, &snapshot, wish).map(|member| look(member))
+        self.choose(live, &snapshot, wish).map(|chosen| look(chosen.member))
+    }
+
+    /// What one attempt costs without its exchange: pick, permit, settle and statistics, as of a good answer.
+    /// False where no endpoint admits.
+    pub fn rehearse(self: &Arc<Self>) -> bool {
+        let now = clock::now();
+        let Ok(lease) = self.lease(Tried::NONE, None, now) else {
+            return false;
+        };
+        let end = clock::now();
+        let evidence = Evidence::new(Verdict::Success, end.saturating_duration_since(now));
+        lease.settle(&evidence, &Ended::Answered { status: 200 }, end);
+        true
     }
 
     /// An endpoint and the right to send to it once; one not yet tried while there is any.
@@ -321,20 +345,31 @@ impl Balancer {
         self.note_asked(live, now);
         if !live.lets_through(&snapshot.roster, now) {
             let known = snapshot.roster.len();
-            return Err(NoneAdmits { known, retry_at: None, held_back: true });
+            return Err(NoneAdmits { known, retry_at: None, full: false, held_back: true });
         }
-        // Another caller may take a probe's permit between the choice and the grab: then choose again.
+        // Another caller may take the last place between the choice and the grab: then choose again.
         for _ in 0..=snapshot.roster.len() {
-            let Some(member) = self.choose(live, &snapshot, wish) else {
+            let Some(Chosen { member, panic }) = self.choose(live, &snapshot, wish) else {
                 break;
             };
-            if let Ok(permit) = member.acquire(now) {
-                let (balancer, member) = (Arc::clone(self), Arc::clone(member));
-                return Ok(Lease::balanced(balancer, member, permit, wish.tick));
+            let claim = Claim { panic, most: self.config.max_in_flight, now, tick: wish.tick };
+            if let Some(lease) = Lease::claim(self, member, claim) {
+                live.bell.iter().for_each(|bell| bell.note_call(member));
+                return Ok(lease);
             }
         }
-        live.note_all_out(now);
-        Err(none_admits(&snapshot.roster))
+        let none = self.none_admits(&snapshot, now);
+        if !none.full {
+            live.note_all_out(now);
+        }
+        Err(none)
+    }
+
+    fn none_admits(&self, snapshot: &Snapshot, now: Instant) -> NoneAdmits {
+        let roster = &snapshot.roster;
+        let full = self.config.max_in_flight.is_some()
+            && roster.members().any(|member| member.admits(now));
+        NoneAdmits { known: roster.len(), retry_at: roster.next_probe(), full, held_back: false }
     }
 
     fn note_asked(&self, live: &Live, now: Instant) {
@@ -355,7 +390,8 @@ impl Balancer {
         &self.config
     }
 
-    /// Begins the background rounds, if there are any and they have not begun; `transport` carries checks.
+    /// Begins the background rounds and probes, if there are any and they have not begun; `transport` carries
+    /// them.
     ///
     /// # Errors
     /// No thread could be had.
@@ -364,13 +400,21 @@ impl Balancer {
         transport: impl FnOnce() -> std::io::Result<Direct>,
     ) -> std::io::Result<()> {
         let mut begun = Ok(());
-        if self.config.has_rounds() {
+        if self.config.has_rounds() || self.config.algorithm.probing().is_some() {
             let live = self.live();
             live.rounds_begun.call_once(|| {
-                begun = transport().and_then(|transport| rounds::begin(self, transport));
+                begun =
+                    transport().and_then(|transport| self.begin_work(live, Arc::new(transport)));
             });
         }
         begun
+    }
+
+    fn begin_work(self: &Arc<Self>, live: &Live, transport: Arc<Direct>) -> std::io::Result<()> {
+        if let Some((bell, probing)) = live.bell.as_ref().zip(self.config.algorithm.probing()) {
+            probes::begin(self, bell, probing, Arc::clone(&transport))?;
+        }
+        if self.config.has_rounds() { rounds::begin(self, transport) } else { Ok(()) }
     }
 
     /// Draws the subset anew where so many of it are no longer well, or again.
@@ -400,16 +444,21 @@ impl Balancer {
         live: &'a Live,
         snapshot: &'a Snapshot,
         wish: Wish<'_>,
-    ) -> Option<&'a Arc<Member>> {
+    ) -> Option<Chosen<'a>> {
         let choice = Choice { config: &self.config, rounds: &live.rounds, snapshot, wish };
         entropy::with_rng(|rng| choice.make(rng))
     }
 
     /// Whether an endpoint that is not in `tried` admits.
     pub(super) fn has_untried(&self, tried: &Tried, now: Instant) -> bool {
-        let roster = &self.live().snapshot.load().roster;
-        let admits = |member: &Arc<Member>| !tried.contains(member) && member.admits(now);
-        roster.rotating() > tried.len() || roster.members().any(admits)
+        let snapshot = self.live().snapshot.load();
+        let Snapshot { roster, weighing, .. } = &**snapshot;
+        let any_in = |(index, tier): (usize, &Arc<Tier>)| {
+            let panic = weighing.panics(roster, &self.config, index);
+            let serves = |member: &Arc<Member>| member.serves(panic, now);
+            tier.places.members().any(|member| !tried.contains(member) && serves(member))
+        };
+        roster.well() > tried.len() || roster.tiers.iter().enumerate().any(any_in)
     }
 
     /// Whether any endpoint admits.
@@ -432,7 +481,7 @@ impl Balancer {
         }
         let _one_at_a_time = self.live().trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
         let floor = self.config.breaker.min_closed as usize;
-        let may_open = self.live().snapshot.load().roster.rotating() > floor;
+        let may_open = self.live().snapshot.load().roster.well() > floor;
         may_open.then(|| member.trip(evidence, now)).flatten()
     }
 
@@ -445,13 +494,12 @@ fn is_same(one: &Host, other: &Host) -> bool {
     Endpoint::new(one.clone()).identity() == Endpoint::new(other.clone()).identity()
 }
 
-fn none_admits(roster: &Roster) -> NoneAdmits {
-    NoneAdmits { known: roster.len(), retry_at: roster.next_probe(), held_back: false }
-}
-
 impl NoneAdmits {
     /// What the caller is told.
     pub(crate) fn reason(self, now: Instant) -> String {
+        if self.full {
+            return "every endpoint has as many attempts in flight as it may".to_owned();
+        }
         let probe = match self.retry_at {
             Some(at) => format!(
                 "the next probe is due in {} ms",

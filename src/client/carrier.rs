@@ -7,82 +7,144 @@ use once_cell::sync::OnceCell;
 
 use super::Client;
 use super::route::Route;
-use crate::config::{DEFAULT_CONNECT_TIMEOUT, Http2};
+use super::warmth::Warmth;
+use crate::config::{ClientConfig, DEFAULT_CONNECT_TIMEOUT, Http2};
 use crate::outcome::Failure;
 use crate::runtime::attachment::Attachment;
 use crate::runtime::io_thread;
 use crate::runtime::process::PerProcess;
 use crate::transport::{
     Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Multiplexed, MultiplexedConfig,
-    Resolver, Transport,
+    Resolver, Tls, Transport,
 };
 
 static RESOLVER: PerProcess<OnceCell<Arc<Resolver>>> = PerProcess::new();
 
-/// Balanced calls go over connections that the library owns, shared ones where HTTP/2 is on; all others over reqwest, which follows
-/// redirects.
+/// A client's transport in one place.
 #[derive(Debug)]
-pub(super) enum Carrier {
-    Direct(Direct),
+pub(super) struct Carrier {
+    transport: Kind,
+    warmth: Option<Warmth>,
+}
+
+/// Balanced calls go over connections that the library owns, shared ones where HTTP/2 is on; all others over
+/// reqwest, which follows redirects.
+#[derive(Debug)]
+enum Kind {
+    Direct(Arc<Direct>),
     Multiplexed(Multiplexed),
     Http(Http),
 }
 
-impl Carrier {
-    /// Connections of HTTP/1.1 by the client's settings.
-    pub(super) fn direct(client: &Client, resolver: Arc<Resolver>) -> Direct {
-        Direct::new(Self::direct_config(client, resolver))
-    }
+/// Where a transport is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On a shard: one exchange at a time, driven by its caller.
+    Shard,
+    /// On an I/O thread: many at once, driven always.
+    IoThread,
+}
 
-    fn direct_config(client: &Client, resolver: Arc<Resolver>) -> Arc<DirectConfig> {
-        let mut direct = DirectConfig::new(client.tls(), resolver);
-        direct.idle_timeout = client.config.idle_timeout;
-        Arc::new(direct)
+impl Carrier {
+    /// Connections of HTTP/1.1 by the client's settings, for what goes on beside its calls.
+    pub(super) fn direct(client: &Client, resolver: Arc<Resolver>) -> Direct {
+        Direct::new(Arc::new(direct(&client.config, client.tls(), resolver, Place::IoThread)))
     }
 
     /// A client's transport for one shard or I/O thread, without connections yet. Only I/O threads carry a
-    /// client that speaks HTTP/2: a parked shard would answer no PING.
-    pub(super) fn new(client: &Client, resolver: Arc<Resolver>) -> Self {
+    /// client that speaks HTTP/2, since a parked shard would answer no PING; and only they warm up, since only
+    /// theirs are kept ready for anybody.
+    pub(super) fn new(client: &Client, resolver: Arc<Resolver>, place: Place) -> Self {
         let config = &client.config;
-        match client.route {
-            Route::Balanced(_) if config.http2 == Http2::Off => {
-                Self::Direct(Self::direct(client, resolver))
-            }
-            Route::Balanced(_) => {
-                let direct = Self::direct_config(client, resolver);
+        let tls = client.tls();
+        let Route::Balanced(balancer) = &client.route else {
+            return Self { transport: Kind::Http(http(config, tls, resolver)), warmth: None };
+        };
+        let direct = Arc::new(direct(config, tls, resolver, place));
+        let transport = match config.http2 {
+            Http2::Off => Kind::Direct(Arc::new(Direct::new(direct))),
+            Http2::Alpn | Http2::PriorKnowledge => {
                 let mut multiplexed = MultiplexedConfig::new(direct);
                 multiplexed.prior_knowledge = config.http2 == Http2::PriorKnowledge;
-                Self::Multiplexed(Multiplexed::new(Arc::new(multiplexed)))
+                if let Some(most) = config.max_connections_per_endpoint {
+                    multiplexed.max_connections = multiplexed.max_connections.min(most.get());
+                }
+                Kind::Multiplexed(Multiplexed::new(Arc::new(multiplexed)))
             }
-            Route::Base { .. } | Route::Absolute => {
-                let mut http = HttpConfig::new(client.tls(), resolver);
-                http.idle_timeout = config.idle_timeout;
-                http.connect_timeout = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
-                http.redirects = config.redirects as usize;
-                Self::Http(Http::new(http))
+        };
+        let warmth = || {
+            let limit = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
+            Warmth::new(Arc::clone(balancer), config.warm_up, limit)
+        };
+        let warms = place == Place::IoThread && config.warm_up > 0;
+        Self { transport, warmth: warms.then(warmth) }
+    }
+
+    /// Opens connections to the endpoints that joined since this was last done; in the context of the I/O thread.
+    pub(super) fn warm_up(&self) {
+        let Some(warmth) = &self.warmth else { return };
+        let newcomers = warmth.newcomers();
+        match &self.transport {
+            Kind::Direct(direct) => direct.warm(newcomers, warmth.count, warmth.limit),
+            Kind::Multiplexed(multiplexed) => {
+                multiplexed.warm(newcomers, warmth.count, warmth.limit);
             }
+            Kind::Http(_) => {}
         }
     }
 }
 
+fn direct(
+    config: &ClientConfig,
+    tls: Arc<Tls>,
+    resolver: Arc<Resolver>,
+    place: Place,
+) -> DirectConfig {
+    let mut direct = DirectConfig::new(tls, resolver);
+    direct.idle_timeout = config.idle_timeout;
+    direct.max_age = config.max_connection_age;
+    direct.max_idle_per_endpoint = config.max_idle_per_endpoint;
+    // A shard has one exchange at a time, and so at most one connection in use.
+    if place == Place::IoThread {
+        direct.max_per_endpoint = config.max_connections_per_endpoint;
+    }
+    direct
+}
+
+fn http(config: &ClientConfig, tls: Arc<Tls>, resolver: Arc<Resolver>) -> Http {
+    let mut http = HttpConfig::new(tls, resolver);
+    http.idle_timeout = config.idle_timeout;
+    http.max_idle_per_host = config.max_idle_per_endpoint;
+    http.connect_timeout = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
+    http.redirects = config.redirects as usize;
+    Http::new(http)
+}
+
 impl Transport for Carrier {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
-        match self {
-            Self::Direct(direct) => direct.send(exchange).await,
+        match &self.transport {
+            Kind::Direct(direct) => direct.send(exchange).await,
             // Boxed, or every call would carry, and move, the state of all three.
-            Self::Multiplexed(multiplexed) => Box::pin(multiplexed.send(exchange)).await,
-            Self::Http(http) => Box::pin(http.send(exchange)).await,
+            Kind::Multiplexed(multiplexed) => Box::pin(multiplexed.send(exchange)).await,
+            Kind::Http(http) => Box::pin(http.send(exchange)).await,
         }
     }
 }
 
 impl Attachment for Carrier {
     fn tend(&self) {
-        match self {
-            Self::Direct(direct) => direct.sweep(),
-            Self::Multiplexed(multiplexed) => multiplexed.sweep(),
+        match &self.transport {
+            Kind::Direct(direct) => direct.sweep(),
+            Kind::Multiplexed(multiplexed) => multiplexed.sweep(),
             // reqwest's connections are tasks of the shard's runtime, which was driven just now.
-            Self::Http(_) => {}
+            Kind::Http(_) => {}
+        }
+        self.warm_up();
+    }
+
+    fn let_go(&self) {
+        if let Kind::Direct(direct) = &self.transport {
+            direct.let_go();
         }
     }
 }

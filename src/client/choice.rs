@@ -7,8 +7,11 @@
 //! ```
 //!
 //! Where nobody meets all of that, it gives way in turn: who is warming up gets its full share, the tier need
-//! not be the drawn one, and who was tried may be tried again.
+//! not be the drawn one, and who was tried may be tried again. A user's function that was shown candidates and
+//! names none of them has decided, and is not asked again.
 
+use std::cell::Cell;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,7 +26,7 @@ use super::table::InFlight;
 use super::tried::Tried;
 use crate::config::{Algorithm, BalancerConfig};
 use crate::policy::balance::{Random, RoundRobin};
-use crate::policy::{Thinning, Tick};
+use crate::policy::{P2c, Thinning, Tick};
 
 /// What one attempt asks for.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +48,17 @@ pub(super) struct Choice<'a, 'w> {
     pub(super) wish: Wish<'w>,
 }
 
+/// What a choice came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chosen<'a> {
+    pub(super) member: &'a Arc<Member>,
+    /// Its level serves with all it has.
+    pub(super) panic: bool,
+}
+
+/// Goes on where nobody admits; ends with whom it is, or with nobody.
+type Search<'a> = ControlFlow<Option<Chosen<'a>>>;
+
 /// What is asked of a candidate.
 #[derive(Clone, Copy)]
 struct Strictness {
@@ -56,25 +70,28 @@ struct Strictness {
 
 impl<'a> Choice<'a, '_> {
     /// The member to try; none where none admits.
-    pub(super) fn make(&self, rng: &mut SmallRng) -> Option<&'a Arc<Member>> {
+    pub(super) fn make(&self, rng: &mut SmallRng) -> Option<Chosen<'a>> {
+        self.search(rng).break_value().flatten()
+    }
+
+    fn search(&self, rng: &mut SmallRng) -> Search<'a> {
         let thinning = self.config.slow_start.map(|_| Thinning::draw(rng));
         let roster = &self.snapshot.roster;
         let first = self.snapshot.weighing.draw(roster, self.config, self.wish.key, rng);
         let untried = !self.wish.tried.is_empty();
-        let mut strictness = Strictness { untried, thinning, panic: first.panic };
-        if let found @ Some(_) = self.within(first.tier, strictness, rng) {
-            return found;
-        }
-        strictness.thinning = None;
-        let anywhere = |strictness, rng: &mut SmallRng| {
-            self.near_first(first.tier).find_map(|tier| self.within(tier, strictness, rng))
-        };
-        let found = anywhere(strictness, rng);
-        if found.is_some() || !untried {
-            return found;
-        }
-        strictness.untried = false;
-        anywhere(strictness, rng)
+        let strictness = Strictness { untried, thinning, panic: first.panic };
+        self.within(first.tier, strictness, rng)?;
+        self.anywhere(first.tier, untried, rng)?;
+        if untried { self.anywhere(first.tier, false, rng) } else { Continue(()) }
+    }
+
+    /// With all who admit, warm or not.
+    fn anywhere(&self, first: usize, untried: bool, rng: &mut SmallRng) -> Search<'a> {
+        let Snapshot { roster, weighing, .. } = self.snapshot;
+        self.near_first(first).try_for_each(|tier| {
+            let panic = weighing.panics(roster, self.config, tier);
+            self.within(tier, Strictness { untried, thinning: None, panic }, rng)
+        })
     }
 
     /// The drawn tier, and then the others as they stand: by priority.
@@ -83,22 +100,28 @@ impl<'a> Choice<'a, '_> {
         std::iter::once(first).chain(others)
     }
 
-    fn within(
-        &self,
-        tier: usize,
-        strictness: Strictness,
-        rng: &mut SmallRng,
-    ) -> Option<&'a Arc<Member>> {
-        let (tier, table) = self.snapshot.tier(tier)?;
-        let admits = |place: usize| self.admits(tier, place, strictness);
+    fn within(&self, tier: usize, strictness: Strictness, rng: &mut SmallRng) -> Search<'a> {
+        let Some((tier, table)) = self.snapshot.tier(tier) else {
+            return Continue(());
+        };
+        let any = Cell::new(false);
+        let admits = |place: usize| {
+            let admits = self.admits(tier, place, strictness);
+            any.set(any.get() || admits);
+            admits
+        };
         let place = match table {
             Some(table) => {
                 let key = self.wish.key.unwrap_or_else(|| rng.next_u64());
                 table.pick(key, &Loads(tier), admits, rng)
             }
             None => self.propose(tier, admits, rng),
-        }?;
-        tier.places.get(place)
+        };
+        match place.and_then(|place| tier.places.get(place)) {
+            Some(member) => Break(Some(Chosen { member, panic: strictness.panic })),
+            None if any.get() && self.config.algorithm.is_users() => Break(None),
+            None => Continue(()),
+        }
     }
 
     /// By an algorithm that needs no table.
@@ -122,16 +145,28 @@ impl<'a> Choice<'a, '_> {
                     }
                 }
             }
-            Algorithm::P2c { rule, .. } => {
-                let cost = |place: usize| tier.cost(place, self.wish.tick);
-                match tier.uneven {
-                    None => rule.pick(len, admits, cost, rng),
-                    Some(most) => {
-                        rule.pick_weighted(len, most, |it| tier.weight(it), admits, cost, rng)
-                    }
-                }
+            Algorithm::P2c { rule, .. } => self.by_cost(rule, tier, admits, rng),
+            Algorithm::Prequal(_) => {
+                let (well, now) = (tier.level.well(), self.wish.now);
+                let pool = tier.level.pool.as_ref();
+                let told = pool.and_then(|pool| pool.pick(well, &admits, now, rng));
+                told.or_else(|| self.by_cost(&P2c::new(), tier, admits, rng))
             }
             _ => self.rounds.pick(self.wish.caller, len, admits),
+        }
+    }
+
+    fn by_cost(
+        &self,
+        rule: &P2c,
+        tier: &Tier,
+        admits: impl Fn(usize) -> bool,
+        rng: &mut SmallRng,
+    ) -> Option<usize> {
+        let (len, cost) = (tier.places.len(), |place: usize| tier.cost(place, self.wish.tick));
+        match tier.uneven {
+            None => rule.pick(len, admits, cost, rng),
+            Some(most) => rule.pick_weighted(len, most, |it| tier.weight(it), admits, cost, rng),
         }
     }
 
@@ -139,14 +174,13 @@ impl<'a> Choice<'a, '_> {
         let Some((member, cells)) = tier.places.at(place) else {
             return false;
         };
-        (cells.is_rotating(place) || self.stands(member, strictness))
+        (cells.is_rotating(place) || self.stands(member, place, strictness))
             && self.has_room(cells, place)
-            && (tier.uneven.is_none() || member.weight() > 0)
             && !(strictness.untried && self.wish.tried.contains(member))
     }
 
     /// Whether a member that is not simply in rotation may be tried.
-    fn stands(&self, member: &Member, strictness: Strictness) -> bool {
+    fn stands(&self, member: &Member, place: usize, strictness: Strictness) -> bool {
         match member.standing(self.wish.now) {
             Standing::In => true,
             Standing::Warming(since) => {
@@ -154,7 +188,7 @@ impl<'a> Choice<'a, '_> {
                 if factor >= 1.0 {
                     member.end_warming();
                 }
-                strictness.thinning.is_none_or(|thinning| thinning.accepts(factor))
+                strictness.thinning.is_none_or(|thinning| thinning.accepts(place, factor))
             }
             Standing::Tripped => strictness.panic,
             Standing::Out => false,

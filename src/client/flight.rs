@@ -7,6 +7,7 @@ use http::header;
 
 use super::call::{Call, Limits};
 use super::lease::Lease;
+use super::tried::Tried;
 use super::{passed_on, streaming};
 use crate::error::ErrorKind;
 use crate::outcome::{Failure, FailureKind};
@@ -21,6 +22,8 @@ use crate::transport::{Answer, Exchange, Live, Progress, Transport};
 pub(super) struct Flight {
     pub(super) lease: Lease,
     pub(super) began: Instant,
+    /// The call had not tried its endpoint before.
+    pub(super) first_on_endpoint: bool,
     limits: Limits,
     /// The attempt's own copy, where a hook or a header of its own changes it.
     outgoing: Option<Request>,
@@ -31,31 +34,39 @@ pub(super) struct Flight {
 pub(super) struct Landed {
     pub(super) lease: Lease,
     pub(super) began: Instant,
+    pub(super) first_on_endpoint: bool,
     pub(super) result: Result<Answer, Failure>,
 }
 
 impl Flight {
-    /// Makes the `number`th attempt of a call ready, when `tries_left` remain with it.
+    /// Makes the `number`th attempt of a call ready, when `tries_left` remain with it; its endpoint counts as
+    /// tried from here on.
     ///
     /// # Errors
     /// The host's hook refused, and said why.
     pub(super) fn new(
         call: &Call<'_>,
         mut lease: Lease,
+        tried: &mut Tried,
         tries_left: Option<u32>,
         number: usize,
         now: Instant,
     ) -> Result<Self, String> {
+        let first_on_endpoint = lease.mark_tried(tried);
         let limits = call.limits(now, tries_left, lease.probe_limit());
         lease.limit_to(limits.attempt);
         let outgoing = outgoing(call, &lease, limits.attempt, number)?;
-        Ok(Self { lease, began: now, limits, outgoing })
+        Ok(Self { lease, began: now, first_on_endpoint, limits, outgoing })
     }
 
     /// Carries it out within its limits.
     pub(super) async fn fly(self, call: &Call<'_>, transport: &impl Transport) -> Landed {
         let result = self.exchange(call, transport).await;
-        Landed { lease: self.lease, began: self.began, result }
+        if let Ok(answer) = &result {
+            self.lease.report(&answer.headers);
+        }
+        let Self { lease, began, first_on_endpoint, .. } = self;
+        Landed { lease, began, first_on_endpoint, result }
     }
 
     async fn exchange(
@@ -164,6 +175,9 @@ fn by_source(call: &Call<'_>, failure: Failure) -> Failure {
 
 /// What an attempt is called that its limit cut off.
 fn cut(progress: &Progress, limits: Limits) -> Failure {
+    if progress.is_waiting() {
+        return Failure::unsent(FailureKind::Local, "all connections stayed in use");
+    }
     let (kind, detail) = match (limits.by_deadline, progress.is_connected()) {
         (true, true) => (FailureKind::Deadline, "no answer"),
         (true, false) => (FailureKind::Deadline, "not connected"),

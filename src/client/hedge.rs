@@ -1,7 +1,8 @@
 //! A copy of an attempt at another endpoint, where the first takes longer than most do; the better one wins.
 //!
-//! A copy that lost is dropped: its server sees the exchange end, and its endpoint is not blamed. One that
-//! failed waits for the others: only when all have is there something to retry.
+//! A copy that lost is dropped: its server sees the exchange end, and its endpoint is not blamed. Where one fails,
+//! its circuit learns of it at once, but the call waits for the others: only when all have failed is there
+//! something to retry.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -20,15 +21,13 @@ use crate::transport::Transport;
 /// How a race ended.
 #[derive(Debug)]
 pub(super) struct Race {
-    /// Those that failed before, in the order in which they did.
-    pub(super) failed: Vec<Landed>,
     /// What the call goes by.
     pub(super) last: Landed,
     /// Those that were dropped under way.
     pub(super) dropped: Vec<Dropped>,
 }
 
-/// An attempt that was given up since another was faster.
+/// An attempt that was given up since another was faster, or the call was ended from outside.
 #[derive(Debug)]
 pub(super) struct Dropped {
     pub(super) url: Arc<str>,
@@ -37,38 +36,43 @@ pub(super) struct Dropped {
 
 type Copy<'a> = Pin<Box<dyn Future<Output = Landed> + Send + 'a>>;
 
-/// Sends `first`, and copies of it where it takes long and the client may.
+/// Sends `first`, the `number`th attempt of the call, and copies of it where it takes long and the client may. Tells
+/// `failed` those that failed while others were under way.
 pub(super) async fn race<'a>(
     call: &'a Call<'a>,
     first: Flight,
+    number: usize,
     tried: &mut Tried,
     transport: &'a impl Transport,
+    mut failed: impl FnMut(Landed),
 ) -> Race {
-    let mut racing = Racing { under_way: Vec::new(), failed: Vec::new() };
+    let mut racing = Racing { under_way: Vec::new() };
     let mut copies = 0;
-    racing.add(call, first, tried, transport);
+    racing.add(call, first, transport);
     loop {
         let delay = call.client.hedge_delay(clock::now());
         let last = match delay {
-            Some(delay) => match tokio::time::timeout(delay, racing.next(call)).await {
-                Ok(last) => last,
-                Err(_) => match copy(call, copies, tried) {
-                    Some(flight) => {
-                        copies += 1;
-                        racing.add(call, flight, tried, transport);
-                        continue;
-                    }
-                    None => racing.next(call).await,
-                },
-            },
-            None => racing.next(call).await,
+            Some(delay) => {
+                match tokio::time::timeout(delay, racing.next(call, &mut failed)).await {
+                    Ok(last) => last,
+                    Err(_) => match copy(call, copies, number, tried) {
+                        Some(flight) => {
+                            copies += 1;
+                            racing.add(call, flight, transport);
+                            continue;
+                        }
+                        None => racing.next(call, &mut failed).await,
+                    },
+                }
+            }
+            None => racing.next(call, &mut failed).await,
         };
         return racing.end(last);
     }
 }
 
 /// One more attempt beside those under way, where the rules and the budget allow it.
-fn copy(call: &Call<'_>, copies: u32, tried: &Tried) -> Option<Flight> {
+fn copy(call: &Call<'_>, copies: u32, first: usize, tried: &mut Tried) -> Option<Flight> {
     let now = clock::now();
     let overload = call.client.overload();
     let facts = HedgeFacts {
@@ -84,40 +88,32 @@ fn copy(call: &Call<'_>, copies: u32, tried: &Tried) -> Option<Flight> {
         return None;
     }
     let lease = call.way.lease(tried, call.key, now).ok()?;
-    // The hook may refuse the copy; the first attempt goes on then.
-    Flight::new(call, lease, None, tried.len() + 1, now).ok()
+    let number = first + 1 + copies as usize;
+    // The hook may refuse the copy; the first attempt goes on then. As it does where the other endpoints have no
+    // room any more.
+    Flight::new(call, lease, tried, None, number, now).ok().filter(|copy| copy.first_on_endpoint)
 }
 
 /// The attempts of one race.
 struct Racing<'a> {
     under_way: Vec<(Dropped, Copy<'a>)>,
-    failed: Vec<Landed>,
 }
 
 impl<'a> Racing<'a> {
-    fn add(
-        &mut self,
-        call: &'a Call<'a>,
-        flight: Flight,
-        tried: &mut Tried,
-        transport: &'a impl Transport,
-    ) {
-        flight.lease.mark_tried(tried);
+    fn add(&mut self, call: &'a Call<'a>, flight: Flight, transport: &'a impl Transport) {
         let note = Dropped { url: Arc::clone(flight.lease.endpoint().url()), began: flight.began };
         self.under_way.push((note, Box::pin(flight.fly(call, transport))));
     }
 
     /// The next one that is not merely a failure while others are under way.
-    async fn next(&mut self, call: &Call<'_>) -> Landed {
+    async fn next(&mut self, call: &Call<'_>, failed: &mut impl FnMut(Landed)) -> Landed {
         loop {
             let landed = poll_fn(|cx| self.poll_any(cx)).await;
-            let ended = landed.ended();
-            let good =
-                matches!(class(&ended, &call.client.config.retry), Class::Success | Class::Final);
-            if good || self.under_way.is_empty() {
+            let good = class(&landed.ended(), &call.client.config.retry) == Class::Success;
+            if good || landed.asked().is_some() || self.under_way.is_empty() {
                 return landed;
             }
-            self.failed.push(landed);
+            failed(landed);
         }
     }
 
@@ -133,6 +129,6 @@ impl<'a> Racing<'a> {
 
     fn end(self, last: Landed) -> Race {
         let dropped = self.under_way.into_iter().map(|(note, _)| note).collect();
-        Race { failed: self.failed, last, dropped }
+        Race { last, dropped }
     }
 }

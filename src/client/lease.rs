@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
+
 use super::balancer::Balancer;
 use super::member::Member;
 use super::rounds;
 use super::tried::Tried;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{Ended, Ending, Evidence, Permit, Tick};
+use crate::policy::{Ended, Ending, Evidence, Permit, Report, Tick};
 use crate::runtime::clock;
 
-/// An endpoint with the permit of its circuit. Dropped unsettled (a cancelled call, a panic) it counts
+/// An endpoint with the permit of its circuit, or none where it serves in spite of that. Dropped unsettled (a cancelled call, a panic) it counts
 /// neither way and gives a probe's place back.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -25,23 +27,43 @@ pub(crate) struct Lease {
 struct Held {
     balancer: Arc<Balancer>,
     member: Arc<Member>,
-    permit: Permit,
-    started: Tick,
+    /// None where an endpoint serves in spite of its circuit, which then learns nothing.
+    permit: Option<Permit>,
+    /// None once its load was told of the answer.
+    started: Option<Tick>,
+}
+
+/// On what terms an endpoint is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    /// Also where its answers have opened its circuit.
+    pub(super) panic: bool,
+    /// How many attempts may be in flight to it; `None` for any number.
+    pub(super) most: Option<u32>,
+    pub(super) now: Instant,
+    /// The same, as loads count time.
+    pub(super) tick: Tick,
 }
 
 impl Lease {
-    pub(super) fn balanced(
-        balancer: Arc<Balancer>,
-        member: Arc<Member>,
-        permit: Permit,
-        started: Tick,
-    ) -> Self {
-        member.cells().start(member.place(), started);
-        Self {
-            endpoint: member.endpoint(),
-            limit: Duration::ZERO,
-            held: Some(Held { balancer, member, permit, started }),
+    /// None where another caller has taken the last place or permit.
+    pub(super) fn claim(
+        balancer: &Arc<Balancer>,
+        member: &Arc<Member>,
+        claim: Claim,
+    ) -> Option<Self> {
+        let (cells, place) = (member.cells(), member.place());
+        if !cells.start(place, claim.tick, claim.most) {
+            return None;
         }
+        let Ok(permit) = member.acquire(claim.panic, claim.now) else {
+            cells.take_back(place, claim.tick);
+            return None;
+        };
+        let (balancer, endpoint) = (Arc::clone(balancer), member.endpoint());
+        let member = Arc::clone(member);
+        let held = Held { balancer, member, permit, started: Some(claim.tick) };
+        Some(Self { endpoint, limit: Duration::ZERO, held: Some(held) })
     }
 
     /// A lease on the one endpoint of a client without a balancer: it has no circuit.
@@ -55,7 +77,7 @@ impl Lease {
 
     /// For a probe, how long it may take.
     pub(super) fn probe_limit(&self) -> Option<Duration> {
-        let held = self.held.as_ref().filter(|held| held.permit.probe())?;
+        let held = self.held.as_ref().filter(|held| held.is_probe())?;
         Some(held.balancer.trial_interval())
     }
 
@@ -72,6 +94,24 @@ impl Lease {
         self.limit = limit;
     }
 
+    /// Says that an answer's head came whose body may take as long as it likes: that is no slow answer.
+    pub(super) fn answered(&mut self, now: Instant) {
+        if let Some(held) = &mut self.held {
+            held.finish(now, Ending::Success);
+        }
+    }
+
+    /// Takes in what an answer tells of its endpoint's load, where the balancer goes by that.
+    pub(super) fn report(&self, headers: &HeaderMap) {
+        if let Some(held) = &self.held
+            && let Some(name) = &held.balancer.config().load_header
+            && let Some(report) = headers.get(name).and_then(|it| Report::parse(it.as_bytes()))
+            && let Some(track) = held.member.track()
+        {
+            track.utilization.update(&report, held.member.cells().level().tick(clock::now()));
+        }
+    }
+
     /// Says how the attempt ended.
     pub(super) fn settle(
         mut self,
@@ -79,17 +119,23 @@ impl Lease {
         ended: &Ended,
         now: Instant,
     ) -> Option<Transition> {
-        let held = self.held.take()?;
+        let mut held = self.held.take()?;
         rounds::note(&held.balancer, &held.member, ended, now);
         held.finish(now, ending(evidence, self.limit));
-        held.balancer.settle(&held.member, held.permit, evidence, now)
+        held.balancer.settle(&held.member, held.permit?, evidence, now)
     }
 }
 
 impl Held {
-    fn finish(&self, now: Instant, ending: Ending) {
+    fn is_probe(&self) -> bool {
+        self.permit.as_ref().is_some_and(Permit::probe)
+    }
+
+    fn finish(&mut self, now: Instant, ending: Ending) {
         let cells = self.member.cells();
-        cells.finish(self.member.place(), self.started, cells.level().tick(now), ending);
+        if let Some(started) = self.started.take() {
+            cells.finish(self.member.place(), started, cells.level().tick(now), ending);
+        }
     }
 }
 
@@ -106,9 +152,9 @@ const fn ending(evidence: &Evidence, limit: Duration) -> Ending {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(held) = self.held.take() {
+        if let Some(mut held) = self.held.take() {
             held.finish(clock::now(), Ending::Neutral);
-            held.member.release(held.permit);
+            held.permit.into_iter().for_each(|permit| held.member.release(permit));
         }
     }
 }

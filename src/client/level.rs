@@ -1,12 +1,12 @@
-//! What the endpoints of one tier have in common: the rules of their circuits, and how many of them are in
-//! rotation.
+//! What the endpoints of one tier have in common: the rules of their circuits, and how many of them are well.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use super::probes::Pool;
 use crate::config::BalancerConfig;
-use crate::policy::{BreakerConfig, LoadModel, Tick};
+use crate::policy::{BreakerConfig, LoadModel, PrequalConfig, Tick};
 
 /// What a tier's members share; lives as long as any of them.
 #[derive(Debug)]
@@ -19,11 +19,15 @@ pub(super) struct Level {
     pub(super) warms_up: bool,
     /// Whether a rule follows each member beyond its circuit and its load.
     pub(super) tracks: bool,
+    /// Whether members tell their load.
+    pub(super) reports: bool,
+    /// What members answered to probes; `None` where none are sent.
+    pub(super) pool: Option<Pool>,
     /// Whether the attempts in flight to all members are counted together.
     counts_all: bool,
     /// What ticks count from.
     origin: Instant,
-    rotating: AtomicUsize,
+    well: AtomicUsize,
     in_flight: AtomicU32,
 }
 
@@ -35,6 +39,8 @@ pub(super) struct Rules {
     pub(super) by_zone: bool,
     pub(super) warms_up: bool,
     pub(super) tracks: bool,
+    pub(super) reports: bool,
+    pub(super) prequal: Option<PrequalConfig>,
     pub(super) counts_all: bool,
     pub(super) origin: Instant,
 }
@@ -47,6 +53,8 @@ impl Rules {
             by_zone: config.by_zone(),
             warms_up: config.slow_start.is_some(),
             tracks: config.tracks(),
+            reports: config.load_header.is_some(),
+            prequal: config.algorithm.probing().map(|probing| probing.rule),
             counts_all: config.algorithm.is_bounded(),
             origin,
         }
@@ -70,9 +78,11 @@ impl Level {
             load: rules.load,
             warms_up: rules.warms_up,
             tracks: rules.tracks,
+            reports: rules.reports,
+            pool: rules.prequal.map(Pool::new),
             counts_all: rules.counts_all,
             origin: rules.origin,
-            rotating: AtomicUsize::new(0),
+            well: AtomicUsize::new(0),
             in_flight: AtomicU32::new(0),
         })
     }
@@ -87,17 +97,17 @@ impl Level {
         now.saturating_duration_since(self.origin).as_millis() as u64
     }
 
-    /// How many members get traffic without a question: circuit closed, and out for no other reason.
-    pub(super) fn rotating(&self) -> usize {
-        self.rotating.load(Ordering::Relaxed)
+    /// How many members are well: circuit closed, and out for no other reason. Those that warm up count.
+    pub(super) fn well(&self) -> usize {
+        self.well.load(Ordering::Relaxed)
     }
 
-    pub(super) fn entered_rotation(&self) {
-        self.rotating.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn got_well(&self) {
+        self.well.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn left_rotation(&self) {
-        self.rotating.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn fell_ill(&self) {
+        self.well.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// How many attempts are in flight to all members; 0 where nobody counts.

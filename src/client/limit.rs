@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::criticality::Criticality;
 use crate::outcome::FailureKind;
-use crate::policy::{Ended, Entered, LimitConfig, Limiter, SheddingConfig, WaitQueue};
+use crate::policy::{Ended, Entered, LimitConfig, Limiter, SheddingConfig, Ticket, WaitQueue};
 use crate::runtime::clock;
 
 /// Why a call may not be sent.
@@ -61,6 +61,18 @@ struct Waiter {
     room: oneshot::Sender<Seat>,
 }
 
+/// One call's place in the queue; left on drop, so that who gave up does not keep it.
+struct Place<'a> {
+    waiting: &'a Mutex<WaitQueue<Waiter>>,
+    ticket: Ticket,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        drop(lock(self.waiting).remove(self.ticket));
+    }
+}
+
 /// One call's place below the limit; given back on drop, also by a waiter that never saw it.
 #[derive(Debug)]
 pub(super) struct Seat {
@@ -94,13 +106,18 @@ impl Limit {
         let Some(waiting) = &self.waiting else {
             return self.seat(class).ok_or_else(full);
         };
-        let told = match self.sit_or_line_up(waiting, class) {
+        let began = clock::now();
+        let (_place, told) = match self.sit_or_line_up(waiting, class) {
             Ok(seat) => return Ok(seat),
-            Err(told) => told.ok_or_else(full)?,
+            Err(place) => place.ok_or_else(full)?,
         };
         let patience = patience.min(self.shedding.queue_wait);
         match tokio::time::timeout(patience, told).await {
             Ok(Ok(seat)) => Ok(seat),
+            // Whoever came next found the wait over before this one did.
+            Ok(Err(_)) if clock::now().saturating_duration_since(began) >= patience => {
+                Err(Refused::Waited(patience))
+            }
             // Somebody more important took the place in the queue.
             Ok(Err(_)) => Err(full()),
             Err(_) => Err(Refused::Waited(patience)),
@@ -108,22 +125,24 @@ impl Limit {
     }
 
     /// A seat at once, or where to wait for one; nothing where the queue is full.
-    fn sit_or_line_up(
+    fn sit_or_line_up<'a>(
         self: &Arc<Self>,
-        waiting: &Mutex<WaitQueue<Waiter>>,
+        waiting: &'a Mutex<WaitQueue<Waiter>>,
         class: Criticality,
-    ) -> Result<Seat, Option<oneshot::Receiver<Seat>>> {
+    ) -> Result<Seat, Option<(Place<'a>, oneshot::Receiver<Seat>)>> {
         let now = clock::now();
         let mut queue = lock(waiting);
         while queue.expire(now).is_some() {}
-        if queue.is_empty()
+        if !queue.comes_before(class)
             && let Some(seat) = self.seat(class)
         {
             return Ok(seat);
         }
         let (room, told) = oneshot::channel();
         match queue.enter(class, Waiter { class, room }, now) {
-            Entered::Waiting(_) | Entered::InPlaceOf(..) => Err(Some(told)),
+            Entered::Waiting(ticket) | Entered::InPlaceOf(ticket, _) => {
+                Err(Some((Place { waiting, ticket }, told)))
+            }
             Entered::Full(_) => Err(None),
         }
     }

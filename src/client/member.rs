@@ -43,6 +43,8 @@ pub(super) enum Out {
     Ejected = 4,
     /// Did not pass its checks.
     Unhealthy = 8,
+    /// Listed with a weight of 0.
+    Drained = 16,
 }
 
 /// Whether a member may be tried.
@@ -59,16 +61,17 @@ pub(super) enum Standing {
 }
 
 impl Member {
-    /// A member that is in rotation.
+    /// A member that is in rotation, unless its weight is 0.
     pub(super) fn new(endpoint: Endpoint, cells: Arc<Cells>, place: u32) -> Self {
         let weight = AtomicU16::new(endpoint.weight() as u16);
+        let drained = if endpoint.weight() == 0 { Out::Drained as u8 } else { 0 };
         let member = Self {
             endpoint: ArcSwap::from_pointee(endpoint),
             breaker: Mutex::default(),
             cells,
             place,
             weight,
-            out: AtomicU8::new(0),
+            out: AtomicU8::new(drained),
         };
         member.publish(None);
         member
@@ -96,23 +99,32 @@ impl Member {
     /// The listed properties have changed, its identity has not. Connections to it as it was are not kept.
     pub(super) fn set_endpoint(&self, endpoint: Endpoint) {
         self.weight.store(endpoint.weight() as u16, Ordering::Relaxed);
+        self.set(Out::Drained, endpoint.weight() == 0);
         self.endpoint.swap(Arc::new(endpoint)).depart();
     }
 
     /// It left the list: attempts under way go on, and nothing new comes.
     pub(super) fn depart(&self) {
         let _unchanged_meanwhile = self.lock();
-        self.cells.set_rotating(self.place(), false);
+        self.cells.show(self.place(), false, false);
         self.out.fetch_or(Out::Departed as u8, Ordering::Relaxed);
         self.endpoint.load().depart();
     }
 
-    /// Takes over the circuit of the same endpoint at another place.
+    /// Takes over the circuit of the same endpoint at another place, and goes on warming up where that did.
     pub(super) fn inherit(&self, before: &Self) {
         let breaker = before.lock().take();
-        let mut own = self.lock();
-        *own = breaker;
-        self.publish(own.as_deref());
+        {
+            let mut own = self.lock();
+            *own = breaker;
+            self.publish(own.as_deref());
+        }
+        if let Some((own, old)) = self.track().zip(before.track())
+            && before.has(Out::Warming)
+        {
+            own.warm_up_like(old);
+            self.set(Out::Warming, true);
+        }
     }
 
     /// From here on it gets its full share only in time.
@@ -130,8 +142,14 @@ impl Member {
 
     /// Whether it may be tried now.
     pub(super) fn standing(&self, now: Instant) -> Standing {
-        if self.has(Out::Departed) || !self.lock().as_ref().is_none_or(|it| it.admits(now)) {
+        if self.has(Out::Departed) || self.has(Out::Drained) {
             return Standing::Out;
+        }
+        match self.lock().as_deref() {
+            Some(breaker) if breaker.admits(now) => {}
+            Some(breaker) if breaker.is_tripped_by_answers() => return Standing::Tripped,
+            Some(_) => return Standing::Out,
+            None => {}
         }
         if self.has(Out::Ejected) || self.has(Out::Unhealthy) {
             return Standing::Tripped;
@@ -183,16 +201,14 @@ impl Member {
         self.publish(breaker.as_deref());
     }
 
-    fn is_out(&self) -> bool {
-        self.out.load(Ordering::Relaxed) != 0
-    }
-
     /// Shows the picks whether they need to ask; under the lock, so that the last change is shown last. The
     /// place of who departed may be another's by now.
     fn publish(&self, breaker: Option<&Breaker>) {
         if !self.has(Out::Departed) {
             let closed = breaker.is_none_or(|breaker| breaker.state() == CircuitState::Closed);
-            self.cells.set_rotating(self.place(), closed && !self.is_out());
+            let out = self.out.load(Ordering::Relaxed);
+            let well = closed && out & !(Out::Warming as u8) == 0;
+            self.cells.show(self.place(), closed && out == 0, well);
         }
     }
 
@@ -213,11 +229,25 @@ impl Member {
     /// Whether a request would be let through now.
     #[must_use]
     pub fn admits(&self, now: Instant) -> bool {
-        matches!(self.standing(now), Standing::In | Standing::Warming(_))
+        self.serves(false, now)
     }
 
-    pub(super) fn acquire(&self, now: Instant) -> Result<Permit, Rejected> {
-        self.change(|breaker| breaker.acquire(now))
+    /// Whether it may be tried, in `panic` also where its answers speak against it.
+    pub(super) fn serves(&self, panic: bool, now: Instant) -> bool {
+        match self.standing(now) {
+            Standing::In | Standing::Warming(_) => true,
+            Standing::Tripped => panic,
+            Standing::Out => false,
+        }
+    }
+
+    /// Asks to send once; none in `panic`, where its answers have opened the circuit, and what comes of it is
+    /// not the circuit's.
+    pub(super) fn acquire(&self, panic: bool, now: Instant) -> Result<Option<Permit>, Rejected> {
+        self.change(|breaker| match breaker.acquire(now) {
+            Err(_) if panic && breaker.is_tripped_by_answers() => Ok(None),
+            answer => answer.map(Some),
+        })
     }
 
     pub(super) fn settle(&self, permit: Permit, evidence: &Evidence, now: Instant) -> Settled {
@@ -254,12 +284,14 @@ impl Member {
         self.change(Breaker::force_open)
     }
 
-    /// Closes its circuit.
+    /// Closes its circuit, from where it warms up as any that comes back.
     ///
     /// # Errors
     /// It is closed already.
     pub fn force_close(&self, now: Instant) -> Result<(), AlreadyThere> {
-        self.change(|breaker| breaker.force_close(now))
+        self.change(|breaker| breaker.force_close(now))?;
+        self.warm_up(true, now);
+        Ok(())
     }
 
     /// Lets everything through and judges nothing, until it is opened or closed by hand.

@@ -21,6 +21,7 @@ mod member;
 mod overload;
 mod passed_on;
 mod places;
+mod probes;
 mod queue;
 mod roster;
 mod rounds;
@@ -34,6 +35,7 @@ mod subset;
 mod table;
 mod track;
 mod tried;
+mod warmth;
 mod weighing;
 
 use std::pin::pin;
@@ -53,7 +55,7 @@ pub use stream::{BodyStream, Notice, Read, Watcher};
 pub use streaming::Delivery;
 
 use self::call::Call;
-use self::carrier::{Carrier, resolver};
+use self::carrier::{Carrier, Place, resolver};
 use self::completion::Finisher;
 use self::control::{Control, Interrupt};
 use self::overload::Overload;
@@ -65,7 +67,7 @@ use crate::runtime::interrupt::Watch;
 use crate::runtime::process::PerProcess;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::{callback, clock, io_thread, shard, stop};
-use crate::transport::Tls;
+use crate::transport::{Resolver, Tls};
 
 /// A resilient HTTP client.
 #[derive(Debug)]
@@ -78,6 +80,8 @@ pub struct Client {
     tls: PerProcess<Arc<Tls>>,
     overload: PerProcess<Overload>,
     tenant: Tenant,
+    /// Whether warming up began in this process.
+    warmed: PerProcess<AtomicBool>,
     closed: AtomicBool,
     /// Tells a close that a call has ended.
     ended: (Mutex<()>, Condvar),
@@ -99,6 +103,7 @@ impl Client {
             tls: PerProcess::new(),
             overload: PerProcess::new(),
             tenant: Tenant::new(),
+            warmed: PerProcess::new(),
             closed: AtomicBool::new(false),
             ended: Default::default(),
         };
@@ -120,8 +125,9 @@ impl Client {
         Arc::clone(self.tls.get_or(made_again))
     }
 
-    /// Sends `request` and waits for its answer, driving the work on this thread; with HTTP/2 an I/O thread
-    /// drives it, where the connections are, and where an answer is streamed, for it outlasts this call.
+    /// Sends `request` and waits for its answer, driving the work on this thread. An I/O thread drives it with
+    /// HTTP/2, where the connections are, where an answer is streamed, for it outlasts this call, and where there
+    /// are so many callers that all shards are in use.
     ///
     /// # Errors
     /// The request does not fit the client, no answer came, or this is a callback, where it would deadlock.
@@ -133,20 +139,23 @@ impl Client {
             return self.start_and_wait(request);
         }
         self.check_open()?;
+        self.warm_up();
         self.prepare()?;
-        match self.route {
+        let driven = match self.route {
             // The direct transport's writes raise no SIGPIPE; reqwest's may.
             Route::Balanced(_) => self.drive(request),
             Route::Base { .. } | Route::Absolute => {
                 callback::without_sigpipe(|| self.drive(request))
             }
-        }
+        };
+        driven?.map_or_else(|| self.start_and_wait(request), Ok)
     }
 
-    fn drive(&self, request: &Request) -> Result<Delivery, Error> {
+    /// `None` where no shard is left.
+    fn drive(&self, request: &Request) -> Result<Option<Delivery>, Error> {
         let started = clock::now();
         let resolver = resolver().map_err(out_of_resources)?;
-        let attach = || Carrier::new(self, resolver);
+        let attach = || Carrier::new(self, resolver, Place::Shard);
         let work = |carrier: Arc<Carrier>, stop: Arc<Stop>| async move {
             self.check_open()?;
             let control = Control { stop: &stop, interrupt: self.interrupt() };
@@ -155,23 +164,24 @@ impl Client {
         };
         let outcome = shard::drive(&self.tenant, attach, work).map_err(out_of_resources);
         self.note_end();
-        outcome?
+        outcome?.transpose()
     }
 
     fn start_and_wait(self: &Arc<Self>, request: &Request) -> Result<Delivery, Error> {
         let completion = self.start(request.clone())?;
-        let ended = async {
-            let Some(interrupt) = self.interrupt() else {
-                return completion.wait(Duration::MAX).await;
-            };
-            if let Some(outcome) = interrupt.watch(pin!(completion.wait(Duration::MAX))).await {
-                return outcome;
-            }
-            // The call then ends at once, and tells how far it came.
-            completion.stop().ask(Reason::Interrupted);
-            completion.wait(Duration::MAX).await
+        let waited = match self.interrupt() {
+            None => io_thread::wait(completion.wait(Duration::MAX)),
+            Some(interrupt) => shard::wait(async {
+                let wait = pin!(completion.wait(Duration::MAX));
+                if let Some(outcome) = interrupt.watch(wait).await {
+                    return outcome;
+                }
+                // The call then ends at once, and tells how far it came.
+                completion.stop().ask(Reason::Interrupted);
+                completion.wait(Duration::MAX).await
+            }),
         };
-        let outcome = shard::wait(ended).map_err(|error| {
+        let outcome = waited.map_err(|error| {
             completion.cancel();
             out_of_resources(error)
         })?;
@@ -230,6 +240,7 @@ impl Client {
         finish: impl FnOnce(Outcome) + Send + 'static,
     ) -> Result<(), Error> {
         self.check_open()?;
+        self.warm_up();
         self.prepare()?;
         Call::check(self, &request)?;
         let resolver = resolver().map_err(out_of_resources)?;
@@ -239,7 +250,7 @@ impl Client {
         let (place, asked) = (Arc::clone(&thread), Arc::clone(&stop));
         thread.spawn(&self.tenant, stop, async move {
             let finisher = Finisher::new(finish);
-            let carrier = place.attachment(&client.tenant, || Carrier::new(&client, resolver));
+            let carrier = client.carrier_of(&place, resolver);
             let control = Control { stop: &asked, interrupt: None };
             // Asked once more: a close may have come while the provider was, and now it sees this task.
             let call =
@@ -284,13 +295,12 @@ impl Client {
         if timeout.is_zero() {
             return completion.poll();
         }
-        let waited = shard::wait(async {
-            let wait = pin!(completion.wait(timeout));
-            match self.interrupt() {
-                Some(interrupt) => interrupt.watch(wait).await,
-                None => Some(wait.await),
+        let waited = match self.interrupt() {
+            None => io_thread::wait(completion.wait(timeout)).map(Some),
+            Some(interrupt) => {
+                shard::wait(async { interrupt.watch(pin!(completion.wait(timeout))).await })
             }
-        });
+        };
         let interrupted = || Error::new(ErrorKind::Interrupted, "call: a signal ended the wait");
         waited.map_err(out_of_resources)?.ok_or_else(interrupted)?
     }
@@ -317,6 +327,29 @@ impl Client {
             guard = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(())
+    }
+
+    /// Begins to open connections on an I/O thread where the client was told to, once in each process; the provider
+    /// is asked there. It fails no call: what goes wrong is found out by the calls.
+    pub fn warm_up(self: &Arc<Self>) {
+        if self.config.warm_up == 0 || self.warmed.get().swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (Ok(resolver), Ok(thread)) = (resolver(), io_thread::first()) else {
+            return;
+        };
+        let (client, place) = (Arc::clone(self), Arc::clone(&thread));
+        thread.spawn(&self.tenant, Arc::default(), async move {
+            // Where the provider fails here, the first call that it does not fail lets the next visit go on.
+            let _ = client.prepare();
+            client.carrier_of(&place, resolver).warm_up();
+            client.note_end();
+        });
+    }
+
+    /// This client's transport on an I/O thread; to be called by a task that runs there.
+    fn carrier_of(&self, thread: &io_thread::IoThread, resolver: Arc<Resolver>) -> Arc<Carrier> {
+        thread.attachment(&self.tenant, || Carrier::new(self, resolver, Place::IoThread))
     }
 
     fn check_open(&self) -> Result<(), Error> {

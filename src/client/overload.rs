@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use super::limit::{Limit, Refused, Seat};
 use crate::config::ClientConfig;
 use crate::criticality::Criticality;
-use crate::outcome::Class;
+use crate::outcome::{Class, FailureKind};
 use crate::policy::{Budget, Ended, HedgeDelay, Latencies, Ratio, Throttle, Watched};
 use crate::runtime::{clock, entropy};
 
 /// The load of one client's service.
 #[derive(Debug)]
 pub(super) struct Overload {
+    /// What extra attempts may cost; `None` for whatever other rules allow.
     budget: Option<Budget>,
     limit: Option<Arc<Limit>>,
     throttle: Option<Mutex<Throttle>>,
@@ -48,7 +49,11 @@ impl Overload {
             usual: Watched::new(Ratio::HALF),
         });
         Self {
-            budget: config.retry_budget().map(|budget| Budget::new(&budget, hedges, now)),
+            budget: match (config.retry_budget(), hedges) {
+                (Some(budget), hedges) => Some(Budget::new(&budget, hedges, now)),
+                (None, Some(share)) => Some(Budget::of_hedges(share, now)),
+                (None, None) => None,
+            },
             limit: config.limit.map(|limit| Limit::new(limit, config.shedding)),
             throttle: config.throttle.map(|throttle| Mutex::new(Throttle::new(&throttle))),
             hedge,
@@ -121,6 +126,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Admitted<'_> {
+    /// The seat alone, for a call that goes on beyond its answer's head.
+    pub(super) fn into_seat(self) -> Option<Seat> {
+        self.seat
+    }
+
     /// Takes in that a copy was faster than the attempt that began then. It would have taken longer still, but
     /// without it the slowest were missing: the delay would fall, and the hedges' budget be used up before
     /// those come that need it.
@@ -140,11 +150,25 @@ impl Admitted<'_> {
         if let (Some(hedge), Class::Success) = (&overload.hedge, class) {
             hedge.latencies.record(elapsed, clock::now());
         }
-        if let Some(throttle) = &overload.throttle {
-            let accepted =
-                matches!(ended, Ended::Answered { status } if !matches!(status, 429 | 503));
+        if let (Some(throttle), Some(accepted)) = (&overload.throttle, accepted(ended)) {
             lock(throttle).record(accepted, clock::now());
         }
+    }
+}
+
+/// Whether the service took an attempt on; `None` where it had no say in how that ended.
+const fn accepted(ended: &Ended) -> Option<bool> {
+    match ended {
+        Ended::Answered { status } => Some(!matches!(status, 429 | 503)),
+        Ended::Failed { kind, .. } => match kind {
+            FailureKind::Cancelled
+            | FailureKind::Closed
+            | FailureKind::Interrupted
+            | FailureKind::Local
+            | FailureKind::Source => None,
+            FailureKind::BodyTooLarge => Some(true),
+            _ => Some(false),
+        },
     }
 }
 

@@ -49,19 +49,31 @@ fn insert(headers: &mut HeaderMap, name: &HeaderName, value: &[u8]) {
     }
 }
 
-/// The trace that a call belongs to; `None` where traces are not passed on, or there is none.
+/// The trace that a call belongs to; `None` where traces are not passed on, or there is none. What cannot be read
+/// does not go on, nor what came along with it: it would belong to another trace.
 pub(super) fn trace(
     config: &ClientConfig,
     request: &Request,
     headers: &mut Cow<'_, HeaderMap>,
 ) -> Option<TraceParent> {
     let start = config.trace?;
-    if let Some(state) = inbound(request, &TRACESTATE) {
-        headers.to_mut().entry(TRACESTATE).or_insert_with(|| state.clone());
+    let own = request.headers.get(TRACEPARENT);
+    let received = own.or_else(|| inbound(request, &TRACEPARENT)).map(HeaderValue::as_bytes);
+    if received.and_then(TraceParent::parse).is_none() {
+        remove(headers, &TRACEPARENT);
+        remove(headers, &TRACESTATE);
+    } else if own.is_none() && !headers.contains_key(TRACESTATE) {
+        for (_, state) in request.inbound.iter().filter(|(name, _)| *name == TRACESTATE) {
+            headers.to_mut().append(TRACESTATE, state.clone());
+        }
     }
-    let received = request.headers.get(TRACEPARENT).or_else(|| inbound(request, &TRACEPARENT));
-    let received = received.map(HeaderValue::as_bytes);
     entropy::with_rng(|rng| TraceParent::of_call(received, start, rng))
+}
+
+fn remove(headers: &mut Cow<'_, HeaderMap>, name: &HeaderName) {
+    if headers.contains_key(name) {
+        headers.to_mut().remove(name);
+    }
 }
 
 /// The limit of a call: its own, or what the caller before it has left.

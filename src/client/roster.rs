@@ -30,6 +30,8 @@ pub(super) struct Tier {
     pub(super) level: Arc<Level>,
     /// How many there are.
     pub(super) count: usize,
+    /// How many of them are listed with a weight of 0.
+    pub(super) drained: usize,
     /// The largest weight, where they differ.
     pub(super) uneven: Option<u32>,
 }
@@ -43,14 +45,15 @@ pub struct Roster {
 
 impl Tier {
     fn new(rank: Rank, rules: &Rules) -> Self {
-        Self { rank, places: Places::default(), level: Level::new(rules), count: 0, uneven: None }
+        let (places, level) = (Places::default(), Level::new(rules));
+        Self { rank, places, level, count: 0, drained: 0, uneven: None }
     }
 
     fn join(&mut self, endpoint: Endpoint, book: &mut Book) -> Arc<Member> {
         let place = self.free_place(book);
         let cells = self.places.make_room(place as usize, &self.level);
         cells.forget(place as usize);
-        self.uneven = book.weigh(None, Some(endpoint.weight()));
+        self.weigh(book, None, Some(endpoint.weight()));
         self.count += 1;
         let member = Arc::new(Member::new(endpoint, cells, place));
         self.places.replace(place as usize, Some(Arc::clone(&member)));
@@ -77,10 +80,17 @@ impl Tier {
         self.places.get(place).map_or(0, |member| member.weight())
     }
 
+    /// One weight goes, another comes.
+    fn weigh(&mut self, book: &mut Book, goes: Option<u32>, comes: Option<u32>) {
+        book.weigh(goes, comes);
+        self.uneven = book.uneven();
+        self.drained = book.weights.get(&0).copied().unwrap_or(0);
+    }
+
     fn leave(&mut self, member: &Member, book: &mut Book) {
         self.places.replace(member.place(), None);
         book.holes.push(member.place() as u32);
-        self.uneven = book.weigh(Some(member.endpoint().weight()), None);
+        self.weigh(book, Some(member.endpoint().weight()), None);
         self.count -= 1;
         member.depart();
     }
@@ -96,8 +106,7 @@ struct Book {
 }
 
 impl Book {
-    /// One weight goes, another comes. Answers with the largest, where they differ.
-    fn weigh(&mut self, goes: Option<u32>, comes: Option<u32>) -> Option<u32> {
+    fn weigh(&mut self, goes: Option<u32>, comes: Option<u32>) {
         if let Some(weight) = goes
             && let Some(count) = self.weights.get_mut(&weight)
         {
@@ -109,6 +118,10 @@ impl Book {
         if let Some(weight) = comes {
             *self.weights.entry(weight).or_default() += 1;
         }
+    }
+
+    /// The largest weight, where they differ.
+    fn uneven(&self) -> Option<u32> {
         let (largest, _) = self.weights.last_key_value()?;
         (self.weights.len() > 1).then_some(*largest)
     }
@@ -137,9 +150,9 @@ impl Roster {
         self.members().filter_map(|member| member.retry_at()).min()
     }
 
-    /// How many members are in rotation.
-    pub(super) fn rotating(&self) -> usize {
-        self.tiers.iter().map(|tier| tier.level.rotating()).sum()
+    /// How many members are well.
+    pub(super) fn well(&self) -> usize {
+        self.tiers.iter().map(|tier| tier.level.well()).sum()
     }
 
     fn tier(&mut self, rank: Rank, rules: &Rules) -> &mut Tier {
@@ -244,8 +257,8 @@ impl Register {
         let rank = rank(&endpoint, rules);
         if rank == self::rank(&before, rules) {
             let book = self.books.entry(rank.clone()).or_default();
-            next.tier(rank, rules).uneven =
-                book.weigh(Some(before.weight()), Some(endpoint.weight()));
+            let weights = (Some(before.weight()), Some(endpoint.weight()));
+            next.tier(rank, rules).weigh(book, weights.0, weights.1);
             kept.set_endpoint(endpoint);
             return kept;
         }
@@ -387,14 +400,14 @@ mod tests {
         let mut register = Register::default();
         let first = roster(&mut register, &Roster::default(), &[1, 2]);
         member(&first, 1).force_open().unwrap();
-        assert_eq!(first.rotating(), 1);
+        assert_eq!(first.well(), 1);
         let moved = Host { priority: 3, ..host(1) };
         let second = register.replace(&first, vec![host(2), moved], &rules(), t0());
         assert_eq!(second.tiers.len(), 2);
-        assert_eq!(second.rotating(), 1);
+        assert_eq!(second.well(), 1);
         assert!(member(&second, 1).force_open().is_err(), "open already");
         member(&second, 1).force_close(t0()).unwrap();
-        assert_eq!(second.rotating(), 2);
+        assert_eq!(second.well(), 2);
     }
 
     #[test]
@@ -411,9 +424,9 @@ mod tests {
         let second = roster(&mut register, &first, &[2]);
         let second = register.join(&second, host(3), &rules(), t0());
         gone.force_open().unwrap();
-        assert_eq!(second.rotating(), 2);
+        assert_eq!(second.well(), 2);
         gone.force_close(t0()).unwrap();
-        assert_eq!(second.rotating(), 2);
+        assert_eq!(second.well(), 2);
     }
 
     #[test]
@@ -448,7 +461,7 @@ mod tests {
                 let mut present = ports(&roster);
                 present.sort_unstable();
                 prop_assert_eq!(&present, &listed.iter().copied().collect::<Vec<_>>());
-                prop_assert_eq!(roster.rotating(), listed.len());
+                prop_assert_eq!(roster.well(), listed.len());
                 prop_assert_eq!(roster.len(), listed.len());
             }
         }

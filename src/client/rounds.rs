@@ -19,9 +19,8 @@ use crate::runtime::{clock, entropy, io_thread};
 use crate::transport::{Direct, Exchange, Progress, Transport};
 
 /// Begins the rounds of `balancer`; checks go over `transport`.
-pub(super) fn begin(balancer: &Arc<Balancer>, transport: Direct) -> std::io::Result<()> {
-    let (weak, transport) = (Arc::downgrade(balancer), Arc::new(transport));
-    io_thread::first()?.handle().spawn(run(weak, transport));
+pub(super) fn begin(balancer: &Arc<Balancer>, transport: Arc<Direct>) -> std::io::Result<()> {
+    io_thread::first()?.handle().spawn(run(Arc::downgrade(balancer), transport));
     Ok(())
 }
 

@@ -37,6 +37,22 @@ pub(super) enum Ending {
     Overloaded(Refused),
 }
 
+impl Ending {
+    /// What the caller is told of it beside the attempts.
+    fn explanation(&self) -> String {
+        match self {
+            Self::Stopped(reason) => reason.explanation().to_owned(),
+            Self::NoEndpoints(none) => none.reason(clock::now()),
+            Self::Overloaded(refused) => refused.reason(),
+            Self::Refused(reason) => reason.clone(),
+            Self::Deadline | Self::Asked(_) => String::new(),
+        }
+    }
+}
+
+/// Of an attempt that lost to its copy.
+const FASTER: &str = "given up, another was faster";
+
 /// The attempts of one call, and the last answer among them.
 #[derive(Debug)]
 pub(super) struct Story<'a> {
@@ -83,14 +99,14 @@ impl<'a> Story<'a> {
         self.attempt_count
     }
 
-    /// Takes in an attempt that was given up since a copy was faster.
-    pub(super) fn add_dropped(&mut self, dropped: Dropped) {
+    /// Takes in an attempt that was given up: for another that was faster, or with the call.
+    pub(super) fn add_dropped(&mut self, dropped: Dropped, by_another: bool) {
         self.attempt_count += 1;
         if self.attempts.len() < KEPT_ATTEMPTS {
             self.attempts.push(Attempt {
                 url: dropped.url,
                 result: AttemptResult::Failed(FailureKind::Cancelled),
-                detail: "given up, another was faster".to_owned(),
+                detail: if by_another { FASTER } else { "given up" }.to_owned(),
                 elapsed: clock::now().saturating_duration_since(dropped.began),
                 circuit: None,
                 ambiguous: true,
@@ -103,29 +119,29 @@ impl<'a> Story<'a> {
         match &ending {
             Ending::Refused(reason) => return Err(self.error(ErrorKind::HookRefused, reason)),
             Ending::Asked(kind) => return Err(self.error(*kind, "")),
-            Ending::Overloaded(refused) => {
-                return Err(self.error(ErrorKind::Overloaded, &refused.reason()));
-            }
-            Ending::Stopped(_) | Ending::NoEndpoints(_) | Ending::Deadline => {}
+            Ending::Stopped(_)
+            | Ending::NoEndpoints(_)
+            | Ending::Deadline
+            | Ending::Overloaded(_) => {}
         }
+        let why = ending.explanation();
         if let Some((answer, url)) = self.answer.take() {
-            return self.answered(answer, url);
+            return self.answered(answer, url, &why);
         }
-        let now = clock::now();
-        let (kind, reason) = match ending {
-            Ending::Stopped(reason) => {
-                (kind_of(self.last_failure), reason.explanation().to_owned())
-            }
-            Ending::NoEndpoints(none) => (kind_of(self.last_failure), none.reason(now)),
-            Ending::Deadline => (ErrorKind::Deadline, String::new()),
-            Ending::Refused(_) | Ending::Asked(_) | Ending::Overloaded(_) => {
-                unreachable!("handled above")
-            }
+        let kind = match (&ending, self.last_failure) {
+            (Ending::Deadline, _) => ErrorKind::Deadline,
+            (Ending::Overloaded(_), None) => ErrorKind::Overloaded,
+            (_, last) => kind_of(last),
         };
-        Err(self.error(kind, &reason))
+        Err(self.error(kind, &why))
     }
 
-    fn answered(mut self, answer: Answer, endpoint_url: Arc<str>) -> Result<Response, Error> {
+    fn answered(
+        mut self,
+        answer: Answer,
+        endpoint_url: Arc<str>,
+        why: &str,
+    ) -> Result<Response, Error> {
         let fails = self.call.client.config.fail_on_status && answer.status.as_u16() >= 400;
         let response = Response {
             status: answer.status,
@@ -140,7 +156,8 @@ impl<'a> Story<'a> {
         }
         let mut story = self.told_so_far();
         story.attempts.clone_from(&response.attempts);
-        let reason = format!("status {}", response.status.as_u16());
+        let separator = if why.is_empty() { "" } else { "; " };
+        let reason = format!("status {}{separator}{why}", response.status.as_u16());
         story.response = Some(response);
         Err(Error::of_call(ErrorKind::HttpStatus, &reason, story))
     }
@@ -192,10 +209,17 @@ impl<'a> Story<'a> {
     }
 }
 
+/// Whether the request may have been carried out. What a peer refused unprocessed was not, although it left.
+fn may_be_done(failure: &Failure) -> bool {
+    failure.sent && failure.kind != FailureKind::RefusedStream
+}
+
 fn attempt(settled: &Settled, result: &Result<Answer, Failure>) -> Attempt {
     let (result, detail, ambiguous) = match result {
         Ok(answer) => (AttemptResult::Answered(answer.status.as_u16()), String::new(), false),
-        Err(failure) => (AttemptResult::Failed(failure.kind), failure.detail.clone(), failure.sent),
+        Err(failure) => {
+            (AttemptResult::Failed(failure.kind), failure.detail.clone(), may_be_done(failure))
+        }
     };
     let elapsed_to = |at: Instant| at.saturating_duration_since(settled.now);
     Attempt {

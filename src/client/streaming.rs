@@ -11,6 +11,7 @@ use http::StatusCode;
 
 use super::call::Call;
 use super::lease::Lease;
+use super::limit::Seat;
 use super::log::Level;
 use super::settled::{Settled, settle};
 use super::stream::{BodyStream, Inflow};
@@ -51,6 +52,8 @@ pub(super) fn is_streamed(config: &ClientConfig, status: StatusCode) -> bool {
 pub(super) struct Body {
     live: Live,
     lease: Option<Lease>,
+    /// The call's place below the client's limit, which it has until the end of the body.
+    seat: Option<Seat>,
     url: Arc<str>,
     head: Ended,
     began: Instant,
@@ -59,11 +62,12 @@ pub(super) struct Body {
 /// An answer's head is there: holds the lease for its body.
 pub(super) fn begin(
     call: &Call<'_>,
-    lease: Lease,
+    mut lease: Lease,
     live: Live,
     head: Ended,
     began: Instant,
 ) -> (Settled, Body) {
+    lease.answered(clock::now());
     let url = Arc::clone(lease.endpoint().url());
     let (settled, lease) = match lease.probe_limit() {
         Some(_) => (settle(call, lease, &head, None, began), None),
@@ -72,10 +76,14 @@ pub(super) fn begin(
             (Settled { url, transition: None, began, now }, Some(lease))
         }
     };
-    (settled, Body { live, lease, url, head, began })
+    (settled, Body { live, lease, seat: None, url, head, began })
 }
 
 impl Body {
+    pub(super) fn holding(self, seat: Option<Seat>) -> Self {
+        Self { seat, ..self }
+    }
+
     /// Hands the answer over by `deliver`, and then carries the body to its reader until it ends.
     pub(super) async fn carry(
         mut self,
@@ -99,7 +107,7 @@ impl Body {
             Err(kind) => Err(Failure::sent(kind, "given up")),
         };
         // The connection is kept or closed before anybody learns of the end.
-        drop(self.live);
+        drop((self.live, self.seat));
         let ended = match &result {
             Ok(()) => self.head,
             Err(failure) => Ended::Failed { kind: failure.kind, sent: true },

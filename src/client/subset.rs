@@ -26,10 +26,11 @@ pub(super) fn used(
             let shares = aperture.map_or_else(Vec::new, |it| it.members(listed.len()));
             // Where the arc's ends cut endpoints, weights tell the parts of each.
             let cut = shares.iter().any(|(_, share)| *share < 1.0);
+            let unit = unit(listed);
             let part = |(index, share): (usize, f64)| {
                 let mut host = listed[index].clone();
                 if cut {
-                    host.weight = weighed(host.weight, share);
+                    host.weight = weighed(host.weight, share * unit);
                 }
                 host
             };
@@ -38,11 +39,20 @@ pub(super) fn used(
     }
 }
 
-/// In hundredths: fine enough for the ends of an arc of a dozen endpoints.
-fn weighed(weight: u32, share: f64) -> u32 {
-    let hundredths = f64::from(weight) * share * 100.0;
-    if weight == 0 { 0 } else { (hundredths.round() as u32).max(1) }
+/// What a weight of 1 becomes so that a part of it is a whole number: hundredths are fine enough for the ends
+/// of an arc of a dozen endpoints. Large weights need less, and must stay within what weights may be.
+fn unit(listed: &[Host]) -> f64 {
+    let largest = listed.iter().map(|host| host.weight).max().unwrap_or(1).max(1);
+    (f64::from(MOST_WEIGHT) / f64::from(largest)).min(100.0)
 }
+
+fn weighed(weight: u32, factor: f64) -> u32 {
+    let part = (f64::from(weight) * factor).round() as u32;
+    if weight == 0 { 0 } else { part.clamp(1, MOST_WEIGHT) }
+}
+
+/// What a host's weight is bounded by.
+const MOST_WEIGHT: u32 = 65_535;
 
 #[cfg(test)]
 mod tests {
@@ -72,6 +82,24 @@ mod tests {
         assert_eq!(second.len(), 6);
         assert!(first.iter().all(|host| second.contains(host)));
         assert_ne!(ports(&first), ports(&used(&hosts(50), rule, 8, |_| true)));
+    }
+
+    #[test]
+    fn large_weights_are_cut_within_what_weights_may_be() {
+        for weight in [0, 1, 655, 700, 65_535] {
+            let listed = hosts(10).into_iter().map(|host| Host { weight, ..host });
+            let rule = Subset::Deterministic { size: number(4), client: 0, clients: number(3) };
+            let weights: Vec<u32> = used(&listed.collect::<Vec<_>>(), rule, 0, |_| true)
+                .into_iter()
+                .map(|host| host.weight)
+                .collect();
+            assert!(weights.iter().all(|it| *it <= 65_535 && (*it == 0) == (weight == 0)));
+            let (whole, cut) = (weights[0], weights.iter().min().unwrap());
+            assert!(
+                (cut * 3).abs_diff(whole * 2) <= 3,
+                "two thirds are this client's: {weights:?}"
+            );
+        }
     }
 
     #[test]

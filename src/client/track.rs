@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::policy::{Check, Ejection, Tally};
+use crate::policy::{Check, Ejection, Tally, Utilization};
 
 /// What is followed of one endpoint.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub(super) struct Track {
     warming_since: AtomicU64,
     /// What its attempts showed, for the rules on outliers.
     pub(super) tally: Tally,
+    /// What its answers told of its load.
+    pub(super) utilization: Utilization,
     watch: Mutex<Watch>,
 }
 
@@ -29,12 +31,18 @@ pub(super) struct Watch {
 impl Track {
     pub(super) const fn new() -> Self {
         let watch = Watch { ejection: Ejection::NONE, check: None, is_checking: false };
-        Self { warming_since: AtomicU64::new(0), tally: Tally::new(), watch: Mutex::new(watch) }
+        Self {
+            warming_since: AtomicU64::new(0),
+            tally: Tally::new(),
+            utilization: Utilization::new(),
+            watch: Mutex::new(watch),
+        }
     }
 
     pub(super) fn forget(&self) {
         self.warming_since.store(0, Ordering::Relaxed);
         self.tally.clear();
+        self.utilization.clear();
         *self.watch() = Watch::default();
     }
 
@@ -44,6 +52,11 @@ impl Track {
 
     pub(super) fn begin_warming(&self, millis: u64) {
         self.warming_since.store(millis, Ordering::Relaxed);
+    }
+
+    /// It has warmed up as long as `other`.
+    pub(super) fn warm_up_like(&self, other: &Self) {
+        self.begin_warming(other.warming_since.load(Ordering::Relaxed));
     }
 
     /// How long it has been warming up.

@@ -30,6 +30,8 @@ pub(super) struct Weighing {
 struct Shares {
     /// What it was worked out from: of each tier, how many are well.
     healthy: Vec<u32>,
+    /// How many each has, but for those of weight 0.
+    total: Vec<u32>,
     levels: Levels,
     spread: Vec<Spread>,
 }
@@ -53,13 +55,27 @@ impl Weighing {
         if roster.tiers.len() <= 1 && config.panic.is_none() {
             return Drawn::default();
         }
+        self.current(roster, config, |shares| shares.draw(key, rng))
+    }
+
+    /// Whether the level of a tier is so ill that it serves with all it has.
+    pub(super) fn panics(&self, roster: &Roster, config: &BalancerConfig, tier: usize) -> bool {
+        config.panic.is_some() && self.current(roster, config, |shares| shares.panics(tier))
+    }
+
+    fn current<R>(
+        &self,
+        roster: &Roster,
+        config: &BalancerConfig,
+        look: impl FnOnce(&Shares) -> R,
+    ) -> R {
         let current = self.worked_out.load();
         match &*current {
-            Some(shares) if shares.is_current(roster) => shares.draw(key, rng),
+            Some(shares) if shares.is_current(roster) => look(shares),
             _ => {
                 let shares = Arc::new(Shares::new(roster, config));
                 self.worked_out.store(Some(Arc::clone(&shares)));
-                shares.draw(key, rng)
+                look(&shares)
             }
         }
     }
@@ -68,10 +84,11 @@ impl Weighing {
 impl Shares {
     fn new(roster: &Roster, config: &BalancerConfig) -> Self {
         let healthy: Vec<u32> = roster.tiers.iter().map(|tier| well(tier)).collect();
+        let total: Vec<u32> = roster.tiers.iter().map(|tier| taking_part(tier)).collect();
         let ranges = by_priority(&roster.tiers);
         let level = |range: &Range<usize>| Level {
             healthy: healthy[range.clone()].iter().sum(),
-            total: roster.tiers[range.clone()].iter().map(|tier| tier.count as u32).sum(),
+            total: total[range.clone()].iter().sum(),
         };
         let levels: Vec<Level> = ranges.iter().map(level).collect();
         let rule = PriorityConfig { panic_threshold: config.panic, ..PriorityConfig::default() };
@@ -80,11 +97,16 @@ impl Shares {
             tiers,
         };
         let spread = ranges.into_iter().map(spread).collect();
-        Self { levels: Levels::new(&levels, rule), spread, healthy }
+        Self { levels: Levels::new(&levels, rule), spread, healthy, total }
     }
 
     fn is_current(&self, roster: &Roster) -> bool {
         self.healthy.iter().copied().eq(roster.tiers.iter().map(|tier| well(tier)))
+    }
+
+    fn panics(&self, tier: usize) -> bool {
+        let level = self.spread.iter().position(|spread| spread.tiers.contains(&tier));
+        level.is_some_and(|level| self.levels.panics(level))
     }
 
     fn draw(&self, key: Option<u64>, rng: &mut impl Rng) -> Drawn {
@@ -96,28 +118,33 @@ impl Shares {
             return Drawn::default();
         };
         let zone = zones.as_ref().and_then(|zones| zones.choose(choice.panic, rng));
-        let zone = zone.unwrap_or_else(|| self.by_count(tiers, rng));
+        let counts = if choice.panic { &self.total } else { &self.healthy };
+        let zone = zone.unwrap_or_else(|| by_count(&counts[tiers.clone()], rng));
         Drawn { tier: tiers.start + zone, panic: choice.panic }
-    }
-
-    /// Any zone, as likely as it has endpoints that are well.
-    fn by_count(&self, tiers: &Range<usize>, rng: &mut impl Rng) -> usize {
-        if tiers.len() <= 1 {
-            return 0;
-        }
-        let counts = &self.healthy[tiers.clone()];
-        let mut left = rng.random_range(0..counts.iter().sum::<u32>().max(1));
-        let passes = |count: &u32| {
-            let here = left < *count;
-            left = left.saturating_sub(*count);
-            here
-        };
-        counts.iter().position(passes).unwrap_or(0)
     }
 }
 
+/// Any zone, as likely as it has endpoints.
+fn by_count(counts: &[u32], rng: &mut impl Rng) -> usize {
+    if counts.len() <= 1 {
+        return 0;
+    }
+    let mut left = rng.random_range(0..counts.iter().sum::<u32>().max(1));
+    let passes = |count: &u32| {
+        let here = left < *count;
+        left = left.saturating_sub(*count);
+        here
+    };
+    counts.iter().position(passes).unwrap_or(0)
+}
+
 fn well(tier: &Tier) -> u32 {
-    tier.level.rotating() as u32
+    tier.level.well() as u32
+}
+
+/// One that is drained by its weight is not missing.
+fn taking_part(tier: &Tier) -> u32 {
+    tier.count.saturating_sub(tier.drained) as u32
 }
 
 /// The ranges of tiers with the same priority.

@@ -1,17 +1,18 @@
 //! What a balancer is told.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
 
 use crate::error::Error;
-use crate::policy::balance::{Bounded, RingConfig};
+use crate::policy::balance::{Bounded, Maglev, RingConfig};
 use crate::policy::{
-    BreakerConfig, Custom, EjectionConfig, HealthConfig, LeastRequest, LoadModel, P2c, Random,
-    Ratio, RecoveryConfig, SlowStart, ZoneConfig,
+    BreakerConfig, Custom, EjectionConfig, HealthConfig, LeastRequest, LoadModel, P2c,
+    PrequalConfig, Random, Ratio, RecoveryConfig, SlowStart, ZoneConfig,
 };
+use crate::request::header_name;
 
 /// What a balancer is told.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct BalancerConfig {
     pub health: Option<HealthCheck>,
     /// How traffic comes back after every endpoint was out; `None` for at once.
     pub recovery: Option<RecoveryConfig>,
+    /// The header of answers by which endpoints tell their load; only for algorithms that go by cost.
+    pub load_header: Option<HeaderName>,
 }
 
 /// Which endpoint is next.
@@ -62,6 +65,8 @@ pub enum Algorithm {
         /// What a cost is.
         model: LoadModel,
     },
+    /// The one that says itself that it is idle and quick; where too few are known, as `P2c`.
+    Prequal(Probing),
     /// By key, on a ring; with a bound on what one endpoint carries beyond its share.
     Ring(RingConfig, Option<Bounded>),
     /// By key, in a table of so many slots; with a bound as above.
@@ -70,11 +75,48 @@ pub enum Algorithm {
     Rendezvous,
 }
 
+/// How endpoints are asked how busy they are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probing {
+    /// How many probes go out, and how long their answers are of use.
+    pub rule: PrequalConfig,
+    /// The path to GET.
+    pub path: Arc<str>,
+    /// How many probes may be under way at once.
+    pub at_once: u32,
+}
+
+impl Probing {
+    /// The defaults, with this path.
+    #[must_use]
+    pub fn new(path: Arc<str>) -> Self {
+        Self { rule: PrequalConfig::default(), path, at_once: PROBES_AT_ONCE }
+    }
+}
+
+/// With answers within a millisecond, enough for twenty thousand calls in a second.
+const PROBES_AT_ONCE: u32 = 64;
+
 impl Algorithm {
+    /// How probes are sent, where the algorithm lives on them.
+    #[must_use]
+    pub const fn probing(&self) -> Option<&Probing> {
+        match self {
+            Self::Prequal(probing) => Some(probing),
+            _ => None,
+        }
+    }
+
     /// Whether picks go by a key.
     #[must_use]
     pub const fn is_keyed(&self) -> bool {
         matches!(self, Self::Ring(..) | Self::Maglev(..) | Self::Rendezvous)
+    }
+
+    /// Whether a function of the user's decides.
+    #[must_use]
+    pub const fn is_users(&self) -> bool {
+        matches!(self, Self::RandomBy(_) | Self::Custom(_))
     }
 
     /// Whether a bound on what one endpoint carries needs to know what all do.
@@ -83,11 +125,18 @@ impl Algorithm {
         matches!(self, Self::Ring(_, Some(_)) | Self::Maglev(_, Some(_)))
     }
 
+    /// Whether picks go by what an attempt would cost.
+    #[must_use]
+    pub const fn is_by_cost(&self) -> bool {
+        matches!(self, Self::P2c { .. } | Self::Prequal(_))
+    }
+
     /// What an endpoint's load is made of; `None` where picks do not look at it.
     #[must_use]
-    pub const fn load_model(&self) -> Option<LoadModel> {
+    pub fn load_model(&self) -> Option<LoadModel> {
         match self {
             Self::P2c { model, .. } => Some(*model),
+            Self::Prequal(_) => Some(LoadModel::default()),
             Self::LeastRequest(_) => Some(LoadModel::LeastRequest),
             _ if self.is_bounded() => Some(LoadModel::LeastRequest),
             _ => None,
@@ -105,6 +154,42 @@ pub enum KeySource {
     Header(HeaderName),
     /// A cookie of the request.
     Cookie(String),
+}
+
+impl KeySource {
+    /// A header of the request, by its name.
+    ///
+    /// # Errors
+    /// It is no header name.
+    pub fn header(name: &str) -> Result<Self, &'static str> {
+        header_name(name).map(Self::Header).map_err(|_| "is not a header name")
+    }
+
+    /// A cookie of the request, by its name.
+    ///
+    /// # Errors
+    /// It is no cookie name.
+    pub fn cookie(name: &str) -> Result<Self, &'static str> {
+        let odd = name.is_empty() || name.contains(['=', ';', ' ', ',']);
+        if odd { Err("is not a cookie name") } else { Ok(Self::Cookie(name.to_owned())) }
+    }
+}
+
+impl Subset {
+    /// This client's part of a ring that all clients share.
+    ///
+    /// # Errors
+    /// There are not so many clients.
+    pub fn deterministic(
+        size: NonZeroU32,
+        client: u32,
+        clients: NonZeroU32,
+    ) -> Result<Self, &'static str> {
+        match client < clients.get() {
+            true => Ok(Self::Deterministic { size, client, clients }),
+            false => Err("is not below clients"),
+        }
+    }
 }
 
 /// Where this process stands, and what is known of its like.
@@ -135,6 +220,19 @@ pub enum Subset {
     },
 }
 
+impl Zone {
+    /// A zone by its name, looked at by the usual rule.
+    ///
+    /// # Errors
+    /// It has no name.
+    pub fn new(own: &str) -> Result<Self, &'static str> {
+        match own {
+            "" => Err("is empty"),
+            own => Ok(Self { own: own.into(), rule: ZoneConfig::default() }),
+        }
+    }
+}
+
 /// How endpoints are checked.
 #[derive(Clone, Debug)]
 pub struct HealthCheck {
@@ -144,6 +242,13 @@ pub struct HealthCheck {
     pub timeout: Duration,
     /// How often, and what follows from it.
     pub rule: Arc<HealthConfig>,
+}
+
+impl Default for HealthCheck {
+    /// A connect within a second: the least that can be asked of any endpoint.
+    fn default() -> Self {
+        Self { path: None, timeout: Duration::from_secs(1), rule: Arc::default() }
+    }
 }
 
 impl BalancerConfig {
@@ -162,6 +267,7 @@ impl BalancerConfig {
             ejection: None,
             health: None,
             recovery: None,
+            load_header: None,
         }
     }
 
@@ -172,10 +278,19 @@ impl BalancerConfig {
         self.algorithm.load_model().or(counted)
     }
 
+    /// The profile `resilient`: what helps where endpoints fail in odd ways, at the price of some background
+    /// work.
+    pub fn make_resilient(&mut self) {
+        self.slow_start.get_or_insert_default();
+        self.panic.get_or_insert(Ratio::HALF);
+        self.ejection.get_or_insert_default();
+        self.health.get_or_insert_default();
+    }
+
     /// Whether a rule follows each endpoint beyond its circuit and its load.
     #[must_use]
     pub const fn tracks(&self) -> bool {
-        self.slow_start.is_some() || self.has_rounds()
+        self.slow_start.is_some() || self.load_header.is_some() || self.has_rounds()
     }
 
     /// Whether a rule works in the background.
@@ -188,6 +303,88 @@ impl BalancerConfig {
     #[must_use]
     pub const fn by_zone(&self) -> bool {
         self.zone.is_some() && !self.algorithm.is_keyed()
+    }
+
+    /// Compares so many endpoints.
+    ///
+    /// # Errors
+    /// It does not compare costs, or not so many.
+    pub fn set_choices(&mut self, choices: u32) -> Result<(), Misfit> {
+        let Algorithm::P2c { rule, .. } = &mut self.algorithm else {
+            return Err(Misfit::Balancer("is neither p2c nor peak EWMA"));
+        };
+        let wanted = NonZeroUsize::new(choices as usize).filter(|it| it.get() <= 8);
+        let wanted = wanted.ok_or_else(|| Misfit::Value("is not between 1 and 8".to_owned()))?;
+        *rule = P2c::with_choices(wanted);
+        Ok(())
+    }
+
+    /// Bounds the size of the ring.
+    ///
+    /// # Errors
+    /// It has no ring, or the bounds cannot be kept.
+    pub fn set_ring(&mut self, size: impl FnOnce(RingConfig) -> RingConfig) -> Result<(), Misfit> {
+        let Algorithm::Ring(ring, _) = &mut self.algorithm else {
+            return Err(Misfit::Balancer("is not a ring hash balancer"));
+        };
+        let wanted = size(*ring);
+        wanted.check().map_err(|problem| Misfit::Value(problem.to_string()))?;
+        *ring = wanted;
+        Ok(())
+    }
+
+    /// Gives the table so many slots.
+    ///
+    /// # Errors
+    /// It has no table, or cannot have so many.
+    pub fn set_table_size(&mut self, slots: u32) -> Result<(), Misfit> {
+        let Algorithm::Maglev(size, _) = &mut self.algorithm else {
+            return Err(Misfit::Balancer("is not a maglev balancer"));
+        };
+        Maglev::check(slots).map_err(|problem| Misfit::Value(problem.to_string()))?;
+        *size = slots;
+        Ok(())
+    }
+
+    /// Bounds what an endpoint carries, in shares; `None` for no bound.
+    ///
+    /// # Errors
+    /// It does not go by a ring or a table, or the bound is below a share.
+    pub fn set_bounded_load(&mut self, factor: Option<f64>) -> Result<(), Misfit> {
+        let checked = |factor| {
+            let problem = || Misfit::Value("is below 1 or not finite".to_owned());
+            Bounded::new(factor).ok_or_else(problem)
+        };
+        let wanted = factor.map(checked).transpose()?;
+        let (Algorithm::Ring(_, bound) | Algorithm::Maglev(_, bound)) = &mut self.algorithm else {
+            return Err(Misfit::Balancer("is neither ring hash nor maglev"));
+        };
+        *bound = wanted;
+        Ok(())
+    }
+
+    /// Takes a call's key from `source`, where its request states none.
+    ///
+    /// # Errors
+    /// It does not go by key.
+    pub fn set_key(&mut self, source: KeySource) -> Result<(), Misfit> {
+        if !self.algorithm.is_keyed() {
+            return Err(Misfit::Balancer("does not go by key"));
+        }
+        self.key = source;
+        Ok(())
+    }
+
+    /// Lets endpoints tell their load in the header of this name; `None` for not.
+    ///
+    /// # Errors
+    /// It does not go by cost.
+    pub fn set_load_header(&mut self, name: Option<HeaderName>) -> Result<(), Misfit> {
+        if !self.algorithm.is_by_cost() {
+            return Err(Misfit::Balancer("does not go by cost"));
+        }
+        self.load_header = name;
+        Ok(())
     }
 
     /// Checks what no setter can see alone.
@@ -203,4 +400,13 @@ impl BalancerConfig {
         }
         Ok(())
     }
+}
+
+/// Why a setting was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// It is not for this balancer.
+    Balancer(&'static str),
+    /// It cannot be had.
+    Value(String),
 }

@@ -1,17 +1,18 @@
 //! The balancers that go by weight or key, and the rules that any balancer can be given.
 
 use std::ffi::c_char;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 
 use super::balancer::{ahoy_balancer, change, make};
 use super::error::ahoy_error;
 use super::provider::ahoy_provider;
 use super::status::ahoy_status;
 use super::text::{self, positive_duration};
-use crate::config::{Algorithm, BalancerConfig, KeySource, Subset, Zone};
+use crate::config::{Algorithm, BalancerConfig, KeySource, Misfit, Subset, Zone};
 use crate::error::Error;
-use crate::policy::balance::{Bounded, Maglev, RingConfig};
-use crate::policy::{LeastRequest, LoadModel, P2c, PeakEwmaConfig, Ratio, SlowStart, ZoneConfig};
+use crate::options;
+use crate::policy::balance::{Maglev, RingConfig};
+use crate::policy::{LeastRequest, LoadModel, P2c, PeakEwmaConfig, Ratio, SlowStart};
 use crate::request::header_name;
 
 /// Endpoints one after the other by their weights, the heavy ones spread as evenly as can be: 5, 1 and 1 give
@@ -80,14 +81,30 @@ pub unsafe extern "C" fn ahoy_balancer_set_choices(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let set = |config: &mut BalancerConfig| {
-        let Algorithm::P2c { rule, .. } = &mut config.algorithm else {
-            return Err(Error::invalid("balancer", "is neither p2c nor peak EWMA"));
-        };
-        let wanted = NonZeroUsize::new(choices as usize).filter(|it| it.get() <= 8);
-        *rule = P2c::with_choices(
-            wanted.ok_or_else(|| Error::invalid("choices", "is not between 1 and 8"))?,
-        );
-        Ok(())
+        config.set_choices(choices).map_err(|misfit| refused("choices", misfit))
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// Lets endpoints tell their load, in a header of their answers: `util=0.4` or `cpu=0.31`, the share of their capacity
+/// that is in use, as the application sees it or of the processors; of both, util counts. What else stands there,
+/// after commas, is passed over, so the text form of ORCA will do (endpoint-load-metrics, with application_utilization and
+/// cpu_utilization). The cost of an endpoint is divided by the share that is free, but by no less than a tenth, and what
+/// it told fades within 3 s. So this client learns what others send. A value longer than 1 KiB, or broken anywhere, is
+/// ignored. Only for balancers that go by cost: p2c, peak EWMA, and prequal where it does as p2c. Default: off.
+///
+/// @param name a header name, such as ahoy-load
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_load_header(
+    balancer: *const ahoy_balancer,
+    name: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        // SAFETY: see the module `ffi`.
+        let name = header_name(unsafe { text::required("name", name) }?)?;
+        config.set_load_header(Some(name)).map_err(|misfit| refused("name", misfit))
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(balancer, err, set) }
@@ -145,24 +162,12 @@ pub unsafe extern "C" fn ahoy_balancer_set_ring_size(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let set = |config: &mut BalancerConfig| {
-        let Algorithm::Ring(ring, _) = &mut config.algorithm else {
-            return Err(Error::invalid("balancer", "is not a ring hash balancer"));
-        };
-        *ring = ring_size(min, max)?;
-        Ok(())
+        let min_size = Some(at_least_one("min", min)?.get());
+        let size = |_| RingConfig { min_size, max_size: max };
+        config.set_ring(size).map_err(|misfit| refused("max", misfit))
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(balancer, err, set) }
-}
-
-/// A ring's bounds, checked.
-fn ring_size(min: u32, max: u32) -> Result<RingConfig, Error> {
-    if min == 0 {
-        return Err(Error::invalid("min", "is 0; the least is 1"));
-    }
-    let config = RingConfig { min_size: Some(min), max_size: max };
-    config.check().map_err(|problem| Error::invalid("max", problem.to_string()))?;
-    Ok(config)
 }
 
 /// Sets how many slots the table of a maglev balancer has. Default 65,537, which spreads up to 650 endpoints
@@ -176,12 +181,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_table_size(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let set = |config: &mut BalancerConfig| {
-        let Algorithm::Maglev(size, _) = &mut config.algorithm else {
-            return Err(Error::invalid("balancer", "is not a maglev balancer"));
-        };
-        Maglev::check(slots).map_err(|problem| Error::invalid("slots", problem.to_string()))?;
-        *size = slots;
-        Ok(())
+        config.set_table_size(slots).map_err(|misfit| refused("slots", misfit))
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(balancer, err, set) }
@@ -199,13 +199,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_bounded_load(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let set = |config: &mut BalancerConfig| {
-        let (Algorithm::Ring(_, bound) | Algorithm::Maglev(_, bound)) = &mut config.algorithm
-        else {
-            return Err(Error::invalid("balancer", "is neither ring hash nor maglev"));
-        };
-        let problem = || Error::invalid("factor", "is below 1 or not finite");
-        *bound = Some(Bounded::new(factor).ok_or_else(problem)?);
-        Ok(())
+        config.set_bounded_load(Some(factor)).map_err(|misfit| refused("factor", misfit))
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(balancer, err, set) }
@@ -223,9 +217,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_hash_header(
 ) -> ahoy_status {
     let set = |config: &mut BalancerConfig| {
         // SAFETY: see the module `ffi`.
-        let name = header_name(unsafe { text::required("name", name) }?)?;
-        by_key(config)?.key = KeySource::Header(name);
-        Ok(())
+        let name = unsafe { text::required("name", name) }?;
+        set_key(config, KeySource::header(name))
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(balancer, err, set) }
@@ -243,24 +236,21 @@ pub unsafe extern "C" fn ahoy_balancer_set_hash_cookie(
     let set = |config: &mut BalancerConfig| {
         // SAFETY: see the module `ffi`.
         let name = unsafe { text::required("name", name) }?;
-        if name.is_empty() || name.contains(['=', ';', ' ', ',']) {
-            return Err(Error::invalid("name", "is not a cookie name"));
-        }
-        by_key(config)?.key = KeySource::Cookie(name.to_owned());
-        Ok(())
+        set_key(config, KeySource::cookie(name))
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(balancer, err, set) }
 }
 
-fn by_key(config: &mut BalancerConfig) -> Result<&mut BalancerConfig, Error> {
-    match config.algorithm.is_keyed() {
-        true => Ok(config),
-        false => Err(Error::invalid("balancer", "does not go by key")),
-    }
+fn set_key(
+    config: &mut BalancerConfig,
+    source: Result<KeySource, &'static str>,
+) -> Result<(), Error> {
+    let source = source.map_err(|problem| Error::invalid("name", problem))?;
+    config.set_key(source).map_err(|misfit| refused("name", misfit))
 }
 
-/// Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns it gets the
+/// Lets an endpoint that joins, or whose circuit closes again, by hand too, grow to its full share: of its turns it gets the
 /// part (time / window) ^ (1 / aggression), at least min_ratio. Works with every balancer. Default: off.
 ///
 /// @param window_ms how long it takes; with 1000 or less there is no effect, as the first second counts whole
@@ -287,9 +277,10 @@ pub unsafe extern "C" fn ahoy_balancer_set_slow_start(
     unsafe { change(balancer, err, set) }
 }
 
-/// Below this share of endpoints in rotation, those that are out by their answers or by ejection get traffic as
-/// well: with so few left, more harm comes from overloading them than from asking the others (panic threshold,
-/// as in Envoy). Endpoints that cannot be connected to are still left alone. Default: off, calls then fail at once
+/// Below this share of endpoints that are well, those that are out by their answers, by ejection or by a check get
+/// traffic too: with so few left, more harm comes from overloading them than from asking the others (panic threshold,
+/// as in Envoy). What comes of it does not count for a circuit that would not have let it through. Endpoints that
+/// cannot be connected to, or were opened by hand, are still left alone. Default: off, calls then fail at once
 /// where no circuit admits.
 ///
 /// @param ratio 0 to 1; 0.5 is a good start
@@ -322,10 +313,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_zone(
     let set = |config: &mut BalancerConfig| {
         // SAFETY: see the module `ffi`.
         let own = unsafe { text::required("zone", zone) }?;
-        if own.is_empty() {
-            return Err(Error::invalid("zone", "is empty"));
-        }
-        config.zone = Some(Zone { own: own.into(), rule: ZoneConfig::default() });
+        let zone = Zone::new(own).map_err(|problem| Error::invalid("zone", problem))?;
+        config.zone = Some(zone);
         Ok(())
     };
     // SAFETY: see the module `ffi`.
@@ -368,10 +357,23 @@ pub unsafe extern "C" fn ahoy_balancer_set_deterministic_subset(
     let set = |config: &mut BalancerConfig| {
         let size = at_least_one("size", size)?;
         let clients = at_least_one("clients", clients)?;
-        if client >= clients.get() {
-            return Err(Error::invalid("client", "is not below clients"));
-        }
-        config.subset = Some(Subset::Deterministic { size, client, clients });
+        let subset = Subset::deterministic(size, client, clients);
+        config.subset = Some(subset.map_err(|problem| Error::invalid("client", problem))?);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// Switches on what helps where endpoints fail in odd ways: slow start over 2 s, outlier ejection, a panic threshold of
+/// 0.5, and checks by connect. What was set before stays as it was set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_use_resilient_profile(
+    balancer: *const ahoy_balancer,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        config.make_resilient();
         Ok(())
     };
     // SAFETY: see the module `ffi`.
@@ -394,6 +396,37 @@ pub unsafe extern "C" fn ahoy_balancer_set_max_in_flight(
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(balancer, err, set) }
+}
+
+/// Sets a rule by name; ahoy_balancer_option_key_at lists them.
+///
+/// @param key such as "slow_start_window"
+/// @param value text, with a unit where it is a duration: "250ms", "0.5"; an unusable one changes nothing
+/// @return AHOY_E_UNKNOWN_OPTION for a key that is none; the error names the nearest
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set(
+    balancer: *const ahoy_balancer,
+    key: *const c_char,
+    value: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        // SAFETY: see the module `ffi`.
+        let key = unsafe { text::required("key", key) }?;
+        // SAFETY: see the module `ffi`.
+        let value = unsafe { text::required("value", value) }?;
+        options::set(options::BALANCER, config, key, value)
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// An error that names the balancer, or the parameter called `name`.
+fn refused(name: &str, misfit: Misfit) -> Error {
+    match misfit {
+        Misfit::Balancer(problem) => Error::invalid("balancer", problem),
+        Misfit::Value(problem) => Error::invalid(name, problem),
+    }
 }
 
 pub(super) fn ratio(name: &str, value: f64) -> Result<Ratio, Error> {

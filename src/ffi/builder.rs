@@ -449,7 +449,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set(
         let key = unsafe { text::required("key", key) }?;
         // SAFETY: see the module `ffi`.
         let value = unsafe { text::required("value", value) }?;
-        options::set(&mut builder.config, key, value)
+        options::set(options::CLIENT, &mut builder.config, key, value)
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(builder, err, set) }
@@ -476,6 +476,8 @@ pub unsafe extern "C" fn ahoy_client_builder_build(
             builder.hooks.clone(),
             builder.log.clone(),
         )?;
+        let client = Arc::new(client);
+        client.warm_up();
         out.fill(ahoy_client::from(client));
         Ok(())
     };

@@ -28,9 +28,9 @@ pub struct ahoy_client {
     client: Arc<Client>,
 }
 
-impl From<Client> for ahoy_client {
-    fn from(client: Client) -> Self {
-        Self { client: Arc::new(client) }
+impl From<Arc<Client>> for ahoy_client {
+    fn from(client: Arc<Client>) -> Self {
+        Self { client }
     }
 }
 

@@ -34,7 +34,8 @@ pub unsafe extern "C" fn ahoy_balancer_enable_ejection(
     unsafe { change(balancer, err, set) }
 }
 
-/// Sets how often outliers are looked for, how long they are out, and how many may be. Switches ejection on.
+/// Sets how often outliers are looked for, how long they are out, and how many may be. Up to a tenth of base_ms, and
+/// at most 3 s, is added at random to each time. Switches ejection on.
 ///
 /// @param interval_ms between two looks; default 10000
 /// @param base_ms of the first time, and added with each further one; default 30000
@@ -57,8 +58,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_ejection(
         let max = positive_duration("max_ms", max_ms)?;
         let max_share = percent("max_share", max_share)?;
         let before = config.ejection.unwrap_or_default();
-        config.ejection =
-            Some(EjectionConfig { interval, base, max, max_share, min_healthy, ..before });
+        let jitter = EjectionConfig::default().jitter.min(base / 10);
+        let rule = EjectionConfig { interval, base, max, jitter, max_share, min_healthy, ..before };
+        config.ejection = Some(rule);
         Ok(())
     };
     // SAFETY: see the module `ffi`.

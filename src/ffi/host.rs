@@ -52,10 +52,10 @@ pub unsafe extern "C" fn ahoy_host_new(address: *const c_char, port: u16) -> *mu
     })
 }
 
-/// Sets the host's share of the traffic relative to other hosts. Default 1. Round robin and random do not
-/// look at it.
+/// Sets the host's share of the traffic relative to the other hosts of its priority and zone. Default 1.
 ///
-/// @param weight 0 to 65535; 0 for no traffic where the balancer knows weights
+/// @param weight 0 to 65535; 0 for no traffic, for a host that is to be drained; one that counts neither as well
+///        nor as ill
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_host_set_weight(
     host: *mut ahoy_host,
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn ahoy_host_set_weight(
     unsafe { change(host, err, set) }
 }
 
-/// Sets the zone that the host stands in. Default none.
+/// Sets the zone that the host stands in, for balancers that know their own (ahoy_balancer_set_zone). Default none.
 ///
 /// @param zone any text; copied
 #[unsafe(no_mangle)]
@@ -92,7 +92,8 @@ pub unsafe extern "C" fn ahoy_host_set_zone(
     unsafe { change(host, err, set) }
 }
 
-/// Sets the host's priority level, 0 first. Default 0.
+/// Sets the host's priority level, 0 first: the next level serves in part where less than 72 % of a level are well,
+/// and alone where none is. Default 0.
 ///
 /// @param priority 0 to 127
 #[unsafe(no_mangle)]

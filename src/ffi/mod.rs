@@ -32,6 +32,7 @@ pub mod health;
 pub mod hooks;
 pub mod host;
 pub mod options;
+pub mod prequal;
 pub mod protection;
 pub mod provider;
 pub mod queue;

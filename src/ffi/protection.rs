@@ -50,6 +50,21 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget(
     unsafe { change(builder, err, set) }
 }
 
+/// Switches on what helps where endpoints fail in odd ways: hedges for the slowest twentieth of calls that may be
+/// carried out twice, and a limit of 1,024 calls in flight. What was set before stays as it was set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_use_resilient_profile(
+    builder: *mut ahoy_client_builder,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |builder: &mut ahoy_client_builder| {
+        builder.config.make_resilient();
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
 /// Lets retries and hedges cost the service whatever the other rules allow.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_disable_retry_budget(
@@ -111,7 +126,7 @@ fn set_hedge(
 }
 
 /// Sends no more calls than this at once; a further one is AHOY_E_OVERLOADED, unless it may wait
-/// (ahoy_client_builder_set_wait_queue). Default: no limit.
+/// (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Default: no limit.
 ///
 /// @param calls at least 1
 #[unsafe(no_mangle)]

@@ -1,6 +1,5 @@
 //! `ahoy_queue`: where submitted calls end, for hosts with an event loop.
 
-use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::ahoy_error;
@@ -153,12 +152,12 @@ pub unsafe extern "C" fn ahoy_queue_next_batch(
         if completions.is_null() || capacity == 0 {
             return Err(Error::invalid("completions", "has room for none"));
         }
-        // SAFETY: not NULL, and room for `capacity` pointers as the host promises; written before read.
-        let places = unsafe { slice::from_raw_parts_mut(completions, capacity) };
         let batch = next(queue, capacity, timeout_ms)?;
         *count = batch.len();
-        for (place, ended) in places.iter_mut().zip(batch) {
-            *place = handle::new(ended.into());
+        for (index, ended) in batch.into_iter().enumerate() {
+            // SAFETY: not NULL, and there is room for `capacity` pointers as the host promises. No slice: its
+            // length would be the host's word, which may be larger than any memory.
+            unsafe { completions.add(index).write(handle::new(ended.into())) };
         }
         Ok(())
     };

@@ -58,6 +58,8 @@ pub struct Breaker {
     /// Comes round after four billion changes; no permit is held that long.
     generation: u32,
     wait: OpenWait,
+    /// What opened it last: its answers, or a failed connect or a hand.
+    by_answers: bool,
     /// Drained by hand: grants nothing new, whatever the state.
     draining: bool,
 }
@@ -71,6 +73,7 @@ impl Breaker {
             state: State::closed(None),
             generation: 0,
             wait: OpenWait::NONE,
+            by_answers: false,
             draining: false,
         }
     }
@@ -84,6 +87,16 @@ impl Breaker {
             State::Open { .. } => CircuitState::Open,
             State::HalfOpen(_) => CircuitState::HalfOpen,
         }
+    }
+
+    /// Whether it is open or half-open by what the endpoint answered, or how late. So it can be
+    /// connected to, and where nearly all are out (see [`priority`](super::priority)), asking it is
+    /// no worse than asking the others too much.
+    #[must_use]
+    pub const fn is_tripped_by_answers(&self) -> bool {
+        self.by_answers
+            && !self.draining
+            && matches!(self.state, State::Open { .. } | State::HalfOpen(_))
     }
 
     /// The earliest instant of the next probe; it may have passed. None when closed, as nothing
@@ -148,6 +161,7 @@ impl Breaker {
             }
             Verdict::Unreachable => {
                 let cap = self.config.connect_open_max.min(self.config.open_max);
+                self.by_answers = false;
                 Settled::changed(self.open(cap, None, now, rng))
             }
             Verdict::Success | Verdict::Failure | Verdict::Throttled => {
@@ -183,7 +197,7 @@ impl Breaker {
         };
         let any = Mark { failed: true, slow: true };
         let wanted = answers.demand_trip(any, &self.config, now);
-        wanted.then(|| self.open(self.config.open_max, evidence.retry_after, now, rng))
+        wanted.then(|| self.open_by_answers(evidence.retry_after, now, rng))
     }
 
     /// Opens by hand; the circuit then stays open until it is closed by hand.
@@ -194,6 +208,7 @@ impl Breaker {
         if matches!(self.state, State::Open { .. }) {
             return Err(AlreadyThere);
         }
+        self.by_answers = false;
         self.enter_by_hand(State::Open { until: None });
         Ok(())
     }
@@ -271,12 +286,21 @@ impl Breaker {
                 Settled::changed(Transition::Closed)
             }
             State::HalfOpen(_) => {
-                let cap = self.config.open_max;
-                Settled::changed(self.open(cap, evidence.retry_after, now, rng))
+                Settled::changed(self.open_by_answers(evidence.retry_after, now, rng))
             }
             // Without a say, and without a permit of this generation.
             State::Disabled | State::Open { .. } => Settled::default(),
         }
+    }
+
+    fn open_by_answers(
+        &mut self,
+        asked: Option<Duration>,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Transition {
+        self.by_answers = true;
+        self.open(self.config.open_max, asked, now, rng)
     }
 
     fn open(
@@ -700,6 +724,24 @@ mod tests {
         story.pass(ms(8000));
         let opened = story.opened_for(1000);
         assert_eq!(story.attempt(Verdict::Unreachable), changed(opened));
+    }
+
+    #[test]
+    fn it_knows_whether_answers_opened_it() {
+        let mut story = Story::tripped_by_answers(config());
+        assert!(story.breaker.is_tripped_by_answers());
+        story.pass(ms(500));
+        let probe = story.acquire();
+        assert!(story.breaker.is_tripped_by_answers(), "half-open as well");
+        let _ = story.settle(probe, Verdict::Unreachable);
+        assert!(!story.breaker.is_tripped_by_answers(), "its probe could not connect");
+        story.pass(ms(1250));
+        let _ = story.attempt(Verdict::Failure);
+        assert!(story.breaker.is_tripped_by_answers(), "the next one could");
+        story.breaker.force_close(story.now).unwrap();
+        assert!(!story.breaker.is_tripped_by_answers(), "closed");
+        story.breaker.force_open().unwrap();
+        assert!(!story.breaker.is_tripped_by_answers(), "by hand");
     }
 
     #[test]

@@ -46,7 +46,8 @@ impl Default for BudgetConfig {
 /// The budget that all calls of a client share.
 #[derive(Debug)]
 pub struct Budget {
-    extra: Bucket,
+    /// None where retries are not bounded.
+    extra: Option<Bucket>,
     hedges: Option<Bucket>,
 }
 
@@ -58,14 +59,22 @@ impl Budget {
         let window = config.window.clamp(SHORTEST, LONGEST);
         let bucket = |prices| Bucket::new(prices, window, now);
         Self {
-            extra: bucket(prices(config.ratio.value(), config.floor_per_second, window)),
+            extra: Some(bucket(prices(config.ratio.value(), config.floor_per_second, window))),
             hedges: hedges.map(|ratio| bucket(prices(ratio.value(), 0, window))),
         }
     }
 
+    /// A budget that bounds the share of calls that may be hedged, and grants every retry.
+    #[must_use]
+    pub fn of_hedges(share: Ratio, now: Instant) -> Self {
+        Self { extra: None, ..Self::new(&BudgetConfig::default(), Some(share), now) }
+    }
+
     /// Pays in for a call. Once for each call, not for its attempts.
     pub fn deposit(&self, now: Instant) {
-        self.extra.deposit(now);
+        if let Some(extra) = &self.extra {
+            extra.deposit(now);
+        }
         if let Some(hedges) = &self.hedges {
             hedges.deposit(now);
         }
@@ -74,7 +83,7 @@ impl Budget {
     /// Draws for a retry; false if the client cannot afford it.
     #[must_use = "a retry that was not granted must not be made"]
     pub fn try_retry(&self, now: Instant) -> bool {
-        self.extra.withdraw(now).is_some()
+        self.extra.as_ref().is_none_or(|extra| extra.withdraw(now).is_some())
     }
 
     /// Draws for a hedge; false if the client cannot afford it.
@@ -85,7 +94,7 @@ impl Budget {
         else {
             return false;
         };
-        let granted = self.extra.withdraw(now).is_some();
+        let granted = self.try_retry(now);
         if !granted {
             hedges.give_back(drawn);
         }
@@ -230,6 +239,17 @@ mod tests {
         }
         call(below, now, rest, pass_on);
         !pass_on
+    }
+
+    #[test]
+    fn a_budget_of_hedges_alone_grants_every_retry_and_the_share_of_hedges() {
+        let now = t0();
+        let budget = Budget::of_hedges(Ratio::TWENTIETH, now);
+        assert!((0..100).all(|_| budget.try_retry(now)));
+        assert!(!budget.try_hedge(now), "no call has paid for one");
+        (0..100).for_each(|_| budget.deposit(now));
+        assert_eq!((0..100).filter(|_| budget.try_hedge(now)).count(), 5);
+        assert!(budget.try_retry(now));
     }
 
     /// Four clients one behind the other, so five layers, and the last one down: left to themselves

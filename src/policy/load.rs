@@ -162,10 +162,22 @@ impl Load {
 
     /// Counts a request that sets out now. It must be finished once, with this same tick.
     pub fn start(&self, now: Tick) {
-        let before = Flight(self.flight.fetch_add(Flight::one(now), Relaxed));
-        if before.pending() == 0 {
-            self.oldest.store(now.0, Relaxed);
+        self.enter(now);
+    }
+
+    /// Like [`Self::start`], unless `most` are in flight already; never more than that, whoever else
+    /// starts at the same time. Whether it counts.
+    pub fn start_below(&self, most: u32, now: Tick) -> bool {
+        let room = self.enter(now) < most;
+        if !room {
+            self.leave(now, now);
         }
+        room
+    }
+
+    /// Takes a request out again that did not set out after all: nothing is learnt of it.
+    pub fn take_back(&self, started: Tick) {
+        self.leave(started, started);
     }
 
     /// Takes a request out again and learns from how it ended. One that was never started is
@@ -237,6 +249,15 @@ impl Load {
                 }
             },
         }
+    }
+
+    /// How many were in flight before.
+    fn enter(&self, now: Tick) -> u32 {
+        let before = Flight(self.flight.fetch_add(Flight::one(now), Relaxed));
+        if before.pending() == 0 {
+            self.oldest.store(now.0, Relaxed);
+        }
+        before.pending() as u32
     }
 
     fn in_flight(&self) -> Flight {
@@ -457,6 +478,17 @@ mod tests {
     #[test]
     fn a_load_is_half_a_cache_line() {
         assert_eq!((size_of::<Load>(), align_of::<Load>()), (32, 32));
+    }
+
+    #[test]
+    fn no_more_start_than_may() {
+        let load = Load::new();
+        let started: Vec<_> = (0..4).map(|start| load.start_below(2, at(start))).collect();
+        assert_eq!((started, load.pending()), (vec![true, true, false, false], 2));
+        load.take_back(at(0));
+        assert!(load.start_below(2, at(9)));
+        assert_eq!((load.pending(), load.latency()), (2, None), "nothing was learnt");
+        assert!(!Load::new().start_below(0, at(0)));
     }
 
     #[test]

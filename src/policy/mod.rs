@@ -16,7 +16,8 @@
 //!   what [`tally`] counted.
 //! - [`health`] decides what active checks have shown, and when the next is due.
 //! - [`recovery`] holds traffic back after all endpoints were out.
-//! - [`balance`] decides which of the admitted endpoints is next, some by its [`load`].
+//! - [`balance`] decides which of the admitted endpoints is next, some by its [`load`], or by what the
+//!   endpoints tell themselves ([`reported`], [`probe_answer`]).
 //! - [`subset`] decides which endpoints of a large service a client talks to at all.
 //! - [`priority`] decides which level of endpoints serves, and whether it serves with all it has.
 //! - [`zone`] decides whether a request stays in its caller's zone.
@@ -46,6 +47,7 @@ pub mod outlier;
 pub mod percent;
 pub mod permit;
 pub mod priority;
+pub mod probe_answer;
 pub mod pushback;
 pub mod quantile;
 pub mod recovery;
@@ -82,6 +84,7 @@ pub use outlier::{FailurePercentage, SuccessRate};
 pub use percent::Percent;
 pub use permit::{Evidence, Permit, Rejected, Settled};
 pub use priority::{Level, Levels, PriorityConfig};
+pub use probe_answer::ProbeAnswer;
 pub use pushback::Pushback;
 pub use quantile::{Latencies, Watched};
 pub use recovery::{Recovery, RecoveryConfig};

@@ -111,11 +111,17 @@ impl Levels {
         self.shares.get(level).map_or(0, |share| share.percent)
     }
 
+    /// Whether all endpoints of a level serve, the ill ones too; false if there is no such level.
+    #[must_use]
+    pub fn panics(&self, level: usize) -> bool {
+        self.shares.get(level).is_some_and(|share| share.panic)
+    }
+
     /// The level at a percentage that is only drawn if there is a choice.
     fn at(&self, drawn: impl FnOnce() -> u32) -> Choice {
         let whole = self.shares.iter().position(|share| share.percent == WHOLE);
         let level = whole.unwrap_or_else(|| self.level_at(drawn()));
-        Choice { level, panic: self.shares.get(level).is_some_and(|share| share.panic) }
+        Choice { level, panic: self.panics(level) }
     }
 
     fn level_at(&self, drawn: u32) -> usize {
@@ -275,7 +281,7 @@ mod tests {
             prop_assert_eq!(percents.iter().sum::<u32>(), 100);
             let choice = levels.choose_for(hash);
             prop_assert!(percents[choice.level] > 0);
-            prop_assert_eq!(choice.panic, levels.shares[choice.level].panic);
+            prop_assert_eq!(choice.panic, levels.panics(choice.level));
         }
 
         #[test]

@@ -41,19 +41,12 @@ impl Report {
     /// known name, with a name twice, or with a number that is not plain decimal digits.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
-        if value.len() > LONGEST {
-            return None;
-        }
-        let text = std::str::from_utf8(value).ok()?.trim_matches(BLANKS);
         let mut report = Self::default();
-        for part in text.strip_prefix("TEXT ").unwrap_or(text).split(',') {
-            let (name, number) = part.split_once('=')?;
-            let Some(place) = report.place(name.trim_matches(BLANKS)) else { continue };
-            let number = decimal(number.trim_matches(BLANKS))?;
-            if place.replace(number).is_some() {
-                return None;
-            }
-        }
+        each_number(value, |name, number| {
+            let Some(place) = report.place(name) else { return Some(()) };
+            let twice = place.replace(decimal(number)?).is_some();
+            (!twice).then_some(())
+        })?;
         (report != Self::default()).then_some(report)
     }
 
@@ -167,6 +160,17 @@ pub struct Utilization {
 }
 
 impl Utilization {
+    /// Nothing was reported.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { share: AtomicU32::new(0), at: AtomicU64::new(0) }
+    }
+
+    /// Forgets what was reported.
+    pub fn clear(&self) {
+        self.share.store(0, Relaxed);
+    }
+
     /// Takes in a report; one without a utilization changes nothing.
     pub fn update(&self, report: &Report, now: Tick) {
         if let Some(utilization) = report.utilization() {
@@ -188,9 +192,25 @@ impl Utilization {
     }
 }
 
+/// Hands on each `name=number` of a header's value. None where it is not made of such, is too long, or one was
+/// not taken.
+pub(super) fn each_number(
+    value: &[u8],
+    mut take: impl FnMut(&str, &str) -> Option<()>,
+) -> Option<()> {
+    if value.len() > LONGEST {
+        return None;
+    }
+    let text = std::str::from_utf8(value).ok()?.trim_matches(BLANKS);
+    text.strip_prefix("TEXT ").unwrap_or(text).split(',').try_for_each(|part| {
+        let (name, number) = part.split_once('=')?;
+        take(name.trim_matches(BLANKS), number.trim_matches(BLANKS))
+    })
+}
+
 /// A number of decimal digits, with or without a point. Signs, exponents, infinities and whatever is no
 /// number are refused, and so is a number too large to be told from infinity.
-fn decimal(text: &str) -> Option<f64> {
+pub(super) fn decimal(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     plain.then(|| text.parse().ok())?.filter(|number: &f64| number.is_finite())
 }
@@ -353,6 +373,8 @@ mod tests {
         assert_eq!(utilization.cost_factor(at(13)), 1.0);
         utilization.update(&read("cpu=99999").unwrap(), at(20));
         assert!((utilization.cost_factor(at(20)) - 10.0).abs() < 0.001);
+        utilization.clear();
+        assert_eq!(utilization.cost_factor(at(20)), 1.0, "another endpoint took its place");
     }
 
     proptest! {

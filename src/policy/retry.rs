@@ -220,13 +220,15 @@ pub struct Retry<'a> {
     backoff: Backoff,
     /// Attempts that cost a try.
     used: u32,
+    /// A server has refused an attempt of this call unprocessed.
+    was_refused: bool,
 }
 
 impl<'a> Retry<'a> {
     /// A call before its first attempt.
     #[must_use]
     pub const fn new(config: &'a RetryConfig) -> Self {
-        Self { config, backoff: Backoff::new(config.backoff), used: 0 }
+        Self { config, backoff: Backoff::new(config.backoff), used: 0, was_refused: false }
     }
 
     /// The tries that remain, the attempt under way included; none for no limit.
@@ -245,11 +247,20 @@ impl<'a> Retry<'a> {
         budget: impl FnOnce() -> bool,
     ) -> Decision {
         match self.wish(facts, rng) {
-            Decision::Retry { free: false, .. } if was_sent(&facts.ended) && !budget() => {
+            Decision::Retry { free: false, .. } if self.has_price(facts) && !budget() => {
                 Decision::Stop(StopReason::Budget)
             }
             wish => wish,
         }
+    }
+
+    /// Whether the attempt is the budget's concern: the server had something to bear. The first that it refused
+    /// unprocessed costs nothing (gRFC A6); one that refuses on and on is in trouble.
+    fn has_price(&mut self, facts: &Facts) -> bool {
+        let refused = class(&facts.ended, self.config) == Class::Unprocessed;
+        let first = refused && !self.was_refused;
+        self.was_refused |= refused;
+        was_sent(&facts.ended) && !first
     }
 
     /// What this call would do if it were alone.
@@ -634,8 +645,15 @@ mod tests {
         let alone = Facts { untried: false, ..unsent(FailureKind::Connect) };
         assert_eq!(ask(&alone), paid(STEP));
         assert_eq!(ask(&unsent(FailureKind::Local)), paid(STEP));
+    }
+
+    #[test]
+    fn the_first_refusal_of_a_call_needs_no_budget_and_further_ones_do() {
         let again = Facts { first_on_endpoint: false, ..sent(FailureKind::RefusedStream) };
-        let refused = Retry::new(&config(3)).decide(&again, &mut rng(), || false);
+        let (config, mut rng) = (config(5), rng());
+        let mut retry = Retry::new(&config);
+        assert_eq!(retry.decide(&again, &mut rng, not_asked), paid(STEP));
+        let refused = retry.decide(&again, &mut rng, || false);
         assert_eq!(refused, Decision::Stop(StopReason::Budget), "it did reach the server");
     }
 
@@ -828,7 +846,8 @@ mod tests {
                 };
                 attempts += u32::from(!free);
                 burden += u32::from(!free && was_sent(&facts.ended));
-                prop_assert!(attempts <= tries && burden <= budget);
+                // The first that a server refused unprocessed is free of it.
+                prop_assert!(attempts <= tries && burden <= budget + 1);
                 let latest = latest_start(facts.time_left, facts.p50);
                 prop_assert!(latest.is_none_or(|latest| wait < latest));
                 prop_assert!(!free || (facts.untried && facts.first_on_endpoint && tries > 1));

@@ -110,6 +110,13 @@ impl<T> WaitQueue<T> {
         self.lines.iter().all(VecDeque::is_empty)
     }
 
+    /// Whether somebody waits whom a newcomer of this class must not pass: one that matters as much, or more. Those
+    /// below it wait for room that is not theirs.
+    #[must_use]
+    pub fn comes_before(&self, class: Criticality) -> bool {
+        self.lines[..=class as usize].iter().any(|line| !line.is_empty())
+    }
+
     /// Lines up. In a full queue somebody gives way whose wait is over, or else the last of the least
     /// important if that is less important than this one.
     pub fn enter(&mut self, class: Criticality, item: T, now: Instant) -> Entered<T> {
@@ -249,6 +256,16 @@ mod tests {
         let _ = ticket(queue.enter(Sheddable, 1, now));
         assert_eq!(queue.next(now, |class| class < Sheddable), None);
         assert_eq!(queue.next(now, |_| true), Some(1));
+    }
+
+    #[test]
+    fn who_waits_comes_before_its_like_and_those_below() {
+        let mut queue = queue(3);
+        assert!(!queue.comes_before(Sheddable), "nobody waits");
+        let _ = queue.enter(SheddablePlus, 1, t0());
+        let passes = |class| !queue.comes_before(class);
+        assert!(passes(CriticalPlus) && passes(Critical));
+        assert!(!passes(SheddablePlus) && !passes(Sheddable));
     }
 
     #[test]

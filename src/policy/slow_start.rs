@@ -14,8 +14,9 @@
 
 use std::time::Duration;
 
-use rand::{Rng, RngExt};
+use rand::Rng;
 
+use super::balance::splitmix64;
 use super::window::Ratio;
 
 /// How an endpoint warms up.
@@ -51,33 +52,37 @@ impl SlowStart {
     }
 }
 
-/// One draw, by which a pick judges all endpoints that it asks.
+/// The draws by which a pick judges the endpoints that it asks: one for each of them.
 ///
 /// With a draw for each question, an algorithm that asks again, as one that guesses does, would get
-/// a yes in the end. With one draw for all, the answer stays, and two endpoints that are equally
-/// warm are in or out together.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// a yes in the end; here an endpoint's answer stays for the whole pick. With one draw for all,
+/// equally warm endpoints would be in or out together: a round robin would always take the first of
+/// them behind the last one that is warm, and the others would starve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thinning {
-    drawn: f64,
+    drawn: u64,
 }
 
 impl Thinning {
     /// Draws for one pick.
     pub fn draw(rng: &mut impl Rng) -> Self {
-        Self { drawn: rng.random() }
+        Self { drawn: rng.next_u64() }
     }
 
-    /// Whether an endpoint with this factor is in, which happens with just that chance.
+    /// Whether the endpoint at `index` with this factor is in, which happens with just that chance.
     #[must_use]
-    pub fn accepts(self, factor: f64) -> bool {
-        self.drawn < factor
+    pub fn accepts(self, index: usize, factor: f64) -> bool {
+        let mut state = self.drawn ^ index as u64;
+        // The upper bits, as many as a number between 0 and 1 holds.
+        let drawn = (splitmix64(&mut state) >> 11) as f64 / (1_u64 << 53) as f64;
+        drawn < factor
     }
 }
 
 /// Whether an endpoint is taken that has this factor, by a draw of its own; with a factor of 1
 /// always, and without a draw. For a question that is put once; see [`Thinning`] for more.
 pub fn accepts(factor: f64, rng: &mut impl Rng) -> bool {
-    factor >= 1.0 || Thinning::draw(rng).accepts(factor)
+    factor >= 1.0 || Thinning::draw(rng).accepts(0, factor)
 }
 
 /// The formula counts in whole seconds, of which the first has passed from the start.
@@ -156,7 +161,7 @@ mod tests {
         let (mut rng, mut count) = (rng(), 0.0);
         for _ in 0..20_000 {
             let thinning = Thinning::draw(&mut rng);
-            let picked = pick(&|index| index != 2 || thinning.accepts(factor), &mut rng);
+            let picked = pick(&|index| index != 2 || thinning.accepts(index, factor), &mut rng);
             count += if picked == Some(2) { 1.0 } else { 0.0 };
         }
         count / 200.0
@@ -174,6 +179,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn equally_warm_endpoints_get_equal_turns() {
+        let (robin, mut rng, mut counts) = (RoundRobin::new(0), rng(), [0; 4]);
+        for _ in 0..20_000 {
+            let thinning = Thinning::draw(&mut rng);
+            let admits = |index| index == 1 || thinning.accepts(index, 0.1);
+            counts[robin.pick(0, 4, admits).unwrap()] += 1;
+        }
+        let newcomers = [counts[0], counts[2], counts[3]];
+        assert!(newcomers.iter().all(|count| (1100..2000).contains(count)), "{counts:?}");
+    }
+
     proptest! {
         #[test]
         fn a_factor_lies_between_its_bounds_and_never_falls(
@@ -189,10 +206,14 @@ mod tests {
         }
 
         #[test]
-        fn an_answer_stays_for_the_whole_pick(factor in 0.0_f64..1.0, seed in any::<u64>()) {
+        fn an_answer_stays_for_the_whole_pick(
+            factor in 0.0_f64..1.0,
+            seed in any::<u64>(),
+            index in any::<usize>(),
+        ) {
             let thinning = Thinning::draw(&mut StdRng::seed_from_u64(seed));
-            prop_assert_eq!(thinning.accepts(factor), thinning.accepts(factor));
-            prop_assert!(thinning.accepts(1.0) && !thinning.accepts(0.0));
+            prop_assert_eq!(thinning.accepts(index, factor), thinning.accepts(index, factor));
+            prop_assert!(thinning.accepts(index, 1.0) && !thinning.accepts(index, 0.0));
         }
     }
 }

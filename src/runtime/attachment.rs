@@ -2,13 +2,35 @@
 
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::process::PerProcess;
 
 /// What a tenant keeps: its transport, with its connections.
 pub trait Attachment: Any + Send + Sync {
     /// The janitor's visit, in the context of the runtime that drives the connections: closes what nobody
     /// needs any more.
     fn tend(&self);
+
+    /// Closes what belongs to endpoints that departed, outside any runtime and on any thread: a shard whose caller
+    /// waits in a long call is not visited.
+    fn let_go(&self) {}
+}
+
+/// All attachments of this process, whoever holds them now.
+static ATTACHED: PerProcess<Mutex<Vec<Weak<dyn Attachment>>>> = PerProcess::new();
+
+/// Lets all attachments let go, wherever they are.
+pub(super) fn let_all_go() {
+    let mut attached = attached();
+    attached.retain(|attachment| attachment.strong_count() > 0);
+    let all: Vec<_> = attached.iter().filter_map(Weak::upgrade).collect();
+    drop(attached);
+    all.iter().for_each(|attachment| attachment.let_go());
+}
+
+fn attached() -> MutexGuard<'static, Vec<Weak<dyn Attachment>>> {
+    ATTACHED.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whose attachments they are; when it is gone they go, with the next visit.
@@ -77,10 +99,12 @@ impl Attachments {
             }
         }
         let value = Arc::new(attach());
+        let known: Arc<dyn Attachment> = Arc::clone(&value) as _;
+        attached().push(Arc::downgrade(&known));
         self.kept.push(Kept {
             tenant: tenant.name,
             alive: Arc::downgrade(&tenant.alive),
-            value: Arc::clone(&value) as Arc<dyn Attachment>,
+            value: known,
         });
         value
     }

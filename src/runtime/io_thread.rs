@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use super::attachment::{Attachment, Attachments, Tenant};
 use super::process::PerProcess;
 use super::stop::{Occupied, Slot, Stop};
-use super::{panics, shard, signal};
+use super::{attachment, panics, shard, signal};
 
 static THREADS: PerProcess<Mutex<Vec<Arc<IoThread>>>> = PerProcess::new();
 
@@ -66,6 +66,15 @@ pub fn least_busy() -> io::Result<Arc<IoThread>> {
         Some(thread) => start(&mut threads).or(Ok(thread)),
         None => start(&mut threads),
     }
+}
+
+/// Waits on the calling thread for `work` that another thread does; the first I/O thread has its timers. It costs no
+/// descriptor, but a signal that the host catches ends no such wait: see [`shard::wait`].
+///
+/// # Errors
+/// No thread could be made.
+pub fn wait<F: Future>(work: F) -> io::Result<F::Output> {
+    Ok(first()?.handle.block_on(work))
 }
 
 fn threads() -> MutexGuard<'static, Vec<Arc<IoThread>>> {
@@ -143,7 +152,8 @@ impl IoThread {
             // Between two drives, for a shard cannot be driven from inside another runtime.
             let visited = panics::caught(|| {
                 if is_janitor {
-                    shard::visit_idle()
+                    attachment::let_all_go();
+                    shard::visit_idle();
                 }
             });
             if driven.is_none() || visited.is_none() {

@@ -3,9 +3,17 @@
 //! The caller polls, waits in epoll and reads the answer on its own thread: one context switch a request.
 //! A parked shard is driven by nobody. The transports therefore look at a kept connection before they use it
 //! after a pause, and the janitor visits shards that stay idle.
+//!
+//! Idle shards lie in many lists, and each thread has its own among them: callers on different threads meet at no
+//! lock, and a caller finds the shard that it used last. Only one that finds its list empty looks into the others.
+//!
+//! There are as many shards as callers at once, up to a bound: each opens connections to every endpoint. Beyond it
+//! an I/O thread carries the call while its caller waits. To wait for a shard instead was rejected: whoever holds one
+//! may hold it for as long as a slow server likes.
 
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,8 +32,26 @@ const BUSY_FOR: Duration = Duration::from_millis(1);
 /// A shard idle for this long is ended by the janitor; its connections are older than servers keep them.
 const RETIRE_AFTER: Duration = Duration::from_secs(120);
 
+/// How many shards carry calls at most, unless [`limit`] says otherwise; see docs/performance.md for what lies
+/// beyond.
+const MOST_SHARDS: usize = 256;
+
+static MOST: AtomicUsize = AtomicUsize::new(MOST_SHARDS);
+
+/// Changes how many shards carry calls at most; default 256. Those that are there stay.
+pub fn limit(most: usize) {
+    MOST.store(most, Ordering::Relaxed);
+}
+
+/// How many shards carry calls now, leased and idle.
+#[must_use]
+pub fn count() -> usize {
+    SHARDS.get().carrying.load(Ordering::Relaxed)
+}
+
 /// Drives `work` on the calling thread with a leased shard; `attach` makes the tenant's attachment where this
-/// one has none yet. The work is given the wish of others to end it.
+/// one has none yet. The work is given the wish of others to end it. `None` where there are as many shards as
+/// there may be, and all are in use: then nothing was done.
 ///
 /// # Errors
 /// A new shard could not be made: the process is out of descriptors or threads.
@@ -33,65 +59,129 @@ pub fn drive<T, F, R>(
     tenant: &Tenant,
     attach: impl FnOnce() -> T,
     work: impl FnOnce(Arc<T>, Arc<Stop>) -> F,
-) -> io::Result<R>
+) -> io::Result<Option<R>>
 where
     T: Attachment,
     F: Future<Output = R>,
 {
-    let mut lease = Lease::take()?;
+    let Some(mut lease) = Lease::to_carry()? else {
+        return Ok(None);
+    };
     let shard = lease.shard();
     let stop = shard.fresh_stop();
     let _occupied = shard.slot.enter(tenant, Arc::clone(&stop));
     let attachments = &mut shard.attachments;
-    Ok(shard
-        .runtime
-        .block_on(async { work(attachments.get_or_attach(tenant, attach), stop).await }))
+    Ok(Some(
+        shard
+            .runtime
+            .block_on(async { work(attachments.get_or_attach(tenant, attach), stop).await }),
+    ))
 }
 
-/// Drives `work` that has no tenant on the calling thread, such as a wait for work that an I/O thread does.
+/// Waits on the calling thread for `work` that an I/O thread does, and notices signals meanwhile: a shard waits in
+/// epoll, which they end. Where they do not matter, [`io_thread::wait`] costs less.
 ///
 /// # Errors
 /// A new shard could not be made.
 pub fn wait<F: Future>(work: F) -> io::Result<F::Output> {
-    let mut lease = Lease::take()?;
+    let mut lease = Lease::to_wait()?;
     Ok(lease.shard().runtime.block_on(work))
 }
 
 /// The janitor's round: lets idle shards notice closed connections, drops what freed clients left, and ends
 /// shards that were idle for long.
 pub(super) fn visit_idle() {
-    // One at a time, in the order of the list and back into its place: callers find the others meanwhile,
-    // and their own again afterwards.
-    let mut visited = 0;
-    while let Some(mut shard) = take_stale(visited) {
-        if shard.parked_at.elapsed() > RETIRE_AFTER {
-            // A plain drop would wait for the runtime's threads.
-            shard.runtime.shutdown_background();
-            continue;
-        }
-        shard.visit();
-        let mut idle = idle_shards();
-        let place = visited.min(idle.len());
-        idle.insert(place, shard);
-        visited += 1;
+    let shards = SHARDS.get();
+    shards.lists.iter().for_each(|list| list.visit(shards));
+}
+
+/// All shards of this process that nobody leases.
+struct Shards {
+    lists: [List; LISTS],
+    /// How many carry calls, leased ones included.
+    carrying: AtomicUsize,
+}
+
+impl Default for Shards {
+    fn default() -> Self {
+        Self { lists: std::array::from_fn(|_| List::default()), carrying: AtomicUsize::new(0) }
     }
 }
 
-/// Idle shards; the most recently used is last.
+impl Shards {
+    fn home(&self, thread: usize) -> &List {
+        &self.lists[spread(thread) % LISTS]
+    }
+
+    /// A shard that fits: the calling thread's own, else one of its list, else one of any list.
+    fn take(&self, fits: impl Fn(&Shard) -> bool) -> Option<Box<Shard>> {
+        let here = this_thread();
+        let own = spread(here) % LISTS;
+        self.lists[own].take_for(here, &fits).or_else(|| {
+            let others = (1..LISTS).map(|distance| &self.lists[(own + distance) % LISTS]);
+            others.into_iter().find_map(|list| list.take_for(here, &fits))
+        })
+    }
+
+    /// The right to one more shard that carries calls.
+    fn grant(&self) -> bool {
+        let most = MOST.load(Ordering::Relaxed);
+        let one_more = |count| (count < most).then_some(count + 1);
+        let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.carrying.fetch_update(success, failure, one_more).is_ok()
+    }
+}
+
+/// One of the lists, on a cache line of its own; the most recently used shard is last.
 #[derive(Default)]
-struct Shards {
-    idle: Mutex<Vec<Shard>>,
+#[repr(align(64))]
+struct List {
+    #[allow(clippy::vec_box, reason = "a shard is large, and moved in and out for every call")]
+    idle: Mutex<Vec<Box<Shard>>>,
 }
 
-fn idle_shards() -> MutexGuard<'static, Vec<Shard>> {
-    SHARDS.get().idle.lock().unwrap_or_else(PoisonError::into_inner)
-}
+impl List {
+    #[allow(clippy::vec_box, reason = "as above")]
+    fn lock(&self) -> MutexGuard<'_, Vec<Box<Shard>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-/// Takes out the shard at `index`, unless somebody drove it just now.
-fn take_stale(index: usize) -> Option<Shard> {
-    let mut idle = idle_shards();
-    let stale = idle.get(index).is_some_and(|shard| shard.parked_at.elapsed() >= BUSY_FOR);
-    stale.then(|| idle.remove(index))
+    /// The one that `thread` used last, whose connections and memory are warm; else the one used last at all,
+    /// whose connections are the freshest.
+    fn take_for(&self, thread: usize, fits: impl Fn(&Shard) -> bool) -> Option<Box<Shard>> {
+        let mut idle = self.lock();
+        let own = idle.iter().rposition(|shard| shard.thread == thread && fits(shard));
+        let index = own.or_else(|| idle.iter().rposition(|shard| fits(shard)))?;
+        Some(idle.remove(index))
+    }
+
+    /// One at a time, in the order of the list and back into its place: callers find the others meanwhile, and
+    /// their own again afterwards.
+    fn visit(&self, shards: &Shards) {
+        let mut visited = 0;
+        while let Some(mut shard) = self.take_stale(visited) {
+            if shard.parked_at.elapsed() > RETIRE_AFTER {
+                if shard.carries {
+                    shards.carrying.fetch_sub(1, Ordering::Relaxed);
+                }
+                // A plain drop would wait for the runtime's threads.
+                shard.runtime.shutdown_background();
+                continue;
+            }
+            shard.visit();
+            let mut idle = self.lock();
+            let place = visited.min(idle.len());
+            idle.insert(place, shard);
+            visited += 1;
+        }
+    }
+
+    /// Takes out the shard at `index`, unless somebody drove it just now.
+    fn take_stale(&self, index: usize) -> Option<Box<Shard>> {
+        let mut idle = self.lock();
+        let stale = idle.get(index).is_some_and(|shard| shard.parked_at.elapsed() >= BUSY_FOR);
+        stale.then(|| idle.remove(index))
+    }
 }
 
 /// Something that only this thread has; a later thread may get the same.
@@ -102,6 +192,11 @@ fn this_thread() -> usize {
     HERE.with(|here| std::ptr::from_ref(here).addr())
 }
 
+/// Threads differ in the middle of such addresses, which are a stack apart; Fibonacci hashing brings all bits up.
+const fn spread(thread: usize) -> usize {
+    ((thread as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
+}
+
 struct Shard {
     runtime: Runtime,
     attachments: Attachments,
@@ -110,13 +205,15 @@ struct Shard {
     parked_at: Instant,
     /// Who used it last.
     thread: usize,
+    /// Whether it carries calls, and so has connections; others were only waited with.
+    carries: bool,
 }
 
 impl Shard {
-    fn new() -> io::Result<Self> {
+    fn new() -> io::Result<Box<Self>> {
         // The janitor comes with the first shard: from here on there may be idle connections.
         io_thread::first()?;
-        Ok(Self {
+        Ok(Box::new(Self {
             runtime: interrupt::noticed_by(&mut Builder::new_current_thread())
                 .enable_all()
                 .build()?,
@@ -125,7 +222,8 @@ impl Shard {
             stop: Arc::default(),
             parked_at: Instant::now(),
             thread: this_thread(),
-        })
+            carries: false,
+        }))
     }
 
     /// One without a wish in it; the last call's does where nobody used it.
@@ -149,26 +247,34 @@ impl Shard {
     }
 }
 
-/// A shard out of the idle list; given back on drop, also when the work panics.
+/// A shard out of the idle lists; given back on drop, also when the work panics.
 struct Lease {
-    shard: Option<Shard>,
+    shard: Option<Box<Shard>>,
 }
 
 impl Lease {
-    fn take() -> io::Result<Self> {
-        let shard = Self::idle().map_or_else(Shard::new, Ok)?;
-        Ok(Self { shard: Some(shard) })
+    /// One that may open connections; `None` where there are as many as there may be, and all are in use.
+    fn to_carry() -> io::Result<Option<Self>> {
+        let shards = SHARDS.get();
+        if let Some(shard) = shards.take(|shard| shard.carries) {
+            return Ok(Some(Self { shard: Some(shard) }));
+        }
+        if !shards.grant() {
+            return Ok(None);
+        }
+        let shard = shards.take(|_| true).map_or_else(Shard::new, Ok);
+        let mut shard = shard.inspect_err(|_| {
+            shards.carrying.fetch_sub(1, Ordering::Relaxed);
+        })?;
+        shard.carries = true;
+        Ok(Some(Self { shard: Some(shard) }))
     }
 
-    /// The one that this thread used last, whose connections and memory are warm; else the one used last at
-    /// all, whose connections are the freshest.
-    fn idle() -> Option<Shard> {
-        let mut idle = idle_shards();
+    /// One to wait with; those that carry are left to the calls that need them, but for the thread's own.
+    fn to_wait() -> io::Result<Self> {
         let here = this_thread();
-        match idle.iter().rposition(|shard| shard.thread == here) {
-            Some(own) => Some(idle.remove(own)),
-            None => idle.pop(),
-        }
+        let kept = SHARDS.get().take(|shard| !shard.carries || shard.thread == here);
+        Ok(Self { shard: Some(kept.map_or_else(Shard::new, Ok)?) })
     }
 
     fn shard(&mut self) -> &mut Shard {
@@ -184,7 +290,10 @@ impl Drop for Lease {
             drop(shard.attachments.take_departed());
             shard.parked_at = Instant::now();
             shard.thread = this_thread();
-            idle_shards().push(shard);
+            SHARDS.get().home(shard.thread).lock().push(shard);
         }
     }
 }
+
+/// More than processors run threads at once, so that few threads share a list; few enough to look through.
+const LISTS: usize = 64;

@@ -757,7 +757,7 @@ async fn direct_needs_no_runtime_to_be_dropped() {
 }
 
 #[tokio::test]
-async fn direct_forgets_what_it_is_told_to_and_what_is_closed() {
+async fn direct_lets_go_of_what_departed_and_what_is_closed() {
     let server = Server::start(|number, peer| {
         peer.request();
         peer.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
@@ -775,7 +775,8 @@ async fn direct_forgets_what_it_is_told_to_and_what_is_closed() {
         tokio::task::yield_now().await;
         direct.sweep();
     }
-    direct.forget(&first);
+    first.depart();
+    direct.sweep();
     assert_eq!(direct.idle_connections(), 0);
 }
 

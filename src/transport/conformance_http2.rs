@@ -375,8 +375,8 @@ async fn connections_end_by_age_rest_and_departure_but_never_under_a_stream() {
         let first = spawn_many(&subject, &endpoint, 1);
         gate.wait_for(1).await;
         tokio::time::sleep(BRIEF * 2).await;
+        endpoint.depart();
         subject.sweep();
-        subject.forget(&endpoint);
         assert_eq!((subject.connections(), server.closed()), (0, 0), "it drains");
         gate.open(2);
         assert!(all(first).await[0].is_ok());

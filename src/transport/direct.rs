@@ -5,27 +5,29 @@
 //! connections.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::timeout;
 
 use crate::endpoint::Endpoint;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, FailureKind};
 
 use super::dial::{dial, within};
 use super::dns::Resolver;
 use super::failure::{Stage, cause_of};
-use super::pool::{Connection, Pool};
+use super::pool::{Connection, Place, Pool};
 use super::request::{self, RequestBody};
 use super::stream::{self, Content, Flow};
 use super::tls::{Offer, Tls};
 use super::wire::{Stream, Traffic};
-use super::{Answer, Exchange, Transport, body};
+use super::{Answer, Exchange, Transport, body, warm};
 
 /// What the connections of a [`Direct`] have in common.
 #[derive(Clone, Debug)]
@@ -38,8 +40,12 @@ pub struct DirectConfig {
     pub idle_timeout: Duration,
     /// How long a connection is used, ±10 %, so that load follows changes of the roster; default 10 min.
     pub max_age: Duration,
-    /// How many unused connections to one endpoint are kept; default 32. Each costs about 17 KB.
+    /// How many unused connections to one endpoint are kept; default 256. Each costs about 17 KB, and 1 KB
+    /// from the janitor's next visit on.
     pub max_idle_per_endpoint: usize,
+    /// How many connections to one endpoint there may be, used and unused; default no limit. An exchange that
+    /// finds none free waits for one, within its connect limit.
+    pub max_per_endpoint: Option<NonZeroUsize>,
 }
 
 impl DirectConfig {
@@ -52,6 +58,7 @@ impl DirectConfig {
             idle_timeout: IDLE_TIMEOUT,
             max_age: MAX_AGE,
             max_idle_per_endpoint: MAX_IDLE_PER_ENDPOINT,
+            max_per_endpoint: None,
         }
     }
 }
@@ -59,7 +66,8 @@ impl DirectConfig {
 impl DirectConfig {
     /// When a connection made now should be used no longer.
     pub(super) fn retirement(&self) -> Instant {
-        Instant::now() + varied(self.max_age)
+        let now = Instant::now();
+        now.checked_add(varied(self.max_age)).unwrap_or_else(|| now + FAR)
     }
 }
 
@@ -79,7 +87,8 @@ impl Direct {
         Self { config, pool: Arc::default() }
     }
 
-    /// Closes kept connections that are too old, idle for too long, or closed by the peer.
+    /// Closes kept connections that are too old, idle for too long, closed by the peer, or to an endpoint that
+    /// departed.
     ///
     /// Exchanges do so every now and then; a transport that rests needs to be told. Must be called in the
     /// context of the runtime that drives the connections.
@@ -87,9 +96,32 @@ impl Direct {
         self.pool.sweep(Instant::now(), self.config.idle_timeout);
     }
 
-    /// Closes the kept connections to `endpoint`: it left the roster.
-    pub fn forget(&self, endpoint: &Arc<Endpoint>) {
-        self.pool.forget(endpoint);
+    /// Opens connections in the background until `count` are kept to each of `endpoints`, 256 in all; each within
+    /// `limit`. An endpoint that refuses one gets no more.
+    ///
+    /// Must be called in the context of a runtime that is driven always.
+    pub fn warm(
+        self: &Arc<Self>,
+        mut endpoints: Vec<Arc<Endpoint>>,
+        count: usize,
+        limit: Duration,
+    ) {
+        endpoints.truncate(warm::MOST / count.max(1));
+        let direct = Arc::downgrade(self);
+        warm::spread(endpoints, move |endpoint| {
+            let direct = Weak::clone(&direct);
+            async move {
+                // Looked for each time: the client may be gone.
+                while let Some(direct) = direct.upgrade()
+                    && direct.warm_one(&endpoint, count, limit).await
+                {}
+            }
+        });
+    }
+
+    /// Closes kept connections to endpoints that departed, in any context and on any thread.
+    pub fn let_go(&self) {
+        self.pool.let_go();
     }
 
     /// How many connections are kept.
@@ -102,11 +134,53 @@ impl Direct {
     fn kept(&self, endpoint: &Arc<Endpoint>) -> Option<Box<Connection>> {
         loop {
             let now = Instant::now();
-            let mut kept = self.pool.take(endpoint, now, self.config.idle_timeout)?;
-            if kept.still_stands() {
-                return Some(kept);
+            let kept = self.pool.take(endpoint, now, self.config.idle_timeout)?;
+            if let Some(mut connection) = kept.waked()
+                && connection.still_stands()
+            {
+                return Some(connection);
             }
         }
+    }
+
+    /// A place for one more connection in use, of `most`, waited for within the connect limit.
+    async fn place(&self, exchange: &Exchange<'_>, most: NonZeroUsize) -> Result<Place, Failure> {
+        let places = self.pool.places(exchange.endpoint, most.get());
+        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            return Ok(place);
+        }
+        exchange.progress.mark_waiting(true);
+        let place = timeout(exchange.connect_timeout, places.acquire_owned()).await;
+        exchange.progress.mark_waiting(false);
+        match place {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => {
+                Err(Failure::unsent(FailureKind::Local, "all connections stayed in use"))
+            }
+        }
+    }
+
+    /// One more connection to `endpoint`, at rest from the beginning; false where there are `count`, or none more
+    /// can be had.
+    async fn warm_one(&self, endpoint: &Arc<Endpoint>, count: usize, limit: Duration) -> bool {
+        let idle = self.pool.len_of(endpoint);
+        if idle >= count.min(self.config.max_idle_per_endpoint) || endpoint.has_departed() {
+            return false;
+        }
+        let mut place = None;
+        if let Some(most) = self.config.max_per_endpoint {
+            let places = self.pool.places(endpoint, most.get());
+            let Ok(own) = Arc::clone(&places).try_acquire_owned() else { return false };
+            // Those at rest hold no place, but together there may be no more than there are places.
+            if idle > places.available_permits() {
+                return false;
+            }
+            place = Some(own);
+        }
+        let Ok(mut connection) = self.fresh(endpoint, limit).await else { return false };
+        connection.place = place;
+        self.keep(endpoint, connection);
+        true
     }
 
     /// Connects to `endpoint`, TLS included, and hangs up.
@@ -118,11 +192,14 @@ impl Direct {
         within(limit, dialling).await.map(drop)
     }
 
-    async fn fresh(&self, exchange: &Exchange<'_>) -> Result<Box<Connection>, Failure> {
+    async fn fresh(
+        &self,
+        endpoint: &Endpoint,
+        limit: Duration,
+    ) -> Result<Box<Connection>, Failure> {
         let config = &self.config;
         let traffic = Traffic::default();
-        let limit = exchange.connect_timeout;
-        let dialling = dial(exchange.endpoint, config, Offer::Http1, traffic.clone());
+        let dialling = dial(endpoint, config, Offer::Http1, traffic.clone());
         let stream = within(limit, dialling).await?;
         Connection::new(stream, traffic, config.retirement()).await
     }
@@ -246,13 +323,18 @@ impl Transport for Direct {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
         loop {
             let request = request::build(exchange)?;
+            // Boxed, as connecting is: a wait is rare, and its state large.
+            let place = match self.config.max_per_endpoint {
+                Some(most) => Some(Box::pin(self.place(exchange, most)).await?),
+                None => None,
+            };
             let kept = self.kept(exchange.endpoint);
             let was_kept = kept.is_some();
-            let connection = match kept {
+            let mut connection = match kept {
                 Some(connection) => connection,
-                // Boxed: connecting is rare, and its state large.
-                None => Box::pin(self.fresh(exchange)).await?,
+                None => Box::pin(self.fresh(exchange.endpoint, exchange.connect_timeout)).await?,
             };
+            connection.place = place;
             match self.exchange(connection, request, exchange).await {
                 // It had ended unnoticed and took no byte: as if it had not been kept.
                 Err(failure) if was_kept && !failure.sent && exchange.can_repeat() => {}
@@ -278,7 +360,8 @@ enum Step {
 
 /// ±10 %: connections opened together should not all be renewed together.
 fn varied(age: Duration) -> Duration {
-    age.mul_f64(rand::random_range(0.9..=1.1))
+    let seconds = age.as_secs_f64() * rand::random_range(0.9..=1.1);
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 /// Below what common servers and load balancers keep (60–75 s), so that the client closes first.
@@ -287,5 +370,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Long enough to make handshakes rare, short enough for a new server to get its share soon.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
-/// A burst of calls from one shard; 32 of them hold about half a megabyte.
-const MAX_IDLE_PER_ENDPOINT: usize = 32;
+/// As many as there may be of an I/O thread's: what a steady load uses is not closed between two calls. At rest
+/// 256 of them hold a quarter of a megabyte.
+const MAX_IDLE_PER_ENDPOINT: usize = 256;
+
+/// Beyond any process's life; the clock's own end is not to be reached.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);

@@ -14,9 +14,11 @@ mod http;
 mod multiplexed;
 mod pool;
 mod request;
+mod resting;
 mod session;
 mod stream;
 mod tls;
+mod warm;
 mod wire;
 
 #[cfg(test)]
@@ -127,6 +129,7 @@ pub trait Transport: Send + Sync {
 pub struct Progress {
     sent: AtomicBool,
     connected: AtomicBool,
+    waiting: AtomicBool,
 }
 
 impl Progress {
@@ -138,6 +141,17 @@ impl Progress {
     /// Bytes of the request left for the peer, or may have.
     pub fn mark_sent(&self) {
         self.sent.store(true, Ordering::Relaxed);
+    }
+
+    /// All connections that there may be are in use: it waits for one, which is no fault of the endpoint.
+    pub fn mark_waiting(&self, waiting: bool) {
+        self.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    /// Whether it waits for a connection that is in use.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Whether a connection stood.

@@ -20,7 +20,7 @@ use super::request;
 use super::session::{self, KeepAlive, Session};
 use super::tls::Offer;
 use super::wire::{Stream, Traffic};
-use super::{Answer, Exchange, Transport};
+use super::{Answer, Exchange, Transport, warm};
 
 /// What the connections of a [`Multiplexed`] have in common.
 #[derive(Clone, Debug)]
@@ -77,19 +77,21 @@ impl MultiplexedConfig {
 pub struct Multiplexed {
     config: Arc<MultiplexedConfig>,
     direct: Arc<Direct>,
-    fleets: Mutex<HashMap<usize, Arc<Fleet>>>,
+    fleets: Arc<Fleets>,
 }
+
+type Fleets = Mutex<HashMap<usize, Arc<Fleet>>>;
 
 impl Multiplexed {
     /// A transport without connections.
     #[must_use]
     pub fn new(config: Arc<MultiplexedConfig>) -> Self {
         let direct = Arc::new(Direct::new(Arc::clone(&config.direct)));
-        Self { config, direct, fleets: Mutex::default() }
+        Self { config, direct, fleets: Arc::default() }
     }
 
     /// Lets go of connections that are too old, idle for too long, closed by the peer, or to an endpoint
-    /// that nobody else knows any more; those in use end with their last stream.
+    /// that departed or that nobody else knows any more; those in use end with their last stream.
     ///
     /// Must be called every now and then, in the context of the runtime that drives the connections.
     pub fn sweep(&self) {
@@ -98,7 +100,9 @@ impl Multiplexed {
         let mut fleets = self.fleets();
         let departed: Vec<_> = fleets
             .extract_if(|_, fleet| {
-                !fleet.sweep(now, idle_timeout) || Arc::strong_count(fleet.endpoint()) == 1
+                let endpoint = fleet.endpoint();
+                let departed = endpoint.has_departed() || Arc::strong_count(endpoint) == 1;
+                !fleet.sweep(now, idle_timeout) || departed
             })
             .collect();
         drop(fleets);
@@ -106,11 +110,26 @@ impl Multiplexed {
         self.direct.sweep();
     }
 
-    /// Lets the connections to `endpoint` end with their last stream: it left the roster.
-    pub fn forget(&self, endpoint: &Arc<Endpoint>) {
-        let fleet = self.fleets().remove(&key(endpoint));
-        drop(fleet);
-        self.direct.forget(endpoint);
+    /// Opens connections in the background: one to each of `endpoints` that speaks HTTP/2, where exchanges share
+    /// it, and `count` to the others; 256 in all, each within `limit`.
+    pub fn warm(&self, endpoints: Vec<Arc<Endpoint>>, count: usize, limit: Duration) {
+        let multiplexed = |endpoint: &Arc<Endpoint>| self.config.may_speak_http2(endpoint);
+        let (mut shared, own): (Vec<_>, Vec<_>) = endpoints.into_iter().partition(multiplexed);
+        self.direct.warm(own, count, limit);
+        shared.truncate(warm::MOST);
+        let config = Arc::clone(&self.config);
+        let (fleets, direct) = (Arc::downgrade(&self.fleets), Arc::downgrade(&self.direct));
+        warm::spread(shared, move |endpoint| {
+            let (config, fleets) = (Arc::clone(&config), fleets.upgrade());
+            let direct = direct.upgrade();
+            async move {
+                let (Some(fleets), Some(direct)) = (fleets, direct) else { return };
+                let fleet = fleet(&fleets, &endpoint);
+                if let Turn::Dial(dial) = fleet.turn(Instant::now(), config.bounds()) {
+                    establish(dial, config, direct, limit).await;
+                }
+            }
+        });
     }
 
     /// How many HTTP/2 connections take new streams.
@@ -119,20 +138,13 @@ impl Multiplexed {
         self.fleets().values().map(|fleet| fleet.len()).sum()
     }
 
-    fn fleet(&self, endpoint: &Arc<Endpoint>) -> Arc<Fleet> {
-        let mut fleets = self.fleets();
-        let fleet = fleets.entry(key(endpoint)).or_insert_with(|| Fleet::new(Arc::clone(endpoint)));
-        Arc::clone(fleet)
-    }
-
-    /// A panic elsewhere cannot leave the map half changed.
     fn fleets(&self) -> MutexGuard<'_, HashMap<usize, Arc<Fleet>>> {
-        self.fleets.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.fleets)
     }
 
     /// A stream for `exchange`, waited for where need be; `None` where the endpoint speaks HTTP/1.1.
     async fn place(&self, exchange: &Exchange<'_>) -> Result<Option<Place>, Failure> {
-        let fleet = self.fleet(exchange.endpoint);
+        let fleet = fleet(&self.fleets, exchange.endpoint);
         let begun = Instant::now();
         let mut failures = None;
         loop {
@@ -198,6 +210,17 @@ impl fmt::Debug for Multiplexed {
         let connections = self.connections();
         f.debug_struct("Multiplexed").field("connections", &connections).finish_non_exhaustive()
     }
+}
+
+fn fleet(fleets: &Fleets, endpoint: &Arc<Endpoint>) -> Arc<Fleet> {
+    let mut fleets = locked(fleets);
+    let fleet = fleets.entry(key(endpoint)).or_insert_with(|| Fleet::new(Arc::clone(endpoint)));
+    Arc::clone(fleet)
+}
+
+/// A panic elsewhere cannot leave the map half changed.
+fn locked(fleets: &Fleets) -> MutexGuard<'_, HashMap<usize, Arc<Fleet>>> {
+    fleets.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes one connection for all that wait for it. A task of its own: whoever asked first may be cut off

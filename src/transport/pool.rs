@@ -5,19 +5,21 @@
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, departures};
 use crate::outcome::{Failure, FailureKind};
 
 use super::Progress;
 use super::request::RequestBody;
+use super::resting::{Kept, Resting};
 use super::wire::{Stream, Traffic};
 
 /// One connection with its driver.
@@ -26,9 +28,14 @@ pub(super) struct Connection {
     pub(super) sender: SendRequest<RequestBody>,
     driver: http1::Connection<TokioIo<Stream>, RequestBody>,
     traffic: Traffic,
-    retires: Instant,
-    idle_since: Instant,
+    pub(super) retires: Instant,
+    pub(super) idle_since: Instant,
+    /// Its place among the endpoint's connections while it is in use, where those are limited.
+    pub(super) place: Option<Place>,
 }
+
+/// The right to one connection in use.
+pub(super) type Place = OwnedSemaphorePermit;
 
 impl Connection {
     /// Speaks HTTP/1.1 over `stream` until `retires`.
@@ -39,12 +46,31 @@ impl Connection {
         traffic: Traffic,
         retires: Instant,
     ) -> Result<Box<Self>, Failure> {
-        let (sender, driver) = http1::Builder::new()
-            .max_buf_size(MAX_READ_BUFFER)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|_| Failure::unsent(FailureKind::Connect, "connection not usable"))?;
-        Ok(Box::new(Self { sender, driver, traffic, retires, idle_since: Instant::now() }))
+        let idle_since = Instant::now();
+        Self::waked(Resting { stream, traffic, retires, idle_since })
+            .ok_or_else(|| Failure::unsent(FailureKind::Connect, "connection not usable"))
+    }
+
+    /// Puts a connection together again. hyper calls it a handshake, but nothing is sent, and it is done at once.
+    pub(super) fn waked(resting: Resting) -> Option<Box<Self>> {
+        let Resting { stream, traffic, retires, idle_since } = resting;
+        let mut builder = http1::Builder::new();
+        let begin = pin!(builder.max_buf_size(MAX_READ_BUFFER).handshake(TokioIo::new(stream)));
+        match begin.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok((sender, driver))) => {
+                Some(Box::new(Self { sender, driver, traffic, retires, idle_since, place: None }))
+            }
+            Poll::Ready(Err(_)) | Poll::Pending => None,
+        }
+    }
+
+    /// Takes a connection apart that nobody uses; `None` where the peer has sent what nobody asked for.
+    pub(super) fn rest(self) -> Option<Resting> {
+        let Self { sender, driver, traffic, retires, idle_since, .. } = self;
+        drop(sender);
+        let parts = driver.into_parts();
+        let stream = parts.io.into_inner();
+        parts.read_buf.is_empty().then_some(Resting { stream, traffic, retires, idle_since })
     }
 
     /// Bytes that the socket has taken so far.
@@ -103,15 +129,6 @@ impl Connection {
         let mut cx = Context::from_waker(Waker::noop());
         Pin::new(&mut self.driver).poll(&mut cx).is_pending() && self.sender.is_ready()
     }
-
-    /// How long nobody has used it.
-    pub(super) fn idle_for(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.idle_since)
-    }
-
-    fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
-        now < self.retires && self.idle_for(now) < idle_timeout
-    }
 }
 
 /// The kept connections of one transport.
@@ -127,7 +144,7 @@ impl Pool {
         endpoint: &Arc<Endpoint>,
         now: Instant,
         idle_timeout: Duration,
-    ) -> Option<Box<Connection>> {
+    ) -> Option<Kept> {
         loop {
             // The guard ends with the statement: connections close outside the lock.
             let kept = self.lock().by_endpoint.get_mut(&key(endpoint))?.idle.pop()?;
@@ -135,6 +152,18 @@ impl Pool {
                 return Some(kept);
             }
         }
+    }
+
+    /// The endpoint's places, `most` in number: whoever uses a connection holds one. Those that wait for one get it
+    /// in their order.
+    ///
+    /// Connections at rest need none: a new one is made only where none is at rest, so that all together are
+    /// never more than there are places.
+    pub(super) fn places(&self, endpoint: &Arc<Endpoint>, most: usize) -> Arc<Semaphore> {
+        let mut slots = self.lock();
+        let places = &mut slots.slot(endpoint).places;
+        let made = || Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        Arc::clone(places.get_or_insert_with(made))
     }
 
     /// Keeps `connection` for the next exchange with `endpoint`, at most `max_idle` of them.
@@ -146,35 +175,37 @@ impl Pool {
         max_idle: usize,
     ) {
         connection.idle_since = now;
-        if now >= connection.retires || max_idle == 0 {
+        if now >= connection.retires || max_idle == 0 || endpoint.has_departed() {
             return;
         }
+        // Given up last: whoever waits for the place finds the connection.
+        let _place = connection.place.take();
         let surplus = self.lock().slot(endpoint).keep(connection, max_idle);
         drop(surplus);
     }
 
-    /// Closes what is too old, idle for too long, or closed by the peer, and forgets endpoints without any.
+    /// Closes what is too old, idle for too long, closed by the peer, or to an endpoint that departed; lets rest
+    /// what nobody used for a while, and forgets endpoints without any.
+    ///
+    /// One thread at a time uses a pool, but for the janitor, so nobody waits for the lock meanwhile.
     pub(super) fn sweep(&self, now: Instant, idle_timeout: Duration) {
-        let mut ended = Vec::new();
-        let mut slots = self.lock();
-        slots.by_endpoint.retain(|_, slot| {
-            let stays = |kept: &mut Box<Connection>| {
-                kept.is_current(now, idle_timeout) && kept.still_stands()
-            };
-            ended.extend(slot.idle.extract_if(.., |kept| !stays(kept)));
-            !slot.idle.is_empty()
+        self.lock().by_endpoint.retain(|_, slot| {
+            let departed = slot.endpoint.has_departed();
+            let idle = std::mem::take(&mut slot.idle).into_iter();
+            let current = idle.filter(|kept| !departed && kept.is_current(now, idle_timeout));
+            slot.idle = current.filter_map(|kept| kept.looked_after(now)).collect();
+            slot.is_needed()
         });
-        drop(slots);
-        drop(ended);
     }
 
-    /// Sweeps when the last time is long enough ago.
+    /// Sweeps when the last time is long enough ago, and lets go of departed endpoints at once.
     pub(super) fn sweep_if_due(&self, now: Instant, idle_timeout: Duration) {
         let mut slots = self.lock();
         let due = slots.next_sweep.is_none_or(|next| now >= next);
         if due {
             slots.next_sweep = Some(now + SWEEP_INTERVAL);
         }
+        slots.let_go();
         let empty = slots.by_endpoint.is_empty();
         drop(slots);
         if due && !empty {
@@ -182,15 +213,19 @@ impl Pool {
         }
     }
 
-    /// Closes the kept connections to `endpoint`.
-    pub(super) fn forget(&self, endpoint: &Arc<Endpoint>) {
-        let slot = self.lock().by_endpoint.remove(&key(endpoint));
-        drop(slot);
+    /// Lets go of departed endpoints.
+    pub(super) fn let_go(&self) {
+        self.lock().let_go();
     }
 
     /// Kept connections to all endpoints.
     pub(super) fn len(&self) -> usize {
         self.lock().by_endpoint.values().map(|slot| slot.idle.len()).sum()
+    }
+
+    /// Kept connections to `endpoint`.
+    pub(super) fn len_of(&self, endpoint: &Arc<Endpoint>) -> usize {
+        self.lock().by_endpoint.get(&key(endpoint)).map_or(0, |slot| slot.idle.len())
     }
 
     /// A panic elsewhere cannot leave the map half changed.
@@ -203,32 +238,53 @@ impl Pool {
 struct Slots {
     by_endpoint: HashMap<usize, Slot>,
     next_sweep: Option<Instant>,
+    departures_seen: u64,
 }
 
 impl Slots {
+    /// Looks only where somebody departed since the last time.
+    fn let_go(&mut self) {
+        let departures = departures();
+        if std::mem::replace(&mut self.departures_seen, departures) != departures {
+            self.by_endpoint.retain(|_, slot| slot.let_go_if_departed());
+        }
+    }
+
     fn slot(&mut self, endpoint: &Arc<Endpoint>) -> &mut Slot {
-        self.by_endpoint
-            .entry(key(endpoint))
-            .or_insert_with(|| Slot { _endpoint: Arc::clone(endpoint), idle: Vec::new() })
+        self.by_endpoint.entry(key(endpoint)).or_insert_with(|| Slot {
+            endpoint: Arc::clone(endpoint),
+            idle: Vec::new(),
+            places: None,
+        })
     }
 }
 
 /// Holds the endpoint, so that its address in memory names no other one meanwhile.
 struct Slot {
-    _endpoint: Arc<Endpoint>,
-    #[allow(
-        clippy::vec_box,
-        reason = "a connection is large, and moved in and out for every exchange"
-    )]
-    idle: Vec<Box<Connection>>,
+    endpoint: Arc<Endpoint>,
+    idle: Vec<Kept>,
+    places: Option<Arc<Semaphore>>,
 }
 
 impl Slot {
     /// Returns the connection that has to go for `connection`, the one unused for longest.
-    fn keep(&mut self, connection: Box<Connection>, max_idle: usize) -> Option<Box<Connection>> {
+    fn keep(&mut self, connection: Box<Connection>, max_idle: usize) -> Option<Kept> {
         let surplus = (self.idle.len() >= max_idle).then(|| self.idle.remove(0));
-        self.idle.push(connection);
+        self.idle.push(Kept::Ready(connection));
         surplus
+    }
+
+    /// Whether there is a connection, or somebody who holds or awaits a place.
+    fn is_needed(&self) -> bool {
+        let has_places = |places: &Arc<Semaphore>| Arc::strong_count(places) > 1;
+        !self.idle.is_empty() || self.places.as_ref().is_some_and(has_places)
+    }
+
+    fn let_go_if_departed(&mut self) -> bool {
+        if self.endpoint.has_departed() {
+            self.idle.clear();
+        }
+        self.is_needed()
     }
 }
 
@@ -237,9 +293,9 @@ fn key(endpoint: &Arc<Endpoint>) -> usize {
     Arc::as_ptr(endpoint).addr()
 }
 
-/// A read buffer grows with large answers and stays so while its connection is kept: with hyper's 408 KiB a few
+/// A read buffer grows with large answers and stays so while its connection is used: with hyper's 408 KiB a few
 /// hundred idle connections held 60 MB. No head of a sane answer is larger.
 const MAX_READ_BUFFER: usize = 64 * 1024;
 
-/// Often enough to bound what departed endpoints hold, rarely enough to cost nothing.
+/// Often enough to bound what a transport holds that is used all the time, rarely enough to cost nothing.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);

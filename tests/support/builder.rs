@@ -60,12 +60,16 @@ impl Builder {
         redirects(redirects: u32) = ahoy_client_builder_set_redirects;
         fail_on_status(fail: bool) = ahoy_client_builder_set_fail_on_status;
         platform_roots(trust: bool) = ahoy_client_builder_set_platform_roots;
+        max_in_flight(calls: u32) = ahoy_client_builder_set_max_in_flight;
     }
 
     text_setters! {
         try_base_url = ahoy_client_builder_set_base_url;
         try_forward_header = ahoy_client_builder_forward_header;
         try_forward_cookie = ahoy_client_builder_forward_cookie;
+        try_deadline_header = ahoy_client_builder_set_deadline_header;
+        try_attempt_header = ahoy_client_builder_set_attempt_header;
+        try_pushback_header = ahoy_client_builder_set_pushback_header;
     }
 
     pub fn balancer(self, balancer: &Balancer) -> Self {
@@ -85,6 +89,94 @@ impl Builder {
         // SAFETY: the handle is ours.
         checked(|err| unsafe { ahoy_client_builder_disable_retry_budget(self.raw(), err) })
             .unwrap();
+        self
+    }
+
+    pub fn retry_budget(self, share: f64, floor_per_second: u32, window_ms: u64) -> Self {
+        self.try_retry_budget(share, floor_per_second, window_ms).unwrap();
+        self
+    }
+
+    pub fn try_retry_budget(
+        &self,
+        share: f64,
+        floor_per_second: u32,
+        window_ms: u64,
+    ) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe {
+            ahoy_client_builder_set_retry_budget(self.0, share, floor_per_second, window_ms, err)
+        })
+    }
+
+    /// A copy after so long.
+    pub fn hedge_delay_ms(self, delay_ms: u64, max_extra: f64) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe {
+            ahoy_client_builder_set_hedge_delay_ms(self.0, delay_ms, max_extra, err)
+        })
+        .unwrap();
+        self
+    }
+
+    /// A copy after the time that answers take of late.
+    pub fn hedge(self, max_extra: f64) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_client_builder_set_hedge(self.0, max_extra, err) }).unwrap();
+        self
+    }
+
+    pub fn adaptive_limit(self, start: u32, floor: u32, ceiling: u32) -> Self {
+        self.try_adaptive_limit(start, floor, ceiling).unwrap();
+        self
+    }
+
+    pub fn try_adaptive_limit(&self, start: u32, floor: u32, ceiling: u32) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe {
+            ahoy_client_builder_set_adaptive_limit(self.0, start, floor, ceiling, err)
+        })
+    }
+
+    pub fn wait_queue(self, length: u32, wait_ms: u64) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_client_builder_set_wait_queue(self.0, length, wait_ms, err) })
+            .unwrap();
+        self
+    }
+
+    pub fn throttle(self, k: f64, window_ms: u64) -> Self {
+        self.try_throttle(k, window_ms).unwrap();
+        self
+    }
+
+    pub fn try_throttle(&self, k: f64, window_ms: u64) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_client_builder_set_throttle(self.0, k, window_ms, err) })
+    }
+
+    pub fn trace(self, mode: i32) -> Self {
+        self.try_trace(mode).unwrap();
+        self
+    }
+
+    pub fn try_trace(&self, mode: i32) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_client_builder_set_trace(self.0, mode, err) })
+    }
+
+    pub fn deadline_header(self, name: &str) -> Self {
+        self.try_deadline_header(name).unwrap();
+        self
+    }
+
+    pub fn attempt_header(self, name: &str) -> Self {
+        self.try_attempt_header(name).unwrap();
+        self
+    }
+
+    pub fn pushback_header(self, name: &str) -> Self {
+        self.try_pushback_header(name).unwrap();
         self
     }
 

@@ -3,9 +3,14 @@
 use std::ffi::{CString, c_void};
 
 use ahoy::ffi::balancer::*;
+use ahoy::ffi::balancing::*;
 use ahoy::ffi::breaker::*;
 use ahoy::ffi::endpoint::*;
+use ahoy::ffi::health::*;
 use ahoy::ffi::host::*;
+use ahoy::ffi::options::*;
+use ahoy::ffi::prequal::*;
+use ahoy::ffi::protection::ahoy_request_set_criticality;
 use ahoy::ffi::provider::*;
 use ahoy::ffi::request::*;
 use ahoy::ffi::retry::*;
@@ -103,6 +108,25 @@ impl Host {
         self
     }
 
+    pub fn weight(self, weight: u32) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_host_set_weight(self.0, weight, err) }).unwrap();
+        self
+    }
+
+    pub fn zone(self, zone: &str) -> Self {
+        let zone = c(zone);
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_host_set_zone(self.0, zone.as_ptr(), err) }).unwrap();
+        self
+    }
+
+    pub fn priority(self, priority: u32) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_host_set_priority(self.0, priority, err) }).unwrap();
+        self
+    }
+
     /// Weight, zone and priority.
     pub fn placed(self, weight: u32, zone: &str, priority: u32) -> Result<Self, Failure> {
         let zone = c(zone);
@@ -189,15 +213,113 @@ owner!(
     Balancer, ahoy_balancer, ahoy_balancer_free
 );
 
+/// Constructors that take a provider only.
+macro_rules! balancers {
+    ($($name:ident = $function:ident;)*) => {
+        $(
+            pub fn $name(provider: &Provider) -> Self {
+                // SAFETY: the provider lives.
+                Self::owning(unsafe { $function(provider.raw()) })
+            }
+        )*
+    };
+}
+
+/// Setters that take numbers.
+macro_rules! rules {
+    ($($name:ident($($value:ident: $type:ty),*) = $function:ident;)*) => {
+        $(
+            pub fn $name(&self, $($value: $type),*) -> Result<(), Failure> {
+                // SAFETY: the handle is ours.
+                checked(|err| unsafe { $function(self.0, $($value,)* err) })
+            }
+        )*
+    };
+}
+
+/// Setters that take a text.
+macro_rules! named_rules {
+    ($($name:ident = $function:ident;)*) => {
+        $(
+            pub fn $name(&self, value: &str) -> Result<(), Failure> {
+                let value = c(value);
+                // SAFETY: the handle is ours and the text lives through the call.
+                checked(|err| unsafe { $function(self.0, value.as_ptr(), err) })
+            }
+        )*
+    };
+}
+
 impl Balancer {
-    pub fn round_robin(provider: &Provider) -> Self {
-        // SAFETY: the provider lives.
-        Self::owning(unsafe { ahoy_balancer_round_robin_new(provider.raw()) })
+    balancers! {
+        round_robin = ahoy_balancer_round_robin_new;
+        random = ahoy_balancer_random_new;
+        smooth_weighted = ahoy_balancer_smooth_weighted_new;
+        p2c = ahoy_balancer_p2c_new;
+        peak_ewma = ahoy_balancer_peak_ewma_new;
+        least_request = ahoy_balancer_least_request_new;
+        ring_hash = ahoy_balancer_ring_hash_new;
+        maglev = ahoy_balancer_maglev_new;
+        rendezvous = ahoy_balancer_rendezvous_new;
     }
 
-    pub fn random(provider: &Provider) -> Self {
-        // SAFETY: the provider lives.
-        Self::owning(unsafe { ahoy_balancer_random_new(provider.raw()) })
+    rules! {
+        set_choices(choices: u32) = ahoy_balancer_set_choices;
+        set_ring_size(min: u32, max: u32) = ahoy_balancer_set_ring_size;
+        set_table_size(slots: u32) = ahoy_balancer_set_table_size;
+        set_bounded_load(factor: f64) = ahoy_balancer_set_bounded_load;
+        set_slow_start(window_ms: u64, min_ratio: f64, aggression: f64)
+            = ahoy_balancer_set_slow_start;
+        set_panic_threshold(ratio: f64) = ahoy_balancer_set_panic_threshold;
+        set_subset(size: u32) = ahoy_balancer_set_subset;
+        set_deterministic_subset(size: u32, client: u32, clients: u32)
+            = ahoy_balancer_set_deterministic_subset;
+        set_max_in_flight(attempts: u32) = ahoy_balancer_set_max_in_flight;
+        set_prequal(pool: u32, max_age_ms: u64, probes: f64, removals: f64, hot: f64)
+            = ahoy_balancer_set_prequal;
+        set_prequal_probes(timeout_ms: u64, at_once: u32) = ahoy_balancer_set_prequal_probes;
+    }
+
+    named_rules! {
+        set_hash_header = ahoy_balancer_set_hash_header;
+        set_hash_cookie = ahoy_balancer_set_hash_cookie;
+        set_zone = ahoy_balancer_set_zone;
+        set_load_header = ahoy_balancer_set_load_header;
+    }
+
+    /// None where the library refuses.
+    pub fn try_prequal(provider: &Provider, probe_path: &str) -> Option<Self> {
+        let path = c(probe_path);
+        // SAFETY: the provider lives, and the text through the call.
+        let handle = unsafe { ahoy_balancer_prequal_new(provider.raw(), path.as_ptr()) };
+        (!handle.is_null()).then(|| Self::owning(handle))
+    }
+
+    pub fn prequal(provider: &Provider, probe_path: &str) -> Self {
+        Self::try_prequal(provider, probe_path).unwrap()
+    }
+
+    /// An option by name.
+    pub fn option(&self, key: &str, value: &str) -> Result<(), Failure> {
+        let (key, value) = (c(key), c(value));
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_balancer_set(self.0, key.as_ptr(), value.as_ptr(), err) })
+    }
+
+    /// With a rule, to be told while making it.
+    pub fn ruled(self, rule: impl FnOnce(&Self) -> Result<(), Failure>) -> Self {
+        rule(&self).unwrap();
+        self
+    }
+
+    pub fn join(&self, host: &Host) -> Result<(), Failure> {
+        // SAFETY: both handles live.
+        checked(|err| unsafe { ahoy_balancer_join(self.0, host.raw(), err) })
+    }
+
+    pub fn leave(&self, host: &Host) -> Result<(), Failure> {
+        // SAFETY: both handles live.
+        checked(|err| unsafe { ahoy_balancer_leave(self.0, host.raw(), err) })
     }
 
     pub fn set_function<F: Fn(u64) -> u64 + Send + Sync + 'static>(
@@ -246,6 +368,100 @@ impl Balancer {
         self
     }
 
+    /// Outlier ejection, with a look every so often.
+    pub fn ejection(
+        self,
+        interval_ms: u64,
+        base_ms: u64,
+        max_share: f64,
+        min_healthy: u32,
+    ) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe {
+            let max_ms = base_ms.saturating_mul(10);
+            ahoy_balancer_set_ejection(
+                self.0,
+                interval_ms,
+                base_ms,
+                max_ms,
+                max_share,
+                min_healthy,
+                err,
+            )
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn ejection_by_success(self, min_endpoints: u32, min_calls: u32, factor: f64) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe {
+            ahoy_balancer_set_ejection_success_rate(self.0, min_endpoints, min_calls, factor, err)
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn ejection_by_failures(self, share: f64, min_endpoints: u32, min_calls: u32) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe {
+            ahoy_balancer_set_ejection_failure_share(self.0, share, min_endpoints, min_calls, err)
+        })
+        .unwrap();
+        self
+    }
+
+    /// By a GET of `path`, or by a mere connect.
+    pub fn check(self, path: Option<&str>, interval_ms: u64, timeout_ms: u64) -> Self {
+        self.try_check(path, interval_ms, timeout_ms).unwrap();
+        self
+    }
+
+    pub fn try_check(
+        &self,
+        path: Option<&str>,
+        interval_ms: u64,
+        timeout_ms: u64,
+    ) -> Result<(), Failure> {
+        let path = path.map(c);
+        let path = path.as_ref().map_or(std::ptr::null(), |path| path.as_ptr());
+        // SAFETY: the handle is ours, and the text lives through the call.
+        checked(|err| unsafe {
+            ahoy_balancer_set_health_check(self.0, path, interval_ms, timeout_ms, err)
+        })
+    }
+
+    pub fn thresholds(self, unhealthy: u32, healthy: u32, out_interval_ms: u64) -> Self {
+        self.try_thresholds(unhealthy, healthy, out_interval_ms).unwrap();
+        self
+    }
+
+    pub fn try_thresholds(
+        &self,
+        unhealthy: u32,
+        healthy: u32,
+        out_interval_ms: u64,
+    ) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe {
+            ahoy_balancer_set_health_thresholds(self.0, unhealthy, healthy, out_interval_ms, err)
+        })
+    }
+
+    /// A bound on the attempts in flight to each endpoint.
+    pub fn max_in_flight(self, attempts: u32) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_balancer_set_max_in_flight(self.0, attempts, err) }).unwrap();
+        self
+    }
+
+    pub fn recovery(self, min_working: u32, hold_ms: u64) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_balancer_set_recovery(self.0, min_working, hold_ms, err) })
+            .unwrap();
+        self
+    }
+
     pub fn pick(&self) -> Result<Endpoint, Failure> {
         // SAFETY: the handle is ours.
         made(|out, err| unsafe { ahoy_balancer_pick(self.0, out, err) }).map(Endpoint::owning)
@@ -272,6 +488,18 @@ impl Balancer {
         let mut all = (0..self.count()).map(|index| self.at(index).unwrap());
         all.find(|endpoint| endpoint.port() == port).expect("an endpoint of that port")
     }
+}
+
+/// Every option of a balancer, with what it does.
+pub fn balancer_options() -> Vec<(String, String)> {
+    let count = ahoy_balancer_option_count();
+    assert!(ahoy_balancer_option_key_at(count).is_null(), "NULL out of range");
+    assert!(ahoy_balancer_option_description_at(count).is_null(), "NULL out of range");
+    let option = |index| {
+        let says = text(ahoy_balancer_option_description_at(index));
+        (text(ahoy_balancer_option_key_at(index)), says)
+    };
+    (0..count).map(option).collect()
 }
 
 owner!(
@@ -321,6 +549,21 @@ impl Endpoint {
     pub fn close(&self) -> Result<(), Failure> {
         // SAFETY: the handle is ours.
         checked(|err| unsafe { ahoy_endpoint_close(self.0, err) })
+    }
+
+    pub fn disable_circuit(&self) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_endpoint_disable_circuit(self.0, err) })
+    }
+
+    pub fn drain(&self) {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_endpoint_drain(self.0, err) }).unwrap();
+    }
+
+    pub fn resume(&self) {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_endpoint_resume(self.0, err) }).unwrap();
     }
 }
 
@@ -571,6 +814,21 @@ impl Request {
         self
     }
 
+    /// The key that keyed balancers go by.
+    pub fn key(self, key: &str) -> Self {
+        // SAFETY: pointer and length belong together.
+        checked(|err| unsafe { ahoy_request_set_hash_key(self.0, key.as_ptr(), key.len(), err) })
+            .unwrap();
+        self
+    }
+
+    /// The key's hash itself.
+    pub fn hash(self, hash: u64) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_request_set_hash(self.0, hash, err) }).unwrap();
+        self
+    }
+
     pub fn body(self, body: &[u8]) -> Self {
         // SAFETY: pointer and length belong together.
         checked(|err| unsafe { ahoy_request_set_body(self.0, body.as_ptr(), body.len(), err) })
@@ -582,6 +840,16 @@ impl Request {
         // SAFETY: the handle is ours.
         checked(|err| unsafe { ahoy_request_set_timeout_ms(self.0, timeout_ms, err) }).unwrap();
         self
+    }
+
+    pub fn criticality(self, criticality: i32) -> Self {
+        self.try_criticality(criticality).unwrap();
+        self
+    }
+
+    pub fn try_criticality(&self, criticality: i32) -> Result<(), Failure> {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_request_set_criticality(self.0, criticality, err) })
     }
 
     pub fn idempotent(self, idempotent: bool) -> Self {

@@ -9,6 +9,7 @@
 
 mod builder;
 mod calls;
+mod fleet;
 mod handles;
 mod host;
 mod outcome;
@@ -18,7 +19,10 @@ mod tls;
 
 pub use builder::{Builder, Client, HookRequest};
 pub use calls::{Call, Completion, FOREVER, Queue};
-pub use handles::{Balancer, Breaker, Endpoint, Host, Hosts, Provider, Request, Retry};
+pub use fleet::{Fleet, refused, single};
+pub use handles::{
+    Balancer, Breaker, Endpoint, Host, Hosts, Provider, Request, Retry, balancer_options,
+};
 pub use host::*;
 pub use outcome::{Answer, Attempt, Failure, Outcome};
 pub use server::{Accept, Dead, Reply, Seen, Server, silent_listener};

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::http::{self, Request, Target};
 use super::poll::{Poll, Ready};
-use super::server::{Active, Server, reset, standard_input};
+use super::server::{Active, Server, standard_input};
 use super::slab::Slab;
 use crate::clock::{MS, US, now};
 use crate::draw;
@@ -17,49 +17,49 @@ use crate::plan::{BIN_MS, Fleet, Mode, Served};
 /// The servers at work.
 #[derive(Debug)]
 pub(super) struct Running {
-    plan: Fleet,
+    pub(super) plan: Fleet,
     poll: Poll,
     input: OwnedFd,
     /// What standard input said that is no whole line yet.
     said: Vec<u8>,
-    servers: Vec<Server>,
-    connections: Slab<Connection>,
-    jobs: Slab<Job>,
+    pub(super) servers: Vec<Server>,
+    pub(super) connections: Slab<Connection>,
+    pub(super) jobs: Slab<Job>,
     timers: BinaryHeap<Reverse<(u64, u64, Timer)>>,
     timer_count: u64,
     job_count: u32,
     zero: Option<u64>,
-    served: Served,
+    pub(super) served: Served,
 }
 
 #[derive(Debug)]
-struct Connection {
-    socket: TcpStream,
-    server: usize,
+pub(super) struct Connection {
+    pub(super) socket: TcpStream,
+    pub(super) server: usize,
     /// Tells this one from others that had its place before.
-    serial: u32,
-    unread: Vec<u8>,
-    job: Option<usize>,
+    pub(super) serial: u32,
+    pub(super) unread: Vec<u8>,
+    pub(super) job: Option<usize>,
     /// Its request is never answered.
-    hung: bool,
+    pub(super) hung: bool,
 }
 
 /// Work for a request, which goes on without its connection where cancels are not honoured.
 #[derive(Debug)]
-struct Job {
-    server: usize,
-    connection: Option<usize>,
+pub(super) struct Job {
+    pub(super) server: usize,
+    pub(super) connection: Option<usize>,
     /// When its client has given up, where it said so.
-    until: u64,
+    pub(super) until: u64,
     /// Work that is left when it begins, in nanoseconds; then when it began.
-    cost: u64,
-    began: Option<u64>,
+    pub(super) cost: u64,
+    pub(super) began: Option<u64>,
     /// What its timer must carry: no other job has it, and a pause gives a new one.
-    serial: u32,
+    pub(super) serial: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
+pub(super) enum Timer {
     Done { job: usize, serial: u32 },
     Answer { connection: usize, serial: u32, status: u16, retry_after_s: u64 },
     Byte { connection: usize, serial: u32, left: u8 },
@@ -70,8 +70,6 @@ enum Timer {
 
 /// How long a failing server takes to say so.
 const FAILS_AFTER: u64 = 500 * US;
-/// Between two bytes of a slow body.
-const BYTE_EVERY: u64 = 100 * MS;
 
 const INPUT: u64 = u64::MAX - 1;
 const LISTENER: u64 = 1 << 63;
@@ -181,7 +179,7 @@ impl Running {
         }
     }
 
-    fn set_timer(&mut self, at: u64, timer: Timer) {
+    pub(super) fn set_timer(&mut self, at: u64, timer: Timer) {
         self.timer_count += 1;
         self.timers.push(Reverse((at, self.timer_count, timer)));
     }
@@ -225,7 +223,7 @@ impl Running {
     }
 
     /// Takes the next request of a connection that has none under way.
-    fn take(&mut self, index: usize) {
+    pub(super) fn take(&mut self, index: usize) {
         let Some(connection) = self.connections.get_mut(index) else { return };
         if connection.job.is_some() || connection.hung {
             return;
@@ -291,7 +289,7 @@ impl Running {
     }
 
     /// Milliseconds since the time 0, from there on.
-    fn since(&self, now: u64) -> Option<u64> {
+    pub(super) fn since(&self, now: u64) -> Option<u64> {
         Some(now.checked_sub(self.zero?)? / MS)
     }
 
@@ -306,7 +304,7 @@ impl Running {
     }
 
     /// Puts those who wait into free slots.
-    fn work(&mut self, server: usize, now: u64) {
+    pub(super) fn work(&mut self, server: usize, now: u64) {
         if let Some((end, _)) = self.servers[server].pause(now) {
             return self.set_timer(end, Timer::Resume { server });
         }
@@ -372,93 +370,6 @@ impl Running {
         self.work(server, at);
     }
 
-    /// Frees a job's slot and counts what it worked.
-    fn finish(&mut self, index: usize, now: u64, worked: u64, abandoned: bool) {
-        let Some(job) = self.jobs.remove(index) else { return };
-        self.servers[job.server].busy -= 1;
-        if self.since(now).is_some_and(|since| since >= self.plan.count_from_ms) {
-            self.served.work_us += worked / US;
-            self.served.abandoned_us += if abandoned { worked / US } else { 0 };
-        }
-    }
-
-    /// Answers in the manner of the hour.
-    fn deliver(&mut self, index: usize, server: usize, cost: u64, at: u64) {
-        let host = &self.servers[server];
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        connection.job = None;
-        if host.has(at, |mode| mode == Mode::Hang) {
-            connection.hung = true;
-        } else if host.has(at, |mode| mode == Mode::HalfReply) {
-            let whole = http::answer(200, "");
-            let _ = connection.socket.write_all(&whole[..whole.len() - http::BODY.len() / 2]);
-            self.connections.remove(index);
-        } else if host.has(at, |mode| mode == Mode::SlowBody) {
-            let whole = http::answer(200, &format!("x-work-us: {}\r\n", cost / US));
-            let _ = connection.socket.write_all(&whole[..whole.len() - http::BODY.len()]);
-            connection.hung = true;
-            let left = http::BODY.len() as u8;
-            let serial = connection.serial;
-            self.set_timer(at + BYTE_EVERY, Timer::Byte { connection: index, serial, left });
-        } else {
-            self.reply(index, 200, cost, 0);
-        }
-    }
-
-    fn dribble(&mut self, index: usize, serial: u32, left: u8, at: u64) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        if connection.serial != serial {
-            return;
-        }
-        let from = http::BODY.len() - usize::from(left);
-        let _ = connection.socket.write_all(&http::BODY.as_bytes()[from..=from]);
-        if left > 1 {
-            let timer = Timer::Byte { connection: index, serial, left: left - 1 };
-            return self.set_timer(at + BYTE_EVERY, timer);
-        }
-        connection.hung = false;
-        self.take(index);
-    }
-
-    fn reply(&mut self, index: usize, status: u16, cost: u64, retry_after_s: u64) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        let server = connection.server;
-        let mut headers = format!("x-endpoint: {server}\r\n");
-        if cost > 0 {
-            headers += &format!("x-work-us: {}\r\n", cost / US);
-            self.servers[server].answered(now());
-        }
-        if retry_after_s > 0 {
-            headers += &format!("retry-after: {retry_after_s}\r\n");
-        }
-        if self.plan.reports_load {
-            headers += &self.servers[server].load(self.plan.slots);
-        }
-        connection.job = None;
-        // A few hundred bytes into an empty buffer; whoever has closed is noticed by the loop.
-        let _ = connection.socket.write_all(&http::answer(status, &headers));
-        self.take(index);
-    }
-
-    /// The client has closed.
-    fn gone(&mut self, index: usize) {
-        let Some(connection) = self.connections.remove(index) else { return };
-        self.leave(connection.job);
-    }
-
-    /// A job whose client is gone.
-    fn leave(&mut self, job: Option<usize>) {
-        let Some(index) = job else { return };
-        let Some(job) = self.jobs.get_mut(index) else { return };
-        job.connection = None;
-        let (server, began) = (job.server, job.began);
-        if let (Some(began), true) = (began, self.plan.honours_cancel) {
-            let now = now();
-            self.finish(index, now, now - began, true);
-            self.work(server, now);
-        }
-    }
-
     fn fail(&mut self, fault: usize) {
         let fault = &self.plan.faults[fault];
         let Some(zero) = self.zero else { return };
@@ -485,19 +396,5 @@ impl Running {
         }
         self.work(server, now);
         Ok(())
-    }
-
-    /// Resets connections of a server, with the work that they wait for.
-    fn drop_all(&mut self, server: usize, which: fn(&Connection) -> bool) {
-        for index in 0..self.connections.places.len() {
-            let Some(connection) = self.connections.get_mut(index) else { continue };
-            if connection.server != server || !which(connection) {
-                continue;
-            }
-            if let Some(connection) = self.connections.remove(index) {
-                reset(connection.socket);
-                self.leave(connection.job);
-            }
-        }
     }
 }

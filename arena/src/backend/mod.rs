@@ -5,6 +5,7 @@
 //! The first line of standard input is the fleet as JSON; the answer is the ports. `start NANOSECONDS` sets the
 //! time 0, `report` asks for what was counted. The end of the input ends the process.
 
+mod answer;
 mod fleet;
 mod http;
 mod poll;

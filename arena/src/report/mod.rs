@@ -15,9 +15,6 @@ pub(crate) struct Report {
     pub(crate) proxies: Vec<String>,
     pub(crate) machine: String,
     pub(crate) cores: usize,
-    /// Whether all its processes came before others of the machine.
-    #[serde(default)]
-    pub(crate) first: bool,
     /// Seconds since 1970.
     pub(crate) at: u64,
     pub(crate) seconds: f64,
@@ -84,13 +81,15 @@ const OTHERS_LIMIT: f64 = 0.15;
 /// A load that is later than this is not the load that was meant.
 const LATE_LIMIT_MS: f64 = 5.0;
 
-/// Whether a cell's figures are in doubt.
+/// Whether a cell's figures are in doubt. Others do not matter where they had to wait.
 pub(crate) fn is_busy(figures: &Figures) -> bool {
     let usage = figures.usage;
-    let all = usage.driver + usage.servers + usage.proxy + usage.others;
+    let own = usage.driver + usage.servers + usage.proxy;
+    let shared =
+        !figures.came_first && (own + usage.others > MACHINE_LIMIT || usage.others > OTHERS_LIMIT);
     usage.driver > DRIVER_LIMIT
-        || all > MACHINE_LIMIT
-        || usage.others > OTHERS_LIMIT
+        || own > MACHINE_LIMIT
+        || shared
         || figures.late_p99_ms > LATE_LIMIT_MS
 }
 
@@ -105,7 +104,6 @@ impl Report {
             proxies: Vec::new(),
             machine: model.map_or("unknown", |(_, model)| model.trim()).to_owned(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            first: false,
             at: now.map_or(0, |since| since.as_secs()),
             seconds,
             seeds,
@@ -122,9 +120,11 @@ impl Report {
         self.scenarios.iter().filter(has)
     }
 
-    /// Whether no cell had the machine for itself.
-    pub(crate) fn all_busy(&self) -> bool {
-        self.cells.iter().filter_map(|cell| cell.figures.as_ref()).all(is_busy)
+    /// Whether some cells are in doubt and others are not: a mark on each tells nothing that the page's top does not.
+    pub(crate) fn marks_busy(&self) -> bool {
+        let mut busy = self.cells.iter().filter_map(|cell| cell.figures.as_ref()).map(is_busy);
+        let first = busy.next();
+        busy.any(|other| Some(other) != first)
     }
 
     /// The figures of a scenario and a contestant, one for each seed.

@@ -64,23 +64,30 @@ fn warnings(report: &Report) -> String {
     let mut html = String::new();
     let figures = || report.cells.iter().filter_map(|cell| cell.figures.as_ref());
     let (busy, all) = (figures().filter(|f| super::is_busy(f)).count(), figures().count());
+    let others: f64 = figures().map(|f| f.usage.others).sum::<f64>() / all.max(1) as f64;
     if busy > 0 {
-        let others: f64 = figures().map(|f| f.usage.others).sum::<f64>() / all.max(1) as f64;
         let _ = write!(
             html,
-            "<p class=note>In {busy} of {all} cells (†) the machine had other work, or too little room: on average \
-             {:.0} % of it went to others{}. Take these figures as a sketch.</p>",
-            100.0 * others,
-            if report.first { ", which had to wait for the arena (nice -10)" } else { "" }
+            "<p class=note>In {busy} of {all} cells (†) the machine had other work, or too little room. Take these \
+             figures as a sketch.</p>",
         );
     }
-    for skipped in &report.skipped {
+    if others > super::OTHERS_LIMIT {
+        let first = figures().any(|f| f.came_first);
         let _ = write!(
             html,
-            "<p class=note><b>{}</b> did not take part: {}</p>",
-            escape(&skipped.name),
-            escape(&skipped.reason)
+            "<p class=note>On average {:.0} % of the machine went to other work{}.</p>",
+            100.0 * others,
+            if first { ", which had to wait for the arena (real-time priority)" } else { "" }
         );
+    }
+    if !report.skipped.is_empty() {
+        html += "<div class=note>Did not take part:<ul>";
+        for skipped in &report.skipped {
+            let (name, reason) = (escape(&skipped.name), escape(&skipped.reason));
+            let _ = write!(html, "<li><b>{name}</b>: {reason}</li>");
+        }
+        html += "</ul></div>";
     }
     for cell in report.cells.iter().filter(|cell| cell.problem.is_some()) {
         let _ = write!(
@@ -150,6 +157,20 @@ fn section(report: &Report, scenario: &ScenarioRow, marks: &[Mark]) -> String {
             html,
             "<div><h3>recovery</h3>{}</div>",
             bars(|f| f.recovery_ms, 0.0, 500.0, short, "not in this run")
+        );
+    }
+    if scenario.surge {
+        let _ = write!(
+            html,
+            "<div><h3>good answers a second during it</h3>{}</div>",
+            bars(|f| Some(f.goodput), 0.0, 100.0, |v| format!("{v:.0}"), "–")
+        );
+    }
+    if scenario.surge || scenario.trouble.is_some() && !has(|f| f.recovery_ms) {
+        let _ = write!(
+            html,
+            "<div><h3>servers' work for nothing</h3>{}</div>",
+            bars(|f| Some(100.0 * f.wasted_ratio), 0.0, 1.0, percent, "–")
         );
     }
     if scenario.trouble.is_none() {
@@ -302,6 +323,8 @@ fn foot(report: &Report) -> String {
         Detection and recovery go by first attempts, in bins of 100 ms; behind a proxy by the requests that \
         arrive, so that a dead endpoint cannot be observed there. Where the library tries another endpoint \
         for nothing after a refused connection, that attempt counts as an attempt.</li>\
+        <li>Where it is allowed to (root), all of it runs at the lowest real-time priority, so that other work waits. † \
+        marks cells where the load came late, or its process needed more than 60 % of the machine.</li>\
         <li>The library's cost is within its figures: it shares the machine with all others. A proxy's cells have \
         libahoy in front, as a plain client of one address with one try, and so pay for both.</li>\
         <li>Figures are the median over the seeds, whiskers and tooltips their least and most. Differences under 5 % \

@@ -19,7 +19,9 @@ const NARROW: f64 = 230.0;
 
 /// The distribution of each: percentiles to the right, milliseconds upwards, both logarithmic.
 pub(super) fn percentiles(lines: &[(Mark, Vec<f64>)], deadline_ms: f64) -> String {
-    let (left, right, top, bottom, height) = (44.0, 150.0, 8.0, 30.0, 400.0);
+    let (left, right, top, bottom) = (44.0, 150.0, 8.0, 30.0);
+    // As tall as the bars beside it.
+    let height = 400.0 + 16.0 * lines.len().saturating_sub(10) as f64;
     let shares = curve();
     let all = lines.iter().flat_map(|(_, line)| line.iter().skip(1).copied());
     // Without any line the axes still have an end.

@@ -125,6 +125,12 @@ const LATENCY: Metric = Metric {
     trouble_only: false,
 };
 
+impl Metric {
+    fn is_latency(&self) -> bool {
+        self.id.starts_with('p')
+    }
+}
+
 fn percent(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),
@@ -173,25 +179,27 @@ pub(super) fn summary(report: &Report) -> String {
         let _ = write!(html, "<span style='background:{}'></span>", color(f64::from(step) / 7.0));
     }
     html += "bad; latency, goodput and connections by their ratio to the best of the row (bold), the others by their value";
-    if !report.all_busy() {
+    if report.marks_busy() {
         html += "; <sup>†</sup> the machine was busy with something else";
     }
     html + "</div></div>"
 }
 
 fn matrix(report: &Report, metric: &Metric) -> String {
+    // Many names stand upright, so that the table fits.
+    let class = if report.contestants.len() > 12 { "slant" } else { "" };
     let mut html = String::from("<div class=scroll><table class=matrix><tr><th></th>");
     for contestant in &report.contestants {
         let _ = write!(
             html,
-            "<th title='{}'>{}</th>",
+            "<th class='{class}' title='{}'><span>{}</span></th>",
             contestant.about.replace('\'', "&#39;"),
             contestant.name
         );
     }
     html += "</tr>";
     // A mark on every cell tells nothing that the top of the page does not.
-    let marks_busy = !report.all_busy();
+    let marks_busy = report.marks_busy();
     for scenario in report.shown() {
         if metric.trouble_only && scenario.trouble.is_none() {
             continue;
@@ -212,7 +220,8 @@ fn matrix(report: &Report, metric: &Metric) -> String {
         );
         for (contestant, spread) in report.contestants.iter().zip(spreads) {
             let figures = report.figures(&scenario.name, &contestant.name);
-            html += &cell(metric, spread, best, &figures, marks_busy);
+            let lost = |ms: f64| metric.is_latency() && ms >= scenario.deadline_ms as f64;
+            html += &cell(metric, spread, best, &figures, marks_busy, lost);
         }
         html += "</tr>";
     }
@@ -225,6 +234,7 @@ fn cell(
     best: f64,
     figures: &[&Figures],
     marks_busy: bool,
+    lost: impl Fn(f64) -> bool,
 ) -> String {
     let Some(spread) = spread else {
         // An endpoint that a proxy cannot be seen to avoid was not seen at all.
@@ -234,8 +244,11 @@ fn cell(
     };
     let busy = marks_busy && figures.iter().filter(|f| is_busy(f)).count() * 2 > figures.len();
     let mark = if busy { "<sup>†</sup>" } else { "" };
-    let class = if spread.median == best { " class=best" } else { "" };
-    let color = color((metric.badness)(spread.median, best));
+    // Where everybody fails nobody is best.
+    let lost = lost(spread.median);
+    let class = if spread.median == best && !lost { " class=best" } else { "" };
+    let badness = if lost { 1.0 } else { (metric.badness)(spread.median, best) };
+    let color = color(badness);
     let (least, most) = ((metric.say)(spread.min), (metric.say)(spread.max));
     format!(
         "<td{class} style='background:{color}' title='{least} to {most}'>{}{mark}</td>",

@@ -87,6 +87,12 @@ impl<K: Copy + Eq> Prequal<K> {
         self.endpoints = endpoints;
     }
 
+    /// Whether there are endpoints enough for a pool.
+    #[must_use]
+    pub fn is_of_use(&self) -> bool {
+        self.capacity() > 0
+    }
+
     /// Drops what an endpoint had answered: it has left, or a probe of it failed.
     pub fn forget(&mut self, key: K) {
         self.answers.retain(|answer| answer.key != key);
@@ -378,6 +384,7 @@ mod tests {
         let few_probes = PrequalConfig { probes_per_call: 1.0, ..PrequalConfig::default() };
         for (config, endpoints) in [(PrequalConfig::default(), 3), (few_probes, 100)] {
             let mut pool = Prequal::new(config, endpoints);
+            assert!(!pool.is_of_use());
             assert_eq!(pool.wants_probes(100, &mut rng()), 0);
             (0..3).for_each(|key| pool.add(key, 1, ms(10), t0(), &mut rng()));
             assert_eq!(pool.pick(|_| true, t0(), &mut rng()), None);

@@ -1,0 +1,56 @@
+//! Which endpoints a client's I/O thread has yet to open connections to, ahead of the calls.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use super::balancer::Balancer;
+use super::roster::Roster;
+use crate::endpoint::Endpoint;
+
+/// What one transport was told to warm up.
+pub(super) struct Warmth {
+    /// How many connections to each endpoint.
+    pub(super) count: usize,
+    /// Limit on making each.
+    pub(super) limit: Duration,
+    balancer: Arc<Balancer>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// Weak, so that it can go while nobody takes another for it.
+    roster: Weak<Roster>,
+    /// Weak, so that one which leaves can go; sorted by address.
+    endpoints: Vec<Weak<Endpoint>>,
+}
+
+impl Warmth {
+    pub(super) fn new(balancer: Arc<Balancer>, count: usize, limit: Duration) -> Self {
+        Self { count, limit, balancer, seen: Mutex::default() }
+    }
+
+    /// The endpoints that joined since this was last asked, at first all; asks no provider.
+    pub(super) fn newcomers(&self) -> Vec<Arc<Endpoint>> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let roster = self.balancer.roster();
+        if std::ptr::eq(seen.roster.as_ptr(), Arc::as_ptr(&roster)) {
+            return Vec::new();
+        }
+        seen.roster = Arc::downgrade(&roster);
+        let known = std::mem::take(&mut seen.endpoints);
+        let is_known = |endpoint: &Arc<Endpoint>| {
+            known.binary_search_by_key(&Arc::as_ptr(endpoint), Weak::as_ptr).is_ok()
+        };
+        let now: Vec<_> = roster.members().map(|member| member.endpoint()).collect();
+        seen.endpoints = now.iter().map(Arc::downgrade).collect();
+        seen.endpoints.sort_unstable_by_key(Weak::as_ptr);
+        now.into_iter().filter(|endpoint| !is_known(endpoint)).collect()
+    }
+}
+
+impl std::fmt::Debug for Warmth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Warmth").field("count", &self.count).finish_non_exhaustive()
+    }
+}

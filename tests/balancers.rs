@@ -1,0 +1,360 @@
+//! The balancers: who gets how many calls, by turn, weight, load and key.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ahoy::ffi::status::*;
+use support::*;
+
+fn near(counts: &[usize], wanted: &[usize], by: usize) {
+    let near = counts.iter().zip(wanted).all(|(count, wanted)| count.abs_diff(*wanted) <= by);
+    assert!(near && counts.len() == wanted.len(), "{counts:?} instead of {wanted:?}");
+}
+
+#[test]
+fn round_robin_gives_everyone_a_turn() {
+    let fleet = Fleet::of(4);
+    let client = single(&Balancer::round_robin(&fleet.provider()));
+    assert_eq!(fleet.counts_of(40, &client), [10; 4]);
+}
+
+#[test]
+fn round_robin_goes_by_weight_where_weights_differ() {
+    let fleet = Fleet::of(4);
+    let client = single(&Balancer::round_robin(&fleet.weighted(&[5, 1, 0, 2])));
+    near(&fleet.counts_of(80, &client), &[50, 10, 0, 20], 2);
+}
+
+#[test]
+fn random_draws_evenly_or_by_weight() {
+    let fleet = Fleet::of(3);
+    let even = single(&Balancer::random(&fleet.provider()));
+    // Five standard deviations.
+    near(&fleet.counts_of(600, &even), &[200; 3], 58);
+    let weighted = single(&Balancer::random(&fleet.weighted(&[3, 1, 0])));
+    let counts = fleet.counts_of(600, &weighted);
+    near(&counts[..2], &[450, 150], 53);
+    assert_eq!(counts[2], 0);
+}
+
+#[test]
+fn smooth_order_spreads_the_heavy_one() {
+    let fleet = Fleet::of(4);
+    let client = single(&Balancer::smooth_weighted(&fleet.weighted(&[5, 1, 1, 0])));
+    let letter = |_| ["a", "b", "c", "d"][fleet.at(&client.get("/").unwrap().endpoint_url)];
+    assert_eq!((0..14).map(letter).collect::<String>(), "aabacaaaabacaa");
+}
+
+#[test]
+fn smooth_order_goes_on_without_who_is_out() {
+    let fleet = Fleet::of(3);
+    let balancer = Balancer::smooth_weighted(&fleet.weighted(&[2, 1, 1]));
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    fleet.open(&balancer, 0..1);
+    assert_eq!(fleet.counts_of(10, &client), [0, 5, 5]);
+}
+
+/// Every kind that goes by load.
+fn by_load(provider: &Provider) -> [Balancer; 2] {
+    // No circuit: what moves traffic away is the load alone.
+    let breaker = Breaker::new().no_consecutive().no_ratio();
+    [Balancer::p2c(provider).with(&breaker), Balancer::peak_ewma(provider).with(&breaker)]
+}
+
+#[test]
+fn a_slow_a_failing_and_a_hanging_server_lose_their_traffic() {
+    let ill: [fn() -> Server; 3] = [
+        || Server::always(Reply::status(200).after(ms(30))),
+        || Server::status(503),
+        || Server::new(|_| Reply::Hang),
+    ];
+    for make in ill {
+        let mut fleet = Fleet::of(3);
+        fleet.0.push(make());
+        for balancer in by_load(&fleet.provider()) {
+            let client = Builder::new()
+                .balancer(&balancer)
+                .tries(1)
+                .attempt_timeout_ms(50)
+                .endpoint_updates(0)
+                .build();
+            let counts = fleet.counts_of(200, &client);
+            assert!(counts[3] <= 20, "{counts:?}");
+            assert!(counts[..3].iter().all(|count| *count > 0), "{counts:?}");
+        }
+    }
+}
+
+#[test]
+fn one_choice_is_a_plain_draw() {
+    let mut fleet = Fleet::of(3);
+    fleet.0.push(Server::always(Reply::status(200).after(ms(2))));
+    let balancer = Balancer::p2c(&fleet.provider()).ruled(|it| it.set_choices(1));
+    near(&fleet.counts_of(400, &single(&balancer)), &[100; 4], 45);
+}
+
+#[test]
+fn p2c_goes_by_weight() {
+    let fleet = Fleet::of(3);
+    let client = single(&Balancer::p2c(&fleet.weighted(&[3, 1, 0])));
+    let counts = fleet.counts_of(200, &client);
+    assert!(counts[0] > counts[1] && counts[1] > 0 && counts[2] == 0, "{counts:?}");
+}
+
+fn plain(count: usize) -> Vec<Request> {
+    (0..count).map(|_| Request::new("GET", "/")).collect()
+}
+
+#[test]
+fn least_request_fills_all_evenly() {
+    let fleet = Fleet::holding(4);
+    let client = single(&Balancer::least_request(&fleet.provider()));
+    let calls = fleet.begin(&client, &plain(8));
+    assert_eq!(fleet.in_flight(), [2; 4]);
+    drop(calls);
+}
+
+#[test]
+fn least_request_draws_by_weight() {
+    let fleet = Fleet::of(3);
+    let client = single(&Balancer::least_request(&fleet.weighted(&[3, 1, 0])));
+    let counts = fleet.counts_of(400, &client);
+    near(&counts[..2], &[300, 100], 44);
+    assert_eq!(counts[2], 0);
+}
+
+type Kind = (&'static str, fn(&Provider) -> Balancer, usize);
+
+/// Each with how many of 200 keys may move that are not the victim's.
+const KEYED: [Kind; 3] = [
+    ("ring hash", Balancer::ring_hash, 4),
+    ("maglev", Balancer::maglev, 20),
+    ("rendezvous", Balancer::rendezvous, 0),
+];
+
+/// Where each of 200 keys goes, stated as `stated` says.
+fn homes(
+    client: &Client,
+    fleet: &Fleet,
+    stated: impl Fn(Request, usize) -> Request,
+) -> BTreeMap<usize, usize> {
+    let home = |key| {
+        let request = stated(Request::new("GET", "/"), key);
+        (key, fleet.at(&client.send(&request).unwrap().endpoint_url))
+    };
+    (0..200).map(home).collect()
+}
+
+fn by_key(request: Request, key: usize) -> Request {
+    request.key(&format!("key {key}"))
+}
+
+#[test]
+fn a_key_stays_and_only_the_keys_of_who_left_move() {
+    let fleet = Fleet::of(12);
+    for (name, make, spare) in KEYED {
+        let balancer = make(&fleet.provider());
+        let client = single(&balancer);
+        let before = homes(&client, &fleet, by_key);
+        assert_eq!(before, homes(&client, &fleet, by_key), "{name}: again");
+        let twin = single(&make(&fleet.provider()));
+        assert_eq!(before, homes(&twin, &fleet, by_key), "{name}: in another balancer");
+        let used: std::collections::BTreeSet<_> = before.values().collect();
+        assert_eq!(used.len(), 12, "{name}: everyone has some");
+        balancer.leave(&fleet.host(5)).unwrap();
+        let after = homes(&client, &fleet, by_key);
+        assert!(after.values().all(|home| *home != 5), "{name}");
+        let moved = before.iter().filter(|(key, home)| **home != 5 && after[key] != **home);
+        assert!(moved.clone().count() <= spare, "{name}: {:?}", moved.collect::<Vec<_>>());
+        balancer.join(&fleet.host(5)).unwrap();
+        assert_eq!(before, homes(&client, &fleet, by_key), "{name}: it is back");
+    }
+}
+
+#[test]
+fn a_key_comes_from_the_request_or_a_header_or_a_cookie() {
+    let fleet = Fleet::of(5);
+    let by_header = |request: Request, key| request.header("X-User", &format!("key {key}"));
+    let by_cookie = |request: Request, key| {
+        request.header("Cookie", &format!("user2=no; user=key {key}; other=1"))
+    };
+    for (name, make, _) in KEYED {
+        let wanted = homes(&single(&make(&fleet.provider())), &fleet, by_key);
+        let header = make(&fleet.provider()).ruled(|it| it.set_hash_header("x-user"));
+        assert_eq!(homes(&single(&header), &fleet, by_header), wanted, "{name}: by header");
+        let cookie = make(&fleet.provider()).ruled(|it| it.set_hash_cookie("user"));
+        assert_eq!(homes(&single(&cookie), &fleet, by_cookie), wanted, "{name}: by cookie");
+        let both = |request, key| by_key(by_header(request, key + 1), key);
+        assert_eq!(homes(&single(&header), &fleet, both), wanted, "{name}: the request's wins");
+    }
+}
+
+#[test]
+fn a_stated_hash_stays_and_calls_without_a_key_go_anywhere() {
+    let fleet = Fleet::of(4);
+    let by_hash = |request: Request, key: usize| {
+        request.hash((key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    };
+    for (name, make, _) in KEYED {
+        let client = single(&make(&fleet.provider()));
+        let first = homes(&client, &fleet, by_hash);
+        assert_eq!(first, homes(&client, &fleet, by_hash), "{name}");
+        let counts = fleet.counts_of(100, &client);
+        assert!(counts.iter().all(|count| *count > 0), "{name}: {counts:?}");
+    }
+}
+
+#[test]
+fn keys_go_by_weight() {
+    let fleet = Fleet::of(3);
+    for (name, make, _) in KEYED {
+        let client = single(&make(&fleet.weighted(&[3, 1, 0])));
+        let homes = homes(&client, &fleet, by_key);
+        let at = |server| homes.values().filter(|home| **home == server).count();
+        assert!(at(0).abs_diff(150) <= 35 && at(2) == 0, "{name}: {} {}", at(0), at(1));
+    }
+}
+
+#[test]
+fn a_key_whose_home_is_down_is_served_elsewhere_meanwhile() {
+    let fleet = Fleet::of(4);
+    for (name, make, _) in KEYED {
+        let balancer = make(&fleet.provider());
+        let client = single(&balancer);
+        let home = |client: &Client| {
+            fleet.at(&client.send(&by_key(Request::new("GET", "/"), 1)).unwrap().endpoint_url)
+        };
+        let own = home(&client);
+        fleet.open(&balancer, own..own + 1);
+        let other = home(&client);
+        assert!(other != own && home(&client) == other, "{name}");
+        balancer.endpoint(fleet.0[own].port()).close().unwrap();
+        assert_eq!(home(&client), own, "{name}");
+    }
+}
+
+#[test]
+fn a_bounded_load_spreads_a_popular_key() {
+    let popular = || (0..12).map(|_| by_key(Request::new("GET", "/"), 1)).collect::<Vec<_>>();
+    for make in [Balancer::ring_hash, Balancer::maglev] {
+        let fleet = Fleet::holding(4);
+        let client = single(&make(&fleet.provider()));
+        let calls = fleet.begin(&client, &popular());
+        assert!(fleet.in_flight().contains(&12), "{:?}", fleet.in_flight());
+        drop(calls);
+        let fleet = Fleet::holding(4);
+        let client = single(&make(&fleet.provider()).ruled(|it| it.set_bounded_load(1.25)));
+        let calls = fleet.begin(&client, &popular());
+        // 1.25 times a quarter of twelve, rounded up.
+        assert!(fleet.in_flight().iter().all(|count| *count <= 4), "{:?}", fleet.in_flight());
+        drop(calls);
+    }
+}
+
+/// A balancer that notes how many candidates it was shown, and what it answers.
+fn noting(provider: &Provider, answer: usize) -> (Balancer, Arc<[AtomicUsize; 2]>) {
+    let seen: Arc<[AtomicUsize; 2]> = Arc::default();
+    let note = Arc::clone(&seen);
+    let balancer = Balancer::custom(provider, move |count| {
+        note[0].fetch_add(1, Ordering::SeqCst);
+        note[1].store(count, Ordering::SeqCst);
+        answer
+    });
+    (balancer, seen)
+}
+
+#[test]
+fn a_function_sees_only_those_that_may_be_used() {
+    let fleet = Fleet::of(5);
+    let (balancer, seen) = noting(&fleet.weighted(&[1, 0, 2, 1, 1]), 0);
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    assert_eq!(seen[1].load(Ordering::SeqCst), 4, "one has a weight of 0");
+    fleet.open(&balancer, 3..4);
+    client.get("/").unwrap();
+    assert_eq!(seen[1].load(Ordering::SeqCst), 3, "and one is open");
+    assert_eq!(fleet.counts(), [2, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_function_that_names_nobody_is_asked_once() {
+    let fleet = Fleet::of(4);
+    let (balancer, seen) = noting(&fleet.ranked(&[0, 0, 1, 1]), 99);
+    let failure = single(&balancer).get("/").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_NO_ENDPOINTS);
+    assert_eq!(seen[0].load(Ordering::SeqCst), 1);
+    let draws = Arc::new(AtomicUsize::new(0));
+    let drawn = Arc::clone(&draws);
+    let random = Balancer::random(&fleet.ranked(&[0, 0, 1, 1]));
+    random
+        .set_function(move |below| {
+            drawn.fetch_add(1, Ordering::SeqCst);
+            below
+        })
+        .unwrap();
+    assert_eq!(single(&random).get("/").unwrap_err().status, AHOY_E_NO_ENDPOINTS);
+    assert_eq!(draws.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_rule_of_another_balancer_is_refused_by_name() {
+    let fleet = Fleet::of(1);
+    let robin = Balancer::round_robin(&fleet.provider());
+    refused(robin.set_choices(2), "balancer");
+    refused(robin.set_ring_size(1, 2), "balancer");
+    refused(robin.set_table_size(7), "balancer");
+    refused(robin.set_bounded_load(1.25), "balancer");
+    refused(robin.set_hash_header("x-user"), "balancer");
+    refused(robin.set_hash_cookie("user"), "balancer");
+    refused(robin.set_function(|_| 0), "balancer");
+    refused(Balancer::rendezvous(&fleet.provider()).set_bounded_load(1.25), "balancer");
+    refused(Balancer::maglev(&fleet.provider()).set_ring_size(1, 2), "balancer");
+    refused(Balancer::least_request(&fleet.provider()).set_choices(2), "balancer");
+}
+
+#[test]
+fn values_out_of_range_are_refused_by_name() {
+    let provider = Fleet::of(1).provider();
+    let (p2c, ring) = (Balancer::p2c(&provider), Balancer::ring_hash(&provider));
+    let maglev = Balancer::maglev(&provider);
+    for choices in [0, 9] {
+        refused(p2c.set_choices(choices), "choices");
+    }
+    refused(ring.set_ring_size(0, 5), "min");
+    refused(ring.set_ring_size(6, 5), "max");
+    refused(ring.set_ring_size(1, 8_388_609), "max");
+    for slots in [0, 1, 8, 5_000_013] {
+        refused(maglev.set_table_size(slots), "slots");
+    }
+    for factor in [0.99, -1.0, f64::NAN, f64::INFINITY] {
+        refused(maglev.set_bounded_load(factor), "factor");
+    }
+    refused(ring.set_hash_header("no header"), "name");
+    for name in ["", "a=b", "a;b"] {
+        refused(ring.set_hash_cookie(name), "name");
+    }
+}
+
+#[test]
+fn in_use_it_can_no_longer_be_changed() {
+    let fleet = Fleet::of(1);
+    let maglev = Balancer::maglev(&fleet.provider());
+    let _client = single(&maglev);
+    assert_eq!(maglev.set_table_size(7).unwrap_err().status, AHOY_E_IN_USE);
+    assert_eq!(maglev.option("zone", "a").unwrap_err().status, AHOY_E_IN_USE);
+}
+
+#[test]
+fn sizes_that_were_set_serve() {
+    let fleet = Fleet::of(3);
+    let ring = Balancer::ring_hash(&fleet.provider()).ruled(|it| it.set_ring_size(30, 300));
+    let maglev = Balancer::maglev(&fleet.provider()).ruled(|it| it.set_table_size(7));
+    for balancer in [ring, maglev] {
+        let client = single(&balancer);
+        assert_eq!(homes(&client, &fleet, by_key), homes(&client, &fleet, by_key));
+    }
+}

@@ -1,0 +1,76 @@
+//! More blocking callers than there may be shards.
+
+mod support;
+
+use std::fs;
+use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use ahoy::ffi::status::*;
+use ahoy::runtime::shard;
+use support::*;
+
+const MOST: usize = 4;
+
+/// The bound is the process's, and so are the descriptors: one test at a time.
+fn limited() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    shard::limit(MOST);
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[test]
+fn beyond_the_bound_every_caller_is_answered_and_connections_stay_few() {
+    const CALLERS: usize = 64;
+    let _alone = limited();
+    let server = Server::new(|seen| Reply::text(200, &seen.path));
+    let builder = Builder::new().balancer(&round_robin(&[server.port()])).tries(1);
+    builder.option("max_connections_per_endpoint", "2").unwrap();
+    let client = builder.build();
+    let barrier = Barrier::new(CALLERS);
+    let before = descriptors();
+    thread::scope(|scope| {
+        for caller in 0..CALLERS {
+            let (client, barrier) = (&client, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                for call in 0..20 {
+                    let path = format!("/{caller}/{call}");
+                    let answer = client.get(&path).unwrap();
+                    assert_eq!((answer.text(), answer.attempt_count), (path, 1));
+                }
+            });
+        }
+    });
+    assert!(shard::count() <= MOST, "{}", shard::count());
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    assert!(server.connections() <= MOST + 2 * threads, "{}", server.connections());
+    // Three for each shard and I/O thread and for each connection, whose other end is here, too.
+    let most = before + 3 * (MOST + threads) + 3 * (MOST + 2 * threads) + 8;
+    assert!(descriptors() <= most, "{before} became {}", descriptors());
+}
+
+#[test]
+fn beyond_the_bound_a_calls_limit_holds() {
+    let _alone = limited();
+    let server = Server::always(Reply::Hang);
+    let balancer = round_robin(&[server.port()]);
+    let patient = Builder::new().balancer(&balancer).timeout_ms(1500).tries(1).build();
+    let hasty = Builder::new().balancer(&balancer).timeout_ms(200).tries(1).build();
+    thread::scope(|scope| {
+        let holders: Vec<_> =
+            (0..MOST).map(|_| scope.spawn(|| patient.get("/").unwrap_err().status)).collect();
+        eventually("all shards are in use", ms(1000), || server.in_flight() >= MOST);
+        let (failure, took) = timed(|| hasty.get("/").unwrap_err());
+        assert_eq!((failure.status, failure.is_ambiguous), (AHOY_E_DEADLINE, true));
+        assert!(took >= ms(195) && took < ms(1000), "{took:?}");
+        for holder in holders {
+            assert_eq!(holder.join().unwrap(), AHOY_E_DEADLINE);
+        }
+    });
+    assert!(shard::count() <= MOST, "{}", shard::count());
+}
