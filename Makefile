@@ -129,7 +129,7 @@ arena: build
 	    $(if $(SCENARIOS),--scenarios '$(SCENARIOS)') $(if $(CONTESTANTS),--contestants '$(CONTESTANTS)')
 
 # The policies in virtual time: first against closed forms, then through the scenarios; docs/simulator.md says how to
-# read what it prints. Five seeds take about six minutes of one core.
+# read what it prints. It takes about eight minutes of one core.
 #     make sim QUICK=1                      a minute
 #     make sim SEEDS=1 ONLY=one-bad         a part: one-bad, overload, large
 sim:
