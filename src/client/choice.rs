@@ -117,7 +117,9 @@ impl<'a> Choice<'a, '_> {
             }
             None => self.propose(tier, admits, rng),
         };
-        match place.and_then(|place| tier.places.get(place)) {
+        // A place that somebody took since this roster was made is empty in it.
+        let anyone = || tier.places.members().find(|member| member.admits(self.wish.now));
+        match place.and_then(|place| tier.places.get(place).or_else(anyone)) {
             Some(member) => Break(Some(Chosen { member, panic: strictness.panic })),
             None if any.get() && self.config.algorithm.is_users() => Break(None),
             None => Continue(()),
@@ -171,7 +173,14 @@ impl<'a> Choice<'a, '_> {
     }
 
     fn admits(&self, tier: &Tier, place: usize, strictness: Strictness) -> bool {
-        let Some((member, cells)) = tier.places.at(place) else {
+        let Some(cells) = tier.places.cells(place) else {
+            return false;
+        };
+        // In rotation, so it is there: the member itself would be one more wait for memory.
+        if cells.is_rotating(place) && !strictness.untried {
+            return self.has_room(cells, place);
+        }
+        let Some(member) = tier.places.get(place) else {
             return false;
         };
         (cells.is_rotating(place) || self.stands(member, place, strictness))
@@ -205,7 +214,7 @@ struct Loads<'a>(&'a Tier);
 
 impl InFlight for Loads<'_> {
     fn at(&self, place: usize) -> u32 {
-        self.0.places.at(place).map_or(0, |(_, cells)| cells.in_flight(place))
+        self.0.places.in_flight(place)
     }
 
     fn all(&self) -> u32 {

@@ -41,10 +41,9 @@ impl Places {
         self.chunk(place)?.members[place % WIDTH].as_ref()
     }
 
-    /// The member at `place`, and the cells that it lies in.
-    pub(super) fn at(&self, place: usize) -> Option<(&Arc<Member>, &Cells)> {
-        let chunk = self.chunk(place)?;
-        Some((chunk.members[place % WIDTH].as_ref()?, &chunk.cells))
+    /// The cells that `place` lies in.
+    pub(super) fn cells(&self, place: usize) -> Option<&Cells> {
+        Some(&self.chunk(place)?.cells)
     }
 
     /// How many attempts are in flight from `place`, whoever is there now; 0 where nobody counts.

@@ -72,7 +72,7 @@ impl Tier {
 
     /// What one more attempt at `place` would cost.
     pub(super) fn cost(&self, place: usize, now: Tick) -> f32 {
-        self.places.at(place).map_or(f32::MAX, |(_, cells)| cells.cost(place, now))
+        self.places.cells(place).map_or(f32::MAX, |cells| cells.cost(place, now))
     }
 
     /// The weight of the member at `place`.

@@ -60,6 +60,9 @@ impl Table {
         before: Option<&Self>,
         rng: &mut impl Rng,
     ) -> Option<Self> {
+        if !is_needed(algorithm, tier.uneven.is_some()) {
+            return None;
+        }
         let entries = Entries::of(tier);
         let kind = entries.kind(tier.uneven.is_some(), algorithm, before, rng)?;
         Some(Self { places: entries.places, kind })
@@ -99,6 +102,12 @@ impl Table {
         };
         entry.map(place)
     }
+}
+
+/// Whether the algorithm works anything out. Asked first: of many endpoints, to look at each takes long.
+const fn is_needed(algorithm: &Algorithm, uneven: bool) -> bool {
+    let by_weight = matches!(algorithm, Algorithm::RoundRobin | Algorithm::Random);
+    algorithm.is_keyed() || matches!(algorithm, Algorithm::SmoothWeighted) || (by_weight && uneven)
 }
 
 impl Bound {

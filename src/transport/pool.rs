@@ -3,7 +3,7 @@
 //! A connection is owned whole, its driver included, and no task runs for it: who exchanges polls it, and
 //! who drops it closes it. That is why a kept connection notices nothing on its own and is asked before use.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -236,7 +236,8 @@ impl Pool {
 
 #[derive(Default)]
 struct Slots {
-    by_endpoint: HashMap<usize, Slot>,
+    /// A tree: there are few, and a hash table would be kept when they are gone.
+    by_endpoint: BTreeMap<usize, Slot>,
     next_sweep: Option<Instant>,
     departures_seen: u64,
 }
