@@ -1,7 +1,8 @@
 // Thousands of calls at once from a handful of threads: queue CALLS MILLISECONDS (of service time).
 //
 // A blocking cgo call holds an operating system thread. Here each goroutine waits on a channel instead, and one
-// goroutine reads completions from a queue whose descriptor Go's own poller watches.
+// goroutine reads completions from a queue whose descriptor Go's own poller watches. A cgo call that merely takes long,
+// because the machine is busy, holds its thread as well, and Go makes another: so one goroutine at a time submits.
 package main
 
 /*
@@ -36,6 +37,16 @@ func serve(wait time.Duration) {
 	}
 	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
 	panic(http.Serve(listener, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(wait) })))
+}
+
+// submitting lets one goroutine at a time into C. The others wait in Go's scheduler, without a thread.
+var submitting sync.Mutex
+
+func submit(client *C.ahoy_client, request *C.ahoy_request, queue *C.ahoy_queue, tag int) {
+	submitting.Lock()
+	defer submitting.Unlock()
+	var err *C.ahoy_error
+	check(C.ahoy_client_submit(client, request, queue, C.uint64_t(tag), &err), &err)
 }
 
 // read hands each completion to the goroutine that waits for it.
@@ -89,8 +100,7 @@ func main() {
 		all.Add(1)
 		go func(tag int) {
 			defer all.Done()
-			var err *C.ahoy_error
-			check(C.ahoy_client_submit(client, request, queue, C.uint64_t(tag), &err), &err)
+			submit(client, request, queue, tag)
 			answered <- <-waiting[tag] == C.AHOY_OK
 		}(tag)
 	}
