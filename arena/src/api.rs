@@ -129,12 +129,23 @@ impl Api {
     }
 
     /// Calls a balancer's constructor.
-    pub(crate) fn balancer(&self, constructor: &str, provider: Handle) -> Result<Handle, String> {
+    pub(crate) fn balancer(
+        &self,
+        constructor: &str,
+        provider: Handle,
+        probe_path: Option<&str>,
+    ) -> Result<Handle, String> {
+        type New = unsafe extern "C" fn(Handle) -> Handle;
+        type NewProbing = unsafe extern "C" fn(Handle, *const c_char) -> Handle;
         let symbol = self.symbol(constructor)?;
-        // SAFETY: every constructor of a balancer takes a provider and returns the handle.
-        let new: unsafe extern "C" fn(Handle) -> Handle = unsafe { std::mem::transmute(symbol) };
-        // SAFETY: the provider is alive.
-        let balancer = unsafe { new(provider) };
+        let balancer = match probe_path.map(c) {
+            // SAFETY: constructors take a provider, which is alive, and return the handle.
+            None => unsafe { std::mem::transmute::<Handle, New>(symbol)(provider) },
+            // SAFETY: those that probe take a path as well, which lives through the call.
+            Some(path) => unsafe {
+                std::mem::transmute::<Handle, NewProbing>(symbol)(provider, path.as_ptr())
+            },
+        };
         if balancer.is_null() { Err(format!("{constructor} returned NULL")) } else { Ok(balancer) }
     }
 

@@ -16,8 +16,10 @@ pub(crate) struct Contestant {
     pub(crate) family: Family,
     /// What stands between the library and the servers.
     pub(crate) proxy: Option<Proxy>,
-    /// The balancer's constructor; it takes a provider.
+    /// The balancer's constructor; it takes a provider, and the path of probes where there is one.
     pub(crate) balancer: &'static str,
+    /// Where the balancer asks endpoints for their load.
+    pub(crate) probe_path: Option<&'static str>,
     /// Setters of the balancer.
     pub(crate) balancer_set: &'static [Setter],
     /// Setters of the breaker.
@@ -99,6 +101,28 @@ pub(crate) fn all() -> Vec<Contestant> {
         ),
         kept("peak_ewma", "ahoy_balancer_peak_ewma_new", "Finagle's cost of three, with the same"),
         quick(kept("p2c", p2c, "libahoy's cost of three, with the same")),
+        Contestant {
+            reports_load: true,
+            balancer_set: &[Setter(
+                "ahoy_balancer_set_load_header",
+                &[Text("endpoint-load-metrics")],
+            )],
+            ..kept(
+                "reported",
+                p2c,
+                "libahoy's cost and what each answer reports of its server's load",
+            )
+        },
+        Contestant {
+            probe_path: Some("/load"),
+            // Two cores carry all, so an answer in 3 ms, the default, would often be missed.
+            balancer_set: &[Setter("ahoy_balancer_set_prequal_probes", &[Count(20), Count(64)])],
+            ..kept(
+                "prequal",
+                "ahoy_balancer_prequal_new",
+                "three probes a call beside the calls, with the same; probes cost servers nothing here",
+            )
+        },
         hashed("ring", ring, "a hash ring, with the same; every call has a key of its own"),
         hashed(
             "maglev",
@@ -157,6 +181,7 @@ const fn raw(name: &'static str, balancer: &'static str, about: &'static str) ->
         family: Family::Raw,
         proxy: None,
         balancer,
+        probe_path: None,
         balancer_set: &[],
         breaker_set: &[
             Setter("ahoy_breaker_disable_consecutive_failures", &[]),

@@ -20,7 +20,7 @@ pub(crate) fn client(
             let address = c"127.0.0.1".as_ptr();
             api.checked(|err| (api.ahoy_provider_list_add)(provider, address, *port, err))?;
         }
-        let balancer = api.balancer(contestant.balancer, provider)?;
+        let balancer = api.balancer(contestant.balancer, provider, contestant.probe_path)?;
         for setter in contestant.balancer_set {
             api.set(balancer, *setter)?;
         }

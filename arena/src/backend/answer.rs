@@ -38,7 +38,7 @@ impl Running {
             let serial = connection.serial;
             self.set_timer(at + BYTE_EVERY, Timer::Byte { connection: index, serial, left });
         } else {
-            self.reply(index, 200, cost, 0);
+            self.reply(index, 200, cost, "");
         }
     }
 
@@ -57,16 +57,13 @@ impl Running {
         self.take(index);
     }
 
-    pub(super) fn reply(&mut self, index: usize, status: u16, cost: u64, retry_after_s: u64) {
+    pub(super) fn reply(&mut self, index: usize, status: u16, cost: u64, more: &str) {
         let Some(connection) = self.connections.get_mut(index) else { return };
         let server = connection.server;
-        let mut headers = format!("x-endpoint: {server}\r\n");
+        let mut headers = format!("x-endpoint: {server}\r\n{more}");
         if cost > 0 {
             headers += &format!("x-work-us: {}\r\n", cost / US);
             self.servers[server].answered(now());
-        }
-        if retry_after_s > 0 {
-            headers += &format!("retry-after: {retry_after_s}\r\n");
         }
         if self.plan.reports_load {
             headers += &self.servers[server].load(self.plan.slots);

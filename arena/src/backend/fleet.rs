@@ -51,6 +51,9 @@ pub(super) struct Job {
     pub(super) connection: Option<usize>,
     /// When its client has given up, where it said so.
     pub(super) until: u64,
+    pub(super) came: u64,
+    /// How many were there before it.
+    pub(super) ahead: usize,
     /// Work that is left when it begins, in nanoseconds; then when it began.
     pub(super) cost: u64,
     pub(super) began: Option<u64>,
@@ -60,12 +63,36 @@ pub(super) struct Job {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    Done { job: usize, serial: u32 },
-    Answer { connection: usize, serial: u32, status: u16, retry_after_s: u64 },
-    Byte { connection: usize, serial: u32, left: u8 },
-    Begin { fault: usize },
-    End { fault: usize },
-    Resume { server: usize },
+    Done {
+        job: usize,
+        serial: u32,
+    },
+    Answer {
+        connection: usize,
+        serial: u32,
+        status: u16,
+        retry_after_s: u64,
+    },
+    /// Tells its load.
+    Tell {
+        connection: usize,
+        serial: u32,
+        status: u16,
+    },
+    Byte {
+        connection: usize,
+        serial: u32,
+        left: u8,
+    },
+    Begin {
+        fault: usize,
+    },
+    End {
+        fault: usize,
+    },
+    Resume {
+        server: usize,
+    },
 }
 
 /// How long a failing server takes to say so.
@@ -249,7 +276,10 @@ impl Running {
                 let failing = host.failing(now) >= 1.0;
                 let at = host.pause(now).map_or(now, |(end, _)| end);
                 let status = if failing { 503 } else { 200 };
-                let timer = Timer::Answer { connection: index, serial, status, retry_after_s: 0 };
+                let timer = match request.target {
+                    Target::Load => Timer::Tell { connection: index, serial, status },
+                    _ => Timer::Answer { connection: index, serial, status, retry_after_s: 0 },
+                };
                 connection.hung = true;
                 return self.set_timer(at, timer);
             }
@@ -274,7 +304,8 @@ impl Running {
         let until = request.time_left_ms.map_or(u64::MAX, |ms| now.saturating_add(ms * MS));
         let connection = Some(index);
         let (cost, serial) = (cost as u64, self.next_serial());
-        let job = Job { server, connection, until, cost, began: None, serial };
+        let ahead = self.servers[server].in_flight();
+        let job = Job { server, connection, until, came: now, ahead, cost, began: None, serial };
         let job = self.jobs.insert(job);
         if let Some(connection) = self.connections.get_mut(index) {
             connection.job = Some(job);
@@ -318,7 +349,7 @@ impl Running {
                 let connection = job.connection;
                 self.jobs.remove(index);
                 if let Some(connection) = connection {
-                    self.reply(connection, 504, 0, 0);
+                    self.reply(connection, 504, 0, "");
                 }
                 continue;
             }
@@ -338,7 +369,20 @@ impl Running {
                     && known.serial == serial
                 {
                     known.hung = false;
-                    self.reply(connection, status, 0, retry_after_s);
+                    let wait = match retry_after_s {
+                        0 => String::new(),
+                        seconds => format!("retry-after: {seconds}\r\n"),
+                    };
+                    self.reply(connection, status, 0, &wait);
+                }
+            }
+            Timer::Tell { connection, serial, status } => {
+                if let Some(known) = self.connections.get_mut(connection)
+                    && known.serial == serial
+                {
+                    known.hung = false;
+                    let told = self.servers[known.server].probed();
+                    self.reply(connection, status, 0, &told);
                 }
             }
             Timer::Byte { connection, serial, left } => self.dribble(connection, serial, left, at),
@@ -363,6 +407,7 @@ impl Running {
             return self.set_timer(at + length, Timer::Done { job: index, serial });
         }
         let (connection, cost) = (job.connection, job.cost);
+        self.servers[server].took(job.ahead, at.saturating_sub(job.came));
         self.finish(index, at, cost, connection.is_none());
         if let Some(connection) = connection {
             self.deliver(connection, server, cost, at);

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::backend::poll::{checked, owned};
-use crate::clock::SECOND;
+use crate::clock::{MS, SECOND};
 use crate::plan::Mode;
 
 /// A fault that is on, with its bounds on the clock.
@@ -33,6 +33,9 @@ pub(super) struct Server {
     bucket: (u64, f64),
     /// Answers in this and the last second, for the load that is reported.
     recent: (u64, u32, u32),
+    /// How long requests took lately, in nanoseconds, by how many were there when they came; 0 for not known. One
+    /// figure for all would go on telling of the last crowd to a server that nobody chooses for that.
+    latencies: [u64; MOST_AHEAD + 1],
 }
 
 impl Server {
@@ -49,6 +52,7 @@ impl Server {
             active: Vec::new(),
             bucket: (0, 0.0),
             recent: (0, 0, 0),
+            latencies: [0; MOST_AHEAD + 1],
         })
     }
 
@@ -114,6 +118,30 @@ impl Server {
         };
     }
 
+    /// Requests at work and in line.
+    pub(super) fn in_flight(&self) -> usize {
+        self.busy + self.line.len()
+    }
+
+    /// Takes in how long a request took that found so many ahead of it, its time in line included.
+    pub(super) fn took(&mut self, ahead: usize, nanos: u64) {
+        let known = &mut self.latencies[ahead.min(MOST_AHEAD)];
+        *known = if *known == 0 { nanos } else { *known - *known / LATELY + nanos / LATELY };
+    }
+
+    /// How long a request may take that came now, in nanoseconds: as long as those that found about as many ahead.
+    fn expected(&self) -> u64 {
+        let ahead = self.in_flight().min(MOST_AHEAD);
+        let known = (0..=MOST_AHEAD).filter(|it| self.latencies[*it] > 0);
+        known.min_by_key(|it| it.abs_diff(ahead)).map_or(0, |it| self.latencies[it])
+    }
+
+    /// The load, as libahoy's probes ask for it.
+    pub(super) fn probed(&self) -> String {
+        let latency_ms = self.expected() as f64 / MS as f64;
+        format!("ahoy-load: in_flight={}, latency_ms={latency_ms:.3}\r\n", self.in_flight())
+    }
+
     /// The load, as the header of ORCA's text form.
     pub(super) fn load(&self, slots: usize) -> String {
         let use_ = (self.busy + self.line.len()) as f64 / slots as f64;
@@ -126,6 +154,12 @@ impl Server {
         )
     }
 }
+
+/// About so many requests count for what is lately.
+const LATELY: u64 = 8;
+
+/// From here on it makes no difference.
+const MOST_AHEAD: usize = 63;
 
 /// Whether a fault that is on acts in this part of its round.
 fn acts(active: &Active, now: u64) -> bool {
@@ -205,7 +239,6 @@ mod tests {
     use std::net::TcpStream;
 
     use super::*;
-    use crate::clock::MS;
 
     fn server(mode: Mode) -> Server {
         let mut server = Server::new().unwrap();
@@ -237,6 +270,19 @@ mod tests {
         let mut server = server(Mode::Throttle { per_second: 100.0, retry_after_s: 1 });
         let taken = (0..2_000u64).filter(|i| server.throttled((1_000 + i) * MS).is_none()).count();
         assert!((195..=215).contains(&taken), "{taken} in two seconds");
+    }
+
+    #[test]
+    fn a_probe_is_told_what_requests_took_lately() {
+        let mut server = Server::new().unwrap();
+        assert_eq!(server.probed(), "ahoy-load: in_flight=0, latency_ms=0.000\r\n");
+        server.busy = 3;
+        server.took(2, 20 * MS);
+        assert_eq!(server.probed(), "ahoy-load: in_flight=3, latency_ms=20.000\r\n");
+        (0..9).for_each(|_| server.took(9, 200 * MS));
+        assert_eq!(server.expected(), 20 * MS, "as long as with about as many");
+        server.busy = 8;
+        assert!(server.expected() > 100 * MS, "{}", server.expected());
     }
 
     #[test]
