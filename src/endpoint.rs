@@ -1,7 +1,7 @@
 //! Where a request can go: a [`Host`] as the user states it, an [`Endpoint`] as the library uses it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 
 use once_cell::race::OnceBox;
 use smol_str::SmolStr;
@@ -99,7 +99,7 @@ pub struct Endpoint {
     address: SmolStr,
     details: OnceBox<Details>,
     port: u16,
-    weight: u16,
+    weight: AtomicU16,
     scheme: Scheme,
     departed: AtomicBool,
 }
@@ -137,7 +137,7 @@ impl Endpoint {
             address: host.address.into(),
             details: OnceBox::new(),
             port: host.port,
-            weight: u16::try_from(host.weight).unwrap_or(u16::MAX),
+            weight: AtomicU16::new(u16::try_from(host.weight).unwrap_or(u16::MAX)),
             scheme,
             departed: AtomicBool::new(false),
         };
@@ -168,8 +168,10 @@ impl Endpoint {
         self.details.get_or_init(|| Box::new(self.detailed(Stated::default())))
     }
 
+    /// None where all is left out, whether it was derived yet or not.
     fn stated(&self) -> Option<&Stated> {
-        self.details.get().map(|details| &details.stated)
+        let stated = self.details.get().map(|details| &details.stated);
+        stated.filter(|stated| **stated != Stated::default())
     }
 
     /// Address, port and scheme.
@@ -199,7 +201,17 @@ impl Endpoint {
     /// Share of the traffic relative to the other endpoints.
     #[must_use]
     pub fn weight(&self) -> u32 {
-        self.weight.into()
+        self.weight.load(Ordering::Relaxed).into()
+    }
+
+    /// Takes over the weight of `other`, where that is all in which they differ; whether it is.
+    #[must_use]
+    pub fn takes_weight_of(&self, other: &Self) -> bool {
+        let same = self.identity() == other.identity() && self.stated() == other.stated();
+        if same {
+            self.weight.store(other.weight.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        same
     }
 
     /// Where it stands, for balancers that prefer near endpoints.
@@ -258,10 +270,9 @@ static DEPARTURES: AtomicU64 = AtomicU64::new(0);
 /// The same endpoint with the same properties; whether it has departed is no property.
 impl PartialEq for Endpoint {
     fn eq(&self, other: &Self) -> bool {
-        let stated = |endpoint: &Self| endpoint.stated().cloned().unwrap_or_default();
         self.identity() == other.identity()
-            && self.weight == other.weight
-            && stated(self) == stated(other)
+            && self.weight() == other.weight()
+            && self.stated() == other.stated()
     }
 }
 

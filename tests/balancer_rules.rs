@@ -397,6 +397,21 @@ fn who_joins_again_keeps_its_circuit_and_takes_the_new_properties() {
 }
 
 #[test]
+fn connections_outlive_a_change_of_weight() {
+    let fleet = Fleet::of(2);
+    let balancer = Balancer::round_robin(&fleet.provider());
+    let client = single(&balancer);
+    fleet.counts_of(4, &client);
+    let made = fleet.0[0].connections();
+    balancer.join(&fleet.host(0).weight(3)).unwrap();
+    assert_eq!(fleet.counts_of(8, &client), [6, 2]);
+    assert_eq!(fleet.0[0].connections(), made);
+    balancer.join(&fleet.host(0).authority("elsewhere")).unwrap();
+    assert_eq!(fleet.counts_of(8, &client), [4, 4]);
+    assert_eq!(fleet.0[0].connections(), made + 1, "it is reached otherwise now");
+}
+
+#[test]
 fn a_subset_is_filled_up_when_somebody_leaves() {
     let fleet = Fleet::of(5);
     let balancer = Balancer::round_robin(&fleet.provider()).ruled(|it| it.set_subset(2));

@@ -4,10 +4,11 @@
 //! and never wait for an update.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use once_cell::sync::OnceCell;
 use rand::Rng;
 
 use super::choice::{Choice, Chosen, Wish};
@@ -54,7 +55,7 @@ struct Live {
     /// How many updates have ended well.
     updates: AtomicU64,
     /// Begun with the first call of a client.
-    rounds_begun: Once,
+    rounds_begun: OnceCell<()>,
     /// When the last attempt set out, in the rules' milliseconds; kept only where checks want to know.
     last_asked: AtomicU64,
     /// Rung where calls want probes.
@@ -77,7 +78,7 @@ impl Live {
             seed,
             refresh: Mutex::default(),
             updates: AtomicU64::new(0),
-            rounds_begun: Once::new(),
+            rounds_begun: OnceCell::new(),
             last_asked: AtomicU64::new(0),
             bell: config.algorithm.probing().map(|_| Bell::default()),
             recovery: config.recovery.map(|rule| Mutex::new(Recovery::new(rule))),
@@ -399,15 +400,13 @@ impl Balancer {
         self: &Arc<Self>,
         transport: impl FnOnce() -> std::io::Result<Direct>,
     ) -> std::io::Result<()> {
-        let mut begun = Ok(());
-        if self.config.has_rounds() || self.config.algorithm.probing().is_some() {
-            let live = self.live();
-            live.rounds_begun.call_once(|| {
-                begun =
-                    transport().and_then(|transport| self.begin_work(live, Arc::new(transport)));
-            });
+        if !self.config.has_rounds() && self.config.algorithm.probing().is_none() {
+            return Ok(());
         }
-        begun
+        let live = self.live();
+        let begin = || self.begin_work(live, Arc::new(transport()?));
+        // Where it fails, the next call tries again.
+        live.rounds_begun.get_or_try_init(begin).copied()
     }
 
     fn begin_work(self: &Arc<Self>, live: &Live, transport: Arc<Direct>) -> std::io::Result<()> {

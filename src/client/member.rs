@@ -96,11 +96,13 @@ impl Member {
         self.weight.load(Ordering::Relaxed).into()
     }
 
-    /// The listed properties have changed, its identity has not. Connections to it as it was are not kept.
+    /// The listed properties have changed, its identity has not. Connections are kept where it is reached as before.
     pub(super) fn set_endpoint(&self, endpoint: Endpoint) {
         self.weight.store(endpoint.weight() as u16, Ordering::Relaxed);
         self.set(Out::Drained, endpoint.weight() == 0);
-        self.endpoint.swap(Arc::new(endpoint)).depart();
+        if !self.endpoint.load().takes_weight_of(&endpoint) {
+            self.endpoint.swap(Arc::new(endpoint)).depart();
+        }
     }
 
     /// It left the list: attempts under way go on, and nothing new comes.
