@@ -18,6 +18,7 @@ use crate::transport::TlsConfig;
 pub use balancer::{
     Algorithm, BalancerConfig, HealthCheck, KeySource, Misfit, Probing, Subset, Zone,
 };
+pub(crate) use balancer::{MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL};
 
 /// An attempt's limit where none is set: long for an answer, short beside the call's 30 s.
 pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);

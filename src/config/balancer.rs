@@ -92,10 +92,39 @@ impl Probing {
     pub fn new(path: Arc<str>) -> Self {
         Self { rule: PrequalConfig::default(), path, at_once: PROBES_AT_ONCE }
     }
+
+    /// What is wrong with it, if anything.
+    fn check(&self) -> Result<(), &'static str> {
+        let PrequalConfig { pool, probes_per_call, removals_per_call, .. } = self.rule;
+        let rates = 0.0..=MOST_PROBES_PER_CALL;
+        if !(2..=MOST_PROBE_ANSWERS as usize).contains(&pool) {
+            return Err("is not between 2 and 256");
+        }
+        if !(1..=MOST_PROBES_AT_ONCE).contains(&self.at_once) {
+            return Err("is not between 1 and 1024");
+        }
+        if !rates.contains(&probes_per_call) || !rates.contains(&removals_per_call) {
+            return Err("is not between 0 and 100");
+        }
+        // A pool that does not fill up is of no use.
+        if probes_per_call <= removals_per_call {
+            return Err("leaves no more probes for each call than removals");
+        }
+        Ok(())
+    }
 }
 
 /// With answers within a millisecond, enough for twenty thousand calls in a second.
 const PROBES_AT_ONCE: u32 = 64;
+
+/// Each may be a connection.
+pub(crate) const MOST_PROBES_AT_ONCE: u32 = 1024;
+
+/// More would be compared by each call than it can gain by that.
+pub(crate) const MOST_PROBE_ANSWERS: u32 = 256;
+
+/// Far beyond any use: the probes would be the load.
+pub(crate) const MOST_PROBES_PER_CALL: f64 = 100.0;
 
 impl Algorithm {
     /// How probes are sent, where the algorithm lives on them.
@@ -316,6 +345,21 @@ impl BalancerConfig {
         let wanted = NonZeroUsize::new(choices as usize).filter(|it| it.get() <= 8);
         let wanted = wanted.ok_or_else(|| Misfit::Value("is not between 1 and 8".to_owned()))?;
         *rule = P2c::with_choices(wanted);
+        Ok(())
+    }
+
+    /// Changes how endpoints are asked for their load.
+    ///
+    /// # Errors
+    /// It does not ask them, or what comes of it is of no use.
+    pub fn set_probing(&mut self, change: impl FnOnce(&mut Probing)) -> Result<(), Misfit> {
+        let Algorithm::Prequal(probing) = &mut self.algorithm else {
+            return Err(Misfit::Balancer("is not a prequal balancer"));
+        };
+        let mut wanted = probing.clone();
+        change(&mut wanted);
+        wanted.check().map_err(|problem| Misfit::Value(problem.to_owned()))?;
+        *probing = wanted;
         Ok(())
     }
 

@@ -10,7 +10,10 @@ use super::guard;
 use super::provider::ahoy_provider;
 use super::status::ahoy_status;
 use super::text::{self, positive_duration};
-use crate::config::{Algorithm, BalancerConfig, Probing};
+use crate::config::{
+    Algorithm, BalancerConfig, MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL,
+    Probing,
+};
 use crate::error::Error;
 use crate::policy::PrequalConfig;
 use crate::request::check_target;
@@ -80,7 +83,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_prequal(
     let set = |config: &mut BalancerConfig| {
         let hot = ratio("hot", hot)?;
         let (probes_per_call, removals_per_call) = rates(probes_per_call, removals_per_call)?;
-        let pool = within("pool", pool, 2, MOST_ANSWERS)? as usize;
+        let pool = within("pool", pool, 2, MOST_PROBE_ANSWERS)? as usize;
         let max_age = positive_duration("max_age_ms", max_age_ms)?;
         let probing = prequal(config)?;
         let timeout = probing.rule.timeout;
@@ -107,7 +110,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_prequal_probes(
     let set = |config: &mut BalancerConfig| {
         let probing = prequal(config)?;
         let timeout = positive_duration("timeout_ms", timeout_ms)?;
-        probing.at_once = within("at_once", at_once, 1, MOST_AT_ONCE)?;
+        probing.at_once = within("at_once", at_once, 1, MOST_PROBES_AT_ONCE)?;
         probing.rule.timeout = timeout;
         Ok(())
     };
@@ -124,10 +127,10 @@ fn prequal(config: &mut BalancerConfig) -> Result<&mut Probing, Error> {
 
 /// A pool that does not fill up is of no use.
 fn rates(probes: f64, removals: f64) -> Result<(f64, f64), Error> {
-    if !(0.0..=MOST_PER_CALL).contains(&removals) {
+    if !(0.0..=MOST_PROBES_PER_CALL).contains(&removals) {
         return Err(Error::invalid("removals_per_call", "is not between 0 and 100"));
     }
-    if !(0.0..=MOST_PER_CALL).contains(&probes) || probes <= removals {
+    if !(0.0..=MOST_PROBES_PER_CALL).contains(&probes) || probes <= removals {
         let problem = "is not between removals_per_call and 100";
         return Err(Error::invalid("probes_per_call", problem));
     }
@@ -138,12 +141,3 @@ fn within(name: &str, value: u32, least: u32, most: u32) -> Result<u32, Error> {
     let problem = || Error::invalid(name, format!("is not between {least} and {most}"));
     (least..=most).contains(&value).then_some(value).ok_or_else(problem)
 }
-
-/// A pick looks at each of them.
-const MOST_ANSWERS: u32 = 256;
-
-/// Each may hold a connection.
-const MOST_AT_ONCE: u32 = 1024;
-
-/// More would be a flood.
-const MOST_PER_CALL: f64 = 100.0;

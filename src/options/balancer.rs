@@ -123,6 +123,62 @@ pub const BALANCER: &[ConfigOption<BalancerConfig>] = &[
         },
     },
     ConfigOption {
+        key: "prequal_at_once",
+        description: "how many probes may be under way at once, for prequal: a number from 1 to 1024; default 64",
+        apply: |config, value| {
+            let at_once = number(value)?;
+            config.set_probing(|probing| probing.at_once = at_once).map_err(said)
+        },
+    },
+    ConfigOption {
+        key: "prequal_hot",
+        description: "the share of the answers that an endpoint's attempts in flight must exceed to be hot, for prequal: a number from 0 to 1; default 0.84",
+        apply: |config, value| {
+            let hot = ratio(value)?;
+            config.set_probing(|probing| probing.rule.hot = hot).map_err(said)
+        },
+    },
+    ConfigOption {
+        key: "prequal_max_age",
+        description: "how long the answer to a probe is kept, for prequal: a duration; default 1s",
+        apply: |config, value| {
+            let max_age = positive(duration(value)?)?;
+            config.set_probing(|probing| probing.rule.max_age = max_age).map_err(said)
+        },
+    },
+    ConfigOption {
+        key: "prequal_pool",
+        description: "how many answers to probes are kept, for prequal: a number from 2 to 256; default 16",
+        apply: |config, value| {
+            let pool = number(value)? as usize;
+            config.set_probing(|probing| probing.rule.pool = pool).map_err(said)
+        },
+    },
+    ConfigOption {
+        key: "prequal_probes",
+        description: "how many probes are sent for each call, for prequal: a number up to 100, above the removals; default 3",
+        apply: |config, value| {
+            let probes = real(value)?;
+            config.set_probing(|probing| probing.rule.probes_per_call = probes).map_err(said)
+        },
+    },
+    ConfigOption {
+        key: "prequal_removals",
+        description: "how many answers each call removes beside those used up, for prequal: a number from 0, below the probes; default 1",
+        apply: |config, value| {
+            let removals = real(value)?;
+            config.set_probing(|probing| probing.rule.removals_per_call = removals).map_err(said)
+        },
+    },
+    ConfigOption {
+        key: "prequal_timeout",
+        description: "how long the answer to a probe is waited for, for prequal: a duration; default 3ms",
+        apply: |config, value| {
+            let timeout = positive(duration(value)?)?;
+            config.set_probing(|probing| probing.rule.timeout = timeout).map_err(said)
+        },
+    },
+    ConfigOption {
         key: "profile",
         description: "many options at once: resilient, which turns on slow start, ejection, a panic threshold of 0.5 and checks by connect; default none",
         apply: |config, value| {
@@ -251,11 +307,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::Algorithm;
+    use crate::config::{Algorithm, Probing};
     use crate::error::{Error, ErrorKind};
     use crate::options::set;
     use crate::policy::balance::Maglev;
-    use crate::policy::{LoadModel, P2c, Ratio};
+    use crate::policy::{LoadModel, P2c, PrequalConfig, Ratio};
 
     const RING: Algorithm =
         Algorithm::Ring(RingConfig { min_size: None, max_size: 8_388_608 }, None);
@@ -302,6 +358,52 @@ mod tests {
         }
         let slow = [("slow_start_min_ratio", "0.3"), ("slow_start_window", "off")];
         assert_eq!(after(MAGLEV, &slow).unwrap().slow_start, None);
+    }
+
+    #[test]
+    fn probes_are_set_one_by_one_and_checked_as_a_whole() {
+        let prequal = || Algorithm::Prequal(Probing::new("/load".into()));
+        let options = [
+            ("prequal_at_once", "8"),
+            ("prequal_hot", "0.5"),
+            ("prequal_max_age", "2s"),
+            ("prequal_pool", "32"),
+            ("prequal_probes", "1.5"),
+            ("prequal_removals", "0.25"),
+            ("prequal_timeout", "5ms"),
+        ];
+        let Algorithm::Prequal(probing) = after(prequal(), &options).unwrap().algorithm else {
+            panic!("prequal")
+        };
+        let rule = PrequalConfig {
+            pool: 32,
+            max_age: Duration::from_secs(2),
+            probes_per_call: 1.5,
+            removals_per_call: 0.25,
+            hot: Ratio::HALF,
+            timeout: Duration::from_millis(5),
+        };
+        assert_eq!((probing.rule, probing.at_once), (rule, 8));
+        let refused = [
+            ("prequal_at_once", "0"),
+            ("prequal_at_once", "1025"),
+            ("prequal_hot", "1.5"),
+            ("prequal_max_age", "0"),
+            ("prequal_pool", "1"),
+            ("prequal_pool", "257"),
+            ("prequal_probes", "1"),
+            ("prequal_probes", "NaN"),
+            ("prequal_probes", "101"),
+            ("prequal_removals", "-1"),
+            ("prequal_removals", "3"),
+            ("prequal_timeout", "0"),
+        ];
+        for (key, value) in refused {
+            assert!(after(prequal(), &[(key, value)]).is_err(), "{key} {value}");
+        }
+        for (key, value) in options {
+            assert!(after(Algorithm::Random, &[(key, value)]).is_err(), "{key}");
+        }
     }
 
     #[test]
