@@ -2594,6 +2594,14 @@ AHOY_API const char *ahoy_response_endpoint_url(const ahoy_response *response);
 AHOY_API size_t ahoy_response_attempt_count(const ahoy_response *response);
 
 /**
+ * Why the call ended with an answer after which another attempt might have followed, such as "the client's retry budget
+ * is used up" or "not repeated, for the request is not idempotent". Empty where none would have, where all tries were
+ * made, and for NULL. For people and logs: the wording may change.
+ */
+AHOY_API
+const char *ahoy_response_stop_reason(const ahoy_response *response);
+
+/**
  * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
  */
 AHOY_API

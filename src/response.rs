@@ -23,4 +23,6 @@ pub struct Response {
     pub attempts: Vec<Attempt>,
     /// How many attempts were made, kept or not.
     pub attempt_count: usize,
+    /// Why no attempt followed an answer that one might have followed; None where none would have, or each was made.
+    pub stop_reason: Option<Box<str>>,
 }

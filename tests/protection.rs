@@ -154,6 +154,19 @@ fn an_error_says_that_the_budget_is_used_up() {
 }
 
 #[test]
+fn an_answer_says_why_no_attempt_followed() {
+    let server = Server::status(503);
+    let poor = over(&server).retry_budget(0.0, 0, 1000).build();
+    assert_eq!(poor.get("/").unwrap().stop_reason, "the client's retry budget is used up");
+    let client = over(&server).retry(&hasty()).without_retry_budget().build();
+    let posted = client.send(&Request::new("POST", "/").body(b"once")).unwrap();
+    assert_eq!(posted.stop_reason, "not repeated, for the request is not idempotent");
+    assert_eq!(client.get("/").unwrap().stop_reason, "", "all tries were made");
+    let final_ = over(&Server::status(404)).build().get("/").unwrap();
+    assert_eq!((final_.attempt_count, final_.stop_reason.as_str()), (1, ""));
+}
+
+#[test]
 fn numbers_that_make_no_budget_are_refused() {
     let builder = Builder::new();
     for (share, window_ms, name) in [

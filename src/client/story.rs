@@ -150,6 +150,7 @@ impl<'a> Story<'a> {
             endpoint_url,
             attempts: std::mem::take(&mut self.attempts),
             attempt_count: self.attempt_count,
+            stop_reason: (!why.is_empty()).then(|| why.into()),
         };
         if !fails {
             return Ok(response);
@@ -171,6 +172,7 @@ impl<'a> Story<'a> {
             endpoint_url: Arc::clone(url),
             attempts: self.attempts.clone(),
             attempt_count: self.attempt_count,
+            stop_reason: None,
         })
     }
 

@@ -24,6 +24,7 @@ pub struct ahoy_response {
     body: OnceLock<Vec<u8>>,
     endpoint_url: OnceLock<CString>,
     attempts: OnceLock<Vec<ahoy_attempt>>,
+    stop_reason: OnceLock<CString>,
     stream: Option<(Native, BodyStream)>,
     /// How much of a whole body was read by the piece.
     read: AtomicUsize,
@@ -46,6 +47,7 @@ impl From<Response> for ahoy_response {
             body: OnceLock::new(),
             endpoint_url: OnceLock::new(),
             attempts: OnceLock::new(),
+            stop_reason: OnceLock::new(),
         }
     }
 }
@@ -227,6 +229,23 @@ pub unsafe extern "C" fn ahoy_response_endpoint_url(
 pub unsafe extern "C" fn ahoy_response_attempt_count(response: *const ahoy_response) -> usize {
     // SAFETY: see the module `ffi`.
     unsafe { response.as_ref() }.map_or(0, |response| response.response.attempt_count)
+}
+
+/// Why the call ended with an answer after which another attempt might have followed, such as "the client's retry budget
+/// is used up" or "not repeated, for the request is not idempotent". Empty where none would have, where all tries were
+/// made, and for NULL. For people and logs: the wording may change.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_stop_reason(
+    response: *const ahoy_response,
+) -> *const c_char {
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
+    guard::value(c"".as_ptr(), || {
+        let told = response.and_then(|it| Some((it, it.response.stop_reason.as_ref()?)));
+        told.map_or(c"".as_ptr(), |(response, why)| {
+            response.stop_reason.get_or_init(|| text::owned(why)).as_ptr()
+        })
+    })
 }
 
 /// One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.

@@ -33,6 +33,7 @@ pub struct Answer {
     pub endpoint_url: String,
     pub attempt_count: usize,
     pub attempts: Vec<Attempt>,
+    pub stop_reason: String,
 }
 
 /// What `ahoy_error` tells.
@@ -84,6 +85,7 @@ impl Answer {
                 endpoint_url: text(ahoy_response_endpoint_url(response)),
                 attempt_count: ahoy_response_attempt_count(response),
                 attempts: attempts.collect(),
+                stop_reason: text(ahoy_response_stop_reason(response)),
             }
         }
     }
