@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_property_keeps_the_circuit_only() {
+    fn a_changed_property_keeps_the_circuit_and_a_changed_weight_the_connections_too() {
         let mut register = Register::default();
         let first = roster(&mut register, &Roster::default(), &[1]);
         let before = member(&first, 1).endpoint();
@@ -392,6 +392,11 @@ mod tests {
         let second = register.replace(&first, vec![heavy], &rules(), t0());
         assert!(member(&second, 1).force_open().is_err(), "open already");
         assert_eq!(member(&second, 1).endpoint().weight(), 5);
+        assert!(!before.has_departed());
+        let elsewhere = Host { authority: Some("b".to_owned()), ..host(1) };
+        let third = register.replace(&second, vec![elsewhere], &rules(), t0());
+        assert!(member(&third, 1).force_open().is_err(), "still open");
+        assert_eq!(member(&third, 1).endpoint().weight(), 1);
         assert!(before.has_departed());
     }
 
