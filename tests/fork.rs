@@ -57,6 +57,26 @@ fn a_child_uses_its_parents_client_over_connections_of_its_own() {
 }
 
 #[test]
+fn a_child_that_was_forked_past_the_handlers_is_one_all_the_same() {
+    let _alone = alone();
+    let server = Server::ok();
+    let client = client_over(&[server.port()]);
+    client.get("/parent").unwrap();
+    let call = client.begin("/parent-started");
+    eventually("its request comes", SOON, || server.requests().len() == 2);
+    let child = Child::run_past_handlers(|| {
+        assert_eq!(call.end().unwrap_err().status, AHOY_E_FORKED);
+        assert_eq!(client.get("/child").unwrap().status, 200);
+        let inherited = sockets_to(&server);
+        assert_eq!(inherited, 1, "its own alone");
+    });
+    child.ends();
+    client.get("/parent-again").unwrap();
+    let expected = [("/parent", 0), ("/parent-started", 1), ("/child", 2), ("/parent-again", 0)];
+    assert_eq!(connections(&server), seen(&expected));
+}
+
+#[test]
 fn a_child_balances_by_load_and_limits_of_its_own() {
     let _alone = alone();
     let fleet = Fleet::holding(2);

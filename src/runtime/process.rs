@@ -4,6 +4,10 @@
 //! there. The child therefore never touches what its parent built: [`PerProcess`] gives it a fresh value and
 //! leaves the old one alone, neither locked nor dropped. The parent's sockets it closes without a write, at
 //! once: later their numbers may be the host's.
+//!
+//! The number stands in a page that the kernel empties in every child, so one load tells. Fork handlers do the same
+//! where the kernel does not (before Linux 4.14), and see to the sockets before the child's first line: a child that
+//! was made past them (`_Fork`, `clone`) closes its parent's sockets with its first use of the library.
 
 #![allow(unsafe_code, reason = "fork handlers and values that outlive their process generation")]
 
@@ -11,18 +15,82 @@ use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-static GENERATION: AtomicU32 = AtomicU32::new(1);
+/// The number of this process among its forks, where the kernel empties no page.
+static UNEMPTIED: AtomicU32 = AtomicU32::new(FIRST);
+/// Where the number stands.
+static GENERATION: AtomicPtr<AtomicU32> = AtomicPtr::new((&raw const UNEMPTIED).cast_mut());
+/// The last number given in this process or those that it descends from.
+static LAST: AtomicU32 = AtomicU32::new(FIRST);
 static WATCH_FORKS: Once = Once::new();
 
-/// The number of this process among its forks; one load, no system call.
+const FIRST: u32 = 1;
+/// In an emptied page.
+const UNKNOWN: u32 = 0;
+/// A thread of this process is seeing to what was inherited.
+const BEGINNING: u32 = u32::MAX;
+
+/// The number of this process among its forks; no system call.
 #[must_use]
 pub fn generation() -> u32 {
-    WATCH_FORKS.call_once(|| {
-        let (before, after, in_child) = (before_fork, in_parent, in_child);
-        // SAFETY: the handlers only use atomics, `sched_yield` and `close`, as a forked child may.
-        unsafe { libc::pthread_atfork(Some(before), Some(after), Some(in_child)) };
-    });
-    GENERATION.load(Ordering::Relaxed)
+    WATCH_FORKS.call_once(watch_forks);
+    match number().load(Ordering::Acquire) {
+        UNKNOWN | BEGINNING => begin_generation(),
+        generation => generation,
+    }
+}
+
+fn number() -> &'static AtomicU32 {
+    // SAFETY: a static or a page that is never unmapped.
+    unsafe { &*GENERATION.load(Ordering::Acquire) }
+}
+
+fn watch_forks() {
+    if let Some(page) = emptied_by_forks() {
+        page.store(FIRST, Ordering::Relaxed);
+        GENERATION.store(ptr::from_ref(page).cast_mut(), Ordering::Release);
+    }
+    let (before, after, in_child) = (before_fork, in_parent, in_child);
+    // SAFETY: the handlers only use atomics, `sched_yield` and `close`, as a forked child may.
+    unsafe { libc::pthread_atfork(Some(before), Some(after), Some(in_child)) };
+}
+
+/// A page that is all zeros in every child; none where the kernel does not do that.
+fn emptied_by_forks() -> Option<&'static AtomicU32> {
+    // SAFETY: plain numbers.
+    let size = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
+    let (access, kind) =
+        (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping, wherever there is room.
+    let page = unsafe { libc::mmap(ptr::null_mut(), size, access, kind, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    // SAFETY: the mapping above.
+    if unsafe { libc::madvise(page, size, libc::MADV_WIPEONFORK) } != 0 {
+        // SAFETY: as above; nobody knows it yet.
+        unsafe { libc::munmap(page, size) };
+        return None;
+    }
+    // SAFETY: zeros are a number, and the mapping stays.
+    Some(unsafe { &*page.cast::<AtomicU32>() })
+}
+
+/// The first look of a child: sees to what was inherited, and gives it a number. Other threads wait for that.
+#[cold]
+fn begin_generation() -> u32 {
+    let (claim, seen) = (Ordering::AcqRel, Ordering::Acquire);
+    loop {
+        match number().compare_exchange(UNKNOWN, BEGINNING, claim, seen) {
+            Ok(_) => {
+                sockets::close_inherited();
+                let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+                number().store(next, Ordering::Release);
+                return next;
+            }
+            Err(BEGINNING) => std::thread::yield_now(),
+            Err(generation) => return generation,
+        }
+    }
 }
 
 extern "C" fn before_fork() {
@@ -34,8 +102,8 @@ extern "C" fn in_parent() {
 }
 
 extern "C" fn in_child() {
-    GENERATION.fetch_add(1, Ordering::Relaxed);
-    sockets::close_inherited();
+    number().store(UNKNOWN, Ordering::Relaxed);
+    begin_generation();
 }
 
 /// Which descriptors are this library's sockets: one bit each, for a child must find them without a lock.

@@ -90,7 +90,19 @@ impl Child {
     /// Forks; the child runs `work`, which fails it by a panic, and leaves by `_exit`.
     pub fn run(work: impl FnOnce()) -> Self {
         // SAFETY: the child only does what the library promises to bear, and never returns.
-        let pid = unsafe { libc::fork() };
+        Self::of(unsafe { libc::fork() }, work)
+    }
+
+    /// The same past the C library's fork handlers.
+    pub fn run_past_handlers(work: impl FnOnce()) -> Self {
+        unsafe extern "C" {
+            fn _Fork() -> libc::pid_t;
+        }
+        // SAFETY: as above; nobody else allocates at this moment.
+        Self::of(unsafe { _Fork() }, work)
+    }
+
+    fn of(pid: libc::pid_t, work: impl FnOnce()) -> Self {
         assert!(pid >= 0, "fork: {}", std::io::Error::last_os_error());
         if pid > 0 {
             return Self(pid);
