@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ahoy::outcome::{Class, FailureKind};
-use ahoy::policy::{Decision, Ended, Evidence, Facts, Limiter, Permit, class, verdict};
+use ahoy::policy::{Decision, Ended, Evidence, Facts, Limiter, Permit, Probing, class, verdict};
 use rand::RngExt;
 
 use crate::call::Flight;
@@ -54,7 +54,9 @@ impl World<'_> {
     fn attempt(&mut self, call: u32) {
         let now = self.queue.now();
         let left = self.time_left(call, now);
-        let lease = if left == 0 { None } else { self.lease(call) };
+        let retries = !self.calls.get(call).tried.is_empty();
+        let probing = Probing::of_attempt(retries, self.rules.hedge.is_some());
+        let lease = if left == 0 { None } else { self.lease(call, probing) };
         let Some(lease) = lease else { return self.end(call, false) };
         let probe = lease.permit.as_ref().is_some_and(Permit::probe);
         let trial = self.rules.breaker.filter(|_| probe).map(|it| nanos(it.trial_interval));
@@ -63,10 +65,10 @@ impl World<'_> {
         self.plan_hedge(attempt);
     }
 
-    pub(crate) fn lease(&mut self, call: u32) -> Option<Lease> {
+    pub(crate) fn lease(&mut self, call: u32, probing: Probing) -> Option<Lease> {
         let (now, clock) = self.at();
         let call = self.calls.get(call);
-        self.clients[call.client as usize].lease(&call.tried, now, clock)
+        self.clients[call.client as usize].lease(&call.tried, probing, now, clock)
     }
 
     pub(crate) fn send(

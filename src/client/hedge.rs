@@ -14,7 +14,7 @@ use super::call::Call;
 use super::flight::{Flight, Landed};
 use super::tried::Tried;
 use crate::outcome::Class;
-use crate::policy::{HedgeFacts, class};
+use crate::policy::{HedgeFacts, Probing, class};
 use crate::runtime::clock;
 use crate::transport::Transport;
 
@@ -87,7 +87,7 @@ fn copy(call: &Call<'_>, copies: u32, first: usize, tried: &mut Tried) -> Option
     if !hedge.may_start(&facts, || overload.may_hedge(now)) {
         return None;
     }
-    let lease = call.way.lease(tried, call.key, now).ok()?;
+    let lease = call.way.lease(tried, call.key, Probing::Due, now).ok()?;
     let number = first + 1 + copies as usize;
     // The hook may refuse the copy; the first attempt goes on then. As it does where the other endpoints have no
     // room any more.

@@ -20,6 +20,7 @@ mod word;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::probing::Probing;
 use word::{Flight, History, Latency};
 
 /// What an endpoint's load is made of.
@@ -231,6 +232,13 @@ impl Load {
     /// either. A young request beside old ones can lower the cost a little, as their mean age falls.
     #[must_use]
     pub fn cost(&self, now: Tick, model: &LoadModel) -> f32 {
+        self.cost_to(Probing::Due, now, model)
+    }
+
+    /// The same as an attempt sees it that leaves probes to others: to that an idle endpoint without
+    /// news costs what its history says, the longer or until no other is left.
+    #[must_use]
+    pub fn cost_to(&self, probing: Probing, now: Tick, model: &LoadModel) -> f32 {
         let flight = self.in_flight();
         let next = (flight.pending() + 1) as f32;
         match model {
@@ -241,7 +249,7 @@ impl Load {
             },
             LoadModel::Ahoy(config) => match self.history(now) {
                 None => untried(flight),
-                Some(old) if flight.pending() == 0 && config.forgets(old) => 0.0,
+                Some(old) if flight.pending() == 0 && config.is_due(old, probing) => 0.0,
                 Some(old) => {
                     let success = f32::from_bits(self.success.load(Relaxed));
                     let felt = self.felt_latencies(old.latency, flight, now);
@@ -374,6 +382,12 @@ impl AhoyConfig {
     /// Whether an idle endpoint with this history is to be tried anew.
     fn forgets(&self, old: History) -> bool {
         old.age >= whole_micros(self.remember)
+    }
+
+    /// Whether such an attempt is to be the one that tries it.
+    fn is_due(&self, old: History, probing: Probing) -> bool {
+        let due_for = old.age.checked_sub(whole_micros(self.remember));
+        due_for.is_some_and(|due_for| probing.takes(Duration::from_micros(due_for)))
     }
 }
 
@@ -646,6 +660,19 @@ mod tests {
     }
 
     #[test]
+    fn who_leaves_probes_to_others_goes_by_the_history_for_longer_or_for_good() {
+        let load = ten_ms(&AHOY, 100);
+        request(&load, &AHOY, 100, 101, FAILED);
+        let cost = |probing, now| load.cost_to(probing, at(now), &AHOY);
+        for (now, due, overdue) in [(1100, false, false), (1130, true, false), (1400, true, true)] {
+            assert_eq!(cost(Probing::Due, now) == 0.0, due, "{now} ms");
+            assert_eq!(cost(Probing::Overdue, now) == 0.0, overdue, "{now} ms");
+            assert!(cost(Probing::Last, now) > 100_000.0, "{now} ms");
+        }
+        assert!(cost(Probing::Last, 60_000_000) > 100_000.0);
+    }
+
+    #[test]
     fn a_trial_that_succeeds_starts_a_new_history() {
         let load = ten_ms(&AHOY, 100);
         (0..50).for_each(|_| request(&load, &AHOY, 100, 101, FAILED));
@@ -797,6 +824,28 @@ mod tests {
                     prop_assert!(latency + slack >= ms(least) && latency <= ms(most) + slack);
                 }
             }
+        }
+
+        /// Whoever is to make the probe sees no more than who leaves it to others, and with something in flight
+        /// all see the same.
+        #[test]
+        fn who_goes_further_never_sees_more_cost(
+            history in prop::collection::vec((0_u64..3000, 1_u64..500, endings()), 0..30),
+            pause in 0_u64..5000,
+            model in models(),
+        ) {
+            let (load, mut now) = (Load::new(), 1000);
+            for (pause, took, ending) in history {
+                now += pause;
+                request(&load, &model, now - took, now, ending);
+            }
+            now += pause;
+            let costs = || [Probing::Due, Probing::Overdue, Probing::Last]
+                .map(|probing| load.cost_to(probing, at(now), &model));
+            prop_assert!(costs().is_sorted());
+            load.start(at(now));
+            let [due, overdue, last] = costs();
+            prop_assert!(due == overdue && overdue == last);
         }
 
         #[test]
