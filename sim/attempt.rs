@@ -11,7 +11,7 @@ use crate::call::Flight;
 use crate::client::Lease;
 use crate::fault::Refusal;
 use crate::server::{Attempt, Job};
-use crate::time::{MS, NEVER, Nanos, nanos};
+use crate::time::{MS, NEVER, Nanos, nanos, tick};
 use crate::world::{Event, World};
 
 /// How an attempt ended.
@@ -41,6 +41,11 @@ impl World<'_> {
         };
         call.in_flight =
             client.limiter.as_ref().filter(|_| admitted).and_then(Limiter::try_acquire);
+        if let (Some(limiter), None) = (&client.limiter, call.in_flight)
+            && admitted
+        {
+            limiter.turned_away(tick(now));
+        }
         if !admitted || client.limiter.is_some() && call.in_flight.is_none() {
             return self.over(place, false);
         }
@@ -232,7 +237,7 @@ impl World<'_> {
             {
                 times.record(now - flight.lease.began, (now, clock));
             }
-            client.release(flight.lease, now);
+            client.release(flight.lease, good, now);
             self.abandon(flight.server, Attempt { call: place, serial: flight.serial });
         }
         self.clients[number as usize].limiter.iter().for_each(Limiter::release);

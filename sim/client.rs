@@ -204,9 +204,12 @@ impl Client {
         }
     }
 
-    /// Takes back a lease that showed nothing.
-    pub(crate) fn release(&mut self, lease: Lease, now: Nanos) {
+    /// Takes back a lease that showed nothing, or that another attempt of its call was faster.
+    pub(crate) fn release(&mut self, lease: Lease, overtaken: bool, now: Nanos) {
         self.finish(&lease, now, Ending::Neutral);
+        if overtaken && self.model.is_some() {
+            self.members[lease.member as usize].overtaken(lease.began, now);
+        }
         if let Some(permit) = lease.permit {
             self.change(lease.member, |member, _| member.release(permit));
         }

@@ -43,6 +43,10 @@ impl Member {
         self.load.finish(tick(began), tick(now), ending, model);
     }
 
+    pub(crate) fn overtaken(&self, began: Nanos, now: Nanos) {
+        self.load.overtaken(tick(began), tick(now));
+    }
+
     /// Whether it may be tried, where a probe is due by attempts that go so far.
     pub(crate) fn admits(&self, probing: Probing, now: Nanos, clock: Clock) -> bool {
         let Some(breaker) = &self.breaker else { return true };

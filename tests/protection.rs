@@ -276,6 +276,27 @@ fn a_retry_makes_the_probe_where_nobody_else_is_left() {
 }
 
 #[test]
+fn no_copy_takes_the_room_that_calls_were_turned_away_for() {
+    let (gate, second) = (Gate::default(), Server::ok());
+    let held = gate.clone();
+    let first = Server::new(move |seen| {
+        if seen.path == "/hang" {
+            return Reply::Hang;
+        }
+        held.pass();
+        Reply::status(200)
+    });
+    let client = hedging(&first_of(&[&first, &second]), 100).tries(1).max_in_flight(2).build();
+    let slow = || client.send(&get("/hang").timeout_ms(1000));
+    assert_eq!(slow().unwrap().attempt_count, 2, "there is room for all");
+    let calls = hold(&client, &first, 2);
+    assert_overloaded(client.get("/"), "the limit of 2 calls in flight is reached");
+    gate.open();
+    assert!(calls.iter().all(|call| call.end().unwrap().status == 200));
+    assert_eq!(slow().unwrap_err().attempt_count, 1, "there was none a moment ago");
+}
+
+#[test]
 fn the_first_wins_where_it_is_faster_after_all() {
     let (gate, asked) = (Gate::default(), Gate::default());
     let (held, told) = (gate.clone(), asked.clone());

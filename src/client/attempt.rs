@@ -162,6 +162,9 @@ async fn send(
     let by_another = last.asked().is_none();
     let good = class(&last.ended(), &call.client.config.retry) == Class::Success;
     for dropped in dropped {
+        if good {
+            dropped.tell_overtaken();
+        }
         if good && dropped.began < last.began {
             admitted.overtaken(dropped.began);
         }

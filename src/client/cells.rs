@@ -113,6 +113,11 @@ impl Cells {
         }
     }
 
+    /// An attempt at `place` that set out then has lost against another of its call.
+    pub(super) fn overtaken(&self, place: usize, started: Tick, now: Tick) {
+        self.load(place).into_iter().for_each(|load| load.overtaken(started, now));
+    }
+
     /// An attempt at `place` has ended; `started` as it was told.
     pub(super) fn finish(&self, place: usize, started: Tick, now: Tick, ending: Ending) {
         if let Some((load, model)) = self.load(place).zip(self.level.load.as_ref()) {

@@ -94,6 +94,12 @@ impl Member {
         &self.cells
     }
 
+    /// An attempt that began then has lost against another of its call.
+    pub(super) fn overtaken(&self, began: Instant, now: Instant) {
+        let level = self.cells.level();
+        self.cells.overtaken(self.place(), level.tick(began), level.tick(now));
+    }
+
     pub(super) fn weight(&self) -> u32 {
         self.weight.load(Ordering::Relaxed).into()
     }
