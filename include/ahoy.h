@@ -398,7 +398,8 @@ typedef struct ahoy_balancer ahoy_balancer;
  * when the endpoint cannot be connected to (nothing was sent then). Failures are answers of 5xx but 501,
  * timeouts and broken connections; 429 counts for the ratio only. An open circuit lets a probe through after
  * 500 ms, doubled with each further trip up to 30 s (1 s where connecting failed), give or take a quarter; the
- * Retry-After of the 429 or 503 that opened it is kept to within the same bounds.
+ * Retry-After of the 429 or 503 that opened it is kept to within the same bounds. Calls are the probes: retries only
+ * where nobody else is left, and where hedges are sent, those before first attempts, which then wait for 200 ms.
  *
  * Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and frozen when a
  * balancer takes it; then any.
@@ -2122,7 +2123,8 @@ ahoy_status ahoy_client_builder_disable_retry_budget(ahoy_client_builder *builde
 /**
  * Sends a copy of an attempt to another endpoint where no answer came within this time; the first good answer
  * wins, and the other exchange is dropped. Only for requests that may be carried out twice, within the budget and
- * within max_extra. Default: off.
+ * within max_extra, and none while the limit on calls in flight is reached or has turned calls away or let them wait
+ * in the last 3 s. Default: off.
  *
  * @param delay_ms at least 1
  * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use ahoy::outcome::{Class, FailureKind};
-use ahoy::policy::{Decision, Ended, Evidence, Facts, Limiter, Permit, class, verdict};
+use ahoy::policy::{Decision, Ended, Evidence, Facts, Limiter, Permit, Probing, class, verdict};
 use rand::RngExt;
 
 use crate::call::Flight;
 use crate::client::Lease;
 use crate::fault::Refusal;
 use crate::server::{Attempt, Job};
-use crate::time::{MS, NEVER, Nanos, nanos};
+use crate::time::{MS, NEVER, Nanos, nanos, tick};
 use crate::world::{Event, World};
 
 /// How an attempt ended.
@@ -41,6 +41,11 @@ impl World<'_> {
         };
         call.in_flight =
             client.limiter.as_ref().filter(|_| admitted).and_then(Limiter::try_acquire);
+        if let (Some(limiter), None) = (&client.limiter, call.in_flight)
+            && admitted
+        {
+            limiter.turned_away(tick(now));
+        }
         if !admitted || client.limiter.is_some() && call.in_flight.is_none() {
             return self.over(place, false);
         }
@@ -54,7 +59,9 @@ impl World<'_> {
     fn attempt(&mut self, call: u32) {
         let now = self.queue.now();
         let left = self.time_left(call, now);
-        let lease = if left == 0 { None } else { self.lease(call) };
+        let retries = !self.calls.get(call).tried.is_empty();
+        let probing = Probing::of_attempt(retries, self.rules.hedge.is_some());
+        let lease = if left == 0 { None } else { self.lease(call, probing) };
         let Some(lease) = lease else { return self.end(call, false) };
         let probe = lease.permit.as_ref().is_some_and(Permit::probe);
         let trial = self.rules.breaker.filter(|_| probe).map(|it| nanos(it.trial_interval));
@@ -63,10 +70,10 @@ impl World<'_> {
         self.plan_hedge(attempt);
     }
 
-    pub(crate) fn lease(&mut self, call: u32) -> Option<Lease> {
+    pub(crate) fn lease(&mut self, call: u32, probing: Probing) -> Option<Lease> {
         let (now, clock) = self.at();
         let call = self.calls.get(call);
-        self.clients[call.client as usize].lease(&call.tried, now, clock)
+        self.clients[call.client as usize].lease(&call.tried, probing, now, clock)
     }
 
     pub(crate) fn send(
@@ -230,7 +237,7 @@ impl World<'_> {
             {
                 times.record(now - flight.lease.began, (now, clock));
             }
-            client.release(flight.lease, now);
+            client.release(flight.lease, good, now);
             self.abandon(flight.server, Attempt { call: place, serial: flight.serial });
         }
         self.clients[number as usize].limiter.iter().for_each(Limiter::release);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ahoy::outcome::Verdict;
 use ahoy::policy::{
     BreakerConfig, Budget, Ending, Evidence, Latencies, LeastRequest, Limiter, LoadModel, P2c,
-    Permit, Random, Ratio, RoundRobin, Throttle, Watched,
+    Permit, Probing, Random, Ratio, RoundRobin, Throttle, Watched,
 };
 use rand::Rng;
 
@@ -115,9 +115,15 @@ impl Client {
     }
 
     /// An endpoint and the right to send to it; one not yet tried while there is any.
-    pub(crate) fn lease(&mut self, tried: &[u32], now: Nanos, clock: Clock) -> Option<Lease> {
+    pub(crate) fn lease(
+        &mut self,
+        tried: &[u32],
+        probing: Probing,
+        now: Nanos,
+        clock: Clock,
+    ) -> Option<Lease> {
         // Alone as it is, nobody takes the permit between the choice and the grab.
-        let member = self.choose(tried, now, clock)?;
+        let member = self.choose(tried, probing, (now, clock))?;
         let permit = match &self.breaker {
             Some(config) => {
                 let config = Arc::clone(config);
@@ -132,25 +138,30 @@ impl Client {
         Some(Lease { member, permit, began: now })
     }
 
-    fn choose(&mut self, tried: &[u32], now: Nanos, clock: Clock) -> Option<u32> {
+    /// Where nobody admits, it gives way: to a probe that is left to others, and to who was tried.
+    fn choose(&mut self, tried: &[u32], probing: Probing, at: (Nanos, Clock)) -> Option<u32> {
         // Both are kept apart so that the pick can draw while it looks.
         let mut draws = self.draws.clone();
-        let chosen = self.pick(tried, now, clock, &mut draws).or_else(|| match tried {
-            [] => None,
-            _ => self.pick(&[], now, clock, &mut draws),
-        });
+        let ways = [(tried, probing), (tried, Probing::Due), (&[], Probing::Due)];
+        let chosen = ways.into_iter().find_map(|way| self.pick(way, at, &mut draws));
         self.draws = draws;
         chosen
     }
 
-    fn pick(&self, tried: &[u32], now: Nanos, clock: Clock, rng: &mut Draws) -> Option<u32> {
+    fn pick(
+        &self,
+        (tried, probing): (&[u32], Probing),
+        (now, clock): (Nanos, Clock),
+        rng: &mut Draws,
+    ) -> Option<u32> {
         let at = |place: usize| &self.members[self.places[place] as usize];
         let admits = |place: usize| {
             let is_tried = || tried.contains(&self.places[place]);
-            self.may_send(at(place), now, clock) && !is_tried()
+            self.may_send(at(place), probing, (now, clock)) && !is_tried()
         };
         let len = self.places.len();
-        let cost = |place: usize| self.model.map_or(0.0, |model| at(place).cost(now, &model));
+        let cost =
+            |place: usize| self.model.map_or(0.0, |model| at(place).cost(probing, now, &model));
         let place = match &self.rule {
             Rule::RoundRobin(rule) => rule.pick(0, len, admits),
             Rule::Random => Random::uniform().pick(len, admits, rng),
@@ -161,15 +172,16 @@ impl Client {
     }
 
     /// Where the client checks by itself, no call is a probe.
-    fn may_send(&self, member: &Member, now: Nanos, clock: Clock) -> bool {
-        member.rotating || !matches!(self.checks, Checks::Alone(_)) && member.admits(now, clock)
+    fn may_send(&self, member: &Member, probing: Probing, (now, clock): (Nanos, Clock)) -> bool {
+        let alone = matches!(self.checks, Checks::Alone(_));
+        member.rotating || !alone && member.admits(probing, now, clock)
     }
 
     /// Whether an endpoint that is not in `tried` admits.
     pub(crate) fn has_untried(&self, tried: &[u32], now: Nanos, clock: Clock) -> bool {
         let admits = |place: &u32| {
             let member = &self.members[*place as usize];
-            !tried.contains(place) && self.may_send(member, now, clock)
+            !tried.contains(place) && self.may_send(member, Probing::Due, (now, clock))
         };
         self.rotating > tried.len() || self.places.iter().any(admits)
     }
@@ -192,9 +204,12 @@ impl Client {
         }
     }
 
-    /// Takes back a lease that showed nothing.
-    pub(crate) fn release(&mut self, lease: Lease, now: Nanos) {
+    /// Takes back a lease that showed nothing, or that another attempt of its call was faster.
+    pub(crate) fn release(&mut self, lease: Lease, overtaken: bool, now: Nanos) {
         self.finish(&lease, now, Ending::Neutral);
+        if overtaken && self.model.is_some() {
+            self.members[lease.member as usize].overtaken(lease.began, now);
+        }
         if let Some(permit) = lease.permit {
             self.change(lease.member, |member, _| member.release(permit));
         }

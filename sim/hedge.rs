@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ahoy::policy::{HedgeFacts, Limiter};
+use ahoy::policy::{HedgeFacts, Probing};
 
 use crate::server::Attempt;
-use crate::time::nanos;
+use crate::time::{nanos, tick};
 use crate::world::{Event, World};
 
 impl World<'_> {
@@ -25,7 +25,7 @@ impl World<'_> {
         if !self.calls.is_flying(attempt) || !self.may_hedge(attempt.call) {
             return;
         }
-        let Some(lease) = self.lease(attempt.call) else { return };
+        let Some(lease) = self.lease(attempt.call, Probing::Due) else { return };
         let left = self.time_left(attempt.call, self.queue.now());
         let own = self.rules.attempt_timeout;
         self.stats.hedges += u64::from(self.stats.counts(self.calls.get(attempt.call).started));
@@ -43,7 +43,7 @@ impl World<'_> {
             idempotent: true,
             untried: client.has_untried(&call.tried, now, clock),
             copies,
-            limit_full: client.limiter.as_ref().is_some_and(Limiter::is_full),
+            limit_pressed: client.limiter.as_ref().is_some_and(|it| it.is_pressed(tick(now))),
             time_left: Some(Duration::from_nanos(left)),
             p50: client.times.as_ref().and_then(|times| times.half((now, clock))),
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ahoy::policy::{
-    Breaker, BreakerConfig, CircuitState, Ending, Evidence, Load, LoadModel, Permit,
+    Breaker, BreakerConfig, CircuitState, Ending, Evidence, Load, LoadModel, Permit, Probing,
 };
 use rand::Rng;
 
@@ -27,8 +27,8 @@ impl Member {
         Self { server, rotating: true, listed: true, load: Load::new(), breaker: None }
     }
 
-    pub(crate) fn cost(&self, now: Nanos, model: &LoadModel) -> f32 {
-        self.load.cost(tick(now), model)
+    pub(crate) fn cost(&self, probing: Probing, now: Nanos, model: &LoadModel) -> f32 {
+        self.load.cost_to(probing, tick(now), model)
     }
 
     pub(crate) fn pending(&self) -> u32 {
@@ -43,8 +43,15 @@ impl Member {
         self.load.finish(tick(began), tick(now), ending, model);
     }
 
-    pub(crate) fn admits(&self, now: Nanos, clock: Clock) -> bool {
-        self.breaker.as_ref().is_none_or(|breaker| breaker.admits(clock.at(now)))
+    pub(crate) fn overtaken(&self, began: Nanos, now: Nanos) {
+        self.load.overtaken(tick(began), tick(now));
+    }
+
+    /// Whether it may be tried, where a probe is due by attempts that go so far.
+    pub(crate) fn admits(&self, probing: Probing, now: Nanos, clock: Clock) -> bool {
+        let Some(breaker) = &self.breaker else { return true };
+        let now = clock.at(now);
+        breaker.admits(now) && breaker.probe_due_for(now).is_none_or(|it| probing.takes(it))
     }
 
     pub(crate) fn acquire(

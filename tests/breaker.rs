@@ -247,6 +247,22 @@ fn a_half_open_circuit_lets_one_of_sixteen_threads_through() {
 }
 
 #[test]
+fn a_call_that_failed_at_one_probe_is_not_sent_to_another() {
+    let (bad, good) = ([Server::status(503), Server::status(503)], Server::ok());
+    let breaker = Breaker::new().consecutive(1).open_ms(1, 1);
+    let balancer = round_robin(&[bad[0].port(), bad[1].port(), good.port()]).with(&breaker);
+    let client = Builder::new().balancer(&balancer).tries(2).without_retry_budget().build();
+    eventually("both are out", ms(20_000), || {
+        client.get("/").unwrap();
+        bad.iter().all(|bad| !balancer.endpoint(bad.port()).is_closed())
+    });
+    eventually("they were probed often", ms(20_000), || {
+        assert_eq!(client.get("/").unwrap().status, 200);
+        bad.iter().map(Server::request_count).sum::<usize>() > 30
+    });
+}
+
+#[test]
 fn a_probe_that_fails_opens_again_for_longer() {
     let (server, good) = (Server::status(500), Server::ok());
     let breaker = Breaker::new().consecutive(1).open_ms(100, 10_000);

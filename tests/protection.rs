@@ -235,6 +235,81 @@ fn a_copy_elsewhere_answers_where_the_first_hangs_and_nobody_is_blamed() {
 }
 
 #[test]
+fn where_copies_are_sent_they_make_the_probes() {
+    let back = Server::new(|seen| Reply::status(if seen.number == 0 { 503 } else { 200 }));
+    let slow = Server::new(|_| Reply::Hang);
+    let breaker = Breaker::new().consecutive(1).open_ms(1, 1);
+    let balancer = first_of(&[&back, &slow]).with(&breaker);
+    let client = hedging(&balancer, 5).tries(1).build();
+    let tripped = Instant::now();
+    assert_eq!(client.get("/").unwrap().status, 503);
+    let answer = client.get("/").unwrap();
+    assert_eq!((answer.status, answer.endpoint_url), (200, back.url()));
+    // Overdue, the first attempt makes it itself.
+    if tripped.elapsed() < ms(200) {
+        assert_lost(&answer.attempts, &slow);
+    }
+    assert!(balancer.endpoint(back.port()).is_closed());
+}
+
+#[test]
+fn where_no_copy_comes_a_first_attempt_makes_the_probe() {
+    let back = Server::new(|seen| Reply::status(if seen.number == 0 { 503 } else { 200 }));
+    let other = Server::ok();
+    let breaker = Breaker::new().consecutive(1).open_ms(1, 1);
+    let balancer = first_of(&[&back, &other]).with(&breaker);
+    let client = hedging(&balancer, 60_000).tries(1).build();
+    let tripped = Instant::now();
+    assert_eq!(client.get("/").unwrap().status, 503);
+    let circuit = balancer.endpoint(back.port());
+    eventually("it is in rotation again", SOON, || {
+        assert_eq!(client.get("/").unwrap().status, 200);
+        circuit.is_closed()
+    });
+    assert!(tripped.elapsed() >= ms(200), "{:?}", tripped.elapsed());
+}
+
+#[test]
+fn a_retry_makes_the_probe_where_nobody_else_is_left() {
+    let back = Server::new(|seen| Reply::status(if seen.number == 0 { 503 } else { 200 }));
+    let bad = Server::status(503);
+    let breaker = Breaker::new().consecutive(1).open_ms(1, 1);
+    let balancer = first_of(&[&back, &bad]).with(&breaker);
+    let client = hedging(&balancer, 60_000).tries(2).build();
+    let tripped = Instant::now();
+    assert_eq!(client.get("/").unwrap().status, 503);
+    eventually("a probe is due", SOON, || {
+        let answer = client.get("/").unwrap();
+        // Overdue, the first attempt makes it itself.
+        let first =
+            if tripped.elapsed() < ms(200) { bad.url() } else { answer.attempts[0].url.clone() };
+        assert_eq!(answer.attempts[0].url, first);
+        answer.status == 200
+    });
+}
+
+#[test]
+fn no_copy_takes_the_room_that_calls_were_turned_away_for() {
+    let (gate, second) = (Gate::default(), Server::ok());
+    let held = gate.clone();
+    let first = Server::new(move |seen| {
+        if seen.path == "/hang" {
+            return Reply::Hang;
+        }
+        held.pass();
+        Reply::status(200)
+    });
+    let client = hedging(&first_of(&[&first, &second]), 100).tries(1).max_in_flight(2).build();
+    let slow = || client.send(&get("/hang").timeout_ms(1000));
+    assert_eq!(slow().unwrap().attempt_count, 2, "there is room for all");
+    let calls = hold(&client, &first, 2);
+    assert_overloaded(client.get("/"), "the limit of 2 calls in flight is reached");
+    gate.open();
+    assert!(calls.iter().all(|call| call.end().unwrap().status == 200));
+    assert_eq!(slow().unwrap_err().attempt_count, 1, "there was none a moment ago");
+}
+
+#[test]
 fn the_first_wins_where_it_is_faster_after_all() {
     let (gate, asked) = (Gate::default(), Gate::default());
     let (held, told) = (gate.clone(), asked.clone());

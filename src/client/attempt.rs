@@ -28,7 +28,9 @@ use super::streaming::{self, Body};
 use super::tried::Tried;
 use crate::error::{Error, ErrorKind};
 use crate::outcome::{Class, FailureKind};
-use crate::policy::{Decision, Ended, Facts, Pushback, Retry, RetryAfter, StopReason, class};
+use crate::policy::{
+    Decision, Ended, Facts, Probing, Pushback, Retry, RetryAfter, StopReason, class,
+};
 use crate::response::Response;
 use crate::runtime::{clock, entropy};
 use crate::source::Draw;
@@ -118,7 +120,8 @@ fn lease(
             return Err(Ending::Deadline);
         }
         let updates_seen = call.way.balancer().map_or(0, |balancer| balancer.updates_done());
-        match call.way.lease(tried, call.key, now) {
+        let probing = Probing::of_attempt(!tried.is_empty(), call.may_hedge());
+        match call.way.lease(tried, call.key, probing, now) {
             Ok(lease) => return Ok(lease),
             // The more are asked now, the later it is well again.
             Err(none) if none.held_back => return Err(Ending::Overloaded(Refused::Recovering)),
@@ -159,6 +162,9 @@ async fn send(
     let by_another = last.asked().is_none();
     let good = class(&last.ended(), &call.client.config.retry) == Class::Success;
     for dropped in dropped {
+        if good {
+            dropped.tell_overtaken();
+        }
         if good && dropped.began < last.began {
             admitted.overtaken(dropped.began);
         }

@@ -26,7 +26,7 @@ use crate::discovery::Provider;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{Ended, Evidence, Permit, Recovery, RoundRobin};
+use crate::policy::{Ended, Evidence, Permit, Probing, Recovery, RoundRobin};
 use crate::runtime::process::PerProcess;
 use crate::runtime::{callback, caller, clock, entropy};
 use crate::transport::Direct;
@@ -138,9 +138,15 @@ pub(crate) struct NoneAdmits {
 }
 
 impl Live {
-    fn wish<'a>(&self, tried: &'a Tried, key: Option<u64>, now: Instant) -> Wish<'a> {
+    fn wish<'a>(
+        &self,
+        tried: &'a Tried,
+        key: Option<u64>,
+        probing: Probing,
+        now: Instant,
+    ) -> Wish<'a> {
         let tick = self.rules.tick(now);
-        Wish { tried, key, now, tick, caller: caller::number() }
+        Wish { tried, key, probing, now, tick, caller: caller::number() }
     }
 }
 
@@ -307,7 +313,7 @@ impl Balancer {
     /// None is known, or no circuit admits.
     pub fn pick(&self, now: Instant) -> Result<Arc<Member>, Error> {
         let (live, snapshot) = self.snapshot();
-        let wish = live.wish(Tried::NONE, None, now);
+        let wish = live.wish(Tried::NONE, None, Probing::Due, now);
         match self.choose(live, &snapshot, wish) {
             Some(chosen) => Ok(Arc::clone(chosen.member)),
             None => Err(self.none_admits(&snapshot, now).into_error(now)),
@@ -317,7 +323,7 @@ impl Balancer {
     /// Shows `look` the endpoint that would be used now; nobody takes hold of it.
     pub fn peek<R>(&self, now: Instant, look: impl FnOnce(&Member) -> R) -> Option<R> {
         let (live, snapshot) = self.snapshot();
-        let wish = live.wish(Tried::NONE, None, now);
+        let wish = live.wish(Tried::NONE, None, Probing::Due, now);
         self.choose(live, &snapshot, wish).map(|chosen| look(chosen.member))
     }
 
@@ -325,7 +331,7 @@ impl Balancer {
     /// False where no endpoint admits.
     pub fn rehearse(self: &Arc<Self>) -> bool {
         let now = clock::now();
-        let Ok(lease) = self.lease(Tried::NONE, None, now) else {
+        let Ok(lease) = self.lease(Tried::NONE, None, Probing::Due, now) else {
             return false;
         };
         let end = clock::now();
@@ -339,10 +345,11 @@ impl Balancer {
         self: &Arc<Self>,
         tried: &Tried,
         key: Option<u64>,
+        probing: Probing,
         now: Instant,
     ) -> Result<Lease, NoneAdmits> {
         let (live, snapshot) = self.snapshot();
-        let wish = live.wish(tried, key, now);
+        let wish = live.wish(tried, key, probing, now);
         self.note_asked(live, now);
         if !live.lets_through(&snapshot.roster, now) {
             let known = snapshot.roster.len();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::level::Level;
 use super::track::Track;
-use crate::policy::{Ending, Load, Tick};
+use crate::policy::{Ending, Load, Probing, Tick};
 
 /// Endpoints that share their cells.
 pub(super) const WIDTH: usize = 64;
@@ -75,9 +75,10 @@ impl Cells {
     }
 
     /// What one more attempt at `place` would cost.
-    pub(super) fn cost(&self, place: usize, now: Tick) -> f32 {
+    pub(super) fn cost(&self, place: usize, probing: Probing, now: Tick) -> f32 {
         let model = self.level.load.as_ref();
-        let cost = self.load(place).zip(model).map_or(0.0, |(load, model)| load.cost(now, model));
+        let cost = |(load, model): (&Load, _)| load.cost_to(probing, now, model);
+        let cost = self.load(place).zip(model).map_or(0.0, cost);
         if self.level.reports { cost * self.cost_factor(place, now) } else { cost }
     }
 
@@ -110,6 +111,11 @@ impl Cells {
             load.take_back(started);
             self.level.finished();
         }
+    }
+
+    /// An attempt at `place` that set out then has lost against another of its call.
+    pub(super) fn overtaken(&self, place: usize, started: Tick, now: Tick) {
+        self.load(place).into_iter().for_each(|load| load.overtaken(started, now));
     }
 
     /// An attempt at `place` has ended; `started` as it was told.

@@ -3,11 +3,11 @@
 //! ```text
 //! 1 tier     of several priorities one by the health of each; of several zones the near one mostly
 //! 2 place    the algorithm proposes one of that tier, by its table where it has one
-//! 3 admits   in rotation, below its limit, not tried yet, warm: or the next proposal
+//! 3 admits   in rotation or this attempt's to probe, below its limit, not tried yet, warm: or the next proposal
 //! ```
 //!
 //! Where nobody meets all of that, it gives way in turn: who is warming up gets its full share, the tier need
-//! not be the drawn one, and who was tried may be tried again. A user's function that was shown candidates and
+//! not be the drawn one, an attempt that leaves probes to others makes one, and who was tried may be tried again. A user's function that was shown candidates and
 //! names none of them has decided, and is not asked again.
 
 use std::cell::Cell;
@@ -26,7 +26,7 @@ use super::table::InFlight;
 use super::tried::Tried;
 use crate::config::{Algorithm, BalancerConfig};
 use crate::policy::balance::{Random, RoundRobin};
-use crate::policy::{P2c, Thinning, Tick};
+use crate::policy::{P2c, Probing, Thinning, Tick};
 
 /// What one attempt asks for.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ pub(super) struct Wish<'a> {
     pub(super) tried: &'a Tried,
     /// What keyed algorithms go by; drawn where the call has none.
     pub(super) key: Option<u64>,
+    /// Whether it may go where a probe is due.
+    pub(super) probing: Probing,
     pub(super) now: Instant,
     pub(super) tick: Tick,
     /// Who asks, as far as it tells callers at the same time apart.
@@ -63,6 +65,7 @@ type Search<'a> = ControlFlow<Option<Chosen<'a>>>;
 #[derive(Clone, Copy)]
 struct Strictness {
     untried: bool,
+    probing: Probing,
     thinning: Option<Thinning>,
     /// Take whoever may answer at all.
     panic: bool,
@@ -78,19 +81,27 @@ impl<'a> Choice<'a, '_> {
         let thinning = self.config.slow_start.map(|_| Thinning::draw(rng));
         let roster = &self.snapshot.roster;
         let first = self.snapshot.weighing.draw(roster, self.config, self.wish.key, rng);
-        let untried = !self.wish.tried.is_empty();
-        let strictness = Strictness { untried, thinning, panic: first.panic };
+        let (untried, probing) = (!self.wish.tried.is_empty(), self.wish.probing);
+        let strictness = Strictness { untried, probing, thinning, panic: first.panic };
         self.within(first.tier, strictness, rng)?;
-        self.anywhere(first.tier, untried, rng)?;
-        if untried { self.anywhere(first.tier, false, rng) } else { Continue(()) }
+        self.anywhere(first.tier, (untried, probing), rng)?;
+        if probing != Probing::Due {
+            self.anywhere(first.tier, (untried, Probing::Due), rng)?;
+        }
+        if untried { self.anywhere(first.tier, (false, Probing::Due), rng) } else { Continue(()) }
     }
 
     /// With all who admit, warm or not.
-    fn anywhere(&self, first: usize, untried: bool, rng: &mut SmallRng) -> Search<'a> {
+    fn anywhere(
+        &self,
+        first: usize,
+        (untried, probing): (bool, Probing),
+        rng: &mut SmallRng,
+    ) -> Search<'a> {
         let Snapshot { roster, weighing, .. } = self.snapshot;
         self.near_first(first).try_for_each(|tier| {
             let panic = weighing.panics(roster, self.config, tier);
-            self.within(tier, Strictness { untried, thinning: None, panic }, rng)
+            self.within(tier, Strictness { untried, probing, thinning: None, panic }, rng)
         })
     }
 
@@ -115,7 +126,7 @@ impl<'a> Choice<'a, '_> {
                 let key = self.wish.key.unwrap_or_else(|| rng.next_u64());
                 table.pick(key, &Loads(tier), admits, rng)
             }
-            None => self.propose(tier, admits, rng),
+            None => self.propose(tier, admits, strictness.probing, rng),
         };
         // A place that somebody took since this roster was made is empty in it.
         let anyone = || tier.places.members().find(|member| member.admits(self.wish.now));
@@ -131,6 +142,7 @@ impl<'a> Choice<'a, '_> {
         &self,
         tier: &Tier,
         admits: impl Fn(usize) -> bool,
+        probing: Probing,
         rng: &mut SmallRng,
     ) -> Option<usize> {
         let len = tier.places.len();
@@ -147,12 +159,12 @@ impl<'a> Choice<'a, '_> {
                     }
                 }
             }
-            Algorithm::P2c { rule, .. } => self.by_cost(rule, tier, admits, rng),
+            Algorithm::P2c { rule, .. } => self.by_cost(rule, tier, admits, probing, rng),
             Algorithm::Prequal(_) => {
                 let (well, now) = (tier.level.well(), self.wish.now);
                 let pool = tier.level.pool.as_ref();
                 let told = pool.and_then(|pool| pool.pick(well, &admits, now, rng));
-                told.or_else(|| self.by_cost(&P2c::new(), tier, admits, rng))
+                told.or_else(|| self.by_cost(&P2c::new(), tier, admits, probing, rng))
             }
             _ => self.rounds.pick(self.wish.caller, len, admits),
         }
@@ -163,9 +175,11 @@ impl<'a> Choice<'a, '_> {
         rule: &P2c,
         tier: &Tier,
         admits: impl Fn(usize) -> bool,
+        probing: Probing,
         rng: &mut SmallRng,
     ) -> Option<usize> {
-        let (len, cost) = (tier.places.len(), |place: usize| tier.cost(place, self.wish.tick));
+        let len = tier.places.len();
+        let cost = |place: usize| tier.cost(place, probing, self.wish.tick);
         match tier.uneven {
             None => rule.pick(len, admits, cost, rng),
             Some(most) => rule.pick_weighted(len, most, |it| tier.weight(it), admits, cost, rng),
@@ -192,6 +206,7 @@ impl<'a> Choice<'a, '_> {
     fn stands(&self, member: &Member, place: usize, strictness: Strictness) -> bool {
         match member.standing(self.wish.now) {
             Standing::In => true,
+            Standing::Probe(due_for) => strictness.panic || strictness.probing.takes(due_for),
             Standing::Warming(since) => {
                 let factor = self.config.slow_start.map_or(1.0, |rule| rule.factor(since));
                 if factor >= 1.0 {

@@ -1,6 +1,7 @@
 //! A copy of an attempt at another endpoint, where the first takes longer than most do; the better one wins.
 //!
-//! A copy that lost is dropped: its server sees the exchange end, and its endpoint is not blamed. Where one fails,
+//! Who lost is dropped: its server sees the exchange end, and its endpoint is not blamed, but its load remembers how
+//! long it was waited for in vain. Where one fails,
 //! its circuit learns of it at once, but the call waits for the others: only when all have failed is there
 //! something to retry.
 
@@ -12,9 +13,10 @@ use std::time::Instant;
 
 use super::call::Call;
 use super::flight::{Flight, Landed};
+use super::member::Member;
 use super::tried::Tried;
 use crate::outcome::Class;
-use crate::policy::{HedgeFacts, class};
+use crate::policy::{HedgeFacts, Probing, class};
 use crate::runtime::clock;
 use crate::transport::Transport;
 
@@ -32,6 +34,14 @@ pub(super) struct Race {
 pub(super) struct Dropped {
     pub(super) url: Arc<str>,
     pub(super) began: Instant,
+    member: Option<Arc<Member>>,
+}
+
+impl Dropped {
+    /// Tells its endpoint's load that another attempt of the call was faster.
+    pub(super) fn tell_overtaken(&self) {
+        self.member.iter().for_each(|member| member.overtaken(self.began, clock::now()));
+    }
 }
 
 type Copy<'a> = Pin<Box<dyn Future<Output = Landed> + Send + 'a>>;
@@ -79,7 +89,7 @@ fn copy(call: &Call<'_>, copies: u32, first: usize, tried: &mut Tried) -> Option
         idempotent: call.request.is_idempotent(),
         untried: call.way.has_untried(tried, now),
         copies,
-        limit_full: overload.is_full(),
+        limit_pressed: overload.is_pressed(now),
         time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
         p50: overload.usual_latency(now),
     };
@@ -87,7 +97,7 @@ fn copy(call: &Call<'_>, copies: u32, first: usize, tried: &mut Tried) -> Option
     if !hedge.may_start(&facts, || overload.may_hedge(now)) {
         return None;
     }
-    let lease = call.way.lease(tried, call.key, now).ok()?;
+    let lease = call.way.lease(tried, call.key, Probing::Due, now).ok()?;
     let number = first + 1 + copies as usize;
     // The hook may refuse the copy; the first attempt goes on then. As it does where the other endpoints have no
     // room any more.
@@ -101,7 +111,11 @@ struct Racing<'a> {
 
 impl<'a> Racing<'a> {
     fn add(&mut self, call: &'a Call<'a>, flight: Flight, transport: &'a impl Transport) {
-        let note = Dropped { url: Arc::clone(flight.lease.endpoint().url()), began: flight.began };
+        let note = Dropped {
+            url: Arc::clone(flight.lease.endpoint().url()),
+            began: flight.began,
+            member: flight.lease.member().cloned(),
+        };
         self.under_way.push((note, Box::pin(flight.fly(call, transport))));
     }
 

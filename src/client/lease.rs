@@ -75,6 +75,11 @@ impl Lease {
         &self.endpoint
     }
 
+    /// Who is asked; none on a client without a balancer.
+    pub(super) fn member(&self) -> Option<&Arc<Member>> {
+        self.held.as_ref().map(|held| &held.member)
+    }
+
     /// For a probe, how long it may take.
     pub(super) fn probe_limit(&self) -> Option<Duration> {
         let held = self.held.as_ref().filter(|held| held.is_probe())?;

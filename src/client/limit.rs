@@ -4,13 +4,15 @@
 //! lock, so that nobody passes those who wait.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use crate::criticality::Criticality;
 use crate::outcome::FailureKind;
-use crate::policy::{Ended, Entered, LimitConfig, Limiter, SheddingConfig, Ticket, WaitQueue};
+use crate::policy::{
+    Ended, Entered, LimitConfig, Limiter, SheddingConfig, Tick, Ticket, WaitQueue,
+};
 use crate::runtime::clock;
 
 /// Why a call may not be sent.
@@ -49,6 +51,7 @@ impl Refused {
 #[derive(Debug)]
 pub(super) struct Limit {
     limiter: Limiter,
+    began: Instant,
     shedding: SheddingConfig,
     /// Those who wait for room; `None` where nobody may.
     waiting: Option<Mutex<WaitQueue<Waiter>>>,
@@ -87,13 +90,19 @@ impl Limit {
         let waits = shedding.queue_length > 0;
         Arc::new(Self {
             limiter: Limiter::new(limit),
+            began: clock::now(),
             shedding,
             waiting: waits.then(|| Mutex::new(WaitQueue::new(&shedding))),
         })
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.limiter.is_full()
+    /// Whether there is no room, or calls were turned away or waited a short time ago.
+    pub(super) fn is_pressed(&self, now: Instant) -> bool {
+        self.limiter.is_pressed(self.tick(now))
+    }
+
+    fn tick(&self, now: Instant) -> Tick {
+        Tick::after_origin(now.saturating_duration_since(self.began))
     }
 
     /// A seat, waited for at most `patience` where calls may wait.
@@ -149,7 +158,10 @@ impl Limit {
 
     fn seat(self: &Arc<Self>, class: Criticality) -> Option<Seat> {
         let ceiling = self.shedding.ceiling(class, self.limiter.limit());
-        let in_flight = self.limiter.try_acquire_below(ceiling)?;
+        let Some(in_flight) = self.limiter.try_acquire_below(ceiling) else {
+            self.limiter.turned_away(self.tick(clock::now()));
+            return None;
+        };
         Some(Seat { limit: Some(Arc::clone(self)), in_flight })
     }
 

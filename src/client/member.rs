@@ -52,6 +52,8 @@ pub(super) enum Out {
 pub(super) enum Standing {
     /// It may.
     In,
+    /// It may as a probe, which has been due for so long.
+    Probe(Duration),
     /// It may now and then, having joined or come back so long ago.
     Warming(Duration),
     /// It may not, though it can be connected to.
@@ -90,6 +92,12 @@ impl Member {
 
     pub(super) const fn cells(&self) -> &Arc<Cells> {
         &self.cells
+    }
+
+    /// An attempt that began then has lost against another of its call.
+    pub(super) fn overtaken(&self, began: Instant, now: Instant) {
+        let level = self.cells.level();
+        self.cells.overtaken(self.place(), level.tick(began), level.tick(now));
     }
 
     pub(super) fn weight(&self) -> u32 {
@@ -147,14 +155,17 @@ impl Member {
         if self.has(Out::Departed) || self.has(Out::Drained) {
             return Standing::Out;
         }
-        match self.lock().as_deref() {
-            Some(breaker) if breaker.admits(now) => {}
+        let probe = match self.lock().as_deref() {
+            Some(breaker) if breaker.admits(now) => breaker.probe_due_for(now),
             Some(breaker) if breaker.is_tripped_by_answers() => return Standing::Tripped,
             Some(_) => return Standing::Out,
-            None => {}
-        }
+            None => None,
+        };
         if self.has(Out::Ejected) || self.has(Out::Unhealthy) {
             return Standing::Tripped;
+        }
+        if let Some(due_for) = probe {
+            return Standing::Probe(due_for);
         }
         match self.track().filter(|_| self.has(Out::Warming)) {
             Some(track) => Standing::Warming(track.warming_for(self.cells.level().millis(now))),
@@ -237,7 +248,7 @@ impl Member {
     /// Whether it may be tried, in `panic` also where its answers speak against it.
     pub(super) fn serves(&self, panic: bool, now: Instant) -> bool {
         match self.standing(now) {
-            Standing::In | Standing::Warming(_) => true,
+            Standing::In | Standing::Probe(_) | Standing::Warming(_) => true,
             Standing::Tripped => panic,
             Standing::Out => false,
         }

@@ -103,9 +103,9 @@ impl Overload {
         self.budget.as_ref().is_none_or(|budget| budget.try_hedge(now))
     }
 
-    /// Whether the limit on what is in flight is reached.
-    pub(super) fn is_full(&self) -> bool {
-        self.limit.as_ref().is_some_and(|limit| limit.is_full())
+    /// Whether the limit on what is in flight leaves no room for more than calls.
+    pub(super) fn is_pressed(&self, now: Instant) -> bool {
+        self.limit.as_ref().is_some_and(|limit| limit.is_pressed(now))
     }
 
     /// How long an attempt may take before it gets a copy; `None` where it gets none.

@@ -11,7 +11,7 @@ use super::level::{Level, Rules};
 use super::member::Member;
 use super::places::Places;
 use crate::endpoint::{Endpoint, Host, Identity};
-use crate::policy::Tick;
+use crate::policy::{Probing, Tick};
 
 /// Which endpoints are picked from together: those of one priority and, where zones matter, of one zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,8 +71,8 @@ impl Tier {
     }
 
     /// What one more attempt at `place` would cost.
-    pub(super) fn cost(&self, place: usize, now: Tick) -> f32 {
-        self.places.cells(place).map_or(f32::MAX, |cells| cells.cost(place, now))
+    pub(super) fn cost(&self, place: usize, probing: Probing, now: Tick) -> f32 {
+        self.places.cells(place).map_or(f32::MAX, |cells| cells.cost(place, probing, now))
     }
 
     /// The weight of the member at `place`.

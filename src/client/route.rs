@@ -11,6 +11,7 @@ use super::lease::Lease;
 use super::tried::Tried;
 use crate::endpoint::{Endpoint, Host, Scheme};
 use crate::error::Error;
+use crate::policy::Probing;
 
 /// Where a client's requests go.
 #[derive(Clone, Debug)]
@@ -87,10 +88,11 @@ impl Way<'_> {
         &self,
         tried: &Tried,
         key: Option<u64>,
+        probing: Probing,
         now: Instant,
     ) -> Result<Lease, NoneAdmits> {
         match &self.to {
-            To::Balancer(balancer) => balancer.lease(tried, key, now),
+            To::Balancer(balancer) => balancer.lease(tried, key, probing, now),
             To::Endpoint(endpoint) => Ok(Lease::fixed(Arc::clone(endpoint))),
         }
     }

@@ -16,7 +16,8 @@ use crate::policy::{BreakerConfig, Ratio, SlowCalls, Span};
 /// when the endpoint cannot be connected to (nothing was sent then). Failures are answers of 5xx but 501,
 /// timeouts and broken connections; 429 counts for the ratio only. An open circuit lets a probe through after
 /// 500 ms, doubled with each further trip up to 30 s (1 s where connecting failed), give or take a quarter; the
-/// Retry-After of the 429 or 503 that opened it is kept to within the same bounds.
+/// Retry-After of the 429 or 503 that opened it is kept to within the same bounds. Calls are the probes: retries only
+/// where nobody else is left, and where hedges are sent, those before first attempts, which then wait for 200 ms.
 ///
 /// Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and frozen when a
 /// balancer takes it; then any.

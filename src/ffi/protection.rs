@@ -81,7 +81,8 @@ pub unsafe extern "C" fn ahoy_client_builder_disable_retry_budget(
 
 /// Sends a copy of an attempt to another endpoint where no answer came within this time; the first good answer
 /// wins, and the other exchange is dropped. Only for requests that may be carried out twice, within the budget and
-/// within max_extra. Default: off.
+/// within max_extra, and none while the limit on calls in flight is reached or has turned calls away or let them wait
+/// in the last 3 s. Default: off.
 ///
 /// @param delay_ms at least 1
 /// @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start

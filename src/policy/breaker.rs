@@ -124,6 +124,13 @@ impl Breaker {
         }
     }
 
+    /// How long a probe has been due; none where none is. What is due may wait for whom its failure
+    /// costs least: see [`probing`](super::probing).
+    #[must_use]
+    pub fn probe_due_for(&self, now: Instant) -> Option<Duration> {
+        now.checked_duration_since(self.retry_at()?)
+    }
+
     /// Asks to send once.
     ///
     /// # Errors
@@ -683,6 +690,24 @@ mod tests {
         story.attempts(2, Verdict::Failure);
         let opened = story.opened_for(2000);
         assert_eq!(story.tripping_attempt(Verdict::Failure), Some(opened));
+    }
+
+    #[test]
+    fn it_tells_how_long_a_probe_is_due_and_nothing_where_none_is() {
+        let mut story = Story::tripped_by_answers(config());
+        story.pass(ms(499));
+        assert_eq!(story.breaker.probe_due_for(story.now), None);
+        story.pass(ms(201));
+        assert_eq!(story.breaker.probe_due_for(story.now), Some(ms(200)));
+        let probe = story.acquire();
+        assert_eq!(story.breaker.probe_due_for(story.now), None, "it is under way");
+        story.pass(ms(3001));
+        assert_eq!(story.breaker.probe_due_for(story.now), Some(ms(1)), "and did not come back");
+        let _ = story.settle(probe, Verdict::Success);
+        assert_eq!(story.breaker.probe_due_for(story.now), None, "closed");
+        story.breaker.force_open().unwrap();
+        story.pass(ms(60_000));
+        assert_eq!(story.breaker.probe_due_for(story.now), None, "by hand");
     }
 
     #[test]

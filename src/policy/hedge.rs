@@ -58,8 +58,8 @@ pub struct HedgeFacts {
     pub untried: bool,
     /// Copies of this attempt so far.
     pub copies: u32,
-    /// Whether the limit on what is in flight is reached.
-    pub limit_full: bool,
+    /// Whether the limit on what is in flight is reached, or turned calls away a short time ago.
+    pub limit_pressed: bool,
     /// What is left until the deadline; none without a deadline.
     pub time_left: Option<Duration>,
     /// What half of the attempts take at most; none while it is not known.
@@ -93,7 +93,7 @@ impl HedgeConfig {
             && facts.idempotent
             && facts.untried
             && facts.copies < self.max_copies.get()
-            && !facts.limit_full
+            && !facts.limit_pressed
             && has_time(facts.time_left, facts.p50)
             && budget()
     }
@@ -131,7 +131,7 @@ mod tests {
             idempotent: true,
             untried: true,
             copies: 0,
-            limit_full: false,
+            limit_pressed: false,
             time_left: Some(ms(1000)),
             p50: Some(ms(10)),
         }
@@ -175,7 +175,7 @@ mod tests {
             HedgeFacts { idempotent: false, ..facts() },
             HedgeFacts { untried: false, ..facts() },
             HedgeFacts { copies: 1, ..facts() },
-            HedgeFacts { limit_full: true, ..facts() },
+            HedgeFacts { limit_pressed: true, ..facts() },
             HedgeFacts { time_left: Some(ms(10)), ..facts() },
         ];
         for facts in held_back {

@@ -7,6 +7,11 @@
 //! there is a fixed limit for those who know it, and one that follows the answers
 //! ([`GradientConfig`]).
 //!
+//! Copies of slow attempts take no seat, so at the limit they must not be sent. To ask whether it is full does not do:
+//! a seat that has just come free is for a call that would be turned away otherwise, and an adaptive limit that has
+//! grown is full again before long. So whoever turns a call away says so, and copies stop for a while
+//! ([`Limiter::is_pressed`]).
+//!
 //! It counts and compares; who is turned away first and who waits is [`shedding`](super::shedding).
 //! Everything is an atomic, as it is on the way of every request.
 
@@ -15,6 +20,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::gradient::{Gradient, GradientConfig};
+use super::load::Tick;
 
 /// How many requests may be in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +41,8 @@ impl Default for LimitConfig {
 #[derive(Debug)]
 pub struct Limiter {
     in_flight: AtomicU32,
+    /// Until when it counts as pressed, in microseconds.
+    pressed: AtomicU64,
     rule: Rule,
 }
 
@@ -54,7 +62,7 @@ impl Limiter {
                 Rule::Gradient { config, state: AtomicU64::new(Gradient::new(&config).pack()) }
             }
         };
-        Self { in_flight: AtomicU32::new(0), rule }
+        Self { in_flight: AtomicU32::new(0), pressed: AtomicU64::new(0), rule }
     }
 
     /// The present limit.
@@ -76,6 +84,18 @@ impl Limiter {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.in_flight() >= self.limit()
+    }
+
+    /// Takes in that a call was turned away now, or has to wait.
+    pub fn turned_away(&self, now: Tick) {
+        let until = now.micros().saturating_add(PRESSED_MICROS);
+        self.pressed.fetch_max(until, Ordering::Relaxed);
+    }
+
+    /// Whether the limit is reached, or has turned a call away in the last seconds: what room there is, calls need.
+    #[must_use]
+    pub fn is_pressed(&self, now: Tick) -> bool {
+        self.is_full() || now.micros() < self.pressed.load(Ordering::Relaxed)
     }
 
     /// Asks to send one more, within the limit. Returns how many are in flight with it, which
@@ -125,6 +145,9 @@ impl Limiter {
     }
 }
 
+/// What the latencies of hedges look back on: a delay from better times is over by then.
+const PRESSED_MICROS: u64 = 3_000_000;
+
 #[cfg(test)]
 mod tests {
     use std::cmp::Reverse;
@@ -152,6 +175,21 @@ mod tests {
         assert_eq!((limiter.in_flight(), limiter.is_full()), (1, false));
         assert_eq!(limiter.try_acquire(), Some(2));
         assert_eq!(LimitConfig::default(), fixed(1024));
+    }
+
+    #[test]
+    fn it_is_pressed_while_full_and_for_a_while_after_a_call_was_turned_away() {
+        let (limiter, at) = (Limiter::new(fixed(1)), |millis| Tick::after_origin(ms(millis)));
+        assert!(!limiter.is_pressed(at(0)));
+        assert!(limiter.try_acquire().is_some() && limiter.is_pressed(at(0)), "full");
+        limiter.release();
+        assert!(!limiter.is_pressed(at(0)), "nobody was turned away");
+        limiter.turned_away(at(1000));
+        limiter.turned_away(at(900));
+        assert!(limiter.is_pressed(at(1000)) && limiter.is_pressed(at(3999)));
+        assert!(!limiter.is_pressed(at(4000)));
+        limiter.turned_away(at(u64::MAX));
+        assert!(limiter.is_pressed(at(4000)), "no overflow");
     }
 
     #[test]

@@ -6,6 +6,10 @@
 //! long answer. An endpoint that hangs gives no answers to learn from, so the age of what is in
 //! flight counts as if it were one. Neither waits for a timeout or for a circuit to open.
 //!
+//! Where copies are sent, nothing in flight grows old: the copy answers, and the one that hangs is
+//! cancelled. So what overtaken requests have waited goes on counting until the next success, see
+//! [`Load::overtaken`].
+//!
 //! Who gets no traffic gives no news either. After a second without any, an idle endpoint costs
 //! nothing, and so gets one request: while that is in flight the old history holds again, and a
 //! success starts a new one. The decay of Peak EWMA does the same job, but from the penalty of a
@@ -20,6 +24,7 @@ mod word;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::probing::Probing;
 use word::{Flight, History, Latency};
 
 /// What an endpoint's load is made of.
@@ -132,6 +137,8 @@ pub struct Load {
     latency: AtomicU64,
     /// The average success, an `f32` between [`SUCCESS_FLOOR`] and 1.
     success: AtomicU32,
+    /// Microseconds that overtaken requests have waited in vain since the last success.
+    owed: AtomicU32,
 }
 
 const _: () = assert!(size_of::<Load>() == 32);
@@ -151,6 +158,7 @@ impl Load {
             oldest: AtomicU64::new(0),
             latency: AtomicU64::new(0),
             success: AtomicU32::new(1.0_f32.to_bits()),
+            owed: AtomicU32::new(0),
         }
     }
 
@@ -158,6 +166,7 @@ impl Load {
     pub fn forget(&self) {
         self.latency.store(0, Relaxed);
         self.success.store(1.0_f32.to_bits(), Relaxed);
+        self.owed.store(0, Relaxed);
     }
 
     /// Counts a request that sets out now. It must be finished once, with this same tick.
@@ -195,8 +204,20 @@ impl Load {
                 let anew = self.history(now).is_none_or(|old| config.forgets(old));
                 self.learn(now, |old| config.next(old, elapsed, ending));
                 self.judge(ending, anew);
+                if ending == Ending::Success && self.owed.load(Relaxed) != 0 {
+                    self.owed.store(0, Relaxed);
+                }
             }
         }
+    }
+
+    /// Notes that a copy elsewhere was faster than a request that set out then, and is finished as
+    /// [`Ending::Neutral`]. What it has waited so far goes on counting as if it were in flight, until the next
+    /// success: otherwise an endpoint that hangs would look as it did before as soon as each victim is helped.
+    pub fn overtaken(&self, started: Tick, now: Tick) {
+        let more = now.since(started).min(u64::from(u32::MAX)) as u32;
+        let add = |owed: u32| Some(owed.saturating_add(more));
+        let _ = self.owed.fetch_update(Relaxed, Relaxed, add);
     }
 
     /// The number of requests in flight.
@@ -231,6 +252,13 @@ impl Load {
     /// either. A young request beside old ones can lower the cost a little, as their mean age falls.
     #[must_use]
     pub fn cost(&self, now: Tick, model: &LoadModel) -> f32 {
+        self.cost_to(Probing::Due, now, model)
+    }
+
+    /// The same as an attempt sees it that leaves probes to others: to that an idle endpoint without
+    /// news costs what its history says, the longer or until no other is left.
+    #[must_use]
+    pub fn cost_to(&self, probing: Probing, now: Tick, model: &LoadModel) -> f32 {
         let flight = self.in_flight();
         let next = (flight.pending() + 1) as f32;
         match model {
@@ -241,10 +269,10 @@ impl Load {
             },
             LoadModel::Ahoy(config) => match self.history(now) {
                 None => untried(flight),
-                Some(old) if flight.pending() == 0 && config.forgets(old) => 0.0,
+                Some(old) if flight.pending() == 0 && config.is_due(old, probing) => 0.0,
                 Some(old) => {
                     let success = f32::from_bits(self.success.load(Relaxed));
-                    let felt = self.felt_latencies(old.latency, flight, now);
+                    let felt = self.felt_latencies(old, flight, now);
                     felt * next / (flight.pending().max(1) as f32 * success * success)
                 }
             },
@@ -303,10 +331,14 @@ impl Load {
     /// The latency that one request seems to have now, times the number in flight: the average, the
     /// mean age or half of the oldest age, whichever is most. A single old request may be an odd one;
     /// half of its age keeps it from outweighing all others. As a product, the mean needs no division.
-    fn felt_latencies(&self, average: f32, flight: Flight, now: Tick) -> f32 {
+    /// What overtaken ones have waited counts as a whole, as the age of a lone one does, and is forgiven
+    /// in time: who gets no traffic for it would have no success either.
+    fn felt_latencies(&self, old: History, flight: Flight, now: Tick) -> f32 {
         let (count, total) = (flight.pending().max(1) as f32, flight.total_age(now));
         let oldest = now.since(Tick(self.oldest.load(Relaxed))).min(total);
-        (average.max(OLDEST_SHARE * oldest as f32) * count).max(total as f32)
+        let owed = self.owed.load(Relaxed) as f32 - FORGIVING * old.age as f32;
+        let odd = OLDEST_SHARE * oldest as f32 + owed.max(0.0);
+        (old.latency.max(odd) * count).max(total as f32)
     }
 
     fn history(&self, now: Tick) -> Option<History> {
@@ -375,6 +407,12 @@ impl AhoyConfig {
     fn forgets(&self, old: History) -> bool {
         old.age >= whole_micros(self.remember)
     }
+
+    /// Whether such an attempt is to be the one that tries it.
+    fn is_due(&self, old: History, probing: Probing) -> bool {
+        let due_for = old.age.checked_sub(whole_micros(self.remember));
+        due_for.is_some_and(|due_for| probing.takes(Duration::from_micros(due_for)))
+    }
 }
 
 /// The latency that an ending counts as, in microseconds; none for one that says nothing.
@@ -423,6 +461,11 @@ const LIGHTEST: f32 = 0.05;
 const HEAVIEST: f32 = 0.5;
 
 const OLDEST_SHARE: f32 = 0.5;
+
+/// A wait in vain of 50 ms is forgotten a second after the last news. Faster, and an endpoint that hangs
+/// is tried anew within 0.3 s; not at all, and in good health the usual answer takes 3 % longer, as one in
+/// twenty requests is overtaken by mere bad luck.
+const FORGIVING: f32 = 0.05;
 
 /// The success rate remembers some twenty answers.
 const SUCCESS_WEIGHT: f32 = 0.1;
@@ -631,6 +674,47 @@ mod tests {
         assert_eq!(load.oldest_age(at(900)), Duration::ZERO);
     }
 
+    /// A request that a copy overtook.
+    fn overtaken(load: &Load, model: &LoadModel, from: u64, to: u64) {
+        request(load, model, from, to, Ending::Neutral);
+        load.overtaken(at(from), at(to));
+    }
+
+    #[test]
+    fn who_was_overtaken_stays_dear_until_the_next_success() {
+        let (load, other) = (ten_ms(&AHOY, 100), ten_ms(&AHOY, 100));
+        overtaken(&load, &AHOY, 100, 140);
+        request(&other, &AHOY, 100, 140, Ending::Neutral);
+        let (dear, cheap) = (load.cost(at(140), &AHOY), other.cost(at(140), &AHOY));
+        assert!(dear > 39_000.0 && cheap < 12_000.0, "{dear} {cheap}");
+        overtaken(&load, &AHOY, 140, 180);
+        assert!(load.cost(at(180), &AHOY) > 79_000.0, "they add up");
+        request(&load, &AHOY, 180, 190, Ending::Success);
+        assert!(load.cost(at(190), &AHOY) < 13_000.0);
+    }
+
+    #[test]
+    fn a_wait_in_vain_is_forgiven_in_time_or_with_the_rest() {
+        let load = ten_ms(&AHOY, 100);
+        overtaken(&load, &AHOY, 100, 140);
+        let early = load.cost(at(300), &AHOY);
+        assert!(load.cost(at(900), &AHOY) < early && load.cost(at(940), &AHOY) < 12_000.0);
+        overtaken(&load, &AHOY, 1000, 5000);
+        load.forget();
+        request(&load, &AHOY, 6000, 6010, Ending::Neutral);
+        assert!(load.cost(at(6010), &AHOY) <= 10_000.0);
+    }
+
+    #[test]
+    fn waits_in_vain_without_end_are_no_overflow() {
+        let load = ten_ms(&AHOY, 100);
+        (0..3).for_each(|_| load.overtaken(at(0), Tick(u64::MAX)));
+        assert!(load.cost(at(100), &AHOY) > 4e9 && load.cost(at(100), &AHOY).is_finite());
+        for model in [PEAK, LoadModel::LeastRequest] {
+            assert!(load.cost(at(100), &model) < 1e6, "none of its business");
+        }
+    }
+
     #[test]
     fn an_endpoint_without_news_is_tried_once_a_second() {
         let load = ten_ms(&AHOY, 100);
@@ -643,6 +727,19 @@ mod tests {
         load.finish(at(1130), at(1131), FAILED, &AHOY);
         assert!(load.cost(at(2100), &AHOY) > dear);
         assert_eq!(load.cost(at(2160), &AHOY), 0.0);
+    }
+
+    #[test]
+    fn who_leaves_probes_to_others_goes_by_the_history_for_longer_or_for_good() {
+        let load = ten_ms(&AHOY, 100);
+        request(&load, &AHOY, 100, 101, FAILED);
+        let cost = |probing, now| load.cost_to(probing, at(now), &AHOY);
+        for (now, due, overdue) in [(1100, false, false), (1130, true, false), (1400, true, true)] {
+            assert_eq!(cost(Probing::Due, now) == 0.0, due, "{now} ms");
+            assert_eq!(cost(Probing::Overdue, now) == 0.0, overdue, "{now} ms");
+            assert!(cost(Probing::Last, now) > 100_000.0, "{now} ms");
+        }
+        assert!(cost(Probing::Last, 60_000_000) > 100_000.0);
     }
 
     #[test]
@@ -797,6 +894,28 @@ mod tests {
                     prop_assert!(latency + slack >= ms(least) && latency <= ms(most) + slack);
                 }
             }
+        }
+
+        /// Whoever is to make the probe sees no more than who leaves it to others, and with something in flight
+        /// all see the same.
+        #[test]
+        fn who_goes_further_never_sees_more_cost(
+            history in prop::collection::vec((0_u64..3000, 1_u64..500, endings()), 0..30),
+            pause in 0_u64..5000,
+            model in models(),
+        ) {
+            let (load, mut now) = (Load::new(), 1000);
+            for (pause, took, ending) in history {
+                now += pause;
+                request(&load, &model, now - took, now, ending);
+            }
+            now += pause;
+            let costs = || [Probing::Due, Probing::Overdue, Probing::Last]
+                .map(|probing| load.cost_to(probing, at(now), &model));
+            prop_assert!(costs().is_sorted());
+            load.start(at(now));
+            let [due, overdue, last] = costs();
+            prop_assert!(due == overdue && overdue == last);
         }
 
         #[test]

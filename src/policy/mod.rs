@@ -11,7 +11,7 @@
 //! - [`limit`] decides whether a request may be sent at all, [`shedding`] who is turned away first and
 //!   who waits, and [`throttle`] whether asking is worth it.
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] or [`last_calls`]
-//!   counted.
+//!   counted, and [`probing`] which attempts find out whether it is well again.
 //! - [`ejection`] takes out endpoints that fare worse than their neighbours: [`outlier`] finds them in
 //!   what [`tally`] counted.
 //! - [`health`] decides what active checks have shown, and when the next is due.
@@ -48,6 +48,7 @@ pub mod percent;
 pub mod permit;
 pub mod priority;
 pub mod probe_answer;
+pub mod probing;
 pub mod pushback;
 pub mod quantile;
 pub mod recovery;
@@ -85,6 +86,7 @@ pub use percent::Percent;
 pub use permit::{Evidence, Permit, Rejected, Settled};
 pub use priority::{Level, Levels, PriorityConfig};
 pub use probe_answer::ProbeAnswer;
+pub use probing::Probing;
 pub use pushback::Pushback;
 pub use quantile::{Latencies, Watched};
 pub use recovery::{Recovery, RecoveryConfig};

@@ -1,0 +1,84 @@
+//! Who finds out whether an endpoint is well again.
+//!
+//! Without checks only calls can: of an endpoint whose circuit waits for a probe, and of one that was so bad
+//! that it got no traffic and gave no news for a while. Most such probes fail, as what is broken mostly stays so
+//! for longer than one wait. So what a failure costs the caller decides who makes them:
+//!
+//! - A copy costs nobody anything when it fails, as the attempt that it was sent beside goes on. It may
+//!   probe whenever a probe is due.
+//! - Where a client sends copies, a first attempt leaves probes to them. Only when none has come for a while does it
+//!   probe itself: a client with little traffic has few copies, and is to see a recovery too.
+//! - Where there are no copies, first attempts are all there is.
+//! - A retry probes last, when the call has tried all others: it has failed once, perhaps at a probe, and what is
+//!   left to it is the caller's only chance. Where many endpoints are due at once, as when a zone is lost, tries that
+//!   all ran into probes would be most of the errors.
+
+use std::time::Duration;
+
+/// How far an attempt goes to an endpoint that is due a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probing {
+    /// As soon as one is due.
+    Due,
+    /// Where it has been due for [`OVERDUE`] and nobody came.
+    Overdue,
+    /// Only where nobody else is left.
+    Last,
+}
+
+impl Probing {
+    /// Of an attempt that waits for nothing else: the first of a call, or a retry. `copied` says whether copies may
+    /// be sent of it.
+    #[must_use]
+    pub const fn of_attempt(retries: bool, copied: bool) -> Self {
+        match (retries, copied) {
+            (true, _) => Self::Last,
+            (false, true) => Self::Overdue,
+            (false, false) => Self::Due,
+        }
+    }
+
+    /// Whether it makes a probe that has been due for so long, while others admit.
+    #[must_use]
+    pub fn takes(self, due_for: Duration) -> bool {
+        match self {
+            Self::Due => true,
+            Self::Overdue => due_for >= OVERDUE,
+            Self::Last => false,
+        }
+    }
+}
+
+/// For so long first attempts wait for a copy to make a probe: a client with some hundred calls a second has sent a
+/// few by then. With half a second an endpoint that is well again gets its share up to a second later, and with a tenth
+/// first attempts make most of the probes again.
+pub const OVERDUE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::test_inputs::ms;
+
+    #[test]
+    fn a_first_attempt_probes_unless_copies_may_do_it() {
+        assert_eq!(Probing::of_attempt(false, false), Probing::Due);
+        assert_eq!(Probing::of_attempt(false, true), Probing::Overdue);
+    }
+
+    #[test]
+    fn a_retry_probes_last_whoever_else_might() {
+        assert_eq!(Probing::of_attempt(true, false), Probing::Last);
+        assert_eq!(Probing::of_attempt(true, true), Probing::Last);
+    }
+
+    #[test]
+    fn who_waits_for_copies_waits_for_so_long_and_no_longer() {
+        for (due_for, taken) in [(0, [true, false, false]), (199, [true, false, false])] {
+            let found =
+                [Probing::Due, Probing::Overdue, Probing::Last].map(|it| it.takes(ms(due_for)));
+            assert_eq!(found, taken, "{due_for} ms");
+        }
+        assert!(Probing::Overdue.takes(OVERDUE) && Probing::Overdue.takes(Duration::MAX));
+        assert!(!Probing::Last.takes(Duration::MAX));
+    }
+}
