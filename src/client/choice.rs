@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rand::Rng;
-use rand::rngs::SmallRng;
 
 use super::cells::Cells;
 use super::member::{Member, Standing};
@@ -27,6 +26,7 @@ use super::tried::Tried;
 use crate::config::{Algorithm, BalancerConfig};
 use crate::policy::balance::{Random, RoundRobin};
 use crate::policy::{P2c, Thinning, Tick};
+use crate::runtime::entropy::Entropy;
 
 /// What one attempt asks for.
 #[derive(Clone, Copy, Debug)]
@@ -70,11 +70,11 @@ struct Strictness {
 
 impl<'a> Choice<'a, '_> {
     /// The member to try; none where none admits.
-    pub(super) fn make(&self, rng: &mut SmallRng) -> Option<Chosen<'a>> {
+    pub(super) fn make(&self, rng: &mut Entropy) -> Option<Chosen<'a>> {
         self.search(rng).break_value().flatten()
     }
 
-    fn search(&self, rng: &mut SmallRng) -> Search<'a> {
+    fn search(&self, rng: &mut Entropy) -> Search<'a> {
         let thinning = self.config.slow_start.map(|_| Thinning::draw(rng));
         let roster = &self.snapshot.roster;
         let first = self.snapshot.weighing.draw(roster, self.config, self.wish.key, rng);
@@ -86,7 +86,7 @@ impl<'a> Choice<'a, '_> {
     }
 
     /// With all who admit, warm or not.
-    fn anywhere(&self, first: usize, untried: bool, rng: &mut SmallRng) -> Search<'a> {
+    fn anywhere(&self, first: usize, untried: bool, rng: &mut Entropy) -> Search<'a> {
         let Snapshot { roster, weighing, .. } = self.snapshot;
         self.near_first(first).try_for_each(|tier| {
             let panic = weighing.panics(roster, self.config, tier);
@@ -100,7 +100,7 @@ impl<'a> Choice<'a, '_> {
         std::iter::once(first).chain(others)
     }
 
-    fn within(&self, tier: usize, strictness: Strictness, rng: &mut SmallRng) -> Search<'a> {
+    fn within(&self, tier: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
         let Some((tier, table)) = self.snapshot.tier(tier) else {
             return Continue(());
         };
@@ -131,7 +131,7 @@ impl<'a> Choice<'a, '_> {
         &self,
         tier: &Tier,
         admits: impl Fn(usize) -> bool,
-        rng: &mut SmallRng,
+        rng: &mut Entropy,
     ) -> Option<usize> {
         let len = tier.places.len();
         match &self.config.algorithm {
@@ -163,7 +163,7 @@ impl<'a> Choice<'a, '_> {
         rule: &P2c,
         tier: &Tier,
         admits: impl Fn(usize) -> bool,
-        rng: &mut SmallRng,
+        rng: &mut Entropy,
     ) -> Option<usize> {
         let (len, cost) = (tier.places.len(), |place: usize| tier.cost(place, self.wish.tick));
         match tier.uneven {
