@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use super::level::Level;
 use super::track::Track;
@@ -113,9 +114,9 @@ impl Cells {
     }
 
     /// An attempt at `place` has ended; `started` as it was told.
-    pub(super) fn finish(&self, place: usize, started: Tick, now: Tick, ending: Ending) {
+    pub(super) fn finish(&self, place: usize, started: Tick, now: Instant, ending: Ending) {
         if let Some((load, model)) = self.load(place).zip(self.level.load.as_ref()) {
-            load.finish(started, now, ending, model);
+            load.finish(started, self.level.tick(now), ending, model);
             self.level.finished();
         }
     }
