@@ -345,7 +345,7 @@ mod tests {
 
     fn member() -> Member {
         let rules = Rules::new(&BalancerConfig::new(Algorithm::RoundRobin), t0());
-        let cells = Arc::new(Cells::new(Level::new(&rules)));
+        let cells = Arc::new(Cells::new(0, Level::new(&rules)));
         Member::new(Endpoint::new(Host::new("127.0.0.1", 1)), cells, 0)
     }
 

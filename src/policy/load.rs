@@ -230,6 +230,7 @@ impl Load {
     /// request is in flight. By the default model an idle one without news for long costs nothing
     /// either. A young request beside old ones can lower the cost a little, as their mean age falls.
     #[must_use]
+    #[inline]
     pub fn cost(&self, now: Tick, model: &LoadModel) -> f32 {
         let flight = self.in_flight();
         let next = (flight.pending() + 1) as f32;

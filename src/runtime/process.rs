@@ -16,6 +16,7 @@ static WATCH_FORKS: Once = Once::new();
 
 /// The number of this process among its forks; one load, no system call.
 #[must_use]
+#[inline]
 pub fn generation() -> u32 {
     WATCH_FORKS.call_once(|| {
         let (before, after, in_child) = (before_fork, in_parent, in_child);
@@ -161,6 +162,7 @@ impl<T: Send + Sync> PerProcess<T> {
 
     /// This generation's value; `make` makes it where there is none, and may run more than once where
     /// several threads are first.
+    #[inline]
     pub fn get_or(&self, make: impl Fn() -> T) -> &T {
         let generation = generation();
         loop {
