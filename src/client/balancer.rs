@@ -329,20 +329,20 @@ impl Balancer {
 
     /// What one attempt costs without its exchange: pick, permit, settle and statistics, as of a good answer.
     /// False where no endpoint admits.
-    pub fn rehearse(self: &Arc<Self>) -> bool {
+    pub fn rehearse(&self) -> bool {
         let now = clock::now();
         let Ok(lease) = self.lease(Tried::NONE, None, Probing::Due, now) else {
             return false;
         };
         let end = clock::now();
         let evidence = Evidence::new(Verdict::Success, end.saturating_duration_since(now));
-        lease.settle(&evidence, &Ended::Answered { status: 200 }, end);
+        lease.settle(Some(self), &evidence, &Ended::Answered { status: 200 }, end);
         true
     }
 
     /// An endpoint and the right to send to it once; one not yet tried while there is any.
     pub(super) fn lease(
-        self: &Arc<Self>,
+        &self,
         tried: &Tried,
         key: Option<u64>,
         probing: Probing,
@@ -361,7 +361,7 @@ impl Balancer {
                 break;
             };
             let claim = Claim { panic, most: self.config.max_in_flight, now, tick: wish.tick };
-            if let Some(lease) = Lease::claim(self, member, claim) {
+            if let Some(lease) = Lease::claim(member, claim) {
                 live.bell.iter().for_each(|bell| bell.note_call(member));
                 return Ok(lease);
             }
@@ -489,10 +489,6 @@ impl Balancer {
         let floor = self.config.breaker.min_closed as usize;
         let may_open = self.live().snapshot.load().roster.well() > floor;
         may_open.then(|| member.trip(evidence, now)).flatten()
-    }
-
-    pub(crate) fn trial_interval(&self) -> Duration {
-        self.config.breaker.trial_interval
     }
 }
 

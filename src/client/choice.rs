@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rand::Rng;
-use rand::rngs::SmallRng;
 
 use super::cells::Cells;
 use super::member::{Member, Standing};
@@ -27,6 +26,7 @@ use super::tried::Tried;
 use crate::config::{Algorithm, BalancerConfig};
 use crate::policy::balance::{Random, RoundRobin};
 use crate::policy::{P2c, Probing, Thinning, Tick};
+use crate::runtime::entropy::Entropy;
 
 /// What one attempt asks for.
 #[derive(Clone, Copy, Debug)]
@@ -73,11 +73,11 @@ struct Strictness {
 
 impl<'a> Choice<'a, '_> {
     /// The member to try; none where none admits.
-    pub(super) fn make(&self, rng: &mut SmallRng) -> Option<Chosen<'a>> {
+    pub(super) fn make(&self, rng: &mut Entropy) -> Option<Chosen<'a>> {
         self.search(rng).break_value().flatten()
     }
 
-    fn search(&self, rng: &mut SmallRng) -> Search<'a> {
+    fn search(&self, rng: &mut Entropy) -> Search<'a> {
         let thinning = self.config.slow_start.map(|_| Thinning::draw(rng));
         let roster = &self.snapshot.roster;
         let first = self.snapshot.weighing.draw(roster, self.config, self.wish.key, rng);
@@ -96,7 +96,7 @@ impl<'a> Choice<'a, '_> {
         &self,
         first: usize,
         (untried, probing): (bool, Probing),
-        rng: &mut SmallRng,
+        rng: &mut Entropy,
     ) -> Search<'a> {
         let Snapshot { roster, weighing, .. } = self.snapshot;
         self.near_first(first).try_for_each(|tier| {
@@ -111,7 +111,7 @@ impl<'a> Choice<'a, '_> {
         std::iter::once(first).chain(others)
     }
 
-    fn within(&self, tier: usize, strictness: Strictness, rng: &mut SmallRng) -> Search<'a> {
+    fn within(&self, tier: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
         let Some((tier, table)) = self.snapshot.tier(tier) else {
             return Continue(());
         };
@@ -143,7 +143,7 @@ impl<'a> Choice<'a, '_> {
         tier: &Tier,
         admits: impl Fn(usize) -> bool,
         probing: Probing,
-        rng: &mut SmallRng,
+        rng: &mut Entropy,
     ) -> Option<usize> {
         let len = tier.places.len();
         match &self.config.algorithm {
@@ -176,7 +176,7 @@ impl<'a> Choice<'a, '_> {
         tier: &Tier,
         admits: impl Fn(usize) -> bool,
         probing: Probing,
-        rng: &mut SmallRng,
+        rng: &mut Entropy,
     ) -> Option<usize> {
         let len = tier.places.len();
         let cost = |place: usize| tier.cost(place, probing, self.wish.tick);

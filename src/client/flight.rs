@@ -63,7 +63,7 @@ impl Flight {
     pub(super) async fn fly(self, call: &Call<'_>, transport: &impl Transport) -> Landed {
         let result = self.exchange(call, transport).await;
         if let Ok(answer) = &result {
-            self.lease.report(&answer.headers);
+            self.lease.report(call.way.balancer().map(|it| &**it), &answer.headers);
         }
         let Self { lease, began, first_on_endpoint, .. } = self;
         Landed { lease, began, first_on_endpoint, result }

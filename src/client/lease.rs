@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 
 use super::balancer::Balancer;
-use super::member::Member;
+use super::member::{Granted, Member};
 use super::rounds;
 use super::tried::Tried;
 use crate::endpoint::Endpoint;
@@ -25,7 +25,6 @@ pub(crate) struct Lease {
 
 #[derive(Debug)]
 struct Held {
-    balancer: Arc<Balancer>,
     member: Arc<Member>,
     /// None where an endpoint serves in spite of its circuit, which then learns nothing.
     permit: Option<Permit>,
@@ -47,22 +46,16 @@ pub(super) struct Claim {
 
 impl Lease {
     /// None where another caller has taken the last place or permit.
-    pub(super) fn claim(
-        balancer: &Arc<Balancer>,
-        member: &Arc<Member>,
-        claim: Claim,
-    ) -> Option<Self> {
+    pub(super) fn claim(member: &Arc<Member>, claim: Claim) -> Option<Self> {
         let (cells, place) = (member.cells(), member.place());
         if !cells.start(place, claim.tick, claim.most) {
             return None;
         }
-        let Ok(permit) = member.acquire(claim.panic, claim.now) else {
+        let Ok(Granted { endpoint, permit }) = member.acquire(claim.panic, claim.now) else {
             cells.take_back(place, claim.tick);
             return None;
         };
-        let (balancer, endpoint) = (Arc::clone(balancer), member.endpoint());
-        let member = Arc::clone(member);
-        let held = Held { balancer, member, permit, started: Some(claim.tick) };
+        let held = Held { member: Arc::clone(member), permit, started: Some(claim.tick) };
         Some(Self { endpoint, limit: Duration::ZERO, held: Some(held) })
     }
 
@@ -83,7 +76,7 @@ impl Lease {
     /// For a probe, how long it may take.
     pub(super) fn probe_limit(&self) -> Option<Duration> {
         let held = self.held.as_ref().filter(|held| held.is_probe())?;
-        Some(held.balancer.trial_interval())
+        Some(held.member.cells().level().breaker.trial_interval)
     }
 
     /// Notes the endpoint as tried and says whether it is the first time.
@@ -106,28 +99,29 @@ impl Lease {
         }
     }
 
-    /// Takes in what an answer tells of its endpoint's load, where the balancer goes by that.
-    pub(super) fn report(&self, headers: &HeaderMap) {
+    /// Takes in what an answer tells of its endpoint's load, where `balancer` goes by that.
+    pub(super) fn report(&self, balancer: Option<&Balancer>, headers: &HeaderMap) {
         if let Some(held) = &self.held
-            && let Some(name) = &held.balancer.config().load_header
-            && let Some(report) = headers.get(name).and_then(|it| Report::parse(it.as_bytes()))
+            && let Some(name) = &balancer.and_then(|it| it.config().load_header.as_ref())
+            && let Some(report) = headers.get(*name).and_then(|it| Report::parse(it.as_bytes()))
             && let Some(track) = held.member.track()
         {
             track.utilization.update(&report, held.member.cells().level().tick(clock::now()));
         }
     }
 
-    /// Says how the attempt ended.
+    /// Says to the `balancer` that it came from how the attempt ended.
     pub(super) fn settle(
         mut self,
+        balancer: Option<&Balancer>,
         evidence: &Evidence,
         ended: &Ended,
         now: Instant,
     ) -> Option<Transition> {
-        let mut held = self.held.take()?;
-        rounds::note(&held.balancer, &held.member, ended, now);
+        let (balancer, mut held) = (balancer?, self.held.take()?);
+        rounds::note(balancer, &held.member, ended, now);
         held.finish(now, ending(evidence, self.limit));
-        held.balancer.settle(&held.member, held.permit?, evidence, now)
+        balancer.settle(&held.member, held.permit?, evidence, now)
     }
 }
 
@@ -139,7 +133,7 @@ impl Held {
     fn finish(&mut self, now: Instant, ending: Ending) {
         let cells = self.member.cells();
         if let Some(started) = self.started.take() {
-            cells.finish(self.member.place(), started, cells.level().tick(now), ending);
+            cells.finish(self.member.place(), started, now, ending);
         }
     }
 }

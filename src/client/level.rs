@@ -60,9 +60,12 @@ impl Rules {
         }
     }
 
-    /// An instant, as loads count time.
+    /// An instant, as loads count time; none has passed where nobody keeps loads.
     pub(super) fn tick(&self, now: Instant) -> Tick {
-        Tick::after_origin(now.saturating_duration_since(self.origin))
+        match self.load {
+            Some(_) => Tick::after_origin(now.saturating_duration_since(self.origin)),
+            None => Tick::default(),
+        }
     }
 
     /// An instant in whole milliseconds.

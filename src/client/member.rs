@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
-
 use super::cells::Cells;
 use super::track::Track;
 use crate::endpoint::Endpoint;
@@ -19,16 +17,30 @@ use crate::runtime::entropy;
 /// There may be a hundred thousand, so what only traffic needs is made with the first attempt.
 #[derive(Debug)]
 pub struct Member {
-    endpoint: ArcSwap<Endpoint>,
-    /// Behind a lock that is held for a few instructions, never across a wait or a callback. None before the
-    /// first attempt: closed, and nothing counted.
-    breaker: Mutex<Option<Box<Breaker>>>,
+    /// Behind a lock that is held for a few instructions, never across a wait or a callback.
+    kept: Mutex<Kept>,
     cells: Arc<Cells>,
     place: u32,
     /// The endpoint's, where picks find it soonest.
     weight: AtomicU16,
     /// Why it is not simply in rotation, whatever its circuit says: a bit for each [`Out`].
     out: AtomicU8,
+}
+
+/// What an attempt needs both of, so that it takes one lock for them.
+#[derive(Debug)]
+struct Kept {
+    endpoint: Arc<Endpoint>,
+    /// None before the first attempt: closed, and nothing counted.
+    breaker: Option<Box<Breaker>>,
+}
+
+/// What an attempt is granted.
+#[derive(Debug)]
+pub(super) struct Granted {
+    pub(super) endpoint: Arc<Endpoint>,
+    /// None where it serves in spite of its circuit, which then learns nothing.
+    pub(super) permit: Option<Permit>,
 }
 
 /// A reason not to be simply in rotation, beside an open circuit.
@@ -68,8 +80,7 @@ impl Member {
         let weight = AtomicU16::new(endpoint.weight() as u16);
         let drained = if endpoint.weight() == 0 { Out::Drained as u8 } else { 0 };
         let member = Self {
-            endpoint: ArcSwap::from_pointee(endpoint),
-            breaker: Mutex::default(),
+            kept: Mutex::new(Kept { endpoint: Arc::new(endpoint), breaker: None }),
             cells,
             place,
             weight,
@@ -82,7 +93,7 @@ impl Member {
     /// Where it is.
     #[must_use]
     pub fn endpoint(&self) -> Arc<Endpoint> {
-        self.endpoint.load_full()
+        Arc::clone(&self.lock().endpoint)
     }
 
     /// Its place in its tier.
@@ -108,26 +119,27 @@ impl Member {
     pub(super) fn set_endpoint(&self, endpoint: Endpoint) {
         self.weight.store(endpoint.weight() as u16, Ordering::Relaxed);
         self.set(Out::Drained, endpoint.weight() == 0);
-        if !self.endpoint.load().takes_weight_of(&endpoint) {
-            self.endpoint.swap(Arc::new(endpoint)).depart();
+        let mut kept = self.lock();
+        if !kept.endpoint.takes_weight_of(&endpoint) {
+            std::mem::replace(&mut kept.endpoint, Arc::new(endpoint)).depart();
         }
     }
 
     /// It left the list: attempts under way go on, and nothing new comes.
     pub(super) fn depart(&self) {
-        let _unchanged_meanwhile = self.lock();
+        let unchanged_meanwhile = self.lock();
         self.cells.show(self.place(), false, false);
         self.out.fetch_or(Out::Departed as u8, Ordering::Relaxed);
-        self.endpoint.load().depart();
+        unchanged_meanwhile.endpoint.depart();
     }
 
     /// Takes over the circuit of the same endpoint at another place, and goes on warming up where that did.
     pub(super) fn inherit(&self, before: &Self) {
-        let breaker = before.lock().take();
+        let breaker = before.lock().breaker.take();
         {
             let mut own = self.lock();
-            *own = breaker;
-            self.publish(own.as_deref());
+            own.breaker = breaker;
+            self.publish(own.breaker.as_deref());
         }
         if let Some((own, old)) = self.track().zip(before.track())
             && before.has(Out::Warming)
@@ -155,7 +167,7 @@ impl Member {
         if self.has(Out::Departed) || self.has(Out::Drained) {
             return Standing::Out;
         }
-        let probe = match self.lock().as_deref() {
+        let probe = match self.lock().breaker.as_deref() {
             Some(breaker) if breaker.admits(now) => breaker.probe_due_for(now),
             Some(breaker) if breaker.is_tripped_by_answers() => return Standing::Tripped,
             Some(_) => return Standing::Out,
@@ -206,12 +218,12 @@ impl Member {
     }
 
     fn set(&self, reason: Out, on: bool) {
-        let breaker = self.lock();
+        let kept = self.lock();
         match on {
             true => self.out.fetch_or(reason as u8, Ordering::Relaxed),
             false => self.out.fetch_and(!(reason as u8), Ordering::Relaxed),
         };
-        self.publish(breaker.as_deref());
+        self.publish(kept.breaker.as_deref());
     }
 
     /// Shows the picks whether they need to ask; under the lock, so that the last change is shown last. The
@@ -225,17 +237,24 @@ impl Member {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Box<Breaker>>> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the circuit and shows the change.
     fn change<R>(&self, change: impl FnOnce(&mut Breaker) -> R) -> R {
-        let mut kept = self.lock();
-        let config = &self.cells.level().breaker;
-        let breaker = kept.get_or_insert_with(|| Box::new(Breaker::new(Arc::clone(config))));
+        self.change_kept(&mut self.lock(), change)
+    }
+
+    fn change_kept<R>(&self, kept: &mut Kept, change: impl FnOnce(&mut Breaker) -> R) -> R {
+        let new = || Box::new(Breaker::new(Arc::clone(&self.cells.level().breaker)));
+        let breaker = kept.breaker.get_or_insert_with(new);
+        let before = breaker.state();
         let result = change(breaker);
-        self.publish(Some(breaker));
+        // A new circuit is closed, as it was shown to be.
+        if breaker.state() != before {
+            self.publish(Some(breaker));
+        }
         result
     }
 
@@ -256,11 +275,13 @@ impl Member {
 
     /// Asks to send once; none in `panic`, where its answers have opened the circuit, and what comes of it is
     /// not the circuit's.
-    pub(super) fn acquire(&self, panic: bool, now: Instant) -> Result<Option<Permit>, Rejected> {
-        self.change(|breaker| match breaker.acquire(now) {
+    pub(super) fn acquire(&self, panic: bool, now: Instant) -> Result<Granted, Rejected> {
+        let mut kept = self.lock();
+        let permit = self.change_kept(&mut kept, |breaker| match breaker.acquire(now) {
             Err(_) if panic && breaker.is_tripped_by_answers() => Ok(None),
             answer => answer.map(Some),
-        })
+        })?;
+        Ok(Granted { endpoint: Arc::clone(&kept.endpoint), permit })
     }
 
     pub(super) fn settle(&self, permit: Permit, evidence: &Evidence, now: Instant) -> Settled {
@@ -280,13 +301,13 @@ impl Member {
 
     /// When the next probe may go; none where its circuit is closed, or will not be probed by itself.
     pub(super) fn retry_at(&self) -> Option<Instant> {
-        self.lock().as_ref().and_then(|breaker| breaker.retry_at())
+        self.lock().breaker.as_ref().and_then(|breaker| breaker.retry_at())
     }
 
     /// The state of its circuit.
     #[must_use]
     pub fn state(&self) -> CircuitState {
-        self.lock().as_ref().map_or(CircuitState::Closed, |breaker| breaker.state())
+        self.lock().breaker.as_ref().map_or(CircuitState::Closed, |breaker| breaker.state())
     }
 
     /// Opens its circuit until it is closed by hand.
@@ -323,5 +344,66 @@ impl Member {
     /// Goes on after [`Self::drain`].
     pub fn resume(&self) {
         self.change(Breaker::resume);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::level::{Level, Rules};
+    use super::*;
+    use crate::config::{Algorithm, BalancerConfig};
+    use crate::endpoint::Host;
+    use crate::outcome::Verdict;
+    use crate::runtime::clock::now as t0;
+
+    fn member() -> Member {
+        let rules = Rules::new(&BalancerConfig::new(Algorithm::RoundRobin), t0());
+        let cells = Arc::new(Cells::new(0, Level::new(&rules)));
+        Member::new(Endpoint::new(Host::new("127.0.0.1", 1)), cells, 0)
+    }
+
+    fn is_rotating(member: &Member) -> bool {
+        member.cells().is_rotating(member.place())
+    }
+
+    #[test]
+    fn picks_see_a_circuit_open_and_close_and_nothing_in_between() {
+        let (member, evidence) = (member(), Evidence::new(Verdict::Unreachable, Duration::ZERO));
+        for _ in 0..3 {
+            let permit = member.acquire(false, t0()).unwrap().permit.unwrap();
+            assert!(is_rotating(&member) && member.cells().level().well() == 1);
+            let _ = member.settle(permit, &evidence, t0());
+            assert!(!is_rotating(&member) && member.cells().level().well() == 0);
+            member.force_close(t0()).unwrap();
+            assert!(is_rotating(&member) && member.cells().level().well() == 1);
+        }
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "the test's own callers")]
+    fn attempts_go_on_while_the_list_changes() {
+        let member = member();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for weight in 1..500 {
+                    let host = Host { weight, ..Host::new("127.0.0.1", 1) };
+                    member.set_endpoint(Endpoint::new(host));
+                }
+            });
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut last = 0;
+                    for _ in 0..5_000 {
+                        let Granted { endpoint, permit } = member.acquire(false, t0()).unwrap();
+                        assert!(endpoint.weight() >= last, "never the one before again");
+                        last = endpoint.weight();
+                        let evidence = Evidence::new(Verdict::Success, Duration::ZERO);
+                        let _ = member.settle(permit.unwrap(), &evidence, t0());
+                    }
+                });
+            }
+        });
+        assert_eq!((member.endpoint().weight(), member.state()), (499, CircuitState::Closed));
+        assert!(is_rotating(&member));
     }
 }

@@ -4,10 +4,11 @@
 //! must not make one. So the array is a tree of two levels below its root, 64 wide; a change copies one branch
 //! and one chunk, some 150 pointers. A place is a member's for as long as it is listed, and a hole afterwards,
 //! until somebody joins; so positions can be kept elsewhere, and the order of those who stay never changes.
+//! What changes with each pick lies beside it, in cells that all versions share.
 
 use std::sync::Arc;
 
-use super::cells::{Cells, WIDTH};
+use super::cells::{self, Cells};
 use super::level::Level;
 use super::member::Member;
 
@@ -15,6 +16,8 @@ use super::member::Member;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Places {
     branches: Vec<Arc<Branch>>,
+    /// Of one run of places after the other, the same in every version.
+    cells: Vec<Arc<Cells>>,
     len: usize,
 }
 
@@ -26,8 +29,6 @@ struct Branch {
 #[derive(Clone, Debug)]
 struct Chunk {
     members: [Option<Arc<Member>>; WIDTH],
-    /// The same in every version: what changes with each pick lies there.
-    cells: Arc<Cells>,
 }
 
 impl Places {
@@ -37,20 +38,23 @@ impl Places {
     }
 
     /// The member at `place`.
+    #[inline]
     pub(super) fn get(&self, place: usize) -> Option<&Arc<Member>> {
         self.chunk(place)?.members[place % WIDTH].as_ref()
     }
 
     /// The cells that `place` lies in.
+    #[inline]
     pub(super) fn cells(&self, place: usize) -> Option<&Cells> {
-        Some(&self.chunk(place)?.cells)
+        self.cells.get(cells::run_of(place)).map(|cells| &**cells)
     }
 
     /// How many attempts are in flight from `place`, whoever is there now; 0 where nobody counts.
     pub(super) fn in_flight(&self, place: usize) -> u32 {
-        self.chunk(place).map_or(0, |chunk| chunk.cells.in_flight(place))
+        self.cells(place).map_or(0, |cells| cells.in_flight(place))
     }
 
+    #[inline]
     fn chunk(&self, place: usize) -> Option<&Arc<Chunk>> {
         self.branches.get(place / BRANCH)?.chunks.get(place % BRANCH / WIDTH)
     }
@@ -69,10 +73,13 @@ impl Places {
         }
         let branch = Arc::make_mut(&mut self.branches[place / BRANCH]);
         while branch.chunks.len() <= place % BRANCH / WIDTH {
-            let cells = Arc::new(Cells::new(Arc::clone(level)));
-            branch.chunks.push(Arc::new(Chunk { members: [const { None }; WIDTH], cells }));
+            branch.chunks.push(Arc::new(Chunk { members: [const { None }; WIDTH] }));
         }
-        Arc::clone(&branch.chunks[place % BRANCH / WIDTH].cells)
+        let run = cells::run_of(place);
+        while self.cells.len() <= run {
+            self.cells.push(Arc::new(Cells::new(self.cells.len(), Arc::clone(level))));
+        }
+        Arc::clone(&self.cells[run])
     }
 
     /// Puts a member, or a hole, at a place that exists; what was there is returned.
@@ -86,6 +93,9 @@ impl Places {
         std::mem::replace(&mut chunk.members[place % WIDTH], member)
     }
 }
+
+/// Places in a chunk.
+const WIDTH: usize = 64;
 
 /// Places in a branch.
 const BRANCH: usize = WIDTH * WIDTH;

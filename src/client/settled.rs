@@ -34,7 +34,7 @@ pub(super) fn settle(
         elapsed: now.saturating_duration_since(began),
         retry_after: asked.map(|asked| asked.wait),
     };
-    let transition = lease.settle(&evidence, ended, now);
+    let transition = lease.settle(call.way.balancer().map(|it| &**it), &evidence, ended, now);
     if let Some(transition) = transition {
         call.client.log.write(Level::Info, "circuit", || match transition {
             Transition::Opened { retry_at } => {

@@ -41,6 +41,7 @@ impl Snapshot {
     }
 
     /// The tiers, each with its table.
+    #[inline]
     pub(super) fn tier(&self, index: usize) -> Option<(&Tier, Option<&Table>)> {
         Some((self.roster.tiers.get(index)?, self.tables.get(index)?.as_deref()))
     }

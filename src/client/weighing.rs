@@ -45,6 +45,7 @@ struct Spread {
 
 impl Weighing {
     /// Draws a tier of `roster`; the same one for the same key while nothing changes.
+    #[inline]
     pub(super) fn draw(
         &self,
         roster: &Roster,

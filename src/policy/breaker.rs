@@ -80,6 +80,7 @@ impl Breaker {
 
     /// The present state.
     #[must_use]
+    #[inline]
     pub const fn state(&self) -> CircuitState {
         match self.state {
             _ if self.draining => CircuitState::Open,
@@ -113,6 +114,7 @@ impl Breaker {
 
     /// Whether [`Breaker::acquire`] would grant a permit. Changes nothing.
     #[must_use]
+    #[inline]
     pub fn admits(&self, now: Instant) -> bool {
         match &self.state {
             _ if self.draining => false,
@@ -135,6 +137,7 @@ impl Breaker {
     ///
     /// # Errors
     /// While the circuit is open or drained, or half-open with all its probes under way.
+    #[inline]
     pub fn acquire(&mut self, now: Instant) -> Result<Permit, Rejected> {
         if !self.admits(now) {
             let retry_at = self.retry_at();

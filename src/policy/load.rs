@@ -251,6 +251,7 @@ impl Load {
     /// request is in flight. By the default model an idle one without news for long costs nothing
     /// either. A young request beside old ones can lower the cost a little, as their mean age falls.
     #[must_use]
+    #[inline]
     pub fn cost(&self, now: Tick, model: &LoadModel) -> f32 {
         self.cost_to(Probing::Due, now, model)
     }

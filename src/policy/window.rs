@@ -107,10 +107,10 @@ impl From<Mark> for Counts {
 pub struct Window {
     /// How much time a bucket covers, in nanoseconds; at least one.
     width: u64,
-    /// The instant of the first record, from which buckets are numbered.
-    origin: Option<Instant>,
-    /// The number of the newest bucket; its place in the ring is this modulo the ring's length.
-    newest: u64,
+    /// When the newest bucket is over, so that most records need no division; none before the first record.
+    ends: Option<Instant>,
+    /// Where the newest bucket lies in the ring.
+    newest: usize,
     buckets: [Counts; BUCKETS],
 }
 
@@ -120,7 +120,7 @@ impl Window {
     pub fn new(window: Duration) -> Self {
         Self {
             width: whole_nanos(window / BUCKETS as u32).max(1),
-            origin: None,
+            ends: None,
             newest: 0,
             buckets: [Counts::default(); BUCKETS],
         }
@@ -128,10 +128,11 @@ impl Window {
 
     /// Counts one outcome. An instant before the last one counts as the last one: callers read the
     /// clock before they take the lock, and may arrive in the wrong order.
+    #[inline]
     pub fn record(&mut self, mark: Mark, now: Instant) {
-        self.origin.get_or_insert(now);
         self.advance(now);
-        self.buckets[slot(self.newest)].add(mark.into());
+        self.ends.get_or_insert_with(|| later(now, self.width));
+        self.buckets[self.newest].add(mark.into());
     }
 
     /// What the window holds now.
@@ -143,24 +144,23 @@ impl Window {
     }
 
     /// Moves the ring on to the bucket of `now`, emptying those that it comes to reuse.
+    #[inline]
     fn advance(&mut self, now: Instant) {
-        let index = self.index(now).max(self.newest);
-        let steps = (index - self.newest).min(BUCKETS as u64);
-        for reused in 0..steps {
-            self.buckets[slot(index - reused)] = Counts::default();
+        let Some(ends) = self.ends.filter(|ends| now >= *ends) else {
+            return;
+        };
+        let steps =
+            (whole_nanos(now.saturating_duration_since(ends)) / self.width).saturating_add(1);
+        for _ in 0..steps.min(BUCKETS as u64) {
+            self.newest = (self.newest + 1) % BUCKETS;
+            self.buckets[self.newest] = Counts::default();
         }
-        self.newest = index;
-    }
-
-    fn index(&self, now: Instant) -> u64 {
-        let age =
-            self.origin.map_or(Duration::ZERO, |origin| now.saturating_duration_since(origin));
-        whole_nanos(age) / self.width
+        self.ends = Some(later(ends, self.width.saturating_mul(steps)));
     }
 }
 
-fn slot(index: u64) -> usize {
-    (index % BUCKETS as u64) as usize
+fn later(instant: Instant, nanos: u64) -> Instant {
+    instant.checked_add(Duration::from_nanos(nanos)).unwrap_or(instant)
 }
 
 /// Nanoseconds in 64 bits, which last for 584 years of uptime.

@@ -31,6 +31,7 @@ const BEGINNING: u32 = u32::MAX;
 
 /// The number of this process among its forks; no system call.
 #[must_use]
+#[inline]
 pub fn generation() -> u32 {
     WATCH_FORKS.call_once(watch_forks);
     match number().load(Ordering::Acquire) {
@@ -229,6 +230,7 @@ impl<T: Send + Sync> PerProcess<T> {
 
     /// This generation's value; `make` makes it where there is none, and may run more than once where
     /// several threads are first.
+    #[inline]
     pub fn get_or(&self, make: impl Fn() -> T) -> &T {
         let generation = generation();
         loop {

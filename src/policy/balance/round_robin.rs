@@ -57,8 +57,9 @@ impl Cursor {
 }
 
 fn first_from(cursor: usize, len: usize, admits: impl Fn(usize) -> bool) -> Option<usize> {
-    // The remainder is lazy: with no endpoints there is nothing to divide by.
-    let start = cursor.checked_rem(len)?;
+    // A division costs more than the rest of the pick, and only a cursor that went round needs one. With no
+    // endpoints there is nothing to divide by.
+    let start = if cursor < len { cursor } else { cursor.checked_rem(len)? };
     (start..len).chain(0..start).find(|&index| admits(index))
 }
 
