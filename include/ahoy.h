@@ -645,6 +645,12 @@ AHOY_API bool ahoy_attempt_is_ambiguous(const ahoy_attempt *attempt);
 AHOY_API bool ahoy_attempt_opened_circuit(const ahoy_attempt *attempt);
 
 /**
+ * Whether it was a hedge: a copy sent beside another attempt that took long (ahoy_client_builder_set_hedge).
+ */
+AHOY_API
+bool ahoy_attempt_is_hedge(const ahoy_attempt *attempt);
+
+/**
  * Endpoints in the provider's order, one after the other, from a random start; those whose circuit does not
  * admit are passed over and their share is spread evenly.
  *

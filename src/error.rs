@@ -315,6 +315,7 @@ mod tests {
             circuit: (kind == FailureKind::Connect)
                 .then_some(CircuitNote::Opened(Duration::from_millis(540))),
             ambiguous,
+            is_hedge: false,
         }
     }
 

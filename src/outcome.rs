@@ -133,6 +133,8 @@ pub struct Attempt {
     pub circuit: Option<CircuitNote>,
     /// Whether the request may have been carried out although no answer came.
     pub ambiguous: bool,
+    /// Whether it was a copy beside another attempt that took long.
+    pub is_hedge: bool,
 }
 
 /// What an attempt did to its endpoint's circuit.

@@ -215,6 +215,7 @@ fn assert_lost(attempts: &[Attempt], slow: &Server) {
     let lost = attempt_at(attempts, slow);
     assert_eq!(lost.status, AHOY_E_CANCELLED);
     assert_eq!(lost.detail, "given up, another was faster");
+    assert!(attempts.iter().all(|it| it.is_hedge == (it.url != slow.url())), "{attempts:?}");
 }
 
 #[test]

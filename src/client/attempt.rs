@@ -77,13 +77,13 @@ pub(super) async fn run(
         if let Some(live) = landed.take_stream() {
             let (settled, begun) = streaming::begin(call, landed.lease, live, ended, landed.began);
             *body = Some(begun.holding(admitted.into_seat()));
-            story.add(settled, landed.result);
+            story.add(settled, landed.result, landed.is_hedge);
             return story.end(Ending::Stopped(StopReason::Success));
         }
         let asked = landed.asked();
         let wish = Wish::of(call, &landed);
-        story
-            .add(settle(call, landed.lease, &ended, wish.retry_after, landed.began), landed.result);
+        let settled = settle(call, landed.lease, &ended, wish.retry_after, landed.began);
+        story.add(settled, landed.result, landed.is_hedge);
         if let Some(kind) = asked {
             return story.end(Ending::Asked(kind));
         }
@@ -153,8 +153,8 @@ async fn send(
         let ended = landed.ended();
         admitted.observe(&ended, class(&ended, &call.client.config.retry), landed.elapsed());
         let wish = Wish::of(call, &landed);
-        story
-            .add(settle(call, landed.lease, &ended, wish.retry_after, landed.began), landed.result);
+        let settled = settle(call, landed.lease, &ended, wish.retry_after, landed.began);
+        story.add(settled, landed.result, landed.is_hedge);
     };
     // Boxed: calls without hedges are not to carry its state.
     let Race { last, dropped } =

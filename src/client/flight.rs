@@ -24,6 +24,8 @@ pub(super) struct Flight {
     pub(super) began: Instant,
     /// The call had not tried its endpoint before.
     pub(super) first_on_endpoint: bool,
+    /// It is a copy beside another attempt.
+    pub(super) is_hedge: bool,
     limits: Limits,
     /// The attempt's own copy, where a hook or a header of its own changes it.
     outgoing: Option<Box<Request>>,
@@ -35,6 +37,7 @@ pub(super) struct Landed {
     pub(super) lease: Lease,
     pub(super) began: Instant,
     pub(super) first_on_endpoint: bool,
+    pub(super) is_hedge: bool,
     pub(super) result: Result<Answer, Failure>,
 }
 
@@ -56,7 +59,7 @@ impl Flight {
         let limits = call.limits(now, tries_left, lease.probe_limit());
         lease.limit_to(limits.attempt);
         let outgoing = outgoing(call, &lease, limits.attempt, number)?;
-        Ok(Self { lease, began: now, first_on_endpoint, limits, outgoing })
+        Ok(Self { lease, began: now, first_on_endpoint, is_hedge: false, limits, outgoing })
     }
 
     /// Carries it out within its limits.
@@ -65,8 +68,8 @@ impl Flight {
         if let Ok(answer) = &result {
             self.lease.report(call.way.balancer().map(|it| &**it), &answer.headers);
         }
-        let Self { lease, began, first_on_endpoint, .. } = self;
-        Landed { lease, began, first_on_endpoint, result }
+        let Self { lease, began, first_on_endpoint, is_hedge, .. } = self;
+        Landed { lease, began, first_on_endpoint, is_hedge, result }
     }
 
     async fn exchange(

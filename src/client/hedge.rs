@@ -34,6 +34,7 @@ pub(super) struct Race {
 pub(super) struct Dropped {
     pub(super) url: Arc<str>,
     pub(super) began: Instant,
+    pub(super) is_hedge: bool,
     member: Option<Arc<Member>>,
 }
 
@@ -101,7 +102,8 @@ fn copy(call: &Call<'_>, copies: u32, first: usize, tried: &mut Tried) -> Option
     let number = first + 1 + copies as usize;
     // The hook may refuse the copy; the first attempt goes on then. As it does where the other endpoints have no
     // room any more.
-    Flight::new(call, lease, tried, None, number, now).ok().filter(|copy| copy.first_on_endpoint)
+    let flight = Flight::new(call, lease, tried, None, number, now).ok()?;
+    flight.first_on_endpoint.then_some(Flight { is_hedge: true, ..flight })
 }
 
 /// The attempts of one race.
@@ -114,6 +116,7 @@ impl<'a> Racing<'a> {
         let note = Dropped {
             url: Arc::clone(flight.lease.endpoint().url()),
             began: flight.began,
+            is_hedge: flight.is_hedge,
             member: flight.lease.member().cloned(),
         };
         self.under_way.push((note, Box::pin(flight.fly(call, transport))));

@@ -69,8 +69,13 @@ impl<'a> Story<'a> {
     }
 
     /// Takes in how an attempt ended, and tells the host's log and hooks.
-    pub(super) fn add(&mut self, settled: Settled, result: Result<Answer, Failure>) {
-        let attempt = attempt(&settled, &result);
+    pub(super) fn add(
+        &mut self,
+        settled: Settled,
+        result: Result<Answer, Failure>,
+        is_hedge: bool,
+    ) {
+        let attempt = attempt(&settled, &result, is_hedge);
         self.attempt_count += 1;
         self.log(&attempt);
         if self.attempts.len() < KEPT_ATTEMPTS {
@@ -110,6 +115,7 @@ impl<'a> Story<'a> {
                 elapsed: clock::now().saturating_duration_since(dropped.began),
                 circuit: None,
                 ambiguous: true,
+                is_hedge: dropped.is_hedge,
             });
         }
     }
@@ -216,7 +222,7 @@ fn may_be_done(failure: &Failure) -> bool {
     failure.sent && failure.kind != FailureKind::RefusedStream
 }
 
-fn attempt(settled: &Settled, result: &Result<Answer, Failure>) -> Attempt {
+fn attempt(settled: &Settled, result: &Result<Answer, Failure>, is_hedge: bool) -> Attempt {
     let (result, detail, ambiguous) = match result {
         Ok(answer) => (AttemptResult::Answered(answer.status.as_u16()), String::new(), false),
         Err(failure) => {
@@ -237,5 +243,6 @@ fn attempt(settled: &Settled, result: &Result<Answer, Failure>) -> Attempt {
             Some(Transition::HalfOpened) | None => None,
         },
         ambiguous,
+        is_hedge,
     }
 }

@@ -16,6 +16,7 @@ pub struct ahoy_attempt {
     elapsed_us: u64,
     ambiguous: bool,
     opened_circuit: bool,
+    is_hedge: bool,
 }
 
 impl From<&Attempt> for ahoy_attempt {
@@ -31,6 +32,7 @@ impl From<&Attempt> for ahoy_attempt {
             elapsed_us: u64::try_from(attempt.elapsed.as_micros()).unwrap_or(u64::MAX),
             ambiguous: attempt.ambiguous,
             opened_circuit: matches!(attempt.circuit, Some(CircuitNote::Opened(_))),
+            is_hedge: attempt.is_hedge,
         }
     }
 }
@@ -83,4 +85,11 @@ pub unsafe extern "C" fn ahoy_attempt_is_ambiguous(attempt: *const ahoy_attempt)
 pub unsafe extern "C" fn ahoy_attempt_opened_circuit(attempt: *const ahoy_attempt) -> bool {
     // SAFETY: see the module `ffi`.
     unsafe { attempt.as_ref() }.is_some_and(|attempt| attempt.opened_circuit)
+}
+
+/// Whether it was a hedge: a copy sent beside another attempt that took long (ahoy_client_builder_set_hedge).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_attempt_is_hedge(attempt: *const ahoy_attempt) -> bool {
+    // SAFETY: see the module `ffi`.
+    unsafe { attempt.as_ref() }.is_some_and(|attempt| attempt.is_hedge)
 }

@@ -22,6 +22,7 @@ pub struct Attempt {
     pub elapsed: Duration,
     pub ambiguous: bool,
     pub opened_circuit: bool,
+    pub is_hedge: bool,
 }
 
 /// What `ahoy_response` tells.
@@ -130,6 +131,7 @@ fn copied(attempt: *const ahoy_attempt) -> Option<Attempt> {
             elapsed: Duration::from_micros(ahoy_attempt_elapsed_us(attempt)),
             ambiguous: ahoy_attempt_is_ambiguous(attempt),
             opened_circuit: ahoy_attempt_opened_circuit(attempt),
+            is_hedge: ahoy_attempt_is_hedge(attempt),
         })
     }
 }
