@@ -62,6 +62,11 @@ impl Flight {
         Ok(Self { lease, began: now, first_on_endpoint, is_hedge: false, limits, outgoing })
     }
 
+    /// The same, sent beside another attempt of its call.
+    pub(super) fn as_hedge(self) -> Self {
+        Self { is_hedge: true, ..self }
+    }
+
     /// Carries it out within its limits.
     pub(super) async fn fly(self, call: &Call<'_>, transport: &impl Transport) -> Landed {
         let result = self.exchange(call, transport).await;
