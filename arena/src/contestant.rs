@@ -129,6 +129,11 @@ pub(crate) fn all() -> Vec<Contestant> {
             "ahoy_balancer_maglev_new",
             "a Maglev table, with the same; every call has a key of its own",
         ),
+        hashed(
+            "rendezvous",
+            "ahoy_balancer_rendezvous_new",
+            "the highest of all hashes, with the same; every call has a key of its own",
+        ),
         Contestant {
             balancer_set: &[Setter("ahoy_balancer_set_bounded_load", &[Ratio(1.25)])],
             ..hashed("bounded", ring, "the ring, no endpoint above 1.25 times its share in flight")

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::cells::Cells;
 use super::track::Track;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Identity};
 use crate::outcome::Transition;
 use crate::policy::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
 use crate::runtime::entropy;
@@ -25,6 +25,8 @@ pub struct Member {
     weight: AtomicU16,
     /// Why it is not simply in rotation, whatever its circuit says: a bit for each [`Out`].
     out: AtomicU8,
+    /// The last list that it stood in; only updates look at it, and one runs at a time.
+    list: AtomicU8,
 }
 
 /// What an attempt needs both of, so that it takes one lock for them.
@@ -85,6 +87,7 @@ impl Member {
             place,
             weight,
             out: AtomicU8::new(drained),
+            list: AtomicU8::new(0),
         };
         member.publish(None);
         member
@@ -94,6 +97,21 @@ impl Member {
     #[must_use]
     pub fn endpoint(&self) -> Arc<Endpoint> {
         Arc::clone(&self.lock().endpoint)
+    }
+
+    /// Whether it is the endpoint of `identity`.
+    pub(super) fn is(&self, identity: &Identity<'_>) -> bool {
+        self.lock().endpoint.identity() == *identity
+    }
+
+    /// Notes that it stands in the list of that number; whether it did before.
+    pub(super) fn enlist(&self, list: u8) -> bool {
+        self.list.swap(list, Ordering::Relaxed) == list
+    }
+
+    /// Whether it stands in the list of that number.
+    pub(super) fn is_listed(&self, list: u8) -> bool {
+        self.list.load(Ordering::Relaxed) == list
     }
 
     /// Its place in its tier.

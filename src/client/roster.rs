@@ -172,6 +172,8 @@ impl Roster {
 pub(super) struct Register {
     members: HashTable<Arc<Member>>,
     hasher: RandomState,
+    /// The number of the last list, by which members are told apart from those that left; all bear it.
+    list: u8,
     books: BTreeMap<Rank, Book>,
 }
 
@@ -187,17 +189,13 @@ impl Register {
     ) -> Roster {
         let mut next = before.clone();
         let warming = warming(before, rules, now);
-        let mut departing = std::mem::take(&mut self.members);
+        self.list = self.list.wrapping_add(1);
         for host in hosts {
-            let endpoint = Endpoint::new(host);
-            if self.find(&endpoint.identity()).is_none() {
-                let identity = endpoint.identity();
-                let kept = take(&mut departing, self.hasher.hash_one(identity), &identity);
-                let member = self.keep(&mut next, kept, endpoint, rules, warming);
-                self.insert(member);
-            }
+            self.list(&mut next, Endpoint::new(host), rules, warming);
         }
-        for gone in departing.drain() {
+        let list = self.list;
+        let gone: Vec<_> = self.members.extract_if(|member| !member.is_listed(list)).collect();
+        for gone in gone {
             self.remove(&mut next, &gone, rules);
         }
         self.prune(&mut next);
@@ -217,6 +215,7 @@ impl Register {
         let kept = self.take(&endpoint.identity());
         let warming = warming(before, rules, now);
         let member = self.keep(&mut next, kept, endpoint, rules, warming);
+        let _ = member.enlist(self.list);
         self.insert(member);
         self.prune(&mut next);
         next
@@ -234,6 +233,29 @@ impl Register {
         self.remove(&mut next, &gone, rules);
         self.prune(&mut next);
         Some(next)
+    }
+
+    /// Takes `endpoint` from the list under way into `next`; one that stood in it already is passed over.
+    fn list(
+        &mut self,
+        next: &mut Roster,
+        endpoint: Endpoint,
+        rules: &Rules,
+        warming: Option<Instant>,
+    ) {
+        let known = self.find(&endpoint.identity()).cloned();
+        if known.as_ref().is_some_and(|known| known.enlist(self.list)) {
+            return;
+        }
+        let member = self.keep(next, known.clone(), endpoint, rules, warming);
+        if known.as_ref().is_some_and(|known| Arc::ptr_eq(known, &member)) {
+            return;
+        }
+        let _ = member.enlist(self.list);
+        if known.is_some() {
+            self.take(&member.endpoint().identity());
+        }
+        self.insert(member);
     }
 
     /// The member for `endpoint`: the one of the same identity that was there, or a new one.
@@ -293,13 +315,12 @@ impl Register {
 
     /// The member of `identity`.
     pub(super) fn find(&self, identity: &Identity<'_>) -> Option<&Arc<Member>> {
-        let hash = self.hasher.hash_one(identity);
-        self.members.find(hash, |member| member.endpoint().identity() == *identity)
+        self.members.find(self.hasher.hash_one(identity), |member| member.is(identity))
     }
 
     fn take(&mut self, identity: &Identity<'_>) -> Option<Arc<Member>> {
         let hash = self.hasher.hash_one(identity);
-        take(&mut self.members, hash, identity)
+        Some(self.members.find_entry(hash, |member| member.is(identity)).ok()?.remove().0)
     }
 
     fn insert(&mut self, member: Arc<Member>) {
@@ -311,15 +332,6 @@ impl Register {
 /// Since when who joins warms up; `None` where nobody does. Those of the first list are all alike.
 fn warming(before: &Roster, rules: &Rules, now: Instant) -> Option<Instant> {
     (rules.warms_up && !before.is_empty()).then_some(now)
-}
-
-fn take(
-    members: &mut HashTable<Arc<Member>>,
-    hash: u64,
-    identity: &Identity<'_>,
-) -> Option<Arc<Member>> {
-    let same = |member: &Arc<Member>| member.endpoint().identity() == *identity;
-    Some(members.find_entry(hash, same).ok()?.remove().0)
 }
 
 /// Attempts end, so most holes are free; a new place is no harm either.
