@@ -63,7 +63,7 @@ impl Flight {
     }
 
     /// The same, sent beside another attempt of its call.
-    pub(super) fn as_hedge(self) -> Self {
+    pub(super) fn into_hedge(self) -> Self {
         Self { is_hedge: true, ..self }
     }
 

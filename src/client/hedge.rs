@@ -103,7 +103,7 @@ fn copy(call: &Call<'_>, copies: u32, first: usize, tried: &mut Tried) -> Option
     // The hook may refuse the copy; the first attempt goes on then. As it does where the other endpoints have no
     // room any more.
     let flight = Flight::new(call, lease, tried, None, number, now).ok()?;
-    flight.first_on_endpoint.then(|| flight.as_hedge())
+    flight.first_on_endpoint.then(|| flight.into_hedge())
 }
 
 /// The attempts of one race.
