@@ -19,7 +19,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::gradient::{Gradient, GradientConfig};
+use super::gradient::{Gradient, GradientConfig, Recent};
 use super::load::Tick;
 
 /// How many requests may be in flight.
@@ -49,7 +49,12 @@ pub struct Limiter {
 #[derive(Debug)]
 enum Rule {
     Fixed(u32),
-    Gradient { config: GradientConfig, state: AtomicU64 },
+    Gradient {
+        config: GradientConfig,
+        state: AtomicU64,
+        /// What answers take now, an `f32`; a word of its own, for it need not agree with the limit.
+        recent: AtomicU32,
+    },
 }
 
 impl Limiter {
@@ -59,7 +64,8 @@ impl Limiter {
         let rule = match config {
             LimitConfig::Fixed(limit) => Rule::Fixed(limit.get()),
             LimitConfig::Gradient(config) => {
-                Rule::Gradient { config, state: AtomicU64::new(Gradient::new(&config).pack()) }
+                let state = AtomicU64::new(Gradient::new(&config).pack());
+                Rule::Gradient { config, state, recent: AtomicU32::new(0.0_f32.to_bits()) }
             }
         };
         Self { in_flight: AtomicU32::new(0), pressed: AtomicU64::new(0), rule }
@@ -128,7 +134,17 @@ impl Limiter {
     /// Takes in how long an answer took to a request that began with so many in flight, itself
     /// included. Not for failures: a refusal that comes at once would make every answer look slow.
     pub fn record(&self, rtt: Duration, in_flight: u32) {
-        self.learn(|gradient, config| gradient.answered(rtt, in_flight, config));
+        let recent = self.recent_with(rtt);
+        self.learn(|gradient, config| gradient.answered(rtt, recent, in_flight, config));
+    }
+
+    fn recent_with(&self, rtt: Duration) -> Recent {
+        let Rule::Gradient { recent, .. } = &self.rule else {
+            return Recent(0.0).with(rtt);
+        };
+        let with = |word| Recent(f32::from_bits(word)).with(rtt);
+        let next = |word| Some(with(word).0.to_bits());
+        recent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map_or_else(with, with)
     }
 
     /// Takes in that a request was cut off by its time limit, one that is long enough for most. Not
@@ -138,7 +154,7 @@ impl Limiter {
     }
 
     fn learn(&self, next: impl Fn(Gradient, &GradientConfig) -> Gradient) {
-        if let Rule::Gradient { config, state } = &self.rule {
+        if let Rule::Gradient { config, state, .. } = &self.rule {
             let next = |word| Some(next(Gradient::unpack(word), config).pack());
             let _ = state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
         }
@@ -175,6 +191,22 @@ mod tests {
         assert_eq!((limiter.in_flight(), limiter.is_full()), (1, false));
         assert_eq!(limiter.try_acquire(), Some(2));
         assert_eq!(LimitConfig::default(), fixed(1024));
+    }
+
+    #[test]
+    fn requests_that_differ_by_themselves_are_no_queue() {
+        let limiter = Limiter::new(LimitConfig::Gradient(GradientConfig::default()));
+        let mut rng = StdRng::seed_from_u64(7);
+        let mut least = u32::MAX;
+        for sample in 0..20_000 {
+            // Exponential with a mean of 20 ms: a coefficient of variation of 1.
+            let rtt = Duration::from_secs_f64(-0.02 * (1.0 - rng.random::<f64>()).ln());
+            limiter.record(rtt, limiter.limit());
+            if sample > 1000 {
+                least = least.min(limiter.limit());
+            }
+        }
+        assert!(least > 40, "{least}");
     }
 
     #[test]
