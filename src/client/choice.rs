@@ -7,8 +7,9 @@
 //! ```
 //!
 //! Where nobody meets all of that, it gives way in turn: who is warming up gets its full share, the tier need
-//! not be the drawn one, an attempt that leaves probes to others makes one, and who was tried may be tried again. A user's function that was shown candidates and
-//! names none of them has decided, and is not asked again.
+//! not be the drawn one, an attempt that leaves probes to others makes one, and who was tried may be tried
+//! again. A user's function that was shown candidates and names none of them has decided, and is not asked
+//! again.
 
 use std::cell::Cell;
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -82,26 +83,26 @@ impl<'a> Choice<'a, '_> {
         let roster = &self.snapshot.roster;
         let first = self.snapshot.weighing.draw(roster, self.config, self.wish.key, rng);
         let (untried, probing) = (!self.wish.tried.is_empty(), self.wish.probing);
-        let strictness = Strictness { untried, probing, thinning, panic: first.panic };
-        self.within(first.tier, strictness, rng)?;
-        self.anywhere(first.tier, (untried, probing), rng)?;
+        let strict = Strictness { untried, probing, thinning, panic: first.panic };
+        self.within(first.tier, strict, rng)?;
+        let cold = Strictness { thinning: None, ..strict };
+        self.anywhere(first.tier, cold, rng)?;
+        let probes = Strictness { probing: Probing::Due, ..cold };
         if probing != Probing::Due {
-            self.anywhere(first.tier, (untried, Probing::Due), rng)?;
+            self.anywhere(first.tier, probes, rng)?;
         }
-        if untried { self.anywhere(first.tier, (false, Probing::Due), rng) } else { Continue(()) }
+        if !untried {
+            return Continue(());
+        }
+        self.anywhere(first.tier, Strictness { untried: false, ..probes }, rng)
     }
 
-    /// With all who admit, warm or not.
-    fn anywhere(
-        &self,
-        first: usize,
-        (untried, probing): (bool, Probing),
-        rng: &mut Entropy,
-    ) -> Search<'a> {
+    /// In every tier, the drawn one first; each knows for itself whether it panics.
+    fn anywhere(&self, first: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
         let Snapshot { roster, weighing, .. } = self.snapshot;
         self.near_first(first).try_for_each(|tier| {
             let panic = weighing.panics(roster, self.config, tier);
-            self.within(tier, Strictness { untried, probing, thinning: None, panic }, rng)
+            self.within(tier, Strictness { panic, ..strictness }, rng)
         })
     }
 

@@ -14,8 +14,8 @@ use crate::outcome::{Transition, Verdict};
 use crate::policy::{Ended, Ending, Evidence, Permit, Report, Tick};
 use crate::runtime::clock;
 
-/// An endpoint with the permit of its circuit, or none where it serves in spite of that. Dropped unsettled (a cancelled call, a panic) it counts
-/// neither way and gives a probe's place back.
+/// An endpoint with the permit of its circuit, or none where it serves in spite of that. Dropped unsettled (a
+/// cancelled call, a panic) it counts neither way and gives a probe's place back.
 #[derive(Debug)]
 pub(crate) struct Lease {
     endpoint: Arc<Endpoint>,

@@ -267,10 +267,13 @@ async fn status_line_that_is_none(make: Make) {
 }
 
 async fn answer_nobody_asked_for_is_not_taken_for_the_next(make: Make) {
-    let server = Server::start(|_, peer| {
+    let (tell_written, written) = mpsc::channel();
+    let tell_written = Mutex::new(tell_written);
+    let server = Server::start(move |_, peer| {
         while peer.request().is_some() {
             peer.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
             peer.write("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nbad");
+            tell_written.lock().unwrap().send(()).unwrap();
         }
     });
     let (subject, endpoint) = (make.plain(), plain_endpoint(server.address));
@@ -279,8 +282,8 @@ async fn answer_nobody_asked_for_is_not_taken_for_the_next(make: Make) {
         // Either the surplus was seen in time, or the exchange fails; it never answers.
         if let Ok(answer) = outcome {
             assert_eq!(answer.body, "ok");
+            written.recv().unwrap();
         }
-        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -711,11 +714,13 @@ async fn dropped_closes(make: Make, answer: &'static str) {
         }
     }
     assert!(progress.is_sent());
+    let wait = move || told.recv_timeout(Duration::from_secs(5)).unwrap();
     // Tasks of the runtime close what they own when it is driven; the direct transport needs none.
-    if matches!(make, Make::Http) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    assert!(told.recv_timeout(Duration::from_secs(5)).unwrap());
+    let closed = match make {
+        Make::Http => tokio::task::spawn_blocking(wait).await.unwrap(),
+        _ => wait(),
+    };
+    assert!(closed);
 }
 
 #[tokio::test]
