@@ -82,21 +82,6 @@
 #endif
 
 /**
- * HTTP/1.1 only.
- */
-#define AHOY_HTTP2_OFF 0
-
-/**
- * HTTP/2 where TLS agrees on it (ALPN), and HTTP/1.1 otherwise.
- */
-#define AHOY_HTTP2_ALPN 1
-
-/**
- * HTTP/2 always, also without TLS: every host is known to speak it.
- */
-#define AHOY_HTTP2_PRIOR_KNOWLEDGE 2
-
-/**
  * Traffic flows.
  */
 #define AHOY_CIRCUIT_CLOSED 0
@@ -110,6 +95,57 @@
  * A probe is under way.
  */
 #define AHOY_CIRCUIT_HALF_OPEN 2
+
+/**
+ * How a host is spoken to: plain HTTP.
+ */
+#define AHOY_SCHEME_HTTP 1
+
+/**
+ * How a host is spoken to: HTTP over TLS.
+ */
+#define AHOY_SCHEME_HTTPS 2
+
+/**
+ * What a body function says: there is no more.
+ */
+#define AHOY_BODY_END 0
+
+/**
+ * What a body function says: *length bytes are in the buffer.
+ */
+#define AHOY_BODY_DATA 1
+
+/**
+ * What a body function says: nothing yet; ahoy_request_resume says when to ask again.
+ */
+#define AHOY_BODY_NOT_READY 2
+
+/**
+ * What a body function says: there will be no more, and the body is not complete. The call ends with
+ * AHOY_E_BODY_SOURCE.
+ */
+#define AHOY_BODY_FAILED 3
+
+/**
+ * A body whose length is not known before its end; it is sent in chunks.
+ */
+#define AHOY_UNKNOWN_LENGTH UINT64_MAX
+
+/**
+ * HTTP/1.1 only.
+ */
+#define AHOY_HTTP2_OFF 0
+
+/**
+ * HTTP/2 where TLS agrees on it (ALPN), and HTTP/1.1 otherwise.
+ */
+#define AHOY_HTTP2_ALPN 1
+
+/**
+ * HTTP/2 always, also without TLS: every host is known to speak it.
+ */
+#define AHOY_HTTP2_PRIOR_KNOWLEDGE 2
 
 /**
  * How much a message matters: the library could not do its work.
@@ -130,16 +166,6 @@
  * How much a message matters: one attempt.
  */
 #define AHOY_LOG_DEBUG 4
-
-/**
- * How a host is spoken to: plain HTTP.
- */
-#define AHOY_SCHEME_HTTP 1
-
-/**
- * How a host is spoken to: HTTP over TLS.
- */
-#define AHOY_SCHEME_HTTPS 2
 
 /**
  * Traces are not touched: a traceparent header of the request is sent as it is.
@@ -220,32 +246,6 @@
  * All of these: the default.
  */
 #define AHOY_RETRY_ON_ALL 127
-
-/**
- * What a body function says: there is no more.
- */
-#define AHOY_BODY_END 0
-
-/**
- * What a body function says: *length bytes are in the buffer.
- */
-#define AHOY_BODY_DATA 1
-
-/**
- * What a body function says: nothing yet; ahoy_request_resume says when to ask again.
- */
-#define AHOY_BODY_NOT_READY 2
-
-/**
- * What a body function says: there will be no more, and the body is not complete. The call ends with
- * AHOY_E_BODY_SOURCE.
- */
-#define AHOY_BODY_FAILED 3
-
-/**
- * A body whose length is not known before its end; it is sent in chunks.
- */
-#define AHOY_UNKNOWN_LENGTH UINT64_MAX
 
 /**
  * A wait or limit without end, for every parameter in milliseconds.
@@ -537,6 +537,14 @@ typedef void (*ahoy_destroy_fn)(void *user_data);
 typedef size_t (*ahoy_balancer_fn)(void *user_data, size_t count);
 
 /**
+ * Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK; any other status means
+ * that no list could be had, and the last good one stays in use. Runs on the thread that asks: the caller's
+ * at first use and on update, and the one that drives a call when no endpoint is left. It may block, and
+ * the calls that wait for it block with it.
+ */
+typedef ahoy_status (*ahoy_provider_fn)(void *user_data, ahoy_hosts *out);
+
+/**
  * Gets the outcome of a call and owns both handles: the response where status is AHOY_OK, else the error; the
  * other is NULL. Runs on the I/O thread that finished the call and must not block.
  */
@@ -544,6 +552,26 @@ typedef void (*ahoy_done_fn)(void *user_data,
                              ahoy_status status,
                              ahoy_response *response,
                              ahoy_error *error);
+
+/**
+ * Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; after AHOY_BODY_DATA
+ * length holds their number, from 1 to capacity, which is at least 65,536. Called by one thread at a time, the one that drives the call:
+ * the caller's for a blocking call, else (also where the answer is streamed, and with HTTP/2) an I/O thread,
+ * which it must not block.
+ */
+typedef int32_t (*ahoy_body_fn)(void *user_data, uint8_t *buffer, size_t capacity, size_t *length);
+
+/**
+ * Goes back to the first byte of a request's body, for another attempt or call; returns false where that failed,
+ * which ends the call with AHOY_E_BODY_SOURCE. Called as the body function is.
+ */
+typedef bool (*ahoy_body_rewind_fn)(void *user_data);
+
+/**
+ * Called once when there is something to read, on an I/O thread; must not block. ahoy_response_read with a
+ * timeout of 0 works inside, and so does ahoy_response_on_readable.
+ */
+typedef void (*ahoy_readable_fn)(void *user_data);
 
 /**
  * Runs before each attempt, on the thread that drives the call. It may look at the request, change its path
@@ -575,80 +603,9 @@ typedef bool (*ahoy_should_stop_fn)(void *user_data);
  */
 typedef void (*ahoy_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
 
-/**
- * Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK; any other status means
- * that no list could be had, and the last good one stays in use. Runs on the thread that asks: the caller's
- * at first use and on update, and the one that drives a call when no endpoint is left. It may block, and
- * the calls that wait for it block with it.
- */
-typedef ahoy_status (*ahoy_provider_fn)(void *user_data, ahoy_hosts *out);
-
-/**
- * Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; after AHOY_BODY_DATA
- * length holds their number, from 1 to capacity, which is at least 65,536. Called by one thread at a time, the one that drives the call:
- * the caller's for a blocking call, else (also where the answer is streamed, and with HTTP/2) an I/O thread,
- * which it must not block.
- */
-typedef int32_t (*ahoy_body_fn)(void *user_data, uint8_t *buffer, size_t capacity, size_t *length);
-
-/**
- * Goes back to the first byte of a request's body, for another attempt or call; returns false where that failed,
- * which ends the call with AHOY_E_BODY_SOURCE. Called as the body function is.
- */
-typedef bool (*ahoy_body_rewind_fn)(void *user_data);
-
-/**
- * Called once when there is something to read, on an I/O thread; must not block. ahoy_response_read with a
- * timeout of 0 works inside, and so does ahoy_response_on_readable.
- */
-typedef void (*ahoy_readable_fn)(void *user_data);
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
-
-/**
- * "scheme://address:port" of the endpoint. NULL for NULL.
- */
-AHOY_API const char *ahoy_attempt_url(const ahoy_attempt *attempt);
-
-/**
- * AHOY_OK where an answer came, whatever its status; else why none came. AHOY_E_INVALID_ARGUMENT for NULL.
- */
-AHOY_API
-ahoy_status ahoy_attempt_status(const ahoy_attempt *attempt);
-
-/**
- * The answer's status, such as 503; 0 where none came.
- */
-AHOY_API int32_t ahoy_attempt_http_status(const ahoy_attempt *attempt);
-
-/**
- * What happened in a few words, such as "connect refused"; empty where an answer came. NULL for NULL.
- */
-AHOY_API
-const char *ahoy_attempt_detail(const ahoy_attempt *attempt);
-
-/**
- * How long it took, in microseconds.
- */
-AHOY_API uint64_t ahoy_attempt_elapsed_us(const ahoy_attempt *attempt);
-
-/**
- * Whether the request may have been carried out although no answer came.
- */
-AHOY_API bool ahoy_attempt_is_ambiguous(const ahoy_attempt *attempt);
-
-/**
- * Whether it opened the endpoint's circuit.
- */
-AHOY_API bool ahoy_attempt_opened_circuit(const ahoy_attempt *attempt);
-
-/**
- * Whether it was a hedge: a copy sent beside another attempt that took long (ahoy_client_builder_set_hedge).
- */
-AHOY_API
-bool ahoy_attempt_is_hedge(const ahoy_attempt *attempt);
 
 /**
  * Endpoints in the provider's order, one after the other, from a random start; those whose circuit does not
@@ -1189,449 +1146,6 @@ ahoy_status ahoy_breaker_set_min_closed(const ahoy_breaker *breaker,
 AHOY_API void ahoy_breaker_free(ahoy_breaker *breaker);
 
 /**
- * A builder with the defaults. Without a balancer and a base URL the client takes absolute URLs.
- *
- * @return the builder, never NULL
- */
-AHOY_API ahoy_client_builder *ahoy_client_builder_new(void);
-
-/**
- * Sends the client's requests to the endpoints of a balancer, in place of an earlier balancer or base URL.
- *
- * @param balancer frozen from here on; still the caller's to free
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_balancer(ahoy_client_builder *builder,
-                                             const ahoy_balancer *balancer,
-                                             ahoy_error **err);
-
-/**
- * Sends the client's requests to one URL, in place of an earlier balancer or base URL.
- *
- * @param base_url "http://host/path" or https; its path comes before each request's
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_base_url(ahoy_client_builder *builder,
-                                             const char *base_url,
-                                             ahoy_error **err);
-
-/**
- * Sets what is tried again. Default: the rules of ahoy_retry_new.
- *
- * @param retry frozen from here on; still the caller's to free
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_retry(ahoy_client_builder *builder,
-                                          const ahoy_retry *retry,
-                                          ahoy_error **err);
-
-/**
- * Adds a header to every request, unless the request has one of the same name. User-Agent, by default
- * "ahoy/VERSION", is replaced.
- *
- * @param name a header name; framing headers such as Content-Length are refused
- * @param value without CR, LF and other control characters; copied
- */
-AHOY_API
-ahoy_status ahoy_client_builder_add_header(ahoy_client_builder *builder,
-                                           const char *name,
-                                           const char *value,
-                                           ahoy_error **err);
-
-/**
- * Lets an inbound header pass that ahoy_request_forward_headers hands over.
- *
- * @param name a header name; "Cookie" passes all cookies
- */
-AHOY_API
-ahoy_status ahoy_client_builder_forward_header(ahoy_client_builder *builder,
-                                               const char *name,
-                                               ahoy_error **err);
-
-/**
- * Lets one cookie pass of an inbound Cookie header that ahoy_request_forward_headers hands over.
- *
- * @param name the cookie's name; case matters
- */
-AHOY_API
-ahoy_status ahoy_client_builder_forward_cookie(ahoy_client_builder *builder,
-                                               const char *name,
-                                               ahoy_error **err);
-
-/**
- * Sets how often a call asks the provider for a new list when no endpoint is left. Default 1.
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_endpoint_updates(ahoy_client_builder *builder,
-                                                     uint32_t updates,
-                                                     ahoy_error **err);
-
-/**
- * Limits a whole call: its attempts, waits and connects. Default 30,000 ms.
- *
- * @param timeout_ms 0 ends each call at once; AHOY_FOREVER for no limit
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_timeout_ms(ahoy_client_builder *builder,
-                                               uint64_t timeout_ms,
-                                               ahoy_error **err);
-
-/**
- * Limits one attempt. Default: the lesser of 10,000 ms and the attempt's share of the time left.
- *
- * @param timeout_ms at least 1; AHOY_FOREVER for no limit but the call's
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_attempt_timeout_ms(ahoy_client_builder *builder,
-                                                       uint64_t timeout_ms,
-                                                       ahoy_error **err);
-
-/**
- * Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share of the time
- * left.
- *
- * @param timeout_ms at least 1; AHOY_FOREVER for no limit but the attempt's
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_connect_timeout_ms(ahoy_client_builder *builder,
-                                                       uint64_t timeout_ms,
-                                                       ahoy_error **err);
-
-/**
- * Sets how long an unused connection is kept. Default 60,000 ms.
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_idle_timeout_ms(ahoy_client_builder *builder,
-                                                    uint64_t timeout_ms,
-                                                    ahoy_error **err);
-
-/**
- * Bounds the decoded body of an answer; a larger one is AHOY_E_BODY_TOO_LARGE. Default 64 MiB.
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_max_body_bytes(ahoy_client_builder *builder,
-                                                   uint64_t bytes,
-                                                   ahoy_error **err);
-
-/**
- * Asks for gzip and decodes it. Default true.
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_gzip(ahoy_client_builder *builder,
-                                         bool gzip,
-                                         ahoy_error **err);
-
-/**
- * Speaks HTTP/2: few connections to a host, each shared by many calls. Only for a client with a balancer.
- * Default AHOY_HTTP2_OFF.
- *
- * The connections live on library threads, so that a blocking call is handed to one of them and hooks run
- * there.
- *
- * @param mode AHOY_HTTP2_OFF, AHOY_HTTP2_ALPN or AHOY_HTTP2_PRIOR_KNOWLEDGE
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_http2(ahoy_client_builder *builder,
-                                          int32_t mode,
-                                          ahoy_error **err);
-
-/**
- * Follows so many redirects; only for a client without a balancer. Authorization and Cookie are not sent on
- * to another host, and https is not left for http. Default 0.
- *
- * @param redirects up to 50
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_redirects(ahoy_client_builder *builder,
-                                              uint32_t redirects,
-                                              ahoy_error **err);
-
-/**
- * Makes an answer of 4xx or 5xx AHOY_E_HTTP_STATUS, whose error keeps the answer. Default false.
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_fail_on_status(ahoy_client_builder *builder,
-                                                   bool fail,
-                                                   ahoy_error **err);
-
-/**
- * Trusts more certificates for https, beside the platform's.
- *
- * @param pem one or more certificates in PEM; copied, and checked when the client is built
- * @param length number of bytes
- */
-AHOY_API
-ahoy_status ahoy_client_builder_add_ca_pem(ahoy_client_builder *builder,
-                                           const uint8_t *pem,
-                                           size_t length,
-                                           ahoy_error **err);
-
-/**
- * Trusts the platform's certificates for https. Default true; with false nothing is trusted but what
- * ahoy_client_builder_add_ca_pem adds, and building a client to which nothing was added is refused.
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_platform_roots(ahoy_client_builder *builder,
-                                                   bool trust,
-                                                   ahoy_error **err);
-
-/**
- * Says who this client is to servers that ask for a certificate.
- *
- * @param certificate_pem the chain in PEM, own certificate first; copied, and checked when the client is built
- * @param certificate_length number of bytes
- * @param key_pem the private key in PEM; copied
- * @param key_length number of bytes
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_client_certificate_pem(ahoy_client_builder *builder,
-                                                           const uint8_t *certificate_pem,
-                                                           size_t certificate_length,
-                                                           const uint8_t *key_pem,
-                                                           size_t key_length,
-                                                           ahoy_error **err);
-
-/**
- * Sets an option by name; ahoy_option_key_at lists them.
- *
- * @param key such as "attempt_timeout"
- * @param value text with a unit, such as "250ms" or "64KiB"; an unusable one changes nothing
- * @return AHOY_E_UNKNOWN_OPTION for a key that is none; the error names the nearest
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set(ahoy_client_builder *builder,
-                                    const char *key,
-                                    const char *value,
-                                    ahoy_error **err);
-
-/**
- * Builds a client. Nothing is contacted: the provider is asked and connections are made by the first call.
- *
- * @param client gets the client; NULL on failure
- * @return AHOY_E_INVALID_ARGUMENT where options do not go together, or a certificate or key is unusable
- */
-AHOY_API
-ahoy_status ahoy_client_builder_build(const ahoy_client_builder *builder,
-                                      ahoy_client **client,
-                                      ahoy_error **err);
-
-/**
- * Frees a builder; NULL is fine. Clients made from it go on.
- */
-AHOY_API void ahoy_client_builder_free(ahoy_client_builder *builder);
-
-/**
- * Waits for a call to end and hands out its result. When the time is up first, returns AHOY_OK with a NULL
- * response, and the call goes on; so it does after AHOY_E_INTERRUPTED, and may be waited for again.
- *
- * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
- * @param response gets the answer; NULL on failure and when the time is up
- * @return AHOY_E_IN_USE where the result was handed out before or goes to a callback; AHOY_E_INTERRUPTED where
- *         a signal ended the wait of an interruptible client; else how the call ended
- */
-AHOY_API
-ahoy_status ahoy_call_wait(const ahoy_call *call,
-                           uint64_t timeout_ms,
-                           ahoy_response **response,
-                           ahoy_error **err);
-
-/**
- * Lets a function get the result when the call ends, exactly once; on a call that has ended it runs on an I/O
- * thread at once. A call with such a function goes on when its handle is freed.
- *
- * @param fn gets the outcome
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- * @return AHOY_E_IN_USE where the result was handed out before or goes to another callback
- */
-AHOY_API
-ahoy_status ahoy_call_on_done(const ahoy_call *call,
-                              ahoy_done_fn fn,
-                              void *user_data,
-                              ahoy_destroy_fn destroy,
-                              ahoy_error **err);
-
-/**
- * Asks a call to end with AHOY_E_CANCELLED. It still completes, exactly once, and with its own result where
- * that was faster. The exchange is dropped: the server sees the connection close. Does not wait.
- *
- * @return AHOY_OK also for a call that has ended
- */
-AHOY_API
-ahoy_status ahoy_call_cancel(const ahoy_call *call,
-                             ahoy_error **err);
-
-/**
- * Frees a call; NULL is fine. A call under way is cancelled, unless its result goes to a callback. Does not
- * wait.
- */
-AHOY_API
-void ahoy_call_free(ahoy_call *call);
-
-/**
- * Sends GET and waits for the answer. Blocks up to the call's limit.
- *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param response gets the answer, whatever its status; NULL on failure
- */
-AHOY_API
-ahoy_status ahoy_client_get(const ahoy_client *client,
-                            const char *path,
-                            ahoy_response **response,
-                            ahoy_error **err);
-
-/**
- * Sends OPTIONS and waits for the answer. Blocks up to the call's limit.
- *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param response gets the answer, whatever its status; NULL on failure
- */
-AHOY_API
-ahoy_status ahoy_client_options(const ahoy_client *client,
-                                const char *path,
-                                ahoy_response **response,
-                                ahoy_error **err);
-
-/**
- * Sends HEAD and waits for the answer, which has no body. Blocks up to the call's limit.
- *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param response gets the answer, whatever its status; NULL on failure
- */
-AHOY_API
-ahoy_status ahoy_client_head(const ahoy_client *client,
-                             const char *path,
-                             ahoy_response **response,
-                             ahoy_error **err);
-
-/**
- * Sends DELETE and waits for the answer. Blocks up to the call's limit.
- *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param response gets the answer, whatever its status; NULL on failure
- */
-AHOY_API
-ahoy_status ahoy_client_delete(const ahoy_client *client,
-                               const char *path,
-                               ahoy_response **response,
-                               ahoy_error **err);
-
-/**
- * Sends POST with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
- * up to the call's limit.
- *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param content_type the body's media type; NULL for none
- * @param body not kept; (NULL, 0) for an empty body
- * @param length number of bytes
- * @param response gets the answer, whatever its status; NULL on failure
- */
-AHOY_API
-ahoy_status ahoy_client_post(const ahoy_client *client,
-                             const char *path,
-                             const char *content_type,
-                             const uint8_t *body,
-                             size_t length,
-                             ahoy_response **response,
-                             ahoy_error **err);
-
-/**
- * Sends PUT with a body and waits for the answer. Blocks up to the call's limit.
- *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param content_type the body's media type; NULL for none
- * @param body not kept; (NULL, 0) for an empty body
- * @param length number of bytes
- * @param response gets the answer, whatever its status; NULL on failure
- */
-AHOY_API
-ahoy_status ahoy_client_put(const ahoy_client *client,
-                            const char *path,
-                            const char *content_type,
-                            const uint8_t *body,
-                            size_t length,
-                            ahoy_response **response,
-                            ahoy_error **err);
-
-/**
- * Sends PATCH with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
- * up to the call's limit.
- *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param content_type the body's media type; NULL for none
- * @param body not kept; (NULL, 0) for an empty body
- * @param length number of bytes
- * @param response gets the answer, whatever its status; NULL on failure
- */
-AHOY_API
-ahoy_status ahoy_client_patch(const ahoy_client *client,
-                              const char *path,
-                              const char *content_type,
-                              const uint8_t *body,
-                              size_t length,
-                              ahoy_response **response,
-                              ahoy_error **err);
-
-/**
- * Sends a request and waits for the answer. Blocks up to the call's limit.
- *
- * @param request not changed; may be sent again
- * @param response gets the answer, whatever its status; NULL on failure
- */
-AHOY_API
-ahoy_status ahoy_client_send(const ahoy_client *client,
-                             const ahoy_request *request,
-                             ahoy_response **response,
-                             ahoy_error **err);
-
-/**
- * Starts a request on an I/O thread and returns at once. At the first use of the client's balancer the provider
- * is asked on this thread.
- *
- * @param request not changed; may be sent again
- * @param call gets the call, to be freed with ahoy_call_free; NULL on failure
- */
-AHOY_API
-ahoy_status ahoy_client_start(const ahoy_client *client,
-                              const ahoy_request *request,
-                              ahoy_call **call,
-                              ahoy_error **err);
-
-/**
- * Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the first use of
- * the client's balancer the provider is asked on this thread.
- *
- * @param request not changed; may be sent again
- * @param queue where the completion comes, exactly one
- * @param tag any number, handed back with the completion
- * @return AHOY_E_OVERLOADED where the queue is full; then and with any other failure no completion comes
- */
-AHOY_API
-ahoy_status ahoy_client_submit(const ahoy_client *client,
-                               const ahoy_request *request,
-                               const ahoy_queue *queue,
-                               uint64_t tag,
-                               ahoy_error **err);
-
-/**
- * Closes a client: refuses new calls, waits for those under way, and ends the rest with AHOY_E_CLOSED when the
- * time is up; blocked callers wake. The handle is still to be freed.
- *
- * @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last
- * @return AHOY_OK also where calls had to be ended, and for a client that is closed already
- */
-AHOY_API
-ahoy_status ahoy_client_close(const ahoy_client *client,
-                              uint64_t timeout_ms,
-                              ahoy_error **err);
-
-/**
- * Frees a client; NULL is fine. Does not block: calls under way go on, and idle connections close
- * within about a second.
- */
-AHOY_API void ahoy_client_free(ahoy_client *client);
-
-/**
  * The name or IP address, without brackets. Valid until the endpoint is freed; NULL for NULL.
  */
 AHOY_API const char *ahoy_endpoint_address(const ahoy_endpoint *endpoint);
@@ -1697,50 +1211,6 @@ AHOY_API ahoy_status ahoy_endpoint_resume(const ahoy_endpoint *endpoint, ahoy_er
  * Frees an endpoint; NULL is fine. The balancer's own stays.
  */
 AHOY_API void ahoy_endpoint_free(ahoy_endpoint *endpoint);
-
-/**
- * The status that the function returned. AHOY_E_INVALID_ARGUMENT for NULL.
- */
-AHOY_API ahoy_status ahoy_error_status(const ahoy_error *error);
-
-/**
- * What happened: one line, and for a failed call one more line for each attempt. Holds no header values, no
- * bodies and no query strings. Valid until the error is freed; empty for NULL.
- */
-AHOY_API
-const char *ahoy_error_message(const ahoy_error *error);
-
-/**
- * Whether the same call may succeed later and repeating it does no harm.
- */
-AHOY_API bool ahoy_error_is_retryable(const ahoy_error *error);
-
-/**
- * Whether the request may have been carried out although no answer came.
- */
-AHOY_API bool ahoy_error_is_ambiguous(const ahoy_error *error);
-
-/**
- * How many attempts the call made; 0 for errors that are not of a call.
- */
-AHOY_API size_t ahoy_error_attempt_count(const ahoy_error *error);
-
-/**
- * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
- */
-AHOY_API
-const ahoy_attempt *ahoy_error_attempt_at(const ahoy_error *error,
-                                          size_t index);
-
-/**
- * For AHOY_E_HTTP_STATUS, the answer with its status, headers and body; else NULL. Borrowed.
- */
-AHOY_API const ahoy_response *ahoy_error_response(const ahoy_error *error);
-
-/**
- * Frees an error; NULL is fine.
- */
-AHOY_API void ahoy_error_free(ahoy_error *error);
 
 /**
  * Takes endpoints out of rotation that fare worse than their neighbours: every 10 s, those of at least 100 attempts
@@ -1846,90 +1316,6 @@ ahoy_status ahoy_balancer_set_recovery(const ahoy_balancer *balancer,
                                        ahoy_error **err);
 
 /**
- * Sets the hook before each attempt, in place of an earlier one.
- *
- * @param fn the hook
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- */
-AHOY_API
-ahoy_status ahoy_client_builder_on_request(ahoy_client_builder *builder,
-                                           ahoy_request_fn fn,
-                                           void *user_data,
-                                           ahoy_destroy_fn destroy,
-                                           ahoy_error **err);
-
-/**
- * Sets the hook after each answer, in place of an earlier one.
- *
- * @param fn the hook
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- */
-AHOY_API
-ahoy_status ahoy_client_builder_on_response(ahoy_client_builder *builder,
-                                            ahoy_response_fn fn,
-                                            void *user_data,
-                                            ahoy_destroy_fn destroy,
-                                            ahoy_error **err);
-
-/**
- * Sets the hook after each failed attempt, in place of an earlier one.
- *
- * @param fn the hook
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- */
-AHOY_API
-ahoy_status ahoy_client_builder_on_error(ahoy_client_builder *builder,
-                                         ahoy_error_fn fn,
-                                         void *user_data,
-                                         ahoy_destroy_fn destroy,
-                                         ahoy_error **err);
-
-/**
- * Lets signals end blocking calls: the function is asked on the calling thread after each signal that the host
- * caught there, and at least every 50 ms; its yes ends the call with AHOY_E_INTERRUPTED. It must not block.
- *
- * @param fn the question
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_should_stop(ahoy_client_builder *builder,
-                                                ahoy_should_stop_fn fn,
-                                                void *user_data,
-                                                ahoy_destroy_fn destroy,
-                                                ahoy_error **err);
-
-/**
- * Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless
- * ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the moment when the thread does not
- * wait leaves no trace; with ahoy_client_builder_set_should_stop none is missed. Default false.
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_interruptible(ahoy_client_builder *builder,
-                                                  bool interruptible,
-                                                  ahoy_error **err);
-
-/**
- * Sets where the client's messages go, in place of an earlier one. Default: nowhere. No message holds a
- * header value, a body or a query string.
- *
- * @param level the least that matters: an AHOY_LOG_ number
- * @param fn gets each message
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- */
-AHOY_API
-ahoy_status ahoy_client_builder_on_log(ahoy_client_builder *builder,
-                                       int32_t level,
-                                       ahoy_log_fn fn,
-                                       void *user_data,
-                                       ahoy_destroy_fn destroy,
-                                       ahoy_error **err);
-
-/**
  * A host at a name or IP address and a port.
  *
  * Port 443 means https and any other http, unless ahoy_host_set_scheme says otherwise.
@@ -2006,37 +1392,6 @@ ahoy_status ahoy_host_set_server_name(ahoy_host *host,
 AHOY_API void ahoy_host_free(ahoy_host *host);
 
 /**
- * How many options ahoy_client_builder_set knows. Any thread.
- */
-AHOY_API size_t ahoy_option_count(void);
-
-/**
- * The key of an option, from 0; NULL out of range. Static text. Any thread.
- */
-AHOY_API const char *ahoy_option_key_at(size_t index);
-
-/**
- * What an option does, its form and its default; NULL out of range. Static text. Any thread.
- */
-AHOY_API const char *ahoy_option_description_at(size_t index);
-
-/**
- * How many options ahoy_balancer_set knows. Any thread.
- */
-AHOY_API size_t ahoy_balancer_option_count(void);
-
-/**
- * The key of a balancer's option, from 0; NULL out of range. Static text. Any thread.
- */
-AHOY_API const char *ahoy_balancer_option_key_at(size_t index);
-
-/**
- * What a balancer's option does, its form and its default; NULL out of range. Static text. Any thread.
- */
-AHOY_API
-const char *ahoy_balancer_option_description_at(size_t index);
-
-/**
  * The endpoint that says itself that it is idle and quick (Prequal, as in the paper of NSDI'24). Small requests, the
  * probes, ask random endpoints how busy they are, on a library thread and beside the calls: none waits for one. The
  * last answers are kept; of the endpoints that have no more in flight than most, the quickest is taken, or else the one
@@ -2092,174 +1447,6 @@ ahoy_status ahoy_balancer_set_prequal_probes(const ahoy_balancer *balancer,
                                              uint64_t timeout_ms,
                                              uint32_t at_once,
                                              ahoy_error **err);
-
-/**
- * Sets what retries and hedges of all calls together may add to the calls themselves: a share of them, and so many a
- * second beside, which a rare caller would be without otherwise. When the budget is used up, a failed attempt is the call's
- * end; so a service in trouble is not asked several times as much. An attempt of which nothing was sent costs
- * nothing. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, and then one for each ten calls; for tries
- * without limit (ahoy_retry_set_tries) no budget unless this sets one.
- *
- * @param share of the calls, from 0; 0.2 is Finagle's, 0.1 keeps the load of a chain of services low
- * @param floor_per_second 0 is better in a fleet of more than 1,000 clients
- * @param window_ms over which is counted; 1000 to 60000
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
-                                                 double share,
-                                                 uint32_t floor_per_second,
-                                                 uint64_t window_ms,
-                                                 ahoy_error **err);
-
-/**
- * Switches on what helps where endpoints fail in odd ways: hedges for the slowest twentieth of calls that may be
- * carried out twice, and a limit of 1,024 calls in flight. What was set before stays as it was set.
- */
-AHOY_API
-ahoy_status ahoy_client_builder_use_resilient_profile(ahoy_client_builder *builder,
-                                                      ahoy_error **err);
-
-/**
- * Lets retries and hedges cost the service whatever the other rules allow.
- */
-AHOY_API
-ahoy_status ahoy_client_builder_disable_retry_budget(ahoy_client_builder *builder,
-                                                     ahoy_error **err);
-
-/**
- * Sends a copy of an attempt to another endpoint where no answer came within this time; the first good answer
- * wins, and the other exchange is dropped. Only for requests that may be carried out twice, within the budget and
- * within max_extra, and none while the limit on calls in flight is reached or has turned calls away or let them wait
- * in the last 3 s. Default: off.
- *
- * @param delay_ms at least 1
- * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_hedge_delay_ms(ahoy_client_builder *builder,
-                                                   uint64_t delay_ms,
-                                                   double max_extra,
-                                                   ahoy_error **err);
-
-/**
- * The same, after the time in which all but max_extra of the answers of the last 3 s came: 0.05 hedges the
- * slowest twentieth. Nothing is hedged until 50 answers were seen. Default: off.
- *
- * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_hedge(ahoy_client_builder *builder,
-                                          double max_extra,
-                                          ahoy_error **err);
-
-/**
- * Sends no more calls than this at once; a further one is AHOY_E_OVERLOADED, unless it may wait
- * (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Default: no limit.
- *
- * @param calls at least 1
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_max_in_flight(ahoy_client_builder *builder,
-                                                  uint32_t calls,
-                                                  ahoy_error **err);
-
-/**
- * Sends as many calls at once as the service answers in good time (Gradient2, as in Netflix's concurrency-limits):
- * the limit falls where answers take longer than they used to, and grows where they do not. Default: no limit.
- *
- * @param start before anything was seen; 20 is a good start
- * @param floor what it does not fall below, at least 1; 20 is a good start
- * @param ceiling what it does not exceed, at least floor; 200 is a good start
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_adaptive_limit(ahoy_client_builder *builder,
-                                                   uint32_t start,
-                                                   uint32_t floor,
-                                                   uint32_t ceiling,
-                                                   ahoy_error **err);
-
-/**
- * Lets calls above the limit wait for room: the more important first (ahoy_request_set_criticality), then whoever came
- * first. In a full queue a more important call takes the place of the least important. Default: none may wait.
- *
- * @param length how many may wait; 0 for none
- * @param wait_ms how long at most, within the call's deadline; 100 is a good start
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_wait_queue(ahoy_client_builder *builder,
-                                               uint32_t length,
-                                               uint64_t wait_ms,
-                                               ahoy_error **err);
-
-/**
- * Refuses calls by itself (AHOY_E_OVERLOADED) while the service refuses most of them by 429 or 503 or does not
- * answer: of what is asked, about k times what it accepts is sent (client-side throttling, as in Google's SRE book).
- * Default: off.
- *
- * @param k at least 1; 2 is a good start
- * @param window_ms over which is counted; 120000 is a good start
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_throttle(ahoy_client_builder *builder,
-                                             double k,
-                                             uint64_t window_ms,
-                                             ahoy_error **err);
-
-/**
- * Tells the service how long each attempt may take, in whole milliseconds (for grpc-timeout in gRPC's form), and
- * shortens the call's own limit to what such a header of the inbound request says (ahoy_request_forward_headers): so the time
- * left shrinks from hop to hop. Default: off.
- *
- * @param name a header name, such as X-Request-Timeout-Ms
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_deadline_header(ahoy_client_builder *builder,
-                                                    const char *name,
-                                                    ahoy_error **err);
-
-/**
- * Tells the service an attempt's number, from 1. Default: off.
- *
- * @param name a header name, such as X-Attempt
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_attempt_header(ahoy_client_builder *builder,
-                                                   const char *name,
-                                                   ahoy_error **err);
-
-/**
- * Lets an answer say by a header whether a call may be repeated: after so many milliseconds, or, where the value
- * is negative or no number, not at all. A service that is itself refused passes -1 on, and spares the one behind
- * it. Default: off.
- *
- * @param name a header name, such as grpc-retry-pushback-ms
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_pushback_header(ahoy_client_builder *builder,
-                                                    const char *name,
-                                                    ahoy_error **err);
-
-/**
- * Says what is done with W3C traces: the traceparent header of the request, or else of the inbound request
- * (ahoy_request_forward_headers), whose tracestate goes along. Default AHOY_TRACE_OFF.
- *
- * @param mode one of the AHOY_TRACE_ numbers
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_trace(ahoy_client_builder *builder,
-                                          int32_t mode,
-                                          ahoy_error **err);
-
-/**
- * Says how important the request is where a limit on calls in flight cannot let in all (the classes are those of
- * Google's SRE book). Default AHOY_CRITICAL.
- *
- * @param criticality one of the numbers above
- */
-AHOY_API
-ahoy_status ahoy_request_set_criticality(ahoy_request *request,
-                                         int32_t criticality,
-                                         ahoy_error **err);
 
 /**
  * An empty list that ahoy_provider_list_add fills.
@@ -2327,6 +1514,141 @@ AHOY_API ahoy_status ahoy_hosts_add_host(ahoy_hosts *out, const ahoy_host *host,
  * Frees a provider; NULL is fine. Balancers made from it go on.
  */
 AHOY_API void ahoy_provider_free(ahoy_provider *provider);
+
+/**
+ * "scheme://address:port" of the endpoint. NULL for NULL.
+ */
+AHOY_API const char *ahoy_attempt_url(const ahoy_attempt *attempt);
+
+/**
+ * AHOY_OK where an answer came, whatever its status; else why none came. AHOY_E_INVALID_ARGUMENT for NULL.
+ */
+AHOY_API
+ahoy_status ahoy_attempt_status(const ahoy_attempt *attempt);
+
+/**
+ * The answer's status, such as 503; 0 where none came.
+ */
+AHOY_API int32_t ahoy_attempt_http_status(const ahoy_attempt *attempt);
+
+/**
+ * What happened in a few words, such as "connect refused"; empty where an answer came. NULL for NULL.
+ */
+AHOY_API
+const char *ahoy_attempt_detail(const ahoy_attempt *attempt);
+
+/**
+ * How long it took, in microseconds.
+ */
+AHOY_API uint64_t ahoy_attempt_elapsed_us(const ahoy_attempt *attempt);
+
+/**
+ * Whether the request may have been carried out although no answer came.
+ */
+AHOY_API bool ahoy_attempt_is_ambiguous(const ahoy_attempt *attempt);
+
+/**
+ * Whether it opened the endpoint's circuit.
+ */
+AHOY_API bool ahoy_attempt_opened_circuit(const ahoy_attempt *attempt);
+
+/**
+ * Whether it was a hedge: a copy sent beside another attempt that took long (ahoy_client_builder_set_hedge).
+ */
+AHOY_API
+bool ahoy_attempt_is_hedge(const ahoy_attempt *attempt);
+
+/**
+ * Waits for a call to end and hands out its result. When the time is up first, returns AHOY_OK with a NULL
+ * response, and the call goes on; so it does after AHOY_E_INTERRUPTED, and may be waited for again.
+ *
+ * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
+ * @param response gets the answer; NULL on failure and when the time is up
+ * @return AHOY_E_IN_USE where the result was handed out before or goes to a callback; AHOY_E_INTERRUPTED where
+ *         a signal ended the wait of an interruptible client; else how the call ended
+ */
+AHOY_API
+ahoy_status ahoy_call_wait(const ahoy_call *call,
+                           uint64_t timeout_ms,
+                           ahoy_response **response,
+                           ahoy_error **err);
+
+/**
+ * Lets a function get the result when the call ends, exactly once; on a call that has ended it runs on an I/O
+ * thread at once. A call with such a function goes on when its handle is freed.
+ *
+ * @param fn gets the outcome
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @return AHOY_E_IN_USE where the result was handed out before or goes to another callback
+ */
+AHOY_API
+ahoy_status ahoy_call_on_done(const ahoy_call *call,
+                              ahoy_done_fn fn,
+                              void *user_data,
+                              ahoy_destroy_fn destroy,
+                              ahoy_error **err);
+
+/**
+ * Asks a call to end with AHOY_E_CANCELLED. It still completes, exactly once, and with its own result where
+ * that was faster. The exchange is dropped: the server sees the connection close. Does not wait.
+ *
+ * @return AHOY_OK also for a call that has ended
+ */
+AHOY_API
+ahoy_status ahoy_call_cancel(const ahoy_call *call,
+                             ahoy_error **err);
+
+/**
+ * Frees a call; NULL is fine. A call under way is cancelled, unless its result goes to a callback. Does not
+ * wait.
+ */
+AHOY_API
+void ahoy_call_free(ahoy_call *call);
+
+/**
+ * The status that the function returned. AHOY_E_INVALID_ARGUMENT for NULL.
+ */
+AHOY_API ahoy_status ahoy_error_status(const ahoy_error *error);
+
+/**
+ * What happened: one line, and for a failed call one more line for each attempt. Holds no header values, no
+ * bodies and no query strings. Valid until the error is freed; empty for NULL.
+ */
+AHOY_API
+const char *ahoy_error_message(const ahoy_error *error);
+
+/**
+ * Whether the same call may succeed later and repeating it does no harm.
+ */
+AHOY_API bool ahoy_error_is_retryable(const ahoy_error *error);
+
+/**
+ * Whether the request may have been carried out although no answer came.
+ */
+AHOY_API bool ahoy_error_is_ambiguous(const ahoy_error *error);
+
+/**
+ * How many attempts the call made; 0 for errors that are not of a call.
+ */
+AHOY_API size_t ahoy_error_attempt_count(const ahoy_error *error);
+
+/**
+ * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
+ */
+AHOY_API
+const ahoy_attempt *ahoy_error_attempt_at(const ahoy_error *error,
+                                          size_t index);
+
+/**
+ * For AHOY_E_HTTP_STATUS, the answer with its status, headers and body; else NULL. Borrowed.
+ */
+AHOY_API const ahoy_response *ahoy_error_response(const ahoy_error *error);
+
+/**
+ * Frees an error; NULL is fine.
+ */
+AHOY_API void ahoy_error_free(ahoy_error *error);
 
 /**
  * A queue for ahoy_client_submit.
@@ -2624,6 +1946,815 @@ AHOY_API
 void ahoy_response_free(ahoy_response *response);
 
 /**
+ * Asks for the body of the answer piece by piece: the call completes when the answer's head is there, and
+ * ahoy_response_read brings the body while it comes. Default false: answers are held whole.
+ *
+ * The call's limit and the limit on each attempt then end with the head; from there on each piece has its own
+ * (ahoy_request_set_idle_timeout_ms), and the body may take as long as it likes. The bound on bodies (max_body)
+ * does not hold for it. The endpoint's circuit learns at the end of the body how it went.
+ *
+ * An answer that may be retried by its status, or that fail_on_status makes an error, is read whole all the same,
+ * within the usual bounds; ahoy_response_read reads that too. In an on_response hook a streamed body is empty.
+ *
+ * All hooks of such a call run on an I/O thread, also where it was made by ahoy_client_send.
+ */
+AHOY_API
+ahoy_status ahoy_request_set_streamed(ahoy_request *request,
+                                      bool streamed,
+                                      ahoy_error **err);
+
+/**
+ * Limits how long the next piece of a streamed answer may take to come, while its reader has room for it; then
+ * the body ends with AHOY_E_TIMEOUT. Default: the client's limit on one attempt, or 10 s where that is not set.
+ *
+ * @param timeout_ms at least 1; AHOY_FOREVER for no limit
+ */
+AHOY_API
+ahoy_status ahoy_request_set_idle_timeout_ms(ahoy_request *request,
+                                             uint64_t timeout_ms,
+                                             ahoy_error **err);
+
+/**
+ * Lets a function produce the body while it is sent, in place of an earlier body.
+ *
+ * One call at a time can use it: another gets AHOY_E_IN_USE. Once bytes were taken, a further attempt or call needs
+ * rewind; without it the call is not retried any more, and no further call can be made with this body.
+ *
+ * A body that is shorter or longer than its length, or a number that is no AHOY_BODY_ number, ends the call with
+ * AHOY_E_BODY_SOURCE and its connection with it: nothing is ever sent in place of what is missing. Where the
+ * length is reached, nothing more is asked for.
+ *
+ * @param fn produces the bytes
+ * @param rewind goes back to the first byte; NULL where that cannot be done
+ * @param user_data handed to both
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @param length number of bytes; AHOY_UNKNOWN_LENGTH for a body that is sent in chunks
+ */
+AHOY_API
+ahoy_status ahoy_request_set_body_source(ahoy_request *request,
+                                         ahoy_body_fn fn,
+                                         ahoy_body_rewind_fn rewind,
+                                         void *user_data,
+                                         ahoy_destroy_fn destroy,
+                                         uint64_t length,
+                                         ahoy_error **err);
+
+/**
+ * Asks a body function again that said AHOY_BODY_NOT_READY. It may come before that answer, and more than once.
+ * The request must not be freed before; keep it until the call has ended. Does not wait and calls nothing itself.
+ *
+ * Thread: any, also while the request is being sent, and inside callbacks.
+ */
+AHOY_API
+ahoy_status ahoy_request_resume(const ahoy_request *request,
+                                ahoy_error **err);
+
+/**
+ * Reads the next bytes of a response's body, waiting for them if there are none. Any response can be read; for
+ * a streamed one (ahoy_request_set_streamed) it is the only way to its body. Read on until ended is true.
+ *
+ * When the time is up first, returns AHOY_OK with no bytes and ended false, and the body may be read on; so it
+ * may after AHOY_E_INTERRUPTED and AHOY_E_WOULD_DEADLOCK. Any other failure is the end of the body and comes
+ * again with each further read. Bytes that came before the body broke off are read first.
+ *
+ * Who does not read holds the server back: about 256 KiB wait here, and the rest stays in the network.
+ *
+ * Thread: any, one at a time.
+ *
+ * @param buffer room for capacity bytes
+ * @param capacity at least 1
+ * @param timeout_ms 0 polls; AHOY_FOREVER for no limit but the body's own (ahoy_request_set_idle_timeout_ms)
+ * @param length gets the number of bytes read; 0 on failure
+ * @param ended gets true where nothing comes after these bytes, of which there may be none; false on failure
+ * @return AHOY_E_CONNECTION_LOST, AHOY_E_PROTOCOL, AHOY_E_TIMEOUT and the like where the body broke off;
+ *         AHOY_E_CANCELLED or AHOY_E_CLOSED where it was ended from here; AHOY_E_WOULD_DEADLOCK where it would
+ *         wait inside a callback; AHOY_E_INTERRUPTED where a signal ended the wait of an interruptible client;
+ *         AHOY_E_FORKED for a streamed response of the parent process
+ */
+AHOY_API
+ahoy_status ahoy_response_read(const ahoy_response *response,
+                               uint8_t *buffer,
+                               size_t capacity,
+                               uint64_t timeout_ms,
+                               size_t *length,
+                               bool *ended,
+                               ahoy_error **err);
+
+/**
+ * Lets a completion come on a queue when there is something to read of a response's body, its end included: at
+ * once where it is there. Once for each call of this function; then ahoy_response_read with a timeout of 0
+ * until it gives no bytes, and this function again.
+ *
+ * The completion has the tag and no response; its status is AHOY_OK, or AHOY_E_CANCELLED where the response was
+ * freed first. ahoy_queue_cancel with the tag ends the body, and so does freeing the queue meanwhile.
+ *
+ * @param queue where the completion comes
+ * @param tag any number, handed back with the completion
+ * @return AHOY_E_IN_USE where somebody waits for this response already; AHOY_E_OVERLOADED where the queue is
+ *         full; then and with any other failure no completion comes
+ */
+AHOY_API
+ahoy_status ahoy_response_notify(const ahoy_response *response,
+                                 const ahoy_queue *queue,
+                                 uint64_t tag,
+                                 ahoy_error **err);
+
+/**
+ * Lets a function be called when there is something to read of a response's body, its end included: at once,
+ * on an I/O thread, where it is there. Once for each call of this function. It is not called any more when the
+ * response was freed, unless it runs just then.
+ *
+ * @param fn called
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @return AHOY_E_IN_USE where somebody waits for this response already
+ */
+AHOY_API
+ahoy_status ahoy_response_on_readable(const ahoy_response *response,
+                                      ahoy_readable_fn fn,
+                                      void *user_data,
+                                      ahoy_destroy_fn destroy,
+                                      ahoy_error **err);
+
+/**
+ * A builder with the defaults. Without a balancer and a base URL the client takes absolute URLs.
+ *
+ * @return the builder, never NULL
+ */
+AHOY_API ahoy_client_builder *ahoy_client_builder_new(void);
+
+/**
+ * Sends the client's requests to the endpoints of a balancer, in place of an earlier balancer or base URL.
+ *
+ * @param balancer frozen from here on; still the caller's to free
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_balancer(ahoy_client_builder *builder,
+                                             const ahoy_balancer *balancer,
+                                             ahoy_error **err);
+
+/**
+ * Sends the client's requests to one URL, in place of an earlier balancer or base URL.
+ *
+ * @param base_url "http://host/path" or https; its path comes before each request's
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_base_url(ahoy_client_builder *builder,
+                                             const char *base_url,
+                                             ahoy_error **err);
+
+/**
+ * Sets what is tried again. Default: the rules of ahoy_retry_new.
+ *
+ * @param retry frozen from here on; still the caller's to free
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_retry(ahoy_client_builder *builder,
+                                          const ahoy_retry *retry,
+                                          ahoy_error **err);
+
+/**
+ * Adds a header to every request, unless the request has one of the same name. User-Agent, by default
+ * "ahoy/VERSION", is replaced.
+ *
+ * @param name a header name; framing headers such as Content-Length are refused
+ * @param value without CR, LF and other control characters; copied
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_add_header(ahoy_client_builder *builder,
+                                           const char *name,
+                                           const char *value,
+                                           ahoy_error **err);
+
+/**
+ * Lets an inbound header pass that ahoy_request_forward_headers hands over.
+ *
+ * @param name a header name; "Cookie" passes all cookies
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_forward_header(ahoy_client_builder *builder,
+                                               const char *name,
+                                               ahoy_error **err);
+
+/**
+ * Lets one cookie pass of an inbound Cookie header that ahoy_request_forward_headers hands over.
+ *
+ * @param name the cookie's name; case matters
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_forward_cookie(ahoy_client_builder *builder,
+                                               const char *name,
+                                               ahoy_error **err);
+
+/**
+ * Sets how often a call asks the provider for a new list when no endpoint is left. Default 1.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_endpoint_updates(ahoy_client_builder *builder,
+                                                     uint32_t updates,
+                                                     ahoy_error **err);
+
+/**
+ * Limits a whole call: its attempts, waits and connects. Default 30,000 ms.
+ *
+ * @param timeout_ms 0 ends each call at once; AHOY_FOREVER for no limit
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_timeout_ms(ahoy_client_builder *builder,
+                                               uint64_t timeout_ms,
+                                               ahoy_error **err);
+
+/**
+ * Limits one attempt. Default: the lesser of 10,000 ms and the attempt's share of the time left.
+ *
+ * @param timeout_ms at least 1; AHOY_FOREVER for no limit but the call's
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_attempt_timeout_ms(ahoy_client_builder *builder,
+                                                       uint64_t timeout_ms,
+                                                       ahoy_error **err);
+
+/**
+ * Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share of the time
+ * left.
+ *
+ * @param timeout_ms at least 1; AHOY_FOREVER for no limit but the attempt's
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_connect_timeout_ms(ahoy_client_builder *builder,
+                                                       uint64_t timeout_ms,
+                                                       ahoy_error **err);
+
+/**
+ * Sets how long an unused connection is kept. Default 60,000 ms.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_idle_timeout_ms(ahoy_client_builder *builder,
+                                                    uint64_t timeout_ms,
+                                                    ahoy_error **err);
+
+/**
+ * Bounds the decoded body of an answer; a larger one is AHOY_E_BODY_TOO_LARGE. Default 64 MiB.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_max_body_bytes(ahoy_client_builder *builder,
+                                                   uint64_t bytes,
+                                                   ahoy_error **err);
+
+/**
+ * Asks for gzip and decodes it. Default true.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_gzip(ahoy_client_builder *builder,
+                                         bool gzip,
+                                         ahoy_error **err);
+
+/**
+ * Speaks HTTP/2: few connections to a host, each shared by many calls. Only for a client with a balancer.
+ * Default AHOY_HTTP2_OFF.
+ *
+ * The connections live on library threads, so that a blocking call is handed to one of them and hooks run
+ * there.
+ *
+ * @param mode AHOY_HTTP2_OFF, AHOY_HTTP2_ALPN or AHOY_HTTP2_PRIOR_KNOWLEDGE
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_http2(ahoy_client_builder *builder,
+                                          int32_t mode,
+                                          ahoy_error **err);
+
+/**
+ * Follows so many redirects; only for a client without a balancer. Authorization and Cookie are not sent on
+ * to another host, and https is not left for http. Default 0.
+ *
+ * @param redirects up to 50
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_redirects(ahoy_client_builder *builder,
+                                              uint32_t redirects,
+                                              ahoy_error **err);
+
+/**
+ * Makes an answer of 4xx or 5xx AHOY_E_HTTP_STATUS, whose error keeps the answer. Default false.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_fail_on_status(ahoy_client_builder *builder,
+                                                   bool fail,
+                                                   ahoy_error **err);
+
+/**
+ * Trusts more certificates for https, beside the platform's.
+ *
+ * @param pem one or more certificates in PEM; copied, and checked when the client is built
+ * @param length number of bytes
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_add_ca_pem(ahoy_client_builder *builder,
+                                           const uint8_t *pem,
+                                           size_t length,
+                                           ahoy_error **err);
+
+/**
+ * Trusts the platform's certificates for https. Default true; with false nothing is trusted but what
+ * ahoy_client_builder_add_ca_pem adds, and building a client to which nothing was added is refused.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_platform_roots(ahoy_client_builder *builder,
+                                                   bool trust,
+                                                   ahoy_error **err);
+
+/**
+ * Says who this client is to servers that ask for a certificate.
+ *
+ * @param certificate_pem the chain in PEM, own certificate first; copied, and checked when the client is built
+ * @param certificate_length number of bytes
+ * @param key_pem the private key in PEM; copied
+ * @param key_length number of bytes
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_client_certificate_pem(ahoy_client_builder *builder,
+                                                           const uint8_t *certificate_pem,
+                                                           size_t certificate_length,
+                                                           const uint8_t *key_pem,
+                                                           size_t key_length,
+                                                           ahoy_error **err);
+
+/**
+ * Sets an option by name; ahoy_option_key_at lists them.
+ *
+ * @param key such as "attempt_timeout"
+ * @param value text with a unit, such as "250ms" or "64KiB"; an unusable one changes nothing
+ * @return AHOY_E_UNKNOWN_OPTION for a key that is none; the error names the nearest
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set(ahoy_client_builder *builder,
+                                    const char *key,
+                                    const char *value,
+                                    ahoy_error **err);
+
+/**
+ * Builds a client. Nothing is contacted: the provider is asked and connections are made by the first call.
+ *
+ * @param client gets the client; NULL on failure
+ * @return AHOY_E_INVALID_ARGUMENT where options do not go together, or a certificate or key is unusable
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_build(const ahoy_client_builder *builder,
+                                      ahoy_client **client,
+                                      ahoy_error **err);
+
+/**
+ * Frees a builder; NULL is fine. Clients made from it go on.
+ */
+AHOY_API void ahoy_client_builder_free(ahoy_client_builder *builder);
+
+/**
+ * Sends GET and waits for the answer. Blocks up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_get(const ahoy_client *client,
+                            const char *path,
+                            ahoy_response **response,
+                            ahoy_error **err);
+
+/**
+ * Sends OPTIONS and waits for the answer. Blocks up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_options(const ahoy_client *client,
+                                const char *path,
+                                ahoy_response **response,
+                                ahoy_error **err);
+
+/**
+ * Sends HEAD and waits for the answer, which has no body. Blocks up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_head(const ahoy_client *client,
+                             const char *path,
+                             ahoy_response **response,
+                             ahoy_error **err);
+
+/**
+ * Sends DELETE and waits for the answer. Blocks up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_delete(const ahoy_client *client,
+                               const char *path,
+                               ahoy_response **response,
+                               ahoy_error **err);
+
+/**
+ * Sends POST with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
+ * up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param content_type the body's media type; NULL for none
+ * @param body not kept; (NULL, 0) for an empty body
+ * @param length number of bytes
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_post(const ahoy_client *client,
+                             const char *path,
+                             const char *content_type,
+                             const uint8_t *body,
+                             size_t length,
+                             ahoy_response **response,
+                             ahoy_error **err);
+
+/**
+ * Sends PUT with a body and waits for the answer. Blocks up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param content_type the body's media type; NULL for none
+ * @param body not kept; (NULL, 0) for an empty body
+ * @param length number of bytes
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_put(const ahoy_client *client,
+                            const char *path,
+                            const char *content_type,
+                            const uint8_t *body,
+                            size_t length,
+                            ahoy_response **response,
+                            ahoy_error **err);
+
+/**
+ * Sends PATCH with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
+ * up to the call's limit.
+ *
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param content_type the body's media type; NULL for none
+ * @param body not kept; (NULL, 0) for an empty body
+ * @param length number of bytes
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_patch(const ahoy_client *client,
+                              const char *path,
+                              const char *content_type,
+                              const uint8_t *body,
+                              size_t length,
+                              ahoy_response **response,
+                              ahoy_error **err);
+
+/**
+ * Sends a request and waits for the answer. Blocks up to the call's limit.
+ *
+ * @param request not changed; may be sent again
+ * @param response gets the answer, whatever its status; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_send(const ahoy_client *client,
+                             const ahoy_request *request,
+                             ahoy_response **response,
+                             ahoy_error **err);
+
+/**
+ * Starts a request on an I/O thread and returns at once. At the first use of the client's balancer the provider
+ * is asked on this thread.
+ *
+ * @param request not changed; may be sent again
+ * @param call gets the call, to be freed with ahoy_call_free; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_start(const ahoy_client *client,
+                              const ahoy_request *request,
+                              ahoy_call **call,
+                              ahoy_error **err);
+
+/**
+ * Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the first use of
+ * the client's balancer the provider is asked on this thread.
+ *
+ * @param request not changed; may be sent again
+ * @param queue where the completion comes, exactly one
+ * @param tag any number, handed back with the completion
+ * @return AHOY_E_OVERLOADED where the queue is full; then and with any other failure no completion comes
+ */
+AHOY_API
+ahoy_status ahoy_client_submit(const ahoy_client *client,
+                               const ahoy_request *request,
+                               const ahoy_queue *queue,
+                               uint64_t tag,
+                               ahoy_error **err);
+
+/**
+ * Closes a client: refuses new calls, waits for those under way, and ends the rest with AHOY_E_CLOSED when the
+ * time is up; blocked callers wake. The handle is still to be freed.
+ *
+ * @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last
+ * @return AHOY_OK also where calls had to be ended, and for a client that is closed already
+ */
+AHOY_API
+ahoy_status ahoy_client_close(const ahoy_client *client,
+                              uint64_t timeout_ms,
+                              ahoy_error **err);
+
+/**
+ * Frees a client; NULL is fine. Does not block: calls under way go on, and idle connections close
+ * within about a second.
+ */
+AHOY_API void ahoy_client_free(ahoy_client *client);
+
+/**
+ * Sets the hook before each attempt, in place of an earlier one.
+ *
+ * @param fn the hook
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_request(ahoy_client_builder *builder,
+                                           ahoy_request_fn fn,
+                                           void *user_data,
+                                           ahoy_destroy_fn destroy,
+                                           ahoy_error **err);
+
+/**
+ * Sets the hook after each answer, in place of an earlier one.
+ *
+ * @param fn the hook
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_response(ahoy_client_builder *builder,
+                                            ahoy_response_fn fn,
+                                            void *user_data,
+                                            ahoy_destroy_fn destroy,
+                                            ahoy_error **err);
+
+/**
+ * Sets the hook after each failed attempt, in place of an earlier one.
+ *
+ * @param fn the hook
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_error(ahoy_client_builder *builder,
+                                         ahoy_error_fn fn,
+                                         void *user_data,
+                                         ahoy_destroy_fn destroy,
+                                         ahoy_error **err);
+
+/**
+ * Lets signals end blocking calls: the function is asked on the calling thread after each signal that the host
+ * caught there, and at least every 50 ms; its yes ends the call with AHOY_E_INTERRUPTED. It must not block.
+ *
+ * @param fn the question
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_should_stop(ahoy_client_builder *builder,
+                                                ahoy_should_stop_fn fn,
+                                                void *user_data,
+                                                ahoy_destroy_fn destroy,
+                                                ahoy_error **err);
+
+/**
+ * Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless
+ * ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the moment when the thread does not
+ * wait leaves no trace; with ahoy_client_builder_set_should_stop none is missed. Default false.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_interruptible(ahoy_client_builder *builder,
+                                                  bool interruptible,
+                                                  ahoy_error **err);
+
+/**
+ * Sets where the client's messages go, in place of an earlier one. Default: nowhere. No message holds a
+ * header value, a body or a query string.
+ *
+ * @param level the least that matters: an AHOY_LOG_ number
+ * @param fn gets each message
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_log(ahoy_client_builder *builder,
+                                       int32_t level,
+                                       ahoy_log_fn fn,
+                                       void *user_data,
+                                       ahoy_destroy_fn destroy,
+                                       ahoy_error **err);
+
+/**
+ * How many options ahoy_client_builder_set knows. Any thread.
+ */
+AHOY_API size_t ahoy_option_count(void);
+
+/**
+ * The key of an option, from 0; NULL out of range. Static text. Any thread.
+ */
+AHOY_API const char *ahoy_option_key_at(size_t index);
+
+/**
+ * What an option does, its form and its default; NULL out of range. Static text. Any thread.
+ */
+AHOY_API const char *ahoy_option_description_at(size_t index);
+
+/**
+ * How many options ahoy_balancer_set knows. Any thread.
+ */
+AHOY_API size_t ahoy_balancer_option_count(void);
+
+/**
+ * The key of a balancer's option, from 0; NULL out of range. Static text. Any thread.
+ */
+AHOY_API const char *ahoy_balancer_option_key_at(size_t index);
+
+/**
+ * What a balancer's option does, its form and its default; NULL out of range. Static text. Any thread.
+ */
+AHOY_API
+const char *ahoy_balancer_option_description_at(size_t index);
+
+/**
+ * Sets what retries and hedges of all calls together may add to the calls themselves: a share of them, and so many a
+ * second beside, which a rare caller would be without otherwise. When the budget is used up, a failed attempt is the call's
+ * end; so a service in trouble is not asked several times as much. An attempt of which nothing was sent costs
+ * nothing. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, and then one for each ten calls; for tries
+ * without limit (ahoy_retry_set_tries) no budget unless this sets one.
+ *
+ * @param share of the calls, from 0; 0.2 is Finagle's, 0.1 keeps the load of a chain of services low
+ * @param floor_per_second 0 is better in a fleet of more than 1,000 clients
+ * @param window_ms over which is counted; 1000 to 60000
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
+                                                 double share,
+                                                 uint32_t floor_per_second,
+                                                 uint64_t window_ms,
+                                                 ahoy_error **err);
+
+/**
+ * Switches on what helps where endpoints fail in odd ways: hedges for the slowest twentieth of calls that may be
+ * carried out twice, and a limit of 1,024 calls in flight. What was set before stays as it was set.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_use_resilient_profile(ahoy_client_builder *builder,
+                                                      ahoy_error **err);
+
+/**
+ * Lets retries and hedges cost the service whatever the other rules allow.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_disable_retry_budget(ahoy_client_builder *builder,
+                                                     ahoy_error **err);
+
+/**
+ * Sends a copy of an attempt to another endpoint where no answer came within this time; the first good answer
+ * wins, and the other exchange is dropped. Only for requests that may be carried out twice, within the budget and
+ * within max_extra, and none while the limit on calls in flight is reached or has turned calls away or let them wait
+ * in the last 3 s. Default: off.
+ *
+ * @param delay_ms at least 1
+ * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_hedge_delay_ms(ahoy_client_builder *builder,
+                                                   uint64_t delay_ms,
+                                                   double max_extra,
+                                                   ahoy_error **err);
+
+/**
+ * The same, after the time in which all but max_extra of the answers of the last 3 s came: 0.05 hedges the
+ * slowest twentieth. Nothing is hedged until 50 answers were seen. Default: off.
+ *
+ * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_hedge(ahoy_client_builder *builder,
+                                          double max_extra,
+                                          ahoy_error **err);
+
+/**
+ * Sends no more calls than this at once; a further one is AHOY_E_OVERLOADED, unless it may wait
+ * (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Default: no limit.
+ *
+ * @param calls at least 1
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_max_in_flight(ahoy_client_builder *builder,
+                                                  uint32_t calls,
+                                                  ahoy_error **err);
+
+/**
+ * Sends as many calls at once as the service answers in good time (Gradient2, as in Netflix's concurrency-limits):
+ * the limit falls where answers take longer than they used to, and grows where they do not. Default: no limit.
+ *
+ * @param start before anything was seen; 20 is a good start
+ * @param floor what it does not fall below, at least 1; 20 is a good start
+ * @param ceiling what it does not exceed, at least floor; 200 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_adaptive_limit(ahoy_client_builder *builder,
+                                                   uint32_t start,
+                                                   uint32_t floor,
+                                                   uint32_t ceiling,
+                                                   ahoy_error **err);
+
+/**
+ * Lets calls above the limit wait for room: the more important first (ahoy_request_set_criticality), then whoever came
+ * first. In a full queue a more important call takes the place of the least important. Default: none may wait.
+ *
+ * @param length how many may wait; 0 for none
+ * @param wait_ms how long at most, within the call's deadline; 100 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_wait_queue(ahoy_client_builder *builder,
+                                               uint32_t length,
+                                               uint64_t wait_ms,
+                                               ahoy_error **err);
+
+/**
+ * Refuses calls by itself (AHOY_E_OVERLOADED) while the service refuses most of them by 429 or 503 or does not
+ * answer: of what is asked, about k times what it accepts is sent (client-side throttling, as in Google's SRE book).
+ * Default: off.
+ *
+ * @param k at least 1; 2 is a good start
+ * @param window_ms over which is counted; 120000 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_throttle(ahoy_client_builder *builder,
+                                             double k,
+                                             uint64_t window_ms,
+                                             ahoy_error **err);
+
+/**
+ * Tells the service how long each attempt may take, in whole milliseconds (for grpc-timeout in gRPC's form), and
+ * shortens the call's own limit to what such a header of the inbound request says (ahoy_request_forward_headers): so the time
+ * left shrinks from hop to hop. Default: off.
+ *
+ * @param name a header name, such as X-Request-Timeout-Ms
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_deadline_header(ahoy_client_builder *builder,
+                                                    const char *name,
+                                                    ahoy_error **err);
+
+/**
+ * Tells the service an attempt's number, from 1. Default: off.
+ *
+ * @param name a header name, such as X-Attempt
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_attempt_header(ahoy_client_builder *builder,
+                                                   const char *name,
+                                                   ahoy_error **err);
+
+/**
+ * Lets an answer say by a header whether a call may be repeated: after so many milliseconds, or, where the value
+ * is negative or no number, not at all. A service that is itself refused passes -1 on, and spares the one behind
+ * it. Default: off.
+ *
+ * @param name a header name, such as grpc-retry-pushback-ms
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_pushback_header(ahoy_client_builder *builder,
+                                                    const char *name,
+                                                    ahoy_error **err);
+
+/**
+ * Says what is done with W3C traces: the traceparent header of the request, or else of the inbound request
+ * (ahoy_request_forward_headers), whose tracestate goes along. Default AHOY_TRACE_OFF.
+ *
+ * @param mode one of the AHOY_TRACE_ numbers
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_trace(ahoy_client_builder *builder,
+                                          int32_t mode,
+                                          ahoy_error **err);
+
+/**
+ * Says how important the request is where a limit on calls in flight cannot let in all (the classes are those of
+ * Google's SRE book). Default AHOY_CRITICAL.
+ *
+ * @param criticality one of the numbers above
+ */
+AHOY_API
+ahoy_status ahoy_request_set_criticality(ahoy_request *request,
+                                         int32_t criticality,
+                                         ahoy_error **err);
+
+/**
  * Retry rules with the defaults.
  *
  * @return the rules, never NULL
@@ -2727,142 +2858,11 @@ ahoy_status ahoy_retry_set_retry_after_max_ms(const ahoy_retry *retry,
 AHOY_API void ahoy_retry_free(ahoy_retry *retry);
 
 /**
- * Asks for the body of the answer piece by piece: the call completes when the answer's head is there, and
- * ahoy_response_read brings the body while it comes. Default false: answers are held whole.
- *
- * The call's limit and the limit on each attempt then end with the head; from there on each piece has its own
- * (ahoy_request_set_idle_timeout_ms), and the body may take as long as it likes. The bound on bodies (max_body)
- * does not hold for it. The endpoint's circuit learns at the end of the body how it went.
- *
- * An answer that may be retried by its status, or that fail_on_status makes an error, is read whole all the same,
- * within the usual bounds; ahoy_response_read reads that too. In an on_response hook a streamed body is empty.
- *
- * All hooks of such a call run on an I/O thread, also where it was made by ahoy_client_send.
- */
-AHOY_API
-ahoy_status ahoy_request_set_streamed(ahoy_request *request,
-                                      bool streamed,
-                                      ahoy_error **err);
-
-/**
- * Limits how long the next piece of a streamed answer may take to come, while its reader has room for it; then
- * the body ends with AHOY_E_TIMEOUT. Default: the client's limit on one attempt, or 10 s where that is not set.
- *
- * @param timeout_ms at least 1; AHOY_FOREVER for no limit
- */
-AHOY_API
-ahoy_status ahoy_request_set_idle_timeout_ms(ahoy_request *request,
-                                             uint64_t timeout_ms,
-                                             ahoy_error **err);
-
-/**
- * Lets a function produce the body while it is sent, in place of an earlier body.
- *
- * One call at a time can use it: another gets AHOY_E_IN_USE. Once bytes were taken, a further attempt or call needs
- * rewind; without it the call is not retried any more, and no further call can be made with this body.
- *
- * A body that is shorter or longer than its length, or a number that is no AHOY_BODY_ number, ends the call with
- * AHOY_E_BODY_SOURCE and its connection with it: nothing is ever sent in place of what is missing. Where the
- * length is reached, nothing more is asked for.
- *
- * @param fn produces the bytes
- * @param rewind goes back to the first byte; NULL where that cannot be done
- * @param user_data handed to both
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- * @param length number of bytes; AHOY_UNKNOWN_LENGTH for a body that is sent in chunks
- */
-AHOY_API
-ahoy_status ahoy_request_set_body_source(ahoy_request *request,
-                                         ahoy_body_fn fn,
-                                         ahoy_body_rewind_fn rewind,
-                                         void *user_data,
-                                         ahoy_destroy_fn destroy,
-                                         uint64_t length,
-                                         ahoy_error **err);
-
-/**
- * Asks a body function again that said AHOY_BODY_NOT_READY. It may come before that answer, and more than once.
- * The request must not be freed before; keep it until the call has ended. Does not wait and calls nothing itself.
- *
- * Thread: any, also while the request is being sent, and inside callbacks.
- */
-AHOY_API
-ahoy_status ahoy_request_resume(const ahoy_request *request,
-                                ahoy_error **err);
-
-/**
  * The name of a status, such as "AHOY_E_DEADLINE".
  *
  * Returns static text, never NULL: "AHOY_E_UNKNOWN" for a number that is no status. Any thread.
  */
 AHOY_API const char *ahoy_status_name(ahoy_status status);
-
-/**
- * Reads the next bytes of a response's body, waiting for them if there are none. Any response can be read; for
- * a streamed one (ahoy_request_set_streamed) it is the only way to its body. Read on until ended is true.
- *
- * When the time is up first, returns AHOY_OK with no bytes and ended false, and the body may be read on; so it
- * may after AHOY_E_INTERRUPTED and AHOY_E_WOULD_DEADLOCK. Any other failure is the end of the body and comes
- * again with each further read. Bytes that came before the body broke off are read first.
- *
- * Who does not read holds the server back: about 256 KiB wait here, and the rest stays in the network.
- *
- * Thread: any, one at a time.
- *
- * @param buffer room for capacity bytes
- * @param capacity at least 1
- * @param timeout_ms 0 polls; AHOY_FOREVER for no limit but the body's own (ahoy_request_set_idle_timeout_ms)
- * @param length gets the number of bytes read; 0 on failure
- * @param ended gets true where nothing comes after these bytes, of which there may be none; false on failure
- * @return AHOY_E_CONNECTION_LOST, AHOY_E_PROTOCOL, AHOY_E_TIMEOUT and the like where the body broke off;
- *         AHOY_E_CANCELLED or AHOY_E_CLOSED where it was ended from here; AHOY_E_WOULD_DEADLOCK where it would
- *         wait inside a callback; AHOY_E_INTERRUPTED where a signal ended the wait of an interruptible client;
- *         AHOY_E_FORKED for a streamed response of the parent process
- */
-AHOY_API
-ahoy_status ahoy_response_read(const ahoy_response *response,
-                               uint8_t *buffer,
-                               size_t capacity,
-                               uint64_t timeout_ms,
-                               size_t *length,
-                               bool *ended,
-                               ahoy_error **err);
-
-/**
- * Lets a completion come on a queue when there is something to read of a response's body, its end included: at
- * once where it is there. Once for each call of this function; then ahoy_response_read with a timeout of 0
- * until it gives no bytes, and this function again.
- *
- * The completion has the tag and no response; its status is AHOY_OK, or AHOY_E_CANCELLED where the response was
- * freed first. ahoy_queue_cancel with the tag ends the body, and so does freeing the queue meanwhile.
- *
- * @param queue where the completion comes
- * @param tag any number, handed back with the completion
- * @return AHOY_E_IN_USE where somebody waits for this response already; AHOY_E_OVERLOADED where the queue is
- *         full; then and with any other failure no completion comes
- */
-AHOY_API
-ahoy_status ahoy_response_notify(const ahoy_response *response,
-                                 const ahoy_queue *queue,
-                                 uint64_t tag,
-                                 ahoy_error **err);
-
-/**
- * Lets a function be called when there is something to read of a response's body, its end included: at once,
- * on an I/O thread, where it is there. Once for each call of this function. It is not called any more when the
- * response was freed, unless it runs just then.
- *
- * @param fn called
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- * @return AHOY_E_IN_USE where somebody waits for this response already
- */
-AHOY_API
-ahoy_status ahoy_response_on_readable(const ahoy_response *response,
-                                      ahoy_readable_fn fn,
-                                      void *user_data,
-                                      ahoy_destroy_fn destroy,
-                                      ahoy_error **err);
 
 /**
  * The library's version, such as "0.1.0".

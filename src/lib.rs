@@ -11,6 +11,7 @@
 //! endpoint request source response outcome error  plain data
 //! ```
 
+pub mod balancer;
 pub mod client;
 pub mod config;
 pub mod criticality;

@@ -6,7 +6,7 @@ mod support;
 use std::sync::Barrier;
 use std::thread;
 
-use ahoy::ffi::status::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 fn sum(counts: &[usize]) -> usize {

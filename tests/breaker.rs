@@ -6,8 +6,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
 
-use ahoy::ffi::endpoint::*;
-use ahoy::ffi::status::*;
+use ahoy::ffi::balancer::endpoint::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 /// A client with one attempt a call over `balancer`, so that each call is one outcome.

@@ -4,7 +4,7 @@ mod support;
 
 use std::thread;
 
-use ahoy::ffi::status::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 const FOREVER: u64 = u64::MAX;

@@ -5,7 +5,7 @@
 
 mod support;
 
-use ahoy::ffi::status::AHOY_OK;
+use ahoy::ffi::values::status::AHOY_OK;
 use rustls::crypto::{CryptoProvider, ring};
 use support::*;
 

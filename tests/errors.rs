@@ -4,8 +4,8 @@
 
 mod support;
 
-use ahoy::ffi::error::*;
-use ahoy::ffi::status::*;
+use ahoy::ffi::call::error::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 #[test]
@@ -114,7 +114,12 @@ fn a_null_err_is_fine_and_the_status_tells_enough() {
     // SAFETY: the client lives; no error is wanted.
     let status = unsafe {
         let path = c"/".as_ptr();
-        ahoy::ffi::client::ahoy_client_get(client.raw(), path, &raw mut response, ptr::null_mut())
+        ahoy::ffi::client::client::ahoy_client_get(
+            client.raw(),
+            path,
+            &raw mut response,
+            ptr::null_mut(),
+        )
     };
     assert_eq!(status, AHOY_E_CONNECT);
     assert!(response.is_null());

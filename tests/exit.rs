@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Write;
 use std::thread;
 
-use ahoy::ffi::status::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 fn clients_of(server: &Server) -> [Client; 2] {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use ahoy::ffi::status::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 const SOON: Duration = ms(10_000);
@@ -278,7 +278,7 @@ fn streamed_bodies_of_the_parent_say_forked_in_the_child_and_free_without_harm()
         }
         assert_eq!(response.head().status, 200, "the head is there");
         // SAFETY: freed twice over, but in a process each.
-        unsafe { ahoy::ffi::response::ahoy_response_free(response.raw()) };
+        unsafe { ahoy::ffi::call::response::ahoy_response_free(response.raw()) };
         assert_eq!(client.stream("/").exactly(3), "one");
     })
     .ends();
@@ -325,9 +325,9 @@ fn calls_and_queues_of_the_parent_say_forked_in_the_child_and_free_without_harm(
         assert_eq!(queue.fd(), -1);
         // SAFETY: freed twice over, but in a process each.
         unsafe {
-            ahoy::ffi::call::ahoy_call_free(running.raw());
-            ahoy::ffi::call::ahoy_call_free(ended.raw());
-            ahoy::ffi::queue::ahoy_queue_free(queue.raw());
+            ahoy::ffi::call::call::ahoy_call_free(running.raw());
+            ahoy::ffi::call::call::ahoy_call_free(ended.raw());
+            ahoy::ffi::call::queue::ahoy_queue_free(queue.raw());
         }
         let own = Queue::new();
         client.submit(&request, &own, 3).unwrap();
@@ -360,8 +360,8 @@ fn a_child_frees_everything_and_the_parent_goes_on() {
                 }
                 // SAFETY: freed twice over, but in a process each.
                 unsafe {
-                    ahoy::ffi::client::ahoy_client_free(client.raw());
-                    ahoy::ffi::balancer::ahoy_balancer_free(balancer.raw());
+                    ahoy::ffi::client::client::ahoy_client_free(client.raw());
+                    ahoy::ffi::balancer::balancer::ahoy_balancer_free(balancer.raw());
                 }
                 assert_eq!(client_over(&[server.port()]).get("/own").unwrap().status, 200);
             })

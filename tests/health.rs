@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ahoy::ffi::status::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 /// Long enough for whatever must happen at all.

@@ -4,8 +4,8 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use ahoy::ffi::hooks::*;
-use ahoy::ffi::status::*;
+use ahoy::ffi::client::hooks::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 /// What callbacks told.

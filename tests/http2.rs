@@ -12,8 +12,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
 
-use ahoy::ffi::builder::*;
-use ahoy::ffi::status::*;
+use ahoy::ffi::client::builder::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 /// nghttpd on a port of its own; ends with the value.

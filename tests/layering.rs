@@ -27,8 +27,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("transport", &["policy", "runtime"]),
     ("config", &["policy", "runtime", "discovery", "transport"]),
     ("options", &["policy", "runtime", "config"]),
-    ("client", &["policy", "runtime", "discovery", "transport", "config", "options"]),
-    ("ffi", &["policy", "runtime", "discovery", "transport", "config", "options", "client"]),
+    ("balancer", &["policy", "runtime", "discovery", "transport", "config"]),
+    ("client", &["policy", "runtime", "discovery", "transport", "config", "balancer"]),
+    (
+        "ffi",
+        &["policy", "runtime", "discovery", "transport", "config", "options", "balancer", "client"],
+    ),
 ];
 
 /// Raw pointers from C, and the few lines on signals and processes.

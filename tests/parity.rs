@@ -5,8 +5,8 @@ mod support;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use ahoy::ffi::endpoint::*;
-use ahoy::ffi::status::*;
+use ahoy::ffi::balancer::endpoint::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 /// The url of the only host of a list.
@@ -16,7 +16,7 @@ fn url_of(host: Host) -> String {
 
 #[test]
 fn port_443_is_https_and_any_other_http_unless_stated() {
-    use ahoy::ffi::host::{AHOY_SCHEME_HTTP, AHOY_SCHEME_HTTPS};
+    use ahoy::ffi::balancer::host::{AHOY_SCHEME_HTTP, AHOY_SCHEME_HTTPS};
     assert_eq!(url_of(Host::new("a.example", 443)), "https://a.example:443");
     assert_eq!(url_of(Host::new("a.example", 80)), "http://a.example:80");
     assert_eq!(url_of(Host::new("a.example", 8443)), "http://a.example:8443");

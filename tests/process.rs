@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ahoy::ffi::status::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 /// Descriptors and signal actions belong to the whole process.

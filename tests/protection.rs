@@ -8,8 +8,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ahoy::ffi::protection::*;
-use ahoy::ffi::status::*;
+use ahoy::ffi::client::protection::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 /// Long enough for whatever must happen at all.

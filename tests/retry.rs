@@ -4,8 +4,8 @@ mod support;
 
 use std::time::{Duration, Instant, SystemTime};
 
-use ahoy::ffi::retry::*;
-use ahoy::ffi::status::*;
+use ahoy::ffi::values::retry::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 /// A client over one server, so that every retry waits its full time.

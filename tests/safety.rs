@@ -9,11 +9,11 @@ use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use ahoy::ffi::balancer::*;
-use ahoy::ffi::builder::*;
-use ahoy::ffi::hooks::*;
-use ahoy::ffi::provider::*;
-use ahoy::ffi::status::*;
+use ahoy::ffi::balancer::balancer::*;
+use ahoy::ffi::balancer::provider::*;
+use ahoy::ffi::client::builder::*;
+use ahoy::ffi::client::hooks::*;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 fn assert_invalid<T: std::fmt::Debug>(result: Result<T, Failure>, parameter: &str) {
@@ -108,11 +108,16 @@ fn a_nul_ends_a_string_and_does_not_smuggle() {
     // SAFETY: the path ends with NUL.
     let status = unsafe {
         let path = path.as_ptr().cast();
-        ahoy::ffi::client::ahoy_client_get(client.raw(), path, &raw mut response, ptr::null_mut())
+        ahoy::ffi::client::client::ahoy_client_get(
+            client.raw(),
+            path,
+            &raw mut response,
+            ptr::null_mut(),
+        )
     };
     assert_eq!(status, AHOY_OK);
     // SAFETY: the response is ours.
-    unsafe { ahoy::ffi::response::ahoy_response_free(response) };
+    unsafe { ahoy::ffi::call::response::ahoy_response_free(response) };
     let seen = server.request();
     assert_eq!((seen.path.as_str(), seen.header("x")), ("/a", None));
 }
@@ -220,13 +225,20 @@ fn destroy_runs_once_when_the_last_user_is_gone() {
 #[test]
 fn destroy_runs_once_for_each_hook() {
     type Register = unsafe fn(*mut ahoy_client_builder, *mut c_void, Destroy) -> ahoy_status;
-    unsafe extern "C" fn request(_: *mut c_void, _: *mut ahoy::ffi::request::ahoy_request) -> i32 {
+    unsafe extern "C" fn request(
+        _: *mut c_void,
+        _: *mut ahoy::ffi::call::request::ahoy_request,
+    ) -> i32 {
         0
     }
-    unsafe extern "C" fn response(_: *mut c_void, _: *const ahoy::ffi::response::ahoy_response) {}
-    unsafe extern "C" fn error(_: *mut c_void, _: *const ahoy::ffi::error::ahoy_error) {}
+    unsafe extern "C" fn response(
+        _: *mut c_void,
+        _: *const ahoy::ffi::call::response::ahoy_response,
+    ) {
+    }
+    unsafe extern "C" fn error(_: *mut c_void, _: *const ahoy::ffi::call::error::ahoy_error) {}
     unsafe extern "C" fn log(_: *mut c_void, _: i32, _: *const i8, _: *const i8) {}
-    const NULL: *mut *mut ahoy::ffi::error::ahoy_error = ptr::null_mut();
+    const NULL: *mut *mut ahoy::ffi::call::error::ahoy_error = ptr::null_mut();
     // SAFETY: each function fits its data; the builder is the caller's matter.
     let hooks: [Register; 4] = unsafe {
         [

@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use ahoy::ffi::status::*;
+use ahoy::ffi::values::status::*;
 use ahoy::runtime::shard;
 use support::*;
 

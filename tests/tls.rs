@@ -2,8 +2,8 @@
 
 mod support;
 
-use ahoy::ffi::host::AHOY_SCHEME_HTTP;
-use ahoy::ffi::status::*;
+use ahoy::ffi::balancer::host::AHOY_SCHEME_HTTP;
+use ahoy::ffi::values::status::*;
 use support::*;
 
 /// A server called `name`, the host to reach it at, and its authority.

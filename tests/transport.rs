@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use ahoy::ffi::status::*;
+use ahoy::ffi::values::status::*;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use support::*;

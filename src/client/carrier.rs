@@ -22,7 +22,7 @@ static RESOLVER: PerProcess<OnceCell<Arc<Resolver>>> = PerProcess::new();
 
 /// A client's transport in one place.
 #[derive(Debug)]
-pub(super) struct Carrier {
+pub(crate) struct Carrier {
     transport: Kind,
     warmth: Option<Warmth>,
 }
@@ -38,7 +38,7 @@ enum Kind {
 
 /// Where a transport is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// On a shard: one exchange at a time, driven by its caller.
     Shard,
     /// On an I/O thread: many at once, driven always.
@@ -47,14 +47,14 @@ pub(super) enum Place {
 
 impl Carrier {
     /// Connections of HTTP/1.1 by the client's settings, for what goes on beside its calls.
-    pub(super) fn direct(client: &Client, resolver: Arc<Resolver>) -> Direct {
+    pub(crate) fn direct(client: &Client, resolver: Arc<Resolver>) -> Direct {
         Direct::new(Arc::new(direct(&client.config, client.tls(), resolver, Place::IoThread)))
     }
 
     /// A client's transport for one shard or I/O thread, without connections yet. Only I/O threads carry a
     /// client that speaks HTTP/2, since a parked shard would answer no PING; and only they warm up, since only
     /// theirs are kept ready for anybody.
-    pub(super) fn new(client: &Client, resolver: Arc<Resolver>, place: Place) -> Self {
+    pub(crate) fn new(client: &Client, resolver: Arc<Resolver>, place: Place) -> Self {
         let config = &client.config;
         let tls = client.tls();
         let Route::Balanced(balancer) = &client.route else {
@@ -81,7 +81,7 @@ impl Carrier {
     }
 
     /// Opens connections to the endpoints that joined since this was last done; in the context of the I/O thread.
-    pub(super) fn warm_up(&self) {
+    pub(crate) fn warm_up(&self) {
         let Some(warmth) = &self.warmth else { return };
         let newcomers = warmth.newcomers();
         match &self.transport {
@@ -150,7 +150,7 @@ impl Attachment for Carrier {
 }
 
 /// The process's resolver: one cache for all clients.
-pub(super) fn resolver() -> io::Result<Arc<Resolver>> {
+pub(crate) fn resolver() -> io::Result<Arc<Resolver>> {
     let made = || Ok(Arc::new(Resolver::new(io_thread::first()?.handle().clone())));
     RESOLVER.get().get_or_try_init(made).map(Arc::clone)
 }

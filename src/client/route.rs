@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use http::Uri;
 
-use super::balancer::{Balancer, NoneAdmits};
-use super::lease::Lease;
-use super::tried::Tried;
+use crate::balancer::balancer::{Balancer, NoneAdmits};
+use crate::balancer::lease::Lease;
+use crate::balancer::tried::Tried;
 use crate::endpoint::{Endpoint, Host, Scheme};
 use crate::error::Error;
 use crate::policy::Probing;
@@ -31,9 +31,9 @@ pub enum Route {
 
 /// One call's route: its endpoints, and its path there.
 #[derive(Debug)]
-pub(super) struct Way<'a> {
+pub(crate) struct Way<'a> {
     to: To<'a>,
-    pub(super) path: Cow<'a, str>,
+    pub(crate) path: Cow<'a, str>,
 }
 
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Route {
     }
 
     /// The way of a request for `target`.
-    pub(super) fn way<'a>(&'a self, target: &'a str) -> Result<Way<'a>, Error> {
+    pub(crate) fn way<'a>(&'a self, target: &'a str) -> Result<Way<'a>, Error> {
         let absolute = !target.starts_with('/');
         match self {
             Self::Balanced(balancer) => {
@@ -84,7 +84,7 @@ impl Route {
 }
 
 impl Way<'_> {
-    pub(super) fn lease(
+    pub(crate) fn lease(
         &self,
         tried: &Tried,
         key: Option<u64>,
@@ -97,7 +97,7 @@ impl Way<'_> {
         }
     }
 
-    pub(super) fn balancer(&self) -> Option<&Arc<Balancer>> {
+    pub(crate) fn balancer(&self) -> Option<&Arc<Balancer>> {
         match &self.to {
             To::Balancer(balancer) => Some(balancer),
             To::Endpoint(_) => None,
@@ -105,12 +105,12 @@ impl Way<'_> {
     }
 
     /// Whether an endpoint not in `tried` admits.
-    pub(super) fn has_untried(&self, tried: &Tried, now: Instant) -> bool {
+    pub(crate) fn has_untried(&self, tried: &Tried, now: Instant) -> bool {
         self.balancer().is_some_and(|balancer| balancer.has_untried(tried, now))
     }
 
     /// Whether any endpoint admits.
-    pub(super) fn has_any(&self, now: Instant) -> bool {
+    pub(crate) fn has_any(&self, now: Instant) -> bool {
         self.balancer().is_none_or(|balancer| balancer.has_any(now))
     }
 }

@@ -3,16 +3,16 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::balancer::Balancer;
-use super::roster::Roster;
+use crate::balancer::balancer::Balancer;
+use crate::balancer::roster::Roster;
 use crate::endpoint::Endpoint;
 
 /// What one transport was told to warm up.
-pub(super) struct Warmth {
+pub(crate) struct Warmth {
     /// How many connections to each endpoint.
-    pub(super) count: usize,
+    pub(crate) count: usize,
     /// Limit on making each.
-    pub(super) limit: Duration,
+    pub(crate) limit: Duration,
     balancer: Arc<Balancer>,
     seen: Mutex<Seen>,
 }
@@ -26,12 +26,12 @@ struct Seen {
 }
 
 impl Warmth {
-    pub(super) fn new(balancer: Arc<Balancer>, count: usize, limit: Duration) -> Self {
+    pub(crate) fn new(balancer: Arc<Balancer>, count: usize, limit: Duration) -> Self {
         Self { count, limit, balancer, seen: Mutex::default() }
     }
 
     /// The endpoints that joined since this was last asked, at first all; asks no provider.
-    pub(super) fn newcomers(&self) -> Vec<Arc<Endpoint>> {
+    pub(crate) fn newcomers(&self) -> Vec<Arc<Endpoint>> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let roster = self.balancer.roster();
         if std::ptr::eq(seen.roster.as_ptr(), Arc::as_ptr(&roster)) {

@@ -13,33 +13,7 @@
     reason = "the contract is the same for all and stated in the module's documentation"
 )]
 
-mod guard;
-mod handle;
-mod settings;
-mod text;
-
-pub mod attempt;
 pub mod balancer;
-pub mod balancing;
-pub mod breaker;
-pub mod builder;
 pub mod call;
-pub mod callback;
 pub mod client;
-pub mod endpoint;
-pub mod error;
-pub mod health;
-pub mod hooks;
-pub mod host;
-pub mod options;
-pub mod prequal;
-pub mod protection;
-pub mod provider;
-pub mod queue;
-pub mod request;
-pub mod response;
-pub mod retry;
-pub mod source;
-pub mod status;
-pub mod stream;
-pub mod version;
+pub mod values;

@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
 
-use super::backoff::between;
-use super::open_wait::after;
-use super::retry::StatusSet;
-use super::window::Ratio;
+use super::circuit::open_wait::after;
+use super::circuit::window::Ratio;
+use super::retry::backoff::between;
+use super::retry::retry::StatusSet;
 
 /// How endpoints are checked, and when that shows something.
 #[derive(Clone, Debug, PartialEq)]

@@ -32,7 +32,7 @@ const BUSY_FOR: Duration = Duration::from_millis(1);
 /// A shard idle for this long is ended by the janitor; its connections are older than servers keep them.
 const RETIRE_AFTER: Duration = Duration::from_secs(120);
 
-/// How many shards carry calls at most, unless [`limit`] says otherwise; see docs/performance.md for what lies
+/// How many shards carry calls at most, unless [`limit`] says otherwise; see benches/README.md for what lies
 /// beyond.
 const MOST_SHARDS: usize = 256;
 

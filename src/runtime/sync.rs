@@ -8,7 +8,7 @@ pub use std::sync::{Mutex, MutexGuard, atomic::AtomicU8};
 pub use tokio::sync::Notify;
 
 #[cfg(all(test, ahoy_loom))]
-pub use self::notify::Notify;
+pub use super::sync::notify::Notify;
 #[cfg(all(test, ahoy_loom))]
 pub use loom::sync::{Mutex, MutexGuard, atomic::AtomicU8};
 

@@ -14,8 +14,8 @@ use tokio_rustls::TlsConnector;
 use crate::endpoint::{Endpoint, Scheme};
 use crate::outcome::{Failure, FailureKind};
 
-use super::direct::DirectConfig;
 use super::failure::{Stage, cause_of, io_cause};
+use super::http1::direct::DirectConfig;
 use super::tls::{Offer, Tls};
 use super::wire::{Socket, Stream, Traffic, Wire};
 

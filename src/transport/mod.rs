@@ -6,16 +6,12 @@
 
 mod body;
 mod dial;
-mod direct;
 mod dns;
 mod failure;
-mod fleet;
 mod http;
-mod multiplexed;
-mod pool;
+mod http1;
+mod http2;
 mod request;
-mod resting;
-mod session;
 mod stream;
 mod tls;
 mod warm;
@@ -43,12 +39,12 @@ use crate::endpoint::Endpoint;
 use crate::outcome::Failure;
 use crate::source::Draw;
 
-pub use self::direct::{Direct, DirectConfig};
-pub use self::dns::{LookupError, Resolver};
-pub use self::http::{Http, HttpConfig};
-pub use self::multiplexed::{Multiplexed, MultiplexedConfig};
-pub use self::stream::Live;
-pub use self::tls::{Offer, Tls, TlsConfig};
+pub use crate::transport::dns::{LookupError, Resolver};
+pub use crate::transport::http::{Http, HttpConfig};
+pub use crate::transport::http1::direct::{Direct, DirectConfig};
+pub use crate::transport::http2::multiplexed::{Multiplexed, MultiplexedConfig};
+pub use crate::transport::stream::Live;
+pub use crate::transport::tls::{Offer, Tls, TlsConfig};
 
 /// One attempt: what is sent, where to, and within which bounds.
 pub struct Exchange<'a> {

@@ -275,8 +275,8 @@ const DIRECTORIES: [&str; 3] = ["/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/op
 
 #[cfg(test)]
 mod tests {
-    use super::super::server::Authority;
     use super::*;
+    use crate::transport::server::Authority;
 
     fn with_root(pem: &[u8]) -> Result<Tls, String> {
         Tls::new(TlsConfig { extra_roots_pem: vec![pem.to_vec()], ..TlsConfig::default() })

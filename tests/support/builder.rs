@@ -2,14 +2,14 @@
 
 use std::ffi::{CString, c_char, c_void};
 
-use ahoy::ffi::builder::*;
-use ahoy::ffi::client::*;
-use ahoy::ffi::error::ahoy_error;
-use ahoy::ffi::hooks::*;
-use ahoy::ffi::protection::*;
-use ahoy::ffi::request::*;
-use ahoy::ffi::response::ahoy_response;
-use ahoy::ffi::status::ahoy_status;
+use ahoy::ffi::call::error::ahoy_error;
+use ahoy::ffi::call::request::*;
+use ahoy::ffi::call::response::ahoy_response;
+use ahoy::ffi::client::builder::*;
+use ahoy::ffi::client::client::*;
+use ahoy::ffi::client::hooks::*;
+use ahoy::ffi::client::protection::*;
+use ahoy::ffi::values::status::ahoy_status;
 
 use super::handles::{Balancer, Request, Retry, boxed, c, owner, shared};
 use super::outcome::{Answer, Failure, Outcome, answered, checked, made, text};

@@ -4,14 +4,14 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use ahoy::ffi::builder::ahoy_client_builder;
-use ahoy::ffi::call::*;
-use ahoy::ffi::client::*;
-use ahoy::ffi::error::*;
-use ahoy::ffi::hooks::*;
-use ahoy::ffi::queue::*;
-use ahoy::ffi::response::*;
-use ahoy::ffi::status::{AHOY_OK, ahoy_status};
+use ahoy::ffi::call::call::*;
+use ahoy::ffi::call::error::*;
+use ahoy::ffi::call::queue::*;
+use ahoy::ffi::call::response::*;
+use ahoy::ffi::client::builder::ahoy_client_builder;
+use ahoy::ffi::client::client::*;
+use ahoy::ffi::client::hooks::*;
+use ahoy::ffi::values::status::{AHOY_OK, ahoy_status};
 
 use super::builder::{Builder, Client};
 use super::handles::{Request, boxed, owner, shared};

@@ -116,6 +116,6 @@ pub fn single(balancer: &Balancer) -> Client {
 /// Holds a refusal to the rules: the status, and the parameter's name first.
 pub fn refused(result: Result<(), Failure>, name: &str) {
     let failure = result.unwrap_err();
-    assert_eq!(failure.status, ahoy::ffi::status::AHOY_E_INVALID_ARGUMENT);
+    assert_eq!(failure.status, ahoy::ffi::values::status::AHOY_E_INVALID_ARGUMENT);
     assert!(failure.message.starts_with(&format!("{name}:")), "{}", failure.message);
 }

@@ -2,19 +2,19 @@
 
 use std::ffi::{CString, c_void};
 
-use ahoy::ffi::balancer::*;
-use ahoy::ffi::balancing::*;
-use ahoy::ffi::breaker::*;
-use ahoy::ffi::endpoint::*;
-use ahoy::ffi::health::*;
-use ahoy::ffi::host::*;
-use ahoy::ffi::options::*;
-use ahoy::ffi::prequal::*;
-use ahoy::ffi::protection::ahoy_request_set_criticality;
-use ahoy::ffi::provider::*;
-use ahoy::ffi::request::*;
-use ahoy::ffi::retry::*;
-use ahoy::ffi::status::ahoy_status;
+use ahoy::ffi::balancer::balancer::*;
+use ahoy::ffi::balancer::balancing::*;
+use ahoy::ffi::balancer::breaker::*;
+use ahoy::ffi::balancer::endpoint::*;
+use ahoy::ffi::balancer::health::*;
+use ahoy::ffi::balancer::host::*;
+use ahoy::ffi::balancer::prequal::*;
+use ahoy::ffi::balancer::provider::*;
+use ahoy::ffi::call::request::*;
+use ahoy::ffi::client::options::*;
+use ahoy::ffi::client::protection::ahoy_request_set_criticality;
+use ahoy::ffi::values::retry::*;
+use ahoy::ffi::values::status::ahoy_status;
 
 use super::outcome::{Failure, checked, made, text};
 

@@ -4,10 +4,10 @@ use std::ffi::{CStr, c_char};
 use std::ptr;
 use std::time::Duration;
 
-use ahoy::ffi::attempt::*;
-use ahoy::ffi::error::*;
-use ahoy::ffi::response::*;
-use ahoy::ffi::status::{AHOY_OK, ahoy_status};
+use ahoy::ffi::call::attempt::*;
+use ahoy::ffi::call::error::*;
+use ahoy::ffi::call::response::*;
+use ahoy::ffi::values::status::{AHOY_OK, ahoy_status};
 
 /// How a call ended.
 pub type Outcome = Result<Answer, Failure>;

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use ahoy::ffi::call::*;
-use ahoy::ffi::client::*;
-use ahoy::ffi::queue::*;
-use ahoy::ffi::request::*;
-use ahoy::ffi::response::*;
-use ahoy::ffi::source::*;
-use ahoy::ffi::stream::*;
+use ahoy::ffi::call::call::*;
+use ahoy::ffi::call::queue::*;
+use ahoy::ffi::call::request::*;
+use ahoy::ffi::call::response::*;
+use ahoy::ffi::call::source::*;
+use ahoy::ffi::call::stream::*;
+use ahoy::ffi::client::client::*;
 
 use super::builder::Client;
 use super::calls::{Call, Completion, FOREVER, Queue};

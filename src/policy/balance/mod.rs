@@ -29,10 +29,12 @@ mod least_request;
 mod maglev;
 mod p2c;
 mod prequal;
+pub mod probe_answer;
 mod random;
 pub mod rendezvous;
 mod ring;
 mod round_robin;
+pub mod slow_start;
 mod smooth;
 #[cfg(test)]
 mod stories;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
 
-use crate::policy::window::Ratio;
+use crate::policy::circuit::window::Ratio;
 
 /// How many probes go out, and how long their answers are of use.
 #[derive(Clone, Copy, Debug, PartialEq)]

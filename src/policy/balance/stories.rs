@@ -10,7 +10,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::P2c;
-use crate::policy::load::{Ending, Load, LoadModel, Tick};
+use crate::policy::load::load::{Ending, Load, LoadModel, Tick};
 use crate::policy::test_inputs::rng;
 
 const ENDPOINTS: usize = 20;

@@ -1,6 +1,6 @@
 //! The two words of a load in which several numbers must agree.
 
-use super::Tick;
+use super::load::Tick;
 
 /// The number of requests in flight, below the sum of their start ticks.
 ///
@@ -9,28 +9,28 @@ use super::Tick;
 /// until they add up to 101 days, and beyond that none is told. So are they with more than a million
 /// in flight, when the count runs over into the sum; both are right again below that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Flight(pub(super) u64);
+pub(crate) struct Flight(pub(crate) u64);
 
 impl Flight {
     /// One request with this start, to be added and subtracted.
-    pub(super) const fn one(started: Tick) -> u64 {
+    pub(crate) const fn one(started: Tick) -> u64 {
         started.0 << COUNT_BITS | 1
     }
 
-    pub(super) const fn pending(self) -> u64 {
+    pub(crate) const fn pending(self) -> u64 {
         self.0 & COUNT
     }
 
     /// Microseconds that all in flight have taken together; none if most of them started in what
     /// this caller's clock takes for the future.
-    pub(super) fn total_age(self, now: Tick) -> u64 {
+    pub(crate) fn total_age(self, now: Tick) -> u64 {
         let all_now = self.pending().wrapping_mul(now.0) << COUNT_BITS;
         let signed = all_now.wrapping_sub(self.0 & !COUNT) as i64 >> COUNT_BITS;
         u64::try_from(signed).unwrap_or(0)
     }
 
     /// Microseconds that one in flight has taken on average.
-    pub(super) fn mean_age(self, now: Tick) -> u64 {
+    pub(crate) fn mean_age(self, now: Tick) -> u64 {
         self.total_age(now).checked_div(self.pending()).unwrap_or(0)
     }
 }
@@ -41,30 +41,30 @@ impl Flight {
 /// The time counts units of 1.024 ms and wraps around after 50 days. Who was idle for that long to
 /// the second looks as if it had just been sampled, until that second is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Latency(pub(super) u64);
+pub(crate) struct Latency(pub(crate) u64);
 
 /// An average latency as it is seen at some time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct History {
+pub(crate) struct History {
     /// The average, in microseconds, above zero.
-    pub(super) latency: f32,
+    pub(crate) latency: f32,
     /// Microseconds since its last sample, to the millisecond.
-    pub(super) age: u64,
+    pub(crate) age: u64,
 }
 
 impl Latency {
-    pub(super) const fn micros(self) -> f32 {
+    pub(crate) const fn micros(self) -> f32 {
         f32::from_bits((self.0 >> 32) as u32)
     }
 
-    pub(super) fn at(self, now: Tick) -> Option<History> {
+    pub(crate) fn at(self, now: Tick) -> Option<History> {
         let age = (self.units_until(now) as u64) << UNIT_BITS;
         (self.0 != 0).then(|| History { latency: self.micros(), age })
     }
 
     /// The word that replaces this one. A time that was overtaken by another thread's does not go
     /// back.
-    pub(super) fn followed_by(self, latency: f32, now: Tick) -> Self {
+    pub(crate) fn followed_by(self, latency: f32, now: Tick) -> Self {
         let units = (now.0 >> UNIT_BITS) as u32;
         let ahead = self.0 != 0 && self.units_until(now) == 0;
         let stamp = if ahead { self.0 as u32 } else { units };

@@ -1,0 +1,159 @@
+//! The right to send once to one endpoint.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+
+use super::balancer::Balancer;
+use super::member::{Granted, Member};
+use super::rounds;
+use super::tried::Tried;
+use crate::endpoint::Endpoint;
+use crate::outcome::{Transition, Verdict};
+use crate::policy::{Ended, Ending, Evidence, Permit, Report, Tick};
+use crate::runtime::clock;
+
+/// An endpoint with the permit of its circuit, or none where it serves in spite of that. Dropped unsettled (a
+/// cancelled call, a panic) it counts neither way and gives a probe's place back.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    endpoint: Arc<Endpoint>,
+    limit: Duration,
+    held: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    member: Arc<Member>,
+    /// None where an endpoint serves in spite of its circuit, which then learns nothing.
+    permit: Option<Permit>,
+    /// None once its load was told of the answer.
+    started: Option<Tick>,
+}
+
+/// On what terms an endpoint is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    /// Also where its answers have opened its circuit.
+    pub(crate) panic: bool,
+    /// How many attempts may be in flight to it; `None` for any number.
+    pub(crate) most: Option<u32>,
+    pub(crate) now: Instant,
+    /// The same, as loads count time.
+    pub(crate) tick: Tick,
+}
+
+impl Lease {
+    /// None where another caller has taken the last place or permit.
+    pub(crate) fn claim(member: &Arc<Member>, claim: Claim) -> Option<Self> {
+        let (cells, place) = (member.cells(), member.place());
+        if !cells.start(place, claim.tick, claim.most) {
+            return None;
+        }
+        let Ok(Granted { endpoint, permit }) = member.acquire(claim.panic, claim.now) else {
+            cells.take_back(place, claim.tick);
+            return None;
+        };
+        let held = Held { member: Arc::clone(member), permit, started: Some(claim.tick) };
+        Some(Self { endpoint, limit: Duration::ZERO, held: Some(held) })
+    }
+
+    /// A lease on the one endpoint of a client without a balancer: it has no circuit.
+    pub(crate) fn fixed(endpoint: Arc<Endpoint>) -> Self {
+        Self { endpoint, limit: Duration::ZERO, held: None }
+    }
+
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    /// Who is asked; none on a client without a balancer.
+    pub(crate) fn member(&self) -> Option<&Arc<Member>> {
+        self.held.as_ref().map(|held| &held.member)
+    }
+
+    /// For a probe, how long it may take.
+    pub(crate) fn probe_limit(&self) -> Option<Duration> {
+        let held = self.held.as_ref().filter(|held| held.is_probe())?;
+        Some(held.member.cells().level().breaker.trial_interval)
+    }
+
+    /// Notes the endpoint as tried and says whether it is the first time.
+    pub(crate) fn mark_tried(&self, tried: &mut Tried) -> bool {
+        let Some(held) = &self.held else {
+            return false;
+        };
+        tried.insert(&held.member)
+    }
+
+    /// Notes how long the attempt may take: what a failure counts as at least.
+    pub(crate) const fn limit_to(&mut self, limit: Duration) {
+        self.limit = limit;
+    }
+
+    /// Says that an answer's head came whose body may take as long as it likes: that is no slow answer.
+    pub(crate) fn answered(&mut self, now: Instant) {
+        if let Some(held) = &mut self.held {
+            held.finish(now, Ending::Success);
+        }
+    }
+
+    /// Takes in what an answer tells of its endpoint's load, where `balancer` goes by that.
+    pub(crate) fn report(&self, balancer: Option<&Balancer>, headers: &HeaderMap) {
+        if let Some(held) = &self.held
+            && let Some(name) = &balancer.and_then(|it| it.config().load_header.as_ref())
+            && let Some(report) = headers.get(*name).and_then(|it| Report::parse(it.as_bytes()))
+            && let Some(track) = held.member.track()
+        {
+            track.utilization.update(&report, held.member.cells().level().tick(clock::now()));
+        }
+    }
+
+    /// Says to the `balancer` that it came from how the attempt ended.
+    pub(crate) fn settle(
+        mut self,
+        balancer: Option<&Balancer>,
+        evidence: &Evidence,
+        ended: &Ended,
+        now: Instant,
+    ) -> Option<Transition> {
+        let (balancer, mut held) = (balancer?, self.held.take()?);
+        rounds::note(balancer, &held.member, ended, now);
+        held.finish(now, ending(evidence, self.limit));
+        balancer.settle(&held.member, held.permit?, evidence, now)
+    }
+}
+
+impl Held {
+    fn is_probe(&self) -> bool {
+        self.permit.as_ref().is_some_and(Permit::probe)
+    }
+
+    fn finish(&mut self, now: Instant, ending: Ending) {
+        let cells = self.member.cells();
+        if let Some(started) = self.started.take() {
+            cells.finish(self.member.place(), started, now, ending);
+        }
+    }
+}
+
+/// What the endpoint's load learns of it. A throttled endpoint is not slow, but wants less for a while.
+const fn ending(evidence: &Evidence, limit: Duration) -> Ending {
+    match evidence.verdict {
+        Verdict::Success => Ending::Success,
+        Verdict::Neutral => Ending::Neutral,
+        Verdict::Failure | Verdict::Throttled | Verdict::Unreachable => {
+            Ending::Failure { limit, hint: evidence.retry_after }
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(mut held) = self.held.take() {
+            held.finish(clock::now(), Ending::Neutral);
+            held.permit.into_iter().for_each(|permit| held.member.release(permit));
+        }
+    }
+}

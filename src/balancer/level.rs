@@ -1,0 +1,132 @@
+//! What the endpoints of one tier have in common: the rules of their circuits, and how many of them are well.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use super::probes::Pool;
+use crate::config::BalancerConfig;
+use crate::policy::{BreakerConfig, LoadModel, PrequalConfig, Tick};
+
+/// What a tier's members share; lives as long as any of them.
+#[derive(Debug)]
+pub(crate) struct Level {
+    /// The rules of the members' circuits.
+    pub(crate) breaker: Arc<BreakerConfig>,
+    /// What the members' load is made of; `None` where nobody looks at it.
+    pub(crate) load: Option<LoadModel>,
+    /// Whether a member that joins or comes back gets its full share only in time.
+    pub(crate) warms_up: bool,
+    /// Whether a rule follows each member beyond its circuit and its load.
+    pub(crate) tracks: bool,
+    /// Whether members tell their load.
+    pub(crate) reports: bool,
+    /// What members answered to probes; `None` where none are sent.
+    pub(crate) pool: Option<Pool>,
+    /// Whether the attempts in flight to all members are counted together.
+    counts_all: bool,
+    /// What ticks count from.
+    origin: Instant,
+    well: AtomicUsize,
+    in_flight: AtomicU32,
+}
+
+/// What all tiers of a balancer are made by.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) breaker: Arc<BreakerConfig>,
+    pub(crate) load: Option<LoadModel>,
+    pub(crate) by_zone: bool,
+    pub(crate) warms_up: bool,
+    pub(crate) tracks: bool,
+    pub(crate) reports: bool,
+    pub(crate) prequal: Option<PrequalConfig>,
+    pub(crate) counts_all: bool,
+    pub(crate) origin: Instant,
+}
+
+impl Rules {
+    pub(crate) fn new(config: &BalancerConfig, origin: Instant) -> Self {
+        Self {
+            breaker: Arc::new(config.breaker),
+            load: config.load_model(),
+            by_zone: config.by_zone(),
+            warms_up: config.slow_start.is_some(),
+            tracks: config.tracks(),
+            reports: config.load_header.is_some(),
+            prequal: config.algorithm.probing().map(|probing| probing.rule),
+            counts_all: config.algorithm.is_bounded(),
+            origin,
+        }
+    }
+
+    /// An instant, as loads count time; none has passed where nobody keeps loads.
+    pub(crate) fn tick(&self, now: Instant) -> Tick {
+        match self.load {
+            Some(_) => Tick::after_origin(now.saturating_duration_since(self.origin)),
+            None => Tick::default(),
+        }
+    }
+
+    /// An instant in whole milliseconds.
+    pub(crate) fn millis(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.origin).as_millis() as u64
+    }
+}
+
+impl Level {
+    pub(crate) fn new(rules: &Rules) -> Arc<Self> {
+        Arc::new(Self {
+            breaker: Arc::clone(&rules.breaker),
+            load: rules.load,
+            warms_up: rules.warms_up,
+            tracks: rules.tracks,
+            reports: rules.reports,
+            pool: rules.prequal.map(Pool::new),
+            counts_all: rules.counts_all,
+            origin: rules.origin,
+            well: AtomicUsize::new(0),
+            in_flight: AtomicU32::new(0),
+        })
+    }
+
+    /// An instant, as loads count time.
+    pub(crate) fn tick(&self, now: Instant) -> Tick {
+        Tick::after_origin(now.saturating_duration_since(self.origin))
+    }
+
+    /// An instant in whole milliseconds, as tracks count time.
+    pub(crate) fn millis(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.origin).as_millis() as u64
+    }
+
+    /// How many members are well: circuit closed, and out for no other reason. Those that warm up count.
+    pub(crate) fn well(&self) -> usize {
+        self.well.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn got_well(&self) {
+        self.well.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn fell_ill(&self) {
+        self.well.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many attempts are in flight to all members; 0 where nobody counts.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn started(&self) {
+        if self.counts_all {
+            self.in_flight.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn finished(&self) {
+        if self.counts_all {
+            self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! One endpoint with its live state: it survives updates of the list and is shared by every client of the
+//! balancer.
+
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::cells::Cells;
+use super::track::Track;
+use crate::endpoint::{Endpoint, Identity};
+use crate::outcome::Transition;
+use crate::policy::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
+use crate::runtime::entropy;
+
+/// An endpoint of a balancer.
+///
+/// There may be a hundred thousand, so what only traffic needs is made with the first attempt.
+#[derive(Debug)]
+pub struct Member {
+    /// Behind a lock that is held for a few instructions, never across a wait or a callback.
+    kept: Mutex<Kept>,
+    cells: Arc<Cells>,
+    place: u32,
+    /// The endpoint's, where picks find it soonest.
+    weight: AtomicU16,
+    /// Why it is not simply in rotation, whatever its circuit says: a bit for each [`Out`].
+    out: AtomicU8,
+    /// The last list that it stood in; only updates look at it, and one runs at a time.
+    list: AtomicU8,
+}
+
+/// What an attempt needs both of, so that it takes one lock for them.
+#[derive(Debug)]
+struct Kept {
+    endpoint: Arc<Endpoint>,
+    /// None before the first attempt: closed, and nothing counted.
+    breaker: Option<Box<Breaker>>,
+}
+
+/// What an attempt is granted.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) endpoint: Arc<Endpoint>,
+    /// None where it serves in spite of its circuit, which then learns nothing.
+    pub(crate) permit: Option<Permit>,
+}
+
+/// A reason not to be simply in rotation, beside an open circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Out {
+    /// No longer listed.
+    Departed = 1,
+    /// Joined or came back a short time ago.
+    Warming = 2,
+    /// Fared worse than its neighbours.
+    Ejected = 4,
+    /// Did not pass its checks.
+    Unhealthy = 8,
+    /// Listed with a weight of 0.
+    Drained = 16,
+}
+
+/// Whether a member may be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It may.
+    In,
+    /// It may as a probe, which has been due for so long.
+    Probe(Duration),
+    /// It may now and then, having joined or come back so long ago.
+    Warming(Duration),
+    /// It may not, though it can be connected to.
+    Tripped,
+    /// It may not.
+    Out,
+}
+
+impl Member {
+    /// A member that is in rotation, unless its weight is 0.
+    pub(crate) fn new(endpoint: Endpoint, cells: Arc<Cells>, place: u32) -> Self {
+        let weight = AtomicU16::new(endpoint.weight() as u16);
+        let drained = if endpoint.weight() == 0 { Out::Drained as u8 } else { 0 };
+        let member = Self {
+            kept: Mutex::new(Kept { endpoint: Arc::new(endpoint), breaker: None }),
+            cells,
+            place,
+            weight,
+            out: AtomicU8::new(drained),
+            list: AtomicU8::new(0),
+        };
+        member.publish(None);
+        member
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn endpoint(&self) -> Arc<Endpoint> {
+        Arc::clone(&self.lock().endpoint)
+    }
+
+    /// Whether it is the endpoint of `identity`.
+    pub(crate) fn is(&self, identity: &Identity<'_>) -> bool {
+        self.lock().endpoint.identity() == *identity
+    }
+
+    /// Notes that it stands in the list of that number; whether it did before.
+    pub(crate) fn enlist(&self, list: u8) -> bool {
+        self.list.swap(list, Ordering::Relaxed) == list
+    }
+
+    /// Whether it stands in the list of that number.
+    pub(crate) fn is_listed(&self, list: u8) -> bool {
+        self.list.load(Ordering::Relaxed) == list
+    }
+
+    /// Its place in its tier.
+    pub(crate) const fn place(&self) -> usize {
+        self.place as usize
+    }
+
+    pub(crate) const fn cells(&self) -> &Arc<Cells> {
+        &self.cells
+    }
+
+    /// An attempt that began then has lost against another of its call.
+    pub(crate) fn overtaken(&self, began: Instant, now: Instant) {
+        let level = self.cells.level();
+        self.cells.overtaken(self.place(), level.tick(began), level.tick(now));
+    }
+
+    pub(crate) fn weight(&self) -> u32 {
+        self.weight.load(Ordering::Relaxed).into()
+    }
+
+    /// The listed properties have changed, its identity has not. Connections are kept where it is reached as before.
+    pub(crate) fn set_endpoint(&self, endpoint: Endpoint) {
+        self.weight.store(endpoint.weight() as u16, Ordering::Relaxed);
+        self.set(Out::Drained, endpoint.weight() == 0);
+        let mut kept = self.lock();
+        if !kept.endpoint.takes_weight_of(&endpoint) {
+            std::mem::replace(&mut kept.endpoint, Arc::new(endpoint)).depart();
+        }
+    }
+
+    /// It left the list: attempts under way go on, and nothing new comes.
+    pub(crate) fn depart(&self) {
+        let unchanged_meanwhile = self.lock();
+        self.cells.show(self.place(), false, false);
+        self.out.fetch_or(Out::Departed as u8, Ordering::Relaxed);
+        unchanged_meanwhile.endpoint.depart();
+    }
+
+    /// Takes over the circuit of the same endpoint at another place, and goes on warming up where that did.
+    pub(crate) fn inherit(&self, before: &Self) {
+        let breaker = before.lock().breaker.take();
+        {
+            let mut own = self.lock();
+            own.breaker = breaker;
+            self.publish(own.breaker.as_deref());
+        }
+        if let Some((own, old)) = self.track().zip(before.track())
+            && before.has(Out::Warming)
+        {
+            own.warm_up_like(old);
+            self.set(Out::Warming, true);
+        }
+    }
+
+    /// From here on it gets its full share only in time.
+    pub(crate) fn begin_warming(&self, now: Instant) {
+        if let Some(track) = self.track() {
+            track.begin_warming(self.cells.level().millis(now));
+            self.set(Out::Warming, true);
+        }
+    }
+
+    /// It gets its full share again.
+    pub(crate) fn end_warming(&self) {
+        self.set(Out::Warming, false);
+    }
+
+    /// Whether it may be tried now.
+    pub(crate) fn standing(&self, now: Instant) -> Standing {
+        if self.has(Out::Departed) || self.has(Out::Drained) {
+            return Standing::Out;
+        }
+        let probe = match self.lock().breaker.as_deref() {
+            Some(breaker) if breaker.admits(now) => breaker.probe_due_for(now),
+            Some(breaker) if breaker.is_tripped_by_answers() => return Standing::Tripped,
+            Some(_) => return Standing::Out,
+            None => None,
+        };
+        if self.has(Out::Ejected) || self.has(Out::Unhealthy) {
+            return Standing::Tripped;
+        }
+        if let Some(due_for) = probe {
+            return Standing::Probe(due_for);
+        }
+        match self.track().filter(|_| self.has(Out::Warming)) {
+            Some(track) => Standing::Warming(track.warming_for(self.cells.level().millis(now))),
+            None => Standing::In,
+        }
+    }
+
+    /// What is followed of it beyond its circuit and its load, where anything is.
+    pub(crate) fn track(&self) -> Option<&Track> {
+        self.cells.track(self.place())
+    }
+
+    /// An outlier, or one no longer. Who comes back warms up.
+    pub(crate) fn set_ejected(&self, ejected: bool, now: Instant) {
+        self.set(Out::Ejected, ejected);
+        self.warm_up(!ejected, now);
+    }
+
+    /// What its checks have shown.
+    pub(crate) fn set_unhealthy(&self, unhealthy: bool, now: Instant) {
+        self.set(Out::Unhealthy, unhealthy);
+        self.warm_up(!unhealthy, now);
+    }
+
+    fn warm_up(&self, is_back: bool, now: Instant) {
+        if is_back && self.cells.level().warms_up {
+            self.begin_warming(now);
+        }
+    }
+
+    /// A check passed: an open circuit need not wait for its next probe.
+    pub(crate) fn half_open_early(&self, now: Instant) {
+        self.change(|breaker| breaker.half_open_early(now));
+    }
+
+    pub(crate) fn has(&self, reason: Out) -> bool {
+        self.out.load(Ordering::Relaxed) & reason as u8 != 0
+    }
+
+    fn set(&self, reason: Out, on: bool) {
+        let kept = self.lock();
+        match on {
+            true => self.out.fetch_or(reason as u8, Ordering::Relaxed),
+            false => self.out.fetch_and(!(reason as u8), Ordering::Relaxed),
+        };
+        self.publish(kept.breaker.as_deref());
+    }
+
+    /// Shows the picks whether they need to ask; under the lock, so that the last change is shown last. The
+    /// place of who departed may be another's by now.
+    fn publish(&self, breaker: Option<&Breaker>) {
+        if !self.has(Out::Departed) {
+            let closed = breaker.is_none_or(|breaker| breaker.state() == CircuitState::Closed);
+            let out = self.out.load(Ordering::Relaxed);
+            let well = closed && out & !(Out::Warming as u8) == 0;
+            self.cells.show(self.place(), closed && out == 0, well);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the circuit and shows the change.
+    fn change<R>(&self, change: impl FnOnce(&mut Breaker) -> R) -> R {
+        self.change_kept(&mut self.lock(), change)
+    }
+
+    fn change_kept<R>(&self, kept: &mut Kept, change: impl FnOnce(&mut Breaker) -> R) -> R {
+        let new = || Box::new(Breaker::new(Arc::clone(&self.cells.level().breaker)));
+        let breaker = kept.breaker.get_or_insert_with(new);
+        let before = breaker.state();
+        let result = change(breaker);
+        // A new circuit is closed, as it was shown to be.
+        if breaker.state() != before {
+            self.publish(Some(breaker));
+        }
+        result
+    }
+
+    /// Whether a request would be let through now.
+    #[must_use]
+    pub fn admits(&self, now: Instant) -> bool {
+        self.serves(false, now)
+    }
+
+    /// Whether it may be tried, in `panic` also where its answers speak against it.
+    pub(crate) fn serves(&self, panic: bool, now: Instant) -> bool {
+        match self.standing(now) {
+            Standing::In | Standing::Probe(_) | Standing::Warming(_) => true,
+            Standing::Tripped => panic,
+            Standing::Out => false,
+        }
+    }
+
+    /// Asks to send once; none in `panic`, where its answers have opened the circuit, and what comes of it is
+    /// not the circuit's.
+    pub(crate) fn acquire(&self, panic: bool, now: Instant) -> Result<Granted, Rejected> {
+        let mut kept = self.lock();
+        let permit = self.change_kept(&mut kept, |breaker| match breaker.acquire(now) {
+            Err(_) if panic && breaker.is_tripped_by_answers() => Ok(None),
+            answer => answer.map(Some),
+        })?;
+        Ok(Granted { endpoint: Arc::clone(&kept.endpoint), permit })
+    }
+
+    pub(crate) fn settle(&self, permit: Permit, evidence: &Evidence, now: Instant) -> Settled {
+        let settled =
+            entropy::with_rng(|rng| self.change(|it| it.settle(permit, evidence, now, rng)));
+        self.warm_up(settled.transition == Some(Transition::Closed), now);
+        settled
+    }
+
+    pub(crate) fn trip(&self, evidence: &Evidence, now: Instant) -> Option<Transition> {
+        entropy::with_rng(|rng| self.change(|breaker| breaker.trip(evidence, now, rng)))
+    }
+
+    pub(crate) fn release(&self, permit: Permit) {
+        self.change(|breaker| breaker.release(permit));
+    }
+
+    /// When the next probe may go; none where its circuit is closed, or will not be probed by itself.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.lock().breaker.as_ref().and_then(|breaker| breaker.retry_at())
+    }
+
+    /// The state of its circuit.
+    #[must_use]
+    pub fn state(&self) -> CircuitState {
+        self.lock().breaker.as_ref().map_or(CircuitState::Closed, |breaker| breaker.state())
+    }
+
+    /// Opens its circuit until it is closed by hand.
+    ///
+    /// # Errors
+    /// It is open already.
+    pub fn force_open(&self) -> Result<(), AlreadyThere> {
+        self.change(Breaker::force_open)
+    }
+
+    /// Closes its circuit, from where it warms up as any that comes back.
+    ///
+    /// # Errors
+    /// It is closed already.
+    pub fn force_close(&self, now: Instant) -> Result<(), AlreadyThere> {
+        self.change(|breaker| breaker.force_close(now))?;
+        self.warm_up(true, now);
+        Ok(())
+    }
+
+    /// Lets everything through and judges nothing, until it is opened or closed by hand.
+    ///
+    /// # Errors
+    /// It does so already.
+    pub fn disable(&self) -> Result<(), AlreadyThere> {
+        self.change(Breaker::disable)
+    }
+
+    /// Grants nothing new, until [`Self::resume`].
+    pub fn drain(&self) {
+        self.change(Breaker::drain);
+    }
+
+    /// Goes on after [`Self::drain`].
+    pub fn resume(&self) {
+        self.change(Breaker::resume);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::balancer::level::{Level, Rules};
+    use crate::config::{Algorithm, BalancerConfig};
+    use crate::endpoint::Host;
+    use crate::outcome::Verdict;
+    use crate::runtime::clock::now as t0;
+
+    fn member() -> Member {
+        let rules = Rules::new(&BalancerConfig::new(Algorithm::RoundRobin), t0());
+        let cells = Arc::new(Cells::new(0, Level::new(&rules)));
+        Member::new(Endpoint::new(Host::new("127.0.0.1", 1)), cells, 0)
+    }
+
+    fn is_rotating(member: &Member) -> bool {
+        member.cells().is_rotating(member.place())
+    }
+
+    #[test]
+    fn picks_see_a_circuit_open_and_close_and_nothing_in_between() {
+        let (member, evidence) = (member(), Evidence::new(Verdict::Unreachable, Duration::ZERO));
+        for _ in 0..3 {
+            let permit = member.acquire(false, t0()).unwrap().permit.unwrap();
+            assert!(is_rotating(&member) && member.cells().level().well() == 1);
+            let _ = member.settle(permit, &evidence, t0());
+            assert!(!is_rotating(&member) && member.cells().level().well() == 0);
+            member.force_close(t0()).unwrap();
+            assert!(is_rotating(&member) && member.cells().level().well() == 1);
+        }
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "the test's own callers")]
+    fn attempts_go_on_while_the_list_changes() {
+        let member = member();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for weight in 1..500 {
+                    let host = Host { weight, ..Host::new("127.0.0.1", 1) };
+                    member.set_endpoint(Endpoint::new(host));
+                }
+            });
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut last = 0;
+                    for _ in 0..5_000 {
+                        let Granted { endpoint, permit } = member.acquire(false, t0()).unwrap();
+                        assert!(endpoint.weight() >= last, "never the one before again");
+                        last = endpoint.weight();
+                        let evidence = Evidence::new(Verdict::Success, Duration::ZERO);
+                        let _ = member.settle(permit.unwrap(), &evidence, t0());
+                    }
+                });
+            }
+        });
+        assert_eq!((member.endpoint().weight(), member.state()), (499, CircuitState::Closed));
+        assert!(is_rotating(&member));
+    }
+}

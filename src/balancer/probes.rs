@@ -1,0 +1,356 @@
+//! The probes of a balancer that goes by Prequal: small requests beside the calls that ask endpoints how busy
+//! they are. Not to be taken for the probes of a circuit, which are calls.
+//!
+//! A call only counts itself and rings a bell; what it was worth in probes is drawn and sent on the first I/O
+//! thread, so no call waits for one. Each tier has a pool of answers of its own: a pool over several would
+//! seem well filled where the one that serves has three endpoints.
+//!
+//! A probe that is not answered in time has failed, but goes on for a moment: connecting takes longer than an
+//! answer, and an exchange that is broken off closes its connection, so that the next probe would be late as
+//! well. Until then its endpoint gets no other, and one whose answers hang costs one connection and no more.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Method, StatusCode};
+use rand::Rng;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::balancer::Balancer;
+use super::level::Level;
+use super::member::{Member, Out};
+use super::roster::{Roster, Tier};
+use crate::config::Probing;
+use crate::policy::balance::Random;
+use crate::policy::{Prequal, PrequalConfig, ProbeAnswer};
+use crate::runtime::{clock, entropy, io_thread};
+use crate::transport::{Answer, Direct, Exchange, Progress, Transport};
+
+/// What the endpoints of one tier answered, by their places.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    state: Mutex<State>,
+    /// Whether the last pick found enough endpoints.
+    is_of_use: AtomicBool,
+    /// Calls whose probes were not drawn yet.
+    calls: AtomicU32,
+}
+
+#[derive(Debug)]
+struct State {
+    rule: Prequal<usize>,
+    /// Places whose probe has not come back; as many as there may be probes at once.
+    under_way: Vec<usize>,
+}
+
+impl Pool {
+    pub(crate) fn new(config: PrequalConfig) -> Self {
+        let state = State { rule: Prequal::new(config, 0), under_way: Vec::new() };
+        let (is_of_use, calls) = (AtomicBool::new(false), AtomicU32::new(0));
+        Self { state: Mutex::new(state), is_of_use, calls }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The place that the answers speak for, of those that admit; none where they say too little.
+    pub(crate) fn pick(
+        &self,
+        well: usize,
+        admits: impl Fn(usize) -> bool,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Option<usize> {
+        let mut state = self.lock();
+        // Those that are out are not to choose from: a hundred of which three are left are few.
+        state.rule.set_endpoints(well);
+        self.is_of_use.store(state.rule.is_of_use(), Ordering::Relaxed);
+        state.rule.pick(admits, now, rng)
+    }
+
+    /// A call was sent. Whether it is the first since probes were drawn.
+    fn note_call(&self) -> bool {
+        self.is_of_use.load(Ordering::Relaxed) && self.calls.fetch_add(1, Ordering::Relaxed) == 0
+    }
+
+    /// How many probes the calls since the last time are worth.
+    fn take_wanted(&self, rng: &mut impl Rng) -> usize {
+        let calls = self.calls.swap(0, Ordering::Relaxed);
+        if calls == 0 { 0 } else { self.lock().rule.wants_probes(calls, rng) }
+    }
+
+    /// Whoever is at `place` has answered nothing yet.
+    pub(crate) fn forget(&self, place: usize) {
+        self.lock().rule.forget(place);
+    }
+
+    fn add(&self, member: &Member, in_flight: u32, latency: Duration, now: Instant) {
+        let mut state = self.lock();
+        // Another may have its place by now.
+        if !member.has(Out::Departed) {
+            entropy::with_rng(|rng| state.rule.add(member.place(), in_flight, latency, now, rng));
+        }
+    }
+}
+
+/// Rung when probes are wanted, and when nobody wants any more.
+#[derive(Debug, Default)]
+pub(crate) struct Bell(Arc<Notify>);
+
+impl Bell {
+    /// Counts a call to `member`, for which probes are to be sent.
+    pub(crate) fn note_call(&self, member: &Member) {
+        if member.cells().level().pool.as_ref().is_some_and(Pool::note_call) {
+            self.0.notify_one();
+        }
+    }
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+/// Begins to send probes whenever `bell` rings, until `balancer` is gone.
+pub(crate) fn begin(
+    balancer: &Arc<Balancer>,
+    bell: &Bell,
+    probing: &Probing,
+    transport: Arc<Direct>,
+) -> std::io::Result<()> {
+    let slots = Arc::new(Semaphore::new(probing.at_once as usize));
+    let probing = Arc::new(probing.clone());
+    let prober = Prober { probing, transport, slots };
+    io_thread::first()?.handle().spawn(run(Arc::downgrade(balancer), Arc::clone(&bell.0), prober));
+    Ok(())
+}
+
+async fn run(balancer: Weak<Balancer>, bell: Arc<Notify>, prober: Prober) {
+    loop {
+        if tokio::time::timeout(SWEEP_INTERVAL, bell.notified()).await.is_err() {
+            prober.transport.sweep();
+        }
+        let Some(live) = balancer.upgrade() else {
+            return;
+        };
+        let roster = live.roster();
+        drop(live);
+        prober.send_wanted(&roster);
+    }
+}
+
+/// What sends probes.
+#[derive(Clone)]
+struct Prober {
+    probing: Arc<Probing>,
+    transport: Arc<Direct>,
+    slots: Arc<Semaphore>,
+}
+
+impl Prober {
+    /// Sends what the calls since the last time are worth, as far as there is room; the rest is not made up for.
+    fn send_wanted(&self, roster: &Roster) {
+        let now = clock::now();
+        for tier in &roster.tiers {
+            let Some(pool) = &tier.level.pool else { continue };
+            let wanted = entropy::with_rng(|rng| pool.take_wanted(rng));
+            for _ in 0..wanted {
+                let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return };
+                let Some(member) = drawn(tier, pool, now) else { break };
+                let probe = Probe::begin(Arc::clone(member), slot);
+                tokio::spawn(self.clone().carry_out(probe));
+            }
+        }
+    }
+
+    async fn carry_out(self, probe: Probe) {
+        let endpoint = probe.member.endpoint();
+        let progress = Progress::default();
+        let exchange = Exchange {
+            endpoint: &endpoint,
+            method: &Method::GET,
+            path: &self.probing.path,
+            headers: &HeaderMap::new(),
+            body: &bytes::Bytes::new(),
+            source: None,
+            connect_timeout: PATIENCE,
+            max_body: MOST_BODY,
+            gzip: false,
+            streams: None,
+            progress: &progress,
+        };
+        let began = clock::now();
+        let mut exchanged = pin!(self.transport.send(&exchange));
+        match tokio::time::timeout(self.probing.rule.timeout, &mut exchanged).await {
+            Ok(Ok(answer)) if answer.status == StatusCode::OK => probe.answered(&answer, began),
+            Ok(_) => probe.failed(),
+            Err(_) => {
+                probe.failed();
+                let _too_late = tokio::time::timeout(PATIENCE, exchanged).await;
+            }
+        }
+    }
+}
+
+/// Any endpoint of `tier` that admits and is not being asked already. One whose circuit is about to try it
+/// again is asked as well: it would never be picked otherwise.
+fn drawn<'a>(tier: &'a Tier, pool: &Pool, now: Instant) -> Option<&'a Arc<Member>> {
+    let under_way = pool.lock().under_way.clone();
+    let admits = |place: usize| {
+        !under_way.contains(&place) && tier.places.get(place).is_some_and(|it| it.admits(now))
+    };
+    let place = entropy::with_rng(|rng| Random::uniform().pick(tier.places.len(), admits, rng))?;
+    tier.places.get(place)
+}
+
+/// One probe under way.
+struct Probe {
+    member: Arc<Member>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Probe {
+    fn begin(member: Arc<Member>, slot: OwnedSemaphorePermit) -> Self {
+        let probe = Self { member, _slot: slot };
+        if let Some(pool) = &probe.level().pool {
+            pool.lock().under_way.push(probe.member.place());
+        }
+        probe
+    }
+
+    fn level(&self) -> &Level {
+        self.member.cells().level()
+    }
+
+    /// What the answer does not tell, this client knows for itself: what it has in flight, and how long the
+    /// probe took.
+    fn answered(&self, answer: &Answer, began: Instant) {
+        let Some(pool) = &self.level().pool else { return };
+        let now = clock::now();
+        let value = answer.headers.get(LOAD_HEADER);
+        let told = value.and_then(|value| ProbeAnswer::parse(value.as_bytes()));
+        let ProbeAnswer { in_flight, latency } = told.unwrap_or_default();
+        let in_flight =
+            in_flight.unwrap_or_else(|| self.member.cells().in_flight(self.member.place()));
+        let latency = latency.unwrap_or_else(|| now.saturating_duration_since(began));
+        pool.add(&self.member, in_flight, latency, now);
+    }
+
+    fn failed(&self) {
+        if let Some(pool) = &self.level().pool {
+            pool.forget(self.member.place());
+        }
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        if let Some(pool) = &self.level().pool {
+            pool.lock().under_way.retain(|place| *place != self.member.place());
+        }
+    }
+}
+
+/// In which endpoints tell how busy they are.
+const LOAD_HEADER: &str = "ahoy-load";
+
+/// How long a late probe goes on: a handshake over the widest network.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// An answer to a probe says nothing by its body; one that is longer is no answer.
+const MOST_BODY: usize = 4 * 1024;
+
+/// How often connections are looked at while no probe is wanted.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::balancer::level::Rules;
+    use crate::balancer::roster::Register;
+    use crate::config::{Algorithm, BalancerConfig};
+    use crate::endpoint::Host;
+    use crate::runtime::clock::now as t0;
+
+    fn roster(register: &mut Register, before: &Roster, ports: &[u16]) -> Roster {
+        let config = BalancerConfig::new(Algorithm::Prequal(Probing::new("/".into())));
+        let hosts = ports.iter().map(|port| Host::new("127.0.0.1", *port)).collect();
+        register.replace(before, hosts, &Rules::new(&config, t0()), t0())
+    }
+
+    fn picked(roster: &Roster) -> Option<u16> {
+        let tier = &roster.tiers[0];
+        let pool = tier.level.pool.as_ref().unwrap();
+        let admits = |place: usize| tier.places.get(place).is_some();
+        let place = entropy::with_rng(|rng| pool.pick(tier.level.well(), admits, t0(), rng))?;
+        Some(tier.places.get(place)?.endpoint().port())
+    }
+
+    fn tells(roster: &Roster, port: u16, in_flight: u32) {
+        let member = roster.members().find(|member| member.endpoint().port() == port).unwrap();
+        let pool = roster.tiers[0].level.pool.as_ref().unwrap();
+        pool.add(member, in_flight, Duration::ZERO, t0());
+    }
+
+    const PORTS: [u16; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+
+    #[test]
+    fn the_first_call_rings_and_all_are_counted() {
+        let roster = roster(&mut Register::default(), &Roster::default(), &PORTS);
+        let (bell, pool) = (Bell::default(), roster.tiers[0].level.pool.as_ref().unwrap());
+        assert!(!pool.note_call(), "nobody has asked yet how many there are");
+        assert_eq!(picked(&roster), None);
+        let member = roster.members().next().unwrap();
+        bell.note_call(member);
+        assert!(!pool.note_call());
+        let wanted = || entropy::with_rng(|rng| pool.take_wanted(rng));
+        assert_eq!((wanted(), wanted()), (6, 0));
+        assert!(pool.note_call());
+    }
+
+    #[test]
+    fn with_three_nobody_rings() {
+        let roster = roster(&mut Register::default(), &Roster::default(), &[1, 2, 3]);
+        assert_eq!(picked(&roster), None);
+        assert!(!roster.tiers[0].level.pool.as_ref().unwrap().note_call());
+    }
+
+    #[test]
+    fn an_answer_is_kept_for_whoever_gave_it_alone() {
+        let mut register = Register::default();
+        let first = roster(&mut register, &Roster::default(), &PORTS);
+        assert_eq!(picked(&first), None);
+        (2..=4).for_each(|port| tells(&first, port, 1));
+        tells(&first, 1, 0);
+        assert_eq!(picked(&first), Some(1), "the newest of equally quick ones");
+        // Another stands in its place, of which nothing is known.
+        tells(&first, 1, 0);
+        let second = roster(&mut register, &first, &PORTS[1..]);
+        let third = roster(&mut register, &second, &[9, 2, 3, 4, 5, 6, 7, 8]);
+        tells(&first, 1, 0);
+        assert!(picked(&third).is_some_and(|port| port != 9));
+    }
+
+    #[test]
+    fn nobody_is_asked_twice_at_once() {
+        let roster = roster(&mut Register::default(), &Roster::default(), &PORTS);
+        let tier = &roster.tiers[0];
+        let pool = tier.level.pool.as_ref().unwrap();
+        let slots = Arc::new(Semaphore::new(9));
+        let begin = || {
+            let slot = Arc::clone(&slots).try_acquire_owned().unwrap();
+            Some(Probe::begin(Arc::clone(drawn(tier, pool, t0())?), slot))
+        };
+        let probes: Vec<_> = std::iter::from_fn(begin).collect();
+        let mut ports: Vec<_> = probes.iter().map(|it| it.member.endpoint().port()).collect();
+        ports.sort_unstable();
+        assert_eq!(ports, PORTS);
+        drop(probes);
+        assert!(drawn(tier, pool, t0()).is_some());
+        assert_eq!(slots.available_permits(), 9);
+    }
+}

@@ -1,0 +1,117 @@
+//! Which of a large set's hosts this process uses at all.
+
+use crate::config::Subset;
+use crate::endpoint::Host;
+use crate::policy::Aperture;
+use crate::policy::locality::subset;
+
+/// The hosts of `listed` that `rule` gives to this process, in their order; `seed` is this process's own.
+pub(crate) fn used(
+    listed: &[Host],
+    rule: Subset,
+    seed: u64,
+    is_well: impl Fn(&Host) -> bool,
+) -> Vec<Host> {
+    match rule {
+        Subset::Rendezvous { size } => {
+            let keys: Vec<String> =
+                listed.iter().map(|host| format!("{}:{}", host.address, host.port)).collect();
+            let addresses: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let well = |index: usize| is_well(&listed[index]);
+            let mut taken = subset::by_rendezvous(&addresses, seed, size.get() as usize, well);
+            taken.sort_unstable();
+            taken.into_iter().map(|index| listed[index].clone()).collect()
+        }
+        Subset::Deterministic { size, client, clients } => {
+            let aperture = Aperture::new(client, clients, size);
+            let shares = aperture.map_or_else(Vec::new, |it| it.members(listed.len()));
+            // Where the arc's ends cut endpoints, weights tell the parts of each.
+            let cut = shares.iter().any(|(_, share)| *share < 1.0);
+            let unit = unit(listed);
+            let part = |(index, share): (usize, f64)| {
+                let mut host = listed[index].clone();
+                if cut {
+                    host.weight = weighed(host.weight, share * unit);
+                }
+                host
+            };
+            shares.into_iter().map(part).collect()
+        }
+    }
+}
+
+/// What a weight of 1 becomes so that a part of it is a whole number: hundredths are fine enough for the ends
+/// of an arc of a dozen endpoints. Large weights need less, and must stay within what weights may be.
+fn unit(listed: &[Host]) -> f64 {
+    let largest = listed.iter().map(|host| host.weight).max().unwrap_or(1).max(1);
+    (f64::from(MOST_WEIGHT) / f64::from(largest)).min(100.0)
+}
+
+fn weighed(weight: u32, factor: f64) -> u32 {
+    let part = (f64::from(weight) * factor).round() as u32;
+    if weight == 0 { 0 } else { part.clamp(1, MOST_WEIGHT) }
+}
+
+/// What a host's weight is bounded by.
+const MOST_WEIGHT: u32 = 65_535;
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    fn hosts(count: u16) -> Vec<Host> {
+        (1..=count).map(|port| Host::new("a", port)).collect()
+    }
+
+    fn ports(hosts: &[Host]) -> Vec<u16> {
+        hosts.iter().map(|host| host.port).collect()
+    }
+
+    fn number(number: u32) -> NonZeroU32 {
+        NonZeroU32::new(number).unwrap()
+    }
+
+    #[test]
+    fn a_drawn_subset_has_so_many_that_are_well() {
+        let rule = Subset::Rendezvous { size: number(5) };
+        let first = used(&hosts(50), rule, 7, |_| true);
+        assert_eq!(first.len(), 5);
+        let ill = first[2].port;
+        let second = used(&hosts(50), rule, 7, |host| host.port != ill);
+        assert_eq!(second.len(), 6);
+        assert!(first.iter().all(|host| second.contains(host)));
+        assert_ne!(ports(&first), ports(&used(&hosts(50), rule, 8, |_| true)));
+    }
+
+    #[test]
+    fn large_weights_are_cut_within_what_weights_may_be() {
+        for weight in [0, 1, 655, 700, 65_535] {
+            let listed = hosts(10).into_iter().map(|host| Host { weight, ..host });
+            let rule = Subset::Deterministic { size: number(4), client: 0, clients: number(3) };
+            let weights: Vec<u32> = used(&listed.collect::<Vec<_>>(), rule, 0, |_| true)
+                .into_iter()
+                .map(|host| host.weight)
+                .collect();
+            assert!(weights.iter().all(|it| *it <= 65_535 && (*it == 0) == (weight == 0)));
+            let (whole, cut) = (weights[0], weights.iter().min().unwrap());
+            assert!(
+                (cut * 3).abs_diff(whole * 2) <= 3,
+                "two thirds are this client's: {weights:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn all_clients_together_give_every_endpoint_the_same() {
+        let mut carried = vec![0; 10];
+        for client in 0..3 {
+            let rule = Subset::Deterministic { size: number(4), client, clients: number(3) };
+            for host in used(&hosts(10), rule, 0, |_| true) {
+                carried[usize::from(host.port) - 1] += host.weight;
+            }
+        }
+        assert!(carried.iter().all(|sum| sum.abs_diff(carried[0]) <= 2), "{carried:?}");
+    }
+}

@@ -1,0 +1,66 @@
+//! What rules beyond circuit and load follow of one endpoint; kept only where such a rule is on.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::policy::{Check, Ejection, Tally, Utilization};
+
+/// What is followed of one endpoint.
+#[derive(Debug)]
+pub(crate) struct Track {
+    /// When it began to warm up, in the level's milliseconds.
+    warming_since: AtomicU64,
+    /// What its attempts showed, for the rules on outliers.
+    pub(crate) tally: Tally,
+    /// What its answers told of its load.
+    pub(crate) utilization: Utilization,
+    watch: Mutex<Watch>,
+}
+
+/// What background rounds know of it.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    pub(crate) ejection: Ejection,
+    /// Its active checks; `None` before the first round that saw it.
+    pub(crate) check: Option<Check>,
+    /// A check is under way.
+    pub(crate) is_checking: bool,
+}
+
+impl Track {
+    pub(crate) const fn new() -> Self {
+        let watch = Watch { ejection: Ejection::NONE, check: None, is_checking: false };
+        Self {
+            warming_since: AtomicU64::new(0),
+            tally: Tally::new(),
+            utilization: Utilization::new(),
+            watch: Mutex::new(watch),
+        }
+    }
+
+    pub(crate) fn forget(&self) {
+        self.warming_since.store(0, Ordering::Relaxed);
+        self.tally.clear();
+        self.utilization.clear();
+        *self.watch() = Watch::default();
+    }
+
+    pub(crate) fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn begin_warming(&self, millis: u64) {
+        self.warming_since.store(millis, Ordering::Relaxed);
+    }
+
+    /// It has warmed up as long as `other`.
+    pub(crate) fn warm_up_like(&self, other: &Self) {
+        self.begin_warming(other.warming_since.load(Ordering::Relaxed));
+    }
+
+    /// How long it has been warming up.
+    pub(crate) fn warming_for(&self, millis: u64) -> Duration {
+        Duration::from_millis(millis.saturating_sub(self.warming_since.load(Ordering::Relaxed)))
+    }
+}

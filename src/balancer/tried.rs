@@ -1,0 +1,35 @@
+//! The endpoints that a call has tried.
+
+use std::sync::Arc;
+
+use super::member::Member;
+
+/// The endpoints that a call has tried.
+#[derive(Debug, Default)]
+pub(crate) struct Tried(Vec<Arc<Member>>);
+
+impl Tried {
+    /// None yet; to be lent where it does not matter.
+    pub(crate) const NONE: &'static Self = &Self(Vec::new());
+
+    pub(crate) fn contains(&self, member: &Arc<Member>) -> bool {
+        self.0.iter().any(|tried| Arc::ptr_eq(tried, member))
+    }
+
+    /// Whether it is the first time.
+    pub(crate) fn insert(&mut self, member: &Arc<Member>) -> bool {
+        let first = !self.contains(member);
+        if first {
+            self.0.push(Arc::clone(member));
+        }
+        first
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

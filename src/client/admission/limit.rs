@@ -1,0 +1,226 @@
+//! The limit on a client's calls in flight, and those who wait for room below it.
+//!
+//! Without a queue nobody waits and nothing is locked. With one, newcomers and those who leave go through its
+//! lock, so that nobody passes those who wait.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::criticality::Criticality;
+use crate::outcome::FailureKind;
+use crate::policy::{
+    Ended, Entered, LimitConfig, Limiter, SheddingConfig, Tick, Ticket, WaitQueue,
+};
+use crate::runtime::clock;
+
+/// Why a call may not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// So many are in flight already.
+    Limit(u32),
+    /// Waited for room, and none came.
+    Waited(Duration),
+    /// The service refuses most of what it is sent.
+    Throttled,
+    /// The service comes back from an outage of all its endpoints.
+    Recovering,
+}
+
+impl Refused {
+    /// What the caller is told.
+    pub(crate) fn reason(self) -> String {
+        match self {
+            Self::Limit(limit) => format!("the limit of {limit} calls in flight is reached"),
+            Self::Waited(waited) => {
+                format!(
+                    "no room below the limit of calls in flight within {} ms",
+                    waited.as_millis()
+                )
+            }
+            Self::Recovering => "held back while the service recovers from an outage".to_owned(),
+            Self::Throttled => {
+                "the service refuses most of its calls, so this one is not sent".into()
+            }
+        }
+    }
+}
+
+/// The limit of one client.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    limiter: Limiter,
+    began: Instant,
+    shedding: SheddingConfig,
+    /// Those who wait for room; `None` where nobody may.
+    waiting: Option<Mutex<WaitQueue<Waiter>>>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    class: Criticality,
+    /// Takes the seat that it waits for.
+    room: oneshot::Sender<Seat>,
+}
+
+/// One call's place in the queue; left on drop, so that who gave up does not keep it.
+struct Place<'a> {
+    waiting: &'a Mutex<WaitQueue<Waiter>>,
+    ticket: Ticket,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        drop(lock(self.waiting).remove(self.ticket));
+    }
+}
+
+/// One call's place below the limit; given back on drop, also by a waiter that never saw it.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    /// There until it is given back.
+    limit: Option<Arc<Limit>>,
+    /// How many were in flight with it.
+    in_flight: u32,
+}
+
+impl Limit {
+    pub(crate) fn new(limit: LimitConfig, shedding: SheddingConfig) -> Arc<Self> {
+        let waits = shedding.queue_length > 0;
+        Arc::new(Self {
+            limiter: Limiter::new(limit),
+            began: clock::now(),
+            shedding,
+            waiting: waits.then(|| Mutex::new(WaitQueue::new(&shedding))),
+        })
+    }
+
+    /// Whether there is no room, or calls were turned away or waited a short time ago.
+    pub(crate) fn is_pressed(&self, now: Instant) -> bool {
+        self.limiter.is_pressed(self.tick(now))
+    }
+
+    fn tick(&self, now: Instant) -> Tick {
+        Tick::after_origin(now.saturating_duration_since(self.began))
+    }
+
+    /// A seat, waited for at most `patience` where calls may wait.
+    pub(crate) async fn enter(
+        self: &Arc<Self>,
+        class: Criticality,
+        patience: Duration,
+    ) -> Result<Seat, Refused> {
+        let full = || Refused::Limit(self.limiter.limit());
+        let Some(waiting) = &self.waiting else {
+            return self.seat(class).ok_or_else(full);
+        };
+        let began = clock::now();
+        let (_place, told) = match self.sit_or_line_up(waiting, class) {
+            Ok(seat) => return Ok(seat),
+            Err(place) => place.ok_or_else(full)?,
+        };
+        let patience = patience.min(self.shedding.queue_wait);
+        match tokio::time::timeout(patience, told).await {
+            Ok(Ok(seat)) => Ok(seat),
+            // Whoever came next found the wait over before this one did.
+            Ok(Err(_)) if clock::now().saturating_duration_since(began) >= patience => {
+                Err(Refused::Waited(patience))
+            }
+            // Somebody more important took the place in the queue.
+            Ok(Err(_)) => Err(full()),
+            Err(_) => Err(Refused::Waited(patience)),
+        }
+    }
+
+    /// A seat at once, or where to wait for one; nothing where the queue is full.
+    fn sit_or_line_up<'a>(
+        self: &Arc<Self>,
+        waiting: &'a Mutex<WaitQueue<Waiter>>,
+        class: Criticality,
+    ) -> Result<Seat, Option<(Place<'a>, oneshot::Receiver<Seat>)>> {
+        let now = clock::now();
+        let mut queue = lock(waiting);
+        while queue.expire(now).is_some() {}
+        if !queue.comes_before(class)
+            && let Some(seat) = self.seat(class)
+        {
+            return Ok(seat);
+        }
+        let (room, told) = oneshot::channel();
+        match queue.enter(class, Waiter { class, room }, now) {
+            Entered::Waiting(ticket) | Entered::InPlaceOf(ticket, _) => {
+                Err(Some((Place { waiting, ticket }, told)))
+            }
+            Entered::Full(_) => Err(None),
+        }
+    }
+
+    fn seat(self: &Arc<Self>, class: Criticality) -> Option<Seat> {
+        let ceiling = self.shedding.ceiling(class, self.limiter.limit());
+        let Some(in_flight) = self.limiter.try_acquire_below(ceiling) else {
+            self.limiter.turned_away(self.tick(clock::now()));
+            return None;
+        };
+        Some(Seat { limit: Some(Arc::clone(self)), in_flight })
+    }
+
+    /// Hands room on to those who wait.
+    fn serve(self: &Arc<Self>) {
+        while let Some((waiter, seat)) = self.next_to_seat() {
+            // Outside of the lock. The seat of one that gave up meanwhile is the next one's.
+            if let Err(unwanted) = waiter.room.send(seat) {
+                unwanted.give_back();
+            }
+        }
+    }
+
+    fn next_to_seat(self: &Arc<Self>) -> Option<(Waiter, Seat)> {
+        let mut queue = lock(self.waiting.as_ref()?);
+        let limit = self.limiter.limit();
+        let may = |class| self.limiter.in_flight() < self.shedding.ceiling(class, limit);
+        let waiter = queue.next(clock::now(), may)?;
+        // Under the lock nobody else takes the room.
+        let seat = self.seat(waiter.class)?;
+        Some((waiter, seat))
+    }
+}
+
+impl Seat {
+    /// Takes in how an attempt ended, after so long.
+    pub(crate) fn observe(&self, ended: &Ended, elapsed: Duration) {
+        let Some(Limit { limiter, .. }) = self.limit.as_deref() else { return };
+        match ended {
+            // A refusal that comes at once would make every answer look slow.
+            Ended::Answered { status } if *status < 500 && *status != 429 => {
+                limiter.record(elapsed, self.in_flight);
+            }
+            Ended::Failed { kind: FailureKind::Timeout | FailureKind::Deadline, .. } => {
+                limiter.record_cut(self.in_flight);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Seat {
+    /// Frees the place, without a look at who waits.
+    fn give_back(mut self) {
+        if let Some(limit) = self.limit.take() {
+            limit.limiter.release();
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(limit) = self.limit.take() {
+            limit.limiter.release();
+            limit.serve();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,4 @@
+//! Streamed bodies of answers.
+
+pub mod stream;
+pub mod streaming;

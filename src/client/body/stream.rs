@@ -1,0 +1,326 @@
+//! A streamed body between the I/O thread that carries it and whoever reads it: a bounded channel of pieces.
+//!
+//! The carrier waits while the channel is full and then reads nothing from the connection, so a slow reader
+//! slows the peer down and not the memory of this process.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use tokio::sync::Notify;
+
+use crate::client::{Client, out_of_resources, would_deadlock};
+use crate::error::{Error, ErrorKind};
+use crate::runtime::stop::{Reason, Stop};
+use crate::runtime::{callback, shard};
+
+/// So much may wait for its reader, in bytes; one piece more may already be there. Enough to keep a fast
+/// network busy while the reader is woken, little beside what a buffered body may take.
+const BOUND: usize = 256 * 1024;
+
+/// What a piece takes beside its bytes: a peer that sends them one by one must meet the bound too.
+const OVERHEAD: usize = 128;
+
+/// What a streamed body's reader got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Bytes that are in the buffer now.
+    pub length: usize,
+    /// Nothing comes after them.
+    pub ended: bool,
+}
+
+/// Why a watcher is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// There is something to read, or the end.
+    Readable,
+    /// The reader gave up.
+    Freed,
+}
+
+/// Told once.
+pub type Watcher = Box<dyn FnOnce(Notice) + Send>;
+
+/// The reading end of a streamed body. Dropping it ends the exchange.
+pub struct BodyStream {
+    client: Arc<Client>,
+    stop: Arc<Stop>,
+    inflow: Arc<Inflow>,
+}
+
+impl BodyStream {
+    /// A stream of `client` that `stop` ends.
+    pub(crate) fn new(client: Arc<Client>, stop: Arc<Stop>) -> Self {
+        Self { client, stop, inflow: Arc::default() }
+    }
+
+    /// The writing end.
+    pub(crate) fn inflow(&self) -> Arc<Inflow> {
+        Arc::clone(&self.inflow)
+    }
+
+    /// The wish to end the stream early.
+    #[must_use]
+    pub fn stop(&self) -> &Arc<Stop> {
+        &self.stop
+    }
+
+    /// Puts the next bytes into `buffer`, waiting for them up to `timeout`; no bytes, and not the end, when
+    /// the time is up.
+    ///
+    /// # Errors
+    /// The body broke off, what came before having been read; this is a callback, and nothing is there; or a
+    /// signal ended the wait, and the stream goes on.
+    pub fn read(&self, buffer: &mut [u8], timeout: Duration) -> Result<Read, Error> {
+        if let Some(read) = self.inflow.take(buffer) {
+            return read;
+        }
+        if !timeout.is_zero() {
+            self.wait(timeout)?;
+        }
+        let nothing = Ok(Read { length: 0, ended: false });
+        self.inflow.take(buffer).unwrap_or(nothing)
+    }
+
+    fn wait(&self, timeout: Duration) -> Result<(), Error> {
+        if callback::is_inside() {
+            return Err(would_deadlock());
+        }
+        let waited = shard::wait(async {
+            let wait = pin!(tokio::time::timeout(timeout, self.inflow.readable()));
+            match self.client.interrupt() {
+                Some(interrupt) => interrupt.watch(wait).await.is_some(),
+                None => {
+                    let _ = wait.await;
+                    true
+                }
+            }
+        });
+        match waited.map_err(out_of_resources)? {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::Interrupted, "response: a signal ended the wait")),
+        }
+    }
+
+    /// Tells `watcher` once when there is something to read or the end; comes back where it is there already.
+    ///
+    /// # Errors
+    /// Another one waits.
+    pub fn watch(&self, watcher: Watcher) -> Result<Option<Watcher>, Error> {
+        let mut state = self.inflow.lock();
+        if state.is_readable() {
+            return Ok(Some(watcher));
+        }
+        if state.watcher.is_some() {
+            return Err(Error::new(ErrorKind::InUse, "response: somebody waits for it already"));
+        }
+        state.watcher = Some(watcher);
+        Ok(None)
+    }
+}
+
+impl Drop for BodyStream {
+    fn drop(&mut self) {
+        // First of all: the end that is asked for here is not to be told as something to read.
+        let watcher = self.inflow.lock().watcher.take();
+        self.stop.ask(Reason::Cancelled);
+        if let Some(watcher) = watcher {
+            watcher(Notice::Freed);
+        }
+    }
+}
+
+impl fmt::Debug for BodyStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyStream").field("inflow", &self.inflow).finish_non_exhaustive()
+    }
+}
+
+/// The channel.
+#[derive(Default)]
+pub(crate) struct Inflow {
+    state: Mutex<State>,
+    arrived: Notify,
+    room: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    pieces: VecDeque<Bytes>,
+    /// What they take.
+    held: usize,
+    ended: Option<Result<(), Error>>,
+    watcher: Option<Watcher>,
+}
+
+impl Inflow {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until another piece may come.
+    pub(crate) async fn has_room(&self) {
+        while self.lock().held >= BOUND {
+            self.room.notified().await;
+        }
+    }
+
+    /// Adds a piece; to be called when there is room.
+    pub(crate) fn push(&self, piece: Bytes) {
+        if !piece.is_empty() {
+            self.change(|state| {
+                state.held += piece.len() + OVERHEAD;
+                state.pieces.push_back(piece);
+            });
+        }
+    }
+
+    /// Nothing comes any more; what is there is read first.
+    pub(crate) fn end(&self, result: Result<(), Error>) {
+        self.change(|state| {
+            state.ended.get_or_insert(result);
+        });
+    }
+
+    /// Nothing comes any more, and nothing is to be read either.
+    pub(crate) fn cut(&self, error: Error) {
+        self.change(|state| {
+            state.pieces.clear();
+            state.ended.get_or_insert(Err(error));
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        let watcher = state.watcher.take();
+        drop(state);
+        // A reader that looks again before it waits leaves the notice for the next one.
+        self.arrived.notify_waiters();
+        self.arrived.notify_one();
+        if let Some(watcher) = watcher {
+            watcher(Notice::Readable);
+        }
+    }
+
+    async fn readable(&self) {
+        while !self.lock().is_readable() {
+            self.arrived.notified().await;
+        }
+    }
+
+    /// What is there now; `None` where nothing is.
+    fn take(&self, buffer: &mut [u8]) -> Option<Result<Read, Error>> {
+        let mut state = self.lock();
+        let length = state.fill(buffer);
+        // Half, so that the carrier is not woken for every piece.
+        let has_room = state.held <= BOUND / 2;
+        let read = match &state.ended {
+            Some(Err(error)) if length == 0 => Some(Err(error.clone())),
+            Some(Ok(())) if state.pieces.is_empty() => Some(Ok(Read { length, ended: true })),
+            _ if length == 0 => None,
+            _ => Some(Ok(Read { length, ended: false })),
+        };
+        drop(state);
+        if has_room {
+            self.room.notify_one();
+        }
+        read
+    }
+}
+
+impl State {
+    fn is_readable(&self) -> bool {
+        !self.pieces.is_empty() || self.ended.is_some()
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> usize {
+        let mut length = 0;
+        while let Some(piece) = self.pieces.front_mut() {
+            let count = piece.len().min(buffer.len() - length);
+            piece.copy_to_slice(&mut buffer[length..length + count]);
+            length += count;
+            self.held -= count;
+            if !piece.is_empty() {
+                break;
+            }
+            self.pieces.pop_front();
+            self.held -= OVERHEAD;
+        }
+        length
+    }
+}
+
+impl fmt::Debug for Inflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        let mut shown = f.debug_struct("Inflow");
+        shown.field("held", &state.held).field("ended", &state.ended).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(inflow: &Inflow, room: usize) -> Option<(Vec<u8>, bool)> {
+        let mut buffer = vec![0; room];
+        let read = inflow.take(&mut buffer)?.unwrap();
+        buffer.truncate(read.length);
+        Some((buffer, read.ended))
+    }
+
+    #[test]
+    fn pieces_are_joined_and_cut_as_the_buffer_is() {
+        let inflow = Inflow::default();
+        assert!(taken(&inflow, 4).is_none());
+        for piece in ["abc", "", "de", "fgh"] {
+            inflow.push(Bytes::from_static(piece.as_bytes()));
+        }
+        assert_eq!(taken(&inflow, 4), Some((b"abcd".to_vec(), false)));
+        assert_eq!(taken(&inflow, 2), Some((b"ef".to_vec(), false)));
+        inflow.end(Ok(()));
+        assert_eq!(taken(&inflow, 2), Some((b"gh".to_vec(), true)));
+        assert_eq!(taken(&inflow, 2), Some((Vec::new(), true)), "as often as it is asked");
+        assert_eq!(inflow.lock().held, 0);
+    }
+
+    #[test]
+    fn what_came_before_a_break_is_read_but_not_after_a_cut() {
+        let error = || Error::new(ErrorKind::ConnectionLost, "x");
+        let inflow = Inflow::default();
+        inflow.push(Bytes::from_static(b"abc"));
+        inflow.end(Err(error()));
+        inflow.cut(Error::new(ErrorKind::Closed, "x"));
+        assert_eq!(inflow.take(&mut [0; 9]).unwrap().unwrap_err().kind(), error().kind());
+        let inflow = Inflow::default();
+        inflow.push(Bytes::from_static(b"abc"));
+        inflow.end(Err(error()));
+        assert_eq!(taken(&inflow, 9), Some((b"abc".to_vec(), false)));
+        assert_eq!(inflow.take(&mut [0; 9]).unwrap().unwrap_err().kind(), error().kind());
+    }
+
+    #[tokio::test]
+    async fn the_carrier_waits_until_half_is_read_also_with_tiny_pieces() {
+        let inflow = Arc::new(Inflow::default());
+        let mut pieces = 0;
+        while inflow.lock().held < BOUND {
+            inflow.push(Bytes::from_static(b"x"));
+            pieces += 1;
+        }
+        assert!(pieces <= BOUND / OVERHEAD, "{pieces}");
+        let carrier = Arc::clone(&inflow);
+        let waiting = tokio::spawn(async move { carrier.has_room().await });
+        tokio::task::yield_now().await;
+        while inflow.lock().held > BOUND / 2 {
+            assert!(!waiting.is_finished());
+            assert!(taken(&inflow, 1).is_some());
+            tokio::task::yield_now().await;
+        }
+        waiting.await.unwrap();
+    }
+}

@@ -1,0 +1,219 @@
+//! Carries the body of a streamed answer, once its head was handed over, on the I/O thread of its call.
+//!
+//! The lease stays until the end of the body: an endpoint that breaks off has failed, one whose reader gave up
+//! has not. Only a probe is settled by its head, for its circuit must not wait for the end of a long stream.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use super::stream::{BodyStream, Inflow};
+use crate::balancer::lease::Lease;
+use crate::client::admission::limit::Seat;
+use crate::client::call::call::Call;
+use crate::client::call::settled::{Settled, settle};
+use crate::client::observe::log::Level;
+use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT};
+use crate::error::{CallStory, Error, ErrorKind};
+use crate::outcome::{Attempt, AttemptResult, Class, Failure, FailureKind};
+use crate::policy::{Ended, class};
+use crate::request::loggable;
+use crate::response::Response;
+use crate::runtime::clock;
+use crate::transport::Live;
+
+/// What a call hands over.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The answer; its body is empty where it is streamed.
+    pub response: Response,
+    /// The body that is read piece by piece.
+    pub stream: Option<BodyStream>,
+}
+
+impl From<Response> for Delivery {
+    fn from(response: Response) -> Self {
+        Self { response, stream: None }
+    }
+}
+
+/// Whether an answer is handed over by its head. One that may be retried, or is made an error, is read whole
+/// as a buffered one, for it may be handed over later, when its connection is long gone.
+pub(crate) fn is_streamed(config: &ClientConfig, status: StatusCode) -> bool {
+    let status = status.as_u16();
+    let is_error = config.fail_on_status && status >= 400;
+    !is_error && class(&Ended::Answered { status }, &config.retry) == Class::Success
+}
+
+/// A body under way, with the right to it.
+#[derive(Debug)]
+pub(crate) struct Body {
+    live: Live,
+    lease: Option<Lease>,
+    /// The call's place below the client's limit, which it has until the end of the body.
+    seat: Option<Seat>,
+    url: Arc<str>,
+    head: Ended,
+    began: Instant,
+}
+
+/// An answer's head is there: holds the lease for its body.
+pub(crate) fn begin(
+    call: &Call<'_>,
+    mut lease: Lease,
+    live: Live,
+    head: Ended,
+    began: Instant,
+) -> (Settled, Body) {
+    lease.answered(clock::now());
+    let url = Arc::clone(lease.endpoint().url());
+    let (settled, lease) = match lease.probe_limit() {
+        Some(_) => (settle(call, lease, &head, None, began), None),
+        None => {
+            let (url, now) = (Arc::clone(&url), clock::now());
+            (Settled { url, transition: None, began, now }, Some(lease))
+        }
+    };
+    (settled, Body { live, lease, seat: None, url, head, began })
+}
+
+impl Body {
+    pub(crate) fn holding(self, seat: Option<Seat>) -> Self {
+        Self { seat, ..self }
+    }
+
+    /// Hands the answer over by `deliver`, and then carries the body to its reader until it ends.
+    pub(crate) async fn carry(
+        mut self,
+        call: &Call<'_>,
+        head: Result<Response, Error>,
+        stream: BodyStream,
+        deliver: impl FnOnce(Result<Delivery, Error>),
+    ) {
+        let response = match head {
+            Ok(response) => response,
+            Err(error) => return deliver(Err(error)),
+        };
+        let writer = Writer { inflow: stream.inflow(), ended: false };
+        let (attempts, attempt_count) = (response.attempts.clone(), response.attempt_count);
+        deliver(Ok(Delivery { response, stream: Some(stream) }));
+        let idle = idle_limit(call);
+        let mut count = 0;
+        let moved = move_pieces(&mut self.live, &writer.inflow, idle, &mut count);
+        let result = match call.control.or(pin!(moved)).await {
+            Ok(result) => result,
+            Err(kind) => Err(Failure::sent(kind, "given up")),
+        };
+        // The connection is kept or closed before anybody learns of the end.
+        drop((self.live, self.seat));
+        let ended = match &result {
+            Ok(()) => self.head,
+            Err(failure) => Ended::Failed { kind: failure.kind, sent: true },
+        };
+        if let Some(lease) = self.lease.take() {
+            settle(call, lease, &ended, None, self.began);
+        }
+        log(call, &self.url, count, &result);
+        writer.end(result.map_err(|failure| {
+            let story = Story { attempts, attempt_count, began: self.began, count };
+            (failure.kind, story.error(call, failure))
+        }));
+    }
+}
+
+/// Moves pieces until the end; each may take `idle`, but for the time in which the reader has no room.
+async fn move_pieces(
+    live: &mut Live,
+    inflow: &Inflow,
+    idle: Duration,
+    count: &mut u64,
+) -> Result<(), Failure> {
+    loop {
+        inflow.has_room().await;
+        let Ok(piece) = tokio::time::timeout(idle, live.next()).await else {
+            return Err(Failure::sent(FailureKind::Timeout, "no more of the body in time"));
+        };
+        let Some(piece) = piece.transpose()? else {
+            return Ok(());
+        };
+        *count += piece.len() as u64;
+        inflow.push(piece);
+    }
+}
+
+fn idle_limit(call: &Call<'_>) -> Duration {
+    let own = call.request.idle_timeout.or(call.client.config.attempt_timeout);
+    own.unwrap_or(DEFAULT_ATTEMPT_TIMEOUT)
+}
+
+/// The writing end: its reader learns of an end, whatever becomes of the carrier.
+struct Writer {
+    inflow: Arc<Inflow>,
+    ended: bool,
+}
+
+impl Writer {
+    fn end(mut self, result: Result<(), (FailureKind, Error)>) {
+        self.ended = true;
+        match result {
+            Ok(()) => self.inflow.end(Ok(())),
+            Err((kind, error)) if kind.asked().is_some() => self.inflow.cut(error),
+            Err((_, error)) => self.inflow.end(Err(error)),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if !self.ended {
+            let message = "a defect of libahoy: the carrier of a body ended without an outcome";
+            self.inflow.end(Err(Error::new(ErrorKind::Internal, message)));
+        }
+    }
+}
+
+/// What an error of a body tells.
+struct Story {
+    attempts: Vec<Attempt>,
+    attempt_count: usize,
+    began: Instant,
+    count: u64,
+}
+
+impl Story {
+    /// The last attempt brought the head and failed all the same.
+    fn error(mut self, call: &Call<'_>, failure: Failure) -> Error {
+        let now = clock::now();
+        if let Some(last) = self.attempts.last_mut() {
+            last.result = AttemptResult::Failed(failure.kind);
+            last.detail = failure.detail;
+            last.ambiguous = true;
+            last.elapsed = now.saturating_duration_since(self.began);
+        }
+        let story = CallStory {
+            method: call.request.method.clone(),
+            target: call.request.target.clone(),
+            idempotent: call.request.is_idempotent(),
+            attempts: self.attempts,
+            attempt_count: self.attempt_count,
+            elapsed: now.saturating_duration_since(call.started),
+            response: None,
+        };
+        let reason = format!("the body broke off after {} bytes", self.count);
+        Error::of_call(failure.kind.into(), &reason, story)
+    }
+}
+
+fn log(call: &Call<'_>, url: &str, count: u64, result: &Result<(), Failure>) {
+    let request = call.request;
+    call.client.log.write(Level::Debug, "stream", || {
+        let ending = match result {
+            Ok(()) => "ended",
+            Err(failure) => &failure.detail,
+        };
+        let target = loggable(&request.target);
+        format!("{} {target} at {url}: body {ending} after {count} bytes", request.method)
+    });
+}

@@ -1,0 +1,68 @@
+//! Who may end a call before its time: its caller by a cancel, the client by its close, the host by a signal.
+
+use std::pin::pin;
+
+use crate::error::ErrorKind;
+use crate::outcome::FailureKind;
+use crate::runtime::callback;
+use crate::runtime::interrupt::Watch;
+use crate::runtime::stop::{Reason, Stop};
+
+use crate::client::observe::hooks::ShouldStop;
+
+/// What is watched beside the work of one call.
+pub(crate) struct Control<'a> {
+    pub(crate) stop: &'a Stop,
+    /// `None` where signals do not concern the call: on I/O threads, and where the host did not ask for it.
+    pub(crate) interrupt: Option<Interrupt<'a>>,
+}
+
+/// How a signal is judged.
+pub(crate) struct Interrupt<'a> {
+    pub(crate) signals: Watch,
+    /// Asked whether a signal means stop; without it every caught signal does.
+    pub(crate) should_stop: Option<&'a ShouldStop>,
+}
+
+impl std::fmt::Debug for Control<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").field("stop", self.stop).finish_non_exhaustive()
+    }
+}
+
+impl Control<'_> {
+    /// Runs `work`, which the caller has pinned and drops, until it ends or somebody ends the call.
+    pub(crate) async fn or<W: Future + Unpin>(&self, work: W) -> Result<W::Output, FailureKind> {
+        let stopped = |reason| match reason {
+            Reason::Cancelled => FailureKind::Cancelled,
+            Reason::Closed => FailureKind::Closed,
+            Reason::Interrupted => FailureKind::Interrupted,
+        };
+        let work = pin!(self.stop.or(work));
+        match &self.interrupt {
+            None => work.await.map_err(stopped),
+            Some(interrupt) => match interrupt.watch(work).await {
+                Some(ended) => ended.map_err(stopped),
+                None => Err(FailureKind::Interrupted),
+            },
+        }
+    }
+}
+
+impl Interrupt<'_> {
+    /// Runs `work` until it ends or the host wants to stop.
+    pub(crate) async fn watch<W: Future + Unpin>(&self, work: W) -> Option<W::Output> {
+        let judge = |signalled| match self.should_stop {
+            Some(should_stop) => callback::run(|| should_stop()),
+            None => signalled,
+        };
+        self.signals.over(work, judge).await
+    }
+}
+
+impl FailureKind {
+    /// The error's kind where the attempt was ended from outside.
+    pub(crate) fn asked(self) -> Option<ErrorKind> {
+        matches!(self, Self::Cancelled | Self::Closed | Self::Interrupted).then(|| self.into())
+    }
+}

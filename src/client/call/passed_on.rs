@@ -1,0 +1,95 @@
+//! What goes with an attempt to the service and on to those behind it: the time left, the place in the trace,
+//! the attempt's number. And what of it came in with the request that this one is made for.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::call::Call;
+use crate::config::ClientConfig;
+use crate::policy::TraceParent;
+use crate::policy::propagation::deadline;
+use crate::request::Request;
+use crate::runtime::entropy;
+
+/// The header of the W3C's Trace Context.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// What vendors of tracing add to it; handed on as it came.
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// gRPC's own name for the time left, which has a form of its own.
+const GRPC_TIMEOUT: &str = "grpc-timeout";
+
+/// Adds what this attempt carries beside the call's own headers.
+pub(crate) fn add(call: &Call<'_>, limit: Duration, number: usize, headers: &mut HeaderMap) {
+    let config = &call.client.config;
+    if let Some(name) = &config.deadline_header
+        && limit < Duration::MAX
+    {
+        let value = match name == GRPC_TIMEOUT {
+            true => deadline::to_grpc(limit),
+            false => deadline::to_ms(limit).to_string(),
+        };
+        insert(headers, name, value.as_bytes());
+    }
+    if let Some(name) = &config.attempt_header {
+        insert(headers, name, number.to_string().as_bytes());
+    }
+    if let Some(trace) = &call.trace {
+        let span = entropy::with_rng(|rng| trace.attempt(rng));
+        insert(headers, &TRACEPARENT, &span.to_bytes());
+    }
+}
+
+fn insert(headers: &mut HeaderMap, name: &HeaderName, value: &[u8]) {
+    // Digits, letters and dashes: always a valid value.
+    if let Ok(value) = HeaderValue::from_bytes(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// The trace that a call belongs to; `None` where traces are not passed on, or there is none. What cannot be read
+/// does not go on, nor what came along with it: it would belong to another trace.
+pub(crate) fn trace(
+    config: &ClientConfig,
+    request: &Request,
+    headers: &mut Cow<'_, HeaderMap>,
+) -> Option<TraceParent> {
+    let start = config.trace?;
+    let own = request.headers.get(TRACEPARENT);
+    let received = own.or_else(|| inbound(request, &TRACEPARENT)).map(HeaderValue::as_bytes);
+    if received.and_then(TraceParent::parse).is_none() {
+        remove(headers, &TRACEPARENT);
+        remove(headers, &TRACESTATE);
+    } else if own.is_none() && !headers.contains_key(TRACESTATE) {
+        for (_, state) in request.inbound.iter().filter(|(name, _)| *name == TRACESTATE) {
+            headers.to_mut().append(TRACESTATE, state.clone());
+        }
+    }
+    entropy::with_rng(|rng| TraceParent::of_call(received, start, rng))
+}
+
+fn remove(headers: &mut Cow<'_, HeaderMap>, name: &HeaderName) {
+    if headers.contains_key(name) {
+        headers.to_mut().remove(name);
+    }
+}
+
+/// The limit of a call: its own, or what the caller before it has left.
+pub(crate) fn timeout(config: &ClientConfig, request: &Request) -> Duration {
+    let own = request.timeout.unwrap_or(config.timeout);
+    let received = config.deadline_header.as_ref().and_then(|name| {
+        let value = inbound(request, name)?.as_bytes();
+        match name == GRPC_TIMEOUT {
+            true => deadline::parse_grpc(value),
+            false => deadline::parse_ms(value),
+        }
+    });
+    received.map_or(own, |received| own.min(received))
+}
+
+fn inbound<'a>(request: &'a Request, name: &HeaderName) -> Option<&'a HeaderValue> {
+    request.inbound.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+}

@@ -1,0 +1,248 @@
+//! What happened in a call so far, and its end: the response or the error that tells it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::attempt::kind_of;
+use super::call::Call;
+use super::hedge::Dropped;
+use super::settled::Settled;
+use crate::balancer::balancer::NoneAdmits;
+use crate::client::admission::limit::Refused;
+use crate::client::observe::log::Level;
+use crate::error::{CallStory, Error, ErrorKind};
+use crate::outcome::{
+    Attempt, AttemptResult, CircuitNote, Failure, FailureKind, KEPT_ATTEMPTS, Transition,
+};
+use crate::policy::StopReason;
+use crate::request::loggable;
+use crate::response::Response;
+use crate::runtime::{callback, clock};
+use crate::transport::Answer;
+
+/// Why a call ends.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// The retry policy says so.
+    Stopped(StopReason),
+    /// No circuit admits.
+    NoEndpoints(NoneAdmits),
+    /// The deadline passed between attempts.
+    Deadline,
+    /// Somebody ended the call from outside.
+    Asked(ErrorKind),
+    /// The host's hook refused.
+    Refused(String),
+    /// The client's limits did not let the call in.
+    Overloaded(Refused),
+}
+
+impl Ending {
+    /// What the caller is told of it beside the attempts.
+    fn explanation(&self) -> String {
+        match self {
+            Self::Stopped(reason) => reason.explanation().to_owned(),
+            Self::NoEndpoints(none) => none.reason(clock::now()),
+            Self::Overloaded(refused) => refused.reason(),
+            Self::Refused(reason) => reason.clone(),
+            Self::Deadline | Self::Asked(_) => String::new(),
+        }
+    }
+}
+
+/// Of an attempt that lost to its copy.
+const FASTER: &str = "given up, another was faster";
+
+/// The attempts of one call, and the last answer among them.
+#[derive(Debug)]
+pub(crate) struct Story<'a> {
+    call: &'a Call<'a>,
+    attempts: Vec<Attempt>,
+    attempt_count: usize,
+    answer: Option<(Answer, Arc<str>)>,
+    last_failure: Option<FailureKind>,
+}
+
+impl<'a> Story<'a> {
+    pub(crate) fn new(call: &'a Call<'a>) -> Self {
+        Self { call, attempts: Vec::new(), attempt_count: 0, answer: None, last_failure: None }
+    }
+
+    /// Takes in how an attempt ended, and tells the host's log and hooks.
+    pub(crate) fn add(
+        &mut self,
+        settled: Settled,
+        result: Result<Answer, Failure>,
+        is_hedge: bool,
+    ) {
+        let attempt = attempt(&settled, &result, is_hedge);
+        self.attempt_count += 1;
+        self.log(&attempt);
+        if self.attempts.len() < KEPT_ATTEMPTS {
+            self.attempts.push(attempt);
+        }
+        match result {
+            Ok(answer) => {
+                self.answer = Some((answer, settled.url));
+                if let Some(hook) = &self.call.client.hooks.on_response
+                    && let Some(response) = self.response()
+                {
+                    callback::run(|| hook(&response));
+                }
+            }
+            Err(failure) => {
+                self.last_failure = Some(failure.kind);
+                if let Some(hook) = &self.call.client.hooks.on_error {
+                    let error = self.error(ErrorKind::from(failure.kind), "");
+                    callback::run(|| hook(&error));
+                }
+            }
+        }
+    }
+
+    pub(crate) const fn attempt_count(&self) -> usize {
+        self.attempt_count
+    }
+
+    /// Takes in an attempt that was given up: for another that was faster, or with the call.
+    pub(crate) fn add_dropped(&mut self, dropped: Dropped, by_another: bool) {
+        self.attempt_count += 1;
+        if self.attempts.len() < KEPT_ATTEMPTS {
+            self.attempts.push(Attempt {
+                url: dropped.url,
+                result: AttemptResult::Failed(FailureKind::Cancelled),
+                detail: if by_another { FASTER } else { "given up" }.to_owned(),
+                elapsed: clock::now().saturating_duration_since(dropped.began),
+                circuit: None,
+                ambiguous: true,
+                is_hedge: dropped.is_hedge,
+            });
+        }
+    }
+
+    /// The call's end: once any answer came the last one is handed over, whatever ended the call.
+    pub(crate) fn end(mut self, ending: Ending) -> Result<Response, Error> {
+        match &ending {
+            Ending::Refused(reason) => return Err(self.error(ErrorKind::HookRefused, reason)),
+            Ending::Asked(kind) => return Err(self.error(*kind, "")),
+            Ending::Stopped(_)
+            | Ending::NoEndpoints(_)
+            | Ending::Deadline
+            | Ending::Overloaded(_) => {}
+        }
+        let why = ending.explanation();
+        if let Some((answer, url)) = self.answer.take() {
+            return self.answered(answer, url, &why);
+        }
+        let kind = match (&ending, self.last_failure) {
+            (Ending::Deadline, _) => ErrorKind::Deadline,
+            (Ending::Overloaded(_), None) => ErrorKind::Overloaded,
+            (_, last) => kind_of(last),
+        };
+        Err(self.error(kind, &why))
+    }
+
+    fn answered(
+        mut self,
+        answer: Answer,
+        endpoint_url: Arc<str>,
+        why: &str,
+    ) -> Result<Response, Error> {
+        let fails = self.call.client.config.fail_on_status && answer.status.as_u16() >= 400;
+        let response = Response {
+            status: answer.status,
+            headers: answer.headers,
+            body: answer.body,
+            endpoint_url,
+            attempts: std::mem::take(&mut self.attempts),
+            attempt_count: self.attempt_count,
+            stop_reason: (!why.is_empty()).then(|| why.into()),
+        };
+        if !fails {
+            return Ok(response);
+        }
+        let mut story = self.told_so_far();
+        story.attempts.clone_from(&response.attempts);
+        let separator = if why.is_empty() { "" } else { "; " };
+        let reason = format!("status {}{separator}{why}", response.status.as_u16());
+        story.response = Some(response);
+        Err(Error::of_call(ErrorKind::HttpStatus, &reason, story))
+    }
+
+    fn response(&self) -> Option<Response> {
+        let (answer, url) = self.answer.as_ref()?;
+        Some(Response {
+            status: answer.status,
+            headers: answer.headers.clone(),
+            body: answer.body.clone(),
+            endpoint_url: Arc::clone(url),
+            attempts: self.attempts.clone(),
+            attempt_count: self.attempt_count,
+            stop_reason: None,
+        })
+    }
+
+    fn error(&self, kind: ErrorKind, reason: &str) -> Error {
+        let mut story = self.told_so_far();
+        story.attempts.clone_from(&self.attempts);
+        Error::of_call(kind, reason, story)
+    }
+
+    fn told_so_far(&self) -> CallStory {
+        CallStory {
+            method: self.call.request.method.clone(),
+            target: self.call.request.target.clone(),
+            idempotent: self.call.request.is_idempotent(),
+            attempts: Vec::new(),
+            attempt_count: self.attempt_count,
+            elapsed: clock::now().saturating_duration_since(self.call.started),
+            response: None,
+        }
+    }
+
+    fn log(&self, attempt: &Attempt) {
+        let request = self.call.request;
+        self.call.client.log.write(Level::Debug, "attempt", || {
+            let ending = match attempt.result {
+                AttemptResult::Answered(status) => format!("status {status}"),
+                AttemptResult::Failed(_) => attempt.detail.clone(),
+            };
+            let target = loggable(&request.target);
+            let elapsed = attempt.elapsed.as_secs_f64() * 1e3;
+            format!(
+                "{} {target} at {}: {ending} after {elapsed:.1} ms",
+                request.method, attempt.url
+            )
+        });
+    }
+}
+
+/// Whether the request may have been carried out. What a peer refused unprocessed was not, although it left.
+fn may_be_done(failure: &Failure) -> bool {
+    failure.sent && failure.kind != FailureKind::RefusedStream
+}
+
+fn attempt(settled: &Settled, result: &Result<Answer, Failure>, is_hedge: bool) -> Attempt {
+    let (result, detail, ambiguous) = match result {
+        Ok(answer) => (AttemptResult::Answered(answer.status.as_u16()), String::new(), false),
+        Err(failure) => {
+            (AttemptResult::Failed(failure.kind), failure.detail.clone(), may_be_done(failure))
+        }
+    };
+    let elapsed_to = |at: Instant| at.saturating_duration_since(settled.now);
+    Attempt {
+        url: Arc::clone(&settled.url),
+        result,
+        detail,
+        elapsed: settled.now.saturating_duration_since(settled.began),
+        circuit: match settled.transition {
+            Some(Transition::Opened { retry_at }) => {
+                Some(CircuitNote::Opened(elapsed_to(retry_at)))
+            }
+            Some(Transition::Closed) => Some(CircuitNote::Closed),
+            Some(Transition::HalfOpened) | None => None,
+        },
+        ambiguous,
+        is_hedge,
+    }
+}

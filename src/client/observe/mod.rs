@@ -1,0 +1,4 @@
+//! What a client tells its host: hooks and the log.
+
+pub mod hooks;
+pub mod log;

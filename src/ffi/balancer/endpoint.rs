@@ -1,0 +1,192 @@
+//! `ahoy_endpoint`: one endpoint of a balancer, with its circuit.
+
+use std::ffi::{CString, c_char};
+use std::ptr;
+use std::sync::Arc;
+
+use crate::client::Member;
+use crate::error::{Error, ErrorKind};
+use crate::ffi::call::error::ahoy_error;
+use crate::ffi::values::handle::Native;
+use crate::ffi::values::status::ahoy_status;
+use crate::ffi::values::{guard, handle, text};
+use crate::policy::CircuitState;
+use crate::runtime::clock;
+
+/// One endpoint of a balancer. It shows the live circuit, also after the endpoint has left the list.
+///
+/// Ownership: freed with ahoy_endpoint_free. Thread: any. In a forked child its circuit is not to be had: the
+/// state is -1, and opening and closing are AHOY_E_FORKED.
+pub struct ahoy_endpoint {
+    native: Native,
+    member: Arc<Member>,
+    address: CString,
+    url: CString,
+}
+
+impl From<Arc<Member>> for ahoy_endpoint {
+    fn from(member: Arc<Member>) -> Self {
+        let endpoint = member.endpoint();
+        Self {
+            native: Native::here(),
+            address: text::owned(endpoint.address()),
+            url: text::owned(endpoint.url()),
+            member,
+        }
+    }
+}
+
+/// Traffic flows.
+pub const AHOY_CIRCUIT_CLOSED: i32 = 0;
+/// No traffic; a probe is let through when it is due, unless the circuit was opened by hand.
+pub const AHOY_CIRCUIT_OPEN: i32 = 1;
+/// A probe is under way.
+pub const AHOY_CIRCUIT_HALF_OPEN: i32 = 2;
+
+/// The name or IP address, without brackets. Valid until the endpoint is freed; NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_address(endpoint: *const ahoy_endpoint) -> *const c_char {
+    // SAFETY: see the module `ffi`.
+    unsafe { endpoint.as_ref() }.map_or(ptr::null(), |endpoint| endpoint.address.as_ptr())
+}
+
+/// The TCP port; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_port(endpoint: *const ahoy_endpoint) -> u16 {
+    // SAFETY: see the module `ffi`.
+    unsafe { endpoint.as_ref() }.map_or(0, |endpoint| endpoint.member.endpoint().port())
+}
+
+/// "scheme://address:port". Valid until the endpoint is freed; NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_url(endpoint: *const ahoy_endpoint) -> *const c_char {
+    // SAFETY: see the module `ffi`.
+    unsafe { endpoint.as_ref() }.map_or(ptr::null(), |endpoint| endpoint.url.as_ptr())
+}
+
+/// The circuit's state now: one of the AHOY_CIRCUIT_ numbers; -1 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_state(endpoint: *const ahoy_endpoint) -> i32 {
+    // SAFETY: see the module `ffi`.
+    let endpoint = unsafe { endpoint.as_ref() };
+    guard::value(-1, || {
+        let native = endpoint.filter(|endpoint| endpoint.native.check("endpoint").is_ok());
+        native.map_or(-1, |endpoint| match endpoint.member.state() {
+            CircuitState::Closed => AHOY_CIRCUIT_CLOSED,
+            CircuitState::Open => AHOY_CIRCUIT_OPEN,
+            CircuitState::HalfOpen => AHOY_CIRCUIT_HALF_OPEN,
+        })
+    })
+}
+
+/// Whether the circuit would let a request through now; false for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_available(endpoint: *const ahoy_endpoint) -> bool {
+    // SAFETY: see the module `ffi`.
+    let endpoint = unsafe { endpoint.as_ref() };
+    guard::value(false, || {
+        let native = endpoint.filter(|endpoint| endpoint.native.check("endpoint").is_ok());
+        native.is_some_and(|endpoint| endpoint.member.admits(clock::now()))
+    })
+}
+
+/// Opens the circuit by hand: no traffic and no probe until ahoy_endpoint_close.
+///
+/// @return AHOY_E_IN_USE where it is open already
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_open(
+    endpoint: *const ahoy_endpoint,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
+        endpoint.native.check("endpoint")?;
+        endpoint.member.force_open().map_err(|_| already("open"))
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Closes the circuit by hand: traffic flows at once, and what was counted before is forgotten.
+///
+/// @return AHOY_E_IN_USE where it is closed already
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_close(
+    endpoint: *const ahoy_endpoint,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
+        endpoint.native.check("endpoint")?;
+        endpoint.member.force_close(clock::now()).map_err(|_| already("closed"))
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Lets everything through and judges nothing, until ahoy_endpoint_open or ahoy_endpoint_close: for an endpoint
+/// that must be asked whatever it answers.
+///
+/// @return AHOY_E_IN_USE where that is so already
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_disable_circuit(
+    endpoint: *const ahoy_endpoint,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
+        endpoint.native.check("endpoint")?;
+        endpoint.member.disable().map_err(|_| already("disabled"))
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Sends the endpoint nothing new, until ahoy_endpoint_resume; what is under way goes on. Its circuit shows
+/// open meanwhile.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_drain(
+    endpoint: *const ahoy_endpoint,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
+        endpoint.native.check("endpoint")?;
+        endpoint.member.drain();
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Goes on where ahoy_endpoint_drain came in.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_resume(
+    endpoint: *const ahoy_endpoint,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
+        endpoint.native.check("endpoint")?;
+        endpoint.member.resume();
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+fn already(state: &str) -> Error {
+    Error::new(ErrorKind::InUse, format!("endpoint: its circuit is {state} already"))
+}
+
+/// Frees an endpoint; NULL is fine. The balancer's own stays.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_free(endpoint: *mut ahoy_endpoint) {
+    // SAFETY: see the module `ffi`.
+    guard::value((), || unsafe { handle::free(endpoint) });
+}

@@ -1,0 +1,197 @@
+//! `ahoy_host`: one server with its properties.
+
+use std::ffi::c_char;
+
+use crate::endpoint::{Host, Scheme};
+use crate::error::Error;
+use crate::ffi::call::error::ahoy_error;
+use crate::ffi::values::status::ahoy_status;
+use crate::ffi::values::{guard, handle, text};
+
+/// One server of a service, with properties that address and port do not tell.
+///
+/// Ownership: freed with ahoy_host_free; adding it to a list copies it. Thread: one at a time.
+pub struct ahoy_host {
+    pub(crate) host: Host,
+}
+
+/// How a host is spoken to: plain HTTP.
+pub const AHOY_SCHEME_HTTP: i32 = 1;
+/// How a host is spoken to: HTTP over TLS.
+pub const AHOY_SCHEME_HTTPS: i32 = 2;
+
+/// A host, checked.
+pub(crate) unsafe fn checked(address: *const c_char, port: u16) -> Result<Host, Error> {
+    // SAFETY: as this function's caller promises.
+    let address = unsafe { text::required("address", address) }?;
+    if port == 0 {
+        return Err(Error::invalid("port", "is 0"));
+    }
+    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    let odd = |c: char| c.is_ascii_control() || c.is_whitespace() || "/?#@[]\\".contains(c);
+    let too_many_colons = bare.contains(':') && bare.parse::<std::net::Ipv6Addr>().is_err();
+    if bare.is_empty() || bare.len() > 253 || bare.contains(odd) || too_many_colons {
+        return Err(Error::invalid("address", "is neither a host name nor an ip address"));
+    }
+    Ok(Host::new(bare, port))
+}
+
+/// A host at a name or IP address and a port.
+///
+/// Port 443 means https and any other http, unless ahoy_host_set_scheme says otherwise.
+///
+/// @param address host name or IP address (IPv6 with or without brackets); copied
+/// @param port TCP port, 1 to 65535
+/// @return the host, or NULL where an argument is not valid
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_host_new(address: *const c_char, port: u16) -> *mut ahoy_host {
+    guard::value(std::ptr::null_mut(), || {
+        // SAFETY: see the module `ffi`.
+        let host = unsafe { checked(address, port) };
+        host.map_or(std::ptr::null_mut(), |host| handle::new(ahoy_host { host }))
+    })
+}
+
+/// Sets the host's share of the traffic relative to the other hosts of its priority and zone. Default 1.
+///
+/// @param weight 0 to 65535; 0 for no traffic, for a host that is to be drained; one that counts neither as well
+///        nor as ill
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_host_set_weight(
+    host: *mut ahoy_host,
+    weight: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |host: &mut Host| {
+        if weight > 65_535 {
+            return Err(Error::invalid("weight", "is above 65535"));
+        }
+        host.weight = weight;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(host, err, set) }
+}
+
+/// Sets the zone that the host stands in, for balancers that know their own (ahoy_balancer_set_zone). Default none.
+///
+/// @param zone any text; copied
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_host_set_zone(
+    host: *mut ahoy_host,
+    zone: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |host: &mut Host| {
+        // SAFETY: see the module `ffi`.
+        let zone = unsafe { text::required("zone", zone) }?;
+        host.zone = Some(zone.to_owned());
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(host, err, set) }
+}
+
+/// Sets the host's priority level, 0 first: the next level serves in part where less than 72 % of a level are well,
+/// and alone where none is. Default 0.
+///
+/// @param priority 0 to 127
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_host_set_priority(
+    host: *mut ahoy_host,
+    priority: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |host: &mut Host| {
+        if priority > 127 {
+            return Err(Error::invalid("priority", "is above 127"));
+        }
+        host.priority = priority;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(host, err, set) }
+}
+
+/// States the host's scheme, whatever its port.
+///
+/// @param scheme AHOY_SCHEME_HTTP or AHOY_SCHEME_HTTPS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_host_set_scheme(
+    host: *mut ahoy_host,
+    scheme: i32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |host: &mut Host| {
+        host.scheme = Some(match scheme {
+            AHOY_SCHEME_HTTP => Scheme::Http,
+            AHOY_SCHEME_HTTPS => Scheme::Https,
+            _ => return Err(Error::invalid("scheme", "is no AHOY_SCHEME_ number")),
+        });
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(host, err, set) }
+}
+
+/// Sets what the Host header carries, apart from the address that is dialled. Default: the address, with the
+/// port where it is not the scheme's own.
+///
+/// @param authority such as "api.example.com" or "api.example.com:8443"; copied
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_host_set_authority(
+    host: *mut ahoy_host,
+    authority: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |host: &mut Host| {
+        // SAFETY: see the module `ffi`.
+        let authority = unsafe { text::required("authority", authority) }?;
+        let valid = authority.parse::<http::uri::Authority>().is_ok() && !authority.contains('@');
+        if !valid {
+            return Err(Error::invalid("authority", "is not host or host:port"));
+        }
+        host.authority = Some(authority.to_owned());
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(host, err, set) }
+}
+
+/// Sets the name that TLS asks for and verifies. Default: the authority's host.
+///
+/// @param server_name a DNS name or an IP address; copied
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_host_set_server_name(
+    host: *mut ahoy_host,
+    server_name: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |host: &mut Host| {
+        // SAFETY: see the module `ffi`.
+        let name = unsafe { text::required("server_name", server_name) }?;
+        if rustls::pki_types::ServerName::try_from(name).is_err() {
+            return Err(Error::invalid("server_name", "is neither a dns name nor an ip address"));
+        }
+        host.server_name = Some(name.to_owned());
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(host, err, set) }
+}
+
+unsafe fn change(
+    host: *mut ahoy_host,
+    err: *mut *mut ahoy_error,
+    set: impl FnOnce(&mut Host) -> Result<(), Error>,
+) -> ahoy_status {
+    // SAFETY: as this function's callers promise.
+    unsafe { guard::status(err, || set(&mut handle::required_mut("host", host)?.host)) }
+}
+
+/// Frees a host; NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_host_free(host: *mut ahoy_host) {
+    // SAFETY: see the module `ffi`.
+    guard::value((), || unsafe { handle::free(host) });
+}

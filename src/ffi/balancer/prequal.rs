@@ -1,0 +1,143 @@
+//! The balancer that asks endpoints how busy they are.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use super::balancer::{ahoy_balancer, change, make};
+use super::balancing::ratio;
+use super::provider::ahoy_provider;
+use crate::config::{
+    Algorithm, BalancerConfig, MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL,
+    Probing,
+};
+use crate::error::Error;
+use crate::ffi::call::error::ahoy_error;
+use crate::ffi::values::guard;
+use crate::ffi::values::status::ahoy_status;
+use crate::ffi::values::text::{self, positive_duration};
+use crate::policy::PrequalConfig;
+use crate::request::check_target;
+
+/// The endpoint that says itself that it is idle and quick (Prequal, as in the paper of NSDI'24). Small requests, the
+/// probes, ask random endpoints how busy they are, on a library thread and beside the calls: none waits for one. The
+/// last answers are kept; of the endpoints that have no more in flight than most, the quickest is taken, or else the one
+/// with the least in flight. That sees what all clients send, where p2c sees only this one's part, and costs three probes
+/// for each call.
+///
+/// A probe is a GET of probe_path over HTTP/1.1, by connections of its own. It is answered with status 200 and a header
+/// `ahoy-load: in_flight=3, latency_ms=4.2`: how many requests the server works on, and how long they took lately with
+/// about as many. For what is missing there, or all of it where anything in it is broken, what this client knows stands
+/// in: its own attempts in flight, and how long the probe took. An answer with another status has failed, and so has one
+/// that takes more than 3 ms (ahoy_balancer_set_prequal_probes). Circuits do not learn of probes.
+///
+/// Where the answers say too little, the balancer does as that of ahoy_balancer_p2c_new: with fewer than 4 endpoints in
+/// rotation, where all clients would follow the same one; at first; and while probes fail. Only there weights count.
+/// Probes begin with the first call of a client, share its TLS settings, and are sent only while there are calls.
+///
+/// @param provider frozen from here on; still the caller's to free
+/// @param probe_path begins with /; what answers there should cost next to nothing
+/// @return the balancer, or NULL where provider is NULL or probe_path is not such a path
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_prequal_new(
+    provider: *const ahoy_provider,
+    probe_path: *const c_char,
+) -> *mut ahoy_balancer {
+    guard::value(std::ptr::null_mut(), || {
+        // SAFETY: see the module `ffi`.
+        match unsafe { path(probe_path) } {
+            // SAFETY: see the module `ffi`.
+            Ok(path) => unsafe { make(provider, Algorithm::Prequal(Probing::new(path))) },
+            Err(_) => std::ptr::null_mut(),
+        }
+    })
+}
+
+unsafe fn path(path: *const c_char) -> Result<Arc<str>, Error> {
+    // SAFETY: as this function's callers promise.
+    let path = unsafe { text::required("probe_path", path) }?;
+    check_target("probe_path", path)?;
+    match path.starts_with('/') {
+        true => Ok(path.into()),
+        false => Err(Error::invalid("probe_path", "must start with /")),
+    }
+}
+
+/// Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults are the paper's.
+///
+/// @param pool answers kept, 2 to 256, at most half of the endpoints if there are few; default 16
+/// @param max_age_ms how long an answer is kept, at least 1; default 1000
+/// @param probes_per_call parts of one by chance, above removals_per_call, up to 100; default 3
+/// @param removals_per_call answers removed by each call beside those used up, in turn the oldest and the worst, 0 to
+///        100; default 1
+/// @param hot an endpoint is hot if it has more in flight than this share of the answers told, 0 to 1; default 0.84
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_prequal(
+    balancer: *const ahoy_balancer,
+    pool: u32,
+    max_age_ms: u64,
+    probes_per_call: f64,
+    removals_per_call: f64,
+    hot: f64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        let hot = ratio("hot", hot)?;
+        let (probes_per_call, removals_per_call) = rates(probes_per_call, removals_per_call)?;
+        let pool = within("pool", pool, 2, MOST_PROBE_ANSWERS)? as usize;
+        let max_age = positive_duration("max_age_ms", max_age_ms)?;
+        let probing = prequal(config)?;
+        let timeout = probing.rule.timeout;
+        probing.rule =
+            PrequalConfig { pool, max_age, probes_per_call, removals_per_call, hot, timeout };
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+/// Sets how the probes of a prequal balancer are sent.
+///
+/// @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network it must be longer
+/// @param at_once how many may be under way at the same time, and one for each endpoint; what is beyond is not sent;
+///        1 to 1024; default 64
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_prequal_probes(
+    balancer: *const ahoy_balancer,
+    timeout_ms: u64,
+    at_once: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |config: &mut BalancerConfig| {
+        let probing = prequal(config)?;
+        let timeout = positive_duration("timeout_ms", timeout_ms)?;
+        probing.at_once = within("at_once", at_once, 1, MOST_PROBES_AT_ONCE)?;
+        probing.rule.timeout = timeout;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(balancer, err, set) }
+}
+
+fn prequal(config: &mut BalancerConfig) -> Result<&mut Probing, Error> {
+    match &mut config.algorithm {
+        Algorithm::Prequal(probing) => Ok(probing),
+        _ => Err(Error::invalid("balancer", "is not a prequal balancer")),
+    }
+}
+
+/// A pool that does not fill up is of no use.
+fn rates(probes: f64, removals: f64) -> Result<(f64, f64), Error> {
+    if !(0.0..=MOST_PROBES_PER_CALL).contains(&removals) {
+        return Err(Error::invalid("removals_per_call", "is not between 0 and 100"));
+    }
+    if !(0.0..=MOST_PROBES_PER_CALL).contains(&probes) || probes <= removals {
+        let problem = "is not between removals_per_call and 100";
+        return Err(Error::invalid("probes_per_call", problem));
+    }
+    Ok((probes, removals))
+}
+
+fn within(name: &str, value: u32, least: u32, most: u32) -> Result<u32, Error> {
+    let problem = || Error::invalid(name, format!("is not between {least} and {most}"));
+    (least..=most).contains(&value).then_some(value).ok_or_else(problem)
+}

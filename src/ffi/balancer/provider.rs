@@ -1,0 +1,194 @@
+//! `ahoy_provider`: where endpoints come from.
+
+use std::ffi::{c_char, c_void};
+use std::sync::Arc;
+
+use super::host::{ahoy_host, checked};
+use crate::discovery::{HostList, Provider};
+use crate::endpoint::Host;
+use crate::error::Error;
+use crate::ffi::call::error::ahoy_error;
+use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::settings::Settings;
+use crate::ffi::values::status::{AHOY_OK, ahoy_status};
+use crate::ffi::values::{guard, handle};
+
+/// A source of endpoints: a list, or a callback that fills one.
+///
+/// Ownership: freed with ahoy_provider_free at any time; a balancer keeps what it needs. Thread: configured
+/// from one, and frozen when a balancer is made from it; then any.
+pub struct ahoy_provider {
+    source: Source,
+}
+
+enum Source {
+    List(Settings<HostList>),
+    Custom(Arc<dyn Provider>),
+}
+
+impl ahoy_provider {
+    /// The first use.
+    pub(crate) fn freeze(&self) -> Arc<dyn Provider> {
+        match &self.source {
+            Source::List(list) => Arc::new(list.freeze()),
+            Source::Custom(provider) => Arc::clone(provider),
+        }
+    }
+}
+
+/// An empty list that ahoy_provider_list_add fills.
+///
+/// @return the provider, never NULL
+#[unsafe(no_mangle)]
+pub extern "C" fn ahoy_provider_list_new() -> *mut ahoy_provider {
+    guard::value(std::ptr::null_mut(), || {
+        handle::new(ahoy_provider { source: Source::List(Settings::new(HostList::default())) })
+    })
+}
+
+/// Adds a server to a list. One that stands there already (same address, port and scheme) counts once.
+///
+/// @param address host name or IP address; copied
+/// @param port TCP port, 1 to 65535; 443 means https
+/// @return AHOY_E_INVALID_ARGUMENT also for a provider that is no list; AHOY_E_IN_USE after its first use
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_provider_list_add(
+    provider: *const ahoy_provider,
+    address: *const c_char,
+    port: u16,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, || add(provider, || checked(address, port))) }
+}
+
+/// Adds a host with its properties to a list.
+///
+/// @param host copied; still the caller's to free
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_provider_list_add_host(
+    provider: *const ahoy_provider,
+    host: *const ahoy_host,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe {
+        guard::status(err, || add(provider, || Ok(handle::required("host", host)?.host.clone())))
+    }
+}
+
+unsafe fn add(
+    provider: *const ahoy_provider,
+    host: impl FnOnce() -> Result<Host, Error>,
+) -> Result<(), Error> {
+    // SAFETY: as this function's callers promise.
+    let provider = unsafe { handle::required("provider", provider) }?;
+    let Source::List(list) = &provider.source else {
+        return Err(Error::invalid("provider", "is not a list"));
+    };
+    let host = host()?;
+    list.change("provider", |list| {
+        list.0.push(host);
+        Ok(())
+    })
+}
+
+/// The list that a custom provider fills. Valid inside the callback only; owned by the library.
+pub struct ahoy_hosts {
+    hosts: Vec<Host>,
+}
+
+/// Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK; any other status means
+/// that no list could be had, and the last good one stays in use. Runs on the thread that asks: the caller's
+/// at first use and on update, and the one that drives a call when no endpoint is left. It may block, and
+/// the calls that wait for it block with it.
+pub type ahoy_provider_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, out: *mut ahoy_hosts) -> ahoy_status>;
+
+/// A provider of your own.
+///
+/// @param fn fills the list; called by one thread at a time
+/// @param user_data handed to fn
+/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+/// @return the provider, or NULL where fn is NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_provider_custom_new(
+    fn_: ahoy_provider_fn,
+    user_data: *mut c_void,
+    destroy: ahoy_destroy_fn,
+) -> *mut ahoy_provider {
+    guard::value(std::ptr::null_mut(), || {
+        let user_data = UserData::new(user_data, destroy);
+        let Some(function) = fn_ else {
+            return std::ptr::null_mut();
+        };
+        let custom = Custom { function, user_data };
+        handle::new(ahoy_provider { source: Source::Custom(Arc::new(custom)) })
+    })
+}
+
+struct Custom {
+    function: unsafe extern "C" fn(*mut c_void, *mut ahoy_hosts) -> ahoy_status,
+    user_data: UserData,
+}
+
+impl Provider for Custom {
+    fn discover(&self) -> Result<Vec<Host>, String> {
+        let mut out = ahoy_hosts { hosts: Vec::new() };
+        let place = &raw mut out;
+        // SAFETY: the host's own function and data; `out` outlives the call.
+        let status = self.user_data.call(|user_data| unsafe { (self.function)(user_data, place) });
+        if status == AHOY_OK {
+            Ok(out.hosts)
+        } else {
+            Err(format!("the custom provider returned status {status}"))
+        }
+    }
+}
+
+/// Adds a server to the list that a custom provider fills.
+///
+/// @param address host name or IP address; copied
+/// @param port TCP port, 1 to 65535; 443 means https
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_hosts_add(
+    out: *mut ahoy_hosts,
+    address: *const c_char,
+    port: u16,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe {
+        guard::status(err, || {
+            let out = handle::required_mut("out", out)?;
+            out.hosts.push(checked(address, port)?);
+            Ok(())
+        })
+    }
+}
+
+/// Adds a host with its properties to the list that a custom provider fills.
+///
+/// @param host copied; still the caller's to free
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_hosts_add_host(
+    out: *mut ahoy_hosts,
+    host: *const ahoy_host,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe {
+        guard::status(err, || {
+            let out = handle::required_mut("out", out)?;
+            out.hosts.push(handle::required("host", host)?.host.clone());
+            Ok(())
+        })
+    }
+}
+
+/// Frees a provider; NULL is fine. Balancers made from it go on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_provider_free(provider: *mut ahoy_provider) {
+    // SAFETY: see the module `ffi`.
+    guard::value((), || unsafe { handle::free(provider) });
+}

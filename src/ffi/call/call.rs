@@ -1,0 +1,158 @@
+//! `ahoy_call`: a call that goes on while its caller does something else.
+
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::Arc;
+
+use super::error::ahoy_error;
+use super::response::ahoy_response;
+use crate::client::{Client, Completion, Outcome};
+use crate::error::{Error, ErrorKind};
+use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::handle::{Native, Out};
+use crate::ffi::values::status::{AHOY_OK, ahoy_status, number};
+use crate::ffi::values::{guard, handle, text};
+use crate::runtime::io_thread;
+
+/// A call under way or ended. Its result is handed out once.
+///
+/// Ownership: freed with ahoy_call_free; it holds its client. Thread: any. In a forked child it stays
+/// AHOY_E_FORKED for ever.
+pub struct ahoy_call {
+    native: Native,
+    client: Arc<Client>,
+    completion: Arc<Completion>,
+}
+
+impl ahoy_call {
+    pub(crate) fn new(client: Arc<Client>, completion: Arc<Completion>) -> Self {
+        Self { native: Native::here(), client, completion }
+    }
+}
+
+/// Waits for a call to end and hands out its result. When the time is up first, returns AHOY_OK with a NULL
+/// response, and the call goes on; so it does after AHOY_E_INTERRUPTED, and may be waited for again.
+///
+/// @param timeout_ms 0 polls; AHOY_FOREVER for no limit
+/// @param response gets the answer; NULL on failure and when the time is up
+/// @return AHOY_E_IN_USE where the result was handed out before or goes to a callback; AHOY_E_INTERRUPTED where
+///         a signal ended the wait of an interruptible client; else how the call ended
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_call_wait(
+    call: *const ahoy_call,
+    timeout_ms: u64,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let out = unsafe { Out::new("response", response) }?;
+        // SAFETY: see the module `ffi`.
+        let call = unsafe { handle::required("call", call) }?;
+        call.native.check("call")?;
+        let waited = call.client.wait(&call.completion, text::duration(timeout_ms))?;
+        if let Some(outcome) = waited {
+            out.fill(ahoy_response::from(outcome?));
+        }
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Gets the outcome of a call and owns both handles: the response where status is AHOY_OK, else the error; the
+/// other is NULL. Runs on the I/O thread that finished the call and must not block.
+pub type ahoy_done_fn = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        status: ahoy_status,
+        response: *mut ahoy_response,
+        error: *mut ahoy_error,
+    ),
+>;
+
+/// Lets a function get the result when the call ends, exactly once; on a call that has ended it runs on an I/O
+/// thread at once. A call with such a function goes on when its handle is freed.
+///
+/// @param fn gets the outcome
+/// @param user_data handed to fn
+/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+/// @return AHOY_E_IN_USE where the result was handed out before or goes to another callback
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_call_on_done(
+    call: *const ahoy_call,
+    fn_: ahoy_done_fn,
+    user_data: *mut c_void,
+    destroy: ahoy_destroy_fn,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let user_data = UserData::new(user_data, destroy);
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let call = unsafe { handle::required("call", call) }?;
+        call.native.check("call")?;
+        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+        let taker = move |outcome: Outcome| {
+            let (status, response, error) = handles(outcome);
+            // SAFETY: the host's own function and data; both handles are the host's from here on.
+            user_data.call(|data| unsafe { function(data, status, response, error) });
+        };
+        if let Some((taker, outcome)) = call.completion.promise(Box::new(taker))? {
+            let thread = io_thread::first().map_err(|error| {
+                Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
+            })?;
+            thread.handle().spawn(async move { taker(outcome) });
+        }
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+fn handles(outcome: Outcome) -> (ahoy_status, *mut ahoy_response, *mut ahoy_error) {
+    match outcome {
+        Ok(response) => (AHOY_OK, handle::new(response.into()), ptr::null_mut()),
+        Err(error) => (number(error.kind()), ptr::null_mut(), handle::new(error.into())),
+    }
+}
+
+/// Asks a call to end with AHOY_E_CANCELLED. It still completes, exactly once, and with its own result where
+/// that was faster. The exchange is dropped: the server sees the connection close. Does not wait.
+///
+/// @return AHOY_OK also for a call that has ended
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_call_cancel(
+    call: *const ahoy_call,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let call = unsafe { handle::required("call", call) }?;
+        call.native.check("call")?;
+        call.completion.cancel();
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Frees a call; NULL is fine. A call under way is cancelled, unless its result goes to a callback. Does not
+/// wait.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_call_free(call: *mut ahoy_call) {
+    guard::value((), || {
+        // SAFETY: see the module `ffi`.
+        let Some(inner) = (unsafe { call.as_ref() }) else {
+            return;
+        };
+        if inner.native.check("call").is_err() {
+            // A forked child leaves what its parent built alone.
+            return;
+        }
+        if inner.completion.is_open() {
+            inner.completion.cancel();
+        }
+        // SAFETY: see the module `ffi`.
+        unsafe { handle::free(call) };
+    });
+}

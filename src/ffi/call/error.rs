@@ -1,0 +1,93 @@
+//! `ahoy_error`: why a function failed.
+
+use std::ffi::{CString, c_char};
+use std::ptr;
+
+use super::attempt::ahoy_attempt;
+use super::response::ahoy_response;
+use crate::error::Error;
+use crate::ffi::values::status::{AHOY_E_INVALID_ARGUMENT, ahoy_status, number};
+use crate::ffi::values::{guard, handle, text};
+
+/// Why a function failed, and for a call the story of its attempts.
+///
+/// Ownership: freed with ahoy_error_free. Thread: any.
+pub struct ahoy_error {
+    error: Error,
+    message: CString,
+    attempts: Vec<ahoy_attempt>,
+    response: Option<Box<ahoy_response>>,
+}
+
+impl From<Error> for ahoy_error {
+    fn from(error: Error) -> Self {
+        Self {
+            message: text::owned(error.message()),
+            attempts: error.attempts().iter().map(ahoy_attempt::from).collect(),
+            response: error.response().cloned().map(|response| Box::new(response.into())),
+            error,
+        }
+    }
+}
+
+/// The status that the function returned. AHOY_E_INVALID_ARGUMENT for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_error_status(error: *const ahoy_error) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { error.as_ref() }.map_or(AHOY_E_INVALID_ARGUMENT, |error| number(error.error.kind()))
+}
+
+/// What happened: one line, and for a failed call one more line for each attempt. Holds no header values, no
+/// bodies and no query strings. Valid until the error is freed; empty for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_error_message(error: *const ahoy_error) -> *const c_char {
+    // SAFETY: see the module `ffi`.
+    unsafe { error.as_ref() }.map_or(c"".as_ptr(), |error| error.message.as_ptr())
+}
+
+/// Whether the same call may succeed later and repeating it does no harm.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_error_is_retryable(error: *const ahoy_error) -> bool {
+    // SAFETY: see the module `ffi`.
+    unsafe { error.as_ref() }.is_some_and(|error| error.error.is_retryable())
+}
+
+/// Whether the request may have been carried out although no answer came.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_error_is_ambiguous(error: *const ahoy_error) -> bool {
+    // SAFETY: see the module `ffi`.
+    unsafe { error.as_ref() }.is_some_and(|error| error.error.is_ambiguous())
+}
+
+/// How many attempts the call made; 0 for errors that are not of a call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_error_attempt_count(error: *const ahoy_error) -> usize {
+    // SAFETY: see the module `ffi`.
+    unsafe { error.as_ref() }.map_or(0, |error| error.error.attempt_count())
+}
+
+/// One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_error_attempt_at(
+    error: *const ahoy_error,
+    index: usize,
+) -> *const ahoy_attempt {
+    // SAFETY: see the module `ffi`.
+    let error = unsafe { error.as_ref() };
+    error.and_then(|error| error.attempts.get(index)).map_or(ptr::null(), ptr::from_ref)
+}
+
+/// For AHOY_E_HTTP_STATUS, the answer with its status, headers and body; else NULL. Borrowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_error_response(error: *const ahoy_error) -> *const ahoy_response {
+    // SAFETY: see the module `ffi`.
+    let error = unsafe { error.as_ref() };
+    error.and_then(|error| error.response.as_deref()).map_or(ptr::null(), ptr::from_ref)
+}
+
+/// Frees an error; NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_error_free(error: *mut ahoy_error) {
+    // SAFETY: see the module `ffi`.
+    guard::value((), || unsafe { handle::free(error) });
+}

@@ -1,0 +1,245 @@
+//! `ahoy_queue`: where submitted calls end, for hosts with an event loop.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::error::ahoy_error;
+use super::response::ahoy_response;
+use crate::client::{Ended, Event, Outcome, Queue};
+use crate::error::{Error, ErrorKind};
+use crate::ffi::values::handle::{Native, Out};
+use crate::ffi::values::status::{
+    AHOY_E_CANCELLED, AHOY_E_INVALID_ARGUMENT, AHOY_OK, ahoy_status, number,
+};
+use crate::ffi::values::{guard, handle, text};
+use crate::runtime::callback;
+
+/// Ended calls, in the order in which they ended, and a descriptor that is readable while there are any.
+///
+/// Calls in flight plus completions not yet read are bounded by 65,536.
+///
+/// Ownership: freed with ahoy_queue_free. Thread: any, also several at once. In a forked child it stays
+/// AHOY_E_FORKED for ever.
+pub struct ahoy_queue {
+    native: Native,
+    pub(crate) queue: Arc<Queue>,
+}
+
+impl ahoy_queue {
+    /// The queue, unless it is a parent's.
+    pub(crate) fn native(&self) -> Result<&Arc<Queue>, Error> {
+        self.native.check("queue").map(|()| &self.queue)
+    }
+}
+
+/// A call's end, with the tag that it was submitted with; or the word that there is something to read, with the
+/// tag given to ahoy_response_notify.
+///
+/// Ownership: freed with ahoy_completion_free, with whatever was not taken from it. Thread: one at a time.
+pub struct ahoy_completion {
+    tag: u64,
+    status: ahoy_status,
+    outcome: Mutex<Option<Outcome>>,
+}
+
+impl From<Ended> for ahoy_completion {
+    fn from(ended: Ended) -> Self {
+        let (status, outcome) = match ended.event {
+            Event::Call(Ok(delivery)) => (AHOY_OK, Some(Ok(delivery))),
+            Event::Call(Err(error)) => (number(error.kind()), Some(Err(error))),
+            Event::Readable => (AHOY_OK, None),
+            Event::Freed => (AHOY_E_CANCELLED, None),
+        };
+        Self { tag: ended.tag, status, outcome: Mutex::new(outcome) }
+    }
+}
+
+/// A queue for ahoy_client_submit.
+///
+/// @param queue gets the queue; NULL on failure
+/// @return AHOY_E_OVERLOADED where the process is out of descriptors
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_queue_new(
+    queue: *mut *mut ahoy_queue,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let out = unsafe { Out::new("queue", queue) }?;
+        let queue = Queue::new()
+            .map_err(|error| Error::new(ErrorKind::Overloaded, format!("queue: {error}")))?;
+        out.fill(ahoy_queue { native: Native::here(), queue: Arc::new(queue) });
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// The descriptor to poll for reading: readable while a completion waits to be read. It is the queue's own;
+/// never read from it and never close it. Read completions until there are none. -1 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_queue_fd(queue: *const ahoy_queue) -> i32 {
+    // SAFETY: see the module `ffi`.
+    let queue = unsafe { queue.as_ref() };
+    queue.map_or(-1, |queue| queue.native().map_or(-1, |queue| queue.descriptor()))
+}
+
+/// Asks every unfinished call with a tag to end with AHOY_E_CANCELLED. Each still completes, exactly once, and
+/// with its own result where that was faster. Does not wait.
+///
+/// @return AHOY_OK also where no call has that tag
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_queue_cancel(
+    queue: *const ahoy_queue,
+    tag: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        unsafe { handle::required("queue", queue) }?.native()?.cancel(tag);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Takes the next completion, waiting for it if there is none. When the time is up first, returns AHOY_OK with
+/// NULL.
+///
+/// @param timeout_ms 0 polls; AHOY_FOREVER for no limit
+/// @param completion gets the completion, to be freed with ahoy_completion_free
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_queue_next(
+    queue: *const ahoy_queue,
+    timeout_ms: u64,
+    completion: *mut *mut ahoy_completion,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let out = unsafe { Out::new("completion", completion) }?;
+        // SAFETY: see the module `ffi`.
+        let queue = unsafe { handle::required("queue", queue) }?.native()?;
+        if let Some(ended) = next(queue, 1, timeout_ms)?.pop() {
+            out.fill(ended.into());
+        }
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Takes completions by the batch, which is cheaper than one by one: waits for the first and takes what else is
+/// there. When the time is up first, returns AHOY_OK and none.
+///
+/// @param timeout_ms 0 polls; AHOY_FOREVER for no limit
+/// @param completions room for capacity handles; the first count of them are set, each to be freed with
+///        ahoy_completion_free
+/// @param capacity at least 1
+/// @param count gets how many were taken
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_queue_next_batch(
+    queue: *const ahoy_queue,
+    timeout_ms: u64,
+    completions: *mut *mut ahoy_completion,
+    capacity: usize,
+    count: *mut usize,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let count = unsafe { handle::required_mut("count", count) }?;
+        *count = 0;
+        // SAFETY: see the module `ffi`.
+        let queue = unsafe { handle::required("queue", queue) }?.native()?;
+        if completions.is_null() || capacity == 0 {
+            return Err(Error::invalid("completions", "has room for none"));
+        }
+        let batch = next(queue, capacity, timeout_ms)?;
+        *count = batch.len();
+        for (index, ended) in batch.into_iter().enumerate() {
+            // SAFETY: not NULL, and there is room for `capacity` pointers as the host promises. No slice: its
+            // length would be the host's word, which may be larger than any memory.
+            unsafe { completions.add(index).write(handle::new(ended.into())) };
+        }
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+fn next(queue: &Queue, most: usize, timeout_ms: u64) -> Result<Vec<Ended>, Error> {
+    if timeout_ms > 0 && callback::is_inside() {
+        let message = "queue: a wait inside a callback would deadlock";
+        return Err(Error::new(ErrorKind::WouldDeadlock, message));
+    }
+    Ok(queue.next(most, text::duration(timeout_ms)))
+}
+
+/// Frees a queue; NULL is fine. Its unfinished calls are cancelled and what was not read is discarded. Does not
+/// wait. Close nothing: the descriptor goes with the queue.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_queue_free(queue: *mut ahoy_queue) {
+    guard::value((), || {
+        // SAFETY: see the module `ffi`.
+        let Some(inner) = (unsafe { queue.as_ref() }) else {
+            return;
+        };
+        // A forked child leaves what its parent built alone.
+        if let Ok(native) = inner.native() {
+            native.discard();
+            // SAFETY: see the module `ffi`.
+            unsafe { handle::free(queue) };
+        }
+    });
+}
+
+/// The tag that the call was submitted with, or that was given to ahoy_response_notify; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_completion_tag(completion: *const ahoy_completion) -> u64 {
+    // SAFETY: see the module `ffi`.
+    unsafe { completion.as_ref() }.map_or(0, |completion| completion.tag)
+}
+
+/// How the call ended: AHOY_OK where there is a response, or something to read. AHOY_E_INVALID_ARGUMENT for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_completion_status(completion: *const ahoy_completion) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { completion.as_ref() }.map_or(AHOY_E_INVALID_ARGUMENT, |completion| completion.status)
+}
+
+/// Takes the response, to be freed with ahoy_response_free; NULL where the call failed or it was taken before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_completion_take_response(
+    completion: *const ahoy_completion,
+) -> *mut ahoy_response {
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { take(completion, Result::is_ok) }.and_then(Result::ok);
+    response.map_or(std::ptr::null_mut(), |response| handle::new(response.into()))
+}
+
+/// Takes the error, to be freed with ahoy_error_free; NULL where the call succeeded or it was taken before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_completion_take_error(
+    completion: *const ahoy_completion,
+) -> *mut ahoy_error {
+    // SAFETY: see the module `ffi`.
+    let error = unsafe { take(completion, Result::is_err) }.and_then(Result::err);
+    error.map_or(std::ptr::null_mut(), |error| handle::new(error.into()))
+}
+
+unsafe fn take(
+    completion: *const ahoy_completion,
+    wanted: fn(&Outcome) -> bool,
+) -> Option<Outcome> {
+    // SAFETY: as this function's callers promise.
+    let completion = unsafe { completion.as_ref() }?;
+    let mut slot = completion.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+    slot.take_if(|outcome| wanted(outcome))
+}
+
+/// Frees a completion with whatever was not taken from it; NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_completion_free(completion: *mut ahoy_completion) {
+    // SAFETY: see the module `ffi`.
+    guard::value((), || unsafe { handle::free(completion) });
+}

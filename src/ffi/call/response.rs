@@ -1,0 +1,281 @@
+//! `ahoy_response`: what a call brought.
+
+use std::ffi::{CStr, CString, c_char};
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::attempt::ahoy_attempt;
+use crate::client::{BodyStream, Delivery, Read};
+use crate::error::Error;
+use crate::ffi::values::handle::Native;
+use crate::ffi::values::{guard, handle, text};
+use crate::response::Response;
+
+/// An HTTP answer and how it came about, with its whole body; or, where the request asked for that
+/// (ahoy_request_set_streamed), with a body that is still to be read by ahoy_response_read.
+///
+/// Ownership: freed with ahoy_response_free; all that its accessors return is borrowed and valid until then.
+/// Thread: any. In a forked child the body of a streamed one stays AHOY_E_FORKED for ever.
+pub struct ahoy_response {
+    response: Response,
+    headers: OnceLock<HeaderText>,
+    body: OnceLock<Vec<u8>>,
+    endpoint_url: OnceLock<CString>,
+    attempts: OnceLock<Vec<ahoy_attempt>>,
+    stop_reason: OnceLock<CString>,
+    stream: Option<(Native, BodyStream)>,
+    /// How much of a whole body was read by the piece.
+    read: AtomicUsize,
+}
+
+impl From<Delivery> for ahoy_response {
+    fn from(delivery: Delivery) -> Self {
+        let stream = delivery.stream.map(|stream| (Native::here(), stream));
+        Self { stream, ..Self::from(delivery.response) }
+    }
+}
+
+impl From<Response> for ahoy_response {
+    fn from(response: Response) -> Self {
+        Self {
+            response,
+            stream: None,
+            read: AtomicUsize::new(0),
+            headers: OnceLock::new(),
+            body: OnceLock::new(),
+            endpoint_url: OnceLock::new(),
+            attempts: OnceLock::new(),
+            stop_reason: OnceLock::new(),
+        }
+    }
+}
+
+/// The headers as C wants them: names and values, each followed by a NUL, in one piece of memory.
+struct HeaderText {
+    text: Vec<u8>,
+    /// Where each header's name and value begin.
+    starts: Vec<(usize, usize)>,
+}
+
+impl HeaderText {
+    fn new(headers: &http::HeaderMap) -> Self {
+        let mut text = Vec::new();
+        let mut starts = Vec::with_capacity(headers.len());
+        for (name, value) in headers {
+            let name_start = text.len();
+            text.extend_from_slice(name.as_str().as_bytes());
+            text.push(0);
+            starts.push((name_start, text.len()));
+            text.extend_from_slice(value.as_bytes());
+            text.push(0);
+        }
+        Self { text, starts }
+    }
+
+    fn name(&self, index: usize) -> Option<*const c_char> {
+        let (name, _) = self.starts.get(index)?;
+        Some(self.text[*name..].as_ptr().cast())
+    }
+
+    fn value(&self, index: usize) -> Option<*const c_char> {
+        let (_, value) = self.starts.get(index)?;
+        Some(self.text[*value..].as_ptr().cast())
+    }
+
+    fn find(&self, wanted: &CStr) -> Option<*const c_char> {
+        let index = self.starts.iter().position(|(name, value)| {
+            self.text[*name..*value - 1].eq_ignore_ascii_case(wanted.to_bytes())
+        })?;
+        self.value(index)
+    }
+}
+
+impl ahoy_response {
+    fn header_text(&self) -> &HeaderText {
+        self.headers.get_or_init(|| HeaderText::new(&self.response.headers))
+    }
+
+    /// The body that is still to come, unless it is a parent's.
+    pub(crate) fn stream(&self) -> Result<Option<&BodyStream>, Error> {
+        let Some((native, stream)) = &self.stream else {
+            return Ok(None);
+        };
+        native.check("response").map(|()| Some(stream))
+    }
+
+    /// The next bytes of the body.
+    pub(crate) fn read(&self, buffer: &mut [u8], timeout: Duration) -> Result<Read, Error> {
+        if let Some(stream) = self.stream()? {
+            return stream.read(buffer, timeout);
+        }
+        let body = &self.response.body;
+        let begin = self.read.load(Ordering::Relaxed).min(body.len());
+        let length = buffer.len().min(body.len() - begin);
+        buffer[..length].copy_from_slice(&body[begin..begin + length]);
+        self.read.store(begin + length, Ordering::Relaxed);
+        Ok(Read { length, ended: begin + length == body.len() })
+    }
+}
+
+/// The HTTP status, such as 200; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_status(response: *const ahoy_response) -> i32 {
+    // SAFETY: see the module `ffi`.
+    unsafe { response.as_ref() }.map_or(0, |response| i32::from(response.response.status.as_u16()))
+}
+
+/// The first value of a header, NUL-terminated; NULL where there is none. It need not be UTF-8.
+///
+/// @param name in any case
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_header(
+    response: *const ahoy_response,
+    name: *const c_char,
+) -> *const c_char {
+    if name.is_null() {
+        return ptr::null();
+    }
+    // SAFETY: not NULL, so NUL-terminated as the host promises.
+    let name = unsafe { CStr::from_ptr(name) };
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
+    guard::value(ptr::null(), || {
+        response.and_then(|response| response.header_text().find(name)).unwrap_or(ptr::null())
+    })
+}
+
+/// How many headers there are, each value of a repeated name counted.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_header_count(response: *const ahoy_response) -> usize {
+    // SAFETY: see the module `ffi`.
+    unsafe { response.as_ref() }.map_or(0, |response| response.response.headers.len())
+}
+
+/// The name of the header at an index, in lower case; NULL out of range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_header_name_at(
+    response: *const ahoy_response,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
+    guard::value(ptr::null(), || {
+        response.and_then(|response| response.header_text().name(index)).unwrap_or(ptr::null())
+    })
+}
+
+/// The value of the header at an index, NUL-terminated; NULL out of range. It need not be UTF-8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_header_value_at(
+    response: *const ahoy_response,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
+    guard::value(ptr::null(), || {
+        response.and_then(|response| response.header_text().value(index)).unwrap_or(ptr::null())
+    })
+}
+
+/// The whole body, decoded; of a streamed answer there is none. A NUL follows its last byte and is not counted; the body itself may hold others.
+///
+/// @param length gets the number of bytes; may be NULL
+/// @return the bytes, never NULL for a response; NULL for NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_body(
+    response: *const ahoy_response,
+    length: *mut usize,
+) -> *const u8 {
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
+    let count = response.map_or(0, |response| response.response.body.len());
+    if !length.is_null() {
+        // SAFETY: not NULL, so valid for one number as the host promises.
+        unsafe { length.write(count) };
+    }
+    guard::value(ptr::null(), || {
+        response.map_or(ptr::null(), |response| {
+            response.body.get_or_init(|| terminated(&response.response.body)).as_ptr()
+        })
+    })
+}
+
+fn terminated(body: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(body.len() + 1);
+    text.extend_from_slice(body);
+    text.push(0);
+    text
+}
+
+/// "scheme://address:port" of the endpoint that answered.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_endpoint_url(
+    response: *const ahoy_response,
+) -> *const c_char {
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
+    guard::value(ptr::null(), || {
+        response.map_or(ptr::null(), |response| {
+            let url = &response.response.endpoint_url;
+            response.endpoint_url.get_or_init(|| text::owned(url)).as_ptr()
+        })
+    })
+}
+
+/// How many attempts the call made.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_attempt_count(response: *const ahoy_response) -> usize {
+    // SAFETY: see the module `ffi`.
+    unsafe { response.as_ref() }.map_or(0, |response| response.response.attempt_count)
+}
+
+/// Why the call ended with an answer after which another attempt might have followed, such as "the client's retry budget
+/// is used up" or "not repeated, for the request is not idempotent". Empty where none would have, where all tries were
+/// made, and for NULL. For people and logs: the wording may change.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_stop_reason(
+    response: *const ahoy_response,
+) -> *const c_char {
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
+    guard::value(c"".as_ptr(), || {
+        let told = response.and_then(|it| Some((it, it.response.stop_reason.as_ref()?)));
+        told.map_or(c"".as_ptr(), |(response, why)| {
+            response.stop_reason.get_or_init(|| text::owned(why)).as_ptr()
+        })
+    })
+}
+
+/// One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_attempt_at(
+    response: *const ahoy_response,
+    index: usize,
+) -> *const ahoy_attempt {
+    // SAFETY: see the module `ffi`.
+    let response = unsafe { response.as_ref() };
+    guard::value(ptr::null(), || {
+        let attempts = response.map(|response| {
+            let told = || response.response.attempts.iter().map(ahoy_attempt::from).collect();
+            response.attempts.get_or_init(told)
+        });
+        attempts.and_then(|attempts| attempts.get(index)).map_or(ptr::null(), ptr::from_ref)
+    })
+}
+
+/// Frees a response and all that was borrowed from it; NULL is fine. The rest of a streamed body is given up:
+/// its exchange is dropped, and the server sees the connection close. Does not wait.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_free(response: *mut ahoy_response) {
+    guard::value((), || {
+        // SAFETY: see the module `ffi`.
+        let inner = unsafe { response.as_ref() };
+        // A forked child leaves what its parent built alone.
+        if inner.is_some_and(|inner| inner.stream().is_ok()) {
+            // SAFETY: see the module `ffi`.
+            unsafe { handle::free(response) };
+        }
+    });
+}

@@ -1,0 +1,165 @@
+//! Reading a response's body piece by piece, and learning when there is something to read.
+
+use std::ffi::c_void;
+use std::slice;
+use std::sync::Arc;
+
+use super::error::ahoy_error;
+use super::queue::ahoy_queue;
+use super::response::ahoy_response;
+use crate::client::{BodyStream, Notice, Watcher};
+use crate::error::{Error, ErrorKind};
+use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::handle::OutValue;
+use crate::ffi::values::status::ahoy_status;
+use crate::ffi::values::{guard, handle, text};
+use crate::runtime::io_thread;
+
+/// Reads the next bytes of a response's body, waiting for them if there are none. Any response can be read; for
+/// a streamed one (ahoy_request_set_streamed) it is the only way to its body. Read on until ended is true.
+///
+/// When the time is up first, returns AHOY_OK with no bytes and ended false, and the body may be read on; so it
+/// may after AHOY_E_INTERRUPTED and AHOY_E_WOULD_DEADLOCK. Any other failure is the end of the body and comes
+/// again with each further read. Bytes that came before the body broke off are read first.
+///
+/// Who does not read holds the server back: about 256 KiB wait here, and the rest stays in the network.
+///
+/// Thread: any, one at a time.
+///
+/// @param buffer room for capacity bytes
+/// @param capacity at least 1
+/// @param timeout_ms 0 polls; AHOY_FOREVER for no limit but the body's own (ahoy_request_set_idle_timeout_ms)
+/// @param length gets the number of bytes read; 0 on failure
+/// @param ended gets true where nothing comes after these bytes, of which there may be none; false on failure
+/// @return AHOY_E_CONNECTION_LOST, AHOY_E_PROTOCOL, AHOY_E_TIMEOUT and the like where the body broke off;
+///         AHOY_E_CANCELLED or AHOY_E_CLOSED where it was ended from here; AHOY_E_WOULD_DEADLOCK where it would
+///         wait inside a callback; AHOY_E_INTERRUPTED where a signal ended the wait of an interruptible client;
+///         AHOY_E_FORKED for a streamed response of the parent process
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_read(
+    response: *const ahoy_response,
+    buffer: *mut u8,
+    capacity: usize,
+    timeout_ms: u64,
+    length: *mut usize,
+    ended: *mut bool,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`. Both are cleared, whichever argument is bad.
+        let (length, ended) =
+            unsafe { (OutValue::new("length", length), OutValue::new("ended", ended)) };
+        let (length, ended) = (length?, ended?);
+        // SAFETY: see the module `ffi`.
+        let response = unsafe { handle::required("response", response) }?;
+        // SAFETY: see the module `ffi`.
+        let buffer = unsafe { room(buffer, capacity) }?;
+        let read = response.read(buffer, text::duration(timeout_ms))?;
+        length.set(read.length);
+        ended.set(read.ended);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+unsafe fn room<'a>(buffer: *mut u8, capacity: usize) -> Result<&'a mut [u8], Error> {
+    if capacity == 0 {
+        return Err(Error::invalid("capacity", "is 0; the least is 1"));
+    }
+    if isize::try_from(capacity).is_err() {
+        return Err(Error::invalid("capacity", "is larger than any memory"));
+    }
+    if buffer.is_null() {
+        return Err(Error::invalid("buffer", "is NULL"));
+    }
+    // SAFETY: not NULL and of that capacity, as the host promises.
+    Ok(unsafe { slice::from_raw_parts_mut(buffer, capacity) })
+}
+
+/// Lets a completion come on a queue when there is something to read of a response's body, its end included: at
+/// once where it is there. Once for each call of this function; then ahoy_response_read with a timeout of 0
+/// until it gives no bytes, and this function again.
+///
+/// The completion has the tag and no response; its status is AHOY_OK, or AHOY_E_CANCELLED where the response was
+/// freed first. ahoy_queue_cancel with the tag ends the body, and so does freeing the queue meanwhile.
+///
+/// @param queue where the completion comes
+/// @param tag any number, handed back with the completion
+/// @return AHOY_E_IN_USE where somebody waits for this response already; AHOY_E_OVERLOADED where the queue is
+///         full; then and with any other failure no completion comes
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_notify(
+    response: *const ahoy_response,
+    queue: *const ahoy_queue,
+    tag: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let response = unsafe { handle::required("response", response) }?;
+        // SAFETY: see the module `ffi`.
+        let queue = unsafe { handle::required("queue", queue) }?.native()?;
+        let stream = response.stream()?;
+        let stop = stream.map_or_else(Arc::default, |stream| Arc::clone(stream.stop()));
+        let told = queue.expect_readable(tag, &stop)?;
+        let watcher: Watcher = Box::new(move |notice| told.tell(notice == Notice::Readable));
+        if let Some(watcher) = watched(stream, watcher)? {
+            watcher(Notice::Readable);
+        }
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Called once when there is something to read, on an I/O thread; must not block. ahoy_response_read with a
+/// timeout of 0 works inside, and so does ahoy_response_on_readable.
+pub type ahoy_readable_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// Lets a function be called when there is something to read of a response's body, its end included: at once,
+/// on an I/O thread, where it is there. Once for each call of this function. It is not called any more when the
+/// response was freed, unless it runs just then.
+///
+/// @param fn called
+/// @param user_data handed to fn
+/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+/// @return AHOY_E_IN_USE where somebody waits for this response already
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_on_readable(
+    response: *const ahoy_response,
+    fn_: ahoy_readable_fn,
+    user_data: *mut c_void,
+    destroy: ahoy_destroy_fn,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let user_data = UserData::new(user_data, destroy);
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let response = unsafe { handle::required("response", response) }?;
+        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+        let watcher: Watcher = Box::new(move |notice| {
+            if notice == Notice::Readable {
+                // SAFETY: the host's own function and data.
+                user_data.call(|user_data| unsafe { function(user_data) });
+            }
+        });
+        if let Some(watcher) = watched(response.stream()?, watcher)? {
+            let thread = io_thread::first().map_err(|error| {
+                Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
+            })?;
+            thread.handle().spawn(async move { watcher(Notice::Readable) });
+        }
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Sets a watcher; it comes back where there is something to read, as there always is of a whole body.
+fn watched(stream: Option<&BodyStream>, watcher: Watcher) -> Result<Option<Watcher>, Error> {
+    match stream {
+        Some(stream) => stream.watch(watcher),
+        None => Ok(Some(watcher)),
+    }
+}

@@ -1,0 +1,312 @@
+//! `ahoy_client`: makes calls.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::ffi::call::call::ahoy_call;
+use crate::ffi::call::error::ahoy_error;
+use crate::ffi::call::queue::ahoy_queue;
+use crate::ffi::call::request::ahoy_request;
+use crate::ffi::call::response::ahoy_response;
+use crate::ffi::values::handle::Out;
+use crate::ffi::values::status::ahoy_status;
+use crate::ffi::values::{guard, handle, text};
+use crate::request::Request;
+
+/// A resilient HTTP client. A blocking call does all its work on the calling thread; calls by ahoy_client_start
+/// and ahoy_client_submit go on while their caller does something else.
+///
+/// A forked child may use its parent's client: it makes connections of its own, and all circuits start closed.
+///
+/// Ownership: freed with ahoy_client_free. Thread: any, also several at once.
+pub struct ahoy_client {
+    client: Arc<Client>,
+}
+
+impl From<Arc<Client>> for ahoy_client {
+    fn from(client: Arc<Client>) -> Self {
+        Self { client }
+    }
+}
+
+/// Sends GET and waits for the answer. Blocks up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_get(
+    client: *const ahoy_client,
+    path: *const c_char,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { bodyless(client, Method::GET, path, response, err) }
+}
+
+/// Sends OPTIONS and waits for the answer. Blocks up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_options(
+    client: *const ahoy_client,
+    path: *const c_char,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { bodyless(client, Method::OPTIONS, path, response, err) }
+}
+
+/// Sends HEAD and waits for the answer, which has no body. Blocks up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_head(
+    client: *const ahoy_client,
+    path: *const c_char,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { bodyless(client, Method::HEAD, path, response, err) }
+}
+
+/// Sends DELETE and waits for the answer. Blocks up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_delete(
+    client: *const ahoy_client,
+    path: *const c_char,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { bodyless(client, Method::DELETE, path, response, err) }
+}
+
+/// Sends POST with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
+/// up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param content_type the body's media type; NULL for none
+/// @param body not kept; (NULL, 0) for an empty body
+/// @param length number of bytes
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_post(
+    client: *const ahoy_client,
+    path: *const c_char,
+    content_type: *const c_char,
+    body: *const u8,
+    length: usize,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { with_body(client, Method::POST, path, content_type, (body, length), response, err) }
+}
+
+/// Sends PUT with a body and waits for the answer. Blocks up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param content_type the body's media type; NULL for none
+/// @param body not kept; (NULL, 0) for an empty body
+/// @param length number of bytes
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_put(
+    client: *const ahoy_client,
+    path: *const c_char,
+    content_type: *const c_char,
+    body: *const u8,
+    length: usize,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { with_body(client, Method::PUT, path, content_type, (body, length), response, err) }
+}
+
+/// Sends PATCH with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
+/// up to the call's limit.
+///
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param content_type the body's media type; NULL for none
+/// @param body not kept; (NULL, 0) for an empty body
+/// @param length number of bytes
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_patch(
+    client: *const ahoy_client,
+    path: *const c_char,
+    content_type: *const c_char,
+    body: *const u8,
+    length: usize,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { with_body(client, Method::PATCH, path, content_type, (body, length), response, err) }
+}
+
+/// Sends a request and waits for the answer. Blocks up to the call's limit.
+///
+/// @param request not changed; may be sent again
+/// @param response gets the answer, whatever its status; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_send(
+    client: *const ahoy_client,
+    request: *const ahoy_request,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let out = unsafe { Out::new("response", response) }?;
+        // SAFETY: see the module `ffi`.
+        let client = unsafe { handle::required("client", client) }?;
+        // SAFETY: see the module `ffi`.
+        let request = unsafe { handle::required("request", request) }?;
+        out.fill(ahoy_response::from(client.client.send(request.native()?)?));
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Starts a request on an I/O thread and returns at once. At the first use of the client's balancer the provider
+/// is asked on this thread.
+///
+/// @param request not changed; may be sent again
+/// @param call gets the call, to be freed with ahoy_call_free; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_start(
+    client: *const ahoy_client,
+    request: *const ahoy_request,
+    call: *mut *mut ahoy_call,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let out = unsafe { Out::new("call", call) }?;
+        // SAFETY: see the module `ffi`.
+        let client = &unsafe { handle::required("client", client) }?.client;
+        // SAFETY: see the module `ffi`.
+        let request = unsafe { handle::required("request", request) }?;
+        let completion = client.start(request.native()?.clone())?;
+        out.fill(ahoy_call::new(Arc::clone(client), completion));
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the first use of
+/// the client's balancer the provider is asked on this thread.
+///
+/// @param request not changed; may be sent again
+/// @param queue where the completion comes, exactly one
+/// @param tag any number, handed back with the completion
+/// @return AHOY_E_OVERLOADED where the queue is full; then and with any other failure no completion comes
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_submit(
+    client: *const ahoy_client,
+    request: *const ahoy_request,
+    queue: *const ahoy_queue,
+    tag: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let client = &unsafe { handle::required("client", client) }?.client;
+        // SAFETY: see the module `ffi`.
+        let request = unsafe { handle::required("request", request) }?;
+        // SAFETY: see the module `ffi`.
+        let queue = unsafe { handle::required("queue", queue) }?.native()?;
+        client.submit(request.native()?.clone(), queue, tag)
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+/// Closes a client: refuses new calls, waits for those under way, and ends the rest with AHOY_E_CLOSED when the
+/// time is up; blocked callers wake. The handle is still to be freed.
+///
+/// @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last
+/// @return AHOY_OK also where calls had to be ended, and for a client that is closed already
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_close(
+    client: *const ahoy_client,
+    timeout_ms: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        // SAFETY: see the module `ffi`.
+        let client = unsafe { handle::required("client", client) }?;
+        client.client.close(text::duration(timeout_ms))
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
+
+unsafe fn bodyless(
+    client: *const ahoy_client,
+    method: Method,
+    path: *const c_char,
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let none = (std::ptr::null(), 0);
+    // SAFETY: as this function's callers promise.
+    unsafe { with_body(client, method, path, std::ptr::null(), none, response, err) }
+}
+
+unsafe fn with_body(
+    client: *const ahoy_client,
+    method: Method,
+    path: *const c_char,
+    content_type: *const c_char,
+    (body, length): (*const u8, usize),
+    response: *mut *mut ahoy_response,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let send = || {
+        // SAFETY: as this function's callers promise.
+        let out = unsafe { Out::new("response", response) }?;
+        // SAFETY: as above.
+        let client = unsafe { handle::required("client", client) }?;
+        // SAFETY: as above.
+        let mut request = Request::new(method, unsafe { text::required("path", path) }?);
+        // SAFETY: as above.
+        if let Some(media_type) = unsafe { text::optional("content_type", content_type) }? {
+            let value = HeaderValue::from_str(media_type)
+                .map_err(|_| Error::invalid("content_type", "is not a header value"))?;
+            request.headers.insert(header::CONTENT_TYPE, value);
+        }
+        // SAFETY: as above.
+        request.body =
+            Bytes::copy_from_slice(unsafe { text::bytes(("body", "length"), body, length) }?);
+        out.fill(ahoy_response::from(client.client.send(&request)?));
+        Ok(())
+    };
+    // SAFETY: as this function's callers promise.
+    unsafe { guard::status(err, send) }
+}
+
+/// Frees a client; NULL is fine. Does not block: calls under way go on, and idle connections close
+/// within about a second.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_free(client: *mut ahoy_client) {
+    // SAFETY: see the module `ffi`.
+    guard::value((), || unsafe { handle::free(client) });
+}

@@ -1,0 +1,235 @@
+//! Hooks of a client: host functions around each attempt, for its messages, and for signals.
+
+use std::ffi::{c_char, c_void};
+use std::sync::Arc;
+
+use super::builder::{ahoy_client_builder, change};
+use crate::client::{Level, Log};
+use crate::error::Error;
+use crate::ffi::call::error::ahoy_error;
+use crate::ffi::call::request::ahoy_request;
+use crate::ffi::call::response::ahoy_response;
+use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::status::{AHOY_OK, ahoy_status};
+use crate::ffi::values::text;
+use crate::request::Request;
+
+/// Runs before each attempt, on the thread that drives the call. It may look at the request, change its path
+/// and headers for this attempt, or refuse the call by a status other than AHOY_OK, which ends it with
+/// AHOY_E_HOOK_REFUSED.
+pub type ahoy_request_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, request: *mut ahoy_request) -> ahoy_status>;
+
+/// Runs after each attempt that brought an answer, whatever its status, on the thread that drives the call.
+/// The response is the library's and valid inside the hook only.
+pub type ahoy_response_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, response: *const ahoy_response)>;
+
+/// Runs after each attempt that brought no answer, on the thread that drives the call. The error is the
+/// library's and valid inside the hook only.
+pub type ahoy_error_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const ahoy_error)>;
+
+/// Sets the hook before each attempt, in place of an earlier one.
+///
+/// @param fn the hook
+/// @param user_data handed to fn
+/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_on_request(
+    builder: *mut ahoy_client_builder,
+    fn_: ahoy_request_fn,
+    user_data: *mut c_void,
+    destroy: ahoy_destroy_fn,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let user_data = UserData::new(user_data, destroy);
+    let set = |builder: &mut ahoy_client_builder| {
+        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+        let hook = move |request: &mut Request, endpoint_url: &str| {
+            let mut shown = ahoy_request::new(request.clone(), Some(endpoint_url));
+            let place = &raw mut shown;
+            // SAFETY: the host's own function and data; `shown` outlives the call.
+            let status = user_data.call(|user_data| unsafe { function(user_data, place) });
+            *request = shown.request;
+            match status {
+                AHOY_OK => Ok(()),
+                other => Err(format!("the hook returned status {other}")),
+            }
+        };
+        builder.hooks.on_request = Some(Arc::new(hook));
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
+/// Sets the hook after each answer, in place of an earlier one.
+///
+/// @param fn the hook
+/// @param user_data handed to fn
+/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_on_response(
+    builder: *mut ahoy_client_builder,
+    fn_: ahoy_response_fn,
+    user_data: *mut c_void,
+    destroy: ahoy_destroy_fn,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let user_data = UserData::new(user_data, destroy);
+    let set = |builder: &mut ahoy_client_builder| {
+        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+        builder.hooks.on_response = Some(Arc::new(move |response| {
+            let shown = ahoy_response::from(response.clone());
+            // SAFETY: the host's own function and data; `shown` outlives the call.
+            user_data.call(|user_data| unsafe { function(user_data, &raw const shown) });
+        }));
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
+/// Sets the hook after each failed attempt, in place of an earlier one.
+///
+/// @param fn the hook
+/// @param user_data handed to fn
+/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_on_error(
+    builder: *mut ahoy_client_builder,
+    fn_: ahoy_error_fn,
+    user_data: *mut c_void,
+    destroy: ahoy_destroy_fn,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let user_data = UserData::new(user_data, destroy);
+    let set = |builder: &mut ahoy_client_builder| {
+        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+        builder.hooks.on_error = Some(Arc::new(move |error| {
+            let shown = ahoy_error::from(error.clone());
+            // SAFETY: the host's own function and data; `shown` outlives the call.
+            user_data.call(|user_data| unsafe { function(user_data, &raw const shown) });
+        }));
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
+/// Returns true where a blocking call should end now.
+pub type ahoy_should_stop_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> bool>;
+
+/// Lets signals end blocking calls: the function is asked on the calling thread after each signal that the host
+/// caught there, and at least every 50 ms; its yes ends the call with AHOY_E_INTERRUPTED. It must not block.
+///
+/// @param fn the question
+/// @param user_data handed to fn
+/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_should_stop(
+    builder: *mut ahoy_client_builder,
+    fn_: ahoy_should_stop_fn,
+    user_data: *mut c_void,
+    destroy: ahoy_destroy_fn,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let user_data = UserData::new(user_data, destroy);
+    let set = |builder: &mut ahoy_client_builder| {
+        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+        builder.hooks.should_stop = Some(Arc::new(move || {
+            // SAFETY: the host's own function and data.
+            user_data.call(|user_data| unsafe { function(user_data) })
+        }));
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
+/// Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless
+/// ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the moment when the thread does not
+/// wait leaves no trace; with ahoy_client_builder_set_should_stop none is missed. Default false.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_interruptible(
+    builder: *mut ahoy_client_builder,
+    interruptible: bool,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |builder: &mut ahoy_client_builder| {
+        builder.config.interruptible = interruptible;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
+/// How much a message matters: the library could not do its work.
+pub const AHOY_LOG_ERROR: i32 = 1;
+/// How much a message matters: something is wrong with a peer or a provider.
+pub const AHOY_LOG_WARN: i32 = 2;
+/// How much a message matters: a state changed.
+pub const AHOY_LOG_INFO: i32 = 3;
+/// How much a message matters: one attempt.
+pub const AHOY_LOG_DEBUG: i32 = 4;
+
+/// Gets a message: its level (an AHOY_LOG_ number), its target (the part of the library) and its text, both
+/// valid inside the callback only. Called on any thread that works for the client, also on several at once.
+pub type ahoy_log_fn = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        level: i32,
+        target: *const c_char,
+        message: *const c_char,
+    ),
+>;
+
+/// Sets where the client's messages go, in place of an earlier one. Default: nowhere. No message holds a
+/// header value, a body or a query string.
+///
+/// @param level the least that matters: an AHOY_LOG_ number
+/// @param fn gets each message
+/// @param user_data handed to fn
+/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_on_log(
+    builder: *mut ahoy_client_builder,
+    level: i32,
+    fn_: ahoy_log_fn,
+    user_data: *mut c_void,
+    destroy: ahoy_destroy_fn,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let user_data = UserData::new(user_data, destroy);
+    let set = |builder: &mut ahoy_client_builder| {
+        let threshold = match level {
+            AHOY_LOG_ERROR => Level::Error,
+            AHOY_LOG_WARN => Level::Warn,
+            AHOY_LOG_INFO => Level::Info,
+            AHOY_LOG_DEBUG => Level::Debug,
+            _ => return Err(Error::invalid("level", "is no AHOY_LOG_ number")),
+        };
+        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+        let sink = move |level: Level, target: &str, message: &str| {
+            let (target, message) = (text::owned(target), text::owned(message));
+            user_data.call(|user_data| {
+                // SAFETY: the host's own function and data; the texts outlive the call.
+                unsafe { function(user_data, number(level), target.as_ptr(), message.as_ptr()) }
+            });
+        };
+        builder.log = Log::new(threshold, Arc::new(sink));
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
+fn number(level: Level) -> i32 {
+    match level {
+        Level::Error => AHOY_LOG_ERROR,
+        Level::Warn => AHOY_LOG_WARN,
+        Level::Info => AHOY_LOG_INFO,
+        Level::Debug => AHOY_LOG_DEBUG,
+    }
+}

@@ -1,0 +1,7 @@
+//! The client, how it is built, and its hooks.
+
+pub mod builder;
+pub mod client;
+pub mod hooks;
+pub mod options;
+pub mod protection;

@@ -1,0 +1,267 @@
+//! `ahoy_retry`: what is tried again, how often and after which wait.
+
+use std::num::NonZeroU32;
+
+use super::settings::Settings;
+use super::status::ahoy_status;
+use super::text::duration;
+use super::{guard, handle};
+use crate::error::Error;
+use crate::ffi::call::error::ahoy_error;
+use crate::policy::{Factor, Jitter, RetryConfig, RetryOn, StatusSet};
+
+/// What is tried again, how often and after which wait.
+///
+/// By default a call has 3 tries; they go to endpoints that it has not tried yet, while there are any. Only
+/// idempotent requests are repeated, or those that certainly were not processed. An attempt that sent nothing
+/// (refused, unreachable, unresolved, connect timed out) costs no try and no wait while an untried endpoint
+/// is left. Waits are random up to 25 ms, doubled with each retry up to 1 s (full jitter).
+///
+/// Ownership: freed with ahoy_retry_free; builders copy it. Thread: configured from one, and frozen when a
+/// builder takes it; then any.
+pub struct ahoy_retry {
+    rules: Settings<RetryConfig>,
+}
+
+/// Try again when refused, unreachable or unresolved.
+pub const AHOY_RETRY_ON_CONNECT: u32 = 1;
+/// Try again when connecting took too long.
+pub const AHOY_RETRY_ON_CONNECT_TIMEOUT: u32 = 2;
+/// Try again when an attempt took too long.
+pub const AHOY_RETRY_ON_TIMEOUT: u32 = 4;
+/// Try again when the connection was lost before the request's first byte was sent.
+pub const AHOY_RETRY_ON_LOST_UNSENT: u32 = 8;
+/// Try again when the connection was lost, or the answer was broken, after bytes were sent.
+pub const AHOY_RETRY_ON_LOST_SENT: u32 = 16;
+/// Try again on certain statuses: see ahoy_retry_set_statuses.
+pub const AHOY_RETRY_ON_STATUS: u32 = 32;
+/// Try again when the server refused the stream unprocessed (HTTP/2).
+pub const AHOY_RETRY_ON_REFUSED_STREAM: u32 = 64;
+/// All of these: the default.
+pub const AHOY_RETRY_ON_ALL: u32 = 127;
+
+impl ahoy_retry {
+    /// The first use.
+    pub(crate) fn freeze(&self) -> RetryConfig {
+        self.rules.freeze()
+    }
+}
+
+/// Retry rules with the defaults.
+///
+/// @return the rules, never NULL
+#[unsafe(no_mangle)]
+pub extern "C" fn ahoy_retry_new() -> *mut ahoy_retry {
+    guard::value(std::ptr::null_mut(), || {
+        handle::new(ahoy_retry { rules: Settings::new(RetryConfig::default()) })
+    })
+}
+
+/// Sets how many attempts a call may make, the first included. Default 3.
+///
+/// @param tries at least 1, which also ends free attempts; -1 for no limit but the deadline
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_retry_set_tries(
+    retry: *const ahoy_retry,
+    tries: i32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |rules: &mut RetryConfig| {
+        rules.tries = match tries {
+            -1 => None,
+            1.. => NonZeroU32::new(tries.unsigned_abs()),
+            _ => return Err(Error::invalid("tries", "is neither -1 nor at least 1")),
+        };
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(retry, err, set) }
+}
+
+/// Sets the wait before the first retry. Default 25 ms.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_retry_set_delay_ms(
+    retry: *const ahoy_retry,
+    delay_ms: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |rules: &mut RetryConfig| {
+        rules.backoff.delay = duration(delay_ms);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(retry, err, set) }
+}
+
+/// Sets the longest wait before a retry. Default 1,000 ms.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_retry_set_max_delay_ms(
+    retry: *const ahoy_retry,
+    max_delay_ms: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |rules: &mut RetryConfig| {
+        rules.backoff.max_delay = duration(max_delay_ms);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(retry, err, set) }
+}
+
+/// Sets what the wait is multiplied by from one retry to the next. Default 2.
+///
+/// @param backoff a finite number, at least 0; 1 keeps the wait
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_retry_set_backoff(
+    retry: *const ahoy_retry,
+    backoff: f64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |rules: &mut RetryConfig| {
+        let factor = Factor::new(backoff);
+        rules.backoff.backoff = factor
+            .ok_or_else(|| Error::invalid("backoff", "is not a finite number of at least 0"))?;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(retry, err, set) }
+}
+
+/// Adds a random time between min and max to each wait, instead of full jitter: the first wait is the delay
+/// plus such a time, each further one the wait before it times the backoff plus such a time.
+///
+/// @param min_ms the least that is added
+/// @param max_ms at least min_ms; the same adds a fixed time
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_retry_set_jitter_ms(
+    retry: *const ahoy_retry,
+    min_ms: u64,
+    max_ms: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |rules: &mut RetryConfig| {
+        if max_ms < min_ms {
+            return Err(Error::invalid("max_ms", "is below min_ms"));
+        }
+        rules.backoff.jitter = Jitter::Range { min: duration(min_ms), max: duration(max_ms) };
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(retry, err, set) }
+}
+
+/// Draws each wait between 0 and the delay that has grown so far. The default; it spreads callers that failed
+/// together.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_retry_set_full_jitter(
+    retry: *const ahoy_retry,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |rules: &mut RetryConfig| {
+        rules.backoff.jitter = Jitter::Full;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(retry, err, set) }
+}
+
+/// Sets what is tried again.
+///
+/// @param mask AHOY_RETRY_ON_ numbers, combined with |; 0 for nothing
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_retry_set_on(
+    retry: *const ahoy_retry,
+    mask: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |rules: &mut RetryConfig| {
+        let on = RetryOn::from_bits(mask);
+        rules.on =
+            on.ok_or_else(|| Error::invalid("mask", "has a bit that is no AHOY_RETRY_ON_ number"))?;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(retry, err, set) }
+}
+
+/// Sets the statuses that AHOY_RETRY_ON_STATUS means. Default 429 and every 5xx but 501.
+///
+/// @param statuses each 100 to 599; copied
+/// @param count how many; 0 for none
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_retry_set_statuses(
+    retry: *const ahoy_retry,
+    statuses: *const i32,
+    count: usize,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |rules: &mut RetryConfig| {
+        if statuses.is_null() && count > 0 {
+            return Err(Error::invalid("statuses", "is NULL but count is not 0"));
+        }
+        if count > 500 {
+            return Err(Error::invalid("count", "is above the number of statuses"));
+        }
+        let mut chosen = StatusSet::EMPTY;
+        for index in 0..count {
+            // SAFETY: not NULL, and `count` long as the host promises.
+            let status = unsafe { *statuses.add(index) };
+            let inserted = u16::try_from(status).is_ok_and(|status| chosen.insert(status));
+            if !inserted {
+                return Err(Error::invalid("statuses", "holds a number outside 100 to 599"));
+            }
+        }
+        rules.statuses = chosen;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(retry, err, set) }
+}
+
+/// Repeats requests of any method, also those that may have been carried out. Default false: only
+/// idempotent ones (by method, or by ahoy_request_set_idempotent), or what certainly was not processed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_retry_set_any_method(
+    retry: *const ahoy_retry,
+    any_method: bool,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |rules: &mut RetryConfig| {
+        rules.any_method = any_method;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(retry, err, set) }
+}
+
+/// Sets the longest Retry-After (of 429 and 503) that is waited for; a longer one ends the call with that
+/// answer. Never beyond the deadline. Default 300,000 ms.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_retry_set_retry_after_max_ms(
+    retry: *const ahoy_retry,
+    max_ms: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |rules: &mut RetryConfig| {
+        rules.retry_after_cap = duration(max_ms);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(retry, err, set) }
+}
+
+unsafe fn change(
+    retry: *const ahoy_retry,
+    err: *mut *mut ahoy_error,
+    set: impl FnOnce(&mut RetryConfig) -> Result<(), Error>,
+) -> ahoy_status {
+    // SAFETY: as this function's callers promise.
+    unsafe { guard::status(err, || handle::required("retry", retry)?.rules.change("retry", set)) }
+}
+
+/// Frees retry rules; NULL is fine. Builders that took them go on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_retry_free(retry: *mut ahoy_retry) {
+    // SAFETY: see the module `ffi`.
+    guard::value((), || unsafe { handle::free(retry) });
+}

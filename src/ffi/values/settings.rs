@@ -1,0 +1,71 @@
+//! Configure, then share: a handle that freezes when it is first used.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Error, ErrorKind};
+
+/// Settings that may be changed until something uses them.
+#[derive(Debug)]
+pub(crate) struct Settings<T> {
+    state: Mutex<State<T>>,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    value: T,
+    in_use: bool,
+}
+
+impl<T> Settings<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { state: Mutex::new(State { value, in_use: false }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the settings of the handle called `name`.
+    pub(crate) fn change(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut T) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut state = self.lock();
+        if state.in_use {
+            let message = format!("{name}: is in use and can no longer be changed");
+            return Err(Error::new(ErrorKind::InUse, message));
+        }
+        change(&mut state.value)
+    }
+}
+
+impl<T: Clone> Settings<T> {
+    /// The first use: from here on the settings stay as they are.
+    pub(crate) fn freeze(&self) -> T {
+        let mut state = self.lock();
+        state.in_use = true;
+        state.value.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_use_freezes() {
+        let settings = Settings::new(1);
+        let set = |to| {
+            settings.change("breaker", |value| {
+                *value = to;
+                Ok(())
+            })
+        };
+        assert!(set(2).is_ok());
+        assert_eq!(settings.freeze(), 2);
+        let error = set(3).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InUse);
+        assert_eq!(settings.freeze(), 2);
+    }
+}

@@ -1,0 +1,93 @@
+//! The probes of a half-open circuit.
+//!
+//! Only counts are kept, no list of probes: that a probe which comes back belongs to this trial shows
+//! by the generation of its permit. A probe that never comes back would block its place for ever, so
+//! each trial interval lets one more through.
+
+use std::time::Instant;
+
+use super::breaker_config::BreakerConfig;
+use super::open_wait::after;
+
+/// The probes of a half-open circuit.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    under_way: u32,
+    passed: u32,
+    /// When the latest probe started.
+    latest: Instant,
+}
+
+impl Trial {
+    pub(crate) const fn new(now: Instant) -> Self {
+        Self { under_way: 0, passed: 0, latest: now }
+    }
+
+    /// A success keeps its place: only as many probes are sent as are needed to close.
+    pub(crate) const fn has_room(&self, config: &BreakerConfig) -> bool {
+        self.under_way.saturating_add(self.passed) < config.half_open_probes.get()
+    }
+
+    pub(crate) fn next_at(&self, config: &BreakerConfig) -> Instant {
+        if self.has_room(config) {
+            return self.latest;
+        }
+        after(self.latest, config.trial_interval)
+    }
+
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.under_way = self.under_way.saturating_add(1);
+        self.latest = now;
+    }
+
+    pub(crate) const fn passed(&mut self) {
+        self.end();
+        self.passed = self.passed.saturating_add(1);
+    }
+
+    pub(crate) const fn is_passed(&self, config: &BreakerConfig) -> bool {
+        self.passed >= config.half_open_probes.get()
+    }
+
+    pub(crate) const fn end(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::policy::test_inputs::{ms, t0};
+
+    fn two() -> BreakerConfig {
+        let half_open_probes = NonZeroU32::new(2).unwrap();
+        BreakerConfig { half_open_probes, ..BreakerConfig::default() }
+    }
+
+    #[test]
+    fn a_place_that_was_given_back_is_free_and_one_that_was_won_is_not() {
+        let (config, mut trial) = (two(), Trial::new(t0()));
+        trial.start(t0());
+        trial.start(t0());
+        assert!(!trial.has_room(&config));
+        trial.end();
+        assert!(trial.has_room(&config));
+        trial.start(t0());
+        trial.passed();
+        assert!(!trial.has_room(&config) && !trial.is_passed(&config));
+        trial.passed();
+        assert!(trial.is_passed(&config));
+    }
+
+    #[test]
+    fn one_more_is_due_an_interval_after_the_last() {
+        let (config, t0) = (two(), t0());
+        let mut trial = Trial::new(t0);
+        assert_eq!(trial.next_at(&config), t0);
+        trial.start(t0 + ms(10));
+        trial.start(t0 + ms(20));
+        assert_eq!(trial.next_at(&config), t0 + ms(3020));
+    }
+}

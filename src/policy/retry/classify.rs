@@ -1,0 +1,228 @@
+//! One ending, two judgements.
+//!
+//! The retry asks: may this be repeated, and does it help? The breaker asks: does this endpoint
+//! work? The answers differ. A 429 is worth another endpoint but is no sign of a broken one, and a
+//! broken TLS set-up is one that repeating does not mend. Both judgements stand here, side by side,
+//! and everything else looks at classes and verdicts instead of statuses.
+
+use super::retry::{RetryConfig, RetryOn};
+use crate::outcome::{Class, FailureKind, Verdict};
+
+/// How an attempt ended, as far as the rules care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With an HTTP answer.
+    Answered {
+        /// Its status, 100 to 599.
+        status: u16,
+    },
+    /// Without one.
+    Failed {
+        /// Why.
+        kind: FailureKind,
+        /// Whether any byte of the request left for the peer.
+        sent: bool,
+    },
+}
+
+/// What the ending says of the endpoint.
+///
+/// The retry's settings have no part in it: an endpoint that answers 503 is in trouble even for a
+/// client that does not repeat a 503. A 501 is not: the server works, but not for this method.
+#[must_use]
+pub const fn verdict(ended: &Ended) -> Verdict {
+    match ended {
+        Ended::Answered { status: 429 } => Verdict::Throttled,
+        Ended::Answered { status } if is_server_fault(*status) => Verdict::Failure,
+        Ended::Answered { .. } => Verdict::Success,
+        Ended::Failed { kind, .. } => failure_verdict(*kind),
+    }
+}
+
+/// What the ending means for the call, by this client's rules.
+#[must_use]
+pub fn class(ended: &Ended, config: &RetryConfig) -> Class {
+    match *ended {
+        Ended::Answered { status } => answer_class(status, config),
+        Ended::Failed { kind, sent } => match retry_on(kind, sent) {
+            Some(needed) if config.on.contains(needed) => failure_class(kind, sent),
+            _ => Class::Final,
+        },
+    }
+}
+
+/// Any 5xx but 501.
+pub(crate) const fn is_server_fault(status: u16) -> bool {
+    matches!(status, 500 | 502..=599)
+}
+
+const fn failure_verdict(kind: FailureKind) -> Verdict {
+    match kind {
+        FailureKind::NameNotFound | FailureKind::Connect | FailureKind::ConnectTimeout => {
+            Verdict::Unreachable
+        }
+        FailureKind::Resolve
+        | FailureKind::Tls
+        | FailureKind::Timeout
+        | FailureKind::Deadline
+        | FailureKind::ConnectionLost
+        | FailureKind::Protocol => Verdict::Failure,
+        FailureKind::Local
+        | FailureKind::Source
+        | FailureKind::RefusedStream
+        | FailureKind::BodyTooLarge
+        | FailureKind::Cancelled
+        | FailureKind::Closed
+        | FailureKind::Interrupted => Verdict::Neutral,
+    }
+}
+
+const fn answer_class(status: u16, config: &RetryConfig) -> Class {
+    if config.on.contains(RetryOn::STATUS) && config.statuses.contains(status) {
+        Class::RetriableStatus
+    } else {
+        Class::Success
+    }
+}
+
+/// The permission that repeating after this failure needs; none if repeating cannot help.
+const fn retry_on(kind: FailureKind, sent: bool) -> Option<RetryOn> {
+    match kind {
+        FailureKind::NameNotFound
+        | FailureKind::Resolve
+        | FailureKind::Connect
+        | FailureKind::Local => Some(RetryOn::CONNECT),
+        FailureKind::ConnectTimeout => Some(RetryOn::CONNECT_TIMEOUT),
+        FailureKind::Timeout => Some(RetryOn::TIMEOUT),
+        FailureKind::ConnectionLost if !sent => Some(RetryOn::LOST_UNSENT),
+        FailureKind::ConnectionLost | FailureKind::Protocol => Some(RetryOn::LOST_SENT),
+        FailureKind::RefusedStream => Some(RetryOn::REFUSED_STREAM),
+        FailureKind::Tls
+        | FailureKind::Deadline
+        | FailureKind::Source
+        | FailureKind::BodyTooLarge
+        | FailureKind::Cancelled
+        | FailureKind::Closed
+        | FailureKind::Interrupted => None,
+    }
+}
+
+fn failure_class(kind: FailureKind, sent: bool) -> Class {
+    // A refused stream was sent, but the peer vouches that nothing was done with it.
+    if !sent || kind == FailureKind::RefusedStream { Class::Unprocessed } else { Class::Ambiguous }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use FailureKind::*;
+
+    const KINDS: [FailureKind; 12] = [
+        NameNotFound,
+        Resolve,
+        Connect,
+        ConnectTimeout,
+        Local,
+        Tls,
+        Timeout,
+        Deadline,
+        ConnectionLost,
+        RefusedStream,
+        Protocol,
+        BodyTooLarge,
+    ];
+
+    fn answered(status: u16) -> Ended {
+        Ended::Answered { status }
+    }
+
+    fn unsent(kind: FailureKind) -> Ended {
+        Ended::Failed { kind, sent: false }
+    }
+
+    fn sent(kind: FailureKind) -> Ended {
+        Ended::Failed { kind, sent: true }
+    }
+
+    fn kinds_judged(wanted: Verdict) -> Vec<FailureKind> {
+        let judged = |kind: &FailureKind| verdict(&sent(*kind)) == wanted;
+        KINDS.into_iter().filter(judged).collect()
+    }
+
+    #[test]
+    fn server_faults_are_the_endpoints_failures() {
+        for status in [500, 502, 503, 504, 599] {
+            assert_eq!(verdict(&answered(status)), Verdict::Failure, "{status}");
+        }
+        for status in [200, 204, 301, 400, 404, 408, 499, 501] {
+            assert_eq!(verdict(&answered(status)), Verdict::Success, "{status}");
+        }
+        assert_eq!(verdict(&answered(429)), Verdict::Throttled);
+    }
+
+    #[test]
+    fn failures_are_judged_by_whose_fault_they_are() {
+        let unreachable = [NameNotFound, Connect, ConnectTimeout];
+        assert_eq!(kinds_judged(Verdict::Unreachable), unreachable);
+        assert_eq!(
+            kinds_judged(Verdict::Failure),
+            [Resolve, Tls, Timeout, Deadline, ConnectionLost, Protocol]
+        );
+        assert_eq!(kinds_judged(Verdict::Neutral), [Local, RefusedStream, BodyTooLarge]);
+    }
+
+    #[test]
+    fn by_default_the_usual_statuses_are_repeated() {
+        let config = RetryConfig::default();
+        for status in [429, 500, 502, 503, 504, 599] {
+            assert_eq!(class(&answered(status), &config), Class::RetriableStatus, "{status}");
+        }
+        for status in [200, 304, 404, 408, 428, 430, 501, 0, 600, u16::MAX] {
+            assert_eq!(class(&answered(status), &config), Class::Success, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_sent_was_not_processed() {
+        let config = RetryConfig::default();
+        for kind in [NameNotFound, Resolve, Connect, ConnectTimeout, Local, Timeout] {
+            assert_eq!(class(&unsent(kind), &config), Class::Unprocessed, "{kind:?}");
+        }
+        for kind in [Timeout, ConnectionLost, Protocol] {
+            assert_eq!(class(&sent(kind), &config), Class::Ambiguous, "{kind:?}");
+        }
+        assert_eq!(class(&unsent(ConnectionLost), &config), Class::Unprocessed);
+        assert_eq!(class(&sent(RefusedStream), &config), Class::Unprocessed);
+    }
+
+    #[test]
+    fn some_failures_stay_what_they_are() {
+        for kind in [Tls, Deadline, BodyTooLarge] {
+            assert_eq!(class(&unsent(kind), &RetryConfig::default()), Class::Final);
+            assert_eq!(class(&sent(kind), &RetryConfig::default()), Class::Final);
+        }
+    }
+
+    #[test]
+    fn each_bit_of_the_mask_permits_its_own_endings() {
+        let endings = [
+            (RetryOn::CONNECT, unsent(Connect)),
+            (RetryOn::CONNECT, unsent(NameNotFound)),
+            (RetryOn::CONNECT, unsent(Resolve)),
+            (RetryOn::CONNECT, unsent(Local)),
+            (RetryOn::CONNECT_TIMEOUT, unsent(ConnectTimeout)),
+            (RetryOn::TIMEOUT, sent(Timeout)),
+            (RetryOn::LOST_UNSENT, unsent(ConnectionLost)),
+            (RetryOn::LOST_SENT, sent(ConnectionLost)),
+            (RetryOn::LOST_SENT, sent(Protocol)),
+            (RetryOn::STATUS, answered(503)),
+            (RetryOn::REFUSED_STREAM, sent(RefusedStream)),
+        ];
+        for (needed, ended) in endings {
+            let with = |on| class(&ended, &RetryConfig { on, ..RetryConfig::default() });
+            let without = RetryOn::from_bits(RetryOn::ALL.bits() & !needed.bits()).unwrap();
+            assert!(!matches!(with(needed), Class::Final | Class::Success), "{ended:?}");
+            assert!(matches!(with(without), Class::Final | Class::Success), "{ended:?}");
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! HTTP/1.1 over connections of its own, for calls that are balanced.
+//!
+//! Who balances must own the connections: dial one address under another authority, know whether a byte
+//! left, and close on cancel. A general client offers none of that, so this one stands on hyper's single
+//! connections.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use crate::endpoint::Endpoint;
+use crate::outcome::{Failure, FailureKind};
+
+use super::pool::{Connection, Place, Pool};
+use crate::transport::dial::{dial, within};
+use crate::transport::dns::Resolver;
+use crate::transport::failure::{Stage, cause_of};
+use crate::transport::request::{self, RequestBody};
+use crate::transport::stream::{self, Content, Flow};
+use crate::transport::tls::{Offer, Tls};
+use crate::transport::wire::{Stream, Traffic};
+use crate::transport::{Answer, Exchange, Transport, body, warm};
+
+/// What the connections of a [`Direct`] have in common.
+#[derive(Clone, Debug)]
+pub struct DirectConfig {
+    /// Trust and identity.
+    pub tls: Arc<Tls>,
+    /// Resolves names, on a runtime that is always driven.
+    pub resolver: Arc<Resolver>,
+    /// How long an unused connection is kept; default 60 s.
+    pub idle_timeout: Duration,
+    /// How long a connection is used, ±10 %, so that load follows changes of the roster; default 10 min.
+    pub max_age: Duration,
+    /// How many unused connections to one endpoint are kept; default 256. Each costs about 17 KB, and 1 KB
+    /// from the janitor's next visit on.
+    pub max_idle_per_endpoint: usize,
+    /// How many connections to one endpoint there may be, used and unused; default no limit. An exchange that
+    /// finds none free waits for one, within its connect limit.
+    pub max_per_endpoint: Option<NonZeroUsize>,
+}
+
+impl DirectConfig {
+    /// The defaults.
+    #[must_use]
+    pub fn new(tls: Arc<Tls>, resolver: Arc<Resolver>) -> Self {
+        Self {
+            tls,
+            resolver,
+            idle_timeout: IDLE_TIMEOUT,
+            max_age: MAX_AGE,
+            max_idle_per_endpoint: MAX_IDLE_PER_ENDPOINT,
+            max_per_endpoint: None,
+        }
+    }
+}
+
+impl DirectConfig {
+    /// When a connection made now should be used no longer.
+    pub(crate) fn retirement(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_add(varied(self.max_age)).unwrap_or_else(|| now + FAR)
+    }
+}
+
+/// The transport of balanced calls; one for each client and shard.
+///
+/// It spawns nothing: dropping it, or the future of an exchange, closes sockets at once, on any thread.
+pub struct Direct {
+    config: Arc<DirectConfig>,
+    /// Shared with answers under way, whose connections come back later.
+    pool: Arc<Pool>,
+}
+
+impl Direct {
+    /// A transport without connections.
+    #[must_use]
+    pub fn new(config: Arc<DirectConfig>) -> Self {
+        Self { config, pool: Arc::default() }
+    }
+
+    /// Closes kept connections that are too old, idle for too long, closed by the peer, or to an endpoint that
+    /// departed.
+    ///
+    /// Exchanges do so every now and then; a transport that rests needs to be told. Must be called in the
+    /// context of the runtime that drives the connections.
+    pub fn sweep(&self) {
+        self.pool.sweep(Instant::now(), self.config.idle_timeout);
+    }
+
+    /// Opens connections in the background until `count` are kept to each of `endpoints`, 256 in all; each within
+    /// `limit`. An endpoint that refuses one gets no more.
+    ///
+    /// Must be called in the context of a runtime that is driven always.
+    pub fn warm(
+        self: &Arc<Self>,
+        mut endpoints: Vec<Arc<Endpoint>>,
+        count: usize,
+        limit: Duration,
+    ) {
+        endpoints.truncate(warm::MOST / count.max(1));
+        let direct = Arc::downgrade(self);
+        warm::spread(endpoints, move |endpoint| {
+            let direct = Weak::clone(&direct);
+            async move {
+                // Looked for each time: the client may be gone.
+                while let Some(direct) = direct.upgrade()
+                    && direct.warm_one(&endpoint, count, limit).await
+                {}
+            }
+        });
+    }
+
+    /// Closes kept connections to endpoints that departed, in any context and on any thread.
+    pub fn let_go(&self) {
+        self.pool.let_go();
+    }
+
+    /// How many connections are kept.
+    #[must_use]
+    pub fn idle_connections(&self) -> usize {
+        self.pool.len()
+    }
+
+    /// A kept connection that still stands, if there is one.
+    fn kept(&self, endpoint: &Arc<Endpoint>) -> Option<Box<Connection>> {
+        loop {
+            let now = Instant::now();
+            let kept = self.pool.take(endpoint, now, self.config.idle_timeout)?;
+            if let Some(mut connection) = kept.waked()
+                && connection.still_stands()
+            {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// A place for one more connection in use, of `most`, waited for within the connect limit.
+    async fn place(&self, exchange: &Exchange<'_>, most: NonZeroUsize) -> Result<Place, Failure> {
+        let places = self.pool.places(exchange.endpoint, most.get());
+        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            return Ok(place);
+        }
+        exchange.progress.mark_waiting(true);
+        let place = timeout(exchange.connect_timeout, places.acquire_owned()).await;
+        exchange.progress.mark_waiting(false);
+        match place {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => {
+                Err(Failure::unsent(FailureKind::Local, "all connections stayed in use"))
+            }
+        }
+    }
+
+    /// One more connection to `endpoint`, at rest from the beginning; false where there are `count`, or none more
+    /// can be had.
+    async fn warm_one(&self, endpoint: &Arc<Endpoint>, count: usize, limit: Duration) -> bool {
+        let idle = self.pool.len_of(endpoint);
+        if idle >= count.min(self.config.max_idle_per_endpoint) || endpoint.has_departed() {
+            return false;
+        }
+        let mut place = None;
+        if let Some(most) = self.config.max_per_endpoint {
+            let places = self.pool.places(endpoint, most.get());
+            let Ok(own) = Arc::clone(&places).try_acquire_owned() else { return false };
+            // Those at rest hold no place, but together there may be no more than there are places.
+            if idle > places.available_permits() {
+                return false;
+            }
+            place = Some(own);
+        }
+        let Ok(mut connection) = self.fresh(endpoint, limit).await else { return false };
+        connection.place = place;
+        self.keep(endpoint, connection);
+        true
+    }
+
+    /// Connects to `endpoint`, TLS included, and hangs up.
+    ///
+    /// # Errors
+    /// It could not be done within `limit`.
+    pub async fn reach(&self, endpoint: &Arc<Endpoint>, limit: Duration) -> Result<(), Failure> {
+        let dialling = dial(endpoint, &self.config, Offer::Http1, Traffic::default());
+        within(limit, dialling).await.map(drop)
+    }
+
+    async fn fresh(
+        &self,
+        endpoint: &Endpoint,
+        limit: Duration,
+    ) -> Result<Box<Connection>, Failure> {
+        let config = &self.config;
+        let traffic = Traffic::default();
+        let dialling = dial(endpoint, config, Offer::Http1, traffic.clone());
+        let stream = within(limit, dialling).await?;
+        Connection::new(stream, traffic, config.retirement()).await
+    }
+
+    /// Keeps a connection that was made elsewhere and turned out to speak HTTP/1.1.
+    pub(in crate::transport) async fn adopt(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        stream: Stream,
+        traffic: Traffic,
+    ) -> Result<(), Failure> {
+        let connection = Connection::new(stream, traffic, self.config.retirement()).await?;
+        self.keep(endpoint, connection);
+        Ok(())
+    }
+
+    /// Sends over `connection` and keeps it afterwards where the answer allows it.
+    async fn exchange(
+        &self,
+        mut connection: Box<Connection>,
+        request: Request<RequestBody>,
+        exchange: &Exchange<'_>,
+    ) -> Result<Answer, Failure> {
+        exchange.progress.mark_connected();
+        let before = connection.written();
+        let reply = connection.sender.send_request(request);
+        if exchange.streams.is_some() {
+            return Box::pin(self.begin(connection, reply, exchange)).await;
+        }
+        let work = pin!(async {
+            let (head, content) = reply.await.map_err(Step::Lost)?.into_parts();
+            body::read(head, content, request::reading(exchange)).await.map_err(Step::Failed)
+        });
+        match connection.drive(exchange.progress, work).await {
+            Ok(answer) => {
+                self.keep(exchange.endpoint, connection);
+                Ok(answer)
+            }
+            Err(Step::Failed(failure)) => Err(failure),
+            Err(Step::Lost(error)) => {
+                let sent = connection.written() > before;
+                Err(cause_of(&error, Stage::Exchange).failure(sent))
+            }
+        }
+    }
+
+    /// Reads the head, and leaves the body to who wants it where it is streamed.
+    async fn begin(
+        &self,
+        mut connection: Box<Connection>,
+        reply: impl Future<Output = hyper::Result<Response<Incoming>>>,
+        exchange: &Exchange<'_>,
+    ) -> Result<Answer, Failure> {
+        let before = connection.written();
+        let reply = connection.drive(exchange.progress, pin!(reply)).await.map_err(|error| {
+            let sent = connection.written() > before;
+            cause_of(&error, Stage::Exchange).failure(sent)
+        })?;
+        let (mut head, content) = reply.into_parts();
+        let reading = request::reading(exchange);
+        if !exchange.is_streamed(head.status) {
+            let work = pin!(body::read(head, content, reading));
+            let answer = connection.drive(exchange.progress, work).await?;
+            self.keep(exchange.endpoint, connection);
+            return Ok(answer);
+        }
+        let content = Content::open(&mut head, content, reading)?;
+        let (config, pool) = (Arc::clone(&self.config), Arc::clone(&self.pool));
+        let endpoint = Arc::clone(exchange.endpoint);
+        let connection = Some(connection);
+        let underway = Underway { content, connection, open: true, config, pool, endpoint };
+        Ok(stream::answer(head, underway))
+    }
+
+    fn keep(&self, endpoint: &Arc<Endpoint>, connection: Box<Connection>) {
+        keep(&self.config, &self.pool, endpoint, connection);
+    }
+}
+
+fn keep(
+    config: &DirectConfig,
+    pool: &Pool,
+    endpoint: &Arc<Endpoint>,
+    mut connection: Box<Connection>,
+) {
+    let now = Instant::now();
+    if connection.is_usable() {
+        pool.put(endpoint, connection, now, config.max_idle_per_endpoint);
+    }
+    pool.sweep_if_due(now, config.idle_timeout);
+}
+
+/// An answer whose body is read piece by piece; its connection is kept when the body has ended.
+struct Underway {
+    content: Content<Incoming>,
+    connection: Option<Box<Connection>>,
+    open: bool,
+    config: Arc<DirectConfig>,
+    pool: Arc<Pool>,
+    endpoint: Arc<Endpoint>,
+}
+
+impl Flow for Underway {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+        let Some(connection) = &mut self.connection else {
+            return Poll::Ready(None);
+        };
+        let content = &mut self.content;
+        let piece = ready!(connection.poll_with(&mut self.open, cx, |cx| content.poll_piece(cx)));
+        if !matches!(piece, Some(Ok(_)))
+            && let Some(connection) = self.connection.take()
+            && piece.is_none()
+        {
+            keep(&self.config, &self.pool, &self.endpoint, connection);
+        }
+        Poll::Ready(piece)
+    }
+}
+
+impl Transport for Direct {
+    async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
+        loop {
+            let request = request::build(exchange)?;
+            // Boxed, as connecting is: a wait is rare, and its state large.
+            let place = match self.config.max_per_endpoint {
+                Some(most) => Some(Box::pin(self.place(exchange, most)).await?),
+                None => None,
+            };
+            let kept = self.kept(exchange.endpoint);
+            let was_kept = kept.is_some();
+            let mut connection = match kept {
+                Some(connection) => connection,
+                None => Box::pin(self.fresh(exchange.endpoint, exchange.connect_timeout)).await?,
+            };
+            connection.place = place;
+            match self.exchange(connection, request, exchange).await {
+                // It had ended unnoticed and took no byte: as if it had not been kept.
+                Err(failure) if was_kept && !failure.sent && exchange.can_repeat() => {}
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Direct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Direct").field("idle", &self.idle_connections()).finish_non_exhaustive()
+    }
+}
+
+/// Where an exchange ended early.
+enum Step {
+    /// Before there was a head.
+    Lost(hyper::Error),
+    /// While the body was read.
+    Failed(Failure),
+}
+
+/// ±10 %: connections opened together should not all be renewed together.
+fn varied(age: Duration) -> Duration {
+    let seconds = age.as_secs_f64() * rand::random_range(0.9..=1.1);
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
+/// Below what common servers and load balancers keep (60–75 s), so that the client closes first.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Long enough to make handshakes rare, short enough for a new server to get its share soon.
+const MAX_AGE: Duration = Duration::from_secs(600);
+
+/// As many as there may be of an I/O thread's: what a steady load uses is not closed between two calls. At rest
+/// 256 of them hold a quarter of a megabyte.
+const MAX_IDLE_PER_ENDPOINT: usize = 256;
+
+/// Beyond any process's life; the clock's own end is not to be reached.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);

@@ -1,0 +1,302 @@
+//! Connections kept between exchanges, endpoint by endpoint.
+//!
+//! A connection is owned whole, its driver included, and no task runs for it: who exchanges polls it, and
+//! who drops it closes it. That is why a kept connection notices nothing on its own and is asked before use.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::endpoint::{Endpoint, departures};
+use crate::outcome::{Failure, FailureKind};
+
+use super::resting::{Kept, Resting};
+use crate::transport::Progress;
+use crate::transport::request::RequestBody;
+use crate::transport::wire::{Stream, Traffic};
+
+/// One connection with its driver.
+pub(crate) struct Connection {
+    /// Takes requests.
+    pub(crate) sender: SendRequest<RequestBody>,
+    driver: http1::Connection<TokioIo<Stream>, RequestBody>,
+    traffic: Traffic,
+    pub(crate) retires: Instant,
+    pub(crate) idle_since: Instant,
+    /// Its place among the endpoint's connections while it is in use, where those are limited.
+    pub(crate) place: Option<Place>,
+}
+
+/// The right to one connection in use.
+pub(crate) type Place = OwnedSemaphorePermit;
+
+impl Connection {
+    /// Speaks HTTP/1.1 over `stream` until `retires`.
+    ///
+    /// An answer's head is bounded by hyper's 100 headers and by the read buffer.
+    pub(crate) async fn new(
+        stream: Stream,
+        traffic: Traffic,
+        retires: Instant,
+    ) -> Result<Box<Self>, Failure> {
+        let idle_since = Instant::now();
+        Self::waked(Resting { stream, traffic, retires, idle_since })
+            .ok_or_else(|| Failure::unsent(FailureKind::Connect, "connection not usable"))
+    }
+
+    /// Puts a connection together again. hyper calls it a handshake, but nothing is sent, and it is done at once.
+    pub(crate) fn waked(resting: Resting) -> Option<Box<Self>> {
+        let Resting { stream, traffic, retires, idle_since } = resting;
+        let mut builder = http1::Builder::new();
+        let begin = pin!(builder.max_buf_size(MAX_READ_BUFFER).handshake(TokioIo::new(stream)));
+        match begin.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok((sender, driver))) => {
+                Some(Box::new(Self { sender, driver, traffic, retires, idle_since, place: None }))
+            }
+            Poll::Ready(Err(_)) | Poll::Pending => None,
+        }
+    }
+
+    /// Takes a connection apart that nobody uses; `None` where the peer has sent what nobody asked for.
+    pub(crate) fn rest(self) -> Option<Resting> {
+        let Self { sender, driver, traffic, retires, idle_since, .. } = self;
+        drop(sender);
+        let parts = driver.into_parts();
+        let stream = parts.io.into_inner();
+        parts.read_buf.is_empty().then_some(Resting { stream, traffic, retires, idle_since })
+    }
+
+    /// Bytes that the socket has taken so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.traffic.written()
+    }
+
+    /// Polls the connection together with `work`, which waits for it, and marks the first byte to leave.
+    pub(crate) async fn drive<W: Future + Unpin>(
+        &mut self,
+        progress: &Progress,
+        mut work: W,
+    ) -> W::Output {
+        let before = self.written();
+        let mut open = true;
+        poll_fn(|cx| {
+            // Twice, since each side may have made the other's next step possible.
+            for _ in 0..2 {
+                open = open && Pin::new(&mut self.driver).poll(cx).is_pending();
+                if self.traffic.written() > before {
+                    progress.mark_sent();
+                }
+                if let Poll::Ready(output) = Pin::new(&mut work).poll(cx) {
+                    return Poll::Ready(output);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Polls the connection and what waits for it, as [`Self::drive`] does; `open` says until when.
+    pub(crate) fn poll_with<T>(
+        &mut self,
+        open: &mut bool,
+        cx: &mut Context<'_>,
+        mut work: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        for _ in 0..2 {
+            *open = *open && Pin::new(&mut self.driver).poll(cx).is_pending();
+            if let Poll::Ready(output) = work(cx) {
+                return Poll::Ready(output);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Whether a connection that rested can take a request; costs one look at the socket.
+    pub(crate) fn still_stands(&mut self) -> bool {
+        self.traffic.ask_socket();
+        self.is_usable()
+    }
+
+    /// Whether the connection can take a request, as far as its driver has seen.
+    pub(crate) fn is_usable(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.driver).poll(&mut cx).is_pending() && self.sender.is_ready()
+    }
+}
+
+/// The kept connections of one transport.
+#[derive(Default)]
+pub(crate) struct Pool {
+    slots: Mutex<Slots>,
+}
+
+impl Pool {
+    /// The connection to `endpoint` used last; older ones may rest until they are not needed any more.
+    pub(crate) fn take(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        now: Instant,
+        idle_timeout: Duration,
+    ) -> Option<Kept> {
+        loop {
+            // The guard ends with the statement: connections close outside the lock.
+            let kept = self.lock().by_endpoint.get_mut(&key(endpoint))?.idle.pop()?;
+            if kept.is_current(now, idle_timeout) {
+                return Some(kept);
+            }
+        }
+    }
+
+    /// The endpoint's places, `most` in number: whoever uses a connection holds one. Those that wait for one get it
+    /// in their order.
+    ///
+    /// Connections at rest need none: a new one is made only where none is at rest, so that all together are
+    /// never more than there are places.
+    pub(crate) fn places(&self, endpoint: &Arc<Endpoint>, most: usize) -> Arc<Semaphore> {
+        let mut slots = self.lock();
+        let places = &mut slots.slot(endpoint).places;
+        let made = || Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        Arc::clone(places.get_or_insert_with(made))
+    }
+
+    /// Keeps `connection` for the next exchange with `endpoint`, at most `max_idle` of them.
+    pub(crate) fn put(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        mut connection: Box<Connection>,
+        now: Instant,
+        max_idle: usize,
+    ) {
+        connection.idle_since = now;
+        if now >= connection.retires || max_idle == 0 || endpoint.has_departed() {
+            return;
+        }
+        // Given up last: whoever waits for the place finds the connection.
+        let _place = connection.place.take();
+        let surplus = self.lock().slot(endpoint).keep(connection, max_idle);
+        drop(surplus);
+    }
+
+    /// Closes what is too old, idle for too long, closed by the peer, or to an endpoint that departed; lets rest
+    /// what nobody used for a while, and forgets endpoints without any.
+    ///
+    /// One thread at a time uses a pool, but for the janitor, so nobody waits for the lock meanwhile.
+    pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration) {
+        self.lock().by_endpoint.retain(|_, slot| {
+            let departed = slot.endpoint.has_departed();
+            let idle = std::mem::take(&mut slot.idle).into_iter();
+            let current = idle.filter(|kept| !departed && kept.is_current(now, idle_timeout));
+            slot.idle = current.filter_map(|kept| kept.looked_after(now)).collect();
+            slot.is_needed()
+        });
+    }
+
+    /// Sweeps when the last time is long enough ago, and lets go of departed endpoints at once.
+    pub(crate) fn sweep_if_due(&self, now: Instant, idle_timeout: Duration) {
+        let mut slots = self.lock();
+        let due = slots.next_sweep.is_none_or(|next| now >= next);
+        if due {
+            slots.next_sweep = Some(now + SWEEP_INTERVAL);
+        }
+        slots.let_go();
+        let empty = slots.by_endpoint.is_empty();
+        drop(slots);
+        if due && !empty {
+            self.sweep(now, idle_timeout);
+        }
+    }
+
+    /// Lets go of departed endpoints.
+    pub(crate) fn let_go(&self) {
+        self.lock().let_go();
+    }
+
+    /// Kept connections to all endpoints.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().by_endpoint.values().map(|slot| slot.idle.len()).sum()
+    }
+
+    /// Kept connections to `endpoint`.
+    pub(crate) fn len_of(&self, endpoint: &Arc<Endpoint>) -> usize {
+        self.lock().by_endpoint.get(&key(endpoint)).map_or(0, |slot| slot.idle.len())
+    }
+
+    /// A panic elsewhere cannot leave the map half changed.
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Default)]
+struct Slots {
+    /// A tree: there are few, and a hash table would be kept when they are gone.
+    by_endpoint: BTreeMap<usize, Slot>,
+    next_sweep: Option<Instant>,
+    departures_seen: u64,
+}
+
+impl Slots {
+    /// Looks only where somebody departed since the last time.
+    fn let_go(&mut self) {
+        let departures = departures();
+        if std::mem::replace(&mut self.departures_seen, departures) != departures {
+            self.by_endpoint.retain(|_, slot| slot.let_go_if_departed());
+        }
+    }
+
+    fn slot(&mut self, endpoint: &Arc<Endpoint>) -> &mut Slot {
+        self.by_endpoint.entry(key(endpoint)).or_insert_with(|| Slot {
+            endpoint: Arc::clone(endpoint),
+            idle: Vec::new(),
+            places: None,
+        })
+    }
+}
+
+/// Holds the endpoint, so that its address in memory names no other one meanwhile.
+struct Slot {
+    endpoint: Arc<Endpoint>,
+    idle: Vec<Kept>,
+    places: Option<Arc<Semaphore>>,
+}
+
+impl Slot {
+    /// Returns the connection that has to go for `connection`, the one unused for longest.
+    fn keep(&mut self, connection: Box<Connection>, max_idle: usize) -> Option<Kept> {
+        let surplus = (self.idle.len() >= max_idle).then(|| self.idle.remove(0));
+        self.idle.push(Kept::Ready(connection));
+        surplus
+    }
+
+    /// Whether there is a connection, or somebody who holds or awaits a place.
+    fn is_needed(&self) -> bool {
+        let has_places = |places: &Arc<Semaphore>| Arc::strong_count(places) > 1;
+        !self.idle.is_empty() || self.places.as_ref().is_some_and(has_places)
+    }
+
+    fn let_go_if_departed(&mut self) -> bool {
+        if self.endpoint.has_departed() {
+            self.idle.clear();
+        }
+        self.is_needed()
+    }
+}
+
+/// Identity, not equality: an endpoint whose properties changed is a new one with connections of its own.
+fn key(endpoint: &Arc<Endpoint>) -> usize {
+    Arc::as_ptr(endpoint).addr()
+}
+
+/// A read buffer grows with large answers and stays so while its connection is used: with hyper's 408 KiB a few
+/// hundred idle connections held 60 MB. No head of a sane answer is larger.
+const MAX_READ_BUFFER: usize = 64 * 1024;
+
+/// Often enough to bound what a transport holds that is used all the time, rarely enough to cost nothing.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);

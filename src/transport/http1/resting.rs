@@ -1,0 +1,80 @@
+//! A kept connection without the buffers that speaking HTTP takes.
+//!
+//! hyper keeps 8 KB for each direction while a connection lives, and no setting of its makes that less; heads of up
+//! to 64 KB must still be read. So a connection that nobody used for a while is taken apart down to its stream,
+//! and put together again at its next use, which costs a few allocations and no byte on the wire. What is used
+//! all the time never rests.
+
+use std::pin::Pin;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::pool::Connection;
+use crate::transport::wire::{Stream, Traffic};
+
+/// A connection at rest.
+pub(crate) struct Resting {
+    pub(crate) stream: Stream,
+    pub(crate) traffic: Traffic,
+    pub(crate) retires: Instant,
+    pub(crate) idle_since: Instant,
+}
+
+impl Resting {
+    /// Whether the peer keeps it open and silent; costs one look at the socket.
+    pub(crate) fn still_stands(&mut self) -> bool {
+        self.traffic.ask_socket();
+        let (mut cx, mut byte) = (Context::from_waker(Waker::noop()), [0]);
+        // The end, or bytes that nobody asked for. Tickets of TLS are taken on the way and are neither.
+        Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+    }
+}
+
+/// What the pool keeps.
+pub(crate) enum Kept {
+    /// Used just now.
+    Ready(Box<Connection>),
+    /// Unused for a while.
+    Resting(Box<Resting>),
+}
+
+impl Kept {
+    /// The connection, ready for a request; `None` where it cannot take one.
+    pub(crate) fn waked(self) -> Option<Box<Connection>> {
+        match self {
+            Self::Ready(connection) => Some(connection),
+            Self::Resting(resting) => Connection::waked(*resting),
+        }
+    }
+
+    /// Whether it may be used further.
+    pub(crate) fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
+        let (retires, idle_since) = match self {
+            Self::Ready(connection) => (connection.retires, connection.idle_since),
+            Self::Resting(resting) => (resting.retires, resting.idle_since),
+        };
+        now < retires && now.saturating_duration_since(idle_since) < idle_timeout
+    }
+
+    /// The janitor's look: gone where the peer closed it, at rest where nobody used it for a while.
+    pub(crate) fn looked_after(self, now: Instant) -> Option<Self> {
+        match self {
+            Self::Resting(mut resting) => resting.still_stands().then_some(Self::Resting(resting)),
+            Self::Ready(mut connection) => {
+                let stands = connection.still_stands();
+                let idle = now.saturating_duration_since(connection.idle_since);
+                match (stands, idle < REST_AFTER) {
+                    (false, _) => None,
+                    (true, true) => Some(Self::Ready(connection)),
+                    (true, false) => connection.rest().map(Box::new).map(Self::Resting),
+                }
+            }
+        }
+    }
+}
+
+/// Less than the janitor's round, so that what one round passes over rests with the next; far more than the pause
+/// between two calls of a busy caller.
+const REST_AFTER: Duration = Duration::from_millis(500);

@@ -1,0 +1,237 @@
+//! The HTTP/2 connections to one endpoint: who may open a stream, and when another connection is made.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::endpoint::Endpoint;
+use crate::outcome::{Failure, FailureKind};
+
+use super::session::Session;
+
+/// The connections to one endpoint, shared by its exchanges.
+pub(crate) struct Fleet {
+    endpoint: Arc<Endpoint>,
+    state: Mutex<State>,
+    /// Told when a stream may have become free, or the connections have changed.
+    changed: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct State {
+    sessions: Vec<Kept>,
+    dialling: bool,
+    /// Dials that failed so far, and how the last one did.
+    failures: u64,
+    failure: Option<Failure>,
+    /// After a failed dial while other connections stand.
+    no_dial_before: Option<Instant>,
+    /// Until then the endpoint is known to speak HTTP/1.1 only.
+    http1_until: Option<Instant>,
+}
+
+struct Kept {
+    session: Arc<Session>,
+    streams: usize,
+    retires: Instant,
+    idle_since: Instant,
+    used: bool,
+}
+
+impl Kept {
+    fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
+        let idle = now.saturating_duration_since(self.idle_since);
+        // However short the limits are, who waited for a connection gets to use it.
+        let awaited = !self.used && idle < PAUSE;
+        let kept = now < self.retires && (self.streams > 0 || idle < idle_timeout);
+        self.session.is_open() && (awaited || kept)
+    }
+}
+
+/// What an exchange is to do next.
+pub(crate) enum Turn {
+    /// Use this stream.
+    Place(Place),
+    /// Make a connection, and ask again.
+    Dial(Dial),
+    /// Wait for the connection that is being made; the number of failed ones so far.
+    Await(u64),
+    /// All streams are in use: wait for one.
+    Busy,
+    /// The endpoint speaks HTTP/1.1.
+    Http1,
+}
+
+impl Fleet {
+    pub(crate) fn new(endpoint: Arc<Endpoint>) -> Arc<Self> {
+        Arc::new(Self { endpoint, state: Mutex::default(), changed: Arc::default() })
+    }
+
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    pub(crate) fn changed(&self) -> &Arc<Notify> {
+        &self.changed
+    }
+
+    /// A free stream, of the oldest connection that has one, so that surplus connections fall idle; or what
+    /// to do to get one.
+    pub(crate) fn turn(self: &Arc<Self>, now: Instant, bounds: Bounds) -> Turn {
+        let mut state = self.lock();
+        if state.http1_until.is_some_and(|until| now < until) {
+            return Turn::Http1;
+        }
+        let retired = state.retire(now, bounds.idle_timeout);
+        let turn = self.turn_of(&mut state, now, bounds);
+        drop(state);
+        drop(retired);
+        turn
+    }
+
+    fn turn_of(self: &Arc<Self>, state: &mut State, now: Instant, bounds: Bounds) -> Turn {
+        let free = |kept: &&mut Kept| kept.streams < kept.session.max_streams();
+        if let Some(kept) = state.sessions.iter_mut().find(free) {
+            kept.streams += 1;
+            kept.used = true;
+            let session = Arc::clone(&kept.session);
+            return Turn::Place(Place { fleet: Arc::clone(self), session });
+        }
+        let stands = !state.sessions.is_empty();
+        let full = state.sessions.len() >= bounds.max_connections;
+        let paused = stands && state.no_dial_before.is_some_and(|before| now < before);
+        if !state.dialling && !full && !paused {
+            state.dialling = true;
+            return Turn::Dial(Dial { fleet: Arc::clone(self), ended: false });
+        }
+        if stands { Turn::Busy } else { Turn::Await(state.failures) }
+    }
+
+    /// How the last dial failed, if any did since there were `before`.
+    pub(crate) fn failed_since(&self, before: u64) -> Option<Failure> {
+        let state = self.lock();
+        if state.failures > before { state.failure.clone() } else { None }
+    }
+
+    /// Lets go of connections that are closed, too old or idle for too long; those in use end with their
+    /// last stream. Returns whether anything is left to remember.
+    pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration) -> bool {
+        let mut state = self.lock();
+        let retired = state.retire(now, idle_timeout);
+        let http1 = state.http1_until.is_some_and(|until| now < until);
+        let left = !state.sessions.is_empty() || state.dialling || http1;
+        drop(state);
+        drop(retired);
+        left
+    }
+
+    /// How many connections take new streams.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().sessions.len()
+    }
+
+    /// A panic elsewhere cannot leave the state half changed.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// To be dropped without the lock: the last one to hold a session closes it.
+    fn retire(&mut self, now: Instant, idle_timeout: Duration) -> Vec<Kept> {
+        self.sessions.extract_if(.., |kept| !kept.is_current(now, idle_timeout)).collect()
+    }
+}
+
+/// The bounds on an endpoint's connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) max_connections: usize,
+    pub(crate) idle_timeout: Duration,
+}
+
+/// The right to one stream.
+pub(crate) struct Place {
+    fleet: Arc<Fleet>,
+    session: Arc<Session>,
+}
+
+impl Place {
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.fleet.lock();
+        let own = |kept: &&mut Kept| Arc::ptr_eq(&kept.session, &self.session);
+        if let Some(kept) = state.sessions.iter_mut().find(own) {
+            kept.streams -= 1;
+            kept.idle_since = Instant::now();
+        }
+        drop(state);
+        self.fleet.changed.notify_one();
+    }
+}
+
+/// The right and the duty to make one connection. Dropped without a result it counts as failed, so that
+/// nobody waits for it.
+pub(crate) struct Dial {
+    fleet: Arc<Fleet>,
+    ended: bool,
+}
+
+impl Dial {
+    pub(crate) fn fleet(&self) -> &Arc<Fleet> {
+        &self.fleet
+    }
+
+    pub(crate) fn connected(mut self, session: Arc<Session>, retires: Instant) {
+        let idle_since = Instant::now();
+        let kept = Kept { session, streams: 0, retires, idle_since, used: false };
+        self.end(|state| {
+            state.http1_until = None;
+            state.sessions.push(kept);
+        });
+    }
+
+    pub(crate) fn speaks_http1(mut self, until: Instant) {
+        self.end(|state| state.http1_until = Some(until));
+    }
+
+    pub(crate) fn failed(mut self, failure: Failure) {
+        self.fail(failure);
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        let pause = Instant::now() + PAUSE;
+        self.end(|state| {
+            state.failures += 1;
+            state.failure = Some(failure);
+            state.no_dial_before = Some(pause);
+        });
+    }
+
+    fn end(&mut self, change: impl FnOnce(&mut State)) {
+        self.ended = true;
+        let mut state = self.fleet.lock();
+        state.dialling = false;
+        change(&mut state);
+        drop(state);
+        self.fleet.changed.notify_waiters();
+    }
+}
+
+impl Drop for Dial {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.fail(Failure::unsent(FailureKind::Connect, "connect given up"));
+        }
+    }
+}
+
+/// A further connection that could not be made is not tried at once again for each exchange that waits; and
+/// one that was made waits so long for them.
+const PAUSE: Duration = Duration::from_secs(1);

@@ -1,0 +1,273 @@
+//! HTTP/2 for calls that are balanced: few connections to an endpoint, each shared by many exchanges.
+//!
+//! It stands on h2 itself, for hyper's client does not tell how many streams a peer allows, so that further
+//! requests would queue inside it, unsent and out of sight. What does not speak HTTP/2 is left to
+//! [`Direct`].
+
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::endpoint::{Endpoint, Scheme};
+use crate::outcome::Failure;
+
+use super::fleet::{Bounds, Dial, Fleet, Place, Turn};
+use super::session::{self, KeepAlive, Session};
+use crate::transport::dial::{dial, within};
+use crate::transport::http1::direct::{Direct, DirectConfig};
+use crate::transport::request;
+use crate::transport::tls::Offer;
+use crate::transport::wire::{Stream, Traffic};
+use crate::transport::{Answer, Exchange, Transport, warm};
+
+/// What the connections of a [`Multiplexed`] have in common.
+#[derive(Clone, Debug)]
+pub struct MultiplexedConfig {
+    /// How connections are made, and how long they are kept; the rest is for those of HTTP/1.1.
+    pub direct: Arc<DirectConfig>,
+    /// Speak HTTP/2 unasked, also without TLS; otherwise only where TLS agrees on it. Default false.
+    pub prior_knowledge: bool,
+    /// How many connections to one endpoint there may be; default 4. A further one is made when the streams
+    /// of the others are used up.
+    pub max_connections: usize,
+    /// After how long a silence the peer is pinged, also while nobody calls; default 10 s.
+    pub ping_interval: Duration,
+    /// How long it may then be silent before the connection is given up; default 5 s.
+    pub ping_timeout: Duration,
+}
+
+impl MultiplexedConfig {
+    /// The defaults.
+    #[must_use]
+    pub fn new(direct: Arc<DirectConfig>) -> Self {
+        Self {
+            direct,
+            prior_knowledge: false,
+            max_connections: MAX_CONNECTIONS,
+            ping_interval: PING_INTERVAL,
+            ping_timeout: PING_TIMEOUT,
+        }
+    }
+
+    fn bounds(&self) -> Bounds {
+        let idle_timeout = self.direct.idle_timeout;
+        Bounds { max_connections: self.max_connections, idle_timeout }
+    }
+
+    fn offer(&self) -> Offer {
+        if self.prior_knowledge { Offer::Http2 } else { Offer::Either }
+    }
+
+    /// Without TLS there is nothing to agree by.
+    fn may_speak_http2(&self, endpoint: &Endpoint) -> bool {
+        self.prior_knowledge || endpoint.scheme() == Scheme::Https
+    }
+
+    fn is_http2(&self, stream: &Stream) -> bool {
+        self.prior_knowledge || stream.protocol() == Some(b"h2")
+    }
+}
+
+/// The transport of balanced calls over HTTP/2; one for each client and I/O thread.
+///
+/// Its connections are tasks of the runtime that it is used in, which must be one that is driven always.
+/// Dropping it lets them end with their last stream.
+pub struct Multiplexed {
+    config: Arc<MultiplexedConfig>,
+    direct: Arc<Direct>,
+    fleets: Arc<Fleets>,
+}
+
+type Fleets = Mutex<HashMap<usize, Arc<Fleet>>>;
+
+impl Multiplexed {
+    /// A transport without connections.
+    #[must_use]
+    pub fn new(config: Arc<MultiplexedConfig>) -> Self {
+        let direct = Arc::new(Direct::new(Arc::clone(&config.direct)));
+        Self { config, direct, fleets: Arc::default() }
+    }
+
+    /// Lets go of connections that are too old, idle for too long, closed by the peer, or to an endpoint
+    /// that departed or that nobody else knows any more; those in use end with their last stream.
+    ///
+    /// Must be called every now and then, in the context of the runtime that drives the connections.
+    pub fn sweep(&self) {
+        let now = Instant::now();
+        let idle_timeout = self.config.direct.idle_timeout;
+        let mut fleets = self.fleets();
+        let departed: Vec<_> = fleets
+            .extract_if(|_, fleet| {
+                let endpoint = fleet.endpoint();
+                let departed = endpoint.has_departed() || Arc::strong_count(endpoint) == 1;
+                !fleet.sweep(now, idle_timeout) || departed
+            })
+            .collect();
+        drop(fleets);
+        drop(departed);
+        self.direct.sweep();
+    }
+
+    /// Opens connections in the background: one to each of `endpoints` that speaks HTTP/2, where exchanges share
+    /// it, and `count` to the others; 256 in all, each within `limit`.
+    pub fn warm(&self, endpoints: Vec<Arc<Endpoint>>, count: usize, limit: Duration) {
+        let multiplexed = |endpoint: &Arc<Endpoint>| self.config.may_speak_http2(endpoint);
+        let (mut shared, own): (Vec<_>, Vec<_>) = endpoints.into_iter().partition(multiplexed);
+        self.direct.warm(own, count, limit);
+        shared.truncate(warm::MOST);
+        let config = Arc::clone(&self.config);
+        let (fleets, direct) = (Arc::downgrade(&self.fleets), Arc::downgrade(&self.direct));
+        warm::spread(shared, move |endpoint| {
+            let (config, fleets) = (Arc::clone(&config), fleets.upgrade());
+            let direct = direct.upgrade();
+            async move {
+                let (Some(fleets), Some(direct)) = (fleets, direct) else { return };
+                let fleet = fleet(&fleets, &endpoint);
+                if let Turn::Dial(dial) = fleet.turn(Instant::now(), config.bounds()) {
+                    establish(dial, config, direct, limit).await;
+                }
+            }
+        });
+    }
+
+    /// How many HTTP/2 connections take new streams.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.fleets().values().map(|fleet| fleet.len()).sum()
+    }
+
+    fn fleets(&self) -> MutexGuard<'_, HashMap<usize, Arc<Fleet>>> {
+        locked(&self.fleets)
+    }
+
+    /// A stream for `exchange`, waited for where need be; `None` where the endpoint speaks HTTP/1.1.
+    async fn place(&self, exchange: &Exchange<'_>) -> Result<Option<Place>, Failure> {
+        let fleet = fleet(&self.fleets, exchange.endpoint);
+        let begun = Instant::now();
+        let mut failures = None;
+        loop {
+            let mut change = pin!(fleet.changed().notified());
+            change.as_mut().enable();
+            match fleet.turn(Instant::now(), self.config.bounds()) {
+                Turn::Place(place) => return Ok(Some(place)),
+                Turn::Http1 => return Ok(None),
+                Turn::Dial(dial) => {
+                    let limit = exchange.connect_timeout;
+                    tokio::spawn(establish(
+                        dial,
+                        Arc::clone(&self.config),
+                        Arc::clone(&self.direct),
+                        limit,
+                    ));
+                }
+                Turn::Await(so_far) => {
+                    if let Some(failure) = fleet.failed_since(*failures.get_or_insert(so_far)) {
+                        return Err(failure);
+                    }
+                    let left = exchange.connect_timeout.saturating_sub(begun.elapsed());
+                    within(left, async {
+                        change.await;
+                        Ok(())
+                    })
+                    .await?;
+                }
+                Turn::Busy => {
+                    // Connections stand, so the limit on making one no longer applies.
+                    exchange.progress.mark_connected();
+                    change.await;
+                }
+            }
+        }
+    }
+}
+
+impl Transport for Multiplexed {
+    async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
+        if !self.config.may_speak_http2(exchange.endpoint) {
+            return self.direct.send(exchange).await;
+        }
+        let mut tries_left = self.config.max_connections;
+        loop {
+            let request = request::build_multiplexed(exchange)?;
+            let Some(place) = self.place(exchange).await? else {
+                return self.direct.send(exchange).await;
+            };
+            match session::exchange(place, request, exchange).await {
+                // Each of the connections may have ended unnoticed, before it took any byte.
+                Err(failure) if !failure.sent && tries_left > 0 && exchange.can_repeat() => {
+                    tries_left -= 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Multiplexed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let connections = self.connections();
+        f.debug_struct("Multiplexed").field("connections", &connections).finish_non_exhaustive()
+    }
+}
+
+fn fleet(fleets: &Fleets, endpoint: &Arc<Endpoint>) -> Arc<Fleet> {
+    let mut fleets = locked(fleets);
+    let fleet = fleets.entry(key(endpoint)).or_insert_with(|| Fleet::new(Arc::clone(endpoint)));
+    Arc::clone(fleet)
+}
+
+/// A panic elsewhere cannot leave the map half changed.
+fn locked(fleets: &Fleets) -> MutexGuard<'_, HashMap<usize, Arc<Fleet>>> {
+    fleets.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes one connection for all that wait for it. A task of its own: whoever asked first may be cut off
+/// while the others still wait.
+async fn establish(
+    dial: Dial,
+    config: Arc<MultiplexedConfig>,
+    direct: Arc<Direct>,
+    limit: Duration,
+) {
+    let retires = config.direct.retirement();
+    match within(limit, connect(dial.fleet(), &config, &direct)).await {
+        Ok(Some(session)) => dial.connected(session, retires),
+        // Asked again with the next renewal: servers learn.
+        Ok(None) => dial.speaks_http1(retires),
+        Err(failure) => dial.failed(failure),
+    }
+}
+
+/// `None` where the endpoint speaks HTTP/1.1; the connection is then the other transport's.
+async fn connect(
+    fleet: &Fleet,
+    config: &MultiplexedConfig,
+    direct: &Direct,
+) -> Result<Option<Arc<Session>>, Failure> {
+    let traffic = Traffic::default();
+    let endpoint = fleet.endpoint();
+    let stream = dial(endpoint, &config.direct, config.offer(), traffic.clone()).await?;
+    if !config.is_http2(&stream) {
+        direct.adopt(endpoint, stream, traffic).await?;
+        return Ok(None);
+    }
+    let keep_alive = KeepAlive { interval: config.ping_interval, timeout: config.ping_timeout };
+    let changed = Arc::clone(fleet.changed());
+    Session::open(stream, traffic, keep_alive, changed).await.map(Some)
+}
+
+/// Identity, not equality: an endpoint whose properties changed is a new one with connections of its own.
+fn key(endpoint: &Arc<Endpoint>) -> usize {
+    Arc::as_ptr(endpoint).addr()
+}
+
+/// Beyond that a server says something with its limit on streams.
+const MAX_CONNECTIONS: usize = 4;
+
+/// Finds a dead peer within 15 s, and keeps the connection known to what lies between.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Far above any round trip.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);

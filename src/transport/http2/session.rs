@@ -1,0 +1,435 @@
+//! One HTTP/2 connection: a task drives it, and many exchanges share it.
+//!
+//! The task belongs to the runtime in which the connection was opened, which must be driven always: a peer's
+//! PING wants an answer also while nobody calls. It ends when the session and its streams are gone (h2 then
+//! says GOAWAY), when the peer closes, or when the peer is silent although it was pinged.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use h2::{Ping, PingPong, Reason, RecvStream, SendStream};
+use http::header::CONTENT_LENGTH;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::outcome::{Failure, FailureKind};
+
+use super::fleet::Place;
+use crate::transport::failure::{Cause, Stage, cause_of};
+use crate::transport::request::{self, RequestBody};
+use crate::transport::stream::{self, Content, Flow};
+use crate::transport::wire::{Stream, Traffic};
+use crate::transport::{Answer, Exchange, body};
+
+/// When a peer is asked whether it is still there, and for how long an answer is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeepAlive {
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+}
+
+/// The shared end of one connection.
+pub(crate) struct Session {
+    sender: SendRequest<Bytes>,
+    traffic: Traffic,
+    /// The peer did not answer a PING in time.
+    silent: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// Speaks HTTP/2 over `stream` and waits until the peer has said how many streams it allows: whoever
+    /// opens more on a guess gets them refused, and a peer that speaks something else is found out while
+    /// nothing was asked of it yet. `changed` is told when the limit changes and when the connection ends.
+    pub(crate) async fn open(
+        stream: Stream,
+        traffic: Traffic,
+        keep_alive: KeepAlive,
+        changed: Arc<Notify>,
+    ) -> Result<Arc<Self>, Failure> {
+        let unusable = |_| Failure::unsent(FailureKind::Connect, "connection not usable");
+        let (sender, connection) = builder().handshake(stream).await.map_err(unusable)?;
+        let session = Arc::new(Self { sender, traffic, silent: Arc::default() });
+        let driver = Driver::new(&session, connection, keep_alive, Arc::clone(&changed));
+        tokio::spawn(driver);
+        session.limit_known(&changed).await?;
+        Ok(session)
+    }
+
+    async fn limit_known(&self, changed: &Notify) -> Result<(), Failure> {
+        loop {
+            let mut change = pin!(changed.notified());
+            change.as_mut().enable();
+            if self.max_streams() > NO_STREAMS {
+                return Ok(());
+            }
+            if let Err(error) = self.check_open() {
+                return Err(no_session(&error).failure(false));
+            }
+            change.await;
+        }
+    }
+
+    /// How many streams the peer allows at once. One that was given up counts with h2 until its reset has
+    /// left, so that the peer never sees one too many.
+    pub(crate) fn max_streams(&self) -> usize {
+        self.sender.current_max_send_streams()
+    }
+
+    /// Whether new streams can be opened: the connection stands and the peer is not going away.
+    pub(crate) fn is_open(&self) -> bool {
+        self.check_open().is_ok()
+    }
+
+    fn check_open(&self) -> Result<(), h2::Error> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self.sender.clone().poll_ready(&mut cx) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+
+    fn cause(&self, error: &h2::Error) -> Cause {
+        let cause = cause_of(error, Stage::Exchange);
+        match self.is_silent() && cause.kind == FailureKind::ConnectionLost {
+            true => Cause::new(FailureKind::ConnectionLost, "peer no longer answers"),
+            false => cause,
+        }
+    }
+
+    /// What a peer has begun to answer it has not refused, whatever it says.
+    fn within_answer(&self, mut failure: Failure) -> Failure {
+        if failure.kind == FailureKind::RefusedStream {
+            failure.kind = FailureKind::Protocol;
+        } else if failure.kind == FailureKind::ConnectionLost && self.is_silent() {
+            "peer no longer answers".clone_into(&mut failure.detail);
+        }
+        failure
+    }
+}
+
+/// Hyper's figures where they are not named otherwise; h2's own windows (64 KiB) hold back fast networks.
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .enable_push(false)
+        .initial_max_send_streams(NO_STREAMS)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .max_send_buffer_size(SEND_BUFFER);
+    builder
+}
+
+/// A connection that ended before it was one.
+fn no_session(error: &h2::Error) -> Cause {
+    let cause = cause_of(error, Stage::Connect);
+    match cause.kind {
+        FailureKind::Protocol => {
+            Cause::new(FailureKind::Protocol, "peer does not speak http/2 as it should")
+        }
+        FailureKind::ConnectionLost | FailureKind::RefusedStream => {
+            Cause::new(FailureKind::Connect, "closed while connecting")
+        }
+        _ => cause,
+    }
+}
+
+/// Carries out `exchange` on a stream of its own, at `place`; dropping the future, or a body under way, resets
+/// the stream.
+pub(crate) async fn exchange(
+    place: Place,
+    request: Request<()>,
+    exchange: &Exchange<'_>,
+) -> Result<Answer, Failure> {
+    let session = Arc::clone(place.session());
+    exchange.progress.mark_connected();
+    // Anything the connection wrote since may have been another stream's; but where it wrote nothing,
+    // nothing of this one has left.
+    let before = session.traffic.written();
+    let is_sent = || session.traffic.written() > before;
+    let body = RequestBody::of(exchange)?;
+    let end = body.is_end_stream();
+    let opened = session.sender.clone().send_request(request, end);
+    let (reply, sink) = opened.map_err(|error| session.cause(&error).failure(false))?;
+    // Its driver writes it soon; whoever cuts this off cannot know when.
+    exchange.progress.mark_sent();
+    let mut upload = Upload { sink, body, piece: Bytes::new(), under_way: !end };
+    let head = upload.beside(pin!(reply)).await;
+    let head = head.map_err(|error| session.cause(&error).failure(is_sent()))?;
+    let (mut head, content) = received(head);
+    let reading = request::reading(exchange);
+    if exchange.is_streamed(head.status) {
+        let content = Content::open(&mut head, content, reading)?;
+        return Ok(stream::answer(head, Underway { content, upload, place }));
+    }
+    let answer = upload.beside(pin!(body::read(head, content, reading))).await;
+    answer.map_err(|failure| session.within_answer(failure))
+}
+
+/// An answer whose body is read piece by piece, while the request's may still be on its way.
+struct Underway {
+    content: Content<Received>,
+    upload: Upload,
+    /// Goes last: its stream is free when the other two have let go of it.
+    place: Place,
+}
+
+impl Flow for Underway {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+        self.upload.advance(cx);
+        let piece = ready!(self.content.poll_piece(cx));
+        let session = self.place.session();
+        Poll::Ready(piece.map(|piece| piece.map_err(|failure| session.within_answer(failure))))
+    }
+}
+
+/// Hands the request's body over as fast as the peer's windows allow.
+struct Upload {
+    sink: SendStream<Bytes>,
+    body: RequestBody,
+    /// What was taken of the body and not handed over yet.
+    piece: Bytes,
+    under_way: bool,
+}
+
+impl Upload {
+    /// Runs `work` while the body is handed over.
+    async fn beside<W: Future + Unpin>(&mut self, mut work: W) -> W::Output {
+        poll_fn(|cx| {
+            self.advance(cx);
+            Pin::new(&mut work).poll(cx)
+        })
+        .await
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        self.under_way = self.under_way && self.poll(cx).is_pending();
+    }
+
+    /// Ready when all was handed over, or the peer wants no more; the answer tells then what became of it.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.piece.is_empty() {
+                match ready!(self.body.poll_piece(cx, PIECE)) {
+                    Some(Ok(piece)) => self.piece = piece,
+                    Some(Err(_)) => {
+                        self.sink.send_reset(Reason::CANCEL);
+                        return Poll::Ready(());
+                    }
+                    None => {
+                        // A peer that wants no more has said so in its answer.
+                        let _ = self.sink.send_data(Bytes::new(), true);
+                        return Poll::Ready(());
+                    }
+                }
+            }
+            let mut room = self.sink.capacity();
+            if room == 0 {
+                self.sink.reserve_capacity(self.piece.len());
+                match ready!(self.sink.poll_capacity(cx)) {
+                    Some(Ok(granted)) => room = granted,
+                    Some(Err(_)) | None => return Poll::Ready(()),
+                }
+            }
+            let piece = self.piece.split_to(room.min(self.piece.len()));
+            let end = self.piece.is_empty() && self.body.is_end_stream();
+            if self.sink.send_data(piece, end).is_err() || end {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
+fn received(reply: Response<RecvStream>) -> (http::response::Parts, Received) {
+    let (head, stream) = reply.into_parts();
+    let announced = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let announced = match stream.is_end_stream() {
+        // Of HEAD and 304 the length belongs to a body that does not come.
+        true => Some(0),
+        false => announced.and_then(|length| length.parse().ok()),
+    };
+    (head, Received { stream, announced })
+}
+
+/// The body of an answer; its trailers are left where they are.
+struct Received {
+    stream: RecvStream,
+    announced: Option<u64>,
+}
+
+impl Body for Received {
+    type Data = Bytes;
+    type Error = h2::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        let Some(piece) = ready!(self.stream.poll_data(cx)).transpose()? else {
+            return Poll::Ready(None);
+        };
+        // Who reads has room for it, so the peer may send as much again at once. There is no error but too large a
+        // number.
+        let _ = self.stream.flow_control().release_capacity(piece.len());
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.stream.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.announced.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+/// Drives a connection until it ends.
+struct Driver {
+    connection: h2::client::Connection<Stream, Bytes>,
+    /// Weak: the connection closes when nobody but its driver is left.
+    session: Weak<Session>,
+    watch: Watch,
+    silent: Arc<AtomicBool>,
+    changed: Arc<Notify>,
+    traffic: Traffic,
+    read: u64,
+}
+
+impl Driver {
+    fn new(
+        session: &Arc<Session>,
+        mut connection: h2::client::Connection<Stream, Bytes>,
+        keep_alive: KeepAlive,
+        changed: Arc<Notify>,
+    ) -> Self {
+        let watch = Watch::new(keep_alive, connection.ping_pong());
+        let traffic = session.traffic.clone();
+        let silent = Arc::clone(&session.silent);
+        let session = Arc::downgrade(session);
+        Self { connection, session, watch, silent, changed, traffic, read: 0 }
+    }
+
+    /// The peer said something: whoever waits for a stream may get one now, or need another connection.
+    fn note_read(&mut self) {
+        let (read, before) = (self.traffic.read(), self.read);
+        if read == before {
+            return;
+        }
+        self.read = read;
+        self.watch.heard();
+        let limit = self.connection.max_concurrent_send_streams();
+        let ends = || self.session.upgrade().is_some_and(|session| !session.is_open());
+        if std::mem::replace(&mut self.watch.limit, limit) != limit || ends() {
+            self.changed.notify_waiters();
+        }
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let ended = Pin::new(&mut self.connection).poll(cx).is_ready();
+        self.note_read();
+        if !ended {
+            ready!(self.watch.poll(cx));
+            self.silent.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Driver {
+    /// Those who wait must not, whichever way the connection ended; it has not closed its streams yet, so
+    /// they look again only when this is over.
+    fn drop(&mut self) {
+        self.changed.notify_waiters();
+    }
+}
+
+/// Asks a peer that was silent for a while whether it is still there.
+struct Watch {
+    settings: KeepAlive,
+    pings: Option<PingPong>,
+    timer: Pin<Box<Sleep>>,
+    heard_at: Instant,
+    asked_at: Option<Instant>,
+    /// The limit on streams that was seen last.
+    limit: usize,
+}
+
+impl Watch {
+    fn new(settings: KeepAlive, pings: Option<PingPong>) -> Self {
+        let timer = Box::pin(sleep(settings.interval));
+        let heard_at = Instant::now();
+        Self { settings, pings, timer, heard_at, asked_at: None, limit: NO_STREAMS }
+    }
+
+    /// Any byte is a sign of life; the pong itself may be far back in the queue.
+    fn heard(&mut self) {
+        self.heard_at = Instant::now();
+        self.asked_at = None;
+    }
+
+    /// Ready when the peer was asked and did not answer in time.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let now = Instant::now();
+            let due = match self.asked_at {
+                Some(asked_at) => asked_at + self.settings.timeout,
+                None => self.heard_at + self.settings.interval,
+            };
+            let next = match (now < due, self.asked_at) {
+                (true, _) => due,
+                (false, Some(_)) => return Poll::Ready(()),
+                (false, None) => {
+                    self.ask(cx);
+                    self.asked_at = Some(now);
+                    now + self.settings.timeout
+                }
+            };
+            self.timer.as_mut().reset(next);
+        }
+    }
+
+    /// Wakes the connection, which shares this task, so that the PING leaves.
+    fn ask(&mut self, cx: &mut Context<'_>) {
+        if let Some(pings) = &mut self.pings {
+            // An earlier pong must be taken before the next PING may go.
+            let _ = pings.poll_pong(cx);
+            let _ = pings.send_ping(Ping::opaque());
+        }
+    }
+}
+
+/// Before the peer's SETTINGS have come.
+const NO_STREAMS: usize = 0;
+
+/// As hyper has it: 16 Gbit/s at 1 ms, 160 Mbit/s at 100 ms.
+const STREAM_WINDOW: u32 = 2 << 20;
+
+/// Never what holds a peer back: a few streams whose readers rest, each with its window full, would use up a
+/// small one and stall all others. Their own windows are the bound.
+const CONNECTION_WINDOW: u32 = 1 << 30;
+
+/// Hyper's and Go's are 16 KiB and 10 MiB; HTTP/1.1's head is bounded at 64 KiB here too. Large cookies fit.
+const MAX_HEADER_LIST: u32 = 64 << 10;
+
+/// What one stream may have queued for the socket; a large body is not copied whole.
+const SEND_BUFFER: usize = 1 << 20;
+
+/// So much of a body is asked room for at once; the peer's window may be smaller.
+const PIECE: usize = 256 << 10;
