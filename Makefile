@@ -78,8 +78,8 @@ deps:
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
-	$(CARGO) fmt --check --manifest-path arena/Cargo.toml
-	$(CARGO) clippy --manifest-path arena/Cargo.toml --target-dir $(ARENA)/build --all-targets -- -D warnings
+	$(CARGO) fmt --check --manifest-path benches/arena/Cargo.toml
+	$(CARGO) clippy --manifest-path benches/arena/Cargo.toml --target-dir $(ARENA)/build --all-targets -- -D warnings
 
 # Fails on a header that is not what the sources say, and leaves it alone.
 check-header:
@@ -108,7 +108,7 @@ clean:
 
 # Beside nginx and libcurl on this machine; installs nothing, and says what is missing.
 bench:
-	bash benches/run.sh
+	bash benches/micro/run.sh
 
 # Five minutes of bad servers, cancels and forks; SOAK_SECONDS=60 for less.
 SOAK_SECONDS ?= 300
@@ -123,12 +123,12 @@ soak: build
 SECONDS ?= 6
 SEEDS ?= 1
 arena: build
-	$(CARGO) build --release --manifest-path arena/Cargo.toml --target-dir $(ARENA)/build
+	$(CARGO) build --release --manifest-path benches/arena/Cargo.toml --target-dir $(ARENA)/build
 	$(ARENA)/build/release/arena --library $(OUT)/libahoy.so --out $(ARENA) --seeds $(SEEDS) \
 	    $(if $(QUICK),--quick,--seconds $(SECONDS)) $(if $(RAW),--raw) \
 	    $(if $(SCENARIOS),--scenarios '$(SCENARIOS)') $(if $(CONTESTANTS),--contestants '$(CONTESTANTS)')
 
-# The policies in virtual time: first against closed forms, then through the scenarios; docs/simulator.md says how to
+# The policies in virtual time: first against closed forms, then through the scenarios; benches/simulator/README.md says how to
 # read what it prints. It takes about eight minutes of one core.
 #     make sim QUICK=1                      a minute
 #     make sim SEEDS=1 ONLY=one-bad         a part: one-bad, overload, large

@@ -64,7 +64,7 @@ run() {
         format) part format "$cargo" fmt --check ;;
         clippy) part clippy "$cargo" clippy --locked --all-targets -- -D warnings ;;
         arena)
-            at="--manifest-path arena/Cargo.toml --target-dir $target/arena/build"
+            at="--manifest-path benches/arena/Cargo.toml --target-dir $target/arena/build"
             # shellcheck disable=SC2086 # words
             part arena-clippy "$cargo" clippy --locked $at --all-targets -- -D warnings || :
             # shellcheck disable=SC2086 # words
@@ -79,7 +79,7 @@ run() {
         examples) part examples bash tests/examples.sh ;;
         hosts) part hosts bash tests/hosts.sh ;;
         hazards) part hazards bash tests/hazards.sh ;;
-        instructions) part instructions sh benches/instructions.sh ;;
+        instructions) part instructions sh benches/micro/instructions.sh ;;
         null) part null sh tests/null.sh plain "$library" ;;
         valgrind)
             part null-valgrind sh tests/null.sh valgrind "$library" || :

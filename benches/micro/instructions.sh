@@ -1,20 +1,20 @@
 #!/bin/sh
 # Counts the instructions of one warm GET and of one pick-permit-settle by callgrind, and fails where one has
-# grown by more than 3 % over benches/instructions.json.
+# grown by more than 3 % over benches/micro/instructions.json.
 #
-#     benches/instructions.sh             compare
-#     benches/instructions.sh --update    write the counts down as the new baseline
+#     benches/micro/instructions.sh             compare
+#     benches/micro/instructions.sh --update    write the counts down as the new baseline
 #
 # The difference between N and 2 N repetitions leaves out what only the start costs; only the calling thread
 # counts, so the wall clock of the library's own thread does not matter. The least of three runs is taken: what
 # disturbs a run adds to it. Uses the release profile, which CI has built anyway.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 CC=${CC:-cc}
 CARGO=${CARGO:-cargo}
 TARGET=${CARGO_TARGET_DIR:-target}
-BASELINE=benches/instructions.json
+BASELINE=benches/micro/instructions.json
 GETS=300
 ATTEMPTS=2000
 
@@ -35,8 +35,8 @@ trap 'exit 130' INT TERM
 strip -g -o "$work/libahoy.so" "$TARGET/release/libahoy.so"
 if [ -n "$policy" ]; then strip -g -o "$work/policy" "$policy"; fi
 ln -s libahoy.so "$work/$(readelf -d "$work/libahoy.so" | sed -n 's/.*SONAME.*\[\(.*\)\].*/\1/p')"
-"$CC" -O2 -Iinclude benches/instructions.c -o "$work/instructions" -L"$work" -lahoy -Wl,-rpath,"$work"
-"$CC" -O2 benches/server.c -o "$work/server"
+"$CC" -O2 -Iinclude benches/micro/instructions.c -o "$work/instructions" -L"$work" -lahoy -Wl,-rpath,"$work"
+"$CC" -O2 benches/micro/server.c -o "$work/server"
 "$work/server" >"$work/port" &
 server=$!
 until [ -s "$work/port" ]; do sleep 0.1; done
@@ -73,7 +73,7 @@ if [ -n "$policy" ] && attempt=$(each $ATTEMPTS "$work/policy" instructions) && 
     figures="$figures
 attempt $attempt"
 else
-    echo "instructions: benches/policy.rs does not run: Cargo.toml must name it with harness = false" >&2
+    echo "instructions: benches/micro/policy.rs does not run: Cargo.toml must name it with harness = false" >&2
     exit 1
 fi
 

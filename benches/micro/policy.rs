@@ -1,7 +1,7 @@
 //! What the resilience path costs without any I/O: pick, permit, settle and statistics of one attempt; picks and
 //! updates among many endpoints; memory of an endpoint.
 //!
-//! Prints one line a figure, as `benches/run.sh` reads it. `policy instructions N` repeats one attempt N times
+//! Prints one line a figure, as `benches/micro/run.sh` reads it. `policy instructions N` repeats one attempt N times
 //! and prints nothing: callgrind counts it.
 
 use std::hint::black_box;

@@ -2,13 +2,13 @@
 # Builds libahoy as it is shipped, measures it beside libcurl and a raw socket loop, prints a table and writes
 # target/bench/report.json. Installs nothing.
 #
-#     benches/run.sh              everything; ROUNDS=15 and PROFILE=dist are the defaults
-#     benches/run.sh http         one part: http, memory or policy; the report then has these figures only
+#     benches/micro/run.sh              everything; ROUNDS=15 and PROFILE=dist are the defaults
+#     benches/micro/run.sh http         one part: http, memory or policy; the report then has these figures only
 #
 # LIBAHOY=FILE measures a library that was built before. The policies are always measured in the release profile,
 # which saves a second link-time optimisation of minutes.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 CC=${CC:-cc}
 CARGO=${CARGO:-cargo}
@@ -58,7 +58,7 @@ ln -sf libahoy.so "$OUT/$(readelf -d "$OUT/libahoy.so" | sed -n 's/.*SONAME.*\[\
 compile() { # output, source, further flags
     output=$1 source=$2
     shift 2
-    "$CC" -O2 -Wall -Wextra -Iinclude "benches/$source" -o "$OUT/$output" "$@"
+    "$CC" -O2 -Wall -Wextra -Iinclude "benches/micro/$source" -o "$OUT/$output" "$@"
 }
 ahoy="-L$OUT -lahoy -Wl,-rpath,$OUT"
 # shellcheck disable=SC2086,SC2046 # lists of flags
@@ -197,7 +197,7 @@ if has_part policy; then
     echo "bench: policies" >&2
     "$CARGO" bench --quiet --profile release --bench policy >"$work/policy"
     grep '	' "$work/policy" >>"$OUT/figures" ||
-        echo "bench: no figures of benches/policy.rs: Cargo.toml must name it with harness = false" >&2
+        echo "bench: no figures of benches/micro/policy.rs: Cargo.toml must name it with harness = false" >&2
 fi
 load_after=$(cut -d' ' -f1-3 /proc/loadavg)
 
@@ -240,7 +240,7 @@ printf '%s\n' "machine: $machine" "versions: $versions" \
             }
             print ""
             for (i = 1; i <= count; i++) if (!(seen[i] in goal)) line(seen[i])
-        }' benches/goals "$OUT/figures"
+        }' benches/micro/goals "$OUT/figures"
 } | tee "$OUT/report.txt"
 echo
 echo "report: $OUT/report.json"

@@ -2,7 +2,7 @@
  *
  *     threads PORT THREADS CALLS [PERMITS]
  *
- * Each thread makes CALLS blocking calls to benches/server.c over eight endpoints. With PERMITS no more threads
+ * Each thread makes CALLS blocking calls to benches/micro/server.c over eight endpoints. With PERMITS no more threads
  * than that call at once, and the others wait for a permit before each call: what a bound with waiting would do.
  * Prints rate, latencies, CPU, and what the process holds when all is done. */
 #define _GNU_SOURCE

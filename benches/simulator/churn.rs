@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use ahoy::policy::subset::by_rendezvous;
+use ahoy::policy::locality::subset::by_rendezvous;
 
 use crate::draws::hash;
 use crate::world::{SUBSETS, names};

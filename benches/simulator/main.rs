@@ -2,7 +2,7 @@
 //! policies through the scenarios and says which targets they meet.
 //!
 //! It ships nowhere. It uses the very code of `policy/`, and around it does what `client/` does; see
-//! `docs/simulator.md` for what is left out. Read `world.rs` first, then `attempt.rs`.
+//! `benches/simulator/README.md` for what is left out. Read `world.rs` first, then `attempt.rs`.
 
 mod attempt;
 mod call;

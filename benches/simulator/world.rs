@@ -4,7 +4,8 @@
 //! for wires. Nothing here depends on a clock, a thread or the order of a hash table, so the same seed
 //! gives the same run.
 
-use ahoy::policy::{Aperture, Retry, subset};
+use ahoy::policy::locality::subset;
+use ahoy::policy::{Aperture, Retry};
 use rand::RngExt;
 
 use crate::attempt::End;
