@@ -117,7 +117,7 @@
 #define AHOY_BODY_DATA 1
 
 /**
- * What a body function says: nothing yet; ahoy_request_resume says when to ask again.
+ * What a body function says: nothing yet; ahoy_request_body_ready says when to ask again.
  */
 #define AHOY_BODY_NOT_READY 2
 
@@ -703,21 +703,21 @@ ahoy_status ahoy_balancer_update(const ahoy_balancer *balancer,
  *         an update is under way
  */
 AHOY_API
-ahoy_status ahoy_balancer_join(const ahoy_balancer *balancer,
-                               const ahoy_host *host,
-                               ahoy_error **err);
+ahoy_status ahoy_balancer_add_endpoint(const ahoy_balancer *balancer,
+                                       const ahoy_host *host,
+                                       ahoy_error **err);
 
 /**
  * Takes an endpoint out, likewise. Attempts that are under way end as they would; its connections close
  * after them.
  *
  * @param host says by address, port and scheme which one; still the caller's to free
- * @return AHOY_E_INVALID_ARGUMENT where it is not known; else as for ahoy_balancer_join
+ * @return AHOY_E_INVALID_ARGUMENT where it is not known; else as for ahoy_balancer_add_endpoint
  */
 AHOY_API
-ahoy_status ahoy_balancer_leave(const ahoy_balancer *balancer,
-                                const ahoy_host *host,
-                                ahoy_error **err);
+ahoy_status ahoy_balancer_remove_endpoint(const ahoy_balancer *balancer,
+                                          const ahoy_host *host,
+                                          ahoy_error **err);
 
 /**
  * How many endpoints the balancer knows: 0 before its first use.
@@ -1075,7 +1075,7 @@ ahoy_status ahoy_breaker_disable_failure_ratio(const ahoy_breaker *breaker,
 
 /**
  * Sets how long a circuit stays open: base at first, doubled with each further trip up to max, each time
- * give or take a quarter. After the stable time closed (ahoy_breaker_set_stable_ms) it starts from base again.
+ * give or take a quarter. After the stable time closed (ahoy_breaker_set_reset_after_ms) it starts from base again.
  * Default 500 and 30,000 ms.
  *
  * @param base_ms at least 1
@@ -1116,20 +1116,20 @@ ahoy_status ahoy_breaker_set_half_open_probes(const ahoy_breaker *breaker,
  * @param interval_ms at least 1
  */
 AHOY_API
-ahoy_status ahoy_breaker_set_trial_interval_ms(const ahoy_breaker *breaker,
-                                               uint64_t interval_ms,
-                                               ahoy_error **err);
+ahoy_status ahoy_breaker_set_probe_timeout_ms(const ahoy_breaker *breaker,
+                                              uint64_t interval_ms,
+                                              ahoy_error **err);
 
 /**
  * Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens again before
  * that stays open for longer. Default 60,000 ms.
  *
- * @param stable_ms at least 1
+ * @param reset_after_ms at least 1
  */
 AHOY_API
-ahoy_status ahoy_breaker_set_stable_ms(const ahoy_breaker *breaker,
-                                       uint64_t stable_ms,
-                                       ahoy_error **err);
+ahoy_status ahoy_breaker_set_reset_after_ms(const ahoy_breaker *breaker,
+                                            uint64_t reset_after_ms,
+                                            ahoy_error **err);
 
 /**
  * Sets how many circuits answers must leave closed: a service that answers 5xx everywhere is still asked.
@@ -1171,21 +1171,21 @@ AHOY_API int32_t ahoy_endpoint_state(const ahoy_endpoint *endpoint);
 AHOY_API bool ahoy_endpoint_available(const ahoy_endpoint *endpoint);
 
 /**
- * Opens the circuit by hand: no traffic and no probe until ahoy_endpoint_close.
+ * Opens the circuit by hand: no traffic and no probe until ahoy_endpoint_close_circuit.
  *
  * @return AHOY_E_IN_USE where it is open already
  */
-AHOY_API ahoy_status ahoy_endpoint_open(const ahoy_endpoint *endpoint, ahoy_error **err);
+AHOY_API ahoy_status ahoy_endpoint_open_circuit(const ahoy_endpoint *endpoint, ahoy_error **err);
 
 /**
  * Closes the circuit by hand: traffic flows at once, and what was counted before is forgotten.
  *
  * @return AHOY_E_IN_USE where it is closed already
  */
-AHOY_API ahoy_status ahoy_endpoint_close(const ahoy_endpoint *endpoint, ahoy_error **err);
+AHOY_API ahoy_status ahoy_endpoint_close_circuit(const ahoy_endpoint *endpoint, ahoy_error **err);
 
 /**
- * Lets everything through and judges nothing, until ahoy_endpoint_open or ahoy_endpoint_close: for an endpoint
+ * Lets everything through and judges nothing, until ahoy_endpoint_open_circuit or ahoy_endpoint_close_circuit: for an endpoint
  * that must be asked whatever it answers.
  *
  * @return AHOY_E_IN_USE where that is so already
@@ -1310,10 +1310,10 @@ ahoy_status ahoy_balancer_set_health_thresholds(const ahoy_balancer *balancer,
  * @param hold_ms 10000 is a good start
  */
 AHOY_API
-ahoy_status ahoy_balancer_set_recovery(const ahoy_balancer *balancer,
-                                       uint32_t min_working,
-                                       uint64_t hold_ms,
-                                       ahoy_error **err);
+ahoy_status ahoy_balancer_set_outage_recovery(const ahoy_balancer *balancer,
+                                              uint32_t min_working,
+                                              uint64_t hold_ms,
+                                              ahoy_error **err);
 
 /**
  * A host at a name or IP address and a port.
@@ -1939,7 +1939,7 @@ const ahoy_attempt *ahoy_response_attempt_at(const ahoy_response *response,
                                              size_t index);
 
 /**
- * Frees a response and all that was borrowed from it; NULL is fine. The rest of a streamed body is given up:
+ * Frees a response and all that was borrowed from it; NULL is fine. The rest of a streamed body is cancelled:
  * its exchange is dropped, and the server sees the connection close. Does not wait.
  */
 AHOY_API
@@ -2006,8 +2006,8 @@ ahoy_status ahoy_request_set_body_source(ahoy_request *request,
  * Thread: any, also while the request is being sent, and inside callbacks.
  */
 AHOY_API
-ahoy_status ahoy_request_resume(const ahoy_request *request,
-                                ahoy_error **err);
+ahoy_status ahoy_request_body_ready(const ahoy_request *request,
+                                    ahoy_error **err);
 
 /**
  * Reads the next bytes of a response's body, waiting for them if there are none. Any response can be read; for
@@ -2280,7 +2280,7 @@ ahoy_status ahoy_client_builder_set_client_certificate_pem(ahoy_client_builder *
                                                            ahoy_error **err);
 
 /**
- * Sets an option by name; ahoy_option_key_at lists them.
+ * Sets an option by name; ahoy_client_option_key_at lists them.
  *
  * @param key such as "attempt_timeout"
  * @param value text with a unit, such as "250ms" or "64KiB"; an unusable one changes nothing
@@ -2558,17 +2558,17 @@ ahoy_status ahoy_client_builder_on_log(ahoy_client_builder *builder,
 /**
  * How many options ahoy_client_builder_set knows. Any thread.
  */
-AHOY_API size_t ahoy_option_count(void);
+AHOY_API size_t ahoy_client_option_count(void);
 
 /**
  * The key of an option, from 0; NULL out of range. Static text. Any thread.
  */
-AHOY_API const char *ahoy_option_key_at(size_t index);
+AHOY_API const char *ahoy_client_option_key_at(size_t index);
 
 /**
  * What an option does, its form and its default; NULL out of range. Static text. Any thread.
  */
-AHOY_API const char *ahoy_option_description_at(size_t index);
+AHOY_API const char *ahoy_client_option_description_at(size_t index);
 
 /**
  * How many options ahoy_balancer_set knows. Any thread.
@@ -2693,10 +2693,10 @@ ahoy_status ahoy_client_builder_set_wait_queue(ahoy_client_builder *builder,
  * @param window_ms over which is counted; 120000 is a good start
  */
 AHOY_API
-ahoy_status ahoy_client_builder_set_throttle(ahoy_client_builder *builder,
-                                             double k,
-                                             uint64_t window_ms,
-                                             ahoy_error **err);
+ahoy_status ahoy_client_builder_set_adaptive_throttle(ahoy_client_builder *builder,
+                                                      double k,
+                                                      uint64_t window_ms,
+                                                      ahoy_error **err);
 
 /**
  * Tells the service how long each attempt may take, in whole milliseconds (for grpc-timeout in gRPC's form), and

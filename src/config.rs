@@ -16,7 +16,7 @@ use crate::policy::{
 use crate::transport::TlsConfig;
 
 pub use balancer::{
-    Algorithm, BalancerConfig, HealthCheck, KeySource, Misfit, Probing, Subset, Zone,
+    Algorithm, BalancerConfig, HealthCheck, KeySource, Misfit, PrequalProbing, Subset, Zone,
 };
 pub(crate) use balancer::{MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL};
 

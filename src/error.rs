@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use crate::outcome::{Attempt, AttemptResult, CircuitNote, FailureKind};
+use crate::outcome::{AttemptLog, AttemptResult, CircuitNote, FailureKind};
 use crate::request::loggable;
 use crate::response::Response;
 
@@ -150,12 +150,12 @@ impl ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    call: Option<Box<CallStory>>,
+    call: Option<Box<CallReport>>,
 }
 
 /// What an error of a call tells beside its kind.
 #[derive(Clone, Debug)]
-pub struct CallStory {
+pub struct CallReport {
     /// The request's method.
     pub method: Method,
     /// The request's path or URL; shown without its query.
@@ -163,7 +163,7 @@ pub struct CallStory {
     /// Whether the request may be carried out twice.
     pub idempotent: bool,
     /// The first attempts, at most [`crate::outcome::KEPT_ATTEMPTS`].
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<AttemptLog>,
     /// How many attempts were made.
     pub attempt_count: usize,
     /// From the call's start to its end.
@@ -187,7 +187,7 @@ impl Error {
 
     /// A call's end without a response. `reason` is what the attempts do not tell; it may be empty.
     #[must_use]
-    pub fn of_call(kind: ErrorKind, reason: &str, story: CallStory) -> Self {
+    pub fn of_call(kind: ErrorKind, reason: &str, story: CallReport) -> Self {
         let message = tell(kind.name(), reason, &story);
         Self { kind, message, call: Some(Box::new(story)) }
     }
@@ -206,7 +206,7 @@ impl Error {
 
     /// The attempts of a failed call; empty for other errors.
     #[must_use]
-    pub fn attempts(&self) -> &[Attempt] {
+    pub fn attempts(&self) -> &[AttemptLog] {
         self.call.as_ref().map_or(&[], |call| &call.attempts)
     }
 
@@ -244,7 +244,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-fn tell(name: &str, reason: &str, story: &CallStory) -> String {
+fn tell(name: &str, reason: &str, story: &CallReport) -> String {
     let mut text = format!(
         "{} {} failed after {} attempt{} in {} ms: {name}",
         story.method,
@@ -277,14 +277,14 @@ fn tell(name: &str, reason: &str, story: &CallStory) -> String {
     text
 }
 
-fn summary(attempt: &Attempt) -> String {
+fn summary(attempt: &AttemptLog) -> String {
     match attempt.result {
         AttemptResult::Answered(status) => format!("status {status}"),
         AttemptResult::Failed(_) => attempt.detail.clone(),
     }
 }
 
-fn note(attempt: &Attempt) -> String {
+fn note(attempt: &AttemptLog) -> String {
     let circuit = match attempt.circuit {
         Some(CircuitNote::Opened(wait)) => {
             format!("circuit opened, next probe in {} ms", wait.as_millis())
@@ -306,8 +306,8 @@ fn note(attempt: &Attempt) -> String {
 mod tests {
     use super::*;
 
-    fn attempt(url: &str, kind: FailureKind, detail: &str, ambiguous: bool) -> Attempt {
-        Attempt {
+    fn attempt(url: &str, kind: FailureKind, detail: &str, ambiguous: bool) -> AttemptLog {
+        AttemptLog {
             url: url.into(),
             result: AttemptResult::Failed(kind),
             detail: detail.into(),
@@ -319,8 +319,8 @@ mod tests {
         }
     }
 
-    fn story(attempts: Vec<Attempt>) -> CallStory {
-        CallStory {
+    fn story(attempts: Vec<AttemptLog>) -> CallReport {
+        CallReport {
             method: Method::POST,
             target: "/orders?key=secret".into(),
             idempotent: false,

@@ -120,7 +120,7 @@ pub enum AttemptResult {
 
 /// One attempt, as errors and responses tell it.
 #[derive(Clone, Debug)]
-pub struct Attempt {
+pub struct AttemptLog {
     /// The endpoint's URL.
     pub url: Arc<str>,
     /// How it ended.

@@ -82,7 +82,7 @@ impl Source {
     ///
     /// # Errors
     /// Another call has it, or an earlier one drew bytes that cannot be drawn again.
-    pub fn hold(self: &Arc<Self>) -> Result<Draw, Error> {
+    pub fn hold(self: &Arc<Self>) -> Result<BodyReader, Error> {
         let mut state = self.lock();
         let problem = match (state.held, state.touched && !self.produce.can_rewind()) {
             (true, _) => "is in use by another call",
@@ -91,7 +91,7 @@ impl Source {
                 state.held = true;
                 state.fault = None;
                 drop(state);
-                return Ok(Draw { source: Arc::clone(self) });
+                return Ok(BodyReader { source: Arc::clone(self) });
             }
         };
         Err(Error::new(ErrorKind::InUse, format!("request: its body's source {problem}")))
@@ -106,11 +106,11 @@ impl fmt::Debug for Source {
 
 /// One call's hold on a source. Dropping it ends what its attempts draw.
 #[derive(Debug)]
-pub struct Draw {
+pub struct BodyReader {
     source: Arc<Source>,
 }
 
-impl Draw {
+impl BodyReader {
     /// The length of the body, where it is known.
     #[must_use]
     pub fn length(&self) -> Option<u64> {
@@ -133,7 +133,7 @@ impl Draw {
     ///
     /// # Errors
     /// It cannot be rewound.
-    pub fn reader(&self) -> Result<Reader, Fault> {
+    pub fn reader(&self) -> Result<AttemptBody, SourceFailure> {
         let source = &self.source;
         let mut state = source.lock();
         state.turn += 1;
@@ -145,11 +145,11 @@ impl Draw {
             return Err(source.fail("body source could not be rewound"));
         }
         source.lock().touched = false;
-        Ok(Reader { source: Arc::clone(source), turn, left: source.length })
+        Ok(AttemptBody { source: Arc::clone(source), turn, left: source.length })
     }
 }
 
-impl Drop for Draw {
+impl Drop for BodyReader {
     fn drop(&mut self) {
         let mut state = self.source.lock();
         state.held = false;
@@ -159,22 +159,22 @@ impl Drop for Draw {
 }
 
 impl Source {
-    fn fail(&self, fault: &'static str) -> Fault {
+    fn fail(&self, fault: &'static str) -> SourceFailure {
         self.lock().fault.get_or_insert(fault);
-        Fault(fault)
+        SourceFailure(fault)
     }
 }
 
 /// One attempt's way through the body.
 #[derive(Debug)]
-pub struct Reader {
+pub struct AttemptBody {
     source: Arc<Source>,
     turn: u64,
     /// What is missing from the stated length.
     left: Option<u64>,
 }
 
-impl Reader {
+impl AttemptBody {
     /// Whether the stated length is reached.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -193,15 +193,17 @@ impl Reader {
         &mut self,
         cx: &mut Context<'_>,
         room: usize,
-    ) -> Poll<Option<Result<Vec<u8>, Fault>>> {
+    ) -> Poll<Option<Result<Vec<u8>, SourceFailure>>> {
         if self.is_complete() {
             return Poll::Ready(None);
         }
         match self.begin_turn(cx) {
-            Turn::Own => {}
-            Turn::Waiting => return Poll::Pending,
-            Turn::Over => {
-                return Poll::Ready(Some(Err(Fault("body source is drawn by another attempt"))));
+            ReadTurn::Own => {}
+            ReadTurn::Waiting => return Poll::Pending,
+            ReadTurn::Over => {
+                return Poll::Ready(Some(Err(SourceFailure(
+                    "body source is drawn by another attempt",
+                ))));
             }
         }
         let mut buffer = vec![0; room];
@@ -232,21 +234,21 @@ impl Reader {
         }
     }
 
-    fn fail<T>(&self, fault: &'static str) -> Poll<Option<Result<T, Fault>>> {
+    fn fail<T>(&self, fault: &'static str) -> Poll<Option<Result<T, SourceFailure>>> {
         Poll::Ready(Some(Err(self.source.fail(fault))))
     }
 
-    fn begin_turn(&self, cx: &Context<'_>) -> Turn {
+    fn begin_turn(&self, cx: &Context<'_>) -> ReadTurn {
         let mut state = self.source.lock();
         if !state.held || state.turn != self.turn {
-            return Turn::Over;
+            return ReadTurn::Over;
         }
         if let Some(waiting) = &mut state.waiting {
             waiting.clone_from(cx.waker());
-            return Turn::Waiting;
+            return ReadTurn::Waiting;
         }
         state.resumed = false;
-        Turn::Own
+        ReadTurn::Own
     }
 
     fn wait(&self, cx: &Context<'_>) {
@@ -259,7 +261,7 @@ impl Reader {
     }
 }
 
-enum Turn {
+enum ReadTurn {
     Own,
     /// The host has not said yet that there is more.
     Waiting,
@@ -269,15 +271,15 @@ enum Turn {
 
 /// Why a body cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault(&'static str);
+pub struct SourceFailure(&'static str);
 
-impl fmt::Display for Fault {
+impl fmt::Display for SourceFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for SourceFailure {}
 
 #[cfg(test)]
 mod tests {
@@ -319,11 +321,11 @@ mod tests {
         Arc::new(Source::new(Box::new(Script { answers, rewinds }), length))
     }
 
-    fn poll(reader: &mut Reader) -> Poll<Option<Result<Vec<u8>, Fault>>> {
+    fn poll(reader: &mut AttemptBody) -> Poll<Option<Result<Vec<u8>, SourceFailure>>> {
         reader.poll_piece(&mut Context::from_waker(Waker::noop()), 8)
     }
 
-    fn is_fault(polled: &Poll<Option<Result<Vec<u8>, Fault>>>) -> bool {
+    fn is_fault(polled: &Poll<Option<Result<Vec<u8>, SourceFailure>>>) -> bool {
         matches!(polled, Poll::Ready(Some(Err(_))))
     }
 

@@ -213,7 +213,7 @@ fn what_the_new_rules_cannot_take_is_refused_by_name() {
     refused(breaker.try_ratio_count(0.5, 0, 1), "last_calls");
     refused(breaker.try_ratio_count(0.5, 65_536, 1), "last_calls");
     refused(breaker.try_ratio_count(0.5, 1, 0), "min_calls");
-    refused(breaker.try_stable_ms(0), "stable_ms");
+    refused(breaker.try_reset_after_ms(0), "reset_after_ms");
     breaker.try_ratio_count(1.0, 65_535, u32::MAX).unwrap();
 }
 
@@ -292,10 +292,10 @@ fn probe_due_in(client: &Client) -> u64 {
 
 #[test]
 fn after_the_stable_time_the_wait_starts_anew() {
-    for (stable_ms, doubles) in [(1, false), (60_000, true)] {
+    for (reset_after_ms, doubles) in [(1, false), (60_000, true)] {
         let server = Server::status(500);
         let breaker = Breaker::new().consecutive(1).min_closed(0).open_ms(800, 60_000);
-        let balancer = first_of(&[server.port()], &breaker.stable_ms(stable_ms));
+        let balancer = first_of(&[server.port()], &breaker.reset_after_ms(reset_after_ms));
         let client = single(&balancer);
         client.get("/").unwrap();
         assert!(probe_due_in(&client) <= 1000, "800 ms, give or take a quarter");
@@ -305,7 +305,7 @@ fn after_the_stable_time_the_wait_starts_anew() {
         eventually("the stable time passes", ms(1000), || closed.elapsed() > ms(2));
         server.become_(|_| Reply::status(500));
         client.get("/").unwrap();
-        assert_eq!(probe_due_in(&client) > 1000, doubles, "stable for {stable_ms} ms");
+        assert_eq!(probe_due_in(&client) > 1000, doubles, "stable for {reset_after_ms} ms");
     }
 }
 
@@ -340,7 +340,7 @@ fn two_probes_must_both_succeed_where_two_are_asked_for() {
 #[test]
 fn a_probe_that_hangs_is_cut_at_the_trial_interval() {
     let (server, good) = (Server::status(500), Server::ok());
-    let breaker = Breaker::new().consecutive(1).open_ms(30, 30).trial_interval_ms(100);
+    let breaker = Breaker::new().consecutive(1).open_ms(30, 30).probe_timeout_ms(100);
     let balancer = first_of(&[server.port(), good.port()], &breaker);
     let client = single(&balancer);
     client.get("/").unwrap();

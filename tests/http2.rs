@@ -115,7 +115,7 @@ fn bodies_go_both_ways_piece_by_piece() {
         let short = Request::new("POST", "/").source(Some(9), || Said::End);
         assert_eq!(client.send(&short).unwrap_err().status, AHOY_E_BODY_SOURCE);
         assert_eq!(client.get("/hello").unwrap().text(), "hello");
-        assert_eq!(server.connections(), 1, "what was given up cost a stream only");
+        assert_eq!(server.connections(), 1, "what was cancelled cost a stream only");
     }
 }
 

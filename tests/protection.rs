@@ -214,7 +214,7 @@ fn attempt_at<'a>(attempts: &'a [Attempt], server: &Server) -> &'a Attempt {
 fn assert_lost(attempts: &[Attempt], slow: &Server) {
     let lost = attempt_at(attempts, slow);
     assert_eq!(lost.status, AHOY_E_CANCELLED);
-    assert_eq!(lost.detail, "given up, another was faster");
+    assert_eq!(lost.detail, "cancelled, another attempt answered first");
 }
 
 #[test]
@@ -525,7 +525,7 @@ fn a_cancel_ends_both_and_calls_neither_faster() {
     let failure = call.end().unwrap_err();
     assert_eq!((failure.status, failure.attempt_count), (AHOY_E_CANCELLED, 2));
     for (attempt, server) in failure.attempts.iter().zip(&servers) {
-        assert_eq!((attempt.status, attempt.detail.as_str()), (AHOY_E_CANCELLED, "given up"));
+        assert_eq!((attempt.status, attempt.detail.as_str()), (AHOY_E_CANCELLED, "cancelled"));
         assert!(balancer.endpoint(server.port()).is_closed());
         eventually("its connection closes", SOON, || sockets_to(server) == 0);
     }

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use ahoy::outcome::{Class, FailureKind};
-use ahoy::policy::{Decision, Ended, Evidence, Facts, Limiter, Permit, Probing, class, verdict};
+use ahoy::policy::{
+    AttemptOutcome, Decision, Evidence, Facts, Limiter, Permit, ProbeEligibility, class, verdict,
+};
 use rand::RngExt;
 
 use crate::call::Flight;
@@ -60,17 +62,17 @@ impl World<'_> {
         let now = self.queue.now();
         let left = self.time_left(call, now);
         let retries = !self.calls.get(call).tried.is_empty();
-        let probing = Probing::of_attempt(retries, self.rules.hedge.is_some());
+        let probing = ProbeEligibility::of_attempt(retries, self.rules.hedge.is_some());
         let lease = if left == 0 { None } else { self.lease(call, probing) };
         let Some(lease) = lease else { return self.end(call, false) };
         let probe = lease.permit.as_ref().is_some_and(Permit::probe);
-        let trial = self.rules.breaker.filter(|_| probe).map(|it| nanos(it.trial_interval));
+        let trial = self.rules.breaker.filter(|_| probe).map(|it| nanos(it.probe_timeout));
         let own = trial.map_or(self.rules.attempt_timeout, |it| it.min(self.rules.attempt_timeout));
         let attempt = self.send(call, lease, (own.min(left), own >= left));
         self.plan_hedge(attempt);
     }
 
-    pub(crate) fn lease(&mut self, call: u32, probing: Probing) -> Option<Lease> {
+    pub(crate) fn lease(&mut self, call: u32, probing: ProbeEligibility) -> Option<Lease> {
         let (now, clock) = self.at();
         let call = self.calls.get(call);
         self.clients[call.client as usize].lease(&call.tried, probing, now, clock)
@@ -161,7 +163,7 @@ impl World<'_> {
         }
     }
 
-    fn settle(&mut self, attempt: Attempt, flight: Flight, ended: &Ended, end: End) {
+    fn settle(&mut self, attempt: Attempt, flight: Flight, ended: &AttemptOutcome, end: End) {
         let (now, clock) = self.at();
         let call = self.calls.get(attempt.call);
         let number = call.client;
@@ -187,7 +189,7 @@ impl World<'_> {
         }
     }
 
-    fn decide(&mut self, place: u32, ended: Ended, first_on_endpoint: bool) {
+    fn decide(&mut self, place: u32, ended: AttemptOutcome, first_on_endpoint: bool) {
         let (now, clock) = self.at();
         let time_left = Some(Duration::from_nanos(self.time_left(place, now)));
         let call = self.calls.get(place);
@@ -277,11 +279,11 @@ impl World<'_> {
 }
 
 /// An end, as the transport tells it.
-fn told(end: End, flight: &Flight) -> Ended {
-    let failed = |kind, sent| Ended::Failed { kind, sent };
+fn told(end: End, flight: &Flight) -> AttemptOutcome {
+    let failed = |kind, sent| AttemptOutcome::Failed { kind, sent };
     match end {
-        End::Good => Ended::Answered { status: 200 },
-        End::Unavailable => Ended::Answered { status: 503 },
+        End::Good => AttemptOutcome::Answered { status: 200 },
+        End::Unavailable => AttemptOutcome::Answered { status: 503 },
         End::Refused => failed(FailureKind::Connect, false),
         End::Lost => failed(FailureKind::ConnectionLost, true),
         End::Cut if flight.by_deadline => failed(FailureKind::Deadline, flight.connected),

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use ahoy::outcome::Verdict;
 use ahoy::policy::{
-    BreakerConfig, Budget, Ending, Evidence, Latencies, LeastRequest, Limiter, LoadModel, P2c,
-    Permit, Probing, Random, Ratio, RoundRobin, Throttle, Watched,
+    BreakerConfig, Budget, Evidence, Latencies, LeastRequest, Limiter, LoadModel, LoadOutcome, P2c,
+    Permit, ProbeEligibility, Random, Ratio, RoundRobin, Throttle, Watched,
 };
 use rand::Rng;
 
@@ -118,7 +118,7 @@ impl Client {
     pub(crate) fn lease(
         &mut self,
         tried: &[u32],
-        probing: Probing,
+        probing: ProbeEligibility,
         now: Nanos,
         clock: Clock,
     ) -> Option<Lease> {
@@ -139,10 +139,15 @@ impl Client {
     }
 
     /// Where nobody admits, it gives way: to a probe that is left to others, and to who was tried.
-    fn choose(&mut self, tried: &[u32], probing: Probing, at: (Nanos, Clock)) -> Option<u32> {
+    fn choose(
+        &mut self,
+        tried: &[u32],
+        probing: ProbeEligibility,
+        at: (Nanos, Clock),
+    ) -> Option<u32> {
         // Both are kept apart so that the pick can draw while it looks.
         let mut draws = self.draws.clone();
-        let ways = [(tried, probing), (tried, Probing::Due), (&[], Probing::Due)];
+        let ways = [(tried, probing), (tried, ProbeEligibility::Due), (&[], ProbeEligibility::Due)];
         let chosen = ways.into_iter().find_map(|way| self.pick(way, at, &mut draws));
         self.draws = draws;
         chosen
@@ -150,7 +155,7 @@ impl Client {
 
     fn pick(
         &self,
-        (tried, probing): (&[u32], Probing),
+        (tried, probing): (&[u32], ProbeEligibility),
         (now, clock): (Nanos, Clock),
         rng: &mut Draws,
     ) -> Option<u32> {
@@ -172,7 +177,12 @@ impl Client {
     }
 
     /// Where the client checks by itself, no call is a probe.
-    fn may_send(&self, member: &Member, probing: Probing, (now, clock): (Nanos, Clock)) -> bool {
+    fn may_send(
+        &self,
+        member: &Member,
+        probing: ProbeEligibility,
+        (now, clock): (Nanos, Clock),
+    ) -> bool {
         let alone = matches!(self.checks, Checks::Alone(_));
         member.rotating || !alone && member.admits(probing, now, clock)
     }
@@ -181,7 +191,7 @@ impl Client {
     pub(crate) fn has_untried(&self, tried: &[u32], now: Nanos, clock: Clock) -> bool {
         let admits = |place: &u32| {
             let member = &self.members[*place as usize];
-            !tried.contains(place) && self.may_send(member, Probing::Due, (now, clock))
+            !tried.contains(place) && self.may_send(member, ProbeEligibility::Due, (now, clock))
         };
         self.rotating > tried.len() || self.places.iter().any(admits)
     }
@@ -206,7 +216,7 @@ impl Client {
 
     /// Takes back a lease that showed nothing, or that another attempt of its call was faster.
     pub(crate) fn release(&mut self, lease: Lease, overtaken: bool, now: Nanos) {
-        self.finish(&lease, now, Ending::Neutral);
+        self.finish(&lease, now, LoadOutcome::Neutral);
         if overtaken && self.model.is_some() {
             self.members[lease.member as usize].overtaken(lease.began, now);
         }
@@ -215,7 +225,7 @@ impl Client {
         }
     }
 
-    fn finish(&self, lease: &Lease, now: Nanos, ending: Ending) {
+    fn finish(&self, lease: &Lease, now: Nanos, ending: LoadOutcome) {
         if let Some(model) = &self.model {
             self.members[lease.member as usize].finish(lease.began, now, ending, model);
         }
@@ -290,12 +300,12 @@ impl Times {
 }
 
 /// What the endpoint's load learns of it, as the library's leases have it.
-fn ending(evidence: &Evidence, limit: Nanos) -> Ending {
+fn ending(evidence: &Evidence, limit: Nanos) -> LoadOutcome {
     match evidence.verdict {
-        Verdict::Success => Ending::Success,
-        Verdict::Neutral => Ending::Neutral,
+        Verdict::Success => LoadOutcome::Success,
+        Verdict::Neutral => LoadOutcome::Neutral,
         Verdict::Failure | Verdict::Throttled | Verdict::Unreachable => {
-            Ending::Failure { limit: Duration::from_nanos(limit), hint: evidence.retry_after }
+            LoadOutcome::Failure { limit: Duration::from_nanos(limit), hint: evidence.retry_after }
         }
     }
 }

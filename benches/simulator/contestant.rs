@@ -31,7 +31,7 @@ pub(crate) struct Contestant {
     pub(crate) checks: Checks,
     pub(crate) limit: Option<LimitConfig>,
     pub(crate) throttle: Option<ThrottleConfig>,
-    /// A server stops working for an attempt that was given up.
+    /// A server stops working for an attempt that was cancelled.
     pub(crate) cancels: bool,
 }
 

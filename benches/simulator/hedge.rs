@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ahoy::policy::{HedgeFacts, Probing};
+use ahoy::policy::{HedgeFacts, ProbeEligibility};
 
 use crate::server::Attempt;
 use crate::time::{nanos, tick};
@@ -25,7 +25,7 @@ impl World<'_> {
         if !self.calls.is_flying(attempt) || !self.may_hedge(attempt.call) {
             return;
         }
-        let Some(lease) = self.lease(attempt.call, Probing::Due) else { return };
+        let Some(lease) = self.lease(attempt.call, ProbeEligibility::Due) else { return };
         let left = self.time_left(attempt.call, self.queue.now());
         let own = self.rules.attempt_timeout;
         self.stats.hedges += u64::from(self.stats.counts(self.calls.get(attempt.call).started));

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use ahoy::policy::{
-    Breaker, BreakerConfig, CircuitState, Ending, Evidence, Load, LoadModel, Permit, Probing,
+    Breaker, BreakerConfig, CircuitState, Evidence, HostLoad, LoadModel, LoadOutcome, Permit,
+    ProbeEligibility,
 };
 use rand::Rng;
 
@@ -17,17 +18,17 @@ pub(crate) struct Member {
     pub(crate) rotating: bool,
     /// It is on the client's list.
     pub(crate) listed: bool,
-    load: Load,
+    load: HostLoad,
     /// Made by the first attempt, as in the client: there are a million of these.
     breaker: Option<Box<Breaker>>,
 }
 
 impl Member {
     pub(crate) const fn new(server: u32) -> Self {
-        Self { server, rotating: true, listed: true, load: Load::new(), breaker: None }
+        Self { server, rotating: true, listed: true, load: HostLoad::new(), breaker: None }
     }
 
-    pub(crate) fn cost(&self, probing: Probing, now: Nanos, model: &LoadModel) -> f32 {
+    pub(crate) fn cost(&self, probing: ProbeEligibility, now: Nanos, model: &LoadModel) -> f32 {
         self.load.cost_to(probing, tick(now), model)
     }
 
@@ -39,7 +40,7 @@ impl Member {
         self.load.start(tick(now));
     }
 
-    pub(crate) fn finish(&self, began: Nanos, now: Nanos, ending: Ending, model: &LoadModel) {
+    pub(crate) fn finish(&self, began: Nanos, now: Nanos, ending: LoadOutcome, model: &LoadModel) {
         self.load.finish(tick(began), tick(now), ending, model);
     }
 
@@ -48,7 +49,7 @@ impl Member {
     }
 
     /// Whether it may be tried, where a probe is due by attempts that go so far.
-    pub(crate) fn admits(&self, probing: Probing, now: Nanos, clock: Clock) -> bool {
+    pub(crate) fn admits(&self, probing: ProbeEligibility, now: Nanos, clock: Clock) -> bool {
         let Some(breaker) = &self.breaker else { return true };
         let now = clock.at(now);
         breaker.admits(now) && breaker.probe_due_for(now).is_none_or(|it| probing.takes(it))

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use ahoy::policy::{Budget, BudgetConfig, Decision, Ended, Facts, Pushback, Retry, RetryConfig};
+use ahoy::policy::{
+    AttemptOutcome, Budget, BudgetConfig, Decision, Facts, Pushback, Retry, RetryConfig,
+};
 
 use crate::draws::{Draws, hash};
 use crate::queue::Queue;
@@ -111,7 +113,7 @@ impl Run<'_> {
         let at = self.clock.at(now);
         let call = &mut self.calls[number as usize];
         let facts = Facts {
-            ended: Ended::Answered { status: 503 },
+            ended: AttemptOutcome::Answered { status: 503 },
             idempotent: true,
             untried: true,
             first_on_endpoint: true,

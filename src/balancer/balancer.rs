@@ -11,22 +11,22 @@ use arc_swap::ArcSwap;
 use once_cell::sync::OnceCell;
 use rand::Rng;
 
-use super::choice::{Choice, Chosen, Wish};
+use super::attempted::Attempted;
+use super::background;
 use super::lease::{Claim, Lease};
-use super::level::Rules;
+use super::locality_state::Rules;
 use super::member::Member;
+use super::pick_state::PickState;
+use super::picker::{PickContext, Picked, Picker};
 use super::probes::{self, Bell};
-use super::roster::{Register, Roster, Tier};
-use super::rounds;
-use super::snapshot::Snapshot;
+use super::roster::{Locality, Register, Roster};
 use super::subset;
-use super::tried::Tried;
 use crate::config::{BalancerConfig, KeySource, Subset};
 use crate::discovery::Provider;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{Ended, Evidence, Permit, Probing, Recovery, RoundRobin};
+use crate::policy::{AttemptOutcome, Evidence, Permit, ProbeEligibility, Recovery, RoundRobin};
 use crate::runtime::process::PerProcess;
 use crate::runtime::{callback, caller, clock, entropy};
 use crate::transport::Direct;
@@ -47,15 +47,15 @@ pub struct Balancer {
 #[derive(Debug)]
 struct Live {
     rules: Rules,
-    snapshot: ArcSwap<Snapshot>,
-    rounds: RoundRobin,
+    snapshot: ArcSwap<PickState>,
+    round_robin: RoundRobin,
     /// This process's own draw of a subset.
     seed: u64,
     refresh: Mutex<Refresh>,
     /// How many updates have ended well.
     updates: AtomicU64,
     /// Begun with the first call of a client.
-    rounds_begun: OnceCell<()>,
+    background_begun: OnceCell<()>,
     /// When the last attempt set out, in the rules' milliseconds; kept only where checks want to know.
     last_asked: AtomicU64,
     /// Rung where calls want probes.
@@ -74,11 +74,11 @@ impl Live {
         Self {
             rules: Rules::new(config, clock::now()),
             snapshot: ArcSwap::default(),
-            rounds: RoundRobin::new(start),
+            round_robin: RoundRobin::new(start),
             seed,
             refresh: Mutex::default(),
             updates: AtomicU64::new(0),
-            rounds_begun: OnceCell::new(),
+            background_begun: OnceCell::new(),
             last_asked: AtomicU64::new(0),
             bell: config.algorithm.probing().map(|_| Bell::default()),
             recovery: config.recovery.map(|rule| Mutex::new(Recovery::new(rule))),
@@ -138,15 +138,15 @@ pub(crate) struct NoneAdmits {
 }
 
 impl Live {
-    fn wish<'a>(
+    fn context<'a>(
         &self,
-        tried: &'a Tried,
+        attempted: &'a Attempted,
         key: Option<u64>,
-        probing: Probing,
+        probing: ProbeEligibility,
         now: Instant,
-    ) -> Wish<'a> {
+    ) -> PickContext<'a> {
         let tick = self.rules.tick(now);
-        Wish { tried, key, probing, now, tick, caller: caller::number() }
+        PickContext { attempted, key, probing, now, tick, caller: caller::number() }
     }
 }
 
@@ -242,9 +242,9 @@ impl Balancer {
     }
 
     /// Under the lock of updates: the next one starts from here.
-    fn publish(&self, live: &Live, before: &Snapshot, roster: Roster) {
+    fn publish(&self, live: &Live, before: &PickState, roster: Roster) {
         let next =
-            entropy::with_rng(|rng| Snapshot::next(before, roster, &self.config.algorithm, rng));
+            entropy::with_rng(|rng| PickState::next(before, roster, &self.config.algorithm, rng));
         live.snapshot.store(Arc::new(next));
     }
 
@@ -313,9 +313,9 @@ impl Balancer {
     /// None is known, or no circuit admits.
     pub fn pick(&self, now: Instant) -> Result<Arc<Member>, Error> {
         let (live, snapshot) = self.snapshot();
-        let wish = live.wish(Tried::NONE, None, Probing::Due, now);
-        match self.choose(live, &snapshot, wish) {
-            Some(chosen) => Ok(Arc::clone(chosen.member)),
+        let context = live.context(Attempted::NONE, None, ProbeEligibility::Due, now);
+        match self.choose(live, &snapshot, context) {
+            Some(picked) => Ok(Arc::clone(picked.member)),
             None => Err(self.none_admits(&snapshot, now).into_error(now)),
         }
     }
@@ -323,33 +323,33 @@ impl Balancer {
     /// Shows `look` the endpoint that would be used now; nobody takes hold of it.
     pub fn peek<R>(&self, now: Instant, look: impl FnOnce(&Member) -> R) -> Option<R> {
         let (live, snapshot) = self.snapshot();
-        let wish = live.wish(Tried::NONE, None, Probing::Due, now);
-        self.choose(live, &snapshot, wish).map(|chosen| look(chosen.member))
+        let context = live.context(Attempted::NONE, None, ProbeEligibility::Due, now);
+        self.choose(live, &snapshot, context).map(|picked| look(picked.member))
     }
 
     /// What one attempt costs without its exchange: pick, permit, settle and statistics, as of a good answer.
     /// False where no endpoint admits.
     pub fn rehearse(&self) -> bool {
         let now = clock::now();
-        let Ok(lease) = self.lease(Tried::NONE, None, Probing::Due, now) else {
+        let Ok(lease) = self.lease(Attempted::NONE, None, ProbeEligibility::Due, now) else {
             return false;
         };
         let end = clock::now();
         let evidence = Evidence::new(Verdict::Success, end.saturating_duration_since(now));
-        lease.settle(Some(self), &evidence, &Ended::Answered { status: 200 }, end);
+        lease.settle(Some(self), &evidence, &AttemptOutcome::Answered { status: 200 }, end);
         true
     }
 
     /// An endpoint and the right to send to it once; one not yet tried while there is any.
     pub(crate) fn lease(
         &self,
-        tried: &Tried,
+        attempted: &Attempted,
         key: Option<u64>,
-        probing: Probing,
+        probing: ProbeEligibility,
         now: Instant,
     ) -> Result<Lease, NoneAdmits> {
         let (live, snapshot) = self.snapshot();
-        let wish = live.wish(tried, key, probing, now);
+        let context = live.context(attempted, key, probing, now);
         self.note_asked(live, now);
         if !live.lets_through(&snapshot.roster, now) {
             let known = snapshot.roster.len();
@@ -357,10 +357,10 @@ impl Balancer {
         }
         // Another caller may take the last place between the choice and the grab: then choose again.
         for _ in 0..=snapshot.roster.len() {
-            let Some(Chosen { member, panic }) = self.choose(live, &snapshot, wish) else {
+            let Some(Picked { member, panic }) = self.choose(live, &snapshot, context) else {
                 break;
             };
-            let claim = Claim { panic, most: self.config.max_in_flight, now, tick: wish.tick };
+            let claim = Claim { panic, most: self.config.max_in_flight, now, tick: context.tick };
             if let Some(lease) = Lease::claim(member, claim) {
                 live.bell.iter().for_each(|bell| bell.note_call(member));
                 return Ok(lease);
@@ -373,7 +373,7 @@ impl Balancer {
         Err(none)
     }
 
-    fn none_admits(&self, snapshot: &Snapshot, now: Instant) -> NoneAdmits {
+    fn none_admits(&self, snapshot: &PickState, now: Instant) -> NoneAdmits {
         let roster = &snapshot.roster;
         let full = self.config.max_in_flight.is_some()
             && roster.members().any(|member| member.admits(now));
@@ -403,24 +403,24 @@ impl Balancer {
     ///
     /// # Errors
     /// No thread could be had.
-    pub(crate) fn begin_rounds(
+    pub(crate) fn begin_background(
         self: &Arc<Self>,
         transport: impl FnOnce() -> std::io::Result<Direct>,
     ) -> std::io::Result<()> {
-        if !self.config.has_rounds() && self.config.algorithm.probing().is_none() {
+        if !self.config.has_background() && self.config.algorithm.probing().is_none() {
             return Ok(());
         }
         let live = self.live();
         let begin = || self.begin_work(live, Arc::new(transport()?));
         // Where it fails, the next call tries again.
-        live.rounds_begun.get_or_try_init(begin).copied()
+        live.background_begun.get_or_try_init(begin).copied()
     }
 
     fn begin_work(self: &Arc<Self>, live: &Live, transport: Arc<Direct>) -> std::io::Result<()> {
         if let Some((bell, probing)) = live.bell.as_ref().zip(self.config.algorithm.probing()) {
             probes::begin(self, bell, probing, Arc::clone(&transport))?;
         }
-        if self.config.has_rounds() { rounds::begin(self, transport) } else { Ok(()) }
+        if self.config.has_background() { background::begin(self, transport) } else { Ok(()) }
     }
 
     /// Draws the subset anew where so many of it are no longer well, or again.
@@ -440,7 +440,7 @@ impl Balancer {
         }
     }
 
-    fn snapshot(&self) -> (&Live, arc_swap::Guard<Arc<Snapshot>>) {
+    fn snapshot(&self) -> (&Live, arc_swap::Guard<Arc<PickState>>) {
         let live = self.live();
         (live, live.snapshot.load())
     }
@@ -448,28 +448,29 @@ impl Balancer {
     fn choose<'a>(
         &'a self,
         live: &'a Live,
-        snapshot: &'a Snapshot,
-        wish: Wish<'_>,
-    ) -> Option<Chosen<'a>> {
-        let choice = Choice { config: &self.config, rounds: &live.rounds, snapshot, wish };
-        entropy::with_rng(|rng| choice.make(rng))
+        snapshot: &'a PickState,
+        context: PickContext<'_>,
+    ) -> Option<Picked<'a>> {
+        let picker =
+            Picker { config: &self.config, round_robin: &live.round_robin, snapshot, context };
+        entropy::with_rng(|rng| picker.make(rng))
     }
 
-    /// Whether an endpoint that is not in `tried` admits.
-    pub(crate) fn has_untried(&self, tried: &Tried, now: Instant) -> bool {
+    /// Whether an endpoint that is not in `attempted` admits.
+    pub(crate) fn has_unattempted(&self, attempted: &Attempted, now: Instant) -> bool {
         let snapshot = self.live().snapshot.load();
-        let Snapshot { roster, weighing, .. } = &**snapshot;
-        let any_in = |(index, tier): (usize, &Arc<Tier>)| {
-            let panic = weighing.panics(roster, &self.config, index);
+        let PickState { roster, priority_load, .. } = &**snapshot;
+        let any_in = |(index, locality): (usize, &Arc<Locality>)| {
+            let panic = priority_load.panics(roster, &self.config, index);
             let serves = |member: &Arc<Member>| member.serves(panic, now);
-            tier.places.members().any(|member| !tried.contains(member) && serves(member))
+            locality.slots.members().any(|member| !attempted.contains(member) && serves(member))
         };
-        roster.well() > tried.len() || roster.tiers.iter().enumerate().any(any_in)
+        roster.well() > attempted.len() || roster.localities.iter().enumerate().any(any_in)
     }
 
     /// Whether any endpoint admits.
     pub(crate) fn has_any(&self, now: Instant) -> bool {
-        self.has_untried(Tried::NONE, now)
+        self.has_unattempted(Attempted::NONE, now)
     }
 
     /// Tells `member`'s circuit how an attempt ended. Answers never open the last closed circuits; failed
@@ -512,8 +513,8 @@ impl NoneAdmits {
         match self.known {
             _ if self.held_back => "held back while the service recovers from an outage".to_owned(),
             0 => "no endpoint is known".to_owned(),
-            1 => format!("the circuit of the one endpoint admits none; {probe}"),
-            known => format!("no circuit of {known} endpoints admits; {probe}"),
+            1 => format!("the circuit of the one endpoint is open; {probe}"),
+            known => format!("all {known} circuits are open; {probe}"),
         }
     }
 

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
+use super::attempted::Attempted;
+use super::background;
 use super::balancer::Balancer;
 use super::member::{Granted, Member};
-use super::rounds;
-use super::tried::Tried;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{Ended, Ending, Evidence, Permit, Report, Tick};
+use crate::policy::{AttemptOutcome, Evidence, LoadOutcome, Permit, Report, Tick};
 use crate::runtime::clock;
 
 /// An endpoint with the permit of its circuit, or none where it serves in spite of that. Dropped unsettled (a
@@ -47,12 +47,12 @@ pub(crate) struct Claim {
 impl Lease {
     /// None where another caller has taken the last place or permit.
     pub(crate) fn claim(member: &Arc<Member>, claim: Claim) -> Option<Self> {
-        let (cells, place) = (member.cells(), member.place());
-        if !cells.start(place, claim.tick, claim.most) {
+        let (hot, slot) = (member.hot(), member.slot());
+        if !hot.start(slot, claim.tick, claim.most) {
             return None;
         }
         let Ok(Granted { endpoint, permit }) = member.acquire(claim.panic, claim.now) else {
-            cells.take_back(place, claim.tick);
+            hot.take_back(slot, claim.tick);
             return None;
         };
         let held = Held { member: Arc::clone(member), permit, started: Some(claim.tick) };
@@ -76,15 +76,15 @@ impl Lease {
     /// For a probe, how long it may take.
     pub(crate) fn probe_limit(&self) -> Option<Duration> {
         let held = self.held.as_ref().filter(|held| held.is_probe())?;
-        Some(held.member.cells().level().breaker.trial_interval)
+        Some(held.member.hot().shared().breaker.probe_timeout)
     }
 
     /// Notes the endpoint as tried and says whether it is the first time.
-    pub(crate) fn mark_tried(&self, tried: &mut Tried) -> bool {
+    pub(crate) fn mark_attempted(&self, attempted: &mut Attempted) -> bool {
         let Some(held) = &self.held else {
             return false;
         };
-        tried.insert(&held.member)
+        attempted.insert(&held.member)
     }
 
     /// Notes how long the attempt may take: what a failure counts as at least.
@@ -95,7 +95,7 @@ impl Lease {
     /// Says that an answer's head came whose body may take as long as it likes: that is no slow answer.
     pub(crate) fn answered(&mut self, now: Instant) {
         if let Some(held) = &mut self.held {
-            held.finish(now, Ending::Success);
+            held.finish(now, LoadOutcome::Success);
         }
     }
 
@@ -104,9 +104,9 @@ impl Lease {
         if let Some(held) = &self.held
             && let Some(name) = &balancer.and_then(|it| it.config().load_header.as_ref())
             && let Some(report) = headers.get(*name).and_then(|it| Report::parse(it.as_bytes()))
-            && let Some(track) = held.member.track()
+            && let Some(stats) = held.member.stats()
         {
-            track.utilization.update(&report, held.member.cells().level().tick(clock::now()));
+            stats.utilization.update(&report, held.member.hot().shared().tick(clock::now()));
         }
     }
 
@@ -115,11 +115,11 @@ impl Lease {
         mut self,
         balancer: Option<&Balancer>,
         evidence: &Evidence,
-        ended: &Ended,
+        ended: &AttemptOutcome,
         now: Instant,
     ) -> Option<Transition> {
         let (balancer, mut held) = (balancer?, self.held.take()?);
-        rounds::note(balancer, &held.member, ended, now);
+        background::note(balancer, &held.member, ended, now);
         held.finish(now, ending(evidence, self.limit));
         balancer.settle(&held.member, held.permit?, evidence, now)
     }
@@ -130,21 +130,21 @@ impl Held {
         self.permit.as_ref().is_some_and(Permit::probe)
     }
 
-    fn finish(&mut self, now: Instant, ending: Ending) {
-        let cells = self.member.cells();
+    fn finish(&mut self, now: Instant, ending: LoadOutcome) {
+        let hot = self.member.hot();
         if let Some(started) = self.started.take() {
-            cells.finish(self.member.place(), started, now, ending);
+            hot.finish(self.member.slot(), started, now, ending);
         }
     }
 }
 
 /// What the endpoint's load learns of it. A throttled endpoint is not slow, but wants less for a while.
-const fn ending(evidence: &Evidence, limit: Duration) -> Ending {
+const fn ending(evidence: &Evidence, limit: Duration) -> LoadOutcome {
     match evidence.verdict {
-        Verdict::Success => Ending::Success,
-        Verdict::Neutral => Ending::Neutral,
+        Verdict::Success => LoadOutcome::Success,
+        Verdict::Neutral => LoadOutcome::Neutral,
         Verdict::Failure | Verdict::Throttled | Verdict::Unreachable => {
-            Ending::Failure { limit, hint: evidence.retry_after }
+            LoadOutcome::Failure { limit, hint: evidence.retry_after }
         }
     }
 }
@@ -152,7 +152,7 @@ const fn ending(evidence: &Evidence, limit: Duration) -> Ending {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(mut held) = self.held.take() {
-            held.finish(clock::now(), Ending::Neutral);
+            held.finish(clock::now(), LoadOutcome::Neutral);
             held.permit.into_iter().for_each(|permit| held.member.release(permit));
         }
     }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::cells::Cells;
-use super::track::Track;
+use super::hot_state::HotState;
+use super::member_stats::MemberStats;
 use crate::endpoint::{Endpoint, Identity};
 use crate::outcome::Transition;
 use crate::policy::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
@@ -19,8 +19,8 @@ use crate::runtime::entropy;
 pub struct Member {
     /// Behind a lock that is held for a few instructions, never across a wait or a callback.
     kept: Mutex<Kept>,
-    cells: Arc<Cells>,
-    place: u32,
+    hot: Arc<HotState>,
+    slot: u32,
     /// The endpoint's, where picks find it soonest.
     weight: AtomicU16,
     /// Why it is not simply in rotation, whatever its circuit says: a bit for each [`Out`].
@@ -78,13 +78,13 @@ pub(crate) enum Standing {
 
 impl Member {
     /// A member that is in rotation, unless its weight is 0.
-    pub(crate) fn new(endpoint: Endpoint, cells: Arc<Cells>, place: u32) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, hot: Arc<HotState>, slot: u32) -> Self {
         let weight = AtomicU16::new(endpoint.weight() as u16);
         let drained = if endpoint.weight() == 0 { Out::Drained as u8 } else { 0 };
         let member = Self {
             kept: Mutex::new(Kept { endpoint: Arc::new(endpoint), breaker: None }),
-            cells,
-            place,
+            hot,
+            slot,
             weight,
             out: AtomicU8::new(drained),
             list: AtomicU8::new(0),
@@ -115,18 +115,18 @@ impl Member {
     }
 
     /// Its place in its tier.
-    pub(crate) const fn place(&self) -> usize {
-        self.place as usize
+    pub(crate) const fn slot(&self) -> usize {
+        self.slot as usize
     }
 
-    pub(crate) const fn cells(&self) -> &Arc<Cells> {
-        &self.cells
+    pub(crate) const fn hot(&self) -> &Arc<HotState> {
+        &self.hot
     }
 
     /// An attempt that began then has lost against another of its call.
     pub(crate) fn overtaken(&self, began: Instant, now: Instant) {
-        let level = self.cells.level();
-        self.cells.overtaken(self.place(), level.tick(began), level.tick(now));
+        let shared = self.hot.shared();
+        self.hot.overtaken(self.slot(), shared.tick(began), shared.tick(now));
     }
 
     pub(crate) fn weight(&self) -> u32 {
@@ -146,7 +146,7 @@ impl Member {
     /// It left the list: attempts under way go on, and nothing new comes.
     pub(crate) fn depart(&self) {
         let unchanged_meanwhile = self.lock();
-        self.cells.show(self.place(), false, false);
+        self.hot.show(self.slot(), false, false);
         self.out.fetch_or(Out::Departed as u8, Ordering::Relaxed);
         unchanged_meanwhile.endpoint.depart();
     }
@@ -159,7 +159,7 @@ impl Member {
             own.breaker = breaker;
             self.publish(own.breaker.as_deref());
         }
-        if let Some((own, old)) = self.track().zip(before.track())
+        if let Some((own, old)) = self.stats().zip(before.stats())
             && before.has(Out::Warming)
         {
             own.warm_up_like(old);
@@ -169,8 +169,8 @@ impl Member {
 
     /// From here on it gets its full share only in time.
     pub(crate) fn begin_warming(&self, now: Instant) {
-        if let Some(track) = self.track() {
-            track.begin_warming(self.cells.level().millis(now));
+        if let Some(stats) = self.stats() {
+            stats.begin_warming(self.hot.shared().millis(now));
             self.set(Out::Warming, true);
         }
     }
@@ -197,15 +197,15 @@ impl Member {
         if let Some(due_for) = probe {
             return Standing::Probe(due_for);
         }
-        match self.track().filter(|_| self.has(Out::Warming)) {
-            Some(track) => Standing::Warming(track.warming_for(self.cells.level().millis(now))),
+        match self.stats().filter(|_| self.has(Out::Warming)) {
+            Some(stats) => Standing::Warming(stats.warming_for(self.hot.shared().millis(now))),
             None => Standing::In,
         }
     }
 
     /// What is followed of it beyond its circuit and its load, where anything is.
-    pub(crate) fn track(&self) -> Option<&Track> {
-        self.cells.track(self.place())
+    pub(crate) fn stats(&self) -> Option<&MemberStats> {
+        self.hot.stats(self.slot())
     }
 
     /// An outlier, or one no longer. Who comes back warms up.
@@ -221,7 +221,7 @@ impl Member {
     }
 
     fn warm_up(&self, is_back: bool, now: Instant) {
-        if is_back && self.cells.level().warms_up {
+        if is_back && self.hot.shared().warms_up {
             self.begin_warming(now);
         }
     }
@@ -251,7 +251,7 @@ impl Member {
             let closed = breaker.is_none_or(|breaker| breaker.state() == CircuitState::Closed);
             let out = self.out.load(Ordering::Relaxed);
             let well = closed && out & !(Out::Warming as u8) == 0;
-            self.cells.show(self.place(), closed && out == 0, well);
+            self.hot.show(self.slot(), closed && out == 0, well);
         }
     }
 
@@ -265,7 +265,7 @@ impl Member {
     }
 
     fn change_kept<R>(&self, kept: &mut Kept, change: impl FnOnce(&mut Breaker) -> R) -> R {
-        let new = || Box::new(Breaker::new(Arc::clone(&self.cells.level().breaker)));
+        let new = || Box::new(Breaker::new(Arc::clone(&self.hot.shared().breaker)));
         let breaker = kept.breaker.get_or_insert_with(new);
         let before = breaker.state();
         let result = change(breaker);
@@ -368,7 +368,7 @@ impl Member {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balancer::level::{Level, Rules};
+    use crate::balancer::locality_state::{LocalityState, Rules};
     use crate::config::{Algorithm, BalancerConfig};
     use crate::endpoint::Host;
     use crate::outcome::Verdict;
@@ -376,12 +376,12 @@ mod tests {
 
     fn member() -> Member {
         let rules = Rules::new(&BalancerConfig::new(Algorithm::RoundRobin), t0());
-        let cells = Arc::new(Cells::new(0, Level::new(&rules)));
-        Member::new(Endpoint::new(Host::new("127.0.0.1", 1)), cells, 0)
+        let hot = Arc::new(HotState::new(0, LocalityState::new(&rules)));
+        Member::new(Endpoint::new(Host::new("127.0.0.1", 1)), hot, 0)
     }
 
     fn is_rotating(member: &Member) -> bool {
-        member.cells().is_rotating(member.place())
+        member.hot().is_rotating(member.slot())
     }
 
     #[test]
@@ -389,11 +389,11 @@ mod tests {
         let (member, evidence) = (member(), Evidence::new(Verdict::Unreachable, Duration::ZERO));
         for _ in 0..3 {
             let permit = member.acquire(false, t0()).unwrap().permit.unwrap();
-            assert!(is_rotating(&member) && member.cells().level().well() == 1);
+            assert!(is_rotating(&member) && member.hot().shared().well() == 1);
             let _ = member.settle(permit, &evidence, t0());
-            assert!(!is_rotating(&member) && member.cells().level().well() == 0);
+            assert!(!is_rotating(&member) && member.hot().shared().well() == 0);
             member.force_close(t0()).unwrap();
-            assert!(is_rotating(&member) && member.cells().level().well() == 1);
+            assert!(is_rotating(&member) && member.hot().shared().well() == 1);
         }
     }
 

@@ -19,10 +19,10 @@ use rand::Rng;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::balancer::Balancer;
-use super::level::Level;
+use super::locality_state::LocalityState;
 use super::member::{Member, Out};
-use super::roster::{Roster, Tier};
-use crate::config::Probing;
+use super::roster::{Locality, Roster};
+use crate::config::PrequalProbing;
 use crate::policy::balance::Random;
 use crate::policy::{Prequal, PrequalConfig, ProbeAnswer};
 use crate::runtime::{clock, entropy, io_thread};
@@ -30,7 +30,7 @@ use crate::transport::{Answer, Direct, Exchange, Progress, Transport};
 
 /// What the endpoints of one tier answered, by their places.
 #[derive(Debug)]
-pub(crate) struct Pool {
+pub(crate) struct ProbePool {
     state: Mutex<State>,
     /// Whether the last pick found enough endpoints.
     is_of_use: AtomicBool,
@@ -45,7 +45,7 @@ struct State {
     under_way: Vec<usize>,
 }
 
-impl Pool {
+impl ProbePool {
     pub(crate) fn new(config: PrequalConfig) -> Self {
         let state = State { rule: Prequal::new(config, 0), under_way: Vec::new() };
         let (is_of_use, calls) = (AtomicBool::new(false), AtomicU32::new(0));
@@ -82,16 +82,16 @@ impl Pool {
         if calls == 0 { 0 } else { self.lock().rule.wants_probes(calls, rng) }
     }
 
-    /// Whoever is at `place` has answered nothing yet.
-    pub(crate) fn forget(&self, place: usize) {
-        self.lock().rule.forget(place);
+    /// Whoever is at `slot` has answered nothing yet.
+    pub(crate) fn forget(&self, slot: usize) {
+        self.lock().rule.forget(slot);
     }
 
     fn add(&self, member: &Member, in_flight: u32, latency: Duration, now: Instant) {
         let mut state = self.lock();
         // Another may have its place by now.
         if !member.has(Out::Departed) {
-            entropy::with_rng(|rng| state.rule.add(member.place(), in_flight, latency, now, rng));
+            entropy::with_rng(|rng| state.rule.add(member.slot(), in_flight, latency, now, rng));
         }
     }
 }
@@ -103,7 +103,7 @@ pub(crate) struct Bell(Arc<Notify>);
 impl Bell {
     /// Counts a call to `member`, for which probes are to be sent.
     pub(crate) fn note_call(&self, member: &Member) {
-        if member.cells().level().pool.as_ref().is_some_and(Pool::note_call) {
+        if member.hot().shared().pool.as_ref().is_some_and(ProbePool::note_call) {
             self.0.notify_one();
         }
     }
@@ -119,7 +119,7 @@ impl Drop for Bell {
 pub(crate) fn begin(
     balancer: &Arc<Balancer>,
     bell: &Bell,
-    probing: &Probing,
+    probing: &PrequalProbing,
     transport: Arc<Direct>,
 ) -> std::io::Result<()> {
     let slots = Arc::new(Semaphore::new(probing.at_once as usize));
@@ -146,7 +146,7 @@ async fn run(balancer: Weak<Balancer>, bell: Arc<Notify>, prober: Prober) {
 /// What sends probes.
 #[derive(Clone)]
 struct Prober {
-    probing: Arc<Probing>,
+    probing: Arc<PrequalProbing>,
     transport: Arc<Direct>,
     slots: Arc<Semaphore>,
 }
@@ -155,12 +155,12 @@ impl Prober {
     /// Sends what the calls since the last time are worth, as far as there is room; the rest is not made up for.
     fn send_wanted(&self, roster: &Roster) {
         let now = clock::now();
-        for tier in &roster.tiers {
-            let Some(pool) = &tier.level.pool else { continue };
+        for locality in &roster.localities {
+            let Some(pool) = &locality.shared.pool else { continue };
             let wanted = entropy::with_rng(|rng| pool.take_wanted(rng));
             for _ in 0..wanted {
                 let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return };
-                let Some(member) = drawn(tier, pool, now) else { break };
+                let Some(member) = drawn(locality, pool, now) else { break };
                 let probe = Probe::begin(Arc::clone(member), slot);
                 tokio::spawn(self.clone().carry_out(probe));
             }
@@ -196,15 +196,15 @@ impl Prober {
     }
 }
 
-/// Any endpoint of `tier` that admits and is not being asked already. One whose circuit is about to try it
+/// Any endpoint of `locality` that admits and is not being asked already. One whose circuit is about to try it
 /// again is asked as well: it would never be picked otherwise.
-fn drawn<'a>(tier: &'a Tier, pool: &Pool, now: Instant) -> Option<&'a Arc<Member>> {
+fn drawn<'a>(locality: &'a Locality, pool: &ProbePool, now: Instant) -> Option<&'a Arc<Member>> {
     let under_way = pool.lock().under_way.clone();
-    let admits = |place: usize| {
-        !under_way.contains(&place) && tier.places.get(place).is_some_and(|it| it.admits(now))
+    let admits = |slot: usize| {
+        !under_way.contains(&slot) && locality.slots.get(slot).is_some_and(|it| it.admits(now))
     };
-    let place = entropy::with_rng(|rng| Random::uniform().pick(tier.places.len(), admits, rng))?;
-    tier.places.get(place)
+    let slot = entropy::with_rng(|rng| Random::uniform().pick(locality.slots.len(), admits, rng))?;
+    locality.slots.get(slot)
 }
 
 /// One probe under way.
@@ -216,41 +216,41 @@ struct Probe {
 impl Probe {
     fn begin(member: Arc<Member>, slot: OwnedSemaphorePermit) -> Self {
         let probe = Self { member, _slot: slot };
-        if let Some(pool) = &probe.level().pool {
-            pool.lock().under_way.push(probe.member.place());
+        if let Some(pool) = &probe.shared().pool {
+            pool.lock().under_way.push(probe.member.slot());
         }
         probe
     }
 
-    fn level(&self) -> &Level {
-        self.member.cells().level()
+    fn shared(&self) -> &LocalityState {
+        self.member.hot().shared()
     }
 
     /// What the answer does not tell, this client knows for itself: what it has in flight, and how long the
     /// probe took.
     fn answered(&self, answer: &Answer, began: Instant) {
-        let Some(pool) = &self.level().pool else { return };
+        let Some(pool) = &self.shared().pool else { return };
         let now = clock::now();
         let value = answer.headers.get(LOAD_HEADER);
         let told = value.and_then(|value| ProbeAnswer::parse(value.as_bytes()));
         let ProbeAnswer { in_flight, latency } = told.unwrap_or_default();
         let in_flight =
-            in_flight.unwrap_or_else(|| self.member.cells().in_flight(self.member.place()));
+            in_flight.unwrap_or_else(|| self.member.hot().in_flight(self.member.slot()));
         let latency = latency.unwrap_or_else(|| now.saturating_duration_since(began));
         pool.add(&self.member, in_flight, latency, now);
     }
 
     fn failed(&self) {
-        if let Some(pool) = &self.level().pool {
-            pool.forget(self.member.place());
+        if let Some(pool) = &self.shared().pool {
+            pool.forget(self.member.slot());
         }
     }
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        if let Some(pool) = &self.level().pool {
-            pool.lock().under_way.retain(|place| *place != self.member.place());
+        if let Some(pool) = &self.shared().pool {
+            pool.lock().under_way.retain(|slot| *slot != self.member.slot());
         }
     }
 }
@@ -270,29 +270,29 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balancer::level::Rules;
+    use crate::balancer::locality_state::Rules;
     use crate::balancer::roster::Register;
     use crate::config::{Algorithm, BalancerConfig};
     use crate::endpoint::Host;
     use crate::runtime::clock::now as t0;
 
     fn roster(register: &mut Register, before: &Roster, ports: &[u16]) -> Roster {
-        let config = BalancerConfig::new(Algorithm::Prequal(Probing::new("/".into())));
+        let config = BalancerConfig::new(Algorithm::Prequal(PrequalProbing::new("/".into())));
         let hosts = ports.iter().map(|port| Host::new("127.0.0.1", *port)).collect();
         register.replace(before, hosts, &Rules::new(&config, t0()), t0())
     }
 
     fn picked(roster: &Roster) -> Option<u16> {
-        let tier = &roster.tiers[0];
-        let pool = tier.level.pool.as_ref().unwrap();
-        let admits = |place: usize| tier.places.get(place).is_some();
-        let place = entropy::with_rng(|rng| pool.pick(tier.level.well(), admits, t0(), rng))?;
-        Some(tier.places.get(place)?.endpoint().port())
+        let locality = &roster.localities[0];
+        let pool = locality.shared.pool.as_ref().unwrap();
+        let admits = |slot: usize| locality.slots.get(slot).is_some();
+        let slot = entropy::with_rng(|rng| pool.pick(locality.shared.well(), admits, t0(), rng))?;
+        Some(locality.slots.get(slot)?.endpoint().port())
     }
 
     fn tells(roster: &Roster, port: u16, in_flight: u32) {
         let member = roster.members().find(|member| member.endpoint().port() == port).unwrap();
-        let pool = roster.tiers[0].level.pool.as_ref().unwrap();
+        let pool = roster.localities[0].shared.pool.as_ref().unwrap();
         pool.add(member, in_flight, Duration::ZERO, t0());
     }
 
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn the_first_call_rings_and_all_are_counted() {
         let roster = roster(&mut Register::default(), &Roster::default(), &PORTS);
-        let (bell, pool) = (Bell::default(), roster.tiers[0].level.pool.as_ref().unwrap());
+        let (bell, pool) = (Bell::default(), roster.localities[0].shared.pool.as_ref().unwrap());
         assert!(!pool.note_call(), "nobody has asked yet how many there are");
         assert_eq!(picked(&roster), None);
         let member = roster.members().next().unwrap();
@@ -316,7 +316,7 @@ mod tests {
     fn with_three_nobody_rings() {
         let roster = roster(&mut Register::default(), &Roster::default(), &[1, 2, 3]);
         assert_eq!(picked(&roster), None);
-        assert!(!roster.tiers[0].level.pool.as_ref().unwrap().note_call());
+        assert!(!roster.localities[0].shared.pool.as_ref().unwrap().note_call());
     }
 
     #[test]
@@ -338,19 +338,19 @@ mod tests {
     #[test]
     fn nobody_is_asked_twice_at_once() {
         let roster = roster(&mut Register::default(), &Roster::default(), &PORTS);
-        let tier = &roster.tiers[0];
-        let pool = tier.level.pool.as_ref().unwrap();
+        let locality = &roster.localities[0];
+        let pool = locality.shared.pool.as_ref().unwrap();
         let slots = Arc::new(Semaphore::new(9));
         let begin = || {
             let slot = Arc::clone(&slots).try_acquire_owned().unwrap();
-            Some(Probe::begin(Arc::clone(drawn(tier, pool, t0())?), slot))
+            Some(Probe::begin(Arc::clone(drawn(locality, pool, t0())?), slot))
         };
         let probes: Vec<_> = std::iter::from_fn(begin).collect();
         let mut ports: Vec<_> = probes.iter().map(|it| it.member.endpoint().port()).collect();
         ports.sort_unstable();
         assert_eq!(ports, PORTS);
         drop(probes);
-        assert!(drawn(tier, pool, t0()).is_some());
+        assert!(drawn(locality, pool, t0()).is_some());
         assert_eq!(slots.available_permits(), 9);
     }
 }

@@ -7,15 +7,15 @@ use std::time::Instant;
 
 use hashbrown::HashTable;
 
-use super::level::{Level, Rules};
+use super::locality_state::{LocalityState, Rules};
 use super::member::Member;
-use super::places::Places;
+use super::slots::Slots;
 use crate::endpoint::{Endpoint, Host, Identity};
-use crate::policy::{Probing, Tick};
+use crate::policy::{ProbeEligibility, Tick};
 
 /// Which endpoints are picked from together: those of one priority and, where zones matter, of one zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Rank {
+pub(crate) struct LocalityKey {
     /// 0 first.
     pub(crate) priority: u32,
     /// None where zones do not matter, or a host states none.
@@ -24,10 +24,10 @@ pub(crate) struct Rank {
 
 /// The endpoints of one rank.
 #[derive(Clone, Debug)]
-pub(crate) struct Tier {
-    pub(crate) rank: Rank,
-    pub(crate) places: Places,
-    pub(crate) level: Arc<Level>,
+pub(crate) struct Locality {
+    pub(crate) locality_key: LocalityKey,
+    pub(crate) slots: Slots,
+    pub(crate) shared: Arc<LocalityState>,
     /// How many there are.
     pub(crate) count: usize,
     /// How many of them are listed with a weight of 0.
@@ -40,44 +40,44 @@ pub(crate) struct Tier {
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
     /// In the order of their ranks.
-    pub(crate) tiers: Vec<Arc<Tier>>,
+    pub(crate) localities: Vec<Arc<Locality>>,
 }
 
-impl Tier {
-    fn new(rank: Rank, rules: &Rules) -> Self {
-        let (places, level) = (Places::default(), Level::new(rules));
-        Self { rank, places, level, count: 0, drained: 0, uneven: None }
+impl Locality {
+    fn new(locality_key: LocalityKey, rules: &Rules) -> Self {
+        let (slots, shared) = (Slots::default(), LocalityState::new(rules));
+        Self { locality_key, slots, shared, count: 0, drained: 0, uneven: None }
     }
 
     fn join(&mut self, endpoint: Endpoint, book: &mut Book) -> Arc<Member> {
-        let place = self.free_place(book);
-        let cells = self.places.make_room(place as usize, &self.level);
-        cells.forget(place as usize);
+        let slot = self.free_slot(book);
+        let hot = self.slots.make_room(slot as usize, &self.shared);
+        hot.forget(slot as usize);
         self.weigh(book, None, Some(endpoint.weight()));
         self.count += 1;
-        let member = Arc::new(Member::new(endpoint, cells, place));
-        self.places.replace(place as usize, Some(Arc::clone(&member)));
+        let member = Arc::new(Member::new(endpoint, hot, slot));
+        self.slots.replace(slot as usize, Some(Arc::clone(&member)));
         member
     }
 
     /// A place that somebody left, unless attempts are still under way from there: their ends would be taken
     /// for the newcomer's.
-    fn free_place(&self, book: &mut Book) -> u32 {
-        let idle = |hole: &u32| self.places.in_flight(*hole as usize) == 0;
+    fn free_slot(&self, book: &mut Book) -> u32 {
+        let idle = |hole: &u32| self.slots.in_flight(*hole as usize) == 0;
         match book.holes.iter().rev().take(HOLES_LOOKED_AT).position(idle) {
             Some(from_end) => book.holes.swap_remove(book.holes.len() - 1 - from_end),
-            None => self.places.len() as u32,
+            None => self.slots.len() as u32,
         }
     }
 
-    /// What one more attempt at `place` would cost.
-    pub(crate) fn cost(&self, place: usize, probing: Probing, now: Tick) -> f32 {
-        self.places.cells(place).map_or(f32::MAX, |cells| cells.cost(place, probing, now))
+    /// What one more attempt at `slot` would cost.
+    pub(crate) fn cost(&self, slot: usize, probing: ProbeEligibility, now: Tick) -> f32 {
+        self.slots.hot(slot).map_or(f32::MAX, |hot| hot.cost(slot, probing, now))
     }
 
-    /// The weight of the member at `place`.
-    pub(crate) fn weight(&self, place: usize) -> u32 {
-        self.places.get(place).map_or(0, |member| member.weight())
+    /// The weight of the member at `slot`.
+    pub(crate) fn weight(&self, slot: usize) -> u32 {
+        self.slots.get(slot).map_or(0, |member| member.weight())
     }
 
     /// One weight goes, another comes.
@@ -88,8 +88,8 @@ impl Tier {
     }
 
     fn leave(&mut self, member: &Member, book: &mut Book) {
-        self.places.replace(member.place(), None);
-        book.holes.push(member.place() as u32);
+        self.slots.replace(member.slot(), None);
+        book.holes.push(member.slot() as u32);
         self.weigh(book, Some(member.endpoint().weight()), None);
         self.count -= 1;
         member.depart();
@@ -130,13 +130,13 @@ impl Book {
 impl Roster {
     /// The members, by rank and place.
     pub fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
-        self.tiers.iter().flat_map(|tier| tier.places.members())
+        self.localities.iter().flat_map(|locality| locality.slots.members())
     }
 
     /// How many members there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.tiers.iter().map(|tier| tier.count).sum()
+        self.localities.iter().map(|locality| locality.count).sum()
     }
 
     /// Whether there is none.
@@ -152,18 +152,21 @@ impl Roster {
 
     /// How many members are well.
     pub(crate) fn well(&self) -> usize {
-        self.tiers.iter().map(|tier| tier.level.well()).sum()
+        self.localities.iter().map(|locality| locality.shared.well()).sum()
     }
 
-    fn tier(&mut self, rank: Rank, rules: &Rules) -> &mut Tier {
-        let index = match self.tiers.binary_search_by(|tier| tier.rank.cmp(&rank)) {
+    fn locality(&mut self, locality_key: LocalityKey, rules: &Rules) -> &mut Locality {
+        let index = match self
+            .localities
+            .binary_search_by(|locality| locality.locality_key.cmp(&locality_key))
+        {
             Ok(index) => index,
             Err(index) => {
-                self.tiers.insert(index, Arc::new(Tier::new(rank, rules)));
+                self.localities.insert(index, Arc::new(Locality::new(locality_key, rules)));
                 index
             }
         };
-        Arc::make_mut(&mut self.tiers[index])
+        Arc::make_mut(&mut self.localities[index])
     }
 }
 
@@ -174,7 +177,7 @@ pub(crate) struct Register {
     hasher: RandomState,
     /// The number of the last list, by which members are told apart from those that left; all bear it.
     list: u8,
-    books: BTreeMap<Rank, Book>,
+    books: BTreeMap<LocalityKey, Book>,
 }
 
 impl Register {
@@ -276,11 +279,11 @@ impl Register {
         if *before == endpoint {
             return kept;
         }
-        let rank = rank(&endpoint, rules);
-        if rank == self::rank(&before, rules) {
-            let book = self.books.entry(rank.clone()).or_default();
+        let locality_key = locality_key(&endpoint, rules);
+        if locality_key == self::locality_key(&before, rules) {
+            let book = self.books.entry(locality_key.clone()).or_default();
             let weights = (Some(before.weight()), Some(endpoint.weight()));
-            next.tier(rank, rules).weigh(book, weights.0, weights.1);
+            next.locality(locality_key, rules).weigh(book, weights.0, weights.1);
             kept.set_endpoint(endpoint);
             return kept;
         }
@@ -291,25 +294,25 @@ impl Register {
     }
 
     fn add(&mut self, next: &mut Roster, endpoint: Endpoint, rules: &Rules) -> Arc<Member> {
-        let rank = rank(&endpoint, rules);
-        let book = self.books.entry(rank.clone()).or_default();
-        next.tier(rank, rules).join(endpoint, book)
+        let locality_key = locality_key(&endpoint, rules);
+        let book = self.books.entry(locality_key.clone()).or_default();
+        next.locality(locality_key, rules).join(endpoint, book)
     }
 
     fn remove(&mut self, next: &mut Roster, gone: &Member, rules: &Rules) {
-        let rank = rank(&gone.endpoint(), rules);
-        let book = self.books.entry(rank.clone()).or_default();
-        next.tier(rank, rules).leave(gone, book);
+        let locality_key = locality_key(&gone.endpoint(), rules);
+        let book = self.books.entry(locality_key.clone()).or_default();
+        next.locality(locality_key, rules).leave(gone, book);
     }
 
     /// Forgets tiers without members.
     fn prune(&mut self, next: &mut Roster) {
         let books = &mut self.books;
-        next.tiers.retain(|tier| {
-            if tier.count == 0 {
-                books.remove(&tier.rank);
+        next.localities.retain(|locality| {
+            if locality.count == 0 {
+                books.remove(&locality.locality_key);
             }
-            tier.count > 0
+            locality.count > 0
         });
     }
 
@@ -337,9 +340,9 @@ fn warming(before: &Roster, rules: &Rules, now: Instant) -> Option<Instant> {
 /// Attempts end, so most holes are free; a new place is no harm either.
 const HOLES_LOOKED_AT: usize = 8;
 
-fn rank(endpoint: &Endpoint, rules: &Rules) -> Rank {
+fn locality_key(endpoint: &Endpoint, rules: &Rules) -> LocalityKey {
     let zone = endpoint.zone().filter(|_| rules.by_zone).cloned();
-    Rank { priority: endpoint.priority(), zone }
+    LocalityKey { priority: endpoint.priority(), zone }
 }
 
 #[cfg(test)]
@@ -420,7 +423,7 @@ mod tests {
         assert_eq!(first.well(), 1);
         let moved = Host { priority: 3, ..host(1) };
         let second = register.replace(&first, vec![host(2), moved], &rules(), t0());
-        assert_eq!(second.tiers.len(), 2);
+        assert_eq!(second.localities.len(), 2);
         assert_eq!(second.well(), 1);
         assert!(member(&second, 1).force_open().is_err(), "open already");
         member(&second, 1).force_close(t0()).unwrap();
@@ -452,9 +455,9 @@ mod tests {
         let weighed = |port, weight| Host { weight, ..host(port) };
         let hosts = vec![weighed(1, 2), weighed(2, 7), weighed(3, 7)];
         let roster = register.replace(&Roster::default(), hosts, &rules(), t0());
-        assert_eq!(roster.tiers[0].uneven, Some(7));
+        assert_eq!(roster.localities[0].uneven, Some(7));
         let even = register.replace(&roster, vec![weighed(2, 7), weighed(3, 7)], &rules(), t0());
-        assert_eq!(even.tiers[0].uneven, None);
+        assert_eq!(even.localities[0].uneven, None);
     }
 
     proptest! {

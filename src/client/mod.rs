@@ -5,11 +5,11 @@
 pub mod admission;
 pub mod body;
 pub mod call;
-pub(crate) mod carrier;
 pub mod completion;
 pub mod observe;
+mod preconnect;
 mod route;
-mod warmth;
+pub(crate) mod transport;
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,22 +20,22 @@ pub use crate::balancer::{Balancer, Member, Roster};
 pub use body::stream::{BodyStream, Notice, Read, Watcher};
 pub use body::streaming::Delivery;
 pub use completion::completion::{Completion, Outcome, Taker};
-pub use completion::queue::{Ended, Event, Queue, ToTell};
+pub use completion::queue::{Queue, QueueEvent, QueueEventKind, ReadableNotice};
 pub use observe::hooks::{Hooks, OnError, OnRequest, OnResponse, ShouldStop};
-pub use observe::log::{Level, Log, Sink};
+pub use observe::log::{Log, Severity, Sink};
 pub use route::Route;
 
-use crate::client::admission::overload::Overload;
+use crate::client::admission::admission::Admission;
 use crate::client::call::attempt;
 use crate::client::call::call::Call;
-use crate::client::call::control::{Control, Interrupt};
-use crate::client::carrier::{Carrier, Place, resolver};
+use crate::client::call::cancellation::{Cancellation, Interrupt};
 use crate::client::completion::completion::Finisher;
+use crate::client::transport::{ClientTransport, Driver, resolver};
 use crate::config::{ClientConfig, Http2};
 use crate::error::{Error, ErrorKind};
 use crate::request::Request;
 use crate::runtime::attachment::Tenant;
-use crate::runtime::interrupt::Watch;
+use crate::runtime::interrupt::SignalWatch;
 use crate::runtime::process::PerProcess;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::{callback, clock, io_thread, shard, stop};
@@ -50,7 +50,7 @@ pub struct Client {
     log: Log,
     /// Holds locks (session tickets), so a forked child makes its own.
     tls: PerProcess<Arc<Tls>>,
-    overload: PerProcess<Overload>,
+    admission: PerProcess<Admission>,
     tenant: Tenant,
     /// Whether warming up began in this process.
     warmed: PerProcess<AtomicBool>,
@@ -73,7 +73,7 @@ impl Client {
             hooks,
             log,
             tls: PerProcess::new(),
-            overload: PerProcess::new(),
+            admission: PerProcess::new(),
             tenant: Tenant::new(),
             warmed: PerProcess::new(),
             closed: AtomicBool::new(false),
@@ -83,12 +83,12 @@ impl Client {
         Ok(client)
     }
 
-    fn overload(&self) -> &Overload {
-        self.overload.get_or(|| Overload::new(&self.config))
+    fn admission(&self) -> &Admission {
+        self.admission.get_or(|| Admission::new(&self.config))
     }
 
     fn hedge_delay(&self, now: Instant) -> Option<Duration> {
-        self.overload().hedge_delay(&self.config, now)
+        self.admission().hedge_delay(&self.config, now)
     }
 
     fn tls(&self) -> Arc<Tls> {
@@ -127,12 +127,12 @@ impl Client {
     fn drive(&self, request: &Request) -> Result<Option<Delivery>, Error> {
         let started = clock::now();
         let resolver = resolver().map_err(out_of_resources)?;
-        let attach = || Carrier::new(self, resolver, Place::Shard);
-        let work = |carrier: Arc<Carrier>, stop: Arc<Stop>| async move {
+        let attach = || ClientTransport::new(self, resolver, Driver::Shard);
+        let work = |transport: Arc<ClientTransport>, stop: Arc<Stop>| async move {
             self.check_open()?;
-            let control = Control { stop: &stop, interrupt: self.interrupt() };
-            let call = Call::new(self, request, control, started)?;
-            attempt::run(&call, &*carrier, &mut None).await.map(Delivery::from)
+            let cancellation = Cancellation { stop: &stop, interrupt: self.interrupt() };
+            let call = Call::new(self, request, cancellation, started)?;
+            attempt::run(&call, &*transport, &mut None).await.map(Delivery::from)
         };
         let outcome = shard::drive(&self.tenant, attach, work).map_err(out_of_resources);
         self.note_end();
@@ -164,7 +164,8 @@ impl Client {
     fn interrupt(&self) -> Option<Interrupt<'_>> {
         let should_stop = self.hooks.should_stop.as_ref();
         let wanted = self.config.interruptible || should_stop.is_some();
-        wanted.then(|| Interrupt { signals: Watch::begin(should_stop.is_some()), should_stop })
+        wanted
+            .then(|| Interrupt { signals: SignalWatch::begin(should_stop.is_some()), should_stop })
     }
 
     /// Starts `request` on an I/O thread and returns at once. The provider is asked on this thread if it has
@@ -222,15 +223,16 @@ impl Client {
         let (place, asked) = (Arc::clone(&thread), Arc::clone(&stop));
         thread.spawn(&self.tenant, stop, async move {
             let finisher = Finisher::new(finish);
-            let carrier = client.carrier_of(&place, resolver);
-            let control = Control { stop: &asked, interrupt: None };
+            let transport = client.transport_of(&place, resolver);
+            let cancellation = Cancellation { stop: &asked, interrupt: None };
             // Asked once more: a close may have come while the provider was, and now it sees this task.
-            let call =
-                client.check_open().and_then(|()| Call::new(&client, &request, control, started));
+            let call = client
+                .check_open()
+                .and_then(|()| Call::new(&client, &request, cancellation, started));
             match call {
                 Ok(call) => {
                     let mut body = None;
-                    let outcome = attempt::run(&call, &*carrier, &mut body).await;
+                    let outcome = attempt::run(&call, &*transport, &mut body).await;
                     if let Some(body) = body {
                         let stream = BodyStream::new(Arc::clone(&client), Arc::clone(&asked));
                         let finish = |outcome| finisher.finish(outcome);
@@ -238,12 +240,12 @@ impl Client {
                         Box::pin(body.carry(&call, outcome, stream, finish)).await;
                     } else {
                         // Nothing of the call is left when its caller learns of its end.
-                        drop((call, carrier));
+                        drop((call, transport));
                         finisher.finish(outcome.map(Delivery::from));
                     }
                 }
                 Err(error) => {
-                    drop(carrier);
+                    drop(transport);
                     finisher.finish(Err(error));
                 }
             }
@@ -314,14 +316,18 @@ impl Client {
         thread.spawn(&self.tenant, Arc::default(), async move {
             // Where the provider fails here, the first call that it does not fail lets the next visit go on.
             let _ = client.prepare();
-            client.carrier_of(&place, resolver).warm_up();
+            client.transport_of(&place, resolver).warm_up();
             client.note_end();
         });
     }
 
     /// This client's transport on an I/O thread; to be called by a task that runs there.
-    fn carrier_of(&self, thread: &io_thread::IoThread, resolver: Arc<Resolver>) -> Arc<Carrier> {
-        thread.attachment(&self.tenant, || Carrier::new(self, resolver, Place::IoThread))
+    fn transport_of(
+        &self,
+        thread: &io_thread::IoThread,
+        resolver: Arc<Resolver>,
+    ) -> Arc<ClientTransport> {
+        thread.attachment(&self.tenant, || ClientTransport::new(self, resolver, Driver::IoThread))
     }
 
     fn check_open(&self) -> Result<(), Error> {
@@ -343,8 +349,8 @@ impl Client {
         match &self.route {
             Route::Balanced(balancer) => {
                 balancer.prepare()?;
-                let transport = || Ok(Carrier::direct(self, resolver()?));
-                balancer.begin_rounds(transport).map_err(out_of_resources)
+                let transport = || Ok(ClientTransport::direct(self, resolver()?));
+                balancer.begin_background(transport).map_err(out_of_resources)
             }
             Route::Base { .. } | Route::Absolute => Ok(()),
         }

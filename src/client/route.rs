@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use http::Uri;
 
+use crate::balancer::attempted::Attempted;
 use crate::balancer::balancer::{Balancer, NoneAdmits};
 use crate::balancer::lease::Lease;
-use crate::balancer::tried::Tried;
 use crate::endpoint::{Endpoint, Host, Scheme};
 use crate::error::Error;
-use crate::policy::Probing;
+use crate::policy::ProbeEligibility;
 
 /// Where a client's requests go.
 #[derive(Clone, Debug)]
@@ -31,13 +31,13 @@ pub enum Route {
 
 /// One call's route: its endpoints, and its path there.
 #[derive(Debug)]
-pub(crate) struct Way<'a> {
-    to: To<'a>,
+pub(crate) struct Target<'a> {
+    to: Destination<'a>,
     pub(crate) path: Cow<'a, str>,
 }
 
 #[derive(Debug)]
-enum To<'a> {
+enum Destination<'a> {
     Balancer(&'a Arc<Balancer>),
     Endpoint(Arc<Endpoint>),
 }
@@ -56,7 +56,7 @@ impl Route {
     }
 
     /// The way of a request for `target`.
-    pub(crate) fn way<'a>(&'a self, target: &'a str) -> Result<Way<'a>, Error> {
+    pub(crate) fn target<'a>(&'a self, target: &'a str) -> Result<Target<'a>, Error> {
         let absolute = !target.starts_with('/');
         match self {
             Self::Balanced(balancer) => {
@@ -64,10 +64,10 @@ impl Route {
                     let problem = "must start with / on a client with a balancer";
                     return Err(Error::invalid("path", problem));
                 }
-                Ok(Way { to: To::Balancer(balancer), path: Cow::Borrowed(target) })
+                Ok(Target { to: Destination::Balancer(balancer), path: Cow::Borrowed(target) })
             }
-            Self::Base { endpoint, path } if !absolute => Ok(Way {
-                to: To::Endpoint(Arc::clone(endpoint)),
+            Self::Base { endpoint, path } if !absolute => Ok(Target {
+                to: Destination::Endpoint(Arc::clone(endpoint)),
                 path: Cow::Owned(format!("{path}{target}")),
             }),
             Self::Absolute if !absolute => {
@@ -77,36 +77,36 @@ impl Route {
             }
             Self::Base { .. } | Self::Absolute => {
                 let (endpoint, path) = parse_url("path", target)?;
-                Ok(Way { to: To::Endpoint(Arc::new(endpoint)), path: Cow::Owned(path) })
+                Ok(Target { to: Destination::Endpoint(Arc::new(endpoint)), path: Cow::Owned(path) })
             }
         }
     }
 }
 
-impl Way<'_> {
+impl Target<'_> {
     pub(crate) fn lease(
         &self,
-        tried: &Tried,
+        attempted: &Attempted,
         key: Option<u64>,
-        probing: Probing,
+        probing: ProbeEligibility,
         now: Instant,
     ) -> Result<Lease, NoneAdmits> {
         match &self.to {
-            To::Balancer(balancer) => balancer.lease(tried, key, probing, now),
-            To::Endpoint(endpoint) => Ok(Lease::fixed(Arc::clone(endpoint))),
+            Destination::Balancer(balancer) => balancer.lease(attempted, key, probing, now),
+            Destination::Endpoint(endpoint) => Ok(Lease::fixed(Arc::clone(endpoint))),
         }
     }
 
     pub(crate) fn balancer(&self) -> Option<&Arc<Balancer>> {
         match &self.to {
-            To::Balancer(balancer) => Some(balancer),
-            To::Endpoint(_) => None,
+            Destination::Balancer(balancer) => Some(balancer),
+            Destination::Endpoint(_) => None,
         }
     }
 
-    /// Whether an endpoint not in `tried` admits.
-    pub(crate) fn has_untried(&self, tried: &Tried, now: Instant) -> bool {
-        self.balancer().is_some_and(|balancer| balancer.has_untried(tried, now))
+    /// Whether an endpoint not in `attempted` admits.
+    pub(crate) fn has_unattempted(&self, attempted: &Attempted, now: Instant) -> bool {
+        self.balancer().is_some_and(|balancer| balancer.has_unattempted(attempted, now))
     }
 
     /// Whether any endpoint admits.
@@ -177,8 +177,8 @@ mod tests {
     #[test]
     fn a_base_path_comes_before_the_requests() {
         let base = Route::base("http://a/api/").unwrap();
-        assert_eq!(base.way("/x").unwrap().path, "/api/x");
-        assert_eq!(base.way("http://b/x").unwrap().path, "/x");
+        assert_eq!(base.target("/x").unwrap().path, "/api/x");
+        assert_eq!(base.target("http://b/x").unwrap().path, "/x");
         assert!(Route::base("http://a/?x").is_err());
     }
 }

@@ -66,7 +66,7 @@ pub enum Algorithm {
         model: LoadModel,
     },
     /// The one that says itself that it is idle and quick; where too few are known, as `P2c`.
-    Prequal(Probing),
+    Prequal(PrequalProbing),
     /// By key, on a ring; with a bound on what one endpoint carries beyond its share.
     Ring(RingConfig, Option<Bounded>),
     /// By key, in a table of so many slots; with a bound as above.
@@ -77,7 +77,7 @@ pub enum Algorithm {
 
 /// How endpoints are asked how busy they are.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Probing {
+pub struct PrequalProbing {
     /// How many probes go out, and how long their answers are of use.
     pub rule: PrequalConfig,
     /// The path to GET.
@@ -86,7 +86,7 @@ pub struct Probing {
     pub at_once: u32,
 }
 
-impl Probing {
+impl PrequalProbing {
     /// The defaults, with this path.
     #[must_use]
     pub fn new(path: Arc<str>) -> Self {
@@ -129,7 +129,7 @@ pub(crate) const MOST_PROBES_PER_CALL: f64 = 100.0;
 impl Algorithm {
     /// How probes are sent, where the algorithm lives on them.
     #[must_use]
-    pub const fn probing(&self) -> Option<&Probing> {
+    pub const fn probing(&self) -> Option<&PrequalProbing> {
         match self {
             Self::Prequal(probing) => Some(probing),
             _ => None,
@@ -318,13 +318,13 @@ impl BalancerConfig {
 
     /// Whether a rule follows each endpoint beyond its circuit and its load.
     #[must_use]
-    pub const fn tracks(&self) -> bool {
-        self.slow_start.is_some() || self.load_header.is_some() || self.has_rounds()
+    pub const fn keeps_stats(&self) -> bool {
+        self.slow_start.is_some() || self.load_header.is_some() || self.has_background()
     }
 
     /// Whether a rule works in the background.
     #[must_use]
-    pub const fn has_rounds(&self) -> bool {
+    pub const fn has_background(&self) -> bool {
         self.ejection.is_some() || self.health.is_some() || self.subset.is_some()
     }
 
@@ -352,7 +352,7 @@ impl BalancerConfig {
     ///
     /// # Errors
     /// It does not ask them, or what comes of it is of no use.
-    pub fn set_probing(&mut self, change: impl FnOnce(&mut Probing)) -> Result<(), Misfit> {
+    pub fn set_probing(&mut self, change: impl FnOnce(&mut PrequalProbing)) -> Result<(), Misfit> {
         let Algorithm::Prequal(probing) = &mut self.algorithm else {
             return Err(Misfit::Balancer("is not a prequal balancer"));
         };

@@ -307,7 +307,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::{Algorithm, Probing};
+    use crate::config::{Algorithm, PrequalProbing};
     use crate::error::{Error, ErrorKind};
     use crate::options::set;
     use crate::policy::balance::Maglev;
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn probes_are_set_one_by_one_and_checked_as_a_whole() {
-        let prequal = || Algorithm::Prequal(Probing::new("/load".into()));
+        let prequal = || Algorithm::Prequal(PrequalProbing::new("/load".into()));
         let options = [
             ("prequal_at_once", "8"),
             ("prequal_hot", "0.5"),

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
 
-use super::circuit::open_wait::after;
+use super::circuit::open_backoff::after;
 use super::circuit::window::Ratio;
 use super::retry::backoff::between;
 use super::retry::retry::StatusSet;
@@ -74,13 +74,13 @@ impl HealthConfig {
     /// Judges an HTTP answer by its status and the beginning of its body.
     ///
     /// # Errors
-    /// [`Fault::WrongAnswer`] if either is not as it should be.
-    pub fn judge(&self, status: u16, body: &[u8]) -> Result<(), Fault> {
+    /// [`CheckFailure::WrongAnswer`] if either is not as it should be.
+    pub fn judge(&self, status: u16, body: &[u8]) -> Result<(), CheckFailure> {
         let beginning = &body[..body.len().min(BODY_LOOKED_AT)];
         let holds =
             |text: &[u8]| text.is_empty() || beginning.windows(text.len()).any(|part| part == text);
         let passes = self.statuses.contains(status) && self.body.as_deref().is_none_or(holds);
-        if passes { Ok(()) } else { Err(Fault::WrongAnswer) }
+        if passes { Ok(()) } else { Err(CheckFailure::WrongAnswer) }
     }
 
     /// When the provider is to be asked again, if all endpoints are unhealthy now: perhaps it knows
@@ -94,7 +94,7 @@ impl HealthConfig {
 
 /// Why a check did not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum CheckFailure {
     /// The endpoint answered, but not as a healthy one does.
     WrongAnswer,
     /// Not connected, timed out, or lost.
@@ -183,7 +183,7 @@ impl Check {
     /// Takes what a check showed, and says what the endpoint's health became if it changed.
     pub fn observe(
         &mut self,
-        result: Result<(), Fault>,
+        result: Result<(), CheckFailure>,
         config: &HealthConfig,
         now: Instant,
         rng: &mut impl Rng,
@@ -198,7 +198,7 @@ impl Check {
 }
 
 impl State {
-    fn after(self, result: Result<(), Fault>, config: &HealthConfig) -> Self {
+    fn after(self, result: Result<(), CheckFailure>, config: &HealthConfig) -> Self {
         match (result, self) {
             (Ok(()), Self::Unhealthy(passed)) => {
                 let passed = passed.saturating_add(1);
@@ -207,12 +207,14 @@ impl State {
             }
             // At the start one pass is enough: nothing speaks against the endpoint.
             (Ok(()), _) => Self::Healthy(0),
-            (Err(Fault::WrongAnswer), _) | (Err(_), Self::Unhealthy(_)) => Self::Unhealthy(0),
-            (Err(Fault::NoAnswer), Self::New) => Self::silent(0, config, Self::Unknown),
-            (Err(Fault::NoAnswer), Self::Unknown(silent)) => {
+            (Err(CheckFailure::WrongAnswer), _) | (Err(_), Self::Unhealthy(_)) => {
+                Self::Unhealthy(0)
+            }
+            (Err(CheckFailure::NoAnswer), Self::New) => Self::silent(0, config, Self::Unknown),
+            (Err(CheckFailure::NoAnswer), Self::Unknown(silent)) => {
                 Self::silent(silent, config, Self::Unknown)
             }
-            (Err(Fault::NoAnswer), Self::Healthy(silent)) => {
+            (Err(CheckFailure::NoAnswer), Self::Healthy(silent)) => {
                 Self::silent(silent, config, Self::Healthy)
             }
         }
@@ -238,8 +240,8 @@ mod tests {
     use super::*;
     use crate::policy::test_inputs::{ms, rng, t0};
 
-    const NO_ANSWER: Result<(), Fault> = Err(Fault::NoAnswer);
-    const WRONG_ANSWER: Result<(), Fault> = Err(Fault::WrongAnswer);
+    const NO_ANSWER: Result<(), CheckFailure> = Err(CheckFailure::NoAnswer);
+    const WRONG_ANSWER: Result<(), CheckFailure> = Err(CheckFailure::WrongAnswer);
 
     /// The defaults without jitter, so that times can be told.
     fn config() -> HealthConfig {
@@ -266,7 +268,7 @@ mod tests {
             story
         }
 
-        fn observe(&mut self, result: Result<(), Fault>) -> Option<Health> {
+        fn observe(&mut self, result: Result<(), CheckFailure>) -> Option<Health> {
             self.check.observe(result, &self.config, self.now, &mut self.rng)
         }
 
@@ -435,7 +437,7 @@ mod tests {
             for result in results.into_iter().map(|kind| kinds[kind]) {
                 let before = expected;
                 list.push(result);
-                let last = |wanted: Result<(), Fault>| {
+                let last = |wanted: Result<(), CheckFailure>| {
                     list.iter().rev().take_while(|result| **result == wanted).count()
                 };
                 expected = match before {

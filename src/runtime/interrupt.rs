@@ -39,13 +39,13 @@ pub(super) fn noticed_by(builder: &mut Builder) -> &mut Builder {
 
 /// What one blocking call remembers between its waits.
 #[derive(Debug)]
-pub struct Watch {
+pub struct SignalWatch {
     /// When to ask next, however short each wait is; `None` where only signals are asked about. Then nothing
     /// but the network and signals wakes the thread: a signal that comes while it runs leaves no trace.
     ask_at: Option<Mutex<Instant>>,
 }
 
-impl Watch {
+impl SignalWatch {
     /// Begins to watch on this thread, also by the clock where `asks`; signals that came before do not count.
     #[must_use]
     pub fn begin(asks: bool) -> Self {

@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 
 use crate::endpoint::{Endpoint, Host, Scheme};
 use crate::outcome::{Failure, FailureKind};
-use crate::source::Draw;
+use crate::source::BodyReader;
 
 use super::server::{Authority, Server};
 use super::{
@@ -1032,7 +1032,7 @@ impl Call {
         transport: &T,
         endpoint: &Arc<Endpoint>,
         progress: &Progress,
-        source: Option<&Draw>,
+        source: Option<&BodyReader>,
         streamed: bool,
     ) -> Result<Answer, Failure> {
         let streams = |status| status != StatusCode::SERVICE_UNAVAILABLE;

@@ -321,7 +321,7 @@ async fn a_peer_that_falls_silent_is_given_up() {
     let (subject, endpoint) = (prior(pinging), plain_endpoint(server.address));
     let begun = Instant::now();
     let failure = expect(get(&subject, &endpoint).await, FailureKind::ConnectionLost, true);
-    assert_eq!(failure.detail, "peer no longer answers");
+    assert_eq!(failure.detail, "keep-alive timed out");
     assert!(begun.elapsed() >= BRIEF * 2 && begun.elapsed() < BRIEF * 6, "{:?}", begun.elapsed());
     subject.sweep();
     assert_eq!(subject.connections(), 0);

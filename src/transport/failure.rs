@@ -202,7 +202,7 @@ fn exchange_cause(error: &io::Error) -> Cause {
             (FailureKind::ConnectionLost, "connection closed while sending")
         }
         K::UnexpectedEof => (FailureKind::ConnectionLost, "connection closed within the answer"),
-        K::TimedOut => (FailureKind::ConnectionLost, "peer no longer answers"),
+        K::TimedOut => (FailureKind::ConnectionLost, "keep-alive timed out"),
         K::InvalidData | K::InvalidInput => (FailureKind::Protocol, "answer breaks its framing"),
         _ => (FailureKind::ConnectionLost, "connection lost"),
     };

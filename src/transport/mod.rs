@@ -37,7 +37,7 @@ use bytes::Bytes;
 
 use crate::endpoint::Endpoint;
 use crate::outcome::Failure;
-use crate::source::Draw;
+use crate::source::BodyReader;
 
 pub use crate::transport::dns::{LookupError, Resolver};
 pub use crate::transport::http::{Http, HttpConfig};
@@ -60,7 +60,7 @@ pub struct Exchange<'a> {
     /// The request's body; empty for none.
     pub body: &'a Bytes,
     /// What the body is drawn from instead, while it is sent.
-    pub source: Option<&'a Draw>,
+    pub source: Option<&'a BodyReader>,
     /// Limit on resolving, TCP and TLS together.
     pub connect_timeout: Duration,
     /// Bound on the decoded body of the answer, in bytes.
@@ -81,7 +81,7 @@ impl Exchange<'_> {
 
     /// Whether nothing of the request's body is gone that could not be drawn again.
     fn can_repeat(&self) -> bool {
-        self.source.is_none_or(Draw::can_repeat)
+        self.source.is_none_or(BodyReader::can_repeat)
     }
 }
 

@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::endpoint::Scheme;
 use crate::outcome::{Failure, FailureKind};
-use crate::source::{Fault, Reader};
+use crate::source::{AttemptBody, SourceFailure};
 
 use super::Exchange;
 use super::body::Reading;
@@ -120,7 +120,7 @@ pub(super) enum RequestBody {
     /// What is left of a body that is held.
     Held(Bytes),
     /// A body that is drawn from its source.
-    Drawn(Reader),
+    Drawn(AttemptBody),
 }
 
 impl RequestBody {
@@ -130,7 +130,7 @@ impl RequestBody {
             return Ok(Self::Held(exchange.body.clone()));
         };
         let reader = draw.reader();
-        let failed = |fault: Fault| Failure::unsent(FailureKind::Source, fault.to_string());
+        let failed = |fault: SourceFailure| Failure::unsent(FailureKind::Source, fault.to_string());
         reader.map(Self::Drawn).map_err(failed)
     }
 
@@ -139,7 +139,7 @@ impl RequestBody {
         &mut self,
         cx: &mut Context<'_>,
         most: usize,
-    ) -> Poll<Option<Result<Bytes, Fault>>> {
+    ) -> Poll<Option<Result<Bytes, SourceFailure>>> {
         match self {
             Self::Held(left) if left.is_empty() => Poll::Ready(None),
             Self::Held(left) => Poll::Ready(Some(Ok(left.split_to(left.len().min(most))))),
@@ -153,12 +153,12 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = Fault;
+    type Error = SourceFailure;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, SourceFailure>>> {
         let piece = ready!(self.poll_piece(cx, PIECE));
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }

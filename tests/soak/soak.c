@@ -984,10 +984,10 @@ static void control_turn(struct worker *worker) {
         status = ahoy_balancer_endpoint_at(balancer, draw(&worker->random, count), &endpoint, &error);
         ahoy_error_free(error);
         if (status != AHOY_OK) break; /* the list may change between the two */
-        status = ahoy_endpoint_open(endpoint, NULL);
+        status = ahoy_endpoint_open_circuit(endpoint, NULL);
         if (status != AHOY_OK && status != AHOY_E_IN_USE) violation(HANDLES, "open: %s", ahoy_status_name(status));
         pause_us(draw(&worker->random, 30000));
-        status = ahoy_endpoint_close(endpoint, NULL);
+        status = ahoy_endpoint_close_circuit(endpoint, NULL);
         if (status != AHOY_OK && status != AHOY_E_IN_USE) violation(HANDLES, "close: %s", ahoy_status_name(status));
         atomic_fetch_add(&circuit_switches, 1);
         ahoy_endpoint_free(endpoint);

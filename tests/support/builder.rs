@@ -152,7 +152,9 @@ impl Builder {
 
     pub fn try_throttle(&self, k: f64, window_ms: u64) -> Result<(), Failure> {
         // SAFETY: the handle is ours.
-        checked(|err| unsafe { ahoy_client_builder_set_throttle(self.0, k, window_ms, err) })
+        checked(|err| unsafe {
+            ahoy_client_builder_set_adaptive_throttle(self.0, k, window_ms, err)
+        })
     }
 
     pub fn trace(self, mode: i32) -> Self {

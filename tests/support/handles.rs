@@ -314,12 +314,12 @@ impl Balancer {
 
     pub fn join(&self, host: &Host) -> Result<(), Failure> {
         // SAFETY: both handles live.
-        checked(|err| unsafe { ahoy_balancer_join(self.0, host.raw(), err) })
+        checked(|err| unsafe { ahoy_balancer_add_endpoint(self.0, host.raw(), err) })
     }
 
     pub fn leave(&self, host: &Host) -> Result<(), Failure> {
         // SAFETY: both handles live.
-        checked(|err| unsafe { ahoy_balancer_leave(self.0, host.raw(), err) })
+        checked(|err| unsafe { ahoy_balancer_remove_endpoint(self.0, host.raw(), err) })
     }
 
     pub fn set_function<F: Fn(u64) -> u64 + Send + Sync + 'static>(
@@ -457,8 +457,10 @@ impl Balancer {
 
     pub fn recovery(self, min_working: u32, hold_ms: u64) -> Self {
         // SAFETY: the handle is ours.
-        checked(|err| unsafe { ahoy_balancer_set_recovery(self.0, min_working, hold_ms, err) })
-            .unwrap();
+        checked(|err| unsafe {
+            ahoy_balancer_set_outage_recovery(self.0, min_working, hold_ms, err)
+        })
+        .unwrap();
         self
     }
 
@@ -543,12 +545,12 @@ impl Endpoint {
 
     pub fn open(&self) -> Result<(), Failure> {
         // SAFETY: the handle is ours.
-        checked(|err| unsafe { ahoy_endpoint_open(self.0, err) })
+        checked(|err| unsafe { ahoy_endpoint_open_circuit(self.0, err) })
     }
 
     pub fn close(&self) -> Result<(), Failure> {
         // SAFETY: the handle is ours.
-        checked(|err| unsafe { ahoy_endpoint_close(self.0, err) })
+        checked(|err| unsafe { ahoy_endpoint_close_circuit(self.0, err) })
     }
 
     pub fn disable_circuit(&self) -> Result<(), Failure> {
@@ -654,21 +656,21 @@ impl Breaker {
         self
     }
 
-    pub fn trial_interval_ms(self, interval_ms: u64) -> Self {
+    pub fn probe_timeout_ms(self, interval_ms: u64) -> Self {
         // SAFETY: the handle is ours.
-        checked(|err| unsafe { ahoy_breaker_set_trial_interval_ms(self.0, interval_ms, err) })
+        checked(|err| unsafe { ahoy_breaker_set_probe_timeout_ms(self.0, interval_ms, err) })
             .unwrap();
         self
     }
 
-    pub fn stable_ms(self, stable_ms: u64) -> Self {
-        self.try_stable_ms(stable_ms).unwrap();
+    pub fn reset_after_ms(self, reset_after_ms: u64) -> Self {
+        self.try_reset_after_ms(reset_after_ms).unwrap();
         self
     }
 
-    pub fn try_stable_ms(&self, stable_ms: u64) -> Result<(), Failure> {
+    pub fn try_reset_after_ms(&self, reset_after_ms: u64) -> Result<(), Failure> {
         // SAFETY: the handle is ours.
-        checked(|err| unsafe { ahoy_breaker_set_stable_ms(self.0, stable_ms, err) })
+        checked(|err| unsafe { ahoy_breaker_set_reset_after_ms(self.0, reset_after_ms, err) })
     }
 
     pub fn min_closed(self, endpoints: u32) -> Self {

@@ -239,7 +239,7 @@ impl Request {
 
     pub fn resume(&self) {
         // SAFETY: the handle is ours.
-        checked(|err| unsafe { ahoy_request_resume(self.raw(), err) }).unwrap();
+        checked(|err| unsafe { ahoy_request_body_ready(self.raw(), err) }).unwrap();
     }
 }
 

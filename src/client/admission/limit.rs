@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::criticality::Criticality;
 use crate::outcome::FailureKind;
 use crate::policy::{
-    Ended, Entered, LimitConfig, Limiter, SheddingConfig, Tick, Ticket, WaitQueue,
+    AttemptOutcome, Entered, LimitConfig, Limiter, SheddingConfig, Tick, Ticket, WaitQueue,
 };
 use crate::runtime::clock;
 
@@ -61,16 +61,16 @@ pub(crate) struct Limit {
 struct Waiter {
     class: Criticality,
     /// Takes the seat that it waits for.
-    room: oneshot::Sender<Seat>,
+    room: oneshot::Sender<InFlightPermit>,
 }
 
 /// One call's place in the queue; left on drop, so that who gave up does not keep it.
-struct Place<'a> {
+struct QueuedCall<'a> {
     waiting: &'a Mutex<WaitQueue<Waiter>>,
     ticket: Ticket,
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuedCall<'_> {
     fn drop(&mut self) {
         drop(lock(self.waiting).remove(self.ticket));
     }
@@ -78,7 +78,7 @@ impl Drop for Place<'_> {
 
 /// One call's place below the limit; given back on drop, also by a waiter that never saw it.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct InFlightPermit {
     /// There until it is given back.
     limit: Option<Arc<Limit>>,
     /// How many were in flight with it.
@@ -110,19 +110,19 @@ impl Limit {
         self: &Arc<Self>,
         class: Criticality,
         patience: Duration,
-    ) -> Result<Seat, Refused> {
+    ) -> Result<InFlightPermit, Refused> {
         let full = || Refused::Limit(self.limiter.limit());
         let Some(waiting) = &self.waiting else {
-            return self.seat(class).ok_or_else(full);
+            return self.permit(class).ok_or_else(full);
         };
         let began = clock::now();
         let (_place, told) = match self.sit_or_line_up(waiting, class) {
-            Ok(seat) => return Ok(seat),
+            Ok(permit) => return Ok(permit),
             Err(place) => place.ok_or_else(full)?,
         };
         let patience = patience.min(self.shedding.queue_wait);
         match tokio::time::timeout(patience, told).await {
-            Ok(Ok(seat)) => Ok(seat),
+            Ok(Ok(permit)) => Ok(permit),
             // Whoever came next found the wait over before this one did.
             Ok(Err(_)) if clock::now().saturating_duration_since(began) >= patience => {
                 Err(Refused::Waited(patience))
@@ -138,64 +138,66 @@ impl Limit {
         self: &Arc<Self>,
         waiting: &'a Mutex<WaitQueue<Waiter>>,
         class: Criticality,
-    ) -> Result<Seat, Option<(Place<'a>, oneshot::Receiver<Seat>)>> {
+    ) -> Result<InFlightPermit, Option<(QueuedCall<'a>, oneshot::Receiver<InFlightPermit>)>> {
         let now = clock::now();
         let mut queue = lock(waiting);
         while queue.expire(now).is_some() {}
         if !queue.comes_before(class)
-            && let Some(seat) = self.seat(class)
+            && let Some(permit) = self.permit(class)
         {
-            return Ok(seat);
+            return Ok(permit);
         }
         let (room, told) = oneshot::channel();
         match queue.enter(class, Waiter { class, room }, now) {
             Entered::Waiting(ticket) | Entered::InPlaceOf(ticket, _) => {
-                Err(Some((Place { waiting, ticket }, told)))
+                Err(Some((QueuedCall { waiting, ticket }, told)))
             }
             Entered::Full(_) => Err(None),
         }
     }
 
-    fn seat(self: &Arc<Self>, class: Criticality) -> Option<Seat> {
+    fn permit(self: &Arc<Self>, class: Criticality) -> Option<InFlightPermit> {
         let ceiling = self.shedding.ceiling(class, self.limiter.limit());
         let Some(in_flight) = self.limiter.try_acquire_below(ceiling) else {
             self.limiter.turned_away(self.tick(clock::now()));
             return None;
         };
-        Some(Seat { limit: Some(Arc::clone(self)), in_flight })
+        Some(InFlightPermit { limit: Some(Arc::clone(self)), in_flight })
     }
 
     /// Hands room on to those who wait.
     fn serve(self: &Arc<Self>) {
-        while let Some((waiter, seat)) = self.next_to_seat() {
+        while let Some((waiter, permit)) = self.next_to_seat() {
             // Outside of the lock. The seat of one that gave up meanwhile is the next one's.
-            if let Err(unwanted) = waiter.room.send(seat) {
+            if let Err(unwanted) = waiter.room.send(permit) {
                 unwanted.give_back();
             }
         }
     }
 
-    fn next_to_seat(self: &Arc<Self>) -> Option<(Waiter, Seat)> {
+    fn next_to_seat(self: &Arc<Self>) -> Option<(Waiter, InFlightPermit)> {
         let mut queue = lock(self.waiting.as_ref()?);
         let limit = self.limiter.limit();
         let may = |class| self.limiter.in_flight() < self.shedding.ceiling(class, limit);
         let waiter = queue.next(clock::now(), may)?;
         // Under the lock nobody else takes the room.
-        let seat = self.seat(waiter.class)?;
-        Some((waiter, seat))
+        let permit = self.permit(waiter.class)?;
+        Some((waiter, permit))
     }
 }
 
-impl Seat {
+impl InFlightPermit {
     /// Takes in how an attempt ended, after so long.
-    pub(crate) fn observe(&self, ended: &Ended, elapsed: Duration) {
+    pub(crate) fn observe(&self, ended: &AttemptOutcome, elapsed: Duration) {
         let Some(Limit { limiter, .. }) = self.limit.as_deref() else { return };
         match ended {
             // A refusal that comes at once would make every answer look slow.
-            Ended::Answered { status } if *status < 500 && *status != 429 => {
+            AttemptOutcome::Answered { status } if *status < 500 && *status != 429 => {
                 limiter.record(elapsed, self.in_flight);
             }
-            Ended::Failed { kind: FailureKind::Timeout | FailureKind::Deadline, .. } => {
+            AttemptOutcome::Failed {
+                kind: FailureKind::Timeout | FailureKind::Deadline, ..
+            } => {
                 limiter.record_cut(self.in_flight);
             }
             _ => {}
@@ -203,7 +205,7 @@ impl Seat {
     }
 }
 
-impl Seat {
+impl InFlightPermit {
     /// Frees the place, without a look at who waits.
     fn give_back(mut self) {
         if let Some(limit) = self.limit.take() {
@@ -212,7 +214,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for InFlightPermit {
     fn drop(&mut self) {
         if let Some(limit) = self.limit.take() {
             limit.limiter.release();

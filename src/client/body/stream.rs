@@ -313,8 +313,8 @@ mod tests {
             pieces += 1;
         }
         assert!(pieces <= BOUND / OVERHEAD, "{pieces}");
-        let carrier = Arc::clone(&inflow);
-        let waiting = tokio::spawn(async move { carrier.has_room().await });
+        let transport = Arc::clone(&inflow);
+        let waiting = tokio::spawn(async move { transport.has_room().await });
         tokio::task::yield_now().await;
         while inflow.lock().held > BOUND / 2 {
             assert!(!waiting.is_finished());

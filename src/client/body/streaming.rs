@@ -11,14 +11,14 @@ use http::StatusCode;
 
 use super::stream::{BodyStream, Inflow};
 use crate::balancer::lease::Lease;
-use crate::client::admission::limit::Seat;
+use crate::client::admission::limit::InFlightPermit;
 use crate::client::call::call::Call;
-use crate::client::call::settled::{Settled, settle};
-use crate::client::observe::log::Level;
+use crate::client::call::settle::{AttemptRecord, settle};
+use crate::client::observe::log::Severity;
 use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT};
-use crate::error::{CallStory, Error, ErrorKind};
-use crate::outcome::{Attempt, AttemptResult, Class, Failure, FailureKind};
-use crate::policy::{Ended, class};
+use crate::error::{CallReport, Error, ErrorKind};
+use crate::outcome::{AttemptLog, AttemptResult, Class, Failure, FailureKind};
+use crate::policy::{AttemptOutcome, class};
 use crate::request::loggable;
 use crate::response::Response;
 use crate::runtime::clock;
@@ -44,7 +44,7 @@ impl From<Response> for Delivery {
 pub(crate) fn is_streamed(config: &ClientConfig, status: StatusCode) -> bool {
     let status = status.as_u16();
     let is_error = config.fail_on_status && status >= 400;
-    !is_error && class(&Ended::Answered { status }, &config.retry) == Class::Success
+    !is_error && class(&AttemptOutcome::Answered { status }, &config.retry) == Class::Success
 }
 
 /// A body under way, with the right to it.
@@ -53,9 +53,9 @@ pub(crate) struct Body {
     live: Live,
     lease: Option<Lease>,
     /// The call's place below the client's limit, which it has until the end of the body.
-    seat: Option<Seat>,
+    permit: Option<InFlightPermit>,
     url: Arc<str>,
-    head: Ended,
+    head: AttemptOutcome,
     began: Instant,
 }
 
@@ -64,24 +64,24 @@ pub(crate) fn begin(
     call: &Call<'_>,
     mut lease: Lease,
     live: Live,
-    head: Ended,
+    head: AttemptOutcome,
     began: Instant,
-) -> (Settled, Body) {
+) -> (AttemptRecord, Body) {
     lease.answered(clock::now());
     let url = Arc::clone(lease.endpoint().url());
     let (settled, lease) = match lease.probe_limit() {
         Some(_) => (settle(call, lease, &head, None, began), None),
         None => {
             let (url, now) = (Arc::clone(&url), clock::now());
-            (Settled { url, transition: None, began, now }, Some(lease))
+            (AttemptRecord { url, transition: None, began, now }, Some(lease))
         }
     };
-    (settled, Body { live, lease, seat: None, url, head, began })
+    (settled, Body { live, lease, permit: None, url, head, began })
 }
 
 impl Body {
-    pub(crate) fn holding(self, seat: Option<Seat>) -> Self {
-        Self { seat, ..self }
+    pub(crate) fn holding(self, permit: Option<InFlightPermit>) -> Self {
+        Self { permit, ..self }
     }
 
     /// Hands the answer over by `deliver`, and then carries the body to its reader until it ends.
@@ -102,23 +102,23 @@ impl Body {
         let idle = idle_limit(call);
         let mut count = 0;
         let moved = move_pieces(&mut self.live, &writer.inflow, idle, &mut count);
-        let result = match call.control.or(pin!(moved)).await {
+        let result = match call.cancellation.or(pin!(moved)).await {
             Ok(result) => result,
-            Err(kind) => Err(Failure::sent(kind, "given up")),
+            Err(kind) => Err(Failure::sent(kind, "cancelled")),
         };
         // The connection is kept or closed before anybody learns of the end.
-        drop((self.live, self.seat));
+        drop((self.live, self.permit));
         let ended = match &result {
             Ok(()) => self.head,
-            Err(failure) => Ended::Failed { kind: failure.kind, sent: true },
+            Err(failure) => AttemptOutcome::Failed { kind: failure.kind, sent: true },
         };
         if let Some(lease) = self.lease.take() {
             settle(call, lease, &ended, None, self.began);
         }
         log(call, &self.url, count, &result);
         writer.end(result.map_err(|failure| {
-            let story = Story { attempts, attempt_count, began: self.began, count };
-            (failure.kind, story.error(call, failure))
+            let record = BodyReport { attempts, attempt_count, began: self.began, count };
+            (failure.kind, record.error(call, failure))
         }));
     }
 }
@@ -175,14 +175,14 @@ impl Drop for Writer {
 }
 
 /// What an error of a body tells.
-struct Story {
-    attempts: Vec<Attempt>,
+struct BodyReport {
+    attempts: Vec<AttemptLog>,
     attempt_count: usize,
     began: Instant,
     count: u64,
 }
 
-impl Story {
+impl BodyReport {
     /// The last attempt brought the head and failed all the same.
     fn error(mut self, call: &Call<'_>, failure: Failure) -> Error {
         let now = clock::now();
@@ -192,7 +192,7 @@ impl Story {
             last.ambiguous = true;
             last.elapsed = now.saturating_duration_since(self.began);
         }
-        let story = CallStory {
+        let record = CallReport {
             method: call.request.method.clone(),
             target: call.request.target.clone(),
             idempotent: call.request.is_idempotent(),
@@ -202,13 +202,13 @@ impl Story {
             response: None,
         };
         let reason = format!("the body broke off after {} bytes", self.count);
-        Error::of_call(failure.kind.into(), &reason, story)
+        Error::of_call(failure.kind.into(), &reason, record)
     }
 }
 
 fn log(call: &Call<'_>, url: &str, count: u64, result: &Result<(), Failure>) {
     let request = call.request;
-    call.client.log.write(Level::Debug, "stream", || {
+    call.client.log.write(Severity::Debug, "stream", || {
         let ending = match result {
             Ok(()) => "ended",
             Err(failure) => &failure.detail,

@@ -16,24 +16,25 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use super::call::Call;
-use super::flight::{Flight, Landed};
 use super::hedge::{self, Race};
-use super::settled::settle;
-use super::story::{Ending, Story};
+use super::record::{CallEnd, CallRecord};
+use super::send::{Attempt, AttemptDone};
+use super::settle::settle;
+use crate::balancer::attempted::Attempted;
 use crate::balancer::lease::Lease;
-use crate::balancer::tried::Tried;
+use crate::client::admission::admission::AdmittedCall;
 use crate::client::admission::limit::Refused;
-use crate::client::admission::overload::Admitted;
 use crate::client::body::streaming::{self, Body};
-use crate::client::observe::log::Level;
+use crate::client::observe::log::Severity;
 use crate::error::{Error, ErrorKind};
 use crate::outcome::{Class, FailureKind};
 use crate::policy::{
-    Decision, Ended, Facts, Probing, Pushback, Retry, RetryAfter, StopReason, class,
+    AttemptOutcome, Decision, Facts, ProbeEligibility, Pushback, Retry, RetryAfter, StopReason,
+    class,
 };
 use crate::response::Response;
 use crate::runtime::{clock, entropy};
-use crate::source::Draw;
+use crate::source::BodyReader;
 use crate::transport::Transport;
 
 /// Carries out `call` over `transport`.
@@ -44,54 +45,54 @@ pub(crate) async fn run(
     transport: &impl Transport,
     body: &mut Option<Body>,
 ) -> Result<Response, Error> {
-    let mut story = Story::new(call);
-    let admitted = match call.client.overload().admit_at_once(call.started) {
+    let mut record = CallRecord::new(call);
+    let admitted = match call.client.admission().admit_at_once(call.started) {
         Some(admitted) => admitted,
         // Boxed: calls without limits are not to carry its state.
         None => match Box::pin(admit(call)).await {
             Ok(admitted) => admitted,
-            Err(ending) => return story.end(ending),
+            Err(ending) => return record.end(ending),
         },
     };
     let mut retry = Retry::new(&call.client.config.retry);
-    let mut tried = Tried::default();
+    let mut attempted = Attempted::default();
     let mut updates = call.client.config.endpoint_updates;
     loop {
         let now = clock::now();
-        let lease = match lease(call, &tried, &mut updates, now) {
+        let lease = match lease(call, &attempted, &mut updates, now) {
             Ok(lease) => lease,
-            Err(ending) => return story.end(ending),
+            Err(ending) => return record.end(ending),
         };
-        let number = story.attempt_count() + 1;
+        let number = record.attempt_count() + 1;
         let tries_left = retry.tries_left();
-        let flight = match Flight::new(call, lease, &mut tried, tries_left, number, now) {
-            Ok(flight) => flight,
-            Err(refusal) => return story.end(Ending::Refused(refusal)),
+        let attempt = match Attempt::new(call, lease, &mut attempted, tries_left, number, now) {
+            Ok(attempt) => attempt,
+            Err(refusal) => return record.end(CallEnd::Refused(refusal)),
         };
-        let mut landed = send(call, flight, &mut tried, &mut story, &admitted, transport).await;
-        let first_on_endpoint = landed.first_on_endpoint;
-        let ended = landed.ended();
+        let mut done = send(call, attempt, &mut attempted, &mut record, &admitted, transport).await;
+        let first_on_endpoint = done.first_on_endpoint;
+        let ended = done.ended();
         if admitted.watches() {
-            admitted.observe(&ended, class(&ended, &call.client.config.retry), landed.elapsed());
+            admitted.observe(&ended, class(&ended, &call.client.config.retry), done.elapsed());
         }
-        if let Some(live) = landed.take_stream() {
-            let (settled, begun) = streaming::begin(call, landed.lease, live, ended, landed.began);
-            *body = Some(begun.holding(admitted.into_seat()));
-            story.add(settled, landed.result, landed.is_hedge);
-            return story.end(Ending::Stopped(StopReason::Success));
+        if let Some(live) = done.take_stream() {
+            let (settled, begun) = streaming::begin(call, done.lease, live, ended, done.began);
+            *body = Some(begun.holding(admitted.into_permit()));
+            record.add(settled, done.result, done.is_hedge);
+            return record.end(CallEnd::Stopped(StopReason::Success));
         }
-        let asked = landed.asked();
-        let wish = Wish::of(call, &landed);
-        let settled = settle(call, landed.lease, &ended, wish.retry_after, landed.began);
-        story.add(settled, landed.result, landed.is_hedge);
+        let asked = done.asked();
+        let wish = ServerHint::of(call, &done);
+        let settled = settle(call, done.lease, &ended, wish.retry_after, done.began);
+        record.add(settled, done.result, done.is_hedge);
         if let Some(kind) = asked {
-            return story.end(Ending::Asked(kind));
+            return record.end(CallEnd::Asked(kind));
         }
-        match decide(call, &mut retry, &tried, ended, first_on_endpoint, wish) {
-            Decision::Stop(reason) => return story.end(Ending::Stopped(reason)),
+        match decide(call, &mut retry, &attempted, ended, first_on_endpoint, wish) {
+            Decision::Stop(reason) => return record.end(CallEnd::Stopped(reason)),
             Decision::Retry { wait, .. } => {
-                if let Err(kind) = call.control.or(pin!(pause(call, wait))).await {
-                    return story.end(Ending::Asked(kind.into()));
+                if let Err(kind) = call.cancellation.or(pin!(pause(call, wait))).await {
+                    return record.end(CallEnd::Asked(kind.into()));
                 }
             }
         }
@@ -99,34 +100,34 @@ pub(crate) async fn run(
 }
 
 /// Step 0, where limits are set: mostly at once; where calls may wait for room, not beyond the deadline.
-async fn admit<'a>(call: &'a Call<'_>) -> Result<Admitted<'a>, Ending> {
+async fn admit<'a>(call: &'a Call<'_>) -> Result<AdmittedCall<'a>, CallEnd> {
     let patience = call.time_left(clock::now());
-    let admitted = pin!(call.client.overload().admit(call.request.criticality, patience));
-    match call.control.or(admitted).await {
-        Ok(admitted) => admitted.map_err(Ending::Overloaded),
-        Err(kind) => Err(Ending::Asked(kind.into())),
+    let admitted = pin!(call.client.admission().admit(call.request.criticality, patience));
+    match call.cancellation.or(admitted).await {
+        Ok(admitted) => admitted.map_err(CallEnd::Overloaded),
+        Err(kind) => Err(CallEnd::Asked(kind.into())),
     }
 }
 
 /// Step 1: an endpoint, of a list that is asked for again where none is left.
 fn lease(
     call: &Call<'_>,
-    tried: &Tried,
+    attempted: &Attempted,
     updates: &mut u32,
     mut now: Instant,
-) -> Result<Lease, Ending> {
+) -> Result<Lease, CallEnd> {
     loop {
         if call.time_left(now).is_zero() {
-            return Err(Ending::Deadline);
+            return Err(CallEnd::Deadline);
         }
-        let updates_seen = call.way.balancer().map_or(0, |balancer| balancer.updates_done());
-        let probing = Probing::of_attempt(!tried.is_empty(), call.may_hedge());
-        match call.way.lease(tried, call.key, probing, now) {
+        let updates_seen = call.target.balancer().map_or(0, |balancer| balancer.updates_done());
+        let probing = ProbeEligibility::of_attempt(!attempted.is_empty(), call.may_hedge());
+        match call.target.lease(attempted, call.key, probing, now) {
             Ok(lease) => return Ok(lease),
             // The more are asked now, the later it is well again.
-            Err(none) if none.held_back => return Err(Ending::Overloaded(Refused::Recovering)),
+            Err(none) if none.held_back => return Err(CallEnd::Overloaded(Refused::Recovering)),
             // A list of the same endpoints gives no room either.
-            Err(none) if *updates == 0 || none.full => return Err(Ending::NoEndpoints(none)),
+            Err(none) if *updates == 0 || none.full => return Err(CallEnd::NoEndpoints(none)),
             Err(_) => {
                 *updates -= 1;
                 update_endpoints(call, updates_seen);
@@ -139,26 +140,26 @@ fn lease(
 /// Step 3: one exchange, or the best of a race; what else comes of a race is settled as it comes.
 async fn send(
     call: &Call<'_>,
-    flight: Flight,
-    tried: &mut Tried,
-    story: &mut Story<'_>,
-    admitted: &Admitted<'_>,
+    attempt: Attempt,
+    attempted: &mut Attempted,
+    record: &mut CallRecord<'_>,
+    admitted: &AdmittedCall<'_>,
     transport: &impl Transport,
-) -> Landed {
+) -> AttemptDone {
     if !call.may_hedge() {
-        return flight.fly(call, transport).await;
+        return attempt.send(call, transport).await;
     }
-    let number = story.attempt_count() + 1;
-    let failed = |landed: Landed| {
-        let ended = landed.ended();
-        admitted.observe(&ended, class(&ended, &call.client.config.retry), landed.elapsed());
-        let wish = Wish::of(call, &landed);
-        let settled = settle(call, landed.lease, &ended, wish.retry_after, landed.began);
-        story.add(settled, landed.result, landed.is_hedge);
+    let number = record.attempt_count() + 1;
+    let failed = |done: AttemptDone| {
+        let ended = done.ended();
+        admitted.observe(&ended, class(&ended, &call.client.config.retry), done.elapsed());
+        let wish = ServerHint::of(call, &done);
+        let settled = settle(call, done.lease, &ended, wish.retry_after, done.began);
+        record.add(settled, done.result, done.is_hedge);
     };
     // Boxed: calls without hedges are not to carry its state.
     let Race { last, dropped } =
-        Box::pin(hedge::race(call, flight, number, tried, transport, failed)).await;
+        Box::pin(hedge::race(call, attempt, number, attempted, transport, failed)).await;
     let by_another = last.asked().is_none();
     let good = class(&last.ended(), &call.client.config.retry) == Class::Success;
     for dropped in dropped {
@@ -168,22 +169,22 @@ async fn send(
         if good && dropped.began < last.began {
             admitted.overtaken(dropped.began);
         }
-        story.add_dropped(dropped, by_another);
+        record.add_dropped(dropped, by_another);
     }
     last
 }
 
 /// What a server asked of whoever would repeat the call.
 #[derive(Clone, Copy)]
-struct Wish {
+struct ServerHint {
     retry_after: Option<RetryAfter>,
     pushback: Option<Pushback>,
 }
 
-impl Wish {
-    fn of(call: &Call<'_>, landed: &Landed) -> Self {
-        let retry_after = landed.asked_wait(call.client.config.retry.retry_after_cap);
-        Self { retry_after, pushback: landed.pushback(call) }
+impl ServerHint {
+    fn of(call: &Call<'_>, done: &AttemptDone) -> Self {
+        let retry_after = done.asked_wait(call.client.config.retry.retry_after_cap);
+        Self { retry_after, pushback: done.pushback(call) }
     }
 }
 
@@ -191,32 +192,32 @@ impl Wish {
 fn decide(
     call: &Call<'_>,
     retry: &mut Retry<'_>,
-    tried: &Tried,
-    ended: Ended,
+    attempted: &Attempted,
+    ended: AttemptOutcome,
     first_on_endpoint: bool,
-    wish: Wish,
+    wish: ServerHint,
 ) -> Decision {
     let now = clock::now();
     // Looked for only where it matters: the first circuit in the list would be asked by every caller.
     let may_go_on = class(&ended, &call.client.config.retry) != Class::Success;
-    let overload = call.client.overload();
+    let admission = call.client.admission();
     let facts = Facts {
         ended,
         idempotent: call.request.is_idempotent(),
-        resendable: call.draw.as_ref().is_none_or(Draw::can_repeat),
-        untried: may_go_on && call.way.has_untried(tried, now),
+        resendable: call.body_reader.as_ref().is_none_or(BodyReader::can_repeat),
+        untried: may_go_on && call.target.has_unattempted(attempted, now),
         first_on_endpoint,
         retry_after: wish.retry_after,
         pushback: wish.pushback,
         time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
-        p50: if may_go_on { overload.usual_latency(now) } else { None },
+        p50: if may_go_on { admission.usual_latency(now) } else { None },
     };
-    entropy::with_rng(|rng| retry.decide(&facts, rng, || overload.may_retry(now)))
+    entropy::with_rng(|rng| retry.decide(&facts, rng, || admission.may_retry(now)))
 }
 
 /// Waits before the next attempt, unless there is nothing to wait for.
 async fn pause(call: &Call<'_>, wait: Duration) {
-    if !wait.is_zero() && call.way.has_any(clock::now()) {
+    if !wait.is_zero() && call.target.has_any(clock::now()) {
         tokio::time::sleep(wait).await;
     }
 }
@@ -224,11 +225,11 @@ async fn pause(call: &Call<'_>, wait: Duration) {
 /// No endpoint is left: perhaps the provider knows more by now. An update by another call since the roster was
 /// looked at does as well.
 fn update_endpoints(call: &Call<'_>, updates_seen: u64) {
-    let Some(balancer) = call.way.balancer() else {
+    let Some(balancer) = call.target.balancer() else {
         return;
     };
     if let Err(error) = balancer.update_since(updates_seen) {
-        call.client.log.write(Level::Warn, "discovery", || error.message().to_owned());
+        call.client.log.write(Severity::Warn, "discovery", || error.message().to_owned());
     }
 }
 

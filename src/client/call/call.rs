@@ -5,26 +5,26 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::control::Control;
-use super::passed_on;
+use super::cancellation::Cancellation;
+use super::propagation;
 use crate::client::Client;
-use crate::client::route::Way;
+use crate::client::route::Target;
 use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, KeySource};
 use crate::error::Error;
 use crate::policy::TraceParent;
 use crate::policy::balance::hash_bytes;
 use crate::request::{Request, check_target};
-use crate::source::{Draw, Source};
+use crate::source::{BodyReader, Source};
 
 /// What one caller asked of one client.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) client: &'a Client,
-    pub(crate) control: Control<'a>,
+    pub(crate) cancellation: Cancellation<'a>,
     pub(crate) request: &'a Request,
     /// The hold on the source of the request's body.
-    pub(crate) draw: Option<Draw>,
-    pub(crate) way: Way<'a>,
+    pub(crate) body_reader: Option<BodyReader>,
+    pub(crate) target: Target<'a>,
     pub(crate) headers: Cow<'a, HeaderMap>,
     /// The trace that each attempt is a span of.
     pub(crate) trace: Option<TraceParent>,
@@ -49,20 +49,20 @@ impl<'a> Call<'a> {
     pub(crate) fn new(
         client: &'a Client,
         request: &'a Request,
-        control: Control<'a>,
+        cancellation: Cancellation<'a>,
         started: Instant,
     ) -> Result<Self, Error> {
-        let way = Self::check(client, request)?;
-        let timeout = passed_on::timeout(&client.config, request);
+        let target = Self::check(client, request)?;
+        let timeout = propagation::timeout(&client.config, request);
         let mut headers = merged(&client.config, request);
-        let trace = passed_on::trace(&client.config, request, &mut headers);
-        let key = request.key.or_else(|| key(way.balancer()?.key_source(), &headers));
+        let trace = propagation::trace(&client.config, request, &mut headers);
+        let key = request.key.or_else(|| key(target.balancer()?.key_source(), &headers));
         Ok(Self {
             client,
-            control,
+            cancellation,
             request,
-            draw: request.source.as_ref().map(Source::hold).transpose()?,
-            way,
+            body_reader: request.source.as_ref().map(Source::hold).transpose()?,
+            target,
             headers,
             trace,
             key,
@@ -72,9 +72,9 @@ impl<'a> Call<'a> {
     }
 
     /// Where the request goes, if it fits the client.
-    pub(crate) fn check(client: &'a Client, request: &'a Request) -> Result<Way<'a>, Error> {
+    pub(crate) fn check(client: &'a Client, request: &'a Request) -> Result<Target<'a>, Error> {
         check_target("path", &request.target)?;
-        client.route.way(&request.target)
+        client.route.target(&request.target)
     }
 
     /// Whether a copy of an attempt may be sent at all. A body that is drawn from the host cannot be read twice
@@ -82,8 +82,8 @@ impl<'a> Call<'a> {
     pub(crate) fn may_hedge(&self) -> bool {
         let config = &self.client.config;
         config.hedge.delay.is_some()
-            && self.draw.is_none()
-            && self.way.balancer().is_some()
+            && self.body_reader.is_none()
+            && self.target.balancer().is_some()
             && (self.request.is_idempotent() || config.retry.any_method)
     }
 

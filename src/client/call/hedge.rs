@@ -12,11 +12,11 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::call::Call;
-use super::flight::{Flight, Landed};
+use super::send::{Attempt, AttemptDone};
+use crate::balancer::attempted::Attempted;
 use crate::balancer::member::Member;
-use crate::balancer::tried::Tried;
 use crate::outcome::Class;
-use crate::policy::{HedgeFacts, Probing, class};
+use crate::policy::{HedgeFacts, ProbeEligibility, class};
 use crate::runtime::clock;
 use crate::transport::Transport;
 
@@ -24,12 +24,12 @@ use crate::transport::Transport;
 #[derive(Debug)]
 pub(crate) struct Race {
     /// What the call goes by.
-    pub(crate) last: Landed,
+    pub(crate) last: AttemptDone,
     /// Those that were dropped under way.
     pub(crate) dropped: Vec<Dropped>,
 }
 
-/// An attempt that was given up since another was faster, or the call was ended from outside.
+/// An attempt that was cancelled because another answered first, or the call was ended from outside.
 #[derive(Debug)]
 pub(crate) struct Dropped {
     pub(crate) url: Arc<str>,
@@ -45,17 +45,17 @@ impl Dropped {
     }
 }
 
-type Copy<'a> = Pin<Box<dyn Future<Output = Landed> + Send + 'a>>;
+type Copy<'a> = Pin<Box<dyn Future<Output = AttemptDone> + Send + 'a>>;
 
 /// Sends `first`, the `number`th attempt of the call, and copies of it where it takes long and the client may. Tells
 /// `failed` those that failed while others were under way.
 pub(crate) async fn race<'a>(
     call: &'a Call<'a>,
-    first: Flight,
+    first: Attempt,
     number: usize,
-    tried: &mut Tried,
+    attempted: &mut Attempted,
     transport: &'a impl Transport,
-    mut failed: impl FnMut(Landed),
+    mut failed: impl FnMut(AttemptDone),
 ) -> Race {
     let mut racing = Racing { under_way: Vec::new() };
     let mut copies = 0;
@@ -66,10 +66,10 @@ pub(crate) async fn race<'a>(
             Some(delay) => {
                 match tokio::time::timeout(delay, racing.next(call, &mut failed)).await {
                     Ok(last) => last,
-                    Err(_) => match copy(call, copies, number, tried) {
-                        Some(flight) => {
+                    Err(_) => match copy(call, copies, number, attempted) {
+                        Some(attempt) => {
                             copies += 1;
-                            racing.add(call, flight, transport);
+                            racing.add(call, attempt, transport);
                             continue;
                         }
                         None => racing.next(call, &mut failed).await,
@@ -83,27 +83,27 @@ pub(crate) async fn race<'a>(
 }
 
 /// One more attempt beside those under way, where the rules and the budget allow it.
-fn copy(call: &Call<'_>, copies: u32, first: usize, tried: &mut Tried) -> Option<Flight> {
+fn copy(call: &Call<'_>, copies: u32, first: usize, attempted: &mut Attempted) -> Option<Attempt> {
     let now = clock::now();
-    let overload = call.client.overload();
+    let admission = call.client.admission();
     let facts = HedgeFacts {
         idempotent: call.request.is_idempotent(),
-        untried: call.way.has_untried(tried, now),
+        untried: call.target.has_unattempted(attempted, now),
         copies,
-        limit_pressed: overload.is_pressed(now),
+        limit_pressed: admission.is_pressed(now),
         time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
-        p50: overload.usual_latency(now),
+        p50: admission.usual_latency(now),
     };
     let hedge = &call.client.config.hedge;
-    if !hedge.may_start(&facts, || overload.may_hedge(now)) {
+    if !hedge.may_start(&facts, || admission.may_hedge(now)) {
         return None;
     }
-    let lease = call.way.lease(tried, call.key, Probing::Due, now).ok()?;
+    let lease = call.target.lease(attempted, call.key, ProbeEligibility::Due, now).ok()?;
     let number = first + 1 + copies as usize;
     // The hook may refuse the copy; the first attempt goes on then. As it does where the other endpoints have no
     // room any more.
-    let flight = Flight::new(call, lease, tried, None, number, now).ok()?;
-    flight.first_on_endpoint.then(|| flight.into_hedge())
+    let attempt = Attempt::new(call, lease, attempted, None, number, now).ok()?;
+    attempt.first_on_endpoint.then(|| attempt.into_hedge())
 }
 
 /// The attempts of one race.
@@ -112,39 +112,39 @@ struct Racing<'a> {
 }
 
 impl<'a> Racing<'a> {
-    fn add(&mut self, call: &'a Call<'a>, flight: Flight, transport: &'a impl Transport) {
+    fn add(&mut self, call: &'a Call<'a>, attempt: Attempt, transport: &'a impl Transport) {
         let note = Dropped {
-            url: Arc::clone(flight.lease.endpoint().url()),
-            began: flight.began,
-            is_hedge: flight.is_hedge,
-            member: flight.lease.member().cloned(),
+            url: Arc::clone(attempt.lease.endpoint().url()),
+            began: attempt.began,
+            is_hedge: attempt.is_hedge,
+            member: attempt.lease.member().cloned(),
         };
-        self.under_way.push((note, Box::pin(flight.fly(call, transport))));
+        self.under_way.push((note, Box::pin(attempt.send(call, transport))));
     }
 
     /// The next one that is not merely a failure while others are under way.
-    async fn next(&mut self, call: &Call<'_>, failed: &mut impl FnMut(Landed)) -> Landed {
+    async fn next(&mut self, call: &Call<'_>, failed: &mut impl FnMut(AttemptDone)) -> AttemptDone {
         loop {
-            let landed = poll_fn(|cx| self.poll_any(cx)).await;
-            let good = class(&landed.ended(), &call.client.config.retry) == Class::Success;
-            if good || landed.asked().is_some() || self.under_way.is_empty() {
-                return landed;
+            let done = poll_fn(|cx| self.poll_any(cx)).await;
+            let good = class(&done.ended(), &call.client.config.retry) == Class::Success;
+            if good || done.asked().is_some() || self.under_way.is_empty() {
+                return done;
             }
-            failed(landed);
+            failed(done);
         }
     }
 
-    fn poll_any(&mut self, cx: &mut Context<'_>) -> Poll<Landed> {
+    fn poll_any(&mut self, cx: &mut Context<'_>) -> Poll<AttemptDone> {
         for index in 0..self.under_way.len() {
-            if let Poll::Ready(landed) = pin!(&mut self.under_way[index].1).poll(cx) {
+            if let Poll::Ready(done) = pin!(&mut self.under_way[index].1).poll(cx) {
                 drop(self.under_way.swap_remove(index));
-                return Poll::Ready(landed);
+                return Poll::Ready(done);
             }
         }
         Poll::Pending
     }
 
-    fn end(self, last: Landed) -> Race {
+    fn end(self, last: AttemptDone) -> Race {
         let dropped = self.under_way.into_iter().map(|(note, _)| note).collect();
         Race { last, dropped }
     }

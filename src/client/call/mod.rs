@@ -2,9 +2,9 @@
 
 pub(crate) mod attempt;
 pub(crate) mod call;
-pub(crate) mod control;
-pub(crate) mod flight;
+pub(crate) mod cancellation;
 pub(crate) mod hedge;
-pub(crate) mod passed_on;
-pub(crate) mod settled;
-pub(crate) mod story;
+pub(crate) mod propagation;
+pub(crate) mod record;
+pub(crate) mod send;
+pub(crate) mod settle;

@@ -17,11 +17,11 @@ const MOST: usize = 65_536;
 
 /// What comes on a queue.
 #[derive(Debug)]
-pub struct Ended {
+pub struct QueueEvent {
     /// The number that the host gave with what has ended.
     pub tag: u64,
     /// What it is.
-    pub event: Event,
+    pub event: QueueEventKind,
 }
 
 /// What the host is told of.
@@ -30,7 +30,7 @@ pub struct Ended {
     clippy::large_enum_variant,
     reason = "nearly all are calls, which a box would only slow down"
 )]
-pub enum Event {
+pub enum QueueEventKind {
     /// A call has ended so.
     Call(Outcome),
     /// There is something to read of a streamed body.
@@ -41,23 +41,23 @@ pub enum Event {
 
 /// The duty to tell a queue once that there is something to read.
 #[derive(Debug)]
-pub struct ToTell {
+pub struct ReadableNotice {
     queue: Arc<Queue>,
     tag: u64,
     stop: Arc<Stop>,
     told: bool,
 }
 
-impl ToTell {
+impl ReadableNotice {
     /// Tells whether there is, or the reader gave up.
     pub fn tell(mut self, readable: bool) {
         self.told = true;
-        let event = if readable { Event::Readable } else { Event::Freed };
+        let event = if readable { QueueEventKind::Readable } else { QueueEventKind::Freed };
         self.queue.complete(self.tag, &self.stop, event);
     }
 }
 
-impl Drop for ToTell {
+impl Drop for ReadableNotice {
     fn drop(&mut self) {
         if !self.told {
             self.queue.retract(self.tag, &self.stop);
@@ -74,7 +74,7 @@ pub struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    ended: VecDeque<Ended>,
+    ended: VecDeque<QueueEvent>,
     running: HashMap<u64, Vec<Arc<Stop>>>,
     running_count: usize,
     /// Freed: what ends from now on is discarded.
@@ -119,17 +119,21 @@ impl Queue {
     ///
     /// # Errors
     /// The bound on calls in flight plus unread outcomes is reached.
-    pub fn expect_readable(self: &Arc<Self>, tag: u64, stop: &Arc<Stop>) -> Result<ToTell, Error> {
+    pub fn expect_readable(
+        self: &Arc<Self>,
+        tag: u64,
+        stop: &Arc<Stop>,
+    ) -> Result<ReadableNotice, Error> {
         self.enter(tag, Arc::clone(stop))?;
-        Ok(ToTell { queue: Arc::clone(self), tag, stop: Arc::clone(stop), told: false })
+        Ok(ReadableNotice { queue: Arc::clone(self), tag, stop: Arc::clone(stop), told: false })
     }
 
     /// A call that was noted has ended.
     pub(crate) fn finish(&self, tag: u64, stop: &Arc<Stop>, outcome: Outcome) {
-        self.complete(tag, stop, Event::Call(outcome));
+        self.complete(tag, stop, QueueEventKind::Call(outcome));
     }
 
-    fn complete(&self, tag: u64, stop: &Arc<Stop>, event: Event) {
+    fn complete(&self, tag: u64, stop: &Arc<Stop>, event: QueueEventKind) {
         let mut state = self.lock();
         state.leave(tag, stop);
         if state.discarding {
@@ -138,7 +142,7 @@ impl Queue {
         if state.ended.is_empty() {
             self.readiness.raise();
         }
-        state.ended.push_back(Ended { tag, event });
+        state.ended.push_back(QueueEvent { tag, event });
     }
 
     /// A call that was noted never began.
@@ -165,7 +169,7 @@ impl Queue {
 
     /// Up to `most` ended calls, in the order in which they ended; none when the time is up first.
     #[must_use]
-    pub fn next(&self, most: usize, timeout: Duration) -> Vec<Ended> {
+    pub fn next(&self, most: usize, timeout: Duration) -> Vec<QueueEvent> {
         let until = Instant::now().checked_add(timeout);
         loop {
             let batch = self.take(most);
@@ -181,10 +185,10 @@ impl Queue {
         }
     }
 
-    fn take(&self, most: usize) -> Vec<Ended> {
+    fn take(&self, most: usize) -> Vec<QueueEvent> {
         let mut state = self.lock();
         let count = most.min(state.ended.len());
-        let batch: Vec<Ended> = state.ended.drain(..count).collect();
+        let batch: Vec<QueueEvent> = state.ended.drain(..count).collect();
         if count > 0 && state.ended.is_empty() {
             self.readiness.lower();
         }

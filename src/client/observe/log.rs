@@ -7,7 +7,7 @@ use crate::runtime::callback;
 
 /// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum Severity {
     /// The library could not do its work.
     Error,
     /// Something is wrong with a peer or a provider.
@@ -19,12 +19,12 @@ pub enum Level {
 }
 
 /// Takes a level, a target (the part of the library) and a message.
-pub type Sink = Arc<dyn Fn(Level, &str, &str) + Send + Sync>;
+pub type Sink = Arc<dyn Fn(Severity, &str, &str) + Send + Sync>;
 
 /// Where a client's messages go.
 #[derive(Clone, Default)]
 pub struct Log {
-    sink: Option<(Level, Sink)>,
+    sink: Option<(Severity, Sink)>,
 }
 
 impl std::fmt::Debug for Log {
@@ -36,12 +36,12 @@ impl std::fmt::Debug for Log {
 impl Log {
     /// Messages of `level` and above go to `sink`.
     #[must_use]
-    pub fn new(level: Level, sink: Sink) -> Self {
+    pub fn new(level: Severity, sink: Sink) -> Self {
         Self { sink: Some((level, sink)) }
     }
 
     /// Writes a message; `message` is not made where nobody listens.
-    pub(crate) fn write(&self, level: Level, target: &str, message: impl FnOnce() -> String) {
+    pub(crate) fn write(&self, level: Severity, target: &str, message: impl FnOnce() -> String) {
         if let Some((threshold, sink)) = &self.sink
             && level <= *threshold
         {

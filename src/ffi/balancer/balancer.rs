@@ -256,7 +256,7 @@ pub unsafe extern "C" fn ahoy_balancer_update(
 /// @return AHOY_E_DISCOVERY where the provider failed at first use; AHOY_E_WOULD_DEADLOCK inside a callback while
 ///         an update is under way
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_balancer_join(
+pub unsafe extern "C" fn ahoy_balancer_add_endpoint(
     balancer: *const ahoy_balancer,
     host: *const ahoy_host,
     err: *mut *mut ahoy_error,
@@ -277,9 +277,9 @@ pub unsafe extern "C" fn ahoy_balancer_join(
 /// after them.
 ///
 /// @param host says by address, port and scheme which one; still the caller's to free
-/// @return AHOY_E_INVALID_ARGUMENT where it is not known; else as for ahoy_balancer_join
+/// @return AHOY_E_INVALID_ARGUMENT where it is not known; else as for ahoy_balancer_add_endpoint
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_balancer_leave(
+pub unsafe extern "C" fn ahoy_balancer_remove_endpoint(
     balancer: *const ahoy_balancer,
     host: *const ahoy_host,
     err: *mut *mut ahoy_error,

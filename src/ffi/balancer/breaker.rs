@@ -169,7 +169,7 @@ pub unsafe extern "C" fn ahoy_breaker_disable_failure_ratio(
 }
 
 /// Sets how long a circuit stays open: base at first, doubled with each further trip up to max, each time
-/// give or take a quarter. After the stable time closed (ahoy_breaker_set_stable_ms) it starts from base again.
+/// give or take a quarter. After the stable time closed (ahoy_breaker_set_reset_after_ms) it starts from base again.
 /// Default 500 and 30,000 ms.
 ///
 /// @param base_ms at least 1
@@ -234,13 +234,13 @@ pub unsafe extern "C" fn ahoy_breaker_set_half_open_probes(
 ///
 /// @param interval_ms at least 1
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_breaker_set_trial_interval_ms(
+pub unsafe extern "C" fn ahoy_breaker_set_probe_timeout_ms(
     breaker: *const ahoy_breaker,
     interval_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let set = |rules: &mut BreakerConfig| {
-        rules.trial_interval = positive_duration("interval_ms", interval_ms)?;
+        rules.probe_timeout = positive_duration("interval_ms", interval_ms)?;
         Ok(())
     };
     // SAFETY: see the module `ffi`.
@@ -250,15 +250,15 @@ pub unsafe extern "C" fn ahoy_breaker_set_trial_interval_ms(
 /// Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens again before
 /// that stays open for longer. Default 60,000 ms.
 ///
-/// @param stable_ms at least 1
+/// @param reset_after_ms at least 1
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_breaker_set_stable_ms(
+pub unsafe extern "C" fn ahoy_breaker_set_reset_after_ms(
     breaker: *const ahoy_breaker,
-    stable_ms: u64,
+    reset_after_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let set = |rules: &mut BreakerConfig| {
-        rules.stable_period = positive_duration("stable_ms", stable_ms)?;
+        rules.stable_period = positive_duration("reset_after_ms", reset_after_ms)?;
         Ok(())
     };
     // SAFETY: see the module `ffi`.

@@ -90,11 +90,11 @@ pub unsafe extern "C" fn ahoy_endpoint_available(endpoint: *const ahoy_endpoint)
     })
 }
 
-/// Opens the circuit by hand: no traffic and no probe until ahoy_endpoint_close.
+/// Opens the circuit by hand: no traffic and no probe until ahoy_endpoint_close_circuit.
 ///
 /// @return AHOY_E_IN_USE where it is open already
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_endpoint_open(
+pub unsafe extern "C" fn ahoy_endpoint_open_circuit(
     endpoint: *const ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn ahoy_endpoint_open(
 ///
 /// @return AHOY_E_IN_USE where it is closed already
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_endpoint_close(
+pub unsafe extern "C" fn ahoy_endpoint_close_circuit(
     endpoint: *const ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn ahoy_endpoint_close(
     unsafe { guard::status(err, body) }
 }
 
-/// Lets everything through and judges nothing, until ahoy_endpoint_open or ahoy_endpoint_close: for an endpoint
+/// Lets everything through and judges nothing, until ahoy_endpoint_open_circuit or ahoy_endpoint_close_circuit: for an endpoint
 /// that must be asked whatever it answers.
 ///
 /// @return AHOY_E_IN_USE where that is so already

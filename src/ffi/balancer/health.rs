@@ -207,7 +207,7 @@ fn threshold(name: &str, count: u32) -> Result<NonZeroU8, Error> {
 /// @param min_working how many endpoints can just bear all traffic, at least 1
 /// @param hold_ms 10000 is a good start
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_balancer_set_recovery(
+pub unsafe extern "C" fn ahoy_balancer_set_outage_recovery(
     balancer: *const ahoy_balancer,
     min_working: u32,
     hold_ms: u64,

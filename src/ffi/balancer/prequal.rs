@@ -8,7 +8,7 @@ use super::balancing::ratio;
 use super::provider::ahoy_provider;
 use crate::config::{
     Algorithm, BalancerConfig, MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL,
-    Probing,
+    PrequalProbing,
 };
 use crate::error::Error;
 use crate::ffi::call::error::ahoy_error;
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn ahoy_balancer_prequal_new(
         // SAFETY: see the module `ffi`.
         match unsafe { path(probe_path) } {
             // SAFETY: see the module `ffi`.
-            Ok(path) => unsafe { make(provider, Algorithm::Prequal(Probing::new(path))) },
+            Ok(path) => unsafe { make(provider, Algorithm::Prequal(PrequalProbing::new(path))) },
             Err(_) => std::ptr::null_mut(),
         }
     })
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_prequal_probes(
     unsafe { change(balancer, err, set) }
 }
 
-fn prequal(config: &mut BalancerConfig) -> Result<&mut Probing, Error> {
+fn prequal(config: &mut BalancerConfig) -> Result<&mut PrequalProbing, Error> {
     match &mut config.algorithm {
         Algorithm::Prequal(probing) => Ok(probing),
         _ => Err(Error::invalid("balancer", "is not a prequal balancer")),

@@ -5,7 +5,7 @@ use std::ptr;
 
 use crate::ffi::values::status::{ahoy_status, of_attempt};
 use crate::ffi::values::text;
-use crate::outcome::{Attempt, AttemptResult, CircuitNote};
+use crate::outcome::{AttemptLog, AttemptResult, CircuitNote};
 
 /// One attempt of a call. Borrowed from its response or error and valid until that is freed. Thread: any.
 pub struct ahoy_attempt {
@@ -19,8 +19,8 @@ pub struct ahoy_attempt {
     is_hedge: bool,
 }
 
-impl From<&Attempt> for ahoy_attempt {
-    fn from(attempt: &Attempt) -> Self {
+impl From<&AttemptLog> for ahoy_attempt {
+    fn from(attempt: &AttemptLog) -> Self {
         Self {
             url: text::owned(&attempt.url),
             detail: text::owned(&attempt.detail),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::ahoy_error;
 use super::response::ahoy_response;
-use crate::client::{Ended, Event, Outcome, Queue};
+use crate::client::{Outcome, Queue, QueueEvent, QueueEventKind};
 use crate::error::{Error, ErrorKind};
 use crate::ffi::values::handle::{Native, Out};
 use crate::ffi::values::status::{
@@ -41,13 +41,13 @@ pub struct ahoy_completion {
     outcome: Mutex<Option<Outcome>>,
 }
 
-impl From<Ended> for ahoy_completion {
-    fn from(ended: Ended) -> Self {
+impl From<QueueEvent> for ahoy_completion {
+    fn from(ended: QueueEvent) -> Self {
         let (status, outcome) = match ended.event {
-            Event::Call(Ok(delivery)) => (AHOY_OK, Some(Ok(delivery))),
-            Event::Call(Err(error)) => (number(error.kind()), Some(Err(error))),
-            Event::Readable => (AHOY_OK, None),
-            Event::Freed => (AHOY_E_CANCELLED, None),
+            QueueEventKind::Call(Ok(delivery)) => (AHOY_OK, Some(Ok(delivery))),
+            QueueEventKind::Call(Err(error)) => (number(error.kind()), Some(Err(error))),
+            QueueEventKind::Readable => (AHOY_OK, None),
+            QueueEventKind::Freed => (AHOY_E_CANCELLED, None),
         };
         Self { tag: ended.tag, status, outcome: Mutex::new(outcome) }
     }
@@ -167,7 +167,7 @@ pub unsafe extern "C" fn ahoy_queue_next_batch(
     unsafe { guard::status(err, body) }
 }
 
-fn next(queue: &Queue, most: usize, timeout_ms: u64) -> Result<Vec<Ended>, Error> {
+fn next(queue: &Queue, most: usize, timeout_ms: u64) -> Result<Vec<QueueEvent>, Error> {
     if timeout_ms > 0 && callback::is_inside() {
         let message = "queue: a wait inside a callback would deadlock";
         return Err(Error::new(ErrorKind::WouldDeadlock, message));

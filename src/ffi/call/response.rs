@@ -265,7 +265,7 @@ pub unsafe extern "C" fn ahoy_response_attempt_at(
     })
 }
 
-/// Frees a response and all that was borrowed from it; NULL is fine. The rest of a streamed body is given up:
+/// Frees a response and all that was borrowed from it; NULL is fine. The rest of a streamed body is cancelled:
 /// its exchange is dropped, and the server sees the connection close. Does not wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_free(response: *mut ahoy_response) {

@@ -59,7 +59,7 @@ pub unsafe extern "C" fn ahoy_request_set_idle_timeout_ms(
 pub const AHOY_BODY_END: i32 = 0;
 /// What a body function says: *length bytes are in the buffer.
 pub const AHOY_BODY_DATA: i32 = 1;
-/// What a body function says: nothing yet; ahoy_request_resume says when to ask again.
+/// What a body function says: nothing yet; ahoy_request_body_ready says when to ask again.
 pub const AHOY_BODY_NOT_READY: i32 = 2;
 /// What a body function says: there will be no more, and the body is not complete. The call ends with
 /// AHOY_E_BODY_SOURCE.
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn ahoy_request_set_body_source(
 ///
 /// Thread: any, also while the request is being sent, and inside callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_request_resume(
+pub unsafe extern "C" fn ahoy_request_body_ready(
     request: *const ahoy_request,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {

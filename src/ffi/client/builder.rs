@@ -432,7 +432,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_client_certificate_pem(
     unsafe { change(builder, err, set) }
 }
 
-/// Sets an option by name; ahoy_option_key_at lists them.
+/// Sets an option by name; ahoy_client_option_key_at lists them.
 ///
 /// @param key such as "attempt_timeout"
 /// @param value text with a unit, such as "250ms" or "64KiB"; an unusable one changes nothing

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use super::builder::{ahoy_client_builder, change};
-use crate::client::{Level, Log};
+use crate::client::{Log, Severity};
 use crate::error::Error;
 use crate::ffi::call::error::ahoy_error;
 use crate::ffi::call::request::ahoy_request;
@@ -204,14 +204,14 @@ pub unsafe extern "C" fn ahoy_client_builder_on_log(
     let user_data = UserData::new(user_data, destroy);
     let set = |builder: &mut ahoy_client_builder| {
         let threshold = match level {
-            AHOY_LOG_ERROR => Level::Error,
-            AHOY_LOG_WARN => Level::Warn,
-            AHOY_LOG_INFO => Level::Info,
-            AHOY_LOG_DEBUG => Level::Debug,
+            AHOY_LOG_ERROR => Severity::Error,
+            AHOY_LOG_WARN => Severity::Warn,
+            AHOY_LOG_INFO => Severity::Info,
+            AHOY_LOG_DEBUG => Severity::Debug,
             _ => return Err(Error::invalid("level", "is no AHOY_LOG_ number")),
         };
         let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-        let sink = move |level: Level, target: &str, message: &str| {
+        let sink = move |level: Severity, target: &str, message: &str| {
             let (target, message) = (text::owned(target), text::owned(message));
             user_data.call(|user_data| {
                 // SAFETY: the host's own function and data; the texts outlive the call.
@@ -225,11 +225,11 @@ pub unsafe extern "C" fn ahoy_client_builder_on_log(
     unsafe { change(builder, err, set) }
 }
 
-fn number(level: Level) -> i32 {
+fn number(level: Severity) -> i32 {
     match level {
-        Level::Error => AHOY_LOG_ERROR,
-        Level::Warn => AHOY_LOG_WARN,
-        Level::Info => AHOY_LOG_INFO,
-        Level::Debug => AHOY_LOG_DEBUG,
+        Severity::Error => AHOY_LOG_ERROR,
+        Severity::Warn => AHOY_LOG_WARN,
+        Severity::Info => AHOY_LOG_INFO,
+        Severity::Debug => AHOY_LOG_DEBUG,
     }
 }

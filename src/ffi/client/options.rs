@@ -39,19 +39,19 @@ impl Rows {
 
 /// How many options ahoy_client_builder_set knows. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C" fn ahoy_option_count() -> usize {
+pub extern "C" fn ahoy_client_option_count() -> usize {
     CLIENT.len()
 }
 
 /// The key of an option, from 0; NULL out of range. Static text. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C" fn ahoy_option_key_at(index: usize) -> *const c_char {
+pub extern "C" fn ahoy_client_option_key_at(index: usize) -> *const c_char {
     CLIENT_ROWS.at(CLIENT, index, |row| &row.key)
 }
 
 /// What an option does, its form and its default; NULL out of range. Static text. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C" fn ahoy_option_description_at(index: usize) -> *const c_char {
+pub extern "C" fn ahoy_client_option_description_at(index: usize) -> *const c_char {
     CLIENT_ROWS.at(CLIENT, index, |row| &row.description)
 }
 

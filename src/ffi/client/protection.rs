@@ -205,7 +205,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_wait_queue(
 /// @param k at least 1; 2 is a good start
 /// @param window_ms over which is counted; 120000 is a good start
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_client_builder_set_throttle(
+pub unsafe extern "C" fn ahoy_client_builder_set_adaptive_throttle(
     builder: *mut ahoy_client_builder,
     k: f64,
     window_ms: u64,

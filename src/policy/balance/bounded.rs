@@ -12,14 +12,14 @@ use super::hash::splitmix64;
 
 /// What an endpoint may take and what it has.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Load {
+pub struct BoundedLoad {
     /// Its share of all weights, 0 to 1. With 0 it is never picked.
     pub share: f64,
     /// Its requests in flight.
     pub in_flight: u32,
 }
 
-impl Load {
+impl BoundedLoad {
     /// How full it is, if `allowed` is what may be in flight at all endpoints together.
     fn filling(self, allowed: f64) -> Filling {
         let (room, taken) = ((allowed * self.share).ceil().max(1.0), f64::from(self.in_flight));
@@ -66,7 +66,7 @@ impl Bounded {
         hash: u64,
         home: Option<usize>,
         len: usize,
-        load: impl Fn(usize) -> Load,
+        load: impl Fn(usize) -> BoundedLoad,
         in_flight: u32,
         admits: impl Fn(usize) -> bool,
     ) -> Option<usize> {
@@ -160,9 +160,9 @@ mod tests {
 
     use super::*;
 
-    fn even(in_flight: &[u32]) -> impl Fn(usize) -> Load {
+    fn even(in_flight: &[u32]) -> impl Fn(usize) -> BoundedLoad {
         let share = 1.0 / in_flight.len() as f64;
-        move |index| Load { share, in_flight: in_flight[index] }
+        move |index| BoundedLoad { share, in_flight: in_flight[index] }
     }
 
     fn pick(bounded: Bounded, hash: u64, home: usize, in_flight: &[u32]) -> usize {
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn heavy_endpoints_have_more_room() {
         let load = |index: usize| [(0.1, 2), (0.9, 9)][index];
-        let load = |index| Load { share: load(index).0, in_flight: load(index).1 };
+        let load = |index| BoundedLoad { share: load(index).0, in_flight: load(index).1 };
         for home in [0, 1] {
             assert_eq!(Bounded::default().pick(5, Some(home), 2, load, 11, |_| true), Some(1));
         }
@@ -292,7 +292,7 @@ mod tests {
             hash in any::<u64>(),
         ) {
             let home = home.filter(|_| !list.is_empty()).map(|home| home.index(list.len()));
-            let load = |index: usize| Load { share: list[index].2, in_flight: list[index].1 };
+            let load = |index: usize| BoundedLoad { share: list[index].2, in_flight: list[index].1 };
             let admits = |index: usize| list[index].0;
             let picked =
                 Bounded::default().pick(hash, home, list.len(), load, in_flight, admits);

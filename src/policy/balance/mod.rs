@@ -42,14 +42,14 @@ mod stride;
 mod wheel;
 
 pub use alias::Alias;
-pub use bounded::{Bounded, Load};
+pub use bounded::{Bounded, BoundedLoad};
 pub use custom::{Choose, Custom};
 pub use hash::{hash_bytes, hash_bytes_seeded, splitmix64};
 pub use least_request::LeastRequest;
 pub use maglev::{Maglev, MaglevError};
 pub use p2c::P2c;
 pub use prequal::{Prequal, PrequalConfig};
-pub use random::{Draw, Random};
+pub use random::{Random, RandomFunction};
 pub use ring::{Ring, RingConfig, RingError};
 pub use round_robin::RoundRobin;
 pub use smooth::Smooth;

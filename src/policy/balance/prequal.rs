@@ -1,7 +1,7 @@
 //! The endpoint that says itself that it is idle and quick: Prequal (NSDI'24).
 //!
 //! Endpoints are asked, beside the calls, how many requests they have in flight and how long their
-//! answers take. That sees the load of all clients, where [`Load`](crate::policy::Load) sees only this
+//! answers take. That sees the load of all clients, where [`HostLoad`](crate::policy::Load) sees only this
 //! one's. The answers wait in a small pool, so that no call waits for a probe, and each serves a few
 //! calls before it is too old. Endpoints that are busier than most others are hot: a cold one with the
 //! least latency is taken, and if all are hot, the one with the least in flight. Latency alone would

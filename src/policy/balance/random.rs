@@ -8,12 +8,12 @@ use rand::{Rng, RngExt};
 use super::candidates;
 
 /// A user's own draw: given the number of candidates, it answers with the position of one.
-pub type Draw = Arc<dyn Fn(u64) -> u64 + Send + Sync>;
+pub type RandomFunction = Arc<dyn Fn(u64) -> u64 + Send + Sync>;
 
 /// Uniform over the endpoints that admit, or as the user's draw has it.
 #[derive(Clone, Default)]
 pub struct Random {
-    draw: Option<Draw>,
+    draw: Option<RandomFunction>,
 }
 
 impl Random {
@@ -26,7 +26,7 @@ impl Random {
     /// Lets a function draw. It is not called without candidates; a position out of range means
     /// none of them.
     #[must_use]
-    pub fn with_function(draw: Draw) -> Self {
+    pub fn with_function(draw: RandomFunction) -> Self {
         Self { draw: Some(draw) }
     }
 
@@ -51,7 +51,7 @@ impl fmt::Debug for Random {
     }
 }
 
-fn drawn(draw: &Draw, candidates: &[usize]) -> Option<usize> {
+fn drawn(draw: &RandomFunction, candidates: &[usize]) -> Option<usize> {
     if candidates.is_empty() {
         return None;
     }

@@ -59,11 +59,11 @@ impl SlowStart {
 /// equally warm endpoints would be in or out together: a round robin would always take the first of
 /// them behind the last one that is warm, and the others would starve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Thinning {
+pub struct SlowStartGate {
     drawn: u64,
 }
 
-impl Thinning {
+impl SlowStartGate {
     /// Draws for one pick.
     pub fn draw(rng: &mut impl Rng) -> Self {
         Self { drawn: rng.next_u64() }
@@ -80,9 +80,9 @@ impl Thinning {
 }
 
 /// Whether an endpoint is taken that has this factor, by a draw of its own; with a factor of 1
-/// always, and without a draw. For a question that is put once; see [`Thinning`] for more.
+/// always, and without a draw. For a question that is put once; see [`SlowStartGate`] for more.
 pub fn accepts(factor: f64, rng: &mut impl Rng) -> bool {
-    factor >= 1.0 || Thinning::draw(rng).accepts(0, factor)
+    factor >= 1.0 || SlowStartGate::draw(rng).accepts(0, factor)
 }
 
 /// The formula counts in whole seconds, of which the first has passed from the start.
@@ -160,7 +160,7 @@ mod tests {
     ) -> f64 {
         let (mut rng, mut count) = (rng(), 0.0);
         for _ in 0..20_000 {
-            let thinning = Thinning::draw(&mut rng);
+            let thinning = SlowStartGate::draw(&mut rng);
             let picked = pick(&|index| index != 2 || thinning.accepts(index, factor), &mut rng);
             count += if picked == Some(2) { 1.0 } else { 0.0 };
         }
@@ -183,7 +183,7 @@ mod tests {
     fn equally_warm_endpoints_get_equal_turns() {
         let (robin, mut rng, mut counts) = (RoundRobin::new(0), rng(), [0; 4]);
         for _ in 0..20_000 {
-            let thinning = Thinning::draw(&mut rng);
+            let thinning = SlowStartGate::draw(&mut rng);
             let admits = |index| index == 1 || thinning.accepts(index, 0.1);
             counts[robin.pick(0, 4, admits).unwrap()] += 1;
         }
@@ -211,7 +211,7 @@ mod tests {
             seed in any::<u64>(),
             index in any::<usize>(),
         ) {
-            let thinning = Thinning::draw(&mut StdRng::seed_from_u64(seed));
+            let thinning = SlowStartGate::draw(&mut StdRng::seed_from_u64(seed));
             prop_assert_eq!(thinning.accepts(index, factor), thinning.accepts(index, factor));
             prop_assert!(thinning.accepts(index, 1.0) && !thinning.accepts(index, 0.0));
         }

@@ -10,7 +10,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::P2c;
-use crate::policy::load::load::{Ending, Load, LoadModel, Tick};
+use crate::policy::load::load::{HostLoad, LoadModel, LoadOutcome, Tick};
 use crate::policy::test_inputs::rng;
 
 const ENDPOINTS: usize = 20;
@@ -42,7 +42,7 @@ enum Fault {
     HangsUntilHedged,
 }
 
-const FAILED: Ending = Ending::Failure { limit: Duration::from_millis(250), hint: None };
+const FAILED: LoadOutcome = LoadOutcome::Failure { limit: Duration::from_millis(250), hint: None };
 
 /// A request in flight; the order is that of their ends.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,14 +57,14 @@ struct Request {
 
 struct World {
     fault: Fault,
-    clients: Vec<Vec<Load>>,
+    clients: Vec<Vec<HostLoad>>,
     in_flight: BinaryHeap<Reverse<Request>>,
     rng: StdRng,
     /// When the patient was picked, in microseconds.
     patients: Vec<u64>,
 }
 
-const ENDINGS: [Ending; 3] = [Ending::Success, FAILED, Ending::Neutral];
+const ENDINGS: [LoadOutcome; 3] = [LoadOutcome::Success, FAILED, LoadOutcome::Neutral];
 
 fn tick(micros: u64) -> Tick {
     Tick::after_origin(Duration::from_micros(micros))
@@ -72,7 +72,7 @@ fn tick(micros: u64) -> Tick {
 
 impl World {
     fn run(fault: Fault, model: &LoadModel, until_ms: u64) -> Self {
-        let loads = || (0..ENDPOINTS).map(|_| Load::new()).collect();
+        let loads = || (0..ENDPOINTS).map(|_| HostLoad::new()).collect();
         let clients = (0..CLIENTS).map(|_| loads()).collect();
         let (in_flight, patients) = (BinaryHeap::new(), Vec::new());
         let mut world = Self { fault, clients, in_flight, rng: rng(), patients };

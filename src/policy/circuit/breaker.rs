@@ -27,11 +27,11 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-use super::answers::Answers;
 use super::breaker_config::BreakerConfig;
-use super::open_wait::{OpenWait, after};
+use super::half_open::HalfOpen;
+use super::open_backoff::{OpenBackoff, after};
+use super::outcome_counters::OutcomeCounters;
 use super::permit::{Evidence, Permit, Rejected, Settled};
-use super::trial::Trial;
 use super::window::Mark;
 use crate::outcome::{Transition, Verdict};
 
@@ -57,7 +57,7 @@ pub struct Breaker {
     state: State,
     /// Comes round after four billion changes; no permit is held that long.
     generation: u32,
-    wait: OpenWait,
+    wait: OpenBackoff,
     /// What opened it last: its answers, or a failed connect or a hand.
     by_answers: bool,
     /// Drained by hand: grants nothing new, whatever the state.
@@ -72,7 +72,7 @@ impl Breaker {
             config,
             state: State::closed(None),
             generation: 0,
-            wait: OpenWait::NONE,
+            wait: OpenBackoff::NONE,
             by_answers: false,
             draining: false,
         }
@@ -127,7 +127,7 @@ impl Breaker {
     }
 
     /// How long a probe has been due; none where none is. What is due may wait for whom its failure
-    /// costs least: see [`probing`](super::probing).
+    /// costs least: see [`probe_eligibility`](super::probe_eligibility).
     #[must_use]
     pub fn probe_due_for(&self, now: Instant) -> Option<Duration> {
         now.checked_duration_since(self.retry_at()?)
@@ -144,7 +144,7 @@ impl Breaker {
             return Err(Rejected { retry_at });
         }
         if matches!(self.state, State::Open { .. }) {
-            self.enter(State::HalfOpen(Box::new(Trial::new(now))));
+            self.enter(State::HalfOpen(Box::new(HalfOpen::new(now))));
         }
         if let State::HalfOpen(trial) = &mut self.state {
             trial.start(now);
@@ -231,7 +231,7 @@ impl Breaker {
         if matches!(self.state, State::Closed { .. }) && !self.draining {
             return Err(AlreadyThere);
         }
-        self.wait = OpenWait::NONE;
+        self.wait = OpenBackoff::NONE;
         self.enter_by_hand(State::closed(Some(now)));
         Ok(())
     }
@@ -244,7 +244,7 @@ impl Breaker {
         if matches!(self.state, State::Disabled) && !self.draining {
             return Err(AlreadyThere);
         }
-        self.wait = OpenWait::NONE;
+        self.wait = OpenBackoff::NONE;
         self.enter_by_hand(State::Disabled);
         Ok(())
     }
@@ -265,7 +265,7 @@ impl Breaker {
         let State::Open { until: Some(_) } = self.state else {
             return None;
         };
-        self.enter(State::HalfOpen(Box::new(Trial::new(now))));
+        self.enter(State::HalfOpen(Box::new(HalfOpen::new(now))));
         Some(Transition::HalfOpened)
     }
 
@@ -282,7 +282,7 @@ impl Breaker {
     fn answered(&mut self, evidence: &Evidence, now: Instant, rng: &mut impl Rng) -> Settled {
         match &mut self.state {
             State::Closed { answers, .. } => {
-                let answers = Answers::of(answers, &self.config);
+                let answers = OutcomeCounters::of(answers, &self.config);
                 let mark = answers.count(evidence, &self.config, now);
                 let wants_trip = answers.demand_trip(mark, &self.config, now);
                 Settled { transition: None, wants_trip }
@@ -321,7 +321,7 @@ impl Breaker {
         rng: &mut impl Rng,
     ) -> Transition {
         if self.state.stable_at(now, self.config.stable_period) {
-            self.wait = OpenWait::NONE;
+            self.wait = OpenBackoff::NONE;
         }
         self.wait.count_trip(&self.config, cap);
         let retry_at = after(now, self.wait.draw(&self.config, cap, asked, rng));
@@ -347,14 +347,14 @@ enum State {
         /// When the circuit closed; none if it never opened.
         since: Option<Instant>,
         /// None until the first outcome.
-        answers: Option<Box<Answers>>,
+        answers: Option<Box<OutcomeCounters>>,
     },
     /// Closed by hand, for good.
     Disabled,
     /// Until an instant, or without one when opened by hand.
     Open { until: Option<Instant> },
     /// Boxed, as few circuits are at it at a time.
-    HalfOpen(Box<Trial>),
+    HalfOpen(Box<HalfOpen>),
 }
 
 impl State {
@@ -501,7 +501,7 @@ mod tests {
     #[test]
     fn an_untouched_breaker_is_small_and_counts_nothing() {
         assert!(size_of::<Breaker>() <= 40, "{}", size_of::<Breaker>());
-        assert!(size_of::<Answers>() <= 168, "{}", size_of::<Answers>());
+        assert!(size_of::<OutcomeCounters>() <= 168, "{}", size_of::<OutcomeCounters>());
         let mut story = Story::new(config());
         let permit = story.acquire();
         assert!(matches!(story.breaker.state, State::Closed { answers: None, .. }));
@@ -1039,7 +1039,7 @@ mod tests {
             open_base: Duration::MAX,
             open_max: Duration::MAX,
             connect_open_max: Duration::MAX,
-            trial_interval: Duration::MAX,
+            probe_timeout: Duration::MAX,
             jitter: Ratio::new(1.0).unwrap(),
             ..config()
         };
@@ -1047,7 +1047,7 @@ mod tests {
         let _ = story.attempt(Verdict::Unreachable);
         assert!(story.breaker.retry_at().is_some());
         let mut story =
-            Story::tripped_by_answers(BreakerConfig { trial_interval: Duration::MAX, ..config() });
+            Story::tripped_by_answers(BreakerConfig { probe_timeout: Duration::MAX, ..config() });
         story.pass(ms(500));
         let _probe = story.acquire();
         assert!(story.breaker.acquire(story.now).is_err());

@@ -35,7 +35,7 @@ pub struct BreakerConfig {
     pub half_open_probes: NonZeroU32,
     /// After this time without news from the last probe one more may go, so that a probe which
     /// hangs cannot keep the circuit from closing; default 3 s.
-    pub trial_interval: Duration,
+    pub probe_timeout: Duration,
     /// Closed for this long, a circuit forgets its earlier trips; default 60 s.
     pub stable_period: Duration,
     /// How many circuits of a roster stay closed when answers would trip them; default 1. Enforced
@@ -56,7 +56,7 @@ impl Default for BreakerConfig {
             connect_open_max: Duration::from_secs(1),
             jitter: Ratio::QUARTER,
             half_open_probes: NonZeroU32::MIN,
-            trial_interval: Duration::from_secs(3),
+            probe_timeout: Duration::from_secs(3),
             stable_period: Duration::from_secs(60),
             min_closed: 1,
         }
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!((config.open_base, config.open_max), (ms(500), ms(30_000)));
         assert_eq!(config.connect_open_max, ms(1000));
         assert_eq!((config.jitter.value(), config.half_open_probes.get()), (0.25, 1));
-        assert_eq!((config.trial_interval, config.stable_period), (ms(3000), ms(60_000)));
+        assert_eq!((config.probe_timeout, config.stable_period), (ms(3000), ms(60_000)));
         assert_eq!(config.min_closed, 1);
     }
 

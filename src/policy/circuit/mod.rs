@@ -1,11 +1,11 @@
 //! Whether an endpoint gets traffic: the circuit breaker, what it counts, and which attempts probe.
 
-mod answers;
 pub mod breaker;
 pub mod breaker_config;
+mod half_open;
 pub mod last_calls;
-pub(crate) mod open_wait;
+pub(crate) mod open_backoff;
+mod outcome_counters;
 pub mod permit;
-pub mod probing;
-mod trial;
+pub mod probe_eligibility;
 pub mod window;

@@ -8,7 +8,7 @@
 //!
 //! Where copies are sent, nothing in flight grows old: the copy answers, and the one that hangs is
 //! cancelled. So what overtaken requests have waited goes on counting until the next success, see
-//! [`Load::overtaken`].
+//! [`HostLoad::overtaken`].
 //!
 //! Who gets no traffic gives no news either. After a second without any, an idle endpoint costs
 //! nothing, and so gets one request: while that is in flight the old history holds again, and a
@@ -17,13 +17,13 @@
 //!
 //! What must agree stands in one word. The number in flight and the sum of their start times do, so
 //! their mean age is exact; so do the average latency and its time. The oldest start is a word of its
-//! own and an estimate: see [`Load::oldest_age`].
+//! own and an estimate: see [`HostLoad::oldest_age`].
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::word::{Flight, History, Latency};
-use crate::policy::circuit::probing::Probing;
+use super::word::{History, InFlightWord, Latency};
+use crate::policy::circuit::probe_eligibility::ProbeEligibility;
 
 /// What an endpoint's load is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,7 +109,7 @@ impl Tick {
 
 /// How a request ended, as far as the load is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum LoadOutcome {
     /// With an answer that does not speak against the endpoint.
     Success,
     /// With a fault of the endpoint. Counts as an answer that took the longest of: what it took, the
@@ -128,7 +128,7 @@ pub enum Ending {
 /// The load of one endpoint, shared by all threads.
 #[derive(Debug)]
 #[repr(align(32))]
-pub struct Load {
+pub struct HostLoad {
     flight: AtomicU64,
     /// A tick not before the oldest start in flight; means nothing while none is.
     oldest: AtomicU64,
@@ -139,15 +139,15 @@ pub struct Load {
     owed: AtomicU32,
 }
 
-const _: () = assert!(size_of::<Load>() == 32);
+const _: () = assert!(size_of::<HostLoad>() == 32);
 
-impl Default for Load {
+impl Default for HostLoad {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Load {
+impl HostLoad {
     /// Idle and without history.
     #[must_use]
     pub const fn new() -> Self {
@@ -189,7 +189,7 @@ impl Load {
 
     /// Takes a request out again and learns from how it ended. One that was never started is
     /// ignored if nothing is in flight.
-    pub fn finish(&self, started: Tick, now: Tick, ending: Ending, model: &LoadModel) {
+    pub fn finish(&self, started: Tick, now: Tick, ending: LoadOutcome, model: &LoadModel) {
         if !self.leave(started, now) {
             return;
         }
@@ -202,7 +202,7 @@ impl Load {
                 let anew = self.history(now).is_none_or(|old| config.forgets(old));
                 self.learn(now, |old| config.next(old, elapsed, ending));
                 self.judge(ending, anew);
-                if ending == Ending::Success && self.owed.load(Relaxed) != 0 {
+                if ending == LoadOutcome::Success && self.owed.load(Relaxed) != 0 {
                     self.owed.store(0, Relaxed);
                 }
             }
@@ -210,7 +210,7 @@ impl Load {
     }
 
     /// Notes that a copy elsewhere was faster than a request that set out then, and is finished as
-    /// [`Ending::Neutral`]. What it has waited so far goes on counting as if it were in flight, until the next
+    /// [`LoadOutcome::Neutral`]. What it has waited so far goes on counting as if it were in flight, until the next
     /// success: otherwise an endpoint that hangs would look as it did before as soon as each victim is helped.
     pub fn overtaken(&self, started: Tick, now: Tick) {
         let more = now.since(started).min(u64::from(u32::MAX)) as u32;
@@ -251,13 +251,13 @@ impl Load {
     #[must_use]
     #[inline]
     pub fn cost(&self, now: Tick, model: &LoadModel) -> f32 {
-        self.cost_to(Probing::Due, now, model)
+        self.cost_to(ProbeEligibility::Due, now, model)
     }
 
     /// The same as an attempt sees it that leaves probes to others: to that an idle endpoint without
     /// news costs what its history says, the longer or until no other is left.
     #[must_use]
-    pub fn cost_to(&self, probing: Probing, now: Tick, model: &LoadModel) -> f32 {
+    pub fn cost_to(&self, probing: ProbeEligibility, now: Tick, model: &LoadModel) -> f32 {
         let flight = self.in_flight();
         let next = (flight.pending() + 1) as f32;
         match model {
@@ -280,26 +280,26 @@ impl Load {
 
     /// How many were in flight before.
     fn enter(&self, now: Tick) -> u32 {
-        let before = Flight(self.flight.fetch_add(Flight::one(now), Relaxed));
+        let before = InFlightWord(self.flight.fetch_add(InFlightWord::one(now), Relaxed));
         if before.pending() == 0 {
             self.oldest.store(now.0, Relaxed);
         }
         before.pending() as u32
     }
 
-    fn in_flight(&self) -> Flight {
-        Flight(self.flight.load(Relaxed))
+    fn in_flight(&self) -> InFlightWord {
+        InFlightWord(self.flight.load(Relaxed))
     }
 
     /// Whether there was one to take out.
     fn leave(&self, started: Tick, now: Tick) -> bool {
         let oldest = self.oldest.load(Relaxed);
-        let before = Flight(self.flight.fetch_sub(Flight::one(started), Relaxed));
+        let before = InFlightWord(self.flight.fetch_sub(InFlightWord::one(started), Relaxed));
         if before.pending() == 0 {
-            self.flight.fetch_add(Flight::one(started), Relaxed);
+            self.flight.fetch_add(InFlightWord::one(started), Relaxed);
             return false;
         }
-        let left = Flight(before.0.wrapping_sub(Flight::one(started)));
+        let left = InFlightWord(before.0.wrapping_sub(InFlightWord::one(started)));
         if left.pending() > 0 {
             self.pass_on_oldest(oldest, started, left, now);
         } else if left.0 != 0 {
@@ -310,9 +310,9 @@ impl Load {
     }
 
     /// Finds another oldest start if the request that left may have been the oldest.
-    fn pass_on_oldest(&self, mut oldest: u64, started: Tick, mut left: Flight, now: Tick) {
+    fn pass_on_oldest(&self, mut oldest: u64, started: Tick, mut left: InFlightWord, now: Tick) {
         // Older than all ages together: a race has left behind a start that is no longer in flight.
-        let stale = |oldest, left: Flight| now.since(Tick(oldest)) > left.total_age(now);
+        let stale = |oldest, left: InFlightWord| now.since(Tick(oldest)) > left.total_age(now);
         while left.pending() > 0 && (started.0 <= oldest || stale(oldest, left)) {
             let next = now.0.saturating_sub(left.mean_age(now));
             match self.oldest.compare_exchange(oldest, next, Relaxed, Relaxed) {
@@ -322,7 +322,7 @@ impl Load {
         }
     }
 
-    fn oldest_micros(&self, flight: Flight, now: Tick) -> u64 {
+    fn oldest_micros(&self, flight: InFlightWord, now: Tick) -> u64 {
         let age = now.since(Tick(self.oldest.load(Relaxed)));
         age.clamp(flight.mean_age(now), flight.total_age(now))
     }
@@ -332,7 +332,7 @@ impl Load {
     /// half of its age keeps it from outweighing all others. As a product, the mean needs no division.
     /// What overtaken ones have waited counts as a whole, as the age of a lone one does, and is forgiven
     /// in time: who gets no traffic for it would have no success either.
-    fn felt_latencies(&self, old: History, flight: Flight, now: Tick) -> f32 {
+    fn felt_latencies(&self, old: History, flight: InFlightWord, now: Tick) -> f32 {
         let (count, total) = (flight.pending().max(1) as f32, flight.total_age(now));
         let oldest = now.since(Tick(self.oldest.load(Relaxed))).min(total);
         let owed = self.owed.load(Relaxed) as f32 - FORGIVING * old.age as f32;
@@ -354,14 +354,14 @@ impl Load {
     }
 
     /// Averages the success rate, or starts it anew with a first success after long silence.
-    fn judge(&self, ending: Ending, anew: bool) {
+    fn judge(&self, ending: LoadOutcome, anew: bool) {
         let replace = |word| {
             let old = f32::from_bits(word);
             let next = match ending {
-                Ending::Success if anew => 1.0,
-                Ending::Success => old + SUCCESS_WEIGHT * (1.0 - old),
-                Ending::Failure { .. } => (old - SUCCESS_WEIGHT * old).max(SUCCESS_FLOOR),
-                Ending::Neutral => return None,
+                LoadOutcome::Success if anew => 1.0,
+                LoadOutcome::Success => old + SUCCESS_WEIGHT * (1.0 - old),
+                LoadOutcome::Failure { .. } => (old - SUCCESS_WEIGHT * old).max(SUCCESS_FLOOR),
+                LoadOutcome::Neutral => return None,
             };
             (next != old).then_some(next.to_bits())
         };
@@ -370,7 +370,7 @@ impl Load {
 }
 
 impl PeakEwmaConfig {
-    fn next(&self, old: Option<History>, elapsed: f32, ending: Ending) -> Option<f32> {
+    fn next(&self, old: Option<History>, elapsed: f32, ending: LoadOutcome) -> Option<f32> {
         let average = old.map_or(0.0, |old| old.latency);
         let sample = sample(average, elapsed, ending)?;
         let weight = old.map_or(0.0, |old| self.fading(old));
@@ -388,12 +388,12 @@ impl PeakEwmaConfig {
 }
 
 impl AhoyConfig {
-    fn next(&self, old: Option<History>, elapsed: f32, ending: Ending) -> Option<f32> {
+    fn next(&self, old: Option<History>, elapsed: f32, ending: LoadOutcome) -> Option<f32> {
         let Some(old) = old else { return sample(0.0, elapsed, ending) };
         match sample(old.latency, elapsed, ending) {
             // A trial that this side cut short is a trial: the next one is due after as long again.
             None => self.forgets(old).then_some(old.latency),
-            Some(sample) if ending == Ending::Success && self.forgets(old) => Some(sample),
+            Some(sample) if ending == LoadOutcome::Success && self.forgets(old) => Some(sample),
             Some(sample) => {
                 let tau = if sample > old.latency { self.rise } else { self.fall };
                 let weight = 1.0 - (-(old.age as f32) / micros(tau)).exp();
@@ -408,27 +408,27 @@ impl AhoyConfig {
     }
 
     /// Whether such an attempt is to be the one that tries it.
-    fn is_due(&self, old: History, probing: Probing) -> bool {
+    fn is_due(&self, old: History, probing: ProbeEligibility) -> bool {
         let due_for = old.age.checked_sub(whole_micros(self.remember));
         due_for.is_some_and(|due_for| probing.takes(Duration::from_micros(due_for)))
     }
 }
 
 /// The latency that an ending counts as, in microseconds; none for one that says nothing.
-fn sample(average: f32, elapsed: f32, ending: Ending) -> Option<f32> {
+fn sample(average: f32, elapsed: f32, ending: LoadOutcome) -> Option<f32> {
     match ending {
-        Ending::Success => Some(elapsed),
-        Ending::Failure { limit, hint } => {
+        LoadOutcome::Success => Some(elapsed),
+        LoadOutcome::Failure { limit, hint } => {
             let asked = micros(limit.max(hint.unwrap_or(UNHINTED)));
             Some(elapsed.max(asked).max(2.0 * average).min(micros(WORST)))
         }
-        Ending::Neutral => (elapsed > average).then_some(elapsed),
+        LoadOutcome::Neutral => (elapsed > average).then_some(elapsed),
     }
 }
 
 /// Finagle adds the number in flight to its penalty. A product keeps the same order, and in 32 bits
 /// the sum would round the number away.
-fn untried(flight: Flight) -> f32 {
+fn untried(flight: InFlightWord) -> f32 {
     UNTRIED * flight.pending() as f32
 }
 
@@ -490,26 +490,26 @@ mod tests {
         Tick::after_origin(ms(millis))
     }
 
-    const fn failure(limit: Duration, hint: Option<Duration>) -> Ending {
-        Ending::Failure { limit, hint }
+    const fn failure(limit: Duration, hint: Option<Duration>) -> LoadOutcome {
+        LoadOutcome::Failure { limit, hint }
     }
 
-    const FAILED: Ending = failure(ms(250), None);
+    const FAILED: LoadOutcome = failure(ms(250), None);
 
     /// A request that began and ended at these milliseconds.
-    fn request(load: &Load, model: &LoadModel, from: u64, to: u64, ending: Ending) {
+    fn request(load: &HostLoad, model: &LoadModel, from: u64, to: u64, ending: LoadOutcome) {
         load.start(at(from));
         load.finish(at(from), at(to), ending, model);
     }
 
     /// A load whose last answer, the only one, took 10 ms until now.
-    fn ten_ms(model: &LoadModel, now: u64) -> Load {
-        let load = Load::new();
-        request(&load, model, now - 10, now, Ending::Success);
+    fn ten_ms(model: &LoadModel, now: u64) -> HostLoad {
+        let load = HostLoad::new();
+        request(&load, model, now - 10, now, LoadOutcome::Success);
         load
     }
 
-    fn latency_ms(load: &Load) -> f64 {
+    fn latency_ms(load: &HostLoad) -> f64 {
         load.latency().unwrap().as_secs_f64() * 1e3
     }
 
@@ -519,24 +519,24 @@ mod tests {
 
     #[test]
     fn a_load_is_half_a_cache_line() {
-        assert_eq!((size_of::<Load>(), align_of::<Load>()), (32, 32));
+        assert_eq!((size_of::<HostLoad>(), align_of::<HostLoad>()), (32, 32));
     }
 
     #[test]
     fn no_more_start_than_may() {
-        let load = Load::new();
+        let load = HostLoad::new();
         let started: Vec<_> = (0..4).map(|start| load.start_below(2, at(start))).collect();
         assert_eq!((started, load.pending()), (vec![true, true, false, false], 2));
         load.take_back(at(0));
         assert!(load.start_below(2, at(9)));
         assert_eq!((load.pending(), load.latency()), (2, None), "nothing was learnt");
-        assert!(!Load::new().start_below(0, at(0)));
+        assert!(!HostLoad::new().start_below(0, at(0)));
     }
 
     #[test]
     fn without_history_the_first_is_free_and_the_next_are_dear() {
         for model in [AHOY, PEAK] {
-            let load = Load::new();
+            let load = HostLoad::new();
             assert_eq!((load.cost(at(0), &model), load.latency()), (0.0, None));
             load.start(at(0));
             let (one, busy) = (load.cost(at(0), &model), ten_ms(&model, 10));
@@ -569,7 +569,7 @@ mod tests {
         ];
         for (pause, took, weight) in cases {
             let (load, now) = (ten_ms(&AHOY, 1000), 1000 + pause);
-            request(&load, &AHOY, now - took, now, Ending::Success);
+            request(&load, &AHOY, now - took, now, LoadOutcome::Success);
             let expected = 10.0 + (took as f64 - 10.0) * weight;
             assert!(near(latency_ms(&load), expected), "{took} ms after {pause} ms");
         }
@@ -587,7 +587,7 @@ mod tests {
         ];
         for (took, ending, expected) in cases {
             for model in [AHOY, PEAK] {
-                let load = Load::new();
+                let load = HostLoad::new();
                 request(&load, &model, 0, took, ending);
                 assert!(near(latency_ms(&load), expected), "{ending:?}");
             }
@@ -596,8 +596,8 @@ mod tests {
 
     #[test]
     fn a_failure_counts_as_twice_the_average_at_least() {
-        let load = Load::new();
-        request(&load, &PEAK, 0, 8000, Ending::Success);
+        let load = HostLoad::new();
+        request(&load, &PEAK, 0, 8000, LoadOutcome::Success);
         request(&load, &PEAK, 8000, 8001, FAILED);
         assert!(near(latency_ms(&load), 16_000.0));
         (0..9).for_each(|_| request(&load, &PEAK, 8001, 8002, FAILED));
@@ -620,9 +620,9 @@ mod tests {
     fn a_cancelled_request_counts_only_if_it_took_longer_than_the_average() {
         for model in [AHOY, PEAK] {
             let load = ten_ms(&model, 100);
-            request(&load, &model, 100, 109, Ending::Neutral);
+            request(&load, &model, 100, 109, LoadOutcome::Neutral);
             assert!(near(latency_ms(&load), 10.0));
-            request(&load, &model, 100, 140, Ending::Neutral);
+            request(&load, &model, 100, 140, LoadOutcome::Neutral);
             assert!(latency_ms(&load) > 11.0);
         }
     }
@@ -641,13 +641,13 @@ mod tests {
 
     #[test]
     fn the_age_of_a_hung_request_shows_through_a_stream_of_quick_ones() {
-        let load = Load::new();
+        let load = HostLoad::new();
         // Four in flight for 10 ms each; the hung one is not the first.
         (0..4).for_each(|place| load.start(at(place)));
         let (mut told, mut started) = (Vec::new(), [0, 1, 3]);
         for step in 0..1000 {
             let (place, now) = (step % 3, 10 + 4 * step as u64);
-            load.finish(at(started[place]), at(now), Ending::Success, &AHOY);
+            load.finish(at(started[place]), at(now), LoadOutcome::Success, &AHOY);
             started[place] = now;
             load.start(at(now));
             let age = load.oldest_age(at(now));
@@ -662,20 +662,20 @@ mod tests {
 
     #[test]
     fn a_lone_request_has_exactly_its_age() {
-        let load = Load::new();
+        let load = HostLoad::new();
         assert_eq!(load.oldest_age(at(900)), Duration::ZERO);
         load.start(at(100));
         assert_eq!(load.oldest_age(at(900)), ms(800));
         load.start(at(200));
-        load.finish(at(100), at(900), Ending::Neutral, &AHOY);
+        load.finish(at(100), at(900), LoadOutcome::Neutral, &AHOY);
         assert_eq!(load.oldest_age(at(900)), ms(700));
-        load.finish(at(200), at(900), Ending::Neutral, &AHOY);
+        load.finish(at(200), at(900), LoadOutcome::Neutral, &AHOY);
         assert_eq!(load.oldest_age(at(900)), Duration::ZERO);
     }
 
     /// A request that a copy overtook.
-    fn overtaken(load: &Load, model: &LoadModel, from: u64, to: u64) {
-        request(load, model, from, to, Ending::Neutral);
+    fn overtaken(load: &HostLoad, model: &LoadModel, from: u64, to: u64) {
+        request(load, model, from, to, LoadOutcome::Neutral);
         load.overtaken(at(from), at(to));
     }
 
@@ -683,12 +683,12 @@ mod tests {
     fn who_was_overtaken_stays_dear_until_the_next_success() {
         let (load, other) = (ten_ms(&AHOY, 100), ten_ms(&AHOY, 100));
         overtaken(&load, &AHOY, 100, 140);
-        request(&other, &AHOY, 100, 140, Ending::Neutral);
+        request(&other, &AHOY, 100, 140, LoadOutcome::Neutral);
         let (dear, cheap) = (load.cost(at(140), &AHOY), other.cost(at(140), &AHOY));
         assert!(dear > 39_000.0 && cheap < 12_000.0, "{dear} {cheap}");
         overtaken(&load, &AHOY, 140, 180);
         assert!(load.cost(at(180), &AHOY) > 79_000.0, "they add up");
-        request(&load, &AHOY, 180, 190, Ending::Success);
+        request(&load, &AHOY, 180, 190, LoadOutcome::Success);
         assert!(load.cost(at(190), &AHOY) < 13_000.0);
     }
 
@@ -700,7 +700,7 @@ mod tests {
         assert!(load.cost(at(900), &AHOY) < early && load.cost(at(940), &AHOY) < 12_000.0);
         overtaken(&load, &AHOY, 1000, 5000);
         load.forget();
-        request(&load, &AHOY, 6000, 6010, Ending::Neutral);
+        request(&load, &AHOY, 6000, 6010, LoadOutcome::Neutral);
         assert!(load.cost(at(6010), &AHOY) <= 10_000.0);
     }
 
@@ -734,28 +734,28 @@ mod tests {
         request(&load, &AHOY, 100, 101, FAILED);
         let cost = |probing, now| load.cost_to(probing, at(now), &AHOY);
         for (now, due, overdue) in [(1100, false, false), (1130, true, false), (1400, true, true)] {
-            assert_eq!(cost(Probing::Due, now) == 0.0, due, "{now} ms");
-            assert_eq!(cost(Probing::Overdue, now) == 0.0, overdue, "{now} ms");
-            assert!(cost(Probing::Last, now) > 100_000.0, "{now} ms");
+            assert_eq!(cost(ProbeEligibility::Due, now) == 0.0, due, "{now} ms");
+            assert_eq!(cost(ProbeEligibility::Overdue, now) == 0.0, overdue, "{now} ms");
+            assert!(cost(ProbeEligibility::Last, now) > 100_000.0, "{now} ms");
         }
-        assert!(cost(Probing::Last, 60_000_000) > 100_000.0);
+        assert!(cost(ProbeEligibility::Last, 60_000_000) > 100_000.0);
     }
 
     #[test]
     fn a_trial_that_succeeds_starts_a_new_history() {
         let load = ten_ms(&AHOY, 100);
         (0..50).for_each(|_| request(&load, &AHOY, 100, 101, FAILED));
-        request(&load, &AHOY, 2000, 2010, Ending::Success);
+        request(&load, &AHOY, 2000, 2010, LoadOutcome::Success);
         assert!(near(latency_ms(&load), 10.0));
         assert!(near(f64::from(load.cost(at(2010), &AHOY)), 10_000.0));
     }
 
     #[test]
     fn a_trial_that_was_cancelled_is_used_up() {
-        let load = Load::new();
+        let load = HostLoad::new();
         request(&load, &AHOY, 0, 1, FAILED);
         assert_eq!(load.cost(at(1100), &AHOY), 0.0);
-        request(&load, &AHOY, 1100, 1110, Ending::Neutral);
+        request(&load, &AHOY, 1100, 1110, LoadOutcome::Neutral);
         assert!(load.cost(at(1110), &AHOY) > 1e6);
         assert_eq!(load.cost(at(2120), &AHOY), 0.0);
     }
@@ -763,9 +763,9 @@ mod tests {
     #[test]
     fn a_peak_is_believed_at_once_and_forgotten_slowly() {
         let load = ten_ms(&PEAK, 100);
-        request(&load, &PEAK, 0, 200, Ending::Success);
+        request(&load, &PEAK, 0, 200, LoadOutcome::Success);
         assert!(near(latency_ms(&load), 200.0));
-        request(&load, &PEAK, 10_190, 10_200, Ending::Success);
+        request(&load, &PEAK, 10_190, 10_200, LoadOutcome::Success);
         let faded = (-1.0_f64).exp();
         assert!(near(latency_ms(&load), 10.0 + 190.0 * faded));
         let idle = f64::from(load.cost(at(20_200), &PEAK)) / 1e3;
@@ -774,7 +774,7 @@ mod tests {
 
     #[test]
     fn least_request_counts_and_learns_nothing() {
-        let (model, load) = (LoadModel::LeastRequest, Load::new());
+        let (model, load) = (LoadModel::LeastRequest, HostLoad::new());
         request(&load, &model, 0, 9000, FAILED);
         assert_eq!((load.cost(at(9000), &model), load.latency()), (1.0, None));
         load.start(at(9000));
@@ -783,22 +783,22 @@ mod tests {
 
     #[test]
     fn what_was_not_started_is_not_finished() {
-        let load = Load::new();
-        load.finish(at(5), at(9), Ending::Success, &AHOY);
+        let load = HostLoad::new();
+        load.finish(at(5), at(9), LoadOutcome::Success, &AHOY);
         assert_eq!((load.pending(), load.latency()), (0, None));
         // With another tick than it started with, it is still one less in flight.
         load.start(at(5));
-        load.finish(at(3), at(9), Ending::Success, &AHOY);
+        load.finish(at(3), at(9), LoadOutcome::Success, &AHOY);
         load.start(at(20));
         assert_eq!((load.pending(), load.oldest_age(at(30))), (1, ms(10)));
     }
 
     #[test]
     fn clocks_that_disagree_do_no_harm() {
-        let load = Load::new();
+        let load = HostLoad::new();
         load.start(at(500));
         assert_eq!(load.oldest_age(at(400)), Duration::ZERO);
-        load.finish(at(500), at(400), Ending::Success, &AHOY);
+        load.finish(at(500), at(400), LoadOutcome::Success, &AHOY);
         assert_eq!(load.latency(), Some(Duration::from_micros(1)));
         assert_eq!(load.cost(at(300), &AHOY), 1.0);
     }
@@ -806,7 +806,7 @@ mod tests {
     #[test]
     #[allow(clippy::disallowed_methods, reason = "the test's own callers")]
     fn threads_leave_nothing_behind() {
-        let load = Load::new();
+        let load = HostLoad::new();
         std::thread::scope(|scope| {
             for thread in 0..4_u64 {
                 let load = &load;
@@ -816,7 +816,7 @@ mod tests {
                         load.start(at(from));
                         let cost = load.cost(at(to), &AHOY);
                         assert!(cost.is_finite() && cost >= 0.0);
-                        let ending = if step % 7 == 0 { FAILED } else { Ending::Success };
+                        let ending = if step % 7 == 0 { FAILED } else { LoadOutcome::Success };
                         load.finish(at(from), at(to), ending, &AHOY);
                     }
                 });
@@ -826,11 +826,11 @@ mod tests {
         assert!((10.0..30_000.0).contains(&latency_ms(&load)));
     }
 
-    fn endings() -> impl Strategy<Value = Ending> {
+    fn endings() -> impl Strategy<Value = LoadOutcome> {
         let hint = prop::option::of(0_u64..400_000);
         prop_oneof![
-            Just(Ending::Success),
-            Just(Ending::Neutral),
+            Just(LoadOutcome::Success),
+            Just(LoadOutcome::Neutral),
             (0_u64..20_000, hint).prop_map(|(limit, hint)| failure(ms(limit), hint.map(ms))),
         ]
     }
@@ -853,7 +853,7 @@ mod tests {
             steps in prop::collection::vec((0_u64..50, any::<bool>(), any::<usize>()), 1..300),
             model in models(),
         ) {
-            let (load, mut list, mut now) = (Load::new(), Vec::<u64>::new(), 0);
+            let (load, mut list, mut now) = (HostLoad::new(), Vec::<u64>::new(), 0);
             for (pause, starts, which) in steps {
                 now += pause;
                 if starts || list.is_empty() {
@@ -861,7 +861,7 @@ mod tests {
                     list.push(now);
                 } else {
                     let from = list.swap_remove(which % list.len());
-                    load.finish(at(from), at(now), Ending::Success, &model);
+                    load.finish(at(from), at(now), LoadOutcome::Success, &model);
                 }
                 prop_assert_eq!(load.pending() as usize, list.len());
                 let ages = || list.iter().map(|from| now - from);
@@ -872,9 +872,9 @@ mod tests {
                 prop_assert!(cost.is_finite() && cost >= 0.0);
             }
             for from in list {
-                load.finish(at(from), at(now), Ending::Neutral, &model);
+                load.finish(at(from), at(now), LoadOutcome::Neutral, &model);
             }
-            prop_assert_eq!((load.pending(), load.in_flight()), (0, Flight(0)));
+            prop_assert_eq!((load.pending(), load.in_flight()), (0, InFlightWord(0)));
         }
 
         #[test]
@@ -882,12 +882,12 @@ mod tests {
             samples in prop::collection::vec((0_u64..1500, 1_u64..5000), 1..100),
             model in models(),
         ) {
-            let (load, mut now) = (Load::new(), 10_000);
+            let (load, mut now) = (HostLoad::new(), 10_000);
             let (mut least, mut most) = (u64::MAX, 0);
             for (pause, took) in samples {
                 now += pause;
                 (least, most) = (least.min(took), most.max(took));
-                request(&load, &model, now - took, now, Ending::Success);
+                request(&load, &model, now - took, now, LoadOutcome::Success);
                 if let Some(latency) = load.latency() {
                     let slack = Duration::from_micros(2);
                     prop_assert!(latency + slack >= ms(least) && latency <= ms(most) + slack);
@@ -903,13 +903,13 @@ mod tests {
             pause in 0_u64..5000,
             model in models(),
         ) {
-            let (load, mut now) = (Load::new(), 1000);
+            let (load, mut now) = (HostLoad::new(), 1000);
             for (pause, took, ending) in history {
                 now += pause;
                 request(&load, &model, now - took, now, ending);
             }
             now += pause;
-            let costs = || [Probing::Due, Probing::Overdue, Probing::Last]
+            let costs = || [ProbeEligibility::Due, ProbeEligibility::Overdue, ProbeEligibility::Last]
                 .map(|probing| load.cost_to(probing, at(now), &model));
             prop_assert!(costs().is_sorted());
             load.start(at(now));
@@ -922,7 +922,7 @@ mod tests {
             history in prop::collection::vec((0_u64..500, 1_u64..500, endings()), 0..30),
             model in models(),
         ) {
-            let (load, mut now) = (Load::new(), 1000);
+            let (load, mut now) = (HostLoad::new(), 1000);
             for (pause, took, ending) in history {
                 now += pause;
                 request(&load, &model, now - took, now, ending);
@@ -942,7 +942,7 @@ mod tests {
                 (any::<u64>(), any::<u64>(), any::<bool>(), endings()), 1..60),
             model in models(),
         ) {
-            let load = Load::new();
+            let load = HostLoad::new();
             for (from, to, starts, ending) in steps {
                 if starts {
                     load.start(Tick(from));

@@ -9,9 +9,9 @@ use super::load::Tick;
 /// until they add up to 101 days, and beyond that none is told. So are they with more than a million
 /// in flight, when the count runs over into the sum; both are right again below that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Flight(pub(crate) u64);
+pub(crate) struct InFlightWord(pub(crate) u64);
 
-impl Flight {
+impl InFlightWord {
     /// One request with this start, to be added and subtracted.
     pub(crate) const fn one(started: Tick) -> u64 {
         started.0 << COUNT_BITS | 1
@@ -93,13 +93,13 @@ const OVERTAKEN: u32 = u32::MAX - (1 << 16);
 mod tests {
     use super::*;
 
-    const fn flight(starts: &[u64]) -> Flight {
+    const fn flight(starts: &[u64]) -> InFlightWord {
         let (mut word, mut index) = (0_u64, 0);
         while index < starts.len() {
-            word = word.wrapping_add(Flight::one(Tick(starts[index])));
+            word = word.wrapping_add(InFlightWord::one(Tick(starts[index])));
             index += 1;
         }
-        Flight(word)
+        InFlightWord(word)
     }
 
     #[test]
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn an_idle_word_has_no_age() {
-        assert_eq!(Flight(0).total_age(Tick(u64::MAX)), 0);
-        assert_eq!(Flight(0).mean_age(Tick(u64::MAX)), 0);
+        assert_eq!(InFlightWord(0).total_age(Tick(u64::MAX)), 0);
+        assert_eq!(InFlightWord(0).mean_age(Tick(u64::MAX)), 0);
     }
 
     #[test]
@@ -142,9 +142,9 @@ mod tests {
     #[test]
     fn more_than_a_million_in_flight_are_right_again_afterwards() {
         let mut word = 0_u64;
-        (0..1_100_000).for_each(|start| word = word.wrapping_add(Flight::one(Tick(start))));
-        (10..1_100_000).for_each(|start| word = word.wrapping_sub(Flight::one(Tick(start))));
-        assert_eq!(Flight(word), flight(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+        (0..1_100_000).for_each(|start| word = word.wrapping_add(InFlightWord::one(Tick(start))));
+        (10..1_100_000).for_each(|start| word = word.wrapping_sub(InFlightWord::one(Tick(start))));
+        assert_eq!(InFlightWord(word), flight(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
     }
 
     #[test]

@@ -32,14 +32,14 @@ impl Default for PriorityConfig {
 
 /// A level's endpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Level {
+pub struct PriorityLevel {
     /// Those in rotation.
     pub healthy: u32,
     /// All of them.
     pub total: u32,
 }
 
-impl Level {
+impl PriorityLevel {
     /// What it can carry, in percent of the whole load.
     fn capacity(self, config: PriorityConfig) -> u32 {
         let healthy = u64::from(self.healthy.min(self.total));
@@ -56,7 +56,7 @@ impl Level {
 
 /// The load of each level, worked out once for each change of health.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Levels {
+pub struct PriorityLevels {
     shares: Box<[Share]>,
 }
 
@@ -68,17 +68,17 @@ struct Share {
 
 /// The level for one pick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub struct PriorityChoice {
     /// Its position in the list of levels.
     pub level: usize,
     /// Whether all of its endpoints serve, the ill ones too.
     pub panic: bool,
 }
 
-impl Levels {
+impl PriorityLevels {
     /// Shares the load among `levels`, the most wanted first.
     #[must_use]
-    pub fn new(levels: &[Level], config: PriorityConfig) -> Self {
+    pub fn new(levels: &[PriorityLevel], config: PriorityConfig) -> Self {
         let capacities: Vec<_> = levels.iter().map(|level| level.capacity(config)).collect();
         // Where the levels together carry all, a single one may be as ill as it likes.
         let carried = capacities.iter().fold(0, |sum: u32, &each| sum.saturating_add(each));
@@ -86,7 +86,7 @@ impl Levels {
         // Where nobody is well, the first that has endpoints at all takes the load.
         let last_resort = levels.iter().position(|level| level.total > 0).unwrap_or(0);
         let percents = shared(&capacities, carried, last_resort);
-        let share = |(level, percent): (&Level, u32)| Share {
+        let share = |(level, percent): (&PriorityLevel, u32)| Share {
             percent,
             panic: carried < WHOLE && level.panics(config),
         };
@@ -95,13 +95,13 @@ impl Levels {
 
     /// A level, with a chance in proportion to its load. Without any level it is the first one,
     /// which then has no endpoint either.
-    pub fn choose(&self, rng: &mut impl Rng) -> Choice {
+    pub fn choose(&self, rng: &mut impl Rng) -> PriorityChoice {
         self.at(|| rng.random_range(0..WHOLE))
     }
 
     /// The level for a key's hash: the same one while the loads stay the same.
     #[must_use]
-    pub fn choose_for(&self, hash: u64) -> Choice {
+    pub fn choose_for(&self, hash: u64) -> PriorityChoice {
         self.at(|| (hash % u64::from(WHOLE)) as u32)
     }
 
@@ -118,10 +118,10 @@ impl Levels {
     }
 
     /// The level at a percentage that is only drawn if there is a choice.
-    fn at(&self, drawn: impl FnOnce() -> u32) -> Choice {
+    fn at(&self, drawn: impl FnOnce() -> u32) -> PriorityChoice {
         let whole = self.shares.iter().position(|share| share.percent == WHOLE);
         let level = whole.unwrap_or_else(|| self.level_at(drawn()));
-        Choice { level, panic: self.panics(level) }
+        PriorityChoice { level, panic: self.panics(level) }
     }
 
     fn level_at(&self, drawn: u32) -> usize {
@@ -162,10 +162,10 @@ mod tests {
     use super::*;
     use crate::policy::test_inputs::rng;
 
-    fn levels(levels: &[(u32, u32)], panic_threshold: Option<Ratio>) -> Levels {
-        let level = |&(healthy, total)| Level { healthy, total };
+    fn levels(levels: &[(u32, u32)], panic_threshold: Option<Ratio>) -> PriorityLevels {
+        let level = |&(healthy, total)| PriorityLevel { healthy, total };
         let config = PriorityConfig { panic_threshold, ..PriorityConfig::default() };
-        Levels::new(&levels.iter().map(level).collect::<Vec<_>>(), config)
+        PriorityLevels::new(&levels.iter().map(level).collect::<Vec<_>>(), config)
     }
 
     fn percents(pairs: &[(u32, u32)]) -> Vec<u32> {
@@ -218,16 +218,19 @@ mod tests {
     #[test]
     fn where_nobody_is_well_the_first_level_takes_all() {
         let choice = |threshold| levels(&[(0, 4), (0, 9)], threshold).choose(&mut rng());
-        assert_eq!(choice(None), Choice { level: 0, panic: false });
-        assert_eq!(choice(Some(Ratio::HALF)), Choice { level: 0, panic: true });
+        assert_eq!(choice(None), PriorityChoice { level: 0, panic: false });
+        assert_eq!(choice(Some(Ratio::HALF)), PriorityChoice { level: 0, panic: true });
         let empty_first = levels(&[(0, 0), (0, 3)], Some(Ratio::HALF));
-        assert_eq!(empty_first.choose(&mut rng()), Choice { level: 1, panic: true });
+        assert_eq!(empty_first.choose(&mut rng()), PriorityChoice { level: 1, panic: true });
     }
 
     #[test]
     fn nothing_to_choose_from_is_the_first_level() {
-        assert_eq!(levels(&[], None).choose(&mut rng()), Choice { level: 0, panic: false });
-        assert_eq!(levels(&[(0, 0)], None).choose(&mut rng()), Choice { level: 0, panic: false });
+        assert_eq!(levels(&[], None).choose(&mut rng()), PriorityChoice { level: 0, panic: false });
+        assert_eq!(
+            levels(&[(0, 0)], None).choose(&mut rng()),
+            PriorityChoice { level: 0, panic: false }
+        );
         assert_eq!(levels(&[], None).percent(3), 0);
     }
 
@@ -255,11 +258,11 @@ mod tests {
 
     #[test]
     fn another_overprovisioning_is_heeded() {
-        let pair = [Level { healthy: 2, total: 4 }; 2];
+        let pair = [PriorityLevel { healthy: 2, total: 4 }; 2];
         let even = PriorityConfig { overprovisioning: 100, panic_threshold: None };
-        assert_eq!(Levels::new(&pair, even).percent(0), 50);
+        assert_eq!(PriorityLevels::new(&pair, even).percent(0), 50);
         let none = PriorityConfig { overprovisioning: 0, panic_threshold: None };
-        assert_eq!(Levels::new(&pair, none).percent(0), 100);
+        assert_eq!(PriorityLevels::new(&pair, none).percent(0), 100);
     }
 
     proptest! {
@@ -273,10 +276,10 @@ mod tests {
             hash in any::<u64>(),
         ) {
             let list: Vec<_> =
-                pairs.iter().map(|&(healthy, total)| Level { healthy, total }).collect();
+                pairs.iter().map(|&(healthy, total)| PriorityLevel { healthy, total }).collect();
             let config =
                 PriorityConfig { overprovisioning, panic_threshold: Some(Ratio::HALF) };
-            let levels = Levels::new(&list, config);
+            let levels = PriorityLevels::new(&list, config);
             let percents: Vec<_> = (0..list.len()).map(|level| levels.percent(level)).collect();
             prop_assert_eq!(percents.iter().sum::<u32>(), 100);
             let choice = levels.choose_for(hash);

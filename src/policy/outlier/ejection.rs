@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 
 use super::outlier::{FailurePercentage, Ranked, SuccessRate, rank};
-use super::tally::{Runs, Tally};
-use crate::policy::circuit::open_wait::after;
+use super::stats::{OutlierStats, Runs};
+use crate::policy::circuit::open_backoff::after;
 use crate::policy::percent::Percent;
 use crate::policy::retry::backoff::below;
 
@@ -92,10 +92,10 @@ impl Ejection {
 
     /// An active check passed: brings the endpoint back with clean counters, and says whether it was
     /// out. One in rotation keeps its counters, or checks would hide what calls show.
-    pub fn pass_check(&mut self, tally: &Tally) -> bool {
+    pub fn pass_check(&mut self, stats: &OutlierStats) -> bool {
         let returned = self.until.take().is_some();
         if returned {
-            tally.clear();
+            stats.clear();
         }
         returned
     }
@@ -105,7 +105,7 @@ impl Ejection {
 #[derive(Debug)]
 pub struct Row<'a> {
     /// What its attempts showed; the sweep takes it.
-    pub tally: &'a Tally,
+    pub stats: &'a OutlierStats,
     /// Whether it is out; the sweep changes it.
     pub ejection: &'a mut Ejection,
 }
@@ -129,7 +129,7 @@ pub enum Change {
 
 /// How many endpoints there are, and how many of them are out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Crowd {
+pub struct ClusterCounts {
     /// All of them.
     pub total: usize,
     /// Those that are out.
@@ -161,7 +161,7 @@ impl Ejector {
         let ranked = rank(in_rotation(rows));
         let mut changes = bring_back(rows, now);
         let out = rows.iter().filter(|row| row.ejection.is_out()).count();
-        let mut crowd = Crowd { total: rows.len(), out };
+        let mut crowd = ClusterCounts { total: rows.len(), out };
         for (found, enforcing) in self.findings(&ranked) {
             for index in found {
                 let ejection = &mut *rows[index].ejection;
@@ -182,12 +182,12 @@ impl Ejector {
         changes
     }
 
-    /// Takes out one endpoint whose failures in a row are too many, as [`Tally::note`] says. None if
+    /// Takes out one endpoint whose failures in a row are too many, as [`OutlierStats::note`] says. None if
     /// it is out already, or if too few would stay.
     pub fn eject(
         &self,
         ejection: &mut Ejection,
-        crowd: Crowd,
+        crowd: ClusterCounts,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Option<Instant> {
@@ -197,14 +197,13 @@ impl Ejector {
 
     /// What each rule found, and how much of it is acted upon.
     fn findings(&self, ranked: &[Ranked]) -> [(Vec<usize>, Percent); 2] {
-        let low = self.config.success_rate.map(|rule| (rule.outliers(ranked), rule.enforcing));
-        let bad =
-            self.config.failure_percentage.map(|rule| (rule.outliers(ranked), rule.enforcing));
+        let low = self.config.success_rate.map(|rule| (rule.stats(ranked), rule.enforcing));
+        let bad = self.config.failure_percentage.map(|rule| (rule.stats(ranked), rule.enforcing));
         [low, bad].map(|found| found.unwrap_or((Vec::new(), Percent::ALL)))
     }
 
     /// Whether one more may leave.
-    fn may_eject(&self, crowd: Crowd) -> bool {
+    fn may_eject(&self, crowd: ClusterCounts) -> bool {
         let (total, out) = (crowd.total as u64, crowd.out as u64 + 1);
         let stay = total.saturating_sub(out);
         out <= total
@@ -224,7 +223,7 @@ impl Ejector {
 
 /// Takes all counts, and keeps those of the endpoints in rotation: what came in for the others is stray.
 fn in_rotation(rows: &[Row<'_>]) -> Vec<Ranked> {
-    let taken = rows.iter().enumerate().map(|(index, row)| (row, index, row.tally.take()));
+    let taken = rows.iter().enumerate().map(|(index, row)| (row, index, row.stats.take()));
     let kept = taken.filter(|(row, ..)| !row.ejection.is_out());
     kept.map(|(_, index, tallied)| Ranked { index, tallied }).collect()
 }
@@ -234,7 +233,7 @@ fn bring_back(rows: &mut [Row<'_>], now: Instant) -> Vec<Change> {
     for (index, row) in rows.iter_mut().enumerate() {
         if row.ejection.until.is_some_and(|until| now >= until) {
             row.ejection.until = None;
-            row.tally.end_runs();
+            row.stats.end_runs();
             changes.push(Change::Returned { index });
         }
     }
@@ -250,7 +249,7 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
-    use crate::policy::outlier::tally::{Sign, Tallied};
+    use crate::policy::outlier::stats::{OutlierCounts, OutlierEvent};
     use crate::policy::retry::backoff::Factor;
     use crate::policy::test_inputs::{ms, rng, t0};
 
@@ -274,7 +273,7 @@ mod tests {
     /// Endpoints with their own clock, swept every ten seconds.
     struct Story {
         ejector: Ejector,
-        endpoints: Vec<(Tally, Ejection)>,
+        endpoints: Vec<(OutlierStats, Ejection)>,
         now: Instant,
         rng: StdRng,
     }
@@ -288,7 +287,8 @@ mod tests {
         /// So many calls of an endpoint, of which so many failed.
         fn calls(&self, index: usize, count: u32, failed: u32) {
             for number in 0..count {
-                let sign = if number < failed { Sign::Failure } else { Sign::Success };
+                let sign =
+                    if number < failed { OutlierEvent::Failure } else { OutlierEvent::Success };
                 let _ = self.endpoints[index].0.note(sign, &self.ejector.config().runs);
             }
         }
@@ -306,7 +306,7 @@ mod tests {
         fn sweep(&mut self) -> Vec<Change> {
             self.now += secs(10);
             let rows = self.endpoints.iter_mut();
-            let mut rows: Vec<_> = rows.map(|(tally, ejection)| Row { tally, ejection }).collect();
+            let mut rows: Vec<_> = rows.map(|(stats, ejection)| Row { stats, ejection }).collect();
             self.ejector.sweep(&mut rows, self.now, &mut self.rng)
         }
 
@@ -473,7 +473,7 @@ mod tests {
     #[test]
     fn jitter_only_adds() {
         let mut story = Story::new(EjectionConfig { jitter: secs(3), ..config() }, 2);
-        let crowd = Crowd { total: 2, out: 0 };
+        let crowd = ClusterCounts { total: 2, out: 0 };
         let mut wait = || {
             let (mut ejection, now) = (Ejection::default(), story.now);
             let until = story.ejector.eject(&mut ejection, crowd, now, &mut story.rng);
@@ -490,18 +490,18 @@ mod tests {
         let runs = Runs { gateway: NonZeroU16::new(5), local: None };
         let rules = EjectionConfig { runs, ..config() };
         let mut story = Story::new(rules, 4);
-        let (tally, ejection) = &mut story.endpoints[3];
-        let met = (0..5).map(|_| tally.note(Sign::Gateway, &runs)).last();
+        let (stats, ejection) = &mut story.endpoints[3];
+        let met = (0..5).map(|_| stats.note(OutlierEvent::Gateway, &runs)).last();
         assert_eq!(met, Some(true));
-        let crowd = Crowd { total: 4, out: 1 };
+        let crowd = ClusterCounts { total: 4, out: 1 };
         let until = story.ejector.eject(ejection, crowd, story.now, &mut story.rng);
         assert_eq!(until, Some(story.now + secs(30)));
         let again = story.ejector.eject(ejection, crowd, story.now, &mut story.rng);
         assert_eq!(again, None, "it is out already");
         (0..2).for_each(|_| assert_eq!(story.sweep(), []));
         assert_eq!(story.sweep(), [Change::Returned { index: 3 }]);
-        let (tally, _) = &story.endpoints[3];
-        assert!(!tally.note(Sign::Gateway, &runs), "its run was forgotten");
+        let (stats, _) = &story.endpoints[3];
+        assert!(!stats.note(OutlierEvent::Gateway, &runs), "its run was forgotten");
     }
 
     #[test]
@@ -509,7 +509,7 @@ mod tests {
         let story = &mut Story::new(config(), 0);
         let mut eject = |total, out| {
             let mut ejection = Ejection::default();
-            let crowd = Crowd { total, out };
+            let crowd = ClusterCounts { total, out };
             story.ejector.eject(&mut ejection, crowd, story.now, &mut story.rng).is_some()
         };
         assert!(eject(4, 1) && !eject(4, 2) && !eject(1, 0) && !eject(0, 0) && !eject(2, 9));
@@ -520,14 +520,14 @@ mod tests {
         let mut story = Story::new(config(), 5);
         story.interval(&[100, 0, 0, 0, 0]);
         story.calls(0, 100, 100);
-        let (tally, ejection) = &mut story.endpoints[0];
-        assert!(ejection.pass_check(tally));
+        let (stats, ejection) = &mut story.endpoints[0];
+        assert!(ejection.pass_check(stats));
         assert!(!ejection.is_out() && ejection.until().is_none());
-        assert_eq!(tally.take(), Tallied::default());
+        assert_eq!(stats.take(), OutlierCounts::default());
         story.calls(0, 7, 7);
-        let (tally, ejection) = &mut story.endpoints[0];
-        assert!(!ejection.pass_check(tally), "it is in rotation");
-        assert_eq!(tally.take().failures, 7, "checks hide nothing of what calls show");
+        let (stats, ejection) = &mut story.endpoints[0];
+        assert!(!ejection.pass_check(stats), "it is in rotation");
+        assert_eq!(stats.take().failures, 7, "checks hide nothing of what calls show");
         assert_eq!(story.interval(&[100, 0, 0, 0, 0]), [story.ejected(0, 60)], "but it is known");
     }
 
@@ -668,9 +668,9 @@ mod tests {
             for (failed, mask) in intervals {
                 for index in (0..count).filter(|index| mask >> index & 1 == 1) {
                     let out = story.out().len();
-                    let (tally, ejection) = &mut story.endpoints[index];
-                    if tally.note(Sign::Local, &runs) {
-                        let crowd = Crowd { total: count, out };
+                    let (stats, ejection) = &mut story.endpoints[index];
+                    if stats.note(OutlierEvent::Local, &runs) {
+                        let crowd = ClusterCounts { total: count, out };
                         let _ = story.ejector.eject(ejection, crowd, story.now, &mut story.rng);
                     }
                 }

@@ -2,4 +2,4 @@
 
 pub mod ejection;
 pub mod outlier;
-pub mod tally;
+pub mod stats;

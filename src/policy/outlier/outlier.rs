@@ -5,7 +5,7 @@
 //! that fail nearly always, also where many do and the mean sinks with them. Both name the worst first,
 //! as the cap on ejections may not let all of them go.
 
-use super::tally::Tallied;
+use super::stats::OutlierCounts;
 use crate::policy::percent::Percent;
 use crate::policy::retry::backoff::Factor;
 
@@ -56,7 +56,7 @@ impl Default for FailurePercentage {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ranked {
     pub(crate) index: usize,
-    pub(crate) tallied: Tallied,
+    pub(crate) tallied: OutlierCounts,
 }
 
 impl Ranked {
@@ -77,7 +77,7 @@ pub(crate) fn rank(mut endpoints: Vec<Ranked>) -> Vec<Ranked> {
 }
 
 impl SuccessRate {
-    pub(crate) fn outliers(&self, ranked: &[Ranked]) -> Vec<usize> {
+    pub(crate) fn stats(&self, ranked: &[Ranked]) -> Vec<usize> {
         let measured = || ranked.iter().filter(|ranked| ranked.has(self.min_volume));
         let count = measured().count();
         if count == 0 || count < self.min_endpoints as usize {
@@ -94,13 +94,13 @@ impl SuccessRate {
 }
 
 impl FailurePercentage {
-    pub(crate) fn outliers(&self, ranked: &[Ranked]) -> Vec<usize> {
+    pub(crate) fn stats(&self, ranked: &[Ranked]) -> Vec<usize> {
         let measured = || ranked.iter().filter(|ranked| ranked.has(self.min_volume));
         if measured().count() < self.min_endpoints as usize {
             return Vec::new();
         }
         let reached = |ranked: &&Ranked| {
-            let Tallied { failures, .. } = ranked.tallied;
+            let OutlierCounts { failures, .. } = ranked.tallied;
             self.threshold.reached(u64::from(failures), ranked.tallied.total())
         };
         measured().filter(reached).map(|ranked| ranked.index).collect()
@@ -115,8 +115,8 @@ const ROUNDING: f64 = 1e-9;
 mod tests {
     use super::*;
 
-    fn tallied(successes: u32, failures: u32) -> Tallied {
-        Tallied { successes, failures }
+    fn tallied(successes: u32, failures: u32) -> OutlierCounts {
+        OutlierCounts { successes, failures }
     }
 
     /// Endpoints with so many failures of a hundred calls each, ranked.
@@ -139,10 +139,10 @@ mod tests {
     fn the_example_of_envoys_documents() {
         // Mean 90, deviation 20 of the population: below 52 is too low.
         let rule = SuccessRate::default();
-        assert_eq!(rule.outliers(&failing(&[50, 0, 0, 0, 0])), [0]);
+        assert_eq!(rule.stats(&failing(&[50, 0, 0, 0, 0])), [0]);
         // Of a sample it would be 22.4, and 47.5 the least.
         let strict = SuccessRate { factor: Factor::new(2.0).unwrap(), ..rule };
-        assert_eq!(strict.outliers(&failing(&[50, 0, 0, 0, 0])), [], "50 is not below 50");
+        assert_eq!(strict.stats(&failing(&[50, 0, 0, 0, 0])), [], "50 is not below 50");
     }
 
     #[test]
@@ -150,9 +150,9 @@ mod tests {
         let rule = SuccessRate::default();
         let mut failures = [1; 20];
         failures[7] = 2;
-        assert_eq!(rule.outliers(&failing(&failures)), [7]);
+        assert_eq!(rule.stats(&failing(&failures)), [7]);
         failures[..10].fill(2);
-        assert_eq!(rule.outliers(&failing(&failures)), []);
+        assert_eq!(rule.stats(&failing(&failures)), []);
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
         for (successes, count) in (1..601).flat_map(|some| [5, 6, 7, 11].map(|n| (some, n))) {
             let alike = tallied(successes, 601 - successes);
             let ranked: Vec<_> = (0..count).map(|index| Ranked { index, tallied: alike }).collect();
-            assert_eq!(below_mean.outliers(&ranked), [], "{successes} of 601, {count} times");
+            assert_eq!(below_mean.stats(&ranked), [], "{successes} of 601, {count} times");
         }
     }
 
@@ -171,11 +171,11 @@ mod tests {
         let mut ranked = failing(&[100, 90, 80, 0, 0, 0]);
         ranked[1].tallied = tallied(4, 45);
         let rule = FailurePercentage::default();
-        assert_eq!(rule.outliers(&ranked), [0]);
+        assert_eq!(rule.stats(&ranked), [0]);
         ranked[3].tallied = tallied(49, 0);
-        assert_eq!(rule.outliers(&ranked), [], "four are too few to tell");
+        assert_eq!(rule.stats(&ranked), [], "four are too few to tell");
         let none = FailurePercentage { min_volume: 0, min_endpoints: 0, ..rule };
-        assert_eq!(none.outliers(&[Ranked { index: 0, tallied: tallied(0, 0) }]), []);
+        assert_eq!(none.stats(&[Ranked { index: 0, tallied: tallied(0, 0) }]), []);
     }
 
     #[test]
@@ -186,8 +186,8 @@ mod tests {
             min_endpoints: 1,
             ..FailurePercentage::default()
         };
-        assert_eq!(rule.outliers(&[most]), []);
+        assert_eq!(rule.stats(&[most]), []);
         let all = Ranked { index: 0, tallied: tallied(0, u32::MAX) };
-        assert_eq!(rule.outliers(&[all]), [0]);
+        assert_eq!(rule.stats(&[all]), [0]);
     }
 }

@@ -21,7 +21,7 @@
 use std::time::{Duration, Instant};
 
 use super::backoff::Factor;
-use super::bucket::{Bucket, Prices};
+use super::sliding_budget::{Prices, SlidingBudget};
 use crate::policy::circuit::window::Ratio;
 
 /// How much the calls pay for.
@@ -47,8 +47,8 @@ impl Default for BudgetConfig {
 #[derive(Debug)]
 pub struct Budget {
     /// None where retries are not bounded.
-    extra: Option<Bucket>,
-    hedges: Option<Bucket>,
+    extra: Option<SlidingBudget>,
+    hedges: Option<SlidingBudget>,
 }
 
 impl Budget {
@@ -57,7 +57,7 @@ impl Budget {
     #[must_use]
     pub fn new(config: &BudgetConfig, hedges: Option<Ratio>, now: Instant) -> Self {
         let window = config.window.clamp(SHORTEST, LONGEST);
-        let bucket = |prices| Bucket::new(prices, window, now);
+        let bucket = |prices| SlidingBudget::new(prices, window, now);
         Self {
             extra: Some(bucket(prices(config.ratio.value(), config.floor_per_second, window))),
             hedges: hedges.map(|ratio| bucket(prices(ratio.value(), 0, window))),

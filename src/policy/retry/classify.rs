@@ -10,7 +10,7 @@ use crate::outcome::{Class, FailureKind, Verdict};
 
 /// How an attempt ended, as far as the rules care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum AttemptOutcome {
     /// With an HTTP answer.
     Answered {
         /// Its status, 100 to 599.
@@ -30,21 +30,21 @@ pub enum Ended {
 /// The retry's settings have no part in it: an endpoint that answers 503 is in trouble even for a
 /// client that does not repeat a 503. A 501 is not: the server works, but not for this method.
 #[must_use]
-pub const fn verdict(ended: &Ended) -> Verdict {
+pub const fn verdict(ended: &AttemptOutcome) -> Verdict {
     match ended {
-        Ended::Answered { status: 429 } => Verdict::Throttled,
-        Ended::Answered { status } if is_server_fault(*status) => Verdict::Failure,
-        Ended::Answered { .. } => Verdict::Success,
-        Ended::Failed { kind, .. } => failure_verdict(*kind),
+        AttemptOutcome::Answered { status: 429 } => Verdict::Throttled,
+        AttemptOutcome::Answered { status } if is_server_fault(*status) => Verdict::Failure,
+        AttemptOutcome::Answered { .. } => Verdict::Success,
+        AttemptOutcome::Failed { kind, .. } => failure_verdict(*kind),
     }
 }
 
 /// What the ending means for the call, by this client's rules.
 #[must_use]
-pub fn class(ended: &Ended, config: &RetryConfig) -> Class {
+pub fn class(ended: &AttemptOutcome, config: &RetryConfig) -> Class {
     match *ended {
-        Ended::Answered { status } => answer_class(status, config),
-        Ended::Failed { kind, sent } => match retry_on(kind, sent) {
+        AttemptOutcome::Answered { status } => answer_class(status, config),
+        AttemptOutcome::Failed { kind, sent } => match retry_on(kind, sent) {
             Some(needed) if config.on.contains(needed) => failure_class(kind, sent),
             _ => Class::Final,
         },
@@ -132,16 +132,16 @@ mod tests {
         BodyTooLarge,
     ];
 
-    fn answered(status: u16) -> Ended {
-        Ended::Answered { status }
+    fn answered(status: u16) -> AttemptOutcome {
+        AttemptOutcome::Answered { status }
     }
 
-    fn unsent(kind: FailureKind) -> Ended {
-        Ended::Failed { kind, sent: false }
+    fn unsent(kind: FailureKind) -> AttemptOutcome {
+        AttemptOutcome::Failed { kind, sent: false }
     }
 
-    fn sent(kind: FailureKind) -> Ended {
-        Ended::Failed { kind, sent: true }
+    fn sent(kind: FailureKind) -> AttemptOutcome {
+        AttemptOutcome::Failed { kind, sent: true }
     }
 
     fn kinds_judged(wanted: Verdict) -> Vec<FailureKind> {

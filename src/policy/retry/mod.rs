@@ -1,9 +1,9 @@
 //! Whether a call goes on after an attempt, when, and whether the client as a whole can afford it.
 
 pub mod backoff;
-mod bucket;
 pub mod budget;
 pub mod classify;
 pub mod pushback;
 pub mod retry;
 pub mod retry_after;
+mod sliding_budget;

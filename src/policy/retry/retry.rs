@@ -16,7 +16,7 @@ use std::time::Duration;
 use rand::Rng;
 
 use super::backoff::{Backoff, BackoffConfig, between};
-use super::classify::{Ended, class, is_server_fault};
+use super::classify::{AttemptOutcome, class, is_server_fault};
 use super::pushback::Pushback;
 use super::retry_after::{RetryAfter, may_ask};
 use crate::outcome::{Class, FailureKind};
@@ -156,7 +156,7 @@ impl Default for StatusSet {
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     /// How the attempt ended.
-    pub ended: Ended,
+    pub ended: AttemptOutcome,
     /// Whether the request may be repeated: by its method, or because the user said so.
     pub idempotent: bool,
     /// Whether the body can be sent again: it is held, or its source was not touched or can rewind.
@@ -340,23 +340,23 @@ fn retry(wait: Duration, free: bool, facts: &Facts) -> Decision {
 /// matter, as it speaks for the endpoint that sent it. A wish for no wait is none: it would let the
 /// same endpoint be asked without pause.
 fn asked_wait(facts: &Facts) -> Option<RetryAfter> {
-    let honoured = matches!(facts.ended, Ended::Answered { status } if may_ask(status));
+    let honoured = matches!(facts.ended, AttemptOutcome::Answered { status } if may_ask(status));
     let asked = facts.retry_after.filter(|asked| !asked.wait.is_zero());
     asked.filter(|_| honoured && !facts.untried)
 }
 
 /// Whether the server had anything to bear.
-const fn was_sent(ended: &Ended) -> bool {
+const fn was_sent(ended: &AttemptOutcome) -> bool {
     match ended {
-        Ended::Answered { .. } => true,
-        Ended::Failed { sent, .. } => *sent,
+        AttemptOutcome::Answered { .. } => true,
+        AttemptOutcome::Failed { sent, .. } => *sent,
     }
 }
 
 /// Whether nothing was sent, through no fault of this host: without descriptors or ports, another
 /// endpoint is no better.
-const fn can_be_free(ended: &Ended) -> bool {
-    let Ended::Failed { kind, sent } = ended else {
+const fn can_be_free(ended: &AttemptOutcome) -> bool {
+    let AttemptOutcome::Failed { kind, sent } = ended else {
         return false;
     };
     match kind {
@@ -418,7 +418,7 @@ mod tests {
         }
     }
 
-    fn facts(ended: Ended) -> Facts {
+    fn facts(ended: AttemptOutcome) -> Facts {
         Facts {
             ended,
             idempotent: true,
@@ -433,15 +433,15 @@ mod tests {
     }
 
     fn answered(status: u16) -> Facts {
-        facts(Ended::Answered { status })
+        facts(AttemptOutcome::Answered { status })
     }
 
     fn unsent(kind: FailureKind) -> Facts {
-        facts(Ended::Failed { kind, sent: false })
+        facts(AttemptOutcome::Failed { kind, sent: false })
     }
 
     fn sent(kind: FailureKind) -> Facts {
-        facts(Ended::Failed { kind, sent: true })
+        facts(AttemptOutcome::Failed { kind, sent: true })
     }
 
     /// A 503 of the last endpoint, asking for a wait.
@@ -742,7 +742,7 @@ mod tests {
 
     #[test]
     fn retry_after_counts_on_429_and_503_only_and_not_when_zero() {
-        let ended = |status| Ended::Answered { status };
+        let ended = |status| AttemptOutcome::Answered { status };
         let with = |status| Facts { ended: ended(status), ..told_to_wait(ms(2000)) };
         for status in [500, 502, 504] {
             assert_eq!(first(&config(3), &with(status)), paid(STEP), "{status}");
@@ -796,8 +796,8 @@ mod tests {
         ]);
         let ended = prop_oneof![
             prop::sample::select(vec![429_u16, 500, 503])
-                .prop_map(|status| Ended::Answered { status }),
-            (kinds, any::<bool>()).prop_map(|(kind, sent)| Ended::Failed { kind, sent }),
+                .prop_map(|status| AttemptOutcome::Answered { status }),
+            (kinds, any::<bool>()).prop_map(|(kind, sent)| AttemptOutcome::Failed { kind, sent }),
         ];
         let asked = (0_u64..3000, any::<bool>())
             .prop_map(|(wait, beyond_cap)| RetryAfter { wait: ms(wait), beyond_cap });

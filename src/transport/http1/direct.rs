@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
 
-use super::pool::{Connection, Place, Pool};
+use super::pool::{Connection, ConnectionPermit, ConnectionPool};
 use crate::transport::dial::{dial, within};
 use crate::transport::dns::Resolver;
 use crate::transport::failure::{Stage, cause_of};
@@ -77,7 +77,7 @@ impl DirectConfig {
 pub struct Direct {
     config: Arc<DirectConfig>,
     /// Shared with answers under way, whose connections come back later.
-    pool: Arc<Pool>,
+    pool: Arc<ConnectionPool>,
 }
 
 impl Direct {
@@ -144,16 +144,20 @@ impl Direct {
     }
 
     /// A place for one more connection in use, of `most`, waited for within the connect limit.
-    async fn place(&self, exchange: &Exchange<'_>, most: NonZeroUsize) -> Result<Place, Failure> {
-        let places = self.pool.places(exchange.endpoint, most.get());
-        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-            return Ok(place);
+    async fn permit(
+        &self,
+        exchange: &Exchange<'_>,
+        most: NonZeroUsize,
+    ) -> Result<ConnectionPermit, Failure> {
+        let permits = self.pool.permits(exchange.endpoint, most.get());
+        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+            return Ok(permit);
         }
         exchange.progress.mark_waiting(true);
-        let place = timeout(exchange.connect_timeout, places.acquire_owned()).await;
+        let permit = timeout(exchange.connect_timeout, permits.acquire_owned()).await;
         exchange.progress.mark_waiting(false);
-        match place {
-            Ok(Ok(place)) => Ok(place),
+        match permit {
+            Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => {
                 Err(Failure::unsent(FailureKind::Local, "all connections stayed in use"))
             }
@@ -167,18 +171,18 @@ impl Direct {
         if idle >= count.min(self.config.max_idle_per_endpoint) || endpoint.has_departed() {
             return false;
         }
-        let mut place = None;
+        let mut permit = None;
         if let Some(most) = self.config.max_per_endpoint {
-            let places = self.pool.places(endpoint, most.get());
-            let Ok(own) = Arc::clone(&places).try_acquire_owned() else { return false };
+            let permits = self.pool.permits(endpoint, most.get());
+            let Ok(own) = Arc::clone(&permits).try_acquire_owned() else { return false };
             // Those at rest hold no place, but together there may be no more than there are places.
-            if idle > places.available_permits() {
+            if idle > permits.available_permits() {
                 return false;
             }
-            place = Some(own);
+            permit = Some(own);
         }
         let Ok(mut connection) = self.fresh(endpoint, limit).await else { return false };
-        connection.place = place;
+        connection.permit = permit;
         self.keep(endpoint, connection);
         true
     }
@@ -281,7 +285,7 @@ impl Direct {
 
 fn keep(
     config: &DirectConfig,
-    pool: &Pool,
+    pool: &ConnectionPool,
     endpoint: &Arc<Endpoint>,
     mut connection: Box<Connection>,
 ) {
@@ -298,7 +302,7 @@ struct Underway {
     connection: Option<Box<Connection>>,
     open: bool,
     config: Arc<DirectConfig>,
-    pool: Arc<Pool>,
+    pool: Arc<ConnectionPool>,
     endpoint: Arc<Endpoint>,
 }
 
@@ -324,8 +328,8 @@ impl Transport for Direct {
         loop {
             let request = request::build(exchange)?;
             // Boxed, as connecting is: a wait is rare, and its state large.
-            let place = match self.config.max_per_endpoint {
-                Some(most) => Some(Box::pin(self.place(exchange, most)).await?),
+            let permit = match self.config.max_per_endpoint {
+                Some(most) => Some(Box::pin(self.permit(exchange, most)).await?),
                 None => None,
             };
             let kept = self.kept(exchange.endpoint);
@@ -334,7 +338,7 @@ impl Transport for Direct {
                 Some(connection) => connection,
                 None => Box::pin(self.fresh(exchange.endpoint, exchange.connect_timeout)).await?,
             };
-            connection.place = place;
+            connection.permit = permit;
             match self.exchange(connection, request, exchange).await {
                 // It had ended unnoticed and took no byte: as if it had not been kept.
                 Err(failure) if was_kept && !failure.sent && exchange.can_repeat() => {}

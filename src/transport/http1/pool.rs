@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::endpoint::{Endpoint, departures};
 use crate::outcome::{Failure, FailureKind};
 
-use super::resting::{Kept, Resting};
+use super::parked::{Idle, Parked};
 use crate::transport::Progress;
 use crate::transport::request::RequestBody;
 use crate::transport::wire::{Stream, Traffic};
@@ -31,11 +31,11 @@ pub(crate) struct Connection {
     pub(crate) retires: Instant,
     pub(crate) idle_since: Instant,
     /// Its place among the endpoint's connections while it is in use, where those are limited.
-    pub(crate) place: Option<Place>,
+    pub(crate) permit: Option<ConnectionPermit>,
 }
 
 /// The right to one connection in use.
-pub(crate) type Place = OwnedSemaphorePermit;
+pub(crate) type ConnectionPermit = OwnedSemaphorePermit;
 
 impl Connection {
     /// Speaks HTTP/1.1 over `stream` until `retires`.
@@ -47,30 +47,30 @@ impl Connection {
         retires: Instant,
     ) -> Result<Box<Self>, Failure> {
         let idle_since = Instant::now();
-        Self::waked(Resting { stream, traffic, retires, idle_since })
+        Self::waked(Parked { stream, traffic, retires, idle_since })
             .ok_or_else(|| Failure::unsent(FailureKind::Connect, "connection not usable"))
     }
 
     /// Puts a connection together again. hyper calls it a handshake, but nothing is sent, and it is done at once.
-    pub(crate) fn waked(resting: Resting) -> Option<Box<Self>> {
-        let Resting { stream, traffic, retires, idle_since } = resting;
+    pub(crate) fn waked(parked: Parked) -> Option<Box<Self>> {
+        let Parked { stream, traffic, retires, idle_since } = parked;
         let mut builder = http1::Builder::new();
         let begin = pin!(builder.max_buf_size(MAX_READ_BUFFER).handshake(TokioIo::new(stream)));
         match begin.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok((sender, driver))) => {
-                Some(Box::new(Self { sender, driver, traffic, retires, idle_since, place: None }))
+                Some(Box::new(Self { sender, driver, traffic, retires, idle_since, permit: None }))
             }
             Poll::Ready(Err(_)) | Poll::Pending => None,
         }
     }
 
     /// Takes a connection apart that nobody uses; `None` where the peer has sent what nobody asked for.
-    pub(crate) fn rest(self) -> Option<Resting> {
+    pub(crate) fn rest(self) -> Option<Parked> {
         let Self { sender, driver, traffic, retires, idle_since, .. } = self;
         drop(sender);
         let parts = driver.into_parts();
         let stream = parts.io.into_inner();
-        parts.read_buf.is_empty().then_some(Resting { stream, traffic, retires, idle_since })
+        parts.read_buf.is_empty().then_some(Parked { stream, traffic, retires, idle_since })
     }
 
     /// Bytes that the socket has taken so far.
@@ -133,18 +133,18 @@ impl Connection {
 
 /// The kept connections of one transport.
 #[derive(Default)]
-pub(crate) struct Pool {
+pub(crate) struct ConnectionPool {
     slots: Mutex<Slots>,
 }
 
-impl Pool {
+impl ConnectionPool {
     /// The connection to `endpoint` used last; older ones may rest until they are not needed any more.
     pub(crate) fn take(
         &self,
         endpoint: &Arc<Endpoint>,
         now: Instant,
         idle_timeout: Duration,
-    ) -> Option<Kept> {
+    ) -> Option<Idle> {
         loop {
             // The guard ends with the statement: connections close outside the lock.
             let kept = self.lock().by_endpoint.get_mut(&key(endpoint))?.idle.pop()?;
@@ -159,11 +159,11 @@ impl Pool {
     ///
     /// Connections at rest need none: a new one is made only where none is at rest, so that all together are
     /// never more than there are places.
-    pub(crate) fn places(&self, endpoint: &Arc<Endpoint>, most: usize) -> Arc<Semaphore> {
+    pub(crate) fn permits(&self, endpoint: &Arc<Endpoint>, most: usize) -> Arc<Semaphore> {
         let mut slots = self.lock();
-        let places = &mut slots.slot(endpoint).places;
+        let permits = &mut slots.slot(endpoint).permits;
         let made = || Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-        Arc::clone(places.get_or_insert_with(made))
+        Arc::clone(permits.get_or_insert_with(made))
     }
 
     /// Keeps `connection` for the next exchange with `endpoint`, at most `max_idle` of them.
@@ -179,7 +179,7 @@ impl Pool {
             return;
         }
         // Given up last: whoever waits for the place finds the connection.
-        let _place = connection.place.take();
+        let _place = connection.permit.take();
         let surplus = self.lock().slot(endpoint).keep(connection, max_idle);
         drop(surplus);
     }
@@ -255,7 +255,7 @@ impl Slots {
         self.by_endpoint.entry(key(endpoint)).or_insert_with(|| Slot {
             endpoint: Arc::clone(endpoint),
             idle: Vec::new(),
-            places: None,
+            permits: None,
         })
     }
 }
@@ -263,22 +263,22 @@ impl Slots {
 /// Holds the endpoint, so that its address in memory names no other one meanwhile.
 struct Slot {
     endpoint: Arc<Endpoint>,
-    idle: Vec<Kept>,
-    places: Option<Arc<Semaphore>>,
+    idle: Vec<Idle>,
+    permits: Option<Arc<Semaphore>>,
 }
 
 impl Slot {
     /// Returns the connection that has to go for `connection`, the one unused for longest.
-    fn keep(&mut self, connection: Box<Connection>, max_idle: usize) -> Option<Kept> {
+    fn keep(&mut self, connection: Box<Connection>, max_idle: usize) -> Option<Idle> {
         let surplus = (self.idle.len() >= max_idle).then(|| self.idle.remove(0));
-        self.idle.push(Kept::Ready(connection));
+        self.idle.push(Idle::Ready(connection));
         surplus
     }
 
     /// Whether there is a connection, or somebody who holds or awaits a place.
     fn is_needed(&self) -> bool {
-        let has_places = |places: &Arc<Semaphore>| Arc::strong_count(places) > 1;
-        !self.idle.is_empty() || self.places.as_ref().is_some_and(has_places)
+        let has_places = |permits: &Arc<Semaphore>| Arc::strong_count(permits) > 1;
+        !self.idle.is_empty() || self.permits.as_ref().is_some_and(has_places)
     }
 
     fn let_go_if_departed(&mut self) -> bool {

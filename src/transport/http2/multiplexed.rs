@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::endpoint::{Endpoint, Scheme};
 use crate::outcome::Failure;
 
-use super::fleet::{Bounds, Dial, Fleet, Place, Turn};
+use super::pool::{Acquire, Bounds, Dial, H2Pool, StreamSlot};
 use super::session::{self, KeepAlive, Session};
 use crate::transport::dial::{dial, within};
 use crate::transport::http1::direct::{Direct, DirectConfig};
@@ -34,7 +34,7 @@ pub struct MultiplexedConfig {
     pub max_connections: usize,
     /// After how long a silence the peer is pinged, also while nobody calls; default 10 s.
     pub ping_interval: Duration,
-    /// How long it may then be silent before the connection is given up; default 5 s.
+    /// How long it may then be silent before the connection is closed; default 5 s.
     pub ping_timeout: Duration,
 }
 
@@ -77,17 +77,17 @@ impl MultiplexedConfig {
 pub struct Multiplexed {
     config: Arc<MultiplexedConfig>,
     direct: Arc<Direct>,
-    fleets: Arc<Fleets>,
+    pools: Arc<Fleets>,
 }
 
-type Fleets = Mutex<HashMap<usize, Arc<Fleet>>>;
+type Fleets = Mutex<HashMap<usize, Arc<H2Pool>>>;
 
 impl Multiplexed {
     /// A transport without connections.
     #[must_use]
     pub fn new(config: Arc<MultiplexedConfig>) -> Self {
         let direct = Arc::new(Direct::new(Arc::clone(&config.direct)));
-        Self { config, direct, fleets: Arc::default() }
+        Self { config, direct, pools: Arc::default() }
     }
 
     /// Lets go of connections that are too old, idle for too long, closed by the peer, or to an endpoint
@@ -97,15 +97,15 @@ impl Multiplexed {
     pub fn sweep(&self) {
         let now = Instant::now();
         let idle_timeout = self.config.direct.idle_timeout;
-        let mut fleets = self.fleets();
-        let departed: Vec<_> = fleets
-            .extract_if(|_, fleet| {
-                let endpoint = fleet.endpoint();
+        let mut pools = self.pools();
+        let departed: Vec<_> = pools
+            .extract_if(|_, pool| {
+                let endpoint = pool.endpoint();
                 let departed = endpoint.has_departed() || Arc::strong_count(endpoint) == 1;
-                !fleet.sweep(now, idle_timeout) || departed
+                !pool.sweep(now, idle_timeout) || departed
             })
             .collect();
-        drop(fleets);
+        drop(pools);
         drop(departed);
         self.direct.sweep();
     }
@@ -118,14 +118,14 @@ impl Multiplexed {
         self.direct.warm(own, count, limit);
         shared.truncate(warm::MOST);
         let config = Arc::clone(&self.config);
-        let (fleets, direct) = (Arc::downgrade(&self.fleets), Arc::downgrade(&self.direct));
+        let (pools, direct) = (Arc::downgrade(&self.pools), Arc::downgrade(&self.direct));
         warm::spread(shared, move |endpoint| {
-            let (config, fleets) = (Arc::clone(&config), fleets.upgrade());
+            let (config, pools) = (Arc::clone(&config), pools.upgrade());
             let direct = direct.upgrade();
             async move {
-                let (Some(fleets), Some(direct)) = (fleets, direct) else { return };
-                let fleet = fleet(&fleets, &endpoint);
-                if let Turn::Dial(dial) = fleet.turn(Instant::now(), config.bounds()) {
+                let (Some(pools), Some(direct)) = (pools, direct) else { return };
+                let pool = pool(&pools, &endpoint);
+                if let Acquire::Dial(dial) = pool.acquire(Instant::now(), config.bounds()) {
                     establish(dial, config, direct, limit).await;
                 }
             }
@@ -135,25 +135,25 @@ impl Multiplexed {
     /// How many HTTP/2 connections take new streams.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.fleets().values().map(|fleet| fleet.len()).sum()
+        self.pools().values().map(|pool| pool.len()).sum()
     }
 
-    fn fleets(&self) -> MutexGuard<'_, HashMap<usize, Arc<Fleet>>> {
-        locked(&self.fleets)
+    fn pools(&self) -> MutexGuard<'_, HashMap<usize, Arc<H2Pool>>> {
+        locked(&self.pools)
     }
 
     /// A stream for `exchange`, waited for where need be; `None` where the endpoint speaks HTTP/1.1.
-    async fn place(&self, exchange: &Exchange<'_>) -> Result<Option<Place>, Failure> {
-        let fleet = fleet(&self.fleets, exchange.endpoint);
+    async fn slot(&self, exchange: &Exchange<'_>) -> Result<Option<StreamSlot>, Failure> {
+        let pool = pool(&self.pools, exchange.endpoint);
         let begun = Instant::now();
         let mut failures = None;
         loop {
-            let mut change = pin!(fleet.changed().notified());
+            let mut change = pin!(pool.changed().notified());
             change.as_mut().enable();
-            match fleet.turn(Instant::now(), self.config.bounds()) {
-                Turn::Place(place) => return Ok(Some(place)),
-                Turn::Http1 => return Ok(None),
-                Turn::Dial(dial) => {
+            match pool.acquire(Instant::now(), self.config.bounds()) {
+                Acquire::StreamSlot(slot) => return Ok(Some(slot)),
+                Acquire::Http1 => return Ok(None),
+                Acquire::Dial(dial) => {
                     let limit = exchange.connect_timeout;
                     tokio::spawn(establish(
                         dial,
@@ -162,8 +162,8 @@ impl Multiplexed {
                         limit,
                     ));
                 }
-                Turn::Await(so_far) => {
-                    if let Some(failure) = fleet.failed_since(*failures.get_or_insert(so_far)) {
+                Acquire::Await(so_far) => {
+                    if let Some(failure) = pool.failed_since(*failures.get_or_insert(so_far)) {
                         return Err(failure);
                     }
                     let left = exchange.connect_timeout.saturating_sub(begun.elapsed());
@@ -173,7 +173,7 @@ impl Multiplexed {
                     })
                     .await?;
                 }
-                Turn::Busy => {
+                Acquire::Busy => {
                     // Connections stand, so the limit on making one no longer applies.
                     exchange.progress.mark_connected();
                     change.await;
@@ -191,10 +191,10 @@ impl Transport for Multiplexed {
         let mut tries_left = self.config.max_connections;
         loop {
             let request = request::build_multiplexed(exchange)?;
-            let Some(place) = self.place(exchange).await? else {
+            let Some(slot) = self.slot(exchange).await? else {
                 return self.direct.send(exchange).await;
             };
-            match session::exchange(place, request, exchange).await {
+            match session::exchange(slot, request, exchange).await {
                 // Each of the connections may have ended unnoticed, before it took any byte.
                 Err(failure) if !failure.sent && tries_left > 0 && exchange.can_repeat() => {
                     tries_left -= 1;
@@ -212,15 +212,15 @@ impl fmt::Debug for Multiplexed {
     }
 }
 
-fn fleet(fleets: &Fleets, endpoint: &Arc<Endpoint>) -> Arc<Fleet> {
-    let mut fleets = locked(fleets);
-    let fleet = fleets.entry(key(endpoint)).or_insert_with(|| Fleet::new(Arc::clone(endpoint)));
-    Arc::clone(fleet)
+fn pool(pools: &Fleets, endpoint: &Arc<Endpoint>) -> Arc<H2Pool> {
+    let mut pools = locked(pools);
+    let pool = pools.entry(key(endpoint)).or_insert_with(|| H2Pool::new(Arc::clone(endpoint)));
+    Arc::clone(pool)
 }
 
 /// A panic elsewhere cannot leave the map half changed.
-fn locked(fleets: &Fleets) -> MutexGuard<'_, HashMap<usize, Arc<Fleet>>> {
-    fleets.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(pools: &Fleets) -> MutexGuard<'_, HashMap<usize, Arc<H2Pool>>> {
+    pools.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes one connection for all that wait for it. A task of its own: whoever asked first may be cut off
@@ -232,7 +232,7 @@ async fn establish(
     limit: Duration,
 ) {
     let retires = config.direct.retirement();
-    match within(limit, connect(dial.fleet(), &config, &direct)).await {
+    match within(limit, connect(dial.pool(), &config, &direct)).await {
         Ok(Some(session)) => dial.connected(session, retires),
         // Asked again with the next renewal: servers learn.
         Ok(None) => dial.speaks_http1(retires),
@@ -242,19 +242,19 @@ async fn establish(
 
 /// `None` where the endpoint speaks HTTP/1.1; the connection is then the other transport's.
 async fn connect(
-    fleet: &Fleet,
+    pool: &H2Pool,
     config: &MultiplexedConfig,
     direct: &Direct,
 ) -> Result<Option<Arc<Session>>, Failure> {
     let traffic = Traffic::default();
-    let endpoint = fleet.endpoint();
+    let endpoint = pool.endpoint();
     let stream = dial(endpoint, &config.direct, config.offer(), traffic.clone()).await?;
     if !config.is_http2(&stream) {
         direct.adopt(endpoint, stream, traffic).await?;
         return Ok(None);
     }
     let keep_alive = KeepAlive { interval: config.ping_interval, timeout: config.ping_timeout };
-    let changed = Arc::clone(fleet.changed());
+    let changed = Arc::clone(pool.changed());
     Session::open(stream, traffic, keep_alive, changed).await.map(Some)
 }
 

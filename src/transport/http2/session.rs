@@ -22,7 +22,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::outcome::{Failure, FailureKind};
 
-use super::fleet::Place;
+use super::pool::StreamSlot;
 use crate::transport::failure::{Cause, Stage, cause_of};
 use crate::transport::request::{self, RequestBody};
 use crate::transport::stream::{self, Content, Flow};
@@ -77,7 +77,7 @@ impl Session {
         }
     }
 
-    /// How many streams the peer allows at once. One that was given up counts with h2 until its reset has
+    /// How many streams the peer allows at once. One that was cancelled counts with h2 until its reset has
     /// left, so that the peer never sees one too many.
     pub(crate) fn max_streams(&self) -> usize {
         self.sender.current_max_send_streams()
@@ -103,7 +103,7 @@ impl Session {
     fn cause(&self, error: &h2::Error) -> Cause {
         let cause = cause_of(error, Stage::Exchange);
         match self.is_silent() && cause.kind == FailureKind::ConnectionLost {
-            true => Cause::new(FailureKind::ConnectionLost, "peer no longer answers"),
+            true => Cause::new(FailureKind::ConnectionLost, "keep-alive timed out"),
             false => cause,
         }
     }
@@ -113,7 +113,7 @@ impl Session {
         if failure.kind == FailureKind::RefusedStream {
             failure.kind = FailureKind::Protocol;
         } else if failure.kind == FailureKind::ConnectionLost && self.is_silent() {
-            "peer no longer answers".clone_into(&mut failure.detail);
+            "keep-alive timed out".clone_into(&mut failure.detail);
         }
         failure
     }
@@ -146,14 +146,14 @@ fn no_session(error: &h2::Error) -> Cause {
     }
 }
 
-/// Carries out `exchange` on a stream of its own, at `place`; dropping the future, or a body under way, resets
+/// Carries out `exchange` on a stream of its own, at `slot`; dropping the future, or a body under way, resets
 /// the stream.
 pub(crate) async fn exchange(
-    place: Place,
+    slot: StreamSlot,
     request: Request<()>,
     exchange: &Exchange<'_>,
 ) -> Result<Answer, Failure> {
-    let session = Arc::clone(place.session());
+    let session = Arc::clone(slot.session());
     exchange.progress.mark_connected();
     // Anything the connection wrote since may have been another stream's; but where it wrote nothing,
     // nothing of this one has left.
@@ -172,7 +172,7 @@ pub(crate) async fn exchange(
     let reading = request::reading(exchange);
     if exchange.is_streamed(head.status) {
         let content = Content::open(&mut head, content, reading)?;
-        return Ok(stream::answer(head, Underway { content, upload, place }));
+        return Ok(stream::answer(head, Underway { content, upload, slot }));
     }
     let answer = upload.beside(pin!(body::read(head, content, reading))).await;
     answer.map_err(|failure| session.within_answer(failure))
@@ -183,14 +183,14 @@ struct Underway {
     content: Content<Received>,
     upload: Upload,
     /// Goes last: its stream is free when the other two have let go of it.
-    place: Place,
+    slot: StreamSlot,
 }
 
 impl Flow for Underway {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
         self.upload.advance(cx);
         let piece = ready!(self.content.poll_piece(cx));
-        let session = self.place.session();
+        let session = self.slot.session();
         Poll::Ready(piece.map(|piece| piece.map_err(|failure| session.within_answer(failure))))
     }
 }
@@ -300,7 +300,7 @@ struct Driver {
     connection: h2::client::Connection<Stream, Bytes>,
     /// Weak: the connection closes when nobody but its driver is left.
     session: Weak<Session>,
-    watch: Watch,
+    watch: StreamWatch,
     silent: Arc<AtomicBool>,
     changed: Arc<Notify>,
     traffic: Traffic,
@@ -314,7 +314,7 @@ impl Driver {
         keep_alive: KeepAlive,
         changed: Arc<Notify>,
     ) -> Self {
-        let watch = Watch::new(keep_alive, connection.ping_pong());
+        let watch = StreamWatch::new(keep_alive, connection.ping_pong());
         let traffic = session.traffic.clone();
         let silent = Arc::clone(&session.silent);
         let session = Arc::downgrade(session);
@@ -360,7 +360,7 @@ impl Drop for Driver {
 }
 
 /// Asks a peer that was silent for a while whether it is still there.
-struct Watch {
+struct StreamWatch {
     settings: KeepAlive,
     pings: Option<PingPong>,
     timer: Pin<Box<Sleep>>,
@@ -370,7 +370,7 @@ struct Watch {
     limit: usize,
 }
 
-impl Watch {
+impl StreamWatch {
     fn new(settings: KeepAlive, pings: Option<PingPong>) -> Self {
         let timer = Box::pin(sleep(settings.interval));
         let heard_at = Instant::now();

@@ -18,25 +18,25 @@ use std::time::Instant;
 
 use rand::Rng;
 
-use super::cells::Cells;
+use super::attempted::Attempted;
+use super::hot_state::HotState;
 use super::member::{Member, Standing};
-use super::roster::Tier;
-use super::snapshot::Snapshot;
-use super::table::InFlight;
-use super::tried::Tried;
+use super::pick_state::PickState;
+use super::picker_table::InFlight;
+use super::roster::Locality;
 use crate::config::{Algorithm, BalancerConfig};
 use crate::policy::balance::{Random, RoundRobin};
-use crate::policy::{P2c, Probing, Thinning, Tick};
+use crate::policy::{P2c, ProbeEligibility, SlowStartGate, Tick};
 use crate::runtime::entropy::Entropy;
 
 /// What one attempt asks for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wish<'a> {
-    pub(crate) tried: &'a Tried,
+pub(crate) struct PickContext<'a> {
+    pub(crate) attempted: &'a Attempted,
     /// What keyed algorithms go by; drawn where the call has none.
     pub(crate) key: Option<u64>,
     /// Whether it may go where a probe is due.
-    pub(crate) probing: Probing,
+    pub(crate) probing: ProbeEligibility,
     pub(crate) now: Instant,
     pub(crate) tick: Tick,
     /// Who asks, as far as it tells callers at the same time apart.
@@ -44,95 +44,96 @@ pub(crate) struct Wish<'a> {
 }
 
 /// One choice among a snapshot's endpoints.
-pub(crate) struct Choice<'a, 'w> {
+pub(crate) struct Picker<'a, 'w> {
     pub(crate) config: &'a BalancerConfig,
-    pub(crate) rounds: &'a RoundRobin,
-    pub(crate) snapshot: &'a Snapshot,
-    pub(crate) wish: Wish<'w>,
+    pub(crate) round_robin: &'a RoundRobin,
+    pub(crate) snapshot: &'a PickState,
+    pub(crate) context: PickContext<'w>,
 }
 
 /// What a choice came to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Chosen<'a> {
+pub(crate) struct Picked<'a> {
     pub(crate) member: &'a Arc<Member>,
     /// Its level serves with all it has.
     pub(crate) panic: bool,
 }
 
 /// Goes on where nobody admits; ends with whom it is, or with nobody.
-type Search<'a> = ControlFlow<Option<Chosen<'a>>>;
+type Search<'a> = ControlFlow<Option<Picked<'a>>>;
 
 /// What is asked of a candidate.
 #[derive(Clone, Copy)]
 struct Strictness {
-    untried: bool,
-    probing: Probing,
-    thinning: Option<Thinning>,
+    unattempted: bool,
+    probing: ProbeEligibility,
+    gate: Option<SlowStartGate>,
     /// Take whoever may answer at all.
     panic: bool,
 }
 
-impl<'a> Choice<'a, '_> {
+impl<'a> Picker<'a, '_> {
     /// The member to try; none where none admits.
-    pub(crate) fn make(&self, rng: &mut Entropy) -> Option<Chosen<'a>> {
+    pub(crate) fn make(&self, rng: &mut Entropy) -> Option<Picked<'a>> {
         self.search(rng).break_value().flatten()
     }
 
     fn search(&self, rng: &mut Entropy) -> Search<'a> {
-        let thinning = self.config.slow_start.map(|_| Thinning::draw(rng));
+        let gate = self.config.slow_start.map(|_| SlowStartGate::draw(rng));
         let roster = &self.snapshot.roster;
-        let first = self.snapshot.weighing.draw(roster, self.config, self.wish.key, rng);
-        let (untried, probing) = (!self.wish.tried.is_empty(), self.wish.probing);
-        let strict = Strictness { untried, probing, thinning, panic: first.panic };
-        self.within(first.tier, strict, rng)?;
-        let cold = Strictness { thinning: None, ..strict };
-        self.anywhere(first.tier, cold, rng)?;
-        let probes = Strictness { probing: Probing::Due, ..cold };
-        if probing != Probing::Due {
-            self.anywhere(first.tier, probes, rng)?;
+        let first = self.snapshot.priority_load.draw(roster, self.config, self.context.key, rng);
+        let (unattempted, probing) = (!self.context.attempted.is_empty(), self.context.probing);
+        let strict = Strictness { unattempted, probing, gate, panic: first.panic };
+        self.within(first.locality, strict, rng)?;
+        let cold = Strictness { gate: None, ..strict };
+        self.anywhere(first.locality, cold, rng)?;
+        let probes = Strictness { probing: ProbeEligibility::Due, ..cold };
+        if probing != ProbeEligibility::Due {
+            self.anywhere(first.locality, probes, rng)?;
         }
-        if !untried {
+        if !unattempted {
             return Continue(());
         }
-        self.anywhere(first.tier, Strictness { untried: false, ..probes }, rng)
+        self.anywhere(first.locality, Strictness { unattempted: false, ..probes }, rng)
     }
 
     /// In every tier, the drawn one first; each knows for itself whether it panics.
     fn anywhere(&self, first: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
-        let Snapshot { roster, weighing, .. } = self.snapshot;
-        self.near_first(first).try_for_each(|tier| {
-            let panic = weighing.panics(roster, self.config, tier);
-            self.within(tier, Strictness { panic, ..strictness }, rng)
+        let PickState { roster, priority_load, .. } = self.snapshot;
+        self.near_first(first).try_for_each(|locality| {
+            let panic = priority_load.panics(roster, self.config, locality);
+            self.within(locality, Strictness { panic, ..strictness }, rng)
         })
     }
 
     /// The drawn tier, and then the others as they stand: by priority.
     fn near_first(&self, first: usize) -> impl Iterator<Item = usize> {
-        let others = (0..self.snapshot.roster.tiers.len()).filter(move |tier| *tier != first);
+        let others =
+            (0..self.snapshot.roster.localities.len()).filter(move |locality| *locality != first);
         std::iter::once(first).chain(others)
     }
 
-    fn within(&self, tier: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
-        let Some((tier, table)) = self.snapshot.tier(tier) else {
+    fn within(&self, locality: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
+        let Some((locality, table)) = self.snapshot.locality(locality) else {
             return Continue(());
         };
         let any = Cell::new(false);
-        let admits = |place: usize| {
-            let admits = self.admits(tier, place, strictness);
+        let admits = |slot: usize| {
+            let admits = self.admits(locality, slot, strictness);
             any.set(any.get() || admits);
             admits
         };
-        let place = match table {
+        let slot = match table {
             Some(table) => {
-                let key = self.wish.key.unwrap_or_else(|| rng.next_u64());
-                table.pick(key, &Loads(tier), admits, rng)
+                let key = self.context.key.unwrap_or_else(|| rng.next_u64());
+                table.pick(key, &Loads(locality), admits, rng)
             }
-            None => self.propose(tier, admits, strictness.probing, rng),
+            None => self.propose(locality, admits, strictness.probing, rng),
         };
         // A place that somebody took since this roster was made is empty in it.
-        let anyone = || tier.places.members().find(|member| member.admits(self.wish.now));
-        match place.and_then(|place| tier.places.get(place).or_else(anyone)) {
-            Some(member) => Break(Some(Chosen { member, panic: strictness.panic })),
+        let anyone = || locality.slots.members().find(|member| member.admits(self.context.now));
+        match slot.and_then(|slot| locality.slots.get(slot).or_else(anyone)) {
+            Some(member) => Break(Some(Picked { member, panic: strictness.panic })),
             None if any.get() && self.config.algorithm.is_users() => Break(None),
             None => Continue(()),
         }
@@ -141,71 +142,73 @@ impl<'a> Choice<'a, '_> {
     /// By an algorithm that needs no table.
     fn propose(
         &self,
-        tier: &Tier,
+        locality: &Locality,
         admits: impl Fn(usize) -> bool,
-        probing: Probing,
+        probing: ProbeEligibility,
         rng: &mut Entropy,
     ) -> Option<usize> {
-        let len = tier.places.len();
+        let len = locality.slots.len();
         match &self.config.algorithm {
             Algorithm::Random => Random::uniform().pick(len, admits, rng),
             Algorithm::RandomBy(random) => random.pick(len, admits, rng),
             Algorithm::Custom(custom) => custom.pick(len, admits),
             Algorithm::LeastRequest(rule) => {
-                let active = |place: usize| Loads(tier).at(place);
-                match tier.uneven {
+                let active = |slot: usize| Loads(locality).at(slot);
+                match locality.uneven {
                     None => rule.pick(len, admits, active, rng),
                     Some(most) => {
-                        rule.pick_weighted(len, most, |it| tier.weight(it), admits, active, rng)
+                        rule.pick_weighted(len, most, |it| locality.weight(it), admits, active, rng)
                     }
                 }
             }
-            Algorithm::P2c { rule, .. } => self.by_cost(rule, tier, admits, probing, rng),
+            Algorithm::P2c { rule, .. } => self.by_cost(rule, locality, admits, probing, rng),
             Algorithm::Prequal(_) => {
-                let (well, now) = (tier.level.well(), self.wish.now);
-                let pool = tier.level.pool.as_ref();
+                let (well, now) = (locality.shared.well(), self.context.now);
+                let pool = locality.shared.pool.as_ref();
                 let told = pool.and_then(|pool| pool.pick(well, &admits, now, rng));
-                told.or_else(|| self.by_cost(&P2c::new(), tier, admits, probing, rng))
+                told.or_else(|| self.by_cost(&P2c::new(), locality, admits, probing, rng))
             }
-            _ => self.rounds.pick(self.wish.caller, len, admits),
+            _ => self.round_robin.pick(self.context.caller, len, admits),
         }
     }
 
     fn by_cost(
         &self,
         rule: &P2c,
-        tier: &Tier,
+        locality: &Locality,
         admits: impl Fn(usize) -> bool,
-        probing: Probing,
+        probing: ProbeEligibility,
         rng: &mut Entropy,
     ) -> Option<usize> {
-        let len = tier.places.len();
-        let cost = |place: usize| tier.cost(place, probing, self.wish.tick);
-        match tier.uneven {
+        let len = locality.slots.len();
+        let cost = |slot: usize| locality.cost(slot, probing, self.context.tick);
+        match locality.uneven {
             None => rule.pick(len, admits, cost, rng),
-            Some(most) => rule.pick_weighted(len, most, |it| tier.weight(it), admits, cost, rng),
+            Some(most) => {
+                rule.pick_weighted(len, most, |it| locality.weight(it), admits, cost, rng)
+            }
         }
     }
 
-    fn admits(&self, tier: &Tier, place: usize, strictness: Strictness) -> bool {
-        let Some(cells) = tier.places.cells(place) else {
+    fn admits(&self, locality: &Locality, slot: usize, strictness: Strictness) -> bool {
+        let Some(hot) = locality.slots.hot(slot) else {
             return false;
         };
         // In rotation, so it is there: the member itself would be one more wait for memory.
-        if cells.is_rotating(place) && !strictness.untried {
-            return self.has_room(cells, place);
+        if hot.is_rotating(slot) && !strictness.unattempted {
+            return self.has_room(hot, slot);
         }
-        let Some(member) = tier.places.get(place) else {
+        let Some(member) = locality.slots.get(slot) else {
             return false;
         };
-        (cells.is_rotating(place) || self.stands(member, place, strictness))
-            && self.has_room(cells, place)
-            && !(strictness.untried && self.wish.tried.contains(member))
+        (hot.is_rotating(slot) || self.stands(member, slot, strictness))
+            && self.has_room(hot, slot)
+            && !(strictness.unattempted && self.context.attempted.contains(member))
     }
 
     /// Whether a member that is not simply in rotation may be tried.
-    fn stands(&self, member: &Member, place: usize, strictness: Strictness) -> bool {
-        match member.standing(self.wish.now) {
+    fn stands(&self, member: &Member, slot: usize, strictness: Strictness) -> bool {
+        match member.standing(self.context.now) {
             Standing::In => true,
             Standing::Probe(due_for) => strictness.panic || strictness.probing.takes(due_for),
             Standing::Warming(since) => {
@@ -213,27 +216,27 @@ impl<'a> Choice<'a, '_> {
                 if factor >= 1.0 {
                     member.end_warming();
                 }
-                strictness.thinning.is_none_or(|thinning| thinning.accepts(place, factor))
+                strictness.gate.is_none_or(|gate| gate.accepts(slot, factor))
             }
             Standing::Tripped => strictness.panic,
             Standing::Out => false,
         }
     }
 
-    fn has_room(&self, cells: &Cells, place: usize) -> bool {
-        self.config.max_in_flight.is_none_or(|most| cells.in_flight(place) < most)
+    fn has_room(&self, hot: &HotState, slot: usize) -> bool {
+        self.config.max_in_flight.is_none_or(|most| hot.in_flight(slot) < most)
     }
 }
 
 /// What is in flight to a tier.
-struct Loads<'a>(&'a Tier);
+struct Loads<'a>(&'a Locality);
 
 impl InFlight for Loads<'_> {
-    fn at(&self, place: usize) -> u32 {
-        self.0.places.in_flight(place)
+    fn at(&self, slot: usize) -> u32 {
+        self.0.slots.in_flight(slot)
     }
 
     fn all(&self) -> u32 {
-        self.0.level.in_flight()
+        self.0.shared.in_flight()
     }
 }

@@ -19,7 +19,7 @@ use crate::outcome::Verdict;
 
 /// What a closed circuit counts.
 #[derive(Debug)]
-pub(crate) struct Answers {
+pub(crate) struct OutcomeCounters {
     /// Failures since the last success.
     run: u32,
     /// None if no rule looks at shares.
@@ -32,7 +32,7 @@ enum Sample {
     Calls(LastCalls),
 }
 
-impl Answers {
+impl OutcomeCounters {
     /// The answers in `place`, put there when they are first wanted.
     pub(crate) fn of<'a>(place: &'a mut Option<Box<Self>>, config: &BreakerConfig) -> &'a mut Self {
         place.get_or_insert_with(|| Box::new(Self::new(config)))
@@ -141,7 +141,7 @@ mod tests {
 
     /// Counts outcomes that took this long, and says whether the last asks for a trip.
     fn told(config: &BreakerConfig, outcomes: &[(Verdict, u64)]) -> bool {
-        let (mut answers, t0) = (Answers::new(config), t0());
+        let (mut answers, t0) = (OutcomeCounters::new(config), t0());
         let mut tell = |(verdict, took): &(Verdict, u64)| {
             let mark = answers.count(&Evidence::new(*verdict, ms(*took)), config, t0);
             answers.demand_trip(mark, config, t0)
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_time_that_makes_a_call_slow_is_slow_itself() {
-        let mut answers = Answers::new(&config());
+        let mut answers = OutcomeCounters::new(&config());
         let mut slow = |took| {
             let evidence = Evidence::new(Verdict::Success, took);
             answers.count(&evidence, &config(), t0()).slow
@@ -184,7 +184,7 @@ mod tests {
     fn nothing_slow_is_no_slowness_even_for_a_threshold_of_zero() {
         let slow_calls = Some(SlowCalls { duration: ms(100), ratio: Ratio::ZERO });
         let (zero, t0) = (BreakerConfig { slow_calls, min_calls: 0, ..config() }, t0());
-        let mut answers = Answers::new(&zero);
+        let mut answers = OutcomeCounters::new(&zero);
         let any = Mark { failed: true, slow: true };
         assert!(!answers.demand_trip(any, &zero, t0));
         let _ = answers.count(&Evidence::new(Verdict::Success, ms(99)), &zero, t0);
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn without_a_rule_on_shares_there_is_no_window() {
         let none = BreakerConfig { failure_ratio: None, slow_calls: None, ..config() };
-        assert!(Answers::new(&none).sample.is_none());
-        assert!(size_of::<Answers>() <= 168, "{}", size_of::<Answers>());
+        assert!(OutcomeCounters::new(&none).sample.is_none());
+        assert!(size_of::<OutcomeCounters>() <= 168, "{}", size_of::<OutcomeCounters>());
     }
 }

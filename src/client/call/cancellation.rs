@@ -5,13 +5,13 @@ use std::pin::pin;
 use crate::error::ErrorKind;
 use crate::outcome::FailureKind;
 use crate::runtime::callback;
-use crate::runtime::interrupt::Watch;
+use crate::runtime::interrupt::SignalWatch;
 use crate::runtime::stop::{Reason, Stop};
 
 use crate::client::observe::hooks::ShouldStop;
 
 /// What is watched beside the work of one call.
-pub(crate) struct Control<'a> {
+pub(crate) struct Cancellation<'a> {
     pub(crate) stop: &'a Stop,
     /// `None` where signals do not concern the call: on I/O threads, and where the host did not ask for it.
     pub(crate) interrupt: Option<Interrupt<'a>>,
@@ -19,18 +19,18 @@ pub(crate) struct Control<'a> {
 
 /// How a signal is judged.
 pub(crate) struct Interrupt<'a> {
-    pub(crate) signals: Watch,
+    pub(crate) signals: SignalWatch,
     /// Asked whether a signal means stop; without it every caught signal does.
     pub(crate) should_stop: Option<&'a ShouldStop>,
 }
 
-impl std::fmt::Debug for Control<'_> {
+impl std::fmt::Debug for Cancellation<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Control").field("stop", self.stop).finish_non_exhaustive()
     }
 }
 
-impl Control<'_> {
+impl Cancellation<'_> {
     /// Runs `work`, which the caller has pinned and drops, until it ends or somebody ends the call.
     pub(crate) async fn or<W: Future + Unpin>(&self, work: W) -> Result<W::Output, FailureKind> {
         let stopped = |reason| match reason {

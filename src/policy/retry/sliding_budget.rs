@@ -43,7 +43,7 @@ pub(crate) struct Prices {
 
 /// The bucket.
 #[derive(Debug)]
-pub(crate) struct Bucket {
+pub(crate) struct SlidingBudget {
     prices: Prices,
     origin: Instant,
     /// The width of a slot in nanoseconds, at least 1.
@@ -56,7 +56,7 @@ pub(crate) struct Bucket {
 #[derive(Debug)]
 pub(crate) struct Withdrawal(u64);
 
-impl Bucket {
+impl SlidingBudget {
     /// An empty window of this length, which begins now.
     pub(crate) fn new(prices: Prices, window: Duration, now: Instant) -> Self {
         Self {
@@ -192,14 +192,14 @@ mod tests {
     }
 
     /// How many withdrawals in a row are granted, up to a thousand.
-    fn drain(bucket: &Bucket, now: Instant) -> usize {
+    fn drain(bucket: &SlidingBudget, now: Instant) -> usize {
         (0..1000).take_while(|_| bucket.withdraw(now).is_some()).count()
     }
 
     #[test]
     fn calls_pay_for_extra_attempts() {
         let now = t0();
-        let bucket = Bucket::new(prices(10, 100, 0), WINDOW, now);
+        let bucket = SlidingBudget::new(prices(10, 100, 0), WINDOW, now);
         assert_eq!(drain(&bucket, now), 0);
         (0..25).for_each(|_| bucket.deposit(now));
         assert_eq!(drain(&bucket, now), 2);
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn credit_leaves_with_its_slot() {
         let t0 = t0();
-        let bucket = Bucket::new(prices(100, 100, 0), WINDOW, t0);
+        let bucket = SlidingBudget::new(prices(100, 100, 0), WINDOW, t0);
         bucket.deposit(t0 + ms(99));
         bucket.deposit(t0 + ms(100));
         assert_eq!(bucket.balance(9), Some(200));
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn the_reserve_comes_back_as_withdrawals_leave() {
         let t0 = t0();
-        let bucket = Bucket::new(prices(0, 100, 300), WINDOW, t0);
+        let bucket = SlidingBudget::new(prices(0, 100, 300), WINDOW, t0);
         assert_eq!(drain(&bucket, t0), 3);
         assert_eq!(drain(&bucket, t0 + ms(999)), 0);
         assert_eq!(drain(&bucket, t0 + ms(1000)), 3);
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn credit_that_left_after_it_was_used_leaves_a_debt() {
         let t0 = t0();
-        let bucket = Bucket::new(prices(100, 100, 0), WINDOW, t0);
+        let bucket = SlidingBudget::new(prices(100, 100, 0), WINDOW, t0);
         bucket.deposit(t0);
         assert_eq!(drain(&bucket, t0 + ms(900)), 1);
         bucket.deposit(t0 + ms(1000));
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn what_is_given_back_can_be_used_again() {
         let t0 = t0();
-        let bucket = Bucket::new(prices(0, 100, 100), WINDOW, t0);
+        let bucket = SlidingBudget::new(prices(0, 100, 100), WINDOW, t0);
         let withdrawal = bucket.withdraw(t0).unwrap();
         bucket.give_back(withdrawal);
         assert_eq!(drain(&bucket, t0), 1);
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn what_is_given_back_too_late_is_no_gift() {
         let t0 = t0();
-        let bucket = Bucket::new(prices(0, 100, 100), WINDOW, t0);
+        let bucket = SlidingBudget::new(prices(0, 100, 100), WINDOW, t0);
         let early = bucket.withdraw(t0).unwrap();
         assert_eq!(drain(&bucket, t0 + ms(1000)), 1, "in the same place, one round later");
         bucket.give_back(early);
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn a_thread_that_fell_behind_does_not_use_credit_of_later_slots() {
         let t0 = t0();
-        let bucket = Bucket::new(prices(100, 100, 0), WINDOW, t0);
+        let bucket = SlidingBudget::new(prices(100, 100, 0), WINDOW, t0);
         bucket.deposit(t0 + ms(500));
         assert_eq!(drain(&bucket, t0 + ms(300)), 0);
         assert_eq!(drain(&bucket, t0 + ms(500)), 1);
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn a_thread_that_fell_behind_sees_no_credit_that_has_left_for_others() {
         let t0 = t0();
-        let bucket = Bucket::new(prices(100, 100, 0), WINDOW, t0);
+        let bucket = SlidingBudget::new(prices(100, 100, 0), WINDOW, t0);
         bucket.deposit(t0);
         assert_eq!(drain(&bucket, t0 + ms(100)), 1);
         bucket.deposit(t0 + ms(1100));
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn a_thread_a_whole_window_behind_is_refused() {
         let t0 = t0();
-        let bucket = Bucket::new(prices(100, 100, 1000), WINDOW, t0);
+        let bucket = SlidingBudget::new(prices(100, 100, 1000), WINDOW, t0);
         bucket.deposit(t0 + ms(5000));
         assert!(bucket.withdraw(t0 + ms(3900)).is_none());
         assert!(bucket.withdraw(t0 + ms(4100)).is_some());
@@ -289,10 +289,10 @@ mod tests {
     #[test]
     fn a_full_slot_takes_no_more_and_a_slot_in_debt_refuses() {
         let now = t0();
-        let rich = Bucket::new(prices(i32::MAX, 1, 0), WINDOW, now);
+        let rich = SlidingBudget::new(prices(i32::MAX, 1, 0), WINDOW, now);
         (0..3).for_each(|_| rich.deposit(now));
         assert_eq!(rich.balance(0), Some(i64::from(i32::MAX)));
-        let dear = Bucket::new(prices(0, 1_000_000_000, i64::MAX), WINDOW, now);
+        let dear = SlidingBudget::new(prices(0, 1_000_000_000, i64::MAX), WINDOW, now);
         assert_eq!(drain(&dear, now), 2);
     }
 
@@ -312,7 +312,7 @@ mod tests {
     fn odd_windows_and_instants_are_borne() {
         let t0 = t0();
         for window in [Duration::ZERO, Duration::MAX] {
-            let bucket = Bucket::new(prices(100, 100, 100), window, t0 + ms(1000));
+            let bucket = SlidingBudget::new(prices(100, 100, 100), window, t0 + ms(1000));
             bucket.deposit(t0);
             assert_eq!(drain(&bucket, t0), 2);
             bucket.deposit(t0 + ms(1_000_000_000));
@@ -335,7 +335,7 @@ mod tests {
     fn threads_that_race_for_the_last_credit_never_overspend() {
         let now = t0();
         for round in 0..200 {
-            let bucket = Bucket::new(prices(10, 100, 250), WINDOW, now);
+            let bucket = SlidingBudget::new(prices(10, 100, 250), WINDOW, now);
             let granted = AtomicU32::new(0);
             on_four_threads(|_| {
                 for _ in 0..50 {
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn threads_that_race_over_slots_never_overspend() {
         let t0 = t0();
-        let bucket = Bucket::new(prices(10, 100, 300), WINDOW, t0);
+        let bucket = SlidingBudget::new(prices(10, 100, 300), WINDOW, t0);
         let (clock, calls, granted) = (AtomicU64::new(0), AtomicU32::new(0), AtomicU32::new(0));
         on_four_threads(|thread| {
             for step in 0..20_000 {
@@ -396,7 +396,7 @@ mod tests {
             reserve in 0_i64..1000,
         ) {
             let t0 = t0();
-            let bucket = Bucket::new(prices(deposit, withdraw, reserve), WINDOW, t0);
+            let bucket = SlidingBudget::new(prices(deposit, withdraw, reserve), WINDOW, t0);
             let (mut at, mut list) = (0, Vec::new());
             for (pause, step) in steps {
                 at += pause;
@@ -427,7 +427,7 @@ mod tests {
             reserve in 0_i64..1000,
         ) {
             let t0 = t0();
-            let bucket = Bucket::new(prices(100, withdraw, reserve), WINDOW, t0);
+            let bucket = SlidingBudget::new(prices(100, withdraw, reserve), WINDOW, t0);
             let (mut at, mut calls, mut granted) = (0, Vec::new(), Vec::new());
             for (pause, step) in steps {
                 at += pause;
@@ -458,7 +458,7 @@ mod tests {
             reserve in prop::sample::select(vec![0_i64, 100, 300]),
         ) {
             let (t0, start) = (t0(), 3000);
-            let bucket = Bucket::new(prices(100, 100, reserve), WINDOW, t0);
+            let bucket = SlidingBudget::new(prices(100, 100, reserve), WINDOW, t0);
             let (mut at, mut earliest, mut calls, mut granted) = (start, start, 0, 0);
             for (pause, late, step) in steps {
                 at += pause;
@@ -495,7 +495,7 @@ mod model {
     const PRICES: Prices = Prices { deposit: 100, withdraw: 100, reserve: 100 };
 
     /// Withdraws at each of the times on a thread of its own; returns how many were granted.
-    fn race(bucket: Bucket, t0: Instant, times: [u64; 2]) -> (Arc<Bucket>, usize) {
+    fn race(bucket: SlidingBudget, t0: Instant, times: [u64; 2]) -> (Arc<SlidingBudget>, usize) {
         let bucket = Arc::new(bucket);
         let threads = times.map(|at| {
             let bucket = Arc::clone(&bucket);
@@ -510,7 +510,7 @@ mod model {
         for times in [[0, 0], [0, 100], [100, 0]] {
             loom::model(move || {
                 let t0 = t0();
-                let (bucket, granted) = race(Bucket::new(PRICES, WINDOW, t0), t0, times);
+                let (bucket, granted) = race(SlidingBudget::new(PRICES, WINDOW, t0), t0, times);
                 assert!(granted <= 1, "{times:?}");
                 let after = usize::from(bucket.withdraw(t0 + ms(100)).is_some());
                 assert_eq!(granted + after, 1, "{times:?}: what was refused is still there");
@@ -523,7 +523,7 @@ mod model {
         // At 100 ms one is withdrawn; at 200 ms the first slot is reused by a late and a timely one.
         loom::model(|| {
             let t0 = t0();
-            let bucket = Bucket::new(PRICES, WINDOW, t0);
+            let bucket = SlidingBudget::new(PRICES, WINDOW, t0);
             assert!(bucket.withdraw(t0 + ms(100)).is_some());
             let (_, granted) = race(bucket, t0, [0, 200]);
             assert_eq!(granted, 0);
@@ -534,7 +534,7 @@ mod model {
     fn no_deposit_is_lost_when_a_slot_is_reused() {
         loom::model(|| {
             let t0 = t0();
-            let bucket = Arc::new(Bucket::new(Prices { reserve: 0, ..PRICES }, WINDOW, t0));
+            let bucket = Arc::new(SlidingBudget::new(Prices { reserve: 0, ..PRICES }, WINDOW, t0));
             bucket.deposit(t0);
             let threads = [200, 250].map(|at| {
                 let bucket = Arc::clone(&bucket);

@@ -6,13 +6,13 @@ use std::time::Instant;
 use super::attempt::kind_of;
 use super::call::Call;
 use super::hedge::Dropped;
-use super::settled::Settled;
+use super::settle::AttemptRecord;
 use crate::balancer::balancer::NoneAdmits;
 use crate::client::admission::limit::Refused;
-use crate::client::observe::log::Level;
-use crate::error::{CallStory, Error, ErrorKind};
+use crate::client::observe::log::Severity;
+use crate::error::{CallReport, Error, ErrorKind};
 use crate::outcome::{
-    Attempt, AttemptResult, CircuitNote, Failure, FailureKind, KEPT_ATTEMPTS, Transition,
+    AttemptLog, AttemptResult, CircuitNote, Failure, FailureKind, KEPT_ATTEMPTS, Transition,
 };
 use crate::policy::StopReason;
 use crate::request::loggable;
@@ -22,7 +22,7 @@ use crate::transport::Answer;
 
 /// Why a call ends.
 #[derive(Debug)]
-pub(crate) enum Ending {
+pub(crate) enum CallEnd {
     /// The retry policy says so.
     Stopped(StopReason),
     /// No circuit admits.
@@ -37,7 +37,7 @@ pub(crate) enum Ending {
     Overloaded(Refused),
 }
 
-impl Ending {
+impl CallEnd {
     /// What the caller is told of it beside the attempts.
     fn explanation(&self) -> String {
         match self {
@@ -51,19 +51,19 @@ impl Ending {
 }
 
 /// Of an attempt that lost to its copy.
-const FASTER: &str = "given up, another was faster";
+const FASTER: &str = "cancelled, another attempt answered first";
 
 /// The attempts of one call, and the last answer among them.
 #[derive(Debug)]
-pub(crate) struct Story<'a> {
+pub(crate) struct CallRecord<'a> {
     call: &'a Call<'a>,
-    attempts: Vec<Attempt>,
+    attempts: Vec<AttemptLog>,
     attempt_count: usize,
     answer: Option<(Answer, Arc<str>)>,
     last_failure: Option<FailureKind>,
 }
 
-impl<'a> Story<'a> {
+impl<'a> CallRecord<'a> {
     pub(crate) fn new(call: &'a Call<'a>) -> Self {
         Self { call, attempts: Vec::new(), attempt_count: 0, answer: None, last_failure: None }
     }
@@ -71,7 +71,7 @@ impl<'a> Story<'a> {
     /// Takes in how an attempt ended, and tells the host's log and hooks.
     pub(crate) fn add(
         &mut self,
-        settled: Settled,
+        settled: AttemptRecord,
         result: Result<Answer, Failure>,
         is_hedge: bool,
     ) {
@@ -104,14 +104,14 @@ impl<'a> Story<'a> {
         self.attempt_count
     }
 
-    /// Takes in an attempt that was given up: for another that was faster, or with the call.
+    /// Takes in an attempt that was cancelled: for another that was faster, or with the call.
     pub(crate) fn add_dropped(&mut self, dropped: Dropped, by_another: bool) {
         self.attempt_count += 1;
         if self.attempts.len() < KEPT_ATTEMPTS {
-            self.attempts.push(Attempt {
+            self.attempts.push(AttemptLog {
                 url: dropped.url,
                 result: AttemptResult::Failed(FailureKind::Cancelled),
-                detail: if by_another { FASTER } else { "given up" }.to_owned(),
+                detail: if by_another { FASTER } else { "cancelled" }.to_owned(),
                 elapsed: clock::now().saturating_duration_since(dropped.began),
                 circuit: None,
                 ambiguous: true,
@@ -121,22 +121,22 @@ impl<'a> Story<'a> {
     }
 
     /// The call's end: once any answer came the last one is handed over, whatever ended the call.
-    pub(crate) fn end(mut self, ending: Ending) -> Result<Response, Error> {
+    pub(crate) fn end(mut self, ending: CallEnd) -> Result<Response, Error> {
         match &ending {
-            Ending::Refused(reason) => return Err(self.error(ErrorKind::HookRefused, reason)),
-            Ending::Asked(kind) => return Err(self.error(*kind, "")),
-            Ending::Stopped(_)
-            | Ending::NoEndpoints(_)
-            | Ending::Deadline
-            | Ending::Overloaded(_) => {}
+            CallEnd::Refused(reason) => return Err(self.error(ErrorKind::HookRefused, reason)),
+            CallEnd::Asked(kind) => return Err(self.error(*kind, "")),
+            CallEnd::Stopped(_)
+            | CallEnd::NoEndpoints(_)
+            | CallEnd::Deadline
+            | CallEnd::Overloaded(_) => {}
         }
         let why = ending.explanation();
         if let Some((answer, url)) = self.answer.take() {
             return self.answered(answer, url, &why);
         }
         let kind = match (&ending, self.last_failure) {
-            (Ending::Deadline, _) => ErrorKind::Deadline,
-            (Ending::Overloaded(_), None) => ErrorKind::Overloaded,
+            (CallEnd::Deadline, _) => ErrorKind::Deadline,
+            (CallEnd::Overloaded(_), None) => ErrorKind::Overloaded,
             (_, last) => kind_of(last),
         };
         Err(self.error(kind, &why))
@@ -161,12 +161,12 @@ impl<'a> Story<'a> {
         if !fails {
             return Ok(response);
         }
-        let mut story = self.told_so_far();
-        story.attempts.clone_from(&response.attempts);
+        let mut record = self.told_so_far();
+        record.attempts.clone_from(&response.attempts);
         let separator = if why.is_empty() { "" } else { "; " };
         let reason = format!("status {}{separator}{why}", response.status.as_u16());
-        story.response = Some(response);
-        Err(Error::of_call(ErrorKind::HttpStatus, &reason, story))
+        record.response = Some(response);
+        Err(Error::of_call(ErrorKind::HttpStatus, &reason, record))
     }
 
     fn response(&self) -> Option<Response> {
@@ -183,13 +183,13 @@ impl<'a> Story<'a> {
     }
 
     fn error(&self, kind: ErrorKind, reason: &str) -> Error {
-        let mut story = self.told_so_far();
-        story.attempts.clone_from(&self.attempts);
-        Error::of_call(kind, reason, story)
+        let mut record = self.told_so_far();
+        record.attempts.clone_from(&self.attempts);
+        Error::of_call(kind, reason, record)
     }
 
-    fn told_so_far(&self) -> CallStory {
-        CallStory {
+    fn told_so_far(&self) -> CallReport {
+        CallReport {
             method: self.call.request.method.clone(),
             target: self.call.request.target.clone(),
             idempotent: self.call.request.is_idempotent(),
@@ -200,9 +200,9 @@ impl<'a> Story<'a> {
         }
     }
 
-    fn log(&self, attempt: &Attempt) {
+    fn log(&self, attempt: &AttemptLog) {
         let request = self.call.request;
-        self.call.client.log.write(Level::Debug, "attempt", || {
+        self.call.client.log.write(Severity::Debug, "attempt", || {
             let ending = match attempt.result {
                 AttemptResult::Answered(status) => format!("status {status}"),
                 AttemptResult::Failed(_) => attempt.detail.clone(),
@@ -222,7 +222,11 @@ fn may_be_done(failure: &Failure) -> bool {
     failure.sent && failure.kind != FailureKind::RefusedStream
 }
 
-fn attempt(settled: &Settled, result: &Result<Answer, Failure>, is_hedge: bool) -> Attempt {
+fn attempt(
+    settled: &AttemptRecord,
+    result: &Result<Answer, Failure>,
+    is_hedge: bool,
+) -> AttemptLog {
     let (result, detail, ambiguous) = match result {
         Ok(answer) => (AttemptResult::Answered(answer.status.as_u16()), String::new(), false),
         Err(failure) => {
@@ -230,7 +234,7 @@ fn attempt(settled: &Settled, result: &Result<Answer, Failure>, is_hedge: bool) 
         }
     };
     let elapsed_to = |at: Instant| at.saturating_duration_since(settled.now);
-    Attempt {
+    AttemptLog {
         url: Arc::clone(&settled.url),
         result,
         detail,

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use super::call::Call;
 use crate::balancer::lease::Lease;
-use crate::client::observe::log::Level;
+use crate::client::observe::log::Severity;
 use crate::outcome::Transition;
-use crate::policy::{Ended, Evidence, RetryAfter, verdict};
+use crate::policy::{AttemptOutcome, Evidence, RetryAfter, verdict};
 use crate::runtime::clock;
 
 /// What is known of an attempt once its circuit was told.
 #[derive(Debug)]
-pub(crate) struct Settled {
+pub(crate) struct AttemptRecord {
     pub(crate) url: Arc<str>,
     pub(crate) transition: Option<Transition>,
     pub(crate) began: Instant,
@@ -23,10 +23,10 @@ pub(crate) struct Settled {
 pub(crate) fn settle(
     call: &Call<'_>,
     lease: Lease,
-    ended: &Ended,
+    ended: &AttemptOutcome,
     asked: Option<RetryAfter>,
     began: Instant,
-) -> Settled {
+) -> AttemptRecord {
     let url = Arc::clone(lease.endpoint().url());
     let now = clock::now();
     let evidence = Evidence {
@@ -34,9 +34,9 @@ pub(crate) fn settle(
         elapsed: now.saturating_duration_since(began),
         retry_after: asked.map(|asked| asked.wait),
     };
-    let transition = lease.settle(call.way.balancer().map(|it| &**it), &evidence, ended, now);
+    let transition = lease.settle(call.target.balancer().map(|it| &**it), &evidence, ended, now);
     if let Some(transition) = transition {
-        call.client.log.write(Level::Info, "circuit", || match transition {
+        call.client.log.write(Severity::Info, "circuit", || match transition {
             Transition::Opened { retry_at } => {
                 let wait = retry_at.saturating_duration_since(now);
                 format!("{url} opened, next probe in {} ms", wait.as_millis())
@@ -45,5 +45,5 @@ pub(crate) fn settle(
             Transition::Closed => format!("{url} closed"),
         });
     }
-    Settled { url, transition, began, now }
+    AttemptRecord { url, transition, began, now }
 }

@@ -9,7 +9,7 @@ use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use crate::outcome::Verdict;
-use crate::policy::retry::classify::{Ended, verdict};
+use crate::policy::retry::classify::{AttemptOutcome, verdict};
 
 /// How many failures in a row eject an endpoint at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Runs {
 
 /// What an attempt showed, as the rules on outliers see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
+pub enum OutlierEvent {
     /// An answer that is no server's fault; a 429 too, as who throttles works.
     Success,
     /// An answer of 5xx but 501 and those below.
@@ -34,23 +34,23 @@ pub enum Sign {
     Local,
 }
 
-impl Sign {
+impl OutlierEvent {
     /// The sign of an ending; none if it says nothing of the endpoint.
     #[must_use]
-    pub const fn of(ended: &Ended) -> Option<Self> {
+    pub const fn of(ended: &AttemptOutcome) -> Option<Self> {
         match (verdict(ended), ended) {
             (Verdict::Neutral, _) => None,
             (Verdict::Success | Verdict::Throttled, _) => Some(Self::Success),
-            (_, Ended::Answered { status: 502..=504 }) => Some(Self::Gateway),
-            (_, Ended::Answered { .. }) => Some(Self::Failure),
-            (_, Ended::Failed { .. }) => Some(Self::Local),
+            (_, AttemptOutcome::Answered { status: 502..=504 }) => Some(Self::Gateway),
+            (_, AttemptOutcome::Answered { .. }) => Some(Self::Failure),
+            (_, AttemptOutcome::Failed { .. }) => Some(Self::Local),
         }
     }
 }
 
 /// The counts of one endpoint between two sweeps, and its runs of failures.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct OutlierStats {
     /// Successes in the lower half, failures in the upper.
     counts: AtomicU64,
     gateway_run: AtomicU16,
@@ -59,14 +59,14 @@ pub struct Tally {
 
 /// What a sweep found in a tally.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tallied {
+pub struct OutlierCounts {
     /// Attempts that showed a working endpoint.
     pub successes: u32,
     /// Attempts that did not.
     pub failures: u32,
 }
 
-impl Tally {
+impl OutlierStats {
     /// Nothing counted.
     #[must_use]
     pub const fn new() -> Self {
@@ -79,10 +79,10 @@ impl Tally {
 
     /// Notes what an attempt showed, and says whether a rule on failures in a row is met. It stays
     /// met, so an endpoint which may not be ejected yet is proposed again by its next failure.
-    pub fn note(&self, sign: Sign, limits: &Runs) -> bool {
+    pub fn note(&self, sign: OutlierEvent, limits: &Runs) -> bool {
         match (sign, limits.local) {
-            (Sign::Local, Some(limit)) => lengthen(&self.local_run) >= limit.get(),
-            (Sign::Local, None) => self.answered(Sign::Gateway, limits),
+            (OutlierEvent::Local, Some(limit)) => lengthen(&self.local_run) >= limit.get(),
+            (OutlierEvent::Local, None) => self.answered(OutlierEvent::Gateway, limits),
             (sign, Some(_)) => {
                 self.local_run.store(0, Ordering::Relaxed);
                 self.answered(sign, limits)
@@ -91,13 +91,13 @@ impl Tally {
         }
     }
 
-    fn answered(&self, sign: Sign, limits: &Runs) -> bool {
-        let one = if sign == Sign::Success { SUCCESS } else { FAILURE };
+    fn answered(&self, sign: OutlierEvent, limits: &Runs) -> bool {
+        let one = if sign == OutlierEvent::Success { SUCCESS } else { FAILURE };
         self.counts.fetch_add(one, Ordering::Relaxed);
         let Some(limit) = limits.gateway else {
             return false;
         };
-        if sign == Sign::Gateway {
+        if sign == OutlierEvent::Gateway {
             return lengthen(&self.gateway_run) >= limit.get();
         }
         self.gateway_run.store(0, Ordering::Relaxed);
@@ -106,9 +106,9 @@ impl Tally {
 
     /// Takes the counts out, and starts them anew.
     #[expect(clippy::cast_possible_truncation, reason = "each half is a number of its own")]
-    pub fn take(&self) -> Tallied {
+    pub fn take(&self) -> OutlierCounts {
         let counts = self.counts.swap(0, Ordering::Relaxed);
-        Tallied { successes: counts as u32, failures: (counts >> 32) as u32 }
+        OutlierCounts { successes: counts as u32, failures: (counts >> 32) as u32 }
     }
 
     /// Ends the runs: an endpoint that returns must not be ejected for its first failure.
@@ -124,7 +124,7 @@ impl Tally {
     }
 }
 
-impl Tallied {
+impl OutlierCounts {
     /// All of them.
     #[must_use]
     pub const fn total(self) -> u64 {
@@ -154,32 +154,35 @@ mod tests {
         Runs { gateway: NonZeroU16::new(3), local: NonZeroU16::new(2).filter(|_| split) }
     }
 
-    fn notes(tally: &Tally, limits: &Runs, signs: &[Sign]) -> Vec<bool> {
-        signs.iter().map(|sign| tally.note(*sign, limits)).collect()
+    fn notes(stats: &OutlierStats, limits: &Runs, signs: &[OutlierEvent]) -> Vec<bool> {
+        signs.iter().map(|sign| stats.note(*sign, limits)).collect()
     }
 
-    fn found(successes: u32, failures: u32) -> Tallied {
-        Tallied { successes, failures }
+    fn found(successes: u32, failures: u32) -> OutlierCounts {
+        OutlierCounts { successes, failures }
     }
 
     #[test]
     fn a_tally_takes_sixteen_bytes() {
-        assert!(size_of::<Tally>() <= 16);
+        assert!(size_of::<OutlierStats>() <= 16);
     }
 
     #[test]
     fn endings_show_what_they_should() {
-        let answered = |status| Sign::of(&Ended::Answered { status });
-        let failed = |kind| Sign::of(&Ended::Failed { kind, sent: true });
+        let answered = |status| OutlierEvent::of(&AttemptOutcome::Answered { status });
+        let failed = |kind| OutlierEvent::of(&AttemptOutcome::Failed { kind, sent: true });
         for status in [200, 301, 404, 429, 501] {
-            assert_eq!(answered(status), Some(Sign::Success), "{status}");
+            assert_eq!(answered(status), Some(OutlierEvent::Success), "{status}");
         }
-        assert_eq!((answered(500), answered(505)), (Some(Sign::Failure), Some(Sign::Failure)));
+        assert_eq!(
+            (answered(500), answered(505)),
+            (Some(OutlierEvent::Failure), Some(OutlierEvent::Failure))
+        );
         for status in [502, 503, 504] {
-            assert_eq!(answered(status), Some(Sign::Gateway), "{status}");
+            assert_eq!(answered(status), Some(OutlierEvent::Gateway), "{status}");
         }
         for kind in [FailureKind::Connect, FailureKind::Timeout, FailureKind::ConnectionLost] {
-            assert_eq!(failed(kind), Some(Sign::Local), "{kind:?}");
+            assert_eq!(failed(kind), Some(OutlierEvent::Local), "{kind:?}");
         }
         for kind in [FailureKind::Cancelled, FailureKind::Local, FailureKind::RefusedStream] {
             assert_eq!(failed(kind), None, "{kind:?}");
@@ -188,63 +191,87 @@ mod tests {
 
     #[test]
     fn a_sweep_takes_the_counts_and_leaves_the_runs() {
-        let (tally, limits) = (Tally::default(), limits(false));
-        let signs = [Sign::Success, Sign::Failure, Sign::Gateway, Sign::Gateway];
-        assert_eq!(notes(&tally, &limits, &signs), [false; 4]);
-        assert_eq!(tally.take(), found(1, 3));
-        assert_eq!(tally.take(), found(0, 0));
-        assert!(tally.note(Sign::Gateway, &limits), "the third in a row");
+        let (stats, limits) = (OutlierStats::default(), limits(false));
+        let signs = [
+            OutlierEvent::Success,
+            OutlierEvent::Failure,
+            OutlierEvent::Gateway,
+            OutlierEvent::Gateway,
+        ];
+        assert_eq!(notes(&stats, &limits, &signs), [false; 4]);
+        assert_eq!(stats.take(), found(1, 3));
+        assert_eq!(stats.take(), found(0, 0));
+        assert!(stats.note(OutlierEvent::Gateway, &limits), "the third in a row");
     }
 
     #[test]
     fn any_other_answer_ends_a_run_of_gateway_failures() {
-        for ending in [Sign::Success, Sign::Failure] {
-            let (tally, limits) = (Tally::default(), limits(false));
-            let signs = [Sign::Gateway, Sign::Gateway, ending, Sign::Gateway, Sign::Gateway];
-            assert_eq!(notes(&tally, &limits, &signs), [false; 5]);
+        for ending in [OutlierEvent::Success, OutlierEvent::Failure] {
+            let (stats, limits) = (OutlierStats::default(), limits(false));
+            let signs = [
+                OutlierEvent::Gateway,
+                OutlierEvent::Gateway,
+                ending,
+                OutlierEvent::Gateway,
+                OutlierEvent::Gateway,
+            ];
+            assert_eq!(notes(&stats, &limits, &signs), [false; 5]);
         }
     }
 
     #[test]
     fn a_rule_that_is_met_stays_met_until_a_success() {
-        let (tally, limits) = (Tally::default(), limits(false));
-        let met = notes(&tally, &limits, &[Sign::Gateway; 5]);
+        let (stats, limits) = (OutlierStats::default(), limits(false));
+        let met = notes(&stats, &limits, &[OutlierEvent::Gateway; 5]);
         assert_eq!(met, [false, false, true, true, true]);
-        assert!(!tally.note(Sign::Success, &limits) && !tally.note(Sign::Gateway, &limits));
+        assert!(
+            !stats.note(OutlierEvent::Success, &limits)
+                && !stats.note(OutlierEvent::Gateway, &limits)
+        );
     }
 
     #[test]
     fn without_a_split_no_answer_is_as_bad_as_a_gateways() {
-        let (tally, limits) = (Tally::default(), limits(false));
-        let met = notes(&tally, &limits, &[Sign::Local, Sign::Gateway, Sign::Local]);
+        let (stats, limits) = (OutlierStats::default(), limits(false));
+        let met = notes(
+            &stats,
+            &limits,
+            &[OutlierEvent::Local, OutlierEvent::Gateway, OutlierEvent::Local],
+        );
         assert_eq!(met, [false, false, true]);
-        assert_eq!(tally.take(), found(0, 3));
+        assert_eq!(stats.take(), found(0, 3));
     }
 
     #[test]
     fn split_off_they_count_for_their_own_rule_only() {
-        let (tally, limits) = (Tally::default(), limits(true));
-        let signs = [Sign::Gateway, Sign::Gateway, Sign::Local, Sign::Gateway, Sign::Local];
-        let met = notes(&tally, &limits, &signs);
+        let (stats, limits) = (OutlierStats::default(), limits(true));
+        let signs = [
+            OutlierEvent::Gateway,
+            OutlierEvent::Gateway,
+            OutlierEvent::Local,
+            OutlierEvent::Gateway,
+            OutlierEvent::Local,
+        ];
+        let met = notes(&stats, &limits, &signs);
         assert_eq!(met, [false, false, false, true, false], "an answer ends the local run");
-        assert!(tally.note(Sign::Local, &limits));
-        assert_eq!(tally.take(), found(0, 3));
+        assert!(stats.note(OutlierEvent::Local, &limits));
+        assert_eq!(stats.take(), found(0, 3));
     }
 
     #[test]
     fn rules_that_are_off_are_never_met() {
-        let (tally, limits) = (Tally::default(), Runs::default());
-        assert_eq!(notes(&tally, &limits, &[Sign::Gateway; 100]), [false; 100]);
-        assert_eq!(notes(&tally, &limits, &[Sign::Local; 100]), [false; 100]);
+        let (stats, limits) = (OutlierStats::default(), Runs::default());
+        assert_eq!(notes(&stats, &limits, &[OutlierEvent::Gateway; 100]), [false; 100]);
+        assert_eq!(notes(&stats, &limits, &[OutlierEvent::Local; 100]), [false; 100]);
     }
 
     #[test]
     fn the_longest_run_does_not_come_round() {
-        let (tally, limits) = (Tally::default(), limits(true));
-        (0..70_000).for_each(|_| _ = tally.note(Sign::Local, &limits));
-        assert!(tally.note(Sign::Local, &limits));
-        tally.clear();
-        assert!(!tally.note(Sign::Local, &limits));
+        let (stats, limits) = (OutlierStats::default(), limits(true));
+        (0..70_000).for_each(|_| _ = stats.note(OutlierEvent::Local, &limits));
+        assert!(stats.note(OutlierEvent::Local, &limits));
+        stats.clear();
+        assert!(!stats.note(OutlierEvent::Local, &limits));
     }
 
     proptest! {
@@ -254,26 +281,26 @@ mod tests {
             signs in prop::collection::vec(0_usize..4, 1..200),
             split in any::<bool>(),
         ) {
-            let (tally, limits) = (Tally::default(), limits(split));
-            let kinds = [Sign::Success, Sign::Failure, Sign::Gateway, Sign::Local];
-            let mut list: Vec<Sign> = Vec::new();
+            let (stats, limits) = (OutlierStats::default(), limits(split));
+            let kinds = [OutlierEvent::Success, OutlierEvent::Failure, OutlierEvent::Gateway, OutlierEvent::Local];
+            let mut list: Vec<OutlierEvent> = Vec::new();
             for sign in signs.into_iter().map(|index| kinds[index]) {
-                let met = tally.note(sign, &limits);
-                let is_local = |sign: &&Sign| split && **sign == Sign::Local;
-                let alike = if split { Sign::Gateway } else { Sign::Local };
+                let met = stats.note(sign, &limits);
+                let is_local = |sign: &&OutlierEvent| split && **sign == OutlierEvent::Local;
+                let alike = if split { OutlierEvent::Gateway } else { OutlierEvent::Local };
                 list.push(sign);
                 let expected = if is_local(&&sign) {
                     list.iter().rev().take_while(is_local).count() >= 2
                 } else {
                     let answers = list.iter().rev().filter(|sign| !is_local(sign));
-                    let gateway = |sign: &&Sign| [Sign::Gateway, alike].contains(*sign);
+                    let gateway = |sign: &&OutlierEvent| [OutlierEvent::Gateway, alike].contains(*sign);
                     answers.take_while(gateway).count() >= 3
                 };
                 prop_assert_eq!(met, expected);
             }
-            let counted = list.iter().filter(|sign| !(split && **sign == Sign::Local));
-            let good = counted.clone().filter(|sign| **sign == Sign::Success).count() as u32;
-            prop_assert_eq!(tally.take(), found(good, counted.count() as u32 - good));
+            let counted = list.iter().filter(|sign| !(split && **sign == OutlierEvent::Local));
+            let good = counted.clone().filter(|sign| **sign == OutlierEvent::Success).count() as u32;
+            prop_assert_eq!(stats.take(), found(good, counted.count() as u32 - good));
         }
     }
 }

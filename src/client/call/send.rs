@@ -6,22 +6,22 @@ use std::time::{Duration, Instant, SystemTime};
 use http::header;
 
 use super::call::{Call, Limits};
-use super::passed_on;
+use super::propagation;
+use crate::balancer::attempted::Attempted;
 use crate::balancer::lease::Lease;
-use crate::balancer::tried::Tried;
 use crate::client::body::streaming;
 use crate::error::ErrorKind;
 use crate::outcome::{Failure, FailureKind};
 use crate::policy::retry::retry_after;
-use crate::policy::{Ended, Pushback, RetryAfter};
+use crate::policy::{AttemptOutcome, Pushback, RetryAfter};
 use crate::request::Request;
 use crate::runtime::{callback, clock};
-use crate::source::Draw;
+use crate::source::BodyReader;
 use crate::transport::{Answer, Exchange, Live, Progress, Transport};
 
 /// An attempt that may be sent. Dropped under way, it drops its exchange and gives its permit back.
 #[derive(Debug)]
-pub(crate) struct Flight {
+pub(crate) struct Attempt {
     pub(crate) lease: Lease,
     pub(crate) began: Instant,
     /// The call had not tried its endpoint before.
@@ -35,7 +35,7 @@ pub(crate) struct Flight {
 
 /// An attempt that has ended.
 #[derive(Debug)]
-pub(crate) struct Landed {
+pub(crate) struct AttemptDone {
     pub(crate) lease: Lease,
     pub(crate) began: Instant,
     pub(crate) first_on_endpoint: bool,
@@ -43,7 +43,7 @@ pub(crate) struct Landed {
     pub(crate) result: Result<Answer, Failure>,
 }
 
-impl Flight {
+impl Attempt {
     /// Makes the `number`th attempt of a call ready, when `tries_left` remain with it; its endpoint counts as
     /// tried from here on.
     ///
@@ -52,12 +52,12 @@ impl Flight {
     pub(crate) fn new(
         call: &Call<'_>,
         mut lease: Lease,
-        tried: &mut Tried,
+        attempted: &mut Attempted,
         tries_left: Option<u32>,
         number: usize,
         now: Instant,
     ) -> Result<Self, String> {
-        let first_on_endpoint = lease.mark_tried(tried);
+        let first_on_endpoint = lease.mark_attempted(attempted);
         let limits = call.limits(now, tries_left, lease.probe_limit());
         lease.limit_to(limits.attempt);
         let outgoing = outgoing(call, &lease, limits.attempt, number)?;
@@ -70,13 +70,13 @@ impl Flight {
     }
 
     /// Carries it out within its limits.
-    pub(crate) async fn fly(self, call: &Call<'_>, transport: &impl Transport) -> Landed {
+    pub(crate) async fn send(self, call: &Call<'_>, transport: &impl Transport) -> AttemptDone {
         let result = self.exchange(call, transport).await;
         if let Ok(answer) = &result {
-            self.lease.report(call.way.balancer().map(|it| &**it), &answer.headers);
+            self.lease.report(call.target.balancer().map(|it| &**it), &answer.headers);
         }
         let Self { lease, began, first_on_endpoint, is_hedge, .. } = self;
-        Landed { lease, began, first_on_endpoint, is_hedge, result }
+        AttemptDone { lease, began, first_on_endpoint, is_hedge, result }
     }
 
     async fn exchange(
@@ -90,10 +90,10 @@ impl Flight {
         let exchange = Exchange {
             endpoint: self.lease.endpoint(),
             method: &call.request.method,
-            path: outgoing.map_or(&call.way.path, |changed| &changed.target),
+            path: outgoing.map_or(&call.target.path, |changed| &changed.target),
             headers: outgoing.map_or(&call.headers, |changed| &changed.headers),
             body: &call.request.body,
-            source: call.draw.as_ref(),
+            source: call.body_reader.as_ref(),
             connect_timeout: self.limits.connect,
             max_body: call.client.config.max_body,
             gzip: call.client.config.gzip,
@@ -101,23 +101,23 @@ impl Flight {
             progress: &progress,
         };
         let timed = pin!(tokio::time::timeout(self.limits.attempt, transport.send(&exchange)));
-        match call.control.or(timed).await {
+        match call.cancellation.or(timed).await {
             Ok(Ok(Err(failure))) => Err(by_source(call, failure)),
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(cut(&progress, self.limits)),
             Err(kind) => {
-                Err(Failure { kind, sent: progress.is_sent(), detail: "given up".to_owned() })
+                Err(Failure { kind, sent: progress.is_sent(), detail: "cancelled".to_owned() })
             }
         }
     }
 }
 
-impl Landed {
+impl AttemptDone {
     /// The ending that retry and circuit judge.
-    pub(crate) fn ended(&self) -> Ended {
+    pub(crate) fn ended(&self) -> AttemptOutcome {
         match &self.result {
-            Ok(answer) => Ended::Answered { status: answer.status.as_u16() },
-            Err(failure) => Ended::Failed { kind: failure.kind, sent: failure.sent },
+            Ok(answer) => AttemptOutcome::Answered { status: answer.status.as_u16() },
+            Err(failure) => AttemptOutcome::Failed { kind: failure.kind, sent: failure.sent },
         }
     }
 
@@ -166,9 +166,9 @@ fn outgoing(
         return Ok(None);
     }
     let mut request = call.request.clone();
-    request.target = call.way.path.clone().into_owned();
+    request.target = call.target.path.clone().into_owned();
     request.headers = call.headers.clone().into_owned();
-    passed_on::add(call, limit, number, &mut request.headers);
+    propagation::add(call, limit, number, &mut request.headers);
     if let Some(hook) = hook {
         callback::run(|| hook(&mut request, lease.endpoint().url()))?;
     }
@@ -177,7 +177,7 @@ fn outgoing(
 
 /// A transport sees only a connection that broke where it was the body's source that failed.
 fn by_source(call: &Call<'_>, failure: Failure) -> Failure {
-    match call.draw.as_ref().and_then(Draw::fault) {
+    match call.body_reader.as_ref().and_then(BodyReader::fault) {
         Some(fault) => Failure { kind: FailureKind::Source, detail: fault.to_owned(), ..failure },
         None => failure,
     }

@@ -7,18 +7,18 @@ use std::sync::{Mutex, PoisonError};
 
 use rand::Rng;
 
-use super::roster::Tier;
+use super::roster::Locality;
 use crate::config::Algorithm;
 use crate::endpoint::Endpoint;
 use crate::policy::balance::{
-    Alias, Bounded, Load as Carried, Maglev, Ring, Smooth, Stride, rendezvous,
+    Alias, Bounded, BoundedLoad, Maglev, Ring, Smooth, Stride, rendezvous,
 };
 
 /// A tier's table.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct PickerTable {
     /// The places of the entries, in their order.
-    places: Box<[u32]>,
+    slots: Box<[u32]>,
     kind: Kind,
 }
 
@@ -47,25 +47,25 @@ struct Bound {
 /// What is in flight, where keys are bounded.
 pub(crate) trait InFlight {
     /// To the endpoint at a place.
-    fn at(&self, place: usize) -> u32;
+    fn at(&self, slot: usize) -> u32;
     /// To all of the tier.
     fn all(&self) -> u32;
 }
 
-impl Table {
-    /// The table of `tier`, where `algorithm` needs one; `before` is the one that it replaces.
+impl PickerTable {
+    /// The table of `locality`, where `algorithm` needs one; `before` is the one that it replaces.
     pub(crate) fn new(
-        tier: &Tier,
+        locality: &Locality,
         algorithm: &Algorithm,
         before: Option<&Self>,
         rng: &mut impl Rng,
     ) -> Option<Self> {
-        if !is_needed(algorithm, tier.uneven.is_some()) {
+        if !is_needed(algorithm, locality.uneven.is_some()) {
             return None;
         }
-        let entries = Entries::of(tier);
-        let kind = entries.kind(tier.uneven.is_some(), algorithm, before, rng)?;
-        Some(Self { places: entries.places, kind })
+        let entries = Entries::of(locality);
+        let kind = entries.kind(locality.uneven.is_some(), algorithm, before, rng)?;
+        Some(Self { slots: entries.slots, kind })
     }
 
     /// A place that `admits`; `key` and what is in flight matter to keyed tables only.
@@ -76,11 +76,11 @@ impl Table {
         admits: impl Fn(usize) -> bool,
         rng: &mut impl Rng,
     ) -> Option<usize> {
-        let place = |entry: usize| self.places[entry] as usize;
-        let open = |entry: usize| admits(place(entry));
+        let slot = |entry: usize| self.slots[entry] as usize;
+        let open = |entry: usize| admits(slot(entry));
         let bounded = |home, bound: &Option<Bound>| match bound {
             Some(bound) => {
-                bound.pick(key, home, &|entry| in_flight.at(place(entry)), in_flight.all(), &open)
+                bound.pick(key, home, &|entry| in_flight.at(slot(entry)), in_flight.all(), &open)
             }
             None => home,
         };
@@ -100,7 +100,7 @@ impl Table {
                 open,
             ),
         };
-        entry.map(place)
+        entry.map(slot)
     }
 }
 
@@ -126,28 +126,28 @@ impl Bound {
         admits: &impl Fn(usize) -> bool,
     ) -> Option<usize> {
         let load =
-            |entry: usize| Carried { share: self.shares[entry], in_flight: in_flight(entry) };
+            |entry: usize| BoundedLoad { share: self.shares[entry], in_flight: in_flight(entry) };
         self.rule.pick(key, home, self.shares.len(), load, all, admits)
     }
 }
 
 /// What tables are made of.
 struct Entries {
-    places: Box<[u32]>,
+    slots: Box<[u32]>,
     weights: Vec<u32>,
     keys: Vec<String>,
 }
 
 impl Entries {
-    fn of(tier: &Tier) -> Self {
-        let (mut places, mut weights, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-        for member in tier.places.members() {
+    fn of(locality: &Locality) -> Self {
+        let (mut slots, mut weights, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for member in locality.slots.members() {
             let endpoint = member.endpoint();
-            places.push(member.place() as u32);
+            slots.push(member.slot() as u32);
             weights.push(endpoint.weight());
             keys.push(key(&endpoint));
         }
-        Self { places: places.into(), weights, keys }
+        Self { slots: slots.into(), weights, keys }
     }
 
     fn named(&self) -> Vec<(&str, u32)> {
@@ -158,7 +158,7 @@ impl Entries {
         &self,
         uneven: bool,
         algorithm: &Algorithm,
-        before: Option<&Table>,
+        before: Option<&PickerTable>,
         rng: &mut impl Rng,
     ) -> Option<Kind> {
         let kind = match algorithm {
@@ -187,11 +187,11 @@ impl Entries {
     }
 
     /// Who stays keeps its turn.
-    fn smooth(&self, before: Option<&Table>) -> Smooth {
-        let Some(Table { places, kind: Kind::Smooth(smooth) }) = before else {
+    fn smooth(&self, before: Option<&PickerTable>) -> Smooth {
+        let Some(PickerTable { slots, kind: Kind::Smooth(smooth) }) = before else {
             return Smooth::new(&self.weights);
         };
-        let from = |entry: usize| places.binary_search(&self.places[entry]).ok();
+        let from = |entry: usize| slots.binary_search(&self.slots[entry]).ok();
         smooth.lock().unwrap_or_else(PoisonError::into_inner).next(&self.weights, from)
     }
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::probes::Pool;
+use super::probes::ProbePool;
 use crate::config::BalancerConfig;
 use crate::policy::{BreakerConfig, LoadModel, PrequalConfig, Tick};
 
 /// What a tier's members share; lives as long as any of them.
 #[derive(Debug)]
-pub(crate) struct Level {
+pub(crate) struct LocalityState {
     /// The rules of the members' circuits.
     pub(crate) breaker: Arc<BreakerConfig>,
     /// What the members' load is made of; `None` where nobody looks at it.
@@ -18,11 +18,11 @@ pub(crate) struct Level {
     /// Whether a member that joins or comes back gets its full share only in time.
     pub(crate) warms_up: bool,
     /// Whether a rule follows each member beyond its circuit and its load.
-    pub(crate) tracks: bool,
+    pub(crate) keeps_stats: bool,
     /// Whether members tell their load.
     pub(crate) reports: bool,
     /// What members answered to probes; `None` where none are sent.
-    pub(crate) pool: Option<Pool>,
+    pub(crate) pool: Option<ProbePool>,
     /// Whether the attempts in flight to all members are counted together.
     counts_all: bool,
     /// What ticks count from.
@@ -38,7 +38,7 @@ pub(crate) struct Rules {
     pub(crate) load: Option<LoadModel>,
     pub(crate) by_zone: bool,
     pub(crate) warms_up: bool,
-    pub(crate) tracks: bool,
+    pub(crate) keeps_stats: bool,
     pub(crate) reports: bool,
     pub(crate) prequal: Option<PrequalConfig>,
     pub(crate) counts_all: bool,
@@ -52,7 +52,7 @@ impl Rules {
             load: config.load_model(),
             by_zone: config.by_zone(),
             warms_up: config.slow_start.is_some(),
-            tracks: config.tracks(),
+            keeps_stats: config.keeps_stats(),
             reports: config.load_header.is_some(),
             prequal: config.algorithm.probing().map(|probing| probing.rule),
             counts_all: config.algorithm.is_bounded(),
@@ -74,15 +74,15 @@ impl Rules {
     }
 }
 
-impl Level {
+impl LocalityState {
     pub(crate) fn new(rules: &Rules) -> Arc<Self> {
         Arc::new(Self {
             breaker: Arc::clone(&rules.breaker),
             load: rules.load,
             warms_up: rules.warms_up,
-            tracks: rules.tracks,
+            keeps_stats: rules.keeps_stats,
             reports: rules.reports,
-            pool: rules.prequal.map(Pool::new),
+            pool: rules.prequal.map(ProbePool::new),
             counts_all: rules.counts_all,
             origin: rules.origin,
             well: AtomicUsize::new(0),

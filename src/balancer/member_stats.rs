@@ -4,23 +4,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::policy::{Check, Ejection, Tally, Utilization};
+use crate::policy::{Check, Ejection, OutlierStats, Utilization};
 
 /// What is followed of one endpoint.
 #[derive(Debug)]
-pub(crate) struct Track {
+pub(crate) struct MemberStats {
     /// When it began to warm up, in the level's milliseconds.
     warming_since: AtomicU64,
     /// What its attempts showed, for the rules on outliers.
-    pub(crate) tally: Tally,
+    pub(crate) stats: OutlierStats,
     /// What its answers told of its load.
     pub(crate) utilization: Utilization,
-    watch: Mutex<Watch>,
+    watch: Mutex<Upkeep>,
 }
 
 /// What background rounds know of it.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
+pub(crate) struct Upkeep {
     pub(crate) ejection: Ejection,
     /// Its active checks; `None` before the first round that saw it.
     pub(crate) check: Option<Check>,
@@ -28,12 +28,12 @@ pub(crate) struct Watch {
     pub(crate) is_checking: bool,
 }
 
-impl Track {
+impl MemberStats {
     pub(crate) const fn new() -> Self {
-        let watch = Watch { ejection: Ejection::NONE, check: None, is_checking: false };
+        let watch = Upkeep { ejection: Ejection::NONE, check: None, is_checking: false };
         Self {
             warming_since: AtomicU64::new(0),
-            tally: Tally::new(),
+            stats: OutlierStats::new(),
             utilization: Utilization::new(),
             watch: Mutex::new(watch),
         }
@@ -41,12 +41,12 @@ impl Track {
 
     pub(crate) fn forget(&self) {
         self.warming_since.store(0, Ordering::Relaxed);
-        self.tally.clear();
+        self.stats.clear();
         self.utilization.clear();
-        *self.watch() = Watch::default();
+        *self.watch() = Upkeep::default();
     }
 
-    pub(crate) fn watch(&self) -> MutexGuard<'_, Watch> {
+    pub(crate) fn watch(&self) -> MutexGuard<'_, Upkeep> {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -6,16 +6,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::limit::{Limit, Refused, Seat};
+use super::limit::{InFlightPermit, Limit, Refused};
 use crate::config::ClientConfig;
 use crate::criticality::Criticality;
 use crate::outcome::{Class, FailureKind};
-use crate::policy::{Budget, Ended, HedgeDelay, Latencies, Ratio, Throttle, Watched};
+use crate::policy::{AttemptOutcome, Budget, HedgeDelay, Latencies, Ratio, Throttle, Watched};
 use crate::runtime::{clock, entropy};
 
 /// The load of one client's service.
 #[derive(Debug)]
-pub(crate) struct Overload {
+pub(crate) struct Admission {
     /// What extra attempts may cost; `None` for whatever other rules allow.
     budget: Option<Budget>,
     limit: Option<Arc<Limit>>,
@@ -33,13 +33,13 @@ struct Hedge {
 
 /// A call that may be sent; holds its seat until it ends.
 #[derive(Debug)]
-pub(crate) struct Admitted<'a> {
-    overload: &'a Overload,
+pub(crate) struct AdmittedCall<'a> {
+    admission: &'a Admission,
     /// `None` without a limit.
-    seat: Option<Seat>,
+    permit: Option<InFlightPermit>,
 }
 
-impl Overload {
+impl Admission {
     pub(crate) fn new(config: &ClientConfig) -> Self {
         let now = clock::now();
         let hedges = config.hedge.delay.map(|_| config.hedge.max_extra);
@@ -61,14 +61,14 @@ impl Overload {
     }
 
     /// Lets a call in where nothing can be against it; `None` where [`Self::admit`] must ask.
-    pub(crate) fn admit_at_once(&self, now: Instant) -> Option<Admitted<'_>> {
+    pub(crate) fn admit_at_once(&self, now: Instant) -> Option<AdmittedCall<'_>> {
         if self.throttle.is_some() || self.limit.is_some() {
             return None;
         }
         if let Some(budget) = &self.budget {
             budget.deposit(now);
         }
-        Some(Admitted { overload: self, seat: None })
+        Some(AdmittedCall { admission: self, permit: None })
     }
 
     /// Asks to send a call, waiting for room at most `patience` where that is configured.
@@ -76,21 +76,21 @@ impl Overload {
         &self,
         class: Criticality,
         patience: Duration,
-    ) -> Result<Admitted<'_>, Refused> {
+    ) -> Result<AdmittedCall<'_>, Refused> {
         let now = clock::now();
         let lets =
             |throttle: &Mutex<Throttle>| entropy::with_rng(|rng| lock(throttle).admit(now, rng));
         if !self.throttle.as_ref().is_none_or(lets) {
             return Err(Refused::Throttled);
         }
-        let seat = match &self.limit {
+        let permit = match &self.limit {
             Some(limit) => Some(limit.enter(class, patience).await?),
             None => None,
         };
         if let Some(budget) = &self.budget {
             budget.deposit(now);
         }
-        Ok(Admitted { overload: self, seat })
+        Ok(AdmittedCall { admission: self, permit })
     }
 
     /// Whether a retry may be made of which something was sent before.
@@ -136,17 +136,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Admitted<'_> {
+impl AdmittedCall<'_> {
     /// The seat alone, for a call that goes on beyond its answer's head.
-    pub(crate) fn into_seat(self) -> Option<Seat> {
-        self.seat
+    pub(crate) fn into_permit(self) -> Option<InFlightPermit> {
+        self.permit
     }
 
     /// Takes in that a copy was faster than the attempt that began then. It would have taken longer still, but
     /// without it the slowest were missing: the delay would fall, and the hedges' budget be used up before
     /// those come that need it.
     pub(crate) fn overtaken(&self, began: Instant) {
-        if let Some(hedge) = &self.overload.hedge {
+        if let Some(hedge) = &self.admission.hedge {
             let now = clock::now();
             hedge.latencies.record(now.saturating_duration_since(began), now);
         }
@@ -154,29 +154,29 @@ impl Admitted<'_> {
 
     /// Whether anything learns from how attempts end.
     pub(crate) fn watches(&self) -> bool {
-        self.seat.is_some() || self.overload.hedge.is_some() || self.overload.throttle.is_some()
+        self.permit.is_some() || self.admission.hedge.is_some() || self.admission.throttle.is_some()
     }
 
     /// Takes in how an attempt of the call ended, after so long.
-    pub(crate) fn observe(&self, ended: &Ended, class: Class, elapsed: Duration) {
-        let overload = self.overload;
-        if let Some(seat) = &self.seat {
-            seat.observe(ended, elapsed);
+    pub(crate) fn observe(&self, ended: &AttemptOutcome, class: Class, elapsed: Duration) {
+        let admission = self.admission;
+        if let Some(permit) = &self.permit {
+            permit.observe(ended, elapsed);
         }
-        if let (Some(hedge), Class::Success) = (&overload.hedge, class) {
+        if let (Some(hedge), Class::Success) = (&admission.hedge, class) {
             hedge.latencies.record(elapsed, clock::now());
         }
-        if let (Some(throttle), Some(accepted)) = (&overload.throttle, accepted(ended)) {
+        if let (Some(throttle), Some(accepted)) = (&admission.throttle, accepted(ended)) {
             lock(throttle).record(accepted, clock::now());
         }
     }
 }
 
 /// Whether the service took an attempt on; `None` where it had no say in how that ended.
-const fn accepted(ended: &Ended) -> Option<bool> {
+const fn accepted(ended: &AttemptOutcome) -> Option<bool> {
     match ended {
-        Ended::Answered { status } => Some(!matches!(status, 429 | 503)),
-        Ended::Failed { kind, .. } => match kind {
+        AttemptOutcome::Answered { status } => Some(!matches!(status, 429 | 503)),
+        AttemptOutcome::Failed { kind, .. } => match kind {
             FailureKind::Cancelled
             | FailureKind::Closed
             | FailureKind::Interrupted
@@ -201,16 +201,16 @@ mod tests {
     /// The delay after answers in 10 ms of which each tenth may have been overtaken after 100 ms.
     fn delay(overtaken: bool) -> Duration {
         let (config, now) = (client(), clock::now());
-        let overload = Overload::new(&config);
-        let admitted = Admitted { overload: &overload, seat: None };
-        let answer = Ended::Answered { status: 200 };
+        let admission = Admission::new(&config);
+        let admitted = AdmittedCall { admission: &admission, permit: None };
+        let answer = AttemptOutcome::Answered { status: 200 };
         for number in 0..200_u64 {
             match number % 10 {
                 0 if overtaken => admitted.overtaken(now - Duration::from_millis(100)),
                 _ => admitted.observe(&answer, Class::Success, Duration::from_millis(10)),
             }
         }
-        overload.hedge_delay(&config, now + Duration::from_millis(100)).unwrap_or_default()
+        admission.hedge_delay(&config, now + Duration::from_millis(100)).unwrap_or_default()
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// How far an attempt goes to an endpoint that is due a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probing {
+pub enum ProbeEligibility {
     /// As soon as one is due.
     Due,
     /// Where it has been due for [`OVERDUE`] and nobody came.
@@ -26,7 +26,7 @@ pub enum Probing {
     Last,
 }
 
-impl Probing {
+impl ProbeEligibility {
     /// Of an attempt that waits for nothing else: the first of a call, or a retry. `copied` says whether copies may
     /// be sent of it.
     #[must_use]
@@ -61,24 +61,27 @@ mod tests {
 
     #[test]
     fn a_first_attempt_probes_unless_copies_may_do_it() {
-        assert_eq!(Probing::of_attempt(false, false), Probing::Due);
-        assert_eq!(Probing::of_attempt(false, true), Probing::Overdue);
+        assert_eq!(ProbeEligibility::of_attempt(false, false), ProbeEligibility::Due);
+        assert_eq!(ProbeEligibility::of_attempt(false, true), ProbeEligibility::Overdue);
     }
 
     #[test]
     fn a_retry_probes_last_whoever_else_might() {
-        assert_eq!(Probing::of_attempt(true, false), Probing::Last);
-        assert_eq!(Probing::of_attempt(true, true), Probing::Last);
+        assert_eq!(ProbeEligibility::of_attempt(true, false), ProbeEligibility::Last);
+        assert_eq!(ProbeEligibility::of_attempt(true, true), ProbeEligibility::Last);
     }
 
     #[test]
     fn who_waits_for_copies_waits_for_so_long_and_no_longer() {
         for (due_for, taken) in [(0, [true, false, false]), (199, [true, false, false])] {
-            let found =
-                [Probing::Due, Probing::Overdue, Probing::Last].map(|it| it.takes(ms(due_for)));
+            let found = [ProbeEligibility::Due, ProbeEligibility::Overdue, ProbeEligibility::Last]
+                .map(|it| it.takes(ms(due_for)));
             assert_eq!(found, taken, "{due_for} ms");
         }
-        assert!(Probing::Overdue.takes(OVERDUE) && Probing::Overdue.takes(Duration::MAX));
-        assert!(!Probing::Last.takes(Duration::MAX));
+        assert!(
+            ProbeEligibility::Overdue.takes(OVERDUE)
+                && ProbeEligibility::Overdue.takes(Duration::MAX)
+        );
+        assert!(!ProbeEligibility::Last.takes(Duration::MAX));
     }
 }

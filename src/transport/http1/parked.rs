@@ -15,14 +15,14 @@ use super::pool::Connection;
 use crate::transport::wire::{Stream, Traffic};
 
 /// A connection at rest.
-pub(crate) struct Resting {
+pub(crate) struct Parked {
     pub(crate) stream: Stream,
     pub(crate) traffic: Traffic,
     pub(crate) retires: Instant,
     pub(crate) idle_since: Instant,
 }
 
-impl Resting {
+impl Parked {
     /// Whether the peer keeps it open and silent; costs one look at the socket.
     pub(crate) fn still_stands(&mut self) -> bool {
         self.traffic.ask_socket();
@@ -33,19 +33,19 @@ impl Resting {
 }
 
 /// What the pool keeps.
-pub(crate) enum Kept {
+pub(crate) enum Idle {
     /// Used just now.
     Ready(Box<Connection>),
     /// Unused for a while.
-    Resting(Box<Resting>),
+    Parked(Box<Parked>),
 }
 
-impl Kept {
+impl Idle {
     /// The connection, ready for a request; `None` where it cannot take one.
     pub(crate) fn waked(self) -> Option<Box<Connection>> {
         match self {
             Self::Ready(connection) => Some(connection),
-            Self::Resting(resting) => Connection::waked(*resting),
+            Self::Parked(parked) => Connection::waked(*parked),
         }
     }
 
@@ -53,7 +53,7 @@ impl Kept {
     pub(crate) fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
         let (retires, idle_since) = match self {
             Self::Ready(connection) => (connection.retires, connection.idle_since),
-            Self::Resting(resting) => (resting.retires, resting.idle_since),
+            Self::Parked(parked) => (parked.retires, parked.idle_since),
         };
         now < retires && now.saturating_duration_since(idle_since) < idle_timeout
     }
@@ -61,14 +61,14 @@ impl Kept {
     /// The janitor's look: gone where the peer closed it, at rest where nobody used it for a while.
     pub(crate) fn looked_after(self, now: Instant) -> Option<Self> {
         match self {
-            Self::Resting(mut resting) => resting.still_stands().then_some(Self::Resting(resting)),
+            Self::Parked(mut parked) => parked.still_stands().then_some(Self::Parked(parked)),
             Self::Ready(mut connection) => {
                 let stands = connection.still_stands();
                 let idle = now.saturating_duration_since(connection.idle_since);
                 match (stands, idle < REST_AFTER) {
                     (false, _) => None,
                     (true, true) => Some(Self::Ready(connection)),
-                    (true, false) => connection.rest().map(Box::new).map(Self::Resting),
+                    (true, false) => connection.rest().map(Box::new).map(Self::Parked),
                 }
             }
         }

@@ -8,21 +8,21 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use rand::{Rng, RngExt};
 
-use super::roster::{Roster, Tier};
+use super::roster::{Locality, Roster};
 use crate::config::BalancerConfig;
-use crate::policy::{Level, Levels, PriorityConfig, Zones};
+use crate::policy::{PriorityConfig, PriorityLevel, PriorityLevels, Zones};
 
 /// The tier that was drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Drawn {
-    pub(crate) tier: usize,
+pub(crate) struct DrawnLocality {
+    pub(crate) locality: usize,
     /// So few are well that all are used.
     pub(crate) panic: bool,
 }
 
 /// The shares of a roster's tiers.
 #[derive(Debug, Default)]
-pub(crate) struct Weighing {
+pub(crate) struct PriorityLoad {
     worked_out: ArcSwapOption<Shares>,
 }
 
@@ -32,18 +32,18 @@ struct Shares {
     healthy: Vec<u32>,
     /// How many each has, but for those of weight 0.
     total: Vec<u32>,
-    levels: Levels,
+    levels: PriorityLevels,
     spread: Vec<Spread>,
 }
 
 /// How one level's calls go to its zones.
 #[derive(Debug)]
 struct Spread {
-    tiers: Range<usize>,
+    localities: Range<usize>,
     zones: Option<Zones>,
 }
 
-impl Weighing {
+impl PriorityLoad {
     /// Draws a tier of `roster`; the same one for the same key while nothing changes.
     #[inline]
     pub(crate) fn draw(
@@ -52,16 +52,16 @@ impl Weighing {
         config: &BalancerConfig,
         key: Option<u64>,
         rng: &mut impl Rng,
-    ) -> Drawn {
-        if roster.tiers.len() <= 1 && config.panic.is_none() {
-            return Drawn::default();
+    ) -> DrawnLocality {
+        if roster.localities.len() <= 1 && config.panic.is_none() {
+            return DrawnLocality::default();
         }
         self.current(roster, config, |shares| shares.draw(key, rng))
     }
 
     /// Whether the level of a tier is so ill that it serves with all it has.
-    pub(crate) fn panics(&self, roster: &Roster, config: &BalancerConfig, tier: usize) -> bool {
-        config.panic.is_some() && self.current(roster, config, |shares| shares.panics(tier))
+    pub(crate) fn panics(&self, roster: &Roster, config: &BalancerConfig, locality: usize) -> bool {
+        config.panic.is_some() && self.current(roster, config, |shares| shares.panics(locality))
     }
 
     fn current<R>(
@@ -84,44 +84,49 @@ impl Weighing {
 
 impl Shares {
     fn new(roster: &Roster, config: &BalancerConfig) -> Self {
-        let healthy: Vec<u32> = roster.tiers.iter().map(|tier| well(tier)).collect();
-        let total: Vec<u32> = roster.tiers.iter().map(|tier| taking_part(tier)).collect();
-        let ranges = by_priority(&roster.tiers);
-        let level = |range: &Range<usize>| Level {
+        let healthy: Vec<u32> = roster.localities.iter().map(|locality| well(locality)).collect();
+        let total: Vec<u32> =
+            roster.localities.iter().map(|locality| taking_part(locality)).collect();
+        let ranges = by_priority(&roster.localities);
+        let level = |range: &Range<usize>| PriorityLevel {
             healthy: healthy[range.clone()].iter().sum(),
             total: total[range.clone()].iter().sum(),
         };
-        let levels: Vec<Level> = ranges.iter().map(level).collect();
+        let levels: Vec<PriorityLevel> = ranges.iter().map(level).collect();
         let rule = PriorityConfig { panic_threshold: config.panic, ..PriorityConfig::default() };
-        let spread = |tiers: Range<usize>| Spread {
-            zones: zones(&roster.tiers[tiers.clone()], &healthy[tiers.clone()], config),
-            tiers,
+        let spread = |localities: Range<usize>| Spread {
+            zones: zones(
+                &roster.localities[localities.clone()],
+                &healthy[localities.clone()],
+                config,
+            ),
+            localities,
         };
         let spread = ranges.into_iter().map(spread).collect();
-        Self { levels: Levels::new(&levels, rule), spread, healthy, total }
+        Self { levels: PriorityLevels::new(&levels, rule), spread, healthy, total }
     }
 
     fn is_current(&self, roster: &Roster) -> bool {
-        self.healthy.iter().copied().eq(roster.tiers.iter().map(|tier| well(tier)))
+        self.healthy.iter().copied().eq(roster.localities.iter().map(|locality| well(locality)))
     }
 
-    fn panics(&self, tier: usize) -> bool {
-        let level = self.spread.iter().position(|spread| spread.tiers.contains(&tier));
+    fn panics(&self, locality: usize) -> bool {
+        let level = self.spread.iter().position(|spread| spread.localities.contains(&locality));
         level.is_some_and(|level| self.levels.panics(level))
     }
 
-    fn draw(&self, key: Option<u64>, rng: &mut impl Rng) -> Drawn {
+    fn draw(&self, key: Option<u64>, rng: &mut impl Rng) -> DrawnLocality {
         let choice = match key {
             Some(key) => self.levels.choose_for(key),
             None => self.levels.choose(rng),
         };
-        let Some(Spread { tiers, zones }) = self.spread.get(choice.level) else {
-            return Drawn::default();
+        let Some(Spread { localities, zones }) = self.spread.get(choice.level) else {
+            return DrawnLocality::default();
         };
         let zone = zones.as_ref().and_then(|zones| zones.choose(choice.panic, rng));
         let counts = if choice.panic { &self.total } else { &self.healthy };
-        let zone = zone.unwrap_or_else(|| by_count(&counts[tiers.clone()], rng));
-        Drawn { tier: tiers.start + zone, panic: choice.panic }
+        let zone = zone.unwrap_or_else(|| by_count(&counts[localities.clone()], rng));
+        DrawnLocality { locality: localities.start + zone, panic: choice.panic }
     }
 }
 
@@ -139,28 +144,31 @@ fn by_count(counts: &[u32], rng: &mut impl Rng) -> usize {
     counts.iter().position(passes).unwrap_or(0)
 }
 
-fn well(tier: &Tier) -> u32 {
-    tier.level.well() as u32
+fn well(locality: &Locality) -> u32 {
+    locality.shared.well() as u32
 }
 
 /// One that is drained by its weight is not missing.
-fn taking_part(tier: &Tier) -> u32 {
-    tier.count.saturating_sub(tier.drained) as u32
+fn taking_part(locality: &Locality) -> u32 {
+    locality.count.saturating_sub(locality.drained) as u32
 }
 
 /// The ranges of tiers with the same priority.
-fn by_priority(tiers: &[Arc<Tier>]) -> Vec<Range<usize>> {
-    let same = |a: &Arc<Tier>, b: &Arc<Tier>| a.rank.priority == b.rank.priority;
+fn by_priority(localities: &[Arc<Locality>]) -> Vec<Range<usize>> {
+    let same =
+        |a: &Arc<Locality>, b: &Arc<Locality>| a.locality_key.priority == b.locality_key.priority;
     let mut start = 0;
-    let range = |chunk: &[Arc<Tier>]| {
+    let range = |chunk: &[Arc<Locality>]| {
         start += chunk.len();
         start - chunk.len()..start
     };
-    tiers.chunk_by(same).map(range).collect()
+    localities.chunk_by(same).map(range).collect()
 }
 
-fn zones(tiers: &[Arc<Tier>], healthy: &[u32], config: &BalancerConfig) -> Option<Zones> {
+fn zones(localities: &[Arc<Locality>], healthy: &[u32], config: &BalancerConfig) -> Option<Zones> {
     let zone = config.zone.as_ref()?;
-    let local = tiers.iter().position(|tier| tier.rank.zone.as_ref() == Some(&zone.own))?;
+    let local = localities
+        .iter()
+        .position(|locality| locality.locality_key.zone.as_ref() == Some(&zone.own))?;
     Zones::new(healthy, None, local, zone.rule)
 }

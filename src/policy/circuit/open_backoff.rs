@@ -13,11 +13,11 @@ use super::breaker_config::BreakerConfig;
 
 /// Trips since the circuit was last stable: the exponent of the open wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct OpenWait {
+pub(crate) struct OpenBackoff {
     trips: u8,
 }
 
-impl OpenWait {
+impl OpenBackoff {
     /// No trip so far.
     pub(crate) const NONE: Self = Self { trips: 0 };
 
@@ -80,7 +80,7 @@ mod tests {
 
     /// The plain waits of so many trips.
     fn waits(cap: Duration, trips: usize) -> Vec<Duration> {
-        let (config, mut wait) = (config(Ratio::ZERO), OpenWait::NONE);
+        let (config, mut wait) = (config(Ratio::ZERO), OpenBackoff::NONE);
         let mut trip = || {
             wait.count_trip(&config, cap);
             wait.draw(&config, cap, None, &mut rng())
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_short_cap_hides_no_growth_that_a_long_one_would_show() {
-        let (config, mut wait) = (config(Ratio::ZERO), OpenWait::NONE);
+        let (config, mut wait) = (config(Ratio::ZERO), OpenBackoff::NONE);
         (0..1000).for_each(|_| wait.count_trip(&config, ms(1000)));
         wait.count_trip(&config, CAP);
         assert_eq!(wait.draw(&config, CAP, None, &mut rng()), ms(2000));
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_cap_below_the_base_holds() {
         assert_eq!(waits(ms(100), 3), [ms(100); 3]);
-        let (config, mut wait) = (config(Ratio::ZERO), OpenWait::NONE);
+        let (config, mut wait) = (config(Ratio::ZERO), OpenBackoff::NONE);
         assert_eq!(wait.draw(&config, ms(100), Some(ms(700)), &mut rng()), ms(100));
         wait.count_trip(&config, ms(100));
         wait.count_trip(&config, CAP);
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_wish_is_kept_within_base_and_cap_and_none_at_all_is_no_wish() {
-        let (config, mut wait) = (config(Ratio::ZERO), OpenWait::NONE);
+        let (config, mut wait) = (config(Ratio::ZERO), OpenBackoff::NONE);
         (0..3).for_each(|_| wait.count_trip(&config, CAP));
         for (asked, given) in [(1, 500), (7000, 7000), (u64::MAX, 30_000), (0, 2000)] {
             let asked = Some(ms(asked));
@@ -142,7 +142,7 @@ mod tests {
         ) {
             let jitter = Ratio::new(jitter).unwrap();
             let config = BreakerConfig { open_base: ms(base_ms), ..config(jitter) };
-            let (cap, mut wait) = (ms(cap_ms), OpenWait::NONE);
+            let (cap, mut wait) = (ms(cap_ms), OpenBackoff::NONE);
             let mut rng = StdRng::seed_from_u64(seed);
             (0..trips).for_each(|_| wait.count_trip(&config, cap));
             let drawn = wait.draw(&config, cap, asked.map(ms), &mut rng);

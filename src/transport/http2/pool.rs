@@ -11,7 +11,7 @@ use crate::outcome::{Failure, FailureKind};
 use super::session::Session;
 
 /// The connections to one endpoint, shared by its exchanges.
-pub(crate) struct Fleet {
+pub(crate) struct H2Pool {
     endpoint: Arc<Endpoint>,
     state: Mutex<State>,
     /// Told when a stream may have become free, or the connections have changed.
@@ -20,7 +20,7 @@ pub(crate) struct Fleet {
 
 #[derive(Default)]
 struct State {
-    sessions: Vec<Kept>,
+    sessions: Vec<PooledSession>,
     dialling: bool,
     /// Dials that failed so far, and how the last one did.
     failures: u64,
@@ -31,7 +31,7 @@ struct State {
     http1_until: Option<Instant>,
 }
 
-struct Kept {
+struct PooledSession {
     session: Arc<Session>,
     streams: usize,
     retires: Instant,
@@ -39,20 +39,20 @@ struct Kept {
     used: bool,
 }
 
-impl Kept {
+impl PooledSession {
     fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
         let idle = now.saturating_duration_since(self.idle_since);
         // However short the limits are, who waited for a connection gets to use it.
         let awaited = !self.used && idle < PAUSE;
-        let kept = now < self.retires && (self.streams > 0 || idle < idle_timeout);
-        self.session.is_open() && (awaited || kept)
+        let pooled = now < self.retires && (self.streams > 0 || idle < idle_timeout);
+        self.session.is_open() && (awaited || pooled)
     }
 }
 
 /// What an exchange is to do next.
-pub(crate) enum Turn {
+pub(crate) enum Acquire {
     /// Use this stream.
-    Place(Place),
+    StreamSlot(StreamSlot),
     /// Make a connection, and ask again.
     Dial(Dial),
     /// Wait for the connection that is being made; the number of failed ones so far.
@@ -63,7 +63,7 @@ pub(crate) enum Turn {
     Http1,
 }
 
-impl Fleet {
+impl H2Pool {
     pub(crate) fn new(endpoint: Arc<Endpoint>) -> Arc<Self> {
         Arc::new(Self { endpoint, state: Mutex::default(), changed: Arc::default() })
     }
@@ -78,34 +78,34 @@ impl Fleet {
 
     /// A free stream, of the oldest connection that has one, so that surplus connections fall idle; or what
     /// to do to get one.
-    pub(crate) fn turn(self: &Arc<Self>, now: Instant, bounds: Bounds) -> Turn {
+    pub(crate) fn acquire(self: &Arc<Self>, now: Instant, bounds: Bounds) -> Acquire {
         let mut state = self.lock();
         if state.http1_until.is_some_and(|until| now < until) {
-            return Turn::Http1;
+            return Acquire::Http1;
         }
         let retired = state.retire(now, bounds.idle_timeout);
-        let turn = self.turn_of(&mut state, now, bounds);
+        let acquire = self.acquire_of(&mut state, now, bounds);
         drop(state);
         drop(retired);
-        turn
+        acquire
     }
 
-    fn turn_of(self: &Arc<Self>, state: &mut State, now: Instant, bounds: Bounds) -> Turn {
-        let free = |kept: &&mut Kept| kept.streams < kept.session.max_streams();
-        if let Some(kept) = state.sessions.iter_mut().find(free) {
-            kept.streams += 1;
-            kept.used = true;
-            let session = Arc::clone(&kept.session);
-            return Turn::Place(Place { fleet: Arc::clone(self), session });
+    fn acquire_of(self: &Arc<Self>, state: &mut State, now: Instant, bounds: Bounds) -> Acquire {
+        let free = |pooled: &&mut PooledSession| pooled.streams < pooled.session.max_streams();
+        if let Some(pooled) = state.sessions.iter_mut().find(free) {
+            pooled.streams += 1;
+            pooled.used = true;
+            let session = Arc::clone(&pooled.session);
+            return Acquire::StreamSlot(StreamSlot { pool: Arc::clone(self), session });
         }
         let stands = !state.sessions.is_empty();
         let full = state.sessions.len() >= bounds.max_connections;
         let paused = stands && state.no_dial_before.is_some_and(|before| now < before);
         if !state.dialling && !full && !paused {
             state.dialling = true;
-            return Turn::Dial(Dial { fleet: Arc::clone(self), ended: false });
+            return Acquire::Dial(Dial { pool: Arc::clone(self), ended: false });
         }
-        if stands { Turn::Busy } else { Turn::Await(state.failures) }
+        if stands { Acquire::Busy } else { Acquire::Await(state.failures) }
     }
 
     /// How the last dial failed, if any did since there were `before`.
@@ -139,8 +139,8 @@ impl Fleet {
 
 impl State {
     /// To be dropped without the lock: the last one to hold a session closes it.
-    fn retire(&mut self, now: Instant, idle_timeout: Duration) -> Vec<Kept> {
-        self.sessions.extract_if(.., |kept| !kept.is_current(now, idle_timeout)).collect()
+    fn retire(&mut self, now: Instant, idle_timeout: Duration) -> Vec<PooledSession> {
+        self.sessions.extract_if(.., |pooled| !pooled.is_current(now, idle_timeout)).collect()
     }
 }
 
@@ -152,48 +152,48 @@ pub(crate) struct Bounds {
 }
 
 /// The right to one stream.
-pub(crate) struct Place {
-    fleet: Arc<Fleet>,
+pub(crate) struct StreamSlot {
+    pool: Arc<H2Pool>,
     session: Arc<Session>,
 }
 
-impl Place {
+impl StreamSlot {
     pub(crate) fn session(&self) -> &Arc<Session> {
         &self.session
     }
 }
 
-impl Drop for Place {
+impl Drop for StreamSlot {
     fn drop(&mut self) {
-        let mut state = self.fleet.lock();
-        let own = |kept: &&mut Kept| Arc::ptr_eq(&kept.session, &self.session);
-        if let Some(kept) = state.sessions.iter_mut().find(own) {
-            kept.streams -= 1;
-            kept.idle_since = Instant::now();
+        let mut state = self.pool.lock();
+        let own = |pooled: &&mut PooledSession| Arc::ptr_eq(&pooled.session, &self.session);
+        if let Some(pooled) = state.sessions.iter_mut().find(own) {
+            pooled.streams -= 1;
+            pooled.idle_since = Instant::now();
         }
         drop(state);
-        self.fleet.changed.notify_one();
+        self.pool.changed.notify_one();
     }
 }
 
 /// The right and the duty to make one connection. Dropped without a result it counts as failed, so that
 /// nobody waits for it.
 pub(crate) struct Dial {
-    fleet: Arc<Fleet>,
+    pool: Arc<H2Pool>,
     ended: bool,
 }
 
 impl Dial {
-    pub(crate) fn fleet(&self) -> &Arc<Fleet> {
-        &self.fleet
+    pub(crate) fn pool(&self) -> &Arc<H2Pool> {
+        &self.pool
     }
 
     pub(crate) fn connected(mut self, session: Arc<Session>, retires: Instant) {
         let idle_since = Instant::now();
-        let kept = Kept { session, streams: 0, retires, idle_since, used: false };
+        let pooled = PooledSession { session, streams: 0, retires, idle_since, used: false };
         self.end(|state| {
             state.http1_until = None;
-            state.sessions.push(kept);
+            state.sessions.push(pooled);
         });
     }
 
@@ -216,18 +216,18 @@ impl Dial {
 
     fn end(&mut self, change: impl FnOnce(&mut State)) {
         self.ended = true;
-        let mut state = self.fleet.lock();
+        let mut state = self.pool.lock();
         state.dialling = false;
         change(&mut state);
         drop(state);
-        self.fleet.changed.notify_waiters();
+        self.pool.changed.notify_waiters();
     }
 }
 
 impl Drop for Dial {
     fn drop(&mut self) {
         if !self.ended {
-            self.fail(Failure::unsent(FailureKind::Connect, "connect given up"));
+            self.fail(Failure::unsent(FailureKind::Connect, "connect cancelled"));
         }
     }
 }

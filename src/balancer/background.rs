@@ -10,12 +10,14 @@ use http::{HeaderMap, Method};
 
 use super::balancer::Balancer;
 use super::member::{Member, Out};
-use super::track::Watch;
+use super::member_stats::Upkeep;
 use crate::config::{BalancerConfig, HealthCheck};
 use crate::endpoint::Endpoint;
 use crate::outcome::Failure;
 use crate::policy::outlier::ejection;
-use crate::policy::{Check, Crowd, Ejector, Ended, Fault, Health, Pace, Row, Sign};
+use crate::policy::{
+    AttemptOutcome, Check, CheckFailure, ClusterCounts, Ejector, Health, OutlierEvent, Pace, Row,
+};
 use crate::runtime::{clock, entropy, io_thread};
 use crate::transport::{Direct, Exchange, Progress, Transport};
 
@@ -66,13 +68,13 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 fn sweep(balancer: &Balancer, ejector: &Ejector, now: Instant) {
     let roster = balancer.roster();
     let members: Vec<&Arc<Member>> =
-        roster.members().filter(|member| member.track().is_some()).collect();
+        roster.members().filter(|member| member.stats().is_some()).collect();
     let mut watches: Vec<_> =
-        members.iter().filter_map(|member| member.track()).map(|track| track.watch()).collect();
-    let tallies = members.iter().filter_map(|member| member.track()).map(|track| &track.tally);
-    let mut rows: Vec<Row<'_>> = tallies
+        members.iter().filter_map(|member| member.stats()).map(|stats| stats.watch()).collect();
+    let stats = members.iter().filter_map(|member| member.stats()).map(|stats| &stats.stats);
+    let mut rows: Vec<Row<'_>> = stats
         .zip(&mut watches)
-        .map(|(tally, watch)| Row { tally, ejection: &mut watch.ejection })
+        .map(|(stats, watch)| Row { stats, ejection: &mut watch.ejection })
         .collect();
     let changes = entropy::with_rng(|rng| ejector.sweep(&mut rows, now, rng));
     drop(rows);
@@ -87,23 +89,23 @@ fn sweep(balancer: &Balancer, ejector: &Ejector, now: Instant) {
 
 /// What an attempt says to the rules on single endpoints: a run of failures may eject at once, and what calls
 /// tell no check needs to ask.
-pub(crate) fn note(balancer: &Balancer, member: &Member, ended: &Ended, now: Instant) {
-    let (Some(track), Some(sign)) = (member.track(), Sign::of(ended)) else {
+pub(crate) fn note(balancer: &Balancer, member: &Member, ended: &AttemptOutcome, now: Instant) {
+    let (Some(stats), Some(sign)) = (member.stats(), OutlierEvent::of(ended)) else {
         return;
     };
-    if let Some(check) = &mut track.watch().check {
+    if let Some(check) = &mut stats.watch().check {
         check.traffic_told(now);
     }
     let Some(rule) = balancer.config().ejection else { return };
-    if !track.tally.note(sign, &rule.runs) {
+    if !stats.stats.note(sign, &rule.runs) {
         return;
     }
     let roster = balancer.roster();
     let out = roster.members().filter(|member| member.has(Out::Ejected)).count();
-    let crowd = Crowd { total: roster.len(), out };
-    let ejection = &mut track.watch().ejection;
+    let counts = ClusterCounts { total: roster.len(), out };
+    let ejection = &mut stats.watch().ejection;
     let ejected =
-        entropy::with_rng(|rng| Ejector::new(rule).eject(ejection, crowd, now, rng).is_some());
+        entropy::with_rng(|rng| Ejector::new(rule).eject(ejection, counts, now, rng).is_some());
     if ejected {
         member.set_ejected(true, now);
     }
@@ -118,8 +120,8 @@ fn begin_checks(
 ) {
     let idle = balancer.is_idle(now);
     for member in balancer.roster().members() {
-        let Some(track) = member.track() else { continue };
-        let mut watch = track.watch();
+        let Some(stats) = member.stats() else { continue };
+        let mut watch = stats.watch();
         let pace = match member.admits(now) {
             _ if idle => Pace::Idle,
             true => Pace::Busy,
@@ -133,7 +135,7 @@ fn begin_checks(
     }
 }
 
-impl Watch {
+impl Upkeep {
     /// Whether a check is due and none is under way; it then is.
     fn begin_if_due(&mut self, pace: Pace, check: &HealthCheck, now: Instant) -> bool {
         let new = || entropy::with_rng(|rng| Check::new(now, rng));
@@ -147,12 +149,12 @@ impl Watch {
 async fn carry_out(member: Arc<Member>, check: HealthCheck, transport: Arc<Direct>) {
     let endpoint = member.endpoint();
     let asked = tokio::time::timeout(check.timeout, ask(&endpoint, &check, &transport)).await;
-    let result = asked.unwrap_or(Err(Fault::NoAnswer));
+    let result = asked.unwrap_or(Err(CheckFailure::NoAnswer));
     let now = clock::now();
-    let Some(track) = member.track() else { return };
-    let mut watch = track.watch();
+    let Some(stats) = member.stats() else { return };
+    let mut watch = stats.watch();
     watch.is_checking = false;
-    let returned = result.is_ok() && watch.ejection.pass_check(&track.tally);
+    let returned = result.is_ok() && watch.ejection.pass_check(&stats.stats);
     let observe =
         |state: &mut Check| entropy::with_rng(|rng| state.observe(result, &check.rule, now, rng));
     let changed = watch.check.as_mut().and_then(observe);
@@ -174,8 +176,8 @@ async fn ask(
     endpoint: &Arc<Endpoint>,
     check: &HealthCheck,
     transport: &Direct,
-) -> Result<(), Fault> {
-    let no_answer = |_: Failure| Fault::NoAnswer;
+) -> Result<(), CheckFailure> {
+    let no_answer = |_: Failure| CheckFailure::NoAnswer;
     let Some(path) = &check.path else {
         return transport.reach(endpoint, check.timeout).await.map_err(no_answer);
     };

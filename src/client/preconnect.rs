@@ -8,7 +8,7 @@ use crate::balancer::roster::Roster;
 use crate::endpoint::Endpoint;
 
 /// What one transport was told to warm up.
-pub(crate) struct Warmth {
+pub(crate) struct Preconnect {
     /// How many connections to each endpoint.
     pub(crate) count: usize,
     /// Limit on making each.
@@ -25,7 +25,7 @@ struct Seen {
     endpoints: Vec<Weak<Endpoint>>,
 }
 
-impl Warmth {
+impl Preconnect {
     pub(crate) fn new(balancer: Arc<Balancer>, count: usize, limit: Duration) -> Self {
         Self { count, limit, balancer, seen: Mutex::default() }
     }
@@ -49,7 +49,7 @@ impl Warmth {
     }
 }
 
-impl std::fmt::Debug for Warmth {
+impl std::fmt::Debug for Preconnect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Warmth").field("count", &self.count).finish_non_exhaustive()
     }

@@ -7,18 +7,18 @@
 use std::time::Instant;
 
 use super::breaker_config::BreakerConfig;
-use super::open_wait::after;
+use super::open_backoff::after;
 
 /// The probes of a half-open circuit.
 #[derive(Debug)]
-pub(crate) struct Trial {
+pub(crate) struct HalfOpen {
     under_way: u32,
     passed: u32,
     /// When the latest probe started.
     latest: Instant,
 }
 
-impl Trial {
+impl HalfOpen {
     pub(crate) const fn new(now: Instant) -> Self {
         Self { under_way: 0, passed: 0, latest: now }
     }
@@ -32,7 +32,7 @@ impl Trial {
         if self.has_room(config) {
             return self.latest;
         }
-        after(self.latest, config.trial_interval)
+        after(self.latest, config.probe_timeout)
     }
 
     pub(crate) fn start(&mut self, now: Instant) {
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_place_that_was_given_back_is_free_and_one_that_was_won_is_not() {
-        let (config, mut trial) = (two(), Trial::new(t0()));
+        let (config, mut trial) = (two(), HalfOpen::new(t0()));
         trial.start(t0());
         trial.start(t0());
         assert!(!trial.has_room(&config));
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn one_more_is_due_an_interval_after_the_last() {
         let (config, t0) = (two(), t0());
-        let mut trial = Trial::new(t0);
+        let mut trial = HalfOpen::new(t0);
         assert_eq!(trial.next_at(&config), t0);
         trial.start(t0 + ms(10));
         trial.start(t0 + ms(20));

@@ -6,14 +6,14 @@ use super::member::Member;
 
 /// The endpoints that a call has tried.
 #[derive(Debug, Default)]
-pub(crate) struct Tried(Vec<Arc<Member>>);
+pub(crate) struct Attempted(Vec<Arc<Member>>);
 
-impl Tried {
+impl Attempted {
     /// None yet; to be lent where it does not matter.
     pub(crate) const NONE: &'static Self = &Self(Vec::new());
 
     pub(crate) fn contains(&self, member: &Arc<Member>) -> bool {
-        self.0.iter().any(|tried| Arc::ptr_eq(tried, member))
+        self.0.iter().any(|attempted| Arc::ptr_eq(attempted, member))
     }
 
     /// Whether it is the first time.

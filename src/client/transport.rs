@@ -6,8 +6,8 @@ use std::sync::Arc;
 use once_cell::sync::OnceCell;
 
 use super::Client;
+use super::preconnect::Preconnect;
 use super::route::Route;
-use super::warmth::Warmth;
 use crate::config::{ClientConfig, DEFAULT_CONNECT_TIMEOUT, Http2};
 use crate::outcome::Failure;
 use crate::runtime::attachment::Attachment;
@@ -22,9 +22,9 @@ static RESOLVER: PerProcess<OnceCell<Arc<Resolver>>> = PerProcess::new();
 
 /// A client's transport in one place.
 #[derive(Debug)]
-pub(crate) struct Carrier {
+pub(crate) struct ClientTransport {
     transport: Kind,
-    warmth: Option<Warmth>,
+    preconnect: Option<Preconnect>,
 }
 
 /// Balanced calls go over connections that the library owns, shared ones where HTTP/2 is on; all others over
@@ -38,27 +38,27 @@ enum Kind {
 
 /// Where a transport is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Driver {
     /// On a shard: one exchange at a time, driven by its caller.
     Shard,
     /// On an I/O thread: many at once, driven always.
     IoThread,
 }
 
-impl Carrier {
+impl ClientTransport {
     /// Connections of HTTP/1.1 by the client's settings, for what goes on beside its calls.
     pub(crate) fn direct(client: &Client, resolver: Arc<Resolver>) -> Direct {
-        Direct::new(Arc::new(direct(&client.config, client.tls(), resolver, Place::IoThread)))
+        Direct::new(Arc::new(direct(&client.config, client.tls(), resolver, Driver::IoThread)))
     }
 
     /// A client's transport for one shard or I/O thread, without connections yet. Only I/O threads carry a
     /// client that speaks HTTP/2, since a parked shard would answer no PING; and only they warm up, since only
     /// theirs are kept ready for anybody.
-    pub(crate) fn new(client: &Client, resolver: Arc<Resolver>, place: Place) -> Self {
+    pub(crate) fn new(client: &Client, resolver: Arc<Resolver>, place: Driver) -> Self {
         let config = &client.config;
         let tls = client.tls();
         let Route::Balanced(balancer) = &client.route else {
-            return Self { transport: Kind::Http(http(config, tls, resolver)), warmth: None };
+            return Self { transport: Kind::Http(http(config, tls, resolver)), preconnect: None };
         };
         let direct = Arc::new(direct(config, tls, resolver, place));
         let transport = match config.http2 {
@@ -72,22 +72,22 @@ impl Carrier {
                 Kind::Multiplexed(Multiplexed::new(Arc::new(multiplexed)))
             }
         };
-        let warmth = || {
+        let preconnect = || {
             let limit = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
-            Warmth::new(Arc::clone(balancer), config.warm_up, limit)
+            Preconnect::new(Arc::clone(balancer), config.warm_up, limit)
         };
-        let warms = place == Place::IoThread && config.warm_up > 0;
-        Self { transport, warmth: warms.then(warmth) }
+        let warms = place == Driver::IoThread && config.warm_up > 0;
+        Self { transport, preconnect: warms.then(preconnect) }
     }
 
     /// Opens connections to the endpoints that joined since this was last done; in the context of the I/O thread.
     pub(crate) fn warm_up(&self) {
-        let Some(warmth) = &self.warmth else { return };
-        let newcomers = warmth.newcomers();
+        let Some(preconnect) = &self.preconnect else { return };
+        let newcomers = preconnect.newcomers();
         match &self.transport {
-            Kind::Direct(direct) => direct.warm(newcomers, warmth.count, warmth.limit),
+            Kind::Direct(direct) => direct.warm(newcomers, preconnect.count, preconnect.limit),
             Kind::Multiplexed(multiplexed) => {
-                multiplexed.warm(newcomers, warmth.count, warmth.limit);
+                multiplexed.warm(newcomers, preconnect.count, preconnect.limit);
             }
             Kind::Http(_) => {}
         }
@@ -98,14 +98,14 @@ fn direct(
     config: &ClientConfig,
     tls: Arc<Tls>,
     resolver: Arc<Resolver>,
-    place: Place,
+    place: Driver,
 ) -> DirectConfig {
     let mut direct = DirectConfig::new(tls, resolver);
     direct.idle_timeout = config.idle_timeout;
     direct.max_age = config.max_connection_age;
     direct.max_idle_per_endpoint = config.max_idle_per_endpoint;
     // A shard has one exchange at a time, and so at most one connection in use.
-    if place == Place::IoThread {
+    if place == Driver::IoThread {
         direct.max_per_endpoint = config.max_connections_per_endpoint;
     }
     direct
@@ -120,7 +120,7 @@ fn http(config: &ClientConfig, tls: Arc<Tls>, resolver: Arc<Resolver>) -> Http {
     Http::new(http)
 }
 
-impl Transport for Carrier {
+impl Transport for ClientTransport {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
         match &self.transport {
             Kind::Direct(direct) => direct.send(exchange).await,
@@ -131,7 +131,7 @@ impl Transport for Carrier {
     }
 }
 
-impl Attachment for Carrier {
+impl Attachment for ClientTransport {
     fn tend(&self) {
         match &self.transport {
             Kind::Direct(direct) => direct.sweep(),

@@ -8,16 +8,16 @@
 
 use std::sync::Arc;
 
-use super::cells::{self, Cells};
-use super::level::Level;
+use super::hot_state::{self, HotState};
+use super::locality_state::LocalityState;
 use super::member::Member;
 
 /// The places of one level, of which some may be empty.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Places {
+pub(crate) struct Slots {
     branches: Vec<Arc<Branch>>,
     /// Of one run of places after the other, the same in every version.
-    cells: Vec<Arc<Cells>>,
+    hot: Vec<Arc<HotState>>,
     len: usize,
 }
 
@@ -31,32 +31,32 @@ struct Chunk {
     members: [Option<Arc<Member>>; WIDTH],
 }
 
-impl Places {
+impl Slots {
     /// One above the highest place that was ever taken.
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
-    /// The member at `place`.
+    /// The member at `slot`.
     #[inline]
-    pub(crate) fn get(&self, place: usize) -> Option<&Arc<Member>> {
-        self.chunk(place)?.members[place % WIDTH].as_ref()
+    pub(crate) fn get(&self, slot: usize) -> Option<&Arc<Member>> {
+        self.chunk(slot)?.members[slot % WIDTH].as_ref()
     }
 
-    /// The cells that `place` lies in.
+    /// The cells that `slot` lies in.
     #[inline]
-    pub(crate) fn cells(&self, place: usize) -> Option<&Cells> {
-        self.cells.get(cells::run_of(place)).map(|cells| &**cells)
+    pub(crate) fn hot(&self, slot: usize) -> Option<&HotState> {
+        self.hot.get(hot_state::run_of(slot)).map(|hot| &**hot)
     }
 
-    /// How many attempts are in flight from `place`, whoever is there now; 0 where nobody counts.
-    pub(crate) fn in_flight(&self, place: usize) -> u32 {
-        self.cells(place).map_or(0, |cells| cells.in_flight(place))
+    /// How many attempts are in flight from `slot`, whoever is there now; 0 where nobody counts.
+    pub(crate) fn in_flight(&self, slot: usize) -> u32 {
+        self.hot(slot).map_or(0, |hot| hot.in_flight(slot))
     }
 
     #[inline]
-    fn chunk(&self, place: usize) -> Option<&Arc<Chunk>> {
-        self.branches.get(place / BRANCH)?.chunks.get(place % BRANCH / WIDTH)
+    fn chunk(&self, slot: usize) -> Option<&Arc<Chunk>> {
+        self.branches.get(slot / BRANCH)?.chunks.get(slot % BRANCH / WIDTH)
     }
 
     /// All members, by place.
@@ -65,32 +65,32 @@ impl Places {
         chunks.flat_map(|chunk| chunk.members.iter().flatten())
     }
 
-    /// Makes sure that `place` exists, and answers with its cells.
-    pub(crate) fn make_room(&mut self, place: usize, level: &Arc<Level>) -> Arc<Cells> {
-        self.len = self.len.max(place + 1);
-        while self.branches.len() <= place / BRANCH {
+    /// Makes sure that `slot` exists, and answers with its cells.
+    pub(crate) fn make_room(&mut self, slot: usize, shared: &Arc<LocalityState>) -> Arc<HotState> {
+        self.len = self.len.max(slot + 1);
+        while self.branches.len() <= slot / BRANCH {
             self.branches.push(Arc::default());
         }
-        let branch = Arc::make_mut(&mut self.branches[place / BRANCH]);
-        while branch.chunks.len() <= place % BRANCH / WIDTH {
+        let branch = Arc::make_mut(&mut self.branches[slot / BRANCH]);
+        while branch.chunks.len() <= slot % BRANCH / WIDTH {
             branch.chunks.push(Arc::new(Chunk { members: [const { None }; WIDTH] }));
         }
-        let run = cells::run_of(place);
-        while self.cells.len() <= run {
-            self.cells.push(Arc::new(Cells::new(self.cells.len(), Arc::clone(level))));
+        let run = hot_state::run_of(slot);
+        while self.hot.len() <= run {
+            self.hot.push(Arc::new(HotState::new(self.hot.len(), Arc::clone(shared))));
         }
-        Arc::clone(&self.cells[run])
+        Arc::clone(&self.hot[run])
     }
 
     /// Puts a member, or a hole, at a place that exists; what was there is returned.
     pub(crate) fn replace(
         &mut self,
-        place: usize,
+        slot: usize,
         member: Option<Arc<Member>>,
     ) -> Option<Arc<Member>> {
-        let branch = Arc::make_mut(self.branches.get_mut(place / BRANCH)?);
-        let chunk = Arc::make_mut(branch.chunks.get_mut(place % BRANCH / WIDTH)?);
-        std::mem::replace(&mut chunk.members[place % WIDTH], member)
+        let branch = Arc::make_mut(self.branches.get_mut(slot / BRANCH)?);
+        let chunk = Arc::make_mut(branch.chunks.get_mut(slot % BRANCH / WIDTH)?);
+        std::mem::replace(&mut chunk.members[slot % WIDTH], member)
     }
 }
 

@@ -1,0 +1,218 @@
+//! What a pick looks at, for many endpoints beside one another: a bit for each, and where picks go by load, that.
+//!
+//! A pick among many that followed pointers to each endpoint would wait for memory. The bit says that an
+//! endpoint is in rotation without a question; where it is clear, the endpoint itself is asked. A second bit
+//! says that it is well, so that its level counts on it: one that warms up is well, and yet to be asked.
+//!
+//! The bits of a hundred thousand fit into a processor's nearest cache, so a candidate costs one wait: for its
+//! load. A level begins with room for 64, and doubles it by a further run of cells up to runs of 4096.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::locality_state::LocalityState;
+use super::member_stats::MemberStats;
+use crate::policy::{HostLoad, LoadOutcome, ProbeEligibility, Tick};
+
+/// The hot state of a run of places, the same for every version of the roster.
+#[derive(Debug)]
+pub(crate) struct HotState {
+    first: usize,
+    bits: Box<[Bits]>,
+    shared: Arc<LocalityState>,
+    /// Only where picks go by load.
+    loads: Option<Box<[HostLoad]>>,
+    /// Only where a rule follows each endpoint.
+    keeps_stats: Option<Box<[MemberStats]>>,
+}
+
+/// One bit each of 64 places.
+#[derive(Debug, Default)]
+struct Bits {
+    rotating: AtomicU64,
+    well: AtomicU64,
+}
+
+impl HotState {
+    /// The cells of the run of this number.
+    pub(crate) fn new(run: usize, shared: Arc<LocalityState>) -> Self {
+        let Range { start, end } = slots_of(run);
+        let bits = (start..end).step_by(WIDTH).map(|_| Bits::default()).collect();
+        let loads = shared.load.map(|_| (start..end).map(|_| HostLoad::new()).collect());
+        let keeps_stats =
+            shared.keeps_stats.then(|| (start..end).map(|_| MemberStats::new()).collect());
+        Self { first: start, bits, shared, loads, keeps_stats }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<LocalityState> {
+        &self.shared
+    }
+
+    /// Whether the endpoint at `slot` gets traffic without a question.
+    #[inline]
+    pub(crate) fn is_rotating(&self, slot: usize) -> bool {
+        self.bits(slot).is_some_and(|bits| bits.rotating.load(Ordering::Relaxed) & bit(slot) != 0)
+    }
+
+    /// Shows whether the endpoint at `slot` is in rotation, and whether it is well. Counted once, whoever
+    /// says it again.
+    pub(crate) fn show(&self, slot: usize, rotating: bool, well: bool) {
+        let Some(bits) = self.bits(slot) else { return };
+        set(&bits.rotating, slot, rotating);
+        match (set(&bits.well, slot, well), well) {
+            (true, true) => self.shared.got_well(),
+            (true, false) => self.shared.fell_ill(),
+            (false, _) => {}
+        }
+    }
+
+    /// What is followed of the endpoint at `slot`; `None` where no rule needs it.
+    pub(crate) fn stats(&self, slot: usize) -> Option<&MemberStats> {
+        self.keeps_stats.as_ref()?.get(slot.wrapping_sub(self.first))
+    }
+
+    /// The place is taken by another endpoint, of which nothing is known.
+    pub(crate) fn forget(&self, slot: usize) {
+        self.shared.pool.iter().for_each(|pool| pool.forget(slot));
+        self.load(slot).into_iter().for_each(HostLoad::forget);
+        self.stats(slot).into_iter().for_each(MemberStats::forget);
+    }
+
+    #[inline]
+    fn load(&self, slot: usize) -> Option<&HostLoad> {
+        self.loads.as_ref()?.get(slot.wrapping_sub(self.first))
+    }
+
+    #[inline]
+    fn bits(&self, slot: usize) -> Option<&Bits> {
+        self.bits.get(slot.wrapping_sub(self.first) / WIDTH)
+    }
+
+    /// How many attempts are in flight to the endpoint at `slot`; 0 where nobody counts.
+    pub(crate) fn in_flight(&self, slot: usize) -> u32 {
+        self.load(slot).map_or(0, HostLoad::pending)
+    }
+
+    /// What one more attempt at `slot` would cost.
+    #[inline]
+    pub(crate) fn cost(&self, slot: usize, probing: ProbeEligibility, now: Tick) -> f32 {
+        let model = self.shared.load.as_ref();
+        let cost = |(load, model): (&HostLoad, _)| load.cost_to(probing, now, model);
+        let cost = self.load(slot).zip(model).map_or(0.0, cost);
+        if self.shared.reports { cost * self.cost_factor(slot, now) } else { cost }
+    }
+
+    /// What the load that the endpoint at `slot` told makes of its cost.
+    fn cost_factor(&self, slot: usize, now: Tick) -> f32 {
+        self.stats(slot).map_or(1.0, |stats| stats.utilization.cost_factor(now))
+    }
+
+    /// An attempt at `slot` sets out, unless `most` are in flight already. Whether it does.
+    #[inline]
+    pub(crate) fn start(&self, slot: usize, now: Tick, most: Option<u32>) -> bool {
+        let Some(load) = self.load(slot) else {
+            return true;
+        };
+        let starts = match most {
+            Some(most) => load.start_below(most, now),
+            None => {
+                load.start(now);
+                true
+            }
+        };
+        if starts {
+            self.shared.started();
+        }
+        starts
+    }
+
+    /// An attempt at `slot` did not set out after all; `started` as it was told.
+    pub(crate) fn take_back(&self, slot: usize, started: Tick) {
+        if let Some(load) = self.load(slot) {
+            load.take_back(started);
+            self.shared.finished();
+        }
+    }
+
+    /// An attempt at `slot` that set out then has lost against another of its call.
+    pub(crate) fn overtaken(&self, slot: usize, started: Tick, now: Tick) {
+        self.load(slot).into_iter().for_each(|load| load.overtaken(started, now));
+    }
+
+    /// An attempt at `slot` has ended; `started` as it was told.
+    #[inline]
+    pub(crate) fn finish(&self, slot: usize, started: Tick, now: Instant, ending: LoadOutcome) {
+        if let Some((load, model)) = self.load(slot).zip(self.shared.load.as_ref()) {
+            load.finish(started, self.shared.tick(now), ending, model);
+            self.shared.finished();
+        }
+    }
+}
+
+/// Whether the bit of `slot` was different before.
+fn set(bits: &AtomicU64, slot: usize, on: bool) -> bool {
+    let bit = bit(slot);
+    // Mostly nothing changes, and a load meets nobody.
+    if (bits.load(Ordering::Relaxed) & bit != 0) == on {
+        return false;
+    }
+    match on {
+        true => bits.fetch_or(bit, Ordering::Relaxed) & bit == 0,
+        false => bits.fetch_and(!bit, Ordering::Relaxed) & bit != 0,
+    }
+}
+
+const fn bit(slot: usize) -> u64 {
+    1 << (slot % WIDTH)
+}
+
+/// The number of the run that `slot` lies in.
+#[inline]
+pub(crate) fn run_of(slot: usize) -> usize {
+    // 0 below 64, 1 below 128, 2 below 256 and so on up to 6; without a branch, as places are drawn.
+    let doublings = usize::BITS - (slot / WIDTH).min(WIDEST / WIDTH - 1).leading_zeros();
+    doublings as usize + slot / WIDEST
+}
+
+/// The places of the run of this number.
+fn slots_of(run: usize) -> Range<usize> {
+    let start = |run: usize| match run {
+        0 => 0,
+        1..DOUBLED => WIDTH << (run - 1),
+        _ => (run - DOUBLED + 1) * WIDEST,
+    };
+    start(run)..start(run + 1)
+}
+
+/// Places in the first run, which few levels exceed, and bits in a word.
+const WIDTH: usize = 64;
+
+/// Places in the last runs: 128 KB of loads, so that room for those who may join is small beside those there.
+const WIDEST: usize = 4096;
+
+/// From this run on they are equally wide.
+const DOUBLED: usize = (WIDEST / WIDTH).ilog2() as usize + 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_place_lies_in_the_run_that_has_it() {
+        let mut next = 0;
+        for run in 0..40 {
+            let slots = slots_of(run);
+            assert_eq!(slots.start, next, "one run after the other");
+            assert!(slots.clone().all(|slot| run_of(slot) == run), "{run}: {slots:?}");
+            assert_eq!((slots.start % WIDTH, slots.end % WIDTH), (0, 0));
+            next = slots.end;
+        }
+        assert_eq!(slots_of(0).len(), WIDTH);
+        assert_eq!(
+            (slots_of(6).len(), slots_of(7).len(), slots_of(39).len()),
+            (2048, WIDEST, WIDEST)
+        );
+    }
+}
