@@ -290,6 +290,12 @@ fn host_of_authority(authority: &str) -> &str {
     authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }
 
+/// What an endpoint is hashed by: `address:port`, the same in every process.
+#[must_use]
+pub fn hash_key(address: &str, port: u16) -> String {
+    format!("{address}:{port}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

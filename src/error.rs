@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use http::Method;
 
+use crate::event::loggable;
 use crate::outcome::{AttemptLog, AttemptResult, CircuitNote, FailureKind};
-use crate::request::loggable;
 use crate::response::Response;
 
 /// The kinds of errors; `ffi` gives each its number.

@@ -18,6 +18,7 @@ pub mod criticality;
 pub mod discovery;
 pub mod endpoint;
 pub mod error;
+pub mod event;
 pub mod ffi;
 pub mod options;
 pub mod outcome;

@@ -6,25 +6,43 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Method};
-
 use super::balancer::Balancer;
-use super::member::{Member, Out};
+use super::member::Member;
 use super::member_stats::Upkeep;
+use super::prequal::probes;
 use crate::config::{BalancerConfig, HealthCheck};
 use crate::endpoint::Endpoint;
 use crate::outcome::Failure;
 use crate::policy::outlier::ejection;
-use crate::policy::{
-    AttemptOutcome, Check, CheckFailure, ClusterCounts, Ejector, Health, OutlierEvent, Pace, Row,
-};
+use crate::policy::{Check, CheckFailure, Ejector, Health, Pace, Row};
 use crate::runtime::{clock, entropy, io_thread};
 use crate::transport::{Direct, Exchange, Progress, Transport};
 
-/// Begins the rounds of `balancer`; checks go over `transport`.
-pub(crate) fn begin(balancer: &Arc<Balancer>, transport: Arc<Direct>) -> std::io::Result<()> {
-    io_thread::first()?.handle().spawn(run(Arc::downgrade(balancer), transport));
-    Ok(())
+/// Begins the background tasks of `balancer`, if it has any and they have not begun; `transport` carries their
+/// exchanges.
+///
+/// # Errors
+/// No thread could be had.
+pub(crate) fn begin(
+    balancer: &Arc<Balancer>,
+    transport: impl FnOnce() -> std::io::Result<Direct>,
+) -> std::io::Result<()> {
+    let config = balancer.config();
+    let probing = balancer.bell().zip(config.algorithm.probing());
+    if !config.has_background() && probing.is_none() {
+        return Ok(());
+    }
+    balancer.begin_once(|| {
+        let transport = Arc::new(transport()?);
+        if let Some((bell, probing)) = probing {
+            probes::begin(balancer, bell, probing, Arc::clone(&transport))?;
+        }
+        if config.has_background() {
+            let thread = io_thread::first()?;
+            thread.handle().spawn(run(Arc::downgrade(balancer), transport));
+        }
+        Ok(())
+    })
 }
 
 async fn run(balancer: Weak<Balancer>, transport: Arc<Direct>) {
@@ -44,7 +62,7 @@ async fn run(balancer: Weak<Balancer>, transport: Arc<Direct>) {
         if let Some(check) = &config.health {
             begin_checks(&live, check, &transport, now);
         }
-        live.renew_subset(now);
+        live.renew_subset();
         let pause = pause(config);
         drop(live);
         tokio::time::sleep(pause).await;
@@ -69,45 +87,21 @@ fn sweep(balancer: &Balancer, ejector: &Ejector, now: Instant) {
     let roster = balancer.roster();
     let members: Vec<&Arc<Member>> =
         roster.members().filter(|member| member.stats().is_some()).collect();
-    let mut watches: Vec<_> =
-        members.iter().filter_map(|member| member.stats()).map(|stats| stats.watch()).collect();
-    let stats = members.iter().filter_map(|member| member.stats()).map(|stats| &stats.stats);
+    let mut upkeeps: Vec<_> =
+        members.iter().filter_map(|member| member.stats()).map(|stats| stats.upkeep()).collect();
+    let stats = members.iter().filter_map(|member| member.stats()).map(|stats| &stats.outlier);
     let mut rows: Vec<Row<'_>> = stats
-        .zip(&mut watches)
-        .map(|(stats, watch)| Row { stats, ejection: &mut watch.ejection })
+        .zip(&mut upkeeps)
+        .map(|(stats, upkeep)| Row { stats, ejection: &mut upkeep.ejection })
         .collect();
     let changes = entropy::with_rng(|rng| ejector.sweep(&mut rows, now, rng));
     drop(rows);
-    drop(watches);
+    drop(upkeeps);
     for change in changes {
         match change {
             ejection::Change::Ejected { index, .. } => members[index].set_ejected(true, now),
             ejection::Change::Returned { index } => members[index].set_ejected(false, now),
         }
-    }
-}
-
-/// What an attempt says to the rules on single endpoints: a run of failures may eject at once, and what calls
-/// tell no check needs to ask.
-pub(crate) fn note(balancer: &Balancer, member: &Member, ended: &AttemptOutcome, now: Instant) {
-    let (Some(stats), Some(sign)) = (member.stats(), OutlierEvent::of(ended)) else {
-        return;
-    };
-    if let Some(check) = &mut stats.watch().check {
-        check.traffic_told(now);
-    }
-    let Some(rule) = balancer.config().ejection else { return };
-    if !stats.stats.note(sign, &rule.runs) {
-        return;
-    }
-    let roster = balancer.roster();
-    let out = roster.members().filter(|member| member.has(Out::Ejected)).count();
-    let counts = ClusterCounts { total: roster.len(), out };
-    let ejection = &mut stats.watch().ejection;
-    let ejected =
-        entropy::with_rng(|rng| Ejector::new(rule).eject(ejection, counts, now, rng).is_some());
-    if ejected {
-        member.set_ejected(true, now);
     }
 }
 
@@ -121,14 +115,14 @@ fn begin_checks(
     let idle = balancer.is_idle(now);
     for member in balancer.roster().members() {
         let Some(stats) = member.stats() else { continue };
-        let mut watch = stats.watch();
+        let mut upkeep = stats.upkeep();
         let pace = match member.admits(now) {
             _ if idle => Pace::Idle,
             true => Pace::Busy,
             false => Pace::Out,
         };
-        if watch.begin_if_due(pace, check, now) {
-            drop(watch);
+        if upkeep.begin_if_due(pace, check, now) {
+            drop(upkeep);
             let (member, transport) = (Arc::clone(member), Arc::clone(transport));
             tokio::spawn(carry_out(member, check.clone(), transport));
         }
@@ -152,13 +146,13 @@ async fn carry_out(member: Arc<Member>, check: HealthCheck, transport: Arc<Direc
     let result = asked.unwrap_or(Err(CheckFailure::NoAnswer));
     let now = clock::now();
     let Some(stats) = member.stats() else { return };
-    let mut watch = stats.watch();
-    watch.is_checking = false;
-    let returned = result.is_ok() && watch.ejection.pass_check(&stats.stats);
+    let mut upkeep = stats.upkeep();
+    upkeep.is_checking = false;
+    let returned = result.is_ok() && upkeep.ejection.pass_check(&stats.outlier);
     let observe =
         |state: &mut Check| entropy::with_rng(|rng| state.observe(result, &check.rule, now, rng));
-    let changed = watch.check.as_mut().and_then(observe);
-    drop(watch);
+    let changed = upkeep.check.as_mut().and_then(observe);
+    drop(upkeep);
     if returned {
         member.set_ejected(false, now);
     }
@@ -181,19 +175,8 @@ async fn ask(
     let Some(path) = &check.path else {
         return transport.reach(endpoint, check.timeout).await.map_err(no_answer);
     };
-    let exchange = Exchange {
-        endpoint,
-        method: &Method::GET,
-        path,
-        headers: &HeaderMap::new(),
-        body: &bytes::Bytes::new(),
-        source: None,
-        connect_timeout: check.timeout,
-        max_body: MOST_BODY,
-        gzip: false,
-        streams: None,
-        progress: &Progress::default(),
-    };
+    let progress = Progress::default();
+    let exchange = Exchange::get(endpoint, path, check.timeout, MOST_BODY, &progress);
     let answer = transport.send(&exchange).await.map_err(no_answer)?;
     check.rule.judge(answer.status.as_u16(), &answer.body)
 }

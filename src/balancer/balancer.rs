@@ -4,86 +4,75 @@
 //! and never wait for an update.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use once_cell::sync::OnceCell;
 use rand::Rng;
 
-use super::attempted::Attempted;
-use super::background;
 use super::lease::{Claim, Lease};
+use super::list::List;
 use super::locality_state::Rules;
 use super::member::Member;
-use super::pick_state::PickState;
-use super::picker::{PickContext, Picked, Picker};
-use super::probes::{self, Bell};
-use super::roster::{Locality, Register, Roster};
-use super::subset;
-use crate::config::{BalancerConfig, KeySource, Subset};
+use super::observers::Observers;
+use super::pick::attempted::Attempted;
+use super::pick::pick_state::PickState;
+use super::pick::picker::{PickContext, Picked, Picker};
+use super::prequal::probe_bell::ProbeBell;
+use super::roster::{Locality, Roster};
+use crate::config::{BalancerConfig, KeySource};
 use crate::discovery::Provider;
-use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
-use crate::outcome::{Transition, Verdict};
-use crate::policy::{AttemptOutcome, Evidence, Permit, ProbeEligibility, Recovery, RoundRobin};
+use crate::event::Observer;
+use crate::policy::{ProbeEligibility, Recovery, RoundRobin};
 use crate::runtime::process::PerProcess;
-use crate::runtime::{callback, caller, clock, entropy};
-use crate::transport::Direct;
-
-/// So many empty answers in a row mean that there really is no endpoint; one may be a hiccup of the
-/// registry, and to obey it would turn a fault of discovery into an outage.
-const EMPTY_CONFIRMATIONS: u32 = 2;
+use crate::runtime::{caller, clock, entropy};
 
 /// Endpoints, circuits and the rule that picks.
 pub struct Balancer {
-    provider: Arc<dyn Provider>,
-    config: BalancerConfig,
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) config: BalancerConfig,
+    pub(super) observers: Arc<Observers>,
     /// A forked child starts anew: its circuits are closed and its locks free.
     live: PerProcess<Live>,
 }
 
 /// What changes while the balancer is used.
 #[derive(Debug)]
-struct Live {
-    rules: Rules,
-    snapshot: ArcSwap<PickState>,
+pub(super) struct Live {
+    pub(super) rules: Rules,
+    pub(super) pick_state: ArcSwap<PickState>,
     round_robin: RoundRobin,
     /// This process's own draw of a subset.
-    seed: u64,
-    refresh: Mutex<Refresh>,
-    /// How many updates have ended well.
-    updates: AtomicU64,
+    pub(super) seed: u64,
+    pub(super) list: List,
     /// Begun with the first call of a client.
     background_begun: OnceCell<()>,
     /// When the last attempt set out, in the rules' milliseconds; kept only where checks want to know.
     last_asked: AtomicU64,
     /// Rung where calls want probes.
-    bell: Option<Bell>,
+    bell: Option<ProbeBell>,
     recovery: Option<Mutex<Recovery>>,
     /// Whether the recovery must be asked.
     is_recovering: AtomicBool,
-    /// Held while deciding whether one more circuit may open, so that two cannot both be the last but one.
-    trip_gate: Mutex<()>,
 }
 
 impl Live {
-    fn new(config: &BalancerConfig) -> Self {
+    fn new(config: &BalancerConfig, observers: Arc<Observers>) -> Self {
         // A random start: clients that all began with the first endpoint would overload it.
         let (start, seed) = entropy::with_rng(|rng| (rng.next_u64() as usize, rng.next_u64()));
         Self {
-            rules: Rules::new(config, clock::now()),
-            snapshot: ArcSwap::default(),
+            rules: Rules::new(config, observers, clock::now()),
+            pick_state: ArcSwap::default(),
             round_robin: RoundRobin::new(start),
             seed,
-            refresh: Mutex::default(),
-            updates: AtomicU64::new(0),
+            list: List::default(),
             background_begun: OnceCell::new(),
             last_asked: AtomicU64::new(0),
-            bell: config.algorithm.probing().map(|_| Bell::default()),
+            bell: config.algorithm.probing().map(|_| ProbeBell::default()),
             recovery: config.recovery.map(|rule| Mutex::new(Recovery::new(rule))),
             is_recovering: AtomicBool::new(false),
-            trip_gate: Mutex::default(),
         }
     }
 
@@ -115,18 +104,12 @@ impl Live {
     }
 }
 
-/// What updates remember; its lock lets one update run at a time.
-#[derive(Debug, Default)]
-struct Refresh {
-    empty_answers: u32,
-    register: Register,
-    /// All that is listed, where only a part of it is used.
-    listed: Vec<Host>,
-}
+/// What a call is told that [`Recovery`] holds back.
+pub(crate) const HELD_BACK: &str = "held back while the service recovers from an outage";
 
 /// Why no endpoint could be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoneAdmits {
+pub struct NoneAdmits {
     /// How many endpoints are known.
     pub(crate) known: usize,
     /// When the next probe is due.
@@ -159,147 +142,18 @@ impl std::fmt::Debug for Balancer {
 impl Balancer {
     /// A balancer that has not asked its provider yet.
     #[must_use]
-    pub const fn new(provider: Arc<dyn Provider>, config: BalancerConfig) -> Self {
-        Self { provider, config, live: PerProcess::new() }
+    pub fn new(provider: Arc<dyn Provider>, config: BalancerConfig) -> Self {
+        Self { provider, config, observers: Arc::default(), live: PerProcess::new() }
     }
 
-    fn live(&self) -> &Live {
-        self.live.get_or(|| Live::new(&self.config))
-    }
-
-    /// Asks the provider if nobody has yet.
-    ///
-    /// # Errors
-    /// The provider failed, or this is called from inside one of the host's callbacks.
-    pub fn prepare(&self) -> Result<(), Error> {
-        if self.updates_done() > 0 { Ok(()) } else { self.update_since(0) }
-    }
-
-    /// Asks the provider for its list; live state survives by identity, and endpoints that are down stay
-    /// down.
-    ///
-    /// # Errors
-    /// The provider failed (the last good list stays), or this is called from inside one of the host's
-    /// callbacks.
-    pub fn update(&self) -> Result<(), Error> {
-        self.refresh(&mut *self.lock_refresh()?)
-    }
-
-    /// Like [`Self::update`], unless another thread's update ended since `seen` was read.
-    pub(crate) fn update_since(&self, seen: u64) -> Result<(), Error> {
-        let mut refresh = self.lock_refresh()?;
-        if self.updates_done() > seen { Ok(()) } else { self.refresh(&mut refresh) }
-    }
-
-    /// How many updates have ended well.
-    pub(crate) fn updates_done(&self) -> u64 {
-        self.live().updates.load(Ordering::Acquire)
-    }
-
-    fn lock_refresh(&self) -> Result<MutexGuard<'_, Refresh>, Error> {
-        // A callback that waits for an update may be what that update waits for.
-        match self.live().refresh.try_lock() {
-            Ok(guard) => Ok(guard),
-            Err(_) if callback::is_in_callback() => Err(Error::new(
-                ErrorKind::WouldDeadlock,
-                "balancer: an update is under way and this is inside a callback",
-            )),
-            Err(_) => Ok(self.live().refresh.lock().unwrap_or_else(PoisonError::into_inner)),
-        }
-    }
-
-    fn refresh(&self, refresh: &mut Refresh) -> Result<(), Error> {
-        let hosts = self
-            .provider
-            .discover()
-            .map_err(|reason| Error::new(ErrorKind::Discovery, format!("provider: {reason}")))?;
-        refresh.empty_answers = if hosts.is_empty() { refresh.empty_answers + 1 } else { 0 };
-        if !hosts.is_empty() || refresh.empty_answers >= EMPTY_CONFIRMATIONS {
-            let live = self.live();
-            let before = live.snapshot.load();
-            let hosts = self.used(live, refresh, hosts);
-            let next = refresh.register.replace(&before.roster, hosts, &live.rules, clock::now());
-            self.publish(live, &before, next);
-        }
-        self.live().updates.fetch_add(1, Ordering::Release);
-        Ok(())
-    }
-
-    /// The part of the listed hosts that this process uses.
-    fn used(&self, live: &Live, refresh: &mut Refresh, listed: Vec<Host>) -> Vec<Host> {
-        let Some(rule) = self.config.subset else {
-            return listed;
-        };
-        let now = clock::now();
-        let is_well = |host: &Host| {
-            let endpoint = Endpoint::new(host.clone());
-            let member = refresh.register.find(&endpoint.identity());
-            member.is_none_or(|member| member.admits(now))
-        };
-        let used = subset::used(&listed, rule, live.seed, is_well);
-        refresh.listed = listed;
-        used
-    }
-
-    /// Under the lock of updates: the next one starts from here.
-    fn publish(&self, live: &Live, before: &PickState, roster: Roster) {
-        let next =
-            entropy::with_rng(|rng| PickState::next(before, roster, &self.config.algorithm, rng));
-        live.snapshot.store(Arc::new(next));
-    }
-
-    /// Takes `host` in beside those that the provider listed, in a time that does not grow with their number.
-    /// The next update asks the provider again, whose word then counts.
-    ///
-    /// # Errors
-    /// This is inside a callback while an update is under way.
-    pub fn join(&self, host: Host) -> Result<(), Error> {
-        let mut refresh = self.lock_refresh()?;
-        let live = self.live();
-        let before = live.snapshot.load();
-        let next = match self.config.subset {
-            None => refresh.register.join(&before.roster, host, &live.rules, clock::now()),
-            Some(_) => {
-                let mut listed = std::mem::take(&mut refresh.listed);
-                listed.retain(|other| !is_same(other, &host));
-                listed.push(host);
-                let hosts = self.used(live, &mut refresh, listed);
-                refresh.register.replace(&before.roster, hosts, &live.rules, clock::now())
-            }
-        };
-        self.publish(live, &before, next);
-        Ok(())
-    }
-
-    /// Takes the endpoint of `host` out, likewise. Whether there was one.
-    ///
-    /// # Errors
-    /// As for [`Self::join`].
-    pub fn leave(&self, host: Host) -> Result<bool, Error> {
-        let mut refresh = self.lock_refresh()?;
-        let live = self.live();
-        let before = live.snapshot.load();
-        if self.config.subset.is_some() {
-            let mut listed = std::mem::take(&mut refresh.listed);
-            let known = listed.len();
-            listed.retain(|other| !is_same(other, &host));
-            let found = listed.len() < known;
-            let hosts = self.used(live, &mut refresh, listed);
-            let next = refresh.register.replace(&before.roster, hosts, &live.rules, clock::now());
-            self.publish(live, &before, next);
-            return Ok(found);
-        }
-        let endpoint = Endpoint::new(host);
-        let next = refresh.register.leave(&before.roster, &endpoint.identity(), &live.rules);
-        let found = next.is_some();
-        next.into_iter().for_each(|next| self.publish(live, &before, next));
-        Ok(found)
+    pub(super) fn live(&self) -> &Live {
+        self.live.get_or(|| Live::new(&self.config, Arc::clone(&self.observers)))
     }
 
     /// The current endpoints.
     #[must_use]
     pub fn roster(&self) -> Arc<Roster> {
-        Arc::clone(&self.live().snapshot.load().roster)
+        Arc::clone(&self.live().pick_state.load().roster)
     }
 
     /// What calls take their key from, where their requests state none.
@@ -312,36 +166,19 @@ impl Balancer {
     /// # Errors
     /// None is known, or no circuit admits.
     pub fn pick(&self, now: Instant) -> Result<Arc<Member>, Error> {
-        let (live, snapshot) = self.snapshot();
-        let context = live.context(Attempted::NONE, None, ProbeEligibility::Due, now);
-        match self.choose(live, &snapshot, context) {
-            Some(picked) => Ok(Arc::clone(picked.member)),
-            None => Err(self.none_admits(&snapshot, now).into_error(now)),
-        }
+        let picked = self.peek(now, Arc::clone);
+        picked.ok_or_else(|| self.none_admits(&self.snapshot().1, now).into_error(now))
     }
 
     /// Shows `look` the endpoint that would be used now; nobody takes hold of it.
-    pub fn peek<R>(&self, now: Instant, look: impl FnOnce(&Member) -> R) -> Option<R> {
+    pub fn peek<R>(&self, now: Instant, look: impl FnOnce(&Arc<Member>) -> R) -> Option<R> {
         let (live, snapshot) = self.snapshot();
         let context = live.context(Attempted::NONE, None, ProbeEligibility::Due, now);
         self.choose(live, &snapshot, context).map(|picked| look(picked.member))
     }
 
-    /// What one attempt costs without its exchange: pick, permit, settle and statistics, as of a good answer.
-    /// False where no endpoint admits.
-    pub fn rehearse(&self) -> bool {
-        let now = clock::now();
-        let Ok(lease) = self.lease(Attempted::NONE, None, ProbeEligibility::Due, now) else {
-            return false;
-        };
-        let end = clock::now();
-        let evidence = Evidence::new(Verdict::Success, end.saturating_duration_since(now));
-        lease.settle(Some(self), &evidence, &AttemptOutcome::Answered { status: 200 }, end);
-        true
-    }
-
     /// An endpoint and the right to send to it once; one not yet tried while there is any.
-    pub(crate) fn lease(
+    pub fn lease(
         &self,
         attempted: &Attempted,
         key: Option<u64>,
@@ -398,51 +235,27 @@ impl Balancer {
         &self.config
     }
 
-    /// Begins the background rounds and probes, if there are any and they have not begun; `transport` carries
-    /// them.
-    ///
-    /// # Errors
-    /// No thread could be had.
-    pub(crate) fn begin_background(
-        self: &Arc<Self>,
-        transport: impl FnOnce() -> std::io::Result<Direct>,
+    /// Runs `begin` once in each process; where it fails, the next caller tries again.
+    pub(crate) fn begin_once(
+        &self,
+        begin: impl FnOnce() -> std::io::Result<()>,
     ) -> std::io::Result<()> {
-        if !self.config.has_background() && self.config.algorithm.probing().is_none() {
-            return Ok(());
-        }
-        let live = self.live();
-        let begin = || self.begin_work(live, Arc::new(transport()?));
-        // Where it fails, the next call tries again.
-        live.background_begun.get_or_try_init(begin).copied()
+        self.live().background_begun.get_or_try_init(begin).copied()
     }
 
-    fn begin_work(self: &Arc<Self>, live: &Live, transport: Arc<Direct>) -> std::io::Result<()> {
-        if let Some((bell, probing)) = live.bell.as_ref().zip(self.config.algorithm.probing()) {
-            probes::begin(self, bell, probing, Arc::clone(&transport))?;
-        }
-        if self.config.has_background() { background::begin(self, transport) } else { Ok(()) }
+    /// Rung where calls want probes; none where the algorithm sends none.
+    pub(crate) fn bell(&self) -> Option<&ProbeBell> {
+        self.live().bell.as_ref()
     }
 
-    /// Draws the subset anew where so many of it are no longer well, or again.
-    pub(crate) fn renew_subset(&self, _now: Instant) {
-        if !matches!(self.config.subset, Some(Subset::Rendezvous { .. })) {
-            return;
-        }
-        // An update under way does the same.
-        let live = self.live();
-        let Ok(mut refresh) = live.refresh.try_lock() else { return };
-        let before = live.snapshot.load();
-        let listed = std::mem::take(&mut refresh.listed);
-        let hosts = self.used(live, &mut refresh, listed);
-        if hosts.len() != before.roster.len() {
-            let next = refresh.register.replace(&before.roster, hosts, &live.rules, clock::now());
-            self.publish(live, &before, next);
-        }
+    /// Tells `observer` of the endpoints from now on.
+    pub(crate) fn observe(&self, observer: &Weak<dyn Observer>) {
+        self.observers.add(observer);
     }
 
     fn snapshot(&self) -> (&Live, arc_swap::Guard<Arc<PickState>>) {
         let live = self.live();
-        (live, live.snapshot.load())
+        (live, live.pick_state.load())
     }
 
     fn choose<'a>(
@@ -458,7 +271,7 @@ impl Balancer {
 
     /// Whether an endpoint that is not in `attempted` admits.
     pub(crate) fn has_unattempted(&self, attempted: &Attempted, now: Instant) -> bool {
-        let snapshot = self.live().snapshot.load();
+        let snapshot = self.live().pick_state.load();
         let PickState { roster, priority_load, .. } = &**snapshot;
         let any_in = |(index, locality): (usize, &Arc<Locality>)| {
             let panic = priority_load.panics(roster, &self.config, index);
@@ -472,29 +285,6 @@ impl Balancer {
     pub(crate) fn has_any(&self, now: Instant) -> bool {
         self.has_unattempted(Attempted::NONE, now)
     }
-
-    /// Tells `member`'s circuit how an attempt ended. Answers never open the last closed circuits; failed
-    /// connects may.
-    pub(crate) fn settle(
-        &self,
-        member: &Member,
-        permit: Permit,
-        evidence: &Evidence,
-        now: Instant,
-    ) -> Option<Transition> {
-        let settled = member.settle(permit, evidence, now);
-        if !settled.wants_trip {
-            return settled.transition;
-        }
-        let _one_at_a_time = self.live().trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let floor = self.config.breaker.min_closed as usize;
-        let may_open = self.live().snapshot.load().roster.well() > floor;
-        may_open.then(|| member.trip(evidence, now)).flatten()
-    }
-}
-
-fn is_same(one: &Host, other: &Host) -> bool {
-    Endpoint::new(one.clone()).identity() == Endpoint::new(other.clone()).identity()
 }
 
 impl NoneAdmits {
@@ -511,7 +301,7 @@ impl NoneAdmits {
             None => "none will be probed by itself".to_owned(),
         };
         match self.known {
-            _ if self.held_back => "held back while the service recovers from an outage".to_owned(),
+            _ if self.held_back => HELD_BACK.to_owned(),
             0 => "no endpoint is known".to_owned(),
             1 => format!("the circuit of the one endpoint is open; {probe}"),
             known => format!("all {known} circuits are open; {probe}"),

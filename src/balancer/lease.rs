@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
-use super::attempted::Attempted;
-use super::background;
-use super::balancer::Balancer;
 use super::member::{Granted, Member};
+use super::outliers;
+use super::pick::attempted::Attempted;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Transition, Verdict};
 use crate::policy::{AttemptOutcome, Evidence, LoadOutcome, Permit, Report, Tick};
@@ -17,7 +16,7 @@ use crate::runtime::clock;
 /// An endpoint with the permit of its circuit, or none where it serves in spite of that. Dropped unsettled (a
 /// cancelled call, a panic) it counts neither way and gives a probe's place back.
 #[derive(Debug)]
-pub(crate) struct Lease {
+pub struct Lease {
     endpoint: Arc<Endpoint>,
     limit: Duration,
     held: Option<Held>,
@@ -68,7 +67,7 @@ impl Lease {
         &self.endpoint
     }
 
-    /// Who is asked; none on a client without a balancer.
+    /// The endpoint's member; none on a client without a balancer.
     pub(crate) fn member(&self) -> Option<&Arc<Member>> {
         self.held.as_ref().map(|held| &held.member)
     }
@@ -99,29 +98,46 @@ impl Lease {
         }
     }
 
-    /// Takes in what an answer tells of its endpoint's load, where `balancer` goes by that.
-    pub(crate) fn report(&self, balancer: Option<&Balancer>, headers: &HeaderMap) {
+    /// Takes in what an answer tells of its endpoint's load, where the balancer goes by that.
+    pub(crate) fn report(&self, headers: &HeaderMap) {
         if let Some(held) = &self.held
-            && let Some(name) = &balancer.and_then(|it| it.config().load_header.as_ref())
-            && let Some(report) = headers.get(*name).and_then(|it| Report::parse(it.as_bytes()))
+            && let Some(name) = &held.member.cluster().load_header
+            && let Some(report) = headers.get(name).and_then(|it| Report::parse(it.as_bytes()))
             && let Some(stats) = held.member.stats()
         {
             stats.utilization.update(&report, held.member.hot().shared().tick(clock::now()));
         }
     }
 
-    /// Says to the `balancer` that it came from how the attempt ended.
-    pub(crate) fn settle(
+    /// Tells all that learn from attempts how this one ended; what that did to its endpoint's circuit.
+    pub fn settle(
         mut self,
-        balancer: Option<&Balancer>,
         evidence: &Evidence,
-        ended: &AttemptOutcome,
+        outcome: &AttemptOutcome,
         now: Instant,
     ) -> Option<Transition> {
-        let (balancer, mut held) = (balancer?, self.held.take()?);
-        background::note(balancer, &held.member, ended, now);
-        held.finish(now, ending(evidence, self.limit));
-        balancer.settle(&held.member, held.permit?, evidence, now)
+        let mut held = self.held.take()?;
+        outliers::note(&held.member, outcome, now);
+        held.finish(now, load_outcome(evidence, self.limit));
+        let transition = settle_circuit(&held.member, held.permit?, evidence, now);
+        if let Some(transition) = transition {
+            held.member.cluster().observers.circuit(self.endpoint.url(), transition, now);
+        }
+        transition
+    }
+}
+
+/// Tells the circuit. Answers never open the last closed circuits; failed connects may.
+fn settle_circuit(
+    member: &Member,
+    permit: Permit,
+    evidence: &Evidence,
+    now: Instant,
+) -> Option<Transition> {
+    let settled = member.settle(permit, evidence, now);
+    match settled.wants_trip {
+        true => member.cluster().trip_unless_last(|| member.trip(evidence, now)),
+        false => settled.transition,
     }
 }
 
@@ -139,7 +155,7 @@ impl Held {
 }
 
 /// What the endpoint's load learns of it. A throttled endpoint is not slow, but wants less for a while.
-const fn ending(evidence: &Evidence, limit: Duration) -> LoadOutcome {
+const fn load_outcome(evidence: &Evidence, limit: Duration) -> LoadOutcome {
     match evidence.verdict {
         Verdict::Success => LoadOutcome::Success,
         Verdict::Neutral => LoadOutcome::Neutral,

@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::probes::ProbePool;
+use super::cluster_state::ClusterState;
+use super::observers::Observers;
+use super::prequal::probe_pool::ProbePool;
 use crate::config::BalancerConfig;
 use crate::policy::{BreakerConfig, LoadModel, PrequalConfig, Tick};
 
 /// What a tier's members share; lives as long as any of them.
 #[derive(Debug)]
 pub(crate) struct LocalityState {
+    /// What all endpoints of the balancer share.
+    pub(crate) cluster: Arc<ClusterState>,
     /// The rules of the members' circuits.
     pub(crate) breaker: Arc<BreakerConfig>,
     /// What the members' load is made of; `None` where nobody looks at it.
@@ -34,6 +38,7 @@ pub(crate) struct LocalityState {
 /// What all tiers of a balancer are made by.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
+    pub(crate) cluster: Arc<ClusterState>,
     pub(crate) breaker: Arc<BreakerConfig>,
     pub(crate) load: Option<LoadModel>,
     pub(crate) by_zone: bool,
@@ -46,8 +51,9 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    pub(crate) fn new(config: &BalancerConfig, origin: Instant) -> Self {
+    pub(crate) fn new(config: &BalancerConfig, observers: Arc<Observers>, origin: Instant) -> Self {
         Self {
+            cluster: ClusterState::new(config, observers),
             breaker: Arc::new(config.breaker),
             load: config.load_model(),
             by_zone: config.by_zone(),
@@ -77,6 +83,7 @@ impl Rules {
 impl LocalityState {
     pub(crate) fn new(rules: &Rules) -> Arc<Self> {
         Arc::new(Self {
+            cluster: Arc::clone(&rules.cluster),
             breaker: Arc::clone(&rules.breaker),
             load: rules.load,
             warms_up: rules.warms_up,
@@ -107,10 +114,12 @@ impl LocalityState {
 
     pub(crate) fn got_well(&self) {
         self.well.fetch_add(1, Ordering::Relaxed);
+        self.cluster.note_well(true);
     }
 
     pub(crate) fn fell_ill(&self) {
         self.well.fetch_sub(1, Ordering::Relaxed);
+        self.cluster.note_well(false);
     }
 
     /// How many attempts are in flight to all members; 0 where nobody counts.

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::cluster_state::ClusterState;
 use super::hot_state::HotState;
 use super::member_stats::MemberStats;
 use crate::endpoint::{Endpoint, Identity};
+use crate::event::EndpointChange;
 use crate::outcome::Transition;
 use crate::policy::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
 use crate::runtime::entropy;
@@ -147,7 +149,11 @@ impl Member {
     pub(crate) fn depart(&self) {
         let unchanged_meanwhile = self.lock();
         self.hot.show(self.slot(), false, false);
-        self.out.fetch_or(Out::Departed as u8, Ordering::Relaxed);
+        let out = self.out.fetch_or(Out::Departed as u8, Ordering::Relaxed);
+        if out & Out::Ejected as u8 != 0 {
+            self.out.fetch_and(!(Out::Ejected as u8), Ordering::Relaxed);
+            self.cluster().note_ejected(false);
+        }
         unchanged_meanwhile.endpoint.depart();
     }
 
@@ -203,6 +209,15 @@ impl Member {
         }
     }
 
+    /// What all endpoints of its balancer share.
+    pub(crate) fn cluster(&self) -> &ClusterState {
+        &self.hot.shared().cluster
+    }
+
+    fn tell(&self, change: EndpointChange) {
+        self.cluster().observers.endpoint(self.endpoint().url(), change);
+    }
+
     /// What is followed of it beyond its circuit and its load, where anything is.
     pub(crate) fn stats(&self) -> Option<&MemberStats> {
         self.hot.stats(self.slot())
@@ -210,13 +225,19 @@ impl Member {
 
     /// An outlier, or one no longer. Who comes back warms up.
     pub(crate) fn set_ejected(&self, ejected: bool, now: Instant) {
-        self.set(Out::Ejected, ejected);
+        if self.set(Out::Ejected, ejected) {
+            self.cluster().note_ejected(ejected);
+            self.tell(if ejected { EndpointChange::Ejected } else { EndpointChange::Returned });
+        }
         self.warm_up(!ejected, now);
     }
 
     /// What its checks have shown.
     pub(crate) fn set_unhealthy(&self, unhealthy: bool, now: Instant) {
-        self.set(Out::Unhealthy, unhealthy);
+        if self.set(Out::Unhealthy, unhealthy) {
+            use EndpointChange::{CheckFailed, CheckPassed};
+            self.tell(if unhealthy { CheckFailed } else { CheckPassed });
+        }
         self.warm_up(!unhealthy, now);
     }
 
@@ -235,13 +256,15 @@ impl Member {
         self.out.load(Ordering::Relaxed) & reason as u8 != 0
     }
 
-    fn set(&self, reason: Out, on: bool) {
+    /// Whether that was a change.
+    fn set(&self, reason: Out, on: bool) -> bool {
         let kept = self.lock();
-        match on {
+        let before = match on {
             true => self.out.fetch_or(reason as u8, Ordering::Relaxed),
             false => self.out.fetch_and(!(reason as u8), Ordering::Relaxed),
         };
         self.publish(kept.breaker.as_deref());
+        (before & reason as u8 != 0) != on
     }
 
     /// Shows the picks whether they need to ask; under the lock, so that the last change is shown last. The
@@ -333,7 +356,9 @@ impl Member {
     /// # Errors
     /// It is open already.
     pub fn force_open(&self) -> Result<(), AlreadyThere> {
-        self.change(Breaker::force_open)
+        self.change(Breaker::force_open)?;
+        self.tell(EndpointChange::CircuitOpened(None));
+        Ok(())
     }
 
     /// Closes its circuit, from where it warms up as any that comes back.
@@ -342,6 +367,7 @@ impl Member {
     /// It is closed already.
     pub fn force_close(&self, now: Instant) -> Result<(), AlreadyThere> {
         self.change(|breaker| breaker.force_close(now))?;
+        self.tell(EndpointChange::CircuitClosed);
         self.warm_up(true, now);
         Ok(())
     }
@@ -357,11 +383,13 @@ impl Member {
     /// Grants nothing new, until [`Self::resume`].
     pub fn drain(&self) {
         self.change(Breaker::drain);
+        self.tell(EndpointChange::Drained);
     }
 
     /// Goes on after [`Self::drain`].
     pub fn resume(&self) {
         self.change(Breaker::resume);
+        self.tell(EndpointChange::Resumed);
     }
 }
 
@@ -375,7 +403,7 @@ mod tests {
     use crate::runtime::clock::now as t0;
 
     fn member() -> Member {
-        let rules = Rules::new(&BalancerConfig::new(Algorithm::RoundRobin), t0());
+        let rules = Rules::new(&BalancerConfig::new(Algorithm::RoundRobin), Arc::default(), t0());
         let hot = Arc::new(HotState::new(0, LocalityState::new(&rules)));
         Member::new(Endpoint::new(Host::new("127.0.0.1", 1)), hot, 0)
     }

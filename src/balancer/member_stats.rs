@@ -12,10 +12,10 @@ pub(crate) struct MemberStats {
     /// When it began to warm up, in the level's milliseconds.
     warming_since: AtomicU64,
     /// What its attempts showed, for the rules on outliers.
-    pub(crate) stats: OutlierStats,
+    pub(crate) outlier: OutlierStats,
     /// What its answers told of its load.
     pub(crate) utilization: Utilization,
-    watch: Mutex<Upkeep>,
+    upkeep: Mutex<Upkeep>,
 }
 
 /// What background rounds know of it.
@@ -30,24 +30,24 @@ pub(crate) struct Upkeep {
 
 impl MemberStats {
     pub(crate) const fn new() -> Self {
-        let watch = Upkeep { ejection: Ejection::NONE, check: None, is_checking: false };
+        let upkeep = Upkeep { ejection: Ejection::NONE, check: None, is_checking: false };
         Self {
             warming_since: AtomicU64::new(0),
-            stats: OutlierStats::new(),
+            outlier: OutlierStats::new(),
             utilization: Utilization::new(),
-            watch: Mutex::new(watch),
+            upkeep: Mutex::new(upkeep),
         }
     }
 
     pub(crate) fn forget(&self) {
         self.warming_since.store(0, Ordering::Relaxed);
-        self.stats.clear();
+        self.outlier.clear();
         self.utilization.clear();
-        *self.watch() = Upkeep::default();
+        *self.upkeep() = Upkeep::default();
     }
 
-    pub(crate) fn watch(&self) -> MutexGuard<'_, Upkeep> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn upkeep(&self) -> MutexGuard<'_, Upkeep> {
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn begin_warming(&self, millis: u64) {

@@ -178,6 +178,8 @@ pub(crate) struct Register {
     /// The number of the last list, by which members are told apart from those that left; all bear it.
     list: u8,
     books: BTreeMap<LocalityKey, Book>,
+    /// How many members joined and left since this was last asked.
+    changes: (usize, usize),
 }
 
 impl Register {
@@ -296,12 +298,14 @@ impl Register {
     fn add(&mut self, next: &mut Roster, endpoint: Endpoint, rules: &Rules) -> Arc<Member> {
         let locality_key = locality_key(&endpoint, rules);
         let book = self.books.entry(locality_key.clone()).or_default();
+        self.changes.0 += 1;
         next.locality(locality_key, rules).join(endpoint, book)
     }
 
     fn remove(&mut self, next: &mut Roster, gone: &Member, rules: &Rules) {
         let locality_key = locality_key(&gone.endpoint(), rules);
         let book = self.books.entry(locality_key.clone()).or_default();
+        self.changes.1 += 1;
         next.locality(locality_key, rules).leave(gone, book);
     }
 
@@ -314,6 +318,11 @@ impl Register {
             }
             locality.count > 0
         });
+    }
+
+    /// How many members joined and left since this was last asked. One that moved did both.
+    pub(crate) fn take_changes(&mut self) -> (usize, usize) {
+        std::mem::take(&mut self.changes)
     }
 
     /// The member of `identity`.
@@ -358,7 +367,10 @@ mod tests {
     }
 
     fn rules() -> Rules {
-        Rules { by_zone: true, ..Rules::new(&BalancerConfig::new(Algorithm::RoundRobin), t0()) }
+        Rules {
+            by_zone: true,
+            ..Rules::new(&BalancerConfig::new(Algorithm::RoundRobin), Arc::default(), t0())
+        }
     }
 
     fn roster(register: &mut Register, before: &Roster, ports: &[u16]) -> Roster {

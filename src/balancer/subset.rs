@@ -1,7 +1,7 @@
 //! Which of a large set's hosts this process uses at all.
 
 use crate::config::Subset;
-use crate::endpoint::Host;
+use crate::endpoint::{Host, hash_key};
 use crate::policy::Aperture;
 use crate::policy::locality::subset;
 
@@ -15,7 +15,7 @@ pub(crate) fn used(
     match rule {
         Subset::Rendezvous { size } => {
             let keys: Vec<String> =
-                listed.iter().map(|host| format!("{}:{}", host.address, host.port)).collect();
+                listed.iter().map(|host| hash_key(&host.address, host.port)).collect();
             let addresses: Vec<&str> = keys.iter().map(String::as_str).collect();
             let well = |index: usize| is_well(&listed[index]);
             let mut taken = subset::by_rendezvous(&addresses, seed, size.get() as usize, well);

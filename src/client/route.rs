@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use http::Uri;
 
-use crate::balancer::attempted::Attempted;
 use crate::balancer::balancer::{Balancer, NoneAdmits};
 use crate::balancer::lease::Lease;
+use crate::balancer::pick::attempted::Attempted;
 use crate::endpoint::{Endpoint, Host, Scheme};
 use crate::error::Error;
 use crate::policy::ProbeEligibility;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
 
-use super::Client;
+use super::core::Core;
 use super::preconnect::Preconnect;
 use super::route::Route;
 use crate::config::{ClientConfig, DEFAULT_CONNECT_TIMEOUT, Http2};
@@ -47,20 +47,20 @@ pub(crate) enum Driver {
 
 impl ClientTransport {
     /// Connections of HTTP/1.1 by the client's settings, for what goes on beside its calls.
-    pub(crate) fn direct(client: &Client, resolver: Arc<Resolver>) -> Direct {
-        Direct::new(Arc::new(direct(&client.config, client.tls(), resolver, Driver::IoThread)))
+    pub(crate) fn direct(core: &Core, resolver: Arc<Resolver>) -> Direct {
+        Direct::new(Arc::new(direct(&core.config, core.tls(), resolver, Driver::IoThread)))
     }
 
     /// A client's transport for one shard or I/O thread, without connections yet. Only I/O threads carry a
     /// client that speaks HTTP/2, since a parked shard would answer no PING; and only they warm up, since only
     /// theirs are kept ready for anybody.
-    pub(crate) fn new(client: &Client, resolver: Arc<Resolver>, place: Driver) -> Self {
-        let config = &client.config;
-        let tls = client.tls();
-        let Route::Balanced(balancer) = &client.route else {
+    pub(crate) fn new(core: &Core, resolver: Arc<Resolver>, driver: Driver) -> Self {
+        let config = &core.config;
+        let tls = core.tls();
+        let Route::Balanced(balancer) = &core.route else {
             return Self { transport: Kind::Http(http(config, tls, resolver)), preconnect: None };
         };
-        let direct = Arc::new(direct(config, tls, resolver, place));
+        let direct = Arc::new(direct(config, tls, resolver, driver));
         let transport = match config.http2 {
             Http2::Off => Kind::Direct(Arc::new(Direct::new(direct))),
             Http2::Alpn | Http2::PriorKnowledge => {
@@ -76,7 +76,7 @@ impl ClientTransport {
             let limit = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
             Preconnect::new(Arc::clone(balancer), config.warm_up, limit)
         };
-        let warms = place == Driver::IoThread && config.warm_up > 0;
+        let warms = driver == Driver::IoThread && config.warm_up > 0;
         Self { transport, preconnect: warms.then(preconnect) }
     }
 
@@ -98,14 +98,14 @@ fn direct(
     config: &ClientConfig,
     tls: Arc<Tls>,
     resolver: Arc<Resolver>,
-    place: Driver,
+    driver: Driver,
 ) -> DirectConfig {
     let mut direct = DirectConfig::new(tls, resolver);
     direct.idle_timeout = config.idle_timeout;
     direct.max_age = config.max_connection_age;
     direct.max_idle_per_endpoint = config.max_idle_per_endpoint;
     // A shard has one exchange at a time, and so at most one connection in use.
-    if place == Driver::IoThread {
+    if driver == Driver::IoThread {
         direct.max_per_endpoint = config.max_connections_per_endpoint;
     }
     direct

@@ -28,8 +28,8 @@ mod server;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use ::http::{HeaderMap, Method, StatusCode};
@@ -71,6 +71,35 @@ pub struct Exchange<'a> {
     pub streams: Option<&'a (dyn Fn(StatusCode) -> bool + Sync)>,
     /// Tells, also after the attempt was dropped, how far it came.
     pub progress: &'a Progress,
+}
+
+impl<'a> Exchange<'a> {
+    /// A GET of `path` beside the calls, for a check or a probe: no headers, no body, and an answer of at most
+    /// `max_body` bytes, held whole.
+    #[must_use]
+    pub fn get(
+        endpoint: &'a Arc<Endpoint>,
+        path: &'a str,
+        connect_timeout: Duration,
+        max_body: usize,
+        progress: &'a Progress,
+    ) -> Self {
+        static NO_HEADERS: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+        static NO_BODY: Bytes = Bytes::new();
+        Self {
+            endpoint,
+            method: &Method::GET,
+            path,
+            headers: &NO_HEADERS,
+            body: &NO_BODY,
+            source: None,
+            connect_timeout,
+            max_body,
+            gzip: false,
+            streams: None,
+            progress,
+        }
+    }
 }
 
 impl Exchange<'_> {

@@ -3,6 +3,7 @@
 //!
 //! Each part is there only where it is configured: what is off costs a test for nothing.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,9 @@ pub(crate) struct Admission {
     limit: Option<Arc<Limit>>,
     throttle: Option<Mutex<Throttle>>,
     hedge: Option<Hedge>,
+    /// Whether the budget refused last, and whether the last call was turned away.
+    exhausted: AtomicBool,
+    overloaded: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -57,7 +61,19 @@ impl Admission {
             limit: config.limit.map(|limit| Limit::new(limit, config.shedding)),
             throttle: config.throttle.map(|throttle| Mutex::new(Throttle::new(&throttle))),
             hedge,
+            exhausted: AtomicBool::new(false),
+            overloaded: AtomicBool::new(false),
         }
+    }
+
+    /// Notes whether the retry budget is exhausted; true where that is news.
+    pub(crate) fn note_exhausted(&self, exhausted: bool) -> bool {
+        is_news(&self.exhausted, exhausted)
+    }
+
+    /// Notes whether a call was turned away; true where that is news.
+    pub(crate) fn note_overloaded(&self, overloaded: bool) -> bool {
+        is_news(&self.overloaded, overloaded)
     }
 
     /// Lets a call in where nothing can be against it; `None` where [`Self::admit`] must ask.
@@ -125,6 +141,11 @@ impl Admission {
         let hedge = self.hedge.as_ref()?;
         hedge.usual.read(&hedge.latencies, now)
     }
+}
+
+/// Written only where it changes: many threads read it.
+fn is_news(flag: &AtomicBool, now: bool) -> bool {
+    flag.load(Ordering::Relaxed) != now && flag.swap(now, Ordering::Relaxed) != now
 }
 
 /// A live delay is the quantile; a fixed one needs none.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::balancer::balancer::HELD_BACK;
 use crate::criticality::Criticality;
 use crate::outcome::FailureKind;
 use crate::policy::{
@@ -39,7 +40,7 @@ impl Refused {
                     waited.as_millis()
                 )
             }
-            Self::Recovering => "held back while the service recovers from an outage".to_owned(),
+            Self::Recovering => HELD_BACK.to_owned(),
             Self::Throttled => {
                 "the service refuses most of its calls, so this one is not sent".into()
             }

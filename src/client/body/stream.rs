@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
 
-use crate::client::{Client, out_of_resources, would_deadlock};
+use crate::client::core::{Core, out_of_resources, would_deadlock};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::{callback, shard};
@@ -47,15 +47,15 @@ pub type Watcher = Box<dyn FnOnce(Notice) + Send>;
 
 /// The reading end of a streamed body. Dropping it ends the exchange.
 pub struct BodyStream {
-    client: Arc<Client>,
+    core: Arc<Core>,
     stop: Arc<Stop>,
     inflow: Arc<Inflow>,
 }
 
 impl BodyStream {
-    /// A stream of `client` that `stop` ends.
-    pub(crate) fn new(client: Arc<Client>, stop: Arc<Stop>) -> Self {
-        Self { client, stop, inflow: Arc::default() }
+    /// A stream of the client with `core` that `stop` ends.
+    pub(crate) fn new(core: Arc<Core>, stop: Arc<Stop>) -> Self {
+        Self { core, stop, inflow: Arc::default() }
     }
 
     /// The writing end.
@@ -92,7 +92,7 @@ impl BodyStream {
         }
         let waited = shard::wait(async {
             let wait = pin!(tokio::time::timeout(timeout, self.inflow.readable()));
-            match self.client.interrupt() {
+            match self.core.interrupt() {
                 Some(interrupt) => interrupt.watch(wait).await.is_some(),
                 None => {
                     let _ = wait.await;

@@ -14,12 +14,12 @@ use crate::balancer::lease::Lease;
 use crate::client::admission::limit::InFlightPermit;
 use crate::client::call::call::Call;
 use crate::client::call::settle::{AttemptRecord, settle};
-use crate::client::observe::log::Severity;
 use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT};
 use crate::error::{CallReport, Error, ErrorKind};
+use crate::event::Event;
+use crate::event::loggable;
 use crate::outcome::{AttemptLog, AttemptResult, Class, Failure, FailureKind};
 use crate::policy::{AttemptOutcome, class};
-use crate::request::loggable;
 use crate::response::Response;
 use crate::runtime::clock;
 use crate::transport::Live;
@@ -61,7 +61,6 @@ pub(crate) struct Body {
 
 /// An answer's head is there: holds the lease for its body.
 pub(crate) fn begin(
-    call: &Call<'_>,
     mut lease: Lease,
     live: Live,
     head: AttemptOutcome,
@@ -70,7 +69,7 @@ pub(crate) fn begin(
     lease.answered(clock::now());
     let url = Arc::clone(lease.endpoint().url());
     let (settled, lease) = match lease.probe_limit() {
-        Some(_) => (settle(call, lease, &head, None, began), None),
+        Some(_) => (settle(lease, &head, None, began), None),
         None => {
             let (url, now) = (Arc::clone(&url), clock::now());
             (AttemptRecord { url, transition: None, began, now }, Some(lease))
@@ -113,9 +112,9 @@ impl Body {
             Err(failure) => AttemptOutcome::Failed { kind: failure.kind, sent: true },
         };
         if let Some(lease) = self.lease.take() {
-            settle(call, lease, &ended, None, self.began);
+            settle(lease, &ended, None, self.began);
         }
-        log(call, &self.url, count, &result);
+        tell(call, &self.url, count, &result);
         writer.end(result.map_err(|failure| {
             let record = BodyReport { attempts, attempt_count, began: self.began, count };
             (failure.kind, record.error(call, failure))
@@ -144,7 +143,7 @@ async fn move_pieces(
 }
 
 fn idle_limit(call: &Call<'_>) -> Duration {
-    let own = call.request.idle_timeout.or(call.client.config.attempt_timeout);
+    let own = call.request.idle_timeout.or(call.core.config.attempt_timeout);
     own.unwrap_or(DEFAULT_ATTEMPT_TIMEOUT)
 }
 
@@ -206,14 +205,12 @@ impl BodyReport {
     }
 }
 
-fn log(call: &Call<'_>, url: &str, count: u64, result: &Result<(), Failure>) {
-    let request = call.request;
-    call.client.log.write(Severity::Debug, "stream", || {
-        let ending = match result {
-            Ok(()) => "ended",
-            Err(failure) => &failure.detail,
-        };
-        let target = loggable(&request.target);
-        format!("{} {target} at {url}: body {ending} after {count} bytes", request.method)
+fn tell(call: &Call<'_>, url: &str, count: u64, result: &Result<(), Failure>) {
+    call.core.emit(&Event::Body {
+        method: &call.request.method,
+        target: loggable(&call.request.target),
+        url,
+        count,
+        failure: result.as_ref().err().map(|failure| &*failure.detail),
     });
 }

@@ -20,14 +20,14 @@ use super::hedge::{self, Race};
 use super::record::{CallEnd, CallRecord};
 use super::send::{Attempt, AttemptDone};
 use super::settle::settle;
-use crate::balancer::attempted::Attempted;
 use crate::balancer::lease::Lease;
+use crate::balancer::pick::attempted::Attempted;
 use crate::client::admission::admission::AdmittedCall;
 use crate::client::admission::limit::Refused;
 use crate::client::body::streaming::{self, Body};
-use crate::client::observe::log::Severity;
 use crate::error::{Error, ErrorKind};
-use crate::outcome::{Class, FailureKind};
+use crate::event::Event;
+use crate::outcome::Class;
 use crate::policy::{
     AttemptOutcome, Decision, Facts, ProbeEligibility, Pushback, Retry, RetryAfter, StopReason,
     class,
@@ -46,7 +46,7 @@ pub(crate) async fn run(
     body: &mut Option<Body>,
 ) -> Result<Response, Error> {
     let mut record = CallRecord::new(call);
-    let admitted = match call.client.admission().admit_at_once(call.started) {
+    let admitted = match call.core.admission().admit_at_once(call.started) {
         Some(admitted) => admitted,
         // Boxed: calls without limits are not to carry its state.
         None => match Box::pin(admit(call)).await {
@@ -54,9 +54,9 @@ pub(crate) async fn run(
             Err(ending) => return record.end(ending),
         },
     };
-    let mut retry = Retry::new(&call.client.config.retry);
+    let mut retry = Retry::new(&call.core.config.retry);
     let mut attempted = Attempted::default();
-    let mut updates = call.client.config.endpoint_updates;
+    let mut updates = call.core.config.endpoint_updates;
     loop {
         let now = clock::now();
         let lease = match lease(call, &attempted, &mut updates, now) {
@@ -70,25 +70,19 @@ pub(crate) async fn run(
             Err(refusal) => return record.end(CallEnd::Refused(refusal)),
         };
         let mut done = send(call, attempt, &mut attempted, &mut record, &admitted, transport).await;
-        let first_on_endpoint = done.first_on_endpoint;
-        let ended = done.ended();
-        if admitted.watches() {
-            admitted.observe(&ended, class(&ended, &call.client.config.retry), done.elapsed());
-        }
         if let Some(live) = done.take_stream() {
-            let (settled, begun) = streaming::begin(call, done.lease, live, ended, done.began);
+            observe(call, &admitted, &done);
+            let outcome = done.outcome();
+            let (settled, begun) = streaming::begin(done.lease, live, outcome, done.began);
             *body = Some(begun.holding(admitted.into_permit()));
             record.add(settled, done.result, done.is_hedge);
             return record.end(CallEnd::Stopped(StopReason::Success));
         }
-        let asked = done.asked();
-        let wish = ServerHint::of(call, &done);
-        let settled = settle(call, done.lease, &ended, wish.retry_after, done.began);
-        record.add(settled, done.result, done.is_hedge);
-        if let Some(kind) = asked {
+        let judged = judge(call, &admitted, &mut record, done);
+        if let Some(kind) = judged.asked {
             return record.end(CallEnd::Asked(kind));
         }
-        match decide(call, &mut retry, &attempted, ended, first_on_endpoint, wish) {
+        match decide(call, &mut retry, &attempted, judged) {
             Decision::Stop(reason) => return record.end(CallEnd::Stopped(reason)),
             Decision::Retry { wait, .. } => {
                 if let Err(kind) = call.cancellation.or(pin!(pause(call, wait))).await {
@@ -102,9 +96,12 @@ pub(crate) async fn run(
 /// Step 0, where limits are set: mostly at once; where calls may wait for room, not beyond the deadline.
 async fn admit<'a>(call: &'a Call<'_>) -> Result<AdmittedCall<'a>, CallEnd> {
     let patience = call.time_left(clock::now());
-    let admitted = pin!(call.client.admission().admit(call.request.criticality, patience));
+    let admitted = pin!(call.core.admission().admit(call.request.criticality, patience));
     match call.cancellation.or(admitted).await {
-        Ok(admitted) => admitted.map_err(CallEnd::Overloaded),
+        Ok(admitted) => {
+            call.core.note_admitted(&admitted);
+            admitted.map_err(CallEnd::Overloaded)
+        }
         Err(kind) => Err(CallEnd::Asked(kind.into())),
     }
 }
@@ -151,17 +148,13 @@ async fn send(
     }
     let number = record.attempt_count() + 1;
     let failed = |done: AttemptDone| {
-        let ended = done.ended();
-        admitted.observe(&ended, class(&ended, &call.client.config.retry), done.elapsed());
-        let wish = ServerHint::of(call, &done);
-        let settled = settle(call, done.lease, &ended, wish.retry_after, done.began);
-        record.add(settled, done.result, done.is_hedge);
+        judge(call, admitted, record, done);
     };
     // Boxed: calls without hedges are not to carry its state.
     let Race { last, dropped } =
         Box::pin(hedge::race(call, attempt, number, attempted, transport, failed)).await;
     let by_another = last.asked().is_none();
-    let good = class(&last.ended(), &call.client.config.retry) == Class::Success;
+    let good = class(&last.outcome(), &call.core.config.retry) == Class::Success;
     for dropped in dropped {
         if good {
             dropped.tell_overtaken();
@@ -174,17 +167,46 @@ async fn send(
     last
 }
 
-/// What a server asked of whoever would repeat the call.
+/// What an attempt's end says of the call.
+struct Judged {
+    outcome: AttemptOutcome,
+    first_on_endpoint: bool,
+    /// The error's kind where the attempt was ended from outside.
+    asked: Option<ErrorKind>,
+    hint: ServerHint,
+}
+
+/// What a server says about repeating the call.
 #[derive(Clone, Copy)]
 struct ServerHint {
     retry_after: Option<RetryAfter>,
     pushback: Option<Pushback>,
 }
 
-impl ServerHint {
-    fn of(call: &Call<'_>, done: &AttemptDone) -> Self {
-        let retry_after = done.asked_wait(call.client.config.retry.retry_after_cap);
-        Self { retry_after, pushback: done.pushback(call) }
+/// Steps 4 and 5: all that learn from attempts are told how this one ended.
+fn judge(
+    call: &Call<'_>,
+    admitted: &AdmittedCall<'_>,
+    record: &mut CallRecord<'_>,
+    done: AttemptDone,
+) -> Judged {
+    observe(call, admitted, &done);
+    let hint = ServerHint {
+        retry_after: done.asked_wait(call.core.config.retry.retry_after_cap),
+        pushback: done.pushback(call),
+    };
+    let (outcome, asked, first_on_endpoint) =
+        (done.outcome(), done.asked(), done.first_on_endpoint);
+    let settled = settle(done.lease, &outcome, hint.retry_after, done.began);
+    record.add(settled, done.result, done.is_hedge);
+    Judged { outcome, first_on_endpoint, asked, hint }
+}
+
+/// The client's limits learn how an attempt ended.
+fn observe(call: &Call<'_>, admitted: &AdmittedCall<'_>, done: &AttemptDone) {
+    if admitted.watches() {
+        let outcome = done.outcome();
+        admitted.observe(&outcome, class(&outcome, &call.core.config.retry), done.elapsed());
     }
 }
 
@@ -193,26 +215,25 @@ fn decide(
     call: &Call<'_>,
     retry: &mut Retry<'_>,
     attempted: &Attempted,
-    ended: AttemptOutcome,
-    first_on_endpoint: bool,
-    wish: ServerHint,
+    judged: Judged,
 ) -> Decision {
     let now = clock::now();
+    let Judged { outcome, first_on_endpoint, hint, .. } = judged;
     // Looked for only where it matters: the first circuit in the list would be asked by every caller.
-    let may_go_on = class(&ended, &call.client.config.retry) != Class::Success;
-    let admission = call.client.admission();
+    let may_go_on = class(&outcome, &call.core.config.retry) != Class::Success;
+    let admission = call.core.admission();
     let facts = Facts {
-        ended,
+        ended: outcome,
         idempotent: call.request.is_idempotent(),
         resendable: call.body_reader.as_ref().is_none_or(BodyReader::can_repeat),
         untried: may_go_on && call.target.has_unattempted(attempted, now),
         first_on_endpoint,
-        retry_after: wish.retry_after,
-        pushback: wish.pushback,
+        retry_after: hint.retry_after,
+        pushback: hint.pushback,
         time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
         p50: if may_go_on { admission.usual_latency(now) } else { None },
     };
-    entropy::with_rng(|rng| retry.decide(&facts, rng, || admission.may_retry(now)))
+    entropy::with_rng(|rng| retry.decide(&facts, rng, || call.core.may_retry(now)))
 }
 
 /// Waits before the next attempt, unless there is nothing to wait for.
@@ -229,28 +250,6 @@ fn update_endpoints(call: &Call<'_>, updates_seen: u64) {
         return;
     };
     if let Err(error) = balancer.update_since(updates_seen) {
-        call.client.log.write(Severity::Warn, "discovery", || error.message().to_owned());
+        call.core.emit(&Event::DiscoveryFailed { reason: error.message() });
     }
-}
-
-impl StopReason {
-    /// What an error says of it beside the attempts.
-    pub(crate) fn explanation(&self) -> &'static str {
-        match self {
-            Self::RetryAfter => "the server asked for a longer wait than is allowed",
-            Self::NotIdempotent => "not repeated, for the request is not idempotent",
-            Self::BodyGone => {
-                "not repeated, for bytes of the body were taken from its source, which cannot rewind"
-            }
-            Self::Deadline => "the next attempt would come after the deadline",
-            Self::Pushback => "the server said not to repeat the call",
-            Self::Budget => "the client's retry budget is used up",
-            Self::Success | Self::Final | Self::Tries => "",
-        }
-    }
-}
-
-/// The error's kind for a stop without any answer.
-pub(crate) fn kind_of(last: Option<FailureKind>) -> ErrorKind {
-    last.map_or(ErrorKind::NoEndpoints, ErrorKind::from)
 }

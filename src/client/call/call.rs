@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::cancellation::Cancellation;
 use super::propagation;
-use crate::client::Client;
+use crate::client::core::Core;
 use crate::client::route::Target;
 use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, KeySource};
 use crate::error::Error;
@@ -19,7 +19,7 @@ use crate::source::{BodyReader, Source};
 /// What one caller asked of one client.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
-    pub(crate) client: &'a Client,
+    pub(crate) core: &'a Core,
     pub(crate) cancellation: Cancellation<'a>,
     pub(crate) request: &'a Request,
     /// The hold on the source of the request's body.
@@ -47,18 +47,18 @@ pub(crate) struct Limits {
 impl<'a> Call<'a> {
     /// Checks the request against the client and merges their headers.
     pub(crate) fn new(
-        client: &'a Client,
+        core: &'a Core,
         request: &'a Request,
         cancellation: Cancellation<'a>,
         started: Instant,
     ) -> Result<Self, Error> {
-        let target = Self::check(client, request)?;
-        let timeout = propagation::timeout(&client.config, request);
-        let mut headers = merged(&client.config, request);
-        let trace = propagation::trace(&client.config, request, &mut headers);
+        let target = Self::check(core, request)?;
+        let timeout = propagation::timeout(&core.config, request);
+        let mut headers = merged(&core.config, request);
+        let trace = propagation::trace(&core.config, request, &mut headers);
         let key = request.key.or_else(|| key(target.balancer()?.key_source(), &headers));
         Ok(Self {
-            client,
+            core,
             cancellation,
             request,
             body_reader: request.source.as_ref().map(Source::hold).transpose()?,
@@ -72,15 +72,15 @@ impl<'a> Call<'a> {
     }
 
     /// Where the request goes, if it fits the client.
-    pub(crate) fn check(client: &'a Client, request: &'a Request) -> Result<Target<'a>, Error> {
+    pub(crate) fn check(core: &'a Core, request: &'a Request) -> Result<Target<'a>, Error> {
         check_target("path", &request.target)?;
-        client.route.target(&request.target)
+        core.route.target(&request.target)
     }
 
     /// Whether a copy of an attempt may be sent at all. A body that is drawn from the host cannot be read twice
     /// at once.
     pub(crate) fn may_hedge(&self) -> bool {
-        let config = &self.client.config;
+        let config = &self.core.config;
         config.hedge.delay.is_some()
             && self.body_reader.is_none()
             && self.target.balancer().is_some()
@@ -99,7 +99,7 @@ impl<'a> Call<'a> {
         tries_left: Option<u32>,
         probe: Option<Duration>,
     ) -> Limits {
-        let config = &self.client.config;
+        let config = &self.core.config;
         limits(config, self.time_left(now), tries_left, probe)
     }
 }

@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use super::call::Call;
 use super::send::{Attempt, AttemptDone};
-use crate::balancer::attempted::Attempted;
 use crate::balancer::member::Member;
+use crate::balancer::pick::attempted::Attempted;
 use crate::outcome::Class;
 use crate::policy::{HedgeFacts, ProbeEligibility, class};
 use crate::runtime::clock;
@@ -61,7 +61,7 @@ pub(crate) async fn race<'a>(
     let mut copies = 0;
     racing.add(call, first, transport);
     loop {
-        let delay = call.client.hedge_delay(clock::now());
+        let delay = call.core.hedge_delay(clock::now());
         let last = match delay {
             Some(delay) => {
                 match tokio::time::timeout(delay, racing.next(call, &mut failed)).await {
@@ -85,7 +85,7 @@ pub(crate) async fn race<'a>(
 /// One more attempt beside those under way, where the rules and the budget allow it.
 fn copy(call: &Call<'_>, copies: u32, first: usize, attempted: &mut Attempted) -> Option<Attempt> {
     let now = clock::now();
-    let admission = call.client.admission();
+    let admission = call.core.admission();
     let facts = HedgeFacts {
         idempotent: call.request.is_idempotent(),
         untried: call.target.has_unattempted(attempted, now),
@@ -94,7 +94,7 @@ fn copy(call: &Call<'_>, copies: u32, first: usize, attempted: &mut Attempted) -
         time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
         p50: admission.usual_latency(now),
     };
-    let hedge = &call.client.config.hedge;
+    let hedge = &call.core.config.hedge;
     if !hedge.may_start(&facts, || admission.may_hedge(now)) {
         return None;
     }
@@ -126,7 +126,7 @@ impl<'a> Racing<'a> {
     async fn next(&mut self, call: &Call<'_>, failed: &mut impl FnMut(AttemptDone)) -> AttemptDone {
         loop {
             let done = poll_fn(|cx| self.poll_any(cx)).await;
-            let good = class(&done.ended(), &call.client.config.retry) == Class::Success;
+            let good = class(&done.outcome(), &call.core.config.retry) == Class::Success;
             if good || done.asked().is_some() || self.under_way.is_empty() {
                 return done;
             }

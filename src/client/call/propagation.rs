@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::call::Call;
 use crate::config::ClientConfig;
 use crate::policy::TraceParent;
 use crate::policy::propagation::deadline;
@@ -23,8 +22,13 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 
 /// Adds what this attempt carries beside the call's own headers.
-pub(crate) fn add(call: &Call<'_>, limit: Duration, number: usize, headers: &mut HeaderMap) {
-    let config = &call.client.config;
+pub(crate) fn add(
+    config: &ClientConfig,
+    trace: Option<&TraceParent>,
+    limit: Duration,
+    number: usize,
+    headers: &mut HeaderMap,
+) {
     if let Some(name) = &config.deadline_header
         && limit < Duration::MAX
     {
@@ -37,7 +41,7 @@ pub(crate) fn add(call: &Call<'_>, limit: Duration, number: usize, headers: &mut
     if let Some(name) = &config.attempt_header {
         insert(headers, name, number.to_string().as_bytes());
     }
-    if let Some(trace) = &call.trace {
+    if let Some(trace) = trace {
         let span = entropy::with_rng(|rng| trace.attempt(rng));
         insert(headers, &TRACEPARENT, &span.to_bytes());
     }

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::attempt::kind_of;
 use super::call::Call;
 use super::hedge::Dropped;
 use super::settle::AttemptRecord;
 use crate::balancer::balancer::NoneAdmits;
 use crate::client::admission::limit::Refused;
-use crate::client::observe::log::Severity;
 use crate::error::{CallReport, Error, ErrorKind};
+use crate::event::Event;
+use crate::event::loggable;
 use crate::outcome::{
     AttemptLog, AttemptResult, CircuitNote, Failure, FailureKind, KEPT_ATTEMPTS, Transition,
 };
 use crate::policy::StopReason;
-use crate::request::loggable;
 use crate::response::Response;
 use crate::runtime::{callback, clock};
 use crate::transport::Answer;
@@ -77,14 +76,14 @@ impl<'a> CallRecord<'a> {
     ) {
         let attempt = attempt(&settled, &result, is_hedge);
         self.attempt_count += 1;
-        self.log(&attempt);
+        self.tell(&attempt);
         if self.attempts.len() < KEPT_ATTEMPTS {
             self.attempts.push(attempt);
         }
         match result {
             Ok(answer) => {
                 self.answer = Some((answer, settled.url));
-                if let Some(hook) = &self.call.client.hooks.on_response
+                if let Some(hook) = &self.call.core.hooks.on_response
                     && let Some(response) = self.response()
                 {
                     callback::run(|| hook(&response));
@@ -92,7 +91,7 @@ impl<'a> CallRecord<'a> {
             }
             Err(failure) => {
                 self.last_failure = Some(failure.kind);
-                if let Some(hook) = &self.call.client.hooks.on_error {
+                if let Some(hook) = &self.call.core.hooks.on_error {
                     let error = self.error(ErrorKind::from(failure.kind), "");
                     callback::run(|| hook(&error));
                 }
@@ -148,7 +147,7 @@ impl<'a> CallRecord<'a> {
         endpoint_url: Arc<str>,
         why: &str,
     ) -> Result<Response, Error> {
-        let fails = self.call.client.config.fail_on_status && answer.status.as_u16() >= 400;
+        let fails = self.call.core.config.fail_on_status && answer.status.as_u16() >= 400;
         let response = Response {
             status: answer.status,
             headers: answer.headers,
@@ -200,19 +199,18 @@ impl<'a> CallRecord<'a> {
         }
     }
 
-    fn log(&self, attempt: &AttemptLog) {
-        let request = self.call.request;
-        self.call.client.log.write(Severity::Debug, "attempt", || {
-            let ending = match attempt.result {
-                AttemptResult::Answered(status) => format!("status {status}"),
-                AttemptResult::Failed(_) => attempt.detail.clone(),
-            };
-            let target = loggable(&request.target);
-            let elapsed = attempt.elapsed.as_secs_f64() * 1e3;
-            format!(
-                "{} {target} at {}: {ending} after {elapsed:.1} ms",
-                request.method, attempt.url
-            )
+    fn tell(&self, attempt: &AttemptLog) {
+        let status = match attempt.result {
+            AttemptResult::Answered(status) => Some(status),
+            AttemptResult::Failed(_) => None,
+        };
+        self.call.core.emit(&Event::Attempt {
+            method: &self.call.request.method,
+            target: loggable(&self.call.request.target),
+            url: &attempt.url,
+            status,
+            detail: &attempt.detail,
+            elapsed: attempt.elapsed,
         });
     }
 }
@@ -248,5 +246,27 @@ fn attempt(
         },
         ambiguous,
         is_hedge,
+    }
+}
+
+/// The error's kind for a stop without any answer.
+fn kind_of(last: Option<FailureKind>) -> ErrorKind {
+    last.map_or(ErrorKind::NoEndpoints, ErrorKind::from)
+}
+
+impl StopReason {
+    /// What an error says of it beside the attempts.
+    const fn explanation(&self) -> &'static str {
+        match self {
+            Self::RetryAfter => "the server asked for a longer wait than is allowed",
+            Self::NotIdempotent => "not repeated, for the request is not idempotent",
+            Self::BodyGone => {
+                "not repeated, for bytes of the body were taken from its source, which cannot rewind"
+            }
+            Self::Deadline => "the next attempt would come after the deadline",
+            Self::Pushback => "the server said not to repeat the call",
+            Self::Budget => "the client's retry budget is used up",
+            Self::Success | Self::Final | Self::Tries => "",
+        }
     }
 }

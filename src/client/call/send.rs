@@ -7,8 +7,8 @@ use http::header;
 
 use super::call::{Call, Limits};
 use super::propagation;
-use crate::balancer::attempted::Attempted;
 use crate::balancer::lease::Lease;
+use crate::balancer::pick::attempted::Attempted;
 use crate::client::body::streaming;
 use crate::error::ErrorKind;
 use crate::outcome::{Failure, FailureKind};
@@ -73,7 +73,7 @@ impl Attempt {
     pub(crate) async fn send(self, call: &Call<'_>, transport: &impl Transport) -> AttemptDone {
         let result = self.exchange(call, transport).await;
         if let Ok(answer) = &result {
-            self.lease.report(call.target.balancer().map(|it| &**it), &answer.headers);
+            self.lease.report(&answer.headers);
         }
         let Self { lease, began, first_on_endpoint, is_hedge, .. } = self;
         AttemptDone { lease, began, first_on_endpoint, is_hedge, result }
@@ -85,7 +85,7 @@ impl Attempt {
         transport: &impl Transport,
     ) -> Result<Answer, Failure> {
         let progress = Progress::default();
-        let streams = |status| streaming::is_streamed(&call.client.config, status);
+        let streams = |status| streaming::is_streamed(&call.core.config, status);
         let outgoing = self.outgoing.as_deref();
         let exchange = Exchange {
             endpoint: self.lease.endpoint(),
@@ -95,8 +95,8 @@ impl Attempt {
             body: &call.request.body,
             source: call.body_reader.as_ref(),
             connect_timeout: self.limits.connect,
-            max_body: call.client.config.max_body,
-            gzip: call.client.config.gzip,
+            max_body: call.core.config.max_body,
+            gzip: call.core.config.gzip,
             streams: call.request.streamed.then_some(&streams),
             progress: &progress,
         };
@@ -113,8 +113,8 @@ impl Attempt {
 }
 
 impl AttemptDone {
-    /// The ending that retry and circuit judge.
-    pub(crate) fn ended(&self) -> AttemptOutcome {
+    /// The outcome that retry and circuit judge.
+    pub(crate) fn outcome(&self) -> AttemptOutcome {
         match &self.result {
             Ok(answer) => AttemptOutcome::Answered { status: answer.status.as_u16() },
             Err(failure) => AttemptOutcome::Failed { kind: failure.kind, sent: failure.sent },
@@ -148,7 +148,7 @@ impl AttemptDone {
 
     /// What the server says of repeating the call.
     pub(crate) fn pushback(&self, call: &Call<'_>) -> Option<Pushback> {
-        let config = &call.client.config;
+        let config = &call.core.config;
         let value = self.result.as_ref().ok()?.headers.get(config.pushback_header.as_ref()?)?;
         Some(Pushback::parse(value.as_bytes(), config.retry.retry_after_cap))
     }
@@ -161,14 +161,15 @@ fn outgoing(
     limit: Duration,
     number: usize,
 ) -> Result<Option<Box<Request>>, String> {
-    let hook = call.client.hooks.on_request.as_ref();
-    if hook.is_none() && !call.client.config.passes_on() {
+    let hook = call.core.hooks.on_request.as_ref();
+    if hook.is_none() && !call.core.config.passes_on() {
         return Ok(None);
     }
     let mut request = call.request.clone();
     request.target = call.target.path.clone().into_owned();
     request.headers = call.headers.clone().into_owned();
-    propagation::add(call, limit, number, &mut request.headers);
+    let config = &call.core.config;
+    propagation::add(config, call.trace.as_ref(), limit, number, &mut request.headers);
     if let Some(hook) = hook {
         callback::run(|| hook(&mut request, lease.endpoint().url()))?;
     }

@@ -3,20 +3,10 @@
 
 use std::sync::Arc;
 
+use crate::event::{Event, Observer};
 use crate::runtime::callback;
 
-/// How much it matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// The library could not do its work.
-    Error,
-    /// Something is wrong with a peer or a provider.
-    Warn,
-    /// A state changed.
-    Info,
-    /// One attempt.
-    Debug,
-}
+pub use crate::event::Severity;
 
 /// Takes a level, a target (the part of the library) and a message.
 pub type Sink = Arc<dyn Fn(Severity, &str, &str) + Send + Sync>;
@@ -40,13 +30,21 @@ impl Log {
         Self { sink: Some((level, sink)) }
     }
 
-    /// Writes a message; `message` is not made where nobody listens.
-    pub(crate) fn write(&self, level: Severity, target: &str, message: impl FnOnce() -> String) {
+    /// Whether there is a sink at all.
+    pub(crate) const fn is_on(&self) -> bool {
+        self.sink.is_some()
+    }
+}
+
+impl Observer for Log {
+    /// Writes the event; its message is not made where nobody listens.
+    fn observe(&self, event: &Event<'_>) {
+        let severity = event.severity();
         if let Some((threshold, sink)) = &self.sink
-            && level <= *threshold
+            && severity <= *threshold
         {
-            let message = message();
-            callback::run(|| sink(level, target, &message));
+            let message = event.to_string();
+            callback::run(|| sink(severity, event.target(), &message));
         }
     }
 }

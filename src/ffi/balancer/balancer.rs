@@ -267,7 +267,7 @@ pub unsafe extern "C" fn ahoy_balancer_add_endpoint(
         // SAFETY: see the module `ffi`.
         let host = unsafe { handle::required("host", host) }?;
         balancer.prepare()?;
-        balancer.join(host.host.clone())
+        balancer.add_endpoint(host.host.clone())
     };
     // SAFETY: see the module `ffi`.
     unsafe { guard::status(err, body) }
@@ -290,7 +290,7 @@ pub unsafe extern "C" fn ahoy_balancer_remove_endpoint(
         // SAFETY: see the module `ffi`.
         let host = unsafe { handle::required("host", host) }?;
         balancer.prepare()?;
-        match balancer.leave(host.host.clone())? {
+        match balancer.remove_endpoint(host.host.clone())? {
             true => Ok(()),
             false => Err(Error::invalid("host", "is not known to the balancer")),
         }

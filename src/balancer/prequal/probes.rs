@@ -10,122 +10,35 @@
 //! well. Until then its endpoint gets no other, and one whose answers hang costs one connection and no more.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Method, StatusCode};
-use rand::Rng;
+use http::StatusCode;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::balancer::Balancer;
-use super::locality_state::LocalityState;
-use super::member::{Member, Out};
-use super::roster::{Locality, Roster};
+use super::probe_bell::ProbeBell;
+use super::probe_pool::{ProbeLoad, ProbePool};
+use crate::balancer::balancer::Balancer;
+use crate::balancer::locality_state::LocalityState;
+use crate::balancer::member::{Member, Out};
+use crate::balancer::roster::{Locality, Roster};
 use crate::config::PrequalProbing;
+use crate::policy::ProbeAnswer;
 use crate::policy::balance::Random;
-use crate::policy::{Prequal, PrequalConfig, ProbeAnswer};
 use crate::runtime::{clock, entropy, io_thread};
 use crate::transport::{Answer, Direct, Exchange, Progress, Transport};
-
-/// What the endpoints of one tier answered, by their places.
-#[derive(Debug)]
-pub(crate) struct ProbePool {
-    state: Mutex<State>,
-    /// Whether the last pick found enough endpoints.
-    is_of_use: AtomicBool,
-    /// Calls whose probes were not drawn yet.
-    calls: AtomicU32,
-}
-
-#[derive(Debug)]
-struct State {
-    rule: Prequal<usize>,
-    /// Places whose probe has not come back; as many as there may be probes at once.
-    under_way: Vec<usize>,
-}
-
-impl ProbePool {
-    pub(crate) fn new(config: PrequalConfig) -> Self {
-        let state = State { rule: Prequal::new(config, 0), under_way: Vec::new() };
-        let (is_of_use, calls) = (AtomicBool::new(false), AtomicU32::new(0));
-        Self { state: Mutex::new(state), is_of_use, calls }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The place that the answers speak for, of those that admit; none where they say too little.
-    pub(crate) fn pick(
-        &self,
-        well: usize,
-        admits: impl Fn(usize) -> bool,
-        now: Instant,
-        rng: &mut impl Rng,
-    ) -> Option<usize> {
-        let mut state = self.lock();
-        // Those that are out are not to choose from: a hundred of which three are left are few.
-        state.rule.set_endpoints(well);
-        self.is_of_use.store(state.rule.is_of_use(), Ordering::Relaxed);
-        state.rule.pick(admits, now, rng)
-    }
-
-    /// A call was sent. Whether it is the first since probes were drawn.
-    fn note_call(&self) -> bool {
-        self.is_of_use.load(Ordering::Relaxed) && self.calls.fetch_add(1, Ordering::Relaxed) == 0
-    }
-
-    /// How many probes the calls since the last time are worth.
-    fn take_wanted(&self, rng: &mut impl Rng) -> usize {
-        let calls = self.calls.swap(0, Ordering::Relaxed);
-        if calls == 0 { 0 } else { self.lock().rule.wants_probes(calls, rng) }
-    }
-
-    /// Whoever is at `slot` has answered nothing yet.
-    pub(crate) fn forget(&self, slot: usize) {
-        self.lock().rule.forget(slot);
-    }
-
-    fn add(&self, member: &Member, in_flight: u32, latency: Duration, now: Instant) {
-        let mut state = self.lock();
-        // Another may have its place by now.
-        if !member.has(Out::Departed) {
-            entropy::with_rng(|rng| state.rule.add(member.slot(), in_flight, latency, now, rng));
-        }
-    }
-}
-
-/// Rung when probes are wanted, and when nobody wants any more.
-#[derive(Debug, Default)]
-pub(crate) struct Bell(Arc<Notify>);
-
-impl Bell {
-    /// Counts a call to `member`, for which probes are to be sent.
-    pub(crate) fn note_call(&self, member: &Member) {
-        if member.hot().shared().pool.as_ref().is_some_and(ProbePool::note_call) {
-            self.0.notify_one();
-        }
-    }
-}
-
-impl Drop for Bell {
-    fn drop(&mut self) {
-        self.0.notify_one();
-    }
-}
 
 /// Begins to send probes whenever `bell` rings, until `balancer` is gone.
 pub(crate) fn begin(
     balancer: &Arc<Balancer>,
-    bell: &Bell,
+    bell: &ProbeBell,
     probing: &PrequalProbing,
     transport: Arc<Direct>,
 ) -> std::io::Result<()> {
     let slots = Arc::new(Semaphore::new(probing.at_once as usize));
     let probing = Arc::new(probing.clone());
     let prober = Prober { probing, transport, slots };
-    io_thread::first()?.handle().spawn(run(Arc::downgrade(balancer), Arc::clone(&bell.0), prober));
+    io_thread::first()?.handle().spawn(run(Arc::downgrade(balancer), bell.notify(), prober));
     Ok(())
 }
 
@@ -170,19 +83,8 @@ impl Prober {
     async fn carry_out(self, probe: Probe) {
         let endpoint = probe.member.endpoint();
         let progress = Progress::default();
-        let exchange = Exchange {
-            endpoint: &endpoint,
-            method: &Method::GET,
-            path: &self.probing.path,
-            headers: &HeaderMap::new(),
-            body: &bytes::Bytes::new(),
-            source: None,
-            connect_timeout: PATIENCE,
-            max_body: MOST_BODY,
-            gzip: false,
-            streams: None,
-            progress: &progress,
-        };
+        let path = &self.probing.path;
+        let exchange = Exchange::get(&endpoint, path, PATIENCE, MOST_BODY, &progress);
         let began = clock::now();
         let mut exchanged = pin!(self.transport.send(&exchange));
         match tokio::time::timeout(self.probing.rule.timeout, &mut exchanged).await {
@@ -199,7 +101,7 @@ impl Prober {
 /// Any endpoint of `locality` that admits and is not being asked already. One whose circuit is about to try it
 /// again is asked as well: it would never be picked otherwise.
 fn drawn<'a>(locality: &'a Locality, pool: &ProbePool, now: Instant) -> Option<&'a Arc<Member>> {
-    let under_way = pool.lock().under_way.clone();
+    let under_way = pool.under_way();
     let admits = |slot: usize| {
         !under_way.contains(&slot) && locality.slots.get(slot).is_some_and(|it| it.admits(now))
     };
@@ -217,7 +119,7 @@ impl Probe {
     fn begin(member: Arc<Member>, slot: OwnedSemaphorePermit) -> Self {
         let probe = Self { member, _slot: slot };
         if let Some(pool) = &probe.shared().pool {
-            pool.lock().under_way.push(probe.member.slot());
+            pool.probe_began(probe.member.slot());
         }
         probe
     }
@@ -237,7 +139,8 @@ impl Probe {
         let in_flight =
             in_flight.unwrap_or_else(|| self.member.hot().in_flight(self.member.slot()));
         let latency = latency.unwrap_or_else(|| now.saturating_duration_since(began));
-        pool.add(&self.member, in_flight, latency, now);
+        let departed = || self.member.has(Out::Departed);
+        pool.add(self.member.slot(), departed, ProbeLoad { in_flight, latency }, now);
     }
 
     fn failed(&self) {
@@ -250,7 +153,7 @@ impl Probe {
 impl Drop for Probe {
     fn drop(&mut self) {
         if let Some(pool) = &self.shared().pool {
-            pool.lock().under_way.retain(|slot| *slot != self.member.slot());
+            pool.probe_ended(self.member.slot());
         }
     }
 }
@@ -279,7 +182,7 @@ mod tests {
     fn roster(register: &mut Register, before: &Roster, ports: &[u16]) -> Roster {
         let config = BalancerConfig::new(Algorithm::Prequal(PrequalProbing::new("/".into())));
         let hosts = ports.iter().map(|port| Host::new("127.0.0.1", *port)).collect();
-        register.replace(before, hosts, &Rules::new(&config, t0()), t0())
+        register.replace(before, hosts, &Rules::new(&config, Arc::default(), t0()), t0())
     }
 
     fn picked(roster: &Roster) -> Option<u16> {
@@ -293,7 +196,8 @@ mod tests {
     fn tells(roster: &Roster, port: u16, in_flight: u32) {
         let member = roster.members().find(|member| member.endpoint().port() == port).unwrap();
         let pool = roster.localities[0].shared.pool.as_ref().unwrap();
-        pool.add(member, in_flight, Duration::ZERO, t0());
+        let load = ProbeLoad { in_flight, latency: Duration::ZERO };
+        pool.add(member.slot(), || member.has(Out::Departed), load, t0());
     }
 
     const PORTS: [u16; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -301,7 +205,8 @@ mod tests {
     #[test]
     fn the_first_call_rings_and_all_are_counted() {
         let roster = roster(&mut Register::default(), &Roster::default(), &PORTS);
-        let (bell, pool) = (Bell::default(), roster.localities[0].shared.pool.as_ref().unwrap());
+        let (bell, pool) =
+            (ProbeBell::default(), roster.localities[0].shared.pool.as_ref().unwrap());
         assert!(!pool.note_call(), "nobody has asked yet how many there are");
         assert_eq!(picked(&roster), None);
         let member = roster.members().next().unwrap();

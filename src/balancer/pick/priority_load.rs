@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use rand::{Rng, RngExt};
 
-use super::roster::{Locality, Roster};
+use crate::balancer::roster::{Locality, Roster};
 use crate::config::BalancerConfig;
 use crate::policy::{PriorityConfig, PriorityLevel, PriorityLevels, Zones};
 

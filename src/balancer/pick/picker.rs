@@ -19,11 +19,11 @@ use std::time::Instant;
 use rand::Rng;
 
 use super::attempted::Attempted;
-use super::hot_state::HotState;
-use super::member::{Member, Standing};
 use super::pick_state::PickState;
 use super::picker_table::InFlight;
-use super::roster::Locality;
+use crate::balancer::hot_state::HotState;
+use crate::balancer::member::{Member, Standing};
+use crate::balancer::roster::Locality;
 use crate::config::{Algorithm, BalancerConfig};
 use crate::policy::balance::{Random, RoundRobin};
 use crate::policy::{P2c, ProbeEligibility, SlowStartGate, Tick};

@@ -6,7 +6,7 @@ use rand::Rng;
 
 use super::picker_table::PickerTable;
 use super::priority_load::PriorityLoad;
-use super::roster::{Locality, Roster};
+use crate::balancer::roster::{Locality, Roster};
 use crate::config::Algorithm;
 
 /// What picks read.

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::member::Member;
+use crate::balancer::member::Member;
 
 /// The endpoints that a call has tried.
 #[derive(Debug, Default)]
-pub(crate) struct Attempted(Vec<Arc<Member>>);
+pub struct Attempted(Vec<Arc<Member>>);
 
 impl Attempted {
     /// None yet; to be lent where it does not matter.
-    pub(crate) const NONE: &'static Self = &Self(Vec::new());
+    pub const NONE: &'static Self = &Self(Vec::new());
 
     pub(crate) fn contains(&self, member: &Arc<Member>) -> bool {
         self.0.iter().any(|attempted| Arc::ptr_eq(attempted, member))

@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use rand::Rng;
 
-use super::roster::Locality;
+use crate::balancer::roster::Locality;
 use crate::config::Algorithm;
-use crate::endpoint::Endpoint;
+use crate::endpoint::hash_key;
 use crate::policy::balance::{
     Alias, Bounded, BoundedLoad, Maglev, Ring, Smooth, Stride, rendezvous,
 };
@@ -145,7 +145,7 @@ impl Entries {
             let endpoint = member.endpoint();
             slots.push(member.slot() as u32);
             weights.push(endpoint.weight());
-            keys.push(key(&endpoint));
+            keys.push(hash_key(endpoint.address(), endpoint.port()));
         }
         Self { slots: slots.into(), weights, keys }
     }
@@ -194,9 +194,4 @@ impl Entries {
         let from = |entry: usize| slots.binary_search(&self.slots[entry]).ok();
         smooth.lock().unwrap_or_else(PoisonError::into_inner).next(&self.weights, from)
     }
-}
-
-/// What an endpoint is hashed by: `address:port`, the same in every process.
-fn key(endpoint: &Endpoint) -> String {
-    format!("{}:{}", endpoint.address(), endpoint.port())
 }

@@ -1,0 +1,78 @@
+//! What all endpoints of a balancer share: how many are known, well and ejected, and the rules that need those
+//! counts to judge one endpoint. Settling an attempt needs no more of the balancer than this.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::HeaderName;
+
+use super::observers::Observers;
+use crate::config::BalancerConfig;
+use crate::policy::{ClusterCounts, EjectionConfig};
+
+/// Shared by the localities of one balancer in one process.
+#[derive(Debug)]
+pub(crate) struct ClusterState {
+    /// The rule on outliers.
+    pub(crate) ejection: Option<EjectionConfig>,
+    /// In which answers tell their endpoint's load.
+    pub(crate) load_header: Option<HeaderName>,
+    /// Told of every change.
+    pub(crate) observers: Arc<Observers>,
+    /// Answers open no circuit where no more than this number are well.
+    min_closed: usize,
+    known: AtomicUsize,
+    well: AtomicUsize,
+    ejected: AtomicUsize,
+    /// Held while deciding whether one more circuit may open, so that two cannot both be the last but one.
+    trip_gate: Mutex<()>,
+}
+
+impl ClusterState {
+    pub(crate) fn new(config: &BalancerConfig, observers: Arc<Observers>) -> Arc<Self> {
+        Arc::new(Self {
+            ejection: config.ejection,
+            load_header: config.load_header.clone(),
+            observers,
+            min_closed: config.breaker.min_closed as usize,
+            known: AtomicUsize::new(0),
+            well: AtomicUsize::new(0),
+            ejected: AtomicUsize::new(0),
+            trip_gate: Mutex::default(),
+        })
+    }
+
+    /// How many endpoints the balancer uses.
+    pub(crate) fn set_known(&self, known: usize) {
+        self.known.store(known, Ordering::Relaxed);
+    }
+
+    /// One more or one less is well.
+    pub(crate) fn note_well(&self, is_well: bool) {
+        note(&self.well, is_well);
+    }
+
+    /// One more or one less is ejected.
+    pub(crate) fn note_ejected(&self, is_ejected: bool) {
+        note(&self.ejected, is_ejected);
+    }
+
+    /// How many there are to eject from, and how many are out already.
+    pub(crate) fn counts(&self) -> ClusterCounts {
+        let load = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        ClusterCounts { total: load(&self.known), out: load(&self.ejected) }
+    }
+
+    /// Opens one more circuit by `trip`, unless too few would stay closed.
+    pub(crate) fn trip_unless_last<T>(&self, trip: impl FnOnce() -> Option<T>) -> Option<T> {
+        let _one_at_a_time = self.trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.well.load(Ordering::Relaxed) > self.min_closed).then(trip).flatten()
+    }
+}
+
+fn note(count: &AtomicUsize, more: bool) {
+    match more {
+        true => count.fetch_add(1, Ordering::Relaxed),
+        false => count.fetch_sub(1, Ordering::Relaxed),
+    };
+}

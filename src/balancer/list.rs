@@ -1,0 +1,114 @@
+//! What changes of a balancer's list of endpoints need. One change runs at a time.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::locality_state::Rules;
+use super::roster::{Register, Roster};
+use super::subset;
+use crate::config::BalancerConfig;
+use crate::endpoint::{Endpoint, Host};
+use crate::error::{Error, ErrorKind};
+use crate::runtime::{callback, clock};
+
+/// One empty answer may be a hiccup of the registry, and to obey it would turn a fault of discovery into an
+/// outage; this number of them in a row means that there really is no endpoint.
+const EMPTY_CONFIRMATIONS: u32 = 2;
+
+/// What changes of the list need.
+#[derive(Debug, Default)]
+pub(crate) struct List {
+    refresh: Mutex<Refresh>,
+    /// How many updates have ended well.
+    updates: AtomicU64,
+}
+
+/// What updates remember; its lock lets one update run at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Refresh {
+    empty_answers: u32,
+    pub(crate) register: Register,
+    /// All that is listed, where only a part of it is used.
+    listed: Vec<Host>,
+}
+
+impl List {
+    /// How many updates have ended well.
+    pub(crate) fn updates_done(&self) -> u64 {
+        self.updates.load(Ordering::Acquire)
+    }
+
+    /// One more has ended well.
+    pub(crate) fn note_update(&self) {
+        self.updates.fetch_add(1, Ordering::Release);
+    }
+
+    /// Begins a change.
+    ///
+    /// # Errors
+    /// A callback that waits for an update may be what that update waits for.
+    pub(crate) fn lock(&self) -> Result<MutexGuard<'_, Refresh>, Error> {
+        match self.refresh.try_lock() {
+            Ok(guard) => Ok(guard),
+            Err(_) if callback::is_in_callback() => Err(Error::new(
+                ErrorKind::WouldDeadlock,
+                "balancer: an update is under way and this is inside a callback",
+            )),
+            Err(_) => Ok(self.refresh.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    /// Begins a change, unless another is under way.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, Refresh>> {
+        self.refresh.try_lock().ok()
+    }
+}
+
+impl Refresh {
+    /// Whether a list of `count` hosts is to be believed.
+    pub(crate) fn believes(&mut self, count: usize) -> bool {
+        self.empty_answers = if count == 0 { self.empty_answers + 1 } else { 0 };
+        count > 0 || self.empty_answers >= EMPTY_CONFIRMATIONS
+    }
+}
+
+/// One change of the list under way.
+pub(crate) struct Change<'a> {
+    pub(crate) config: &'a BalancerConfig,
+    pub(crate) rules: &'a Rules,
+    /// This process's own draw of a subset.
+    pub(crate) seed: u64,
+    pub(crate) refresh: &'a mut Refresh,
+    pub(crate) before: &'a Roster,
+}
+
+impl Change<'_> {
+    /// The roster where the provider's `listed` hosts, or this process's part of them, are all there is.
+    pub(crate) fn replace(&mut self, listed: Vec<Host>) -> Roster {
+        let hosts = self.used(listed);
+        self.refresh.register.replace(self.before, hosts, self.rules, clock::now())
+    }
+
+    /// The same after an `edit` of what was listed before.
+    pub(crate) fn relist(&mut self, edit: impl FnOnce(&mut Vec<Host>)) -> Roster {
+        let mut listed = std::mem::take(&mut self.refresh.listed);
+        edit(&mut listed);
+        self.replace(listed)
+    }
+
+    /// The part of the listed hosts that this process uses.
+    fn used(&mut self, listed: Vec<Host>) -> Vec<Host> {
+        let Some(rule) = self.config.subset else {
+            return listed;
+        };
+        let now = clock::now();
+        let is_well = |host: &Host| {
+            let endpoint = Endpoint::new(host.clone());
+            let member = self.refresh.register.find(&endpoint.identity());
+            member.is_none_or(|member| member.admits(now))
+        };
+        let used = subset::used(&listed, rule, self.seed, is_well);
+        self.refresh.listed = listed;
+        used
+    }
+}

@@ -1,0 +1,28 @@
+//! What an attempt says to the rules that follow single endpoints beyond their circuits.
+
+use std::time::Instant;
+
+use super::member::Member;
+use crate::policy::{AttemptOutcome, Ejector, OutlierEvent};
+use crate::runtime::entropy;
+
+/// A run of failures may eject an endpoint at once, and what calls tell no check needs to ask.
+pub(crate) fn note(member: &Member, outcome: &AttemptOutcome, now: Instant) {
+    let (Some(stats), Some(event)) = (member.stats(), OutlierEvent::of(outcome)) else {
+        return;
+    };
+    if let Some(check) = &mut stats.upkeep().check {
+        check.traffic_told(now);
+    }
+    let Some(rule) = member.cluster().ejection else { return };
+    if !stats.outlier.note(event, &rule.runs) {
+        return;
+    }
+    let counts = member.cluster().counts();
+    let eject = |rng: &mut _| {
+        Ejector::new(rule).eject(&mut stats.upkeep().ejection, counts, now, rng).is_some()
+    };
+    if entropy::with_rng(eject) {
+        member.set_ejected(true, now);
+    }
+}

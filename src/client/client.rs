@@ -1,0 +1,313 @@
+//! The client: its ways to send a request and to wait for its end.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::body::stream::BodyStream;
+use super::body::streaming::Delivery;
+use super::call::attempt;
+use super::call::call::Call;
+use super::call::cancellation::Cancellation;
+use super::completion::completion::{Completion, Finisher, Outcome};
+use super::completion::queue::Queue;
+use super::core::{Core, out_of_resources, would_deadlock};
+use super::observe::hooks::Hooks;
+use super::observe::log::Log;
+use super::route::Route;
+use super::transport::{ClientTransport, Driver, resolver};
+use crate::balancer::background;
+use crate::config::{ClientConfig, Http2};
+use crate::error::{Error, ErrorKind};
+use crate::request::Request;
+use crate::runtime::attachment::Tenant;
+use crate::runtime::process::PerProcess;
+use crate::runtime::stop::{Reason, Stop};
+use crate::runtime::{callback, clock, io_thread, shard, stop};
+use crate::transport::Resolver;
+
+/// A resilient HTTP client.
+#[derive(Debug)]
+pub struct Client {
+    core: Arc<Core>,
+    tenant: Tenant,
+    /// Whether warming up began in this process.
+    warmed: PerProcess<AtomicBool>,
+    closed: AtomicBool,
+    /// Tells a close that a call has ended.
+    ended: (Mutex<()>, Condvar),
+}
+
+impl Client {
+    /// A client for `route`.
+    ///
+    /// # Errors
+    /// The options do not go together, or the TLS material is unusable.
+    pub fn new(config: ClientConfig, route: Route, hooks: Hooks, log: Log) -> Result<Self, Error> {
+        Ok(Self {
+            core: Arc::new(Core::new(config, route, hooks, log)?),
+            tenant: Tenant::new(),
+            warmed: PerProcess::new(),
+            closed: AtomicBool::new(false),
+            ended: Default::default(),
+        })
+    }
+
+    /// Sends `request` and waits for its answer, driving the work on this thread. An I/O thread drives it with
+    /// HTTP/2, where the connections are, where an answer is streamed, for it outlasts this call, and where there
+    /// are so many callers that all shards are in use.
+    ///
+    /// # Errors
+    /// The request does not fit the client, no answer came, or this is a callback, where it would deadlock.
+    pub fn send(self: &Arc<Self>, request: &Request) -> Result<Delivery, Error> {
+        if callback::is_inside() {
+            return Err(would_deadlock());
+        }
+        if self.core.config.http2 != Http2::Off || request.streamed {
+            return self.start_and_wait(request);
+        }
+        self.check_open()?;
+        self.warm_up();
+        self.prepare()?;
+        let driven = match self.core.route {
+            // The direct transport's writes raise no SIGPIPE; reqwest's may.
+            Route::Balanced(_) => self.drive(request),
+            Route::Base { .. } | Route::Absolute => {
+                callback::without_sigpipe(|| self.drive(request))
+            }
+        };
+        driven?.map_or_else(|| self.start_and_wait(request), Ok)
+    }
+
+    /// `None` where no shard is left.
+    fn drive(&self, request: &Request) -> Result<Option<Delivery>, Error> {
+        let started = clock::now();
+        let resolver = resolver().map_err(out_of_resources)?;
+        let attach = || ClientTransport::new(&self.core, resolver, Driver::Shard);
+        let work = |transport: Arc<ClientTransport>, stop: Arc<Stop>| async move {
+            self.check_open()?;
+            let cancellation = Cancellation { stop: &stop, interrupt: self.core.interrupt() };
+            let call = Call::new(&self.core, request, cancellation, started)?;
+            attempt::run(&call, &*transport, &mut None).await.map(Delivery::from)
+        };
+        let outcome = shard::drive(&self.tenant, attach, work).map_err(out_of_resources);
+        self.note_end();
+        outcome?.transpose()
+    }
+
+    fn start_and_wait(self: &Arc<Self>, request: &Request) -> Result<Delivery, Error> {
+        let completion = self.start(request.clone())?;
+        let waited = match self.core.interrupt() {
+            None => io_thread::wait(completion.wait(Duration::MAX)),
+            Some(interrupt) => shard::wait(async {
+                let wait = pin!(completion.wait(Duration::MAX));
+                if let Some(outcome) = interrupt.watch(wait).await {
+                    return outcome;
+                }
+                // The call then ends at once, and tells how far it came.
+                completion.stop().ask(Reason::Interrupted);
+                completion.wait(Duration::MAX).await
+            }),
+        };
+        let outcome = waited.map_err(|error| {
+            completion.cancel();
+            out_of_resources(error)
+        })?;
+        let lost = || Error::new(ErrorKind::Internal, "a defect of libahoy: a wait without an end");
+        outcome?.ok_or_else(lost)?
+    }
+
+    /// Starts `request` on an I/O thread and returns at once. The provider is asked on this thread if it has
+    /// never been.
+    ///
+    /// # Errors
+    /// The request does not fit the client, or no thread could be had. All else ends the call.
+    pub fn start(self: &Arc<Self>, request: Request) -> Result<Arc<Completion>, Error> {
+        let completion = Arc::new(Completion::default());
+        let told = Arc::clone(&completion);
+        let finish = move |outcome| told.finish(outcome);
+        self.spawn(request, Arc::clone(completion.stop()), finish)?;
+        Ok(completion)
+    }
+
+    /// Starts `request` on an I/O thread; it ends on `queue` under `tag`.
+    ///
+    /// # Errors
+    /// As for [`Self::start`], or the queue is full.
+    pub fn submit(
+        self: &Arc<Self>,
+        request: Request,
+        queue: &Arc<Queue>,
+        tag: u64,
+    ) -> Result<(), Error> {
+        let stop = Arc::new(Stop::default());
+        queue.enter(tag, Arc::clone(&stop))?;
+        let finish = {
+            let (queue, stop) = (Arc::clone(queue), Arc::clone(&stop));
+            move |outcome| queue.finish(tag, &stop, outcome)
+        };
+        let spawned = self.spawn(request, Arc::clone(&stop), finish);
+        if spawned.is_err() {
+            queue.retract(tag, &stop);
+        }
+        spawned
+    }
+
+    /// Carries out `request` on an I/O thread and tells `finish` its outcome there, exactly once, unless it
+    /// fails here.
+    fn spawn(
+        self: &Arc<Self>,
+        request: Request,
+        stop: Arc<Stop>,
+        finish: impl FnOnce(Outcome) + Send + 'static,
+    ) -> Result<(), Error> {
+        self.check_open()?;
+        self.warm_up();
+        self.prepare()?;
+        Call::check(&self.core, &request)?;
+        let resolver = resolver().map_err(out_of_resources)?;
+        let thread = io_thread::least_busy().map_err(out_of_resources)?;
+        let started = clock::now();
+        let client = Arc::clone(self);
+        let (place, asked) = (Arc::clone(&thread), Arc::clone(&stop));
+        thread.spawn(&self.tenant, stop, async move {
+            let finisher = Finisher::new(finish);
+            let transport = client.transport_of(&place, resolver);
+            let cancellation = Cancellation { stop: &asked, interrupt: None };
+            // Asked once more: a close may have come while the provider was, and now it sees this task.
+            let call = client
+                .check_open()
+                .and_then(|()| Call::new(&client.core, &request, cancellation, started));
+            match call {
+                Ok(call) => {
+                    let mut body = None;
+                    let outcome = attempt::run(&call, &*transport, &mut body).await;
+                    if let Some(body) = body {
+                        let stream = BodyStream::new(Arc::clone(&client.core), Arc::clone(&asked));
+                        let finish = |outcome| finisher.finish(outcome);
+                        // Boxed: the other calls are not to carry its state.
+                        Box::pin(body.carry(&call, outcome, stream, finish)).await;
+                    } else {
+                        // Nothing of the call is left when its caller learns of its end.
+                        drop((call, transport));
+                        finisher.finish(outcome.map(Delivery::from));
+                    }
+                }
+                Err(error) => {
+                    drop(transport);
+                    finisher.finish(Err(error));
+                }
+            }
+            client.note_end();
+        });
+        Ok(())
+    }
+
+    /// Waits on this thread for a started call; `None` when the time is up, and the call goes on.
+    ///
+    /// # Errors
+    /// The result was handed out before, this is a callback, or a signal ended the wait: the call goes on.
+    pub fn wait(
+        &self,
+        completion: &Completion,
+        timeout: Duration,
+    ) -> Result<Option<Outcome>, Error> {
+        if !timeout.is_zero() && callback::is_inside() {
+            return Err(would_deadlock());
+        }
+        if timeout.is_zero() {
+            return completion.poll();
+        }
+        let waited = match self.core.interrupt() {
+            None => io_thread::wait(completion.wait(timeout)).map(Some),
+            Some(interrupt) => {
+                shard::wait(async { interrupt.watch(pin!(completion.wait(timeout))).await })
+            }
+        };
+        let interrupted = || Error::new(ErrorKind::Interrupted, "call: a signal ended the wait");
+        waited.map_err(out_of_resources)?.ok_or_else(interrupted)?
+    }
+
+    /// Refuses new calls, waits up to `timeout` for those under way and ends the rest with `Closed`.
+    ///
+    /// # Errors
+    /// This is a callback, which a call under way may be waiting for.
+    pub fn close(&self, timeout: Duration) -> Result<(), Error> {
+        if callback::is_inside() {
+            return Err(would_deadlock());
+        }
+        self.closed.store(true, Ordering::SeqCst);
+        let until = Instant::now().checked_add(timeout);
+        let mut guard = self.ended.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while stop::count(&self.tenant) > 0 {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                stop::ask_all(&self.tenant, Reason::Closed);
+                break;
+            }
+            let pause = left.unwrap_or(CLOSE_LOOKS_EVERY).min(CLOSE_LOOKS_EVERY);
+            let waited = self.ended.1.wait_timeout(guard, pause);
+            guard = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
+    }
+
+    /// Begins to open connections on an I/O thread where the client was told to, once in each process; the provider
+    /// is asked there. It fails no call: what goes wrong is found out by the calls.
+    pub fn warm_up(self: &Arc<Self>) {
+        if self.core.config.warm_up == 0 || self.warmed.get().swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (Ok(resolver), Ok(thread)) = (resolver(), io_thread::first()) else {
+            return;
+        };
+        let (client, place) = (Arc::clone(self), Arc::clone(&thread));
+        thread.spawn(&self.tenant, Arc::default(), async move {
+            // Where the provider fails here, the first call that it does not fail lets the next visit go on.
+            let _ = client.prepare();
+            client.transport_of(&place, resolver).warm_up();
+            client.note_end();
+        });
+    }
+
+    /// This client's transport on an I/O thread; to be called by a task that runs there.
+    fn transport_of(
+        &self,
+        thread: &io_thread::IoThread,
+        resolver: Arc<Resolver>,
+    ) -> Arc<ClientTransport> {
+        thread.attachment(&self.tenant, || {
+            ClientTransport::new(&self.core, resolver, Driver::IoThread)
+        })
+    }
+
+    fn check_open(&self) -> Result<(), Error> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Closed, "client: is closed"));
+        }
+        Ok(())
+    }
+
+    /// A call has ended: a close may be waiting for it.
+    fn note_end(&self) {
+        if self.closed.load(Ordering::Relaxed) {
+            self.ended.1.notify_all();
+        }
+    }
+
+    /// Asks the provider at the balancer's first use.
+    fn prepare(&self) -> Result<(), Error> {
+        match &self.core.route {
+            Route::Balanced(balancer) => {
+                balancer.prepare()?;
+                let transport = || Ok(ClientTransport::direct(&self.core, resolver()?));
+                background::begin(balancer, transport).map_err(out_of_resources)
+            }
+            Route::Base { .. } | Route::Absolute => Ok(()),
+        }
+    }
+}
+
+/// A call's end is told before its slot is free, so a close looks again a little later.
+const CLOSE_LOOKS_EVERY: Duration = Duration::from_millis(5);

@@ -1,0 +1,112 @@
+//! What a call borrows of its client: configuration, route, hooks, log, admission, TLS.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use crate::client::admission::admission::Admission;
+use crate::client::admission::limit::Refused;
+use crate::client::call::cancellation::Interrupt;
+use crate::client::observe::hooks::Hooks;
+use crate::client::observe::log::Log;
+use crate::client::route::Route;
+use crate::config::ClientConfig;
+use crate::error::{Error, ErrorKind};
+use crate::event::{Event, Observer};
+use crate::runtime::interrupt::SignalWatch;
+use crate::runtime::process::PerProcess;
+use crate::transport::Tls;
+
+/// The parts of a client that its calls share.
+#[derive(Debug)]
+pub struct Core {
+    pub(crate) config: ClientConfig,
+    pub(crate) route: Route,
+    pub(crate) hooks: Hooks,
+    log: Arc<Log>,
+    /// Holds locks (session tickets), so a forked child makes its own.
+    tls: PerProcess<Arc<Tls>>,
+    admission: PerProcess<Admission>,
+}
+
+impl Core {
+    /// The core of a client for `route`. Its log observes the balancer from now on.
+    pub(crate) fn new(
+        config: ClientConfig,
+        route: Route,
+        hooks: Hooks,
+        log: Log,
+    ) -> Result<Self, Error> {
+        config.check(matches!(route, Route::Balanced(_)))?;
+        let made = checked_tls(&config)?;
+        let tls = PerProcess::new();
+        tls.get_or(|| Arc::clone(&made));
+        let log = Arc::new(log);
+        if let Route::Balanced(balancer) = &route
+            && log.is_on()
+        {
+            let observer: Weak<dyn Observer> = Arc::<Log>::downgrade(&log);
+            balancer.observe(&observer);
+        }
+        Ok(Self { config, route, hooks, log, tls, admission: PerProcess::new() })
+    }
+
+    /// The one place that a client's events go through.
+    pub(crate) fn emit(&self, event: &Event<'_>) {
+        self.log.observe(event);
+    }
+
+    pub(crate) fn admission(&self) -> &Admission {
+        self.admission.get_or(|| Admission::new(&self.config))
+    }
+
+    /// Whether the budget bears a retry of which something was sent before.
+    pub(crate) fn may_retry(&self, now: Instant) -> bool {
+        let granted = self.admission().may_retry(now);
+        if self.admission().note_exhausted(!granted) {
+            self.emit(if granted { &Event::BudgetAvailable } else { &Event::BudgetExhausted });
+        }
+        granted
+    }
+
+    /// Tells whether a call was let in, where that is news.
+    pub(crate) fn note_admitted<T>(&self, result: &Result<T, Refused>) {
+        if self.admission().note_overloaded(result.is_err()) {
+            match result {
+                Ok(_) => self.emit(&Event::OverloadLeft),
+                Err(refused) => self.emit(&Event::OverloadEntered { reason: &refused.reason() }),
+            }
+        }
+    }
+
+    pub(crate) fn hedge_delay(&self, now: Instant) -> Option<Duration> {
+        self.admission().hedge_delay(&self.config, now)
+    }
+
+    pub(crate) fn tls(&self) -> Arc<Tls> {
+        let made_again =
+            || checked_tls(&self.config).unwrap_or_else(|_| unreachable!("checked by new"));
+        Arc::clone(self.tls.get_or(made_again))
+    }
+
+    /// How signals end a blocking call; none where they do not.
+    pub(crate) fn interrupt(&self) -> Option<Interrupt<'_>> {
+        let should_stop = self.hooks.should_stop.as_ref();
+        let wanted = self.config.interruptible || should_stop.is_some();
+        wanted
+            .then(|| Interrupt { signals: SignalWatch::begin(should_stop.is_some()), should_stop })
+    }
+}
+
+pub(crate) fn would_deadlock() -> Error {
+    Error::new(ErrorKind::WouldDeadlock, "a blocking call inside a callback would deadlock")
+}
+
+pub(crate) fn out_of_resources(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Overloaded, format!("no shard or thread could be made: {error}"))
+}
+
+fn checked_tls(config: &ClientConfig) -> Result<Arc<Tls>, Error> {
+    let tls = Tls::new(config.tls.clone())
+        .map_err(|problem| Error::new(ErrorKind::InvalidArgument, problem))?;
+    Ok(Arc::new(tls))
+}
