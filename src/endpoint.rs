@@ -258,7 +258,7 @@ impl Endpoint {
     }
 }
 
-/// How many endpoints have departed in this process: where it has not changed, who keeps something for them need
+/// How many endpoints have departed in this process: where it has not changed, a holder of something for them need
 /// not look.
 #[must_use]
 pub fn departures() -> u64 {

@@ -244,11 +244,14 @@ fn the_log_keeps_to_its_level() {
     let kept = notes.clone();
     let client = Builder::new()
         .balancer(&round_robin(&[dead.port(), good.port()]))
-        .on_log(AHOY_LOG_INFO, move |level, _, _| kept.add(level))
+        .on_log(AHOY_LOG_INFO, move |level, target, message| kept.add((level, target, message)))
         .build();
     client.get("/").unwrap();
     client.get("/").unwrap();
-    assert_eq!(notes.all(), [AHOY_LOG_INFO], "the circuit that opened, and no attempts");
+    let notes = notes.all();
+    let told: Vec<_> = notes.iter().map(|(level, target, _)| (*level, target.as_str())).collect();
+    // The list and the circuit that opened, and no attempts.
+    assert_eq!(told, [(AHOY_LOG_INFO, "discovery"), (AHOY_LOG_INFO, "circuit")], "{notes:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a balancer does in the background: sweeps for outliers, checks of endpoints, and the renewal of its
-//! subset. On the first I/O thread, for nobody else drives anything while no call is under way.
+//! subset. They run on the first I/O thread, since no caller drives anything while no call is under way.
 //!
-//! The rounds begin with the first call of a client, whose trust the checks share, and end with the balancer.
+//! The tasks begin with the first call of a client, whose TLS trust the checks share, and end with the balancer.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};

@@ -82,7 +82,7 @@ impl Live {
             return true;
         };
         let well = roster.well();
-        // Only probes can go, which their circuits hold back already: without them nobody would come back.
+        // Only probes can go, which their circuits hold back already: without them no endpoint would come back.
         if well == 0 {
             return true;
         }
@@ -114,7 +114,7 @@ pub struct NoneAdmits {
     pub(crate) known: usize,
     /// When the next probe is due.
     pub(crate) retry_at: Option<Instant>,
-    /// Circuits admit, but so many attempts are in flight to each that it gets no more.
+    /// Circuits admit, but each endpoint has as many attempts in flight as it may.
     pub(crate) full: bool,
     /// Some admit, but traffic is held back while the service recovers.
     pub(crate) held_back: bool,
@@ -170,7 +170,7 @@ impl Balancer {
         picked.ok_or_else(|| self.none_admits(&self.snapshot().1, now).into_error(now))
     }
 
-    /// Shows `look` the endpoint that would be used now; nobody takes hold of it.
+    /// Shows `look` the endpoint that would be used now; no reference is kept.
     pub fn peek<R>(&self, now: Instant, look: impl FnOnce(&Arc<Member>) -> R) -> Option<R> {
         let (live, snapshot) = self.snapshot();
         let context = live.context(Attempted::NONE, None, ProbeEligibility::Due, now);

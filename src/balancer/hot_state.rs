@@ -2,10 +2,10 @@
 //!
 //! A pick among many that followed pointers to each endpoint would wait for memory. The bit says that an
 //! endpoint is in rotation without a question; where it is clear, the endpoint itself is asked. A second bit
-//! says that it is well, so that its level counts on it: one that warms up is well, and yet to be asked.
+//! says that it is well, so that its locality counts it: one that warms up is well, and yet picks must ask it.
 //!
 //! The bits of a hundred thousand fit into a processor's nearest cache, so a candidate costs one wait: for its
-//! load. A level begins with room for 64, and doubles it by a further run of cells up to runs of 4096.
+//! load. A locality begins with room for 64, and doubles it by a further run of hot state up to runs of 4096.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::locality_state::LocalityState;
 use super::member_stats::MemberStats;
 use crate::policy::{HostLoad, LoadOutcome, ProbeEligibility, Tick};
 
-/// The hot state of a run of places, the same for every version of the roster.
+/// The hot state of a run of slots, the same for every version of the roster.
 #[derive(Debug)]
 pub(crate) struct HotState {
     first: usize,
@@ -28,7 +28,7 @@ pub(crate) struct HotState {
     keeps_stats: Option<Box<[MemberStats]>>,
 }
 
-/// One bit each of 64 places.
+/// One bit each of 64 slots.
 #[derive(Debug, Default)]
 struct Bits {
     rotating: AtomicU64,
@@ -36,7 +36,7 @@ struct Bits {
 }
 
 impl HotState {
-    /// The cells of the run of this number.
+    /// The hot state of the run of this number.
     pub(crate) fn new(run: usize, shared: Arc<LocalityState>) -> Self {
         let Range { start, end } = slots_of(run);
         let bits = (start..end).step_by(WIDTH).map(|_| Bits::default()).collect();
@@ -56,8 +56,8 @@ impl HotState {
         self.bits(slot).is_some_and(|bits| bits.rotating.load(Ordering::Relaxed) & bit(slot) != 0)
     }
 
-    /// Shows whether the endpoint at `slot` is in rotation, and whether it is well. Counted once, whoever
-    /// says it again.
+    /// Shows whether the endpoint at `slot` is in rotation, and whether it is well. Counted once,
+    /// however often it is said.
     pub(crate) fn show(&self, slot: usize, rotating: bool, well: bool) {
         let Some(bits) = self.bits(slot) else { return };
         set(&bits.rotating, slot, rotating);
@@ -73,7 +73,7 @@ impl HotState {
         self.keeps_stats.as_ref()?.get(slot.wrapping_sub(self.first))
     }
 
-    /// The place is taken by another endpoint, of which nothing is known.
+    /// The slot is taken by another endpoint, of which nothing is known.
     pub(crate) fn forget(&self, slot: usize) {
         self.shared.pool.iter().for_each(|pool| pool.forget(slot));
         self.load(slot).into_iter().for_each(HostLoad::forget);
@@ -90,7 +90,7 @@ impl HotState {
         self.bits.get(slot.wrapping_sub(self.first) / WIDTH)
     }
 
-    /// How many attempts are in flight to the endpoint at `slot`; 0 where nobody counts.
+    /// How many attempts are in flight to the endpoint at `slot`; 0 where they are not counted.
     pub(crate) fn in_flight(&self, slot: usize) -> u32 {
         self.load(slot).map_or(0, HostLoad::pending)
     }
@@ -154,7 +154,7 @@ impl HotState {
 /// Whether the bit of `slot` was different before.
 fn set(bits: &AtomicU64, slot: usize, on: bool) -> bool {
     let bit = bit(slot);
-    // Mostly nothing changes, and a load meets nobody.
+    // Mostly nothing changes, and a load is not contended.
     if (bits.load(Ordering::Relaxed) & bit != 0) == on {
         return false;
     }
@@ -171,12 +171,12 @@ const fn bit(slot: usize) -> u64 {
 /// The number of the run that `slot` lies in.
 #[inline]
 pub(crate) fn run_of(slot: usize) -> usize {
-    // 0 below 64, 1 below 128, 2 below 256 and so on up to 6; without a branch, as places are drawn.
+    // 0 below 64, 1 below 128, 2 below 256 and so on up to 6; without a branch, as slots are drawn.
     let doublings = usize::BITS - (slot / WIDTH).min(WIDEST / WIDTH - 1).leading_zeros();
     doublings as usize + slot / WIDEST
 }
 
-/// The places of the run of this number.
+/// The slots of the run of this number.
 fn slots_of(run: usize) -> Range<usize> {
     let start = |run: usize| match run {
         0 => 0,
@@ -189,7 +189,7 @@ fn slots_of(run: usize) -> Range<usize> {
 /// Places in the first run, which few levels exceed, and bits in a word.
 const WIDTH: usize = 64;
 
-/// Places in the last runs: 128 KB of loads, so that room for those who may join is small beside those there.
+/// Places in the last runs: 128 KB of loads, so that room for endpoints to come is small beside those there.
 const WIDEST: usize = 4096;
 
 /// From this run on they are equally wide.

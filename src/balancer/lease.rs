@@ -14,7 +14,7 @@ use crate::policy::{AttemptOutcome, Evidence, LoadOutcome, Permit, Report, Tick}
 use crate::runtime::clock;
 
 /// An endpoint with the permit of its circuit, or none where it serves in spite of that. Dropped unsettled (a
-/// cancelled call, a panic) it counts neither way and gives a probe's place back.
+/// cancelled call, a panic) it counts neither way and gives a half-open permit back.
 #[derive(Debug)]
 pub struct Lease {
     endpoint: Arc<Endpoint>,
@@ -44,7 +44,7 @@ pub(crate) struct Claim {
 }
 
 impl Lease {
-    /// None where another caller has taken the last place or permit.
+    /// None where another caller has taken the last place below the limit, or the permit.
     pub(crate) fn claim(member: &Arc<Member>, claim: Claim) -> Option<Self> {
         let (hot, slot) = (member.hot(), member.slot());
         if !hot.start(slot, claim.tick, claim.most) {

@@ -1,4 +1,4 @@
-//! What the endpoints of one tier have in common: the rules of their circuits, and how many of them are well.
+//! What the endpoints of one locality have in common: the rules of their circuits, and how many of them are well.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -10,14 +10,14 @@ use super::prequal::probe_pool::ProbePool;
 use crate::config::BalancerConfig;
 use crate::policy::{BreakerConfig, LoadModel, PrequalConfig, Tick};
 
-/// What a tier's members share; lives as long as any of them.
+/// What a locality's members share; lives as long as any of them.
 #[derive(Debug)]
 pub(crate) struct LocalityState {
     /// What all endpoints of the balancer share.
     pub(crate) cluster: Arc<ClusterState>,
     /// The rules of the members' circuits.
     pub(crate) breaker: Arc<BreakerConfig>,
-    /// What the members' load is made of; `None` where nobody looks at it.
+    /// What the members' load is made of; `None` where no rule looks at it.
     pub(crate) load: Option<LoadModel>,
     /// Whether a member that joins or comes back gets its full share only in time.
     pub(crate) warms_up: bool,
@@ -35,7 +35,7 @@ pub(crate) struct LocalityState {
     in_flight: AtomicU32,
 }
 
-/// What all tiers of a balancer are made by.
+/// What all localities of a balancer are made by.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) cluster: Arc<ClusterState>,
@@ -66,7 +66,7 @@ impl Rules {
         }
     }
 
-    /// An instant, as loads count time; none has passed where nobody keeps loads.
+    /// An instant, as loads count time; none has passed where no loads are kept.
     pub(crate) fn tick(&self, now: Instant) -> Tick {
         match self.load {
             Some(_) => Tick::after_origin(now.saturating_duration_since(self.origin)),
@@ -122,7 +122,7 @@ impl LocalityState {
         self.cluster.note_well(false);
     }
 
-    /// How many attempts are in flight to all members; 0 where nobody counts.
+    /// How many attempts are in flight to all members; 0 where they are not counted.
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
     }

@@ -68,9 +68,9 @@ pub(crate) enum Out {
 pub(crate) enum Standing {
     /// It may.
     In,
-    /// It may as a probe, which has been due for so long.
+    /// It may as a probe, which has been due for this time.
     Probe(Duration),
-    /// It may now and then, having joined or come back so long ago.
+    /// It may now and then: it joined or came back this time ago.
     Warming(Duration),
     /// It may not, though it can be connected to.
     Tripped,
@@ -116,7 +116,7 @@ impl Member {
         self.list.load(Ordering::Relaxed) == list
     }
 
-    /// Its place in its tier.
+    /// Its slot in its locality.
     pub(crate) const fn slot(&self) -> usize {
         self.slot as usize
     }
@@ -223,7 +223,7 @@ impl Member {
         self.hot.stats(self.slot())
     }
 
-    /// An outlier, or one no longer. Who comes back warms up.
+    /// An outlier, or one no longer. An endpoint that comes back warms up.
     pub(crate) fn set_ejected(&self, ejected: bool, now: Instant) {
         if self.set(Out::Ejected, ejected) {
             self.cluster().note_ejected(ejected);
@@ -268,7 +268,7 @@ impl Member {
     }
 
     /// Shows the picks whether they need to ask; under the lock, so that the last change is shown last. The
-    /// place of who departed may be another's by now.
+    /// slot of a departed endpoint may be another's by now.
     fn publish(&self, breaker: Option<&Breaker>) {
         if !self.has(Out::Departed) {
             let closed = breaker.is_none_or(|breaker| breaker.state() == CircuitState::Closed);

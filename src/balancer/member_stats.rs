@@ -9,7 +9,7 @@ use crate::policy::{Check, Ejection, OutlierStats, Utilization};
 /// What is followed of one endpoint.
 #[derive(Debug)]
 pub(crate) struct MemberStats {
-    /// When it began to warm up, in the level's milliseconds.
+    /// When it began to warm up, in the locality's milliseconds.
     warming_since: AtomicU64,
     /// What its attempts showed, for the rules on outliers.
     pub(crate) outlier: OutlierStats,
@@ -18,7 +18,7 @@ pub(crate) struct MemberStats {
     upkeep: Mutex<Upkeep>,
 }
 
-/// What background rounds know of it.
+/// What the background tasks know of it.
 #[derive(Debug, Default)]
 pub(crate) struct Upkeep {
     pub(crate) ejection: Ejection,

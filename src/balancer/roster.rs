@@ -22,7 +22,7 @@ pub(crate) struct LocalityKey {
     pub(crate) zone: Option<Arc<str>>,
 }
 
-/// The endpoints of one rank.
+/// The endpoints of one locality.
 #[derive(Clone, Debug)]
 pub(crate) struct Locality {
     pub(crate) locality_key: LocalityKey,
@@ -60,7 +60,7 @@ impl Locality {
         member
     }
 
-    /// A place that somebody left, unless attempts are still under way from there: their ends would be taken
+    /// A slot that an endpoint left, unless attempts are still under way from there: their ends would be taken
     /// for the newcomer's.
     fn free_slot(&self, book: &mut Book) -> u32 {
         let idle = |hole: &u32| self.slots.in_flight(*hole as usize) == 0;
@@ -96,10 +96,10 @@ impl Locality {
     }
 }
 
-/// What is known of a tier beside what picks need.
+/// What is known of a locality beside what picks need.
 #[derive(Debug, Default)]
 struct Book {
-    /// Places that somebody left.
+    /// Slots that endpoints left.
     holes: Vec<u32>,
     /// How many have which weight.
     weights: BTreeMap<u32, usize>,
@@ -128,7 +128,7 @@ impl Book {
 }
 
 impl Roster {
-    /// The members, by rank and place.
+    /// The members, by key and place.
     pub fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
         self.localities.iter().flat_map(|locality| locality.slots.members())
     }
@@ -309,7 +309,7 @@ impl Register {
         next.locality(locality_key, rules).leave(gone, book);
     }
 
-    /// Forgets tiers without members.
+    /// Forgets localities without members.
     fn prune(&mut self, next: &mut Roster) {
         let books = &mut self.books;
         next.localities.retain(|locality| {
@@ -341,12 +341,13 @@ impl Register {
     }
 }
 
-/// Since when who joins warms up; `None` where nobody does. Those of the first list are all alike.
+/// Since when a joining endpoint warms up; `None` without slow start. Endpoints of the first list do not warm up:
+/// all of them are new.
 fn warming(before: &Roster, rules: &Rules, now: Instant) -> Option<Instant> {
     (rules.warms_up && !before.is_empty()).then_some(now)
 }
 
-/// Attempts end, so most holes are free; a new place is no harm either.
+/// Attempts end, so most holes are free; a new slot is no harm either.
 const HOLES_LOOKED_AT: usize = 8;
 
 fn locality_key(endpoint: &Endpoint, rules: &Rules) -> LocalityKey {

@@ -2,9 +2,9 @@
 //!
 //! A hundred thousand endpoints, and one joins: readers must not wait for a copy of the rest, and the writer
 //! must not make one. So the array is a tree of two levels below its root, 64 wide; a change copies one branch
-//! and one chunk, some 150 pointers. A place is a member's for as long as it is listed, and a hole afterwards,
-//! until somebody joins; so positions can be kept elsewhere, and the order of those who stay never changes.
-//! What changes with each pick lies beside it, in cells that all versions share.
+//! and one chunk, some 150 pointers. A slot is a member's for as long as it is listed, and a hole afterwards,
+//! until another endpoint joins; so positions can be kept elsewhere, and the order of those that stay never changes.
+//! What changes with each pick lies beside it, in hot state that all versions share.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use super::hot_state::{self, HotState};
 use super::locality_state::LocalityState;
 use super::member::Member;
 
-/// The places of one level, of which some may be empty.
+/// The slots of one locality; some may be empty.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slots {
     branches: Vec<Arc<Branch>>,
-    /// Of one run of places after the other, the same in every version.
+    /// Of one run of slots after the other, the same in every version.
     hot: Vec<Arc<HotState>>,
     len: usize,
 }
@@ -32,7 +32,7 @@ struct Chunk {
 }
 
 impl Slots {
-    /// One above the highest place that was ever taken.
+    /// One above the highest slot that was ever taken.
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
@@ -43,13 +43,13 @@ impl Slots {
         self.chunk(slot)?.members[slot % WIDTH].as_ref()
     }
 
-    /// The cells that `slot` lies in.
+    /// The hot state that `slot` lies in.
     #[inline]
     pub(crate) fn hot(&self, slot: usize) -> Option<&HotState> {
         self.hot.get(hot_state::run_of(slot)).map(|hot| &**hot)
     }
 
-    /// How many attempts are in flight from `slot`, whoever is there now; 0 where nobody counts.
+    /// How many attempts are in flight from `slot`, whichever endpoint is there now; 0 where they are not counted.
     pub(crate) fn in_flight(&self, slot: usize) -> u32 {
         self.hot(slot).map_or(0, |hot| hot.in_flight(slot))
     }
@@ -59,13 +59,13 @@ impl Slots {
         self.branches.get(slot / BRANCH)?.chunks.get(slot % BRANCH / WIDTH)
     }
 
-    /// All members, by place.
+    /// All members, by slot.
     pub(crate) fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
         let chunks = self.branches.iter().flat_map(|branch| &branch.chunks);
         chunks.flat_map(|chunk| chunk.members.iter().flatten())
     }
 
-    /// Makes sure that `slot` exists, and answers with its cells.
+    /// Makes sure that `slot` exists, and answers with its hot state.
     pub(crate) fn make_room(&mut self, slot: usize, shared: &Arc<LocalityState>) -> Arc<HotState> {
         self.len = self.len.max(slot + 1);
         while self.branches.len() <= slot / BRANCH {
@@ -82,7 +82,7 @@ impl Slots {
         Arc::clone(&self.hot[run])
     }
 
-    /// Puts a member, or a hole, at a place that exists; what was there is returned.
+    /// Puts a member, or a hole, at a slot that exists; what was there is returned.
     pub(crate) fn replace(
         &mut self,
         slot: usize,

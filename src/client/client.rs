@@ -56,7 +56,7 @@ impl Client {
 
     /// Sends `request` and waits for its answer, driving the work on this thread. An I/O thread drives it with
     /// HTTP/2, where the connections are, where an answer is streamed, for it outlasts this call, and where there
-    /// are so many callers that all shards are in use.
+    /// all shards are in use.
     ///
     /// # Errors
     /// The request does not fit the client, no answer came, or this is a callback, where it would deadlock.

@@ -19,7 +19,7 @@ pub(crate) struct Preconnect {
 
 #[derive(Default)]
 struct Seen {
-    /// Weak, so that it can go while nobody takes another for it.
+    /// Weak, so that it can go, and its address cannot be taken for another roster's.
     roster: Weak<Roster>,
     /// Weak, so that one which leaves can go; sorted by address.
     endpoints: Vec<Weak<Endpoint>>,
@@ -51,6 +51,6 @@ impl Preconnect {
 
 impl std::fmt::Debug for Preconnect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Warmth").field("count", &self.count).finish_non_exhaustive()
+        f.debug_struct("Preconnect").field("count", &self.count).finish_non_exhaustive()
     }
 }

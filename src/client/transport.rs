@@ -20,7 +20,7 @@ use crate::transport::{
 
 static RESOLVER: PerProcess<OnceCell<Arc<Resolver>>> = PerProcess::new();
 
-/// A client's transport in one place.
+/// A client's transport on one shard or I/O thread.
 #[derive(Debug)]
 pub(crate) struct ClientTransport {
     transport: Kind,

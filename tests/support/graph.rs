@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Of each module those that it uses.
-pub type Edges = BTreeMap<String, BTreeSet<String>>;
+pub(crate) type Edges = BTreeMap<String, BTreeSet<String>>;
 
 /// What is read of the crate.
 struct Crate {
@@ -16,7 +16,7 @@ struct Crate {
 }
 
 /// The uses among all modules, tests left out. A name that a folder's module hands on counts as its origin's.
-pub fn edges() -> Edges {
+pub(crate) fn edges() -> Edges {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut it = Crate { files: BTreeMap::new(), handed_on: BTreeMap::new() };
     it.add(&root, &root);
@@ -201,7 +201,7 @@ fn inline_paths(code: &str) -> Vec<String> {
 }
 
 /// The sets of modules that each reach each other.
-pub fn circles(edges: &Edges) -> Vec<Vec<String>> {
+pub(crate) fn circles(edges: &Edges) -> Vec<Vec<String>> {
     let reached: BTreeMap<_, _> = edges.keys().map(|from| (from, reach(edges, from))).collect();
     let mut found = BTreeSet::new();
     for (from, others) in &reached {

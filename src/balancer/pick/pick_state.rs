@@ -13,13 +13,13 @@ use crate::config::Algorithm;
 #[derive(Debug, Default)]
 pub(crate) struct PickState {
     pub(crate) roster: Arc<Roster>,
-    /// One for each tier of the roster, where the algorithm needs it.
+    /// One for each locality of the roster, where the algorithm needs it.
     tables: Vec<Option<Arc<PickerTable>>>,
     pub(crate) priority_load: PriorityLoad,
 }
 
 impl PickState {
-    /// The snapshot of `roster`; a tier that is the same as in `before` keeps its table.
+    /// The pick state of `roster`; a locality that is the same as in `before` keeps its table.
     pub(crate) fn next(
         before: &Self,
         roster: Roster,
@@ -44,7 +44,7 @@ impl PickState {
         Self { roster: Arc::new(roster), tables, priority_load: PriorityLoad::default() }
     }
 
-    /// The tiers, each with its table.
+    /// The localities, each with its table.
     #[inline]
     pub(crate) fn locality(&self, index: usize) -> Option<(&Locality, Option<&PickerTable>)> {
         Some((self.roster.localities.get(index)?, self.tables.get(index)?.as_deref()))

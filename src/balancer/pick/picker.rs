@@ -1,14 +1,14 @@
 //! Which endpoint an attempt goes to: the rules of a balancer in the order in which they are asked.
 //!
 //! ```text
-//! 1 tier     of several priorities one by the health of each; of several zones the near one mostly
-//! 2 place    the algorithm proposes one of that tier, by its table where it has one
+//! 1 locality of several priorities one by the health of each; of several zones the near one mostly
+//! 2 slot     the algorithm proposes one of that locality, by its table where it has one
 //! 3 admits   in rotation or this attempt's to probe, below its limit, not tried yet, warm: or the next proposal
 //! ```
 //!
-//! Where nobody meets all of that, it gives way in turn: who is warming up gets its full share, the tier need
-//! not be the drawn one, an attempt that leaves probes to others makes one, and who was tried may be tried
-//! again. A user's function that was shown candidates and names none of them has decided, and is not asked
+//! Where no endpoint meets all of that, the demands are dropped in turn: an endpoint that warms up gets its full
+//! share, the locality need not be the drawn one, an attempt that leaves probes to others makes one, and an endpoint
+//! that was tried may be tried again. A user's function that was shown candidates and names none of them has decided, and is not asked
 //! again.
 
 use std::cell::Cell;
@@ -39,7 +39,7 @@ pub(crate) struct PickContext<'a> {
     pub(crate) probing: ProbeEligibility,
     pub(crate) now: Instant,
     pub(crate) tick: Tick,
-    /// Who asks, as far as it tells callers at the same time apart.
+    /// The caller, as far as it tells callers at the same time apart.
     pub(crate) caller: usize,
 }
 
@@ -55,11 +55,11 @@ pub(crate) struct Picker<'a, 'w> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Picked<'a> {
     pub(crate) member: &'a Arc<Member>,
-    /// Its level serves with all it has.
+    /// Its priority level panics: all of its endpoints serve.
     pub(crate) panic: bool,
 }
 
-/// Goes on where nobody admits; ends with whom it is, or with nobody.
+/// Goes on where no endpoint admits; ends with the one picked, or with none.
 type Search<'a> = ControlFlow<Option<Picked<'a>>>;
 
 /// What is asked of a candidate.
@@ -68,7 +68,7 @@ struct Strictness {
     unattempted: bool,
     probing: ProbeEligibility,
     gate: Option<SlowStartGate>,
-    /// Take whoever may answer at all.
+    /// Take any endpoint that may answer at all.
     panic: bool,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Picker<'a, '_> {
         self.anywhere(first.locality, Strictness { unattempted: false, ..probes }, rng)
     }
 
-    /// In every tier, the drawn one first; each knows for itself whether it panics.
+    /// In every locality, the drawn one first; each knows for itself whether it panics.
     fn anywhere(&self, first: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
         let PickState { roster, priority_load, .. } = self.snapshot;
         self.near_first(first).try_for_each(|locality| {
@@ -106,7 +106,7 @@ impl<'a> Picker<'a, '_> {
         })
     }
 
-    /// The drawn tier, and then the others as they stand: by priority.
+    /// The drawn locality, and then the others as they stand: by priority.
     fn near_first(&self, first: usize) -> impl Iterator<Item = usize> {
         let others =
             (0..self.snapshot.roster.localities.len()).filter(move |locality| *locality != first);
@@ -130,7 +130,7 @@ impl<'a> Picker<'a, '_> {
             }
             None => self.propose(locality, admits, strictness.probing, rng),
         };
-        // A place that somebody took since this roster was made is empty in it.
+        // A slot that an endpoint took since this roster was made is empty in it.
         let anyone = || locality.slots.members().find(|member| member.admits(self.context.now));
         match slot.and_then(|slot| locality.slots.get(slot).or_else(anyone)) {
             Some(member) => Break(Some(Picked { member, panic: strictness.panic })),
@@ -228,7 +228,7 @@ impl<'a> Picker<'a, '_> {
     }
 }
 
-/// What is in flight to a tier.
+/// What is in flight to a locality.
 struct Loads<'a>(&'a Locality);
 
 impl InFlight for Loads<'_> {

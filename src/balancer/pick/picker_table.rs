@@ -1,4 +1,4 @@
-//! What an algorithm has worked out for one tier before anybody picks: by weight or by key, where that needs
+//! What an algorithm has worked out for one locality before the first pick: by weight or by key, where that needs
 //! more than the endpoints themselves.
 //!
 //! Tables are made by the thread that updates, off the way of picks, and replaced as a whole with the roster.
@@ -14,10 +14,10 @@ use crate::policy::balance::{
     Alias, Bounded, BoundedLoad, Maglev, Ring, Smooth, Stride, rendezvous,
 };
 
-/// A tier's table.
+/// A locality's table.
 #[derive(Debug)]
 pub(crate) struct PickerTable {
-    /// The places of the entries, in their order.
+    /// The slots of the entries, in their order.
     slots: Box<[u32]>,
     kind: Kind,
 }
@@ -46,9 +46,9 @@ struct Bound {
 
 /// What is in flight, where keys are bounded.
 pub(crate) trait InFlight {
-    /// To the endpoint at a place.
+    /// To the endpoint at a slot.
     fn at(&self, slot: usize) -> u32;
-    /// To all of the tier.
+    /// To all of the locality.
     fn all(&self) -> u32;
 }
 
@@ -68,7 +68,7 @@ impl PickerTable {
         Some(Self { slots: entries.slots, kind })
     }
 
-    /// A place that `admits`; `key` and what is in flight matter to keyed tables only.
+    /// A slot that `admits`; `key` and what is in flight matter to keyed tables only.
     pub(crate) fn pick(
         &self,
         key: u64,
@@ -186,7 +186,7 @@ impl Entries {
         Some(kind)
     }
 
-    /// Who stays keeps its turn.
+    /// An endpoint that stays keeps its turn.
     fn smooth(&self, before: Option<&PickerTable>) -> Smooth {
         let Some(PickerTable { slots, kind: Kind::Smooth(smooth) }) = before else {
             return Smooth::new(&self.weights);

@@ -1,6 +1,6 @@
-//! Which tier a call goes to, worked out from how many endpoints of each are well.
+//! Which locality a call goes to, worked out from how many endpoints of each are well.
 //!
-//! Picks only draw. It is worked out anew when a count has changed, by whoever notices first.
+//! Picks only draw. It is worked out anew when a count has changed, by the pick that notices first.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::balancer::roster::{Locality, Roster};
 use crate::config::BalancerConfig;
 use crate::policy::{PriorityConfig, PriorityLevel, PriorityLevels, Zones};
 
-/// The tier that was drawn.
+/// The locality that was drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DrawnLocality {
     pub(crate) locality: usize,
@@ -20,7 +20,7 @@ pub(crate) struct DrawnLocality {
     pub(crate) panic: bool,
 }
 
-/// The shares of a roster's tiers.
+/// The shares of a roster's localities.
 #[derive(Debug, Default)]
 pub(crate) struct PriorityLoad {
     worked_out: ArcSwapOption<Shares>,
@@ -28,7 +28,7 @@ pub(crate) struct PriorityLoad {
 
 #[derive(Debug)]
 struct Shares {
-    /// What it was worked out from: of each tier, how many are well.
+    /// What it was worked out from: of each locality, how many are well.
     healthy: Vec<u32>,
     /// How many each has, but for those of weight 0.
     total: Vec<u32>,
@@ -36,7 +36,7 @@ struct Shares {
     spread: Vec<Spread>,
 }
 
-/// How one level's calls go to its zones.
+/// How the calls of one priority level go to its zones.
 #[derive(Debug)]
 struct Spread {
     localities: Range<usize>,
@@ -44,7 +44,7 @@ struct Spread {
 }
 
 impl PriorityLoad {
-    /// Draws a tier of `roster`; the same one for the same key while nothing changes.
+    /// Draws a locality of `roster`; the same one for the same key while nothing changes.
     #[inline]
     pub(crate) fn draw(
         &self,
@@ -59,7 +59,7 @@ impl PriorityLoad {
         self.current(roster, config, |shares| shares.draw(key, rng))
     }
 
-    /// Whether the level of a tier is so ill that it serves with all it has.
+    /// Whether the priority level of a locality panics: too few are well, so all serve.
     pub(crate) fn panics(&self, roster: &Roster, config: &BalancerConfig, locality: usize) -> bool {
         config.panic.is_some() && self.current(roster, config, |shares| shares.panics(locality))
     }
@@ -153,7 +153,7 @@ fn taking_part(locality: &Locality) -> u32 {
     locality.count.saturating_sub(locality.drained) as u32
 }
 
-/// The ranges of tiers with the same priority.
+/// The ranges of localities with the same priority.
 fn by_priority(localities: &[Arc<Locality>]) -> Vec<Range<usize>> {
     let same =
         |a: &Arc<Locality>, b: &Arc<Locality>| a.locality_key.priority == b.locality_key.priority;

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::probe_pool::ProbePool;
 use crate::balancer::member::Member;
 
-/// Rung when probes are wanted, and when nobody wants any more.
+/// Rung when calls want probes, and when the balancer is gone.
 #[derive(Debug, Default)]
 pub(crate) struct ProbeBell(Arc<Notify>);
 

@@ -37,7 +37,7 @@ impl ProbePool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The place that the answers speak for, of those that admit; none where they say too little.
+    /// The slot that the answers speak for, of those that admit; none where they say too little.
     pub(crate) fn pick(
         &self,
         well: usize,
@@ -63,7 +63,7 @@ impl ProbePool {
         if calls == 0 { 0 } else { self.lock().rule.wants_probes(calls, rng) }
     }
 
-    /// Whoever is at `slot` has answered nothing yet.
+    /// The endpoint at `slot` has answered nothing yet.
     pub(crate) fn forget(&self, slot: usize) {
         self.lock().rule.forget(slot);
     }

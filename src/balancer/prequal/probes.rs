@@ -2,7 +2,7 @@
 //! they are. Not to be taken for the probes of a circuit, which are calls.
 //!
 //! A call only counts itself and rings a bell; what it was worth in probes is drawn and sent on the first I/O
-//! thread, so no call waits for one. Each tier has a pool of answers of its own: a pool over several would
+//! thread, so no call waits for one. Each locality has a pool of answers of its own: a pool over several would
 //! seem well filled where the one that serves has three endpoints.
 //!
 //! A probe that is not answered in time has failed, but goes on for a moment: connecting takes longer than an
@@ -232,7 +232,7 @@ mod tests {
         (2..=4).for_each(|port| tells(&first, port, 1));
         tells(&first, 1, 0);
         assert_eq!(picked(&first), Some(1), "the newest of equally quick ones");
-        // Another stands in its place, of which nothing is known.
+        // Another endpoint stands in its slot, and nothing is known of it.
         tells(&first, 1, 0);
         let second = roster(&mut register, &first, &PORTS[1..]);
         let third = roster(&mut register, &second, &[9, 2, 3, 4, 5, 6, 7, 8]);

@@ -35,7 +35,7 @@ struct Hedge {
     usual: Watched,
 }
 
-/// A call that may be sent; holds its seat until it ends.
+/// A call that may be sent; holds its permit until it ends.
 #[derive(Debug)]
 pub(crate) struct AdmittedCall<'a> {
     admission: &'a Admission,
@@ -136,7 +136,7 @@ impl Admission {
         }
     }
 
-    /// What half of the attempts take at most; `None` where nobody counts, or too few were seen.
+    /// What half of the attempts take at most; `None` where none are counted, or too few were seen.
     pub(crate) fn usual_latency(&self, now: Instant) -> Option<Duration> {
         let hedge = self.hedge.as_ref()?;
         hedge.usual.read(&hedge.latencies, now)
@@ -158,7 +158,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl AdmittedCall<'_> {
-    /// The seat alone, for a call that goes on beyond its answer's head.
+    /// The permit alone, for a call that goes on beyond its answer's head.
     pub(crate) fn into_permit(self) -> Option<InFlightPermit> {
         self.permit
     }
@@ -178,7 +178,7 @@ impl AdmittedCall<'_> {
         self.permit.is_some() || self.admission.hedge.is_some() || self.admission.throttle.is_some()
     }
 
-    /// Takes in how an attempt of the call ended, after so long.
+    /// Takes in how an attempt of the call ended, and after which time.
     pub(crate) fn observe(&self, ended: &AttemptOutcome, class: Class, elapsed: Duration) {
         let admission = self.admission;
         if let Some(permit) = &self.permit {

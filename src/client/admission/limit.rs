@@ -1,7 +1,7 @@
-//! The limit on a client's calls in flight, and those who wait for room below it.
+//! The limit on a client's calls in flight, and the calls that wait for room below it.
 //!
-//! Without a queue nobody waits and nothing is locked. With one, newcomers and those who leave go through its
-//! lock, so that nobody passes those who wait.
+//! Without a queue no call waits and nothing is locked. With one, calls that come and calls that end go through its
+//! lock, so that no call passes those that wait.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::runtime::clock;
 /// Why a call may not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// So many are in flight already.
+    /// The limit is reached; its value.
     Limit(u32),
     /// Waited for room, and none came.
     Waited(Duration),
@@ -54,18 +54,18 @@ pub(crate) struct Limit {
     limiter: Limiter,
     began: Instant,
     shedding: SheddingConfig,
-    /// Those who wait for room; `None` where nobody may.
+    /// Calls that wait for room; `None` where none may.
     waiting: Option<Mutex<WaitQueue<Waiter>>>,
 }
 
 #[derive(Debug)]
 struct Waiter {
     class: Criticality,
-    /// Takes the seat that it waits for.
+    /// Takes the permit that it waits for.
     room: oneshot::Sender<InFlightPermit>,
 }
 
-/// One call's place in the queue; left on drop, so that who gave up does not keep it.
+/// One call's place in the queue; left on drop, so that a cancelled call does not keep it.
 struct QueuedCall<'a> {
     waiting: &'a Mutex<WaitQueue<Waiter>>,
     ticket: Ticket,
@@ -106,7 +106,7 @@ impl Limit {
         Tick::after_origin(now.saturating_duration_since(self.began))
     }
 
-    /// A seat, waited for at most `patience` where calls may wait.
+    /// A permit, waited for at most `patience` where calls may wait.
     pub(crate) async fn enter(
         self: &Arc<Self>,
         class: Criticality,
@@ -124,17 +124,17 @@ impl Limit {
         let patience = patience.min(self.shedding.queue_wait);
         match tokio::time::timeout(patience, told).await {
             Ok(Ok(permit)) => Ok(permit),
-            // Whoever came next found the wait over before this one did.
+            // The next call found this wait over before this call did.
             Ok(Err(_)) if clock::now().saturating_duration_since(began) >= patience => {
                 Err(Refused::Waited(patience))
             }
-            // Somebody more important took the place in the queue.
+            // A more critical call took the place in the queue.
             Ok(Err(_)) => Err(full()),
             Err(_) => Err(Refused::Waited(patience)),
         }
     }
 
-    /// A seat at once, or where to wait for one; nothing where the queue is full.
+    /// A permit at once, or where to wait for one; nothing where the queue is full.
     fn sit_or_line_up<'a>(
         self: &Arc<Self>,
         waiting: &'a Mutex<WaitQueue<Waiter>>,
@@ -166,10 +166,10 @@ impl Limit {
         Some(InFlightPermit { limit: Some(Arc::clone(self)), in_flight })
     }
 
-    /// Hands room on to those who wait.
+    /// Hands room on to the calls that wait.
     fn serve(self: &Arc<Self>) {
         while let Some((waiter, permit)) = self.next_to_seat() {
-            // Outside of the lock. The seat of one that gave up meanwhile is the next one's.
+            // Outside of the lock. The permit of a call that was cancelled meanwhile is the next one's.
             if let Err(unwanted) = waiter.room.send(permit) {
                 unwanted.give_back();
             }
@@ -181,14 +181,14 @@ impl Limit {
         let limit = self.limiter.limit();
         let may = |class| self.limiter.in_flight() < self.shedding.ceiling(class, limit);
         let waiter = queue.next(clock::now(), may)?;
-        // Under the lock nobody else takes the room.
+        // Under the lock no other call takes the room.
         let permit = self.permit(waiter.class)?;
         Some((waiter, permit))
     }
 }
 
 impl InFlightPermit {
-    /// Takes in how an attempt ended, after so long.
+    /// Takes in how an attempt ended, and after which time.
     pub(crate) fn observe(&self, ended: &AttemptOutcome, elapsed: Duration) {
         let Some(Limit { limiter, .. }) = self.limit.as_deref() else { return };
         match ended {
@@ -207,7 +207,7 @@ impl InFlightPermit {
 }
 
 impl InFlightPermit {
-    /// Frees the place, without a look at who waits.
+    /// Frees the place, without a look at the calls that wait.
     fn give_back(mut self) {
         if let Some(limit) = self.limit.take() {
             limit.limiter.release();

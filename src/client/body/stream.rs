@@ -1,4 +1,4 @@
-//! A streamed body between the I/O thread that carries it and whoever reads it: a bounded channel of pieces.
+//! A streamed body between the I/O thread that carries it and its reader: a bounded channel of pieces.
 //!
 //! The carrier waits while the channel is full and then reads nothing from the connection, so a slow reader
 //! slows the peer down and not the memory of this process.
@@ -38,7 +38,7 @@ pub struct Read {
 pub enum Notice {
     /// There is something to read, or the end.
     Readable,
-    /// The reader gave up.
+    /// The reader freed it.
     Freed,
 }
 
@@ -63,7 +63,7 @@ impl BodyStream {
         Arc::clone(&self.inflow)
     }
 
-    /// The wish to end the stream early.
+    /// Ends the stream early.
     #[must_use]
     pub fn stop(&self) -> &Arc<Stop> {
         &self.stop

@@ -1,6 +1,6 @@
 //! Carries the body of a streamed answer, once its head was handed over, on the I/O thread of its call.
 //!
-//! The lease stays until the end of the body: an endpoint that breaks off has failed, one whose reader gave up
+//! The lease stays until the end of the body: an endpoint that breaks off has failed, one whose reader stopped
 //! has not. Only a probe is settled by its head, for its circuit must not wait for the end of a long stream.
 
 use std::pin::pin;

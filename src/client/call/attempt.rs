@@ -10,7 +10,7 @@
 //! 6 decide     stop, or wait and go to 1
 //! ```
 //!
-//! The loop does not know who drives it. Dropping it drops the exchange and gives the permit back.
+//! The loop does not know which thread drives it. Dropping it drops the exchange and gives the permit back.
 
 use std::pin::pin;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Who may end a call before its time: its caller by a cancel, the client by its close, the host by a signal.
+//! What may end a call before its time: its caller by a cancel, the client by its close, the host by a signal.
 
 use std::pin::pin;
 
@@ -31,7 +31,7 @@ impl std::fmt::Debug for Cancellation<'_> {
 }
 
 impl Cancellation<'_> {
-    /// Runs `work`, which the caller has pinned and drops, until it ends or somebody ends the call.
+    /// Runs `work`, which the caller has pinned and drops, until it ends or the call is ended.
     pub(crate) async fn or<W: Future + Unpin>(&self, work: W) -> Result<W::Output, FailureKind> {
         let stopped = |reason| match reason {
             Reason::Cancelled => FailureKind::Cancelled,

@@ -1,7 +1,7 @@
 //! A copy of an attempt at another endpoint, where the first takes longer than most do; the better one wins.
 //!
-//! Who lost is dropped: its server sees the exchange end, and its endpoint is not blamed, but its load remembers how
-//! long it was waited for in vain. Where one fails,
+//! Losing attempts are cancelled: their servers see the exchange end, their endpoints are not blamed, and their loads
+//! get a lower bound of the latency. Where one fails,
 //! its circuit learns of it at once, but the call waits for the others: only when all have failed is there
 //! something to retry.
 

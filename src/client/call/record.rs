@@ -28,7 +28,7 @@ pub(crate) enum CallEnd {
     NoEndpoints(NoneAdmits),
     /// The deadline passed between attempts.
     Deadline,
-    /// Somebody ended the call from outside.
+    /// The call was ended from outside.
     Asked(ErrorKind),
     /// The host's hook refused.
     Refused(String),

@@ -28,7 +28,7 @@ pub struct Completion {
 enum State {
     #[default]
     Running,
-    /// Somebody waits for the outcome by callback.
+    /// A callback waits for the outcome.
     Promised(Taker),
     Finished(Outcome),
     Taken,
@@ -51,7 +51,7 @@ impl Completion {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The wish to end the call early.
+    /// Ends the call early.
     #[must_use]
     pub fn stop(&self) -> &Arc<Stop> {
         &self.stop
@@ -63,7 +63,7 @@ impl Completion {
         self.stop.ask(Reason::Cancelled);
     }
 
-    /// Whether nobody but the call's own handle could get the outcome.
+    /// Whether only the call's own handle could get the outcome.
     #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(*self.lock(), State::Running | State::Finished(_))
@@ -240,7 +240,7 @@ mod tests {
     }
 }
 
-/// Every order in which the task, its canceller and those who want the outcome can meet.
+/// Every order in which the task, its canceller and the takers of the outcome can meet.
 #[cfg(all(test, ahoy_loom))]
 mod loom_tests {
     use super::*;

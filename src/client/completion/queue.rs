@@ -35,7 +35,7 @@ pub enum QueueEventKind {
     Call(Outcome),
     /// There is something to read of a streamed body.
     Readable,
-    /// Its reader gave up first.
+    /// Its reader freed it first.
     Freed,
 }
 
@@ -49,7 +49,7 @@ pub struct ReadableNotice {
 }
 
 impl ReadableNotice {
-    /// Tells whether there is, or the reader gave up.
+    /// Tells whether there is, or the reader freed it.
     pub fn tell(mut self, readable: bool) {
         self.told = true;
         let event = if readable { QueueEventKind::Readable } else { QueueEventKind::Freed };

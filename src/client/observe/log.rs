@@ -37,7 +37,7 @@ impl Log {
 }
 
 impl Observer for Log {
-    /// Writes the event; its message is not made where nobody listens.
+    /// Writes the event; its message is not made where no sink takes it.
     fn observe(&self, event: &Event<'_>) {
         let severity = event.severity();
         if let Some((threshold, sink)) = &self.sink
