@@ -55,7 +55,7 @@ impl Client {
     }
 
     /// Sends `request` and waits for its answer, driving the work on this thread. An I/O thread drives it with
-    /// HTTP/2, where the connections are, where an answer is streamed, for it outlasts this call, and where there
+    /// HTTP/2, where the connections are, where an answer is streamed, for it outlasts this call, and where
     /// all shards are in use.
     ///
     /// # Errors

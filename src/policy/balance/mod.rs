@@ -21,36 +21,33 @@
 //! - [`Bounded`] keeps a popular key from overloading its endpoint.
 
 mod alias;
-mod bounded;
 mod custom;
 mod draw;
 mod hash;
+pub mod keyed;
 mod least_request;
-mod maglev;
 mod p2c;
 mod prequal;
 pub mod probe_answer;
 mod random;
-pub mod rendezvous;
-mod ring;
 mod round_robin;
 pub mod slow_start;
 mod smooth;
 #[cfg(test)]
 mod stories;
 mod stride;
-mod wheel;
 
 pub use alias::Alias;
-pub use bounded::{Bounded, BoundedLoad};
 pub use custom::{Choose, Custom};
 pub use hash::{hash_bytes, hash_bytes_seeded, splitmix64};
+pub use keyed::bounded::{Bounded, BoundedLoad};
+pub use keyed::maglev::{Maglev, MaglevError};
+pub use keyed::rendezvous;
+pub use keyed::ring::{Ring, RingConfig, RingError};
 pub use least_request::LeastRequest;
-pub use maglev::{Maglev, MaglevError};
 pub use p2c::P2c;
 pub use prequal::{Prequal, PrequalConfig};
 pub use random::{Random, RandomFunction};
-pub use ring::{Ring, RingConfig, RingError};
 pub use round_robin::RoundRobin;
 pub use smooth::Smooth;
 pub use stride::Stride;

@@ -9,16 +9,16 @@
 //! equal weights and the size left to the default, that is so from eleven endpoints on, but for the
 //! one point that rounding may add to each; below, the others get more points when one leaves.
 //!
-//! [`Maglev`](super::Maglev) looks up faster and spreads more evenly, and for thousands of
+//! [`Maglev`](crate::policy::balance::Maglev) looks up faster and spreads more evenly, and for thousands of
 //! endpoints it is built faster and is smaller, but it moves a few more keys.
-//! [`rendezvous`](super::rendezvous) needs no table at all and a hash for each endpoint and pick.
+//! [`rendezvous`](crate::policy::balance::rendezvous) needs no table at all and a hash for each endpoint and pick.
 
 use std::error::Error;
 use std::fmt;
 use std::fmt::Write;
 
-use super::hash::hash_bytes;
 use super::wheel::Wheel;
+use crate::policy::balance::hash::hash_bytes;
 
 /// How many points a ring has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

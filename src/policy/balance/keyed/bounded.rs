@@ -8,7 +8,7 @@
 //! next, in a cascade. Each key jumps in a random order of its own (arXiv 1908.08762), which
 //! depends on the key's hash alone, so all clients overflow to the same places.
 
-use super::hash::splitmix64;
+use crate::policy::balance::hash::splitmix64;
 
 /// What an endpoint may take and what it has.
 #[derive(Clone, Copy, Debug, PartialEq)]

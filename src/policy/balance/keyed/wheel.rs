@@ -6,24 +6,24 @@
 
 /// Owners in a circle.
 #[derive(Clone, Debug)]
-pub(super) struct Wheel {
+pub(crate) struct Wheel {
     slots: Box<[u32]>,
     /// Which endpoints may be picked at all. A wheel that is too small leaves some without a slot.
     weighty: Box<[bool]>,
 }
 
 impl Wheel {
-    pub(super) const fn new(slots: Box<[u32]>, weighty: Box<[bool]>) -> Self {
+    pub(crate) const fn new(slots: Box<[u32]>, weighty: Box<[bool]>) -> Self {
         Self { slots, weighty }
     }
 
     /// How many slots there are.
-    pub(super) const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// The owner of the first slot from `start` on that admits. Endpoints without a slot come last.
-    pub(super) fn pick(&self, start: usize, admits: impl Fn(usize) -> bool) -> Option<usize> {
+    pub(crate) fn pick(&self, start: usize, admits: impl Fn(usize) -> bool) -> Option<usize> {
         self.owners_from(start)
             .take(LOOKS)
             .find(|&owner| admits(owner))

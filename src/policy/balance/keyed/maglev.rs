@@ -2,7 +2,7 @@
 //!
 //! Each endpoint has an order of its own over the slots of a table, and the endpoints claim slots
 //! in turn until all are taken; a key belongs to slot `hash mod size`. Compared with a
-//! [`Ring`](super::Ring), a lookup is one access, shares are even to about one slot, and the size
+//! [`Ring`](crate::policy::balance::Ring), a lookup is one access, shares are even to about one slot, and the size
 //! does not grow with the service. In exchange, when an endpoint leaves, a few keys move that were
 //! not its own.
 //!
@@ -15,8 +15,8 @@ use std::collections::BinaryHeap;
 use std::error::Error;
 use std::fmt;
 
-use super::hash::{hash_bytes, hash_bytes_seeded};
 use super::wheel::Wheel;
+use crate::policy::balance::hash::{hash_bytes, hash_bytes_seeded};
 
 /// Why a table cannot have the size that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

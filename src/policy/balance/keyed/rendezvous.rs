@@ -3,10 +3,10 @@
 //! Key and endpoint together make a score, and the endpoint of the highest score has the key. It
 //! needs no table and nothing to rebuild, moves only the keys of an endpoint that left, in whatever
 //! order the list is, and takes weights exactly. The price is a hash for each endpoint and pick, so
-//! it is for sets of up to some hundred; for more, see [`Ring`](super::Ring) and
-//! [`Maglev`](super::Maglev).
+//! it is for sets of up to some hundred; for more, see [`Ring`](crate::policy::balance::Ring) and
+//! [`Maglev`](crate::policy::balance::Maglev).
 
-use super::hash::hash_bytes_seeded;
+use crate::policy::balance::hash::hash_bytes_seeded;
 
 /// The endpoint of the highest score among the `len` whose position admits, for a key's `hash`.
 ///
