@@ -7,7 +7,9 @@ pub mod body;
 pub mod call;
 pub mod completion;
 pub mod observe;
+mod origins;
 mod preconnect;
+mod redirect;
 mod route;
 pub(crate) mod transport;
 
@@ -30,6 +32,7 @@ use crate::client::call::attempt;
 use crate::client::call::call::Call;
 use crate::client::call::cancellation::{Cancellation, Interrupt};
 use crate::client::completion::completion::Finisher;
+use crate::client::origins::Origins;
 use crate::client::transport::{ClientTransport, Driver, resolver};
 use crate::config::{ClientConfig, Http2};
 use crate::error::{Error, ErrorKind};
@@ -39,18 +42,22 @@ use crate::runtime::interrupt::SignalWatch;
 use crate::runtime::process::PerProcess;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::{callback, clock, io_thread, shard, stop};
-use crate::transport::{Resolver, Tls};
+use crate::transport::{Proxies, Resolver, Tls};
 
 /// A resilient HTTP client.
 #[derive(Debug)]
 pub struct Client {
     config: ClientConfig,
+    /// What calls go through, where they do.
+    proxies: Option<Arc<Proxies>>,
     route: Route,
     hooks: Hooks,
     log: Log,
     /// Holds locks (session tickets), so a forked child makes its own.
     tls: PerProcess<Arc<Tls>>,
     admission: PerProcess<Admission>,
+    /// The servers of absolute URLs and redirects.
+    origins: PerProcess<Arc<Origins>>,
     tenant: Tenant,
     /// Whether warming up began in this process.
     warmed: PerProcess<AtomicBool>,
@@ -67,13 +74,17 @@ impl Client {
     pub fn new(config: ClientConfig, route: Route, hooks: Hooks, log: Log) -> Result<Self, Error> {
         config.check(matches!(route, Route::Balanced(_)))?;
         let tls = checked_tls(&config)?;
+        let proxies = config.proxy.resolved();
+        let proxies = proxies.map_err(|problem| Error::new(ErrorKind::InvalidArgument, problem))?;
         let client = Self {
             config,
+            proxies: proxies.map(Arc::new),
             route,
             hooks,
             log,
             tls: PerProcess::new(),
             admission: PerProcess::new(),
+            origins: PerProcess::new(),
             tenant: Tenant::new(),
             warmed: PerProcess::new(),
             closed: AtomicBool::new(false),
@@ -85,6 +96,10 @@ impl Client {
 
     fn admission(&self) -> &Admission {
         self.admission.get_or(|| Admission::new(&self.config))
+    }
+
+    fn origins(&self) -> &Arc<Origins> {
+        self.origins.get()
     }
 
     fn hedge_delay(&self, now: Instant) -> Option<Duration> {
@@ -113,12 +128,10 @@ impl Client {
         self.check_open()?;
         self.warm_up();
         self.prepare()?;
-        let driven = match self.route {
+        let driven = match self.proxies {
             // The direct transport's writes raise no SIGPIPE; reqwest's may.
-            Route::Balanced(_) => self.drive(request),
-            Route::Base { .. } | Route::Absolute => {
-                callback::without_sigpipe(|| self.drive(request))
-            }
+            None => self.drive(request),
+            Some(_) => callback::without_sigpipe(|| self.drive(request)),
         };
         driven?.map_or_else(|| self.start_and_wait(request), Ok)
     }
