@@ -2224,15 +2224,67 @@ ahoy_status ahoy_client_builder_set_http2(ahoy_client_builder *builder,
                                           ahoy_error **err);
 
 /**
- * Follows so many redirects; only for a client without a balancer. Authorization and Cookie are not sent on
- * to another host, and https is not left for http. Default 0.
+ * Follows redirects (301, 302, 303, 307, 308), within one attempt and its limits; only for a client without a
+ * balancer. Default 0, which hands each over as an answer.
  *
- * @param redirects up to 50
+ * POST becomes GET on 301 and 302, any method but HEAD on 303, without the body. 307 and 308 keep method and body,
+ * and are handed over where the body comes from a source that cannot rewind. Another origin (scheme, host or port)
+ * gets none of the headers that you set but Accept, Accept-Charset, Accept-Encoding, Accept-Language, Cache-Control,
+ * If-*, Pragma, Range, User-Agent and those that describe the body: also where https is left for http, which is
+ * followed as curl does. What cannot be followed, such as ftp: or a url with credentials, is handed over. One
+ * redirect too many is AHOY_E_PROTOCOL and not tried again.
+ *
+ * @param redirects how many are followed, up to 50
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_redirects(ahoy_client_builder *builder,
                                               uint32_t redirects,
                                               ahoy_error **err);
+
+/**
+ * Sends all calls through a proxy; only for a client without a balancer. Default: no proxy.
+ *
+ * A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. All that fails but connecting counts
+ * as sent. The url is never logged or quoted.
+ *
+ * @param proxy "http://host:port", which carries https by CONNECT, "https://..." or "socks5h://..."; a user and a
+ *        password as in "http://user:password@host:port", percent-encoded; or "off"; copied
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_proxy(ahoy_client_builder *builder,
+                                          const char *proxy,
+                                          ahoy_error **err);
+
+/**
+ * Sets which hosts are reached without the proxy. Default: none.
+ *
+ * @param no_proxy names, addresses and networks, separated by commas: "example.com" (and all below it),
+ *        "10.0.0.0/8", "::1", or "*" for all; copied
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_no_proxy(ahoy_client_builder *builder,
+                                             const char *no_proxy,
+                                             ahoy_error **err);
+
+/**
+ * Takes proxies from the environment where none is set: http_proxy, https_proxy, HTTPS_PROXY, all_proxy,
+ * ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by ahoy_client_builder_build on the calling thread, which must
+ * not race with setenv. Default false: the environment is never read.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_proxy_from_environment(ahoy_client_builder *builder,
+                                                           bool from_environment,
+                                                           ahoy_error **err);
+
+/**
+ * Holds each body back until the server has said that it wants it (Expect: 100-continue), for at most 1 s, and
+ * not at all where it answers first. Not with a proxy. Default false; a request with a header Expect of that value
+ * does so in any case.
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_expect_continue(ahoy_client_builder *builder,
+                                                    bool expect_continue,
+                                                    ahoy_error **err);
 
 /**
  * Makes an answer of 4xx or 5xx AHOY_E_HTTP_STATUS, whose error keeps the answer. Default false.

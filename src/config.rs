@@ -13,7 +13,7 @@ use crate::policy::{
     BudgetConfig, HedgeConfig, HedgeDelay, LimitConfig, RetryConfig, SheddingConfig,
     ThrottleConfig, TraceStart,
 };
-use crate::transport::TlsConfig;
+use crate::transport::{ProxyConfig, TlsConfig};
 
 pub use balancer::{
     Algorithm, BalancerConfig, HealthCheck, KeySource, Misfit, PrequalProbing, Subset, Zone,
@@ -52,6 +52,10 @@ pub struct ClientConfig {
     pub gzip: bool,
     /// How many redirects are followed; only for clients without a balancer.
     pub redirects: u32,
+    /// Which proxies calls go through; only for clients without a balancer.
+    pub proxy: ProxyConfig,
+    /// Whether a body waits up to a second for the server's consent, `Expect: 100-continue`.
+    pub expect_continue: bool,
     /// Make an answer of 4xx or 5xx an error.
     pub fail_on_status: bool,
     /// End a blocking call when a signal is caught that the host's `should_stop` does not overrule.
@@ -132,6 +136,8 @@ impl Default for ClientConfig {
             max_body: 64 << 20,
             gzip: true,
             redirects: 0,
+            proxy: ProxyConfig::default(),
+            expect_continue: false,
             fail_on_status: false,
             interruptible: false,
             idle_timeout: Duration::from_secs(60),
@@ -185,6 +191,14 @@ impl ClientConfig {
         if balanced && self.redirects > 0 {
             let problem = "only a client without a balancer can follow redirects";
             return Err(Error::invalid("redirects", problem));
+        }
+        if balanced && self.proxy.is_set() {
+            let problem = "only a client without a balancer can use one";
+            return Err(Error::invalid("proxy", problem));
+        }
+        if self.proxy.is_set() && self.expect_continue {
+            let problem = "does not go with a proxy";
+            return Err(Error::invalid("expect_continue", problem));
         }
         if !balanced && self.http2 != Http2::Off {
             let problem = "only a client with a balancer can speak it";

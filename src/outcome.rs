@@ -32,6 +32,10 @@ pub enum FailureKind {
     Source,
     /// The decoded body is above the bound.
     BodyTooLarge,
+    /// The request cannot be sent as it is, to any endpoint: nothing was sent.
+    InvalidRequest,
+    /// More redirects came than are followed.
+    TooManyRedirects,
     /// The caller cancelled the call.
     Cancelled,
     /// The client was closed.

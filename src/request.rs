@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::criticality::Criticality;
@@ -81,12 +82,22 @@ const FRAMING: [HeaderName; 6] = [
 ///
 /// # Errors
 /// `name` is no token or one that the library sets itself; `value` holds CR, LF, NUL or another control
-/// character. The message never shows the value.
+/// character, or is no authority where the name is `Host`. The message never shows the value.
 pub fn header(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue), Error> {
     let name = header_name(name)?;
     let value = HeaderValue::from_bytes(value)
         .map_err(|_| Error::invalid("value", format!("{name} holds a control character")))?;
+    if name == header::HOST && !is_authority(&value) {
+        return Err(Error::invalid("value", "is no host with an optional port, as Host must be"));
+    }
     Ok((name, value))
+}
+
+/// Whether `Host` may say so: a host and perhaps a port, without a user.
+#[must_use]
+pub fn is_authority(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    !bytes.contains(&b'@') && Authority::try_from(bytes).is_ok_and(|it| !it.host().is_empty())
 }
 
 /// A header name that a caller may set.
@@ -115,32 +126,103 @@ pub fn method(name: &str) -> Result<Method, Error> {
     }
 }
 
-/// Checks that `target` can stand in a request line.
+/// Checks that `target` goes out as it is: what is accepted here is sent byte for byte.
 ///
 /// # Errors
-/// It holds white space, CR, LF, another control character, a byte that must be percent-encoded, or a
-/// fragment.
+/// It is too long, or holds a byte that no request line can carry.
 pub fn check_target(parameter: &str, target: &str) -> Result<(), Error> {
+    let refused = |problem: &str| Err(Error::invalid(parameter, problem));
     if target.is_empty() {
-        return Err(Error::invalid(parameter, "is empty"));
+        return refused("is empty");
     }
+    if target.len() > MAX_TARGET {
+        return Err(too_long(parameter));
+    }
+    let mut in_query = false;
     for byte in target.bytes() {
         match byte {
-            0..=b' ' | 0x7f => {
-                return Err(Error::invalid(parameter, "holds white space or a control character"));
+            0..=b' ' | 0x7f => return refused("holds white space or a control character"),
+            0x80.. => return refused("holds a byte that must be percent-encoded"),
+            b'#' => return refused("holds a fragment, which is never sent"),
+            b'<' => return refused("holds <, which must be percent-encoded as %3C"),
+            b'>' => return refused("holds >, which must be percent-encoded as %3E"),
+            b'`' if !in_query => return refused("holds `, which must be percent-encoded as %60"),
+            b'"' if in_query => {
+                return refused("holds \" in its query, which must be percent-encoded as %22");
             }
-            0x80.. => {
-                return Err(Error::invalid(parameter, "holds a byte that must be percent-encoded"));
-            }
-            b'#' => return Err(Error::invalid(parameter, "holds a fragment, which is never sent")),
+            b'?' => in_query = true,
             _ => {}
         }
     }
     Ok(())
 }
 
+/// A target that cannot be sent for its length.
+#[must_use]
+pub fn too_long(parameter: &str) -> Error {
+    Error::invalid(parameter, format!("is longer than {MAX_TARGET} bytes"))
+}
+
+/// What HTTP's libraries can carry, 64 KiB, less what a URL has before its path. Common servers stop at 8 KiB.
+pub const MAX_TARGET: usize = 65_000;
+
+/// Whether the path of `target` climbs with `..`, in any form that a server may take for it: encoded once or
+/// more often, between backslashes, or with parameters behind it (`..;x`).
+#[must_use]
+pub fn climbs(target: &str) -> bool {
+    let path = target.split('?').next().unwrap_or_default();
+    let mut bytes = Decoded(path.as_bytes());
+    let (mut dots, mut only_dots, mut ended) = (0, true, false);
+    let is_up = |dots, only_dots| only_dots && dots == 2;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'/' | b'\\' => {
+                if is_up(dots, only_dots) {
+                    return true;
+                }
+                (dots, only_dots, ended) = (0, true, false);
+            }
+            b';' => ended = true,
+            _ if ended => {}
+            b'.' => dots += 1,
+            _ => only_dots = false,
+        }
+    }
+    is_up(dots, only_dots)
+}
+
+/// The bytes that a path stands for, however often it was encoded.
+struct Decoded<'a>(&'a [u8]);
+
+impl Iterator for Decoded<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        if *first != b'%' {
+            return Some(*first);
+        }
+        // %252e is %2e, encoded once more.
+        let mut digits = rest;
+        while let Some(inner) = digits.strip_prefix(b"25") {
+            digits = inner;
+        }
+        let hex = |at: usize| digits.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+        match (hex(0), hex(1)) {
+            (Some(high), Some(low)) => {
+                self.0 = &digits[2..];
+                u8::try_from(high * 16 + low).ok()
+            }
+            _ => Some(b'%'),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use http::uri::PathAndQuery;
+
     use super::*;
 
     #[test]
@@ -173,5 +255,75 @@ mod tests {
         assert!(!secret.message().contains("hush"));
         assert!(header("x", b"caf\xe9").is_ok(), "values are bytes");
         assert!(method("CONNECT").is_err() && method("GE T").is_err() && method("PURGE").is_ok());
+    }
+
+    #[test]
+    fn what_is_accepted_can_be_sent_as_it_is() {
+        for byte in 0..=0x7f_u8 {
+            for target in [format!("/a{}b", byte as char), format!("/a?b{}c", byte as char)] {
+                let sent = PathAndQuery::try_from(&*target).is_ok_and(|it| it.as_str() == target);
+                assert_eq!(check_target("path", &target).is_ok(), sent, "{target:?}");
+            }
+        }
+        let long = format!("/{}", "x".repeat(MAX_TARGET - 1));
+        assert!(check_target("path", &long).is_ok());
+        assert!(PathAndQuery::try_from(format!("{long}/and/a/base").as_str()).is_ok());
+        assert!(check_target("path", &format!("{long}x")).is_err());
+    }
+
+    #[test]
+    fn climbing_is_seen_in_every_form() {
+        for target in [
+            "/..",
+            "/../x",
+            "/a/../../x",
+            "/%2e%2e/x",
+            "/.%2E/x",
+            "/a/%2E./x",
+            "/%252e%252e/x",
+            "/%25252E./x",
+            "/..%2fx",
+            "/a%2F..%2Fx",
+            "/..\\x",
+            "/a\\..\\x",
+            "/a%5c..%5Cx",
+            "/..%5cx",
+            "/..;/x",
+            "/..;a=1/x",
+            "/..%3b/x",
+            "/a/..",
+            "/..?q",
+        ] {
+            assert!(climbs(target), "{target}");
+        }
+        for target in [
+            "/",
+            "/./x",
+            "/a..b/x",
+            "/.../x",
+            "/..a/x",
+            "/a../x",
+            "/%2e/x",
+            "/x?q=/../",
+            "/;../x",
+            "/a;/.;./x",
+            "/%zz../x",
+            "/%2",
+            "/%",
+            "/%25",
+        ] {
+            assert!(!climbs(target), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_an_authority_without_a_user() {
+        for good in ["a", "a.b:80", "[::1]", "[::1]:81", "db_1:5", "1.2.3.4"] {
+            assert!(header("Host", good.as_bytes()).is_ok(), "{good}");
+        }
+        for bad in ["", "not a host", "a/b", "u@a", "a:b:c", "a?b", "http://a", "a,b c", ":80"] {
+            let refused = header("host", bad.as_bytes());
+            assert!(refused.is_err_and(|error| error.message().contains("value")), "{bad:?}");
+        }
     }
 }

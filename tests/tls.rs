@@ -213,17 +213,3 @@ fn a_handshake_that_hangs_is_cut_by_the_connect_limit() {
     assert_eq!(failure.status, AHOY_E_CONNECT_TIMEOUT, "{}", failure.message);
     assert!(took >= ms(75) && took < ms(400), "{took:?}");
 }
-
-#[test]
-fn https_is_not_left_for_http() {
-    let plain = Server::ok();
-    let authority = Authority::new();
-    let location = plain.url();
-    let server = Server::tls(authority.server("127.0.0.1"), move |_| {
-        Reply::status(302).header("Location", location.clone())
-    });
-    let url = format!("https://127.0.0.1:{}", server.port());
-    let client = Builder::new().base_url(&url).ca(&authority.pem).redirects(3).tries(1).build();
-    assert!(client.get("/").is_err());
-    assert_eq!(plain.request_count(), 0);
-}

@@ -70,12 +70,10 @@ impl Client {
         self.check_open()?;
         self.warm_up();
         self.prepare()?;
-        let driven = match self.core.route {
+        let driven = match self.core.proxies {
             // The direct transport's writes raise no SIGPIPE; reqwest's may.
-            Route::Balanced(_) => self.drive(request),
-            Route::Base { .. } | Route::Absolute => {
-                callback::without_sigpipe(|| self.drive(request))
-            }
+            None => self.drive(request),
+            Some(_) => callback::without_sigpipe(|| self.drive(request)),
         };
         driven?.map_or_else(|| self.start_and_wait(request), Ok)
     }

@@ -8,24 +8,29 @@ use crate::client::admission::limit::Refused;
 use crate::client::call::cancellation::Interrupt;
 use crate::client::observe::hooks::Hooks;
 use crate::client::observe::log::Log;
+use crate::client::origins::Origins;
 use crate::client::route::Route;
 use crate::config::ClientConfig;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
 use crate::runtime::interrupt::SignalWatch;
 use crate::runtime::process::PerProcess;
-use crate::transport::Tls;
+use crate::transport::{Proxies, Tls};
 
 /// The parts of a client that its calls share.
 #[derive(Debug)]
 pub struct Core {
     pub(crate) config: ClientConfig,
+    /// The proxies that calls go through; none where they go directly.
+    pub(crate) proxies: Option<Arc<Proxies>>,
     pub(crate) route: Route,
     pub(crate) hooks: Hooks,
     log: Arc<Log>,
     /// Holds locks (session tickets), so a forked child makes its own.
     tls: PerProcess<Arc<Tls>>,
     admission: PerProcess<Admission>,
+    /// The servers of absolute URLs and redirects.
+    origins: PerProcess<Arc<Origins>>,
 }
 
 impl Core {
@@ -38,6 +43,8 @@ impl Core {
     ) -> Result<Self, Error> {
         config.check(matches!(route, Route::Balanced(_)))?;
         let made = checked_tls(&config)?;
+        let proxies = config.proxy.resolved();
+        let proxies = proxies.map_err(|problem| Error::new(ErrorKind::InvalidArgument, problem))?;
         let tls = PerProcess::new();
         tls.get_or(|| Arc::clone(&made));
         let log = Arc::new(log);
@@ -47,7 +54,16 @@ impl Core {
             let observer: Weak<dyn Observer> = Arc::<Log>::downgrade(&log);
             balancer.observe(&observer);
         }
-        Ok(Self { config, route, hooks, log, tls, admission: PerProcess::new() })
+        Ok(Self {
+            config,
+            proxies: proxies.map(Arc::new),
+            route,
+            hooks,
+            log,
+            tls,
+            admission: PerProcess::new(),
+            origins: PerProcess::new(),
+        })
     }
 
     /// The one place that a client's events go through.
@@ -57,6 +73,10 @@ impl Core {
 
     pub(crate) fn admission(&self) -> &Admission {
         self.admission.get_or(|| Admission::new(&self.config))
+    }
+
+    pub(crate) fn origins(&self) -> &Arc<Origins> {
+        self.origins.get()
     }
 
     /// Whether the budget bears a retry of which something was sent before.

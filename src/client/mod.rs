@@ -10,7 +10,9 @@ pub mod client;
 pub mod completion;
 pub mod core;
 pub mod observe;
+mod origins;
 mod preconnect;
+mod redirect;
 pub mod route;
 pub(crate) mod transport;
 

@@ -6,12 +6,14 @@ use std::time::Instant;
 
 use http::Uri;
 
+use super::origins::{Origin, Origins};
 use crate::balancer::balancer::{Balancer, NoneAdmits};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
-use crate::endpoint::{Endpoint, Host, Scheme};
+use crate::endpoint::{Endpoint, Scheme};
 use crate::error::Error;
 use crate::policy::ProbeEligibility;
+use crate::request::{MAX_TARGET, climbs, too_long};
 
 /// Where a client's requests go.
 #[derive(Clone, Debug)]
@@ -48,39 +50,77 @@ impl Route {
     /// # Errors
     /// It is no absolute http or https URL, or holds credentials or a query.
     pub fn base(url: &str) -> Result<Self, Error> {
-        let (endpoint, path) = parse_url("base_url", url)?;
+        let (origin, path) = parse_url("base_url", url)?;
         if path.contains('?') {
             return Err(Error::invalid("base_url", "holds a query"));
         }
-        Ok(Self::Base { endpoint: Arc::new(endpoint), path: path.trim_end_matches('/').to_owned() })
+        Ok(Self::Base { endpoint: origin.endpoint(), path: path.trim_end_matches('/').to_owned() })
     }
 
-    /// The way of a request for `target`.
-    pub(crate) fn target<'a>(&'a self, target: &'a str) -> Result<Target<'a>, Error> {
+    /// Where a request for `target` goes; `origins` knows the servers of absolute URLs.
+    ///
+    /// # Errors
+    /// The target does not fit the route: another server than the base URL's, or a path that leaves the base's.
+    pub(crate) fn target<'a>(
+        &'a self,
+        target: &'a str,
+        origins: &Origins,
+    ) -> Result<Target<'a>, Error> {
+        let invalid = |problem: &str| Err(Error::invalid("path", problem));
         let absolute = !target.starts_with('/');
         match self {
+            Self::Balanced(_) if absolute => {
+                invalid("must start with / on a client with a balancer")
+            }
             Self::Balanced(balancer) => {
-                if absolute {
-                    let problem = "must start with / on a client with a balancer";
-                    return Err(Error::invalid("path", problem));
-                }
                 Ok(Target { to: Destination::Balancer(balancer), path: Cow::Borrowed(target) })
             }
-            Self::Base { endpoint, path } if !absolute => Ok(Target {
-                to: Destination::Endpoint(Arc::clone(endpoint)),
-                path: Cow::Owned(format!("{path}{target}")),
-            }),
-            Self::Absolute if !absolute => {
-                let problem =
-                    "must be an absolute url on a client without a balancer and a base url";
-                Err(Error::invalid("path", problem))
+            Self::Base { endpoint, path } => {
+                let path = match absolute {
+                    true => Cow::Owned(below_base(endpoint, path, target)?),
+                    false => joined(path, target)?,
+                };
+                Ok(Target { to: Destination::Endpoint(Arc::clone(endpoint)), path })
             }
-            Self::Base { .. } | Self::Absolute => {
-                let (endpoint, path) = parse_url("path", target)?;
-                Ok(Target { to: Destination::Endpoint(Arc::new(endpoint)), path: Cow::Owned(path) })
+            Self::Absolute if !absolute => {
+                invalid("must be an absolute url on a client without a balancer and a base url")
+            }
+            Self::Absolute => {
+                let (origin, path) = parse_url("path", target)?;
+                let endpoint = origins.endpoint(origin);
+                Ok(Target { to: Destination::Endpoint(endpoint), path: Cow::Owned(path) })
             }
         }
     }
+}
+
+/// The path below a base URL's. A server that takes `..` for a step up, in whatever form, would leave the base.
+fn joined<'a>(base: &str, target: &'a str) -> Result<Cow<'a, str>, Error> {
+    if base.is_empty() {
+        return Ok(Cow::Borrowed(target));
+    }
+    if climbs(target) {
+        return Err(Error::invalid("path", "climbs with .. and could leave the base url's path"));
+    }
+    if base.len() + target.len() > MAX_TARGET {
+        return Err(too_long("path"));
+    }
+    Ok(Cow::Owned(format!("{base}{target}")))
+}
+
+/// The path of an absolute URL, which must be the base URL's server and below its path: the client's headers,
+/// credentials among them, are meant for nothing else.
+fn below_base(endpoint: &Endpoint, base: &str, target: &str) -> Result<String, Error> {
+    let invalid = |problem: &str| Err(Error::invalid("path", problem));
+    let (origin, path) = parse_url("path", target)?;
+    if origin != Origin::of(endpoint) {
+        return invalid("is a url of another server than the base url's; use a client without one");
+    }
+    let below = path.strip_prefix(base).is_some_and(|rest| rest.starts_with(['/', '?']));
+    if !base.is_empty() && (!below || climbs(&path)) {
+        return invalid("is a url outside of the base url's path");
+    }
+    Ok(path)
 }
 
 impl Target<'_> {
@@ -116,7 +156,7 @@ impl Target<'_> {
 }
 
 /// The server and the path of an absolute URL.
-fn parse_url(parameter: &str, url: &str) -> Result<(Endpoint, String), Error> {
+pub(crate) fn parse_url(parameter: &str, url: &str) -> Result<(Origin, String), Error> {
     let invalid = |problem: &str| Error::invalid(parameter, problem);
     let uri: Uri = url.parse().map_err(|_| invalid("is not a url"))?;
     let scheme = match uri.scheme_str() {
@@ -138,11 +178,9 @@ fn parse_url(parameter: &str, url: &str) -> Result<(Endpoint, String), Error> {
     if name.is_empty() {
         return Err(invalid("has no host"));
     }
-    let mut host = Host::new(name, port);
-    host.scheme = Some(scheme);
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    Ok((Endpoint::new(host), path))
+    Ok((Origin { scheme, host: name.to_ascii_lowercase(), port }, path))
 }
 
 #[cfg(test)]
@@ -150,15 +188,22 @@ mod tests {
     use super::*;
 
     fn parsed(url: &str) -> Option<(String, String)> {
-        let (endpoint, path) = parse_url("path", url).ok()?;
-        Some((endpoint.url().as_ref().to_owned(), path))
+        let (origin, path) = parse_url("path", url).ok()?;
+        Some((origin.endpoint().url().as_ref().to_owned(), path))
+    }
+
+    fn path(route: &Route, target: &str) -> Result<String, String> {
+        match route.target(target, &Origins::default()) {
+            Ok(target) => Ok(target.path.into_owned()),
+            Err(error) => Err(error.message().to_owned()),
+        }
     }
 
     #[test]
     fn urls_are_taken_apart() {
         let pair = |a: &str, b: &str| Some((a.to_owned(), b.to_owned()));
         assert_eq!(parsed("http://a"), pair("http://a:80", "/"));
-        assert_eq!(parsed("https://a/x?y=1"), pair("https://a:443", "/x?y=1"));
+        assert_eq!(parsed("https://A/x?y=1"), pair("https://a:443", "/x?y=1"));
         assert_eq!(parsed("http://[::1]:81/"), pair("http://[::1]:81", "/"));
         assert_eq!(parsed("http://a?x"), pair("http://a:80", "/?x"));
         for bad in [
@@ -177,8 +222,39 @@ mod tests {
     #[test]
     fn a_base_path_comes_before_the_requests() {
         let base = Route::base("http://a/api/").unwrap();
-        assert_eq!(base.target("/x").unwrap().path, "/api/x");
-        assert_eq!(base.target("http://b/x").unwrap().path, "/x");
+        assert_eq!(path(&base, "/x").unwrap(), "/api/x");
+        assert_eq!(path(&base, "//x").unwrap(), "/api//x");
         assert!(Route::base("http://a/?x").is_err());
+    }
+
+    #[test]
+    fn nothing_leaves_the_path_or_the_server_of_a_base() {
+        let base = Route::base("http://a/api").unwrap();
+        for target in ["http://A:80/api/x", "http://a/api?x"] {
+            assert!(path(&base, target).is_ok(), "{target}");
+        }
+        for target in [
+            "http://b/api/x",
+            "https://a/api/x",
+            "http://a:81/api/x",
+            "http://a/x",
+            "http://a/",
+            "http://a/apis",
+            "http://a/api/../x",
+            "http://a/api/%2e%2e/x",
+            "/../x",
+            "/x/%2E%2e",
+        ] {
+            assert!(path(&base, target).unwrap_err().starts_with("path: "), "{target}");
+        }
+    }
+
+    #[test]
+    fn without_a_base_path_there_is_nothing_to_leave() {
+        let base = Route::base("http://a").unwrap();
+        for target in ["/../x", "/a/%2e%2e/b", "http://a/../x", "/"] {
+            assert!(path(&base, target).is_ok(), "{target}");
+        }
+        assert!(path(&base, "http://b/").is_err());
     }
 }

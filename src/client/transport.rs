@@ -7,6 +7,7 @@ use once_cell::sync::OnceCell;
 
 use super::core::Core;
 use super::preconnect::Preconnect;
+use super::redirect::Redirects;
 use super::route::Route;
 use crate::config::{ClientConfig, DEFAULT_CONNECT_TIMEOUT, Http2};
 use crate::outcome::Failure;
@@ -15,7 +16,7 @@ use crate::runtime::io_thread;
 use crate::runtime::process::PerProcess;
 use crate::transport::{
     Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Multiplexed, MultiplexedConfig,
-    Resolver, Tls, Transport,
+    Proxies, Resolver, Tls, Transport,
 };
 
 static RESOLVER: PerProcess<OnceCell<Arc<Resolver>>> = PerProcess::new();
@@ -24,19 +25,27 @@ static RESOLVER: PerProcess<OnceCell<Arc<Resolver>>> = PerProcess::new();
 #[derive(Debug)]
 pub(crate) struct ClientTransport {
     transport: Kind,
+    /// What only clients without a balancer have.
+    detour: Option<Box<Detour>>,
     preconnect: Option<Preconnect>,
 }
 
-/// Balanced calls go over connections that the library owns, shared ones where HTTP/2 is on; all others over
-/// reqwest, which follows redirects.
+/// Calls go over connections that the library owns, shared ones where HTTP/2 is on.
 #[derive(Debug)]
 enum Kind {
     Direct(Arc<Direct>),
     Multiplexed(Multiplexed),
-    Http(Http),
 }
 
-/// Where a transport is used.
+/// What lies between a call and its server.
+#[derive(Debug)]
+struct Detour {
+    /// Carries what goes through a proxy.
+    proxied: Option<Http>,
+    redirects: Option<Redirects>,
+}
+
+/// What drives a transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Driver {
     /// On a shard: one exchange at a time, driven by its caller.
@@ -53,14 +62,11 @@ impl ClientTransport {
 
     /// A client's transport for one shard or I/O thread, without connections yet. Only I/O threads carry a
     /// client that speaks HTTP/2, since a parked shard would answer no PING; and only they warm up, since only
-    /// theirs are kept ready for anybody.
+    /// theirs are kept ready for all calls.
     pub(crate) fn new(core: &Core, resolver: Arc<Resolver>, driver: Driver) -> Self {
         let config = &core.config;
-        let tls = core.tls();
-        let Route::Balanced(balancer) = &core.route else {
-            return Self { transport: Kind::Http(http(config, tls, resolver)), preconnect: None };
-        };
-        let direct = Arc::new(direct(config, tls, resolver, driver));
+        let detour = Detour::new(core, &resolver).map(Box::new);
+        let direct = Arc::new(direct(config, core.tls(), resolver, driver));
         let transport = match config.http2 {
             Http2::Off => Kind::Direct(Arc::new(Direct::new(direct))),
             Http2::Alpn | Http2::PriorKnowledge => {
@@ -72,12 +78,23 @@ impl ClientTransport {
                 Kind::Multiplexed(Multiplexed::new(Arc::new(multiplexed)))
             }
         };
-        let preconnect = || {
-            let limit = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
-            Preconnect::new(Arc::clone(balancer), config.warm_up, limit)
+        let preconnect = match &core.route {
+            Route::Balanced(balancer) if driver == Driver::IoThread && config.warm_up > 0 => {
+                let limit = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
+                Some(Preconnect::new(Arc::clone(balancer), config.warm_up, limit))
+            }
+            _ => None,
         };
-        let warms = driver == Driver::IoThread && config.warm_up > 0;
-        Self { transport, preconnect: warms.then(preconnect) }
+        Self { transport, detour, preconnect }
+    }
+
+    /// Over the connections that the library owns.
+    async fn carry(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
+        match &self.transport {
+            Kind::Direct(direct) => direct.send(exchange).await,
+            // Boxed, or every call would carry, and move, the state of both.
+            Kind::Multiplexed(multiplexed) => Box::pin(multiplexed.send(exchange)).await,
+        }
     }
 
     /// Opens connections to the endpoints that joined since this was last done; in the context of the I/O thread.
@@ -89,7 +106,6 @@ impl ClientTransport {
             Kind::Multiplexed(multiplexed) => {
                 multiplexed.warm(newcomers, preconnect.count, preconnect.limit);
             }
-            Kind::Http(_) => {}
         }
     }
 }
@@ -111,22 +127,65 @@ fn direct(
     direct
 }
 
-fn http(config: &ClientConfig, tls: Arc<Tls>, resolver: Arc<Resolver>) -> Http {
-    let mut http = HttpConfig::new(tls, resolver);
+impl Detour {
+    fn new(core: &Core, resolver: &Arc<Resolver>) -> Option<Self> {
+        let limit = core.config.redirects;
+        let redirects =
+            (limit > 0).then(|| Redirects { limit, origins: Arc::clone(core.origins()) });
+        let proxied = core.proxies.as_ref().map(|proxies| {
+            Http::new(http(&core.config, core.tls(), Arc::clone(resolver), Arc::clone(proxies)))
+        });
+        (redirects.is_some() || proxied.is_some()).then_some(Self { proxied, redirects })
+    }
+}
+
+fn http(
+    config: &ClientConfig,
+    tls: Arc<Tls>,
+    resolver: Arc<Resolver>,
+    proxies: Arc<Proxies>,
+) -> HttpConfig {
+    let mut http = HttpConfig::new(tls, resolver, proxies);
     http.idle_timeout = config.idle_timeout;
     http.max_idle_per_host = config.max_idle_per_endpoint;
     http.connect_timeout = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
-    http.redirects = config.redirects as usize;
-    Http::new(http)
+    http
 }
 
 impl Transport for ClientTransport {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
-        match &self.transport {
-            Kind::Direct(direct) => direct.send(exchange).await,
-            // Boxed, or every call would carry, and move, the state of all three.
-            Kind::Multiplexed(multiplexed) => Box::pin(multiplexed.send(exchange)).await,
-            Kind::Http(http) => Box::pin(http.send(exchange)).await,
+        match &self.detour {
+            None => self.carry(exchange).await,
+            Some(detour) => Box::pin(detour.send(self, exchange)).await,
+        }
+    }
+}
+
+impl Detour {
+    async fn send(
+        &self,
+        transport: &ClientTransport,
+        exchange: &Exchange<'_>,
+    ) -> Result<Answer, Failure> {
+        let hop = Hop { detour: self, transport };
+        match &self.redirects {
+            None => hop.send(exchange).await,
+            Some(redirects) => redirects.follow(&hop, exchange).await,
+        }
+    }
+}
+
+/// One server's part of a call.
+struct Hop<'a> {
+    detour: &'a Detour,
+    transport: &'a ClientTransport,
+}
+
+impl Transport for Hop<'_> {
+    async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
+        match &self.detour.proxied {
+            Some(http) if http.serves(exchange) => http.send(exchange).await,
+            _ => self.transport.carry(exchange).await,
         }
     }
 }
@@ -136,9 +195,8 @@ impl Attachment for ClientTransport {
         match &self.transport {
             Kind::Direct(direct) => direct.sweep(),
             Kind::Multiplexed(multiplexed) => multiplexed.sweep(),
-            // reqwest's connections are tasks of the shard's runtime, which was driven just now.
-            Kind::Http(_) => {}
         }
+        // reqwest's connections are tasks of the shard's runtime, which was driven just now.
         self.warm_up();
     }
 

@@ -61,6 +61,14 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
         },
     },
     ConfigOption {
+        key: "expect_continue",
+        description: "hold each body back until the server wants it (Expect: 100-continue), for at most 1s: true or false; default false",
+        apply: |config, value| {
+            config.expect_continue = boolean(value)?;
+            Ok(())
+        },
+    },
+    ConfigOption {
         key: "fail_on_status",
         description: "make answers of 4xx and 5xx errors: true or false; default false",
         apply: |config, value| {
@@ -164,6 +172,14 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
         },
     },
     ConfigOption {
+        key: "no_proxy",
+        description: "which hosts are reached without the proxy: names, addresses and networks separated by commas, or *; default none",
+        apply: |config, value| {
+            config.proxy.set_no_proxy(value);
+            Ok(())
+        },
+    },
+    ConfigOption {
         key: "profile",
         description: "many options at once: resilient, which hedges the slowest twentieth and limits calls in flight to 1024; default none",
         apply: |config, value| {
@@ -171,6 +187,19 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
                 "resilient" => config.make_resilient(),
                 _ => return Err("is not resilient".to_owned()),
             }
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "proxy",
+        description: "the proxy for all calls, only without a balancer: http://, https:// or socks5h://, then user:password@ where it wants them, and host:port; or off; default off",
+        apply: |config, value| config.proxy.set_proxy(value).map_err(str::to_owned),
+    },
+    ConfigOption {
+        key: "proxy_from_environment",
+        description: "take proxies from the environment when the client is built, where none is set: true or false; default false",
+        apply: |config, value| {
+            config.proxy.from_environment = boolean(value)?;
             Ok(())
         },
     },

@@ -21,7 +21,7 @@ use crate::source::BodyReader;
 use super::server::{Authority, Server};
 use super::{
     Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Multiplexed, MultiplexedConfig,
-    Progress, Resolver, Tls, TlsConfig, Transport,
+    Progress, Proxies, Resolver, Tls, TlsConfig, Transport,
 };
 
 /// Declares every scenario as a test of each transport; the one that could speak HTTP/2 finds servers here
@@ -557,7 +557,7 @@ async fn paths_cannot_break_the_request(make: Make) {
         let call = Call { path, ..Call::get() };
         let progress = Progress::default();
         let outcome = call.send_to(&subject, &endpoint, &progress).await;
-        expect(outcome, FailureKind::Protocol, false);
+        expect(outcome, FailureKind::InvalidRequest, false);
         assert!(!progress.is_sent());
     }
     assert_eq!(server.accepted(), 0);
@@ -820,78 +820,6 @@ async fn direct_keeps_as_many_as_were_used_at_once() {
     assert_eq!(server.accepted(), 4);
 }
 
-#[tokio::test]
-async fn http_follows_as_many_redirects_as_allowed() {
-    let server = Server::start(|_, peer| {
-        while let Some(request) = peer.request() {
-            let length = request.split(' ').nth(1).unwrap().len();
-            let next = "x".repeat(length);
-            peer.write(match length {
-                4.. => "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nhere".to_owned(),
-                _ => {
-                    format!("HTTP/1.1 302 Found\r\nlocation: /{next}\r\ncontent-length: 0\r\n\r\n")
-                }
-            });
-        }
-    });
-    let endpoint = plain_endpoint(server.address);
-    let send = async |redirects| {
-        let http = http(TlsConfig::default(), |config| config.redirects = redirects);
-        Call::post("order").send_with(&http, &endpoint, &Progress::default()).await
-    };
-    assert_eq!(send(0).await.unwrap().status, StatusCode::FOUND);
-    let failure = expect(send(2).await, FailureKind::Protocol, true);
-    assert_eq!(failure.detail, "too many redirects");
-    assert_eq!(send(3).await.unwrap().body, "here");
-    let last = server.requests().pop().unwrap();
-    assert!(last.starts_with("GET ") && !last.contains("content-length"), "{last}");
-}
-
-#[tokio::test]
-async fn http_strips_credentials_from_redirects_to_others() {
-    let other = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
-    let location = format!("http://{}/", other.address);
-    let server = Server::answering(format!(
-        "HTTP/1.1 307 Temporary Redirect\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n"
-    ));
-    let http = http(TlsConfig::default(), |config| config.redirects = 1);
-    let call = Call::post("order").header("authorization", "secret").header("cookie", "secret");
-    let endpoint = plain_endpoint(server.address);
-    call.send_with(&http, &endpoint, &Progress::default()).await.unwrap();
-    assert_eq!(server.requests()[0].matches("secret").count(), 2);
-    let request = &other.requests()[0];
-    assert!(!request.contains("secret") && request.ends_with("\r\n\r\norder"), "{request}");
-}
-
-#[tokio::test]
-async fn http_refuses_redirects_out_of_tls() {
-    let authority = Authority::new();
-    let server = Server::start_tls(authority.server("127.0.0.1", None), |_, peer| {
-        peer.request();
-        peer.write(
-            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
-        );
-        peer.sees_close();
-    });
-    let http = http(trust(&authority, None), |config| config.redirects = 5);
-    let endpoint = tls_endpoint(server.address);
-    let outcome = Call::get().send_with(&http, &endpoint, &Progress::default()).await;
-    let failure = expect(outcome, FailureKind::Protocol, true);
-    assert_eq!(failure.detail, "redirect from https to http refused");
-}
-
-#[tokio::test]
-async fn http_counts_a_failed_connect_after_a_redirect_as_sent() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let server = Server::answering(format!(
-        "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{closed}/\r\ncontent-length: 0\r\n\r\n"
-    ));
-    let http = http(TlsConfig::default(), |config| config.redirects = 1);
-    let endpoint = plain_endpoint(server.address);
-    let outcome = Call::post("order").send_with(&http, &endpoint, &Progress::default()).await;
-    expect(outcome, FailureKind::Connect, true);
-}
-
 /// Which transport a scenario runs against.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Make {
@@ -953,7 +881,8 @@ pub(super) fn multiplexed(
 }
 
 fn http(tls: TlsConfig, change: impl FnOnce(&mut HttpConfig)) -> Http {
-    let mut config = HttpConfig::new(Arc::new(Tls::new(tls).unwrap()), resolver());
+    let tls = Arc::new(Tls::new(tls).unwrap());
+    let mut config = HttpConfig::new(tls, resolver(), Arc::new(Proxies::none()));
     change(&mut config);
     Http::new(config)
 }

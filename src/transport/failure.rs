@@ -115,6 +115,9 @@ fn hyper_cause(error: &(dyn Error + 'static)) -> Option<Cause> {
     if error.is_parse() {
         return Some(Cause::new(FailureKind::Protocol, format!("answer not valid: {error}")));
     }
+    if error.is_user() {
+        return Some(Cause::new(FailureKind::InvalidRequest, "request not valid"));
+    }
     if error.is_incomplete_message() {
         return lost("connection closed before the answer");
     }
@@ -138,6 +141,10 @@ fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
         };
     }
     let reason = error.reason();
+    // h2 says of a request that it does not send only in words that it is malformed.
+    if !error.is_remote() && !error.is_library() && error.to_string().contains("malformed") {
+        return Cause::new(FailureKind::InvalidRequest, "request not valid");
+    }
     if !error.is_remote() {
         let what = reason.as_ref().map_or("request not valid", h2::Reason::description);
         return Cause::new(FailureKind::Protocol, format!("http/2: {what}"));

@@ -1,24 +1,22 @@
-//! HTTP/1.1 through reqwest, for clients without a balancer: one URL, maybe redirects.
+//! HTTP/1.1 through reqwest, for calls that go through a proxy.
 //!
-//! What it cannot do decides who uses it: it dials what the authority says, and it does not tell whether a
-//! byte of the request left. So everything but a failed connect counts as sent.
+//! reqwest speaks to proxies of all kinds, but does not tell whether a byte of the request left. So everything but
+//! a failed connect counts as sent. It also rewrites some targets, and those are refused.
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, ClientBuilder, Request, Url};
 use tokio::task::yield_now;
 
-use crate::endpoint::Scheme;
 use crate::outcome::{Failure, FailureKind};
 
 use super::dns::Resolver;
 use super::failure::{Stage, cause_of};
+use super::proxy::Proxies;
 use super::request::RequestBody;
 use super::stream::{self, Content};
 use super::tls::{Offer, Tls};
@@ -26,42 +24,42 @@ use super::{Answer, Exchange, Transport, body, request};
 
 /// What the connections of an [`Http`] have in common.
 #[derive(Clone, Debug)]
-pub struct HttpConfig {
+pub(crate) struct HttpConfig {
     /// Trust and identity.
-    pub tls: Arc<Tls>,
-    /// Resolves names, on a runtime that is always driven.
-    pub resolver: Arc<Resolver>,
-    /// Limit on resolving, TCP and TLS together, for every connection; default 3 s. The limit of a single
-    /// exchange is not looked at.
-    pub connect_timeout: Duration,
+    pub(crate) tls: Arc<Tls>,
+    /// Resolves names of proxies, on a runtime that is always driven.
+    pub(crate) resolver: Arc<Resolver>,
+    /// Which proxy each call goes through.
+    pub(crate) proxies: Arc<Proxies>,
+    /// Limit on resolving, TCP, the proxy's part and TLS together, for every connection; default 3 s. The limit of
+    /// a single exchange is not looked at.
+    pub(crate) connect_timeout: Duration,
     /// How long an unused connection is kept; default 60 s.
-    pub idle_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
     /// How many unused connections to one authority are kept; default 32. Each costs about 20 KB.
-    pub max_idle_per_host: usize,
-    /// How many redirects are followed; default 0, which hands the redirect over as the answer.
-    pub redirects: usize,
+    pub(crate) max_idle_per_host: usize,
 }
 
 impl HttpConfig {
     /// The defaults.
     #[must_use]
-    pub fn new(tls: Arc<Tls>, resolver: Arc<Resolver>) -> Self {
+    pub(crate) fn new(tls: Arc<Tls>, resolver: Arc<Resolver>, proxies: Arc<Proxies>) -> Self {
         Self {
             tls,
             resolver,
+            proxies,
             connect_timeout: CONNECT_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
             max_idle_per_host: MAX_IDLE_PER_HOST,
-            redirects: 0,
         }
     }
 }
 
-/// The transport of clients without a balancer; one for each client and shard.
+/// The transport of calls through a proxy; one for each client and shard.
 ///
 /// Its connections are tasks of the runtime that it is used in: a dropped exchange closes its socket when
 /// that runtime is driven the next time.
-pub struct Http {
+pub(crate) struct Http {
     config: HttpConfig,
     plain: OnceCell<Client>,
     full: OnceCell<Client>,
@@ -70,14 +68,19 @@ pub struct Http {
 impl Http {
     /// A transport without connections.
     #[must_use]
-    pub fn new(config: HttpConfig) -> Self {
+    pub(crate) fn new(config: HttpConfig) -> Self {
         Self { config, plain: OnceCell::new(), full: OnceCell::new() }
     }
 
-    /// Roots are not loaded for one who never needs them.
-    fn client(&self, scheme: Scheme) -> Result<&Client, Failure> {
+    /// Whether `exchange` is to go through a proxy.
+    pub(crate) fn serves(&self, exchange: &Exchange<'_>) -> bool {
+        self.config.proxies.serve(exchange.endpoint)
+    }
+
+    /// Roots are not loaded where TLS is never spoken.
+    fn client(&self, exchange: &Exchange<'_>) -> Result<&Client, Failure> {
         let unsent = |detail| Failure::unsent(FailureKind::Tls, detail);
-        if scheme == Scheme::Http && self.config.redirects == 0 {
+        if !self.config.proxies.need_tls(exchange.endpoint) {
             let plain = || build(&self.config, Tls::unused_config()?);
             return self.plain.get_or_try_init(plain).map_err(unsent);
         }
@@ -91,18 +94,14 @@ impl Http {
 
 impl Transport for Http {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
-        let client = self.client(exchange.endpoint.scheme())?;
+        let client = self.client(exchange)?;
         let request = build_request(exchange)?;
         // Connections closed while nobody drove the runtime are noticed by their tasks now.
         yield_now().await;
         // From here on nobody knows how far it came.
         exchange.progress.mark_connected();
         exchange.progress.mark_sent();
-        let sending = async {
-            let reply = client.execute(request).await;
-            reply.map_err(|error| failure(&error, FOLLOWED.with(Cell::get)))
-        };
-        let reply = FOLLOWED.scope(Cell::new(false), sending).await?;
+        let reply = client.execute(request).await.map_err(|error| failure(&error))?;
         let (mut head, content) = ::http::Response::from(reply).into_parts();
         let reading = request::reading(exchange);
         if !exchange.is_streamed(head.status) {
@@ -119,20 +118,20 @@ impl fmt::Debug for Http {
     }
 }
 
-tokio::task_local! {
-    /// Whether a redirect was followed: from then on, a failed connect no longer means that nothing was sent.
-    static FOLLOWED: Cell<bool>;
-}
-
 fn build(config: &HttpConfig, tls: rustls::ClientConfig) -> Result<Client, String> {
-    ClientBuilder::new()
+    // What reqwest says of a proxy may quote its URL.
+    let proxies = config.proxies.of_reqwest().map_err(|_| "proxy not usable".to_owned())?;
+    // Whoever hands it a proxy switches off that it asks the environment or the system for one.
+    let mut builder = ClientBuilder::new().no_proxy();
+    for proxy in proxies {
+        builder = builder.proxy(proxy);
+    }
+    builder
         .tls_backend_preconfigured(tls)
         .dns_resolver(Names(Arc::clone(&config.resolver)))
-        // Neither the environment nor the system is asked for proxies.
-        .no_proxy()
-        // Whoever counts attempts must see them all.
+        // A layer that counts attempts must see them all, and redirects are followed above.
         .retry(reqwest::retry::never())
-        .redirect(redirects(config.redirects))
+        .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .http1_only()
         .tcp_nodelay(true)
@@ -140,37 +139,13 @@ fn build(config: &HttpConfig, tls: rustls::ClientConfig) -> Result<Client, Strin
         .pool_idle_timeout(config.idle_timeout)
         .pool_max_idle_per_host(config.max_idle_per_host)
         .build()
-        .map_err(|error| format!("client not usable: {error}"))
-}
-
-fn redirects(limit: usize) -> Policy {
-    match limit {
-        0 => Policy::none(),
-        _ => Policy::custom(move |attempt| follow(attempt, limit)),
-    }
-}
-
-fn follow(attempt: Attempt<'_>, limit: usize) -> Action {
-    if attempt.previous().len() > limit {
-        return attempt.error(TOO_MANY_REDIRECTS);
-    }
-    let was_https = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
-    if was_https && attempt.url().scheme() != "https" {
-        return attempt.error(DOWNGRADE);
-    }
-    let _ = FOLLOWED.try_with(|followed| followed.set(true));
-    attempt.follow()
+        .map_err(|_| "client for a proxy not usable".to_owned())
 }
 
 fn build_request(exchange: &Exchange<'_>) -> Result<Request, Failure> {
-    // The URL type would quietly drop what breaks a line, and this refuses it.
-    request::uri(exchange.path)?;
-    let endpoint = exchange.endpoint;
-    let (scheme, authority) = (endpoint.scheme().as_str(), endpoint.authority());
-    let url = Url::parse(&format!("{scheme}://{authority}{}", exchange.path))
-        .map_err(|_| Failure::unsent(FailureKind::Protocol, "url not valid"))?;
+    let url = url(exchange)?;
     let mut request = Request::new(exchange.method.clone(), url);
-    let mut headers = request::headers(exchange);
+    let mut headers = request::headers(exchange)?;
     request::frame(exchange, &mut headers);
     *request.headers_mut() = headers;
     if exchange.source.is_some() {
@@ -181,31 +156,54 @@ fn build_request(exchange: &Exchange<'_>) -> Result<Request, Failure> {
     Ok(request)
 }
 
-fn failure(error: &reqwest::Error, followed: bool) -> Failure {
+/// The URL type would rewrite some targets and drop what breaks a line; a target that it changes is refused.
+fn url(exchange: &Exchange<'_>) -> Result<Url, Failure> {
+    let refused = |detail| Failure::unsent(FailureKind::InvalidRequest, detail);
+    request::uri(exchange.path)?;
+    let endpoint = exchange.endpoint;
+    let origin = format!("{}://{}", endpoint.scheme().as_str(), endpoint.authority());
+    let url = Url::parse(&format!("{origin}{}", exchange.path))
+        .map_err(|_| refused("url not valid for a proxy"))?;
+    let (path, query) = (url.path(), url.query());
+    let same = match exchange.path.split_once('?') {
+        None => path == exchange.path && query.is_none(),
+        Some((own_path, own_query)) => path == own_path && query == Some(own_query),
+    };
+    if same { Ok(url) } else { Err(refused("path cannot go through a proxy as it is")) }
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
     if error.is_builder() {
-        return Failure::unsent(FailureKind::Protocol, "url not valid");
-    }
-    if error.is_redirect() {
-        return Failure::sent(FailureKind::Protocol, redirect_detail(error));
+        return Failure::unsent(FailureKind::InvalidRequest, "url not valid for a proxy");
     }
     if !error.is_connect() {
         return cause_of(error, Stage::Exchange).failure(true);
     }
-    let mut failure = cause_of(error, Stage::Connect).failure(followed);
+    let mut failure = cause_of(error, Stage::Connect).failure(false);
     if error.is_timeout() {
         failure.kind = FailureKind::ConnectTimeout;
         "no connection within the limit".clone_into(&mut failure.detail);
+    } else if let Some(detail) = refusal(error) {
+        detail.clone_into(&mut failure.detail);
     }
     failure
 }
 
-/// The policy's own words; anything else in there would quote a URL.
-fn redirect_detail(error: &reqwest::Error) -> &'static str {
-    let said = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    [TOO_MANY_REDIRECTS, DOWNGRADE]
-        .into_iter()
-        .find(|detail| *detail == said)
-        .unwrap_or("redirect not valid")
+/// What a proxy said against connecting to the server; the libraries tell it only in words.
+fn refusal(error: &reqwest::Error) -> Option<&'static str> {
+    let mut link = std::error::Error::source(error);
+    while let Some(error) = link {
+        let said = error.to_string();
+        if said.contains("authorization required") || said.contains("credentials not accepted") {
+            return Some("proxy wants other credentials");
+        }
+        let below = said.contains("underlying connection") || said.contains("io error");
+        if !below && (said.starts_with("tunnel error") || said.starts_with("SOCKS error")) {
+            return Some("proxy refused to connect");
+        }
+        link = error.source();
+    }
+    None
 }
 
 /// Gives reqwest the same resolver that the direct transport has.
@@ -222,9 +220,6 @@ impl Resolve for Names {
         })
     }
 }
-
-const TOO_MANY_REDIRECTS: &str = "too many redirects";
-const DOWNGRADE: &str = "redirect from https to http refused";
 
 /// Long for a data centre, short for a user: gRPC's and Envoy's lie on both sides.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

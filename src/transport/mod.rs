@@ -11,6 +11,7 @@ mod failure;
 mod http;
 mod http1;
 mod http2;
+mod proxy;
 mod request;
 mod stream;
 mod tls;
@@ -40,11 +41,15 @@ use crate::outcome::Failure;
 use crate::source::BodyReader;
 
 pub use crate::transport::dns::{LookupError, Resolver};
-pub use crate::transport::http::{Http, HttpConfig};
 pub use crate::transport::http1::direct::{Direct, DirectConfig};
 pub use crate::transport::http2::multiplexed::{Multiplexed, MultiplexedConfig};
+pub use crate::transport::proxy::ProxyConfig;
 pub use crate::transport::stream::Live;
 pub use crate::transport::tls::{Offer, Tls, TlsConfig};
+pub(crate) use crate::transport::{
+    http::{Http, HttpConfig},
+    proxy::Proxies,
+};
 
 /// One attempt: what is sent, where to, and within which bounds.
 pub struct Exchange<'a> {

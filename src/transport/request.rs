@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::endpoint::Scheme;
 use crate::outcome::{Failure, FailureKind};
+use crate::request::is_authority;
 use crate::source::{AttemptBody, SourceFailure};
 
 use super::Exchange;
@@ -23,10 +24,7 @@ pub(super) fn build(exchange: &Exchange<'_>) -> Result<Request<RequestBody>, Fai
     let mut request = Request::new(RequestBody::of(exchange)?);
     *request.method_mut() = exchange.method.clone();
     *request.uri_mut() = uri(exchange.path)?;
-    let mut headers = headers(exchange);
-    if !headers.contains_key(HOST) {
-        headers.insert(HOST, host(exchange.endpoint.authority())?);
-    }
+    let mut headers = headers(exchange)?;
     frame(exchange, &mut headers);
     *request.headers_mut() = headers;
     Ok(request)
@@ -41,19 +39,15 @@ pub(super) fn frame(exchange: &Exchange<'_>, headers: &mut HeaderMap) {
 
 /// The request as HTTP/2 has it: the authority is no header, and nothing is said about the connection.
 pub(super) fn build_multiplexed(exchange: &Exchange<'_>) -> Result<Request<()>, Failure> {
-    let mut headers = headers(exchange);
-    let own = headers.remove(HOST);
-    let authority = match &own {
-        Some(host) => host.as_bytes(),
-        None => exchange.endpoint.authority().as_bytes(),
-    };
+    let mut headers = headers(exchange)?;
+    let authority = headers.remove(HOST).ok_or_else(bad_authority)?;
     remove_connection_headers(&mut headers);
     let mut uri = uri(exchange.path)?.into_parts();
     uri.scheme = Some(match exchange.endpoint.scheme() {
         Scheme::Http => uri::Scheme::HTTP,
         Scheme::Https => uri::Scheme::HTTPS,
     });
-    uri.authority = Some(authority.try_into().map_err(|_| bad_authority())?);
+    uri.authority = Some(authority.as_bytes().try_into().map_err(|_| bad_authority())?);
     let mut request = Request::new(());
     *request.method_mut() = exchange.method.clone();
     *request.uri_mut() = Uri::from_parts(uri).map_err(|_| bad_authority())?;
@@ -81,13 +75,15 @@ fn remove_connection_headers(headers: &mut HeaderMap) {
     }
 }
 
-/// The exchange's headers, with those that are the transport's own: framing and encoding.
-pub(super) fn headers(exchange: &Exchange<'_>) -> HeaderMap {
+/// The exchange's headers, with those that are the transport's own: host, framing and encoding.
+pub(super) fn headers(exchange: &Exchange<'_>) -> Result<HeaderMap, Failure> {
     // Room for what is added here and by the transport, at once: a map doubles at a cost.
-    let mut headers = HeaderMap::with_capacity(exchange.headers.len() + 3);
+    let mut headers = HeaderMap::with_capacity(exchange.headers.len() + 4);
+    // First on the wire, as RFC 9110 (7.2) advises.
+    headers.insert(HOST, host(exchange)?);
     for (name, value) in exchange.headers {
-        // Two opinions on where the body ends are how requests get smuggled.
-        if name != TRANSFER_ENCODING && name != CONTENT_LENGTH {
+        // Two opinions on where the body ends, or whom it is for, are how requests get smuggled.
+        if name != TRANSFER_ENCODING && name != CONTENT_LENGTH && name != HOST {
             headers.append(name, value.clone());
         }
     }
@@ -97,7 +93,7 @@ pub(super) fn headers(exchange: &Exchange<'_>) -> HeaderMap {
     if asks_gzip(exchange) {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    headers
+    Ok(headers)
 }
 
 /// How the answer is to be read.
@@ -107,7 +103,7 @@ pub(super) fn reading<'a>(exchange: &Exchange<'a>) -> Reading<'a> {
 
 /// Path and query as they go on the wire; anything that could break out of the request line is refused.
 pub(super) fn uri(path: &str) -> Result<Uri, Failure> {
-    let refused = || Failure::unsent(FailureKind::Protocol, "path not valid");
+    let refused = || Failure::unsent(FailureKind::InvalidRequest, "path not valid");
     if !path.starts_with('/') {
         return Err(refused());
     }
@@ -197,12 +193,24 @@ fn stated_length(exchange: &Exchange<'_>) -> Option<u64> {
     stated.then_some(length)
 }
 
-fn host(authority: &str) -> Result<HeaderValue, Failure> {
-    HeaderValue::from_str(authority).map_err(|_| bad_authority())
+/// The request's own `Host`, or the endpoint's authority.
+fn host(exchange: &Exchange<'_>) -> Result<HeaderValue, Failure> {
+    let mut own = exchange.headers.get_all(HOST).iter();
+    match (own.next(), own.next()) {
+        (None, _) => {
+            HeaderValue::from_str(exchange.endpoint.authority()).map_err(|_| bad_authority())
+        }
+        (Some(host), None) if is_authority(host) => Ok(host.clone()),
+        (Some(_), None) => Err(Failure::unsent(FailureKind::InvalidRequest, "Host not valid")),
+        (Some(_), Some(_)) => {
+            Err(Failure::unsent(FailureKind::InvalidRequest, "more than one Host"))
+        }
+    }
 }
 
+/// Of an endpoint, which can never be reached then; the request's own `Host` was checked.
 fn bad_authority() -> Failure {
-    Failure::unsent(FailureKind::Protocol, "authority not valid")
+    Failure::unsent(FailureKind::NameNotFound, "address is no host name")
 }
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -219,7 +227,7 @@ mod tests {
     fn no_path_breaks_out_of_the_request_line() {
         for path in ["/a\r\nx: y", "/a b", "/a\nb", "a", "", "http://other/", "/\0", "*"] {
             let refused = uri(path).unwrap_err();
-            assert_eq!(refused.kind, FailureKind::Protocol, "{path:?}");
+            assert_eq!(refused.kind, FailureKind::InvalidRequest, "{path:?}");
             assert!(!refused.sent);
         }
     }

@@ -24,6 +24,8 @@ struct Counts {
     written: AtomicU64,
     read: AtomicU64,
     ask_socket: AtomicBool,
+    holds_reads: AtomicBool,
+    reads_the_last: AtomicBool,
 }
 
 impl Traffic {
@@ -41,6 +43,26 @@ impl Traffic {
     /// nobody drove the runtime, and the peer may have closed.
     pub(super) fn ask_socket(&self) {
         self.0.ask_socket.store(true, Ordering::Relaxed);
+    }
+
+    /// Nothing is to be read before the next write.
+    pub(super) fn hold_reads(&self) {
+        self.0.holds_reads.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether reading waits for a write.
+    pub(super) fn holds_reads(&self) -> bool {
+        self.0.holds_reads.load(Ordering::Relaxed)
+    }
+
+    /// Reading need not wait any more.
+    pub(super) fn release_reads(&self) {
+        self.0.holds_reads.store(false, Ordering::Relaxed);
+    }
+
+    /// Writing has failed: what has arrived is read, and where nothing is left reading fails as well.
+    pub(super) fn read_to_the_last(&self) {
+        self.0.reads_the_last.store(true, Ordering::Relaxed);
     }
 
     fn take_ask(&self) -> bool {
@@ -125,6 +147,11 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.traffic.0.reads_the_last.load(Ordering::Relaxed) {
+            let read = read_now(self.socket.stream(), buf.initialize_unfilled());
+            buf.advance(*read.as_ref().unwrap_or(&0));
+            return Poll::Ready(read.map(drop));
+        }
         if self.traffic.take_ask() {
             // Little is expected, if anything: the end, or a TLS ticket. The rest comes with the next read.
             let room = buf.initialize_unfilled_to(buf.remaining().min(LOOK));
@@ -144,6 +171,14 @@ impl AsyncRead for Wire {
         self.traffic.0.read.fetch_add(count as u64, Ordering::Relaxed);
         result
     }
+}
+
+/// What has arrived, whatever the runtime knows of it.
+fn read_now(stream: &TcpStream, room: &mut [u8]) -> io::Result<usize> {
+    (&*SockRef::from(stream)).read(room).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => io::ErrorKind::BrokenPipe.into(),
+        _ => error,
+    })
 }
 
 impl AsyncWrite for Wire {

@@ -58,6 +58,8 @@ impl Builder {
         max_body_bytes(bytes: u64) = ahoy_client_builder_set_max_body_bytes;
         gzip(gzip: bool) = ahoy_client_builder_set_gzip;
         redirects(redirects: u32) = ahoy_client_builder_set_redirects;
+        proxy_from_environment(take: bool) = ahoy_client_builder_set_proxy_from_environment;
+        expect_continue(wait: bool) = ahoy_client_builder_set_expect_continue;
         fail_on_status(fail: bool) = ahoy_client_builder_set_fail_on_status;
         platform_roots(trust: bool) = ahoy_client_builder_set_platform_roots;
         max_in_flight(calls: u32) = ahoy_client_builder_set_max_in_flight;
@@ -65,6 +67,8 @@ impl Builder {
 
     text_setters! {
         try_base_url = ahoy_client_builder_set_base_url;
+        try_proxy = ahoy_client_builder_set_proxy;
+        try_no_proxy = ahoy_client_builder_set_no_proxy;
         try_forward_header = ahoy_client_builder_forward_header;
         try_forward_cookie = ahoy_client_builder_forward_cookie;
         try_deadline_header = ahoy_client_builder_set_deadline_header;
@@ -189,6 +193,16 @@ impl Builder {
 
     pub fn base_url(self, url: &str) -> Self {
         self.try_base_url(url).unwrap();
+        self
+    }
+
+    pub fn proxy(self, url: &str) -> Self {
+        self.try_proxy(url).unwrap();
+        self
+    }
+
+    pub fn no_proxy(self, hosts: &str) -> Self {
+        self.try_no_proxy(hosts).unwrap();
         self
     }
 

@@ -202,8 +202,9 @@ const fn accepted(ended: &AttemptOutcome) -> Option<bool> {
             | FailureKind::Closed
             | FailureKind::Interrupted
             | FailureKind::Local
+            | FailureKind::InvalidRequest
             | FailureKind::Source => None,
-            FailureKind::BodyTooLarge => Some(true),
+            FailureKind::BodyTooLarge | FailureKind::TooManyRedirects => Some(true),
             _ => Some(false),
         },
     }

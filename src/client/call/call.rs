@@ -74,7 +74,7 @@ impl<'a> Call<'a> {
     /// Where the request goes, if it fits the client.
     pub(crate) fn check(core: &'a Core, request: &'a Request) -> Result<Target<'a>, Error> {
         check_target("path", &request.target)?;
-        core.route.target(&request.target)
+        core.route.target(&request.target, core.origins())
     }
 
     /// Whether a copy of an attempt may be sent at all. A body that is drawn from the host cannot be read twice

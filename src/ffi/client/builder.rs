@@ -317,10 +317,17 @@ pub unsafe extern "C" fn ahoy_client_builder_set_http2(
     unsafe { change(builder, err, set) }
 }
 
-/// Follows so many redirects; only for a client without a balancer. Authorization and Cookie are not sent on
-/// to another host, and https is not left for http. Default 0.
+/// Follows redirects (301, 302, 303, 307, 308), within one attempt and its limits; only for a client without a
+/// balancer. Default 0, which hands each over as an answer.
 ///
-/// @param redirects up to 50
+/// POST becomes GET on 301 and 302, any method but HEAD on 303, without the body. 307 and 308 keep method and body,
+/// and are handed over where the body comes from a source that cannot rewind. Another origin (scheme, host or port)
+/// gets none of the headers that you set but Accept, Accept-Charset, Accept-Encoding, Accept-Language, Cache-Control,
+/// If-*, Pragma, Range, User-Agent and those that describe the body: also where https is left for http, which is
+/// followed as curl does. What cannot be followed, such as ftp: or a url with credentials, is handed over. One
+/// redirect too many is AHOY_E_PROTOCOL and not tried again.
+///
+/// @param redirects how many are followed, up to 50
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_redirects(
     builder: *mut ahoy_client_builder,
@@ -332,6 +339,81 @@ pub unsafe extern "C" fn ahoy_client_builder_set_redirects(
             return Err(Error::invalid("redirects", "is above 50"));
         }
         builder.config.redirects = redirects;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
+/// Sends all calls through a proxy; only for a client without a balancer. Default: no proxy.
+///
+/// A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. All that fails but connecting counts
+/// as sent. The url is never logged or quoted.
+///
+/// @param proxy "http://host:port", which carries https by CONNECT, "https://..." or "socks5h://..."; a user and a
+///        password as in "http://user:password@host:port", percent-encoded; or "off"; copied
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_proxy(
+    builder: *mut ahoy_client_builder,
+    proxy: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |builder: &mut ahoy_client_builder| {
+        // SAFETY: see the module `ffi`.
+        let proxy = unsafe { text::required("proxy", proxy) }?;
+        builder.config.proxy.set_proxy(proxy).map_err(|problem| Error::invalid("proxy", problem))
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
+/// Sets which hosts are reached without the proxy. Default: none.
+///
+/// @param no_proxy names, addresses and networks, separated by commas: "example.com" (and all below it),
+///        "10.0.0.0/8", "::1", or "*" for all; copied
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_no_proxy(
+    builder: *mut ahoy_client_builder,
+    no_proxy: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |builder: &mut ahoy_client_builder| {
+        // SAFETY: see the module `ffi`.
+        builder.config.proxy.set_no_proxy(unsafe { text::required("no_proxy", no_proxy) }?);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
+/// Takes proxies from the environment where none is set: http_proxy, https_proxy, HTTPS_PROXY, all_proxy,
+/// ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by ahoy_client_builder_build on the calling thread, which must
+/// not race with setenv. Default false: the environment is never read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_proxy_from_environment(
+    builder: *mut ahoy_client_builder,
+    from_environment: bool,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |builder: &mut ahoy_client_builder| {
+        builder.config.proxy.from_environment = from_environment;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(builder, err, set) }
+}
+
+/// Holds each body back until the server has said that it wants it (Expect: 100-continue), for at most 1 s, and
+/// not at all where it answers first. Not with a proxy. Default false; a request with a header Expect of that value
+/// does so in any case.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_expect_continue(
+    builder: *mut ahoy_client_builder,
+    expect_continue: bool,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |builder: &mut ahoy_client_builder| {
+        builder.config.expect_continue = expect_continue;
         Ok(())
     };
     // SAFETY: see the module `ffi`.

@@ -71,6 +71,8 @@ const fn failure_verdict(kind: FailureKind) -> Verdict {
         | FailureKind::Source
         | FailureKind::RefusedStream
         | FailureKind::BodyTooLarge
+        | FailureKind::InvalidRequest
+        | FailureKind::TooManyRedirects
         | FailureKind::Cancelled
         | FailureKind::Closed
         | FailureKind::Interrupted => Verdict::Neutral,
@@ -101,6 +103,8 @@ const fn retry_on(kind: FailureKind, sent: bool) -> Option<RetryOn> {
         | FailureKind::Deadline
         | FailureKind::Source
         | FailureKind::BodyTooLarge
+        | FailureKind::InvalidRequest
+        | FailureKind::TooManyRedirects
         | FailureKind::Cancelled
         | FailureKind::Closed
         | FailureKind::Interrupted => None,
@@ -117,7 +121,7 @@ mod tests {
     use super::*;
     use FailureKind::*;
 
-    const KINDS: [FailureKind; 12] = [
+    const KINDS: [FailureKind; 14] = [
         NameNotFound,
         Resolve,
         Connect,
@@ -130,6 +134,8 @@ mod tests {
         RefusedStream,
         Protocol,
         BodyTooLarge,
+        InvalidRequest,
+        TooManyRedirects,
     ];
 
     fn answered(status: u16) -> AttemptOutcome {
@@ -168,7 +174,10 @@ mod tests {
             kinds_judged(Verdict::Failure),
             [Resolve, Tls, Timeout, Deadline, ConnectionLost, Protocol]
         );
-        assert_eq!(kinds_judged(Verdict::Neutral), [Local, RefusedStream, BodyTooLarge]);
+        assert_eq!(
+            kinds_judged(Verdict::Neutral),
+            [Local, RefusedStream, BodyTooLarge, InvalidRequest, TooManyRedirects]
+        );
     }
 
     #[test]
@@ -197,7 +206,7 @@ mod tests {
 
     #[test]
     fn some_failures_stay_what_they_are() {
-        for kind in [Tls, Deadline, BodyTooLarge] {
+        for kind in [Tls, Deadline, BodyTooLarge, InvalidRequest, TooManyRedirects] {
             assert_eq!(class(&unsent(kind), &RetryConfig::default()), Class::Final);
             assert_eq!(class(&sent(kind), &RetryConfig::default()), Class::Final);
         }

@@ -373,6 +373,8 @@ const fn can_be_free(ended: &AttemptOutcome) -> bool {
         | FailureKind::Protocol
         | FailureKind::Source
         | FailureKind::BodyTooLarge
+        | FailureKind::InvalidRequest
+        | FailureKind::TooManyRedirects
         | FailureKind::Cancelled
         | FailureKind::Closed
         | FailureKind::Interrupted => false,

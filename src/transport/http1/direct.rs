@@ -1,7 +1,7 @@
-//! HTTP/1.1 over connections of its own, for calls that are balanced.
+//! HTTP/1.1 over connections of its own.
 //!
-//! Who balances must own the connections: dial one address under another authority, know whether a byte
-//! left, and close on cancel. A general client offers none of that, so this one stands on hyper's single
+//! A client that balances must own its connections: dial one address under another authority, know whether a
+//! byte left, and close on cancel. A general client offers none of that, so this one stands on hyper's single
 //! connections.
 
 use std::fmt;
@@ -71,7 +71,7 @@ impl DirectConfig {
     }
 }
 
-/// The transport of balanced calls; one for each client and shard.
+/// The transport of calls without a proxy; one for each client and shard.
 ///
 /// It spawns nothing: dropping it, or the future of an exchange, closes sockets at once, on any thread.
 pub struct Direct {
@@ -336,7 +336,12 @@ impl Transport for Direct {
             let was_kept = kept.is_some();
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => Box::pin(self.fresh(exchange.endpoint, exchange.connect_timeout)).await?,
+                None => {
+                    let dialling = self.fresh(exchange.endpoint, exchange.connect_timeout);
+                    let connection = Box::pin(dialling).await?;
+                    connection.expect_answer();
+                    connection
+                }
             };
             connection.permit = permit;
             match self.exchange(connection, request, exchange).await {

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::endpoint::{Endpoint, departures};
 use crate::outcome::{Failure, FailureKind};
 
+use super::duplex::Duplex;
 use super::parked::{Idle, Parked};
 use crate::transport::Progress;
 use crate::transport::request::RequestBody;
@@ -26,7 +27,7 @@ use crate::transport::wire::{Stream, Traffic};
 pub(crate) struct Connection {
     /// Takes requests.
     pub(crate) sender: SendRequest<RequestBody>,
-    driver: http1::Connection<TokioIo<Stream>, RequestBody>,
+    driver: http1::Connection<TokioIo<Duplex>, RequestBody>,
     traffic: Traffic,
     pub(crate) retires: Instant,
     pub(crate) idle_since: Instant,
@@ -55,7 +56,8 @@ impl Connection {
     pub(crate) fn waked(parked: Parked) -> Option<Box<Self>> {
         let Parked { stream, traffic, retires, idle_since } = parked;
         let mut builder = http1::Builder::new();
-        let begin = pin!(builder.max_buf_size(MAX_READ_BUFFER).handshake(TokioIo::new(stream)));
+        let duplex = TokioIo::new(Duplex::new(stream, traffic.clone()));
+        let begin = pin!(builder.max_buf_size(MAX_READ_BUFFER).handshake(duplex));
         match begin.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok((sender, driver))) => {
                 Some(Box::new(Self { sender, driver, traffic, retires, idle_since, permit: None }))
@@ -69,8 +71,13 @@ impl Connection {
         let Self { sender, driver, traffic, retires, idle_since, .. } = self;
         drop(sender);
         let parts = driver.into_parts();
-        let stream = parts.io.into_inner();
+        let stream = parts.io.into_inner().into_inner();
         parts.read_buf.is_empty().then_some(Parked { stream, traffic, retires, idle_since })
+    }
+
+    /// Reads nothing before a request has begun to leave: an answer may be there already.
+    pub(crate) fn expect_answer(&self) {
+        self.traffic.hold_reads();
     }
 
     /// Bytes that the socket has taken so far.

@@ -1,0 +1,267 @@
+//! Follows redirects, within one attempt of a client without a balancer.
+//!
+//! Method and body change as browsers and curl change them (Fetch, "HTTP-redirect fetch"). What a redirect cannot
+//! be followed by, another scheme for example, is handed over as the answer that it is. Another origin gets no
+//! header that was set here unless it is known to be harmless; from https to http is such a step as well, which
+//! curl takes too.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use url::Url;
+
+use super::origins::{Origin, Origins};
+use super::route::parse_url;
+use crate::endpoint::Endpoint;
+use crate::outcome::{Failure, FailureKind};
+use crate::source::BodyReader;
+use crate::transport::{Answer, Exchange, Transport};
+
+/// How redirects are followed.
+#[derive(Debug)]
+pub(crate) struct Redirects {
+    /// How many of one attempt are followed.
+    pub(crate) limit: u32,
+    pub(crate) origins: Arc<Origins>,
+}
+
+/// One step of the way.
+struct Leg<'a> {
+    endpoint: Arc<Endpoint>,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+    source: Option<&'a BodyReader>,
+}
+
+impl Redirects {
+    /// Carries `first` out over `transport`, and what its answers lead to.
+    pub(crate) async fn follow(
+        &self,
+        transport: &impl Transport,
+        first: &Exchange<'_>,
+    ) -> Result<Answer, Failure> {
+        // A redirect's body is nobody's to read piece by piece.
+        let streams =
+            |status| !is_redirect(status) && first.streams.is_some_and(|streams| streams(status));
+        let streams = first.streams.is_some().then_some(&streams as &(dyn Fn(_) -> _ + Sync));
+        let mut answer = transport.send(&Exchange { streams, ..*first }).await?;
+        if !is_redirect(answer.status) {
+            return Ok(answer);
+        }
+        let mut leg = Leg::of(first);
+        for followed in 0.. {
+            let Some((origin, path)) = leg.next(&answer) else { return Ok(answer) };
+            if followed == self.limit {
+                let detail = format!("more than {} redirects", self.limit);
+                return Err(Failure::sent(FailureKind::TooManyRedirects, detail));
+            }
+            leg.turn(answer.status);
+            if leg.source.is_some_and(|source| !source.can_repeat()) {
+                return Ok(answer);
+            }
+            leg.go(origin, path, first.endpoint, &self.origins);
+            // Something was sent, whatever becomes of the rest.
+            let sent = |failure| Failure { sent: true, ..failure };
+            answer = transport.send(&leg.exchange(first, streams)).await.map_err(sent)?;
+        }
+        Ok(answer)
+    }
+}
+
+impl<'a> Leg<'a> {
+    fn of(first: &Exchange<'a>) -> Self {
+        Self {
+            endpoint: Arc::clone(first.endpoint),
+            method: first.method.clone(),
+            path: first.path.to_owned(),
+            headers: first.headers.clone(),
+            body: first.body.clone(),
+            source: first.source,
+        }
+    }
+
+    fn exchange<'b>(
+        &'b self,
+        first: &Exchange<'b>,
+        streams: Option<&'b (dyn Fn(StatusCode) -> bool + Sync)>,
+    ) -> Exchange<'b> {
+        Exchange {
+            endpoint: &self.endpoint,
+            method: &self.method,
+            path: &self.path,
+            headers: &self.headers,
+            body: &self.body,
+            source: self.source,
+            streams,
+            ..*first
+        }
+    }
+
+    /// Where the answer to this leg leads; `None` where it is no redirect, or one that cannot be followed.
+    fn next(&self, answer: &Answer) -> Option<(Origin, String)> {
+        if !is_redirect(answer.status) {
+            return None;
+        }
+        let mut locations = answer.headers.get_all(header::LOCATION).iter();
+        let location = locations.next()?;
+        // Two that differ: whom to believe?
+        if locations.any(|other| other != location) {
+            return None;
+        }
+        resolve(&self.endpoint, &self.path, location.as_bytes())
+    }
+
+    /// Becomes a GET without a body where the status says so.
+    fn turn(&mut self, status: StatusCode) {
+        let becomes_get = match status {
+            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => self.method == Method::POST,
+            StatusCode::SEE_OTHER => self.method != Method::HEAD,
+            _ => false,
+        };
+        if becomes_get {
+            self.method = Method::GET;
+            (self.body, self.source) = (Bytes::new(), None);
+            OF_THE_BODY.iter().for_each(|name| drop(self.headers.remove(name)));
+        }
+    }
+
+    fn go(&mut self, origin: Origin, path: String, first: &Arc<Endpoint>, origins: &Origins) {
+        if origin != Origin::of(&self.endpoint) {
+            let headers = std::mem::take(&mut self.headers);
+            let mut name = None;
+            for (next, value) in headers {
+                name = next.or(name);
+                if let Some(name) = name.as_ref().filter(|name| is_harmless(name)) {
+                    self.headers.append(name.clone(), value);
+                }
+            }
+        }
+        self.endpoint = match origin == Origin::of(first) {
+            true => Arc::clone(first),
+            false => origins.endpoint(origin),
+        };
+        self.path = path;
+    }
+}
+
+/// Not 300, which leaves a choice, nor 304 to 306, which lead nowhere.
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// A location as browsers read it, seen from `path` on `endpoint`; `None` for what is not http or https, cannot be
+/// read, or holds credentials.
+fn resolve(endpoint: &Endpoint, path: &str, location: &[u8]) -> Option<(Origin, String)> {
+    let (scheme, authority) = (endpoint.scheme().as_str(), endpoint.authority());
+    let base = Url::parse(&format!("{scheme}://{authority}{path}")).ok()?;
+    let location = match std::str::from_utf8(location) {
+        Ok(location) => location.to_owned(),
+        Err(_) => location.iter().map(encoded).collect(),
+    };
+    let mut url = base.join(&location).ok()?;
+    url.set_fragment(None);
+    parse_url("location", url.as_str()).ok()
+}
+
+fn encoded(byte: &u8) -> String {
+    if byte.is_ascii() { char::from(*byte).to_string() } else { format!("%{byte:02X}") }
+}
+
+/// What another origin may know. All else may be a secret, whatever its name.
+fn is_harmless(name: &HeaderName) -> bool {
+    HARMLESS.contains(name) || OF_THE_BODY.contains(name)
+}
+
+const HARMLESS: [HeaderName; 13] = [
+    header::ACCEPT,
+    header::ACCEPT_CHARSET,
+    header::ACCEPT_ENCODING,
+    header::ACCEPT_LANGUAGE,
+    header::CACHE_CONTROL,
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
+    header::PRAGMA,
+    header::RANGE,
+    header::USER_AGENT,
+];
+
+/// Headers that stay and go with the body.
+const OF_THE_BODY: [HeaderName; 5] = [
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_LOCATION,
+    header::CONTENT_TYPE,
+    header::EXPECT,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(url: &str, location: &[u8]) -> Option<String> {
+        let (origin, path) = parse_url("path", url).unwrap();
+        let (origin, path) = resolve(&origin.endpoint(), &path, location)?;
+        Some(format!("{}{path}", origin.endpoint().url()))
+    }
+
+    #[test]
+    fn locations_are_read_as_browsers_read_them() {
+        for (location, url) in [
+            ("/x?y#z", "http://a:80/x?y"),
+            ("x", "http://a:80/b/x"),
+            ("?q", "http://a:80/b/c?q"),
+            ("", "http://a:80/b/c?d"),
+            ("../x", "http://a:80/x"),
+            ("../../../x", "http://a:80/x"),
+            ("//B:81/x", "http://b:81/x"),
+            ("https://b", "https://b:443/"),
+            ("HTTP:/x", "http://a:80/x"),
+            (" /x ", "http://a:80/x"),
+            ("/a b\"<>", "http://a:80/a%20b%22%3C%3E"),
+            ("/\u{e9}", "http://a:80/%C3%A9"),
+            ("http://[::1]:5/", "http://[::1]:5/"),
+            ("http://b\u{fc}cher.example/", "http://xn--bcher-kva.example:80/"),
+            ("http:\\\\b\\x", "http://b:80/x"),
+        ] {
+            let found = from("http://a/b/c?d", location.as_bytes());
+            assert_eq!(found.as_deref(), Some(url), "{location:?}");
+        }
+        assert_eq!(from("http://a/", b"/caf\xe9").as_deref(), Some("http://a:80/caf%E9"));
+    }
+
+    #[test]
+    fn what_cannot_be_followed_leads_nowhere() {
+        for location in [
+            "ftp://a/x",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "mailto:a@b",
+            "file:///etc/passwd",
+            "http://",
+            "http://:80/",
+            "http://a:99999/",
+            "http://u:p@b/",
+            "http://u@b/",
+            "http://[::1/",
+            "http://a b/",
+            "//",
+        ] {
+            assert_eq!(from("http://a/b", location.as_bytes()), None, "{location}");
+        }
+        assert_eq!(from("http://a/", &[b'/'; 70_000]), None, "too long");
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_harmless() {
+        for name in ["authorization", "cookie", "x-api-key", "host", "x-amz-security-token"] {
+            assert!(!is_harmless(&HeaderName::from_static(name)), "{name}");
+        }
+        assert!(is_harmless(&header::ACCEPT) && is_harmless(&header::CONTENT_TYPE));
+    }
+}
