@@ -100,24 +100,29 @@ fn direct(
     resolver: Arc<Resolver>,
     place: Driver,
 ) -> DirectConfig {
-    let mut direct = DirectConfig::new(tls, resolver);
-    direct.idle_timeout = config.idle_timeout;
-    direct.max_age = config.max_connection_age;
-    direct.max_idle_per_endpoint = config.max_idle_per_endpoint;
-    // A shard has one exchange at a time, and so at most one connection in use.
-    if place == Driver::IoThread {
-        direct.max_per_endpoint = config.max_connections_per_endpoint;
+    DirectConfig {
+        tls,
+        resolver,
+        idle_timeout: config.idle_timeout,
+        max_age: config.max_connection_age,
+        max_idle_per_endpoint: config.max_idle_per_endpoint,
+        // A shard has one exchange at a time, and so at most one connection in use.
+        max_per_endpoint: match place {
+            Driver::IoThread => config.max_connections_per_endpoint,
+            Driver::Shard => None,
+        },
     }
-    direct
 }
 
 fn http(config: &ClientConfig, tls: Arc<Tls>, resolver: Arc<Resolver>) -> Http {
-    let mut http = HttpConfig::new(tls, resolver);
-    http.idle_timeout = config.idle_timeout;
-    http.max_idle_per_host = config.max_idle_per_endpoint;
-    http.connect_timeout = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
-    http.redirects = config.redirects as usize;
-    Http::new(http)
+    Http::new(HttpConfig {
+        tls,
+        resolver,
+        connect_timeout: config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT),
+        idle_timeout: config.idle_timeout,
+        max_idle_per_host: config.max_idle_per_endpoint,
+        redirects: config.redirects as usize,
+    })
 }
 
 impl Transport for ClientTransport {

@@ -937,7 +937,7 @@ impl Transport for Subject {
 }
 
 fn direct(tls: TlsConfig, change: impl FnOnce(&mut DirectConfig)) -> Direct {
-    let mut config = DirectConfig::new(Arc::new(Tls::new(tls).unwrap()), resolver());
+    let mut config = DirectConfig::of_tests(Arc::new(Tls::new(tls).unwrap()), resolver());
     change(&mut config);
     Direct::new(Arc::new(config))
 }
@@ -946,14 +946,14 @@ pub(super) fn multiplexed(
     tls: TlsConfig,
     change: impl FnOnce(&mut MultiplexedConfig),
 ) -> Multiplexed {
-    let direct = DirectConfig::new(Arc::new(Tls::new(tls).unwrap()), resolver());
+    let direct = DirectConfig::of_tests(Arc::new(Tls::new(tls).unwrap()), resolver());
     let mut config = MultiplexedConfig::new(Arc::new(direct));
     change(&mut config);
     Multiplexed::new(Arc::new(config))
 }
 
 fn http(tls: TlsConfig, change: impl FnOnce(&mut HttpConfig)) -> Http {
-    let mut config = HttpConfig::new(Arc::new(Tls::new(tls).unwrap()), resolver());
+    let mut config = HttpConfig::of_tests(Arc::new(Tls::new(tls).unwrap()), resolver());
     change(&mut config);
     Http::new(config)
 }

@@ -31,27 +31,27 @@ pub struct HttpConfig {
     pub tls: Arc<Tls>,
     /// Resolves names, on a runtime that is always driven.
     pub resolver: Arc<Resolver>,
-    /// Limit on resolving, TCP and TLS together, for every connection; default 3 s. The limit of a single
+    /// Limit on resolving, TCP and TLS together, for every connection. The limit of a single
     /// exchange is not looked at.
     pub connect_timeout: Duration,
-    /// How long an unused connection is kept; default 60 s.
+    /// How long an unused connection is kept.
     pub idle_timeout: Duration,
-    /// How many unused connections to one authority are kept; default 32. Each costs about 20 KB.
+    /// How many unused connections to one authority are kept. Each costs about 20 KB.
     pub max_idle_per_host: usize,
-    /// How many redirects are followed; default 0, which hands the redirect over as the answer.
+    /// How many redirects are followed; 0 hands the redirect over as the answer.
     pub redirects: usize,
 }
 
+#[cfg(test)]
 impl HttpConfig {
-    /// The defaults.
-    #[must_use]
-    pub fn new(tls: Arc<Tls>, resolver: Arc<Resolver>) -> Self {
+    /// What no test waits for the end of. The defaults that users have stand in the settings.
+    pub(crate) fn of_tests(tls: Arc<Tls>, resolver: Arc<Resolver>) -> Self {
         Self {
             tls,
             resolver,
-            connect_timeout: CONNECT_TIMEOUT,
-            idle_timeout: IDLE_TIMEOUT,
-            max_idle_per_host: MAX_IDLE_PER_HOST,
+            connect_timeout: Duration::from_secs(3),
+            idle_timeout: Duration::from_secs(3600),
+            max_idle_per_host: 32,
             redirects: 0,
         }
     }
@@ -225,12 +225,3 @@ impl Resolve for Names {
 
 const TOO_MANY_REDIRECTS: &str = "too many redirects";
 const DOWNGRADE: &str = "redirect from https to http refused";
-
-/// Long for a data centre, short for a user: gRPC's and Envoy's lie on both sides.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Below what common servers and load balancers keep (60–75 s), so that the client closes first.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// A burst of calls from one shard.
-const MAX_IDLE_PER_HOST: usize = 32;
