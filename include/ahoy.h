@@ -2230,6 +2230,18 @@ ahoy_status ahoy_client_builder_set_connect_timeout_ms(ahoy_client_builder *buil
                                                        ahoy_error **err);
 
 /**
+ * Limits how long the body of an answer, held whole or streamed, may bring nothing; then its attempt
+ * ends with AHOY_E_TIMEOUT. A request's own limit (ahoy_request_set_idle_timeout_ms) comes first.
+ * Default: off; a body that is held whole has the other limits, and a streamed one that on attempts.
+ *
+ * @param timeout_ms at least 1; AHOY_FOREVER for no limit
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_body_idle_timeout_ms(ahoy_client_builder *builder,
+                                                         uint64_t timeout_ms,
+                                                         ahoy_error **err);
+
+/**
  * Sets how long an unused connection is kept. Default 60,000 ms.
  *
  * @param timeout_ms 0 keeps none; AHOY_FOREVER until the server closes it

@@ -45,6 +45,8 @@ pub struct ClientConfig {
     /// Limit on resolving, TCP and TLS together; `None` for the lesser of 3 s and the attempt's share of the
     /// time left.
     pub connect_timeout: Option<Duration>,
+    /// How long the body of an answer may bring nothing until its attempt ends; `None` for no limit of its own.
+    pub body_idle_timeout: Option<Duration>,
     /// How often a call asks the provider again when no endpoint is left.
     pub endpoint_updates: u32,
     /// Bound on the decoded body of an answer, in bytes.
@@ -129,6 +131,7 @@ impl Default for ClientConfig {
             timeout: Duration::from_secs(30),
             attempt_timeout: None,
             connect_timeout: None,
+            body_idle_timeout: None,
             endpoint_updates: 1,
             max_body: 64 << 20,
             gzip: true,

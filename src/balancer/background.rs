@@ -189,6 +189,7 @@ async fn ask(
         body: &bytes::Bytes::new(),
         source: None,
         connect_timeout: check.timeout,
+        body_idle_timeout: None,
         max_body: MOST_BODY,
         gzip: false,
         streams: None,

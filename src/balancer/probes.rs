@@ -178,6 +178,7 @@ impl Prober {
             body: &bytes::Bytes::new(),
             source: None,
             connect_timeout: PATIENCE,
+            body_idle_timeout: None,
             max_body: MOST_BODY,
             gzip: false,
             streams: None,

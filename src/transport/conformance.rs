@@ -1043,6 +1043,7 @@ impl Call {
             headers: &self.headers,
             body: &self.body,
             connect_timeout: self.connect_timeout,
+            body_idle_timeout: None,
             max_body: self.max_body,
             gzip: self.gzip,
             source,

@@ -95,6 +95,7 @@ impl Attempt {
             body: &call.request.body,
             source: call.body_reader.as_ref(),
             connect_timeout: self.limits.connect,
+            body_idle_timeout: call.client.config.body_idle_timeout,
             max_body: call.client.config.max_body,
             gzip: call.client.config.gzip,
             streams: call.request.streamed.then_some(&streams),

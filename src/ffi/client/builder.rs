@@ -233,6 +233,21 @@ pub unsafe extern "C" fn ahoy_client_builder_set_connect_timeout_ms(
     unsafe { set(builder, err, &[("connect_timeout", "timeout_ms", ms(timeout_ms))]) }
 }
 
+/// Limits how long the body of an answer, held whole or streamed, may bring nothing; then its attempt
+/// ends with AHOY_E_TIMEOUT. A request's own limit (ahoy_request_set_idle_timeout_ms) comes first.
+/// Default: off; a body that is held whole has the other limits, and a streamed one that on attempts.
+///
+/// @param timeout_ms at least 1; AHOY_FOREVER for no limit
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_body_idle_timeout_ms(
+    builder: *mut ahoy_client_builder,
+    timeout_ms: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { set(builder, err, &[("body_idle_timeout", "timeout_ms", ms(timeout_ms))]) }
+}
+
 /// Sets how long an unused connection is kept. Default 60,000 ms.
 ///
 /// @param timeout_ms 0 keeps none; AHOY_FOREVER until the server closes it

@@ -3,7 +3,7 @@
 use crate::config::ClientConfig;
 use crate::options::form::{COUNT, Form, LIMIT, WAIT};
 use crate::options::setting::Setting;
-use crate::options::value::Value;
+use crate::options::value::{OFF, Value};
 
 const AUTO: &str = "auto";
 
@@ -46,6 +46,18 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
                     Value::Word(_) => None,
                     value => Some(value.duration()?),
                 };
+                Ok(())
+            },
+        ),
+    Setting::new("body_idle_timeout", LIMIT)
+        .or(&[OFF])
+        .purpose("How long the body of an answer, held whole or streamed, may bring nothing until its attempt ends; a request's own idle limit comes first. off leaves a body that is held whole to the other limits, and a streamed one to attempt_timeout, or 10s")
+        .cost("A server that stops in the middle of an answer holds its call for longer.")
+        .setter("set_body_idle_timeout_ms")
+        .field(
+            |config| Some(Value::or_off(config.body_idle_timeout)),
+            |config, value| {
+                config.body_idle_timeout = value.unless_off(Value::duration)?;
                 Ok(())
             },
         ),
