@@ -787,7 +787,8 @@ AHOY_API
 ahoy_balancer *ahoy_balancer_least_request_new(const ahoy_provider *provider);
 
 /**
- * Sets how many endpoints a p2c or peak EWMA balancer compares. Default 2 of up to 8 endpoints, 3 of more.
+ * Sets how many endpoints a p2c or peak EWMA balancer compares. Default 2 of up to 8 endpoints, 3 of
+ * more.
  *
  * @param choices 1 to 8; 1 is a plain draw
  */
@@ -797,12 +798,13 @@ ahoy_status ahoy_balancer_set_choices(const ahoy_balancer *balancer,
                                       ahoy_error **err);
 
 /**
- * Lets endpoints tell their load, in a header of their answers: `util=0.4` or `cpu=0.31`, the share of their capacity
- * that is in use, as the application sees it or of the processors; of both, util counts. What else stands there,
- * after commas, is passed over, so the text form of ORCA will do (endpoint-load-metrics, with application_utilization and
- * cpu_utilization). The cost of an endpoint is divided by the share that is free, but by no less than a tenth, and what
- * it told fades within 3 s. So this client learns what others send. A value longer than 1 KiB, or broken anywhere, is
- * ignored. Only for balancers that go by cost: p2c, peak EWMA, and prequal where it does as p2c. Default: off.
+ * Lets endpoints tell their load in a header of their answers: `util=0.4` or `cpu=0.31`, the share of
+ * their capacity in use, as the application sees it or of the processors; of both, util counts. Other
+ * items between commas are skipped, so the text form of ORCA will do (endpoint-load-metrics, with
+ * application_utilization and cpu_utilization). The cost of an endpoint is divided by the share that is
+ * free, at least a tenth, and what it told fades within 3 s. So this client learns of the load that
+ * other clients cause. A value longer than 1 KiB, or broken anywhere, is ignored. Only for balancers
+ * that go by cost: p2c, peak EWMA, and prequal while it acts like p2c. Default: off.
  *
  * @param name a header name, such as ahoy-load
  */
@@ -842,8 +844,8 @@ AHOY_API
 ahoy_balancer *ahoy_balancer_rendezvous_new(const ahoy_provider *provider);
 
 /**
- * Sets how many points a ring has: 100 for each endpoint unless that is outside of these bounds. Default at
- * least 1,024 and at most 8,388,608; each takes 12 bytes.
+ * Sets how many points a ring has: 100 for each endpoint unless that is outside of these bounds.
+ * Default at least 1,024 and at most 8,388,608; each takes 12 bytes. Only for ring hash.
  *
  * @param min at least 1
  * @param max min to 8388608
@@ -855,8 +857,8 @@ ahoy_status ahoy_balancer_set_ring_size(const ahoy_balancer *balancer,
                                         ahoy_error **err);
 
 /**
- * Sets how many slots the table of a maglev balancer has. Default 65,537, which spreads up to 650 endpoints
- * within 1 %.
+ * Sets how many slots the table of a maglev balancer has. Default 65,537, which spreads up to 650
+ * endpoints within 1 %.
  *
  * @param slots a prime number up to 5000011
  */
@@ -866,9 +868,9 @@ ahoy_status ahoy_balancer_set_table_size(const ahoy_balancer *balancer,
                                          ahoy_error **err);
 
 /**
- * Bounds what an endpoint of a ring hash or maglev balancer carries: so many times its share of the attempts
- * in flight, so that a popular key does not overload it; above it the key's calls go elsewhere (bounded loads, by jumps).
- * Default: not bounded.
+ * Bounds the attempts in flight at an endpoint of a ring hash or maglev balancer to a multiple of its
+ * share, so that a popular key does not overload it: above the bound the key's calls go elsewhere
+ * (bounded loads). Default: not bounded.
  *
  * @param factor at least 1; 1.25 is a good start
  */
@@ -878,8 +880,8 @@ ahoy_status ahoy_balancer_set_bounded_load(const ahoy_balancer *balancer,
                                            ahoy_error **err);
 
 /**
- * Takes the key of a call from one of its headers, where its request states none: the value's bytes are hashed.
- * Only for balancers that go by key.
+ * Takes the key of a call from one of its headers, where its request states none: the value's bytes
+ * are hashed. Replaces ahoy_balancer_set_hash_cookie. Only for balancers that go by key.
  *
  * @param name a header name
  */
@@ -889,7 +891,8 @@ ahoy_status ahoy_balancer_set_hash_header(const ahoy_balancer *balancer,
                                           ahoy_error **err);
 
 /**
- * Takes the key of a call from one of its cookies, likewise.
+ * Takes the key of a call from one of its cookies, where its request states none. Replaces
+ * ahoy_balancer_set_hash_header. Only for balancers that go by key.
  *
  * @param name the cookie's name; case matters
  */
@@ -899,10 +902,12 @@ ahoy_status ahoy_balancer_set_hash_cookie(const ahoy_balancer *balancer,
                                           ahoy_error **err);
 
 /**
- * Lets an endpoint that joins, or whose circuit closes again, by hand too, grow to its full share: of its turns it gets the
- * part (time / window) ^ (1 / aggression), at least min_ratio. Works with every balancer. Default: off.
+ * Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns it
+ * gets the part (time / window) ^ (1 / aggression), at least min_ratio. Works with every balancer.
+ * Default: off.
  *
- * @param window_ms how long it takes; with 1000 or less there is no effect, as the first second counts whole
+ * @param window_ms how long it takes, at least 1; up to 1000 has no effect, as the first second counts
+ *        whole
  * @param min_ratio the share to begin with, 0 to 1; 0.1 is a good start
  * @param aggression the bend, above 0; 1 for a straight line, above 1 for faster at first
  */
@@ -914,11 +919,11 @@ ahoy_status ahoy_balancer_set_slow_start(const ahoy_balancer *balancer,
                                          ahoy_error **err);
 
 /**
- * Below this share of endpoints that are well, those that are out by their answers, by ejection or by a check get
- * traffic too: with so few left, more harm comes from overloading them than from asking the others (panic threshold,
- * as in Envoy). What comes of it does not count for a circuit that would not have let it through. Endpoints that
- * cannot be connected to, or were opened by hand, are still left alone. Default: off, calls then fail at once
- * where no circuit admits.
+ * Sets the share of available endpoints below which those are used too that failed answers, ejection
+ * or a check took out: with few left, overloading them does more harm than asking the others (panic
+ * threshold, as in Envoy). Such calls do not count for a circuit that would not have admitted them.
+ * Endpoints that cannot be connected to, or were opened by hand, are still left alone. Default: off,
+ * so calls fail at once while no circuit admits.
  *
  * @param ratio 0 to 1; 0.5 is a good start
  */
@@ -928,10 +933,10 @@ ahoy_status ahoy_balancer_set_panic_threshold(const ahoy_balancer *balancer,
                                               ahoy_error **err);
 
 /**
- * Says where this process stands. Endpoints of the same zone (ahoy_host_set_zone) then get all its calls while their
- * part of the endpoints is as large as a zone's part of the callers, taken to be even; else what is above goes to
- * the zones that have room. With fewer than 6 endpoints in rotation, zones do not matter. Balancers that go by key do
- * not look at zones. Default: zones do not matter.
+ * Sets the zone of this process. Endpoints of the same zone (ahoy_host_set_zone) get all its calls
+ * while the zone's part of the endpoints is as large as its part of the callers, taken to be even;
+ * otherwise the excess goes to the zones that have room. With fewer than 6 endpoints in rotation, zones
+ * do not matter. Balancers that go by key ignore zones. Default: zones do not matter.
  *
  * @param zone the zone's name; copied
  */
@@ -941,8 +946,9 @@ ahoy_status ahoy_balancer_set_zone(const ahoy_balancer *balancer,
                                    ahoy_error **err);
 
 /**
- * Uses so many healthy endpoints of a large set, drawn at random for this process; when one comes or goes, one
- * connection changes at most (rendezvous subsetting, gRFC A68). Default: all are used.
+ * Uses this many healthy endpoints of a large set, drawn at random for this process; when one comes or
+ * goes, one connection changes at most (rendezvous subsetting, gRFC A68). Replaces
+ * ahoy_balancer_set_deterministic_subset. Default: all are used.
  *
  * @param size at least 1
  */
@@ -952,13 +958,13 @@ ahoy_status ahoy_balancer_set_subset(const ahoy_balancer *balancer,
                                      ahoy_error **err);
 
 /**
- * Uses at least so many endpoints of a large set, and those so that all clients together load every endpoint
- * alike: this one is number client of clients (deterministic aperture, as in Finagle). All clients must see the
- * endpoints in the same order. Default: all are used.
+ * Uses at least this many endpoints of a large set, chosen so that all clients together load every
+ * endpoint alike (deterministic aperture, as in Finagle). All clients must see the endpoints in the
+ * same order. Replaces ahoy_balancer_set_subset. Default: all are used.
  *
  * @param size at least 1; 12 is a good start
- * @param client from 0
- * @param clients how many there are; above client
+ * @param client the number of this client, from 0
+ * @param clients how many clients there are; above client
  */
 AHOY_API
 ahoy_status ahoy_balancer_set_deterministic_subset(const ahoy_balancer *balancer,
@@ -968,15 +974,15 @@ ahoy_status ahoy_balancer_set_deterministic_subset(const ahoy_balancer *balancer
                                                    ahoy_error **err);
 
 /**
- * Switches on what helps where endpoints fail in odd ways: slow start over 2 s, outlier ejection, a panic threshold of
- * 0.5, and checks by connect. What was set before stays as it was set.
+ * Switches on slow start over 2 s, outlier detection, a panic threshold of 0.5 and health checks by
+ * connect. What is set already stays.
  */
 AHOY_API
 ahoy_status ahoy_balancer_use_resilient_profile(const ahoy_balancer *balancer,
                                                 ahoy_error **err);
 
 /**
- * Sends an endpoint no more attempts than this at once; above it, others are picked. Where all are full, the
+ * Limits the attempts in flight at each endpoint; above it, others are picked. Where all are full, the
  * call has no endpoint. Default: no limit.
  *
  * @param attempts at least 1
@@ -987,11 +993,13 @@ ahoy_status ahoy_balancer_set_max_in_flight(const ahoy_balancer *balancer,
                                             ahoy_error **err);
 
 /**
- * Sets a rule by name; ahoy_balancer_option_key_at lists them.
+ * Sets an option by name, the same as its function does; ahoy_balancer_option_key_at lists them. The
+ * rules of circuits are options of the balancer as well, as in "breaker_open_max".
  *
  * @param key such as "slow_start_window"
- * @param value text, with a unit where it is a duration: "250ms", "0.5"; an unusable one changes nothing
- * @return AHOY_E_UNKNOWN_OPTION for a key that is none; the error names the nearest
+ * @param value such as "1.5s", "0.5" or "off"; a duration needs a unit. A value that is refused
+ *        changes nothing
+ * @return AHOY_E_UNKNOWN_OPTION for a key that does not exist; the error names the nearest
  */
 AHOY_API
 ahoy_status ahoy_balancer_set(const ahoy_balancer *balancer,
@@ -1024,8 +1032,8 @@ ahoy_status ahoy_breaker_disable_consecutive_failures(const ahoy_breaker *breake
                                                       ahoy_error **err);
 
 /**
- * Sets the share of failed calls that opens a circuit, counted over an exact window of time. Default 0.5 of
- * at least 10 calls in 10,000 ms.
+ * Sets the share of failed calls that opens a circuit, counted over an exact window of time. Default
+ * 0.5 of at least 10 calls in 10,000 ms.
  *
  * @param ratio above 0, up to 1; reached counts
  * @param window_ms at least 10
@@ -1039,12 +1047,13 @@ ahoy_status ahoy_breaker_set_failure_ratio(const ahoy_breaker *breaker,
                                            ahoy_error **err);
 
 /**
- * Sets the share of failed calls that opens a circuit, counted over the last calls instead of a window of
- * time: for endpoints that are asked seldom. The last of the two setters counts.
+ * Sets the share of failed calls that opens a circuit, counted over the last calls instead of a window
+ * of time: for endpoints that are asked seldom. The last of the two setters counts.
  *
  * @param ratio above 0, up to 1; reached counts
  * @param last_calls how many calls are remembered, two bytes each for every endpoint; 1 to 65,535
- * @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken as that
+ * @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken as
+ *        that
  */
 AHOY_API
 ahoy_status ahoy_breaker_set_failure_ratio_count(const ahoy_breaker *breaker,
@@ -1054,8 +1063,9 @@ ahoy_status ahoy_breaker_set_failure_ratio_count(const ahoy_breaker *breaker,
                                                  ahoy_error **err);
 
 /**
- * Sets the share of slow calls that opens a circuit, whether they failed or not. Counted over the same window
- * and with the same min_calls as the failure ratio, also where that is disabled. Off by default.
+ * Sets the share of slow calls that opens a circuit, whether they failed or not. It is counted over the
+ * same window and with the same min_calls as the failure ratio, also where that is disabled. Default:
+ * off.
  *
  * @param duration_ms from this time on a call is slow; at least 1
  * @param ratio above 0, up to 1; reached counts
@@ -1074,9 +1084,9 @@ ahoy_status ahoy_breaker_disable_failure_ratio(const ahoy_breaker *breaker,
                                                ahoy_error **err);
 
 /**
- * Sets how long a circuit stays open: base at first, doubled with each further trip up to max, each time
- * give or take a quarter. After the stable time closed (ahoy_breaker_set_reset_after_ms) it starts from base again.
- * Default 500 and 30,000 ms.
+ * Sets how long a circuit stays open: base at first, doubled with each further trip up to max, each
+ * time give or take a quarter. After the time of ahoy_breaker_set_reset_after_ms closed it starts
+ * from base again. Default 500 and 30,000 ms.
  *
  * @param base_ms at least 1
  * @param max_ms at least base_ms
@@ -1088,8 +1098,8 @@ ahoy_status ahoy_breaker_set_open_ms(const ahoy_breaker *breaker,
                                      ahoy_error **err);
 
 /**
- * Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000 ms: such a
- * probe costs its caller nothing.
+ * Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000 ms:
+ * such a probe costs its caller nothing.
  *
  * @param max_ms at least 1
  */
@@ -1113,16 +1123,16 @@ ahoy_status ahoy_breaker_set_half_open_probes(const ahoy_breaker *breaker,
  * Sets how long a probe may take; after that one more is let through, so that a circuit never sticks.
  * Default 3,000 ms.
  *
- * @param interval_ms at least 1
+ * @param timeout_ms at least 1
  */
 AHOY_API
 ahoy_status ahoy_breaker_set_probe_timeout_ms(const ahoy_breaker *breaker,
-                                              uint64_t interval_ms,
+                                              uint64_t timeout_ms,
                                               ahoy_error **err);
 
 /**
- * Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens again before
- * that stays open for longer. Default 60,000 ms.
+ * Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens again
+ * before that stays open for longer. Default 60,000 ms.
  *
  * @param reset_after_ms at least 1
  */
@@ -1132,13 +1142,29 @@ ahoy_status ahoy_breaker_set_reset_after_ms(const ahoy_breaker *breaker,
                                             ahoy_error **err);
 
 /**
- * Sets how many circuits answers must leave closed: a service that answers 5xx everywhere is still asked.
- * Failed connects may open the last one all the same. Default 1; 0 lets answers open all.
+ * Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is still
+ * asked. Failed connects may open the last one all the same. Default 1.
+ *
+ * @param endpoints from 0; 0 lets answers open all
  */
 AHOY_API
 ahoy_status ahoy_breaker_set_min_closed(const ahoy_breaker *breaker,
                                         uint32_t endpoints,
                                         ahoy_error **err);
+
+/**
+ * Sets an option by name, the same as its function does; ahoy_breaker_option_key_at lists them.
+ *
+ * @param key such as "open_max"
+ * @param value such as "1.5s" or "off"; a duration needs a unit. A value that is refused changes
+ *        nothing
+ * @return AHOY_E_UNKNOWN_OPTION for a key that does not exist; the error names the nearest
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set(const ahoy_breaker *breaker,
+                             const char *key,
+                             const char *value,
+                             ahoy_error **err);
 
 /**
  * Frees a breaker; NULL is fine. Balancers that took it go on.
@@ -1213,68 +1239,80 @@ AHOY_API ahoy_status ahoy_endpoint_resume(const ahoy_endpoint *endpoint, ahoy_er
 AHOY_API void ahoy_endpoint_free(ahoy_endpoint *endpoint);
 
 /**
- * Takes endpoints out of rotation that fare worse than their neighbours: every 10 s, those of at least 100 attempts
- * whose success rate is more than 1.9 standard deviations below the mean of at least 5 endpoints, and those of at least
- * 50 attempts that failed 85 % of them. For 30 s, and longer each time up to 300 s; at most half of all, and never
- * the last one (as in Envoy, and with its cap counted after the ejection). The other functions of this kind change the numbers. Default: off.
+ * Outlier detection: ejects endpoints that fare worse than their neighbours. Every 10 s it looks for
+ *
+ * - endpoints with at least 100 attempts whose success rate is more than 1.9 standard deviations below
+ *   the mean of at least 5 endpoints;
+ * - endpoints with at least 50 attempts, 85 % of which failed.
+ *
+ * They are out of rotation for 30 s, and longer each time up to 300 s; at most half of all, and never
+ * the last one (as in Envoy, whose cap lets one more go). The other functions of this kind change the
+ * numbers. Default: off.
+ *
+ * @param enabled whether to
  */
 AHOY_API
-ahoy_status ahoy_balancer_enable_ejection(const ahoy_balancer *balancer,
-                                          ahoy_error **err);
+ahoy_status ahoy_balancer_set_outlier_detection(const ahoy_balancer *balancer,
+                                                bool enabled,
+                                                ahoy_error **err);
 
 /**
- * Sets how often outliers are looked for, how long they are out, and how many may be. Up to a tenth of base_ms, and
- * at most 3 s, is added at random to each time. Switches ejection on.
+ * Sets for outlier detection how often outliers are looked for, how long they are ejected, and how many
+ * may be out. Up to a tenth of base_ms, at most 3 s, is added at random to each time. Switches outlier
+ * detection on.
  *
- * @param interval_ms between two looks; default 10000
- * @param base_ms of the first time, and added with each further one; default 30000
- * @param max_ms of any time; default 300000
+ * @param interval_ms between two looks, at least 1; default 10000
+ * @param base_ms of the first ejection, and added with each further one, at least 1; default 30000
+ * @param max_ms of any ejection, at least 1; default 300000
  * @param max_share of all endpoints that may be out, 0 to 1; default 0.5
  * @param min_healthy endpoints that stay in any case; default 1
  */
 AHOY_API
-ahoy_status ahoy_balancer_set_ejection(const ahoy_balancer *balancer,
-                                       uint64_t interval_ms,
-                                       uint64_t base_ms,
-                                       uint64_t max_ms,
-                                       double max_share,
-                                       uint32_t min_healthy,
-                                       ahoy_error **err);
+ahoy_status ahoy_balancer_set_outlier_ejection(const ahoy_balancer *balancer,
+                                               uint64_t interval_ms,
+                                               uint64_t base_ms,
+                                               uint64_t max_ms,
+                                               double max_share,
+                                               uint32_t min_healthy,
+                                               ahoy_error **err);
 
 /**
- * Sets the rule on success rates. Switches ejection on.
+ * Sets the rule of outlier detection on success rates. Switches outlier detection on.
  *
- * @param min_endpoints with enough attempts, below which there is no mean to speak of; default 5
+ * @param min_endpoints with enough attempts, below which a mean says nothing; default 5
  * @param min_calls of an endpoint between two looks; default 100
  * @param factor how many standard deviations below the mean make an outlier, from 0; default 1.9
  */
 AHOY_API
-ahoy_status ahoy_balancer_set_ejection_success_rate(const ahoy_balancer *balancer,
-                                                    uint32_t min_endpoints,
-                                                    uint32_t min_calls,
-                                                    double factor,
-                                                    ahoy_error **err);
+ahoy_status ahoy_balancer_set_outlier_success_rate(const ahoy_balancer *balancer,
+                                                   uint32_t min_endpoints,
+                                                   uint32_t min_calls,
+                                                   double factor,
+                                                   ahoy_error **err);
 
 /**
- * Sets the rule on the share of failures. Switches ejection on.
+ * Sets the rule of outlier detection on the share of failures. Switches outlier detection on.
  *
- * @param share of failed attempts from which an endpoint is out, 0 to 1; default 0.85
+ * @param share of failed attempts from which an endpoint is an outlier, 0 to 1; default 0.85
  * @param min_endpoints with enough attempts; default 5
  * @param min_calls of an endpoint between two looks; default 50
  */
 AHOY_API
-ahoy_status ahoy_balancer_set_ejection_failure_share(const ahoy_balancer *balancer,
-                                                     double share,
-                                                     uint32_t min_endpoints,
-                                                     uint32_t min_calls,
-                                                     ahoy_error **err);
+ahoy_status ahoy_balancer_set_outlier_failure_share(const ahoy_balancer *balancer,
+                                                    double share,
+                                                    uint32_t min_endpoints,
+                                                    uint32_t min_calls,
+                                                    ahoy_error **err);
 
 /**
- * Checks endpoints in the background, on a library thread: those of which calls told nothing for a while, every
- * interval_ms, give or take a fifth (every second while they are out, once a minute while nothing is asked of the service at
- * all). Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at once; two
- * that pass bring it back, and one lets an open circuit try again. The checks begin with the first call of a client and
- * share its TLS settings. Default: off.
+ * Health checks: asks endpoints in the background, on a library thread, of which calls told nothing for
+ * a while. An endpoint in rotation is checked every interval_ms, give or take a fifth; one that is out
+ * every second; and each once a minute while no call is made at all.
+ *
+ * - Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at once.
+ * - Two checks in a row that pass bring it back, and one lets an open circuit try again.
+ *
+ * The checks begin with the first call of a client and share its TLS settings. Default: off.
  *
  * @param path to GET, whose answer must be 200; NULL for a mere connect
  * @param interval_ms at least 1; 3000 is a good start
@@ -1293,6 +1331,7 @@ ahoy_status ahoy_balancer_set_health_check(const ahoy_balancer *balancer,
  * @param unhealthy checks in a row without an answer that take an endpoint out, 1 to 255; default 3
  * @param healthy checks in a row that an endpoint must pass to come back, 1 to 255; default 2
  * @param out_interval_ms between two checks of one that is out, at least 1; default 1000
+ * @return AHOY_E_INVALID_ARGUMENT also for a balancer without health checks
  */
 AHOY_API
 ahoy_status ahoy_balancer_set_health_thresholds(const ahoy_balancer *balancer,
@@ -1302,12 +1341,12 @@ ahoy_status ahoy_balancer_set_health_thresholds(const ahoy_balancer *balancer,
                                                 ahoy_error **err);
 
 /**
- * Holds traffic back after no endpoint admitted any more: of the calls, only the part goes that so many endpoints
- * of min_working can bear, until their number stays the same for hold_ms; the others are AHOY_E_OVERLOADED
- * (as in brpc). So the first endpoints that come back are not overwhelmed at once. Default: off.
+ * After an outage of all endpoints, admits available / min_working of the calls until the number of
+ * available endpoints is stable for hold_ms, so that the first endpoints that come back are not
+ * overwhelmed (as in brpc). The other calls are AHOY_E_OVERLOADED. Default: off.
  *
  * @param min_working how many endpoints can just bear all traffic, at least 1
- * @param hold_ms 10000 is a good start
+ * @param hold_ms from 0; 10000 is a good start
  */
 AHOY_API
 ahoy_status ahoy_balancer_set_outage_recovery(const ahoy_balancer *balancer,
@@ -1417,14 +1456,16 @@ ahoy_balancer *ahoy_balancer_prequal_new(const ahoy_provider *provider,
                                          const char *probe_path);
 
 /**
- * Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults are the paper's.
+ * Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults are
+ * the paper's.
  *
  * @param pool answers kept, 2 to 256, at most half of the endpoints if there are few; default 16
  * @param max_age_ms how long an answer is kept, at least 1; default 1000
  * @param probes_per_call parts of one by chance, above removals_per_call, up to 100; default 3
- * @param removals_per_call answers removed by each call beside those used up, in turn the oldest and the worst, 0 to
- *        100; default 1
- * @param hot an endpoint is hot if it has more in flight than this share of the answers told, 0 to 1; default 0.84
+ * @param removals_per_call answers removed by each call beside those used up, in turn the oldest and
+ *        the worst, 0 to 100; default 1
+ * @param hot an endpoint is hot if it has more in flight than this share of the answers told, 0 to 1;
+ *        default 0.84
  */
 AHOY_API
 ahoy_status ahoy_balancer_set_prequal(const ahoy_balancer *balancer,
@@ -1438,9 +1479,10 @@ ahoy_status ahoy_balancer_set_prequal(const ahoy_balancer *balancer,
 /**
  * Sets how the probes of a prequal balancer are sent.
  *
- * @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network it must be longer
- * @param at_once how many may be under way at the same time, and one for each endpoint; what is beyond is not sent;
- *        1 to 1024; default 64
+ * @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network it
+ *        must be longer
+ * @param at_once how many may be under way at the same time, and one for each endpoint; further ones
+ *        are not sent; 1 to 1024; default 64
  */
 AHOY_API
 ahoy_status ahoy_balancer_set_prequal_probes(const ahoy_balancer *balancer,
@@ -2148,6 +2190,8 @@ ahoy_status ahoy_client_builder_forward_cookie(ahoy_client_builder *builder,
 
 /**
  * Sets how often a call asks the provider for a new list when no endpoint is left. Default 1.
+ *
+ * @param updates from 0; 0 never asks again
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_endpoint_updates(ahoy_client_builder *builder,
@@ -2175,8 +2219,8 @@ ahoy_status ahoy_client_builder_set_attempt_timeout_ms(ahoy_client_builder *buil
                                                        ahoy_error **err);
 
 /**
- * Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share of the time
- * left.
+ * Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share
+ * of the time left.
  *
  * @param timeout_ms at least 1; AHOY_FOREVER for no limit but the attempt's
  */
@@ -2186,7 +2230,21 @@ ahoy_status ahoy_client_builder_set_connect_timeout_ms(ahoy_client_builder *buil
                                                        ahoy_error **err);
 
 /**
+ * Limits how long the body of an answer, held whole or streamed, may bring nothing; then its attempt
+ * ends with AHOY_E_TIMEOUT. A request's own limit (ahoy_request_set_idle_timeout_ms) comes first.
+ * Default: off; a body that is held whole has the other limits, and a streamed one that on attempts.
+ *
+ * @param timeout_ms at least 1; AHOY_FOREVER for no limit
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_body_idle_timeout_ms(ahoy_client_builder *builder,
+                                                         uint64_t timeout_ms,
+                                                         ahoy_error **err);
+
+/**
  * Sets how long an unused connection is kept. Default 60,000 ms.
+ *
+ * @param timeout_ms 0 keeps none; AHOY_FOREVER until the server closes it
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_idle_timeout_ms(ahoy_client_builder *builder,
@@ -2194,7 +2252,55 @@ ahoy_status ahoy_client_builder_set_idle_timeout_ms(ahoy_client_builder *builder
                                                     ahoy_error **err);
 
 /**
+ * Sets how many unused connections to one endpoint each I/O thread, and each blocking caller, keeps.
+ * Default 256.
+ *
+ * @param connections from 0; 0 keeps none
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_max_idle_per_endpoint(ahoy_client_builder *builder,
+                                                          uint32_t connections,
+                                                          ahoy_error **err);
+
+/**
+ * Limits the connections of each I/O thread to one endpoint, used and unused. A call that finds none
+ * free waits for one within its connect limit. A blocking call has one connection at a time; over
+ * HTTP/2 there are at most 4. Only for a client with a balancer. Default 256.
+ *
+ * @param connections at least 1; the key max_connections_per_endpoint takes "off" as well
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_max_connections_per_endpoint(ahoy_client_builder *builder,
+                                                                 uint32_t connections,
+                                                                 ahoy_error **err);
+
+/**
+ * Limits how long a connection is used, give or take a tenth, so that load follows changes of the
+ * endpoints. Only for a client with a balancer. Default 600,000 ms.
+ *
+ * @param age_ms at least 1; AHOY_FOREVER for no limit
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_max_connection_age_ms(ahoy_client_builder *builder,
+                                                          uint64_t age_ms,
+                                                          ahoy_error **err);
+
+/**
+ * Opens connections to each endpoint before a call needs them: in the background, when the client is
+ * built and when an endpoint joins, at most 256 at a time. A connect that fails is left to the calls
+ * and counts with no circuit. Only for a client with a balancer. Default 0.
+ *
+ * @param connections 0 to 64 for each endpoint and I/O thread; HTTP/2 opens one for any number
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_warm_up(ahoy_client_builder *builder,
+                                            uint32_t connections,
+                                            ahoy_error **err);
+
+/**
  * Bounds the decoded body of an answer; a larger one is AHOY_E_BODY_TOO_LARGE. Default 64 MiB.
+ *
+ * @param bytes from 0
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_max_body_bytes(ahoy_client_builder *builder,
@@ -2203,6 +2309,8 @@ ahoy_status ahoy_client_builder_set_max_body_bytes(ahoy_client_builder *builder,
 
 /**
  * Asks for gzip and decodes it. Default true.
+ *
+ * @param gzip whether to
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_gzip(ahoy_client_builder *builder,
@@ -2210,10 +2318,10 @@ ahoy_status ahoy_client_builder_set_gzip(ahoy_client_builder *builder,
                                          ahoy_error **err);
 
 /**
- * Speaks HTTP/2: few connections to a host, each shared by many calls. Only for a client with a balancer.
- * Default AHOY_HTTP2_OFF.
+ * Speaks HTTP/2: few connections to an endpoint, each shared by many calls. Only for a client with a
+ * balancer. Default AHOY_HTTP2_OFF.
  *
- * The connections live on library threads, so that a blocking call is handed to one of them and hooks run
+ * The connections live on I/O threads, so a blocking call is handed to one of them and hooks run
  * there.
  *
  * @param mode AHOY_HTTP2_OFF, AHOY_HTTP2_ALPN or AHOY_HTTP2_PRIOR_KNOWLEDGE
@@ -2224,17 +2332,18 @@ ahoy_status ahoy_client_builder_set_http2(ahoy_client_builder *builder,
                                           ahoy_error **err);
 
 /**
- * Follows redirects (301, 302, 303, 307, 308), within one attempt and its limits; only for a client without a
- * balancer. Default 0, which hands each over as an answer.
+ * Follows redirects (301, 302, 303, 307, 308), within one attempt and its limits; only for a client
+ * without a balancer. Default 0, which hands each over as an answer.
  *
- * POST becomes GET on 301 and 302, any method but HEAD on 303, without the body. 307 and 308 keep method and body,
- * and are handed over where the body comes from a source that cannot rewind. Another origin (scheme, host or port)
- * gets none of the headers that you set but Accept, Accept-Charset, Accept-Encoding, Accept-Language, Cache-Control,
- * If-*, Pragma, Range, User-Agent and those that describe the body: also where https is left for http, which is
- * followed as curl does. What cannot be followed, such as ftp: or a url with credentials, is handed over. One
- * redirect too many is AHOY_E_PROTOCOL and not tried again.
+ * POST becomes GET on 301 and 302, any method but HEAD on 303, without the body. 307 and 308 keep
+ * method and body, and are handed over where the body comes from a source that cannot rewind. Another
+ * origin (scheme, host or port) gets none of the headers that you set but Accept, Accept-Charset,
+ * Accept-Encoding, Accept-Language, Cache-Control, If-*, Pragma, Range, User-Agent and those that
+ * describe the body: also where https is left for http, which is followed as curl does. A redirect that
+ * cannot be followed, such as ftp: or a url with credentials, is handed over. One redirect too many is
+ * AHOY_E_PROTOCOL and not tried again.
  *
- * @param redirects how many are followed, up to 50
+ * @param redirects 0 to 50
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_redirects(ahoy_client_builder *builder,
@@ -2244,11 +2353,12 @@ ahoy_status ahoy_client_builder_set_redirects(ahoy_client_builder *builder,
 /**
  * Sends all calls through a proxy; only for a client without a balancer. Default: no proxy.
  *
- * A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. All that fails but connecting counts
- * as sent. The url is never logged or quoted.
+ * A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. Every failure but that of
+ * connecting counts as sent. The url is never logged or quoted.
  *
- * @param proxy "http://host:port", which carries https by CONNECT, "https://..." or "socks5h://..."; a user and a
- *        password as in "http://user:password@host:port", percent-encoded; or "off"; copied
+ * @param proxy "http://host:port", which carries https by CONNECT, "https://..." or "socks5h://...";
+ *        a user and a password as in "http://user:password@host:port", percent-encoded; or "off";
+ *        copied
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_proxy(ahoy_client_builder *builder,
@@ -2258,8 +2368,8 @@ ahoy_status ahoy_client_builder_set_proxy(ahoy_client_builder *builder,
 /**
  * Sets which hosts are reached without the proxy. Default: none.
  *
- * @param no_proxy names, addresses and networks, separated by commas: "example.com" (and all below it),
- *        "10.0.0.0/8", "::1", or "*" for all; copied
+ * @param no_proxy names, addresses and networks, separated by commas: "example.com" (and all below
+ *        it), "10.0.0.0/8", "::1", or "*" for all; copied
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_no_proxy(ahoy_client_builder *builder,
@@ -2267,9 +2377,11 @@ ahoy_status ahoy_client_builder_set_no_proxy(ahoy_client_builder *builder,
                                              ahoy_error **err);
 
 /**
- * Takes proxies from the environment where none is set: http_proxy, https_proxy, HTTPS_PROXY, all_proxy,
- * ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by ahoy_client_builder_build on the calling thread, which must
- * not race with setenv. Default false: the environment is never read.
+ * Takes proxies from the environment where none is set: http_proxy, https_proxy, HTTPS_PROXY,
+ * all_proxy, ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by ahoy_client_builder_build on the
+ * calling thread, which must not race with setenv. Default false: the environment is never read.
+ *
+ * @param from_environment whether to
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_proxy_from_environment(ahoy_client_builder *builder,
@@ -2277,9 +2389,11 @@ ahoy_status ahoy_client_builder_set_proxy_from_environment(ahoy_client_builder *
                                                            ahoy_error **err);
 
 /**
- * Holds each body back until the server has said that it wants it (Expect: 100-continue), for at most 1 s, and
- * not at all where it answers first. Not with a proxy. Default false; a request with a header Expect of that value
- * does so in any case.
+ * Holds each body back until the server has said that it wants it (Expect: 100-continue), for at most
+ * 1 s, and not at all where it answers first. Not with a proxy. Default false; a request with a header
+ * Expect of that value does so in any case.
+ *
+ * @param expect_continue whether to
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_expect_continue(ahoy_client_builder *builder,
@@ -2288,6 +2402,8 @@ ahoy_status ahoy_client_builder_set_expect_continue(ahoy_client_builder *builder
 
 /**
  * Makes an answer of 4xx or 5xx AHOY_E_HTTP_STATUS, whose error keeps the answer. Default false.
+ *
+ * @param fail whether to
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_fail_on_status(ahoy_client_builder *builder,
@@ -2307,8 +2423,10 @@ ahoy_status ahoy_client_builder_add_ca_pem(ahoy_client_builder *builder,
                                            ahoy_error **err);
 
 /**
- * Trusts the platform's certificates for https. Default true; with false nothing is trusted but what
- * ahoy_client_builder_add_ca_pem adds, and building a client to which nothing was added is refused.
+ * Trusts the platform's certificates for https. Default true. With false nothing is trusted but what
+ * ahoy_client_builder_add_ca_pem adds, and a client to which nothing was added cannot be built.
+ *
+ * @param trust whether to
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_platform_roots(ahoy_client_builder *builder,
@@ -2332,11 +2450,13 @@ ahoy_status ahoy_client_builder_set_client_certificate_pem(ahoy_client_builder *
                                                            ahoy_error **err);
 
 /**
- * Sets an option by name; ahoy_client_option_key_at lists them.
+ * Sets an option by name, the same as its function does; ahoy_client_option_key_at lists them. The
+ * rules of retries are options of the client as well, as in "retry_tries".
  *
  * @param key such as "attempt_timeout"
- * @param value text with a unit, such as "250ms" or "64KiB"; an unusable one changes nothing
- * @return AHOY_E_UNKNOWN_OPTION for a key that is none; the error names the nearest
+ * @param value such as "1.5s", "64KiB" or "off"; a duration needs a unit. A value that is refused
+ *        changes nothing
+ * @return AHOY_E_UNKNOWN_OPTION for a key that does not exist; the error names the nearest
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set(ahoy_client_builder *builder,
@@ -2581,9 +2701,12 @@ ahoy_status ahoy_client_builder_set_should_stop(ahoy_client_builder *builder,
                                                 ahoy_error **err);
 
 /**
- * Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless
- * ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the moment when the thread does not
- * wait leaves no trace; with ahoy_client_builder_set_should_stop none is missed. Default false.
+ * Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless the
+ * function of ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the moment
+ * when the thread does not wait leaves no trace; with ahoy_client_builder_set_should_stop none is
+ * missed. Default false.
+ *
+ * @param interruptible whether to
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_interruptible(ahoy_client_builder *builder,
@@ -2613,14 +2736,43 @@ ahoy_status ahoy_client_builder_on_log(ahoy_client_builder *builder,
 AHOY_API size_t ahoy_client_option_count(void);
 
 /**
- * The key of an option, from 0; NULL out of range. Static text. Any thread.
+ * The key of an option of ahoy_client_builder_set. Static text. Any thread.
+ *
+ * @param index 0 to ahoy_client_option_count() - 1, in the order of keys
+ * @return NULL out of range
  */
 AHOY_API const char *ahoy_client_option_key_at(size_t index);
 
 /**
- * What an option does, its form and its default; NULL out of range. Static text. Any thread.
+ * The purpose of an option of ahoy_client_builder_set, its form, its default and its cost. Static
+ * text. Any thread.
+ *
+ * @param index 0 to ahoy_client_option_count() - 1, in the order of keys
+ * @return NULL out of range
  */
 AHOY_API const char *ahoy_client_option_description_at(size_t index);
+
+/**
+ * How many options ahoy_retry_set knows. Any thread.
+ */
+AHOY_API size_t ahoy_retry_option_count(void);
+
+/**
+ * The key of an option of ahoy_retry_set. Static text. Any thread.
+ *
+ * @param index 0 to ahoy_retry_option_count() - 1, in the order of keys
+ * @return NULL out of range
+ */
+AHOY_API const char *ahoy_retry_option_key_at(size_t index);
+
+/**
+ * The purpose of an option of ahoy_retry_set, its form, its default and its cost. Static
+ * text. Any thread.
+ *
+ * @param index 0 to ahoy_retry_option_count() - 1, in the order of keys
+ * @return NULL out of range
+ */
+AHOY_API const char *ahoy_retry_option_description_at(size_t index);
 
 /**
  * How many options ahoy_balancer_set knows. Any thread.
@@ -2628,26 +2780,56 @@ AHOY_API const char *ahoy_client_option_description_at(size_t index);
 AHOY_API size_t ahoy_balancer_option_count(void);
 
 /**
- * The key of a balancer's option, from 0; NULL out of range. Static text. Any thread.
+ * The key of an option of ahoy_balancer_set. Static text. Any thread.
+ *
+ * @param index 0 to ahoy_balancer_option_count() - 1, in the order of keys
+ * @return NULL out of range
  */
 AHOY_API const char *ahoy_balancer_option_key_at(size_t index);
 
 /**
- * What a balancer's option does, its form and its default; NULL out of range. Static text. Any thread.
+ * The purpose of an option of ahoy_balancer_set, its form, its default and its cost. Static
+ * text. Any thread.
+ *
+ * @param index 0 to ahoy_balancer_option_count() - 1, in the order of keys
+ * @return NULL out of range
  */
-AHOY_API
-const char *ahoy_balancer_option_description_at(size_t index);
+AHOY_API const char *ahoy_balancer_option_description_at(size_t index);
 
 /**
- * Sets what retries and hedges of all calls together may add to the calls themselves: a share of them, and so many a
- * second beside, which a rare caller would be without otherwise. When the budget is used up, a failed attempt is the call's
- * end; so a service in trouble is not asked several times as much. An attempt of which nothing was sent costs
- * nothing. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, and then one for each ten calls; for tries
- * without limit (ahoy_retry_set_tries) no budget unless this sets one.
+ * How many options ahoy_breaker_set knows. Any thread.
+ */
+AHOY_API size_t ahoy_breaker_option_count(void);
+
+/**
+ * The key of an option of ahoy_breaker_set. Static text. Any thread.
  *
- * @param share of the calls, from 0; 0.2 is Finagle's, 0.1 keeps the load of a chain of services low
- * @param floor_per_second 0 is better in a fleet of more than 1,000 clients
- * @param window_ms over which is counted; 1000 to 60000
+ * @param index 0 to ahoy_breaker_option_count() - 1, in the order of keys
+ * @return NULL out of range
+ */
+AHOY_API const char *ahoy_breaker_option_key_at(size_t index);
+
+/**
+ * The purpose of an option of ahoy_breaker_set, its form, its default and its cost. Static
+ * text. Any thread.
+ *
+ * @param index 0 to ahoy_breaker_option_count() - 1, in the order of keys
+ * @return NULL out of range
+ */
+AHOY_API const char *ahoy_breaker_option_description_at(size_t index);
+
+/**
+ * Limits the extra attempts that retries and hedges of all calls together make: to a share of the
+ * calls, plus a number a second for clients with few calls. When the budget is used up, a failed
+ * attempt ends its call, so a service in trouble does not get several times its load. Attempts that
+ * sent nothing are not charged. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, then one
+ * for each ten calls. Without limit on the tries (ahoy_retry_set_tries) there is no budget by default.
+ *
+ * @param share extra attempts for each call, from 0; 0.2 is Finagle's, 0.1 keeps the load of a chain
+ *        of services low
+ * @param floor_per_second extra attempts that are allowed in any case; 0 is better in a fleet of more
+ *        than 1,000 clients
+ * @param window_ms the time over which calls are counted, 1000 to 60000
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
@@ -2657,25 +2839,25 @@ ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
                                                  ahoy_error **err);
 
 /**
- * Switches on what helps where endpoints fail in odd ways: hedges for the slowest twentieth of calls that may be
- * carried out twice, and a limit of 1,024 calls in flight. What was set before stays as it was set.
+ * Switches on hedges for the slowest twentieth of calls that may be carried out twice, and a limit of
+ * 1,024 calls in flight. What is set already stays.
  */
 AHOY_API
 ahoy_status ahoy_client_builder_use_resilient_profile(ahoy_client_builder *builder,
                                                       ahoy_error **err);
 
 /**
- * Lets retries and hedges cost the service whatever the other rules allow.
+ * Limits retries and hedges by their other rules only.
  */
 AHOY_API
 ahoy_status ahoy_client_builder_disable_retry_budget(ahoy_client_builder *builder,
                                                      ahoy_error **err);
 
 /**
- * Sends a copy of an attempt to another endpoint where no answer came within this time; the first good answer
- * wins, and the other exchange is dropped. Only for requests that may be carried out twice, within the budget and
- * within max_extra, and none while the limit on calls in flight is reached or has turned calls away or let them wait
- * in the last 3 s. Default: off.
+ * Hedges: sends a copy of an attempt to another endpoint when no answer came within this time. The
+ * first good answer wins, and the losing attempt is cancelled. Only requests that may be carried out
+ * twice are hedged, within the budget and max_extra, and none while the limit on calls in flight is
+ * reached or has refused or delayed calls in the last 3 s. Default: off.
  *
  * @param delay_ms at least 1
  * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
@@ -2687,8 +2869,9 @@ ahoy_status ahoy_client_builder_set_hedge_delay_ms(ahoy_client_builder *builder,
                                                    ahoy_error **err);
 
 /**
- * The same, after the time in which all but max_extra of the answers of the last 3 s came: 0.05 hedges the
- * slowest twentieth. Nothing is hedged until 50 answers were seen. Default: off.
+ * Hedges like ahoy_client_builder_set_hedge_delay_ms, after the time in which all but max_extra of
+ * the answers of the last 3 s came: 0.05 hedges the slowest twentieth. Nothing is hedged before 50
+ * answers came. Default: off.
  *
  * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
  */
@@ -2698,8 +2881,9 @@ ahoy_status ahoy_client_builder_set_hedge(ahoy_client_builder *builder,
                                           ahoy_error **err);
 
 /**
- * Sends no more calls than this at once; a further one is AHOY_E_OVERLOADED, unless it may wait
- * (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Default: no limit.
+ * Limits the calls in flight. A further call is AHOY_E_OVERLOADED, unless it may wait
+ * (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Replaces an
+ * adaptive limit. Default: no limit.
  *
  * @param calls at least 1
  */
@@ -2709,12 +2893,13 @@ ahoy_status ahoy_client_builder_set_max_in_flight(ahoy_client_builder *builder,
                                                   ahoy_error **err);
 
 /**
- * Sends as many calls at once as the service answers in good time (Gradient2, as in Netflix's concurrency-limits):
- * the limit falls where answers take longer than they used to, and grows where they do not. Default: no limit.
+ * Limits the calls in flight to what the service answers in good time (Gradient2, as in Netflix's
+ * concurrency-limits): the limit falls while answers take longer than they used to, and grows while
+ * they do not. Replaces a fixed limit. Default: no limit.
  *
- * @param start before anything was seen; 20 is a good start
- * @param floor what it does not fall below, at least 1; 20 is a good start
- * @param ceiling what it does not exceed, at least floor; 200 is a good start
+ * @param start the limit before the first answer, from floor to ceiling; 20 is a good start
+ * @param floor the least limit, at least 1; 20 is a good start
+ * @param ceiling the greatest limit, at least floor; 200 is a good start
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_adaptive_limit(ahoy_client_builder *builder,
@@ -2724,25 +2909,26 @@ ahoy_status ahoy_client_builder_set_adaptive_limit(ahoy_client_builder *builder,
                                                    ahoy_error **err);
 
 /**
- * Lets calls above the limit wait for room: the more important first (ahoy_request_set_criticality), then whoever came
- * first. In a full queue a more important call takes the place of the least important. Default: none may wait.
+ * Lets calls above the limit wait for room. The most important goes first
+ * (ahoy_request_set_criticality), and of equal ones the oldest. In a full queue a more important call
+ * takes the place of the least important. Default: no call may wait.
  *
- * @param length how many may wait; 0 for none
- * @param wait_ms how long at most, within the call's deadline; 100 is a good start
+ * @param length how many calls may wait; 0 for none
+ * @param timeout_ms how long a call waits at most, within its deadline; 100 is a good start
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_wait_queue(ahoy_client_builder *builder,
                                                uint32_t length,
-                                               uint64_t wait_ms,
+                                               uint64_t timeout_ms,
                                                ahoy_error **err);
 
 /**
- * Refuses calls by itself (AHOY_E_OVERLOADED) while the service refuses most of them by 429 or 503 or does not
- * answer: of what is asked, about k times what it accepts is sent (client-side throttling, as in Google's SRE book).
- * Default: off.
+ * Refuses calls in the client (AHOY_E_OVERLOADED) while the service refuses most of them by 429 or
+ * 503 or does not answer: about k calls are sent for each that is accepted (client-side throttling,
+ * as in Google's SRE book). Default: off.
  *
  * @param k at least 1; 2 is a good start
- * @param window_ms over which is counted; 120000 is a good start
+ * @param window_ms the time over which calls are counted, at least 1; 120000 is a good start
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_adaptive_throttle(ahoy_client_builder *builder,
@@ -2751,9 +2937,9 @@ ahoy_status ahoy_client_builder_set_adaptive_throttle(ahoy_client_builder *build
                                                       ahoy_error **err);
 
 /**
- * Tells the service how long each attempt may take, in whole milliseconds (for grpc-timeout in gRPC's form), and
- * shortens the call's own limit to what such a header of the inbound request says (ahoy_request_forward_headers): so the time
- * left shrinks from hop to hop. Default: off.
+ * Tells the service how long each attempt may take, in whole milliseconds, or in gRPC's form for
+ * grpc-timeout. A header of this name of the inbound request (ahoy_request_forward_headers) shortens
+ * the call's own limit: the time left shrinks from hop to hop. Default: off.
  *
  * @param name a header name, such as X-Request-Timeout-Ms
  */
@@ -2773,9 +2959,9 @@ ahoy_status ahoy_client_builder_set_attempt_header(ahoy_client_builder *builder,
                                                    ahoy_error **err);
 
 /**
- * Lets an answer say by a header whether a call may be repeated: after so many milliseconds, or, where the value
- * is negative or no number, not at all. A service that is itself refused passes -1 on, and spares the one behind
- * it. Default: off.
+ * Lets an answer say by a header when its call may be repeated: after that many milliseconds, or
+ * never where the value is negative or no number. A service that is refused itself passes -1 on to
+ * spare the one behind it. Default: off.
  *
  * @param name a header name, such as grpc-retry-pushback-ms
  */
@@ -2785,8 +2971,8 @@ ahoy_status ahoy_client_builder_set_pushback_header(ahoy_client_builder *builder
                                                     ahoy_error **err);
 
 /**
- * Says what is done with W3C traces: the traceparent header of the request, or else of the inbound request
- * (ahoy_request_forward_headers), whose tracestate goes along. Default AHOY_TRACE_OFF.
+ * Says what is done with W3C traces: the traceparent header of the request, or else of the inbound
+ * request (ahoy_request_forward_headers), whose tracestate goes along. Default AHOY_TRACE_OFF.
  *
  * @param mode one of the AHOY_TRACE_ numbers
  */
@@ -2816,12 +3002,14 @@ AHOY_API ahoy_retry *ahoy_retry_new(void);
 /**
  * Sets how many attempts a call may make, the first included. Default 3.
  *
- * @param tries at least 1, which also ends free attempts; -1 for no limit but the deadline
+ * @param tries at least 1, where 1 also ends free attempts; -1 for no limit but the deadline
  */
 AHOY_API ahoy_status ahoy_retry_set_tries(const ahoy_retry *retry, int32_t tries, ahoy_error **err);
 
 /**
- * Sets the wait before the first retry. Default 25 ms.
+ * Sets the wait before the first retry, with full jitter its upper bound. Default 25 ms.
+ *
+ * @param delay_ms from 0
  */
 AHOY_API
 ahoy_status ahoy_retry_set_delay_ms(const ahoy_retry *retry,
@@ -2830,6 +3018,8 @@ ahoy_status ahoy_retry_set_delay_ms(const ahoy_retry *retry,
 
 /**
  * Sets the longest wait before a retry. Default 1,000 ms.
+ *
+ * @param max_delay_ms from 0
  */
 AHOY_API
 ahoy_status ahoy_retry_set_max_delay_ms(const ahoy_retry *retry,
@@ -2837,7 +3027,7 @@ ahoy_status ahoy_retry_set_max_delay_ms(const ahoy_retry *retry,
                                         ahoy_error **err);
 
 /**
- * Sets what the wait is multiplied by from one retry to the next. Default 2.
+ * Sets the factor by which the wait grows from one retry to the next. Default 2.
  *
  * @param backoff a finite number, at least 0; 1 keeps the wait
  */
@@ -2847,8 +3037,8 @@ ahoy_status ahoy_retry_set_backoff(const ahoy_retry *retry,
                                    ahoy_error **err);
 
 /**
- * Adds a random time between min and max to each wait, instead of full jitter: the first wait is the delay
- * plus such a time, each further one the wait before it times the backoff plus such a time.
+ * Adds a random time between min and max to each wait, instead of full jitter: the first wait is the
+ * delay plus such a time, each further one the wait before it times the backoff plus such a time.
  *
  * @param min_ms the least that is added
  * @param max_ms at least min_ms; the same adds a fixed time
@@ -2860,17 +3050,15 @@ ahoy_status ahoy_retry_set_jitter_ms(const ahoy_retry *retry,
                                      ahoy_error **err);
 
 /**
- * Draws each wait between 0 and the delay that has grown so far. The default; it spreads callers that failed
- * together.
+ * Draws each wait between 0 and the delay that has grown so far, which spreads callers that failed
+ * together. The default.
  */
-AHOY_API
-ahoy_status ahoy_retry_set_full_jitter(const ahoy_retry *retry,
-                                       ahoy_error **err);
+AHOY_API ahoy_status ahoy_retry_set_full_jitter(const ahoy_retry *retry, ahoy_error **err);
 
 /**
- * Sets what is tried again.
+ * Sets the kinds of failure that are tried again. Default AHOY_RETRY_ON_ALL.
  *
- * @param mask AHOY_RETRY_ON_ numbers, combined with |; 0 for nothing
+ * @param mask AHOY_RETRY_ON_ numbers, combined with |; 0 for none
  */
 AHOY_API ahoy_status ahoy_retry_set_on(const ahoy_retry *retry, uint32_t mask, ahoy_error **err);
 
@@ -2888,7 +3076,10 @@ ahoy_status ahoy_retry_set_statuses(const ahoy_retry *retry,
 
 /**
  * Repeats requests of any method, also those that may have been carried out. Default false: only
- * idempotent ones (by method, or by ahoy_request_set_idempotent), or what certainly was not processed.
+ * idempotent ones (by method, or by ahoy_request_set_idempotent), or those that certainly were not
+ * processed.
+ *
+ * @param any_method whether to
  */
 AHOY_API
 ahoy_status ahoy_retry_set_any_method(const ahoy_retry *retry,
@@ -2896,13 +3087,29 @@ ahoy_status ahoy_retry_set_any_method(const ahoy_retry *retry,
                                       ahoy_error **err);
 
 /**
- * Sets the longest Retry-After (of 429 and 503) that is waited for; a longer one ends the call with that
- * answer. Never beyond the deadline. Default 300,000 ms.
+ * Sets the longest Retry-After of a 429 or 503 that is waited for, never beyond the deadline; a longer
+ * one ends the call with that answer. Default 300,000 ms.
+ *
+ * @param max_ms from 0
  */
 AHOY_API
 ahoy_status ahoy_retry_set_retry_after_max_ms(const ahoy_retry *retry,
                                               uint64_t max_ms,
                                               ahoy_error **err);
+
+/**
+ * Sets an option by name, the same as its function does; ahoy_retry_option_key_at lists them.
+ *
+ * @param key such as "max_delay"
+ * @param value such as "1.5s" or "full"; a duration needs a unit. A value that is refused changes
+ *        nothing
+ * @return AHOY_E_UNKNOWN_OPTION for a key that does not exist; the error names the nearest
+ */
+AHOY_API
+ahoy_status ahoy_retry_set(const ahoy_retry *retry,
+                           const char *key,
+                           const char *value,
+                           ahoy_error **err);
 
 /**
  * Frees retry rules; NULL is fine. Builders that took them go on.

@@ -186,6 +186,13 @@ impl Error {
         Self::new(ErrorKind::InvalidArgument, format!("{parameter}: {problem}"))
     }
 
+    /// One error for all `faults`, each a name and what is wrong: a line each where there are several.
+    #[must_use]
+    pub fn of_faults(kind: ErrorKind, faults: &[(String, String)]) -> Self {
+        let lines: Vec<_> = faults.iter().map(|(name, fault)| format!("{name}: {fault}")).collect();
+        Self::new(kind, lines.join("\n"))
+    }
+
     /// A call's end without a response. `reason` is what the attempts do not tell; it may be empty.
     #[must_use]
     pub fn of_call(kind: ErrorKind, reason: &str, story: CallReport) -> Self {

@@ -80,7 +80,11 @@ static const char *good_text(const char *function, const char *parameter)
     if (strncmp(parameter, "method", strlen("method")) == 0)
         return "GET";
     if (strcmp(function, "ahoy_client_builder_set") == 0)
-        return strcmp(parameter, "key") == 0 ? ahoy_client_option_key_at(0) : "1";
+        return strcmp(parameter, "key") == 0 ? "max_in_flight" : "1";
+    if (strcmp(function, "ahoy_retry_set") == 0)
+        return strcmp(parameter, "key") == 0 ? "tries" : "1";
+    if (strcmp(function, "ahoy_breaker_set") == 0)
+        return strcmp(parameter, "key") == 0 ? "min_closed" : "1";
     if (strcmp(function, "ahoy_balancer_set") == 0)
         return strcmp(parameter, "key") == 0 ? "max_in_flight" : "1";
     return "a";

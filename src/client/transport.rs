@@ -116,15 +116,18 @@ fn direct(
     resolver: Arc<Resolver>,
     driver: Driver,
 ) -> DirectConfig {
-    let mut direct = DirectConfig::new(tls, resolver);
-    direct.idle_timeout = config.idle_timeout;
-    direct.max_age = config.max_connection_age;
-    direct.max_idle_per_endpoint = config.max_idle_per_endpoint;
-    // A shard has one exchange at a time, and so at most one connection in use.
-    if driver == Driver::IoThread {
-        direct.max_per_endpoint = config.max_connections_per_endpoint;
+    DirectConfig {
+        tls,
+        resolver,
+        idle_timeout: config.idle_timeout,
+        max_age: config.max_connection_age,
+        max_idle_per_endpoint: config.max_idle_per_endpoint,
+        // A shard has one exchange at a time, and so at most one connection in use.
+        max_per_endpoint: match driver {
+            Driver::IoThread => config.max_connections_per_endpoint,
+            Driver::Shard => None,
+        },
     }
-    direct
 }
 
 impl Detour {
@@ -145,11 +148,14 @@ fn http(
     resolver: Arc<Resolver>,
     proxies: Arc<Proxies>,
 ) -> HttpConfig {
-    let mut http = HttpConfig::new(tls, resolver, proxies);
-    http.idle_timeout = config.idle_timeout;
-    http.max_idle_per_host = config.max_idle_per_endpoint;
-    http.connect_timeout = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
-    http
+    HttpConfig {
+        tls,
+        resolver,
+        proxies,
+        connect_timeout: config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT),
+        idle_timeout: config.idle_timeout,
+        max_idle_per_host: config.max_idle_per_endpoint,
+    }
 }
 
 impl Transport for ClientTransport {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use super::all_hold;
 use crate::error::Error;
 use crate::policy::balance::{Bounded, Maglev, RingConfig};
 use crate::policy::{
@@ -334,13 +335,17 @@ impl BalancerConfig {
         self.zone.is_some() && !self.algorithm.is_keyed()
     }
 
-    /// Compares so many endpoints.
+    /// Compares this many endpoints, at most 8; `None` where that depends on their number.
     ///
     /// # Errors
-    /// It does not compare costs, or not so many.
-    pub fn set_choices(&mut self, choices: u32) -> Result<(), Misfit> {
+    /// It does not compare costs, or not that many.
+    pub fn set_choices(&mut self, choices: Option<u32>) -> Result<(), Misfit> {
         let Algorithm::P2c { rule, .. } = &mut self.algorithm else {
             return Err(Misfit::Balancer("is neither p2c nor peak EWMA"));
+        };
+        let Some(choices) = choices else {
+            *rule = P2c::new();
+            return Ok(());
         };
         let wanted = NonZeroUsize::new(choices as usize).filter(|it| it.get() <= 8);
         let wanted = wanted.ok_or_else(|| Misfit::Value("is not between 1 and 8".to_owned()))?;
@@ -434,15 +439,16 @@ impl BalancerConfig {
     /// Checks what no setter can see alone.
     ///
     /// # Errors
-    /// Names the setting that does not go with the others.
+    /// Names every setting that does not go with the others.
     pub fn check(&self) -> Result<(), Error> {
-        if self.key != KeySource::Request && !self.algorithm.is_keyed() {
-            return Err(Error::invalid(
-                "balancer",
-                "goes by no key, so it needs no source for one",
-            ));
-        }
-        Ok(())
+        let keyless = self.key != KeySource::Request && !self.algorithm.is_keyed();
+        all_hold(&[
+            (keyless, ("balancer", "goes by no key, so it needs no source for one")),
+            (
+                self.breaker.open_base > self.breaker.open_max,
+                ("breaker_open_max", "is below breaker_open_base"),
+            ),
+        ])
     }
 }
 

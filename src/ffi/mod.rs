@@ -17,3 +17,6 @@ pub mod balancer;
 pub mod call;
 pub mod client;
 pub mod values;
+
+#[cfg(test)]
+mod keys_and_setters;

@@ -1,89 +1,37 @@
-//! Options by name, for hosts that configure from text: one table for each kind of handle is the truth.
+//! The settings: one row each, of which everything else is made.
+//!
+//! A row ([`Setting`]) states a setting's key, form, range, purpose, cost and field once. From the rows come the
+//! setters by text and by C parameter, the lists of options that C sees, `docs/options.md`, and the test that
+//! holds keys and setters together. The default of a setting is that of its field. To add one:
+//!
+//! 1. its field, with the default, in the configuration;
+//! 2. its row here, in the table of its handle;
+//! 3. its setter in `ffi/`, which names the row's key.
 
 mod balancer;
+mod breaker;
 mod client;
-mod values;
-
-use crate::error::{Error, ErrorKind};
+mod docs;
+mod duration;
+mod form;
+mod nearest;
+mod number;
+mod retry;
+mod setting;
+mod table;
+mod value;
 
 pub use balancer::BALANCER;
+pub use breaker::BREAKER;
 pub use client::CLIENT;
-
-/// One option of what is configured by a `C`.
-#[derive(Debug)]
-pub struct ConfigOption<C> {
-    /// Its name, such as `attempt_timeout`.
-    pub key: &'static str,
-    /// What it does, its form and its default.
-    pub description: &'static str,
-    apply: fn(&mut C, &str) -> Result<(), String>,
-}
-
-/// Sets an option of `table` from text.
-///
-/// # Errors
-/// No option has that name (the message names the nearest), or the value has not its form.
-pub fn set<C: Clone>(
-    table: &[ConfigOption<C>],
-    config: &mut C,
-    key: &str,
-    value: &str,
-) -> Result<(), Error> {
-    let Some(option) = table.iter().find(|option| option.key == key) else {
-        let nearest = table.iter().min_by_key(|option| distance(option.key, key));
-        let hint = nearest.map_or("", |option| option.key);
-        let message = format!("key: no such option; the nearest is {hint}");
-        return Err(Error::new(ErrorKind::UnknownOption, message));
-    };
-    // On a copy: a value that is refused changes nothing.
-    let mut changed = config.clone();
-    (option.apply)(&mut changed, value.trim())
-        .map_err(|problem| Error::invalid("value", format!("{key}: {problem}")))?;
-    *config = changed;
-    Ok(())
-}
-
-/// How many letters must be changed, added or left out to come from one word to the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
-}
+pub(crate) use client::adaptive_limit_text;
+pub use docs::{NO_KEYS, markdown};
+pub use form::Form;
+pub use retry::RETRY;
+pub(crate) use retry::jitter_text;
+pub use setting::{Setter, Setting};
+pub use table::{Put, Row, Table};
+pub use value::{OFF, Problem, Value, Written};
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn keys<C>(table: &[ConfigOption<C>]) -> Vec<&'static str> {
-        table.iter().map(|option| option.key).collect()
-    }
-
-    #[test]
-    fn the_tables_are_sorted_and_each_key_stands_once() {
-        for keys in [keys(CLIENT), keys(BALANCER)] {
-            assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
-        }
-    }
-
-    #[test]
-    fn every_option_says_its_default() {
-        let says = |text: &str| text.contains("default");
-        assert!(CLIENT.iter().all(|option| says(option.description)));
-        assert!(BALANCER.iter().all(|option| says(option.description)));
-    }
-
-    #[test]
-    fn a_distance_counts_changes() {
-        for (from, to, changes) in [("zone", "zone", 0), ("zone", "zones", 1), ("ab", "ba", 2)] {
-            assert_eq!(distance(from, to), changes, "{from} {to}");
-        }
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
@@ -22,6 +23,8 @@ use super::failure::{Cause, Stage, cause_of};
 pub(super) struct Reading<'a> {
     /// The request's method: HEAD has no body, whatever the headers say.
     pub(super) method: &'a Method,
+    /// How long it may bring nothing.
+    pub(super) idle: Option<Duration>,
     /// Bound on the decoded body, in bytes.
     pub(super) max_body: usize,
     /// Whether gzip was asked for by the transport, so that it must decode it.
@@ -39,8 +42,8 @@ where
     B::Error: Error + 'static,
 {
     let body = match is_decoded(&mut head, reading)? {
-        true => decoded(body, reading.max_body).await,
-        false => plain(body, reading.max_body).await,
+        true => decoded(body, reading.max_body, reading.idle).await,
+        false => plain(body, reading.max_body, reading.idle).await,
     };
     let body = body.map_err(|cause| cause.failure(true))?;
     Ok(Answer { status: head.status, headers: head.headers, body, live: None })
@@ -78,7 +81,7 @@ fn is_gzip(headers: &HeaderMap) -> bool {
     gzip && encodings.next().is_none()
 }
 
-async fn plain<B>(mut body: B, max: usize) -> Result<Bytes, Cause>
+async fn plain<B>(mut body: B, max: usize, idle: Option<Duration>) -> Result<Bytes, Cause>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + 'static,
@@ -87,7 +90,7 @@ where
     if announced > max as u64 {
         return Err(too_large(max));
     }
-    let Some(first) = next_data(&mut body).await? else {
+    let Some(first) = next_data(&mut body, idle).await? else {
         return Ok(Bytes::new());
     };
     if first.len() > max {
@@ -100,20 +103,20 @@ where
     }
     let mut all = Bounded::new(max, announced);
     all.append(&first)?;
-    while let Some(piece) = next_data(&mut body).await? {
+    while let Some(piece) = next_data(&mut body, idle).await? {
         all.append(&piece)?;
     }
     Ok(all.bytes.into())
 }
 
-async fn decoded<B>(mut body: B, max: usize) -> Result<Bytes, Cause>
+async fn decoded<B>(mut body: B, max: usize, idle: Option<Duration>) -> Result<Bytes, Cause>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + 'static,
 {
     let mut decoder = MultiGzDecoder::new(Bounded::new(max, 0));
     let mut encoded = 0_usize;
-    while let Some(piece) = next_data(&mut body).await? {
+    while let Some(piece) = next_data(&mut body, idle).await? {
         encoded = encoded.saturating_add(piece.len());
         if encoded > max_encoded(max) {
             return Err(too_large(max));
@@ -130,12 +133,20 @@ where
     Ok(std::mem::take(&mut decoder.get_mut().bytes).into())
 }
 
-async fn next_data<B>(body: &mut B) -> Result<Option<Bytes>, Cause>
+async fn next_data<B>(body: &mut B, idle: Option<Duration>) -> Result<Option<Bytes>, Cause>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + 'static,
 {
-    poll_fn(|cx| poll_data(body, cx)).await.transpose()
+    let data = poll_fn(|cx| poll_data(body, cx));
+    let data = match idle {
+        None => data.await,
+        Some(limit) => match tokio::time::timeout(limit, data).await {
+            Ok(data) => data,
+            Err(_) => return Err(Cause::new(FailureKind::Timeout, NOTHING_CAME)),
+        },
+    };
+    data.transpose()
 }
 
 /// Trailers are passed over.
@@ -217,6 +228,9 @@ fn max_encoded(max: usize) -> usize {
     max.saturating_add(max / 8).saturating_add(BELIEVED)
 }
 
+/// What ends a body that brings nothing for too long.
+const NOTHING_CAME: &str = "no more of the body in time";
+
 /// Below half of the connection's read buffer (8 KiB).
 const COPIED: usize = 4096;
 
@@ -238,7 +252,7 @@ mod tests {
     }
 
     async fn decode(encoded: &[u8], max: usize) -> Result<Bytes, Cause> {
-        decoded(Full::new(Bytes::copy_from_slice(encoded)), max).await
+        decoded(Full::new(Bytes::copy_from_slice(encoded)), max, None).await
     }
 
     #[tokio::test]

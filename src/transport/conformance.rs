@@ -865,7 +865,7 @@ impl Transport for Subject {
 }
 
 fn direct(tls: TlsConfig, change: impl FnOnce(&mut DirectConfig)) -> Direct {
-    let mut config = DirectConfig::new(Arc::new(Tls::new(tls).unwrap()), resolver());
+    let mut config = DirectConfig::of_tests(Arc::new(Tls::new(tls).unwrap()), resolver());
     change(&mut config);
     Direct::new(Arc::new(config))
 }
@@ -874,7 +874,7 @@ pub(super) fn multiplexed(
     tls: TlsConfig,
     change: impl FnOnce(&mut MultiplexedConfig),
 ) -> Multiplexed {
-    let direct = DirectConfig::new(Arc::new(Tls::new(tls).unwrap()), resolver());
+    let direct = DirectConfig::of_tests(Arc::new(Tls::new(tls).unwrap()), resolver());
     let mut config = MultiplexedConfig::new(Arc::new(direct));
     change(&mut config);
     Multiplexed::new(Arc::new(config))
@@ -882,7 +882,7 @@ pub(super) fn multiplexed(
 
 fn http(tls: TlsConfig, change: impl FnOnce(&mut HttpConfig)) -> Http {
     let tls = Arc::new(Tls::new(tls).unwrap());
-    let mut config = HttpConfig::new(tls, resolver(), Arc::new(Proxies::none()));
+    let mut config = HttpConfig::of_tests(tls, resolver(), Arc::new(Proxies::none()));
     change(&mut config);
     Http::new(config)
 }
@@ -972,6 +972,7 @@ impl Call {
             headers: &self.headers,
             body: &self.body,
             connect_timeout: self.connect_timeout,
+            body_idle_timeout: None,
             max_body: self.max_body,
             gzip: self.gzip,
             source,

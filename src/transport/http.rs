@@ -31,26 +31,26 @@ pub(crate) struct HttpConfig {
     pub(crate) resolver: Arc<Resolver>,
     /// Which proxy each call goes through.
     pub(crate) proxies: Arc<Proxies>,
-    /// Limit on resolving, TCP, the proxy's part and TLS together, for every connection; default 3 s. The limit of
-    /// a single exchange is not looked at.
+    /// Limit on resolving, TCP, the proxy's part and TLS together, for every connection. The limit of a single
+    /// exchange is not looked at.
     pub(crate) connect_timeout: Duration,
-    /// How long an unused connection is kept; default 60 s.
+    /// How long an unused connection is kept.
     pub(crate) idle_timeout: Duration,
-    /// How many unused connections to one authority are kept; default 32. Each costs about 20 KB.
+    /// How many unused connections to one authority are kept. Each costs about 20 KB.
     pub(crate) max_idle_per_host: usize,
 }
 
+#[cfg(test)]
 impl HttpConfig {
-    /// The defaults.
-    #[must_use]
-    pub(crate) fn new(tls: Arc<Tls>, resolver: Arc<Resolver>, proxies: Arc<Proxies>) -> Self {
+    /// What no test waits for the end of. The defaults that users have stand in the settings.
+    pub(crate) fn of_tests(tls: Arc<Tls>, resolver: Arc<Resolver>, proxies: Arc<Proxies>) -> Self {
         Self {
             tls,
             resolver,
             proxies,
-            connect_timeout: CONNECT_TIMEOUT,
-            idle_timeout: IDLE_TIMEOUT,
-            max_idle_per_host: MAX_IDLE_PER_HOST,
+            connect_timeout: Duration::from_secs(3),
+            idle_timeout: Duration::from_secs(3600),
+            max_idle_per_host: 32,
         }
     }
 }
@@ -220,12 +220,3 @@ impl Resolve for Names {
         })
     }
 }
-
-/// Long for a data centre, short for a user: gRPC's and Envoy's lie on both sides.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Below what common servers and load balancers keep (60–75 s), so that the client closes first.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// A burst of calls from one shard.
-const MAX_IDLE_PER_HOST: usize = 32;

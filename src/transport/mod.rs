@@ -68,6 +68,8 @@ pub struct Exchange<'a> {
     pub source: Option<&'a BodyReader>,
     /// Limit on resolving, TCP and TLS together.
     pub connect_timeout: Duration,
+    /// How long a body that is read whole may bring nothing; `None` for no limit but that of the attempt.
+    pub body_idle_timeout: Option<Duration>,
     /// Bound on the decoded body of the answer, in bytes.
     pub max_body: usize,
     /// Ask for gzip and decode it.
@@ -99,6 +101,7 @@ impl<'a> Exchange<'a> {
             body: &NO_BODY,
             source: None,
             connect_timeout,
+            body_idle_timeout: None,
             max_body,
             gzip: false,
             streams: None,

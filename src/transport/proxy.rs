@@ -45,6 +45,24 @@ impl ProxyConfig {
         self.no_proxy = Some(hosts.to_owned());
     }
 
+    /// The proxy for all calls, its user and password masked.
+    #[must_use]
+    pub fn shown(&self) -> Option<String> {
+        let ProxyUrl(url) = self.proxy.as_ref()?;
+        let mut url = url.clone();
+        if !url.username().is_empty() || url.password().is_some() {
+            let _ = url.set_username("****");
+            let _ = url.set_password(None);
+        }
+        Some(url.into())
+    }
+
+    /// Which hosts are reached without a proxy.
+    #[must_use]
+    pub fn no_proxy(&self) -> &str {
+        self.no_proxy.as_deref().unwrap_or_default()
+    }
+
     /// Whether calls may go through a proxy.
     #[must_use]
     pub fn is_set(&self) -> bool {
@@ -87,7 +105,11 @@ impl ProxyConfig {
 
 impl fmt::Debug for ProxyConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProxyConfig").field("is_set", &self.is_set()).finish_non_exhaustive()
+        f.debug_struct("ProxyConfig")
+            .field("proxy", &self.shown())
+            .field("no_proxy", &self.no_proxy)
+            .field("from_environment", &self.from_environment)
+            .finish()
     }
 }
 

@@ -98,7 +98,12 @@ pub(super) fn headers(exchange: &Exchange<'_>) -> Result<HeaderMap, Failure> {
 
 /// How the answer is to be read.
 pub(super) fn reading<'a>(exchange: &Exchange<'a>) -> Reading<'a> {
-    Reading { method: exchange.method, max_body: exchange.max_body, decode: asks_gzip(exchange) }
+    Reading {
+        method: exchange.method,
+        idle: exchange.body_idle_timeout,
+        max_body: exchange.max_body,
+        decode: asks_gzip(exchange),
+    }
 }
 
 /// Path and query as they go on the wire; anything that could break out of the request line is refused.

@@ -54,6 +54,7 @@ impl Builder {
         timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_timeout_ms;
         attempt_timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_attempt_timeout_ms;
         connect_timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_connect_timeout_ms;
+        body_idle_timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_body_idle_timeout_ms;
         idle_timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_idle_timeout_ms;
         max_body_bytes(bytes: u64) = ahoy_client_builder_set_max_body_bytes;
         gzip(gzip: bool) = ahoy_client_builder_set_gzip;

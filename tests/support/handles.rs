@@ -379,7 +379,7 @@ impl Balancer {
         // SAFETY: the handle is ours.
         checked(|err| unsafe {
             let max_ms = base_ms.saturating_mul(10);
-            ahoy_balancer_set_ejection(
+            ahoy_balancer_set_outlier_ejection(
                 self.0,
                 interval_ms,
                 base_ms,
@@ -396,7 +396,7 @@ impl Balancer {
     pub fn ejection_by_success(self, min_endpoints: u32, min_calls: u32, factor: f64) -> Self {
         // SAFETY: the handle is ours.
         checked(|err| unsafe {
-            ahoy_balancer_set_ejection_success_rate(self.0, min_endpoints, min_calls, factor, err)
+            ahoy_balancer_set_outlier_success_rate(self.0, min_endpoints, min_calls, factor, err)
         })
         .unwrap();
         self
@@ -405,7 +405,7 @@ impl Balancer {
     pub fn ejection_by_failures(self, share: f64, min_endpoints: u32, min_calls: u32) -> Self {
         // SAFETY: the handle is ours.
         checked(|err| unsafe {
-            ahoy_balancer_set_ejection_failure_share(self.0, share, min_endpoints, min_calls, err)
+            ahoy_balancer_set_outlier_failure_share(self.0, share, min_endpoints, min_calls, err)
         })
         .unwrap();
         self
@@ -492,16 +492,30 @@ impl Balancer {
     }
 }
 
-/// Every option of a balancer, with what it does.
-pub fn balancer_options() -> Vec<(String, String)> {
-    let count = ahoy_balancer_option_count();
-    assert!(ahoy_balancer_option_key_at(count).is_null(), "NULL out of range");
-    assert!(ahoy_balancer_option_description_at(count).is_null(), "NULL out of range");
-    let option = |index| {
-        let says = text(ahoy_balancer_option_description_at(index));
-        (text(ahoy_balancer_option_key_at(index)), says)
+/// Lists of options: every one with what it does.
+macro_rules! options {
+    ($($name:ident = $count:ident, $key_at:ident, $description_at:ident;)*) => {
+        $(
+            pub fn $name() -> Vec<(String, String)> {
+                let count = $count();
+                assert!($key_at(count).is_null(), "NULL out of range");
+                assert!($description_at(count).is_null(), "NULL out of range");
+                let option = |index| (text($key_at(index)), text($description_at(index)));
+                (0..count).map(option).collect()
+            }
+        )*
     };
-    (0..count).map(option).collect()
+}
+
+options! {
+    client_options = ahoy_client_option_count, ahoy_client_option_key_at,
+        ahoy_client_option_description_at;
+    retry_options = ahoy_retry_option_count, ahoy_retry_option_key_at,
+        ahoy_retry_option_description_at;
+    balancer_options = ahoy_balancer_option_count, ahoy_balancer_option_key_at,
+        ahoy_balancer_option_description_at;
+    breaker_options = ahoy_breaker_option_count, ahoy_breaker_option_key_at,
+        ahoy_breaker_option_description_at;
 }
 
 owner!(
@@ -577,6 +591,13 @@ owner!(
 impl Breaker {
     pub fn new() -> Self {
         Self::owning(ahoy_breaker_new())
+    }
+
+    /// An option by name.
+    pub fn option(&self, key: &str, value: &str) -> Result<(), Failure> {
+        let (key, value) = (c(key), c(value));
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_breaker_set(self.0, key.as_ptr(), value.as_ptr(), err) })
     }
 
     pub fn consecutive(self, failures: u32) -> Self {
@@ -688,6 +709,13 @@ owner!(
 impl Retry {
     pub fn new() -> Self {
         Self::owning(ahoy_retry_new())
+    }
+
+    /// An option by name.
+    pub fn option(&self, key: &str, value: &str) -> Result<(), Failure> {
+        let (key, value) = (c(key), c(value));
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_retry_set(self.0, key.as_ptr(), value.as_ptr(), err) })
     }
 
     pub fn tries(self, tries: i32) -> Self {

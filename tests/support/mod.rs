@@ -22,6 +22,7 @@ pub use calls::{Call, Completion, FOREVER, Queue};
 pub use fleet::{Fleet, refused, single};
 pub use handles::{
     Balancer, Breaker, Endpoint, Host, Hosts, Provider, Request, Retry, balancer_options,
+    breaker_options, client_options, retry_options,
 };
 pub use host::*;
 pub use outcome::{Answer, Attempt, Failure, Outcome};

@@ -143,7 +143,8 @@ async fn move_pieces(
 }
 
 fn idle_limit(call: &Call<'_>) -> Duration {
-    let own = call.request.idle_timeout.or(call.core.config.attempt_timeout);
+    let config = &call.core.config;
+    let own = call.request.idle_timeout.or(config.body_idle_timeout).or(config.attempt_timeout);
     own.unwrap_or(DEFAULT_ATTEMPT_TIMEOUT)
 }
 

@@ -95,6 +95,7 @@ impl Attempt {
             body: &call.request.body,
             source: call.body_reader.as_ref(),
             connect_timeout: self.limits.connect,
+            body_idle_timeout: call.core.config.body_idle_timeout,
             max_body: call.core.config.max_body,
             gzip: call.core.config.gzip,
             streams: call.request.streamed.then_some(&streams),

@@ -1,7 +1,9 @@
 //! `ahoy_balancer`: picks among a provider's endpoints and owns their circuits.
 
 use std::ffi::c_void;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use once_cell::sync::OnceCell;
 
 use super::breaker::ahoy_breaker;
 use super::endpoint::ahoy_endpoint;
@@ -14,9 +16,11 @@ use crate::error::{Error, ErrorKind};
 use crate::ffi::call::error::ahoy_error;
 use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
 use crate::ffi::values::handle::Out;
+use crate::ffi::values::setter::{self, Parameter};
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle};
+use crate::options::BALANCER;
 use crate::policy::{Custom, Random};
 use crate::runtime::{callback, clock};
 
@@ -27,7 +31,7 @@ use crate::runtime::{callback, clock};
 /// one, and frozen by its first use (a client builder, a pick or an update); then any.
 pub struct ahoy_balancer {
     plan: Settings<Plan>,
-    live: OnceLock<Arc<Balancer>>,
+    live: OnceCell<Arc<Balancer>>,
 }
 
 #[derive(Clone)]
@@ -40,15 +44,20 @@ impl ahoy_balancer {
     fn new(provider: Arc<dyn Provider>, algorithm: Algorithm) -> *mut Self {
         handle::new(Self {
             plan: Settings::new(Plan { provider, config: BalancerConfig::new(algorithm) }),
-            live: OnceLock::new(),
+            live: OnceCell::new(),
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn config(&self) -> BalancerConfig {
+        self.plan.freeze().config
+    }
+
     /// The first use.
-    pub(crate) fn live(&self) -> &Arc<Balancer> {
-        self.live.get_or_init(|| {
-            let Plan { provider, config } = self.plan.freeze();
-            Arc::new(Balancer::new(provider, config))
+    pub(crate) fn live(&self) -> Result<&Arc<Balancer>, Error> {
+        self.live.get_or_try_init(|| {
+            let Plan { provider, config } = self.plan.freeze_if(|plan| plan.config.check())?;
+            Ok(Arc::new(Balancer::new(provider, config)))
         })
     }
 }
@@ -91,6 +100,16 @@ pub(crate) unsafe fn change(
     };
     // SAFETY: as above.
     unsafe { guard::status(err, body) }
+}
+
+/// Sets rows of the balancer's table.
+pub(crate) unsafe fn set(
+    balancer: *const ahoy_balancer,
+    err: *mut *mut ahoy_error,
+    parameters: &[Parameter],
+) -> ahoy_status {
+    // SAFETY: as this function's callers promise.
+    unsafe { change(balancer, err, |config| setter::put(&BALANCER, config, parameters)) }
 }
 
 pub(crate) unsafe fn make(
@@ -213,7 +232,7 @@ pub unsafe extern "C" fn ahoy_balancer_pick(
         // SAFETY: see the module `ffi`.
         let out = unsafe { Out::new("endpoint", endpoint) }?;
         // SAFETY: see the module `ffi`.
-        let balancer = unsafe { handle::required("balancer", balancer) }?.live();
+        let balancer = unsafe { handle::required("balancer", balancer) }?.live()?;
         balancer.prepare()?;
         out.fill(ahoy_endpoint::from(balancer.pick(clock::now())?));
         Ok(())
@@ -240,7 +259,7 @@ pub unsafe extern "C" fn ahoy_balancer_update(
             let message = "balancer: an update inside a callback would deadlock";
             return Err(Error::new(ErrorKind::WouldDeadlock, message));
         }
-        balancer.live().update()
+        balancer.live()?.update()
     };
     // SAFETY: see the module `ffi`.
     unsafe { guard::status(err, body) }
@@ -263,7 +282,7 @@ pub unsafe extern "C" fn ahoy_balancer_add_endpoint(
 ) -> ahoy_status {
     let body = || {
         // SAFETY: see the module `ffi`.
-        let balancer = unsafe { handle::required("balancer", balancer) }?.live();
+        let balancer = unsafe { handle::required("balancer", balancer) }?.live()?;
         // SAFETY: see the module `ffi`.
         let host = unsafe { handle::required("host", host) }?;
         balancer.prepare()?;
@@ -286,7 +305,7 @@ pub unsafe extern "C" fn ahoy_balancer_remove_endpoint(
 ) -> ahoy_status {
     let body = || {
         // SAFETY: see the module `ffi`.
-        let balancer = unsafe { handle::required("balancer", balancer) }?.live();
+        let balancer = unsafe { handle::required("balancer", balancer) }?.live()?;
         // SAFETY: see the module `ffi`.
         let host = unsafe { handle::required("host", host) }?;
         balancer.prepare()?;

@@ -1,19 +1,16 @@
 //! The balancers that go by weight or key, and the rules that any balancer can be given.
 
 use std::ffi::c_char;
-use std::num::NonZeroU32;
 
-use super::balancer::{ahoy_balancer, change, make};
+use super::balancer::{ahoy_balancer, change, make, set};
 use super::provider::ahoy_provider;
-use crate::config::{Algorithm, BalancerConfig, KeySource, Misfit, Subset, Zone};
-use crate::error::Error;
+use crate::config::Algorithm;
 use crate::ffi::call::error::ahoy_error;
+use crate::ffi::values::setter::{self, Argument, ms};
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::text::{self, positive_duration};
-use crate::options;
+use crate::options::{BALANCER, Value};
 use crate::policy::balance::{Maglev, RingConfig};
-use crate::policy::{LeastRequest, LoadModel, P2c, PeakEwmaConfig, Ratio, SlowStart};
-use crate::request::header_name;
+use crate::policy::{LeastRequest, LoadModel, P2c, PeakEwmaConfig};
 
 /// Endpoints one after the other by their weights, the heavy ones spread as evenly as can be: 5, 1 and 1 give
 /// a a b a c a a (smooth weighted round robin, as in nginx). A pick looks at every endpoint, so it is for small
@@ -71,7 +68,8 @@ pub unsafe extern "C" fn ahoy_balancer_least_request_new(
     unsafe { make(provider, Algorithm::LeastRequest(LeastRequest::new())) }
 }
 
-/// Sets how many endpoints a p2c or peak EWMA balancer compares. Default 2 of up to 8 endpoints, 3 of more.
+/// Sets how many endpoints a p2c or peak EWMA balancer compares. Default 2 of up to 8 endpoints, 3 of
+/// more.
 ///
 /// @param choices 1 to 8; 1 is a plain draw
 #[unsafe(no_mangle)]
@@ -80,19 +78,17 @@ pub unsafe extern "C" fn ahoy_balancer_set_choices(
     choices: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        config.set_choices(choices).map_err(|misfit| refused("choices", misfit))
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &[("choices", "choices", choices.into())]) }
 }
 
-/// Lets endpoints tell their load, in a header of their answers: `util=0.4` or `cpu=0.31`, the share of their capacity
-/// that is in use, as the application sees it or of the processors; of both, util counts. What else stands there,
-/// after commas, is passed over, so the text form of ORCA will do (endpoint-load-metrics, with application_utilization and
-/// cpu_utilization). The cost of an endpoint is divided by the share that is free, but by no less than a tenth, and what
-/// it told fades within 3 s. So this client learns what others send. A value longer than 1 KiB, or broken anywhere, is
-/// ignored. Only for balancers that go by cost: p2c, peak EWMA, and prequal where it does as p2c. Default: off.
+/// Lets endpoints tell their load in a header of their answers: `util=0.4` or `cpu=0.31`, the share of
+/// their capacity in use, as the application sees it or of the processors; of both, util counts. Other
+/// items between commas are skipped, so the text form of ORCA will do (endpoint-load-metrics, with
+/// application_utilization and cpu_utilization). The cost of an endpoint is divided by the share that is
+/// free, at least a tenth, and what it told fades within 3 s. So this client learns of the load that
+/// other clients cause. A value longer than 1 KiB, or broken anywhere, is ignored. Only for balancers
+/// that go by cost: p2c, peak EWMA, and prequal while it acts like p2c. Default: off.
 ///
 /// @param name a header name, such as ahoy-load
 #[unsafe(no_mangle)]
@@ -101,13 +97,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_load_header(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        // SAFETY: see the module `ffi`.
-        let name = header_name(unsafe { text::required("name", name) }?)?;
-        config.set_load_header(Some(name)).map_err(|misfit| refused("name", misfit))
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &[("load_header", "name", Argument::Text(name))]) }
 }
 
 /// Endpoints by the key of a call, on a hash ring (ketama style, with xxHash64; see ahoy_request_set_hash_key):
@@ -149,8 +140,8 @@ pub unsafe extern "C" fn ahoy_balancer_rendezvous_new(
     unsafe { make(provider, Algorithm::Rendezvous) }
 }
 
-/// Sets how many points a ring has: 100 for each endpoint unless that is outside of these bounds. Default at
-/// least 1,024 and at most 8,388,608; each takes 12 bytes.
+/// Sets how many points a ring has: 100 for each endpoint unless that is outside of these bounds.
+/// Default at least 1,024 and at most 8,388,608; each takes 12 bytes. Only for ring hash.
 ///
 /// @param min at least 1
 /// @param max min to 8388608
@@ -161,17 +152,13 @@ pub unsafe extern "C" fn ahoy_balancer_set_ring_size(
     max: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        let min_size = Some(at_least_one("min", min)?.get());
-        let size = |_| RingConfig { min_size, max_size: max };
-        config.set_ring(size).map_err(|misfit| refused("max", misfit))
-    };
+    let parameters = [("ring_size_min", "min", min.into()), ("ring_size_max", "max", max.into())];
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &parameters) }
 }
 
-/// Sets how many slots the table of a maglev balancer has. Default 65,537, which spreads up to 650 endpoints
-/// within 1 %.
+/// Sets how many slots the table of a maglev balancer has. Default 65,537, which spreads up to 650
+/// endpoints within 1 %.
 ///
 /// @param slots a prime number up to 5000011
 #[unsafe(no_mangle)]
@@ -180,16 +167,13 @@ pub unsafe extern "C" fn ahoy_balancer_set_table_size(
     slots: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        config.set_table_size(slots).map_err(|misfit| refused("slots", misfit))
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &[("table_size", "slots", slots.into())]) }
 }
 
-/// Bounds what an endpoint of a ring hash or maglev balancer carries: so many times its share of the attempts
-/// in flight, so that a popular key does not overload it; above it the key's calls go elsewhere (bounded loads, by jumps).
-/// Default: not bounded.
+/// Bounds the attempts in flight at an endpoint of a ring hash or maglev balancer to a multiple of its
+/// share, so that a popular key does not overload it: above the bound the key's calls go elsewhere
+/// (bounded loads). Default: not bounded.
 ///
 /// @param factor at least 1; 1.25 is a good start
 #[unsafe(no_mangle)]
@@ -198,15 +182,12 @@ pub unsafe extern "C" fn ahoy_balancer_set_bounded_load(
     factor: f64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        config.set_bounded_load(Some(factor)).map_err(|misfit| refused("factor", misfit))
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &[("bounded_load", "factor", factor.into())]) }
 }
 
-/// Takes the key of a call from one of its headers, where its request states none: the value's bytes are hashed.
-/// Only for balancers that go by key.
+/// Takes the key of a call from one of its headers, where its request states none: the value's bytes
+/// are hashed. Replaces ahoy_balancer_set_hash_cookie. Only for balancers that go by key.
 ///
 /// @param name a header name
 #[unsafe(no_mangle)]
@@ -215,16 +196,12 @@ pub unsafe extern "C" fn ahoy_balancer_set_hash_header(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        // SAFETY: see the module `ffi`.
-        let name = unsafe { text::required("name", name) }?;
-        set_key(config, KeySource::header(name))
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &[("hash_header", "name", Argument::Text(name))]) }
 }
 
-/// Takes the key of a call from one of its cookies, likewise.
+/// Takes the key of a call from one of its cookies, where its request states none. Replaces
+/// ahoy_balancer_set_hash_header. Only for balancers that go by key.
 ///
 /// @param name the cookie's name; case matters
 #[unsafe(no_mangle)]
@@ -233,27 +210,16 @@ pub unsafe extern "C" fn ahoy_balancer_set_hash_cookie(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        // SAFETY: see the module `ffi`.
-        let name = unsafe { text::required("name", name) }?;
-        set_key(config, KeySource::cookie(name))
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &[("hash_cookie", "name", Argument::Text(name))]) }
 }
 
-fn set_key(
-    config: &mut BalancerConfig,
-    source: Result<KeySource, &'static str>,
-) -> Result<(), Error> {
-    let source = source.map_err(|problem| Error::invalid("name", problem))?;
-    config.set_key(source).map_err(|misfit| refused("name", misfit))
-}
-
-/// Lets an endpoint that joins, or whose circuit closes again, by hand too, grow to its full share: of its turns it gets the
-/// part (time / window) ^ (1 / aggression), at least min_ratio. Works with every balancer. Default: off.
+/// Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns it
+/// gets the part (time / window) ^ (1 / aggression), at least min_ratio. Works with every balancer.
+/// Default: off.
 ///
-/// @param window_ms how long it takes; with 1000 or less there is no effect, as the first second counts whole
+/// @param window_ms how long it takes, at least 1; up to 1000 has no effect, as the first second counts
+///        whole
 /// @param min_ratio the share to begin with, 0 to 1; 0.1 is a good start
 /// @param aggression the bend, above 0; 1 for a straight line, above 1 for faster at first
 #[unsafe(no_mangle)]
@@ -264,24 +230,20 @@ pub unsafe extern "C" fn ahoy_balancer_set_slow_start(
     aggression: f64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        if aggression.is_nan() || aggression <= 0.0 || aggression.is_infinite() {
-            return Err(Error::invalid("aggression", "is not a number above 0"));
-        }
-        let window = positive_duration("window_ms", window_ms)?;
-        config.slow_start =
-            Some(SlowStart { window, min_ratio: ratio("min_ratio", min_ratio)?, aggression });
-        Ok(())
-    };
+    let parameters = [
+        ("slow_start_window", "window_ms", ms(window_ms)),
+        ("slow_start_min_ratio", "min_ratio", min_ratio.into()),
+        ("slow_start_aggression", "aggression", aggression.into()),
+    ];
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &parameters) }
 }
 
-/// Below this share of endpoints that are well, those that are out by their answers, by ejection or by a check get
-/// traffic too: with so few left, more harm comes from overloading them than from asking the others (panic threshold,
-/// as in Envoy). What comes of it does not count for a circuit that would not have let it through. Endpoints that
-/// cannot be connected to, or were opened by hand, are still left alone. Default: off, calls then fail at once
-/// where no circuit admits.
+/// Sets the share of available endpoints below which those are used too that failed answers, ejection
+/// or a check took out: with few left, overloading them does more harm than asking the others (panic
+/// threshold, as in Envoy). Such calls do not count for a circuit that would not have admitted them.
+/// Endpoints that cannot be connected to, or were opened by hand, are still left alone. Default: off,
+/// so calls fail at once while no circuit admits.
 ///
 /// @param ratio 0 to 1; 0.5 is a good start
 #[unsafe(no_mangle)]
@@ -290,18 +252,14 @@ pub unsafe extern "C" fn ahoy_balancer_set_panic_threshold(
     ratio: f64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        config.panic = Some(self::ratio("ratio", ratio)?);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &[("panic_threshold", "ratio", ratio.into())]) }
 }
 
-/// Says where this process stands. Endpoints of the same zone (ahoy_host_set_zone) then get all its calls while their
-/// part of the endpoints is as large as a zone's part of the callers, taken to be even; else what is above goes to
-/// the zones that have room. With fewer than 6 endpoints in rotation, zones do not matter. Balancers that go by key do
-/// not look at zones. Default: zones do not matter.
+/// Sets the zone of this process. Endpoints of the same zone (ahoy_host_set_zone) get all its calls
+/// while the zone's part of the endpoints is as large as its part of the callers, taken to be even;
+/// otherwise the excess goes to the zones that have room. With fewer than 6 endpoints in rotation, zones
+/// do not matter. Balancers that go by key ignore zones. Default: zones do not matter.
 ///
 /// @param zone the zone's name; copied
 #[unsafe(no_mangle)]
@@ -310,19 +268,13 @@ pub unsafe extern "C" fn ahoy_balancer_set_zone(
     zone: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        // SAFETY: see the module `ffi`.
-        let own = unsafe { text::required("zone", zone) }?;
-        let zone = Zone::new(own).map_err(|problem| Error::invalid("zone", problem))?;
-        config.zone = Some(zone);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &[("zone", "zone", Argument::Text(zone))]) }
 }
 
-/// Uses so many healthy endpoints of a large set, drawn at random for this process; when one comes or goes, one
-/// connection changes at most (rendezvous subsetting, gRFC A68). Default: all are used.
+/// Uses this many healthy endpoints of a large set, drawn at random for this process; when one comes or
+/// goes, one connection changes at most (rendezvous subsetting, gRFC A68). Replaces
+/// ahoy_balancer_set_deterministic_subset. Default: all are used.
 ///
 /// @param size at least 1
 #[unsafe(no_mangle)]
@@ -331,21 +283,17 @@ pub unsafe extern "C" fn ahoy_balancer_set_subset(
     size: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        config.subset = Some(Subset::Rendezvous { size: at_least_one("size", size)? });
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &[("subset", "size", size.into())]) }
 }
 
-/// Uses at least so many endpoints of a large set, and those so that all clients together load every endpoint
-/// alike: this one is number client of clients (deterministic aperture, as in Finagle). All clients must see the
-/// endpoints in the same order. Default: all are used.
+/// Uses at least this many endpoints of a large set, chosen so that all clients together load every
+/// endpoint alike (deterministic aperture, as in Finagle). All clients must see the endpoints in the
+/// same order. Replaces ahoy_balancer_set_subset. Default: all are used.
 ///
 /// @param size at least 1; 12 is a good start
-/// @param client from 0
-/// @param clients how many there are; above client
+/// @param client the number of this client, from 0
+/// @param clients how many clients there are; above client
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_set_deterministic_subset(
     balancer: *const ahoy_balancer,
@@ -354,33 +302,28 @@ pub unsafe extern "C" fn ahoy_balancer_set_deterministic_subset(
     clients: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        let size = at_least_one("size", size)?;
-        let clients = at_least_one("clients", clients)?;
-        let subset = Subset::deterministic(size, client, clients);
-        config.subset = Some(subset.map_err(|problem| Error::invalid("client", problem))?);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe {
+        set(
+            balancer,
+            err,
+            &[("deterministic_subset", "client", format!("{size}@{client}/{clients}").into())],
+        )
+    }
 }
 
-/// Switches on what helps where endpoints fail in odd ways: slow start over 2 s, outlier ejection, a panic threshold of
-/// 0.5, and checks by connect. What was set before stays as it was set.
+/// Switches on slow start over 2 s, outlier detection, a panic threshold of 0.5 and health checks by
+/// connect. What is set already stays.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_use_resilient_profile(
     balancer: *const ahoy_balancer,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        config.make_resilient();
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &[("profile", "profile", Value::Word("resilient").into())]) }
 }
 
-/// Sends an endpoint no more attempts than this at once; above it, others are picked. Where all are full, the
+/// Limits the attempts in flight at each endpoint; above it, others are picked. Where all are full, the
 /// call has no endpoint. Default: no limit.
 ///
 /// @param attempts at least 1
@@ -390,19 +333,17 @@ pub unsafe extern "C" fn ahoy_balancer_set_max_in_flight(
     attempts: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        config.max_in_flight = Some(at_least_one("attempts", attempts)?.get());
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &[("max_in_flight", "attempts", attempts.into())]) }
 }
 
-/// Sets a rule by name; ahoy_balancer_option_key_at lists them.
+/// Sets an option by name, the same as its function does; ahoy_balancer_option_key_at lists them. The
+/// rules of circuits are options of the balancer as well, as in "breaker_open_max".
 ///
 /// @param key such as "slow_start_window"
-/// @param value text, with a unit where it is a duration: "250ms", "0.5"; an unusable one changes nothing
-/// @return AHOY_E_UNKNOWN_OPTION for a key that is none; the error names the nearest
+/// @param value such as "1.5s", "0.5" or "off"; a duration needs a unit. A value that is refused
+///        changes nothing
+/// @return AHOY_E_UNKNOWN_OPTION for a key that does not exist; the error names the nearest
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_set(
     balancer: *const ahoy_balancer,
@@ -410,29 +351,6 @@ pub unsafe extern "C" fn ahoy_balancer_set(
     value: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        // SAFETY: see the module `ffi`.
-        let key = unsafe { text::required("key", key) }?;
-        // SAFETY: see the module `ffi`.
-        let value = unsafe { text::required("value", value) }?;
-        options::set(options::BALANCER, config, key, value)
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
-}
-
-/// An error that names the balancer, or the parameter called `name`.
-fn refused(name: &str, misfit: Misfit) -> Error {
-    match misfit {
-        Misfit::Balancer(problem) => Error::invalid("balancer", problem),
-        Misfit::Value(problem) => Error::invalid(name, problem),
-    }
-}
-
-pub(crate) fn ratio(name: &str, value: f64) -> Result<Ratio, Error> {
-    Ratio::new(value).ok_or_else(|| Error::invalid(name, "is not between 0 and 1"))
-}
-
-fn at_least_one(name: &str, value: u32) -> Result<NonZeroU32, Error> {
-    NonZeroU32::new(value).ok_or_else(|| Error::invalid(name, "is 0; the least is 1"))
+    unsafe { change(balancer, err, |config| setter::set(&BALANCER, config, key, value)) }
 }

@@ -1,14 +1,15 @@
 //! `ahoy_breaker`: the rules by which circuits open and close.
 
-use std::num::{NonZeroU16, NonZeroU32};
+use std::ffi::c_char;
 
 use crate::error::Error;
 use crate::ffi::call::error::ahoy_error;
+use crate::ffi::values::setter::{self, Parameter, ms, off};
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::text::{duration, positive_duration};
 use crate::ffi::values::{guard, handle};
-use crate::policy::{BreakerConfig, Ratio, SlowCalls, Span};
+use crate::options::BREAKER;
+use crate::policy::BreakerConfig;
 
 /// The rules by which the circuits of a balancer open and close.
 ///
@@ -28,11 +29,10 @@ pub struct ahoy_breaker {
 impl ahoy_breaker {
     /// The first use.
     pub(crate) fn freeze(&self) -> Result<BreakerConfig, Error> {
-        let config = self.rules.freeze();
-        if config.open_base > config.open_max {
-            return Err(Error::invalid("breaker", "its base open time is above its max"));
-        }
-        Ok(config)
+        self.rules.freeze_if(|rules| match rules.open_base > rules.open_max {
+            true => Err(Error::invalid("breaker", "its base open time is above its max")),
+            false => Ok(()),
+        })
     }
 }
 
@@ -55,12 +55,8 @@ pub unsafe extern "C" fn ahoy_breaker_set_consecutive_failures(
     failures: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut BreakerConfig| {
-        rules.consecutive_failures = Some(at_least_one("failures", failures)?);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(breaker, err, set) }
+    unsafe { set(breaker, err, &[("consecutive_failures", "failures", failures.into())]) }
 }
 
 /// Failures in a row no longer open a circuit.
@@ -69,16 +65,12 @@ pub unsafe extern "C" fn ahoy_breaker_disable_consecutive_failures(
     breaker: *const ahoy_breaker,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut BreakerConfig| {
-        rules.consecutive_failures = None;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(breaker, err, set) }
+    unsafe { set(breaker, err, &[("consecutive_failures", "failures", off())]) }
 }
 
-/// Sets the share of failed calls that opens a circuit, counted over an exact window of time. Default 0.5 of
-/// at least 10 calls in 10,000 ms.
+/// Sets the share of failed calls that opens a circuit, counted over an exact window of time. Default
+/// 0.5 of at least 10 calls in 10,000 ms.
 ///
 /// @param ratio above 0, up to 1; reached counts
 /// @param window_ms at least 10
@@ -91,26 +83,22 @@ pub unsafe extern "C" fn ahoy_breaker_set_failure_ratio(
     min_calls: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut BreakerConfig| {
-        let ratio = share(ratio)?;
-        if window_ms < 10 {
-            return Err(Error::invalid("window_ms", "is below 10"));
-        }
-        let min_calls = at_least_one("min_calls", min_calls)?.get();
-        (rules.failure_ratio, rules.min_calls) = (Some(ratio), min_calls);
-        rules.span = Span::Time(duration(window_ms));
-        Ok(())
-    };
+    let parameters = [
+        ("failure_ratio", "ratio", ratio.into()),
+        ("failure_ratio_window", "window_ms", ms(window_ms)),
+        ("failure_ratio_min_calls", "min_calls", min_calls.into()),
+    ];
     // SAFETY: see the module `ffi`.
-    unsafe { change(breaker, err, set) }
+    unsafe { set(breaker, err, &parameters) }
 }
 
-/// Sets the share of failed calls that opens a circuit, counted over the last calls instead of a window of
-/// time: for endpoints that are asked seldom. The last of the two setters counts.
+/// Sets the share of failed calls that opens a circuit, counted over the last calls instead of a window
+/// of time: for endpoints that are asked seldom. The last of the two setters counts.
 ///
 /// @param ratio above 0, up to 1; reached counts
 /// @param last_calls how many calls are remembered, two bytes each for every endpoint; 1 to 65,535
-/// @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken as that
+/// @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken as
+///        that
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_breaker_set_failure_ratio_count(
     breaker: *const ahoy_breaker,
@@ -119,22 +107,18 @@ pub unsafe extern "C" fn ahoy_breaker_set_failure_ratio_count(
     min_calls: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut BreakerConfig| {
-        let ratio = share(ratio)?;
-        let last_calls = u16::try_from(last_calls).ok().and_then(NonZeroU16::new);
-        let last_calls =
-            last_calls.ok_or_else(|| Error::invalid("last_calls", "is not 1 to 65535"))?;
-        let min_calls = at_least_one("min_calls", min_calls)?.get();
-        (rules.failure_ratio, rules.min_calls) = (Some(ratio), min_calls);
-        rules.span = Span::Calls(last_calls);
-        Ok(())
-    };
+    let parameters = [
+        ("failure_ratio", "ratio", ratio.into()),
+        ("failure_ratio_count", "last_calls", last_calls.into()),
+        ("failure_ratio_min_calls", "min_calls", min_calls.into()),
+    ];
     // SAFETY: see the module `ffi`.
-    unsafe { change(breaker, err, set) }
+    unsafe { set(breaker, err, &parameters) }
 }
 
-/// Sets the share of slow calls that opens a circuit, whether they failed or not. Counted over the same window
-/// and with the same min_calls as the failure ratio, also where that is disabled. Off by default.
+/// Sets the share of slow calls that opens a circuit, whether they failed or not. It is counted over the
+/// same window and with the same min_calls as the failure ratio, also where that is disabled. Default:
+/// off.
 ///
 /// @param duration_ms from this time on a call is slow; at least 1
 /// @param ratio above 0, up to 1; reached counts
@@ -145,13 +129,12 @@ pub unsafe extern "C" fn ahoy_breaker_set_slow_calls(
     ratio: f64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut BreakerConfig| {
-        let duration = positive_duration("duration_ms", duration_ms)?;
-        rules.slow_calls = Some(SlowCalls { duration, ratio: share(ratio)? });
-        Ok(())
-    };
+    let parameters = [
+        ("slow_calls_duration", "duration_ms", ms(duration_ms)),
+        ("slow_calls_ratio", "ratio", ratio.into()),
+    ];
     // SAFETY: see the module `ffi`.
-    unsafe { change(breaker, err, set) }
+    unsafe { set(breaker, err, &parameters) }
 }
 
 /// The share of failed calls no longer opens a circuit.
@@ -160,17 +143,13 @@ pub unsafe extern "C" fn ahoy_breaker_disable_failure_ratio(
     breaker: *const ahoy_breaker,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut BreakerConfig| {
-        rules.failure_ratio = None;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(breaker, err, set) }
+    unsafe { set(breaker, err, &[("failure_ratio", "ratio", off())]) }
 }
 
-/// Sets how long a circuit stays open: base at first, doubled with each further trip up to max, each time
-/// give or take a quarter. After the stable time closed (ahoy_breaker_set_reset_after_ms) it starts from base again.
-/// Default 500 and 30,000 ms.
+/// Sets how long a circuit stays open: base at first, doubled with each further trip up to max, each
+/// time give or take a quarter. After the time of ahoy_breaker_set_reset_after_ms closed it starts
+/// from base again. Default 500 and 30,000 ms.
 ///
 /// @param base_ms at least 1
 /// @param max_ms at least base_ms
@@ -181,20 +160,21 @@ pub unsafe extern "C" fn ahoy_breaker_set_open_ms(
     max_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
+    let parameters = [("open_base", "base_ms", ms(base_ms)), ("open_max", "max_ms", ms(max_ms))];
     let set = |rules: &mut BreakerConfig| {
-        let base = positive_duration("base_ms", base_ms)?;
-        if max_ms < base_ms {
-            return Err(Error::invalid("max_ms", "is below base_ms"));
+        // SAFETY: see the module `ffi`.
+        unsafe { setter::put(&BREAKER, rules, &parameters) }?;
+        match rules.open_max < rules.open_base {
+            true => Err(Error::invalid("max_ms", "is below base_ms")),
+            false => Ok(()),
         }
-        (rules.open_base, rules.open_max) = (base, duration(max_ms));
-        Ok(())
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(breaker, err, set) }
 }
 
-/// Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000 ms: such a
-/// probe costs its caller nothing.
+/// Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000 ms:
+/// such a probe costs its caller nothing.
 ///
 /// @param max_ms at least 1
 #[unsafe(no_mangle)]
@@ -203,12 +183,8 @@ pub unsafe extern "C" fn ahoy_breaker_set_connect_open_max_ms(
     max_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut BreakerConfig| {
-        rules.connect_open_max = positive_duration("max_ms", max_ms)?;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(breaker, err, set) }
+    unsafe { set(breaker, err, &[("connect_open_max", "max_ms", ms(max_ms))]) }
 }
 
 /// Sets how many probes a half-open circuit lets through at once, all of which must succeed to close it.
@@ -221,34 +197,26 @@ pub unsafe extern "C" fn ahoy_breaker_set_half_open_probes(
     probes: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut BreakerConfig| {
-        rules.half_open_probes = at_least_one("probes", probes)?;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(breaker, err, set) }
+    unsafe { set(breaker, err, &[("half_open_probes", "probes", probes.into())]) }
 }
 
 /// Sets how long a probe may take; after that one more is let through, so that a circuit never sticks.
 /// Default 3,000 ms.
 ///
-/// @param interval_ms at least 1
+/// @param timeout_ms at least 1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_breaker_set_probe_timeout_ms(
     breaker: *const ahoy_breaker,
-    interval_ms: u64,
+    timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut BreakerConfig| {
-        rules.probe_timeout = positive_duration("interval_ms", interval_ms)?;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(breaker, err, set) }
+    unsafe { set(breaker, err, &[("probe_timeout", "timeout_ms", ms(timeout_ms))]) }
 }
 
-/// Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens again before
-/// that stays open for longer. Default 60,000 ms.
+/// Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens again
+/// before that stays open for longer. Default 60,000 ms.
 ///
 /// @param reset_after_ms at least 1
 #[unsafe(no_mangle)]
@@ -257,37 +225,49 @@ pub unsafe extern "C" fn ahoy_breaker_set_reset_after_ms(
     reset_after_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut BreakerConfig| {
-        rules.stable_period = positive_duration("reset_after_ms", reset_after_ms)?;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(breaker, err, set) }
+    unsafe { set(breaker, err, &[("reset_after", "reset_after_ms", ms(reset_after_ms))]) }
 }
 
-/// Sets how many circuits answers must leave closed: a service that answers 5xx everywhere is still asked.
-/// Failed connects may open the last one all the same. Default 1; 0 lets answers open all.
+/// Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is still
+/// asked. Failed connects may open the last one all the same. Default 1.
+///
+/// @param endpoints from 0; 0 lets answers open all
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_breaker_set_min_closed(
     breaker: *const ahoy_breaker,
     endpoints: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut BreakerConfig| {
-        rules.min_closed = endpoints;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(breaker, err, set) }
+    unsafe { set(breaker, err, &[("min_closed", "endpoints", endpoints.into())]) }
 }
 
-fn share(ratio: f64) -> Result<Ratio, Error> {
-    let ratio = Ratio::new(ratio).filter(|ratio| ratio.value() > 0.0);
-    ratio.ok_or_else(|| Error::invalid("ratio", "is not above 0 and up to 1"))
+/// Sets an option by name, the same as its function does; ahoy_breaker_option_key_at lists them.
+///
+/// @param key such as "open_max"
+/// @param value such as "1.5s" or "off"; a duration needs a unit. A value that is refused changes
+///        nothing
+/// @return AHOY_E_UNKNOWN_OPTION for a key that does not exist; the error names the nearest
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_breaker_set(
+    breaker: *const ahoy_breaker,
+    key: *const c_char,
+    value: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { change(breaker, err, |rules| setter::set(&BREAKER, rules, key, value)) }
 }
 
-fn at_least_one(name: &str, value: u32) -> Result<NonZeroU32, Error> {
-    NonZeroU32::new(value).ok_or_else(|| Error::invalid(name, "is 0; the least is 1"))
+/// Sets rows of the breaker's table.
+unsafe fn set(
+    breaker: *const ahoy_breaker,
+    err: *mut *mut ahoy_error,
+    parameters: &[Parameter],
+) -> ahoy_status {
+    // SAFETY: as this function's callers promise.
+    unsafe { change(breaker, err, |rules| setter::put(&BREAKER, rules, parameters)) }
 }
 
 unsafe fn change(

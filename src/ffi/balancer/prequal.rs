@@ -3,19 +3,14 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use super::balancer::{ahoy_balancer, change, make};
-use super::balancing::ratio;
+use super::balancer::{ahoy_balancer, make, set};
 use super::provider::ahoy_provider;
-use crate::config::{
-    Algorithm, BalancerConfig, MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL,
-    PrequalProbing,
-};
+use crate::config::{Algorithm, PrequalProbing};
 use crate::error::Error;
 use crate::ffi::call::error::ahoy_error;
-use crate::ffi::values::guard;
+use crate::ffi::values::setter::ms;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::text::{self, positive_duration};
-use crate::policy::PrequalConfig;
+use crate::ffi::values::{guard, text};
 use crate::request::check_target;
 
 /// The endpoint that says itself that it is idle and quick (Prequal, as in the paper of NSDI'24). Small requests, the
@@ -62,14 +57,16 @@ unsafe fn path(path: *const c_char) -> Result<Arc<str>, Error> {
     }
 }
 
-/// Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults are the paper's.
+/// Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults are
+/// the paper's.
 ///
 /// @param pool answers kept, 2 to 256, at most half of the endpoints if there are few; default 16
 /// @param max_age_ms how long an answer is kept, at least 1; default 1000
 /// @param probes_per_call parts of one by chance, above removals_per_call, up to 100; default 3
-/// @param removals_per_call answers removed by each call beside those used up, in turn the oldest and the worst, 0 to
-///        100; default 1
-/// @param hot an endpoint is hot if it has more in flight than this share of the answers told, 0 to 1; default 0.84
+/// @param removals_per_call answers removed by each call beside those used up, in turn the oldest and
+///        the worst, 0 to 100; default 1
+/// @param hot an endpoint is hot if it has more in flight than this share of the answers told, 0 to 1;
+///        default 0.84
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_set_prequal(
     balancer: *const ahoy_balancer,
@@ -80,26 +77,23 @@ pub unsafe extern "C" fn ahoy_balancer_set_prequal(
     hot: f64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        let hot = ratio("hot", hot)?;
-        let (probes_per_call, removals_per_call) = rates(probes_per_call, removals_per_call)?;
-        let pool = within("pool", pool, 2, MOST_PROBE_ANSWERS)? as usize;
-        let max_age = positive_duration("max_age_ms", max_age_ms)?;
-        let probing = prequal(config)?;
-        let timeout = probing.rule.timeout;
-        probing.rule =
-            PrequalConfig { pool, max_age, probes_per_call, removals_per_call, hot, timeout };
-        Ok(())
-    };
+    let parameters = [
+        ("prequal_pool", "pool", pool.into()),
+        ("prequal_max_age", "max_age_ms", ms(max_age_ms)),
+        ("prequal_probes_per_call", "probes_per_call", probes_per_call.into()),
+        ("prequal_removals_per_call", "removals_per_call", removals_per_call.into()),
+        ("prequal_hot", "hot", hot.into()),
+    ];
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe { set(balancer, err, &parameters) }
 }
 
 /// Sets how the probes of a prequal balancer are sent.
 ///
-/// @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network it must be longer
-/// @param at_once how many may be under way at the same time, and one for each endpoint; what is beyond is not sent;
-///        1 to 1024; default 64
+/// @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network it
+///        must be longer
+/// @param at_once how many may be under way at the same time, and one for each endpoint; further ones
+///        are not sent; 1 to 1024; default 64
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_set_prequal_probes(
     balancer: *const ahoy_balancer,
@@ -107,37 +101,10 @@ pub unsafe extern "C" fn ahoy_balancer_set_prequal_probes(
     at_once: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |config: &mut BalancerConfig| {
-        let probing = prequal(config)?;
-        let timeout = positive_duration("timeout_ms", timeout_ms)?;
-        probing.at_once = within("at_once", at_once, 1, MOST_PROBES_AT_ONCE)?;
-        probing.rule.timeout = timeout;
-        Ok(())
-    };
+    let parameters = [
+        ("prequal_probes_timeout", "timeout_ms", ms(timeout_ms)),
+        ("prequal_probes_at_once", "at_once", at_once.into()),
+    ];
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
-}
-
-fn prequal(config: &mut BalancerConfig) -> Result<&mut PrequalProbing, Error> {
-    match &mut config.algorithm {
-        Algorithm::Prequal(probing) => Ok(probing),
-        _ => Err(Error::invalid("balancer", "is not a prequal balancer")),
-    }
-}
-
-/// A pool that does not fill up is of no use.
-fn rates(probes: f64, removals: f64) -> Result<(f64, f64), Error> {
-    if !(0.0..=MOST_PROBES_PER_CALL).contains(&removals) {
-        return Err(Error::invalid("removals_per_call", "is not between 0 and 100"));
-    }
-    if !(0.0..=MOST_PROBES_PER_CALL).contains(&probes) || probes <= removals {
-        let problem = "is not between removals_per_call and 100";
-        return Err(Error::invalid("probes_per_call", problem));
-    }
-    Ok((probes, removals))
-}
-
-fn within(name: &str, value: u32, least: u32, most: u32) -> Result<u32, Error> {
-    let problem = || Error::invalid(name, format!("is not between {least} and {most}"));
-    (least..=most).contains(&value).then_some(value).ok_or_else(problem)
+    unsafe { set(balancer, err, &parameters) }
 }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use super::client::ahoy_client;
 use crate::client::{Client, Hooks, Log, Route};
-use crate::config::{ClientConfig, Http2};
+use crate::config::ClientConfig;
 use crate::error::Error;
 use crate::ffi::balancer::balancer::ahoy_balancer;
 use crate::ffi::call::error::ahoy_error;
 use crate::ffi::call::request::checked;
 use crate::ffi::values::handle::Out;
 use crate::ffi::values::retry::ahoy_retry;
+use crate::ffi::values::setter::{Argument, self, Parameter, ms};
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle, text};
-use crate::options;
+use crate::options::{CLIENT, Value};
 use crate::request::header_name;
 
 /// HTTP/1.1 only.
@@ -61,7 +62,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_balancer(
     let set = |builder: &mut ahoy_client_builder| {
         // SAFETY: see the module `ffi`.
         let balancer = unsafe { handle::required("balancer", balancer) }?;
-        builder.route = Route::Balanced(Arc::clone(balancer.live()));
+        builder.route = Route::Balanced(Arc::clone(balancer.live()?));
         Ok(())
     };
     // SAFETY: see the module `ffi`.
@@ -180,18 +181,16 @@ pub unsafe extern "C" fn ahoy_client_builder_forward_cookie(
 }
 
 /// Sets how often a call asks the provider for a new list when no endpoint is left. Default 1.
+///
+/// @param updates from 0; 0 never asks again
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_endpoint_updates(
     builder: *mut ahoy_client_builder,
     updates: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.endpoint_updates = updates;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("endpoint_updates", "updates", updates.into())]) }
 }
 
 /// Limits a whole call: its attempts, waits and connects. Default 30,000 ms.
@@ -203,12 +202,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_timeout_ms(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.timeout = text::duration(timeout_ms);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("timeout", "timeout_ms", ms(timeout_ms))]) }
 }
 
 /// Limits one attempt. Default: the lesser of 10,000 ms and the attempt's share of the time left.
@@ -220,16 +215,12 @@ pub unsafe extern "C" fn ahoy_client_builder_set_attempt_timeout_ms(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.attempt_timeout = Some(text::positive_duration("timeout_ms", timeout_ms)?);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("attempt_timeout", "timeout_ms", ms(timeout_ms))]) }
 }
 
-/// Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share of the time
-/// left.
+/// Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share
+/// of the time left.
 ///
 /// @param timeout_ms at least 1; AHOY_FOREVER for no limit but the attempt's
 #[unsafe(no_mangle)]
@@ -238,63 +229,128 @@ pub unsafe extern "C" fn ahoy_client_builder_set_connect_timeout_ms(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.connect_timeout = Some(text::positive_duration("timeout_ms", timeout_ms)?);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("connect_timeout", "timeout_ms", ms(timeout_ms))]) }
+}
+
+/// Limits how long the body of an answer, held whole or streamed, may bring nothing; then its attempt
+/// ends with AHOY_E_TIMEOUT. A request's own limit (ahoy_request_set_idle_timeout_ms) comes first.
+/// Default: off; a body that is held whole has the other limits, and a streamed one that on attempts.
+///
+/// @param timeout_ms at least 1; AHOY_FOREVER for no limit
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_body_idle_timeout_ms(
+    builder: *mut ahoy_client_builder,
+    timeout_ms: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { set(builder, err, &[("body_idle_timeout", "timeout_ms", ms(timeout_ms))]) }
 }
 
 /// Sets how long an unused connection is kept. Default 60,000 ms.
+///
+/// @param timeout_ms 0 keeps none; AHOY_FOREVER until the server closes it
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_idle_timeout_ms(
     builder: *mut ahoy_client_builder,
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.idle_timeout = text::duration(timeout_ms);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("idle_timeout", "timeout_ms", ms(timeout_ms))]) }
+}
+
+/// Sets how many unused connections to one endpoint each I/O thread, and each blocking caller, keeps.
+/// Default 256.
+///
+/// @param connections from 0; 0 keeps none
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_max_idle_per_endpoint(
+    builder: *mut ahoy_client_builder,
+    connections: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { set(builder, err, &[("max_idle_per_endpoint", "connections", connections.into())]) }
+}
+
+/// Limits the connections of each I/O thread to one endpoint, used and unused. A call that finds none
+/// free waits for one within its connect limit. A blocking call has one connection at a time; over
+/// HTTP/2 there are at most 4. Only for a client with a balancer. Default 256.
+///
+/// @param connections at least 1; the key max_connections_per_endpoint takes "off" as well
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_max_connections_per_endpoint(
+    builder: *mut ahoy_client_builder,
+    connections: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe {
+        set(builder, err, &[("max_connections_per_endpoint", "connections", connections.into())])
+    }
+}
+
+/// Limits how long a connection is used, give or take a tenth, so that load follows changes of the
+/// endpoints. Only for a client with a balancer. Default 600,000 ms.
+///
+/// @param age_ms at least 1; AHOY_FOREVER for no limit
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_max_connection_age_ms(
+    builder: *mut ahoy_client_builder,
+    age_ms: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { set(builder, err, &[("max_connection_age", "age_ms", ms(age_ms))]) }
+}
+
+/// Opens connections to each endpoint before a call needs them: in the background, when the client is
+/// built and when an endpoint joins, at most 256 at a time. A connect that fails is left to the calls
+/// and counts with no circuit. Only for a client with a balancer. Default 0.
+///
+/// @param connections 0 to 64 for each endpoint and I/O thread; HTTP/2 opens one for any number
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_warm_up(
+    builder: *mut ahoy_client_builder,
+    connections: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { set(builder, err, &[("warm_up", "connections", connections.into())]) }
 }
 
 /// Bounds the decoded body of an answer; a larger one is AHOY_E_BODY_TOO_LARGE. Default 64 MiB.
+///
+/// @param bytes from 0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_max_body_bytes(
     builder: *mut ahoy_client_builder,
     bytes: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.max_body = usize::try_from(bytes).unwrap_or(usize::MAX);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("max_body", "bytes", Value::Count(bytes).into())]) }
 }
 
 /// Asks for gzip and decodes it. Default true.
+///
+/// @param gzip whether to
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_gzip(
     builder: *mut ahoy_client_builder,
     gzip: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.gzip = gzip;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("gzip", "gzip", gzip.into())]) }
 }
 
-/// Speaks HTTP/2: few connections to a host, each shared by many calls. Only for a client with a balancer.
-/// Default AHOY_HTTP2_OFF.
+/// Speaks HTTP/2: few connections to an endpoint, each shared by many calls. Only for a client with a
+/// balancer. Default AHOY_HTTP2_OFF.
 ///
-/// The connections live on library threads, so that a blocking call is handed to one of them and hooks run
+/// The connections live on I/O threads, so a blocking call is handed to one of them and hooks run
 /// there.
 ///
 /// @param mode AHOY_HTTP2_OFF, AHOY_HTTP2_ALPN or AHOY_HTTP2_PRIOR_KNOWLEDGE
@@ -304,135 +360,106 @@ pub unsafe extern "C" fn ahoy_client_builder_set_http2(
     mode: i32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.http2 = match mode {
-            AHOY_HTTP2_OFF => Http2::Off,
-            AHOY_HTTP2_ALPN => Http2::Alpn,
-            AHOY_HTTP2_PRIOR_KNOWLEDGE => Http2::PriorKnowledge,
-            _ => return Err(Error::invalid("mode", "is no AHOY_HTTP2_ number")),
-        };
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("http2", "mode", mode.into())]) }
 }
 
-/// Follows redirects (301, 302, 303, 307, 308), within one attempt and its limits; only for a client without a
-/// balancer. Default 0, which hands each over as an answer.
+/// Follows redirects (301, 302, 303, 307, 308), within one attempt and its limits; only for a client
+/// without a balancer. Default 0, which hands each over as an answer.
 ///
-/// POST becomes GET on 301 and 302, any method but HEAD on 303, without the body. 307 and 308 keep method and body,
-/// and are handed over where the body comes from a source that cannot rewind. Another origin (scheme, host or port)
-/// gets none of the headers that you set but Accept, Accept-Charset, Accept-Encoding, Accept-Language, Cache-Control,
-/// If-*, Pragma, Range, User-Agent and those that describe the body: also where https is left for http, which is
-/// followed as curl does. What cannot be followed, such as ftp: or a url with credentials, is handed over. One
-/// redirect too many is AHOY_E_PROTOCOL and not tried again.
+/// POST becomes GET on 301 and 302, any method but HEAD on 303, without the body. 307 and 308 keep
+/// method and body, and are handed over where the body comes from a source that cannot rewind. Another
+/// origin (scheme, host or port) gets none of the headers that you set but Accept, Accept-Charset,
+/// Accept-Encoding, Accept-Language, Cache-Control, If-*, Pragma, Range, User-Agent and those that
+/// describe the body: also where https is left for http, which is followed as curl does. A redirect that
+/// cannot be followed, such as ftp: or a url with credentials, is handed over. One redirect too many is
+/// AHOY_E_PROTOCOL and not tried again.
 ///
-/// @param redirects how many are followed, up to 50
+/// @param redirects 0 to 50
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_redirects(
     builder: *mut ahoy_client_builder,
     redirects: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        if redirects > 50 {
-            return Err(Error::invalid("redirects", "is above 50"));
-        }
-        builder.config.redirects = redirects;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("redirects", "redirects", redirects.into())]) }
 }
 
 /// Sends all calls through a proxy; only for a client without a balancer. Default: no proxy.
 ///
-/// A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. All that fails but connecting counts
-/// as sent. The url is never logged or quoted.
+/// A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. Every failure but that of
+/// connecting counts as sent. The url is never logged or quoted.
 ///
-/// @param proxy "http://host:port", which carries https by CONNECT, "https://..." or "socks5h://..."; a user and a
-///        password as in "http://user:password@host:port", percent-encoded; or "off"; copied
+/// @param proxy "http://host:port", which carries https by CONNECT, "https://..." or "socks5h://...";
+///        a user and a password as in "http://user:password@host:port", percent-encoded; or "off";
+///        copied
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_proxy(
     builder: *mut ahoy_client_builder,
     proxy: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        let proxy = unsafe { text::required("proxy", proxy) }?;
-        builder.config.proxy.set_proxy(proxy).map_err(|problem| Error::invalid("proxy", problem))
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("proxy", "proxy", Argument::Text(proxy))]) }
 }
 
 /// Sets which hosts are reached without the proxy. Default: none.
 ///
-/// @param no_proxy names, addresses and networks, separated by commas: "example.com" (and all below it),
-///        "10.0.0.0/8", "::1", or "*" for all; copied
+/// @param no_proxy names, addresses and networks, separated by commas: "example.com" (and all below
+///        it), "10.0.0.0/8", "::1", or "*" for all; copied
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_no_proxy(
     builder: *mut ahoy_client_builder,
     no_proxy: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        builder.config.proxy.set_no_proxy(unsafe { text::required("no_proxy", no_proxy) }?);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("no_proxy", "no_proxy", Argument::Text(no_proxy))]) }
 }
 
-/// Takes proxies from the environment where none is set: http_proxy, https_proxy, HTTPS_PROXY, all_proxy,
-/// ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by ahoy_client_builder_build on the calling thread, which must
-/// not race with setenv. Default false: the environment is never read.
+/// Takes proxies from the environment where none is set: http_proxy, https_proxy, HTTPS_PROXY,
+/// all_proxy, ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by ahoy_client_builder_build on the
+/// calling thread, which must not race with setenv. Default false: the environment is never read.
+///
+/// @param from_environment whether to
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_proxy_from_environment(
     builder: *mut ahoy_client_builder,
     from_environment: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.proxy.from_environment = from_environment;
-        Ok(())
-    };
+    let parameter = ("proxy_from_environment", "from_environment", from_environment.into());
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[parameter]) }
 }
 
-/// Holds each body back until the server has said that it wants it (Expect: 100-continue), for at most 1 s, and
-/// not at all where it answers first. Not with a proxy. Default false; a request with a header Expect of that value
-/// does so in any case.
+/// Holds each body back until the server has said that it wants it (Expect: 100-continue), for at most
+/// 1 s, and not at all where it answers first. Not with a proxy. Default false; a request with a header
+/// Expect of that value does so in any case.
+///
+/// @param expect_continue whether to
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_expect_continue(
     builder: *mut ahoy_client_builder,
     expect_continue: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.expect_continue = expect_continue;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("expect_continue", "expect_continue", expect_continue.into())]) }
 }
 
 /// Makes an answer of 4xx or 5xx AHOY_E_HTTP_STATUS, whose error keeps the answer. Default false.
+///
+/// @param fail whether to
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_fail_on_status(
     builder: *mut ahoy_client_builder,
     fail: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.fail_on_status = fail;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("fail_on_status", "fail", fail.into())]) }
 }
 
 /// Trusts more certificates for https, beside the platform's.
@@ -459,20 +486,18 @@ pub unsafe extern "C" fn ahoy_client_builder_add_ca_pem(
     unsafe { change(builder, err, set) }
 }
 
-/// Trusts the platform's certificates for https. Default true; with false nothing is trusted but what
-/// ahoy_client_builder_add_ca_pem adds, and building a client to which nothing was added is refused.
+/// Trusts the platform's certificates for https. Default true. With false nothing is trusted but what
+/// ahoy_client_builder_add_ca_pem adds, and a client to which nothing was added cannot be built.
+///
+/// @param trust whether to
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_platform_roots(
     builder: *mut ahoy_client_builder,
     trust: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.tls.platform_roots = trust;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("platform_roots", "trust", trust.into())]) }
 }
 
 /// Says who this client is to servers that ask for a certificate.
@@ -514,11 +539,13 @@ pub unsafe extern "C" fn ahoy_client_builder_set_client_certificate_pem(
     unsafe { change(builder, err, set) }
 }
 
-/// Sets an option by name; ahoy_client_option_key_at lists them.
+/// Sets an option by name, the same as its function does; ahoy_client_option_key_at lists them. The
+/// rules of retries are options of the client as well, as in "retry_tries".
 ///
 /// @param key such as "attempt_timeout"
-/// @param value text with a unit, such as "250ms" or "64KiB"; an unusable one changes nothing
-/// @return AHOY_E_UNKNOWN_OPTION for a key that is none; the error names the nearest
+/// @param value such as "1.5s", "64KiB" or "off"; a duration needs a unit. A value that is refused
+///        changes nothing
+/// @return AHOY_E_UNKNOWN_OPTION for a key that does not exist; the error names the nearest
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set(
     builder: *mut ahoy_client_builder,
@@ -526,15 +553,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set(
     value: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        let key = unsafe { text::required("key", key) }?;
-        // SAFETY: see the module `ffi`.
-        let value = unsafe { text::required("value", value) }?;
-        options::set(options::CLIENT, &mut builder.config, key, value)
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { change(builder, err, |builder| setter::set(&CLIENT, &mut builder.config, key, value)) }
 }
 
 /// Builds a client. Nothing is contacted: the provider is asked and connections are made by the first call.
@@ -567,6 +587,17 @@ pub unsafe extern "C" fn ahoy_client_builder_build(
     unsafe { guard::status(err, body) }
 }
 
+/// Sets rows of the client's table.
+pub(crate) unsafe fn set(
+    builder: *mut ahoy_client_builder,
+    err: *mut *mut ahoy_error,
+    parameters: &[Parameter],
+) -> ahoy_status {
+    // SAFETY: as this function's callers promise.
+    unsafe { change(builder, err, |builder| setter::put(&CLIENT, &mut builder.config, parameters)) }
+}
+
+/// Changes what a client will be.
 pub(crate) unsafe fn change(
     builder: *mut ahoy_client_builder,
     err: *mut *mut ahoy_error,

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::builder::{ahoy_client_builder, change};
+use super::builder::{ahoy_client_builder, change, set};
 use crate::client::{Log, Severity};
 use crate::error::Error;
 use crate::ffi::call::error::ahoy_error;
@@ -148,21 +148,20 @@ pub unsafe extern "C" fn ahoy_client_builder_set_should_stop(
     unsafe { change(builder, err, set) }
 }
 
-/// Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless
-/// ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the moment when the thread does not
-/// wait leaves no trace; with ahoy_client_builder_set_should_stop none is missed. Default false.
+/// Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless the
+/// function of ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the moment
+/// when the thread does not wait leaves no trace; with ahoy_client_builder_set_should_stop none is
+/// missed. Default false.
+///
+/// @param interruptible whether to
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_interruptible(
     builder: *mut ahoy_client_builder,
     interruptible: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.interruptible = interruptible;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("interruptible", "interruptible", interruptible.into())]) }
 }
 
 /// How much a message matters: the library could not do its work.

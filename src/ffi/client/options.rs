@@ -1,74 +1,145 @@
-//! The options that ahoy_client_builder_set and ahoy_balancer_set know, for hosts that list them.
+//! The options that the setters by name know, for hosts that list them.
 
 use std::ffi::{CString, c_char};
 use std::ptr;
 use std::sync::OnceLock;
 
 use crate::ffi::values::{guard, text};
-use crate::options::{BALANCER, CLIENT, ConfigOption};
+use crate::options::{BALANCER, BREAKER, CLIENT, RETRY, Table};
 
 /// A table's texts as C has them.
-struct Rows(OnceLock<Vec<Row>>);
+struct Texts(OnceLock<Vec<OptionTexts>>);
 
-struct Row {
+struct OptionTexts {
     key: CString,
     description: CString,
 }
 
-static CLIENT_ROWS: Rows = Rows(OnceLock::new());
-static BALANCER_ROWS: Rows = Rows(OnceLock::new());
+static CLIENT_TEXTS: Texts = Texts(OnceLock::new());
+static RETRY_TEXTS: Texts = Texts(OnceLock::new());
+static BALANCER_TEXTS: Texts = Texts(OnceLock::new());
+static BREAKER_TEXTS: Texts = Texts(OnceLock::new());
 
-impl Rows {
-    /// A text of the row at `index`; NULL out of range.
-    fn at<C>(
+impl Texts {
+    /// A text of the option at `index`; NULL out of range.
+    fn at<C: Clone + 'static>(
         &'static self,
-        table: &[ConfigOption<C>],
+        table: &Table<C>,
         index: usize,
-        which: impl FnOnce(&'static Row) -> &'static CString,
+        which: impl FnOnce(&'static OptionTexts) -> &'static CString,
     ) -> *const c_char {
-        let row = |option: &ConfigOption<C>| Row {
-            key: text::owned(option.key),
-            description: text::owned(option.description),
-        };
         guard::value(ptr::null(), || {
-            let rows = self.0.get_or_init(|| table.iter().map(row).collect());
-            rows.get(index).map_or(ptr::null(), |row| which(row).as_ptr())
+            let texts = self.0.get_or_init(|| texts(table));
+            texts.get(index).map_or(ptr::null(), |option| which(option).as_ptr())
         })
     }
+}
+
+fn texts<C: Clone + 'static>(table: &Table<C>) -> Vec<OptionTexts> {
+    let rows = table.rows().iter();
+    let option = |(key, description): (&String, String)| OptionTexts {
+        key: text::owned(key),
+        description: text::owned(&description),
+    };
+    rows.map(|row| option((&row.key, row.description()))).collect()
 }
 
 /// How many options ahoy_client_builder_set knows. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_client_option_count() -> usize {
-    CLIENT.len()
+    guard::value(0, || CLIENT.rows().len())
 }
 
-/// The key of an option, from 0; NULL out of range. Static text. Any thread.
+/// The key of an option of ahoy_client_builder_set. Static text. Any thread.
+///
+/// @param index 0 to ahoy_client_option_count() - 1, in the order of keys
+/// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_client_option_key_at(index: usize) -> *const c_char {
-    CLIENT_ROWS.at(CLIENT, index, |row| &row.key)
+    CLIENT_TEXTS.at(&CLIENT, index, |option| &option.key)
 }
 
-/// What an option does, its form and its default; NULL out of range. Static text. Any thread.
+/// The purpose of an option of ahoy_client_builder_set, its form, its default and its cost. Static
+/// text. Any thread.
+///
+/// @param index 0 to ahoy_client_option_count() - 1, in the order of keys
+/// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_client_option_description_at(index: usize) -> *const c_char {
-    CLIENT_ROWS.at(CLIENT, index, |row| &row.description)
+    CLIENT_TEXTS.at(&CLIENT, index, |option| &option.description)
+}
+
+/// How many options ahoy_retry_set knows. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn ahoy_retry_option_count() -> usize {
+    guard::value(0, || RETRY.rows().len())
+}
+
+/// The key of an option of ahoy_retry_set. Static text. Any thread.
+///
+/// @param index 0 to ahoy_retry_option_count() - 1, in the order of keys
+/// @return NULL out of range
+#[unsafe(no_mangle)]
+pub extern "C" fn ahoy_retry_option_key_at(index: usize) -> *const c_char {
+    RETRY_TEXTS.at(&RETRY, index, |option| &option.key)
+}
+
+/// The purpose of an option of ahoy_retry_set, its form, its default and its cost. Static
+/// text. Any thread.
+///
+/// @param index 0 to ahoy_retry_option_count() - 1, in the order of keys
+/// @return NULL out of range
+#[unsafe(no_mangle)]
+pub extern "C" fn ahoy_retry_option_description_at(index: usize) -> *const c_char {
+    RETRY_TEXTS.at(&RETRY, index, |option| &option.description)
 }
 
 /// How many options ahoy_balancer_set knows. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_balancer_option_count() -> usize {
-    BALANCER.len()
+    guard::value(0, || BALANCER.rows().len())
 }
 
-/// The key of a balancer's option, from 0; NULL out of range. Static text. Any thread.
+/// The key of an option of ahoy_balancer_set. Static text. Any thread.
+///
+/// @param index 0 to ahoy_balancer_option_count() - 1, in the order of keys
+/// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_balancer_option_key_at(index: usize) -> *const c_char {
-    BALANCER_ROWS.at(BALANCER, index, |row| &row.key)
+    BALANCER_TEXTS.at(&BALANCER, index, |option| &option.key)
 }
 
-/// What a balancer's option does, its form and its default; NULL out of range. Static text. Any thread.
+/// The purpose of an option of ahoy_balancer_set, its form, its default and its cost. Static
+/// text. Any thread.
+///
+/// @param index 0 to ahoy_balancer_option_count() - 1, in the order of keys
+/// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_balancer_option_description_at(index: usize) -> *const c_char {
-    BALANCER_ROWS.at(BALANCER, index, |row| &row.description)
+    BALANCER_TEXTS.at(&BALANCER, index, |option| &option.description)
+}
+
+/// How many options ahoy_breaker_set knows. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn ahoy_breaker_option_count() -> usize {
+    guard::value(0, || BREAKER.rows().len())
+}
+
+/// The key of an option of ahoy_breaker_set. Static text. Any thread.
+///
+/// @param index 0 to ahoy_breaker_option_count() - 1, in the order of keys
+/// @return NULL out of range
+#[unsafe(no_mangle)]
+pub extern "C" fn ahoy_breaker_option_key_at(index: usize) -> *const c_char {
+    BREAKER_TEXTS.at(&BREAKER, index, |option| &option.key)
+}
+
+/// The purpose of an option of ahoy_breaker_set, its form, its default and its cost. Static
+/// text. Any thread.
+///
+/// @param index 0 to ahoy_breaker_option_count() - 1, in the order of keys
+/// @return NULL out of range
+#[unsafe(no_mangle)]
+pub extern "C" fn ahoy_breaker_option_description_at(index: usize) -> *const c_char {
+    BREAKER_TEXTS.at(&BREAKER, index, |option| &option.description)
 }

@@ -2,32 +2,28 @@
 //! attempts pass on.
 
 use std::ffi::c_char;
-use std::num::NonZeroU32;
 
-use super::builder::{ahoy_client_builder, change};
-use crate::config::BudgetChoice;
+use super::builder::{ahoy_client_builder, set};
 use crate::criticality::Criticality;
 use crate::error::Error;
-use crate::ffi::balancer::balancing::ratio;
 use crate::ffi::call::error::ahoy_error;
 use crate::ffi::call::request::{ahoy_request, change as change_request};
+use crate::ffi::values::setter::{Argument, ms, off};
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::text::{self, duration, positive_duration};
-use crate::policy::{
-    BudgetConfig, Factor, GradientConfig, HedgeConfig, HedgeDelay, LimitConfig, SheddingConfig,
-    ThrottleConfig, TraceStart,
-};
-use crate::request::{Request, header_name};
+use crate::options::{Value, adaptive_limit_text};
+use crate::request::Request;
 
-/// Sets what retries and hedges of all calls together may add to the calls themselves: a share of them, and so many a
-/// second beside, which a rare caller would be without otherwise. When the budget is used up, a failed attempt is the call's
-/// end; so a service in trouble is not asked several times as much. An attempt of which nothing was sent costs
-/// nothing. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, and then one for each ten calls; for tries
-/// without limit (ahoy_retry_set_tries) no budget unless this sets one.
+/// Limits the extra attempts that retries and hedges of all calls together make: to a share of the
+/// calls, plus a number a second for clients with few calls. When the budget is used up, a failed
+/// attempt ends its call, so a service in trouble does not get several times its load. Attempts that
+/// sent nothing are not charged. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, then one
+/// for each ten calls. Without limit on the tries (ahoy_retry_set_tries) there is no budget by default.
 ///
-/// @param share of the calls, from 0; 0.2 is Finagle's, 0.1 keeps the load of a chain of services low
-/// @param floor_per_second 0 is better in a fleet of more than 1,000 clients
-/// @param window_ms over which is counted; 1000 to 60000
+/// @param share extra attempts for each call, from 0; 0.2 is Finagle's, 0.1 keeps the load of a chain
+///        of services low
+/// @param floor_per_second extra attempts that are allowed in any case; 0 is better in a fleet of more
+///        than 1,000 clients
+/// @param window_ms the time over which calls are counted, 1000 to 60000
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget(
     builder: *mut ahoy_client_builder,
@@ -36,53 +32,40 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget(
     window_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        let ratio = Factor::new(share)
-            .ok_or_else(|| Error::invalid("share", "is negative or not finite"))?;
-        if !(1_000..=60_000).contains(&window_ms) {
-            return Err(Error::invalid("window_ms", "is not between 1000 and 60000"));
-        }
-        let window = duration(window_ms);
-        builder.config.budget = BudgetChoice::Set(BudgetConfig { ratio, floor_per_second, window });
-        Ok(())
-    };
+    let parameters = [
+        ("retry_budget", "share", share.into()),
+        ("retry_budget_floor", "floor_per_second", floor_per_second.into()),
+        ("retry_budget_window", "window_ms", ms(window_ms)),
+    ];
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &parameters) }
 }
 
-/// Switches on what helps where endpoints fail in odd ways: hedges for the slowest twentieth of calls that may be
-/// carried out twice, and a limit of 1,024 calls in flight. What was set before stays as it was set.
+/// Switches on hedges for the slowest twentieth of calls that may be carried out twice, and a limit of
+/// 1,024 calls in flight. What is set already stays.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_use_resilient_profile(
     builder: *mut ahoy_client_builder,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.make_resilient();
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("profile", "profile", Value::Word("resilient").into())]) }
 }
 
-/// Lets retries and hedges cost the service whatever the other rules allow.
+/// Limits retries and hedges by their other rules only.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_disable_retry_budget(
     builder: *mut ahoy_client_builder,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.budget = BudgetChoice::Off;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("retry_budget", "share", off())]) }
 }
 
-/// Sends a copy of an attempt to another endpoint where no answer came within this time; the first good answer
-/// wins, and the other exchange is dropped. Only for requests that may be carried out twice, within the budget and
-/// within max_extra, and none while the limit on calls in flight is reached or has turned calls away or let them wait
-/// in the last 3 s. Default: off.
+/// Hedges: sends a copy of an attempt to another endpoint when no answer came within this time. The
+/// first good answer wins, and the losing attempt is cancelled. Only requests that may be carried out
+/// twice are hedged, within the budget and max_extra, and none while the limit on calls in flight is
+/// reached or has refused or delayed calls in the last 3 s. Default: off.
 ///
 /// @param delay_ms at least 1
 /// @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
@@ -93,16 +76,17 @@ pub unsafe extern "C" fn ahoy_client_builder_set_hedge_delay_ms(
     max_extra: f64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        let delay = HedgeDelay::Fixed(positive_duration("delay_ms", delay_ms)?);
-        set_hedge(builder, delay, max_extra)
-    };
+    let parameters = [
+        ("hedge_delay", "delay_ms", ms(delay_ms)),
+        ("hedge_max_extra", "max_extra", max_extra.into()),
+    ];
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &parameters) }
 }
 
-/// The same, after the time in which all but max_extra of the answers of the last 3 s came: 0.05 hedges the
-/// slowest twentieth. Nothing is hedged until 50 answers were seen. Default: off.
+/// Hedges like ahoy_client_builder_set_hedge_delay_ms, after the time in which all but max_extra of
+/// the answers of the last 3 s came: 0.05 hedges the slowest twentieth. Nothing is hedged before 50
+/// answers came. Default: off.
 ///
 /// @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
 #[unsafe(no_mangle)]
@@ -111,23 +95,17 @@ pub unsafe extern "C" fn ahoy_client_builder_set_hedge(
     max_extra: f64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| set_hedge(builder, HedgeDelay::Live, max_extra);
+    let parameters = [
+        ("hedge_delay", "max_extra", Value::Word("live").into()),
+        ("hedge_max_extra", "max_extra", max_extra.into()),
+    ];
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &parameters) }
 }
 
-fn set_hedge(
-    builder: &mut ahoy_client_builder,
-    delay: HedgeDelay,
-    max_extra: f64,
-) -> Result<(), Error> {
-    let max_extra = ratio("max_extra", max_extra)?;
-    builder.config.hedge = HedgeConfig { delay: Some(delay), max_extra, ..HedgeConfig::default() };
-    Ok(())
-}
-
-/// Sends no more calls than this at once; a further one is AHOY_E_OVERLOADED, unless it may wait
-/// (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Default: no limit.
+/// Limits the calls in flight. A further call is AHOY_E_OVERLOADED, unless it may wait
+/// (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Replaces an
+/// adaptive limit. Default: no limit.
 ///
 /// @param calls at least 1
 #[unsafe(no_mangle)]
@@ -136,20 +114,17 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_in_flight(
     calls: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.limit = Some(LimitConfig::Fixed(at_least_one("calls", calls)?));
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("max_in_flight", "calls", calls.into())]) }
 }
 
-/// Sends as many calls at once as the service answers in good time (Gradient2, as in Netflix's concurrency-limits):
-/// the limit falls where answers take longer than they used to, and grows where they do not. Default: no limit.
+/// Limits the calls in flight to what the service answers in good time (Gradient2, as in Netflix's
+/// concurrency-limits): the limit falls while answers take longer than they used to, and grows while
+/// they do not. Replaces a fixed limit. Default: no limit.
 ///
-/// @param start before anything was seen; 20 is a good start
-/// @param floor what it does not fall below, at least 1; 20 is a good start
-/// @param ceiling what it does not exceed, at least floor; 200 is a good start
+/// @param start the limit before the first answer, from floor to ceiling; 20 is a good start
+/// @param floor the least limit, at least 1; 20 is a good start
+/// @param ceiling the greatest limit, at least floor; 200 is a good start
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_adaptive_limit(
     builder: *mut ahoy_client_builder,
@@ -158,52 +133,43 @@ pub unsafe extern "C" fn ahoy_client_builder_set_adaptive_limit(
     ceiling: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        at_least_one("floor", floor)?;
-        if ceiling < floor {
-            return Err(Error::invalid("ceiling", "is below floor"));
-        }
-        if !(floor..=ceiling).contains(&start) {
-            return Err(Error::invalid("start", "is not between floor and ceiling"));
-        }
-        let gradient = GradientConfig { start, floor, ceiling };
-        builder.config.limit = Some(LimitConfig::Gradient(gradient));
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe {
+        set(
+            builder,
+            err,
+            &[("adaptive_limit", "start", adaptive_limit_text(start, floor, ceiling).into())],
+        )
+    }
 }
 
-/// Lets calls above the limit wait for room: the more important first (ahoy_request_set_criticality), then whoever came
-/// first. In a full queue a more important call takes the place of the least important. Default: none may wait.
+/// Lets calls above the limit wait for room. The most important goes first
+/// (ahoy_request_set_criticality), and of equal ones the oldest. In a full queue a more important call
+/// takes the place of the least important. Default: no call may wait.
 ///
-/// @param length how many may wait; 0 for none
-/// @param wait_ms how long at most, within the call's deadline; 100 is a good start
+/// @param length how many calls may wait; 0 for none
+/// @param timeout_ms how long a call waits at most, within its deadline; 100 is a good start
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_wait_queue(
     builder: *mut ahoy_client_builder,
     length: u32,
-    wait_ms: u64,
+    timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.shedding = SheddingConfig {
-            queue_length: length as usize,
-            queue_wait: duration(wait_ms),
-            ..builder.config.shedding
-        };
-        Ok(())
-    };
+    let parameters = [
+        ("wait_queue_length", "length", length.into()),
+        ("wait_queue_timeout", "timeout_ms", ms(timeout_ms)),
+    ];
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &parameters) }
 }
 
-/// Refuses calls by itself (AHOY_E_OVERLOADED) while the service refuses most of them by 429 or 503 or does not
-/// answer: of what is asked, about k times what it accepts is sent (client-side throttling, as in Google's SRE book).
-/// Default: off.
+/// Refuses calls in the client (AHOY_E_OVERLOADED) while the service refuses most of them by 429 or
+/// 503 or does not answer: about k calls are sent for each that is accepted (client-side throttling,
+/// as in Google's SRE book). Default: off.
 ///
 /// @param k at least 1; 2 is a good start
-/// @param window_ms over which is counted; 120000 is a good start
+/// @param window_ms the time over which calls are counted, at least 1; 120000 is a good start
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_adaptive_throttle(
     builder: *mut ahoy_client_builder,
@@ -211,20 +177,17 @@ pub unsafe extern "C" fn ahoy_client_builder_set_adaptive_throttle(
     window_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        let k = Factor::new(k).filter(|factor| factor.value() >= 1.0);
-        let k = k.ok_or_else(|| Error::invalid("k", "is below 1 or not finite"))?;
-        let window = positive_duration("window_ms", window_ms)?;
-        builder.config.throttle = Some(ThrottleConfig { k, window });
-        Ok(())
-    };
+    let parameters = [
+        ("adaptive_throttle", "k", k.into()),
+        ("adaptive_throttle_window", "window_ms", ms(window_ms)),
+    ];
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &parameters) }
 }
 
-/// Tells the service how long each attempt may take, in whole milliseconds (for grpc-timeout in gRPC's form), and
-/// shortens the call's own limit to what such a header of the inbound request says (ahoy_request_forward_headers): so the time
-/// left shrinks from hop to hop. Default: off.
+/// Tells the service how long each attempt may take, in whole milliseconds, or in gRPC's form for
+/// grpc-timeout. A header of this name of the inbound request (ahoy_request_forward_headers) shortens
+/// the call's own limit: the time left shrinks from hop to hop. Default: off.
 ///
 /// @param name a header name, such as X-Request-Timeout-Ms
 #[unsafe(no_mangle)]
@@ -233,14 +196,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_deadline_header(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        let name = unsafe { text::required("name", name) }?;
-        builder.config.deadline_header = Some(header_name(name)?);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("deadline_header", "name", Argument::Text(name))]) }
 }
 
 /// Tells the service an attempt's number, from 1. Default: off.
@@ -252,19 +209,13 @@ pub unsafe extern "C" fn ahoy_client_builder_set_attempt_header(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        let name = unsafe { text::required("name", name) }?;
-        builder.config.attempt_header = Some(header_name(name)?);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("attempt_header", "name", Argument::Text(name))]) }
 }
 
-/// Lets an answer say by a header whether a call may be repeated: after so many milliseconds, or, where the value
-/// is negative or no number, not at all. A service that is itself refused passes -1 on, and spares the one behind
-/// it. Default: off.
+/// Lets an answer say by a header when its call may be repeated: after that many milliseconds, or
+/// never where the value is negative or no number. A service that is refused itself passes -1 on to
+/// spare the one behind it. Default: off.
 ///
 /// @param name a header name, such as grpc-retry-pushback-ms
 #[unsafe(no_mangle)]
@@ -273,14 +224,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_pushback_header(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        let name = unsafe { text::required("name", name) }?;
-        builder.config.pushback_header = Some(header_name(name)?);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("pushback_header", "name", Argument::Text(name))]) }
 }
 
 /// Traces are not touched: a traceparent header of the request is sent as it is.
@@ -292,8 +237,8 @@ pub const AHOY_TRACE_START: i32 = 2;
 /// The same; where none came in, one is started that is to be recorded.
 pub const AHOY_TRACE_START_SAMPLED: i32 = 3;
 
-/// Says what is done with W3C traces: the traceparent header of the request, or else of the inbound request
-/// (ahoy_request_forward_headers), whose tracestate goes along. Default AHOY_TRACE_OFF.
+/// Says what is done with W3C traces: the traceparent header of the request, or else of the inbound
+/// request (ahoy_request_forward_headers), whose tracestate goes along. Default AHOY_TRACE_OFF.
 ///
 /// @param mode one of the AHOY_TRACE_ numbers
 #[unsafe(no_mangle)]
@@ -302,18 +247,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_trace(
     mode: i32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        builder.config.trace = match mode {
-            AHOY_TRACE_OFF => None,
-            AHOY_TRACE_PASS_ON => Some(TraceStart::Never),
-            AHOY_TRACE_START => Some(TraceStart::Unsampled),
-            AHOY_TRACE_START_SAMPLED => Some(TraceStart::Sampled),
-            _ => return Err(Error::invalid("mode", "is no AHOY_TRACE_ number")),
-        };
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe { set(builder, err, &[("trace", "mode", mode.into())]) }
 }
 
 /// Its failure does great harm.
@@ -344,8 +279,4 @@ pub unsafe extern "C" fn ahoy_request_set_criticality(
     };
     // SAFETY: see the module `ffi`.
     unsafe { change_request(request, err, set) }
-}
-
-fn at_least_one(name: &str, value: u32) -> Result<NonZeroU32, Error> {
-    NonZeroU32::new(value).ok_or_else(|| Error::invalid(name, "is 0; the least is 1"))
 }

@@ -4,6 +4,7 @@ pub mod callback;
 pub(crate) mod guard;
 pub(crate) mod handle;
 pub mod retry;
+pub(crate) mod setter;
 pub(crate) mod settings;
 pub mod status;
 pub(crate) mod text;

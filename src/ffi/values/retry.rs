@@ -1,14 +1,16 @@
 //! `ahoy_retry`: what is tried again, how often and after which wait.
 
-use std::num::NonZeroU32;
+use std::ffi::c_char;
 
+use super::setter::{self, Parameter, ms};
 use super::settings::Settings;
 use super::status::ahoy_status;
 use super::text::duration;
 use super::{guard, handle};
 use crate::error::Error;
 use crate::ffi::call::error::ahoy_error;
-use crate::policy::{Factor, Jitter, RetryConfig, RetryOn, StatusSet};
+use crate::options::{Put, RETRY, Value, jitter_text};
+use crate::policy::RetryConfig;
 
 /// What is tried again, how often and after which wait.
 ///
@@ -59,56 +61,45 @@ pub extern "C" fn ahoy_retry_new() -> *mut ahoy_retry {
 
 /// Sets how many attempts a call may make, the first included. Default 3.
 ///
-/// @param tries at least 1, which also ends free attempts; -1 for no limit but the deadline
+/// @param tries at least 1, where 1 also ends free attempts; -1 for no limit but the deadline
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_retry_set_tries(
     retry: *const ahoy_retry,
     tries: i32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut RetryConfig| {
-        rules.tries = match tries {
-            -1 => None,
-            1.. => NonZeroU32::new(tries.unsigned_abs()),
-            _ => return Err(Error::invalid("tries", "is neither -1 nor at least 1")),
-        };
-        Ok(())
-    };
+    let tries = if tries == -1 { Value::Word("unlimited") } else { tries.into() };
     // SAFETY: see the module `ffi`.
-    unsafe { change(retry, err, set) }
+    unsafe { set(retry, err, &[("tries", "tries", tries.into())]) }
 }
 
-/// Sets the wait before the first retry. Default 25 ms.
+/// Sets the wait before the first retry, with full jitter its upper bound. Default 25 ms.
+///
+/// @param delay_ms from 0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_retry_set_delay_ms(
     retry: *const ahoy_retry,
     delay_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut RetryConfig| {
-        rules.backoff.delay = duration(delay_ms);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(retry, err, set) }
+    unsafe { set(retry, err, &[("delay", "delay_ms", ms(delay_ms))]) }
 }
 
 /// Sets the longest wait before a retry. Default 1,000 ms.
+///
+/// @param max_delay_ms from 0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_retry_set_max_delay_ms(
     retry: *const ahoy_retry,
     max_delay_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut RetryConfig| {
-        rules.backoff.max_delay = duration(max_delay_ms);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(retry, err, set) }
+    unsafe { set(retry, err, &[("max_delay", "max_delay_ms", ms(max_delay_ms))]) }
 }
 
-/// Sets what the wait is multiplied by from one retry to the next. Default 2.
+/// Sets the factor by which the wait grows from one retry to the next. Default 2.
 ///
 /// @param backoff a finite number, at least 0; 1 keeps the wait
 #[unsafe(no_mangle)]
@@ -117,18 +108,12 @@ pub unsafe extern "C" fn ahoy_retry_set_backoff(
     backoff: f64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut RetryConfig| {
-        let factor = Factor::new(backoff);
-        rules.backoff.backoff = factor
-            .ok_or_else(|| Error::invalid("backoff", "is not a finite number of at least 0"))?;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(retry, err, set) }
+    unsafe { set(retry, err, &[("backoff", "backoff", backoff.into())]) }
 }
 
-/// Adds a random time between min and max to each wait, instead of full jitter: the first wait is the delay
-/// plus such a time, each further one the wait before it times the backoff plus such a time.
+/// Adds a random time between min and max to each wait, instead of full jitter: the first wait is the
+/// delay plus such a time, each further one the wait before it times the backoff plus such a time.
 ///
 /// @param min_ms the least that is added
 /// @param max_ms at least min_ms; the same adds a fixed time
@@ -139,49 +124,33 @@ pub unsafe extern "C" fn ahoy_retry_set_jitter_ms(
     max_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut RetryConfig| {
-        if max_ms < min_ms {
-            return Err(Error::invalid("max_ms", "is below min_ms"));
-        }
-        rules.backoff.jitter = Jitter::Range { min: duration(min_ms), max: duration(max_ms) };
-        Ok(())
-    };
+    let jitter = jitter_text(duration(min_ms), duration(max_ms));
     // SAFETY: see the module `ffi`.
-    unsafe { change(retry, err, set) }
+    unsafe { set(retry, err, &[("jitter", "max_ms", jitter.into())]) }
 }
 
-/// Draws each wait between 0 and the delay that has grown so far. The default; it spreads callers that failed
-/// together.
+/// Draws each wait between 0 and the delay that has grown so far, which spreads callers that failed
+/// together. The default.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_retry_set_full_jitter(
     retry: *const ahoy_retry,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut RetryConfig| {
-        rules.backoff.jitter = Jitter::Full;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(retry, err, set) }
+    unsafe { set(retry, err, &[("jitter", "jitter", Value::Word("full").into())]) }
 }
 
-/// Sets what is tried again.
+/// Sets the kinds of failure that are tried again. Default AHOY_RETRY_ON_ALL.
 ///
-/// @param mask AHOY_RETRY_ON_ numbers, combined with |; 0 for nothing
+/// @param mask AHOY_RETRY_ON_ numbers, combined with |; 0 for none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_retry_set_on(
     retry: *const ahoy_retry,
     mask: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut RetryConfig| {
-        let on = RetryOn::from_bits(mask);
-        rules.on =
-            on.ok_or_else(|| Error::invalid("mask", "has a bit that is no AHOY_RETRY_ON_ number"))?;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(retry, err, set) }
+    unsafe { set(retry, err, &[("on", "mask", mask.into())]) }
 }
 
 /// Sets the statuses that AHOY_RETRY_ON_STATUS means. Default 429 and every 5xx but 501.
@@ -196,58 +165,83 @@ pub unsafe extern "C" fn ahoy_retry_set_statuses(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let set = |rules: &mut RetryConfig| {
-        if statuses.is_null() && count > 0 {
-            return Err(Error::invalid("statuses", "is NULL but count is not 0"));
-        }
-        if count > 500 {
-            return Err(Error::invalid("count", "is above the number of statuses"));
-        }
-        let mut chosen = StatusSet::EMPTY;
-        for index in 0..count {
-            // SAFETY: not NULL, and `count` long as the host promises.
-            let status = unsafe { *statuses.add(index) };
-            let inserted = u16::try_from(status).is_ok_and(|status| chosen.insert(status));
-            if !inserted {
-                return Err(Error::invalid("statuses", "holds a number outside 100 to 599"));
-            }
-        }
-        rules.statuses = chosen;
-        Ok(())
+        // SAFETY: see the module `ffi`.
+        let statuses = unsafe { numbers(statuses, count) }?;
+        let value = match statuses.is_empty() {
+            true => Value::Word("none"),
+            false => statuses.join(",").into(),
+        };
+        RETRY.put(rules, &[Put { key: "statuses", name: "statuses", value }])
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(retry, err, set) }
 }
 
+unsafe fn numbers(numbers: *const i32, count: usize) -> Result<Vec<String>, Error> {
+    if numbers.is_null() && count > 0 {
+        return Err(Error::invalid("statuses", "is NULL but count is not 0"));
+    }
+    if count > 500 {
+        return Err(Error::invalid("count", "is above the number of statuses"));
+    }
+    // SAFETY: not NULL, and `count` long as the host promises.
+    Ok((0..count).map(|index| unsafe { *numbers.add(index) }.to_string()).collect())
+}
+
 /// Repeats requests of any method, also those that may have been carried out. Default false: only
-/// idempotent ones (by method, or by ahoy_request_set_idempotent), or what certainly was not processed.
+/// idempotent ones (by method, or by ahoy_request_set_idempotent), or those that certainly were not
+/// processed.
+///
+/// @param any_method whether to
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_retry_set_any_method(
     retry: *const ahoy_retry,
     any_method: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut RetryConfig| {
-        rules.any_method = any_method;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(retry, err, set) }
+    unsafe { set(retry, err, &[("any_method", "any_method", any_method.into())]) }
 }
 
-/// Sets the longest Retry-After (of 429 and 503) that is waited for; a longer one ends the call with that
-/// answer. Never beyond the deadline. Default 300,000 ms.
+/// Sets the longest Retry-After of a 429 or 503 that is waited for, never beyond the deadline; a longer
+/// one ends the call with that answer. Default 300,000 ms.
+///
+/// @param max_ms from 0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_retry_set_retry_after_max_ms(
     retry: *const ahoy_retry,
     max_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut RetryConfig| {
-        rules.retry_after_cap = duration(max_ms);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(retry, err, set) }
+    unsafe { set(retry, err, &[("retry_after_max", "max_ms", ms(max_ms))]) }
+}
+
+/// Sets an option by name, the same as its function does; ahoy_retry_option_key_at lists them.
+///
+/// @param key such as "max_delay"
+/// @param value such as "1.5s" or "full"; a duration needs a unit. A value that is refused changes
+///        nothing
+/// @return AHOY_E_UNKNOWN_OPTION for a key that does not exist; the error names the nearest
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_retry_set(
+    retry: *const ahoy_retry,
+    key: *const c_char,
+    value: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { change(retry, err, |rules| setter::set(&RETRY, rules, key, value)) }
+}
+
+/// Sets rows of the table of retries.
+unsafe fn set(
+    retry: *const ahoy_retry,
+    err: *mut *mut ahoy_error,
+    parameters: &[Parameter],
+) -> ahoy_status {
+    // SAFETY: as this function's callers promise.
+    unsafe { change(retry, err, |rules| setter::put(&RETRY, rules, parameters)) }
 }
 
 unsafe fn change(

@@ -41,6 +41,17 @@ impl<T> Settings<T> {
 }
 
 impl<T: Clone> Settings<T> {
+    /// The first use, unless the settings do not go together: then they can still be changed.
+    pub(crate) fn freeze_if(
+        &self,
+        check: impl FnOnce(&T) -> Result<(), Error>,
+    ) -> Result<T, Error> {
+        let mut state = self.lock();
+        check(&state.value)?;
+        state.in_use = true;
+        Ok(state.value.clone())
+    }
+
     /// The first use: from here on the settings stay as they are.
     pub(crate) fn freeze(&self) -> T {
         let mut state = self.lock();

@@ -32,6 +32,12 @@ impl P2c {
         Self { choices: Some(choices) }
     }
 
+    /// How many it draws; none where that depends on the number of endpoints.
+    #[must_use]
+    pub const fn fixed_choices(&self) -> Option<NonZeroUsize> {
+        self.choices
+    }
+
     /// One of the `len` endpoints that `admits` says yes to, none if there is none. Of each endpoint
     /// drawn, `admits` is asked first; a cost that is no number counts as the worst.
     pub fn pick(

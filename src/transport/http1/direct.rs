@@ -36,28 +36,28 @@ pub struct DirectConfig {
     pub tls: Arc<Tls>,
     /// Resolves names, on a runtime that is always driven.
     pub resolver: Arc<Resolver>,
-    /// How long an unused connection is kept; default 60 s.
+    /// How long an unused connection is kept.
     pub idle_timeout: Duration,
-    /// How long a connection is used, ±10 %, so that load follows changes of the roster; default 10 min.
+    /// How long a connection is used, ±10 %, so that load follows changes of the roster.
     pub max_age: Duration,
-    /// How many unused connections to one endpoint are kept; default 256. Each costs about 17 KB, and 1 KB
-    /// from the janitor's next visit on.
+    /// How many unused connections to one endpoint are kept. Each costs about 17 KB, and 1 KB from the
+    /// janitor's next visit on.
     pub max_idle_per_endpoint: usize,
-    /// How many connections to one endpoint there may be, used and unused; default no limit. An exchange that
+    /// How many connections to one endpoint there may be, used and unused; `None` for no limit. An exchange that
     /// finds none free waits for one, within its connect limit.
     pub max_per_endpoint: Option<NonZeroUsize>,
 }
 
+#[cfg(test)]
 impl DirectConfig {
-    /// The defaults.
-    #[must_use]
-    pub fn new(tls: Arc<Tls>, resolver: Arc<Resolver>) -> Self {
+    /// What no test waits for the end of. The defaults that users have stand in the settings.
+    pub(crate) fn of_tests(tls: Arc<Tls>, resolver: Arc<Resolver>) -> Self {
         Self {
             tls,
             resolver,
-            idle_timeout: IDLE_TIMEOUT,
-            max_age: MAX_AGE,
-            max_idle_per_endpoint: MAX_IDLE_PER_ENDPOINT,
+            idle_timeout: FAR,
+            max_age: FAR,
+            max_idle_per_endpoint: 256,
             max_per_endpoint: None,
         }
     }
@@ -372,16 +372,6 @@ fn varied(age: Duration) -> Duration {
     let seconds = age.as_secs_f64() * rand::random_range(0.9..=1.1);
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
-
-/// Below what common servers and load balancers keep (60–75 s), so that the client closes first.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Long enough to make handshakes rare, short enough for a new server to get its share soon.
-const MAX_AGE: Duration = Duration::from_secs(600);
-
-/// As many as there may be of an I/O thread's: what a steady load uses is not closed between two calls. At rest
-/// 256 of them hold a quarter of a megabyte.
-const MAX_IDLE_PER_ENDPOINT: usize = 256;
 
 /// Beyond any process's life; the clock's own end is not to be reached.
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);

@@ -56,6 +56,12 @@ impl Bounded {
         (factor >= 1.0 && factor.is_finite()).then_some(Self { factor })
     }
 
+    /// By how much an endpoint may be above its share.
+    #[must_use]
+    pub const fn factor(&self) -> f64 {
+        self.factor
+    }
+
     /// `home`, if it has room for one more request; else the first with room in the hash's own
     /// order of the `len` endpoints; if none has, the one that is least above its bound.
     ///

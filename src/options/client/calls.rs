@@ -1,0 +1,141 @@
+//! What limits a call, and what becomes of its answer.
+
+use crate::config::ClientConfig;
+use crate::options::form::{COUNT, Form, LIMIT, WAIT};
+use crate::options::setting::Setting;
+use crate::options::value::{OFF, Value};
+
+const AUTO: &str = "auto";
+
+pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
+    Setting::new("timeout", WAIT)
+        .purpose("Limit on a whole call, its attempts, waits and connects included")
+        .cost("A caller waits for longer for a service that is down.")
+        .setter("set_timeout_ms")
+        .field(
+            |config| Some(config.timeout.into()),
+            |config, value| {
+                config.timeout = value.duration()?;
+                Ok(())
+            },
+        ),
+    Setting::new("attempt_timeout", LIMIT)
+        .or(&[AUTO])
+        .purpose("Limit on one attempt; auto is the lesser of 10s and the attempt's share of the time left")
+        .cost("An endpoint that hangs holds a call for longer before another is tried.")
+        .setter("set_attempt_timeout_ms")
+        .field(
+            |config| Some(config.attempt_timeout.map_or(Value::Word(AUTO), Value::from)),
+            |config, value| {
+                config.attempt_timeout = match value {
+                    Value::Word(_) => None,
+                    value => Some(value.duration()?),
+                };
+                Ok(())
+            },
+        ),
+    Setting::new("connect_timeout", LIMIT)
+        .or(&[AUTO])
+        .purpose("Limit on resolving, TCP and TLS together; auto is the lesser of 3s and the attempt's share of the time left")
+        .cost("An endpoint that is unreachable holds a call for longer before another is tried.")
+        .setter("set_connect_timeout_ms")
+        .field(
+            |config| Some(config.connect_timeout.map_or(Value::Word(AUTO), Value::from)),
+            |config, value| {
+                config.connect_timeout = match value {
+                    Value::Word(_) => None,
+                    value => Some(value.duration()?),
+                };
+                Ok(())
+            },
+        ),
+    Setting::new("body_idle_timeout", LIMIT)
+        .or(&[OFF])
+        .purpose("How long the body of an answer, held whole or streamed, may bring nothing until its attempt ends; a request's own idle limit comes first. off leaves a body that is held whole to the other limits, and a streamed one to attempt_timeout, or 10s")
+        .cost("A server that stops in the middle of an answer holds its call for longer.")
+        .setter("set_body_idle_timeout_ms")
+        .field(
+            |config| Some(Value::or_off(config.body_idle_timeout)),
+            |config, value| {
+                config.body_idle_timeout = value.unless_off(Value::duration)?;
+                Ok(())
+            },
+        ),
+    Setting::new("endpoint_updates", COUNT)
+        .purpose("How often a call asks the provider for a new list when no endpoint is left")
+        .cost("More work for the provider while the service is down.")
+        .setter("set_endpoint_updates")
+        .field(
+            |config| Some(config.endpoint_updates.into()),
+            |config, value| {
+                config.endpoint_updates = value.count()?;
+                Ok(())
+            },
+        ),
+    Setting::new("max_body", Form::Size)
+        .purpose("Bound on the decoded body of an answer")
+        .cost("An answer may take that much memory.")
+        .setter("set_max_body_bytes")
+        .field(
+            |config| Some(config.max_body.into()),
+            |config, value| {
+                config.max_body = value.size()?;
+                Ok(())
+            },
+        ),
+    Setting::new("gzip", Form::Flag)
+        .purpose("Whether gzip is asked for and decoded")
+        .cost("Decoding takes processor time, and saves network.")
+        .setter("set_gzip")
+        .field(
+            |config| Some(config.gzip.into()),
+            |config, value| {
+                config.gzip = value.flag()?;
+                Ok(())
+            },
+        ),
+    Setting::new("redirects", Form::Count(0, 50))
+        .purpose("How many redirects are followed; only for a client without a balancer")
+        .cost("A call may take that many requests more.")
+        .setter("set_redirects")
+        .field(
+            |config| Some(config.redirects.into()),
+            |config, value| {
+                config.redirects = value.count()?;
+                Ok(())
+            },
+        ),
+    Setting::new("fail_on_status", Form::Flag)
+        .purpose("Whether an answer of 4xx or 5xx is an error, which keeps the answer")
+        .cost("None.")
+        .setter("set_fail_on_status")
+        .field(
+            |config| Some(config.fail_on_status.into()),
+            |config, value| {
+                config.fail_on_status = value.flag()?;
+                Ok(())
+            },
+        ),
+    Setting::new("interruptible", Form::Flag)
+        .purpose("Whether a signal that is caught on the thread of a blocking call ends the call")
+        .cost("Any signal that the host handles ends calls, unless its function for it says otherwise.")
+        .setter("set_interruptible")
+        .field(
+            |config| Some(config.interruptible.into()),
+            |config, value| {
+                config.interruptible = value.flag()?;
+                Ok(())
+            },
+        ),
+    Setting::new("expect_continue", Form::Flag)
+        .purpose("Whether a body waits, for at most 1 s, until the server has said that it wants it (Expect: 100-continue); not with a proxy")
+        .cost("A round trip for each request with a body, and 1 s where a server does not know the header.")
+        .setter("set_expect_continue")
+        .field(
+            |config| Some(config.expect_continue.into()),
+            |config, value| {
+                config.expect_continue = value.flag()?;
+                Ok(())
+            },
+        ),
+];

@@ -1,0 +1,25 @@
+//! The settings of a client.
+
+mod admission;
+mod calls;
+mod connections;
+mod propagation;
+
+use std::sync::{Arc, LazyLock};
+
+use super::retry::RETRY;
+use super::table::Table;
+use crate::config::ClientConfig;
+
+/// The settings of a client, with those of its retry rules.
+pub static CLIENT: LazyLock<Table<ClientConfig>> = LazyLock::new(|| {
+    let own = [calls::SETTINGS, connections::SETTINGS, admission::SETTINGS, propagation::SETTINGS];
+    Table::new("ahoy_client_builder_", ClientConfig::default, &own).with_part(
+        "retry_",
+        &RETRY,
+        |config| &config.retry,
+        |config| Arc::make_mut(&mut config.retry),
+    )
+});
+
+pub(crate) use admission::adaptive_limit_text;

@@ -1,0 +1,290 @@
+//! All settings of one kind of handle, with those of its parts.
+
+use super::nearest::nearest;
+use super::setting::{Setter, Setting};
+use super::value::{Problem, Value, Written};
+use crate::error::{Error, ErrorKind};
+
+/// The settings of a `C`, sorted by key.
+pub struct Table<C> {
+    /// What the names of the handle's functions begin with.
+    pub prefix: &'static str,
+    default: fn() -> C,
+    rows: Vec<Row<C>>,
+}
+
+/// One setting of a `C` or of a part of it.
+pub struct Row<C> {
+    /// Its key.
+    pub key: String,
+    /// The form of its value, with the words that it takes as well.
+    pub form: String,
+    /// What it is for.
+    pub purpose: &'static str,
+    /// What it costs to raise it, or to switch it on.
+    pub cost: &'static str,
+    /// The default, as text.
+    pub default: String,
+    /// The function of C that sets it, whole.
+    pub function: String,
+    /// The same, as the row states it.
+    pub setter: Setter,
+    /// Whether it is a setting of a part.
+    pub of_part: bool,
+    parse: Box<dyn Fn(&str) -> Result<Value, Problem> + Send + Sync>,
+    read: Box<dyn Fn(&C) -> Option<String> + Send + Sync>,
+    put: Box<dyn Fn(&mut C, Value) -> Written + Send + Sync>,
+}
+
+/// A setting's new value, and what the parameter is called that brought it.
+#[derive(Clone, Debug)]
+pub struct Put<'a> {
+    /// The setting's key.
+    pub key: &'a str,
+    /// The parameter's name, for errors.
+    pub name: &'a str,
+    /// The value.
+    pub value: Value,
+}
+
+impl<C: Clone + 'static> Table<C> {
+    /// A table of `settings`, by what they are about. Its `default` is that of a new handle.
+    pub(super) fn new(
+        prefix: &'static str,
+        default: fn() -> C,
+        settings: &[&'static [Setting<C>]],
+    ) -> Self {
+        let row = |setting| Row::new(prefix, default, setting);
+        let rows = settings.iter().copied().flatten().map(row).collect();
+        let mut table = Self { prefix, default, rows };
+        table.sort();
+        table
+    }
+
+    /// The same with the settings of a part, which begin with `name`.
+    pub(super) fn with_part<P: 'static>(
+        mut self,
+        name: &str,
+        part: &'static Table<P>,
+        get: fn(&C) -> &P,
+        get_mut: fn(&mut C) -> &mut P,
+    ) -> Self {
+        let rows = part.rows.iter().map(|row| row.of_whole(name, get, get_mut));
+        self.rows.extend(rows);
+        self.sort();
+        self
+    }
+
+    fn sort(&mut self) {
+        self.rows.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+
+    /// Every row, sorted by key.
+    #[must_use]
+    pub fn rows(&self) -> &[Row<C>] {
+        &self.rows
+    }
+
+    /// What a new handle has.
+    #[must_use]
+    pub fn default(&self) -> C {
+        (self.default)()
+    }
+
+    fn row(&self, key: &str) -> Option<&Row<C>> {
+        self.rows.binary_search_by(|row| row.key.as_str().cmp(key)).ok().map(|at| &self.rows[at])
+    }
+
+    fn unknown(&self, key: &str) -> String {
+        let nearest = nearest(self.rows.iter().map(|row| row.key.as_str()), key);
+        format!("no such option; the nearest is {}", nearest.unwrap_or_default())
+    }
+
+    /// Sets one setting from text.
+    ///
+    /// # Errors
+    /// No setting has that key (the message names the nearest), or the value has not its form.
+    pub fn set(&self, config: &mut C, key: &str, value: &str) -> Result<(), Error> {
+        let Some(row) = self.row(key) else {
+            let problem = self.unknown(key);
+            return Err(Error::new(ErrorKind::UnknownOption, format!("key: {problem}")));
+        };
+        let mut changed = config.clone();
+        let put = (row.parse)(value.trim()).and_then(|value| (row.put)(&mut changed, value));
+        put.map_err(|problem| {
+            Error::invalid("value", format!("{key}: {}", problem.about_setting()))
+        })?;
+        *config = changed;
+        Ok(())
+    }
+
+    /// Sets many settings from text, whatever their order.
+    ///
+    /// # Errors
+    /// Every fault is named with its key, and nothing is changed.
+    pub fn set_all<'a>(
+        &self,
+        config: &mut C,
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<(), Error> {
+        let mut faults = Vec::new();
+        let mut unknown = true;
+        let mut changes = Vec::new();
+        for (key, value) in pairs {
+            match self.row(key).map(|row| (row, (row.parse)(value.trim()))) {
+                Some((row, Ok(value))) => changes.push(Change { row, name: key, value }),
+                Some((_, Err(problem))) => {
+                    unknown = false;
+                    faults.push((key.to_owned(), problem.about_setting()));
+                }
+                None => faults.push((key.to_owned(), self.unknown(key))),
+            }
+        }
+        let mut changed = config.clone();
+        let refused = apply(&mut changed, changes);
+        unknown &= refused.is_empty();
+        let refused = refused.into_iter();
+        faults.extend(refused.map(|(name, problem)| (name.to_owned(), problem.about_setting())));
+        if faults.is_empty() {
+            *config = changed;
+            return Ok(());
+        }
+        let kind = if unknown { ErrorKind::UnknownOption } else { ErrorKind::InvalidArgument };
+        Err(Error::of_faults(kind, &faults))
+    }
+
+    /// Sets settings from the parameters of a function.
+    ///
+    /// # Errors
+    /// Every refused parameter is named, and nothing is changed.
+    pub fn put(&self, config: &mut C, puts: &[Put<'_>]) -> Result<(), Error> {
+        let mut changes = Vec::new();
+        for Put { key, name, value } in puts {
+            let Some(row) = self.row(key) else {
+                return Err(Error::new(ErrorKind::Internal, format!("{key}: no such option")));
+            };
+            changes.push(Change { row, name, value: value.clone() });
+        }
+        let mut changed = config.clone();
+        let refused = apply(&mut changed, changes);
+        if refused.is_empty() {
+            *config = changed;
+            return Ok(());
+        }
+        let faults: Vec<_> = refused.into_iter().map(by_parameter).collect();
+        Err(Error::of_faults(ErrorKind::InvalidArgument, &faults))
+    }
+
+    /// Every setting in effect, as `key = value` lines that [`Self::set_all`] reads.
+    #[must_use]
+    pub fn text(&self, config: &C) -> String {
+        let line =
+            |row: &Row<C>| (row.read)(config).map(|value| format!("{} = {value}\n", row.key));
+        self.rows.iter().filter_map(line).collect()
+    }
+}
+
+/// A value on its way to its field.
+struct Change<'a, C> {
+    row: &'a Row<C>,
+    name: &'a str,
+    value: Value,
+}
+
+/// Applies `changes` and returns those that are refused. What is refused before another change may be fine after
+/// it, as a maximum below a minimum that is lowered next: so the order does not matter.
+fn apply<'a, C: Clone>(config: &mut C, mut changes: Vec<Change<'a, C>>) -> Vec<(&'a str, Problem)> {
+    loop {
+        let count = changes.len();
+        let mut refused = Vec::new();
+        for change in changes {
+            if let Err(problem) = change.apply(config) {
+                refused.push((change, problem));
+            }
+        }
+        if refused.is_empty() || refused.len() == count {
+            return refused.into_iter().map(|(change, problem)| (change.name, problem)).collect();
+        }
+        changes = refused.into_iter().map(|(change, _)| change).collect();
+    }
+}
+
+impl<C: Clone> Change<'_, C> {
+    /// On a copy: a value that is refused changes nothing.
+    fn apply(&self, config: &mut C) -> Written {
+        let mut changed = config.clone();
+        (self.row.put)(&mut changed, self.value.clone())?;
+        *config = changed;
+        Ok(())
+    }
+}
+
+/// The name and the problem of a refused parameter.
+fn by_parameter((name, problem): (&str, Problem)) -> (String, String) {
+    match problem {
+        Problem::Value(problem) => (name.to_owned(), problem),
+        Problem::Part(part, problem) => (part.to_owned(), problem),
+        Problem::Balancer(problem) => ("balancer".to_owned(), problem.to_owned()),
+    }
+}
+
+impl<C: 'static> Row<C> {
+    fn new(prefix: &str, default: fn() -> C, setting: &'static Setting<C>) -> Self {
+        let print = |config: &C| (setting.read)(config).map(|value| setting.form.print(&value));
+        Self {
+            key: setting.key.to_owned(),
+            form: setting.forms(),
+            purpose: setting.purpose,
+            cost: setting.cost,
+            default: default_text(print(&default()), setting.within.and_then(|it| print(&it()))),
+            function: format!("{prefix}{}", setting.setter.name()),
+            setter: setting.setter,
+            of_part: false,
+            parse: Box::new(|text| setting.parse(text)),
+            read: Box::new(print),
+            put: Box::new(|config, value| setting.put(config, value)),
+        }
+    }
+
+    /// What an option does, its form and its default, in one sentence.
+    #[must_use]
+    pub fn description(&self) -> String {
+        let Self { purpose, form, default, cost, .. } = self;
+        format!("{purpose}: {form}; default {default}. {cost}")
+    }
+}
+
+impl<P: 'static> Row<P> {
+    /// The row of a part as one of the whole.
+    fn of_whole<C: 'static>(
+        &'static self,
+        name: &str,
+        get: fn(&C) -> &P,
+        get_mut: fn(&mut C) -> &mut P,
+    ) -> Row<C> {
+        Row {
+            key: format!("{name}{}", self.key),
+            form: self.form.clone(),
+            purpose: self.purpose,
+            cost: self.cost,
+            default: self.default.clone(),
+            function: self.function.clone(),
+            setter: self.setter,
+            of_part: true,
+            parse: Box::new(|text| (self.parse)(text)),
+            read: Box::new(move |config| (self.read)(get(config))),
+            put: Box::new(move |config, value| (self.put)(get_mut(config), value)),
+        }
+    }
+}
+
+/// The default of a new handle; and the one where another setting switches on what this one belongs to.
+fn default_text(new: Option<String>, within: Option<String>) -> String {
+    match (new, within) {
+        (Some(new), Some(within)) if new != within => {
+            format!("{new}; {within} where another setting switches it on")
+        }
+        (Some(value), _) | (None, Some(value)) => value,
+        (None, None) => "none".to_owned(),
+    }
+}

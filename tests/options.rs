@@ -1,0 +1,108 @@
+//! Options by name: what the four handles list and take, and the page made from the same tables.
+
+mod support;
+
+use std::path::Path;
+use std::{env, fs};
+
+use ahoy::ffi::values::status::*;
+use support::*;
+
+#[test]
+fn the_page_of_options_is_what_the_tables_say() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/options.md");
+    let wanted = ahoy::options::markdown();
+    if env::var_os("AHOY_DOCS").is_some_and(|mode| mode == "write") {
+        fs::write(&page, &wanted).unwrap();
+    }
+    let found = fs::read_to_string(&page).unwrap_or_default();
+    assert!(found == wanted, "docs/options.md is stale: AHOY_DOCS=write cargo test --test options");
+}
+
+#[test]
+fn every_handle_lists_its_options() {
+    for (options, key) in [
+        (client_options(), "timeout"),
+        (client_options(), "retry_tries"),
+        (retry_options(), "tries"),
+        (balancer_options(), "zone"),
+        (balancer_options(), "breaker_open_max"),
+        (breaker_options(), "open_max"),
+    ] {
+        assert!(options.is_sorted());
+        let (_, description) = options.iter().find(|(known, _)| known == key).expect(key);
+        assert!(description.contains("; default "), "{description}");
+    }
+}
+
+#[test]
+fn retries_are_set_by_name_on_their_handle_and_on_a_client() {
+    let server = Server::always(Reply::status(503));
+    let retry = Retry::new();
+    retry.option("tries", "2").unwrap();
+    retry.option("delay", "0ms").unwrap();
+    let builder = Builder::new().balancer(&round_robin(&[server.port()]));
+    builder.option("retry_tries", "1").unwrap();
+    assert_eq!(builder.build().get("/").unwrap().attempt_count, 1);
+    let builder = builder.retry(&retry);
+    assert_eq!(builder.build().get("/").unwrap().attempt_count, 2, "the handle replaces all");
+    assert_eq!(retry.option("tries", "3").unwrap_err().status, AHOY_E_IN_USE);
+}
+
+#[test]
+fn circuits_are_set_by_name_on_their_handle_and_on_a_balancer() {
+    let server = Server::always(Reply::status(503));
+    let breaker = Breaker::new();
+    breaker.option("consecutive_failures", "1").unwrap();
+    breaker.option("min_closed", "0").unwrap();
+    let by_handle = round_robin(&[server.port()]).with(&breaker);
+    let by_name = round_robin(&[server.port()]);
+    by_name.option("breaker_consecutive_failures", "1").unwrap();
+    by_name.option("breaker_min_closed", "0").unwrap();
+    for balancer in [by_handle, by_name] {
+        let client = Builder::new().balancer(&balancer).tries(1).build();
+        assert_eq!(client.get("/").unwrap().status, 503);
+        assert!(balancer.endpoint(server.port()).is_open());
+    }
+}
+
+#[test]
+fn a_duration_needs_a_unit() {
+    let builder = Builder::new();
+    refused(builder.option("timeout", "5"), "value");
+    let failure = builder.option("timeout", "5").unwrap_err();
+    assert!(failure.message.ends_with("write 5s or 5ms"), "{}", failure.message);
+    for value in ["250ms", "1.5s", "1m30s", "2h", "forever"] {
+        builder.option("timeout", value).unwrap();
+    }
+}
+
+#[test]
+fn every_refused_parameter_is_named_at_once() {
+    let balancer = round_robin(&[1]);
+    let failure = balancer.set_slow_start(0, 2.0, 1.0).unwrap_err();
+    assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+    let named: Vec<_> = failure.message.lines().map(|it| it.split(':').next().unwrap()).collect();
+    assert_eq!(named, ["window_ms", "min_ratio"]);
+}
+
+#[test]
+fn building_names_every_option_that_does_not_go_with_the_others() {
+    let builder = Builder::new();
+    builder.option("http2", "true").unwrap();
+    builder.option("warm_up", "1").unwrap();
+    let failure = builder.try_build().unwrap_err();
+    assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+    let named: Vec<_> = failure.message.lines().map(|it| it.split(':').next().unwrap()).collect();
+    assert_eq!(named, ["http2", "warm_up"]);
+}
+
+#[test]
+fn a_balancer_whose_rules_do_not_go_together_is_refused_and_can_be_mended() {
+    let server = Server::ok();
+    let balancer = round_robin(&[server.port()]);
+    balancer.option("breaker_open_base", "1h").unwrap();
+    refused(balancer.pick().map(drop), "breaker_open_max");
+    balancer.option("breaker_open_max", "2h").unwrap();
+    assert_eq!(balancer.pick().unwrap().port(), server.port());
+}
