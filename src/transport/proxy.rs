@@ -57,10 +57,10 @@ impl ProxyConfig {
         Some(url.into())
     }
 
-    /// Which hosts are reached without a proxy.
+    /// Which hosts are reached without a proxy; none where that was not set.
     #[must_use]
-    pub fn no_proxy(&self) -> &str {
-        self.no_proxy.as_deref().unwrap_or_default()
+    pub fn no_proxy(&self) -> Option<&str> {
+        self.no_proxy.as_deref().filter(|hosts| !hosts.is_empty())
     }
 
     /// Whether calls may go through a proxy.

@@ -110,13 +110,15 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             },
         ),
     Setting::new("no_proxy", Form::Text("names, addresses and networks, separated by commas"))
+        .or(&[OFF])
         .purpose("Which hosts are reached without the proxy: names, addresses and networks separated by commas, or *")
         .cost("Calls to these hosts pass by the proxy.")
         .setter("set_no_proxy")
         .field(
-            |config| Some(Value::Text(config.proxy.no_proxy().to_owned())),
+            |config| Some(Value::or_off(config.proxy.no_proxy())),
             |config, value| {
-                config.proxy.set_no_proxy(&value.text()?);
+                let hosts = value.unless_off(Value::text)?;
+                config.proxy.set_no_proxy(hosts.as_deref().unwrap_or_default());
                 Ok(())
             },
         ),
