@@ -60,6 +60,12 @@ impl Request {
         }
     }
 
+    /// Whether it has a body, which may turn out empty where it is drawn from a source.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        self.source.is_some() || !self.body.is_empty()
+    }
+
     /// Whether repeating it is safe: as stated, else by its method (RFC 9110, section 9.2.2).
     #[must_use]
     pub fn is_idempotent(&self) -> bool {

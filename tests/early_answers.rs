@@ -381,3 +381,140 @@ fn a_farewell_on_a_kept_connection_answers_nothing() {
         }
     }
 }
+
+/// The body of a request whose head says `Content-Length`.
+fn body_of(peer: &mut Peer, head: &str) -> Option<String> {
+    let head = head.to_ascii_lowercase();
+    let length: usize =
+        head.split("content-length: ").nth(1)?.split("\r\n").next()?.parse().ok()?;
+    let mut body = vec![0; length];
+    peer.socket.read_exact(&mut body).ok()?;
+    String::from_utf8(body).ok()
+}
+
+fn expects(head: &str) -> bool {
+    head.to_ascii_lowercase().contains("\r\nexpect: 100-continue\r\n")
+}
+
+/// Whether anything comes within 50 ms.
+fn is_silent(peer: &Peer) -> bool {
+    peer.socket.set_read_timeout(Some(ms(50))).unwrap();
+    let silent = peer.socket.peek(&mut [0]).is_err();
+    peer.socket.set_read_timeout(None).unwrap();
+    silent
+}
+
+fn expecting() -> Builder {
+    Builder::new().expect_continue(true).tries(1)
+}
+
+fn order() -> Request {
+    Request::new("POST", "/").body(b"order")
+}
+
+#[test]
+fn a_body_waits_for_the_servers_consent() {
+    let server = Scripted::new(|_, peer| {
+        while let Some(head) = peer.head() {
+            let waited = expects(&head) && is_silent(peer);
+            peer.write("HTTP/1.1 103 Early Hints\r\n\r\n");
+            let waited = waited && is_silent(peer);
+            peer.write("HTTP/1.1 100 Continue\r\n\r\n");
+            let Some(body) = body_of(peer, &head) else { return };
+            peer.write(answer(200, &format!("{waited} {body}")));
+        }
+    });
+    for (name, send) in ways_of(server.port(), expecting) {
+        let before = server.connections();
+        for _ in 0..2 {
+            let (got, took) = timed(|| send(&order()).unwrap());
+            assert_eq!(got.text(), "true order", "{name}");
+            assert!(took < ms(900), "{name}: {took:?}");
+        }
+        assert_eq!(server.connections() - before, 1, "it is kept: {name}");
+    }
+    // So it does where the request says so itself, and where the option is set by name.
+    let own = order().header("Expect", "100-continue");
+    for (name, send) in ways(server.port()) {
+        assert_eq!(send(&own).unwrap().text(), "true order", "{name}");
+    }
+    let builder = Builder::new().base_url(&url(server.port()));
+    builder.option("expect_continue", "true").unwrap();
+    let client = builder.build();
+    let said = Mutex::new(vec![Said::End, Said::Data(b"drawn".to_vec())]);
+    let request = Request::new("PUT", "/");
+    let request = request.source(Some(5), move || said.lock().unwrap().pop().unwrap());
+    assert_eq!(client.send(&request).unwrap().text(), "true drawn");
+}
+
+#[test]
+fn a_body_waits_no_longer_than_a_second() {
+    let server = Scripted::new(|_, peer| {
+        while let Some(head) = peer.head() {
+            let Some(body) = body_of(peer, &head) else { return };
+            peer.write(answer(200, &body));
+        }
+    });
+    let ways = ways_of(server.port(), expecting);
+    thread::scope(|scope| {
+        for way in 0..ways.len() {
+            let port = server.port();
+            scope.spawn(move || {
+                let (name, send) = &ways_of(port, expecting)[way];
+                let (got, took) = timed(|| send(&order()).unwrap());
+                assert_eq!(got.text(), "order", "{name}");
+                assert!(took >= ms(950) && took < ms(1900), "{name}: {took:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn an_answer_instead_of_consent_spares_the_body() {
+    let bytes = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&bytes);
+    let server = Scripted::new(move |_, peer| {
+        if peer.head().is_some() {
+            peer.write(answer(413, "too much"));
+            let mut rest = Vec::new();
+            let _ = peer.socket.read_to_end(&mut rest);
+            count.fetch_add(rest.len(), Ordering::SeqCst);
+        }
+    });
+    for (name, send) in ways_of(server.port(), expecting) {
+        let (got, took) = timed(|| send(&Request::new("PUT", "/").body(&large())).unwrap());
+        assert_eq!((got.status, got.text()), (413, "too much".to_owned()), "{name}");
+        assert!(took < ms(900), "{name}: {took:?}");
+    }
+    thread::sleep(ms(1100));
+    assert_eq!(bytes.load(Ordering::SeqCst), 0, "not even later");
+}
+
+#[test]
+fn an_expectation_that_is_refused_is_dropped() {
+    let server = Scripted::new(|_, peer| {
+        while let Some(head) = peer.head() {
+            if expects(&head) {
+                peer.write(answer(417, "what?"));
+            } else {
+                let Some(body) = peer.until("order") else { return };
+                peer.write(answer(200, &body));
+            }
+        }
+    });
+    for (name, send) in ways_of(server.port(), expecting) {
+        let got = send(&order()).unwrap();
+        assert_eq!((got.status, got.text()), (200, "order".to_owned()), "{name}");
+        assert_eq!(got.attempt_count, 1, "{name}");
+    }
+}
+
+#[test]
+fn without_a_body_nothing_is_expected() {
+    let server = Server::ok();
+    for (_, send) in ways_of(server.port(), expecting) {
+        send(&Request::new("GET", "/")).unwrap();
+        send(&Request::new("POST", "/").header("Expect", "100-continue")).unwrap();
+    }
+    assert!(server.requests().iter().all(|seen| seen.header("expect").is_none()));
+}

@@ -56,6 +56,10 @@ impl<'a> Call<'a> {
         let timeout = propagation::timeout(&client.config, request);
         let mut headers = merged(&client.config, request);
         let trace = propagation::trace(&client.config, request, &mut headers);
+        if client.config.expect_continue && request.has_body() {
+            let expected = HeaderValue::from_static("100-continue");
+            headers.to_mut().entry(header::EXPECT).or_insert(expected);
+        }
         let key = request.key.or_else(|| key(target.balancer()?.key_source(), &headers));
         Ok(Self {
             client,
