@@ -18,15 +18,15 @@ use rustls::{ServerConnection, StreamOwned};
 use socket2::SockRef;
 use support::*;
 
-/// The ways of a call to a server on `port`, each with its name.
-fn ways(port: u16) -> Vec<(&'static str, Box<dyn Fn(&Request) -> Outcome>)> {
-    ways_of(port, || Builder::new())
+/// A way to make a call, with its name.
+type Way = (&'static str, Box<dyn Fn(&Request) -> Outcome>);
+
+/// The ways of a call to a server on `port`.
+fn ways(port: u16) -> Vec<Way> {
+    ways_of(port, Builder::new)
 }
 
-fn ways_of(
-    port: u16,
-    builder: impl Fn() -> Builder,
-) -> Vec<(&'static str, Box<dyn Fn(&Request) -> Outcome>)> {
+fn ways_of(port: u16, builder: impl Fn() -> Builder) -> Vec<Way> {
     let balanced = || builder().balancer(&round_robin(&[port])).build();
     let based = || builder().base_url(&url(port)).build();
     let following = || builder().base_url(&url(port)).redirects(1).build();

@@ -139,7 +139,7 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
     },
     ConfigOption {
         key: "max_connection_age",
-        description: "how long a connection is used, give or take a tenth, so that load follows changes of the endpoints, only with a balancer: a duration of at least 1ms, or forever; default 10m",
+        description: "how long a connection is used, give or take a tenth, so that load follows changes of the endpoints: a duration of at least 1ms, or forever; default 10m",
         apply: |config, value| {
             config.max_connection_age = positive(duration(value)?)?;
             Ok(())
@@ -147,7 +147,7 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
     },
     ConfigOption {
         key: "max_connections_per_endpoint",
-        description: "how many connections to one endpoint each I/O thread has, used and unused, only with a balancer: a number from 1, or off; a call that finds none free waits for one within its connect limit; default 256. A blocking call has one at a time; over HTTP/2 there are at most 4",
+        description: "how many connections to one endpoint each I/O thread has, used and unused: a number from 1, or off; a call that finds none free waits for one within its connect limit; default 256. A blocking call has one at a time; over HTTP/2 there are at most 4",
         apply: |config, value| {
             let most = unless_off(value, count)?;
             config.max_connections_per_endpoint =

@@ -515,7 +515,7 @@ async fn a_body_waits_for_the_servers_consent() {
             ("/consents", true) => {
                 assert!(early.is_err(), "the body waits");
                 reply
-                    .send_informational(http::Response::builder().status(100).body(()).unwrap())
+                    .send_informational(Response::builder().status(100).body(()).unwrap())
                     .unwrap();
                 sent.extend_from_slice(&body.data().await.unwrap().unwrap());
                 200

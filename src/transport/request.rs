@@ -98,7 +98,7 @@ pub(super) fn headers(exchange: &Exchange<'_>, expects: bool) -> Result<HeaderMa
     headers.insert(HOST, host(exchange)?);
     for (name, value) in exchange.headers {
         // Two opinions on where the body ends, or whom it is for, are how requests get smuggled.
-        let own = [TRANSFER_ENCODING, CONTENT_LENGTH, HOST].contains(name);
+        let own = name == TRANSFER_ENCODING || name == CONTENT_LENGTH || name == HOST;
         if !own && (name != EXPECT || expects) {
             headers.append(name, value.clone());
         }
