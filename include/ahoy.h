@@ -1788,8 +1788,10 @@ AHOY_API void ahoy_completion_free(ahoy_completion *completion);
  * A request.
  *
  * @param method such as "GET" or "PURGE"; case matters
- * @param path path and query, starting with "/", or an absolute URL for a client without a balancer; other
- *        than printable ASCII must be percent-encoded
+ * @param path path and query, starting with "/", or an absolute URL for a client without a balancer (with a base
+ *        URL only one below it); sent byte for byte, up to 65000 of them. What no request line can carry is refused:
+ *        other than printable ASCII, #, <, >, ` in the path and " in the query must be percent-encoded. Below a
+ *        base URL's path no .. may stand, in whatever form
  * @param request gets the request; NULL on failure
  */
 AHOY_API
@@ -1799,7 +1801,7 @@ ahoy_status ahoy_request_new(const char *method,
                              ahoy_error **err);
 
 /**
- * Adds a header; the same name may be added more than once. It replaces the client's default of that name.
+ * Adds a header; the same name may be added more than once, but Host, which must be a host with an optional port. It replaces the client's default of that name.
  *
  * @param name a header name; framing headers such as Content-Length are refused
  * @param value without CR, LF and other control characters; copied
@@ -2138,7 +2140,8 @@ ahoy_status ahoy_client_builder_set_balancer(ahoy_client_builder *builder,
 /**
  * Sends the client's requests to one URL, in place of an earlier balancer or base URL.
  *
- * @param base_url "http://host/path" or https; its path comes before each request's
+ * @param base_url "http://host/path" or https; its path comes before each request's. An absolute URL of a request
+ *        must be below it, so that no default header, Authorization for example, goes elsewhere
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_base_url(ahoy_client_builder *builder,

@@ -67,11 +67,10 @@ pub struct ClientConfig {
     pub idle_timeout: Duration,
     /// How many unused connections to one endpoint each shard and I/O thread keeps.
     pub max_idle_per_endpoint: usize,
-    /// How many connections to one endpoint each I/O thread has, used and unused; `None` for no limit. Only for
-    /// clients with a balancer. A blocking call uses one connection at a time, of a shard of its own.
+    /// How many connections to one endpoint each I/O thread has, used and unused; `None` for no limit. A blocking
+    /// call uses one connection at a time, of a shard of its own.
     pub max_connections_per_endpoint: Option<NonZeroUsize>,
-    /// How long a connection is used, ±10 %; [`Duration::MAX`] for as long as it stands. Only for clients with a
-    /// balancer.
+    /// How long a connection is used, ±10 %; [`Duration::MAX`] for as long as it stands.
     pub max_connection_age: Duration,
     /// How many connections to each endpoint an I/O thread opens before a call needs them; only for clients with
     /// a balancer.

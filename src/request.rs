@@ -60,6 +60,12 @@ impl Request {
         }
     }
 
+    /// Whether it has a body, which may turn out empty where it is drawn from a source.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        self.source.is_some() || !self.body.is_empty()
+    }
+
     /// Whether repeating it is safe: as stated, else by its method (RFC 9110, section 9.2.2).
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
@@ -99,6 +105,28 @@ pub fn is_authority(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
     !bytes.contains(&b'@') && Authority::try_from(bytes).is_ok_and(|it| !it.host().is_empty())
 }
+
+/// Adds a header beside those of its name.
+///
+/// # Errors
+/// There is a `Host` already, of which a request has one, or there are too many headers.
+pub fn add_header(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    value: HeaderValue,
+) -> Result<(), Error> {
+    if name == header::HOST && headers.contains_key(&name) {
+        return Err(Error::invalid("name", "is Host a second time; a request has one"));
+    }
+    if headers.len() >= MAX_HEADERS {
+        return Err(Error::invalid("name", format!("is one more than {MAX_HEADERS} headers")));
+    }
+    headers.append(name, value);
+    Ok(())
+}
+
+/// A third of what a table of headers holds: a client's, a request's and those of an inbound request come together.
+const MAX_HEADERS: usize = 8192;
 
 /// A header name that a caller may set.
 ///
@@ -171,10 +199,9 @@ pub const MAX_TARGET: usize = 65_000;
 #[must_use]
 pub fn climbs(target: &str) -> bool {
     let path = target.split('?').next().unwrap_or_default();
-    let mut bytes = Decoded(path.as_bytes());
     let (mut dots, mut only_dots, mut ended) = (0, true, false);
     let is_up = |dots, only_dots| only_dots && dots == 2;
-    while let Some(byte) = bytes.next() {
+    for byte in Decoded(path.as_bytes()) {
         match byte {
             b'/' | b'\\' => {
                 if is_up(dots, only_dots) {
@@ -325,5 +352,19 @@ mod tests {
             let refused = header("host", bad.as_bytes());
             assert!(refused.is_err_and(|error| error.message().contains("value")), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn headers_are_bounded_and_host_is_one() {
+        let mut headers = HeaderMap::new();
+        let mut add = |name: &str| {
+            let (name, value) = header(name, b"a").unwrap();
+            add_header(&mut headers, name, value)
+        };
+        assert!(add("host").is_ok() && add("Host").is_err());
+        for _ in 1..MAX_HEADERS {
+            add("x-a").unwrap();
+        }
+        assert!(add("x-a").unwrap_err().message().contains("8192"));
     }
 }

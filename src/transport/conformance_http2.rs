@@ -504,6 +504,48 @@ async fn interim_answers_are_skipped() {
 }
 
 #[tokio::test]
+async fn a_body_waits_for_the_servers_consent() {
+    // Consents, refuses at once, or does not know what is expected of it.
+    let server = Http2Server::start(|_, request, mut reply| async move {
+        let path = request.uri().path().to_owned();
+        let expects = request.headers().get("expect").is_some();
+        let (mut body, mut sent) = (request.into_body(), Vec::new());
+        let early = tokio::time::timeout(BRIEF, body.data()).await;
+        let status = match (&*path, expects) {
+            ("/consents", true) => {
+                assert!(early.is_err(), "the body waits");
+                reply
+                    .send_informational(Response::builder().status(100).body(()).unwrap())
+                    .unwrap();
+                sent.extend_from_slice(&body.data().await.unwrap().unwrap());
+                200
+            }
+            ("/refuses", true) => {
+                assert!(early.is_err(), "the body waits");
+                413
+            }
+            (_, true) => 417,
+            (_, false) => {
+                sent.extend_from_slice(&early.unwrap().unwrap().unwrap());
+                200
+            }
+        };
+        let answer = Response::builder().status(status).body(Bytes::from(sent)).unwrap();
+        send(reply, answer).await;
+    })
+    .await;
+    let (subject, endpoint) = (prior(|_| {}), plain_endpoint(server.address));
+    for (path, status, body) in
+        [("/consents", 200, "order"), ("/refuses", 413, ""), ("/", 200, "order")]
+    {
+        let call = Call { path, ..Call::post("order").header("expect", "100-continue") };
+        let answer = call.send_with(&*subject, &endpoint, &Progress::default()).await.unwrap();
+        assert_eq!((answer.status.as_u16(), &answer.body[..]), (status, body.as_bytes()), "{path}");
+    }
+    assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
 async fn trailers_are_passed_over() {
     let server = Http2Server::start(|_, _, mut reply| async move {
         let mut body = reply.send_response(Response::new(()), false).unwrap();

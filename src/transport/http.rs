@@ -145,7 +145,7 @@ fn build(config: &HttpConfig, tls: rustls::ClientConfig) -> Result<Client, Strin
 fn build_request(exchange: &Exchange<'_>) -> Result<Request, Failure> {
     let url = url(exchange)?;
     let mut request = Request::new(exchange.method.clone(), url);
-    let mut headers = request::headers(exchange)?;
+    let mut headers = request::headers(exchange, false)?;
     request::frame(exchange, &mut headers);
     *request.headers_mut() = headers;
     if exchange.source.is_some() {

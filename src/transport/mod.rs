@@ -7,6 +7,7 @@
 mod body;
 mod dial;
 mod dns;
+mod expect;
 mod failure;
 mod http;
 mod http1;
@@ -114,6 +115,11 @@ impl Exchange<'_> {
     /// Whether the answer's body is read piece by piece.
     fn is_streamed(&self, status: StatusCode) -> bool {
         self.streams.is_some_and(|streams| streams(status))
+    }
+
+    /// Whether the request has a body, which may turn out empty where it is drawn.
+    fn has_body(&self) -> bool {
+        self.source.is_some() || !self.body.is_empty()
     }
 
     /// Whether nothing of the request's body is gone that could not be drawn again.

@@ -5,8 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, RANGE,
-    TE, TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
+    RANGE, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Request, Uri, uri};
 use http_body::{Body, Frame, SizeHint};
@@ -18,15 +18,27 @@ use crate::source::{AttemptBody, SourceFailure};
 
 use super::Exchange;
 use super::body::Reading;
+use super::expect::{Awaiting, Consent};
 
-/// The request in origin form, with the endpoint's authority as `Host`.
-pub(super) fn build(exchange: &Exchange<'_>) -> Result<Request<RequestBody>, Failure> {
-    let mut request = Request::new(RequestBody::of(exchange)?);
+/// The request in origin form, with the endpoint's authority as `Host`; whether its body waits for the server's
+/// consent says `expects`.
+pub(super) fn build(
+    exchange: &Exchange<'_>,
+    expects: bool,
+) -> Result<Request<RequestBody>, Failure> {
+    let body = RequestBody::of(exchange)?.awaiting(expects);
+    let consent = body.consent();
+    let mut request = Request::new(body);
     *request.method_mut() = exchange.method.clone();
     *request.uri_mut() = uri(exchange.path)?;
-    let mut headers = headers(exchange)?;
+    let mut headers = headers(exchange, expects)?;
     frame(exchange, &mut headers);
     *request.headers_mut() = headers;
+    if let Some(consent) = consent {
+        let told = consent.clone();
+        hyper::ext::on_informational(&mut request, move |interim| told.interim(interim.status()));
+        request.extensions_mut().insert(consent);
+    }
     Ok(request)
 }
 
@@ -38,8 +50,11 @@ pub(super) fn frame(exchange: &Exchange<'_>, headers: &mut HeaderMap) {
 }
 
 /// The request as HTTP/2 has it: the authority is no header, and nothing is said about the connection.
-pub(super) fn build_multiplexed(exchange: &Exchange<'_>) -> Result<Request<()>, Failure> {
-    let mut headers = headers(exchange)?;
+pub(super) fn build_multiplexed(
+    exchange: &Exchange<'_>,
+    expects: bool,
+) -> Result<Request<()>, Failure> {
+    let mut headers = headers(exchange, expects)?;
     let authority = headers.remove(HOST).ok_or_else(bad_authority)?;
     remove_connection_headers(&mut headers);
     let mut uri = uri(exchange.path)?.into_parts();
@@ -76,14 +91,15 @@ fn remove_connection_headers(headers: &mut HeaderMap) {
 }
 
 /// The exchange's headers, with those that are the transport's own: host, framing and encoding.
-pub(super) fn headers(exchange: &Exchange<'_>) -> Result<HeaderMap, Failure> {
+pub(super) fn headers(exchange: &Exchange<'_>, expects: bool) -> Result<HeaderMap, Failure> {
     // Room for what is added here and by the transport, at once: a map doubles at a cost.
     let mut headers = HeaderMap::with_capacity(exchange.headers.len() + 4);
     // First on the wire, as RFC 9110 (7.2) advises.
     headers.insert(HOST, host(exchange)?);
     for (name, value) in exchange.headers {
         // Two opinions on where the body ends, or whom it is for, are how requests get smuggled.
-        if name != TRANSFER_ENCODING && name != CONTENT_LENGTH && name != HOST {
+        let own = name == TRANSFER_ENCODING || name == CONTENT_LENGTH || name == HOST;
+        if !own && (name != EXPECT || expects) {
             headers.append(name, value.clone());
         }
     }
@@ -122,6 +138,8 @@ pub(super) enum RequestBody {
     Held(Bytes),
     /// A body that is drawn from its source.
     Drawn(AttemptBody),
+    /// A body that waits for the server's consent.
+    Awaiting(Box<Awaiting>),
 }
 
 impl RequestBody {
@@ -133,6 +151,19 @@ impl RequestBody {
         let reader = draw.reader();
         let failed = |fault: SourceFailure| Failure::unsent(FailureKind::Source, fault.to_string());
         reader.map(Self::Drawn).map_err(failed)
+    }
+
+    /// The same, held back until the server wants it, where it is `expects`.
+    pub(super) fn awaiting(self, expects: bool) -> Self {
+        if expects { Self::Awaiting(Box::new(Awaiting::new(self))) } else { self }
+    }
+
+    /// What a body waits for that is held back.
+    pub(super) fn consent(&self) -> Option<Consent> {
+        match self {
+            Self::Awaiting(awaiting) => Some(awaiting.consent.clone()),
+            Self::Held(_) | Self::Drawn(_) => None,
+        }
     }
 
     /// The next piece, of at most `most` bytes.
@@ -147,6 +178,10 @@ impl RequestBody {
             Self::Drawn(reader) => {
                 let piece = ready!(reader.poll_piece(cx, most.min(PIECE)));
                 Poll::Ready(piece.map(|piece| piece.map(Bytes::from)))
+            }
+            Self::Awaiting(awaiting) => {
+                ready!(awaiting.poll_consent(cx));
+                awaiting.body.poll_piece(cx, most)
             }
         }
     }
@@ -168,6 +203,7 @@ impl Body for RequestBody {
         match self {
             Self::Held(left) => left.is_empty(),
             Self::Drawn(reader) => reader.is_complete(),
+            Self::Awaiting(awaiting) => awaiting.body.is_end_stream(),
         }
     }
 
@@ -177,6 +213,7 @@ impl Body for RequestBody {
             Self::Drawn(reader) => {
                 reader.left().map_or_else(SizeHint::default, SizeHint::with_exact)
             }
+            Self::Awaiting(awaiting) => awaiting.body.size_hint(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The socket under a connection: counts what leaves, and says goodbye on the way out.
 
 use std::io::{self, Read};
+use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
@@ -92,9 +93,16 @@ impl Socket {
         let socket = Self { stream: Some(sockets::open(begin, AsRawFd::as_raw_fd)?) };
         socket.stream().writable().await?;
         match socket.stream().take_error()? {
+            // It stood, and the peer said why it resets.
+            Some(error) if is_reset(&error) && socket.has_input() => Ok(socket),
             Some(error) => Err(error),
             None => Ok(socket),
         }
+    }
+
+    fn has_input(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        SockRef::from(self.stream()).peek(&mut byte).is_ok_and(|count| count > 0)
     }
 
     /// The socket itself.
@@ -105,6 +113,10 @@ impl Socket {
     fn polled(&mut self) -> Pin<&mut TcpStream> {
         Pin::new(self.stream.as_mut().unwrap_or_else(|| unreachable!("taken by drop only")))
     }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionReset
 }
 
 fn is_under_way(error: &io::Error) -> bool {

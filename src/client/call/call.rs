@@ -56,6 +56,10 @@ impl<'a> Call<'a> {
         let timeout = propagation::timeout(&core.config, request);
         let mut headers = merged(&core.config, request);
         let trace = propagation::trace(&core.config, request, &mut headers);
+        if core.config.expect_continue && request.has_body() {
+            let expected = HeaderValue::from_static("100-continue");
+            headers.to_mut().entry(header::EXPECT).or_insert(expected);
+        }
         let key = request.key.or_else(|| key(target.balancer()?.key_source(), &headers));
         Ok(Self {
             core,

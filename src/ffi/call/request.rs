@@ -12,7 +12,7 @@ use crate::ffi::values::handle::{Native, Out};
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle, text};
 use crate::policy::balance::hash_bytes;
-use crate::request::{Request, check_target, header, header_name, method};
+use crate::request::{Request, add_header, check_target, header, header_name, method};
 use crate::source::Source;
 
 /// How many headers of an inbound request are looked at.
@@ -59,8 +59,10 @@ impl ahoy_request {
 /// A request.
 ///
 /// @param method such as "GET" or "PURGE"; case matters
-/// @param path path and query, starting with "/", or an absolute URL for a client without a balancer; other
-///        than printable ASCII must be percent-encoded
+/// @param path path and query, starting with "/", or an absolute URL for a client without a balancer (with a base
+///        URL only one below it); sent byte for byte, up to 65000 of them. What no request line can carry is refused:
+///        other than printable ASCII, #, <, >, ` in the path and " in the query must be percent-encoded. Below a
+///        base URL's path no .. may stand, in whatever form
 /// @param request gets the request; NULL on failure
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_new(
@@ -84,7 +86,7 @@ pub unsafe extern "C" fn ahoy_request_new(
     unsafe { guard::status(err, body) }
 }
 
-/// Adds a header; the same name may be added more than once. It replaces the client's default of that name.
+/// Adds a header; the same name may be added more than once, but Host, which must be a host with an optional port. It replaces the client's default of that name.
 ///
 /// @param name a header name; framing headers such as Content-Length are refused
 /// @param value without CR, LF and other control characters; copied
@@ -98,8 +100,7 @@ pub unsafe extern "C" fn ahoy_request_add_header(
     let set = |request: &mut Request| {
         // SAFETY: see the module `ffi`.
         let (name, value) = unsafe { checked(name, value) }?;
-        request.headers.append(name, value);
-        Ok(())
+        add_header(&mut request.headers, name, value)
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(request, err, set) }

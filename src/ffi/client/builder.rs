@@ -12,11 +12,11 @@ use crate::ffi::call::error::ahoy_error;
 use crate::ffi::call::request::checked;
 use crate::ffi::values::handle::Out;
 use crate::ffi::values::retry::ahoy_retry;
-use crate::ffi::values::setter::{Argument, self, Parameter, ms};
+use crate::ffi::values::setter::{self, Argument, Parameter, ms};
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle, text};
 use crate::options::{CLIENT, Value};
-use crate::request::header_name;
+use crate::request::{add_header, header_name};
 
 /// HTTP/1.1 only.
 pub const AHOY_HTTP2_OFF: i32 = 0;
@@ -71,7 +71,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_balancer(
 
 /// Sends the client's requests to one URL, in place of an earlier balancer or base URL.
 ///
-/// @param base_url "http://host/path" or https; its path comes before each request's
+/// @param base_url "http://host/path" or https; its path comes before each request's. An absolute URL of a request
+///        must be below it, so that no default header, Authorization for example, goes elsewhere
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_base_url(
     builder: *mut ahoy_client_builder,
@@ -126,8 +127,7 @@ pub unsafe extern "C" fn ahoy_client_builder_add_header(
         if name == http::header::USER_AGENT {
             builder.config.headers.remove(&name);
         }
-        builder.config.headers.append(name, value);
-        Ok(())
+        add_header(&mut builder.config.headers, name, value)
     };
     // SAFETY: see the module `ffi`.
     unsafe { change(builder, err, set) }

@@ -5,6 +5,7 @@
 //! connections.
 
 use std::fmt;
+use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
@@ -22,6 +23,7 @@ use crate::outcome::{Failure, FailureKind};
 use super::pool::{Connection, ConnectionPermit, ConnectionPool};
 use crate::transport::dial::{dial, within};
 use crate::transport::dns::Resolver;
+use crate::transport::expect::{Consent, expects, is_unmet};
 use crate::transport::failure::{Stage, cause_of};
 use crate::transport::request::{self, RequestBody};
 use crate::transport::stream::{self, Content, Flow};
@@ -229,7 +231,8 @@ impl Direct {
     ) -> Result<Answer, Failure> {
         exchange.progress.mark_connected();
         let before = connection.written();
-        let reply = connection.sender.send_request(request);
+        let consent = request.extensions().get::<Consent>().cloned();
+        let reply = answered(connection.sender.send_request(request), consent);
         if exchange.streams.is_some() {
             return Box::pin(self.begin(connection, reply, exchange)).await;
         }
@@ -283,6 +286,16 @@ impl Direct {
     }
 }
 
+/// The answer's head; a body that waits for the server's consent is not sent any more then.
+async fn answered(
+    reply: impl Future<Output = hyper::Result<Response<Incoming>>>,
+    consent: Option<Consent>,
+) -> hyper::Result<Response<Incoming>> {
+    let reply = reply.await;
+    consent.iter().for_each(Consent::answered);
+    reply
+}
+
 fn keep(
     config: &DirectConfig,
     pool: &ConnectionPool,
@@ -325,8 +338,9 @@ impl Flow for Underway {
 
 impl Transport for Direct {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
+        let mut expects = expects(exchange);
         loop {
-            let request = request::build(exchange)?;
+            let request = request::build(exchange, expects)?;
             // Boxed, as connecting is: a wait is rare, and its state large.
             let permit = match self.config.max_per_endpoint {
                 Some(most) => Some(Box::pin(self.permit(exchange, most)).await?),
@@ -347,6 +361,9 @@ impl Transport for Direct {
             match self.exchange(connection, request, exchange).await {
                 // It had ended unnoticed and took no byte: as if it had not been kept.
                 Err(failure) if was_kept && !failure.sent && exchange.can_repeat() => {}
+                Ok(answer) if expects && is_unmet(&answer) && exchange.can_repeat() => {
+                    expects = false;
+                }
                 outcome => return outcome,
             }
         }

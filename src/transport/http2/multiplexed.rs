@@ -16,6 +16,7 @@ use crate::outcome::Failure;
 use super::pool::{Acquire, Bounds, Dial, H2Pool, StreamSlot};
 use super::session::{self, KeepAlive, Session};
 use crate::transport::dial::{dial, within};
+use crate::transport::expect::{expects, is_unmet};
 use crate::transport::http1::direct::{Direct, DirectConfig};
 use crate::transport::request;
 use crate::transport::tls::Offer;
@@ -189,15 +190,19 @@ impl Transport for Multiplexed {
             return self.direct.send(exchange).await;
         }
         let mut tries_left = self.config.max_connections;
+        let mut expects = expects(exchange);
         loop {
-            let request = request::build_multiplexed(exchange)?;
+            let request = request::build_multiplexed(exchange, expects)?;
             let Some(slot) = self.slot(exchange).await? else {
                 return self.direct.send(exchange).await;
             };
-            match session::exchange(slot, request, exchange).await {
+            match session::exchange(slot, request, exchange, expects).await {
                 // Each of the connections may have ended unnoticed, before it took any byte.
                 Err(failure) if !failure.sent && tries_left > 0 && exchange.can_repeat() => {
                     tries_left -= 1;
+                }
+                Ok(answer) if expects && is_unmet(&answer) && exchange.can_repeat() => {
+                    expects = false;
                 }
                 outcome => return outcome,
             }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::client::{Builder, SendRequest};
+use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Ping, PingPong, Reason, RecvStream, SendStream};
 use http::header::CONTENT_LENGTH;
 use http::{Request, Response};
@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::outcome::{Failure, FailureKind};
 
 use super::pool::StreamSlot;
+use crate::transport::expect::Consent;
 use crate::transport::failure::{Cause, Stage, cause_of};
 use crate::transport::request::{self, RequestBody};
 use crate::transport::stream::{self, Content, Flow};
@@ -146,12 +147,14 @@ fn no_session(error: &h2::Error) -> Cause {
     }
 }
 
-/// Carries out `exchange` on a stream of its own, at `slot`; dropping the future, or a body under way, resets
+/// Carries out `exchange` on a stream of its own, at `slot`; its body waits for the peer's consent where it
+/// `expects` that. Dropping the future, or a body under way, resets
 /// the stream.
 pub(crate) async fn exchange(
     slot: StreamSlot,
     request: Request<()>,
     exchange: &Exchange<'_>,
+    expects: bool,
 ) -> Result<Answer, Failure> {
     let session = Arc::clone(slot.session());
     exchange.progress.mark_connected();
@@ -159,14 +162,15 @@ pub(crate) async fn exchange(
     // nothing of this one has left.
     let before = session.traffic.written();
     let is_sent = || session.traffic.written() > before;
-    let body = RequestBody::of(exchange)?;
+    let body = RequestBody::of(exchange)?.awaiting(expects);
+    let consent = body.consent();
     let end = body.is_end_stream();
     let opened = session.sender.clone().send_request(request, end);
     let (reply, sink) = opened.map_err(|error| session.cause(&error).failure(false))?;
     // Its driver writes it soon; whoever cuts this off cannot know when.
     exchange.progress.mark_sent();
     let mut upload = Upload { sink, body, piece: Bytes::new(), under_way: !end };
-    let head = upload.beside(pin!(reply)).await;
+    let head = upload.beside(pin!(answered(reply, consent))).await;
     let head = head.map_err(|error| session.cause(&error).failure(is_sent()))?;
     let (mut head, content) = received(head);
     let reading = request::reading(exchange);
@@ -176,6 +180,23 @@ pub(crate) async fn exchange(
     }
     let answer = upload.beside(pin!(body::read(head, content, reading))).await;
     answer.map_err(|failure| session.within_answer(failure))
+}
+
+/// The answer's head; tells a body that waits for the peer's consent what came before.
+async fn answered(
+    mut reply: ResponseFuture,
+    consent: Option<Consent>,
+) -> Result<Response<RecvStream>, h2::Error> {
+    let Some(consent) = consent else { return reply.await };
+    let head = poll_fn(|cx| {
+        while let Poll::Ready(Some(Ok(interim))) = reply.poll_informational(cx) {
+            consent.interim(interim.status());
+        }
+        Pin::new(&mut reply).poll(cx)
+    })
+    .await;
+    consent.answered();
+    head
 }
 
 /// An answer whose body is read piece by piece, while the request's may still be on its way.
