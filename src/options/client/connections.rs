@@ -50,7 +50,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
     Setting::new("max_connections_per_endpoint", POSITIVE)
         .or(&[OFF])
-        .purpose("How many connections to one endpoint each I/O thread has, used and unused; a call that finds none free waits for one within its connect limit. A blocking call has one at a time; over HTTP/2 there are at most 4. Only for a client with a balancer")
+        .purpose("How many connections to one endpoint each I/O thread has, used and unused; a call that finds none free waits for one within its connect limit. A blocking call has one at a time; over HTTP/2 there are at most 4")
         .cost("A descriptor here and at the endpoint for each.")
         .setter("set_max_connections_per_endpoint")
         .field(
@@ -62,7 +62,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             },
         ),
     Setting::new("max_connection_age", LIMIT)
-        .purpose("How long a connection is used, give or take a tenth, so that load follows changes of the endpoints; only for a client with a balancer")
+        .purpose("How long a connection is used, give or take a tenth, so that load follows changes of the endpoints")
         .cost("Load takes longer to move to new endpoints; lowering it means more handshakes.")
         .setter("set_max_connection_age_ms")
         .field(
