@@ -60,6 +60,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// What it was told.
+    #[must_use]
+    pub const fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
     /// A client for `route`.
     ///
     /// # Errors
