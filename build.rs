@@ -136,7 +136,11 @@ fn for_c(header: &str) -> String {
             None => unlink(line.trim_end()) + "\n",
         },
         None if line.starts_with('#') => line.trim_end().to_owned() + "\n",
-        None => line.trim_end().replace("_,", ",").replace("_)", ")") + "\n",
+        // `usize` is to be `size_t`, but `isize` holds a pointer's width: a descriptor, or on Windows a SOCKET.
+        None => {
+            let named = line.trim_end().replace("_,", ",").replace("_)", ")");
+            named.replace("ptrdiff_t ", "intptr_t ") + "\n"
+        }
     };
     header.lines().map(line).collect()
 }

@@ -82,172 +82,6 @@
 #endif
 
 /**
- * Traffic flows.
- */
-#define AHOY_CIRCUIT_CLOSED 0
-
-/**
- * No traffic; a probe is let through when it is due, unless the circuit was opened by hand.
- */
-#define AHOY_CIRCUIT_OPEN 1
-
-/**
- * A probe is under way.
- */
-#define AHOY_CIRCUIT_HALF_OPEN 2
-
-/**
- * How a host is spoken to: plain HTTP.
- */
-#define AHOY_SCHEME_HTTP 1
-
-/**
- * How a host is spoken to: HTTP over TLS.
- */
-#define AHOY_SCHEME_HTTPS 2
-
-/**
- * What a body function says: there is no more.
- */
-#define AHOY_BODY_END 0
-
-/**
- * What a body function says: *length bytes are in the buffer.
- */
-#define AHOY_BODY_DATA 1
-
-/**
- * What a body function says: nothing yet; ahoy_request_body_ready says when to ask again.
- */
-#define AHOY_BODY_NOT_READY 2
-
-/**
- * What a body function says: there will be no more, and the body is not complete. The call ends with
- * AHOY_E_BODY_SOURCE.
- */
-#define AHOY_BODY_FAILED 3
-
-/**
- * A body whose length is not known before its end; it is sent in chunks.
- */
-#define AHOY_UNKNOWN_LENGTH UINT64_MAX
-
-/**
- * HTTP/1.1 only.
- */
-#define AHOY_HTTP2_OFF 0
-
-/**
- * HTTP/2 where TLS agrees on it (ALPN), and HTTP/1.1 otherwise.
- */
-#define AHOY_HTTP2_ALPN 1
-
-/**
- * HTTP/2 always, also without TLS: every host is known to speak it.
- */
-#define AHOY_HTTP2_PRIOR_KNOWLEDGE 2
-
-/**
- * How much a message matters: the library could not do its work.
- */
-#define AHOY_LOG_ERROR 1
-
-/**
- * How much a message matters: something is wrong with a peer or a provider.
- */
-#define AHOY_LOG_WARN 2
-
-/**
- * How much a message matters: a state changed.
- */
-#define AHOY_LOG_INFO 3
-
-/**
- * How much a message matters: one attempt.
- */
-#define AHOY_LOG_DEBUG 4
-
-/**
- * Traces are not touched: a traceparent header of the request is sent as it is.
- */
-#define AHOY_TRACE_OFF 0
-
-/**
- * A trace that came in goes on, each attempt a span of its own.
- */
-#define AHOY_TRACE_PASS_ON 1
-
-/**
- * The same; where none came in, one is started that need not be recorded.
- */
-#define AHOY_TRACE_START 2
-
-/**
- * The same; where none came in, one is started that is to be recorded.
- */
-#define AHOY_TRACE_START_SAMPLED 3
-
-/**
- * Its failure does great harm.
- */
-#define AHOY_CRITICAL_PLUS 0
-
-/**
- * Somebody waits for it; the default.
- */
-#define AHOY_CRITICAL 1
-
-/**
- * It can be repeated in minutes; may fill three quarters of a limit.
- */
-#define AHOY_SHEDDABLE_PLUS 2
-
-/**
- * It may fail for hours; may fill half of a limit.
- */
-#define AHOY_SHEDDABLE 3
-
-/**
- * Try again when refused, unreachable or unresolved.
- */
-#define AHOY_RETRY_ON_CONNECT 1
-
-/**
- * Try again when connecting took too long.
- */
-#define AHOY_RETRY_ON_CONNECT_TIMEOUT 2
-
-/**
- * Try again when an attempt took too long.
- */
-#define AHOY_RETRY_ON_TIMEOUT 4
-
-/**
- * Try again when the connection was lost before the request's first byte was sent.
- */
-#define AHOY_RETRY_ON_LOST_UNSENT 8
-
-/**
- * Try again when the connection was lost, or the answer was broken, after bytes were sent.
- */
-#define AHOY_RETRY_ON_LOST_SENT 16
-
-/**
- * Try again on certain statuses: see ahoy_retry_set_statuses.
- */
-#define AHOY_RETRY_ON_STATUS 32
-
-/**
- * Try again when the server refused the stream unprocessed (HTTP/2).
- */
-#define AHOY_RETRY_ON_REFUSED_STREAM 64
-
-/**
- * All of these: the default.
- */
-#define AHOY_RETRY_ON_ALL 127
-
-/**
  * A wait or limit without end, for every parameter in milliseconds.
  */
 #define AHOY_FOREVER UINT64_MAX
@@ -376,6 +210,172 @@
  * A defect of this library.
  */
 #define AHOY_E_INTERNAL 900
+
+/**
+ * How a host is spoken to: plain HTTP.
+ */
+#define AHOY_SCHEME_HTTP 1
+
+/**
+ * How a host is spoken to: HTTP over TLS.
+ */
+#define AHOY_SCHEME_HTTPS 2
+
+/**
+ * Traffic flows.
+ */
+#define AHOY_CIRCUIT_CLOSED 0
+
+/**
+ * No traffic; a probe is let through when it is due, unless the circuit was opened by hand.
+ */
+#define AHOY_CIRCUIT_OPEN 1
+
+/**
+ * A probe is under way.
+ */
+#define AHOY_CIRCUIT_HALF_OPEN 2
+
+/**
+ * Try again when refused, unreachable or unresolved.
+ */
+#define AHOY_RETRY_ON_CONNECT 1
+
+/**
+ * Try again when connecting took too long.
+ */
+#define AHOY_RETRY_ON_CONNECT_TIMEOUT 2
+
+/**
+ * Try again when an attempt took too long.
+ */
+#define AHOY_RETRY_ON_TIMEOUT 4
+
+/**
+ * Try again when the connection was lost before the request's first byte was sent.
+ */
+#define AHOY_RETRY_ON_LOST_UNSENT 8
+
+/**
+ * Try again when the connection was lost, or the answer was broken, after bytes were sent.
+ */
+#define AHOY_RETRY_ON_LOST_SENT 16
+
+/**
+ * Try again on certain statuses: see ahoy_retry_set_statuses.
+ */
+#define AHOY_RETRY_ON_STATUS 32
+
+/**
+ * Try again when the server refused the stream unprocessed (HTTP/2).
+ */
+#define AHOY_RETRY_ON_REFUSED_STREAM 64
+
+/**
+ * All of these: the default.
+ */
+#define AHOY_RETRY_ON_ALL 127
+
+/**
+ * HTTP/1.1 only.
+ */
+#define AHOY_HTTP2_OFF 0
+
+/**
+ * HTTP/2 where TLS agrees on it (ALPN), and HTTP/1.1 otherwise.
+ */
+#define AHOY_HTTP2_ALPN 1
+
+/**
+ * HTTP/2 always, also without TLS: every host is known to speak it.
+ */
+#define AHOY_HTTP2_PRIOR_KNOWLEDGE 2
+
+/**
+ * Traces are not touched: a traceparent header of the request is sent as it is.
+ */
+#define AHOY_TRACE_OFF 0
+
+/**
+ * A trace that came in goes on, each attempt a span of its own.
+ */
+#define AHOY_TRACE_PASS_ON 1
+
+/**
+ * The same; where none came in, one is started that need not be recorded.
+ */
+#define AHOY_TRACE_START 2
+
+/**
+ * The same; where none came in, one is started that is to be recorded.
+ */
+#define AHOY_TRACE_START_SAMPLED 3
+
+/**
+ * How much a message matters: the library could not do its work.
+ */
+#define AHOY_LOG_ERROR 1
+
+/**
+ * How much a message matters: something is wrong with a peer or a provider.
+ */
+#define AHOY_LOG_WARN 2
+
+/**
+ * How much a message matters: a state changed.
+ */
+#define AHOY_LOG_INFO 3
+
+/**
+ * How much a message matters: one attempt.
+ */
+#define AHOY_LOG_DEBUG 4
+
+/**
+ * Its failure does great harm.
+ */
+#define AHOY_CRITICAL_PLUS 0
+
+/**
+ * Somebody waits for it; the default.
+ */
+#define AHOY_CRITICAL 1
+
+/**
+ * It can be repeated in minutes; may fill three quarters of a limit.
+ */
+#define AHOY_SHEDDABLE_PLUS 2
+
+/**
+ * It may fail for hours; may fill half of a limit.
+ */
+#define AHOY_SHEDDABLE 3
+
+/**
+ * What a body function says: there is no more.
+ */
+#define AHOY_BODY_END 0
+
+/**
+ * What a body function says: *length bytes are in the buffer.
+ */
+#define AHOY_BODY_DATA 1
+
+/**
+ * What a body function says: nothing yet; ahoy_request_body_ready says when to ask again.
+ */
+#define AHOY_BODY_NOT_READY 2
+
+/**
+ * What a body function says: there will be no more, and the body is not complete. The call ends with
+ * AHOY_E_BODY_SOURCE.
+ */
+#define AHOY_BODY_FAILED 3
+
+/**
+ * A body whose length is not known before its end; it is sent in chunks.
+ */
+#define AHOY_UNKNOWN_LENGTH UINT64_MAX
 
 /**
  * One attempt of a call. Borrowed from its response or error and valid until that is freed. Thread: any.
@@ -515,26 +515,16 @@ typedef struct ahoy_response ahoy_response;
 typedef struct ahoy_retry ahoy_retry;
 
 /**
+ * Text that the library made, such as a configuration.
+ *
+ * Ownership: freed with ahoy_text_free. Thread: any.
+ */
+typedef struct ahoy_text ahoy_text;
+
+/**
  * What a function that can fail returns: `AHOY_OK` or one of the `AHOY_E_` numbers.
  */
 typedef int32_t ahoy_status;
-
-/**
- * Returns a number from 0 to below - 1. Called once for each pick that has candidates, from any thread that makes a call, also from several at once.
- */
-typedef uint64_t (*ahoy_random_fn)(void *user_data, uint64_t below);
-
-/**
- * Told once when the library has no more use for a callback's user data. May be NULL. May run on any
- * thread.
- */
-typedef void (*ahoy_destroy_fn)(void *user_data);
-
-/**
- * Returns the index of the endpoint to use, from 0 to count - 1. Called from any thread that makes a call,
- * also from several at once.
- */
-typedef size_t (*ahoy_balancer_fn)(void *user_data, size_t count);
 
 /**
  * Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK; any other status means
@@ -545,33 +535,21 @@ typedef size_t (*ahoy_balancer_fn)(void *user_data, size_t count);
 typedef ahoy_status (*ahoy_provider_fn)(void *user_data, ahoy_hosts *out);
 
 /**
- * Gets the outcome of a call and owns both handles: the response where status is AHOY_OK, else the error; the
- * other is NULL. Runs on the I/O thread that finished the call and must not block.
+ * Told once when the library has no more use for a callback's user data. May be NULL. May run on any
+ * thread.
  */
-typedef void (*ahoy_done_fn)(void *user_data,
-                             ahoy_status status,
-                             ahoy_response *response,
-                             ahoy_error *error);
+typedef void (*ahoy_destroy_fn)(void *user_data);
 
 /**
- * Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; after AHOY_BODY_DATA
- * length holds their number, from 1 to capacity, which is at least 65,536. Called by one thread at a time, the one that drives the call:
- * the caller's for a blocking call, else (also where the answer is streamed, and with HTTP/2) an I/O thread,
- * which it must not block.
+ * Returns a number from 0 to below - 1. Called once for each pick that has candidates, from any thread that makes a call, also from several at once.
  */
-typedef int32_t (*ahoy_body_fn)(void *user_data, uint8_t *buffer, size_t capacity, size_t *length);
+typedef uint64_t (*ahoy_random_fn)(void *user_data, uint64_t below);
 
 /**
- * Goes back to the first byte of a request's body, for another attempt or call; returns false where that failed,
- * which ends the call with AHOY_E_BODY_SOURCE. Called as the body function is.
+ * Returns the index of the endpoint to use, from 0 to count - 1. Called from any thread that makes a call,
+ * also from several at once.
  */
-typedef bool (*ahoy_body_rewind_fn)(void *user_data);
-
-/**
- * Called once when there is something to read, on an I/O thread; must not block. ahoy_response_read with a
- * timeout of 0 works inside, and so does ahoy_response_on_readable.
- */
-typedef void (*ahoy_readable_fn)(void *user_data);
+typedef size_t (*ahoy_balancer_fn)(void *user_data, size_t count);
 
 /**
  * Runs before each attempt, on the thread that drives the call. It may look at the request, change its path
@@ -603,9 +581,261 @@ typedef bool (*ahoy_should_stop_fn)(void *user_data);
  */
 typedef void (*ahoy_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
 
+/**
+ * Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; after AHOY_BODY_DATA
+ * length holds their number, from 1 to capacity, which is at least 65,536. Called by one thread at a time, the one that drives the call:
+ * the caller's for a blocking call, else (also where the answer is streamed, and with HTTP/2) an I/O thread,
+ * which it must not block.
+ */
+typedef int32_t (*ahoy_body_fn)(void *user_data, uint8_t *buffer, size_t capacity, size_t *length);
+
+/**
+ * Goes back to the first byte of a request's body, for another attempt or call; returns false where that failed,
+ * which ends the call with AHOY_E_BODY_SOURCE. Called as the body function is.
+ */
+typedef bool (*ahoy_body_rewind_fn)(void *user_data);
+
+/**
+ * Called once when there is something to read, on an I/O thread; must not block. ahoy_response_read with a
+ * timeout of 0 works inside, and so does ahoy_response_on_readable.
+ */
+typedef void (*ahoy_readable_fn)(void *user_data);
+
+/**
+ * Gets the outcome of a call and owns both handles: the response where status is AHOY_OK, else the error; the
+ * other is NULL. Runs on the I/O thread that finished the call and must not block.
+ */
+typedef void (*ahoy_done_fn)(void *user_data,
+                             ahoy_status status,
+                             ahoy_response *response,
+                             ahoy_error *error);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * The library's version, such as "0.1.0".
+ *
+ * Returns static text. Any thread.
+ */
+AHOY_API const char *ahoy_version(void);
+
+/**
+ * The library's version as one number: major * 10000 + minor * 100 + patch, as in `AHOY_VERSION_NUM`.
+ *
+ * Any thread.
+ */
+AHOY_API
+uint32_t ahoy_version_number(void);
+
+/**
+ * The name of a status, such as "AHOY_E_DEADLINE".
+ *
+ * Returns static text, never NULL: "AHOY_E_UNKNOWN" for a number that is no status. Any thread.
+ */
+AHOY_API const char *ahoy_status_name(ahoy_status status);
+
+/**
+ * The status that the function returned. AHOY_E_INVALID_ARGUMENT for NULL.
+ */
+AHOY_API ahoy_status ahoy_error_status(const ahoy_error *error);
+
+/**
+ * What happened: one line, and for a failed call one more line for each attempt. Holds no header values, no
+ * bodies and no query strings. Valid until the error is freed; empty for NULL.
+ */
+AHOY_API
+const char *ahoy_error_message(const ahoy_error *error);
+
+/**
+ * Whether the same call may succeed later and repeating it does no harm.
+ */
+AHOY_API bool ahoy_error_is_retryable(const ahoy_error *error);
+
+/**
+ * Whether the request may have been carried out although no answer came.
+ */
+AHOY_API bool ahoy_error_is_ambiguous(const ahoy_error *error);
+
+/**
+ * How many attempts the call made; 0 for errors that are not of a call.
+ */
+AHOY_API size_t ahoy_error_attempt_count(const ahoy_error *error);
+
+/**
+ * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
+ */
+AHOY_API
+const ahoy_attempt *ahoy_error_attempt_at(const ahoy_error *error,
+                                          size_t index);
+
+/**
+ * For AHOY_E_HTTP_STATUS, the answer with its status, headers and body; else NULL. Borrowed.
+ */
+AHOY_API const ahoy_response *ahoy_error_response(const ahoy_error *error);
+
+/**
+ * Frees an error; NULL is fine.
+ */
+AHOY_API void ahoy_error_free(ahoy_error *error);
+
+/**
+ * The text: UTF-8 that ends with NUL. Valid until its handle is freed.
+ *
+ * @param length gets the number of bytes without the NUL; may be NULL
+ * @return NULL for NULL, with a length of 0
+ */
+AHOY_API const char *ahoy_text_bytes(const ahoy_text *text, size_t *length);
+
+/**
+ * Frees a text; NULL is fine.
+ */
+AHOY_API void ahoy_text_free(ahoy_text *text);
+
+/**
+ * A host at a name or IP address and a port.
+ *
+ * Port 443 means https and any other http, unless ahoy_host_set_scheme says otherwise.
+ *
+ * @param address host name or IP address (IPv6 with or without brackets); copied
+ * @param port TCP port, 1 to 65535
+ * @return the host, or NULL where an argument is not valid
+ */
+AHOY_API AHOY_MUST_USE ahoy_host *ahoy_host_new(const char *address, uint16_t port);
+
+/**
+ * Sets the host's share of the traffic relative to the other hosts of its priority and zone. Default 1.
+ *
+ * @param weight 0 to 65535; 0 for no traffic, for a host that is to be drained; one that counts neither as well
+ *        nor as ill
+ */
+AHOY_API
+ahoy_status ahoy_host_set_weight(ahoy_host *host,
+                                 uint32_t weight,
+                                 ahoy_error **err);
+
+/**
+ * Sets the zone that the host stands in, for balancers that know their own (ahoy_balancer_set_zone). Default none.
+ *
+ * @param zone any text; copied
+ */
+AHOY_API
+ahoy_status ahoy_host_set_zone(ahoy_host *host,
+                               const char *zone,
+                               ahoy_error **err);
+
+/**
+ * Sets the host's priority level, 0 first: the next level serves in part where less than 72 % of a level are well,
+ * and alone where none is. Default 0.
+ *
+ * @param priority 0 to 127
+ */
+AHOY_API
+ahoy_status ahoy_host_set_priority(ahoy_host *host,
+                                   uint32_t priority,
+                                   ahoy_error **err);
+
+/**
+ * States the host's scheme, whatever its port.
+ *
+ * @param scheme AHOY_SCHEME_HTTP or AHOY_SCHEME_HTTPS
+ */
+AHOY_API ahoy_status ahoy_host_set_scheme(ahoy_host *host, int32_t scheme, ahoy_error **err);
+
+/**
+ * Sets what the Host header carries, apart from the address that is dialled. Default: the address, with the
+ * port where it is not the scheme's own.
+ *
+ * @param authority such as "api.example.com" or "api.example.com:8443"; copied
+ */
+AHOY_API
+ahoy_status ahoy_host_set_authority(ahoy_host *host,
+                                    const char *authority,
+                                    ahoy_error **err);
+
+/**
+ * Sets the name that TLS asks for and verifies. Default: the authority's host.
+ *
+ * @param server_name a DNS name or an IP address; copied
+ */
+AHOY_API
+ahoy_status ahoy_host_set_server_name(ahoy_host *host,
+                                      const char *server_name,
+                                      ahoy_error **err);
+
+/**
+ * Frees a host; NULL is fine.
+ */
+AHOY_API void ahoy_host_free(ahoy_host *host);
+
+/**
+ * An empty list that ahoy_provider_list_add fills.
+ *
+ * @return the provider, never NULL
+ */
+AHOY_API AHOY_MUST_USE ahoy_provider *ahoy_provider_list_new(void);
+
+/**
+ * Adds a server to a list. One that stands there already (same address, port and scheme) counts once.
+ *
+ * @param address host name or IP address; copied
+ * @param port TCP port, 1 to 65535; 443 means https
+ * @return AHOY_E_INVALID_ARGUMENT also for a provider that is no list; AHOY_E_IN_USE after its first use
+ */
+AHOY_API
+ahoy_status ahoy_provider_list_add(const ahoy_provider *provider,
+                                   const char *address,
+                                   uint16_t port,
+                                   ahoy_error **err);
+
+/**
+ * Adds a host with its properties to a list.
+ *
+ * @param host copied; still the caller's to free
+ */
+AHOY_API
+ahoy_status ahoy_provider_list_add_host(const ahoy_provider *provider,
+                                        const ahoy_host *host,
+                                        ahoy_error **err);
+
+/**
+ * A provider of your own.
+ *
+ * @param fn fills the list; called by one thread at a time
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @return the provider, or NULL where fn is NULL
+ */
+AHOY_API
+AHOY_MUST_USE
+ahoy_provider *ahoy_provider_custom_new(ahoy_provider_fn fn,
+                                        void *user_data,
+                                        ahoy_destroy_fn destroy);
+
+/**
+ * Adds a server to the list that a custom provider fills.
+ *
+ * @param address host name or IP address; copied
+ * @param port TCP port, 1 to 65535; 443 means https
+ */
+AHOY_API
+ahoy_status ahoy_hosts_add(ahoy_hosts *out,
+                           const char *address,
+                           uint16_t port,
+                           ahoy_error **err);
+
+/**
+ * Adds a host with its properties to the list that a custom provider fills.
+ *
+ * @param host copied; still the caller's to free
+ */
+AHOY_API ahoy_status ahoy_hosts_add_host(ahoy_hosts *out, const ahoy_host *host, ahoy_error **err);
+
+/**
+ * Frees a provider; NULL is fine. Balancers made from it go on.
+ */
+AHOY_API void ahoy_provider_free(ahoy_provider *provider);
 
 /**
  * Endpoints in the provider's order, one after the other, from a random start; those whose circuit does not
@@ -615,6 +845,7 @@ extern "C" {
  * @return the balancer, or NULL where provider is NULL
  */
 AHOY_API
+AHOY_MUST_USE
 ahoy_balancer *ahoy_balancer_round_robin_new(const ahoy_provider *provider);
 
 /**
@@ -623,7 +854,7 @@ ahoy_balancer *ahoy_balancer_round_robin_new(const ahoy_provider *provider);
  * @param provider frozen from here on; still the caller's to free
  * @return the balancer, or NULL where provider is NULL
  */
-AHOY_API ahoy_balancer *ahoy_balancer_random_new(const ahoy_provider *provider);
+AHOY_API AHOY_MUST_USE ahoy_balancer *ahoy_balancer_random_new(const ahoy_provider *provider);
 
 /**
  * Replaces the random function of a random balancer. A number out of range means that no endpoint is
@@ -651,6 +882,7 @@ ahoy_status ahoy_balancer_random_set_function(const ahoy_balancer *balancer,
  * @return the balancer, or NULL where provider or fn is NULL
  */
 AHOY_API
+AHOY_MUST_USE
 ahoy_balancer *ahoy_balancer_custom_new(const ahoy_provider *provider,
                                         ahoy_balancer_fn fn,
                                         void *user_data,
@@ -752,6 +984,7 @@ AHOY_API void ahoy_balancer_free(ahoy_balancer *balancer);
  * @return the balancer, or NULL where provider is NULL
  */
 AHOY_API
+AHOY_MUST_USE
 ahoy_balancer *ahoy_balancer_smooth_weighted_new(const ahoy_provider *provider);
 
 /**
@@ -764,6 +997,7 @@ ahoy_balancer *ahoy_balancer_smooth_weighted_new(const ahoy_provider *provider);
  * @return the balancer, or NULL where provider is NULL
  */
 AHOY_API
+AHOY_MUST_USE
 ahoy_balancer *ahoy_balancer_p2c_new(const ahoy_provider *provider);
 
 /**
@@ -774,6 +1008,7 @@ ahoy_balancer *ahoy_balancer_p2c_new(const ahoy_provider *provider);
  * @return the balancer, or NULL where provider is NULL
  */
 AHOY_API
+AHOY_MUST_USE
 ahoy_balancer *ahoy_balancer_peak_ewma_new(const ahoy_provider *provider);
 
 /**
@@ -784,6 +1019,7 @@ ahoy_balancer *ahoy_balancer_peak_ewma_new(const ahoy_provider *provider);
  * @return the balancer, or NULL where provider is NULL
  */
 AHOY_API
+AHOY_MUST_USE
 ahoy_balancer *ahoy_balancer_least_request_new(const ahoy_provider *provider);
 
 /**
@@ -821,6 +1057,7 @@ ahoy_status ahoy_balancer_set_load_header(const ahoy_balancer *balancer,
  * @return the balancer, or NULL where provider is NULL
  */
 AHOY_API
+AHOY_MUST_USE
 ahoy_balancer *ahoy_balancer_ring_hash_new(const ahoy_provider *provider);
 
 /**
@@ -831,6 +1068,7 @@ ahoy_balancer *ahoy_balancer_ring_hash_new(const ahoy_provider *provider);
  * @return the balancer, or NULL where provider is NULL
  */
 AHOY_API
+AHOY_MUST_USE
 ahoy_balancer *ahoy_balancer_maglev_new(const ahoy_provider *provider);
 
 /**
@@ -841,6 +1079,7 @@ ahoy_balancer *ahoy_balancer_maglev_new(const ahoy_provider *provider);
  * @return the balancer, or NULL where provider is NULL
  */
 AHOY_API
+AHOY_MUST_USE
 ahoy_balancer *ahoy_balancer_rendezvous_new(const ahoy_provider *provider);
 
 /**
@@ -1008,11 +1247,255 @@ ahoy_status ahoy_balancer_set(const ahoy_balancer *balancer,
                               ahoy_error **err);
 
 /**
+ * The endpoint that says itself that it is idle and quick (Prequal, as in the paper of NSDI'24). Small requests, the
+ * probes, ask random endpoints how busy they are, on a library thread and beside the calls: none waits for one. The
+ * last answers are kept; of the endpoints that have no more in flight than most, the quickest is taken, or else the one
+ * with the least in flight. That sees what all clients send, where p2c sees only this one's part, and costs three probes
+ * for each call.
+ *
+ * A probe is a GET of probe_path over HTTP/1.1, by connections of its own. It is answered with status 200 and a header
+ * `ahoy-load: in_flight=3, latency_ms=4.2`: how many requests the server works on, and how long they took lately with
+ * about as many. For what is missing there, or all of it where anything in it is broken, what this client knows stands
+ * in: its own attempts in flight, and how long the probe took. An answer with another status has failed, and so has one
+ * that takes more than 3 ms (ahoy_balancer_set_prequal_probes). Circuits do not learn of probes.
+ *
+ * Where the answers say too little, the balancer does as that of ahoy_balancer_p2c_new: with fewer than 4 endpoints in
+ * rotation, where all clients would follow the same one; at first; and while probes fail. Only there weights count.
+ * Probes begin with the first call of a client, share its TLS settings, and are sent only while there are calls.
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @param probe_path begins with /; what answers there should cost next to nothing
+ * @return the balancer, or NULL where provider is NULL or probe_path is not such a path
+ */
+AHOY_API
+AHOY_MUST_USE
+ahoy_balancer *ahoy_balancer_prequal_new(const ahoy_provider *provider,
+                                         const char *probe_path);
+
+/**
+ * Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults are
+ * the paper's.
+ *
+ * @param pool answers kept, 2 to 256, at most half of the endpoints if there are few; default 16
+ * @param max_age_ms how long an answer is kept, at least 1; default 1000
+ * @param probes_per_call parts of one by chance, above removals_per_call, up to 100; default 3
+ * @param removals_per_call answers removed by each call beside those used up, in turn the oldest and
+ *        the worst, 0 to 100; default 1
+ * @param hot an endpoint is hot if it has more in flight than this share of the answers told, 0 to 1;
+ *        default 0.84
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_prequal(const ahoy_balancer *balancer,
+                                      uint32_t pool,
+                                      uint64_t max_age_ms,
+                                      double probes_per_call,
+                                      double removals_per_call,
+                                      double hot,
+                                      ahoy_error **err);
+
+/**
+ * Sets how the probes of a prequal balancer are sent.
+ *
+ * @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network it
+ *        must be longer
+ * @param at_once how many may be under way at the same time, and one for each endpoint; further ones
+ *        are not sent; 1 to 1024; default 64
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_prequal_probes(const ahoy_balancer *balancer,
+                                             uint64_t timeout_ms,
+                                             uint32_t at_once,
+                                             ahoy_error **err);
+
+/**
+ * Outlier detection: ejects endpoints that fare worse than their neighbours. Every 10 s it looks for
+ *
+ * - endpoints with at least 100 attempts whose success rate is more than 1.9 standard deviations below
+ *   the mean of at least 5 endpoints;
+ * - endpoints with at least 50 attempts, 85 % of which failed.
+ *
+ * They are out of rotation for 30 s, and longer each time up to 300 s; at most half of all, and never
+ * the last one (as in Envoy, whose cap lets one more go). The other functions of this kind change the
+ * numbers. Default: off.
+ *
+ * @param enabled whether to
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_outlier_detection(const ahoy_balancer *balancer,
+                                                bool enabled,
+                                                ahoy_error **err);
+
+/**
+ * Sets for outlier detection how often outliers are looked for, how long they are ejected, and how many
+ * may be out. Up to a tenth of base_ms, at most 3 s, is added at random to each time. Switches outlier
+ * detection on.
+ *
+ * @param interval_ms between two looks, at least 1; default 10000
+ * @param base_ms of the first ejection, and added with each further one, at least 1; default 30000
+ * @param max_ms of any ejection, at least 1; default 300000
+ * @param max_share of all endpoints that may be out, 0 to 1; default 0.5
+ * @param min_healthy endpoints that stay in any case; default 1
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_outlier_ejection(const ahoy_balancer *balancer,
+                                               uint64_t interval_ms,
+                                               uint64_t base_ms,
+                                               uint64_t max_ms,
+                                               double max_share,
+                                               uint32_t min_healthy,
+                                               ahoy_error **err);
+
+/**
+ * Sets the rule of outlier detection on success rates. Switches outlier detection on.
+ *
+ * @param min_endpoints with enough attempts, below which a mean says nothing; default 5
+ * @param min_calls of an endpoint between two looks; default 100
+ * @param factor how many standard deviations below the mean make an outlier, from 0; default 1.9
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_outlier_success_rate(const ahoy_balancer *balancer,
+                                                   uint32_t min_endpoints,
+                                                   uint32_t min_calls,
+                                                   double factor,
+                                                   ahoy_error **err);
+
+/**
+ * Sets the rule of outlier detection on the share of failures. Switches outlier detection on.
+ *
+ * @param share of failed attempts from which an endpoint is an outlier, 0 to 1; default 0.85
+ * @param min_endpoints with enough attempts; default 5
+ * @param min_calls of an endpoint between two looks; default 50
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_outlier_failure_share(const ahoy_balancer *balancer,
+                                                    double share,
+                                                    uint32_t min_endpoints,
+                                                    uint32_t min_calls,
+                                                    ahoy_error **err);
+
+/**
+ * Health checks: asks endpoints in the background, on a library thread, of which calls told nothing for
+ * a while. An endpoint in rotation is checked every interval_ms, give or take a fifth; one that is out
+ * every second; and each once a minute while no call is made at all.
+ *
+ * - Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at once.
+ * - Two checks in a row that pass bring it back, and one lets an open circuit try again.
+ *
+ * The checks begin with the first call of a client and share its TLS settings. Default: off.
+ *
+ * @param path to GET, whose answer must be 200; NULL for a mere connect
+ * @param interval_ms at least 1; 3000 is a good start
+ * @param timeout_ms of one check, at least 1; 1000 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_health_check(const ahoy_balancer *balancer,
+                                           const char *path,
+                                           uint64_t interval_ms,
+                                           uint64_t timeout_ms,
+                                           ahoy_error **err);
+
+/**
+ * Sets what checks must show; after ahoy_balancer_set_health_check.
+ *
+ * @param unhealthy checks in a row without an answer that take an endpoint out, 1 to 255; default 3
+ * @param healthy checks in a row that an endpoint must pass to come back, 1 to 255; default 2
+ * @param out_interval_ms between two checks of one that is out, at least 1; default 1000
+ * @return AHOY_E_INVALID_ARGUMENT also for a balancer without health checks
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_health_thresholds(const ahoy_balancer *balancer,
+                                                uint32_t unhealthy,
+                                                uint32_t healthy,
+                                                uint64_t out_interval_ms,
+                                                ahoy_error **err);
+
+/**
+ * After an outage of all endpoints, admits available / min_working of the calls until the number of
+ * available endpoints is stable for hold_ms, so that the first endpoints that come back are not
+ * overwhelmed (as in brpc). The other calls are AHOY_E_OVERLOADED. Default: off.
+ *
+ * @param min_working how many endpoints can just bear all traffic, at least 1
+ * @param hold_ms from 0; 10000 is a good start
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_outage_recovery(const ahoy_balancer *balancer,
+                                              uint32_t min_working,
+                                              uint64_t hold_ms,
+                                              ahoy_error **err);
+
+/**
+ * The name or IP address, without brackets. Valid until the endpoint is freed; NULL for NULL.
+ */
+AHOY_API const char *ahoy_endpoint_address(const ahoy_endpoint *endpoint);
+
+/**
+ * The TCP port; 0 for NULL.
+ */
+AHOY_API uint16_t ahoy_endpoint_port(const ahoy_endpoint *endpoint);
+
+/**
+ * "scheme://address:port". Valid until the endpoint is freed; NULL for NULL.
+ */
+AHOY_API const char *ahoy_endpoint_url(const ahoy_endpoint *endpoint);
+
+/**
+ * The circuit's state now: one of the AHOY_CIRCUIT_ numbers; -1 for NULL.
+ */
+AHOY_API int32_t ahoy_endpoint_state(const ahoy_endpoint *endpoint);
+
+/**
+ * Whether the circuit would let a request through now; false for NULL.
+ */
+AHOY_API bool ahoy_endpoint_available(const ahoy_endpoint *endpoint);
+
+/**
+ * Opens the circuit by hand: no traffic and no probe until ahoy_endpoint_close_circuit.
+ *
+ * @return AHOY_E_IN_USE where it is open already
+ */
+AHOY_API ahoy_status ahoy_endpoint_open_circuit(const ahoy_endpoint *endpoint, ahoy_error **err);
+
+/**
+ * Closes the circuit by hand: traffic flows at once, and what was counted before is forgotten.
+ *
+ * @return AHOY_E_IN_USE where it is closed already
+ */
+AHOY_API ahoy_status ahoy_endpoint_close_circuit(const ahoy_endpoint *endpoint, ahoy_error **err);
+
+/**
+ * Lets everything through and judges nothing, until ahoy_endpoint_open_circuit or ahoy_endpoint_close_circuit: for an endpoint
+ * that must be asked whatever it answers.
+ *
+ * @return AHOY_E_IN_USE where that is so already
+ */
+AHOY_API
+ahoy_status ahoy_endpoint_disable_circuit(const ahoy_endpoint *endpoint,
+                                          ahoy_error **err);
+
+/**
+ * Sends the endpoint nothing new, until ahoy_endpoint_resume; what is under way goes on. Its circuit shows
+ * open meanwhile.
+ */
+AHOY_API
+ahoy_status ahoy_endpoint_drain(const ahoy_endpoint *endpoint,
+                                ahoy_error **err);
+
+/**
+ * Goes on where ahoy_endpoint_drain came in.
+ */
+AHOY_API ahoy_status ahoy_endpoint_resume(const ahoy_endpoint *endpoint, ahoy_error **err);
+
+/**
+ * Frees an endpoint; NULL is fine. The balancer's own stays.
+ */
+AHOY_API void ahoy_endpoint_free(ahoy_endpoint *endpoint);
+
+/**
  * A breaker with the default rules.
  *
  * @return the breaker, never NULL
  */
-AHOY_API ahoy_breaker *ahoy_breaker_new(void);
+AHOY_API AHOY_MUST_USE ahoy_breaker *ahoy_breaker_new(void);
 
 /**
  * Sets how many failures in a row open a circuit. Default 5.
@@ -1172,960 +1655,135 @@ ahoy_status ahoy_breaker_set(const ahoy_breaker *breaker,
 AHOY_API void ahoy_breaker_free(ahoy_breaker *breaker);
 
 /**
- * The name or IP address, without brackets. Valid until the endpoint is freed; NULL for NULL.
- */
-AHOY_API const char *ahoy_endpoint_address(const ahoy_endpoint *endpoint);
-
-/**
- * The TCP port; 0 for NULL.
- */
-AHOY_API uint16_t ahoy_endpoint_port(const ahoy_endpoint *endpoint);
-
-/**
- * "scheme://address:port". Valid until the endpoint is freed; NULL for NULL.
- */
-AHOY_API const char *ahoy_endpoint_url(const ahoy_endpoint *endpoint);
-
-/**
- * The circuit's state now: one of the AHOY_CIRCUIT_ numbers; -1 for NULL.
- */
-AHOY_API int32_t ahoy_endpoint_state(const ahoy_endpoint *endpoint);
-
-/**
- * Whether the circuit would let a request through now; false for NULL.
- */
-AHOY_API bool ahoy_endpoint_available(const ahoy_endpoint *endpoint);
-
-/**
- * Opens the circuit by hand: no traffic and no probe until ahoy_endpoint_close_circuit.
+ * Retry rules with the defaults.
  *
- * @return AHOY_E_IN_USE where it is open already
+ * @return the rules, never NULL
  */
-AHOY_API ahoy_status ahoy_endpoint_open_circuit(const ahoy_endpoint *endpoint, ahoy_error **err);
+AHOY_API AHOY_MUST_USE ahoy_retry *ahoy_retry_new(void);
 
 /**
- * Closes the circuit by hand: traffic flows at once, and what was counted before is forgotten.
+ * Sets how many attempts a call may make, the first included. Default 3.
  *
- * @return AHOY_E_IN_USE where it is closed already
+ * @param tries at least 1, where 1 also ends free attempts; -1 for no limit but the deadline
  */
-AHOY_API ahoy_status ahoy_endpoint_close_circuit(const ahoy_endpoint *endpoint, ahoy_error **err);
+AHOY_API ahoy_status ahoy_retry_set_tries(const ahoy_retry *retry, int32_t tries, ahoy_error **err);
 
 /**
- * Lets everything through and judges nothing, until ahoy_endpoint_open_circuit or ahoy_endpoint_close_circuit: for an endpoint
- * that must be asked whatever it answers.
+ * Sets the wait before the first retry, with full jitter its upper bound. Default 25 ms.
  *
- * @return AHOY_E_IN_USE where that is so already
+ * @param delay_ms from 0
  */
 AHOY_API
-ahoy_status ahoy_endpoint_disable_circuit(const ahoy_endpoint *endpoint,
-                                          ahoy_error **err);
+ahoy_status ahoy_retry_set_delay_ms(const ahoy_retry *retry,
+                                    uint64_t delay_ms,
+                                    ahoy_error **err);
 
 /**
- * Sends the endpoint nothing new, until ahoy_endpoint_resume; what is under way goes on. Its circuit shows
- * open meanwhile.
+ * Sets the longest wait before a retry. Default 1,000 ms.
+ *
+ * @param max_delay_ms from 0
  */
 AHOY_API
-ahoy_status ahoy_endpoint_drain(const ahoy_endpoint *endpoint,
-                                ahoy_error **err);
+ahoy_status ahoy_retry_set_max_delay_ms(const ahoy_retry *retry,
+                                        uint64_t max_delay_ms,
+                                        ahoy_error **err);
 
 /**
- * Goes on where ahoy_endpoint_drain came in.
- */
-AHOY_API ahoy_status ahoy_endpoint_resume(const ahoy_endpoint *endpoint, ahoy_error **err);
-
-/**
- * Frees an endpoint; NULL is fine. The balancer's own stays.
- */
-AHOY_API void ahoy_endpoint_free(ahoy_endpoint *endpoint);
-
-/**
- * Outlier detection: ejects endpoints that fare worse than their neighbours. Every 10 s it looks for
+ * Sets the factor by which the wait grows from one retry to the next. Default 2.
  *
- * - endpoints with at least 100 attempts whose success rate is more than 1.9 standard deviations below
- *   the mean of at least 5 endpoints;
- * - endpoints with at least 50 attempts, 85 % of which failed.
- *
- * They are out of rotation for 30 s, and longer each time up to 300 s; at most half of all, and never
- * the last one (as in Envoy, whose cap lets one more go). The other functions of this kind change the
- * numbers. Default: off.
- *
- * @param enabled whether to
+ * @param backoff a finite number, at least 0; 1 keeps the wait
  */
 AHOY_API
-ahoy_status ahoy_balancer_set_outlier_detection(const ahoy_balancer *balancer,
-                                                bool enabled,
-                                                ahoy_error **err);
+ahoy_status ahoy_retry_set_backoff(const ahoy_retry *retry,
+                                   double backoff,
+                                   ahoy_error **err);
 
 /**
- * Sets for outlier detection how often outliers are looked for, how long they are ejected, and how many
- * may be out. Up to a tenth of base_ms, at most 3 s, is added at random to each time. Switches outlier
- * detection on.
+ * Adds a random time between min and max to each wait, instead of full jitter: the first wait is the
+ * delay plus such a time, each further one the wait before it times the backoff plus such a time.
  *
- * @param interval_ms between two looks, at least 1; default 10000
- * @param base_ms of the first ejection, and added with each further one, at least 1; default 30000
- * @param max_ms of any ejection, at least 1; default 300000
- * @param max_share of all endpoints that may be out, 0 to 1; default 0.5
- * @param min_healthy endpoints that stay in any case; default 1
+ * @param min_ms the least that is added
+ * @param max_ms at least min_ms; the same adds a fixed time
  */
 AHOY_API
-ahoy_status ahoy_balancer_set_outlier_ejection(const ahoy_balancer *balancer,
-                                               uint64_t interval_ms,
-                                               uint64_t base_ms,
-                                               uint64_t max_ms,
-                                               double max_share,
-                                               uint32_t min_healthy,
-                                               ahoy_error **err);
+ahoy_status ahoy_retry_set_jitter_ms(const ahoy_retry *retry,
+                                     uint64_t min_ms,
+                                     uint64_t max_ms,
+                                     ahoy_error **err);
 
 /**
- * Sets the rule of outlier detection on success rates. Switches outlier detection on.
- *
- * @param min_endpoints with enough attempts, below which a mean says nothing; default 5
- * @param min_calls of an endpoint between two looks; default 100
- * @param factor how many standard deviations below the mean make an outlier, from 0; default 1.9
+ * Draws each wait between 0 and the delay that has grown so far, which spreads callers that failed
+ * together. The default.
  */
-AHOY_API
-ahoy_status ahoy_balancer_set_outlier_success_rate(const ahoy_balancer *balancer,
-                                                   uint32_t min_endpoints,
-                                                   uint32_t min_calls,
-                                                   double factor,
-                                                   ahoy_error **err);
+AHOY_API ahoy_status ahoy_retry_set_full_jitter(const ahoy_retry *retry, ahoy_error **err);
 
 /**
- * Sets the rule of outlier detection on the share of failures. Switches outlier detection on.
+ * Sets the kinds of failure that are tried again. Default AHOY_RETRY_ON_ALL.
  *
- * @param share of failed attempts from which an endpoint is an outlier, 0 to 1; default 0.85
- * @param min_endpoints with enough attempts; default 5
- * @param min_calls of an endpoint between two looks; default 50
+ * @param mask AHOY_RETRY_ON_ numbers, combined with |; 0 for none
  */
-AHOY_API
-ahoy_status ahoy_balancer_set_outlier_failure_share(const ahoy_balancer *balancer,
-                                                    double share,
-                                                    uint32_t min_endpoints,
-                                                    uint32_t min_calls,
-                                                    ahoy_error **err);
+AHOY_API ahoy_status ahoy_retry_set_on(const ahoy_retry *retry, uint32_t mask, ahoy_error **err);
 
 /**
- * Health checks: asks endpoints in the background, on a library thread, of which calls told nothing for
- * a while. An endpoint in rotation is checked every interval_ms, give or take a fifth; one that is out
- * every second; and each once a minute while no call is made at all.
+ * Sets the statuses that AHOY_RETRY_ON_STATUS means. Default 429 and every 5xx but 501.
  *
- * - Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at once.
- * - Two checks in a row that pass bring it back, and one lets an open circuit try again.
- *
- * The checks begin with the first call of a client and share its TLS settings. Default: off.
- *
- * @param path to GET, whose answer must be 200; NULL for a mere connect
- * @param interval_ms at least 1; 3000 is a good start
- * @param timeout_ms of one check, at least 1; 1000 is a good start
+ * @param statuses each 100 to 599; copied
+ * @param count how many; 0 for none
  */
 AHOY_API
-ahoy_status ahoy_balancer_set_health_check(const ahoy_balancer *balancer,
-                                           const char *path,
-                                           uint64_t interval_ms,
-                                           uint64_t timeout_ms,
-                                           ahoy_error **err);
+ahoy_status ahoy_retry_set_statuses(const ahoy_retry *retry,
+                                    const int32_t *statuses,
+                                    size_t count,
+                                    ahoy_error **err);
 
 /**
- * Sets what checks must show; after ahoy_balancer_set_health_check.
+ * Repeats requests of any method, also those that may have been carried out. Default false: only
+ * idempotent ones (by method, or by ahoy_request_set_idempotent), or those that certainly were not
+ * processed.
  *
- * @param unhealthy checks in a row without an answer that take an endpoint out, 1 to 255; default 3
- * @param healthy checks in a row that an endpoint must pass to come back, 1 to 255; default 2
- * @param out_interval_ms between two checks of one that is out, at least 1; default 1000
- * @return AHOY_E_INVALID_ARGUMENT also for a balancer without health checks
+ * @param any_method whether to
  */
 AHOY_API
-ahoy_status ahoy_balancer_set_health_thresholds(const ahoy_balancer *balancer,
-                                                uint32_t unhealthy,
-                                                uint32_t healthy,
-                                                uint64_t out_interval_ms,
-                                                ahoy_error **err);
+ahoy_status ahoy_retry_set_any_method(const ahoy_retry *retry,
+                                      bool any_method,
+                                      ahoy_error **err);
 
 /**
- * After an outage of all endpoints, admits available / min_working of the calls until the number of
- * available endpoints is stable for hold_ms, so that the first endpoints that come back are not
- * overwhelmed (as in brpc). The other calls are AHOY_E_OVERLOADED. Default: off.
+ * Sets the longest Retry-After of a 429 or 503 that is waited for, never beyond the deadline; a longer
+ * one ends the call with that answer. Default 300,000 ms.
  *
- * @param min_working how many endpoints can just bear all traffic, at least 1
- * @param hold_ms from 0; 10000 is a good start
+ * @param max_ms from 0
  */
 AHOY_API
-ahoy_status ahoy_balancer_set_outage_recovery(const ahoy_balancer *balancer,
-                                              uint32_t min_working,
-                                              uint64_t hold_ms,
+ahoy_status ahoy_retry_set_retry_after_max_ms(const ahoy_retry *retry,
+                                              uint64_t max_ms,
                                               ahoy_error **err);
 
 /**
- * A host at a name or IP address and a port.
+ * Sets an option by name, the same as its function does; ahoy_retry_option_key_at lists them.
  *
- * Port 443 means https and any other http, unless ahoy_host_set_scheme says otherwise.
- *
- * @param address host name or IP address (IPv6 with or without brackets); copied
- * @param port TCP port, 1 to 65535
- * @return the host, or NULL where an argument is not valid
- */
-AHOY_API ahoy_host *ahoy_host_new(const char *address, uint16_t port);
-
-/**
- * Sets the host's share of the traffic relative to the other hosts of its priority and zone. Default 1.
- *
- * @param weight 0 to 65535; 0 for no traffic, for a host that is to be drained; one that counts neither as well
- *        nor as ill
+ * @param key such as "max_delay"
+ * @param value such as "1.5s" or "full"; a duration needs a unit. A value that is refused changes
+ *        nothing
+ * @return AHOY_E_UNKNOWN_OPTION for a key that does not exist; the error names the nearest
  */
 AHOY_API
-ahoy_status ahoy_host_set_weight(ahoy_host *host,
-                                 uint32_t weight,
-                                 ahoy_error **err);
-
-/**
- * Sets the zone that the host stands in, for balancers that know their own (ahoy_balancer_set_zone). Default none.
- *
- * @param zone any text; copied
- */
-AHOY_API
-ahoy_status ahoy_host_set_zone(ahoy_host *host,
-                               const char *zone,
-                               ahoy_error **err);
-
-/**
- * Sets the host's priority level, 0 first: the next level serves in part where less than 72 % of a level are well,
- * and alone where none is. Default 0.
- *
- * @param priority 0 to 127
- */
-AHOY_API
-ahoy_status ahoy_host_set_priority(ahoy_host *host,
-                                   uint32_t priority,
-                                   ahoy_error **err);
-
-/**
- * States the host's scheme, whatever its port.
- *
- * @param scheme AHOY_SCHEME_HTTP or AHOY_SCHEME_HTTPS
- */
-AHOY_API ahoy_status ahoy_host_set_scheme(ahoy_host *host, int32_t scheme, ahoy_error **err);
-
-/**
- * Sets what the Host header carries, apart from the address that is dialled. Default: the address, with the
- * port where it is not the scheme's own.
- *
- * @param authority such as "api.example.com" or "api.example.com:8443"; copied
- */
-AHOY_API
-ahoy_status ahoy_host_set_authority(ahoy_host *host,
-                                    const char *authority,
-                                    ahoy_error **err);
-
-/**
- * Sets the name that TLS asks for and verifies. Default: the authority's host.
- *
- * @param server_name a DNS name or an IP address; copied
- */
-AHOY_API
-ahoy_status ahoy_host_set_server_name(ahoy_host *host,
-                                      const char *server_name,
-                                      ahoy_error **err);
-
-/**
- * Frees a host; NULL is fine.
- */
-AHOY_API void ahoy_host_free(ahoy_host *host);
-
-/**
- * The endpoint that says itself that it is idle and quick (Prequal, as in the paper of NSDI'24). Small requests, the
- * probes, ask random endpoints how busy they are, on a library thread and beside the calls: none waits for one. The
- * last answers are kept; of the endpoints that have no more in flight than most, the quickest is taken, or else the one
- * with the least in flight. That sees what all clients send, where p2c sees only this one's part, and costs three probes
- * for each call.
- *
- * A probe is a GET of probe_path over HTTP/1.1, by connections of its own. It is answered with status 200 and a header
- * `ahoy-load: in_flight=3, latency_ms=4.2`: how many requests the server works on, and how long they took lately with
- * about as many. For what is missing there, or all of it where anything in it is broken, what this client knows stands
- * in: its own attempts in flight, and how long the probe took. An answer with another status has failed, and so has one
- * that takes more than 3 ms (ahoy_balancer_set_prequal_probes). Circuits do not learn of probes.
- *
- * Where the answers say too little, the balancer does as that of ahoy_balancer_p2c_new: with fewer than 4 endpoints in
- * rotation, where all clients would follow the same one; at first; and while probes fail. Only there weights count.
- * Probes begin with the first call of a client, share its TLS settings, and are sent only while there are calls.
- *
- * @param provider frozen from here on; still the caller's to free
- * @param probe_path begins with /; what answers there should cost next to nothing
- * @return the balancer, or NULL where provider is NULL or probe_path is not such a path
- */
-AHOY_API
-ahoy_balancer *ahoy_balancer_prequal_new(const ahoy_provider *provider,
-                                         const char *probe_path);
-
-/**
- * Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults are
- * the paper's.
- *
- * @param pool answers kept, 2 to 256, at most half of the endpoints if there are few; default 16
- * @param max_age_ms how long an answer is kept, at least 1; default 1000
- * @param probes_per_call parts of one by chance, above removals_per_call, up to 100; default 3
- * @param removals_per_call answers removed by each call beside those used up, in turn the oldest and
- *        the worst, 0 to 100; default 1
- * @param hot an endpoint is hot if it has more in flight than this share of the answers told, 0 to 1;
- *        default 0.84
- */
-AHOY_API
-ahoy_status ahoy_balancer_set_prequal(const ahoy_balancer *balancer,
-                                      uint32_t pool,
-                                      uint64_t max_age_ms,
-                                      double probes_per_call,
-                                      double removals_per_call,
-                                      double hot,
-                                      ahoy_error **err);
-
-/**
- * Sets how the probes of a prequal balancer are sent.
- *
- * @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network it
- *        must be longer
- * @param at_once how many may be under way at the same time, and one for each endpoint; further ones
- *        are not sent; 1 to 1024; default 64
- */
-AHOY_API
-ahoy_status ahoy_balancer_set_prequal_probes(const ahoy_balancer *balancer,
-                                             uint64_t timeout_ms,
-                                             uint32_t at_once,
-                                             ahoy_error **err);
-
-/**
- * An empty list that ahoy_provider_list_add fills.
- *
- * @return the provider, never NULL
- */
-AHOY_API ahoy_provider *ahoy_provider_list_new(void);
-
-/**
- * Adds a server to a list. One that stands there already (same address, port and scheme) counts once.
- *
- * @param address host name or IP address; copied
- * @param port TCP port, 1 to 65535; 443 means https
- * @return AHOY_E_INVALID_ARGUMENT also for a provider that is no list; AHOY_E_IN_USE after its first use
- */
-AHOY_API
-ahoy_status ahoy_provider_list_add(const ahoy_provider *provider,
-                                   const char *address,
-                                   uint16_t port,
-                                   ahoy_error **err);
-
-/**
- * Adds a host with its properties to a list.
- *
- * @param host copied; still the caller's to free
- */
-AHOY_API
-ahoy_status ahoy_provider_list_add_host(const ahoy_provider *provider,
-                                        const ahoy_host *host,
-                                        ahoy_error **err);
-
-/**
- * A provider of your own.
- *
- * @param fn fills the list; called by one thread at a time
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- * @return the provider, or NULL where fn is NULL
- */
-AHOY_API
-ahoy_provider *ahoy_provider_custom_new(ahoy_provider_fn fn,
-                                        void *user_data,
-                                        ahoy_destroy_fn destroy);
-
-/**
- * Adds a server to the list that a custom provider fills.
- *
- * @param address host name or IP address; copied
- * @param port TCP port, 1 to 65535; 443 means https
- */
-AHOY_API
-ahoy_status ahoy_hosts_add(ahoy_hosts *out,
-                           const char *address,
-                           uint16_t port,
+ahoy_status ahoy_retry_set(const ahoy_retry *retry,
+                           const char *key,
+                           const char *value,
                            ahoy_error **err);
 
 /**
- * Adds a host with its properties to the list that a custom provider fills.
- *
- * @param host copied; still the caller's to free
+ * Frees retry rules; NULL is fine. Builders that took them go on.
  */
-AHOY_API ahoy_status ahoy_hosts_add_host(ahoy_hosts *out, const ahoy_host *host, ahoy_error **err);
-
-/**
- * Frees a provider; NULL is fine. Balancers made from it go on.
- */
-AHOY_API void ahoy_provider_free(ahoy_provider *provider);
-
-/**
- * "scheme://address:port" of the endpoint. NULL for NULL.
- */
-AHOY_API const char *ahoy_attempt_url(const ahoy_attempt *attempt);
-
-/**
- * AHOY_OK where an answer came, whatever its status; else why none came. AHOY_E_INVALID_ARGUMENT for NULL.
- */
-AHOY_API
-ahoy_status ahoy_attempt_status(const ahoy_attempt *attempt);
-
-/**
- * The answer's status, such as 503; 0 where none came.
- */
-AHOY_API int32_t ahoy_attempt_http_status(const ahoy_attempt *attempt);
-
-/**
- * What happened in a few words, such as "connect refused"; empty where an answer came. NULL for NULL.
- */
-AHOY_API
-const char *ahoy_attempt_detail(const ahoy_attempt *attempt);
-
-/**
- * How long it took, in microseconds.
- */
-AHOY_API uint64_t ahoy_attempt_elapsed_us(const ahoy_attempt *attempt);
-
-/**
- * Whether the request may have been carried out although no answer came.
- */
-AHOY_API bool ahoy_attempt_is_ambiguous(const ahoy_attempt *attempt);
-
-/**
- * Whether it opened the endpoint's circuit.
- */
-AHOY_API bool ahoy_attempt_opened_circuit(const ahoy_attempt *attempt);
-
-/**
- * Whether it was a hedge: a copy sent beside another attempt that took long (ahoy_client_builder_set_hedge).
- */
-AHOY_API
-bool ahoy_attempt_is_hedge(const ahoy_attempt *attempt);
-
-/**
- * Waits for a call to end and hands out its result. When the time is up first, returns AHOY_OK with a NULL
- * response, and the call goes on; so it does after AHOY_E_INTERRUPTED, and may be waited for again.
- *
- * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
- * @param response gets the answer; NULL on failure and when the time is up
- * @return AHOY_E_IN_USE where the result was handed out before or goes to a callback; AHOY_E_INTERRUPTED where
- *         a signal ended the wait of an interruptible client; else how the call ended
- */
-AHOY_API
-ahoy_status ahoy_call_wait(const ahoy_call *call,
-                           uint64_t timeout_ms,
-                           ahoy_response **response,
-                           ahoy_error **err);
-
-/**
- * Lets a function get the result when the call ends, exactly once; on a call that has ended it runs on an I/O
- * thread at once. A call with such a function goes on when its handle is freed.
- *
- * @param fn gets the outcome
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- * @return AHOY_E_IN_USE where the result was handed out before or goes to another callback
- */
-AHOY_API
-ahoy_status ahoy_call_on_done(const ahoy_call *call,
-                              ahoy_done_fn fn,
-                              void *user_data,
-                              ahoy_destroy_fn destroy,
-                              ahoy_error **err);
-
-/**
- * Asks a call to end with AHOY_E_CANCELLED. It still completes, exactly once, and with its own result where
- * that was faster. The exchange is dropped: the server sees the connection close. Does not wait.
- *
- * @return AHOY_OK also for a call that has ended
- */
-AHOY_API
-ahoy_status ahoy_call_cancel(const ahoy_call *call,
-                             ahoy_error **err);
-
-/**
- * Frees a call; NULL is fine. A call under way is cancelled, unless its result goes to a callback. Does not
- * wait.
- */
-AHOY_API
-void ahoy_call_free(ahoy_call *call);
-
-/**
- * The status that the function returned. AHOY_E_INVALID_ARGUMENT for NULL.
- */
-AHOY_API ahoy_status ahoy_error_status(const ahoy_error *error);
-
-/**
- * What happened: one line, and for a failed call one more line for each attempt. Holds no header values, no
- * bodies and no query strings. Valid until the error is freed; empty for NULL.
- */
-AHOY_API
-const char *ahoy_error_message(const ahoy_error *error);
-
-/**
- * Whether the same call may succeed later and repeating it does no harm.
- */
-AHOY_API bool ahoy_error_is_retryable(const ahoy_error *error);
-
-/**
- * Whether the request may have been carried out although no answer came.
- */
-AHOY_API bool ahoy_error_is_ambiguous(const ahoy_error *error);
-
-/**
- * How many attempts the call made; 0 for errors that are not of a call.
- */
-AHOY_API size_t ahoy_error_attempt_count(const ahoy_error *error);
-
-/**
- * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
- */
-AHOY_API
-const ahoy_attempt *ahoy_error_attempt_at(const ahoy_error *error,
-                                          size_t index);
-
-/**
- * For AHOY_E_HTTP_STATUS, the answer with its status, headers and body; else NULL. Borrowed.
- */
-AHOY_API const ahoy_response *ahoy_error_response(const ahoy_error *error);
-
-/**
- * Frees an error; NULL is fine.
- */
-AHOY_API void ahoy_error_free(ahoy_error *error);
-
-/**
- * A queue for ahoy_client_submit.
- *
- * @param queue gets the queue; NULL on failure
- * @return AHOY_E_OVERLOADED where the process is out of descriptors
- */
-AHOY_API ahoy_status ahoy_queue_new(ahoy_queue **queue, ahoy_error **err);
-
-/**
- * The descriptor to poll for reading: readable while a completion waits to be read. It is the queue's own;
- * never read from it and never close it. Read completions until there are none. -1 for NULL.
- */
-AHOY_API
-int32_t ahoy_queue_fd(const ahoy_queue *queue);
-
-/**
- * Asks every unfinished call with a tag to end with AHOY_E_CANCELLED. Each still completes, exactly once, and
- * with its own result where that was faster. Does not wait.
- *
- * @return AHOY_OK also where no call has that tag
- */
-AHOY_API
-ahoy_status ahoy_queue_cancel(const ahoy_queue *queue,
-                              uint64_t tag,
-                              ahoy_error **err);
-
-/**
- * Takes the next completion, waiting for it if there is none. When the time is up first, returns AHOY_OK with
- * NULL.
- *
- * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
- * @param completion gets the completion, to be freed with ahoy_completion_free
- */
-AHOY_API
-ahoy_status ahoy_queue_next(const ahoy_queue *queue,
-                            uint64_t timeout_ms,
-                            ahoy_completion **completion,
-                            ahoy_error **err);
-
-/**
- * Takes completions by the batch, which is cheaper than one by one: waits for the first and takes what else is
- * there. When the time is up first, returns AHOY_OK and none.
- *
- * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
- * @param completions room for capacity handles; the first count of them are set, each to be freed with
- *        ahoy_completion_free
- * @param capacity at least 1
- * @param count gets how many were taken
- */
-AHOY_API
-ahoy_status ahoy_queue_next_batch(const ahoy_queue *queue,
-                                  uint64_t timeout_ms,
-                                  ahoy_completion **completions,
-                                  size_t capacity,
-                                  size_t *count,
-                                  ahoy_error **err);
-
-/**
- * Frees a queue; NULL is fine. Its unfinished calls are cancelled and what was not read is discarded. Does not
- * wait. Close nothing: the descriptor goes with the queue.
- */
-AHOY_API
-void ahoy_queue_free(ahoy_queue *queue);
-
-/**
- * The tag that the call was submitted with, or that was given to ahoy_response_notify; 0 for NULL.
- */
-AHOY_API uint64_t ahoy_completion_tag(const ahoy_completion *completion);
-
-/**
- * How the call ended: AHOY_OK where there is a response, or something to read. AHOY_E_INVALID_ARGUMENT for NULL.
- */
-AHOY_API
-ahoy_status ahoy_completion_status(const ahoy_completion *completion);
-
-/**
- * Takes the response, to be freed with ahoy_response_free; NULL where the call failed or it was taken before.
- */
-AHOY_API
-ahoy_response *ahoy_completion_take_response(const ahoy_completion *completion);
-
-/**
- * Takes the error, to be freed with ahoy_error_free; NULL where the call succeeded or it was taken before.
- */
-AHOY_API
-ahoy_error *ahoy_completion_take_error(const ahoy_completion *completion);
-
-/**
- * Frees a completion with whatever was not taken from it; NULL is fine.
- */
-AHOY_API void ahoy_completion_free(ahoy_completion *completion);
-
-/**
- * A request.
- *
- * @param method such as "GET" or "PURGE"; case matters
- * @param path path and query, starting with "/", or an absolute URL for a client without a balancer (with a base
- *        URL only one below it); sent byte for byte, up to 65000 of them. What no request line can carry is refused:
- *        other than printable ASCII, #, <, >, ` in the path and " in the query must be percent-encoded. Below a
- *        base URL's path no .. may stand, in whatever form
- * @param request gets the request; NULL on failure
- */
-AHOY_API
-ahoy_status ahoy_request_new(const char *method,
-                             const char *path,
-                             ahoy_request **request,
-                             ahoy_error **err);
-
-/**
- * Adds a header; the same name may be added more than once, but Host, which must be a host with an optional port. It replaces the client's default of that name.
- *
- * @param name a header name; framing headers such as Content-Length are refused
- * @param value without CR, LF and other control characters; copied
- */
-AHOY_API
-ahoy_status ahoy_request_add_header(ahoy_request *request,
-                                    const char *name,
-                                    const char *value,
-                                    ahoy_error **err);
-
-/**
- * Sets a header in place of all others of its name.
- *
- * @param name a header name; framing headers such as Content-Length are refused
- * @param value without CR, LF and other control characters; copied
- */
-AHOY_API
-ahoy_status ahoy_request_set_header(ahoy_request *request,
-                                    const char *name,
-                                    const char *value,
-                                    ahoy_error **err);
-
-/**
- * Hands over the headers of an inbound request; the client passes on only those that it was told to (by
- * ahoy_client_builder_forward_header and ahoy_client_builder_forward_cookie). Headers that cannot be passed
- * on are left out.
- *
- * @param names count header names; copied
- * @param values count values; copied
- * @param count up to 1024
- */
-AHOY_API
-ahoy_status ahoy_request_forward_headers(ahoy_request *request,
-                                         const char *const *names,
-                                         const char *const *values,
-                                         size_t count,
-                                         ahoy_error **err);
-
-/**
- * Sets the body, in place of an earlier one or its source.
- *
- * @param bytes copied; (NULL, 0) for none
- * @param length number of bytes
- */
-AHOY_API
-ahoy_status ahoy_request_set_body(ahoy_request *request,
-                                  const uint8_t *bytes,
-                                  size_t length,
-                                  ahoy_error **err);
-
-/**
- * Limits this call, its attempts, waits and connects included. Default: the client's limit.
- *
- * @param timeout_ms 0 ends it at once; AHOY_FOREVER for no limit
- */
-AHOY_API
-ahoy_status ahoy_request_set_timeout_ms(ahoy_request *request,
-                                        uint64_t timeout_ms,
-                                        ahoy_error **err);
-
-/**
- * Says whether the request may be carried out twice. Default: by its method (GET, HEAD, OPTIONS, TRACE, PUT
- * and DELETE may).
- */
-AHOY_API
-ahoy_status ahoy_request_set_idempotent(ahoy_request *request,
-                                        bool idempotent,
-                                        ahoy_error **err);
-
-/**
- * Sets the key that a balancer goes by which sends the same key to the same endpoint: ring hash, maglev and
- * rendezvous. It is hashed by xxHash64. Without it the key is what the balancer was told (ahoy_balancer_set_hash_header), and a
- * call without any goes anywhere.
- *
- * @param key any bytes; not kept
- * @param length number of bytes
- */
-AHOY_API
-ahoy_status ahoy_request_set_hash_key(ahoy_request *request,
-                                      const uint8_t *key,
-                                      size_t length,
-                                      ahoy_error **err);
-
-/**
- * Sets the key's hash itself, for hosts that have one.
- */
-AHOY_API ahoy_status ahoy_request_set_hash(ahoy_request *request, uint64_t hash, ahoy_error **err);
-
-/**
- * Changes the path, also inside an on_request hook.
- *
- * @param path as for ahoy_request_new; copied
- */
-AHOY_API
-ahoy_status ahoy_request_set_path(ahoy_request *request,
-                                  const char *path,
-                                  ahoy_error **err);
-
-/**
- * The method. Valid until the request is freed; NULL for NULL.
- */
-AHOY_API const char *ahoy_request_method(const ahoy_request *request);
-
-/**
- * The path, or absolute URL. Valid until it is changed or the request is freed; NULL for NULL.
- */
-AHOY_API const char *ahoy_request_path(const ahoy_request *request);
-
-/**
- * Inside an on_request hook "scheme://address:port" of the attempt's endpoint; elsewhere NULL.
- */
-AHOY_API const char *ahoy_request_endpoint_url(const ahoy_request *request);
-
-/**
- * Frees a request; NULL is fine. Not for the one that a hook is given.
- */
-AHOY_API void ahoy_request_free(ahoy_request *request);
-
-/**
- * The HTTP status, such as 200; 0 for NULL.
- */
-AHOY_API int32_t ahoy_response_status(const ahoy_response *response);
-
-/**
- * The first value of a header, NUL-terminated; NULL where there is none. It need not be UTF-8.
- *
- * @param name in any case
- */
-AHOY_API const char *ahoy_response_header(const ahoy_response *response, const char *name);
-
-/**
- * How many headers there are, each value of a repeated name counted.
- */
-AHOY_API size_t ahoy_response_header_count(const ahoy_response *response);
-
-/**
- * The name of the header at an index, in lower case; NULL out of range.
- */
-AHOY_API const char *ahoy_response_header_name_at(const ahoy_response *response, size_t index);
-
-/**
- * The value of the header at an index, NUL-terminated; NULL out of range. It need not be UTF-8.
- */
-AHOY_API const char *ahoy_response_header_value_at(const ahoy_response *response, size_t index);
-
-/**
- * The whole body, decoded; of a streamed answer there is none. A NUL follows its last byte and is not counted; the body itself may hold others.
- *
- * @param length gets the number of bytes; may be NULL
- * @return the bytes, never NULL for a response; NULL for NULL
- */
-AHOY_API
-const uint8_t *ahoy_response_body(const ahoy_response *response,
-                                  size_t *length);
-
-/**
- * "scheme://address:port" of the endpoint that answered.
- */
-AHOY_API const char *ahoy_response_endpoint_url(const ahoy_response *response);
-
-/**
- * How many attempts the call made.
- */
-AHOY_API size_t ahoy_response_attempt_count(const ahoy_response *response);
-
-/**
- * Why the call ended with an answer after which another attempt might have followed, such as "the client's retry budget
- * is used up" or "not repeated, for the request is not idempotent". Empty where none would have, where all tries were
- * made, and for NULL. For people and logs: the wording may change.
- */
-AHOY_API
-const char *ahoy_response_stop_reason(const ahoy_response *response);
-
-/**
- * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
- */
-AHOY_API
-const ahoy_attempt *ahoy_response_attempt_at(const ahoy_response *response,
-                                             size_t index);
-
-/**
- * Frees a response and all that was borrowed from it; NULL is fine. The rest of a streamed body is cancelled:
- * its exchange is dropped, and the server sees the connection close. Does not wait.
- */
-AHOY_API
-void ahoy_response_free(ahoy_response *response);
-
-/**
- * Asks for the body of the answer piece by piece: the call completes when the answer's head is there, and
- * ahoy_response_read brings the body while it comes. Default false: answers are held whole.
- *
- * The call's limit and the limit on each attempt then end with the head; from there on each piece has its own
- * (ahoy_request_set_idle_timeout_ms), and the body may take as long as it likes. The bound on bodies (max_body)
- * does not hold for it. The endpoint's circuit learns at the end of the body how it went.
- *
- * An answer that may be retried by its status, or that fail_on_status makes an error, is read whole all the same,
- * within the usual bounds; ahoy_response_read reads that too. In an on_response hook a streamed body is empty.
- *
- * All hooks of such a call run on an I/O thread, also where it was made by ahoy_client_send.
- */
-AHOY_API
-ahoy_status ahoy_request_set_streamed(ahoy_request *request,
-                                      bool streamed,
-                                      ahoy_error **err);
-
-/**
- * Limits how long the next piece of a streamed answer may take to come, while its reader has room for it; then
- * the body ends with AHOY_E_TIMEOUT. Default: the client's limit on one attempt, or 10 s where that is not set.
- *
- * @param timeout_ms at least 1; AHOY_FOREVER for no limit
- */
-AHOY_API
-ahoy_status ahoy_request_set_idle_timeout_ms(ahoy_request *request,
-                                             uint64_t timeout_ms,
-                                             ahoy_error **err);
-
-/**
- * Lets a function produce the body while it is sent, in place of an earlier body.
- *
- * One call at a time can use it: another gets AHOY_E_IN_USE. Once bytes were taken, a further attempt or call needs
- * rewind; without it the call is not retried any more, and no further call can be made with this body.
- *
- * A body that is shorter or longer than its length, or a number that is no AHOY_BODY_ number, ends the call with
- * AHOY_E_BODY_SOURCE and its connection with it: nothing is ever sent in place of what is missing. Where the
- * length is reached, nothing more is asked for.
- *
- * @param fn produces the bytes
- * @param rewind goes back to the first byte; NULL where that cannot be done
- * @param user_data handed to both
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- * @param length number of bytes; AHOY_UNKNOWN_LENGTH for a body that is sent in chunks
- */
-AHOY_API
-ahoy_status ahoy_request_set_body_source(ahoy_request *request,
-                                         ahoy_body_fn fn,
-                                         ahoy_body_rewind_fn rewind,
-                                         void *user_data,
-                                         ahoy_destroy_fn destroy,
-                                         uint64_t length,
-                                         ahoy_error **err);
-
-/**
- * Asks a body function again that said AHOY_BODY_NOT_READY. It may come before that answer, and more than once.
- * The request must not be freed before; keep it until the call has ended. Does not wait and calls nothing itself.
- *
- * Thread: any, also while the request is being sent, and inside callbacks.
- */
-AHOY_API
-ahoy_status ahoy_request_body_ready(const ahoy_request *request,
-                                    ahoy_error **err);
-
-/**
- * Reads the next bytes of a response's body, waiting for them if there are none. Any response can be read; for
- * a streamed one (ahoy_request_set_streamed) it is the only way to its body. Read on until ended is true.
- *
- * When the time is up first, returns AHOY_OK with no bytes and ended false, and the body may be read on; so it
- * may after AHOY_E_INTERRUPTED and AHOY_E_WOULD_DEADLOCK. Any other failure is the end of the body and comes
- * again with each further read. Bytes that came before the body broke off are read first.
- *
- * Who does not read holds the server back: about 256 KiB wait here, and the rest stays in the network.
- *
- * Thread: any, one at a time.
- *
- * @param buffer room for capacity bytes
- * @param capacity at least 1
- * @param timeout_ms 0 polls; AHOY_FOREVER for no limit but the body's own (ahoy_request_set_idle_timeout_ms)
- * @param length gets the number of bytes read; 0 on failure
- * @param ended gets true where nothing comes after these bytes, of which there may be none; false on failure
- * @return AHOY_E_CONNECTION_LOST, AHOY_E_PROTOCOL, AHOY_E_TIMEOUT and the like where the body broke off;
- *         AHOY_E_CANCELLED or AHOY_E_CLOSED where it was ended from here; AHOY_E_WOULD_DEADLOCK where it would
- *         wait inside a callback; AHOY_E_INTERRUPTED where a signal ended the wait of an interruptible client;
- *         AHOY_E_FORKED for a streamed response of the parent process
- */
-AHOY_API
-ahoy_status ahoy_response_read(const ahoy_response *response,
-                               uint8_t *buffer,
-                               size_t capacity,
-                               uint64_t timeout_ms,
-                               size_t *length,
-                               bool *ended,
-                               ahoy_error **err);
-
-/**
- * Lets a completion come on a queue when there is something to read of a response's body, its end included: at
- * once where it is there. Once for each call of this function; then ahoy_response_read with a timeout of 0
- * until it gives no bytes, and this function again.
- *
- * The completion has the tag and no response; its status is AHOY_OK, or AHOY_E_CANCELLED where the response was
- * freed first. ahoy_queue_cancel with the tag ends the body, and so does freeing the queue meanwhile.
- *
- * @param queue where the completion comes
- * @param tag any number, handed back with the completion
- * @return AHOY_E_IN_USE where somebody waits for this response already; AHOY_E_OVERLOADED where the queue is
- *         full; then and with any other failure no completion comes
- */
-AHOY_API
-ahoy_status ahoy_response_notify(const ahoy_response *response,
-                                 const ahoy_queue *queue,
-                                 uint64_t tag,
-                                 ahoy_error **err);
-
-/**
- * Lets a function be called when there is something to read of a response's body, its end included: at once,
- * on an I/O thread, where it is there. Once for each call of this function. It is not called any more when the
- * response was freed, unless it runs just then.
- *
- * @param fn called
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- * @return AHOY_E_IN_USE where somebody waits for this response already
- */
-AHOY_API
-ahoy_status ahoy_response_on_readable(const ahoy_response *response,
-                                      ahoy_readable_fn fn,
-                                      void *user_data,
-                                      ahoy_destroy_fn destroy,
-                                      ahoy_error **err);
+AHOY_API void ahoy_retry_free(ahoy_retry *retry);
 
 /**
  * A builder with the defaults. Without a balancer and a base URL the client takes absolute URLs.
  *
  * @return the builder, never NULL
  */
-AHOY_API ahoy_client_builder *ahoy_client_builder_new(void);
+AHOY_API AHOY_MUST_USE ahoy_client_builder *ahoy_client_builder_new(void);
 
 /**
  * Sends the client's requests to the endpoints of a balancer, in place of an earlier balancer or base URL.
@@ -2484,167 +2142,167 @@ ahoy_status ahoy_client_builder_build(const ahoy_client_builder *builder,
 AHOY_API void ahoy_client_builder_free(ahoy_client_builder *builder);
 
 /**
- * Sends GET and waits for the answer. Blocks up to the call's limit.
+ * Limits the extra attempts that retries and hedges of all calls together make: to a share of the
+ * calls, plus a number a second for clients with few calls. When the budget is used up, a failed
+ * attempt ends its call, so a service in trouble does not get several times its load. Attempts that
+ * sent nothing are not charged. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, then one
+ * for each ten calls. Without limit on the tries (ahoy_retry_set_tries) there is no budget by default.
  *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param response gets the answer, whatever its status; NULL on failure
+ * @param share extra attempts for each call, from 0; 0.2 is Finagle's, 0.1 keeps the load of a chain
+ *        of services low
+ * @param floor_per_second extra attempts that are allowed in any case; 0 is better in a fleet of more
+ *        than 1,000 clients
+ * @param window_ms the time over which calls are counted, 1000 to 60000
  */
 AHOY_API
-ahoy_status ahoy_client_get(const ahoy_client *client,
-                            const char *path,
-                            ahoy_response **response,
-                            ahoy_error **err);
+ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
+                                                 double share,
+                                                 uint32_t floor_per_second,
+                                                 uint64_t window_ms,
+                                                 ahoy_error **err);
 
 /**
- * Sends OPTIONS and waits for the answer. Blocks up to the call's limit.
- *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param response gets the answer, whatever its status; NULL on failure
+ * Switches on hedges for the slowest twentieth of calls that may be carried out twice, and a limit of
+ * 1,024 calls in flight. What is set already stays.
  */
 AHOY_API
-ahoy_status ahoy_client_options(const ahoy_client *client,
-                                const char *path,
-                                ahoy_response **response,
-                                ahoy_error **err);
+ahoy_status ahoy_client_builder_use_resilient_profile(ahoy_client_builder *builder,
+                                                      ahoy_error **err);
 
 /**
- * Sends HEAD and waits for the answer, which has no body. Blocks up to the call's limit.
- *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param response gets the answer, whatever its status; NULL on failure
+ * Limits retries and hedges by their other rules only.
  */
 AHOY_API
-ahoy_status ahoy_client_head(const ahoy_client *client,
-                             const char *path,
-                             ahoy_response **response,
-                             ahoy_error **err);
+ahoy_status ahoy_client_builder_disable_retry_budget(ahoy_client_builder *builder,
+                                                     ahoy_error **err);
 
 /**
- * Sends DELETE and waits for the answer. Blocks up to the call's limit.
+ * Hedges: sends a copy of an attempt to another endpoint when no answer came within this time. The
+ * first good answer wins, and the losing attempt is cancelled. Only requests that may be carried out
+ * twice are hedged, within the budget and max_extra, and none while the limit on calls in flight is
+ * reached or has refused or delayed calls in the last 3 s. Default: off.
  *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param response gets the answer, whatever its status; NULL on failure
+ * @param delay_ms at least 1
+ * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
  */
 AHOY_API
-ahoy_status ahoy_client_delete(const ahoy_client *client,
-                               const char *path,
-                               ahoy_response **response,
-                               ahoy_error **err);
+ahoy_status ahoy_client_builder_set_hedge_delay_ms(ahoy_client_builder *builder,
+                                                   uint64_t delay_ms,
+                                                   double max_extra,
+                                                   ahoy_error **err);
 
 /**
- * Sends POST with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
- * up to the call's limit.
+ * Hedges like ahoy_client_builder_set_hedge_delay_ms, after the time in which all but max_extra of
+ * the answers of the last 3 s came: 0.05 hedges the slowest twentieth. Nothing is hedged before 50
+ * answers came. Default: off.
  *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param content_type the body's media type; NULL for none
- * @param body not kept; (NULL, 0) for an empty body
- * @param length number of bytes
- * @param response gets the answer, whatever its status; NULL on failure
+ * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
  */
 AHOY_API
-ahoy_status ahoy_client_post(const ahoy_client *client,
-                             const char *path,
-                             const char *content_type,
-                             const uint8_t *body,
-                             size_t length,
-                             ahoy_response **response,
-                             ahoy_error **err);
+ahoy_status ahoy_client_builder_set_hedge(ahoy_client_builder *builder,
+                                          double max_extra,
+                                          ahoy_error **err);
 
 /**
- * Sends PUT with a body and waits for the answer. Blocks up to the call's limit.
+ * Limits the calls in flight. A further call is AHOY_E_OVERLOADED, unless it may wait
+ * (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Replaces an
+ * adaptive limit. Default: no limit.
  *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param content_type the body's media type; NULL for none
- * @param body not kept; (NULL, 0) for an empty body
- * @param length number of bytes
- * @param response gets the answer, whatever its status; NULL on failure
+ * @param calls at least 1
  */
 AHOY_API
-ahoy_status ahoy_client_put(const ahoy_client *client,
-                            const char *path,
-                            const char *content_type,
-                            const uint8_t *body,
-                            size_t length,
-                            ahoy_response **response,
-                            ahoy_error **err);
+ahoy_status ahoy_client_builder_set_max_in_flight(ahoy_client_builder *builder,
+                                                  uint32_t calls,
+                                                  ahoy_error **err);
 
 /**
- * Sends PATCH with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
- * up to the call's limit.
+ * Limits the calls in flight to what the service answers in good time (Gradient2, as in Netflix's
+ * concurrency-limits): the limit falls while answers take longer than they used to, and grows while
+ * they do not. Replaces a fixed limit. Default: no limit.
  *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
- * @param content_type the body's media type; NULL for none
- * @param body not kept; (NULL, 0) for an empty body
- * @param length number of bytes
- * @param response gets the answer, whatever its status; NULL on failure
+ * @param start the limit before the first answer, from floor to ceiling; 20 is a good start
+ * @param floor the least limit, at least 1; 20 is a good start
+ * @param ceiling the greatest limit, at least floor; 200 is a good start
  */
 AHOY_API
-ahoy_status ahoy_client_patch(const ahoy_client *client,
-                              const char *path,
-                              const char *content_type,
-                              const uint8_t *body,
-                              size_t length,
-                              ahoy_response **response,
-                              ahoy_error **err);
+ahoy_status ahoy_client_builder_set_adaptive_limit(ahoy_client_builder *builder,
+                                                   uint32_t start,
+                                                   uint32_t floor,
+                                                   uint32_t ceiling,
+                                                   ahoy_error **err);
 
 /**
- * Sends a request and waits for the answer. Blocks up to the call's limit.
+ * Lets calls above the limit wait for room. The most important goes first
+ * (ahoy_request_set_criticality), and of equal ones the oldest. In a full queue a more important call
+ * takes the place of the least important. Default: no call may wait.
  *
- * @param request not changed; may be sent again
- * @param response gets the answer, whatever its status; NULL on failure
+ * @param length how many calls may wait; 0 for none
+ * @param timeout_ms how long a call waits at most, within its deadline; 100 is a good start
  */
 AHOY_API
-ahoy_status ahoy_client_send(const ahoy_client *client,
-                             const ahoy_request *request,
-                             ahoy_response **response,
-                             ahoy_error **err);
+ahoy_status ahoy_client_builder_set_wait_queue(ahoy_client_builder *builder,
+                                               uint32_t length,
+                                               uint64_t timeout_ms,
+                                               ahoy_error **err);
 
 /**
- * Starts a request on an I/O thread and returns at once. At the first use of the client's balancer the provider
- * is asked on this thread.
+ * Refuses calls in the client (AHOY_E_OVERLOADED) while the service refuses most of them by 429 or
+ * 503 or does not answer: about k calls are sent for each that is accepted (client-side throttling,
+ * as in Google's SRE book). Default: off.
  *
- * @param request not changed; may be sent again
- * @param call gets the call, to be freed with ahoy_call_free; NULL on failure
+ * @param k at least 1; 2 is a good start
+ * @param window_ms the time over which calls are counted, at least 1; 120000 is a good start
  */
 AHOY_API
-ahoy_status ahoy_client_start(const ahoy_client *client,
-                              const ahoy_request *request,
-                              ahoy_call **call,
-                              ahoy_error **err);
+ahoy_status ahoy_client_builder_set_adaptive_throttle(ahoy_client_builder *builder,
+                                                      double k,
+                                                      uint64_t window_ms,
+                                                      ahoy_error **err);
 
 /**
- * Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the first use of
- * the client's balancer the provider is asked on this thread.
+ * Tells the service how long each attempt may take, in whole milliseconds, or in gRPC's form for
+ * grpc-timeout. A header of this name of the inbound request (ahoy_request_forward_headers) shortens
+ * the call's own limit: the time left shrinks from hop to hop. Default: off.
  *
- * @param request not changed; may be sent again
- * @param queue where the completion comes, exactly one
- * @param tag any number, handed back with the completion
- * @return AHOY_E_OVERLOADED where the queue is full; then and with any other failure no completion comes
+ * @param name a header name, such as X-Request-Timeout-Ms
  */
 AHOY_API
-ahoy_status ahoy_client_submit(const ahoy_client *client,
-                               const ahoy_request *request,
-                               const ahoy_queue *queue,
-                               uint64_t tag,
-                               ahoy_error **err);
+ahoy_status ahoy_client_builder_set_deadline_header(ahoy_client_builder *builder,
+                                                    const char *name,
+                                                    ahoy_error **err);
 
 /**
- * Closes a client: refuses new calls, waits for those under way, and ends the rest with AHOY_E_CLOSED when the
- * time is up; blocked callers wake. The handle is still to be freed.
+ * Tells the service an attempt's number, from 1. Default: off.
  *
- * @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last
- * @return AHOY_OK also where calls had to be ended, and for a client that is closed already
+ * @param name a header name, such as X-Attempt
  */
 AHOY_API
-ahoy_status ahoy_client_close(const ahoy_client *client,
-                              uint64_t timeout_ms,
-                              ahoy_error **err);
+ahoy_status ahoy_client_builder_set_attempt_header(ahoy_client_builder *builder,
+                                                   const char *name,
+                                                   ahoy_error **err);
 
 /**
- * Frees a client; NULL is fine. Does not block: calls under way go on, and idle connections close
- * within about a second.
+ * Lets an answer say by a header when its call may be repeated: after that many milliseconds, or
+ * never where the value is negative or no number. A service that is refused itself passes -1 on to
+ * spare the one behind it. Default: off.
+ *
+ * @param name a header name, such as grpc-retry-pushback-ms
  */
-AHOY_API void ahoy_client_free(ahoy_client *client);
+AHOY_API
+ahoy_status ahoy_client_builder_set_pushback_header(ahoy_client_builder *builder,
+                                                    const char *name,
+                                                    ahoy_error **err);
+
+/**
+ * Says what is done with W3C traces: the traceparent header of the request, or else of the inbound
+ * request (ahoy_request_forward_headers), whose tracestate goes along. Default AHOY_TRACE_OFF.
+ *
+ * @param mode one of the AHOY_TRACE_ numbers
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_trace(ahoy_client_builder *builder,
+                                          int32_t mode,
+                                          ahoy_error **err);
 
 /**
  * Sets the hook before each attempt, in place of an earlier one.
@@ -2822,167 +2480,266 @@ AHOY_API const char *ahoy_breaker_option_key_at(size_t index);
 AHOY_API const char *ahoy_breaker_option_description_at(size_t index);
 
 /**
- * Limits the extra attempts that retries and hedges of all calls together make: to a share of the
- * calls, plus a number a second for clients with few calls. When the budget is used up, a failed
- * attempt ends its call, so a service in trouble does not get several times its load. Attempts that
- * sent nothing are not charged. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, then one
- * for each ten calls. Without limit on the tries (ahoy_retry_set_tries) there is no budget by default.
+ * Sends GET and waits for the answer. Blocks up to the call's limit.
  *
- * @param share extra attempts for each call, from 0; 0.2 is Finagle's, 0.1 keeps the load of a chain
- *        of services low
- * @param floor_per_second extra attempts that are allowed in any case; 0 is better in a fleet of more
- *        than 1,000 clients
- * @param window_ms the time over which calls are counted, 1000 to 60000
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param response gets the answer, whatever its status; NULL on failure
  */
 AHOY_API
-ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
-                                                 double share,
-                                                 uint32_t floor_per_second,
-                                                 uint64_t window_ms,
-                                                 ahoy_error **err);
+ahoy_status ahoy_client_get(const ahoy_client *client,
+                            const char *path,
+                            ahoy_response **response,
+                            ahoy_error **err);
 
 /**
- * Switches on hedges for the slowest twentieth of calls that may be carried out twice, and a limit of
- * 1,024 calls in flight. What is set already stays.
- */
-AHOY_API
-ahoy_status ahoy_client_builder_use_resilient_profile(ahoy_client_builder *builder,
-                                                      ahoy_error **err);
-
-/**
- * Limits retries and hedges by their other rules only.
- */
-AHOY_API
-ahoy_status ahoy_client_builder_disable_retry_budget(ahoy_client_builder *builder,
-                                                     ahoy_error **err);
-
-/**
- * Hedges: sends a copy of an attempt to another endpoint when no answer came within this time. The
- * first good answer wins, and the losing attempt is cancelled. Only requests that may be carried out
- * twice are hedged, within the budget and max_extra, and none while the limit on calls in flight is
- * reached or has refused or delayed calls in the last 3 s. Default: off.
+ * Sends OPTIONS and waits for the answer. Blocks up to the call's limit.
  *
- * @param delay_ms at least 1
- * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param response gets the answer, whatever its status; NULL on failure
  */
 AHOY_API
-ahoy_status ahoy_client_builder_set_hedge_delay_ms(ahoy_client_builder *builder,
-                                                   uint64_t delay_ms,
-                                                   double max_extra,
-                                                   ahoy_error **err);
+ahoy_status ahoy_client_options(const ahoy_client *client,
+                                const char *path,
+                                ahoy_response **response,
+                                ahoy_error **err);
 
 /**
- * Hedges like ahoy_client_builder_set_hedge_delay_ms, after the time in which all but max_extra of
- * the answers of the last 3 s came: 0.05 hedges the slowest twentieth. Nothing is hedged before 50
- * answers came. Default: off.
+ * Sends HEAD and waits for the answer, which has no body. Blocks up to the call's limit.
  *
- * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param response gets the answer, whatever its status; NULL on failure
  */
 AHOY_API
-ahoy_status ahoy_client_builder_set_hedge(ahoy_client_builder *builder,
-                                          double max_extra,
-                                          ahoy_error **err);
+ahoy_status ahoy_client_head(const ahoy_client *client,
+                             const char *path,
+                             ahoy_response **response,
+                             ahoy_error **err);
 
 /**
- * Limits the calls in flight. A further call is AHOY_E_OVERLOADED, unless it may wait
- * (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Replaces an
- * adaptive limit. Default: no limit.
+ * Sends DELETE and waits for the answer. Blocks up to the call's limit.
  *
- * @param calls at least 1
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param response gets the answer, whatever its status; NULL on failure
  */
 AHOY_API
-ahoy_status ahoy_client_builder_set_max_in_flight(ahoy_client_builder *builder,
-                                                  uint32_t calls,
-                                                  ahoy_error **err);
+ahoy_status ahoy_client_delete(const ahoy_client *client,
+                               const char *path,
+                               ahoy_response **response,
+                               ahoy_error **err);
 
 /**
- * Limits the calls in flight to what the service answers in good time (Gradient2, as in Netflix's
- * concurrency-limits): the limit falls while answers take longer than they used to, and grows while
- * they do not. Replaces a fixed limit. Default: no limit.
+ * Sends POST with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
+ * up to the call's limit.
  *
- * @param start the limit before the first answer, from floor to ceiling; 20 is a good start
- * @param floor the least limit, at least 1; 20 is a good start
- * @param ceiling the greatest limit, at least floor; 200 is a good start
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param content_type the body's media type; NULL for none
+ * @param body not kept; (NULL, 0) for an empty body
+ * @param length number of bytes
+ * @param response gets the answer, whatever its status; NULL on failure
  */
 AHOY_API
-ahoy_status ahoy_client_builder_set_adaptive_limit(ahoy_client_builder *builder,
-                                                   uint32_t start,
-                                                   uint32_t floor,
-                                                   uint32_t ceiling,
-                                                   ahoy_error **err);
+ahoy_status ahoy_client_post(const ahoy_client *client,
+                             const char *path,
+                             const char *content_type,
+                             const uint8_t *body,
+                             size_t length,
+                             ahoy_response **response,
+                             ahoy_error **err);
 
 /**
- * Lets calls above the limit wait for room. The most important goes first
- * (ahoy_request_set_criticality), and of equal ones the oldest. In a full queue a more important call
- * takes the place of the least important. Default: no call may wait.
+ * Sends PUT with a body and waits for the answer. Blocks up to the call's limit.
  *
- * @param length how many calls may wait; 0 for none
- * @param timeout_ms how long a call waits at most, within its deadline; 100 is a good start
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param content_type the body's media type; NULL for none
+ * @param body not kept; (NULL, 0) for an empty body
+ * @param length number of bytes
+ * @param response gets the answer, whatever its status; NULL on failure
  */
 AHOY_API
-ahoy_status ahoy_client_builder_set_wait_queue(ahoy_client_builder *builder,
-                                               uint32_t length,
-                                               uint64_t timeout_ms,
-                                               ahoy_error **err);
+ahoy_status ahoy_client_put(const ahoy_client *client,
+                            const char *path,
+                            const char *content_type,
+                            const uint8_t *body,
+                            size_t length,
+                            ahoy_response **response,
+                            ahoy_error **err);
 
 /**
- * Refuses calls in the client (AHOY_E_OVERLOADED) while the service refuses most of them by 429 or
- * 503 or does not answer: about k calls are sent for each that is accepted (client-side throttling,
- * as in Google's SRE book). Default: off.
+ * Sends PATCH with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
+ * up to the call's limit.
  *
- * @param k at least 1; 2 is a good start
- * @param window_ms the time over which calls are counted, at least 1; 120000 is a good start
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param content_type the body's media type; NULL for none
+ * @param body not kept; (NULL, 0) for an empty body
+ * @param length number of bytes
+ * @param response gets the answer, whatever its status; NULL on failure
  */
 AHOY_API
-ahoy_status ahoy_client_builder_set_adaptive_throttle(ahoy_client_builder *builder,
-                                                      double k,
-                                                      uint64_t window_ms,
-                                                      ahoy_error **err);
+ahoy_status ahoy_client_patch(const ahoy_client *client,
+                              const char *path,
+                              const char *content_type,
+                              const uint8_t *body,
+                              size_t length,
+                              ahoy_response **response,
+                              ahoy_error **err);
 
 /**
- * Tells the service how long each attempt may take, in whole milliseconds, or in gRPC's form for
- * grpc-timeout. A header of this name of the inbound request (ahoy_request_forward_headers) shortens
- * the call's own limit: the time left shrinks from hop to hop. Default: off.
+ * Sends a request and waits for the answer. Blocks up to the call's limit.
  *
- * @param name a header name, such as X-Request-Timeout-Ms
+ * @param request not changed; may be sent again
+ * @param response gets the answer, whatever its status; NULL on failure
  */
 AHOY_API
-ahoy_status ahoy_client_builder_set_deadline_header(ahoy_client_builder *builder,
-                                                    const char *name,
-                                                    ahoy_error **err);
+ahoy_status ahoy_client_send(const ahoy_client *client,
+                             const ahoy_request *request,
+                             ahoy_response **response,
+                             ahoy_error **err);
 
 /**
- * Tells the service an attempt's number, from 1. Default: off.
+ * Starts a request on an I/O thread and returns at once. At the first use of the client's balancer the provider
+ * is asked on this thread.
  *
- * @param name a header name, such as X-Attempt
+ * @param request not changed; may be sent again
+ * @param call gets the call, to be freed with ahoy_call_free; NULL on failure
  */
 AHOY_API
-ahoy_status ahoy_client_builder_set_attempt_header(ahoy_client_builder *builder,
-                                                   const char *name,
-                                                   ahoy_error **err);
+ahoy_status ahoy_client_start(const ahoy_client *client,
+                              const ahoy_request *request,
+                              ahoy_call **call,
+                              ahoy_error **err);
 
 /**
- * Lets an answer say by a header when its call may be repeated: after that many milliseconds, or
- * never where the value is negative or no number. A service that is refused itself passes -1 on to
- * spare the one behind it. Default: off.
+ * Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the first use of
+ * the client's balancer the provider is asked on this thread.
  *
- * @param name a header name, such as grpc-retry-pushback-ms
+ * @param request not changed; may be sent again
+ * @param queue where the completion comes, exactly one
+ * @param tag any number, handed back with the completion
+ * @return AHOY_E_OVERLOADED where the queue is full; then and with any other failure no completion comes
  */
 AHOY_API
-ahoy_status ahoy_client_builder_set_pushback_header(ahoy_client_builder *builder,
-                                                    const char *name,
-                                                    ahoy_error **err);
+ahoy_status ahoy_client_submit(const ahoy_client *client,
+                               const ahoy_request *request,
+                               const ahoy_queue *queue,
+                               uint64_t tag,
+                               ahoy_error **err);
 
 /**
- * Says what is done with W3C traces: the traceparent header of the request, or else of the inbound
- * request (ahoy_request_forward_headers), whose tracestate goes along. Default AHOY_TRACE_OFF.
+ * The settings of a client as text: a line `key = value` for each option that is in effect, in the order
+ * of keys, as ahoy_client_builder_set reads them. No option holds a secret: headers, certificates and keys
+ * are not among them.
  *
- * @param mode one of the AHOY_TRACE_ numbers
+ * @param text gets the text, to be freed with ahoy_text_free; NULL on failure
  */
 AHOY_API
-ahoy_status ahoy_client_builder_set_trace(ahoy_client_builder *builder,
-                                          int32_t mode,
-                                          ahoy_error **err);
+ahoy_status ahoy_client_config_text(const ahoy_client *client,
+                                    ahoy_text **text,
+                                    ahoy_error **err);
+
+/**
+ * Closes a client: refuses new calls, waits for those under way, and ends the rest with AHOY_E_CLOSED when the
+ * time is up; blocked callers wake. The handle is still to be freed.
+ *
+ * @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last
+ * @return AHOY_OK also where calls had to be ended, and for a client that is closed already
+ */
+AHOY_API
+ahoy_status ahoy_client_close(const ahoy_client *client,
+                              uint64_t timeout_ms,
+                              ahoy_error **err);
+
+/**
+ * Frees a client; NULL is fine. Does not block: calls under way go on, and idle connections close
+ * within about a second.
+ */
+AHOY_API void ahoy_client_free(ahoy_client *client);
+
+/**
+ * A request.
+ *
+ * @param method such as "GET" or "PURGE"; case matters
+ * @param path path and query, starting with "/", or an absolute URL for a client without a balancer (with a base
+ *        URL only one below it); sent byte for byte, up to 65000 of them. What no request line can carry is refused:
+ *        other than printable ASCII, #, <, >, ` in the path and " in the query must be percent-encoded. Below a
+ *        base URL's path no .. may stand, in whatever form
+ * @param request gets the request; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_request_new(const char *method,
+                             const char *path,
+                             ahoy_request **request,
+                             ahoy_error **err);
+
+/**
+ * Adds a header; the same name may be added more than once, but Host, which must be a host with an optional port. It replaces the client's default of that name.
+ *
+ * @param name a header name; framing headers such as Content-Length are refused
+ * @param value without CR, LF and other control characters; copied
+ */
+AHOY_API
+ahoy_status ahoy_request_add_header(ahoy_request *request,
+                                    const char *name,
+                                    const char *value,
+                                    ahoy_error **err);
+
+/**
+ * Sets a header in place of all others of its name.
+ *
+ * @param name a header name; framing headers such as Content-Length are refused
+ * @param value without CR, LF and other control characters; copied
+ */
+AHOY_API
+ahoy_status ahoy_request_set_header(ahoy_request *request,
+                                    const char *name,
+                                    const char *value,
+                                    ahoy_error **err);
+
+/**
+ * Hands over the headers of an inbound request; the client passes on only those that it was told to (by
+ * ahoy_client_builder_forward_header and ahoy_client_builder_forward_cookie). Headers that cannot be passed
+ * on are left out.
+ *
+ * @param names count header names; copied
+ * @param values count values; copied
+ * @param count up to 1024
+ */
+AHOY_API
+ahoy_status ahoy_request_forward_headers(ahoy_request *request,
+                                         const char *const *names,
+                                         const char *const *values,
+                                         size_t count,
+                                         ahoy_error **err);
+
+/**
+ * Sets the body, in place of an earlier one or its source.
+ *
+ * @param bytes copied; (NULL, 0) for none
+ * @param length number of bytes
+ */
+AHOY_API
+ahoy_status ahoy_request_set_body(ahoy_request *request,
+                                  const uint8_t *bytes,
+                                  size_t length,
+                                  ahoy_error **err);
+
+/**
+ * Limits this call, its attempts, waits and connects included. Default: the client's limit.
+ *
+ * @param timeout_ms 0 ends it at once; AHOY_FOREVER for no limit
+ */
+AHOY_API
+ahoy_status ahoy_request_set_timeout_ms(ahoy_request *request,
+                                        uint64_t timeout_ms,
+                                        ahoy_error **err);
+
+/**
+ * Says whether the request may be carried out twice. Default: by its method (GET, HEAD, OPTIONS, TRACE, PUT
+ * and DELETE may).
+ */
+AHOY_API
+ahoy_status ahoy_request_set_idempotent(ahoy_request *request,
+                                        bool idempotent,
+                                        ahoy_error **err);
 
 /**
  * Says how important the request is where a limit on calls in flight cannot let in all (the classes are those of
@@ -2996,150 +2753,438 @@ ahoy_status ahoy_request_set_criticality(ahoy_request *request,
                                          ahoy_error **err);
 
 /**
- * Retry rules with the defaults.
+ * Sets the key that a balancer goes by which sends the same key to the same endpoint: ring hash, maglev and
+ * rendezvous. It is hashed by xxHash64. Without it the key is what the balancer was told (ahoy_balancer_set_hash_header), and a
+ * call without any goes anywhere.
  *
- * @return the rules, never NULL
- */
-AHOY_API ahoy_retry *ahoy_retry_new(void);
-
-/**
- * Sets how many attempts a call may make, the first included. Default 3.
- *
- * @param tries at least 1, where 1 also ends free attempts; -1 for no limit but the deadline
- */
-AHOY_API ahoy_status ahoy_retry_set_tries(const ahoy_retry *retry, int32_t tries, ahoy_error **err);
-
-/**
- * Sets the wait before the first retry, with full jitter its upper bound. Default 25 ms.
- *
- * @param delay_ms from 0
+ * @param key any bytes; not kept
+ * @param length number of bytes
  */
 AHOY_API
-ahoy_status ahoy_retry_set_delay_ms(const ahoy_retry *retry,
-                                    uint64_t delay_ms,
-                                    ahoy_error **err);
-
-/**
- * Sets the longest wait before a retry. Default 1,000 ms.
- *
- * @param max_delay_ms from 0
- */
-AHOY_API
-ahoy_status ahoy_retry_set_max_delay_ms(const ahoy_retry *retry,
-                                        uint64_t max_delay_ms,
-                                        ahoy_error **err);
-
-/**
- * Sets the factor by which the wait grows from one retry to the next. Default 2.
- *
- * @param backoff a finite number, at least 0; 1 keeps the wait
- */
-AHOY_API
-ahoy_status ahoy_retry_set_backoff(const ahoy_retry *retry,
-                                   double backoff,
-                                   ahoy_error **err);
-
-/**
- * Adds a random time between min and max to each wait, instead of full jitter: the first wait is the
- * delay plus such a time, each further one the wait before it times the backoff plus such a time.
- *
- * @param min_ms the least that is added
- * @param max_ms at least min_ms; the same adds a fixed time
- */
-AHOY_API
-ahoy_status ahoy_retry_set_jitter_ms(const ahoy_retry *retry,
-                                     uint64_t min_ms,
-                                     uint64_t max_ms,
-                                     ahoy_error **err);
-
-/**
- * Draws each wait between 0 and the delay that has grown so far, which spreads callers that failed
- * together. The default.
- */
-AHOY_API ahoy_status ahoy_retry_set_full_jitter(const ahoy_retry *retry, ahoy_error **err);
-
-/**
- * Sets the kinds of failure that are tried again. Default AHOY_RETRY_ON_ALL.
- *
- * @param mask AHOY_RETRY_ON_ numbers, combined with |; 0 for none
- */
-AHOY_API ahoy_status ahoy_retry_set_on(const ahoy_retry *retry, uint32_t mask, ahoy_error **err);
-
-/**
- * Sets the statuses that AHOY_RETRY_ON_STATUS means. Default 429 and every 5xx but 501.
- *
- * @param statuses each 100 to 599; copied
- * @param count how many; 0 for none
- */
-AHOY_API
-ahoy_status ahoy_retry_set_statuses(const ahoy_retry *retry,
-                                    const int32_t *statuses,
-                                    size_t count,
-                                    ahoy_error **err);
-
-/**
- * Repeats requests of any method, also those that may have been carried out. Default false: only
- * idempotent ones (by method, or by ahoy_request_set_idempotent), or those that certainly were not
- * processed.
- *
- * @param any_method whether to
- */
-AHOY_API
-ahoy_status ahoy_retry_set_any_method(const ahoy_retry *retry,
-                                      bool any_method,
+ahoy_status ahoy_request_set_hash_key(ahoy_request *request,
+                                      const uint8_t *key,
+                                      size_t length,
                                       ahoy_error **err);
 
 /**
- * Sets the longest Retry-After of a 429 or 503 that is waited for, never beyond the deadline; a longer
- * one ends the call with that answer. Default 300,000 ms.
- *
- * @param max_ms from 0
+ * Sets the key's hash itself, for hosts that have one.
  */
-AHOY_API
-ahoy_status ahoy_retry_set_retry_after_max_ms(const ahoy_retry *retry,
-                                              uint64_t max_ms,
-                                              ahoy_error **err);
+AHOY_API ahoy_status ahoy_request_set_hash(ahoy_request *request, uint64_t hash, ahoy_error **err);
 
 /**
- * Sets an option by name, the same as its function does; ahoy_retry_option_key_at lists them.
+ * Changes the path, also inside an on_request hook.
  *
- * @param key such as "max_delay"
- * @param value such as "1.5s" or "full"; a duration needs a unit. A value that is refused changes
- *        nothing
- * @return AHOY_E_UNKNOWN_OPTION for a key that does not exist; the error names the nearest
+ * @param path as for ahoy_request_new; copied
  */
 AHOY_API
-ahoy_status ahoy_retry_set(const ahoy_retry *retry,
-                           const char *key,
-                           const char *value,
+ahoy_status ahoy_request_set_path(ahoy_request *request,
+                                  const char *path,
+                                  ahoy_error **err);
+
+/**
+ * The method. Valid until the request is freed; NULL for NULL.
+ */
+AHOY_API const char *ahoy_request_method(const ahoy_request *request);
+
+/**
+ * The path, or absolute URL. Valid until it is changed or the request is freed; NULL for NULL.
+ */
+AHOY_API const char *ahoy_request_path(const ahoy_request *request);
+
+/**
+ * Inside an on_request hook "scheme://address:port" of the attempt's endpoint; elsewhere NULL.
+ */
+AHOY_API const char *ahoy_request_endpoint_url(const ahoy_request *request);
+
+/**
+ * Frees a request; NULL is fine. Not for the one that a hook is given.
+ */
+AHOY_API void ahoy_request_free(ahoy_request *request);
+
+/**
+ * Asks for the body of the answer piece by piece: the call completes when the answer's head is there, and
+ * ahoy_response_read brings the body while it comes. Default false: answers are held whole.
+ *
+ * The call's limit and the limit on each attempt then end with the head; from there on each piece has its own
+ * (ahoy_request_set_idle_timeout_ms), and the body may take as long as it likes. The bound on bodies (max_body)
+ * does not hold for it. The endpoint's circuit learns at the end of the body how it went.
+ *
+ * An answer that may be retried by its status, or that fail_on_status makes an error, is read whole all the same,
+ * within the usual bounds; ahoy_response_read reads that too. In an on_response hook a streamed body is empty.
+ *
+ * All hooks of such a call run on an I/O thread, also where it was made by ahoy_client_send.
+ */
+AHOY_API
+ahoy_status ahoy_request_set_streamed(ahoy_request *request,
+                                      bool streamed,
+                                      ahoy_error **err);
+
+/**
+ * Limits how long the next piece of a streamed answer may take to come, while its reader has room for it; then
+ * the body ends with AHOY_E_TIMEOUT. Default: the client's limit on one attempt, or 10 s where that is not set.
+ *
+ * @param timeout_ms at least 1; AHOY_FOREVER for no limit
+ */
+AHOY_API
+ahoy_status ahoy_request_set_idle_timeout_ms(ahoy_request *request,
+                                             uint64_t timeout_ms,
+                                             ahoy_error **err);
+
+/**
+ * Lets a function produce the body while it is sent, in place of an earlier body.
+ *
+ * One call at a time can use it: another gets AHOY_E_IN_USE. Once bytes were taken, a further attempt or call needs
+ * rewind; without it the call is not retried any more, and no further call can be made with this body.
+ *
+ * A body that is shorter or longer than its length, or a number that is no AHOY_BODY_ number, ends the call with
+ * AHOY_E_BODY_SOURCE and its connection with it: nothing is ever sent in place of what is missing. Where the
+ * length is reached, nothing more is asked for.
+ *
+ * @param fn produces the bytes
+ * @param rewind goes back to the first byte; NULL where that cannot be done
+ * @param user_data handed to both
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @param length number of bytes; AHOY_UNKNOWN_LENGTH for a body that is sent in chunks
+ */
+AHOY_API
+ahoy_status ahoy_request_set_body_source(ahoy_request *request,
+                                         ahoy_body_fn fn,
+                                         ahoy_body_rewind_fn rewind,
+                                         void *user_data,
+                                         ahoy_destroy_fn destroy,
+                                         uint64_t length,
+                                         ahoy_error **err);
+
+/**
+ * Asks a body function again that said AHOY_BODY_NOT_READY. It may come before that answer, and more than once.
+ * The request must not be freed before; keep it until the call has ended. Does not wait and calls nothing itself.
+ *
+ * Thread: any, also while the request is being sent, and inside callbacks.
+ */
+AHOY_API
+ahoy_status ahoy_request_body_ready(const ahoy_request *request,
+                                    ahoy_error **err);
+
+/**
+ * The HTTP status, such as 200; 0 for NULL.
+ */
+AHOY_API int32_t ahoy_response_status(const ahoy_response *response);
+
+/**
+ * The first value of a header, NUL-terminated; NULL where there is none. It need not be UTF-8.
+ *
+ * @param name in any case
+ */
+AHOY_API const char *ahoy_response_header(const ahoy_response *response, const char *name);
+
+/**
+ * How many headers there are, each value of a repeated name counted.
+ */
+AHOY_API size_t ahoy_response_header_count(const ahoy_response *response);
+
+/**
+ * The name of the header at an index, in lower case; NULL out of range.
+ */
+AHOY_API const char *ahoy_response_header_name_at(const ahoy_response *response, size_t index);
+
+/**
+ * The value of the header at an index, NUL-terminated; NULL out of range. It need not be UTF-8.
+ */
+AHOY_API const char *ahoy_response_header_value_at(const ahoy_response *response, size_t index);
+
+/**
+ * The whole body, decoded; of a streamed answer there is none. A NUL follows its last byte and is not counted; the body itself may hold others.
+ *
+ * @param length gets the number of bytes; may be NULL
+ * @return the bytes, never NULL for a response; NULL for NULL
+ */
+AHOY_API
+const uint8_t *ahoy_response_body(const ahoy_response *response,
+                                  size_t *length);
+
+/**
+ * "scheme://address:port" of the endpoint that answered.
+ */
+AHOY_API const char *ahoy_response_endpoint_url(const ahoy_response *response);
+
+/**
+ * How many attempts the call made.
+ */
+AHOY_API size_t ahoy_response_attempt_count(const ahoy_response *response);
+
+/**
+ * Why the call ended with an answer after which another attempt might have followed, such as "the client's retry budget
+ * is used up" or "not repeated, for the request is not idempotent". Empty where none would have, where all tries were
+ * made, and for NULL. For people and logs: the wording may change.
+ */
+AHOY_API
+const char *ahoy_response_stop_reason(const ahoy_response *response);
+
+/**
+ * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
+ */
+AHOY_API
+const ahoy_attempt *ahoy_response_attempt_at(const ahoy_response *response,
+                                             size_t index);
+
+/**
+ * Frees a response and all that was borrowed from it; NULL is fine. The rest of a streamed body is cancelled:
+ * its exchange is dropped, and the server sees the connection close. Does not wait.
+ */
+AHOY_API
+void ahoy_response_free(ahoy_response *response);
+
+/**
+ * Reads the next bytes of a response's body, waiting for them if there are none. Any response can be read; for
+ * a streamed one (ahoy_request_set_streamed) it is the only way to its body. Read on until ended is true.
+ *
+ * When the time is up first, returns AHOY_OK with no bytes and ended false, and the body may be read on; so it
+ * may after AHOY_E_INTERRUPTED and AHOY_E_WOULD_DEADLOCK. Any other failure is the end of the body and comes
+ * again with each further read. Bytes that came before the body broke off are read first.
+ *
+ * Who does not read holds the server back: about 256 KiB wait here, and the rest stays in the network.
+ *
+ * Thread: any, one at a time.
+ *
+ * @param buffer room for capacity bytes
+ * @param capacity at least 1
+ * @param timeout_ms 0 polls; AHOY_FOREVER for no limit but the body's own (ahoy_request_set_idle_timeout_ms)
+ * @param length gets the number of bytes read; 0 on failure
+ * @param ended gets true where nothing comes after these bytes, of which there may be none; false on failure
+ * @return AHOY_E_CONNECTION_LOST, AHOY_E_PROTOCOL, AHOY_E_TIMEOUT and the like where the body broke off;
+ *         AHOY_E_CANCELLED or AHOY_E_CLOSED where it was ended from here; AHOY_E_WOULD_DEADLOCK where it would
+ *         wait inside a callback; AHOY_E_INTERRUPTED where a signal ended the wait of an interruptible client;
+ *         AHOY_E_FORKED for a streamed response of the parent process
+ */
+AHOY_API
+ahoy_status ahoy_response_read(const ahoy_response *response,
+                               uint8_t *buffer,
+                               size_t capacity,
+                               uint64_t timeout_ms,
+                               size_t *length,
+                               bool *ended,
+                               ahoy_error **err);
+
+/**
+ * Lets a completion come on a queue when there is something to read of a response's body, its end included: at
+ * once where it is there. Once for each call of this function; then ahoy_response_read with a timeout of 0
+ * until it gives no bytes, and this function again.
+ *
+ * The completion has the tag and no response; its status is AHOY_OK, or AHOY_E_CANCELLED where the response was
+ * freed first. ahoy_queue_cancel with the tag ends the body, and so does freeing the queue meanwhile.
+ *
+ * @param queue where the completion comes
+ * @param tag any number, handed back with the completion
+ * @return AHOY_E_IN_USE where somebody waits for this response already; AHOY_E_OVERLOADED where the queue is
+ *         full; then and with any other failure no completion comes
+ */
+AHOY_API
+ahoy_status ahoy_response_notify(const ahoy_response *response,
+                                 const ahoy_queue *queue,
+                                 uint64_t tag,
+                                 ahoy_error **err);
+
+/**
+ * Lets a function be called when there is something to read of a response's body, its end included: at once,
+ * on an I/O thread, where it is there. Once for each call of this function. It is not called any more when the
+ * response was freed, unless it runs just then.
+ *
+ * @param fn called
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @return AHOY_E_IN_USE where somebody waits for this response already
+ */
+AHOY_API
+ahoy_status ahoy_response_on_readable(const ahoy_response *response,
+                                      ahoy_readable_fn fn,
+                                      void *user_data,
+                                      ahoy_destroy_fn destroy,
+                                      ahoy_error **err);
+
+/**
+ * "scheme://address:port" of the endpoint. NULL for NULL.
+ */
+AHOY_API const char *ahoy_attempt_url(const ahoy_attempt *attempt);
+
+/**
+ * AHOY_OK where an answer came, whatever its status; else why none came. AHOY_E_INVALID_ARGUMENT for NULL.
+ */
+AHOY_API
+ahoy_status ahoy_attempt_status(const ahoy_attempt *attempt);
+
+/**
+ * The answer's status, such as 503; 0 where none came.
+ */
+AHOY_API int32_t ahoy_attempt_http_status(const ahoy_attempt *attempt);
+
+/**
+ * What happened in a few words, such as "connect refused"; empty where an answer came. NULL for NULL.
+ */
+AHOY_API
+const char *ahoy_attempt_detail(const ahoy_attempt *attempt);
+
+/**
+ * How long it took, in microseconds.
+ */
+AHOY_API uint64_t ahoy_attempt_elapsed_us(const ahoy_attempt *attempt);
+
+/**
+ * Whether the request may have been carried out although no answer came.
+ */
+AHOY_API bool ahoy_attempt_is_ambiguous(const ahoy_attempt *attempt);
+
+/**
+ * Whether it opened the endpoint's circuit.
+ */
+AHOY_API bool ahoy_attempt_opened_circuit(const ahoy_attempt *attempt);
+
+/**
+ * Whether it was a hedge: a copy sent beside another attempt that took long (ahoy_client_builder_set_hedge).
+ */
+AHOY_API
+bool ahoy_attempt_is_hedge(const ahoy_attempt *attempt);
+
+/**
+ * Waits for a call to end and hands out its result. When the time is up first, returns AHOY_OK with a NULL
+ * response, and the call goes on; so it does after AHOY_E_INTERRUPTED, and may be waited for again.
+ *
+ * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
+ * @param response gets the answer; NULL on failure and when the time is up
+ * @return AHOY_E_IN_USE where the result was handed out before or goes to a callback; AHOY_E_INTERRUPTED where
+ *         a signal ended the wait of an interruptible client; else how the call ended
+ */
+AHOY_API
+ahoy_status ahoy_call_wait(const ahoy_call *call,
+                           uint64_t timeout_ms,
+                           ahoy_response **response,
                            ahoy_error **err);
 
 /**
- * Frees retry rules; NULL is fine. Builders that took them go on.
- */
-AHOY_API void ahoy_retry_free(ahoy_retry *retry);
-
-/**
- * The name of a status, such as "AHOY_E_DEADLINE".
+ * Lets a function get the result when the call ends, exactly once; on a call that has ended it runs on an I/O
+ * thread at once. A call with such a function goes on when its handle is freed.
  *
- * Returns static text, never NULL: "AHOY_E_UNKNOWN" for a number that is no status. Any thread.
- */
-AHOY_API const char *ahoy_status_name(ahoy_status status);
-
-/**
- * The library's version, such as "0.1.0".
- *
- * Returns static text. Any thread.
- */
-AHOY_API const char *ahoy_version(void);
-
-/**
- * The library's version as one number: major * 10000 + minor * 100 + patch, as in `AHOY_VERSION_NUM`.
- *
- * Any thread.
+ * @param fn gets the outcome
+ * @param user_data handed to fn
+ * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @return AHOY_E_IN_USE where the result was handed out before or goes to another callback
  */
 AHOY_API
-uint32_t ahoy_version_number(void);
+ahoy_status ahoy_call_on_done(const ahoy_call *call,
+                              ahoy_done_fn fn,
+                              void *user_data,
+                              ahoy_destroy_fn destroy,
+                              ahoy_error **err);
+
+/**
+ * Asks a call to end with AHOY_E_CANCELLED. It still completes, exactly once, and with its own result where
+ * that was faster. The exchange is dropped: the server sees the connection close. Does not wait.
+ *
+ * @return AHOY_OK also for a call that has ended
+ */
+AHOY_API
+ahoy_status ahoy_call_cancel(const ahoy_call *call,
+                             ahoy_error **err);
+
+/**
+ * Frees a call; NULL is fine. A call under way is cancelled, unless its result goes to a callback. Does not
+ * wait.
+ */
+AHOY_API
+void ahoy_call_free(ahoy_call *call);
+
+/**
+ * A queue for ahoy_client_submit.
+ *
+ * @param queue gets the queue; NULL on failure
+ * @return AHOY_E_OVERLOADED where the process is out of descriptors
+ */
+AHOY_API ahoy_status ahoy_queue_new(ahoy_queue **queue, ahoy_error **err);
+
+/**
+ * The descriptor to poll for reading: readable while a completion waits to be read. It is the queue's own;
+ * never read from it and never close it. Read completions until there are none. -1 for NULL.
+ */
+AHOY_API
+intptr_t ahoy_queue_fd(const ahoy_queue *queue);
+
+/**
+ * Asks every unfinished call with a tag to end with AHOY_E_CANCELLED. Each still completes, exactly once, and
+ * with its own result where that was faster. Does not wait.
+ *
+ * @return AHOY_OK also where no call has that tag
+ */
+AHOY_API
+ahoy_status ahoy_queue_cancel(const ahoy_queue *queue,
+                              uint64_t tag,
+                              ahoy_error **err);
+
+/**
+ * Takes the next completion, waiting for it if there is none. When the time is up first, returns AHOY_OK with
+ * NULL.
+ *
+ * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
+ * @param completion gets the completion, to be freed with ahoy_completion_free
+ */
+AHOY_API
+ahoy_status ahoy_queue_next(const ahoy_queue *queue,
+                            uint64_t timeout_ms,
+                            ahoy_completion **completion,
+                            ahoy_error **err);
+
+/**
+ * Takes completions by the batch, which is cheaper than one by one: waits for the first and takes what else is
+ * there. When the time is up first, returns AHOY_OK and none.
+ *
+ * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
+ * @param completions room for capacity handles; the first count of them are set, each to be freed with
+ *        ahoy_completion_free
+ * @param capacity at least 1
+ * @param count gets how many were taken
+ */
+AHOY_API
+ahoy_status ahoy_queue_next_batch(const ahoy_queue *queue,
+                                  uint64_t timeout_ms,
+                                  ahoy_completion **completions,
+                                  size_t capacity,
+                                  size_t *count,
+                                  ahoy_error **err);
+
+/**
+ * Frees a queue; NULL is fine. Its unfinished calls are cancelled and what was not read is discarded. Does not
+ * wait. Close nothing: the descriptor goes with the queue.
+ */
+AHOY_API
+void ahoy_queue_free(ahoy_queue *queue);
+
+/**
+ * The tag that the call was submitted with, or that was given to ahoy_response_notify; 0 for NULL.
+ */
+AHOY_API uint64_t ahoy_completion_tag(const ahoy_completion *completion);
+
+/**
+ * How the call ended: AHOY_OK where there is a response, or something to read. AHOY_E_INVALID_ARGUMENT for NULL.
+ */
+AHOY_API
+ahoy_status ahoy_completion_status(const ahoy_completion *completion);
+
+/**
+ * Takes the response, to be freed with ahoy_response_free; NULL where the call failed or it was taken before.
+ */
+AHOY_API
+AHOY_MUST_USE
+ahoy_response *ahoy_completion_take_response(const ahoy_completion *completion);
+
+/**
+ * Takes the error, to be freed with ahoy_error_free; NULL where the call succeeded or it was taken before.
+ */
+AHOY_API
+AHOY_MUST_USE
+ahoy_error *ahoy_completion_take_error(const ahoy_completion *completion);
+
+/**
+ * Frees a completion with whatever was not taken from it; NULL is fine.
+ */
+AHOY_API void ahoy_completion_free(ahoy_completion *completion);
 
 #ifdef __cplusplus
 }  // extern "C"

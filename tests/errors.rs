@@ -4,7 +4,7 @@
 
 mod support;
 
-use ahoy::ffi::call::error::*;
+use ahoy::ffi::values::error::*;
 use ahoy::ffi::values::status::*;
 use support::*;
 

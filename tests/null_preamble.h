@@ -213,6 +213,15 @@ static void drop_ahoy_attempt(ahoy_attempt *attempt)
         ahoy_error_free(error_of_attempt);
 }
 
+static ahoy_text *make_ahoy_text(void)
+{
+    ahoy_text *text = NULL;
+    ahoy_client *client = make_ahoy_client();
+    ahoy_client_config_text(client, &text, NULL);
+    ahoy_client_free(client);
+    return text;
+}
+
 static ahoy_call *make_ahoy_call(void)
 {
     ahoy_call *call = NULL;

@@ -106,3 +106,20 @@ fn a_balancer_whose_rules_do_not_go_together_is_refused_and_can_be_mended() {
     balancer.option("breaker_open_max", "2h").unwrap();
     assert_eq!(balancer.pick().unwrap().port(), server.port());
 }
+
+#[test]
+fn a_client_tells_its_settings_and_no_secret() {
+    let builder = Builder::new().balancer(&round_robin(&[1])).header("Authorization", "hunter2");
+    builder.option("timeout", "1m30s").unwrap();
+    builder.option("retry_tries", "5").unwrap();
+    let text = builder.build().config_text();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines.contains(&"timeout = 90s") && lines.contains(&"retry_tries = 5"), "{text}");
+    assert!(lines.contains(&"idle_timeout = 1m"), "those that nobody set as well: {text}");
+    assert!(!text.contains("hunter2"), "{text}");
+    let again = Builder::new().balancer(&round_robin(&[1]));
+    for (key, value) in lines.iter().map(|line| line.split_once(" = ").unwrap()) {
+        again.option(key, value).unwrap();
+    }
+    assert_eq!(again.build().config_text(), text, "it can be read again");
+}

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ahoy::ffi::call::request::*;
 use ahoy::ffi::client::protection::*;
 use ahoy::ffi::values::status::*;
 use support::*;

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant, SystemTime};
 
-use ahoy::ffi::values::retry::*;
+use ahoy::ffi::client::retry::*;
 use ahoy::ffi::values::status::*;
 use support::*;
 

@@ -236,9 +236,9 @@ fn destroy_runs_once_for_each_hook() {
         _: *const ahoy::ffi::call::response::ahoy_response,
     ) {
     }
-    unsafe extern "C" fn error(_: *mut c_void, _: *const ahoy::ffi::call::error::ahoy_error) {}
+    unsafe extern "C" fn error(_: *mut c_void, _: *const ahoy::ffi::values::error::ahoy_error) {}
     unsafe extern "C" fn log(_: *mut c_void, _: i32, _: *const i8, _: *const i8) {}
-    const NULL: *mut *mut ahoy::ffi::call::error::ahoy_error = ptr::null_mut();
+    const NULL: *mut *mut ahoy::ffi::values::error::ahoy_error = ptr::null_mut();
     // SAFETY: each function fits its data; the builder is the caller's matter.
     let hooks: [Register; 4] = unsafe {
         [

@@ -54,6 +54,12 @@ impl Client {
         })
     }
 
+    /// What it was told.
+    #[must_use]
+    pub fn config(&self) -> &ClientConfig {
+        &self.core.config
+    }
+
     /// Sends `request` and waits for its answer, driving the work on this thread. An I/O thread drives it with
     /// HTTP/2, where the connections are, where an answer is streamed, for it outlasts this call, and where
     /// all shards are in use.

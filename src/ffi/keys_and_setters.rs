@@ -9,11 +9,11 @@ use super::balancer::breaker::*;
 use super::balancer::health::*;
 use super::balancer::prequal::*;
 use super::balancer::provider::*;
-use super::call::error::ahoy_error;
 use super::client::builder::*;
 use super::client::hooks::*;
 use super::client::protection::*;
-use super::values::retry::*;
+use super::client::retry::*;
+use super::values::error::ahoy_error;
 use super::values::status::{AHOY_OK, ahoy_status};
 use crate::options::{BALANCER, BREAKER, CLIENT, NO_KEYS, RETRY, Setter, Table};
 

@@ -13,10 +13,14 @@
     reason = "the contract is the same for all and stated in the module's documentation"
 )]
 
-pub mod balancer;
-pub mod call;
-pub mod client;
+// In the order of the header, which follows this one: hence the empty lines, which keep it.
 pub mod values;
+
+pub mod balancer;
+
+pub mod client;
+
+pub mod call;
 
 #[cfg(test)]
 mod keys_and_setters;

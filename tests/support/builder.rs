@@ -2,13 +2,14 @@
 
 use std::ffi::{CString, c_char, c_void};
 
-use ahoy::ffi::call::error::ahoy_error;
 use ahoy::ffi::call::request::*;
 use ahoy::ffi::call::response::ahoy_response;
 use ahoy::ffi::client::builder::*;
 use ahoy::ffi::client::client::*;
 use ahoy::ffi::client::hooks::*;
 use ahoy::ffi::client::protection::*;
+use ahoy::ffi::values::error::ahoy_error;
+use ahoy::ffi::values::made_text::*;
 use ahoy::ffi::values::status::ahoy_status;
 
 use super::handles::{Balancer, Request, Retry, boxed, c, owner, shared};
@@ -444,6 +445,21 @@ impl Client {
 
     pub fn patch(&self, path: &str, content_type: &str, body: &[u8]) -> Outcome {
         self.with_body(ahoy_client_patch, path, content_type, body)
+    }
+
+    /// Its settings as text.
+    pub fn config_text(&self) -> String {
+        // SAFETY: the handle is ours.
+        let handle = made(|out, err| unsafe { ahoy_client_config_text(self.0, out, err) }).unwrap();
+        let mut length = 0;
+        // SAFETY: the handle is ours until it is freed, once.
+        let config = unsafe {
+            let config = text(ahoy_text_bytes(handle, &raw mut length));
+            ahoy_text_free(handle);
+            config
+        };
+        assert_eq!(config.len(), length);
+        config
     }
 
     pub fn send(&self, request: &Request) -> Outcome {

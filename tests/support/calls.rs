@@ -5,12 +5,12 @@ use std::ffi::c_void;
 use std::ptr;
 
 use ahoy::ffi::call::call::*;
-use ahoy::ffi::call::error::*;
 use ahoy::ffi::call::queue::*;
 use ahoy::ffi::call::response::*;
 use ahoy::ffi::client::builder::ahoy_client_builder;
 use ahoy::ffi::client::client::*;
 use ahoy::ffi::client::hooks::*;
+use ahoy::ffi::values::error::*;
 use ahoy::ffi::values::status::{AHOY_OK, ahoy_status};
 
 use super::builder::{Builder, Client};
@@ -117,6 +117,10 @@ impl Queue {
     }
 
     pub fn fd(&self) -> i32 {
+        i32::try_from(self.descriptor()).unwrap()
+    }
+
+    fn descriptor(&self) -> isize {
         // SAFETY: the handle is ours.
         unsafe { ahoy_queue_fd(self.raw()) }
     }

@@ -10,10 +10,10 @@ use ahoy::ffi::balancer::health::*;
 use ahoy::ffi::balancer::host::*;
 use ahoy::ffi::balancer::prequal::*;
 use ahoy::ffi::balancer::provider::*;
+use ahoy::ffi::call::request::ahoy_request_set_criticality;
 use ahoy::ffi::call::request::*;
 use ahoy::ffi::client::options::*;
-use ahoy::ffi::client::protection::ahoy_request_set_criticality;
-use ahoy::ffi::values::retry::*;
+use ahoy::ffi::client::retry::*;
 use ahoy::ffi::values::status::ahoy_status;
 
 use super::outcome::{Failure, checked, made, text};

@@ -5,8 +5,8 @@ use std::ptr;
 use std::time::Duration;
 
 use ahoy::ffi::call::attempt::*;
-use ahoy::ffi::call::error::*;
 use ahoy::ffi::call::response::*;
+use ahoy::ffi::values::error::*;
 use ahoy::ffi::values::status::{AHOY_OK, ahoy_status};
 
 /// How a call ended.

@@ -13,9 +13,9 @@ use crate::client::Balancer;
 use crate::config::{Algorithm, BalancerConfig};
 use crate::discovery::Provider;
 use crate::error::{Error, ErrorKind};
-use crate::ffi::call::error::ahoy_error;
 use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
-use crate::ffi::values::handle::Out;
+use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::{Handle, Out, Shared};
 use crate::ffi::values::setter::{self, Parameter};
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::ahoy_status;
@@ -32,6 +32,10 @@ use crate::runtime::{callback, clock};
 pub struct ahoy_balancer {
     plan: Settings<Plan>,
     live: OnceCell<Arc<Balancer>>,
+}
+
+impl Handle for ahoy_balancer {
+    type Held = Shared;
 }
 
 #[derive(Clone)]
@@ -68,6 +72,7 @@ impl ahoy_balancer {
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_balancer_round_robin_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
@@ -80,6 +85,7 @@ pub unsafe extern "C" fn ahoy_balancer_round_robin_new(
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_balancer_random_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
@@ -143,24 +149,24 @@ pub unsafe extern "C" fn ahoy_balancer_random_set_function(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let balancer = unsafe { handle::required("balancer", balancer) }?;
-        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-        balancer.plan.change("balancer", |plan| {
-            if !matches!(plan.config.algorithm, Algorithm::Random | Algorithm::RandomBy(_)) {
-                return Err(Error::invalid("balancer", "is not a random balancer"));
-            }
-            let draw = move |below| {
-                // SAFETY: the host's own function and data.
-                user_data.call(|user_data| unsafe { function(user_data, below) })
-            };
-            plan.config.algorithm = Algorithm::RandomBy(Random::with_function(Arc::new(draw)));
-            Ok(())
-        })
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let balancer = handle::required("balancer", balancer)?;
+            let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+            balancer.plan.change("balancer", |plan| {
+                if !matches!(plan.config.algorithm, Algorithm::Random | Algorithm::RandomBy(_)) {
+                    return Err(Error::invalid("balancer", "is not a random balancer"));
+                }
+                let draw = move |below| {
+                    // SAFETY: the host's own function and data.
+                    user_data.call(|user_data| function(user_data, below))
+                };
+                plan.config.algorithm = Algorithm::RandomBy(Random::with_function(Arc::new(draw)));
+                Ok(())
+            })
+        })
+    }
 }
 
 /// Returns the index of the endpoint to use, from 0 to count - 1. Called from any thread that makes a call,
@@ -177,6 +183,7 @@ pub type ahoy_balancer_fn =
 /// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
 /// @return the balancer, or NULL where provider or fn is NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_balancer_custom_new(
     provider: *const ahoy_provider,
     fn_: ahoy_balancer_fn,
@@ -202,18 +209,17 @@ pub unsafe extern "C" fn ahoy_balancer_set_breaker(
     breaker: *const ahoy_breaker,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let balancer = unsafe { handle::required("balancer", balancer) }?;
-        // SAFETY: see the module `ffi`.
-        let breaker = unsafe { handle::required("breaker", breaker) }?;
-        balancer.plan.change("balancer", |plan| {
-            plan.config.breaker = breaker.freeze()?;
-            Ok(())
-        })
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let balancer = handle::required("balancer", balancer)?;
+            let breaker = handle::required("breaker", breaker)?;
+            balancer.plan.change("balancer", |plan| {
+                plan.config.breaker = breaker.freeze()?;
+                Ok(())
+            })
+        })
+    }
 }
 
 /// Picks an endpoint that would be used now. Takes no probe's permit: an open circuit whose probe is due is
@@ -228,17 +234,16 @@ pub unsafe extern "C" fn ahoy_balancer_pick(
     endpoint: *mut *mut ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let out = unsafe { Out::new("endpoint", endpoint) }?;
-        // SAFETY: see the module `ffi`.
-        let balancer = unsafe { handle::required("balancer", balancer) }?.live()?;
-        balancer.prepare()?;
-        out.fill(ahoy_endpoint::from(balancer.pick(clock::now())?));
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let out = Out::new("endpoint", endpoint)?;
+            let balancer = handle::required("balancer", balancer)?.live()?;
+            balancer.prepare()?;
+            out.fill(ahoy_endpoint::from(balancer.pick(clock::now())?));
+            Ok(())
+        })
+    }
 }
 
 /// Asks the provider for its list again. Endpoints that stay (same address, port and scheme) keep their
@@ -252,17 +257,17 @@ pub unsafe extern "C" fn ahoy_balancer_update(
     balancer: *const ahoy_balancer,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let balancer = unsafe { handle::required("balancer", balancer) }?;
-        if callback::is_in_callback() {
-            let message = "balancer: an update inside a callback would deadlock";
-            return Err(Error::new(ErrorKind::WouldDeadlock, message));
-        }
-        balancer.live()?.update()
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let balancer = handle::required("balancer", balancer)?;
+            if callback::is_in_callback() {
+                let message = "balancer: an update inside a callback would deadlock";
+                return Err(Error::new(ErrorKind::WouldDeadlock, message));
+            }
+            balancer.live()?.update()
+        })
+    }
 }
 
 /// Takes a host in beside those that the provider listed, at once and without asking the provider: for hosts
@@ -280,16 +285,15 @@ pub unsafe extern "C" fn ahoy_balancer_add_endpoint(
     host: *const ahoy_host,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let balancer = unsafe { handle::required("balancer", balancer) }?.live()?;
-        // SAFETY: see the module `ffi`.
-        let host = unsafe { handle::required("host", host) }?;
-        balancer.prepare()?;
-        balancer.add_endpoint(host.host.clone())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let balancer = handle::required("balancer", balancer)?.live()?;
+            let host = handle::required("host", host)?;
+            balancer.prepare()?;
+            balancer.add_endpoint(host.host.clone())
+        })
+    }
 }
 
 /// Takes an endpoint out, likewise. Attempts that are under way end as they would; its connections close
@@ -303,19 +307,18 @@ pub unsafe extern "C" fn ahoy_balancer_remove_endpoint(
     host: *const ahoy_host,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let balancer = unsafe { handle::required("balancer", balancer) }?.live()?;
-        // SAFETY: see the module `ffi`.
-        let host = unsafe { handle::required("host", host) }?;
-        balancer.prepare()?;
-        match balancer.remove_endpoint(host.host.clone())? {
-            true => Ok(()),
-            false => Err(Error::invalid("host", "is not known to the balancer")),
-        }
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let balancer = handle::required("balancer", balancer)?.live()?;
+            let host = handle::required("host", host)?;
+            balancer.prepare()?;
+            match balancer.remove_endpoint(host.host.clone())? {
+                true => Ok(()),
+                false => Err(Error::invalid("host", "is not known to the balancer")),
+            }
+        })
+    }
 }
 
 /// How many endpoints the balancer knows: 0 before its first use.
@@ -341,19 +344,18 @@ pub unsafe extern "C" fn ahoy_balancer_endpoint_at(
     endpoint: *mut *mut ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let out = unsafe { Out::new("endpoint", endpoint) }?;
-        // SAFETY: see the module `ffi`.
-        let balancer = unsafe { handle::required("balancer", balancer) }?;
-        let roster = balancer.live.get().map(|live| live.roster());
-        let member = roster.as_ref().and_then(|roster| roster.members().nth(index));
-        let member = member.ok_or_else(|| Error::invalid("index", "is out of range"))?;
-        out.fill(ahoy_endpoint::from(Arc::clone(member)));
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let out = Out::new("endpoint", endpoint)?;
+            let balancer = handle::required("balancer", balancer)?;
+            let roster = balancer.live.get().map(|live| live.roster());
+            let member = roster.as_ref().and_then(|roster| roster.members().nth(index));
+            let member = member.ok_or_else(|| Error::invalid("index", "is out of range"))?;
+            out.fill(ahoy_endpoint::from(Arc::clone(member)));
+            Ok(())
+        })
+    }
 }
 
 /// Frees a balancer; NULL is fine. Clients and endpoints made from it go on.

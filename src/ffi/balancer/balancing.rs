@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use super::balancer::{ahoy_balancer, change, make, set};
 use super::provider::ahoy_provider;
 use crate::config::Algorithm;
-use crate::ffi::call::error::ahoy_error;
+use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::setter::{self, Argument, ms};
 use crate::ffi::values::status::ahoy_status;
 use crate::options::{BALANCER, Value};
@@ -19,6 +19,7 @@ use crate::policy::{LeastRequest, LoadModel, P2c, PeakEwmaConfig};
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_balancer_smooth_weighted_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
@@ -34,6 +35,7 @@ pub unsafe extern "C" fn ahoy_balancer_smooth_weighted_new(
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_balancer_p2c_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
@@ -47,6 +49,7 @@ pub unsafe extern "C" fn ahoy_balancer_p2c_new(
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_balancer_peak_ewma_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
@@ -61,6 +64,7 @@ pub unsafe extern "C" fn ahoy_balancer_peak_ewma_new(
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_balancer_least_request_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
@@ -107,6 +111,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_load_header(
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_balancer_ring_hash_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
@@ -120,6 +125,7 @@ pub unsafe extern "C" fn ahoy_balancer_ring_hash_new(
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_balancer_maglev_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
@@ -133,6 +139,7 @@ pub unsafe extern "C" fn ahoy_balancer_maglev_new(
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_balancer_rendezvous_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {

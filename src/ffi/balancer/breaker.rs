@@ -3,7 +3,8 @@
 use std::ffi::c_char;
 
 use crate::error::Error;
-use crate::ffi::call::error::ahoy_error;
+use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::{Handle, Shared};
 use crate::ffi::values::setter::{self, Parameter, ms, off};
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::ahoy_status;
@@ -26,6 +27,10 @@ pub struct ahoy_breaker {
     rules: Settings<BreakerConfig>,
 }
 
+impl Handle for ahoy_breaker {
+    type Held = Shared;
+}
+
 impl ahoy_breaker {
     /// The first use.
     pub(crate) fn freeze(&self) -> Result<BreakerConfig, Error> {
@@ -40,6 +45,7 @@ impl ahoy_breaker {
 ///
 /// @return the breaker, never NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub extern "C" fn ahoy_breaker_new() -> *mut ahoy_breaker {
     guard::value(std::ptr::null_mut(), || {
         handle::new(ahoy_breaker { rules: Settings::new(BreakerConfig::default()) })
@@ -161,16 +167,16 @@ pub unsafe extern "C" fn ahoy_breaker_set_open_ms(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let parameters = [("open_base", "base_ms", ms(base_ms)), ("open_max", "max_ms", ms(max_ms))];
-    let set = |rules: &mut BreakerConfig| {
-        // SAFETY: see the module `ffi`.
-        unsafe { setter::put(&BREAKER, rules, &parameters) }?;
-        match rules.open_max < rules.open_base {
-            true => Err(Error::invalid("max_ms", "is below base_ms")),
-            false => Ok(()),
-        }
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(breaker, err, set) }
+    unsafe {
+        change(breaker, err, |rules: &mut BreakerConfig| {
+            setter::put(&BREAKER, rules, &parameters)?;
+            match rules.open_max < rules.open_base {
+                true => Err(Error::invalid("max_ms", "is below base_ms")),
+                false => Ok(()),
+            }
+        })
+    }
 }
 
 /// Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000 ms:

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::client::Member;
 use crate::error::{Error, ErrorKind};
-use crate::ffi::call::error::ahoy_error;
-use crate::ffi::values::handle::Native;
+use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::{Handle, Native, Shared};
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle, text};
 use crate::policy::CircuitState;
@@ -22,6 +22,10 @@ pub struct ahoy_endpoint {
     member: Arc<Member>,
     address: CString,
     url: CString,
+}
+
+impl Handle for ahoy_endpoint {
+    type Held = Shared;
 }
 
 impl From<Arc<Member>> for ahoy_endpoint {
@@ -98,14 +102,14 @@ pub unsafe extern "C" fn ahoy_endpoint_open_circuit(
     endpoint: *const ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
-        endpoint.native.check("endpoint")?;
-        endpoint.member.force_open().map_err(|_| already("open"))
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let endpoint = handle::required("endpoint", endpoint)?;
+            endpoint.native.check("endpoint")?;
+            endpoint.member.force_open().map_err(|_| already("open"))
+        })
+    }
 }
 
 /// Closes the circuit by hand: traffic flows at once, and what was counted before is forgotten.
@@ -116,14 +120,14 @@ pub unsafe extern "C" fn ahoy_endpoint_close_circuit(
     endpoint: *const ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
-        endpoint.native.check("endpoint")?;
-        endpoint.member.force_close(clock::now()).map_err(|_| already("closed"))
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let endpoint = handle::required("endpoint", endpoint)?;
+            endpoint.native.check("endpoint")?;
+            endpoint.member.force_close(clock::now()).map_err(|_| already("closed"))
+        })
+    }
 }
 
 /// Lets everything through and judges nothing, until ahoy_endpoint_open_circuit or ahoy_endpoint_close_circuit: for an endpoint
@@ -135,14 +139,14 @@ pub unsafe extern "C" fn ahoy_endpoint_disable_circuit(
     endpoint: *const ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
-        endpoint.native.check("endpoint")?;
-        endpoint.member.disable().map_err(|_| already("disabled"))
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let endpoint = handle::required("endpoint", endpoint)?;
+            endpoint.native.check("endpoint")?;
+            endpoint.member.disable().map_err(|_| already("disabled"))
+        })
+    }
 }
 
 /// Sends the endpoint nothing new, until ahoy_endpoint_resume; what is under way goes on. Its circuit shows
@@ -152,15 +156,15 @@ pub unsafe extern "C" fn ahoy_endpoint_drain(
     endpoint: *const ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
-        endpoint.native.check("endpoint")?;
-        endpoint.member.drain();
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let endpoint = handle::required("endpoint", endpoint)?;
+            endpoint.native.check("endpoint")?;
+            endpoint.member.drain();
+            Ok(())
+        })
+    }
 }
 
 /// Goes on where ahoy_endpoint_drain came in.
@@ -169,15 +173,15 @@ pub unsafe extern "C" fn ahoy_endpoint_resume(
     endpoint: *const ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let endpoint = unsafe { handle::required("endpoint", endpoint) }?;
-        endpoint.native.check("endpoint")?;
-        endpoint.member.resume();
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let endpoint = handle::required("endpoint", endpoint)?;
+            endpoint.native.check("endpoint")?;
+            endpoint.member.resume();
+            Ok(())
+        })
+    }
 }
 
 fn already(state: &str) -> Error {

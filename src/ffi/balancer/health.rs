@@ -6,7 +6,7 @@ use std::ffi::c_char;
 use super::balancer::{ahoy_balancer, change, set};
 use crate::config::BalancerConfig;
 use crate::error::Error;
-use crate::ffi::call::error::ahoy_error;
+use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::setter::{self, Argument, ms};
 use crate::ffi::values::status::ahoy_status;
 use crate::options::BALANCER;
@@ -154,15 +154,15 @@ pub unsafe extern "C" fn ahoy_balancer_set_health_thresholds(
         ("health_thresholds_healthy", "healthy", healthy.into()),
         ("health_thresholds_out_interval", "out_interval_ms", ms(out_interval_ms)),
     ];
-    let set = |config: &mut BalancerConfig| {
-        if config.health.is_none() {
-            return Err(Error::invalid("balancer", "has no health check"));
-        }
-        // SAFETY: see the module `ffi`.
-        unsafe { setter::put(&BALANCER, config, &parameters) }
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, set) }
+    unsafe {
+        change(balancer, err, |config: &mut BalancerConfig| {
+            if config.health.is_none() {
+                return Err(Error::invalid("balancer", "has no health check"));
+            }
+            setter::put(&BALANCER, config, &parameters)
+        })
+    }
 }
 
 /// After an outage of all endpoints, admits available / min_working of the calls until the number of

@@ -4,7 +4,8 @@ use std::ffi::c_char;
 
 use crate::endpoint::{Host, Scheme};
 use crate::error::Error;
-use crate::ffi::call::error::ahoy_error;
+use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::{Handle, Owned};
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle, text};
 
@@ -13,6 +14,10 @@ use crate::ffi::values::{guard, handle, text};
 /// Ownership: freed with ahoy_host_free; adding it to a list copies it. Thread: one at a time.
 pub struct ahoy_host {
     pub(crate) host: Host,
+}
+
+impl Handle for ahoy_host {
+    type Held = Owned;
 }
 
 /// How a host is spoken to: plain HTTP.
@@ -44,6 +49,7 @@ pub(crate) unsafe fn checked(address: *const c_char, port: u16) -> Result<Host, 
 /// @param port TCP port, 1 to 65535
 /// @return the host, or NULL where an argument is not valid
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_host_new(address: *const c_char, port: u16) -> *mut ahoy_host {
     guard::value(std::ptr::null_mut(), || {
         // SAFETY: see the module `ffi`.
@@ -82,14 +88,14 @@ pub unsafe extern "C" fn ahoy_host_set_zone(
     zone: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |host: &mut Host| {
-        // SAFETY: see the module `ffi`.
-        let zone = unsafe { text::required("zone", zone) }?;
-        host.zone = Some(zone.to_owned());
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(host, err, set) }
+    unsafe {
+        change(host, err, |host: &mut Host| {
+            let zone = text::required("zone", zone)?;
+            host.zone = Some(zone.to_owned());
+            Ok(())
+        })
+    }
 }
 
 /// Sets the host's priority level, 0 first: the next level serves in part where less than 72 % of a level are well,
@@ -144,18 +150,19 @@ pub unsafe extern "C" fn ahoy_host_set_authority(
     authority: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |host: &mut Host| {
-        // SAFETY: see the module `ffi`.
-        let authority = unsafe { text::required("authority", authority) }?;
-        let valid = authority.parse::<http::uri::Authority>().is_ok() && !authority.contains('@');
-        if !valid {
-            return Err(Error::invalid("authority", "is not host or host:port"));
-        }
-        host.authority = Some(authority.to_owned());
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(host, err, set) }
+    unsafe {
+        change(host, err, |host: &mut Host| {
+            let authority = text::required("authority", authority)?;
+            let valid =
+                authority.parse::<http::uri::Authority>().is_ok() && !authority.contains('@');
+            if !valid {
+                return Err(Error::invalid("authority", "is not host or host:port"));
+            }
+            host.authority = Some(authority.to_owned());
+            Ok(())
+        })
+    }
 }
 
 /// Sets the name that TLS asks for and verifies. Default: the authority's host.
@@ -167,17 +174,20 @@ pub unsafe extern "C" fn ahoy_host_set_server_name(
     server_name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |host: &mut Host| {
-        // SAFETY: see the module `ffi`.
-        let name = unsafe { text::required("server_name", server_name) }?;
-        if rustls::pki_types::ServerName::try_from(name).is_err() {
-            return Err(Error::invalid("server_name", "is neither a dns name nor an ip address"));
-        }
-        host.server_name = Some(name.to_owned());
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(host, err, set) }
+    unsafe {
+        change(host, err, |host: &mut Host| {
+            let name = text::required("server_name", server_name)?;
+            if rustls::pki_types::ServerName::try_from(name).is_err() {
+                return Err(Error::invalid(
+                    "server_name",
+                    "is neither a dns name nor an ip address",
+                ));
+            }
+            host.server_name = Some(name.to_owned());
+            Ok(())
+        })
+    }
 }
 
 unsafe fn change(

@@ -1,10 +1,18 @@
-//! Balancers, and what they are made of: providers, hosts, endpoints, breakers, checks.
+//! Balancers, and what they are made of: hosts, providers, endpoints, breakers, checks.
+
+// In the order of the header, which follows this one: hence the empty lines, which keep it.
+pub mod host;
+
+pub mod provider;
 
 pub mod balancer;
+
 pub mod balancing;
-pub mod breaker;
-pub mod endpoint;
-pub mod health;
-pub mod host;
+
 pub mod prequal;
-pub mod provider;
+
+pub mod health;
+
+pub mod endpoint;
+
+pub mod breaker;

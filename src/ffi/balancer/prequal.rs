@@ -7,7 +7,7 @@ use super::balancer::{ahoy_balancer, make, set};
 use super::provider::ahoy_provider;
 use crate::config::{Algorithm, PrequalProbing};
 use crate::error::Error;
-use crate::ffi::call::error::ahoy_error;
+use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::setter::ms;
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, text};
@@ -33,6 +33,7 @@ use crate::request::check_target;
 /// @param probe_path begins with /; what answers there should cost next to nothing
 /// @return the balancer, or NULL where provider is NULL or probe_path is not such a path
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_balancer_prequal_new(
     provider: *const ahoy_provider,
     probe_path: *const c_char,

@@ -7,8 +7,9 @@ use super::host::{ahoy_host, checked};
 use crate::discovery::{HostList, Provider};
 use crate::endpoint::Host;
 use crate::error::Error;
-use crate::ffi::call::error::ahoy_error;
 use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::{Handle, Lent, Shared};
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::{AHOY_OK, ahoy_status};
 use crate::ffi::values::{guard, handle};
@@ -19,6 +20,10 @@ use crate::ffi::values::{guard, handle};
 /// from one, and frozen when a balancer is made from it; then any.
 pub struct ahoy_provider {
     source: Source,
+}
+
+impl Handle for ahoy_provider {
+    type Held = Shared;
 }
 
 enum Source {
@@ -40,6 +45,7 @@ impl ahoy_provider {
 ///
 /// @return the provider, never NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub extern "C" fn ahoy_provider_list_new() -> *mut ahoy_provider {
     guard::value(std::ptr::null_mut(), || {
         handle::new(ahoy_provider { source: Source::List(Settings::new(HostList::default())) })
@@ -98,6 +104,10 @@ pub struct ahoy_hosts {
     hosts: Vec<Host>,
 }
 
+impl Handle for ahoy_hosts {
+    type Held = Lent;
+}
+
 /// Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK; any other status means
 /// that no list could be had, and the last good one stays in use. Runs on the thread that asks: the caller's
 /// at first use and on update, and the one that drives a call when no endpoint is left. It may block, and
@@ -112,6 +122,7 @@ pub type ahoy_provider_fn =
 /// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
 /// @return the provider, or NULL where fn is NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_provider_custom_new(
     fn_: ahoy_provider_fn,
     user_data: *mut c_void,

@@ -3,6 +3,7 @@
 use std::ffi::{CString, c_char};
 use std::ptr;
 
+use crate::ffi::values::handle::{Handle, Lent};
 use crate::ffi::values::status::{ahoy_status, of_attempt};
 use crate::ffi::values::text;
 use crate::outcome::{AttemptLog, AttemptResult, CircuitNote};
@@ -17,6 +18,10 @@ pub struct ahoy_attempt {
     ambiguous: bool,
     opened_circuit: bool,
     is_hedge: bool,
+}
+
+impl Handle for ahoy_attempt {
+    type Held = Lent;
 }
 
 impl From<&AttemptLog> for ahoy_attempt {

@@ -4,12 +4,12 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 
-use super::error::ahoy_error;
 use super::response::ahoy_response;
 use crate::client::{Client, Completion, Outcome};
 use crate::error::{Error, ErrorKind};
 use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
-use crate::ffi::values::handle::{Native, Out};
+use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::{Handle, Native, Out, Shared};
 use crate::ffi::values::status::{AHOY_OK, ahoy_status, number};
 use crate::ffi::values::{guard, handle, text};
 use crate::runtime::io_thread;
@@ -22,6 +22,10 @@ pub struct ahoy_call {
     native: Native,
     client: Arc<Client>,
     completion: Arc<Completion>,
+}
+
+impl Handle for ahoy_call {
+    type Held = Shared;
 }
 
 impl ahoy_call {
@@ -44,20 +48,19 @@ pub unsafe extern "C" fn ahoy_call_wait(
     response: *mut *mut ahoy_response,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let out = unsafe { Out::new("response", response) }?;
-        // SAFETY: see the module `ffi`.
-        let call = unsafe { handle::required("call", call) }?;
-        call.native.check("call")?;
-        let waited = call.client.wait(&call.completion, text::duration(timeout_ms))?;
-        if let Some(outcome) = waited {
-            out.fill(ahoy_response::from(outcome?));
-        }
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let out = Out::new("response", response)?;
+            let call = handle::required("call", call)?;
+            call.native.check("call")?;
+            let waited = call.client.wait(&call.completion, text::duration(timeout_ms))?;
+            if let Some(outcome) = waited {
+                out.fill(ahoy_response::from(outcome?));
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Gets the outcome of a call and owns both handles: the response where status is AHOY_OK, else the error; the
@@ -87,26 +90,26 @@ pub unsafe extern "C" fn ahoy_call_on_done(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let call = unsafe { handle::required("call", call) }?;
-        call.native.check("call")?;
-        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-        let taker = move |outcome: Outcome| {
-            let (status, response, error) = handles(outcome);
-            // SAFETY: the host's own function and data; both handles are the host's from here on.
-            user_data.call(|data| unsafe { function(data, status, response, error) });
-        };
-        if let Some((taker, outcome)) = call.completion.promise(Box::new(taker))? {
-            let thread = io_thread::first().map_err(|error| {
-                Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
-            })?;
-            thread.handle().spawn(async move { taker(outcome) });
-        }
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let call = handle::required("call", call)?;
+            call.native.check("call")?;
+            let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+            let taker = move |outcome: Outcome| {
+                let (status, response, error) = handles(outcome);
+                // SAFETY: the host's own function and data; both handles are the host's from here on.
+                user_data.call(|data| function(data, status, response, error));
+            };
+            if let Some((taker, outcome)) = call.completion.promise(Box::new(taker))? {
+                let thread = io_thread::first().map_err(|error| {
+                    Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
+                })?;
+                thread.handle().spawn(async move { taker(outcome) });
+            }
+            Ok(())
+        })
+    }
 }
 
 fn handles(outcome: Outcome) -> (ahoy_status, *mut ahoy_response, *mut ahoy_error) {
@@ -125,15 +128,15 @@ pub unsafe extern "C" fn ahoy_call_cancel(
     call: *const ahoy_call,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let call = unsafe { handle::required("call", call) }?;
-        call.native.check("call")?;
-        call.completion.cancel();
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let call = handle::required("call", call)?;
+            call.native.check("call")?;
+            call.completion.cancel();
+            Ok(())
+        })
+    }
 }
 
 /// Frees a call; NULL is fine. A call under way is cancelled, unless its result goes to a callback. Does not

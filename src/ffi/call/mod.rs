@@ -1,10 +1,16 @@
-//! One call: its request, its ways to end, and what came of it.
+//! Calls: what is asked for, what comes back, and how one waits for it.
+
+// In the order of the header, which follows this one: hence the empty lines, which keep it.
+pub mod request;
+
+pub mod source;
+
+pub mod response;
+
+pub mod stream;
 
 pub mod attempt;
+
 pub mod call;
-pub mod error;
+
 pub mod queue;
-pub mod request;
-pub mod response;
-pub mod source;
-pub mod stream;

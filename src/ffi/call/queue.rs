@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::error::ahoy_error;
 use super::response::ahoy_response;
 use crate::client::{Outcome, Queue, QueueEvent, QueueEventKind};
 use crate::error::{Error, ErrorKind};
-use crate::ffi::values::handle::{Native, Out};
+use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::{Handle, Native, Out, OutValue, Owned, Shared};
 use crate::ffi::values::status::{
     AHOY_E_CANCELLED, AHOY_E_INVALID_ARGUMENT, AHOY_OK, ahoy_status, number,
 };
@@ -24,6 +24,10 @@ pub struct ahoy_queue {
     pub(crate) queue: Arc<Queue>,
 }
 
+impl Handle for ahoy_queue {
+    type Held = Shared;
+}
+
 impl ahoy_queue {
     /// The queue, unless it is a parent's.
     pub(crate) fn native(&self) -> Result<&Arc<Queue>, Error> {
@@ -39,6 +43,10 @@ pub struct ahoy_completion {
     tag: u64,
     status: ahoy_status,
     outcome: Mutex<Option<Outcome>>,
+}
+
+impl Handle for ahoy_completion {
+    type Held = Owned;
 }
 
 impl From<QueueEvent> for ahoy_completion {
@@ -62,25 +70,25 @@ pub unsafe extern "C" fn ahoy_queue_new(
     queue: *mut *mut ahoy_queue,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let out = unsafe { Out::new("queue", queue) }?;
-        let queue = Queue::new()
-            .map_err(|error| Error::new(ErrorKind::Overloaded, format!("queue: {error}")))?;
-        out.fill(ahoy_queue { native: Native::here(), queue: Arc::new(queue) });
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let out = Out::new("queue", queue)?;
+            let queue = Queue::new()
+                .map_err(|error| Error::new(ErrorKind::Overloaded, format!("queue: {error}")))?;
+            out.fill(ahoy_queue { native: Native::here(), queue: Arc::new(queue) });
+            Ok(())
+        })
+    }
 }
 
 /// The descriptor to poll for reading: readable while a completion waits to be read. It is the queue's own;
 /// never read from it and never close it. Read completions until there are none. -1 for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_queue_fd(queue: *const ahoy_queue) -> i32 {
+pub unsafe extern "C" fn ahoy_queue_fd(queue: *const ahoy_queue) -> isize {
     // SAFETY: see the module `ffi`.
     let queue = unsafe { queue.as_ref() };
-    queue.map_or(-1, |queue| queue.native().map_or(-1, |queue| queue.descriptor()))
+    queue.and_then(|queue| queue.native().ok()).map_or(-1, |queue| queue.descriptor() as isize)
 }
 
 /// Asks every unfinished call with a tag to end with AHOY_E_CANCELLED. Each still completes, exactly once, and
@@ -93,13 +101,13 @@ pub unsafe extern "C" fn ahoy_queue_cancel(
     tag: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        unsafe { handle::required("queue", queue) }?.native()?.cancel(tag);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            handle::required("queue", queue)?.native()?.cancel(tag);
+            Ok(())
+        })
+    }
 }
 
 /// Takes the next completion, waiting for it if there is none. When the time is up first, returns AHOY_OK with
@@ -114,18 +122,17 @@ pub unsafe extern "C" fn ahoy_queue_next(
     completion: *mut *mut ahoy_completion,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let out = unsafe { Out::new("completion", completion) }?;
-        // SAFETY: see the module `ffi`.
-        let queue = unsafe { handle::required("queue", queue) }?.native()?;
-        if let Some(ended) = next(queue, 1, timeout_ms)?.pop() {
-            out.fill(ended.into());
-        }
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let out = Out::new("completion", completion)?;
+            let queue = handle::required("queue", queue)?.native()?;
+            if let Some(ended) = next(queue, 1, timeout_ms)?.pop() {
+                out.fill(ended.into());
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Takes completions by the batch, which is cheaper than one by one: waits for the first and takes what else is
@@ -145,26 +152,24 @@ pub unsafe extern "C" fn ahoy_queue_next_batch(
     count: *mut usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let count = unsafe { handle::required_mut("count", count) }?;
-        *count = 0;
-        // SAFETY: see the module `ffi`.
-        let queue = unsafe { handle::required("queue", queue) }?.native()?;
-        if completions.is_null() || capacity == 0 {
-            return Err(Error::invalid("completions", "has room for none"));
-        }
-        let batch = next(queue, capacity, timeout_ms)?;
-        *count = batch.len();
-        for (index, ended) in batch.into_iter().enumerate() {
-            // SAFETY: not NULL, and there is room for `capacity` pointers as the host promises. No slice: its
-            // length would be the host's word, which may be larger than any memory.
-            unsafe { completions.add(index).write(handle::new(ended.into())) };
-        }
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let count = OutValue::new("count", count)?;
+            let queue = handle::required("queue", queue)?.native()?;
+            if completions.is_null() || capacity == 0 {
+                return Err(Error::invalid("completions", "has room for none"));
+            }
+            let batch = next(queue, capacity, timeout_ms)?;
+            count.set(batch.len());
+            for (index, ended) in batch.into_iter().enumerate() {
+                // SAFETY: not NULL, and there is room for `capacity` pointers as the host promises. No slice: its
+                // length would be the host's word, which may be larger than any memory.
+                completions.add(index).write(handle::new(ended.into()));
+            }
+            Ok(())
+        })
+    }
 }
 
 fn next(queue: &Queue, most: usize, timeout_ms: u64) -> Result<Vec<QueueEvent>, Error> {
@@ -209,6 +214,7 @@ pub unsafe extern "C" fn ahoy_completion_status(completion: *const ahoy_completi
 
 /// Takes the response, to be freed with ahoy_response_free; NULL where the call failed or it was taken before.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_completion_take_response(
     completion: *const ahoy_completion,
 ) -> *mut ahoy_response {
@@ -219,6 +225,7 @@ pub unsafe extern "C" fn ahoy_completion_take_response(
 
 /// Takes the error, to be freed with ahoy_error_free; NULL where the call succeeded or it was taken before.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_completion_take_error(
     completion: *const ahoy_completion,
 ) -> *mut ahoy_error {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::error::ahoy_error;
+use crate::criticality::Criticality;
 use crate::error::Error;
-use crate::ffi::values::handle::{Native, Out};
+use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::{Handle, Native, Out, Owned};
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle, text};
 use crate::policy::balance::hash_bytes;
@@ -29,6 +30,10 @@ pub struct ahoy_request {
     endpoint_url: Option<CString>,
     /// Where its body's source was set: a call of the parent may hold it for ever.
     source_from: Option<Native>,
+}
+
+impl Handle for ahoy_request {
+    type Held = Owned;
 }
 
 impl ahoy_request {
@@ -71,19 +76,17 @@ pub unsafe extern "C" fn ahoy_request_new(
     request: *mut *mut ahoy_request,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let out = unsafe { Out::new("request", request) }?;
-        // SAFETY: see the module `ffi`.
-        let method = method(unsafe { text::required("method", method_) }?)?;
-        // SAFETY: see the module `ffi`.
-        let path = unsafe { text::required("path", path) }?;
-        check_target("path", path)?;
-        out.fill(ahoy_request::new(Request::new(method, path), None));
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let out = Out::new("request", request)?;
+            let method = method(text::required("method", method_)?)?;
+            let path = text::required("path", path)?;
+            check_target("path", path)?;
+            out.fill(ahoy_request::new(Request::new(method, path), None));
+            Ok(())
+        })
+    }
 }
 
 /// Adds a header; the same name may be added more than once, but Host, which must be a host with an optional port. It replaces the client's default of that name.
@@ -97,13 +100,13 @@ pub unsafe extern "C" fn ahoy_request_add_header(
     value: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |request: &mut Request| {
-        // SAFETY: see the module `ffi`.
-        let (name, value) = unsafe { checked(name, value) }?;
-        add_header(&mut request.headers, name, value)
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(request, err, set) }
+    unsafe {
+        change(request, err, |request: &mut Request| {
+            let (name, value) = checked(name, value)?;
+            add_header(&mut request.headers, name, value)
+        })
+    }
 }
 
 /// Sets a header in place of all others of its name.
@@ -117,14 +120,14 @@ pub unsafe extern "C" fn ahoy_request_set_header(
     value: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |request: &mut Request| {
-        // SAFETY: see the module `ffi`.
-        let (name, value) = unsafe { checked(name, value) }?;
-        request.headers.insert(name, value);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(request, err, set) }
+    unsafe {
+        change(request, err, |request: &mut Request| {
+            let (name, value) = checked(name, value)?;
+            request.headers.insert(name, value);
+            Ok(())
+        })
+    }
 }
 
 /// Hands over the headers of an inbound request; the client passes on only those that it was told to (by
@@ -196,17 +199,16 @@ pub unsafe extern "C" fn ahoy_request_set_body(
     length: usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let request = unsafe { handle::required_mut("request", request) }?;
-        // SAFETY: see the module `ffi`.
-        request.request.body =
-            Bytes::copy_from_slice(unsafe { text::bytes(("bytes", "length"), bytes, length) }?);
-        (request.request.source, request.source_from) = (None, None);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let request = handle::required_mut("request", request)?;
+            request.request.body =
+                Bytes::copy_from_slice(text::bytes(("bytes", "length"), bytes, length)?);
+            (request.request.source, request.source_from) = (None, None);
+            Ok(())
+        })
+    }
 }
 
 /// Limits this call, its attempts, waits and connects included. Default: the client's limit.
@@ -242,6 +244,36 @@ pub unsafe extern "C" fn ahoy_request_set_idempotent(
     unsafe { change(request, err, set) }
 }
 
+/// Its failure does great harm.
+pub const AHOY_CRITICAL_PLUS: i32 = 0;
+/// Somebody waits for it; the default.
+pub const AHOY_CRITICAL: i32 = 1;
+/// It can be repeated in minutes; may fill three quarters of a limit.
+pub const AHOY_SHEDDABLE_PLUS: i32 = 2;
+/// It may fail for hours; may fill half of a limit.
+pub const AHOY_SHEDDABLE: i32 = 3;
+
+/// Says how important the request is where a limit on calls in flight cannot let in all (the classes are those of
+/// Google's SRE book). Default AHOY_CRITICAL.
+///
+/// @param criticality one of the numbers above
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_request_set_criticality(
+    request: *mut ahoy_request,
+    criticality: i32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |request: &mut Request| {
+        let number = u32::try_from(criticality).ok();
+        let class = number.and_then(Criticality::from_number);
+        request.criticality =
+            class.ok_or_else(|| Error::invalid("criticality", "is not between 0 and 3"))?;
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(request, err, set) }
+}
+
 /// Sets the key that a balancer goes by which sends the same key to the same endpoint: ring hash, maglev and
 /// rendezvous. It is hashed by xxHash64. Without it the key is what the balancer was told (ahoy_balancer_set_hash_header), and a
 /// call without any goes anywhere.
@@ -255,14 +287,14 @@ pub unsafe extern "C" fn ahoy_request_set_hash_key(
     length: usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |request: &mut Request| {
-        // SAFETY: see the module `ffi`.
-        let key = unsafe { text::bytes(("key", "length"), key, length) }?;
-        request.key = Some(hash_bytes(key));
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(request, err, set) }
+    unsafe {
+        change(request, err, |request: &mut Request| {
+            let key = text::bytes(("key", "length"), key, length)?;
+            request.key = Some(hash_bytes(key));
+            Ok(())
+        })
+    }
 }
 
 /// Sets the key's hash itself, for hosts that have one.
@@ -289,21 +321,20 @@ pub unsafe extern "C" fn ahoy_request_set_path(
     path: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let request = unsafe { handle::required_mut("request", request) }?;
-        // SAFETY: see the module `ffi`.
-        let path = unsafe { text::required("path", path) }?;
-        check_target("path", path)?;
-        if request.endpoint_url.is_some() && !path.starts_with('/') {
-            return Err(Error::invalid("path", "must start with / inside a hook"));
-        }
-        request.path = text::owned(path);
-        path.clone_into(&mut request.request.target);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let request = handle::required_mut("request", request)?;
+            let path = text::required("path", path)?;
+            check_target("path", path)?;
+            if request.endpoint_url.is_some() && !path.starts_with('/') {
+                return Err(Error::invalid("path", "must start with / inside a hook"));
+            }
+            request.path = text::owned(path);
+            path.clone_into(&mut request.request.target);
+            Ok(())
+        })
+    }
 }
 
 /// The method. Valid until the request is freed; NULL for NULL.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::attempt::ahoy_attempt;
 use crate::client::{BodyStream, Delivery, Read};
 use crate::error::Error;
-use crate::ffi::values::handle::Native;
+use crate::ffi::values::handle::{Handle, Native, Shared};
 use crate::ffi::values::{guard, handle, text};
 use crate::response::Response;
 
@@ -28,6 +28,10 @@ pub struct ahoy_response {
     stream: Option<(Native, BodyStream)>,
     /// How much of a whole body was read by the piece.
     read: AtomicUsize,
+}
+
+impl Handle for ahoy_response {
+    type Held = Shared;
 }
 
 impl From<Delivery> for ahoy_response {

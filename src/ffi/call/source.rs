@@ -3,10 +3,10 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use super::error::ahoy_error;
 use super::request::{ahoy_request, change};
 use crate::error::Error;
 use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle, text};
 use crate::request::Request;
@@ -110,17 +110,17 @@ pub unsafe extern "C" fn ahoy_request_set_body_source(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let request = unsafe { handle::required_mut("request", request) }?;
-        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-        let body = HostBody { function, rewind, user_data };
-        let length = (length != AHOY_UNKNOWN_LENGTH).then_some(length);
-        request.set_source(Arc::new(Source::new(Box::new(body), length)));
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let request = handle::required_mut("request", request)?;
+            let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+            let body = HostBody { function, rewind, user_data };
+            let length = (length != AHOY_UNKNOWN_LENGTH).then_some(length);
+            request.set_source(Arc::new(Source::new(Box::new(body), length)));
+            Ok(())
+        })
+    }
 }
 
 /// Asks a body function again that said AHOY_BODY_NOT_READY. It may come before that answer, and more than once.
@@ -132,16 +132,16 @@ pub unsafe extern "C" fn ahoy_request_body_ready(
     request: *const ahoy_request,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let request = unsafe { handle::required("request", request) }?;
-        if let Some(source) = &request.native()?.source {
-            source.resume();
-        }
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let request = handle::required("request", request)?;
+            if let Some(source) = &request.native()?.source {
+                source.resume();
+            }
+            Ok(())
+        })
+    }
 }
 
 struct HostBody {

@@ -4,12 +4,12 @@ use std::ffi::c_void;
 use std::slice;
 use std::sync::Arc;
 
-use super::error::ahoy_error;
 use super::queue::ahoy_queue;
 use super::response::ahoy_response;
 use crate::client::{BodyStream, Notice, Watcher};
 use crate::error::{Error, ErrorKind};
 use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::OutValue;
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle, text};
@@ -45,22 +45,20 @@ pub unsafe extern "C" fn ahoy_response_read(
     ended: *mut bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`. Both are cleared, whichever argument is bad.
-        let (length, ended) =
-            unsafe { (OutValue::new("length", length), OutValue::new("ended", ended)) };
-        let (length, ended) = (length?, ended?);
-        // SAFETY: see the module `ffi`.
-        let response = unsafe { handle::required("response", response) }?;
-        // SAFETY: see the module `ffi`.
-        let buffer = unsafe { room(buffer, capacity) }?;
-        let read = response.read(buffer, text::duration(timeout_ms))?;
-        length.set(read.length);
-        ended.set(read.ended);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            // SAFETY: see the module `ffi`. Both are cleared, whichever argument is bad.
+            let (length, ended) = (OutValue::new("length", length), OutValue::new("ended", ended));
+            let (length, ended) = (length?, ended?);
+            let response = handle::required("response", response)?;
+            let buffer = room(buffer, capacity)?;
+            let read = response.read(buffer, text::duration(timeout_ms))?;
+            length.set(read.length);
+            ended.set(read.ended);
+            Ok(())
+        })
+    }
 }
 
 unsafe fn room<'a>(buffer: *mut u8, capacity: usize) -> Result<&'a mut [u8], Error> {
@@ -95,22 +93,21 @@ pub unsafe extern "C" fn ahoy_response_notify(
     tag: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let response = unsafe { handle::required("response", response) }?;
-        // SAFETY: see the module `ffi`.
-        let queue = unsafe { handle::required("queue", queue) }?.native()?;
-        let stream = response.stream()?;
-        let stop = stream.map_or_else(Arc::default, |stream| Arc::clone(stream.stop()));
-        let told = queue.expect_readable(tag, &stop)?;
-        let watcher: Watcher = Box::new(move |notice| told.tell(notice == Notice::Readable));
-        if let Some(watcher) = watched(stream, watcher)? {
-            watcher(Notice::Readable);
-        }
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let response = handle::required("response", response)?;
+            let queue = handle::required("queue", queue)?.native()?;
+            let stream = response.stream()?;
+            let stop = stream.map_or_else(Arc::default, |stream| Arc::clone(stream.stop()));
+            let told = queue.expect_readable(tag, &stop)?;
+            let watcher: Watcher = Box::new(move |notice| told.tell(notice == Notice::Readable));
+            if let Some(watcher) = watched(stream, watcher)? {
+                watcher(Notice::Readable);
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Called once when there is something to read, on an I/O thread; must not block. ahoy_response_read with a
@@ -134,26 +131,26 @@ pub unsafe extern "C" fn ahoy_response_on_readable(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let response = unsafe { handle::required("response", response) }?;
-        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-        let watcher: Watcher = Box::new(move |notice| {
-            if notice == Notice::Readable {
-                // SAFETY: the host's own function and data.
-                user_data.call(|user_data| unsafe { function(user_data) });
-            }
-        });
-        if let Some(watcher) = watched(response.stream()?, watcher)? {
-            let thread = io_thread::first().map_err(|error| {
-                Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
-            })?;
-            thread.handle().spawn(async move { watcher(Notice::Readable) });
-        }
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let response = handle::required("response", response)?;
+            let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+            let watcher: Watcher = Box::new(move |notice| {
+                if notice == Notice::Readable {
+                    // SAFETY: the host's own function and data.
+                    user_data.call(|user_data| function(user_data));
+                }
+            });
+            if let Some(watcher) = watched(response.stream()?, watcher)? {
+                let thread = io_thread::first().map_err(|error| {
+                    Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
+                })?;
+                thread.handle().spawn(async move { watcher(Notice::Readable) });
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Sets a watcher; it comes back where there is something to read, as there always is of a whole body.

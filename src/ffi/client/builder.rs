@@ -8,10 +8,10 @@ use crate::client::{Client, Hooks, Log, Route};
 use crate::config::ClientConfig;
 use crate::error::Error;
 use crate::ffi::balancer::balancer::ahoy_balancer;
-use crate::ffi::call::error::ahoy_error;
 use crate::ffi::call::request::checked;
-use crate::ffi::values::handle::Out;
-use crate::ffi::values::retry::ahoy_retry;
+use crate::ffi::client::retry::ahoy_retry;
+use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::{Handle, Out, Owned};
 use crate::ffi::values::setter::{self, Argument, Parameter, ms};
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle, text};
@@ -35,10 +35,15 @@ pub struct ahoy_client_builder {
     pub(crate) log: Log,
 }
 
+impl Handle for ahoy_client_builder {
+    type Held = Owned;
+}
+
 /// A builder with the defaults. Without a balancer and a base URL the client takes absolute URLs.
 ///
 /// @return the builder, never NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub extern "C" fn ahoy_client_builder_new() -> *mut ahoy_client_builder {
     guard::value(std::ptr::null_mut(), || {
         handle::new(ahoy_client_builder {
@@ -59,14 +64,14 @@ pub unsafe extern "C" fn ahoy_client_builder_set_balancer(
     balancer: *const ahoy_balancer,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        let balancer = unsafe { handle::required("balancer", balancer) }?;
-        builder.route = Route::Balanced(Arc::clone(balancer.live()?));
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe {
+        change(builder, err, |builder: &mut ahoy_client_builder| {
+            let balancer = handle::required("balancer", balancer)?;
+            builder.route = Route::Balanced(Arc::clone(balancer.live()?));
+            Ok(())
+        })
+    }
 }
 
 /// Sends the client's requests to one URL, in place of an earlier balancer or base URL.
@@ -79,15 +84,15 @@ pub unsafe extern "C" fn ahoy_client_builder_set_base_url(
     base_url: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        let url = unsafe { text::required("base_url", base_url) }?;
-        crate::request::check_target("base_url", url)?;
-        builder.route = Route::base(url)?;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe {
+        change(builder, err, |builder: &mut ahoy_client_builder| {
+            let url = text::required("base_url", base_url)?;
+            crate::request::check_target("base_url", url)?;
+            builder.route = Route::base(url)?;
+            Ok(())
+        })
+    }
 }
 
 /// Sets what is tried again. Default: the rules of ahoy_retry_new.
@@ -99,14 +104,14 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry(
     retry: *const ahoy_retry,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        let retry = unsafe { handle::required("retry", retry) }?;
-        builder.config.retry = Arc::new(retry.freeze());
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe {
+        change(builder, err, |builder: &mut ahoy_client_builder| {
+            let retry = handle::required("retry", retry)?;
+            builder.config.retry = Arc::new(retry.freeze());
+            Ok(())
+        })
+    }
 }
 
 /// Adds a header to every request, unless the request has one of the same name. User-Agent, by default
@@ -121,16 +126,16 @@ pub unsafe extern "C" fn ahoy_client_builder_add_header(
     value: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        let (name, value) = unsafe { checked(name, value) }?;
-        if name == http::header::USER_AGENT {
-            builder.config.headers.remove(&name);
-        }
-        add_header(&mut builder.config.headers, name, value)
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe {
+        change(builder, err, |builder: &mut ahoy_client_builder| {
+            let (name, value) = checked(name, value)?;
+            if name == http::header::USER_AGENT {
+                builder.config.headers.remove(&name);
+            }
+            add_header(&mut builder.config.headers, name, value)
+        })
+    }
 }
 
 /// Lets an inbound header pass that ahoy_request_forward_headers hands over.
@@ -142,20 +147,20 @@ pub unsafe extern "C" fn ahoy_client_builder_forward_header(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        let name = header_name(unsafe { text::required("name", name) }?)?;
-        if name == http::header::HOST {
-            return Err(Error::invalid(
-                "name",
-                "host is the endpoint's, not the inbound request's",
-            ));
-        }
-        builder.config.forward_headers.push(name);
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe {
+        change(builder, err, |builder: &mut ahoy_client_builder| {
+            let name = header_name(text::required("name", name)?)?;
+            if name == http::header::HOST {
+                return Err(Error::invalid(
+                    "name",
+                    "host is the endpoint's, not the inbound request's",
+                ));
+            }
+            builder.config.forward_headers.push(name);
+            Ok(())
+        })
+    }
 }
 
 /// Lets one cookie pass of an inbound Cookie header that ahoy_request_forward_headers hands over.
@@ -167,17 +172,17 @@ pub unsafe extern "C" fn ahoy_client_builder_forward_cookie(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        let name = unsafe { text::required("name", name) }?;
-        if name.is_empty() || name.contains(['=', ';', ' ', ',']) {
-            return Err(Error::invalid("name", "is not a cookie name"));
-        }
-        builder.config.forward_cookies.push(name.to_owned());
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe {
+        change(builder, err, |builder: &mut ahoy_client_builder| {
+            let name = text::required("name", name)?;
+            if name.is_empty() || name.contains(['=', ';', ' ', ',']) {
+                return Err(Error::invalid("name", "is not a cookie name"));
+            }
+            builder.config.forward_cookies.push(name.to_owned());
+            Ok(())
+        })
+    }
 }
 
 /// Sets how often a call asks the provider for a new list when no endpoint is left. Default 1.
@@ -473,17 +478,17 @@ pub unsafe extern "C" fn ahoy_client_builder_add_ca_pem(
     length: usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        let pem = unsafe { text::bytes(("pem", "length"), pem, length) }?;
-        if pem.is_empty() {
-            return Err(Error::invalid("pem", "is empty"));
-        }
-        builder.config.tls.extra_roots_pem.push(pem.to_vec());
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe {
+        change(builder, err, |builder: &mut ahoy_client_builder| {
+            let pem = text::bytes(("pem", "length"), pem, length)?;
+            if pem.is_empty() {
+                return Err(Error::invalid("pem", "is empty"));
+            }
+            builder.config.tls.extra_roots_pem.push(pem.to_vec());
+            Ok(())
+        })
+    }
 }
 
 /// Trusts the platform's certificates for https. Default true. With false nothing is trusted but what
@@ -515,28 +520,25 @@ pub unsafe extern "C" fn ahoy_client_builder_set_client_certificate_pem(
     key_length: usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |builder: &mut ahoy_client_builder| {
-        // SAFETY: see the module `ffi`.
-        let chain = unsafe {
-            text::bytes(
+    // SAFETY: see the module `ffi`.
+    unsafe {
+        change(builder, err, |builder: &mut ahoy_client_builder| {
+            let chain = text::bytes(
                 ("certificate_pem", "certificate_length"),
                 certificate_pem,
                 certificate_length,
-            )
-        }?;
-        // SAFETY: see the module `ffi`.
-        let key = unsafe { text::bytes(("key_pem", "key_length"), key_pem, key_length) }?;
-        if chain.is_empty() {
-            return Err(Error::invalid("certificate_pem", "is empty"));
-        }
-        if key.is_empty() {
-            return Err(Error::invalid("key_pem", "is empty"));
-        }
-        builder.config.tls.identity = Some((chain.to_vec(), key.to_vec()));
-        Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+            )?;
+            let key = text::bytes(("key_pem", "key_length"), key_pem, key_length)?;
+            if chain.is_empty() {
+                return Err(Error::invalid("certificate_pem", "is empty"));
+            }
+            if key.is_empty() {
+                return Err(Error::invalid("key_pem", "is empty"));
+            }
+            builder.config.tls.identity = Some((chain.to_vec(), key.to_vec()));
+            Ok(())
+        })
+    }
 }
 
 /// Sets an option by name, the same as its function does; ahoy_client_option_key_at lists them. The
@@ -567,24 +569,23 @@ pub unsafe extern "C" fn ahoy_client_builder_build(
     client: *mut *mut ahoy_client,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let out = unsafe { Out::new("client", client) }?;
-        // SAFETY: see the module `ffi`.
-        let builder = unsafe { handle::required("builder", builder) }?;
-        let client = Client::new(
-            builder.config.clone(),
-            builder.route.clone(),
-            builder.hooks.clone(),
-            builder.log.clone(),
-        )?;
-        let client = Arc::new(client);
-        client.warm_up();
-        out.fill(ahoy_client::from(client));
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let out = Out::new("client", client)?;
+            let builder = handle::required("builder", builder)?;
+            let client = Client::new(
+                builder.config.clone(),
+                builder.route.clone(),
+                builder.hooks.clone(),
+                builder.log.clone(),
+            )?;
+            let client = Arc::new(client);
+            client.warm_up();
+            out.fill(ahoy_client::from(client));
+            Ok(())
+        })
+    }
 }
 
 /// Sets rows of the client's table.

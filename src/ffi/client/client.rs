@@ -9,13 +9,15 @@ use http::{HeaderValue, Method, header};
 use crate::client::Client;
 use crate::error::Error;
 use crate::ffi::call::call::ahoy_call;
-use crate::ffi::call::error::ahoy_error;
 use crate::ffi::call::queue::ahoy_queue;
 use crate::ffi::call::request::ahoy_request;
 use crate::ffi::call::response::ahoy_response;
-use crate::ffi::values::handle::Out;
+use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::{Handle, Out, Shared};
+use crate::ffi::values::made_text::ahoy_text;
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle, text};
+use crate::options::CLIENT;
 use crate::request::Request;
 
 /// A resilient HTTP client. A blocking call does all its work on the calling thread; calls by ahoy_client_start
@@ -26,6 +28,10 @@ use crate::request::Request;
 /// Ownership: freed with ahoy_client_free. Thread: any, also several at once.
 pub struct ahoy_client {
     client: Arc<Client>,
+}
+
+impl Handle for ahoy_client {
+    type Held = Shared;
 }
 
 impl From<Arc<Client>> for ahoy_client {
@@ -170,18 +176,16 @@ pub unsafe extern "C" fn ahoy_client_send(
     response: *mut *mut ahoy_response,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let out = unsafe { Out::new("response", response) }?;
-        // SAFETY: see the module `ffi`.
-        let client = unsafe { handle::required("client", client) }?;
-        // SAFETY: see the module `ffi`.
-        let request = unsafe { handle::required("request", request) }?;
-        out.fill(ahoy_response::from(client.client.send(request.native()?)?));
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let out = Out::new("response", response)?;
+            let client = handle::required("client", client)?;
+            let request = handle::required("request", request)?;
+            out.fill(ahoy_response::from(client.client.send(request.native()?)?));
+            Ok(())
+        })
+    }
 }
 
 /// Starts a request on an I/O thread and returns at once. At the first use of the client's balancer the provider
@@ -196,19 +200,17 @@ pub unsafe extern "C" fn ahoy_client_start(
     call: *mut *mut ahoy_call,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let out = unsafe { Out::new("call", call) }?;
-        // SAFETY: see the module `ffi`.
-        let client = &unsafe { handle::required("client", client) }?.client;
-        // SAFETY: see the module `ffi`.
-        let request = unsafe { handle::required("request", request) }?;
-        let completion = client.start(request.native()?.clone())?;
-        out.fill(ahoy_call::new(Arc::clone(client), completion));
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let out = Out::new("call", call)?;
+            let client = &handle::required("client", client)?.client;
+            let request = handle::required("request", request)?;
+            let completion = client.start(request.native()?.clone())?;
+            out.fill(ahoy_call::new(Arc::clone(client), completion));
+            Ok(())
+        })
+    }
 }
 
 /// Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the first use of
@@ -226,17 +228,37 @@ pub unsafe extern "C" fn ahoy_client_submit(
     tag: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let client = &unsafe { handle::required("client", client) }?.client;
-        // SAFETY: see the module `ffi`.
-        let request = unsafe { handle::required("request", request) }?;
-        // SAFETY: see the module `ffi`.
-        let queue = unsafe { handle::required("queue", queue) }?.native()?;
-        client.submit(request.native()?.clone(), queue, tag)
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let client = &handle::required("client", client)?.client;
+            let request = handle::required("request", request)?;
+            let queue = handle::required("queue", queue)?.native()?;
+            client.submit(request.native()?.clone(), queue, tag)
+        })
+    }
+}
+
+/// The settings of a client as text: a line `key = value` for each option that is in effect, in the order
+/// of keys, as ahoy_client_builder_set reads them. No option holds a secret: headers, certificates and keys
+/// are not among them.
+///
+/// @param text gets the text, to be freed with ahoy_text_free; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_config_text(
+    client: *const ahoy_client,
+    text: *mut *mut ahoy_text,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe {
+        guard::status(err, || {
+            let out = Out::new("text", text)?;
+            let client = handle::required("client", client)?;
+            out.fill(ahoy_text::from(CLIENT.text(client.client.config()).as_str()));
+            Ok(())
+        })
+    }
 }
 
 /// Closes a client: refuses new calls, waits for those under way, and ends the rest with AHOY_E_CLOSED when the
@@ -250,13 +272,13 @@ pub unsafe extern "C" fn ahoy_client_close(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
-        // SAFETY: see the module `ffi`.
-        let client = unsafe { handle::required("client", client) }?;
-        client.client.close(text::duration(timeout_ms))
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    unsafe {
+        guard::status(err, || {
+            let client = handle::required("client", client)?;
+            client.client.close(text::duration(timeout_ms))
+        })
+    }
 }
 
 unsafe fn bodyless(

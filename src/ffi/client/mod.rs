@@ -1,7 +1,14 @@
 //! The client, how it is built, and its hooks.
 
+// In the order of the header, which follows this one: hence the empty lines, which keep it.
+pub mod retry;
+
 pub mod builder;
-pub mod client;
-pub mod hooks;
-pub mod options;
+
 pub mod protection;
+
+pub mod hooks;
+
+pub mod options;
+
+pub mod client;

@@ -4,14 +4,10 @@
 use std::ffi::c_char;
 
 use super::builder::{ahoy_client_builder, set};
-use crate::criticality::Criticality;
-use crate::error::Error;
-use crate::ffi::call::error::ahoy_error;
-use crate::ffi::call::request::{ahoy_request, change as change_request};
+use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::setter::{Argument, ms, off};
 use crate::ffi::values::status::ahoy_status;
 use crate::options::{Value, adaptive_limit_text};
-use crate::request::Request;
 
 /// Limits the extra attempts that retries and hedges of all calls together make: to a share of the
 /// calls, plus a number a second for clients with few calls. When the budget is used up, a failed
@@ -249,34 +245,4 @@ pub unsafe extern "C" fn ahoy_client_builder_set_trace(
 ) -> ahoy_status {
     // SAFETY: see the module `ffi`.
     unsafe { set(builder, err, &[("trace", "mode", mode.into())]) }
-}
-
-/// Its failure does great harm.
-pub const AHOY_CRITICAL_PLUS: i32 = 0;
-/// Somebody waits for it; the default.
-pub const AHOY_CRITICAL: i32 = 1;
-/// It can be repeated in minutes; may fill three quarters of a limit.
-pub const AHOY_SHEDDABLE_PLUS: i32 = 2;
-/// It may fail for hours; may fill half of a limit.
-pub const AHOY_SHEDDABLE: i32 = 3;
-
-/// Says how important the request is where a limit on calls in flight cannot let in all (the classes are those of
-/// Google's SRE book). Default AHOY_CRITICAL.
-///
-/// @param criticality one of the numbers above
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_request_set_criticality(
-    request: *mut ahoy_request,
-    criticality: i32,
-    err: *mut *mut ahoy_error,
-) -> ahoy_status {
-    let set = |request: &mut Request| {
-        let number = u32::try_from(criticality).ok();
-        let class = number.and_then(Criticality::from_number);
-        request.criticality =
-            class.ok_or_else(|| Error::invalid("criticality", "is not between 0 and 3"))?;
-        Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change_request(request, err, set) }
 }

@@ -5,7 +5,7 @@ use std::ptr;
 use super::handle;
 use super::status::{AHOY_OK, ahoy_status, number};
 use crate::error::{Error, ErrorKind};
-use crate::ffi::call::error::ahoy_error;
+use crate::ffi::values::error::ahoy_error;
 use crate::runtime::panics::caught;
 
 /// Runs the body of a function that returns a status; `err` may be NULL.

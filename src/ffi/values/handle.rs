@@ -5,27 +5,58 @@ use std::ptr;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::process;
 
+/// A type that the host has pointers to. How it holds them is stated here once, so that what does not fit, as the
+/// free of what is only lent, does not compile.
+pub(crate) trait Handle {
+    type Held;
+}
+
+/// The host frees it, and uses it from one thread at a time.
+pub(crate) enum Owned {}
+
+/// The host frees it, and any thread may use it, so that it is never changed through its pointer.
+pub(crate) enum Shared {}
+
+/// It belongs to another handle, or to the library while a callback runs: the host never frees it.
+pub(crate) enum Lent {}
+
+/// What the host frees.
+pub(crate) trait Freed {}
+impl Freed for Owned {}
+impl Freed for Shared {}
+
+/// What one thread at a time uses.
+pub(crate) trait Exclusive {}
+impl Exclusive for Owned {}
+impl Exclusive for Lent {}
+
 /// Gives `value` to the host.
-pub(crate) fn new<T>(value: T) -> *mut T {
+pub(crate) fn new<T: Handle<Held: Freed>>(value: T) -> *mut T {
     Box::into_raw(Box::new(value))
 }
 
 /// Takes a handle back; NULL is fine.
-pub(crate) unsafe fn free<T>(handle: *mut T) {
+pub(crate) unsafe fn free<T: Handle<Held: Freed>>(handle: *mut T) {
     if !handle.is_null() {
         // SAFETY: made by `new` and freed once, as the host promises.
         drop(unsafe { Box::from_raw(handle) });
     }
 }
 
-/// A handle or other input that must be there.
-pub(crate) unsafe fn required<'a, T>(name: &str, pointer: *const T) -> Result<&'a T, Error> {
+/// A handle that must be there.
+pub(crate) unsafe fn required<'a, T: Handle>(
+    name: &str,
+    pointer: *const T,
+) -> Result<&'a T, Error> {
     // SAFETY: NULL or valid, as the host promises.
     unsafe { pointer.as_ref() }.ok_or_else(|| is_null(name))
 }
 
 /// A handle that is changed, which its documentation reserves to one thread.
-pub(crate) unsafe fn required_mut<'a, T>(name: &str, pointer: *mut T) -> Result<&'a mut T, Error> {
+pub(crate) unsafe fn required_mut<'a, T: Handle<Held: Exclusive>>(
+    name: &str,
+    pointer: *mut T,
+) -> Result<&'a mut T, Error> {
     // SAFETY: NULL or valid and used by one thread, as the host promises.
     unsafe { pointer.as_mut() }.ok_or_else(|| is_null(name))
 }
@@ -58,7 +89,7 @@ pub(crate) struct Out<T> {
     place: *mut *mut T,
 }
 
-impl<T> Out<T> {
+impl<T: Handle<Held: Freed>> Out<T> {
     pub(crate) unsafe fn new(name: &str, place: *mut *mut T) -> Result<Self, Error> {
         if place.is_null() {
             return Err(is_null(name));

@@ -1,11 +1,18 @@
-//! What every part of the C ABI is made of: handles, text, status codes, callbacks, the guard.
+//! What every part of the C ABI is made of: handles, text, status codes, errors, callbacks, the guard.
+
+// In the order of the header, which follows this one: hence the empty lines, which keep it.
+pub mod version;
+
+pub mod status;
 
 pub mod callback;
+
+pub mod error;
+
+pub mod made_text;
+
 pub(crate) mod guard;
 pub(crate) mod handle;
-pub mod retry;
 pub(crate) mod setter;
 pub(crate) mod settings;
-pub mod status;
 pub(crate) mod text;
-pub mod version;

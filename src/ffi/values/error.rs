@@ -3,11 +3,12 @@
 use std::ffi::{CString, c_char};
 use std::ptr;
 
-use super::attempt::ahoy_attempt;
-use super::response::ahoy_response;
+use super::handle::{Handle, Shared};
+use super::status::{AHOY_E_INVALID_ARGUMENT, ahoy_status, number};
+use super::{guard, handle, text};
 use crate::error::Error;
-use crate::ffi::values::status::{AHOY_E_INVALID_ARGUMENT, ahoy_status, number};
-use crate::ffi::values::{guard, handle, text};
+use crate::ffi::call::attempt::ahoy_attempt;
+use crate::ffi::call::response::ahoy_response;
 
 /// Why a function failed, and for a call the story of its attempts.
 ///
@@ -17,6 +18,10 @@ pub struct ahoy_error {
     message: CString,
     attempts: Vec<ahoy_attempt>,
     response: Option<Box<ahoy_response>>,
+}
+
+impl Handle for ahoy_error {
+    type Held = Shared;
 }
 
 impl From<Error> for ahoy_error {

@@ -2,13 +2,14 @@
 
 use std::ffi::c_char;
 
-use super::setter::{self, Parameter, ms};
-use super::settings::Settings;
-use super::status::ahoy_status;
-use super::text::duration;
-use super::{guard, handle};
 use crate::error::Error;
-use crate::ffi::call::error::ahoy_error;
+use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::{Handle, Shared};
+use crate::ffi::values::setter::{self, Parameter, ms};
+use crate::ffi::values::settings::Settings;
+use crate::ffi::values::status::ahoy_status;
+use crate::ffi::values::text::duration;
+use crate::ffi::values::{guard, handle};
 use crate::options::{Put, RETRY, Value, jitter_text};
 use crate::policy::RetryConfig;
 
@@ -23,6 +24,10 @@ use crate::policy::RetryConfig;
 /// builder takes it; then any.
 pub struct ahoy_retry {
     rules: Settings<RetryConfig>,
+}
+
+impl Handle for ahoy_retry {
+    type Held = Shared;
 }
 
 /// Try again when refused, unreachable or unresolved.
@@ -53,6 +58,7 @@ impl ahoy_retry {
 ///
 /// @return the rules, never NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub extern "C" fn ahoy_retry_new() -> *mut ahoy_retry {
     guard::value(std::ptr::null_mut(), || {
         handle::new(ahoy_retry { rules: Settings::new(RetryConfig::default()) })
@@ -164,17 +170,17 @@ pub unsafe extern "C" fn ahoy_retry_set_statuses(
     count: usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |rules: &mut RetryConfig| {
-        // SAFETY: see the module `ffi`.
-        let statuses = unsafe { numbers(statuses, count) }?;
-        let value = match statuses.is_empty() {
-            true => Value::Word("none"),
-            false => statuses.join(",").into(),
-        };
-        RETRY.put(rules, &[Put { key: "statuses", name: "statuses", value }])
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(retry, err, set) }
+    unsafe {
+        change(retry, err, |rules: &mut RetryConfig| {
+            let statuses = numbers(statuses, count)?;
+            let value = match statuses.is_empty() {
+                true => Value::Word("none"),
+                false => statuses.join(",").into(),
+            };
+            RETRY.put(rules, &[Put { key: "statuses", name: "statuses", value }])
+        })
+    }
 }
 
 unsafe fn numbers(numbers: *const i32, count: usize) -> Result<Vec<String>, Error> {
