@@ -19,3 +19,4 @@ pub mod shard;
 pub mod signal;
 pub mod stop;
 pub mod sync;
+pub mod thread_cancel;
