@@ -4,7 +4,7 @@
 //! and never wait for an update.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -27,6 +27,7 @@ use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::outcome::{Transition, Verdict};
 use crate::policy::{AttemptOutcome, Evidence, Permit, ProbeEligibility, Recovery, RoundRobin};
+use crate::runtime::exclusive::{Exclusive, Turn};
 use crate::runtime::process::PerProcess;
 use crate::runtime::{callback, caller, clock, entropy};
 use crate::transport::Direct;
@@ -51,7 +52,7 @@ struct Live {
     round_robin: RoundRobin,
     /// This process's own draw of a subset.
     seed: u64,
-    refresh: Mutex<Refresh>,
+    refresh: Exclusive<Refresh>,
     /// How many updates have ended well.
     updates: AtomicU64,
     /// Begun with the first call of a client.
@@ -76,7 +77,7 @@ impl Live {
             snapshot: ArcSwap::default(),
             round_robin: RoundRobin::new(start),
             seed,
-            refresh: Mutex::default(),
+            refresh: Exclusive::default(),
             updates: AtomicU64::new(0),
             background_begun: OnceCell::new(),
             last_asked: AtomicU64::new(0),
@@ -115,7 +116,7 @@ impl Live {
     }
 }
 
-/// What updates remember; its lock lets one update run at a time.
+/// What updates remember; one of them runs at a time.
 #[derive(Debug, Default)]
 struct Refresh {
     empty_answers: u32,
@@ -182,13 +183,13 @@ impl Balancer {
     /// The provider failed (the last good list stays), or this is called from inside one of the host's
     /// callbacks.
     pub fn update(&self) -> Result<(), Error> {
-        self.refresh(&mut *self.lock_refresh()?)
+        self.refresh(&self.refresh_turn()?)
     }
 
     /// Like [`Self::update`], unless another thread's update ended since `seen` was read.
     pub(crate) fn update_since(&self, seen: u64) -> Result<(), Error> {
-        let mut refresh = self.lock_refresh()?;
-        if self.updates_done() > seen { Ok(()) } else { self.refresh(&mut refresh) }
+        let turn = self.refresh_turn()?;
+        if self.updates_done() > seen { Ok(()) } else { self.refresh(&turn) }
     }
 
     /// How many updates have ended well.
@@ -196,23 +197,26 @@ impl Balancer {
         self.live().updates.load(Ordering::Acquire)
     }
 
-    fn lock_refresh(&self) -> Result<MutexGuard<'_, Refresh>, Error> {
+    fn refresh_turn(&self) -> Result<Turn<'_, Refresh>, Error> {
+        let refresh = &self.live().refresh;
         // A callback that waits for an update may be what that update waits for.
-        match self.live().refresh.try_lock() {
-            Ok(guard) => Ok(guard),
-            Err(_) if callback::is_in_callback() => Err(Error::new(
+        match refresh.try_turn() {
+            Some(turn) => Ok(turn),
+            None if callback::is_in_callback() => Err(Error::new(
                 ErrorKind::WouldDeadlock,
                 "balancer: an update is under way and this is inside a callback",
             )),
-            Err(_) => Ok(self.live().refresh.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => Ok(refresh.turn()),
         }
     }
 
-    fn refresh(&self, refresh: &mut Refresh) -> Result<(), Error> {
-        let hosts = self
-            .provider
-            .discover()
-            .map_err(|reason| Error::new(ErrorKind::Discovery, format!("provider: {reason}")))?;
+    fn refresh(&self, turn: &Turn<'_, Refresh>) -> Result<(), Error> {
+        let hosts = self.provider.discover().map_err(|reason| {
+            let stopped = callback::are_stopped();
+            let kind = if stopped { ErrorKind::Closed } else { ErrorKind::Discovery };
+            Error::new(kind, format!("provider: {reason}"))
+        })?;
+        let refresh = &mut *turn.value();
         refresh.empty_answers = if hosts.is_empty() { refresh.empty_answers + 1 } else { 0 };
         if !hosts.is_empty() || refresh.empty_answers >= EMPTY_CONFIRMATIONS {
             let live = self.live();
@@ -254,7 +258,8 @@ impl Balancer {
     /// # Errors
     /// This is inside a callback while an update is under way.
     pub fn join(&self, host: Host) -> Result<(), Error> {
-        let mut refresh = self.lock_refresh()?;
+        let turn = self.refresh_turn()?;
+        let mut refresh = turn.value();
         let live = self.live();
         let before = live.snapshot.load();
         let next = match self.config.subset {
@@ -276,7 +281,8 @@ impl Balancer {
     /// # Errors
     /// As for [`Self::join`].
     pub fn leave(&self, host: Host) -> Result<bool, Error> {
-        let mut refresh = self.lock_refresh()?;
+        let turn = self.refresh_turn()?;
+        let mut refresh = turn.value();
         let live = self.live();
         let before = live.snapshot.load();
         if self.config.subset.is_some() {
@@ -430,7 +436,8 @@ impl Balancer {
         }
         // An update under way does the same.
         let live = self.live();
-        let Ok(mut refresh) = live.refresh.try_lock() else { return };
+        let Some(turn) = live.refresh.try_turn() else { return };
+        let mut refresh = turn.value();
         let before = live.snapshot.load();
         let listed = std::mem::take(&mut refresh.listed);
         let hosts = self.used(live, &mut refresh, listed);

@@ -37,8 +37,8 @@ use crate::request::Request;
 use crate::runtime::attachment::Tenant;
 use crate::runtime::interrupt::SignalWatch;
 use crate::runtime::process::PerProcess;
-use crate::runtime::stop::{Reason, Stop};
-use crate::runtime::{callback, clock, io_thread, shard, stop};
+use crate::runtime::stop::{Reason, Stop, Visit};
+use crate::runtime::{callback, clock, io_thread, shard, stop, waiter};
 use crate::transport::{Resolver, Tls};
 
 /// A resilient HTTP client.
@@ -55,6 +55,8 @@ pub struct Client {
     /// Whether warming up began in this process.
     warmed: PerProcess<AtomicBool>,
     closed: AtomicBool,
+    /// A close has returned: nothing calls the host any more.
+    silent: AtomicBool,
     /// Tells a close that a call has ended.
     ended: (Mutex<()>, Condvar),
 }
@@ -77,6 +79,7 @@ impl Client {
             tenant: Tenant::new(),
             warmed: PerProcess::new(),
             closed: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
             ended: Default::default(),
         };
         client.tls.get_or(|| Arc::clone(&tls));
@@ -142,7 +145,7 @@ impl Client {
     fn start_and_wait(self: &Arc<Self>, request: &Request) -> Result<Delivery, Error> {
         let completion = self.start(request.clone())?;
         let waited = match self.interrupt() {
-            None => io_thread::wait(completion.wait(Duration::MAX)),
+            None => Ok(waiter::wait(completion.outcome(), Duration::MAX).transpose()),
             Some(interrupt) => shard::wait(async {
                 let wait = pin!(completion.wait(Duration::MAX));
                 if let Some(outcome) = interrupt.watch(wait).await {
@@ -164,8 +167,10 @@ impl Client {
     fn interrupt(&self) -> Option<Interrupt<'_>> {
         let should_stop = self.hooks.should_stop.as_ref();
         let wanted = self.config.interruptible || should_stop.is_some();
-        wanted
-            .then(|| Interrupt { signals: SignalWatch::begin(should_stop.is_some()), should_stop })
+        wanted.then(|| {
+            let signals = SignalWatch::begin(should_stop.is_some());
+            Interrupt { signals, should_stop, client: self }
+        })
     }
 
     /// Starts `request` on an I/O thread and returns at once. The provider is asked on this thread if it has
@@ -210,7 +215,7 @@ impl Client {
         self: &Arc<Self>,
         request: Request,
         stop: Arc<Stop>,
-        finish: impl FnOnce(Outcome) + Send + 'static,
+        finish: impl Fn(Outcome) + Clone + Send + Sync + 'static,
     ) -> Result<(), Error> {
         self.check_open()?;
         self.warm_up();
@@ -221,7 +226,9 @@ impl Client {
         let started = clock::now();
         let client = Arc::clone(self);
         let (place, asked) = (Arc::clone(&thread), Arc::clone(&stop));
-        thread.spawn(&self.tenant, stop, async move {
+        let lost = finish.clone();
+        let given_up = move || lost(Err(given_up()));
+        thread.spawn(&self.tenant, stop, given_up, async move {
             let finisher = Finisher::new(finish);
             let transport = client.transport_of(&place, resolver);
             let cancellation = Cancellation { stop: &asked, interrupt: None };
@@ -270,7 +277,7 @@ impl Client {
             return completion.poll();
         }
         let waited = match self.interrupt() {
-            None => io_thread::wait(completion.wait(timeout)).map(Some),
+            None => Ok(Some(waiter::wait(completion.outcome(), timeout).transpose())),
             Some(interrupt) => {
                 shard::wait(async { interrupt.watch(pin!(completion.wait(timeout))).await })
             }
@@ -279,27 +286,77 @@ impl Client {
         waited.map_err(out_of_resources)?.ok_or_else(interrupted)?
     }
 
-    /// Refuses new calls, waits up to `timeout` for those under way and ends the rest with `Closed`.
+    /// Refuses new calls, waits up to `timeout` for those under way and ends the rest with `Closed`. Then no callback of
+    /// this client runs, and none will.
     ///
     /// # Errors
-    /// This is a callback, which a call under way may be waiting for.
+    /// This is a callback, which a call under way may be waiting for; or a callback outlasts the limit.
     pub fn close(&self, timeout: Duration) -> Result<(), Error> {
         if callback::is_inside() {
             return Err(would_deadlock());
         }
         self.closed.store(true, Ordering::SeqCst);
+        let all_ended = self.waits_for_all(timeout) || {
+            stop::ask_all(&self.tenant, Reason::Closed);
+            io_thread::hurry_lost();
+            self.waits_for_all(CALLS_END_WITHIN)
+        };
+        self.silent.fetch_or(all_ended, Ordering::SeqCst);
+        // Once more: whoever asks the host beside a call saw that, or is seen here.
+        if all_ended && self.waits_for_all(CALLS_END_WITHIN) {
+            return Ok(());
+        }
+        let message = "client: is closed, and a callback still runs that its calls wait for";
+        Err(Error::new(ErrorKind::Deadline, message))
+    }
+
+    /// Whether all that is under way ends in time.
+    fn waits_for_all(&self, timeout: Duration) -> bool {
         let until = Instant::now().checked_add(timeout);
         let mut guard = self.ended.0.lock().unwrap_or_else(PoisonError::into_inner);
         while stop::count(&self.tenant) > 0 {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
-                stop::ask_all(&self.tenant, Reason::Closed);
-                break;
+                return false;
             }
             let pause = left.unwrap_or(CLOSE_LOOKS_EVERY).min(CLOSE_LOOKS_EVERY);
             let waited = self.ended.1.wait_timeout(guard, pause);
             guard = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        true
+    }
+
+    /// Lets a close wait for `work`, which calls the host outside of a call's own place.
+    ///
+    /// # Errors
+    /// The client is closed, and nothing was done.
+    pub(crate) fn visit<R>(&self, work: impl FnOnce() -> R) -> Result<R, Error> {
+        let visit = Visit::begin(&self.tenant);
+        // Asked inside: a close sees this visit, or this sees the close.
+        self.check_open()?;
+        let result = work();
+        drop(visit);
+        self.note_end();
+        Ok(result)
+    }
+
+    /// Asks the host whether a blocking call or wait should end; no once a close has returned.
+    pub(crate) fn ask(&self, should_stop: &ShouldStop) -> bool {
+        let _visit = Visit::begin(&self.tenant);
+        !self.silent.load(Ordering::SeqCst) && callback::run(|| should_stop())
+    }
+
+    /// Runs `tell`, which calls the host, on an I/O thread.
+    ///
+    /// # Errors
+    /// No thread could be made.
+    pub fn tell(self: &Arc<Self>, tell: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let thread = io_thread::least_busy().map_err(out_of_resources)?;
+        let client = Arc::clone(self);
+        thread.spawn(&self.tenant, Arc::default(), || {}, async move {
+            tell();
+            client.note_end();
+        });
         Ok(())
     }
 
@@ -309,11 +366,11 @@ impl Client {
         if self.config.warm_up == 0 || self.warmed.get().swap(true, Ordering::Relaxed) {
             return;
         }
-        let (Ok(resolver), Ok(thread)) = (resolver(), io_thread::first()) else {
+        let (Ok(resolver), Ok(thread)) = (resolver(), io_thread::least_busy()) else {
             return;
         };
         let (client, place) = (Arc::clone(self), Arc::clone(&thread));
-        thread.spawn(&self.tenant, Arc::default(), async move {
+        thread.spawn(&self.tenant, Arc::default(), || {}, async move {
             // Where the provider fails here, the first call that it does not fail lets the next visit go on.
             let _ = client.prepare();
             client.transport_of(&place, resolver).warm_up();
@@ -348,7 +405,9 @@ impl Client {
     fn prepare(&self) -> Result<(), Error> {
         match &self.route {
             Route::Balanced(balancer) => {
-                balancer.prepare()?;
+                if balancer.updates_done() == 0 {
+                    self.visit(|| balancer.prepare())??;
+                }
                 let transport = || Ok(ClientTransport::direct(self, resolver()?));
                 balancer.begin_background(transport).map_err(out_of_resources)
             }
@@ -359,6 +418,17 @@ impl Client {
 
 /// A call's end is told before its slot is free, so a close looks again a little later.
 const CLOSE_LOOKS_EVERY: Duration = Duration::from_millis(5);
+
+/// What calls need to end that were asked to, on a machine that is busy otherwise; mostly it is less than 1 ms. Only a
+/// callback takes longer.
+const CALLS_END_WITHIN: Duration = Duration::from_millis(250);
+
+/// What a call says whose thread is lost.
+fn given_up() -> Error {
+    let message = "call: given up, for the host ended the thread that carried it inside a callback; \
+                   the request may have been carried out";
+    Error::new(ErrorKind::Closed, message)
+}
 
 fn would_deadlock() -> Error {
     Error::new(ErrorKind::WouldDeadlock, "a blocking call inside a callback would deadlock")

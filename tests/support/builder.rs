@@ -256,7 +256,7 @@ impl Builder {
         self,
         hook: F,
     ) -> Self {
-        unsafe extern "C" fn call<F: Fn(&HookRequest) -> ahoy_status>(
+        unsafe extern "C-unwind" fn call<F: Fn(&HookRequest) -> ahoy_status>(
             user_data: *mut c_void,
             request: *mut ahoy_request,
         ) -> ahoy_status {
@@ -274,7 +274,7 @@ impl Builder {
     }
 
     pub fn on_response<F: Fn(Answer) + Send + Sync + 'static>(self, hook: F) -> Self {
-        unsafe extern "C" fn call<F: Fn(Answer)>(
+        unsafe extern "C-unwind" fn call<F: Fn(Answer)>(
             data: *mut c_void,
             response: *const ahoy_response,
         ) {
@@ -292,7 +292,7 @@ impl Builder {
     }
 
     pub fn on_error<F: Fn(Failure) + Send + Sync + 'static>(self, hook: F) -> Self {
-        unsafe extern "C" fn call<F: Fn(Failure)>(
+        unsafe extern "C-unwind" fn call<F: Fn(Failure)>(
             user_data: *mut c_void,
             error: *const ahoy_error,
         ) {
@@ -314,7 +314,7 @@ impl Builder {
         level: i32,
         sink: F,
     ) -> Self {
-        unsafe extern "C" fn call<F: Fn(i32, String, String)>(
+        unsafe extern "C-unwind" fn call<F: Fn(i32, String, String)>(
             user_data: *mut c_void,
             level: i32,
             target: *const c_char,

@@ -63,6 +63,12 @@ impl BodyStream {
         Arc::clone(&self.inflow)
     }
 
+    /// Whose body it is.
+    #[must_use]
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
     /// The wish to end the stream early.
     #[must_use]
     pub fn stop(&self) -> &Arc<Stop> {

@@ -115,7 +115,7 @@ pub unsafe extern "C" fn ahoy_response_notify(
 
 /// Called once when there is something to read, on an I/O thread; must not block. ahoy_response_read with a
 /// timeout of 0 works inside, and so does ahoy_response_on_readable.
-pub type ahoy_readable_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+pub type ahoy_readable_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
 /// Lets a function be called when there is something to read of a response's body, its end included: at once,
 /// on an I/O thread, where it is there. Once for each call of this function. It is not called any more when the
@@ -141,16 +141,24 @@ pub unsafe extern "C" fn ahoy_response_on_readable(
         let watcher: Watcher = Box::new(move |notice| {
             if notice == Notice::Readable {
                 // SAFETY: the host's own function and data.
-                user_data.call(|user_data| unsafe { function(user_data) });
+                user_data.call(move |user_data| unsafe { function(user_data) });
             }
         });
-        if let Some(watcher) = watched(response.stream()?, watcher)? {
-            let thread = io_thread::first().map_err(|error| {
-                Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
-            })?;
-            thread.handle().spawn(async move { watcher(Notice::Readable) });
+        let stream = response.stream()?;
+        let Some(watcher) = watched(stream, watcher)? else {
+            return Ok(());
+        };
+        let tell = move || watcher(Notice::Readable);
+        match stream {
+            Some(stream) => stream.client().tell(tell),
+            None => {
+                let thread = io_thread::least_busy().map_err(|error| {
+                    Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
+                })?;
+                thread.handle().spawn(async move { tell() });
+                Ok(())
+            }
         }
-        Ok(())
     };
     // SAFETY: see the module `ffi`.
     unsafe { guard::status(err, body) }
