@@ -637,6 +637,25 @@ uint32_t ahoy_version_number(void);
 AHOY_API const char *ahoy_status_name(ahoy_status status);
 
 /**
+ * Ends all callbacks of this process, for a host that is about to end: call it from what runs before the host's runtime
+ * is taken down, such as Python's atexit or Ruby's at_exit, and give up the runtime's lock meanwhile if it has one.
+ *
+ * After AHOY_OK no function that was registered with this library runs or will run, destroy functions included. From the
+ * beginning of this call none begins any more: results that were to go to a callback are freed; calls that need a hook
+ * or a provider fail with AHOY_E_CLOSED, as those that need a body function do with AHOY_E_BODY_SOURCE; messages for a
+ * log are dropped. All else goes on, and there is no way back. A forked child has callbacks of its own.
+ *
+ * Blocks until the callbacks under way have returned. One whose thread was ended inside it counts as returned.
+ *
+ * @param timeout_ms the longest wait; 0 only looks, AHOY_FOREVER has no limit
+ * @return AHOY_E_DEADLINE where a callback still runs: it may be called again; AHOY_E_WOULD_DEADLOCK inside a
+ *         callback, where nothing was done
+ */
+AHOY_API
+ahoy_status ahoy_callbacks_stop(uint64_t timeout_ms,
+                                ahoy_error **err);
+
+/**
  * The status that the function returned. AHOY_E_INVALID_ARGUMENT for NULL.
  */
 AHOY_API ahoy_status ahoy_error_status(const ahoy_error *error);
@@ -2640,8 +2659,15 @@ ahoy_status ahoy_client_config_text(const ahoy_client *client,
  * Closes a client: refuses new calls, waits for those under way, and ends the rest with AHOY_E_CLOSED when the
  * time is up; blocked callers wake. The handle is still to be freed.
  *
- * @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last
- * @return AHOY_OK also where calls had to be ended, and for a client that is closed already
+ * After AHOY_OK no callback of this client runs or will run: no completion, hook, log, should_stop, body or readable
+ * function, and no provider or balancer function on behalf of its calls. A balancer that other clients share goes on
+ * for them, and destroy functions run when their handles are freed.
+ *
+ * @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last. Calls that were ended get 250 ms more
+ *        to say so
+ * @return AHOY_OK also where calls had to be ended, and for a client that is closed already; AHOY_E_DEADLINE where
+ *         a callback outlasts the limit: the client is closed, and this function may be called again;
+ *         AHOY_E_WOULD_DEADLOCK inside a callback
  */
 AHOY_API
 ahoy_status ahoy_client_close(const ahoy_client *client,

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -219,8 +219,12 @@ fn no_call_begins_after_a_close_has_returned() {
     thread::scope(|scope| {
         let starting = scope.spawn(|| client.start(&Request::new("GET", "/late")));
         entry.recv_timeout(SOON).unwrap();
-        client.close(0).unwrap();
+        let (closed, took) = timed(|| client.close(0));
+        assert_eq!(closed.unwrap_err().status, AHOY_E_DEADLINE, "the provider still runs");
+        assert!(took < ms(1500), "{took:?}");
+        let closing = scope.spawn(|| client.close(FOREVER));
         release.send(()).unwrap();
+        closing.join().unwrap().unwrap();
         let outcome = starting.join().unwrap().and_then(|call| call.end());
         assert_eq!(outcome.map(|answer| answer.status).unwrap_err().status, AHOY_E_CLOSED);
     });
@@ -254,4 +258,84 @@ fn calls_that_race_a_close_end_one_way_or_the_other() {
         });
         assert_eq!(client.get("/").unwrap_err().status, AHOY_E_CLOSED);
     }
+}
+
+/// What runs in callbacks of all kinds, and for how long at least.
+fn busy_client(server: &Server, running: &Arc<AtomicUsize>) -> Client {
+    let run = {
+        let running = Arc::clone(running);
+        move || {
+            running.fetch_add(1, Ordering::SeqCst);
+            thread::sleep(ms(2));
+            running.fetch_sub(1, Ordering::SeqCst);
+        }
+    };
+    let (request, response, error, log) = (run.clone(), run.clone(), run.clone(), run);
+    Builder::new()
+        .balancer(&round_robin(&[server.port()]))
+        .on_request(move |_| {
+            request();
+            AHOY_OK
+        })
+        .on_response(move |_| response())
+        .on_error(move |_| error())
+        .on_log(4, move |_, _, _| log())
+        .build()
+}
+
+#[test]
+fn after_a_close_no_callback_runs_and_none_will() {
+    let _io_threads_are_not_blocked = alone();
+    let server = Server::ok();
+    for limit in [0, 5, 1000] {
+        let running = Arc::new(AtomicUsize::new(0));
+        let client = busy_client(&server, &running);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| while client.get("/").is_ok() {});
+                scope.spawn(|| {
+                    while let Ok(call) = client.start(&Request::new("GET", "/")) {
+                        let running = Arc::clone(&running);
+                        let (tell, told) = mpsc::channel();
+                        let tell = Mutex::new(tell);
+                        call.on_done(move |_| {
+                            running.fetch_add(1, Ordering::SeqCst);
+                            thread::sleep(ms(1));
+                            running.fetch_sub(1, Ordering::SeqCst);
+                            tell.lock().unwrap().send(()).unwrap();
+                        })
+                        .unwrap();
+                        told.recv_timeout(SOON).unwrap();
+                    }
+                });
+            }
+            eventually("callbacks run", SOON, || running.load(Ordering::SeqCst) > 1);
+            client.close(limit).unwrap();
+            for _ in 0..20 {
+                assert_eq!(running.load(Ordering::SeqCst), 0, "with {limit} ms");
+                thread::sleep(ms(1));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_completion_that_outlasts_the_limit_is_said_and_waited_for_by_the_next_close() {
+    let _blocks_an_io_thread = alone();
+    let server = Server::ok();
+    let client = client_over(&[server.port()]);
+    let (entered, entry) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let (entered, released) = (Mutex::new(entered), Mutex::new(released));
+    let call = client.begin("/");
+    call.on_done(move |_| {
+        entered.lock().unwrap().send(()).unwrap();
+        released.lock().unwrap().recv_timeout(SOON).unwrap();
+    })
+    .unwrap();
+    entry.recv_timeout(SOON).unwrap();
+    assert_eq!(client.close(20).unwrap_err().status, AHOY_E_DEADLINE);
+    assert_eq!(client.get("/").unwrap_err().status, AHOY_E_CLOSED);
+    release.send(()).unwrap();
+    client.close(FOREVER).unwrap();
 }

@@ -163,7 +163,7 @@ fn a_pick_and_an_update_are_first_uses_too() {
 
 /// Calls a registration, and says how often `destroy` ran: after it, and once `keep` is gone too.
 fn destroyed<K>(register: impl FnOnce(*mut c_void, Destroy) -> K) -> (usize, usize) {
-    unsafe extern "C" fn count(user_data: *mut c_void) {
+    unsafe extern "C-unwind" fn count(user_data: *mut c_void) {
         // SAFETY: the counter outlives the registration.
         unsafe { &*user_data.cast::<AtomicUsize>() }.fetch_add(1, Ordering::SeqCst);
     }
@@ -174,17 +174,17 @@ fn destroyed<K>(register: impl FnOnce(*mut c_void, Destroy) -> K) -> (usize, usi
     (before, counter.load(Ordering::SeqCst))
 }
 
-type Destroy = Option<unsafe extern "C" fn(*mut c_void)>;
+type Destroy = Option<unsafe extern "C-unwind" fn(*mut c_void)>;
 
-unsafe extern "C" fn provide(_: *mut c_void, _: *mut ahoy_hosts) -> ahoy_status {
+unsafe extern "C-unwind" fn provide(_: *mut c_void, _: *mut ahoy_hosts) -> ahoy_status {
     AHOY_OK
 }
 
-unsafe extern "C" fn choose(_: *mut c_void, _: usize) -> usize {
+unsafe extern "C-unwind" fn choose(_: *mut c_void, _: usize) -> usize {
     0
 }
 
-unsafe extern "C" fn draw(_: *mut c_void, _: u64) -> u64 {
+unsafe extern "C-unwind" fn draw(_: *mut c_void, _: u64) -> u64 {
     0
 }
 
@@ -225,19 +225,23 @@ fn destroy_runs_once_when_the_last_user_is_gone() {
 #[test]
 fn destroy_runs_once_for_each_hook() {
     type Register = unsafe fn(*mut ahoy_client_builder, *mut c_void, Destroy) -> ahoy_status;
-    unsafe extern "C" fn request(
+    unsafe extern "C-unwind" fn request(
         _: *mut c_void,
         _: *mut ahoy::ffi::call::request::ahoy_request,
     ) -> i32 {
         0
     }
-    unsafe extern "C" fn response(
+    unsafe extern "C-unwind" fn response(
         _: *mut c_void,
         _: *const ahoy::ffi::call::response::ahoy_response,
     ) {
     }
-    unsafe extern "C" fn error(_: *mut c_void, _: *const ahoy::ffi::values::error::ahoy_error) {}
-    unsafe extern "C" fn log(_: *mut c_void, _: i32, _: *const i8, _: *const i8) {}
+    unsafe extern "C-unwind" fn error(
+        _: *mut c_void,
+        _: *const ahoy::ffi::values::error::ahoy_error,
+    ) {
+    }
+    unsafe extern "C-unwind" fn log(_: *mut c_void, _: i32, _: *const i8, _: *const i8) {}
     const NULL: *mut *mut ahoy::ffi::values::error::ahoy_error = ptr::null_mut();
     // SAFETY: each function fits its data; the builder is the caller's matter.
     let hooks: [Register; 4] = unsafe {

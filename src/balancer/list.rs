@@ -1,7 +1,6 @@
 //! What changes of a balancer's list of endpoints need. One change runs at a time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::locality_state::Rules;
 use super::roster::{Register, Roster};
@@ -9,6 +8,7 @@ use super::subset;
 use crate::config::BalancerConfig;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
+use crate::runtime::exclusive::{Exclusive, Turn};
 use crate::runtime::{callback, clock};
 
 /// One empty answer may be a hiccup of the registry, and to obey it would turn a fault of discovery into an
@@ -18,7 +18,7 @@ const EMPTY_CONFIRMATIONS: u32 = 2;
 /// What changes of the list need.
 #[derive(Debug, Default)]
 pub(crate) struct List {
-    refresh: Mutex<Refresh>,
+    refresh: Exclusive<Refresh>,
     /// How many updates have ended well.
     updates: AtomicU64,
 }
@@ -43,24 +43,24 @@ impl List {
         self.updates.fetch_add(1, Ordering::Release);
     }
 
-    /// Begins a change.
+    /// The turn to change the list. No lock is held with it, so that a callback that its host ends locks nothing.
     ///
     /// # Errors
     /// A callback that waits for an update may be what that update waits for.
-    pub(crate) fn lock(&self) -> Result<MutexGuard<'_, Refresh>, Error> {
-        match self.refresh.try_lock() {
-            Ok(guard) => Ok(guard),
-            Err(_) if callback::is_in_callback() => Err(Error::new(
+    pub(crate) fn turn(&self) -> Result<Turn<'_, Refresh>, Error> {
+        match self.refresh.try_turn() {
+            Some(turn) => Ok(turn),
+            None if callback::is_in_callback() => Err(Error::new(
                 ErrorKind::WouldDeadlock,
                 "balancer: an update is under way and this is inside a callback",
             )),
-            Err(_) => Ok(self.refresh.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => Ok(self.refresh.turn()),
         }
     }
 
-    /// Begins a change, unless another is under way.
-    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, Refresh>> {
-        self.refresh.try_lock().ok()
+    /// The turn, unless another change is under way.
+    pub(crate) fn try_turn(&self) -> Option<Turn<'_, Refresh>> {
+        self.refresh.try_turn()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Picks go on over the roster before the change, and observers are told once all locks are free.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use super::balancer::Balancer;
 use super::list::{Change, Refresh};
@@ -12,7 +12,8 @@ use crate::config::Subset;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
-use crate::runtime::{clock, entropy};
+use crate::runtime::exclusive::Turn;
+use crate::runtime::{callback, clock, entropy};
 
 impl Balancer {
     /// Asks the provider if no update has ended yet.
@@ -30,13 +31,13 @@ impl Balancer {
     /// The provider failed (the last good list stays), or this is called from inside one of the host's
     /// callbacks.
     pub fn update(&self) -> Result<(), Error> {
-        self.refresh(self.live().list.lock()?)
+        self.refresh(self.live().list.turn()?)
     }
 
     /// Like [`Self::update`], unless another thread's update ended since `seen` was read.
     pub(crate) fn update_since(&self, seen: u64) -> Result<(), Error> {
-        let refresh = self.live().list.lock()?;
-        if self.updates_done() > seen { Ok(()) } else { self.refresh(refresh) }
+        let turn = self.live().list.turn()?;
+        if self.updates_done() > seen { Ok(()) } else { self.refresh(turn) }
     }
 
     /// How many updates have ended well.
@@ -44,15 +45,16 @@ impl Balancer {
         self.live().list.updates_done()
     }
 
-    fn refresh(&self, mut refresh: MutexGuard<'_, Refresh>) -> Result<(), Error> {
-        let hosts = self
-            .provider
-            .discover()
-            .map_err(|reason| Error::new(ErrorKind::Discovery, format!("provider: {reason}")))?;
-        let believed = refresh.believes(hosts.len());
+    fn refresh(&self, turn: Turn<'_, Refresh>) -> Result<(), Error> {
+        let hosts = self.provider.discover().map_err(|reason| {
+            let stopped = callback::are_stopped();
+            let kind = if stopped { ErrorKind::Closed } else { ErrorKind::Discovery };
+            Error::new(kind, format!("provider: {reason}"))
+        })?;
+        let believed = turn.value().believes(hosts.len());
         self.live().list.note_update();
         if believed {
-            self.change(refresh, |it| Some(it.replace(hosts)));
+            self.change(turn, |it| Some(it.replace(hosts)));
         }
         Ok(())
     }
@@ -63,7 +65,7 @@ impl Balancer {
     /// # Errors
     /// This is inside a callback while an update is under way.
     pub fn add_endpoint(&self, host: Host) -> Result<(), Error> {
-        self.change(self.live().list.lock()?, |it| {
+        self.change(self.live().list.turn()?, |it| {
             if it.config.subset.is_none() {
                 let Change { refresh, before, rules, .. } = it;
                 return Some(refresh.register.join(before, host, rules, clock::now()));
@@ -82,7 +84,7 @@ impl Balancer {
     /// As for [`Self::add_endpoint`].
     pub fn remove_endpoint(&self, host: Host) -> Result<bool, Error> {
         let mut found = false;
-        self.change(self.live().list.lock()?, |it| {
+        self.change(self.live().list.turn()?, |it| {
             if it.config.subset.is_none() {
                 let Change { refresh, before, rules, .. } = it;
                 let endpoint = Endpoint::new(host);
@@ -105,8 +107,8 @@ impl Balancer {
             return;
         }
         // An update under way does the same.
-        let Some(refresh) = self.live().list.try_lock() else { return };
-        self.change(refresh, |it| {
+        let Some(turn) = self.live().list.try_turn() else { return };
+        self.change(turn, |it| {
             let next = it.relist(|_| ());
             (next.len() != it.before.len()).then_some(next)
         });
@@ -115,10 +117,11 @@ impl Balancer {
     /// Makes and publishes the next roster under the lock of updates, and tells the observers without it.
     fn change(
         &self,
-        mut refresh: MutexGuard<'_, Refresh>,
+        turn: Turn<'_, Refresh>,
         next: impl FnOnce(&mut Change<'_>) -> Option<Roster>,
     ) {
         let live = self.live();
+        let mut refresh = turn.value();
         let before = live.pick_state.load();
         let config = &self.config;
         let mut change = Change {
@@ -137,6 +140,7 @@ impl Balancer {
         let next = entropy::with_rng(|rng| PickState::next(&before, next, algorithm, rng));
         live.pick_state.store(Arc::new(next));
         drop(refresh);
+        drop(turn);
         if joined + left > 0 {
             self.observers.emit(&Event::ListChanged { known, joined, left });
         }

@@ -1,9 +1,9 @@
 //! The client: its ways to send a request and to wait for its end.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::body::stream::BodyStream;
 use super::body::streaming::Delivery;
@@ -21,22 +21,17 @@ use crate::balancer::background;
 use crate::config::{ClientConfig, Http2};
 use crate::error::{Error, ErrorKind};
 use crate::request::Request;
-use crate::runtime::attachment::Tenant;
 use crate::runtime::process::PerProcess;
 use crate::runtime::stop::{Reason, Stop};
-use crate::runtime::{callback, clock, io_thread, shard, stop};
+use crate::runtime::{callback, clock, io_thread, shard, waiter};
 use crate::transport::Resolver;
 
 /// A resilient HTTP client.
 #[derive(Debug)]
 pub struct Client {
     core: Arc<Core>,
-    tenant: Tenant,
     /// Whether warming up began in this process.
     warmed: PerProcess<AtomicBool>,
-    closed: AtomicBool,
-    /// Tells a close that a call has ended.
-    ended: (Mutex<()>, Condvar),
 }
 
 impl Client {
@@ -45,13 +40,8 @@ impl Client {
     /// # Errors
     /// The options do not go together, or the TLS material is unusable.
     pub fn new(config: ClientConfig, route: Route, hooks: Hooks, log: Log) -> Result<Self, Error> {
-        Ok(Self {
-            core: Arc::new(Core::new(config, route, hooks, log)?),
-            tenant: Tenant::new(),
-            warmed: PerProcess::new(),
-            closed: AtomicBool::new(false),
-            ended: Default::default(),
-        })
+        let core = Arc::new(Core::new(config, route, hooks, log)?);
+        Ok(Self { core, warmed: PerProcess::new() })
     }
 
     /// What it was told.
@@ -73,7 +63,7 @@ impl Client {
         if self.core.config.http2 != Http2::Off || request.streamed {
             return self.start_and_wait(request);
         }
-        self.check_open()?;
+        self.core.lifecycle.check_open()?;
         self.warm_up();
         self.prepare()?;
         let driven = match self.core.proxies {
@@ -90,20 +80,21 @@ impl Client {
         let resolver = resolver().map_err(out_of_resources)?;
         let attach = || ClientTransport::new(&self.core, resolver, Driver::Shard);
         let work = |transport: Arc<ClientTransport>, stop: Arc<Stop>| async move {
-            self.check_open()?;
+            self.core.lifecycle.check_open()?;
             let cancellation = Cancellation { stop: &stop, interrupt: self.core.interrupt() };
             let call = Call::new(&self.core, request, cancellation, started)?;
             attempt::run(&call, &*transport, &mut None).await.map(Delivery::from)
         };
-        let outcome = shard::drive(&self.tenant, attach, work).map_err(out_of_resources);
-        self.note_end();
+        let outcome =
+            shard::drive(&self.core.lifecycle.tenant, attach, work).map_err(out_of_resources);
+        self.core.lifecycle.note_end();
         outcome?.transpose()
     }
 
     fn start_and_wait(self: &Arc<Self>, request: &Request) -> Result<Delivery, Error> {
         let completion = self.start(request.clone())?;
         let waited = match self.core.interrupt() {
-            None => io_thread::wait(completion.wait(Duration::MAX)),
+            None => Ok(waiter::wait(completion.outcome(), Duration::MAX).transpose()),
             Some(interrupt) => shard::wait(async {
                 let wait = pin!(completion.wait(Duration::MAX));
                 if let Some(outcome) = interrupt.watch(wait).await {
@@ -164,9 +155,9 @@ impl Client {
         self: &Arc<Self>,
         request: Request,
         stop: Arc<Stop>,
-        finish: impl FnOnce(Outcome) + Send + 'static,
+        finish: impl Fn(Outcome) + Clone + Send + Sync + 'static,
     ) -> Result<(), Error> {
-        self.check_open()?;
+        self.core.lifecycle.check_open()?;
         self.warm_up();
         self.prepare()?;
         Call::check(&self.core, &request)?;
@@ -175,12 +166,16 @@ impl Client {
         let started = clock::now();
         let client = Arc::clone(self);
         let (place, asked) = (Arc::clone(&thread), Arc::clone(&stop));
-        thread.spawn(&self.tenant, stop, async move {
+        let lost = finish.clone();
+        let lost = move || lost(Err(thread_lost()));
+        thread.spawn(&self.core.lifecycle.tenant, stop, lost, async move {
             let finisher = Finisher::new(finish);
             let transport = client.transport_of(&place, resolver);
             let cancellation = Cancellation { stop: &asked, interrupt: None };
             // Asked once more: a close may have come while the provider was, and now it sees this task.
             let call = client
+                .core
+                .lifecycle
                 .check_open()
                 .and_then(|()| Call::new(&client.core, &request, cancellation, started));
             match call {
@@ -203,7 +198,7 @@ impl Client {
                     finisher.finish(Err(error));
                 }
             }
-            client.note_end();
+            client.core.lifecycle.note_end();
         });
         Ok(())
     }
@@ -224,7 +219,7 @@ impl Client {
             return completion.poll();
         }
         let waited = match self.core.interrupt() {
-            None => io_thread::wait(completion.wait(timeout)).map(Some),
+            None => Ok(Some(waiter::wait(completion.outcome(), timeout).transpose())),
             Some(interrupt) => {
                 shard::wait(async { interrupt.watch(pin!(completion.wait(timeout))).await })
             }
@@ -233,28 +228,24 @@ impl Client {
         waited.map_err(out_of_resources)?.ok_or_else(interrupted)?
     }
 
-    /// Refuses new calls, waits up to `timeout` for those under way and ends the rest with `Closed`.
+    /// Refuses new calls, waits up to `timeout` for those under way and ends the rest with `Closed`. Then no callback of
+    /// this client runs, and none will.
     ///
     /// # Errors
-    /// This is a callback, which a call under way may be waiting for.
+    /// This is a callback, which a call under way may be waiting for; or a callback outlasts the limit.
     pub fn close(&self, timeout: Duration) -> Result<(), Error> {
         if callback::is_inside() {
             return Err(would_deadlock());
         }
-        self.closed.store(true, Ordering::SeqCst);
-        let until = Instant::now().checked_add(timeout);
-        let mut guard = self.ended.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while stop::count(&self.tenant) > 0 {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                stop::ask_all(&self.tenant, Reason::Closed);
-                break;
-            }
-            let pause = left.unwrap_or(CLOSE_LOOKS_EVERY).min(CLOSE_LOOKS_EVERY);
-            let waited = self.ended.1.wait_timeout(guard, pause);
-            guard = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        Ok(())
+        self.core.lifecycle.close(timeout)
+    }
+
+    /// Runs `tell`, which calls the host, on an I/O thread.
+    ///
+    /// # Errors
+    /// No thread could be made.
+    pub fn tell(&self, tell: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        self.core.tell(tell)
     }
 
     /// Begins to open connections on an I/O thread where the client was told to, once in each process; the provider
@@ -263,15 +254,15 @@ impl Client {
         if self.core.config.warm_up == 0 || self.warmed.get().swap(true, Ordering::Relaxed) {
             return;
         }
-        let (Ok(resolver), Ok(thread)) = (resolver(), io_thread::first()) else {
+        let (Ok(resolver), Ok(thread)) = (resolver(), io_thread::least_busy()) else {
             return;
         };
         let (client, place) = (Arc::clone(self), Arc::clone(&thread));
-        thread.spawn(&self.tenant, Arc::default(), async move {
+        thread.spawn(&self.core.lifecycle.tenant, Arc::default(), || {}, async move {
             // Where the provider fails here, the first call that it does not fail lets the next visit go on.
             let _ = client.prepare();
             client.transport_of(&place, resolver).warm_up();
-            client.note_end();
+            client.core.lifecycle.note_end();
         });
     }
 
@@ -281,30 +272,18 @@ impl Client {
         thread: &io_thread::IoThread,
         resolver: Arc<Resolver>,
     ) -> Arc<ClientTransport> {
-        thread.attachment(&self.tenant, || {
+        thread.attachment(&self.core.lifecycle.tenant, || {
             ClientTransport::new(&self.core, resolver, Driver::IoThread)
         })
-    }
-
-    fn check_open(&self) -> Result<(), Error> {
-        if self.closed.load(Ordering::SeqCst) {
-            return Err(Error::new(ErrorKind::Closed, "client: is closed"));
-        }
-        Ok(())
-    }
-
-    /// A call has ended: a close may be waiting for it.
-    fn note_end(&self) {
-        if self.closed.load(Ordering::Relaxed) {
-            self.ended.1.notify_all();
-        }
     }
 
     /// Asks the provider at the balancer's first use.
     fn prepare(&self) -> Result<(), Error> {
         match &self.core.route {
             Route::Balanced(balancer) => {
-                balancer.prepare()?;
+                if balancer.updates_done() == 0 {
+                    self.core.lifecycle.visit(|| balancer.prepare())??;
+                }
                 let transport = || Ok(ClientTransport::direct(&self.core, resolver()?));
                 background::begin(balancer, transport).map_err(out_of_resources)
             }
@@ -313,5 +292,9 @@ impl Client {
     }
 }
 
-/// A call's end is told before its slot is free, so a close looks again a little later.
-const CLOSE_LOOKS_EVERY: Duration = Duration::from_millis(5);
+/// What a call says whose thread is lost.
+fn thread_lost() -> Error {
+    let message = "call: ended, for the host ended the thread that carried it inside a callback; \
+                   the request may have been carried out";
+    Error::new(ErrorKind::Closed, message)
+}

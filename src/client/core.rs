@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::client::admission::admission::Admission;
 use crate::client::admission::limit::Refused;
 use crate::client::call::cancellation::Interrupt;
+use crate::client::lifecycle::Lifecycle;
 use crate::client::observe::hooks::Hooks;
 use crate::client::observe::log::Log;
 use crate::client::origins::Origins;
@@ -14,6 +15,7 @@ use crate::config::ClientConfig;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
 use crate::runtime::interrupt::SignalWatch;
+use crate::runtime::io_thread;
 use crate::runtime::process::PerProcess;
 use crate::transport::{Proxies, Tls};
 
@@ -29,6 +31,7 @@ pub struct Core {
     /// Holds locks (session tickets), so a forked child makes its own.
     tls: PerProcess<Arc<Tls>>,
     admission: PerProcess<Admission>,
+    pub(crate) lifecycle: Lifecycle,
     /// The servers of absolute URLs and redirects.
     origins: PerProcess<Arc<Origins>>,
 }
@@ -62,6 +65,7 @@ impl Core {
             log,
             tls,
             admission: PerProcess::new(),
+            lifecycle: Lifecycle::new(),
             origins: PerProcess::new(),
         })
     }
@@ -108,12 +112,28 @@ impl Core {
         Arc::clone(self.tls.get_or(made_again))
     }
 
+    /// Runs `tell`, which calls the host, on an I/O thread.
+    ///
+    /// # Errors
+    /// No thread could be made.
+    pub fn tell(self: &Arc<Self>, tell: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let thread = io_thread::least_busy().map_err(out_of_resources)?;
+        let core = Arc::clone(self);
+        thread.spawn(&self.lifecycle.tenant, Arc::default(), || {}, async move {
+            tell();
+            core.lifecycle.note_end();
+        });
+        Ok(())
+    }
+
     /// How signals end a blocking call; none where they do not.
     pub(crate) fn interrupt(&self) -> Option<Interrupt<'_>> {
         let should_stop = self.hooks.should_stop.as_ref();
         let wanted = self.config.interruptible || should_stop.is_some();
-        wanted
-            .then(|| Interrupt { signals: SignalWatch::begin(should_stop.is_some()), should_stop })
+        wanted.then(|| {
+            let signals = SignalWatch::begin(should_stop.is_some());
+            Interrupt { signals, should_stop, lifecycle: &self.lifecycle }
+        })
     }
 }
 

@@ -9,6 +9,7 @@ pub mod call;
 pub mod client;
 pub mod completion;
 pub mod core;
+pub(crate) mod lifecycle;
 pub mod observe;
 mod origins;
 mod preconnect;

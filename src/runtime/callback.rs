@@ -1,8 +1,15 @@
 //! Host code called from inside the library: what must hold around it.
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
+use super::fence::fenced;
+use super::gate::{self, Passage};
 use super::signal::SigpipeGuard;
+use super::thread_cancel;
+
+pub use super::gate::is_shut as are_stopped;
+pub(super) use super::gate::leave_for_good;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
@@ -17,6 +24,39 @@ pub fn run<R>(callback: impl FnOnce() -> R) -> R {
         Some(guard) => guard.lifted(callback),
         None => callback(),
     })
+}
+
+/// Calls a function of the host, and tells its result; `None` where no callback may run any more. Does not come back
+/// where the host ends this thread inside.
+pub fn call_host<F, R>(call: F) -> Option<R>
+where
+    F: FnOnce() -> R + Copy,
+    R: Copy,
+{
+    let _passage = Passage::begin()?;
+    let unwound = AbortWhenUnwound;
+    let result = run(|| thread_cancel::lifted(|| fenced(call)));
+    std::mem::forget(unwound);
+    Some(result)
+}
+
+/// What a callback that may not run any more says instead.
+pub const STOPPED: &str = "callbacks were stopped by ahoy_callbacks_stop";
+
+/// Lets no callback begin any more in this process, and waits up to `timeout` for those under way. False where one of
+/// them lasts longer.
+#[must_use]
+pub fn stop(timeout: Duration) -> bool {
+    gate::shut(timeout)
+}
+
+/// An exception that leaves a callback can be passed on by nobody.
+struct AbortWhenUnwound;
+
+impl Drop for AbortWhenUnwound {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
 }
 
 /// Whether this thread is inside a host callback, or inside a runtime that a blocking call would stall.

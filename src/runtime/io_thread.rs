@@ -1,22 +1,41 @@
 //! I/O threads: they carry the calls that no caller drives.
 //!
-//! The first one starts with the first use of the library and also resolves names and visits idle shards.
-//! Further ones, up to one a processor, start when asynchronous calls keep the earlier ones busy.
+//! The first one starts with the first use of the library. It resolves names, has the timers of the background and visits
+//! idle shards, and makes no call into the host: it cannot be lost. The carriers, up to one a processor, start with the
+//! first asynchronous call and when calls keep the earlier ones busy.
+//!
+//! A carrier that its host ends inside a callback is replaced; what it carried ends a moment later.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::attachment::{Attachment, Attachments, Tenant};
+use super::carried::Carried;
+use super::lost::{self, Covered};
 use super::process::PerProcess;
 use super::stop::{Occupied, Slot, Stop};
-use super::{attachment, panics, shard, signal};
+use super::{attachment, panics, shard, signal, thread_cancel};
 
-static THREADS: PerProcess<Mutex<Vec<Arc<IoThread>>>> = PerProcess::new();
+static THREADS: PerProcess<Threads> = PerProcess::new();
+
+#[derive(Default)]
+struct Threads {
+    first: Mutex<Option<Arc<IoThread>>>,
+    carriers: Mutex<Vec<Arc<IoThread>>>,
+    /// Lost carriers whose calls have not ended yet.
+    lost: Mutex<Vec<Arc<IoThread>>>,
+    lost_count: AtomicUsize,
+    /// Told where somebody waits for those calls to end.
+    hurry: Notify,
+}
 
 /// How often attachments are visited: closed connections are noticed, and those of freed clients go.
 const VISIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -27,13 +46,27 @@ const STACK_BYTES: usize = 2 * 1024 * 1024;
 /// So many calls in flight keep a thread busy enough that another one pays.
 const BUSY_CALLS: usize = 32;
 
+/// A host that ends more carriers than this is about to end, or ends every thread that calls it: new threads would only
+/// be ended too. Each one that is lost keeps its stack and its connections.
+const MOST_LOST: usize = 16;
+
+/// When the calls of a lost carrier end. A host that ends its threads is mostly about to end itself: callbacks at once
+/// would come into the middle of that. A second is longer than hosts take, and short beside a call's limit of 30 s.
+const GIVES_UP_AFTER: Duration = Duration::from_secs(1);
+
 /// One library thread with its runtime and its connections.
 pub struct IoThread {
     handle: Handle,
     attachments: Mutex<Attachments>,
-    /// Slots that no task holds; as many as there ever were tasks at once.
-    slots: Mutex<Vec<Arc<Slot>>>,
+    slots: Mutex<Slots>,
     in_flight: AtomicUsize,
+}
+
+/// Places for tasks; as many as there ever were tasks at once.
+#[derive(Default)]
+struct Slots {
+    all: Vec<Arc<Slot>>,
+    free: Vec<Arc<Slot>>,
 }
 
 impl std::fmt::Debug for IoThread {
@@ -42,43 +75,43 @@ impl std::fmt::Debug for IoThread {
     }
 }
 
-/// The first I/O thread, started with the first use in this process.
+/// The first I/O thread, started with the first use in this process. Nothing that calls the host may run on it.
 ///
 /// # Errors
 /// The thread or its runtime could not be made: the process is out of threads or descriptors.
 pub fn first() -> io::Result<Arc<IoThread>> {
-    let mut threads = threads();
-    if let Some(first) = threads.first() {
+    let mut first = lock(&THREADS.get().first);
+    if let Some(first) = &*first {
         return Ok(Arc::clone(first));
     }
-    start(&mut threads)
+    Ok(Arc::clone(first.insert(start("ahoy-io-0", true)?)))
 }
 
-/// The I/O thread with the fewest calls in flight, or a new one where all are busy.
+/// The carrier with the fewest calls in flight, or a new one where all are busy.
 ///
 /// # Errors
 /// No thread could be made.
 pub fn least_busy() -> io::Result<Arc<IoThread>> {
-    let mut threads = threads();
-    let least = threads.iter().min_by_key(|thread| thread.in_flight()).cloned();
+    // The janitor comes with the first carrier: from here on there may be idle connections.
+    first()?;
+    let mut carriers = lock(&THREADS.get().carriers);
+    let least = carriers.iter().min_by_key(|thread| thread.in_flight()).cloned();
     match least {
-        Some(thread) if thread.in_flight() < BUSY_CALLS || threads.len() >= most() => Ok(thread),
-        Some(thread) => start(&mut threads).or(Ok(thread)),
-        None => start(&mut threads),
+        Some(thread) if thread.in_flight() < BUSY_CALLS || carriers.len() >= most() => Ok(thread),
+        Some(thread) => start_carrier(&mut carriers).or(Ok(thread)),
+        None => start_carrier(&mut carriers),
     }
 }
 
-/// Waits on the calling thread for `work` that another thread does; the first I/O thread has its timers. It costs no
-/// descriptor, but a signal that the host catches ends no such wait: see [`shard::wait`].
-///
-/// # Errors
-/// No thread could be made.
-pub fn wait<F: Future>(work: F) -> io::Result<F::Output> {
-    Ok(first()?.handle.block_on(work))
+/// Ends what lost carriers carried now, for a close waits for it.
+pub fn hurry_lost() {
+    if let Some(threads) = THREADS.existing() {
+        threads.hurry.notify_waiters();
+    }
 }
 
-fn threads() -> MutexGuard<'static, Vec<Arc<IoThread>>> {
-    THREADS.get().lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One a processor; asked once, for it reads the control group's files each time.
@@ -87,7 +120,18 @@ fn most() -> usize {
     *MOST.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-fn start(threads: &mut Vec<Arc<IoThread>>) -> io::Result<Arc<IoThread>> {
+fn start_carrier(carriers: &mut Vec<Arc<IoThread>>) -> io::Result<Arc<IoThread>> {
+    let lost = THREADS.get().lost_count.load(Ordering::Relaxed);
+    if lost > MOST_LOST {
+        let message = format!("the host ended {lost} threads of the library inside callbacks");
+        return Err(io::Error::other(message));
+    }
+    let carrier = start(&format!("ahoy-io-{}", carriers.len() + 1), false)?;
+    carriers.push(Arc::clone(&carrier));
+    Ok(carrier)
+}
+
+fn start(name: &str, is_janitor: bool) -> io::Result<Arc<IoThread>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let thread = Arc::new(IoThread {
         handle: runtime.handle().clone(),
@@ -95,12 +139,9 @@ fn start(threads: &mut Vec<Arc<IoThread>>) -> io::Result<Arc<IoThread>> {
         slots: Mutex::default(),
         in_flight: AtomicUsize::new(0),
     });
-    let index = threads.len();
-    let builder = std::thread::Builder::new().name(format!("ahoy-io-{index}"));
-    let builder = builder.stack_size(STACK_BYTES);
+    let builder = std::thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES);
     let itself = Arc::clone(&thread);
-    signal::with_all_blocked(|| builder.spawn(move || itself.work(&runtime, index == 0)))?;
-    threads.push(Arc::clone(&thread));
+    signal::with_all_blocked(|| builder.spawn(move || itself.work(&runtime, is_janitor)))?;
     Ok(thread)
 }
 
@@ -115,38 +156,45 @@ impl IoThread {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Runs `task` here; until it ends the tenant's close finds `stop`.
+    /// Runs `task` here; until it ends the tenant's close finds `stop`. Where this thread is lost the task is dropped, or
+    /// left as it is where the host was called by it, and `given_up` runs first.
     pub fn spawn(
         self: &Arc<Self>,
         tenant: &Tenant,
         stop: Arc<Stop>,
+        given_up: impl Fn() + Send + Sync + 'static,
         task: impl Future<Output = ()> + Send + 'static,
     ) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let slot = self.slots().pop().unwrap_or_else(Slot::new);
-        let held =
-            Held { occupied: Some(slot.enter(tenant, stop)), slot, thread: Arc::clone(self) };
+        let slot = self.free_slot();
+        let carried = Carried::new(task, given_up);
+        let covered: Arc<dyn Covered> = Arc::clone(&carried) as _;
+        let occupied = Some(slot.enter_carried(tenant, stop, covered));
+        let held = Held { occupied, slot, thread: Arc::clone(self) };
         self.handle.spawn(async move {
             let _held = held;
-            task.await;
+            poll_fn(|cx| carried.poll(cx)).await;
         });
     }
 
-    fn slots(&self) -> MutexGuard<'_, Vec<Arc<Slot>>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn free_slot(&self) -> Arc<Slot> {
+        let mut slots = lock(&self.slots);
+        slots.free.pop().unwrap_or_else(|| {
+            let slot = Slot::new();
+            slots.all.push(Arc::clone(&slot));
+            slot
+        })
     }
 
     /// The tenant's attachment on this thread; to be called by a task that runs here.
     pub fn attachment<T: Attachment>(&self, tenant: &Tenant, attach: impl FnOnce() -> T) -> Arc<T> {
-        self.lock().get_or_attach(tenant, attach)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Attachments> {
-        self.attachments.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.attachments).get_or_attach(tenant, attach)
     }
 
     /// Never ends: the thread lives as long as its process, and holds nothing that an exit would wait for.
-    fn work(&self, runtime: &Runtime, is_janitor: bool) {
+    fn work(self: Arc<Self>, runtime: &Runtime, is_janitor: bool) {
+        thread_cancel::ignore_here();
+        let _covered = lost::cover(Arc::clone(&self) as Arc<dyn Covered>);
         loop {
             let driven = panics::caught(|| runtime.block_on(self.interval()));
             // Between two drives, for a shard cannot be driven from inside another runtime.
@@ -166,10 +214,54 @@ impl IoThread {
     /// Serves the tasks of this thread until the next visit is due, and visits its own attachments.
     async fn interval(&self) {
         tokio::time::sleep(VISIT_INTERVAL).await;
-        let departed = self.lock().take_departed();
+        let departed = lock(&self.attachments).take_departed();
         drop(departed);
-        let kept = self.lock().all();
+        let kept = lock(&self.attachments).all();
         kept.iter().for_each(|attachment| attachment.tend());
+    }
+
+    /// Ends what a lost thread carried, and closes its connections.
+    fn give_up(&self) {
+        let slots = lock(&self.slots).all.clone();
+        slots.iter().for_each(|slot| slot.thread_is_lost());
+        let attachments = std::mem::take(&mut *lock(&self.attachments));
+        drop(attachments);
+    }
+}
+
+/// Another one takes its place, so that new calls are carried at once.
+impl Covered for IoThread {
+    fn thread_is_lost(&self) {
+        let threads = THREADS.get();
+        threads.lost_count.fetch_add(1, Ordering::Relaxed);
+        let mut carriers = lock(&threads.carriers);
+        // From here on: a close may come before the heir runs.
+        let hurried = threads.hurry.notified();
+        let Some(index) = carriers.iter().position(|thread| ptr::eq(&raw const **thread, self))
+        else {
+            return;
+        };
+        lock(&threads.lost).push(carriers.remove(index));
+        let heir = start_carrier(&mut carriers);
+        drop(carriers);
+        match heir {
+            Ok(heir) => drop(heir.handle.spawn(give_up_later(threads, hurried))),
+            // Here no callback can be made: results that were to go to one are freed.
+            Err(_) => threads.give_up_lost(),
+        }
+    }
+}
+
+/// Also for those before whose heir was lost as well.
+async fn give_up_later(threads: &'static Threads, hurried: Notified<'static>) {
+    let _ = tokio::time::timeout(GIVES_UP_AFTER, hurried).await;
+    threads.give_up_lost();
+}
+
+impl Threads {
+    fn give_up_lost(&self) {
+        let lost = std::mem::take(&mut *lock(&self.lost));
+        lost.iter().for_each(|thread| thread.give_up());
     }
 }
 
@@ -183,7 +275,7 @@ struct Held {
 impl Drop for Held {
     fn drop(&mut self) {
         drop(self.occupied.take());
-        self.thread.slots().push(Arc::clone(&self.slot));
+        lock(&self.thread.slots).free.push(Arc::clone(&self.slot));
         self.thread.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

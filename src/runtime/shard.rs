@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
 use super::attachment::{Attachment, Attachments, Tenant};
+use super::lost::{self, Covered};
 use super::process::PerProcess;
 use super::stop::{Slot, Stop};
 use super::{interrupt, io_thread};
@@ -69,7 +70,8 @@ where
     };
     let shard = lease.shard();
     let stop = shard.fresh_stop();
-    let _occupied = shard.slot.enter(tenant, Arc::clone(&stop));
+    let _occupied = shard.seat.slot.enter(tenant, Arc::clone(&stop));
+    let _covered = lost::cover(Arc::clone(&shard.seat) as Arc<dyn Covered>);
     let attachments = &mut shard.attachments;
     Ok(Some(
         shard
@@ -200,7 +202,7 @@ const fn spread(thread: usize) -> usize {
 struct Shard {
     runtime: Runtime,
     attachments: Attachments,
-    slot: Arc<Slot>,
+    seat: Arc<Seat>,
     stop: Arc<Stop>,
     parked_at: Instant,
     /// Who used it last.
@@ -218,7 +220,7 @@ impl Shard {
                 .enable_all()
                 .build()?,
             attachments: Attachments::default(),
-            slot: Slot::new(),
+            seat: Arc::new(Seat { slot: Slot::new() }),
             stop: Arc::default(),
             parked_at: Instant::now(),
             thread: this_thread(),
@@ -244,6 +246,19 @@ impl Shard {
             tokio::task::yield_now().await;
             kept.iter().for_each(|attachment| attachment.tend());
         });
+    }
+}
+
+/// What others see of a shard that carries a call.
+struct Seat {
+    slot: Arc<Slot>,
+}
+
+/// The shard stays with its thread: another may take its place.
+impl Covered for Seat {
+    fn thread_is_lost(&self) {
+        self.slot.thread_is_lost();
+        SHARDS.get().carrying.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -12,6 +12,16 @@ const FAULTS: [libc::c_int; 6] =
 /// Runs `start` with every signal but the fault ones blocked: a thread that it starts inherits the mask from
 /// its first instruction. The caller's mask is restored.
 pub fn with_all_blocked<R>(start: impl FnOnce() -> R) -> R {
+    let _restore = Mask::block(&all_but_faults());
+    start()
+}
+
+/// Blocks every signal but the fault ones on this thread, for good.
+pub(super) fn block_all_here() {
+    std::mem::forget(Mask::block(&all_but_faults()));
+}
+
+fn all_but_faults() -> libc::sigset_t {
     let mut all = empty_set();
     // SAFETY: `all` is an initialised signal set.
     unsafe { libc::sigfillset(&raw mut all) };
@@ -19,8 +29,7 @@ pub fn with_all_blocked<R>(start: impl FnOnce() -> R) -> R {
         // SAFETY: `all` is an initialised signal set and `fault` a valid signal.
         unsafe { libc::sigdelset(&raw mut all, fault) };
     }
-    let _restore = Mask::block(&all);
-    start()
+    all
 }
 
 /// Keeps SIGPIPE from this thread until dropped, and consumes one raised meanwhile.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 
 use super::attachment::Tenant;
+use super::lost::{Cover, Covered, cover};
 use super::process::PerProcess;
 use super::sync::{AtomicU8, Notify};
 
@@ -84,7 +85,21 @@ impl Stop {
 /// A place where one piece of work at a time is driven.
 #[derive(Debug)]
 pub struct Slot {
-    occupant: Mutex<Option<(u64, Arc<Stop>)>>,
+    occupant: Mutex<Option<Occupant>>,
+}
+
+#[derive(Clone)]
+struct Occupant {
+    tenant: u64,
+    stop: Arc<Stop>,
+    /// Work that its thread does not hold on its own stack.
+    carried: Option<Arc<dyn Covered>>,
+}
+
+impl std::fmt::Debug for Occupant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Occupant").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
 }
 
 impl Slot {
@@ -99,12 +114,35 @@ impl Slot {
     /// Shows whose work is driven here until the return value drops.
     #[must_use]
     pub fn enter(self: &Arc<Self>, tenant: &Tenant, stop: Arc<Stop>) -> Occupied {
-        *self.lock() = Some((tenant.name(), stop));
+        *self.lock() = Some(Occupant { tenant: tenant.name(), stop, carried: None });
         Occupied(Arc::clone(self))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(u64, Arc<Stop>)>> {
+    /// The same for work that can be given up without its thread.
+    pub(super) fn enter_carried(
+        self: &Arc<Self>,
+        tenant: &Tenant,
+        stop: Arc<Stop>,
+        carried: Arc<dyn Covered>,
+    ) -> Occupied {
+        *self.lock() = Some(Occupant { tenant: tenant.name(), stop, carried: Some(carried) });
+        Occupied(Arc::clone(self))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Occupant>> {
         self.occupant.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Its thread is lost: the work is given up, and nobody waits for it any more.
+impl Covered for Slot {
+    fn thread_is_lost(&self) {
+        let carried = self.lock().as_ref().and_then(|occupant| occupant.carried.clone());
+        if let Some(carried) = carried {
+            carried.thread_is_lost();
+        }
+        let occupant = self.lock().take();
+        drop(occupant);
     }
 }
 
@@ -114,7 +152,25 @@ pub struct Occupied(Arc<Slot>);
 
 impl Drop for Occupied {
     fn drop(&mut self) {
-        *self.0.lock() = None;
+        let occupant = self.0.lock().take();
+        drop(occupant);
+    }
+}
+
+/// Work of a tenant that is done at once, at a place of its own: what calls the host before or beside a call.
+#[derive(Debug)]
+pub struct Visit {
+    _occupied: Occupied,
+    _covered: Cover,
+}
+
+impl Visit {
+    /// Shows it until the return value drops.
+    #[must_use]
+    pub fn begin(tenant: &Tenant) -> Self {
+        let slot = Slot::new();
+        let _occupied = slot.enter(tenant, Arc::default());
+        Self { _occupied, _covered: cover(slot) }
     }
 }
 
@@ -134,10 +190,10 @@ pub fn ask_all(tenant: &Tenant, reason: Reason) {
 fn for_each(tenant: &Tenant, mut act: impl FnMut(&Stop)) {
     let slots: Vec<_> = slots().list.iter().filter_map(Weak::upgrade).collect();
     for slot in slots {
-        if let Some((owner, stop)) = &*slot.lock()
-            && *owner == tenant.name()
+        if let Some(occupant) = &*slot.lock()
+            && occupant.tenant == tenant.name()
         {
-            act(stop);
+            act(&occupant.stop);
         }
     }
 }

@@ -1321,7 +1321,7 @@ static void check_rest(struct descriptors start, struct rest before, struct rest
         violation(DESCRIPTORS, "%d pipes, %d pollers, %d events, %d others more than at the start",
                   held.pipes - start.pipes, held.pollers - start.pollers, held.events - start.events,
                   held.others - start.others);
-    if (after.other_threads > 0 || after.io_threads > sysconf(_SC_NPROCESSORS_ONLN))
+    if (after.other_threads > 0 || after.io_threads > sysconf(_SC_NPROCESSORS_ONLN) + 1)
         violation(THREADS, "%d I/O threads, %d others", after.io_threads, after.other_threads);
     snprintf(notes[CONNECTIONS], sizeof notes[CONNECTIONS], "after %llu ms", (unsigned long long)after.took_ms);
     snprintf(notes[DESCRIPTORS], sizeof notes[DESCRIPTORS], "%d at the start, %d warm, %d at the end (%d pollers and %d events of idle shards)",

@@ -272,7 +272,7 @@ impl Builder {
         self,
         hook: F,
     ) -> Self {
-        unsafe extern "C" fn call<F: Fn(&HookRequest) -> ahoy_status>(
+        unsafe extern "C-unwind" fn call<F: Fn(&HookRequest) -> ahoy_status>(
             user_data: *mut c_void,
             request: *mut ahoy_request,
         ) -> ahoy_status {
@@ -290,7 +290,7 @@ impl Builder {
     }
 
     pub fn on_response<F: Fn(Answer) + Send + Sync + 'static>(self, hook: F) -> Self {
-        unsafe extern "C" fn call<F: Fn(Answer)>(
+        unsafe extern "C-unwind" fn call<F: Fn(Answer)>(
             data: *mut c_void,
             response: *const ahoy_response,
         ) {
@@ -308,7 +308,7 @@ impl Builder {
     }
 
     pub fn on_error<F: Fn(Failure) + Send + Sync + 'static>(self, hook: F) -> Self {
-        unsafe extern "C" fn call<F: Fn(Failure)>(
+        unsafe extern "C-unwind" fn call<F: Fn(Failure)>(
             user_data: *mut c_void,
             error: *const ahoy_error,
         ) {
@@ -330,7 +330,7 @@ impl Builder {
         level: i32,
         sink: F,
     ) -> Self {
-        unsafe extern "C" fn call<F: Fn(i32, String, String)>(
+        unsafe extern "C-unwind" fn call<F: Fn(i32, String, String)>(
             user_data: *mut c_void,
             level: i32,
             target: *const c_char,

@@ -10,6 +10,7 @@ use ahoy::ffi::call::response::*;
 use ahoy::ffi::client::builder::ahoy_client_builder;
 use ahoy::ffi::client::client::*;
 use ahoy::ffi::client::hooks::*;
+use ahoy::ffi::values::callback::ahoy_callbacks_stop;
 use ahoy::ffi::values::error::*;
 use ahoy::ffi::values::status::{AHOY_OK, ahoy_status};
 
@@ -55,7 +56,7 @@ impl Call {
 
     /// Hands the outcome to `done`, which is dropped when the library needs it no longer.
     pub fn on_done<F: Fn(Outcome) + Send + Sync + 'static>(&self, done: F) -> Result<(), Failure> {
-        unsafe extern "C" fn call<F: Fn(Outcome)>(
+        unsafe extern "C-unwind" fn call<F: Fn(Outcome)>(
             user_data: *mut c_void,
             status: ahoy_status,
             response: *mut ahoy_response,
@@ -214,7 +215,7 @@ impl Builder {
     }
 
     pub fn should_stop<F: Fn() -> bool + Send + Sync + 'static>(self, ask: F) -> Self {
-        unsafe extern "C" fn call<F: Fn() -> bool>(user_data: *mut c_void) -> bool {
+        unsafe extern "C-unwind" fn call<F: Fn() -> bool>(user_data: *mut c_void) -> bool {
             // SAFETY: the boxed closure, shared.
             let function = unsafe { shared::<F>(user_data) };
             function()
@@ -228,4 +229,10 @@ impl Builder {
         .unwrap();
         self
     }
+}
+
+/// Ends all callbacks of this process.
+pub fn stop_callbacks(timeout_ms: u64) -> Result<(), Failure> {
+    // SAFETY: the error's place is the helper's.
+    checked(|err| unsafe { ahoy_callbacks_stop(timeout_ms, err) })
 }

@@ -59,8 +59,8 @@ macro_rules! owner {
 pub(super) use owner;
 
 /// The library's pointer to a boxed closure, and the function that frees it.
-pub fn boxed<F>(function: F) -> (*mut c_void, Option<unsafe extern "C" fn(*mut c_void)>) {
-    unsafe extern "C" fn free<F>(user_data: *mut c_void) {
+pub fn boxed<F>(function: F) -> (*mut c_void, Option<unsafe extern "C-unwind" fn(*mut c_void)>) {
+    unsafe extern "C-unwind" fn free<F>(user_data: *mut c_void) {
         // SAFETY: it came from the box below, and the library promises to do this once.
         drop(unsafe { Box::from_raw(user_data.cast::<F>()) });
     }
@@ -194,7 +194,7 @@ impl Provider {
     }
 
     pub fn custom<F: Fn(&Hosts) -> ahoy_status + Send + Sync + 'static>(fill: F) -> Self {
-        unsafe extern "C" fn call<F: Fn(&Hosts) -> ahoy_status>(
+        unsafe extern "C-unwind" fn call<F: Fn(&Hosts) -> ahoy_status>(
             user_data: *mut c_void,
             out: *mut ahoy_hosts,
         ) -> ahoy_status {
@@ -326,7 +326,10 @@ impl Balancer {
         &self,
         draw: F,
     ) -> Result<(), Failure> {
-        unsafe extern "C" fn call<F: Fn(u64) -> u64>(user_data: *mut c_void, below: u64) -> u64 {
+        unsafe extern "C-unwind" fn call<F: Fn(u64) -> u64>(
+            user_data: *mut c_void,
+            below: u64,
+        ) -> u64 {
             // SAFETY: the boxed closure, shared.
             let function = unsafe { shared::<F>(user_data) };
             function(below)
@@ -342,7 +345,7 @@ impl Balancer {
         provider: &Provider,
         choose: F,
     ) -> Self {
-        unsafe extern "C" fn call<F: Fn(usize) -> usize>(
+        unsafe extern "C-unwind" fn call<F: Fn(usize) -> usize>(
             user_data: *mut c_void,
             count: usize,
         ) -> usize {

@@ -18,7 +18,7 @@ mod stream;
 mod tls;
 
 pub use builder::{Builder, Client, HookRequest};
-pub use calls::{Call, Completion, FOREVER, Queue};
+pub use calls::{Call, Completion, FOREVER, Queue, stop_callbacks};
 pub use fleet::{Fleet, refused, single};
 pub use handles::{
     Balancer, Breaker, Endpoint, Host, Hosts, Provider, Request, Retry, balancer_options,

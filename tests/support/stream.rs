@@ -86,7 +86,7 @@ impl Streamed {
     }
 
     pub fn on_readable<F: Fn() + Send + Sync + 'static>(&self, told: F) -> Result<(), Failure> {
-        unsafe extern "C" fn call<F: Fn()>(user_data: *mut c_void) {
+        unsafe extern "C-unwind" fn call<F: Fn()>(user_data: *mut c_void) {
             // SAFETY: the boxed closure, shared.
             let function = unsafe { shared::<F>(user_data) };
             function();
@@ -187,7 +187,7 @@ impl Request {
         say: F,
         rewind: Option<Box<dyn Fn() -> bool + Send + Sync>>,
     ) -> Self {
-        unsafe extern "C" fn produce<F: Fn() -> Said>(
+        unsafe extern "C-unwind" fn produce<F: Fn() -> Said>(
             data: *mut c_void,
             buffer: *mut u8,
             capacity: usize,
@@ -218,7 +218,7 @@ impl Request {
             left.drain(..count);
             AHOY_BODY_DATA
         }
-        unsafe extern "C" fn rewind_it<F>(data: *mut c_void) -> bool {
+        unsafe extern "C-unwind" fn rewind_it<F>(data: *mut c_void) -> bool {
             // SAFETY: the boxed source, shared.
             let source = unsafe { shared::<Source<F>>(data) };
             source.left.lock().unwrap().clear();

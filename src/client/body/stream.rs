@@ -63,6 +63,12 @@ impl BodyStream {
         Arc::clone(&self.inflow)
     }
 
+    /// The core of the client whose body it is.
+    #[must_use]
+    pub fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     /// Ends the stream early.
     #[must_use]
     pub fn stop(&self) -> &Arc<Stop> {

@@ -4,10 +4,10 @@ use std::pin::pin;
 
 use crate::error::ErrorKind;
 use crate::outcome::FailureKind;
-use crate::runtime::callback;
 use crate::runtime::interrupt::SignalWatch;
 use crate::runtime::stop::{Reason, Stop};
 
+use crate::client::lifecycle::Lifecycle;
 use crate::client::observe::hooks::ShouldStop;
 
 /// What is watched beside the work of one call.
@@ -22,6 +22,7 @@ pub(crate) struct Interrupt<'a> {
     pub(crate) signals: SignalWatch,
     /// Asked whether a signal means stop; without it every caught signal does.
     pub(crate) should_stop: Option<&'a ShouldStop>,
+    pub(crate) lifecycle: &'a Lifecycle,
 }
 
 impl std::fmt::Debug for Cancellation<'_> {
@@ -53,7 +54,7 @@ impl Interrupt<'_> {
     /// Runs `work` until it ends or the host wants to stop.
     pub(crate) async fn watch<W: Future + Unpin>(&self, work: W) -> Option<W::Output> {
         let judge = |signalled| match self.should_stop {
-            Some(should_stop) => callback::run(|| should_stop()),
+            Some(should_stop) => self.lifecycle.ask(&**should_stop),
             None => signalled,
         };
         self.signals.over(work, judge).await

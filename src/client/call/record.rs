@@ -122,7 +122,11 @@ impl<'a> CallRecord<'a> {
     /// The call's end: once any answer came the last one is handed over, whatever ended the call.
     pub(crate) fn end(mut self, ending: CallEnd) -> Result<Response, Error> {
         match &ending {
-            CallEnd::Refused(reason) => return Err(self.error(ErrorKind::HookRefused, reason)),
+            CallEnd::Refused(reason) => {
+                let stopped = callback::are_stopped();
+                let kind = if stopped { ErrorKind::Closed } else { ErrorKind::HookRefused };
+                return Err(self.error(kind, reason));
+            }
             CallEnd::Asked(kind) => return Err(self.error(*kind, "")),
             CallEnd::Stopped(_)
             | CallEnd::NoEndpoints(_)

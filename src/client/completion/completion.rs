@@ -118,7 +118,11 @@ impl Completion {
         }
     }
 
-    async fn outcome(&self) -> Result<Outcome, Error> {
+    /// The outcome, once the call has ended.
+    ///
+    /// # Errors
+    /// As for [`Self::wait`].
+    pub async fn outcome(&self) -> Result<Outcome, Error> {
         loop {
             // Before the look, or an end between the look and the wait would go unheard.
             let finished = self.finished.notified();

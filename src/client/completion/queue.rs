@@ -135,8 +135,8 @@ impl Queue {
 
     fn complete(&self, tag: u64, stop: &Arc<Stop>, event: QueueEventKind) {
         let mut state = self.lock();
-        state.leave(tag, stop);
-        if state.discarding {
+        // What was given up has ended before.
+        if !state.leave(tag, stop) || state.discarding {
             return;
         }
         if state.ended.is_empty() {
@@ -197,16 +197,19 @@ impl Queue {
 }
 
 impl State {
-    fn leave(&mut self, tag: u64, stop: &Arc<Stop>) {
+    /// Whether it was there.
+    fn leave(&mut self, tag: u64, stop: &Arc<Stop>) -> bool {
         let Some(stops) = self.running.get_mut(&tag) else {
-            return;
+            return false;
         };
         let before = stops.len();
         stops.retain(|other| !Arc::ptr_eq(other, stop));
-        self.running_count -= before - stops.len();
+        let left = before - stops.len();
+        self.running_count -= left;
         if stops.is_empty() {
             self.running.remove(&tag);
         }
+        left > 0
     }
 }
 

@@ -132,7 +132,8 @@ pub(crate) unsafe fn make(
 }
 
 /// Returns a number from 0 to below - 1. Called once for each pick that has candidates, from any thread that makes a call, also from several at once.
-pub type ahoy_random_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, below: u64) -> u64>;
+pub type ahoy_random_fn =
+    Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, below: u64) -> u64>;
 
 /// Replaces the random function of a random balancer. A number out of range means that no endpoint is
 /// picked.
@@ -160,7 +161,9 @@ pub unsafe extern "C" fn ahoy_balancer_random_set_function(
                 }
                 let draw = move |below| {
                     // SAFETY: the host's own function and data.
-                    user_data.call(|user_data| function(user_data, below))
+                    let drawn = user_data.call(move |user_data| function(user_data, below));
+                    // Out of range: no endpoint is picked.
+                    drawn.unwrap_or(u64::MAX)
                 };
                 plan.config.algorithm = Algorithm::RandomBy(Random::with_function(Arc::new(draw)));
                 Ok(())
@@ -172,7 +175,7 @@ pub unsafe extern "C" fn ahoy_balancer_random_set_function(
 /// Returns the index of the endpoint to use, from 0 to count - 1. Called from any thread that makes a call,
 /// also from several at once.
 pub type ahoy_balancer_fn =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, count: usize) -> usize>;
+    Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, count: usize) -> usize>;
 
 /// A balancer of your own.
 ///
@@ -194,8 +197,12 @@ pub unsafe extern "C" fn ahoy_balancer_custom_new(
     let Some(function) = fn_ else {
         return std::ptr::null_mut();
     };
-    // SAFETY: the host's own function and data.
-    let pick = move |count| user_data.call(|user_data| unsafe { function(user_data, count) });
+    let pick = move |count| {
+        // SAFETY: the host's own function and data.
+        let picked = user_data.call(move |user_data| unsafe { function(user_data, count) });
+        // Out of range: no endpoint is picked.
+        picked.unwrap_or(usize::MAX)
+    };
     // SAFETY: see the module `ffi`.
     unsafe { make(provider, Algorithm::Custom(Custom::new(Arc::new(pick)))) }
 }

@@ -13,6 +13,7 @@ use crate::ffi::values::handle::{Handle, Lent, Shared};
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::{AHOY_OK, ahoy_status};
 use crate::ffi::values::{guard, handle};
+use crate::runtime::callback;
 
 /// A source of endpoints: a list, or a callback that fills one.
 ///
@@ -112,8 +113,9 @@ impl Handle for ahoy_hosts {
 /// that no list could be had, and the last good one stays in use. Runs on the thread that asks: the caller's
 /// at first use and on update, and the one that drives a call when no endpoint is left. It may block, and
 /// the calls that wait for it block with it.
-pub type ahoy_provider_fn =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, out: *mut ahoy_hosts) -> ahoy_status>;
+pub type ahoy_provider_fn = Option<
+    unsafe extern "C-unwind" fn(user_data: *mut c_void, out: *mut ahoy_hosts) -> ahoy_status,
+>;
 
 /// A provider of your own.
 ///
@@ -139,20 +141,20 @@ pub unsafe extern "C" fn ahoy_provider_custom_new(
 }
 
 struct Custom {
-    function: unsafe extern "C" fn(*mut c_void, *mut ahoy_hosts) -> ahoy_status,
+    function: unsafe extern "C-unwind" fn(*mut c_void, *mut ahoy_hosts) -> ahoy_status,
     user_data: UserData,
 }
 
 impl Provider for Custom {
     fn discover(&self) -> Result<Vec<Host>, String> {
         let mut out = ahoy_hosts { hosts: Vec::new() };
-        let place = &raw mut out;
+        let (function, place) = (self.function, &raw mut out);
         // SAFETY: the host's own function and data; `out` outlives the call.
-        let status = self.user_data.call(|user_data| unsafe { (self.function)(user_data, place) });
-        if status == AHOY_OK {
-            Ok(out.hosts)
-        } else {
-            Err(format!("the custom provider returned status {status}"))
+        let status = self.user_data.call(move |user_data| unsafe { function(user_data, place) });
+        match status {
+            Some(AHOY_OK) => Ok(out.hosts),
+            Some(other) => Err(format!("the custom provider returned status {other}")),
+            None => Err(callback::STOPPED.to_owned()),
         }
     }
 }

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use super::response::ahoy_response;
 use crate::client::{Client, Completion, Outcome};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Native, Out, Shared};
 use crate::ffi::values::status::{AHOY_OK, ahoy_status, number};
 use crate::ffi::values::{guard, handle, text};
-use crate::runtime::io_thread;
 
 /// A call under way or ended. Its result is handed out once.
 ///
@@ -66,7 +65,7 @@ pub unsafe extern "C" fn ahoy_call_wait(
 /// Gets the outcome of a call and owns both handles: the response where status is AHOY_OK, else the error; the
 /// other is NULL. Runs on the I/O thread that finished the call and must not block.
 pub type ahoy_done_fn = Option<
-    unsafe extern "C" fn(
+    unsafe extern "C-unwind" fn(
         user_data: *mut c_void,
         status: ahoy_status,
         response: *mut ahoy_response,
@@ -99,13 +98,15 @@ pub unsafe extern "C" fn ahoy_call_on_done(
             let taker = move |outcome: Outcome| {
                 let (status, response, error) = handles(outcome);
                 // SAFETY: the host's own function and data; both handles are the host's from here on.
-                user_data.call(|data| function(data, status, response, error));
+                let told = user_data.call(move |data| function(data, status, response, error));
+                if told.is_none() {
+                    // SAFETY: made above, and handed to no other owner.
+                    handle::free(response);
+                    handle::free(error);
+                }
             };
             if let Some((taker, outcome)) = call.completion.promise(Box::new(taker))? {
-                let thread = io_thread::first().map_err(|error| {
-                    Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
-                })?;
-                thread.handle().spawn(async move { taker(outcome) });
+                call.client.tell(move || taker(outcome))?;
             }
             Ok(())
         })

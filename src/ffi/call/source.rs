@@ -73,7 +73,7 @@ pub const AHOY_UNKNOWN_LENGTH: u64 = u64::MAX;
 /// the caller's for a blocking call, else (also where the answer is streamed, and with HTTP/2) an I/O thread,
 /// which it must not block.
 pub type ahoy_body_fn = Option<
-    unsafe extern "C" fn(
+    unsafe extern "C-unwind" fn(
         user_data: *mut c_void,
         buffer: *mut u8,
         capacity: usize,
@@ -83,7 +83,7 @@ pub type ahoy_body_fn = Option<
 
 /// Goes back to the first byte of a request's body, for another attempt or call; returns false where that failed,
 /// which ends the call with AHOY_E_BODY_SOURCE. Called as the body function is.
-pub type ahoy_body_rewind_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> bool>;
+pub type ahoy_body_rewind_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void) -> bool>;
 
 /// Lets a function produce the body while it is sent, in place of an earlier body.
 ///
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn ahoy_request_body_ready(
 }
 
 struct HostBody {
-    function: unsafe extern "C" fn(*mut c_void, *mut u8, usize, *mut usize) -> i32,
+    function: unsafe extern "C-unwind" fn(*mut c_void, *mut u8, usize, *mut usize) -> i32,
     rewind: ahoy_body_rewind_fn,
     user_data: UserData,
 }
@@ -153,13 +153,14 @@ struct HostBody {
 impl Produce for HostBody {
     fn produce(&self, buffer: &mut [u8]) -> Produced {
         let mut length = 0;
+        let function = self.function;
         let (place, room, count) = (buffer.as_mut_ptr(), buffer.len(), &raw mut length);
         // SAFETY: the host's own function and data; the buffer is that long and outlives the call.
-        let said = self.user_data.call(|data| unsafe { (self.function)(data, place, room, count) });
+        let said = self.user_data.call(move |data| unsafe { function(data, place, room, count) });
         match said {
-            AHOY_BODY_END => Produced::End,
-            AHOY_BODY_DATA => Produced::Data(length),
-            AHOY_BODY_NOT_READY => Produced::NotReady,
+            Some(AHOY_BODY_END) => Produced::End,
+            Some(AHOY_BODY_DATA) => Produced::Data(length),
+            Some(AHOY_BODY_NOT_READY) => Produced::NotReady,
             _ => Produced::Failed,
         }
     }
@@ -169,7 +170,8 @@ impl Produce for HostBody {
     }
 
     fn rewind(&self) -> bool {
+        let Some(rewind) = self.rewind else { return false };
         // SAFETY: the host's own function and data.
-        self.rewind.is_some_and(|rewind| self.user_data.call(|data| unsafe { rewind(data) }))
+        self.user_data.call(move |data| unsafe { rewind(data) }).unwrap_or_default()
     }
 }

@@ -112,7 +112,7 @@ pub unsafe extern "C" fn ahoy_response_notify(
 
 /// Called once when there is something to read, on an I/O thread; must not block. ahoy_response_read with a
 /// timeout of 0 works inside, and so does ahoy_response_on_readable.
-pub type ahoy_readable_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+pub type ahoy_readable_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
 /// Lets a function be called when there is something to read of a response's body, its end included: at once,
 /// on an I/O thread, where it is there. Once for each call of this function. It is not called any more when the
@@ -139,16 +139,22 @@ pub unsafe extern "C" fn ahoy_response_on_readable(
             let watcher: Watcher = Box::new(move |notice| {
                 if notice == Notice::Readable {
                     // SAFETY: the host's own function and data.
-                    user_data.call(|user_data| function(user_data));
+                    user_data.call(move |user_data| function(user_data));
                 }
             });
-            if let Some(watcher) = watched(response.stream()?, watcher)? {
-                let thread = io_thread::first().map_err(|error| {
-                    Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
-                })?;
-                thread.handle().spawn(async move { watcher(Notice::Readable) });
+            let stream = response.stream()?;
+            let Some(watcher) = watched(stream, watcher)? else {
+                return Ok(());
+            };
+            let tell = move || watcher(Notice::Readable);
+            match stream {
+                Some(stream) => stream.core().tell(tell),
+                None => {
+                    let thread = io_thread::least_busy().map_err(out_of_threads)?;
+                    thread.handle().spawn(async move { tell() });
+                    Ok(())
+                }
             }
-            Ok(())
         })
     }
 }
@@ -159,4 +165,8 @@ fn watched(stream: Option<&BodyStream>, watcher: Watcher) -> Result<Option<Watch
         Some(stream) => stream.watch(watcher),
         None => Ok(Some(watcher)),
     }
+}
+
+fn out_of_threads(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
 }

@@ -13,22 +13,24 @@ use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::status::{AHOY_OK, ahoy_status};
 use crate::ffi::values::text;
 use crate::request::Request;
+use crate::runtime::callback;
 
 /// Runs before each attempt, on the thread that drives the call. It may look at the request, change its path
 /// and headers for this attempt, or refuse the call by a status other than AHOY_OK, which ends it with
 /// AHOY_E_HOOK_REFUSED.
-pub type ahoy_request_fn =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, request: *mut ahoy_request) -> ahoy_status>;
+pub type ahoy_request_fn = Option<
+    unsafe extern "C-unwind" fn(user_data: *mut c_void, request: *mut ahoy_request) -> ahoy_status,
+>;
 
 /// Runs after each attempt that brought an answer, whatever its status, on the thread that drives the call.
 /// The response is the library's and valid inside the hook only.
 pub type ahoy_response_fn =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, response: *const ahoy_response)>;
+    Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, response: *const ahoy_response)>;
 
 /// Runs after each attempt that brought no answer, on the thread that drives the call. The error is the
 /// library's and valid inside the hook only.
 pub type ahoy_error_fn =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, error: *const ahoy_error)>;
+    Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, error: *const ahoy_error)>;
 
 /// Sets the hook before each attempt, in place of an earlier one.
 ///
@@ -50,11 +52,12 @@ pub unsafe extern "C" fn ahoy_client_builder_on_request(
             let mut shown = ahoy_request::new(request.clone(), Some(endpoint_url));
             let place = &raw mut shown;
             // SAFETY: the host's own function and data; `shown` outlives the call.
-            let status = user_data.call(|user_data| unsafe { function(user_data, place) });
+            let status = user_data.call(move |user_data| unsafe { function(user_data, place) });
             *request = shown.request;
             match status {
-                AHOY_OK => Ok(()),
-                other => Err(format!("the hook returned status {other}")),
+                Some(AHOY_OK) => Ok(()),
+                Some(other) => Err(format!("the hook returned status {other}")),
+                None => Err(callback::STOPPED.to_owned()),
             }
         };
         builder.hooks.on_request = Some(Arc::new(hook));
@@ -82,8 +85,9 @@ pub unsafe extern "C" fn ahoy_client_builder_on_response(
         let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
         builder.hooks.on_response = Some(Arc::new(move |response| {
             let shown = ahoy_response::from(response.clone());
+            let place = &raw const shown;
             // SAFETY: the host's own function and data; `shown` outlives the call.
-            user_data.call(|user_data| unsafe { function(user_data, &raw const shown) });
+            user_data.call(move |user_data| unsafe { function(user_data, place) });
         }));
         Ok(())
     };
@@ -109,8 +113,9 @@ pub unsafe extern "C" fn ahoy_client_builder_on_error(
         let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
         builder.hooks.on_error = Some(Arc::new(move |error| {
             let shown = ahoy_error::from(error.clone());
+            let place = &raw const shown;
             // SAFETY: the host's own function and data; `shown` outlives the call.
-            user_data.call(|user_data| unsafe { function(user_data, &raw const shown) });
+            user_data.call(move |user_data| unsafe { function(user_data, place) });
         }));
         Ok(())
     };
@@ -119,7 +124,7 @@ pub unsafe extern "C" fn ahoy_client_builder_on_error(
 }
 
 /// Returns true where a blocking call should end now.
-pub type ahoy_should_stop_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> bool>;
+pub type ahoy_should_stop_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void) -> bool>;
 
 /// Lets signals end blocking calls: the function is asked on the calling thread after each signal that the host
 /// caught there, and at least every 50 ms; its yes ends the call with AHOY_E_INTERRUPTED. It must not block.
@@ -140,7 +145,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_should_stop(
         let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
         builder.hooks.should_stop = Some(Arc::new(move || {
             // SAFETY: the host's own function and data.
-            user_data.call(|user_data| unsafe { function(user_data) })
+            user_data.call(move |user_data| unsafe { function(user_data) }).unwrap_or_default()
         }));
         Ok(())
     };
@@ -176,7 +181,7 @@ pub const AHOY_LOG_DEBUG: i32 = 4;
 /// Gets a message: its level (an AHOY_LOG_ number), its target (the part of the library) and its text, both
 /// valid inside the callback only. Called on any thread that works for the client, also on several at once.
 pub type ahoy_log_fn = Option<
-    unsafe extern "C" fn(
+    unsafe extern "C-unwind" fn(
         user_data: *mut c_void,
         level: i32,
         target: *const c_char,
@@ -211,10 +216,11 @@ pub unsafe extern "C" fn ahoy_client_builder_on_log(
         };
         let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
         let sink = move |level: Severity, target: &str, message: &str| {
-            let (target, message) = (text::owned(target), text::owned(message));
-            user_data.call(|user_data| {
+            let texts = (text::owned(target), text::owned(message));
+            let (level, target, message) = (number(level), texts.0.as_ptr(), texts.1.as_ptr());
+            user_data.call(move |user_data| {
                 // SAFETY: the host's own function and data; the texts outlive the call.
-                unsafe { function(user_data, number(level), target.as_ptr(), message.as_ptr()) }
+                unsafe { function(user_data, level, target, message) }
             });
         };
         builder.log = Log::new(threshold, Arc::new(sink));

@@ -2,11 +2,48 @@
 
 use std::ffi::c_void;
 
+use super::error::ahoy_error;
+use super::status::ahoy_status;
+use super::{guard, text};
+use crate::error::{Error, ErrorKind};
 use crate::runtime::callback;
 
 /// Told once when the library has no more use for a callback's user data. May be NULL. May run on any
 /// thread.
-pub type ahoy_destroy_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+pub type ahoy_destroy_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
+
+/// Ends all callbacks of this process, for a host that is about to end: call it from what runs before the host's runtime
+/// is taken down, such as Python's atexit or Ruby's at_exit, and give up the runtime's lock meanwhile if it has one.
+///
+/// After AHOY_OK no function that was registered with this library runs or will run, destroy functions included. From the
+/// beginning of this call none begins any more: results that were to go to a callback are freed; calls that need a hook
+/// or a provider fail with AHOY_E_CLOSED, as those that need a body function do with AHOY_E_BODY_SOURCE; messages for a
+/// log are dropped. All else goes on, and there is no way back. A forked child has callbacks of its own.
+///
+/// Blocks until the callbacks under way have returned. One whose thread was ended inside it counts as returned.
+///
+/// @param timeout_ms the longest wait; 0 only looks, AHOY_FOREVER has no limit
+/// @return AHOY_E_DEADLINE where a callback still runs: it may be called again; AHOY_E_WOULD_DEADLOCK inside a
+///         callback, where nothing was done
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_callbacks_stop(
+    timeout_ms: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let body = || {
+        if callback::is_in_callback() {
+            let message = "callbacks cannot be stopped inside one: it would wait for itself";
+            return Err(Error::new(ErrorKind::WouldDeadlock, message));
+        }
+        if callback::stop(text::duration(timeout_ms)) {
+            return Ok(());
+        }
+        let message = format!("a callback that began before still runs after {timeout_ms} ms");
+        Err(Error::new(ErrorKind::Deadline, message))
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { guard::status(err, body) }
+}
 
 /// A host pointer that goes back to the host by `destroy`, exactly once.
 #[derive(Debug)]
@@ -27,9 +64,15 @@ impl UserData {
         Self { pointer, destroy }
     }
 
-    /// Calls the host with the pointer.
-    pub(crate) fn call<R>(&self, function: impl FnOnce(*mut c_void) -> R) -> R {
-        callback::run(|| function(self.pointer))
+    /// Calls the host with the pointer; `None` where no callback may run any more. `function` is the call alone: what
+    /// it captures has no destructor, for the host may end the thread in it.
+    pub(crate) fn call<F, R>(&self, function: F) -> Option<R>
+    where
+        F: FnOnce(*mut c_void) -> R + Copy,
+        R: Copy,
+    {
+        let pointer = self.pointer;
+        callback::call_host(move || function(pointer))
     }
 }
 
@@ -37,7 +80,7 @@ impl Drop for UserData {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
             // SAFETY: the host's own function with the host's own pointer, once.
-            callback::run(|| unsafe { destroy(self.pointer) });
+            self.call(move |pointer| unsafe { destroy(pointer) });
         }
     }
 }

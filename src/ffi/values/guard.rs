@@ -7,13 +7,14 @@ use super::status::{AHOY_OK, ahoy_status, number};
 use crate::error::{Error, ErrorKind};
 use crate::ffi::values::error::ahoy_error;
 use crate::runtime::panics::caught;
+use crate::runtime::thread_cancel::deferred;
 
 /// Runs the body of a function that returns a status; `err` may be NULL.
 pub(crate) unsafe fn status(
     err: *mut *mut ahoy_error,
     body: impl FnOnce() -> Result<(), Error>,
 ) -> ahoy_status {
-    let result = caught(body).unwrap_or_else(|| Err(defect()));
+    let result = caught(|| deferred(body)).unwrap_or_else(|| Err(defect()));
     let (status, error) = match result {
         Ok(()) => (AHOY_OK, ptr::null_mut()),
         Err(error) => (number(error.kind()), error_handle(err, error)),
@@ -34,7 +35,7 @@ fn error_handle(err: *mut *mut ahoy_error, error: Error) -> *mut ahoy_error {
 
 /// Runs the body of a function that cannot fail but returns something; `fallback` stands in for a panic.
 pub(crate) fn value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
-    caught(body).unwrap_or(fallback)
+    caught(|| deferred(body)).unwrap_or(fallback)
 }
 
 fn defect() -> Error {

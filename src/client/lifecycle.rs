@@ -1,0 +1,110 @@
+//! Whether a client is open, and what of it is under way: calls, and visits to its host beside them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind};
+use crate::runtime::attachment::Tenant;
+use crate::runtime::stop::{Reason, Visit};
+use crate::runtime::{callback, io_thread, stop};
+
+/// The life of one client.
+#[derive(Debug)]
+pub(crate) struct Lifecycle {
+    pub(crate) tenant: Tenant,
+    closed: AtomicBool,
+    /// A close has returned: no callback of the client runs any more.
+    silent: AtomicBool,
+    /// Tells a close that a call has ended.
+    ended: (Mutex<()>, Condvar),
+}
+
+impl Lifecycle {
+    pub(crate) fn new() -> Self {
+        Self {
+            tenant: Tenant::new(),
+            closed: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
+            ended: Default::default(),
+        }
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Closed, "client: is closed"));
+        }
+        Ok(())
+    }
+
+    /// A call has ended: a close may be waiting for it.
+    pub(crate) fn note_end(&self) {
+        if self.closed.load(Ordering::Relaxed) {
+            self.ended.1.notify_all();
+        }
+    }
+
+    /// Refuses new calls, waits up to `timeout` for those under way and ends the rest with `Closed`. Then no callback
+    /// of this client runs, and none will.
+    ///
+    /// # Errors
+    /// A callback outlasts the limit.
+    pub(crate) fn close(&self, timeout: Duration) -> Result<(), Error> {
+        self.closed.store(true, Ordering::SeqCst);
+        let all_ended = self.waits_for_all(timeout) || {
+            stop::ask_all(&self.tenant, Reason::Closed);
+            io_thread::hurry_lost();
+            self.waits_for_all(CALLS_END_WITHIN)
+        };
+        self.silent.fetch_or(all_ended, Ordering::SeqCst);
+        // Once more: a visit beside a call saw that, or is seen here.
+        if all_ended && self.waits_for_all(CALLS_END_WITHIN) {
+            return Ok(());
+        }
+        let message = "client: is closed, and a callback still runs that its calls wait for";
+        Err(Error::new(ErrorKind::Deadline, message))
+    }
+
+    /// Whether all that is under way ends in time.
+    fn waits_for_all(&self, timeout: Duration) -> bool {
+        let until = Instant::now().checked_add(timeout);
+        let mut guard = self.ended.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while stop::count(&self.tenant) > 0 {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return false;
+            }
+            let pause = left.unwrap_or(CLOSE_LOOKS_EVERY).min(CLOSE_LOOKS_EVERY);
+            let waited = self.ended.1.wait_timeout(guard, pause);
+            guard = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// Lets a close wait for `work`, which calls the host outside of a call's own place.
+    ///
+    /// # Errors
+    /// The client is closed, and nothing was done.
+    pub(crate) fn visit<R>(&self, work: impl FnOnce() -> R) -> Result<R, Error> {
+        let visit = Visit::begin(&self.tenant);
+        // Asked inside: a close sees this visit, or this sees the close.
+        self.check_open()?;
+        let result = work();
+        drop(visit);
+        self.note_end();
+        Ok(result)
+    }
+
+    /// Asks the host by `should_stop` whether a blocking call or wait should end; no once a close has returned.
+    pub(crate) fn ask(&self, should_stop: &(dyn Fn() -> bool + Send + Sync)) -> bool {
+        let _visit = Visit::begin(&self.tenant);
+        !self.silent.load(Ordering::SeqCst) && callback::run(should_stop)
+    }
+}
+
+/// A call's end is told before its slot is free, so a close looks again a little later.
+const CLOSE_LOOKS_EVERY: Duration = Duration::from_millis(5);
+
+/// What calls need to end that were asked to, on a machine that is busy otherwise; mostly it is less than 1 ms. Only a
+/// callback takes longer.
+const CALLS_END_WITHIN: Duration = Duration::from_millis(250);

@@ -1,0 +1,75 @@
+//! A thread that its host ends inside a callback: it is kept there, and nothing of this library is unwound.
+//!
+//! `pthread_exit` and `pthread_cancel` unwind the stack by force, frame by frame. CPython up to 3.13 ends foreign
+//! threads so that ask for its lock while it finalises. The first `catch_unwind` would swallow that unwinding, tokio's
+//! around each task among them, and the C library then aborts the process: "exception not rethrown". A cleanup handler
+//! runs before the unwinder touches its frame, for forced unwinding only. This one never returns: a C++ exception
+//! passes it and still aborts.
+
+#![allow(unsafe_code, reason = "cleanup handlers of the C library")]
+
+use std::ffi::c_void;
+
+use super::{callback, lost, panics, signal};
+
+/// Calls the host by `call`, and never comes back where the host ends this thread inside.
+///
+/// The unwinder passes what lies between the host and this frame, and reads this frame's own entry. So nothing here may
+/// have a destructor or a catch, which `Copy` sees to, and the function must stay a frame of its own. `tests/fence.sh`
+/// looks at the binary.
+#[inline(never)]
+pub(super) fn fenced<F, R>(call: F) -> R
+where
+    F: FnOnce() -> R + Copy,
+    R: Copy,
+{
+    #[cfg(target_os = "linux")]
+    {
+        let mut buffer = handlers::Buffer::uninit();
+        // SAFETY: the buffer stays in this frame until it is popped below, or the thread is parked above it.
+        unsafe { handlers::_pthread_cleanup_push(&raw mut buffer, park, std::ptr::null_mut()) };
+        let result = call();
+        // SAFETY: pushed above, and every push since then was popped.
+        unsafe { handlers::_pthread_cleanup_pop(&raw mut buffer, 0) };
+        result
+    }
+    // Elsewhere `pthread_exit` does not unwind: nothing aborts, and the thread is gone.
+    #[cfg(not(target_os = "linux"))]
+    call()
+}
+
+/// Where a thread ends that must not be unwound: everything that it carried is given up, and it sleeps until the process
+/// ends.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "nothing is registered there"))]
+extern "C" fn park(_: *mut c_void) {
+    // First of all: a signal handler of the host may do what the host does no more on this thread.
+    signal::block_all_here();
+    let _defect = panics::caught(|| {
+        callback::leave_for_good();
+        lost::give_up();
+    });
+    loop {
+        // SAFETY: waits for a signal, and all are blocked.
+        unsafe { libc::pause() };
+    }
+}
+
+/// What `pthread_cleanup_push` of C was before it became a macro. glibc and musl both export it, also in their static
+/// archives, and both fill less than this much of a buffer.
+#[cfg(target_os = "linux")]
+mod handlers {
+    use std::ffi::{c_int, c_void};
+    use std::mem::MaybeUninit;
+
+    /// glibc's: routine, argument, a number and the buffer before; musl's: the same without the number.
+    pub(super) type Buffer = MaybeUninit<[*mut c_void; 4]>;
+
+    unsafe extern "C" {
+        pub(super) fn _pthread_cleanup_push(
+            buffer: *mut Buffer,
+            routine: extern "C" fn(*mut c_void),
+            argument: *mut c_void,
+        );
+        pub(super) fn _pthread_cleanup_pop(buffer: *mut Buffer, execute: c_int);
+    }
+}

@@ -1,0 +1,110 @@
+//! `pthread_cancel` of a thread that is inside the library: held off until it is outside again.
+//!
+//! Many system calls are cancellation points, and a cancelled thread is unwound by force: see [`super::fence`].
+
+#![allow(unsafe_code, reason = "the cancel state of the thread")]
+
+use std::cell::Cell;
+use std::ffi::c_int;
+
+thread_local! {
+    /// What the host had set when it entered the library; none outside of it, and on library threads.
+    static CALLERS: Cell<Option<c_int>> = const { Cell::new(None) };
+}
+
+/// Runs the body of an entry point: a cancel of this thread waits until it is over.
+pub fn deferred<R>(body: impl FnOnce() -> R) -> R {
+    let callers = change(DISABLE);
+    let _restore = Restore { callers, outer: CALLERS.replace(Some(callers)) };
+    body()
+}
+
+/// Runs a callback under what the host had set.
+pub(super) fn lifted<R>(callback: impl FnOnce() -> R) -> R {
+    match CALLERS.get() {
+        Some(callers) if callers != DISABLE => {
+            change(callers);
+            let result = callback();
+            change(DISABLE);
+            result
+        }
+        _ => callback(),
+    }
+}
+
+/// Lets no cancel of this thread count, for as long as it lives.
+pub(super) fn ignore_here() {
+    change(DISABLE);
+}
+
+struct Restore {
+    callers: c_int,
+    outer: Option<c_int>,
+}
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        CALLERS.set(self.outer);
+        if self.callers != DISABLE {
+            change(self.callers);
+        }
+    }
+}
+
+#[cfg(target_os = "macos")]
+const DISABLE: c_int = 0;
+#[cfg(not(target_os = "macos"))]
+const DISABLE: c_int = 1;
+
+/// Sets the cancel state of this thread and tells what it was.
+#[cfg(any(
+    target_os = "macos",
+    target_os = "freebsd",
+    all(target_os = "linux", any(target_env = "gnu", target_env = "musl"))
+))]
+fn change(state: c_int) -> c_int {
+    unsafe extern "C" {
+        // Left out of the `libc` crate.
+        fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
+    }
+    let mut before = DISABLE;
+    // SAFETY: one of the two states, and a local.
+    unsafe { pthread_setcancelstate(state, &raw mut before) };
+    before
+}
+
+/// Threads cannot be cancelled here.
+#[cfg(not(any(
+    target_os = "macos",
+    target_os = "freebsd",
+    all(target_os = "linux", any(target_env = "gnu", target_env = "musl"))
+)))]
+fn change(_: c_int) -> c_int {
+    DISABLE
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    fn is_cancellable() -> bool {
+        let before = change(DISABLE);
+        change(before);
+        before != DISABLE
+    }
+
+    #[test]
+    fn cancellable_outside_and_in_callbacks_only() {
+        assert!(is_cancellable());
+        deferred(|| {
+            assert!(!is_cancellable());
+            lifted(|| {
+                assert!(is_cancellable());
+                deferred(|| assert!(!is_cancellable()));
+                assert!(is_cancellable());
+            });
+            assert!(!is_cancellable());
+        });
+        assert!(is_cancellable());
+    }
+}
