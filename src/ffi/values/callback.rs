@@ -2,10 +2,11 @@
 
 use std::ffi::c_void;
 
-use crate::runtime::callback;
+use crate::error::{Error, ErrorKind};
+use crate::runtime::{callback, io_thread};
 
-/// Told once when the library has no more use for a callback's user data. May be NULL. May run on any
-/// thread.
+/// Called once when the library no longer needs the user data of a callback. May be NULL. May run
+/// on any thread.
 pub type ahoy_destroy_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// A host pointer that goes back to the host by `destroy`, exactly once.
@@ -20,6 +21,15 @@ pub(crate) struct UserData {
 unsafe impl Send for UserData {}
 // SAFETY: as above.
 unsafe impl Sync for UserData {}
+
+/// Runs what calls the host on an I/O thread.
+pub(crate) fn on_io_thread(work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let thread = io_thread::first().map_err(|error| {
+        Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
+    })?;
+    thread.handle().spawn(async move { work() });
+    Ok(())
+}
 
 impl UserData {
     /// Takes charge of `pointer`: `destroy` runs when this drops, also when a registration fails.
