@@ -3,36 +3,40 @@
  *
  * Generated from the Rust sources by cbindgen. Changes made here are lost.
  *
- * The conventions that hold for every declaration below:
+ * The order is that of use: hosts, a provider of hosts, a balancer, a client, its calls. These
+ * conventions hold for every declaration below:
  *
- * Errors. A function that can fail returns an `ahoy_status`, AHOY_OK (0) or a positive AHOY_E_ number
- *   whose meaning never changes, and takes `ahoy_error **err` last. `err` may be NULL. On success
- *   `*err` is set to NULL; on failure it is a new error, to be freed by the caller, and every other
- *   output is NULL or 0. What `*err` held before is overwritten, not freed. A constructor that returns
- *   its handle returns NULL for a bad argument. An HTTP answer is a response, whatever its status.
+ * Errors. A function that can fail returns an `ahoy_status`, AHOY_OK (0) or a positive AHOY_E_
+ *   number whose meaning never changes, and takes `ahoy_error **err` last. `err` may be NULL. On
+ *   success `*err` is set to NULL; on failure it is a new error, to be freed by the caller, and
+ *   every other output is NULL or 0. An earlier `*err` is overwritten, not freed. A constructor
+ *   that returns its handle returns NULL for a bad argument. An HTTP answer is a response,
+ *   whatever its status.
  *
  * Ownership. No function consumes an argument. Each handle has one `_free` function, which accepts
- *   NULL, does not block and cannot fail. Handles may be freed in any order, each as soon as its owner
- *   has no more use for it. Pointers that an accessor returns as `const` are lent: they live as long as
- *   the handle they came from.
+ *   NULL, does not block and cannot fail. Handles may be freed in any order, each when its owner
+ *   no longer needs it. Pointers that an accessor returns as `const` are borrowed: they are valid
+ *   until the handle that they came from is freed.
  *
- * Threads. Builders and requests belong to one thread at a time. Providers, balancers, retries and
- *   breakers are set up from one thread; attaching one to another handle freezes it (setters return
- *   AHOY_E_IN_USE), and from then on all threads may share it, like clients, endpoints, queues and calls.
- *   No handle may be freed while another thread is inside a call on it. Nothing is kept per thread.
+ * Threads. Hosts, builders and requests belong to one thread at a time. Providers, balancers,
+ *   retries and breakers are configured from one thread; attaching one to another handle freezes
+ *   it (setters return AHOY_E_IN_USE), and from then on all threads may share it, like clients,
+ *   endpoints, queues and calls. No handle may be freed while another thread is inside a call on
+ *   it. The library keeps nothing for each thread of the host.
  *
- * Text. Strings passed in are UTF-8 and end with NUL; bytes are a pointer and a length, and (NULL, 0)
- *   is an empty run. Strings handed out end with NUL too and carry a length where they may hold one.
- *   Bad UTF-8, an unknown number or a value out of range is AHOY_E_INVALID_ARGUMENT, and the error
- *   names the parameter. So is NULL, except where a parameter is documented as optional.
+ * Text. Strings passed in are UTF-8 and end with NUL; bytes are a pointer and a length, and
+ *   (NULL, 0) is empty. Returned strings end with NUL too, and come with a length where they may
+ *   contain NUL. NULL is AHOY_E_INVALID_ARGUMENT except where a parameter is documented as
+ *   optional, and so are bad UTF-8, an unknown number and a value out of range; the error names
+ *   the parameter.
  *
- * Durations. They are `uint64_t` milliseconds in names that end in `_ms`. AHOY_FOREVER sets no limit,
- *   and a wait of 0 only looks. Ratios are `double` from 0 to 1. Zero is a value and never means 'unset'.
+ * Durations. `uint64_t` milliseconds in names that end in `_ms`. AHOY_FOREVER sets no limit, and a
+ *   wait of 0 polls. Ratios are `double` from 0 to 1. Zero is a value and never means 'unset'.
  *
- * Callbacks. A function comes with `user_data` and `destroy`. `destroy` (may be NULL) runs exactly once,
- *   on any thread, when the library will not use `user_data` again; also when registration fails. Any
- *   accessor may be used inside a callback. A blocking call there returns AHOY_E_WOULD_DEADLOCK. C++
- *   exceptions and longjmp must not leave a callback.
+ * Callbacks. A function comes with `user_data` and `destroy`. `destroy` (may be NULL) is called
+ *   exactly once, on any thread, when the library no longer needs `user_data`; also if the
+ *   registration fails. Any accessor may be used inside a callback. A blocking call there returns
+ *   AHOY_E_WOULD_DEADLOCK. C++ exceptions and longjmp must not leave a callback.
  */
 
 #ifndef AHOY_H
@@ -63,7 +67,7 @@
 #define AHOY_API
 #endif
 
-/* The compiler warns where the result of such a function is dropped. */
+/* The result of such a function must be freed; the compiler warns where it is dropped. */
 #if defined(__GNUC__)
 #define AHOY_MUST_USE __attribute__((warn_unused_result))
 #else
@@ -297,78 +301,77 @@
 #define AHOY_TRACE_OFF 0
 
 /**
- * A trace that came in goes on, each attempt a span of its own.
+ * A trace of the inbound request is continued; each attempt is a span of its own.
  */
 #define AHOY_TRACE_PASS_ON 1
 
 /**
- * The same; where none came in, one is started that need not be recorded.
+ * As AHOY_TRACE_PASS_ON; without an inbound trace, one is started that is not sampled.
  */
 #define AHOY_TRACE_START 2
 
 /**
- * The same; where none came in, one is started that is to be recorded.
+ * As AHOY_TRACE_PASS_ON; without an inbound trace, one is started that is sampled.
  */
 #define AHOY_TRACE_START_SAMPLED 3
 
 /**
- * How much a message matters: the library could not do its work.
+ * Severity of a message: the library could not do its work.
  */
 #define AHOY_LOG_ERROR 1
 
 /**
- * How much a message matters: something is wrong with a peer or a provider.
+ * Severity of a message: something is wrong with a peer or a provider.
  */
 #define AHOY_LOG_WARN 2
 
 /**
- * How much a message matters: a state changed.
+ * Severity of a message: a state changed.
  */
 #define AHOY_LOG_INFO 3
 
 /**
- * How much a message matters: one attempt.
+ * Severity of a message: one attempt.
  */
 #define AHOY_LOG_DEBUG 4
 
 /**
- * Its failure does great harm.
+ * Class of a request: its failure does great harm.
  */
 #define AHOY_CRITICAL_PLUS 0
 
 /**
- * Somebody waits for it; the default.
+ * Class of a request: a person waits for it. The default.
  */
 #define AHOY_CRITICAL 1
 
 /**
- * It can be repeated in minutes; may fill three quarters of a limit.
+ * Class of a request: it can be repeated within minutes. May fill three quarters of a limit.
  */
 #define AHOY_SHEDDABLE_PLUS 2
 
 /**
- * It may fail for hours; may fill half of a limit.
+ * Class of a request: it may fail for hours. May fill half of a limit.
  */
 #define AHOY_SHEDDABLE 3
 
 /**
- * What a body function says: there is no more.
+ * Result of a body function: there is no more.
  */
 #define AHOY_BODY_END 0
 
 /**
- * What a body function says: *length bytes are in the buffer.
+ * Result of a body function: *length bytes are in the buffer.
  */
 #define AHOY_BODY_DATA 1
 
 /**
- * What a body function says: nothing yet; ahoy_request_body_ready says when to ask again.
+ * Result of a body function: nothing yet; ahoy_request_body_ready asks again.
  */
 #define AHOY_BODY_NOT_READY 2
 
 /**
- * What a body function says: there will be no more, and the body is not complete. The call ends with
- * AHOY_E_BODY_SOURCE.
+ * Result of a body function: the body breaks off here. The call ends with AHOY_E_BODY_SOURCE.
  */
 #define AHOY_BODY_FAILED 3
 
@@ -378,77 +381,89 @@
 #define AHOY_UNKNOWN_LENGTH UINT64_MAX
 
 /**
- * One attempt of a call. Borrowed from its response or error and valid until that is freed. Thread: any.
+ * One attempt of a call. Borrowed from its response or error and valid until that is freed.
+ * Thread: any.
  */
 typedef struct ahoy_attempt ahoy_attempt;
 
 /**
- * Picks the endpoint of each attempt and keeps a circuit breaker for each. Clients that share a balancer
- * share the circuits.
+ * Picks the endpoint of each attempt and keeps a circuit breaker for each. Clients that share a
+ * balancer share its circuits.
  *
- * Ownership: freed with ahoy_balancer_free at any time; clients keep what they need. Thread: configured from
- * one, and frozen by its first use (a client builder, a pick or an update); then any.
+ * Ownership: freed with ahoy_balancer_free at any time; clients keep what they need. Thread:
+ * configured from one, and frozen by its first use (a client builder, a pick or an update); then
+ * any.
  */
 typedef struct ahoy_balancer ahoy_balancer;
 
 /**
- * The rules by which the circuits of a balancer open and close.
+ * The rules by which the circuits of a balancer open and close. A circuit opens
  *
- * A circuit opens after 5 failures in a row, when half of at least 10 calls within 10 s failed, or at once
- * when the endpoint cannot be connected to (nothing was sent then). Failures are answers of 5xx but 501,
- * timeouts and broken connections; 429 counts for the ratio only. An open circuit lets a probe through after
- * 500 ms, doubled with each further trip up to 30 s (1 s where connecting failed), give or take a quarter; the
- * Retry-After of the 429 or 503 that opened it is kept to within the same bounds. Calls are the probes: retries only
- * where nobody else is left, and where hedges are sent, those before first attempts, which then wait for 200 ms.
+ * - after 5 failures in a row;
+ * - when half of at least 10 calls within 10 s failed;
+ * - at once when the endpoint cannot be connected to; nothing was sent then.
  *
- * Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and frozen when a
- * balancer takes it; then any.
+ * Failures are answers of 5xx but 501, timeouts and lost connections; 429 counts for the ratio
+ * only.
+ *
+ * An open circuit lets a probe through after 500 ms, doubled with each further trip up to 30 s (1
+ * s if connecting failed), give or take a quarter. The Retry-After of the 429 or 503 that opened
+ * it is kept within the same bounds. Calls are the probes. Probes are sent by hedges first, then
+ * by first attempts, which wait for hedges for 200 ms, then by retries that have no other endpoint
+ * left.
+ *
+ * Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and
+ * frozen when a balancer takes it; then any.
  */
 typedef struct ahoy_breaker ahoy_breaker;
 
 /**
  * A call under way or ended. Its result is handed out once.
  *
- * Ownership: freed with ahoy_call_free; it holds its client. Thread: any. In a forked child it stays
- * AHOY_E_FORKED for ever.
+ * Ownership: freed with ahoy_call_free; it holds its client. Thread: any. In a forked child it
+ * stays AHOY_E_FORKED for ever.
  */
 typedef struct ahoy_call ahoy_call;
 
 /**
- * A resilient HTTP client. A blocking call does all its work on the calling thread; calls by ahoy_client_start
- * and ahoy_client_submit go on while their caller does something else.
+ * A resilient HTTP client. A blocking call does its work on the calling thread; calls by
+ * ahoy_client_start and ahoy_client_submit go on in the background.
  *
- * A forked child may use its parent's client: it makes connections of its own, and all circuits start closed.
+ * A forked child may use its parent's client: it makes connections of its own, and all circuits
+ * start closed.
  *
  * Ownership: freed with ahoy_client_free. Thread: any, also several at once.
  */
 typedef struct ahoy_client ahoy_client;
 
 /**
- * What a client will be. Building copies it, so that one builder can make several clients.
+ * The settings of clients to be built. Building copies them, so one builder can make several
+ * clients.
  *
  * Ownership: freed with ahoy_client_builder_free at any time. Thread: one at a time.
  */
 typedef struct ahoy_client_builder ahoy_client_builder;
 
 /**
- * A call's end, with the tag that it was submitted with; or the word that there is something to read, with the
- * tag given to ahoy_response_notify.
+ * The end of a call, with the tag that it was submitted with; or the notice that a body can be
+ * read, with the tag given to ahoy_response_notify.
  *
- * Ownership: freed with ahoy_completion_free, with whatever was not taken from it. Thread: one at a time.
+ * Ownership: freed with ahoy_completion_free, with all that was not taken from it. Thread: one at
+ * a time.
  */
 typedef struct ahoy_completion ahoy_completion;
 
 /**
- * One endpoint of a balancer. It shows the live circuit, also after the endpoint has left the list.
+ * One endpoint of a balancer. It shows the live circuit, also after the endpoint has left the
+ * list.
  *
- * Ownership: freed with ahoy_endpoint_free. Thread: any. In a forked child its circuit is not to be had: the
- * state is -1, and opening and closing are AHOY_E_FORKED.
+ * Ownership: freed with ahoy_endpoint_free. Thread: any. In a forked child its circuit is not
+ * accessible: the state is -1, and opening and closing are AHOY_E_FORKED.
  */
 typedef struct ahoy_endpoint ahoy_endpoint;
 
 /**
- * Why a function failed, and for a call the story of its attempts.
+ * Why a function failed; for a call, with all its attempts.
  *
  * Ownership: freed with ahoy_error_free. Thread: any.
  */
@@ -469,48 +484,51 @@ typedef struct ahoy_hosts ahoy_hosts;
 /**
  * A source of endpoints: a list, or a callback that fills one.
  *
- * Ownership: freed with ahoy_provider_free at any time; a balancer keeps what it needs. Thread: configured
- * from one, and frozen when a balancer is made from it; then any.
+ * Ownership: freed with ahoy_provider_free at any time; a balancer keeps what it needs. Thread:
+ * configured from one, and frozen when a balancer is made from it; then any.
  */
 typedef struct ahoy_provider ahoy_provider;
 
 /**
- * Ended calls, in the order in which they ended, and a descriptor that is readable while there are any.
+ * A queue of ended calls, in the order in which they ended, with a descriptor that is readable
+ * while it holds any.
  *
  * Calls in flight plus completions not yet read are bounded by 65,536.
  *
- * Ownership: freed with ahoy_queue_free. Thread: any, also several at once. In a forked child it stays
- * AHOY_E_FORKED for ever.
+ * Ownership: freed with ahoy_queue_free. Thread: any, also several at once. In a forked child it
+ * stays AHOY_E_FORKED for ever.
  */
 typedef struct ahoy_queue ahoy_queue;
 
 /**
  * One request, independent of where it will go.
  *
- * Ownership: freed with ahoy_request_free; sending it copies it, so it may be sent again. Inside an
- * on_request hook it is the library's and stands for one attempt. Thread: one at a time.
+ * Ownership: freed with ahoy_request_free; sending it copies it, so it may be sent again. Inside
+ * an on_request hook it is the library's and stands for one attempt. Thread: one at a time.
  */
 typedef struct ahoy_request ahoy_request;
 
 /**
- * An HTTP answer and how it came about, with its whole body; or, where the request asked for that
- * (ahoy_request_set_streamed), with a body that is still to be read by ahoy_response_read.
+ * An HTTP answer with the attempts that led to it, and its whole body; or, if the request was
+ * streamed (ahoy_request_set_streamed), a body to be read by ahoy_response_read.
  *
- * Ownership: freed with ahoy_response_free; all that its accessors return is borrowed and valid until then.
- * Thread: any. In a forked child the body of a streamed one stays AHOY_E_FORKED for ever.
+ * Ownership: freed with ahoy_response_free; all that its accessors return is borrowed and valid
+ * until then. Thread: any. In a forked child the body of a streamed one stays AHOY_E_FORKED for
+ * ever.
  */
 typedef struct ahoy_response ahoy_response;
 
 /**
- * What is tried again, how often and after which wait.
+ * Which failures are tried again, how often and after which wait.
  *
- * By default a call has 3 tries; they go to endpoints that it has not tried yet, while there are any. Only
- * idempotent requests are repeated, or those that certainly were not processed. An attempt that sent nothing
- * (refused, unreachable, unresolved, connect timed out) costs no try and no wait while an untried endpoint
- * is left. Waits are random up to 25 ms, doubled with each retry up to 1 s (full jitter).
+ * - A call makes up to 3 tries, at endpoints that it has not tried yet while there are any.
+ * - Only idempotent requests are repeated, and those that certainly were not processed.
+ * - An attempt that sent nothing (refused, unreachable, unresolved, connect timed out) costs no
+ *   try and no wait while an untried endpoint is left.
+ * - Waits are random up to 25 ms, doubled with each retry up to 1 s (full jitter).
  *
- * Ownership: freed with ahoy_retry_free; builders copy it. Thread: configured from one, and frozen when a
- * builder takes it; then any.
+ * Ownership: freed with ahoy_retry_free; builders copy it. Thread: configured from one, and frozen
+ * when a builder takes it; then any.
  */
 typedef struct ahoy_retry ahoy_retry;
 
@@ -522,88 +540,90 @@ typedef struct ahoy_retry ahoy_retry;
 typedef struct ahoy_text ahoy_text;
 
 /**
- * What a function that can fail returns: `AHOY_OK` or one of the `AHOY_E_` numbers.
+ * What a function that can fail returns: AHOY_OK or one of the AHOY_E_ numbers.
  */
 typedef int32_t ahoy_status;
 
 /**
- * Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK; any other status means
- * that no list could be had, and the last good one stays in use. Runs on the thread that asks: the caller's
- * at first use and on update, and the one that drives a call when no endpoint is left. It may block, and
- * the calls that wait for it block with it.
+ * Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK. Any other
+ * status means that there is no list now, and the last good one stays in use. Runs on the thread
+ * that asks: the caller's at first use and on update, and the one that drives a call when no
+ * endpoint is left. It may block, and then blocks the calls that wait for it.
  */
 typedef ahoy_status (*ahoy_provider_fn)(void *user_data, ahoy_hosts *out);
 
 /**
- * Told once when the library has no more use for a callback's user data. May be NULL. May run on any
- * thread.
+ * Called once when the library no longer needs the user data of a callback. May be NULL. May run
+ * on any thread.
  */
 typedef void (*ahoy_destroy_fn)(void *user_data);
 
 /**
- * Returns a number from 0 to below - 1. Called once for each pick that has candidates, from any thread that makes a call, also from several at once.
+ * Returns a number from 0 to below - 1. Called once for each pick that has candidates, from any
+ * thread that makes a call, also from several at once.
  */
 typedef uint64_t (*ahoy_random_fn)(void *user_data, uint64_t below);
 
 /**
- * Returns the index of the endpoint to use, from 0 to count - 1. Called from any thread that makes a call,
- * also from several at once.
+ * Returns the index of the endpoint to use, from 0 to count - 1. Called from any thread that makes
+ * a call, also from several at once.
  */
 typedef size_t (*ahoy_balancer_fn)(void *user_data, size_t count);
 
 /**
- * Runs before each attempt, on the thread that drives the call. It may look at the request, change its path
- * and headers for this attempt, or refuse the call by a status other than AHOY_OK, which ends it with
- * AHOY_E_HOOK_REFUSED.
+ * Runs before each attempt, on the thread that drives the call. It may read the request, change
+ * its path and headers for this attempt, or refuse the call by a status other than AHOY_OK, which
+ * ends it with AHOY_E_HOOK_REFUSED.
  */
 typedef ahoy_status (*ahoy_request_fn)(void *user_data, ahoy_request *request);
 
 /**
- * Runs after each attempt that brought an answer, whatever its status, on the thread that drives the call.
- * The response is the library's and valid inside the hook only.
+ * Runs after each attempt that got an answer, whatever its status, on the thread that drives the
+ * call. The response belongs to the library and is valid inside the hook only.
  */
 typedef void (*ahoy_response_fn)(void *user_data, const ahoy_response *response);
 
 /**
- * Runs after each attempt that brought no answer, on the thread that drives the call. The error is the
- * library's and valid inside the hook only.
+ * Runs after each attempt that got no answer, on the thread that drives the call. The error
+ * belongs to the library and is valid inside the hook only.
  */
 typedef void (*ahoy_error_fn)(void *user_data, const ahoy_error *error);
 
 /**
- * Returns true where a blocking call should end now.
+ * Returns true if a blocking call should end now.
  */
 typedef bool (*ahoy_should_stop_fn)(void *user_data);
 
 /**
- * Gets a message: its level (an AHOY_LOG_ number), its target (the part of the library) and its text, both
- * valid inside the callback only. Called on any thread that works for the client, also on several at once.
+ * Gets a message: its severity (an AHOY_LOG_ number), its target (the part of the library) and its
+ * text, both valid inside the callback only. Called on any thread that works for the client, also
+ * on several at once.
  */
-typedef void (*ahoy_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
+typedef void (*ahoy_log_fn)(void *user_data, int32_t level, const char *part, const char *message);
 
 /**
- * Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; after AHOY_BODY_DATA
- * length holds their number, from 1 to capacity, which is at least 65,536. Called by one thread at a time, the one that drives the call:
- * the caller's for a blocking call, else (also where the answer is streamed, and with HTTP/2) an I/O thread,
- * which it must not block.
+ * Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; with
+ * AHOY_BODY_DATA, length gets their number, from 1 to capacity, which is at least 65,536. Called
+ * by one thread at a time, the one that drives the call: the caller's for a blocking call;
+ * otherwise, and also for streamed answers and HTTP/2, an I/O thread, which it must not block.
  */
 typedef int32_t (*ahoy_body_fn)(void *user_data, uint8_t *buffer, size_t capacity, size_t *length);
 
 /**
- * Goes back to the first byte of a request's body, for another attempt or call; returns false where that failed,
- * which ends the call with AHOY_E_BODY_SOURCE. Called as the body function is.
+ * Goes back to the first byte of a request's body, for another attempt or call. Where it returns
+ * false, the call ends with AHOY_E_BODY_SOURCE. Called on the same threads as the body function.
  */
 typedef bool (*ahoy_body_rewind_fn)(void *user_data);
 
 /**
- * Called once when there is something to read, on an I/O thread; must not block. ahoy_response_read with a
+ * Called once when bytes can be read, on an I/O thread; must not block. ahoy_response_read with a
  * timeout of 0 works inside, and so does ahoy_response_on_readable.
  */
 typedef void (*ahoy_readable_fn)(void *user_data);
 
 /**
- * Gets the outcome of a call and owns both handles: the response where status is AHOY_OK, else the error; the
- * other is NULL. Runs on the I/O thread that finished the call and must not block.
+ * Gets the outcome of a call and owns both handles: the response if status is AHOY_OK, else the
+ * error; the other is NULL. Runs on the I/O thread that finished the call and must not block.
  */
 typedef void (*ahoy_done_fn)(void *user_data,
                              ahoy_status status,
@@ -622,12 +642,12 @@ extern "C" {
 AHOY_API const char *ahoy_version(void);
 
 /**
- * The library's version as one number: major * 10000 + minor * 100 + patch, as in `AHOY_VERSION_NUM`.
+ * The library's version as one number: major * 10000 + minor * 100 + patch, as in
+ * `AHOY_VERSION_NUM`.
  *
  * Any thread.
  */
-AHOY_API
-uint32_t ahoy_version_number(void);
+AHOY_API uint32_t ahoy_version_number(void);
 
 /**
  * The name of a status, such as "AHOY_E_DEADLINE".
@@ -637,19 +657,22 @@ uint32_t ahoy_version_number(void);
 AHOY_API const char *ahoy_status_name(ahoy_status status);
 
 /**
- * Ends all callbacks of this process, for a host that is about to end: call it from what runs before the host's runtime
- * is taken down, such as Python's atexit or Ruby's at_exit, and give up the runtime's lock meanwhile if it has one.
+ * Ends all callbacks of this process, for a host that is about to end. Call it from what runs before
+ * the host's runtime is taken down, such as Python's atexit or Ruby's at_exit, and release the
+ * runtime's lock meanwhile if it has one.
  *
- * After AHOY_OK no function that was registered with this library runs or will run, destroy functions included. From the
- * beginning of this call none begins any more: results that were to go to a callback are freed; calls that need a hook
- * or a provider fail with AHOY_E_CLOSED, as those that need a body function do with AHOY_E_BODY_SOURCE; messages for a
- * log are dropped. All else goes on, and there is no way back. A forked child has callbacks of its own.
+ * After AHOY_OK no function that was registered with this library runs or will run, destroy
+ * functions included. From the beginning of this call none begins any more: results that were to go
+ * to a callback are freed, and calls that need a hook or a provider fail with AHOY_E_CLOSED, those
+ * that need a body function with AHOY_E_BODY_SOURCE. Messages for a log are dropped. All else goes
+ * on, and there is no way back. A forked child has callbacks of its own.
  *
- * Blocks until the callbacks under way have returned. One whose thread was ended inside it counts as returned.
+ * Blocks until the callbacks under way have returned. A callback whose thread was ended inside it
+ * counts as returned.
  *
  * @param timeout_ms the longest wait; 0 only looks, AHOY_FOREVER has no limit
- * @return AHOY_E_DEADLINE where a callback still runs: it may be called again; AHOY_E_WOULD_DEADLOCK inside a
- *         callback, where nothing was done
+ * @return AHOY_E_DEADLINE if a callback still runs: the function may be called again;
+ *         AHOY_E_WOULD_DEADLOCK inside a callback, and nothing was done
  */
 AHOY_API
 ahoy_status ahoy_callbacks_stop(uint64_t timeout_ms,
@@ -661,11 +684,11 @@ ahoy_status ahoy_callbacks_stop(uint64_t timeout_ms,
 AHOY_API ahoy_status ahoy_error_status(const ahoy_error *error);
 
 /**
- * What happened: one line, and for a failed call one more line for each attempt. Holds no header values, no
- * bodies and no query strings. Valid until the error is freed; empty for NULL.
+ * A description of the failure: one line, and for a failed call a further line for each attempt;
+ * an error about several settings has a line for each. It holds no header values, bodies or query
+ * strings. Valid until the error is freed; empty for NULL.
  */
-AHOY_API
-const char *ahoy_error_message(const ahoy_error *error);
+AHOY_API const char *ahoy_error_message(const ahoy_error *error);
 
 /**
  * Whether the same call may succeed later and repeating it does no harm.
@@ -683,11 +706,10 @@ AHOY_API bool ahoy_error_is_ambiguous(const ahoy_error *error);
 AHOY_API size_t ahoy_error_attempt_count(const ahoy_error *error);
 
 /**
- * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
+ * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are
+ * kept.
  */
-AHOY_API
-const ahoy_attempt *ahoy_error_attempt_at(const ahoy_error *error,
-                                          size_t index);
+AHOY_API const ahoy_attempt *ahoy_error_attempt_at(const ahoy_error *error, size_t index);
 
 /**
  * For AHOY_E_HTTP_STATUS, the answer with its status, headers and body; else NULL. Borrowed.
@@ -724,36 +746,29 @@ AHOY_API void ahoy_text_free(ahoy_text *text);
 AHOY_API AHOY_MUST_USE ahoy_host *ahoy_host_new(const char *address, uint16_t port);
 
 /**
- * Sets the host's share of the traffic relative to the other hosts of its priority and zone. Default 1.
+ * Sets the host's share of the traffic relative to the other hosts of its priority and zone.
+ * Default 1.
  *
- * @param weight 0 to 65535; 0 for no traffic, for a host that is to be drained; one that counts neither as well
- *        nor as ill
+ * @param weight 0 to 65535; 0 for no traffic, for a host that is to be drained, which then counts
+ *        neither as available nor as failed
  */
-AHOY_API
-ahoy_status ahoy_host_set_weight(ahoy_host *host,
-                                 uint32_t weight,
-                                 ahoy_error **err);
+AHOY_API ahoy_status ahoy_host_set_weight(ahoy_host *host, uint32_t weight, ahoy_error **err);
 
 /**
- * Sets the zone that the host stands in, for balancers that know their own (ahoy_balancer_set_zone). Default none.
+ * Sets the zone that the host stands in, for balancers that know their own
+ * (ahoy_balancer_set_zone). Default none.
  *
  * @param zone any text; copied
  */
-AHOY_API
-ahoy_status ahoy_host_set_zone(ahoy_host *host,
-                               const char *zone,
-                               ahoy_error **err);
+AHOY_API ahoy_status ahoy_host_set_zone(ahoy_host *host, const char *zone, ahoy_error **err);
 
 /**
- * Sets the host's priority level, 0 first: the next level serves in part where less than 72 % of a level are well,
- * and alone where none is. Default 0.
+ * Sets the host's priority, 0 first: the next priority takes a part of the traffic when less than
+ * 72 % of a priority's endpoints are available, and all of it when none is. Default 0.
  *
  * @param priority 0 to 127
  */
-AHOY_API
-ahoy_status ahoy_host_set_priority(ahoy_host *host,
-                                   uint32_t priority,
-                                   ahoy_error **err);
+AHOY_API ahoy_status ahoy_host_set_priority(ahoy_host *host, uint32_t priority, ahoy_error **err);
 
 /**
  * States the host's scheme, whatever its port.
@@ -763,8 +778,8 @@ ahoy_status ahoy_host_set_priority(ahoy_host *host,
 AHOY_API ahoy_status ahoy_host_set_scheme(ahoy_host *host, int32_t scheme, ahoy_error **err);
 
 /**
- * Sets what the Host header carries, apart from the address that is dialled. Default: the address, with the
- * port where it is not the scheme's own.
+ * Sets what the Host header carries, apart from the address that is dialled. Default: the address,
+ * with the port where it is not the scheme's own.
  *
  * @param authority such as "api.example.com" or "api.example.com:8443"; copied
  */
@@ -796,11 +811,13 @@ AHOY_API void ahoy_host_free(ahoy_host *host);
 AHOY_API AHOY_MUST_USE ahoy_provider *ahoy_provider_list_new(void);
 
 /**
- * Adds a server to a list. One that stands there already (same address, port and scheme) counts once.
+ * Adds a server to a list. A server that is in the list already (same address, port and scheme)
+ * counts once.
  *
  * @param address host name or IP address; copied
  * @param port TCP port, 1 to 65535; 443 means https
- * @return AHOY_E_INVALID_ARGUMENT also for a provider that is no list; AHOY_E_IN_USE after its first use
+ * @return AHOY_E_INVALID_ARGUMENT also for a provider that is no list; AHOY_E_IN_USE after its
+ *        first use
  */
 AHOY_API
 ahoy_status ahoy_provider_list_add(const ahoy_provider *provider,
@@ -819,11 +836,12 @@ ahoy_status ahoy_provider_list_add_host(const ahoy_provider *provider,
                                         ahoy_error **err);
 
 /**
- * A provider of your own.
+ * A provider whose list a function of the host fills.
  *
  * @param fn fills the list; called by one thread at a time
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
  * @return the provider, or NULL where fn is NULL
  */
 AHOY_API
@@ -857,18 +875,16 @@ AHOY_API ahoy_status ahoy_hosts_add_host(ahoy_hosts *out, const ahoy_host *host,
 AHOY_API void ahoy_provider_free(ahoy_provider *provider);
 
 /**
- * Endpoints in the provider's order, one after the other, from a random start; those whose circuit does not
- * admit are passed over and their share is spread evenly.
+ * Round robin: endpoints one after the other in the provider's order, from a random start.
+ * Endpoints whose circuit does not admit are skipped, and their share is spread evenly.
  *
  * @param provider frozen from here on; still the caller's to free
  * @return the balancer, or NULL where provider is NULL
  */
-AHOY_API
-AHOY_MUST_USE
-ahoy_balancer *ahoy_balancer_round_robin_new(const ahoy_provider *provider);
+AHOY_API AHOY_MUST_USE ahoy_balancer *ahoy_balancer_round_robin_new(const ahoy_provider *provider);
 
 /**
- * Any endpoint whose circuit admits, each as likely as the other.
+ * Random: any endpoint whose circuit admits, all with the same chance.
  *
  * @param provider frozen from here on; still the caller's to free
  * @return the balancer, or NULL where provider is NULL
@@ -876,12 +892,13 @@ ahoy_balancer *ahoy_balancer_round_robin_new(const ahoy_provider *provider);
 AHOY_API AHOY_MUST_USE ahoy_balancer *ahoy_balancer_random_new(const ahoy_provider *provider);
 
 /**
- * Replaces the random function of a random balancer. A number out of range means that no endpoint is
- * picked.
+ * Replaces the random function of a random balancer. If it returns a number out of range, no
+ * endpoint is picked.
  *
  * @param fn gets the number of candidates (endpoints whose circuit admits, in a stable order)
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
  */
 AHOY_API
 ahoy_status ahoy_balancer_random_set_function(const ahoy_balancer *balancer,
@@ -891,13 +908,14 @@ ahoy_status ahoy_balancer_random_set_function(const ahoy_balancer *balancer,
                                               ahoy_error **err);
 
 /**
- * A balancer of your own.
+ * A balancer whose picks a function of the host makes.
  *
  * @param provider frozen from here on; still the caller's to free
- * @param fn gets the number of candidates (endpoints whose circuit admits and that this call has not tried,
- *        in the provider's order); an index out of range means none
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @param fn gets the number of candidates (endpoints whose circuit admits and that this call has
+ *        not tried, in the provider's order); an index out of range means none
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
  * @return the balancer, or NULL where provider or fn is NULL
  */
 AHOY_API
@@ -908,9 +926,11 @@ ahoy_balancer *ahoy_balancer_custom_new(const ahoy_provider *provider,
                                         ahoy_destroy_fn destroy);
 
 /**
- * Sets the rules of the balancer's circuit breakers. Default: those of ahoy_breaker_new.
+ * Sets the rules of the balancer's circuit breakers, in place of those set before, also by name.
+ * Default: those of ahoy_breaker_new.
  *
  * @param breaker frozen from here on; still the caller's to free
+ * @return AHOY_E_INVALID_ARGUMENT also if the breaker's settings do not go together
  */
 AHOY_API
 ahoy_status ahoy_balancer_set_breaker(const ahoy_balancer *balancer,
@@ -918,12 +938,13 @@ ahoy_status ahoy_balancer_set_breaker(const ahoy_balancer *balancer,
                                       ahoy_error **err);
 
 /**
- * Picks an endpoint that would be used now. Takes no probe's permit: an open circuit whose probe is due is
- * shown but not probed. Asks the provider at first use.
+ * Picks an endpoint that would be used now, and takes no probe's permit: an open circuit whose
+ * probe is due is shown but not probed. Asks the provider at first use.
  *
  * @param endpoint gets the endpoint, to be freed with ahoy_endpoint_free; NULL on failure
- * @return AHOY_E_NO_ENDPOINTS where none is known or no circuit admits; AHOY_E_DISCOVERY where the provider
- *         failed at first use
+ * @return AHOY_E_NO_ENDPOINTS if none is known or no circuit admits; AHOY_E_DISCOVERY if the
+ *        provider failed at first use; AHOY_E_INVALID_ARGUMENT if the balancer's settings do not
+ *        go together
  */
 AHOY_API
 ahoy_status ahoy_balancer_pick(const ahoy_balancer *balancer,
@@ -931,27 +952,29 @@ ahoy_status ahoy_balancer_pick(const ahoy_balancer *balancer,
                                ahoy_error **err);
 
 /**
- * Asks the provider for its list again. Endpoints that stay (same address, port and scheme) keep their
- * circuits: one that is down stays down. An empty list counts only when it is the second in a row.
+ * Asks the provider for its list again. Endpoints that stay (same address, port and scheme) keep
+ * their circuits: an endpoint that is down stays down. An empty list counts only when it is the
+ * second in a row.
  *
- * Blocks as long as the provider does.
+ * Blocks until the provider returns.
  *
- * @return AHOY_E_DISCOVERY where the provider failed; the last good list stays in use
+ * @return AHOY_E_DISCOVERY if the provider failed; the last good list stays in use.
+ *        AHOY_E_WOULD_DEADLOCK inside a callback
  */
-AHOY_API
-ahoy_status ahoy_balancer_update(const ahoy_balancer *balancer,
-                                 ahoy_error **err);
+AHOY_API ahoy_status ahoy_balancer_update(const ahoy_balancer *balancer, ahoy_error **err);
 
 /**
- * Takes a host in beside those that the provider listed, at once and without asking the provider: for hosts
- * that hear of a change, such as from a watch. The next update goes by the provider's list alone again. The cost does not grow with the
- * number of endpoints, but for balancers that go by weight or key, which compute their tables anew.
+ * Adds an endpoint to those that the provider listed, at once and without asking the provider: for
+ * hosts that are told of changes, such as by a watch. The next update follows the provider's list
+ * alone again. The cost does not grow with the number of endpoints, except for balancers that go
+ * by weight or key, which build their tables anew.
  *
- * Where the endpoint (same address, port and scheme) is known, its properties become those of host, and it keeps its circuit.
+ * A known endpoint (same address, port and scheme) gets the properties of host and keeps its
+ * circuit.
  *
  * @param host copied; still the caller's to free
- * @return AHOY_E_DISCOVERY where the provider failed at first use; AHOY_E_WOULD_DEADLOCK inside a callback while
- *         an update is under way
+ * @return AHOY_E_DISCOVERY if the provider failed at first use; AHOY_E_WOULD_DEADLOCK inside a
+ *        callback while an update is under way
  */
 AHOY_API
 ahoy_status ahoy_balancer_add_endpoint(const ahoy_balancer *balancer,
@@ -959,11 +982,11 @@ ahoy_status ahoy_balancer_add_endpoint(const ahoy_balancer *balancer,
                                        ahoy_error **err);
 
 /**
- * Takes an endpoint out, likewise. Attempts that are under way end as they would; its connections close
- * after them.
+ * Removes an endpoint, at once and without asking the provider. Attempts under way end as they
+ * would; its connections close after them.
  *
  * @param host says by address, port and scheme which one; still the caller's to free
- * @return AHOY_E_INVALID_ARGUMENT where it is not known; else as for ahoy_balancer_add_endpoint
+ * @return AHOY_E_INVALID_ARGUMENT if it is not known; else as for ahoy_balancer_add_endpoint
  */
 AHOY_API
 ahoy_status ahoy_balancer_remove_endpoint(const ahoy_balancer *balancer,
@@ -971,17 +994,19 @@ ahoy_status ahoy_balancer_remove_endpoint(const ahoy_balancer *balancer,
                                           ahoy_error **err);
 
 /**
- * How many endpoints the balancer knows: 0 before its first use.
+ * The number of endpoints that the balancer knows: 0 before its first use, and for NULL. Any
+ * thread.
  */
 AHOY_API size_t ahoy_balancer_endpoint_count(const ahoy_balancer *balancer);
 
 /**
- * The endpoint at an index, whatever its circuit says: in the order of priorities, and there in that of the
- * provider's first list; who joins later stands where somebody left, or behind.
+ * The endpoint at an index, whatever its circuit says. Endpoints are ordered by priority, and
+ * within a priority as in the provider's first list; one that joins later takes a place that
+ * became free, or the last.
  *
  * @param index 0 to ahoy_balancer_endpoint_count - 1; the list may change between two calls
  * @param endpoint gets the endpoint, to be freed with ahoy_endpoint_free; NULL on failure
- * @return AHOY_E_INVALID_ARGUMENT where there is no such index
+ * @return AHOY_E_INVALID_ARGUMENT if there is no such index
  */
 AHOY_API
 ahoy_status ahoy_balancer_endpoint_at(const ahoy_balancer *balancer,
@@ -995,9 +1020,10 @@ ahoy_status ahoy_balancer_endpoint_at(const ahoy_balancer *balancer,
 AHOY_API void ahoy_balancer_free(ahoy_balancer *balancer);
 
 /**
- * Endpoints one after the other by their weights, the heavy ones spread as evenly as can be: 5, 1 and 1 give
- * a a b a c a a (smooth weighted round robin, as in nginx). A pick looks at every endpoint, so it is for small
- * sets; a plain round robin over endpoints of different weights goes by weight as well, in constant time.
+ * Smooth weighted round robin, as in nginx: endpoints one after the other by their weights, each
+ * spread as evenly as possible. Weights of 5, 1 and 1 give a a b a c a a. Each pick looks at every
+ * endpoint, so this is for small sets; ahoy_balancer_round_robin_new honours weights as well, in
+ * constant time.
  *
  * @param provider frozen from here on; still the caller's to free
  * @return the balancer, or NULL where provider is NULL
@@ -1007,32 +1033,30 @@ AHOY_MUST_USE
 ahoy_balancer *ahoy_balancer_smooth_weighted_new(const ahoy_provider *provider);
 
 /**
- * Of two endpoints (three of more than 8) drawn at random, the one that costs less: its average latency, or the age of
- * what is in flight to it where that says more, times the attempts in flight, over the square of its success
- * rate. So slow, hanging and failing endpoints lose their traffic before a limit or a circuit tells. What to take
- * where nothing speaks for another.
+ * Power of two choices. The default; choose another for a reason below. Of two endpoints drawn at
+ * random (three of more than 8) it picks the one that costs less: its average latency, or the age
+ * of its attempts in flight where that says more, times the attempts in flight, divided by the
+ * square of its success rate. So slow, hanging and failing endpoints lose traffic before a limit
+ * or a circuit acts.
  *
  * @param provider frozen from here on; still the caller's to free
  * @return the balancer, or NULL where provider is NULL
  */
-AHOY_API
-AHOY_MUST_USE
-ahoy_balancer *ahoy_balancer_p2c_new(const ahoy_provider *provider);
+AHOY_API AHOY_MUST_USE ahoy_balancer *ahoy_balancer_p2c_new(const ahoy_provider *provider);
 
 /**
- * Like ahoy_balancer_p2c_new, by a cost as Finagle has it: a peak-sensitive average of latency over 10 s, times the
- * attempts in flight; failures count as slow answers.
+ * Peak EWMA, as in Finagle: like ahoy_balancer_p2c_new, with another cost: a peak-sensitive
+ * average of latency over 10 s, times the attempts in flight. Failures count as slow answers.
  *
  * @param provider frozen from here on; still the caller's to free
  * @return the balancer, or NULL where provider is NULL
  */
-AHOY_API
-AHOY_MUST_USE
-ahoy_balancer *ahoy_balancer_peak_ewma_new(const ahoy_provider *provider);
+AHOY_API AHOY_MUST_USE ahoy_balancer *ahoy_balancer_peak_ewma_new(const ahoy_provider *provider);
 
 /**
- * The endpoint with the fewest attempts in flight: of all up to 8, of two drawn at random among more; where weights
- * differ, by a draw in proportion to weight over attempts in flight (as in Envoy).
+ * Least request: the endpoint with the fewest attempts in flight, of all up to 8, and of two drawn
+ * at random among more. Where weights differ, a draw in proportion to weight over attempts in
+ * flight (as in Envoy).
  *
  * @param provider frozen from here on; still the caller's to free
  * @return the balancer, or NULL where provider is NULL
@@ -1042,8 +1066,8 @@ AHOY_MUST_USE
 ahoy_balancer *ahoy_balancer_least_request_new(const ahoy_provider *provider);
 
 /**
- * Sets how many endpoints a p2c or peak EWMA balancer compares. Default 2 of up to 8 endpoints, 3 of
- * more.
+ * Sets how many endpoints a p2c or peak EWMA balancer compares. Default 2 of up to 8 endpoints, 3
+ * of more.
  *
  * @param choices 1 to 8; 1 is a plain draw
  */
@@ -1053,13 +1077,14 @@ ahoy_status ahoy_balancer_set_choices(const ahoy_balancer *balancer,
                                       ahoy_error **err);
 
 /**
- * Lets endpoints tell their load in a header of their answers: `util=0.4` or `cpu=0.31`, the share of
- * their capacity in use, as the application sees it or of the processors; of both, util counts. Other
- * items between commas are skipped, so the text form of ORCA will do (endpoint-load-metrics, with
- * application_utilization and cpu_utilization). The cost of an endpoint is divided by the share that is
- * free, at least a tenth, and what it told fades within 3 s. So this client learns of the load that
- * other clients cause. A value longer than 1 KiB, or broken anywhere, is ignored. Only for balancers
- * that go by cost: p2c, peak EWMA, and prequal while it acts like p2c. Default: off.
+ * Lets endpoints tell their load in a header of their answers: `util=0.4` or `cpu=0.31`, the share
+ * of their capacity in use, as the application sees it or of the processors; of both, util counts.
+ * Other items between commas are skipped, so the text form of ORCA will do (endpoint-load-metrics,
+ * with application_utilization and cpu_utilization). The cost of an endpoint is divided by the
+ * share that is free, at least a tenth, and what it told fades within 3 s. So this client learns
+ * of the load that other clients cause. A value longer than 1 KiB, or broken anywhere, is ignored.
+ * Only for balancers that go by cost: p2c, peak EWMA, and prequal while it acts like p2c. Default:
+ * off.
  *
  * @param name a header name, such as ahoy-load
  */
@@ -1069,37 +1094,33 @@ ahoy_status ahoy_balancer_set_load_header(const ahoy_balancer *balancer,
                                           ahoy_error **err);
 
 /**
- * Endpoints by the key of a call, on a hash ring (ketama style, with xxHash64; see ahoy_request_set_hash_key):
- * when an endpoint leaves, only its own keys move. A call without a key goes anywhere.
+ * Ring hash: endpoints by the key of a call (ahoy_request_set_hash_key), on a ring of hashes
+ * (ketama style, with xxHash64). When an endpoint leaves, only its own keys move. A call without a
+ * key goes to any endpoint.
  *
  * @param provider frozen from here on; still the caller's to free
  * @return the balancer, or NULL where provider is NULL
  */
-AHOY_API
-AHOY_MUST_USE
-ahoy_balancer *ahoy_balancer_ring_hash_new(const ahoy_provider *provider);
+AHOY_API AHOY_MUST_USE ahoy_balancer *ahoy_balancer_ring_hash_new(const ahoy_provider *provider);
 
 /**
- * Endpoints by the key of a call, in a lookup table (Maglev): faster and more even than a ring, and a few keys
- * more move when an endpoint leaves. A call without a key goes anywhere.
+ * Maglev: endpoints by the key of a call, in a lookup table. Faster and more even than a ring, but
+ * a few more keys move when an endpoint leaves. A call without a key goes to any endpoint.
  *
  * @param provider frozen from here on; still the caller's to free
  * @return the balancer, or NULL where provider is NULL
  */
-AHOY_API
-AHOY_MUST_USE
-ahoy_balancer *ahoy_balancer_maglev_new(const ahoy_provider *provider);
+AHOY_API AHOY_MUST_USE ahoy_balancer *ahoy_balancer_maglev_new(const ahoy_provider *provider);
 
 /**
- * Endpoints by the key of a call, by the highest of a draw for each (rendezvous hashing): needs no table, but
- * looks at every endpoint, so it is for small sets. A call without a key goes anywhere.
+ * Rendezvous hashing: endpoints by the key of a call, the one with the highest hash of key and
+ * endpoint. Needs no table but looks at every endpoint, so this is for small sets. A call without
+ * a key goes to any endpoint.
  *
  * @param provider frozen from here on; still the caller's to free
  * @return the balancer, or NULL where provider is NULL
  */
-AHOY_API
-AHOY_MUST_USE
-ahoy_balancer *ahoy_balancer_rendezvous_new(const ahoy_provider *provider);
+AHOY_API AHOY_MUST_USE ahoy_balancer *ahoy_balancer_rendezvous_new(const ahoy_provider *provider);
 
 /**
  * Sets how many points a ring has: 100 for each endpoint unless that is outside of these bounds.
@@ -1126,9 +1147,9 @@ ahoy_status ahoy_balancer_set_table_size(const ahoy_balancer *balancer,
                                          ahoy_error **err);
 
 /**
- * Bounds the attempts in flight at an endpoint of a ring hash or maglev balancer to a multiple of its
- * share, so that a popular key does not overload it: above the bound the key's calls go elsewhere
- * (bounded loads). Default: not bounded.
+ * Bounds the attempts in flight at an endpoint of a ring hash or maglev balancer to a multiple of
+ * its share, so that a popular key does not overload it: above the bound the key's calls go
+ * elsewhere (bounded loads). Default: not bounded.
  *
  * @param factor at least 1; 1.25 is a good start
  */
@@ -1138,8 +1159,8 @@ ahoy_status ahoy_balancer_set_bounded_load(const ahoy_balancer *balancer,
                                            ahoy_error **err);
 
 /**
- * Takes the key of a call from one of its headers, where its request states none: the value's bytes
- * are hashed. Replaces ahoy_balancer_set_hash_cookie. Only for balancers that go by key.
+ * Takes the key of a call from one of its headers, where its request states none: the value's
+ * bytes are hashed. Replaces ahoy_balancer_set_hash_cookie. Only for balancers that go by key.
  *
  * @param name a header name
  */
@@ -1160,12 +1181,12 @@ ahoy_status ahoy_balancer_set_hash_cookie(const ahoy_balancer *balancer,
                                           ahoy_error **err);
 
 /**
- * Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns it
- * gets the part (time / window) ^ (1 / aggression), at least min_ratio. Works with every balancer.
- * Default: off.
+ * Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns
+ * it gets the part (time / window) ^ (1 / aggression), at least min_ratio. Works with every
+ * balancer. Default: off.
  *
- * @param window_ms how long it takes, at least 1; up to 1000 has no effect, as the first second counts
- *        whole
+ * @param window_ms how long it takes, at least 1; up to 1000 has no effect, as the first second
+ *        counts whole
  * @param min_ratio the share to begin with, 0 to 1; 0.1 is a good start
  * @param aggression the bend, above 0; 1 for a straight line, above 1 for faster at first
  */
@@ -1177,11 +1198,11 @@ ahoy_status ahoy_balancer_set_slow_start(const ahoy_balancer *balancer,
                                          ahoy_error **err);
 
 /**
- * Sets the share of available endpoints below which those are used too that failed answers, ejection
- * or a check took out: with few left, overloading them does more harm than asking the others (panic
- * threshold, as in Envoy). Such calls do not count for a circuit that would not have admitted them.
- * Endpoints that cannot be connected to, or were opened by hand, are still left alone. Default: off,
- * so calls fail at once while no circuit admits.
+ * Sets the share of available endpoints below which those are used too that failed answers,
+ * ejection or a check took out: with few left, overloading them does more harm than asking the
+ * others (panic threshold, as in Envoy). Such calls do not count for a circuit that would not have
+ * admitted them. Endpoints that cannot be connected to, or were opened by hand, are still left
+ * alone. Default: off, so calls fail at once while no circuit admits.
  *
  * @param ratio 0 to 1; 0.5 is a good start
  */
@@ -1193,8 +1214,8 @@ ahoy_status ahoy_balancer_set_panic_threshold(const ahoy_balancer *balancer,
 /**
  * Sets the zone of this process. Endpoints of the same zone (ahoy_host_set_zone) get all its calls
  * while the zone's part of the endpoints is as large as its part of the callers, taken to be even;
- * otherwise the excess goes to the zones that have room. With fewer than 6 endpoints in rotation, zones
- * do not matter. Balancers that go by key ignore zones. Default: zones do not matter.
+ * otherwise the excess goes to the zones that have room. With fewer than 6 endpoints in rotation,
+ * zones do not matter. Balancers that go by key ignore zones. Default: zones do not matter.
  *
  * @param zone the zone's name; copied
  */
@@ -1204,8 +1225,8 @@ ahoy_status ahoy_balancer_set_zone(const ahoy_balancer *balancer,
                                    ahoy_error **err);
 
 /**
- * Uses this many healthy endpoints of a large set, drawn at random for this process; when one comes or
- * goes, one connection changes at most (rendezvous subsetting, gRFC A68). Replaces
+ * Uses this many healthy endpoints of a large set, drawn at random for this process; when one
+ * comes or goes, one connection changes at most (rendezvous subsetting, gRFC A68). Replaces
  * ahoy_balancer_set_deterministic_subset. Default: all are used.
  *
  * @param size at least 1
@@ -1217,8 +1238,8 @@ ahoy_status ahoy_balancer_set_subset(const ahoy_balancer *balancer,
 
 /**
  * Uses at least this many endpoints of a large set, chosen so that all clients together load every
- * endpoint alike (deterministic aperture, as in Finagle). All clients must see the endpoints in the
- * same order. Replaces ahoy_balancer_set_subset. Default: all are used.
+ * endpoint alike (deterministic aperture, as in Finagle). All clients must see the endpoints in
+ * the same order. Replaces ahoy_balancer_set_subset. Default: all are used.
  *
  * @param size at least 1; 12 is a good start
  * @param client the number of this client, from 0
@@ -1232,16 +1253,16 @@ ahoy_status ahoy_balancer_set_deterministic_subset(const ahoy_balancer *balancer
                                                    ahoy_error **err);
 
 /**
- * Switches on slow start over 2 s, outlier detection, a panic threshold of 0.5 and health checks by
- * connect. What is set already stays.
+ * Switches on slow start over 2 s, outlier detection, a panic threshold of 0.5 and health checks
+ * by connect. What is set already stays.
  */
 AHOY_API
 ahoy_status ahoy_balancer_use_resilient_profile(const ahoy_balancer *balancer,
                                                 ahoy_error **err);
 
 /**
- * Limits the attempts in flight at each endpoint; above it, others are picked. Where all are full, the
- * call has no endpoint. Default: no limit.
+ * Limits the attempts in flight at each endpoint; above it, others are picked. Where all are full,
+ * the call has no endpoint. Default: no limit.
  *
  * @param attempts at least 1
  */
@@ -1251,8 +1272,8 @@ ahoy_status ahoy_balancer_set_max_in_flight(const ahoy_balancer *balancer,
                                             ahoy_error **err);
 
 /**
- * Sets an option by name, the same as its function does; ahoy_balancer_option_key_at lists them. The
- * rules of circuits are options of the balancer as well, as in "breaker_open_max".
+ * Sets an option by name, the same as its function does; ahoy_balancer_option_key_at lists them.
+ * The rules of circuits are options of the balancer as well, as in "breaker_open_max".
  *
  * @param key such as "slow_start_window"
  * @param value such as "1.5s", "0.5" or "off"; a duration needs a unit. A value that is refused
@@ -1266,24 +1287,27 @@ ahoy_status ahoy_balancer_set(const ahoy_balancer *balancer,
                               ahoy_error **err);
 
 /**
- * The endpoint that says itself that it is idle and quick (Prequal, as in the paper of NSDI'24). Small requests, the
- * probes, ask random endpoints how busy they are, on a library thread and beside the calls: none waits for one. The
- * last answers are kept; of the endpoints that have no more in flight than most, the quickest is taken, or else the one
- * with the least in flight. That sees what all clients send, where p2c sees only this one's part, and costs three probes
- * for each call.
+ * Prequal, as in the paper of NSDI'24: picks by the load that endpoints report in answers to
+ * probes. Probes are small requests to random endpoints, sent on a library thread beside the
+ * calls; no call waits for one. The last answers are kept. Of the endpoints with no more in flight
+ * than most, the one with the lowest latency is picked, or else the one with the fewest in flight.
+ * That reflects the load of all clients, where p2c sees only its own, and costs three probes for
+ * each call.
  *
- * A probe is a GET of probe_path over HTTP/1.1, by connections of its own. It is answered with status 200 and a header
- * `ahoy-load: in_flight=3, latency_ms=4.2`: how many requests the server works on, and how long they took lately with
- * about as many. For what is missing there, or all of it where anything in it is broken, what this client knows stands
- * in: its own attempts in flight, and how long the probe took. An answer with another status has failed, and so has one
- * that takes more than 3 ms (ahoy_balancer_set_prequal_probes). Circuits do not learn of probes.
+ * A probe is a GET of probe_path over HTTP/1.1, on connections of its own. The server answers with
+ * status 200 and a header `ahoy-load: in_flight=3, latency_ms=4.2`: the requests that it works on,
+ * and how long such requests took lately at about that load. What the header lacks, or all of it
+ * if any part is broken, is replaced by what this client knows: its own attempts in flight, and
+ * the time that the probe took. A probe fails with any other status, and after 3 ms
+ * (ahoy_balancer_set_prequal_probes). Probes do not count for circuits.
  *
- * Where the answers say too little, the balancer does as that of ahoy_balancer_p2c_new: with fewer than 4 endpoints in
- * rotation, where all clients would follow the same one; at first; and while probes fail. Only there weights count.
- * Probes begin with the first call of a client, share its TLS settings, and are sent only while there are calls.
+ * While the answers say too little, the balancer acts like that of ahoy_balancer_p2c_new: with
+ * fewer than 4 endpoints in rotation, where all clients would follow the same one; at first; and
+ * while probes fail. Weights count only then. Probes begin with the first call of a client, share
+ * its TLS settings, and are sent only while there are calls.
  *
  * @param provider frozen from here on; still the caller's to free
- * @param probe_path begins with /; what answers there should cost next to nothing
+ * @param probe_path begins with /; its answers should cost next to nothing
  * @return the balancer, or NULL where provider is NULL or probe_path is not such a path
  */
 AHOY_API
@@ -1292,16 +1316,16 @@ ahoy_balancer *ahoy_balancer_prequal_new(const ahoy_provider *provider,
                                          const char *probe_path);
 
 /**
- * Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults are
- * the paper's.
+ * Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults
+ * are the paper's.
  *
  * @param pool answers kept, 2 to 256, at most half of the endpoints if there are few; default 16
  * @param max_age_ms how long an answer is kept, at least 1; default 1000
  * @param probes_per_call parts of one by chance, above removals_per_call, up to 100; default 3
- * @param removals_per_call answers removed by each call beside those used up, in turn the oldest and
- *        the worst, 0 to 100; default 1
- * @param hot an endpoint is hot if it has more in flight than this share of the answers told, 0 to 1;
- *        default 0.84
+ * @param removals_per_call answers removed by each call beside those used up, in turn the oldest
+ *        and the worst, 0 to 100; default 1
+ * @param hot an endpoint is hot if it has more in flight than this share of the answers told, 0 to
+ *        1; default 0.84
  */
 AHOY_API
 ahoy_status ahoy_balancer_set_prequal(const ahoy_balancer *balancer,
@@ -1315,10 +1339,10 @@ ahoy_status ahoy_balancer_set_prequal(const ahoy_balancer *balancer,
 /**
  * Sets how the probes of a prequal balancer are sent.
  *
- * @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network it
- *        must be longer
- * @param at_once how many may be under way at the same time, and one for each endpoint; further ones
- *        are not sent; 1 to 1024; default 64
+ * @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network
+ *        it must be longer
+ * @param at_once how many may be under way at the same time, and one for each endpoint; further
+ *        ones are not sent; 1 to 1024; default 64
  */
 AHOY_API
 ahoy_status ahoy_balancer_set_prequal_probes(const ahoy_balancer *balancer,
@@ -1327,15 +1351,16 @@ ahoy_status ahoy_balancer_set_prequal_probes(const ahoy_balancer *balancer,
                                              ahoy_error **err);
 
 /**
- * Outlier detection: ejects endpoints that fare worse than their neighbours. Every 10 s it looks for
+ * Outlier detection: ejects endpoints that fare worse than their neighbours. Every 10 s it looks
+ * for
  *
- * - endpoints with at least 100 attempts whose success rate is more than 1.9 standard deviations below
- *   the mean of at least 5 endpoints;
+ * - endpoints with at least 100 attempts whose success rate is more than 1.9 standard deviations
+ *   below the mean of at least 5 endpoints;
  * - endpoints with at least 50 attempts, 85 % of which failed.
  *
- * They are out of rotation for 30 s, and longer each time up to 300 s; at most half of all, and never
- * the last one (as in Envoy, whose cap lets one more go). The other functions of this kind change the
- * numbers. Default: off.
+ * They are out of rotation for 30 s, and longer each time up to 300 s; at most half of all, and
+ * never the last one (as in Envoy, whose cap lets one more go). The other functions of this kind
+ * change the numbers. Default: off.
  *
  * @param enabled whether to
  */
@@ -1345,9 +1370,9 @@ ahoy_status ahoy_balancer_set_outlier_detection(const ahoy_balancer *balancer,
                                                 ahoy_error **err);
 
 /**
- * Sets for outlier detection how often outliers are looked for, how long they are ejected, and how many
- * may be out. Up to a tenth of base_ms, at most 3 s, is added at random to each time. Switches outlier
- * detection on.
+ * Sets for outlier detection how often outliers are looked for, how long they are ejected, and how
+ * many may be out. Up to a tenth of base_ms, at most 3 s, is added at random to each time.
+ * Switches outlier detection on.
  *
  * @param interval_ms between two looks, at least 1; default 10000
  * @param base_ms of the first ejection, and added with each further one, at least 1; default 30000
@@ -1393,11 +1418,12 @@ ahoy_status ahoy_balancer_set_outlier_failure_share(const ahoy_balancer *balance
                                                     ahoy_error **err);
 
 /**
- * Health checks: asks endpoints in the background, on a library thread, of which calls told nothing for
- * a while. An endpoint in rotation is checked every interval_ms, give or take a fifth; one that is out
- * every second; and each once a minute while no call is made at all.
+ * Health checks: asks endpoints in the background, on a library thread, of which calls told
+ * nothing for a while. An endpoint in rotation is checked every interval_ms, give or take a fifth;
+ * one that is out every second; and each once a minute while no call is made at all.
  *
- * - Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at once.
+ * - Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at
+ *   once.
  * - Two checks in a row that pass bring it back, and one lets an open circuit try again.
  *
  * The checks begin with the first call of a client and share its TLS settings. Default: off.
@@ -1416,7 +1442,8 @@ ahoy_status ahoy_balancer_set_health_check(const ahoy_balancer *balancer,
 /**
  * Sets what checks must show; after ahoy_balancer_set_health_check.
  *
- * @param unhealthy checks in a row without an answer that take an endpoint out, 1 to 255; default 3
+ * @param unhealthy checks in a row without an answer that take an endpoint out, 1 to 255; default
+ *        3
  * @param healthy checks in a row that an endpoint must pass to come back, 1 to 255; default 2
  * @param out_interval_ms between two checks of one that is out, at least 1; default 1000
  * @return AHOY_E_INVALID_ARGUMENT also for a balancer without health checks
@@ -1429,8 +1456,8 @@ ahoy_status ahoy_balancer_set_health_thresholds(const ahoy_balancer *balancer,
                                                 ahoy_error **err);
 
 /**
- * After an outage of all endpoints, admits available / min_working of the calls until the number of
- * available endpoints is stable for hold_ms, so that the first endpoints that come back are not
+ * After an outage of all endpoints, admits available / min_working of the calls until the number
+ * of available endpoints is stable for hold_ms, so that the first endpoints that come back are not
  * overwhelmed (as in brpc). The other calls are AHOY_E_OVERLOADED. Default: off.
  *
  * @param min_working how many endpoints can just bear all traffic, at least 1
@@ -1482,25 +1509,21 @@ AHOY_API ahoy_status ahoy_endpoint_open_circuit(const ahoy_endpoint *endpoint, a
 AHOY_API ahoy_status ahoy_endpoint_close_circuit(const ahoy_endpoint *endpoint, ahoy_error **err);
 
 /**
- * Lets everything through and judges nothing, until ahoy_endpoint_open_circuit or ahoy_endpoint_close_circuit: for an endpoint
- * that must be asked whatever it answers.
+ * Disables the circuit until ahoy_endpoint_open_circuit or ahoy_endpoint_close_circuit: every
+ * attempt is let through and none counts. For an endpoint that must be asked whatever it answers.
  *
- * @return AHOY_E_IN_USE where that is so already
+ * @return AHOY_E_IN_USE if it is disabled already
  */
-AHOY_API
-ahoy_status ahoy_endpoint_disable_circuit(const ahoy_endpoint *endpoint,
-                                          ahoy_error **err);
+AHOY_API ahoy_status ahoy_endpoint_disable_circuit(const ahoy_endpoint *endpoint, ahoy_error **err);
 
 /**
- * Sends the endpoint nothing new, until ahoy_endpoint_resume; what is under way goes on. Its circuit shows
- * open meanwhile.
+ * Drains the endpoint: sends it no new attempts until ahoy_endpoint_resume, while those under way
+ * go on. Its circuit shows open meanwhile.
  */
-AHOY_API
-ahoy_status ahoy_endpoint_drain(const ahoy_endpoint *endpoint,
-                                ahoy_error **err);
+AHOY_API ahoy_status ahoy_endpoint_drain(const ahoy_endpoint *endpoint, ahoy_error **err);
 
 /**
- * Goes on where ahoy_endpoint_drain came in.
+ * Ends ahoy_endpoint_drain: the endpoint gets attempts again.
  */
 AHOY_API ahoy_status ahoy_endpoint_resume(const ahoy_endpoint *endpoint, ahoy_error **err);
 
@@ -1534,8 +1557,8 @@ ahoy_status ahoy_breaker_disable_consecutive_failures(const ahoy_breaker *breake
                                                       ahoy_error **err);
 
 /**
- * Sets the share of failed calls that opens a circuit, counted over an exact window of time. Default
- * 0.5 of at least 10 calls in 10,000 ms.
+ * Sets the share of failed calls that opens a circuit, counted over an exact window of time.
+ * Default 0.5 of at least 10 calls in 10,000 ms.
  *
  * @param ratio above 0, up to 1; reached counts
  * @param window_ms at least 10
@@ -1549,13 +1572,13 @@ ahoy_status ahoy_breaker_set_failure_ratio(const ahoy_breaker *breaker,
                                            ahoy_error **err);
 
 /**
- * Sets the share of failed calls that opens a circuit, counted over the last calls instead of a window
- * of time: for endpoints that are asked seldom. The last of the two setters counts.
+ * Sets the share of failed calls that opens a circuit, counted over the last calls instead of a
+ * window of time: for endpoints that are asked seldom. The last of the two setters counts.
  *
  * @param ratio above 0, up to 1; reached counts
  * @param last_calls how many calls are remembered, two bytes each for every endpoint; 1 to 65,535
- * @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken as
- *        that
+ * @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken
+ *        as that
  */
 AHOY_API
 ahoy_status ahoy_breaker_set_failure_ratio_count(const ahoy_breaker *breaker,
@@ -1565,9 +1588,9 @@ ahoy_status ahoy_breaker_set_failure_ratio_count(const ahoy_breaker *breaker,
                                                  ahoy_error **err);
 
 /**
- * Sets the share of slow calls that opens a circuit, whether they failed or not. It is counted over the
- * same window and with the same min_calls as the failure ratio, also where that is disabled. Default:
- * off.
+ * Sets the share of slow calls that opens a circuit, whether they failed or not. It is counted
+ * over the same window and with the same min_calls as the failure ratio, also where that is
+ * disabled. Default: off.
  *
  * @param duration_ms from this time on a call is slow; at least 1
  * @param ratio above 0, up to 1; reached counts
@@ -1586,9 +1609,9 @@ ahoy_status ahoy_breaker_disable_failure_ratio(const ahoy_breaker *breaker,
                                                ahoy_error **err);
 
 /**
- * Sets how long a circuit stays open: base at first, doubled with each further trip up to max, each
- * time give or take a quarter. After the time of ahoy_breaker_set_reset_after_ms closed it starts
- * from base again. Default 500 and 30,000 ms.
+ * Sets how long a circuit stays open: base at first, doubled with each further trip up to max,
+ * each time give or take a quarter. After the time of ahoy_breaker_set_reset_after_ms closed it
+ * starts from base again. Default 500 and 30,000 ms.
  *
  * @param base_ms at least 1
  * @param max_ms at least base_ms
@@ -1600,8 +1623,8 @@ ahoy_status ahoy_breaker_set_open_ms(const ahoy_breaker *breaker,
                                      ahoy_error **err);
 
 /**
- * Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000 ms:
- * such a probe costs its caller nothing.
+ * Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000
+ * ms: such a probe costs its caller nothing.
  *
  * @param max_ms at least 1
  */
@@ -1611,8 +1634,8 @@ ahoy_status ahoy_breaker_set_connect_open_max_ms(const ahoy_breaker *breaker,
                                                  ahoy_error **err);
 
 /**
- * Sets how many probes a half-open circuit lets through at once, all of which must succeed to close it.
- * Default 1.
+ * Sets how many probes a half-open circuit lets through at once, all of which must succeed to
+ * close it. Default 1.
  *
  * @param probes at least 1
  */
@@ -1622,8 +1645,8 @@ ahoy_status ahoy_breaker_set_half_open_probes(const ahoy_breaker *breaker,
                                               ahoy_error **err);
 
 /**
- * Sets how long a probe may take; after that one more is let through, so that a circuit never sticks.
- * Default 3,000 ms.
+ * Sets how long a probe may take; after that one more is let through, so that a circuit never
+ * sticks. Default 3,000 ms.
  *
  * @param timeout_ms at least 1
  */
@@ -1633,8 +1656,8 @@ ahoy_status ahoy_breaker_set_probe_timeout_ms(const ahoy_breaker *breaker,
                                               ahoy_error **err);
 
 /**
- * Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens again
- * before that stays open for longer. Default 60,000 ms.
+ * Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens
+ * again before that stays open for longer. Default 60,000 ms.
  *
  * @param reset_after_ms at least 1
  */
@@ -1644,8 +1667,8 @@ ahoy_status ahoy_breaker_set_reset_after_ms(const ahoy_breaker *breaker,
                                             ahoy_error **err);
 
 /**
- * Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is still
- * asked. Failed connects may open the last one all the same. Default 1.
+ * Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is
+ * still asked. Failed connects may open the last one all the same. Default 1.
  *
  * @param endpoints from 0; 0 lets answers open all
  */
@@ -1718,8 +1741,9 @@ ahoy_status ahoy_retry_set_backoff(const ahoy_retry *retry,
                                    ahoy_error **err);
 
 /**
- * Adds a random time between min and max to each wait, instead of full jitter: the first wait is the
- * delay plus such a time, each further one the wait before it times the backoff plus such a time.
+ * Adds a random time between min and max to each wait, instead of full jitter: the first wait is
+ * the delay plus such a time, each further one the wait before it times the backoff plus such a
+ * time.
  *
  * @param min_ms the least that is added
  * @param max_ms at least min_ms; the same adds a fixed time
@@ -1768,8 +1792,8 @@ ahoy_status ahoy_retry_set_any_method(const ahoy_retry *retry,
                                       ahoy_error **err);
 
 /**
- * Sets the longest Retry-After of a 429 or 503 that is waited for, never beyond the deadline; a longer
- * one ends the call with that answer. Default 300,000 ms.
+ * Sets the longest Retry-After of a 429 or 503 that is waited for, never beyond the deadline; a
+ * longer one ends the call with that answer. Default 300,000 ms.
  *
  * @param max_ms from 0
  */
@@ -1805,7 +1829,8 @@ AHOY_API void ahoy_retry_free(ahoy_retry *retry);
 AHOY_API AHOY_MUST_USE ahoy_client_builder *ahoy_client_builder_new(void);
 
 /**
- * Sends the client's requests to the endpoints of a balancer, in place of an earlier balancer or base URL.
+ * Sends the client's requests to the endpoints of a balancer, in place of an earlier balancer or
+ * base URL.
  *
  * @param balancer frozen from here on; still the caller's to free
  */
@@ -1826,7 +1851,8 @@ ahoy_status ahoy_client_builder_set_base_url(ahoy_client_builder *builder,
                                              ahoy_error **err);
 
 /**
- * Sets what is tried again. Default: the rules of ahoy_retry_new.
+ * Sets the retry rules, in place of those set before, also by name. Default: those of
+ * ahoy_retry_new.
  *
  * @param retry frozen from here on; still the caller's to free
  */
@@ -1836,8 +1862,8 @@ ahoy_status ahoy_client_builder_set_retry(ahoy_client_builder *builder,
                                           ahoy_error **err);
 
 /**
- * Adds a header to every request, unless the request has one of the same name. User-Agent, by default
- * "ahoy/VERSION", is replaced.
+ * Adds a header to every request, unless the request has one of the same name. User-Agent, by
+ * default "ahoy/VERSION", is replaced.
  *
  * @param name a header name; framing headers such as Content-Length are refused
  * @param value without CR, LF and other control characters; copied
@@ -1849,7 +1875,7 @@ ahoy_status ahoy_client_builder_add_header(ahoy_client_builder *builder,
                                            ahoy_error **err);
 
 /**
- * Lets an inbound header pass that ahoy_request_forward_headers hands over.
+ * Passes on a header of the inbound request (ahoy_request_forward_headers) with each attempt.
  *
  * @param name a header name; "Cookie" passes all cookies
  */
@@ -1859,7 +1885,7 @@ ahoy_status ahoy_client_builder_forward_header(ahoy_client_builder *builder,
                                                ahoy_error **err);
 
 /**
- * Lets one cookie pass of an inbound Cookie header that ahoy_request_forward_headers hands over.
+ * Passes on one cookie of the inbound request (ahoy_request_forward_headers) with each attempt.
  *
  * @param name the cookie's name; case matters
  */
@@ -1910,9 +1936,10 @@ ahoy_status ahoy_client_builder_set_connect_timeout_ms(ahoy_client_builder *buil
                                                        ahoy_error **err);
 
 /**
- * Limits how long the body of an answer, held whole or streamed, may bring nothing; then its attempt
- * ends with AHOY_E_TIMEOUT. A request's own limit (ahoy_request_set_idle_timeout_ms) comes first.
- * Default: off; a body that is held whole has the other limits, and a streamed one that on attempts.
+ * Limits how long the body of an answer, held whole or streamed, may bring nothing; then its
+ * attempt ends with AHOY_E_TIMEOUT. A request's own limit (ahoy_request_set_idle_timeout_ms) comes
+ * first. Default: off; a body that is held whole has the other limits, and a streamed one that on
+ * attempts.
  *
  * @param timeout_ms at least 1; AHOY_FOREVER for no limit
  */
@@ -1932,8 +1959,8 @@ ahoy_status ahoy_client_builder_set_idle_timeout_ms(ahoy_client_builder *builder
                                                     ahoy_error **err);
 
 /**
- * Sets how many unused connections to one endpoint each I/O thread, and each blocking caller, keeps.
- * Default 256.
+ * Sets how many unused connections to one endpoint each I/O thread, and each blocking caller,
+ * keeps. Default 256.
  *
  * @param connections from 0; 0 keeps none
  */
@@ -1943,9 +1970,9 @@ ahoy_status ahoy_client_builder_set_max_idle_per_endpoint(ahoy_client_builder *b
                                                           ahoy_error **err);
 
 /**
- * Limits the connections of each I/O thread to one endpoint, used and unused. A call that finds none
- * free waits for one within its connect limit. A blocking call has one connection at a time; over
- * HTTP/2 there are at most 4. Only for a client with a balancer. Default 256.
+ * Limits the connections of each I/O thread to one endpoint, used and unused. A call that finds
+ * none free waits for one within its connect limit. A blocking call has one connection at a time;
+ * over HTTP/2 there are at most 4. Only for a client with a balancer. Default 256.
  *
  * @param connections at least 1; the key max_connections_per_endpoint takes "off" as well
  */
@@ -1966,9 +1993,9 @@ ahoy_status ahoy_client_builder_set_max_connection_age_ms(ahoy_client_builder *b
                                                           ahoy_error **err);
 
 /**
- * Opens connections to each endpoint before a call needs them: in the background, when the client is
- * built and when an endpoint joins, at most 256 at a time. A connect that fails is left to the calls
- * and counts with no circuit. Only for a client with a balancer. Default 0.
+ * Opens connections to each endpoint before a call needs them: in the background, when the client
+ * is built and when an endpoint joins, at most 256 at a time. A connect that fails is left to the
+ * calls and counts with no circuit. Only for a client with a balancer. Default 0.
  *
  * @param connections 0 to 64 for each endpoint and I/O thread; HTTP/2 opens one for any number
  */
@@ -1998,8 +2025,8 @@ ahoy_status ahoy_client_builder_set_gzip(ahoy_client_builder *builder,
                                          ahoy_error **err);
 
 /**
- * Speaks HTTP/2: few connections to an endpoint, each shared by many calls. Only for a client with a
- * balancer. Default AHOY_HTTP2_OFF.
+ * Speaks HTTP/2: few connections to an endpoint, each shared by many calls. Only for a client with
+ * a balancer. Default AHOY_HTTP2_OFF.
  *
  * The connections live on I/O threads, so a blocking call is handed to one of them and hooks run
  * there.
@@ -2091,7 +2118,7 @@ ahoy_status ahoy_client_builder_set_fail_on_status(ahoy_client_builder *builder,
                                                    ahoy_error **err);
 
 /**
- * Trusts more certificates for https, beside the platform's.
+ * Trusts further certificates for https, beside the platform's.
  *
  * @param pem one or more certificates in PEM; copied, and checked when the client is built
  * @param length number of bytes
@@ -2103,8 +2130,9 @@ ahoy_status ahoy_client_builder_add_ca_pem(ahoy_client_builder *builder,
                                            ahoy_error **err);
 
 /**
- * Trusts the platform's certificates for https. Default true. With false nothing is trusted but what
- * ahoy_client_builder_add_ca_pem adds, and a client to which nothing was added cannot be built.
+ * Trusts the platform's certificates for https. Default true. With false nothing is trusted but
+ * what ahoy_client_builder_add_ca_pem adds, and a client to which nothing was added cannot be
+ * built.
  *
  * @param trust whether to
  */
@@ -2114,9 +2142,11 @@ ahoy_status ahoy_client_builder_set_platform_roots(ahoy_client_builder *builder,
                                                    ahoy_error **err);
 
 /**
- * Says who this client is to servers that ask for a certificate.
+ * Sets the certificate that the client presents to servers that ask for one (mutual TLS). Default:
+ * none.
  *
- * @param certificate_pem the chain in PEM, own certificate first; copied, and checked when the client is built
+ * @param certificate_pem the chain in PEM, own certificate first; copied, and checked when the
+ *        client is built
  * @param certificate_length number of bytes
  * @param key_pem the private key in PEM; copied
  * @param key_length number of bytes
@@ -2145,10 +2175,12 @@ ahoy_status ahoy_client_builder_set(ahoy_client_builder *builder,
                                     ahoy_error **err);
 
 /**
- * Builds a client. Nothing is contacted: the provider is asked and connections are made by the first call.
+ * Builds a client. Nothing is contacted, except by ahoy_client_builder_set_warm_up: the provider
+ * is asked and connections are made by the first call.
  *
- * @param client gets the client; NULL on failure
- * @return AHOY_E_INVALID_ARGUMENT where options do not go together, or a certificate or key is unusable
+ * @param client gets the client, to be freed with ahoy_client_free; NULL on failure
+ * @return AHOY_E_INVALID_ARGUMENT if settings do not go together, and the error names all of them;
+ *        also if a certificate or key is unusable
  */
 AHOY_API
 ahoy_status ahoy_client_builder_build(const ahoy_client_builder *builder,
@@ -2163,14 +2195,15 @@ AHOY_API void ahoy_client_builder_free(ahoy_client_builder *builder);
 /**
  * Limits the extra attempts that retries and hedges of all calls together make: to a share of the
  * calls, plus a number a second for clients with few calls. When the budget is used up, a failed
- * attempt ends its call, so a service in trouble does not get several times its load. Attempts that
- * sent nothing are not charged. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, then one
- * for each ten calls. Without limit on the tries (ahoy_retry_set_tries) there is no budget by default.
+ * attempt ends its call, so a service in trouble does not get several times its load. Attempts
+ * that sent nothing are not charged. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once,
+ * then one for each ten calls. Without limit on the tries (ahoy_retry_set_tries) there is no
+ * budget by default.
  *
- * @param share extra attempts for each call, from 0; 0.2 is Finagle's, 0.1 keeps the load of a chain
- *        of services low
- * @param floor_per_second extra attempts that are allowed in any case; 0 is better in a fleet of more
- *        than 1,000 clients
+ * @param share extra attempts for each call, from 0; 0.2 is Finagle's, 0.1 keeps the load of a
+ *        chain of services low
+ * @param floor_per_second extra attempts that are allowed in any case; 0 is better in a fleet of
+ *        more than 1,000 clients
  * @param window_ms the time over which calls are counted, 1000 to 60000
  */
 AHOY_API
@@ -2181,8 +2214,8 @@ ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
                                                  ahoy_error **err);
 
 /**
- * Switches on hedges for the slowest twentieth of calls that may be carried out twice, and a limit of
- * 1,024 calls in flight. What is set already stays.
+ * Switches on hedges for the slowest twentieth of calls that may be carried out twice, and a limit
+ * of 1,024 calls in flight. What is set already stays.
  */
 AHOY_API
 ahoy_status ahoy_client_builder_use_resilient_profile(ahoy_client_builder *builder,
@@ -2197,9 +2230,9 @@ ahoy_status ahoy_client_builder_disable_retry_budget(ahoy_client_builder *builde
 
 /**
  * Hedges: sends a copy of an attempt to another endpoint when no answer came within this time. The
- * first good answer wins, and the losing attempt is cancelled. Only requests that may be carried out
- * twice are hedged, within the budget and max_extra, and none while the limit on calls in flight is
- * reached or has refused or delayed calls in the last 3 s. Default: off.
+ * first good answer wins, and the losing attempt is cancelled. Only requests that may be carried
+ * out twice are hedged, within the budget and max_extra, and none while the limit on calls in
+ * flight is reached or has refused or delayed calls in the last 3 s. Default: off.
  *
  * @param delay_ms at least 1
  * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
@@ -2224,8 +2257,8 @@ ahoy_status ahoy_client_builder_set_hedge(ahoy_client_builder *builder,
 
 /**
  * Limits the calls in flight. A further call is AHOY_E_OVERLOADED, unless it may wait
- * (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Replaces an
- * adaptive limit. Default: no limit.
+ * (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Replaces
+ * an adaptive limit. Default: no limit.
  *
  * @param calls at least 1
  */
@@ -2236,8 +2269,8 @@ ahoy_status ahoy_client_builder_set_max_in_flight(ahoy_client_builder *builder,
 
 /**
  * Limits the calls in flight to what the service answers in good time (Gradient2, as in Netflix's
- * concurrency-limits): the limit falls while answers take longer than they used to, and grows while
- * they do not. Replaces a fixed limit. Default: no limit.
+ * concurrency-limits): the limit falls while answers take longer than they used to, and grows
+ * while they do not. Replaces a fixed limit. Default: no limit.
  *
  * @param start the limit before the first answer, from floor to ceiling; 20 is a good start
  * @param floor the least limit, at least 1; 20 is a good start
@@ -2252,8 +2285,8 @@ ahoy_status ahoy_client_builder_set_adaptive_limit(ahoy_client_builder *builder,
 
 /**
  * Lets calls above the limit wait for room. The most important goes first
- * (ahoy_request_set_criticality), and of equal ones the oldest. In a full queue a more important call
- * takes the place of the least important. Default: no call may wait.
+ * (ahoy_request_set_criticality), and of equal ones the oldest. In a full queue a more important
+ * call takes the place of the least important. Default: no call may wait.
  *
  * @param length how many calls may wait; 0 for none
  * @param timeout_ms how long a call waits at most, within its deadline; 100 is a good start
@@ -2266,8 +2299,8 @@ ahoy_status ahoy_client_builder_set_wait_queue(ahoy_client_builder *builder,
 
 /**
  * Refuses calls in the client (AHOY_E_OVERLOADED) while the service refuses most of them by 429 or
- * 503 or does not answer: about k calls are sent for each that is accepted (client-side throttling,
- * as in Google's SRE book). Default: off.
+ * 503 or does not answer: about k calls are sent for each that is accepted (client-side
+ * throttling, as in Google's SRE book). Default: off.
  *
  * @param k at least 1; 2 is a good start
  * @param window_ms the time over which calls are counted, at least 1; 120000 is a good start
@@ -2280,8 +2313,8 @@ ahoy_status ahoy_client_builder_set_adaptive_throttle(ahoy_client_builder *build
 
 /**
  * Tells the service how long each attempt may take, in whole milliseconds, or in gRPC's form for
- * grpc-timeout. A header of this name of the inbound request (ahoy_request_forward_headers) shortens
- * the call's own limit: the time left shrinks from hop to hop. Default: off.
+ * grpc-timeout. A header of this name of the inbound request (ahoy_request_forward_headers)
+ * shortens the call's own limit: the time left shrinks from hop to hop. Default: off.
  *
  * @param name a header name, such as X-Request-Timeout-Ms
  */
@@ -2327,8 +2360,9 @@ ahoy_status ahoy_client_builder_set_trace(ahoy_client_builder *builder,
  * Sets the hook before each attempt, in place of an earlier one.
  *
  * @param fn the hook
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
  */
 AHOY_API
 ahoy_status ahoy_client_builder_on_request(ahoy_client_builder *builder,
@@ -2341,8 +2375,9 @@ ahoy_status ahoy_client_builder_on_request(ahoy_client_builder *builder,
  * Sets the hook after each answer, in place of an earlier one.
  *
  * @param fn the hook
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
  */
 AHOY_API
 ahoy_status ahoy_client_builder_on_response(ahoy_client_builder *builder,
@@ -2355,8 +2390,9 @@ ahoy_status ahoy_client_builder_on_response(ahoy_client_builder *builder,
  * Sets the hook after each failed attempt, in place of an earlier one.
  *
  * @param fn the hook
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
  */
 AHOY_API
 ahoy_status ahoy_client_builder_on_error(ahoy_client_builder *builder,
@@ -2366,12 +2402,14 @@ ahoy_status ahoy_client_builder_on_error(ahoy_client_builder *builder,
                                          ahoy_error **err);
 
 /**
- * Lets signals end blocking calls: the function is asked on the calling thread after each signal that the host
- * caught there, and at least every 50 ms; its yes ends the call with AHOY_E_INTERRUPTED. It must not block.
+ * Lets signals end blocking calls. The function is asked on the calling thread after each signal
+ * that the host caught there, and at least every 50 ms. Where it returns true, the call ends with
+ * AHOY_E_INTERRUPTED. It must not block.
  *
- * @param fn the question
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @param fn returns whether to stop
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_should_stop(ahoy_client_builder *builder,
@@ -2382,9 +2420,9 @@ ahoy_status ahoy_client_builder_set_should_stop(ahoy_client_builder *builder,
 
 /**
  * Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless the
- * function of ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the moment
- * when the thread does not wait leaves no trace; with ahoy_client_builder_set_should_stop none is
- * missed. Default false.
+ * function of ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the
+ * moment when the thread does not wait leaves no trace; with ahoy_client_builder_set_should_stop
+ * none is missed. Default false.
  *
  * @param interruptible whether to
  */
@@ -2394,13 +2432,14 @@ ahoy_status ahoy_client_builder_set_interruptible(ahoy_client_builder *builder,
                                                   ahoy_error **err);
 
 /**
- * Sets where the client's messages go, in place of an earlier one. Default: nowhere. No message holds a
- * header value, a body or a query string.
+ * Sets where the client's messages go, in place of an earlier function. Default: nowhere. No
+ * message holds a header value, a body or a query string.
  *
- * @param level the least that matters: an AHOY_LOG_ number
+ * @param level the lowest severity that is passed on: an AHOY_LOG_ number
  * @param fn gets each message
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
  */
 AHOY_API
 ahoy_status ahoy_client_builder_on_log(ahoy_client_builder *builder,
@@ -2501,7 +2540,8 @@ AHOY_API const char *ahoy_breaker_option_description_at(size_t index);
 /**
  * Sends GET and waits for the answer. Blocks up to the call's limit.
  *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a
+ *        balancer
  * @param response gets the answer, whatever its status; NULL on failure
  */
 AHOY_API
@@ -2513,7 +2553,8 @@ ahoy_status ahoy_client_get(const ahoy_client *client,
 /**
  * Sends OPTIONS and waits for the answer. Blocks up to the call's limit.
  *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a
+ *        balancer
  * @param response gets the answer, whatever its status; NULL on failure
  */
 AHOY_API
@@ -2525,7 +2566,8 @@ ahoy_status ahoy_client_options(const ahoy_client *client,
 /**
  * Sends HEAD and waits for the answer, which has no body. Blocks up to the call's limit.
  *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a
+ *        balancer
  * @param response gets the answer, whatever its status; NULL on failure
  */
 AHOY_API
@@ -2537,7 +2579,8 @@ ahoy_status ahoy_client_head(const ahoy_client *client,
 /**
  * Sends DELETE and waits for the answer. Blocks up to the call's limit.
  *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a
+ *        balancer
  * @param response gets the answer, whatever its status; NULL on failure
  */
 AHOY_API
@@ -2547,10 +2590,11 @@ ahoy_status ahoy_client_delete(const ahoy_client *client,
                                ahoy_error **err);
 
 /**
- * Sends POST with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
- * up to the call's limit.
+ * Sends POST with a body and waits for the answer. Not repeated once it may have been carried out.
+ * Blocks up to the call's limit.
  *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a
+ *        balancer
  * @param content_type the body's media type; NULL for none
  * @param body not kept; (NULL, 0) for an empty body
  * @param length number of bytes
@@ -2568,7 +2612,8 @@ ahoy_status ahoy_client_post(const ahoy_client *client,
 /**
  * Sends PUT with a body and waits for the answer. Blocks up to the call's limit.
  *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a
+ *        balancer
  * @param content_type the body's media type; NULL for none
  * @param body not kept; (NULL, 0) for an empty body
  * @param length number of bytes
@@ -2584,10 +2629,11 @@ ahoy_status ahoy_client_put(const ahoy_client *client,
                             ahoy_error **err);
 
 /**
- * Sends PATCH with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
- * up to the call's limit.
+ * Sends PATCH with a body and waits for the answer. Not repeated once it may have been carried
+ * out. Blocks up to the call's limit.
  *
- * @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+ * @param path path and query, starting with "/"; or an absolute URL for a client without a
+ *        balancer
  * @param content_type the body's media type; NULL for none
  * @param body not kept; (NULL, 0) for an empty body
  * @param length number of bytes
@@ -2615,8 +2661,8 @@ ahoy_status ahoy_client_send(const ahoy_client *client,
                              ahoy_error **err);
 
 /**
- * Starts a request on an I/O thread and returns at once. At the first use of the client's balancer the provider
- * is asked on this thread.
+ * Starts a request on an I/O thread and returns at once. At the first use of the client's balancer
+ * the provider is asked on this thread.
  *
  * @param request not changed; may be sent again
  * @param call gets the call, to be freed with ahoy_call_free; NULL on failure
@@ -2628,13 +2674,14 @@ ahoy_status ahoy_client_start(const ahoy_client *client,
                               ahoy_error **err);
 
 /**
- * Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the first use of
- * the client's balancer the provider is asked on this thread.
+ * Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the
+ * first use of the client's balancer the provider is asked on this thread.
  *
  * @param request not changed; may be sent again
  * @param queue where the completion comes, exactly one
- * @param tag any number, handed back with the completion
- * @return AHOY_E_OVERLOADED where the queue is full; then and with any other failure no completion comes
+ * @param tag any number; the completion carries it
+ * @return AHOY_E_OVERLOADED where the queue is full; then and with any other failure no completion
+ *        comes
  */
 AHOY_API
 ahoy_status ahoy_client_submit(const ahoy_client *client,
@@ -2644,9 +2691,9 @@ ahoy_status ahoy_client_submit(const ahoy_client *client,
                                ahoy_error **err);
 
 /**
- * The settings of a client as text: a line `key = value` for each option that is in effect, in the order
- * of keys, as ahoy_client_builder_set reads them. No option holds a secret: headers, certificates and keys
- * are not among them.
+ * The settings of a client as text: a line `key = value` for each option that is in effect, in the
+ * order of keys, as ahoy_client_builder_set reads them. No option holds a secret: headers,
+ * certificates and keys are not among them.
  *
  * @param text gets the text, to be freed with ahoy_text_free; NULL on failure
  */
@@ -2656,8 +2703,8 @@ ahoy_status ahoy_client_config_text(const ahoy_client *client,
                                     ahoy_error **err);
 
 /**
- * Closes a client: refuses new calls, waits for those under way, and ends the rest with AHOY_E_CLOSED when the
- * time is up; blocked callers wake. The handle is still to be freed.
+ * Closes a client: refuses new calls, waits for those under way, and ends the rest with
+ * AHOY_E_CLOSED when the time is up; blocked callers wake. The handle is still to be freed.
  *
  * After AHOY_OK no callback of this client runs or will run: no completion, hook, log, should_stop, body or readable
  * function, and no provider or balancer function on behalf of its calls. A balancer that other clients share goes on
@@ -2684,10 +2731,11 @@ AHOY_API void ahoy_client_free(ahoy_client *client);
  * A request.
  *
  * @param method such as "GET" or "PURGE"; case matters
- * @param path path and query, starting with "/", or an absolute URL for a client without a balancer (with a base
- *        URL only one below it); sent byte for byte, up to 65000 of them. What no request line can carry is refused:
- *        other than printable ASCII, #, <, >, ` in the path and " in the query must be percent-encoded. Below a
- *        base URL's path no .. may stand, in whatever form
+ * @param path path and query, starting with "/", or an absolute URL for a client without a
+ *        balancer (with a base URL only one below it). It is sent byte for byte, up to 65000 of them. A
+ *        byte that no request line can carry is refused: percent-encode all but printable ASCII, and
+ *        #, <, > and ` in the path and " in the query. Below a base URL's path no .. may stand, in
+ *        whatever form
  * @param request gets the request; NULL on failure
  */
 AHOY_API
@@ -2697,7 +2745,8 @@ ahoy_status ahoy_request_new(const char *method,
                              ahoy_error **err);
 
 /**
- * Adds a header; the same name may be added more than once, but Host, which must be a host with an optional port. It replaces the client's default of that name.
+ * Adds a header; the same name may be added more than once, but Host, which must be a host with an
+ * optional port. It replaces the client's default of that name.
  *
  * @param name a header name; framing headers such as Content-Length are refused
  * @param value without CR, LF and other control characters; copied
@@ -2721,9 +2770,9 @@ ahoy_status ahoy_request_set_header(ahoy_request *request,
                                     ahoy_error **err);
 
 /**
- * Hands over the headers of an inbound request; the client passes on only those that it was told to (by
- * ahoy_client_builder_forward_header and ahoy_client_builder_forward_cookie). Headers that cannot be passed
- * on are left out.
+ * Takes the headers of an inbound request. The client passes on only those chosen by
+ * ahoy_client_builder_forward_header and ahoy_client_builder_forward_cookie; headers that cannot
+ * be passed on are left out.
  *
  * @param names count header names; copied
  * @param values count values; copied
@@ -2759,8 +2808,10 @@ ahoy_status ahoy_request_set_timeout_ms(ahoy_request *request,
                                         ahoy_error **err);
 
 /**
- * Says whether the request may be carried out twice. Default: by its method (GET, HEAD, OPTIONS, TRACE, PUT
- * and DELETE may).
+ * Sets whether the request may be carried out twice. Default: by its method (GET, HEAD, OPTIONS,
+ * TRACE, PUT and DELETE may).
+ *
+ * @param idempotent whether it may
  */
 AHOY_API
 ahoy_status ahoy_request_set_idempotent(ahoy_request *request,
@@ -2768,10 +2819,10 @@ ahoy_status ahoy_request_set_idempotent(ahoy_request *request,
                                         ahoy_error **err);
 
 /**
- * Says how important the request is where a limit on calls in flight cannot let in all (the classes are those of
- * Google's SRE book). Default AHOY_CRITICAL.
+ * Sets how important the request is when a limit on calls in flight cannot admit all (the classes
+ * are those of Google's SRE book). Default AHOY_CRITICAL.
  *
- * @param criticality one of the numbers above
+ * @param criticality AHOY_CRITICAL_PLUS, AHOY_CRITICAL, AHOY_SHEDDABLE_PLUS or AHOY_SHEDDABLE
  */
 AHOY_API
 ahoy_status ahoy_request_set_criticality(ahoy_request *request,
@@ -2779,9 +2830,9 @@ ahoy_status ahoy_request_set_criticality(ahoy_request *request,
                                          ahoy_error **err);
 
 /**
- * Sets the key that a balancer goes by which sends the same key to the same endpoint: ring hash, maglev and
- * rendezvous. It is hashed by xxHash64. Without it the key is what the balancer was told (ahoy_balancer_set_hash_header), and a
- * call without any goes anywhere.
+ * Sets the key by which ring hash, maglev and rendezvous balancers pick: the same key goes to the
+ * same endpoint. It is hashed by xxHash64. Without it, the key comes from the balancer's source
+ * (ahoy_balancer_set_hash_header), and a call without any key goes to any endpoint.
  *
  * @param key any bytes; not kept
  * @param length number of bytes
@@ -2793,7 +2844,9 @@ ahoy_status ahoy_request_set_hash_key(ahoy_request *request,
                                       ahoy_error **err);
 
 /**
- * Sets the key's hash itself, for hosts that have one.
+ * Sets the hash of the key, for hosts that have one already.
+ *
+ * @param hash any number; replaces the key
  */
 AHOY_API ahoy_status ahoy_request_set_hash(ahoy_request *request, uint64_t hash, ahoy_error **err);
 
@@ -2828,17 +2881,20 @@ AHOY_API const char *ahoy_request_endpoint_url(const ahoy_request *request);
 AHOY_API void ahoy_request_free(ahoy_request *request);
 
 /**
- * Asks for the body of the answer piece by piece: the call completes when the answer's head is there, and
- * ahoy_response_read brings the body while it comes. Default false: answers are held whole.
+ * Streams the body of the answer: the call completes when the head of the answer came, and
+ * ahoy_response_read returns the body while it arrives. Default false: the body is held whole.
  *
- * The call's limit and the limit on each attempt then end with the head; from there on each piece has its own
- * (ahoy_request_set_idle_timeout_ms), and the body may take as long as it likes. The bound on bodies (max_body)
- * does not hold for it. The endpoint's circuit learns at the end of the body how it went.
+ * The limits on the call and on each attempt then end with the head; from there on each piece has
+ * its own (ahoy_request_set_idle_timeout_ms), and the whole body may take any time. The bound
+ * max_body does not apply. The endpoint's circuit counts the attempt at the end of the body.
  *
- * An answer that may be retried by its status, or that fail_on_status makes an error, is read whole all the same,
- * within the usual bounds; ahoy_response_read reads that too. In an on_response hook a streamed body is empty.
+ * An answer whose status may be retried, or that fail_on_status makes an error, is held whole all
+ * the same, within the usual bounds; ahoy_response_read reads that too. In an on_response hook a
+ * streamed body is empty.
  *
- * All hooks of such a call run on an I/O thread, also where it was made by ahoy_client_send.
+ * All hooks of such a call run on an I/O thread, also if ahoy_client_send made it.
+ *
+ * @param streamed whether to
  */
 AHOY_API
 ahoy_status ahoy_request_set_streamed(ahoy_request *request,
@@ -2846,8 +2902,9 @@ ahoy_status ahoy_request_set_streamed(ahoy_request *request,
                                       ahoy_error **err);
 
 /**
- * Limits how long the next piece of a streamed answer may take to come, while its reader has room for it; then
- * the body ends with AHOY_E_TIMEOUT. Default: the client's limit on one attempt, or 10 s where that is not set.
+ * Limits the wait for the next piece of a streamed answer, while its reader has room for it; then
+ * the body ends with AHOY_E_TIMEOUT. Default: ahoy_client_builder_set_body_idle_timeout_ms, or
+ * else the client's limit on one attempt, or else 10 s.
  *
  * @param timeout_ms at least 1; AHOY_FOREVER for no limit
  */
@@ -2859,17 +2916,19 @@ ahoy_status ahoy_request_set_idle_timeout_ms(ahoy_request *request,
 /**
  * Lets a function produce the body while it is sent, in place of an earlier body.
  *
- * One call at a time can use it: another gets AHOY_E_IN_USE. Once bytes were taken, a further attempt or call needs
- * rewind; without it the call is not retried any more, and no further call can be made with this body.
+ * One call at a time can use it: another gets AHOY_E_IN_USE. After bytes were taken, a further
+ * attempt or call needs rewind; without it the call is not retried, and no further call can be
+ * made with this body.
  *
- * A body that is shorter or longer than its length, or a number that is no AHOY_BODY_ number, ends the call with
- * AHOY_E_BODY_SOURCE and its connection with it: nothing is ever sent in place of what is missing. Where the
- * length is reached, nothing more is asked for.
+ * A body that is shorter or longer than its length, or a result that is no AHOY_BODY_ number, ends
+ * the call with AHOY_E_BODY_SOURCE and closes its connection: missing bytes are never replaced.
+ * When the length is reached, the function is not called again.
  *
  * @param fn produces the bytes
- * @param rewind goes back to the first byte; NULL where that cannot be done
- * @param user_data handed to both
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+ * @param rewind goes back to the first byte; NULL if that cannot be done
+ * @param user_data passed to both
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
  * @param length number of bytes; AHOY_UNKNOWN_LENGTH for a body that is sent in chunks
  */
 AHOY_API
@@ -2882,14 +2941,13 @@ ahoy_status ahoy_request_set_body_source(ahoy_request *request,
                                          ahoy_error **err);
 
 /**
- * Asks a body function again that said AHOY_BODY_NOT_READY. It may come before that answer, and more than once.
- * The request must not be freed before; keep it until the call has ended. Does not wait and calls nothing itself.
+ * Calls a body function again that returned AHOY_BODY_NOT_READY. It may come before that result,
+ * and more than once. Keep the request until the call has ended. Does not wait and calls nothing
+ * itself.
  *
  * Thread: any, also while the request is being sent, and inside callbacks.
  */
-AHOY_API
-ahoy_status ahoy_request_body_ready(const ahoy_request *request,
-                                    ahoy_error **err);
+AHOY_API ahoy_status ahoy_request_body_ready(const ahoy_request *request, ahoy_error **err);
 
 /**
  * The HTTP status, such as 200; 0 for NULL.
@@ -2919,14 +2977,13 @@ AHOY_API const char *ahoy_response_header_name_at(const ahoy_response *response,
 AHOY_API const char *ahoy_response_header_value_at(const ahoy_response *response, size_t index);
 
 /**
- * The whole body, decoded; of a streamed answer there is none. A NUL follows its last byte and is not counted; the body itself may hold others.
+ * The whole body, decoded; empty for a streamed answer. A NUL follows its last byte and is not
+ * counted; the body itself may hold others.
  *
  * @param length gets the number of bytes; may be NULL
  * @return the bytes, never NULL for a response; NULL for NULL
  */
-AHOY_API
-const uint8_t *ahoy_response_body(const ahoy_response *response,
-                                  size_t *length);
+AHOY_API const uint8_t *ahoy_response_body(const ahoy_response *response, size_t *length);
 
 /**
  * "scheme://address:port" of the endpoint that answered.
@@ -2939,48 +2996,50 @@ AHOY_API const char *ahoy_response_endpoint_url(const ahoy_response *response);
 AHOY_API size_t ahoy_response_attempt_count(const ahoy_response *response);
 
 /**
- * Why the call ended with an answer after which another attempt might have followed, such as "the client's retry budget
- * is used up" or "not repeated, for the request is not idempotent". Empty where none would have, where all tries were
- * made, and for NULL. For people and logs: the wording may change.
+ * Why the call ended with an answer after which another attempt might have followed, such as "the
+ * client's retry budget is used up" or "not repeated, for the request is not idempotent". Empty if
+ * no attempt would have followed, if all tries were made, and for NULL. For people and logs: the
+ * wording may change.
  */
-AHOY_API
-const char *ahoy_response_stop_reason(const ahoy_response *response);
+AHOY_API const char *ahoy_response_stop_reason(const ahoy_response *response);
 
 /**
- * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
+ * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are
+ * kept.
  */
-AHOY_API
-const ahoy_attempt *ahoy_response_attempt_at(const ahoy_response *response,
-                                             size_t index);
+AHOY_API const ahoy_attempt *ahoy_response_attempt_at(const ahoy_response *response, size_t index);
 
 /**
- * Frees a response and all that was borrowed from it; NULL is fine. The rest of a streamed body is cancelled:
- * its exchange is dropped, and the server sees the connection close. Does not wait.
+ * Frees a response and all that was borrowed from it; NULL is fine. The rest of a streamed body is
+ * cancelled: its exchange is dropped, and the server sees the connection close. Does not wait.
  */
-AHOY_API
-void ahoy_response_free(ahoy_response *response);
+AHOY_API void ahoy_response_free(ahoy_response *response);
 
 /**
- * Reads the next bytes of a response's body, waiting for them if there are none. Any response can be read; for
- * a streamed one (ahoy_request_set_streamed) it is the only way to its body. Read on until ended is true.
+ * Reads the next bytes of a response's body, and waits for them if there are none. It reads any
+ * response; for a streamed one (ahoy_request_set_streamed) it is the only way to the body. Read on
+ * until ended is true.
  *
- * When the time is up first, returns AHOY_OK with no bytes and ended false, and the body may be read on; so it
- * may after AHOY_E_INTERRUPTED and AHOY_E_WOULD_DEADLOCK. Any other failure is the end of the body and comes
- * again with each further read. Bytes that came before the body broke off are read first.
+ * When the time is up first, it returns AHOY_OK with no bytes and ended false, and the body may be
+ * read on; so it may after AHOY_E_INTERRUPTED and AHOY_E_WOULD_DEADLOCK. Any other failure ends
+ * the body, and each further read returns it again. Bytes that came before the body broke off are
+ * read first.
  *
- * Who does not read holds the server back: about 256 KiB wait here, and the rest stays in the network.
+ * A slow reader applies back-pressure: the server pauses once about 256 KiB are buffered.
  *
  * Thread: any, one at a time.
  *
  * @param buffer room for capacity bytes
  * @param capacity at least 1
- * @param timeout_ms 0 polls; AHOY_FOREVER for no limit but the body's own (ahoy_request_set_idle_timeout_ms)
+ * @param timeout_ms 0 polls; AHOY_FOREVER for no limit but the body's own
+ *        (ahoy_request_set_idle_timeout_ms)
  * @param length gets the number of bytes read; 0 on failure
- * @param ended gets true where nothing comes after these bytes, of which there may be none; false on failure
- * @return AHOY_E_CONNECTION_LOST, AHOY_E_PROTOCOL, AHOY_E_TIMEOUT and the like where the body broke off;
- *         AHOY_E_CANCELLED or AHOY_E_CLOSED where it was ended from here; AHOY_E_WOULD_DEADLOCK where it would
- *         wait inside a callback; AHOY_E_INTERRUPTED where a signal ended the wait of an interruptible client;
- *         AHOY_E_FORKED for a streamed response of the parent process
+ * @param ended gets true if nothing comes after these bytes, of which there may be none; false on
+ *        failure
+ * @return AHOY_E_CONNECTION_LOST, AHOY_E_PROTOCOL, AHOY_E_TIMEOUT and others if the body broke
+ *        off; AHOY_E_CANCELLED or AHOY_E_CLOSED if this process ended it; AHOY_E_WOULD_DEADLOCK if
+ *        it would wait inside a callback; AHOY_E_INTERRUPTED if a signal ended the wait of an
+ *        interruptible client; AHOY_E_FORKED for a streamed response of the parent process
  */
 AHOY_API
 ahoy_status ahoy_response_read(const ahoy_response *response,
@@ -2992,17 +3051,18 @@ ahoy_status ahoy_response_read(const ahoy_response *response,
                                ahoy_error **err);
 
 /**
- * Lets a completion come on a queue when there is something to read of a response's body, its end included: at
- * once where it is there. Once for each call of this function; then ahoy_response_read with a timeout of 0
- * until it gives no bytes, and this function again.
+ * Puts a completion on a queue when bytes of a response's body, or its end, can be read: at once
+ * if they can be read already. One completion comes for each call of this function: then read with
+ * a timeout of 0 until no bytes come, and call it again.
  *
- * The completion has the tag and no response; its status is AHOY_OK, or AHOY_E_CANCELLED where the response was
- * freed first. ahoy_queue_cancel with the tag ends the body, and so does freeing the queue meanwhile.
+ * The completion has the tag and no response; its status is AHOY_OK, or AHOY_E_CANCELLED if the
+ * response was freed first. ahoy_queue_cancel with the tag ends the body, and so does freeing the
+ * queue meanwhile.
  *
  * @param queue where the completion comes
- * @param tag any number, handed back with the completion
- * @return AHOY_E_IN_USE where somebody waits for this response already; AHOY_E_OVERLOADED where the queue is
- *         full; then and with any other failure no completion comes
+ * @param tag any number; the completion carries it
+ * @return AHOY_E_IN_USE if the response has a waiter already; AHOY_E_OVERLOADED if the queue is
+ *        full; with these and any other failure no completion comes
  */
 AHOY_API
 ahoy_status ahoy_response_notify(const ahoy_response *response,
@@ -3011,14 +3071,15 @@ ahoy_status ahoy_response_notify(const ahoy_response *response,
                                  ahoy_error **err);
 
 /**
- * Lets a function be called when there is something to read of a response's body, its end included: at once,
- * on an I/O thread, where it is there. Once for each call of this function. It is not called any more when the
- * response was freed, unless it runs just then.
+ * Calls a function when bytes of a response's body, or its end, can be read: at once, on an I/O
+ * thread, if they can be read already. It is called once for each call of this function, and no
+ * longer after the response was freed, unless it runs just then.
  *
- * @param fn called
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- * @return AHOY_E_IN_USE where somebody waits for this response already
+ * @param fn called when there is something to read
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
+ * @return AHOY_E_IN_USE if the response has a waiter already
  */
 AHOY_API
 ahoy_status ahoy_response_on_readable(const ahoy_response *response,
@@ -3033,10 +3094,10 @@ ahoy_status ahoy_response_on_readable(const ahoy_response *response,
 AHOY_API const char *ahoy_attempt_url(const ahoy_attempt *attempt);
 
 /**
- * AHOY_OK where an answer came, whatever its status; else why none came. AHOY_E_INVALID_ARGUMENT for NULL.
+ * AHOY_OK if an answer came, whatever its status; else why none came. AHOY_E_INVALID_ARGUMENT for
+ * NULL.
  */
-AHOY_API
-ahoy_status ahoy_attempt_status(const ahoy_attempt *attempt);
+AHOY_API ahoy_status ahoy_attempt_status(const ahoy_attempt *attempt);
 
 /**
  * The answer's status, such as 503; 0 where none came.
@@ -3044,10 +3105,10 @@ ahoy_status ahoy_attempt_status(const ahoy_attempt *attempt);
 AHOY_API int32_t ahoy_attempt_http_status(const ahoy_attempt *attempt);
 
 /**
- * What happened in a few words, such as "connect refused"; empty where an answer came. NULL for NULL.
+ * What happened in a few words, such as "connect refused"; empty where an answer came. NULL for
+ * NULL.
  */
-AHOY_API
-const char *ahoy_attempt_detail(const ahoy_attempt *attempt);
+AHOY_API const char *ahoy_attempt_detail(const ahoy_attempt *attempt);
 
 /**
  * How long it took, in microseconds.
@@ -3065,19 +3126,21 @@ AHOY_API bool ahoy_attempt_is_ambiguous(const ahoy_attempt *attempt);
 AHOY_API bool ahoy_attempt_opened_circuit(const ahoy_attempt *attempt);
 
 /**
- * Whether it was a hedge: a copy sent beside another attempt that took long (ahoy_client_builder_set_hedge).
+ * Whether it was a hedge: a copy sent beside another attempt that took long
+ * (ahoy_client_builder_set_hedge).
  */
-AHOY_API
-bool ahoy_attempt_is_hedge(const ahoy_attempt *attempt);
+AHOY_API bool ahoy_attempt_is_hedge(const ahoy_attempt *attempt);
 
 /**
- * Waits for a call to end and hands out its result. When the time is up first, returns AHOY_OK with a NULL
- * response, and the call goes on; so it does after AHOY_E_INTERRUPTED, and may be waited for again.
+ * Waits for a call to end and returns its result. When the time is up first, returns AHOY_OK with
+ * a NULL response, and the call goes on; so it does after AHOY_E_INTERRUPTED, and may be waited
+ * for again.
  *
  * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
- * @param response gets the answer; NULL on failure and when the time is up
- * @return AHOY_E_IN_USE where the result was handed out before or goes to a callback; AHOY_E_INTERRUPTED where
- *         a signal ended the wait of an interruptible client; else how the call ended
+ * @param response gets the answer, to be freed with ahoy_response_free; NULL on failure and when
+ *        the time is up
+ * @return AHOY_E_IN_USE if the result was taken before or goes to a callback; AHOY_E_INTERRUPTED
+ *        if a signal ended the wait of an interruptible client; else how the call ended
  */
 AHOY_API
 ahoy_status ahoy_call_wait(const ahoy_call *call,
@@ -3086,13 +3149,14 @@ ahoy_status ahoy_call_wait(const ahoy_call *call,
                            ahoy_error **err);
 
 /**
- * Lets a function get the result when the call ends, exactly once; on a call that has ended it runs on an I/O
- * thread at once. A call with such a function goes on when its handle is freed.
+ * Passes the result to a function when the call ends, exactly once; on a call that has ended it
+ * runs on an I/O thread at once. A call with such a function goes on when its handle is freed.
  *
  * @param fn gets the outcome
- * @param user_data handed to fn
- * @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
- * @return AHOY_E_IN_USE where the result was handed out before or goes to another callback
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
+ * @return AHOY_E_IN_USE if the result was taken before or goes to another callback
  */
 AHOY_API
 ahoy_status ahoy_call_on_done(const ahoy_call *call,
@@ -3102,21 +3166,18 @@ ahoy_status ahoy_call_on_done(const ahoy_call *call,
                               ahoy_error **err);
 
 /**
- * Asks a call to end with AHOY_E_CANCELLED. It still completes, exactly once, and with its own result where
- * that was faster. The exchange is dropped: the server sees the connection close. Does not wait.
+ * Cancels a call: it ends with AHOY_E_CANCELLED, exactly once, or with its own result if that came
+ * first. The exchange is dropped, so the server sees the connection close. Does not wait.
  *
  * @return AHOY_OK also for a call that has ended
  */
-AHOY_API
-ahoy_status ahoy_call_cancel(const ahoy_call *call,
-                             ahoy_error **err);
+AHOY_API ahoy_status ahoy_call_cancel(const ahoy_call *call, ahoy_error **err);
 
 /**
- * Frees a call; NULL is fine. A call under way is cancelled, unless its result goes to a callback. Does not
- * wait.
+ * Frees a call; NULL is fine. A call under way is cancelled, unless its result goes to a callback.
+ * Does not wait.
  */
-AHOY_API
-void ahoy_call_free(ahoy_call *call);
+AHOY_API void ahoy_call_free(ahoy_call *call);
 
 /**
  * A queue for ahoy_client_submit.
@@ -3127,26 +3188,26 @@ void ahoy_call_free(ahoy_call *call);
 AHOY_API ahoy_status ahoy_queue_new(ahoy_queue **queue, ahoy_error **err);
 
 /**
- * The descriptor to poll for reading: readable while a completion waits to be read. It is the queue's own;
- * never read from it and never close it. Read completions until there are none. -1 for NULL.
- */
-AHOY_API
-intptr_t ahoy_queue_fd(const ahoy_queue *queue);
-
-/**
- * Asks every unfinished call with a tag to end with AHOY_E_CANCELLED. Each still completes, exactly once, and
- * with its own result where that was faster. Does not wait.
+ * The descriptor to poll for reading: readable while a completion waits to be read; on Windows a
+ * SOCKET. It belongs to the queue: never read from it and never close it. When it is readable,
+ * take completions until there are none.
  *
- * @return AHOY_OK also where no call has that tag
+ * @return -1 for NULL, and in a forked child
  */
-AHOY_API
-ahoy_status ahoy_queue_cancel(const ahoy_queue *queue,
-                              uint64_t tag,
-                              ahoy_error **err);
+AHOY_API intptr_t ahoy_queue_fd(const ahoy_queue *queue);
 
 /**
- * Takes the next completion, waiting for it if there is none. When the time is up first, returns AHOY_OK with
- * NULL.
+ * Cancels every unfinished call with a tag: each ends with AHOY_E_CANCELLED, exactly once, or with
+ * its own result if that came first. Does not wait.
+ *
+ * @param tag as given to ahoy_client_submit
+ * @return AHOY_OK also if no call has that tag
+ */
+AHOY_API ahoy_status ahoy_queue_cancel(const ahoy_queue *queue, uint64_t tag, ahoy_error **err);
+
+/**
+ * Takes the next completion, waiting for it if there is none. When the time is up first, returns
+ * AHOY_OK with NULL.
  *
  * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
  * @param completion gets the completion, to be freed with ahoy_completion_free
@@ -3158,12 +3219,12 @@ ahoy_status ahoy_queue_next(const ahoy_queue *queue,
                             ahoy_error **err);
 
 /**
- * Takes completions by the batch, which is cheaper than one by one: waits for the first and takes what else is
- * there. When the time is up first, returns AHOY_OK and none.
+ * Takes several completions at once, which is cheaper than one by one: waits for the first and
+ * takes what else is there. When the time is up first, returns AHOY_OK and none.
  *
  * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
- * @param completions room for capacity handles; the first count of them are set, each to be freed with
- *        ahoy_completion_free
+ * @param completions room for capacity handles; the first count of them are set, each to be freed
+ *        with ahoy_completion_free
  * @param capacity at least 1
  * @param count gets how many were taken
  */
@@ -3176,11 +3237,10 @@ ahoy_status ahoy_queue_next_batch(const ahoy_queue *queue,
                                   ahoy_error **err);
 
 /**
- * Frees a queue; NULL is fine. Its unfinished calls are cancelled and what was not read is discarded. Does not
- * wait. Close nothing: the descriptor goes with the queue.
+ * Frees a queue; NULL is fine. Its unfinished calls are cancelled, and completions not yet read
+ * are discarded. Does not wait. The descriptor is closed with the queue: do not close it.
  */
-AHOY_API
-void ahoy_queue_free(ahoy_queue *queue);
+AHOY_API void ahoy_queue_free(ahoy_queue *queue);
 
 /**
  * The tag that the call was submitted with, or that was given to ahoy_response_notify; 0 for NULL.
@@ -3188,27 +3248,27 @@ void ahoy_queue_free(ahoy_queue *queue);
 AHOY_API uint64_t ahoy_completion_tag(const ahoy_completion *completion);
 
 /**
- * How the call ended: AHOY_OK where there is a response, or something to read. AHOY_E_INVALID_ARGUMENT for NULL.
+ * How the call ended: AHOY_OK if there is a response, or a body to read. AHOY_E_INVALID_ARGUMENT
+ * for NULL.
  */
-AHOY_API
-ahoy_status ahoy_completion_status(const ahoy_completion *completion);
+AHOY_API ahoy_status ahoy_completion_status(const ahoy_completion *completion);
 
 /**
- * Takes the response, to be freed with ahoy_response_free; NULL where the call failed or it was taken before.
+ * Takes the response, to be freed with ahoy_response_free; NULL where the call failed or it was
+ * taken before.
  */
 AHOY_API
 AHOY_MUST_USE
 ahoy_response *ahoy_completion_take_response(const ahoy_completion *completion);
 
 /**
- * Takes the error, to be freed with ahoy_error_free; NULL where the call succeeded or it was taken before.
+ * Takes the error, to be freed with ahoy_error_free; NULL where the call succeeded or it was taken
+ * before.
  */
-AHOY_API
-AHOY_MUST_USE
-ahoy_error *ahoy_completion_take_error(const ahoy_completion *completion);
+AHOY_API AHOY_MUST_USE ahoy_error *ahoy_completion_take_error(const ahoy_completion *completion);
 
 /**
- * Frees a completion with whatever was not taken from it; NULL is fine.
+ * Frees a completion with all that was not taken from it; NULL is fine.
  */
 AHOY_API void ahoy_completion_free(ahoy_completion *completion);
 

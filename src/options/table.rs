@@ -31,10 +31,14 @@ pub struct Row<C> {
     pub setter: Setter,
     /// Whether it is a setting of a part.
     pub of_part: bool,
-    parse: Box<dyn Fn(&str) -> Result<Value, Problem> + Send + Sync>,
-    read: Box<dyn Fn(&C) -> Option<String> + Send + Sync>,
-    put: Box<dyn Fn(&mut C, Value) -> Written + Send + Sync>,
+    parse: Box<Parse>,
+    read: Box<Read<C>>,
+    put: Box<Write<C>>,
 }
+
+type Parse = dyn Fn(&str) -> Result<Value, Problem> + Send + Sync;
+type Read<C> = dyn Fn(&C) -> Option<String> + Send + Sync;
+type Write<C> = dyn Fn(&mut C, Value) -> Written + Send + Sync;
 
 /// A setting's new value, and what the parameter is called that brought it.
 #[derive(Clone, Debug)]

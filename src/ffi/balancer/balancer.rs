@@ -24,11 +24,12 @@ use crate::options::BALANCER;
 use crate::policy::{Custom, Random};
 use crate::runtime::{callback, clock};
 
-/// Picks the endpoint of each attempt and keeps a circuit breaker for each. Clients that share a balancer
-/// share the circuits.
+/// Picks the endpoint of each attempt and keeps a circuit breaker for each. Clients that share a
+/// balancer share its circuits.
 ///
-/// Ownership: freed with ahoy_balancer_free at any time; clients keep what they need. Thread: configured from
-/// one, and frozen by its first use (a client builder, a pick or an update); then any.
+/// Ownership: freed with ahoy_balancer_free at any time; clients keep what they need. Thread:
+/// configured from one, and frozen by its first use (a client builder, a pick or an update); then
+/// any.
 pub struct ahoy_balancer {
     plan: Settings<Plan>,
     live: OnceCell<Arc<Balancer>>,
@@ -66,8 +67,8 @@ impl ahoy_balancer {
     }
 }
 
-/// Endpoints in the provider's order, one after the other, from a random start; those whose circuit does not
-/// admit are passed over and their share is spread evenly.
+/// Round robin: endpoints one after the other in the provider's order, from a random start.
+/// Endpoints whose circuit does not admit are skipped, and their share is spread evenly.
 ///
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
@@ -80,7 +81,7 @@ pub unsafe extern "C" fn ahoy_balancer_round_robin_new(
     unsafe { make(provider, Algorithm::RoundRobin) }
 }
 
-/// Any endpoint whose circuit admits, each as likely as the other.
+/// Random: any endpoint whose circuit admits, all with the same chance.
 ///
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
@@ -131,16 +132,18 @@ pub(crate) unsafe fn make(
     })
 }
 
-/// Returns a number from 0 to below - 1. Called once for each pick that has candidates, from any thread that makes a call, also from several at once.
+/// Returns a number from 0 to below - 1. Called once for each pick that has candidates, from any
+/// thread that makes a call, also from several at once.
 pub type ahoy_random_fn =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, below: u64) -> u64>;
 
-/// Replaces the random function of a random balancer. A number out of range means that no endpoint is
-/// picked.
+/// Replaces the random function of a random balancer. If it returns a number out of range, no
+/// endpoint is picked.
 ///
 /// @param fn gets the number of candidates (endpoints whose circuit admits, in a stable order)
-/// @param user_data handed to fn
-/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+/// @param user_data passed to fn
+/// @param destroy called once when user_data is no longer needed, also if this function fails; may
+///        be NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_random_set_function(
     balancer: *const ahoy_balancer,
@@ -160,8 +163,7 @@ pub unsafe extern "C" fn ahoy_balancer_random_set_function(
                     return Err(Error::invalid("balancer", "is not a random balancer"));
                 }
                 let draw = move |below| {
-                    // SAFETY: the host's own function and data.
-                    let drawn = user_data.call(move |user_data| function(user_data, below));
+                    let drawn = user_data.call(move |data| function(data, below));
                     // Out of range: no endpoint is picked.
                     drawn.unwrap_or(u64::MAX)
                 };
@@ -172,18 +174,19 @@ pub unsafe extern "C" fn ahoy_balancer_random_set_function(
     }
 }
 
-/// Returns the index of the endpoint to use, from 0 to count - 1. Called from any thread that makes a call,
-/// also from several at once.
+/// Returns the index of the endpoint to use, from 0 to count - 1. Called from any thread that makes
+/// a call, also from several at once.
 pub type ahoy_balancer_fn =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, count: usize) -> usize>;
 
-/// A balancer of your own.
+/// A balancer whose picks a function of the host makes.
 ///
 /// @param provider frozen from here on; still the caller's to free
-/// @param fn gets the number of candidates (endpoints whose circuit admits and that this call has not tried,
-///        in the provider's order); an index out of range means none
-/// @param user_data handed to fn
-/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+/// @param fn gets the number of candidates (endpoints whose circuit admits and that this call has
+///        not tried, in the provider's order); an index out of range means none
+/// @param user_data passed to fn
+/// @param destroy called once when user_data is no longer needed, also if this function fails; may
+///        be NULL
 /// @return the balancer, or NULL where provider or fn is NULL
 #[unsafe(no_mangle)]
 #[must_use]
@@ -207,9 +210,11 @@ pub unsafe extern "C" fn ahoy_balancer_custom_new(
     unsafe { make(provider, Algorithm::Custom(Custom::new(Arc::new(pick)))) }
 }
 
-/// Sets the rules of the balancer's circuit breakers. Default: those of ahoy_breaker_new.
+/// Sets the rules of the balancer's circuit breakers, in place of those set before, also by name.
+/// Default: those of ahoy_breaker_new.
 ///
 /// @param breaker frozen from here on; still the caller's to free
+/// @return AHOY_E_INVALID_ARGUMENT also if the breaker's settings do not go together
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_set_breaker(
     balancer: *const ahoy_balancer,
@@ -229,12 +234,13 @@ pub unsafe extern "C" fn ahoy_balancer_set_breaker(
     }
 }
 
-/// Picks an endpoint that would be used now. Takes no probe's permit: an open circuit whose probe is due is
-/// shown but not probed. Asks the provider at first use.
+/// Picks an endpoint that would be used now, and takes no probe's permit: an open circuit whose
+/// probe is due is shown but not probed. Asks the provider at first use.
 ///
 /// @param endpoint gets the endpoint, to be freed with ahoy_endpoint_free; NULL on failure
-/// @return AHOY_E_NO_ENDPOINTS where none is known or no circuit admits; AHOY_E_DISCOVERY where the provider
-///         failed at first use
+/// @return AHOY_E_NO_ENDPOINTS if none is known or no circuit admits; AHOY_E_DISCOVERY if the
+///        provider failed at first use; AHOY_E_INVALID_ARGUMENT if the balancer's settings do not
+///        go together
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_pick(
     balancer: *const ahoy_balancer,
@@ -253,12 +259,14 @@ pub unsafe extern "C" fn ahoy_balancer_pick(
     }
 }
 
-/// Asks the provider for its list again. Endpoints that stay (same address, port and scheme) keep their
-/// circuits: one that is down stays down. An empty list counts only when it is the second in a row.
+/// Asks the provider for its list again. Endpoints that stay (same address, port and scheme) keep
+/// their circuits: an endpoint that is down stays down. An empty list counts only when it is the
+/// second in a row.
 ///
-/// Blocks as long as the provider does.
+/// Blocks until the provider returns.
 ///
-/// @return AHOY_E_DISCOVERY where the provider failed; the last good list stays in use
+/// @return AHOY_E_DISCOVERY if the provider failed; the last good list stays in use.
+///        AHOY_E_WOULD_DEADLOCK inside a callback
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_update(
     balancer: *const ahoy_balancer,
@@ -277,15 +285,17 @@ pub unsafe extern "C" fn ahoy_balancer_update(
     }
 }
 
-/// Takes a host in beside those that the provider listed, at once and without asking the provider: for hosts
-/// that hear of a change, such as from a watch. The next update goes by the provider's list alone again. The cost does not grow with the
-/// number of endpoints, but for balancers that go by weight or key, which compute their tables anew.
+/// Adds an endpoint to those that the provider listed, at once and without asking the provider: for
+/// hosts that are told of changes, such as by a watch. The next update follows the provider's list
+/// alone again. The cost does not grow with the number of endpoints, except for balancers that go
+/// by weight or key, which build their tables anew.
 ///
-/// Where the endpoint (same address, port and scheme) is known, its properties become those of host, and it keeps its circuit.
+/// A known endpoint (same address, port and scheme) gets the properties of host and keeps its
+/// circuit.
 ///
 /// @param host copied; still the caller's to free
-/// @return AHOY_E_DISCOVERY where the provider failed at first use; AHOY_E_WOULD_DEADLOCK inside a callback while
-///         an update is under way
+/// @return AHOY_E_DISCOVERY if the provider failed at first use; AHOY_E_WOULD_DEADLOCK inside a
+///        callback while an update is under way
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_add_endpoint(
     balancer: *const ahoy_balancer,
@@ -303,11 +313,11 @@ pub unsafe extern "C" fn ahoy_balancer_add_endpoint(
     }
 }
 
-/// Takes an endpoint out, likewise. Attempts that are under way end as they would; its connections close
-/// after them.
+/// Removes an endpoint, at once and without asking the provider. Attempts under way end as they
+/// would; its connections close after them.
 ///
 /// @param host says by address, port and scheme which one; still the caller's to free
-/// @return AHOY_E_INVALID_ARGUMENT where it is not known; else as for ahoy_balancer_add_endpoint
+/// @return AHOY_E_INVALID_ARGUMENT if it is not known; else as for ahoy_balancer_add_endpoint
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_remove_endpoint(
     balancer: *const ahoy_balancer,
@@ -328,7 +338,8 @@ pub unsafe extern "C" fn ahoy_balancer_remove_endpoint(
     }
 }
 
-/// How many endpoints the balancer knows: 0 before its first use.
+/// The number of endpoints that the balancer knows: 0 before its first use, and for NULL. Any
+/// thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_endpoint_count(balancer: *const ahoy_balancer) -> usize {
     // SAFETY: see the module `ffi`.
@@ -338,12 +349,13 @@ pub unsafe extern "C" fn ahoy_balancer_endpoint_count(balancer: *const ahoy_bala
     })
 }
 
-/// The endpoint at an index, whatever its circuit says: in the order of priorities, and there in that of the
-/// provider's first list; who joins later stands where somebody left, or behind.
+/// The endpoint at an index, whatever its circuit says. Endpoints are ordered by priority, and
+/// within a priority as in the provider's first list; one that joins later takes a place that
+/// became free, or the last.
 ///
 /// @param index 0 to ahoy_balancer_endpoint_count - 1; the list may change between two calls
 /// @param endpoint gets the endpoint, to be freed with ahoy_endpoint_free; NULL on failure
-/// @return AHOY_E_INVALID_ARGUMENT where there is no such index
+/// @return AHOY_E_INVALID_ARGUMENT if there is no such index
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_endpoint_at(
     balancer: *const ahoy_balancer,

@@ -12,9 +12,10 @@ use crate::options::{BALANCER, Value};
 use crate::policy::balance::{Maglev, RingConfig};
 use crate::policy::{LeastRequest, LoadModel, P2c, PeakEwmaConfig};
 
-/// Endpoints one after the other by their weights, the heavy ones spread as evenly as can be: 5, 1 and 1 give
-/// a a b a c a a (smooth weighted round robin, as in nginx). A pick looks at every endpoint, so it is for small
-/// sets; a plain round robin over endpoints of different weights goes by weight as well, in constant time.
+/// Smooth weighted round robin, as in nginx: endpoints one after the other by their weights, each
+/// spread as evenly as possible. Weights of 5, 1 and 1 give a a b a c a a. Each pick looks at every
+/// endpoint, so this is for small sets; ahoy_balancer_round_robin_new honours weights as well, in
+/// constant time.
 ///
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
@@ -27,10 +28,11 @@ pub unsafe extern "C" fn ahoy_balancer_smooth_weighted_new(
     unsafe { make(provider, Algorithm::SmoothWeighted) }
 }
 
-/// Of two endpoints (three of more than 8) drawn at random, the one that costs less: its average latency, or the age of
-/// what is in flight to it where that says more, times the attempts in flight, over the square of its success
-/// rate. So slow, hanging and failing endpoints lose their traffic before a limit or a circuit tells. What to take
-/// where nothing speaks for another.
+/// Power of two choices. The default; choose another for a reason below. Of two endpoints drawn at
+/// random (three of more than 8) it picks the one that costs less: its average latency, or the age
+/// of its attempts in flight where that says more, times the attempts in flight, divided by the
+/// square of its success rate. So slow, hanging and failing endpoints lose traffic before a limit
+/// or a circuit acts.
 ///
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
@@ -43,8 +45,8 @@ pub unsafe extern "C" fn ahoy_balancer_p2c_new(
     unsafe { make(provider, Algorithm::P2c { rule: P2c::new(), model: LoadModel::default() }) }
 }
 
-/// Like ahoy_balancer_p2c_new, by a cost as Finagle has it: a peak-sensitive average of latency over 10 s, times the
-/// attempts in flight; failures count as slow answers.
+/// Peak EWMA, as in Finagle: like ahoy_balancer_p2c_new, with another cost: a peak-sensitive
+/// average of latency over 10 s, times the attempts in flight. Failures count as slow answers.
 ///
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
@@ -58,8 +60,9 @@ pub unsafe extern "C" fn ahoy_balancer_peak_ewma_new(
     unsafe { make(provider, Algorithm::P2c { rule: P2c::new(), model }) }
 }
 
-/// The endpoint with the fewest attempts in flight: of all up to 8, of two drawn at random among more; where weights
-/// differ, by a draw in proportion to weight over attempts in flight (as in Envoy).
+/// Least request: the endpoint with the fewest attempts in flight, of all up to 8, and of two drawn
+/// at random among more. Where weights differ, a draw in proportion to weight over attempts in
+/// flight (as in Envoy).
 ///
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
@@ -72,8 +75,8 @@ pub unsafe extern "C" fn ahoy_balancer_least_request_new(
     unsafe { make(provider, Algorithm::LeastRequest(LeastRequest::new())) }
 }
 
-/// Sets how many endpoints a p2c or peak EWMA balancer compares. Default 2 of up to 8 endpoints, 3 of
-/// more.
+/// Sets how many endpoints a p2c or peak EWMA balancer compares. Default 2 of up to 8 endpoints, 3
+/// of more.
 ///
 /// @param choices 1 to 8; 1 is a plain draw
 #[unsafe(no_mangle)]
@@ -86,13 +89,14 @@ pub unsafe extern "C" fn ahoy_balancer_set_choices(
     unsafe { set(balancer, err, &[("choices", "choices", choices.into())]) }
 }
 
-/// Lets endpoints tell their load in a header of their answers: `util=0.4` or `cpu=0.31`, the share of
-/// their capacity in use, as the application sees it or of the processors; of both, util counts. Other
-/// items between commas are skipped, so the text form of ORCA will do (endpoint-load-metrics, with
-/// application_utilization and cpu_utilization). The cost of an endpoint is divided by the share that is
-/// free, at least a tenth, and what it told fades within 3 s. So this client learns of the load that
-/// other clients cause. A value longer than 1 KiB, or broken anywhere, is ignored. Only for balancers
-/// that go by cost: p2c, peak EWMA, and prequal while it acts like p2c. Default: off.
+/// Lets endpoints tell their load in a header of their answers: `util=0.4` or `cpu=0.31`, the share
+/// of their capacity in use, as the application sees it or of the processors; of both, util counts.
+/// Other items between commas are skipped, so the text form of ORCA will do (endpoint-load-metrics,
+/// with application_utilization and cpu_utilization). The cost of an endpoint is divided by the
+/// share that is free, at least a tenth, and what it told fades within 3 s. So this client learns
+/// of the load that other clients cause. A value longer than 1 KiB, or broken anywhere, is ignored.
+/// Only for balancers that go by cost: p2c, peak EWMA, and prequal while it acts like p2c. Default:
+/// off.
 ///
 /// @param name a header name, such as ahoy-load
 #[unsafe(no_mangle)]
@@ -105,8 +109,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_load_header(
     unsafe { set(balancer, err, &[("load_header", "name", Argument::Text(name))]) }
 }
 
-/// Endpoints by the key of a call, on a hash ring (ketama style, with xxHash64; see ahoy_request_set_hash_key):
-/// when an endpoint leaves, only its own keys move. A call without a key goes anywhere.
+/// Ring hash: endpoints by the key of a call (ahoy_request_set_hash_key), on a ring of hashes
+/// (ketama style, with xxHash64). When an endpoint leaves, only its own keys move. A call without a
+/// key goes to any endpoint.
 ///
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
@@ -119,8 +124,8 @@ pub unsafe extern "C" fn ahoy_balancer_ring_hash_new(
     unsafe { make(provider, Algorithm::Ring(RingConfig::default(), None)) }
 }
 
-/// Endpoints by the key of a call, in a lookup table (Maglev): faster and more even than a ring, and a few keys
-/// more move when an endpoint leaves. A call without a key goes anywhere.
+/// Maglev: endpoints by the key of a call, in a lookup table. Faster and more even than a ring, but
+/// a few more keys move when an endpoint leaves. A call without a key goes to any endpoint.
 ///
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
@@ -133,8 +138,9 @@ pub unsafe extern "C" fn ahoy_balancer_maglev_new(
     unsafe { make(provider, Algorithm::Maglev(Maglev::DEFAULT_SIZE, None)) }
 }
 
-/// Endpoints by the key of a call, by the highest of a draw for each (rendezvous hashing): needs no table, but
-/// looks at every endpoint, so it is for small sets. A call without a key goes anywhere.
+/// Rendezvous hashing: endpoints by the key of a call, the one with the highest hash of key and
+/// endpoint. Needs no table but looks at every endpoint, so this is for small sets. A call without
+/// a key goes to any endpoint.
 ///
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
@@ -178,9 +184,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_table_size(
     unsafe { set(balancer, err, &[("table_size", "slots", slots.into())]) }
 }
 
-/// Bounds the attempts in flight at an endpoint of a ring hash or maglev balancer to a multiple of its
-/// share, so that a popular key does not overload it: above the bound the key's calls go elsewhere
-/// (bounded loads). Default: not bounded.
+/// Bounds the attempts in flight at an endpoint of a ring hash or maglev balancer to a multiple of
+/// its share, so that a popular key does not overload it: above the bound the key's calls go
+/// elsewhere (bounded loads). Default: not bounded.
 ///
 /// @param factor at least 1; 1.25 is a good start
 #[unsafe(no_mangle)]
@@ -193,8 +199,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_bounded_load(
     unsafe { set(balancer, err, &[("bounded_load", "factor", factor.into())]) }
 }
 
-/// Takes the key of a call from one of its headers, where its request states none: the value's bytes
-/// are hashed. Replaces ahoy_balancer_set_hash_cookie. Only for balancers that go by key.
+/// Takes the key of a call from one of its headers, where its request states none: the value's
+/// bytes are hashed. Replaces ahoy_balancer_set_hash_cookie. Only for balancers that go by key.
 ///
 /// @param name a header name
 #[unsafe(no_mangle)]
@@ -221,12 +227,12 @@ pub unsafe extern "C" fn ahoy_balancer_set_hash_cookie(
     unsafe { set(balancer, err, &[("hash_cookie", "name", Argument::Text(name))]) }
 }
 
-/// Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns it
-/// gets the part (time / window) ^ (1 / aggression), at least min_ratio. Works with every balancer.
-/// Default: off.
+/// Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns
+/// it gets the part (time / window) ^ (1 / aggression), at least min_ratio. Works with every
+/// balancer. Default: off.
 ///
-/// @param window_ms how long it takes, at least 1; up to 1000 has no effect, as the first second counts
-///        whole
+/// @param window_ms how long it takes, at least 1; up to 1000 has no effect, as the first second
+///        counts whole
 /// @param min_ratio the share to begin with, 0 to 1; 0.1 is a good start
 /// @param aggression the bend, above 0; 1 for a straight line, above 1 for faster at first
 #[unsafe(no_mangle)]
@@ -246,11 +252,11 @@ pub unsafe extern "C" fn ahoy_balancer_set_slow_start(
     unsafe { set(balancer, err, &parameters) }
 }
 
-/// Sets the share of available endpoints below which those are used too that failed answers, ejection
-/// or a check took out: with few left, overloading them does more harm than asking the others (panic
-/// threshold, as in Envoy). Such calls do not count for a circuit that would not have admitted them.
-/// Endpoints that cannot be connected to, or were opened by hand, are still left alone. Default: off,
-/// so calls fail at once while no circuit admits.
+/// Sets the share of available endpoints below which those are used too that failed answers,
+/// ejection or a check took out: with few left, overloading them does more harm than asking the
+/// others (panic threshold, as in Envoy). Such calls do not count for a circuit that would not have
+/// admitted them. Endpoints that cannot be connected to, or were opened by hand, are still left
+/// alone. Default: off, so calls fail at once while no circuit admits.
 ///
 /// @param ratio 0 to 1; 0.5 is a good start
 #[unsafe(no_mangle)]
@@ -265,8 +271,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_panic_threshold(
 
 /// Sets the zone of this process. Endpoints of the same zone (ahoy_host_set_zone) get all its calls
 /// while the zone's part of the endpoints is as large as its part of the callers, taken to be even;
-/// otherwise the excess goes to the zones that have room. With fewer than 6 endpoints in rotation, zones
-/// do not matter. Balancers that go by key ignore zones. Default: zones do not matter.
+/// otherwise the excess goes to the zones that have room. With fewer than 6 endpoints in rotation,
+/// zones do not matter. Balancers that go by key ignore zones. Default: zones do not matter.
 ///
 /// @param zone the zone's name; copied
 #[unsafe(no_mangle)]
@@ -279,8 +285,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_zone(
     unsafe { set(balancer, err, &[("zone", "zone", Argument::Text(zone))]) }
 }
 
-/// Uses this many healthy endpoints of a large set, drawn at random for this process; when one comes or
-/// goes, one connection changes at most (rendezvous subsetting, gRFC A68). Replaces
+/// Uses this many healthy endpoints of a large set, drawn at random for this process; when one
+/// comes or goes, one connection changes at most (rendezvous subsetting, gRFC A68). Replaces
 /// ahoy_balancer_set_deterministic_subset. Default: all are used.
 ///
 /// @param size at least 1
@@ -295,8 +301,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_subset(
 }
 
 /// Uses at least this many endpoints of a large set, chosen so that all clients together load every
-/// endpoint alike (deterministic aperture, as in Finagle). All clients must see the endpoints in the
-/// same order. Replaces ahoy_balancer_set_subset. Default: all are used.
+/// endpoint alike (deterministic aperture, as in Finagle). All clients must see the endpoints in
+/// the same order. Replaces ahoy_balancer_set_subset. Default: all are used.
 ///
 /// @param size at least 1; 12 is a good start
 /// @param client the number of this client, from 0
@@ -319,8 +325,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_deterministic_subset(
     }
 }
 
-/// Switches on slow start over 2 s, outlier detection, a panic threshold of 0.5 and health checks by
-/// connect. What is set already stays.
+/// Switches on slow start over 2 s, outlier detection, a panic threshold of 0.5 and health checks
+/// by connect. What is set already stays.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_use_resilient_profile(
     balancer: *const ahoy_balancer,
@@ -330,8 +336,8 @@ pub unsafe extern "C" fn ahoy_balancer_use_resilient_profile(
     unsafe { set(balancer, err, &[("profile", "profile", Value::Word("resilient").into())]) }
 }
 
-/// Limits the attempts in flight at each endpoint; above it, others are picked. Where all are full, the
-/// call has no endpoint. Default: no limit.
+/// Limits the attempts in flight at each endpoint; above it, others are picked. Where all are full,
+/// the call has no endpoint. Default: no limit.
 ///
 /// @param attempts at least 1
 #[unsafe(no_mangle)]
@@ -344,8 +350,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_max_in_flight(
     unsafe { set(balancer, err, &[("max_in_flight", "attempts", attempts.into())]) }
 }
 
-/// Sets an option by name, the same as its function does; ahoy_balancer_option_key_at lists them. The
-/// rules of circuits are options of the balancer as well, as in "breaker_open_max".
+/// Sets an option by name, the same as its function does; ahoy_balancer_option_key_at lists them.
+/// The rules of circuits are options of the balancer as well, as in "breaker_open_max".
 ///
 /// @param key such as "slow_start_window"
 /// @param value such as "1.5s", "0.5" or "off"; a duration needs a unit. A value that is refused

@@ -12,17 +12,23 @@ use crate::ffi::values::{guard, handle};
 use crate::options::BREAKER;
 use crate::policy::BreakerConfig;
 
-/// The rules by which the circuits of a balancer open and close.
+/// The rules by which the circuits of a balancer open and close. A circuit opens
 ///
-/// A circuit opens after 5 failures in a row, when half of at least 10 calls within 10 s failed, or at once
-/// when the endpoint cannot be connected to (nothing was sent then). Failures are answers of 5xx but 501,
-/// timeouts and broken connections; 429 counts for the ratio only. An open circuit lets a probe through after
-/// 500 ms, doubled with each further trip up to 30 s (1 s where connecting failed), give or take a quarter; the
-/// Retry-After of the 429 or 503 that opened it is kept to within the same bounds. Calls are the probes: retries only
-/// where nobody else is left, and where hedges are sent, those before first attempts, which then wait for 200 ms.
+/// - after 5 failures in a row;
+/// - when half of at least 10 calls within 10 s failed;
+/// - at once when the endpoint cannot be connected to; nothing was sent then.
 ///
-/// Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and frozen when a
-/// balancer takes it; then any.
+/// Failures are answers of 5xx but 501, timeouts and lost connections; 429 counts for the ratio
+/// only.
+///
+/// An open circuit lets a probe through after 500 ms, doubled with each further trip up to 30 s (1
+/// s if connecting failed), give or take a quarter. The Retry-After of the 429 or 503 that opened
+/// it is kept within the same bounds. Calls are the probes. Probes are sent by hedges first, then
+/// by first attempts, which wait for hedges for 200 ms, then by retries that have no other endpoint
+/// left.
+///
+/// Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and
+/// frozen when a balancer takes it; then any.
 pub struct ahoy_breaker {
     rules: Settings<BreakerConfig>,
 }
@@ -75,8 +81,8 @@ pub unsafe extern "C" fn ahoy_breaker_disable_consecutive_failures(
     unsafe { set(breaker, err, &[("consecutive_failures", "failures", off())]) }
 }
 
-/// Sets the share of failed calls that opens a circuit, counted over an exact window of time. Default
-/// 0.5 of at least 10 calls in 10,000 ms.
+/// Sets the share of failed calls that opens a circuit, counted over an exact window of time.
+/// Default 0.5 of at least 10 calls in 10,000 ms.
 ///
 /// @param ratio above 0, up to 1; reached counts
 /// @param window_ms at least 10
@@ -98,13 +104,13 @@ pub unsafe extern "C" fn ahoy_breaker_set_failure_ratio(
     unsafe { set(breaker, err, &parameters) }
 }
 
-/// Sets the share of failed calls that opens a circuit, counted over the last calls instead of a window
-/// of time: for endpoints that are asked seldom. The last of the two setters counts.
+/// Sets the share of failed calls that opens a circuit, counted over the last calls instead of a
+/// window of time: for endpoints that are asked seldom. The last of the two setters counts.
 ///
 /// @param ratio above 0, up to 1; reached counts
 /// @param last_calls how many calls are remembered, two bytes each for every endpoint; 1 to 65,535
-/// @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken as
-///        that
+/// @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken
+///        as that
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_breaker_set_failure_ratio_count(
     breaker: *const ahoy_breaker,
@@ -122,9 +128,9 @@ pub unsafe extern "C" fn ahoy_breaker_set_failure_ratio_count(
     unsafe { set(breaker, err, &parameters) }
 }
 
-/// Sets the share of slow calls that opens a circuit, whether they failed or not. It is counted over the
-/// same window and with the same min_calls as the failure ratio, also where that is disabled. Default:
-/// off.
+/// Sets the share of slow calls that opens a circuit, whether they failed or not. It is counted
+/// over the same window and with the same min_calls as the failure ratio, also where that is
+/// disabled. Default: off.
 ///
 /// @param duration_ms from this time on a call is slow; at least 1
 /// @param ratio above 0, up to 1; reached counts
@@ -153,9 +159,9 @@ pub unsafe extern "C" fn ahoy_breaker_disable_failure_ratio(
     unsafe { set(breaker, err, &[("failure_ratio", "ratio", off())]) }
 }
 
-/// Sets how long a circuit stays open: base at first, doubled with each further trip up to max, each
-/// time give or take a quarter. After the time of ahoy_breaker_set_reset_after_ms closed it starts
-/// from base again. Default 500 and 30,000 ms.
+/// Sets how long a circuit stays open: base at first, doubled with each further trip up to max,
+/// each time give or take a quarter. After the time of ahoy_breaker_set_reset_after_ms closed it
+/// starts from base again. Default 500 and 30,000 ms.
 ///
 /// @param base_ms at least 1
 /// @param max_ms at least base_ms
@@ -179,8 +185,8 @@ pub unsafe extern "C" fn ahoy_breaker_set_open_ms(
     }
 }
 
-/// Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000 ms:
-/// such a probe costs its caller nothing.
+/// Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000
+/// ms: such a probe costs its caller nothing.
 ///
 /// @param max_ms at least 1
 #[unsafe(no_mangle)]
@@ -193,8 +199,8 @@ pub unsafe extern "C" fn ahoy_breaker_set_connect_open_max_ms(
     unsafe { set(breaker, err, &[("connect_open_max", "max_ms", ms(max_ms))]) }
 }
 
-/// Sets how many probes a half-open circuit lets through at once, all of which must succeed to close it.
-/// Default 1.
+/// Sets how many probes a half-open circuit lets through at once, all of which must succeed to
+/// close it. Default 1.
 ///
 /// @param probes at least 1
 #[unsafe(no_mangle)]
@@ -207,8 +213,8 @@ pub unsafe extern "C" fn ahoy_breaker_set_half_open_probes(
     unsafe { set(breaker, err, &[("half_open_probes", "probes", probes.into())]) }
 }
 
-/// Sets how long a probe may take; after that one more is let through, so that a circuit never sticks.
-/// Default 3,000 ms.
+/// Sets how long a probe may take; after that one more is let through, so that a circuit never
+/// sticks. Default 3,000 ms.
 ///
 /// @param timeout_ms at least 1
 #[unsafe(no_mangle)]
@@ -221,8 +227,8 @@ pub unsafe extern "C" fn ahoy_breaker_set_probe_timeout_ms(
     unsafe { set(breaker, err, &[("probe_timeout", "timeout_ms", ms(timeout_ms))]) }
 }
 
-/// Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens again
-/// before that stays open for longer. Default 60,000 ms.
+/// Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens
+/// again before that stays open for longer. Default 60,000 ms.
 ///
 /// @param reset_after_ms at least 1
 #[unsafe(no_mangle)]
@@ -235,8 +241,8 @@ pub unsafe extern "C" fn ahoy_breaker_set_reset_after_ms(
     unsafe { set(breaker, err, &[("reset_after", "reset_after_ms", ms(reset_after_ms))]) }
 }
 
-/// Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is still
-/// asked. Failed connects may open the last one all the same. Default 1.
+/// Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is
+/// still asked. Failed connects may open the last one all the same. Default 1.
 ///
 /// @param endpoints from 0; 0 lets answers open all
 #[unsafe(no_mangle)]

@@ -13,10 +13,11 @@ use crate::ffi::values::{guard, handle, text};
 use crate::policy::CircuitState;
 use crate::runtime::clock;
 
-/// One endpoint of a balancer. It shows the live circuit, also after the endpoint has left the list.
+/// One endpoint of a balancer. It shows the live circuit, also after the endpoint has left the
+/// list.
 ///
-/// Ownership: freed with ahoy_endpoint_free. Thread: any. In a forked child its circuit is not to be had: the
-/// state is -1, and opening and closing are AHOY_E_FORKED.
+/// Ownership: freed with ahoy_endpoint_free. Thread: any. In a forked child its circuit is not
+/// accessible: the state is -1, and opening and closing are AHOY_E_FORKED.
 pub struct ahoy_endpoint {
     native: Native,
     member: Arc<Member>,
@@ -130,10 +131,10 @@ pub unsafe extern "C" fn ahoy_endpoint_close_circuit(
     }
 }
 
-/// Lets everything through and judges nothing, until ahoy_endpoint_open_circuit or ahoy_endpoint_close_circuit: for an endpoint
-/// that must be asked whatever it answers.
+/// Disables the circuit until ahoy_endpoint_open_circuit or ahoy_endpoint_close_circuit: every
+/// attempt is let through and none counts. For an endpoint that must be asked whatever it answers.
 ///
-/// @return AHOY_E_IN_USE where that is so already
+/// @return AHOY_E_IN_USE if it is disabled already
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_disable_circuit(
     endpoint: *const ahoy_endpoint,
@@ -149,8 +150,8 @@ pub unsafe extern "C" fn ahoy_endpoint_disable_circuit(
     }
 }
 
-/// Sends the endpoint nothing new, until ahoy_endpoint_resume; what is under way goes on. Its circuit shows
-/// open meanwhile.
+/// Drains the endpoint: sends it no new attempts until ahoy_endpoint_resume, while those under way
+/// go on. Its circuit shows open meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_drain(
     endpoint: *const ahoy_endpoint,
@@ -167,7 +168,7 @@ pub unsafe extern "C" fn ahoy_endpoint_drain(
     }
 }
 
-/// Goes on where ahoy_endpoint_drain came in.
+/// Ends ahoy_endpoint_drain: the endpoint gets attempts again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_resume(
     endpoint: *const ahoy_endpoint,

@@ -11,15 +11,16 @@ use crate::ffi::values::setter::{self, Argument, ms};
 use crate::ffi::values::status::ahoy_status;
 use crate::options::BALANCER;
 
-/// Outlier detection: ejects endpoints that fare worse than their neighbours. Every 10 s it looks for
+/// Outlier detection: ejects endpoints that fare worse than their neighbours. Every 10 s it looks
+/// for
 ///
-/// - endpoints with at least 100 attempts whose success rate is more than 1.9 standard deviations below
-///   the mean of at least 5 endpoints;
+/// - endpoints with at least 100 attempts whose success rate is more than 1.9 standard deviations
+///   below the mean of at least 5 endpoints;
 /// - endpoints with at least 50 attempts, 85 % of which failed.
 ///
-/// They are out of rotation for 30 s, and longer each time up to 300 s; at most half of all, and never
-/// the last one (as in Envoy, whose cap lets one more go). The other functions of this kind change the
-/// numbers. Default: off.
+/// They are out of rotation for 30 s, and longer each time up to 300 s; at most half of all, and
+/// never the last one (as in Envoy, whose cap lets one more go). The other functions of this kind
+/// change the numbers. Default: off.
 ///
 /// @param enabled whether to
 #[unsafe(no_mangle)]
@@ -32,9 +33,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_outlier_detection(
     unsafe { set(balancer, err, &[("outlier_detection", "enabled", enabled.into())]) }
 }
 
-/// Sets for outlier detection how often outliers are looked for, how long they are ejected, and how many
-/// may be out. Up to a tenth of base_ms, at most 3 s, is added at random to each time. Switches outlier
-/// detection on.
+/// Sets for outlier detection how often outliers are looked for, how long they are ejected, and how
+/// many may be out. Up to a tenth of base_ms, at most 3 s, is added at random to each time.
+/// Switches outlier detection on.
 ///
 /// @param interval_ms between two looks, at least 1; default 10000
 /// @param base_ms of the first ejection, and added with each further one, at least 1; default 30000
@@ -106,11 +107,12 @@ pub unsafe extern "C" fn ahoy_balancer_set_outlier_failure_share(
     unsafe { set(balancer, err, &parameters) }
 }
 
-/// Health checks: asks endpoints in the background, on a library thread, of which calls told nothing for
-/// a while. An endpoint in rotation is checked every interval_ms, give or take a fifth; one that is out
-/// every second; and each once a minute while no call is made at all.
+/// Health checks: asks endpoints in the background, on a library thread, of which calls told
+/// nothing for a while. An endpoint in rotation is checked every interval_ms, give or take a fifth;
+/// one that is out every second; and each once a minute while no call is made at all.
 ///
-/// - Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at once.
+/// - Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at
+///   once.
 /// - Two checks in a row that pass bring it back, and one lets an open circuit try again.
 ///
 /// The checks begin with the first call of a client and share its TLS settings. Default: off.
@@ -137,7 +139,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_health_check(
 
 /// Sets what checks must show; after ahoy_balancer_set_health_check.
 ///
-/// @param unhealthy checks in a row without an answer that take an endpoint out, 1 to 255; default 3
+/// @param unhealthy checks in a row without an answer that take an endpoint out, 1 to 255; default
+///        3
 /// @param healthy checks in a row that an endpoint must pass to come back, 1 to 255; default 2
 /// @param out_interval_ms between two checks of one that is out, at least 1; default 1000
 /// @return AHOY_E_INVALID_ARGUMENT also for a balancer without health checks
@@ -165,8 +168,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_health_thresholds(
     }
 }
 
-/// After an outage of all endpoints, admits available / min_working of the calls until the number of
-/// available endpoints is stable for hold_ms, so that the first endpoints that come back are not
+/// After an outage of all endpoints, admits available / min_working of the calls until the number
+/// of available endpoints is stable for hold_ms, so that the first endpoints that come back are not
 /// overwhelmed (as in brpc). The other calls are AHOY_E_OVERLOADED. Default: off.
 ///
 /// @param min_working how many endpoints can just bear all traffic, at least 1

@@ -58,10 +58,11 @@ pub unsafe extern "C" fn ahoy_host_new(address: *const c_char, port: u16) -> *mu
     })
 }
 
-/// Sets the host's share of the traffic relative to the other hosts of its priority and zone. Default 1.
+/// Sets the host's share of the traffic relative to the other hosts of its priority and zone.
+/// Default 1.
 ///
-/// @param weight 0 to 65535; 0 for no traffic, for a host that is to be drained; one that counts neither as well
-///        nor as ill
+/// @param weight 0 to 65535; 0 for no traffic, for a host that is to be drained, which then counts
+///        neither as available nor as failed
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_host_set_weight(
     host: *mut ahoy_host,
@@ -79,7 +80,8 @@ pub unsafe extern "C" fn ahoy_host_set_weight(
     unsafe { change(host, err, set) }
 }
 
-/// Sets the zone that the host stands in, for balancers that know their own (ahoy_balancer_set_zone). Default none.
+/// Sets the zone that the host stands in, for balancers that know their own
+/// (ahoy_balancer_set_zone). Default none.
 ///
 /// @param zone any text; copied
 #[unsafe(no_mangle)]
@@ -98,8 +100,8 @@ pub unsafe extern "C" fn ahoy_host_set_zone(
     }
 }
 
-/// Sets the host's priority level, 0 first: the next level serves in part where less than 72 % of a level are well,
-/// and alone where none is. Default 0.
+/// Sets the host's priority, 0 first: the next priority takes a part of the traffic when less than
+/// 72 % of a priority's endpoints are available, and all of it when none is. Default 0.
 ///
 /// @param priority 0 to 127
 #[unsafe(no_mangle)]
@@ -140,8 +142,8 @@ pub unsafe extern "C" fn ahoy_host_set_scheme(
     unsafe { change(host, err, set) }
 }
 
-/// Sets what the Host header carries, apart from the address that is dialled. Default: the address, with the
-/// port where it is not the scheme's own.
+/// Sets what the Host header carries, apart from the address that is dialled. Default: the address,
+/// with the port where it is not the scheme's own.
 ///
 /// @param authority such as "api.example.com" or "api.example.com:8443"; copied
 #[unsafe(no_mangle)]

@@ -13,24 +13,27 @@ use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, text};
 use crate::request::check_target;
 
-/// The endpoint that says itself that it is idle and quick (Prequal, as in the paper of NSDI'24). Small requests, the
-/// probes, ask random endpoints how busy they are, on a library thread and beside the calls: none waits for one. The
-/// last answers are kept; of the endpoints that have no more in flight than most, the quickest is taken, or else the one
-/// with the least in flight. That sees what all clients send, where p2c sees only this one's part, and costs three probes
-/// for each call.
+/// Prequal, as in the paper of NSDI'24: picks by the load that endpoints report in answers to
+/// probes. Probes are small requests to random endpoints, sent on a library thread beside the
+/// calls; no call waits for one. The last answers are kept. Of the endpoints with no more in flight
+/// than most, the one with the lowest latency is picked, or else the one with the fewest in flight.
+/// That reflects the load of all clients, where p2c sees only its own, and costs three probes for
+/// each call.
 ///
-/// A probe is a GET of probe_path over HTTP/1.1, by connections of its own. It is answered with status 200 and a header
-/// `ahoy-load: in_flight=3, latency_ms=4.2`: how many requests the server works on, and how long they took lately with
-/// about as many. For what is missing there, or all of it where anything in it is broken, what this client knows stands
-/// in: its own attempts in flight, and how long the probe took. An answer with another status has failed, and so has one
-/// that takes more than 3 ms (ahoy_balancer_set_prequal_probes). Circuits do not learn of probes.
+/// A probe is a GET of probe_path over HTTP/1.1, on connections of its own. The server answers with
+/// status 200 and a header `ahoy-load: in_flight=3, latency_ms=4.2`: the requests that it works on,
+/// and how long such requests took lately at about that load. What the header lacks, or all of it
+/// if any part is broken, is replaced by what this client knows: its own attempts in flight, and
+/// the time that the probe took. A probe fails with any other status, and after 3 ms
+/// (ahoy_balancer_set_prequal_probes). Probes do not count for circuits.
 ///
-/// Where the answers say too little, the balancer does as that of ahoy_balancer_p2c_new: with fewer than 4 endpoints in
-/// rotation, where all clients would follow the same one; at first; and while probes fail. Only there weights count.
-/// Probes begin with the first call of a client, share its TLS settings, and are sent only while there are calls.
+/// While the answers say too little, the balancer acts like that of ahoy_balancer_p2c_new: with
+/// fewer than 4 endpoints in rotation, where all clients would follow the same one; at first; and
+/// while probes fail. Weights count only then. Probes begin with the first call of a client, share
+/// its TLS settings, and are sent only while there are calls.
 ///
 /// @param provider frozen from here on; still the caller's to free
-/// @param probe_path begins with /; what answers there should cost next to nothing
+/// @param probe_path begins with /; its answers should cost next to nothing
 /// @return the balancer, or NULL where provider is NULL or probe_path is not such a path
 #[unsafe(no_mangle)]
 #[must_use]
@@ -58,16 +61,16 @@ unsafe fn path(path: *const c_char) -> Result<Arc<str>, Error> {
     }
 }
 
-/// Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults are
-/// the paper's.
+/// Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults
+/// are the paper's.
 ///
 /// @param pool answers kept, 2 to 256, at most half of the endpoints if there are few; default 16
 /// @param max_age_ms how long an answer is kept, at least 1; default 1000
 /// @param probes_per_call parts of one by chance, above removals_per_call, up to 100; default 3
-/// @param removals_per_call answers removed by each call beside those used up, in turn the oldest and
-///        the worst, 0 to 100; default 1
-/// @param hot an endpoint is hot if it has more in flight than this share of the answers told, 0 to 1;
-///        default 0.84
+/// @param removals_per_call answers removed by each call beside those used up, in turn the oldest
+///        and the worst, 0 to 100; default 1
+/// @param hot an endpoint is hot if it has more in flight than this share of the answers told, 0 to
+///        1; default 0.84
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_set_prequal(
     balancer: *const ahoy_balancer,
@@ -91,10 +94,10 @@ pub unsafe extern "C" fn ahoy_balancer_set_prequal(
 
 /// Sets how the probes of a prequal balancer are sent.
 ///
-/// @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network it
-///        must be longer
-/// @param at_once how many may be under way at the same time, and one for each endpoint; further ones
-///        are not sent; 1 to 1024; default 64
+/// @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network
+///        it must be longer
+/// @param at_once how many may be under way at the same time, and one for each endpoint; further
+///        ones are not sent; 1 to 1024; default 64
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_set_prequal_probes(
     balancer: *const ahoy_balancer,

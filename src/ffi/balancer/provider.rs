@@ -17,8 +17,8 @@ use crate::runtime::callback;
 
 /// A source of endpoints: a list, or a callback that fills one.
 ///
-/// Ownership: freed with ahoy_provider_free at any time; a balancer keeps what it needs. Thread: configured
-/// from one, and frozen when a balancer is made from it; then any.
+/// Ownership: freed with ahoy_provider_free at any time; a balancer keeps what it needs. Thread:
+/// configured from one, and frozen when a balancer is made from it; then any.
 pub struct ahoy_provider {
     source: Source,
 }
@@ -53,11 +53,13 @@ pub extern "C" fn ahoy_provider_list_new() -> *mut ahoy_provider {
     })
 }
 
-/// Adds a server to a list. One that stands there already (same address, port and scheme) counts once.
+/// Adds a server to a list. A server that is in the list already (same address, port and scheme)
+/// counts once.
 ///
 /// @param address host name or IP address; copied
 /// @param port TCP port, 1 to 65535; 443 means https
-/// @return AHOY_E_INVALID_ARGUMENT also for a provider that is no list; AHOY_E_IN_USE after its first use
+/// @return AHOY_E_INVALID_ARGUMENT also for a provider that is no list; AHOY_E_IN_USE after its
+///        first use
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_provider_list_add(
     provider: *const ahoy_provider,
@@ -109,19 +111,20 @@ impl Handle for ahoy_hosts {
     type Held = Lent;
 }
 
-/// Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK; any other status means
-/// that no list could be had, and the last good one stays in use. Runs on the thread that asks: the caller's
-/// at first use and on update, and the one that drives a call when no endpoint is left. It may block, and
-/// the calls that wait for it block with it.
+/// Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK. Any other
+/// status means that there is no list now, and the last good one stays in use. Runs on the thread
+/// that asks: the caller's at first use and on update, and the one that drives a call when no
+/// endpoint is left. It may block, and then blocks the calls that wait for it.
 pub type ahoy_provider_fn = Option<
     unsafe extern "C-unwind" fn(user_data: *mut c_void, out: *mut ahoy_hosts) -> ahoy_status,
 >;
 
-/// A provider of your own.
+/// A provider whose list a function of the host fills.
 ///
 /// @param fn fills the list; called by one thread at a time
-/// @param user_data handed to fn
-/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+/// @param user_data passed to fn
+/// @param destroy called once when user_data is no longer needed, also if this function fails; may
+///        be NULL
 /// @return the provider, or NULL where fn is NULL
 #[unsafe(no_mangle)]
 #[must_use]

@@ -8,7 +8,8 @@ use crate::ffi::values::status::{ahoy_status, of_attempt};
 use crate::ffi::values::text;
 use crate::outcome::{AttemptLog, AttemptResult, CircuitNote};
 
-/// One attempt of a call. Borrowed from its response or error and valid until that is freed. Thread: any.
+/// One attempt of a call. Borrowed from its response or error and valid until that is freed.
+/// Thread: any.
 pub struct ahoy_attempt {
     url: CString,
     detail: CString,
@@ -49,7 +50,8 @@ pub unsafe extern "C" fn ahoy_attempt_url(attempt: *const ahoy_attempt) -> *cons
     unsafe { attempt.as_ref() }.map_or(ptr::null(), |attempt| attempt.url.as_ptr())
 }
 
-/// AHOY_OK where an answer came, whatever its status; else why none came. AHOY_E_INVALID_ARGUMENT for NULL.
+/// AHOY_OK if an answer came, whatever its status; else why none came. AHOY_E_INVALID_ARGUMENT for
+/// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_status(attempt: *const ahoy_attempt) -> ahoy_status {
     // SAFETY: see the module `ffi`.
@@ -64,7 +66,8 @@ pub unsafe extern "C" fn ahoy_attempt_http_status(attempt: *const ahoy_attempt) 
     unsafe { attempt.as_ref() }.map_or(0, |attempt| attempt.http_status)
 }
 
-/// What happened in a few words, such as "connect refused"; empty where an answer came. NULL for NULL.
+/// What happened in a few words, such as "connect refused"; empty where an answer came. NULL for
+/// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_detail(attempt: *const ahoy_attempt) -> *const c_char {
     // SAFETY: see the module `ffi`.
@@ -92,7 +95,8 @@ pub unsafe extern "C" fn ahoy_attempt_opened_circuit(attempt: *const ahoy_attemp
     unsafe { attempt.as_ref() }.is_some_and(|attempt| attempt.opened_circuit)
 }
 
-/// Whether it was a hedge: a copy sent beside another attempt that took long (ahoy_client_builder_set_hedge).
+/// Whether it was a hedge: a copy sent beside another attempt that took long
+/// (ahoy_client_builder_set_hedge).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_is_hedge(attempt: *const ahoy_attempt) -> bool {
     // SAFETY: see the module `ffi`.

@@ -15,8 +15,8 @@ use crate::ffi::values::{guard, handle, text};
 
 /// A call under way or ended. Its result is handed out once.
 ///
-/// Ownership: freed with ahoy_call_free; it holds its client. Thread: any. In a forked child it stays
-/// AHOY_E_FORKED for ever.
+/// Ownership: freed with ahoy_call_free; it holds its client. Thread: any. In a forked child it
+/// stays AHOY_E_FORKED for ever.
 pub struct ahoy_call {
     native: Native,
     client: Arc<Client>,
@@ -33,13 +33,15 @@ impl ahoy_call {
     }
 }
 
-/// Waits for a call to end and hands out its result. When the time is up first, returns AHOY_OK with a NULL
-/// response, and the call goes on; so it does after AHOY_E_INTERRUPTED, and may be waited for again.
+/// Waits for a call to end and returns its result. When the time is up first, returns AHOY_OK with
+/// a NULL response, and the call goes on; so it does after AHOY_E_INTERRUPTED, and may be waited
+/// for again.
 ///
 /// @param timeout_ms 0 polls; AHOY_FOREVER for no limit
-/// @param response gets the answer; NULL on failure and when the time is up
-/// @return AHOY_E_IN_USE where the result was handed out before or goes to a callback; AHOY_E_INTERRUPTED where
-///         a signal ended the wait of an interruptible client; else how the call ended
+/// @param response gets the answer, to be freed with ahoy_response_free; NULL on failure and when
+///        the time is up
+/// @return AHOY_E_IN_USE if the result was taken before or goes to a callback; AHOY_E_INTERRUPTED
+///        if a signal ended the wait of an interruptible client; else how the call ended
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_call_wait(
     call: *const ahoy_call,
@@ -62,8 +64,8 @@ pub unsafe extern "C" fn ahoy_call_wait(
     }
 }
 
-/// Gets the outcome of a call and owns both handles: the response where status is AHOY_OK, else the error; the
-/// other is NULL. Runs on the I/O thread that finished the call and must not block.
+/// Gets the outcome of a call and owns both handles: the response if status is AHOY_OK, else the
+/// error; the other is NULL. Runs on the I/O thread that finished the call and must not block.
 pub type ahoy_done_fn = Option<
     unsafe extern "C-unwind" fn(
         user_data: *mut c_void,
@@ -73,13 +75,14 @@ pub type ahoy_done_fn = Option<
     ),
 >;
 
-/// Lets a function get the result when the call ends, exactly once; on a call that has ended it runs on an I/O
-/// thread at once. A call with such a function goes on when its handle is freed.
+/// Passes the result to a function when the call ends, exactly once; on a call that has ended it
+/// runs on an I/O thread at once. A call with such a function goes on when its handle is freed.
 ///
 /// @param fn gets the outcome
-/// @param user_data handed to fn
-/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
-/// @return AHOY_E_IN_USE where the result was handed out before or goes to another callback
+/// @param user_data passed to fn
+/// @param destroy called once when user_data is no longer needed, also if this function fails; may
+///        be NULL
+/// @return AHOY_E_IN_USE if the result was taken before or goes to another callback
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_call_on_done(
     call: *const ahoy_call,
@@ -105,10 +108,10 @@ pub unsafe extern "C" fn ahoy_call_on_done(
                     handle::free(error);
                 }
             };
-            if let Some((taker, outcome)) = call.completion.promise(Box::new(taker))? {
-                call.client.tell(move || taker(outcome))?;
+            match call.completion.promise(Box::new(taker))? {
+                Some((taker, outcome)) => call.client.tell(move || taker(outcome)),
+                None => Ok(()),
             }
-            Ok(())
         })
     }
 }
@@ -120,8 +123,8 @@ fn handles(outcome: Outcome) -> (ahoy_status, *mut ahoy_response, *mut ahoy_erro
     }
 }
 
-/// Asks a call to end with AHOY_E_CANCELLED. It still completes, exactly once, and with its own result where
-/// that was faster. The exchange is dropped: the server sees the connection close. Does not wait.
+/// Cancels a call: it ends with AHOY_E_CANCELLED, exactly once, or with its own result if that came
+/// first. The exchange is dropped, so the server sees the connection close. Does not wait.
 ///
 /// @return AHOY_OK also for a call that has ended
 #[unsafe(no_mangle)]
@@ -140,8 +143,8 @@ pub unsafe extern "C" fn ahoy_call_cancel(
     }
 }
 
-/// Frees a call; NULL is fine. A call under way is cancelled, unless its result goes to a callback. Does not
-/// wait.
+/// Frees a call; NULL is fine. A call under way is cancelled, unless its result goes to a callback.
+/// Does not wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_call_free(call: *mut ahoy_call) {
     guard::value((), || {

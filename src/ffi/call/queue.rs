@@ -13,12 +13,13 @@ use crate::ffi::values::status::{
 use crate::ffi::values::{guard, handle, text};
 use crate::runtime::callback;
 
-/// Ended calls, in the order in which they ended, and a descriptor that is readable while there are any.
+/// A queue of ended calls, in the order in which they ended, with a descriptor that is readable
+/// while it holds any.
 ///
 /// Calls in flight plus completions not yet read are bounded by 65,536.
 ///
-/// Ownership: freed with ahoy_queue_free. Thread: any, also several at once. In a forked child it stays
-/// AHOY_E_FORKED for ever.
+/// Ownership: freed with ahoy_queue_free. Thread: any, also several at once. In a forked child it
+/// stays AHOY_E_FORKED for ever.
 pub struct ahoy_queue {
     native: Native,
     pub(crate) queue: Arc<Queue>,
@@ -35,10 +36,11 @@ impl ahoy_queue {
     }
 }
 
-/// A call's end, with the tag that it was submitted with; or the word that there is something to read, with the
-/// tag given to ahoy_response_notify.
+/// The end of a call, with the tag that it was submitted with; or the notice that a body can be
+/// read, with the tag given to ahoy_response_notify.
 ///
-/// Ownership: freed with ahoy_completion_free, with whatever was not taken from it. Thread: one at a time.
+/// Ownership: freed with ahoy_completion_free, with all that was not taken from it. Thread: one at
+/// a time.
 pub struct ahoy_completion {
     tag: u64,
     status: ahoy_status,
@@ -82,8 +84,11 @@ pub unsafe extern "C" fn ahoy_queue_new(
     }
 }
 
-/// The descriptor to poll for reading: readable while a completion waits to be read. It is the queue's own;
-/// never read from it and never close it. Read completions until there are none. -1 for NULL.
+/// The descriptor to poll for reading: readable while a completion waits to be read; on Windows a
+/// SOCKET. It belongs to the queue: never read from it and never close it. When it is readable,
+/// take completions until there are none.
+///
+/// @return -1 for NULL, and in a forked child
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_queue_fd(queue: *const ahoy_queue) -> isize {
     // SAFETY: see the module `ffi`.
@@ -91,10 +96,11 @@ pub unsafe extern "C" fn ahoy_queue_fd(queue: *const ahoy_queue) -> isize {
     queue.and_then(|queue| queue.native().ok()).map_or(-1, |queue| queue.descriptor() as isize)
 }
 
-/// Asks every unfinished call with a tag to end with AHOY_E_CANCELLED. Each still completes, exactly once, and
-/// with its own result where that was faster. Does not wait.
+/// Cancels every unfinished call with a tag: each ends with AHOY_E_CANCELLED, exactly once, or with
+/// its own result if that came first. Does not wait.
 ///
-/// @return AHOY_OK also where no call has that tag
+/// @param tag as given to ahoy_client_submit
+/// @return AHOY_OK also if no call has that tag
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_queue_cancel(
     queue: *const ahoy_queue,
@@ -110,8 +116,8 @@ pub unsafe extern "C" fn ahoy_queue_cancel(
     }
 }
 
-/// Takes the next completion, waiting for it if there is none. When the time is up first, returns AHOY_OK with
-/// NULL.
+/// Takes the next completion, waiting for it if there is none. When the time is up first, returns
+/// AHOY_OK with NULL.
 ///
 /// @param timeout_ms 0 polls; AHOY_FOREVER for no limit
 /// @param completion gets the completion, to be freed with ahoy_completion_free
@@ -135,12 +141,12 @@ pub unsafe extern "C" fn ahoy_queue_next(
     }
 }
 
-/// Takes completions by the batch, which is cheaper than one by one: waits for the first and takes what else is
-/// there. When the time is up first, returns AHOY_OK and none.
+/// Takes several completions at once, which is cheaper than one by one: waits for the first and
+/// takes what else is there. When the time is up first, returns AHOY_OK and none.
 ///
 /// @param timeout_ms 0 polls; AHOY_FOREVER for no limit
-/// @param completions room for capacity handles; the first count of them are set, each to be freed with
-///        ahoy_completion_free
+/// @param completions room for capacity handles; the first count of them are set, each to be freed
+///        with ahoy_completion_free
 /// @param capacity at least 1
 /// @param count gets how many were taken
 #[unsafe(no_mangle)]
@@ -163,7 +169,7 @@ pub unsafe extern "C" fn ahoy_queue_next_batch(
             let batch = next(queue, capacity, timeout_ms)?;
             count.set(batch.len());
             for (index, ended) in batch.into_iter().enumerate() {
-                // SAFETY: not NULL, and there is room for `capacity` pointers as the host promises. No slice: its
+                // Not NULL, and there is room for `capacity` pointers as the host promises. No slice: its
                 // length would be the host's word, which may be larger than any memory.
                 completions.add(index).write(handle::new(ended.into()));
             }
@@ -180,8 +186,8 @@ fn next(queue: &Queue, most: usize, timeout_ms: u64) -> Result<Vec<QueueEvent>, 
     Ok(queue.next(most, text::duration(timeout_ms)))
 }
 
-/// Frees a queue; NULL is fine. Its unfinished calls are cancelled and what was not read is discarded. Does not
-/// wait. Close nothing: the descriptor goes with the queue.
+/// Frees a queue; NULL is fine. Its unfinished calls are cancelled, and completions not yet read
+/// are discarded. Does not wait. The descriptor is closed with the queue: do not close it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_queue_free(queue: *mut ahoy_queue) {
     guard::value((), || {
@@ -205,14 +211,16 @@ pub unsafe extern "C" fn ahoy_completion_tag(completion: *const ahoy_completion)
     unsafe { completion.as_ref() }.map_or(0, |completion| completion.tag)
 }
 
-/// How the call ended: AHOY_OK where there is a response, or something to read. AHOY_E_INVALID_ARGUMENT for NULL.
+/// How the call ended: AHOY_OK if there is a response, or a body to read. AHOY_E_INVALID_ARGUMENT
+/// for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_completion_status(completion: *const ahoy_completion) -> ahoy_status {
     // SAFETY: see the module `ffi`.
     unsafe { completion.as_ref() }.map_or(AHOY_E_INVALID_ARGUMENT, |completion| completion.status)
 }
 
-/// Takes the response, to be freed with ahoy_response_free; NULL where the call failed or it was taken before.
+/// Takes the response, to be freed with ahoy_response_free; NULL where the call failed or it was
+/// taken before.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ahoy_completion_take_response(
@@ -223,7 +231,8 @@ pub unsafe extern "C" fn ahoy_completion_take_response(
     response.map_or(std::ptr::null_mut(), |response| handle::new(response.into()))
 }
 
-/// Takes the error, to be freed with ahoy_error_free; NULL where the call succeeded or it was taken before.
+/// Takes the error, to be freed with ahoy_error_free; NULL where the call succeeded or it was taken
+/// before.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ahoy_completion_take_error(
@@ -244,7 +253,7 @@ unsafe fn take(
     slot.take_if(|outcome| wanted(outcome))
 }
 
-/// Frees a completion with whatever was not taken from it; NULL is fine.
+/// Frees a completion with all that was not taken from it; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_completion_free(completion: *mut ahoy_completion) {
     // SAFETY: see the module `ffi`.

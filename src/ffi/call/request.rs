@@ -21,8 +21,8 @@ const MAX_INBOUND: usize = 1024;
 
 /// One request, independent of where it will go.
 ///
-/// Ownership: freed with ahoy_request_free; sending it copies it, so it may be sent again. Inside an
-/// on_request hook it is the library's and stands for one attempt. Thread: one at a time.
+/// Ownership: freed with ahoy_request_free; sending it copies it, so it may be sent again. Inside
+/// an on_request hook it is the library's and stands for one attempt. Thread: one at a time.
 pub struct ahoy_request {
     pub(crate) request: Request,
     method: CString,
@@ -64,10 +64,11 @@ impl ahoy_request {
 /// A request.
 ///
 /// @param method such as "GET" or "PURGE"; case matters
-/// @param path path and query, starting with "/", or an absolute URL for a client without a balancer (with a base
-///        URL only one below it); sent byte for byte, up to 65000 of them. What no request line can carry is refused:
-///        other than printable ASCII, #, <, >, ` in the path and " in the query must be percent-encoded. Below a
-///        base URL's path no .. may stand, in whatever form
+/// @param path path and query, starting with "/", or an absolute URL for a client without a
+///        balancer (with a base URL only one below it). It is sent byte for byte, up to 65000 of them. A
+///        byte that no request line can carry is refused: percent-encode all but printable ASCII, and
+///        #, <, > and ` in the path and " in the query. Below a base URL's path no .. may stand, in
+///        whatever form
 /// @param request gets the request; NULL on failure
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_new(
@@ -89,7 +90,8 @@ pub unsafe extern "C" fn ahoy_request_new(
     }
 }
 
-/// Adds a header; the same name may be added more than once, but Host, which must be a host with an optional port. It replaces the client's default of that name.
+/// Adds a header; the same name may be added more than once, but Host, which must be a host with an
+/// optional port. It replaces the client's default of that name.
 ///
 /// @param name a header name; framing headers such as Content-Length are refused
 /// @param value without CR, LF and other control characters; copied
@@ -130,9 +132,9 @@ pub unsafe extern "C" fn ahoy_request_set_header(
     }
 }
 
-/// Hands over the headers of an inbound request; the client passes on only those that it was told to (by
-/// ahoy_client_builder_forward_header and ahoy_client_builder_forward_cookie). Headers that cannot be passed
-/// on are left out.
+/// Takes the headers of an inbound request. The client passes on only those chosen by
+/// ahoy_client_builder_forward_header and ahoy_client_builder_forward_cookie; headers that cannot
+/// be passed on are left out.
 ///
 /// @param names count header names; copied
 /// @param values count values; copied
@@ -145,28 +147,35 @@ pub unsafe extern "C" fn ahoy_request_forward_headers(
     count: usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |request: &mut Request| {
-        if count > MAX_INBOUND {
-            return Err(Error::invalid("count", "is above 1024"));
-        }
-        if count > 0 && names.is_null() {
-            return Err(Error::invalid("names", "is NULL but count is not 0"));
-        }
-        if count > 0 && values.is_null() {
-            return Err(Error::invalid("values", "is NULL but count is not 0"));
-        }
-        let mut inbound = Vec::with_capacity(count);
-        for index in 0..count {
-            // SAFETY: not NULL, and `count` long as the host promises.
-            let (name, value) = unsafe { (*names.add(index), *values.add(index)) };
-            // SAFETY: as above.
-            unsafe { inbound_header(name, value, &mut inbound) }?;
-        }
-        request.inbound = inbound;
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(request, err, set) }
+    unsafe {
+        change(request, err, |request| {
+            request.inbound = inbound_headers(names, values, count)?;
+            Ok(())
+        })
+    }
+}
+
+unsafe fn inbound_headers(
+    names: *const *const c_char,
+    values: *const *const c_char,
+    count: usize,
+) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, Error> {
+    if count > MAX_INBOUND {
+        return Err(Error::invalid("count", "is above 1024"));
+    }
+    if count > 0 && names.is_null() {
+        return Err(Error::invalid("names", "is NULL but count is not 0"));
+    }
+    if count > 0 && values.is_null() {
+        return Err(Error::invalid("values", "is NULL but count is not 0"));
+    }
+    let mut inbound = Vec::with_capacity(count);
+    for index in 0..count {
+        // SAFETY: neither is NULL, and both are `count` long as the host promises.
+        unsafe { inbound_header(*names.add(index), *values.add(index), &mut inbound) }?;
+    }
+    Ok(inbound)
 }
 
 unsafe fn inbound_header(
@@ -228,8 +237,10 @@ pub unsafe extern "C" fn ahoy_request_set_timeout_ms(
     unsafe { change(request, err, set) }
 }
 
-/// Says whether the request may be carried out twice. Default: by its method (GET, HEAD, OPTIONS, TRACE, PUT
-/// and DELETE may).
+/// Sets whether the request may be carried out twice. Default: by its method (GET, HEAD, OPTIONS,
+/// TRACE, PUT and DELETE may).
+///
+/// @param idempotent whether it may
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_set_idempotent(
     request: *mut ahoy_request,
@@ -244,19 +255,19 @@ pub unsafe extern "C" fn ahoy_request_set_idempotent(
     unsafe { change(request, err, set) }
 }
 
-/// Its failure does great harm.
+/// Class of a request: its failure does great harm.
 pub const AHOY_CRITICAL_PLUS: i32 = 0;
-/// Somebody waits for it; the default.
+/// Class of a request: a person waits for it. The default.
 pub const AHOY_CRITICAL: i32 = 1;
-/// It can be repeated in minutes; may fill three quarters of a limit.
+/// Class of a request: it can be repeated within minutes. May fill three quarters of a limit.
 pub const AHOY_SHEDDABLE_PLUS: i32 = 2;
-/// It may fail for hours; may fill half of a limit.
+/// Class of a request: it may fail for hours. May fill half of a limit.
 pub const AHOY_SHEDDABLE: i32 = 3;
 
-/// Says how important the request is where a limit on calls in flight cannot let in all (the classes are those of
-/// Google's SRE book). Default AHOY_CRITICAL.
+/// Sets how important the request is when a limit on calls in flight cannot admit all (the classes
+/// are those of Google's SRE book). Default AHOY_CRITICAL.
 ///
-/// @param criticality one of the numbers above
+/// @param criticality AHOY_CRITICAL_PLUS, AHOY_CRITICAL, AHOY_SHEDDABLE_PLUS or AHOY_SHEDDABLE
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_set_criticality(
     request: *mut ahoy_request,
@@ -274,9 +285,9 @@ pub unsafe extern "C" fn ahoy_request_set_criticality(
     unsafe { change(request, err, set) }
 }
 
-/// Sets the key that a balancer goes by which sends the same key to the same endpoint: ring hash, maglev and
-/// rendezvous. It is hashed by xxHash64. Without it the key is what the balancer was told (ahoy_balancer_set_hash_header), and a
-/// call without any goes anywhere.
+/// Sets the key by which ring hash, maglev and rendezvous balancers pick: the same key goes to the
+/// same endpoint. It is hashed by xxHash64. Without it, the key comes from the balancer's source
+/// (ahoy_balancer_set_hash_header), and a call without any key goes to any endpoint.
 ///
 /// @param key any bytes; not kept
 /// @param length number of bytes
@@ -297,7 +308,9 @@ pub unsafe extern "C" fn ahoy_request_set_hash_key(
     }
 }
 
-/// Sets the key's hash itself, for hosts that have one.
+/// Sets the hash of the key, for hosts that have one already.
+///
+/// @param hash any number; replaces the key
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_set_hash(
     request: *mut ahoy_request,

@@ -13,11 +13,12 @@ use crate::ffi::values::handle::{Handle, Native, Shared};
 use crate::ffi::values::{guard, handle, text};
 use crate::response::Response;
 
-/// An HTTP answer and how it came about, with its whole body; or, where the request asked for that
-/// (ahoy_request_set_streamed), with a body that is still to be read by ahoy_response_read.
+/// An HTTP answer with the attempts that led to it, and its whole body; or, if the request was
+/// streamed (ahoy_request_set_streamed), a body to be read by ahoy_response_read.
 ///
-/// Ownership: freed with ahoy_response_free; all that its accessors return is borrowed and valid until then.
-/// Thread: any. In a forked child the body of a streamed one stays AHOY_E_FORKED for ever.
+/// Ownership: freed with ahoy_response_free; all that its accessors return is borrowed and valid
+/// until then. Thread: any. In a forked child the body of a streamed one stays AHOY_E_FORKED for
+/// ever.
 pub struct ahoy_response {
     response: Response,
     headers: OnceLock<HeaderText>,
@@ -183,7 +184,8 @@ pub unsafe extern "C" fn ahoy_response_header_value_at(
     })
 }
 
-/// The whole body, decoded; of a streamed answer there is none. A NUL follows its last byte and is not counted; the body itself may hold others.
+/// The whole body, decoded; empty for a streamed answer. A NUL follows its last byte and is not
+/// counted; the body itself may hold others.
 ///
 /// @param length gets the number of bytes; may be NULL
 /// @return the bytes, never NULL for a response; NULL for NULL
@@ -235,9 +237,10 @@ pub unsafe extern "C" fn ahoy_response_attempt_count(response: *const ahoy_respo
     unsafe { response.as_ref() }.map_or(0, |response| response.response.attempt_count)
 }
 
-/// Why the call ended with an answer after which another attempt might have followed, such as "the client's retry budget
-/// is used up" or "not repeated, for the request is not idempotent". Empty where none would have, where all tries were
-/// made, and for NULL. For people and logs: the wording may change.
+/// Why the call ended with an answer after which another attempt might have followed, such as "the
+/// client's retry budget is used up" or "not repeated, for the request is not idempotent". Empty if
+/// no attempt would have followed, if all tries were made, and for NULL. For people and logs: the
+/// wording may change.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_stop_reason(
     response: *const ahoy_response,
@@ -252,7 +255,8 @@ pub unsafe extern "C" fn ahoy_response_stop_reason(
     })
 }
 
-/// One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
+/// One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are
+/// kept.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_attempt_at(
     response: *const ahoy_response,
@@ -269,8 +273,8 @@ pub unsafe extern "C" fn ahoy_response_attempt_at(
     })
 }
 
-/// Frees a response and all that was borrowed from it; NULL is fine. The rest of a streamed body is cancelled:
-/// its exchange is dropped, and the server sees the connection close. Does not wait.
+/// Frees a response and all that was borrowed from it; NULL is fine. The rest of a streamed body is
+/// cancelled: its exchange is dropped, and the server sees the connection close. Does not wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_free(response: *mut ahoy_response) {
     guard::value((), || {

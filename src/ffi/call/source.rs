@@ -12,17 +12,20 @@ use crate::ffi::values::{guard, handle, text};
 use crate::request::Request;
 use crate::source::{Produce, Produced, Source};
 
-/// Asks for the body of the answer piece by piece: the call completes when the answer's head is there, and
-/// ahoy_response_read brings the body while it comes. Default false: answers are held whole.
+/// Streams the body of the answer: the call completes when the head of the answer came, and
+/// ahoy_response_read returns the body while it arrives. Default false: the body is held whole.
 ///
-/// The call's limit and the limit on each attempt then end with the head; from there on each piece has its own
-/// (ahoy_request_set_idle_timeout_ms), and the body may take as long as it likes. The bound on bodies (max_body)
-/// does not hold for it. The endpoint's circuit learns at the end of the body how it went.
+/// The limits on the call and on each attempt then end with the head; from there on each piece has
+/// its own (ahoy_request_set_idle_timeout_ms), and the whole body may take any time. The bound
+/// max_body does not apply. The endpoint's circuit counts the attempt at the end of the body.
 ///
-/// An answer that may be retried by its status, or that fail_on_status makes an error, is read whole all the same,
-/// within the usual bounds; ahoy_response_read reads that too. In an on_response hook a streamed body is empty.
+/// An answer whose status may be retried, or that fail_on_status makes an error, is held whole all
+/// the same, within the usual bounds; ahoy_response_read reads that too. In an on_response hook a
+/// streamed body is empty.
 ///
-/// All hooks of such a call run on an I/O thread, also where it was made by ahoy_client_send.
+/// All hooks of such a call run on an I/O thread, also if ahoy_client_send made it.
+///
+/// @param streamed whether to
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_set_streamed(
     request: *mut ahoy_request,
@@ -37,8 +40,9 @@ pub unsafe extern "C" fn ahoy_request_set_streamed(
     unsafe { change(request, err, set) }
 }
 
-/// Limits how long the next piece of a streamed answer may take to come, while its reader has room for it; then
-/// the body ends with AHOY_E_TIMEOUT. Default: the client's limit on one attempt, or 10 s where that is not set.
+/// Limits the wait for the next piece of a streamed answer, while its reader has room for it; then
+/// the body ends with AHOY_E_TIMEOUT. Default: ahoy_client_builder_set_body_idle_timeout_ms, or
+/// else the client's limit on one attempt, or else 10 s.
 ///
 /// @param timeout_ms at least 1; AHOY_FOREVER for no limit
 #[unsafe(no_mangle)]
@@ -55,23 +59,22 @@ pub unsafe extern "C" fn ahoy_request_set_idle_timeout_ms(
     unsafe { change(request, err, set) }
 }
 
-/// What a body function says: there is no more.
+/// Result of a body function: there is no more.
 pub const AHOY_BODY_END: i32 = 0;
-/// What a body function says: *length bytes are in the buffer.
+/// Result of a body function: *length bytes are in the buffer.
 pub const AHOY_BODY_DATA: i32 = 1;
-/// What a body function says: nothing yet; ahoy_request_body_ready says when to ask again.
+/// Result of a body function: nothing yet; ahoy_request_body_ready asks again.
 pub const AHOY_BODY_NOT_READY: i32 = 2;
-/// What a body function says: there will be no more, and the body is not complete. The call ends with
-/// AHOY_E_BODY_SOURCE.
+/// Result of a body function: the body breaks off here. The call ends with AHOY_E_BODY_SOURCE.
 pub const AHOY_BODY_FAILED: i32 = 3;
 
 /// A body whose length is not known before its end; it is sent in chunks.
 pub const AHOY_UNKNOWN_LENGTH: u64 = u64::MAX;
 
-/// Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; after AHOY_BODY_DATA
-/// length holds their number, from 1 to capacity, which is at least 65,536. Called by one thread at a time, the one that drives the call:
-/// the caller's for a blocking call, else (also where the answer is streamed, and with HTTP/2) an I/O thread,
-/// which it must not block.
+/// Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; with
+/// AHOY_BODY_DATA, length gets their number, from 1 to capacity, which is at least 65,536. Called
+/// by one thread at a time, the one that drives the call: the caller's for a blocking call;
+/// otherwise, and also for streamed answers and HTTP/2, an I/O thread, which it must not block.
 pub type ahoy_body_fn = Option<
     unsafe extern "C-unwind" fn(
         user_data: *mut c_void,
@@ -81,23 +84,25 @@ pub type ahoy_body_fn = Option<
     ) -> i32,
 >;
 
-/// Goes back to the first byte of a request's body, for another attempt or call; returns false where that failed,
-/// which ends the call with AHOY_E_BODY_SOURCE. Called as the body function is.
+/// Goes back to the first byte of a request's body, for another attempt or call. Where it returns
+/// false, the call ends with AHOY_E_BODY_SOURCE. Called on the same threads as the body function.
 pub type ahoy_body_rewind_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void) -> bool>;
 
 /// Lets a function produce the body while it is sent, in place of an earlier body.
 ///
-/// One call at a time can use it: another gets AHOY_E_IN_USE. Once bytes were taken, a further attempt or call needs
-/// rewind; without it the call is not retried any more, and no further call can be made with this body.
+/// One call at a time can use it: another gets AHOY_E_IN_USE. After bytes were taken, a further
+/// attempt or call needs rewind; without it the call is not retried, and no further call can be
+/// made with this body.
 ///
-/// A body that is shorter or longer than its length, or a number that is no AHOY_BODY_ number, ends the call with
-/// AHOY_E_BODY_SOURCE and its connection with it: nothing is ever sent in place of what is missing. Where the
-/// length is reached, nothing more is asked for.
+/// A body that is shorter or longer than its length, or a result that is no AHOY_BODY_ number, ends
+/// the call with AHOY_E_BODY_SOURCE and closes its connection: missing bytes are never replaced.
+/// When the length is reached, the function is not called again.
 ///
 /// @param fn produces the bytes
-/// @param rewind goes back to the first byte; NULL where that cannot be done
-/// @param user_data handed to both
-/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+/// @param rewind goes back to the first byte; NULL if that cannot be done
+/// @param user_data passed to both
+/// @param destroy called once when user_data is no longer needed, also if this function fails; may
+///        be NULL
 /// @param length number of bytes; AHOY_UNKNOWN_LENGTH for a body that is sent in chunks
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_set_body_source(
@@ -123,8 +128,9 @@ pub unsafe extern "C" fn ahoy_request_set_body_source(
     }
 }
 
-/// Asks a body function again that said AHOY_BODY_NOT_READY. It may come before that answer, and more than once.
-/// The request must not be freed before; keep it until the call has ended. Does not wait and calls nothing itself.
+/// Calls a body function again that returned AHOY_BODY_NOT_READY. It may come before that result,
+/// and more than once. Keep the request until the call has ended. Does not wait and calls nothing
+/// itself.
 ///
 /// Thread: any, also while the request is being sent, and inside callbacks.
 #[unsafe(no_mangle)]

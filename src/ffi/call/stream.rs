@@ -7,34 +7,37 @@ use std::sync::Arc;
 use super::queue::ahoy_queue;
 use super::response::ahoy_response;
 use crate::client::{BodyStream, Notice, Watcher};
-use crate::error::{Error, ErrorKind};
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
+use crate::error::Error;
+use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, on_io_thread};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::OutValue;
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle, text};
-use crate::runtime::io_thread;
 
-/// Reads the next bytes of a response's body, waiting for them if there are none. Any response can be read; for
-/// a streamed one (ahoy_request_set_streamed) it is the only way to its body. Read on until ended is true.
+/// Reads the next bytes of a response's body, and waits for them if there are none. It reads any
+/// response; for a streamed one (ahoy_request_set_streamed) it is the only way to the body. Read on
+/// until ended is true.
 ///
-/// When the time is up first, returns AHOY_OK with no bytes and ended false, and the body may be read on; so it
-/// may after AHOY_E_INTERRUPTED and AHOY_E_WOULD_DEADLOCK. Any other failure is the end of the body and comes
-/// again with each further read. Bytes that came before the body broke off are read first.
+/// When the time is up first, it returns AHOY_OK with no bytes and ended false, and the body may be
+/// read on; so it may after AHOY_E_INTERRUPTED and AHOY_E_WOULD_DEADLOCK. Any other failure ends
+/// the body, and each further read returns it again. Bytes that came before the body broke off are
+/// read first.
 ///
-/// Who does not read holds the server back: about 256 KiB wait here, and the rest stays in the network.
+/// A slow reader applies back-pressure: the server pauses once about 256 KiB are buffered.
 ///
 /// Thread: any, one at a time.
 ///
 /// @param buffer room for capacity bytes
 /// @param capacity at least 1
-/// @param timeout_ms 0 polls; AHOY_FOREVER for no limit but the body's own (ahoy_request_set_idle_timeout_ms)
+/// @param timeout_ms 0 polls; AHOY_FOREVER for no limit but the body's own
+///        (ahoy_request_set_idle_timeout_ms)
 /// @param length gets the number of bytes read; 0 on failure
-/// @param ended gets true where nothing comes after these bytes, of which there may be none; false on failure
-/// @return AHOY_E_CONNECTION_LOST, AHOY_E_PROTOCOL, AHOY_E_TIMEOUT and the like where the body broke off;
-///         AHOY_E_CANCELLED or AHOY_E_CLOSED where it was ended from here; AHOY_E_WOULD_DEADLOCK where it would
-///         wait inside a callback; AHOY_E_INTERRUPTED where a signal ended the wait of an interruptible client;
-///         AHOY_E_FORKED for a streamed response of the parent process
+/// @param ended gets true if nothing comes after these bytes, of which there may be none; false on
+///        failure
+/// @return AHOY_E_CONNECTION_LOST, AHOY_E_PROTOCOL, AHOY_E_TIMEOUT and others if the body broke
+///        off; AHOY_E_CANCELLED or AHOY_E_CLOSED if this process ended it; AHOY_E_WOULD_DEADLOCK if
+///        it would wait inside a callback; AHOY_E_INTERRUPTED if a signal ended the wait of an
+///        interruptible client; AHOY_E_FORKED for a streamed response of the parent process
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_read(
     response: *const ahoy_response,
@@ -48,7 +51,7 @@ pub unsafe extern "C" fn ahoy_response_read(
     // SAFETY: see the module `ffi`.
     unsafe {
         guard::status(err, || {
-            // SAFETY: see the module `ffi`. Both are cleared, whichever argument is bad.
+            // Both are cleared, whichever argument is bad.
             let (length, ended) = (OutValue::new("length", length), OutValue::new("ended", ended));
             let (length, ended) = (length?, ended?);
             let response = handle::required("response", response)?;
@@ -75,17 +78,18 @@ unsafe fn room<'a>(buffer: *mut u8, capacity: usize) -> Result<&'a mut [u8], Err
     Ok(unsafe { slice::from_raw_parts_mut(buffer, capacity) })
 }
 
-/// Lets a completion come on a queue when there is something to read of a response's body, its end included: at
-/// once where it is there. Once for each call of this function; then ahoy_response_read with a timeout of 0
-/// until it gives no bytes, and this function again.
+/// Puts a completion on a queue when bytes of a response's body, or its end, can be read: at once
+/// if they can be read already. One completion comes for each call of this function: then read with
+/// a timeout of 0 until no bytes come, and call it again.
 ///
-/// The completion has the tag and no response; its status is AHOY_OK, or AHOY_E_CANCELLED where the response was
-/// freed first. ahoy_queue_cancel with the tag ends the body, and so does freeing the queue meanwhile.
+/// The completion has the tag and no response; its status is AHOY_OK, or AHOY_E_CANCELLED if the
+/// response was freed first. ahoy_queue_cancel with the tag ends the body, and so does freeing the
+/// queue meanwhile.
 ///
 /// @param queue where the completion comes
-/// @param tag any number, handed back with the completion
-/// @return AHOY_E_IN_USE where somebody waits for this response already; AHOY_E_OVERLOADED where the queue is
-///         full; then and with any other failure no completion comes
+/// @param tag any number; the completion carries it
+/// @return AHOY_E_IN_USE if the response has a waiter already; AHOY_E_OVERLOADED if the queue is
+///        full; with these and any other failure no completion comes
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_notify(
     response: *const ahoy_response,
@@ -110,18 +114,19 @@ pub unsafe extern "C" fn ahoy_response_notify(
     }
 }
 
-/// Called once when there is something to read, on an I/O thread; must not block. ahoy_response_read with a
+/// Called once when bytes can be read, on an I/O thread; must not block. ahoy_response_read with a
 /// timeout of 0 works inside, and so does ahoy_response_on_readable.
 pub type ahoy_readable_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
-/// Lets a function be called when there is something to read of a response's body, its end included: at once,
-/// on an I/O thread, where it is there. Once for each call of this function. It is not called any more when the
-/// response was freed, unless it runs just then.
+/// Calls a function when bytes of a response's body, or its end, can be read: at once, on an I/O
+/// thread, if they can be read already. It is called once for each call of this function, and no
+/// longer after the response was freed, unless it runs just then.
 ///
-/// @param fn called
-/// @param user_data handed to fn
-/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
-/// @return AHOY_E_IN_USE where somebody waits for this response already
+/// @param fn called when there is something to read
+/// @param user_data passed to fn
+/// @param destroy called once when user_data is no longer needed, also if this function fails; may
+///        be NULL
+/// @return AHOY_E_IN_USE if the response has a waiter already
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_on_readable(
     response: *const ahoy_response,
@@ -149,24 +154,17 @@ pub unsafe extern "C" fn ahoy_response_on_readable(
             let tell = move || watcher(Notice::Readable);
             match stream {
                 Some(stream) => stream.core().tell(tell),
-                None => {
-                    let thread = io_thread::least_busy().map_err(out_of_threads)?;
-                    thread.handle().spawn(async move { tell() });
-                    Ok(())
-                }
+                None => on_io_thread(tell),
             }
         })
     }
 }
 
-/// Sets a watcher; it comes back where there is something to read, as there always is of a whole body.
+/// Sets a watcher; it comes back where there is something to read, as there always is of a whole
+/// body.
 fn watched(stream: Option<&BodyStream>, watcher: Watcher) -> Result<Option<Watcher>, Error> {
     match stream {
         Some(stream) => stream.watch(watcher),
         None => Ok(Some(watcher)),
     }
-}
-
-fn out_of_threads(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
 }

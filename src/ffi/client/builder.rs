@@ -25,7 +25,8 @@ pub const AHOY_HTTP2_ALPN: i32 = 1;
 /// HTTP/2 always, also without TLS: every host is known to speak it.
 pub const AHOY_HTTP2_PRIOR_KNOWLEDGE: i32 = 2;
 
-/// What a client will be. Building copies it, so that one builder can make several clients.
+/// The settings of clients to be built. Building copies them, so one builder can make several
+/// clients.
 ///
 /// Ownership: freed with ahoy_client_builder_free at any time. Thread: one at a time.
 pub struct ahoy_client_builder {
@@ -37,6 +38,16 @@ pub struct ahoy_client_builder {
 
 impl Handle for ahoy_client_builder {
     type Held = Owned;
+}
+
+impl ahoy_client_builder {
+    fn build(&self) -> Result<Arc<Client>, Error> {
+        let Self { config, route, hooks, log } = self;
+        let client = Client::new(config.clone(), route.clone(), hooks.clone(), log.clone())?;
+        let client = Arc::new(client);
+        client.warm_up();
+        Ok(client)
+    }
 }
 
 /// A builder with the defaults. Without a balancer and a base URL the client takes absolute URLs.
@@ -55,7 +66,8 @@ pub extern "C" fn ahoy_client_builder_new() -> *mut ahoy_client_builder {
     })
 }
 
-/// Sends the client's requests to the endpoints of a balancer, in place of an earlier balancer or base URL.
+/// Sends the client's requests to the endpoints of a balancer, in place of an earlier balancer or
+/// base URL.
 ///
 /// @param balancer frozen from here on; still the caller's to free
 #[unsafe(no_mangle)]
@@ -95,7 +107,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_base_url(
     }
 }
 
-/// Sets what is tried again. Default: the rules of ahoy_retry_new.
+/// Sets the retry rules, in place of those set before, also by name. Default: those of
+/// ahoy_retry_new.
 ///
 /// @param retry frozen from here on; still the caller's to free
 #[unsafe(no_mangle)]
@@ -114,8 +127,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry(
     }
 }
 
-/// Adds a header to every request, unless the request has one of the same name. User-Agent, by default
-/// "ahoy/VERSION", is replaced.
+/// Adds a header to every request, unless the request has one of the same name. User-Agent, by
+/// default "ahoy/VERSION", is replaced.
 ///
 /// @param name a header name; framing headers such as Content-Length are refused
 /// @param value without CR, LF and other control characters; copied
@@ -138,7 +151,7 @@ pub unsafe extern "C" fn ahoy_client_builder_add_header(
     }
 }
 
-/// Lets an inbound header pass that ahoy_request_forward_headers hands over.
+/// Passes on a header of the inbound request (ahoy_request_forward_headers) with each attempt.
 ///
 /// @param name a header name; "Cookie" passes all cookies
 #[unsafe(no_mangle)]
@@ -163,7 +176,7 @@ pub unsafe extern "C" fn ahoy_client_builder_forward_header(
     }
 }
 
-/// Lets one cookie pass of an inbound Cookie header that ahoy_request_forward_headers hands over.
+/// Passes on one cookie of the inbound request (ahoy_request_forward_headers) with each attempt.
 ///
 /// @param name the cookie's name; case matters
 #[unsafe(no_mangle)]
@@ -238,9 +251,10 @@ pub unsafe extern "C" fn ahoy_client_builder_set_connect_timeout_ms(
     unsafe { set(builder, err, &[("connect_timeout", "timeout_ms", ms(timeout_ms))]) }
 }
 
-/// Limits how long the body of an answer, held whole or streamed, may bring nothing; then its attempt
-/// ends with AHOY_E_TIMEOUT. A request's own limit (ahoy_request_set_idle_timeout_ms) comes first.
-/// Default: off; a body that is held whole has the other limits, and a streamed one that on attempts.
+/// Limits how long the body of an answer, held whole or streamed, may bring nothing; then its
+/// attempt ends with AHOY_E_TIMEOUT. A request's own limit (ahoy_request_set_idle_timeout_ms) comes
+/// first. Default: off; a body that is held whole has the other limits, and a streamed one that on
+/// attempts.
 ///
 /// @param timeout_ms at least 1; AHOY_FOREVER for no limit
 #[unsafe(no_mangle)]
@@ -266,8 +280,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_idle_timeout_ms(
     unsafe { set(builder, err, &[("idle_timeout", "timeout_ms", ms(timeout_ms))]) }
 }
 
-/// Sets how many unused connections to one endpoint each I/O thread, and each blocking caller, keeps.
-/// Default 256.
+/// Sets how many unused connections to one endpoint each I/O thread, and each blocking caller,
+/// keeps. Default 256.
 ///
 /// @param connections from 0; 0 keeps none
 #[unsafe(no_mangle)]
@@ -280,9 +294,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_idle_per_endpoint(
     unsafe { set(builder, err, &[("max_idle_per_endpoint", "connections", connections.into())]) }
 }
 
-/// Limits the connections of each I/O thread to one endpoint, used and unused. A call that finds none
-/// free waits for one within its connect limit. A blocking call has one connection at a time; over
-/// HTTP/2 there are at most 4. Only for a client with a balancer. Default 256.
+/// Limits the connections of each I/O thread to one endpoint, used and unused. A call that finds
+/// none free waits for one within its connect limit. A blocking call has one connection at a time;
+/// over HTTP/2 there are at most 4. Only for a client with a balancer. Default 256.
 ///
 /// @param connections at least 1; the key max_connections_per_endpoint takes "off" as well
 #[unsafe(no_mangle)]
@@ -311,9 +325,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_connection_age_ms(
     unsafe { set(builder, err, &[("max_connection_age", "age_ms", ms(age_ms))]) }
 }
 
-/// Opens connections to each endpoint before a call needs them: in the background, when the client is
-/// built and when an endpoint joins, at most 256 at a time. A connect that fails is left to the calls
-/// and counts with no circuit. Only for a client with a balancer. Default 0.
+/// Opens connections to each endpoint before a call needs them: in the background, when the client
+/// is built and when an endpoint joins, at most 256 at a time. A connect that fails is left to the
+/// calls and counts with no circuit. Only for a client with a balancer. Default 0.
 ///
 /// @param connections 0 to 64 for each endpoint and I/O thread; HTTP/2 opens one for any number
 #[unsafe(no_mangle)]
@@ -352,8 +366,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_gzip(
     unsafe { set(builder, err, &[("gzip", "gzip", gzip.into())]) }
 }
 
-/// Speaks HTTP/2: few connections to an endpoint, each shared by many calls. Only for a client with a
-/// balancer. Default AHOY_HTTP2_OFF.
+/// Speaks HTTP/2: few connections to an endpoint, each shared by many calls. Only for a client with
+/// a balancer. Default AHOY_HTTP2_OFF.
 ///
 /// The connections live on I/O threads, so a blocking call is handed to one of them and hooks run
 /// there.
@@ -467,7 +481,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_fail_on_status(
     unsafe { set(builder, err, &[("fail_on_status", "fail", fail.into())]) }
 }
 
-/// Trusts more certificates for https, beside the platform's.
+/// Trusts further certificates for https, beside the platform's.
 ///
 /// @param pem one or more certificates in PEM; copied, and checked when the client is built
 /// @param length number of bytes
@@ -481,18 +495,16 @@ pub unsafe extern "C" fn ahoy_client_builder_add_ca_pem(
     // SAFETY: see the module `ffi`.
     unsafe {
         change(builder, err, |builder: &mut ahoy_client_builder| {
-            let pem = text::bytes(("pem", "length"), pem, length)?;
-            if pem.is_empty() {
-                return Err(Error::invalid("pem", "is empty"));
-            }
-            builder.config.tls.extra_roots_pem.push(pem.to_vec());
+            let root = self::pem(("pem", "length"), pem, length)?;
+            builder.config.tls.extra_roots_pem.push(root);
             Ok(())
         })
     }
 }
 
-/// Trusts the platform's certificates for https. Default true. With false nothing is trusted but what
-/// ahoy_client_builder_add_ca_pem adds, and a client to which nothing was added cannot be built.
+/// Trusts the platform's certificates for https. Default true. With false nothing is trusted but
+/// what ahoy_client_builder_add_ca_pem adds, and a client to which nothing was added cannot be
+/// built.
 ///
 /// @param trust whether to
 #[unsafe(no_mangle)]
@@ -505,9 +517,11 @@ pub unsafe extern "C" fn ahoy_client_builder_set_platform_roots(
     unsafe { set(builder, err, &[("platform_roots", "trust", trust.into())]) }
 }
 
-/// Says who this client is to servers that ask for a certificate.
+/// Sets the certificate that the client presents to servers that ask for one (mutual TLS). Default:
+/// none.
 ///
-/// @param certificate_pem the chain in PEM, own certificate first; copied, and checked when the client is built
+/// @param certificate_pem the chain in PEM, own certificate first; copied, and checked when the
+///        client is built
 /// @param certificate_length number of bytes
 /// @param key_pem the private key in PEM; copied
 /// @param key_length number of bytes
@@ -523,19 +537,10 @@ pub unsafe extern "C" fn ahoy_client_builder_set_client_certificate_pem(
     // SAFETY: see the module `ffi`.
     unsafe {
         change(builder, err, |builder: &mut ahoy_client_builder| {
-            let chain = text::bytes(
-                ("certificate_pem", "certificate_length"),
-                certificate_pem,
-                certificate_length,
-            )?;
-            let key = text::bytes(("key_pem", "key_length"), key_pem, key_length)?;
-            if chain.is_empty() {
-                return Err(Error::invalid("certificate_pem", "is empty"));
-            }
-            if key.is_empty() {
-                return Err(Error::invalid("key_pem", "is empty"));
-            }
-            builder.config.tls.identity = Some((chain.to_vec(), key.to_vec()));
+            let names = ("certificate_pem", "certificate_length");
+            let chain = pem(names, certificate_pem, certificate_length)?;
+            let key = pem(("key_pem", "key_length"), key_pem, key_length)?;
+            builder.config.tls.identity = Some((chain, key));
             Ok(())
         })
     }
@@ -559,10 +564,12 @@ pub unsafe extern "C" fn ahoy_client_builder_set(
     unsafe { change(builder, err, |builder| setter::set(&CLIENT, &mut builder.config, key, value)) }
 }
 
-/// Builds a client. Nothing is contacted: the provider is asked and connections are made by the first call.
+/// Builds a client. Nothing is contacted, except by ahoy_client_builder_set_warm_up: the provider
+/// is asked and connections are made by the first call.
 ///
-/// @param client gets the client; NULL on failure
-/// @return AHOY_E_INVALID_ARGUMENT where options do not go together, or a certificate or key is unusable
+/// @param client gets the client, to be freed with ahoy_client_free; NULL on failure
+/// @return AHOY_E_INVALID_ARGUMENT if settings do not go together, and the error names all of them;
+///        also if a certificate or key is unusable
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_build(
     builder: *const ahoy_client_builder,
@@ -574,18 +581,17 @@ pub unsafe extern "C" fn ahoy_client_builder_build(
         guard::status(err, || {
             let out = Out::new("client", client)?;
             let builder = handle::required("builder", builder)?;
-            let client = Client::new(
-                builder.config.clone(),
-                builder.route.clone(),
-                builder.hooks.clone(),
-                builder.log.clone(),
-            )?;
-            let client = Arc::new(client);
-            client.warm_up();
-            out.fill(ahoy_client::from(client));
+            out.fill(ahoy_client::from(builder.build()?));
             Ok(())
         })
     }
+}
+
+/// PEM that must be there.
+unsafe fn pem(names: (&str, &str), bytes: *const u8, length: usize) -> Result<Vec<u8>, Error> {
+    // SAFETY: as this function's callers promise.
+    let pem = unsafe { text::bytes(names, bytes, length) }?;
+    if pem.is_empty() { Err(Error::invalid(names.0, "is empty")) } else { Ok(pem.to_vec()) }
 }
 
 /// Sets rows of the client's table.

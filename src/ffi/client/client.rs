@@ -20,10 +20,11 @@ use crate::ffi::values::{guard, handle, text};
 use crate::options::CLIENT;
 use crate::request::Request;
 
-/// A resilient HTTP client. A blocking call does all its work on the calling thread; calls by ahoy_client_start
-/// and ahoy_client_submit go on while their caller does something else.
+/// A resilient HTTP client. A blocking call does its work on the calling thread; calls by
+/// ahoy_client_start and ahoy_client_submit go on in the background.
 ///
-/// A forked child may use its parent's client: it makes connections of its own, and all circuits start closed.
+/// A forked child may use its parent's client: it makes connections of its own, and all circuits
+/// start closed.
 ///
 /// Ownership: freed with ahoy_client_free. Thread: any, also several at once.
 pub struct ahoy_client {
@@ -42,7 +43,8 @@ impl From<Arc<Client>> for ahoy_client {
 
 /// Sends GET and waits for the answer. Blocks up to the call's limit.
 ///
-/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a
+///        balancer
 /// @param response gets the answer, whatever its status; NULL on failure
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_get(
@@ -57,7 +59,8 @@ pub unsafe extern "C" fn ahoy_client_get(
 
 /// Sends OPTIONS and waits for the answer. Blocks up to the call's limit.
 ///
-/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a
+///        balancer
 /// @param response gets the answer, whatever its status; NULL on failure
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_options(
@@ -72,7 +75,8 @@ pub unsafe extern "C" fn ahoy_client_options(
 
 /// Sends HEAD and waits for the answer, which has no body. Blocks up to the call's limit.
 ///
-/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a
+///        balancer
 /// @param response gets the answer, whatever its status; NULL on failure
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_head(
@@ -87,7 +91,8 @@ pub unsafe extern "C" fn ahoy_client_head(
 
 /// Sends DELETE and waits for the answer. Blocks up to the call's limit.
 ///
-/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a
+///        balancer
 /// @param response gets the answer, whatever its status; NULL on failure
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_delete(
@@ -100,10 +105,11 @@ pub unsafe extern "C" fn ahoy_client_delete(
     unsafe { bodyless(client, Method::DELETE, path, response, err) }
 }
 
-/// Sends POST with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
-/// up to the call's limit.
+/// Sends POST with a body and waits for the answer. Not repeated once it may have been carried out.
+/// Blocks up to the call's limit.
 ///
-/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a
+///        balancer
 /// @param content_type the body's media type; NULL for none
 /// @param body not kept; (NULL, 0) for an empty body
 /// @param length number of bytes
@@ -124,7 +130,8 @@ pub unsafe extern "C" fn ahoy_client_post(
 
 /// Sends PUT with a body and waits for the answer. Blocks up to the call's limit.
 ///
-/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a
+///        balancer
 /// @param content_type the body's media type; NULL for none
 /// @param body not kept; (NULL, 0) for an empty body
 /// @param length number of bytes
@@ -143,10 +150,11 @@ pub unsafe extern "C" fn ahoy_client_put(
     unsafe { with_body(client, Method::PUT, path, content_type, (body, length), response, err) }
 }
 
-/// Sends PATCH with a body and waits for the answer. Not repeated once it may have been carried out. Blocks
-/// up to the call's limit.
+/// Sends PATCH with a body and waits for the answer. Not repeated once it may have been carried
+/// out. Blocks up to the call's limit.
 ///
-/// @param path path and query, starting with "/"; or an absolute URL for a client without a balancer
+/// @param path path and query, starting with "/"; or an absolute URL for a client without a
+///        balancer
 /// @param content_type the body's media type; NULL for none
 /// @param body not kept; (NULL, 0) for an empty body
 /// @param length number of bytes
@@ -188,8 +196,8 @@ pub unsafe extern "C" fn ahoy_client_send(
     }
 }
 
-/// Starts a request on an I/O thread and returns at once. At the first use of the client's balancer the provider
-/// is asked on this thread.
+/// Starts a request on an I/O thread and returns at once. At the first use of the client's balancer
+/// the provider is asked on this thread.
 ///
 /// @param request not changed; may be sent again
 /// @param call gets the call, to be freed with ahoy_call_free; NULL on failure
@@ -213,13 +221,14 @@ pub unsafe extern "C" fn ahoy_client_start(
     }
 }
 
-/// Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the first use of
-/// the client's balancer the provider is asked on this thread.
+/// Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the
+/// first use of the client's balancer the provider is asked on this thread.
 ///
 /// @param request not changed; may be sent again
 /// @param queue where the completion comes, exactly one
-/// @param tag any number, handed back with the completion
-/// @return AHOY_E_OVERLOADED where the queue is full; then and with any other failure no completion comes
+/// @param tag any number; the completion carries it
+/// @return AHOY_E_OVERLOADED where the queue is full; then and with any other failure no completion
+///        comes
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_submit(
     client: *const ahoy_client,
@@ -239,9 +248,9 @@ pub unsafe extern "C" fn ahoy_client_submit(
     }
 }
 
-/// The settings of a client as text: a line `key = value` for each option that is in effect, in the order
-/// of keys, as ahoy_client_builder_set reads them. No option holds a secret: headers, certificates and keys
-/// are not among them.
+/// The settings of a client as text: a line `key = value` for each option that is in effect, in the
+/// order of keys, as ahoy_client_builder_set reads them. No option holds a secret: headers,
+/// certificates and keys are not among them.
 ///
 /// @param text gets the text, to be freed with ahoy_text_free; NULL on failure
 #[unsafe(no_mangle)]
@@ -261,8 +270,8 @@ pub unsafe extern "C" fn ahoy_client_config_text(
     }
 }
 
-/// Closes a client: refuses new calls, waits for those under way, and ends the rest with AHOY_E_CLOSED when the
-/// time is up; blocked callers wake. The handle is still to be freed.
+/// Closes a client: refuses new calls, waits for those under way, and ends the rest with
+/// AHOY_E_CLOSED when the time is up; blocked callers wake. The handle is still to be freed.
 ///
 /// After AHOY_OK no callback of this client runs or will run: no completion, hook, log, should_stop, body or readable
 /// function, and no provider or balancer function on behalf of its calls. A balancer that other clients share goes on

@@ -15,28 +15,29 @@ use crate::ffi::values::text;
 use crate::request::Request;
 use crate::runtime::callback;
 
-/// Runs before each attempt, on the thread that drives the call. It may look at the request, change its path
-/// and headers for this attempt, or refuse the call by a status other than AHOY_OK, which ends it with
-/// AHOY_E_HOOK_REFUSED.
+/// Runs before each attempt, on the thread that drives the call. It may read the request, change
+/// its path and headers for this attempt, or refuse the call by a status other than AHOY_OK, which
+/// ends it with AHOY_E_HOOK_REFUSED.
 pub type ahoy_request_fn = Option<
     unsafe extern "C-unwind" fn(user_data: *mut c_void, request: *mut ahoy_request) -> ahoy_status,
 >;
 
-/// Runs after each attempt that brought an answer, whatever its status, on the thread that drives the call.
-/// The response is the library's and valid inside the hook only.
+/// Runs after each attempt that got an answer, whatever its status, on the thread that drives the
+/// call. The response belongs to the library and is valid inside the hook only.
 pub type ahoy_response_fn =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, response: *const ahoy_response)>;
 
-/// Runs after each attempt that brought no answer, on the thread that drives the call. The error is the
-/// library's and valid inside the hook only.
+/// Runs after each attempt that got no answer, on the thread that drives the call. The error
+/// belongs to the library and is valid inside the hook only.
 pub type ahoy_error_fn =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, error: *const ahoy_error)>;
 
 /// Sets the hook before each attempt, in place of an earlier one.
 ///
 /// @param fn the hook
-/// @param user_data handed to fn
-/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+/// @param user_data passed to fn
+/// @param destroy called once when user_data is no longer needed, also if this function fails; may
+///        be NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_on_request(
     builder: *mut ahoy_client_builder,
@@ -70,8 +71,9 @@ pub unsafe extern "C" fn ahoy_client_builder_on_request(
 /// Sets the hook after each answer, in place of an earlier one.
 ///
 /// @param fn the hook
-/// @param user_data handed to fn
-/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+/// @param user_data passed to fn
+/// @param destroy called once when user_data is no longer needed, also if this function fails; may
+///        be NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_on_response(
     builder: *mut ahoy_client_builder,
@@ -98,8 +100,9 @@ pub unsafe extern "C" fn ahoy_client_builder_on_response(
 /// Sets the hook after each failed attempt, in place of an earlier one.
 ///
 /// @param fn the hook
-/// @param user_data handed to fn
-/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+/// @param user_data passed to fn
+/// @param destroy called once when user_data is no longer needed, also if this function fails; may
+///        be NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_on_error(
     builder: *mut ahoy_client_builder,
@@ -123,15 +126,17 @@ pub unsafe extern "C" fn ahoy_client_builder_on_error(
     unsafe { change(builder, err, set) }
 }
 
-/// Returns true where a blocking call should end now.
+/// Returns true if a blocking call should end now.
 pub type ahoy_should_stop_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void) -> bool>;
 
-/// Lets signals end blocking calls: the function is asked on the calling thread after each signal that the host
-/// caught there, and at least every 50 ms; its yes ends the call with AHOY_E_INTERRUPTED. It must not block.
+/// Lets signals end blocking calls. The function is asked on the calling thread after each signal
+/// that the host caught there, and at least every 50 ms. Where it returns true, the call ends with
+/// AHOY_E_INTERRUPTED. It must not block.
 ///
-/// @param fn the question
-/// @param user_data handed to fn
-/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+/// @param fn returns whether to stop
+/// @param user_data passed to fn
+/// @param destroy called once when user_data is no longer needed, also if this function fails; may
+///        be NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_should_stop(
     builder: *mut ahoy_client_builder,
@@ -154,9 +159,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_should_stop(
 }
 
 /// Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless the
-/// function of ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the moment
-/// when the thread does not wait leaves no trace; with ahoy_client_builder_set_should_stop none is
-/// missed. Default false.
+/// function of ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the
+/// moment when the thread does not wait leaves no trace; with ahoy_client_builder_set_should_stop
+/// none is missed. Default false.
 ///
 /// @param interruptible whether to
 #[unsafe(no_mangle)]
@@ -169,33 +174,35 @@ pub unsafe extern "C" fn ahoy_client_builder_set_interruptible(
     unsafe { set(builder, err, &[("interruptible", "interruptible", interruptible.into())]) }
 }
 
-/// How much a message matters: the library could not do its work.
+/// Severity of a message: the library could not do its work.
 pub const AHOY_LOG_ERROR: i32 = 1;
-/// How much a message matters: something is wrong with a peer or a provider.
+/// Severity of a message: something is wrong with a peer or a provider.
 pub const AHOY_LOG_WARN: i32 = 2;
-/// How much a message matters: a state changed.
+/// Severity of a message: a state changed.
 pub const AHOY_LOG_INFO: i32 = 3;
-/// How much a message matters: one attempt.
+/// Severity of a message: one attempt.
 pub const AHOY_LOG_DEBUG: i32 = 4;
 
-/// Gets a message: its level (an AHOY_LOG_ number), its target (the part of the library) and its text, both
-/// valid inside the callback only. Called on any thread that works for the client, also on several at once.
+/// Gets a message: its severity (an AHOY_LOG_ number), its target (the part of the library) and its
+/// text, both valid inside the callback only. Called on any thread that works for the client, also
+/// on several at once.
 pub type ahoy_log_fn = Option<
     unsafe extern "C-unwind" fn(
         user_data: *mut c_void,
         level: i32,
-        target: *const c_char,
+        part: *const c_char,
         message: *const c_char,
     ),
 >;
 
-/// Sets where the client's messages go, in place of an earlier one. Default: nowhere. No message holds a
-/// header value, a body or a query string.
+/// Sets where the client's messages go, in place of an earlier function. Default: nowhere. No
+/// message holds a header value, a body or a query string.
 ///
-/// @param level the least that matters: an AHOY_LOG_ number
+/// @param level the lowest severity that is passed on: an AHOY_LOG_ number
 /// @param fn gets each message
-/// @param user_data handed to fn
-/// @param destroy told once when user_data is no longer needed, also where this function fails; may be NULL
+/// @param user_data passed to fn
+/// @param destroy called once when user_data is no longer needed, also if this function fails; may
+///        be NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_on_log(
     builder: *mut ahoy_client_builder,
@@ -206,28 +213,31 @@ pub unsafe extern "C" fn ahoy_client_builder_on_log(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    let set = |builder: &mut ahoy_client_builder| {
-        let threshold = match level {
-            AHOY_LOG_ERROR => Severity::Error,
-            AHOY_LOG_WARN => Severity::Warn,
-            AHOY_LOG_INFO => Severity::Info,
-            AHOY_LOG_DEBUG => Severity::Debug,
-            _ => return Err(Error::invalid("level", "is no AHOY_LOG_ number")),
-        };
-        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-        let sink = move |level: Severity, target: &str, message: &str| {
-            let texts = (text::owned(target), text::owned(message));
-            let (level, target, message) = (number(level), texts.0.as_ptr(), texts.1.as_ptr());
-            user_data.call(move |user_data| {
-                // SAFETY: the host's own function and data; the texts outlive the call.
-                unsafe { function(user_data, level, target, message) }
-            });
-        };
-        builder.log = Log::new(threshold, Arc::new(sink));
-        Ok(())
-    };
     // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    unsafe {
+        change(builder, err, |builder| {
+            let threshold = severity(level)?;
+            let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+            let sink = move |level: Severity, part: &str, message: &str| {
+                // The texts outlive the call.
+                let (part, message) = (text::owned(part), text::owned(message));
+                let (level, part, said) = (number(level), part.as_ptr(), message.as_ptr());
+                user_data.call(move |user_data| function(user_data, level, part, said));
+            };
+            builder.log = Log::new(threshold, Arc::new(sink));
+            Ok(())
+        })
+    }
+}
+
+fn severity(level: i32) -> Result<Severity, Error> {
+    match level {
+        AHOY_LOG_ERROR => Ok(Severity::Error),
+        AHOY_LOG_WARN => Ok(Severity::Warn),
+        AHOY_LOG_INFO => Ok(Severity::Info),
+        AHOY_LOG_DEBUG => Ok(Severity::Debug),
+        _ => Err(Error::invalid("level", "is no AHOY_LOG_ number")),
+    }
 }
 
 fn number(level: Severity) -> i32 {

@@ -11,14 +11,15 @@ use crate::options::{Value, adaptive_limit_text};
 
 /// Limits the extra attempts that retries and hedges of all calls together make: to a share of the
 /// calls, plus a number a second for clients with few calls. When the budget is used up, a failed
-/// attempt ends its call, so a service in trouble does not get several times its load. Attempts that
-/// sent nothing are not charged. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, then one
-/// for each ten calls. Without limit on the tries (ahoy_retry_set_tries) there is no budget by default.
+/// attempt ends its call, so a service in trouble does not get several times its load. Attempts
+/// that sent nothing are not charged. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once,
+/// then one for each ten calls. Without limit on the tries (ahoy_retry_set_tries) there is no
+/// budget by default.
 ///
-/// @param share extra attempts for each call, from 0; 0.2 is Finagle's, 0.1 keeps the load of a chain
-///        of services low
-/// @param floor_per_second extra attempts that are allowed in any case; 0 is better in a fleet of more
-///        than 1,000 clients
+/// @param share extra attempts for each call, from 0; 0.2 is Finagle's, 0.1 keeps the load of a
+///        chain of services low
+/// @param floor_per_second extra attempts that are allowed in any case; 0 is better in a fleet of
+///        more than 1,000 clients
 /// @param window_ms the time over which calls are counted, 1000 to 60000
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget(
@@ -37,8 +38,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget(
     unsafe { set(builder, err, &parameters) }
 }
 
-/// Switches on hedges for the slowest twentieth of calls that may be carried out twice, and a limit of
-/// 1,024 calls in flight. What is set already stays.
+/// Switches on hedges for the slowest twentieth of calls that may be carried out twice, and a limit
+/// of 1,024 calls in flight. What is set already stays.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_use_resilient_profile(
     builder: *mut ahoy_client_builder,
@@ -59,9 +60,9 @@ pub unsafe extern "C" fn ahoy_client_builder_disable_retry_budget(
 }
 
 /// Hedges: sends a copy of an attempt to another endpoint when no answer came within this time. The
-/// first good answer wins, and the losing attempt is cancelled. Only requests that may be carried out
-/// twice are hedged, within the budget and max_extra, and none while the limit on calls in flight is
-/// reached or has refused or delayed calls in the last 3 s. Default: off.
+/// first good answer wins, and the losing attempt is cancelled. Only requests that may be carried
+/// out twice are hedged, within the budget and max_extra, and none while the limit on calls in
+/// flight is reached or has refused or delayed calls in the last 3 s. Default: off.
 ///
 /// @param delay_ms at least 1
 /// @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
@@ -100,8 +101,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_hedge(
 }
 
 /// Limits the calls in flight. A further call is AHOY_E_OVERLOADED, unless it may wait
-/// (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Replaces an
-/// adaptive limit. Default: no limit.
+/// (ahoy_client_builder_set_wait_queue). A streamed call counts until the end of its body. Replaces
+/// an adaptive limit. Default: no limit.
 ///
 /// @param calls at least 1
 #[unsafe(no_mangle)]
@@ -115,8 +116,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_in_flight(
 }
 
 /// Limits the calls in flight to what the service answers in good time (Gradient2, as in Netflix's
-/// concurrency-limits): the limit falls while answers take longer than they used to, and grows while
-/// they do not. Replaces a fixed limit. Default: no limit.
+/// concurrency-limits): the limit falls while answers take longer than they used to, and grows
+/// while they do not. Replaces a fixed limit. Default: no limit.
 ///
 /// @param start the limit before the first answer, from floor to ceiling; 20 is a good start
 /// @param floor the least limit, at least 1; 20 is a good start
@@ -140,8 +141,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_adaptive_limit(
 }
 
 /// Lets calls above the limit wait for room. The most important goes first
-/// (ahoy_request_set_criticality), and of equal ones the oldest. In a full queue a more important call
-/// takes the place of the least important. Default: no call may wait.
+/// (ahoy_request_set_criticality), and of equal ones the oldest. In a full queue a more important
+/// call takes the place of the least important. Default: no call may wait.
 ///
 /// @param length how many calls may wait; 0 for none
 /// @param timeout_ms how long a call waits at most, within its deadline; 100 is a good start
@@ -161,8 +162,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_wait_queue(
 }
 
 /// Refuses calls in the client (AHOY_E_OVERLOADED) while the service refuses most of them by 429 or
-/// 503 or does not answer: about k calls are sent for each that is accepted (client-side throttling,
-/// as in Google's SRE book). Default: off.
+/// 503 or does not answer: about k calls are sent for each that is accepted (client-side
+/// throttling, as in Google's SRE book). Default: off.
 ///
 /// @param k at least 1; 2 is a good start
 /// @param window_ms the time over which calls are counted, at least 1; 120000 is a good start
@@ -182,8 +183,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_adaptive_throttle(
 }
 
 /// Tells the service how long each attempt may take, in whole milliseconds, or in gRPC's form for
-/// grpc-timeout. A header of this name of the inbound request (ahoy_request_forward_headers) shortens
-/// the call's own limit: the time left shrinks from hop to hop. Default: off.
+/// grpc-timeout. A header of this name of the inbound request (ahoy_request_forward_headers)
+/// shortens the call's own limit: the time left shrinks from hop to hop. Default: off.
 ///
 /// @param name a header name, such as X-Request-Timeout-Ms
 #[unsafe(no_mangle)]
@@ -226,11 +227,11 @@ pub unsafe extern "C" fn ahoy_client_builder_set_pushback_header(
 
 /// Traces are not touched: a traceparent header of the request is sent as it is.
 pub const AHOY_TRACE_OFF: i32 = 0;
-/// A trace that came in goes on, each attempt a span of its own.
+/// A trace of the inbound request is continued; each attempt is a span of its own.
 pub const AHOY_TRACE_PASS_ON: i32 = 1;
-/// The same; where none came in, one is started that need not be recorded.
+/// As AHOY_TRACE_PASS_ON; without an inbound trace, one is started that is not sampled.
 pub const AHOY_TRACE_START: i32 = 2;
-/// The same; where none came in, one is started that is to be recorded.
+/// As AHOY_TRACE_PASS_ON; without an inbound trace, one is started that is sampled.
 pub const AHOY_TRACE_START_SAMPLED: i32 = 3;
 
 /// Says what is done with W3C traces: the traceparent header of the request, or else of the inbound

@@ -13,15 +13,16 @@ use crate::ffi::values::{guard, handle};
 use crate::options::{Put, RETRY, Value, jitter_text};
 use crate::policy::RetryConfig;
 
-/// What is tried again, how often and after which wait.
+/// Which failures are tried again, how often and after which wait.
 ///
-/// By default a call has 3 tries; they go to endpoints that it has not tried yet, while there are any. Only
-/// idempotent requests are repeated, or those that certainly were not processed. An attempt that sent nothing
-/// (refused, unreachable, unresolved, connect timed out) costs no try and no wait while an untried endpoint
-/// is left. Waits are random up to 25 ms, doubled with each retry up to 1 s (full jitter).
+/// - A call makes up to 3 tries, at endpoints that it has not tried yet while there are any.
+/// - Only idempotent requests are repeated, and those that certainly were not processed.
+/// - An attempt that sent nothing (refused, unreachable, unresolved, connect timed out) costs no
+///   try and no wait while an untried endpoint is left.
+/// - Waits are random up to 25 ms, doubled with each retry up to 1 s (full jitter).
 ///
-/// Ownership: freed with ahoy_retry_free; builders copy it. Thread: configured from one, and frozen when a
-/// builder takes it; then any.
+/// Ownership: freed with ahoy_retry_free; builders copy it. Thread: configured from one, and frozen
+/// when a builder takes it; then any.
 pub struct ahoy_retry {
     rules: Settings<RetryConfig>,
 }
@@ -118,8 +119,9 @@ pub unsafe extern "C" fn ahoy_retry_set_backoff(
     unsafe { set(retry, err, &[("backoff", "backoff", backoff.into())]) }
 }
 
-/// Adds a random time between min and max to each wait, instead of full jitter: the first wait is the
-/// delay plus such a time, each further one the wait before it times the backoff plus such a time.
+/// Adds a random time between min and max to each wait, instead of full jitter: the first wait is
+/// the delay plus such a time, each further one the wait before it times the backoff plus such a
+/// time.
 ///
 /// @param min_ms the least that is added
 /// @param max_ms at least min_ms; the same adds a fixed time
@@ -209,8 +211,8 @@ pub unsafe extern "C" fn ahoy_retry_set_any_method(
     unsafe { set(retry, err, &[("any_method", "any_method", any_method.into())]) }
 }
 
-/// Sets the longest Retry-After of a 429 or 503 that is waited for, never beyond the deadline; a longer
-/// one ends the call with that answer. Default 300,000 ms.
+/// Sets the longest Retry-After of a 429 or 503 that is waited for, never beyond the deadline; a
+/// longer one ends the call with that answer. Default 300,000 ms.
 ///
 /// @param max_ms from 0
 #[unsafe(no_mangle)]

@@ -6,25 +6,28 @@ use super::error::ahoy_error;
 use super::status::ahoy_status;
 use super::{guard, text};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::callback;
+use crate::runtime::{callback, io_thread};
 
-/// Told once when the library has no more use for a callback's user data. May be NULL. May run on any
-/// thread.
+/// Called once when the library no longer needs the user data of a callback. May be NULL. May run
+/// on any thread.
 pub type ahoy_destroy_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
-/// Ends all callbacks of this process, for a host that is about to end: call it from what runs before the host's runtime
-/// is taken down, such as Python's atexit or Ruby's at_exit, and give up the runtime's lock meanwhile if it has one.
+/// Ends all callbacks of this process, for a host that is about to end. Call it from what runs before
+/// the host's runtime is taken down, such as Python's atexit or Ruby's at_exit, and release the
+/// runtime's lock meanwhile if it has one.
 ///
-/// After AHOY_OK no function that was registered with this library runs or will run, destroy functions included. From the
-/// beginning of this call none begins any more: results that were to go to a callback are freed; calls that need a hook
-/// or a provider fail with AHOY_E_CLOSED, as those that need a body function do with AHOY_E_BODY_SOURCE; messages for a
-/// log are dropped. All else goes on, and there is no way back. A forked child has callbacks of its own.
+/// After AHOY_OK no function that was registered with this library runs or will run, destroy
+/// functions included. From the beginning of this call none begins any more: results that were to go
+/// to a callback are freed, and calls that need a hook or a provider fail with AHOY_E_CLOSED, those
+/// that need a body function with AHOY_E_BODY_SOURCE. Messages for a log are dropped. All else goes
+/// on, and there is no way back. A forked child has callbacks of its own.
 ///
-/// Blocks until the callbacks under way have returned. One whose thread was ended inside it counts as returned.
+/// Blocks until the callbacks under way have returned. A callback whose thread was ended inside it
+/// counts as returned.
 ///
 /// @param timeout_ms the longest wait; 0 only looks, AHOY_FOREVER has no limit
-/// @return AHOY_E_DEADLINE where a callback still runs: it may be called again; AHOY_E_WOULD_DEADLOCK inside a
-///         callback, where nothing was done
+/// @return AHOY_E_DEADLINE if a callback still runs: the function may be called again;
+///         AHOY_E_WOULD_DEADLOCK inside a callback, and nothing was done
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_callbacks_stop(
     timeout_ms: u64,
@@ -57,6 +60,15 @@ pub(crate) struct UserData {
 unsafe impl Send for UserData {}
 // SAFETY: as above.
 unsafe impl Sync for UserData {}
+
+/// Runs what calls the host on an I/O thread.
+pub(crate) fn on_io_thread(work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let thread = io_thread::least_busy().map_err(|error| {
+        Error::new(ErrorKind::Overloaded, format!("no thread could be made: {error}"))
+    })?;
+    thread.handle().spawn(async move { work() });
+    Ok(())
+}
 
 impl UserData {
     /// Takes charge of `pointer`: `destroy` runs when this drops, also when a registration fails.

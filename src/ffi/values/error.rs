@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::ffi::call::attempt::ahoy_attempt;
 use crate::ffi::call::response::ahoy_response;
 
-/// Why a function failed, and for a call the story of its attempts.
+/// Why a function failed; for a call, with all its attempts.
 ///
 /// Ownership: freed with ahoy_error_free. Thread: any.
 pub struct ahoy_error {
@@ -42,8 +42,9 @@ pub unsafe extern "C" fn ahoy_error_status(error: *const ahoy_error) -> ahoy_sta
     unsafe { error.as_ref() }.map_or(AHOY_E_INVALID_ARGUMENT, |error| number(error.error.kind()))
 }
 
-/// What happened: one line, and for a failed call one more line for each attempt. Holds no header values, no
-/// bodies and no query strings. Valid until the error is freed; empty for NULL.
+/// A description of the failure: one line, and for a failed call a further line for each attempt;
+/// an error about several settings has a line for each. It holds no header values, bodies or query
+/// strings. Valid until the error is freed; empty for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_error_message(error: *const ahoy_error) -> *const c_char {
     // SAFETY: see the module `ffi`.
@@ -71,7 +72,8 @@ pub unsafe extern "C" fn ahoy_error_attempt_count(error: *const ahoy_error) -> u
     unsafe { error.as_ref() }.map_or(0, |error| error.error.attempt_count())
 }
 
-/// One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are kept.
+/// One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are
+/// kept.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_error_attempt_at(
     error: *const ahoy_error,

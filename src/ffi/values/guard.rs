@@ -33,7 +33,8 @@ fn error_handle(err: *mut *mut ahoy_error, error: Error) -> *mut ahoy_error {
     handle::new(ahoy_error::from(error))
 }
 
-/// Runs the body of a function that cannot fail but returns something; `fallback` stands in for a panic.
+/// Runs the body of a function that cannot fail but returns something; `fallback` stands in for a
+/// panic.
 pub(crate) fn value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     caught(|| deferred(body)).unwrap_or(fallback)
 }

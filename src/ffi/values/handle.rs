@@ -5,8 +5,8 @@ use std::ptr;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::process;
 
-/// A type that the host has pointers to. How it holds them is stated here once, so that what does not fit, as the
-/// free of what is only lent, does not compile.
+/// A type that the host has pointers to. How it holds them is stated here once, so that what does
+/// not fit, as the free of what is only lent, does not compile.
 pub(crate) trait Handle {
     type Held;
 }

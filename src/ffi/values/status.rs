@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char};
 use crate::error::ErrorKind;
 use crate::outcome::AttemptResult;
 
-/// What a function that can fail returns: `AHOY_OK` or one of the `AHOY_E_` numbers.
+/// What a function that can fail returns: AHOY_OK or one of the AHOY_E_ numbers.
 pub type ahoy_status = i32;
 
 /// A wait or limit without end, for every parameter in milliseconds.

@@ -10,7 +10,8 @@ pub extern "C" fn ahoy_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// The library's version as one number: major * 10000 + minor * 100 + patch, as in `AHOY_VERSION_NUM`.
+/// The library's version as one number: major * 10000 + minor * 100 + patch, as in
+/// `AHOY_VERSION_NUM`.
 ///
 /// Any thread.
 #[unsafe(no_mangle)]
