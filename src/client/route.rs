@@ -138,7 +138,8 @@ fn parse_url(parameter: &str, url: &str) -> Result<(Endpoint, String), Error> {
     if name.is_empty() {
         return Err(invalid("has no host"));
     }
-    let mut host = Host::new(name, port);
+    // A zone's `%` is itself escaped in a URL (RFC 6874).
+    let mut host = Host::new(name.replacen("%25", "%", 1), port);
     host.scheme = Some(scheme);
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };

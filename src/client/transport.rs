@@ -101,6 +101,7 @@ fn direct(
     place: Driver,
 ) -> DirectConfig {
     let mut direct = DirectConfig::new(tls, resolver);
+    direct.names = config.names;
     direct.idle_timeout = config.idle_timeout;
     direct.max_age = config.max_connection_age;
     direct.max_idle_per_endpoint = config.max_idle_per_endpoint;

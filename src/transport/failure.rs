@@ -58,8 +58,8 @@ pub(super) fn cause_of(error: &(dyn Error + 'static), stage: Stage) -> Cause {
 
 /// What the operating system's error means.
 pub(super) fn io_cause(error: &io::Error, stage: Stage) -> Cause {
-    if is_local(error) {
-        return Cause::new(FailureKind::Local, local_detail(error));
+    if let Some(detail) = shortage(error) {
+        return Cause::new(FailureKind::Local, detail);
     }
     match stage {
         Stage::Connect => connect_cause(error),
@@ -160,18 +160,13 @@ fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
     }
 }
 
-/// Shortages of this process or machine: no endpoint is to blame.
-fn is_local(error: &io::Error) -> bool {
-    const SHORTAGES: [i32; 5] =
-        [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EADDRNOTAVAIL];
-    error.raw_os_error().is_some_and(|code| SHORTAGES.contains(&code))
-}
-
-fn local_detail(error: &io::Error) -> &'static str {
-    match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE) => "out of file descriptors",
-        Some(libc::EADDRNOTAVAIL) => "out of local ports",
-        _ => "out of memory for sockets",
+/// What this process or machine is short of, where that is the error: no endpoint is to blame.
+pub(super) fn shortage(error: &io::Error) -> Option<&'static str> {
+    match error.raw_os_error()? {
+        libc::EMFILE | libc::ENFILE => Some("out of file descriptors"),
+        libc::EADDRNOTAVAIL => Some("out of local ports"),
+        libc::ENOBUFS | libc::ENOMEM => Some("out of memory for sockets"),
+        _ => None,
     }
 }
 

@@ -181,6 +181,7 @@ const fn accepted(ended: &AttemptOutcome) -> Option<bool> {
             | FailureKind::Closed
             | FailureKind::Interrupted
             | FailureKind::Local
+            | FailureKind::Resolve
             | FailureKind::Source => None,
             FailureKind::BodyTooLarge => Some(true),
             _ => Some(false),

@@ -3,5 +3,6 @@
 pub mod builder;
 pub mod client;
 pub mod hooks;
+pub mod names;
 pub mod options;
 pub mod protection;

@@ -61,13 +61,14 @@ const fn failure_verdict(kind: FailureKind) -> Verdict {
         FailureKind::NameNotFound | FailureKind::Connect | FailureKind::ConnectTimeout => {
             Verdict::Unreachable
         }
-        FailureKind::Resolve
-        | FailureKind::Tls
+        FailureKind::Tls
         | FailureKind::Timeout
         | FailureKind::Deadline
         | FailureKind::ConnectionLost
         | FailureKind::Protocol => Verdict::Failure,
-        FailureKind::Local
+        // Resolving is not reaching: it is the name service that failed.
+        FailureKind::Resolve
+        | FailureKind::Local
         | FailureKind::Source
         | FailureKind::RefusedStream
         | FailureKind::BodyTooLarge
@@ -166,9 +167,10 @@ mod tests {
         assert_eq!(kinds_judged(Verdict::Unreachable), unreachable);
         assert_eq!(
             kinds_judged(Verdict::Failure),
-            [Resolve, Tls, Timeout, Deadline, ConnectionLost, Protocol]
+            [Tls, Timeout, Deadline, ConnectionLost, Protocol]
         );
-        assert_eq!(kinds_judged(Verdict::Neutral), [Local, RefusedStream, BodyTooLarge]);
+        let neutral = [Resolve, Local, RefusedStream, BodyTooLarge];
+        assert_eq!(kinds_judged(Verdict::Neutral), neutral);
     }
 
     #[test]

@@ -20,8 +20,8 @@ use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
 
 use super::pool::{Connection, ConnectionPermit, ConnectionPool};
-use crate::transport::dial::{dial, within};
-use crate::transport::dns::Resolver;
+use crate::transport::dial::{Dialler, UNTOLD};
+use crate::transport::dns::{NameConfig, Resolver};
 use crate::transport::failure::{Stage, cause_of};
 use crate::transport::request::{self, RequestBody};
 use crate::transport::stream::{self, Content, Flow};
@@ -36,6 +36,8 @@ pub struct DirectConfig {
     pub tls: Arc<Tls>,
     /// Resolves names, on a runtime that is always driven.
     pub resolver: Arc<Resolver>,
+    /// What is asked for the addresses of names; default the name servers.
+    pub names: NameConfig,
     /// How long an unused connection is kept; default 60 s.
     pub idle_timeout: Duration,
     /// How long a connection is used, ±10 %, so that load follows changes of the roster; default 10 min.
@@ -55,6 +57,7 @@ impl DirectConfig {
         Self {
             tls,
             resolver,
+            names: NameConfig::default(),
             idle_timeout: IDLE_TIMEOUT,
             max_age: MAX_AGE,
             max_idle_per_endpoint: MAX_IDLE_PER_ENDPOINT,
@@ -181,7 +184,8 @@ impl Direct {
             }
             permit = Some(own);
         }
-        let Ok(mut connection) = self.fresh(endpoint, limit).await else { return false };
+        let fresh = self.fresh(endpoint, limit, UNTOLD).await;
+        let Ok(mut connection) = fresh else { return false };
         connection.permit = permit;
         self.keep(endpoint, connection);
         true
@@ -192,20 +196,29 @@ impl Direct {
     /// # Errors
     /// It could not be done within `limit`.
     pub async fn reach(&self, endpoint: &Arc<Endpoint>, limit: Duration) -> Result<(), Failure> {
-        let dialling = dial(endpoint, &self.config, Offer::Http1, Traffic::default());
-        within(limit, dialling).await.map(drop)
+        self.dialler(endpoint, limit, UNTOLD).dial().await.map(drop)
+    }
+
+    fn dialler<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        limit: Duration,
+        resolving: &'a (dyn Fn(bool) + Sync),
+    ) -> Dialler<'a> {
+        let (config, traffic) = (&*self.config, Traffic::default());
+        Dialler { endpoint, config, offer: Offer::Http1, traffic, limit, resolving }
     }
 
     async fn fresh(
         &self,
         endpoint: &Endpoint,
         limit: Duration,
+        resolving: &(dyn Fn(bool) + Sync),
     ) -> Result<Box<Connection>, Failure> {
-        let config = &self.config;
-        let traffic = Traffic::default();
-        let dialling = dial(endpoint, config, Offer::Http1, traffic.clone());
-        let stream = within(limit, dialling).await?;
-        Connection::new(stream, traffic, config.retirement()).await
+        let dialler = self.dialler(endpoint, limit, resolving);
+        let traffic = dialler.traffic.clone();
+        let stream = dialler.dial().await?;
+        Connection::new(stream, traffic, self.config.retirement()).await
     }
 
     /// Keeps a connection that was made elsewhere and turned out to speak HTTP/1.1.
@@ -336,7 +349,11 @@ impl Transport for Direct {
             let was_kept = kept.is_some();
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => Box::pin(self.fresh(exchange.endpoint, exchange.connect_timeout)).await?,
+                None => {
+                    let resolving = |is| exchange.progress.mark_resolving(is);
+                    let limit = exchange.connect_timeout;
+                    Box::pin(self.fresh(exchange.endpoint, limit, &resolving)).await?
+                }
             };
             connection.permit = permit;
             match self.exchange(connection, request, exchange).await {

@@ -1,5 +1,6 @@
 //! The HTTP/2 connections to one endpoint: who may open a stream, and when another connection is made.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ pub(crate) struct H2Pool {
     state: Mutex<State>,
     /// Told when a stream may have become free, or the connections have changed.
     changed: Arc<Notify>,
+    resolving: AtomicBool,
 }
 
 #[derive(Default)]
@@ -65,11 +67,22 @@ pub(crate) enum Acquire {
 
 impl H2Pool {
     pub(crate) fn new(endpoint: Arc<Endpoint>) -> Arc<Self> {
-        Arc::new(Self { endpoint, state: Mutex::default(), changed: Arc::default() })
+        let (state, changed, resolving) = (Mutex::default(), Arc::default(), AtomicBool::default());
+        Arc::new(Self { endpoint, state, changed, resolving })
     }
 
     pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
+    }
+
+    /// Whether the connection that is being made waits for the addresses of the endpoint's name.
+    pub(crate) fn is_resolving(&self) -> bool {
+        self.resolving.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn mark_resolving(&self, resolving: bool) {
+        self.resolving.store(resolving, Ordering::Relaxed);
+        self.changed.notify_waiters();
     }
 
     pub(crate) fn changed(&self) -> &Arc<Notify> {
