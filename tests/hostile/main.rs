@@ -3,5 +3,21 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod inbound;
 mod names;
 mod shortage;
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// All tests share the library's threads.
+static FLOOR: RwLock<()> = RwLock::new(());
+
+/// For tests that disturb all others, or that others would disturb.
+fn alone() -> RwLockWriteGuard<'static, ()> {
+    FLOOR.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For all other tests.
+fn beside_others() -> RwLockReadGuard<'static, ()> {
+    FLOOR.read().unwrap_or_else(PoisonError::into_inner)
+}

@@ -12,6 +12,7 @@ use crate::support::*;
 
 #[test]
 fn the_zone_of_an_address_is_used_here_and_told_to_nobody() {
+    let _floor = crate::beside_others();
     let Ok(listener) = TcpListener::bind("[::1]:0") else {
         println!("no IPv6 here");
         return;
@@ -34,6 +35,7 @@ fn the_zone_of_an_address_is_used_here_and_told_to_nobody() {
 
 #[test]
 fn a_zone_that_is_no_interface_is_this_hosts_fault() {
+    let _floor = crate::beside_others();
     let provider = Provider::of(&[Host::new("fe80::1%no-such-if", 80)]);
     let balancer = Balancer::round_robin(&provider);
     let client = Builder::new().balancer(&balancer).tries(1).build();
@@ -45,6 +47,7 @@ fn a_zone_that_is_no_interface_is_this_hosts_fault() {
 
 #[test]
 fn zones_belong_to_ipv6_addresses_alone() {
+    let _floor = crate::beside_others();
     let list = Provider::list();
     for address in ["127.0.0.1%lo", "name%lo", "::1%", "%lo", "::1%a b"] {
         let failure = list.add(address, 80).unwrap_err();
@@ -57,6 +60,7 @@ fn zones_belong_to_ipv6_addresses_alone() {
 
 #[test]
 fn the_system_resolves_where_that_is_wanted() {
+    let _floor = crate::beside_others();
     let server = Server::ok();
     let provider = Provider::of(&[Host::new("localhost", server.port())]);
     let builder = Builder::new().balancer(&Balancer::round_robin(&provider));

@@ -25,7 +25,7 @@ fn assert_neutral(client: &Client, balancer: &Balancer, said: &[&str]) {
 
 #[test]
 fn without_local_ports_no_circuit_opens() {
-    let _alone = alone();
+    let _floor = crate::alone();
     let server = Server::ok();
     let port = server.port();
     Child::run(|| {
@@ -68,7 +68,7 @@ fn narrow_network() -> bool {
 
 #[test]
 fn without_threads_no_circuit_opens_and_later_all_is_well() {
-    let _alone = alone();
+    let _floor = crate::alone();
     let server = Server::ok();
     let (client, balancer) = watched(&[server.port()]);
     // The child has to make its threads anew.
