@@ -8,6 +8,7 @@ mod body;
 mod dial;
 mod dns;
 mod failure;
+mod gunzip;
 mod http;
 mod http1;
 mod http2;

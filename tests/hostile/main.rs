@@ -4,6 +4,7 @@
 mod support;
 
 mod inbound;
+mod memory;
 mod names;
 mod shortage;
 
