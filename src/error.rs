@@ -72,7 +72,7 @@ impl From<FailureKind> for ErrorKind {
             FailureKind::Timeout => Self::Timeout,
             FailureKind::Deadline => Self::Deadline,
             FailureKind::ConnectionLost | FailureKind::RefusedStream => Self::ConnectionLost,
-            FailureKind::Protocol => Self::Protocol,
+            FailureKind::Protocol | FailureKind::Unacceptable => Self::Protocol,
             FailureKind::BodyTooLarge => Self::BodyTooLarge,
             FailureKind::Source => Self::BodySource,
             FailureKind::Cancelled => Self::Cancelled,

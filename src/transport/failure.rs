@@ -9,6 +9,8 @@ use std::io;
 use crate::outcome::{Failure, FailureKind};
 
 use super::dns::LookupError;
+use super::http1::answer::MAX_HEAD;
+use super::http1::fault::AnswerFault;
 
 /// What went wrong, before it is known whether the request had left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +86,9 @@ fn telling(error: &(dyn Error + 'static), stage: Stage) -> Option<Cause> {
     if let Some(lookup) = error.downcast_ref::<LookupError>() {
         return Some(lookup.cause());
     }
+    if let Some(fault) = error.downcast_ref::<AnswerFault>() {
+        return Some(fault.cause());
+    }
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return Some(tls_cause(tls));
     }
@@ -140,7 +145,14 @@ fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
     let reason = error.reason();
     if !error.is_remote() {
         let what = reason.as_ref().map_or("request not valid", h2::Reason::description);
-        return Cause::new(FailureKind::Protocol, format!("http/2: {what}"));
+        // What h2 refuses of one stream is the answer's head or length, and lies in the service.
+        return match error.is_reset() {
+            true => Cause::new(
+                FailureKind::Unacceptable,
+                format!("answer refused: {what}; or a head above {MAX_HEAD} bytes"),
+            ),
+            false => Cause::new(FailureKind::Protocol, format!("http/2: {what}")),
+        };
     }
     match (error.is_reset(), reason) {
         (true, Some(h2::Reason::REFUSED_STREAM)) => {
@@ -189,6 +201,9 @@ fn connect_cause(error: &io::Error) -> Cause {
 
 fn exchange_cause(error: &io::Error) -> Cause {
     use io::ErrorKind as K;
+    if matches!(error.kind(), K::InvalidData | K::InvalidInput) {
+        return Cause::new(FailureKind::Protocol, framing_detail(error));
+    }
     let (kind, detail) = match error.kind() {
         K::ConnectionReset | K::ConnectionAborted => {
             (FailureKind::ConnectionLost, "connection reset")
@@ -198,10 +213,18 @@ fn exchange_cause(error: &io::Error) -> Cause {
         }
         K::UnexpectedEof => (FailureKind::ConnectionLost, "connection closed within the answer"),
         K::TimedOut => (FailureKind::ConnectionLost, "keep-alive timed out"),
-        K::InvalidData | K::InvalidInput => (FailureKind::Protocol, "answer breaks its framing"),
         _ => (FailureKind::ConnectionLost, "connection lost"),
     };
     Cause::new(kind, detail)
+}
+
+/// Hyper tells in words what is wrong with a chunk; what it tells of a trailer quotes the peer.
+fn framing_detail(error: &io::Error) -> String {
+    let said = error.to_string().to_lowercase();
+    match said.contains("chunk") {
+        true => format!("answer breaks its framing: {said}"),
+        false => "answer breaks its framing".to_owned(),
+    }
 }
 
 fn tls_detail(error: &rustls::Error) -> String {

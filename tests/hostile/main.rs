@@ -4,9 +4,12 @@
 mod support;
 
 mod inbound;
+mod lenient;
 mod memory;
 mod names;
+mod sessions;
 mod shortage;
+mod unfair;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -183,7 +183,7 @@ const fn accepted(ended: &AttemptOutcome) -> Option<bool> {
             | FailureKind::Local
             | FailureKind::Resolve
             | FailureKind::Source => None,
-            FailureKind::BodyTooLarge => Some(true),
+            FailureKind::BodyTooLarge | FailureKind::Unacceptable => Some(true),
             _ => Some(false),
         },
     }

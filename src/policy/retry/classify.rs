@@ -70,6 +70,7 @@ const fn failure_verdict(kind: FailureKind) -> Verdict {
         FailureKind::Resolve
         | FailureKind::Local
         | FailureKind::Source
+        | FailureKind::Unacceptable
         | FailureKind::RefusedStream
         | FailureKind::BodyTooLarge
         | FailureKind::Cancelled
@@ -101,6 +102,7 @@ const fn retry_on(kind: FailureKind, sent: bool) -> Option<RetryOn> {
         FailureKind::Tls
         | FailureKind::Deadline
         | FailureKind::Source
+        | FailureKind::Unacceptable
         | FailureKind::BodyTooLarge
         | FailureKind::Cancelled
         | FailureKind::Closed
@@ -118,7 +120,7 @@ mod tests {
     use super::*;
     use FailureKind::*;
 
-    const KINDS: [FailureKind; 12] = [
+    const KINDS: [FailureKind; 13] = [
         NameNotFound,
         Resolve,
         Connect,
@@ -130,6 +132,7 @@ mod tests {
         ConnectionLost,
         RefusedStream,
         Protocol,
+        Unacceptable,
         BodyTooLarge,
     ];
 
@@ -169,7 +172,7 @@ mod tests {
             kinds_judged(Verdict::Failure),
             [Tls, Timeout, Deadline, ConnectionLost, Protocol]
         );
-        let neutral = [Resolve, Local, RefusedStream, BodyTooLarge];
+        let neutral = [Resolve, Local, RefusedStream, Unacceptable, BodyTooLarge];
         assert_eq!(kinds_judged(Verdict::Neutral), neutral);
     }
 

@@ -1,8 +1,8 @@
 //! HTTP/1.1 over connections of its own, for calls that are balanced.
 //!
-//! Who balances must own the connections: dial one address under another authority, know whether a byte
-//! left, and close on cancel. A general client offers none of that, so this one stands on hyper's single
-//! connections.
+//! A balanced call needs connections that the library owns: to dial one address under another authority, to know
+//! whether a byte left, and to close on cancel. A general client offers none of that, so this transport stands on
+//! hyper's single connections.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
 
+use super::answer::AnswerBody;
 use super::pool::{Connection, ConnectionPermit, ConnectionPool};
 use crate::transport::dial::{Dialler, UNTOLD};
 use crate::transport::dns::{NameConfig, Resolver};
@@ -218,17 +219,17 @@ impl Direct {
         let dialler = self.dialler(endpoint, limit, resolving);
         let traffic = dialler.traffic.clone();
         let stream = dialler.dial().await?;
-        Connection::new(stream, traffic, self.config.retirement()).await
+        Connection::new(stream, traffic, self.config.retirement())
     }
 
     /// Keeps a connection that was made elsewhere and turned out to speak HTTP/1.1.
-    pub(in crate::transport) async fn adopt(
+    pub(in crate::transport) fn adopt(
         &self,
         endpoint: &Arc<Endpoint>,
         stream: Stream,
         traffic: Traffic,
     ) -> Result<(), Failure> {
-        let connection = Connection::new(stream, traffic, self.config.retirement()).await?;
+        let connection = Connection::new(stream, traffic, self.config.retirement())?;
         self.keep(endpoint, connection);
         Ok(())
     }
@@ -242,12 +243,14 @@ impl Direct {
     ) -> Result<Answer, Failure> {
         exchange.progress.mark_connected();
         let before = connection.written();
+        connection.answer.begin_exchange();
         let reply = connection.sender.send_request(request);
         if exchange.streams.is_some() {
             return Box::pin(self.begin(connection, reply, exchange)).await;
         }
+        let answer = Arc::clone(&connection.answer);
         let work = pin!(async {
-            let (head, content) = reply.await.map_err(Step::Lost)?.into_parts();
+            let (head, content) = answer.received(reply.await.map_err(Step::Lost)?);
             body::read(head, content, request::reading(exchange)).await.map_err(Step::Failed)
         });
         match connection.drive(exchange.progress, work).await {
@@ -263,7 +266,7 @@ impl Direct {
         }
     }
 
-    /// Reads the head, and leaves the body to who wants it where it is streamed.
+    /// Reads the head, and leaves the body to its reader where it is streamed.
     async fn begin(
         &self,
         mut connection: Box<Connection>,
@@ -275,7 +278,7 @@ impl Direct {
             let sent = connection.written() > before;
             cause_of(&error, Stage::Exchange).failure(sent)
         })?;
-        let (mut head, content) = reply.into_parts();
+        let (mut head, content) = connection.answer.received(reply);
         let reading = request::reading(exchange);
         if !exchange.is_streamed(head.status) {
             let work = pin!(body::read(head, content, reading));
@@ -311,7 +314,7 @@ fn keep(
 
 /// An answer whose body is read piece by piece; its connection is kept when the body has ended.
 struct Underway {
-    content: Content<Incoming>,
+    content: Content<AnswerBody>,
     connection: Option<Box<Connection>>,
     open: bool,
     config: Arc<DirectConfig>,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 use crate::endpoint::{Endpoint, Scheme};
-use crate::outcome::Failure;
+use crate::outcome::{Failure, FailureKind};
 
 use super::pool::{Acquire, Bounds, Dial, H2Pool, StreamSlot};
 use super::session::{self, KeepAlive, Session};
@@ -155,6 +155,7 @@ impl Multiplexed {
             match pool.acquire(Instant::now(), self.config.bounds()) {
                 Acquire::StreamSlot(slot) => return Ok(Some(slot)),
                 Acquire::Http1 => return Ok(None),
+                Acquire::Failed(failure) => return Err(failure),
                 Acquire::Dial(dial) => {
                     let limit = exchange.connect_timeout;
                     tokio::spawn(establish(
@@ -203,8 +204,17 @@ impl Transport for Multiplexed {
             };
             match session::exchange(slot, request, exchange).await {
                 // Each of the connections may have ended unnoticed, before it took any byte.
-                Err(failure) if !failure.sent && tries_left > 0 && exchange.can_repeat() => {
+                Err(failure)
+                    if !failure.sent
+                        && failure.kind != FailureKind::Connect
+                        && tries_left > 0
+                        && exchange.can_repeat() =>
+                {
                     tries_left -= 1;
+                }
+                Err(failure) if failure.kind == FailureKind::Connect => {
+                    pool(&self.pools, exchange.endpoint).note_unused(Instant::now());
+                    return Err(failure);
                 }
                 outcome => return outcome,
             }
@@ -230,7 +240,7 @@ fn locked(pools: &Fleets) -> MutexGuard<'_, HashMap<usize, Arc<H2Pool>>> {
     pools.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes one connection for all that wait for it. A task of its own: whoever asked first may be cut off
+/// Makes one connection for all that wait for it. A task of its own: the exchange that asked first may be cut off
 /// while the others still wait.
 async fn establish(
     dial: Dial,
@@ -266,7 +276,7 @@ async fn connect(
     };
     let stream = dialler.dial().await?;
     if !config.is_http2(&stream) {
-        direct.adopt(endpoint, stream, traffic).await?;
+        direct.adopt(endpoint, stream, traffic)?;
         return Ok(None);
     }
     let keep_alive = KeepAlive { interval: config.ping_interval, timeout: config.ping_timeout };
