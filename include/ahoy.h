@@ -296,6 +296,16 @@
 #define AHOY_HTTP2_PRIOR_KNOWLEDGE 2
 
 /**
+ * Names are looked up in the system's hosts file and asked of the servers in resolv.conf.
+ */
+#define AHOY_RESOLVER_DNS 0
+
+/**
+ * Names are asked of the C library (getaddrinfo).
+ */
+#define AHOY_RESOLVER_SYSTEM 1
+
+/**
  * Traces are not touched: a traceparent header of the request is sent as it is.
  */
 #define AHOY_TRACE_OFF 0
@@ -739,11 +749,15 @@ AHOY_API void ahoy_text_free(ahoy_text *text);
  *
  * Port 443 means https and any other http, unless ahoy_host_set_scheme says otherwise.
  *
- * @param address host name or IP address (IPv6 with or without brackets); copied
+ * @param address host name or IP address (IPv6 with or without brackets, an address of a link with its zone as in
+ *        fe80::1%eth0); copied
  * @param port TCP port, 1 to 65535
  * @return the host, or NULL where an argument is not valid
  */
-AHOY_API AHOY_MUST_USE ahoy_host *ahoy_host_new(const char *address, uint16_t port);
+AHOY_API
+AHOY_MUST_USE
+ahoy_host *ahoy_host_new(const char *address,
+                         uint16_t port);
 
 /**
  * Sets the host's share of the traffic relative to the other hosts of its priority and zone.
@@ -2191,6 +2205,39 @@ ahoy_status ahoy_client_builder_build(const ahoy_client_builder *builder,
  * Frees a builder; NULL is fine. Clients made from it go on.
  */
 AHOY_API void ahoy_client_builder_free(ahoy_client_builder *builder);
+
+/**
+ * Chooses what is asked for the addresses of names. Default AHOY_RESOLVER_DNS.
+ *
+ * AHOY_RESOLVER_DNS reads the hosts file and resolv.conf, again when they change, asks for IPv6 and
+ * IPv4 at once, and keeps answers by their time to live, negative ones for at most 5 seconds. It needs
+ * no thread. Choose it unless a name is known to the system only.
+ *
+ * AHOY_RESOLVER_SYSTEM knows all that the system is set up for: nsswitch.conf, mDNS (.local), LDAP,
+ * the split DNS of a VPN. It costs up to 8 library threads while names are resolved, and a silent name
+ * service can hold each for 30 s. Answers are kept for 5 s, since the C library tells no time to live,
+ * and the C library reads environment variables such as RES_OPTIONS.
+ *
+ * A name service that fails or is silent opens no circuit; a name that does not exist does.
+ *
+ * @param resolver one of the AHOY_RESOLVER_ numbers
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_resolver(ahoy_client_builder *builder,
+                                             int32_t resolver,
+                                             ahoy_error **err);
+
+/**
+ * Sets for how long the last known addresses of a name go on serving beyond their time to live, while
+ * the name service is silent or fails (RFC 8767). Kept connections go on in any case. Default
+ * 86,400,000 ms, one day.
+ *
+ * @param max_stale_ms 0 for never; AHOY_FOREVER for ever
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_max_stale_ms(ahoy_client_builder *builder,
+                                                 uint64_t max_stale_ms,
+                                                 ahoy_error **err);
 
 /**
  * Limits the extra attempts that retries and hedges of all calls together make: to a share of the

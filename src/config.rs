@@ -13,7 +13,7 @@ use crate::policy::{
     BudgetConfig, HedgeConfig, HedgeDelay, LimitConfig, RetryConfig, SheddingConfig,
     ThrottleConfig, TraceStart,
 };
-use crate::transport::{ProxyConfig, TlsConfig};
+use crate::transport::{NameConfig, ProxyConfig, TlsConfig};
 
 pub use balancer::{
     Algorithm, BalancerConfig, HealthCheck, KeySource, Misfit, PrequalProbing, Subset, Zone,
@@ -77,6 +77,8 @@ pub struct ClientConfig {
     pub warm_up: usize,
     /// Whether HTTP/2 is spoken; only for clients with a balancer.
     pub http2: Http2,
+    /// How names are resolved.
+    pub names: NameConfig,
     /// How endpoints prove who they are.
     pub tls: TlsConfig,
     /// What retries and hedges may cost the service.
@@ -153,6 +155,7 @@ impl Default for ClientConfig {
             max_connection_age: Duration::from_secs(600),
             warm_up: 0,
             http2: Http2::Off,
+            names: NameConfig::default(),
             tls: TlsConfig::default(),
             budget: BudgetChoice::default(),
             hedge: HedgeConfig::default(),

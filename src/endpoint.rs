@@ -148,18 +148,17 @@ impl Endpoint {
     }
 
     fn detailed(&self, stated: Stated) -> Details {
-        let bracketed = bracketed(&self.address);
-        let url = format!("{}://{bracketed}:{}", self.scheme.as_str(), self.port);
+        let url = format!("{}://{}:{}", self.scheme.as_str(), bracketed(&self.address), self.port);
         let authority = stated.authority.clone().unwrap_or_else(|| {
-            if self.port == self.scheme.default_port() {
-                bracketed
-            } else {
-                format!("{bracketed}:{}", self.port)
+            let host = bracketed(without_zone(&self.address));
+            match self.port == self.scheme.default_port() {
+                true => host,
+                false => format!("{host}:{}", self.port),
             }
         });
         let server_name = stated.server_name.clone().unwrap_or_else(|| match &stated.authority {
             Some(authority) => host_of_authority(authority).to_owned(),
-            None => self.address.to_string(),
+            None => without_zone(&self.address).to_owned(),
         });
         Details { stated, url: url.into(), authority, server_name }
     }
@@ -278,6 +277,13 @@ impl PartialEq for Endpoint {
 
 impl Eq for Endpoint {}
 
+/// The zone of a link's address (`fe80::1%eth0`, RFC 4007) names an interface of this host and means nothing to any
+/// other.
+fn without_zone(address: &str) -> &str {
+    let is_zoned = |(bare, _): &(&str, &str)| bare.contains(':');
+    address.split_once('%').filter(is_zoned).map_or(address, |(bare, _)| bare)
+}
+
 /// An IPv6 address needs brackets wherever a port may follow it.
 fn bracketed(address: &str) -> String {
     if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
@@ -332,6 +338,17 @@ mod tests {
         assert_eq!(endpoint.authority(), "[::1]:81");
         assert_eq!(endpoint.address(), "::1");
         assert_eq!(endpoint.server_name(), "::1");
+    }
+
+    #[test]
+    fn a_zone_stays_on_this_host() {
+        let endpoint = Endpoint::new(Host::new("fe80::1%eth0", 81));
+        assert_eq!(endpoint.address(), "fe80::1%eth0");
+        assert_eq!(endpoint.url().as_ref(), "http://[fe80::1%eth0]:81");
+        assert_eq!(endpoint.authority(), "[fe80::1]:81");
+        assert_eq!(endpoint.server_name(), "fe80::1");
+        let default = Endpoint::new(Host::new("fe80::1%2", 80));
+        assert_eq!(default.authority(), "[fe80::1]");
     }
 
     #[test]

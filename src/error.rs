@@ -72,7 +72,9 @@ impl From<FailureKind> for ErrorKind {
             FailureKind::Timeout => Self::Timeout,
             FailureKind::Deadline => Self::Deadline,
             FailureKind::ConnectionLost | FailureKind::RefusedStream => Self::ConnectionLost,
-            FailureKind::Protocol | FailureKind::TooManyRedirects => Self::Protocol,
+            FailureKind::Protocol | FailureKind::TooManyRedirects | FailureKind::Unacceptable => {
+                Self::Protocol
+            }
             FailureKind::BodyTooLarge => Self::BodyTooLarge,
             FailureKind::InvalidRequest => Self::InvalidArgument,
             FailureKind::Source => Self::BodySource,

@@ -28,6 +28,9 @@ pub enum FailureKind {
     RefusedStream,
     /// The answer is not HTTP, or breaks its framing.
     Protocol,
+    /// The answer is HTTP, but above a bound or framed in a way that two readers could see differently: another
+    /// endpoint of the service would send the same.
+    Unacceptable,
     /// The source of the request's body failed, or did not keep its length.
     Source,
     /// The decoded body is above the bound.

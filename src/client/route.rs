@@ -180,7 +180,9 @@ pub(crate) fn parse_url(parameter: &str, url: &str) -> Result<(Origin, String), 
     }
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    Ok((Origin { scheme, host: name.to_ascii_lowercase(), port }, path))
+    // A zone's `%` is itself escaped in a URL (RFC 6874).
+    let host = name.replacen("%25", "%", 1).to_ascii_lowercase();
+    Ok((Origin { scheme, host, port }, path))
 }
 
 #[cfg(test)]

@@ -119,6 +119,7 @@ fn direct(
     DirectConfig {
         tls,
         resolver,
+        names: config.names,
         idle_timeout: config.idle_timeout,
         max_age: config.max_connection_age,
         max_idle_per_endpoint: config.max_idle_per_endpoint,

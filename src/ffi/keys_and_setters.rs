@@ -11,6 +11,7 @@ use super::balancer::prequal::*;
 use super::balancer::provider::*;
 use super::client::builder::*;
 use super::client::hooks::*;
+use super::client::names::*;
 use super::client::protection::*;
 use super::client::retry::*;
 use super::values::error::ahoy_error;
@@ -48,6 +49,8 @@ fn client_cases() -> impl IntoIterator<Item = Case<ahoy_client_builder>> {
         ahoy_client_builder_set_max_body_bytes(1024) = "max_body": "1KiB";
         ahoy_client_builder_set_gzip(false) = "gzip": "false";
         ahoy_client_builder_set_redirects(5) = "redirects": "5";
+        ahoy_client_builder_set_resolver(AHOY_RESOLVER_SYSTEM) = "resolver": "system";
+        ahoy_client_builder_set_max_stale_ms(0) = "max_stale": "0ms";
         ahoy_client_builder_set_expect_continue(true) = "expect_continue": "true";
         ahoy_client_builder_set_proxy(c"http://p:3128".as_ptr()) = "proxy": "http://p:3128";
         ahoy_client_builder_set_no_proxy(c"a.example".as_ptr()) = "no_proxy": "a.example";

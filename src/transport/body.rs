@@ -8,15 +8,16 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use flate2::write::MultiGzDecoder;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use http::{Method, StatusCode, response};
 use http_body::Body;
+use tokio::task::yield_now;
 
 use crate::outcome::{Failure, FailureKind};
 
 use super::Answer;
 use super::failure::{Cause, Stage, cause_of};
+use super::gunzip::Gunzip;
 
 /// How an answer is to be read.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +56,7 @@ pub(super) fn is_decoded(
     reading: Reading<'_>,
 ) -> Result<bool, Failure> {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Failure::sent(FailureKind::Protocol, "peer switched protocols unasked"));
+        return Err(Failure::sent(FailureKind::Unacceptable, "peer switched protocols unasked"));
     }
     let decode = reading.decode && has_body(reading.method, head.status) && is_gzip(&head.headers);
     if decode {
@@ -65,7 +66,7 @@ pub(super) fn is_decoded(
     Ok(decode)
 }
 
-fn has_body(method: &Method, status: StatusCode) -> bool {
+pub(super) fn has_body(method: &Method, status: StatusCode) -> bool {
     // A part of a gzip stream cannot be decoded either, but only a request with Range is answered by one,
     // and for those gzip is not asked.
     method != Method::HEAD && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
@@ -101,7 +102,8 @@ where
     if first.len() as u64 == announced && body.is_end_stream() {
         return Ok(if first.len() > COPIED { first } else { Bytes::copy_from_slice(&first) });
     }
-    let mut all = Bounded::new(max, announced);
+    let mut all = Bounded::new(max);
+    all.expect(announced);
     all.append(&first)?;
     while let Some(piece) = next_data(&mut body, idle).await? {
         all.append(&piece)?;
@@ -114,23 +116,35 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + 'static,
 {
-    let mut decoder = MultiGzDecoder::new(Bounded::new(max, 0));
-    let mut encoded = 0_usize;
+    let mut decoder = Gunzip::new(Bounded::new(max));
+    let (mut encoded, mut breath) = (0_usize, BREATH);
     while let Some(piece) = next_data(&mut body, idle).await? {
         encoded = encoded.saturating_add(piece.len());
         if encoded > max_encoded(max) {
             return Err(too_large(max));
         }
-        let written = decoder.write_all(&piece);
-        written.map_err(|_| gzip_fault(decoder.get_ref()))?;
+        for part in piece.chunks(STEP) {
+            let written = write_all(&mut decoder, part);
+            written.map_err(|_| decoder.sink().fault())?;
+            if decoder.sink().bytes.len() > breath {
+                breath = decoder.sink().bytes.len() + BREATH;
+                yield_now().await;
+            }
+        }
     }
-    // No byte at all is an empty body, whatever the header says: servers send that.
-    if encoded == 0 {
-        return Ok(Bytes::new());
+    let finished = decoder.finish();
+    finished.map_err(|_| decoder.sink().fault())?;
+    Ok(std::mem::take(&mut decoder.sink().bytes).into())
+}
+
+fn write_all(decoder: &mut Gunzip<Bounded>, mut encoded: &[u8]) -> io::Result<()> {
+    while !encoded.is_empty() {
+        match decoder.write(encoded)? {
+            0 => return Err(io::ErrorKind::InvalidData.into()),
+            taken => encoded = &encoded[taken..],
+        }
     }
-    let finished = decoder.try_finish();
-    finished.map_err(|_| gzip_fault(decoder.get_ref()))?;
-    Ok(std::mem::take(&mut decoder.get_mut().bytes).into())
+    Ok(())
 }
 
 async fn next_data<B>(body: &mut B, idle: Option<Duration>) -> Result<Option<Bytes>, Cause>
@@ -170,32 +184,50 @@ where
     }
 }
 
-/// A buffer that refuses what is above its bound, and never reserves more than it.
+/// A buffer that refuses what is above its bound, and never reserves more than it. Memory that is not to be had is
+/// an error, for the peer says how much it takes.
+#[derive(Default)]
 struct Bounded {
     bytes: Vec<u8>,
     max: usize,
-    overflowed: bool,
+    refusal: Option<Cause>,
 }
 
 impl Bounded {
+    fn new(max: usize) -> Self {
+        Self { bytes: Vec::new(), max, refusal: None }
+    }
+
     /// What the peer announced is believed up to a point only: it costs the peer nothing.
-    fn new(max: usize, announced: u64) -> Self {
-        let believed = usize::try_from(announced).unwrap_or(usize::MAX).min(BELIEVED).min(max);
-        Self { bytes: Vec::with_capacity(believed), max, overflowed: false }
+    fn expect(&mut self, announced: u64) {
+        let believed = usize::try_from(announced).unwrap_or(usize::MAX).min(BELIEVED).min(self.max);
+        // Without it, the first bytes tell.
+        let _ = self.bytes.try_reserve_exact(believed);
     }
 
     fn append(&mut self, piece: &[u8]) -> Result<(), Cause> {
         let total = self.bytes.len().saturating_add(piece.len());
         if total > self.max {
-            self.overflowed = true;
             return Err(too_large(self.max));
         }
         if total > self.bytes.capacity() {
             let doubled = self.bytes.capacity().saturating_mul(2).clamp(total, self.max);
-            self.bytes.reserve_exact(doubled - self.bytes.len());
+            let more = |to: usize| to - self.bytes.len();
+            // Twice the size spares copies; where there is no room for that, there may be for what is needed.
+            let (doubled, exact) = (more(doubled), more(total));
+            let reserved = self.bytes.try_reserve_exact(doubled);
+            reserved
+                .or_else(|_| self.bytes.try_reserve_exact(exact))
+                .map_err(|_| no_memory(total))?;
         }
         self.bytes.extend_from_slice(piece);
         Ok(())
+    }
+
+    /// Why decoding into this failed.
+    fn fault(&mut self) -> Cause {
+        let damaged = || Cause::new(FailureKind::Protocol, "gzip body damaged");
+        self.refusal.take().unwrap_or_else(damaged)
     }
 }
 
@@ -203,7 +235,10 @@ impl Write for Bounded {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         match self.append(piece) {
             Ok(()) => Ok(piece.len()),
-            Err(_) => Err(io::ErrorKind::FileTooLarge.into()),
+            Err(cause) => {
+                self.refusal = Some(cause);
+                Err(io::ErrorKind::FileTooLarge.into())
+            }
         }
     }
 
@@ -212,15 +247,13 @@ impl Write for Bounded {
     }
 }
 
-fn gzip_fault(sink: &Bounded) -> Cause {
-    match sink.overflowed {
-        true => too_large(sink.max),
-        false => Cause::new(FailureKind::Protocol, "gzip body damaged"),
-    }
-}
-
 fn too_large(max: usize) -> Cause {
     Cause::new(FailureKind::BodyTooLarge, format!("body above {max} bytes"))
+}
+
+fn no_memory(total: usize) -> Cause {
+    let detail = format!("no memory for a body of {total} bytes");
+    Cause::new(FailureKind::BodyTooLarge, detail)
 }
 
 /// Gzip adds next to nothing to what it cannot compress; a stream of empty members must end as well.
@@ -233,6 +266,12 @@ const NOTHING_CAME: &str = "no more of the body in time";
 
 /// Below half of the connection's read buffer (8 KiB).
 const COPIED: usize = 4096;
+
+/// A thousand times as much may come out of it, which takes about a millisecond.
+const STEP: usize = 1024;
+
+/// So much is decoded before the other calls on the thread get their turn.
+const BREATH: usize = 512 * 1024;
 
 /// Most answers are smaller; for the others the buffer grows as bytes arrive.
 const BELIEVED: usize = 64 * 1024;
@@ -286,7 +325,8 @@ mod tests {
 
     #[test]
     fn a_buffer_never_reserves_more_than_its_bound() {
-        let mut buffer = Bounded::new(100_000, u64::MAX);
+        let mut buffer = Bounded::new(100_000);
+        buffer.expect(u64::MAX);
         assert!(buffer.bytes.capacity() <= BELIEVED);
         for _ in 0..100 {
             buffer.append(&[0; 1000]).unwrap();

@@ -2,10 +2,10 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use tokio::time::{Sleep, sleep, timeout};
@@ -13,39 +13,90 @@ use tokio_rustls::TlsConnector;
 
 use crate::endpoint::{Endpoint, Scheme};
 use crate::outcome::{Failure, FailureKind};
+use crate::runtime::getaddrinfo;
 
 use super::failure::{Stage, cause_of, io_cause};
 use super::http1::direct::DirectConfig;
 use super::tls::{Offer, Tls};
 use super::wire::{Socket, Stream, Traffic, Wire};
 
-/// Bounds what must end in a connection.
-pub(super) async fn within<T>(
-    limit: Duration,
-    connecting: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    timeout(limit, connecting).await.unwrap_or_else(|_| {
-        let detail = format!("no connection within {} ms", limit.as_millis());
-        Err(Failure::unsent(FailureKind::ConnectTimeout, detail))
-    })
+/// Where connections are made to, and how.
+pub(super) struct Dialler<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) config: &'a DirectConfig,
+    pub(super) offer: Offer,
+    /// What goes through the connection is counted here.
+    pub(super) traffic: Traffic,
+    /// Limit on resolving, TCP and TLS together.
+    pub(super) limit: Duration,
+    /// Told when the name begins and ends to be resolved.
+    pub(super) resolving: &'a (dyn Fn(bool) + Sync),
 }
 
-/// Connects to `endpoint`, TLS included, where `offer` is made; what goes through is counted in `traffic`.
-pub(super) async fn dial(
-    endpoint: &Endpoint,
-    config: &DirectConfig,
-    offer: Offer,
-    traffic: Traffic,
-) -> Result<Stream, Failure> {
-    let found = config.resolver.lookup(endpoint.address()).await;
-    let addresses = found.map_err(|error| error.cause().failure(false))?;
-    let socket = race(interleaved(addresses, endpoint.port())).await;
-    let socket = socket.map_err(|error| io_cause(&error, Stage::Connect).failure(false))?;
-    let wire = Wire::new(socket, traffic);
-    match endpoint.scheme() {
-        Scheme::Http => Ok(Stream::Plain(wire)),
-        Scheme::Https => handshake(endpoint, &config.tls, offer, wire).await,
+impl Dialler<'_> {
+    /// Connects, TLS included.
+    ///
+    /// A name that could not be resolved in time is no fault of the endpoint, and so another failure than a connect
+    /// that took too long.
+    pub(super) async fn dial(self) -> Result<Stream, Failure> {
+        let (begun, limit) = (Instant::now(), self.limit);
+        (self.resolving)(true);
+        let addresses = timeout(limit, self.addresses()).await;
+        (self.resolving)(false);
+        let addresses = addresses.unwrap_or_else(|_| Err(not_resolved(limit)))?;
+        let left = limit.saturating_sub(begun.elapsed());
+        timeout(left, self.connect(addresses)).await.unwrap_or_else(|_| Err(not_connected(limit)))
     }
+
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
+        let (address, port) = (self.endpoint.address(), self.endpoint.port());
+        if let Some(found) = scoped(address, port) {
+            return found.map(|address| vec![address]);
+        }
+        let found = self.config.resolver.lookup_as(address, self.config.names).await;
+        let addresses = found.map_err(|error| error.cause().failure(false))?;
+        Ok(interleaved(addresses, port))
+    }
+
+    async fn connect(self, addresses: Vec<SocketAddr>) -> Result<Stream, Failure> {
+        let socket = race(addresses).await;
+        let socket = socket.map_err(|error| io_cause(&error, Stage::Connect).failure(false))?;
+        let wire = Wire::new(socket, self.traffic);
+        match self.endpoint.scheme() {
+            Scheme::Http => Ok(Stream::Plain(wire)),
+            Scheme::Https => handshake(self.endpoint, &self.config.tls, self.offer, wire).await,
+        }
+    }
+}
+
+/// Tells nobody that a name is being resolved.
+pub(super) const UNTOLD: &(dyn Fn(bool) + Sync) = &|_| {};
+
+/// What an attempt is called whose name was not resolved within `limit`.
+pub(super) fn not_resolved(limit: Duration) -> Failure {
+    let detail = format!("name not resolved within {} ms", limit.as_millis());
+    Failure::unsent(FailureKind::Resolve, detail)
+}
+
+/// What an attempt is called that was not connected within `limit`.
+pub(super) fn not_connected(limit: Duration) -> Failure {
+    let detail = format!("no connection within {} ms", limit.as_millis());
+    Failure::unsent(FailureKind::ConnectTimeout, detail)
+}
+
+/// The address of a link and its zone, such as `fe80::1%eth0` (RFC 4007): the number of an interface counts on this
+/// host alone, so that it is looked up here and goes nowhere else.
+fn scoped(address: &str, port: u16) -> Option<Result<SocketAddr, Failure>> {
+    let (address, zone) = address.split_once('%')?;
+    let address: Ipv6Addr = address.parse().ok()?;
+    let interface = getaddrinfo::interface(zone);
+    Some(match interface {
+        Some(number) => Ok(SocketAddrV6::new(address, port, 0, number).into()),
+        None => {
+            let detail = format!("no interface {zone} on this host");
+            Err(Failure::unsent(FailureKind::Local, detail))
+        }
+    })
 }
 
 async fn handshake(
@@ -173,9 +224,14 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use tokio::net::TcpListener;
+    use tokio::runtime::Handle;
 
     use super::*;
+    use crate::endpoint::Host;
+    use crate::transport::{Resolver, TlsConfig};
 
     fn ips(texts: &[&str]) -> Vec<IpAddr> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -190,12 +246,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_name_that_is_not_resolved_in_time_is_no_failed_connect() {
+        // It takes questions and answers none.
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let servers = [silent.local_addr().unwrap()];
+        let patience = Duration::from_secs(30);
+        let resolver = Resolver::with_name_servers(Handle::current(), &servers, patience);
+        let tls = Tls::new(TlsConfig::default()).unwrap();
+        let config = DirectConfig::new(Arc::new(tls), Arc::new(resolver));
+        let endpoint = Endpoint::new(Host::new("silent.test.", 80));
+        let told = Mutex::new(Vec::new());
+        let dialler = Dialler {
+            endpoint: &endpoint,
+            config: &config,
+            offer: Offer::Http1,
+            traffic: Traffic::default(),
+            limit: Duration::from_millis(50),
+            resolving: &|is| told.lock().unwrap().push(is),
+        };
+        let failure = dialler.dial().await.unwrap_err();
+        assert_eq!((failure.kind, failure.sent), (FailureKind::Resolve, false));
+        assert_eq!(failure.detail, "name not resolved within 50 ms");
+        assert_eq!(*told.lock().unwrap(), [true, false]);
+    }
+
+    #[tokio::test]
     async fn a_refused_address_makes_way_for_the_next_at_once() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         // Nobody listens on the other loopback addresses.
         let addresses = interleaved(ips(&["127.0.0.2", "127.0.0.3", "127.0.0.1"]), port);
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         let socket = race(addresses).await.unwrap();
         assert_eq!(socket.stream().peer_addr().unwrap().ip().to_string(), "127.0.0.1");
         assert!(begun.elapsed() < ATTEMPT_DELAY);
@@ -211,7 +292,7 @@ mod tests {
         let held: Vec<_> = std::iter::from_fn(|| connect().ok()).collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         let socket = race(vec![silent, open]).await.unwrap();
         assert_eq!(socket.stream().peer_addr().unwrap(), open);
         assert!(begun.elapsed() >= ATTEMPT_DELAY && begun.elapsed() < ATTEMPT_DELAY * 3);

@@ -9,6 +9,8 @@ use std::io;
 use crate::outcome::{Failure, FailureKind};
 
 use super::dns::LookupError;
+use super::http1::answer::MAX_HEAD;
+use super::http1::fault::AnswerFault;
 
 /// What went wrong, before it is known whether the request had left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +60,8 @@ pub(super) fn cause_of(error: &(dyn Error + 'static), stage: Stage) -> Cause {
 
 /// What the operating system's error means.
 pub(super) fn io_cause(error: &io::Error, stage: Stage) -> Cause {
-    if is_local(error) {
-        return Cause::new(FailureKind::Local, local_detail(error));
+    if let Some(detail) = shortage(error) {
+        return Cause::new(FailureKind::Local, detail);
     }
     match stage {
         Stage::Connect => connect_cause(error),
@@ -83,6 +85,9 @@ fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
 fn telling(error: &(dyn Error + 'static), stage: Stage) -> Option<Cause> {
     if let Some(lookup) = error.downcast_ref::<LookupError>() {
         return Some(lookup.cause());
+    }
+    if let Some(fault) = error.downcast_ref::<AnswerFault>() {
+        return Some(fault.cause());
     }
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return Some(tls_cause(tls));
@@ -147,7 +152,14 @@ fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
     }
     if !error.is_remote() {
         let what = reason.as_ref().map_or("request not valid", h2::Reason::description);
-        return Cause::new(FailureKind::Protocol, format!("http/2: {what}"));
+        // What h2 refuses of one stream is the answer's head or length, and lies in the service.
+        return match error.is_reset() {
+            true => Cause::new(
+                FailureKind::Unacceptable,
+                format!("answer refused: {what}; or a head above {MAX_HEAD} bytes"),
+            ),
+            false => Cause::new(FailureKind::Protocol, format!("http/2: {what}")),
+        };
     }
     match (error.is_reset(), reason) {
         (true, Some(h2::Reason::REFUSED_STREAM)) => {
@@ -167,18 +179,13 @@ fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
     }
 }
 
-/// Shortages of this process or machine: no endpoint is to blame.
-fn is_local(error: &io::Error) -> bool {
-    const SHORTAGES: [i32; 5] =
-        [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EADDRNOTAVAIL];
-    error.raw_os_error().is_some_and(|code| SHORTAGES.contains(&code))
-}
-
-fn local_detail(error: &io::Error) -> &'static str {
-    match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE) => "out of file descriptors",
-        Some(libc::EADDRNOTAVAIL) => "out of local ports",
-        _ => "out of memory for sockets",
+/// What this process or machine is short of, where that is the error: no endpoint is to blame.
+pub(super) fn shortage(error: &io::Error) -> Option<&'static str> {
+    match error.raw_os_error()? {
+        libc::EMFILE | libc::ENFILE => Some("out of file descriptors"),
+        libc::EADDRNOTAVAIL => Some("out of local ports"),
+        libc::ENOBUFS | libc::ENOMEM => Some("out of memory for sockets"),
+        _ => None,
     }
 }
 
@@ -201,6 +208,9 @@ fn connect_cause(error: &io::Error) -> Cause {
 
 fn exchange_cause(error: &io::Error) -> Cause {
     use io::ErrorKind as K;
+    if matches!(error.kind(), K::InvalidData | K::InvalidInput) {
+        return Cause::new(FailureKind::Protocol, framing_detail(error));
+    }
     let (kind, detail) = match error.kind() {
         K::ConnectionReset | K::ConnectionAborted => {
             (FailureKind::ConnectionLost, "connection reset")
@@ -210,10 +220,18 @@ fn exchange_cause(error: &io::Error) -> Cause {
         }
         K::UnexpectedEof => (FailureKind::ConnectionLost, "connection closed within the answer"),
         K::TimedOut => (FailureKind::ConnectionLost, "keep-alive timed out"),
-        K::InvalidData | K::InvalidInput => (FailureKind::Protocol, "answer breaks its framing"),
         _ => (FailureKind::ConnectionLost, "connection lost"),
     };
     Cause::new(kind, detail)
+}
+
+/// Hyper tells in words what is wrong with a chunk; what it tells of a trailer quotes the peer.
+fn framing_detail(error: &io::Error) -> String {
+    let said = error.to_string().to_lowercase();
+    match said.contains("chunk") {
+        true => format!("answer breaks its framing: {said}"),
+        false => "answer breaks its framing".to_owned(),
+    }
 }
 
 fn tls_detail(error: &rustls::Error) -> String {

@@ -9,6 +9,7 @@ mod dial;
 mod dns;
 mod expect;
 mod failure;
+mod gunzip;
 mod http;
 mod http1;
 mod http2;
@@ -41,7 +42,7 @@ use crate::endpoint::Endpoint;
 use crate::outcome::Failure;
 use crate::source::BodyReader;
 
-pub use crate::transport::dns::{LookupError, Resolver};
+pub use crate::transport::dns::{LookupError, NameConfig, NameService, Resolver};
 pub use crate::transport::http1::direct::{Direct, DirectConfig};
 pub use crate::transport::http2::multiplexed::{Multiplexed, MultiplexedConfig};
 pub use crate::transport::proxy::ProxyConfig;
@@ -160,7 +161,7 @@ pub trait Transport: Send + Sync {
     -> impl Future<Output = Result<Answer, Failure>> + Send;
 }
 
-/// How far an attempt came; written by the transport, read by whoever cuts it short.
+/// How far an attempt came; written by the transport, read by the call that cuts it short.
 ///
 /// A transport that can count reports the bytes of its connection; one that cannot says that it was
 /// connected, which must count as sent.
@@ -169,6 +170,7 @@ pub struct Progress {
     sent: AtomicBool,
     connected: AtomicBool,
     waiting: AtomicBool,
+    resolving: AtomicBool,
 }
 
 impl Progress {
@@ -185,6 +187,18 @@ impl Progress {
     /// All connections that there may be are in use: it waits for one, which is no fault of the endpoint.
     pub fn mark_waiting(&self, waiting: bool) {
         self.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    /// The addresses of the endpoint's name are being asked for: whatever ends the attempt meanwhile is no fault of
+    /// the endpoint.
+    pub fn mark_resolving(&self, resolving: bool) {
+        self.resolving.store(resolving, Ordering::Relaxed);
+    }
+
+    /// Whether it waits for the addresses of a name.
+    #[must_use]
+    pub fn is_resolving(&self) -> bool {
+        self.resolving.load(Ordering::Relaxed)
     }
 
     /// Whether it waits for a connection that is in use.

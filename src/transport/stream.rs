@@ -1,16 +1,14 @@
 //! An answer's body that is read piece by piece, decoded, while its exchange goes on.
 //!
-//! Nothing is read ahead of who asks: a piece that is not asked for stays in the socket, or in the peer's
+//! Nothing is read ahead of the reader: a piece that is not asked for stays in the socket, or in the peer's
 //! window, and so holds the peer back.
 
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
-use std::io::Write;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use flate2::write::MultiGzDecoder;
 use http::response;
 use http_body::Body;
 
@@ -19,6 +17,7 @@ use crate::outcome::{Failure, FailureKind};
 use super::Answer;
 use super::body::{self, Reading};
 use super::failure::Cause;
+use super::gunzip::Gunzip;
 
 /// The body of an answer under way. Dropping it drops the exchange.
 pub struct Live(Box<dyn Flow>);
@@ -59,7 +58,7 @@ pub(super) fn answer(head: response::Parts, flow: impl Flow + 'static) -> Answer
 /// A body as it comes, or decoded.
 pub(super) enum Content<B> {
     Plain(B),
-    Gzip(Box<Gunzip<B>>),
+    Gzip(Box<Decoding<B>>),
 }
 
 impl<B> Content<B>
@@ -74,7 +73,7 @@ where
         reading: Reading<'_>,
     ) -> Result<Self, Failure> {
         Ok(match body::is_decoded(head, reading)? {
-            true => Self::Gzip(Box::new(Gunzip::new(body))),
+            true => Self::Gzip(Box::new(Decoding::new(body))),
             false => Self::Plain(body),
         })
     }
@@ -88,7 +87,7 @@ where
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
         let piece = match self {
             Self::Plain(body) => ready!(body::poll_data(body, cx)),
-            Self::Gzip(gunzip) => ready!(gunzip.poll_piece(cx)),
+            Self::Gzip(decoding) => ready!(decoding.poll_piece(cx)),
         };
         Poll::Ready(piece.map(|piece| piece.map_err(|cause| cause.failure(true))))
     }
@@ -96,27 +95,26 @@ where
 
 /// Decodes step by step: however small the encoded bytes are, a step gives at most what the decoder buffers
 /// (32 KiB, and as much again at the end of a piece), so that no bomb goes off in memory.
-pub(super) struct Gunzip<B> {
+pub(super) struct Decoding<B> {
     body: B,
-    decoder: MultiGzDecoder<Vec<u8>>,
+    decoder: Gunzip<Vec<u8>>,
     encoded: Bytes,
-    begun: bool,
     ended: bool,
 }
 
-impl<B> Gunzip<B>
+impl<B> Decoding<B>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + 'static,
 {
     fn new(body: B) -> Self {
-        let decoder = MultiGzDecoder::new(Vec::new());
-        Self { body, decoder, encoded: Bytes::new(), begun: false, ended: false }
+        let decoder = Gunzip::new(Vec::new());
+        Self { body, decoder, encoded: Bytes::new(), ended: false }
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
         loop {
-            let decoded = std::mem::take(self.decoder.get_mut());
+            let decoded = std::mem::take(self.decoder.sink());
             if !decoded.is_empty() {
                 return Poll::Ready(Some(Ok(decoded.into())));
             }
@@ -128,27 +126,23 @@ where
             } else {
                 match ready!(body::poll_data(&mut self.body, cx)).transpose()? {
                     Some(piece) => self.encoded = piece,
-                    None => self.finish()?,
+                    None => {
+                        self.ended = true;
+                        self.decoder.finish().map_err(damaged)?;
+                    }
                 }
             }
         }
     }
 
     fn decode(&mut self) -> Result<(), Cause> {
-        self.begun = true;
         let taken = self.decoder.write(&self.encoded).map_err(damaged)?;
-        if taken == 0 && self.decoder.get_ref().is_empty() {
+        if taken == 0 && self.decoder.sink().is_empty() {
             return Err(damaged(()));
         }
         self.encoded.advance(taken);
         // Nothing is held back: the next bytes may come much later.
         if self.encoded.is_empty() { self.decoder.flush().map_err(damaged) } else { Ok(()) }
-    }
-
-    /// No byte at all is an empty body, whatever the header says: servers send that.
-    fn finish(&mut self) -> Result<(), Cause> {
-        self.ended = true;
-        if self.begun { self.decoder.try_finish().map_err(damaged) } else { Ok(()) }
     }
 }
 
@@ -160,6 +154,7 @@ fn damaged<E>(_: E) -> Cause {
 mod tests {
     use std::collections::VecDeque;
     use std::convert::Infallible;
+    use std::io::Write;
     use std::pin::Pin;
 
     use flate2::Compression;
@@ -195,12 +190,12 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    async fn next(gunzip: &mut Gunzip<Pieces>) -> Option<Result<Bytes, Cause>> {
+    async fn next(gunzip: &mut Decoding<Pieces>) -> Option<Result<Bytes, Cause>> {
         poll_fn(|cx| gunzip.poll_piece(cx)).await
     }
 
     async fn decoded(encoded: &[u8], length: usize) -> Result<Vec<u8>, Cause> {
-        let mut gunzip = Gunzip::new(Pieces::of(encoded, length));
+        let mut gunzip = Decoding::new(Pieces::of(encoded, length));
         let mut all = Vec::new();
         while let Some(piece) = next(&mut gunzip).await {
             all.extend_from_slice(&piece?);
@@ -229,7 +224,7 @@ mod tests {
     async fn a_bomb_comes_in_small_pieces() {
         let bomb = gzip(&vec![0; 20 << 20]);
         assert!(bomb.len() < 32 << 10);
-        let mut gunzip = Gunzip::new(Pieces::of(&bomb, bomb.len()));
+        let mut gunzip = Decoding::new(Pieces::of(&bomb, bomb.len()));
         let (mut total, mut largest) = (0, 0);
         while let Some(piece) = next(&mut gunzip).await {
             let length = piece.unwrap().len();
@@ -249,7 +244,7 @@ mod tests {
         encoder.write_all(b"second").unwrap();
         let second = encoder.finish().unwrap();
         let pieces = VecDeque::from([Bytes::from(first), Bytes::from(second)]);
-        let mut gunzip = Gunzip::new(Pieces(pieces));
+        let mut gunzip = Decoding::new(Pieces(pieces));
         assert_eq!(next(&mut gunzip).await.unwrap().unwrap(), "first");
         assert_eq!(gunzip.body.0.len(), 1, "the rest was not needed");
         assert_eq!(next(&mut gunzip).await.unwrap().unwrap(), "second");

@@ -203,8 +203,11 @@ const fn accepted(ended: &AttemptOutcome) -> Option<bool> {
             | FailureKind::Interrupted
             | FailureKind::Local
             | FailureKind::InvalidRequest
+            | FailureKind::Resolve
             | FailureKind::Source => None,
-            FailureKind::BodyTooLarge | FailureKind::TooManyRedirects => Some(true),
+            FailureKind::BodyTooLarge
+            | FailureKind::TooManyRedirects
+            | FailureKind::Unacceptable => Some(true),
             _ => Some(false),
         },
     }

@@ -62,13 +62,17 @@ pub(crate) fn trace(
     headers: &mut Cow<'_, HeaderMap>,
 ) -> Option<TraceParent> {
     let start = config.trace?;
-    let own = request.headers.get(TRACEPARENT);
-    let received = own.or_else(|| inbound(request, &TRACEPARENT)).map(HeaderValue::as_bytes);
+    let name = TRACEPARENT;
+    let own = request.headers.contains_key(&name);
+    let received = match own {
+        true => only(request.headers.get_all(&name).iter()),
+        false => only(inbound(request, &name)),
+    };
     if received.and_then(TraceParent::parse).is_none() {
         remove(headers, &TRACEPARENT);
         remove(headers, &TRACESTATE);
-    } else if own.is_none() && !headers.contains_key(TRACESTATE) {
-        for (_, state) in request.inbound.iter().filter(|(name, _)| *name == TRACESTATE) {
+    } else if !own && !headers.contains_key(TRACESTATE) {
+        for state in inbound(request, &TRACESTATE) {
             headers.to_mut().append(TRACESTATE, state.clone());
         }
     }
@@ -81,19 +85,29 @@ fn remove(headers: &mut Cow<'_, HeaderMap>, name: &HeaderName) {
     }
 }
 
-/// The limit of a call: its own, or what the caller before it has left.
-pub(crate) fn timeout(config: &ClientConfig, request: &Request) -> Duration {
-    let own = request.timeout.unwrap_or(config.timeout);
-    let received = config.deadline_header.as_ref().and_then(|name| {
-        let value = inbound(request, name)?.as_bytes();
-        match name == GRPC_TIMEOUT {
-            true => deadline::parse_grpc(value),
-            false => deadline::parse_ms(value),
-        }
-    });
-    received.map_or(own, |received| own.min(received))
+/// The value of a header that may be there once. Of several, none can be told to be the right one.
+fn only<'a>(mut values: impl Iterator<Item = &'a HeaderValue>) -> Option<&'a [u8]> {
+    let first = values.next()?;
+    values.next().is_none().then(|| first.as_bytes())
 }
 
-fn inbound<'a>(request: &'a Request, name: &HeaderName) -> Option<&'a HeaderValue> {
-    request.inbound.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+/// The limit of a call: its own, or what the callers before it have left, the least of them.
+pub(crate) fn timeout(config: &ClientConfig, request: &Request) -> Duration {
+    let own = request.timeout.unwrap_or(config.timeout);
+    let Some(name) = &config.deadline_header else { return own };
+    // A server in between may have joined several into one.
+    let values =
+        inbound(request, name).flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    let received = values.filter_map(|value| match name == GRPC_TIMEOUT {
+        true => deadline::parse_grpc(value),
+        false => deadline::parse_ms(value),
+    });
+    received.fold(own, Duration::min)
+}
+
+fn inbound<'a>(
+    request: &'a Request,
+    name: &'a HeaderName,
+) -> impl Iterator<Item = &'a HeaderValue> {
+    request.inbound.iter().filter(move |(other, _)| other == name).map(|(_, value)| value)
 }

@@ -190,6 +190,9 @@ fn cut(progress: &Progress, limits: Limits) -> Failure {
     if progress.is_waiting() {
         return Failure::unsent(FailureKind::Local, "all connections stayed in use");
     }
+    if progress.is_resolving() {
+        return Failure::unsent(FailureKind::Resolve, "name not resolved in time");
+    }
     let (kind, detail) = match (limits.by_deadline, progress.is_connected()) {
         (true, true) => (FailureKind::Deadline, "no answer"),
         (true, false) => (FailureKind::Deadline, "not connected"),

@@ -34,8 +34,11 @@ pub(crate) unsafe fn checked(address: *const c_char, port: u16) -> Result<Host, 
     }
     let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
     let odd = |c: char| c.is_ascii_control() || c.is_whitespace() || "/?#@[]\\".contains(c);
-    let too_many_colons = bare.contains(':') && bare.parse::<std::net::Ipv6Addr>().is_err();
-    if bare.is_empty() || bare.len() > 253 || bare.contains(odd) || too_many_colons {
+    // A link's address may have a zone, the name of an interface: `fe80::1%eth0`.
+    let (ip, zone) = bare.split_once('%').map_or((bare, None), |(ip, zone)| (ip, Some(zone)));
+    let is_v6 = ip.parse::<std::net::Ipv6Addr>().is_ok();
+    let misplaced = !is_v6 && (bare.contains(':') || zone.is_some()) || zone == Some("");
+    if bare.is_empty() || bare.len() > 253 || bare.contains(odd) || misplaced {
         return Err(Error::invalid("address", "is neither a host name nor an ip address"));
     }
     Ok(Host::new(bare, port))
@@ -45,7 +48,8 @@ pub(crate) unsafe fn checked(address: *const c_char, port: u16) -> Result<Host, 
 ///
 /// Port 443 means https and any other http, unless ahoy_host_set_scheme says otherwise.
 ///
-/// @param address host name or IP address (IPv6 with or without brackets); copied
+/// @param address host name or IP address (IPv6 with or without brackets, an address of a link with its zone as in
+///        fe80::1%eth0); copied
 /// @param port TCP port, 1 to 65535
 /// @return the host, or NULL where an argument is not valid
 #[unsafe(no_mangle)]

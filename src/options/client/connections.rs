@@ -6,9 +6,13 @@ use crate::config::{ClientConfig, Http2};
 use crate::options::form::{COUNT, Form, LIMIT, POSITIVE, WAIT};
 use crate::options::setting::Setting;
 use crate::options::value::{OFF, Value};
+use crate::transport::NameService;
 
 /// The choices of `http2`, by their numbers in C.
 const HTTP2: [&str; 3] = ["false", "true", "prior_knowledge"];
+
+/// The choices of `resolver`, by their numbers in C.
+const RESOLVER: [&str; 2] = ["dns", "system"];
 
 pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
     Setting::new("http2", Form::Choice(&HTTP2))
@@ -130,6 +134,31 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             |config| Some(config.proxy.from_environment.into()),
             |config, value| {
                 config.proxy.from_environment = value.flag()?;
+                Ok(())
+            },
+        ),
+    Setting::new("resolver", Form::Choice(&RESOLVER))
+        .purpose("What is asked for the addresses of names: dns asks the hosts file and the servers in resolv.conf, system asks the C library, which knows nsswitch.conf and mDNS")
+        .cost("system costs up to 8 threads while names are resolved, each of which a silent name service can hold for 30 s.")
+        .setter("set_resolver")
+        .field(
+            |config| Some(Value::Word(RESOLVER[config.names.service as usize])),
+            |config, value| {
+                config.names.service = match value.word()? {
+                    "system" => NameService::System,
+                    _ => NameService::Dns,
+                };
+                Ok(())
+            },
+        ),
+    Setting::new("max_stale", WAIT)
+        .purpose("How long the last known addresses of a name go on serving beyond their time to live, while the name service is silent or fails (RFC 8767)")
+        .cost("Calls go to addresses that may long belong to another service.")
+        .setter("set_max_stale_ms")
+        .field(
+            |config| Some(config.names.max_stale.into()),
+            |config, value| {
+                config.names.max_stale = value.duration()?;
                 Ok(())
             },
         ),

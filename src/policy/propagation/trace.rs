@@ -41,9 +41,10 @@ impl TraceParent {
     /// and three dashes.
     pub const LENGTH: usize = 55;
 
-    /// Reads the header's value; none if it breaks the standard, as a zero id does.
+    /// Reads the header's value, with blanks around it; none if it breaks the standard, as a zero id does.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
+        let value = value.trim_ascii();
         let version = hex(field(value, 0, 2)?)?;
         let (trace_id, span_id) = (hex(field(value, 3, 32)?)?, hex(field(value, 36, 16)?)?);
         let flags = hex(field(value, 53, 2)?)?;

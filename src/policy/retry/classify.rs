@@ -61,14 +61,16 @@ const fn failure_verdict(kind: FailureKind) -> Verdict {
         FailureKind::NameNotFound | FailureKind::Connect | FailureKind::ConnectTimeout => {
             Verdict::Unreachable
         }
-        FailureKind::Resolve
-        | FailureKind::Tls
+        FailureKind::Tls
         | FailureKind::Timeout
         | FailureKind::Deadline
         | FailureKind::ConnectionLost
         | FailureKind::Protocol => Verdict::Failure,
-        FailureKind::Local
+        // Resolving is not reaching: it is the name service that failed.
+        FailureKind::Resolve
+        | FailureKind::Local
         | FailureKind::Source
+        | FailureKind::Unacceptable
         | FailureKind::RefusedStream
         | FailureKind::BodyTooLarge
         | FailureKind::InvalidRequest
@@ -102,6 +104,7 @@ const fn retry_on(kind: FailureKind, sent: bool) -> Option<RetryOn> {
         FailureKind::Tls
         | FailureKind::Deadline
         | FailureKind::Source
+        | FailureKind::Unacceptable
         | FailureKind::BodyTooLarge
         | FailureKind::InvalidRequest
         | FailureKind::TooManyRedirects
@@ -121,7 +124,7 @@ mod tests {
     use super::*;
     use FailureKind::*;
 
-    const KINDS: [FailureKind; 14] = [
+    const KINDS: [FailureKind; 15] = [
         NameNotFound,
         Resolve,
         Connect,
@@ -133,6 +136,7 @@ mod tests {
         ConnectionLost,
         RefusedStream,
         Protocol,
+        Unacceptable,
         BodyTooLarge,
         InvalidRequest,
         TooManyRedirects,
@@ -172,12 +176,18 @@ mod tests {
         assert_eq!(kinds_judged(Verdict::Unreachable), unreachable);
         assert_eq!(
             kinds_judged(Verdict::Failure),
-            [Resolve, Tls, Timeout, Deadline, ConnectionLost, Protocol]
+            [Tls, Timeout, Deadline, ConnectionLost, Protocol]
         );
-        assert_eq!(
-            kinds_judged(Verdict::Neutral),
-            [Local, RefusedStream, BodyTooLarge, InvalidRequest, TooManyRedirects]
-        );
+        let neutral = [
+            Resolve,
+            Local,
+            RefusedStream,
+            Unacceptable,
+            BodyTooLarge,
+            InvalidRequest,
+            TooManyRedirects,
+        ];
+        assert_eq!(kinds_judged(Verdict::Neutral), neutral);
     }
 
     #[test]

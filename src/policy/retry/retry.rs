@@ -372,6 +372,7 @@ const fn can_be_free(ended: &AttemptOutcome) -> bool {
         | FailureKind::Deadline
         | FailureKind::Protocol
         | FailureKind::Source
+        | FailureKind::Unacceptable
         | FailureKind::BodyTooLarge
         | FailureKind::InvalidRequest
         | FailureKind::TooManyRedirects

@@ -1,8 +1,8 @@
 //! HTTP/1.1 over connections of its own.
 //!
-//! A client that balances must own its connections: dial one address under another authority, know whether a
-//! byte left, and close on cancel. A general client offers none of that, so this one stands on hyper's single
-//! connections.
+//! A balanced call needs connections that the library owns: to dial one address under another authority, to know
+//! whether a byte left, and to close on cancel. A general client offers none of that, so this transport stands on
+//! hyper's single connections.
 
 use std::fmt;
 use std::future::Future;
@@ -20,9 +20,10 @@ use tokio::time::timeout;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
 
+use super::answer::AnswerBody;
 use super::pool::{Connection, ConnectionPermit, ConnectionPool};
-use crate::transport::dial::{dial, within};
-use crate::transport::dns::Resolver;
+use crate::transport::dial::{Dialler, UNTOLD};
+use crate::transport::dns::{NameConfig, Resolver};
 use crate::transport::expect::{Consent, expects, is_unmet};
 use crate::transport::failure::{Stage, cause_of};
 use crate::transport::request::{self, RequestBody};
@@ -38,6 +39,8 @@ pub struct DirectConfig {
     pub tls: Arc<Tls>,
     /// Resolves names, on a runtime that is always driven.
     pub resolver: Arc<Resolver>,
+    /// What is asked for the addresses of names.
+    pub names: NameConfig,
     /// How long an unused connection is kept.
     pub idle_timeout: Duration,
     /// How long a connection is used, ±10 %, so that load follows changes of the roster.
@@ -57,6 +60,7 @@ impl DirectConfig {
         Self {
             tls,
             resolver,
+            names: NameConfig::default(),
             idle_timeout: FAR,
             max_age: FAR,
             max_idle_per_endpoint: 256,
@@ -183,7 +187,8 @@ impl Direct {
             }
             permit = Some(own);
         }
-        let Ok(mut connection) = self.fresh(endpoint, limit).await else { return false };
+        let fresh = self.fresh(endpoint, limit, UNTOLD).await;
+        let Ok(mut connection) = fresh else { return false };
         connection.permit = permit;
         self.keep(endpoint, connection);
         true
@@ -194,30 +199,39 @@ impl Direct {
     /// # Errors
     /// It could not be done within `limit`.
     pub async fn reach(&self, endpoint: &Arc<Endpoint>, limit: Duration) -> Result<(), Failure> {
-        let dialling = dial(endpoint, &self.config, Offer::Http1, Traffic::default());
-        within(limit, dialling).await.map(drop)
+        self.dialler(endpoint, limit, UNTOLD).dial().await.map(drop)
+    }
+
+    fn dialler<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        limit: Duration,
+        resolving: &'a (dyn Fn(bool) + Sync),
+    ) -> Dialler<'a> {
+        let (config, traffic) = (&*self.config, Traffic::default());
+        Dialler { endpoint, config, offer: Offer::Http1, traffic, limit, resolving }
     }
 
     async fn fresh(
         &self,
         endpoint: &Endpoint,
         limit: Duration,
+        resolving: &(dyn Fn(bool) + Sync),
     ) -> Result<Box<Connection>, Failure> {
-        let config = &self.config;
-        let traffic = Traffic::default();
-        let dialling = dial(endpoint, config, Offer::Http1, traffic.clone());
-        let stream = within(limit, dialling).await?;
-        Connection::new(stream, traffic, config.retirement()).await
+        let dialler = self.dialler(endpoint, limit, resolving);
+        let traffic = dialler.traffic.clone();
+        let stream = dialler.dial().await?;
+        Connection::new(stream, traffic, self.config.retirement())
     }
 
     /// Keeps a connection that was made elsewhere and turned out to speak HTTP/1.1.
-    pub(in crate::transport) async fn adopt(
+    pub(in crate::transport) fn adopt(
         &self,
         endpoint: &Arc<Endpoint>,
         stream: Stream,
         traffic: Traffic,
     ) -> Result<(), Failure> {
-        let connection = Connection::new(stream, traffic, self.config.retirement()).await?;
+        let connection = Connection::new(stream, traffic, self.config.retirement())?;
         self.keep(endpoint, connection);
         Ok(())
     }
@@ -231,13 +245,15 @@ impl Direct {
     ) -> Result<Answer, Failure> {
         exchange.progress.mark_connected();
         let before = connection.written();
+        connection.answer.begin_exchange();
         let consent = request.extensions().get::<Consent>().cloned();
         let reply = answered(connection.sender.send_request(request), consent);
         if exchange.streams.is_some() {
             return Box::pin(self.begin(connection, reply, exchange)).await;
         }
+        let answer = Arc::clone(&connection.answer);
         let work = pin!(async {
-            let (head, content) = reply.await.map_err(Step::Lost)?.into_parts();
+            let (head, content) = answer.received(reply.await.map_err(Step::Lost)?);
             body::read(head, content, request::reading(exchange)).await.map_err(Step::Failed)
         });
         match connection.drive(exchange.progress, work).await {
@@ -253,7 +269,7 @@ impl Direct {
         }
     }
 
-    /// Reads the head, and leaves the body to who wants it where it is streamed.
+    /// Reads the head, and leaves the body to its reader where it is streamed.
     async fn begin(
         &self,
         mut connection: Box<Connection>,
@@ -265,7 +281,7 @@ impl Direct {
             let sent = connection.written() > before;
             cause_of(&error, Stage::Exchange).failure(sent)
         })?;
-        let (mut head, content) = reply.into_parts();
+        let (mut head, content) = connection.answer.received(reply);
         let reading = request::reading(exchange);
         if !exchange.is_streamed(head.status) {
             let work = pin!(body::read(head, content, reading));
@@ -311,7 +327,7 @@ fn keep(
 
 /// An answer whose body is read piece by piece; its connection is kept when the body has ended.
 struct Underway {
-    content: Content<Incoming>,
+    content: Content<AnswerBody>,
     connection: Option<Box<Connection>>,
     open: bool,
     config: Arc<DirectConfig>,
@@ -351,7 +367,9 @@ impl Transport for Direct {
             let mut connection = match kept {
                 Some(connection) => connection,
                 None => {
-                    let dialling = self.fresh(exchange.endpoint, exchange.connect_timeout);
+                    let resolving = |is| exchange.progress.mark_resolving(is);
+                    let limit = exchange.connect_timeout;
+                    let dialling = self.fresh(exchange.endpoint, limit, &resolving);
                     let connection = Box::pin(dialling).await?;
                     connection.expect_answer();
                     connection

@@ -1,6 +1,9 @@
 //! HTTP/1.1 over connections that the library owns.
 
+pub(crate) mod answer;
 pub(crate) mod direct;
 pub(crate) mod duplex;
+pub(crate) mod fault;
+pub(crate) mod head;
 pub(crate) mod parked;
 pub(crate) mod pool;

@@ -1,7 +1,7 @@
 //! Connections kept between exchanges, endpoint by endpoint.
 //!
-//! A connection is owned whole, its driver included, and no task runs for it: who exchanges polls it, and
-//! who drops it closes it. That is why a kept connection notices nothing on its own and is asked before use.
+//! A connection is owned whole, its driver included, and no task runs for it: the exchange polls it, and dropping it
+//! closes it. That is why a kept connection notices nothing on its own and is asked before use.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::endpoint::{Endpoint, departures};
 use crate::outcome::{Failure, FailureKind};
 
+use super::answer::{AnswerProgress, AnswerStream};
 use super::duplex::Duplex;
 use super::parked::{Idle, Parked};
 use crate::transport::Progress;
@@ -27,8 +28,9 @@ use crate::transport::wire::{Stream, Traffic};
 pub(crate) struct Connection {
     /// Takes requests.
     pub(crate) sender: SendRequest<RequestBody>,
-    driver: http1::Connection<TokioIo<Duplex>, RequestBody>,
+    driver: http1::Connection<TokioIo<AnswerStream<Duplex>>, RequestBody>,
     traffic: Traffic,
+    pub(crate) answer: Arc<AnswerProgress>,
     pub(crate) retires: Instant,
     pub(crate) idle_since: Instant,
     /// Its place among the endpoint's connections while it is in use, where those are limited.
@@ -40,9 +42,7 @@ pub(crate) type ConnectionPermit = OwnedSemaphorePermit;
 
 impl Connection {
     /// Speaks HTTP/1.1 over `stream` until `retires`.
-    ///
-    /// An answer's head is bounded by hyper's 100 headers and by the read buffer.
-    pub(crate) async fn new(
+    pub(crate) fn new(
         stream: Stream,
         traffic: Traffic,
         retires: Instant,
@@ -55,12 +55,16 @@ impl Connection {
     /// Puts a connection together again. hyper calls it a handshake, but nothing is sent, and it is done at once.
     pub(crate) fn waked(parked: Parked) -> Option<Box<Self>> {
         let Parked { stream, traffic, retires, idle_since } = parked;
+        let answer = Arc::new(AnswerProgress::default());
+        let duplex = Duplex::new(stream, traffic.clone());
+        let stream = TokioIo::new(AnswerStream::new(duplex, Arc::clone(&answer)));
         let mut builder = http1::Builder::new();
-        let duplex = TokioIo::new(Duplex::new(stream, traffic.clone()));
-        let begin = pin!(builder.max_buf_size(MAX_READ_BUFFER).handshake(duplex));
+        let begin = pin!(builder.max_buf_size(MAX_READ_BUFFER).handshake(stream));
         match begin.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok((sender, driver))) => {
-                Some(Box::new(Self { sender, driver, traffic, retires, idle_since, permit: None }))
+                let permit = None;
+                let own = Self { sender, driver, traffic, answer, retires, idle_since, permit };
+                Some(Box::new(own))
             }
             Poll::Ready(Err(_)) | Poll::Pending => None,
         }
@@ -71,7 +75,7 @@ impl Connection {
         let Self { sender, driver, traffic, retires, idle_since, .. } = self;
         drop(sender);
         let parts = driver.into_parts();
-        let stream = parts.io.into_inner().into_inner();
+        let stream = parts.io.into_inner().into_inner()?.into_inner();
         parts.read_buf.is_empty().then_some(Parked { stream, traffic, retires, idle_since })
     }
 
@@ -94,6 +98,7 @@ impl Connection {
         let before = self.written();
         let mut open = true;
         poll_fn(|cx| {
+            self.answer.begin_turn();
             // Twice, since each side may have made the other's next step possible.
             for _ in 0..2 {
                 open = open && Pin::new(&mut self.driver).poll(cx).is_pending();
@@ -116,6 +121,7 @@ impl Connection {
         cx: &mut Context<'_>,
         mut work: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
+        self.answer.begin_turn();
         for _ in 0..2 {
             *open = *open && Pin::new(&mut self.driver).poll(cx).is_pending();
             if let Poll::Ready(output) = work(cx) {
@@ -161,7 +167,7 @@ impl ConnectionPool {
         }
     }
 
-    /// The endpoint's places, `most` in number: whoever uses a connection holds one. Those that wait for one get it
+    /// The endpoint's places, `most` in number: each connection in use holds one. Exchanges that wait for one get it
     /// in their order.
     ///
     /// Connections at rest need none: a new one is made only where none is at rest, so that all together are
@@ -185,7 +191,7 @@ impl ConnectionPool {
         if now >= connection.retires || max_idle == 0 || endpoint.has_departed() {
             return;
         }
-        // Given up last: whoever waits for the place finds the connection.
+        // Given up last: the exchange that waits for the place finds the connection.
         let _place = connection.permit.take();
         let surplus = self.lock().slot(endpoint).keep(connection, max_idle);
         drop(surplus);
@@ -302,7 +308,7 @@ fn key(endpoint: &Arc<Endpoint>) -> usize {
 }
 
 /// A read buffer grows with large answers and stays so while its connection is used: with hyper's 408 KiB a few
-/// hundred idle connections held 60 MB. No head of a sane answer is larger.
+/// hundred idle connections held 60 MB. A head that does not fit is read elsewhere.
 const MAX_READ_BUFFER: usize = 64 * 1024;
 
 /// Often enough to bound what a transport holds that is used all the time, rarely enough to cost nothing.

@@ -10,12 +10,14 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
 use crate::endpoint::{Endpoint, Scheme};
-use crate::outcome::Failure;
+use crate::outcome::{Failure, FailureKind};
 
 use super::pool::{Acquire, Bounds, Dial, H2Pool, StreamSlot};
 use super::session::{self, KeepAlive, Session};
-use crate::transport::dial::{dial, within};
+use crate::transport::dial::{Dialler, not_connected, not_resolved};
 use crate::transport::expect::{expects, is_unmet};
 use crate::transport::http1::direct::{Direct, DirectConfig};
 use crate::transport::request;
@@ -154,6 +156,7 @@ impl Multiplexed {
             match pool.acquire(Instant::now(), self.config.bounds()) {
                 Acquire::StreamSlot(slot) => return Ok(Some(slot)),
                 Acquire::Http1 => return Ok(None),
+                Acquire::Failed(failure) => return Err(failure),
                 Acquire::Dial(dial) => {
                     let limit = exchange.connect_timeout;
                     tokio::spawn(establish(
@@ -167,12 +170,17 @@ impl Multiplexed {
                     if let Some(failure) = pool.failed_since(*failures.get_or_insert(so_far)) {
                         return Err(failure);
                     }
-                    let left = exchange.connect_timeout.saturating_sub(begun.elapsed());
-                    within(left, async {
-                        change.await;
-                        Ok(())
-                    })
-                    .await?;
+                    let limit = exchange.connect_timeout;
+                    let left = limit.saturating_sub(begun.elapsed());
+                    let resolving = pool.is_resolving();
+                    exchange.progress.mark_resolving(resolving);
+                    let waited = timeout(left, change).await;
+                    exchange.progress.mark_resolving(false);
+                    match (waited, resolving) {
+                        (Ok(()), _) => {}
+                        (Err(_), true) => return Err(not_resolved(limit)),
+                        (Err(_), false) => return Err(not_connected(limit)),
+                    }
                 }
                 Acquire::Busy => {
                     // Connections stand, so the limit on making one no longer applies.
@@ -198,11 +206,20 @@ impl Transport for Multiplexed {
             };
             match session::exchange(slot, request, exchange, expects).await {
                 // Each of the connections may have ended unnoticed, before it took any byte.
-                Err(failure) if !failure.sent && tries_left > 0 && exchange.can_repeat() => {
+                Err(failure)
+                    if !failure.sent
+                        && failure.kind != FailureKind::Connect
+                        && tries_left > 0
+                        && exchange.can_repeat() =>
+                {
                     tries_left -= 1;
                 }
                 Ok(answer) if expects && is_unmet(&answer) && exchange.can_repeat() => {
                     expects = false;
+                }
+                Err(failure) if failure.kind == FailureKind::Connect => {
+                    pool(&self.pools, exchange.endpoint).note_unused(Instant::now());
+                    return Err(failure);
                 }
                 outcome => return outcome,
             }
@@ -228,7 +245,7 @@ fn locked(pools: &Fleets) -> MutexGuard<'_, HashMap<usize, Arc<H2Pool>>> {
     pools.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes one connection for all that wait for it. A task of its own: whoever asked first may be cut off
+/// Makes one connection for all that wait for it. A task of its own: the exchange that asked first may be cut off
 /// while the others still wait.
 async fn establish(
     dial: Dial,
@@ -237,7 +254,7 @@ async fn establish(
     limit: Duration,
 ) {
     let retires = config.direct.retirement();
-    match within(limit, connect(dial.pool(), &config, &direct)).await {
+    match connect(dial.pool(), &config, &direct, limit).await {
         Ok(Some(session)) => dial.connected(session, retires),
         // Asked again with the next renewal: servers learn.
         Ok(None) => dial.speaks_http1(retires),
@@ -250,17 +267,28 @@ async fn connect(
     pool: &H2Pool,
     config: &MultiplexedConfig,
     direct: &Direct,
+    limit: Duration,
 ) -> Result<Option<Arc<Session>>, Failure> {
-    let traffic = Traffic::default();
-    let endpoint = pool.endpoint();
-    let stream = dial(endpoint, &config.direct, config.offer(), traffic.clone()).await?;
+    let (begun, traffic, endpoint) = (Instant::now(), Traffic::default(), pool.endpoint());
+    let resolving = |is| pool.mark_resolving(is);
+    let dialler = Dialler {
+        endpoint,
+        config: &config.direct,
+        offer: config.offer(),
+        traffic: traffic.clone(),
+        limit,
+        resolving: &resolving,
+    };
+    let stream = dialler.dial().await?;
     if !config.is_http2(&stream) {
-        direct.adopt(endpoint, stream, traffic).await?;
+        direct.adopt(endpoint, stream, traffic)?;
         return Ok(None);
     }
     let keep_alive = KeepAlive { interval: config.ping_interval, timeout: config.ping_timeout };
     let changed = Arc::clone(pool.changed());
-    Session::open(stream, traffic, keep_alive, changed).await.map(Some)
+    let left = limit.saturating_sub(begun.elapsed());
+    let opening = timeout(left, Session::open(stream, traffic, keep_alive, changed));
+    opening.await.unwrap_or_else(|_| Err(not_connected(limit))).map(Some)
 }
 
 /// Identity, not equality: an endpoint whose properties changed is a new one with connections of its own.

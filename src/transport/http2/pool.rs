@@ -1,5 +1,6 @@
-//! The HTTP/2 connections to one endpoint: who may open a stream, and when another connection is made.
+//! The HTTP/2 connections to one endpoint: which exchange may open a stream, and when another connection is made.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use tokio::sync::Notify;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
 
-use super::session::Session;
+use super::session::{self, Session};
 
 /// The connections to one endpoint, shared by its exchanges.
 pub(crate) struct H2Pool {
@@ -16,6 +17,7 @@ pub(crate) struct H2Pool {
     state: Mutex<State>,
     /// Told when a stream may have become free, or the connections have changed.
     changed: Arc<Notify>,
+    resolving: AtomicBool,
 }
 
 #[derive(Default)]
@@ -25,8 +27,9 @@ struct State {
     /// Dials that failed so far, and how the last one did.
     failures: u64,
     failure: Option<Failure>,
-    /// After a failed dial while other connections stand.
+    /// After a failed dial while other connections stand, and after a connection that ended unused in any case.
     no_dial_before: Option<Instant>,
+    ended_unused: bool,
     /// Until then the endpoint is known to speak HTTP/1.1 only.
     http1_until: Option<Instant>,
 }
@@ -42,7 +45,7 @@ struct PooledSession {
 impl PooledSession {
     fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
         let idle = now.saturating_duration_since(self.idle_since);
-        // However short the limits are, who waited for a connection gets to use it.
+        // However short the limits are, an exchange that waited for a connection gets to use it.
         let awaited = !self.used && idle < PAUSE;
         let pooled = now < self.retires && (self.streams > 0 || idle < idle_timeout);
         self.session.is_open() && (awaited || pooled)
@@ -61,15 +64,28 @@ pub(crate) enum Acquire {
     Busy,
     /// The endpoint speaks HTTP/1.1.
     Http1,
+    /// The peer ended the last connection before it was of use, and no other one is made yet.
+    Failed(Failure),
 }
 
 impl H2Pool {
     pub(crate) fn new(endpoint: Arc<Endpoint>) -> Arc<Self> {
-        Arc::new(Self { endpoint, state: Mutex::default(), changed: Arc::default() })
+        let (state, changed, resolving) = (Mutex::default(), Arc::default(), AtomicBool::default());
+        Arc::new(Self { endpoint, state, changed, resolving })
     }
 
     pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
+    }
+
+    /// Whether the connection that is being made waits for the addresses of the endpoint's name.
+    pub(crate) fn is_resolving(&self) -> bool {
+        self.resolving.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn mark_resolving(&self, resolving: bool) {
+        self.resolving.store(resolving, Ordering::Relaxed);
+        self.changed.notify_waiters();
     }
 
     pub(crate) fn changed(&self) -> &Arc<Notify> {
@@ -84,6 +100,9 @@ impl H2Pool {
             return Acquire::Http1;
         }
         let retired = state.retire(now, bounds.idle_timeout);
+        if retired.iter().any(|pooled| pooled.streams == 0 && pooled.session.ended_unused()) {
+            state.pause_unused(now);
+        }
         let acquire = self.acquire_of(&mut state, now, bounds);
         drop(state);
         drop(retired);
@@ -100,12 +119,21 @@ impl H2Pool {
         }
         let stands = !state.sessions.is_empty();
         let full = state.sessions.len() >= bounds.max_connections;
-        let paused = stands && state.no_dial_before.is_some_and(|before| now < before);
+        let paused = state.no_dial_before.is_some_and(|before| now < before);
+        if paused && state.ended_unused && !stands && !state.dialling {
+            return Acquire::Failed(session::ended_unused());
+        }
+        let paused = paused && stands;
         if !state.dialling && !full && !paused {
             state.dialling = true;
             return Acquire::Dial(Dial { pool: Arc::clone(self), ended: false });
         }
         if stands { Acquire::Busy } else { Acquire::Await(state.failures) }
+    }
+
+    /// A connection ended before it was of use.
+    pub(crate) fn note_unused(&self, now: Instant) {
+        self.lock().pause_unused(now);
     }
 
     /// How the last dial failed, if any did since there were `before`.
@@ -138,6 +166,11 @@ impl H2Pool {
 }
 
 impl State {
+    fn pause_unused(&mut self, now: Instant) {
+        self.ended_unused = true;
+        self.no_dial_before = Some(now + UNUSED_PAUSE);
+    }
+
     /// To be dropped without the lock: the last one to hold a session closes it.
     fn retire(&mut self, now: Instant, idle_timeout: Duration) -> Vec<PooledSession> {
         self.sessions.extract_if(.., |pooled| !pooled.is_current(now, idle_timeout)).collect()
@@ -160,6 +193,13 @@ pub(crate) struct StreamSlot {
 impl StreamSlot {
     pub(crate) fn session(&self) -> &Arc<Session> {
         &self.session
+    }
+
+    /// Whether no other exchange uses the connection, as far as it is known.
+    pub(crate) fn is_only(&self) -> bool {
+        let state = self.pool.lock();
+        let own = |pooled: &&PooledSession| Arc::ptr_eq(&pooled.session, &self.session);
+        state.sessions.iter().find(own).is_none_or(|pooled| pooled.streams <= 1)
     }
 }
 
@@ -192,6 +232,7 @@ impl Dial {
         let idle_since = Instant::now();
         let pooled = PooledSession { session, streams: 0, retires, idle_since, used: false };
         self.end(|state| {
+            state.ended_unused = false;
             state.http1_until = None;
             state.sessions.push(pooled);
         });
@@ -231,6 +272,9 @@ impl Drop for Dial {
         }
     }
 }
+
+/// At most three connections a second are made to a peer that ends them before they are of use.
+const UNUSED_PAUSE: Duration = Duration::from_millis(334);
 
 /// A further connection that could not be made is not tried at once again for each exchange that waits; and
 /// one that was made waits so long for them.

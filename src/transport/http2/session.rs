@@ -14,8 +14,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Ping, PingPong, Reason, RecvStream, SendStream};
-use http::header::CONTENT_LENGTH;
-use http::{Request, Response};
+use http::header::{CONTENT_LENGTH, HeaderMap};
+use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep};
@@ -25,6 +25,7 @@ use crate::outcome::{Failure, FailureKind};
 use super::pool::StreamSlot;
 use crate::transport::expect::Consent;
 use crate::transport::failure::{Cause, Stage, cause_of};
+use crate::transport::http1::answer::MAX_HEAD;
 use crate::transport::request::{self, RequestBody};
 use crate::transport::stream::{self, Content, Flow};
 use crate::transport::wire::{Stream, Traffic};
@@ -43,11 +44,14 @@ pub(crate) struct Session {
     traffic: Traffic,
     /// The peer did not answer a PING in time.
     silent: Arc<AtomicBool>,
+    /// An exchange got an answer over it.
+    answered: AtomicBool,
+    opened_at: Instant,
 }
 
 impl Session {
-    /// Speaks HTTP/2 over `stream` and waits until the peer has said how many streams it allows: whoever
-    /// opens more on a guess gets them refused, and a peer that speaks something else is found out while
+    /// Speaks HTTP/2 over `stream` and waits until the peer has said how many streams it allows: streams
+    /// opened on a guess would be refused, and a peer that speaks something else is found out while
     /// nothing was asked of it yet. `changed` is told when the limit changes and when the connection ends.
     pub(crate) async fn open(
         stream: Stream,
@@ -57,7 +61,8 @@ impl Session {
     ) -> Result<Arc<Self>, Failure> {
         let unusable = |_| Failure::unsent(FailureKind::Connect, "connection not usable");
         let (sender, connection) = builder().handshake(stream).await.map_err(unusable)?;
-        let session = Arc::new(Self { sender, traffic, silent: Arc::default() });
+        let (silent, answered, opened_at) = (Arc::default(), AtomicBool::default(), Instant::now());
+        let session = Arc::new(Self { sender, traffic, silent, answered, opened_at });
         let driver = Driver::new(&session, connection, keep_alive, Arc::clone(&changed));
         tokio::spawn(driver);
         session.limit_known(&changed).await?;
@@ -97,6 +102,23 @@ impl Session {
         }
     }
 
+    /// An exchange that failed before its answer came. A connection that the peer ended before it answered anything
+    /// was as good as none: the peer vouches that nothing was done with the request.
+    fn before_answer(&self, error: &h2::Error, sent: bool, alone: bool) -> Failure {
+        let failure = self.cause(error).failure(sent);
+        let unprocessed = failure.kind == FailureKind::RefusedStream && error.is_go_away();
+        match alone && (unprocessed || !sent) && self.ended_unused() {
+            true => ended_unused(),
+            false => failure,
+        }
+    }
+
+    /// Whether it ended soon, before it answered anything.
+    pub(crate) fn ended_unused(&self) -> bool {
+        let soon = self.opened_at.elapsed() < SOON;
+        soon && !self.answered.load(Ordering::Relaxed) && !self.is_open()
+    }
+
     fn is_silent(&self) -> bool {
         self.silent.load(Ordering::Relaxed)
     }
@@ -128,9 +150,16 @@ fn builder() -> Builder {
         .initial_max_send_streams(NO_STREAMS)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(MAX_HEADER_LIST)
+        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+        .data_frame_budget(SMALL_FRAMES)
         .max_send_buffer_size(SEND_BUFFER);
     builder
+}
+
+/// What a connection is called that ended before it was of use.
+pub(crate) fn ended_unused() -> Failure {
+    let detail = "peer ended the connection before it answered anything";
+    Failure::unsent(FailureKind::Connect, detail)
 }
 
 /// A connection that ended before it was one.
@@ -166,13 +195,25 @@ pub(crate) async fn exchange(
     let consent = body.consent();
     let end = body.is_end_stream();
     let opened = session.sender.clone().send_request(request, end);
-    let (reply, sink) = opened.map_err(|error| session.cause(&error).failure(false))?;
-    // Its driver writes it soon; whoever cuts this off cannot know when.
+    let (reply, sink) =
+        opened.map_err(|error| session.before_answer(&error, false, slot.is_only()))?;
+    // Its driver writes it soon, and a call that is cut off cannot know when.
     exchange.progress.mark_sent();
     let mut upload = Upload { sink, body, piece: Bytes::new(), under_way: !end };
-    let head = upload.beside(pin!(answered(reply, consent))).await;
-    let head = head.map_err(|error| session.cause(&error).failure(is_sent()))?;
-    let (mut head, content) = received(head);
+    let answer = FinalAnswer { reply, consent, interim: 0, bound_met: false };
+    let mut answer = pin!(answer);
+    let head = match upload.beside(answer.as_mut()).await {
+        Ok(head) => head,
+        Err(_) if answer.bound_met => {
+            let detail = format!("answer's head above {MAX_HEAD} bytes");
+            return Err(Failure::sent(FailureKind::Unacceptable, detail));
+        }
+        Err(error) => {
+            return Err(session.before_answer(&error, is_sent(), slot.is_only()));
+        }
+    };
+    session.answered.store(true, Ordering::Relaxed);
+    let (mut head, content) = received(head, exchange.method);
     let reading = request::reading(exchange);
     if exchange.is_streamed(head.status) {
         let content = Content::open(&mut head, content, reading)?;
@@ -180,23 +221,6 @@ pub(crate) async fn exchange(
     }
     let answer = upload.beside(pin!(body::read(head, content, reading))).await;
     answer.map_err(|failure| session.within_answer(failure))
-}
-
-/// The answer's head; tells a body that waits for the peer's consent what came before.
-async fn answered(
-    mut reply: ResponseFuture,
-    consent: Option<Consent>,
-) -> Result<Response<RecvStream>, h2::Error> {
-    let Some(consent) = consent else { return reply.await };
-    let head = poll_fn(|cx| {
-        while let Poll::Ready(Some(Ok(interim))) = reply.poll_informational(cx) {
-            consent.interim(interim.status());
-        }
-        Pin::new(&mut reply).poll(cx)
-    })
-    .await;
-    consent.answered();
-    head
 }
 
 /// An answer whose body is read piece by piece, while the request's may still be on its way.
@@ -273,11 +297,47 @@ impl Upload {
     }
 }
 
-fn received(reply: Response<RecvStream>) -> (http::response::Parts, Received) {
+/// The answer after the interim ones, which are counted, and told to a body that waits for the peer's consent.
+struct FinalAnswer {
+    reply: ResponseFuture,
+    consent: Option<Consent>,
+    interim: usize,
+    bound_met: bool,
+}
+
+impl Future for FinalAnswer {
+    type Output = Result<Response<RecvStream>, h2::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        while let Poll::Ready(Some(interim)) = self.reply.poll_informational(cx) {
+            let interim = interim?;
+            self.consent.iter().for_each(|consent| consent.interim(interim.status()));
+            self.interim += size(interim.headers());
+            if self.interim > MAX_HEAD {
+                self.bound_met = true;
+                return Poll::Ready(Err(Reason::ENHANCE_YOUR_CALM.into()));
+            }
+        }
+        let head = ready!(Pin::new(&mut self.reply).poll(cx));
+        self.consent.iter().for_each(Consent::answered);
+        Poll::Ready(head)
+    }
+}
+
+/// As HTTP/2 itself counts it (RFC 9113, 6.5.2), with the status.
+fn size(headers: &HeaderMap) -> usize {
+    const OVERHEAD: usize = 32;
+    let status = ":status".len() + 3 + OVERHEAD;
+    let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + OVERHEAD);
+    status + fields.sum::<usize>()
+}
+
+fn received(reply: Response<RecvStream>, method: &Method) -> (http::response::Parts, Received) {
     let (head, stream) = reply.into_parts();
     let announced = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let announced = match stream.is_end_stream() {
-        // Of HEAD and 304 the length belongs to a body that does not come.
+    // Of HEAD and 304 the length belongs to a body that does not come.
+    let bodiless = stream.is_end_stream() || !body::has_body(method, head.status);
+    let announced = match bodiless {
         true => Some(0),
         false => announced.and_then(|length| length.parse().ok()),
     };
@@ -301,8 +361,8 @@ impl Body for Received {
         let Some(piece) = ready!(self.stream.poll_data(cx)).transpose()? else {
             return Poll::Ready(None);
         };
-        // Who reads has room for it, so the peer may send as much again at once. There is no error but too large a
-        // number.
+        // The reader has room for it, so the peer may send as much again at once. There is no error but too large
+        // a number.
         let _ = self.stream.flow_control().release_capacity(piece.len());
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
@@ -342,7 +402,7 @@ impl Driver {
         Self { connection, session, watch, silent, changed, traffic, read: 0 }
     }
 
-    /// The peer said something: whoever waits for a stream may get one now, or need another connection.
+    /// The peer said something: an exchange that waits for a stream may get one now, or need another connection.
     fn note_read(&mut self) {
         let (read, before) = (self.traffic.read(), self.read);
         if read == before {
@@ -362,6 +422,7 @@ impl Future for Driver {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.traffic.begin_turn();
         let ended = Pin::new(&mut self.connection).poll(cx).is_ready();
         self.note_read();
         if !ended {
@@ -436,6 +497,10 @@ impl StreamWatch {
     }
 }
 
+/// A server that is restarted just after a connect is as good as one that was not there. One that ends a connection
+/// which nobody used for longer tidies up.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Before the peer's SETTINGS have come.
 const NO_STREAMS: usize = 0;
 
@@ -446,8 +511,9 @@ const STREAM_WINDOW: u32 = 2 << 20;
 /// small one and stall all others. Their own windows are the bound.
 const CONNECTION_WINDOW: u32 = 1 << 30;
 
-/// Hyper's and Go's are 16 KiB and 10 MiB; HTTP/1.1's head is bounded at 64 KiB here too. Large cookies fit.
-const MAX_HEADER_LIST: u32 = 64 << 10;
+/// What small frames of a body may take beside their bytes, on one connection: h2's own bound would be half of the
+/// window above, 512 MB.
+const SMALL_FRAMES: usize = 8 << 20;
 
 /// What one stream may have queued for the socket; a large body is not copied whole.
 const SEND_BUFFER: usize = 1 << 20;

@@ -1,0 +1,118 @@
+//! One question to the name servers.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NoRecords};
+use hickory_resolver::proto::rr::{Name, RecordType};
+
+use super::LookupError;
+use super::known::Answer;
+use crate::transport::failure;
+
+/// The questions about a name, in the order of their answers: IPv6 before IPv4.
+pub(super) const QUESTIONS: [RecordType; 2] = [RecordType::AAAA, RecordType::A];
+
+/// Asks for the records of `kind` that `name` has.
+pub(super) async fn ask(servers: &TokioResolver, name: Name, kind: RecordType) -> Answer {
+    let found = match servers.lookup(name, kind).await {
+        Ok(found) => found,
+        Err(error) => return without_addresses(&error),
+    };
+    let ttl = found.valid_until().saturating_duration_since(Instant::now());
+    let records = found.answers().iter().filter_map(|record| record.data.ip_addr());
+    let addresses: Vec<_> = records.take(super::MAX_ADDRESSES).collect();
+    match addresses.is_empty() {
+        true => Answer::Nothing(LookupError::no_address(), ttl),
+        false => Answer::Addresses(addresses, ttl),
+    }
+}
+
+/// The name as servers are asked for it. What only a host name may not hold, such as `_`, names servers all the same.
+pub(super) fn name(text: &str) -> Result<Name, LookupError> {
+    let fits = !text.is_empty() && text.len() <= LONGEST_NAME;
+    let parsed = fits.then(|| Name::from_str_relaxed(text).ok()).flatten();
+    parsed.ok_or_else(LookupError::not_a_name)
+}
+
+/// What asks the servers that `resolv.conf` names.
+pub(super) fn servers_of(resolv_conf: &[u8]) -> Result<TokioResolver, LookupError> {
+    let no_service = |_| LookupError::resolve("no name service");
+    let (config, options) = system(resolv_conf).map_err(no_service)?;
+    build(config, options).map_err(no_service)
+}
+
+#[cfg(unix)]
+fn system(resolv_conf: &[u8]) -> Result<(ResolverConfig, ResolverOpts), NetError> {
+    hickory_resolver::system_conf::parse_resolv_conf(resolv_conf)
+}
+
+/// There the name servers do not stand in a file.
+#[cfg(not(unix))]
+fn system(_: &[u8]) -> Result<(ResolverConfig, ResolverOpts), NetError> {
+    hickory_resolver::system_conf::read_system_conf()
+}
+
+/// What asks `servers`, each for at most `timeout`, once.
+pub(super) fn servers_at(
+    servers: &[SocketAddr],
+    timeout: Duration,
+) -> Result<TokioResolver, LookupError> {
+    let servers = servers.iter().map(|&address| name_server(address)).collect();
+    let mut options = ResolverOpts::default();
+    options.timeout = timeout;
+    options.attempts = 0;
+    let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+    build(config, options).map_err(|_| LookupError::resolve("no name service"))
+}
+
+/// Answers are kept, and `hosts` is read, elsewhere.
+fn build(config: ResolverConfig, mut options: ResolverOpts) -> Result<TokioResolver, NetError> {
+    options.use_hosts_file = ResolveHosts::Never;
+    options.cache_size = 0;
+    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        .with_options(options)
+        .build()
+}
+
+fn name_server(address: SocketAddr) -> NameServerConfig {
+    let mut udp = ConnectionConfig::udp();
+    let mut tcp = ConnectionConfig::tcp();
+    udp.port = address.port();
+    tcp.port = address.port();
+    NameServerConfig::new(address.ip(), true, vec![udp, tcp])
+}
+
+fn without_addresses(error: &NetError) -> Answer {
+    if let NetError::Dns(DnsError::NoRecordsFound(NoRecords { negative_ttl, .. })) = error {
+        let ttl = negative_ttl.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
+        return match error.is_nx_domain() {
+            true => Answer::Nothing(LookupError::no_such_name(), ttl),
+            false => Answer::Nothing(LookupError::no_address(), ttl),
+        };
+    }
+    Answer::Failed(match error {
+        NetError::Timeout => LookupError::resolve("name service did not answer"),
+        NetError::Dns(_) => LookupError::resolve("name service failed"),
+        NetError::NoConnections => LookupError::resolve("no name service"),
+        NetError::Io(error) => io_error(error),
+        _ => LookupError::resolve("name service unreachable"),
+    })
+}
+
+fn io_error(error: &io::Error) -> LookupError {
+    match failure::shortage(error) {
+        Some(detail) => LookupError::local(detail),
+        None => LookupError::resolve("name service unreachable"),
+    }
+}
+
+/// The bound of the protocol, with room for the dot at the end.
+const LONGEST_NAME: usize = 254;

@@ -1,0 +1,291 @@
+//! What hyper reads its answers from: heads are looked at first, and no answer costs more than its share.
+//!
+//! Hyper reads and parses for as long as the socket has bytes, and counts neither interim answers nor the digits of a
+//! chunk's size. A peer that sends those without end would hold the thread, and with it every other call there. So a
+//! turn (one poll of the connection) reads a bounded number of bytes that bring the exchange no further, and an
+//! exchange as a whole reads a bounded number of them.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::fault::AnswerFault;
+use super::head::{self, Head};
+
+/// How far the answer of an exchange has come; shared by a connection's two ends.
+#[derive(Debug, Default)]
+pub(crate) struct AnswerProgress {
+    expects_head: AtomicBool,
+    /// Bytes since the last piece of a body, or since the exchange began.
+    idle: AtomicUsize,
+    /// The same within this turn.
+    turn: AtomicUsize,
+    /// Of a head that was not read by hyper.
+    headers: Mutex<Option<HeaderMap>>,
+}
+
+impl AnswerProgress {
+    /// A request goes out: what comes next is the head of its answer.
+    pub(crate) fn begin_exchange(&self) {
+        self.expects_head.store(true, Ordering::Relaxed);
+        self.advanced();
+    }
+
+    /// The connection is polled: it may read its share.
+    pub(crate) fn begin_turn(&self) {
+        self.turn.store(0, Ordering::Relaxed);
+    }
+
+    /// The exchange came further.
+    fn advanced(&self) {
+        self.idle.store(0, Ordering::Relaxed);
+        self.turn.store(0, Ordering::Relaxed);
+    }
+
+    fn expects_head(&self) -> bool {
+        self.expects_head.load(Ordering::Relaxed)
+    }
+
+    /// What may still be read in this turn.
+    fn share(&self) -> usize {
+        TURN.saturating_sub(self.turn.load(Ordering::Relaxed))
+    }
+
+    /// Notes bytes that bring nothing, until it shows that they did.
+    fn note(&self, count: usize) {
+        // One thread at a time polls a connection, so that no other one counts meanwhile.
+        self.idle.store(self.idle.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+        self.turn.store(self.turn.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+
+    fn head_read(&self, headers: HeaderMap) {
+        *self.headers.lock().unwrap_or_else(PoisonError::into_inner) = Some(headers);
+    }
+
+    /// The answer as the peer sent it.
+    pub(crate) fn received(
+        self: &Arc<Self>,
+        reply: Response<Incoming>,
+    ) -> (response::Parts, AnswerBody) {
+        let (mut head, content) = reply.into_parts();
+        if let Some(headers) = self.headers.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            head.headers = headers;
+        }
+        (head, AnswerBody { content, progress: Arc::clone(self) })
+    }
+}
+
+/// The body of an answer, each piece of which brings the exchange further.
+#[derive(Debug)]
+pub(crate) struct AnswerBody {
+    content: Incoming,
+    progress: Arc<AnswerProgress>,
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.content).poll_frame(cx));
+        self.progress.advanced();
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.content.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.content.size_hint()
+    }
+}
+
+/// A stream whose answers are looked at.
+#[derive(Debug)]
+pub(crate) struct AnswerStream<S> {
+    stream: S,
+    progress: Arc<AnswerProgress>,
+    /// A head that is not complete yet.
+    head: Vec<u8>,
+    /// Where the end of the head is looked for next.
+    searched: usize,
+    /// What hyper gets next, from `given` on.
+    ready: Vec<u8>,
+    given: usize,
+    /// How many interim answers hyper has got.
+    interim: usize,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AnswerStream<S> {
+    pub(crate) fn new(stream: S, progress: Arc<AnswerProgress>) -> Self {
+        let (head, ready) = (Vec::new(), Vec::new());
+        Self { stream, progress, head, searched: 0, ready, given: 0, interim: 0 }
+    }
+
+    /// The stream itself; `None` where something was read that hyper has not got.
+    pub(crate) fn into_inner(self) -> Option<S> {
+        (self.head.is_empty() && self.ready.is_empty()).then_some(self.stream)
+    }
+
+    fn give(&mut self, buf: &mut ReadBuf<'_>) {
+        let left = &self.ready[self.given..];
+        let count = left.len().min(buf.remaining());
+        buf.put_slice(&left[..count]);
+        self.given += count;
+        if self.given == self.ready.len() {
+            (self.ready, self.given) = (Vec::new(), 0);
+        }
+    }
+
+    /// Reads at most what the turn still allows.
+    fn poll_share(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let (share, before) = (self.progress.share(), buf.filled().len());
+        if share == 0 {
+            // The others first.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let stream = Pin::new(&mut self.stream);
+        let count = if self.progress.idle.load(Ordering::Relaxed) == 0 || buf.remaining() <= share {
+            ready!(stream.poll_read(cx, buf))?;
+            buf.filled().len() - before
+        } else {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(share));
+            ready!(stream.poll_read(cx, &mut part))?;
+            let count = part.filled().len();
+            buf.advance(count);
+            count
+        };
+        self.progress.note(count);
+        Poll::Ready(Ok(count))
+    }
+
+    /// Takes over what was read of a head that is not plain, and reads it when it is complete.
+    fn take_head(&mut self, piece: &[u8]) -> io::Result<()> {
+        if self.head.try_reserve(piece.len()).is_err() {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        self.head.extend_from_slice(piece);
+        while self.progress.expects_head() {
+            head::check_start(&self.head)?;
+            let Some(end) = head::end(&self.head, self.searched) else {
+                // The last three bytes may be the beginning of the end.
+                self.searched = self.head.len().saturating_sub(3);
+                break;
+            };
+            self.searched = 0;
+            match head::read(&self.head[..end])? {
+                Head::Interim(rewritten) => {
+                    drop(self.head.drain(..end));
+                    self.interim += 1;
+                    if self.interim <= MOST_INTERIM {
+                        self.ready.extend_from_slice(&rewritten);
+                    }
+                }
+                Head::Final(read) => {
+                    self.progress.expects_head.store(false, Ordering::Relaxed);
+                    self.progress.head_read(read.headers);
+                    self.ready.extend_from_slice(&read.rewritten);
+                    self.ready.extend_from_slice(&self.head[end..]);
+                    (self.head, self.interim) = (Vec::new(), 0);
+                }
+            }
+        }
+        // Heads that were passed over count as well.
+        let all = self.progress.idle.load(Ordering::Relaxed);
+        if self.progress.expects_head() && all > MAX_HEAD {
+            return Err(AnswerFault::too_long(MAX_HEAD).into());
+        }
+        Ok(())
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while self.progress.expects_head() {
+            let before = buf.filled().len();
+            let count = ready!(self.poll_share(cx, buf))?;
+            if count == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            let piece = &buf.filled()[before..];
+            if self.head.is_empty() && head::plain(piece).is_some() {
+                self.progress.expects_head.store(false, Ordering::Relaxed);
+                return Poll::Ready(Ok(()));
+            }
+            let taken = self.take_head(piece);
+            buf.set_filled(before);
+            taken?;
+            if !self.ready.is_empty() {
+                break;
+            }
+        }
+        self.give(buf);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for AnswerStream<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.ready.is_empty() {
+            this.give(buf);
+            return Poll::Ready(Ok(()));
+        }
+        if this.progress.expects_head() {
+            return this.poll_head(cx, buf);
+        }
+        if this.progress.idle.load(Ordering::Relaxed) > MAX_FRAMING {
+            return Poll::Ready(Err(AnswerFault::empty_framing(MAX_FRAMING).into()));
+        }
+        this.poll_share(cx, buf).map_ok(drop)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for AnswerStream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// The head of an answer and the interim answers before it: curl's bound is 300 KiB, requests' 64 KiB a line.
+pub(crate) const MAX_HEAD: usize = 256 * 1024;
+
+/// Hyper, and what waits for a 100, need none of the others. Go accepts five in all.
+const MOST_INTERIM: usize = 16;
+
+/// Hyper's own bounds on a chunk's extensions and on trailers are 16 KiB each, and it reads 64 KiB at once.
+const MAX_FRAMING: usize = 128 * 1024;
+
+/// A byte of a chunk's size costs hyper about 50 ns: such a turn is over in a millisecond.
+const TURN: usize = 16 * 1024;

@@ -1,0 +1,103 @@
+//! What this process or machine is short of is no endpoint's fault. Shortage of descriptors is in `tests/exit.rs`.
+
+#![allow(unsafe_code, reason = "limits are set as only a C program does")]
+
+use std::fs;
+
+use crate::support::*;
+
+/// A balanced client and its balancer, whose circuits are looked at afterwards.
+fn watched(ports: &[u16]) -> (Client, Balancer) {
+    let balancer = round_robin(ports);
+    (Builder::new().balancer(&balancer).tries(2).build(), balancer)
+}
+
+/// The calls fail without a word about the endpoint, whose circuit stays closed.
+fn assert_neutral(client: &Client, balancer: &Balancer, said: &[&str]) {
+    for _ in 0..12 {
+        let failure = client.get("/").unwrap_err();
+        let message = failure.message.to_lowercase();
+        assert!(said.iter().any(|said| message.contains(said)), "{message}");
+        assert!(!failure.is_ambiguous, "{message}");
+    }
+    assert!(balancer.pick().is_ok(), "the circuit stays closed");
+}
+
+#[test]
+fn without_local_ports_no_circuit_opens() {
+    let _floor = crate::alone();
+    let server = Server::ok();
+    let port = server.port();
+    Child::run(|| {
+        if !narrow_network() {
+            println!("no network namespace of its own here");
+            return;
+        }
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+        // The only two ports that connections may have.
+        let connect = || std::net::TcpStream::connect(("127.0.0.1", port));
+        let held: Vec<_> = (0..2).map(|_| connect().unwrap()).collect();
+        assert_eq!(connect().unwrap_err().raw_os_error(), Some(libc::EADDRNOTAVAIL));
+        let (client, balancer) = watched(&[port]);
+        assert_neutral(&client, &balancer, &["out of local ports"]);
+        drop((held, listener));
+    })
+    .ends();
+}
+
+/// A network of this process alone, with a loopback interface and two local ports; false where that is not allowed.
+fn narrow_network() -> bool {
+    // SAFETY: touches this child process alone.
+    if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
+        return false;
+    }
+    // SAFETY: all zeros is a request.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[0] = b'l'.cast_signed();
+    request.ifr_name[1] = b'o'.cast_signed();
+    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_UP).unwrap();
+    // SAFETY: the request lives through the calls, and the socket is closed at the end.
+    let up = unsafe {
+        let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM, 0);
+        let set = libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw mut request);
+        libc::close(socket);
+        set == 0
+    };
+    up && fs::write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40001").is_ok()
+}
+
+#[test]
+fn without_threads_no_circuit_opens_and_later_all_is_well() {
+    let _floor = crate::alone();
+    let server = Server::ok();
+    let (client, balancer) = watched(&[server.port()]);
+    // The child has to make its threads anew.
+    Child::run(|| {
+        // SAFETY: touches this child process alone. The limit does not bind root.
+        unsafe { libc::setresuid(NOBODY, NOBODY, NOBODY) };
+        let before = set_limit(libc::RLIMIT_NPROC, 0);
+        assert!(std::thread::Builder::new().spawn(|| {}).is_err());
+        assert_neutral(&client, &balancer, &["thread", "resource"]);
+        let started = client.start(&Request::new("GET", "/")).and_then(|call| call.end());
+        assert!(!started.unwrap_err().is_ambiguous);
+        set_limit(libc::RLIMIT_NPROC, before);
+        assert_eq!(client.get("/").unwrap().status, 200);
+        assert_eq!(client.begin("/").end().unwrap().status, 200);
+    })
+    .ends();
+}
+
+/// Sets a soft limit of this process; the one before.
+pub(crate) fn set_limit(resource: libc::__rlimit_resource_t, limit: u64) -> u64 {
+    let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit lives through the calls.
+    unsafe {
+        libc::getrlimit(resource, &raw mut now);
+        let before = std::mem::replace(&mut now.rlim_cur, limit);
+        assert_eq!(libc::setrlimit(resource, &raw const now), 0);
+        before
+    }
+}
+
+/// The user without rights, on every Linux.
+const NOBODY: libc::uid_t = 65534;
