@@ -29,6 +29,7 @@ pub(crate) fn settle(
     let evidence = Evidence {
         verdict: verdict(outcome),
         elapsed: now.saturating_duration_since(began),
+        late: false,
         retry_after: asked.map(|asked| asked.wait),
     };
     let transition = lease.settle(&evidence, outcome, now);

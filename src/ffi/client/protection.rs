@@ -43,7 +43,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget(
             return Err(Error::invalid("window_ms", "is not between 1000 and 60000"));
         }
         let window = duration(window_ms);
-        builder.config.budget = BudgetChoice::Set(BudgetConfig { ratio, floor_per_second, window });
+        builder.config.budget =
+            BudgetChoice::Set(BudgetConfig { ratio, floor_per_second, window, stock: 0 });
         Ok(())
     };
     // SAFETY: see the module `ffi`.
