@@ -68,9 +68,9 @@ pub(crate) enum Out {
 pub(crate) enum Standing {
     /// It may.
     In,
-    /// It may as a probe, which has been due for this time.
-    Probe(Duration),
-    /// It may now and then: it joined or came back this time ago.
+    /// It may as a probe, which has been due for this long; and whether it is out for hanging.
+    Probe(Duration, bool),
+    /// It may now and then, having joined or come back so long ago.
     Warming(Duration),
     /// It may not, though it can be connected to.
     Tripped,
@@ -149,6 +149,7 @@ impl Member {
     pub(crate) fn depart(&self) {
         let unchanged_meanwhile = self.lock();
         self.hot.show(self.slot(), false, false);
+        self.hot.clear_overdue(self.slot());
         let out = self.out.fetch_or(Out::Departed as u8, Ordering::Relaxed);
         if out & Out::Ejected as u8 != 0 {
             self.out.fetch_and(!(Out::Ejected as u8), Ordering::Relaxed);
@@ -192,7 +193,9 @@ impl Member {
             return Standing::Out;
         }
         let probe = match self.lock().breaker.as_deref() {
-            Some(breaker) if breaker.admits(now) => breaker.probe_due_for(now),
+            Some(breaker) if breaker.admits(now) => {
+                breaker.probe_due_for(now).map(|due| (due, breaker.is_tripped_by_hang()))
+            }
             Some(breaker) if breaker.is_tripped_by_answers() => return Standing::Tripped,
             Some(_) => return Standing::Out,
             None => None,
@@ -200,8 +203,8 @@ impl Member {
         if self.has(Out::Ejected) || self.has(Out::Unhealthy) {
             return Standing::Tripped;
         }
-        if let Some(due_for) = probe {
-            return Standing::Probe(due_for);
+        if let Some((due_for, hangs)) = probe {
+            return Standing::Probe(due_for, hangs);
         }
         match self.stats().filter(|_| self.has(Out::Warming)) {
             Some(stats) => Standing::Warming(stats.warming_for(self.hot.shared().millis(now))),
@@ -308,7 +311,7 @@ impl Member {
     /// Whether it may be tried, in `panic` also where its answers speak against it.
     pub(crate) fn serves(&self, panic: bool, now: Instant) -> bool {
         match self.standing(now) {
-            Standing::In | Standing::Probe(_) | Standing::Warming(_) => true,
+            Standing::In | Standing::Probe(..) | Standing::Warming(_) => true,
             Standing::Tripped => panic,
             Standing::Out => false,
         }
@@ -328,7 +331,10 @@ impl Member {
     pub(crate) fn settle(&self, permit: Permit, evidence: &Evidence, now: Instant) -> Settled {
         let settled =
             entropy::with_rng(|rng| self.change(|it| it.settle(permit, evidence, now, rng)));
-        self.warm_up(settled.transition == Some(Transition::Closed), now);
+        if settled.transition == Some(Transition::Closed) {
+            self.hot.closed(self.slot());
+            self.warm_up(true, now);
+        }
         settled
     }
 

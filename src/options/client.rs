@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use super::ConfigOption;
 use super::values::{boolean, count, duration, number, positive, ratio, real, size, unless_off};
-use crate::config::{BudgetChoice, ClientConfig, Http2};
+use crate::config::{BudgetChoice, ClientConfig, Commit, Http2};
 use crate::policy::{
     BudgetConfig, Factor, GradientConfig, HedgeDelay, LimitConfig, ThrottleConfig, TraceStart,
 };
@@ -30,9 +30,29 @@ pub const CLIENT: &[ConfigOption<ClientConfig>] = &[
     },
     ConfigOption {
         key: "attempt_timeout",
-        description: "limit on one attempt: a duration of at least 1ms, or forever; default the lesser of 10s and its share of the time left",
+        description: "how long an attempt may take before its call looks elsewhere: a duration of at least 1ms, or forever; default follows the service",
         apply: |config, value| {
             config.attempt_timeout = Some(positive(duration(value)?)?);
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "attempt_timeout_hard",
+        description: "cut an attempt that passes its limit, instead of letting it go on beside another: true or false; default false",
+        apply: |config, value| {
+            config.attempt_timeout_hard = boolean(value)?;
+            Ok(())
+        },
+    },
+    ConfigOption {
+        key: "commit",
+        description: "when a streamed answer is handed over: head or first_byte; default head",
+        apply: |config, value| {
+            config.commit = match value {
+                "head" => Commit::Head,
+                "first_byte" => Commit::FirstByte,
+                _ => return Err("must be head or first_byte".to_owned()),
+            };
             Ok(())
         },
     },

@@ -68,7 +68,7 @@ pub use hedge::blame::{Left, blamed};
 pub use hedge::copies::CopyRecord;
 pub use hedge::elsewhere::{ASK_AGAIN, ElsewhereFacts};
 pub use hedge::hedge::{HedgeConfig, HedgeDelay, HedgeFacts};
-pub use hedge::overdue::{Overdue, may_pass_over};
+pub use hedge::overdue::{Overdue, TowardsOverdue, may_pass_over};
 pub use hedge::quantile::{Latencies, Sample, Watched};
 pub use load::load::{AhoyConfig, HostLoad, LoadModel, LoadOutcome, PeakEwmaConfig, Tick};
 pub use load::reported::{Report, ReportedConfig, ReportedWeight, Utilization};

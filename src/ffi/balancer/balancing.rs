@@ -29,6 +29,16 @@ pub unsafe extern "C" fn ahoy_balancer_smooth_weighted_new(
     unsafe { make(provider, Algorithm::SmoothWeighted) }
 }
 
+/// The recommended balancer: ahoy_balancer_p2c_new.
+///
+/// @param provider frozen from here on; still the caller's to free
+/// @return the balancer, or NULL where provider is NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_new(provider: *const ahoy_provider) -> *mut ahoy_balancer {
+    // SAFETY: see the module `ffi`.
+    unsafe { ahoy_balancer_p2c_new(provider) }
+}
+
 /// Of two endpoints (three of more than 8) drawn at random, the one that costs less: its average latency, or the age of
 /// what is in flight to it where that says more, times the attempts in flight, over the square of its success
 /// rate. So slow, hanging and failing endpoints lose their traffic before a limit or a circuit tells. What to take

@@ -24,6 +24,8 @@ use crate::policy::retry::classify::AttemptOutcome;
 pub enum Left {
     /// It ended by itself, or with the call.
     Ended,
+    /// It was cancelled with its call.
+    Cancelled,
     /// It was cancelled, since an attempt that began before it has answered.
     OvertakenByEarlier,
     /// It was cancelled, since an attempt that began after it has answered.
@@ -38,7 +40,9 @@ pub const fn blamed(ended: AttemptOutcome, left: Left, late: bool) -> AttemptOut
     };
     let kind = match (left, kind) {
         (Left::OvertakenByLater, _) if late => FailureKind::Timeout,
-        (Left::OvertakenByLater | Left::OvertakenByEarlier, _) => FailureKind::Cancelled,
+        (Left::Cancelled | Left::OvertakenByLater | Left::OvertakenByEarlier, _) => {
+            FailureKind::Cancelled
+        }
         (Left::Ended, FailureKind::Deadline) if late => FailureKind::Timeout,
         (Left::Ended, FailureKind::Deadline) => FailureKind::Cancelled,
         (Left::Ended, kind) => kind,
@@ -76,6 +80,7 @@ mod tests {
         assert_eq!(judged(cancelled, Left::OvertakenByLater, false), Verdict::Neutral);
         assert_eq!(judged(cancelled, Left::OvertakenByEarlier, true), Verdict::Neutral);
         assert_eq!(judged(cancelled, Left::OvertakenByEarlier, false), Verdict::Neutral);
+        assert_eq!(judged(cancelled, Left::Cancelled, true), Verdict::Neutral);
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! Whether an endpoint owes an answer, and how long it has for it.
 //!
-//! An endpoint that hangs gives no news, so its silence has to be the news. An attempt that passes its
-//! limit marks its endpoint as *overdue*, and the next answer within its limit takes the mark away.
-//! Late answers do not: an endpoint that hangs now and then would clear itself.
+//! An endpoint that hangs gives no news, so its silence has to be the news. There are two marks, and the
+//! next answer within its limit takes both away. Late answers do not: an endpoint that hangs now and
+//! then would clear itself.
 //!
-//! A call that may not be repeated cannot look elsewhere when it is late, so it should not go where
-//! it may be late: it passes over endpoints that are overdue. Calls that may be repeated gain nothing
-//! by that, as their copy answers, and they are the ones that find out when the endpoint is back.
+//! - *Overdue* is an endpoint with an attempt that takes longer than usual, see
+//!   [`Known::short`](super::attempt_limit::Known::short). A call that may not be repeated cannot look
+//!   elsewhere when it is late, so it should not go where it may be late: it passes over endpoints that
+//!   are overdue. At half a second for each, ten POSTs a second would all hang before the first was
+//!   late. Calls that may be repeated gain nothing by that, as their copy answers. They find out
+//!   whether the endpoint is back, with a short limit.
+//! - *Late* is one with an attempt that passed its limit. No copy goes there: where all are late, the
+//!   service is slow, and copies would only make it slower.
 //!
 //! If more than half of the endpoints are overdue, the service is slow and none of them hangs. Nobody
 //! is passed over then: the rest would have to carry everything, and would be overdue next.
@@ -17,6 +22,17 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+
+/// What an attempt does about endpoints that are overdue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TowardsOverdue {
+    /// Takes them as they come: its call looks elsewhere if need be.
+    Take,
+    /// Passes over them while others admit: its call may not be repeated.
+    PassOver,
+    /// Never goes there: it is sent beside an attempt that is late itself.
+    Avoid,
+}
 
 /// How far behind one endpoint is. Times are whole milliseconds since an origin that its callers share.
 #[derive(Debug, Default)]
