@@ -68,14 +68,33 @@ pub(crate) enum Out {
 pub(crate) enum Standing {
     /// It may.
     In,
-    /// It may as a probe, which has been due for this long; and whether it is out for hanging.
-    Probe(Duration, bool),
+    /// It may as a probe.
+    Probe(ProbeDue),
     /// It may now and then, having joined or come back so long ago.
     Warming(Duration),
     /// It may not, though it can be connected to.
     Tripped,
     /// It may not.
     Out,
+}
+
+/// What is known of a probe that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProbeDue {
+    /// For how long it has been.
+    pub(crate) since: Duration,
+    /// The endpoint is out for hanging.
+    pub(crate) hangs: bool,
+    /// None has gone out since the circuit opened last.
+    pub(crate) is_first: bool,
+}
+
+impl ProbeDue {
+    fn of(breaker: &Breaker, now: Instant) -> Option<Self> {
+        let since = breaker.probe_due_for(now)?;
+        let is_first = breaker.state() == CircuitState::Open;
+        Some(Self { since, hangs: breaker.is_tripped_by_hang(), is_first })
+    }
 }
 
 impl Member {
@@ -193,9 +212,7 @@ impl Member {
             return Standing::Out;
         }
         let probe = match self.lock().breaker.as_deref() {
-            Some(breaker) if breaker.admits(now) => {
-                breaker.probe_due_for(now).map(|due| (due, breaker.is_tripped_by_hang()))
-            }
+            Some(breaker) if breaker.admits(now) => ProbeDue::of(breaker, now),
             Some(breaker) if breaker.is_tripped_by_answers() => return Standing::Tripped,
             Some(_) => return Standing::Out,
             None => None,
@@ -203,8 +220,8 @@ impl Member {
         if self.has(Out::Ejected) || self.has(Out::Unhealthy) {
             return Standing::Tripped;
         }
-        if let Some((due_for, hangs)) = probe {
-            return Standing::Probe(due_for, hangs);
+        if let Some(due) = probe {
+            return Standing::Probe(due);
         }
         match self.stats().filter(|_| self.has(Out::Warming)) {
             Some(stats) => Standing::Warming(stats.warming_for(self.hot.shared().millis(now))),
@@ -311,7 +328,7 @@ impl Member {
     /// Whether it may be tried, in `panic` also where its answers speak against it.
     pub(crate) fn serves(&self, panic: bool, now: Instant) -> bool {
         match self.standing(now) {
-            Standing::In | Standing::Probe(..) | Standing::Warming(_) => true,
+            Standing::In | Standing::Probe(_) | Standing::Warming(_) => true,
             Standing::Tripped => panic,
             Standing::Out => false,
         }

@@ -14,7 +14,7 @@
 use std::cell::Cell;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::Rng;
 
@@ -23,7 +23,7 @@ use super::pick_state::PickState;
 use super::picker_table::InFlight;
 use super::terms::Terms;
 use crate::balancer::hot_state::HotState;
-use crate::balancer::member::{Member, Standing};
+use crate::balancer::member::{Member, ProbeDue, Standing};
 use crate::balancer::roster::Locality;
 use crate::config::{Algorithm, BalancerConfig};
 use crate::policy::balance::{Random, RoundRobin};
@@ -236,9 +236,7 @@ impl<'a> Picker<'a, '_> {
     fn stands(&self, member: &Member, slot: usize, strictness: Strictness) -> bool {
         match member.standing(self.context.now) {
             Standing::In => true,
-            Standing::Probe(due_for, hangs) => {
-                strictness.panic || self.may_probe(member, due_for, hangs, strictness)
-            }
+            Standing::Probe(due) => strictness.panic || self.may_probe(member, due, strictness),
             Standing::Warming(since) => {
                 let factor = self.config.slow_start.map_or(1.0, |rule| rule.factor(since));
                 if factor >= 1.0 {
@@ -252,18 +250,12 @@ impl<'a> Picker<'a, '_> {
     }
 
     /// What may not be repeated cannot go on elsewhere from an endpoint that hangs.
-    fn may_probe(
-        &self,
-        member: &Member,
-        due_for: Duration,
-        hangs: bool,
-        strictness: Strictness,
-    ) -> bool {
+    fn may_probe(&self, member: &Member, due: ProbeDue, strictness: Strictness) -> bool {
         let (hot, slot, now) = (member.hot(), member.slot(), self.context.now);
-        let passes = hangs && strictness.overdue == TowardsOverdue::PassOver;
-        strictness.probing.takes(due_for)
+        let passes = due.hangs && strictness.overdue == TowardsOverdue::PassOver;
+        strictness.probing.takes(due.since)
             && (!passes || hot.may_be_risked(slot, now))
-            && (!strictness.paced || hot.may_probe(slot, now))
+            && (!strictness.paced || !due.is_first || hot.may_probe(slot, now))
     }
 
     #[inline]

@@ -12,8 +12,8 @@ use crate::client::core::Core;
 use crate::client::route::Target;
 use crate::config::{ClientConfig, KeySource};
 use crate::error::Error;
-use crate::policy::TraceParent;
 use crate::policy::balance::hash_bytes;
+use crate::policy::{RetryOn, TraceParent};
 use crate::request::{Request, check_target};
 use crate::source::{BodyReader, Source};
 
@@ -83,6 +83,13 @@ impl<'a> Call<'a> {
     #[inline]
     pub(crate) fn may_race(&self) -> bool {
         self.body_reader.is_none() && self.is_repeatable()
+    }
+
+    /// Whether the call can go on elsewhere when an attempt is late.
+    pub(crate) fn can_look_elsewhere(&self) -> bool {
+        let retry = &self.core.config.retry;
+        let has_tries = retry.tries.is_none_or(|tries| tries.get() > 1);
+        self.may_race() && has_tries && retry.on.contains(RetryOn::TIMEOUT) || self.may_hedge()
     }
 
     /// Whether copies of attempts may start early.

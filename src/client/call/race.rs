@@ -197,10 +197,13 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         self.retry.unwrap_or_else(|| clock::now() + ASK_AGAIN)
     }
 
-    /// An attempt has failed while others are under way: it is settled, and a retry decided on.
+    /// An attempt has failed while others are under way: it is settled, and where there is an endpoint for a retry,
+    /// that is decided on.
     fn follow(&mut self, done: AttemptDone) {
         let judged = self.state.judge(done);
-        if let Decision::Retry { wait, .. } = self.state.decide(judged) {
+        if self.has_elsewhere(clock::now())
+            && let Decision::Retry { wait, .. } = self.state.decide(judged)
+        {
             self.retry = clock::now().checked_add(wait);
             if wait.is_zero() {
                 self.go_on();
@@ -225,19 +228,24 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
     fn look_elsewhere(&mut self) {
         let now = clock::now();
         let late = self.count(Passed::Soft);
-        if late == 0 {
+        if late == 0 || !self.copy(late, now) {
             self.hedge(now);
-        } else if self.may_copy(late, now) {
-            let class = self.state.call.request.criticality;
-            let admission = self.state.call.core.admission();
-            if let Ok(permit) = admission.extra_permit(class)
-                && admission.copies().may_send(now)
-                && self.state.call.core.may_retry(&mut self.state.drew, now)
-                && self.start(Kind::Copy, permit, now)
-            {
-                self.state.retry.start_beside();
-            }
         }
+    }
+
+    /// Whether an attempt was started beside a late one.
+    fn copy(&mut self, late: usize, now: Instant) -> bool {
+        let (call, admission) = (self.state.call, self.state.call.core.admission());
+        if self.may_copy(late, now)
+            && let Ok(permit) = admission.extra_permit(call.request.criticality)
+            && admission.copies().may_send(now)
+            && call.core.may_retry(&mut self.state.drew, now)
+            && self.start(Kind::Copy, permit, now)
+        {
+            self.state.retry.start_beside();
+            return true;
+        }
+        false
     }
 
     fn may_copy(&self, late: usize, now: Instant) -> bool {
@@ -316,7 +324,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         if self.has_elsewhere(now) {
             return call.target.lease(attempted, call.key, Terms::BESIDE, now).ok();
         }
-        let same = kind != Kind::Hedge && self.is_alone(now);
+        let same = kind == Kind::Copy && self.is_alone(now);
         let lease = || call.target.lease(Attempted::NONE, call.key, Terms::ANY, now).ok();
         same.then(lease).flatten()
     }

@@ -109,7 +109,7 @@ impl<'a> CallState<'a> {
 
     fn terms(&self) -> Terms {
         let (retries, copied) = (!self.attempted.is_empty(), self.call.may_hedge());
-        let overdue = match self.call.is_repeatable() {
+        let overdue = match self.call.can_look_elsewhere() {
             true => TowardsOverdue::Take,
             false => TowardsOverdue::PassOver,
         };

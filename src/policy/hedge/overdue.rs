@@ -28,7 +28,8 @@ use std::time::Duration;
 pub enum TowardsOverdue {
     /// Takes them as they come: its call looks elsewhere if need be.
     Take,
-    /// Passes over them while others admit: its call may not be repeated.
+    /// Passes over them while others admit: its call cannot look elsewhere, as one that may not be
+    /// repeated.
     PassOver,
     /// Never goes there: it is sent beside an attempt that is late itself.
     Avoid,
