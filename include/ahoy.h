@@ -296,6 +296,16 @@
 #define AHOY_HTTP2_PRIOR_KNOWLEDGE 2
 
 /**
+ * A streamed answer is handed over with its head.
+ */
+#define AHOY_COMMIT_HEAD 0
+
+/**
+ * A streamed answer is handed over with the first byte of its body, or at its end.
+ */
+#define AHOY_COMMIT_FIRST_BYTE 1
+
+/**
  * Names are looked up in the system's hosts file and asked of the servers in resolv.conf.
  */
 #define AHOY_RESOLVER_DNS 0
@@ -1047,16 +1057,26 @@ AHOY_MUST_USE
 ahoy_balancer *ahoy_balancer_smooth_weighted_new(const ahoy_provider *provider);
 
 /**
- * Power of two choices. The default; choose another for a reason below. Of two endpoints drawn at
- * random (three of more than 8) it picks the one that costs less: its average latency, or the age
- * of its attempts in flight where that says more, times the attempts in flight, divided by the
+ * The recommended balancer: ahoy_balancer_p2c_new.
+ *
+ * @param provider frozen from here on; still the caller's to free
+ * @return the balancer, or NULL where provider is NULL
+ */
+AHOY_API ahoy_balancer *ahoy_balancer_new(const ahoy_provider *provider);
+
+/**
+ * Power of two choices, the recommended balancer; choose another for a reason below. Of two endpoints
+ * drawn at random (three of more than 8) it picks the one that costs less: its average latency, or the
+ * age of its attempts in flight where that says more, times the attempts in flight, divided by the
  * square of its success rate. So slow, hanging and failing endpoints lose traffic before a limit
  * or a circuit acts.
  *
  * @param provider frozen from here on; still the caller's to free
  * @return the balancer, or NULL where provider is NULL
  */
-AHOY_API AHOY_MUST_USE ahoy_balancer *ahoy_balancer_p2c_new(const ahoy_provider *provider);
+AHOY_API
+AHOY_MUST_USE
+ahoy_balancer *ahoy_balancer_p2c_new(const ahoy_provider *provider);
 
 /**
  * Peak EWMA, as in Finagle: like ahoy_balancer_p2c_new, with another cost: a peak-sensitive
@@ -1929,14 +1949,45 @@ ahoy_status ahoy_client_builder_set_timeout_ms(ahoy_client_builder *builder,
                                                ahoy_error **err);
 
 /**
- * Limits one attempt. Default: the lesser of 10,000 ms and the attempt's share of the time left.
+ * Sets how long an attempt may take before its call looks elsewhere. The limit is soft: an attempt that passes it
+ * goes on, and where the request may be repeated, another starts at another endpoint (with no other, on a new
+ * connection). The first good answer wins. What may not be repeated waits to the call's limit. The time counts
+ * anew with each 16 KiB sent or received.
  *
- * @param timeout_ms at least 1; AHOY_FOREVER for no limit but the call's
+ * Default: the limit follows the service. It is five times the 99th percentile of the client's answers, at least
+ * 500 ms, at most the attempt's share of the time left but never below twice that percentile; 1,000 ms before there
+ * are answers.
+ *
+ * @param timeout_ms at least 1; AHOY_FOREVER for never
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_attempt_timeout_ms(ahoy_client_builder *builder,
                                                        uint64_t timeout_ms,
                                                        ahoy_error **err);
+
+/**
+ * Sets whether an attempt that passes its limit is cut and counts as failed, instead of going on beside
+ * another. For servers that must not see a request twice at once. An answer that was on its way is lost
+ * then: a service that becomes slower than the limit answers no call at all. Default false.
+ *
+ * @param hard whether it is cut
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_attempt_timeout_hard(ahoy_client_builder *builder,
+                                                         bool hard,
+                                                         ahoy_error **err);
+
+/**
+ * Sets when a streamed answer is handed over, after which no other attempt is made: with its head, or
+ * with the first byte of its body. With the byte, a server that sends a head and then hangs costs no
+ * call; a stream whose first event comes late is handed over late. Default AHOY_COMMIT_HEAD.
+ *
+ * @param commit AHOY_COMMIT_HEAD or AHOY_COMMIT_FIRST_BYTE
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_commit(ahoy_client_builder *builder,
+                                           int32_t commit,
+                                           ahoy_error **err);
 
 /**
  * Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share
@@ -2853,6 +2904,41 @@ AHOY_API
 ahoy_status ahoy_request_set_timeout_ms(ahoy_request *request,
                                         uint64_t timeout_ms,
                                         ahoy_error **err);
+
+/**
+ * Sets how long an attempt of this call may take before the call looks elsewhere: see
+ * ahoy_client_builder_set_attempt_timeout_ms. Default: the client's limit.
+ *
+ * @param timeout_ms at least 1; AHOY_FOREVER for never
+ */
+AHOY_API
+ahoy_status ahoy_request_set_attempt_timeout_ms(ahoy_request *request,
+                                                uint64_t timeout_ms,
+                                                ahoy_error **err);
+
+/**
+ * Sets whether an attempt of this call that passes its limit is cut: see
+ * ahoy_client_builder_set_attempt_timeout_hard. Default: as the client has it.
+ *
+ * @param hard whether it is cut, instead of going on beside another
+ */
+AHOY_API
+ahoy_status ahoy_request_set_attempt_timeout_hard(ahoy_request *request,
+                                                  bool hard,
+                                                  ahoy_error **err);
+
+/**
+ * Names the group of calls that this one belongs to. Calls of a group take about the same time: each
+ * group has its own 99th percentile, and from it its own attempt limit and hedge delay. Without groups,
+ * a few slow reports make the limits of all calls long. A client keeps the first 16 names; calls of
+ * further groups count with those that name none. Default: none.
+ *
+ * @param group 1 to 64 bytes, such as "reports"; copied
+ */
+AHOY_API
+ahoy_status ahoy_request_set_group(ahoy_request *request,
+                                   const char *group,
+                                   ahoy_error **err);
 
 /**
  * Sets whether the request may be carried out twice. Default: by its method (GET, HEAD, OPTIONS,

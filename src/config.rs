@@ -20,7 +20,8 @@ pub use balancer::{
 };
 pub(crate) use balancer::{MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL};
 
-/// An attempt's limit where none is set: long for an answer, short beside the call's 30 s.
+/// Where none is set, how long a streamed body's next piece may take, and an attempt whose limit is hard: long for an
+/// answer, short beside the call's 30 s.
 pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connect limit where none is set: two lost SYNs at the kernel's 1 s and 2 s; gRPC's and Envoy's lie on both
@@ -40,8 +41,12 @@ pub struct ClientConfig {
     pub retry: Arc<RetryConfig>,
     /// Limit on a whole call, its attempts, waits and connects included; [`Duration::MAX`] for none.
     pub timeout: Duration,
-    /// Limit on one attempt; `None` for the lesser of 10 s and the attempt's share of the time left.
+    /// How long an attempt may take before its call looks elsewhere; `None` for a limit that follows the service.
     pub attempt_timeout: Option<Duration>,
+    /// An attempt that passes its limit is cut, instead of going on beside another.
+    pub attempt_timeout_hard: bool,
+    /// When a streamed answer is handed over, after which no other attempt is made.
+    pub commit: Commit,
     /// Limit on resolving, TCP and TLS together; `None` for the lesser of 3 s and the attempt's share of the
     /// time left.
     pub connect_timeout: Option<Duration>,
@@ -101,6 +106,16 @@ pub struct ClientConfig {
     pub trace: Option<TraceStart>,
 }
 
+/// When a streamed answer is handed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Commit {
+    /// With its head.
+    #[default]
+    Head,
+    /// With the first byte of its body: a server that sends a head and then hangs costs no call.
+    FirstByte,
+}
+
 /// When HTTP/2 is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Http2 {
@@ -135,6 +150,8 @@ impl Default for ClientConfig {
             retry: Arc::default(),
             timeout: Duration::from_secs(30),
             attempt_timeout: None,
+            attempt_timeout_hard: false,
+            commit: Commit::default(),
             connect_timeout: None,
             body_idle_timeout: None,
             endpoint_updates: 1,

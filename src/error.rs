@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 
 use crate::event::loggable;
-use crate::outcome::{AttemptLog, AttemptResult, CircuitNote, FailureKind};
+use crate::outcome::{AttemptLog, AttemptResult, CircuitNote, FailureKind, in_ms};
 use crate::response::Response;
 
 /// The kinds of errors; `ffi` gives each its number.
@@ -306,9 +306,14 @@ fn note(attempt: &AttemptLog) -> String {
         AttemptResult::Failed(FailureKind::Deadline) => "cut by the deadline",
         _ => "",
     };
+    let late = attempt
+        .late_after
+        .map_or_else(String::new, |limit| format!("passed its limit of {}", in_ms(limit)));
     let doubt = if attempt.ambiguous { "the request may have been carried out" } else { "" };
-    let parts: Vec<&str> =
-        [circuit.as_str(), cut, doubt].into_iter().filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = [late.as_str(), circuit.as_str(), cut, doubt]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
     parts.join("; ")
 }
 
@@ -325,6 +330,7 @@ mod tests {
             circuit: (kind == FailureKind::Connect)
                 .then_some(CircuitNote::Opened(Duration::from_millis(540))),
             ambiguous,
+            late_after: None,
             is_hedge: false,
         }
     }

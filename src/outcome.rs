@@ -140,6 +140,8 @@ pub struct AttemptLog {
     pub circuit: Option<CircuitNote>,
     /// Whether the request may have been carried out although no answer came.
     pub ambiguous: bool,
+    /// The limit that it passed, and went on; `None` where it did not.
+    pub late_after: Option<Duration>,
     /// Whether it was a copy beside another attempt that took long.
     pub is_hedge: bool,
 }
@@ -153,6 +155,35 @@ pub enum CircuitNote {
     Closed,
 }
 
+/// A duration in whole milliseconds, as texts tell it: `1,000 ms`.
+#[must_use]
+pub fn in_ms(duration: Duration) -> String {
+    let digits = duration.as_millis().to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3 + 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text.push_str(" ms");
+    text
+}
+
 /// How many attempts a response or an error keeps in full: a call without a limit on its tries must not
 /// grow without bound. Later ones are counted only.
 pub const KEPT_ATTEMPTS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_are_grouped_by_thousands() {
+        for (ms, text) in
+            [(0, "0 ms"), (999, "999 ms"), (1000, "1,000 ms"), (1_234_567, "1,234,567 ms")]
+        {
+            assert_eq!(in_ms(Duration::from_millis(ms)), text);
+        }
+    }
+}

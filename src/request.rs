@@ -30,6 +30,12 @@ pub struct Request {
     pub idle_timeout: Option<Duration>,
     /// Limit on the whole call; `None` takes the client's.
     pub timeout: Option<Duration>,
+    /// How long an attempt may take before the call looks elsewhere; `None` takes the client's.
+    pub attempt_timeout: Option<Duration>,
+    /// Whether an attempt that passes that limit is cut; `None` takes the client's.
+    pub attempt_timeout_hard: Option<bool>,
+    /// Which calls it is like in how long answers take; `None` for those that say nothing.
+    pub group: Option<Box<str>>,
     /// Whether it may be carried out twice; `None` goes by the method.
     pub idempotent: Option<bool>,
     /// How important it is, where not all can be sent.
@@ -53,6 +59,9 @@ impl Request {
             streamed: false,
             idle_timeout: None,
             timeout: None,
+            attempt_timeout: None,
+            attempt_timeout_hard: None,
+            group: None,
             idempotent: None,
             criticality: Criticality::default(),
             key: None,

@@ -183,9 +183,13 @@ fn the_mask_turns_single_kinds_off() {
     let hanging = Server::always(Reply::Hang);
     let without_timeout = Retry::new().on(AHOY_RETRY_ON_ALL & !AHOY_RETRY_ON_TIMEOUT);
     let builder = Builder::new().balancer(&round_robin(&[hanging.port()]));
-    let client = builder.retry(&without_timeout).attempt_timeout_ms(30).build();
-    let failure = client.get("/").unwrap_err();
+    let builder = builder.retry(&without_timeout).attempt_timeout_ms(30);
+    let failure = builder.attempt_timeout_hard().build().get("/").unwrap_err();
     assert_eq!((failure.status, failure.attempt_count), (AHOY_E_TIMEOUT, 1));
+    let builder = Builder::new().balancer(&round_robin(&[hanging.port()]));
+    let builder = builder.retry(&without_timeout).attempt_timeout_ms(30).timeout_ms(200);
+    let failure = builder.build().get("/").unwrap_err();
+    assert_eq!((failure.status, failure.attempt_count), (AHOY_E_DEADLINE, 1), "nor is it raced");
 }
 
 #[test]

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use ahoy::balancer::Balancer;
 use ahoy::balancer::pick::attempted::Attempted;
+use ahoy::balancer::pick::terms::Terms;
 use ahoy::config::{Algorithm, BalancerConfig};
 use ahoy::discovery::Provider;
 use ahoy::endpoint::Host;
 use ahoy::outcome::Verdict;
-use ahoy::policy::{AttemptOutcome, Evidence, LoadModel, P2c, ProbeEligibility};
+use ahoy::policy::{AttemptOutcome, Evidence, LoadModel, P2c};
 use ahoy::runtime::clock;
 
 const FEW: usize = 1_000;
@@ -83,7 +84,7 @@ fn balancer(algorithm: Algorithm, count: usize) -> (Arc<Balancer>, Arc<Prepared>
 /// no endpoint admits.
 fn attempt(balancer: &Balancer) -> bool {
     let now = clock::now();
-    let Ok(lease) = balancer.lease(Attempted::NONE, None, ProbeEligibility::Due, now) else {
+    let Ok(lease) = balancer.lease(Attempted::NONE, None, Terms::ANY, now) else {
         return false;
     };
     let end = clock::now();

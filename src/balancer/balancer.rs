@@ -19,13 +19,14 @@ use super::observers::Observers;
 use super::pick::attempted::Attempted;
 use super::pick::pick_state::PickState;
 use super::pick::picker::{PickContext, Picked, Picker};
+use super::pick::terms::Terms;
 use super::prequal::probe_bell::ProbeBell;
 use super::roster::{Locality, Roster};
 use crate::config::{BalancerConfig, KeySource};
 use crate::discovery::Provider;
 use crate::error::{Error, ErrorKind};
 use crate::event::Observer;
-use crate::policy::{ProbeEligibility, Recovery, RoundRobin};
+use crate::policy::{Recovery, RoundRobin, TowardsOverdue};
 use crate::runtime::process::PerProcess;
 use crate::runtime::{caller, clock, entropy};
 
@@ -125,11 +126,11 @@ impl Live {
         &self,
         attempted: &'a Attempted,
         key: Option<u64>,
-        probing: ProbeEligibility,
+        terms: Terms,
         now: Instant,
     ) -> PickContext<'a> {
         let tick = self.rules.tick(now);
-        PickContext { attempted, key, probing, now, tick, caller: caller::number() }
+        PickContext { attempted, key, terms, now, tick, caller: caller::number() }
     }
 }
 
@@ -173,7 +174,7 @@ impl Balancer {
     /// Shows `look` the endpoint that would be used now; no reference is kept.
     pub fn peek<R>(&self, now: Instant, look: impl FnOnce(&Arc<Member>) -> R) -> Option<R> {
         let (live, snapshot) = self.snapshot();
-        let context = live.context(Attempted::NONE, None, ProbeEligibility::Due, now);
+        let context = live.context(Attempted::NONE, None, Terms::ANY, now);
         self.choose(live, &snapshot, context).map(|picked| look(picked.member))
     }
 
@@ -182,12 +183,13 @@ impl Balancer {
         &self,
         attempted: &Attempted,
         key: Option<u64>,
-        probing: ProbeEligibility,
+        terms: Terms,
         now: Instant,
     ) -> Result<Lease, NoneAdmits> {
         let (live, snapshot) = self.snapshot();
-        let context = live.context(attempted, key, probing, now);
+        let context = live.context(attempted, key, terms, now);
         self.note_asked(live, now);
+        live.rules.cluster.note_call();
         if !live.lets_through(&snapshot.roster, now) {
             let known = snapshot.roster.len();
             return Err(NoneAdmits { known, retry_at: None, full: false, held_back: true });
@@ -204,7 +206,8 @@ impl Balancer {
             }
         }
         let none = self.none_admits(&snapshot, now);
-        if !none.full {
+        // An attempt that is sent beside another asks for more than that an endpoint admits.
+        if !none.full && terms.overdue != TowardsOverdue::Avoid {
             live.note_all_out(now);
         }
         Err(none)
@@ -271,14 +274,25 @@ impl Balancer {
 
     /// Whether an endpoint that is not in `attempted` admits.
     pub(crate) fn has_unattempted(&self, attempted: &Attempted, now: Instant) -> bool {
+        self.snapshot().1.roster.well() > attempted.len()
+            || self.any_serves(now, |member| !attempted.contains(member))
+    }
+
+    /// Whether an endpoint that is not in `attempted` admits, and owes no answer beyond its limit.
+    pub(crate) fn has_elsewhere(&self, attempted: &Attempted, now: Instant) -> bool {
+        let is_late = |member: &Member| member.hot().is_late(member.slot());
+        self.any_serves(now, |member| !attempted.contains(member) && !is_late(member))
+    }
+
+    fn any_serves(&self, now: Instant, is_wanted: impl Fn(&Arc<Member>) -> bool) -> bool {
         let snapshot = self.live().pick_state.load();
         let PickState { roster, priority_load, .. } = &**snapshot;
         let any_in = |(index, locality): (usize, &Arc<Locality>)| {
             let panic = priority_load.panics(roster, &self.config, index);
             let serves = |member: &Arc<Member>| member.serves(panic, now);
-            locality.slots.members().any(|member| !attempted.contains(member) && serves(member))
+            locality.slots.members().any(|member| is_wanted(member) && serves(member))
         };
-        roster.well() > attempted.len() || roster.localities.iter().enumerate().any(any_in)
+        roster.localities.iter().enumerate().any(any_in)
     }
 
     /// Whether any endpoint admits.

@@ -1,7 +1,7 @@
 //! What all endpoints of a balancer share: how many are known, well and ejected, and the rules that need those
 //! counts to judge one endpoint. Settling an attempt needs no more of the balancer than this.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderName;
@@ -24,6 +24,8 @@ pub(crate) struct ClusterState {
     known: AtomicUsize,
     well: AtomicUsize,
     ejected: AtomicUsize,
+    /// Attempts that were made while not all were well.
+    in_trouble: AtomicU64,
     /// Held while deciding whether one more circuit may open, so that two cannot both be the last but one.
     trip_gate: Mutex<()>,
 }
@@ -38,6 +40,7 @@ impl ClusterState {
             known: AtomicUsize::new(0),
             well: AtomicUsize::new(0),
             ejected: AtomicUsize::new(0),
+            in_trouble: AtomicU64::new(0),
             trip_gate: Mutex::default(),
         })
     }
@@ -61,6 +64,24 @@ impl ClusterState {
     pub(crate) fn counts(&self) -> ClusterCounts {
         let load = |count: &AtomicUsize| count.load(Ordering::Relaxed);
         ClusterCounts { total: load(&self.known), out: load(&self.ejected) }
+    }
+
+    /// An attempt is made. Counted only while an endpoint is not well, as nothing is probed before.
+    #[inline]
+    pub(crate) fn note_call(&self) {
+        if self.well.load(Ordering::Relaxed) < self.known.load(Ordering::Relaxed) {
+            self.in_trouble.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many endpoints the balancer uses.
+    pub(crate) fn known(&self) -> usize {
+        self.known.load(Ordering::Relaxed)
+    }
+
+    /// How many attempts were made while not all were well.
+    pub(crate) fn calls_in_trouble(&self) -> u64 {
+        self.in_trouble.load(Ordering::Relaxed)
     }
 
     /// Opens one more circuit by `trip`, unless too few would stay closed.

@@ -8,13 +8,13 @@
 //! load. A locality begins with room for 64, and doubles it by a further run of hot state up to runs of 4096.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use super::locality_state::LocalityState;
 use super::member_stats::MemberStats;
-use crate::policy::{HostLoad, LoadOutcome, ProbeEligibility, Tick};
+use crate::policy::{HostLoad, LoadOutcome, Overdue, ProbeEligibility, ProbePace, Tick};
 
 /// The hot state of a run of slots, the same for every version of the roster.
 #[derive(Debug)]
@@ -26,6 +26,15 @@ pub(crate) struct HotState {
     loads: Option<Box<[HostLoad]>>,
     /// Only where a rule follows each endpoint.
     keeps_stats: Option<Box<[MemberStats]>>,
+    /// Made when the first of them is in trouble.
+    trouble: OnceLock<Box<[Trouble]>>,
+}
+
+/// What is kept of an endpoint that hangs or is being probed.
+#[derive(Debug, Default)]
+pub(crate) struct Trouble {
+    pub(crate) overdue: Overdue,
+    pub(crate) pace: ProbePace,
 }
 
 /// One bit each of 64 slots.
@@ -33,6 +42,7 @@ pub(crate) struct HotState {
 struct Bits {
     rotating: AtomicU64,
     well: AtomicU64,
+    overdue: AtomicU64,
 }
 
 impl HotState {
@@ -43,7 +53,7 @@ impl HotState {
         let loads = shared.load.map(|_| (start..end).map(|_| HostLoad::new()).collect());
         let keeps_stats =
             shared.keeps_stats.then(|| (start..end).map(|_| MemberStats::new()).collect());
-        Self { first: start, bits, shared, loads, keeps_stats }
+        Self { first: start, bits, shared, loads, keeps_stats, trouble: OnceLock::new() }
     }
 
     pub(crate) fn shared(&self) -> &Arc<LocalityState> {
@@ -78,6 +88,106 @@ impl HotState {
         self.shared.pool.iter().for_each(|pool| pool.forget(slot));
         self.load(slot).into_iter().for_each(HostLoad::forget);
         self.stats(slot).into_iter().for_each(MemberStats::forget);
+        self.clear_overdue(slot);
+        if let Some(trouble) = self.trouble(slot) {
+            trouble.overdue.forget();
+            trouble.pace.forget();
+        }
+    }
+
+    /// Whether an attempt at `slot` takes longer than usual, and no answer came in time since.
+    #[inline]
+    pub(crate) fn is_overdue(&self, slot: usize) -> bool {
+        self.bits(slot).is_some_and(|bits| bits.overdue.load(Ordering::Relaxed) & bit(slot) != 0)
+    }
+
+    /// Whether an attempt at `slot` passed its limit, and no answer came in time since.
+    pub(crate) fn is_late(&self, slot: usize) -> bool {
+        self.is_overdue(slot) && self.trouble(slot).is_some_and(|it| it.overdue.is_late())
+    }
+
+    /// An attempt at `slot` takes longer than usual.
+    pub(crate) fn mark_overdue(&self, slot: usize) {
+        if self.bits(slot).is_some_and(|bits| set(&bits.overdue, slot, true)) {
+            self.shared.note_overdue(true);
+        }
+    }
+
+    /// An attempt at `slot` has passed its limit.
+    pub(crate) fn mark_late(&self, slot: usize, now: Instant) {
+        self.mark_overdue(slot);
+        let trouble = self.make_trouble(slot);
+        trouble.into_iter().for_each(|it| it.overdue.is_late_since(self.shared.millis(now)));
+    }
+
+    /// An attempt at `slot` was answered. Costs two loads where nothing was wrong.
+    #[inline]
+    pub(crate) fn answered(&self, slot: usize, in_time: bool) {
+        if in_time && self.is_overdue(slot) {
+            self.clear_overdue(slot);
+        }
+        if let Some(trouble) = self.trouble(slot) {
+            if in_time {
+                trouble.overdue.answered_in_time();
+            } else {
+                trouble.overdue.answered();
+            }
+        }
+    }
+
+    /// An attempt at `slot` that had passed its limit ended without an answer.
+    pub(crate) fn ended_late(&self, slot: usize, took: Duration, now: Instant) {
+        let trouble = self.make_trouble(slot);
+        trouble.into_iter().for_each(|it| it.overdue.ended_late(took, self.shared.millis(now)));
+    }
+
+    /// An attempt at `slot` was overtaken before its limit; whether that happened so often that it counts as late.
+    pub(crate) fn counts_as_late(&self, slot: usize) -> bool {
+        self.make_trouble(slot).is_some_and(|it| it.overdue.overtaken())
+    }
+
+    /// Whether a call that may not be repeated may try the endpoint at `slot` although it may hang.
+    pub(crate) fn may_be_risked(&self, slot: usize, now: Instant) -> bool {
+        let millis = self.shared.millis(now);
+        self.trouble(slot).is_some_and(|it| it.overdue.may_be_risked(millis))
+    }
+
+    /// Whether the client may send the endpoint at `slot` another probe, while others admit.
+    pub(crate) fn may_probe(&self, slot: usize, now: Instant) -> bool {
+        let cluster = &self.shared.cluster;
+        let (calls, known) = (cluster.calls_in_trouble(), cluster.known());
+        let millis = self.shared.millis(now);
+        self.trouble(slot).is_none_or(|it| it.pace.allows(calls, known, millis))
+    }
+
+    /// A probe of the endpoint at `slot` goes out.
+    pub(crate) fn note_probe(&self, slot: usize, now: Instant) {
+        let calls = self.shared.cluster.calls_in_trouble();
+        let trouble = self.make_trouble(slot);
+        trouble.into_iter().for_each(|it| it.pace.note(calls, self.shared.millis(now)));
+    }
+
+    /// The circuit of the endpoint at `slot` has closed.
+    pub(crate) fn closed(&self, slot: usize) {
+        self.trouble(slot).into_iter().for_each(|it| it.pace.forget());
+    }
+
+    /// The endpoint at `slot` owes nothing any more, or is gone.
+    pub(crate) fn clear_overdue(&self, slot: usize) {
+        if self.bits(slot).is_some_and(|bits| set(&bits.overdue, slot, false)) {
+            self.shared.note_overdue(false);
+        }
+    }
+
+    #[inline]
+    fn trouble(&self, slot: usize) -> Option<&Trouble> {
+        self.trouble.get()?.get(slot.wrapping_sub(self.first))
+    }
+
+    fn make_trouble(&self, slot: usize) -> Option<&Trouble> {
+        let count = self.bits.len() * WIDTH;
+        let made = || (0..count).map(|_| Trouble::default()).collect();
+        self.trouble.get_or_init(made).get(slot.wrapping_sub(self.first))
     }
 
     #[inline]

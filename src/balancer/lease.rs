@@ -10,7 +10,7 @@ use super::outliers;
 use super::pick::attempted::Attempted;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{AttemptOutcome, Evidence, LoadOutcome, Permit, Report, Tick};
+use crate::policy::{AttemptOutcome, Evidence, LoadOutcome, Permit, Report, Tick, may_pass_over};
 use crate::runtime::clock;
 
 /// An endpoint with the permit of its circuit, or none where it serves in spite of that. Dropped unsettled (a
@@ -55,6 +55,9 @@ impl Lease {
             return None;
         };
         let held = Held { member: Arc::clone(member), permit, started: Some(claim.tick) };
+        if held.is_probe() {
+            hot.note_probe(slot, claim.now);
+        }
         Some(Self { endpoint, limit: Duration::ZERO, held: Some(held) })
     }
 
@@ -67,15 +70,48 @@ impl Lease {
         &self.endpoint
     }
 
-    /// The endpoint's member; none on a client without a balancer.
-    pub(crate) fn member(&self) -> Option<&Arc<Member>> {
-        self.held.as_ref().map(|held| &held.member)
-    }
-
-    /// For a probe, how long it may take.
+    /// For a probe, how long it may take at most.
     pub(crate) fn probe_limit(&self) -> Option<Duration> {
         let held = self.held.as_ref().filter(|held| held.is_probe())?;
         Some(held.member.hot().shared().breaker.probe_timeout)
+    }
+
+    /// Whether the endpoint may hang: it is probed, or owes an answer while most others do not.
+    pub(crate) fn may_hang(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.is_probe() || held.is_overdue())
+    }
+
+    /// Says that the attempt takes longer than usual.
+    pub(crate) fn mark_overdue(&self) {
+        if let Some(held) = &self.held {
+            held.member.hot().mark_overdue(held.member.slot());
+        }
+    }
+
+    /// Says that the attempt has passed its limit.
+    pub(crate) fn mark_late(&self, now: Instant) {
+        if let Some(held) = &self.held {
+            held.member.hot().mark_late(held.member.slot(), now);
+        }
+    }
+
+    /// Says that the attempt was overtaken before its limit by one that began later. Whether that happens so often
+    /// that it counts as late.
+    pub(crate) fn counts_as_late(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.member.hot().counts_as_late(held.member.slot()))
+    }
+
+    /// Says that another attempt of the call was faster than this one, which began then.
+    pub(crate) fn overtaken(&self, began: Instant, now: Instant) {
+        self.held.iter().for_each(|held| held.member.overtaken(began, now));
+    }
+
+    /// Says that the attempt had passed its limit and ended without an answer; one that cannot go on elsewhere would
+    /// have cost its caller that much.
+    pub(crate) fn ended_late(&self, cost: Duration, now: Instant) {
+        if let Some(held) = &self.held {
+            held.member.hot().ended_late(held.member.slot(), cost, now);
+        }
     }
 
     /// Notes the endpoint as tried and says whether it is the first time.
@@ -92,8 +128,9 @@ impl Lease {
     }
 
     /// Says that an answer's head came whose body may take as long as it likes: that is no slow answer.
-    pub(crate) fn answered(&mut self, now: Instant) {
+    pub(crate) fn answered(&mut self, in_time: bool, now: Instant) {
         if let Some(held) = &mut self.held {
+            held.member.hot().answered(held.member.slot(), in_time);
             held.finish(now, LoadOutcome::Success);
         }
     }
@@ -117,6 +154,9 @@ impl Lease {
         now: Instant,
     ) -> Option<Transition> {
         let mut held = self.held.take()?;
+        if let AttemptOutcome::Answered { .. } = outcome {
+            held.member.hot().answered(held.member.slot(), !evidence.late);
+        }
         outliers::note(&held.member, outcome, now);
         held.finish(now, load_outcome(evidence, self.limit));
         let transition = settle_circuit(&held.member, held.permit?, evidence, now);
@@ -144,6 +184,14 @@ fn settle_circuit(
 impl Held {
     fn is_probe(&self) -> bool {
         self.permit.as_ref().is_some_and(Permit::probe)
+    }
+
+    fn is_overdue(&self) -> bool {
+        let hot = self.member.hot();
+        hot.is_overdue(self.member.slot()) && {
+            let shared = hot.shared();
+            may_pass_over(shared.overdue(), shared.cluster.known())
+        }
     }
 
     fn finish(&mut self, now: Instant, ending: LoadOutcome) {

@@ -32,6 +32,7 @@ pub(crate) struct LocalityState {
     /// What ticks count from.
     origin: Instant,
     well: AtomicUsize,
+    overdue: AtomicUsize,
     in_flight: AtomicU32,
 }
 
@@ -93,6 +94,7 @@ impl LocalityState {
             counts_all: rules.counts_all,
             origin: rules.origin,
             well: AtomicUsize::new(0),
+            overdue: AtomicUsize::new(0),
             in_flight: AtomicU32::new(0),
         })
     }
@@ -120,6 +122,19 @@ impl LocalityState {
     pub(crate) fn fell_ill(&self) {
         self.well.fetch_sub(1, Ordering::Relaxed);
         self.cluster.note_well(false);
+    }
+
+    /// How many members owe an answer for longer than usual.
+    pub(crate) fn overdue(&self) -> usize {
+        self.overdue.load(Ordering::Relaxed)
+    }
+
+    /// One more or one less is overdue.
+    pub(crate) fn note_overdue(&self, is_overdue: bool) {
+        match is_overdue {
+            true => self.overdue.fetch_add(1, Ordering::Relaxed),
+            false => self.overdue.fetch_sub(1, Ordering::Relaxed),
+        };
     }
 
     /// How many attempts are in flight to all members; 0 where they are not counted.

@@ -68,14 +68,33 @@ pub(crate) enum Out {
 pub(crate) enum Standing {
     /// It may.
     In,
-    /// It may as a probe, which has been due for this time.
-    Probe(Duration),
-    /// It may now and then: it joined or came back this time ago.
+    /// It may as a probe.
+    Probe(ProbeDue),
+    /// It may now and then, having joined or come back so long ago.
     Warming(Duration),
     /// It may not, though it can be connected to.
     Tripped,
     /// It may not.
     Out,
+}
+
+/// What is known of a probe that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProbeDue {
+    /// For how long it has been.
+    pub(crate) since: Duration,
+    /// The endpoint is out for hanging.
+    pub(crate) hangs: bool,
+    /// None has gone out since the circuit opened last.
+    pub(crate) is_first: bool,
+}
+
+impl ProbeDue {
+    fn of(breaker: &Breaker, now: Instant) -> Option<Self> {
+        let since = breaker.probe_due_for(now)?;
+        let is_first = breaker.state() == CircuitState::Open;
+        Some(Self { since, hangs: breaker.is_tripped_by_hang(), is_first })
+    }
 }
 
 impl Member {
@@ -149,6 +168,7 @@ impl Member {
     pub(crate) fn depart(&self) {
         let unchanged_meanwhile = self.lock();
         self.hot.show(self.slot(), false, false);
+        self.hot.clear_overdue(self.slot());
         let out = self.out.fetch_or(Out::Departed as u8, Ordering::Relaxed);
         if out & Out::Ejected as u8 != 0 {
             self.out.fetch_and(!(Out::Ejected as u8), Ordering::Relaxed);
@@ -192,7 +212,7 @@ impl Member {
             return Standing::Out;
         }
         let probe = match self.lock().breaker.as_deref() {
-            Some(breaker) if breaker.admits(now) => breaker.probe_due_for(now),
+            Some(breaker) if breaker.admits(now) => ProbeDue::of(breaker, now),
             Some(breaker) if breaker.is_tripped_by_answers() => return Standing::Tripped,
             Some(_) => return Standing::Out,
             None => None,
@@ -200,8 +220,8 @@ impl Member {
         if self.has(Out::Ejected) || self.has(Out::Unhealthy) {
             return Standing::Tripped;
         }
-        if let Some(due_for) = probe {
-            return Standing::Probe(due_for);
+        if let Some(due) = probe {
+            return Standing::Probe(due);
         }
         match self.stats().filter(|_| self.has(Out::Warming)) {
             Some(stats) => Standing::Warming(stats.warming_for(self.hot.shared().millis(now))),
@@ -328,7 +348,10 @@ impl Member {
     pub(crate) fn settle(&self, permit: Permit, evidence: &Evidence, now: Instant) -> Settled {
         let settled =
             entropy::with_rng(|rng| self.change(|it| it.settle(permit, evidence, now, rng)));
-        self.warm_up(settled.transition == Some(Transition::Closed), now);
+        if settled.transition == Some(Transition::Closed) {
+            self.hot.closed(self.slot());
+            self.warm_up(true, now);
+        }
         settled
     }
 

@@ -1,7 +1,7 @@
 //! What a call borrows of its client: configuration, route, hooks, log, admission, TLS.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::client::admission::admission::Admission;
 use crate::client::admission::limit::Refused;
@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
 use crate::runtime::interrupt::SignalWatch;
 use crate::runtime::io_thread;
-use crate::runtime::process::PerProcess;
+use crate::runtime::process::{self, PerProcess};
 use crate::transport::{Proxies, Tls};
 
 /// The parts of a client that its calls share.
@@ -76,16 +76,16 @@ impl Core {
     }
 
     pub(crate) fn admission(&self) -> &Admission {
-        self.admission.get_or(|| Admission::new(&self.config))
+        self.admission.get_or(|| Admission::new(&self.config, process::is_child()))
     }
 
     pub(crate) fn origins(&self) -> &Arc<Origins> {
         self.origins.get()
     }
 
-    /// Whether the budget bears a retry of which something was sent before.
-    pub(crate) fn may_retry(&self, now: Instant) -> bool {
-        let granted = self.admission().may_retry(now);
+    /// Whether the budget bears another attempt of a call of which something was sent before.
+    pub(crate) fn may_retry(&self, drew: &mut bool, now: Instant) -> bool {
+        let granted = self.admission().may_retry(drew, now);
         if self.admission().note_exhausted(!granted) {
             self.emit(if granted { &Event::BudgetAvailable } else { &Event::BudgetExhausted });
         }
@@ -100,10 +100,6 @@ impl Core {
                 Err(refused) => self.emit(&Event::OverloadEntered { reason: &refused.reason() }),
             }
         }
-    }
-
-    pub(crate) fn hedge_delay(&self, now: Instant) -> Option<Duration> {
-        self.admission().hedge_delay(&self.config, now)
     }
 
     pub(crate) fn tls(&self) -> Arc<Tls> {

@@ -10,9 +10,9 @@ use super::origins::{Origin, Origins};
 use crate::balancer::balancer::{Balancer, NoneAdmits};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
+use crate::balancer::pick::terms::Terms;
 use crate::endpoint::{Endpoint, Scheme};
 use crate::error::Error;
-use crate::policy::ProbeEligibility;
 use crate::request::{MAX_TARGET, climbs, too_long};
 
 /// Where a client's requests go.
@@ -128,11 +128,11 @@ impl Target<'_> {
         &self,
         attempted: &Attempted,
         key: Option<u64>,
-        probing: ProbeEligibility,
+        terms: Terms,
         now: Instant,
     ) -> Result<Lease, NoneAdmits> {
         match &self.to {
-            Destination::Balancer(balancer) => balancer.lease(attempted, key, probing, now),
+            Destination::Balancer(balancer) => balancer.lease(attempted, key, terms, now),
             Destination::Endpoint(endpoint) => Ok(Lease::fixed(Arc::clone(endpoint))),
         }
     }
@@ -147,6 +147,11 @@ impl Target<'_> {
     /// Whether an endpoint not in `attempted` admits.
     pub(crate) fn has_unattempted(&self, attempted: &Attempted, now: Instant) -> bool {
         self.balancer().is_some_and(|balancer| balancer.has_unattempted(attempted, now))
+    }
+
+    /// Whether an endpoint not in `attempted` admits, and owes no answer beyond its limit.
+    pub(crate) fn has_elsewhere(&self, attempted: &Attempted, now: Instant) -> bool {
+        self.balancer().is_some_and(|balancer| balancer.has_elsewhere(attempted, now))
     }
 
     /// Whether any endpoint admits.

@@ -43,6 +43,8 @@ fn client_cases() -> impl IntoIterator<Item = Case<ahoy_client_builder>> {
     cases! {
         ahoy_client_builder_set_timeout_ms(90_000) = "timeout": "1m30s";
         ahoy_client_builder_set_attempt_timeout_ms(u64::MAX) = "attempt_timeout": "forever";
+        ahoy_client_builder_set_attempt_timeout_hard(true) = "attempt_timeout_hard": "true";
+        ahoy_client_builder_set_commit(AHOY_COMMIT_FIRST_BYTE) = "commit": "first_byte";
         ahoy_client_builder_set_connect_timeout_ms(1_500) = "connect_timeout": "1.5s";
         ahoy_client_builder_set_body_idle_timeout_ms(500) = "body_idle_timeout": "500ms";
         ahoy_client_builder_set_endpoint_updates(0) = "endpoint_updates": "0";

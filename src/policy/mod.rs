@@ -7,11 +7,15 @@
 //! - [`classify`] judges how an attempt ended, once for the retry and once for the breaker.
 //! - [`retry`] decides whether a call goes on, and after which wait ([`backoff`], [`retry_after`],
 //!   [`pushback`]); [`budget`] whether the client as a whole can afford it.
-//! - [`hedge`] decides whether a slow attempt gets a copy beside it, by what [`quantile`] says of others.
+//! - [`attempt_limit`] says when an attempt is late, by what [`quantile`] knows of answers, [`elsewhere`]
+//!   whether another then starts beside it, and [`copies`] whether such copies are worth it. [`hedge`]
+//!   lets a copy start sooner. [`blame`] says what the race shows of the endpoints, and [`overdue`]
+//!   which of them owe an answer.
 //! - [`limit`] decides whether a request may be sent at all, [`shedding`] who is turned away first and
 //!   who waits, and [`throttle`] whether asking is worth it.
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] or [`last_calls`]
-//!   counted, and [`probing`] which attempts find out whether it is well again.
+//!   counted, [`probe_eligibility`] which attempts find out whether it is well again, and
+//!   [`probe_pace`] how often.
 //! - [`ejection`] takes out endpoints that fare worse than their neighbours: [`outlier`] finds them in
 //!   what [`tally`] counted.
 //! - [`health`] decides what active checks have shown, and when the next is due.
@@ -56,10 +60,16 @@ pub use circuit::breaker_config::{BreakerConfig, SlowCalls, Span};
 pub use circuit::last_calls::LastCalls;
 pub use circuit::permit::{Evidence, Permit, Rejected, Settled};
 pub use circuit::probe_eligibility::ProbeEligibility;
+pub use circuit::probe_pace::ProbePace;
 pub use circuit::window::{Counts, Mark, Ratio, Window};
 pub use health::{Check, CheckFailure, Health, HealthConfig, Pace};
+pub use hedge::attempt_limit::Known;
+pub use hedge::blame::{Left, blamed};
+pub use hedge::copies::CopyRecord;
+pub use hedge::elsewhere::{ASK_AGAIN, ElsewhereFacts};
 pub use hedge::hedge::{HedgeConfig, HedgeDelay, HedgeFacts};
-pub use hedge::quantile::{Latencies, Watched};
+pub use hedge::overdue::{Overdue, TowardsOverdue, may_pass_over};
+pub use hedge::quantile::{Latencies, Sample, Watched};
 pub use load::load::{AhoyConfig, HostLoad, LoadModel, LoadOutcome, PeakEwmaConfig, Tick};
 pub use load::reported::{Report, ReportedConfig, ReportedWeight, Utilization};
 pub use locality::priority::{PriorityConfig, PriorityLevel, PriorityLevels};

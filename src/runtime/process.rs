@@ -40,6 +40,12 @@ pub fn generation() -> u32 {
     }
 }
 
+/// Whether this process was forked from one that used the library.
+#[must_use]
+pub fn is_child() -> bool {
+    generation() != FIRST
+}
+
 fn number() -> &'static AtomicU32 {
     // SAFETY: a static or a page that is never unmapped.
     unsafe { &*GENERATION.load(Ordering::Acquire) }

@@ -975,6 +975,7 @@ impl Call {
             max_body: self.max_body,
             gzip: self.gzip,
             source,
+            fresh: false,
             streams: streamed.then_some(&streams),
             progress,
         };

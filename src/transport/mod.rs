@@ -13,6 +13,7 @@ mod gunzip;
 mod http;
 mod http1;
 mod http2;
+mod progress;
 mod proxy;
 mod request;
 mod stream;
@@ -31,7 +32,6 @@ mod server;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -45,6 +45,7 @@ use crate::source::BodyReader;
 pub use crate::transport::dns::{LookupError, NameConfig, NameService, Resolver};
 pub use crate::transport::http1::direct::{Direct, DirectConfig};
 pub use crate::transport::http2::multiplexed::{Multiplexed, MultiplexedConfig};
+pub use crate::transport::progress::Progress;
 pub use crate::transport::proxy::ProxyConfig;
 pub use crate::transport::stream::Live;
 pub use crate::transport::tls::{Offer, Tls, TlsConfig};
@@ -78,6 +79,8 @@ pub struct Exchange<'a> {
     pub gzip: bool,
     /// Whether the body of an answer with this status is read piece by piece; `None` where none is.
     pub streams: Option<&'a (dyn Fn(StatusCode) -> bool + Sync)>,
+    /// Whether a kept connection will not do, as the one that another attempt waits on may be dead.
+    pub fresh: bool,
     /// Tells, also after the attempt was dropped, how far it came.
     pub progress: &'a Progress,
 }
@@ -107,6 +110,7 @@ impl<'a> Exchange<'a> {
             max_body,
             gzip: false,
             streams: None,
+            fresh: false,
             progress,
         }
     }
@@ -159,63 +163,4 @@ pub trait Transport: Send + Sync {
     /// Carries out `exchange`.
     fn send(&self, exchange: &Exchange<'_>)
     -> impl Future<Output = Result<Answer, Failure>> + Send;
-}
-
-/// How far an attempt came; written by the transport, read by the call that cuts it short.
-///
-/// A transport that can count reports the bytes of its connection; one that cannot says that it was
-/// connected, which must count as sent.
-#[derive(Debug, Default)]
-pub struct Progress {
-    sent: AtomicBool,
-    connected: AtomicBool,
-    waiting: AtomicBool,
-    resolving: AtomicBool,
-}
-
-impl Progress {
-    /// A connection stands (fresh or kept); the connect limit no longer applies.
-    pub fn mark_connected(&self) {
-        self.connected.store(true, Ordering::Relaxed);
-    }
-
-    /// Bytes of the request left for the peer, or may have.
-    pub fn mark_sent(&self) {
-        self.sent.store(true, Ordering::Relaxed);
-    }
-
-    /// All connections that there may be are in use: it waits for one, which is no fault of the endpoint.
-    pub fn mark_waiting(&self, waiting: bool) {
-        self.waiting.store(waiting, Ordering::Relaxed);
-    }
-
-    /// The addresses of the endpoint's name are being asked for: whatever ends the attempt meanwhile is no fault of
-    /// the endpoint.
-    pub fn mark_resolving(&self, resolving: bool) {
-        self.resolving.store(resolving, Ordering::Relaxed);
-    }
-
-    /// Whether it waits for the addresses of a name.
-    #[must_use]
-    pub fn is_resolving(&self) -> bool {
-        self.resolving.load(Ordering::Relaxed)
-    }
-
-    /// Whether it waits for a connection that is in use.
-    #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed)
-    }
-
-    /// Whether a connection stood.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.connected.load(Ordering::Relaxed)
-    }
-
-    /// Whether any byte of the request may have reached the peer.
-    #[must_use]
-    pub fn is_sent(&self) -> bool {
-        self.sent.load(Ordering::Relaxed)
-    }
 }

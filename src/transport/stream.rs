@@ -20,7 +20,17 @@ use super::failure::Cause;
 use super::gunzip::Gunzip;
 
 /// The body of an answer under way. Dropping it drops the exchange.
-pub struct Live(Box<dyn Flow>);
+pub struct Live {
+    flow: Box<dyn Flow>,
+    /// What was waited for before anybody read.
+    begun: Option<Begun>,
+}
+
+enum Begun {
+    With(Bytes),
+    /// At its end already.
+    Empty,
+}
 
 /// What a transport does to get the next piece; none at the end of the body.
 pub(super) trait Flow: Send {
@@ -29,12 +39,31 @@ pub(super) trait Flow: Send {
 
 impl Live {
     pub(super) fn new(flow: impl Flow + 'static) -> Self {
-        Self(Box::new(flow))
+        Self { flow: Box::new(flow), begun: None }
+    }
+
+    /// Waits for the first byte, or the end; what came is read as ever.
+    ///
+    /// # Errors
+    /// The body broke off before.
+    pub async fn begun(&mut self) -> Result<(), Failure> {
+        while self.begun.is_none() {
+            match self.next().await.transpose()? {
+                Some(piece) if piece.is_empty() => {}
+                Some(piece) => self.begun = Some(Begun::With(piece)),
+                None => self.begun = Some(Begun::Empty),
+            }
+        }
+        Ok(())
     }
 
     /// The next piece, which may be empty; `None` at the end. To be asked no more after that or a failure.
     pub async fn next(&mut self) -> Option<Result<Bytes, Failure>> {
-        poll_fn(|cx| self.0.poll_piece(cx)).await
+        match self.begun.take() {
+            None => poll_fn(|cx| self.flow.poll_piece(cx)).await,
+            Some(Begun::With(piece)) => Some(Ok(piece)),
+            Some(Begun::Empty) => None,
+        }
     }
 }
 

@@ -50,7 +50,16 @@ impl Builder {
         Self::owning(ahoy_client_builder_new())
     }
 
+    /// An attempt that passes its limit is cut.
+    pub fn attempt_timeout_hard(self) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_client_builder_set_attempt_timeout_hard(self.0, true, err) })
+            .unwrap();
+        self
+    }
+
     setters! {
+        commit(commit: i32) = ahoy_client_builder_set_commit;
         endpoint_updates(updates: u32) = ahoy_client_builder_set_endpoint_updates;
         timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_timeout_ms;
         attempt_timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_attempt_timeout_ms;

@@ -255,6 +255,7 @@ impl Balancer {
         round_robin = ahoy_balancer_round_robin_new;
         random = ahoy_balancer_random_new;
         smooth_weighted = ahoy_balancer_smooth_weighted_new;
+        recommended = ahoy_balancer_new;
         p2c = ahoy_balancer_p2c_new;
         peak_ewma = ahoy_balancer_peak_ewma_new;
         least_request = ahoy_balancer_least_request_new;
@@ -866,6 +867,29 @@ impl Request {
         // SAFETY: pointer and length belong together.
         checked(|err| unsafe { ahoy_request_set_body(self.0, body.as_ptr(), body.len(), err) })
             .unwrap();
+        self
+    }
+
+    pub fn group(self, group: &str) -> Self {
+        self.try_group(group).unwrap();
+        self
+    }
+
+    pub fn try_group(&self, group: &str) -> Result<(), Failure> {
+        // SAFETY: the handle is ours, and the text lives through the call.
+        checked(|err| unsafe { ahoy_request_set_group(self.0, c(group).as_ptr(), err) })
+    }
+
+    pub fn attempt_timeout_ms(self, timeout_ms: u64) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_request_set_attempt_timeout_ms(self.0, timeout_ms, err) })
+            .unwrap();
+        self
+    }
+
+    pub fn attempt_timeout_hard(self, hard: bool) -> Self {
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_request_set_attempt_timeout_hard(self.0, hard, err) }).unwrap();
         self
     }
 

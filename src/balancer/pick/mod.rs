@@ -5,3 +5,4 @@ pub(crate) mod pick_state;
 pub(crate) mod picker;
 pub(crate) mod picker_table;
 pub(crate) mod priority_load;
+pub mod terms;

@@ -21,12 +21,13 @@ use rand::Rng;
 use super::attempted::Attempted;
 use super::pick_state::PickState;
 use super::picker_table::InFlight;
+use super::terms::Terms;
 use crate::balancer::hot_state::HotState;
-use crate::balancer::member::{Member, Standing};
+use crate::balancer::member::{Member, ProbeDue, Standing};
 use crate::balancer::roster::Locality;
 use crate::config::{Algorithm, BalancerConfig};
 use crate::policy::balance::{Random, RoundRobin};
-use crate::policy::{P2c, ProbeEligibility, SlowStartGate, Tick};
+use crate::policy::{self, P2c, ProbeEligibility, SlowStartGate, Tick, TowardsOverdue};
 use crate::runtime::entropy::Entropy;
 
 /// What one attempt asks for.
@@ -35,8 +36,7 @@ pub(crate) struct PickContext<'a> {
     pub(crate) attempted: &'a Attempted,
     /// What keyed algorithms go by; drawn where the call has none.
     pub(crate) key: Option<u64>,
-    /// Whether it may go where a probe is due.
-    pub(crate) probing: ProbeEligibility,
+    pub(crate) terms: Terms,
     pub(crate) now: Instant,
     pub(crate) tick: Tick,
     /// The caller, as far as it tells callers at the same time apart.
@@ -67,6 +67,9 @@ type Search<'a> = ControlFlow<Option<Picked<'a>>>;
 struct Strictness {
     unattempted: bool,
     probing: ProbeEligibility,
+    overdue: TowardsOverdue,
+    /// Probes keep to their pace.
+    paced: bool,
     gate: Option<SlowStartGate>,
     /// Take any endpoint that may answer at all.
     panic: bool,
@@ -82,19 +85,34 @@ impl<'a> Picker<'a, '_> {
         let gate = self.config.slow_start.map(|_| SlowStartGate::draw(rng));
         let roster = &self.snapshot.roster;
         let first = self.snapshot.priority_load.draw(roster, self.config, self.context.key, rng);
-        let (unattempted, probing) = (!self.context.attempted.is_empty(), self.context.probing);
-        let strict = Strictness { unattempted, probing, gate, panic: first.panic };
+        let unattempted = !self.context.attempted.is_empty();
+        let Terms { probing, overdue } = self.context.terms;
+        let panic = first.panic;
+        let strict = Strictness { unattempted, probing, overdue, paced: true, gate, panic };
         self.within(first.locality, strict, rng)?;
         let cold = Strictness { gate: None, ..strict };
         self.anywhere(first.locality, cold, rng)?;
-        let probes = Strictness { probing: ProbeEligibility::Due, ..cold };
-        if probing != ProbeEligibility::Due {
+        if overdue == TowardsOverdue::Avoid {
+            // The attempt that it would go beside may still be answered.
+            return Continue(());
+        }
+        let probes = Strictness { probing: ProbeEligibility::Due, paced: false, ..cold };
+        if probing != ProbeEligibility::Due || self.is_any_out() {
+            self.anywhere(first.locality, probes, rng)?;
+        }
+        let probes = Strictness { overdue: TowardsOverdue::Take, ..probes };
+        if overdue == TowardsOverdue::PassOver {
             self.anywhere(first.locality, probes, rng)?;
         }
         if !unattempted {
             return Continue(());
         }
         self.anywhere(first.locality, Strictness { unattempted: false, ..probes }, rng)
+    }
+
+    /// Whether a probe may have been held back by its pace.
+    fn is_any_out(&self) -> bool {
+        self.snapshot.roster.well() < self.snapshot.roster.len()
     }
 
     /// In every locality, the drawn one first; each knows for itself whether it panics.
@@ -117,6 +135,11 @@ impl<'a> Picker<'a, '_> {
         let Some((locality, table)) = self.snapshot.locality(locality) else {
             return Continue(());
         };
+        let overdue = match strictness.overdue {
+            TowardsOverdue::PassOver if !may_pass_over(locality) => TowardsOverdue::Take,
+            towards => towards,
+        };
+        let strictness = Strictness { overdue, ..strictness };
         let any = Cell::new(false);
         let admits = |slot: usize| {
             let admits = self.admits(locality, slot, strictness);
@@ -195,6 +218,9 @@ impl<'a> Picker<'a, '_> {
             return false;
         };
         // In rotation, so it is there: the member itself would be one more wait for memory.
+        if !self.takes(hot, slot, strictness.overdue) {
+            return false;
+        }
         if hot.is_rotating(slot) && !strictness.unattempted {
             return self.has_room(hot, slot);
         }
@@ -210,7 +236,7 @@ impl<'a> Picker<'a, '_> {
     fn stands(&self, member: &Member, slot: usize, strictness: Strictness) -> bool {
         match member.standing(self.context.now) {
             Standing::In => true,
-            Standing::Probe(due_for) => strictness.panic || strictness.probing.takes(due_for),
+            Standing::Probe(due) => strictness.panic || self.may_probe(member, due, strictness),
             Standing::Warming(since) => {
                 let factor = self.config.slow_start.map_or(1.0, |rule| rule.factor(since));
                 if factor >= 1.0 {
@@ -223,9 +249,34 @@ impl<'a> Picker<'a, '_> {
         }
     }
 
+    /// What may not be repeated cannot go on elsewhere from an endpoint that hangs.
+    fn may_probe(&self, member: &Member, due: ProbeDue, strictness: Strictness) -> bool {
+        let (hot, slot, now) = (member.hot(), member.slot(), self.context.now);
+        let passes = due.hangs && strictness.overdue == TowardsOverdue::PassOver;
+        strictness.probing.takes(due.since)
+            && (!passes || hot.may_be_risked(slot, now))
+            && (!strictness.paced || !due.is_first || hot.may_probe(slot, now))
+    }
+
+    #[inline]
+    fn takes(&self, hot: &HotState, slot: usize, overdue: TowardsOverdue) -> bool {
+        match overdue {
+            TowardsOverdue::Take => true,
+            TowardsOverdue::PassOver => {
+                !hot.is_overdue(slot) || hot.may_be_risked(slot, self.context.now)
+            }
+            TowardsOverdue::Avoid => !hot.is_late(slot),
+        }
+    }
+
     fn has_room(&self, hot: &HotState, slot: usize) -> bool {
         self.config.max_in_flight.is_none_or(|most| hot.in_flight(slot) < most)
     }
+}
+
+/// Where most owe an answer the service is slow, and to pass over them would overload the others.
+fn may_pass_over(locality: &Locality) -> bool {
+    policy::may_pass_over(locality.shared.overdue(), locality.count)
 }
 
 /// What is in flight to a locality.

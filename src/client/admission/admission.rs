@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::limit::{InFlightPermit, Limit, Refused};
+use super::timing::{Timing, Timings};
 use crate::config::ClientConfig;
 use crate::criticality::Criticality;
 use crate::outcome::{Class, FailureKind};
-use crate::policy::{AttemptOutcome, Budget, HedgeDelay, Latencies, Ratio, Throttle, Watched};
+use crate::policy::{AttemptOutcome, Budget, CopyRecord, Throttle};
 use crate::runtime::{clock, entropy};
 
 /// The load of one client's service.
@@ -21,46 +22,39 @@ pub(crate) struct Admission {
     budget: Option<Budget>,
     limit: Option<Arc<Limit>>,
     throttle: Option<Mutex<Throttle>>,
-    hedge: Option<Hedge>,
+    timings: Timings,
+    /// Whether copies of late attempts are worth sending.
+    copies: CopyRecord,
     /// Whether the budget refused last, and whether the last call was turned away.
     exhausted: AtomicBool,
     overloaded: AtomicBool,
-}
-
-#[derive(Debug)]
-struct Hedge {
-    latencies: Latencies,
-    /// The time in which all but a few answered.
-    slow: Watched,
-    usual: Watched,
 }
 
 /// A call that may be sent; holds its permit until it ends.
 #[derive(Debug)]
 pub(crate) struct AdmittedCall<'a> {
     admission: &'a Admission,
+    timing: &'a Timing,
     /// `None` without a limit.
     permit: Option<InFlightPermit>,
 }
 
 impl Admission {
-    pub(crate) fn new(config: &ClientConfig) -> Self {
+    /// In a forked child extra attempts are scarcer at first, for there may be many of it.
+    pub(crate) fn new(config: &ClientConfig, is_child: bool) -> Self {
         let now = clock::now();
         let hedges = config.hedge.delay.map(|_| config.hedge.max_extra);
-        let hedge = config.hedge.delay.map(|_| Hedge {
-            latencies: Latencies::new(now),
-            slow: Watched::new(share_of(config.hedge.quantile())),
-            usual: Watched::new(Ratio::HALF),
-        });
+        let budget = match (config.retry_budget(), hedges) {
+            (Some(budget), hedges) => Some(Budget::new(&budget, hedges, now)),
+            (None, Some(share)) => Some(Budget::of_hedges(share, now)),
+            (None, None) => None,
+        };
         Self {
-            budget: match (config.retry_budget(), hedges) {
-                (Some(budget), hedges) => Some(Budget::new(&budget, hedges, now)),
-                (None, Some(share)) => Some(Budget::of_hedges(share, now)),
-                (None, None) => None,
-            },
+            budget: if is_child { budget.map(Budget::of_child) } else { budget },
             limit: config.limit.map(|limit| Limit::new(limit, config.shedding)),
             throttle: config.throttle.map(|throttle| Mutex::new(Throttle::new(&throttle))),
-            hedge,
+            timings: Timings::new(config, now),
+            copies: CopyRecord::new(now),
             exhausted: AtomicBool::new(false),
             overloaded: AtomicBool::new(false),
         }
@@ -77,22 +71,37 @@ impl Admission {
     }
 
     /// Lets a call in where nothing can be against it; `None` where [`Self::admit`] must ask.
-    pub(crate) fn admit_at_once(&self, now: Instant) -> Option<AdmittedCall<'_>> {
+    pub(crate) fn admit_at_once<'a>(
+        &'a self,
+        timing: &'a Timing,
+        now: Instant,
+    ) -> Option<AdmittedCall<'a>> {
         if self.throttle.is_some() || self.limit.is_some() {
             return None;
         }
         if let Some(budget) = &self.budget {
             budget.deposit(now);
         }
-        Some(AdmittedCall { admission: self, permit: None })
+        Some(AdmittedCall { admission: self, timing, permit: None })
+    }
+
+    /// How long answers take to the calls of a group.
+    pub(crate) fn timing(
+        &self,
+        group: Option<&str>,
+        config: &ClientConfig,
+        now: Instant,
+    ) -> &Timing {
+        self.timings.of(group, config, now)
     }
 
     /// Asks to send a call, waiting for room at most `patience` where that is configured.
-    pub(crate) async fn admit(
-        &self,
+    pub(crate) async fn admit<'a>(
+        &'a self,
+        timing: &'a Timing,
         class: Criticality,
         patience: Duration,
-    ) -> Result<AdmittedCall<'_>, Refused> {
+    ) -> Result<AdmittedCall<'a>, Refused> {
         let now = clock::now();
         let lets =
             |throttle: &Mutex<Throttle>| entropy::with_rng(|rng| lock(throttle).admit(now, rng));
@@ -106,12 +115,25 @@ impl Admission {
         if let Some(budget) = &self.budget {
             budget.deposit(now);
         }
-        Ok(AdmittedCall { admission: self, permit })
+        Ok(AdmittedCall { admission: self, timing, permit })
     }
 
-    /// Whether a retry may be made of which something was sent before.
-    pub(crate) fn may_retry(&self, now: Instant) -> bool {
-        self.budget.as_ref().is_none_or(|budget| budget.try_retry(now))
+    /// Whether an extra attempt may be made of a call; `drew` says whether the call drew on the stock before.
+    pub(crate) fn may_retry(&self, drew: &mut bool, now: Instant) -> bool {
+        self.budget.as_ref().is_none_or(|budget| budget.try_extra(drew, now))
+    }
+
+    /// The record of copies of late attempts.
+    pub(crate) const fn copies(&self) -> &CopyRecord {
+        &self.copies
+    }
+
+    /// A place below the limit for one more attempt of a call, not waited for; `Err` where there is none.
+    pub(crate) fn extra_permit(&self, class: Criticality) -> Result<Option<InFlightPermit>, ()> {
+        match &self.limit {
+            None => Ok(None),
+            Some(limit) => limit.enter_at_once(class).map(Some).ok_or(()),
+        }
     }
 
     /// Whether a copy may be sent.
@@ -123,34 +145,11 @@ impl Admission {
     pub(crate) fn is_pressed(&self, now: Instant) -> bool {
         self.limit.as_ref().is_some_and(|limit| limit.is_pressed(now))
     }
-
-    /// How long an attempt may take before it gets a copy; `None` where it gets none.
-    pub(crate) fn hedge_delay(&self, config: &ClientConfig, now: Instant) -> Option<Duration> {
-        let hedge = self.hedge.as_ref()?;
-        match config.hedge.delay? {
-            HedgeDelay::Fixed(_) => config.hedge.delay(None, 0),
-            // Read only where there are enough samples.
-            HedgeDelay::Live => {
-                config.hedge.delay(Some(hedge.slow.read(&hedge.latencies, now)?), u64::MAX)
-            }
-        }
-    }
-
-    /// What half of the attempts take at most; `None` where none are counted, or too few were seen.
-    pub(crate) fn usual_latency(&self, now: Instant) -> Option<Duration> {
-        let hedge = self.hedge.as_ref()?;
-        hedge.usual.read(&hedge.latencies, now)
-    }
 }
 
 /// Written only where it changes: many threads read it.
 fn is_news(flag: &AtomicBool, now: bool) -> bool {
     flag.load(Ordering::Relaxed) != now && flag.swap(now, Ordering::Relaxed) != now
-}
-
-/// A live delay is the quantile; a fixed one needs none.
-fn share_of(quantile: Option<f64>) -> Ratio {
-    quantile.and_then(Ratio::new).unwrap_or(Ratio::ONE)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -163,32 +162,24 @@ impl AdmittedCall<'_> {
         self.permit
     }
 
-    /// Takes in that a copy was faster than the attempt that began then. It would have taken longer still, but
-    /// without it the slowest were missing: the delay would fall, and the hedges' budget be used up before
-    /// those come that need it.
-    pub(crate) fn overtaken(&self, began: Instant) {
-        if let Some(hedge) = &self.admission.hedge {
-            let now = clock::now();
-            hedge.latencies.record(now.saturating_duration_since(began), now);
-        }
-    }
-
-    /// Whether anything learns from how attempts end.
-    pub(crate) fn watches(&self) -> bool {
-        self.permit.is_some() || self.admission.hedge.is_some() || self.admission.throttle.is_some()
-    }
-
-    /// Takes in how an attempt of the call ended, and after which time.
-    pub(crate) fn observe(&self, ended: &AttemptOutcome, class: Class, elapsed: Duration) {
+    /// Takes in how an attempt of the call ended, after this long.
+    pub(crate) fn observe(
+        &self,
+        outcome: &AttemptOutcome,
+        class: Class,
+        elapsed: Duration,
+        now: Instant,
+    ) {
         let admission = self.admission;
         if let Some(permit) = &self.permit {
-            permit.observe(ended, elapsed);
+            permit.observe(outcome, elapsed);
         }
-        if let (Some(hedge), Class::Success) = (&admission.hedge, class) {
-            hedge.latencies.record(elapsed, clock::now());
+        if class == Class::Success {
+            self.timing.answered(elapsed, now);
+            admission.budget.iter().for_each(Budget::note_success);
         }
-        if let (Some(throttle), Some(accepted)) = (&admission.throttle, accepted(ended)) {
-            lock(throttle).record(accepted, clock::now());
+        if let (Some(throttle), Some(accepted)) = (&admission.throttle, accepted(outcome)) {
+            lock(throttle).record(accepted, now);
         }
     }
 }
@@ -210,37 +201,5 @@ const fn accepted(ended: &AttemptOutcome) -> Option<bool> {
             | FailureKind::Unacceptable => Some(true),
             _ => Some(false),
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::HedgeConfig;
-
-    fn client() -> ClientConfig {
-        let hedge = HedgeConfig { delay: Some(HedgeDelay::Live), ..HedgeConfig::default() };
-        ClientConfig { hedge, ..ClientConfig::default() }
-    }
-
-    /// The delay after answers in 10 ms of which each tenth may have been overtaken after 100 ms.
-    fn delay(overtaken: bool) -> Duration {
-        let (config, now) = (client(), clock::now());
-        let admission = Admission::new(&config);
-        let admitted = AdmittedCall { admission: &admission, permit: None };
-        let answer = AttemptOutcome::Answered { status: 200 };
-        for number in 0..200_u64 {
-            match number % 10 {
-                0 if overtaken => admitted.overtaken(now - Duration::from_millis(100)),
-                _ => admitted.observe(&answer, Class::Success, Duration::from_millis(10)),
-            }
-        }
-        admission.hedge_delay(&config, now + Duration::from_millis(100)).unwrap_or_default()
-    }
-
-    #[test]
-    fn the_delay_knows_of_those_that_a_copy_has_overtaken() {
-        assert!(delay(false) < Duration::from_millis(12), "{:?}", delay(false));
-        assert!(delay(true) > Duration::from_millis(90), "{:?}", delay(true));
     }
 }

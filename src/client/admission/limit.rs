@@ -134,6 +134,17 @@ impl Limit {
         }
     }
 
+    /// A permit for one more attempt of a call that has one: never waited for, and never before those who wait.
+    pub(crate) fn enter_at_once(self: &Arc<Self>, class: Criticality) -> Option<InFlightPermit> {
+        let comes_before = |waiting: &Mutex<WaitQueue<Waiter>>| lock(waiting).comes_before(class);
+        if self.waiting.as_ref().is_some_and(comes_before) {
+            return None;
+        }
+        let ceiling = self.shedding.ceiling(class, self.limiter.limit());
+        let in_flight = self.limiter.try_acquire_below(ceiling)?;
+        Some(InFlightPermit { limit: Some(Arc::clone(self)), in_flight })
+    }
+
     /// A permit at once, or where to wait for one; nothing where the queue is full.
     fn sit_or_line_up<'a>(
         self: &Arc<Self>,

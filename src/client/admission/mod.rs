@@ -2,3 +2,4 @@
 
 pub(crate) mod admission;
 pub(crate) mod limit;
+pub(crate) mod timing;

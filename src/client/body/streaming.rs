@@ -13,7 +13,7 @@ use super::stream::{BodyStream, Inflow};
 use crate::balancer::lease::Lease;
 use crate::client::admission::limit::InFlightPermit;
 use crate::client::call::call::Call;
-use crate::client::call::settle::{AttemptRecord, settle};
+use crate::client::call::settle::{AttemptRecord, Ending, settle};
 use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT};
 use crate::error::{CallReport, Error, ErrorKind};
 use crate::event::Event;
@@ -64,12 +64,13 @@ pub(crate) fn begin(
     mut lease: Lease,
     live: Live,
     head: AttemptOutcome,
+    late: bool,
     began: Instant,
 ) -> (AttemptRecord, Body) {
-    lease.answered(clock::now());
+    lease.answered(!late, clock::now());
     let url = Arc::clone(lease.endpoint().url());
     let (settled, lease) = match lease.probe_limit() {
-        Some(_) => (settle(lease, &head, None, began), None),
+        Some(_) => (settle(lease, &Ending::in_time(head, began), None).0, None),
         None => {
             let (url, now) = (Arc::clone(&url), clock::now());
             (AttemptRecord { url, transition: None, began, now }, Some(lease))
@@ -112,7 +113,7 @@ impl Body {
             Err(failure) => AttemptOutcome::Failed { kind: failure.kind, sent: true },
         };
         if let Some(lease) = self.lease.take() {
-            settle(lease, &ended, None, self.began);
+            settle(lease, &Ending::in_time(ended, self.began), None);
         }
         tell(call, &self.url, count, &result);
         writer.end(result.map_err(|failure| {

@@ -7,12 +7,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::cancellation::Cancellation;
 use super::propagation;
+use crate::client::admission::timing::Timing;
 use crate::client::core::Core;
 use crate::client::route::Target;
-use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, KeySource};
+use crate::config::{ClientConfig, KeySource};
 use crate::error::Error;
-use crate::policy::TraceParent;
 use crate::policy::balance::hash_bytes;
+use crate::policy::{RetryOn, TraceParent};
 use crate::request::{Request, check_target};
 use crate::source::{BodyReader, Source};
 
@@ -30,18 +31,11 @@ pub(crate) struct Call<'a> {
     pub(crate) trace: Option<TraceParent>,
     /// What a balancer that goes by key goes by.
     pub(crate) key: Option<u64>,
+    /// How long answers take to calls like this one.
+    pub(crate) timing: &'a Timing,
     pub(crate) started: Instant,
     /// `None` where the call has no limit.
     pub(crate) deadline: Option<Instant>,
-}
-
-/// The limits of one attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    pub(crate) attempt: Duration,
-    pub(crate) connect: Duration,
-    /// The call's deadline, not the attempt's own limit, ends it first.
-    pub(crate) by_deadline: bool,
 }
 
 impl<'a> Call<'a> {
@@ -70,6 +64,7 @@ impl<'a> Call<'a> {
             headers,
             trace,
             key,
+            timing: core.admission().timing(request.group.as_deref(), &core.config, started),
             started,
             deadline: started.checked_add(timeout),
         })
@@ -81,46 +76,37 @@ impl<'a> Call<'a> {
         core.route.target(&request.target, core.origins())
     }
 
-    /// Whether a copy of an attempt may be sent at all. A body that is drawn from the host cannot be read twice
-    /// at once.
+    /// Whether the request may be carried out more than once.
+    #[inline]
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.request.is_idempotent() || self.core.config.retry.any_method
+    }
+
+    /// Whether another attempt may run beside one under way at all. A body that is drawn from the host cannot be read
+    /// twice at once.
+    #[inline]
+    pub(crate) fn may_race(&self) -> bool {
+        self.body_reader.is_none() && self.is_repeatable()
+    }
+
+    /// Whether the call can go on elsewhere when an attempt is late.
+    pub(crate) fn can_look_elsewhere(&self) -> bool {
+        let retry = &self.core.config.retry;
+        let has_tries = retry.tries.is_none_or(|tries| tries.get() > 1);
+        self.may_race() && has_tries && retry.on.contains(RetryOn::TIMEOUT) || self.may_hedge()
+    }
+
+    /// Whether copies of attempts may start early.
     pub(crate) fn may_hedge(&self) -> bool {
-        let config = &self.core.config;
-        config.hedge.delay.is_some()
-            && self.body_reader.is_none()
+        self.core.config.hedge.delay.is_some()
             && self.target.balancer().is_some()
-            && (self.request.is_idempotent() || config.retry.any_method)
+            && self.may_race()
     }
 
     /// [`Duration::MAX`] where the call has no limit.
     pub(crate) fn time_left(&self, now: Instant) -> Duration {
         self.deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(now))
     }
-
-    /// The limits of the next attempt, when `tries_left` remain with it.
-    pub(crate) fn limits(
-        &self,
-        now: Instant,
-        tries_left: Option<u32>,
-        probe: Option<Duration>,
-    ) -> Limits {
-        let config = &self.core.config;
-        limits(config, self.time_left(now), tries_left, probe)
-    }
-}
-
-/// An unset limit is the default, but no more than the attempt's share of the time left: the first endpoint
-/// that hangs must not eat what the others need.
-fn limits(
-    config: &ClientConfig,
-    time_left: Duration,
-    tries_left: Option<u32>,
-    probe: Option<Duration>,
-) -> Limits {
-    let share = tries_left.map_or(time_left, |tries| time_left / tries.max(1));
-    let own = config.attempt_timeout.unwrap_or_else(|| DEFAULT_ATTEMPT_TIMEOUT.min(share));
-    let own = probe.map_or(own, |limit| own.min(limit));
-    let connect = config.connect_timeout.unwrap_or_else(|| DEFAULT_CONNECT_TIMEOUT.min(share));
-    Limits { attempt: own.min(time_left), connect, by_deadline: own >= time_left }
 }
 
 /// The client's defaults, replaced by name by the request's, and the inbound headers that pass.
@@ -185,29 +171,6 @@ fn kept_cookies(value: &HeaderValue, names: &[String]) -> Option<HeaderValue> {
 mod tests {
     use super::*;
     use http::Method;
-
-    const MS: Duration = Duration::from_millis(1);
-
-    #[test]
-    fn an_unset_limit_is_the_attempts_share() {
-        let config = ClientConfig::default();
-        let first = limits(&config, 300 * MS, Some(3), None);
-        assert_eq!((first.attempt, first.connect, first.by_deadline), (100 * MS, 100 * MS, false));
-        let last = limits(&config, 120 * MS, Some(1), None);
-        assert_eq!((last.attempt, last.by_deadline), (120 * MS, true));
-        let endless = limits(&config, Duration::MAX, None, None);
-        assert_eq!(endless.attempt, DEFAULT_ATTEMPT_TIMEOUT);
-        assert_eq!(endless.connect, DEFAULT_CONNECT_TIMEOUT);
-    }
-
-    #[test]
-    fn a_set_limit_is_kept_but_for_probes_and_the_deadline() {
-        let config = ClientConfig { attempt_timeout: Some(5_000 * MS), ..ClientConfig::default() };
-        assert_eq!(limits(&config, 30_000 * MS, Some(3), None).attempt, 5_000 * MS);
-        assert_eq!(limits(&config, 30_000 * MS, Some(3), Some(3_000 * MS)).attempt, 3_000 * MS);
-        let late = limits(&config, 1_000 * MS, Some(3), None);
-        assert_eq!((late.attempt, late.by_deadline), (1_000 * MS, true));
-    }
 
     #[test]
     fn a_requests_header_replaces_the_default() {

@@ -3,8 +3,11 @@
 pub(crate) mod attempt;
 pub(crate) mod call;
 pub(crate) mod cancellation;
-pub(crate) mod hedge;
+pub(crate) mod limits;
 pub(crate) mod propagation;
+pub(crate) mod race;
 pub(crate) mod record;
 pub(crate) mod send;
 pub(crate) mod settle;
+pub(crate) mod state;
+pub(crate) mod watch;

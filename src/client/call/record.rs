@@ -1,10 +1,9 @@
 //! What happened in a call so far, and its end: the response or the error that tells it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::call::Call;
-use super::hedge::Dropped;
 use super::settle::AttemptRecord;
 use crate::balancer::balancer::NoneAdmits;
 use crate::client::admission::limit::Refused;
@@ -49,9 +48,6 @@ impl CallEnd {
     }
 }
 
-/// Of an attempt that lost to its copy.
-const FASTER: &str = "cancelled, another attempt answered first";
-
 /// The attempts of one call, and the last answer among them.
 #[derive(Debug)]
 pub(crate) struct CallRecord<'a> {
@@ -59,12 +55,14 @@ pub(crate) struct CallRecord<'a> {
     attempts: Vec<AttemptLog>,
     attempt_count: usize,
     answer: Option<(Answer, Arc<str>)>,
-    last_failure: Option<FailureKind>,
+    /// The failure that matters most to the caller, and whether the request may have been carried out with it: the
+    /// last such one, else the last.
+    failure: Option<(FailureKind, bool)>,
 }
 
 impl<'a> CallRecord<'a> {
     pub(crate) fn new(call: &'a Call<'a>) -> Self {
-        Self { call, attempts: Vec::new(), attempt_count: 0, answer: None, last_failure: None }
+        Self { call, attempts: Vec::new(), attempt_count: 0, answer: None, failure: None }
     }
 
     /// Takes in how an attempt ended, and tells the host's log and hooks.
@@ -73,13 +71,11 @@ impl<'a> CallRecord<'a> {
         settled: AttemptRecord,
         result: Result<Answer, Failure>,
         is_hedge: bool,
+        late_after: Option<Duration>,
     ) {
-        let attempt = attempt(&settled, &result, is_hedge);
-        self.attempt_count += 1;
-        self.tell(&attempt);
-        if self.attempts.len() < KEPT_ATTEMPTS {
-            self.attempts.push(attempt);
-        }
+        let attempt = attempt(&settled, &result, is_hedge, late_after);
+        let ambiguous = attempt.ambiguous;
+        self.keep(attempt);
         match result {
             Ok(answer) => {
                 self.answer = Some((answer, settled.url));
@@ -90,7 +86,9 @@ impl<'a> CallRecord<'a> {
                 }
             }
             Err(failure) => {
-                self.last_failure = Some(failure.kind);
+                if ambiguous || self.failure.is_none_or(|(_, before)| !before) {
+                    self.failure = Some((failure.kind, ambiguous));
+                }
                 if let Some(hook) = &self.call.core.hooks.on_error {
                     let error = self.error(ErrorKind::from(failure.kind), "");
                     callback::run(|| hook(&error));
@@ -103,19 +101,22 @@ impl<'a> CallRecord<'a> {
         self.attempt_count
     }
 
-    /// Takes in an attempt that was cancelled: for another that was faster, or with the call.
-    pub(crate) fn add_dropped(&mut self, dropped: Dropped, by_another: bool) {
+    /// Takes in an attempt that was cancelled: since another one answered first, or with the call.
+    pub(crate) fn add_cancelled(
+        &mut self,
+        settled: AttemptRecord,
+        failure: Failure,
+        is_hedge: bool,
+        late_after: Option<Duration>,
+    ) {
+        self.keep(attempt(&settled, &Err(failure), is_hedge, late_after));
+    }
+
+    fn keep(&mut self, attempt: AttemptLog) {
         self.attempt_count += 1;
+        self.tell(&attempt);
         if self.attempts.len() < KEPT_ATTEMPTS {
-            self.attempts.push(AttemptLog {
-                url: dropped.url,
-                result: AttemptResult::Failed(FailureKind::Cancelled),
-                detail: if by_another { FASTER } else { "cancelled" }.to_owned(),
-                elapsed: clock::now().saturating_duration_since(dropped.began),
-                circuit: None,
-                ambiguous: true,
-                is_hedge: dropped.is_hedge,
-            });
+            self.attempts.push(attempt);
         }
     }
 
@@ -137,10 +138,11 @@ impl<'a> CallRecord<'a> {
         if let Some((answer, url)) = self.answer.take() {
             return self.answered(answer, url, &why);
         }
-        let kind = match (&ending, self.last_failure) {
+        let kind = match (&ending, self.failure) {
+            (_, Some((kind, true))) => kind.into(),
             (CallEnd::Deadline, _) => ErrorKind::Deadline,
             (CallEnd::Overloaded(_), None) => ErrorKind::Overloaded,
-            (_, last) => kind_of(last),
+            (_, failure) => kind_of(failure.map(|(kind, _)| kind)),
         };
         Err(self.error(kind, &why))
     }
@@ -228,6 +230,7 @@ fn attempt(
     settled: &AttemptRecord,
     result: &Result<Answer, Failure>,
     is_hedge: bool,
+    late_after: Option<Duration>,
 ) -> AttemptLog {
     let (result, detail, ambiguous) = match result {
         Ok(answer) => (AttemptResult::Answered(answer.status.as_u16()), String::new(), false),
@@ -249,6 +252,7 @@ fn attempt(
             Some(Transition::HalfOpened) | None => None,
         },
         ambiguous,
+        late_after,
         is_hedge,
     }
 }

@@ -1,19 +1,25 @@
 //! One attempt under way: its endpoint, its limits, and its own copy of the request where something changes it.
 
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header;
+use tokio::time::sleep;
 
-use super::call::{Call, Limits};
+use super::call::Call;
+use super::limits::Limits;
 use super::propagation;
+use super::watch::{Passed, Watch};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
 use crate::client::body::streaming;
+use crate::config::Commit;
 use crate::error::ErrorKind;
-use crate::outcome::{Failure, FailureKind};
+use crate::outcome::{Failure, FailureKind, in_ms};
 use crate::policy::retry::retry_after;
-use crate::policy::{AttemptOutcome, Pushback, RetryAfter};
+use crate::policy::{AttemptOutcome, Left, Pushback, RetryAfter};
 use crate::request::Request;
 use crate::runtime::{callback, clock};
 use crate::source::BodyReader;
@@ -26,7 +32,7 @@ pub(crate) struct Attempt {
     pub(crate) began: Instant,
     /// The call had not tried its endpoint before.
     pub(crate) first_on_endpoint: bool,
-    /// It is a copy beside another attempt.
+    /// It is sent beside another attempt.
     pub(crate) is_hedge: bool,
     limits: Limits,
     /// The attempt's own copy, where a hook or a header of its own changes it.
@@ -40,6 +46,9 @@ pub(crate) struct AttemptDone {
     pub(crate) began: Instant,
     pub(crate) first_on_endpoint: bool,
     pub(crate) is_hedge: bool,
+    pub(crate) left: Left,
+    /// The limit that it has passed.
+    pub(crate) late_after: Option<Duration>,
     pub(crate) result: Result<Answer, Failure>,
 }
 
@@ -58,9 +67,10 @@ impl Attempt {
         now: Instant,
     ) -> Result<Self, String> {
         let first_on_endpoint = lease.mark_attempted(attempted);
-        let limits = call.limits(now, tries_left, lease.probe_limit());
-        lease.limit_to(limits.attempt);
-        let outgoing = outgoing(call, &lease, limits.attempt, number)?;
+        let limits = Limits::new(call, &lease, tries_left, now);
+        lease.limit_to(limits.usual);
+        let left = limits.end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
+        let outgoing = outgoing(call, &lease, number, left)?;
         Ok(Self { lease, began: now, first_on_endpoint, is_hedge: false, limits, outgoing })
     }
 
@@ -70,21 +80,28 @@ impl Attempt {
     }
 
     /// Carries it out within its limits.
-    pub(crate) async fn send(self, call: &Call<'_>, transport: &impl Transport) -> AttemptDone {
-        let result = self.exchange(call, transport).await;
+    pub(crate) async fn send(
+        self,
+        call: &Call<'_>,
+        transport: &impl Transport,
+        watch: &Watch,
+    ) -> AttemptDone {
+        let result = self.exchange(call, transport, watch).await;
         if let Ok(answer) = &result {
             self.lease.report(&answer.headers);
         }
-        let Self { lease, began, first_on_endpoint, is_hedge, .. } = self;
-        AttemptDone { lease, began, first_on_endpoint, is_hedge, result }
+        let Self { lease, began, first_on_endpoint, is_hedge, limits, .. } = self;
+        let late_after = watch.has_passed(Passed::Soft).then_some(limits.soft);
+        let left = watch.left();
+        AttemptDone { lease, began, first_on_endpoint, is_hedge, left, late_after, result }
     }
 
     async fn exchange(
         &self,
         call: &Call<'_>,
         transport: &impl Transport,
+        watch: &Watch,
     ) -> Result<Answer, Failure> {
-        let progress = Progress::default();
         let streams = |status| streaming::is_streamed(&call.core.config, status);
         let outgoing = self.outgoing.as_deref();
         let exchange = Exchange {
@@ -99,19 +116,116 @@ impl Attempt {
             max_body: call.core.config.max_body,
             gzip: call.core.config.gzip,
             streams: call.request.streamed.then_some(&streams),
-            progress: &progress,
+            // Beside another attempt at the same endpoint, whose connection may be dead.
+            fresh: self.is_hedge && !self.first_on_endpoint,
+            progress: &watch.progress,
         };
-        let timed = pin!(tokio::time::timeout(self.limits.attempt, transport.send(&exchange)));
+        let work = pin!(committed(call, transport, &exchange));
+        let timed = pin!(self.timed(work, watch));
         match call.cancellation.or(timed).await {
-            Ok(Ok(Err(failure))) => Err(by_source(call, failure)),
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(cut(&progress, self.limits)),
-            Err(kind) => {
-                Err(Failure { kind, sent: progress.is_sent(), detail: "cancelled".to_owned() })
-            }
+            Ok(Err(failure)) => Err(by_source(call, failure)),
+            Ok(answer) => answer,
+            Err(kind) => Err(cancelled(kind, &watch.progress)),
         }
     }
+
+    /// Runs `work` until it ends, its limit cuts it, or another attempt has answered.
+    async fn timed(
+        &self,
+        mut work: Pin<&mut impl Future<Output = Result<Answer, Failure>>>,
+        watch: &Watch,
+    ) -> Result<Answer, Failure> {
+        let mut alarm = pin!(sleep(self.limits.first(self.began)));
+        poll_fn(|cx| {
+            if watch.left() != Left::Ended {
+                return Poll::Ready(Err(cancelled(FailureKind::Cancelled, &watch.progress)));
+            }
+            if let Poll::Ready(result) = work.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            while alarm.as_mut().poll(cx).is_ready() {
+                match self.look_at_clock(watch, clock::now()) {
+                    Some(next) => alarm.as_mut().reset(next.into()),
+                    None => return Poll::Ready(Err(self.cut(&watch.progress))),
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Notes which limits have passed; when to look next, or `None` where the attempt is over.
+    fn look_at_clock(&self, watch: &Watch, now: Instant) -> Option<Instant> {
+        let Limits { short, slow, soft, end, .. } = self.limits;
+        if end.is_some_and(|end| now >= end) {
+            return None;
+        }
+        // The clock does not run while all connections are in use.
+        let from = if watch.progress.is_waiting() { now } else { watch.progress.counts_from() };
+        let passed = now.saturating_duration_since(from);
+        if passed >= short && watch.pass(Passed::Short) {
+            self.lease.mark_overdue();
+        }
+        if passed >= slow {
+            watch.pass(Passed::Slow);
+        }
+        if passed >= soft && watch.pass(Passed::Soft) {
+            self.lease.mark_late(now);
+        }
+        let ahead = [short, slow, soft].into_iter().filter(|limit| *limit > passed).min();
+        let next = ahead.and_then(|limit| from.checked_add(limit));
+        let next = next.into_iter().chain(end).min();
+        Some(next.unwrap_or_else(|| now + FAR))
+    }
+
+    /// What the attempt is called that was cut off.
+    fn cut(&self, progress: &Progress) -> Failure {
+        if progress.is_waiting() {
+            return Failure::unsent(FailureKind::Local, "all connections stayed in use");
+        }
+        if progress.is_resolving() {
+            return Failure::unsent(FailureKind::Resolve, "name not resolved in time");
+        }
+        let limit = || format!("attempt limit {}", in_ms(self.limits.usual));
+        let (kind, detail) = match (self.limits.is_hard, progress.is_connected()) {
+            (false, true) => (FailureKind::Deadline, "no answer".to_owned()),
+            (false, false) => (FailureKind::Deadline, "not connected".to_owned()),
+            (true, true) => (FailureKind::Timeout, limit()),
+            (true, false) => (FailureKind::ConnectTimeout, limit()),
+        };
+        Failure { kind, sent: progress.is_sent(), detail }
+    }
 }
+
+impl Limits {
+    /// How long to wait before the first look at the clock.
+    fn first(&self, began: Instant) -> Duration {
+        let end = self.end.map_or(FAR, |end| end.saturating_duration_since(began));
+        self.short.min(self.slow).min(end).min(FAR)
+    }
+}
+
+/// The answer as far as the call waits for it: streamed, up to its head or to the first byte of its body.
+async fn committed(
+    call: &Call<'_>,
+    transport: &impl Transport,
+    exchange: &Exchange<'_>,
+) -> Result<Answer, Failure> {
+    let mut answer = transport.send(exchange).await?;
+    if let Some(live) = &mut answer.live
+        && call.core.config.commit == Commit::FirstByte
+    {
+        live.begun().await?;
+    }
+    Ok(answer)
+}
+
+fn cancelled(kind: FailureKind, progress: &Progress) -> Failure {
+    Failure { kind, sent: progress.is_sent(), detail: "cancelled".to_owned() }
+}
+
+/// Longer than any process runs, and no clock overflows when it is added.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 impl AttemptDone {
     /// The outcome that retry and circuit judge.
@@ -120,11 +234,6 @@ impl AttemptDone {
             Ok(answer) => AttemptOutcome::Answered { status: answer.status.as_u16() },
             Err(failure) => AttemptOutcome::Failed { kind: failure.kind, sent: failure.sent },
         }
-    }
-
-    /// From the pick to now.
-    pub(crate) fn elapsed(&self) -> Duration {
-        clock::now().saturating_duration_since(self.began)
     }
 
     /// The body that is still to come, where the answer is streamed.
@@ -159,8 +268,8 @@ impl AttemptDone {
 fn outgoing(
     call: &Call<'_>,
     lease: &Lease,
-    limit: Duration,
     number: usize,
+    left: Duration,
 ) -> Result<Option<Box<Request>>, String> {
     let hook = call.core.hooks.on_request.as_ref();
     if hook.is_none() && !call.core.config.passes_on() {
@@ -170,7 +279,7 @@ fn outgoing(
     request.target = call.target.path.clone().into_owned();
     request.headers = call.headers.clone().into_owned();
     let config = &call.core.config;
-    propagation::add(config, call.trace.as_ref(), limit, number, &mut request.headers);
+    propagation::add(config, call.trace.as_ref(), left, number, &mut request.headers);
     if let Some(hook) = hook {
         callback::run(|| hook(&mut request, lease.endpoint().url()))?;
     }
@@ -183,21 +292,4 @@ fn by_source(call: &Call<'_>, failure: Failure) -> Failure {
         Some(fault) => Failure { kind: FailureKind::Source, detail: fault.to_owned(), ..failure },
         None => failure,
     }
-}
-
-/// What an attempt is called that its limit cut off.
-fn cut(progress: &Progress, limits: Limits) -> Failure {
-    if progress.is_waiting() {
-        return Failure::unsent(FailureKind::Local, "all connections stayed in use");
-    }
-    if progress.is_resolving() {
-        return Failure::unsent(FailureKind::Resolve, "name not resolved in time");
-    }
-    let (kind, detail) = match (limits.by_deadline, progress.is_connected()) {
-        (true, true) => (FailureKind::Deadline, "no answer"),
-        (true, false) => (FailureKind::Deadline, "not connected"),
-        (false, true) => (FailureKind::Timeout, "no answer"),
-        (false, false) => (FailureKind::ConnectTimeout, "connect timed out"),
-    };
-    Failure { kind, sent: progress.is_sent(), detail: detail.to_owned() }
 }

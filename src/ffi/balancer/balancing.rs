@@ -28,9 +28,19 @@ pub unsafe extern "C" fn ahoy_balancer_smooth_weighted_new(
     unsafe { make(provider, Algorithm::SmoothWeighted) }
 }
 
-/// Power of two choices. The default; choose another for a reason below. Of two endpoints drawn at
-/// random (three of more than 8) it picks the one that costs less: its average latency, or the age
-/// of its attempts in flight where that says more, times the attempts in flight, divided by the
+/// The recommended balancer: ahoy_balancer_p2c_new.
+///
+/// @param provider frozen from here on; still the caller's to free
+/// @return the balancer, or NULL where provider is NULL
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_new(provider: *const ahoy_provider) -> *mut ahoy_balancer {
+    // SAFETY: see the module `ffi`.
+    unsafe { ahoy_balancer_p2c_new(provider) }
+}
+
+/// Power of two choices, the recommended balancer; choose another for a reason below. Of two endpoints
+/// drawn at random (three of more than 8) it picks the one that costs less: its average latency, or the
+/// age of its attempts in flight where that says more, times the attempts in flight, divided by the
 /// square of its success rate. So slow, hanging and failing endpoints lose traffic before a limit
 /// or a circuit acts.
 ///

@@ -237,6 +237,70 @@ pub unsafe extern "C" fn ahoy_request_set_timeout_ms(
     unsafe { change(request, err, set) }
 }
 
+/// Sets how long an attempt of this call may take before the call looks elsewhere: see
+/// ahoy_client_builder_set_attempt_timeout_ms. Default: the client's limit.
+///
+/// @param timeout_ms at least 1; AHOY_FOREVER for never
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_request_set_attempt_timeout_ms(
+    request: *mut ahoy_request,
+    timeout_ms: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |request: &mut Request| {
+        request.attempt_timeout = Some(text::positive_duration("timeout_ms", timeout_ms)?);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(request, err, set) }
+}
+
+/// Sets whether an attempt of this call that passes its limit is cut: see
+/// ahoy_client_builder_set_attempt_timeout_hard. Default: as the client has it.
+///
+/// @param hard whether it is cut, instead of going on beside another
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_request_set_attempt_timeout_hard(
+    request: *mut ahoy_request,
+    hard: bool,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let set = |request: &mut Request| {
+        request.attempt_timeout_hard = Some(hard);
+        Ok(())
+    };
+    // SAFETY: see the module `ffi`.
+    unsafe { change(request, err, set) }
+}
+
+/// Names the group of calls that this one belongs to. Calls of a group take about the same time: each
+/// group has its own 99th percentile, and from it its own attempt limit and hedge delay. Without groups,
+/// a few slow reports make the limits of all calls long. A client keeps the first 16 names; calls of
+/// further groups count with those that name none. Default: none.
+///
+/// @param group 1 to 64 bytes, such as "reports"; copied
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_request_set_group(
+    request: *mut ahoy_request,
+    group: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe {
+        change(request, err, |request: &mut Request| {
+            let group = text::required("group", group)?;
+            if group.is_empty() || group.len() > MOST_GROUP_NAME {
+                return Err(Error::invalid("group", "must have 1 to 64 bytes"));
+            }
+            request.group = Some(group.into());
+            Ok(())
+        })
+    }
+}
+
+/// It is kept for as long as its client.
+const MOST_GROUP_NAME: usize = 64;
+
 /// Sets whether the request may be carried out twice. Default: by its method (GET, HEAD, OPTIONS,
 /// TRACE, PUT and DELETE may).
 ///

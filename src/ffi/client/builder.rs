@@ -224,9 +224,16 @@ pub unsafe extern "C" fn ahoy_client_builder_set_timeout_ms(
     unsafe { set(builder, err, &[("timeout", "timeout_ms", ms(timeout_ms))]) }
 }
 
-/// Limits one attempt. Default: the lesser of 10,000 ms and the attempt's share of the time left.
+/// Sets how long an attempt may take before its call looks elsewhere. The limit is soft: an attempt that passes it
+/// goes on, and where the request may be repeated, another starts at another endpoint (with no other, on a new
+/// connection). The first good answer wins. What may not be repeated waits to the call's limit. The time counts
+/// anew with each 16 KiB sent or received.
 ///
-/// @param timeout_ms at least 1; AHOY_FOREVER for no limit but the call's
+/// Default: the limit follows the service. It is five times the 99th percentile of the client's answers, at least
+/// 500 ms, at most the attempt's share of the time left but never below twice that percentile; 1,000 ms before there
+/// are answers.
+///
+/// @param timeout_ms at least 1; AHOY_FOREVER for never
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_attempt_timeout_ms(
     builder: *mut ahoy_client_builder,
@@ -236,6 +243,41 @@ pub unsafe extern "C" fn ahoy_client_builder_set_attempt_timeout_ms(
     // SAFETY: see the module `ffi`.
     unsafe { set(builder, err, &[("attempt_timeout", "timeout_ms", ms(timeout_ms))]) }
 }
+
+/// Sets whether an attempt that passes its limit is cut and counts as failed, instead of going on beside
+/// another. For servers that must not see a request twice at once. An answer that was on its way is lost
+/// then: a service that becomes slower than the limit answers no call at all. Default false.
+///
+/// @param hard whether it is cut
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_attempt_timeout_hard(
+    builder: *mut ahoy_client_builder,
+    hard: bool,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { set(builder, err, &[("attempt_timeout_hard", "hard", hard.into())]) }
+}
+
+/// Sets when a streamed answer is handed over, after which no other attempt is made: with its head, or
+/// with the first byte of its body. With the byte, a server that sends a head and then hangs costs no
+/// call; a stream whose first event comes late is handed over late. Default AHOY_COMMIT_HEAD.
+///
+/// @param commit AHOY_COMMIT_HEAD or AHOY_COMMIT_FIRST_BYTE
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_commit(
+    builder: *mut ahoy_client_builder,
+    commit: i32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { set(builder, err, &[("commit", "commit", commit.into())]) }
+}
+
+/// A streamed answer is handed over with its head.
+pub const AHOY_COMMIT_HEAD: i32 = 0;
+/// A streamed answer is handed over with the first byte of its body, or at its end.
+pub const AHOY_COMMIT_FIRST_BYTE: i32 = 1;
 
 /// Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share
 /// of the time left.

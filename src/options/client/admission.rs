@@ -208,7 +208,10 @@ fn throttled() -> ClientConfig {
 fn budget(config: &ClientConfig) -> BudgetConfig {
     match config.budget {
         BudgetChoice::Set(budget) => budget,
-        BudgetChoice::Default | BudgetChoice::Off => BudgetConfig::default(),
+        // The stock of a cold start belongs to the default alone.
+        BudgetChoice::Default | BudgetChoice::Off => {
+            BudgetConfig { stock: 0, ..BudgetConfig::default() }
+        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! What limits a call, and what becomes of its answer.
 
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, Commit};
 use crate::options::form::{COUNT, Form, LIMIT, WAIT};
 use crate::options::setting::Setting;
 use crate::options::value::{OFF, Value};
 
 const AUTO: &str = "auto";
+
+/// The choices of `commit`, by their numbers in C.
+const COMMIT: [&str; 2] = ["head", "first_byte"];
 
 pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
     Setting::new("timeout", WAIT)
@@ -21,7 +24,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
     Setting::new("attempt_timeout", LIMIT)
         .or(&[AUTO])
-        .purpose("Limit on one attempt; auto is the lesser of 10s and the attempt's share of the time left")
+        .purpose("How long an attempt may take before its call looks elsewhere; auto follows the service: five times the 99th percentile of its answers, at least 500ms, and 1s before there are any")
         .cost("An endpoint that hangs holds a call for longer before another is tried.")
         .setter("set_attempt_timeout_ms")
         .field(
@@ -30,6 +33,31 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
                 config.attempt_timeout = match value {
                     Value::Word(_) => None,
                     value => Some(value.duration()?),
+                };
+                Ok(())
+            },
+        ),
+    Setting::new("attempt_timeout_hard", Form::Flag)
+        .purpose("Whether an attempt that passes its limit is cut and counts as failed, instead of going on beside another")
+        .cost("A service that becomes slower than the limit answers no call at all.")
+        .setter("set_attempt_timeout_hard")
+        .field(
+            |config| Some(config.attempt_timeout_hard.into()),
+            |config, value| {
+                config.attempt_timeout_hard = value.flag()?;
+                Ok(())
+            },
+        ),
+    Setting::new("commit", Form::Choice(&COMMIT))
+        .purpose("When a streamed answer is handed over, after which no other attempt is made: with its head or with the first byte of its body")
+        .cost("With first_byte, a stream whose first event comes late is handed over late.")
+        .setter("set_commit")
+        .field(
+            |config| Some(Value::Word(COMMIT[config.commit as usize])),
+            |config, value| {
+                config.commit = match value.word()? {
+                    "first_byte" => Commit::FirstByte,
+                    _ => Commit::Head,
                 };
                 Ok(())
             },

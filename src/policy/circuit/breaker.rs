@@ -60,6 +60,8 @@ pub struct Breaker {
     wait: OpenBackoff,
     /// What opened it last: its answers, or a failed connect or a hand.
     by_answers: bool,
+    /// What opened it last: an attempt that passed its limit.
+    by_hang: bool,
     /// Drained by hand: grants nothing new, whatever the state.
     draining: bool,
 }
@@ -74,6 +76,7 @@ impl Breaker {
             generation: 0,
             wait: OpenBackoff::NONE,
             by_answers: false,
+            by_hang: false,
             draining: false,
         }
     }
@@ -98,6 +101,13 @@ impl Breaker {
         self.by_answers
             && !self.draining
             && matches!(self.state, State::Open { .. } | State::HalfOpen(_))
+    }
+
+    /// Whether it is open or half-open since its endpoint hangs: a probe then costs its caller the
+    /// limit, or the whole deadline where the call may not be repeated.
+    #[must_use]
+    pub const fn is_tripped_by_hang(&self) -> bool {
+        self.by_hang && self.is_tripped_by_answers()
     }
 
     /// The earliest instant of the next probe; it may have passed. None when closed, as nothing
@@ -126,8 +136,8 @@ impl Breaker {
         }
     }
 
-    /// How long a probe has been due; none where none is. What is due may wait for whom its failure
-    /// costs least: see [`probe_eligibility`](super::probe_eligibility).
+    /// How long a probe has been due; none where none is. What is due may wait for the attempt that its
+    /// failure costs least: see [`probe_eligibility`](super::probe_eligibility).
     #[must_use]
     pub fn probe_due_for(&self, now: Instant) -> Option<Duration> {
         now.checked_duration_since(self.retry_at()?)
@@ -207,7 +217,7 @@ impl Breaker {
         };
         let any = Mark { failed: true, slow: true };
         let wanted = answers.demand_trip(any, &self.config, now);
-        wanted.then(|| self.open_by_answers(evidence.retry_after, now, rng))
+        wanted.then(|| self.open_by_answers(evidence, now, rng))
     }
 
     /// Opens by hand; the circuit then stays open until it is closed by hand.
@@ -295,9 +305,7 @@ impl Breaker {
                 self.enter(State::closed(Some(now)));
                 Settled::changed(Transition::Closed)
             }
-            State::HalfOpen(_) => {
-                Settled::changed(self.open_by_answers(evidence.retry_after, now, rng))
-            }
+            State::HalfOpen(_) => Settled::changed(self.open_by_answers(evidence, now, rng)),
             // Without a say, and without a permit of this generation.
             State::Disabled | State::Open { .. } => Settled::default(),
         }
@@ -305,12 +313,12 @@ impl Breaker {
 
     fn open_by_answers(
         &mut self,
-        asked: Option<Duration>,
+        evidence: &Evidence,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Transition {
-        self.by_answers = true;
-        self.open(self.config.open_max, asked, now, rng)
+        (self.by_answers, self.by_hang) = (true, evidence.late);
+        self.open(self.config.open_max, evidence.retry_after, now, rng)
     }
 
     fn open(
@@ -389,6 +397,7 @@ mod tests {
             consecutive_failures: NonZeroU32::new(3),
             span: Span::Time(ms(1000)),
             min_calls: 4,
+            open_max: ms(30_000),
             jitter: Ratio::ZERO,
             ..BreakerConfig::default()
         }
@@ -1268,7 +1277,7 @@ mod tests {
                         let (verdict, slow, asked) = told;
                         let elapsed = ms(if slow { 100 } else { 99 });
                         let retry_after = asked.map(ms);
-                        let evidence = Evidence { verdict, elapsed, retry_after };
+                        let evidence = Evidence { verdict, elapsed, late: false, retry_after };
                         let settled = breaker.settle(permit, &evidence, at, &mut rng);
                         model.settle(epoch, told, now);
                         let changed = model.epoch != before;

@@ -23,8 +23,10 @@ pub struct BreakerConfig {
     pub min_calls: u32,
     /// The first open wait, doubled by each further trip; default 500 ms.
     pub open_base: Duration,
-    /// What the open wait does not exceed before jitter; default 30 s.
+    /// What the open wait does not exceed before jitter; default 2.4 s, which is 3 s with jitter.
     pub open_max: Duration,
+    /// The same where an answer asked for a wait (`Retry-After`); default 30 s.
+    pub retry_after_max: Duration,
     /// The same for an endpoint that could not be connected to; default 1 s. `open_max` bounds it
     /// as well.
     pub connect_open_max: Duration,
@@ -52,7 +54,8 @@ impl Default for BreakerConfig {
             span: Span::Time(Duration::from_secs(10)),
             min_calls: 10,
             open_base: Duration::from_millis(500),
-            open_max: Duration::from_secs(30),
+            open_max: Duration::from_millis(2400),
+            retry_after_max: Duration::from_secs(30),
             connect_open_max: Duration::from_secs(1),
             jitter: Ratio::QUARTER,
             half_open_probes: NonZeroU32::MIN,
@@ -111,7 +114,8 @@ mod tests {
         assert_eq!((config.span, config.min_calls), (Span::Time(ms(10_000)), 10));
         let slow = SlowCalls::default();
         assert_eq!((slow.duration, slow.ratio), (ms(1000), Ratio::HALF));
-        assert_eq!((config.open_base, config.open_max), (ms(500), ms(30_000)));
+        assert_eq!((config.open_base, config.open_max), (ms(500), ms(2400)));
+        assert_eq!(config.retry_after_max, ms(30_000));
         assert_eq!(config.connect_open_max, ms(1000));
         assert_eq!((config.jitter.value(), config.half_open_probes.get()), (0.25, 1));
         assert_eq!((config.probe_timeout, config.stable_period), (ms(3000), ms(60_000)));

@@ -8,4 +8,5 @@ pub(crate) mod open_backoff;
 mod outcome_counters;
 pub mod permit;
 pub mod probe_eligibility;
+pub mod probe_pace;
 pub mod window;

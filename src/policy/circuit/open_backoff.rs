@@ -4,6 +4,10 @@
 //! together do not probe together. The trips of a flapping endpoint add up until it was closed for a
 //! stable period: a wait that began anew after each good probe, as with peers that keep no memory,
 //! would let it fail its callers several times a minute for ever.
+//!
+//! The cap is short, since a probe is cheap: it fails at once, or it has a limit of some 50 ms. A host
+//! that is back after a minute is to be used within three seconds. An endpoint that asks for a longer
+//! wait itself gets it, up to a cap of its own.
 
 use std::time::{Duration, Instant};
 
@@ -30,8 +34,9 @@ impl OpenBackoff {
         }
     }
 
-    /// The open wait after the last trip. One that was asked for is only ever lengthened by jitter:
-    /// to come early would be no better than not to have listened. A wish for no wait is none.
+    /// The open wait after the last trip. One that was asked for has a cap of its own, and is only ever
+    /// lengthened by jitter: to come early would be no better than not to have listened. A wish for no
+    /// wait is none.
     pub(crate) fn draw(
         self,
         config: &BreakerConfig,
@@ -41,7 +46,7 @@ impl OpenBackoff {
     ) -> Duration {
         let spread = config.jitter.value();
         let (plain, least) = match asked.filter(|asked| !asked.is_zero()) {
-            Some(asked) => (asked.max(config.open_base).min(cap), 0.0),
+            Some(asked) => (asked.max(config.open_base).min(config.retry_after_max), 0.0),
             None => (self.plain(config, cap), -spread),
         };
         plain.min(FAR).mul_f64(1.0 + rng.random_range(least..=spread))
@@ -106,15 +111,17 @@ mod tests {
     #[test]
     fn a_cap_below_the_base_holds() {
         assert_eq!(waits(ms(100), 3), [ms(100); 3]);
-        let (config, mut wait) = (config(Ratio::ZERO), OpenBackoff::NONE);
-        assert_eq!(wait.draw(&config, ms(100), Some(ms(700)), &mut rng()), ms(100));
+        let retry_after_max = ms(600);
+        let config = BreakerConfig { retry_after_max, ..config(Ratio::ZERO) };
+        let mut wait = OpenBackoff::NONE;
+        assert_eq!(wait.draw(&config, ms(100), Some(ms(700)), &mut rng()), ms(600));
         wait.count_trip(&config, ms(100));
         wait.count_trip(&config, CAP);
         assert_eq!(wait.draw(&config, CAP, None, &mut rng()), ms(1000), "the second trip");
     }
 
     #[test]
-    fn a_wish_is_kept_within_base_and_cap_and_none_at_all_is_no_wish() {
+    fn a_wish_is_kept_within_base_and_its_own_cap_and_none_at_all_is_no_wish() {
         let (config, mut wait) = (config(Ratio::ZERO), OpenBackoff::NONE);
         (0..3).for_each(|_| wait.count_trip(&config, CAP));
         for (asked, given) in [(1, 500), (7000, 7000), (u64::MAX, 30_000), (0, 2000)] {
@@ -141,7 +148,9 @@ mod tests {
             seed in any::<u64>(),
         ) {
             let jitter = Ratio::new(jitter).unwrap();
-            let config = BreakerConfig { open_base: ms(base_ms), ..config(jitter) };
+            let retry_after_max = ms(cap_ms);
+            let config =
+                BreakerConfig { open_base: ms(base_ms), retry_after_max, ..config(jitter) };
             let (cap, mut wait) = (ms(cap_ms), OpenBackoff::NONE);
             let mut rng = StdRng::seed_from_u64(seed);
             (0..trips).for_each(|_| wait.count_trip(&config, cap));

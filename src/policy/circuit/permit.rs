@@ -2,8 +2,8 @@
 //! of it.
 //!
 //! A permit is consumed by giving it back, so that it cannot be counted twice. It carries the circuit's
-//! generation instead of a place in a list: whoever comes back after a change of state is recognised
-//! without the circuit knowing who is under way.
+//! generation instead of a place in a list: a permit that comes back after a change of state is
+//! recognised without a list of the attempts under way.
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,8 @@ pub struct Evidence {
     pub verdict: Verdict,
     /// How long it took, from the permit to the end.
     pub elapsed: Duration,
+    /// Whether it passed its limit: its endpoint hangs, and does not merely fail.
+    pub late: bool,
     /// How long the answer asked to be left alone: an endpoint knows best when it will be back. Sets
     /// the open wait if this attempt trips, within the bounds that hold for any.
     pub retry_after: Option<Duration>,
@@ -25,7 +27,7 @@ impl Evidence {
     /// An ending and the time until then, without a wish for a wait.
     #[must_use]
     pub const fn new(verdict: Verdict, elapsed: Duration) -> Self {
-        Self { verdict, elapsed, retry_after: None }
+        Self { verdict, elapsed, late: false, retry_after: None }
     }
 }
 

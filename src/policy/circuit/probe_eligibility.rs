@@ -1,17 +1,20 @@
-//! Who finds out whether an endpoint is well again.
+//! Which attempts find out whether an endpoint is well again.
 //!
 //! Without checks only calls can: of an endpoint whose circuit waits for a probe, and of one that was so bad
 //! that it got no traffic and gave no news for a while. Most such probes fail, as what is broken mostly stays so
-//! for longer than one wait. So what a failure costs the caller decides who makes them:
+//! for longer than one wait. A probe is an ordinary attempt with a short limit, beyond which its call goes on
+//! elsewhere. So what a failure costs the caller decides which attempts probe:
 //!
-//! - A copy costs nobody anything when it fails, as the attempt that it was sent beside goes on. It may
+//! - A copy costs the caller nothing when it fails, as the attempt that it was sent beside goes on. It may
 //!   probe whenever a probe is due.
-//! - Where a client sends copies, a first attempt leaves probes to them. Only when none has come for a while does it
-//!   probe itself: a client with little traffic has few copies, and is to see a recovery too.
-//! - Where there are no copies, first attempts are all there is.
+//! - Where a client sends copies early, a first attempt leaves probes to them. Only when none has come for a while
+//!   does it probe itself: a client with little traffic has few copies, and is to see a recovery too.
+//! - Where there are no such copies, first attempts are all there is.
 //! - A retry probes last, when the call has tried all others: it has failed once, perhaps at a probe, and what is
 //!   left to it is the caller's only chance. Where many endpoints are due at once, as when a zone is lost, tries that
 //!   all ran into probes would be most of the errors.
+//! - A call that may not be repeated cannot go on elsewhere, so a probe of an endpoint that hangs costs it the whole
+//!   deadline: see [`overdue`](crate::policy::hedge::overdue).
 
 use std::time::Duration;
 
@@ -20,9 +23,9 @@ use std::time::Duration;
 pub enum ProbeEligibility {
     /// As soon as one is due.
     Due,
-    /// Where it has been due for [`OVERDUE`] and nobody came.
+    /// Where it has been due for [`OVERDUE`] and no copy came.
     Overdue,
-    /// Only where nobody else is left.
+    /// Only where no other endpoint is left.
     Last,
 }
 
@@ -38,7 +41,7 @@ impl ProbeEligibility {
         }
     }
 
-    /// Whether it makes a probe that has been due for so long, while others admit.
+    /// Whether this attempt may probe an endpoint whose probe has been due for `due_for`, while others admit.
     #[must_use]
     pub fn takes(self, due_for: Duration) -> bool {
         match self {
@@ -49,7 +52,7 @@ impl ProbeEligibility {
     }
 }
 
-/// For so long first attempts wait for a copy to make a probe: a client with some hundred calls a second has sent a
+/// This long first attempts wait for a copy to make a probe: a client with some hundred calls a second has sent a
 /// few by then. With half a second an endpoint that is well again gets its share up to a second later, and with a tenth
 /// first attempts make most of the probes again.
 pub const OVERDUE: Duration = Duration::from_millis(200);
@@ -66,13 +69,13 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_probes_last_whoever_else_might() {
+    fn a_retry_probes_last_in_any_case() {
         assert_eq!(ProbeEligibility::of_attempt(true, false), ProbeEligibility::Last);
         assert_eq!(ProbeEligibility::of_attempt(true, true), ProbeEligibility::Last);
     }
 
     #[test]
-    fn who_waits_for_copies_waits_for_so_long_and_no_longer() {
+    fn an_attempt_leaves_a_probe_to_copies_for_200_ms_and_no_longer() {
         for (due_for, taken) in [(0, [true, false, false]), (199, [true, false, false])] {
             let found = [ProbeEligibility::Due, ProbeEligibility::Overdue, ProbeEligibility::Last]
                 .map(|it| it.takes(ms(due_for)));

@@ -16,6 +16,8 @@ pub struct Ratio(f64);
 impl Ratio {
     /// All.
     pub const ONE: Self = Self(1.0);
+    /// 99 of 100.
+    pub const NINETY_NINE: Self = Self(0.99);
     /// Three quarters.
     pub const THREE_QUARTERS: Self = Self(0.75);
     /// One half.

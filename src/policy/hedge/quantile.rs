@@ -1,33 +1,41 @@
-//! How long answers took lately: any quantile of the last few seconds.
+//! How long answers took lately: any quantile of the last seconds, or of the last minute.
 //!
 //! A histogram with log-linear buckets, sixteen to each doubling, so that one figure holds from
 //! microseconds to a minute. Time is cut into slices that are emptied as a whole, as in
-//! [`window`](super::window): an answer from before a fault leaves after three seconds, where a
-//! decaying sketch would keep a trace of it for ever. Sampling into a list and sorting it would need
-//! more memory for worse tails, and t-digest or HDR histograms give precision that no hedge needs.
+//! [`window`](crate::policy::circuit::window): an answer from before a fault leaves after three
+//! seconds, where a decaying sketch would keep a trace of it for ever. Sampling into a list and sorting
+//! it would need more memory for worse tails, and t-digest or HDR histograms give precision that no
+//! hedge needs.
 //!
-//! Counts are atomics, so nobody waits: a record costs one addition. The thread that opens a new
-//! slice empties it, and what others record in those hundred nanoseconds may be lost, or an old count
-//! be read once more. A quantile of a sample does not mind.
+//! A client that makes ten calls a second has thirty answers in three seconds, too few for a high
+//! quantile. So a slice that is emptied is first added to a second histogram, which covers a minute.
+//! It is read only where three seconds hold too little, and a record costs nothing for it.
+//!
+//! Counts are atomics, so no caller waits: a record costs one addition. The thread that opens a new
+//! slice empties it, and what other threads record in those few hundred nanoseconds may be lost, or
+//! an old count be read once more. A quantile of a sample bears that.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::policy::circuit::window::Ratio;
 
-/// The latencies of the last three seconds, about 9 KiB. Between 2.5 and 3 s are covered, as the
-/// edge is one slice wide.
+/// The latencies of the last three seconds and of the last minute, about 18 KiB. Between 2.5 and 3 s
+/// are covered, and between 50 and 60 s, as the edge is one slice wide.
 #[derive(Debug)]
 pub struct Latencies {
     origin: Instant,
     slices: Box<[Slice]>,
+    /// What the slices held before they were emptied, ten seconds in each.
+    minute: Box<[Slice]>,
 }
 
 impl Latencies {
     /// Nothing recorded yet. The instant only gives the slices their numbers.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Self { origin: now, slices: (0..SLICES).map(|_| Slice::empty()).collect() }
+        let empty = |count: u64| (0..count).map(|_| Slice::empty()).collect();
+        Self { origin: now, slices: empty(SLICES), minute: empty(SLICES) }
     }
 
     /// Counts one answer that took this long. Above 67 s it counts as 67 s. Costs the same few
@@ -35,7 +43,7 @@ impl Latencies {
     pub fn record(&self, took: Duration, now: Instant) {
         let number = self.number(now);
         let slice = &self.slices[(number % SLICES) as usize];
-        slice.open(number);
+        slice.open(number, |held| self.pass_on(slice, held));
         slice.counts[bucket(took)].fetch_add(1, Ordering::Relaxed);
     }
 
@@ -51,17 +59,52 @@ impl Latencies {
 
     fn bucket_at(&self, share: Ratio, now: Instant) -> Option<usize> {
         let counts = self.counts(now);
-        let total: u64 = counts.iter().sum();
-        if total < ENOUGH {
-            return None;
+        (total(&counts) >= ENOUGH).then(|| bucket_of(share, &counts)).flatten()
+    }
+
+    /// The same over three seconds if they hold 50 answers, else over a minute if it holds 20; and
+    /// where it holds fewer, but not less than two, the longest of them.
+    fn sampled(&self, share: Ratio, now: Instant) -> Option<(Sample, usize)> {
+        if let Some(bucket) = self.bucket_at(share, now) {
+            return Some((Sample::Enough, bucket));
         }
-        // The rank counts from 1: a share of nothing is the least answer, and of all the greatest.
-        let rank = ((share.value() * total as f64).ceil() as u64).clamp(1, total);
-        let mut seen = 0;
-        counts.iter().position(|count| {
-            seen += count;
-            seen >= rank
-        })
+        let counts = self.counts_of_minute(now);
+        match total(&counts) {
+            ENOUGH_IN_MINUTE.. => Some((Sample::Enough, bucket_of(share, &counts)?)),
+            FEW.. => Some((Sample::Few, bucket_of(Ratio::ONE, &counts)?)),
+            _ => None,
+        }
+    }
+
+    /// Adds what a slice held to the minute before it is emptied.
+    fn pass_on(&self, slice: &Slice, held: u64) {
+        let number = held / SLICES_IN_TEN_SECONDS;
+        let long = &self.minute[(number % SLICES) as usize];
+        long.open(number, |_| {});
+        if long.number.load(Ordering::Relaxed) != number {
+            return;
+        }
+        for (sum, count) in long.counts.iter().zip(&slice.counts) {
+            match count.load(Ordering::Relaxed) {
+                0 => {}
+                count => drop(sum.fetch_add(count, Ordering::Relaxed)),
+            }
+        }
+    }
+
+    /// The sum over a minute: of what was passed on, and of the slices that were not yet.
+    fn counts_of_minute(&self, now: Instant) -> [u64; BUCKETS] {
+        let number = self.number(now);
+        let long = number / SLICES_IN_TEN_SECONDS;
+        let mut sum = [0; BUCKETS];
+        let is_young = |slice: &Slice, span: u64, number: u64| {
+            slice.number.load(Ordering::Relaxed) + span > number
+        };
+        let short = SLICES * SLICES_IN_TEN_SECONDS;
+        let young = self.slices.iter().filter(|slice| is_young(slice, short, number));
+        let before = self.minute.iter().filter(|slice| is_young(slice, SLICES, long));
+        young.chain(before).for_each(|slice| slice.add_to(&mut sum));
+        sum
     }
 
     /// The sum over the slices that are young enough. One that is ahead of this caller's clock counts
@@ -70,11 +113,7 @@ impl Latencies {
         let number = self.number(now);
         let mut sum = [0; BUCKETS];
         let young = |slice: &&Slice| slice.number.load(Ordering::Relaxed) + SLICES > number;
-        for slice in self.slices.iter().filter(young) {
-            for (sum, count) in sum.iter_mut().zip(&slice.counts) {
-                *sum += u64::from(count.load(Ordering::Relaxed));
-            }
-        }
+        self.slices.iter().filter(young).for_each(|slice| slice.add_to(&mut sum));
         sum
     }
 
@@ -88,12 +127,21 @@ impl Latencies {
     }
 }
 
+/// How much a quantile is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sample {
+    /// Enough answers for it.
+    Enough,
+    /// A few only: it is the longest of them.
+    Few,
+}
+
 /// One quantile, read anew every 50 ms and remembered in between: cheap enough for every attempt.
 #[derive(Debug)]
 pub struct Watched {
     share: Ratio,
-    /// The millisecond of the last reading above 16 bits that hold the bucket plus one, or zero for
-    /// no quantile. In one word, so that they agree.
+    /// The millisecond of the last reading above 16 bits: one that says that there were few answers,
+    /// and the bucket plus one, or zero for no quantile. In one word, so that they agree.
     reading: AtomicU64,
 }
 
@@ -104,19 +152,56 @@ impl Watched {
         Self { share, reading: AtomicU64::new(0) }
     }
 
-    /// The quantile, up to 50 ms old; none while fewer than 50 answers were recorded, in the first
-    /// 50 ms of the histogram included.
+    /// The quantile, up to 50 ms old, of 50 answers in three seconds or else 20 in a minute; none
+    /// while there were fewer, in the first 50 ms of the histogram included.
     #[must_use]
     pub fn read(&self, latencies: &Latencies, now: Instant) -> Option<Duration> {
+        match self.read_any(latencies, now)? {
+            (Sample::Enough, quantile) => Some(quantile),
+            (Sample::Few, _) => None,
+        }
+    }
+
+    /// The quantile likewise, and with fewer answers the longest of them; none below two.
+    #[must_use]
+    #[inline]
+    pub fn read_any(&self, latencies: &Latencies, now: Instant) -> Option<(Sample, Duration)> {
         let millis = latencies.millis(now);
         let mut reading = self.reading.load(Ordering::Relaxed);
-        if millis >= (reading >> BUCKET_BITS) + READ_EVERY_MS {
-            let bucket = latencies.bucket_at(self.share, now).map_or(0, |bucket| bucket as u64 + 1);
-            reading = millis << BUCKET_BITS | bucket;
-            self.reading.store(reading, Ordering::Relaxed);
+        if millis >= (reading >> READING_BITS) + READ_EVERY_MS {
+            reading = self.anew(latencies, millis, now);
         }
-        ((reading & BUCKET_MASK) as usize).checked_sub(1).map(middle)
+        let bucket = ((reading & BUCKET_MASK) as usize).checked_sub(1)?;
+        let sample = if reading & FEW_BIT == 0 { Sample::Enough } else { Sample::Few };
+        Some((sample, middle(bucket)))
     }
+
+    #[cold]
+    fn anew(&self, latencies: &Latencies, millis: u64, now: Instant) -> u64 {
+        let found = match latencies.sampled(self.share, now) {
+            Some((Sample::Enough, bucket)) => bucket as u64 + 1,
+            Some((Sample::Few, bucket)) => FEW_BIT | (bucket as u64 + 1),
+            None => 0,
+        };
+        let reading = millis << READING_BITS | found;
+        self.reading.store(reading, Ordering::Relaxed);
+        reading
+    }
+}
+
+fn total(counts: &[u64; BUCKETS]) -> u64 {
+    counts.iter().sum()
+}
+
+fn bucket_of(share: Ratio, counts: &[u64; BUCKETS]) -> Option<usize> {
+    let total = total(counts);
+    // The rank counts from 1: a share of nothing is the least answer, and of all the greatest.
+    let rank = ((share.value() * total as f64).ceil() as u64).clamp(1, total.max(1));
+    let mut seen = 0;
+    counts.iter().position(|count| {
+        seen += count;
+        seen >= rank
+    })
 }
 
 #[derive(Debug)]
@@ -132,12 +217,27 @@ impl Slice {
     }
 
     /// Makes sure that the slice holds this stretch of time, or a later one if this caller was
-    /// overtaken: then its answer counts there.
-    fn open(&self, number: u64) {
+    /// overtaken: then its answer counts there. `emptied` is told the stretch that it held before.
+    #[inline]
+    fn open(&self, number: u64, emptied: impl FnOnce(u64)) {
         let held = self.number.load(Ordering::Relaxed);
+        if held < number {
+            self.empty_for(number, held, emptied);
+        }
+    }
+
+    #[cold]
+    fn empty_for(&self, number: u64, held: u64, emptied: impl FnOnce(u64)) {
         let relaxed = Ordering::Relaxed;
-        if held < number && self.number.compare_exchange(held, number, relaxed, relaxed).is_ok() {
+        if self.number.compare_exchange(held, number, relaxed, relaxed).is_ok() {
+            emptied(held);
             self.counts.iter().for_each(|count| count.store(0, relaxed));
+        }
+    }
+
+    fn add_to(&self, sum: &mut [u64; BUCKETS]) {
+        for (sum, count) in sum.iter_mut().zip(&self.counts) {
+            *sum += u64::from(count.load(Ordering::Relaxed));
         }
     }
 }
@@ -169,14 +269,25 @@ const BUCKETS: usize = 32 + 21 * 16;
 const SLICES: u64 = 6;
 const SLICE_MS: u64 = 500;
 
+/// A minute is as many stretches of ten seconds as three seconds are of half a second.
+const SLICES_IN_TEN_SECONDS: u64 = 10_000 / SLICE_MS;
+
 /// With fewer answers, the 95th percentile hangs on the slowest two.
 const ENOUGH: u64 = 50;
+
+/// Of what one call in three seconds answers in a minute. A high quantile is then the longest answer or
+/// the one before, which is what a rare caller has to go by.
+const ENOUGH_IN_MINUTE: u64 = 20;
+
+/// One answer alone may be the one that connected first.
+const FEW: u64 = 2;
 
 /// A sixtieth of what the histogram covers: it does not change faster than that by much.
 const READ_EVERY_MS: u64 = 50;
 
-const BUCKET_BITS: u32 = 16;
-const BUCKET_MASK: u64 = (1 << BUCKET_BITS) - 1;
+const READING_BITS: u32 = 16;
+const FEW_BIT: u64 = 1 << (READING_BITS - 1);
+const BUCKET_MASK: u64 = FEW_BIT - 1;
 
 #[cfg(test)]
 mod tests {
@@ -292,7 +403,45 @@ mod tests {
         (0..150).for_each(|_| latencies.record(ms(100), t0 + ms(60)));
         assert!(near(median.read(&latencies, t0 + ms(99)), ms(25)));
         assert!(near(median.read(&latencies, t0 + ms(100)), ms(100)));
-        assert_eq!(median.read(&latencies, t0 + ms(9999)), None);
+        assert!(near(median.read(&latencies, t0 + ms(9999)), ms(100)), "of the minute");
+        assert_eq!(median.read(&latencies, t0 + ms(60_500)), None);
+    }
+
+    /// One answer in 400 ms: eight in three seconds.
+    #[test]
+    fn a_rare_caller_goes_by_the_last_minute() {
+        let (latencies, t0) = (Latencies::new(t0()), t0());
+        let worst = Watched::new(share(0.99));
+        let at = |number: u64| t0 + ms(400 * number);
+        for number in 0..120 {
+            latencies.record(ms(if number == 50 { 90 } else { 10 }), at(number));
+            match worst.read_any(&latencies, at(number)) {
+                None => assert!(number < 2, "{number}"),
+                Some((Sample::Few, longest)) => {
+                    assert!(number < 19 && near(Some(longest), ms(10)), "{number}");
+                }
+                Some((Sample::Enough, found)) => {
+                    let expected = ms(if number >= 51 && number < 100 { 90 } else { 10 });
+                    let passed = number >= 19 && (near(Some(found), expected) || number >= 99);
+                    assert!(passed || number == 50, "{number}: {found:?}");
+                }
+            }
+        }
+        assert_eq!(worst.read_any(&latencies, at(120) + Duration::from_secs(60)), None);
+    }
+
+    #[test]
+    fn the_minute_counts_each_answer_once() {
+        let (latencies, t0) = (Latencies::new(t0()), t0());
+        for number in 0..180_u64 {
+            let now = t0 + ms(number * 1000);
+            latencies.record(ms(10), now);
+            let held = total(&latencies.counts_of_minute(now));
+            assert!(
+                (number + 1).min(50) <= held && held <= (number + 1).min(60),
+                "{number}: {held}"
+            );
+        }
     }
 
     #[test]

@@ -17,7 +17,15 @@
 //! Rejected: gRPC's token count, which lets a burst of retries pass before it reacts and says nothing
 //! of the share, and a limit on the extra attempts under way, which lets quick failures pass without
 //! end.
+//!
+//! A new client that begins with a burst has paid in nothing yet: of 200 calls at once, with one of three
+//! hosts answering 503, 70 would fail. So there is a stock of 100 beside the window, drawn on when the
+//! window bears no more, at most once by each call. It is no part of the window's reserve, which
+//! comes back every ten seconds and would be ten extra attempts a second for ever: ten
+//! successful calls put one back. A forked child begins with 10, or else a thousand workers of one parent
+//! would have 100,000.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::backoff::Factor;
@@ -35,11 +43,18 @@ pub struct BudgetConfig {
     /// Extra attempts per second that are allowed without any call to pay; default 1. Every client
     /// of a fleet has it: above a thousand clients, 0 is better.
     pub floor_per_second: u32,
+    /// Extra attempts in stock for when the window bears no more; default 100.
+    pub stock: u32,
 }
 
 impl Default for BudgetConfig {
     fn default() -> Self {
-        Self { ratio: Factor::TENTH, window: Duration::from_secs(10), floor_per_second: 1 }
+        Self {
+            ratio: Factor::TENTH,
+            window: Duration::from_secs(10),
+            floor_per_second: 1,
+            stock: STOCK,
+        }
     }
 }
 
@@ -49,6 +64,10 @@ pub struct Budget {
     /// None where retries are not bounded.
     extra: Option<SlidingBudget>,
     hedges: Option<SlidingBudget>,
+    /// Tenths of extra attempts.
+    stock: AtomicU32,
+    /// What it does not exceed.
+    full_stock: u32,
 }
 
 impl Budget {
@@ -61,7 +80,16 @@ impl Budget {
         Self {
             extra: Some(bucket(prices(config.ratio.value(), config.floor_per_second, window))),
             hedges: hedges.map(|ratio| bucket(prices(ratio.value(), 0, window))),
+            stock: AtomicU32::new(config.stock.saturating_mul(TENTHS)),
+            full_stock: config.stock.saturating_mul(TENTHS),
         }
+    }
+
+    /// The same in a forked child, whose parent may have a thousand of them.
+    #[must_use]
+    pub fn of_child(self) -> Self {
+        let stock = self.full_stock.min(STOCK_OF_CHILD * TENTHS);
+        Self { stock: AtomicU32::new(stock), ..self }
     }
 
     /// A budget that bounds the share of calls that may be hedged, and grants every retry.
@@ -84,6 +112,33 @@ impl Budget {
     #[must_use = "a retry that was not granted must not be made"]
     pub fn try_retry(&self, now: Instant) -> bool {
         self.extra.as_ref().is_none_or(|extra| extra.withdraw(now).is_some())
+    }
+
+    /// Draws for an extra attempt of a call, in need on the stock: `drew` says whether the call did
+    /// before, and is set if it does now. False if the client cannot afford it.
+    #[must_use = "an attempt that was not granted must not be made"]
+    pub fn try_extra(&self, drew: &mut bool, now: Instant) -> bool {
+        if self.try_retry(now) {
+            return true;
+        }
+        let less = |stock: u32| stock.checked_sub(TENTHS);
+        let drawn = !*drew && self.stock.fetch_update(Relaxed, Relaxed, less).is_ok();
+        *drew |= drawn;
+        drawn
+    }
+
+    /// A call has ended well. Costs a load while the stock is full, as it mostly is.
+    #[inline]
+    pub fn note_success(&self) {
+        if self.stock.load(Relaxed) < self.full_stock {
+            self.restock();
+        }
+    }
+
+    #[cold]
+    fn restock(&self) {
+        let more = |stock: u32| (stock < self.full_stock).then(|| stock + 1);
+        let _ = self.stock.fetch_update(Relaxed, Relaxed, more);
     }
 
     /// Draws for a hedge; false if the client cannot afford it.
@@ -114,6 +169,12 @@ fn prices(ratio: f64, floor_per_second: u32, window: Duration) -> Prices {
     Prices { deposit, withdraw, reserve }
 }
 
+/// A burst of 200 calls with one of three hosts answering 5xx needs about 70 retries above the window's.
+const STOCK: u32 = 100;
+const STOCK_OF_CHILD: u32 = 10;
+/// Ten successful calls put one extra attempt back.
+const TENTHS: u32 = 10;
+
 const CALL_PAYS: i32 = 1000;
 /// Below one in a million a ratio is none: the price would not fit a slot.
 const LEAST_RATIO: f64 = 1e-6;
@@ -140,6 +201,52 @@ mod tests {
 
     fn hedges(budget: &Budget, now: Instant) -> usize {
         (0..10_000).take_while(|_| budget.try_hedge(now)).count()
+    }
+
+    /// How many of so many calls get an extra attempt each.
+    fn helped(budget: &Budget, calls: usize, now: Instant) -> usize {
+        (0..calls).filter(|_| budget.try_extra(&mut false, now)).count()
+    }
+
+    #[test]
+    fn a_burst_on_a_new_client_is_borne_once() {
+        let now = t0();
+        let budget = Budget::new(&BudgetConfig::default(), None, now);
+        (0..200).for_each(|_| budget.deposit(now));
+        assert_eq!(helped(&budget, 200, now), 10 + 20 + 100);
+        assert_eq!(helped(&budget, 200, now + ms(60_000)), 10, "the window's reserve alone");
+    }
+
+    #[test]
+    fn a_call_draws_on_the_stock_once() {
+        let now = t0();
+        let budget = Budget::new(&config(0.0, 0), None, now);
+        let mut drew = false;
+        assert!(budget.try_extra(&mut drew, now) && drew);
+        assert!(!budget.try_extra(&mut drew, now));
+        assert!(budget.try_extra(&mut false, now), "another call's");
+    }
+
+    #[test]
+    fn ten_successes_put_one_back_up_to_the_full_stock() {
+        let now = t0();
+        let budget = Budget::new(&config(0.0, 0), None, now);
+        assert_eq!(helped(&budget, 200, now), 100);
+        (0..9).for_each(|_| budget.note_success());
+        assert_eq!(helped(&budget, 1, now), 0);
+        budget.note_success();
+        assert_eq!(helped(&budget, 200, now), 1);
+        (0..5000).for_each(|_| budget.note_success());
+        assert_eq!(helped(&budget, 200, now), 100);
+    }
+
+    #[test]
+    fn a_forked_child_has_less_in_stock_and_can_have_none() {
+        let now = t0();
+        let child = Budget::new(&config(0.0, 0), None, now).of_child();
+        assert_eq!(helped(&child, 200, now), 10);
+        let none = BudgetConfig { stock: 0, ..config(0.0, 0) };
+        assert_eq!(helped(&Budget::new(&none, None, now).of_child(), 200, now), 0);
     }
 
     #[test]

@@ -218,7 +218,7 @@ pub enum StopReason {
 pub struct Retry<'a> {
     config: &'a RetryConfig,
     backoff: Backoff,
-    /// Attempts that cost a try.
+    /// Attempts that cost a try and were followed by another, or had one beside them.
     used: u32,
     /// A server has refused an attempt of this call unprocessed.
     was_refused: bool,
@@ -231,11 +231,22 @@ impl<'a> Retry<'a> {
         Self { config, backoff: Backoff::new(config.backoff), used: 0, was_refused: false }
     }
 
-    /// The tries that remain, the attempt under way included; none for no limit.
+    /// The tries that remain, the one under way included; none for no limit.
     #[must_use]
     pub fn tries_left(&self) -> Option<u32> {
         let tries = self.config.tries?;
         Some(tries.get().saturating_sub(self.used))
+    }
+
+    /// Whether another attempt may start beside those under way.
+    #[must_use]
+    pub fn has_try(&self) -> bool {
+        self.tries_left().is_none_or(|left| left > 1)
+    }
+
+    /// An attempt starts beside one that is late, at the price of a try.
+    pub const fn start_beside(&mut self) {
+        self.used = self.used.saturating_add(1);
     }
 
     /// Decides after an attempt. To be asked exactly once for each. `budget` draws on the client's
@@ -246,12 +257,16 @@ impl<'a> Retry<'a> {
         rng: &mut impl Rng,
         budget: impl FnOnce() -> bool,
     ) -> Decision {
-        match self.wish(facts, rng) {
+        let decision = match self.wish(facts, rng) {
             Decision::Retry { free: false, .. } if self.has_price(facts) && !budget() => {
                 Decision::Stop(StopReason::Budget)
             }
             wish => wish,
+        };
+        if matches!(decision, Decision::Retry { free: false, .. }) {
+            self.used = self.used.saturating_add(1);
         }
+        decision
     }
 
     /// Whether the attempt is the budget's concern: the server had something to bear. The first that it refused
@@ -292,8 +307,7 @@ impl<'a> Retry<'a> {
 
     /// Goes on at the price of a try and a wait.
     fn spend(&mut self, facts: &Facts, rng: &mut impl Rng) -> Decision {
-        self.used = self.used.saturating_add(1);
-        if self.tries_left() == Some(0) {
+        if !self.has_try() {
             return Decision::Stop(StopReason::Tries);
         }
         match (facts.pushback, asked_wait(facts)) {

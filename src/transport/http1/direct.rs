@@ -362,7 +362,7 @@ impl Transport for Direct {
                 Some(most) => Some(Box::pin(self.permit(exchange, most)).await?),
                 None => None,
             };
-            let kept = self.kept(exchange.endpoint);
+            let kept = if exchange.fresh { None } else { self.kept(exchange.endpoint) };
             let was_kept = kept.is_some();
             let mut connection = match kept {
                 Some(connection) => connection,

@@ -95,16 +95,18 @@ impl Connection {
         progress: &Progress,
         mut work: W,
     ) -> W::Output {
-        let before = self.written();
+        let (before, read) = (self.written(), self.traffic.read());
         let mut open = true;
         poll_fn(|cx| {
             self.answer.begin_turn();
             // Twice, since each side may have made the other's next step possible.
             for _ in 0..2 {
                 open = open && Pin::new(&mut self.driver).poll(cx).is_pending();
-                if self.traffic.written() > before {
+                let written = self.traffic.written() - before;
+                if written > 0 {
                     progress.mark_sent();
                 }
+                progress.mark_moved(written + self.traffic.read() - read);
                 if let Poll::Ready(output) = Pin::new(&mut work).poll(cx) {
                     return Poll::Ready(output);
                 }

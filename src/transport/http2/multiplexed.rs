@@ -145,6 +145,14 @@ impl Multiplexed {
         locked(&self.pools)
     }
 
+    /// An attempt on a connection to `endpoint` is late. A connection whose peer answers a PING is as good as a new
+    /// one, and any other is closed.
+    async fn doubt(&self, endpoint: &Arc<Endpoint>) {
+        for session in pool(&self.pools, endpoint).sessions() {
+            session.prove_alive().await;
+        }
+    }
+
     /// A stream for `exchange`, waited for where need be; `None` where the endpoint speaks HTTP/1.1.
     async fn slot(&self, exchange: &Exchange<'_>) -> Result<Option<StreamSlot>, Failure> {
         let pool = pool(&self.pools, exchange.endpoint);
@@ -185,7 +193,9 @@ impl Multiplexed {
                 Acquire::Busy => {
                     // Connections stand, so the limit on making one no longer applies.
                     exchange.progress.mark_connected();
+                    exchange.progress.mark_waiting(true);
                     change.await;
+                    exchange.progress.mark_waiting(false);
                 }
             }
         }
@@ -196,6 +206,9 @@ impl Transport for Multiplexed {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
         if !self.config.may_speak_http2(exchange.endpoint) {
             return self.direct.send(exchange).await;
+        }
+        if exchange.fresh {
+            Box::pin(self.doubt(exchange.endpoint)).await;
         }
         let mut tries_left = self.config.max_connections;
         let mut expects = expects(exchange);

@@ -154,6 +154,11 @@ impl H2Pool {
         left
     }
 
+    /// The connections that take new streams.
+    pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
+        self.lock().sessions.iter().map(|pooled| Arc::clone(&pooled.session)).collect()
+    }
+
     /// How many connections take new streams.
     pub(crate) fn len(&self) -> usize {
         self.lock().sessions.len()

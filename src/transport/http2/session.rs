@@ -29,7 +29,7 @@ use crate::transport::http1::answer::MAX_HEAD;
 use crate::transport::request::{self, RequestBody};
 use crate::transport::stream::{self, Content, Flow};
 use crate::transport::wire::{Stream, Traffic};
-use crate::transport::{Answer, Exchange, body};
+use crate::transport::{Answer, Exchange, Progress, body};
 
 /// When a peer is asked whether it is still there, and for how long an answer is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,8 @@ pub(crate) struct KeepAlive {
 pub(crate) struct Session {
     sender: SendRequest<Bytes>,
     traffic: Traffic,
+    /// Asks the driver to ping the peer now.
+    doubt: Arc<Doubt>,
     /// The peer did not answer a PING in time.
     silent: Arc<AtomicBool>,
     /// An exchange got an answer over it.
@@ -61,8 +63,9 @@ impl Session {
     ) -> Result<Arc<Self>, Failure> {
         let unusable = |_| Failure::unsent(FailureKind::Connect, "connection not usable");
         let (sender, connection) = builder().handshake(stream).await.map_err(unusable)?;
-        let (silent, answered, opened_at) = (Arc::default(), AtomicBool::default(), Instant::now());
-        let session = Arc::new(Self { sender, traffic, silent, answered, opened_at });
+        let (doubt, silent) = (Arc::default(), Arc::default());
+        let (answered, opened_at) = (AtomicBool::default(), Instant::now());
+        let session = Arc::new(Self { sender, traffic, doubt, silent, answered, opened_at });
         let driver = Driver::new(&session, connection, keep_alive, Arc::clone(&changed));
         tokio::spawn(driver);
         session.limit_known(&changed).await?;
@@ -119,6 +122,18 @@ impl Session {
         soon && !self.answered.load(Ordering::Relaxed) && !self.is_open()
     }
 
+    /// Pings the peer now; one that is silent for a second loses the connection. Back when it has said something, or
+    /// the connection has ended.
+    pub(crate) async fn prove_alive(&self) {
+        let read = self.traffic.read();
+        self.doubt.is_cast.store(true, Ordering::Relaxed);
+        self.doubt.driver.notify_one();
+        let until = Instant::now() + PROOF_TIMEOUT;
+        while self.traffic.read() == read && self.is_open() && Instant::now() < until {
+            sleep(PROOF_LOOK).await;
+        }
+    }
+
     fn is_silent(&self) -> bool {
         self.silent.load(Ordering::Relaxed)
     }
@@ -140,6 +155,13 @@ impl Session {
         }
         failure
     }
+}
+
+/// A wish that the peer shows that it is there.
+#[derive(Default)]
+struct Doubt {
+    is_cast: AtomicBool,
+    driver: Notify,
 }
 
 /// Hyper's figures where they are not named otherwise; h2's own windows (64 KiB) hold back fast networks.
@@ -199,10 +221,10 @@ pub(crate) async fn exchange(
         opened.map_err(|error| session.before_answer(&error, false, slot.is_only()))?;
     // Its driver writes it soon, and a call that is cut off cannot know when.
     exchange.progress.mark_sent();
-    let mut upload = Upload { sink, body, piece: Bytes::new(), under_way: !end };
+    let mut upload = Upload { sink, body, piece: Bytes::new(), under_way: !end, handed: 0 };
     let answer = FinalAnswer { reply, consent, interim: 0, bound_met: false };
     let mut answer = pin!(answer);
-    let head = match upload.beside(answer.as_mut()).await {
+    let head = match upload.beside(answer.as_mut(), exchange.progress).await {
         Ok(head) => head,
         Err(_) if answer.bound_met => {
             let detail = format!("answer's head above {MAX_HEAD} bytes");
@@ -219,7 +241,9 @@ pub(crate) async fn exchange(
         let content = Content::open(&mut head, content, reading)?;
         return Ok(stream::answer(head, Underway { content, upload, slot }));
     }
-    let answer = upload.beside(pin!(body::read(head, content, reading))).await;
+    let content = Counted { body: content, progress: exchange.progress };
+    let work = pin!(body::read(head, content, reading));
+    let answer = upload.beside(work, exchange.progress).await;
     answer.map_err(|failure| session.within_answer(failure))
 }
 
@@ -247,13 +271,16 @@ struct Upload {
     /// What was taken of the body and not handed over yet.
     piece: Bytes,
     under_way: bool,
+    /// Bytes handed over that the attempt's clock does not know of yet.
+    handed: usize,
 }
 
 impl Upload {
     /// Runs `work` while the body is handed over.
-    async fn beside<W: Future + Unpin>(&mut self, mut work: W) -> W::Output {
+    async fn beside<W: Future + Unpin>(&mut self, mut work: W, progress: &Progress) -> W::Output {
         poll_fn(|cx| {
             self.advance(cx);
+            progress.add_moved(std::mem::take(&mut self.handed));
             Pin::new(&mut work).poll(cx)
         })
         .await
@@ -289,6 +316,7 @@ impl Upload {
                 }
             }
             let piece = self.piece.split_to(room.min(self.piece.len()));
+            self.handed += piece.len();
             let end = self.piece.is_empty() && self.body.is_end_stream();
             if self.sink.send_data(piece, end).is_err() || end {
                 return Poll::Ready(());
@@ -376,6 +404,38 @@ impl Body for Received {
     }
 }
 
+/// A body whose bytes restart the attempt's clock.
+struct Counted<'a, B> {
+    body: B,
+    progress: &'a Progress,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Counted<'_, B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.progress.add_moved(data.len());
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// Drives a connection until it ends.
 struct Driver {
     connection: h2::client::Connection<Stream, Bytes>,
@@ -386,6 +446,8 @@ struct Driver {
     changed: Arc<Notify>,
     traffic: Traffic,
     read: u64,
+    doubt: Arc<Doubt>,
+    doubted: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Driver {
@@ -398,8 +460,20 @@ impl Driver {
         let watch = StreamWatch::new(keep_alive, connection.ping_pong());
         let traffic = session.traffic.clone();
         let silent = Arc::clone(&session.silent);
+        let doubt = Arc::clone(&session.doubt);
+        let doubted = doubted(Arc::clone(&doubt));
         let session = Arc::downgrade(session);
-        Self { connection, session, watch, silent, changed, traffic, read: 0 }
+        Self { connection, session, watch, silent, changed, traffic, read: 0, doubt, doubted }
+    }
+
+    /// Pings at once where a call has cast doubt on the connection.
+    fn note_doubt(&mut self, cx: &mut Context<'_>) {
+        while self.doubted.as_mut().poll(cx).is_ready() {
+            self.doubted = doubted(Arc::clone(&self.doubt));
+        }
+        if self.doubt.is_cast.swap(false, Ordering::Relaxed) {
+            self.watch.doubt(cx);
+        }
     }
 
     /// The peer said something: an exchange that waits for a stream may get one now, or need another connection.
@@ -423,6 +497,7 @@ impl Future for Driver {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.traffic.begin_turn();
+        self.note_doubt(cx);
         let ended = Pin::new(&mut self.connection).poll(cx).is_ready();
         self.note_read();
         if !ended {
@@ -448,6 +523,8 @@ struct StreamWatch {
     timer: Pin<Box<Sleep>>,
     heard_at: Instant,
     asked_at: Option<Instant>,
+    /// How long the peer has to answer.
+    patience: Duration,
     /// The limit on streams that was seen last.
     limit: usize,
 }
@@ -456,13 +533,24 @@ impl StreamWatch {
     fn new(settings: KeepAlive, pings: Option<PingPong>) -> Self {
         let timer = Box::pin(sleep(settings.interval));
         let heard_at = Instant::now();
-        Self { settings, pings, timer, heard_at, asked_at: None, limit: NO_STREAMS }
+        let patience = settings.timeout;
+        Self { settings, pings, timer, heard_at, asked_at: None, patience, limit: NO_STREAMS }
     }
 
     /// Any byte is a sign of life; the pong itself may be far back in the queue.
     fn heard(&mut self) {
         self.heard_at = Instant::now();
         self.asked_at = None;
+        self.patience = self.settings.timeout;
+    }
+
+    /// Asks now, and gives the peer a second.
+    fn doubt(&mut self, cx: &mut Context<'_>) {
+        let now = Instant::now();
+        self.ask(cx);
+        self.asked_at.get_or_insert(now);
+        self.patience = PROOF_TIMEOUT.min(self.settings.timeout);
+        self.timer.as_mut().reset(now + self.patience);
     }
 
     /// Ready when the peer was asked and did not answer in time.
@@ -471,7 +559,7 @@ impl StreamWatch {
             ready!(self.timer.as_mut().poll(cx));
             let now = Instant::now();
             let due = match self.asked_at {
-                Some(asked_at) => asked_at + self.settings.timeout,
+                Some(asked_at) => asked_at + self.patience,
                 None => self.heard_at + self.settings.interval,
             };
             let next = match (now < due, self.asked_at) {
@@ -500,6 +588,15 @@ impl StreamWatch {
 /// A server that is restarted just after a connect is as good as one that was not there. One that ends a connection
 /// which nobody used for longer tidies up.
 const SOON: Duration = Duration::from_secs(1);
+fn doubted(doubt: Arc<Doubt>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move { doubt.driver.notified().await })
+}
+
+/// How long a peer has to show that it is there, once a call on its connection is late: far above a round trip.
+const PROOF_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often a call looks whether it has.
+const PROOF_LOOK: Duration = Duration::from_millis(5);
 
 /// Before the peer's SETTINGS have come.
 const NO_STREAMS: usize = 0;

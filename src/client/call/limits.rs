@@ -1,0 +1,194 @@
+//! The limits of one attempt: when it is late, when its connection must stand, and when it ends.
+
+use std::time::{Duration, Instant};
+
+use super::call::Call;
+use crate::balancer::lease::Lease;
+use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT};
+use crate::policy::Known;
+use crate::request::Request;
+
+/// The limits of one attempt. All but the last two count from when it last moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// From here on its endpoint is overdue.
+    pub(crate) short: Duration,
+    /// From here on a copy may start, where copies start early.
+    pub(crate) slow: Duration,
+    /// From here on it is late, and its call looks elsewhere.
+    pub(crate) soft: Duration,
+    /// What a failure counts as at least.
+    pub(crate) usual: Duration,
+    /// Limit on resolving, TCP and TLS together.
+    pub(crate) connect: Duration,
+    /// When it is cut; `None` for never.
+    pub(crate) end: Option<Instant>,
+    /// The attempt's own limit cuts it, before the call's deadline does.
+    pub(crate) is_hard: bool,
+}
+
+/// What limits depend on beside the settings.
+#[derive(Clone, Copy, Debug)]
+struct Circumstances {
+    now: Instant,
+    deadline: Option<Instant>,
+    tries_left: Option<u32>,
+    known: Known,
+    hedge_delay: Option<Duration>,
+    /// How long a probe may take at most.
+    probe: Option<Duration>,
+    may_hang: bool,
+}
+
+impl Limits {
+    /// Of an attempt of `call` by `lease` that sets out now, when `tries_left` remain with it.
+    pub(crate) fn new(
+        call: &Call<'_>,
+        lease: &Lease,
+        tries_left: Option<u32>,
+        now: Instant,
+    ) -> Self {
+        let config = &call.core.config;
+        let hedge_delay = match call.may_hedge() {
+            true => call.timing.hedge_delay(config, now),
+            false => None,
+        };
+        let circumstances = Circumstances {
+            now,
+            deadline: call.deadline,
+            tries_left,
+            known: call.timing.known(now),
+            hedge_delay,
+            probe: lease.probe_limit(),
+            may_hang: lease.may_hang(),
+        };
+        Self::of(config, call.request, circumstances)
+    }
+
+    /// An unset limit follows the service; the connect limit is the attempt's share of the time left, as the first
+    /// endpoint that cannot be reached must not eat what the others need.
+    fn of(config: &ClientConfig, request: &Request, at: Circumstances) -> Self {
+        let left = at.deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(at.now));
+        let share = at.tries_left.map_or(left, |tries| left / tries.max(1));
+        let own = request.attempt_timeout.or(config.attempt_timeout);
+        let connect = config.connect_timeout.unwrap_or_else(|| DEFAULT_CONNECT_TIMEOUT.min(share));
+        if request.attempt_timeout_hard.unwrap_or(config.attempt_timeout_hard) {
+            let own = own.unwrap_or_else(|| DEFAULT_ATTEMPT_TIMEOUT.min(share));
+            return Self::hard(own, connect, at);
+        }
+        let usual = own.unwrap_or_else(|| at.known.soft(share));
+        let short = if usual == Duration::MAX { usual } else { at.known.short(usual) };
+        let soft = if at.may_hang { short } else { usual };
+        let slow = at.hedge_delay.map_or(soft, |delay| delay.min(soft));
+        Self { short, slow, soft, usual, connect, end: at.deadline, is_hard: false }
+    }
+
+    fn hard(own: Duration, connect: Duration, at: Circumstances) -> Self {
+        let own = at.probe.map_or(own, |probe| own.min(probe));
+        let cut = at.now.checked_add(own);
+        let is_hard = cut.is_some_and(|cut| at.deadline.is_none_or(|deadline| cut < deadline));
+        let slow = at.hedge_delay.unwrap_or(Duration::MAX);
+        let end = if is_hard { cut } else { at.deadline };
+        let never = Duration::MAX;
+        let short = if own == never { never } else { at.known.short(own) };
+        Self { short, slow, soft: never, usual: own, connect, end, is_hard }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::*;
+    use crate::policy::Sample;
+    use crate::runtime::clock;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn request() -> Request {
+        Request::new(Method::GET, "/")
+    }
+
+    /// 300 ms left for three tries, and nothing known.
+    fn at() -> Circumstances {
+        let now = clock::now();
+        Circumstances {
+            now,
+            deadline: now.checked_add(300 * MS),
+            tries_left: Some(3),
+            known: Known::default(),
+            hedge_delay: None,
+            probe: None,
+            may_hang: false,
+        }
+    }
+
+    fn quick() -> Known {
+        Known::new(Some((Sample::Enough, 5 * MS)))
+    }
+
+    #[test]
+    fn an_unset_limit_is_the_attempts_share_and_cuts_nothing() {
+        let limits = Limits::of(&ClientConfig::default(), &request(), at());
+        assert_eq!((limits.soft, limits.connect), (100 * MS, 100 * MS));
+        assert_eq!(
+            (limits.end, limits.is_hard),
+            (at().deadline.map(|_| limits.end.unwrap()), false)
+        );
+        let endless = Circumstances { deadline: None, tries_left: None, ..at() };
+        let limits = Limits::of(&ClientConfig::default(), &request(), endless);
+        assert_eq!((limits.soft, limits.connect), (1000 * MS, DEFAULT_CONNECT_TIMEOUT));
+        assert_eq!(limits.end, None);
+    }
+
+    #[test]
+    fn the_requests_own_limit_comes_before_the_clients() {
+        let config = ClientConfig { attempt_timeout: Some(5_000 * MS), ..ClientConfig::default() };
+        assert_eq!(Limits::of(&config, &request(), at()).soft, 5_000 * MS);
+        let request = Request { attempt_timeout: Some(70 * MS), ..request() };
+        assert_eq!(Limits::of(&config, &request, at()).soft, 70 * MS);
+    }
+
+    #[test]
+    fn where_an_endpoint_may_hang_the_call_soon_looks_elsewhere() {
+        let at = Circumstances { known: quick(), may_hang: true, ..at() };
+        let limits = Limits::of(&ClientConfig::default(), &request(), at);
+        assert_eq!((limits.short, limits.soft, limits.usual), (50 * MS, 50 * MS, 100 * MS));
+    }
+
+    #[test]
+    fn an_attempt_without_a_limit_makes_nobody_overdue() {
+        let config =
+            ClientConfig { attempt_timeout: Some(Duration::MAX), ..ClientConfig::default() };
+        let at = Circumstances { known: quick(), may_hang: true, ..at() };
+        let limits = Limits::of(&config, &request(), at);
+        assert_eq!((limits.short, limits.soft), (Duration::MAX, Duration::MAX));
+    }
+
+    #[test]
+    fn a_hard_limit_cuts_and_a_probe_sooner() {
+        let config = ClientConfig {
+            attempt_timeout: Some(200 * MS),
+            attempt_timeout_hard: true,
+            ..ClientConfig::default()
+        };
+        let at = at();
+        let limits = Limits::of(&config, &request(), at);
+        assert_eq!((limits.end, limits.is_hard), (Some(at.now + 200 * MS), true));
+        let probe = Circumstances { probe: Some(150 * MS), ..at };
+        assert_eq!(Limits::of(&config, &request(), probe).end, Some(at.now + 150 * MS));
+        let soft = Request { attempt_timeout_hard: Some(false), ..request() };
+        assert!(!Limits::of(&config, &soft, at).is_hard);
+        let late = Circumstances { deadline: Some(at.now + 100 * MS), ..at };
+        let limits = Limits::of(&config, &request(), late);
+        assert_eq!((limits.end, limits.is_hard), (late.deadline, false));
+    }
+
+    #[test]
+    fn a_copy_may_start_before_the_limit_but_not_after() {
+        let early = Circumstances { hedge_delay: Some(10 * MS), ..at() };
+        assert_eq!(Limits::of(&ClientConfig::default(), &request(), early).slow, 10 * MS);
+        let late = Circumstances { hedge_delay: Some(800 * MS), ..at() };
+        assert_eq!(Limits::of(&ClientConfig::default(), &request(), late).slow, 100 * MS);
+    }
+}

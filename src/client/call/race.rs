@@ -1,0 +1,362 @@
+//! Attempts of one call beside each other. The first good answer wins, and the others are cancelled.
+//!
+//! A race begins when an attempt is slow: it has passed the time after which copies may start early (a hedge), or its
+//! limit. A late attempt goes on, as its answer may still come. Another starts elsewhere if the rules allow it, and
+//! where they do not, the call waits on and asks again later. At most two run at once, three if both are late.
+//!
+//! An attempt that fails is settled at once and followed by the ordinary rules of a retry, while the others go on.
+//! The call waits for them only when nothing more may start.
+
+use std::future::{Future, poll_fn};
+use std::ops::Deref;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::time::{Sleep, sleep};
+
+use super::send::{Attempt, AttemptDone};
+use super::state::CallState;
+use super::watch::{Passed, Watch};
+use crate::balancer::lease::Lease;
+use crate::balancer::pick::attempted::Attempted;
+use crate::balancer::pick::terms::Terms;
+use crate::client::admission::limit::InFlightPermit;
+use crate::outcome::Class;
+use crate::policy::{ASK_AGAIN, Decision, ElsewhereFacts, HedgeFacts};
+use crate::runtime::clock;
+use crate::transport::Transport;
+
+/// An attempt under way that another may be sent beside.
+type Work<'r> = Pin<&'r mut (dyn Future<Output = AttemptDone> + Send + 'r)>;
+
+/// Runs the first attempt of a race until it ends; `None` if it `may_race` and is slow before that.
+pub(crate) async fn until_slow(
+    mut first: Pin<&mut impl Future<Output = AttemptDone>>,
+    watch: &Watch,
+    may_race: bool,
+) -> Option<AttemptDone> {
+    poll_fn(|cx| match first.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if may_race && watch.has_passed(Passed::Slow) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+/// Goes on with `first`, which is slow, and sends others beside it where the rules allow that. What the call goes by
+/// is returned unsettled; all others are settled.
+pub(crate) async fn race<'a, 'r, T: Transport>(
+    state: &'r mut CallState<'a>,
+    first: Work<'r>,
+    watch: &'r Watch,
+    transport: &'a T,
+) -> AttemptDone {
+    let mut timer = pin!(sleep(ASK_AGAIN));
+    let mut race =
+        Race { state, transport, runners: vec![Runner::first(first, watch)], retry: None };
+    race.look_elsewhere();
+    loop {
+        match poll_fn(|cx| race.poll(timer.as_mut(), cx)).await {
+            Step::Ended(done, kind) => {
+                let class = race.state.class(&done.outcome());
+                race.judge_copy(kind, class);
+                if class == Class::Success || done.asked().is_some() || race.runners.is_empty() {
+                    race.cancel_others(&done, class);
+                    return done;
+                }
+                race.follow(done);
+            }
+            Step::Slow => race.look_elsewhere(),
+            Step::Woken => race.go_on(),
+        }
+        timer.as_mut().reset(race.wakes_at().into());
+    }
+}
+
+/// What has happened.
+enum Step {
+    Ended(AttemptDone, Kind),
+    /// An attempt has passed a limit.
+    Slow,
+    /// The time has come for what was put off.
+    Woken,
+}
+
+/// Why an attempt was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It began before the race.
+    First,
+    /// Beside one that is slow.
+    Hedge,
+    /// Beside one that is late.
+    Copy,
+    /// After one that failed.
+    Retry,
+}
+
+struct Race<'r, 'a, T> {
+    state: &'r mut CallState<'a>,
+    transport: &'a T,
+    runners: Vec<Runner<'r, 'a>>,
+    /// When a retry is due that was decided on.
+    retry: Option<Instant>,
+}
+
+/// One attempt of the race.
+struct Runner<'r, 'a> {
+    work: WorkOf<'r, 'a>,
+    watch: WatchOf<'r>,
+    /// How far its clock had come when it was last looked at.
+    seen: Passed,
+    kind: Kind,
+    /// Its own place below the limit on what is in flight.
+    _permit: Option<InFlightPermit>,
+}
+
+enum WorkOf<'r, 'a> {
+    First(Work<'r>),
+    Another(Pin<Box<dyn Future<Output = AttemptDone> + Send + 'a>>),
+}
+
+enum WatchOf<'r> {
+    First(&'r Watch),
+    Another(Arc<Watch>),
+}
+
+impl Deref for WatchOf<'_> {
+    type Target = Watch;
+
+    fn deref(&self) -> &Watch {
+        match self {
+            Self::First(watch) => watch,
+            Self::Another(watch) => watch,
+        }
+    }
+}
+
+impl<'r, 'a> Runner<'r, 'a> {
+    const fn first(work: Work<'r>, watch: &'r Watch) -> Self {
+        Self {
+            work: WorkOf::First(work),
+            watch: WatchOf::First(watch),
+            seen: Passed::Slow,
+            kind: Kind::First,
+            _permit: None,
+        }
+    }
+
+    fn another<T: Transport>(
+        state: &CallState<'a>,
+        attempt: Attempt,
+        transport: &'a T,
+        kind: Kind,
+        permit: Option<InFlightPermit>,
+    ) -> Self {
+        let (call, watch) = (state.call, Arc::new(Watch::new(attempt.began)));
+        let own = Arc::clone(&watch);
+        let work = Box::pin(async move { attempt.send(call, transport, &own).await });
+        let (work, watch) = (WorkOf::Another(work), WatchOf::Another(watch));
+        Self { work, watch, seen: Passed::Nothing, kind, _permit: permit }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<AttemptDone> {
+        match &mut self.work {
+            WorkOf::First(work) => work.as_mut().poll(cx),
+            WorkOf::Another(work) => work.as_mut().poll(cx),
+        }
+    }
+
+    /// Whether it has passed a limit since the last look.
+    fn is_news(&mut self) -> bool {
+        let passed = [Passed::Soft, Passed::Slow].into_iter().find(|it| self.watch.has_passed(*it));
+        let news = passed.is_some_and(|passed| passed > self.seen);
+        self.seen = passed.unwrap_or(self.seen);
+        news
+    }
+}
+
+impl<'a, T: Transport> Race<'_, 'a, T> {
+    fn poll(&mut self, timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<Step> {
+        for index in 0..self.runners.len() {
+            if let Poll::Ready(done) = self.runners[index].poll(cx) {
+                let Runner { kind, .. } = self.runners.swap_remove(index);
+                return Poll::Ready(Step::Ended(done, kind));
+            }
+        }
+        if self.runners.iter_mut().fold(false, |news, runner| runner.is_news() || news) {
+            return Poll::Ready(Step::Slow);
+        }
+        timer.poll(cx).map(|()| Step::Woken)
+    }
+
+    /// When something is to be looked at that no attempt tells.
+    fn wakes_at(&self) -> Instant {
+        self.retry.unwrap_or_else(|| clock::now() + ASK_AGAIN)
+    }
+
+    /// An attempt has failed while others are under way: it is settled, and where there is an endpoint for a retry,
+    /// that is decided on.
+    fn follow(&mut self, done: AttemptDone) {
+        let judged = self.state.judge(done);
+        if self.has_elsewhere(clock::now())
+            && let Decision::Retry { wait, .. } = self.state.decide(judged)
+        {
+            self.retry = clock::now().checked_add(wait);
+            if wait.is_zero() {
+                self.go_on();
+            }
+        }
+    }
+
+    /// Starts what is due: a retry, or what was refused before.
+    fn go_on(&mut self) {
+        let now = clock::now();
+        match self.retry {
+            Some(due) if due <= now => {
+                self.retry = None;
+                self.start(Kind::Retry, None, now);
+            }
+            Some(_) => {}
+            None => self.look_elsewhere(),
+        }
+    }
+
+    /// Sends another attempt beside those under way, where the rules and the budget allow it.
+    fn look_elsewhere(&mut self) {
+        let now = clock::now();
+        let late = self.count(Passed::Soft);
+        if late == 0 || !self.copy(late, now) {
+            self.hedge(now);
+        }
+    }
+
+    /// Whether an attempt was started beside a late one.
+    fn copy(&mut self, late: usize, now: Instant) -> bool {
+        let (call, admission) = (self.state.call, self.state.call.core.admission());
+        if self.may_copy(late, now)
+            && let Ok(permit) = admission.extra_permit(call.request.criticality)
+            && admission.copies().may_send(now)
+            && call.core.may_retry(&mut self.state.drew, now)
+            && self.start(Kind::Copy, permit, now)
+        {
+            self.state.retry.start_beside();
+            return true;
+        }
+        false
+    }
+
+    fn may_copy(&self, late: usize, now: Instant) -> bool {
+        let call = self.state.call;
+        let facts = ElsewhereFacts {
+            repeatable: call.is_repeatable(),
+            held: call.body_reader.is_none(),
+            has_try: self.state.retry.has_try(),
+            on: call.core.config.retry.on,
+            under_way: self.runners.len(),
+            late,
+            limit_pressed: call.core.admission().is_pressed(now),
+            time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
+            p50: call.timing.usual(now),
+        };
+        facts.may_start() && (self.has_elsewhere(now) || self.is_alone(now))
+    }
+
+    /// A copy that starts early has a budget of its own, and costs no try.
+    fn hedge(&mut self, now: Instant) {
+        let call = self.state.call;
+        let (config, admission) = (&call.core.config.hedge, call.core.admission());
+        let copies = self.runners.iter().filter(|runner| runner.kind == Kind::Hedge).count();
+        let facts = HedgeFacts {
+            idempotent: call.is_repeatable(),
+            untried: self.has_elsewhere(now),
+            copies: copies as u32,
+            limit_pressed: admission.is_pressed(now),
+            time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
+            p50: call.timing.usual(now),
+        };
+        let all_slow = self.count(Passed::Slow) == self.runners.len();
+        if call.may_hedge()
+            && all_slow
+            && config.may_start(&facts, || admission.may_hedge(now))
+            && let Ok(permit) = admission.extra_permit(call.request.criticality)
+        {
+            self.start(Kind::Hedge, permit, now);
+        }
+    }
+
+    fn count(&self, passed: Passed) -> usize {
+        self.runners.iter().filter(|runner| runner.watch.has_passed(passed)).count()
+    }
+
+    fn has_elsewhere(&self, now: Instant) -> bool {
+        self.state.call.target.has_elsewhere(&self.state.attempted, now)
+    }
+
+    /// Whether the call has no other endpoint than the one that it waits for.
+    fn is_alone(&self, now: Instant) -> bool {
+        self.runners.len() == 1
+            && !self.state.call.target.has_unattempted(&self.state.attempted, now)
+    }
+
+    /// Whether an attempt could be started.
+    fn start(&mut self, kind: Kind, permit: Option<InFlightPermit>, now: Instant) -> bool {
+        let Some(lease) = self.lease(kind, now) else {
+            return false;
+        };
+        let state = &mut *self.state;
+        let number = state.record.attempt_count() + self.runners.len() + 1;
+        let tries_left = state.retry.tries_left();
+        // The hook may refuse it; those under way go on then.
+        let attempt =
+            Attempt::new(state.call, lease, &mut state.attempted, tries_left, number, now);
+        let Ok(attempt) = attempt else { return false };
+        let attempt = if kind == Kind::Retry { attempt } else { attempt.into_hedge() };
+        self.runners.push(Runner::another(state, attempt, self.transport, kind, permit));
+        true
+    }
+
+    /// Another endpoint that owes no answer, or where there is no other, the same one.
+    fn lease(&self, kind: Kind, now: Instant) -> Option<Lease> {
+        let (call, attempted) = (self.state.call, &self.state.attempted);
+        if self.has_elsewhere(now) {
+            return call.target.lease(attempted, call.key, Terms::BESIDE, now).ok();
+        }
+        let same = kind == Kind::Copy && self.is_alone(now);
+        let lease = || call.target.lease(Attempted::NONE, call.key, Terms::ANY, now).ok();
+        same.then(lease).flatten()
+    }
+
+    /// The client's record learns whether a copy was worth it.
+    fn judge_copy(&self, kind: Kind, class: Class) {
+        if kind == Kind::Copy {
+            let copies = self.state.call.core.admission().copies();
+            if class == Class::Success { copies.won() } else { copies.lost() }
+        }
+    }
+
+    /// The race is over: the others give their leases back, and their endpoints are judged by who was faster.
+    fn cancel_others(&mut self, winner: &AttemptDone, class: Class) {
+        let now = clock::now();
+        for mut runner in std::mem::take(&mut self.runners) {
+            let began = runner.watch.began;
+            if class == Class::Success {
+                self.judge_copy(runner.kind, Class::Final);
+                runner.watch.overtaken_by(winner.began);
+            } else {
+                runner.watch.cancel();
+            }
+            if class == Class::Success && began < winner.began {
+                let took = now.saturating_duration_since(began);
+                self.state.call.timing.overtaken(took, now);
+            }
+            // An attempt that was overtaken, or whose call was cancelled, ends at its next poll.
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            if let Poll::Ready(done) = runner.poll(&mut cx) {
+                self.state.judge(done);
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! A call between its attempts: what was tried, what is left to try, and what came of it. Its methods are the steps
+//! that [`attempt`](super::attempt) and the [`race`](super::race) both walk.
+
+use std::time::Instant;
+
+use super::call::Call;
+use super::record::{CallEnd, CallRecord};
+use super::send::{Attempt, AttemptDone};
+use super::settle::{Ending, settle};
+use crate::balancer::lease::Lease;
+use crate::balancer::pick::attempted::Attempted;
+use crate::balancer::pick::terms::Terms;
+use crate::client::admission::admission::AdmittedCall;
+use crate::client::admission::limit::Refused;
+use crate::error::ErrorKind;
+use crate::event::Event;
+use crate::outcome::Class;
+use crate::policy::{
+    AttemptOutcome, Decision, Facts, Left, ProbeEligibility, Pushback, Retry, RetryAfter,
+    TowardsOverdue, class,
+};
+use crate::runtime::{clock, entropy};
+use crate::source::BodyReader;
+
+/// A call under way.
+pub(crate) struct CallState<'a> {
+    pub(crate) call: &'a Call<'a>,
+    pub(crate) admitted: AdmittedCall<'a>,
+    pub(crate) record: CallRecord<'a>,
+    pub(crate) retry: Retry<'a>,
+    pub(crate) attempted: Attempted,
+    /// How often the provider may still be asked.
+    updates: u32,
+    /// It has drawn on the stock of extra attempts.
+    pub(crate) drew: bool,
+}
+
+/// What an attempt's end says of the call.
+#[derive(Clone, Copy)]
+pub(crate) struct Judged {
+    outcome: AttemptOutcome,
+    pub(crate) class: Class,
+    first_on_endpoint: bool,
+    /// The error's kind where the attempt was ended from outside.
+    pub(crate) asked: Option<ErrorKind>,
+    hint: ServerHint,
+}
+
+/// What a server says about repeating the call.
+#[derive(Clone, Copy)]
+struct ServerHint {
+    retry_after: Option<RetryAfter>,
+    pushback: Option<Pushback>,
+}
+
+impl<'a> CallState<'a> {
+    pub(crate) fn new(
+        call: &'a Call<'a>,
+        admitted: AdmittedCall<'a>,
+        record: CallRecord<'a>,
+    ) -> Self {
+        let config = &call.core.config;
+        Self {
+            call,
+            admitted,
+            record,
+            retry: Retry::new(&config.retry),
+            attempted: Attempted::default(),
+            updates: config.endpoint_updates,
+            drew: false,
+        }
+    }
+
+    /// Steps 1 and 2: the next attempt, ready to be sent.
+    pub(crate) fn next_attempt(&mut self) -> Result<Attempt, CallEnd> {
+        let now = clock::now();
+        let lease = self.lease(now)?;
+        let (tries_left, number) = (self.retry.tries_left(), self.record.attempt_count() + 1);
+        Attempt::new(self.call, lease, &mut self.attempted, tries_left, number, now)
+            .map_err(CallEnd::Refused)
+    }
+
+    /// An endpoint, of a list that is asked for again where none is left.
+    fn lease(&mut self, mut now: Instant) -> Result<Lease, CallEnd> {
+        let call = self.call;
+        loop {
+            if call.time_left(now).is_zero() {
+                return Err(CallEnd::Deadline);
+            }
+            let updates_seen = call.target.balancer().map_or(0, |balancer| balancer.updates_done());
+            match call.target.lease(&self.attempted, call.key, self.terms(), now) {
+                Ok(lease) => return Ok(lease),
+                // The more are asked now, the later it is well again.
+                Err(none) if none.held_back => {
+                    return Err(CallEnd::Overloaded(Refused::Recovering));
+                }
+                // A list of the same endpoints gives no room either.
+                Err(none) if self.updates == 0 || none.full => {
+                    return Err(CallEnd::NoEndpoints(none));
+                }
+                Err(_) => {
+                    self.updates -= 1;
+                    update_endpoints(call, updates_seen);
+                    now = clock::now();
+                }
+            }
+        }
+    }
+
+    fn terms(&self) -> Terms {
+        let (retries, copied) = (!self.attempted.is_empty(), self.call.may_hedge());
+        let overdue = match self.call.can_look_elsewhere() {
+            true => TowardsOverdue::Take,
+            false => TowardsOverdue::PassOver,
+        };
+        Terms { probing: ProbeEligibility::of_attempt(retries, copied), overdue }
+    }
+
+    pub(crate) fn class(&self, outcome: &AttemptOutcome) -> Class {
+        class(outcome, &self.call.core.config.retry)
+    }
+
+    /// Steps 4 and 5: all that learn from attempts are told how this one ended.
+    pub(crate) fn judge(&mut self, done: AttemptDone) -> Judged {
+        let call = self.call;
+        let (now, outcome) = (clock::now(), done.outcome());
+        let class = self.class(&outcome);
+        if done.left == Left::Ended {
+            self.observe(&outcome, class, done.began, now);
+        }
+        let hint = ServerHint {
+            retry_after: done.asked_wait(call.core.config.retry.retry_after_cap),
+            pushback: done.pushback(call),
+        };
+        let (asked, first_on_endpoint) = (done.asked(), done.first_on_endpoint);
+        let AttemptDone { lease, began, is_hedge, left, late_after, result, .. } = done;
+        let late = late_after.is_some();
+        let cost = call.deadline.map_or(NO_DEADLINE, |at| at.saturating_duration_since(began));
+        let ending = Ending { outcome, left, late, began, now, cost };
+        let (settled, blamed) = settle(lease, &ending, hint.retry_after);
+        match (left, result) {
+            (
+                Left::Cancelled | Left::OvertakenByEarlier | Left::OvertakenByLater,
+                Err(mut failure),
+            ) => {
+                // The client's limits see a hang as what it is.
+                self.observe(&blamed, Class::Final, began, now);
+                if left != Left::Cancelled {
+                    FASTER.clone_into(&mut failure.detail);
+                }
+                self.record.add_cancelled(settled, failure, is_hedge, late_after);
+            }
+            (_, result) => self.record.add(settled, result, is_hedge, late_after),
+        }
+        Judged { outcome, class, first_on_endpoint, asked, hint }
+    }
+
+    /// The client's limits learn how an attempt ended.
+    pub(crate) fn observe(
+        &self,
+        outcome: &AttemptOutcome,
+        class: Class,
+        began: Instant,
+        now: Instant,
+    ) {
+        let elapsed = now.saturating_duration_since(began);
+        self.admitted.observe(outcome, class, elapsed, now);
+    }
+
+    /// Step 6: stop, or try again after a wait.
+    pub(crate) fn decide(&mut self, judged: Judged) -> Decision {
+        let (call, now) = (self.call, clock::now());
+        let Judged { outcome, class, first_on_endpoint, hint, .. } = judged;
+        // Looked for only where it matters: the first circuit in the list would be asked by every caller.
+        let may_go_on = class != Class::Success;
+        let facts = Facts {
+            ended: outcome,
+            idempotent: call.request.is_idempotent(),
+            resendable: call.body_reader.as_ref().is_none_or(BodyReader::can_repeat),
+            untried: may_go_on && call.target.has_unattempted(&self.attempted, now),
+            first_on_endpoint,
+            retry_after: hint.retry_after,
+            pushback: hint.pushback,
+            time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
+            p50: if may_go_on { call.timing.usual(now) } else { None },
+        };
+        let drew = &mut self.drew;
+        let budget = || call.core.may_retry(drew, now);
+        entropy::with_rng(|rng| self.retry.decide(&facts, rng, budget))
+    }
+}
+
+/// No endpoint is left: perhaps the provider knows more by now. An update by another call since the roster was
+/// looked at does as well.
+fn update_endpoints(call: &Call<'_>, updates_seen: u64) {
+    let Some(balancer) = call.target.balancer() else {
+        return;
+    };
+    if let Err(error) = balancer.update_since(updates_seen) {
+        call.core.emit(&Event::DiscoveryFailed { reason: error.message() });
+    }
+}
+
+/// Of an attempt that lost its race.
+const FASTER: &str = "cancelled, another attempt answered first";
+
+/// What a call without a deadline is taken to wait at most.
+const NO_DEADLINE: std::time::Duration = std::time::Duration::from_secs(300);

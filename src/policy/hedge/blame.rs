@@ -1,0 +1,104 @@
+//! What a race says of the endpoints in it.
+//!
+//! Where attempts of one call run beside each other, most of them are cancelled, and a cancelled
+//! attempt says nothing by itself: its endpoint may hang, or may have been a millisecond behind. What
+//! tells them apart is the attempt's limit, and which attempt overtook it.
+//!
+//! - An attempt that was answered counts by its answer, however late it came.
+//! - One that had passed its limit and was overtaken by an attempt that began *later* has failed: the
+//!   other endpoint did in a part of the time what this one did not do. So has one that passed its
+//!   limit and was never answered.
+//! - One that was overtaken by an attempt that began *earlier* lost to a head start. That is neutral,
+//!   and only its age goes to the load estimate.
+//! - One that its caller cancelled, or a deadline that came before its limit, is neutral too: the
+//!   caller was in a hurry, the endpoint was not late.
+//!
+//! Failures are told in the words of [`AttemptOutcome`], so that circuit, outlier detection and load
+//! all judge the same ending.
+
+use crate::outcome::FailureKind;
+use crate::policy::retry::classify::AttemptOutcome;
+
+/// How an attempt left its race.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It ended by itself, or with the call.
+    Ended,
+    /// It was cancelled with its call.
+    Cancelled,
+    /// It was cancelled, since an attempt that began before it has answered.
+    OvertakenByEarlier,
+    /// It was cancelled, since an attempt that began after it has answered.
+    OvertakenByLater,
+}
+
+/// The ending that an attempt's endpoint is judged by. `late` says that it had passed its limit.
+#[must_use]
+pub const fn blamed(ended: AttemptOutcome, left: Left, late: bool) -> AttemptOutcome {
+    let AttemptOutcome::Failed { kind, sent } = ended else {
+        return ended;
+    };
+    let kind = match (left, kind) {
+        (Left::OvertakenByLater, _) if late => FailureKind::Timeout,
+        (Left::Cancelled | Left::OvertakenByLater | Left::OvertakenByEarlier, _) => {
+            FailureKind::Cancelled
+        }
+        (Left::Ended, FailureKind::Deadline) if late => FailureKind::Timeout,
+        (Left::Ended, FailureKind::Deadline) => FailureKind::Cancelled,
+        (Left::Ended, kind) => kind,
+    };
+    AttemptOutcome::Failed { kind, sent }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Verdict;
+    use crate::policy::retry::classify::verdict;
+
+    const fn failed(kind: FailureKind) -> AttemptOutcome {
+        AttemptOutcome::Failed { kind, sent: true }
+    }
+
+    fn judged(ended: AttemptOutcome, left: Left, late: bool) -> Verdict {
+        verdict(&blamed(ended, left, late))
+    }
+
+    #[test]
+    fn an_answer_counts_however_late() {
+        for late in [false, true] {
+            let answered = |status| judged(AttemptOutcome::Answered { status }, Left::Ended, late);
+            assert_eq!(answered(200), Verdict::Success);
+            assert_eq!(answered(503), Verdict::Failure);
+        }
+    }
+
+    #[test]
+    fn only_a_late_attempt_fails_by_being_overtaken_from_behind() {
+        let cancelled = failed(FailureKind::Cancelled);
+        assert_eq!(judged(cancelled, Left::OvertakenByLater, true), Verdict::Failure);
+        assert_eq!(judged(cancelled, Left::OvertakenByLater, false), Verdict::Neutral);
+        assert_eq!(judged(cancelled, Left::OvertakenByEarlier, true), Verdict::Neutral);
+        assert_eq!(judged(cancelled, Left::OvertakenByEarlier, false), Verdict::Neutral);
+        assert_eq!(judged(cancelled, Left::Cancelled, true), Verdict::Neutral);
+    }
+
+    #[test]
+    fn a_deadline_that_came_before_the_limit_blames_nobody() {
+        let deadline = failed(FailureKind::Deadline);
+        assert_eq!(judged(deadline, Left::Ended, false), Verdict::Neutral);
+        assert_eq!(judged(deadline, Left::Ended, true), Verdict::Failure);
+        for late in [false, true] {
+            for kind in [FailureKind::Cancelled, FailureKind::Closed, FailureKind::Interrupted] {
+                assert_eq!(judged(failed(kind), Left::Ended, late), Verdict::Neutral, "{kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_failures_stay_what_they_are() {
+        for kind in [FailureKind::Connect, FailureKind::ConnectionLost, FailureKind::Timeout] {
+            assert_eq!(blamed(failed(kind), Left::Ended, true), failed(kind));
+        }
+    }
+}

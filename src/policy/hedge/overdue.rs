@@ -1,0 +1,176 @@
+//! Whether an endpoint owes an answer, and how long it has for it.
+//!
+//! An endpoint that hangs gives no news, so its silence has to be the news. There are two marks, and the
+//! next answer within its limit takes both away. Late answers do not: an endpoint that hangs now and
+//! then would clear itself.
+//!
+//! - *Overdue* is an endpoint with an attempt that takes longer than usual, see
+//!   [`Known::short`](super::attempt_limit::Known::short). A call that may not be repeated cannot look
+//!   elsewhere when it is late, so it should not go where it may be late: it passes over endpoints that
+//!   are overdue. At half a second for each, ten POSTs a second would all hang before the first was
+//!   late. Calls that may be repeated gain nothing by that, as their copy answers. They find out
+//!   whether the endpoint is back, with a short limit.
+//! - *Late* is one with an attempt that passed its limit. No copy goes there: where all are late, the
+//!   service is slow, and copies would only make it slower.
+//!
+//! If more than half of the endpoints are overdue, the service is slow and none of them hangs. Nobody
+//! is passed over then: the rest would have to carry everything, and would be overdue next.
+//!
+//! Where *only* calls that may not be repeated are made, one of them has to try the endpoint some
+//! time. It may cost that call its whole deadline, so it comes once in eight times of what the last
+//! one cost.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// What an attempt does about endpoints that are overdue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TowardsOverdue {
+    /// Takes them as they come: its call looks elsewhere if need be.
+    Take,
+    /// Passes over them while others admit: its call cannot look elsewhere, as one that may not be
+    /// repeated.
+    PassOver,
+    /// Never goes there: it is sent beside an attempt that is late itself.
+    Avoid,
+}
+
+/// How far behind one endpoint is. Times are whole milliseconds since an origin that its callers share.
+#[derive(Debug, Default)]
+pub struct Overdue {
+    /// When an attempt last passed its limit, plus one; zero once an answer came in time.
+    late_since: AtomicU64,
+    /// When the last attempt that passed its limit ended.
+    ended: AtomicU64,
+    /// How long that took, in milliseconds.
+    cost: AtomicU32,
+    /// Attempts in a row that were overtaken with no answer between.
+    overtaken: AtomicU32,
+}
+
+impl Overdue {
+    /// Nothing is owed.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            late_since: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            cost: AtomicU32::new(0),
+            overtaken: AtomicU32::new(0),
+        }
+    }
+
+    /// Forgets all of it.
+    pub fn forget(&self) {
+        self.late_since.store(0, Relaxed);
+        self.ended.store(0, Relaxed);
+        self.cost.store(0, Relaxed);
+        self.overtaken.store(0, Relaxed);
+    }
+
+    /// An attempt has passed its limit.
+    pub fn is_late_since(&self, millis: u64) {
+        let first = |since: u64| (since == 0).then_some(millis + 1);
+        let _ = self.late_since.fetch_update(Relaxed, Relaxed, first);
+    }
+
+    /// An attempt was answered within its limit.
+    pub fn answered_in_time(&self) {
+        self.forget();
+    }
+
+    /// An attempt was answered, however late: the endpoint does not hang.
+    pub fn answered(&self) {
+        self.overtaken.store(0, Relaxed);
+    }
+
+    /// Whether an attempt passed its limit, and no answer came in time since.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.late_since.load(Relaxed) != 0
+    }
+
+    /// An attempt that had passed its limit ended without an answer after this long.
+    pub fn ended_late(&self, took: Duration, millis: u64) {
+        let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+        self.cost.store(took, Relaxed);
+        self.ended.store(millis, Relaxed);
+    }
+
+    /// An attempt was overtaken before its limit by one that began later. Whether it is one of
+    /// three or more in a row, with no answer between: then it counts as late, or else hedging would
+    /// hide that the endpoint hangs.
+    #[must_use]
+    pub fn overtaken(&self) -> bool {
+        let more = |count: u32| Some(count.saturating_add(1));
+        let before = self.overtaken.fetch_update(Relaxed, Relaxed, more);
+        before.is_ok_and(|before| before + 1 >= IN_A_ROW)
+    }
+
+    /// Whether a call that may not be repeated may find out whether the endpoint is back.
+    #[must_use]
+    pub fn may_be_risked(&self, millis: u64) -> bool {
+        let (ended, cost) = (self.ended.load(Relaxed), self.cost.load(Relaxed));
+        // Without an end there is an attempt under way, which finds out itself.
+        ended != 0 && millis.saturating_sub(ended) >= u64::from(cost) * RISK_EVERY
+    }
+}
+
+/// Whether `overdue` of `known` endpoints are few enough to be passed over.
+#[must_use]
+pub const fn may_pass_over(overdue: usize, known: usize) -> bool {
+    overdue > 0 && overdue * 2 <= known
+}
+
+/// One or two are bad luck; a hedge is sent of one call in twenty.
+const IN_A_ROW: u32 = 3;
+
+/// A ninth of the time at most is spent on finding out.
+const RISK_EVERY: u64 = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::test_inputs::ms;
+
+    #[test]
+    fn a_late_attempt_marks_and_an_answer_in_time_clears() {
+        let endpoint = Overdue::new();
+        assert!(!endpoint.is_late());
+        endpoint.is_late_since(0);
+        assert!(endpoint.is_late(), "also at the origin");
+        endpoint.answered();
+        assert!(endpoint.is_late(), "a late answer is no news of health");
+        endpoint.answered_in_time();
+        assert!(!endpoint.is_late());
+    }
+
+    #[test]
+    fn three_overtaken_in_a_row_count_as_late() {
+        let endpoint = Overdue::new();
+        assert_eq!([(); 4].map(|()| endpoint.overtaken()), [false, false, true, true]);
+        endpoint.answered();
+        assert_eq!([(); 3].map(|()| endpoint.overtaken()), [false, false, true]);
+        endpoint.answered_in_time();
+        assert!(!endpoint.overtaken());
+    }
+
+    #[test]
+    fn what_may_not_be_repeated_comes_once_in_eight_times_its_cost() {
+        let endpoint = Overdue::new();
+        endpoint.is_late_since(1000);
+        assert!(!endpoint.may_be_risked(1_000_000), "one is under way");
+        endpoint.ended_late(ms(30_000), 31_000);
+        assert!(!endpoint.may_be_risked(31_000 + 239_999));
+        assert!(endpoint.may_be_risked(31_000 + 240_000));
+        endpoint.ended_late(ms(50), 300_000);
+        assert!(endpoint.may_be_risked(300_400), "a cheap probe is soon repeated");
+    }
+
+    #[test]
+    fn more_than_half_are_never_passed_over() {
+        assert!(!may_pass_over(0, 3) && may_pass_over(1, 3) && !may_pass_over(2, 3));
+        assert!(may_pass_over(2, 4) && !may_pass_over(3, 4));
+        assert!(!may_pass_over(1, 1), "the only one");
+    }
+}
