@@ -426,9 +426,12 @@ typedef struct ahoy_balancer ahoy_balancer;
  * Failures are answers of 5xx but 501, timeouts and lost connections; 429 counts for the ratio
  * only.
  *
- * An open circuit lets a probe through after 500 ms, doubled with each further trip up to 30 s (1
+ * An open circuit lets a probe through after 500 ms, doubled with each further trip up to 2.4 s (1
  * s if connecting failed), give or take a quarter. The Retry-After of the 429 or 503 that opened
- * it is kept within the same bounds. Calls are the probes. Probes are sent by hedges first, then
+ * it is obeyed up to 30 s. While other endpoints admit, a client sends an endpoint no more probes
+ * than a tenth of its share of the calls, and one in 30 s always. A probe is an ordinary attempt
+ * with a short limit (50 ms, or 1.5 times the 99th percentile of answers), past which its call
+ * goes on elsewhere. Calls are the probes. Probes are sent by hedges first, then
  * by first attempts, which wait for hedges for 200 ms, then by retries that have no other endpoint
  * left.
  *
@@ -1645,7 +1648,7 @@ ahoy_status ahoy_breaker_disable_failure_ratio(const ahoy_breaker *breaker,
 /**
  * Sets how long a circuit stays open: base at first, doubled with each further trip up to max,
  * each time give or take a quarter. After the time of ahoy_breaker_set_reset_after_ms closed it
- * starts from base again. Default 500 and 30,000 ms.
+ * starts from base again. Default 500 and 2,400 ms.
  *
  * @param base_ms at least 1
  * @param max_ms at least base_ms
@@ -1655,6 +1658,17 @@ ahoy_status ahoy_breaker_set_open_ms(const ahoy_breaker *breaker,
                                      uint64_t base_ms,
                                      uint64_t max_ms,
                                      ahoy_error **err);
+
+/**
+ * Sets the longest open time of a circuit that an answer opened which asked for a time itself
+ * (Retry-After). Default 30,000 ms.
+ *
+ * @param max_ms at least 1
+ */
+AHOY_API
+ahoy_status ahoy_breaker_set_retry_after_max_ms(const ahoy_breaker *breaker,
+                                                uint64_t max_ms,
+                                                ahoy_error **err);
 
 /**
  * Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000
@@ -2310,6 +2324,19 @@ ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
                                                  uint32_t floor_per_second,
                                                  uint64_t window_ms,
                                                  ahoy_error **err);
+
+/**
+ * Sets the extra attempts in stock for when the retry budget bears no more, as in a burst of calls
+ * on a new client. A call draws on it at most once; ten successful calls put one back; a forked
+ * child begins with 10 at most. Default 100, and 0 once ahoy_client_builder_set_retry_budget was
+ * called.
+ *
+ * @param attempts 0 for none
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_retry_budget_stock(ahoy_client_builder *builder,
+                                                       uint32_t attempts,
+                                                       ahoy_error **err);
 
 /**
  * Switches on hedges for the slowest twentieth of calls that may be carried out twice, and a limit

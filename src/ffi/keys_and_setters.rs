@@ -71,6 +71,7 @@ fn client_cases() -> impl IntoIterator<Item = Case<ahoy_client_builder>> {
         ahoy_client_builder_use_resilient_profile() = "profile": "resilient";
         ahoy_client_builder_set_retry_budget(0.2, 3, 20_000) = "retry_budget": "0.2",
             "retry_budget_floor": "3", "retry_budget_window": "20s";
+        ahoy_client_builder_set_retry_budget_stock(20) = "retry_budget_stock": "20";
         ahoy_client_builder_disable_retry_budget() = "retry_budget": "off";
         ahoy_client_builder_set_hedge_delay_ms(30, 0.1) = "hedge_delay": "30ms",
             "hedge_max_extra": "0.1";
@@ -119,6 +120,7 @@ fn breaker_cases() -> impl IntoIterator<Item = Case<ahoy_breaker>> {
         ahoy_breaker_set_slow_calls(700, 0.2) = "slow_calls_duration": "700ms",
             "slow_calls_ratio": "0.2";
         ahoy_breaker_set_open_ms(100, 9_000) = "open_base": "100ms", "open_max": "9s";
+        ahoy_breaker_set_retry_after_max_ms(7_000) = "retry_after_max": "7s";
         ahoy_breaker_set_connect_open_max_ms(300) = "connect_open_max": "300ms";
         ahoy_breaker_set_half_open_probes(2) = "half_open_probes": "2";
         ahoy_breaker_set_probe_timeout_ms(900) = "probe_timeout": "900ms";

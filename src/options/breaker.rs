@@ -126,13 +126,24 @@ const SETTINGS: &[Setting<BreakerConfig>] = &[
             },
         ),
     Setting::new("open_max", LIMIT)
-        .purpose("How long a circuit stays open at most")
+        .purpose("How long a circuit stays open at most, give or take a quarter, unless an answer asked for longer")
         .cost("An endpoint that is back after a long outage waits for longer.")
         .setter("set_open_ms")
         .field(
             |config| Some(config.open_max.into()),
             |config, value| {
                 config.open_max = value.duration()?;
+                Ok(())
+            },
+        ),
+    Setting::new("retry_after_max", LIMIT)
+        .purpose("How long a circuit stays open at most where the answer that opened it asked for a time (Retry-After)")
+        .cost("An endpoint that asks for a long time is left alone for that long, even if it is back before.")
+        .setter("set_retry_after_max_ms")
+        .field(
+            |config| Some(config.retry_after_max.into()),
+            |config, value| {
+                config.retry_after_max = value.duration()?;
                 Ok(())
             },
         ),

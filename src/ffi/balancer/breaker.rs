@@ -21,9 +21,12 @@ use crate::policy::BreakerConfig;
 /// Failures are answers of 5xx but 501, timeouts and lost connections; 429 counts for the ratio
 /// only.
 ///
-/// An open circuit lets a probe through after 500 ms, doubled with each further trip up to 30 s (1
+/// An open circuit lets a probe through after 500 ms, doubled with each further trip up to 2.4 s (1
 /// s if connecting failed), give or take a quarter. The Retry-After of the 429 or 503 that opened
-/// it is kept within the same bounds. Calls are the probes. Probes are sent by hedges first, then
+/// it is obeyed up to 30 s. While other endpoints admit, a client sends an endpoint no more probes
+/// than a tenth of its share of the calls, and one in 30 s always. A probe is an ordinary attempt
+/// with a short limit (50 ms, or 1.5 times the 99th percentile of answers), past which its call
+/// goes on elsewhere. Calls are the probes. Probes are sent by hedges first, then
 /// by first attempts, which wait for hedges for 200 ms, then by retries that have no other endpoint
 /// left.
 ///
@@ -161,7 +164,7 @@ pub unsafe extern "C" fn ahoy_breaker_disable_failure_ratio(
 
 /// Sets how long a circuit stays open: base at first, doubled with each further trip up to max,
 /// each time give or take a quarter. After the time of ahoy_breaker_set_reset_after_ms closed it
-/// starts from base again. Default 500 and 30,000 ms.
+/// starts from base again. Default 500 and 2,400 ms.
 ///
 /// @param base_ms at least 1
 /// @param max_ms at least base_ms
@@ -183,6 +186,20 @@ pub unsafe extern "C" fn ahoy_breaker_set_open_ms(
             }
         })
     }
+}
+
+/// Sets the longest open time of a circuit that an answer opened which asked for a time itself
+/// (Retry-After). Default 30,000 ms.
+///
+/// @param max_ms at least 1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_breaker_set_retry_after_max_ms(
+    breaker: *const ahoy_breaker,
+    max_ms: u64,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { set(breaker, err, &[("retry_after_max", "max_ms", ms(max_ms))]) }
 }
 
 /// Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000

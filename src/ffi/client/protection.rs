@@ -38,6 +38,22 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget(
     unsafe { set(builder, err, &parameters) }
 }
 
+/// Sets the extra attempts in stock for when the retry budget bears no more, as in a burst of calls
+/// on a new client. A call draws on it at most once; ten successful calls put one back; a forked
+/// child begins with 10 at most. Default 100, and 0 once ahoy_client_builder_set_retry_budget was
+/// called.
+///
+/// @param attempts 0 for none
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget_stock(
+    builder: *mut ahoy_client_builder,
+    attempts: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe { set(builder, err, &[("retry_budget_stock", "attempts", attempts.into())]) }
+}
+
 /// Switches on hedges for the slowest twentieth of calls that may be carried out twice, and a limit
 /// of 1,024 calls in flight. What is set already stays.
 #[unsafe(no_mangle)]

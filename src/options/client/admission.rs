@@ -67,6 +67,18 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
                 Ok(())
             },
         ),
+    Setting::new("retry_budget_stock", COUNT)
+        .purpose("The extra attempts in stock for when the budget bears no more, as in a burst of calls on a new client; ten successful calls put one back. 0 where retry_budget is set, unless it is set too")
+        .cost("Every client of a fleet may add that much load at once to a service in trouble.")
+        .setter("set_retry_budget_stock")
+        .field(
+            |config| config.retry_budget().map(|budget| budget.stock.into()),
+            |config, value| {
+                let budget = BudgetConfig { stock: value.count()?, ..config.retry_budget().unwrap_or_default() };
+                config.budget = BudgetChoice::Set(budget);
+                Ok(())
+            },
+        ),
     Setting::new("hedge_delay", LIMIT)
         .or(&[LIVE, OFF])
         .purpose("The time after which an attempt without an answer gets a copy at another endpoint; live is the time in which all but hedge_max_extra of the last answers came")
@@ -208,7 +220,7 @@ fn throttled() -> ClientConfig {
 fn budget(config: &ClientConfig) -> BudgetConfig {
     match config.budget {
         BudgetChoice::Set(budget) => budget,
-        // The stock of a cold start belongs to the default alone.
+        // A budget that is set is all there is, but for a stock that is set as well.
         BudgetChoice::Default | BudgetChoice::Off => {
             BudgetConfig { stock: 0, ..BudgetConfig::default() }
         }
