@@ -186,7 +186,9 @@ impl<C: Clone + 'static> Table<C> {
             *config = changed;
             return Ok(());
         }
-        let faults: Vec<_> = refused.into_iter().map(by_parameter).collect();
+        let mut faults: Vec<_> = refused.into_iter().map(by_parameter).collect();
+        // Several rows may blame the same balancer.
+        faults.dedup();
         Err(Error::of_faults(ErrorKind::InvalidArgument, &faults))
     }
 
