@@ -1,4 +1,4 @@
-//! What a client and a balancer are told, checked as a whole when they are built.
+//! The configuration of clients and balancers, checked as a whole when they are built.
 
 mod balancer;
 
@@ -28,7 +28,7 @@ pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// sides.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What a client is told.
+/// The configuration of a client.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
     /// Sent with every request unless the request has the same name.
@@ -50,7 +50,7 @@ pub struct ClientConfig {
     /// Limit on resolving, TCP and TLS together; `None` for the lesser of 3 s and the attempt's share of the
     /// time left.
     pub connect_timeout: Option<Duration>,
-    /// How long the body of an answer may bring nothing until its attempt ends; `None` for no limit of its own.
+    /// How long the body of an answer may bring no bytes before its attempt ends; `None` for no such limit.
     pub body_idle_timeout: Option<Duration>,
     /// How often a call asks the provider again when no endpoint is left.
     pub endpoint_updates: u32,
@@ -84,25 +84,25 @@ pub struct ClientConfig {
     pub http2: Http2,
     /// How names are resolved.
     pub names: NameConfig,
-    /// How endpoints prove who they are.
+    /// Trust in certificates, and the client's own.
     pub tls: TlsConfig,
-    /// What retries and hedges may cost the service.
+    /// The limit on the extra attempts of retries and hedges.
     pub budget: BudgetChoice,
-    /// When a slow attempt gets a copy beside it.
+    /// When a slow attempt is hedged.
     pub hedge: HedgeConfig,
     /// How many calls may be in flight; `None` for any number.
     pub limit: Option<LimitConfig>,
-    /// Who is turned away first at the limit, and who may wait.
+    /// Which calls are refused first at the limit, and how many may wait.
     pub shedding: SheddingConfig,
-    /// When calls are not sent since the service refuses most; `None` for never.
+    /// When the client refuses calls because the service refuses most; `None` for never.
     pub throttle: Option<ThrottleConfig>,
-    /// The header that tells the time left, and in which inbound requests do; `None` for none.
+    /// The header that carries the time left, of attempts and of inbound requests; `None` for none.
     pub deadline_header: Option<HeaderName>,
-    /// The header that tells an attempt's number, from 1; `None` for none.
+    /// The header that carries an attempt's number, from 1; `None` for none.
     pub attempt_header: Option<HeaderName>,
     /// The header by which a server says whether and when to repeat a call; `None` for none.
     pub pushback_header: Option<HeaderName>,
-    /// Whether traces are passed on, and what is done where none came in; `None` for not at all.
+    /// How W3C traces are passed on, and whether one is started; `None` for not at all.
     pub trace: Option<TraceStart>,
 }
 
@@ -128,15 +128,15 @@ pub enum Http2 {
     PriorKnowledge,
 }
 
-/// What retries and hedges may cost a service.
+/// The limit on the extra attempts of retries and hedges.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum BudgetChoice {
-    /// The default budget; none for who asked for tries without limit.
+    /// The default budget; none if the tries are unlimited.
     #[default]
     Default,
-    /// This much.
+    /// This budget.
     Set(BudgetConfig),
-    /// Whatever the other rules allow.
+    /// No budget: only the other rules limit them.
     Off,
 }
 
@@ -188,13 +188,13 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
-    /// The profile `resilient`: hedges for the slowest twentieth of calls, and a limit on those in flight.
+    /// The profile `resilient`: hedges the slowest twentieth of calls, and limits the calls in flight.
     pub fn make_resilient(&mut self) {
         self.hedge.delay.get_or_insert(HedgeDelay::Live);
         self.limit.get_or_insert_default();
     }
 
-    /// The budget of retries and hedges; `None` for whatever the other rules allow.
+    /// The budget of retries and hedges; `None` for no budget.
     #[must_use]
     pub fn retry_budget(&self) -> Option<BudgetConfig> {
         match self.budget {
@@ -210,7 +210,7 @@ impl ClientConfig {
         self.deadline_header.is_some() || self.attempt_header.is_some() || self.trace.is_some()
     }
 
-    /// Checks what no setter can see alone.
+    /// Checks that the settings go together, which no setter can do alone.
     ///
     /// # Errors
     /// Names every setting that does not go with the others.
@@ -246,7 +246,7 @@ impl ClientConfig {
     }
 }
 
-/// One error for every check that says true: the setting's name and what is wrong with it.
+/// One error for all checks that found a fault; each has a setting's name and what is wrong with it.
 fn all_hold(checks: &[(bool, (&str, &str))]) -> Result<(), Error> {
     let failed = checks.iter().filter(|(wrong, _)| *wrong);
     let faults: Vec<_> =

@@ -1,4 +1,4 @@
-//! What a balancer is told.
+//! The configuration of a balancer.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
@@ -15,71 +15,71 @@ use crate::policy::{
 };
 use crate::request::header_name;
 
-/// What a balancer is told.
+/// The configuration of a balancer.
 #[derive(Clone, Debug)]
 pub struct BalancerConfig {
-    /// Which endpoint is next.
+    /// The algorithm that picks endpoints.
     pub algorithm: Algorithm,
     /// The rules of the endpoints' circuits.
     pub breaker: BreakerConfig,
-    /// What the key of a call is taken from, where its request states none; only for algorithms that go by key.
+    /// The source of a call's key where its request has none; only for algorithms that go by key.
     pub key: KeySource,
-    /// How an endpoint that joins or comes back gets its full share; `None` for at once.
+    /// How an endpoint that joins or comes back grows to its full share; `None` for at once.
     pub slow_start: Option<SlowStart>,
-    /// Below this share of healthy endpoints a level uses all of them; `None` for never.
+    /// The share of available endpoints below which a priority level uses all of them; `None` for never.
     pub panic: Option<Ratio>,
-    /// Where this process stands; endpoints of its zone come first. `None` where zones do not matter.
+    /// The zone of this process, whose endpoints come first; `None` where zones do not matter.
     pub zone: Option<Zone>,
     /// How many endpoints of a large set are used; `None` for all.
     pub subset: Option<Subset>,
     /// How many attempts may be in flight to one endpoint; `None` for any number.
     pub max_in_flight: Option<u32>,
-    /// When outliers are taken out of rotation; `None` for never.
+    /// Outlier detection; `None` for off.
     pub ejection: Option<EjectionConfig>,
-    /// How endpoints are checked; `None` for not at all.
+    /// Health checks; `None` for off.
     pub health: Option<HealthCheck>,
     /// How traffic comes back after every endpoint was out; `None` for at once.
     pub recovery: Option<RecoveryConfig>,
-    /// The header of answers by which endpoints tell their load; only for algorithms that go by cost.
+    /// The header of answers in which endpoints report their load; only for algorithms that go by cost.
     pub load_header: Option<HeaderName>,
 }
 
-/// Which endpoint is next.
+/// The algorithm that picks endpoints.
 #[derive(Clone, Debug)]
 pub enum Algorithm {
-    /// One after the other; by weight where weights differ.
+    /// Round robin; by weight where weights differ.
     RoundRobin,
-    /// One after the other by weight, as evenly spread as can be; for small sets.
+    /// Smooth weighted round robin; for small sets.
     SmoothWeighted,
-    /// Any, by weight where weights differ.
+    /// A random endpoint; by weight where weights differ.
     Random,
-    /// Any, by the user's own draw.
+    /// A random endpoint, drawn by the user's function.
     RandomBy(Random),
-    /// Whichever the user's function names.
+    /// The endpoint that the user's function picks.
     Custom(Custom),
-    /// The one of some with the fewest attempts in flight.
+    /// The endpoint with the fewest attempts in flight, of all or of some.
     LeastRequest(LeastRequest),
-    /// The one of a few that costs least.
+    /// Power of two choices: of a few drawn endpoints the one that costs least.
     P2c {
-        /// How many are compared.
+        /// How many endpoints are compared.
         rule: P2c,
-        /// What a cost is.
+        /// How the cost is computed.
         model: LoadModel,
     },
-    /// The one that says itself that it is idle and quick; where too few are known, as `P2c`.
+    /// Prequal: picks by the load that endpoints report in answers to probes; with too few answers, as `P2c`.
     Prequal(PrequalProbing),
-    /// By key, on a ring; with a bound on what one endpoint carries beyond its share.
+    /// By key, on a ring; optionally with a bound on the load of each endpoint.
     Ring(RingConfig, Option<Bounded>),
-    /// By key, in a table of so many slots; with a bound as above.
+    /// By key, in a table with this number of slots; optionally with such a bound.
     Maglev(u32, Option<Bounded>),
-    /// By key, by the highest draw; for small sets.
+    /// By key, by the highest hash of key and endpoint; for small sets.
     Rendezvous,
 }
 
-/// How endpoints are asked how busy they are.
+/// How endpoints are probed for their load.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PrequalProbing {
-    /// How many probes go out, and how long their answers are of use.
+    /// How many probes are sent, and how long their answers are kept.
     pub rule: PrequalConfig,
     /// The path to GET.
     pub path: Arc<str>,
@@ -94,7 +94,7 @@ impl PrequalProbing {
         Self { rule: PrequalConfig::default(), path, at_once: PROBES_AT_ONCE }
     }
 
-    /// What is wrong with it, if anything.
+    /// The first fault, if there is one.
     fn check(&self) -> Result<(), &'static str> {
         let PrequalConfig { pool, probes_per_call, removals_per_call, .. } = self.rule;
         let rates = 0.0..=MOST_PROBES_PER_CALL;
@@ -128,7 +128,7 @@ pub(crate) const MOST_PROBE_ANSWERS: u32 = 256;
 pub(crate) const MOST_PROBES_PER_CALL: f64 = 100.0;
 
 impl Algorithm {
-    /// How probes are sent, where the algorithm lives on them.
+    /// How probes are sent, if the algorithm needs them.
     #[must_use]
     pub const fn probing(&self) -> Option<&PrequalProbing> {
         match self {
@@ -143,13 +143,13 @@ impl Algorithm {
         matches!(self, Self::Ring(..) | Self::Maglev(..) | Self::Rendezvous)
     }
 
-    /// Whether a function of the user's decides.
+    /// Whether a function of the user picks.
     #[must_use]
     pub const fn is_users(&self) -> bool {
         matches!(self, Self::RandomBy(_) | Self::Custom(_))
     }
 
-    /// Whether a bound on what one endpoint carries needs to know what all do.
+    /// Whether the load of each endpoint is bounded, which needs the load of all.
     #[must_use]
     pub const fn is_bounded(&self) -> bool {
         matches!(self, Self::Ring(_, Some(_)) | Self::Maglev(_, Some(_)))
@@ -161,7 +161,7 @@ impl Algorithm {
         matches!(self, Self::P2c { .. } | Self::Prequal(_))
     }
 
-    /// What an endpoint's load is made of; `None` where picks do not look at it.
+    /// How an endpoint's load is computed; `None` where picks do not use it.
     #[must_use]
     pub fn load_model(&self) -> Option<LoadModel> {
         match self {
@@ -174,10 +174,10 @@ impl Algorithm {
     }
 }
 
-/// What a call's key is taken from.
+/// The source of a call's key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum KeySource {
-    /// The request states it, or it is drawn.
+    /// The request has it; without one the endpoint is drawn.
     #[default]
     Request,
     /// A header of the request.
@@ -209,7 +209,7 @@ impl Subset {
     /// This client's part of a ring that all clients share.
     ///
     /// # Errors
-    /// There are not so many clients.
+    /// `client` is not below `clients`.
     pub fn deterministic(
         size: NonZeroU32,
         client: u32,
@@ -222,7 +222,7 @@ impl Subset {
     }
 }
 
-/// Where this process stands, and what is known of its like.
+/// The zone of this process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zone {
     /// The zone's name.
@@ -234,9 +234,9 @@ pub struct Zone {
 /// Which endpoints of a large set are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subset {
-    /// So many, drawn by a number of this process that peers need not know.
+    /// A number of endpoints, drawn by a random number of this process.
     Rendezvous {
-        /// How many healthy ones are wanted.
+        /// How many healthy endpoints are used.
         size: NonZeroU32,
     },
     /// This client's part of a ring that all clients share evenly.
@@ -275,14 +275,14 @@ pub struct HealthCheck {
 }
 
 impl Default for HealthCheck {
-    /// A connect within a second: the least that can be asked of any endpoint.
+    /// A connect within 1 s: the least that any endpoint must be able to do.
     fn default() -> Self {
         Self { path: None, timeout: Duration::from_secs(1), rule: Arc::default() }
     }
 }
 
 impl BalancerConfig {
-    /// The defaults of every rule beside the algorithm: nothing is on but the circuits.
+    /// The defaults of every rule beside the algorithm: only circuit breakers are on.
     #[must_use]
     pub fn new(algorithm: Algorithm) -> Self {
         Self {
@@ -301,7 +301,7 @@ impl BalancerConfig {
         }
     }
 
-    /// What an endpoint's load is made of, where it must be kept.
+    /// How an endpoint's load is computed, where it must be kept.
     #[must_use]
     pub fn load_model(&self) -> Option<LoadModel> {
         let counted = self.max_in_flight.map(|_| LoadModel::LeastRequest);
@@ -356,7 +356,7 @@ impl BalancerConfig {
     /// Changes how endpoints are asked for their load.
     ///
     /// # Errors
-    /// It does not ask them, or what comes of it is of no use.
+    /// It is no prequal balancer, or the values are out of range or do not go together.
     pub fn set_probing(&mut self, change: impl FnOnce(&mut PrequalProbing)) -> Result<(), Misfit> {
         let Algorithm::Prequal(probing) = &mut self.algorithm else {
             return Err(Misfit::Balancer("is not a prequal balancer"));
@@ -382,10 +382,10 @@ impl BalancerConfig {
         Ok(())
     }
 
-    /// Gives the table so many slots.
+    /// Sets the number of slots of the table.
     ///
     /// # Errors
-    /// It has no table, or cannot have so many.
+    /// It has no table, or the number is not prime or too large.
     pub fn set_table_size(&mut self, slots: u32) -> Result<(), Misfit> {
         let Algorithm::Maglev(size, _) = &mut self.algorithm else {
             return Err(Misfit::Balancer("is not a maglev balancer"));
@@ -395,10 +395,10 @@ impl BalancerConfig {
         Ok(())
     }
 
-    /// Bounds what an endpoint carries, in shares; `None` for no bound.
+    /// Bounds the attempts in flight at an endpoint to a multiple of its share; `None` for no bound.
     ///
     /// # Errors
-    /// It does not go by a ring or a table, or the bound is below a share.
+    /// It is neither ring hash nor maglev, or the bound is below 1.
     pub fn set_bounded_load(&mut self, factor: Option<f64>) -> Result<(), Misfit> {
         let checked = |factor| {
             let problem = || Misfit::Value("is below 1 or not finite".to_owned());
@@ -424,7 +424,7 @@ impl BalancerConfig {
         Ok(())
     }
 
-    /// Lets endpoints tell their load in the header of this name; `None` for not.
+    /// Lets endpoints report their load in the header of this name; `None` for not.
     ///
     /// # Errors
     /// It does not go by cost.
@@ -436,7 +436,7 @@ impl BalancerConfig {
         Ok(())
     }
 
-    /// Checks what no setter can see alone.
+    /// Checks that the settings go together, which no setter can do alone.
     ///
     /// # Errors
     /// Names every setting that does not go with the others.
@@ -455,8 +455,8 @@ impl BalancerConfig {
 /// Why a setting was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Misfit {
-    /// It is not for this balancer.
+    /// The balancer has no such setting.
     Balancer(&'static str),
-    /// It cannot be had.
+    /// The value is out of range.
     Value(String),
 }

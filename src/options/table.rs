@@ -131,30 +131,41 @@ impl<C: Clone + 'static> Table<C> {
         config: &mut C,
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<(), Error> {
-        let mut faults = Vec::new();
-        let mut unknown = true;
-        let mut changes = Vec::new();
-        for (key, value) in pairs {
-            match self.row(key).map(|row| (row, (row.parse)(value.trim()))) {
-                Some((row, Ok(value))) => changes.push(Change { row, name: key, value }),
-                Some((_, Err(problem))) => {
-                    unknown = false;
-                    faults.push((key.to_owned(), problem.about_setting()));
-                }
-                None => faults.push((key.to_owned(), self.unknown(key))),
-            }
-        }
+        let (changes, mut faults) = self.parse_all(pairs);
         let mut changed = config.clone();
-        let refused = apply(&mut changed, changes);
-        unknown &= refused.is_empty();
-        let refused = refused.into_iter();
-        faults.extend(refused.map(|(name, problem)| (name.to_owned(), problem.about_setting())));
+        for (name, problem) in apply(&mut changed, changes) {
+            faults.push((ErrorKind::InvalidArgument, (name.to_owned(), problem.about_setting())));
+        }
         if faults.is_empty() {
             *config = changed;
             return Ok(());
         }
-        let kind = if unknown { ErrorKind::UnknownOption } else { ErrorKind::InvalidArgument };
+        let only_unknown = faults.iter().all(|(kind, _)| *kind == ErrorKind::UnknownOption);
+        let kind = if only_unknown { ErrorKind::UnknownOption } else { ErrorKind::InvalidArgument };
+        let faults: Vec<_> = faults.into_iter().map(|(_, fault)| fault).collect();
         Err(Error::of_faults(kind, &faults))
+    }
+
+    /// The changes that `pairs` ask for, and a fault for each that cannot be read.
+    fn parse_all<'a>(
+        &self,
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> (Vec<Change<'_, 'a, C>>, Vec<(ErrorKind, Fault)>) {
+        let (mut changes, mut faults) = (Vec::new(), Vec::new());
+        for (key, value) in pairs {
+            let Some(row) = self.row(key) else {
+                faults.push((ErrorKind::UnknownOption, (key.to_owned(), self.unknown(key))));
+                continue;
+            };
+            match (row.parse)(value.trim()) {
+                Ok(value) => changes.push(Change { row, name: key, value }),
+                Err(problem) => {
+                    let fault = (key.to_owned(), problem.about_setting());
+                    faults.push((ErrorKind::InvalidArgument, fault));
+                }
+            }
+        }
+        (changes, faults)
     }
 
     /// Sets settings from the parameters of a function.
@@ -175,7 +186,9 @@ impl<C: Clone + 'static> Table<C> {
             *config = changed;
             return Ok(());
         }
-        let faults: Vec<_> = refused.into_iter().map(by_parameter).collect();
+        let mut faults: Vec<_> = refused.into_iter().map(by_parameter).collect();
+        // Several rows may blame the same balancer.
+        faults.dedup();
         Err(Error::of_faults(ErrorKind::InvalidArgument, &faults))
     }
 
@@ -188,16 +201,22 @@ impl<C: Clone + 'static> Table<C> {
     }
 }
 
+/// The name of what is refused, and what is wrong with it.
+type Fault = (String, String);
+
 /// A value on its way to its field.
-struct Change<'a, C> {
-    row: &'a Row<C>,
+struct Change<'r, 'a, C> {
+    row: &'r Row<C>,
     name: &'a str,
     value: Value,
 }
 
 /// Applies `changes` and returns those that are refused. What is refused before another change may be fine after
 /// it, as a maximum below a minimum that is lowered next: so the order does not matter.
-fn apply<'a, C: Clone>(config: &mut C, mut changes: Vec<Change<'a, C>>) -> Vec<(&'a str, Problem)> {
+fn apply<'a, C: Clone>(
+    config: &mut C,
+    mut changes: Vec<Change<'_, 'a, C>>,
+) -> Vec<(&'a str, Problem)> {
     loop {
         let count = changes.len();
         let mut refused = Vec::new();
@@ -213,7 +232,7 @@ fn apply<'a, C: Clone>(config: &mut C, mut changes: Vec<Change<'a, C>>) -> Vec<(
     }
 }
 
-impl<C: Clone> Change<'_, C> {
+impl<C: Clone> Change<'_, '_, C> {
     /// On a copy: a value that is refused changes nothing.
     fn apply(&self, config: &mut C) -> Written {
         let mut changed = config.clone();
@@ -224,7 +243,7 @@ impl<C: Clone> Change<'_, C> {
 }
 
 /// The name and the problem of a refused parameter.
-fn by_parameter((name, problem): (&str, Problem)) -> (String, String) {
+fn by_parameter((name, problem): (&str, Problem)) -> Fault {
     match problem {
         Problem::Value(problem) => (name.to_owned(), problem),
         Problem::Part(part, problem) => (part.to_owned(), problem),

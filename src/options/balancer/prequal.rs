@@ -2,11 +2,11 @@
 
 use crate::config::{
     Algorithm, BalancerConfig, MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL,
-    PrequalProbing,
+    Misfit, PrequalProbing,
 };
 use crate::options::form::{Form, LIMIT, RATIO};
 use crate::options::setting::Setting;
-use crate::options::value::Value;
+use crate::options::value::{Problem, Value, Written};
 
 const ANSWERS: Form = Form::Count(2, MOST_PROBE_ANSWERS as u64);
 const AT_ONCE: Form = Form::Count(1, MOST_PROBES_AT_ONCE as u64);
@@ -46,7 +46,7 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
             |config| read(config, |probing| probing.rule.probes_per_call.into()),
             |config, value| {
                 let probes = value.real()?;
-                Ok(config.set_probing(|probing| probing.rule.probes_per_call = probes)?)
+                rates(config.set_probing(|probing| probing.rule.probes_per_call = probes))
             },
         ),
     Setting::new("prequal_removals_per_call", PER_CALL)
@@ -58,7 +58,7 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
             |config| read(config, |probing| probing.rule.removals_per_call.into()),
             |config, value| {
                 let removals = value.real()?;
-                Ok(config.set_probing(|probing| probing.rule.removals_per_call = removals)?)
+                rates(config.set_probing(|probing| probing.rule.removals_per_call = removals))
             },
         ),
     Setting::new("prequal_hot", RATIO)
@@ -98,6 +98,15 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
             },
         ),
 ];
+
+/// Each rate is in range by itself, so what is refused is that the probes are no more than the removals,
+/// whichever of the two was set last.
+fn rates(set: Result<(), Misfit>) -> Written {
+    set.map_err(|misfit| match misfit {
+        Misfit::Value(problem) => Problem::Part("probes_per_call", problem),
+        misfit => misfit.into(),
+    })
+}
 
 fn read(config: &BalancerConfig, field: impl FnOnce(&PrequalProbing) -> Value) -> Option<Value> {
     config.algorithm.probing().map(field)

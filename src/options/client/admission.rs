@@ -12,7 +12,7 @@ use crate::policy::{BudgetConfig, GradientConfig, HedgeDelay, LimitConfig, Throt
 
 const LIVE: &str = "live";
 
-/// The counters of a budget hold so long.
+/// The counters of a budget hold 1 s to 60 s.
 const BUDGET_WINDOW: Form = Form::Duration(Duration::from_secs(1), Duration::from_secs(60));
 
 pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
