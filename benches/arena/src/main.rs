@@ -1,15 +1,17 @@
 //! The arena: real servers on loopback with scripted work and faults, an open-loop load through libahoy's C ABI,
 //! every contestant under the same seeds, and a report that one would rather look at than read.
 //!
-//!     arena [--quick] [--seconds S] [--seeds N] [--scenarios A,B] [--contestants A,B] [--raw]
+//!     arena [--quick] [--realtime] [--seconds S] [--seeds N] [--scenarios A,B] [--contestants A,B] [--raw]
 //!           [--library FILE] [--out FOLDER]
 //!     arena render [--out FOLDER]       the report once more, from report.json
 
 mod api;
+mod arrivals;
 mod backend;
 mod cell;
 mod clock;
 mod contestant;
+mod curl;
 mod draw;
 mod driver;
 mod measure;
@@ -20,6 +22,7 @@ mod report;
 mod run;
 mod scenario;
 mod setup;
+mod situation;
 mod usage;
 
 use std::process::ExitCode;
