@@ -172,7 +172,11 @@ fn others() -> Vec<Contestant> {
             Proxy::Haproxy("roundrobin"),
             "HAProxy, roundrobin, 2 retries with redispatch (not of POST, nor of 429), checks each second, marks down at 5 errors",
         ),
-        quick(proxied("haproxy_lc", Proxy::Haproxy("leastconn"), "the same with leastconn")),
+        quick(proxied(
+            "haproxy_lc",
+            Proxy::Haproxy("leastconn"),
+            "HAProxy, leastconn, the rest as haproxy_rr: 2 retries with redispatch (not of POST), checks each second",
+        )),
         Contestant {
             in_situations: false,
             ..proxied(
@@ -183,7 +187,11 @@ fn others() -> Vec<Contestant> {
         },
         Contestant {
             in_situations: false,
-            ..proxied("nginx_lc", Proxy::Nginx("least_conn"), "the same with least_conn")
+            ..proxied(
+                "nginx_lc",
+                Proxy::Nginx("least_conn"),
+                "nginx, least_conn, the rest as nginx",
+            )
         },
     ]
 }
@@ -200,27 +208,27 @@ fn balancers() -> Vec<Contestant> {
         ),
         Contestant {
             client_set: RESILIENT_LIMITED,
-            ..pack("adaptive", "the same with an adaptive limit on calls in flight")
+            ..pack("adaptive", "resilient with an adaptive limit on calls in flight")
         },
         raw("rr_raw", round_robin, "round robin alone: one try, no breaker"),
         raw("random_raw", random, "random alone: one try, no breaker"),
         raw("p2c_raw", p2c, "p2c alone: one try, no breaker"),
         kept("rr_again", round_robin, "limited_rr once more: what differs is noise"),
-        kept("random", random, "random, with the same"),
+        kept("random", random, "random, with breaker and retries at their defaults"),
         kept(
             "smooth",
             &["ahoy_balancer_smooth_weighted_new"],
-            "smooth weighted round robin, with the same; here all weights are one",
+            "smooth weighted round robin, with breaker and retries at their defaults; here all weights are one",
         ),
         kept(
             "least_req",
             &["ahoy_balancer_least_request_new"],
-            "the fewest attempts in flight of two, with the same",
+            "the fewest attempts in flight of two, with breaker and retries at their defaults",
         ),
         kept(
             "peak_ewma",
             &["ahoy_balancer_peak_ewma_new"],
-            "Finagle's cost of three, with the same",
+            "Finagle's cost of three, with breaker and retries at their defaults",
         ),
         Contestant {
             reports_load: true,
@@ -241,19 +249,23 @@ fn balancers() -> Vec<Contestant> {
             ..kept(
                 "prequal",
                 &["ahoy_balancer_prequal_new"],
-                "three probes a call beside the calls, with the same; probes cost servers nothing here",
+                "three probes a call beside the calls, with breaker and retries at their defaults; probes cost servers nothing here",
             )
         },
-        hashed("ring", ring, "a hash ring, with the same; every call has a key of its own"),
+        hashed(
+            "ring",
+            ring,
+            "a hash ring, with breaker and retries at their defaults; every call has a key of its own",
+        ),
         hashed(
             "maglev",
             &["ahoy_balancer_maglev_new"],
-            "a Maglev table, with the same; every call has a key of its own",
+            "a Maglev table, with breaker and retries at their defaults; every call has a key of its own",
         ),
         hashed(
             "rendezvous",
             &["ahoy_balancer_rendezvous_new"],
-            "the highest of all hashes, with the same; every call has a key of its own",
+            "the highest of all hashes, with breaker and retries at their defaults; every call has a key of its own",
         ),
         Contestant {
             balancer_set: &[Setter("ahoy_balancer_set_bounded_load", &[Ratio(1.25)])],
