@@ -89,6 +89,9 @@ const INFO_PRIVATE: c_int = 0x10_0015;
 const COULDNT_CONNECT: c_int = 7;
 const HEADER: u32 = 1;
 
+/// How long an answer may lie there while the next call is about to begin.
+const PIECE: u64 = 200 * US;
+
 /// The version of the libcurl that is here, or what to install.
 pub(crate) fn version() -> Result<String, String> {
     let lib = Lib::load()?;
@@ -227,9 +230,12 @@ impl<'a> Loop<'a> {
             let (easy, result) = (message.easy, message.result);
             self.ended(easy, result);
         }
-        // Milliseconds, rounded down: the rest is spent in further turns.
-        let wait = at.saturating_sub(now()) / MS;
-        let wait = c_int::try_from(wait).unwrap_or(c_int::MAX).min(50);
+        // libcurl waits in milliseconds. What is less is slept in small pieces.
+        let left = at.saturating_sub(now());
+        if left < MS {
+            return clock::sleep_until(at.min(now() + PIECE));
+        }
+        let wait = c_int::try_from(left / MS).unwrap_or(c_int::MAX).min(50);
         // SAFETY: as above; there are no further descriptors.
         unsafe { (self.lib.multi_poll)(self.multi, ptr::null_mut(), 0, wait, &raw mut count) };
     }
@@ -297,4 +303,50 @@ pub(crate) fn status_name(status: i32) -> String {
 
 unsafe extern "C" fn ignore(_: *const c_char, size: usize, count: usize, _: *mut c_void) -> usize {
     size * count
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::arrivals::tests::load;
+
+    /// A server that answers everything with that status, until the test ends.
+    fn server(status: u16) -> u16 {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for socket in listener.incoming() {
+                let mut socket = socket.unwrap();
+                let head = format!("HTTP/1.1 {status} Scripted\r\nconnection: close\r\n");
+                let _ = socket.read(&mut [0; 4096]);
+                let _ = write!(socket, "{head}x-work-us: 7\r\ncontent-length: 0\r\n\r\n");
+            }
+        });
+        port
+    }
+
+    fn calls(method: &str, ports: &[u16]) -> Vec<Call> {
+        let arrivals = Arrivals::Batches { calls: 2, every_ms: 1_000 };
+        let load = Load { arrivals, end_ms: 100, method: method.to_owned(), ..load() };
+        Loop::new(3, &load, ports, now()).unwrap().run(1, &[]).calls
+    }
+
+    #[test]
+    fn a_get_goes_to_the_next_host_after_a_5xx() {
+        let calls = calls("GET", &[server(503), server(200)]);
+        let seen: Vec<_> = calls.iter().map(|c| (c.http, c.attempts, c.first)).collect();
+        assert_eq!(seen, [(200, 2, Some(0)), (200, 1, Some(1))]);
+        assert_eq!(calls[0].work_us, 7);
+    }
+
+    #[test]
+    fn a_post_that_was_sent_is_not_sent_again() {
+        let dead = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let calls = calls("POST", &[server(503), dead, server(200)]);
+        let seen: Vec<_> = calls.iter().map(|c| (c.http, c.attempts)).collect();
+        assert_eq!(seen, [(503, 1), (200, 2)], "a refused connect sent nothing");
+    }
 }

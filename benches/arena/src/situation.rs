@@ -143,8 +143,12 @@ pub(crate) const ALL: &[Scenario] = &[
         about: "All hosts are 30 times slower for 2 s, with calls at 0.8 of what they can do when well. What hangs over \
                 must be worked off: does the service come back, or do second tries keep it down?",
         rate: Rate::Use(0.8),
+        // 30 times 20 ms would hold every slot for most of a second after the trigger, and nobody could be in time.
+        endpoints: 4,
+        slots: 1,
+        work: Work::Exponential { mean_us: 6_000.0 },
         surge: None,
-        trouble: Trouble::Heals(6, Mode::Slow { factor: 30.0 }),
+        trouble: Trouble::Heals(4, Mode::Slow { factor: 30.0 }),
         times: own(2_000, 2_000, 6_000, 1),
         call_ms: Some(2_000),
         limits_ms: (2_000, 500),
