@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::driver::{Call, Driven};
-use crate::plan::{BIN_MS, Cell, Served, Watched};
+use crate::plan::{BIN_MS, Cell, Load, Served, Watched};
 use crate::usage::Usage;
 
 /// The figures of one scenario, contestant and seed.
@@ -140,21 +140,34 @@ pub(crate) fn figures(
         late_p99_ms: lateness(&counted),
         ..Figures::default()
     };
-    let end_ms = load.end_ms;
-    let (from_ms, to_ms) = load.trouble.unwrap_or((load.count_from_ms, end_ms));
-    figures.goodput = goodput(&counted, from_ms, to_ms.min(end_ms));
-    (figures.good, figures.p95) = over_time(&driven.calls, end_ms, deadline_us);
-    let faulty = load.watched.as_ref().map_or(0, |w| w.count);
-    figures.max_by_mean = max_by_mean(served, faulty);
     wait(&mut figures, &counted, load.slow_ms);
     figures.requests = arrivals;
     figures.open_circuits = driven.open_circuits.filter(|_| !behind_proxy);
+    around(&mut figures, load, driven, &counted, served, behind_proxy);
+    figures
+}
+
+/// What goes by the time of the trouble.
+fn around(
+    figures: &mut Figures,
+    load: &Load,
+    driven: &Driven,
+    counted: &[&Call],
+    served: &Served,
+    behind_proxy: bool,
+) {
+    let end_ms = load.end_ms;
+    let (from_ms, to_ms) = load.trouble.unwrap_or((load.count_from_ms, end_ms));
+    figures.goodput = goodput(counted, from_ms, to_ms.min(end_ms));
+    (figures.good, figures.p95) = over_time(&driven.calls, end_ms, load.deadline_ms() * 1_000);
+    let faulty = load.watched.as_ref().map_or(0, |w| w.count);
+    figures.max_by_mean = max_by_mean(served, faulty);
     figures.gap_ms = gap(served, faulty, load.count_from_ms);
     if let Some(watched) = &load.watched {
         figures.first_use_ms = first_use(served, watched, end_ms);
         if !(behind_proxy && watched.unseen) {
             let bins = first_attempts(driven, served, watched, end_ms, behind_proxy);
-            watch(&mut figures, &bins, watched, end_ms);
+            watch(figures, &bins, watched, end_ms);
         }
     } else if load.trouble.is_some() && to_ms < end_ms {
         figures.recovery_ms = succeeds_again(&driven.calls, to_ms, end_ms);
@@ -162,7 +175,6 @@ pub(crate) fn figures(
     if to_ms < end_ms {
         figures.errors_after = errors_within(&driven.calls, to_ms, to_ms + AFTER_MS);
     }
-    figures
 }
 
 /// What calls waited beyond what is usual.

@@ -40,7 +40,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let api = Api::load(&copy.to_string_lossy())?;
     let scenarios = options.scenarios()?;
     let (contestants, skipped) = able(&api, options.contestants()?);
-    let length = options.length();
     let mut report = Report::new(api.version(), &options);
     report.scenarios = scenarios.iter().map(|s| scenario_row(s, &options)).collect();
     report.contestants = contestants.iter().map(|c| contestant_row(&api, c)).collect();
@@ -52,43 +51,60 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     for seed in 1..=options.seeds {
         for scenario in &scenarios {
             let able = contestants.iter().filter(|row| named || scenario.admits(row));
-            cells.extend(able.map(|contestant| (seed, *scenario, contestant)));
+            cells.extend(able.map(|contestant| Planned { seed, scenario, contestant }));
         }
     }
-    println!("arena: {} cells, about {:.0} min", cells.len(), minutes(&cells, length));
-    // Those that leave the machine idle are run many at once, the others one after the other.
-    let (light, heavy): (Vec<_>, Vec<_>) =
-        cells.iter().partition(|(_, scenario, _)| scenario.is_light());
+    println!("arena: {} cells, about {:.0} min", cells.len(), minutes(&cells, options.length()));
+    run_all(&cells, &options, &copy, &out, &mut report)?;
+    println!("arena: {}", out.join("report.html").display());
+    let failed = report.cells.iter().filter(|cell| cell.figures.is_none()).count();
+    if failed > 0 { Err(format!("{failed} cells failed")) } else { Ok(()) }
+}
+
+/// A cell before its plan is written out.
+#[derive(Clone, Copy, Debug)]
+struct Planned<'a> {
+    seed: u64,
+    scenario: &'static Scenario,
+    contestant: &'a Contestant,
+}
+
+/// Runs all cells: those that leave the machine idle many at once, the others one after the other.
+fn run_all(
+    cells: &[Planned<'_>],
+    options: &Options,
+    library: &Path,
+    out: &Path,
+    report: &mut Report,
+) -> Result<(), String> {
+    let (light, heavy): (Vec<Planned<'_>>, Vec<Planned<'_>>) =
+        cells.iter().partition(|planned| planned.scenario.is_light());
     let counter = AtomicUsize::new(0);
-    let run = |(seed, scenario, contestant): &(u64, &'static Scenario, &Contestant)| {
-        let cell = cell(scenario, contestant, *seed, &options, &copy, &out);
-        let result = run_cell(&cell);
+    let run = |planned: &Planned<'_>| {
+        let result = run_cell(&cell(planned, options, library, out));
         let done = counter.fetch_add(1, Ordering::Relaxed) + 1;
-        say((done, cells.len()), scenario.name, contestant.name, *seed, &result);
-        cell_result(scenario, contestant, *seed, result)
+        say((done, cells.len()), planned, &result);
+        cell_result(planned, result)
     };
-    for chunk in heavy.chunks(contestants.len().max(1)) {
-        report.cells.extend(chunk.iter().copied().map(&run));
-        // Now and then, so that a run that is stopped has told what it knew.
-        write(&report, &out)?;
+    for chunk in heavy.chunk_by(|a, b| a.scenario.name == b.scenario.name) {
+        report.cells.extend(chunk.iter().map(&run));
+        // After each scenario, so that a run that is stopped has told what it knew.
+        write(report, out)?;
     }
     let found = Mutex::new(Vec::new());
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(light.len()) {
             scope.spawn(|| {
-                while let Some(cell) = light.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = run(cell);
+                while let Some(planned) = light.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = run(planned);
                     found.lock().unwrap_or_else(PoisonError::into_inner).push(result);
                 }
             });
         }
     });
     report.cells.extend(found.into_inner().unwrap_or_else(PoisonError::into_inner));
-    write(&report, &out)?;
-    println!("arena: {}", out.join("report.html").display());
-    let failed = report.cells.iter().filter(|cell| cell.figures.is_none()).count();
-    if failed > 0 { Err(format!("{failed} cells failed")) } else { Ok(()) }
+    write(report, out)
 }
 
 /// Draws the page once more from what an earlier run has measured.
@@ -142,8 +158,8 @@ fn trial(api: &Api, row: &Contestant) -> Result<(), String> {
     Driver::new(api, row, &load, &[1]).map(drop)
 }
 
-fn minutes(cells: &[(u64, &Scenario, &Contestant)], length: Length) -> f64 {
-    let each = cells.iter().map(|(_, scenario, _)| {
+fn minutes(cells: &[Planned<'_>], length: Length) -> f64 {
+    let each = cells.iter().map(|Planned { scenario, .. }| {
         let (warm_up, .., end) = scenario.times_ms(length);
         let at_once = if scenario.is_light() { AT_ONCE } else { 1 };
         (warm_up + end + 500) as f64 / 60_000.0 / at_once as f64
@@ -151,14 +167,8 @@ fn minutes(cells: &[(u64, &Scenario, &Contestant)], length: Length) -> f64 {
     each.sum()
 }
 
-fn cell(
-    scenario: &Scenario,
-    contestant: &Contestant,
-    seed: u64,
-    options: &Options,
-    library: &Path,
-    out: &Path,
-) -> Cell {
+fn cell(planned: &Planned<'_>, options: &Options, library: &Path, out: &Path) -> Cell {
+    let Planned { seed, scenario, contestant } = *planned;
     let proxy = format!("proxy/{}-{}-{seed}", scenario.name, contestant.name);
     let raw = out.join("raw");
     let file = format!("{}-{}-{seed}.csv", scenario.name, contestant.name);
@@ -219,13 +229,9 @@ fn wait(child: &mut Child, patience: Duration) -> Result<bool, String> {
     }
 }
 
-fn say(
-    (done, count): (usize, usize),
-    scenario: &str,
-    contestant: &str,
-    seed: u64,
-    result: &Result<Figures, String>,
-) {
+fn say((done, count): (usize, usize), planned: &Planned<'_>, result: &Result<Figures, String>) {
+    let (scenario, contestant) = (planned.scenario.name, planned.contestant.name);
+    let seed = planned.seed;
     match result {
         Ok(f) => println!(
             "[{done}/{count}] {scenario:<18} {contestant:<12} seed {seed}  p50 {:>6.1}  p99 {:>7.1}  \
@@ -288,20 +294,15 @@ fn versions(contestants: &[Contestant]) -> Vec<String> {
     versions
 }
 
-fn cell_result(
-    scenario: &Scenario,
-    contestant: &Contestant,
-    seed: u64,
-    result: Result<Figures, String>,
-) -> CellResult {
+fn cell_result(planned: &Planned<'_>, result: Result<Figures, String>) -> CellResult {
     let (figures, problem) = match result {
         Ok(figures) => (Some(figures), None),
         Err(problem) => (None, Some(problem)),
     };
     CellResult {
-        scenario: scenario.name.to_owned(),
-        contestant: contestant.name.to_owned(),
-        seed,
+        scenario: planned.scenario.name.to_owned(),
+        contestant: planned.contestant.name.to_owned(),
+        seed: planned.seed,
         figures,
         problem,
     }

@@ -27,19 +27,7 @@ pub(crate) fn client(
             let address = c"127.0.0.1".as_ptr();
             api.checked(|err| (api.ahoy_provider_list_add)(provider, address, *port, err))?;
         }
-        let constructor = api.first_of(contestant.balancer)?;
-        let balancer = api.balancer(constructor, provider, contestant.probe_path)?;
-        for setter in contestant.balancer_set {
-            api.set(balancer, *setter)?;
-        }
-        if !contestant.breaker_set.is_empty() {
-            let breaker = (api.ahoy_breaker_new)();
-            for setter in contestant.breaker_set {
-                api.set(breaker, *setter)?;
-            }
-            api.checked(|err| (api.ahoy_balancer_set_breaker)(balancer, breaker, err))?;
-            (api.ahoy_breaker_free)(breaker);
-        }
+        let balancer = balancer(api, contestant, provider)?;
         let builder = (api.ahoy_client_builder_new)();
         api.checked(|err| (api.ahoy_client_builder_set_balancer)(builder, balancer, err))?;
         if !contestant.retry_set.is_empty() {
@@ -50,16 +38,7 @@ pub(crate) fn client(
             api.checked(|err| (api.ahoy_client_builder_set_retry)(builder, retry, err))?;
             (api.ahoy_retry_free)(retry);
         }
-        if let Some(limit) = load.call_ms {
-            api.checked(|err| (api.ahoy_client_builder_set_timeout_ms)(builder, limit, err))?;
-        }
-        // A proxy has the limit on attempts itself, and the library waits for all that it tries.
-        let limit = if contestant.proxy.is_some() { load.call_ms } else { load.attempt_ms };
-        if let Some(limit) = limit {
-            api.checked(|err| {
-                (api.ahoy_client_builder_set_attempt_timeout_ms)(builder, limit, err)
-            })?;
-        }
+        limit(api, contestant, load, builder)?;
         for setter in contestant.client_set {
             api.set(builder, *setter)?;
         }
@@ -75,4 +54,42 @@ pub(crate) fn client(
         (api.ahoy_provider_free)(provider);
         Ok(Client { client, balancer })
     }
+}
+
+/// The balancer with its breaker.
+fn balancer(api: &Api, contestant: &Contestant, provider: Handle) -> Result<Handle, String> {
+    let constructor = api.first_of(contestant.balancer)?;
+    let balancer = api.balancer(constructor, provider, contestant.probe_path)?;
+    for setter in contestant.balancer_set {
+        api.set(balancer, *setter)?;
+    }
+    if !contestant.breaker_set.is_empty() {
+        // SAFETY: the breaker is freed once, after its last use.
+        let breaker = unsafe { (api.ahoy_breaker_new)() };
+        for setter in contestant.breaker_set {
+            api.set(breaker, *setter)?;
+        }
+        // SAFETY: as above; the balancer is alive.
+        api.checked(|err| unsafe { (api.ahoy_balancer_set_breaker)(balancer, breaker, err) })?;
+        // SAFETY: as above.
+        unsafe { (api.ahoy_breaker_free)(breaker) };
+    }
+    Ok(balancer)
+}
+
+/// The limits that the contestant sets.
+fn limit(api: &Api, contestant: &Contestant, load: &Load, builder: Handle) -> Result<(), String> {
+    // A proxy has the limit on attempts itself, and the library waits for all that it tries.
+    let attempt = if contestant.proxy.is_some() { load.call_ms } else { load.attempt_ms };
+    let set = [
+        (api.ahoy_client_builder_set_timeout_ms, load.call_ms),
+        (api.ahoy_client_builder_set_attempt_timeout_ms, attempt),
+    ];
+    for (set, limit) in set {
+        if let Some(limit) = limit {
+            // SAFETY: the builder is alive.
+            api.checked(|err| unsafe { set(builder, limit, err) })?;
+        }
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 mod metric;
 pub(crate) mod page;
 mod plot;
+mod section;
 mod tables;
 mod targets;
 mod verdict;

@@ -2,10 +2,8 @@
 
 use std::fmt::Write;
 
-use super::metric::{error_percent, percent};
-use super::plot::{self, Mark, short, trimmed};
-use super::{Report, ScenarioRow, tables, targets, verdict};
-use crate::measure::Figures;
+use super::plot::{self, Mark};
+use super::{Report, section, tables, targets, verdict};
 
 /// The whole page.
 pub(crate) fn html(report: &Report) -> String {
@@ -24,7 +22,7 @@ pub(crate) fn html(report: &Report) -> String {
     for scenario in report.shown() {
         let took_part = |mark: &&Mark| report.took_part(&scenario.name, &mark.name);
         let marks: Vec<Mark> = marks.iter().filter(took_part).cloned().collect();
-        page += &section(report, scenario, &marks);
+        page += &section::section(report, scenario, &marks);
     }
     page += foot();
     let _ = write!(page, "</main><script>{}</script></html>", include_str!("script.js"));
@@ -173,215 +171,6 @@ fn warnings(report: &Report) -> String {
     html
 }
 
-fn section(report: &Report, scenario: &ScenarioRow, marks: &[Mark]) -> String {
-    let mut html = format!(
-        "<h2 id='{}'>{}</h2><p>{}</p><div class=facts>{}{}</div><div class=grid>",
-        scenario.name,
-        escape(&scenario.title),
-        escape(&scenario.about),
-        rate(scenario),
-        when(scenario)
-    );
-    let bars = |of: fn(&Figures) -> Option<f64>, zero, span, say: fn(f64) -> String, none| {
-        let row = |mark: &Mark| {
-            // Of a dead endpoint behind a proxy nothing is seen at all.
-            let figures = report.figures(&scenario.name, &mark.name);
-            let unseen = scenario.trouble.is_some() && figures.iter().all(|f| f.exposed.is_none());
-            let none = if unseen { "not to be seen" } else { none };
-            (mark.clone(), report.spread(&scenario.name, &mark.name, of), none)
-        };
-        plot::bars(&marks.iter().map(row).collect::<Vec<_>>(), zero, span, say)
-    };
-    let _ = write!(
-        html,
-        "<div class='card two'><div><h3>errors</h3>{}</div><div><h3>attempts per call, above 1</h3>{}</div>",
-        bars(|f| Some(error_percent(f)), 0.0, 0.1, percent, "–"),
-        bars(|f| Some(f.attempts_per_call), 1.0, 0.05, |v| format!("{v:.3}"), "–"),
-    );
-    if scenario.situation {
-        let _ = write!(
-            html,
-            "<div><h3>longest wait</h3>{}</div>",
-            bars(|f| Some(f.longest_ms), 0.0, 100.0, short, "–")
-        );
-    }
-    let has = |of: fn(&Figures) -> Option<f64>| {
-        marks.iter().any(|mark| report.spread(&scenario.name, &mark.name, of).is_some())
-    };
-    if scenario.trouble.is_some() && !scenario.surge && has(|f| f.residue) {
-        let _ = write!(
-            html,
-            "<div><h3>detection</h3>{}</div>",
-            bars(|f| f.detection_ms, 0.0, 500.0, short, "not found out")
-        );
-    }
-    if has(|f| f.recovery_ms) {
-        let _ = write!(
-            html,
-            "<div><h3>recovery</h3>{}</div>",
-            bars(|f| f.recovery_ms, 0.0, 500.0, short, "not in this run")
-        );
-    }
-    if scenario.surge {
-        let _ = write!(
-            html,
-            "<div><h3>good answers a second during it</h3>{}</div>",
-            bars(|f| Some(f.goodput), 0.0, 100.0, |v| format!("{v:.0}"), "–")
-        );
-    }
-    if scenario.surge || scenario.trouble.is_some() && !has(|f| f.recovery_ms) {
-        let _ = write!(
-            html,
-            "<div><h3>servers' work for nothing</h3>{}</div>",
-            bars(|f| Some(100.0 * f.wasted_ratio), 0.0, 1.0, percent, "–")
-        );
-    }
-    if scenario.trouble.is_none() {
-        let _ = write!(
-            html,
-            "<div><h3>busiest endpoint by the mean, above 1</h3>{}</div><div><h3>most connections open</h3>{}</div>",
-            bars(|f| Some(f.max_by_mean), 1.0, 0.1, |v| trimmed(v, 3), "–"),
-            bars(|f| Some(f.most_open as f64), 0.0, 10.0, |v| format!("{v:.0}"), "–"),
-        );
-    }
-    html += "</div>";
-    let lines: Vec<(Mark, Vec<f64>)> = marks
-        .iter()
-        .map(|mark| (mark.clone(), report.series(&scenario.name, &mark.name, |f| &f.curve_ms)))
-        .filter(|(_, line)| !line.is_empty())
-        .collect();
-    let _ = write!(
-        html,
-        "<div class=card><h3>latency: how many calls are not slower</h3><div class=scroll>{}</div></div>",
-        plot::percentiles(&lines, scenario.deadline_ms as f64)
-    );
-    html += &timelines(report, scenario, marks);
-    html += "</div>";
-    html + &tables::numbers(report, &scenario.name)
-}
-
-/// How many calls there are, and what part that is of what the servers can do.
-fn rate(scenario: &ScenarioRow) -> String {
-    let Some(per_second) = scenario.per_second else { return String::new() };
-    format!(
-        "<span><b>{per_second:.0}</b> calls/s of <b>{:.0}</b> that the healthy servers could do ({:.0} %)</span>",
-        scenario.capacity,
-        100.0 * per_second / scenario.capacity
-    )
-}
-
-fn when(scenario: &ScenarioRow) -> String {
-    let seconds = |ms: u64| trimmed(ms as f64 / 1_000.0, 1);
-    match scenario.trouble {
-        Some((from, to)) if to < scenario.end_ms => format!(
-            "<span>from <b>{} s</b> to <b>{} s</b> of {} s</span>",
-            seconds(from),
-            seconds(to),
-            seconds(scenario.end_ms)
-        ),
-        Some((from, _)) => {
-            format!(
-                "<span>from <b>{} s</b> to the end at {} s</span>",
-                seconds(from),
-                seconds(scenario.end_ms)
-            )
-        }
-        None => String::new(),
-    }
-}
-
-/// A small line for each contestant: who still goes to the faulty endpoint, and what users feel meanwhile.
-fn timelines(report: &Report, scenario: &ScenarioRow, marks: &[Mark]) -> String {
-    let Some(per_second) = scenario.per_second else { return String::new() };
-    if scenario.trouble.is_none() {
-        return String::new();
-    }
-    if scenario.surge {
-        // What can be answered of what is asked; in an overload that is what the servers can do.
-        let level = if scenario.overload { scenario.capacity } else { per_second };
-        return minis(
-            report,
-            scenario,
-            marks,
-            "good answers over time, by when their calls began; dashed: what could be answered",
-            (|f| &f.good, level, level * 1.25, Scale::Linear),
-        );
-    }
-    let share = minis(
-        report,
-        scenario,
-        marks,
-        "first attempts that go to the faulty endpoint over time; dashed: its fair share",
-        (|f| &f.share, 1.0, 1.8, Scale::Linear),
-    );
-    let p95 = marks.iter().flat_map(|mark| report.series(&scenario.name, &mark.name, |f| &f.p95));
-    let slowest = p95.fold(100.0, f64::max);
-    let title = format!(
-        "95th percentile over time, from {} to {} on a logarithmic scale; dashed: 100 ms",
-        short(P95_FROM_MS),
-        short(slowest)
-    );
-    share + &minis(report, scenario, marks, &title, (|f| &f.p95, 100.0, slowest, Scale::Log))
-}
-
-/// Where the scale of 95th percentiles begins.
-const P95_FROM_MS: f64 = 20.0;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scale {
-    Linear,
-    Log,
-}
-
-impl Scale {
-    /// Where a value stands between the scale's ends.
-    fn part(self, value: f64, top: f64) -> f64 {
-        match self {
-            Self::Linear => value / top,
-            Self::Log => (value.max(P95_FROM_MS) / P95_FROM_MS).ln() / (top / P95_FROM_MS).ln(),
-        }
-    }
-}
-
-type Series = (fn(&Figures) -> &Vec<f64>, f64, f64, Scale);
-
-fn minis(
-    report: &Report,
-    scenario: &ScenarioRow,
-    marks: &[Mark],
-    title: &str,
-    (of, level, top, scale): Series,
-) -> String {
-    let mut html = format!("<div class='card wide'><h3>{title}</h3><div class=minis>");
-    for mark in marks {
-        let values = report.series(&scenario.name, &mark.name, of);
-        if values.is_empty() {
-            let _ = write!(
-                html,
-                "<div class=mini data-c='{}'><b>{}</b><small>not seen from outside</small></div>",
-                mark.name, mark.name
-            );
-            continue;
-        }
-        let parts: Vec<f64> = values.iter().map(|v| scale.part(*v, top)).collect();
-        let solid = Mark { dash: "", ..mark.clone() };
-        let plot = plot::over_time(
-            &solid,
-            &parts,
-            scenario.end_ms,
-            scenario.trouble,
-            scale.part(level, top),
-        );
-        let _ = write!(
-            html,
-            "<div class=mini data-c='{name}'><b style='color:{}'>{name}</b>{plot}</div>",
-            mark.color,
-            name = mark.name
-        );
-    }
-    html + "</div></div>"
-}
-
 fn foot() -> &'static str {
     "<footer><h2>How it was measured</h2><ul>\
         <li>Servers, proxy and load are processes of their own on one machine. An endpoint has slots and a line before \
@@ -446,7 +235,8 @@ pub(super) fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{CellResult, ContestantRow};
+    use crate::measure::Figures;
+    use crate::report::{CellResult, ContestantRow, ScenarioRow};
 
     fn report() -> Report {
         let mut report = Report::new("0".to_owned(), &crate::options::Options::default());
