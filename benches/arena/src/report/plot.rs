@@ -20,7 +20,7 @@ const NARROW: f64 = 230.0;
 
 /// The distribution of each: percentiles to the right, milliseconds upwards, both logarithmic.
 pub(super) fn percentiles(lines: &[(Mark, Vec<f64>)], deadline_ms: f64) -> String {
-    let (left, right, top, bottom) = (44.0, 150.0, 8.0, 30.0);
+    let (left, right, top, bottom) = (52.0, 150.0, 8.0, 30.0);
     // As tall as the bars beside it.
     let height = 400.0 + 16.0 * lines.len().saturating_sub(10) as f64;
     let shares = curve();

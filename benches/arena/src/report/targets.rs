@@ -90,11 +90,13 @@ fn target_row(
             continue;
         }
         let spread = report.spread(&row.name, name, metric.of);
-        let value = spread.map_or_else(|| metric.none.to_owned(), |s| (metric.say)(s.median));
+        let met = met(report, row, name, (metric.id, most));
+        let none = if met == Some(false) { "not by the end" } else { metric.none };
+        let value = spread.map_or_else(|| none.to_owned(), |s| (metric.say)(s.median));
         let range = spread.map_or_else(String::new, |s| {
             format!("{} to {}", (metric.say)(s.min), (metric.say)(s.max))
         });
-        let (class, sign) = match met(report, row, name, (metric.id, most)) {
+        let (class, sign) = match met {
             _ if most.is_infinite() => ("plain", ""),
             Some(true) => ("ok", "✓ "),
             Some(false) => ("miss", "✗ "),
