@@ -4,6 +4,7 @@
 //!     arena [--quick] [--realtime] [--seconds S] [--seeds N] [--scenarios A,B] [--contestants A,B] [--raw]
 //!           [--library FILE] [--out FOLDER]
 //!     arena render [--out FOLDER]       the report once more, from report.json
+//!     arena table [--out FOLDER] [--before FOLDER] [--contestants A,B]      the situations as Markdown
 
 mod api;
 mod arrivals;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let result = match arguments.first().map(String::as_str) {
         Some("backends") => backend::serve().map_err(|error| error.to_string()),
         Some("cell") => cell::run(),
+        Some("table") => run::table(&arguments[1..]),
         Some("render") => run::render(&arguments[1..]),
         _ => run::run(&arguments),
     };

@@ -17,6 +17,8 @@ pub(crate) struct Options {
     pub(crate) contestants: Vec<String>,
     pub(crate) library: PathBuf,
     pub(crate) out: PathBuf,
+    /// An earlier run's folder, for `arena table`.
+    pub(crate) before: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -31,6 +33,7 @@ impl Default for Options {
             contestants: Vec::new(),
             library: "target/release/libahoy.so".into(),
             out: "target/arena".into(),
+            before: None,
         }
     }
 }
@@ -51,6 +54,7 @@ impl Options {
                 "--scenarios" => options.scenarios = list(&value()?),
                 "--contestants" => options.contestants = list(&value()?),
                 "--library" => options.library = value()?.into(),
+                "--before" => options.before = Some(value()?.into()),
                 "--out" => options.out = value()?.into(),
                 other => {
                     return Err(format!("{other}: no such option; see benches/arena/src/main.rs"));

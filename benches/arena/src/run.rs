@@ -16,7 +16,7 @@ use crate::driver::Driver;
 use crate::measure::Figures;
 use crate::options::Options;
 use crate::plan::Cell;
-use crate::report::{CellResult, ContestantRow, Report, ScenarioRow, Skipped, page};
+use crate::report::{CellResult, ContestantRow, Report, ScenarioRow, Skipped, markdown, page};
 use crate::scenario::{self, Length, Scenario, Times};
 
 /// A cell that takes so much longer than planned has hung.
@@ -110,10 +110,21 @@ fn run_all(
 /// Draws the page once more from what an earlier run has measured.
 pub(crate) fn render(arguments: &[String]) -> Result<(), String> {
     let options = Options::parse(arguments)?;
-    let file = options.out.join("report.json");
+    write(&read(&options.out)?, &options.out)
+}
+
+/// Prints the table of situations, an earlier run beside where one is named.
+pub(crate) fn table(arguments: &[String]) -> Result<(), String> {
+    let options = Options::parse(arguments)?;
+    let before = options.before.as_deref().map(read).transpose()?;
+    print!("{}", markdown::table(&read(&options.out)?, before.as_ref(), &options.contestants));
+    Ok(())
+}
+
+fn read(folder: &Path) -> Result<Report, String> {
+    let file = folder.join("report.json");
     let text = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
-    let report: Report = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    write(&report, &options.out)
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 fn write(report: &Report, out: &Path) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! What a run found: the data behind report.json, and its median over the seeds.
 
+pub(crate) mod markdown;
 mod metric;
 pub(crate) mod page;
 mod plot;

@@ -233,12 +233,13 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::measure::Figures;
     use crate::report::{CellResult, ContestantRow, ScenarioRow};
 
-    fn report() -> Report {
+    /// A run of one situation with a target of 3 % errors, and x in it; y was not asked.
+    pub(in crate::report) fn report() -> Report {
         let mut report = Report::new("0".to_owned(), &crate::options::Options::default());
         report.scenarios.push(ScenarioRow {
             name: "a".to_owned(),

@@ -109,7 +109,7 @@ fn target_row(
 }
 
 /// The metric's name, with the number that it hangs on.
-fn said(metric: &Metric, row: &ScenarioRow) -> String {
+pub(super) fn said(metric: &Metric, row: &ScenarioRow) -> String {
     let beyond = super::plot::short(row.slow_ms as f64);
     match metric.id {
         "slow_calls" | "slow_share" => format!("calls above {beyond}"),
