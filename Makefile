@@ -115,17 +115,19 @@ SOAK_SECONDS ?= 300
 soak: build
 	AHOY_LIB=$(OUT) CC='$(CC)' sh tests/soak/run.sh $(SOAK_SECONDS)
 
-# Every balancer, what a user would write instead, HAProxy and nginx, over servers that fail by script. Installs
-# nothing, and says who is missing. target/arena/report.html is to be looked at, report.json and cells.csv to be read.
-#     make arena                            three quarters of an hour
-#     make arena QUICK=1                    a few of each, about a minute
+# What a user gets who sets nothing, every balancer, what a user would write instead (libcurl with a loop), HAProxy
+# and nginx, over servers that fail by script. Installs nothing, and says who is missing. target/arena/report.html is
+# to be looked at, report.json and cells.csv to be read.
+#     make arena                            an hour and a half
+#     make arena QUICK=1                    a few of each, about three minutes; the page says what that cannot support
 #     make arena SECONDS=20 SEEDS=5         longer; SCENARIOS and CONTESTANTS are lists of names, RAW=1 keeps each call
+#     make arena REALTIME=1                 before other work of the machine, where that is allowed (root)
 SECONDS ?= 6
 SEEDS ?= 1
 arena: build
 	$(CARGO) build --release --manifest-path benches/arena/Cargo.toml --target-dir $(ARENA)/build
 	$(ARENA)/build/release/arena --library $(OUT)/libahoy.so --out $(ARENA) --seeds $(SEEDS) \
-	    $(if $(QUICK),--quick,--seconds $(SECONDS)) $(if $(RAW),--raw) \
+	    $(if $(QUICK),--quick,--seconds $(SECONDS)) $(if $(RAW),--raw) $(if $(REALTIME),--realtime) \
 	    $(if $(SCENARIOS),--scenarios '$(SCENARIOS)') $(if $(CONTESTANTS),--contestants '$(CONTESTANTS)')
 
 # The policies in virtual time: first against closed forms, then through the scenarios; benches/simulator/README.md says how to

@@ -11,6 +11,7 @@ need() { # need PACKAGE COMMAND...: the command succeeds where the package is th
 }
 
 has() { command -v "$1" || test -x "/usr/sbin/$1"; }
+has_library() { ldconfig -p | grep -q "$1" || /sbin/ldconfig -p | grep -q "$1"; }
 has_ffi() { has ruby && ruby -e 'require "ffi"'; }
 
 need gcc has gcc
@@ -29,6 +30,7 @@ need pkg-config has pkg-config
 need nginx-light has nginx
 need nghttp2-server has nghttpd
 need openssl has openssl
+need libcurl4 has_library libcurl.so.4
 if [ -z "$missing" ]; then
     echo "deps: nothing to install"
     exit 0

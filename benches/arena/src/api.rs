@@ -48,6 +48,10 @@ functions! {
     ahoy_provider_free(Handle);
     ahoy_balancer_set_breaker(Handle, Handle, Err) -> i32;
     ahoy_balancer_free(Handle);
+    ahoy_balancer_endpoint_count(Handle) -> usize;
+    ahoy_balancer_endpoint_at(Handle, usize, *mut Handle, Err) -> i32;
+    ahoy_endpoint_state(Handle) -> i32;
+    ahoy_endpoint_free(Handle);
     ahoy_breaker_new() -> Handle;
     ahoy_breaker_free(Handle);
     ahoy_retry_new() -> Handle;
@@ -62,6 +66,9 @@ functions! {
     ahoy_client_builder_free(Handle);
     ahoy_client_submit(Handle, Handle, Handle, u64, Err) -> i32;
     ahoy_client_free(Handle);
+    ahoy_client_option_count() -> usize;
+    ahoy_client_option_key_at(usize) -> *const c_char;
+    ahoy_client_option_description_at(usize) -> *const c_char;
     ahoy_request_new(*const c_char, *const c_char, *mut Handle, Err) -> i32;
     ahoy_request_free(Handle);
     ahoy_queue_new(*mut Handle, Err) -> i32;
@@ -77,6 +84,9 @@ functions! {
     ahoy_response_attempt_at(Handle, usize) -> Handle;
     ahoy_response_free(Handle);
 }
+
+/// The options that limit time.
+const LIMITS: [&str; 2] = ["timeout", "attempt_timeout"];
 
 /// An argument of a setter that a contestant's table names.
 #[allow(dead_code, reason = "what the header's setters take; the table's rows use what they need")]
@@ -109,9 +119,37 @@ impl Api {
         text(unsafe { (self.ahoy_status_name)(status) })
     }
 
+    /// What the library says of its limits where none is set.
+    pub(crate) fn defaults(&self) -> String {
+        let mut said = Vec::new();
+        // SAFETY: static text for every index below the count.
+        unsafe {
+            for index in 0..(self.ahoy_client_option_count)() {
+                let key = text((self.ahoy_client_option_key_at)(index));
+                let about = text((self.ahoy_client_option_description_at)(index));
+                let default = about.split_once("default ").map(|(_, default)| default.to_owned());
+                if let (true, Some(default)) = (LIMITS.contains(&key.as_str()), default) {
+                    said.push(format!("{key} {default}"));
+                }
+            }
+        }
+        said.sort_by_key(|line| std::cmp::Reverse(line.starts_with("timeout")));
+        said.join("; ")
+    }
+
     /// A function that the table above does not have.
     pub(crate) fn symbol(&self, name: &str) -> Result<Handle, String> {
         find(self.library, name)
+    }
+
+    /// The first of these functions that the library has.
+    pub(crate) fn first_of(&self, names: &[&'static str]) -> Result<&'static str, String> {
+        let has = |name: &&&'static str| self.symbol(name).is_ok();
+        names
+            .iter()
+            .find(has)
+            .copied()
+            .ok_or_else(|| format!("this libahoy has no {}", names.join(" or ")))
     }
 
     /// Calls a function with an error at its end.
@@ -209,7 +247,8 @@ pub(crate) fn text(pointer: *const c_char) -> String {
     unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
 }
 
-fn open(path: &str) -> Result<Handle, String> {
+/// Opens a shared library.
+pub(crate) fn open(path: &str) -> Result<Handle, String> {
     // SAFETY: the text lives through the call.
     let library = unsafe { libc::dlopen(c(path).as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
     if library.is_null() {
@@ -219,8 +258,9 @@ fn open(path: &str) -> Result<Handle, String> {
     Ok(library)
 }
 
-fn find(library: Handle, name: &str) -> Result<Handle, String> {
+/// A function of an open library.
+pub(crate) fn find(library: Handle, name: &str) -> Result<Handle, String> {
     // SAFETY: the library is open and the text lives through the call.
     let symbol = unsafe { libc::dlsym(library, c(name).as_ptr()) };
-    if symbol.is_null() { Err(format!("this libahoy has no {name}")) } else { Ok(symbol) }
+    if symbol.is_null() { Err(format!("this library has no {name}")) } else { Ok(symbol) }
 }

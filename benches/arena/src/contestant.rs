@@ -14,10 +14,15 @@ pub(crate) struct Contestant {
     pub(crate) about: &'static str,
     /// What it stands for.
     pub(crate) family: Family,
+    /// Which limits of a scenario it sets.
+    pub(crate) limits: Limits,
     /// What stands between the library and the servers.
     pub(crate) proxy: Option<Proxy>,
-    /// The balancer's constructor; it takes a provider, and the path of probes where there is one.
-    pub(crate) balancer: &'static str,
+    /// Another library altogether: libcurl, with a loop of so many tries over the hosts.
+    pub(crate) curl: Option<u32>,
+    /// The balancer's constructor; it takes a provider, and the path of probes where there is one. The first that the
+    /// library has is taken.
+    pub(crate) balancer: &'static [&'static str],
     /// Where the balancer asks endpoints for their load.
     pub(crate) probe_path: Option<&'static str>,
     /// Setters of the balancer.
@@ -35,13 +40,28 @@ pub(crate) struct Contestant {
     pub(crate) hash: Option<&'static str>,
     /// Its servers report their load.
     pub(crate) reports_load: bool,
+    /// Takes part in the situations; the others are balancers that only differ where one of many is in trouble.
+    pub(crate) in_situations: bool,
+    /// Takes part where one of many is in trouble.
+    pub(crate) among_many: bool,
     /// Part of quick runs.
     pub(crate) quick: bool,
+}
+
+/// Which limits a contestant sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limits {
+    /// None but the call's, where it belongs to the scenario.
+    Unset,
+    /// The call's and the attempt's, also where the scenario has none.
+    Both,
 }
 
 /// What a row stands for: the same rules for all of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
+    /// What a user gets who sets nothing, or one thing.
+    Unset,
     /// A balancer alone: one try, no breaker.
     Raw,
     /// A balancer with the library's breaker and retries.
@@ -57,6 +77,7 @@ pub(crate) enum Family {
 impl Family {
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::Unset => "unset",
             Self::Raw => "raw",
             Self::Kept => "kept",
             Self::Pack => "pack",
@@ -75,32 +96,140 @@ pub(crate) enum Proxy {
     Nginx(&'static str),
 }
 
+/// What the library recommends, and what that was before it had a name.
+const RECOMMENDED: &[&str] = &["ahoy_balancer_new", P2C[0]];
+const P2C: &[&str] = &["ahoy_balancer_p2c_new"];
+const ROUND_ROBIN: &[&str] = &["ahoy_balancer_round_robin_new"];
+
 /// All of them, in the report's order.
 pub(crate) fn all() -> Vec<Contestant> {
-    let round_robin = "ahoy_balancer_round_robin_new";
-    let random = "ahoy_balancer_random_new";
-    let p2c = "ahoy_balancer_p2c_new";
-    let ring = "ahoy_balancer_ring_hash_new";
+    let mut rows = out_of_the_box();
+    rows.extend(others());
+    rows.extend(balancers());
+    rows
+}
+
+/// What a user gets who sets nothing, or one thing.
+fn out_of_the_box() -> Vec<Contestant> {
     let quick = |row: Contestant| Contestant { quick: true, ..row };
     vec![
+        quick(unset("nothing", RECOMMENDED, "libahoy, nothing set: the recommended balancer")),
+        quick(Contestant {
+            balancer_set: &[Setter("ahoy_balancer_use_resilient_profile", &[])],
+            client_set: &[Setter("ahoy_client_builder_use_resilient_profile", &[])],
+            ..unset("profile", RECOMMENDED, "libahoy, use_resilient_profile on balancer and client")
+        }),
+        unset("nothing_rr", ROUND_ROBIN, "libahoy, round robin, nothing else set"),
+        quick(Contestant {
+            in_situations: true,
+            ..kept("limited_rr", ROUND_ROBIN, "libahoy, round robin, both limits set")
+        }),
+        quick(Contestant {
+            in_situations: true,
+            ..kept("limited_p2c", P2C, "libahoy, p2c, both limits set")
+        }),
+        Contestant {
+            client_set: &[HEDGE],
+            among_many: false,
+            ..unset("hedged_rr", ROUND_ROBIN, "libahoy, round robin, hedges of 5 %")
+        },
+    ]
+}
+
+/// What a user would write or run instead.
+fn others() -> Vec<Contestant> {
+    let quick = |row: Contestant| Contestant { quick: true, ..row };
+    vec![
+        Contestant {
+            limits: Limits::Unset,
+            among_many: false,
+            ..curl("curl", 1, "libcurl, one try at the next host in turn")
+        },
+        quick(curl(
+            "curl_loop",
+            3,
+            "libcurl with a loop: next host on error, timeout or 5xx, 3 tries (POST: on a failed connect only)",
+        )),
+        Contestant {
+            family: Family::Own,
+            quick: true,
+            in_situations: true,
+            client_set: NO_BUDGET,
+            retry_set: &[
+                Setter("ahoy_retry_set_tries", &[Count(4)]),
+                Setter("ahoy_retry_set_delay_ms", &[Count(0)]),
+                Setter("ahoy_retry_set_max_delay_ms", &[Count(0)]),
+                Setter("ahoy_retry_set_retry_after_max_ms", &[Count(0)]),
+            ],
+            ..raw(
+                "naive",
+                ROUND_ROBIN,
+                "a naive client: round robin, no breaker, up to 3 retries at once",
+            )
+        },
+        proxied(
+            "haproxy_rr",
+            Proxy::Haproxy("roundrobin"),
+            "HAProxy, roundrobin, 2 retries with redispatch (not of POST, nor of 429), checks each second, marks down at 5 errors",
+        ),
+        quick(proxied(
+            "haproxy_lc",
+            Proxy::Haproxy("leastconn"),
+            "HAProxy, leastconn, the rest as haproxy_rr: 2 retries with redispatch (not of POST), checks each second",
+        )),
+        Contestant {
+            in_situations: false,
+            ..proxied(
+                "nginx",
+                Proxy::Nginx(""),
+                "nginx, round robin, proxy_next_upstream with 3 tries, max_fails 1 in 10 s as by default",
+            )
+        },
+        Contestant {
+            in_situations: false,
+            ..proxied(
+                "nginx_lc",
+                Proxy::Nginx("least_conn"),
+                "nginx, least_conn, the rest as nginx",
+            )
+        },
+    ]
+}
+
+/// The balancers, under the same rules each.
+fn balancers() -> Vec<Contestant> {
+    let (round_robin, p2c) = (ROUND_ROBIN, P2C);
+    let random = &["ahoy_balancer_random_new"];
+    let ring = &["ahoy_balancer_ring_hash_new"];
+    vec![
+        pack(
+            "resilient",
+            "p2c, 3 tries, hedges of 5 %, budget, slow start, panic threshold, deadline header",
+        ),
+        Contestant {
+            client_set: RESILIENT_LIMITED,
+            ..pack("adaptive", "resilient with an adaptive limit on calls in flight")
+        },
         raw("rr_raw", round_robin, "round robin alone: one try, no breaker"),
         raw("random_raw", random, "random alone: one try, no breaker"),
         raw("p2c_raw", p2c, "p2c alone: one try, no breaker"),
-        quick(kept("rr", round_robin, "round robin with libahoy's default breaker and 3 tries")),
-        kept("rr_again", round_robin, "the row before once more: what differs is noise"),
-        kept("random", random, "random, with the same"),
+        kept("rr_again", round_robin, "limited_rr once more: what differs is noise"),
+        kept("random", random, "random, with breaker and retries at their defaults"),
         kept(
             "smooth",
-            "ahoy_balancer_smooth_weighted_new",
-            "smooth weighted round robin, with the same; here all weights are one",
+            &["ahoy_balancer_smooth_weighted_new"],
+            "smooth weighted round robin, with breaker and retries at their defaults; here all weights are one",
         ),
         kept(
             "least_req",
-            "ahoy_balancer_least_request_new",
-            "the fewest attempts in flight of two, with the same",
+            &["ahoy_balancer_least_request_new"],
+            "the fewest attempts in flight of two, with breaker and retries at their defaults",
         ),
-        kept("peak_ewma", "ahoy_balancer_peak_ewma_new", "Finagle's cost of three, with the same"),
-        quick(kept("p2c", p2c, "libahoy's cost of three, with the same")),
+        kept(
+            "peak_ewma",
+            &["ahoy_balancer_peak_ewma_new"],
+            "Finagle's cost of three, with breaker and retries at their defaults",
+        ),
         Contestant {
             reports_load: true,
             balancer_set: &[Setter(
@@ -119,72 +248,46 @@ pub(crate) fn all() -> Vec<Contestant> {
             balancer_set: &[Setter("ahoy_balancer_set_prequal_probes", &[Count(20), Count(64)])],
             ..kept(
                 "prequal",
-                "ahoy_balancer_prequal_new",
-                "three probes a call beside the calls, with the same; probes cost servers nothing here",
+                &["ahoy_balancer_prequal_new"],
+                "three probes a call beside the calls, with breaker and retries at their defaults; probes cost servers nothing here",
             )
         },
-        hashed("ring", ring, "a hash ring, with the same; every call has a key of its own"),
+        hashed(
+            "ring",
+            ring,
+            "a hash ring, with breaker and retries at their defaults; every call has a key of its own",
+        ),
         hashed(
             "maglev",
-            "ahoy_balancer_maglev_new",
-            "a Maglev table, with the same; every call has a key of its own",
+            &["ahoy_balancer_maglev_new"],
+            "a Maglev table, with breaker and retries at their defaults; every call has a key of its own",
         ),
         hashed(
             "rendezvous",
-            "ahoy_balancer_rendezvous_new",
-            "the highest of all hashes, with the same; every call has a key of its own",
+            &["ahoy_balancer_rendezvous_new"],
+            "the highest of all hashes, with breaker and retries at their defaults; every call has a key of its own",
         ),
         Contestant {
             balancer_set: &[Setter("ahoy_balancer_set_bounded_load", &[Ratio(1.25)])],
             ..hashed("bounded", ring, "the ring, no endpoint above 1.25 times its share in flight")
         },
-        quick(pack(
-            "resilient",
-            "p2c, 3 tries, hedges of 5 %, budget, slow start, panic threshold, deadline header",
-        )),
-        Contestant {
-            client_set: RESILIENT_LIMITED,
-            ..pack("limited", "the same with an adaptive limit on calls in flight")
-        },
-        Contestant {
-            family: Family::Own,
-            quick: true,
-            client_set: NO_BUDGET,
-            retry_set: &[
-                Setter("ahoy_retry_set_tries", &[Count(4)]),
-                Setter("ahoy_retry_set_delay_ms", &[Count(0)]),
-                Setter("ahoy_retry_set_max_delay_ms", &[Count(0)]),
-                Setter("ahoy_retry_set_retry_after_max_ms", &[Count(0)]),
-            ],
-            ..raw(
-                "naive",
-                round_robin,
-                "the user's alternative: round robin, no breaker, up to 3 retries at once",
-            )
-        },
-        proxied(
-            "haproxy_rr",
-            Proxy::Haproxy("roundrobin"),
-            "HAProxy, roundrobin, 2 retries with redispatch (of 429 it has none), checks each second, marks down at 5 errors",
-        ),
-        quick(proxied("haproxy_lc", Proxy::Haproxy("leastconn"), "the same with leastconn")),
-        proxied(
-            "nginx",
-            Proxy::Nginx(""),
-            "nginx, round robin, proxy_next_upstream with 3 tries, max_fails 1 in 10 s as by default",
-        ),
-        proxied("nginx_lc", Proxy::Nginx("least_conn"), "the same with least_conn"),
     ]
 }
 
 /// A balancer without help. A breaker cannot be left out: this one never opens on answers, and after a failed
 /// connect for a millisecond only.
-const fn raw(name: &'static str, balancer: &'static str, about: &'static str) -> Contestant {
+const fn raw(
+    name: &'static str,
+    balancer: &'static [&'static str],
+    about: &'static str,
+) -> Contestant {
     Contestant {
         name,
         about,
         family: Family::Raw,
+        limits: Limits::Both,
         proxy: None,
+        curl: None,
         balancer,
         probe_path: None,
         balancer_set: &[],
@@ -199,12 +302,44 @@ const fn raw(name: &'static str, balancer: &'static str, about: &'static str) ->
         options: &[],
         hash: None,
         reports_load: false,
+        in_situations: false,
+        among_many: true,
         quick: false,
     }
 }
 
+/// A balancer of which nothing is set.
+const fn unset(
+    name: &'static str,
+    balancer: &'static [&'static str],
+    about: &'static str,
+) -> Contestant {
+    Contestant {
+        family: Family::Unset,
+        limits: Limits::Unset,
+        breaker_set: &[],
+        retry_set: &[],
+        in_situations: true,
+        ..raw(name, balancer, about)
+    }
+}
+
+/// libcurl with a loop over the hosts.
+const fn curl(name: &'static str, tries: u32, about: &'static str) -> Contestant {
+    Contestant {
+        family: Family::Own,
+        curl: Some(tries),
+        in_situations: true,
+        ..raw(name, ROUND_ROBIN, about)
+    }
+}
+
 /// A balancer with the defaults of everything else.
-const fn kept(name: &'static str, balancer: &'static str, about: &'static str) -> Contestant {
+const fn kept(
+    name: &'static str,
+    balancer: &'static [&'static str],
+    about: &'static str,
+) -> Contestant {
     Contestant {
         family: Family::Kept,
         breaker_set: &[],
@@ -214,7 +349,11 @@ const fn kept(name: &'static str, balancer: &'static str, about: &'static str) -
 }
 
 /// A balancer that goes by a call's key.
-const fn hashed(name: &'static str, balancer: &'static str, about: &'static str) -> Contestant {
+const fn hashed(
+    name: &'static str,
+    balancer: &'static [&'static str],
+    about: &'static str,
+) -> Contestant {
     Contestant { hash: Some("ahoy_request_set_hash"), ..kept(name, balancer, about) }
 }
 
@@ -227,7 +366,7 @@ const fn pack(name: &'static str, about: &'static str) -> Contestant {
             Setter("ahoy_balancer_set_panic_threshold", &[Ratio(0.5)]),
         ],
         client_set: RESILIENT,
-        ..kept(name, "ahoy_balancer_p2c_new", about)
+        ..kept(name, P2C, about)
     }
 }
 
@@ -246,7 +385,8 @@ const fn proxied(name: &'static str, proxy: Proxy, about: &'static str) -> Conte
     Contestant {
         family: Family::Proxy,
         proxy: Some(proxy),
-        ..raw(name, "ahoy_balancer_round_robin_new", about)
+        in_situations: true,
+        ..raw(name, ROUND_ROBIN, about)
     }
 }
 
@@ -262,6 +402,16 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn the_columns_begin_with_what_sets_nothing() {
+        let names: Vec<_> = all().iter().take(2).map(|row| row.name).collect();
+        assert_eq!(names, ["nothing", "profile"]);
+        let (nothing, set) = (&all()[0], [all()[0].balancer_set, all()[0].client_set]);
+        assert!(set.iter().all(|setters| setters.is_empty()));
+        assert!(nothing.breaker_set.is_empty() && nothing.retry_set.is_empty());
+        assert_eq!(nothing.limits, Limits::Unset);
     }
 
     #[test]

@@ -1,17 +1,18 @@
-//! The load: calls at moments that were drawn before, whatever becomes of those under way, submitted to a queue
+//! The load of libahoy: calls at moments that were drawn before, whatever becomes of those under way, submitted to a queue
 //! by one thread and taken from it by another. A call's time counts from the moment when it was meant to begin.
 
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::api::{Api, Handle, c};
-use crate::clock::{self, MS, SECOND, US, now};
+use crate::arrivals::schedule;
+use crate::clock::{self, MS, US, now};
 use crate::contestant::Contestant;
 use crate::draw;
-use crate::plan::Load;
-use crate::setup;
+use crate::plan::{Arrivals, Load};
+use crate::setup::{self, Client};
 use crate::usage::{self, Usage};
 
 /// A call that ended, or did not.
@@ -38,6 +39,21 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// One that has not ended.
+    pub(crate) const fn open(at: i64, deadline_ms: u64) -> Self {
+        Self {
+            at_us: at / US as i64,
+            took_us: deadline_ms * 1_000,
+            late_us: 0,
+            status: -1,
+            http: 0,
+            attempts: 0,
+            first: None,
+            hedged: false,
+            work_us: 0,
+        }
+    }
+
     /// Whether it brought what was asked for.
     pub(crate) const fn ok(&self) -> bool {
         self.status == 0 && self.http == 200
@@ -50,28 +66,11 @@ pub(crate) struct Driven {
     pub(crate) calls: Vec<Call>,
     /// Of processes and machine, while calls were counted.
     pub(crate) usage: Usage,
-}
-
-/// The moments of all calls, in nanoseconds from the time 0.
-pub(crate) fn schedule(load: &Load, seed: u64) -> Vec<i64> {
-    let end = (load.end_ms * MS) as f64;
-    let mut at = -((load.warm_up_ms * MS) as f64);
-    let mut moments = Vec::new();
-    while at < end {
-        // Through a surge time runs faster: the same draws, closer together.
-        let factor = load.surge.map_or(1.0, |(from, to, factor)| {
-            let inside = at >= (from * MS) as f64 && at < (to * MS) as f64;
-            if inside { factor } else { 1.0 }
-        });
-        let gap = draw::exponential(seed ^ LOAD, moments.len() as u64);
-        at += gap * SECOND as f64 / (load.per_second * factor);
-        moments.push(at as i64);
-    }
-    moments
+    /// Circuits that are not closed at the end, of all clients; nothing where there are none to ask.
+    pub(crate) open_circuits: Option<u64>,
 }
 
 /// Drawn apart from the work of the same seed.
-const LOAD: u64 = 0x4c4f_4144;
 const CLIENT: u64 = 0x434c_4945;
 const KEY: u64 = 0x004b_4559;
 
@@ -79,15 +78,17 @@ const KEY: u64 = 0x004b_4559;
 #[derive(Debug)]
 pub(crate) struct Driver<'a> {
     api: &'a Api,
-    clients: Vec<Handle>,
+    clients: Vec<Client>,
     queue: Handle,
     set_hash: Option<HashFn>,
+    set_group: Option<GroupFn>,
     is_hedge: Option<HedgeFn>,
     /// The endpoint of each port, plus one.
     endpoints: Vec<u16>,
 }
 
 type HashFn = unsafe extern "C" fn(Handle, u64, *mut Handle) -> i32;
+type GroupFn = unsafe extern "C" fn(Handle, *const c_char, *mut Handle) -> i32;
 type HedgeFn = unsafe extern "C" fn(Handle) -> bool;
 
 // SAFETY: clients and queues may be used from any thread, says the header.
@@ -113,6 +114,10 @@ impl<'a> Driver<'a> {
             Some(name) => Some(unsafe { std::mem::transmute::<Handle, HashFn>(api.symbol(name)?) }),
             None => None,
         };
+        let set_group = api.symbol("ahoy_request_set_group").ok();
+        // SAFETY: the setter takes the request, the group's name and the error.
+        let set_group =
+            set_group.map(|symbol| unsafe { std::mem::transmute::<Handle, GroupFn>(symbol) });
         let is_hedge = api.symbol("ahoy_attempt_is_hedge").ok();
         // SAFETY: as every accessor of a flag it takes the handle alone.
         let is_hedge =
@@ -121,24 +126,22 @@ impl<'a> Driver<'a> {
         for (index, port) in ports.iter().enumerate() {
             endpoints[usize::from(*port)] = index as u16 + 1;
         }
-        Ok(Self { api, clients, queue, set_hash, is_hedge, endpoints })
+        Ok(Self { api, clients, queue, set_hash, set_group, is_hedge, endpoints })
     }
 
     /// Makes all calls and waits for their ends, but not for long.
     pub(crate) fn run(&self, load: &Load, seed: u64, zero: u64, others: &[u32]) -> Driven {
-        let moments = schedule(load, seed);
-        let silent = |at: &i64| Call {
-            at_us: at / US as i64,
-            took_us: load.deadline_ms * 1_000,
-            late_us: 0,
-            status: -1,
-            http: 0,
-            attempts: 0,
-            first: None,
-            hedged: false,
-            work_us: 0,
+        let (calls, usage) = match load.arrivals {
+            Arrivals::Lone { pause_ms } => self.lone(load, seed, zero, others, pause_ms * MS),
+            _ => self.open_loop(load, seed, zero, others),
         };
-        let mut calls: Vec<Call> = moments.iter().map(silent).collect();
+        Driven { calls, usage, open_circuits: Some(self.open_circuits()) }
+    }
+
+    fn open_loop(&self, load: &Load, seed: u64, zero: u64, others: &[u32]) -> (Vec<Call>, Usage) {
+        let moments = schedule(load, seed);
+        let deadline_ms = load.deadline_ms();
+        let mut calls: Vec<Call> = moments.iter().map(|at| Call::open(*at, deadline_ms)).collect();
         let submitting = AtomicBool::new(true);
         let (refused, usage) = thread::scope(|scope| {
             let submit = scope.spawn(|| {
@@ -156,7 +159,60 @@ impl<'a> Driver<'a> {
                 call.status = status;
             }
         }
-        Driven { calls, usage }
+        (calls, usage)
+    }
+
+    /// One call after the other.
+    fn lone(
+        &self,
+        load: &Load,
+        seed: u64,
+        zero: u64,
+        others: &[u32],
+        pause: u64,
+    ) -> (Vec<Call>, Usage) {
+        clock::wake_exactly();
+        let before = usage::Snapshot::take(others);
+        let (mut calls, mut moments) = (Vec::new(), Vec::new());
+        clock::sleep_until(zero.saturating_sub(load.warm_up_ms * MS));
+        while now() < zero + load.end_ms * MS {
+            let id = calls.len();
+            let at = now() as i64 - zero as i64;
+            moments.push(at);
+            calls.push(Call::open(at, load.deadline_ms()));
+            calls[id].status = self.submit_one(load, seed, id as u64);
+            if calls[id].status == 0 {
+                calls[id].status = -1;
+                let give_up = now() + (load.deadline_ms() + 3_000) * MS;
+                while calls[id].status == -1 && now() < give_up {
+                    self.take_some(zero, &moments, &mut calls);
+                }
+            }
+            clock::sleep_until(now() + pause);
+        }
+        (calls, before.until_now(others))
+    }
+
+    fn open_circuits(&self) -> u64 {
+        let balancers = self.clients.iter().map(|client| client.balancer);
+        balancers.map(|balancer| self.open_circuits_of(balancer)).sum()
+    }
+
+    fn open_circuits_of(&self, balancer: Handle) -> u64 {
+        let api = self.api;
+        // SAFETY: the balancer is alive, the endpoint is freed once.
+        unsafe {
+            let count = (api.ahoy_balancer_endpoint_count)(balancer);
+            let is_open = |index: &usize| {
+                let mut endpoint = ptr::null_mut();
+                let none = ptr::null_mut::<Handle>();
+                (api.ahoy_balancer_endpoint_at)(balancer, *index, &raw mut endpoint, none);
+                let state = (api.ahoy_endpoint_state)(endpoint);
+                (api.ahoy_endpoint_free)(endpoint);
+                state > 0
+            };
+            (0..count).filter(is_open).count() as u64
+        }
     }
 
     /// Submits each call at its moment; tells how late each was, and those that were refused.
@@ -179,31 +235,37 @@ impl<'a> Driver<'a> {
             let at = zero.saturating_add_signed(*moment);
             clock::sleep_until(at);
             let late = now().saturating_sub(at) / US;
-            let status = self.submit_one(seed, index as u64);
+            let status = self.submit_one(load, seed, index as u64);
             submitted.push((index, late as u32, status));
         }
         let usage = before.map_or_else(Usage::default, |before| before.until_now(others));
         (submitted, usage)
     }
 
-    fn submit_one(&self, seed: u64, id: u64) -> i32 {
+    fn submit_one(&self, load: &Load, seed: u64, id: u64) -> i32 {
         let api = self.api;
-        let path = c(&format!("/work/{id}"));
+        let (method, path) = (c(&load.method), c(&format!("/work/{id}")));
         let mut request = ptr::null_mut();
         let none = ptr::null_mut::<*mut c_void>();
         let which = draw::hash(seed ^ CLIENT, id, 0) as usize % self.clients.len();
         // SAFETY: all handles are alive, and the request is freed once.
         unsafe {
             let status =
-                (api.ahoy_request_new)(c"GET".as_ptr(), path.as_ptr(), &raw mut request, none);
+                (api.ahoy_request_new)(method.as_ptr(), path.as_ptr(), &raw mut request, none);
             if status != 0 {
                 return status;
             }
             if let Some(set_hash) = self.set_hash {
                 set_hash(request, draw::hash(seed ^ KEY, id, 0), none);
             }
+            if let (Some(set_group), Some(share)) = (self.set_group, load.groups) {
+                // The draw by which the servers take long.
+                let long = draw::unit(seed, id, 0) < share;
+                let group: CString = c(if long { "long" } else { "short" });
+                set_group(request, group.as_ptr(), none);
+            }
             let status =
-                (api.ahoy_client_submit)(self.clients[which], request, self.queue, id, none);
+                (api.ahoy_client_submit)(self.clients[which].client, request, self.queue, id, none);
             (api.ahoy_request_free)(request);
             status
         }
@@ -218,32 +280,35 @@ impl<'a> Driver<'a> {
         calls: &mut [Call],
         submitting: &AtomicBool,
     ) {
-        let mut room = [ptr::null_mut(); 256];
         let last = zero.saturating_add_signed(moments.last().copied().unwrap_or_default());
-        let give_up = last + (load.deadline_ms + 3_000) * MS;
+        let give_up = last + (load.deadline_ms() + 3_000) * MS;
         let mut open = moments.len();
         while open > 0 && (submitting.load(Ordering::Acquire) || now() < give_up) {
-            let mut count = 0;
-            // SAFETY: the queue is alive and there is room for as many as said.
-            let status = unsafe {
-                (self.api.ahoy_queue_next_batch)(
-                    self.queue,
-                    50,
-                    room.as_mut_ptr(),
-                    room.len(),
-                    &raw mut count,
-                    ptr::null_mut(),
-                )
-            };
-            if status != 0 {
-                return;
-            }
-            let at = now();
-            for completion in &room[..count] {
-                self.note(*completion, at, zero, moments, calls);
-                open -= 1;
-            }
+            let Some(count) = self.take_some(zero, moments, calls) else { return };
+            open -= count;
         }
+    }
+
+    /// Takes what has ended, or waits a little; nothing where the queue is broken.
+    fn take_some(&self, zero: u64, moments: &[i64], calls: &mut [Call]) -> Option<usize> {
+        let mut room = [ptr::null_mut(); 256];
+        let mut count = 0;
+        // SAFETY: the queue is alive and there is room for as many as said.
+        let status = unsafe {
+            (self.api.ahoy_queue_next_batch)(
+                self.queue,
+                50,
+                room.as_mut_ptr(),
+                room.len(),
+                &raw mut count,
+                ptr::null_mut(),
+            )
+        };
+        let at = now();
+        for completion in &room[..count] {
+            self.note(*completion, at, zero, moments, calls);
+        }
+        (status == 0).then_some(count)
     }
 
     fn note(&self, completion: Handle, at: u64, zero: u64, moments: &[i64], calls: &mut [Call]) {
@@ -295,13 +360,15 @@ impl Drop for Driver<'_> {
     fn drop(&mut self) {
         for client in &self.clients {
             // SAFETY: the clients are ours. The queue stays: its process is about to end.
-            unsafe { (self.api.ahoy_client_free)(*client) };
+            unsafe { (self.api.ahoy_client_free)(client.client) };
+            // SAFETY: as above.
+            unsafe { (self.api.ahoy_balancer_free)(client.balancer) };
         }
     }
 }
 
 /// The port at the end of a URL without a path; 0 for none.
-fn port(url: *const std::ffi::c_char) -> usize {
+fn port(url: *const c_char) -> usize {
     if url.is_null() {
         return 0;
     }
@@ -312,44 +379,13 @@ fn port(url: *const std::ffi::c_char) -> usize {
     digits.iter().take(5).fold(0, value) & 0xffff
 }
 
-fn number(text: *const std::ffi::c_char) -> u64 {
+fn number(text: *const c_char) -> u64 {
     crate::api::text(text).parse().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn load() -> Load {
-        Load {
-            per_second: 1_000.0,
-            warm_up_ms: 1_000,
-            end_ms: 9_000,
-            count_from_ms: 0,
-            surge: None,
-            deadline_ms: 1_000,
-            attempt_ms: 250,
-            clients: 1,
-            watched: None,
-        }
-    }
-
-    #[test]
-    fn calls_come_as_often_as_said_and_the_same_for_a_seed() {
-        let moments = schedule(&load(), 5);
-        assert!((9_700..10_300).contains(&moments.len()), "{}", moments.len());
-        assert!(moments.is_sorted());
-        assert_eq!(moments, schedule(&load(), 5));
-        assert_ne!(moments, schedule(&load(), 6));
-    }
-
-    #[test]
-    fn a_surge_brings_more() {
-        let load = Load { surge: Some((2_000, 4_000, 3.0)), ..load() };
-        let inside = |at: &&i64| (2_000..4_000).contains(&(**at / MS as i64));
-        let count = schedule(&load, 5).iter().filter(inside).count();
-        assert!((5_700..6_300).contains(&count), "{count}");
-    }
 
     #[test]
     fn a_port_is_read_from_a_url() {

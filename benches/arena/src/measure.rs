@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::driver::{Call, Driven};
-use crate::plan::{BIN_MS, Cell, Served, Watched};
+use crate::plan::{BIN_MS, Cell, Load, Served, Watched};
 use crate::usage::Usage;
 
 /// The figures of one scenario, contestant and seed.
@@ -18,6 +18,30 @@ pub(crate) struct Figures {
     pub(crate) p90_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) p999_ms: f64,
+    /// Calls that took longer than the scenario calls slow, failed ones included.
+    #[serde(default)]
+    pub(crate) slow_calls: u64,
+    /// What such calls took beyond it, all together.
+    #[serde(default)]
+    pub(crate) waited_ms: f64,
+    /// The longest that a call took, whatever became of it.
+    #[serde(default)]
+    pub(crate) longest_ms: f64,
+    /// Requests that the servers saw.
+    #[serde(default)]
+    pub(crate) requests: u64,
+    /// Share of failed calls of those that began within `AFTER_MS` of the trouble's end.
+    #[serde(default)]
+    pub(crate) errors_after: Option<f64>,
+    /// From the fault's end until the endpoint gets a request again.
+    #[serde(default)]
+    pub(crate) first_use_ms: Option<f64>,
+    /// The longest that an endpoint that is well got no request.
+    #[serde(default)]
+    pub(crate) gap_ms: f64,
+    /// Circuits that are not closed at the end, of all clients.
+    #[serde(default)]
+    pub(crate) open_circuits: Option<u64>,
     /// The whole distribution at `CURVE`.
     pub(crate) curve_ms: Vec<f64>,
     /// Attempts per call: as the library tells them, or requests at the servers behind a proxy.
@@ -58,6 +82,9 @@ pub(crate) struct Figures {
     pub(crate) reasons: Vec<(String, u64)>,
 }
 
+/// How long after a trouble its consequences are counted.
+const AFTER_MS: u64 = 4_000;
+
 /// The width of the bins that are drawn.
 pub(crate) const SHARE_MS: u64 = 250;
 
@@ -86,7 +113,7 @@ pub(crate) fn figures(
     let load = &cell.load;
     let from_us = (load.count_from_ms * 1_000) as i64;
     let counted: Vec<&Call> = driven.calls.iter().filter(|call| call.at_us >= from_us).collect();
-    let deadline_us = load.deadline_ms * 1_000;
+    let deadline_us = load.deadline_ms() * 1_000;
     let mut times: Vec<u64> = counted.iter().map(|call| cost(call, deadline_us)).collect();
     times.sort_unstable();
     let good = counted.iter().filter(|call| call.ok()).count() as u64;
@@ -113,23 +140,84 @@ pub(crate) fn figures(
         late_p99_ms: lateness(&counted),
         ..Figures::default()
     };
-    let end_ms = load.end_ms;
-    let trouble = load.surge.map(|(from, to, _)| (from, to));
-    let trouble = trouble.or_else(|| load.watched.as_ref().map(|w| (w.from_ms, w.to_ms)));
-    let (from_ms, to_ms) = trouble.unwrap_or((load.count_from_ms, end_ms));
-    figures.goodput = goodput(&counted, from_ms, to_ms.min(end_ms));
-    (figures.good, figures.p95) = over_time(&driven.calls, end_ms, deadline_us);
-    figures.max_by_mean = max_by_mean(served, load.watched.as_ref().map_or(0, |w| w.count));
-    if let Some(watched) = &load.watched
-        && !(behind_proxy && watched.unseen)
-    {
-        let bins = first_attempts(driven, served, watched, end_ms, behind_proxy);
-        watch(&mut figures, &bins, watched, end_ms);
-    }
-    if let Some((_, to, _)) = load.surge {
-        figures.recovery_ms = succeeds_again(&driven.calls, to, end_ms);
-    }
+    wait(&mut figures, &counted, load.slow_ms);
+    figures.requests = arrivals;
+    figures.open_circuits = driven.open_circuits.filter(|_| !behind_proxy);
+    around(&mut figures, load, driven, &counted, served, behind_proxy);
     figures
+}
+
+/// What goes by the time of the trouble.
+fn around(
+    figures: &mut Figures,
+    load: &Load,
+    driven: &Driven,
+    counted: &[&Call],
+    served: &Served,
+    behind_proxy: bool,
+) {
+    let end_ms = load.end_ms;
+    let (from_ms, to_ms) = load.trouble.unwrap_or((load.count_from_ms, end_ms));
+    figures.goodput = goodput(counted, from_ms, to_ms.min(end_ms));
+    (figures.good, figures.p95) = over_time(&driven.calls, end_ms, load.deadline_ms() * 1_000);
+    let faulty = load.watched.as_ref().map_or(0, |w| w.count);
+    figures.max_by_mean = max_by_mean(served, faulty);
+    figures.gap_ms = gap(served, faulty, load.count_from_ms);
+    if let Some(watched) = &load.watched {
+        figures.first_use_ms = first_use(served, watched, end_ms);
+        if !(behind_proxy && watched.unseen) {
+            let bins = first_attempts(driven, served, watched, end_ms, behind_proxy);
+            watch(figures, &bins, watched, end_ms);
+        }
+    } else if load.trouble.is_some() && to_ms < end_ms {
+        figures.recovery_ms = succeeds_again(&driven.calls, to_ms, end_ms);
+    }
+    if to_ms < end_ms {
+        figures.errors_after = errors_within(&driven.calls, to_ms, to_ms + AFTER_MS);
+    }
+}
+
+/// What calls waited beyond what is usual.
+fn wait(figures: &mut Figures, counted: &[&Call], slow_ms: u64) {
+    let beyond = |call: &&&Call| call.took_us > slow_ms * 1_000;
+    let slow = counted.iter().filter(beyond);
+    figures.slow_calls = slow.clone().count() as u64;
+    figures.waited_ms = slow.map(|call| (call.took_us - slow_ms * 1_000) as f64 / 1_000.0).sum();
+    figures.longest_ms = counted.iter().map(|call| call.took_us).max().unwrap_or(0) as f64 / 1e3;
+}
+
+/// The share of calls that failed of those that began then.
+fn errors_within(calls: &[Call], from_ms: u64, to_ms: u64) -> Option<f64> {
+    let inside = |us: i64| us >= (from_ms * 1_000) as i64 && us < (to_ms * 1_000) as i64;
+    let begun: Vec<&Call> = calls.iter().filter(|call| inside(call.at_us)).collect();
+    let failed = begun.iter().filter(|call| !call.ok()).count() as u64;
+    (!begun.is_empty()).then(|| ratio(failed, begun.len() as u64))
+}
+
+/// From a fault's end to the end of the bin in which each of the faulty was asked again.
+fn first_use(served: &Served, watched: &Watched, end_ms: u64) -> Option<f64> {
+    if watched.to_ms >= end_ms {
+        return None;
+    }
+    let heal = watched.to_ms.div_ceil(BIN_MS) as usize;
+    let each = served.bins.iter().take(watched.count);
+    let first = each.map(|bins| bins.iter().skip(heal).position(|count| *count > 0));
+    first
+        .map(|bin| bin.map(|bin| (bin + 1) as f64 * BIN_MS as f64))
+        .try_fold(0.0, |last, bin| bin.map(|ms: f64| ms.max(last)))
+}
+
+/// The longest time without a request of an endpoint that is well.
+fn gap(served: &Served, faulty: usize, from_ms: u64) -> f64 {
+    let from = (from_ms / BIN_MS) as usize;
+    let longest = |bins: &Vec<u32>| {
+        // The last bin lies beyond the load's end.
+        let counted = bins.get(from..bins.len().saturating_sub(1)).unwrap_or_default();
+        let empty = counted.split(|count| *count > 0).map(<[u32]>::len);
+        empty.max().unwrap_or_default()
+    };
+    let bins = served.bins.iter().skip(faulty).map(longest).max().unwrap_or_default();
+    bins as f64 * BIN_MS as f64
 }
 
 /// Microseconds that a call counts for.
@@ -326,6 +414,27 @@ mod tests {
         assert_eq!(figures.exposed, Some(50 * 12));
         assert_eq!(figures.residue, Some(1.0));
         assert_eq!(figures.recovery_ms, None, "nothing was taken away");
+    }
+
+    #[test]
+    fn the_first_use_counts_from_the_end_of_the_fault() {
+        let mut bins = vec![0; 101];
+        (bins[12], bins[59], bins[73]) = (9, 1, 1);
+        let served = Served { bins: vec![bins, vec![1; 101]], ..Served::default() };
+        assert_eq!(first_use(&served, &watched(), 10_000), Some(1_400.0));
+        assert_eq!(first_use(&served, &watched(), 6_000), None, "it does not heal");
+        assert_eq!(gap(&served, 0, 1_300), 4_600.0);
+        assert_eq!(gap(&served, 1, 0), 0.0);
+    }
+
+    #[test]
+    fn waiting_is_what_lies_beyond_the_usual() {
+        let call = |ms: u64| Call { took_us: ms * 1_000, ..Call::open(0, 1_000) };
+        let calls = [call(50), call(300), call(2_000)];
+        let mut figures = Figures::default();
+        wait(&mut figures, &calls.iter().collect::<Vec<_>>(), 100);
+        assert_eq!((figures.slow_calls, figures.waited_ms), (2, 2_100.0));
+        assert_eq!(figures.longest_ms, 2_000.0);
     }
 
     #[test]

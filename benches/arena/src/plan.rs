@@ -16,6 +16,8 @@ pub(crate) struct Cell {
     pub(crate) folder: String,
     /// Where each call is written to as CSV; empty for nowhere.
     pub(crate) raw: String,
+    /// Comes before other work of the machine.
+    pub(crate) realtime: bool,
     /// The servers.
     pub(crate) fleet: Fleet,
     /// The load.
@@ -25,8 +27,8 @@ pub(crate) struct Cell {
 /// The calls, as moments: the time 0 is when the warm-up ends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Load {
-    /// Calls a second.
-    pub(crate) per_second: f64,
+    /// How the calls come.
+    pub(crate) arrivals: Arrivals,
     /// How long calls are made before anything is counted.
     pub(crate) warm_up_ms: u64,
     /// When the last call is made.
@@ -35,14 +37,43 @@ pub(crate) struct Load {
     pub(crate) count_from_ms: u64,
     /// A time of more calls: from, to and how many times as many.
     pub(crate) surge: Option<(u64, u64, f64)>,
-    /// Limit on a call; a failed one counts as this.
-    pub(crate) deadline_ms: u64,
-    /// Limit on one attempt.
-    pub(crate) attempt_ms: u64,
+    /// From when to when something is wrong, the surge included.
+    pub(crate) trouble: Option<(u64, u64)>,
+    /// The method of every call.
+    pub(crate) method: String,
+    /// Limit on a call; none where the contestant sets none.
+    pub(crate) call_ms: Option<u64>,
+    /// Limit on one attempt; none where the contestant sets none.
+    pub(crate) attempt_ms: Option<u64>,
     /// How many clients share the calls, each with a balancer of its own.
     pub(crate) clients: usize,
+    /// The share of calls that belong to the group of long ones, where calls are told apart.
+    pub(crate) groups: Option<f64>,
+    /// A call that takes longer than this counts as one that waited.
+    pub(crate) slow_ms: u64,
     /// Whose detection and recovery are timed, and when they fail and heal.
     pub(crate) watched: Option<Watched>,
+}
+
+impl Load {
+    /// What a failed call counts as: its limit, or the library's default of 30 s.
+    pub(crate) fn deadline_ms(&self) -> u64 {
+        self.call_ms.unwrap_or(UNSET_CALL_MS)
+    }
+}
+
+/// The library's default limit of a call.
+const UNSET_CALL_MS: u64 = 30_000;
+
+/// How calls come.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Arrivals {
+    /// A Poisson process of so many calls a second, whatever becomes of those under way.
+    Poisson { per_second: f64 },
+    /// So many calls at once, again and again.
+    Batches { calls: usize, every_ms: u64 },
+    /// One caller: each call begins so long after the end of the last.
+    Lone { pause_ms: u64 },
 }
 
 /// Endpoints that fail together.
@@ -84,7 +115,7 @@ pub(crate) struct Fleet {
 }
 
 /// How long the work of a request takes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Work {
     /// Lognormal.
     Lognormal {
@@ -92,6 +123,11 @@ pub(crate) enum Work {
         mean_us: f64,
         /// Standard deviation by mean.
         cv: f64,
+    },
+    /// Exponential.
+    Exponential {
+        /// Its mean.
+        mean_us: f64,
     },
     /// One of two.
     Bimodal {
@@ -113,6 +149,7 @@ impl Work {
                 let location = mean_us.ln() - variance / 2.0;
                 (location + variance.sqrt() * draw::normal(seed, id, endpoint)).exp()
             }
+            Self::Exponential { mean_us } => mean_us * -draw::unit(seed, id, endpoint).ln(),
             Self::Bimodal { short_us, long_us, long_share } => {
                 if draw::unit(seed, id, endpoint) < long_share { long_us } else { short_us }
             }
@@ -122,7 +159,7 @@ impl Work {
     /// The mean in microseconds.
     pub(crate) fn mean_us(&self) -> f64 {
         match *self {
-            Self::Lognormal { mean_us, .. } => mean_us,
+            Self::Lognormal { mean_us, .. } | Self::Exponential { mean_us } => mean_us,
             Self::Bimodal { short_us, long_us, long_share } => {
                 short_us * (1.0 - long_share) + long_us * long_share
             }
@@ -152,6 +189,8 @@ pub(crate) enum Mode {
     Fail { share: f64 },
     /// Requests are taken and never answered.
     Hang,
+    /// Connections that are open when it begins take requests and never answer; new ones work.
+    Silent,
     /// Nobody listens, and connections are reset.
     Refuse,
     /// Everything stands still for a while, again and again.
@@ -219,6 +258,7 @@ mod tests {
     fn work_has_its_mean_and_is_the_same_for_everybody() {
         let works = [
             Work::Lognormal { mean_us: 20_000.0, cv: 1.0 },
+            Work::Exponential { mean_us: 20_000.0 },
             Work::Bimodal { short_us: 10_000.0, long_us: 200_000.0, long_share: 0.05 },
         ];
         for work in works {

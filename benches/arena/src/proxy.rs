@@ -1,5 +1,5 @@
 //! HAProxy and nginx in front of the same servers, set up as a careful operator would and limited as the others
-//! are: 500 ms on an attempt, three tries. One process and one thread each, so that they get no more of the
+//! are: the scenario's limit on an attempt, three tries, no second try of a POST that was sent. One process and one thread each, so that they get no more of the
 //! machine than the library does.
 
 use std::fs;
@@ -93,7 +93,8 @@ fn haproxy(balance: &str, port: u16, servers: &[u16], limit_ms: u64) -> String {
          timeout server {limit_ms}ms\n    timeout queue 2s\n    retries 2\n    option redispatch 1\n    \
          retry-on all-retryable-errors\n    http-reuse always\n    \
          default-server check inter 1s fall 2 rise 1 observe layer7 error-limit 5 on-error mark-down\n\
-         frontend front\n    bind 127.0.0.1:{port}\n    default_backend servers\n\
+         frontend front\n    bind 127.0.0.1:{port}\n    http-request disable-l7-retry if METH_POST\n    \
+         default_backend servers\n\
          backend servers\n    balance {balance}\n    option httpchk GET /health\n"
     );
     for (index, server) in servers.iter().enumerate() {

@@ -39,6 +39,8 @@ pub(super) struct Connection {
     /// Tells this one from others that had its place before.
     pub(super) serial: u32,
     pub(super) unread: Vec<u8>,
+    /// When it was accepted.
+    since: u64,
     pub(super) job: Option<usize>,
     /// Its request is never answered.
     pub(super) hung: bool,
@@ -219,7 +221,8 @@ impl Running {
             let fd = socket.as_raw_fd();
             let serial = self.served.accepted as u32;
             let unread = Vec::new();
-            let connection = Connection { socket, server, serial, unread, job: None, hung: false };
+            let (since, job) = (now(), None);
+            let connection = Connection { socket, server, serial, unread, since, job, hung: false };
             let index = self.connections.insert(connection);
             self.poll.watch(fd, index as u64 | u64::from(serial & 0x7fff_ffff) << 32)?;
             self.served.accepted += 1;
@@ -265,7 +268,9 @@ impl Running {
         let Some(connection) = self.connections.get_mut(index) else { return };
         let (server, serial) = (connection.server, connection.serial);
         let host = &mut self.servers[server];
-        if host.has(now, |mode| mode == Mode::Hang) {
+        let since = connection.since;
+        let silent = host.active.iter().any(|a| a.mode == Mode::Silent && since < a.from);
+        if silent || host.has(now, |mode| mode == Mode::Hang) {
             connection.hung = true;
             self.count_arrival(server, now, request.target);
             return;
@@ -436,7 +441,7 @@ impl Running {
                 self.servers[server].reopen()?;
                 self.watch(server)?;
             }
-            Mode::Hang => self.drop_all(server, |connection| connection.hung),
+            Mode::Hang | Mode::Silent => self.drop_all(server, |connection| connection.hung),
             _ => {}
         }
         self.work(server, now);

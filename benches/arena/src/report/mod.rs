@@ -1,17 +1,26 @@
 //! What a run found: the data behind report.json, and its median over the seeds.
 
+pub(crate) mod markdown;
+mod metric;
 pub(crate) mod page;
 mod plot;
+mod section;
 mod tables;
+mod targets;
+mod verdict;
 
 use serde::{Deserialize, Serialize};
 
 use crate::measure::Figures;
+use crate::options::Options;
 
 /// A whole run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) library: String,
+    /// What the library says of its own limits.
+    #[serde(default)]
+    pub(crate) defaults: String,
     pub(crate) proxies: Vec<String>,
     pub(crate) machine: String,
     pub(crate) cores: usize,
@@ -19,6 +28,8 @@ pub(crate) struct Report {
     pub(crate) at: u64,
     pub(crate) seconds: f64,
     pub(crate) seeds: u64,
+    #[serde(default)]
+    pub(crate) quick: bool,
     pub(crate) scenarios: Vec<ScenarioRow>,
     pub(crate) contestants: Vec<ContestantRow>,
     pub(crate) skipped: Vec<Skipped>,
@@ -31,12 +42,29 @@ pub(crate) struct ScenarioRow {
     pub(crate) name: String,
     pub(crate) title: String,
     pub(crate) about: String,
-    pub(crate) per_second: f64,
+    /// Nothing for a caller who goes by the answers.
+    pub(crate) per_second: Option<f64>,
     pub(crate) capacity: f64,
+    /// What a failed call counts as where the contestant sets no limit of its own.
     pub(crate) deadline_ms: u64,
+    /// The limit on a call that everybody sets.
+    pub(crate) call_ms: Option<u64>,
+    /// What contestants set that set both: on a call and on an attempt.
+    pub(crate) limits_ms: (u64, u64),
     pub(crate) end_ms: u64,
     pub(crate) trouble: Option<(u64, u64)>,
+    /// All endpoints are in trouble together, so that none can be avoided.
     pub(crate) surge: bool,
+    /// More calls come than the servers can answer.
+    pub(crate) overload: bool,
+    /// One that a user meets who sets nothing; the others compare balancers.
+    pub(crate) situation: bool,
+    /// By what part of its time a quick run has shortened it.
+    pub(crate) shortened: u64,
+    /// From here on a call has waited.
+    pub(crate) slow_ms: u64,
+    /// What must become of it: a metric's id and the most that it may be.
+    pub(crate) targets: Vec<(String, f64)>,
 }
 
 /// A contestant that took part.
@@ -45,6 +73,10 @@ pub(crate) struct ContestantRow {
     pub(crate) name: String,
     pub(crate) about: String,
     pub(crate) family: String,
+    /// Sets limits on call and attempt; the others have the scenario's limit on a call at most.
+    pub(crate) sets_both: bool,
+    /// libahoy's balancer; empty for others.
+    pub(crate) constructor: String,
 }
 
 /// One that did not.
@@ -93,20 +125,33 @@ pub(crate) fn is_busy(figures: &Figures) -> bool {
         || figures.late_p99_ms > LATE_LIMIT_MS
 }
 
+impl ScenarioRow {
+    /// What a failed call of that contestant counts as.
+    pub(crate) fn deadline_of(&self, contestant: &ContestantRow) -> u64 {
+        if contestant.sets_both {
+            self.call_ms.unwrap_or(self.limits_ms.0)
+        } else {
+            self.deadline_ms
+        }
+    }
+}
+
 impl Report {
     /// An empty one about this machine.
-    pub(crate) fn new(library: String, seconds: f64, seeds: u64) -> Self {
+    pub(crate) fn new(library: String, options: &Options) -> Self {
         let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Self {
             library,
+            defaults: String::new(),
             proxies: Vec::new(),
             machine: model.map_or("unknown", |(_, model)| model.trim()).to_owned(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             at: now.map_or(0, |since| since.as_secs()),
-            seconds,
-            seeds,
+            seconds: options.seconds,
+            seeds: options.seeds,
+            quick: options.quick,
             scenarios: Vec::new(),
             contestants: Vec::new(),
             skipped: Vec::new(),
@@ -125,6 +170,12 @@ impl Report {
         let mut busy = self.cells.iter().filter_map(|cell| cell.figures.as_ref()).map(is_busy);
         let first = busy.next();
         busy.any(|other| Some(other) != first)
+    }
+
+    /// Whether a cell of them was run, whatever became of it.
+    pub(crate) fn took_part(&self, scenario: &str, contestant: &str) -> bool {
+        let mut cells = self.cells.iter();
+        cells.any(|cell| cell.scenario == scenario && cell.contestant == contestant)
     }
 
     /// The figures of a scenario and a contestant, one for each seed.
@@ -173,6 +224,7 @@ impl Report {
         let mut text = String::from(
             "scenario,contestant,seed,calls,errors,p50_ms,p90_ms,p99_ms,p999_ms,attempts_per_call,\
              hedge_ratio,goodput,wasted_ratio,max_by_mean,detection_ms,exposed,residue,recovery_ms,\
+             slow_calls,waited_ms,longest_ms,requests,errors_after,first_use_ms,gap_ms,open_circuits,\
              connections,most_open,late_p99_ms,cpu_driver,cpu_servers,cpu_proxy,cpu_others,busy\n",
         );
         for cell in &self.cells {
@@ -197,6 +249,14 @@ impl Report {
                 f.exposed.map_or_else(String::new, |v| v.to_string()),
                 maybe(f.residue),
                 maybe(f.recovery_ms),
+                f.slow_calls.to_string(),
+                f.waited_ms.to_string(),
+                f.longest_ms.to_string(),
+                f.requests.to_string(),
+                maybe(f.errors_after),
+                maybe(f.first_use_ms),
+                f.gap_ms.to_string(),
+                f.open_circuits.map_or_else(String::new, |v| v.to_string()),
                 f.connections.to_string(),
                 f.most_open.to_string(),
                 f.late_p99_ms.to_string(),
@@ -217,7 +277,7 @@ mod tests {
     use super::*;
 
     fn report(recoveries: &[Option<f64>]) -> Report {
-        let mut report = Report::new("0".to_owned(), 10.0, 3);
+        let mut report = Report::new("0".to_owned(), &Options::default());
         for (seed, recovery_ms) in recoveries.iter().enumerate() {
             report.cells.push(CellResult {
                 scenario: "a".to_owned(),

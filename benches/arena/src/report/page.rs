@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use super::plot::{self, Mark, short, trimmed};
-use super::{Report, ScenarioRow, tables};
-use crate::measure::Figures;
+use super::plot::{self, Mark};
+use super::{Report, section, tables, targets, verdict};
 
 /// The whole page.
 pub(crate) fn html(report: &Report) -> String {
@@ -14,27 +13,32 @@ pub(crate) fn html(report: &Report) -> String {
          <title>libahoy arena</title><style>{}</style><main>",
         include_str!("style.css")
     );
-    page += &head(report, &marks);
-    page += "<h2>Who does best</h2>";
+    page += &head(report);
+    page += &targets::table(report);
+    page += &contestants(report, &marks);
+    page += "<h2>All scenarios, metric by metric</h2>";
     page += &tables::summary(report);
+    page += &chips(report, &marks);
     for scenario in report.shown() {
-        page += &section(report, scenario, &marks);
+        let took_part = |mark: &&Mark| report.took_part(&scenario.name, &mark.name);
+        let marks: Vec<Mark> = marks.iter().filter(took_part).cloned().collect();
+        page += &section::section(report, scenario, &marks);
     }
-    page += &foot(report);
+    page += foot();
     let _ = write!(page, "</main><script>{}</script></html>", include_str!("script.js"));
     page
 }
 
-fn head(report: &Report, marks: &[Mark]) -> String {
-    let mut html = format!(
-        "<h1>libahoy arena</h1><p class=lead>Real servers on loopback with scripted work and faults; calls that \
-         come when they come, through the C ABI; everybody with the same seeds.</p>\
-         <div class=facts><span>libahoy <b>{}</b></span><span>{} seed{} of <b>{} s</b> each</span>\
-         <span><b>{}</b> cells</span><span>{} cores, {}</span>",
+fn head(report: &Report) -> String {
+    let mut html = String::from("<h1>libahoy arena</h1>");
+    html += &verdict::opening(report);
+    let _ = write!(
+        html,
+        "<div class=facts><span>libahoy <b>{}</b></span><span>{} seed{}</span><span><b>{}</b> cells</span>\
+         <span>{} cores, {}</span>",
         escape(&report.library),
         report.seeds,
         if report.seeds == 1 { "" } else { "s" },
-        trimmed(report.seconds, 1),
         report.cells.len(),
         report.cores,
         escape(&report.machine),
@@ -44,19 +48,84 @@ fn head(report: &Report, marks: &[Mark]) -> String {
     }
     html += "</div>";
     html += &warnings(report);
-    html += "<div class=chips>";
+    html + &quick_claims(report)
+}
+
+/// The contestants, to be picked out of all plots.
+fn chips(report: &Report, marks: &[Mark]) -> String {
+    let mut html = String::from(
+        "<p>A click on a contestant shows it alone in all plots.</p><div class=chips>",
+    );
     for (mark, row) in marks.iter().zip(&report.contestants) {
         let _ = write!(
             html,
-            "<span class=chip data-c='{}' title='{}'><i class='{}' style='border-color:{}'></i>{}</span>",
+            "<span class=chip data-c='{}' title='{}'>{}{}</span>",
             mark.name,
             escape(&row.about),
-            if mark.dashed { "dash" } else { "" },
-            mark.color,
+            plot::sample(mark),
             mark.name
         );
     }
     html + "</div>"
+}
+
+/// Each contestant with its limits and what it leaves at its defaults.
+fn contestants(report: &Report, marks: &[Mark]) -> String {
+    let mut html = String::from(
+        "<h2>The contestants and their limits</h2><div class=card><table class='plain stack'>\
+         <tr><th></th><th class=l>what it is</th><th class=l>limits on a call and on an attempt</th></tr>",
+    );
+    for (mark, row) in marks.iter().zip(&report.contestants) {
+        let limits = match (row.sets_both, row.constructor.is_empty()) {
+            (true, _) => "both: what the scenario says, usually 2 s and 500 ms".to_owned(),
+            (false, true) => {
+                "the call's where it belongs to the scenario, else 30 s; none on an attempt"
+                    .to_owned()
+            }
+            (false, false) => format!(
+                "the call's where it belongs to the scenario, else its own. Its defaults: {}",
+                escape(&report.defaults)
+            ),
+        };
+        let constructor = match row.constructor.as_str() {
+            "" => String::new(),
+            name => format!(" <code>{name}</code>"),
+        };
+        let _ = write!(
+            html,
+            "<tr><td class=name>{}<b>{}</b></td><td class='l w'>{} ({}){constructor}</td><td class='l w'>{limits}</td></tr>",
+            plot::sample(mark),
+            row.name,
+            escape(&row.about),
+            family(&row.family),
+        );
+    }
+    html + "</table></div>"
+}
+
+/// What a quick run cannot show.
+fn quick_claims(report: &Report) -> String {
+    if !report.quick {
+        return String::new();
+    }
+    let mut html = String::from(
+        "<div class=note><b>A quick run: what it cannot support.</b><ul><li>One short run of each: a difference of less \
+         than a few percent points, and any p99.9, may be chance.</li><li>Only some scenarios and contestants take \
+         part: no claim about the others, nor about one balancer beside another.</li>",
+    );
+    if report.seeds == 1 {
+        html += "<li>One seed: nothing is known about the spread.</li>";
+    }
+    for row in report.shown().filter(|row| row.shortened > 1) {
+        let _ = write!(
+            html,
+            "<li>{}: shortened to 1/{} of its time, so what is waited in all is a lower bound, and a return after a \
+             long fault is not shown.</li>",
+            escape(&row.title),
+            row.shortened
+        );
+    }
+    html + "</ul></div>"
 }
 
 /// What makes figures doubtful or absent, before the figures.
@@ -102,238 +171,38 @@ fn warnings(report: &Report) -> String {
     html
 }
 
-fn section(report: &Report, scenario: &ScenarioRow, marks: &[Mark]) -> String {
-    let mut html = format!(
-        "<h2 id='{}'>{}</h2><p>{}</p><div class=facts><span><b>{:.0}</b> calls/s of <b>{:.0}</b> that the healthy \
-         servers could do ({:.0} %)</span>{}</div><div class=grid>",
-        scenario.name,
-        escape(&scenario.title),
-        escape(&scenario.about),
-        scenario.per_second,
-        scenario.capacity,
-        100.0 * scenario.per_second / scenario.capacity,
-        when(scenario)
-    );
-    let lines: Vec<(Mark, Vec<f64>)> = marks
-        .iter()
-        .map(|mark| (mark.clone(), report.series(&scenario.name, &mark.name, |f| &f.curve_ms)))
-        .filter(|(_, line)| !line.is_empty())
-        .collect();
-    let _ = write!(
-        html,
-        "<div class=card><h3>latency: how many calls are not slower</h3>{}</div>",
-        plot::percentiles(&lines, scenario.deadline_ms as f64)
-    );
-    let bars = |of: fn(&Figures) -> Option<f64>, zero, span, say: fn(f64) -> String, none| {
-        let row = |mark: &Mark| {
-            // Of a dead endpoint behind a proxy nothing is seen at all.
-            let figures = report.figures(&scenario.name, &mark.name);
-            let unseen = scenario.trouble.is_some() && figures.iter().all(|f| f.exposed.is_none());
-            let none = if unseen { "not to be seen" } else { none };
-            (mark.clone(), report.spread(&scenario.name, &mark.name, of), none)
-        };
-        plot::bars(&marks.iter().map(row).collect::<Vec<_>>(), zero, span, say)
-    };
-    let percent = |value: f64| format!("{} %", trimmed(value, if value < 0.1 { 3 } else { 2 }));
-    let errors = |f: &Figures| Some(100.0 * f.errors as f64 / f.calls.max(1) as f64);
-    let _ = write!(
-        html,
-        "<div class='card two'><div><h3>errors</h3>{}</div><div><h3>attempts per call, above 1</h3>{}</div>",
-        bars(errors, 0.0, 0.1, percent, "–"),
-        bars(|f| Some(f.attempts_per_call), 1.0, 0.05, |v| format!("{v:.3}"), "–"),
-    );
-    let has = |of: fn(&Figures) -> Option<f64>| {
-        marks.iter().any(|mark| report.spread(&scenario.name, &mark.name, of).is_some())
-    };
-    if scenario.trouble.is_some() && !scenario.surge && has(|f| f.residue) {
-        let _ = write!(
-            html,
-            "<div><h3>detection</h3>{}</div>",
-            bars(|f| f.detection_ms, 0.0, 500.0, short, "not found out")
-        );
-    }
-    if has(|f| f.recovery_ms) {
-        let _ = write!(
-            html,
-            "<div><h3>recovery</h3>{}</div>",
-            bars(|f| f.recovery_ms, 0.0, 500.0, short, "not in this run")
-        );
-    }
-    if scenario.surge {
-        let _ = write!(
-            html,
-            "<div><h3>good answers a second during it</h3>{}</div>",
-            bars(|f| Some(f.goodput), 0.0, 100.0, |v| format!("{v:.0}"), "–")
-        );
-    }
-    if scenario.surge || scenario.trouble.is_some() && !has(|f| f.recovery_ms) {
-        let _ = write!(
-            html,
-            "<div><h3>servers' work for nothing</h3>{}</div>",
-            bars(|f| Some(100.0 * f.wasted_ratio), 0.0, 1.0, percent, "–")
-        );
-    }
-    if scenario.trouble.is_none() {
-        let _ = write!(
-            html,
-            "<div><h3>busiest endpoint by the mean, above 1</h3>{}</div><div><h3>most connections open</h3>{}</div>",
-            bars(|f| Some(f.max_by_mean), 1.0, 0.1, |v| trimmed(v, 3), "–"),
-            bars(|f| Some(f.most_open as f64), 0.0, 10.0, |v| format!("{v:.0}"), "–"),
-        );
-    }
-    html += "</div>";
-    html += &timelines(report, scenario, marks);
-    html += "</div>";
-    html + &tables::numbers(report, &scenario.name)
-}
-
-fn when(scenario: &ScenarioRow) -> String {
-    let seconds = |ms: u64| trimmed(ms as f64 / 1_000.0, 1);
-    match scenario.trouble {
-        Some((from, to)) if to < scenario.end_ms => format!(
-            "<span>from <b>{} s</b> to <b>{} s</b> of {} s</span>",
-            seconds(from),
-            seconds(to),
-            seconds(scenario.end_ms)
-        ),
-        Some((from, _)) => {
-            format!(
-                "<span>from <b>{} s</b> to the end at {} s</span>",
-                seconds(from),
-                seconds(scenario.end_ms)
-            )
-        }
-        None => String::new(),
-    }
-}
-
-/// A small line for each contestant: who still goes to the faulty endpoint, and what users feel meanwhile.
-fn timelines(report: &Report, scenario: &ScenarioRow, marks: &[Mark]) -> String {
-    if scenario.trouble.is_none() {
-        return String::new();
-    }
-    if scenario.surge {
-        let level = scenario.capacity;
-        return minis(
-            report,
-            scenario,
-            marks,
-            "good answers over time, by when their calls began; dashed: what the servers can do",
-            (|f| &f.good, level, level * 1.25, Scale::Linear),
-        );
-    }
-    let share = minis(
-        report,
-        scenario,
-        marks,
-        "first attempts that go to the faulty endpoint over time; dashed: its fair share",
-        (|f| &f.share, 1.0, 1.8, Scale::Linear),
-    );
-    let p95 = marks.iter().flat_map(|mark| report.series(&scenario.name, &mark.name, |f| &f.p95));
-    let slowest = p95.fold(100.0, f64::max);
-    let title = format!(
-        "95th percentile over time, from {} to {} on a logarithmic scale; dashed: 100 ms",
-        short(P95_FROM_MS),
-        short(slowest)
-    );
-    share + &minis(report, scenario, marks, &title, (|f| &f.p95, 100.0, slowest, Scale::Log))
-}
-
-/// Where the scale of 95th percentiles begins.
-const P95_FROM_MS: f64 = 20.0;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scale {
-    Linear,
-    Log,
-}
-
-impl Scale {
-    /// Where a value stands between the scale's ends.
-    fn part(self, value: f64, top: f64) -> f64 {
-        match self {
-            Self::Linear => value / top,
-            Self::Log => (value.max(P95_FROM_MS) / P95_FROM_MS).ln() / (top / P95_FROM_MS).ln(),
-        }
-    }
-}
-
-type Series = (fn(&Figures) -> &Vec<f64>, f64, f64, Scale);
-
-fn minis(
-    report: &Report,
-    scenario: &ScenarioRow,
-    marks: &[Mark],
-    title: &str,
-    (of, level, top, scale): Series,
-) -> String {
-    let mut html = format!("<div class='card wide'><h3>{title}</h3><div class=minis>");
-    for mark in marks {
-        let values = report.series(&scenario.name, &mark.name, of);
-        if values.is_empty() {
-            let _ = write!(
-                html,
-                "<div class=mini data-c='{}'><b>{}</b><small>not to be seen behind a proxy</small></div>",
-                mark.name, mark.name
-            );
-            continue;
-        }
-        let parts: Vec<f64> = values.iter().map(|v| scale.part(*v, top)).collect();
-        let solid = Mark { dashed: false, ..mark.clone() };
-        let plot = plot::over_time(
-            &solid,
-            &parts,
-            scenario.end_ms,
-            scenario.trouble,
-            scale.part(level, top),
-        );
-        let _ = write!(
-            html,
-            "<div class=mini data-c='{name}'><b style='color:{}'>{name}</b>{plot}</div>",
-            mark.color,
-            name = mark.name
-        );
-    }
-    html + "</div></div>"
-}
-
-fn foot(report: &Report) -> String {
-    let mut html = String::from("<h2>Who is who</h2><div class=card><table class=plain>");
-    for row in &report.contestants {
-        let _ = write!(
-            html,
-            "<tr><td><b>{}</b></td><td class=l>{}</td><td class='l w'>{}</td></tr>",
-            row.name,
-            family(&row.family),
-            escape(&row.about)
-        );
-    }
-    html += "</table></div><footer><h2>How it was measured</h2><ul>\
-        <li>Servers, proxy and load are processes of their own on one machine. An endpoint has 4 slots and a line \
-        before them; work is a timer, lognormal with a mean of 20 ms and a coefficient of variation of 1, drawn from \
-        the seed, the call's number and the endpoint, so that the same call costs the same on the same endpoint \
-        whoever sends it. A second attempt elsewhere draws anew, which is the best case for hedges; the scenario of \
-        two kinds of work is the other case.</li>\
-        <li>Work and limits are twice as long as is usual for such figures (2 s a call, 500 ms an attempt), and the \
-        load is half, so that two cores are not what is measured. Compare by ratio.</li>\
-        <li>Calls come by a Poisson process whatever becomes of those before (open loop). A call's time counts from the \
-        moment when it was meant to begin; a failed one counts as the deadline. Four clients share the calls and know \
-        nothing of each other; a proxy sees all.</li>\
-        <li>Counted from the fault's start (1 s after the warm-up) to the end of the run, its healing included. \
+fn foot() -> &'static str {
+    "<footer><h2>How it was measured</h2><ul>\
+        <li>Servers, proxy and load are processes of their own on one machine. An endpoint has slots and a line before \
+        them; work is a timer, drawn from the seed, the call's number and the endpoint, so that the same call costs the \
+        same on the same endpoint whoever sends it. A second attempt elsewhere draws anew, which is the best case for \
+        hedges; the scenario of two kinds of work is the other case. Work that has begun keeps its speed when a fault \
+        ends.</li>\
+        <li>In the situations each scenario says how large the service is. Where balancers are compared, it is 20 \
+        endpoints of 4 slots, lognormal work with a mean of 20 ms and a coefficient of variation of 1, four clients that \
+        know nothing of each other, 2 s a call and 500 ms an attempt: work and limits are twice as long as is usual for \
+        such figures, and the load is half, so that two cores are not what is measured. Compare by ratio.</li>\
+        <li>Where all are slow and where the load is too high, servers do not notice that a client gave up: work that \
+        nobody waits for any more takes its time, as in most servers.</li>\
+        <li>Calls come by a Poisson process whatever becomes of those before (open loop), in batches, or one after the \
+        other, as the scenario says. A call's time counts from the moment when it was meant to begin; a failed one \
+        counts as its limit, which is 30 s where none is set.</li>\
+        <li>Counted from the trouble's start (1 s after the warm-up) to the end of the run, its healing included. \
         Detection and recovery go by first attempts, in bins of 100 ms; behind a proxy by the requests that \
         arrive, so that a dead endpoint cannot be observed there. Where the library tries another endpoint \
         for nothing after a refused connection, that attempt counts as an attempt.</li>\
-        <li>Where it is allowed to (root), all of it runs at the lowest real-time priority, so that other work waits. † \
-        marks cells where the load came late, or its process needed more than 60 % of the machine.</li>\
+        <li>With --realtime all of it runs at the lowest real-time priority, so that other work waits; otherwise it \
+        shares the machine. † marks cells where the load came late, others had more than 15 % of the machine, or the \
+        cell's own process needed more than 60 %.</li>\
         <li>The library's cost is within its figures: it shares the machine with all others. A proxy's cells have \
         libahoy in front, as a plain client of one address with one try, and so pay for both.</li>\
         <li>Figures are the median over the seeds, whiskers and tooltips their least and most. Differences under 5 % \
-        are noise; rr and rr_again are the same and show how much.</li></ul></footer>";
-    html
+        are noise; limited_rr and rr_again are the same and show how much.</li></ul></footer>"
 }
 
 fn family(name: &str) -> &'static str {
     match name {
+        "unset" => "out of the box",
         "raw" => "balancer alone",
         "kept" => "balancer with breaker and retries",
         "pack" => "the full pack",
@@ -342,70 +211,60 @@ fn family(name: &str) -> &'static str {
     }
 }
 
-/// A colour for each, by what it stands for.
+/// Okabe and Ito's colours, which colour-blind readers tell apart, without the yellow that white paper swallows.
+const COLORS: [&str; 7] =
+    ["#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+/// A line is told by its dashes where the colours come again.
+const DASHES: [&str; 5] = ["", "7 3", "2 3", "9 3 2 3", "14 4"];
+
+/// A colour and a dash for each.
 fn marks(report: &Report) -> Vec<Mark> {
-    let palette = |family: &str| -> &'static [&'static str] {
-        match family {
-            "raw" => &["#8a94a6", "#b59f7f", "#7f9fb5", "#a68a9e", "#9aa68a"],
-            "kept" => &[
-                "#2f6fde", "#7fb0f5", "#12908e", "#e08a1e", "#c2409c", "#5a8f29", "#8b5e3c",
-                "#00a3c4", "#b8860b", "#6b6ecf",
-            ],
-            "pack" => &["#111827", "#4b5563"],
-            "own" => &["#d64545", "#f08a8a"],
-            _ => &["#7c4dcc", "#b695ee", "#3f8f4f", "#93c79c"],
-        }
-    };
-    let mut seen: Vec<(&str, usize)> = Vec::new();
-    let mut mark = |row: &'_ super::ContestantRow| {
-        let family = ["raw", "kept", "pack", "own"].into_iter().find(|f| row.family == *f);
-        let family = family.unwrap_or("proxy");
-        let index = match seen.iter_mut().find(|(known, _)| *known == family) {
-            Some((_, count)) => {
-                *count += 1;
-                *count
-            }
-            None => {
-                seen.push((family, 0));
-                0
-            }
-        };
-        let colors = palette(family);
-        Mark {
-            name: row.name.clone(),
-            color: colors[index % colors.len()].to_owned(),
-            dashed: matches!(family, "raw" | "proxy") || row.name.ends_with("_again"),
-        }
-    };
-    report.contestants.iter().map(&mut mark).collect()
+    let rows = report.contestants.iter().enumerate();
+    rows.map(|(index, row)| Mark {
+        name: row.name.clone(),
+        color: COLORS[index % COLORS.len()].to_owned(),
+        dash: DASHES[index / COLORS.len() % DASHES.len()],
+    })
+    .collect()
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::report::{CellResult, ContestantRow};
+    use crate::measure::Figures;
+    use crate::report::{CellResult, ContestantRow, ScenarioRow};
 
-    fn report() -> Report {
-        let mut report = Report::new("0".to_owned(), 10.0, 1);
+    /// A run of one situation with a target of 3 % errors, and x in it; y was not asked.
+    pub(in crate::report) fn report() -> Report {
+        let mut report = Report::new("0".to_owned(), &crate::options::Options::default());
         report.scenarios.push(ScenarioRow {
             name: "a".to_owned(),
             title: "A <b>".to_owned(),
             about: String::new(),
-            per_second: 1.0,
+            per_second: Some(1.0),
             capacity: 2.0,
             deadline_ms: 2_000,
+            call_ms: None,
+            limits_ms: (2_000, 500),
             end_ms: 10_000,
             trouble: Some((1_000, 10_000)),
             surge: false,
+            overload: false,
+            situation: true,
+            shortened: 1,
+            slow_ms: 1_000,
+            targets: vec![("errors".to_owned(), 3.0)],
         });
         let row = |name: &str| ContestantRow {
             name: name.to_owned(),
             about: String::new(),
             family: "kept".to_owned(),
+            sets_both: false,
+            constructor: String::new(),
         };
         report.contestants = vec![row("x"), row("y")];
         report.cells.push(CellResult {
@@ -430,5 +289,44 @@ mod tests {
     fn everybody_has_a_colour() {
         let marks = marks(&report());
         assert_ne!(marks[0].color, marks[1].color);
+    }
+
+    #[test]
+    fn the_page_opens_with_who_did_best_and_begins_with_errors() {
+        let page = html(&report());
+        let (lead, errors) =
+            (page.find("lost the fewest calls").unwrap(), page.find("<h2>").unwrap());
+        assert!(lead < errors);
+        assert!(page.find("id=m-errors").unwrap() < page.find("id=m-p999").unwrap());
+    }
+
+    #[test]
+    fn who_was_not_in_the_run_has_not_failed() {
+        let mut report = report();
+        // y is in another scenario only.
+        let mut other = report.scenarios[0].clone();
+        other.name = "b".to_owned();
+        report.scenarios.push(other);
+        let in_b = |cell: &CellResult, name: &str| CellResult {
+            scenario: "b".to_owned(),
+            contestant: name.to_owned(),
+            ..cell.clone()
+        };
+        let cells = ["x", "y"].map(|name| in_b(&report.cells[0], name));
+        report.cells.extend(cells);
+        assert!(html(&report).contains("class=absent data-l='y'"), "y has no cell in a");
+        let mut broken = report.cells[0].clone();
+        (broken.contestant, broken.figures) = ("y".to_owned(), None);
+        report.cells.push(broken);
+        let page = html(&report);
+        assert!(page.contains("cell broke") && !page.contains("class=absent data-l='y'"));
+    }
+
+    #[test]
+    fn a_quick_run_says_what_it_cannot_support() {
+        let mut report = report();
+        assert!(!html(&report).contains("cannot support"));
+        report.quick = true;
+        assert!(html(&report).contains("cannot support"));
     }
 }

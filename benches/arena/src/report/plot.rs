@@ -10,7 +10,8 @@ use crate::measure::{SHARE_MS, curve};
 pub(super) struct Mark {
     pub(super) name: String,
     pub(super) color: String,
-    pub(super) dashed: bool,
+    /// The line's dashes, as SVG has them; empty for none.
+    pub(super) dash: &'static str,
 }
 
 /// A width on which text of eleven pixels is as large as that of the page.
@@ -19,7 +20,7 @@ const NARROW: f64 = 230.0;
 
 /// The distribution of each: percentiles to the right, milliseconds upwards, both logarithmic.
 pub(super) fn percentiles(lines: &[(Mark, Vec<f64>)], deadline_ms: f64) -> String {
-    let (left, right, top, bottom) = (44.0, 150.0, 8.0, 30.0);
+    let (left, right, top, bottom) = (52.0, 150.0, 8.0, 30.0);
     // As tall as the bars beside it.
     let height = 400.0 + 16.0 * lines.len().saturating_sub(10) as f64;
     let shares = curve();
@@ -61,7 +62,7 @@ pub(super) fn percentiles(lines: &[(Mark, Vec<f64>)], deadline_ms: f64) -> Strin
         let at = y(deadline_ms);
         let _ = write!(
             svg,
-            "<line x1={left} x2={:.1} y1={at:.1} y2={at:.1} stroke=#d64545 stroke-dasharray='2 3' /><text x={:.1} y={:.1} style='fill:#d64545'>deadline (errors)</text>",
+            "<line x1={left} x2={:.1} y1={at:.1} y2={at:.1} stroke=#b54708 stroke-dasharray='2 3' /><text x={:.1} y={:.1} style='fill:#b54708'>deadline (errors)</text>",
             WIDE - right,
             left + 6.0,
             at - 5.0
@@ -231,16 +232,33 @@ pub(super) fn over_time(
 }
 
 fn open(width: f64, height: f64) -> String {
-    format!("<svg viewBox='0 0 {width} {height}' role=img>")
+    let class = if width >= WIDE { " class=wide-plot" } else { "" };
+    format!("<svg{class} viewBox='0 0 {width} {height}' role=img>")
 }
 
 fn polyline(mark: &Mark, points: &[String], width: f64) -> String {
-    let dash = if mark.dashed { " stroke-dasharray='5 4'" } else { "" };
+    let dash = dashes(mark);
     format!(
         "<polyline data-c='{name}' points='{}' fill=none stroke='{}' stroke-width={width} stroke-linejoin=round{dash}><title>{name}</title></polyline>",
         points.join(" "),
         mark.color,
         name = mark.name
+    )
+}
+
+fn dashes(mark: &Mark) -> String {
+    match mark.dash {
+        "" => String::new(),
+        dash => format!(" stroke-dasharray='{dash}'"),
+    }
+}
+
+/// A piece of a contestant's line.
+pub(super) fn sample(mark: &Mark) -> String {
+    format!(
+        "<svg class=sample viewBox='0 0 24 6'><path d='M0 3H24' stroke='{}' stroke-width=3{} /></svg>",
+        mark.color,
+        dashes(mark)
     )
 }
 
