@@ -517,4 +517,7 @@ fn without_a_body_nothing_is_expected() {
         send(&Request::new("POST", "/").header("Expect", "100-continue")).unwrap();
     }
     assert!(server.requests().iter().all(|seen| seen.header("expect").is_none()));
+    // An expectation of another kind is passed on.
+    client_over(&[server.port()]).send(&Request::new("GET", "/").header("Expect", "x")).unwrap();
+    assert_eq!(server.requests().pop().unwrap().header("expect"), Some("x"));
 }

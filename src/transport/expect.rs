@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use http::StatusCode;
 use http::header::EXPECT;
+use http::{HeaderValue, StatusCode};
 use tokio::time::{Sleep, sleep};
 
 use super::request::RequestBody;
@@ -19,9 +19,12 @@ use super::{Answer, Exchange};
 
 /// Whether the body of `exchange` waits for the server's consent.
 pub(super) fn expects(exchange: &Exchange<'_>) -> bool {
-    let said = exchange.headers.get(EXPECT);
-    said.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
-        && exchange.has_body()
+    exchange.headers.get(EXPECT).is_some_and(is_continue) && exchange.has_body()
+}
+
+/// Whether a value of `Expect` is the one that is known here; others are the host's own affair.
+pub(super) fn is_continue(value: &HeaderValue) -> bool {
+    value.as_bytes().eq_ignore_ascii_case(b"100-continue")
 }
 
 /// Whether a server refuses what was expected: the same is then sent without (RFC 9110, 15.5.18).
