@@ -14,7 +14,6 @@ use http::header::EXPECT;
 use http::{HeaderValue, StatusCode};
 use tokio::time::{Sleep, sleep};
 
-use super::request::RequestBody;
 use super::{Answer, Exchange};
 
 /// Whether the body of `exchange` waits for the server's consent.
@@ -80,15 +79,15 @@ impl Consent {
 }
 
 /// A body that waits.
-pub(super) struct Awaiting {
-    pub(super) body: RequestBody,
+pub(super) struct Awaiting<B> {
+    pub(super) body: B,
     pub(super) consent: Consent,
     patience: Pin<Box<Sleep>>,
 }
 
-impl Awaiting {
+impl<B> Awaiting<B> {
     /// Must be called in the context of a runtime.
-    pub(super) fn new(body: RequestBody) -> Self {
+    pub(super) fn new(body: B) -> Self {
         Self { body, consent: Consent::default(), patience: Box::pin(sleep(PATIENCE)) }
     }
 
@@ -106,7 +105,7 @@ impl Awaiting {
     }
 }
 
-impl fmt::Debug for Awaiting {
+impl<B: fmt::Debug> fmt::Debug for Awaiting<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Awaiting").field("body", &self.body).finish_non_exhaustive()
     }

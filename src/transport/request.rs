@@ -135,7 +135,7 @@ pub(super) enum RequestBody {
     /// A body that is drawn from its source.
     Drawn(AttemptBody),
     /// A body that waits for the server's consent.
-    Awaiting(Box<Awaiting>),
+    Awaiting(Box<Awaiting<Self>>),
 }
 
 impl RequestBody {

@@ -17,9 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::endpoint::{Endpoint, departures};
 use crate::outcome::{Failure, FailureKind};
 
-use super::duplex::Duplex;
 use super::parked::{Idle, Parked};
 use crate::transport::Progress;
+use crate::transport::duplex::Duplex;
 use crate::transport::request::RequestBody;
 use crate::transport::wire::{Stream, Traffic};
 

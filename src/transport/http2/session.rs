@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::outcome::{Failure, FailureKind};
 
 use super::pool::StreamSlot;
+use crate::transport::duplex::Duplex;
 use crate::transport::expect::Consent;
 use crate::transport::failure::{Cause, Stage, cause_of};
 use crate::transport::request::{self, RequestBody};
@@ -56,7 +57,8 @@ impl Session {
         changed: Arc<Notify>,
     ) -> Result<Arc<Self>, Failure> {
         let unusable = |_| Failure::unsent(FailureKind::Connect, "connection not usable");
-        let (sender, connection) = builder().handshake(stream).await.map_err(unusable)?;
+        let duplex = Duplex::shared(stream, traffic.clone());
+        let (sender, connection) = builder().handshake(duplex).await.map_err(unusable)?;
         let session = Arc::new(Self { sender, traffic, silent: Arc::default() });
         let driver = Driver::new(&session, connection, keep_alive, Arc::clone(&changed));
         tokio::spawn(driver);
@@ -318,7 +320,7 @@ impl Body for Received {
 
 /// Drives a connection until it ends.
 struct Driver {
-    connection: h2::client::Connection<Stream, Bytes>,
+    connection: h2::client::Connection<Duplex, Bytes>,
     /// Weak: the connection closes when nobody but its driver is left.
     session: Weak<Session>,
     watch: StreamWatch,
@@ -331,7 +333,7 @@ struct Driver {
 impl Driver {
     fn new(
         session: &Arc<Session>,
-        mut connection: h2::client::Connection<Stream, Bytes>,
+        mut connection: h2::client::Connection<Duplex, Bytes>,
         keep_alive: KeepAlive,
         changed: Arc<Notify>,
     ) -> Self {
