@@ -1911,7 +1911,8 @@ ahoy_status ahoy_client_builder_set_retry(ahoy_client_builder *builder,
 
 /**
  * Adds a header to every request, unless the request has one of the same name. User-Agent, by
- * default "ahoy/VERSION", is replaced.
+ * default "ahoy/VERSION", is replaced. A client that takes absolute URLs sends it to each of them:
+ * credentials belong to a client with a base URL.
  *
  * @param name a header name; framing headers such as Content-Length are refused
  * @param value without CR, LF and other control characters; copied

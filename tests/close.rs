@@ -103,7 +103,7 @@ fn when_the_time_is_up_the_rest_ends_with_closed() {
             let completion = reading.join().unwrap().unwrap().unwrap();
             assert_eq!((completion.tag(), completion.status()), (5, AHOY_E_CLOSED));
         });
-        // A connection over reqwest goes when its shard is visited.
+        // One of a shard goes when the shard is visited.
         eventually("the connections close", ms(2500), || sockets_to(&server) == 0);
     }
 }

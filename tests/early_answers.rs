@@ -161,6 +161,34 @@ fn a_refusal_is_heard_although_the_connection_is_reset() {
 }
 
 #[test]
+fn a_refusal_over_tls_is_heard_as_well() {
+    let authority = Authority::new();
+    let config = Arc::new(authority.server("127.0.0.1"));
+    let server = Scripted::new(move |_, peer| {
+        // Or the answer would wait for the receipt of what came before it, and be lost with the reset.
+        peer.socket.set_nodelay(true).unwrap();
+        let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+        let mut stream = StreamOwned::new(connection, peer.socket.try_clone().unwrap());
+        if matches!(stream.read(&mut [0; 1024]), Ok(count) if count > 0) {
+            let _ = stream.write_all(answer(413, "too much").as_bytes());
+            let _ = stream.flush();
+            reset(&peer.socket);
+        }
+    });
+    let base = format!("https://127.0.0.1:{}", server.port());
+    let client = Builder::new().base_url(&base).ca(&authority.pem).build();
+    let heard = |_: &i32| match client.put("/", "text/x", &large()) {
+        Ok(got) => got.status == 413 && got.attempt_count == 1,
+        Err(failure) => {
+            println!("{}", failure.message);
+            false
+        }
+    };
+    let heard = (0..20).filter(heard).count();
+    assert!(heard >= 19, "{heard} of 20");
+}
+
+#[test]
 fn a_refusal_and_an_orderly_end_are_heard_always() {
     let server = Scripted::new(|_, peer| {
         if peer.head().is_some() {
@@ -517,4 +545,7 @@ fn without_a_body_nothing_is_expected() {
         send(&Request::new("POST", "/").header("Expect", "100-continue")).unwrap();
     }
     assert!(server.requests().iter().all(|seen| seen.header("expect").is_none()));
+    // An expectation of another kind is passed on.
+    client_over(&[server.port()]).send(&Request::new("GET", "/").header("Expect", "x")).unwrap();
+    assert_eq!(server.requests().pop().unwrap().header("expect"), Some("x"));
 }

@@ -120,26 +120,26 @@ fn a_child_sends_probes_of_its_own() {
 #[test]
 fn a_child_has_none_of_its_parents_sockets() {
     let _alone = alone();
-    let server = Server::new(|seen| match seen.path.as_str() {
-        "/hang" => Reply::Hang,
-        _ => Reply::status(200),
-    });
-    // Those of a client without a balancer are reqwest's, which tells nobody its descriptors: a child keeps
-    // them until it ends or executes another program.
-    let [client, _] = &clients_of(&server);
-    client.get("/").unwrap();
-    client.begin("/").end().unwrap();
-    let hanging = client.begin("/hang");
-    eventually("it is sent", SOON, || server.in_flight() == 1);
-    assert!(sockets_to(&server) >= 2, "kept by a shard and by an I/O thread");
-    Child::run(|| {
-        assert_eq!(sockets_to(&server), 0);
-        assert_eq!(client.get("/child").unwrap().status, 200);
-        assert_eq!(sockets_to(&server), 1);
-    })
-    .ends();
-    hanging.cancel().unwrap();
-    assert_eq!(hanging.end().unwrap_err().status, AHOY_E_CANCELLED);
+    for base_url in [false, true] {
+        let server = Server::new(|seen| match seen.path.as_str() {
+            "/hang" => Reply::Hang,
+            _ => Reply::status(200),
+        });
+        let client = &clients_of(&server)[usize::from(base_url)];
+        client.get("/").unwrap();
+        client.begin("/").end().unwrap();
+        let hanging = client.begin("/hang");
+        eventually("it is sent", SOON, || server.in_flight() == 1);
+        assert!(sockets_to(&server) >= 2, "kept by a shard and by an I/O thread");
+        Child::run(|| {
+            assert_eq!(sockets_to(&server), 0);
+            assert_eq!(client.get("/child").unwrap().status, 200);
+            assert_eq!(sockets_to(&server), 1);
+        })
+        .ends();
+        hanging.cancel().unwrap();
+        assert_eq!(hanging.end().unwrap_err().status, AHOY_E_CANCELLED);
+    }
 }
 
 #[test]

@@ -211,6 +211,16 @@ fn https_goes_through_by_connect() {
 }
 
 #[test]
+fn the_proxy_itself_may_speak_tls() {
+    let authority = Authority::new();
+    let proxy = Server::tls(authority.server("localhost"), |seen| Reply::text(200, &seen.path));
+    let builder = Builder::new().proxy(&format!("https://localhost:{}", proxy.port()));
+    let client = builder.platform_roots(false).ca(&authority.pem).build();
+    let url = "http://inside.example/a?b";
+    assert_eq!(client.get(url).unwrap().text(), url);
+}
+
+#[test]
 fn socks_resolves_at_the_proxy() {
     let (proxy, server) = (Proxy::carrying(), Server::ok());
     // A name that only the proxy knows.

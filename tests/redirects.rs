@@ -297,3 +297,32 @@ fn https_is_left_for_http_without_what_may_be_a_secret() {
     assert_eq!(server.request().header("authorization"), Some("secret"));
     assert_eq!(other.request().header("authorization"), None);
 }
+
+#[test]
+fn the_body_of_a_redirect_is_read_only_where_it_is_handed_over() {
+    let large = "x".repeat(100_000);
+    let server = Server::new(move |seen| match seen.path.as_str() {
+        "/large" => Reply::text(302, &large).header("Location", "/end"),
+        "/refused" => Reply::text(302, &large).header("Location", "ftp://a/"),
+        "/small" => Reply::text(302, "moved").header("Location", "/end"),
+        "/endless" => Reply::Begin(
+            b"HTTP/1.1 302 X\r\nlocation: /end\r\ntransfer-encoding: chunked\r\n\r\n5\r\nmoved\r\n"
+                .to_vec(),
+        ),
+        path => Reply::text(200, path),
+    });
+    let client = |max_body| {
+        Builder::new().base_url(&server.url()).redirects(1).max_body_bytes(max_body).build()
+    };
+    for path in ["/large", "/small", "/endless"] {
+        let (answer, took) = timed(|| client(1000).get(path).unwrap());
+        assert_eq!(answer.text(), "/end", "{path}");
+        assert!(took < ms(1000), "{path}: {took:?}");
+    }
+    assert_eq!(client(100_000).get("/refused").unwrap().body.len(), 100_000);
+    let failure = client(99_999).get("/refused").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_BODY_TOO_LARGE, "{}", failure.message);
+    let before = server.connections();
+    client(1000).get("/small").unwrap();
+    assert_eq!(server.connections() - before, 1, "one connection for both");
+}

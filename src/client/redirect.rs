@@ -6,6 +6,7 @@
 //! curl takes too.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
@@ -43,25 +44,30 @@ impl Redirects {
         transport: &impl Transport,
         first: &Exchange<'_>,
     ) -> Result<Answer, Failure> {
-        // A redirect's body is nobody's to read piece by piece.
-        let streams =
-            |status| !is_redirect(status) && first.streams.is_some_and(|streams| streams(status));
-        let streams = first.streams.is_some().then_some(&streams as &(dyn Fn(_) -> _ + Sync));
+        // A redirect's body may be as large as it likes: it is read only where it is handed over.
+        let streamed = |status| first.streams.is_some_and(|streams| streams(status));
+        let streams = |status| is_redirect(status) || streamed(status);
+        let streams = Some(&streams as &(dyn Fn(_) -> _ + Sync));
         let mut answer = transport.send(&Exchange { streams, ..*first }).await?;
         if !is_redirect(answer.status) {
             return Ok(answer);
         }
+        let hand_over = async |answer: Answer| match streamed(answer.status) {
+            true => Ok(answer),
+            false => whole(answer, first.max_body).await,
+        };
         let mut leg = Leg::of(first);
         for followed in 0.. {
-            let Some((origin, path)) = leg.next(&answer) else { return Ok(answer) };
+            let Some((origin, path)) = leg.next(&answer) else { return hand_over(answer).await };
             if followed == self.limit {
                 let detail = format!("more than {} redirects", self.limit);
                 return Err(Failure::sent(FailureKind::TooManyRedirects, detail));
             }
             leg.turn(answer.status);
             if leg.source.is_some_and(|source| !source.can_repeat()) {
-                return Ok(answer);
+                return hand_over(answer).await;
             }
+            drain(answer).await;
             leg.go(origin, path, first.endpoint, &self.origins);
             // Something was sent, whatever becomes of the rest.
             let sent = |failure| Failure { sent: true, ..failure };
@@ -146,6 +152,42 @@ impl<'a> Leg<'a> {
         self.path = path;
     }
 }
+
+/// An answer with its body, which may have at most `max_body` bytes.
+async fn whole(mut answer: Answer, max_body: usize) -> Result<Answer, Failure> {
+    let Some(mut live) = answer.live.take() else { return Ok(answer) };
+    let mut body = Vec::new();
+    while let Some(piece) = live.next().await.transpose()? {
+        if piece.len() > max_body - body.len() {
+            let detail = format!("body above {max_body} bytes");
+            return Err(Failure::sent(FailureKind::BodyTooLarge, detail));
+        }
+        body.extend_from_slice(&piece);
+    }
+    answer.body = body.into();
+    Ok(answer)
+}
+
+/// Reads what is left of a redirect, so that its connection can be used again, unless it is much or comes slowly.
+async fn drain(answer: Answer) {
+    let Some(mut live) = answer.live else { return };
+    let reading = async {
+        let mut left = DRAINED;
+        while let Some(Ok(piece)) = live.next().await {
+            left = left.saturating_sub(piece.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(PATIENCE, reading).await;
+}
+
+/// A page that says where something has moved to is shorter.
+const DRAINED: usize = 64 << 10;
+
+/// A new connection takes a round trip or three: waiting for longer than that is no gain.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Not 300, which leaves a choice, nor 304 to 306, which lead nowhere.
 fn is_redirect(status: StatusCode) -> bool {

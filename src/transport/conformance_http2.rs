@@ -640,6 +640,28 @@ async fn answer_before_the_body_was_read() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_heard_although_the_connection_is_reset() {
+    let server = Server::start(|_, peer| {
+        // INITIAL_WINDOW_SIZE (4), and as much for the connection: nothing holds the upload back.
+        let mut raw = Raw::greet_with(peer, &[0, 4, 0x7f, 0xff, 0xff, 0xff]);
+        raw.frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0, 0, 0]);
+        let Some(stream) = raw.request() else { return };
+        let Some(_) = raw.wait_for(DATA) else { return };
+        // A literal status (name 8 of the static table).
+        raw.frame(HEADERS, END_HEADERS | END_STREAM, stream, b"\x08\x03413");
+        raw.peer.reset();
+    });
+    let (subject, endpoint) = (prior(|_| {}), plain_endpoint(server.address));
+    let call = Call::post(&"x".repeat(8_000_000));
+    let mut heard = 0;
+    for _ in 0..20 {
+        let outcome = call.send_with(&*subject, &endpoint, &Progress::default()).await;
+        heard += usize::from(outcome.is_ok_and(|it| it.status == StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    assert!(heard >= 19, "{heard} of 20");
+}
+
+#[tokio::test]
 async fn head_above_the_bound() {
     let server = Http2Server::answering(|_| {
         Response::builder().header("x-long", "x".repeat(300_000)).body(Bytes::new()).unwrap()
@@ -886,6 +908,7 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;

@@ -10,18 +10,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use http::StatusCode;
 use http::header::EXPECT;
+use http::{HeaderValue, StatusCode};
 use tokio::time::{Sleep, sleep};
 
-use super::request::RequestBody;
 use super::{Answer, Exchange};
 
 /// Whether the body of `exchange` waits for the server's consent.
 pub(super) fn expects(exchange: &Exchange<'_>) -> bool {
-    let said = exchange.headers.get(EXPECT);
-    said.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
-        && exchange.has_body()
+    exchange.headers.get(EXPECT).is_some_and(is_continue) && exchange.has_body()
+}
+
+/// Whether a value of `Expect` is the one that is known here; others are the host's own affair.
+pub(super) fn is_continue(value: &HeaderValue) -> bool {
+    value.as_bytes().eq_ignore_ascii_case(b"100-continue")
 }
 
 /// Whether a server refuses what was expected: the same is then sent without (RFC 9110, 15.5.18).
@@ -77,15 +79,15 @@ impl Consent {
 }
 
 /// A body that waits.
-pub(super) struct Awaiting {
-    pub(super) body: RequestBody,
+pub(super) struct Awaiting<B> {
+    pub(super) body: B,
     pub(super) consent: Consent,
     patience: Pin<Box<Sleep>>,
 }
 
-impl Awaiting {
+impl<B> Awaiting<B> {
     /// Must be called in the context of a runtime.
-    pub(super) fn new(body: RequestBody) -> Self {
+    pub(super) fn new(body: B) -> Self {
         Self { body, consent: Consent::default(), patience: Box::pin(sleep(PATIENCE)) }
     }
 
@@ -103,7 +105,7 @@ impl Awaiting {
     }
 }
 
-impl fmt::Debug for Awaiting {
+impl<B: fmt::Debug> fmt::Debug for Awaiting<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Awaiting").field("body", &self.body).finish_non_exhaustive()
     }

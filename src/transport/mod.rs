@@ -7,6 +7,7 @@
 mod body;
 mod dial;
 mod dns;
+mod duplex;
 mod expect;
 mod failure;
 mod gunzip;

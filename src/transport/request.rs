@@ -18,7 +18,7 @@ use crate::source::{AttemptBody, SourceFailure};
 
 use super::Exchange;
 use super::body::Reading;
-use super::expect::{Awaiting, Consent};
+use super::expect::{Awaiting, Consent, is_continue};
 
 /// The request in origin form, with the endpoint's authority as `Host`; whether its body waits for the server's
 /// consent says `expects`.
@@ -99,7 +99,8 @@ pub(super) fn headers(exchange: &Exchange<'_>, expects: bool) -> Result<HeaderMa
     for (name, value) in exchange.headers {
         // Two opinions on where the body ends, or whom it is for, are how requests get smuggled.
         let own = name == TRANSFER_ENCODING || name == CONTENT_LENGTH || name == HOST;
-        if !own && (name != EXPECT || expects) {
+        let unmet = name == EXPECT && !expects && is_continue(value);
+        if !own && !unmet {
             headers.append(name, value.clone());
         }
     }
@@ -139,7 +140,7 @@ pub(super) enum RequestBody {
     /// A body that is drawn from its source.
     Drawn(AttemptBody),
     /// A body that waits for the server's consent.
-    Awaiting(Box<Awaiting>),
+    Awaiting(Box<Awaiting<Self>>),
 }
 
 impl RequestBody {

@@ -13,6 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use socket2::SockRef;
 
 /// A listening socket on loopback whose connections each run the script in a thread of their own.
 pub(super) struct Server {
@@ -176,6 +177,11 @@ impl Peer {
     /// Ends the connection in both directions.
     pub(super) fn close(&self) {
         let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// From here on closing the connection resets it.
+    pub(super) fn reset(&self) {
+        SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Ends this side's half of the connection.

@@ -2,7 +2,6 @@
 
 pub(crate) mod answer;
 pub(crate) mod direct;
-pub(crate) mod duplex;
 pub(crate) mod fault;
 pub(crate) mod head;
 pub(crate) mod parked;

@@ -18,9 +18,9 @@ use crate::endpoint::{Endpoint, departures};
 use crate::outcome::{Failure, FailureKind};
 
 use super::answer::{AnswerProgress, AnswerStream};
-use super::duplex::Duplex;
 use super::parked::{Idle, Parked};
 use crate::transport::Progress;
+use crate::transport::duplex::Duplex;
 use crate::transport::request::RequestBody;
 use crate::transport::wire::{Stream, Traffic};
 

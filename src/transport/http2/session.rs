@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::outcome::{Failure, FailureKind};
 
 use super::pool::StreamSlot;
+use crate::transport::duplex::Duplex;
 use crate::transport::expect::Consent;
 use crate::transport::failure::{Cause, Stage, cause_of};
 use crate::transport::http1::answer::MAX_HEAD;
@@ -62,7 +63,8 @@ impl Session {
         changed: Arc<Notify>,
     ) -> Result<Arc<Self>, Failure> {
         let unusable = |_| Failure::unsent(FailureKind::Connect, "connection not usable");
-        let (sender, connection) = builder().handshake(stream).await.map_err(unusable)?;
+        let duplex = Duplex::shared(stream, traffic.clone());
+        let (sender, connection) = builder().handshake(duplex).await.map_err(unusable)?;
         let (doubt, silent) = (Arc::default(), Arc::default());
         let (answered, opened_at) = (AtomicBool::default(), Instant::now());
         let session = Arc::new(Self { sender, traffic, doubt, silent, answered, opened_at });
@@ -438,7 +440,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Counted<'_, B> {
 
 /// Drives a connection until it ends.
 struct Driver {
-    connection: h2::client::Connection<Stream, Bytes>,
+    connection: h2::client::Connection<Duplex, Bytes>,
     /// Weak: the connection closes when nobody but its driver is left.
     session: Weak<Session>,
     watch: StreamWatch,
@@ -453,7 +455,7 @@ struct Driver {
 impl Driver {
     fn new(
         session: &Arc<Session>,
-        mut connection: h2::client::Connection<Stream, Bytes>,
+        mut connection: h2::client::Connection<Duplex, Bytes>,
         keep_alive: KeepAlive,
         changed: Arc<Notify>,
     ) -> Self {

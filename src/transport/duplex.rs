@@ -1,33 +1,52 @@
-//! Keeps the two directions of a connection apart, which hyper ties together.
+//! Keeps the two directions of a connection apart, which hyper and h2 tie together.
 //!
-//! hyper takes an answer that is there before its request for a fault of the server, and gives up reading where
-//! writing fails. But a server that is full says 503 as soon as it has accepted, and one that wants no more of a
-//! body says 413 and resets. So nothing is read of a fresh connection before the request has begun to leave, and
-//! a write that fails is told to nobody: what has arrived is read first, and then reading fails in its place.
+//! Both give up reading where writing fails, and hyper takes an answer that is there before its request for a fault
+//! of the server. But a server that is full says 503 as soon as it has accepted, and one that wants no more of a
+//! body says 413 and resets. So nothing is read of a fresh connection of HTTP/1.1 before the request has begun to
+//! leave, and a write that fails is told to nobody: what has arrived is read first, and then reading fails in its
+//! place.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::yield_now;
 
-use crate::transport::wire::{Stream, Traffic};
+use super::wire::{Stream, Traffic};
 
 /// A stream whose reading outlasts its writing.
-pub(crate) struct Duplex {
+pub(super) struct Duplex {
     stream: Stream,
     traffic: Traffic,
     /// Waits for the request to leave.
     reader: Option<Waker>,
     write_failed: bool,
+    /// How reading ended, while that is held back.
+    end: Option<HeldBack>,
+    is_shared: bool,
+}
+
+struct HeldBack {
+    end: io::Result<()>,
+    /// Until all other tasks had a turn.
+    pause: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Duplex {
-    pub(crate) fn new(stream: Stream, traffic: Traffic) -> Self {
-        Self { stream, traffic, reader: None, write_failed: false }
+    pub(super) fn new(stream: Stream, traffic: Traffic) -> Self {
+        let (reader, end) = (None, None);
+        Self { stream, traffic, reader, write_failed: false, end, is_shared: false }
     }
 
-    pub(crate) fn into_inner(self) -> Stream {
+    /// For a connection that is driven beside its exchanges. h2 forgets with the connection's end that an answer was
+    /// complete: so the end is told only when the exchange had a turn to see that.
+    pub(super) fn shared(stream: Stream, traffic: Traffic) -> Self {
+        Self { is_shared: true, ..Self::new(stream, traffic) }
+    }
+
+    pub(super) fn into_inner(self) -> Stream {
         self.stream
     }
 
@@ -57,7 +76,21 @@ impl AsyncRead for Duplex {
             self.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        if let Some(held) = &mut self.end {
+            ready!(held.pause.as_mut().poll(cx));
+            return Poll::Ready(self.end.take().map_or(Ok(()), |held| held.end));
+        }
+        let before = buf.filled().len();
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+        let ended = read.is_err() || buf.filled().len() == before;
+        if ended && self.is_shared {
+            let mut pause: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(yield_now());
+            if pause.as_mut().poll(cx).is_pending() {
+                self.end = Some(HeldBack { end: read, pause });
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(read)
     }
 }
 
