@@ -17,7 +17,7 @@ ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst 
 INCLUDES := $(DESTDIR)$(PREFIX)/include
 LIBRARIES := $(DESTDIR)$(PREFIX)/lib
 
-.PHONY: all arena bench build dist demo soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps clean
+.PHONY: all arena bench build dist demo exits soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps clean
 
 all: build
 
@@ -99,6 +99,10 @@ tsan: deps
 # The hazard table, with how each row's tests end.
 hazards: deps stage
 	AHOY_STAGE=$(abspath $(STAGE)) CARGO='$(CARGO)' CC='$(CC)' sh tests/hazard_table.sh
+
+# Fifty exits each of Python programs whose calls are under way; a quarter of an hour for each Python.
+exits: stage
+	AHOY_STAGE=$(abspath $(STAGE)) AHOY_EXITS=50 CC='$(CC)' bash tests/exits.sh
 
 valgrind asan: deps
 	+CARGO='$(CARGO)' CC='$(CC)' sh tests/run.sh $@
