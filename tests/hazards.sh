@@ -73,7 +73,7 @@ done
 for scenario in before-first-use client-made-only child-uses child-frees child-exits child-execs grandchild in-flight; do
     well "fork-$scenario" 30 "$work/fork" "$scenario"
 done
-for scenario in exit-in-done exit-always exit-in-hook exit-in-provider cancelled; do
+for scenario in exit-in-done exit-always exit-in-hook exit-in-provider exit-in-readable cancelled; do
     well "ends-$scenario" 30 "$work/ends" "$scenario"
 done
 for callback in done hook; do

@@ -13,7 +13,7 @@ pub(crate) mod transport;
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use crate::balancer::{Balancer, Member, Roster};
@@ -26,6 +26,7 @@ pub use observe::log::{Log, Severity, Sink};
 pub use route::Route;
 
 use crate::client::admission::admission::Admission;
+use crate::client::body::stream::Inflow;
 use crate::client::call::attempt;
 use crate::client::call::call::Call;
 use crate::client::call::cancellation::{Cancellation, Interrupt};
@@ -227,7 +228,14 @@ impl Client {
         let client = Arc::clone(self);
         let (place, asked) = (Arc::clone(&thread), Arc::clone(&stop));
         let lost = finish.clone();
-        let given_up = move || lost(Err(given_up()));
+        let streamed = request.streamed.then(Arc::<OnceLock<Arc<Inflow>>>::default);
+        let begun = streamed.clone();
+        let given_up = move || {
+            lost(Err(given_up()));
+            if let Some(inflow) = begun.as_ref().and_then(|begun| begun.get()) {
+                inflow.end(Err(given_up()));
+            }
+        };
         thread.spawn(&self.tenant, stop, given_up, async move {
             let finisher = Finisher::new(finish);
             let transport = client.transport_of(&place, resolver);
@@ -242,6 +250,7 @@ impl Client {
                     let outcome = attempt::run(&call, &*transport, &mut body).await;
                     if let Some(body) = body {
                         let stream = BodyStream::new(Arc::clone(&client), Arc::clone(&asked));
+                        let _ = streamed.as_ref().map(|streamed| streamed.set(stream.inflow()));
                         let finish = |outcome| finisher.finish(outcome);
                         // Boxed: the other calls are not to carry its state.
                         Box::pin(body.carry(&call, outcome, stream, finish)).await;
