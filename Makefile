@@ -10,6 +10,9 @@ PROFILE ?= release
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 OUT := $(TARGET)/$(PROFILE)
 STAGE := $(TARGET)/stage
+STATIC := $(OUT)/static
+OBJCOPY ?= objcopy
+NM ?= nm
 ARENA := $(TARGET)/arena
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Before 1.0 each minor version has an ABI of its own; see build.rs.
@@ -17,7 +20,7 @@ ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst 
 INCLUDES := $(DESTDIR)$(PREFIX)/include
 LIBRARIES := $(DESTDIR)$(PREFIX)/lib
 
-.PHONY: all arena bench build dist demo soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps clean
+.PHONY: all arena bench build dist demo exits soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps clean
 
 all: build
 
@@ -33,19 +36,40 @@ endif
 dist:
 	$(MAKE) --no-print-directory build PROFILE=dist
 
-# What a static link needs besides libahoy.a. Asking recompiles the crate, so the answer is kept.
+# What a static link needs besides libahoy.a. Asking recompiles the crate, so the answer is kept. Of it the C compiler
+# adds two by itself: libc, and what unwinds, of which a static program takes another form.
 $(OUT)/native-static-libs: Cargo.toml Cargo.lock | build
 	$(CARGO) rustc --profile $(PROFILE) $(if $(filter dist,$(PROFILE)),--features silent) --lib --crate-type staticlib -- --print native-static-libs 2>&1 | \
 	    sed -n 's/^note: native-static-libs: //p' >$@.new
 	test -s $@.new && mv $@.new $@
 
-install: build $(OUT)/native-static-libs
+# The archive that is installed: one object with what the functions of ahoy.h need, which alone are global in it. So it
+# links beside another Rust archive, whose standard library has the same names. Symbols that nothing refers to go, for
+# as strong ones they would take the place of the other's weak ones; so does bitcode, which is for link-time
+# optimisation by the same compiler. Needs GNU's tools; elsewhere cargo's archive is taken as it is.
+$(STATIC)/libahoy.a: $(OUT)/libahoy.a
+	rm -rf $(STATIC) && mkdir -p $(STATIC)
+ifeq ($(shell $(LD) --version 2>/dev/null | grep -c '^GNU ld'),1)
+	$(NM) -D --defined-only $(OUT)/libahoy.so | sed -n 's/.* \(ahoy_[a-z0-9_]*\).*/-u \1/p' >$(STATIC)/roots
+	$(LD) -r -S --gc-sections --force-group-allocation @$(STATIC)/roots -o $(STATIC)/whole.o $(OUT)/libahoy.a
+	$(OBJCOPY) -R .llvmbc -R .llvmcmd $(STATIC)/whole.o
+	$(NM) -g --defined-only $(STATIC)/whole.o | awk '$$3 !~ /^ahoy_/ { print $$3 }' >$(STATIC)/others
+	$(OBJCOPY) --strip-unneeded --localize-symbols=$(STATIC)/others $(STATIC)/whole.o $(STATIC)/ahoy.o
+	$(AR) rcs $@ $(STATIC)/ahoy.o
+	rm -f $(STATIC)/whole.o $(STATIC)/ahoy.o
+else
+	cp $(OUT)/libahoy.a $@
+endif
+
+$(OUT)/libahoy.a: | build ;
+
+install: build $(STATIC)/libahoy.a $(OUT)/native-static-libs
 	install -d "$(INCLUDES)" "$(LIBRARIES)/pkgconfig"
 	install -m 644 include/ahoy.h "$(INCLUDES)/ahoy.h"
 	install -m 755 $(OUT)/libahoy.so "$(LIBRARIES)/libahoy.so.$(VERSION)"
 	ln -sf libahoy.so.$(VERSION) "$(LIBRARIES)/libahoy.so.$(ABI)"
 	ln -sf libahoy.so.$(ABI) "$(LIBRARIES)/libahoy.so"
-	install -m 644 $(OUT)/libahoy.a "$(LIBRARIES)/libahoy.a"
+	install -m 644 $(STATIC)/libahoy.a "$(LIBRARIES)/libahoy.a"
 	printf '%s\n' \
 	    'prefix=$${pcfiledir}/../..' \
 	    'includedir=$${prefix}/include' \
@@ -56,7 +80,7 @@ install: build $(OUT)/native-static-libs
 	    'Version: $(VERSION)' \
 	    'Cflags: -I$${includedir}' \
 	    'Libs: -L$${libdir} -lahoy' \
-	    "Libs.private: $$(cat $(OUT)/native-static-libs)" \
+	    "Libs.private: $$(sed 's/-lgcc_s//; s/-lc$$//' $(OUT)/native-static-libs)" \
 	    >"$(LIBRARIES)/pkgconfig/ahoy.pc"
 	chmod 644 "$(LIBRARIES)/pkgconfig/ahoy.pc"
 
@@ -99,6 +123,10 @@ tsan: deps
 # The hazard table, with how each row's tests end.
 hazards: deps stage
 	AHOY_STAGE=$(abspath $(STAGE)) CARGO='$(CARGO)' CC='$(CC)' sh tests/hazard_table.sh
+
+# Fifty exits each of Python programs whose calls are under way; a quarter of an hour for each Python.
+exits: stage
+	AHOY_STAGE=$(abspath $(STAGE)) AHOY_EXITS=50 CC='$(CC)' bash tests/exits.sh
 
 valgrind asan: deps
 	+CARGO='$(CARGO)' CC='$(CC)' sh tests/run.sh $@

@@ -16,6 +16,7 @@ module Ahoy
   attach_function :ahoy_balancer_round_robin_new, [:pointer], :pointer
   attach_function :ahoy_client_builder_new, [], :pointer
   attach_function :ahoy_client_builder_set_balancer, [:pointer, :pointer, :pointer], :int32
+  attach_function :ahoy_client_builder_set_interruptible, [:pointer, :bool, :pointer], :int32
   attach_function :ahoy_client_builder_build, [:pointer, :pointer, :pointer], :int32
   attach_function :ahoy_response_status, [:pointer], :int32
   attach_function :ahoy_response_body, [:pointer, :pointer], :pointer
@@ -26,6 +27,10 @@ module Ahoy
   # `blocking` gives up Ruby's lock, so that other threads run while this one waits. Callbacks run on the
   # waiting thread, where ffi takes the lock again by itself.
   attach_function :ahoy_client_get, [:pointer, :string, :pointer, :pointer], :int32, blocking: true
+  attach_function :ahoy_callbacks_stop, [:uint64, :pointer], :int32, blocking: true
+
+  # Before Ruby is taken down: a callback that comes later would find no interpreter.
+  at_exit { ahoy_callbacks_stop(1000, nil) }
 
   # Calls a function that ends in `err`, and raises what went wrong.
   def self.call(name, *arguments)
@@ -49,6 +54,8 @@ def get(provider)
   balancer = Ahoy.ahoy_balancer_round_robin_new(provider)
   builder = Ahoy.ahoy_client_builder_new
   Ahoy.call(:ahoy_client_builder_set_balancer, builder, balancer)
+  # Ctrl-C and Timeout end a call only so.
+  Ahoy.call(:ahoy_client_builder_set_interruptible, builder, true)
   client = Ahoy.take(:ahoy_client_builder_build, builder)
   Ahoy.ahoy_client_builder_free(builder)
   Ahoy.ahoy_balancer_free(balancer)

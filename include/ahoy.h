@@ -36,7 +36,18 @@
  * Callbacks. A function comes with `user_data` and `destroy`. `destroy` (may be NULL) is called
  *   exactly once, on any thread, when the library no longer needs `user_data`; also if the
  *   registration fails. Any accessor may be used inside a callback. A blocking call there returns
- *   AHOY_E_WOULD_DEADLOCK. C++ exceptions and longjmp must not leave a callback.
+ *   AHOY_E_WOULD_DEADLOCK. longjmp must not leave a callback, and a C++ exception that does ends the
+ *   process by SIGABRT. A thread that is ended inside a callback (pthread_exit, pthread_cancel) stays
+ *   there until the process ends: joining it waits for ever. Its own call never returns; the library
+ *   replaces up to 16 such threads of its own, whose other calls end with AHOY_E_CLOSED. A
+ *   pthread_cancel during a call waits until the call has returned.
+ *
+ * Bindings. Ruby, Python and other hosts that act on signals in their own code only should build
+ *   clients with ahoy_client_builder_set_interruptible or ahoy_client_builder_set_should_stop:
+ *   without it Ctrl-C and Ruby's Timeout do not end a blocking call before the call's own limit
+ *   does. They should release the host's lock during blocking calls, ahoy_client_close and
+ *   ahoy_callbacks_stop included, and call ahoy_callbacks_stop from what runs before the host is
+ *   taken down (atexit, at_exit): a callback that comes afterwards finds no host.
  */
 
 #ifndef AHOY_H

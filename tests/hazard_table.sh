@@ -18,6 +18,7 @@ if [ $# -eq 0 ]; then
     # shellcheck disable=SC2086 # a list of options
     ${CARGO:-cargo} test --no-fail-fast --lib $files >"$rust" 2>&1 || tail -n 3 "$rust" >&2
     bash tests/hazards.sh >"$hosts" 2>&1 || :
+    AHOY_EXITS=50 bash tests/exits.sh >>"$hosts" 2>&1 || :
 fi
 
 awk '

@@ -57,7 +57,7 @@ leaves() {
     fi
 }
 
-for program in fork exit roots signals; do
+for program in ends fork exit roots signals; do
     # shellcheck disable=SC2046,SC2086  # flags are words
     "${CC:-cc}" -std=gnu11 -O2 -Wall -Wextra -Werror ${CFLAGS:-} -o "$work/$program" \
         "$root/tests/hosts/$program.c" $(pkg-config --cflags --libs ahoy) -pthread ${LDFLAGS:-}
@@ -66,8 +66,28 @@ done
 "${CC:-cc}" -std=gnu11 -O2 -Wall -Wextra -Werror ${CFLAGS:-} -o "$work/unload" \
     "$root/tests/hosts/unload.c" $(pkg-config --cflags ahoy) -ldl ${LDFLAGS:-}
 
+# shellcheck disable=SC2046,SC2086
+"${CXX:-c++}" -std=c++17 -O2 -Wall -Wextra -Werror ${CFLAGS:-} -o "$work/throws" \
+    "$root/tests/hosts/throws.cpp" $(pkg-config --cflags --libs ahoy) ${LDFLAGS:-}
+
 for scenario in before-first-use client-made-only child-uses child-frees child-exits child-execs grandchild in-flight; do
     well "fork-$scenario" 30 "$work/fork" "$scenario"
+done
+for scenario in exit-in-done exit-always exit-in-hook exit-in-provider exit-in-readable cancelled; do
+    well "ends-$scenario" 30 "$work/ends" "$scenario"
+done
+for callback in done hook; do
+    # An exception that leaves a callback ends the process, by SIGABRT: nobody else may catch it.
+    start_endpoints ok hang
+    status=0
+    # A subshell that goes on, for bash tells of signals.
+    (timeout -k 1 20 "$work/throws" "$callback" "${port[ok]}" "${port[hang]}" >"$work/throws.out" 2>&1
+        exit $?) 2>/dev/null || status=$?
+    if [ "$status" -eq 134 ]; then
+        pass "throws-$callback"
+    else
+        fail "throws-$callback" "status $status, not 134" "$work/throws.out"
+    fi
 done
 for scenario in stolen sigpipe alarm; do
     well "signals-$scenario" 30 "$work/signals" "$scenario"

@@ -44,6 +44,24 @@ static() {
 check "a program linked with the moved library" shared
 check "a program linked with the archive, without the shared library" static
 
+only_ours() { ! nm -g --defined-only "$work/moved/lib/libahoy.a" | awk 'NF == 3 && $3 !~ /^ahoy_/' | grep .; }
+check "only ahoy_ functions are global in the archive" only_ours
+entirely_static() {
+    # shellcheck disable=SC2046
+    ${CC:-cc} -static tests/static/call.c -o "$work/entirely" $(pkg-config --static --cflags --libs ahoy) &&
+        ! readelf -lW "$work/entirely" | grep INTERP && [ "$("$work/entirely")" = well ]
+}
+check "a program linked with -static makes a call" entirely_static
+# Optimised as a whole, as shipped archives are, so that its standard library comes with it in one object.
+"${RUSTC:-rustc}" --edition 2024 --crate-type staticlib -O -C lto=fat -o "$work/libother.a" tests/static/other.rs
+beside() {
+    # shellcheck disable=SC2046
+    ${CC:-cc} -DOTHER tests/static/call.c -o "$work/beside" $(pkg-config --cflags ahoy) "$@" \
+        $(pkg-config --static --libs-only-l ahoy | sed 's/-lahoy//') && [ "$("$work/beside")" = well ]
+}
+check "beside another Rust archive" beside "$work/moved/lib/libahoy.a" "$work/libother.a"
+check "and in the other order" beside "$work/libother.a" "$work/moved/lib/libahoy.a"
+
 mkdir -p "$work/root"
 mv "$work/moved" "$work/root/usr"
 check "make uninstall" "$make" -s uninstall PREFIX=/usr DESTDIR="$work/root"

@@ -28,7 +28,13 @@ END {
     }
     for (i = 1; i <= count; i++) {
         fields = split(rows[i], f, "|")
-        if (f[1] == "function")
+        if (f[1] == "function" && f[2] != "ahoy_callbacks_stop")
+            probe(f, fields)
+    }
+    # The last, for it ends what callbacks the others need.
+    for (i = 1; i <= count; i++) {
+        fields = split(rows[i], f, "|")
+        if (f[2] == "ahoy_callbacks_stop")
             probe(f, fields)
     }
     print "\nstatic const struct function functions[] = {\n" table "};\n"

@@ -73,12 +73,16 @@ run() {
         # Everything below stands on the library: where that fails, the rest would only repeat it.
         build) part build "${MAKE:-make}" --no-print-directory stage || finish ;;
         header) part header sh tests/header.sh ;;
-        symbols) part symbols sh tests/symbols.sh "$library" ;;
+        symbols)
+            part symbols sh tests/symbols.sh "$library" || :
+            part fence sh tests/fence.sh "$library"
+            ;;
         install) part install sh tests/install.sh ;;
         cargo) part cargo "$cargo" test --locked --no-fail-fast ;;
         examples) part examples bash tests/examples.sh ;;
         hosts) part hosts bash tests/hosts.sh ;;
         hazards) part hazards bash tests/hazards.sh ;;
+        exits) part exits bash tests/exits.sh ;;
         instructions) part instructions sh benches/micro/instructions.sh ;;
         null) part null sh tests/null.sh plain "$library" ;;
         valgrind)
@@ -100,7 +104,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols install null cargo arena examples hosts hazards instructions valgrind asan"
+all="format clippy build header symbols install null cargo arena examples hosts hazards exits instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;

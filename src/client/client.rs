@@ -1,11 +1,11 @@
 //! The client: its ways to send a request and to wait for its end.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::body::stream::BodyStream;
+use super::body::stream::{BodyStream, Inflow};
 use super::body::streaming::Delivery;
 use super::call::attempt;
 use super::call::call::Call;
@@ -167,7 +167,14 @@ impl Client {
         let client = Arc::clone(self);
         let (place, asked) = (Arc::clone(&thread), Arc::clone(&stop));
         let lost = finish.clone();
-        let lost = move || lost(Err(thread_lost()));
+        let streamed = request.streamed.then(Arc::<OnceLock<Arc<Inflow>>>::default);
+        let begun = streamed.clone();
+        let lost = move || {
+            lost(Err(thread_lost()));
+            if let Some(inflow) = begun.as_ref().and_then(|begun| begun.get()) {
+                inflow.end(Err(thread_lost()));
+            }
+        };
         thread.spawn(&self.core.lifecycle.tenant, stop, lost, async move {
             let finisher = Finisher::new(finish);
             let transport = client.transport_of(&place, resolver);
@@ -184,6 +191,7 @@ impl Client {
                     let outcome = attempt::run(&call, &*transport, &mut body).await;
                     if let Some(body) = body {
                         let stream = BodyStream::new(Arc::clone(&client.core), Arc::clone(&asked));
+                        let _ = streamed.as_ref().map(|streamed| streamed.set(stream.inflow()));
                         let finish = |outcome| finisher.finish(outcome);
                         // Boxed: the other calls are not to carry its state.
                         Box::pin(body.carry(&call, outcome, stream, finish)).await;

@@ -8,19 +8,19 @@ use super::process::PerProcess;
 
 /// What a tenant keeps: its transport, with its connections.
 pub trait Attachment: Any + Send + Sync {
-    /// The janitor's visit, in the context of the runtime that drives the connections: closes what nobody
-    /// needs any more.
+    /// Called about every second, in the context of the runtime that drives the connections: closes those that
+    /// are no longer of use.
     fn tend(&self);
 
-    /// Closes what belongs to endpoints that departed, outside any runtime and on any thread: a shard whose caller
-    /// waits in a long call is not visited.
+    /// Closes the connections of endpoints that left the list. Called outside of any runtime and on any thread,
+    /// since a shard is not visited while its caller waits in a long call.
     fn let_go(&self) {}
 }
 
-/// All attachments of this process, whoever holds them now.
+/// All attachments of this process, on shards and on I/O threads.
 static ATTACHED: PerProcess<Mutex<Vec<Weak<dyn Attachment>>>> = PerProcess::new();
 
-/// Lets all attachments let go, wherever they are.
+/// Calls [`Attachment::let_go`] of every attachment of this process.
 pub(super) fn let_all_go() {
     let mut attached = attached();
     attached.retain(|attachment| attachment.strong_count() > 0);
@@ -33,7 +33,7 @@ fn attached() -> MutexGuard<'static, Vec<Weak<dyn Attachment>>> {
     ATTACHED.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whose attachments they are; when it is gone they go, with the next visit.
+/// The owner of attachments. They are dropped with the first visit after it.
 #[derive(Debug)]
 pub struct Tenant {
     name: u64,
@@ -63,13 +63,13 @@ impl Default for Tenant {
 
 impl Drop for Tenant {
     fn drop(&mut self) {
-        // The liveness goes with the fields, after this; give it up first, or a visit now would miss it.
+        // The fields drop after this: without the exchange, a visit now would still see the tenant alive.
         self.alive = Arc::new(());
         DEPARTURES.fetch_add(1, Ordering::Release);
     }
 }
 
-/// How many tenants have departed; where it has not changed there is nothing to clear away.
+/// How many tenants have departed. Where it has not changed since the last visit, nothing is to be cleared away.
 static DEPARTURES: AtomicU64 = AtomicU64::new(0);
 
 /// The attachments in one place.
@@ -109,7 +109,7 @@ impl Attachments {
         value
     }
 
-    /// Takes out what departed tenants left; to be dropped without a lock.
+    /// Takes out the attachments of departed tenants, to be dropped without a lock.
     pub(super) fn take_departed(&mut self) -> Vec<Arc<dyn Attachment>> {
         let departures = DEPARTURES.load(Ordering::Acquire);
         if self.departures_seen == departures {

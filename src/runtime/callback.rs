@@ -50,7 +50,7 @@ pub fn stop(timeout: Duration) -> bool {
     gate::shut(timeout)
 }
 
-/// An exception that leaves a callback can be passed on by nobody.
+/// An exception that leaves a callback cannot be passed on: the process is aborted.
 struct AbortWhenUnwound;
 
 impl Drop for AbortWhenUnwound {

@@ -1,4 +1,4 @@
-//! Who calls, as a small number: it tells apart what threads do at the same time, and nothing else.
+//! A small number for each thread, by which threads are spread over what they share. It means nothing else.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

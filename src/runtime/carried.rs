@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use super::lost::Covered;
 
-/// A piece of work, and who learns that it was given up.
+/// A piece of work, and the function that is told when it is given up.
 ///
 /// Locked while the work is polled. A thread that is lost inside a poll never unlocks it: that one piece stays as it is.
 pub(super) struct Carried<W, T> {

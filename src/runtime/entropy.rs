@@ -17,8 +17,8 @@ thread_local! {
     static RNG: RefCell<Option<Seeded>> = const { RefCell::new(None) };
 }
 
-/// This thread's generator, which is borrowed for each number alone: whoever draws nothing pays nothing, and a
-/// callback into the host between two numbers may come back into the library and draw as well.
+/// This thread's generator. It is borrowed for one number at a time: a caller that draws none pays nothing, and a
+/// callback into the host between two numbers may call the library, which draws as well.
 #[derive(Debug)]
 pub struct Entropy(());
 

@@ -1,7 +1,8 @@
 //! The gate that every call into the host passes: how many are under way, and whether more may begin.
 //!
-//! Each thread counts its own, so that a callback meets no other thread. It counts first and then looks whether the gate
-//! is shut; who shuts it does so first and then looks at the counts. One of the two sees the other.
+//! Each thread has a count of its own, so that a callback writes to no memory that other threads write to. A callback
+//! counts itself first and then looks whether the gate is shut. A shut sets its flag first and then looks at the counts.
+//! So at least one of the two sees the other.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -17,7 +18,7 @@ thread_local! {
     static LOST: Cell<bool> = const { Cell::new(false) };
 }
 
-/// How often a wait looks whether callbacks are over: their ends tell nobody, which keeps them cheap.
+/// How often a wait looks whether callbacks are over. The end of a callback wakes no waiter, which keeps it cheap.
 const LOOKS_EVERY: Duration = Duration::from_millis(1);
 
 #[derive(Default)]

@@ -33,7 +33,7 @@ struct Threads {
     /// Lost carriers whose calls have not ended yet.
     lost: Mutex<Vec<Arc<IoThread>>>,
     lost_count: AtomicUsize,
-    /// Told where somebody waits for those calls to end.
+    /// Notified when a close waits for those calls to end.
     hurry: Notify,
 }
 
@@ -43,7 +43,7 @@ const VISIT_INTERVAL: Duration = Duration::from_secs(1);
 /// Room for hooks and completion callbacks of the host, beside our own shallow frames.
 const STACK_BYTES: usize = 2 * 1024 * 1024;
 
-/// So many calls in flight keep a thread busy enough that another one pays.
+/// From this number of calls in flight on, a thread is busy enough that another one pays.
 const BUSY_CALLS: usize = 32;
 
 /// A host that ends more carriers than this is about to end, or ends every thread that calls it: new threads would only

@@ -2,8 +2,11 @@
 //! clock, randomness, signals and forks.
 //!
 //! A blocking call leases a [`shard`] and drives it on its own thread; no other thread is woken for it.
-//! Whatever must go on while no caller drives (asynchronous calls, name resolution, the janitor) lives on
+//! Work that must go on while no caller drives it (asynchronous calls, name resolution, the janitor) lives on
 //! the [`io_thread`]s, the first of which starts with the first use.
+//!
+//! Every call into the host goes through [`callback::call_host`]: past a gate that can be shut, and behind a fence that
+//! keeps a thread which the host ends inside. [`lost`] has what such a thread gives back.
 
 pub mod attachment;
 pub mod callback;

@@ -74,7 +74,7 @@ fn emptied_by_forks() -> Option<&'static AtomicU32> {
     }
     // SAFETY: the mapping above.
     if unsafe { libc::madvise(page, size, libc::MADV_WIPEONFORK) } != 0 {
-        // SAFETY: as above; nobody knows it yet.
+        // SAFETY: as above; no pointer to it was published.
         unsafe { libc::munmap(page, size) };
         return None;
     }
@@ -241,7 +241,7 @@ impl<T: Send + Sync> PerProcess<T> {
         let generation = generation();
         loop {
             let current = self.current.load(Ordering::Acquire);
-            // SAFETY: a published entry lives until `self` drops, which nobody can do during a borrow.
+            // SAFETY: a published entry lives until `self` drops, which cannot happen during a borrow.
             if let Some(entry) = unsafe { current.as_ref() }
                 && entry.generation == generation
             {
@@ -285,7 +285,7 @@ impl<T: Send + Sync> Default for PerProcess<T> {
 impl<T> Drop for PerProcess<T> {
     fn drop(&mut self) {
         let current = *self.current.get_mut();
-        // SAFETY: published entries are valid, and nobody borrows from a value that drops.
+        // SAFETY: published entries are valid, and a value that drops is not borrowed.
         let generation_of = unsafe { current.as_ref() }.map(|entry| entry.generation);
         if generation_of == Some(generation()) {
             // SAFETY: as above; entries are owned by this cell alone.

@@ -25,7 +25,7 @@ impl Readiness {
         if unsafe { open_pipe(&mut ends) } != 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: both were just opened and belong to nobody else.
+        // SAFETY: both were just opened and have no other owner.
         let [reader, writer] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
         Ok(Self { reader, writer })
     }

@@ -1,15 +1,15 @@
 //! Shards: current-thread runtimes, each with the connections that it opened, leased by blocking callers.
 //!
 //! The caller polls, waits in epoll and reads the answer on its own thread: one context switch a request.
-//! A parked shard is driven by nobody. The transports therefore look at a kept connection before they use it
+//! No thread drives a parked shard. The transports therefore look at a kept connection before they use it
 //! after a pause, and the janitor visits shards that stay idle.
 //!
 //! Idle shards lie in many lists, and each thread has its own among them: callers on different threads meet at no
 //! lock, and a caller finds the shard that it used last. Only one that finds its list empty looks into the others.
 //!
 //! There are as many shards as callers at once, up to a bound: each opens connections to every endpoint. Beyond it
-//! an I/O thread carries the call while its caller waits. To wait for a shard instead was rejected: whoever holds one
-//! may hold it for as long as a slow server likes.
+//! an I/O thread carries the call while its caller waits. Waiting for a shard instead was rejected: a caller
+//! may hold one for as long as a slow server takes.
 
 use std::future::Future;
 use std::io;
@@ -97,7 +97,7 @@ pub(super) fn visit_idle() {
     shards.lists.iter().for_each(|list| list.visit(shards));
 }
 
-/// All shards of this process that nobody leases.
+/// All shards of this process that are not leased.
 struct Shards {
     lists: [List; LISTS],
     /// How many carry calls, leased ones included.
@@ -178,7 +178,7 @@ impl List {
         }
     }
 
-    /// Takes out the shard at `index`, unless somebody drove it just now.
+    /// Takes out the shard at `index`, unless it was driven less than [`BUSY_FOR`] ago.
     fn take_stale(&self, index: usize) -> Option<Box<Shard>> {
         let mut idle = self.lock();
         let stale = idle.get(index).is_some_and(|shard| shard.parked_at.elapsed() >= BUSY_FOR);
@@ -205,7 +205,7 @@ struct Shard {
     seat: Arc<Seat>,
     stop: Arc<Stop>,
     parked_at: Instant,
-    /// Who used it last.
+    /// The thread that used it last.
     thread: usize,
     /// Whether it carries calls, and so has connections; others were only waited with.
     carries: bool,
@@ -228,7 +228,7 @@ impl Shard {
         }))
     }
 
-    /// One without a wish in it; the last call's does where nobody used it.
+    /// A stop that was not asked for: the last call's, unless it was.
     fn fresh_stop(&mut self) -> Arc<Stop> {
         if self.stop.was_asked() {
             self.stop = Arc::default();

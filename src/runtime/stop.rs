@@ -1,9 +1,9 @@
 //! Stopping work from outside: a cancel, or the close of a client.
 //!
-//! What runs looks at its [`Stop`] beside its work, so that the work is dropped and exactly one ending is told
-//! by whoever drives it. A close must find all work of its client: each place where work is driven has a
-//! [`Slot`], entered once into a list, and shows there whose work it holds. Entering and leaving a slot meets
-//! no other caller.
+//! Work is polled together with its [`Stop`]. Once a stop is asked for, the work is dropped, and the task that
+//! drives it reports exactly one end. A close must find all work of its client: each place where work is driven
+//! has a [`Slot`] in one list, which shows the tenant whose work it holds. The lock of a slot is taken by its
+//! own driver, and by a close.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -30,7 +30,7 @@ pub enum Reason {
     Interrupted = 3,
 }
 
-/// A wish to end one piece of work; the first reason counts.
+/// A request to end one piece of work; the first reason counts.
 #[derive(Debug, Default)]
 pub struct Stop {
     reason: AtomicU8,
@@ -46,7 +46,7 @@ impl Stop {
         }
     }
 
-    /// Whether anybody asked.
+    /// Whether an end was asked for.
     #[must_use]
     pub fn was_asked(&self) -> bool {
         self.reason().is_some()
@@ -70,7 +70,7 @@ impl Stop {
     pub async fn or<W: Future + Unpin>(&self, mut work: W) -> Result<W::Output, Reason> {
         let mut asked = pin!(self.asked.notified());
         std::future::poll_fn(|cx| {
-            // A wish from before the first poll left its notice with the notify.
+            // A request from before the first poll left a permit in the notify.
             if asked.as_mut().poll(cx).is_ready()
                 && let Some(reason) = self.reason()
             {
@@ -134,7 +134,7 @@ impl Slot {
     }
 }
 
-/// Its thread is lost: the work is given up, and nobody waits for it any more.
+/// Its thread is lost: the work is given up, and a close waits for it no longer.
 impl Covered for Slot {
     fn thread_is_lost(&self) {
         let carried = self.lock().as_ref().and_then(|occupant| occupant.carried.clone());
@@ -206,7 +206,7 @@ fn slots() -> MutexGuard<'static, Slots> {
 #[derive(Debug, Default)]
 struct Slots {
     list: Vec<Weak<Slot>>,
-    /// At this length those that are gone are cleared away.
+    /// The length at which slots that are gone are cleared away.
     full: usize,
 }
 
@@ -214,7 +214,7 @@ impl Slots {
     fn push(&mut self, slot: Weak<Slot>) {
         if self.list.len() >= self.full {
             self.list.retain(|slot| slot.strong_count() > 0);
-            // Twice what lives: so a push costs the same on average, however many there are.
+            // At twice the number of live ones, so that a push costs the same on average at any number.
             self.full = (self.list.len() * 2).max(64);
         }
         self.list.push(slot);

@@ -29,7 +29,7 @@ mod notify {
 
     #[derive(Debug, Default)]
     struct State {
-        /// Left by `notify_one` where nobody waited.
+        /// Left by `notify_one` where there was no waiter.
         permit: bool,
         /// How often all were notified.
         rounds: usize,
@@ -73,7 +73,7 @@ mod notify {
         fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
             let mut state = self.notify.state.lock().unwrap();
             if let Some(name) = self.name {
-                // Whoever notified it took it out.
+                // The notifier took it out.
                 let Some(own) = state.waiting.iter_mut().find(|(other, _)| *other == name) else {
                     return Poll::Ready(());
                 };

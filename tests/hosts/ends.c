@@ -158,6 +158,38 @@ static void exit_in_provider(const char *ok, const char *hang) {
     CHECK_STATUS(ahoy_client_close(client, 0, NULL), AHOY_OK);
 }
 
+static void readable_and_exit(void *data) {
+    (void)data;
+    note(0);
+    pthread_exit(NULL);
+}
+
+/* A body whose carrier is gone ends. */
+static void exit_in_readable(const char *ok, const char *hang) {
+    ahoy_client *client = client_over(ok, false);
+    ahoy_request *request;
+    ahoy_response *response;
+    ahoy_status status = AHOY_OK;
+    bool ended = false;
+    double from = now_ms();
+    (void)hang;
+    CHECK_STATUS(ahoy_request_new("GET", "/", &request, NULL), AHOY_OK);
+    CHECK_STATUS(ahoy_request_set_streamed(request, true, NULL), AHOY_OK);
+    CHECK_STATUS(ahoy_client_send(client, request, &response, NULL), AHOY_OK);
+    CHECK_STATUS(ahoy_response_on_readable(response, readable_and_exit, NULL, NULL, NULL), AHOY_OK);
+    wait_told(1);
+    while (status == AHOY_OK && !ended) {
+        uint8_t bytes[2];
+        size_t length;
+        status = ahoy_response_read(response, bytes, sizeof bytes, AHOY_FOREVER, &length, &ended, NULL);
+    }
+    if (!ended) CHECK_STATUS(status, AHOY_E_CLOSED);
+    CHECK(now_ms() - from < 3000);
+    ahoy_response_free(response);
+    start_and_wait(client, "/");
+    CHECK_STATUS(ahoy_client_close(client, 0, NULL), AHOY_OK);
+}
+
 static ahoy_call *waited_for;
 static ahoy_queue *read_from;
 static ahoy_status seen;
@@ -220,6 +252,7 @@ int main(int argc, char **argv) {
         {"exit-always", exit_always},
         {"exit-in-hook", exit_in_hook},
         {"exit-in-provider", exit_in_provider},
+        {"exit-in-readable", exit_in_readable},
         {"cancelled", cancelled},
     };
     CHECK(argc == 4);
