@@ -15,6 +15,8 @@ mod http2;
 mod request;
 mod stream;
 mod tls;
+mod tls_words;
+mod trust;
 mod warm;
 mod wire;
 
