@@ -46,6 +46,8 @@ pub(crate) struct Session {
     /// An exchange got an answer over it.
     answered: AtomicBool,
     opened_at: Instant,
+    /// The peer sends without end what nothing comes of: its connection is ended, for a reset stream would not stop it.
+    condemned: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -61,7 +63,8 @@ impl Session {
         let unusable = |_| Failure::unsent(FailureKind::Connect, "connection not usable");
         let (sender, connection) = builder().handshake(stream).await.map_err(unusable)?;
         let (silent, answered, opened_at) = (Arc::default(), AtomicBool::default(), Instant::now());
-        let session = Arc::new(Self { sender, traffic, silent, answered, opened_at });
+        let condemned = Arc::default();
+        let session = Arc::new(Self { sender, traffic, silent, answered, opened_at, condemned });
         let driver = Driver::new(&session, connection, keep_alive, Arc::clone(&changed));
         tokio::spawn(driver);
         session.limit_known(&changed).await?;
@@ -201,6 +204,7 @@ pub(crate) async fn exchange(
     let head = match upload.beside(answer.as_mut()).await {
         Ok(head) => head,
         Err(_) if answer.bound_met => {
+            session.condemned.store(true, Ordering::Relaxed);
             let detail = format!("answer's head above {MAX_HEAD} bytes");
             return Err(Failure::sent(FailureKind::Unacceptable, detail));
         }
@@ -374,6 +378,7 @@ struct Driver {
     session: Weak<Session>,
     watch: StreamWatch,
     silent: Arc<AtomicBool>,
+    condemned: Arc<AtomicBool>,
     changed: Arc<Notify>,
     traffic: Traffic,
     read: u64,
@@ -389,8 +394,9 @@ impl Driver {
         let watch = StreamWatch::new(keep_alive, connection.ping_pong());
         let traffic = session.traffic.clone();
         let silent = Arc::clone(&session.silent);
+        let condemned = Arc::clone(&session.condemned);
         let session = Arc::downgrade(session);
-        Self { connection, session, watch, silent, changed, traffic, read: 0 }
+        Self { connection, session, watch, silent, condemned, changed, traffic, read: 0 }
     }
 
     /// The peer said something: an exchange that waits for a stream may get one now, or need another connection.
@@ -413,6 +419,9 @@ impl Future for Driver {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.condemned.load(Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
         self.traffic.begin_turn();
         let ended = Pin::new(&mut self.connection).poll(cx).is_ready();
         self.note_read();
@@ -425,8 +434,8 @@ impl Future for Driver {
 }
 
 impl Drop for Driver {
-    /// Those who wait must not, whichever way the connection ended; it has not closed its streams yet, so
-    /// they look again only when this is over.
+    /// Wakes the exchanges that wait for a stream, whichever way the connection ended. Its streams are not closed
+    /// yet, so the exchanges look again only when this is over.
     fn drop(&mut self) {
         self.changed.notify_waiters();
     }
@@ -509,5 +518,5 @@ const SMALL_FRAMES: usize = 8 << 20;
 /// What one stream may have queued for the socket; a large body is not copied whole.
 const SEND_BUFFER: usize = 1 << 20;
 
-/// So much of a body is asked room for at once; the peer's window may be smaller.
+/// The room that is asked for at once for a body; the peer's window may be smaller.
 const PIECE: usize = 256 << 10;
