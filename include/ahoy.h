@@ -2098,6 +2098,9 @@ ahoy_status ahoy_client_builder_set_warm_up(ahoy_client_builder *builder,
 /**
  * Bounds the decoded body of an answer; a larger one is AHOY_E_BODY_TOO_LARGE. Default 64 MiB.
  *
+ * The head of an answer is bounded by 262,144 bytes, with the interim answers before it, and by 24,000
+ * headers; a larger one is AHOY_E_PROTOCOL. That is no setting.
+ *
  * @param bytes from 0
  */
 AHOY_API

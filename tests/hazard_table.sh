@@ -13,8 +13,10 @@ rust=${1:-$work/cargo.log}
 hosts=${2:-$work/hosts.log}
 if [ $# -eq 0 ]; then
     # Names without a file of their own are unit tests.
-    files=$(grep -o '`[a-z_0-9]*::[a-z_0-9]*`' docs/hazards.md | sed 's/`\([a-z_0-9]*\)::.*/\1/' | sort -u |
-        while read -r file; do [ ! -f "tests/$file.rs" ] || echo "--test $file"; done)
+    files=$(grep -o '`[a-z_0-9]*::[a-z_0-9:]*`' docs/hazards.md | sed 's/`\([a-z_0-9]*\)::.*/\1/' | sort -u |
+        while read -r file; do
+            if [ -f "tests/$file.rs" ] || [ -f "tests/$file/main.rs" ]; then echo "--test $file"; fi
+        done)
     # shellcheck disable=SC2086 # a list of options
     ${CARGO:-cargo} test --no-fail-fast --lib $files >"$rust" 2>&1 || tail -n 3 "$rust" >&2
     bash tests/hazards.sh >"$hosts" 2>&1 || :
@@ -25,7 +27,7 @@ awk '
     FILENAME == ARGV[1] {
         # Unit tests are named by their module, others by their file.
         if ($1 == "Running") file = $2 == "unittests" ? "" : $2
-        sub(/^.*\//, "", file); sub(/\.rs$/, "", file)
+        sub(/\/main\.rs$/, "", file); sub(/^.*\//, "", file); sub(/\.rs$/, "", file)
         if ($1 == "test" && $3 == "...") result[(file == "" ? "" : file "::") $2] = $NF
         next
     }

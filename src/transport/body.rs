@@ -270,7 +270,7 @@ const COPIED: usize = 4096;
 /// A thousand times as much may come out of it, which takes about a millisecond.
 const STEP: usize = 1024;
 
-/// So much is decoded before the other calls on the thread get their turn.
+/// The bytes that are decoded before the other calls on the thread get their turn.
 const BREATH: usize = 512 * 1024;
 
 /// Most answers are smaller; for the others the buffer grows as bytes arrive.

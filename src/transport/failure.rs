@@ -11,6 +11,7 @@ use crate::outcome::{Failure, FailureKind};
 use super::dns::LookupError;
 use super::http1::answer::MAX_HEAD;
 use super::http1::fault::AnswerFault;
+use super::tls_words;
 
 /// What went wrong, before it is known whether the request had left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub(super) fn io_cause(error: &io::Error, stage: Stage) -> Cause {
 
 /// What the handshake's error means.
 pub(super) fn tls_cause(error: &rustls::Error) -> Cause {
-    Cause::new(FailureKind::Tls, tls_detail(error))
+    Cause::new(FailureKind::Tls, tls_words::describe(error))
 }
 
 /// The next link; an [`io::Error`] answers with its content's source and skips the content itself.
@@ -231,34 +232,6 @@ fn framing_detail(error: &io::Error) -> String {
     match said.contains("chunk") {
         true => format!("answer breaks its framing: {said}"),
         false => "answer breaks its framing".to_owned(),
-    }
-}
-
-fn tls_detail(error: &rustls::Error) -> String {
-    use rustls::Error as E;
-    match error {
-        E::InvalidCertificate(fault) => certificate_detail(fault),
-        E::AlertReceived(alert) => format!("peer sent the tls alert {alert:?}"),
-        E::NoCertificatesPresented => "peer sent no certificate".to_owned(),
-        E::InvalidMessage(_) => "peer does not speak tls".to_owned(),
-        E::PeerIncompatible(_) => "no tls version or cipher in common".to_owned(),
-        other => format!("tls failed: {other}"),
-    }
-}
-
-fn certificate_detail(fault: &rustls::CertificateError) -> String {
-    use rustls::CertificateError as C;
-    match fault {
-        C::NotValidForName => "certificate not valid for the name".to_owned(),
-        C::NotValidForNameContext { expected, .. } => {
-            format!("certificate not valid for name {}", expected.to_str())
-        }
-        C::UnknownIssuer => "certificate of an unknown issuer".to_owned(),
-        C::BadSignature => "certificate with a wrong signature".to_owned(),
-        C::Expired | C::ExpiredContext { .. } => "certificate expired".to_owned(),
-        C::NotValidYet | C::NotValidYetContext { .. } => "certificate not valid yet".to_owned(),
-        C::Revoked => "certificate revoked".to_owned(),
-        other => format!("certificate not valid: {other:?}"),
     }
 }
 

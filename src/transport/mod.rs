@@ -19,6 +19,8 @@ mod proxy;
 mod request;
 mod stream;
 mod tls;
+mod tls_words;
+mod trust;
 mod warm;
 mod wire;
 

@@ -1,6 +1,6 @@
-//! What is trusted, and who this client says it is: one configuration for all connections.
+//! What is trusted, and which identity this client shows: one configuration for all connections.
 //!
-//! Inputs are checked when the client is built, where the mistake can still be shown to who made it.
+//! Inputs are checked when the client is built, where the mistake can still be shown to its author.
 //! Roots are read at the first https use, since that takes tens of milliseconds.
 
 use std::fmt;
@@ -13,7 +13,9 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, WantsVerifier};
+
+use super::trust::Trust;
 
 /// What the user says about TLS.
 #[derive(Clone)]
@@ -22,7 +24,7 @@ pub struct TlsConfig {
     pub extra_roots_pem: Vec<Vec<u8>>,
     /// Whether the platform's roots are trusted; default true.
     pub platform_roots: bool,
-    /// Certificate chain and private key, both in PEM, for servers that ask who is calling.
+    /// Certificate chain and private key, both in PEM, for servers that ask for the client's.
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -111,12 +113,16 @@ impl Tls {
 
     /// A configuration that trusts nobody, for connections that never use TLS.
     pub(super) fn unused_config() -> Result<ClientConfig, String> {
-        builder(Arc::new(ring::default_provider()), Arc::new(RootCertStore::empty()))
-            .map(|builder| builder.with_no_client_auth())
+        let builder = versions(Arc::new(ring::default_provider()))?;
+        Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
     }
 
     fn build(&self, offer: Offer) -> Result<Arc<ClientConfig>, String> {
-        let builder = builder(Arc::clone(&self.provider), self.roots()?)?;
+        let single = self.extra_roots.clone();
+        let trust = Trust::new(self.roots()?, single, Arc::clone(&self.provider))?;
+        let builder = versions(Arc::clone(&self.provider))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(trust));
         let mut config = match &self.identity {
             Some(key) => {
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(key))))
@@ -152,13 +158,11 @@ impl fmt::Debug for Tls {
     }
 }
 
-type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
+type Builder = rustls::ConfigBuilder<ClientConfig, WantsVerifier>;
 
-fn builder(provider: Arc<CryptoProvider>, roots: Arc<RootCertStore>) -> Result<Builder, String> {
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("tls not usable: {error}"))?;
-    Ok(builder.with_root_certificates(roots))
+fn versions(provider: Arc<CryptoProvider>) -> Result<Builder, String> {
+    let builder = ClientConfig::builder_with_provider(provider);
+    builder.with_safe_default_protocol_versions().map_err(|_| "tls not usable".to_owned())
 }
 
 fn extra_roots(inputs: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -187,7 +191,7 @@ fn with_extra(
     for (index, certificate) in extra.iter().enumerate() {
         store
             .add(certificate.clone())
-            .map_err(|error| format!("pem: root certificate {} not usable: {error}", index + 1))?;
+            .map_err(|_| format!("pem: root certificate {} not usable: damaged", index + 1))?;
     }
     Ok(store)
 }

@@ -1,6 +1,6 @@
 //! Connections made ahead of the calls that will need them.
 //!
-//! Nobody waits for them and nobody is told when one fails: the call that needs a connection finds out by itself,
+//! No call waits for them, and none is told when one fails: the call that needs a connection finds out by itself,
 //! and its circuit learns it from the call.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +35,6 @@ fn next(queue: &Mutex<std::vec::IntoIter<Arc<Endpoint>>>) -> Option<Arc<Endpoint
 /// an eighth of the others for its connect limit.
 const AT_ONCE: usize = 8;
 
-/// So many connections at most are made at a time for one client and thread: a service of thousands of endpoints
+/// The most connections that are made at a time for one client and thread: a service of thousands of endpoints
 /// must not eat the process's descriptors.
 pub(super) const MOST: usize = 256;

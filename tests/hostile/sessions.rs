@@ -55,7 +55,8 @@ fn client(server: &Scripted, timeout_ms: u64) -> (Client, Balancer) {
 #[test]
 fn a_session_that_ends_unused_is_a_failed_dial() {
     let _floor = crate::beside_others();
-    let ways: [(&str, fn(&mut TcpStream)); 4] = [
+    type Way = fn(&mut TcpStream);
+    let ways: [(&str, Way); 4] = [
         ("goaway at once", |socket| drop(socket.write_all(GOAWAY))),
         ("goaway for the request", |socket| {
             request(socket);

@@ -385,6 +385,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_warm_up(
 
 /// Bounds the decoded body of an answer; a larger one is AHOY_E_BODY_TOO_LARGE. Default 64 MiB.
 ///
+/// The head of an answer is bounded by 262,144 bytes, with the interim answers before it, and by 24,000
+/// headers; a larger one is AHOY_E_PROTOCOL. That is no setting.
+///
 /// @param bytes from 0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_max_body_bytes(

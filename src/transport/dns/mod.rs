@@ -353,7 +353,7 @@ fn system_answer(name: &str) -> Answer {
     }
 }
 
-/// What is known of one name, and those who wait for more.
+/// What is known of one name, and the lookups that wait for more.
 struct NameState {
     text: String,
     state: Mutex<Versioned>,

@@ -290,7 +290,7 @@ impl Slot {
         surplus
     }
 
-    /// Whether there is a connection, or somebody who holds or awaits a place.
+    /// Whether there is a connection, or an exchange that holds or awaits a place.
     fn is_needed(&self) -> bool {
         let has_places = |permits: &Arc<Semaphore>| Arc::strong_count(permits) > 1;
         !self.idle.is_empty() || self.permits.as_ref().is_some_and(has_places)

@@ -281,6 +281,6 @@ impl Drop for Dial {
 /// At most three connections a second are made to a peer that ends them before they are of use.
 const UNUSED_PAUSE: Duration = Duration::from_millis(334);
 
-/// A further connection that could not be made is not tried at once again for each exchange that waits; and
-/// one that was made waits so long for them.
+/// A further connection that could not be made is not tried at once again for each exchange that waits; and one
+/// that was made waits as long for them.
 const PAUSE: Duration = Duration::from_secs(1);

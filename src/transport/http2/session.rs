@@ -50,6 +50,8 @@ pub(crate) struct Session {
     /// An exchange got an answer over it.
     answered: AtomicBool,
     opened_at: Instant,
+    /// The peer sends without end what nothing comes of: its connection is ended, for a reset stream would not stop it.
+    condemned: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -65,9 +67,15 @@ impl Session {
         let unusable = |_| Failure::unsent(FailureKind::Connect, "connection not usable");
         let duplex = Duplex::shared(stream, traffic.clone());
         let (sender, connection) = builder().handshake(duplex).await.map_err(unusable)?;
-        let (doubt, silent) = (Arc::default(), Arc::default());
-        let (answered, opened_at) = (AtomicBool::default(), Instant::now());
-        let session = Arc::new(Self { sender, traffic, doubt, silent, answered, opened_at });
+        let session = Arc::new(Self {
+            sender,
+            traffic,
+            doubt: Arc::default(),
+            silent: Arc::default(),
+            answered: AtomicBool::default(),
+            opened_at: Instant::now(),
+            condemned: Arc::default(),
+        });
         let driver = Driver::new(&session, connection, keep_alive, Arc::clone(&changed));
         tokio::spawn(driver);
         session.limit_known(&changed).await?;
@@ -229,6 +237,7 @@ pub(crate) async fn exchange(
     let head = match upload.beside(answer.as_mut(), exchange.progress).await {
         Ok(head) => head,
         Err(_) if answer.bound_met => {
+            session.condemned.store(true, Ordering::Relaxed);
             let detail = format!("answer's head above {MAX_HEAD} bytes");
             return Err(Failure::sent(FailureKind::Unacceptable, detail));
         }
@@ -445,6 +454,7 @@ struct Driver {
     session: Weak<Session>,
     watch: StreamWatch,
     silent: Arc<AtomicBool>,
+    condemned: Arc<AtomicBool>,
     changed: Arc<Notify>,
     traffic: Traffic,
     read: u64,
@@ -462,10 +472,23 @@ impl Driver {
         let watch = StreamWatch::new(keep_alive, connection.ping_pong());
         let traffic = session.traffic.clone();
         let silent = Arc::clone(&session.silent);
+        let condemned = Arc::clone(&session.condemned);
         let doubt = Arc::clone(&session.doubt);
         let doubted = doubted(Arc::clone(&doubt));
         let session = Arc::downgrade(session);
-        Self { connection, session, watch, silent, changed, traffic, read: 0, doubt, doubted }
+        let read = 0;
+        Self {
+            connection,
+            session,
+            watch,
+            silent,
+            condemned,
+            changed,
+            traffic,
+            read,
+            doubt,
+            doubted,
+        }
     }
 
     /// Pings at once where a call has cast doubt on the connection.
@@ -498,6 +521,9 @@ impl Future for Driver {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.condemned.load(Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
         self.traffic.begin_turn();
         self.note_doubt(cx);
         let ended = Pin::new(&mut self.connection).poll(cx).is_ready();
@@ -511,8 +537,8 @@ impl Future for Driver {
 }
 
 impl Drop for Driver {
-    /// Those who wait must not, whichever way the connection ended; it has not closed its streams yet, so
-    /// they look again only when this is over.
+    /// Wakes the exchanges that wait for a stream, whichever way the connection ended. Its streams are not closed
+    /// yet, so the exchanges look again only when this is over.
     fn drop(&mut self) {
         self.changed.notify_waiters();
     }
@@ -617,5 +643,5 @@ const SMALL_FRAMES: usize = 8 << 20;
 /// What one stream may have queued for the socket; a large body is not copied whole.
 const SEND_BUFFER: usize = 1 << 20;
 
-/// So much of a body is asked room for at once; the peer's window may be smaller.
+/// The room that is asked for at once for a body; the peer's window may be smaller.
 const PIECE: usize = 256 << 10;
