@@ -157,6 +157,7 @@ fn a_host_is_in_use_again_within_3_s_of_its_return() {
         let ports = [server.port(), goods[0].port(), goods[1].port()];
         let balancer = round_robin(&ports);
         let client = Builder::new().balancer(&balancer).build();
+        assert!(is_good(&client.get("/")));
         let calls = Calling::begin(client);
         let circuit = balancer.endpoint(server.port());
         eventually("its circuit opens", ms(20_000), || !circuit.is_closed());

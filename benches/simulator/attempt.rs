@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
-use ahoy::outcome::{Class, FailureKind};
+use ahoy::outcome::{Class, FailureKind, Verdict};
 use ahoy::policy::{
-    AttemptOutcome, Decision, Evidence, Facts, Limiter, Permit, ProbeEligibility, class, verdict,
+    AttemptOutcome, Decision, Evidence, Facts, Left, Limiter, Permit, ProbeEligibility, blamed,
+    class, verdict,
 };
 use rand::RngExt;
 
 use crate::call::Flight;
 use crate::client::Lease;
+use crate::contestant::LimitKind;
 use crate::fault::Refusal;
 use crate::server::{Attempt, Job};
 use crate::time::{MS, NEVER, Nanos, nanos, tick};
@@ -64,12 +66,40 @@ impl World<'_> {
         let retries = !self.calls.get(call).tried.is_empty();
         let probing = ProbeEligibility::of_attempt(retries, self.rules.hedge.is_some());
         let lease = if left == 0 { None } else { self.lease(call, probing) };
-        let Some(lease) = lease else { return self.end(call, false) };
-        let probe = lease.permit.as_ref().is_some_and(Permit::probe);
-        let trial = self.rules.breaker.filter(|_| probe).map(|it| nanos(it.probe_timeout));
-        let own = trial.map_or(self.rules.attempt_timeout, |it| it.min(self.rules.attempt_timeout));
-        let attempt = self.send(call, lease, (own.min(left), own >= left));
+        let Some(lease) = lease else {
+            // Those under way may yet bring the answer.
+            return if self.calls.get(call).is_flying() { () } else { self.end(call, None) };
+        };
+        let limits = self.limits(call, &lease);
+        let attempt = self.send(call, lease, limits);
         self.plan_hedge(attempt);
+    }
+
+    /// The limits of an attempt, as `client/call/limits.rs` has them.
+    pub(crate) fn limits(&mut self, place: u32, lease: &Lease) -> Limits {
+        let at = self.at();
+        let left = self.time_left(place, at.0);
+        let own = self.rules.attempt_timeout;
+        let call = self.calls.get(place);
+        let (number, tries) = (call.client, call.retry.tries_left());
+        let client = &self.clients[number as usize];
+        if self.rules.limit_kind == LimitKind::Hard {
+            let probe = lease.permit.as_ref().is_some_and(Permit::probe);
+            let trial = self.rules.breaker.filter(|_| probe).map(|it| nanos(it.probe_timeout));
+            let own = trial.map_or(own, |it| it.min(own));
+            return Limits { soft: None, usual: own, end: own.min(left), by_deadline: own >= left };
+        }
+        let known = client.known(at);
+        let share =
+            Duration::from_nanos(tries.map_or(left, |tries| left / u64::from(tries.max(1))));
+        let usual = match self.rules.limit_kind {
+            LimitKind::Follows => known.soft(share),
+            _ => Duration::from_nanos(own),
+        };
+        let short = known.short(usual);
+        let soft = if client.may_hang(lease) { short } else { usual };
+        let soft = Some((nanos(short), nanos(soft)));
+        Limits { soft, usual: nanos(usual), end: left, by_deadline: true }
     }
 
     pub(crate) fn lease(&mut self, call: u32, probing: ProbeEligibility) -> Option<Lease> {
@@ -78,12 +108,7 @@ impl World<'_> {
         self.clients[call.client as usize].lease(&call.tried, probing, now, clock)
     }
 
-    pub(crate) fn send(
-        &mut self,
-        call: u32,
-        lease: Lease,
-        (limit, by_deadline): (Nanos, bool),
-    ) -> Attempt {
+    pub(crate) fn send(&mut self, call: u32, lease: Lease, limits: Limits) -> Attempt {
         let now = self.queue.now();
         let place = call;
         let call = self.calls.get(place);
@@ -104,8 +129,10 @@ impl World<'_> {
             server,
             first_on_endpoint,
             connected,
-            limit,
-            by_deadline,
+            limit: limits.usual,
+            by_deadline: limits.by_deadline,
+            is_copy: false,
+            late: false,
             first: call.flights.iter().all(Option::is_none),
         };
         let free = call.flights.iter_mut().position(|flight| flight.is_none());
@@ -114,8 +141,12 @@ impl World<'_> {
             self.stats.first_attempt(now, self.is_faulty(server));
         }
         self.stats.attempts += u64::from(self.stats.counts(started));
-        if limit < NEVER {
-            self.queue.plan(now + limit, Event::Limit(attempt));
+        if limits.end < NEVER {
+            self.queue.plan(now + limits.end, Event::Limit(attempt));
+        }
+        if let Some((short, soft)) = limits.soft.filter(|(short, _)| *short < limits.end) {
+            self.queue.plan(now + short, Event::Short(attempt));
+            self.queue.plan(now + soft, Event::Late(attempt));
         }
         match refusal {
             None => self.give(server, Job { attempt, work: self.work(request, number) }),
@@ -153,13 +184,29 @@ impl World<'_> {
         let Some(flight) = self.calls.land(attempt) else { return };
         let ended = told(end, &flight);
         let first_on_endpoint = flight.first_on_endpoint;
+        let began = flight.lease.began;
+        let good = class(&ended, &self.rules.retry) == Class::Success;
+        self.judge_copy(attempt.call, flight.is_copy, good);
         self.settle(attempt, flight, &ended, end);
-        if class(&ended, &self.rules.retry) == Class::Success {
-            return self.end(attempt.call, end == End::Good);
+        if good {
+            return self.end(attempt.call, (end == End::Good).then_some(began));
         }
-        // While a copy is under way, it may yet bring the answer.
-        if !self.calls.get(attempt.call).is_flying() {
+        let (now, clock) = self.at();
+        let call = self.calls.get(attempt.call);
+        let is_flying = call.is_flying();
+        let client = &self.clients[call.client as usize];
+        // While others are under way they may yet bring the answer; elsewhere a retry follows at once.
+        let may_follow = self.rules.limit_kind != LimitKind::Hard
+            && client.has_elsewhere(&call.tried, now, clock);
+        if !is_flying || may_follow {
             self.decide(attempt.call, ended, first_on_endpoint);
+        }
+    }
+
+    fn judge_copy(&mut self, call: u32, is_copy: bool, good: bool) {
+        if is_copy {
+            let copies = &self.clients[self.calls.get(call).client as usize].copies;
+            if good { copies.won() } else { copies.lost() }
         }
     }
 
@@ -171,7 +218,14 @@ impl World<'_> {
         let took = now - flight.lease.began;
         client.observe(took, end, call.in_flight, (now, clock));
         let member = flight.lease.member;
-        let evidence = Evidence::new(verdict(ended), Duration::from_nanos(took));
+        let answered = matches!(ended, AttemptOutcome::Answered { .. });
+        client.members[member as usize].heard(answered, flight.late);
+        let blamed = match self.rules.limit_kind {
+            LimitKind::Hard => *ended,
+            LimitKind::Soft | LimitKind::Follows => blamed(*ended, Left::Ended, flight.late),
+        };
+        let mut evidence = Evidence::new(verdict(&blamed), Duration::from_nanos(took));
+        evidence.late = flight.late;
         let was_rotating = client.members[member as usize].rotating;
         client.settle(flight.lease, &evidence, flight.limit, (now, clock));
         if was_rotating && !client.members[member as usize].rotating {
@@ -203,12 +257,16 @@ impl World<'_> {
             retry_after: None,
             pushback: None,
             time_left,
-            p50: client.times.as_ref().and_then(|times| times.half((now, clock))),
+            p50: client.usual((now, clock)),
         };
         let budget = client.budget.as_ref();
-        let afford = || budget.is_none_or(|budget| budget.try_retry(clock.at(now)));
-        match call.retry.decide(&facts, &mut client.draws, afford) {
-            Decision::Stop(_) => self.end(place, false),
+        let drew = &mut call.drew;
+        let afford = || budget.is_none_or(|budget| budget.try_extra(drew, clock.at(now)));
+        let decision = call.retry.decide(&facts, &mut client.draws, afford);
+        let is_flying = call.is_flying();
+        match decision {
+            Decision::Stop(_) if is_flying => {}
+            Decision::Stop(_) => self.end(place, None),
             Decision::Retry { wait, .. } if wait.is_zero() => self.attempt(place),
             Decision::Retry { .. } if !client.has_untried(&[], now, clock) => self.attempt(place),
             Decision::Retry { wait, .. } => {
@@ -226,24 +284,50 @@ impl World<'_> {
         }
     }
 
-    /// The end of a call that was sent.
-    fn end(&mut self, place: u32, good: bool) {
+    /// The end of a call that was sent; with an answer, when the attempt that brought it began.
+    fn end(&mut self, place: u32, winner: Option<Nanos>) {
         let (now, clock) = self.at();
         let call = self.calls.get(place);
         let number = call.client;
         let losers = call.flights.each_mut().map(Option::take);
         for flight in losers.into_iter().flatten() {
+            self.judge_copy(place, flight.is_copy, false);
             let client = &mut self.clients[number as usize];
             if let (Some(times), true) =
-                (&client.times, good && flight.first && self.rules.learns_from_losers)
+                (&client.times, winner.is_some() && flight.first && self.rules.learns_from_losers)
             {
                 times.record(now - flight.lease.began, (now, clock));
             }
-            client.release(flight.lease, good, now);
-            self.abandon(flight.server, Attempt { call: place, serial: flight.serial });
+            let (server, serial) = (flight.server, flight.serial);
+            self.lose(number, flight, winner);
+            self.abandon(server, Attempt { call: place, serial });
         }
         self.clients[number as usize].limiter.iter().for_each(Limiter::release);
-        self.over(place, good);
+        self.over(place, winner.is_some());
+    }
+
+    /// An attempt was overtaken: who was faster says what that shows of its endpoint.
+    fn lose(&mut self, number: u32, flight: Flight, winner: Option<Nanos>) {
+        let (now, clock) = self.at();
+        let client = &mut self.clients[number as usize];
+        let by_later = winner.is_some_and(|winner| winner > flight.lease.began);
+        let member = flight.lease.member;
+        let soft = self.rules.limit_kind != LimitKind::Hard;
+        let overdue = &client.members[member as usize].overdue;
+        let late = soft && by_later && (flight.late || overdue.overtaken());
+        if !late {
+            return client.release(flight.lease, winner.is_some(), now);
+        }
+        overdue.is_late_since(now / MS);
+        client.members[member as usize].is_overdue = true;
+        let took = Duration::from_nanos(now - flight.lease.began);
+        let mut evidence = Evidence::new(Verdict::Failure, took);
+        evidence.late = true;
+        let was_rotating = client.members[member as usize].rotating;
+        client.settle(flight.lease, &evidence, flight.limit, (now, clock));
+        if was_rotating && !client.members[member as usize].rotating {
+            self.plan_check(number, member);
+        }
     }
 
     /// The end of any call.
@@ -276,6 +360,18 @@ impl World<'_> {
             self.plan_check(client, member);
         }
     }
+}
+
+/// The limits of an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// When its endpoint is overdue, and when it is late; none where it is cut instead.
+    pub(crate) soft: Option<(Nanos, Nanos)>,
+    /// What a failure counts as at least.
+    pub(crate) usual: Nanos,
+    /// When it is cut.
+    pub(crate) end: Nanos,
+    pub(crate) by_deadline: bool,
 }
 
 /// An end, as the transport tells it.

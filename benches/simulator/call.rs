@@ -22,7 +22,9 @@ pub(crate) struct Call<'a> {
     pub(crate) in_flight: Option<u32>,
     /// The members that it tried.
     pub(crate) tried: Vec<u32>,
-    pub(crate) flights: [Option<Flight>; 2],
+    pub(crate) flights: [Option<Flight>; 3],
+    /// It has drawn on the budget's stock.
+    pub(crate) drew: bool,
     serial: u32,
 }
 
@@ -38,6 +40,10 @@ pub(crate) struct Flight {
     pub(crate) by_deadline: bool,
     /// It is no copy.
     pub(crate) first: bool,
+    /// It was sent beside one that was late.
+    pub(crate) is_copy: bool,
+    /// It has passed its limit.
+    pub(crate) late: bool,
 }
 
 /// All of them.
@@ -54,7 +60,7 @@ impl<'a> Calls<'a> {
             Some(place) => {
                 let call = &mut self.calls[place as usize];
                 (call.client, call.request, call.started) = (client, request, now);
-                (call.retry, call.attempts) = (retry, 0);
+                (call.retry, call.attempts, call.drew) = (retry, 0, false);
                 call.tried.clear();
                 place
             }
@@ -67,7 +73,8 @@ impl<'a> Calls<'a> {
                     attempts: 0,
                     in_flight: None,
                     tried: Vec::new(),
-                    flights: [None, None],
+                    flights: [None, None, None],
+                    drew: false,
                     serial: 0,
                 });
                 self.calls.len() as u32 - 1

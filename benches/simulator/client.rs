@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use ahoy::outcome::Verdict;
 use ahoy::policy::{
-    BreakerConfig, Budget, Evidence, Latencies, LeastRequest, Limiter, LoadModel, LoadOutcome, P2c,
-    Permit, ProbeEligibility, Random, Ratio, RoundRobin, Throttle, Watched,
+    BreakerConfig, Budget, CopyRecord, Evidence, Known, Latencies, LeastRequest, Limiter,
+    LoadModel, LoadOutcome, P2c, Permit, ProbeEligibility, Random, Ratio, RoundRobin, Throttle,
+    Watched, may_pass_over,
 };
 use rand::Rng;
 
@@ -37,6 +38,12 @@ pub(crate) struct Client {
     pub(crate) limiter: Option<Limiter>,
     pub(crate) throttle: Option<Throttle>,
     pub(crate) times: Option<Times>,
+    answers: Latencies,
+    p99: Watched,
+    usual: Watched,
+    pub(crate) copies: CopyRecord,
+    /// Attempts that were made while not all endpoints were in rotation.
+    in_trouble: u64,
     pub(crate) draws: Draws,
 }
 
@@ -90,8 +97,57 @@ impl Client {
                 half: Watched::new(Ratio::HALF),
                 most: hedge.quantile().and_then(Ratio::new).map(Watched::new),
             }),
+            answers: Latencies::new(start),
+            p99: Watched::new(Ratio::NINETY_NINE),
+            usual: Watched::new(Ratio::HALF),
+            copies: CopyRecord::new(start),
+            in_trouble: 0,
             draws,
         }
+    }
+
+    /// What is known of how long answers take.
+    pub(crate) fn known(&self, (now, clock): (Nanos, Clock)) -> Known {
+        Known::new(self.p99.read_any(&self.answers, clock.at(now)))
+    }
+
+    /// What half of the answers take.
+    pub(crate) fn usual(&self, (now, clock): (Nanos, Clock)) -> Option<Duration> {
+        self.usual.read(&self.answers, clock.at(now))
+    }
+
+    /// Whether an attempt there is a probe, or as good as one.
+    pub(crate) fn may_hang(&self, lease: &Lease) -> bool {
+        let overdue = || self.places.iter().filter(|it| self.members[**it as usize].is_overdue);
+        lease.permit.as_ref().is_some_and(Permit::probe)
+            || self.members[lease.member as usize].is_overdue
+                && may_pass_over(overdue().count(), self.places.len())
+    }
+
+    /// Whether an endpoint that is not in `tried` admits, and owes no answer beyond its limit.
+    pub(crate) fn has_elsewhere(&self, tried: &[u32], now: Nanos, clock: Clock) -> bool {
+        self.places.iter().any(|place| {
+            let member = &self.members[*place as usize];
+            !tried.contains(place)
+                && !member.overdue.is_late()
+                && self.may_send(member, ProbeEligibility::Due, (now, clock))
+        })
+    }
+
+    /// An endpoint for an attempt beside a late one.
+    pub(crate) fn lease_beside(
+        &mut self,
+        tried: &[u32],
+        now: Nanos,
+        clock: Clock,
+    ) -> Option<Lease> {
+        let late = |place: &&u32| self.members[**place as usize].overdue.is_late();
+        let mut passed = tried.to_vec();
+        passed.extend(self.places.iter().filter(late));
+        if !self.has_untried(&passed, now, clock) {
+            return None;
+        }
+        self.lease(&passed, ProbeEligibility::Due, now, clock)
     }
 
     /// Takes over a list of servers; those that it had keep their state.
@@ -122,12 +178,18 @@ impl Client {
         now: Nanos,
         clock: Clock,
     ) -> Option<Lease> {
+        if self.rotating < self.places.len() {
+            self.in_trouble += 1;
+        }
         // Alone as it is, nobody takes the permit between the choice and the grab.
         let member = self.choose(tried, probing, (now, clock))?;
         let permit = match &self.breaker {
             Some(config) => {
                 let config = Arc::clone(config);
-                let permit = self.change(member, |it, _| it.acquire(&config, now, clock))?;
+                let permit = {
+                    let calls = self.in_trouble;
+                    self.change(member, |it, _| it.acquire(&config, calls, now, clock))?
+                };
                 Some(permit)
             }
             None => None,
@@ -147,7 +209,8 @@ impl Client {
     ) -> Option<u32> {
         // Both are kept apart so that the pick can draw while it looks.
         let mut draws = self.draws.clone();
-        let ways = [(tried, probing), (tried, ProbeEligibility::Due), (&[], ProbeEligibility::Due)];
+        let due = ProbeEligibility::Due;
+        let ways = [(tried, probing, true), (tried, due, false), (&[], due, false)];
         let chosen = ways.into_iter().find_map(|way| self.pick(way, at, &mut draws));
         self.draws = draws;
         chosen
@@ -155,14 +218,15 @@ impl Client {
 
     fn pick(
         &self,
-        (tried, probing): (&[u32], ProbeEligibility),
+        (tried, probing, paced): (&[u32], ProbeEligibility, bool),
         (now, clock): (Nanos, Clock),
         rng: &mut Draws,
     ) -> Option<u32> {
         let at = |place: usize| &self.members[self.places[place] as usize];
         let admits = |place: usize| {
             let is_tried = || tried.contains(&self.places[place]);
-            self.may_send(at(place), probing, (now, clock)) && !is_tried()
+            let keeps = || at(place).keeps_pace(self.in_trouble, self.places.len(), now);
+            self.may_send(at(place), probing, (now, clock)) && !is_tried() && (!paced || keeps())
         };
         let len = self.places.len();
         let cost =
@@ -246,6 +310,10 @@ impl Client {
                 _ => {}
             }
         }
+        if end == End::Good {
+            self.answers.record(Duration::from_nanos(took), at.1.at(at.0));
+            self.budget.iter().for_each(Budget::note_success);
+        }
         if let (Some(times), End::Good) = (&self.times, end) {
             times.record(took, at);
         }
@@ -263,7 +331,9 @@ impl Client {
             return;
         }
         let Some(config) = self.breaker.clone() else { return };
-        let Some(permit) = self.change(member, |it, _| it.acquire(&config, at.0, at.1)) else {
+        let calls = self.in_trouble;
+        let Some(permit) = self.change(member, |it, _| it.acquire(&config, calls, at.0, at.1))
+        else {
             return;
         };
         let verdict = if well { Verdict::Success } else { Verdict::Failure };

@@ -20,6 +20,8 @@ pub(crate) struct Contestant {
     pub(crate) retry: RetryConfig,
     /// What an attempt may take.
     pub(crate) attempt_timeout: Nanos,
+    /// What becomes of one that takes longer.
+    pub(crate) limit_kind: LimitKind,
     /// What a call may take.
     pub(crate) deadline: Nanos,
     pub(crate) budget: Option<BudgetConfig>,
@@ -33,6 +35,17 @@ pub(crate) struct Contestant {
     pub(crate) throttle: Option<ThrottleConfig>,
     /// A server stops working for an attempt that was cancelled.
     pub(crate) cancels: bool,
+}
+
+/// What becomes of an attempt that passes its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LimitKind {
+    /// It is cut.
+    Hard,
+    /// It goes on beside another.
+    Soft,
+    /// The same, and the limit follows the answers.
+    Follows,
 }
 
 /// What a client does by itself about an endpoint whose circuit is open.
@@ -77,6 +90,7 @@ impl Contestant {
             balance,
             retry: tries(1),
             attempt_timeout: SECOND,
+            limit_kind: LimitKind::Hard,
             deadline: SECOND,
             budget: None,
             hedge: None,
@@ -105,7 +119,50 @@ impl Contestant {
         Self {
             hedge: Some(HedgeConfig { delay: Some(HedgeDelay::Live), ..HedgeConfig::default() }),
             breaker: Some(BreakerConfig::default()),
+            limit_kind: LimitKind::Soft,
             ..Self::retrying("full pack", Balance::AHOY)
+        }
+    }
+
+    /// What a user gets who sets the balancer, and the limits of a call and an attempt.
+    pub(crate) fn limited(balance: Balance) -> Self {
+        Self {
+            attempt_timeout: 500 * MS,
+            deadline: 2 * SECOND,
+            hedge: None,
+            balance,
+            name: if matches!(balance, Balance::RoundRobin) {
+                "limits set, rr"
+            } else {
+                "limits set, p2c"
+            },
+            ..Self::full_pack()
+        }
+    }
+
+    /// What a user gets who sets the limit of a call only.
+    pub(crate) fn out_of_the_box(balance: Balance) -> Self {
+        Self {
+            limit_kind: LimitKind::Follows,
+            name: if matches!(balance, Balance::RoundRobin) {
+                "call limit only, rr"
+            } else {
+                "call limit only, p2c"
+            },
+            ..Self::limited(balance)
+        }
+    }
+
+    /// The same with attempts that are cut at 500 ms, as it was.
+    pub(crate) fn cut(balance: Balance) -> Self {
+        Self {
+            limit_kind: LimitKind::Hard,
+            name: if matches!(balance, Balance::RoundRobin) {
+                "attempts cut, rr"
+            } else {
+                "attempts cut, p2c"
+            },
+            ..Self::limited(balance)
         }
     }
 

@@ -37,6 +37,8 @@ pub(crate) enum Figure {
     AfterPercent,
     /// Seconds from its end until 95 of 100 calls are good.
     SpikeRecovery,
+    /// First attempts per second that went to the faulty.
+    FaultyPerSecond,
 }
 
 /// All figures of one run; no number where there is none.
@@ -44,7 +46,7 @@ pub(crate) enum Figure {
 pub(crate) struct Figures([f64; Figure::ALL.len()]);
 
 impl Figure {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Calls,
         Self::Errors,
         Self::ErrorPercent,
@@ -64,6 +66,7 @@ impl Figure {
         Self::SpikeGoodput,
         Self::AfterPercent,
         Self::SpikeRecovery,
+        Self::FaultyPerSecond,
     ];
 
     /// As the report has it, with its unit at the end.
@@ -88,6 +91,7 @@ impl Figure {
             Self::SpikeGoodput => "spike_goodput_per_s",
             Self::AfterPercent => "good_after_percent",
             Self::SpikeRecovery => "spike_recovery_s",
+            Self::FaultyPerSecond => "first_to_faulty_per_s",
         }
     }
 }
@@ -154,6 +158,7 @@ impl From<World<'_>> for Figures {
             f64::from(spiked.ends) / ((spike.end - spike.start).max(1) as f64 / SECOND as f64),
             percent(f64::from(after.good), f64::from(after.calls)),
             found(stats.first(spike.end..setup.counted.end, 500 * MS, is_good)),
+            f64::from(stats.over(setup.counted.clone()).first_to_faulty) / counted,
         ])
     }
 }

@@ -26,10 +26,9 @@ impl World<'_> {
             return;
         }
         let Some(lease) = self.lease(attempt.call, ProbeEligibility::Due) else { return };
-        let left = self.time_left(attempt.call, self.queue.now());
-        let own = self.rules.attempt_timeout;
+        let limits = self.limits(attempt.call, &lease);
         self.stats.hedges += u64::from(self.stats.counts(self.calls.get(attempt.call).started));
-        let _ = self.send(attempt.call, lease, (own.min(left), own >= left));
+        let _ = self.send(attempt.call, lease, limits);
     }
 
     fn may_hedge(&mut self, call: u32) -> bool {

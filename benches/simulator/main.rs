@@ -9,6 +9,7 @@ mod call;
 mod churn;
 mod client;
 mod contestant;
+mod defaults;
 mod draws;
 mod fault;
 mod figures;
@@ -23,6 +24,7 @@ mod one_bad;
 mod overload;
 mod prove;
 mod queue;
+mod race;
 mod report;
 mod server;
 mod setup;
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
         _ => {
             eprintln!("usage: sim prove [--quick]");
             eprintln!(
-                "       sim run [--quick] [--seeds N] [--only one-bad|overload|large] [--out DIR]"
+                "       sim run [--quick] [--seeds N] [--only one-bad|overload|defaults|large] [--out DIR]"
             );
             ExitCode::from(2)
         }
@@ -84,6 +86,9 @@ fn run(mut lab: Lab, only: Option<&str>, out: Option<&str>) -> ExitCode {
     }
     if wanted("overload") {
         overload::run(&mut lab);
+    }
+    if wanted("defaults") {
+        defaults::run(&mut lab);
     }
     if wanted("large") {
         large::run(&mut lab);

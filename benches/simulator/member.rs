@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use ahoy::outcome::Transition;
 use ahoy::policy::{
-    Breaker, BreakerConfig, CircuitState, Evidence, HostLoad, LoadModel, LoadOutcome, Permit,
-    ProbeEligibility,
+    Breaker, BreakerConfig, CircuitState, Evidence, HostLoad, LoadModel, LoadOutcome, Overdue,
+    Permit, ProbeEligibility, ProbePace,
 };
 use rand::Rng;
 
-use crate::time::{Clock, Nanos, tick};
+use crate::time::{Clock, MS, Nanos, tick};
 
 /// An endpoint as one client sees it.
 #[derive(Debug)]
@@ -19,13 +20,26 @@ pub(crate) struct Member {
     /// It is on the client's list.
     pub(crate) listed: bool,
     load: HostLoad,
+    /// An attempt takes longer than usual, and no answer came in time since.
+    pub(crate) is_overdue: bool,
+    pub(crate) overdue: Overdue,
+    pace: ProbePace,
     /// Made by the first attempt, as in the client: there are a million of these.
     breaker: Option<Box<Breaker>>,
 }
 
 impl Member {
     pub(crate) const fn new(server: u32) -> Self {
-        Self { server, rotating: true, listed: true, load: HostLoad::new(), breaker: None }
+        Self {
+            server,
+            rotating: true,
+            listed: true,
+            load: HostLoad::new(),
+            is_overdue: false,
+            overdue: Overdue::new(),
+            pace: ProbePace::new(),
+            breaker: None,
+        }
     }
 
     pub(crate) fn cost(&self, probing: ProbeEligibility, now: Nanos, model: &LoadModel) -> f32 {
@@ -55,16 +69,37 @@ impl Member {
         breaker.admits(now) && breaker.probe_due_for(now).is_none_or(|it| probing.takes(it))
     }
 
+    /// Whether a probe keeps the pace, with so many calls made to so many endpoints.
+    pub(crate) fn keeps_pace(&self, calls: u64, endpoints: usize, now: Nanos) -> bool {
+        let is_open = |it: &Breaker| it.state() == CircuitState::Open;
+        !self.breaker.as_deref().is_some_and(is_open)
+            || self.pace.allows(calls, endpoints, now / MS)
+    }
+
     pub(crate) fn acquire(
         &mut self,
         config: &Arc<BreakerConfig>,
+        calls: u64,
         now: Nanos,
         clock: Clock,
     ) -> Option<Permit> {
         let new = || Box::new(Breaker::new(Arc::clone(config)));
         let permit = self.breaker.get_or_insert_with(new).acquire(clock.at(now)).ok();
+        if permit.as_ref().is_some_and(Permit::probe) {
+            self.pace.note(calls, now / MS);
+        }
         self.publish();
         permit
+    }
+
+    /// Takes in how an attempt ended, as far as its silence was news.
+    pub(crate) fn heard(&mut self, answered: bool, late: bool) {
+        if answered && !late {
+            self.overdue.answered_in_time();
+            self.is_overdue = false;
+        } else if answered {
+            self.overdue.answered();
+        }
     }
 
     /// Whether a rule on answers wants to trip.
@@ -77,6 +112,9 @@ impl Member {
     ) -> bool {
         let now = at.1.at(at.0);
         let settled = self.breaker.as_mut().map(|it| it.settle(permit, evidence, now, rng));
+        if settled.is_some_and(|it| it.transition == Some(Transition::Closed)) {
+            self.pace.forget();
+        }
         self.publish();
         settled.is_some_and(|settled| settled.wants_trip)
     }

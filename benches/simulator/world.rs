@@ -29,6 +29,12 @@ pub(crate) enum Event {
     Answer { attempt: Attempt, end: End },
     /// An attempt has taken as long as it may.
     Limit(Attempt),
+    /// An attempt takes longer than usual: its endpoint is overdue.
+    Short(Attempt),
+    /// An attempt has passed its limit, and goes on.
+    Late(Attempt),
+    /// A late attempt asks again whether another may start beside it.
+    Ask(Attempt),
     /// An attempt has taken so long that a copy may be worth it.
     Hedge(Attempt),
     /// A call has waited for its next attempt.
@@ -125,6 +131,9 @@ impl<'a> World<'a> {
             Event::Done { server, slot, attempt } => self.done(server, slot, attempt),
             Event::Answer { attempt, end } => self.ended(attempt, end),
             Event::Limit(attempt) => self.cut(attempt),
+            Event::Short(attempt) => self.overdue(attempt),
+            Event::Late(attempt) => self.late(attempt),
+            Event::Ask(attempt) => self.look_elsewhere(attempt),
             Event::Hedge(attempt) => self.hedge(attempt),
             Event::Resume(attempt) => self.resume(attempt),
             Event::Check { client, member } => self.check(client, member),

@@ -137,11 +137,11 @@ pub struct Check {
 enum State {
     /// Not checked yet.
     New,
-    /// Not known, after so many checks in a row without an answer.
+    /// Not known, after this number of checks in a row without an answer.
     Unknown(u8),
     /// The same.
     Healthy(u8),
-    /// After so many passes in a row.
+    /// After this number of passes in a row.
     Unhealthy(u8),
 }
 

@@ -11,8 +11,8 @@
 //!   whether another then starts beside it, and [`copies`] whether such copies are worth it. [`hedge`]
 //!   lets a copy start sooner. [`blame`] says what the race shows of the endpoints, and [`overdue`]
 //!   which of them owe an answer.
-//! - [`limit`] decides whether a request may be sent at all, [`shedding`] who is turned away first and
-//!   who waits, and [`throttle`] whether asking is worth it.
+//! - [`limit`] decides whether a request may be sent at all, [`shedding`] which calls are turned away
+//!   first and which wait, and [`throttle`] whether asking is worth it.
 //! - [`breaker`] decides whether an endpoint gets traffic, from what [`window`] or [`last_calls`]
 //!   counted, [`probe_eligibility`] which attempts find out whether it is well again, and
 //!   [`probe_pace`] how often.

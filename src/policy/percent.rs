@@ -40,7 +40,7 @@ impl Percent {
         part.saturating_mul(100) >= whole.saturating_mul(u64::from(self.0))
     }
 
-    /// Says yes so many times of a hundred.
+    /// Says yes this number of times in a hundred.
     pub(super) fn draw(self, rng: &mut impl Rng) -> bool {
         rng.random_range(0..100) < self.0
     }

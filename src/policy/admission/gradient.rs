@@ -59,7 +59,7 @@ impl Gradient {
         self.limit as u32
     }
 
-    /// After an answer that took `rtt` and began with so many in flight, itself included; `recent` has it in.
+    /// After an answer that took `rtt` and began with this number in flight, itself included; `recent` has it in.
     pub(crate) fn answered(
         self,
         rtt: Duration,

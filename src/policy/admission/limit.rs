@@ -4,15 +4,15 @@
 //! work is done that nobody waits for any more. A limit at the client turns the excess away before
 //! anything was sent, and what is admitted is answered in time. By Little's law the right number is
 //! the rate that the service bears times the time it takes, and neither is known beforehand: so
-//! there is a fixed limit for those who know it, and one that follows the answers
+//! there is a fixed limit for users that know it, and one that follows the answers
 //! ([`GradientConfig`]).
 //!
 //! Copies of slow attempts take no seat, so at the limit they must not be sent. To ask whether it is full does not do:
 //! a seat that has just come free is for a call that would be turned away otherwise, and an adaptive limit that has
-//! grown is full again before long. So whoever turns a call away says so, and copies stop for a while
+//! grown is full again before long. So a caller that turns a call away says so, and copies stop for a while
 //! ([`Limiter::is_pressed`]).
 //!
-//! It counts and compares; who is turned away first and who waits is [`shedding`](super::shedding).
+//! It counts and compares; which calls are turned away first and which wait is [`shedding`](super::shedding).
 //! Everything is an atomic, as it is on the way of every request.
 
 use std::num::NonZeroU32;
@@ -131,7 +131,7 @@ impl Limiter {
         debug_assert!(released.is_ok(), "released more often than acquired");
     }
 
-    /// Takes in how long an answer took to a request that began with so many in flight, itself
+    /// Takes in how long an answer took to a request that began with this number in flight, itself
     /// included. Not for failures: a refusal that comes at once would make every answer look slow.
     pub fn record(&self, rtt: Duration, in_flight: u32) {
         let recent = self.recent_with(rtt);
@@ -302,7 +302,7 @@ mod tests {
     const CAPACITY: u32 = 8000;
 
     impl World {
-        /// What the service achieved in each second, with so many of them loud and four quiet ones
+        /// What the service achieved in each second, with `loud` of them and four quiet ones
         /// after that.
         fn run(limit: Option<LimitConfig>, loud: u64, seed: u64) -> Vec<u32> {
             let mut world = Self {

@@ -17,7 +17,7 @@ use rand::{Rng, RngExt};
 /// When a service counts as recovered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecoveryConfig {
-    /// How many endpoints can just bear the whole traffic. Without a default: who runs the service
+    /// How many endpoints can just bear the whole traffic. Without a default: the operator of the service
     /// must know.
     pub min_working: NonZeroU32,
     /// How long the number of endpoints must stay the same; default 10 s, as in brpc's documents.
@@ -25,7 +25,7 @@ pub struct RecoveryConfig {
 }
 
 impl RecoveryConfig {
-    /// A service whose traffic so many endpoints can just bear.
+    /// A service whose traffic this number of endpoints can just bear.
     #[must_use]
     pub const fn new(min_working: NonZeroU32) -> Self {
         Self { min_working, hold: Duration::from_secs(10) }
@@ -44,7 +44,7 @@ pub struct Recovery {
 struct Outage {
     /// How many endpoints admitted when it was last asked.
     usable: u32,
-    /// Since when they were so many.
+    /// Since when there was this number of them.
     since: Instant,
 }
 
@@ -66,7 +66,7 @@ impl Recovery {
         self.outage = Some(Outage { usable: 0, since: now });
     }
 
-    /// Whether one attempt may go now that so many endpoints admit; the count may be some
+    /// Whether one attempt may go now that this number of endpoints admits; the count may be some
     /// milliseconds old. An attempt that is refused must not be repeated: the retries would make up
     /// for what is held back.
     #[must_use]
@@ -115,7 +115,7 @@ mod tests {
             story
         }
 
-        /// How many of a thousand attempts go, so many endpoints being there.
+        /// How many of a thousand attempts go with this number of endpoints.
         fn admitted(&mut self, usable: usize) -> usize {
             let mut admits = || self.recovery.admits(usable, self.now, &mut self.rng);
             (0..1000).filter(|_| admits()).count()
@@ -183,7 +183,7 @@ mod tests {
 
     proptest! {
         /// Everything goes through before an outage and once it is over, and nothing while none is
-        /// there; in between, so many that each endpoint gets no more than its share.
+        /// there; in between, a number of them by which each endpoint gets no more than its share.
         #[test]
         fn nobody_gets_more_than_a_share(
             min_working in 1_u32..20,

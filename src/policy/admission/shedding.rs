@@ -1,4 +1,4 @@
-//! Who is turned away first when the limit is reached, and who waits.
+//! Which calls are turned away first when the limit is reached, and which wait.
 //!
 //! Not all requests matter alike. When there is room for half of them, a page that somebody waits
 //! for should not fail because a nightly report got there first. So each request has a criticality,
@@ -7,9 +7,9 @@
 //! request keeps its class over many, and four is what that turned out to need. The word is not
 //! priority, which here ranks endpoints.
 //!
-//! Whoever finds no room may wait a little, if a queue is configured. The wait and the length are
+//! A call that finds no room may wait a little, if a queue is configured. The wait and the length are
 //! bounded: a queue that is long adds its length to every answer and saves nobody. Served first is the
-//! more important, then whoever came first. Serving the last first would favour the fresh ones, but
+//! more important, then the call that came first. Serving the last first would favour the fresh ones, but
 //! with a wait this short nobody grows stale.
 
 use std::collections::VecDeque;
@@ -50,7 +50,7 @@ impl SheddingConfig {
     }
 }
 
-/// Those who wait for room. What they are is the caller's.
+/// The calls that wait for room. What they are is the caller's.
 #[derive(Debug)]
 pub struct WaitQueue<T> {
     length: usize,
@@ -67,8 +67,8 @@ pub struct Ticket {
     number: u64,
 }
 
-/// What became of one who wanted to wait.
-#[must_use = "whoever lost its place must be told"]
+/// What became of a call that wanted to wait.
+#[must_use = "the call that lost its place must be told"]
 #[derive(Debug, PartialEq, Eq)]
 pub enum Entered<T> {
     /// It waits.
@@ -98,7 +98,7 @@ impl<T> WaitQueue<T> {
         }
     }
 
-    /// How many wait, those included whose wait is over and who were not yet expired.
+    /// How many wait, with those whose wait is over and that were not expired yet.
     #[must_use]
     pub fn len(&self) -> usize {
         self.lines.iter().map(VecDeque::len).sum()
@@ -110,7 +110,7 @@ impl<T> WaitQueue<T> {
         self.lines.iter().all(VecDeque::is_empty)
     }
 
-    /// Whether somebody waits whom a newcomer of this class must not pass: one that matters as much, or more. Those
+    /// Whether a call waits that a newcomer of this class must not pass: one that matters as much, or more. Those
     /// below it wait for room that is not theirs.
     #[must_use]
     pub fn comes_before(&self, class: Criticality) -> bool {
@@ -129,7 +129,7 @@ impl<T> WaitQueue<T> {
         }
     }
 
-    /// Takes out whoever is next: the first of the most important whose wait is not over and whose
+    /// Takes out the next call: the first of the most important whose wait is not over and whose
     /// class `may` be served.
     pub fn next(&mut self, now: Instant, may: impl Fn(Criticality) -> bool) -> Option<T> {
         Criticality::ALL.into_iter().filter(|class| may(*class)).find_map(|class| {

@@ -5,7 +5,7 @@
 //! gRPC use for the same purpose, hence rings and tables built there and here agree. Rust's own
 //! hasher was rejected: it is keyed anew in each process, and its algorithm may change.
 //!
-//! A public function lets whoever chooses the keys choose the endpoint too. A secret seed would
+//! With a public function, a peer that chooses the keys chooses the endpoint too. A secret seed would
 //! stop that and also stop clients from agreeing; what protects an endpoint is bounded load.
 
 use xxhash_rust::xxh64::xxh64;

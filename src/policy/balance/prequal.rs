@@ -171,7 +171,7 @@ impl<K: Copy + Eq> Prequal<K> {
         self.worst_next = !self.worst_next;
     }
 
-    /// The answers that the pool may hold. Where so many would come in too slowly, as most probes find
+    /// The answers that the pool may hold. Where that number would come in too slowly, as most probes find
     /// an endpoint that is in the pool already, half of the endpoints; none if that does not do.
     fn capacity(&self) -> usize {
         let sizes = [self.config.pool, self.config.pool.min(self.endpoints / 2)];

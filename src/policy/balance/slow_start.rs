@@ -39,7 +39,7 @@ impl Default for SlowStart {
 }
 
 impl SlowStart {
-    /// The part of its full share that an endpoint gets, so long after it came: between `min_ratio`
+    /// The part of its full share that an endpoint gets, this time after it came: between `min_ratio`
     /// and 1, and 1 from the end of the window on.
     #[must_use]
     pub fn factor(&self, since: Duration) -> f64 {

@@ -87,7 +87,7 @@ impl Default for SlowCalls {
 pub enum Span {
     /// Those of the last stretch of time.
     Time(Duration),
-    /// The last so many, however long ago; at two bytes each for every endpoint.
+    /// This number of last calls, however long ago; at two bytes each for every endpoint.
     Calls(NonZeroU16),
 }
 

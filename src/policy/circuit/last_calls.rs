@@ -1,4 +1,4 @@
-//! Counts of failures and slow calls among the last so many.
+//! Counts of failures and slow calls among a number of last calls.
 //!
 //! A ring of marks, as resilience4j keeps one. It answers the question that people ask first, "how
 //! many of the last hundred failed", and suits an endpoint that is asked so seldom that no stretch

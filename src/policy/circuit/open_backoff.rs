@@ -83,7 +83,7 @@ mod tests {
 
     const CAP: Duration = ms(30_000);
 
-    /// The plain waits of so many trips.
+    /// The plain waits of this number of trips.
     fn waits(cap: Duration, trips: usize) -> Vec<Duration> {
         let (config, mut wait) = (config(Ratio::ZERO), OpenBackoff::NONE);
         let mut trip = || {

@@ -1,4 +1,4 @@
-//! What passes between a circuit and those who send: the right to send, what that showed, and what came
+//! What passes between a circuit and its callers: the right to send, what that showed, and what came
 //! of it.
 //!
 //! A permit is consumed by giving it back, so that it cannot be counted twice. It carries the circuit's

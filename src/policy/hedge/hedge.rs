@@ -3,7 +3,7 @@
 //! Most slow answers are slow by bad luck at one endpoint, and a copy elsewhere is back before them.
 //! The art is to send few: a copy after the time in which 95 of 100 attempts have answered costs
 //! five in a hundred, and takes the worst waits away. So the delay follows what attempts took in the
-//! last seconds, and a fixed one is for those who know their service.
+//! last seconds, and a fixed one is for users that know their service.
 //!
 //! When everything is slow, no copy helps and each one harms. Three bounds hold then: the share of
 //! calls (the budget), the limit on what is in flight, and the time left. A copy is made of requests
@@ -75,7 +75,7 @@ impl HedgeConfig {
     }
 
     /// How long to wait for an attempt's answer before a copy may start; none for no copy. `quantile`
-    /// is the wanted one, over so many samples.
+    /// is the wanted one, over that number of samples.
     #[must_use]
     pub fn delay(&self, quantile: Option<Duration>, samples: u64) -> Option<Duration> {
         let delay = match self.delay? {

@@ -10,7 +10,7 @@
 //! cancelled. So what overtaken requests have waited goes on counting until the next success, see
 //! [`HostLoad::overtaken`].
 //!
-//! Who gets no traffic gives no news either. After a second without any, an idle endpoint costs
+//! An endpoint without traffic gives no news either. After a second without any, an idle endpoint costs
 //! nothing, and so gets one request: while that is in flight the old history holds again, and a
 //! success starts a new one. The decay of Peak EWMA does the same job, but from the penalty of a
 //! failure down to a fast endpoint's latency it takes it tens of seconds.
@@ -172,7 +172,7 @@ impl HostLoad {
         self.enter(now);
     }
 
-    /// Like [`Self::start`], unless `most` are in flight already; never more than that, whoever else
+    /// Like [`Self::start`], unless `most` are in flight already; never more than that, whatever else
     /// starts at the same time. Whether it counts.
     pub fn start_below(&self, most: u32, now: Tick) -> bool {
         let room = self.enter(now) < most;
@@ -331,7 +331,7 @@ impl HostLoad {
     /// mean age or half of the oldest age, whichever is most. A single old request may be an odd one;
     /// half of its age keeps it from outweighing all others. As a product, the mean needs no division.
     /// What overtaken ones have waited counts as a whole, as the age of a lone one does, and is forgiven
-    /// in time: who gets no traffic for it would have no success either.
+    /// in time: an endpoint that gets no traffic would have no success either.
     fn felt_latencies(&self, old: History, flight: InFlightWord, now: Tick) -> f32 {
         let (count, total) = (flight.pending().max(1) as f32, flight.total_age(now));
         let oldest = now.since(Tick(self.oldest.load(Relaxed))).min(total);
@@ -895,7 +895,7 @@ mod tests {
             }
         }
 
-        /// Whoever is to make the probe sees no more than who leaves it to others, and with something in flight
+        /// An attempt that may probe sees no more than one that leaves probes to others, and with something in flight
         /// all see the same.
         #[test]
         fn who_goes_further_never_sees_more_cost(

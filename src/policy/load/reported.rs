@@ -2,7 +2,7 @@
 //!
 //! A client knows what it sends; an endpoint knows what all send. What it tells enters in two ways. A
 //! balancer by weights takes queries per second over utilization, as gRPC's weighted round robin does
-//! (gRFC A58): whoever serves more with less gets more. [`P2c`](super::P2c) multiplies its cost by a
+//! (gRFC A58): an endpoint that serves more with less gets more. [`P2c`](super::P2c) multiplies its cost by a
 //! factor that grows as the endpoint fills up, but is bounded and fades within seconds: otherwise one
 //! busy moment, reported by an answer that was the last, would keep an endpoint without traffic.
 //!
@@ -217,7 +217,7 @@ pub(crate) fn decimal(text: &str) -> Option<f64> {
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// A report has a few numbers; whoever sends more than 1 KiB means something else.
+/// A report has a few numbers; a header above 1 KiB is something else.
 const LONGEST: usize = 1024;
 
 /// gRFC A58's.
@@ -226,7 +226,7 @@ const LEAST_UPDATE: Duration = Duration::from_millis(100);
 /// What counts as full. It bounds the factor to 10: the client's own figures must still count.
 const FULL: f32 = 0.9;
 
-/// Microseconds after which a report counts no more; who had to shun an endpoint asks it again by then.
+/// Microseconds after which a report counts no more; an endpoint that was shunned is asked again by then.
 const FADED: f32 = 3e6;
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl InFlightWord {
 /// An average latency in microseconds, an `f32` above zero, over the time of its last sample; all
 /// zero without history.
 ///
-/// The time counts units of 1.024 ms and wraps around after 50 days. Who was idle for that long to
+/// The time counts units of 1.024 ms and wraps around after 50 days. An endpoint that was idle for that long to
 /// the second looks as if it had just been sampled, until that second is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Latency(pub(crate) u64);

@@ -41,7 +41,7 @@ pub struct EjectionConfig {
     pub base: Duration,
     /// What an ejection does not exceed before jitter, unless the base does; default 300 s.
     pub max: Duration,
-    /// The random part, added to each ejection so that those who left together do not come back
+    /// The random part, added to each ejection so that endpoints that left together do not come back
     /// together; default up to 3 s.
     pub jitter: Duration,
     /// The share of endpoints that may be out at once; default 50 %.
@@ -284,7 +284,7 @@ mod tests {
             Self { ejector: Ejector::new(config), endpoints, now: t0(), rng: rng() }
         }
 
-        /// So many calls of an endpoint, of which so many failed.
+        /// The calls of an endpoint, and how many of them failed.
         fn calls(&self, index: usize, count: u32, failed: u32) {
             for number in 0..count {
                 let sign =

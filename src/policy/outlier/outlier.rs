@@ -119,7 +119,7 @@ mod tests {
         OutlierCounts { successes, failures }
     }
 
-    /// Endpoints with so many failures of a hundred calls each, ranked.
+    /// Endpoints with these failures of a hundred calls each, ranked.
     fn failing(failures: &[u32]) -> Vec<Ranked> {
         let each = failures.iter().enumerate();
         rank(

@@ -24,7 +24,7 @@ pub struct Runs {
 /// What an attempt showed, as the rules on outliers see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutlierEvent {
-    /// An answer that is no server's fault; a 429 too, as who throttles works.
+    /// An answer that is no server's fault; a 429 too, as a server that throttles works.
     Success,
     /// An answer of 5xx but 501 and those below.
     Failure,

@@ -74,7 +74,7 @@ pub fn parse_grpc(value: &[u8]) -> Option<Duration> {
     one.checked_mul(count)
 }
 
-/// A number of one to so many digits and nothing else.
+/// A number of one to `most` digits and nothing else.
 fn digits(text: &[u8], most: usize) -> Option<u64> {
     if text.is_empty() || text.len() > most || !text.iter().all(u8::is_ascii_digit) {
         return None;

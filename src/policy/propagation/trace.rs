@@ -1,8 +1,8 @@
 //! Which trace a request belongs to: the W3C `traceparent` header.
 //!
-//! Whoever traces calls through several services needs each hop to pass the trace on, and each
+//! A trace of calls through several services needs each hop to pass the trace on, and each
 //! attempt to be told apart from the others. So an attempt keeps the trace's id and flags and gets
-//! an id of its own; whether anything is recorded is the business of those who record. `tracestate`
+//! an id of its own; whether anything is recorded is the tracing system's decision. `tracestate`
 //! is not looked into, and passes or not like any other inbound header.
 //!
 //! What came in is read as strictly as the standard says, since a damaged value that is passed on

@@ -2,7 +2,7 @@
 //!
 //! Full jitter is the default: a uniform draw below a growing ceiling. It spreads a crowd of
 //! callers that failed together better than any fixed schedule with a little noise, for the least
-//! work on the server. The other form keeps the words of the `retry` library, for those who bring
+//! work on the server. The other form keeps the words of the `retry` library, for programs that bring
 //! their settings from there: each wait grows from the one before, jitter included.
 //!
 //! All arithmetic saturates, so no setting overflows, and a factor that is no number cannot be made.

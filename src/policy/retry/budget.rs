@@ -203,7 +203,7 @@ mod tests {
         (0..10_000).take_while(|_| budget.try_hedge(now)).count()
     }
 
-    /// How many of so many calls get an extra attempt each.
+    /// How many of `calls` get an extra attempt each.
     fn helped(budget: &Budget, calls: usize, now: Instant) -> usize {
         (0..calls).filter(|_| budget.try_extra(&mut false, now)).count()
     }
@@ -329,7 +329,7 @@ mod tests {
     }
 
     /// A call that fails at the last of the layers, each of which has three tries. Returns whether it
-    /// may be repeated: who gives up says no if `pass_on`.
+    /// may be repeated: a layer that gives up says no if `pass_on`.
     fn call(layers: &[Budget], now: Instant, attempts: &mut [u32], pass_on: bool) -> bool {
         let (Some((budget, below)), Some((own, rest))) =
             (layers.split_first(), attempts.split_first_mut())

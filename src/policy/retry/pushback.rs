@@ -1,4 +1,4 @@
-//! What a server says about repeating the call: do not, or not before so many milliseconds.
+//! What a server says about repeating the call: do not, or not before a time in milliseconds.
 //!
 //! Over several layers of services, only the one next to the fault can tell whether repeating
 //! helps. If it has tried in vain, it says so, and the layers above it hand that on instead of each

@@ -7,7 +7,7 @@
 //! hour pay for one loud minute.
 //!
 //! Every call pays in, so there is no lock: a slot is one word, its number and its sum side by side,
-//! and whoever comes first in a new stretch of time swaps the old word for a fresh one.
+//! and the first caller in a new stretch of time swaps the old word for a fresh one.
 //!
 //! # Why it is never overspent
 //!

@@ -8,7 +8,7 @@
 //!
 //! The tables are those of Envoy to the last slot. With weights, it lets light endpoints pass in
 //! most rounds; walking through all of them in each round takes more than a second for one heavy
-//! among tens of thousands of light ones. So here a queue tells who claims next.
+//! among tens of thousands of light ones. So here a queue tells which endpoint claims next.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -46,7 +46,7 @@ impl RingConfig {
         self.sizes(0).map(drop)
     }
 
-    /// The bounds for so many endpoints.
+    /// The bounds for this number of endpoints.
     fn sizes(self, endpoints: usize) -> Result<(u32, u32), RingError> {
         let max = self.max_size;
         if max > MOST_POINTS {
@@ -365,7 +365,7 @@ mod tests {
             let (all, victim) = (equal(&keys), victim.index(endpoints));
             let mut rest = all.clone();
             rest.remove(victim);
-            // Sizes that give 64 points to each, whoever is there.
+            // Sizes that give 64 points to each, whichever are there.
             let before = sized(&all, endpoints as u32 * 64, MOST_POINTS);
             let after = sized(&rest, rest.len() as u32 * 64, MOST_POINTS);
             prop_assume!(before.points.len() == 64 * endpoints);
