@@ -10,7 +10,9 @@ use super::outliers;
 use super::pick::attempted::Attempted;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{AttemptOutcome, Evidence, LoadOutcome, Permit, Report, Tick, may_pass_over};
+use crate::policy::{
+    self, AttemptOutcome, Evidence, LoadOutcome, Permit, Report, Tick, may_pass_over,
+};
 use crate::runtime::clock;
 
 /// An endpoint with the permit of its circuit, or none where it serves in spite of that. Dropped unsettled (a
@@ -79,6 +81,14 @@ impl Lease {
     /// Whether the endpoint may hang: it is probed, or owes an answer while most others do not.
     pub(crate) fn may_hang(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.is_probe() || held.is_overdue())
+    }
+
+    /// Whether its endpoint is as late as nearly all others.
+    pub(crate) fn is_late_with_all(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| {
+            let shared = held.member.hot().shared();
+            policy::all_are_late(shared.overdue(), shared.cluster.known())
+        })
     }
 
     /// Says that the attempt takes longer than usual.

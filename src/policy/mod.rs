@@ -64,7 +64,7 @@ pub use circuit::probe_pace::ProbePace;
 pub use circuit::window::{Counts, Mark, Ratio, Window};
 pub use health::{Check, CheckFailure, Health, HealthConfig, Pace};
 pub use hedge::attempt_limit::Known;
-pub use hedge::blame::{Left, blamed};
+pub use hedge::blame::{Left, all_are_late, blamed};
 pub use hedge::copies::CopyRecord;
 pub use hedge::elsewhere::{ASK_AGAIN, ElsewhereFacts};
 pub use hedge::hedge::{HedgeConfig, HedgeDelay, HedgeFacts};

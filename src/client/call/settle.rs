@@ -52,7 +52,7 @@ pub(crate) fn settle(
     let &Ending { left, began, now, .. } = ending;
     // Three of them in a row are no bad luck.
     let late = ending.late || left == Left::OvertakenByLater && lease.counts_as_late();
-    let outcome = blamed(ending.outcome, left, late);
+    let outcome = blamed(ending.outcome, left, late && !lease.is_late_with_all());
     let verdict = verdict(&outcome);
     let hangs =
         late && matches!(outcome, AttemptOutcome::Failed { kind: FailureKind::Timeout, .. });

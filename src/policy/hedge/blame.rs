@@ -50,6 +50,15 @@ pub const fn blamed(ended: AttemptOutcome, left: Left, late: bool) -> AttemptOut
     AttemptOutcome::Failed { kind, sent }
 }
 
+/// Whether lateness says nothing of a single endpoint: three quarters of all the `known` ones are `overdue`, so it is
+/// the service that is slow. Without this, a service that was slow for two seconds had the circuits of most
+/// endpoints open just as it was well again, and those left were overloaded. Not a half: two of three endpoints
+/// that hang are to be found guilty.
+#[must_use]
+pub const fn all_are_late(overdue: usize, known: usize) -> bool {
+    known > 1 && overdue.saturating_mul(4) >= known.saturating_mul(3)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +101,16 @@ mod tests {
             for kind in [FailureKind::Cancelled, FailureKind::Closed, FailureKind::Interrupted] {
                 assert_eq!(judged(failed(kind), Left::Ended, late), Verdict::Neutral, "{kind:?}");
             }
+        }
+    }
+
+    #[test]
+    fn lateness_that_all_share_blames_no_single_endpoint() {
+        for (overdue, known) in [(2, 2), (3, 3), (3, 4), (4, 4), (75, 100)] {
+            assert!(all_are_late(overdue, known), "{overdue} of {known}");
+        }
+        for (overdue, known) in [(0, 0), (1, 1), (1, 2), (2, 3), (2, 4), (74, 100)] {
+            assert!(!all_are_late(overdue, known), "{overdue} of {known}");
         }
     }
 
