@@ -66,7 +66,9 @@ impl ClientTransport {
     pub(crate) fn new(client: &Client, resolver: Arc<Resolver>, place: Driver) -> Self {
         let config = &client.config;
         let detour = Detour::new(client, &resolver).map(Box::new);
-        let direct = Arc::new(direct(config, client.tls(), resolver, place));
+        let mut direct = direct(config, client.tls(), resolver, place);
+        direct.max_idle = client.route.balancer().is_none().then_some(MAX_IDLE);
+        let direct = Arc::new(direct);
         let transport = match config.http2 {
             Http2::Off => Kind::Direct(Arc::new(Direct::new(direct))),
             Http2::Alpn | Http2::PriorKnowledge => {
@@ -206,6 +208,10 @@ impl Attachment for ClientTransport {
         }
     }
 }
+
+/// Of a client whose URLs and redirects name any number of servers: a quarter of the descriptors that a process may
+/// have by default.
+const MAX_IDLE: usize = 256;
 
 /// The process's resolver: one cache for all clients.
 pub(crate) fn resolver() -> io::Result<Arc<Resolver>> {

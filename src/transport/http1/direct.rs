@@ -45,6 +45,9 @@ pub struct DirectConfig {
     /// How many unused connections to one endpoint are kept; default 256. Each costs about 17 KB, and 1 KB
     /// from the janitor's next visit on.
     pub max_idle_per_endpoint: usize,
+    /// How many unused connections are kept in all; default any number. Where URLs name the endpoints there may be
+    /// no end of them.
+    pub max_idle: Option<usize>,
     /// How many connections to one endpoint there may be, used and unused; default no limit. An exchange that
     /// finds none free waits for one, within its connect limit.
     pub max_per_endpoint: Option<NonZeroUsize>,
@@ -60,6 +63,7 @@ impl DirectConfig {
             idle_timeout: IDLE_TIMEOUT,
             max_age: MAX_AGE,
             max_idle_per_endpoint: MAX_IDLE_PER_ENDPOINT,
+            max_idle: None,
             max_per_endpoint: None,
         }
     }
@@ -304,6 +308,9 @@ fn keep(
 ) {
     let now = Instant::now();
     if connection.is_usable() {
+        if let Some(most) = config.max_idle {
+            pool.make_room(most);
+        }
         pool.put(endpoint, connection, now, config.max_idle_per_endpoint);
     }
     pool.sweep_if_due(now, config.idle_timeout);
