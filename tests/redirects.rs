@@ -2,7 +2,11 @@
 
 mod support;
 
-use std::sync::Mutex;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use ahoy::ffi::client::protection::AHOY_TRACE_START;
 use ahoy::ffi::values::status::*;
@@ -132,8 +136,8 @@ fn a_body_from_a_source_is_sent_again_only_where_it_can_be() {
     assert_eq!(server.request_count(), 1);
 
     let server = leading(307, "/end");
-    let left = std::sync::Arc::new(Mutex::new(1));
-    let again = std::sync::Arc::clone(&left);
+    let left = Arc::new(Mutex::new(1));
+    let again = Arc::clone(&left);
     let say = move || match std::mem::replace(&mut *left.lock().unwrap(), 0) {
         0 => Said::End,
         _ => Said::Data(b"order".to_vec()),
@@ -325,4 +329,34 @@ fn the_body_of_a_redirect_is_read_only_where_it_is_handed_over() {
     let before = server.connections();
     client(1000).get("/small").unwrap();
     assert_eq!(server.connections() - before, 1, "one connection for both");
+}
+
+#[test]
+fn connections_to_ever_new_servers_are_bounded() {
+    // All of 127.0.0.0/8 is this machine: as many servers as one wants.
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let open = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&open);
+    thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let count = Arc::clone(&count);
+            thread::spawn(move || {
+                let mut socket = &socket;
+                count.fetch_add(1, Ordering::SeqCst);
+                while matches!(socket.read(&mut [0; 1024]), Ok(length) if length > 0) {
+                    let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+                }
+                count.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    let client = Builder::new().build();
+    for number in 0..400 {
+        let host = format!("127.1.{}.{}", number / 200, number % 200 + 1);
+        assert_eq!(client.get(&format!("http://{host}:{port}/")).unwrap().status, 200);
+    }
+    let open = || open.load(Ordering::SeqCst);
+    eventually("the oldest are closed", ms(2000), || open() <= 256);
+    assert!(open() >= 200, "the others are kept: {}", open());
 }

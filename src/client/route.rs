@@ -57,6 +57,14 @@ impl Route {
         Ok(Self::Base { endpoint: origin.endpoint(), path: path.trim_end_matches('/').to_owned() })
     }
 
+    /// The balancer, if there is one.
+    pub(crate) fn balancer(&self) -> Option<&Arc<Balancer>> {
+        match self {
+            Self::Balanced(balancer) => Some(balancer),
+            Self::Base { .. } | Self::Absolute => None,
+        }
+    }
+
     /// Where a request for `target` goes; `origins` knows the servers of absolute URLs.
     ///
     /// # Errors

@@ -66,7 +66,9 @@ impl ClientTransport {
     pub(crate) fn new(core: &Core, resolver: Arc<Resolver>, driver: Driver) -> Self {
         let config = &core.config;
         let detour = Detour::new(core, &resolver).map(Box::new);
-        let direct = Arc::new(direct(config, core.tls(), resolver, driver));
+        let mut direct = direct(config, core.tls(), resolver, driver);
+        direct.max_idle = core.route.balancer().is_none().then_some(MAX_IDLE);
+        let direct = Arc::new(direct);
         let transport = match config.http2 {
             Http2::Off => Kind::Direct(Arc::new(Direct::new(direct))),
             Http2::Alpn | Http2::PriorKnowledge => {
@@ -123,6 +125,7 @@ fn direct(
         idle_timeout: config.idle_timeout,
         max_age: config.max_connection_age,
         max_idle_per_endpoint: config.max_idle_per_endpoint,
+        max_idle: None,
         // A shard has one exchange at a time, and so at most one connection in use.
         max_per_endpoint: match driver {
             Driver::IoThread => config.max_connections_per_endpoint,
@@ -213,6 +216,10 @@ impl Attachment for ClientTransport {
         }
     }
 }
+
+/// Of a client whose URLs and redirects name any number of servers: a quarter of the descriptors that a process may
+/// have by default.
+const MAX_IDLE: usize = 256;
 
 /// The process's resolver: one cache for all clients.
 pub(crate) fn resolver() -> io::Result<Arc<Resolver>> {

@@ -50,6 +50,11 @@ impl Duplex {
         self.stream
     }
 
+    /// Whether nothing more is written. A write that fails while the end is held back would bring it forward.
+    fn is_over(&self) -> bool {
+        self.write_failed || self.end.is_some()
+    }
+
     /// Holds a failure to write back, and makes sure that the rest is read.
     fn read_on(&mut self, cx: &Context<'_>) {
         self.write_failed = true;
@@ -100,7 +105,7 @@ impl AsyncWrite for Duplex {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.write_failed {
+        if self.is_over() {
             return Poll::Pending;
         }
         match Pin::new(&mut self.stream).poll_write(cx, buf) {
@@ -118,7 +123,7 @@ impl AsyncWrite for Duplex {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.write_failed {
+        if self.is_over() {
             return Poll::Pending;
         }
         match Pin::new(&mut self.stream).poll_flush(cx) {

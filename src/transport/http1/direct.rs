@@ -48,6 +48,9 @@ pub struct DirectConfig {
     /// How many unused connections to one endpoint are kept. Each costs about 17 KB, and 1 KB from the
     /// janitor's next visit on.
     pub max_idle_per_endpoint: usize,
+    /// How many unused connections are kept in all; `None` for any number. Where URLs name the endpoints there may be
+    /// no end of them.
+    pub max_idle: Option<usize>,
     /// How many connections to one endpoint there may be, used and unused; `None` for no limit. An exchange that
     /// finds none free waits for one, within its connect limit.
     pub max_per_endpoint: Option<NonZeroUsize>,
@@ -64,6 +67,7 @@ impl DirectConfig {
             idle_timeout: FAR,
             max_age: FAR,
             max_idle_per_endpoint: 256,
+            max_idle: None,
             max_per_endpoint: None,
         }
     }
@@ -320,6 +324,9 @@ fn keep(
 ) {
     let now = Instant::now();
     if connection.is_usable() {
+        if let Some(most) = config.max_idle {
+            pool.make_room(most);
+        }
         pool.put(endpoint, connection, now, config.max_idle_per_endpoint);
     }
     pool.sweep_if_due(now, config.idle_timeout);

@@ -49,6 +49,14 @@ impl Idle {
         }
     }
 
+    /// Since when it is unused.
+    pub(crate) fn idle_since(&self) -> Instant {
+        match self {
+            Self::Ready(connection) => connection.idle_since,
+            Self::Parked(parked) => parked.idle_since,
+        }
+    }
+
     /// Whether it may be used further.
     pub(crate) fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
         let (retires, idle_since) = match self {

@@ -199,6 +199,21 @@ impl ConnectionPool {
         drop(surplus);
     }
 
+    /// Closes the connection that is unused for longest where there are `most` at rest in all.
+    pub(crate) fn make_room(&self, most: usize) {
+        let mut slots = self.lock();
+        let idle = slots.by_endpoint.values().map(|slot| slot.idle.len());
+        if idle.sum::<usize>() < most {
+            return;
+        }
+        let with_some = slots.by_endpoint.values_mut().filter(|slot| !slot.idle.is_empty());
+        let oldest = with_some.min_by_key(|slot| slot.idle[0].idle_since());
+        let surplus = oldest.map(|slot| slot.idle.remove(0));
+        // Closed outside the lock.
+        drop(slots);
+        drop(surplus);
+    }
+
     /// Closes what is too old, idle for too long, closed by the peer, or to an endpoint that departed; lets rest
     /// what nobody used for a while, and forgets endpoints without any.
     ///
