@@ -129,17 +129,19 @@ pub unsafe extern "C" fn ahoy_balancer_random_set_function(
         // SAFETY: see the module `ffi`.
         let balancer = unsafe { handle::required("balancer", balancer) }?;
         let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+        let draw = move |below| {
+            // SAFETY: the host's own function and data.
+            let drawn = user_data.call(move |user_data| unsafe { function(user_data, below) });
+            // Out of range: no endpoint is picked.
+            drawn.unwrap_or(u64::MAX)
+        };
+        // What is not used, this one or the one before, drops after the lock: destroy may use the balancer.
+        let mut other = Algorithm::RandomBy(Random::with_function(Arc::new(draw)));
         balancer.plan.change("balancer", |plan| {
             if !matches!(plan.config.algorithm, Algorithm::Random | Algorithm::RandomBy(_)) {
                 return Err(Error::invalid("balancer", "is not a random balancer"));
             }
-            let draw = move |below| {
-                // SAFETY: the host's own function and data.
-                let drawn = user_data.call(move |user_data| unsafe { function(user_data, below) });
-                // Out of range: no endpoint is picked.
-                drawn.unwrap_or(u64::MAX)
-            };
-            plan.config.algorithm = Algorithm::RandomBy(Random::with_function(Arc::new(draw)));
+            std::mem::swap(&mut plan.config.algorithm, &mut other);
             Ok(())
         })
     };
