@@ -13,7 +13,9 @@ use crate::policy::{
     BudgetConfig, HedgeConfig, HedgeDelay, LimitConfig, RetryConfig, SheddingConfig,
     ThrottleConfig, TraceStart,
 };
-use crate::transport::{NameConfig, ProxyConfig, TlsConfig};
+use crate::transport::{ProxyConfig, TlsConfig};
+
+pub use crate::transport::{NameConfig, NameService};
 
 pub use balancer::{
     Algorithm, BalancerConfig, HealthCheck, KeySource, Misfit, PrequalProbing, Subset, Zone,

@@ -444,3 +444,41 @@ fn a_blocking_call_inside_a_runtime_of_the_same_crate_says_would_deadlock() {
         assert_eq!(client.get("/").unwrap().status, 200);
     }
 }
+
+#[test]
+fn a_destroy_of_a_random_function_may_use_its_balancer() {
+    unsafe extern "C-unwind" fn set_breaker(balancer: *mut c_void) {
+        // SAFETY: the balancer lives; a lock that is held would hang this test.
+        unsafe {
+            ahoy_balancer_set_breaker(balancer.cast(), Breaker::new().raw(), ptr::null_mut());
+        }
+    }
+    let provider = Provider::loopback(&[1]);
+    for (balancer, wanted) in [
+        (Balancer::random(&provider), AHOY_OK),
+        (Balancer::round_robin(&provider), AHOY_E_INVALID_ARGUMENT),
+    ] {
+        let (raw, data) = (balancer.raw(), balancer.raw().cast());
+        // SAFETY: function and data belong together.
+        unsafe {
+            for _ in 0..2 {
+                let status = ahoy_balancer_random_set_function(
+                    raw,
+                    Some(draw),
+                    data,
+                    Some(set_breaker),
+                    ptr::null_mut(),
+                );
+                assert_eq!(status, wanted);
+            }
+            // The one that is in use must not outlive the balancer's handle.
+            ahoy_balancer_random_set_function(
+                raw,
+                Some(draw),
+                ptr::null_mut(),
+                None,
+                ptr::null_mut(),
+            );
+        }
+    }
+}

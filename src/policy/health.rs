@@ -21,7 +21,7 @@ use rand::{Rng, RngExt};
 use super::circuit::open_backoff::after;
 use super::circuit::window::Ratio;
 use super::retry::backoff::between;
-use super::retry::retry::StatusSet;
+use super::retry::config::StatusSet;
 
 /// How endpoints are checked, and when that shows something.
 #[derive(Clone, Debug, PartialEq)]

@@ -16,7 +16,8 @@ use tokio::task::yield_now;
 use crate::outcome::{Failure, FailureKind};
 
 use super::Answer;
-use super::failure::{Cause, Stage, cause_of};
+use super::cause::Cause;
+use super::failure::{Stage, cause_of};
 use super::gunzip::Gunzip;
 
 /// How an answer is to be read.

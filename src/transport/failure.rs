@@ -6,32 +6,13 @@
 use std::error::Error;
 use std::io;
 
-use crate::outcome::{Failure, FailureKind};
+use crate::outcome::FailureKind;
 
+use super::cause::Cause;
 use super::dns::LookupError;
 use super::http1::answer::MAX_HEAD;
 use super::http1::fault::AnswerFault;
 use super::tls_words;
-
-/// What went wrong, before it is known whether the request had left.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Cause {
-    /// Why.
-    pub(super) kind: FailureKind,
-    /// What happened, in lower case, without secrets.
-    pub(super) detail: String,
-}
-
-impl Cause {
-    pub(super) fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
-    }
-
-    /// The failure of an attempt of which bytes did or did not leave.
-    pub(super) fn failure(self, sent: bool) -> Failure {
-        Failure { kind: self.kind, sent, detail: self.detail }
-    }
-}
 
 /// How far the exchange had come when it failed: the same reset means different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! kept connection found closed before it took any byte is replaced by a fresh one.
 
 mod body;
+mod cause;
 mod dial;
 mod dns;
 mod duplex;

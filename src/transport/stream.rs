@@ -16,7 +16,7 @@ use crate::outcome::{Failure, FailureKind};
 
 use super::Answer;
 use super::body::{self, Reading};
-use super::failure::Cause;
+use super::cause::Cause;
 use super::gunzip::Gunzip;
 
 /// The body of an answer under way. Dropping it drops the exchange.

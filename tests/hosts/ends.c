@@ -95,8 +95,11 @@ static void exit_always(const char *ok, const char *hang) {
     CHECK_STATUS(ahoy_client_close(client, 0, NULL), AHOY_OK);
 }
 
+static pid_t ended_thread;
+
 static ahoy_status exit_here(void *data, ahoy_request *request) {
     (void)data, (void)request;
+    ended_thread = gettid();
     note(0);
     pthread_exit(NULL);
 }
@@ -105,6 +108,19 @@ static void *get_hooked(void *client) {
     ahoy_response *response;
     ahoy_client_get(client, "/", &response, NULL);
     return NULL;
+}
+
+/* A thread that is kept takes none of the host's signals. */
+static bool blocks_signals(pid_t thread) {
+    char line[256], path[64];
+    unsigned long long blocked = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)thread);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return false;
+    while (fgets(line, sizeof line, file) != NULL) sscanf(line, "SigBlk: %llx", &blocked);
+    fclose(file);
+    return (blocked >> (SIGINT - 1) & 1) != 0 && (blocked >> (SIGTERM - 1) & 1) != 0 &&
+           (blocked >> (SIGSEGV - 1) & 1) == 0;
 }
 
 /* A caller that ends itself inside its call's hook is over: a close does not wait for it. */
@@ -122,6 +138,7 @@ static void exit_in_hook(const char *ok, const char *hang) {
     CHECK(pthread_create(&thread, NULL, get_hooked, client) == 0);
     wait_told(1);
     sleep_ms(20);
+    CHECK(blocks_signals(ended_thread));
     CHECK_STATUS(ahoy_client_close(client, 0, NULL), AHOY_OK);
     CHECK_STATUS(ahoy_callbacks_stop(0, NULL), AHOY_OK);
     ahoy_client_free(client);

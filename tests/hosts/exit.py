@@ -1,14 +1,14 @@
 """Leaves while callbacks come: the interpreter ends threads that ask for its lock meanwhile.
 
-    exit.py KIND HOW OK_PORT HANG_PORT
+    exit.py KIND HOW OK_PORT HANG_PORT EXIT_PY.SO
 
 KIND is what calls back: done, log, hooks, provider, destroy, or blocked (daemon threads inside blocking calls, which call
 back as hooks and should_stop). HOW:
 
     plain         returns from the main program
     stop          the same, with ahoy_callbacks_stop at the interpreter's exit
-    slow, slow-stop   the process lives on for 0.5 s after the interpreter is gone, and its calls end then: without the
-                      stop a callback comes to nothing that could take it (done, log, hooks, destroy)
+    slow, slow-stop   the process lives on for 0.2 s after the interpreter is gone, with a call: without the stop its
+                      callback comes to nothing that could take it (not blocked)
 """
 
 import atexit
@@ -91,7 +91,7 @@ def begin(client, timeout_ms):
     call = take(library.ahoy_client_start, client, request)
     library.ahoy_request_free(request)
     if kind in ("done", "destroy"):
-        done = on_done if kind == "done" else ctypes.cast(library.ahoy_free_both, DONE)
+        done = on_done if kind == "done" else DONE_BY_C
         library.ahoy_call_on_done(call, done, None, destroyed if kind == "destroy" else NONE, None)
         library.ahoy_call_free(call)
 
@@ -130,27 +130,24 @@ def daemon(work, *arguments):
 if "stop" in how:
     # It gives up the interpreter's lock meanwhile, as every function of CDLL does.
     atexit.register(lambda: library.ahoy_callbacks_stop(10_000, None) and sys.exit("callbacks go on"))
-if "slow" in how:
-    libc = ctypes.CDLL(None)
-    libc.__cxa_atexit(libc.usleep, c_void_p(500_000), None)
-
 port_of_provider = ok
-if kind == "destroy":
-    # What frees both handles and is no Python: of the callbacks only `destroy` is the interpreter's.
-    freeing = ctypes.CDLL(sys.argv[5])
-    library.ahoy_free_both = freeing.free_both
+no_python = ctypes.CDLL(sys.argv[5])
+# Of such a call only `destroy` is the interpreter's.
+DONE_BY_C = ctypes.cast(no_python.free_both, DONE)
 well, hanging = client_over(ok), client_over(hang)
-if kind == "provider":
+provided = lambda: library.ahoy_provider_custom_new(provide, None, NONE)
+if "slow" in how:
+    client = client_over(ok, provided()) if kind == "provider" else well
+    done = {"done": on_done, "destroy": DONE_BY_C}.get(kind, DONE())
+    no_python.call_later.argtypes = c_void_p, DONE, DESTROY
+    no_python.call_later(client, done, destroyed if kind == "destroy" else NONE)
+elif kind == "provider":
     for _ in range(4):
-        daemon(ask_for_ever, library.ahoy_balancer_round_robin_new(library.ahoy_provider_custom_new(provide, None, NONE)))
-    client = client_over(ok, library.ahoy_provider_custom_new(provide, None, NONE))
-    daemon(start_for_ever, client)
+        daemon(ask_for_ever, library.ahoy_balancer_round_robin_new(provided()))
+    daemon(start_for_ever, client_over(ok, provided()))
 elif kind == "blocked":
     for client in (well, hanging) * 4:
         daemon(get_for_ever, client)
-elif "slow" in how:
-    for _ in range(20):
-        begin(hanging, random.randrange(300, 450))
 else:
     # Their limits are over at any moment of the exit.
     for _ in range(60):

@@ -158,16 +158,18 @@ pub unsafe extern "C" fn ahoy_balancer_random_set_function(
         guard::status(err, || {
             let balancer = handle::required("balancer", balancer)?;
             let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+            let draw = move |below| {
+                let drawn = user_data.call(move |data| function(data, below));
+                // Out of range: no endpoint is picked.
+                drawn.unwrap_or(u64::MAX)
+            };
+            // The unused one, this or that before, drops after the lock: destroy may use the balancer.
+            let mut other = Algorithm::RandomBy(Random::with_function(Arc::new(draw)));
             balancer.plan.change("balancer", |plan| {
                 if !matches!(plan.config.algorithm, Algorithm::Random | Algorithm::RandomBy(_)) {
                     return Err(Error::invalid("balancer", "is not a random balancer"));
                 }
-                let draw = move |below| {
-                    let drawn = user_data.call(move |data| function(data, below));
-                    // Out of range: no endpoint is picked.
-                    drawn.unwrap_or(u64::MAX)
-                };
-                plan.config.algorithm = Algorithm::RandomBy(Random::with_function(Arc::new(draw)));
+                std::mem::swap(&mut plan.config.algorithm, &mut other);
                 Ok(())
             })
         })

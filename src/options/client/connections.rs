@@ -2,11 +2,10 @@
 
 use std::num::NonZeroUsize;
 
-use crate::config::{ClientConfig, Http2};
+use crate::config::{ClientConfig, Http2, NameService};
 use crate::options::form::{COUNT, Form, LIMIT, POSITIVE, WAIT};
 use crate::options::setting::Setting;
 use crate::options::value::{OFF, Value};
-use crate::transport::NameService;
 
 /// The choices of `http2`, by their numbers in C.
 const HTTP2: [&str; 3] = ["false", "true", "prior_knowledge"];

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::gradient::{Gradient, GradientConfig, Recent};
-use crate::policy::load::load::Tick;
+use crate::policy::load::tick::Tick;
 
 /// How many requests may be in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

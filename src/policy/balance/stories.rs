@@ -10,7 +10,8 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::P2c;
-use crate::policy::load::load::{HostLoad, LoadModel, LoadOutcome, Tick};
+use crate::policy::load::load::{HostLoad, LoadModel, LoadOutcome};
+use crate::policy::load::tick::Tick;
 use crate::policy::test_inputs::rng;
 
 const ENDPOINTS: usize = 20;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::policy::propagation::deadline::has_time;
-use crate::policy::retry::retry::RetryOn;
+use crate::policy::retry::config::RetryOn;
 
 /// What the attempt loop knows when an attempt has passed its limit.
 #[derive(Clone, Copy, Debug)]

@@ -22,6 +22,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::tick::{Tick, whole_micros};
 use super::word::{History, InFlightWord, Latency};
 use crate::policy::circuit::probe_eligibility::ProbeEligibility;
 
@@ -80,30 +81,6 @@ impl Default for AhoyConfig {
             // One request a second is what it costs to see a recovery within two.
             remember: Duration::from_secs(1),
         }
-    }
-}
-
-/// A point in time: whole microseconds since an origin that all of a load's callers share.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Tick(pub(super) u64);
-
-impl Tick {
-    /// The tick that lies this long after the origin. It does not wrap around: 64 bits last for half
-    /// a million years, beyond which all ticks are equal.
-    #[must_use]
-    pub const fn after_origin(elapsed: Duration) -> Self {
-        Self(whole_micros(elapsed))
-    }
-
-    /// Microseconds since the origin.
-    pub(crate) const fn micros(self) -> u64 {
-        self.0
-    }
-
-    /// Microseconds from an earlier tick; none from a later one, as threads that read the clock may
-    /// overtake each other.
-    const fn since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
     }
 }
 
@@ -430,11 +407,6 @@ fn sample(average: f32, elapsed: f32, ending: LoadOutcome) -> Option<f32> {
 /// the sum would round the number away.
 fn untried(flight: InFlightWord) -> f32 {
     UNTRIED * flight.pending() as f32
-}
-
-const fn whole_micros(duration: Duration) -> u64 {
-    let micros = duration.as_secs().saturating_mul(1_000_000);
-    micros.saturating_add(duration.subsec_micros() as u64)
 }
 
 /// Never zero, so that it can be divided by.

@@ -2,4 +2,5 @@
 
 pub mod load;
 pub mod reported;
+pub mod tick;
 mod word;

@@ -19,7 +19,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::load::Tick;
+use super::tick::Tick;
 
 /// What an endpoint reported: numbers that are finite and not negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

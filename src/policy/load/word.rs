@@ -1,6 +1,6 @@
 //! The two words of a load in which several numbers must agree.
 
-use super::load::Tick;
+use super::tick::Tick;
 
 /// The number of requests in flight, below the sum of their start ticks.
 ///

@@ -5,7 +5,7 @@
 //! broken TLS set-up is one that repeating does not mend. Both judgements stand here, side by side,
 //! and everything else looks at classes and verdicts instead of statuses.
 
-use super::retry::{RetryConfig, RetryOn};
+use super::config::{RetryConfig, RetryOn, is_server_fault};
 use crate::outcome::{Class, FailureKind, Verdict};
 
 /// How an attempt ended, as far as the rules care.
@@ -49,11 +49,6 @@ pub fn class(ended: &AttemptOutcome, config: &RetryConfig) -> Class {
             _ => Class::Final,
         },
     }
-}
-
-/// Any 5xx but 501.
-pub(crate) const fn is_server_fault(status: u16) -> bool {
-    matches!(status, 500 | 502..=599)
 }
 
 const fn failure_verdict(kind: FailureKind) -> Verdict {

@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod budget;
 pub mod classify;
+pub mod config;
 pub mod pushback;
 pub mod retry;
 pub mod retry_after;

@@ -10,147 +10,17 @@
 //! answers. Free attempts end by themselves, as each endpoint grants one per call.
 
 use std::num::NonZeroU32;
-use std::ops::BitOr;
 use std::time::Duration;
 
 use rand::Rng;
 
-use super::backoff::{Backoff, BackoffConfig, between};
-use super::classify::{AttemptOutcome, class, is_server_fault};
+use super::backoff::{Backoff, between};
+use super::classify::{AttemptOutcome, class};
+use super::config::{RetryConfig, RetryOn};
 use super::pushback::Pushback;
 use super::retry_after::{RetryAfter, may_ask};
 use crate::outcome::{Class, FailureKind};
 use crate::policy::propagation::deadline::latest_start;
-
-/// What is repeated, how often and how fast.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RetryConfig {
-    /// Attempts in all, the first included and the free ones not; default 3, none for no limit. One
-    /// try means exactly one attempt: nothing is free then.
-    pub tries: Option<NonZeroU32>,
-    /// The wait before each retry; see there for the defaults.
-    pub backoff: BackoffConfig,
-    /// The kinds of ending that are repeated; default all. Without [`RetryOn::CONNECT`] no attempt
-    /// is free.
-    pub on: RetryOn,
-    /// The statuses that are repeated; default 429 and every 5xx but 501.
-    pub statuses: StatusSet,
-    /// Whether methods that are not idempotent are repeated as well, at the risk of doing things
-    /// twice; default no.
-    pub any_method: bool,
-    /// The longest `Retry-After` that is waited for; default 300 s.
-    pub retry_after_cap: Duration,
-}
-
-impl Default for RetryConfig {
-    fn default() -> Self {
-        Self {
-            tries: NonZeroU32::new(3),
-            backoff: BackoffConfig::default(),
-            on: RetryOn::ALL,
-            statuses: StatusSet::default(),
-            any_method: false,
-            retry_after_cap: Duration::from_secs(300),
-        }
-    }
-}
-
-/// A set of the kinds of ending that are repeated. The numbers are part of the C interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RetryOn(u32);
-
-impl RetryOn {
-    /// No connection: refused, unreachable, no such name, the resolver or this host failed.
-    pub const CONNECT: Self = Self(1);
-    /// The connect limit ran out.
-    pub const CONNECT_TIMEOUT: Self = Self(2);
-    /// The attempt's limit ran out.
-    pub const TIMEOUT: Self = Self(4);
-    /// The connection ended before anything was sent.
-    pub const LOST_UNSENT: Self = Self(8);
-    /// The connection ended, or talked nonsense, after something was sent.
-    pub const LOST_SENT: Self = Self(16);
-    /// An answer whose status is in the set of statuses.
-    pub const STATUS: Self = Self(32);
-    /// The peer refused the stream unprocessed.
-    pub const REFUSED_STREAM: Self = Self(64);
-    /// Everything above.
-    pub const ALL: Self = Self(127);
-
-    /// Takes a mask; none if it has a bit without a meaning.
-    #[must_use]
-    pub const fn from_bits(bits: u32) -> Option<Self> {
-        if bits & !Self::ALL.0 == 0 { Some(Self(bits)) } else { None }
-    }
-
-    /// The mask.
-    #[must_use]
-    pub const fn bits(self) -> u32 {
-        self.0
-    }
-
-    /// Whether all of `other` is in here.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-impl BitOr for RetryOn {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-/// A set of statuses, 100 to 599.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StatusSet([u64; WORDS]);
-
-impl StatusSet {
-    /// No status at all.
-    pub const EMPTY: Self = Self([0; WORDS]);
-
-    /// Adds a status, and says whether it could be: outside of 100 to 599 nothing happens.
-    #[must_use = "a status outside of 100 to 599 is not added"]
-    pub const fn insert(&mut self, status: u16) -> bool {
-        match place(status) {
-            Some((word, bit)) => {
-                self.0[word] |= bit;
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Takes a status out, if it is in.
-    pub const fn remove(&mut self, status: u16) {
-        if let Some((word, bit)) = place(status) {
-            self.0[word] &= !bit;
-        }
-    }
-
-    /// Whether a status is in.
-    #[must_use]
-    pub const fn contains(&self, status: u16) -> bool {
-        match place(status) {
-            Some((word, bit)) => self.0[word] & bit != 0,
-            None => false,
-        }
-    }
-}
-
-impl Default for StatusSet {
-    fn default() -> Self {
-        let mut set = Self::EMPTY;
-        for status in (FIRST_STATUS..=LAST_STATUS).filter(|&s| s == 429 || is_server_fault(s)) {
-            // Every status of that range can be added.
-            let _ = set.insert(status);
-        }
-        set
-    }
-}
 
 /// What the attempt loop knows after an attempt.
 #[derive(Clone, Copy, Debug)]
@@ -396,19 +266,6 @@ const fn can_be_free(ended: &AttemptOutcome) -> bool {
     }
 }
 
-const fn place(status: u16) -> Option<(usize, u64)> {
-    if status < FIRST_STATUS || status > LAST_STATUS {
-        return None;
-    }
-    let index = status - FIRST_STATUS;
-    Some((index as usize / 64, 1 << (index % 64)))
-}
-
-const FIRST_STATUS: u16 = 100;
-const LAST_STATUS: u16 = 599;
-/// 500 statuses, 64 in a word.
-const WORDS: usize = 8;
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -416,7 +273,9 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
+    use crate::policy::retry::backoff::BackoffConfig;
     use crate::policy::retry::backoff::{Factor, Jitter};
+    use crate::policy::retry::config::StatusSet;
     use crate::policy::test_inputs::{ms, rng};
 
     const STEP: Duration = ms(10);

@@ -32,7 +32,7 @@ use crate::runtime::workers::Workers;
 
 use self::files::{Files, lower};
 use self::known::{Answer, Known, Next};
-use super::failure::Cause;
+use super::cause::Cause;
 
 /// How names are resolved for one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

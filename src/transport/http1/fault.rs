@@ -4,7 +4,7 @@ use std::error::Error;
 use std::{fmt, io};
 
 use crate::outcome::FailureKind;
-use crate::transport::failure::Cause;
+use crate::transport::cause::Cause;
 
 /// Why an answer is not read any further.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,9 +23,10 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::outcome::{Failure, FailureKind};
 
 use super::pool::StreamSlot;
+use crate::transport::cause::Cause;
 use crate::transport::duplex::Duplex;
 use crate::transport::expect::Consent;
-use crate::transport::failure::{Cause, Stage, cause_of};
+use crate::transport::failure::{Stage, cause_of};
 use crate::transport::http1::answer::MAX_HEAD;
 use crate::transport::request::{self, RequestBody};
 use crate::transport::stream::{self, Content, Flow};

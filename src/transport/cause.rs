@@ -1,0 +1,23 @@
+//! What went wrong on the wire, in words.
+
+use crate::outcome::{Failure, FailureKind};
+
+/// What went wrong, before it is known whether the request had left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cause {
+    /// Why.
+    pub(super) kind: FailureKind,
+    /// What happened, in lower case, without secrets.
+    pub(super) detail: String,
+}
+
+impl Cause {
+    pub(super) fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+
+    /// The failure of an attempt of which bytes did or did not leave.
+    pub(super) fn failure(self, sent: bool) -> Failure {
+        Failure { kind: self.kind, sent, detail: self.detail }
+    }
+}
