@@ -237,3 +237,11 @@ fn cancelling_a_race_cancels_all_of_it() {
         failure.message
     );
 }
+
+#[test]
+fn no_attempt_starts_beside_another_where_the_limit_in_flight_is_reached() {
+    let (slow, other) = (Server::always(Reply::status(200).after(ms(400))), Server::ok());
+    let builder = Builder::new().balancer(&first_of(&[&slow, &other])).attempt_timeout_ms(40);
+    let answer = builder.max_in_flight(1).build().get("/").unwrap();
+    assert_eq!((answer.attempt_count, other.request_count()), (1, 0));
+}

@@ -16,10 +16,10 @@ pub(crate) fn run(lab: &mut Lab) {
     let trigger = slow_all("0.8 load, all x30 for 2 s", 0.8 * CAPACITY, 30.0, 2 * SECOND);
     let after = Setup { counted: START + 2 * SECOND..START + 6 * SECOND, ..trigger };
     errors_below(lab, &after, 5.0, Figure::ErrorPercent);
-    for factor in [1.5, 3.0] {
-        let setup = overload(factor);
-        let most = if factor > 2.0 { 60.0 } else { 3.0 };
-        errors_below(lab, &setup, most, Figure::ErrorPercent);
+    for (factor, above) in [(1.5, 3.0), (3.0, 12.0)] {
+        // What no client can help: in the 5 s and the 2 s that the last calls may take, so much cannot be done.
+        let least = 100.0 * (1.0 - 7.0 / (5.0 * factor));
+        errors_below(lab, &overload(factor), least + above, Figure::ErrorPercent);
     }
     errors_below(lab, &lone_caller(), 0.0, Figure::ErrorPercent);
     for mode in [Mode::FailFast, Mode::Hang, Mode::Refuse] {
@@ -88,8 +88,8 @@ fn returns(lab: &mut Lab, mode: Mode) {
         lab.note(
             "D",
             format!("{name}, {}", rules.name),
-            ("<= 3 s".into(), measured),
-            back <= 3.5,
+            ("80 % of its share in <= 4 s".into(), measured),
+            back <= 4.0,
             "",
         );
     }
@@ -120,10 +120,9 @@ fn recovering_host(lab: &mut Lab) {
     {
         let found = lab.median_of(&setup, &rules, 1);
         let probes = found.get(Figure::FaultyPerSecond);
-        let fair = rate / 20.0;
-        let numbers =
-            (format!("<= {:.0}/s", fair), format!("{probes:.0}/s of a share of {fair:.0}"));
-        lab.note("D", format!("{name}, {}", rules.name), numbers, probes <= fair, "");
+        let most = f64::from(clients) / 30.0;
+        let numbers = (format!("<= {most:.0}/s, one in 30 s each"), format!("{probes:.0}/s"));
+        lab.note("D", format!("{name}, {}", rules.name), numbers, probes <= most, "");
     }
 }
 
@@ -148,7 +147,7 @@ fn errors_below(lab: &mut Lab, setup: &Setup, most: f64, figure: Figure) {
         let (errors, attempts) = (found.get(figure), found.get(Figure::Attempts));
         let worst = lab.worst(setup, &rules, figure);
         let measured = format!("{errors:.2} % (worst {worst:.2}), {attempts:.2} attempts");
-        let target = format!("<= {most} %");
+        let target = format!("<= {most:.1} %");
         let what = format!("{}, {}", setup.name, rules.name);
         lab.note("D", what, (target, measured), errors <= most, "");
         if rules.name.starts_with("attempts cut") || rules.name.starts_with("naive") {

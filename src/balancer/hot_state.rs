@@ -107,15 +107,17 @@ impl HotState {
     }
 
     /// An attempt at `slot` takes longer than usual.
-    pub(crate) fn mark_overdue(&self, slot: usize) {
+    pub(crate) fn mark_overdue(&self, slot: usize, now: Instant) {
         if self.bits(slot).is_some_and(|bits| set(&bits.overdue, slot, true)) {
             self.shared.note_overdue(true);
         }
+        let trouble = self.make_trouble(slot);
+        trouble.into_iter().for_each(|it| it.overdue.is_overdue_since(self.shared.millis(now)));
     }
 
     /// An attempt at `slot` has passed its limit.
     pub(crate) fn mark_late(&self, slot: usize, now: Instant) {
-        self.mark_overdue(slot);
+        self.mark_overdue(slot, now);
         let trouble = self.make_trouble(slot);
         trouble.into_iter().for_each(|it| it.overdue.is_late_since(self.shared.millis(now)));
     }

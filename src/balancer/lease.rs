@@ -92,9 +92,9 @@ impl Lease {
     }
 
     /// Says that the attempt takes longer than usual.
-    pub(crate) fn mark_overdue(&self) {
+    pub(crate) fn mark_overdue(&self, now: Instant) {
         if let Some(held) = &self.held {
-            held.member.hot().mark_overdue(held.member.slot());
+            held.member.hot().mark_overdue(held.member.slot(), now);
         }
     }
 

@@ -908,6 +908,7 @@ pub(super) struct Call {
     pub(super) connect_timeout: Duration,
     pub(super) max_body: usize,
     pub(super) gzip: bool,
+    pub(super) fresh: bool,
 }
 
 impl Call {
@@ -920,7 +921,13 @@ impl Call {
             connect_timeout: LONG,
             max_body: 1 << 20,
             gzip: false,
+            fresh: false,
         }
+    }
+
+    /// A GET beside another at the same endpoint that is late.
+    pub(super) fn fresh() -> Self {
+        Self { fresh: true, ..Self::get() }
     }
 
     pub(super) fn post(body: &str) -> Self {
@@ -975,7 +982,7 @@ impl Call {
             max_body: self.max_body,
             gzip: self.gzip,
             source,
-            fresh: false,
+            fresh: self.fresh,
             streams: streamed.then_some(&streams),
             progress,
         };

@@ -328,6 +328,45 @@ async fn a_peer_that_falls_silent_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_late_exchange_has_a_silent_peer_given_up_within_a_second_and_a_new_connection_made() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    let server = Server::start(move |_, peer| {
+        Raw::greet(peer).request();
+        count.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(LONG);
+    });
+    let (subject, endpoint) = (prior(|_| {}), plain_endpoint(server.address));
+    let begun = Instant::now();
+    let late = spawn(&subject, &endpoint, Call::get());
+    while connections.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let beside = spawn(&subject, &endpoint, Call::fresh());
+    let failure = expect(late.await.unwrap(), FailureKind::ConnectionLost, true);
+    assert_eq!(failure.detail, "keep-alive timed out");
+    assert!(begun.elapsed() < Duration::from_secs(5), "not the interval's 10 s");
+    while connections.load(Ordering::SeqCst) < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    beside.abort();
+}
+
+#[tokio::test]
+async fn a_late_exchange_keeps_a_connection_whose_peer_answers() {
+    let gate = Arc::new(Gate::default());
+    let server = Http2Server::gated(&gate, 10).await;
+    let (subject, endpoint) = (prior(|_| {}), plain_endpoint(server.address));
+    let late = spawn(&subject, &endpoint, Call::get());
+    gate.wait_for(1).await;
+    let beside = spawn(&subject, &endpoint, Call::fresh());
+    gate.wait_for(2).await;
+    gate.open(2);
+    assert!(all(vec![late, beside]).await.iter().all(Result::is_ok));
+    assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
 async fn a_silent_peer_is_given_up_also_while_a_large_body_waits_for_it() {
     let server = Server::start(|_, peer| {
         Raw::greet(peer).request();

@@ -164,7 +164,7 @@ impl Attempt {
         let from = if watch.progress.is_waiting() { now } else { watch.progress.counts_from() };
         let passed = now.saturating_duration_since(from);
         if passed >= short && watch.pass(Passed::Short) {
-            self.lease.mark_overdue();
+            self.lease.mark_overdue(now);
         }
         if passed >= slow {
             watch.pass(Passed::Slow);

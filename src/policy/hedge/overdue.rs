@@ -38,7 +38,9 @@ pub enum TowardsOverdue {
 /// How far behind one endpoint is. Times are whole milliseconds since an origin that its callers share.
 #[derive(Debug, Default)]
 pub struct Overdue {
-    /// When an attempt last passed its limit, plus one; zero once an answer came in time.
+    /// When an attempt first took longer than usual, plus one; zero once an answer came in time.
+    overdue_since: AtomicU64,
+    /// When an attempt first passed its limit, likewise.
     late_since: AtomicU64,
     /// When the last attempt that passed its limit ended.
     ended: AtomicU64,
@@ -53,6 +55,7 @@ impl Overdue {
     #[must_use]
     pub const fn new() -> Self {
         Self {
+            overdue_since: AtomicU64::new(0),
             late_since: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             cost: AtomicU32::new(0),
@@ -62,16 +65,22 @@ impl Overdue {
 
     /// Forgets all of it.
     pub fn forget(&self) {
+        self.overdue_since.store(0, Relaxed);
         self.late_since.store(0, Relaxed);
         self.ended.store(0, Relaxed);
         self.cost.store(0, Relaxed);
         self.overtaken.store(0, Relaxed);
     }
 
+    /// An attempt takes longer than usual.
+    pub fn is_overdue_since(&self, millis: u64) {
+        note_first(&self.overdue_since, millis);
+    }
+
     /// An attempt has passed its limit.
     pub fn is_late_since(&self, millis: u64) {
-        let first = |since: u64| (since == 0).then_some(millis + 1);
-        let _ = self.late_since.fetch_update(Relaxed, Relaxed, first);
+        note_first(&self.overdue_since, millis);
+        note_first(&self.late_since, millis);
     }
 
     /// An attempt was answered within its limit.
@@ -111,9 +120,18 @@ impl Overdue {
     #[must_use]
     pub fn may_be_risked(&self, millis: u64) -> bool {
         let (ended, cost) = (self.ended.load(Relaxed), self.cost.load(Relaxed));
-        // Without an end there is an attempt under way, which finds out itself.
-        ended != 0 && millis.saturating_sub(ended) >= u64::from(cost) * RISK_EVERY
+        if ended != 0 {
+            return millis.saturating_sub(ended) >= u64::from(cost) * RISK_EVERY;
+        }
+        // An attempt is under way, which finds out itself, unless its caller gave it up.
+        let since = self.overdue_since.load(Relaxed);
+        since != 0 && millis.saturating_sub(since - 1) >= FORGOTTEN_MS
     }
+}
+
+fn note_first(since: &AtomicU64, millis: u64) {
+    let first = |since: u64| (since == 0).then_some(millis + 1);
+    let _ = since.fetch_update(Relaxed, Relaxed, first);
 }
 
 /// Whether `overdue` of `known` endpoints are few enough to be passed over.
@@ -127,6 +145,9 @@ const IN_A_ROW: u32 = 3;
 
 /// A ninth of the time at most is spent on finding out.
 const RISK_EVERY: u64 = 8;
+
+/// An attempt that was cancelled leaves no end behind: twice the default limit of a call.
+const FORGOTTEN_MS: u64 = 60_000;
 
 #[cfg(test)]
 mod tests {
@@ -159,7 +180,8 @@ mod tests {
     fn what_may_not_be_repeated_comes_once_in_eight_times_its_cost() {
         let endpoint = Overdue::new();
         endpoint.is_late_since(1000);
-        assert!(!endpoint.may_be_risked(1_000_000), "one is under way");
+        assert!(!endpoint.may_be_risked(60_999), "one is under way");
+        assert!(endpoint.may_be_risked(61_000), "it was given up");
         endpoint.ended_late(ms(30_000), 31_000);
         assert!(!endpoint.may_be_risked(31_000 + 239_999));
         assert!(endpoint.may_be_risked(31_000 + 240_000));
