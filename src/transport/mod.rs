@@ -49,6 +49,10 @@ pub use crate::transport::http2::multiplexed::{Multiplexed, MultiplexedConfig};
 pub use crate::transport::stream::Live;
 pub use crate::transport::tls::{Offer, Tls, TlsConfig};
 
+/// Parsers of peers' bytes, for fuzz/.
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 /// One attempt: what is sent, where to, and within which bounds.
 pub struct Exchange<'a> {
     /// Where to send it.
