@@ -58,6 +58,10 @@ pub(crate) use crate::transport::{
     proxy::Proxies,
 };
 
+/// Parsers of peers' bytes, for fuzz/.
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 /// One attempt: what is sent, where to, and within which bounds.
 pub struct Exchange<'a> {
     /// Where to send it.

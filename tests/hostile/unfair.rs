@@ -86,6 +86,7 @@ fn four_peers_that_send_without_end_make_no_other_call_late() {
     }
 }
 
-/// The bar is 20 ms for the library as it is shipped; a build without optimisation on a busy machine takes several
-/// times as long for every byte, and the floods themselves want the processor.
-const PATIENCE: Duration = if cfg!(debug_assertions) { ms(250) } else { ms(20) };
+/// The bar is 20 ms for the library as it is shipped, on a machine that has time for it. A build without optimisation
+/// takes twenty times as long for every byte and shares the processor with the floods; what a turn may read is tested
+/// beside it, in `transport::http1::answer`.
+const PATIENCE: Duration = if cfg!(debug_assertions) { ms(2000) } else { ms(20) };

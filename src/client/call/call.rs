@@ -141,7 +141,7 @@ fn key(source: &KeySource, headers: &HeaderMap) -> Option<u64> {
 }
 
 /// The value of the named pair of a `Cookie` header.
-fn cookie<'a>(header: &'a HeaderValue, name: &str) -> Option<&'a str> {
+pub(super) fn cookie<'a>(header: &'a HeaderValue, name: &str) -> Option<&'a str> {
     let mut pairs = header.to_str().ok()?.split(';').map(str::trim);
     pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
@@ -157,7 +157,7 @@ fn forward(config: &ClientConfig, name: &HeaderName, value: &HeaderValue, header
 }
 
 /// The pairs of a `Cookie` header whose names are in `names`.
-fn kept_cookies(value: &HeaderValue, names: &[String]) -> Option<HeaderValue> {
+pub(super) fn kept_cookies(value: &HeaderValue, names: &[String]) -> Option<HeaderValue> {
     let text = value.to_str().ok()?;
     let wanted = |pair: &&str| {
         let name = pair.split('=').next().unwrap_or_default();

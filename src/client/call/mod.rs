@@ -11,3 +11,20 @@ pub(crate) mod send;
 pub(crate) mod settle;
 pub(crate) mod state;
 pub(crate) mod watch;
+
+/// Parsers of the host's bytes, for fuzz/.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use http::HeaderValue;
+
+    use super::call::{cookie, kept_cookies};
+
+    /// Cookies that are passed on are among those that came, and one that is found is not empty-named.
+    pub fn cookies(bytes: &[u8]) {
+        let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
+        let found = cookie(&value, "session");
+        assert!(found.is_none_or(|found| found.len() <= bytes.len()));
+        let kept = kept_cookies(&value, &["session".to_owned()]);
+        assert!(kept.is_none_or(|kept| kept.len() <= bytes.len()));
+    }
+}

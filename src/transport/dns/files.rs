@@ -38,7 +38,7 @@ pub(super) struct Content {
 }
 
 /// The names of `hosts`, in lower case.
-pub(super) type HostNames = HashMap<String, Vec<IpAddr>>;
+pub(in crate::transport) type HostNames = HashMap<String, Vec<IpAddr>>;
 
 impl Files {
     /// The system's files.
@@ -85,7 +85,7 @@ fn stamp(path: &Path) -> Stamp {
 }
 
 /// A line is an address and its names; what is not is passed over, as the C library does.
-fn host_names(content: &[u8]) -> HostNames {
+pub(in crate::transport) fn host_names(content: &[u8]) -> HostNames {
     let mut names = HostNames::new();
     for line in String::from_utf8_lossy(content).lines() {
         let mut words = line.split('#').next().unwrap_or_default().split_ascii_whitespace();

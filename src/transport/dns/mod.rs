@@ -30,6 +30,8 @@ use crate::outcome::FailureKind;
 use crate::runtime::getaddrinfo::{self, NoAddress};
 use crate::runtime::workers::Workers;
 
+#[cfg(fuzzing)]
+pub(super) use self::files::host_names;
 use self::files::{Files, lower};
 use self::known::{Answer, Known, Next};
 use super::cause::Cause;

@@ -289,3 +289,136 @@ const MAX_FRAMING: usize = 128 * 1024;
 
 /// A byte of a chunk's size costs hyper about 50 ns: such a turn is over in a millisecond.
 const TURN: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// A peer that has always more to read.
+    struct Endless {
+        text: &'static [u8],
+        at: usize,
+        read: usize,
+    }
+
+    impl AsyncRead for Endless {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            while buf.remaining() > 0 {
+                buf.put_slice(&[self.text[self.at]]);
+                self.at = (self.at + 1) % self.text.len();
+                self.read += 1;
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Endless {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn stream(text: &'static [u8]) -> (AnswerStream<Endless>, Arc<AnswerProgress>) {
+        let progress = Arc::new(AnswerProgress::default());
+        let endless = Endless { text, at: 0, read: 0 };
+        (AnswerStream::new(endless, Arc::clone(&progress)), progress)
+    }
+
+    /// Reads as hyper does, with buffers of 64 KiB, until the turn is over; what was read of the peer in it.
+    fn turn(
+        stream: &mut AnswerStream<Endless>,
+        progress: &AnswerProgress,
+    ) -> Result<usize, io::Error> {
+        progress.begin_turn();
+        let (before, mut cx) = (stream.stream.read, Context::from_waker(Waker::noop()));
+        let mut room = vec![0; 64 * 1024];
+        loop {
+            match Pin::new(&mut *stream).poll_read(&mut cx, &mut ReadBuf::new(&mut room)) {
+                Poll::Pending => return Ok(stream.stream.read - before),
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// The first turn may use the whole buffer, for most answers are of use.
+    fn assert_bounded(text: &'static [u8], head: bool, bound: usize, said: &str) {
+        let (mut stream, progress) = stream(text);
+        if head {
+            progress.begin_exchange();
+        }
+        for number in 0.. {
+            match turn(&mut stream, &progress) {
+                Ok(read) if number == 0 => assert!(read <= 64 * 1024, "{read}"),
+                Ok(read) => assert!(read <= TURN, "{read} in turn {number}"),
+                Err(error) => {
+                    assert!(error.to_string().contains(said), "{error}");
+                    break;
+                }
+            }
+            assert!(stream.stream.read <= bound + 64 * 1024, "{}", stream.stream.read);
+        }
+    }
+
+    #[test]
+    fn interim_answers_and_headers_without_end_are_read_by_turns_and_bounded() {
+        let said = "answer's head above 262144 bytes";
+        assert_bounded(b"HTTP/1.1 102 P\r\n\r\n", true, MAX_HEAD, said);
+        assert_bounded(b"HTTP/1.1 200 OK:\r\n", true, MAX_HEAD, said);
+    }
+
+    #[test]
+    fn bytes_that_are_no_body_are_read_by_turns_and_bounded() {
+        assert_bounded(b"0", false, MAX_FRAMING, "131072 bytes of chunk sizes");
+    }
+
+    #[test]
+    fn what_brings_a_body_further_has_no_bound_and_no_turns() {
+        let (mut stream, progress) = stream(b"x");
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut room = vec![0; 64 * 1024];
+        progress.begin_turn();
+        for _ in 0..100 {
+            let mut buf = ReadBuf::new(&mut room);
+            assert!(Pin::new(&mut stream).poll_read(&mut cx, &mut buf).is_ready());
+            assert_eq!(buf.filled().len(), 64 * 1024);
+            progress.advanced();
+        }
+    }
+
+    #[test]
+    fn a_head_may_come_byte_by_byte() {
+        let (mut stream, progress) =
+            stream(b"HTTP/1.1 200 OK\r\nx-a: b\r\ncontent-length: 5\r\n\r\nhello");
+        progress.begin_exchange();
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut room, mut all) = ([0], Vec::new());
+        while all.len() < 41 {
+            progress.begin_turn();
+            let mut buf = ReadBuf::new(&mut room);
+            assert!(Pin::new(&mut stream).poll_read(&mut cx, &mut buf).is_ready());
+            all.extend_from_slice(buf.filled());
+        }
+        assert_eq!(&all[..], b"HTTP/1.1 200 \r\ncontent-length: 5\r\n\r\nhello");
+        let headers = progress.headers.lock().unwrap().take().unwrap();
+        assert_eq!(headers["x-a"], "b");
+    }
+}

@@ -1,0 +1,4 @@
+//! Cookies that are passed on, and those that name an endpoint.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ahoy::client::call::fuzzing::cookies(bytes));
