@@ -68,7 +68,10 @@ impl World<'_> {
         let lease = if left == 0 { None } else { self.lease(call, probing) };
         let Some(lease) = lease else {
             // Those under way may yet bring the answer.
-            return if self.calls.get(call).is_flying() { () } else { self.end(call, None) };
+            if !self.calls.get(call).is_flying() {
+                self.end(call, None);
+            }
+            return;
         };
         let limits = self.limits(call, &lease);
         let attempt = self.send(call, lease, limits);

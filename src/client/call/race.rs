@@ -64,9 +64,9 @@ pub(crate) async fn race<'a, 'r, T: Transport>(
                 race.judge_copy(kind, class);
                 if class == Class::Success || done.asked().is_some() || race.runners.is_empty() {
                     race.cancel_others(&done, class);
-                    return done;
+                    return *done;
                 }
-                race.follow(done);
+                race.follow(*done);
             }
             Step::Slow => race.look_elsewhere(),
             Step::Woken => race.go_on(),
@@ -77,7 +77,7 @@ pub(crate) async fn race<'a, 'r, T: Transport>(
 
 /// What has happened.
 enum Step {
-    Ended(AttemptDone, Kind),
+    Ended(Box<AttemptDone>, Kind),
     /// An attempt has passed a limit.
     Slow,
     /// The time has come for what was put off.
@@ -183,10 +183,10 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         for index in 0..self.runners.len() {
             if let Poll::Ready(done) = self.runners[index].poll(cx) {
                 let Runner { kind, .. } = self.runners.swap_remove(index);
-                return Poll::Ready(Step::Ended(done, kind));
+                return Poll::Ready(Step::Ended(Box::new(done), kind));
             }
         }
-        if self.runners.iter_mut().fold(false, |news, runner| runner.is_news() || news) {
+        if self.runners.iter_mut().any(Runner::is_news) {
             return Poll::Ready(Step::Slow);
         }
         timer.poll(cx).map(|()| Step::Woken)
