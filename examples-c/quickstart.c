@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++)
         if (ahoy_provider_list_add(hosts, "127.0.0.1", (uint16_t)atoi(argv[i]), &err)) goto done;
 
-    ahoy_balancer *balancer = ahoy_balancer_round_robin_new(hosts);
+    ahoy_balancer *balancer = ahoy_balancer_new(hosts);
     ahoy_client_builder *builder = ahoy_client_builder_new();
     if (!ahoy_client_builder_set_balancer(builder, balancer, &err))
         ahoy_client_builder_build(builder, &client, &err);
