@@ -36,10 +36,10 @@
  * Callbacks. A function comes with `user_data` and `destroy`. `destroy` (may be NULL) is called
  *   exactly once, on any thread, when the library no longer needs `user_data`; also if the
  *   registration fails. Any accessor may be used inside a callback. A blocking call there returns
- *   AHOY_E_WOULD_DEADLOCK. longjmp must not leave a callback, and a C++ exception that does ends the
- *   process by SIGABRT. A thread that is ended inside a callback (pthread_exit, pthread_cancel) stays
- *   there until the process ends: joining it waits for ever. Its own call never returns; the library
- *   replaces up to 16 such threads of its own, whose other calls end with AHOY_E_CLOSED. A
+ *   AHOY_E_WOULD_DEADLOCK. longjmp must not leave a callback, and a C++ exception that does ends
+ *   the process by SIGABRT. A thread that is ended inside a callback (pthread_exit, pthread_cancel)
+ *   stays there until the process ends: joining it waits for ever. Its own call never returns; the
+ *   library replaces up to 16 such threads of its own, whose other calls end with AHOY_E_CLOSED. A
  *   pthread_cancel during a call waits until the call has returned.
  *
  * Bindings. Ruby, Python and other hosts that act on signals in their own code only should build
@@ -691,15 +691,15 @@ AHOY_API uint32_t ahoy_version_number(void);
 AHOY_API const char *ahoy_status_name(ahoy_status status);
 
 /**
- * Ends all callbacks of this process, for a host that is about to end. Call it from what runs before
- * the host's runtime is taken down, such as Python's atexit or Ruby's at_exit, and release the
- * runtime's lock meanwhile if it has one.
+ * Ends all callbacks of this process, for a host that is about to end. Call it from what runs
+ * before the host's runtime is taken down, such as Python's atexit or Ruby's at_exit, and release
+ * the runtime's lock meanwhile if it has one.
  *
  * After AHOY_OK no function that was registered with this library runs or will run, destroy
- * functions included. From the beginning of this call none begins any more: results that were to go
- * to a callback are freed, and calls that need a hook or a provider fail with AHOY_E_CLOSED, those
- * that need a body function with AHOY_E_BODY_SOURCE. Messages for a log are dropped. All else goes
- * on, and there is no way back. A forked child has callbacks of its own.
+ * functions included. From the beginning of this call none begins any more: results that were to
+ * go to a callback are freed, and calls that need a hook or a provider fail with AHOY_E_CLOSED,
+ * those that need a body function with AHOY_E_BODY_SOURCE. Messages for a log are dropped. All
+ * else goes on, and there is no way back. A forked child has callbacks of its own.
  *
  * Blocks until the callbacks under way have returned. A callback whose thread was ended inside it
  * counts as returned.
@@ -708,9 +708,7 @@ AHOY_API const char *ahoy_status_name(ahoy_status status);
  * @return AHOY_E_DEADLINE if a callback still runs: the function may be called again;
  *         AHOY_E_WOULD_DEADLOCK inside a callback, and nothing was done
  */
-AHOY_API
-ahoy_status ahoy_callbacks_stop(uint64_t timeout_ms,
-                                ahoy_error **err);
+AHOY_API ahoy_status ahoy_callbacks_stop(uint64_t timeout_ms, ahoy_error **err);
 
 /**
  * The status that the function returned. AHOY_E_INVALID_ARGUMENT for NULL.
@@ -773,15 +771,12 @@ AHOY_API void ahoy_text_free(ahoy_text *text);
  *
  * Port 443 means https and any other http, unless ahoy_host_set_scheme says otherwise.
  *
- * @param address host name or IP address (IPv6 with or without brackets, an address of a link with its zone as in
- *        fe80::1%eth0); copied
+ * @param address host name or IP address (IPv6 with or without brackets, an address of a link with
+ *        its zone as in fe80::1%eth0); copied
  * @param port TCP port, 1 to 65535
  * @return the host, or NULL where an argument is not valid
  */
-AHOY_API
-AHOY_MUST_USE
-ahoy_host *ahoy_host_new(const char *address,
-                         uint16_t port);
+AHOY_API AHOY_MUST_USE ahoy_host *ahoy_host_new(const char *address, uint16_t port);
 
 /**
  * Sets the host's share of the traffic relative to the other hosts of its priority and zone.
@@ -1079,18 +1074,16 @@ ahoy_balancer *ahoy_balancer_smooth_weighted_new(const ahoy_provider *provider);
 AHOY_API ahoy_balancer *ahoy_balancer_new(const ahoy_provider *provider);
 
 /**
- * Power of two choices, the recommended balancer; choose another for a reason below. Of two endpoints
- * drawn at random (three of more than 8) it picks the one that costs less: its average latency, or the
- * age of its attempts in flight where that says more, times the attempts in flight, divided by the
- * square of its success rate. So slow, hanging and failing endpoints lose traffic before a limit
- * or a circuit acts.
+ * Power of two choices, the recommended balancer; choose another for a reason below. Of two
+ * endpoints drawn at random (three of more than 8) it picks the one that costs less: its average
+ * latency, or the age of its attempts in flight where that says more, times the attempts in
+ * flight, divided by the square of its success rate. So slow, hanging and failing endpoints lose
+ * traffic before a limit or a circuit acts.
  *
  * @param provider frozen from here on; still the caller's to free
  * @return the balancer, or NULL where provider is NULL
  */
-AHOY_API
-AHOY_MUST_USE
-ahoy_balancer *ahoy_balancer_p2c_new(const ahoy_provider *provider);
+AHOY_API AHOY_MUST_USE ahoy_balancer *ahoy_balancer_p2c_new(const ahoy_provider *provider);
 
 /**
  * Peak EWMA, as in Finagle: like ahoy_balancer_p2c_new, with another cost: a peak-sensitive
@@ -1302,9 +1295,9 @@ ahoy_status ahoy_balancer_set_deterministic_subset(const ahoy_balancer *balancer
 
 /**
  * Switches on slow start over 2 s, outlier detection, a panic threshold of 0.5 and health checks
- * by connect. What is set already stays. None of it is a default: outlier detection needs a handful
- * of endpoints to compare, health checks open connections of their own, and slow start sends less
- * to an endpoint that has just come back. The client's part is
+ * by connect. What is set already stays. None of it is a default: outlier detection needs a
+ * handful of endpoints to compare, health checks open connections of their own, and slow start
+ * sends less to an endpoint that has just come back. The client's part is
  * ahoy_client_builder_use_resilient_profile.
  */
 AHOY_API
@@ -1904,8 +1897,9 @@ ahoy_status ahoy_client_builder_set_balancer(ahoy_client_builder *builder,
 /**
  * Sends the client's requests to one URL, in place of an earlier balancer or base URL.
  *
- * @param base_url "http://host/path" or https; its path comes before each request's. An absolute URL of a request
- *        must be below it, so that no default header, Authorization for example, goes elsewhere
+ * @param base_url "http://host/path" or https; its path comes before each request's. An absolute
+ *        URL of a request must be below it, so that no default header, Authorization for example,
+ *        goes elsewhere
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_base_url(ahoy_client_builder *builder,
@@ -1978,14 +1972,14 @@ ahoy_status ahoy_client_builder_set_timeout_ms(ahoy_client_builder *builder,
                                                ahoy_error **err);
 
 /**
- * Sets how long an attempt may take before its call looks elsewhere. The limit is soft: an attempt that passes it
- * goes on, and where the request may be repeated, another starts at another endpoint (with no other, on a new
- * connection). The first good answer wins. What may not be repeated waits to the call's limit. The time counts
- * anew with each 16 KiB sent or received.
+ * Sets how long an attempt may take before its call looks elsewhere. The limit is soft: an attempt
+ * that passes it goes on, and where the request may be repeated, another starts at another
+ * endpoint (with no other, on a new connection). The first good answer wins. What may not be
+ * repeated waits to the call's limit. The time counts anew with each 16 KiB sent or received.
  *
- * Default: the limit follows the service. It is five times the 99th percentile of the client's answers, at least
- * 500 ms, at most the attempt's share of the time left but never below twice that percentile; 1,000 ms before there
- * are answers.
+ * Default: the limit follows the service. It is five times the 99th percentile of the client's
+ * answers, at least 500 ms, at most the attempt's share of the time left but never below twice
+ * that percentile; 1,000 ms before there are answers.
  *
  * @param timeout_ms at least 1; AHOY_FOREVER for never
  */
@@ -1995,9 +1989,10 @@ ahoy_status ahoy_client_builder_set_attempt_timeout_ms(ahoy_client_builder *buil
                                                        ahoy_error **err);
 
 /**
- * Sets whether an attempt that passes its limit is cut and counts as failed, instead of going on beside
- * another. For servers that must not see a request twice at once. An answer that was on its way is lost
- * then: a service that becomes slower than the limit answers no call at all. Default false.
+ * Sets whether an attempt that passes its limit is cut and counts as failed, instead of going on
+ * beside another. For servers that must not see a request twice at once. An answer that was on its
+ * way is lost then: a service that becomes slower than the limit answers no call at all. Default
+ * false.
  *
  * @param hard whether it is cut
  */
@@ -2007,9 +2002,10 @@ ahoy_status ahoy_client_builder_set_attempt_timeout_hard(ahoy_client_builder *bu
                                                          ahoy_error **err);
 
 /**
- * Sets when a streamed answer is handed over, after which no other attempt is made: with its head, or
- * with the first byte of its body. With the byte, a server that sends a head and then hangs costs no
- * call; a stream whose first event comes late is handed over late. Default AHOY_COMMIT_HEAD.
+ * Sets when a streamed answer is handed over, after which no other attempt is made: with its head,
+ * or with the first byte of its body. With the byte, a server that sends a head and then hangs
+ * costs no call; a stream whose first event comes late is handed over late. Default
+ * AHOY_COMMIT_HEAD.
  *
  * @param commit AHOY_COMMIT_HEAD or AHOY_COMMIT_FIRST_BYTE
  */
@@ -2101,8 +2097,8 @@ ahoy_status ahoy_client_builder_set_warm_up(ahoy_client_builder *builder,
 /**
  * Bounds the decoded body of an answer; a larger one is AHOY_E_BODY_TOO_LARGE. Default 64 MiB.
  *
- * The head of an answer is bounded by 262,144 bytes, with the interim answers before it, and by 24,000
- * headers; a larger one is AHOY_E_PROTOCOL. That is no setting.
+ * The head of an answer is bounded by 262,144 bytes, with the interim answers before it, and by
+ * 24,000 headers; a larger one is AHOY_E_PROTOCOL. That is no setting.
  *
  * @param bytes from 0
  */
@@ -2136,16 +2132,16 @@ ahoy_status ahoy_client_builder_set_http2(ahoy_client_builder *builder,
                                           ahoy_error **err);
 
 /**
- * Follows redirects (301, 302, 303, 307, 308), within one attempt and its limits; only for a client
- * without a balancer. Default 0, which hands each over as an answer.
+ * Follows redirects (301, 302, 303, 307, 308), within one attempt and its limits; only for a
+ * client without a balancer. Default 0, which hands each over as an answer.
  *
  * POST becomes GET on 301 and 302, any method but HEAD on 303, without the body. 307 and 308 keep
- * method and body, and are handed over where the body comes from a source that cannot rewind. Another
- * origin (scheme, host or port) gets none of the headers that you set but Accept, Accept-Charset,
- * Accept-Encoding, Accept-Language, Cache-Control, If-*, Pragma, Range, User-Agent and those that
- * describe the body: also where https is left for http, which is followed as curl does. A redirect that
- * cannot be followed, such as ftp: or a url with credentials, is handed over. One redirect too many is
- * AHOY_E_PROTOCOL and not tried again.
+ * method and body, and are handed over where the body comes from a source that cannot rewind.
+ * Another origin (scheme, host or port) gets none of the headers that you set but Accept,
+ * Accept-Charset, Accept-Encoding, Accept-Language, Cache-Control, If-*, Pragma, Range, User-Agent
+ * and those that describe the body: also where https is left for http, which is followed as curl
+ * does. A redirect that cannot be followed, such as ftp: or a url with credentials, is handed
+ * over. One redirect too many is AHOY_E_PROTOCOL and not tried again.
  *
  * @param redirects 0 to 50
  */
@@ -2157,12 +2153,12 @@ ahoy_status ahoy_client_builder_set_redirects(ahoy_client_builder *builder,
 /**
  * Sends all calls through a proxy; only for a client without a balancer. Default: no proxy.
  *
- * A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. Every failure but that of
- * connecting counts as sent. The url is never logged or quoted.
+ * A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. Every failure but
+ * that of connecting counts as sent. The url is never logged or quoted.
  *
- * @param proxy "http://host:port", which carries https by CONNECT, "https://..." or "socks5h://...";
- *        a user and a password as in "http://user:password@host:port", percent-encoded; or "off";
- *        copied
+ * @param proxy "http://host:port", which carries https by CONNECT, "https://..." or
+ *        "socks5h://..."; a user and a password as in "http://user:password@host:port",
+ *        percent-encoded; or "off"; copied
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_proxy(ahoy_client_builder *builder,
@@ -2182,8 +2178,9 @@ ahoy_status ahoy_client_builder_set_no_proxy(ahoy_client_builder *builder,
 
 /**
  * Takes proxies from the environment where none is set: http_proxy, https_proxy, HTTPS_PROXY,
- * all_proxy, ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by ahoy_client_builder_build on the
- * calling thread, which must not race with setenv. Default false: the environment is never read.
+ * all_proxy, ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by ahoy_client_builder_build on
+ * the calling thread, which must not race with setenv. Default false: the environment is never
+ * read.
  *
  * @param from_environment whether to
  */
@@ -2193,9 +2190,9 @@ ahoy_status ahoy_client_builder_set_proxy_from_environment(ahoy_client_builder *
                                                            ahoy_error **err);
 
 /**
- * Holds each body back until the server has said that it wants it (Expect: 100-continue), for at most
- * 1 s, and not at all where it answers first. Not with a proxy. Default false; a request with a header
- * Expect of that value does so in any case.
+ * Holds each body back until the server has said that it wants it (Expect: 100-continue), for at
+ * most 1 s, and not at all where it answers first. Not with a proxy. Default false; a request with
+ * a header Expect of that value does so in any case.
  *
  * @param expect_continue whether to
  */
@@ -2292,14 +2289,14 @@ AHOY_API void ahoy_client_builder_free(ahoy_client_builder *builder);
 /**
  * Chooses what is asked for the addresses of names. Default AHOY_RESOLVER_DNS.
  *
- * AHOY_RESOLVER_DNS reads the hosts file and resolv.conf, again when they change, asks for IPv6 and
- * IPv4 at once, and keeps answers by their time to live, negative ones for at most 5 seconds. It needs
- * no thread. Choose it unless a name is known to the system only.
+ * AHOY_RESOLVER_DNS reads the hosts file and resolv.conf, again when they change, asks for IPv6
+ * and IPv4 at once, and keeps answers by their time to live, negative ones for at most 5 seconds.
+ * It needs no thread. Choose it unless a name is known to the system only.
  *
- * AHOY_RESOLVER_SYSTEM knows all that the system is set up for: nsswitch.conf, mDNS (.local), LDAP,
- * the split DNS of a VPN. It costs up to 8 library threads while names are resolved, and a silent name
- * service can hold each for 30 s. Answers are kept for 5 s, since the C library tells no time to live,
- * and the C library reads environment variables such as RES_OPTIONS.
+ * AHOY_RESOLVER_SYSTEM knows all that the system is set up for: nsswitch.conf, mDNS (.local),
+ * LDAP, the split DNS of a VPN. It costs up to 8 library threads while names are resolved, and a
+ * silent name service can hold each for 30 s. Answers are kept for 5 s, since the C library tells
+ * no time to live, and the C library reads environment variables such as RES_OPTIONS.
  *
  * A name service that fails or is silent opens no circuit; a name that does not exist does.
  *
@@ -2311,9 +2308,9 @@ ahoy_status ahoy_client_builder_set_resolver(ahoy_client_builder *builder,
                                              ahoy_error **err);
 
 /**
- * Sets for how long the last known addresses of a name go on serving beyond their time to live, while
- * the name service is silent or fails (RFC 8767). Kept connections go on in any case. Default
- * 86,400,000 ms, one day.
+ * Sets for how long the last known addresses of a name go on serving beyond their time to live,
+ * while the name service is silent or fails (RFC 8767). Kept connections go on in any case.
+ * Default 86,400,000 ms, one day.
  *
  * @param max_stale_ms 0 for never; AHOY_FOREVER for ever
  */
@@ -2357,10 +2354,10 @@ ahoy_status ahoy_client_builder_set_retry_budget_stock(ahoy_client_builder *buil
                                                        ahoy_error **err);
 
 /**
- * Switches on two protections that have a price: hedges for the slowest twentieth of calls that may
- * be carried out twice, and a limit of 1,024 calls in flight. What is set already stays. Neither is
- * a default: hedges send up to 5 % more requests, and above the limit calls are refused with
- * AHOY_E_OVERLOADED. Take it for services whose requests are cheap to repeat, together with
+ * Switches on two protections that have a price: hedges for the slowest twentieth of calls that
+ * may be carried out twice, and a limit of 1,024 calls in flight. What is set already stays.
+ * Neither is a default: hedges send up to 5 % more requests, and above the limit calls are refused
+ * with AHOY_E_OVERLOADED. Take it for services whose requests are cheap to repeat, together with
  * ahoy_balancer_use_resilient_profile. README compares it with the defaults by measurement.
  */
 AHOY_API
@@ -2852,15 +2849,16 @@ ahoy_status ahoy_client_config_text(const ahoy_client *client,
  * Closes a client: refuses new calls, waits for those under way, and ends the rest with
  * AHOY_E_CLOSED when the time is up; blocked callers wake. The handle is still to be freed.
  *
- * After AHOY_OK no callback of this client runs or will run: no completion, hook, log, should_stop, body or readable
- * function, and no provider or balancer function on behalf of its calls. A balancer that other clients share goes on
- * for them, and destroy functions run when their handles are freed.
+ * After AHOY_OK no callback of this client runs or will run: no completion, hook, log,
+ * should_stop, body or readable function, and no provider or balancer function on behalf of its
+ * calls. A balancer that other clients share goes on for them, and destroy functions run when
+ * their handles are freed.
  *
- * @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last. Calls that were ended get 250 ms more
- *        to say so
- * @return AHOY_OK also where calls had to be ended, and for a client that is closed already; AHOY_E_DEADLINE where
- *         a callback outlasts the limit: the client is closed, and this function may be called again;
- *         AHOY_E_WOULD_DEADLOCK inside a callback
+ * @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last. Calls that were
+ *        ended get 250 ms more to say so
+ * @return AHOY_OK also where calls had to be ended, and for a client that is closed already;
+ *         AHOY_E_DEADLINE where a callback outlasts the limit: the client is closed, and this
+ *         function may be called again; AHOY_E_WOULD_DEADLOCK inside a callback
  */
 AHOY_API
 ahoy_status ahoy_client_close(const ahoy_client *client,
@@ -2878,10 +2876,10 @@ AHOY_API void ahoy_client_free(ahoy_client *client);
  *
  * @param method such as "GET" or "PURGE"; case matters
  * @param path path and query, starting with "/", or an absolute URL for a client without a
- *        balancer (with a base URL only one below it). It is sent byte for byte, up to 65000 of them. A
- *        byte that no request line can carry is refused: percent-encode all but printable ASCII, and
- *        #, <, > and ` in the path and " in the query. Below a base URL's path no .. may stand, in
- *        whatever form
+ *        balancer (with a base URL only one below it). It is sent byte for byte, up to 65000 of
+ *        them. A byte that no request line can carry is refused: percent-encode all but printable
+ *        ASCII, and #, <, > and ` in the path and " in the query. Below a base URL's path no ..
+ *        may stand, in whatever form
  * @param request gets the request; NULL on failure
  */
 AHOY_API
@@ -2976,10 +2974,10 @@ ahoy_status ahoy_request_set_attempt_timeout_hard(ahoy_request *request,
                                                   ahoy_error **err);
 
 /**
- * Names the group of calls that this one belongs to. Calls of a group take about the same time: each
- * group has its own 99th percentile, and from it its own attempt limit and hedge delay. Without groups,
- * a few slow reports make the limits of all calls long. A client keeps the first 16 names; calls of
- * further groups count with those that name none. Default: none.
+ * Names the group of calls that this one belongs to. Calls of a group take about the same time:
+ * each group has its own 99th percentile, and from it its own attempt limit and hedge delay.
+ * Without groups, a few slow reports make the limits of all calls long. A client keeps the first
+ * 16 names; calls of further groups count with those that name none. Default: none.
  *
  * @param group 1 to 64 bytes, such as "reports"; copied
  */

@@ -22,12 +22,12 @@ pub use balancer::{
 };
 pub(crate) use balancer::{MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL};
 
-/// Where none is set, how long a streamed body's next piece may take, and an attempt whose limit is hard: long for an
-/// answer, short beside the call's 30 s.
+/// Where none is set, how long a streamed body's next piece may take, and an attempt whose limit is
+/// hard: long for an answer, short beside the call's 30 s.
 pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connect limit where none is set: two lost SYNs at the kernel's 1 s and 2 s; gRPC's and Envoy's lie on both
-/// sides.
+/// A connect limit where none is set: two lost SYNs at the kernel's 1 s and 2 s; gRPC's and Envoy's
+/// lie on both sides.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The configuration of a client.
@@ -41,18 +41,21 @@ pub struct ClientConfig {
     pub forward_cookies: Vec<String>,
     /// When and how often to try again.
     pub retry: Arc<RetryConfig>,
-    /// Limit on a whole call, its attempts, waits and connects included; [`Duration::MAX`] for none.
+    /// Limit on a whole call, its attempts, waits and connects included; [`Duration::MAX`] for
+    /// none.
     pub timeout: Duration,
-    /// How long an attempt may take before its call looks elsewhere; `None` for a limit that follows the service.
+    /// How long an attempt may take before its call looks elsewhere; `None` for a limit that
+    /// follows the service.
     pub attempt_timeout: Option<Duration>,
     /// An attempt that passes its limit is cut, instead of going on beside another.
     pub attempt_timeout_hard: bool,
     /// When a streamed answer is handed over, after which no other attempt is made.
     pub commit: Commit,
-    /// Limit on resolving, TCP and TLS together; `None` for the lesser of 3 s and the attempt's share of the
-    /// time left.
+    /// Limit on resolving, TCP and TLS together; `None` for the lesser of 3 s and the attempt's
+    /// share of the time left.
     pub connect_timeout: Option<Duration>,
-    /// How long the body of an answer may bring no bytes before its attempt ends; `None` for no such limit.
+    /// How long the body of an answer may bring no bytes before its attempt ends; `None` for no
+    /// such limit.
     pub body_idle_timeout: Option<Duration>,
     /// How often a call asks the provider again when no endpoint is left.
     pub endpoint_updates: u32,
@@ -74,13 +77,13 @@ pub struct ClientConfig {
     pub idle_timeout: Duration,
     /// How many unused connections to one endpoint each shard and I/O thread keeps.
     pub max_idle_per_endpoint: usize,
-    /// How many connections to one endpoint each I/O thread has, used and unused; `None` for no limit. A blocking
-    /// call uses one connection at a time, of a shard of its own.
+    /// How many connections to one endpoint each I/O thread has, used and unused; `None` for no
+    /// limit. A blocking call uses one connection at a time, of a shard of its own.
     pub max_connections_per_endpoint: Option<NonZeroUsize>,
     /// How long a connection is used, ±10 %; [`Duration::MAX`] for as long as it stands.
     pub max_connection_age: Duration,
-    /// How many connections to each endpoint an I/O thread opens before a call needs them; only for clients with
-    /// a balancer.
+    /// How many connections to each endpoint an I/O thread opens before a call needs them; only for
+    /// clients with a balancer.
     pub warm_up: usize,
     /// Whether HTTP/2 is spoken; only for clients with a balancer.
     pub http2: Http2,
@@ -190,7 +193,8 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
-    /// The profile `resilient`: hedges the slowest twentieth of calls, and limits the calls in flight.
+    /// The profile `resilient`: hedges the slowest twentieth of calls, and limits the calls in
+    /// flight.
     pub fn make_resilient(&mut self) {
         self.hedge.delay.get_or_insert(HedgeDelay::Live);
         self.limit.get_or_insert_default();
@@ -248,7 +252,8 @@ impl ClientConfig {
     }
 }
 
-/// One error for all checks that found a fault; each has a setting's name and what is wrong with it.
+/// One error for all checks that found a fault; each has a setting's name and what is wrong with
+/// it.
 fn all_hold(checks: &[(bool, (&str, &str))]) -> Result<(), Error> {
     let failed = checks.iter().filter(|(wrong, _)| *wrong);
     let faults: Vec<_> =

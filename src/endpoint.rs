@@ -92,8 +92,9 @@ pub struct Identity<'a> {
 
 /// A [`Host`] as attempts use it.
 ///
-/// There may be a hundred thousand, most of which are never sent anything. So an address of usual length lies
-/// in the endpoint itself, and the texts that an attempt needs are made at the first one.
+/// There may be a hundred thousand, most of which are never sent anything. So an address of usual
+/// length lies in the endpoint itself, and the texts that an attempt needs are made at the first
+/// one.
 #[derive(Debug)]
 pub struct Endpoint {
     address: SmolStr,
@@ -257,8 +258,8 @@ impl Endpoint {
     }
 }
 
-/// How many endpoints have departed in this process: where it has not changed, a holder of something for them need
-/// not look.
+/// How many endpoints have departed in this process: where it has not changed, a holder of
+/// something for them need not look.
 #[must_use]
 pub fn departures() -> u64 {
     DEPARTURES.load(Ordering::Acquire)
@@ -277,8 +278,8 @@ impl PartialEq for Endpoint {
 
 impl Eq for Endpoint {}
 
-/// The zone of a link's address (`fe80::1%eth0`, RFC 4007) names an interface of this host and means nothing to any
-/// other.
+/// The zone of a link's address (`fe80::1%eth0`, RFC 4007) names an interface of this host and
+/// means nothing to any other.
 fn without_zone(address: &str) -> &str {
     let is_zoned = |(bare, _): &(&str, &str)| bare.contains(':');
     address.split_once('%').filter(is_zoned).map_or(address, |(bare, _)| bare)

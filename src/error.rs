@@ -188,7 +188,8 @@ impl Error {
         Self::new(ErrorKind::InvalidArgument, format!("{parameter}: {problem}"))
     }
 
-    /// One error for all `faults`, each a name and what is wrong: a line each where there are several.
+    /// One error for all `faults`, each a name and what is wrong: a line each where there are
+    /// several.
     #[must_use]
     pub fn of_faults(kind: ErrorKind, faults: &[(String, String)]) -> Self {
         let lines: Vec<_> = faults.iter().map(|(name, fault)| format!("{name}: {fault}")).collect();

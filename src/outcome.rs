@@ -24,12 +24,13 @@ pub enum FailureKind {
     Deadline,
     /// The connection ended before the answer did.
     ConnectionLost,
-    /// The peer refused the stream unprocessed (HTTP/2 `REFUSED_STREAM`, or a `GOAWAY` with `NO_ERROR`).
+    /// The peer refused the stream unprocessed (HTTP/2 `REFUSED_STREAM`, or a `GOAWAY` with
+    /// `NO_ERROR`).
     RefusedStream,
     /// The answer is not HTTP, or breaks its framing.
     Protocol,
-    /// The answer is HTTP, but above a bound or framed in a way that two readers could see differently: another
-    /// endpoint of the service would send the same.
+    /// The answer is HTTP, but above a bound or framed in a way that two readers could see
+    /// differently: another endpoint of the service would send the same.
     Unacceptable,
     /// The source of the request's body failed, or did not keep its length.
     Source,
@@ -52,7 +53,8 @@ pub enum FailureKind {
 pub struct Failure {
     /// Why.
     pub kind: FailureKind,
-    /// Whether any byte of the request left for the peer. Only an unsent request may be repeated freely.
+    /// Whether any byte of the request left for the peer. Only an unsent request may be repeated
+    /// freely.
     pub sent: bool,
     /// What happened, in lower case, without secrets.
     pub detail: String,
@@ -170,8 +172,8 @@ pub fn in_ms(duration: Duration) -> String {
     text
 }
 
-/// How many attempts a response or an error keeps in full: a call without a limit on its tries must not
-/// grow without bound. Later ones are counted only.
+/// How many attempts a response or an error keeps in full: a call without a limit on its tries must
+/// not grow without bound. Later ones are counted only.
 pub const KEPT_ATTEMPTS: usize = 64;
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ use crate::source::Source;
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// A path with optional query starting with `/`, or an absolute URL (clients without a balancer only).
+    /// A path with optional query starting with `/`, or an absolute URL (clients without a balancer
+    /// only).
     pub target: String,
     /// Headers of this request; a name here replaces the client's default of the same name.
     pub headers: HeaderMap,
@@ -26,7 +27,8 @@ pub struct Request {
     pub source: Option<Arc<Source>>,
     /// Hand the answer over with its head; its body is read piece by piece.
     pub streamed: bool,
-    /// How long a streamed body's next piece may take; `None` takes the client's limit on one attempt.
+    /// How long a streamed body's next piece may take; `None` takes the client's limit on one
+    /// attempt.
     pub idle_timeout: Option<Duration>,
     /// Limit on the whole call; `None` takes the client's.
     pub timeout: Option<Duration>,
@@ -40,7 +42,8 @@ pub struct Request {
     pub idempotent: Option<bool>,
     /// How important it is, where not all can be sent.
     pub criticality: Criticality,
-    /// What a balancer that goes by key goes by; `None` where the client's headers say it, or nothing does.
+    /// What a balancer that goes by key goes by; `None` where the client's headers say it, or
+    /// nothing does.
     pub key: Option<u64>,
     /// Headers of an inbound request, of which the client passes on what it was told to.
     pub inbound: Vec<(HeaderName, HeaderValue)>,
@@ -82,8 +85,8 @@ impl Request {
     }
 }
 
-/// Headers that frame a message or speak of one connection: a caller who could set them could smuggle a
-/// second request.
+/// Headers that frame a message or speak of one connection: a caller who could set them could
+/// smuggle a second request.
 const FRAMING: [HeaderName; 6] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
@@ -95,9 +98,9 @@ const FRAMING: [HeaderName; 6] = [
 
 /// A header that may be sent.
 ///
-/// # Errors
-/// `name` is no token or one that the library sets itself; `value` holds CR, LF, NUL or another control
-/// character, or is no authority where the name is `Host`. The message never shows the value.
+/// # Errors `name` is no token or one that the library sets itself; `value` holds CR, LF, NUL or
+/// another control character, or is no authority where the name is `Host`. The message never shows
+/// the value.
 pub fn header(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue), Error> {
     let name = header_name(name)?;
     let value = HeaderValue::from_bytes(value)
@@ -134,7 +137,8 @@ pub fn add_header(
     Ok(())
 }
 
-/// A third of what a table of headers holds: a client's, a request's and those of an inbound request come together.
+/// A third of what a table of headers holds: a client's, a request's and those of an inbound
+/// request come together.
 const MAX_HEADERS: usize = 8192;
 
 /// A header name that a caller may set.
@@ -200,11 +204,12 @@ pub fn too_long(parameter: &str) -> Error {
     Error::invalid(parameter, format!("is longer than {MAX_TARGET} bytes"))
 }
 
-/// What HTTP's libraries can carry, 64 KiB, less what a URL has before its path. Common servers stop at 8 KiB.
+/// What HTTP's libraries can carry, 64 KiB, less what a URL has before its path. Common servers
+/// stop at 8 KiB.
 pub const MAX_TARGET: usize = 65_000;
 
-/// Whether the path of `target` climbs with `..`, in any form that a server may take for it: encoded once or
-/// more often, between backslashes, or with parameters behind it (`..;x`).
+/// Whether the path of `target` climbs with `..`, in any form that a server may take for it:
+/// encoded once or more often, between backslashes, or with parameters behind it (`..;x`).
 #[must_use]
 pub fn climbs(target: &str) -> bool {
     let path = target.split('?').next().unwrap_or_default();

@@ -67,7 +67,8 @@ impl Source {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks again a producer that was not ready; before it says so, the next such answer is not waited on.
+    /// Asks again a producer that was not ready; before it says so, the next such answer is not
+    /// waited on.
     pub fn resume(&self) {
         let mut state = self.lock();
         state.resumed = true;
@@ -187,8 +188,9 @@ impl AttemptBody {
         self.left
     }
 
-    /// The next piece of at most `room` bytes, at least one; `None` at the end. Where a length was stated,
-    /// neither less nor more is taken: a body of another length would be read as a part of the next request.
+    /// The next piece of at most `room` bytes, at least one; `None` at the end. Where a length was
+    /// stated, neither less nor more is taken: a body of another length would be read as a part of
+    /// the next request.
     pub fn poll_piece(
         &mut self,
         cx: &mut Context<'_>,

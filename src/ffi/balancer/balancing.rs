@@ -38,11 +38,11 @@ pub unsafe extern "C" fn ahoy_balancer_new(provider: *const ahoy_provider) -> *m
     unsafe { ahoy_balancer_p2c_new(provider) }
 }
 
-/// Power of two choices, the recommended balancer; choose another for a reason below. Of two endpoints
-/// drawn at random (three of more than 8) it picks the one that costs less: its average latency, or the
-/// age of its attempts in flight where that says more, times the attempts in flight, divided by the
-/// square of its success rate. So slow, hanging and failing endpoints lose traffic before a limit
-/// or a circuit acts.
+/// Power of two choices, the recommended balancer; choose another for a reason below. Of two
+/// endpoints drawn at random (three of more than 8) it picks the one that costs less: its average
+/// latency, or the age of its attempts in flight where that says more, times the attempts in
+/// flight, divided by the square of its success rate. So slow, hanging and failing endpoints lose
+/// traffic before a limit or a circuit acts.
 ///
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
@@ -336,9 +336,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_deterministic_subset(
 }
 
 /// Switches on slow start over 2 s, outlier detection, a panic threshold of 0.5 and health checks
-/// by connect. What is set already stays. None of it is a default: outlier detection needs a handful
-/// of endpoints to compare, health checks open connections of their own, and slow start sends less
-/// to an endpoint that has just come back. The client's part is
+/// by connect. What is set already stays. None of it is a default: outlier detection needs a
+/// handful of endpoints to compare, health checks open connections of their own, and slow start
+/// sends less to an endpoint that has just come back. The client's part is
 /// ahoy_client_builder_use_resilient_profile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_use_resilient_profile(

@@ -48,8 +48,8 @@ pub(crate) unsafe fn checked(address: *const c_char, port: u16) -> Result<Host, 
 ///
 /// Port 443 means https and any other http, unless ahoy_host_set_scheme says otherwise.
 ///
-/// @param address host name or IP address (IPv6 with or without brackets, an address of a link with its zone as in
-///        fe80::1%eth0); copied
+/// @param address host name or IP address (IPv6 with or without brackets, an address of a link with
+///        its zone as in fe80::1%eth0); copied
 /// @param port TCP port, 1 to 65535
 /// @return the host, or NULL where an argument is not valid
 #[unsafe(no_mangle)]

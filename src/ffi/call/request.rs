@@ -65,10 +65,10 @@ impl ahoy_request {
 ///
 /// @param method such as "GET" or "PURGE"; case matters
 /// @param path path and query, starting with "/", or an absolute URL for a client without a
-///        balancer (with a base URL only one below it). It is sent byte for byte, up to 65000 of them. A
-///        byte that no request line can carry is refused: percent-encode all but printable ASCII, and
-///        #, <, > and ` in the path and " in the query. Below a base URL's path no .. may stand, in
-///        whatever form
+///        balancer (with a base URL only one below it). It is sent byte for byte, up to 65000 of
+///        them. A byte that no request line can carry is refused: percent-encode all but printable
+///        ASCII, and #, <, > and ` in the path and " in the query. Below a base URL's path no ..
+///        may stand, in whatever form
 /// @param request gets the request; NULL on failure
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_new(
@@ -273,10 +273,10 @@ pub unsafe extern "C" fn ahoy_request_set_attempt_timeout_hard(
     unsafe { change(request, err, set) }
 }
 
-/// Names the group of calls that this one belongs to. Calls of a group take about the same time: each
-/// group has its own 99th percentile, and from it its own attempt limit and hedge delay. Without groups,
-/// a few slow reports make the limits of all calls long. A client keeps the first 16 names; calls of
-/// further groups count with those that name none. Default: none.
+/// Names the group of calls that this one belongs to. Calls of a group take about the same time:
+/// each group has its own 99th percentile, and from it its own attempt limit and hedge delay.
+/// Without groups, a few slow reports make the limits of all calls long. A client keeps the first
+/// 16 names; calls of further groups count with those that name none. Default: none.
 ///
 /// @param group 1 to 64 bytes, such as "reports"; copied
 #[unsafe(no_mangle)]

@@ -88,8 +88,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_balancer(
 
 /// Sends the client's requests to one URL, in place of an earlier balancer or base URL.
 ///
-/// @param base_url "http://host/path" or https; its path comes before each request's. An absolute URL of a request
-///        must be below it, so that no default header, Authorization for example, goes elsewhere
+/// @param base_url "http://host/path" or https; its path comes before each request's. An absolute
+///        URL of a request must be below it, so that no default header, Authorization for example,
+///        goes elsewhere
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_base_url(
     builder: *mut ahoy_client_builder,
@@ -225,14 +226,14 @@ pub unsafe extern "C" fn ahoy_client_builder_set_timeout_ms(
     unsafe { set(builder, err, &[("timeout", "timeout_ms", ms(timeout_ms))]) }
 }
 
-/// Sets how long an attempt may take before its call looks elsewhere. The limit is soft: an attempt that passes it
-/// goes on, and where the request may be repeated, another starts at another endpoint (with no other, on a new
-/// connection). The first good answer wins. What may not be repeated waits to the call's limit. The time counts
-/// anew with each 16 KiB sent or received.
+/// Sets how long an attempt may take before its call looks elsewhere. The limit is soft: an attempt
+/// that passes it goes on, and where the request may be repeated, another starts at another
+/// endpoint (with no other, on a new connection). The first good answer wins. What may not be
+/// repeated waits to the call's limit. The time counts anew with each 16 KiB sent or received.
 ///
-/// Default: the limit follows the service. It is five times the 99th percentile of the client's answers, at least
-/// 500 ms, at most the attempt's share of the time left but never below twice that percentile; 1,000 ms before there
-/// are answers.
+/// Default: the limit follows the service. It is five times the 99th percentile of the client's
+/// answers, at least 500 ms, at most the attempt's share of the time left but never below twice
+/// that percentile; 1,000 ms before there are answers.
 ///
 /// @param timeout_ms at least 1; AHOY_FOREVER for never
 #[unsafe(no_mangle)]
@@ -245,9 +246,10 @@ pub unsafe extern "C" fn ahoy_client_builder_set_attempt_timeout_ms(
     unsafe { set(builder, err, &[("attempt_timeout", "timeout_ms", ms(timeout_ms))]) }
 }
 
-/// Sets whether an attempt that passes its limit is cut and counts as failed, instead of going on beside
-/// another. For servers that must not see a request twice at once. An answer that was on its way is lost
-/// then: a service that becomes slower than the limit answers no call at all. Default false.
+/// Sets whether an attempt that passes its limit is cut and counts as failed, instead of going on
+/// beside another. For servers that must not see a request twice at once. An answer that was on its
+/// way is lost then: a service that becomes slower than the limit answers no call at all. Default
+/// false.
 ///
 /// @param hard whether it is cut
 #[unsafe(no_mangle)]
@@ -260,9 +262,10 @@ pub unsafe extern "C" fn ahoy_client_builder_set_attempt_timeout_hard(
     unsafe { set(builder, err, &[("attempt_timeout_hard", "hard", hard.into())]) }
 }
 
-/// Sets when a streamed answer is handed over, after which no other attempt is made: with its head, or
-/// with the first byte of its body. With the byte, a server that sends a head and then hangs costs no
-/// call; a stream whose first event comes late is handed over late. Default AHOY_COMMIT_HEAD.
+/// Sets when a streamed answer is handed over, after which no other attempt is made: with its head,
+/// or with the first byte of its body. With the byte, a server that sends a head and then hangs
+/// costs no call; a stream whose first event comes late is handed over late. Default
+/// AHOY_COMMIT_HEAD.
 ///
 /// @param commit AHOY_COMMIT_HEAD or AHOY_COMMIT_FIRST_BYTE
 #[unsafe(no_mangle)]
@@ -385,8 +388,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_warm_up(
 
 /// Bounds the decoded body of an answer; a larger one is AHOY_E_BODY_TOO_LARGE. Default 64 MiB.
 ///
-/// The head of an answer is bounded by 262,144 bytes, with the interim answers before it, and by 24,000
-/// headers; a larger one is AHOY_E_PROTOCOL. That is no setting.
+/// The head of an answer is bounded by 262,144 bytes, with the interim answers before it, and by
+/// 24,000 headers; a larger one is AHOY_E_PROTOCOL. That is no setting.
 ///
 /// @param bytes from 0
 #[unsafe(no_mangle)]
@@ -429,16 +432,16 @@ pub unsafe extern "C" fn ahoy_client_builder_set_http2(
     unsafe { set(builder, err, &[("http2", "mode", mode.into())]) }
 }
 
-/// Follows redirects (301, 302, 303, 307, 308), within one attempt and its limits; only for a client
-/// without a balancer. Default 0, which hands each over as an answer.
+/// Follows redirects (301, 302, 303, 307, 308), within one attempt and its limits; only for a
+/// client without a balancer. Default 0, which hands each over as an answer.
 ///
 /// POST becomes GET on 301 and 302, any method but HEAD on 303, without the body. 307 and 308 keep
-/// method and body, and are handed over where the body comes from a source that cannot rewind. Another
-/// origin (scheme, host or port) gets none of the headers that you set but Accept, Accept-Charset,
-/// Accept-Encoding, Accept-Language, Cache-Control, If-*, Pragma, Range, User-Agent and those that
-/// describe the body: also where https is left for http, which is followed as curl does. A redirect that
-/// cannot be followed, such as ftp: or a url with credentials, is handed over. One redirect too many is
-/// AHOY_E_PROTOCOL and not tried again.
+/// method and body, and are handed over where the body comes from a source that cannot rewind.
+/// Another origin (scheme, host or port) gets none of the headers that you set but Accept,
+/// Accept-Charset, Accept-Encoding, Accept-Language, Cache-Control, If-*, Pragma, Range, User-Agent
+/// and those that describe the body: also where https is left for http, which is followed as curl
+/// does. A redirect that cannot be followed, such as ftp: or a url with credentials, is handed
+/// over. One redirect too many is AHOY_E_PROTOCOL and not tried again.
 ///
 /// @param redirects 0 to 50
 #[unsafe(no_mangle)]
@@ -453,12 +456,12 @@ pub unsafe extern "C" fn ahoy_client_builder_set_redirects(
 
 /// Sends all calls through a proxy; only for a client without a balancer. Default: no proxy.
 ///
-/// A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. Every failure but that of
-/// connecting counts as sent. The url is never logged or quoted.
+/// A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. Every failure but
+/// that of connecting counts as sent. The url is never logged or quoted.
 ///
-/// @param proxy "http://host:port", which carries https by CONNECT, "https://..." or "socks5h://...";
-///        a user and a password as in "http://user:password@host:port", percent-encoded; or "off";
-///        copied
+/// @param proxy "http://host:port", which carries https by CONNECT, "https://..." or
+///        "socks5h://..."; a user and a password as in "http://user:password@host:port",
+///        percent-encoded; or "off"; copied
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_proxy(
     builder: *mut ahoy_client_builder,
@@ -484,8 +487,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_no_proxy(
 }
 
 /// Takes proxies from the environment where none is set: http_proxy, https_proxy, HTTPS_PROXY,
-/// all_proxy, ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by ahoy_client_builder_build on the
-/// calling thread, which must not race with setenv. Default false: the environment is never read.
+/// all_proxy, ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by ahoy_client_builder_build on
+/// the calling thread, which must not race with setenv. Default false: the environment is never
+/// read.
 ///
 /// @param from_environment whether to
 #[unsafe(no_mangle)]
@@ -499,9 +503,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_proxy_from_environment(
     unsafe { set(builder, err, &[parameter]) }
 }
 
-/// Holds each body back until the server has said that it wants it (Expect: 100-continue), for at most
-/// 1 s, and not at all where it answers first. Not with a proxy. Default false; a request with a header
-/// Expect of that value does so in any case.
+/// Holds each body back until the server has said that it wants it (Expect: 100-continue), for at
+/// most 1 s, and not at all where it answers first. Not with a proxy. Default false; a request with
+/// a header Expect of that value does so in any case.
 ///
 /// @param expect_continue whether to
 #[unsafe(no_mangle)]

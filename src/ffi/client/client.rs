@@ -273,15 +273,16 @@ pub unsafe extern "C" fn ahoy_client_config_text(
 /// Closes a client: refuses new calls, waits for those under way, and ends the rest with
 /// AHOY_E_CLOSED when the time is up; blocked callers wake. The handle is still to be freed.
 ///
-/// After AHOY_OK no callback of this client runs or will run: no completion, hook, log, should_stop, body or readable
-/// function, and no provider or balancer function on behalf of its calls. A balancer that other clients share goes on
-/// for them, and destroy functions run when their handles are freed.
+/// After AHOY_OK no callback of this client runs or will run: no completion, hook, log,
+/// should_stop, body or readable function, and no provider or balancer function on behalf of its
+/// calls. A balancer that other clients share goes on for them, and destroy functions run when
+/// their handles are freed.
 ///
-/// @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last. Calls that were ended get 250 ms more
-///        to say so
-/// @return AHOY_OK also where calls had to be ended, and for a client that is closed already; AHOY_E_DEADLINE where
-///         a callback outlasts the limit: the client is closed, and this function may be called again;
-///         AHOY_E_WOULD_DEADLOCK inside a callback
+/// @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last. Calls that were
+///        ended get 250 ms more to say so
+/// @return AHOY_OK also where calls had to be ended, and for a client that is closed already;
+///         AHOY_E_DEADLINE where a callback outlasts the limit: the client is closed, and this
+///         function may be called again; AHOY_E_WOULD_DEADLOCK inside a callback
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_close(
     client: *const ahoy_client,

@@ -12,14 +12,14 @@ pub const AHOY_RESOLVER_SYSTEM: i32 = 1;
 
 /// Chooses what is asked for the addresses of names. Default AHOY_RESOLVER_DNS.
 ///
-/// AHOY_RESOLVER_DNS reads the hosts file and resolv.conf, again when they change, asks for IPv6 and
-/// IPv4 at once, and keeps answers by their time to live, negative ones for at most 5 seconds. It needs
-/// no thread. Choose it unless a name is known to the system only.
+/// AHOY_RESOLVER_DNS reads the hosts file and resolv.conf, again when they change, asks for IPv6
+/// and IPv4 at once, and keeps answers by their time to live, negative ones for at most 5 seconds.
+/// It needs no thread. Choose it unless a name is known to the system only.
 ///
-/// AHOY_RESOLVER_SYSTEM knows all that the system is set up for: nsswitch.conf, mDNS (.local), LDAP,
-/// the split DNS of a VPN. It costs up to 8 library threads while names are resolved, and a silent name
-/// service can hold each for 30 s. Answers are kept for 5 s, since the C library tells no time to live,
-/// and the C library reads environment variables such as RES_OPTIONS.
+/// AHOY_RESOLVER_SYSTEM knows all that the system is set up for: nsswitch.conf, mDNS (.local),
+/// LDAP, the split DNS of a VPN. It costs up to 8 library threads while names are resolved, and a
+/// silent name service can hold each for 30 s. Answers are kept for 5 s, since the C library tells
+/// no time to live, and the C library reads environment variables such as RES_OPTIONS.
 ///
 /// A name service that fails or is silent opens no circuit; a name that does not exist does.
 ///
@@ -34,9 +34,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_resolver(
     unsafe { set(builder, err, &[("resolver", "resolver", resolver.into())]) }
 }
 
-/// Sets for how long the last known addresses of a name go on serving beyond their time to live, while
-/// the name service is silent or fails (RFC 8767). Kept connections go on in any case. Default
-/// 86,400,000 ms, one day.
+/// Sets for how long the last known addresses of a name go on serving beyond their time to live,
+/// while the name service is silent or fails (RFC 8767). Kept connections go on in any case.
+/// Default 86,400,000 ms, one day.
 ///
 /// @param max_stale_ms 0 for never; AHOY_FOREVER for ever
 #[unsafe(no_mangle)]

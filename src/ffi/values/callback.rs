@@ -12,15 +12,15 @@ use crate::runtime::{callback, io_thread};
 /// on any thread.
 pub type ahoy_destroy_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
-/// Ends all callbacks of this process, for a host that is about to end. Call it from what runs before
-/// the host's runtime is taken down, such as Python's atexit or Ruby's at_exit, and release the
-/// runtime's lock meanwhile if it has one.
+/// Ends all callbacks of this process, for a host that is about to end. Call it from what runs
+/// before the host's runtime is taken down, such as Python's atexit or Ruby's at_exit, and release
+/// the runtime's lock meanwhile if it has one.
 ///
 /// After AHOY_OK no function that was registered with this library runs or will run, destroy
-/// functions included. From the beginning of this call none begins any more: results that were to go
-/// to a callback are freed, and calls that need a hook or a provider fail with AHOY_E_CLOSED, those
-/// that need a body function with AHOY_E_BODY_SOURCE. Messages for a log are dropped. All else goes
-/// on, and there is no way back. A forked child has callbacks of its own.
+/// functions included. From the beginning of this call none begins any more: results that were to
+/// go to a callback are freed, and calls that need a hook or a provider fail with AHOY_E_CLOSED,
+/// those that need a body function with AHOY_E_BODY_SOURCE. Messages for a log are dropped. All
+/// else goes on, and there is no way back. A forked child has callbacks of its own.
 ///
 /// Blocks until the callbacks under way have returned. A callback whose thread was ended inside it
 /// counts as returned.
@@ -76,8 +76,8 @@ impl UserData {
         Self { pointer, destroy }
     }
 
-    /// Calls the host with the pointer; `None` where no callback may run any more. `function` is the call alone: what
-    /// it captures has no destructor, for the host may end the thread in it.
+    /// Calls the host with the pointer; `None` where no callback may run any more. `function` is
+    /// the call alone: what it captures has no destructor, for the host may end the thread in it.
     pub(crate) fn call<F, R>(&self, function: F) -> Option<R>
     where
         F: FnOnce(*mut c_void) -> R + Copy,
