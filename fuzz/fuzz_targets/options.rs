@@ -1,7 +1,7 @@
 //! Options by name: a value that is refused changes nothing.
 #![no_main]
 
-use ahoy::config::{BalancerConfig, ClientConfig};
+use ahoy::config::{Algorithm, BalancerConfig, ClientConfig};
 use ahoy::options;
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
@@ -11,6 +11,6 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     if options::set(options::CLIENT, &mut client, key, value).is_err() {
         assert_eq!(format!("{client:?}"), before);
     }
-    let mut balancer = BalancerConfig::default();
+    let mut balancer = BalancerConfig::new(Algorithm::RoundRobin);
     let _ = options::set(options::BALANCER, &mut balancer, key, value);
 });

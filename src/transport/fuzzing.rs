@@ -5,7 +5,7 @@ use super::gunzip::Gunzip;
 use super::http1::head::{self, Head};
 
 /// A head that is plain is read to the same end by the closer look, which never refuses it; and what hyper is told
-/// instead of any other head is plain itself.
+/// instead of any other head is plain itself, but for lengths of nineteen digits and more.
 pub fn answer_head(bytes: &[u8]) {
     let end = head::end(bytes, 0);
     if let Some(plain) = head::plain(bytes) {
@@ -13,10 +13,11 @@ pub fn answer_head(bytes: &[u8]) {
         assert!(matches!(head::read(&bytes[..plain]), Ok(Head::Final(_))));
     }
     let Some(end) = end else { return };
-    assert_eq!(head::end(bytes, end.saturating_sub(3).min(bytes.len())).is_some(), true);
+    assert!(head::end(bytes, end.saturating_sub(3)).is_some());
     if let Ok(Head::Final(read)) = head::read(&bytes[..end])
         && !read.rewritten.starts_with(b"HTTP/1.1 1")
         && !read.rewritten.starts_with(b"HTTP/1.0 1")
+        && !read.rewritten.windows(19).any(|part| part.iter().all(u8::is_ascii_digit))
     {
         assert_eq!(head::plain(&read.rewritten), Some(read.rewritten.len()));
     }

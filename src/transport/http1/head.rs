@@ -169,7 +169,8 @@ fn status_line(line: &[u8]) -> Result<(Version, u16), AnswerFault> {
 struct Field<'a> {
     name: &'a [u8],
     value: Vec<u8>,
-    folded: bool,
+    /// The value is not as it was written: where a message ends is not to be guessed.
+    mended: bool,
 }
 
 impl Field<'_> {
@@ -186,7 +187,7 @@ fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Field<'a>>, A
                 return Err(AnswerFault::refused("a blank before the first header of the answer"));
             };
             // A fold stands for a blank (RFC 9112, 5.2).
-            last.folded = true;
+            last.mended = true;
             last.value.push(b' ');
             push_value(&mut last.value, line);
             continue;
@@ -199,16 +200,18 @@ fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Field<'a>>, A
             let what = "a header of the answer that resembles content-length or transfer-encoding";
             return Err(AnswerFault::refused(what));
         }
-        push_value(&mut value, &line[colon + 1..]);
-        fields.push(Field { name, value, folded: false });
+        let mended = push_value(&mut value, &line[colon + 1..]);
+        fields.push(Field { name, value, mended });
     }
     Ok(fields)
 }
 
-/// Bytes that a value may not hold stand for a blank (RFC 9110, 5.5).
-fn push_value(value: &mut Vec<u8>, written: &[u8]) {
-    let blank = |&byte: &u8| if byte != b'\t' && byte.is_ascii_control() { b' ' } else { byte };
-    value.extend(written.trim_ascii().iter().map(blank));
+/// Bytes that a value may not hold stand for a blank (RFC 9110, 5.5); whether there was one.
+fn push_value(value: &mut Vec<u8>, written: &[u8]) -> bool {
+    let is_odd = |byte: u8| byte != b'\t' && byte.is_ascii_control();
+    let written = written.trim_ascii();
+    value.extend(written.iter().map(|&byte| if is_odd(byte) { b' ' } else { byte }));
+    written.iter().any(|&byte| is_odd(byte))
 }
 
 /// Whether some reader might take `name` for one of the two that say where the message ends.
@@ -229,7 +232,7 @@ impl Framing {
         let mut length = None;
         for field in fields.iter().filter(|field| field.is(CONTENT_LENGTH)) {
             for value in field.value.split(|&byte| byte == b',') {
-                let number = number(value.trim_ascii()).filter(|_| !field.folded);
+                let number = number(value.trim_ascii()).filter(|_| !field.mended);
                 let number = number.ok_or_else(|| {
                     AnswerFault::refused("a content-length of the answer that is no number")
                 })?;
@@ -244,7 +247,7 @@ impl Framing {
         let Some(coding) = codings.next() else {
             return Ok(length.map_or(Self::Close, Self::Length));
         };
-        let is_chunked = !coding.folded && coding.value.eq_ignore_ascii_case(b"chunked");
+        let is_chunked = !coding.mended && coding.value.eq_ignore_ascii_case(b"chunked");
         if !is_chunked || codings.next().is_some() {
             let what = "a transfer-encoding of the answer that is not exactly chunked";
             return Err(AnswerFault::refused(what));
@@ -477,6 +480,7 @@ mod tests {
             ("content-length : 2\r\n", "resembles"),
             ("transfer-encoding\x0b: chunked\r\n", "resembles"),
             ("content-length:\r\n 2\r\n", "no number"),
+            ("content-length: \x192\r\n", "no number"),
         ] {
             assert!(refusal(format!("{OK}{lines}\r\n")).contains(said), "{lines:?}");
         }

@@ -7,9 +7,11 @@ use super::{Report, ScenarioRow};
 /// A line for each target of each situation; with an earlier run as `earlier → now`. What is missed is in bold.
 pub(crate) fn table(report: &Report, earlier: Option<&Report>, contestants: &[String]) -> String {
     let chosen = |name: &&str| contestants.is_empty() || contestants.iter().any(|c| c == name);
-    let names: Vec<&str> =
-        report.contestants.iter().map(|row| row.name.as_str()).filter(chosen).collect();
-    let heads: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let columns = report.contestants.iter().filter(|row| chosen(&row.name.as_str()));
+    // Another version of libahoy changes nothing of the others.
+    let names: Vec<(&str, bool)> =
+        columns.map(|row| (row.name.as_str(), !row.constructor.is_empty())).collect();
+    let heads: Vec<String> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
     let mut text = format!("| situation | must become | {} |\n", heads.join(" | "));
     text += &format!("|---|---|{}\n", "---|".repeat(names.len()));
     for row in report.shown().filter(|row| row.situation) {
@@ -17,9 +19,12 @@ pub(crate) fn table(report: &Report, earlier: Option<&Report>, contestants: &[St
         let targets = if row.targets.is_empty() { vec![none] } else { row.targets.clone() };
         for (id, most) in &targets {
             let Some(metric) = metric(id) else { continue };
-            let cells = names.iter().map(|name| {
+            let cells = names.iter().map(|(name, is_ahoy)| {
                 let now = value(report, row, name, metric, *most);
-                match earlier.map(|earlier| value(earlier, row, name, metric, f64::INFINITY)) {
+                match earlier
+                    .filter(|_| *is_ahoy)
+                    .map(|earlier| value(earlier, row, name, metric, f64::INFINITY))
+                {
                     Some(before) if before != "·" && before != now => format!("{before} → {now}"),
                     _ => now,
                 }

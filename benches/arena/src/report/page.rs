@@ -264,7 +264,7 @@ pub(super) mod tests {
             about: String::new(),
             family: "kept".to_owned(),
             sets_both: false,
-            constructor: String::new(),
+            constructor: "ahoy_balancer_new".to_owned(),
         };
         report.contestants = vec![row("x"), row("y")];
         report.cells.push(CellResult {

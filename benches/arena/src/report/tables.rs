@@ -91,13 +91,15 @@ fn matrix_row(
     columns: &[&ContestantRow],
 ) -> String {
     let spread = |name: &str| report.spread(&scenario.name, name, metric.of);
-    let values = columns.iter().filter_map(|column| spread(&column.name)).map(|s| s.median);
-    let larger = metric.id == "goodput";
-    let best = if larger { values.fold(0.0, f64::max) } else { values.fold(f64::MAX, f64::min) };
+    let values = || columns.iter().filter_map(|column| spread(&column.name)).map(|s| s.median);
+    let (least, most) = (values().fold(f64::MAX, f64::min), values().fold(0.0, f64::max));
+    let best = if metric.id == "goodput" { most } else { least };
+    // Where all are alike nobody is best.
+    let alike = least == most;
     let mut html =
         format!("<tr><th class=row><a href='#{}'>{}</a></th>", scenario.name, scenario.title);
     for column in columns {
-        html += &cell(report, metric, scenario, column, best);
+        html += &cell(report, metric, scenario, column, (best, alike));
     }
     html + "</tr>"
 }
@@ -107,7 +109,7 @@ fn cell(
     metric: &Metric,
     scenario: &ScenarioRow,
     column: &ContestantRow,
-    best: f64,
+    (best, alike): (f64, bool),
 ) -> String {
     let name = &column.name;
     let figures = report.figures(&scenario.name, name);
@@ -126,7 +128,7 @@ fn cell(
     // Where everybody fails nobody is best.
     let lost = metric.is_latency() && spread.median >= scenario.deadline_of(column) as f64;
     let badness = if lost { 1.0 } else { (metric.badness)(spread.median, best) };
-    let is_best = spread.median == best && !lost;
+    let is_best = spread.median == best && !lost && !alike;
     let class = if is_best { " class=best" } else { "" };
     let sign = if is_best {
         "★ "
