@@ -83,6 +83,26 @@ fn what_may_not_be_repeated_waits_and_is_not_raced() {
 }
 
 #[test]
+fn one_call_of_many_finds_out_whether_an_endpoint_still_hangs() {
+    let (hanging, good) = (Server::always(Reply::Hang), Server::ok());
+    let balancer = first_of(&[&hanging, &good]);
+    // Five failures open a circuit, two do not.
+    let builder = Builder::new().balancer(&balancer).timeout_ms(300).attempt_timeout_ms(50);
+    let client = builder.build();
+    let post = Request::new("POST", "/");
+    assert_eq!(client.send(&post).unwrap_err().status, AHOY_E_DEADLINE);
+    // Eight times what that cost, nobody goes there; then one does.
+    let mut calls = Vec::new();
+    eventually("one finds out", SOON, || {
+        calls.push(client.start(&post).unwrap());
+        calls.len() > 5 && hanging.request_count() > 1
+    });
+    calls.extend((0..20).map(|_| client.start(&post).unwrap()));
+    let failed = calls.into_iter().filter_map(|call| call.end().err()).count();
+    assert_eq!((hanging.request_count(), failed), (2, 1));
+}
+
+#[test]
 fn a_hard_limit_cuts_for_the_client_or_for_one_request() {
     let hanging = Server::always(Reply::Hang);
     let builder = || Builder::new().balancer(&first_of(&[&hanging])).tries(1);

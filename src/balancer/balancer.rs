@@ -194,11 +194,16 @@ impl Balancer {
             let known = snapshot.roster.len();
             return Err(NoneAdmits { known, retry_at: None, full: false, held_back: true });
         }
-        // Another caller may take the last place between the choice and the grab: then choose again.
+        // Another caller may take the last place, or the risk of an endpoint that hangs, between the choice and the
+        // grab: then choose again.
         for _ in 0..=snapshot.roster.len() {
-            let Some(Picked { member, panic }) = self.choose(live, &snapshot, context) else {
+            let Some(Picked { member, panic, passes_over }) = self.choose(live, &snapshot, context)
+            else {
                 break;
             };
+            if passes_over && !member.hot().claim_risk(member.slot(), now) {
+                continue;
+            }
             let claim = Claim { panic, most: self.config.max_in_flight, now, tick: context.tick };
             if let Some(lease) = Lease::claim(member, claim) {
                 live.bell.iter().for_each(|bell| bell.note_call(member));

@@ -154,6 +154,13 @@ impl HotState {
         self.trouble(slot).is_some_and(|it| it.overdue.may_be_risked(millis))
     }
 
+    /// Whether the endpoint at `slot` owes nothing, or the call has claimed the risk that it hangs.
+    pub(crate) fn claim_risk(&self, slot: usize, now: Instant) -> bool {
+        let millis = self.shared.millis(now);
+        let claim = || self.trouble(slot).is_none_or(|it| it.overdue.claim_risk(millis));
+        !self.is_overdue(slot) || claim()
+    }
+
     /// Whether the client may send the endpoint at `slot` another probe, while others admit.
     pub(crate) fn may_probe(&self, slot: usize, now: Instant) -> bool {
         let cluster = &self.shared.cluster;

@@ -57,6 +57,8 @@ pub(crate) struct Picked<'a> {
     pub(crate) member: &'a Arc<Member>,
     /// Its priority level panics: all of its endpoints serve.
     pub(crate) panic: bool,
+    /// It was picked by a call that passes over endpoints that hang, so a risk has to be claimed.
+    pub(crate) passes_over: bool,
 }
 
 /// Goes on where no endpoint admits; ends with the one picked, or with none.
@@ -156,7 +158,10 @@ impl<'a> Picker<'a, '_> {
         // A slot that an endpoint took since this roster was made is empty in it.
         let anyone = || locality.slots.members().find(|member| member.admits(self.context.now));
         match slot.and_then(|slot| locality.slots.get(slot).or_else(anyone)) {
-            Some(member) => Break(Some(Picked { member, panic: strictness.panic })),
+            Some(member) => {
+                let passes_over = strictness.overdue == TowardsOverdue::PassOver;
+                Break(Some(Picked { member, panic: strictness.panic, passes_over }))
+            }
             None if any.get() && self.config.algorithm.is_users() => Break(None),
             None => Continue(()),
         }

@@ -18,7 +18,7 @@
 //!
 //! Where *only* calls that may not be repeated are made, one of them has to try the endpoint some
 //! time. It may cost that call its whole deadline, so it comes once in eight times of what the last
-//! one cost.
+//! one cost. The attempt that takes the risk claims it, so that of a hundred calls in one moment one goes.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -46,6 +46,8 @@ pub struct Overdue {
     ended: AtomicU64,
     /// How long that took, in milliseconds.
     cost: AtomicU32,
+    /// When a call that may not be repeated last took the risk; zero for never.
+    risked: AtomicU64,
     /// Attempts in a row that were overtaken with no answer between.
     overtaken: AtomicU32,
 }
@@ -59,6 +61,7 @@ impl Overdue {
             late_since: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             cost: AtomicU32::new(0),
+            risked: AtomicU64::new(0),
             overtaken: AtomicU32::new(0),
         }
     }
@@ -69,6 +72,7 @@ impl Overdue {
         self.late_since.store(0, Relaxed);
         self.ended.store(0, Relaxed);
         self.cost.store(0, Relaxed);
+        self.risked.store(0, Relaxed);
         self.overtaken.store(0, Relaxed);
     }
 
@@ -90,6 +94,7 @@ impl Overdue {
 
     /// An attempt was answered, however late: the endpoint does not hang.
     pub fn answered(&self) {
+        self.risked.store(0, Relaxed);
         self.overtaken.store(0, Relaxed);
     }
 
@@ -120,12 +125,24 @@ impl Overdue {
     #[must_use]
     pub fn may_be_risked(&self, millis: u64) -> bool {
         let (ended, cost) = (self.ended.load(Relaxed), self.cost.load(Relaxed));
+        let risked = self.risked.load(Relaxed);
+        if risked > ended && millis.saturating_sub(risked) < FORGOTTEN_MS {
+            return false;
+        }
         if ended != 0 {
             return millis.saturating_sub(ended) >= u64::from(cost) * RISK_EVERY;
         }
         // An attempt is under way, which finds out itself, unless its caller gave it up.
         let since = self.overdue_since.load(Relaxed);
         since != 0 && millis.saturating_sub(since - 1) >= FORGOTTEN_MS
+    }
+
+    /// Takes the risk for one call, if it may be taken and no other call has taken it meanwhile.
+    #[must_use = "a risk that was not claimed must not be taken"]
+    pub fn claim_risk(&self, millis: u64) -> bool {
+        let before = self.risked.load(Relaxed);
+        let claim = || self.risked.compare_exchange(before, millis, Relaxed, Relaxed).is_ok();
+        self.may_be_risked(millis) && claim()
     }
 }
 
@@ -187,6 +204,23 @@ mod tests {
         assert!(endpoint.may_be_risked(31_000 + 240_000));
         endpoint.ended_late(ms(50), 300_000);
         assert!(endpoint.may_be_risked(300_400), "a cheap probe is soon repeated");
+    }
+
+    #[test]
+    fn one_call_at_a_time_takes_the_risk() {
+        let endpoint = Overdue::new();
+        endpoint.is_late_since(1000);
+        endpoint.ended_late(ms(2000), 3000);
+        let claims = |millis| (0..100).filter(|_| endpoint.claim_risk(millis)).count();
+        assert_eq!(claims(18_999), 0);
+        assert_eq!(claims(19_000), 1, "of a hundred in one moment");
+        assert_eq!(claims(20_000), 0, "that one is under way");
+        endpoint.ended_late(ms(2000), 21_000);
+        assert_eq!(claims(36_999), 0);
+        assert_eq!(claims(37_000), 1);
+        assert_eq!(claims(97_000), 1, "the last one was given up");
+        endpoint.answered();
+        assert_eq!(claims(97_001), 1, "it answers, however late");
     }
 
     #[test]
