@@ -1,4 +1,4 @@
-/* A client without a balancer: a base URL or absolute URLs, default headers, bodies, redirects.
+/* Clients without a balancer: a base URL or absolute URLs, default headers, bodies, redirects.
  *
  *     session BASE_URL OTHER_URL        (a server that echoes, and one that redirects)
  */
@@ -18,7 +18,21 @@ static ahoy_status show(const char *what, ahoy_status status, ahoy_response *res
     return status;
 }
 
-static ahoy_status calls(const ahoy_client *client, const char *other_url) {
+/* A client; base_url is NULL for one that takes absolute URLs. */
+static ahoy_status build(const char *base_url, ahoy_client **client, ahoy_error **err) {
+    ahoy_client_builder *builder = ahoy_client_builder_new();
+    ahoy_status status = AHOY_OK;
+    if (base_url) status = ahoy_client_builder_set_base_url(builder, base_url, err);
+    if (!status) status = ahoy_client_builder_add_header(builder, "X-Team", "harbour", err);
+    if (!status) status = ahoy_client_builder_add_header(builder, "User-Agent", "session-example/1", err);
+    if (!status) status = ahoy_client_builder_set_gzip(builder, false, err);
+    if (!status) status = ahoy_client_builder_set_redirects(builder, 3, err);
+    if (!status) status = ahoy_client_builder_build(builder, client, err);
+    ahoy_client_builder_free(builder);
+    return status;
+}
+
+static ahoy_status calls(const ahoy_client *client) {
     ahoy_response *response;
     ahoy_request *request;
     ahoy_error *err;
@@ -39,10 +53,19 @@ static ahoy_status calls(const ahoy_client *client, const char *other_url) {
     response = NULL;
     if (!status) status = ahoy_client_send(client, request, &response, &err);
     ahoy_request_free(request);
-    if (show("PURGE with a header of its own", status, response, err)) return status;
+    return show("PURGE with a header of its own", status, response, err);
+}
 
-    status = ahoy_client_get(client, other_url, &response, &err);
-    return show("GET an absolute URL, redirected", status, response, err);
+/* A client with a base URL sends its headers nowhere else, so other servers have a client of their own. */
+static ahoy_status elsewhere(const char *url) {
+    ahoy_client *client = NULL;
+    ahoy_response *response = NULL;
+    ahoy_error *err = NULL;
+    ahoy_status status = build(NULL, &client, &err);
+    if (!status) status = ahoy_client_get(client, url, &response, &err);
+    status = show("GET an absolute URL, redirected", status, response, err);
+    ahoy_client_free(client);
+    return status;
 }
 
 int main(int argc, char **argv) {
@@ -52,21 +75,13 @@ int main(int argc, char **argv) {
     }
     ahoy_error *err = NULL;
     ahoy_client *client = NULL;
-    ahoy_client_builder *builder = ahoy_client_builder_new();
-    ahoy_status status = ahoy_client_builder_set_base_url(builder, argv[1], &err);
-    if (!status) status = ahoy_client_builder_add_header(builder, "X-Team", "harbour", &err);
-    if (!status) status = ahoy_client_builder_add_header(builder, "User-Agent", "session-example/1", &err);
-    if (!status) status = ahoy_client_builder_set_gzip(builder, false, &err);
-    if (!status) status = ahoy_client_builder_set_redirects(builder, 3, &err);
-    if (!status) status = ahoy_client_builder_build(builder, &client, &err);
-    ahoy_client_builder_free(builder);
-
-    if (status) {
+    if (build(argv[1], &client, &err)) {
         fprintf(stderr, "%s\n", ahoy_error_message(err));
         ahoy_error_free(err);
         return 1;
     }
-    status = calls(client, argv[2]);
+    ahoy_status status = calls(client);
     ahoy_client_free(client);
+    if (!status) status = elsewhere(argv[2]);
     return status != AHOY_OK;
 }

@@ -103,6 +103,18 @@ fn one_call_of_many_finds_out_whether_an_endpoint_still_hangs() {
 }
 
 #[test]
+fn a_failure_before_does_not_leave_a_call_where_it_hangs() {
+    let (bad, hanging, good) = (Server::status(503), Server::always(Reply::Hang), Server::ok());
+    let retry = Retry::new().delay_ms(1);
+    // Nothing but the stock bears the two extra attempts.
+    let builder = Builder::new().retry_budget(0.0, 0, 10_000).retry(&retry).attempt_timeout_ms(50);
+    builder.option("retry_budget_stock", "2").unwrap();
+    let client = builder.balancer(&first_of(&[&bad, &hanging, &good])).build();
+    let answer = client.get("/").unwrap();
+    assert_eq!((answer.status, answer.attempt_count), (200, 3));
+}
+
+#[test]
 fn a_hard_limit_cuts_for_the_client_or_for_one_request() {
     let hanging = Server::always(Reply::Hang);
     let builder = || Builder::new().balancer(&first_of(&[&hanging])).tries(1);

@@ -239,7 +239,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         if self.may_copy(late, now)
             && let Ok(permit) = admission.extra_permit(call.request.criticality)
             && admission.copies().may_send(now)
-            && call.core.may_retry(&mut self.state.drew, now)
+            && call.core.may_retry(&mut self.state.drew_late, now)
             && self.start(Kind::Copy, permit, now)
         {
             self.state.retry.start_beside();

@@ -31,8 +31,10 @@ pub(crate) struct CallState<'a> {
     pub(crate) attempted: Attempted,
     /// How often the provider may still be asked.
     updates: u32,
-    /// It has drawn on the stock of extra attempts.
-    pub(crate) drew: bool,
+    /// It has drawn on the stock of extra attempts for one that failed.
+    drew: bool,
+    /// It has for one that is late: a failure before must not leave it at an endpoint that hangs.
+    pub(crate) drew_late: bool,
 }
 
 /// What an attempt's end says of the call.
@@ -68,6 +70,7 @@ impl<'a> CallState<'a> {
             attempted: Attempted::default(),
             updates: config.endpoint_updates,
             drew: false,
+            drew_late: false,
         }
     }
 

@@ -39,9 +39,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget(
 }
 
 /// Sets the extra attempts in stock for when the retry budget bears no more, as in a burst of calls
-/// on a new client. A call draws on it at most once; ten successful calls put one back; a forked
-/// child begins with 10 at most. Default 100, and 0 once ahoy_client_builder_set_retry_budget was
-/// called.
+/// on a new client. A call draws on it at most twice, once for a failed attempt and once for a late
+/// one; ten successful calls put one back; a forked child begins with 10 at most. Default 100, and 0
+/// once ahoy_client_builder_set_retry_budget was called.
 ///
 /// @param attempts 0 for none
 #[unsafe(no_mangle)]

@@ -20,9 +20,9 @@
 //!
 //! A new client that begins with a burst has paid in nothing yet: of 200 calls at once, with one of three
 //! hosts answering 503, 70 would fail. So there is a stock of 100 beside the window, drawn on when the
-//! window bears no more, at most once by each call. It is no part of the window's reserve, which
-//! comes back every ten seconds and would be ten extra attempts a second for ever: ten
-//! successful calls put one back. A forked child begins with 10, or else a thousand workers of one parent
+//! window bears no more, by each call at most once for a failed attempt and once for a late one. It is no
+//! part of the window's reserve, which comes back every ten seconds and would be ten extra attempts a
+//! second for ever: ten successful calls put one back. A forked child begins with 10, or else a thousand workers of one parent
 //! would have 100,000.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
