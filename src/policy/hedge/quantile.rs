@@ -421,7 +421,7 @@ mod tests {
                     assert!(number < 19 && near(Some(longest), ms(10)), "{number}");
                 }
                 Some((Sample::Enough, found)) => {
-                    let expected = ms(if number >= 51 && number < 100 { 90 } else { 10 });
+                    let expected = ms(if (51..100).contains(&number) { 90 } else { 10 });
                     let passed = number >= 19 && (near(Some(found), expected) || number >= 99);
                     assert!(passed || number == 50, "{number}: {found:?}");
                 }
