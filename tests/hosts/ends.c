@@ -181,6 +181,19 @@ static void readable_and_exit(void *data) {
     pthread_exit(NULL);
 }
 
+/* The thread that has said it ends may take another call before it does; the call after that one finds its heir. */
+static void start_on_heir(ahoy_client *client) {
+    ahoy_call *call = start(client, "/");
+    ahoy_response *response = NULL;
+    ahoy_status status = ahoy_call_wait(call, 10000, &response, NULL);
+    ahoy_response_free(response);
+    ahoy_call_free(call);
+    if (status != AHOY_OK) {
+        CHECK_STATUS(status, AHOY_E_CLOSED);
+        start_and_wait(client, "/");
+    }
+}
+
 /* A body whose carrier is gone ends. */
 static void exit_in_readable(const char *ok, const char *hang) {
     ahoy_client *client = client_over(ok, false);
@@ -203,7 +216,7 @@ static void exit_in_readable(const char *ok, const char *hang) {
     if (!ended) CHECK_STATUS(status, AHOY_E_CLOSED);
     CHECK(now_ms() - from < 3000);
     ahoy_response_free(response);
-    start_and_wait(client, "/");
+    start_on_heir(client);
     CHECK_STATUS(ahoy_client_close(client, 0, NULL), AHOY_OK);
 }
 
