@@ -92,7 +92,7 @@ const CIRCLES: &[&[&str]] = &[
     // An error lends the response that it keeps, and the guard around both makes errors.
     &["ffi::call::response", "ffi::values::error", "ffi::values::guard"],
     // A callback runs inside the fence, which notes that the callback of a lost thread is over.
-    &["runtime::callback", "runtime::fence"],
+    &["runtime::host::callback", "runtime::host::fence"],
     // One set of cores: a shard asks for an I/O thread where none is left, and an I/O thread drives a shard.
     &["runtime::io_thread", "runtime::shard"],
     // Dialling takes the transport's configuration.

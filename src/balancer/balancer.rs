@@ -27,8 +27,9 @@ use crate::discovery::Provider;
 use crate::error::{Error, ErrorKind};
 use crate::event::Observer;
 use crate::policy::{Recovery, RoundRobin, TowardsOverdue};
+use crate::runtime::host::caller;
 use crate::runtime::process::PerProcess;
-use crate::runtime::{caller, clock, entropy};
+use crate::runtime::{clock, entropy};
 
 /// Endpoints, circuits and the rule that picks.
 pub struct Balancer {

@@ -8,8 +8,9 @@ use super::subset;
 use crate::config::BalancerConfig;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
+use crate::runtime::clock;
 use crate::runtime::exclusive::{Exclusive, Turn};
-use crate::runtime::{callback, clock};
+use crate::runtime::host::callback;
 
 /// One empty answer may be a hiccup of the registry, and to obey it would turn a fault of discovery into an
 /// outage; this number of them in a row means that there really is no endpoint.

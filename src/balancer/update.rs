@@ -13,7 +13,8 @@ use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::runtime::exclusive::Turn;
-use crate::runtime::{callback, clock, entropy};
+use crate::runtime::host::callback;
+use crate::runtime::{clock, entropy};
 
 impl Balancer {
     /// Asks the provider if no update has ended yet.

@@ -21,9 +21,10 @@ use crate::balancer::background;
 use crate::config::{ClientConfig, Http2};
 use crate::error::{Error, ErrorKind};
 use crate::request::Request;
+use crate::runtime::host::callback;
 use crate::runtime::process::PerProcess;
 use crate::runtime::stop::{Reason, Stop};
-use crate::runtime::{callback, clock, io_thread, shard, waiter};
+use crate::runtime::{clock, io_thread, shard, waiter};
 use crate::transport::Resolver;
 
 /// A resilient HTTP client.

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
 use crate::runtime::attachment::Tenant;
+use crate::runtime::host::callback;
 use crate::runtime::stop::{Reason, Visit};
-use crate::runtime::{callback, io_thread, stop};
+use crate::runtime::{io_thread, stop};
 
 /// The life of one client.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::lost::{Cover, Covered, cover};
+use super::host::lost::{Cover, Covered, cover};
 
 /// The value, and whose turn it is.
 #[derive(Debug, Default)]
@@ -80,7 +80,7 @@ impl<T> Drop for Turn<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::lost;
+    use crate::runtime::host::lost;
 
     #[test]
     fn one_turn_at_a_time() {

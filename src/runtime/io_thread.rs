@@ -18,11 +18,12 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::attachment::{Attachment, Attachments, Tenant};
-use super::carried::Carried;
-use super::lost::{self, Covered};
+use super::host::carried::Carried;
+use super::host::lost::{self, Covered};
+use super::host::{panics, thread_cancel};
 use super::process::PerProcess;
 use super::stop::{Occupied, Slot, Stop};
-use super::{attachment, panics, shard, signal, thread_cancel};
+use super::{attachment, shard, signal};
 
 static THREADS: PerProcess<Threads> = PerProcess::new();
 

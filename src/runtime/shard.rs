@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
 use super::attachment::{Attachment, Attachments, Tenant};
-use super::lost::{self, Covered};
+use super::host::lost::{self, Covered};
 use super::process::PerProcess;
 use super::stop::{Slot, Stop};
 use super::{interrupt, io_thread};

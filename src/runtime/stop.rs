@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 
 use super::attachment::Tenant;
-use super::lost::{Cover, Covered, cover};
+use super::host::lost::{Cover, Covered, cover};
 use super::process::PerProcess;
 use super::sync::{AtomicU8, Notify};
 

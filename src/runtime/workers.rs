@@ -5,7 +5,8 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{panics, signal};
+use super::host::panics;
+use super::signal;
 
 /// Threads that start when there is work, at most [`MOST_THREADS`], and end when there was none for a while.
 #[derive(Clone, Default)]

@@ -12,7 +12,7 @@ use super::cause::Cause;
 use super::dns::LookupError;
 use super::http1::answer::MAX_HEAD;
 use super::http1::fault::AnswerFault;
-use super::tls_words;
+use super::tls::words;
 
 /// How far the exchange had come when it failed: the same reset means different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(super) fn io_cause(error: &io::Error, stage: Stage) -> Cause {
 
 /// What the handshake's error means.
 pub(super) fn tls_cause(error: &rustls::Error) -> Cause {
-    Cause::new(FailureKind::Tls, tls_words::describe(error))
+    Cause::new(FailureKind::Tls, words::describe(error))
 }
 
 /// The next link; an [`io::Error`] answers with its content's source and skips the content itself.

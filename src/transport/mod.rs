@@ -20,8 +20,6 @@ mod proxy;
 mod request;
 mod stream;
 mod tls;
-mod tls_words;
-mod trust;
 mod warm;
 mod wire;
 

@@ -40,6 +40,19 @@ static void done_and_exit(void *data, ahoy_status status, ahoy_response *respons
     pthread_exit(NULL);
 }
 
+/* The thread that has said it ends may take another call before it does; the call after that one finds its heir. */
+static void start_on_heir(ahoy_client *client) {
+    ahoy_call *call = start(client, "/");
+    ahoy_response *response = NULL;
+    ahoy_status status = ahoy_call_wait(call, 10000, &response, NULL);
+    ahoy_response_free(response);
+    ahoy_call_free(call);
+    if (status != AHOY_OK) {
+        CHECK_STATUS(status, AHOY_E_CLOSED);
+        start_and_wait(client, "/");
+    }
+}
+
 /* The thread that finished a call is gone; its other calls end within 2 s, each once, and new ones are carried. */
 static void exit_in_done(const char *ok, const char *hang) {
     ahoy_client *client = client_over(ok, false), *hanging = client_over(hang, false);
@@ -53,6 +66,7 @@ static void exit_in_done(const char *ok, const char *hang) {
     submit(hanging, "/", queue, 7);
     CHECK_STATUS(ahoy_call_on_done(start(client, "/"), done_and_exit, NULL, NULL, NULL), AHOY_OK);
     wait_told(1);
+    start_on_heir(client);
     double from = now_ms();
     for (int i = 0; i < HANGING; i++) start_and_wait(client, "/");
     CHECK(now_ms() - from < 900);
@@ -179,19 +193,6 @@ static void readable_and_exit(void *data) {
     (void)data;
     note(0);
     pthread_exit(NULL);
-}
-
-/* The thread that has said it ends may take another call before it does; the call after that one finds its heir. */
-static void start_on_heir(ahoy_client *client) {
-    ahoy_call *call = start(client, "/");
-    ahoy_response *response = NULL;
-    ahoy_status status = ahoy_call_wait(call, 10000, &response, NULL);
-    ahoy_response_free(response);
-    ahoy_call_free(call);
-    if (status != AHOY_OK) {
-        CHECK_STATUS(status, AHOY_E_CLOSED);
-        start_and_wait(client, "/");
-    }
 }
 
 /* A body whose carrier is gone ends. */

@@ -14,8 +14,9 @@ use tokio::sync::Notify;
 
 use crate::client::core::{Core, out_of_resources, would_deadlock};
 use crate::error::{Error, ErrorKind};
+use crate::runtime::host::callback;
+use crate::runtime::shard;
 use crate::runtime::stop::{Reason, Stop};
-use crate::runtime::{callback, shard};
 
 /// So much may wait for its reader, in bytes; one piece more may already be there. Enough to keep a fast
 /// network busy while the reader is woken, little beside what a buffered body may take.

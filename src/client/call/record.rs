@@ -15,7 +15,8 @@ use crate::outcome::{
 };
 use crate::policy::StopReason;
 use crate::response::Response;
-use crate::runtime::{callback, clock};
+use crate::runtime::clock;
+use crate::runtime::host::callback;
 use crate::transport::Answer;
 
 /// Why a call ends.

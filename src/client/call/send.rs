@@ -21,7 +21,8 @@ use crate::outcome::{Failure, FailureKind, in_ms};
 use crate::policy::retry::retry_after;
 use crate::policy::{AttemptOutcome, Left, Pushback, RetryAfter};
 use crate::request::Request;
-use crate::runtime::{callback, clock};
+use crate::runtime::clock;
+use crate::runtime::host::callback;
 use crate::source::BodyReader;
 use crate::transport::{Answer, Exchange, Live, Progress, Transport};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::client::body::streaming::Delivery;
 use crate::error::{Error, ErrorKind};
-use crate::runtime::callback;
+use crate::runtime::host::callback;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::sync::{Mutex, MutexGuard, Notify};
 

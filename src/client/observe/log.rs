@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::event::{Event, Observer};
-use crate::runtime::callback;
+use crate::runtime::host::callback;
 
 pub use crate::event::Severity;
 

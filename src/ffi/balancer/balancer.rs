@@ -22,7 +22,8 @@ use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle};
 use crate::options::BALANCER;
 use crate::policy::{Custom, Random};
-use crate::runtime::{callback, clock};
+use crate::runtime::clock;
+use crate::runtime::host::callback;
 
 /// Picks the endpoint of each attempt and keeps a circuit breaker for each. Clients that share a
 /// balancer share its circuits.

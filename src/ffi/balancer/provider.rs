@@ -13,7 +13,7 @@ use crate::ffi::values::handle::{Handle, Lent, Shared};
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::{AHOY_OK, ahoy_status};
 use crate::ffi::values::{guard, handle};
-use crate::runtime::callback;
+use crate::runtime::host::callback;
 
 /// A source of endpoints: a list, or a callback that fills one.
 ///

@@ -11,7 +11,7 @@ use crate::ffi::values::status::{
     AHOY_E_CANCELLED, AHOY_E_INVALID_ARGUMENT, AHOY_OK, ahoy_status, number,
 };
 use crate::ffi::values::{guard, handle, text};
-use crate::runtime::callback;
+use crate::runtime::host::callback;
 
 /// A queue of ended calls, in the order in which they ended, with a descriptor that is readable
 /// while it holds any.

@@ -13,7 +13,7 @@ use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::status::{AHOY_OK, ahoy_status};
 use crate::ffi::values::text;
 use crate::request::Request;
-use crate::runtime::callback;
+use crate::runtime::host::callback;
 
 /// Runs before each attempt, on the thread that drives the call. It may read the request, change
 /// its path and headers for this attempt, or refuse the call by a status other than AHOY_OK, which

@@ -6,7 +6,8 @@ use super::error::ahoy_error;
 use super::status::ahoy_status;
 use super::{guard, text};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::{callback, io_thread};
+use crate::runtime::host::callback;
+use crate::runtime::io_thread;
 
 /// Called once when the library no longer needs the user data of a callback. May be NULL. May run
 /// on any thread.

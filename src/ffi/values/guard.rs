@@ -6,8 +6,8 @@ use super::handle;
 use super::status::{AHOY_OK, ahoy_status, number};
 use crate::error::{Error, ErrorKind};
 use crate::ffi::values::error::ahoy_error;
-use crate::runtime::panics::caught;
-use crate::runtime::thread_cancel::deferred;
+use crate::runtime::host::panics::caught;
+use crate::runtime::host::thread_cancel::deferred;
 
 /// Runs the body of a function that returns a status; `err` may be NULL.
 pub(crate) unsafe fn status(

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::process::{self, PerProcess};
+use super::super::process::{self, PerProcess};
 
 static GATE: PerProcess<Gate> = PerProcess::new();
 
@@ -34,11 +34,11 @@ struct Count {
 }
 
 /// A call into the host that may be made; counted until this drops.
-pub(super) struct Passage(());
+pub(in crate::runtime) struct Passage(());
 
 impl Passage {
     /// `None` where no callback may begin any more.
-    pub(super) fn begin() -> Option<Self> {
+    pub(in crate::runtime) fn begin() -> Option<Self> {
         if LOST.get() {
             return None;
         }
@@ -68,7 +68,7 @@ impl Drop for Passage {
 }
 
 /// Lets the callbacks of this thread count as over, and lets it make no more.
-pub(super) fn leave_for_good() {
+pub(in crate::runtime) fn leave_for_good() {
     LOST.set(true);
     let _ = OWN.try_with(|own| {
         if let Some(own) = &*own.borrow() {
@@ -86,7 +86,7 @@ pub fn is_shut() -> bool {
 /// Shuts the gate for the rest of this process, and waits up to `timeout` for the callbacks under way. False where one of
 /// them lasts longer.
 #[must_use]
-pub(super) fn shut(timeout: Duration) -> bool {
+pub(in crate::runtime) fn shut(timeout: Duration) -> bool {
     let until = Instant::now().checked_add(timeout);
     let gate = GATE.get();
     gate.shut.store(true, Ordering::SeqCst);

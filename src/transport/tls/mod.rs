@@ -3,6 +3,9 @@
 //! Inputs are checked when the client is built, where the mistake can still be shown to its author.
 //! Roots are read at the first https use, since that takes tens of milliseconds.
 
+mod trust;
+pub(super) mod words;
+
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, WantsVerifier};
 
-use super::trust::Trust;
+use self::trust::Trust;
 
 /// What the user says about TLS.
 #[derive(Clone)]

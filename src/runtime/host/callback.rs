@@ -3,13 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use super::super::signal::SigpipeGuard;
 use super::fence::fenced;
 use super::gate::{self, Passage};
-use super::signal::SigpipeGuard;
 use super::thread_cancel;
 
 pub use super::gate::is_shut as are_stopped;
-pub(super) use super::gate::leave_for_good;
+pub(in crate::runtime) use super::gate::leave_for_good;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };

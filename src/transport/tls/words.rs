@@ -5,7 +5,7 @@ use rustls::{AlertDescription as Alert, CertificateError as Certificate, Error};
 use super::trust::is_of_authority;
 
 /// What `error` means.
-pub(super) fn describe(error: &Error) -> String {
+pub(in crate::transport) fn describe(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(fault) => certificate(fault),
         Error::AlertReceived(received) => alert(*received).to_owned(),

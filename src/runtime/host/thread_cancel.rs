@@ -20,7 +20,7 @@ pub fn deferred<R>(body: impl FnOnce() -> R) -> R {
 }
 
 /// Runs a callback under what the host had set.
-pub(super) fn lifted<R>(callback: impl FnOnce() -> R) -> R {
+pub(in crate::runtime) fn lifted<R>(callback: impl FnOnce() -> R) -> R {
     match CALLERS.get() {
         Some(callers) if callers != DISABLE => {
             change(callers);
@@ -33,7 +33,7 @@ pub(super) fn lifted<R>(callback: impl FnOnce() -> R) -> R {
 }
 
 /// Lets no cancel of this thread count, for as long as it lives.
-pub(super) fn ignore_here() {
+pub(in crate::runtime) fn ignore_here() {
     change(DISABLE);
 }
 

@@ -10,7 +10,8 @@
 
 use std::ffi::c_void;
 
-use super::{callback, lost, panics, signal};
+use super::super::signal;
+use super::{callback, lost, panics};
 
 /// Calls the host by `call`, and never comes back where the host ends this thread inside.
 ///
@@ -18,7 +19,7 @@ use super::{callback, lost, panics, signal};
 /// have a destructor or a catch, which `Copy` sees to, and the function must stay a frame of its own. `tests/fence.sh`
 /// looks at the binary.
 #[inline(never)]
-pub(super) fn fenced<F, R>(call: F) -> R
+pub(in crate::runtime) fn fenced<F, R>(call: F) -> R
 where
     F: FnOnce() -> R + Copy,
     R: Copy,
@@ -62,14 +63,14 @@ mod handlers {
     use std::mem::MaybeUninit;
 
     /// glibc's: routine, argument, a number and the buffer before; musl's: the same without the number.
-    pub(super) type Buffer = MaybeUninit<[*mut c_void; 4]>;
+    pub(in crate::runtime) type Buffer = MaybeUninit<[*mut c_void; 4]>;
 
     unsafe extern "C" {
-        pub(super) fn _pthread_cleanup_push(
+        pub(in crate::runtime) fn _pthread_cleanup_push(
             buffer: *mut Buffer,
             routine: extern "C" fn(*mut c_void),
             argument: *mut c_void,
         );
-        pub(super) fn _pthread_cleanup_pop(buffer: *mut Buffer, execute: c_int);
+        pub(in crate::runtime) fn _pthread_cleanup_pop(buffer: *mut Buffer, execute: c_int);
     }
 }

@@ -37,7 +37,7 @@ impl Drop for Cover {
 }
 
 /// Gives back all that this thread holds, the last first.
-pub(super) fn give_up() {
+pub(in crate::runtime) fn give_up() {
     while let Some(last) = COVERED.with_borrow_mut(Vec::pop) {
         last.thread_is_lost();
     }

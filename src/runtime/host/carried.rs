@@ -12,13 +12,13 @@ use super::lost::Covered;
 /// A piece of work, and the function that is told when it is given up.
 ///
 /// Locked while the work is polled. A thread that is lost inside a poll never unlocks it: that one piece stays as it is.
-pub(super) struct Carried<W, T> {
+pub(in crate::runtime) struct Carried<W, T> {
     work: Mutex<Option<W>>,
     tell: T,
 }
 
 impl<W, T> Carried<W, T> {
-    pub(super) fn new(work: W, tell: T) -> Arc<Self> {
+    pub(in crate::runtime) fn new(work: W, tell: T) -> Arc<Self> {
         Arc::new(Self { work: Mutex::new(Some(work)), tell })
     }
 
@@ -32,7 +32,7 @@ where
     W: Future<Output = ()>,
 {
     /// Drives the work until it ends or is given up.
-    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(in crate::runtime) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut work = self.lock();
         let Some(own) = work.as_mut() else {
             return Poll::Ready(());
