@@ -15,8 +15,9 @@ use tokio::time::timeout;
 use crate::endpoint::{Endpoint, Scheme};
 use crate::outcome::{Failure, FailureKind};
 
+use super::keep_alive::KeepAlive;
 use super::pool::{Acquire, Bounds, Dial, H2Pool, StreamSlot};
-use super::session::{self, KeepAlive, Session};
+use super::session::{self, Session};
 use crate::transport::dial::{Dialler, not_connected, not_resolved};
 use crate::transport::expect::{expects, is_unmet};
 use crate::transport::http1::direct::{Direct, DirectConfig};

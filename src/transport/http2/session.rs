@@ -4,7 +4,7 @@
 //! PING wants an answer also while nobody calls. It ends when the session and its streams are gone (h2 then
 //! says GOAWAY), when the peer closes, or when the peer is silent although it was pinged.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -13,16 +13,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
-use h2::{Ping, PingPong, Reason, RecvStream, SendStream};
+use h2::{Reason, RecvStream};
 use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, sleep};
 
 use crate::outcome::{Failure, FailureKind};
 
+use super::keep_alive::{KeepAlive, NO_STREAMS, PROOF_TIMEOUT, StreamWatch};
 use super::pool::StreamSlot;
+use super::upload::Upload;
 use crate::transport::cause::Cause;
 use crate::transport::duplex::Duplex;
 use crate::transport::expect::Consent;
@@ -32,13 +34,6 @@ use crate::transport::request::{self, RequestBody};
 use crate::transport::stream::{self, Content, Flow};
 use crate::transport::wire::{Stream, Traffic};
 use crate::transport::{Answer, Exchange, Progress, body};
-
-/// When a peer is asked whether it is still there, and for how long an answer is waited for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct KeepAlive {
-    pub(crate) interval: Duration,
-    pub(crate) timeout: Duration,
-}
 
 /// The shared end of one connection.
 pub(crate) struct Session {
@@ -232,7 +227,7 @@ pub(crate) async fn exchange(
         opened.map_err(|error| session.before_answer(&error, false, slot.is_only()))?;
     // Its driver writes it soon, and a call that is cut off cannot know when.
     exchange.progress.mark_sent();
-    let mut upload = Upload { sink, body, piece: Bytes::new(), under_way: !end, handed: 0 };
+    let mut upload = Upload::new(sink, body, !end);
     let answer = FinalAnswer { reply, consent, interim: 0, bound_met: false };
     let mut answer = pin!(answer);
     let head = match upload.beside(answer.as_mut(), exchange.progress).await {
@@ -273,67 +268,6 @@ impl Flow for Underway {
         let piece = ready!(self.content.poll_piece(cx));
         let session = self.slot.session();
         Poll::Ready(piece.map(|piece| piece.map_err(|failure| session.within_answer(failure))))
-    }
-}
-
-/// Hands the request's body over as fast as the peer's windows allow.
-struct Upload {
-    sink: SendStream<Bytes>,
-    body: RequestBody,
-    /// What was taken of the body and not handed over yet.
-    piece: Bytes,
-    under_way: bool,
-    /// Bytes handed over that the attempt's clock does not know of yet.
-    handed: usize,
-}
-
-impl Upload {
-    /// Runs `work` while the body is handed over.
-    async fn beside<W: Future + Unpin>(&mut self, mut work: W, progress: &Progress) -> W::Output {
-        poll_fn(|cx| {
-            self.advance(cx);
-            progress.add_moved(std::mem::take(&mut self.handed));
-            Pin::new(&mut work).poll(cx)
-        })
-        .await
-    }
-
-    fn advance(&mut self, cx: &mut Context<'_>) {
-        self.under_way = self.under_way && self.poll(cx).is_pending();
-    }
-
-    /// Ready when all was handed over, or the peer wants no more; the answer tells then what became of it.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if self.piece.is_empty() {
-                match ready!(self.body.poll_piece(cx, PIECE)) {
-                    Some(Ok(piece)) => self.piece = piece,
-                    Some(Err(_)) => {
-                        self.sink.send_reset(Reason::CANCEL);
-                        return Poll::Ready(());
-                    }
-                    None => {
-                        // A peer that wants no more has said so in its answer.
-                        let _ = self.sink.send_data(Bytes::new(), true);
-                        return Poll::Ready(());
-                    }
-                }
-            }
-            let mut room = self.sink.capacity();
-            if room == 0 {
-                self.sink.reserve_capacity(self.piece.len());
-                match ready!(self.sink.poll_capacity(cx)) {
-                    Some(Ok(granted)) => room = granted,
-                    Some(Err(_)) | None => return Poll::Ready(()),
-                }
-            }
-            let piece = self.piece.split_to(room.min(self.piece.len()));
-            self.handed += piece.len();
-            let end = self.piece.is_empty() && self.body.is_end_stream();
-            if self.sink.send_data(piece, end).is_err() || end {
-                return Poll::Ready(());
-            }
-        }
     }
 }
 
@@ -545,75 +479,6 @@ impl Drop for Driver {
     }
 }
 
-/// Asks a peer that was silent for a while whether it is still there.
-struct StreamWatch {
-    settings: KeepAlive,
-    pings: Option<PingPong>,
-    timer: Pin<Box<Sleep>>,
-    heard_at: Instant,
-    asked_at: Option<Instant>,
-    /// How long the peer has to answer.
-    patience: Duration,
-    /// The limit on streams that was seen last.
-    limit: usize,
-}
-
-impl StreamWatch {
-    fn new(settings: KeepAlive, pings: Option<PingPong>) -> Self {
-        let timer = Box::pin(sleep(settings.interval));
-        let heard_at = Instant::now();
-        let patience = settings.timeout;
-        Self { settings, pings, timer, heard_at, asked_at: None, patience, limit: NO_STREAMS }
-    }
-
-    /// Any byte is a sign of life; the pong itself may be far back in the queue.
-    fn heard(&mut self) {
-        self.heard_at = Instant::now();
-        self.asked_at = None;
-        self.patience = self.settings.timeout;
-    }
-
-    /// Asks now, and gives the peer a second.
-    fn doubt(&mut self, cx: &mut Context<'_>) {
-        let now = Instant::now();
-        self.ask(cx);
-        self.asked_at.get_or_insert(now);
-        self.patience = PROOF_TIMEOUT.min(self.settings.timeout);
-        self.timer.as_mut().reset(now + self.patience);
-    }
-
-    /// Ready when the peer was asked and did not answer in time.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(self.timer.as_mut().poll(cx));
-            let now = Instant::now();
-            let due = match self.asked_at {
-                Some(asked_at) => asked_at + self.patience,
-                None => self.heard_at + self.settings.interval,
-            };
-            let next = match (now < due, self.asked_at) {
-                (true, _) => due,
-                (false, Some(_)) => return Poll::Ready(()),
-                (false, None) => {
-                    self.ask(cx);
-                    self.asked_at = Some(now);
-                    now + self.settings.timeout
-                }
-            };
-            self.timer.as_mut().reset(next);
-        }
-    }
-
-    /// Wakes the connection, which shares this task, so that the PING leaves.
-    fn ask(&mut self, cx: &mut Context<'_>) {
-        if let Some(pings) = &mut self.pings {
-            // An earlier pong must be taken before the next PING may go.
-            let _ = pings.poll_pong(cx);
-            let _ = pings.send_ping(Ping::opaque());
-        }
-    }
-}
-
 /// A server that is restarted just after a connect is as good as one that was not there. One that ends a connection
 /// which nobody used for longer tidies up.
 const SOON: Duration = Duration::from_secs(1);
@@ -621,14 +486,8 @@ fn doubted(doubt: Arc<Doubt>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move { doubt.driver.notified().await })
 }
 
-/// How long a peer has to show that it is there, once a call on its connection is late: far above a round trip.
-const PROOF_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// How often a call looks whether it has.
 const PROOF_LOOK: Duration = Duration::from_millis(5);
-
-/// Before the peer's SETTINGS have come.
-const NO_STREAMS: usize = 0;
 
 /// As hyper has it: 16 Gbit/s at 1 ms, 160 Mbit/s at 100 ms.
 const STREAM_WINDOW: u32 = 2 << 20;
@@ -643,6 +502,3 @@ const SMALL_FRAMES: usize = 8 << 20;
 
 /// What one stream may have queued for the socket; a large body is not copied whole.
 const SEND_BUFFER: usize = 1 << 20;
-
-/// The room that is asked for at once for a body; the peer's window may be smaller.
-const PIECE: usize = 256 << 10;
