@@ -2151,45 +2151,6 @@ ahoy_status ahoy_client_builder_set_redirects(ahoy_client_builder *builder,
                                               ahoy_error **err);
 
 /**
- * Sends all calls through a proxy; only for a client without a balancer. Default: no proxy.
- *
- * A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. Every failure but
- * that of connecting counts as sent. The url is never logged or quoted.
- *
- * @param proxy "http://host:port", which carries https by CONNECT, "https://..." or
- *        "socks5h://..."; a user and a password as in "http://user:password@host:port",
- *        percent-encoded; or "off"; copied
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_proxy(ahoy_client_builder *builder,
-                                          const char *proxy,
-                                          ahoy_error **err);
-
-/**
- * Sets which hosts are reached without the proxy. Default: none.
- *
- * @param no_proxy names, addresses and networks, separated by commas: "example.com" (and all below
- *        it), "10.0.0.0/8", "::1", or "*" for all; copied
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_no_proxy(ahoy_client_builder *builder,
-                                             const char *no_proxy,
-                                             ahoy_error **err);
-
-/**
- * Takes proxies from the environment where none is set: http_proxy, https_proxy, HTTPS_PROXY,
- * all_proxy, ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by ahoy_client_builder_build on
- * the calling thread, which must not race with setenv. Default false: the environment is never
- * read.
- *
- * @param from_environment whether to
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_proxy_from_environment(ahoy_client_builder *builder,
-                                                           bool from_environment,
-                                                           ahoy_error **err);
-
-/**
  * Holds each body back until the server has said that it wants it (Expect: 100-continue), for at
  * most 1 s, and not at all where it answers first. Not with a proxy. Default false; a request with
  * a header Expect of that value does so in any case.
@@ -2285,6 +2246,45 @@ ahoy_status ahoy_client_builder_build(const ahoy_client_builder *builder,
  * Frees a builder; NULL is fine. Clients made from it go on.
  */
 AHOY_API void ahoy_client_builder_free(ahoy_client_builder *builder);
+
+/**
+ * Sends all calls through a proxy; only for a client without a balancer. Default: no proxy.
+ *
+ * A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. Every failure but
+ * that of connecting counts as sent. The url is never logged or quoted.
+ *
+ * @param proxy "http://host:port", which carries https by CONNECT, "https://..." or
+ *        "socks5h://..."; a user and a password as in "http://user:password@host:port",
+ *        percent-encoded; or "off"; copied
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_proxy(ahoy_client_builder *builder,
+                                          const char *proxy,
+                                          ahoy_error **err);
+
+/**
+ * Sets which hosts are reached without the proxy. Default: none.
+ *
+ * @param no_proxy names, addresses and networks, separated by commas: "example.com" (and all below
+ *        it), "10.0.0.0/8", "::1", or "*" for all; copied
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_no_proxy(ahoy_client_builder *builder,
+                                             const char *no_proxy,
+                                             ahoy_error **err);
+
+/**
+ * Takes proxies from the environment where none is set: http_proxy, https_proxy, HTTPS_PROXY,
+ * all_proxy, ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by ahoy_client_builder_build on
+ * the calling thread, which must not race with setenv. Default false: the environment is never
+ * read.
+ *
+ * @param from_environment whether to
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_proxy_from_environment(ahoy_client_builder *builder,
+                                                           bool from_environment,
+                                                           ahoy_error **err);
 
 /**
  * Chooses what is asked for the addresses of names. Default AHOY_RESOLVER_DNS.

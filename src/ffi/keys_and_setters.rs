@@ -13,6 +13,7 @@ use super::client::builder::*;
 use super::client::hooks::*;
 use super::client::names::*;
 use super::client::protection::*;
+use super::client::proxy::*;
 use super::client::retry::*;
 use super::values::error::ahoy_error;
 use super::values::status::{AHOY_OK, ahoy_status};

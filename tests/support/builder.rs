@@ -8,6 +8,7 @@ use ahoy::ffi::client::builder::*;
 use ahoy::ffi::client::client::*;
 use ahoy::ffi::client::hooks::*;
 use ahoy::ffi::client::protection::*;
+use ahoy::ffi::client::proxy::*;
 use ahoy::ffi::values::error::ahoy_error;
 use ahoy::ffi::values::made_text::*;
 use ahoy::ffi::values::status::ahoy_status;

@@ -12,7 +12,7 @@ use crate::ffi::call::request::checked;
 use crate::ffi::client::retry::ahoy_retry;
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Out, Owned};
-use crate::ffi::values::setter::{self, Argument, Parameter, ms};
+use crate::ffi::values::setter::{self, Parameter, ms};
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{guard, handle, text};
 use crate::options::{CLIENT, Value};
@@ -452,55 +452,6 @@ pub unsafe extern "C" fn ahoy_client_builder_set_redirects(
 ) -> ahoy_status {
     // SAFETY: see the module `ffi`.
     unsafe { set(builder, err, &[("redirects", "redirects", redirects.into())]) }
-}
-
-/// Sends all calls through a proxy; only for a client without a balancer. Default: no proxy.
-///
-/// A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. Every failure but
-/// that of connecting counts as sent. The url is never logged or quoted.
-///
-/// @param proxy "http://host:port", which carries https by CONNECT, "https://..." or
-///        "socks5h://..."; a user and a password as in "http://user:password@host:port",
-///        percent-encoded; or "off"; copied
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_client_builder_set_proxy(
-    builder: *mut ahoy_client_builder,
-    proxy: *const c_char,
-    err: *mut *mut ahoy_error,
-) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("proxy", "proxy", Argument::Text(proxy))]) }
-}
-
-/// Sets which hosts are reached without the proxy. Default: none.
-///
-/// @param no_proxy names, addresses and networks, separated by commas: "example.com" (and all below
-///        it), "10.0.0.0/8", "::1", or "*" for all; copied
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_client_builder_set_no_proxy(
-    builder: *mut ahoy_client_builder,
-    no_proxy: *const c_char,
-    err: *mut *mut ahoy_error,
-) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("no_proxy", "no_proxy", Argument::Text(no_proxy))]) }
-}
-
-/// Takes proxies from the environment where none is set: http_proxy, https_proxy, HTTPS_PROXY,
-/// all_proxy, ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by ahoy_client_builder_build on
-/// the calling thread, which must not race with setenv. Default false: the environment is never
-/// read.
-///
-/// @param from_environment whether to
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_client_builder_set_proxy_from_environment(
-    builder: *mut ahoy_client_builder,
-    from_environment: bool,
-    err: *mut *mut ahoy_error,
-) -> ahoy_status {
-    let parameter = ("proxy_from_environment", "from_environment", from_environment.into());
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[parameter]) }
 }
 
 /// Holds each body back until the server has said that it wants it (Expect: 100-continue), for at

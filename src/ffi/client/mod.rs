@@ -5,6 +5,8 @@ pub mod retry;
 
 pub mod builder;
 
+pub mod proxy;
+
 pub mod names;
 
 pub mod protection;
