@@ -1,6 +1,6 @@
 //! What a balancer or a client tells its observers: one value for each change of state, and one for each attempt.
 //!
-//! The rules return changes as values; whoever holds the locks emits them after unlocking, through one place per
+//! The rules return changes as values; the holder of the locks emits them after unlocking, through one place per
 //! balancer and one per client. The log is an observer, and so is whatever else wants to know.
 
 use std::fmt;

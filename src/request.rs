@@ -85,8 +85,8 @@ impl Request {
     }
 }
 
-/// Headers that frame a message or speak of one connection: a caller who could set them could
-/// smuggle a second request.
+/// Headers that frame a message or speak of one connection: set by a caller, they could smuggle a
+/// second request.
 const FRAMING: [HeaderName; 6] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,

@@ -121,7 +121,7 @@ impl fmt::Debug for Http {
 fn build(config: &HttpConfig, tls: rustls::ClientConfig) -> Result<Client, String> {
     // What reqwest says of a proxy may quote its URL.
     let proxies = config.proxies.of_reqwest().map_err(|_| "proxy not usable".to_owned())?;
-    // Whoever hands it a proxy switches off that it asks the environment or the system for one.
+    // Without this reqwest asks the environment and the system for a proxy.
     let mut builder = ClientBuilder::new().no_proxy();
     for proxy in proxies {
         builder = builder.proxy(proxy);

@@ -92,7 +92,7 @@ impl ProxyConfig {
                 .map(Some)
                 .map_err(|problem| format!("proxy_from_environment: {name} {problem}")),
         };
-        // Not HTTP_PROXY in capitals: whoever sends a CGI program a header `Proxy` sets it.
+        // Not HTTP_PROXY in capitals: the sender of a header `Proxy` sets it in a CGI program.
         let http = proxy(&["http_proxy", "all_proxy", "ALL_PROXY"])?;
         let https = proxy(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?;
         let no_proxy = match &self.no_proxy {

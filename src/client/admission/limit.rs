@@ -134,7 +134,7 @@ impl Limit {
         }
     }
 
-    /// A permit for one more attempt of a call that has one: never waited for, and never before those who wait.
+    /// A permit for one more attempt of a call that has one: never waited for, and never before a call that waits.
     pub(crate) fn enter_at_once(self: &Arc<Self>, class: Criticality) -> Option<InFlightPermit> {
         let comes_before = |waiting: &Mutex<WaitQueue<Waiter>>| lock(waiting).comes_before(class);
         if self.waiting.as_ref().is_some_and(comes_before) {

@@ -337,7 +337,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         }
     }
 
-    /// The race is over: the others give their leases back, and their endpoints are judged by who was faster.
+    /// The race is over: the others give their leases back, and the winner judges their endpoints.
     fn cancel_others(&mut self, winner: &AttemptDone, class: Class) {
         let now = clock::now();
         for mut runner in std::mem::take(&mut self.runners) {
