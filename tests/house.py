@@ -33,11 +33,13 @@ def without_tests(text):
 
 def without_test_modules(files):
     """The files but those that a folder's module declares for tests only."""
-    tests = set()
+    tests, folders = set(), ()
     for path, text in files.items():
         for name in re.findall(r"#\[cfg\(test\)\]\nmod (\w+);", text):
-            tests.add(os.path.join(os.path.dirname(path), name + ".rs"))
-    return {path: text for path, text in files.items() if path not in tests}
+            module = os.path.join(os.path.dirname(path), name)
+            tests.add(module + ".rs")
+            folders += (module + os.sep,)
+    return {path: text for path, text in files.items() if path not in tests and not path.startswith(folders)}
 
 
 def without_comments(text):

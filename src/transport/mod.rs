@@ -25,12 +25,6 @@ mod wire;
 
 #[cfg(test)]
 mod conformance;
-#[cfg(test)]
-mod conformance_http2;
-#[cfg(test)]
-mod conformance_stream;
-#[cfg(test)]
-mod server;
 
 use std::fmt;
 use std::future::Future;

@@ -283,7 +283,7 @@ const DIRECTORIES: [&str; 3] = ["/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::server::Authority;
+    use crate::transport::conformance::server::Authority;
 
     fn with_root(pem: &[u8]) -> Result<Tls, String> {
         Tls::new(TlsConfig { extra_roots_pem: vec![pem.to_vec()], ..TlsConfig::default() })

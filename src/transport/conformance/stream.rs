@@ -13,10 +13,10 @@ use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
 use crate::source::{Produce, Produced, Source};
 
-use super::conformance::{Call, LONG, Make, Subject, gzip, gzip_answer, plain_endpoint};
-use super::conformance_http2::{Http2Server, prior};
+use super::http2::{Http2Server, prior};
 use super::server::{Peer, Server};
-use super::{Answer, Live, Progress, Transport};
+use super::{Call, LONG, Make, Subject, gzip, gzip_answer, plain_endpoint};
+use crate::transport::{Answer, Live, Progress, Transport};
 
 const ALL: [Make; 3] = [Make::Direct, Make::Multiplexed, Make::Http];
 

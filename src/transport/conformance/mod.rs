@@ -1,5 +1,9 @@
 //! What every transport must do, checked against servers that do what servers do.
 
+mod http2;
+pub(in crate::transport) mod server;
+mod stream;
+
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +22,7 @@ use crate::endpoint::{Endpoint, Host, Scheme};
 use crate::outcome::{Failure, FailureKind};
 use crate::source::BodyReader;
 
-use super::server::{Authority, Server};
+use self::server::{Authority, Server};
 use super::{
     Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Multiplexed, MultiplexedConfig,
     Progress, Proxies, Resolver, Tls, TlsConfig, Transport,

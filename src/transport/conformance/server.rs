@@ -16,20 +16,22 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use socket2::SockRef;
 
 /// A listening socket on loopback whose connections each run the script in a thread of their own.
-pub(super) struct Server {
-    pub(super) address: SocketAddr,
+pub(in crate::transport) struct Server {
+    pub(in crate::transport) address: SocketAddr,
     accepted: Arc<AtomicUsize>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     /// Runs `script` for each connection, with its number from 0.
-    pub(super) fn start(script: impl Fn(usize, &mut Peer) + Send + Sync + 'static) -> Self {
+    pub(in crate::transport) fn start(
+        script: impl Fn(usize, &mut Peer) + Send + Sync + 'static,
+    ) -> Self {
         Self::listen(None, script)
     }
 
     /// The same over TLS; a connection whose handshake fails does not reach the script.
-    pub(super) fn start_tls(
+    pub(in crate::transport) fn start_tls(
         config: ServerConfig,
         script: impl Fn(usize, &mut Peer) + Send + Sync + 'static,
     ) -> Self {
@@ -37,7 +39,7 @@ impl Server {
     }
 
     /// Answers every request of every connection with `answer`.
-    pub(super) fn answering(answer: impl Into<Vec<u8>>) -> Self {
+    pub(in crate::transport) fn answering(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
         Self::start(move |_, peer| {
             while peer.request().is_some() {
@@ -47,12 +49,12 @@ impl Server {
     }
 
     /// How many connections were accepted.
-    pub(super) fn accepted(&self) -> usize {
+    pub(in crate::transport) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 
     /// The requests read so far, whole.
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub(in crate::transport) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
@@ -85,7 +87,7 @@ trait Duplex: Read + Write + Send {}
 impl<T: Read + Write + Send> Duplex for T {}
 
 /// The server's end of one connection.
-pub(super) struct Peer {
+pub(in crate::transport) struct Peer {
     stream: Box<dyn Duplex>,
     socket: TcpStream,
     unread: Vec<u8>,
@@ -115,7 +117,7 @@ impl Peer {
     }
 
     /// The next request with its body, or `None` when the client closed.
-    pub(super) fn request(&mut self) -> Option<String> {
+    pub(in crate::transport) fn request(&mut self) -> Option<String> {
         let head_end = loop {
             if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
@@ -137,7 +139,7 @@ impl Peer {
     }
 
     /// The next `count` bytes, or `None` when the client closed before.
-    pub(super) fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
+    pub(in crate::transport) fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
         while self.unread.len() < count {
             self.read_more()?;
         }
@@ -145,7 +147,7 @@ impl Peer {
     }
 
     /// Waits for at least one more byte.
-    pub(super) fn read_more(&mut self) -> Option<()> {
+    pub(in crate::transport) fn read_more(&mut self) -> Option<()> {
         let mut buffer = [0; 16384];
         match self.stream.read(&mut buffer) {
             Ok(count) if count > 0 => {
@@ -157,7 +159,7 @@ impl Peer {
     }
 
     /// Whether the client closes in good time; what it still sends is read and dropped.
-    pub(super) fn sees_close(&mut self) -> bool {
+    pub(in crate::transport) fn sees_close(&mut self) -> bool {
         let mut buffer = [0; 16384];
         loop {
             match self.stream.read(&mut buffer) {
@@ -169,35 +171,35 @@ impl Peer {
     }
 
     /// Writes; a client that is gone is no error.
-    pub(super) fn write(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(in crate::transport) fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref());
         let _ = self.stream.flush();
     }
 
     /// Ends the connection in both directions.
-    pub(super) fn close(&self) {
+    pub(in crate::transport) fn close(&self) {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
     /// From here on closing the connection resets it.
-    pub(super) fn reset(&self) {
+    pub(in crate::transport) fn reset(&self) {
         SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Ends this side's half of the connection.
-    pub(super) fn half_close(&self) {
+    pub(in crate::transport) fn half_close(&self) {
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 }
 
 /// A certificate authority for one test.
-pub(super) struct Authority {
-    pub(super) pem: String,
+pub(in crate::transport) struct Authority {
+    pub(in crate::transport) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(in crate::transport) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![]).unwrap();
         // Two authorities of one name would be taken for one whose signature is wrong.
@@ -209,7 +211,7 @@ impl Authority {
     }
 
     /// A certificate for `name` and its key, both in PEM.
-    pub(super) fn issue(&self, name: &str) -> (String, String) {
+    pub(in crate::transport) fn issue(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.extended_key_usages =
@@ -219,7 +221,7 @@ impl Authority {
     }
 
     /// A server that is `name`, and that asks for a certificate of `clients` where given.
-    pub(super) fn server(&self, name: &str, clients: Option<&Self>) -> ServerConfig {
+    pub(in crate::transport) fn server(&self, name: &str, clients: Option<&Self>) -> ServerConfig {
         let (certificate, key) = self.issue(name);
         let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();

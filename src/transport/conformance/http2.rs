@@ -16,11 +16,9 @@ use tokio::sync::Semaphore;
 use crate::endpoint::{Endpoint, Host, Scheme};
 use crate::outcome::{Failure, FailureKind};
 
-use super::conformance::{
-    Call, LONG, expect, gzip, multiplexed, plain_endpoint, tls_endpoint, trust,
-};
 use super::server::{Authority, Peer, Server};
-use super::{Answer, DirectConfig, Multiplexed, MultiplexedConfig, Progress, TlsConfig};
+use super::{Call, LONG, expect, gzip, multiplexed, plain_endpoint, tls_endpoint, trust};
+use crate::transport::{Answer, DirectConfig, Multiplexed, MultiplexedConfig, Progress, TlsConfig};
 
 #[tokio::test]
 async fn many_exchanges_share_one_connection() {
