@@ -279,7 +279,7 @@ pub unsafe extern "C" fn ahoy_client_config_text(
 /// their handles are freed.
 ///
 /// @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last. Calls that were
-///        ended get 250 ms more to say so
+///        ended get 1 s more to say so
 /// @return AHOY_OK also where calls had to be ended, and for a client that is closed already;
 ///         AHOY_E_DEADLINE where a callback outlasts the limit: the client is closed, and this
 ///         function may be called again; AHOY_E_WOULD_DEADLOCK inside a callback
