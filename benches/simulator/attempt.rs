@@ -10,7 +10,7 @@ use ahoy::policy::{
 };
 use rand::RngExt;
 
-use crate::call::Flight;
+use crate::call::{Flight, Kind};
 use crate::client::Lease;
 use crate::contestant::LimitKind;
 use crate::fault::Refusal;
@@ -134,7 +134,7 @@ impl World<'_> {
             connected,
             limit: limits.usual,
             by_deadline: limits.by_deadline,
-            is_copy: false,
+            kind: Kind::Alone,
             late: false,
             first: call.flights.iter().all(Option::is_none),
         };
@@ -189,7 +189,7 @@ impl World<'_> {
         let first_on_endpoint = flight.first_on_endpoint;
         let began = flight.lease.began;
         let good = class(&ended, &self.rules.retry) == Class::Success;
-        self.judge_copy(attempt.call, flight.is_copy, good);
+        self.judge_copy(attempt.call, flight.kind, good);
         self.settle(attempt, flight, &ended, end);
         if good {
             return self.end(attempt.call, (end == End::Good).then_some(began));
@@ -206,11 +206,14 @@ impl World<'_> {
         }
     }
 
-    fn judge_copy(&mut self, call: u32, is_copy: bool, good: bool) {
-        if is_copy {
-            let copies = &self.clients[self.calls.get(call).client as usize].copies;
-            if good { copies.won() } else { copies.lost() }
-        }
+    fn judge_copy(&mut self, call: u32, kind: Kind, good: bool) {
+        let client = &self.clients[self.calls.get(call).client as usize];
+        let record = match kind {
+            Kind::Alone => return,
+            Kind::Hedge => &client.hedges,
+            Kind::Copy => &client.copies,
+        };
+        if good { record.won() } else { record.lost() }
     }
 
     fn settle(&mut self, attempt: Attempt, flight: Flight, ended: &AttemptOutcome, end: End) {
@@ -294,7 +297,7 @@ impl World<'_> {
         let number = call.client;
         let losers = call.flights.each_mut().map(Option::take);
         for flight in losers.into_iter().flatten() {
-            self.judge_copy(place, flight.is_copy, false);
+            self.judge_copy(place, flight.kind, false);
             let client = &mut self.clients[number as usize];
             if let (Some(times), true) =
                 (&client.times, winner.is_some() && flight.first && self.rules.learns_from_losers)

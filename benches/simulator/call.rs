@@ -28,6 +28,17 @@ pub(crate) struct Call<'a> {
     serial: u32,
 }
 
+/// Why an attempt was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Nothing else of its call was under way.
+    Alone,
+    /// Beside one that was slow.
+    Hedge,
+    /// Beside one that was late.
+    Copy,
+}
+
 /// An attempt under way.
 #[derive(Debug)]
 pub(crate) struct Flight {
@@ -40,8 +51,7 @@ pub(crate) struct Flight {
     pub(crate) by_deadline: bool,
     /// It is no copy.
     pub(crate) first: bool,
-    /// It was sent beside one that was late.
-    pub(crate) is_copy: bool,
+    pub(crate) kind: Kind,
     /// It has passed its limit.
     pub(crate) late: bool,
 }

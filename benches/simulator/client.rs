@@ -42,6 +42,7 @@ pub(crate) struct Client {
     p99: Watched,
     usual: Watched,
     pub(crate) copies: CopyRecord,
+    pub(crate) hedges: CopyRecord,
     /// Attempts that were made while not all endpoints were in rotation.
     in_trouble: u64,
     pub(crate) draws: Draws,
@@ -101,6 +102,7 @@ impl Client {
             p99: Watched::new(Ratio::NINETY_NINE),
             usual: Watched::new(Ratio::HALF),
             copies: CopyRecord::new(start),
+            hedges: CopyRecord::of_hedges(start),
             in_trouble: 0,
             draws,
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ahoy::policy::{HedgeFacts, ProbeEligibility};
 
+use crate::call::Kind;
 use crate::server::Attempt;
 use crate::time::{nanos, tick};
 use crate::world::{Event, World};
@@ -28,7 +29,8 @@ impl World<'_> {
         let Some(lease) = self.lease(attempt.call, ProbeEligibility::Due) else { return };
         let limits = self.limits(attempt.call, &lease);
         self.stats.hedges += u64::from(self.stats.counts(self.calls.get(attempt.call).started));
-        let _ = self.send(attempt.call, lease, limits);
+        let copy = self.send(attempt.call, lease, limits);
+        self.note_kind(copy, Kind::Hedge);
     }
 
     fn may_hedge(&mut self, call: u32) -> bool {
@@ -46,7 +48,10 @@ impl World<'_> {
             time_left: Some(Duration::from_nanos(left)),
             p50: client.times.as_ref().and_then(|times| times.half((now, clock))),
         };
-        let budget = || client.budget.as_ref().is_some_and(|it| it.try_hedge(clock.at(now)));
+        let budget = || {
+            client.hedges.may_send(clock.at(now))
+                && client.budget.as_ref().is_some_and(|it| it.try_hedge(clock.at(now)))
+        };
         hedge.may_start(&facts, budget)
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ahoy::policy::{ASK_AGAIN, ElsewhereFacts};
 
+use crate::call::Kind;
 use crate::server::Attempt;
 use crate::time::{MS, nanos, tick};
 use crate::world::{Event, World};
@@ -46,13 +47,18 @@ impl World<'_> {
                 call.retry.start_beside();
                 let limits = self.limits(attempt.call, &lease);
                 let copy = self.send(attempt.call, lease, limits);
-                let flights = &mut self.calls.get(attempt.call).flights;
-                let flight = flights.iter_mut().flatten().find(|it| it.serial == copy.serial);
-                flight.into_iter().for_each(|flight| flight.is_copy = true);
+                self.note_kind(copy, Kind::Copy);
                 return;
             }
         }
         self.queue.plan(now + nanos(ASK_AGAIN), Event::Ask(attempt));
+    }
+
+    /// Notes why an attempt was sent that has just begun.
+    pub(crate) fn note_kind(&mut self, attempt: Attempt, kind: Kind) {
+        let flights = &mut self.calls.get(attempt.call).flights;
+        let flight = flights.iter_mut().flatten().find(|it| it.serial == attempt.serial);
+        flight.into_iter().for_each(|flight| flight.kind = kind);
     }
 
     fn may_copy(&mut self, place: u32) -> bool {

@@ -23,8 +23,9 @@ pub(crate) struct Admission {
     limit: Option<Arc<Limit>>,
     throttle: Option<Mutex<Throttle>>,
     timings: Timings,
-    /// Whether copies of late attempts are worth sending.
+    /// Whether copies of late attempts are worth sending, and those that start early.
     copies: CopyRecord,
+    hedges: CopyRecord,
     /// Whether the budget refused last, and whether the last call was turned away.
     exhausted: AtomicBool,
     overloaded: AtomicBool,
@@ -55,6 +56,7 @@ impl Admission {
             throttle: config.throttle.map(|throttle| Mutex::new(Throttle::new(&throttle))),
             timings: Timings::new(config, now),
             copies: CopyRecord::new(now),
+            hedges: CopyRecord::of_hedges(now),
             exhausted: AtomicBool::new(false),
             overloaded: AtomicBool::new(false),
         }
@@ -136,9 +138,14 @@ impl Admission {
         }
     }
 
-    /// Whether a copy may be sent.
+    /// The record of copies that start early. It is a record of its own: these answer first more seldom.
+    pub(crate) const fn hedges(&self) -> &CopyRecord {
+        &self.hedges
+    }
+
+    /// Whether a copy may start early; if so it counts as sent.
     pub(crate) fn may_hedge(&self, now: Instant) -> bool {
-        self.budget.as_ref().is_none_or(|budget| budget.try_hedge(now))
+        self.hedges.may_send(now) && self.budget.as_ref().is_none_or(|budget| budget.try_hedge(now))
     }
 
     /// Whether the limit on what is in flight leaves no room for more than calls.

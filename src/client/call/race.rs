@@ -331,10 +331,13 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
 
     /// The client's record learns whether a copy was worth it.
     fn judge_copy(&self, kind: Kind, class: Class) {
-        if kind == Kind::Copy {
-            let copies = self.state.call.core.admission().copies();
-            if class == Class::Success { copies.won() } else { copies.lost() }
-        }
+        let admission = self.state.call.core.admission();
+        let record = match kind {
+            Kind::First | Kind::Retry => return,
+            Kind::Hedge => admission.hedges(),
+            Kind::Copy => admission.copies(),
+        };
+        if class == Class::Success { record.won() } else { record.lost() }
     }
 
     /// The race is over: the others give their leases back, and the winner judges their endpoints.

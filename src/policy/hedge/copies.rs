@@ -9,24 +9,33 @@
 //! become useful again.
 //!
 //! A win adds twice what a loss takes away, so copies that win one race in three go on: a copy is sent
-//! late, and to win a third of the races from behind it must be good.
+//! late, and to win a third of the races from behind it must be good. A hedge starts earlier and loses
+//! more often where all is well, so it has a record of its own in which one win in five is enough.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// The share of late calls of one client whose copy won.
+/// The share of calls of one client whose copy won.
 #[derive(Debug)]
 pub struct CopyRecord {
     origin: Instant,
-    /// The share in tenths, in the low byte; above it the millisecond of the last copy plus one.
+    /// What a loss takes away from the share.
+    loss: u64,
+    /// The share in twentieths, in the low byte; above it the millisecond of the last copy plus one.
     word: AtomicU64,
 }
 
 impl CopyRecord {
-    /// Copies have the benefit of the doubt.
+    /// Of copies of late attempts. They have the benefit of the doubt.
     #[must_use]
     pub const fn new(now: Instant) -> Self {
-        Self { origin: now, word: AtomicU64::new(ALL) }
+        Self { origin: now, loss: LOSS, word: AtomicU64::new(ALL) }
+    }
+
+    /// Of hedges.
+    #[must_use]
+    pub const fn of_hedges(now: Instant) -> Self {
+        Self { loss: LOSS_OF_HEDGE, ..Self::new(now) }
     }
 
     /// Whether a copy may be sent now; if so it counts as sent.
@@ -48,7 +57,7 @@ impl CopyRecord {
 
     /// It did not: the attempt answered first, or nothing did.
     pub fn lost(&self) {
-        self.change(|share| share.saturating_sub(LOSS));
+        self.change(|share| share.saturating_sub(self.loss));
     }
 
     fn change(&self, to: impl Fn(u64) -> u64) {
@@ -60,12 +69,14 @@ impl CopyRecord {
 const SHARE_BITS: u32 = 8;
 const SHARE: u64 = (1 << SHARE_BITS) - 1;
 
-const ALL: u64 = 10;
+const ALL: u64 = 20;
 const HALF: u64 = ALL / 2;
 /// A fifth.
-const WIN: u64 = 2;
+const WIN: u64 = 4;
 /// A tenth: from the benefit of the doubt, six losses in a row are believed.
-const LOSS: u64 = 1;
+const LOSS: u64 = 2;
+/// Twice as many. A healthy service whose slow answers hedges halve lets them win about one race in three.
+const LOSS_OF_HEDGE: u64 = 1;
 
 /// Two copies a second are nothing to a service, and three wins lift the brake within 1.5 s.
 const PAUSE_MS: u64 = Duration::from_millis(500).as_millis() as u64;
@@ -123,6 +134,21 @@ mod tests {
             (0..3).for_each(|_| record.lost());
             record.won();
         }
+        assert_eq!(sent(&record, 100, 600), 1);
+    }
+
+    #[test]
+    fn of_hedges_one_win_in_five_is_enough_and_one_in_six_is_not() {
+        let record = CopyRecord::of_hedges(t0());
+        let rounds = |losses: usize| {
+            for _ in 0..100 {
+                (0..losses).for_each(|_| record.lost());
+                record.won();
+            }
+        };
+        rounds(4);
+        assert_eq!(sent(&record, 0, 100), 100);
+        rounds(6);
         assert_eq!(sent(&record, 100, 600), 1);
     }
 
