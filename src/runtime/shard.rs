@@ -13,6 +13,7 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -73,11 +74,9 @@ where
     let _occupied = shard.seat.slot.enter(tenant, Arc::clone(&stop));
     let _covered = lost::cover(Arc::clone(&shard.seat) as Arc<dyn Covered>);
     let attachments = &mut shard.attachments;
-    Ok(Some(
-        shard
-            .runtime
-            .block_on(async { work(attachments.get_or_attach(tenant, attach), stop).await }),
-    ))
+    // Lent: the runtime would move it twice, and it is large.
+    let work = pin!(async { work(attachments.get_or_attach(tenant, attach), stop).await });
+    Ok(Some(shard.runtime.block_on(work)))
 }
 
 /// Waits on the calling thread for `work` that an I/O thread does, and notices signals meanwhile: a shard waits in
