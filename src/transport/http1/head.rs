@@ -11,6 +11,7 @@ use std::fmt::Write;
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 
 use super::fault::AnswerFault;
+use super::scan::{end_of_name, end_of_value, is_token};
 
 /// What the bytes at the start of an answer are.
 #[derive(Debug)]
@@ -58,12 +59,8 @@ pub(crate) fn plain(bytes: &[u8]) -> Option<usize> {
         if bytes.get(at)? == &b'\r' {
             return (bytes.get(at + 1)? == &b'\n').then_some(at + 2);
         }
-        let rest = bytes.get(at..)?;
-        let length = rest.iter().position(|&byte| !is_token(byte))?;
-        if length == 0 || rest[length] != b':' {
-            return None;
-        }
-        let (name, start) = (&rest[..length], at + length + 1);
+        let colon = end_of_name(bytes, at)?;
+        let (name, length, start) = (&bytes[at..colon], colon - at, colon + 1);
         at = end_of_value(bytes, start)?;
         // Both lengths at once tell the two apart from most other names.
         if length == CONTENT_LENGTH.len() && name.eq_ignore_ascii_case(CONTENT_LENGTH) {
@@ -84,13 +81,6 @@ pub(crate) fn plain(bytes: &[u8]) -> Option<usize> {
         }
     }
     None
-}
-
-/// Where the line after the value that begins at `start` begins; `None` where it holds what needs a closer look.
-fn end_of_value(bytes: &[u8], start: usize) -> Option<usize> {
-    let rest = bytes.get(start..)?;
-    let length = rest.iter().position(|&byte| (byte < b' ' && byte != b'\t') || byte == 0x7f)?;
-    (rest.get(length..length + 2)? == b"\r\n").then_some(start + length + 2)
 }
 
 /// Where the head in `bytes` ends, looked for from `from` on.
@@ -321,22 +311,6 @@ fn headers(fields: Vec<Field<'_>>) -> Result<HeaderMap, AnswerFault> {
     }
     Ok(headers)
 }
-
-/// What names are made of (RFC 9110, 5.6.2).
-const fn is_token(byte: u8) -> bool {
-    TOKEN[byte as usize]
-}
-
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128_u8 {
-        table[byte as usize] = byte.is_ascii_alphanumeric()
-            || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
-        byte += 1;
-    }
-    table
-};
 
 const CONTENT_LENGTH: &[u8] = b"content-length";
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";

@@ -6,3 +6,4 @@ pub(crate) mod fault;
 pub(crate) mod head;
 pub(crate) mod parked;
 pub(crate) mod pool;
+pub(crate) mod scan;
