@@ -126,6 +126,7 @@ fn direct(
         max_age: config.max_connection_age,
         max_idle_per_endpoint: config.max_idle_per_endpoint,
         max_idle: None,
+        by_tasks: driver == Driver::IoThread,
         // A shard has one exchange at a time, and so at most one connection in use.
         max_per_endpoint: match driver {
             Driver::IoThread => config.max_connections_per_endpoint,

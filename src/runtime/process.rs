@@ -118,6 +118,7 @@ extern "C" fn in_child() {
 /// Opening and noting a socket is one step for a fork, and so is closing one: a fork waits for those under
 /// way. Otherwise a child would keep a socket that was not noted yet, or close the host's in its place.
 pub mod sockets {
+    use std::io::{Error, ErrorKind};
     use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
     use std::time::{Duration, Instant};
 
@@ -155,6 +156,16 @@ pub mod sockets {
             word.fetch_and(!bit, Ordering::Relaxed);
         }
         close();
+    }
+
+    /// Whether nothing has arrived at the socket, its end and its errors included.
+    #[must_use]
+    pub fn is_silent(descriptor: i32) -> bool {
+        let mut byte = 0_u8;
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        // SAFETY: room for one byte; of a descriptor that is no socket only an error comes.
+        let count = unsafe { libc::recv(descriptor, (&raw mut byte).cast(), 1, flags) };
+        count < 0 && Error::last_os_error().kind() == ErrorKind::WouldBlock
     }
 
     struct Step;

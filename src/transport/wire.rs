@@ -249,6 +249,14 @@ pub(super) enum Stream {
 }
 
 impl Stream {
+    /// The descriptor of a socket that is read as it is: what the socket does not have, nobody has.
+    pub(super) fn bare_descriptor(&self) -> Option<i32> {
+        match self {
+            Self::Plain(wire) => Some(wire.socket.stream().as_raw_fd()),
+            Self::Tls(_) => None,
+        }
+    }
+
     /// The protocol that TLS agreed on, if it did on any.
     pub(super) fn protocol(&self) -> Option<&[u8]> {
         match self {

@@ -50,7 +50,8 @@ impl AnswerProgress {
         self.turn.store(0, Ordering::Relaxed);
     }
 
-    fn expects_head(&self) -> bool {
+    /// Whether nothing but interim answers has come.
+    pub(crate) fn expects_head(&self) -> bool {
         self.expects_head.load(Ordering::Relaxed)
     }
 

@@ -51,6 +51,8 @@ pub struct DirectConfig {
     /// How many unused connections are kept in all; `None` for any number. Where URLs name the endpoints there may be
     /// no end of them.
     pub max_idle: Option<usize>,
+    /// Whether each exchange is a task of its own, whose memory lasts while a connection at rest could wake it.
+    pub by_tasks: bool,
     /// How many connections to one endpoint there may be, used and unused; `None` for no limit. An exchange that
     /// finds none free waits for one, within its connect limit.
     pub max_per_endpoint: Option<NonZeroUsize>,
@@ -68,6 +70,7 @@ impl DirectConfig {
             max_age: FAR,
             max_idle_per_endpoint: 256,
             max_idle: None,
+            by_tasks: true,
             max_per_endpoint: None,
         }
     }
@@ -323,7 +326,8 @@ fn keep(
     mut connection: Box<Connection>,
 ) {
     let now = Instant::now();
-    if connection.is_usable() {
+    let is_settled = !config.by_tasks && connection.is_at_rest();
+    if is_settled || connection.is_usable() {
         if let Some(most) = config.max_idle {
             pool.make_room(most);
         }

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::endpoint::{Endpoint, departures};
 use crate::outcome::{Failure, FailureKind};
+use crate::runtime::process::sockets;
 
 use super::answer::{AnswerProgress, AnswerStream};
 use super::parked::{Idle, Parked};
@@ -29,6 +30,10 @@ pub(crate) struct Connection {
     /// Takes requests.
     pub(crate) sender: SendRequest<RequestBody>,
     driver: http1::Connection<TokioIo<AnswerStream<Duplex>>, RequestBody>,
+    /// Its driver has not ended, as far as was seen.
+    open: bool,
+    /// The socket, where it can be asked past the driver.
+    descriptor: Option<i32>,
     traffic: Traffic,
     pub(crate) answer: Arc<AnswerProgress>,
     pub(crate) retires: Instant,
@@ -56,16 +61,23 @@ impl Connection {
     pub(crate) fn waked(parked: Parked) -> Option<Box<Self>> {
         let Parked { stream, traffic, retires, idle_since } = parked;
         let answer = Arc::new(AnswerProgress::default());
+        let descriptor = stream.bare_descriptor();
         let duplex = Duplex::new(stream, traffic.clone());
         let stream = TokioIo::new(AnswerStream::new(duplex, Arc::clone(&answer)));
         let mut builder = http1::Builder::new();
         let begin = pin!(builder.max_buf_size(MAX_READ_BUFFER).handshake(stream));
         match begin.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok((sender, driver))) => {
-                let permit = None;
-                let own = Self { sender, driver, traffic, answer, retires, idle_since, permit };
-                Some(Box::new(own))
-            }
+            Poll::Ready(Ok((sender, driver))) => Some(Box::new(Self {
+                sender,
+                driver,
+                open: true,
+                descriptor,
+                traffic,
+                answer,
+                retires,
+                idle_since,
+                permit: None,
+            })),
             Poll::Ready(Err(_)) | Poll::Pending => None,
         }
     }
@@ -96,12 +108,11 @@ impl Connection {
         mut work: W,
     ) -> W::Output {
         let (before, read) = (self.written(), self.traffic.read());
-        let mut open = true;
         poll_fn(|cx| {
             self.answer.begin_turn();
             // Twice, since each side may have made the other's next step possible.
             for _ in 0..2 {
-                open = open && Pin::new(&mut self.driver).poll(cx).is_pending();
+                self.open = self.open && Pin::new(&mut self.driver).poll(cx).is_pending();
                 let written = self.traffic.written() - before;
                 if written > 0 {
                     progress.mark_sent();
@@ -109,6 +120,10 @@ impl Connection {
                 progress.mark_moved(written + self.traffic.read() - read);
                 if let Poll::Ready(output) = Pin::new(&mut work).poll(cx) {
                     return Poll::Ready(output);
+                }
+                // What waits for the head has nothing to do before it comes.
+                if self.open && self.answer.expects_head() {
+                    break;
                 }
             }
             Poll::Pending
@@ -125,7 +140,8 @@ impl Connection {
     ) -> Poll<T> {
         self.answer.begin_turn();
         for _ in 0..2 {
-            *open = *open && Pin::new(&mut self.driver).poll(cx).is_pending();
+            self.open = self.open && Pin::new(&mut self.driver).poll(cx).is_pending();
+            *open = self.open;
             if let Poll::Ready(output) = work(cx) {
                 return Poll::Ready(output);
             }
@@ -135,14 +151,25 @@ impl Connection {
 
     /// Whether a connection that rested can take a request; costs one look at the socket.
     pub(crate) fn still_stands(&mut self) -> bool {
+        // Mostly nothing has arrived, and then there is nothing for the driver to do.
+        if self.is_at_rest() && self.descriptor.is_some_and(sockets::is_silent) {
+            return true;
+        }
         self.traffic.ask_socket();
         self.is_usable()
     }
 
-    /// Whether the connection can take a request, as far as its driver has seen.
+    /// Whether the connection can take a request, as far as its driver sees by now. No task is woken for it any more,
+    /// or held in memory.
     pub(crate) fn is_usable(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(&mut self.driver).poll(&mut cx).is_pending() && self.sender.is_ready()
+        self.open = self.open && Pin::new(&mut self.driver).poll(&mut cx).is_pending();
+        self.is_at_rest()
+    }
+
+    /// Whether the driver waits for a request, as far as it has seen.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.open && self.sender.is_ready()
     }
 }
 
