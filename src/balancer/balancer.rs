@@ -120,6 +120,8 @@ pub struct NoneAdmits {
     pub(crate) full: bool,
     /// Some admit, but traffic is held back while the service recovers.
     pub(crate) held_back: bool,
+    /// How many updates had ended well when the endpoints were looked at.
+    pub(crate) updates_seen: u64,
 }
 
 impl Live {
@@ -187,13 +189,17 @@ impl Balancer {
         terms: Terms,
         now: Instant,
     ) -> Result<Lease, NoneAdmits> {
-        let (live, snapshot) = self.snapshot();
+        let live = self.live();
+        // Before the endpoints: an update that ends between the two is then taken for a new one, not for a known one.
+        let updates_seen = live.list.updates_done();
+        let snapshot = live.pick_state.load();
         let context = live.context(attempted, key, terms, now);
         self.note_asked(live, now);
         live.rules.cluster.note_call();
         if !live.lets_through(&snapshot.roster, now) {
             let known = snapshot.roster.len();
-            return Err(NoneAdmits { known, retry_at: None, full: false, held_back: true });
+            let (retry_at, full, held_back) = (None, false, true);
+            return Err(NoneAdmits { known, retry_at, full, held_back, updates_seen });
         }
         // Another caller may take the last place, or the risk of an endpoint that hangs, between the choice and the
         // grab: then choose again.
@@ -211,7 +217,7 @@ impl Balancer {
                 return Ok(lease);
             }
         }
-        let none = self.none_admits(&snapshot, now);
+        let none = NoneAdmits { updates_seen, ..self.none_admits(&snapshot, now) };
         // An attempt that is sent beside another asks for more than that an endpoint admits.
         if !none.full && terms.overdue != TowardsOverdue::Avoid {
             live.note_all_out(now);
@@ -223,7 +229,8 @@ impl Balancer {
         let roster = &snapshot.roster;
         let full = self.config.max_in_flight.is_some()
             && roster.members().any(|member| member.admits(now));
-        NoneAdmits { known: roster.len(), retry_at: roster.next_probe(), full, held_back: false }
+        let (known, retry_at) = (roster.len(), roster.next_probe());
+        NoneAdmits { known, retry_at, full, held_back: false, updates_seen: 0 }
     }
 
     fn note_asked(&self, live: &Live, now: Instant) {

@@ -73,7 +73,8 @@ pub(crate) fn begin(
         Some(_) => (settle(lease, &Ending::in_time(head, began), None).0, None),
         None => {
             let (url, now) = (Arc::clone(&url), clock::now());
-            (AttemptRecord { url, transition: None, began, now }, Some(lease))
+            let elapsed = now.saturating_duration_since(began);
+            (AttemptRecord { url, transition: None, elapsed, now }, Some(lease))
         }
     };
     (settled, Body { live, lease, permit: None, url, head, began })

@@ -109,8 +109,9 @@ fn hand_over(
     live: Live,
     body: &mut Option<Body>,
 ) -> Result<Response, Error> {
-    let outcome = done.outcome();
-    state.observe(&outcome, state.class(&outcome), done.began, clock::now());
+    let (outcome, now) = (done.outcome(), clock::now());
+    let elapsed = now.saturating_duration_since(done.began);
+    state.observe(&outcome, state.class(&outcome), elapsed, now);
     let late = done.late_after.is_some();
     let (settled, begun) = streaming::begin(done.lease, live, outcome, late, done.began);
     *body = Some(begun.holding(state.admitted.into_permit()));

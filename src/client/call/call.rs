@@ -103,6 +103,11 @@ impl<'a> Call<'a> {
             && self.may_race()
     }
 
+    /// Whether its limit has passed.
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|at| now >= at)
+    }
+
     /// [`Duration::MAX`] where the call has no limit.
     pub(crate) fn time_left(&self, now: Instant) -> Duration {
         self.deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(now))

@@ -244,7 +244,7 @@ fn attempt(
         url: Arc::clone(&settled.url),
         result,
         detail,
-        elapsed: settled.now.saturating_duration_since(settled.began),
+        elapsed: settled.elapsed,
         circuit: match settled.transition {
             Some(Transition::Opened { retry_at }) => {
                 Some(CircuitNote::Opened(elapsed_to(retry_at)))

@@ -70,7 +70,7 @@ impl Attempt {
         let first_on_endpoint = lease.mark_attempted(attempted);
         let limits = Limits::new(call, &lease, tries_left, now);
         lease.limit_to(limits.usual);
-        let left = limits.end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
+        let left = || limits.end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
         let outgoing = outgoing(call, &lease, number, left)?;
         Ok(Self { lease, began: now, first_on_endpoint, is_hedge: false, limits, outgoing })
     }
@@ -270,7 +270,7 @@ fn outgoing(
     call: &Call<'_>,
     lease: &Lease,
     number: usize,
-    left: Duration,
+    left: impl FnOnce() -> Duration,
 ) -> Result<Option<Box<Request>>, String> {
     let hook = call.core.hooks.on_request.as_ref();
     if hook.is_none() && !call.core.config.passes_on() {
@@ -280,7 +280,7 @@ fn outgoing(
     request.target = call.target.path.clone().into_owned();
     request.headers = call.headers.clone().into_owned();
     let config = &call.core.config;
-    propagation::add(config, call.trace.as_ref(), left, number, &mut request.headers);
+    propagation::add(config, call.trace.as_ref(), left(), number, &mut request.headers);
     if let Some(hook) = hook {
         callback::run(|| hook(&mut request, lease.endpoint().url()))?;
     }

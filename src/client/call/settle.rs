@@ -13,7 +13,7 @@ use crate::runtime::clock;
 pub(crate) struct AttemptRecord {
     pub(crate) url: Arc<str>,
     pub(crate) transition: Option<Transition>,
-    pub(crate) began: Instant,
+    pub(crate) elapsed: Duration,
     pub(crate) now: Instant,
 }
 
@@ -26,19 +26,37 @@ pub(crate) struct Ending {
     pub(crate) late: bool,
     pub(crate) began: Instant,
     pub(crate) now: Instant,
+    /// What lies between the two.
+    pub(crate) elapsed: Duration,
     /// What it would have cost a call that cannot look elsewhere.
-    pub(crate) cost: Duration,
+    pub(crate) cost: Cost,
+}
+
+/// What a hang costs a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cost {
+    /// What it has taken.
+    Elapsed,
+    /// All that was left of the call's time: until then, if it has a limit.
+    Until(Option<Instant>),
 }
 
 impl Ending {
     /// Of an attempt that ended by itself, now and within its limit.
     pub(crate) fn in_time(outcome: AttemptOutcome, began: Instant) -> Self {
         let now = clock::now();
-        Self { outcome, left: Left::Ended, late: false, began, now, cost: Duration::ZERO }
+        let elapsed = now.saturating_duration_since(began);
+        Self { outcome, left: Left::Ended, late: false, began, now, elapsed, cost: Cost::Elapsed }
     }
 
-    fn elapsed(&self) -> Duration {
-        self.now.saturating_duration_since(self.began)
+    fn cost(&self) -> Duration {
+        match self.cost {
+            Cost::Elapsed => self.elapsed,
+            Cost::Until(at) => {
+                let left = at.map_or(NO_DEADLINE, |at| at.saturating_duration_since(self.began));
+                left.max(self.elapsed)
+            }
+        }
     }
 }
 
@@ -49,7 +67,7 @@ pub(crate) fn settle(
     asked: Option<RetryAfter>,
 ) -> (AttemptRecord, AttemptOutcome) {
     let url = Arc::clone(lease.endpoint().url());
-    let &Ending { left, began, now, .. } = ending;
+    let &Ending { left, began, now, elapsed, .. } = ending;
     // Three of them in a row are no bad luck.
     let late = ending.late || left == Left::OvertakenByLater && lease.counts_as_late();
     let outcome = blamed(ending.outcome, left, late && !lease.is_late_with_all());
@@ -58,16 +76,14 @@ pub(crate) fn settle(
         late && matches!(outcome, AttemptOutcome::Failed { kind: FailureKind::Timeout, .. });
     if hangs {
         lease.mark_late(now);
-        lease.ended_late(ending.cost.max(ending.elapsed()), now);
+        lease.ended_late(ending.cost(), now);
     } else if left != Left::Ended && verdict == Verdict::Neutral {
         lease.overtaken(began, now);
     }
-    let evidence = Evidence {
-        verdict,
-        elapsed: ending.elapsed(),
-        late,
-        retry_after: asked.map(|asked| asked.wait),
-    };
+    let evidence = Evidence { verdict, elapsed, late, retry_after: asked.map(|asked| asked.wait) };
     let transition = lease.settle(&evidence, &outcome, now);
-    (AttemptRecord { url, transition, began, now }, outcome)
+    (AttemptRecord { url, transition, elapsed, now }, outcome)
 }
+
+/// What a call without a deadline is taken to wait at most.
+const NO_DEADLINE: Duration = Duration::from_secs(300);

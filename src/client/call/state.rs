@@ -1,12 +1,12 @@
 //! A call between its attempts: what was tried, what is left to try, and what came of it. Its methods are the steps
 //! that [`attempt`](super::attempt) and the [`race`](super::race) both walk.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::call::Call;
 use super::record::{CallEnd, CallRecord};
 use super::send::{Attempt, AttemptDone};
-use super::settle::{Ending, settle};
+use super::settle::{Cost, Ending, settle};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
 use crate::balancer::pick::terms::Terms;
@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::outcome::Class;
 use crate::policy::{
     AttemptOutcome, Decision, Facts, Left, ProbeEligibility, Pushback, Retry, RetryAfter,
-    TowardsOverdue, class,
+    StopReason, TowardsOverdue, class,
 };
 use crate::runtime::{clock, entropy};
 use crate::source::BodyReader;
@@ -87,10 +87,9 @@ impl<'a> CallState<'a> {
     fn lease(&mut self, mut now: Instant) -> Result<Lease, CallEnd> {
         let call = self.call;
         loop {
-            if call.time_left(now).is_zero() {
+            if call.is_over(now) {
                 return Err(CallEnd::Deadline);
             }
-            let updates_seen = call.target.balancer().map_or(0, |balancer| balancer.updates_done());
             match call.target.lease(&self.attempted, call.key, self.terms(), now) {
                 Ok(lease) => return Ok(lease),
                 // The more are asked now, the later it is well again.
@@ -101,9 +100,9 @@ impl<'a> CallState<'a> {
                 Err(none) if self.updates == 0 || none.full => {
                     return Err(CallEnd::NoEndpoints(none));
                 }
-                Err(_) => {
+                Err(none) => {
                     self.updates -= 1;
-                    update_endpoints(call, updates_seen);
+                    update_endpoints(call, none.updates_seen);
                     now = clock::now();
                 }
             }
@@ -127,9 +126,9 @@ impl<'a> CallState<'a> {
     pub(crate) fn judge(&mut self, done: AttemptDone) -> Judged {
         let call = self.call;
         let (now, outcome) = (clock::now(), done.outcome());
-        let class = self.class(&outcome);
+        let (class, elapsed) = (self.class(&outcome), now.saturating_duration_since(done.began));
         if done.left == Left::Ended {
-            self.observe(&outcome, class, done.began, now);
+            self.observe(&outcome, class, elapsed, now);
         }
         let hint = ServerHint {
             retry_after: done.asked_wait(call.core.config.retry.retry_after_cap),
@@ -138,8 +137,8 @@ impl<'a> CallState<'a> {
         let (asked, first_on_endpoint) = (done.asked(), done.first_on_endpoint);
         let AttemptDone { lease, began, is_hedge, left, late_after, result, .. } = done;
         let late = late_after.is_some();
-        let cost = call.deadline.map_or(NO_DEADLINE, |at| at.saturating_duration_since(began));
-        let ending = Ending { outcome, left, late, began, now, cost };
+        let cost = Cost::Until(call.deadline);
+        let ending = Ending { outcome, left, late, began, now, elapsed, cost };
         let (settled, blamed) = settle(lease, &ending, hint.retry_after);
         match (left, result) {
             (
@@ -147,7 +146,7 @@ impl<'a> CallState<'a> {
                 Err(mut failure),
             ) => {
                 // The client's limits see a hang as what it is.
-                self.observe(&blamed, Class::Final, began, now);
+                self.observe(&blamed, Class::Final, elapsed, now);
                 if left != Left::Cancelled {
                     FASTER.clone_into(&mut failure.detail);
                 }
@@ -163,29 +162,30 @@ impl<'a> CallState<'a> {
         &self,
         outcome: &AttemptOutcome,
         class: Class,
-        began: Instant,
+        elapsed: Duration,
         now: Instant,
     ) {
-        let elapsed = now.saturating_duration_since(began);
         self.admitted.observe(outcome, class, elapsed, now);
     }
 
     /// Step 6: stop, or try again after a wait.
     pub(crate) fn decide(&mut self, judged: Judged) -> Decision {
-        let (call, now) = (self.call, clock::now());
         let Judged { outcome, class, first_on_endpoint, hint, .. } = judged;
-        // Looked for only where it matters: the first circuit in the list would be asked by every caller.
-        let may_go_on = class != Class::Success;
+        // The rest is looked for only where it matters: the first circuit in the list would be asked by every caller.
+        if class == Class::Success {
+            return Decision::Stop(StopReason::Success);
+        }
+        let (call, now) = (self.call, clock::now());
         let facts = Facts {
             ended: outcome,
             idempotent: call.request.is_idempotent(),
             resendable: call.body_reader.as_ref().is_none_or(BodyReader::can_repeat),
-            untried: may_go_on && call.target.has_unattempted(&self.attempted, now),
+            untried: call.target.has_unattempted(&self.attempted, now),
             first_on_endpoint,
             retry_after: hint.retry_after,
             pushback: hint.pushback,
             time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
-            p50: if may_go_on { call.timing.usual(now) } else { None },
+            p50: call.timing.usual(now),
         };
         let drew = &mut self.drew;
         let budget = || call.core.may_retry(drew, now);
@@ -206,6 +206,3 @@ fn update_endpoints(call: &Call<'_>, updates_seen: u64) {
 
 /// Of an attempt that lost its race.
 const FASTER: &str = "cancelled, another attempt answered first";
-
-/// What a call without a deadline is taken to wait at most.
-const NO_DEADLINE: std::time::Duration = std::time::Duration::from_secs(300);
