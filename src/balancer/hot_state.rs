@@ -156,8 +156,8 @@ impl HotState {
 
     /// Whether the endpoint at `slot` owes nothing, or the call has claimed the risk that it hangs.
     pub(crate) fn claim_risk(&self, slot: usize, now: Instant) -> bool {
-        let millis = self.shared.millis(now);
-        let claim = || self.trouble(slot).is_none_or(|it| it.overdue.claim_risk(millis));
+        let claim =
+            || self.trouble(slot).is_none_or(|it| it.overdue.claim_risk(self.shared.millis(now)));
         !self.is_overdue(slot) || claim()
     }
 

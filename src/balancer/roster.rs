@@ -70,6 +70,12 @@ impl Locality {
         }
     }
 
+    /// Whether all are in rotation, but for those that warm up, and none owes an answer.
+    #[inline]
+    pub(crate) fn is_calm(&self) -> bool {
+        self.shared.well() == self.count && self.shared.overdue() == 0
+    }
+
     /// What one more attempt at `slot` would cost.
     pub(crate) fn cost(&self, slot: usize, probing: ProbeEligibility, now: Tick) -> f32 {
         self.slots.hot(slot).map_or(f32::MAX, |hot| hot.cost(slot, probing, now))

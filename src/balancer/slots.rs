@@ -21,9 +21,10 @@ pub(crate) struct Slots {
     len: usize,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Branch {
-    chunks: Vec<Arc<Chunk>>,
+    /// In place: a pick would wait for one more pointer.
+    chunks: [Option<Arc<Chunk>>; WIDTH],
 }
 
 #[derive(Clone, Debug)]
@@ -56,12 +57,12 @@ impl Slots {
 
     #[inline]
     fn chunk(&self, slot: usize) -> Option<&Arc<Chunk>> {
-        self.branches.get(slot / BRANCH)?.chunks.get(slot % BRANCH / WIDTH)
+        self.branches.get(slot / BRANCH)?.chunks[slot % BRANCH / WIDTH].as_ref()
     }
 
     /// All members, by slot.
     pub(crate) fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
-        let chunks = self.branches.iter().flat_map(|branch| &branch.chunks);
+        let chunks = self.branches.iter().flat_map(|branch| branch.chunks.iter().flatten());
         chunks.flat_map(|chunk| chunk.members.iter().flatten())
     }
 
@@ -69,11 +70,12 @@ impl Slots {
     pub(crate) fn make_room(&mut self, slot: usize, shared: &Arc<LocalityState>) -> Arc<HotState> {
         self.len = self.len.max(slot + 1);
         while self.branches.len() <= slot / BRANCH {
-            self.branches.push(Arc::default());
+            self.branches.push(Arc::new(Branch { chunks: [const { None }; WIDTH] }));
         }
-        let branch = Arc::make_mut(&mut self.branches[slot / BRANCH]);
-        while branch.chunks.len() <= slot % BRANCH / WIDTH {
-            branch.chunks.push(Arc::new(Chunk { members: [const { None }; WIDTH] }));
+        if self.chunk(slot).is_none() {
+            let branch = Arc::make_mut(&mut self.branches[slot / BRANCH]);
+            let chunk = Arc::new(Chunk { members: [const { None }; WIDTH] });
+            branch.chunks[slot % BRANCH / WIDTH] = Some(chunk);
         }
         let run = hot_state::run_of(slot);
         while self.hot.len() <= run {
@@ -89,7 +91,7 @@ impl Slots {
         member: Option<Arc<Member>>,
     ) -> Option<Arc<Member>> {
         let branch = Arc::make_mut(self.branches.get_mut(slot / BRANCH)?);
-        let chunk = Arc::make_mut(branch.chunks.get_mut(slot % BRANCH / WIDTH)?);
+        let chunk = Arc::make_mut(branch.chunks[slot % BRANCH / WIDTH].as_mut()?);
         std::mem::replace(&mut chunk.members[slot % WIDTH], member)
     }
 }

@@ -323,6 +323,12 @@ impl BalancerConfig {
         self.slow_start.is_some() || self.load_header.is_some() || self.has_background()
     }
 
+    /// Whether an endpoint in rotation is taken whatever else there is to know of it.
+    #[must_use]
+    pub const fn takes_any_in_rotation(&self) -> bool {
+        self.slow_start.is_none() && self.max_in_flight.is_none()
+    }
+
     /// Whether a rule works in the background.
     #[must_use]
     pub const fn has_background(&self) -> bool {

@@ -60,7 +60,11 @@ fn first_from(cursor: usize, len: usize, admits: impl Fn(usize) -> bool) -> Opti
     // A division costs more than the rest of the pick, and only a cursor that went round needs one. With no
     // endpoints there is nothing to divide by.
     let start = if cursor < len { cursor } else { cursor.checked_rem(len)? };
-    (start..len).chain(0..start).find(|&index| admits(index))
+    // Mostly it is the first.
+    if admits(start) {
+        return Some(start);
+    }
+    (start + 1..len).chain(0..start).find(|&index| admits(index))
 }
 
 /// How often a pick yields to a faster thread before it takes its endpoint without moving the
