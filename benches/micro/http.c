@@ -597,7 +597,8 @@ static int only(const char *name, size_t requests) {
     for (int i = 0; i < MODES; i++) {
         if (strcmp(modes[i].name, name)) continue;
         struct sample sample = modes[i].run(requests);
-        printf("%s: p50 %.1f us, cpu %.1f us, %.0f/s\n", name, sample.p50_us, sample.cpu_us, sample.rate);
+        printf("%s: p50 %.1f us, p99 %.1f us, cpu %.1f us, %.0f/s\n", name, sample.p50_us, sample.p99_us, sample.cpu_us,
+               sample.rate);
         return 0;
     }
     fail(name, "no such mode");

@@ -2,7 +2,10 @@
 //! updates among many endpoints; memory of an endpoint.
 //!
 //! Prints one line a figure, as `benches/micro/run.sh` reads it. `policy instructions N` repeats one attempt N times
-//! and prints nothing: callgrind counts it.
+//! and prints nothing: callgrind counts it. `policy picks ALGORITHM N` repeats a pick among many endpoints.
+//!
+//! Beside the picks stands what a wait for memory costs where it was measured: a load that depends on the one before,
+//! among as many bytes as a pick chooses from.
 
 use std::hint::black_box;
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
@@ -30,6 +33,11 @@ fn main() {
         (Some("instructions"), Some(count)) => {
             let (balancer, _) = balancer(Algorithm::RoundRobin, FEW);
             (0..count.parse().unwrap_or(0)).for_each(|_: u64| assert!(attempt(&balancer)));
+        }
+        (Some("picks"), Some(name)) => {
+            let (_, algorithm) = algorithms().into_iter().find(|it| it.0 == name).expect("a name");
+            let count = arguments.next().and_then(|count| count.parse().ok());
+            pick(&balancer(algorithm, MANY).0, count.expect("a number"));
         }
         _ => measure(),
     }
@@ -130,23 +138,58 @@ fn per_attempt(balancer: &Arc<Balancer>, threads: usize) -> f64 {
 }
 
 fn picks() {
-    let each =
-        [("round_robin", Algorithm::RoundRobin), ("random", Algorithm::Random), ("p2c", p2c())];
-    for (name, algorithm) in each {
+    for (name, bytes) in [("pointers", MANY * 8), ("loads", MANY * 32), ("memory", 64 << 20)] {
+        tell(&format!("miss_ns_{name}"), miss(bytes), "ns");
+    }
+    for (name, algorithm) in algorithms() {
         let (balancer, _) = balancer(algorithm, MANY);
-        let nanos = typical(|| per_pick(&balancer));
-        tell(&format!("pick_ns_100k_{name}"), nanos, "ns");
+        // All caches as they are after many picks.
+        pick(&balancer, MANY);
+        tell(&format!("pick_ns_100k_{name}"), in_slices(|count| pick(&balancer, count)), "ns");
     }
 }
 
-fn per_pick(balancer: &Balancer) -> f64 {
-    const PICKS: usize = 100_000;
+fn algorithms() -> [(&'static str, Algorithm); 3] {
+    [("round_robin", Algorithm::RoundRobin), ("random", Algorithm::Random), ("p2c", p2c())]
+}
+
+fn pick(balancer: &Balancer, count: usize) {
     let now = clock::now();
-    let began = Instant::now();
-    for _ in 0..PICKS {
+    for _ in 0..count {
         black_box(balancer.peek(now, Arc::as_ptr));
     }
-    nanos(began.elapsed()) / PICKS as f64
+}
+
+/// Nanoseconds of a load that waits for the one before, from anywhere in so many bytes: of each line of 64 bytes the
+/// first word names the next line.
+fn miss(bytes: usize) -> f64 {
+    const WORDS: usize = 8;
+    let mut lines: Vec<usize> = (0..bytes / 8 / WORDS).collect();
+    for line in (1..lines.len()).rev() {
+        // Below itself only: one round through all of them.
+        lines.swap(line, rand::random_range(0..line));
+    }
+    let mut words = vec![0; lines.len() * WORDS];
+    for pair in lines.windows(2) {
+        words[pair[0] * WORDS] = pair[1] * WORDS;
+    }
+    words[lines[lines.len() - 1] * WORDS] = lines[0] * WORDS;
+    let mut at = 0;
+    in_slices(|count| (0..count).for_each(|_| at = black_box(words[at])))
+}
+
+/// Nanoseconds of one repetition, as the median of slices so short that another program's turn falls into few.
+fn in_slices(mut repeat: impl FnMut(usize)) -> f64 {
+    const SLICES: usize = 1_000;
+    const EACH: usize = 1_000;
+    let mut slice = |_| {
+        let began = Instant::now();
+        repeat(EACH);
+        nanos(began.elapsed()) / EACH as f64
+    };
+    let mut values: Vec<f64> = (0..SLICES).map(&mut slice).collect();
+    values.sort_by(f64::total_cmp);
+    values[SLICES / 2]
 }
 
 /// One endpoint leaves and joins in turn; and the whole list comes again with one more or less.
