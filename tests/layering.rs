@@ -89,8 +89,6 @@ fn the_scanner_sees_the_forms_of_an_import() {
 
 /// Circles between modules that remain. A new one fails the test, and so does one that is listed and gone.
 const CIRCLES: &[&[&str]] = &[
-    // An error lends the response that it keeps, and the guard around both makes errors.
-    &["ffi::call::response", "ffi::values::error", "ffi::values::guard"],
     // A callback runs inside the fence, which notes that the callback of a lost thread is over.
     &["runtime::host::callback", "runtime::host::fence"],
     // One set of cores: a shard asks for an I/O thread where none is left, and an I/O thread drives a shard.

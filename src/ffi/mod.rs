@@ -1,7 +1,8 @@
 //! The C ABI: handles, text, status codes and callbacks around the layers below; nothing is decided here.
 //!
-//! Each entry point looks up its handles, checks its arguments, calls inward and writes its outputs last,
-//! inside a guard that turns a panic into `AHOY_E_INTERNAL`. `ahoy.h` is generated from this folder.
+//! Each entry point lists its arguments with the types that they have in Rust (`values::argument`), calls inward and
+//! writes its outputs last, inside a guard that turns a panic into `AHOY_E_INTERNAL`. Its body is safe code.
+//! `ahoy.h` is generated from this folder.
 //!
 //! Safety, for every function here: a pointer is NULL or comes from this library (handles), is valid for
 //! what its documentation says (text, bytes, out-parameters), and is not freed by another thread meanwhile.

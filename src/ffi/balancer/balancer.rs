@@ -1,6 +1,7 @@
 //! `ahoy_balancer`: picks among a provider's endpoints and owns their circuits.
 
 use std::ffi::c_void;
+use std::ptr;
 use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
@@ -13,14 +14,14 @@ use crate::client::Balancer;
 use crate::config::{Algorithm, BalancerConfig};
 use crate::discovery::Provider;
 use crate::error::{Error, ErrorKind};
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Out, Shared};
-use crate::ffi::values::setter::{self, Parameter};
+use crate::ffi::values::setter::Configurable;
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{guard, handle};
-use crate::options::BALANCER;
+use crate::ffi::values::{argument, entry, guard, handle};
+use crate::options::{BALANCER, Table};
 use crate::policy::{Custom, Random};
 use crate::runtime::clock;
 use crate::runtime::host::callback;
@@ -46,6 +47,21 @@ struct Plan {
     config: BalancerConfig,
 }
 
+impl Configurable for &ahoy_balancer {
+    type Config = BalancerConfig;
+
+    fn table() -> &'static Table<BalancerConfig> {
+        &BALANCER
+    }
+
+    fn change(
+        self,
+        change: impl FnOnce(&mut BalancerConfig) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.plan.change("balancer", |plan| change(&mut plan.config))
+    }
+}
+
 impl ahoy_balancer {
     fn new(provider: Arc<dyn Provider>, algorithm: Algorithm) -> *mut Self {
         handle::new(Self {
@@ -57,6 +73,18 @@ impl ahoy_balancer {
     #[cfg(test)]
     pub(crate) fn config(&self) -> BalancerConfig {
         self.plan.freeze().config
+    }
+
+    fn replace_random(&self, random: Random) -> Result<(), Error> {
+        // The unused one, this or that before, drops after the lock: destroy may use the balancer.
+        let mut other = Algorithm::RandomBy(random);
+        self.change(|config| {
+            if !matches!(config.algorithm, Algorithm::Random | Algorithm::RandomBy(_)) {
+                return Err(Error::invalid("balancer", "is not a random balancer"));
+            }
+            std::mem::swap(&mut config.algorithm, &mut other);
+            Ok(())
+        })
     }
 
     /// The first use.
@@ -78,8 +106,9 @@ impl ahoy_balancer {
 pub unsafe extern "C" fn ahoy_balancer_round_robin_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
-    // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Algorithm::RoundRobin) }
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| {
+        make(provider, Algorithm::RoundRobin)
+    })
 }
 
 /// Random: any endpoint whose circuit admits, all with the same chance.
@@ -91,46 +120,12 @@ pub unsafe extern "C" fn ahoy_balancer_round_robin_new(
 pub unsafe extern "C" fn ahoy_balancer_random_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
-    // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Algorithm::Random) }
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| make(provider, Algorithm::Random))
 }
 
-/// Changes what a balancer is told, unless it is in use.
-pub(crate) unsafe fn change(
-    balancer: *const ahoy_balancer,
-    err: *mut *mut ahoy_error,
-    set: impl FnOnce(&mut BalancerConfig) -> Result<(), Error>,
-) -> ahoy_status {
-    let body = || {
-        // SAFETY: as this function's callers promise.
-        let balancer = unsafe { handle::required("balancer", balancer) }?;
-        balancer.plan.change("balancer", |plan| set(&mut plan.config))
-    };
-    // SAFETY: as above.
-    unsafe { guard::status(err, body) }
-}
-
-/// Sets rows of the balancer's table.
-pub(crate) unsafe fn set(
-    balancer: *const ahoy_balancer,
-    err: *mut *mut ahoy_error,
-    parameters: &[Parameter],
-) -> ahoy_status {
-    // SAFETY: as this function's callers promise.
-    unsafe { change(balancer, err, |config| setter::put(&BALANCER, config, parameters)) }
-}
-
-pub(crate) unsafe fn make(
-    provider: *const ahoy_provider,
-    algorithm: Algorithm,
-) -> *mut ahoy_balancer {
-    guard::value(std::ptr::null_mut(), || {
-        // SAFETY: as this function's callers promise.
-        match unsafe { handle::required("provider", provider) } {
-            Ok(provider) => ahoy_balancer::new(provider.freeze(), algorithm),
-            Err(_) => std::ptr::null_mut(),
-        }
-    })
+/// A balancer over a provider, which it freezes.
+pub(crate) fn make(provider: &ahoy_provider, algorithm: Algorithm) -> *mut ahoy_balancer {
+    ahoy_balancer::new(provider.freeze(), algorithm)
 }
 
 /// Returns a number from 0 to below - 1. Called once for each pick that has candidates, from any
@@ -154,27 +149,15 @@ pub unsafe extern "C" fn ahoy_balancer_random_set_function(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let balancer = handle::required("balancer", balancer)?;
-            let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-            let draw = move |below| {
-                let drawn = user_data.call(move |data| function(data, below));
-                // Out of range: no endpoint is picked.
-                drawn.unwrap_or(u64::MAX)
-            };
-            // The unused one, this or that before, drops after the lock: destroy may use the balancer.
-            let mut other = Algorithm::RandomBy(Random::with_function(Arc::new(draw)));
-            balancer.plan.change("balancer", |plan| {
-                if !matches!(plan.config.algorithm, Algorithm::Random | Algorithm::RandomBy(_)) {
-                    return Err(Error::invalid("balancer", "is not a random balancer"));
-                }
-                std::mem::swap(&mut plan.config.algorithm, &mut other);
-                Ok(())
-            })
-        })
-    }
+    entry::status!(err, |balancer: &ahoy_balancer| {
+        let function = argument::function(fn_)?;
+        let draw = move |below| {
+            let drawn = call_host!(user_data, function, below);
+            // Out of range: no endpoint is picked.
+            drawn.unwrap_or(u64::MAX)
+        };
+        balancer.replace_random(Random::with_function(Arc::new(draw)))
+    })
 }
 
 /// Returns the index of the endpoint to use, from 0 to count - 1. Called from any thread that makes
@@ -201,16 +184,16 @@ pub unsafe extern "C" fn ahoy_balancer_custom_new(
 ) -> *mut ahoy_balancer {
     let user_data = UserData::new(user_data, destroy);
     let Some(function) = fn_ else {
-        return std::ptr::null_mut();
+        return ptr::null_mut();
     };
     let pick = move |count| {
-        // SAFETY: the host's own function and data.
-        let picked = user_data.call(move |user_data| unsafe { function(user_data, count) });
+        let picked = call_host!(user_data, function, count);
         // Out of range: no endpoint is picked.
         picked.unwrap_or(usize::MAX)
     };
-    // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Algorithm::Custom(Custom::new(Arc::new(pick)))) }
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| {
+        make(provider, Algorithm::Custom(Custom::new(Arc::new(pick))))
+    })
 }
 
 /// Sets the rules of the balancer's circuit breakers, in place of those set before, also by name.
@@ -224,17 +207,12 @@ pub unsafe extern "C" fn ahoy_balancer_set_breaker(
     breaker: *const ahoy_breaker,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let balancer = handle::required("balancer", balancer)?;
-            let breaker = handle::required("breaker", breaker)?;
-            balancer.plan.change("balancer", |plan| {
-                plan.config.breaker = breaker.freeze()?;
-                Ok(())
-            })
+    entry::status!(err, |balancer: &ahoy_balancer, breaker: &ahoy_breaker| {
+        balancer.change(|config| {
+            config.breaker = breaker.freeze()?;
+            Ok(())
         })
-    }
+    })
 }
 
 /// Picks an endpoint that would be used now, and takes no probe's permit: an open circuit whose
@@ -250,16 +228,12 @@ pub unsafe extern "C" fn ahoy_balancer_pick(
     endpoint: *mut *mut ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = Out::new("endpoint", endpoint)?;
-            let balancer = handle::required("balancer", balancer)?.live()?;
-            balancer.prepare()?;
-            out.fill(ahoy_endpoint::from(balancer.pick(clock::now())?));
-            Ok(())
-        })
-    }
+    entry::status!(err, |endpoint: Out<ahoy_endpoint>, balancer: &ahoy_balancer| {
+        let balancer = balancer.live()?;
+        balancer.prepare()?;
+        endpoint.fill(ahoy_endpoint::from(balancer.pick(clock::now())?));
+        Ok(())
+    })
 }
 
 /// Asks the provider for its list again. Endpoints that stay (same address, port and scheme) keep
@@ -275,17 +249,13 @@ pub unsafe extern "C" fn ahoy_balancer_update(
     balancer: *const ahoy_balancer,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let balancer = handle::required("balancer", balancer)?;
-            if callback::is_in_callback() {
-                let message = "balancer: an update inside a callback would deadlock";
-                return Err(Error::new(ErrorKind::WouldDeadlock, message));
-            }
-            balancer.live()?.update()
-        })
-    }
+    entry::status!(err, |balancer: &ahoy_balancer| {
+        if callback::is_in_callback() {
+            let message = "balancer: an update inside a callback would deadlock";
+            return Err(Error::new(ErrorKind::WouldDeadlock, message));
+        }
+        balancer.live()?.update()
+    })
 }
 
 /// Adds an endpoint to those that the provider listed, at once and without asking the provider: for
@@ -305,15 +275,11 @@ pub unsafe extern "C" fn ahoy_balancer_add_endpoint(
     host: *const ahoy_host,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let balancer = handle::required("balancer", balancer)?.live()?;
-            let host = handle::required("host", host)?;
-            balancer.prepare()?;
-            balancer.add_endpoint(host.host.clone())
-        })
-    }
+    entry::status!(err, |balancer: &ahoy_balancer, host: &ahoy_host| {
+        let balancer = balancer.live()?;
+        balancer.prepare()?;
+        balancer.add_endpoint(host.host.clone())
+    })
 }
 
 /// Removes an endpoint, at once and without asking the provider. Attempts under way end as they
@@ -327,28 +293,22 @@ pub unsafe extern "C" fn ahoy_balancer_remove_endpoint(
     host: *const ahoy_host,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let balancer = handle::required("balancer", balancer)?.live()?;
-            let host = handle::required("host", host)?;
-            balancer.prepare()?;
-            match balancer.remove_endpoint(host.host.clone())? {
-                true => Ok(()),
-                false => Err(Error::invalid("host", "is not known to the balancer")),
-            }
-        })
-    }
+    entry::status!(err, |balancer: &ahoy_balancer, host: &ahoy_host| {
+        let balancer = balancer.live()?;
+        balancer.prepare()?;
+        match balancer.remove_endpoint(host.host.clone())? {
+            true => Ok(()),
+            false => Err(Error::invalid("host", "is not known to the balancer")),
+        }
+    })
 }
 
 /// The number of endpoints that the balancer knows: 0 before its first use, and for NULL. Any
 /// thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_endpoint_count(balancer: *const ahoy_balancer) -> usize {
-    // SAFETY: see the module `ffi`.
-    guard::value(0, || match unsafe { balancer.as_ref() }.and_then(|b| b.live.get()) {
-        Some(live) => live.roster().len(),
-        None => 0,
+    guard::value!(0, |balancer: Option<&ahoy_balancer>| {
+        balancer.and_then(|balancer| balancer.live.get()).map_or(0, |live| live.roster().len())
     })
 }
 
@@ -366,23 +326,17 @@ pub unsafe extern "C" fn ahoy_balancer_endpoint_at(
     endpoint: *mut *mut ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = Out::new("endpoint", endpoint)?;
-            let balancer = handle::required("balancer", balancer)?;
-            let roster = balancer.live.get().map(|live| live.roster());
-            let member = roster.as_ref().and_then(|roster| roster.members().nth(index));
-            let member = member.ok_or_else(|| Error::invalid("index", "is out of range"))?;
-            out.fill(ahoy_endpoint::from(Arc::clone(member)));
-            Ok(())
-        })
-    }
+    entry::status!(err, |endpoint: Out<ahoy_endpoint>, balancer: &ahoy_balancer| {
+        let roster = balancer.live.get().map(|live| live.roster());
+        let member = roster.as_ref().and_then(|roster| roster.members().nth(index));
+        let member = member.ok_or_else(|| Error::invalid("index", "is out of range"))?;
+        endpoint.fill(ahoy_endpoint::from(Arc::clone(member)));
+        Ok(())
+    })
 }
 
 /// Frees a balancer; NULL is fine. Clients and endpoints made from it go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_free(balancer: *mut ahoy_balancer) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(balancer) });
+    guard::value!((), |balancer: Option<Box<ahoy_balancer>>| drop(balancer));
 }

@@ -1,14 +1,16 @@
 //! The balancers that go by weight or key, and the rules that any balancer can be given.
 
 use std::ffi::c_char;
+use std::ptr;
 
-use super::balancer::{ahoy_balancer, change, make, set};
+use super::balancer::{ahoy_balancer, make};
 use super::provider::ahoy_provider;
 use crate::config::Algorithm;
 use crate::ffi::values::error::ahoy_error;
-use crate::ffi::values::setter::{self, Argument, ms};
+use crate::ffi::values::setter::{Configurable, ms};
 use crate::ffi::values::status::ahoy_status;
-use crate::options::{BALANCER, Value};
+use crate::ffi::values::{entry, guard};
+use crate::options::Value;
 use crate::policy::balance::{Maglev, RingConfig};
 use crate::policy::{LeastRequest, LoadModel, P2c, PeakEwmaConfig};
 
@@ -24,8 +26,9 @@ use crate::policy::{LeastRequest, LoadModel, P2c, PeakEwmaConfig};
 pub unsafe extern "C" fn ahoy_balancer_smooth_weighted_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
-    // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Algorithm::SmoothWeighted) }
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| {
+        make(provider, Algorithm::SmoothWeighted)
+    })
 }
 
 /// The recommended balancer: ahoy_balancer_p2c_new.
@@ -34,8 +37,7 @@ pub unsafe extern "C" fn ahoy_balancer_smooth_weighted_new(
 /// @return the balancer, or NULL where provider is NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_new(provider: *const ahoy_provider) -> *mut ahoy_balancer {
-    // SAFETY: see the module `ffi`.
-    unsafe { ahoy_balancer_p2c_new(provider) }
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| make(provider, p2c()))
 }
 
 /// Power of two choices, the recommended balancer; choose another for a reason below. Of two
@@ -51,8 +53,11 @@ pub unsafe extern "C" fn ahoy_balancer_new(provider: *const ahoy_provider) -> *m
 pub unsafe extern "C" fn ahoy_balancer_p2c_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
-    // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Algorithm::P2c { rule: P2c::new(), model: LoadModel::default() }) }
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| make(provider, p2c()))
+}
+
+fn p2c() -> Algorithm {
+    Algorithm::P2c { rule: P2c::new(), model: LoadModel::default() }
 }
 
 /// Peak EWMA, as in Finagle: like ahoy_balancer_p2c_new, with another cost: a peak-sensitive
@@ -66,8 +71,9 @@ pub unsafe extern "C" fn ahoy_balancer_peak_ewma_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
     let model = LoadModel::PeakEwma(PeakEwmaConfig::default());
-    // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Algorithm::P2c { rule: P2c::new(), model }) }
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| {
+        make(provider, Algorithm::P2c { rule: P2c::new(), model })
+    })
 }
 
 /// Least request: the endpoint with the fewest attempts in flight, of all up to 8, and of two drawn
@@ -81,8 +87,9 @@ pub unsafe extern "C" fn ahoy_balancer_peak_ewma_new(
 pub unsafe extern "C" fn ahoy_balancer_least_request_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
-    // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Algorithm::LeastRequest(LeastRequest::new())) }
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| {
+        make(provider, Algorithm::LeastRequest(LeastRequest::new()))
+    })
 }
 
 /// Sets how many endpoints a p2c or peak EWMA balancer compares. Default 2 of up to 8 endpoints, 3
@@ -95,8 +102,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_choices(
     choices: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &[("choices", "choices", choices.into())]) }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set("choices", "choices", choices))
 }
 
 /// Lets endpoints tell their load in a header of their answers: `util=0.4` or `cpu=0.31`, the share
@@ -115,8 +121,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_load_header(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &[("load_header", "name", Argument::Text(name))]) }
+    entry::status!(err, |balancer: &ahoy_balancer, name: &str| {
+        balancer.set("load_header", "name", name)
+    })
 }
 
 /// Ring hash: endpoints by the key of a call (ahoy_request_set_hash_key), on a ring of hashes
@@ -130,8 +137,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_load_header(
 pub unsafe extern "C" fn ahoy_balancer_ring_hash_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
-    // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Algorithm::Ring(RingConfig::default(), None)) }
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| {
+        make(provider, Algorithm::Ring(RingConfig::default(), None))
+    })
 }
 
 /// Maglev: endpoints by the key of a call, in a lookup table. Faster and more even than a ring, but
@@ -144,8 +152,9 @@ pub unsafe extern "C" fn ahoy_balancer_ring_hash_new(
 pub unsafe extern "C" fn ahoy_balancer_maglev_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
-    // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Algorithm::Maglev(Maglev::DEFAULT_SIZE, None)) }
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| {
+        make(provider, Algorithm::Maglev(Maglev::DEFAULT_SIZE, None))
+    })
 }
 
 /// Rendezvous hashing: endpoints by the key of a call, the one with the highest hash of key and
@@ -159,8 +168,9 @@ pub unsafe extern "C" fn ahoy_balancer_maglev_new(
 pub unsafe extern "C" fn ahoy_balancer_rendezvous_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
-    // SAFETY: see the module `ffi`.
-    unsafe { make(provider, Algorithm::Rendezvous) }
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| {
+        make(provider, Algorithm::Rendezvous)
+    })
 }
 
 /// Sets how many points a ring has: 100 for each endpoint unless that is outside of these bounds.
@@ -176,8 +186,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_ring_size(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let parameters = [("ring_size_min", "min", min.into()), ("ring_size_max", "max", max.into())];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &parameters) }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set_all(parameters))
 }
 
 /// Sets how many slots the table of a maglev balancer has. Default 65,537, which spreads up to 650
@@ -190,8 +199,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_table_size(
     slots: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &[("table_size", "slots", slots.into())]) }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set("table_size", "slots", slots))
 }
 
 /// Bounds the attempts in flight at an endpoint of a ring hash or maglev balancer to a multiple of
@@ -205,8 +213,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_bounded_load(
     factor: f64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &[("bounded_load", "factor", factor.into())]) }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set("bounded_load", "factor", factor))
 }
 
 /// Takes the key of a call from one of its headers, where its request states none: the value's
@@ -219,8 +226,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_hash_header(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &[("hash_header", "name", Argument::Text(name))]) }
+    entry::status!(err, |balancer: &ahoy_balancer, name: &str| {
+        balancer.set("hash_header", "name", name)
+    })
 }
 
 /// Takes the key of a call from one of its cookies, where its request states none. Replaces
@@ -233,8 +241,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_hash_cookie(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &[("hash_cookie", "name", Argument::Text(name))]) }
+    entry::status!(err, |balancer: &ahoy_balancer, name: &str| {
+        balancer.set("hash_cookie", "name", name)
+    })
 }
 
 /// Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns
@@ -258,8 +267,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_slow_start(
         ("slow_start_min_ratio", "min_ratio", min_ratio.into()),
         ("slow_start_aggression", "aggression", aggression.into()),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &parameters) }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set_all(parameters))
 }
 
 /// Sets the share of available endpoints below which those are used too that failed answers,
@@ -275,8 +283,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_panic_threshold(
     ratio: f64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &[("panic_threshold", "ratio", ratio.into())]) }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set("panic_threshold", "ratio", ratio))
 }
 
 /// Sets the zone of this process. Endpoints of the same zone (ahoy_host_set_zone) get all its calls
@@ -291,8 +298,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_zone(
     zone: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &[("zone", "zone", Argument::Text(zone))]) }
+    entry::status!(err, |balancer: &ahoy_balancer, zone: &str| balancer.set("zone", "zone", zone))
 }
 
 /// Uses this many healthy endpoints of a large set, drawn at random for this process; when one
@@ -306,8 +312,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_subset(
     size: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &[("subset", "size", size.into())]) }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set("subset", "size", size))
 }
 
 /// Uses at least this many endpoints of a large set, chosen so that all clients together load every
@@ -325,14 +330,11 @@ pub unsafe extern "C" fn ahoy_balancer_set_deterministic_subset(
     clients: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        set(
-            balancer,
-            err,
-            &[("deterministic_subset", "client", format!("{size}@{client}/{clients}").into())],
-        )
-    }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set(
+        "deterministic_subset",
+        "client",
+        format!("{size}@{client}/{clients}")
+    ))
 }
 
 /// Switches on slow start over 2 s, outlier detection, a panic threshold of 0.5 and health checks
@@ -345,8 +347,9 @@ pub unsafe extern "C" fn ahoy_balancer_use_resilient_profile(
     balancer: *const ahoy_balancer,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &[("profile", "profile", Value::Word("resilient").into())]) }
+    entry::status!(err, |balancer: &ahoy_balancer| {
+        balancer.set("profile", "profile", Value::Word("resilient"))
+    })
 }
 
 /// Limits the attempts in flight at each endpoint; above it, others are picked. Where all are full,
@@ -359,8 +362,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_max_in_flight(
     attempts: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &[("max_in_flight", "attempts", attempts.into())]) }
+    entry::status!(err, |balancer: &ahoy_balancer| {
+        balancer.set("max_in_flight", "attempts", attempts)
+    })
 }
 
 /// Sets an option by name, the same as its function does; ahoy_balancer_option_key_at lists them.
@@ -377,6 +381,7 @@ pub unsafe extern "C" fn ahoy_balancer_set(
     value: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { change(balancer, err, |config| setter::set(&BALANCER, config, key, value)) }
+    entry::status!(err, |balancer: &ahoy_balancer, key: &str, value: &str| {
+        balancer.set_text(key, value)
+    })
 }

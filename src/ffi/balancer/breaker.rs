@@ -1,15 +1,16 @@
 //! `ahoy_breaker`: the rules by which circuits open and close.
 
 use std::ffi::c_char;
+use std::ptr;
 
 use crate::error::Error;
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Shared};
-use crate::ffi::values::setter::{self, Parameter, ms, off};
+use crate::ffi::values::setter::{Configurable, ms, off};
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{guard, handle};
-use crate::options::BREAKER;
+use crate::ffi::values::{entry, guard, handle, setter};
+use crate::options::{BREAKER, Table};
 use crate::policy::BreakerConfig;
 
 /// The rules by which the circuits of a balancer open and close. A circuit opens
@@ -40,6 +41,21 @@ impl Handle for ahoy_breaker {
     type Held = Shared;
 }
 
+impl Configurable for &ahoy_breaker {
+    type Config = BreakerConfig;
+
+    fn table() -> &'static Table<BreakerConfig> {
+        &BREAKER
+    }
+
+    fn change(
+        self,
+        change: impl FnOnce(&mut BreakerConfig) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.rules.change("breaker", change)
+    }
+}
+
 impl ahoy_breaker {
     /// The first use.
     pub(crate) fn freeze(&self) -> Result<BreakerConfig, Error> {
@@ -56,7 +72,7 @@ impl ahoy_breaker {
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn ahoy_breaker_new() -> *mut ahoy_breaker {
-    guard::value(std::ptr::null_mut(), || {
+    guard::value_of(ptr::null_mut(), || {
         handle::new(ahoy_breaker { rules: Settings::new(BreakerConfig::default()) })
     })
 }
@@ -70,8 +86,9 @@ pub unsafe extern "C" fn ahoy_breaker_set_consecutive_failures(
     failures: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(breaker, err, &[("consecutive_failures", "failures", failures.into())]) }
+    entry::status!(err, |breaker: &ahoy_breaker| {
+        breaker.set("consecutive_failures", "failures", failures)
+    })
 }
 
 /// Failures in a row no longer open a circuit.
@@ -80,8 +97,9 @@ pub unsafe extern "C" fn ahoy_breaker_disable_consecutive_failures(
     breaker: *const ahoy_breaker,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(breaker, err, &[("consecutive_failures", "failures", off())]) }
+    entry::status!(err, |breaker: &ahoy_breaker| {
+        breaker.set("consecutive_failures", "failures", off())
+    })
 }
 
 /// Sets the share of failed calls that opens a circuit, counted over an exact window of time.
@@ -103,8 +121,7 @@ pub unsafe extern "C" fn ahoy_breaker_set_failure_ratio(
         ("failure_ratio_window", "window_ms", ms(window_ms)),
         ("failure_ratio_min_calls", "min_calls", min_calls.into()),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(breaker, err, &parameters) }
+    entry::status!(err, |breaker: &ahoy_breaker| breaker.set_all(parameters))
 }
 
 /// Sets the share of failed calls that opens a circuit, counted over the last calls instead of a
@@ -127,8 +144,7 @@ pub unsafe extern "C" fn ahoy_breaker_set_failure_ratio_count(
         ("failure_ratio_count", "last_calls", last_calls.into()),
         ("failure_ratio_min_calls", "min_calls", min_calls.into()),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(breaker, err, &parameters) }
+    entry::status!(err, |breaker: &ahoy_breaker| breaker.set_all(parameters))
 }
 
 /// Sets the share of slow calls that opens a circuit, whether they failed or not. It is counted
@@ -148,8 +164,7 @@ pub unsafe extern "C" fn ahoy_breaker_set_slow_calls(
         ("slow_calls_duration", "duration_ms", ms(duration_ms)),
         ("slow_calls_ratio", "ratio", ratio.into()),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(breaker, err, &parameters) }
+    entry::status!(err, |breaker: &ahoy_breaker| breaker.set_all(parameters))
 }
 
 /// The share of failed calls no longer opens a circuit.
@@ -158,8 +173,7 @@ pub unsafe extern "C" fn ahoy_breaker_disable_failure_ratio(
     breaker: *const ahoy_breaker,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(breaker, err, &[("failure_ratio", "ratio", off())]) }
+    entry::status!(err, |breaker: &ahoy_breaker| breaker.set("failure_ratio", "ratio", off()))
 }
 
 /// Sets how long a circuit stays open: base at first, doubled with each further trip up to max,
@@ -176,16 +190,13 @@ pub unsafe extern "C" fn ahoy_breaker_set_open_ms(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let parameters = [("open_base", "base_ms", ms(base_ms)), ("open_max", "max_ms", ms(max_ms))];
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(breaker, err, |rules: &mut BreakerConfig| {
-            setter::put(&BREAKER, rules, &parameters)?;
-            match rules.open_max < rules.open_base {
-                true => Err(Error::invalid("max_ms", "is below base_ms")),
-                false => Ok(()),
-            }
-        })
-    }
+    entry::status!(err, |breaker: &ahoy_breaker| breaker.change(|rules| {
+        setter::put(&BREAKER, rules, parameters)?;
+        match rules.open_max < rules.open_base {
+            true => Err(Error::invalid("max_ms", "is below base_ms")),
+            false => Ok(()),
+        }
+    }))
 }
 
 /// Sets the longest open time of a circuit that an answer opened which asked for a time itself
@@ -198,8 +209,9 @@ pub unsafe extern "C" fn ahoy_breaker_set_retry_after_max_ms(
     max_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(breaker, err, &[("retry_after_max", "max_ms", ms(max_ms))]) }
+    entry::status!(err, |breaker: &ahoy_breaker| {
+        breaker.set("retry_after_max", "max_ms", ms(max_ms))
+    })
 }
 
 /// Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000
@@ -212,8 +224,9 @@ pub unsafe extern "C" fn ahoy_breaker_set_connect_open_max_ms(
     max_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(breaker, err, &[("connect_open_max", "max_ms", ms(max_ms))]) }
+    entry::status!(err, |breaker: &ahoy_breaker| {
+        breaker.set("connect_open_max", "max_ms", ms(max_ms))
+    })
 }
 
 /// Sets how many probes a half-open circuit lets through at once, all of which must succeed to
@@ -226,8 +239,7 @@ pub unsafe extern "C" fn ahoy_breaker_set_half_open_probes(
     probes: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(breaker, err, &[("half_open_probes", "probes", probes.into())]) }
+    entry::status!(err, |breaker: &ahoy_breaker| breaker.set("half_open_probes", "probes", probes))
 }
 
 /// Sets how long a probe may take; after that one more is let through, so that a circuit never
@@ -240,8 +252,9 @@ pub unsafe extern "C" fn ahoy_breaker_set_probe_timeout_ms(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(breaker, err, &[("probe_timeout", "timeout_ms", ms(timeout_ms))]) }
+    entry::status!(err, |breaker: &ahoy_breaker| {
+        breaker.set("probe_timeout", "timeout_ms", ms(timeout_ms))
+    })
 }
 
 /// Sets how long a circuit must be closed until its earlier trips are forgotten: one that opens
@@ -254,8 +267,9 @@ pub unsafe extern "C" fn ahoy_breaker_set_reset_after_ms(
     reset_after_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(breaker, err, &[("reset_after", "reset_after_ms", ms(reset_after_ms))]) }
+    entry::status!(err, |breaker: &ahoy_breaker| {
+        breaker.set("reset_after", "reset_after_ms", ms(reset_after_ms))
+    })
 }
 
 /// Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is
@@ -268,8 +282,7 @@ pub unsafe extern "C" fn ahoy_breaker_set_min_closed(
     endpoints: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(breaker, err, &[("min_closed", "endpoints", endpoints.into())]) }
+    entry::status!(err, |breaker: &ahoy_breaker| breaker.set("min_closed", "endpoints", endpoints))
 }
 
 /// Sets an option by name, the same as its function does; ahoy_breaker_option_key_at lists them.
@@ -285,34 +298,13 @@ pub unsafe extern "C" fn ahoy_breaker_set(
     value: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { change(breaker, err, |rules| setter::set(&BREAKER, rules, key, value)) }
-}
-
-/// Sets rows of the breaker's table.
-unsafe fn set(
-    breaker: *const ahoy_breaker,
-    err: *mut *mut ahoy_error,
-    parameters: &[Parameter],
-) -> ahoy_status {
-    // SAFETY: as this function's callers promise.
-    unsafe { change(breaker, err, |rules| setter::put(&BREAKER, rules, parameters)) }
-}
-
-unsafe fn change(
-    breaker: *const ahoy_breaker,
-    err: *mut *mut ahoy_error,
-    set: impl FnOnce(&mut BreakerConfig) -> Result<(), Error>,
-) -> ahoy_status {
-    // SAFETY: as this function's callers promise.
-    unsafe {
-        guard::status(err, || handle::required("breaker", breaker)?.rules.change("breaker", set))
-    }
+    entry::status!(err, |breaker: &ahoy_breaker, key: &str, value: &str| {
+        breaker.set_text(key, value)
+    })
 }
 
 /// Frees a breaker; NULL is fine. Balancers that took it go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_breaker_free(breaker: *mut ahoy_breaker) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(breaker) });
+    guard::value!((), |breaker: Option<Box<ahoy_breaker>>| drop(breaker));
 }

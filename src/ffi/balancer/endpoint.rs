@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Native, Shared};
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{guard, handle, text};
+use crate::ffi::values::{argument, entry, guard, text};
 use crate::policy::CircuitState;
 use crate::runtime::clock;
 
@@ -51,30 +51,25 @@ pub const AHOY_CIRCUIT_HALF_OPEN: i32 = 2;
 /// The name or IP address, without brackets. Valid until the endpoint is freed; NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_address(endpoint: *const ahoy_endpoint) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    unsafe { endpoint.as_ref() }.map_or(ptr::null(), |endpoint| endpoint.address.as_ptr())
+    argument::lent!(endpoint).map_or(ptr::null(), |endpoint| endpoint.address.as_ptr())
 }
 
 /// The TCP port; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_port(endpoint: *const ahoy_endpoint) -> u16 {
-    // SAFETY: see the module `ffi`.
-    unsafe { endpoint.as_ref() }.map_or(0, |endpoint| endpoint.member.endpoint().port())
+    argument::lent!(endpoint).map_or(0, |endpoint| endpoint.member.endpoint().port())
 }
 
 /// "scheme://address:port". Valid until the endpoint is freed; NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_url(endpoint: *const ahoy_endpoint) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    unsafe { endpoint.as_ref() }.map_or(ptr::null(), |endpoint| endpoint.url.as_ptr())
+    argument::lent!(endpoint).map_or(ptr::null(), |endpoint| endpoint.url.as_ptr())
 }
 
 /// The circuit's state now: one of the AHOY_CIRCUIT_ numbers; -1 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_state(endpoint: *const ahoy_endpoint) -> i32 {
-    // SAFETY: see the module `ffi`.
-    let endpoint = unsafe { endpoint.as_ref() };
-    guard::value(-1, || {
+    guard::value!(-1, |endpoint: Option<&ahoy_endpoint>| {
         let native = endpoint.filter(|endpoint| endpoint.native.check("endpoint").is_ok());
         native.map_or(-1, |endpoint| match endpoint.member.state() {
             CircuitState::Closed => AHOY_CIRCUIT_CLOSED,
@@ -87,9 +82,7 @@ pub unsafe extern "C" fn ahoy_endpoint_state(endpoint: *const ahoy_endpoint) -> 
 /// Whether the circuit would let a request through now; false for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_available(endpoint: *const ahoy_endpoint) -> bool {
-    // SAFETY: see the module `ffi`.
-    let endpoint = unsafe { endpoint.as_ref() };
-    guard::value(false, || {
+    guard::value!(false, |endpoint: Option<&ahoy_endpoint>| {
         let native = endpoint.filter(|endpoint| endpoint.native.check("endpoint").is_ok());
         native.is_some_and(|endpoint| endpoint.member.admits(clock::now()))
     })
@@ -103,14 +96,10 @@ pub unsafe extern "C" fn ahoy_endpoint_open_circuit(
     endpoint: *const ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let endpoint = handle::required("endpoint", endpoint)?;
-            endpoint.native.check("endpoint")?;
-            endpoint.member.force_open().map_err(|_| already("open"))
-        })
-    }
+    entry::status!(err, |endpoint: &ahoy_endpoint| {
+        endpoint.native.check("endpoint")?;
+        endpoint.member.force_open().map_err(|_| already("open"))
+    })
 }
 
 /// Closes the circuit by hand: traffic flows at once, and what was counted before is forgotten.
@@ -121,14 +110,10 @@ pub unsafe extern "C" fn ahoy_endpoint_close_circuit(
     endpoint: *const ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let endpoint = handle::required("endpoint", endpoint)?;
-            endpoint.native.check("endpoint")?;
-            endpoint.member.force_close(clock::now()).map_err(|_| already("closed"))
-        })
-    }
+    entry::status!(err, |endpoint: &ahoy_endpoint| {
+        endpoint.native.check("endpoint")?;
+        endpoint.member.force_close(clock::now()).map_err(|_| already("closed"))
+    })
 }
 
 /// Disables the circuit until ahoy_endpoint_open_circuit or ahoy_endpoint_close_circuit: every
@@ -140,14 +125,10 @@ pub unsafe extern "C" fn ahoy_endpoint_disable_circuit(
     endpoint: *const ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let endpoint = handle::required("endpoint", endpoint)?;
-            endpoint.native.check("endpoint")?;
-            endpoint.member.disable().map_err(|_| already("disabled"))
-        })
-    }
+    entry::status!(err, |endpoint: &ahoy_endpoint| {
+        endpoint.native.check("endpoint")?;
+        endpoint.member.disable().map_err(|_| already("disabled"))
+    })
 }
 
 /// Drains the endpoint: sends it no new attempts until ahoy_endpoint_resume, while those under way
@@ -157,15 +138,11 @@ pub unsafe extern "C" fn ahoy_endpoint_drain(
     endpoint: *const ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let endpoint = handle::required("endpoint", endpoint)?;
-            endpoint.native.check("endpoint")?;
-            endpoint.member.drain();
-            Ok(())
-        })
-    }
+    entry::status!(err, |endpoint: &ahoy_endpoint| {
+        endpoint.native.check("endpoint")?;
+        endpoint.member.drain();
+        Ok(())
+    })
 }
 
 /// Ends ahoy_endpoint_drain: the endpoint gets attempts again.
@@ -174,15 +151,11 @@ pub unsafe extern "C" fn ahoy_endpoint_resume(
     endpoint: *const ahoy_endpoint,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let endpoint = handle::required("endpoint", endpoint)?;
-            endpoint.native.check("endpoint")?;
-            endpoint.member.resume();
-            Ok(())
-        })
-    }
+    entry::status!(err, |endpoint: &ahoy_endpoint| {
+        endpoint.native.check("endpoint")?;
+        endpoint.member.resume();
+        Ok(())
+    })
 }
 
 fn already(state: &str) -> Error {
@@ -192,6 +165,5 @@ fn already(state: &str) -> Error {
 /// Frees an endpoint; NULL is fine. The balancer's own stays.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_free(endpoint: *mut ahoy_endpoint) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(endpoint) });
+    guard::value!((), |endpoint: Option<Box<ahoy_endpoint>>| drop(endpoint));
 }

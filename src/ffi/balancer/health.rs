@@ -3,13 +3,14 @@
 
 use std::ffi::c_char;
 
-use super::balancer::{ahoy_balancer, change, set};
-use crate::config::BalancerConfig;
+use super::balancer::ahoy_balancer;
 use crate::error::Error;
 use crate::ffi::values::error::ahoy_error;
-use crate::ffi::values::setter::{self, Argument, ms};
+use crate::ffi::values::setter::{Configurable, ms};
 use crate::ffi::values::status::ahoy_status;
+use crate::ffi::values::{entry, setter};
 use crate::options::BALANCER;
+use crate::options::Value;
 
 /// Outlier detection: ejects endpoints that fare worse than their neighbours. Every 10 s it looks
 /// for
@@ -29,8 +30,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_outlier_detection(
     enabled: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &[("outlier_detection", "enabled", enabled.into())]) }
+    entry::status!(err, |balancer: &ahoy_balancer| {
+        balancer.set("outlier_detection", "enabled", enabled)
+    })
 }
 
 /// Sets for outlier detection how often outliers are looked for, how long they are ejected, and how
@@ -59,8 +61,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_outlier_ejection(
         ("outlier_ejection_max_share", "max_share", max_share.into()),
         ("outlier_ejection_min_healthy", "min_healthy", min_healthy.into()),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &parameters) }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set_all(parameters))
 }
 
 /// Sets the rule of outlier detection on success rates. Switches outlier detection on.
@@ -81,8 +82,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_outlier_success_rate(
         ("outlier_success_rate_min_calls", "min_calls", min_calls.into()),
         ("outlier_success_rate_factor", "factor", factor.into()),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &parameters) }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set_all(parameters))
 }
 
 /// Sets the rule of outlier detection on the share of failures. Switches outlier detection on.
@@ -103,8 +103,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_outlier_failure_share(
         ("outlier_failure_share_min_endpoints", "min_endpoints", min_endpoints.into()),
         ("outlier_failure_share_min_calls", "min_calls", min_calls.into()),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &parameters) }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set_all(parameters))
 }
 
 /// Health checks: asks endpoints in the background, on a library thread, of which calls told
@@ -128,13 +127,11 @@ pub unsafe extern "C" fn ahoy_balancer_set_health_check(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let parameters = [
-        ("health_check_path", "path", Argument::TextOr(path, "tcp")),
+    entry::status!(err, |balancer: &ahoy_balancer, path: Option<&str>| balancer.set_all([
+        ("health_check_path", "path", path.map_or(Value::Word("tcp"), Value::from)),
         ("health_check_interval", "interval_ms", ms(interval_ms)),
         ("health_check_timeout", "timeout_ms", ms(timeout_ms)),
-    ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &parameters) }
+    ]))
 }
 
 /// Sets what checks must show; after ahoy_balancer_set_health_check.
@@ -157,15 +154,12 @@ pub unsafe extern "C" fn ahoy_balancer_set_health_thresholds(
         ("health_thresholds_healthy", "healthy", healthy.into()),
         ("health_thresholds_out_interval", "out_interval_ms", ms(out_interval_ms)),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(balancer, err, |config: &mut BalancerConfig| {
-            if config.health.is_none() {
-                return Err(Error::invalid("balancer", "has no health check"));
-            }
-            setter::put(&BALANCER, config, &parameters)
-        })
-    }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.change(|config| {
+        if config.health.is_none() {
+            return Err(Error::invalid("balancer", "has no health check"));
+        }
+        setter::put(&BALANCER, config, parameters)
+    }))
 }
 
 /// After an outage of all endpoints, admits available / min_working of the calls until the number
@@ -185,6 +179,5 @@ pub unsafe extern "C" fn ahoy_balancer_set_outage_recovery(
         ("outage_recovery_min_working", "min_working", min_working.into()),
         ("outage_recovery_hold", "hold_ms", ms(hold_ms)),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &parameters) }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set_all(parameters))
 }

@@ -1,13 +1,14 @@
 //! `ahoy_host`: one server with its properties.
 
 use std::ffi::c_char;
+use std::ptr;
 
 use crate::endpoint::{Host, Scheme};
 use crate::error::Error;
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Owned};
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{guard, handle, text};
+use crate::ffi::values::{entry, guard, handle};
 
 /// One server of a service, with properties that address and port do not tell.
 ///
@@ -26,9 +27,7 @@ pub const AHOY_SCHEME_HTTP: i32 = 1;
 pub const AHOY_SCHEME_HTTPS: i32 = 2;
 
 /// A host, checked.
-pub(crate) unsafe fn checked(address: *const c_char, port: u16) -> Result<Host, Error> {
-    // SAFETY: as this function's caller promises.
-    let address = unsafe { text::required("address", address) }?;
+pub(crate) fn checked(address: &str, port: u16) -> Result<Host, Error> {
     if port == 0 {
         return Err(Error::invalid("port", "is 0"));
     }
@@ -55,10 +54,8 @@ pub(crate) unsafe fn checked(address: *const c_char, port: u16) -> Result<Host, 
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ahoy_host_new(address: *const c_char, port: u16) -> *mut ahoy_host {
-    guard::value(std::ptr::null_mut(), || {
-        // SAFETY: see the module `ffi`.
-        let host = unsafe { checked(address, port) };
-        host.map_or(std::ptr::null_mut(), |host| handle::new(ahoy_host { host }))
+    guard::value!(ptr::null_mut(), |address: &str| {
+        checked(address, port).map_or(ptr::null_mut(), |host| handle::new(ahoy_host { host }))
     })
 }
 
@@ -73,15 +70,13 @@ pub unsafe extern "C" fn ahoy_host_set_weight(
     weight: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |host: &mut Host| {
+    entry::status!(err, |host: &mut ahoy_host| {
         if weight > 65_535 {
             return Err(Error::invalid("weight", "is above 65535"));
         }
-        host.weight = weight;
+        host.host.weight = weight;
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(host, err, set) }
+    })
 }
 
 /// Sets the zone that the host stands in, for balancers that know their own
@@ -94,14 +89,10 @@ pub unsafe extern "C" fn ahoy_host_set_zone(
     zone: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(host, err, |host: &mut Host| {
-            let zone = text::required("zone", zone)?;
-            host.zone = Some(zone.to_owned());
-            Ok(())
-        })
-    }
+    entry::status!(err, |host: &mut ahoy_host, zone: &str| {
+        host.host.zone = Some(zone.to_owned());
+        Ok(())
+    })
 }
 
 /// Sets the host's priority, 0 first: the next priority takes a part of the traffic when less than
@@ -114,15 +105,13 @@ pub unsafe extern "C" fn ahoy_host_set_priority(
     priority: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |host: &mut Host| {
+    entry::status!(err, |host: &mut ahoy_host| {
         if priority > 127 {
             return Err(Error::invalid("priority", "is above 127"));
         }
-        host.priority = priority;
+        host.host.priority = priority;
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(host, err, set) }
+    })
 }
 
 /// States the host's scheme, whatever its port.
@@ -134,16 +123,14 @@ pub unsafe extern "C" fn ahoy_host_set_scheme(
     scheme: i32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |host: &mut Host| {
-        host.scheme = Some(match scheme {
+    entry::status!(err, |host: &mut ahoy_host| {
+        host.host.scheme = Some(match scheme {
             AHOY_SCHEME_HTTP => Scheme::Http,
             AHOY_SCHEME_HTTPS => Scheme::Https,
             _ => return Err(Error::invalid("scheme", "is no AHOY_SCHEME_ number")),
         });
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(host, err, set) }
+    })
 }
 
 /// Sets what the Host header carries, apart from the address that is dialled. Default: the address,
@@ -156,19 +143,14 @@ pub unsafe extern "C" fn ahoy_host_set_authority(
     authority: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(host, err, |host: &mut Host| {
-            let authority = text::required("authority", authority)?;
-            let valid =
-                authority.parse::<http::uri::Authority>().is_ok() && !authority.contains('@');
-            if !valid {
-                return Err(Error::invalid("authority", "is not host or host:port"));
-            }
-            host.authority = Some(authority.to_owned());
-            Ok(())
-        })
-    }
+    entry::status!(err, |host: &mut ahoy_host, authority: &str| {
+        let valid = authority.parse::<http::uri::Authority>().is_ok() && !authority.contains('@');
+        if !valid {
+            return Err(Error::invalid("authority", "is not host or host:port"));
+        }
+        host.host.authority = Some(authority.to_owned());
+        Ok(())
+    })
 }
 
 /// Sets the name that TLS asks for and verifies. Default: the authority's host.
@@ -180,34 +162,17 @@ pub unsafe extern "C" fn ahoy_host_set_server_name(
     server_name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(host, err, |host: &mut Host| {
-            let name = text::required("server_name", server_name)?;
-            if rustls::pki_types::ServerName::try_from(name).is_err() {
-                return Err(Error::invalid(
-                    "server_name",
-                    "is neither a dns name nor an ip address",
-                ));
-            }
-            host.server_name = Some(name.to_owned());
-            Ok(())
-        })
-    }
-}
-
-unsafe fn change(
-    host: *mut ahoy_host,
-    err: *mut *mut ahoy_error,
-    set: impl FnOnce(&mut Host) -> Result<(), Error>,
-) -> ahoy_status {
-    // SAFETY: as this function's callers promise.
-    unsafe { guard::status(err, || set(&mut handle::required_mut("host", host)?.host)) }
+    entry::status!(err, |host: &mut ahoy_host, server_name: &str| {
+        if rustls::pki_types::ServerName::try_from(server_name).is_err() {
+            return Err(Error::invalid("server_name", "is neither a dns name nor an ip address"));
+        }
+        host.host.server_name = Some(server_name.to_owned());
+        Ok(())
+    })
 }
 
 /// Frees a host; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_host_free(host: *mut ahoy_host) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(host) });
+    guard::value!((), |host: Option<Box<ahoy_host>>| drop(host));
 }

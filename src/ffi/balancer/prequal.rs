@@ -1,16 +1,17 @@
 //! The balancer that asks endpoints how busy they are.
 
 use std::ffi::c_char;
+use std::ptr;
 use std::sync::Arc;
 
-use super::balancer::{ahoy_balancer, make, set};
+use super::balancer::{ahoy_balancer, make};
 use super::provider::ahoy_provider;
 use crate::config::{Algorithm, PrequalProbing};
 use crate::error::Error;
 use crate::ffi::values::error::ahoy_error;
-use crate::ffi::values::setter::ms;
+use crate::ffi::values::setter::{Configurable, ms};
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{guard, text};
+use crate::ffi::values::{entry, guard};
 use crate::request::check_target;
 
 /// Prequal, as in the paper of NSDI'24: picks by the load that endpoints report in answers to
@@ -41,19 +42,13 @@ pub unsafe extern "C" fn ahoy_balancer_prequal_new(
     provider: *const ahoy_provider,
     probe_path: *const c_char,
 ) -> *mut ahoy_balancer {
-    guard::value(std::ptr::null_mut(), || {
-        // SAFETY: see the module `ffi`.
-        match unsafe { path(probe_path) } {
-            // SAFETY: see the module `ffi`.
-            Ok(path) => unsafe { make(provider, Algorithm::Prequal(PrequalProbing::new(path))) },
-            Err(_) => std::ptr::null_mut(),
-        }
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider, probe_path: &str| {
+        let probing = probed(probe_path).map(PrequalProbing::new);
+        probing.map_or(ptr::null_mut(), |probing| make(provider, Algorithm::Prequal(probing)))
     })
 }
 
-unsafe fn path(path: *const c_char) -> Result<Arc<str>, Error> {
-    // SAFETY: as this function's callers promise.
-    let path = unsafe { text::required("probe_path", path) }?;
+fn probed(path: &str) -> Result<Arc<str>, Error> {
     check_target("probe_path", path)?;
     match path.starts_with('/') {
         true => Ok(path.into()),
@@ -88,8 +83,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_prequal(
         ("prequal_removals_per_call", "removals_per_call", removals_per_call.into()),
         ("prequal_hot", "hot", hot.into()),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &parameters) }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set_all(parameters))
 }
 
 /// Sets how the probes of a prequal balancer are sent.
@@ -109,6 +103,5 @@ pub unsafe extern "C" fn ahoy_balancer_set_prequal_probes(
         ("prequal_probes_timeout", "timeout_ms", ms(timeout_ms)),
         ("prequal_probes_at_once", "at_once", at_once.into()),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &parameters) }
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set_all(parameters))
 }

@@ -1,18 +1,19 @@
 //! `ahoy_provider`: where endpoints come from.
 
 use std::ffi::{c_char, c_void};
+use std::ptr;
 use std::sync::Arc;
 
 use super::host::{ahoy_host, checked};
 use crate::discovery::{HostList, Provider};
 use crate::endpoint::Host;
 use crate::error::Error;
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Lent, Shared};
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::{AHOY_OK, ahoy_status};
-use crate::ffi::values::{guard, handle};
+use crate::ffi::values::{entry, guard, handle};
 use crate::runtime::host::callback;
 
 /// A source of endpoints: a list, or a callback that fills one.
@@ -40,6 +41,18 @@ impl ahoy_provider {
             Source::Custom(provider) => Arc::clone(provider),
         }
     }
+
+    /// Adds a host to a list.
+    fn add(&self, host: impl FnOnce() -> Result<Host, Error>) -> Result<(), Error> {
+        let Source::List(list) = &self.source else {
+            return Err(Error::invalid("provider", "is not a list"));
+        };
+        let host = host()?;
+        list.change("provider", |list| {
+            list.0.push(host);
+            Ok(())
+        })
+    }
 }
 
 /// An empty list that ahoy_provider_list_add fills.
@@ -48,7 +61,7 @@ impl ahoy_provider {
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn ahoy_provider_list_new() -> *mut ahoy_provider {
-    guard::value(std::ptr::null_mut(), || {
+    guard::value_of(ptr::null_mut(), || {
         handle::new(ahoy_provider { source: Source::List(Settings::new(HostList::default())) })
     })
 }
@@ -67,8 +80,9 @@ pub unsafe extern "C" fn ahoy_provider_list_add(
     port: u16,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, || add(provider, || checked(address, port))) }
+    entry::status!(err, |provider: &ahoy_provider, address: &str| {
+        provider.add(|| checked(address, port))
+    })
 }
 
 /// Adds a host with its properties to a list.
@@ -80,25 +94,8 @@ pub unsafe extern "C" fn ahoy_provider_list_add_host(
     host: *const ahoy_host,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || add(provider, || Ok(handle::required("host", host)?.host.clone())))
-    }
-}
-
-unsafe fn add(
-    provider: *const ahoy_provider,
-    host: impl FnOnce() -> Result<Host, Error>,
-) -> Result<(), Error> {
-    // SAFETY: as this function's callers promise.
-    let provider = unsafe { handle::required("provider", provider) }?;
-    let Source::List(list) = &provider.source else {
-        return Err(Error::invalid("provider", "is not a list"));
-    };
-    let host = host()?;
-    list.change("provider", |list| {
-        list.0.push(host);
-        Ok(())
+    entry::status!(err, |provider: &ahoy_provider, host: &ahoy_host| {
+        provider.add(|| Ok(host.host.clone()))
     })
 }
 
@@ -133,10 +130,10 @@ pub unsafe extern "C" fn ahoy_provider_custom_new(
     user_data: *mut c_void,
     destroy: ahoy_destroy_fn,
 ) -> *mut ahoy_provider {
-    guard::value(std::ptr::null_mut(), || {
+    guard::value_of(ptr::null_mut(), || {
         let user_data = UserData::new(user_data, destroy);
         let Some(function) = fn_ else {
-            return std::ptr::null_mut();
+            return ptr::null_mut();
         };
         let custom = Custom { function, user_data };
         handle::new(ahoy_provider { source: Source::Custom(Arc::new(custom)) })
@@ -152,8 +149,7 @@ impl Provider for Custom {
     fn discover(&self) -> Result<Vec<Host>, String> {
         let mut out = ahoy_hosts { hosts: Vec::new() };
         let (function, place) = (self.function, &raw mut out);
-        // SAFETY: the host's own function and data; `out` outlives the call.
-        let status = self.user_data.call(move |user_data| unsafe { function(user_data, place) });
+        let status = call_host!(self.user_data, function, place);
         match status {
             Some(AHOY_OK) => Ok(out.hosts),
             Some(other) => Err(format!("the custom provider returned status {other}")),
@@ -173,14 +169,10 @@ pub unsafe extern "C" fn ahoy_hosts_add(
     port: u16,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = handle::required_mut("out", out)?;
-            out.hosts.push(checked(address, port)?);
-            Ok(())
-        })
-    }
+    entry::status!(err, |out: &mut ahoy_hosts, address: &str| {
+        out.hosts.push(checked(address, port)?);
+        Ok(())
+    })
 }
 
 /// Adds a host with its properties to the list that a custom provider fills.
@@ -192,19 +184,14 @@ pub unsafe extern "C" fn ahoy_hosts_add_host(
     host: *const ahoy_host,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = handle::required_mut("out", out)?;
-            out.hosts.push(handle::required("host", host)?.host.clone());
-            Ok(())
-        })
-    }
+    entry::status!(err, |out: &mut ahoy_hosts, host: &ahoy_host| {
+        out.hosts.push(host.host.clone());
+        Ok(())
+    })
 }
 
 /// Frees a provider; NULL is fine. Balancers made from it go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_provider_free(provider: *mut ahoy_provider) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(provider) });
+    guard::value!((), |provider: Option<Box<ahoy_provider>>| drop(provider));
 }

@@ -5,7 +5,7 @@ use std::ptr;
 
 use crate::ffi::values::handle::{Handle, Lent};
 use crate::ffi::values::status::{ahoy_status, of_attempt};
-use crate::ffi::values::text;
+use crate::ffi::values::{argument, text};
 use crate::outcome::{AttemptLog, AttemptResult, CircuitNote};
 
 /// One attempt of a call. Borrowed from its response or error and valid until that is freed.
@@ -46,59 +46,51 @@ impl From<&AttemptLog> for ahoy_attempt {
 /// "scheme://address:port" of the endpoint. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_url(attempt: *const ahoy_attempt) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    unsafe { attempt.as_ref() }.map_or(ptr::null(), |attempt| attempt.url.as_ptr())
+    argument::lent!(attempt).map_or(ptr::null(), |attempt| attempt.url.as_ptr())
 }
 
 /// AHOY_OK if an answer came, whatever its status; else why none came. AHOY_E_INVALID_ARGUMENT for
 /// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_status(attempt: *const ahoy_attempt) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { attempt.as_ref() }
+    argument::lent!(attempt)
         .map_or(crate::ffi::values::status::AHOY_E_INVALID_ARGUMENT, |attempt| attempt.status)
 }
 
 /// The answer's status, such as 503; 0 where none came.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_http_status(attempt: *const ahoy_attempt) -> i32 {
-    // SAFETY: see the module `ffi`.
-    unsafe { attempt.as_ref() }.map_or(0, |attempt| attempt.http_status)
+    argument::lent!(attempt).map_or(0, |attempt| attempt.http_status)
 }
 
 /// What happened in a few words, such as "connect refused"; empty where an answer came. NULL for
 /// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_detail(attempt: *const ahoy_attempt) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    unsafe { attempt.as_ref() }.map_or(ptr::null(), |attempt| attempt.detail.as_ptr())
+    argument::lent!(attempt).map_or(ptr::null(), |attempt| attempt.detail.as_ptr())
 }
 
 /// How long it took, in microseconds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_elapsed_us(attempt: *const ahoy_attempt) -> u64 {
-    // SAFETY: see the module `ffi`.
-    unsafe { attempt.as_ref() }.map_or(0, |attempt| attempt.elapsed_us)
+    argument::lent!(attempt).map_or(0, |attempt| attempt.elapsed_us)
 }
 
 /// Whether the request may have been carried out although no answer came.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_is_ambiguous(attempt: *const ahoy_attempt) -> bool {
-    // SAFETY: see the module `ffi`.
-    unsafe { attempt.as_ref() }.is_some_and(|attempt| attempt.ambiguous)
+    argument::lent!(attempt).is_some_and(|attempt| attempt.ambiguous)
 }
 
 /// Whether it opened the endpoint's circuit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_opened_circuit(attempt: *const ahoy_attempt) -> bool {
-    // SAFETY: see the module `ffi`.
-    unsafe { attempt.as_ref() }.is_some_and(|attempt| attempt.opened_circuit)
+    argument::lent!(attempt).is_some_and(|attempt| attempt.opened_circuit)
 }
 
 /// Whether it was a hedge: a copy sent beside another attempt that took long
 /// (ahoy_client_builder_set_hedge).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_is_hedge(attempt: *const ahoy_attempt) -> bool {
-    // SAFETY: see the module `ffi`.
-    unsafe { attempt.as_ref() }.is_some_and(|attempt| attempt.is_hedge)
+    argument::lent!(attempt).is_some_and(|attempt| attempt.is_hedge)
 }

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use super::response::ahoy_response;
 use crate::client::{Client, Completion, Outcome};
-use crate::error::Error;
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Native, Out, Shared};
 use crate::ffi::values::status::{AHOY_OK, ahoy_status, number};
-use crate::ffi::values::{guard, handle, text};
+use crate::ffi::values::{argument, entry, guard, handle, text};
 
 /// A call under way or ended. Its result is handed out once.
 ///
@@ -49,19 +48,14 @@ pub unsafe extern "C" fn ahoy_call_wait(
     response: *mut *mut ahoy_response,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = Out::new("response", response)?;
-            let call = handle::required("call", call)?;
-            call.native.check("call")?;
-            let waited = call.client.wait(&call.completion, text::duration(timeout_ms))?;
-            if let Some(outcome) = waited {
-                out.fill(ahoy_response::from(outcome?));
-            }
-            Ok(())
-        })
-    }
+    entry::status!(err, |response: Out<ahoy_response>, call: &ahoy_call| {
+        call.native.check("call")?;
+        let waited = call.client.wait(&call.completion, text::duration(timeout_ms))?;
+        if let Some(outcome) = waited {
+            response.fill(ahoy_response::from(outcome?));
+        }
+        Ok(())
+    })
 }
 
 /// Gets the outcome of a call and owns both handles: the response if status is AHOY_OK, else the
@@ -74,6 +68,9 @@ pub type ahoy_done_fn = Option<
         error: *mut ahoy_error,
     ),
 >;
+
+type DoneFn =
+    unsafe extern "C-unwind" fn(*mut c_void, ahoy_status, *mut ahoy_response, *mut ahoy_error);
 
 /// Passes the result to a function when the call ends, exactly once; on a call that has ended it
 /// runs on an I/O thread at once. A call with such a function goes on when its handle is freed.
@@ -92,27 +89,22 @@ pub unsafe extern "C" fn ahoy_call_on_done(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let call = handle::required("call", call)?;
-            call.native.check("call")?;
-            let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-            let taker = move |outcome: Outcome| {
-                let (status, response, error) = handles(outcome);
-                // SAFETY: the host's own function and data; both handles are the host's from here on.
-                let told = user_data.call(move |data| function(data, status, response, error));
-                if told.is_none() {
-                    // SAFETY: made above, and handed to no other owner.
-                    handle::free(response);
-                    handle::free(error);
-                }
-            };
-            match call.completion.promise(Box::new(taker))? {
-                Some((taker, outcome)) => call.client.tell(move || taker(outcome)),
-                None => Ok(()),
-            }
-        })
+    entry::status!(err, |call: &ahoy_call| {
+        call.native.check("call")?;
+        let function = argument::function(fn_)?;
+        let taker = move |outcome: Outcome| tell(&user_data, function, outcome);
+        match call.completion.promise(Box::new(taker))? {
+            Some((taker, outcome)) => call.client.tell(move || taker(outcome)),
+            None => Ok(()),
+        }
+    })
+}
+
+fn tell(user_data: &UserData, function: DoneFn, outcome: Outcome) {
+    let (status, response, error) = handles(outcome);
+    if call_host!(user_data, function, status, response, error).is_none() {
+        // SAFETY: made above, and handed to no other owner.
+        unsafe { (handle::free(response), handle::free(error)) };
     }
 }
 
@@ -132,34 +124,24 @@ pub unsafe extern "C" fn ahoy_call_cancel(
     call: *const ahoy_call,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let call = handle::required("call", call)?;
-            call.native.check("call")?;
-            call.completion.cancel();
-            Ok(())
-        })
-    }
+    entry::status!(err, |call: &ahoy_call| {
+        call.native.check("call")?;
+        call.completion.cancel();
+        Ok(())
+    })
 }
 
 /// Frees a call; NULL is fine. A call under way is cancelled, unless its result goes to a callback.
 /// Does not wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_call_free(call: *mut ahoy_call) {
-    guard::value((), || {
-        // SAFETY: see the module `ffi`.
-        let Some(inner) = (unsafe { call.as_ref() }) else {
-            return;
-        };
-        if inner.native.check("call").is_err() {
-            // A forked child leaves what its parent built alone.
-            return;
+    guard::value!((), |call: Option<Box<ahoy_call>>| {
+        let Some(call) = call else { return };
+        if call.native.check("call").is_err() {
+            return handle::leave(call);
         }
-        if inner.completion.is_open() {
-            inner.completion.cancel();
+        if call.completion.is_open() {
+            call.completion.cancel();
         }
-        // SAFETY: see the module `ffi`.
-        unsafe { handle::free(call) };
     });
 }

@@ -1,16 +1,18 @@
 //! `ahoy_queue`: where submitted calls end, for hosts with an event loop.
 
+use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::response::ahoy_response;
 use crate::client::{Outcome, Queue, QueueEvent, QueueEventKind};
 use crate::error::{Error, ErrorKind};
 use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::OutArray;
 use crate::ffi::values::handle::{Handle, Native, Out, OutValue, Owned, Shared};
 use crate::ffi::values::status::{
     AHOY_E_CANCELLED, AHOY_E_INVALID_ARGUMENT, AHOY_OK, ahoy_status, number,
 };
-use crate::ffi::values::{guard, handle, text};
+use crate::ffi::values::{argument, entry, guard, handle, text};
 use crate::runtime::host::callback;
 
 /// A queue of ended calls, in the order in which they ended, with a descriptor that is readable
@@ -51,6 +53,13 @@ impl Handle for ahoy_completion {
     type Held = Owned;
 }
 
+impl ahoy_completion {
+    fn take(&self, wanted: fn(&Outcome) -> bool) -> Option<Outcome> {
+        let mut slot = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.take_if(|outcome| wanted(outcome))
+    }
+}
+
 impl From<QueueEvent> for ahoy_completion {
     fn from(ended: QueueEvent) -> Self {
         let (status, outcome) = match ended.event {
@@ -72,16 +81,12 @@ pub unsafe extern "C" fn ahoy_queue_new(
     queue: *mut *mut ahoy_queue,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = Out::new("queue", queue)?;
-            let queue = Queue::new()
-                .map_err(|error| Error::new(ErrorKind::Overloaded, format!("queue: {error}")))?;
-            out.fill(ahoy_queue { native: Native::here(), queue: Arc::new(queue) });
-            Ok(())
-        })
-    }
+    entry::status!(err, |queue: Out<ahoy_queue>| {
+        let made = Queue::new()
+            .map_err(|error| Error::new(ErrorKind::Overloaded, format!("queue: {error}")))?;
+        queue.fill(ahoy_queue { native: Native::here(), queue: Arc::new(made) });
+        Ok(())
+    })
 }
 
 /// The descriptor to poll for reading: readable while a completion waits to be read; on Windows a
@@ -91,8 +96,7 @@ pub unsafe extern "C" fn ahoy_queue_new(
 /// @return -1 for NULL, and in a forked child
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_queue_fd(queue: *const ahoy_queue) -> isize {
-    // SAFETY: see the module `ffi`.
-    let queue = unsafe { queue.as_ref() };
+    let queue = argument::lent!(queue);
     queue.and_then(|queue| queue.native().ok()).map_or(-1, |queue| queue.descriptor() as isize)
 }
 
@@ -107,13 +111,10 @@ pub unsafe extern "C" fn ahoy_queue_cancel(
     tag: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            handle::required("queue", queue)?.native()?.cancel(tag);
-            Ok(())
-        })
-    }
+    entry::status!(err, |queue: &ahoy_queue| {
+        queue.native()?.cancel(tag);
+        Ok(())
+    })
 }
 
 /// Takes the next completion, waiting for it if there is none. When the time is up first, returns
@@ -128,17 +129,13 @@ pub unsafe extern "C" fn ahoy_queue_next(
     completion: *mut *mut ahoy_completion,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = Out::new("completion", completion)?;
-            let queue = handle::required("queue", queue)?.native()?;
-            if let Some(ended) = next(queue, 1, timeout_ms)?.pop() {
-                out.fill(ended.into());
-            }
-            Ok(())
-        })
-    }
+    entry::status!(err, |completion: Out<ahoy_completion>, queue: &ahoy_queue| {
+        let queue = queue.native()?;
+        if let Some(ended) = next(queue, 1, timeout_ms)?.pop() {
+            completion.fill(ended.into());
+        }
+        Ok(())
+    })
 }
 
 /// Takes several completions at once, which is cheaper than one by one: waits for the first and
@@ -158,24 +155,15 @@ pub unsafe extern "C" fn ahoy_queue_next_batch(
     count: *mut usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let count = OutValue::new("count", count)?;
-            let queue = handle::required("queue", queue)?.native()?;
-            if completions.is_null() || capacity == 0 {
-                return Err(Error::invalid("completions", "has room for none"));
-            }
-            let batch = next(queue, capacity, timeout_ms)?;
-            count.set(batch.len());
-            for (index, ended) in batch.into_iter().enumerate() {
-                // Not NULL, and there is room for `capacity` pointers as the host promises. No slice: its
-                // length would be the host's word, which may be larger than any memory.
-                completions.add(index).write(handle::new(ended.into()));
-            }
-            Ok(())
-        })
-    }
+    let completions = (completions, ("capacity", capacity));
+    entry::status!(err, |count: OutValue<usize>,
+                         queue: &ahoy_queue,
+                         completions: OutArray<ahoy_completion>| {
+        let batch = next(queue.native()?, completions.room(), timeout_ms)?;
+        count.set(batch.len());
+        completions.fill(batch);
+        Ok(())
+    })
 }
 
 fn next(queue: &Queue, most: usize, timeout_ms: u64) -> Result<Vec<QueueEvent>, Error> {
@@ -190,16 +178,11 @@ fn next(queue: &Queue, most: usize, timeout_ms: u64) -> Result<Vec<QueueEvent>, 
 /// are discarded. Does not wait. The descriptor is closed with the queue: do not close it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_queue_free(queue: *mut ahoy_queue) {
-    guard::value((), || {
-        // SAFETY: see the module `ffi`.
-        let Some(inner) = (unsafe { queue.as_ref() }) else {
-            return;
-        };
-        // A forked child leaves what its parent built alone.
-        if let Ok(native) = inner.native() {
-            native.discard();
-            // SAFETY: see the module `ffi`.
-            unsafe { handle::free(queue) };
+    guard::value!((), |queue: Option<Box<ahoy_queue>>| {
+        let Some(queue) = queue else { return };
+        match queue.native() {
+            Ok(native) => native.discard(),
+            Err(_) => handle::leave(queue),
         }
     });
 }
@@ -207,16 +190,14 @@ pub unsafe extern "C" fn ahoy_queue_free(queue: *mut ahoy_queue) {
 /// The tag that the call was submitted with, or that was given to ahoy_response_notify; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_completion_tag(completion: *const ahoy_completion) -> u64 {
-    // SAFETY: see the module `ffi`.
-    unsafe { completion.as_ref() }.map_or(0, |completion| completion.tag)
+    argument::lent!(completion).map_or(0, |completion| completion.tag)
 }
 
 /// How the call ended: AHOY_OK if there is a response, or a body to read. AHOY_E_INVALID_ARGUMENT
 /// for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_completion_status(completion: *const ahoy_completion) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { completion.as_ref() }.map_or(AHOY_E_INVALID_ARGUMENT, |completion| completion.status)
+    argument::lent!(completion).map_or(AHOY_E_INVALID_ARGUMENT, |completion| completion.status)
 }
 
 /// Takes the response, to be freed with ahoy_response_free; NULL where the call failed or it was
@@ -226,9 +207,9 @@ pub unsafe extern "C" fn ahoy_completion_status(completion: *const ahoy_completi
 pub unsafe extern "C" fn ahoy_completion_take_response(
     completion: *const ahoy_completion,
 ) -> *mut ahoy_response {
-    // SAFETY: see the module `ffi`.
-    let response = unsafe { take(completion, Result::is_ok) }.and_then(Result::ok);
-    response.map_or(std::ptr::null_mut(), |response| handle::new(response.into()))
+    let completion = argument::lent!(completion);
+    let response = completion.and_then(|it| it.take(Result::is_ok)).and_then(Result::ok);
+    response.map_or(ptr::null_mut(), |response| handle::new(response.into()))
 }
 
 /// Takes the error, to be freed with ahoy_error_free; NULL where the call succeeded or it was taken
@@ -238,24 +219,13 @@ pub unsafe extern "C" fn ahoy_completion_take_response(
 pub unsafe extern "C" fn ahoy_completion_take_error(
     completion: *const ahoy_completion,
 ) -> *mut ahoy_error {
-    // SAFETY: see the module `ffi`.
-    let error = unsafe { take(completion, Result::is_err) }.and_then(Result::err);
-    error.map_or(std::ptr::null_mut(), |error| handle::new(error.into()))
-}
-
-unsafe fn take(
-    completion: *const ahoy_completion,
-    wanted: fn(&Outcome) -> bool,
-) -> Option<Outcome> {
-    // SAFETY: as this function's callers promise.
-    let completion = unsafe { completion.as_ref() }?;
-    let mut slot = completion.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-    slot.take_if(|outcome| wanted(outcome))
+    let completion = argument::lent!(completion);
+    let error = completion.and_then(|it| it.take(Result::is_err)).and_then(Result::err);
+    error.map_or(ptr::null_mut(), |error| handle::new(error.into()))
 }
 
 /// Frees a completion with all that was not taken from it; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_completion_free(completion: *mut ahoy_completion) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(completion) });
+    guard::value!((), |completion: Option<Box<ahoy_completion>>| drop(completion));
 }

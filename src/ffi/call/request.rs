@@ -1,5 +1,6 @@
 //! `ahoy_request`: what to ask for, beyond what the seven verbs take.
 
+use std::ffi::CStr;
 use std::ffi::{CString, c_char};
 use std::ptr;
 use std::sync::Arc;
@@ -8,12 +9,13 @@ use bytes::Bytes;
 
 use crate::criticality::Criticality;
 use crate::error::Error;
+use crate::ffi::values::argument::{Argument, Array};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Native, Out, Owned};
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{guard, handle, text};
+use crate::ffi::values::{argument, entry, guard, text};
 use crate::policy::balance::hash_bytes;
-use crate::request::{Request, add_header, check_target, header, header_name, method};
+use crate::request::{Request, add_header, check_target, header, method};
 use crate::source::Source;
 
 /// How many headers of an inbound request are looked at.
@@ -77,17 +79,12 @@ pub unsafe extern "C" fn ahoy_request_new(
     request: *mut *mut ahoy_request,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = Out::new("request", request)?;
-            let method = method(text::required("method", method_)?)?;
-            let path = text::required("path", path)?;
-            check_target("path", path)?;
-            out.fill(ahoy_request::new(Request::new(method, path), None));
-            Ok(())
-        })
-    }
+    entry::status!(err, |request: Out<ahoy_request>, method_: &str, path: &str| {
+        let method = method(method_)?;
+        check_target("path", path)?;
+        request.fill(ahoy_request::new(Request::new(method, path), None));
+        Ok(())
+    })
 }
 
 /// Adds a header; the same name may be added more than once, but Host, which must be a host with an
@@ -102,13 +99,10 @@ pub unsafe extern "C" fn ahoy_request_add_header(
     value: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(request, err, |request: &mut Request| {
-            let (name, value) = checked(name, value)?;
-            add_header(&mut request.headers, name, value)
-        })
-    }
+    entry::status!(err, |request: &mut ahoy_request, name: &str, value: &CStr| {
+        let (name, value) = header(name, value.to_bytes())?;
+        add_header(&mut request.request.headers, name, value)
+    })
 }
 
 /// Sets a header in place of all others of its name.
@@ -122,14 +116,11 @@ pub unsafe extern "C" fn ahoy_request_set_header(
     value: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(request, err, |request: &mut Request| {
-            let (name, value) = checked(name, value)?;
-            request.headers.insert(name, value);
-            Ok(())
-        })
-    }
+    entry::status!(err, |request: &mut ahoy_request, name: &str, value: &CStr| {
+        let (name, value) = header(name, value.to_bytes())?;
+        request.request.headers.insert(name, value);
+        Ok(())
+    })
 }
 
 /// Takes the headers of an inbound request. The client passes on only those chosen by
@@ -147,54 +138,33 @@ pub unsafe extern "C" fn ahoy_request_forward_headers(
     count: usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(request, err, |request| {
-            request.inbound = inbound_headers(names, values, count)?;
-            Ok(())
-        })
-    }
+    let (names, values) = ((names, ("count", count)), (values, ("count", count)));
+    entry::status!(err, |request: &mut ahoy_request, names: Texts<'_>, values: Texts<'_>| {
+        if names.len() > MAX_INBOUND {
+            return Err(Error::invalid("count", "is above 1024"));
+        }
+        request.request.inbound = inbound_headers(&names, &values)?;
+        Ok(())
+    })
 }
 
-unsafe fn inbound_headers(
-    names: *const *const c_char,
-    values: *const *const c_char,
-    count: usize,
+type Texts<'a> = Array<'a, *const c_char>;
+
+fn inbound_headers(
+    names: &Texts<'_>,
+    values: &Texts<'_>,
 ) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, Error> {
-    if count > MAX_INBOUND {
-        return Err(Error::invalid("count", "is above 1024"));
-    }
-    if count > 0 && names.is_null() {
-        return Err(Error::invalid("names", "is NULL but count is not 0"));
-    }
-    if count > 0 && values.is_null() {
-        return Err(Error::invalid("values", "is NULL but count is not 0"));
-    }
-    let mut inbound = Vec::with_capacity(count);
-    for index in 0..count {
-        // SAFETY: neither is NULL, and both are `count` long as the host promises.
-        unsafe { inbound_header(*names.add(index), *values.add(index), &mut inbound) }?;
+    let mut inbound = Vec::with_capacity(names.len());
+    for (name, value) in names.iter().zip(values.iter()) {
+        // SAFETY: each is NULL or text, as the host promises.
+        let (name, value) = unsafe { (<&str>::take("names", name), <&CStr>::take("", value)) };
+        let (name, value) = (name?, value.map_err(|_| Error::invalid("values", "holds NULL"))?);
+        // What cannot be a header of ours was not ours to pass on.
+        if let Ok(pair) = header(name, value.to_bytes()) {
+            inbound.push(pair);
+        }
     }
     Ok(inbound)
-}
-
-unsafe fn inbound_header(
-    name: *const c_char,
-    value: *const c_char,
-    inbound: &mut Vec<(http::HeaderName, http::HeaderValue)>,
-) -> Result<(), Error> {
-    // SAFETY: as this function's caller promises.
-    let name = unsafe { text::required("names", name) }?;
-    if value.is_null() {
-        return Err(Error::invalid("values", "holds NULL"));
-    }
-    // SAFETY: not NULL, so NUL-terminated as the host promises.
-    let value = unsafe { std::ffi::CStr::from_ptr(value) };
-    // What cannot be a header of ours was not ours to pass on.
-    if let Ok(pair) = header(name, value.to_bytes()) {
-        inbound.push(pair);
-    }
-    Ok(())
 }
 
 /// Sets the body, in place of an earlier one or its source.
@@ -208,16 +178,12 @@ pub unsafe extern "C" fn ahoy_request_set_body(
     length: usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let request = handle::required_mut("request", request)?;
-            request.request.body =
-                Bytes::copy_from_slice(text::bytes(("bytes", "length"), bytes, length)?);
-            (request.request.source, request.source_from) = (None, None);
-            Ok(())
-        })
-    }
+    let bytes = (bytes, ("length", length));
+    entry::status!(err, |request: &mut ahoy_request, bytes: &[u8]| {
+        request.request.body = Bytes::copy_from_slice(bytes);
+        (request.request.source, request.source_from) = (None, None);
+        Ok(())
+    })
 }
 
 /// Limits this call, its attempts, waits and connects included. Default: the client's limit.
@@ -229,12 +195,10 @@ pub unsafe extern "C" fn ahoy_request_set_timeout_ms(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |request: &mut Request| {
-        request.timeout = Some(text::duration(timeout_ms));
+    entry::status!(err, |request: &mut ahoy_request| {
+        request.request.timeout = Some(text::duration(timeout_ms));
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(request, err, set) }
+    })
 }
 
 /// Sets how long an attempt of this call may take before the call looks elsewhere: see
@@ -247,12 +211,10 @@ pub unsafe extern "C" fn ahoy_request_set_attempt_timeout_ms(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |request: &mut Request| {
-        request.attempt_timeout = Some(text::positive_duration("timeout_ms", timeout_ms)?);
+    entry::status!(err, |request: &mut ahoy_request| {
+        request.request.attempt_timeout = Some(text::positive_duration("timeout_ms", timeout_ms)?);
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(request, err, set) }
+    })
 }
 
 /// Sets whether an attempt of this call that passes its limit is cut: see
@@ -265,12 +227,10 @@ pub unsafe extern "C" fn ahoy_request_set_attempt_timeout_hard(
     hard: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |request: &mut Request| {
-        request.attempt_timeout_hard = Some(hard);
+    entry::status!(err, |request: &mut ahoy_request| {
+        request.request.attempt_timeout_hard = Some(hard);
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(request, err, set) }
+    })
 }
 
 /// Names the group of calls that this one belongs to. Calls of a group take about the same time:
@@ -285,17 +245,13 @@ pub unsafe extern "C" fn ahoy_request_set_group(
     group: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(request, err, |request: &mut Request| {
-            let group = text::required("group", group)?;
-            if group.is_empty() || group.len() > MOST_GROUP_NAME {
-                return Err(Error::invalid("group", "must have 1 to 64 bytes"));
-            }
-            request.group = Some(group.into());
-            Ok(())
-        })
-    }
+    entry::status!(err, |request: &mut ahoy_request, group: &str| {
+        if group.is_empty() || group.len() > MOST_GROUP_NAME {
+            return Err(Error::invalid("group", "must have 1 to 64 bytes"));
+        }
+        request.request.group = Some(group.into());
+        Ok(())
+    })
 }
 
 /// It is kept for as long as its client.
@@ -311,12 +267,10 @@ pub unsafe extern "C" fn ahoy_request_set_idempotent(
     idempotent: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |request: &mut Request| {
-        request.idempotent = Some(idempotent);
+    entry::status!(err, |request: &mut ahoy_request| {
+        request.request.idempotent = Some(idempotent);
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(request, err, set) }
+    })
 }
 
 /// Class of a request: its failure does great harm.
@@ -338,15 +292,13 @@ pub unsafe extern "C" fn ahoy_request_set_criticality(
     criticality: i32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |request: &mut Request| {
+    entry::status!(err, |request: &mut ahoy_request| {
         let number = u32::try_from(criticality).ok();
         let class = number.and_then(Criticality::from_number);
-        request.criticality =
+        request.request.criticality =
             class.ok_or_else(|| Error::invalid("criticality", "is not between 0 and 3"))?;
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(request, err, set) }
+    })
 }
 
 /// Sets the key by which ring hash, maglev and rendezvous balancers pick: the same key goes to the
@@ -362,14 +314,11 @@ pub unsafe extern "C" fn ahoy_request_set_hash_key(
     length: usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(request, err, |request: &mut Request| {
-            let key = text::bytes(("key", "length"), key, length)?;
-            request.key = Some(hash_bytes(key));
-            Ok(())
-        })
-    }
+    let key = (key, ("length", length));
+    entry::status!(err, |request: &mut ahoy_request, key: &[u8]| {
+        request.request.key = Some(hash_bytes(key));
+        Ok(())
+    })
 }
 
 /// Sets the hash of the key, for hosts that have one already.
@@ -381,12 +330,10 @@ pub unsafe extern "C" fn ahoy_request_set_hash(
     hash: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |request: &mut Request| {
-        request.key = Some(hash);
+    entry::status!(err, |request: &mut ahoy_request| {
+        request.request.key = Some(hash);
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(request, err, set) }
+    })
 }
 
 /// Changes the path, also inside an on_request hook.
@@ -398,72 +345,39 @@ pub unsafe extern "C" fn ahoy_request_set_path(
     path: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let request = handle::required_mut("request", request)?;
-            let path = text::required("path", path)?;
-            check_target("path", path)?;
-            if request.endpoint_url.is_some() && !path.starts_with('/') {
-                return Err(Error::invalid("path", "must start with / inside a hook"));
-            }
-            request.path = text::owned(path);
-            path.clone_into(&mut request.request.target);
-            Ok(())
-        })
-    }
+    entry::status!(err, |request: &mut ahoy_request, path: &str| {
+        check_target("path", path)?;
+        if request.endpoint_url.is_some() && !path.starts_with('/') {
+            return Err(Error::invalid("path", "must start with / inside a hook"));
+        }
+        request.path = text::owned(path);
+        path.clone_into(&mut request.request.target);
+        Ok(())
+    })
 }
 
 /// The method. Valid until the request is freed; NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_method(request: *const ahoy_request) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    unsafe { request.as_ref() }.map_or(ptr::null(), |request| request.method.as_ptr())
+    argument::lent!(request).map_or(ptr::null(), |request| request.method.as_ptr())
 }
 
 /// The path, or absolute URL. Valid until it is changed or the request is freed; NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_path(request: *const ahoy_request) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    unsafe { request.as_ref() }.map_or(ptr::null(), |request| request.path.as_ptr())
+    argument::lent!(request).map_or(ptr::null(), |request| request.path.as_ptr())
 }
 
 /// Inside an on_request hook "scheme://address:port" of the attempt's endpoint; elsewhere NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_endpoint_url(request: *const ahoy_request) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    let request = unsafe { request.as_ref() };
+    let request = argument::lent!(request);
     let url = request.and_then(|request| request.endpoint_url.as_ref());
     url.map_or(ptr::null(), |url| url.as_ptr())
-}
-
-/// A name and a value from the host, checked.
-pub(crate) unsafe fn checked(
-    name: *const c_char,
-    value: *const c_char,
-) -> Result<(http::HeaderName, http::HeaderValue), Error> {
-    // SAFETY: as this function's caller promises.
-    let name = unsafe { text::required("name", name) }?;
-    header_name(name)?;
-    if value.is_null() {
-        return Err(Error::invalid("value", "is NULL"));
-    }
-    // SAFETY: not NULL, so NUL-terminated as the host promises.
-    header(name, unsafe { std::ffi::CStr::from_ptr(value) }.to_bytes())
-}
-
-pub(crate) unsafe fn change(
-    request: *mut ahoy_request,
-    err: *mut *mut ahoy_error,
-    set: impl FnOnce(&mut Request) -> Result<(), Error>,
-) -> ahoy_status {
-    // SAFETY: as this function's callers promise.
-    unsafe { guard::status(err, || set(&mut handle::required_mut("request", request)?.request)) }
 }
 
 /// Frees a request; NULL is fine. Not for the one that a hook is given.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_free(request: *mut ahoy_request) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(request) });
+    guard::value!((), |request: Option<Box<ahoy_request>>| drop(request));
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::attempt::ahoy_attempt;
 use crate::client::{BodyStream, Delivery, Read};
 use crate::error::Error;
+use crate::ffi::values::handle::OutValue;
 use crate::ffi::values::handle::{Handle, Native, Shared};
-use crate::ffi::values::{guard, handle, text};
+use crate::ffi::values::{argument, guard, handle, text};
 use crate::response::Response;
 
 /// An HTTP answer with the attempts that led to it, and its whole body; or, if the request was
@@ -127,8 +128,7 @@ impl ahoy_response {
 /// The HTTP status, such as 200; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_status(response: *const ahoy_response) -> i32 {
-    // SAFETY: see the module `ffi`.
-    unsafe { response.as_ref() }.map_or(0, |response| i32::from(response.response.status.as_u16()))
+    argument::lent!(response).map_or(0, |response| i32::from(response.response.status.as_u16()))
 }
 
 /// The first value of a header, NUL-terminated; NULL where there is none. It need not be UTF-8.
@@ -139,23 +139,15 @@ pub unsafe extern "C" fn ahoy_response_header(
     response: *const ahoy_response,
     name: *const c_char,
 ) -> *const c_char {
-    if name.is_null() {
-        return ptr::null();
-    }
-    // SAFETY: not NULL, so NUL-terminated as the host promises.
-    let name = unsafe { CStr::from_ptr(name) };
-    // SAFETY: see the module `ffi`.
-    let response = unsafe { response.as_ref() };
-    guard::value(ptr::null(), || {
-        response.and_then(|response| response.header_text().find(name)).unwrap_or(ptr::null())
+    guard::value!(ptr::null(), |response: &ahoy_response, name: &CStr| {
+        response.header_text().find(name).unwrap_or(ptr::null())
     })
 }
 
 /// How many headers there are, each value of a repeated name counted.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_header_count(response: *const ahoy_response) -> usize {
-    // SAFETY: see the module `ffi`.
-    unsafe { response.as_ref() }.map_or(0, |response| response.response.headers.len())
+    argument::lent!(response).map_or(0, |response| response.response.headers.len())
 }
 
 /// The name of the header at an index, in lower case; NULL out of range.
@@ -164,9 +156,7 @@ pub unsafe extern "C" fn ahoy_response_header_name_at(
     response: *const ahoy_response,
     index: usize,
 ) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    let response = unsafe { response.as_ref() };
-    guard::value(ptr::null(), || {
+    guard::value!(ptr::null(), |response: Option<&ahoy_response>| {
         response.and_then(|response| response.header_text().name(index)).unwrap_or(ptr::null())
     })
 }
@@ -177,9 +167,7 @@ pub unsafe extern "C" fn ahoy_response_header_value_at(
     response: *const ahoy_response,
     index: usize,
 ) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    let response = unsafe { response.as_ref() };
-    guard::value(ptr::null(), || {
+    guard::value!(ptr::null(), |response: Option<&ahoy_response>| {
         response.and_then(|response| response.header_text().value(index)).unwrap_or(ptr::null())
     })
 }
@@ -194,17 +182,15 @@ pub unsafe extern "C" fn ahoy_response_body(
     response: *const ahoy_response,
     length: *mut usize,
 ) -> *const u8 {
-    // SAFETY: see the module `ffi`.
-    let response = unsafe { response.as_ref() };
-    let count = response.map_or(0, |response| response.response.body.len());
-    if !length.is_null() {
-        // SAFETY: not NULL, so valid for one number as the host promises.
-        unsafe { length.write(count) };
-    }
-    guard::value(ptr::null(), || {
-        response.map_or(ptr::null(), |response| {
-            response.body.get_or_init(|| terminated(&response.response.body)).as_ptr()
-        })
+    guard::value!(ptr::null(), |response: Option<&ahoy_response>,
+                                length: Option<OutValue<usize>>| {
+        let body = response.map(|response| &response.response.body);
+        if let Some(length) = length {
+            length.set(body.map_or(0, bytes::Bytes::len));
+        }
+        let bytes =
+            |it: &ahoy_response| it.body.get_or_init(|| terminated(&it.response.body)).as_ptr();
+        response.map_or(ptr::null(), bytes)
     })
 }
 
@@ -220,9 +206,7 @@ fn terminated(body: &[u8]) -> Vec<u8> {
 pub unsafe extern "C" fn ahoy_response_endpoint_url(
     response: *const ahoy_response,
 ) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    let response = unsafe { response.as_ref() };
-    guard::value(ptr::null(), || {
+    guard::value!(ptr::null(), |response: Option<&ahoy_response>| {
         response.map_or(ptr::null(), |response| {
             let url = &response.response.endpoint_url;
             response.endpoint_url.get_or_init(|| text::owned(url)).as_ptr()
@@ -233,8 +217,7 @@ pub unsafe extern "C" fn ahoy_response_endpoint_url(
 /// How many attempts the call made.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_attempt_count(response: *const ahoy_response) -> usize {
-    // SAFETY: see the module `ffi`.
-    unsafe { response.as_ref() }.map_or(0, |response| response.response.attempt_count)
+    argument::lent!(response).map_or(0, |response| response.response.attempt_count)
 }
 
 /// Why the call ended with an answer after which another attempt might have followed, such as "the
@@ -245,9 +228,7 @@ pub unsafe extern "C" fn ahoy_response_attempt_count(response: *const ahoy_respo
 pub unsafe extern "C" fn ahoy_response_stop_reason(
     response: *const ahoy_response,
 ) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    let response = unsafe { response.as_ref() };
-    guard::value(c"".as_ptr(), || {
+    guard::value!(c"".as_ptr(), |response: Option<&ahoy_response>| {
         let told = response.and_then(|it| Some((it, it.response.stop_reason.as_ref()?)));
         told.map_or(c"".as_ptr(), |(response, why)| {
             response.stop_reason.get_or_init(|| text::owned(why)).as_ptr()
@@ -262,9 +243,7 @@ pub unsafe extern "C" fn ahoy_response_attempt_at(
     response: *const ahoy_response,
     index: usize,
 ) -> *const ahoy_attempt {
-    // SAFETY: see the module `ffi`.
-    let response = unsafe { response.as_ref() };
-    guard::value(ptr::null(), || {
+    guard::value!(ptr::null(), |response: Option<&ahoy_response>| {
         let attempts = response.map(|response| {
             let told = || response.response.attempts.iter().map(ahoy_attempt::from).collect();
             response.attempts.get_or_init(told)
@@ -277,13 +256,9 @@ pub unsafe extern "C" fn ahoy_response_attempt_at(
 /// cancelled: its exchange is dropped, and the server sees the connection close. Does not wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_free(response: *mut ahoy_response) {
-    guard::value((), || {
-        // SAFETY: see the module `ffi`.
-        let inner = unsafe { response.as_ref() };
-        // A forked child leaves what its parent built alone.
-        if inner.is_some_and(|inner| inner.stream().is_ok()) {
-            // SAFETY: see the module `ffi`.
-            unsafe { handle::free(response) };
+    guard::value!((), |response: Option<Box<ahoy_response>>| {
+        if let Some(response) = response.filter(|response| response.stream().is_err()) {
+            handle::leave(response);
         }
     });
 }

@@ -3,13 +3,11 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use super::request::{ahoy_request, change};
-use crate::error::Error;
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
+use super::request::ahoy_request;
+use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{guard, handle, text};
-use crate::request::Request;
+use crate::ffi::values::{argument, entry, text};
 use crate::source::{Produce, Produced, Source};
 
 /// Streams the body of the answer: the call completes when the head of the answer came, and
@@ -32,12 +30,10 @@ pub unsafe extern "C" fn ahoy_request_set_streamed(
     streamed: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |request: &mut Request| {
-        request.streamed = streamed;
+    entry::status!(err, |request: &mut ahoy_request| {
+        request.request.streamed = streamed;
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(request, err, set) }
+    })
 }
 
 /// Limits the wait for the next piece of a streamed answer, while its reader has room for it; then
@@ -51,12 +47,10 @@ pub unsafe extern "C" fn ahoy_request_set_idle_timeout_ms(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let set = |request: &mut Request| {
-        request.idle_timeout = Some(text::positive_duration("timeout_ms", timeout_ms)?);
+    entry::status!(err, |request: &mut ahoy_request| {
+        request.request.idle_timeout = Some(text::positive_duration("timeout_ms", timeout_ms)?);
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(request, err, set) }
+    })
 }
 
 /// Result of a body function: there is no more.
@@ -115,17 +109,13 @@ pub unsafe extern "C" fn ahoy_request_set_body_source(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let request = handle::required_mut("request", request)?;
-            let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-            let body = HostBody { function, rewind, user_data };
-            let length = (length != AHOY_UNKNOWN_LENGTH).then_some(length);
-            request.set_source(Arc::new(Source::new(Box::new(body), length)));
-            Ok(())
-        })
-    }
+    entry::status!(err, |request: &mut ahoy_request| {
+        let function = argument::function(fn_)?;
+        let body = HostBody { function, rewind, user_data };
+        let length = (length != AHOY_UNKNOWN_LENGTH).then_some(length);
+        request.set_source(Arc::new(Source::new(Box::new(body), length)));
+        Ok(())
+    })
 }
 
 /// Calls a body function again that returned AHOY_BODY_NOT_READY. It may come before that result,
@@ -138,16 +128,12 @@ pub unsafe extern "C" fn ahoy_request_body_ready(
     request: *const ahoy_request,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let request = handle::required("request", request)?;
-            if let Some(source) = &request.native()?.source {
-                source.resume();
-            }
-            Ok(())
-        })
-    }
+    entry::status!(err, |request: &ahoy_request| {
+        if let Some(source) = &request.native()?.source {
+            source.resume();
+        }
+        Ok(())
+    })
 }
 
 struct HostBody {
@@ -161,8 +147,7 @@ impl Produce for HostBody {
         let mut length = 0;
         let function = self.function;
         let (place, room, count) = (buffer.as_mut_ptr(), buffer.len(), &raw mut length);
-        // SAFETY: the host's own function and data; the buffer is that long and outlives the call.
-        let said = self.user_data.call(move |data| unsafe { function(data, place, room, count) });
+        let said = call_host!(self.user_data, function, place, room, count);
         match said {
             Some(AHOY_BODY_END) => Produced::End,
             Some(AHOY_BODY_DATA) => Produced::Data(length),
@@ -177,7 +162,6 @@ impl Produce for HostBody {
 
     fn rewind(&self) -> bool {
         let Some(rewind) = self.rewind else { return false };
-        // SAFETY: the host's own function and data.
-        self.user_data.call(move |data| unsafe { rewind(data) }).unwrap_or_default()
+        call_host!(self.user_data, rewind).unwrap_or_default()
     }
 }

@@ -1,18 +1,17 @@
 //! Reading a response's body piece by piece, and learning when there is something to read.
 
 use std::ffi::c_void;
-use std::slice;
 use std::sync::Arc;
 
 use super::queue::ahoy_queue;
 use super::response::ahoy_response;
 use crate::client::{BodyStream, Notice, Watcher};
 use crate::error::Error;
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, on_io_thread};
+use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host, on_io_thread};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::OutValue;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{guard, handle, text};
+use crate::ffi::values::{argument, entry, text};
 
 /// Reads the next bytes of a response's body, and waits for them if there are none. It reads any
 /// response; for a streamed one (ahoy_request_set_streamed) it is the only way to the body. Read on
@@ -48,34 +47,16 @@ pub unsafe extern "C" fn ahoy_response_read(
     ended: *mut bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            // Both are cleared, whichever argument is bad.
-            let (length, ended) = (OutValue::new("length", length), OutValue::new("ended", ended));
-            let (length, ended) = (length?, ended?);
-            let response = handle::required("response", response)?;
-            let buffer = room(buffer, capacity)?;
-            let read = response.read(buffer, text::duration(timeout_ms))?;
-            length.set(read.length);
-            ended.set(read.ended);
-            Ok(())
-        })
-    }
-}
-
-unsafe fn room<'a>(buffer: *mut u8, capacity: usize) -> Result<&'a mut [u8], Error> {
-    if capacity == 0 {
-        return Err(Error::invalid("capacity", "is 0; the least is 1"));
-    }
-    if isize::try_from(capacity).is_err() {
-        return Err(Error::invalid("capacity", "is larger than any memory"));
-    }
-    if buffer.is_null() {
-        return Err(Error::invalid("buffer", "is NULL"));
-    }
-    // SAFETY: not NULL and of that capacity, as the host promises.
-    Ok(unsafe { slice::from_raw_parts_mut(buffer, capacity) })
+    let buffer = (buffer, ("capacity", capacity));
+    entry::status!(err, |length: OutValue<usize>,
+                         ended: OutValue<bool>,
+                         response: &ahoy_response,
+                         buffer: &mut [u8]| {
+        let read = response.read(buffer, text::duration(timeout_ms))?;
+        length.set(read.length);
+        ended.set(read.ended);
+        Ok(())
+    })
 }
 
 /// Puts a completion on a queue when bytes of a response's body, or its end, can be read: at once
@@ -97,21 +78,17 @@ pub unsafe extern "C" fn ahoy_response_notify(
     tag: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let response = handle::required("response", response)?;
-            let queue = handle::required("queue", queue)?.native()?;
-            let stream = response.stream()?;
-            let stop = stream.map_or_else(Arc::default, |stream| Arc::clone(stream.stop()));
-            let told = queue.expect_readable(tag, &stop)?;
-            let watcher: Watcher = Box::new(move |notice| told.tell(notice == Notice::Readable));
-            if let Some(watcher) = watched(stream, watcher)? {
-                watcher(Notice::Readable);
-            }
-            Ok(())
-        })
-    }
+    entry::status!(err, |response: &ahoy_response, queue: &ahoy_queue| {
+        let queue = queue.native()?;
+        let stream = response.stream()?;
+        let stop = stream.map_or_else(Arc::default, |stream| Arc::clone(stream.stop()));
+        let told = queue.expect_readable(tag, &stop)?;
+        let watcher: Watcher = Box::new(move |notice| told.tell(notice == Notice::Readable));
+        if let Some(watcher) = watched(stream, watcher)? {
+            watcher(Notice::Readable);
+        }
+        Ok(())
+    })
 }
 
 /// Called once when bytes can be read, on an I/O thread; must not block. ahoy_response_read with a
@@ -136,27 +113,25 @@ pub unsafe extern "C" fn ahoy_response_on_readable(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let response = handle::required("response", response)?;
-            let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-            let watcher: Watcher = Box::new(move |notice| {
-                if notice == Notice::Readable {
-                    // SAFETY: the host's own function and data.
-                    user_data.call(move |user_data| function(user_data));
-                }
-            });
-            let stream = response.stream()?;
-            let Some(watcher) = watched(stream, watcher)? else {
-                return Ok(());
-            };
-            let tell = move || watcher(Notice::Readable);
-            match stream {
-                Some(stream) => stream.core().tell(tell),
-                None => on_io_thread(tell),
+    entry::status!(err, |response: &ahoy_response| {
+        let function = argument::function(fn_)?;
+        let watcher: Watcher = Box::new(move |notice| {
+            if notice == Notice::Readable {
+                call_host!(user_data, function);
             }
-        })
+        });
+        tell_when_readable(response.stream()?, watcher)
+    })
+}
+
+fn tell_when_readable(stream: Option<&BodyStream>, watcher: Watcher) -> Result<(), Error> {
+    let Some(watcher) = watched(stream, watcher)? else {
+        return Ok(());
+    };
+    let tell = move || watcher(Notice::Readable);
+    match stream {
+        Some(stream) => stream.core().tell(tell),
+        None => on_io_thread(tell),
     }
 }
 

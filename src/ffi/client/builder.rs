@@ -1,6 +1,8 @@
 //! `ahoy_client_builder`: everything a client is told.
 
+use std::ffi::CStr;
 use std::ffi::c_char;
+use std::ptr;
 use std::sync::Arc;
 
 use super::client::ahoy_client;
@@ -8,15 +10,14 @@ use crate::client::{Client, Hooks, Log, Route};
 use crate::config::ClientConfig;
 use crate::error::Error;
 use crate::ffi::balancer::balancer::ahoy_balancer;
-use crate::ffi::call::request::checked;
 use crate::ffi::client::retry::ahoy_retry;
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Out, Owned};
-use crate::ffi::values::setter::{self, Parameter, ms};
+use crate::ffi::values::setter::{Configurable, ms};
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{guard, handle, text};
-use crate::options::{CLIENT, Value};
-use crate::request::{add_header, header_name};
+use crate::ffi::values::{entry, guard, handle};
+use crate::options::{CLIENT, Table, Value};
+use crate::request::{add_header, header, header_name};
 
 /// HTTP/1.1 only.
 pub const AHOY_HTTP2_OFF: i32 = 0;
@@ -40,6 +41,21 @@ impl Handle for ahoy_client_builder {
     type Held = Owned;
 }
 
+impl Configurable for &mut ahoy_client_builder {
+    type Config = ClientConfig;
+
+    fn table() -> &'static Table<ClientConfig> {
+        &CLIENT
+    }
+
+    fn change(
+        self,
+        change: impl FnOnce(&mut ClientConfig) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        change(&mut self.config)
+    }
+}
+
 impl ahoy_client_builder {
     fn build(&self) -> Result<Arc<Client>, Error> {
         let Self { config, route, hooks, log } = self;
@@ -56,7 +72,7 @@ impl ahoy_client_builder {
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn ahoy_client_builder_new() -> *mut ahoy_client_builder {
-    guard::value(std::ptr::null_mut(), || {
+    guard::value_of(ptr::null_mut(), || {
         handle::new(ahoy_client_builder {
             config: ClientConfig::default(),
             route: Route::Absolute,
@@ -76,14 +92,10 @@ pub unsafe extern "C" fn ahoy_client_builder_set_balancer(
     balancer: *const ahoy_balancer,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(builder, err, |builder: &mut ahoy_client_builder| {
-            let balancer = handle::required("balancer", balancer)?;
-            builder.route = Route::Balanced(Arc::clone(balancer.live()?));
-            Ok(())
-        })
-    }
+    entry::status!(err, |builder: &mut ahoy_client_builder, balancer: &ahoy_balancer| {
+        builder.route = Route::Balanced(Arc::clone(balancer.live()?));
+        Ok(())
+    })
 }
 
 /// Sends the client's requests to one URL, in place of an earlier balancer or base URL.
@@ -97,15 +109,11 @@ pub unsafe extern "C" fn ahoy_client_builder_set_base_url(
     base_url: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(builder, err, |builder: &mut ahoy_client_builder| {
-            let url = text::required("base_url", base_url)?;
-            crate::request::check_target("base_url", url)?;
-            builder.route = Route::base(url)?;
-            Ok(())
-        })
-    }
+    entry::status!(err, |builder: &mut ahoy_client_builder, base_url: &str| {
+        crate::request::check_target("base_url", base_url)?;
+        builder.route = Route::base(base_url)?;
+        Ok(())
+    })
 }
 
 /// Sets the retry rules, in place of those set before, also by name. Default: those of
@@ -118,14 +126,10 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry(
     retry: *const ahoy_retry,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(builder, err, |builder: &mut ahoy_client_builder| {
-            let retry = handle::required("retry", retry)?;
-            builder.config.retry = Arc::new(retry.freeze());
-            Ok(())
-        })
-    }
+    entry::status!(err, |builder: &mut ahoy_client_builder, retry: &ahoy_retry| {
+        builder.config.retry = Arc::new(retry.freeze());
+        Ok(())
+    })
 }
 
 /// Adds a header to every request, unless the request has one of the same name. User-Agent, by
@@ -141,16 +145,13 @@ pub unsafe extern "C" fn ahoy_client_builder_add_header(
     value: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(builder, err, |builder: &mut ahoy_client_builder| {
-            let (name, value) = checked(name, value)?;
-            if name == http::header::USER_AGENT {
-                builder.config.headers.remove(&name);
-            }
-            add_header(&mut builder.config.headers, name, value)
-        })
-    }
+    entry::status!(err, |builder: &mut ahoy_client_builder, name: &str, value: &CStr| {
+        let (name, value) = header(name, value.to_bytes())?;
+        if name == http::header::USER_AGENT {
+            builder.config.headers.remove(&name);
+        }
+        add_header(&mut builder.config.headers, name, value)
+    })
 }
 
 /// Passes on a header of the inbound request (ahoy_request_forward_headers) with each attempt.
@@ -162,20 +163,17 @@ pub unsafe extern "C" fn ahoy_client_builder_forward_header(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(builder, err, |builder: &mut ahoy_client_builder| {
-            let name = header_name(text::required("name", name)?)?;
-            if name == http::header::HOST {
-                return Err(Error::invalid(
-                    "name",
-                    "host is the endpoint's, not the inbound request's",
-                ));
-            }
-            builder.config.forward_headers.push(name);
-            Ok(())
-        })
-    }
+    entry::status!(err, |builder: &mut ahoy_client_builder, name: &str| {
+        let name = header_name(name)?;
+        if name == http::header::HOST {
+            return Err(Error::invalid(
+                "name",
+                "host is the endpoint's, not the inbound request's",
+            ));
+        }
+        builder.config.forward_headers.push(name);
+        Ok(())
+    })
 }
 
 /// Passes on one cookie of the inbound request (ahoy_request_forward_headers) with each attempt.
@@ -187,17 +185,13 @@ pub unsafe extern "C" fn ahoy_client_builder_forward_cookie(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(builder, err, |builder: &mut ahoy_client_builder| {
-            let name = text::required("name", name)?;
-            if name.is_empty() || name.contains(['=', ';', ' ', ',']) {
-                return Err(Error::invalid("name", "is not a cookie name"));
-            }
-            builder.config.forward_cookies.push(name.to_owned());
-            Ok(())
-        })
-    }
+    entry::status!(err, |builder: &mut ahoy_client_builder, name: &str| {
+        if name.is_empty() || name.contains(['=', ';', ' ', ',']) {
+            return Err(Error::invalid("name", "is not a cookie name"));
+        }
+        builder.config.forward_cookies.push(name.to_owned());
+        Ok(())
+    })
 }
 
 /// Sets how often a call asks the provider for a new list when no endpoint is left. Default 1.
@@ -209,8 +203,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_endpoint_updates(
     updates: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("endpoint_updates", "updates", updates.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("endpoint_updates", "updates", updates)
+    })
 }
 
 /// Limits a whole call: its attempts, waits and connects. Default 30,000 ms.
@@ -222,8 +217,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_timeout_ms(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("timeout", "timeout_ms", ms(timeout_ms))]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("timeout", "timeout_ms", ms(timeout_ms))
+    })
 }
 
 /// Sets how long an attempt may take before its call looks elsewhere. The limit is soft: an attempt
@@ -242,8 +238,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_attempt_timeout_ms(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("attempt_timeout", "timeout_ms", ms(timeout_ms))]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("attempt_timeout", "timeout_ms", ms(timeout_ms))
+    })
 }
 
 /// Sets whether an attempt that passes its limit is cut and counts as failed, instead of going on
@@ -258,8 +255,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_attempt_timeout_hard(
     hard: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("attempt_timeout_hard", "hard", hard.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("attempt_timeout_hard", "hard", hard)
+    })
 }
 
 /// Sets when a streamed answer is handed over, after which no other attempt is made: with its head,
@@ -274,8 +272,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_commit(
     commit: i32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("commit", "commit", commit.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("commit", "commit", commit)
+    })
 }
 
 /// A streamed answer is handed over with its head.
@@ -293,8 +292,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_connect_timeout_ms(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("connect_timeout", "timeout_ms", ms(timeout_ms))]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("connect_timeout", "timeout_ms", ms(timeout_ms))
+    })
 }
 
 /// Limits how long the body of an answer, held whole or streamed, may bring nothing; then its
@@ -309,8 +309,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_body_idle_timeout_ms(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("body_idle_timeout", "timeout_ms", ms(timeout_ms))]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("body_idle_timeout", "timeout_ms", ms(timeout_ms))
+    })
 }
 
 /// Sets how long an unused connection is kept. Default 60,000 ms.
@@ -322,8 +323,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_idle_timeout_ms(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("idle_timeout", "timeout_ms", ms(timeout_ms))]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("idle_timeout", "timeout_ms", ms(timeout_ms))
+    })
 }
 
 /// Sets how many unused connections to one endpoint each I/O thread, and each blocking caller,
@@ -336,8 +338,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_idle_per_endpoint(
     connections: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("max_idle_per_endpoint", "connections", connections.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("max_idle_per_endpoint", "connections", connections)
+    })
 }
 
 /// Limits the connections of each I/O thread to one endpoint, used and unused. A call that finds
@@ -351,10 +354,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_connections_per_endpoint(
     connections: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        set(builder, err, &[("max_connections_per_endpoint", "connections", connections.into())])
-    }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("max_connections_per_endpoint", "connections", connections)
+    })
 }
 
 /// Limits how long a connection is used, give or take a tenth, so that load follows changes of the
@@ -367,8 +369,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_connection_age_ms(
     age_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("max_connection_age", "age_ms", ms(age_ms))]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("max_connection_age", "age_ms", ms(age_ms))
+    })
 }
 
 /// Opens connections to each endpoint before a call needs them: in the background, when the client
@@ -382,8 +385,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_warm_up(
     connections: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("warm_up", "connections", connections.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("warm_up", "connections", connections)
+    })
 }
 
 /// Bounds the decoded body of an answer; a larger one is AHOY_E_BODY_TOO_LARGE. Default 64 MiB.
@@ -398,8 +402,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_body_bytes(
     bytes: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("max_body", "bytes", Value::Count(bytes).into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("max_body", "bytes", Value::Count(bytes))
+    })
 }
 
 /// Asks for gzip and decodes it. Default true.
@@ -411,8 +416,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_gzip(
     gzip: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("gzip", "gzip", gzip.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| builder.set("gzip", "gzip", gzip))
 }
 
 /// Speaks HTTP/2: few connections to an endpoint, each shared by many calls. Only for a client with
@@ -428,8 +432,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_http2(
     mode: i32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("http2", "mode", mode.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| builder.set("http2", "mode", mode))
 }
 
 /// Follows redirects (301, 302, 303, 307, 308), within one attempt and its limits; only for a
@@ -450,8 +453,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_redirects(
     redirects: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("redirects", "redirects", redirects.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("redirects", "redirects", redirects)
+    })
 }
 
 /// Holds each body back until the server has said that it wants it (Expect: 100-continue), for at
@@ -465,8 +469,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_expect_continue(
     expect_continue: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("expect_continue", "expect_continue", expect_continue.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("expect_continue", "expect_continue", expect_continue)
+    })
 }
 
 /// Makes an answer of 4xx or 5xx AHOY_E_HTTP_STATUS, whose error keeps the answer. Default false.
@@ -478,8 +483,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_fail_on_status(
     fail: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("fail_on_status", "fail", fail.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("fail_on_status", "fail", fail)
+    })
 }
 
 /// Trusts further certificates for https, beside the platform's.
@@ -493,14 +499,12 @@ pub unsafe extern "C" fn ahoy_client_builder_add_ca_pem(
     length: usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(builder, err, |builder: &mut ahoy_client_builder| {
-            let root = self::pem(("pem", "length"), pem, length)?;
-            builder.config.tls.extra_roots_pem.push(root);
-            Ok(())
-        })
-    }
+    let pem = (pem, ("length", length));
+    entry::status!(err, |builder: &mut ahoy_client_builder, pem: &[u8]| {
+        let root = present("pem", pem)?;
+        builder.config.tls.extra_roots_pem.push(root);
+        Ok(())
+    })
 }
 
 /// Trusts the platform's certificates for https. Default true. With false nothing is trusted but
@@ -514,8 +518,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_platform_roots(
     trust: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("platform_roots", "trust", trust.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("platform_roots", "trust", trust)
+    })
 }
 
 /// Sets the certificate that the client presents to servers that ask for one (mutual TLS). Default:
@@ -535,16 +540,16 @@ pub unsafe extern "C" fn ahoy_client_builder_set_client_certificate_pem(
     key_length: usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(builder, err, |builder: &mut ahoy_client_builder| {
-            let names = ("certificate_pem", "certificate_length");
-            let chain = pem(names, certificate_pem, certificate_length)?;
-            let key = pem(("key_pem", "key_length"), key_pem, key_length)?;
-            builder.config.tls.identity = Some((chain, key));
-            Ok(())
-        })
-    }
+    let certificate_pem = (certificate_pem, ("certificate_length", certificate_length));
+    let key_pem = (key_pem, ("key_length", key_length));
+    entry::status!(err, |builder: &mut ahoy_client_builder,
+                         certificate_pem: &[u8],
+                         key_pem: &[u8]| {
+        let chain = present("certificate_pem", certificate_pem)?;
+        let key = present("key_pem", key_pem)?;
+        builder.config.tls.identity = Some((chain, key));
+        Ok(())
+    })
 }
 
 /// Sets an option by name, the same as its function does; ahoy_client_option_key_at lists them. The
@@ -561,8 +566,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set(
     value: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, |builder| setter::set(&CLIENT, &mut builder.config, key, value)) }
+    entry::status!(err, |builder: &mut ahoy_client_builder, key: &str, value: &str| {
+        builder.set_text(key, value)
+    })
 }
 
 /// Builds a client. Nothing is contacted, except by ahoy_client_builder_set_warm_up: the provider
@@ -577,47 +583,19 @@ pub unsafe extern "C" fn ahoy_client_builder_build(
     client: *mut *mut ahoy_client,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = Out::new("client", client)?;
-            let builder = handle::required("builder", builder)?;
-            out.fill(ahoy_client::from(builder.build()?));
-            Ok(())
-        })
-    }
+    entry::status!(err, |client: Out<ahoy_client>, builder: &ahoy_client_builder| {
+        client.fill(ahoy_client::from(builder.build()?));
+        Ok(())
+    })
 }
 
 /// PEM that must be there.
-unsafe fn pem(names: (&str, &str), bytes: *const u8, length: usize) -> Result<Vec<u8>, Error> {
-    // SAFETY: as this function's callers promise.
-    let pem = unsafe { text::bytes(names, bytes, length) }?;
-    if pem.is_empty() { Err(Error::invalid(names.0, "is empty")) } else { Ok(pem.to_vec()) }
-}
-
-/// Sets rows of the client's table.
-pub(crate) unsafe fn set(
-    builder: *mut ahoy_client_builder,
-    err: *mut *mut ahoy_error,
-    parameters: &[Parameter],
-) -> ahoy_status {
-    // SAFETY: as this function's callers promise.
-    unsafe { change(builder, err, |builder| setter::put(&CLIENT, &mut builder.config, parameters)) }
-}
-
-/// Changes what a client will be.
-pub(crate) unsafe fn change(
-    builder: *mut ahoy_client_builder,
-    err: *mut *mut ahoy_error,
-    set: impl FnOnce(&mut ahoy_client_builder) -> Result<(), Error>,
-) -> ahoy_status {
-    // SAFETY: as this function's callers promise.
-    unsafe { guard::status(err, || set(handle::required_mut("builder", builder)?)) }
+fn present(name: &str, pem: &[u8]) -> Result<Vec<u8>, Error> {
+    if pem.is_empty() { Err(Error::invalid(name, "is empty")) } else { Ok(pem.to_vec()) }
 }
 
 /// Frees a builder; NULL is fine. Clients made from it go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_free(builder: *mut ahoy_client_builder) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(builder) });
+    guard::value!((), |builder: Option<Box<ahoy_client_builder>>| drop(builder));
 }

@@ -16,7 +16,7 @@ use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Out, Shared};
 use crate::ffi::values::made_text::ahoy_text;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{guard, handle, text};
+use crate::ffi::values::{entry, guard, text};
 use crate::options::CLIENT;
 use crate::request::Request;
 
@@ -33,6 +33,13 @@ pub struct ahoy_client {
 
 impl Handle for ahoy_client {
     type Held = Shared;
+}
+
+impl ahoy_client {
+    fn send(&self, request: &Request, response: Out<ahoy_response>) -> Result<(), Error> {
+        response.fill(self.client.send(request)?.into());
+        Ok(())
+    }
 }
 
 impl From<Arc<Client>> for ahoy_client {
@@ -53,8 +60,9 @@ pub unsafe extern "C" fn ahoy_client_get(
     response: *mut *mut ahoy_response,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { bodyless(client, Method::GET, path, response, err) }
+    entry::status!(err, |response: Out<ahoy_response>, client: &ahoy_client, path: &str| {
+        client.send(&Request::new(Method::GET, path), response)
+    })
 }
 
 /// Sends OPTIONS and waits for the answer. Blocks up to the call's limit.
@@ -69,8 +77,9 @@ pub unsafe extern "C" fn ahoy_client_options(
     response: *mut *mut ahoy_response,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { bodyless(client, Method::OPTIONS, path, response, err) }
+    entry::status!(err, |response: Out<ahoy_response>, client: &ahoy_client, path: &str| {
+        client.send(&Request::new(Method::OPTIONS, path), response)
+    })
 }
 
 /// Sends HEAD and waits for the answer, which has no body. Blocks up to the call's limit.
@@ -85,8 +94,9 @@ pub unsafe extern "C" fn ahoy_client_head(
     response: *mut *mut ahoy_response,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { bodyless(client, Method::HEAD, path, response, err) }
+    entry::status!(err, |response: Out<ahoy_response>, client: &ahoy_client, path: &str| {
+        client.send(&Request::new(Method::HEAD, path), response)
+    })
 }
 
 /// Sends DELETE and waits for the answer. Blocks up to the call's limit.
@@ -101,8 +111,9 @@ pub unsafe extern "C" fn ahoy_client_delete(
     response: *mut *mut ahoy_response,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { bodyless(client, Method::DELETE, path, response, err) }
+    entry::status!(err, |response: Out<ahoy_response>, client: &ahoy_client, path: &str| {
+        client.send(&Request::new(Method::DELETE, path), response)
+    })
 }
 
 /// Sends POST with a body and waits for the answer. Not repeated once it may have been carried out.
@@ -124,7 +135,7 @@ pub unsafe extern "C" fn ahoy_client_post(
     response: *mut *mut ahoy_response,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
+    // SAFETY: as this function's caller promises.
     unsafe { with_body(client, Method::POST, path, content_type, (body, length), response, err) }
 }
 
@@ -146,7 +157,7 @@ pub unsafe extern "C" fn ahoy_client_put(
     response: *mut *mut ahoy_response,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
+    // SAFETY: as this function's caller promises.
     unsafe { with_body(client, Method::PUT, path, content_type, (body, length), response, err) }
 }
 
@@ -169,7 +180,7 @@ pub unsafe extern "C" fn ahoy_client_patch(
     response: *mut *mut ahoy_response,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
+    // SAFETY: as this function's caller promises.
     unsafe { with_body(client, Method::PATCH, path, content_type, (body, length), response, err) }
 }
 
@@ -184,16 +195,12 @@ pub unsafe extern "C" fn ahoy_client_send(
     response: *mut *mut ahoy_response,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = Out::new("response", response)?;
-            let client = handle::required("client", client)?;
-            let request = handle::required("request", request)?;
-            out.fill(ahoy_response::from(client.client.send(request.native()?)?));
-            Ok(())
-        })
-    }
+    entry::status!(err, |response: Out<ahoy_response>,
+                         client: &ahoy_client,
+                         request: &ahoy_request| {
+        response.fill(ahoy_response::from(client.client.send(request.native()?)?));
+        Ok(())
+    })
 }
 
 /// Starts a request on an I/O thread and returns at once. At the first use of the client's balancer
@@ -208,17 +215,12 @@ pub unsafe extern "C" fn ahoy_client_start(
     call: *mut *mut ahoy_call,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = Out::new("call", call)?;
-            let client = &handle::required("client", client)?.client;
-            let request = handle::required("request", request)?;
-            let completion = client.start(request.native()?.clone())?;
-            out.fill(ahoy_call::new(Arc::clone(client), completion));
-            Ok(())
-        })
-    }
+    entry::status!(err, |call: Out<ahoy_call>, client: &ahoy_client, request: &ahoy_request| {
+        let client = &client.client;
+        let completion = client.start(request.native()?.clone())?;
+        call.fill(ahoy_call::new(Arc::clone(client), completion));
+        Ok(())
+    })
 }
 
 /// Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the
@@ -237,15 +239,11 @@ pub unsafe extern "C" fn ahoy_client_submit(
     tag: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let client = &handle::required("client", client)?.client;
-            let request = handle::required("request", request)?;
-            let queue = handle::required("queue", queue)?.native()?;
-            client.submit(request.native()?.clone(), queue, tag)
-        })
-    }
+    entry::status!(err, |client: &ahoy_client, request: &ahoy_request, queue: &ahoy_queue| {
+        let client = &client.client;
+        let queue = queue.native()?;
+        client.submit(request.native()?.clone(), queue, tag)
+    })
 }
 
 /// The settings of a client as text: a line `key = value` for each option that is in effect, in the
@@ -259,15 +257,10 @@ pub unsafe extern "C" fn ahoy_client_config_text(
     text: *mut *mut ahoy_text,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = Out::new("text", text)?;
-            let client = handle::required("client", client)?;
-            out.fill(ahoy_text::from(CLIENT.text(client.client.config()).as_str()));
-            Ok(())
-        })
-    }
+    entry::status!(err, |text: Out<ahoy_text>, client: &ahoy_client| {
+        text.fill(ahoy_text::from(CLIENT.text(client.client.config()).as_str()));
+        Ok(())
+    })
 }
 
 /// Closes a client: refuses new calls, waits for those under way, and ends the rest with
@@ -289,25 +282,7 @@ pub unsafe extern "C" fn ahoy_client_close(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let client = handle::required("client", client)?;
-            client.client.close(text::duration(timeout_ms))
-        })
-    }
-}
-
-unsafe fn bodyless(
-    client: *const ahoy_client,
-    method: Method,
-    path: *const c_char,
-    response: *mut *mut ahoy_response,
-    err: *mut *mut ahoy_error,
-) -> ahoy_status {
-    let none = (std::ptr::null(), 0);
-    // SAFETY: as this function's callers promise.
-    unsafe { with_body(client, method, path, std::ptr::null(), none, response, err) }
+    entry::status!(err, |client: &ahoy_client| client.client.close(text::duration(timeout_ms)))
 }
 
 unsafe fn with_body(
@@ -319,33 +294,26 @@ unsafe fn with_body(
     response: *mut *mut ahoy_response,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let send = || {
-        // SAFETY: as this function's callers promise.
-        let out = unsafe { Out::new("response", response) }?;
-        // SAFETY: as above.
-        let client = unsafe { handle::required("client", client) }?;
-        // SAFETY: as above.
-        let mut request = Request::new(method, unsafe { text::required("path", path) }?);
-        // SAFETY: as above.
-        if let Some(media_type) = unsafe { text::optional("content_type", content_type) }? {
+    let body = (body, ("length", length));
+    entry::status!(err, |response: Out<ahoy_response>,
+                         client: &ahoy_client,
+                         path: &str,
+                         content_type: Option<&str>,
+                         body: &[u8]| {
+        let mut request = Request::new(method, path);
+        if let Some(media_type) = content_type {
             let value = HeaderValue::from_str(media_type)
                 .map_err(|_| Error::invalid("content_type", "is not a header value"))?;
             request.headers.insert(header::CONTENT_TYPE, value);
         }
-        // SAFETY: as above.
-        request.body =
-            Bytes::copy_from_slice(unsafe { text::bytes(("body", "length"), body, length) }?);
-        out.fill(ahoy_response::from(client.client.send(&request)?));
-        Ok(())
-    };
-    // SAFETY: as this function's callers promise.
-    unsafe { guard::status(err, send) }
+        request.body = Bytes::copy_from_slice(body);
+        client.send(&request, response)
+    })
 }
 
 /// Frees a client; NULL is fine. Does not block: calls under way go on, and idle connections close
 /// within about a second.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_free(client: *mut ahoy_client) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(client) });
+    guard::value!((), |client: Option<Box<ahoy_client>>| drop(client));
 }

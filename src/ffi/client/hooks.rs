@@ -3,16 +3,16 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::builder::{ahoy_client_builder, change, set};
+use super::builder::ahoy_client_builder;
 use crate::client::{Log, Severity};
 use crate::error::Error;
 use crate::ffi::call::request::ahoy_request;
 use crate::ffi::call::response::ahoy_response;
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
 use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::setter::Configurable;
 use crate::ffi::values::status::{AHOY_OK, ahoy_status};
-use crate::ffi::values::text;
-use crate::request::Request;
+use crate::ffi::values::{argument, entry, text};
 use crate::runtime::host::callback;
 
 /// Runs before each attempt, on the thread that drives the call. It may read the request, change
@@ -47,25 +47,26 @@ pub unsafe extern "C" fn ahoy_client_builder_on_request(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    let set = |builder: &mut ahoy_client_builder| {
-        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-        let hook = move |request: &mut Request, endpoint_url: &str| {
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        let function = argument::function(fn_)?;
+        builder.hooks.on_request = Some(Arc::new(move |request, endpoint_url| {
             let mut shown = ahoy_request::new(request.clone(), Some(endpoint_url));
             let place = &raw mut shown;
-            // SAFETY: the host's own function and data; `shown` outlives the call.
-            let status = user_data.call(move |user_data| unsafe { function(user_data, place) });
+            let status = call_host!(user_data, function, place);
             *request = shown.request;
-            match status {
-                Some(AHOY_OK) => Ok(()),
-                Some(other) => Err(format!("the hook returned status {other}")),
-                None => Err(callback::STOPPED.to_owned()),
-            }
-        };
-        builder.hooks.on_request = Some(Arc::new(hook));
+            admitted(status)
+        }));
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    })
+}
+
+/// What an on_request hook's status means for the attempt.
+fn admitted(status: Option<ahoy_status>) -> Result<(), String> {
+    match status {
+        Some(AHOY_OK) => Ok(()),
+        Some(other) => Err(format!("the hook returned status {other}")),
+        None => Err(callback::STOPPED.to_owned()),
+    }
 }
 
 /// Sets the hook after each answer, in place of an earlier one.
@@ -83,18 +84,15 @@ pub unsafe extern "C" fn ahoy_client_builder_on_response(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    let set = |builder: &mut ahoy_client_builder| {
-        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        let function = argument::function(fn_)?;
         builder.hooks.on_response = Some(Arc::new(move |response| {
             let shown = ahoy_response::from(response.clone());
             let place = &raw const shown;
-            // SAFETY: the host's own function and data; `shown` outlives the call.
-            user_data.call(move |user_data| unsafe { function(user_data, place) });
+            call_host!(user_data, function, place);
         }));
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    })
 }
 
 /// Sets the hook after each failed attempt, in place of an earlier one.
@@ -112,18 +110,15 @@ pub unsafe extern "C" fn ahoy_client_builder_on_error(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    let set = |builder: &mut ahoy_client_builder| {
-        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        let function = argument::function(fn_)?;
         builder.hooks.on_error = Some(Arc::new(move |error| {
             let shown = ahoy_error::from(error.clone());
             let place = &raw const shown;
-            // SAFETY: the host's own function and data; `shown` outlives the call.
-            user_data.call(move |user_data| unsafe { function(user_data, place) });
+            call_host!(user_data, function, place);
         }));
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    })
 }
 
 /// Returns true if a blocking call should end now.
@@ -146,16 +141,12 @@ pub unsafe extern "C" fn ahoy_client_builder_set_should_stop(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    let set = |builder: &mut ahoy_client_builder| {
-        let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-        builder.hooks.should_stop = Some(Arc::new(move || {
-            // SAFETY: the host's own function and data.
-            user_data.call(move |user_data| unsafe { function(user_data) }).unwrap_or_default()
-        }));
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        let function = argument::function(fn_)?;
+        builder.hooks.should_stop =
+            Some(Arc::new(move || call_host!(user_data, function).unwrap_or_default()));
         Ok(())
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { change(builder, err, set) }
+    })
 }
 
 /// Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless the
@@ -170,8 +161,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_interruptible(
     interruptible: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("interruptible", "interruptible", interruptible.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("interruptible", "interruptible", interruptible)
+    })
 }
 
 /// Severity of a message: the library could not do its work.
@@ -213,21 +205,18 @@ pub unsafe extern "C" fn ahoy_client_builder_on_log(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(builder, err, |builder| {
-            let threshold = severity(level)?;
-            let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-            let sink = move |level: Severity, part: &str, message: &str| {
-                // The texts outlive the call.
-                let (part, message) = (text::owned(part), text::owned(message));
-                let (level, part, said) = (number(level), part.as_ptr(), message.as_ptr());
-                user_data.call(move |user_data| function(user_data, level, part, said));
-            };
-            builder.log = Log::new(threshold, Arc::new(sink));
-            Ok(())
-        })
-    }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        let threshold = severity(level)?;
+        let function = argument::function(fn_)?;
+        let sink = move |level: Severity, part: &str, message: &str| {
+            // The texts outlive the call.
+            let (part, message) = (text::owned(part), text::owned(message));
+            let (level, part, said) = (number(level), part.as_ptr(), message.as_ptr());
+            call_host!(user_data, function, level, part, said);
+        };
+        builder.log = Log::new(threshold, Arc::new(sink));
+        Ok(())
+    })
 }
 
 fn severity(level: i32) -> Result<Severity, Error> {

@@ -1,8 +1,9 @@
 //! How a client resolves names.
 
-use super::builder::{ahoy_client_builder, set};
+use super::builder::ahoy_client_builder;
+use crate::ffi::values::entry;
 use crate::ffi::values::error::ahoy_error;
-use crate::ffi::values::setter::ms;
+use crate::ffi::values::setter::{Configurable, ms};
 use crate::ffi::values::status::ahoy_status;
 
 /// Names are looked up in the system's hosts file and asked of the servers in resolv.conf.
@@ -30,8 +31,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_resolver(
     resolver: i32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("resolver", "resolver", resolver.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("resolver", "resolver", resolver)
+    })
 }
 
 /// Sets for how long the last known addresses of a name go on serving beyond their time to live,
@@ -45,6 +47,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_stale_ms(
     max_stale_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("max_stale", "max_stale_ms", ms(max_stale_ms))]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("max_stale", "max_stale_ms", ms(max_stale_ms))
+    })
 }

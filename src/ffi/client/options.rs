@@ -28,7 +28,7 @@ impl Texts {
         index: usize,
         which: impl FnOnce(&'static OptionTexts) -> &'static CString,
     ) -> *const c_char {
-        guard::value(ptr::null(), || {
+        guard::value_of(ptr::null(), || {
             let texts = self.0.get_or_init(|| texts(table));
             texts.get(index).map_or(ptr::null(), |option| which(option).as_ptr())
         })
@@ -47,7 +47,7 @@ fn texts<C: Clone + 'static>(table: &Table<C>) -> Vec<OptionTexts> {
 /// How many options ahoy_client_builder_set knows. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_client_option_count() -> usize {
-    guard::value(0, || CLIENT.rows().len())
+    guard::value_of(0, || CLIENT.rows().len())
 }
 
 /// The key of an option of ahoy_client_builder_set. Static text. Any thread.
@@ -72,7 +72,7 @@ pub extern "C" fn ahoy_client_option_description_at(index: usize) -> *const c_ch
 /// How many options ahoy_retry_set knows. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_retry_option_count() -> usize {
-    guard::value(0, || RETRY.rows().len())
+    guard::value_of(0, || RETRY.rows().len())
 }
 
 /// The key of an option of ahoy_retry_set. Static text. Any thread.
@@ -97,7 +97,7 @@ pub extern "C" fn ahoy_retry_option_description_at(index: usize) -> *const c_cha
 /// How many options ahoy_balancer_set knows. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_balancer_option_count() -> usize {
-    guard::value(0, || BALANCER.rows().len())
+    guard::value_of(0, || BALANCER.rows().len())
 }
 
 /// The key of an option of ahoy_balancer_set. Static text. Any thread.
@@ -122,7 +122,7 @@ pub extern "C" fn ahoy_balancer_option_description_at(index: usize) -> *const c_
 /// How many options ahoy_breaker_set knows. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_breaker_option_count() -> usize {
-    guard::value(0, || BREAKER.rows().len())
+    guard::value_of(0, || BREAKER.rows().len())
 }
 
 /// The key of an option of ahoy_breaker_set. Static text. Any thread.

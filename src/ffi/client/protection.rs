@@ -3,9 +3,10 @@
 
 use std::ffi::c_char;
 
-use super::builder::{ahoy_client_builder, set};
+use super::builder::ahoy_client_builder;
+use crate::ffi::values::entry;
 use crate::ffi::values::error::ahoy_error;
-use crate::ffi::values::setter::{Argument, ms, off};
+use crate::ffi::values::setter::{Configurable, ms, off};
 use crate::ffi::values::status::ahoy_status;
 use crate::options::{Value, adaptive_limit_text};
 
@@ -34,8 +35,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget(
         ("retry_budget_floor", "floor_per_second", floor_per_second.into()),
         ("retry_budget_window", "window_ms", ms(window_ms)),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &parameters) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| builder.set_all(parameters))
 }
 
 /// Sets the extra attempts in stock for when the retry budget bears no more, as in a burst of calls
@@ -50,8 +50,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget_stock(
     attempts: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("retry_budget_stock", "attempts", attempts.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("retry_budget_stock", "attempts", attempts)
+    })
 }
 
 /// Switches on two protections that have a price: hedges for the slowest twentieth of calls that
@@ -64,8 +65,9 @@ pub unsafe extern "C" fn ahoy_client_builder_use_resilient_profile(
     builder: *mut ahoy_client_builder,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("profile", "profile", Value::Word("resilient").into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("profile", "profile", Value::Word("resilient"))
+    })
 }
 
 /// Limits retries and hedges by their other rules only.
@@ -74,8 +76,9 @@ pub unsafe extern "C" fn ahoy_client_builder_disable_retry_budget(
     builder: *mut ahoy_client_builder,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("retry_budget", "share", off())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("retry_budget", "share", off())
+    })
 }
 
 /// Hedges: sends a copy of an attempt to another endpoint when no answer came within this time. The
@@ -96,8 +99,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_hedge_delay_ms(
         ("hedge_delay", "delay_ms", ms(delay_ms)),
         ("hedge_max_extra", "max_extra", max_extra.into()),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &parameters) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| builder.set_all(parameters))
 }
 
 /// Hedges like ahoy_client_builder_set_hedge_delay_ms, after the time in which all but max_extra of
@@ -112,11 +114,10 @@ pub unsafe extern "C" fn ahoy_client_builder_set_hedge(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let parameters = [
-        ("hedge_delay", "max_extra", Value::Word("live").into()),
+        ("hedge_delay", "max_extra", Value::Word("live")),
         ("hedge_max_extra", "max_extra", max_extra.into()),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &parameters) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| builder.set_all(parameters))
 }
 
 /// Limits the calls in flight. A further call is AHOY_E_OVERLOADED, unless it may wait
@@ -130,8 +131,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_in_flight(
     calls: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("max_in_flight", "calls", calls.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("max_in_flight", "calls", calls)
+    })
 }
 
 /// Limits the calls in flight to what the service answers in good time (Gradient2, as in Netflix's
@@ -149,14 +151,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_adaptive_limit(
     ceiling: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        set(
-            builder,
-            err,
-            &[("adaptive_limit", "start", adaptive_limit_text(start, floor, ceiling).into())],
-        )
-    }
+    entry::status!(err, |builder: &mut ahoy_client_builder| {
+        builder.set("adaptive_limit", "start", adaptive_limit_text(start, floor, ceiling))
+    })
 }
 
 /// Lets calls above the limit wait for room. The most important goes first
@@ -176,8 +173,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_wait_queue(
         ("wait_queue_length", "length", length.into()),
         ("wait_queue_timeout", "timeout_ms", ms(timeout_ms)),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &parameters) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| builder.set_all(parameters))
 }
 
 /// Refuses calls in the client (AHOY_E_OVERLOADED) while the service refuses most of them by 429 or
@@ -197,8 +193,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_adaptive_throttle(
         ("adaptive_throttle", "k", k.into()),
         ("adaptive_throttle_window", "window_ms", ms(window_ms)),
     ];
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &parameters) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| builder.set_all(parameters))
 }
 
 /// Tells the service how long each attempt may take, in whole milliseconds, or in gRPC's form for
@@ -212,8 +207,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_deadline_header(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("deadline_header", "name", Argument::Text(name))]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder, name: &str| {
+        builder.set("deadline_header", "name", name)
+    })
 }
 
 /// Tells the service an attempt's number, from 1. Default: off.
@@ -225,8 +221,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_attempt_header(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("attempt_header", "name", Argument::Text(name))]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder, name: &str| {
+        builder.set("attempt_header", "name", name)
+    })
 }
 
 /// Lets an answer say by a header when its call may be repeated: after that many milliseconds, or
@@ -240,8 +237,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_pushback_header(
     name: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("pushback_header", "name", Argument::Text(name))]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder, name: &str| {
+        builder.set("pushback_header", "name", name)
+    })
 }
 
 /// Traces are not touched: a traceparent header of the request is sent as it is.
@@ -263,6 +261,5 @@ pub unsafe extern "C" fn ahoy_client_builder_set_trace(
     mode: i32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("trace", "mode", mode.into())]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| builder.set("trace", "mode", mode))
 }

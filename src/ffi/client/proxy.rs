@@ -2,9 +2,10 @@
 
 use std::ffi::c_char;
 
-use super::builder::{ahoy_client_builder, set};
+use super::builder::ahoy_client_builder;
+use crate::ffi::values::entry;
 use crate::ffi::values::error::ahoy_error;
-use crate::ffi::values::setter::Argument;
+use crate::ffi::values::setter::Configurable;
 use crate::ffi::values::status::ahoy_status;
 
 /// Sends all calls through a proxy; only for a client without a balancer. Default: no proxy.
@@ -21,8 +22,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_proxy(
     proxy: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("proxy", "proxy", Argument::Text(proxy))]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder, proxy: &str| {
+        builder.set("proxy", "proxy", proxy)
+    })
 }
 
 /// Sets which hosts are reached without the proxy. Default: none.
@@ -35,8 +37,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_no_proxy(
     no_proxy: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[("no_proxy", "no_proxy", Argument::Text(no_proxy))]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder, no_proxy: &str| {
+        builder.set("no_proxy", "no_proxy", no_proxy)
+    })
 }
 
 /// Takes proxies from the environment where none is set: http_proxy, https_proxy, HTTPS_PROXY,
@@ -52,6 +55,5 @@ pub unsafe extern "C" fn ahoy_client_builder_set_proxy_from_environment(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let parameter = ("proxy_from_environment", "from_environment", from_environment.into());
-    // SAFETY: see the module `ffi`.
-    unsafe { set(builder, err, &[parameter]) }
+    entry::status!(err, |builder: &mut ahoy_client_builder| builder.set_all([parameter]))
 }

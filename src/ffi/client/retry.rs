@@ -1,16 +1,18 @@
 //! `ahoy_retry`: what is tried again, how often and after which wait.
 
 use std::ffi::c_char;
+use std::ptr;
 
 use crate::error::Error;
+use crate::ffi::values::argument::Array;
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Shared};
-use crate::ffi::values::setter::{self, Parameter, ms};
+use crate::ffi::values::setter::{Configurable, ms};
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::text::duration;
-use crate::ffi::values::{guard, handle};
-use crate::options::{Put, RETRY, Value, jitter_text};
+use crate::ffi::values::{entry, guard, handle};
+use crate::options::{RETRY, Table, Value, jitter_text};
 use crate::policy::RetryConfig;
 
 /// Which failures are tried again, how often and after which wait.
@@ -48,6 +50,21 @@ pub const AHOY_RETRY_ON_REFUSED_STREAM: u32 = 64;
 /// All of these: the default.
 pub const AHOY_RETRY_ON_ALL: u32 = 127;
 
+impl Configurable for &ahoy_retry {
+    type Config = RetryConfig;
+
+    fn table() -> &'static Table<RetryConfig> {
+        &RETRY
+    }
+
+    fn change(
+        self,
+        change: impl FnOnce(&mut RetryConfig) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.rules.change("retry", change)
+    }
+}
+
 impl ahoy_retry {
     /// The first use.
     pub(crate) fn freeze(&self) -> RetryConfig {
@@ -61,7 +78,7 @@ impl ahoy_retry {
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn ahoy_retry_new() -> *mut ahoy_retry {
-    guard::value(std::ptr::null_mut(), || {
+    guard::value_of(ptr::null_mut(), || {
         handle::new(ahoy_retry { rules: Settings::new(RetryConfig::default()) })
     })
 }
@@ -76,8 +93,7 @@ pub unsafe extern "C" fn ahoy_retry_set_tries(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let tries = if tries == -1 { Value::Word("unlimited") } else { tries.into() };
-    // SAFETY: see the module `ffi`.
-    unsafe { set(retry, err, &[("tries", "tries", tries.into())]) }
+    entry::status!(err, |retry: &ahoy_retry| retry.set("tries", "tries", tries))
 }
 
 /// Sets the wait before the first retry, with full jitter its upper bound. Default 25 ms.
@@ -89,8 +105,7 @@ pub unsafe extern "C" fn ahoy_retry_set_delay_ms(
     delay_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(retry, err, &[("delay", "delay_ms", ms(delay_ms))]) }
+    entry::status!(err, |retry: &ahoy_retry| retry.set("delay", "delay_ms", ms(delay_ms)))
 }
 
 /// Sets the longest wait before a retry. Default 1,000 ms.
@@ -102,8 +117,9 @@ pub unsafe extern "C" fn ahoy_retry_set_max_delay_ms(
     max_delay_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(retry, err, &[("max_delay", "max_delay_ms", ms(max_delay_ms))]) }
+    entry::status!(err, |retry: &ahoy_retry| {
+        retry.set("max_delay", "max_delay_ms", ms(max_delay_ms))
+    })
 }
 
 /// Sets the factor by which the wait grows from one retry to the next. Default 2.
@@ -115,8 +131,7 @@ pub unsafe extern "C" fn ahoy_retry_set_backoff(
     backoff: f64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(retry, err, &[("backoff", "backoff", backoff.into())]) }
+    entry::status!(err, |retry: &ahoy_retry| retry.set("backoff", "backoff", backoff))
 }
 
 /// Adds a random time between min and max to each wait, instead of full jitter: the first wait is
@@ -133,8 +148,7 @@ pub unsafe extern "C" fn ahoy_retry_set_jitter_ms(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     let jitter = jitter_text(duration(min_ms), duration(max_ms));
-    // SAFETY: see the module `ffi`.
-    unsafe { set(retry, err, &[("jitter", "max_ms", jitter.into())]) }
+    entry::status!(err, |retry: &ahoy_retry| retry.set("jitter", "max_ms", jitter))
 }
 
 /// Draws each wait between 0 and the delay that has grown so far, which spreads callers that failed
@@ -144,8 +158,7 @@ pub unsafe extern "C" fn ahoy_retry_set_full_jitter(
     retry: *const ahoy_retry,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(retry, err, &[("jitter", "jitter", Value::Word("full").into())]) }
+    entry::status!(err, |retry: &ahoy_retry| retry.set("jitter", "jitter", Value::Word("full")))
 }
 
 /// Sets the kinds of failure that are tried again. Default AHOY_RETRY_ON_ALL.
@@ -157,8 +170,7 @@ pub unsafe extern "C" fn ahoy_retry_set_on(
     mask: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(retry, err, &[("on", "mask", mask.into())]) }
+    entry::status!(err, |retry: &ahoy_retry| retry.set("on", "mask", mask))
 }
 
 /// Sets the statuses that AHOY_RETRY_ON_STATUS means. Default 429 and every 5xx but 501.
@@ -172,28 +184,18 @@ pub unsafe extern "C" fn ahoy_retry_set_statuses(
     count: usize,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        change(retry, err, |rules: &mut RetryConfig| {
-            let statuses = numbers(statuses, count)?;
-            let value = match statuses.is_empty() {
-                true => Value::Word("none"),
-                false => statuses.join(",").into(),
-            };
-            RETRY.put(rules, &[Put { key: "statuses", name: "statuses", value }])
-        })
-    }
+    let statuses = (statuses, ("count", count));
+    entry::status!(err, |retry: &ahoy_retry, statuses: Array<'_, i32>| {
+        if statuses.len() > 500 {
+            return Err(Error::invalid("count", "is above the number of statuses"));
+        }
+        retry.set("statuses", "statuses", listed(&statuses))
+    })
 }
 
-unsafe fn numbers(numbers: *const i32, count: usize) -> Result<Vec<String>, Error> {
-    if numbers.is_null() && count > 0 {
-        return Err(Error::invalid("statuses", "is NULL but count is not 0"));
-    }
-    if count > 500 {
-        return Err(Error::invalid("count", "is above the number of statuses"));
-    }
-    // SAFETY: not NULL, and `count` long as the host promises.
-    Ok((0..count).map(|index| unsafe { *numbers.add(index) }.to_string()).collect())
+fn listed(statuses: &Array<'_, i32>) -> Value {
+    let statuses: Vec<_> = statuses.iter().map(|status| status.to_string()).collect();
+    if statuses.is_empty() { Value::Word("none") } else { statuses.join(",").into() }
 }
 
 /// Repeats requests of any method, also those that may have been carried out. Default false: only
@@ -207,8 +209,7 @@ pub unsafe extern "C" fn ahoy_retry_set_any_method(
     any_method: bool,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(retry, err, &[("any_method", "any_method", any_method.into())]) }
+    entry::status!(err, |retry: &ahoy_retry| retry.set("any_method", "any_method", any_method))
 }
 
 /// Sets the longest Retry-After of a 429 or 503 that is waited for, never beyond the deadline; a
@@ -221,8 +222,7 @@ pub unsafe extern "C" fn ahoy_retry_set_retry_after_max_ms(
     max_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { set(retry, err, &[("retry_after_max", "max_ms", ms(max_ms))]) }
+    entry::status!(err, |retry: &ahoy_retry| retry.set("retry_after_max", "max_ms", ms(max_ms)))
 }
 
 /// Sets an option by name, the same as its function does; ahoy_retry_option_key_at lists them.
@@ -238,32 +238,11 @@ pub unsafe extern "C" fn ahoy_retry_set(
     value: *const c_char,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { change(retry, err, |rules| setter::set(&RETRY, rules, key, value)) }
-}
-
-/// Sets rows of the table of retries.
-unsafe fn set(
-    retry: *const ahoy_retry,
-    err: *mut *mut ahoy_error,
-    parameters: &[Parameter],
-) -> ahoy_status {
-    // SAFETY: as this function's callers promise.
-    unsafe { change(retry, err, |rules| setter::put(&RETRY, rules, parameters)) }
-}
-
-unsafe fn change(
-    retry: *const ahoy_retry,
-    err: *mut *mut ahoy_error,
-    set: impl FnOnce(&mut RetryConfig) -> Result<(), Error>,
-) -> ahoy_status {
-    // SAFETY: as this function's callers promise.
-    unsafe { guard::status(err, || handle::required("retry", retry)?.rules.change("retry", set)) }
+    entry::status!(err, |retry: &ahoy_retry, key: &str, value: &str| retry.set_text(key, value))
 }
 
 /// Frees retry rules; NULL is fine. Builders that took them go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_retry_free(retry: *mut ahoy_retry) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(retry) });
+    guard::value!((), |retry: Option<Box<ahoy_retry>>| drop(retry));
 }

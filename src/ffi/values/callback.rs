@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use super::error::ahoy_error;
 use super::status::ahoy_status;
-use super::{guard, text};
+use super::{entry, text};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::host::callback;
 use crate::runtime::io_thread;
@@ -34,7 +34,7 @@ pub unsafe extern "C" fn ahoy_callbacks_stop(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let body = || {
+    entry::status!(err, || {
         if callback::is_in_callback() {
             let message = "callbacks cannot be stopped inside one: it would wait for itself";
             return Err(Error::new(ErrorKind::WouldDeadlock, message));
@@ -44,9 +44,7 @@ pub unsafe extern "C" fn ahoy_callbacks_stop(
         }
         let message = format!("a callback that began before still runs after {timeout_ms} ms");
         Err(Error::new(ErrorKind::Deadline, message))
-    };
-    // SAFETY: see the module `ffi`.
-    unsafe { guard::status(err, body) }
+    })
 }
 
 /// A host pointer that goes back to the host by `destroy`, exactly once.
@@ -61,6 +59,17 @@ pub(crate) struct UserData {
 unsafe impl Send for UserData {}
 // SAFETY: as above.
 unsafe impl Sync for UserData {}
+
+/// Calls a function of the host with its user data and further arguments, which are copied into the call; `None`
+/// where no callback may run any more.
+macro_rules! call_host {
+    ($user_data:expr, $function:ident $(, $argument:ident)*) => {
+        // SAFETY: the host's own function with its own data, and what the arguments point to outlives the call.
+        $user_data.call(move |user_data| unsafe { $function(user_data $(, $argument)*) })
+    };
+}
+
+pub(crate) use call_host;
 
 /// Runs what calls the host on an I/O thread.
 pub(crate) fn on_io_thread(work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
@@ -92,8 +101,7 @@ impl UserData {
 impl Drop for UserData {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
-            // SAFETY: the host's own function with the host's own pointer, once.
-            self.call(move |pointer| unsafe { destroy(pointer) });
+            call_host!(self, destroy);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ptr;
 
 use super::handle::{Handle, Shared};
 use super::status::{AHOY_E_INVALID_ARGUMENT, ahoy_status, number};
-use super::{guard, handle, text};
+use super::{argument, guard, text};
 use crate::error::Error;
 use crate::ffi::call::attempt::ahoy_attempt;
 use crate::ffi::call::response::ahoy_response;
@@ -38,8 +38,7 @@ impl From<Error> for ahoy_error {
 /// The status that the function returned. AHOY_E_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_error_status(error: *const ahoy_error) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe { error.as_ref() }.map_or(AHOY_E_INVALID_ARGUMENT, |error| number(error.error.kind()))
+    argument::lent!(error).map_or(AHOY_E_INVALID_ARGUMENT, |error| number(error.error.kind()))
 }
 
 /// A description of the failure: one line, and for a failed call a further line for each attempt;
@@ -47,29 +46,25 @@ pub unsafe extern "C" fn ahoy_error_status(error: *const ahoy_error) -> ahoy_sta
 /// strings. Valid until the error is freed; empty for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_error_message(error: *const ahoy_error) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    unsafe { error.as_ref() }.map_or(c"".as_ptr(), |error| error.message.as_ptr())
+    argument::lent!(error).map_or(c"".as_ptr(), |error| error.message.as_ptr())
 }
 
 /// Whether the same call may succeed later and repeating it does no harm.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_error_is_retryable(error: *const ahoy_error) -> bool {
-    // SAFETY: see the module `ffi`.
-    unsafe { error.as_ref() }.is_some_and(|error| error.error.is_retryable())
+    argument::lent!(error).is_some_and(|error| error.error.is_retryable())
 }
 
 /// Whether the request may have been carried out although no answer came.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_error_is_ambiguous(error: *const ahoy_error) -> bool {
-    // SAFETY: see the module `ffi`.
-    unsafe { error.as_ref() }.is_some_and(|error| error.error.is_ambiguous())
+    argument::lent!(error).is_some_and(|error| error.error.is_ambiguous())
 }
 
 /// How many attempts the call made; 0 for errors that are not of a call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_error_attempt_count(error: *const ahoy_error) -> usize {
-    // SAFETY: see the module `ffi`.
-    unsafe { error.as_ref() }.map_or(0, |error| error.error.attempt_count())
+    argument::lent!(error).map_or(0, |error| error.error.attempt_count())
 }
 
 /// One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are
@@ -79,22 +74,19 @@ pub unsafe extern "C" fn ahoy_error_attempt_at(
     error: *const ahoy_error,
     index: usize,
 ) -> *const ahoy_attempt {
-    // SAFETY: see the module `ffi`.
-    let error = unsafe { error.as_ref() };
+    let error = argument::lent!(error);
     error.and_then(|error| error.attempts.get(index)).map_or(ptr::null(), ptr::from_ref)
 }
 
 /// For AHOY_E_HTTP_STATUS, the answer with its status, headers and body; else NULL. Borrowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_error_response(error: *const ahoy_error) -> *const ahoy_response {
-    // SAFETY: see the module `ffi`.
-    let error = unsafe { error.as_ref() };
+    let error = argument::lent!(error);
     error.and_then(|error| error.response.as_deref()).map_or(ptr::null(), ptr::from_ref)
 }
 
 /// Frees an error; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_error_free(error: *mut ahoy_error) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(error) });
+    guard::value!((), |error: Option<Box<ahoy_error>>| drop(error));
 }

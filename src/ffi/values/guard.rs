@@ -1,71 +1,48 @@
-//! What stands around every entry point: no panic crosses, and every failure has a status and an error.
+//! What stands around every entry point: no panic crosses.
 
-use std::ptr;
-
-use super::handle;
-use super::status::{AHOY_OK, ahoy_status, number};
-use crate::error::{Error, ErrorKind};
-use crate::ffi::values::error::ahoy_error;
 use crate::runtime::host::panics::caught;
 use crate::runtime::host::thread_cancel::deferred;
 
-/// Runs the body of a function that returns a status; `err` may be NULL.
-pub(crate) unsafe fn status(
-    err: *mut *mut ahoy_error,
-    body: impl FnOnce() -> Result<(), Error>,
-) -> ahoy_status {
-    let result = caught(|| deferred(body)).unwrap_or_else(|| Err(defect()));
-    let (status, error) = match result {
-        Ok(()) => (AHOY_OK, ptr::null_mut()),
-        Err(error) => (number(error.kind()), error_handle(err, error)),
-    };
-    if !err.is_null() {
-        // SAFETY: the caller passed NULL or a place for one pointer.
-        unsafe { err.write(error) };
-    }
-    status
+/// Runs a body that returns a value, with its arguments checked; `fallback` stands in for a bad argument and for a
+/// panic.
+macro_rules! value {
+    ($fallback:expr, |$($name:ident: $kind:ty),+| $body:expr) => {{
+        let body = |$($name: $kind),+| $body;
+        $crate::ffi::values::guard::value_of($fallback, || {
+            // SAFETY: the parameters of an entry point are what its documentation says, as the host promises.
+            let ($($name,)+) = unsafe {
+                ($(<$kind as $crate::ffi::values::argument::Argument>::take(
+                    stringify!($name),
+                    $name,
+                ),)+)
+            };
+            match ($($name,)+) {
+                ($(Ok($name),)+) => body($($name),+),
+                _ => $fallback,
+            }
+        })
+    }};
 }
 
-fn error_handle(err: *mut *mut ahoy_error, error: Error) -> *mut ahoy_error {
-    if err.is_null() {
-        return ptr::null_mut();
-    }
-    handle::new(ahoy_error::from(error))
-}
+pub(crate) use value;
 
 /// Runs the body of a function that cannot fail but returns something; `fallback` stands in for a
 /// panic.
-pub(crate) fn value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
-    caught(|| deferred(body)).unwrap_or(fallback)
+pub(crate) fn value_of<T>(fallback: T, body: impl FnOnce() -> T) -> T {
+    caught_body(body).unwrap_or(fallback)
 }
 
-fn defect() -> Error {
-    let message = "a defect of libahoy: a panic was stopped; the handles involved should be freed";
-    Error::new(ErrorKind::Internal, message)
+/// Runs the body of an entry point; `None` where it panicked.
+pub(crate) fn caught_body<T>(body: impl FnOnce() -> T) -> Option<T> {
+    caught(|| deferred(body))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ffi::values::status::AHOY_E_INTERNAL;
 
     #[test]
-    fn a_panic_becomes_a_status_and_an_error() {
-        let mut err = ptr::null_mut();
-        // SAFETY: `err` is a local.
-        let status = unsafe { status(&raw mut err, || panic!("on purpose")) };
-        assert_eq!(status, AHOY_E_INTERNAL);
-        assert!(!err.is_null());
-        // SAFETY: made by `status` above and freed once.
-        unsafe { handle::free(err) };
-        assert_eq!(value(7, || panic!("on purpose")), 7);
-    }
-
-    #[test]
-    fn success_clears_the_error() {
-        let mut err = ptr::dangling_mut::<ahoy_error>();
-        // SAFETY: `err` is a local and is only overwritten.
-        let status = unsafe { status(&raw mut err, || Ok(())) };
-        assert_eq!((status, err.is_null()), (AHOY_OK, true));
+    fn the_fallback_stands_in_for_a_panic() {
+        assert_eq!(value_of(7, || panic!("on purpose")), 7);
     }
 }

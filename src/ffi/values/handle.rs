@@ -43,26 +43,9 @@ pub(crate) unsafe fn free<T: Handle<Held: Freed>>(handle: *mut T) {
     }
 }
 
-/// A handle that must be there.
-pub(crate) unsafe fn required<'a, T: Handle>(
-    name: &str,
-    pointer: *const T,
-) -> Result<&'a T, Error> {
-    // SAFETY: NULL or valid, as the host promises.
-    unsafe { pointer.as_ref() }.ok_or_else(|| is_null(name))
-}
-
-/// A handle that is changed, which its documentation reserves to one thread.
-pub(crate) unsafe fn required_mut<'a, T: Handle<Held: Exclusive>>(
-    name: &str,
-    pointer: *mut T,
-) -> Result<&'a mut T, Error> {
-    // SAFETY: NULL or valid and used by one thread, as the host promises.
-    unsafe { pointer.as_mut() }.ok_or_else(|| is_null(name))
-}
-
-fn is_null(name: &str) -> Error {
-    Error::invalid(name, "is NULL")
+/// Leaves a handle of the parent process as it is: a forked child frees nothing of what its parent built.
+pub(crate) fn leave<T: Handle<Held: Freed>>(handle: Box<T>) {
+    std::mem::forget(handle);
 }
 
 /// Which process a handle was made in, for handles that mean nothing in a forked child.
@@ -90,18 +73,45 @@ pub(crate) struct Out<T> {
 }
 
 impl<T: Handle<Held: Freed>> Out<T> {
-    pub(crate) unsafe fn new(name: &str, place: *mut *mut T) -> Result<Self, Error> {
+    /// `None` for NULL; else `place` is valid for one pointer.
+    pub(crate) unsafe fn new(place: *mut *mut T) -> Option<Self> {
         if place.is_null() {
-            return Err(is_null(name));
+            return None;
         }
-        // SAFETY: not NULL, so valid for one pointer, as the host promises.
+        // SAFETY: not NULL, so valid as the caller promises.
         unsafe { place.write(ptr::null_mut()) };
-        Ok(Self { place })
+        Some(Self { place })
     }
 
     pub(crate) fn fill(self, value: T) {
         // SAFETY: checked in `new`.
         unsafe { self.place.write(new(value)) };
+    }
+}
+
+/// Places for several handles to return.
+pub(crate) struct OutArray<T> {
+    start: *mut *mut T,
+    room: usize,
+}
+
+impl<T: Handle<Held: Freed>> OutArray<T> {
+    /// `None` where there is no place; else `start` is valid for `room` pointers.
+    pub(crate) unsafe fn new(start: *mut *mut T, room: usize) -> Option<Self> {
+        (!start.is_null() && room > 0).then_some(Self { start, room })
+    }
+
+    pub(crate) fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Gives `values` to the host, as far as there is room. No slice: its length would be the host's word, which
+    /// may be larger than any memory.
+    pub(crate) fn fill<V: Into<T>>(self, values: Vec<V>) {
+        for (index, value) in values.into_iter().take(self.room).enumerate() {
+            // SAFETY: below `room`, for which `new` was told that there are places.
+            unsafe { self.start.add(index).write(new(value.into())) };
+        }
     }
 }
 
@@ -111,13 +121,14 @@ pub(crate) struct OutValue<T> {
 }
 
 impl<T: Default> OutValue<T> {
-    pub(crate) unsafe fn new(name: &str, place: *mut T) -> Result<Self, Error> {
+    /// `None` for NULL; else `place` is valid for one value.
+    pub(crate) unsafe fn new(place: *mut T) -> Option<Self> {
         if place.is_null() {
-            return Err(is_null(name));
+            return None;
         }
-        // SAFETY: not NULL, so valid for one value, as the host promises.
+        // SAFETY: not NULL, so valid as the caller promises.
         unsafe { place.write(T::default()) };
-        Ok(Self { place })
+        Some(Self { place })
     }
 
     pub(crate) fn set(self, value: T) {

@@ -3,8 +3,9 @@
 use std::ffi::{CString, c_char};
 use std::ptr;
 
+use super::handle::OutValue;
 use super::handle::{Handle, Shared};
-use super::{guard, handle, text};
+use super::{guard, text};
 
 /// Text that the library made, such as a configuration.
 ///
@@ -32,17 +33,16 @@ pub unsafe extern "C" fn ahoy_text_bytes(
     text: *const ahoy_text,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    let (text, length) = unsafe { (text.as_ref(), length.as_mut()) };
-    if let Some(length) = length {
-        *length = text.map_or(0, |text| text.text.count_bytes());
-    }
-    text.map_or(ptr::null(), |text| text.text.as_ptr())
+    guard::value!(ptr::null(), |text: Option<&ahoy_text>, length: Option<OutValue<usize>>| {
+        if let Some(length) = length {
+            length.set(text.map_or(0, |text| text.text.count_bytes()));
+        }
+        text.map_or(ptr::null(), |text| text.text.as_ptr())
+    })
 }
 
 /// Frees a text; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_text_free(text: *mut ahoy_text) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(text) });
+    guard::value!((), |text: Option<Box<ahoy_text>>| drop(text));
 }

@@ -11,6 +11,8 @@ pub mod error;
 
 pub mod made_text;
 
+pub(crate) mod argument;
+pub(crate) mod entry;
 pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod setter;

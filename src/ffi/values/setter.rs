@@ -1,71 +1,59 @@
 //! From the parameters of a C setter to rows of a table of settings.
 
-use std::ffi::c_char;
-
-use super::text;
 use crate::error::Error;
 use crate::options::{OFF, Put, Table, Value};
 
 /// A parameter of a setter: the key of the setting, the parameter's own name, and its value.
-pub(crate) type Parameter = (&'static str, &'static str, Argument);
-
-/// What C passed for a setting.
-pub(crate) enum Argument {
-    /// A number, a flag or a word.
-    Value(Value),
-    /// Text that must be there.
-    Text(*const c_char),
-    /// Text, and the word that NULL stands for.
-    TextOr(*const c_char, &'static str),
-}
-
-impl<T: Into<Value>> From<T> for Argument {
-    fn from(value: T) -> Self {
-        Self::Value(value.into())
-    }
-}
+pub(crate) type Parameter = (&'static str, &'static str, Value);
 
 /// A duration in milliseconds.
-pub(crate) const fn ms(milliseconds: u64) -> Argument {
-    Argument::Value(Value::milliseconds(milliseconds))
+pub(crate) const fn ms(milliseconds: u64) -> Value {
+    Value::milliseconds(milliseconds)
 }
 
 /// The word that switches a setting off.
-pub(crate) const fn off() -> Argument {
-    Argument::Value(Value::Word(OFF))
+pub(crate) const fn off() -> Value {
+    Value::Word(OFF)
+}
+
+/// A reference to a handle whose settings stand in a table.
+pub(crate) trait Configurable: Sized {
+    type Config: Clone + 'static;
+
+    fn table() -> &'static Table<Self::Config>;
+
+    /// Changes the settings, unless the handle is in use.
+    fn change(
+        self,
+        change: impl FnOnce(&mut Self::Config) -> Result<(), Error>,
+    ) -> Result<(), Error>;
+
+    /// Sets a row: its key, the parameter's name and its value.
+    fn set(
+        self,
+        key: &'static str,
+        name: &'static str,
+        value: impl Into<Value>,
+    ) -> Result<(), Error> {
+        self.set_all([(key, name, value.into())])
+    }
+
+    /// Sets rows together.
+    fn set_all<const N: usize>(self, parameters: [Parameter; N]) -> Result<(), Error> {
+        self.change(|config| put(Self::table(), config, parameters))
+    }
+
+    /// Sets a row by key and value as text.
+    fn set_text(self, key: &str, value: &str) -> Result<(), Error> {
+        self.change(|config| Self::table().set(config, key, value))
+    }
 }
 
 /// Sets rows of `table` from parameters.
-pub(crate) unsafe fn put<C: Clone + 'static>(
+pub(crate) fn put<C: Clone + 'static, const N: usize>(
     table: &Table<C>,
     config: &mut C,
-    parameters: &[Parameter],
+    parameters: [Parameter; N],
 ) -> Result<(), Error> {
-    let mut puts = Vec::with_capacity(parameters.len());
-    for (key, name, argument) in parameters {
-        let value = match argument {
-            Argument::Value(value) => value.clone(),
-            // SAFETY: NULL or text, as this function's callers promise.
-            Argument::Text(pointer) => unsafe { text::required(name, *pointer) }?.into(),
-            // SAFETY: as above.
-            Argument::TextOr(pointer, word) => match unsafe { text::optional(name, *pointer) }? {
-                Some(text) => text.into(),
-                None => Value::Word(word),
-            },
-        };
-        puts.push(Put { key, name, value });
-    }
-    table.put(config, &puts)
-}
-
-/// Sets one row of `table` by key and value as text.
-pub(crate) unsafe fn set<C: Clone + 'static>(
-    table: &Table<C>,
-    config: &mut C,
-    key: *const c_char,
-    value: *const c_char,
-) -> Result<(), Error> {
-    // SAFETY: NULL or text, as this function's callers promise.
-    let (key, value) = unsafe { (text::required("key", key)?, text::required("value", value)?) };
-    table.set(config, key, value)
+    table.put(config, &parameters.map(|(key, name, value)| Put { key, name, value }))
 }

@@ -1,49 +1,9 @@
-//! Text and bytes from the host.
+//! Durations from the host, and text for it.
 
-use std::ffi::{CStr, CString, c_char};
-use std::slice;
+use std::ffi::CString;
 use std::time::Duration;
 
 use crate::error::Error;
-
-/// Text that must be there.
-pub(crate) unsafe fn required<'a>(name: &str, text: *const c_char) -> Result<&'a str, Error> {
-    // SAFETY: as this function's caller promises.
-    let text = unsafe { optional(name, text) }?;
-    text.ok_or_else(|| Error::invalid(name, "is NULL"))
-}
-
-/// Text that may be NULL.
-pub(crate) unsafe fn optional<'a>(
-    name: &str,
-    text: *const c_char,
-) -> Result<Option<&'a str>, Error> {
-    if text.is_null() {
-        return Ok(None);
-    }
-    // SAFETY: not NULL, so NUL-terminated and valid meanwhile, as the host promises.
-    let text = unsafe { CStr::from_ptr(text) };
-    text.to_str().map(Some).map_err(|_| Error::invalid(name, "is not valid UTF-8"))
-}
-
-/// Bytes, with the names of both parameters; `(NULL, 0)` is the empty slice.
-pub(crate) unsafe fn bytes<'a>(
-    (name, length_name): (&str, &str),
-    bytes: *const u8,
-    length: usize,
-) -> Result<&'a [u8], Error> {
-    if length == 0 {
-        return Ok(&[]);
-    }
-    if bytes.is_null() {
-        return Err(Error::invalid(name, "is NULL but its length is not 0"));
-    }
-    if isize::try_from(length).is_err() {
-        return Err(Error::invalid(length_name, "is larger than any memory"));
-    }
-    // SAFETY: not NULL and of that length, as the host promises.
-    Ok(unsafe { slice::from_raw_parts(bytes, length) })
-}
 
 /// Milliseconds, where `AHOY_FOREVER` is [`Duration::MAX`].
 pub(crate) fn duration(milliseconds: u64) -> Duration {
