@@ -21,8 +21,7 @@ impl Readiness {
     /// The process is out of descriptors.
     pub fn new() -> io::Result<Self> {
         let mut ends = [0; 2];
-        // SAFETY: `ends` has room for the two descriptors.
-        if unsafe { open_pipe(&mut ends) } != 0 {
+        if open_pipe(&mut ends) != 0 {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: both were just opened and have no other owner.
@@ -70,14 +69,14 @@ impl Readiness {
 
 /// In one step where the system can: between two, another thread's fork and exec would inherit the ends.
 #[cfg(any(target_os = "linux", target_os = "freebsd"))]
-unsafe fn open_pipe(ends: &mut [RawFd; 2]) -> libc::c_int {
-    // SAFETY: as this function's caller promises.
+fn open_pipe(ends: &mut [RawFd; 2]) -> libc::c_int {
+    // SAFETY: there is room for the two descriptors.
     unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
-unsafe fn open_pipe(ends: &mut [RawFd; 2]) -> libc::c_int {
-    // SAFETY: as this function's caller promises.
+fn open_pipe(ends: &mut [RawFd; 2]) -> libc::c_int {
+    // SAFETY: there is room for the two descriptors.
     let result = unsafe { libc::pipe(ends.as_mut_ptr()) };
     for end in ends.iter().filter(|_| result == 0) {
         // SAFETY: plain flags on descriptors that are open.

@@ -23,11 +23,12 @@ pub(super) fn block_all_here() {
 
 fn all_but_faults() -> libc::sigset_t {
     let mut all = empty_set();
-    // SAFETY: `all` is an initialised signal set.
-    unsafe { libc::sigfillset(&raw mut all) };
-    for fault in FAULTS {
-        // SAFETY: `all` is an initialised signal set and `fault` a valid signal.
-        unsafe { libc::sigdelset(&raw mut all, fault) };
+    // SAFETY: `all` is an initialised signal set, and the faults are valid signals.
+    unsafe {
+        libc::sigfillset(&raw mut all);
+        for fault in FAULTS {
+            libc::sigdelset(&raw mut all, fault);
+        }
     }
     all
 }
@@ -99,20 +100,22 @@ impl Mask {
     }
 
     fn change(how: libc::c_int, set: &libc::sigset_t) -> Self {
-        let mut before = empty_set();
-        // SAFETY: both sets are initialised and outlive the call.
-        unsafe { libc::pthread_sigmask(how, set, &raw mut before) };
-        Self { before }
+        Self { before: change_mask(how, set) }
     }
 }
 
 impl Drop for Mask {
     fn drop(&mut self) {
-        // SAFETY: `before` was filled by the call that changed the mask.
-        unsafe {
-            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut())
-        };
+        change_mask(libc::SIG_SETMASK, &self.before);
     }
+}
+
+/// Changes the mask of this thread; returns the one before.
+fn change_mask(how: libc::c_int, set: &libc::sigset_t) -> libc::sigset_t {
+    let mut before = empty_set();
+    // SAFETY: both sets are initialised and outlive the call.
+    unsafe { libc::pthread_sigmask(how, set, &raw mut before) };
+    before
 }
 
 fn empty_set() -> libc::sigset_t {
@@ -133,11 +136,14 @@ fn sigpipe() -> libc::sigset_t {
 
 fn sigpipe_is_pending() -> bool {
     let mut pending = empty_set();
-    // SAFETY: `pending` is initialised and outlives both calls.
-    unsafe {
-        libc::sigpending(&raw mut pending);
-        libc::sigismember(&raw const pending, libc::SIGPIPE) == 1
-    }
+    // SAFETY: `pending` is initialised and outlives the call.
+    unsafe { libc::sigpending(&raw mut pending) };
+    holds(&pending, libc::SIGPIPE)
+}
+
+fn holds(set: &libc::sigset_t, signal: libc::c_int) -> bool {
+    // SAFETY: `set` is initialised and outlives the call.
+    unsafe { libc::sigismember(set, signal) == 1 }
 }
 
 #[cfg(test)]
@@ -145,9 +151,7 @@ mod tests {
     use super::*;
 
     fn is_blocked(signal: libc::c_int) -> bool {
-        let current = Mask::block(&empty_set());
-        // SAFETY: `before` holds this thread's mask.
-        unsafe { libc::sigismember(&raw const current.before, signal) == 1 }
+        holds(&Mask::block(&empty_set()).before, signal)
     }
 
     fn raise_here() {
