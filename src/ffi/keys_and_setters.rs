@@ -17,7 +17,7 @@ use super::client::proxy::*;
 use super::client::retry::*;
 use super::values::error::ahoy_error;
 use super::values::status::{AHOY_OK, ahoy_status};
-use crate::options::{BALANCER, BREAKER, CLIENT, NO_KEYS, RETRY, Setter, Table};
+use crate::options::{BALANCER, BREAKER, CLIENT, NO_KEYS, NO_SETTERS, RETRY, Row, Setter, Table};
 
 const HEADER: &str = include_str!("../../include/ahoy.h");
 
@@ -104,6 +104,7 @@ fn retry_cases() -> impl IntoIterator<Item = Case<ahoy_retry>> {
         ahoy_retry_set_on(AHOY_RETRY_ON_CONNECT | AHOY_RETRY_ON_STATUS) = "on": "connect,status";
         ahoy_retry_set_on(0) = "on": "none";
         ahoy_retry_set_statuses([429, 503].as_ptr(), 2) = "statuses": "429,503";
+        ahoy_retry_set_statuses(ptr::null(), 0) = "statuses": "none";
         ahoy_retry_set_any_method(true) = "any_method": "true";
         ahoy_retry_set_retry_after_max_ms(u64::MAX) = "retry_after_max": "forever";
     }
@@ -315,6 +316,22 @@ fn setters_of_the_header(prefix: &str) -> Vec<&'static str> {
     setters
 }
 
+/// A word is shown by a case, or is the default, or is told why its setter cannot say it; one of the three.
+fn each_word_has_its_setter<C>(row: &Row<C>, compared: &Compared) {
+    let Row { key, function, default, .. } = row;
+    let pairs: Vec<_> = compared.iter().flat_map(|(_, pairs)| pairs.iter()).collect();
+    for word in row.words {
+        let is_default = default.split(';').next() == Some(word);
+        let is_shown = pairs.iter().any(|(known, value)| known == key && value == word);
+        let is_told = NO_SETTERS.iter().any(|(known, told, _)| known == function && told == word);
+        assert!(
+            is_default || is_shown || is_told,
+            "{key}: no setter says {word}, and no reason why"
+        );
+        assert!(!is_told || !(is_default || is_shown), "{key}: {word} needs no reason");
+    }
+}
+
 fn each_has_its_other<C: Clone + 'static>(table: &Table<C>, compared: &Compared) {
     for row in table.rows().iter().filter(|row| !row.of_part) {
         let (key, function) = (row.key.as_str(), row.function.as_str());
@@ -322,6 +339,7 @@ fn each_has_its_other<C: Clone + 'static>(table: &Table<C>, compared: &Compared)
         let shown = of_row.flat_map(|(_, pairs)| pairs.iter()).any(|(known, _)| *known == key);
         assert!(shown, "{key}: no case here shows that {function} sets it");
         assert!(HEADER.contains(&format!(" {function}(")), "{key}: no function {function}");
+        each_word_has_its_setter(row, compared);
         if let Setter::Of(_) = row.setter {
             let agrees = key.starts_with(row.setter.stem());
             assert!(agrees, "{key} has not the stem of {function}");

@@ -17,6 +17,14 @@ pub const NO_KEYS: &[(&str, &str)] = &[
     ("ahoy_retry_set_full_jitter", "is the word full of the key jitter"),
 ];
 
+/// Words of a setting that its function cannot say, and why. The default is none of them: a handle that was told
+/// nothing has it.
+pub const NO_SETTERS: &[(&str, &str, &str)] = &[(
+    "ahoy_client_builder_set_max_connections_per_endpoint",
+    "off",
+    "a number above that of the process's descriptors does the same",
+)];
+
 const HEAD: &str = "\
 # Options
 
@@ -27,6 +35,8 @@ Every setting by the key that `ahoy_client_builder_set`, `ahoy_balancer_set`, `a
 A duration has a unit: `250ms`, `1.5s`, `1m30s`, `2h`; `forever` sets no limit. A size may have one: `512`,
 `64KiB`, `1MiB`. Where several keys are given, their order does not matter, but for keys of which each stands in
 place of the other: there the last one counts.
+
+A word that is the default, such as `off` or `auto`, need not have a function: a handle that was told nothing has it.
 ";
 
 /// The whole page.
@@ -44,6 +54,10 @@ pub fn markdown() -> String {
     page += "\n## Setters without a key\n\n| function | why |\n|---|---|\n";
     for (function, why) in NO_KEYS {
         let _ = writeln!(page, "| `{function}` | it {why} |");
+    }
+    page += "\n## Words that a setter cannot say\n\n| function | word | why |\n|---|---|---|\n";
+    for (function, word, why) in NO_SETTERS {
+        let _ = writeln!(page, "| `{function}` | `{word}` | {why} |");
     }
     page
 }

@@ -25,7 +25,7 @@ pub use balancer::BALANCER;
 pub use breaker::BREAKER;
 pub use client::CLIENT;
 pub(crate) use client::adaptive_limit_text;
-pub use docs::{NO_KEYS, markdown};
+pub use docs::{NO_KEYS, NO_SETTERS, markdown};
 pub use form::Form;
 pub use retry::RETRY;
 pub(crate) use retry::jitter_text;

@@ -19,6 +19,8 @@ pub struct Row<C> {
     pub key: String,
     /// The form of its value, with the words that it takes as well.
     pub form: String,
+    /// These words.
+    pub words: &'static [&'static str],
     /// What it is for.
     pub purpose: &'static str,
     /// What it costs to raise it, or to switch it on.
@@ -257,6 +259,7 @@ impl<C: 'static> Row<C> {
         Self {
             key: setting.key.to_owned(),
             form: setting.forms(),
+            words: setting.words,
             purpose: setting.purpose,
             cost: setting.cost,
             default: default_text(print(&default()), setting.within.and_then(|it| print(&it()))),
@@ -288,6 +291,7 @@ impl<P: 'static> Row<P> {
         Row {
             key: format!("{name}{}", self.key),
             form: self.form.clone(),
+            words: self.words,
             purpose: self.purpose,
             cost: self.cost,
             default: self.default.clone(),
