@@ -10,8 +10,10 @@ use std::ptr;
 /// Why the C library gave no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoAddress {
-    /// The name does not exist, or has no address.
+    /// The name does not exist.
     Unknown,
+    /// The name exists, and has no address.
+    None,
     /// The name service did not answer, or failed.
     Failed,
     /// This process is out of descriptors or memory.
@@ -66,10 +68,11 @@ unsafe fn address(entry: &libc::addrinfo) -> Option<IpAddr> {
 }
 
 fn reason(code: libc::c_int) -> NoAddress {
-    // Glibc's own number for a name without an address, which libc does not have.
-    const EAI_NODATA: libc::c_int = -5;
+    // Of a name without an address; libc does not have the number.
+    const EAI_NODATA: libc::c_int = if cfg!(target_vendor = "apple") { 7 } else { -5 };
     match code {
-        libc::EAI_NONAME | EAI_NODATA => NoAddress::Unknown,
+        libc::EAI_NONAME => NoAddress::Unknown,
+        EAI_NODATA => NoAddress::None,
         libc::EAI_MEMORY => NoAddress::Exhausted,
         libc::EAI_SYSTEM if is_exhausted() => NoAddress::Exhausted,
         _ => NoAddress::Failed,
@@ -102,6 +105,15 @@ mod tests {
         assert!(addresses("localhost").unwrap().iter().all(IpAddr::is_loopback));
         assert_eq!(addresses("127.0.0.9").unwrap(), [IpAddr::from([127, 0, 0, 9])]);
         assert!(addresses("a\0b").is_err() && addresses("x..invalid").is_err());
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_none_that_does_not_exist() {
+        assert_eq!(reason(libc::EAI_NONAME), NoAddress::Unknown);
+        assert_eq!(reason(libc::EAI_AGAIN), NoAddress::Failed);
+        if cfg!(target_os = "linux") {
+            assert_eq!(reason(-5), NoAddress::None);
+        }
     }
 
     #[test]

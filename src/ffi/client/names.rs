@@ -22,7 +22,8 @@ pub const AHOY_RESOLVER_SYSTEM: i32 = 1;
 /// silent name service can hold each for 30 s. Answers are kept for 5 s, since the C library tells
 /// no time to live, and the C library reads environment variables such as RES_OPTIONS.
 ///
-/// A name service that fails or is silent opens no circuit; a name that does not exist does.
+/// A name service that fails or is silent opens no circuit, and neither does a name that exists and
+/// has no address at present. A name that does not exist does.
 ///
 /// @param resolver one of the AHOY_RESOLVER_ numbers
 #[unsafe(no_mangle)]

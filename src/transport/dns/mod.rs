@@ -95,9 +95,8 @@ impl Resolver {
     ///
     /// # Errors
     ///
-    /// [`FailureKind::NameNotFound`] where the name does not exist or has no address,
-    /// [`FailureKind::Resolve`] where that could not be found out, [`FailureKind::Local`] where this process could
-    /// not ask.
+    /// [`FailureKind::NameNotFound`] where the name does not exist, [`FailureKind::Resolve`] where that could not be
+    /// found out or it has no address at present, [`FailureKind::Local`] where this process could not ask.
     pub async fn lookup_as(
         &self,
         name: &str,
@@ -188,8 +187,10 @@ impl LookupError {
         Self { kind: FailureKind::NameNotFound, detail: "no such name" }
     }
 
+    /// The name exists, so that the host may come back at any moment, as a service does that was scaled down to nothing.
+    /// That is no more the endpoint's doing than a name service which fails.
     fn no_address() -> Self {
-        Self { kind: FailureKind::NameNotFound, detail: "name has no address" }
+        Self::resolve("name has no address at present")
     }
 
     fn not_a_name() -> Self {
@@ -210,13 +211,15 @@ impl LookupError {
 
     /// Whether the name may have addresses all the same.
     fn is_uncertain(&self) -> bool {
-        self.kind != FailureKind::NameNotFound
+        self.kind != FailureKind::NameNotFound && *self != Self::no_address()
     }
 
-    /// Of two errors the heavier one is told.
+    /// Of two errors the heavier one is told. A name that has no address of one kind exists, whatever is said of the
+    /// other kind: some name servers deny a name that has no AAAA record.
     fn weight(&self) -> u8 {
         match self.kind {
-            FailureKind::Local => 3,
+            FailureKind::Local => 4,
+            FailureKind::Resolve if self.is_uncertain() => 3,
             FailureKind::Resolve => 2,
             _ => u8::from(*self == Self::no_such_name()),
         }
@@ -347,6 +350,7 @@ fn system_answer(name: &str) -> Answer {
     match getaddrinfo::addresses(name) {
         Ok(found) if found.is_empty() => Answer::Nothing(LookupError::no_address(), SYSTEM_TTL),
         Ok(found) => Answer::Addresses(bounded(found), SYSTEM_TTL),
+        Err(NoAddress::None) => Answer::Nothing(LookupError::no_address(), SYSTEM_TTL),
         Err(NoAddress::Unknown) => Answer::Nothing(LookupError::no_such_name(), SYSTEM_TTL),
         Err(NoAddress::Failed) => Answer::Failed(LookupError::resolve("name service failed")),
         Err(NoAddress::Exhausted) => {
@@ -515,7 +519,7 @@ mod tests {
         let is_a = query[question_end - 3] == 1;
         let (code, count) = match (label, is_a) {
             (b"mute", _) | (b"v4", false) => return None,
-            (b"nx", _) => (3, 0),
+            (b"nx", _) | (b"odd", false) => (3, 0),
             (b"broken", _) | (b"half", true) => (2, 0),
             (b"many", true) => (0, 70),
             (b"ok" | b"v4" | b"brief" | b"db_1" | b"my_service", true) => (0, 1),
@@ -686,7 +690,16 @@ mod tests {
     #[tokio::test]
     async fn what_does_not_exist_is_not_found() {
         assert_eq!(kind("nx.test.").await, FailureKind::NameNotFound);
-        assert_eq!(kind("empty.test.").await, FailureKind::NameNotFound);
+    }
+
+    #[tokio::test]
+    async fn what_exists_and_has_no_address_at_present_is_no_name_that_does_not_exist() {
+        for name in ["empty.test.", "odd.test."] {
+            let resolver = NameServer::start().resolver();
+            let error = resolver.lookup(name).await.unwrap_err();
+            assert_eq!(error.kind(), FailureKind::Resolve, "{name}");
+            assert_eq!(error.to_string(), "name has no address at present", "{name}");
+        }
     }
 
     #[tokio::test]
