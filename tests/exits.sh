@@ -4,7 +4,7 @@
 #
 #     AHOY_STAGE=PREFIX  an installed libahoy; by default `make install` makes one in a temporary folder
 #     AHOY_EXITS=5       how often each; `make exits` takes 50
-#     AHOY_PYTHONS       interpreters; by default those of python3, python3.11, 3.12, 3.13 that are there
+#     AHOY_PYTHONS       interpreters; by default those of python3, python3.11, 3.12, 3.13 that are there, also pyenv's
 set -euo pipefail
 # shellcheck source=tests/endpoints/common.sh
 source "$(dirname "$0")/endpoints/common.sh"
@@ -43,8 +43,10 @@ shown() {
     if [ "$2" = yes ]; then pass "exits-$1 (of $times each:$all)"; else fail "exits-$1" "of $times each:$all" "$work/exits.err"; fi
 }
 
+# The commands that pyenv puts into the path run the version that is chosen, and no other one.
+if command -v pyenv >/dev/null; then of_pyenv=$(echo "$(pyenv root)"/versions/3.1[123].*/bin/python3); fi
 pythons=() versions=
-for python in ${AHOY_PYTHONS:-python3 python3.11 python3.12 python3.13}; do
+for python in ${AHOY_PYTHONS:-python3 python3.11 python3.12 python3.13 ${of_pyenv:-}}; do
     version=$("$python" -c 'import ctypes, sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
     case " $versions " in *" $version "*) continue ;; esac
     versions+=" $version"
