@@ -118,7 +118,7 @@ where
     B::Error: Error + 'static,
 {
     let mut decoder = Gunzip::new(Bounded::new(max));
-    let (mut encoded, mut breath) = (0_usize, BREATH);
+    let (mut encoded, mut taken, mut breath) = (0_usize, 0, BREATH);
     while let Some(piece) = next_data(&mut body, idle).await? {
         encoded = encoded.saturating_add(piece.len());
         if encoded > max_encoded(max) {
@@ -127,8 +127,11 @@ where
         for part in piece.chunks(STEP) {
             let written = write_all(&mut decoder, part);
             written.map_err(|_| decoder.sink().fault())?;
-            if decoder.sink().bytes.len() > breath {
-                breath = decoder.sink().bytes.len() + BREATH;
+            taken += part.len();
+            let plain = decoder.sink().bytes.len();
+            let cost = decoder.cost(taken, plain);
+            if cost > breath {
+                breath = cost + BREATH;
                 yield_now().await;
             }
         }
@@ -271,8 +274,8 @@ const COPIED: usize = 4096;
 /// A thousand times as much may come out of it, which takes about a millisecond.
 const STEP: usize = 1024;
 
-/// The bytes that are decoded before the other calls on the thread get their turn.
-const BREATH: usize = 512 * 1024;
+/// What decoding may cost before the other calls on the thread get their turn.
+pub(super) const BREATH: usize = 512 * 1024;
 
 /// Most answers are smaller; for the others the buffer grows as bytes arrive.
 const BELIEVED: usize = 64 * 1024;
@@ -315,6 +318,19 @@ mod tests {
         let encoded = gzip(&[0; 1000]);
         assert_eq!(decode(&encoded, 1000).await.unwrap().len(), 1000);
         assert_eq!(decode(&encoded, 999).await.unwrap_err().kind, FailureKind::BodyTooLarge);
+    }
+
+    #[tokio::test]
+    async fn what_decodes_to_nothing_is_decoded_by_turns() {
+        let encoded = gzip(b"").repeat(3000);
+        let mut decoding = std::pin::pin!(decode(&encoded, 1 << 20));
+        let mut turns = 0;
+        let decoded = poll_fn(|cx| {
+            turns += 1;
+            decoding.as_mut().poll(cx)
+        });
+        assert!(decoded.await.unwrap().is_empty());
+        assert!(turns > 3000 / 128, "{turns} turns");
     }
 
     #[tokio::test]

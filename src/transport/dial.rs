@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -61,10 +61,18 @@ impl Dialler<'_> {
     async fn connect(self, addresses: Vec<SocketAddr>) -> Result<Stream, Failure> {
         let socket = race(addresses).await;
         let socket = socket.map_err(|error| io_cause(&error, Stage::Connect).failure(false))?;
-        let wire = Wire::new(socket, self.traffic);
+        let wire = Wire::new(socket, self.traffic.clone());
         match self.endpoint.scheme() {
             Scheme::Http => Ok(Stream::Plain(wire)),
-            Scheme::Https => handshake(self.endpoint, &self.config.tls, self.offer, wire).await,
+            Scheme::Https => {
+                let mut handshake =
+                    pin!(handshake(self.endpoint, &self.config.tls, self.offer, wire));
+                poll_fn(|cx| {
+                    self.traffic.begin_turn();
+                    handshake.as_mut().poll(cx)
+                })
+                .await
+            }
         }
     }
 }

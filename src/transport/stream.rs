@@ -15,9 +15,10 @@ use http_body::Body;
 use crate::outcome::{Failure, FailureKind};
 
 use super::Answer;
-use super::body::{self, Reading};
+use super::body::{self, BREATH, Reading};
 use super::cause::Cause;
 use super::gunzip::Gunzip;
+use super::wire::others_first;
 
 /// The body of an answer under way. Dropping it drops the exchange.
 pub struct Live {
@@ -128,6 +129,8 @@ pub(super) struct Decoding<B> {
     body: B,
     decoder: Gunzip<Vec<u8>>,
     encoded: Bytes,
+    /// How much was taken so far.
+    taken: usize,
     ended: bool,
 }
 
@@ -138,10 +141,11 @@ where
 {
     fn new(body: B) -> Self {
         let decoder = Gunzip::new(Vec::new());
-        Self { body, decoder, encoded: Bytes::new(), ended: false }
+        Self { body, decoder, encoded: Bytes::new(), taken: 0, ended: false }
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
+        let before = self.decoder.cost(self.taken, 0);
         loop {
             let decoded = std::mem::take(self.decoder.sink());
             if !decoded.is_empty() {
@@ -149,6 +153,9 @@ where
             }
             if self.ended {
                 return Poll::Ready(None);
+            }
+            if self.decoder.cost(self.taken, 0) - before > BREATH {
+                return others_first(cx);
             }
             if !self.encoded.is_empty() {
                 self.decode()?;
@@ -165,10 +172,12 @@ where
     }
 
     fn decode(&mut self) -> Result<(), Cause> {
-        let taken = self.decoder.write(&self.encoded).map_err(damaged)?;
+        let part = &self.encoded[..self.encoded.len().min(PART)];
+        let taken = self.decoder.write(part).map_err(damaged)?;
         if taken == 0 && self.decoder.sink().is_empty() {
             return Err(damaged(()));
         }
+        self.taken = self.taken.saturating_add(taken);
         self.encoded.advance(taken);
         // Nothing is held back: the next bytes may come much later.
         if self.encoded.is_empty() { self.decoder.flush().map_err(damaged) } else { Ok(()) }
@@ -178,6 +187,9 @@ where
 fn damaged<E>(_: E) -> Cause {
     Cause::new(FailureKind::Protocol, "gzip body damaged")
 }
+
+/// What is decoded at once, for it may hold codes for nothing.
+const PART: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -278,5 +290,23 @@ mod tests {
         assert_eq!(gunzip.body.0.len(), 1, "the rest was not needed");
         assert_eq!(next(&mut gunzip).await.unwrap().unwrap(), "second");
         assert!(next(&mut gunzip).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_decodes_to_nothing_is_decoded_by_turns() {
+        let codes = [&gzip(b"")[..10], &[0, 0, 0, 0xff, 0xff].repeat(12_000)].concat();
+        for (encoded, most) in [(gzip(b"").repeat(3000), 64 * 20 + 20), (codes, 2 * PART)] {
+            let mut gunzip = Decoding::new(Pieces::of(&encoded, encoded.len()));
+            let mut turns = 0;
+            poll_fn(|cx| {
+                let before = gunzip.taken;
+                let polled = gunzip.poll_piece(cx);
+                assert!(gunzip.taken - before <= most, "{}", gunzip.taken - before);
+                turns += 1;
+                polled.map(drop)
+            })
+            .await;
+            assert!(turns > 2 && gunzip.taken == encoded.len(), "{turns} turns");
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! The socket under a connection: counts what leaves, and says goodbye on the way out.
 
+use std::future::Future;
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -12,9 +13,12 @@ use std::task::{Context, Poll};
 use socket2::{Domain, SockRef, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio_rustls::client::TlsStream;
 
 use crate::runtime::process::sockets;
+
+use super::http1::fault::AnswerFault;
 
 /// Bytes that went through a socket, readable while the connection owns the socket.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +33,8 @@ struct Counts {
     reads_the_last: AtomicBool,
     /// Bytes that have been read since the turn began, where turns are counted.
     turn: AtomicUsize,
+    /// Bytes that have been read since something came of them.
+    idle: AtomicUsize,
 }
 
 impl Traffic {
@@ -50,11 +56,25 @@ impl Traffic {
 
     /// Whether the share of this turn is read; never where turns are not counted.
     fn is_turn_over(&self) -> bool {
-        self.0.turn.load(Ordering::Relaxed) > TURN
+        let is_flood = self.0.idle.load(Ordering::Relaxed) > FLOOD;
+        self.0.turn.load(Ordering::Relaxed) > if is_flood { TURN / 4 } else { TURN }
+    }
+
+    /// What has been read so far brought an exchange further.
+    pub(super) fn advanced(&self) {
+        self.0.idle.store(0, Ordering::Relaxed);
+    }
+
+    /// Why nothing more is read, where too much came that brought no exchange further.
+    pub(super) fn overrun(&self) -> Option<AnswerFault> {
+        (self.0.idle.load(Ordering::Relaxed) > MAX_IDLE).then(|| AnswerFault::of_no_use(MAX_IDLE))
     }
 
     fn note_read(&self, count: usize) {
         self.0.read.fetch_add(count as u64, Ordering::Relaxed);
+        // One thread at a time polls a connection, so that no other one counts meanwhile.
+        let idle = self.0.idle.load(Ordering::Relaxed);
+        self.0.idle.store(idle.saturating_add(count), Ordering::Relaxed);
         let turn = self.0.turn.load(Ordering::Relaxed);
         if turn >= FIRST_OF_TURN {
             self.0.turn.store(turn.saturating_add(count), Ordering::Relaxed);
@@ -198,15 +218,26 @@ impl AsyncRead for Wire {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+        if let Some(fault) = self.traffic.overrun() {
+            return Poll::Ready(Err(fault.into()));
+        }
         if self.traffic.is_turn_over() {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+            return others_first(cx);
         }
         let before = buf.filled().len();
         let result = self.socket.polled().poll_read(cx, buf);
         self.traffic.note_read(buf.filled().len() - before);
         result
     }
+}
+
+/// Goes on when all other tasks of the thread had their turn, and its timers were looked at. A task that only wakes
+/// itself is polled up to 61 times before that, by tokio's default.
+pub(super) fn others_first<T>(cx: &mut Context<'_>) -> Poll<T> {
+    if pin!(yield_now()).poll(cx).is_ready() {
+        cx.waker().wake_by_ref();
+    }
+    Poll::Pending
 }
 
 /// What has arrived, whatever the runtime knows of it.
@@ -312,5 +343,92 @@ const FIRST_OF_TURN: usize = 1;
 /// Frames of a few bytes cost HTTP/2 about a microsecond each: 16 KiB of them are over in two milliseconds.
 const TURN: usize = 16 * 1024;
 
+/// After so many bytes of which nothing came turns are shorter: a ticket of TLS costs as much as ten frames of its size.
+const FLOOD: usize = 64 * 1024;
+
+/// Four times the largest head; whatever a peer goes on sending, be it tickets of TLS or frames of HTTP/2 that are neither
+/// head nor body.
+const MAX_IDLE: usize = 1024 * 1024;
+
 /// How much a look at a rested socket reads at most; what is not read needs not be cleared first.
 const LOOK: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write;
+
+    use super::*;
+
+    /// A connection whose peer writes without end.
+    async fn flooded() -> Wire {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            while socket.write_all(&[0; 64 * 1024]).is_ok() {}
+        });
+        Wire::new(Socket::connect(address).await.unwrap(), Traffic::default())
+    }
+
+    /// Reads pieces of 4 KiB, as TLS does, until the turn is over or nothing is there; what was read.
+    fn turn(wire: &mut Wire, cx: &mut Context<'_>) -> io::Result<usize> {
+        let (mut room, mut all) = ([0; 4096], 0);
+        wire.traffic.begin_turn();
+        loop {
+            let mut buf = ReadBuf::new(&mut room);
+            match Pin::new(&mut *wire).poll_read(cx, &mut buf)? {
+                Poll::Ready(()) => all += buf.filled().len(),
+                Poll::Pending => return Ok(all),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_turn_reads_its_share_and_what_is_of_no_use_is_bounded() {
+        let mut wire = flooded().await;
+        let (mut all, mut most) = (0, 0);
+        let error = poll_fn(|cx| match turn(&mut wire, cx) {
+            Ok(count) => {
+                all += count;
+                most = most.max(count);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(error),
+        })
+        .await;
+        assert!((TURN..=TURN + 4096).contains(&most), "{most}");
+        assert!(error.to_string().contains("more than 1048576 bytes"), "{error}");
+        assert!(all <= MAX_IDLE + 4096, "{all}");
+    }
+
+    #[tokio::test]
+    async fn what_is_of_use_has_no_bound() {
+        let mut wire = flooded().await;
+        let mut all = 0;
+        poll_fn(|cx| {
+            all += turn(&mut wire, cx).unwrap();
+            wire.traffic.advanced();
+            if all > 4 * MAX_IDLE { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn whoever_lets_the_others_go_first_is_polled_once_before_timers_are_looked_at() {
+        let ended = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&ended);
+        let mut polls = 0;
+        let greedy = tokio::spawn(poll_fn(move |cx| {
+            // A turn of five milliseconds.
+            let turn = std::time::Instant::now();
+            while turn.elapsed().as_millis() < 5 {}
+            polls += 1;
+            if stop.load(Ordering::Relaxed) { Poll::Ready(polls) } else { others_first(cx) }
+        }));
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        ended.store(true, Ordering::Relaxed);
+        let polls = greedy.await.unwrap();
+        assert!(polls <= 10, "{polls} turns before the timer");
+    }
+}

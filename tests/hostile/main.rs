@@ -10,7 +10,6 @@ mod memory;
 mod names;
 mod sessions;
 mod shortage;
-mod unfair;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -2,47 +2,23 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
 
 use ahoy::ffi::client::builder::AHOY_HTTP2_PRIOR_KNOWLEDGE;
 use ahoy::ffi::values::status::*;
 
+use crate::support::floods::{Flood, await_head, frame, greet};
 use crate::support::*;
 
-const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
-const SETTINGS_ACK: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
 /// With NO_ERROR, and no stream processed.
 const GOAWAY: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let head = [length[1], length[2], length[3], kind, flags, 0, 0, 0, stream];
-    [&head, payload].concat()
-}
 
 /// A peer that says its settings and then goes on as told when the first request has come.
 fn peer(script: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Scripted {
     Scripted::new(move |_, peer| {
         let socket = &mut peer.socket;
-        let mut preface = [0; 24];
-        let _ = socket.read_exact(&mut preface);
-        let _ = socket.write_all(&[SETTINGS, SETTINGS_ACK].concat());
+        greet(socket);
         script(socket);
     })
-}
-
-/// Waits for a frame of HEADERS.
-fn request(socket: &mut TcpStream) -> Option<()> {
-    loop {
-        let mut head = [0; 9];
-        socket.read_exact(&mut head).ok()?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let mut payload = vec![0; usize::try_from(length).unwrap()];
-        socket.read_exact(&mut payload).ok()?;
-        if head[3] == 1 {
-            return Some(());
-        }
-    }
 }
 
 fn client(server: &Scripted, timeout_ms: u64) -> (Client, Balancer) {
@@ -59,7 +35,7 @@ fn a_session_that_ends_unused_is_a_failed_dial() {
     let ways: [(&str, Way); 4] = [
         ("goaway at once", |socket| drop(socket.write_all(GOAWAY))),
         ("goaway for the request", |socket| {
-            request(socket);
+            await_head(socket);
             let _ = socket.write_all(GOAWAY);
         }),
         ("end at once", |socket| drop(socket.shutdown(Shutdown::Both))),
@@ -115,33 +91,60 @@ fn peers_that_end_at_once_in_other_ways_are_dialled_as_rarely() {
 }
 
 #[test]
-fn frames_without_end_cost_their_own_call_only() {
+fn frames_without_end_that_bring_nothing_end_their_connection() {
     let _floor = crate::alone();
-    let floods: [(&str, Vec<u8>); 3] = [
-        ("ping", frame(6, 1, 0, &[0; 8])),
-        ("window update", frame(8, 0, 0, &[0, 0, 0, 1])),
-        ("interim answers", frame(1, 4, 1, &[0x08, 0x03, b'1', b'0', b'3'])),
-    ];
-    for (name, flood) in floods {
-        let flood = flood.repeat(4096);
-        let server = peer(move |socket| {
-            request(socket);
-            while socket.write_all(&flood).is_ok() {}
-        });
-        let (bad, _) = client(&server, 400);
-        let silent = Server::always(Reply::Hang);
-        let good = Builder::new().balancer(&round_robin(&[silent.port()])).timeout_ms(50).build();
-        let call = bad.begin("/");
-        let mut worst = Duration::ZERO;
-        for _ in 0..6 {
-            let (outcome, took) = timed(|| good.begin("/").end());
-            assert!(outcome.is_err());
-            worst = worst.max(took.saturating_sub(ms(50)));
-        }
-        println!("{name}: at most {worst:?} late");
-        assert!(worst < PATIENCE, "{name}: {worst:?}");
-        assert!(call.end().is_err());
+    let authority = Authority::new();
+    for flood in Flood::http2() {
+        let server = flood.server(&authority);
+        let (client, balancer) = client(&server, 8000);
+        let (failure, took) = timed(|| client.get("/").unwrap_err());
+        println!("{}: {:?} after {took:?}: {}", flood.name, failure.status, failure.message);
+        assert_eq!(failure.status, AHOY_E_PROTOCOL, "{}: {}", flood.name, failure.message);
+        assert!(failure.is_ambiguous, "{}", flood.name);
+        drop((client, balancer));
     }
+}
+
+#[test]
+fn tls_without_end_that_brings_nothing_ends_its_connection() {
+    let _floor = crate::alone();
+    let authority = Authority::new();
+    for flood in Flood::tls() {
+        let server = flood.server(&authority);
+        let host = Host::new("127.0.0.1", server.port()).https();
+        let balancer = Balancer::round_robin(&Provider::of(&[host]));
+        let builder = Builder::new().balancer(&balancer).tries(1).timeout_ms(8000);
+        let builder = builder.ca(&authority.pem).platform_roots(false);
+        if flood.is_http2() {
+            builder.try_http2(AHOY_HTTP2_PRIOR_KNOWLEDGE).unwrap();
+        }
+        let (failure, took) = timed(|| builder.build().get("/").unwrap_err());
+        println!("{}: after {took:?}: {}", flood.name, failure.message);
+        let (expected, said) = match flood.name {
+            "empty records" => (AHOY_E_TLS, "peer breaks the rules of tls"),
+            "handshake in bytes" => (AHOY_E_CONNECT, ""),
+            _ => (AHOY_E_PROTOCOL, "more than 1048576 bytes"),
+        };
+        assert_eq!(failure.status, expected, "{}: {}", flood.name, failure.message);
+        assert!(failure.message.contains(said), "{}: {}", flood.name, failure.message);
+    }
+}
+
+#[test]
+fn a_connection_on_which_much_is_said_now_and_then_stays() {
+    let _floor = crate::beside_others();
+    // More control frames than a connection may have without anything else, but something else comes between.
+    let pings = frame(6, 1, 0, &[0; 8]).repeat(30_000);
+    let server = peer(move |socket| {
+        await_head(socket);
+        let _ = socket.write_all(&frame(1, 4, 1, &[0x88]));
+        for end in [0, 0, 0, 1] {
+            let _ = socket.write_all(&[&pings[..], &frame(0, end, 1, b"x")].concat());
+        }
+        let _ = socket.read_to_end(&mut Vec::new());
+    });
+    let (client, _) = client(&server, 20_000);
+    assert_eq!(client.get("/").unwrap().body, b"xxxx");
 }
 
 #[test]
@@ -149,7 +152,7 @@ fn interim_answers_of_http2_are_bounded() {
     let _floor = crate::beside_others();
     let interim = frame(1, 4, 1, &[0x08, 0x03, b'1', b'0', b'3']).repeat(1000);
     let server = peer(move |socket| {
-        request(socket);
+        await_head(socket);
         while socket.write_all(&interim).is_ok() {}
     });
     let (client, _) = client(&server, 8000);
@@ -166,7 +169,7 @@ fn lengths_of_answers_without_a_body_are_no_lengths() {
     for status in [0x89, 0x8b] {
         let head = frame(1, 5, 1, &[&[status], &length[..]].concat());
         let server = peer(move |socket| {
-            request(socket);
+            await_head(socket);
             let _ = socket.write_all(&head);
             let _ = socket.read_to_end(&mut Vec::new());
         });
@@ -175,13 +178,10 @@ fn lengths_of_answers_without_a_body_are_no_lengths() {
     }
     let head = frame(1, 4, 1, &[&[0x88], &length[..]].concat());
     let server = peer(move |socket| {
-        request(socket);
+        await_head(socket);
         let _ = socket.write_all(&[head.clone(), frame(0, 1, 1, b"")].concat());
         let _ = socket.read_to_end(&mut Vec::new());
     });
     let (client, _) = client(&server, 2000);
     assert_eq!(client.head("/").unwrap().status, 200);
 }
-
-/// As for HTTP/1.1: the bar is 20 ms for the library as it is shipped.
-const PATIENCE: Duration = if cfg!(debug_assertions) { ms(2000) } else { ms(20) };

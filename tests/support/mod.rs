@@ -10,6 +10,7 @@
 mod builder;
 mod calls;
 mod fleet;
+pub mod floods;
 mod handles;
 mod host;
 mod outcome;

@@ -19,10 +19,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::fault::AnswerFault;
 use super::head::{self, Head};
+use crate::transport::wire::{Traffic, others_first};
 
 /// How far the answer of an exchange has come; shared by a connection's two ends.
 #[derive(Debug, Default)]
 pub(crate) struct AnswerProgress {
+    /// The same counts for what lies below: TLS may read without end what brings no byte of an answer.
+    traffic: Traffic,
     expects_head: AtomicBool,
     /// Bytes since the last piece of a body, or since the exchange began.
     idle: AtomicUsize,
@@ -33,6 +36,11 @@ pub(crate) struct AnswerProgress {
 }
 
 impl AnswerProgress {
+    /// Of a connection whose bytes `traffic` counts.
+    pub(crate) fn new(traffic: Traffic) -> Self {
+        Self { traffic, ..Self::default() }
+    }
+
     /// A request goes out: what comes next is the head of its answer.
     pub(crate) fn begin_exchange(&self) {
         self.expects_head.store(true, Ordering::Relaxed);
@@ -42,12 +50,14 @@ impl AnswerProgress {
     /// The connection is polled: it may read its share.
     pub(crate) fn begin_turn(&self) {
         self.turn.store(0, Ordering::Relaxed);
+        self.traffic.begin_turn();
     }
 
     /// The exchange came further.
     fn advanced(&self) {
         self.idle.store(0, Ordering::Relaxed);
-        self.turn.store(0, Ordering::Relaxed);
+        self.traffic.advanced();
+        self.begin_turn();
     }
 
     /// Whether nothing but interim answers has come.
@@ -158,9 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AnswerStream<S> {
     ) -> Poll<io::Result<usize>> {
         let (share, before) = (self.progress.share(), buf.filled().len());
         if share == 0 {
-            // The others first.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+            return others_first(cx);
         }
         let stream = Pin::new(&mut self.stream);
         let count = if self.progress.idle.load(Ordering::Relaxed) == 0 || buf.remaining() <= share {
@@ -183,17 +191,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AnswerStream<S> {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         self.head.extend_from_slice(piece);
+        let mut passed = 0;
         while self.progress.expects_head() {
-            head::check_start(&self.head)?;
-            let Some(end) = head::end(&self.head, self.searched) else {
+            let rest = &self.head[passed..];
+            head::check_start(rest)?;
+            let Some(end) = head::end(rest, self.searched) else {
                 // The last three bytes may be the beginning of the end.
-                self.searched = self.head.len().saturating_sub(3);
+                self.searched = rest.len().saturating_sub(3);
                 break;
             };
             self.searched = 0;
-            match head::read(&self.head[..end])? {
+            match head::read(&rest[..end])? {
                 Head::Interim(rewritten) => {
-                    drop(self.head.drain(..end));
+                    passed += end;
                     self.interim += 1;
                     if self.interim <= MOST_INTERIM {
                         self.ready.extend_from_slice(&rewritten);
@@ -203,11 +213,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AnswerStream<S> {
                     self.progress.expects_head.store(false, Ordering::Relaxed);
                     self.progress.head_read(read.headers);
                     self.ready.extend_from_slice(&read.rewritten);
-                    self.ready.extend_from_slice(&self.head[end..]);
-                    (self.head, self.interim) = (Vec::new(), 0);
+                    self.ready.extend_from_slice(&rest[end..]);
+                    (self.head, self.interim, passed) = (Vec::new(), 0, 0);
                 }
             }
         }
+        // All at once: thousands of interim answers may come in one piece.
+        drop(self.head.drain(..passed));
         // Heads that were passed over count as well.
         let all = self.progress.idle.load(Ordering::Relaxed);
         if self.progress.expects_head() && all > MAX_HEAD {

@@ -35,6 +35,12 @@ impl AnswerFault {
         Self { kind: FailureKind::Protocol, detail }
     }
 
+    /// `bound` bytes came of which nothing came, be it by records of TLS, by frames of HTTP/2 or otherwise.
+    pub(in crate::transport) fn of_no_use(bound: usize) -> Self {
+        let detail = format!("more than {bound} bytes that are neither head nor body of an answer");
+        Self { kind: FailureKind::Protocol, detail }
+    }
+
     pub(in crate::transport) fn cause(&self) -> Cause {
         Cause::new(self.kind, self.detail.clone())
     }

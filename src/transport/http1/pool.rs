@@ -60,7 +60,7 @@ impl Connection {
     /// Puts a connection together again. hyper calls it a handshake, but nothing is sent, and it is done at once.
     pub(crate) fn waked(parked: Parked) -> Option<Box<Self>> {
         let Parked { stream, traffic, retires, idle_since } = parked;
-        let answer = Arc::new(AnswerProgress::default());
+        let answer = Arc::new(AnswerProgress::new(traffic.clone()));
         let descriptor = stream.bare_descriptor();
         let duplex = Duplex::new(stream, traffic.clone());
         let stream = TokioIo::new(AnswerStream::new(duplex, Arc::clone(&answer)));

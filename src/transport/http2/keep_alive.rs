@@ -37,8 +37,8 @@ impl StreamWatch {
     }
 
     /// Any byte is a sign of life; the pong itself may be far back in the queue.
-    pub(super) fn heard(&mut self) {
-        self.heard_at = Instant::now();
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.heard_at = now;
         self.asked_at = None;
         self.patience = self.settings.timeout;
     }

@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::outcome::{Failure, FailureKind};
 
+use super::frames::FrameStream;
 use super::keep_alive::{KeepAlive, NO_STREAMS, PROOF_TIMEOUT, StreamWatch};
 use super::pool::StreamSlot;
 use super::upload::Upload;
@@ -62,7 +63,8 @@ impl Session {
     ) -> Result<Arc<Self>, Failure> {
         let unusable = |_| Failure::unsent(FailureKind::Connect, "connection not usable");
         let duplex = Duplex::shared(stream, traffic.clone());
-        let (sender, connection) = builder().handshake(duplex).await.map_err(unusable)?;
+        let frames = FrameStream::new(duplex, traffic.clone());
+        let (sender, connection) = builder().handshake(frames).await.map_err(unusable)?;
         let session = Arc::new(Self {
             sender,
             traffic,
@@ -86,7 +88,11 @@ impl Session {
                 return Ok(());
             }
             if let Err(error) = self.check_open() {
-                return Err(no_session(&error).failure(false));
+                return Err(self
+                    .traffic
+                    .overrun()
+                    .map_or_else(|| no_session(&error), |f| f.cause())
+                    .failure(false));
             }
             change.await;
         }
@@ -145,6 +151,10 @@ impl Session {
     }
 
     fn cause(&self, error: &h2::Error) -> Cause {
+        // h2 tells a stream of an error of the connection by its text alone.
+        if let Some(fault) = self.traffic.overrun() {
+            return fault.cause();
+        }
         let cause = cause_of(error, Stage::Exchange);
         match self.is_silent() && cause.kind == FailureKind::ConnectionLost {
             true => Cause::new(FailureKind::ConnectionLost, "keep-alive timed out"),
@@ -154,6 +164,9 @@ impl Session {
 
     /// What a peer has begun to answer it has not refused, whatever it says.
     fn within_answer(&self, mut failure: Failure) -> Failure {
+        if let Some(fault) = self.traffic.overrun() {
+            return fault.cause().failure(failure.sent);
+        }
         if failure.kind == FailureKind::RefusedStream {
             failure.kind = FailureKind::Protocol;
         } else if failure.kind == FailureKind::ConnectionLost && self.is_silent() {
@@ -227,7 +240,8 @@ pub(crate) async fn exchange(
         opened.map_err(|error| session.before_answer(&error, false, slot.is_only()))?;
     // Its driver writes it soon, and a call that is cut off cannot know when.
     exchange.progress.mark_sent();
-    let mut upload = Upload::new(sink, body, !end);
+    let traffic = (!end).then(|| session.traffic.clone());
+    let mut upload = Upload::new(sink, body, traffic);
     let answer = FinalAnswer { reply, consent, interim: 0, bound_met: false };
     let mut answer = pin!(answer);
     let head = match upload.beside(answer.as_mut(), exchange.progress).await {
@@ -384,7 +398,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Counted<'_, B> {
 
 /// Drives a connection until it ends.
 struct Driver {
-    connection: h2::client::Connection<Duplex, Bytes>,
+    connection: h2::client::Connection<FrameStream, Bytes>,
     /// Weak: the connection closes when nobody but its driver is left.
     session: Weak<Session>,
     watch: StreamWatch,
@@ -393,6 +407,8 @@ struct Driver {
     changed: Arc<Notify>,
     traffic: Traffic,
     read: u64,
+    /// Since when the bytes are counted of which nothing comes.
+    counted_since: Instant,
     doubt: Arc<Doubt>,
     doubted: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -400,7 +416,7 @@ struct Driver {
 impl Driver {
     fn new(
         session: &Arc<Session>,
-        mut connection: h2::client::Connection<Duplex, Bytes>,
+        mut connection: h2::client::Connection<FrameStream, Bytes>,
         keep_alive: KeepAlive,
         changed: Arc<Notify>,
     ) -> Self {
@@ -421,6 +437,7 @@ impl Driver {
             changed,
             traffic,
             read,
+            counted_since: Instant::now(),
             doubt,
             doubted,
         }
@@ -443,7 +460,12 @@ impl Driver {
             return;
         }
         self.read = read;
-        self.watch.heard();
+        let now = Instant::now();
+        self.watch.heard(now);
+        if now.saturating_duration_since(self.counted_since) > COUNTED_FOR {
+            self.counted_since = now;
+            self.traffic.advanced();
+        }
         let limit = self.connection.max_concurrent_send_streams();
         let ends = || self.session.upgrade().is_some_and(|session| !session.is_open());
         if std::mem::replace(&mut self.watch.limit, limit) != limit || ends() {
@@ -478,6 +500,9 @@ impl Drop for Driver {
         self.changed.notify_waiters();
     }
 }
+
+/// A connection on which nobody calls for a day has a PING now and then.
+const COUNTED_FOR: Duration = Duration::from_secs(60);
 
 /// A server that is restarted just after a connect is as good as one that was not there. One that ends a connection
 /// which nobody used for longer tidies up.

@@ -10,6 +10,7 @@ use http_body::Body as _;
 
 use crate::transport::Progress;
 use crate::transport::request::RequestBody;
+use crate::transport::wire::Traffic;
 
 /// Hands the request's body over as fast as the peer's windows allow.
 pub(super) struct Upload {
@@ -18,13 +19,21 @@ pub(super) struct Upload {
     /// What was taken of the body and not handed over yet.
     piece: Bytes,
     under_way: bool,
+    /// Told of each piece, where there are any: the peer's leave for more is of use then.
+    traffic: Option<Traffic>,
     /// Bytes handed over that the attempt's clock does not know of yet.
     handed: usize,
 }
 
 impl Upload {
-    pub(super) const fn new(sink: SendStream<Bytes>, body: RequestBody, under_way: bool) -> Self {
-        Self { sink, body, piece: Bytes::new(), under_way, handed: 0 }
+    /// A body that is under way where there is `traffic`.
+    pub(super) fn new(
+        sink: SendStream<Bytes>,
+        body: RequestBody,
+        traffic: Option<Traffic>,
+    ) -> Self {
+        let (piece, under_way) = (Bytes::new(), traffic.is_some());
+        Self { sink, body, piece, under_way, traffic, handed: 0 }
     }
 
     /// Runs `work` while the body is handed over.
@@ -72,6 +81,7 @@ impl Upload {
             }
             let piece = self.piece.split_to(room.min(self.piece.len()));
             self.handed += piece.len();
+            self.traffic.iter().for_each(Traffic::advanced);
             let end = self.piece.is_empty() && self.body.is_end_stream();
             if self.sink.send_data(piece, end).is_err() || end {
                 return Poll::Ready(());
