@@ -140,7 +140,9 @@ impl Session {
         let read = self.traffic.read();
         self.doubt.is_cast.store(true, Ordering::Relaxed);
         self.doubt.driver.notify_one();
-        let until = Instant::now() + PROOF_TIMEOUT;
+        // The driver ends a silent connection at the end of that time, and may be late: a call that looked before would
+        // go over a connection which is about to end.
+        let until = Instant::now() + PROOF_TIMEOUT * 2;
         while self.traffic.read() == read && self.is_open() && Instant::now() < until {
             sleep(PROOF_LOOK).await;
         }
