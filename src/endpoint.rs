@@ -1,7 +1,8 @@
 //! Where a request can go: a [`Host`] as the user states it, an [`Endpoint`] as the library uses it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use once_cell::race::OnceBox;
 use smol_str::SmolStr;
@@ -112,6 +113,8 @@ struct Details {
     url: Arc<str>,
     authority: String,
     server_name: String,
+    /// When the next connection may be made, where the last ones ended before they were of use.
+    rests_until: Mutex<Option<Instant>>,
 }
 
 /// The properties that most hosts leave out.
@@ -161,7 +164,8 @@ impl Endpoint {
             Some(authority) => host_of_authority(authority).to_owned(),
             None => without_zone(&self.address).to_owned(),
         });
-        Details { stated, url: url.into(), authority, server_name }
+        let rests_until = Mutex::default();
+        Details { stated, url: url.into(), authority, server_name, rests_until }
     }
 
     fn details(&self) -> &Details {
@@ -244,6 +248,33 @@ impl Endpoint {
         &self.details().server_name
     }
 
+    /// A connection ended before it was of use: no other one is made before `next`, by any client and thread that
+    /// shares this endpoint.
+    pub fn rest_until(&self, next: Instant) {
+        *self.resting() = Some(next);
+    }
+
+    /// Whether a connection may be made now; where they end before they are of use, one in each `pause`.
+    #[must_use]
+    pub fn may_be_dialled(&self, now: Instant, pause: Duration) -> bool {
+        let mut resting = self.resting();
+        let may = resting.is_none_or(|until| now >= until);
+        if may && resting.is_some() {
+            *resting = Some(now + pause);
+        }
+        may
+    }
+
+    /// A connection was of use: more may be made.
+    pub fn was_of_use(&self) {
+        *self.resting() = None;
+    }
+
+    /// Locked for each connection, not for each exchange.
+    fn resting(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.details().rests_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Says that it left its list: connections to it end with their exchange and are not kept.
     pub fn depart(&self) {
         if !self.departed.swap(true, Ordering::Relaxed) {
@@ -315,6 +346,20 @@ mod tests {
         endpoint.depart();
         // Other tests may say so of theirs meanwhile.
         assert!(endpoint.has_departed() && departures() > before);
+    }
+
+    #[test]
+    fn an_endpoint_that_rests_is_dialled_once_in_each_pause_until_that_was_of_use() {
+        let (endpoint, start) = (Endpoint::new(Host::new("127.0.0.1", 80)), Instant::now());
+        let at = |ms| start + Duration::from_millis(ms);
+        let may = |ms| endpoint.may_be_dialled(at(ms), Duration::from_millis(300));
+        assert!(may(0) && may(0));
+        endpoint.rest_until(at(300));
+        assert!(!may(299));
+        assert!(may(300) && !may(300) && !may(599));
+        assert!(may(600) && !may(600));
+        endpoint.was_of_use();
+        assert!(may(601) && may(601));
     }
 
     #[test]

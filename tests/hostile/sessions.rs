@@ -75,6 +75,42 @@ fn many_calls_make_no_more_than_three_dials_a_second() {
 }
 
 #[test]
+fn all_clients_and_threads_of_an_endpoint_together_make_no_more_than_three_dials_a_second() {
+    let _floor = crate::alone();
+    // So many that there is an I/O thread for each processor.
+    let silent = Server::always(Reply::Hang);
+    let waiting = Builder::new().balancer(&round_robin(&[silent.port()])).build();
+    let _held: Vec<_> = (0..128).map(|_| waiting.begin("/")).collect();
+    let server = peer(|socket| drop(socket.write_all(GOAWAY)));
+    let balancer = round_robin(&[server.port()]);
+    balancer.update().unwrap();
+    balancer.at(0).unwrap().disable_circuit().unwrap();
+    let client = || {
+        let builder = Builder::new().balancer(&balancer).tries(1).timeout_ms(500);
+        builder.try_http2(AHOY_HTTP2_PRIOR_KNOWLEDGE).unwrap();
+        builder.build()
+    };
+    let clients: Vec<_> = (0..6).map(|_| client()).collect();
+    assert!(clients[0].get("/").is_err());
+    let (_, took) = timed(|| {
+        std::thread::scope(|scope| {
+            for client in &clients {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        assert!(client.get("/").is_err());
+                        std::thread::sleep(ms(5));
+                    }
+                });
+            }
+        });
+    });
+    let most = 3 * (took.as_secs() + 1) + 1;
+    let dials = server.connections();
+    println!("{dials} connections of 6 clients in {took:?}");
+    assert!(u64::try_from(dials).unwrap() <= most, "{dials} connections in {took:?}");
+}
+
+#[test]
 fn peers_that_end_at_once_in_other_ways_are_dialled_as_rarely() {
     let _floor = crate::beside_others();
     for accept in [Accept::Close, Accept::Reset] {

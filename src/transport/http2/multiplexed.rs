@@ -293,7 +293,7 @@ async fn connect(
         limit,
         resolving: &resolving,
     };
-    let stream = dialler.dial().await?;
+    let stream = dialler.dial().await.inspect_err(|failure| note_dial(pool, failure, &traffic))?;
     if !config.is_http2(&stream) {
         direct.adopt(endpoint, stream, traffic)?;
         return Ok(None);
@@ -301,8 +301,17 @@ async fn connect(
     let keep_alive = KeepAlive { interval: config.ping_interval, timeout: config.ping_timeout };
     let changed = Arc::clone(pool.changed());
     let left = limit.saturating_sub(begun.elapsed());
-    let opening = timeout(left, Session::open(stream, traffic, keep_alive, changed));
-    opening.await.unwrap_or_else(|_| Err(not_connected(limit))).map(Some)
+    let opening = timeout(left, Session::open(stream, traffic.clone(), keep_alive, changed));
+    let opened = opening.await.unwrap_or_else(|_| Err(not_connected(limit)));
+    opened.inspect_err(|failure| note_dial(pool, failure, &traffic)).map(Some)
+}
+
+/// A peer that takes a connection and ends it at once, or speaks something else, is like one that ends it a moment later.
+fn note_dial(pool: &H2Pool, failure: &Failure, traffic: &Traffic) {
+    let ended = matches!(failure.kind, FailureKind::Connect | FailureKind::Protocol);
+    if ended && traffic.written() > 0 {
+        pool.note_unused(Instant::now());
+    }
 }
 
 /// Identity, not equality: an endpoint whose properties changed is a new one with connections of its own.

@@ -24,12 +24,11 @@ pub(crate) struct H2Pool {
 struct State {
     sessions: Vec<PooledSession>,
     dialling: bool,
-    /// Dials that failed so far, and how the last one did.
+    /// Dials that failed so far, and how the last one did, where it was the last.
     failures: u64,
     failure: Option<Failure>,
-    /// After a failed dial while other connections stand, and after a connection that ended unused in any case.
+    /// After a failed dial, while other connections stand.
     no_dial_before: Option<Instant>,
-    ended_unused: bool,
     /// Until then the endpoint is known to speak HTTP/1.1 only.
     http1_until: Option<Instant>,
 }
@@ -64,7 +63,7 @@ pub(crate) enum Acquire {
     Busy,
     /// The endpoint speaks HTTP/1.1.
     Http1,
-    /// The peer ended the last connection before it was of use, and no other one is made yet.
+    /// The peer ended the last connection before it was of use, or none could be made, and no other one is made yet.
     Failed(Failure),
 }
 
@@ -101,7 +100,7 @@ impl H2Pool {
         }
         let retired = state.retire(now, bounds.idle_timeout);
         if retired.iter().any(|pooled| pooled.streams == 0 && pooled.session.ended_unused()) {
-            state.pause_unused(now);
+            self.note_unused(now);
         }
         let acquire = self.acquire_of(&mut state, now, bounds);
         drop(state);
@@ -119,21 +118,23 @@ impl H2Pool {
         }
         let stands = !state.sessions.is_empty();
         let full = state.sessions.len() >= bounds.max_connections;
-        let paused = state.no_dial_before.is_some_and(|before| now < before);
-        if paused && state.ended_unused && !stands && !state.dialling {
-            return Acquire::Failed(session::ended_unused());
-        }
-        let paused = paused && stands;
+        let paused = stands && state.no_dial_before.is_some_and(|before| now < before);
         if !state.dialling && !full && !paused {
-            state.dialling = true;
-            return Acquire::Dial(Dial { pool: Arc::clone(self), ended: false });
+            if self.endpoint.may_be_dialled(now, UNUSED_PAUSE) {
+                state.dialling = true;
+                return Acquire::Dial(Dial { pool: Arc::clone(self), ended: false });
+            }
+            if !stands {
+                let failure = state.failure.clone();
+                return Acquire::Failed(failure.unwrap_or_else(session::ended_unused));
+            }
         }
         if stands { Acquire::Busy } else { Acquire::Await(state.failures) }
     }
 
-    /// A connection ended before it was of use.
+    /// A connection ended before it was of use. Told of the endpoint, which all pools share that lead to it.
     pub(crate) fn note_unused(&self, now: Instant) {
-        self.lock().pause_unused(now);
+        self.endpoint.rest_until(now + UNUSED_PAUSE);
     }
 
     /// How the last dial failed, if any did since there were `before`.
@@ -171,11 +172,6 @@ impl H2Pool {
 }
 
 impl State {
-    fn pause_unused(&mut self, now: Instant) {
-        self.ended_unused = true;
-        self.no_dial_before = Some(now + UNUSED_PAUSE);
-    }
-
     /// To be dropped without the lock: the last one to hold a session closes it.
     fn retire(&mut self, now: Instant, idle_timeout: Duration) -> Vec<PooledSession> {
         self.sessions.extract_if(.., |pooled| !pooled.is_current(now, idle_timeout)).collect()
@@ -237,8 +233,7 @@ impl Dial {
         let idle_since = Instant::now();
         let pooled = PooledSession { session, streams: 0, retires, idle_since, used: false };
         self.end(|state| {
-            state.ended_unused = false;
-            state.http1_until = None;
+            (state.http1_until, state.failure) = (None, None);
             state.sessions.push(pooled);
         });
     }

@@ -257,7 +257,9 @@ pub(crate) async fn exchange(
             return Err(session.before_answer(&error, is_sent(), slot.is_only()));
         }
     };
-    session.answered.store(true, Ordering::Relaxed);
+    if !session.answered.swap(true, Ordering::Relaxed) {
+        exchange.endpoint.was_of_use();
+    }
     let (mut head, content) = received(head, exchange.method);
     let reading = request::reading(exchange);
     if exchange.is_streamed(head.status) {
