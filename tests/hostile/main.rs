@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alpn;
 mod certificates;
 mod inbound;
 mod lenient;

@@ -212,11 +212,23 @@ impl Transport for Multiplexed {
             Box::pin(self.doubt(exchange.endpoint)).await;
         }
         let mut tries_left = self.config.max_connections;
-        let mut expects = expects(exchange);
+        let (mut expects, mut asked_again) = (expects(exchange), false);
         loop {
             let request = request::build_multiplexed(exchange, expects)?;
             let Some(slot) = self.slot(exchange).await? else {
-                return self.direct.send(exchange).await;
+                match self.direct.send(exchange).await {
+                    // Since it was asked last it may have learnt HTTP/2, and forgotten the other one.
+                    Err(failure)
+                        if failure.kind == FailureKind::Tls
+                            && !asked_again
+                            && exchange.can_repeat() =>
+                    {
+                        asked_again = true;
+                        pool(&self.pools, exchange.endpoint).ask_again();
+                        continue;
+                    }
+                    outcome => return outcome,
+                }
             };
             match session::exchange(slot, request, exchange, expects).await {
                 // Each of the connections may have ended unnoticed, before it took any byte.

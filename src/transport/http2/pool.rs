@@ -137,6 +137,11 @@ impl H2Pool {
         self.endpoint.rest_until(now + UNUSED_PAUSE);
     }
 
+    /// What the endpoint speaks is found out anew, by the next connection.
+    pub(crate) fn ask_again(&self) {
+        self.lock().http1_until = None;
+    }
+
     /// How the last dial failed, if any did since there were `before`.
     pub(crate) fn failed_since(&self, before: u64) -> Option<Failure> {
         let state = self.lock();
