@@ -28,9 +28,16 @@ fn client(flood: &Flood, port: u16, authority: &Authority, timeout_ms: u64) -> C
     builder.build()
 }
 
-/// How late the worst calls end, while four peers send without end: of 20 to a silent server with a limit of 50 ms, and
-/// of the bad ones.
-fn worst_lateness(flood: &Flood, blocking: bool) -> (Duration, Duration) {
+/// How late the worst calls end while four peers send without end, and how late this machine itself is meanwhile.
+struct Lateness {
+    /// Of 20 calls to a silent server with a limit of 50 ms.
+    good: Duration,
+    bad: Duration,
+    /// Of a thread that sleeps for 50 ms: other programs may have the processor.
+    machine: Duration,
+}
+
+fn worst_lateness(flood: &Flood, blocking: bool) -> Lateness {
     let authority = Authority::new();
     let servers: Vec<_> = (0..4).map(|_| flood.server(&authority)).collect();
     let bad = servers.iter().map(|server| client(flood, server.port(), &authority, 400));
@@ -45,6 +52,14 @@ fn worst_lateness(flood: &Flood, blocking: bool) -> (Duration, Duration) {
         begun.elapsed().saturating_sub(limit)
     };
     thread::scope(|scope| {
+        let machine = scope.spawn(|| {
+            let mut worst = Duration::ZERO;
+            while !over.load(Ordering::SeqCst) {
+                let (_, took) = timed(|| thread::sleep(ms(50)));
+                worst = worst.max(took.saturating_sub(ms(50)));
+            }
+            worst
+        });
         for client in &bad {
             scope.spawn(|| {
                 while !over.load(Ordering::SeqCst) {
@@ -55,9 +70,10 @@ fn worst_lateness(flood: &Flood, blocking: bool) -> (Duration, Duration) {
             });
         }
         eventually("all peers are asked", ms(5000), || servers.iter().all(|s| s.connections() > 0));
-        let worst = (0..20).map(|_| late(&good, ms(50))).max().unwrap();
+        let good = (0..20).map(|_| late(&good, ms(50))).max().unwrap();
         over.store(true, Ordering::SeqCst);
-        (worst, *worst_bad.lock().unwrap())
+        let machine = machine.join().unwrap();
+        Lateness { good, bad: *worst_bad.lock().unwrap(), machine }
     })
 }
 
@@ -66,10 +82,12 @@ fn none_is_late(floods: &[Flood]) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for flood in floods {
         for blocking in [false, true] {
-            let (good, bad) = worst_lateness(flood, blocking);
+            let Lateness { good, bad, machine } = worst_lateness(flood, blocking);
             let way = if blocking { "blocking" } else { "started" };
-            println!("{}, {way}: at most {good:?} late, the bad calls {bad:?}", flood.name);
-            assert!(good < PATIENCE && bad < PATIENCE, "{}, {way}: {good:?}, {bad:?}", flood.name);
+            let told = format!("{}, {way}: {good:?} late, the bad calls {bad:?}", flood.name);
+            println!("{told}, the machine {machine:?}");
+            // A call waits for its server's thread, the I/O thread and its own.
+            assert!(good.max(bad) < PATIENCE + machine * 3, "{told}, the machine {machine:?}");
         }
     }
     let carriers = threads().iter().filter(|(_, name)| name.starts_with("ahoy-io-")).count();
@@ -91,7 +109,7 @@ fn four_peers_that_send_tls_without_end_make_no_other_call_late() {
     none_is_late(&Flood::tls());
 }
 
-/// The bar is 20 ms for the library as it is shipped, on a machine that has time for it. A build without optimisation
+/// The bar is 20 ms for the library as it is shipped, beside what the machine is late itself. A build without optimisation
 /// takes twenty times as long for every byte and shares the processor with the floods; what a turn may read is tested
 /// beside it, in `transport::http1::answer` and `transport::wire`.
 const PATIENCE: Duration = if cfg!(debug_assertions) { ms(2000) } else { ms(20) };

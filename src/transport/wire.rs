@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_lets_the_others_go_first_is_polled_once_before_timers_are_looked_at() {
+    async fn a_task_that_lets_the_others_go_first_is_polled_once_before_timers_are_looked_at() {
         let ended = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&ended);
         let mut polls = 0;

@@ -1,5 +1,6 @@
 //! HTTP/2 over connections that the library owns.
 
+mod answer;
 mod frames;
 mod keep_alive;
 pub(crate) mod multiplexed;

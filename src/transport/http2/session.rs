@@ -12,29 +12,27 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::client::{Builder, ResponseFuture, SendRequest};
-use h2::{Reason, RecvStream};
-use http::header::{CONTENT_LENGTH, HeaderMap};
-use http::{Method, Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use h2::client::{Builder, SendRequest};
+use http::Request;
+use http_body::Body as _;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use crate::outcome::{Failure, FailureKind};
 
+use super::answer::{Counted, FinalAnswer, Received, received};
 use super::frames::FrameStream;
 use super::keep_alive::{KeepAlive, NO_STREAMS, PROOF_TIMEOUT, StreamWatch};
 use super::pool::StreamSlot;
 use super::upload::Upload;
 use crate::transport::cause::Cause;
 use crate::transport::duplex::Duplex;
-use crate::transport::expect::Consent;
 use crate::transport::failure::{Stage, cause_of};
 use crate::transport::http1::answer::MAX_HEAD;
 use crate::transport::request::{self, RequestBody};
 use crate::transport::stream::{self, Content, Flow};
 use crate::transport::wire::{Stream, Traffic};
-use crate::transport::{Answer, Exchange, Progress, body};
+use crate::transport::{Answer, Exchange, body};
 
 /// The shared end of one connection.
 pub(crate) struct Session {
@@ -244,7 +242,7 @@ pub(crate) async fn exchange(
     exchange.progress.mark_sent();
     let traffic = (!end).then(|| session.traffic.clone());
     let mut upload = Upload::new(sink, body, traffic);
-    let answer = FinalAnswer { reply, consent, interim: 0, bound_met: false };
+    let answer = FinalAnswer::new(reply, consent);
     let mut answer = pin!(answer);
     let head = match upload.beside(answer.as_mut(), exchange.progress).await {
         Ok(head) => head,
@@ -286,117 +284,6 @@ impl Flow for Underway {
         let piece = ready!(self.content.poll_piece(cx));
         let session = self.slot.session();
         Poll::Ready(piece.map(|piece| piece.map_err(|failure| session.within_answer(failure))))
-    }
-}
-
-/// The answer after the interim ones, which are counted, and told to a body that waits for the peer's consent.
-struct FinalAnswer {
-    reply: ResponseFuture,
-    consent: Option<Consent>,
-    interim: usize,
-    bound_met: bool,
-}
-
-impl Future for FinalAnswer {
-    type Output = Result<Response<RecvStream>, h2::Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        while let Poll::Ready(Some(interim)) = self.reply.poll_informational(cx) {
-            let interim = interim?;
-            self.consent.iter().for_each(|consent| consent.interim(interim.status()));
-            self.interim += size(interim.headers());
-            if self.interim > MAX_HEAD {
-                self.bound_met = true;
-                return Poll::Ready(Err(Reason::ENHANCE_YOUR_CALM.into()));
-            }
-        }
-        let head = ready!(Pin::new(&mut self.reply).poll(cx));
-        self.consent.iter().for_each(Consent::answered);
-        Poll::Ready(head)
-    }
-}
-
-/// As HTTP/2 itself counts it (RFC 9113, 6.5.2), with the status.
-fn size(headers: &HeaderMap) -> usize {
-    const OVERHEAD: usize = 32;
-    let status = ":status".len() + 3 + OVERHEAD;
-    let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + OVERHEAD);
-    status + fields.sum::<usize>()
-}
-
-fn received(reply: Response<RecvStream>, method: &Method) -> (http::response::Parts, Received) {
-    let (head, stream) = reply.into_parts();
-    let announced = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    // Of HEAD and 304 the length belongs to a body that does not come.
-    let bodiless = stream.is_end_stream() || !body::has_body(method, head.status);
-    let announced = match bodiless {
-        true => Some(0),
-        false => announced.and_then(|length| length.parse().ok()),
-    };
-    (head, Received { stream, announced })
-}
-
-/// The body of an answer; its trailers are left where they are.
-struct Received {
-    stream: RecvStream,
-    announced: Option<u64>,
-}
-
-impl Body for Received {
-    type Data = Bytes;
-    type Error = h2::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        let Some(piece) = ready!(self.stream.poll_data(cx)).transpose()? else {
-            return Poll::Ready(None);
-        };
-        // The reader has room for it, so the peer may send as much again at once. There is no error but too large
-        // a number.
-        let _ = self.stream.flow_control().release_capacity(piece.len());
-        Poll::Ready(Some(Ok(Frame::data(piece))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.stream.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.announced.map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
-}
-
-/// A body whose bytes restart the attempt's clock.
-struct Counted<'a, B> {
-    body: B,
-    progress: &'a Progress,
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Body for Counted<'_, B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame
-            && let Some(data) = frame.data_ref()
-        {
-            self.progress.add_moved(data.len());
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 
