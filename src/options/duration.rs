@@ -9,7 +9,9 @@ const FOREVER: &str = "forever";
 
 /// The units from large to small, in nanoseconds.
 const UNITS: [(&str, u128); 4] =
-    [("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000)];
+    [("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", MILLISECOND)];
+
+const MILLISECOND: u128 = 1_000_000;
 
 /// Reads a duration. Every number has a unit: a bare one means seconds to some and milliseconds to others.
 pub(super) fn parse(text: &str) -> Result<Duration, Problem> {
@@ -77,7 +79,16 @@ pub(super) fn print(duration: Duration) -> String {
     let whole = |unit: &u128| nanoseconds != 0 && nanoseconds.is_multiple_of(*unit);
     match UNITS.iter().find(|(_, unit)| whole(unit)) {
         Some((name, unit)) => format!("{}{name}", nanoseconds / unit),
-        None => format!("{}ms", duration.as_secs_f64() * 1_000.0),
+        None => fraction(nanoseconds),
+    }
+}
+
+/// Milliseconds with as many decimals as it takes; binary fractions would write 0.0029ms as 0.0029000000000000002ms.
+fn fraction(nanoseconds: u128) -> String {
+    let (whole, part) = (nanoseconds / MILLISECOND, nanoseconds % MILLISECOND);
+    match part {
+        0 => format!("{whole}ms"),
+        part => format!("{whole}.{}ms", format!("{part:06}").trim_end_matches('0')),
     }
 }
 
@@ -150,7 +161,17 @@ mod tests {
             assert_eq!(print(duration), text);
             assert_eq!(parse(text), Ok(duration));
         }
-        assert_eq!(print(Duration::from_micros(250)), "0.25ms");
+        for (nanoseconds, text) in [
+            (1, "0.000001ms"),
+            (2_900, "0.0029ms"),
+            (250_000, "0.25ms"),
+            (1_500_000, "1.5ms"),
+            (123_456_789_123_456_789, "123456789123.456789ms"),
+        ] {
+            let duration = Duration::from_nanos(nanoseconds);
+            assert_eq!(print(duration), text);
+            assert_eq!(parse(text), Ok(duration));
+        }
         assert_eq!(print(Duration::MAX), FOREVER);
     }
 }
