@@ -1,5 +1,6 @@
 //! What the caller asks for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -215,7 +216,7 @@ pub fn climbs(target: &str) -> bool {
     let path = target.split('?').next().unwrap_or_default();
     let (mut dots, mut only_dots, mut ended) = (0, true, false);
     let is_up = |dots, only_dots| only_dots && dots == 2;
-    for byte in Decoded(path.as_bytes()) {
+    for byte in decoded(path.as_bytes()).iter() {
         match byte {
             b'/' | b'\\' => {
                 if is_up(dots, only_dots) {
@@ -232,32 +233,28 @@ pub fn climbs(target: &str) -> bool {
     is_up(dots, only_dots)
 }
 
-/// The bytes that a path stands for, however often it was encoded.
-struct Decoded<'a>(&'a [u8]);
-
-impl Iterator for Decoded<'_> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        if *first != b'%' {
-            return Some(*first);
-        }
-        // %252e is %2e, encoded once more.
-        let mut digits = rest;
-        while let Some(inner) = digits.strip_prefix(b"25") {
-            digits = inner;
-        }
-        let hex = |at: usize| digits.get(at).and_then(|digit| char::from(*digit).to_digit(16));
-        match (hex(0), hex(1)) {
-            (Some(high), Some(low)) => {
-                self.0 = &digits[2..];
-                u8::try_from(high * 16 + low).ok()
-            }
-            _ => Some(b'%'),
+/// The bytes that a path stands for, however often it was encoded, and whichever bytes of an escape were.
+fn decoded(path: &[u8]) -> Cow<'_, [u8]> {
+    if !path.contains(&b'%') {
+        return Cow::Borrowed(path);
+    }
+    let mut decoded = Vec::with_capacity(path.len());
+    for &byte in path {
+        decoded.push(byte);
+        // What an escape stands for may end another one: %252e and %2%65 are %2e.
+        while let Some(escaped) = decoded.last_chunk().and_then(escaped) {
+            decoded.truncate(decoded.len() - 3);
+            decoded.push(escaped);
         }
     }
+    Cow::Owned(decoded)
+}
+
+/// The byte that `%2e` stands for.
+fn escaped(escape: &[u8; 3]) -> Option<u8> {
+    let [b'%', high, low] = *escape else { return None };
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 #[cfg(test)]
@@ -334,6 +331,9 @@ mod tests {
             "/..%3b/x",
             "/a/..",
             "/..?q",
+            "/%2%65./x",
+            "/a/%%32%65%%32%65",
+            "/.%2%35%32%65/x",
         ] {
             assert!(climbs(target), "{target}");
         }
@@ -352,6 +352,8 @@ mod tests {
             "/%2",
             "/%",
             "/%25",
+            "/%2%66%2%66",
+            "/%%%%2e",
         ] {
             assert!(!climbs(target), "{target}");
         }
@@ -362,7 +364,9 @@ mod tests {
         for good in ["a", "a.b:80", "[::1]", "[::1]:81", "db_1:5", "1.2.3.4"] {
             assert!(header("Host", good.as_bytes()).is_ok(), "{good}");
         }
-        for bad in ["", "not a host", "a/b", "u@a", "a:b:c", "a?b", "http://a", "a,b c", ":80"] {
+        for bad in
+            ["", "not a host", "a/b", "u@a", "a:b:c", "a?b", "http://a", "a,b c", ":80"]
+        {
             let refused = header("host", bad.as_bytes());
             assert!(refused.is_err_and(|error| error.message().contains("value")), "{bad:?}");
         }
