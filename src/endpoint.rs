@@ -1,5 +1,6 @@
 //! Where a request can go: a [`Host`] as the user states it, an [`Endpoint`] as the library uses it.
 
+use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -314,6 +315,17 @@ impl Eq for Endpoint {}
 fn without_zone(address: &str) -> &str {
     let is_zoned = |(bare, _): &(&str, &str)| bare.contains(':');
     address.split_once('%').filter(is_zoned).map_or(address, |(bare, _)| bare)
+}
+
+/// The host of a URL or an authority without the brackets that an IPv6 address has there; none
+/// where there are brackets around or beside anything else, which `http` lets pass.
+#[must_use]
+pub fn without_brackets(host: &str) -> Option<&str> {
+    let Some(inner) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) else {
+        return (!host.contains(['[', ']'])).then_some(host);
+    };
+    let address = inner.split('%').next().unwrap_or_default();
+    address.parse::<Ipv6Addr>().is_ok().then_some(inner)
 }
 
 /// An IPv6 address needs brackets wherever a port may follow it.

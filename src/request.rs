@@ -9,6 +9,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::criticality::Criticality;
+use crate::endpoint::without_brackets;
 use crate::error::Error;
 use crate::source::Source;
 
@@ -106,7 +107,7 @@ pub fn header(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue), Err
     let name = header_name(name)?;
     let value = HeaderValue::from_bytes(value)
         .map_err(|_| Error::invalid("value", format!("{name} holds a control character")))?;
-    if name == header::HOST && !is_authority(&value) {
+    if name == header::HOST && !is_authority(value.as_bytes()) {
         return Err(Error::invalid("value", "is no host with an optional port, as Host must be"));
     }
     Ok((name, value))
@@ -114,9 +115,9 @@ pub fn header(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue), Err
 
 /// Whether `Host` may say so: a host and perhaps a port, without a user.
 #[must_use]
-pub fn is_authority(value: &HeaderValue) -> bool {
-    let bytes = value.as_bytes();
-    !bytes.contains(&b'@') && Authority::try_from(bytes).is_ok_and(|it| !it.host().is_empty())
+pub fn is_authority(value: &[u8]) -> bool {
+    let names = |it: Authority| without_brackets(it.host()).is_some_and(|host| !host.is_empty());
+    !value.contains(&b'@') && Authority::try_from(value).is_ok_and(names)
 }
 
 /// Adds a header beside those of its name.
@@ -365,7 +366,7 @@ mod tests {
             assert!(header("Host", good.as_bytes()).is_ok(), "{good}");
         }
         for bad in
-            ["", "not a host", "a/b", "u@a", "a:b:c", "a?b", "http://a", "a,b c", ":80"]
+            ["", "not a host", "a/b", "u@a", "a:b:c", "a?b", "http://a", "a,b c", ":80", "a[::1]"]
         {
             let refused = header("host", bad.as_bytes());
             assert!(refused.is_err_and(|error| error.message().contains("value")), "{bad:?}");

@@ -11,7 +11,7 @@ use crate::balancer::balancer::{Balancer, NoneAdmits};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
 use crate::balancer::pick::terms::Terms;
-use crate::endpoint::{Endpoint, Scheme};
+use crate::endpoint::{Endpoint, Scheme, without_brackets};
 use crate::error::Error;
 use crate::request::{MAX_TARGET, climbs, too_long};
 
@@ -187,7 +187,8 @@ pub(crate) fn parse_url(parameter: &str, url: &str) -> Result<(Origin, String), 
         (Some(port), _) => port,
         (None, true) => scheme.default_port(),
     };
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let name = without_brackets(authority.host());
+    let name = name.ok_or_else(|| invalid("has a host that is no name"))?;
     if name.is_empty() {
         return Err(invalid("has no host"));
     }
@@ -220,6 +221,7 @@ mod tests {
         assert_eq!(parsed("http://a"), pair("http://a:80", "/"));
         assert_eq!(parsed("https://A/x?y=1"), pair("https://a:443", "/x?y=1"));
         assert_eq!(parsed("http://[::1]:81/"), pair("http://[::1]:81", "/"));
+        assert_eq!(parsed("http://[fe80::1%25eth0]/"), pair("http://[fe80::1%eth0]:80", "/"));
         assert_eq!(parsed("http://a?x"), pair("http://a:80", "/?x"));
         for bad in [
             "ftp://a/",
@@ -229,6 +231,9 @@ mod tests {
             "http://a:99999/",
             "x",
             "http://a:/",
+            "http://a[b::1]:80/",
+            "http://[a]/",
+            "http://[::1%25eth0]x/",
         ] {
             assert_eq!(parsed(bad), None, "{bad}");
         }

@@ -242,7 +242,7 @@ fn host(exchange: &Exchange<'_>) -> Result<HeaderValue, Failure> {
         (None, _) => {
             HeaderValue::from_str(exchange.endpoint.authority()).map_err(|_| bad_authority())
         }
-        (Some(host), None) if is_authority(host) => Ok(host.clone()),
+        (Some(host), None) if is_authority(host.as_bytes()) => Ok(host.clone()),
         (Some(_), None) => Err(Failure::unsent(FailureKind::InvalidRequest, "Host not valid")),
         (Some(_), Some(_)) => {
             Err(Failure::unsent(FailureKind::InvalidRequest, "more than one Host"))

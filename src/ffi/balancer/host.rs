@@ -9,6 +9,7 @@ use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Owned};
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{entry, guard, handle};
+use crate::request::is_authority;
 
 /// One server of a service, with properties that address and port do not tell.
 ///
@@ -144,8 +145,7 @@ pub unsafe extern "C" fn ahoy_host_set_authority(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |host: &mut ahoy_host, authority: &str| {
-        let valid = authority.parse::<http::uri::Authority>().is_ok() && !authority.contains('@');
-        if !valid {
+        if !is_authority(authority.as_bytes()) {
             return Err(Error::invalid("authority", "is not host or host:port"));
         }
         host.host.authority = Some(authority.to_owned());
