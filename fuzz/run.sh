@@ -1,12 +1,13 @@
 #!/bin/sh
-# Runs each fuzz target for SECONDS (120 by default), beginning with the seeds in the tree; or the targets that are
-# named. What is found stays in fuzz/artifacts. Needs cargo-fuzz: cargo install cargo-fuzz.
+# Runs each fuzz target for SECONDS_EACH (120 by default), beginning with the seeds in the tree; or the targets that
+# are named. What is found stays in fuzz/artifacts. Needs cargo-fuzz: cargo install cargo-fuzz.
 #
 #     sh fuzz/run.sh [TARGET...]
 set -eu
 cd "$(dirname "$0")"
 # Sanitizers are not stable; the compiler is, and is told to allow them.
 export RUSTC_BOOTSTRAP=1
+export AHOY_HEADER=skip
 seconds=${SECONDS_EACH:-120}
 count=0
 if [ $# -eq 0 ]; then
@@ -15,8 +16,9 @@ fi
 for target; do
     echo "== $target"
     mkdir -p "corpus/$target"
+    # shellcheck disable=SC2046 # a list of options
     ${CARGO:-cargo} fuzz run --fuzz-dir . "$target" "corpus/$target" "seeds/$target" -- \
-        -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1
+        -max_total_time="$seconds" -print_final_stats=1 $(cat flags.txt)
     count=$((count + 1))
 done
 echo "$count targets, $seconds s each: nothing found"

@@ -1,4 +1,4 @@
-//! Cookies that are passed on, and those that name an endpoint.
+//! Cookies that are passed on, and those that name an endpoint: another reader finds the same.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ahoy::client::call::fuzzing::cookies(bytes));

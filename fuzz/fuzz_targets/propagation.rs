@@ -5,7 +5,15 @@ use ahoy::policy::{TraceParent, deadline};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Some(trace) = TraceParent::parse(bytes) {
-        assert_eq!(TraceParent::parse(&trace.to_bytes()), Some(trace));
+        let written = trace.to_bytes();
+        assert_eq!(TraceParent::parse(&written), Some(trace));
+        // Trace and span go on as they came: in lower case, and neither is zero.
+        let came = &bytes.trim_ascii()[2..52];
+        assert_eq!(came, &written[2..52]);
+        assert!(
+            came[1..33].iter().any(|&it| it != b'0') && came[34..].iter().any(|&it| it != b'0')
+        );
+        assert!(matches!(&written[52..], [b'-', b'0', b'0'..=b'3']));
     }
     if let Some(left) = deadline::parse_ms(bytes) {
         let written = deadline::to_ms(left).to_string();

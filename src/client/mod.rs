@@ -25,4 +25,6 @@ pub use completion::completion::{Completion, Outcome, Taker};
 pub use completion::queue::{Queue, QueueEvent, QueueEventKind, ReadableNotice};
 pub use observe::hooks::{Hooks, OnError, OnRequest, OnResponse, ShouldStop};
 pub use observe::log::{Log, Severity, Sink};
+#[cfg(fuzzing)]
+pub use redirect::fuzzing::location;
 pub use route::Route;

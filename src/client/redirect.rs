@@ -5,6 +5,10 @@
 //! header that was set here unless it is known to be harmless; from https to http is such a step as well, which
 //! curl takes too.
 
+/// Where redirects lead, for fuzz/.
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -115,7 +115,7 @@ impl<'a> Call<'a> {
 }
 
 /// The client's defaults, replaced by name by the request's, and the inbound headers that pass.
-fn merged<'a>(config: &'a ClientConfig, request: &Request) -> Cow<'a, HeaderMap> {
+pub(super) fn merged<'a>(config: &'a ClientConfig, request: &Request) -> Cow<'a, HeaderMap> {
     if request.headers.is_empty() && request.inbound.is_empty() {
         return Cow::Borrowed(&config.headers);
     }

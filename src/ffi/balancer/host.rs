@@ -27,6 +27,26 @@ pub const AHOY_SCHEME_HTTP: i32 = 1;
 /// How a host is spoken to: HTTP over TLS.
 pub const AHOY_SCHEME_HTTPS: i32 = 2;
 
+/// A host's address, for fuzz/: what is taken can be dialled and named to a peer.
+#[cfg(fuzzing)]
+pub fn fuzz_address(text: &std::ffi::CStr) {
+    // SAFETY: the text ends with a zero.
+    let Ok(host) = (unsafe { checked(text.as_ptr(), 8080) }) else { return };
+    let address = host.address.clone();
+    let odd = |c: char| c.is_control() && c.is_ascii() || "[]/@ ".contains(c);
+    assert!(!address.is_empty() && !address.contains(odd), "{address:?}");
+    let (bare, zone) = address.split_once('%').unwrap_or((&address, "x"));
+    let is_v6 = bare.parse::<std::net::Ipv6Addr>().is_ok();
+    assert!(is_v6 || !address.contains([':', '%']));
+    assert!(!zone.is_empty(), "{address:?}");
+    let endpoint = crate::endpoint::Endpoint::new(host);
+    let named = if is_v6 { format!("[{bare}]:8080") } else { format!("{bare}:8080") };
+    assert_eq!(endpoint.authority(), named);
+    assert_eq!(endpoint.server_name(), bare);
+    let other = Host { authority: Some(named), ..Host::new("x", 1) };
+    assert_eq!(crate::endpoint::Endpoint::new(other).server_name(), bare);
+}
+
 /// A host, checked.
 pub(crate) fn checked(address: &str, port: u16) -> Result<Host, Error> {
     if port == 0 {

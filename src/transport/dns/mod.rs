@@ -9,9 +9,9 @@
 //! A question runs on the runtime that the resolver was given, which must be one that is driven all the time; a shard
 //! is not. The asker only waits for it.
 
-mod files;
+pub(super) mod files;
 mod known;
-mod query;
+pub(super) mod query;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -30,8 +30,6 @@ use crate::outcome::FailureKind;
 use crate::runtime::getaddrinfo::{self, NoAddress};
 use crate::runtime::workers::Workers;
 
-#[cfg(fuzzing)]
-pub(super) use self::files::host_names;
 use self::files::{Files, lower};
 use self::known::{Answer, Known, Next};
 use super::cause::Cause;

@@ -36,14 +36,14 @@ pub(super) async fn ask(servers: &TokioResolver, name: Name, kind: RecordType) -
 }
 
 /// The name as servers are asked for it. What only a host name may not hold, such as `_`, names servers all the same.
-pub(super) fn name(text: &str) -> Result<Name, LookupError> {
+pub(in crate::transport) fn name(text: &str) -> Result<Name, LookupError> {
     let fits = !text.is_empty() && text.len() <= LONGEST_NAME;
     let parsed = fits.then(|| Name::from_str_relaxed(text).ok()).flatten();
     parsed.ok_or_else(LookupError::not_a_name)
 }
 
 /// What asks the servers that `resolv.conf` names.
-pub(super) fn servers_of(resolv_conf: &[u8]) -> Result<TokioResolver, LookupError> {
+pub(in crate::transport) fn servers_of(resolv_conf: &[u8]) -> Result<TokioResolver, LookupError> {
     let no_service = |_| LookupError::resolve("no name service");
     let (config, options) = system(resolv_conf).map_err(no_service)?;
     build(config, options).map_err(no_service)

@@ -19,6 +19,8 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, WantsVerifier};
 
 use self::trust::Trust;
+#[cfg(fuzzing)]
+pub(super) use self::trust::{common_name, is_common_name};
 
 /// What the user says about TLS.
 #[derive(Clone)]

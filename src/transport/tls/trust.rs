@@ -114,7 +114,10 @@ pub(super) fn is_of_authority(fault: &CertificateError) -> bool {
 }
 
 /// Whether the certificate states no other name than its common name, and that is the server's.
-fn is_common_name(certificate: &CertificateDer<'_>, server_name: &ServerName<'_>) -> bool {
+pub(in crate::transport) fn is_common_name(
+    certificate: &CertificateDer<'_>,
+    server_name: &ServerName<'_>,
+) -> bool {
     let Ok(parsed) = webpki::EndEntityCert::try_from(certificate) else { return false };
     if parsed.valid_dns_names().next().is_some() || parsed.valid_uri_names().next().is_some() {
         return false;
@@ -124,7 +127,7 @@ fn is_common_name(certificate: &CertificateDer<'_>, server_name: &ServerName<'_>
 }
 
 /// The text behind the attribute's number, 2.5.4.3; texts of up to 127 bytes alone, as host names of use are.
-fn common_name(subject: &[u8]) -> Option<&[u8]> {
+pub(in crate::transport) fn common_name(subject: &[u8]) -> Option<&[u8]> {
     const NUMBER: [u8; 5] = [0x06, 0x03, 0x55, 0x04, 0x03];
     let at = subject.windows(NUMBER.len()).position(|part| part == NUMBER)?;
     let [kind, length, rest @ ..] = subject.get(at + NUMBER.len()..)? else { return None };
