@@ -16,9 +16,11 @@ fi
 for target; do
     echo "== $target"
     mkdir -p "corpus/$target"
-    # shellcheck disable=SC2046 # a list of options
+    dictionary=dictionaries/$target.dict
+    # shellcheck disable=SC2046 # a list of flags
     ${CARGO:-cargo} fuzz run --fuzz-dir . "$target" "corpus/$target" "seeds/$target" -- \
-        -max_total_time="$seconds" -print_final_stats=1 $(cat flags.txt)
+        -max_total_time="$seconds" -print_final_stats=1 \
+        $([ ! -f "$dictionary" ] || echo "-dict=$dictionary") $(cat flags.txt)
     count=$((count + 1))
 done
 echo "$count targets, $seconds s each: nothing found"
