@@ -10,7 +10,7 @@ use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 
-use crate::endpoint::{Endpoint, Scheme};
+use crate::endpoint::{Endpoint, Scheme, without_brackets};
 
 /// What a client is told of proxies.
 #[derive(Clone, Default)]
@@ -143,8 +143,9 @@ impl Proxies {
         }
         // Asked only whether there is a proxy; which one it is says the client below.
         let known = |proxy: &Option<ProxyUrl>| if proxy.is_some() { "http://proxy" } else { "" };
-        let rules = Matcher::builder().http(known(&http)).https(known(&https)).no(no_proxy);
-        Some(Self { rules: rules.build(), http, https })
+        let matcher =
+            Matcher::builder().http(known(&http)).https(known(&https)).no(rules(no_proxy));
+        Some(Self { rules: matcher.build(), http, https })
     }
 
     /// No proxy, as the transport's own tests have it.
@@ -181,6 +182,15 @@ impl fmt::Debug for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proxies").finish_non_exhaustive()
     }
+}
+
+/// The hosts as the matcher reads them: its `*` stands for names alone, and its addresses have no brackets.
+fn rules(no_proxy: &str) -> String {
+    let rule = |host: &str| match host.trim() {
+        "*" => "*,0.0.0.0/0,::/0".to_owned(),
+        host => without_brackets(host).unwrap_or(host).to_owned(),
+    };
+    no_proxy.split(',').map(rule).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -229,14 +239,16 @@ mod tests {
     fn hosts_are_left_out_as_curl_does() {
         let hosts = "example.com, .internal,10.0.0.0/8,192.168.1.1,[::1]";
         let proxies = config("http://p:1", hosts).resolved().unwrap().unwrap();
-        for host in ["example.com", "www.example.com", "a.internal", "10.1.2.3", "192.168.1.1"] {
+        for host in ["example.com", "www.example.com", "a.internal", "10.1.2.3", "::1"] {
             assert!(!proxies.serve(&endpoint(host, 443)), "{host}");
         }
         for host in ["notexample.com", "11.0.0.1", "localhost", "::2"] {
             assert!(proxies.serve(&endpoint(host, 80)), "{host}");
         }
-        let none = config("http://p:1", "*").resolved().unwrap().unwrap();
-        assert!(!none.serve(&endpoint("a", 80)));
+        let none = config("http://p:1", "b, *").resolved().unwrap().unwrap();
+        for host in ["a", "10.0.0.1", "2001:db8::1"] {
+            assert!(!none.serve(&endpoint(host, 80)), "{host}");
+        }
     }
 
     #[test]
