@@ -20,7 +20,7 @@ ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst 
 INCLUDES := $(DESTDIR)$(PREFIX)/include
 LIBRARIES := $(DESTDIR)$(PREFIX)/lib
 
-.PHONY: all arena bench build dist demo exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps clean
+.PHONY: all arena bench bench-bodies build dist demo exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps clean
 
 all: build
 
@@ -137,6 +137,10 @@ clean:
 # Beside nginx and libcurl on this machine; installs nothing, and says what is missing.
 bench:
 	bash benches/micro/run.sh
+
+# Bodies alone, with the release profile: a minute after the build.
+bench-bodies:
+	PROFILE=release ROUNDS=9 bash benches/micro/run.sh bodies
 
 # Each parser of peers' bytes and of text for two minutes (SECONDS_EACH=120), from the seeds in fuzz/seeds. Needs
 # cargo-fuzz: cargo install cargo-fuzz. Single ones: sh fuzz/run.sh answer_head

@@ -2,12 +2,19 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <ahoy.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Endpoints: 127.0.0.1 to 127.0.0.8, all served by one process. */
 enum { HOSTS = 8, BODY = 128 };
@@ -118,6 +125,22 @@ static inline void ahoy_get(const ahoy_client *client) {
     ahoy_error *err = NULL;
     check(ahoy_client_get(client, "/", &response, &err), &err);
     take_answer(response);
+}
+
+/* A spinner a CPU, which runs whenever nothing else wants it, and dies with this process. */
+static inline void keep_awake(void) {
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    for (long cpu = 0; cpu < count; cpu++) {
+        if (fork()) continue;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET((size_t)cpu, &set);
+        sched_setaffinity(0, sizeof set, &set);
+        struct sched_param none = {0};
+        if (sched_setscheduler(0, SCHED_IDLE, &none)) _exit(1);
+        for (volatile unsigned long spins = 0;; spins++) {}
+    }
 }
 
 #endif

@@ -16,12 +16,10 @@
 #include <curl/curl.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -568,22 +566,6 @@ static void tell_all(int rounds) {
 }
 
 /* ---- the process ---- */
-
-/* Runs whenever nothing else wants its CPU, and dies with this process. */
-static void keep_awake(void) {
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
-    for (long cpu = 0; cpu < count; cpu++) {
-        if (fork()) continue;
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET((size_t)cpu, &set);
-        sched_setaffinity(0, sizeof set, &set);
-        struct sched_param none = {0};
-        if (sched_setscheduler(0, SCHED_IDLE, &none)) _exit(1);
-        for (volatile unsigned long spins = 0;; spins++) {}
-    }
-}
 
 static void raise_descriptors(void) {
     struct rlimit limit;

@@ -3,7 +3,7 @@
 # target/bench/report.json. Installs nothing.
 #
 #     benches/micro/run.sh              everything; ROUNDS=15 and PROFILE=dist are the defaults
-#     benches/micro/run.sh http         one part: http, memory or policy; the report then has these figures only
+#     benches/micro/run.sh http         one part: http, bodies, memory or policy; the report then has its figures only
 #
 # LIBAHOY=FILE measures a library that was built before. The policies are always measured in the release profile,
 # which saves a second link-time optimisation of minutes.
@@ -17,7 +17,7 @@ ROUNDS=${ROUNDS:-15}
 TARGET=${CARGO_TARGET_DIR:-target}
 LIB=$TARGET/$PROFILE
 OUT=$TARGET/bench
-PARTS=${*:-http memory policy}
+PARTS=${*:-http bodies memory policy}
 
 has_part() { case " $PARTS " in *" $1 "*) true ;; *) false ;; esac; }
 
@@ -29,6 +29,7 @@ need "$CC" gcc
 need openssl openssl
 need readelf binutils
 need awk gawk
+need gzip gzip
 need "$CARGO" cargo
 need pkg-config pkg-config
 if command -v pkg-config >/dev/null 2>&1; then
@@ -64,6 +65,7 @@ ahoy="-L$OUT -lahoy -Wl,-rpath,$OUT"
 # shellcheck disable=SC2086,SC2046 # lists of flags
 {
     compile http http.c $ahoy $(pkg-config --cflags --libs libcurl) -pthread
+    compile bodies bodies.c $ahoy $(pkg-config --cflags --libs libcurl)
     compile server server.c
     compile threads threads.c $ahoy -pthread
     compile first_response first_response.c -ldl
@@ -124,6 +126,21 @@ http {
         ssl_certificate $work/cert.pem;
         ssl_certificate_key $work/key.pem;
         location / { return 200 "$body"; }
+        location /bodies/ { root $work; }
+        location = /bodies/gzip {
+            root $work;
+            default_type application/json;
+            add_header Content-Encoding gzip;
+        }
+        # Taken in whole, and then answered by the location above.
+        location = /upload {
+            client_max_body_size 0;
+            client_body_buffer_size 17m;
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+            proxy_method GET;
+            proxy_pass http://127.0.0.1:$http_port/;
+        }
     }
 }
 CONF
@@ -142,6 +159,23 @@ CONF
     cat "$work/error.log" >&2
     echo "bench: nginx did not start" >&2
     exit 1
+}
+
+# What the answers of bodies.c hold: 16 MiB and less of one letter, and 16 MB of JSON as gzip makes it.
+make_bodies() {
+    mkdir -p "$work/bodies"
+    chmod 755 "$work" "$work/bodies"
+    head -c 16777216 /dev/zero | tr '\0' x >"$work/bodies/16m"
+    head -c 65536 "$work/bodies/16m" >"$work/bodies/64k"
+    head -c 1024 "$work/bodies/16m" >"$work/bodies/1k"
+    truncate -s 1G "$work/bodies/1g"
+    awk 'BEGIN {
+        srand(7)
+        for (i = 0; i < 130000; i++)
+            printf "{\"id\": %d, \"name\": \"user-%x\", \"score\": %.4f, \"tags\": [\"t%d\", \"t%d\"], \"active\": %s, \"created\": \"2026-%02d-%02dT10:%02d:00Z\"}\n",
+                i, rand() * 1e9, rand() * 100, rand() * 50, rand() * 50, rand() < 0.5 ? "true" : "false",
+                1 + rand() * 12, 1 + rand() * 28, rand() * 60
+    }' | gzip -6 >"$work/bodies/gzip"
 }
 
 start_server() { # hold; sets port
@@ -163,8 +197,13 @@ load_before=$(cut -d' ' -f1-3 /proc/loadavg)
 # ---- measure ----
 
 : >"$OUT/figures"
+if has_part http || has_part bodies; then start_nginx; fi
+if has_part bodies; then
+    make_bodies
+    echo "bench: bodies, $ROUNDS rounds" >&2
+    "$OUT/bodies" "$http_port" "$tls_port" "$work/ca.pem" "$ROUNDS" >>"$OUT/figures"
+fi
 if has_part http; then
-    start_nginx
     echo "bench: http, $ROUNDS rounds" >&2
     "$OUT/http" "$http_port" "$tls_port" "$h2_port" "$work/ca.pem" "$ROUNDS" >>"$OUT/figures"
     if command -v strace >/dev/null 2>&1; then
