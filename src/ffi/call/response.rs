@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::{BufMut, Bytes};
+
 use super::attempt::ahoy_attempt;
 use crate::client::{BodyStream, Delivery, Read};
 use crate::error::Error;
@@ -23,7 +25,8 @@ use crate::response::Response;
 pub struct ahoy_response {
     response: Response,
     headers: OnceLock<HeaderText>,
-    body: OnceLock<Vec<u8>>,
+    /// The body with a NUL behind it.
+    body: OnceLock<Bytes>,
     endpoint_url: OnceLock<CString>,
     attempts: OnceLock<Vec<ahoy_attempt>>,
     stop_reason: OnceLock<CString>,
@@ -44,13 +47,14 @@ impl From<Delivery> for ahoy_response {
 }
 
 impl From<Response> for ahoy_response {
-    fn from(response: Response) -> Self {
+    fn from(mut response: Response) -> Self {
+        let body = terminated_in_place(&mut response.body);
         Self {
             response,
             stream: None,
             read: AtomicUsize::new(0),
             headers: OnceLock::new(),
-            body: OnceLock::new(),
+            body: body.map_or_else(OnceLock::new, OnceLock::from),
             endpoint_url: OnceLock::new(),
             attempts: OnceLock::new(),
             stop_reason: OnceLock::new(),
@@ -194,12 +198,39 @@ pub unsafe extern "C" fn ahoy_response_body(
     })
 }
 
-fn terminated(body: &[u8]) -> Vec<u8> {
+fn terminated(body: &[u8]) -> Bytes {
     let mut text = Vec::with_capacity(body.len() + 1);
     text.extend_from_slice(body);
     text.push(0);
-    text
+    text.into()
 }
+
+/// The same without a copy, where there is room behind the body and nobody else has it.
+fn terminated_in_place(body: &mut Bytes) -> Option<Bytes> {
+    let length = body.len();
+    if length < WORTH_A_LOOK {
+        return None;
+    }
+    match std::mem::take(body).try_into_mut() {
+        Ok(mut text) if text.capacity() > length => {
+            text.put_u8(0);
+            let text = text.freeze();
+            *body = text.slice(..length);
+            Some(text)
+        }
+        Ok(text) => {
+            *body = text.freeze();
+            None
+        }
+        Err(shared) => {
+            *body = shared;
+            None
+        }
+    }
+}
+
+/// A smaller body is copied as quickly as it is looked at.
+const WORTH_A_LOOK: usize = 4096;
 
 /// "scheme://address:port" of the endpoint that answered.
 #[unsafe(no_mangle)]
