@@ -15,12 +15,15 @@ use tokio::sync::Notify;
 use crate::client::core::{Core, out_of_resources, would_deadlock};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::host::callback;
-use crate::runtime::shard;
 use crate::runtime::stop::{Reason, Stop};
+use crate::runtime::{shard, waiter};
 
 /// So much may wait for its reader, in bytes; one piece more may already be there. Enough to keep a fast
 /// network busy while the reader is woken, little beside what a buffered body may take.
 const BOUND: usize = 256 * 1024;
+
+/// Who waits is told when as much has come, or when no more comes at once: a wake costs about as much as moving this.
+const TOLD: usize = BOUND / 2;
 
 /// What a piece takes beside its bytes: a peer that sends them one by one must meet the bound too.
 const OVERHEAD: usize = 128;
@@ -97,15 +100,13 @@ impl BodyStream {
         if callback::is_inside() {
             return Err(would_deadlock());
         }
+        let Some(interrupt) = self.core.interrupt() else {
+            waiter::wait(self.inflow.readable(), timeout);
+            return Ok(());
+        };
         let waited = shard::wait(async {
             let wait = pin!(tokio::time::timeout(timeout, self.inflow.readable()));
-            match self.core.interrupt() {
-                Some(interrupt) => interrupt.watch(wait).await.is_some(),
-                None => {
-                    let _ = wait.await;
-                    true
-                }
-            }
+            interrupt.watch(wait).await.is_some()
         });
         match waited.map_err(out_of_resources)? {
             true => Ok(()),
@@ -160,6 +161,8 @@ struct State {
     pieces: VecDeque<Bytes>,
     /// What they take.
     held: usize,
+    /// What came since somebody who waits was told.
+    untold: usize,
     ended: Option<Result<(), Error>>,
     watcher: Option<Watcher>,
 }
@@ -172,17 +175,31 @@ impl Inflow {
     /// Waits until another piece may come.
     pub(crate) async fn has_room(&self) {
         while self.lock().held >= BOUND {
+            self.tell();
             self.room.notified().await;
         }
     }
 
-    /// Adds a piece; to be called when there is room.
+    /// Adds a piece; to be called when there is room. Who waits for it is told when much has come: a wake costs more
+    /// than a small piece. So [`Self::tell`] is to be called where the next one does not come at once.
     pub(crate) fn push(&self, piece: Bytes) {
-        if !piece.is_empty() {
-            self.change(|state| {
-                state.held += piece.len() + OVERHEAD;
-                state.pieces.push_back(piece);
-            });
+        if piece.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        state.held += piece.len() + OVERHEAD;
+        state.untold += piece.len() + OVERHEAD;
+        state.pieces.push_back(piece);
+        if state.untold >= TOLD {
+            self.tell_of(state);
+        }
+    }
+
+    /// Tells of what came.
+    pub(crate) fn tell(&self) {
+        let state = self.lock();
+        if state.untold > 0 {
+            self.tell_of(state);
         }
     }
 
@@ -204,6 +221,11 @@ impl Inflow {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
+        self.tell_of(state);
+    }
+
+    fn tell_of(&self, mut state: MutexGuard<'_, State>) {
+        state.untold = 0;
         let watcher = state.watcher.take();
         drop(state);
         // A reader that looks again before it waits leaves the notice for the next one.

@@ -3,6 +3,7 @@
 //! The lease stays until the end of the body: an endpoint that breaks off has failed, one whose reader stopped
 //! has not. Only a probe is settled by its head, for its circuit must not wait for the end of a long stream.
 
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -133,7 +134,15 @@ async fn move_pieces(
 ) -> Result<(), Failure> {
     loop {
         inflow.has_room().await;
-        let Ok(piece) = tokio::time::timeout(idle, live.next()).await else {
+        let mut next = pin!(live.next());
+        let next = poll_fn(|cx| {
+            let next = next.as_mut().poll(cx);
+            if next.is_pending() {
+                inflow.tell();
+            }
+            next
+        });
+        let Ok(piece) = tokio::time::timeout(idle, next).await else {
             return Err(Failure::sent(FailureKind::Timeout, "no more of the body in time"));
         };
         let Some(piece) = piece.transpose()? else {
