@@ -7,7 +7,7 @@
 //! place.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -63,6 +63,26 @@ impl Duplex {
         cx.waker().wake_by_ref();
     }
 
+    /// Tells what a write came to, unless it failed.
+    fn wrote(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Err(_)) => {
+                self.read_on(cx);
+                Poll::Pending
+            }
+            written => {
+                if written.is_ready() && self.traffic.holds_reads() {
+                    self.release();
+                }
+                written
+            }
+        }
+    }
+
     fn release(&mut self) {
         self.traffic.release_reads();
         if let Some(reader) = self.reader.take() {
@@ -108,18 +128,24 @@ impl AsyncWrite for Duplex {
         if self.is_over() {
             return Poll::Pending;
         }
-        match Pin::new(&mut self.stream).poll_write(cx, buf) {
-            Poll::Ready(Err(_)) => {
-                self.read_on(cx);
-                Poll::Pending
-            }
-            written => {
-                if written.is_ready() && self.traffic.holds_reads() {
-                    self.release();
-                }
-                written
-            }
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.wrote(written, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_over() {
+            return Poll::Pending;
         }
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.wrote(written, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

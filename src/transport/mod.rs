@@ -127,6 +127,15 @@ impl Exchange<'_> {
         self.source.is_some() || !self.body.is_empty()
     }
 
+    /// Whether the request's body is, or may be, worth handing to the socket without a copy.
+    fn has_large_body(&self) -> bool {
+        let length = match self.source {
+            None => Some(self.body.len() as u64),
+            Some(source) => source.length(),
+        };
+        length.is_none_or(|length| length > LARGE_BODY)
+    }
+
     /// Whether nothing of the request's body is gone that could not be drawn again.
     fn can_repeat(&self) -> bool {
         self.source.is_none_or(BodyReader::can_repeat)
@@ -164,3 +173,6 @@ pub trait Transport: Send + Sync {
     fn send(&self, exchange: &Exchange<'_>)
     -> impl Future<Output = Result<Answer, Failure>> + Send;
 }
+
+/// Copying less costs less than another buffer for the connection.
+const LARGE_BODY: u64 = 32 * 1024;

@@ -196,7 +196,7 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, SourceFailure>>> {
-        let piece = ready!(self.poll_piece(cx, PIECE));
+        let piece = ready!(self.poll_piece(cx, HELD_PIECE));
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 
@@ -258,8 +258,12 @@ fn bad_authority() -> Failure {
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// A write to a socket rarely takes more at once.
+/// Drawn at once from a source.
 const PIECE: usize = 64 * 1024;
+
+/// Handed on at once of a body that is held. A write to a socket rarely takes more, and of a body that the server does
+/// not want little is under way.
+const HELD_PIECE: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {

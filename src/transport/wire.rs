@@ -1,17 +1,17 @@
 //! The socket under a connection: counts what leaves, and says goodbye on the way out.
 
 use std::future::Future;
-use std::io::{self, Read};
+use std::io::{self, IoSlice, Read};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use socket2::{Domain, SockRef, Type};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio_rustls::client::TlsStream;
@@ -68,6 +68,10 @@ impl Traffic {
     /// Why nothing more is read, where too much came that brought no exchange further.
     pub(super) fn overrun(&self) -> Option<AnswerFault> {
         (self.0.idle.load(Ordering::Relaxed) > MAX_IDLE).then(|| AnswerFault::of_no_use(MAX_IDLE))
+    }
+
+    fn note_written(&self, count: usize) {
+        self.0.written.fetch_add(count as u64, Ordering::Relaxed);
     }
 
     fn note_read(&self, count: usize) {
@@ -177,9 +181,6 @@ impl Drop for Socket {
 }
 
 /// A TCP socket that counts.
-///
-/// It says that it cannot gather (the trait's default): a gathering write to a reset socket would raise
-/// SIGPIPE in the host, whereas a plain one is a `send` with `MSG_NOSIGNAL`.
 #[derive(Debug)]
 pub(super) struct Wire {
     socket: Socket,
@@ -248,6 +249,23 @@ fn read_now(stream: &TcpStream, room: &mut [u8]) -> io::Result<usize> {
     })
 }
 
+/// Not tokio's own: a `writev` to a socket that was reset raises SIGPIPE in the host.
+fn poll_gather(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    bufs: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    let socket = SockRef::from(stream);
+    loop {
+        ready!(stream.poll_write_ready(cx))?;
+        let send = || socket.send_vectored_with_flags(bufs, NO_SIGPIPE);
+        match stream.try_io(Interest::WRITABLE, send) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            sent => return Poll::Ready(sent),
+        }
+    }
+}
+
 impl AsyncWrite for Wire {
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -256,9 +274,28 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         let result = self.socket.polled().poll_write(cx, buf);
         if let Poll::Ready(Ok(count)) = result {
-            self.traffic.0.written.fetch_add(count as u64, Ordering::Relaxed);
+            self.traffic.note_written(count);
         }
         result
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut filled = bufs.iter().filter(|buf| !buf.is_empty());
+        let first = filled.next().map_or(&[][..], |buf| buf);
+        if filled.next().is_none() {
+            return self.poll_write(cx, first);
+        }
+        let count = ready!(poll_gather(self.socket.stream(), cx, bufs))?;
+        self.traffic.note_written(count);
+        Poll::Ready(Ok(count))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -322,6 +359,21 @@ impl AsyncWrite for Stream {
         }
     }
 
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(wire) => Pin::new(wire).poll_write_vectored(cx, bufs),
+            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(wire) => Pin::new(wire).poll_flush(cx),
@@ -336,6 +388,12 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
+const NO_SIGPIPE: libc::c_int = libc::MSG_NOSIGNAL;
+/// An option of the socket itself, which `socket2` sets.
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+const NO_SIGPIPE: libc::c_int = 0;
 
 /// 0 stands for a connection whose turns are not counted.
 const FIRST_OF_TURN: usize = 1;

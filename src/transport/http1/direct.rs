@@ -251,6 +251,9 @@ impl Direct {
         exchange: &Exchange<'_>,
     ) -> Result<Answer, Failure> {
         exchange.progress.mark_connected();
+        if exchange.has_large_body() {
+            connection = connection.gathering()?;
+        }
         let before = connection.written();
         connection.answer.begin_exchange();
         let consent = request.extensions().get::<Consent>().cloned();
@@ -327,7 +330,9 @@ fn keep(
 ) {
     let now = Instant::now();
     let is_settled = !config.by_tasks && connection.is_at_rest();
-    if is_settled || connection.is_usable() {
+    if (is_settled || connection.is_usable())
+        && let Some(connection) = connection.copying()
+    {
         if let Some(most) = config.max_idle {
             pool.make_room(most);
         }

@@ -38,6 +38,9 @@ pub(crate) struct Connection {
     pub(crate) answer: Arc<AnswerProgress>,
     pub(crate) retires: Instant,
     pub(crate) idle_since: Instant,
+    /// Whether it hands the pieces of a body to the socket as they are. Others copy them behind the head, which is
+    /// quicker for little.
+    gathers: bool,
     /// Its place among the endpoint's connections while it is in use, where those are limited.
     pub(crate) permit: Option<ConnectionPermit>,
 }
@@ -53,19 +56,23 @@ impl Connection {
         retires: Instant,
     ) -> Result<Box<Self>, Failure> {
         let idle_since = Instant::now();
-        Self::waked(Parked { stream, traffic, retires, idle_since })
-            .ok_or_else(|| Failure::unsent(FailureKind::Connect, "connection not usable"))
+        Self::waked(Parked { stream, traffic, retires, idle_since }).ok_or_else(not_usable)
     }
 
     /// Puts a connection together again. hyper calls it a handshake, but nothing is sent, and it is done at once.
     pub(crate) fn waked(parked: Parked) -> Option<Box<Self>> {
+        Self::assembled(parked, false)
+    }
+
+    fn assembled(parked: Parked, gathers: bool) -> Option<Box<Self>> {
         let Parked { stream, traffic, retires, idle_since } = parked;
         let answer = Arc::new(AnswerProgress::new(traffic.clone()));
         let descriptor = stream.bare_descriptor();
         let duplex = Duplex::new(stream, traffic.clone());
         let stream = TokioIo::new(AnswerStream::new(duplex, Arc::clone(&answer)));
         let mut builder = http1::Builder::new();
-        let begin = pin!(builder.max_buf_size(MAX_READ_BUFFER).handshake(stream));
+        let most = if gathers { MOST_GATHERED } else { MAX_READ_BUFFER };
+        let begin = pin!(builder.max_buf_size(most).writev(gathers).handshake(stream));
         match begin.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok((sender, driver))) => Some(Box::new(Self {
                 sender,
@@ -76,6 +83,7 @@ impl Connection {
                 answer,
                 retires,
                 idle_since,
+                gathers,
                 permit: None,
             })),
             Poll::Ready(Err(_)) | Poll::Pending => None,
@@ -89,6 +97,27 @@ impl Connection {
         let parts = driver.into_parts();
         let stream = parts.io.into_inner().into_inner()?.into_inner();
         parts.read_buf.is_empty().then_some(Parked { stream, traffic, retires, idle_since })
+    }
+
+    /// Ready for a request whose body is large, or may be; to be called between exchanges, as [`Self::copying`] is.
+    pub(crate) fn gathering(self: Box<Self>) -> Result<Box<Self>, Failure> {
+        self.changed(true).ok_or_else(not_usable)
+    }
+
+    /// Ready for a request with a small body, or none; `None` where the peer has sent what nobody asked for.
+    pub(crate) fn copying(self: Box<Self>) -> Option<Box<Self>> {
+        self.changed(false)
+    }
+
+    /// Taken apart and put together again: hyper takes the choice at its beginning.
+    fn changed(mut self: Box<Self>, gathers: bool) -> Option<Box<Self>> {
+        if self.gathers == gathers {
+            return Some(self);
+        }
+        let permit = self.permit.take();
+        let mut fresh = Self::assembled(self.rest()?, gathers)?;
+        fresh.permit = permit;
+        Some(fresh)
     }
 
     /// Reads nothing before a request has begun to leave: an answer may be there already.
@@ -351,9 +380,17 @@ fn key(endpoint: &Arc<Endpoint>) -> usize {
     Arc::as_ptr(endpoint).addr()
 }
 
+fn not_usable() -> Failure {
+    Failure::unsent(FailureKind::Connect, "connection not usable")
+}
+
 /// A read buffer grows with large answers and stays so while its connection is used: with hyper's 408 KiB a few
-/// hundred idle connections held 60 MB. A head that does not fit is read elsewhere.
+/// hundred idle connections held 60 MB. A head that does not fit is read elsewhere. Larger reads gain nothing: what was
+/// read is copied while it still lies in a processor's own cache.
 const MAX_READ_BUFFER: usize = 64 * 1024;
+
+/// A body's bytes that wait for the socket, by reference; beyond it no further piece is taken.
+const MOST_GATHERED: usize = 256 * 1024;
 
 /// Often enough to bound what a transport holds that is used all the time, rarely enough to cost nothing.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
