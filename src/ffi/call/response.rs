@@ -190,7 +190,7 @@ pub unsafe extern "C" fn ahoy_response_body(
                                 length: Option<OutValue<usize>>| {
         let body = response.map(|response| &response.response.body);
         if let Some(length) = length {
-            length.set(body.map_or(0, bytes::Bytes::len));
+            length.set(body.map_or(0, Bytes::len));
         }
         let bytes =
             |it: &ahoy_response| it.body.get_or_init(|| terminated(&it.response.body)).as_ptr();
