@@ -252,6 +252,66 @@
 #define AHOY_CIRCUIT_HALF_OPEN 2
 
 /**
+ * The endpoint gets its share of the calls.
+ */
+#define AHOY_REASON_AVAILABLE 0
+
+/**
+ * Its circuit is open; a probe is let through when it is due.
+ */
+#define AHOY_REASON_CIRCUIT_OPEN 1
+
+/**
+ * Its circuit lets probes through, and nothing else.
+ */
+#define AHOY_REASON_CIRCUIT_HALF_OPEN 2
+
+/**
+ * Its circuit was opened by ahoy_endpoint_open_circuit.
+ */
+#define AHOY_REASON_OPENED_BY_HAND 3
+
+/**
+ * It was drained by ahoy_endpoint_drain.
+ */
+#define AHOY_REASON_DRAINED 4
+
+/**
+ * Outlier detection took it out for a while.
+ */
+#define AHOY_REASON_EJECTED 5
+
+/**
+ * It fails its health checks.
+ */
+#define AHOY_REASON_CHECK_FAILING 6
+
+/**
+ * It is listed with a weight of 0.
+ */
+#define AHOY_REASON_WEIGHT_ZERO 7
+
+/**
+ * It warms up (slow start): it gets a part of its share.
+ */
+#define AHOY_REASON_WARMING 8
+
+/**
+ * It is well, and endpoints of a lower priority number get all calls.
+ */
+#define AHOY_REASON_OTHER_LOCALITY 9
+
+/**
+ * It has as many attempts in flight as it may.
+ */
+#define AHOY_REASON_FULL 10
+
+/**
+ * It is no longer listed.
+ */
+#define AHOY_REASON_DEPARTED 11
+
+/**
  * Try again when refused, unreachable or unresolved.
  */
 #define AHOY_RETRY_ON_CONNECT 1
@@ -412,6 +472,213 @@
 #define AHOY_UNKNOWN_LENGTH UINT64_MAX
 
 /**
+ * A count that only grows. It begins at 0 with its client or balancer, and anew in a forked child.
+ */
+#define AHOY_METRIC_COUNTER 0
+
+/**
+ * A number that goes up and down.
+ */
+#define AHOY_METRIC_GAUGE 1
+
+/**
+ * How many took how long, by buckets of seconds.
+ */
+#define AHOY_METRIC_HISTOGRAM 2
+
+/**
+ * OpenMetrics 1.0, which Prometheus prefers. Its content type is
+ * "application/openmetrics-text; version=1.0.0; charset=utf-8".
+ */
+#define AHOY_FORMAT_OPENMETRICS 0
+
+/**
+ * The text format 0.0.4 of Prometheus. Its content type is
+ * "text/plain; version=0.0.4; charset=utf-8".
+ */
+#define AHOY_FORMAT_PROMETHEUS 1
+
+/**
+ * A circuit opened. Fields: reason, old and new state, until (not where it was opened by hand).
+ */
+#define AHOY_EVENT_CIRCUIT_OPENED 1
+
+/**
+ * A circuit lets a probe through. Fields: old and new state.
+ */
+#define AHOY_EVENT_CIRCUIT_HALF_OPENED 2
+
+/**
+ * A circuit closed. Fields: new state.
+ */
+#define AHOY_EVENT_CIRCUIT_CLOSED 3
+
+/**
+ * Outlier detection took an endpoint out. Fields: reason, until.
+ */
+#define AHOY_EVENT_EJECTED 4
+
+/**
+ * An endpoint is back after an ejection.
+ */
+#define AHOY_EVENT_RETURNED 5
+
+/**
+ * An endpoint fails its health checks, and is out.
+ */
+#define AHOY_EVENT_CHECK_FAILED 6
+
+/**
+ * An endpoint passes its health checks, and is back.
+ */
+#define AHOY_EVENT_CHECK_PASSED 7
+
+/**
+ * An endpoint was drained by hand.
+ */
+#define AHOY_EVENT_DRAINED 8
+
+/**
+ * A drained endpoint gets attempts again.
+ */
+#define AHOY_EVENT_RESUMED 9
+
+/**
+ * Endpoints joined or left. Fields: known, joined, left, and age where there was a list before.
+ */
+#define AHOY_EVENT_LIST_CHANGED 10
+
+/**
+ * The provider fails; told once. Fields: age of the list that stays. The detail says why.
+ */
+#define AHOY_EVENT_SOURCE_FAILING 11
+
+/**
+ * The provider tells lists again.
+ */
+#define AHOY_EVENT_SOURCE_WELL 12
+
+/**
+ * The retry budget refused a retry, after it had granted the one before.
+ */
+#define AHOY_EVENT_BUDGET_EMPTY 13
+
+/**
+ * The retry budget grants retries again.
+ */
+#define AHOY_EVENT_BUDGET_FILLED 14
+
+/**
+ * A call was turned away by a limit, after the one before was let in. The detail says by which.
+ */
+#define AHOY_EVENT_OVERLOAD_ENTERED 15
+
+/**
+ * A call was let in again.
+ */
+#define AHOY_EVENT_OVERLOAD_LEFT 16
+
+/**
+ * Too few endpoints of a priority are well, so that all of them serve.
+ */
+#define AHOY_EVENT_PANIC_ENTERED 17
+
+/**
+ * Enough endpoints are well again.
+ */
+#define AHOY_EVENT_PANIC_LEFT 18
+
+/**
+ * Calls are held back while the service comes back from an outage of all its endpoints.
+ */
+#define AHOY_EVENT_HOLDING_BACK 19
+
+/**
+ * Calls are no longer held back.
+ */
+#define AHOY_EVENT_HOLDING_ENDED 20
+
+/**
+ * Why a circuit opened: its endpoint could not be connected to.
+ */
+#define AHOY_OPENED_UNREACHABLE 1
+
+/**
+ * Why a circuit opened: its endpoint's answers, or that there were none.
+ */
+#define AHOY_OPENED_BY_ANSWERS 2
+
+/**
+ * Why a circuit opened: attempts that passed their limit.
+ */
+#define AHOY_OPENED_BY_HANG 3
+
+/**
+ * Why a circuit opened: a probe that failed.
+ */
+#define AHOY_OPENED_BY_PROBE 4
+
+/**
+ * Why a circuit opened: ahoy_endpoint_open_circuit.
+ */
+#define AHOY_OPENED_BY_HAND 5
+
+/**
+ * Why an endpoint was ejected: its success rate lies far below the mean.
+ */
+#define AHOY_EJECTED_BY_SUCCESS_RATE 1
+
+/**
+ * Why an endpoint was ejected: its share of failures.
+ */
+#define AHOY_EJECTED_BY_FAILURE_SHARE 2
+
+/**
+ * Why an endpoint was ejected: too many failures in a row.
+ */
+#define AHOY_EJECTED_BY_RUN 3
+
+/**
+ * Why: an AHOY_OPENED_ number of an opened circuit, an AHOY_EJECTED_ number of an ejection.
+ */
+#define AHOY_FIELD_REASON 1
+
+/**
+ * The circuit's state before: an AHOY_CIRCUIT_ number.
+ */
+#define AHOY_FIELD_OLD_STATE 2
+
+/**
+ * The circuit's state now: an AHOY_CIRCUIT_ number.
+ */
+#define AHOY_FIELD_NEW_STATE 3
+
+/**
+ * Until when, in milliseconds since 1970: the next probe, or the end of an ejection.
+ */
+#define AHOY_FIELD_UNTIL_MS 4
+
+/**
+ * How many endpoints are known now.
+ */
+#define AHOY_FIELD_KNOWN 5
+
+/**
+ * How many endpoints joined.
+ */
+#define AHOY_FIELD_JOINED 6
+
+/**
+ * How many endpoints left.
+ */
+#define AHOY_FIELD_LEFT 7
+
+/**
+ * How old the list of endpoints was, in milliseconds.
+ */
+#define AHOY_FIELD_AGE_MS 8
+
+/**
  * One attempt of a call. Borrowed from its response or error and valid until that is freed.
  * Thread: any.
  */
@@ -504,6 +771,15 @@ typedef struct ahoy_endpoint ahoy_endpoint;
 typedef struct ahoy_error ahoy_error;
 
 /**
+ * Something that changed: a circuit, an endpoint, the list, a limit. docs/events.md has every kind
+ * with its fields. A new version of the library may have more kinds.
+ *
+ * Ownership: one from a queue is freed with ahoy_event_free; one that a function gets belongs to
+ * the library and is valid inside the function only. Thread: one at a time.
+ */
+typedef struct ahoy_event ahoy_event;
+
+/**
  * One server of a service, with properties that address and port do not tell.
  *
  * Ownership: freed with ahoy_host_free; adding it to a list copies it. Thread: one at a time.
@@ -565,6 +841,21 @@ typedef struct ahoy_response ahoy_response;
  * when a builder takes it; then any.
  */
 typedef struct ahoy_retry ahoy_retry;
+
+/**
+ * One series of a snapshot: a metric's name, labels and a value.
+ *
+ * Ownership: it belongs to the library and is valid inside the function that gets it only. Thread:
+ * that of the function.
+ */
+typedef struct ahoy_sample ahoy_sample;
+
+/**
+ * What a client and its balancer counted, at one time. It does not change.
+ *
+ * Ownership: freed with ahoy_snapshot_free. Thread: any.
+ */
+typedef struct ahoy_snapshot ahoy_snapshot;
 
 /**
  * Text that the library made, such as a configuration.
@@ -663,6 +954,17 @@ typedef void (*ahoy_done_fn)(void *user_data,
                              ahoy_status status,
                              ahoy_response *response,
                              ahoy_error *error);
+
+/**
+ * Gets one series of a snapshot, which is valid inside the function only.
+ */
+typedef void (*ahoy_sample_fn)(void *user_data, const ahoy_sample *sample);
+
+/**
+ * Gets an event, which is valid inside the function only. Called on the thread where it happened,
+ * which may be one of the library's, and on several at once. It must not block.
+ */
+typedef void (*ahoy_event_fn)(void *user_data, const ahoy_event *event);
 
 #ifdef __cplusplus
 extern "C" {
@@ -1305,6 +1607,18 @@ ahoy_status ahoy_balancer_use_resilient_profile(const ahoy_balancer *balancer,
                                                 ahoy_error **err);
 
 /**
+ * Sets how many endpoints statistics show one by one: the busiest, by the attempts between two
+ * snapshots. The others are shown as one, whose address is "other". Each costs 160 bytes. Default
+ * 100.
+ *
+ * @param endpoints 0 to 10,000
+ */
+AHOY_API
+ahoy_status ahoy_balancer_set_metrics_endpoints(const ahoy_balancer *balancer,
+                                                uint32_t endpoints,
+                                                ahoy_error **err);
+
+/**
  * Limits the attempts in flight at each endpoint; above it, others are picked. Where all are full,
  * the call has no endpoint. Default: no limit.
  *
@@ -1575,6 +1889,32 @@ AHOY_API ahoy_status ahoy_endpoint_resume(const ahoy_endpoint *endpoint, ahoy_er
  * Frees an endpoint; NULL is fine. The balancer's own stays.
  */
 AHOY_API void ahoy_endpoint_free(ahoy_endpoint *endpoint);
+
+/**
+ * Why an endpoint is available now or not: the first reason that holds.
+ *
+ * @param reason gets an AHOY_REASON_ number
+ * @param text gets the same as one sentence with times and the last failure, to be freed with
+ *        ahoy_text_free; NULL on failure
+ * @return AHOY_E_FORKED in a forked child
+ */
+AHOY_API
+ahoy_status ahoy_endpoint_reason(const ahoy_endpoint *endpoint,
+                                 int32_t *reason,
+                                 ahoy_text **text,
+                                 ahoy_error **err);
+
+/**
+ * The state of all endpoints as text: one line for each, with its URL, why it is available or not,
+ * its last failure, and where the balancer goes by load, its attempts in flight and their cost.
+ * The text is for people, and changes between versions.
+ *
+ * @param text gets the text, to be freed with ahoy_text_free; empty where no endpoint is known yet
+ */
+AHOY_API
+ahoy_status ahoy_balancer_explain(const ahoy_balancer *balancer,
+                                  ahoy_text **text,
+                                  ahoy_error **err);
 
 /**
  * A breaker with the default rules.
@@ -3387,7 +3727,7 @@ AHOY_API ahoy_status ahoy_queue_cancel(const ahoy_queue *queue, uint64_t tag, ah
 
 /**
  * Takes the next completion, waiting for it if there is none. When the time is up first, returns
- * AHOY_OK with NULL.
+ * AHOY_OK with NULL; so it does when an event waits to be read, see ahoy_queue_next_event.
  *
  * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
  * @param completion gets the completion, to be freed with ahoy_completion_free
@@ -3400,7 +3740,8 @@ ahoy_status ahoy_queue_next(const ahoy_queue *queue,
 
 /**
  * Takes several completions at once, which is cheaper than one by one: waits for the first and
- * takes what else is there. When the time is up first, returns AHOY_OK and none.
+ * takes what else is there. When the time is up first, or an event waits to be read, returns
+ * AHOY_OK and none.
  *
  * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
  * @param completions room for capacity handles; the first count of them are set, each to be freed
@@ -3451,6 +3792,231 @@ AHOY_API AHOY_MUST_USE ahoy_error *ahoy_completion_take_error(const ahoy_complet
  * Frees a completion with all that was not taken from it; NULL is fine.
  */
 AHOY_API void ahoy_completion_free(ahoy_completion *completion);
+
+/**
+ * The metric's name, such as "ahoy_client_attempts_total". Valid as long as the sample; NULL for
+ * NULL.
+ */
+AHOY_API const char *ahoy_sample_name(const ahoy_sample *sample);
+
+/**
+ * What the metric tells, in one sentence. Valid as long as the sample; NULL for NULL.
+ */
+AHOY_API const char *ahoy_sample_help(const ahoy_sample *sample);
+
+/**
+ * How the metric behaves: an AHOY_METRIC_ number; -1 for NULL.
+ */
+AHOY_API int32_t ahoy_sample_kind(const ahoy_sample *sample);
+
+/**
+ * How many labels tell the series apart from others of its metric; 0 for NULL.
+ */
+AHOY_API size_t ahoy_sample_label_count(const ahoy_sample *sample);
+
+/**
+ * The name of a label. Valid as long as the sample; NULL for NULL and out of range.
+ *
+ * @param index from 0
+ */
+AHOY_API const char *ahoy_sample_label_name_at(const ahoy_sample *sample, size_t index);
+
+/**
+ * The value of a label, not escaped. Valid as long as the sample; NULL for NULL and out of range.
+ *
+ * @param index from 0
+ */
+AHOY_API const char *ahoy_sample_label_value_at(const ahoy_sample *sample, size_t index);
+
+/**
+ * The value of a counter or a gauge; of a histogram the sum of what it holds, in seconds. 0 for
+ * NULL.
+ */
+AHOY_API double ahoy_sample_value(const ahoy_sample *sample);
+
+/**
+ * How many buckets a histogram has, the last of which has no bound; 0 for other metrics and NULL.
+ */
+AHOY_API size_t ahoy_sample_bucket_count(const ahoy_sample *sample);
+
+/**
+ * The upper bound of a bucket in seconds, which belongs to it; infinity for the last. 0 out of
+ * range and for NULL.
+ *
+ * @param index from 0
+ */
+AHOY_API double ahoy_sample_bucket_bound_at(const ahoy_sample *sample, size_t index);
+
+/**
+ * How many lie at or below a bucket's bound, those of lower buckets included: that of the last
+ * bucket is the number of all. 0 out of range and for NULL.
+ *
+ * @param index from 0
+ */
+AHOY_API uint64_t ahoy_sample_bucket_value_at(const ahoy_sample *sample, size_t index);
+
+/**
+ * Takes a snapshot of all that a client counts, and its balancer with it. The counts of a balancer
+ * are those of all clients that share it. docs/statistics.md has every metric.
+ *
+ * Takes no lock that a call waits for longer than a few instructions, and does no I/O. The time
+ * grows with the number of endpoints: about 1 ms for 10,000.
+ *
+ * @param snapshot gets the snapshot, to be freed with ahoy_snapshot_free; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_snapshot(const ahoy_client *client,
+                                 ahoy_snapshot **snapshot,
+                                 ahoy_error **err);
+
+/**
+ * Hands out every series of a snapshot, metric by metric. A new version of the library may have
+ * more of them: take those that you know by name, or all.
+ *
+ * @param fn called on this thread for each series, before this function returns
+ * @param user_data passed to fn
+ */
+AHOY_API
+ahoy_status ahoy_snapshot_each(const ahoy_snapshot *snapshot,
+                               ahoy_sample_fn fn,
+                               void *user_data,
+                               ahoy_error **err);
+
+/**
+ * A snapshot as text, to be served to Prometheus.
+ *
+ * @param format an AHOY_FORMAT_ number
+ * @param text gets the text, to be freed with ahoy_text_free; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_snapshot_text(const ahoy_snapshot *snapshot,
+                               int32_t format,
+                               ahoy_text **text,
+                               ahoy_error **err);
+
+/**
+ * Frees a snapshot; NULL is fine.
+ */
+AHOY_API void ahoy_snapshot_free(ahoy_snapshot *snapshot);
+
+/**
+ * What happened: an AHOY_EVENT_ number; 0 for NULL. Numbers never change their meaning.
+ */
+AHOY_API int32_t ahoy_event_kind(const ahoy_event *event);
+
+/**
+ * When it happened, in milliseconds since 1970; 0 for NULL.
+ */
+AHOY_API int64_t ahoy_event_time_ms(const ahoy_event *event);
+
+/**
+ * The URL of the endpoint that it happened to. Valid as long as the event; NULL where it happened
+ * to none, and for NULL.
+ */
+AHOY_API const char *ahoy_event_endpoint_url(const ahoy_event *event);
+
+/**
+ * All of it in one sentence for people, which changes between versions. Valid as long as the
+ * event; NULL for NULL.
+ */
+AHOY_API const char *ahoy_event_text(const ahoy_event *event);
+
+/**
+ * Why, in a few words; empty where there is no more to say than the kind does. Valid as long as
+ * the event; NULL for NULL.
+ */
+AHOY_API const char *ahoy_event_detail(const ahoy_event *event);
+
+/**
+ * A number that the event tells.
+ *
+ * @param field an AHOY_FIELD_ number
+ * @param number gets it; 0 where the event has no such field. May be NULL
+ * @return whether the event has the field; false for NULL
+ */
+AHOY_API bool ahoy_event_number(const ahoy_event *event, int32_t field, int64_t *number);
+
+/**
+ * Frees an event that came from a queue; NULL is fine.
+ */
+AHOY_API void ahoy_event_free(ahoy_event *event);
+
+/**
+ * Adds a function that is told of the client's events and of those of its balancer. Several may be
+ * added, as may queues.
+ *
+ * @param fn gets each event
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_event(ahoy_client_builder *builder,
+                                         ahoy_event_fn fn,
+                                         void *user_data,
+                                         ahoy_destroy_fn destroy,
+                                         ahoy_error **err);
+
+/**
+ * Puts the client's events and those of its balancer on a queue, for hosts that bear no call on a
+ * foreign thread; ahoy_queue_next_event takes them. A forked child puts none on its parent's
+ * queue.
+ *
+ * @param queue still the caller's to free: then its events are discarded
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_add_event_queue(ahoy_client_builder *builder,
+                                                const ahoy_queue *queue,
+                                                ahoy_error **err);
+
+/**
+ * Adds a function that is told of the balancer's events, whichever client causes them. Several may
+ * be added, as may queues.
+ *
+ * @param fn gets each event
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
+ */
+AHOY_API
+ahoy_status ahoy_balancer_on_event(const ahoy_balancer *balancer,
+                                   ahoy_event_fn fn,
+                                   void *user_data,
+                                   ahoy_destroy_fn destroy,
+                                   ahoy_error **err);
+
+/**
+ * Puts the balancer's events on a queue, whichever client causes them; see
+ * ahoy_client_builder_add_event_queue.
+ *
+ * @param queue still the caller's to free: then its events are discarded
+ */
+AHOY_API
+ahoy_status ahoy_balancer_add_event_queue(const ahoy_balancer *balancer,
+                                          const ahoy_queue *queue,
+                                          ahoy_error **err);
+
+/**
+ * Takes the oldest event of a queue, waiting for it if there is none. When the time is up, or a
+ * completion waits to be read first, returns AHOY_OK with NULL.
+ *
+ * The queue's descriptor is readable while an event waits as well. At most 1,024 wait: then the
+ * oldest is lost with each new one, and counted.
+ *
+ * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
+ * @param event gets the event, to be freed with ahoy_event_free
+ */
+AHOY_API
+ahoy_status ahoy_queue_next_event(const ahoy_queue *queue,
+                                  uint64_t timeout_ms,
+                                  ahoy_event **event,
+                                  ahoy_error **err);
+
+/**
+ * How many events of a queue were lost since 1,024 waited to be read; 0 for NULL and in a forked
+ * child.
+ */
+AHOY_API uint64_t ahoy_queue_events_lost(const ahoy_queue *queue);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -203,6 +203,15 @@ impl Error {
         Self { kind, message, call: Some(Box::new(story)) }
     }
 
+    /// The same with more lines at the end of its message.
+    #[must_use]
+    pub fn followed_by(mut self, lines: &str) -> Self {
+        for line in lines.lines() {
+            let _ = write!(self.message, "\n  {line}");
+        }
+        self
+    }
+
     /// The kind.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

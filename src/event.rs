@@ -22,14 +22,26 @@ pub enum Severity {
 /// What happened to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointChange {
-    /// Its circuit opened; by itself it is probed after this time, or never.
-    CircuitOpened(Option<Duration>),
+    /// Its circuit opened.
+    CircuitOpened {
+        /// By itself it is probed after this time, or never.
+        wait: Option<Duration>,
+        /// What opened it.
+        by: OpenedBy,
+        /// It was half-open before.
+        from_half_open: bool,
+    },
     /// Its circuit lets a probe through.
     CircuitHalfOpened,
     /// Its circuit closed.
     CircuitClosed,
     /// Outlier detection took it out of rotation.
-    Ejected,
+    Ejected {
+        /// For how long at least.
+        lasts: Duration,
+        /// The rule.
+        by: EjectedBy,
+    },
     /// It is back in rotation after an ejection.
     Returned,
     /// Its health checks failed often enough to take it out.
@@ -40,6 +52,34 @@ pub enum EndpointChange {
     Drained,
     /// It gets requests again, by hand.
     Resumed,
+}
+
+/// What opened a circuit. The numbers are part of the C interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum OpenedBy {
+    /// Its endpoint could not be connected to.
+    Unreachable = 1,
+    /// Its endpoint's answers, or that there were none.
+    Answers = 2,
+    /// Attempts that passed their limit.
+    Hang = 3,
+    /// A probe that failed.
+    Probe = 4,
+    /// The host.
+    Hand = 5,
+}
+
+/// The rule that took an endpoint out. The numbers are part of the C interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum EjectedBy {
+    /// Its success rate lies far below the mean.
+    SuccessRate = 1,
+    /// Too many of its attempts fail.
+    FailureShare = 2,
+    /// Too many failed in a row.
+    Run = 3,
 }
 
 /// One event. Texts are borrowed, so that an event that nobody observes costs nothing.
@@ -61,12 +101,26 @@ pub enum Event<'a> {
         joined: usize,
         /// How many left.
         left: usize,
+        /// How old the list before was, if there was one.
+        age: Option<Duration>,
     },
-    /// The provider failed; the last list stays.
-    DiscoveryFailed {
+    /// The provider fails, after it had told a list or was never asked.
+    SourceFailing {
         /// Why.
         reason: &'a str,
+        /// How old the list is that stays, if there is one.
+        age: Option<Duration>,
     },
+    /// The provider tells lists again.
+    SourceWell,
+    /// Too few endpoints of a priority are well, so all of them serve.
+    PanicEntered,
+    /// Enough are well again.
+    PanicLeft,
+    /// Calls are held back, since the service comes back from an outage of all its endpoints.
+    HoldingBack,
+    /// No more calls are held back.
+    HoldingEnded,
     /// The retry budget refused a retry or a hedge, after it had granted the one before.
     BudgetExhausted,
     /// The retry budget grants again.
@@ -109,7 +163,7 @@ pub enum Event<'a> {
 }
 
 /// What wants to know of events.
-pub trait Observer: Send + Sync {
+pub trait Observer: fmt::Debug + Send + Sync {
     /// Takes in one event. No lock of the library is held meanwhile.
     fn observe(&self, event: &Event<'_>);
 }
@@ -120,7 +174,7 @@ impl Event<'_> {
     pub const fn severity(&self) -> Severity {
         match self {
             Self::Attempt { .. } | Self::Body { .. } => Severity::Debug,
-            Self::DiscoveryFailed { .. } => Severity::Warn,
+            Self::SourceFailing { .. } => Severity::Warn,
             _ => Severity::Info,
         }
     }
@@ -130,7 +184,9 @@ impl Event<'_> {
     pub const fn target(&self) -> &'static str {
         match self {
             Self::Endpoint { change, .. } => change.target(),
-            Self::ListChanged { .. } | Self::DiscoveryFailed { .. } => "discovery",
+            Self::ListChanged { .. } | Self::SourceFailing { .. } | Self::SourceWell => "discovery",
+            Self::PanicEntered | Self::PanicLeft => "panic",
+            Self::HoldingBack | Self::HoldingEnded => "recovery",
             Self::BudgetExhausted | Self::BudgetAvailable => "budget",
             Self::OverloadEntered { .. } | Self::OverloadLeft => "overload",
             Self::Attempt { .. } => "attempt",
@@ -142,8 +198,8 @@ impl Event<'_> {
 impl EndpointChange {
     const fn target(self) -> &'static str {
         match self {
-            Self::CircuitOpened(_) | Self::CircuitHalfOpened | Self::CircuitClosed => "circuit",
-            Self::Ejected | Self::Returned => "outlier",
+            Self::CircuitOpened { .. } | Self::CircuitHalfOpened | Self::CircuitClosed => "circuit",
+            Self::Ejected { .. } | Self::Returned => "outlier",
             Self::CheckFailed | Self::CheckPassed => "health",
             Self::Drained | Self::Resumed => "endpoint",
         }
@@ -153,13 +209,13 @@ impl EndpointChange {
 impl fmt::Display for EndpointChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CircuitOpened(Some(wait)) => {
+            Self::CircuitOpened { wait: Some(wait), .. } => {
                 write!(f, "opened, next probe in {} ms", wait.as_millis())
             }
-            Self::CircuitOpened(None) => f.write_str("opened by hand"),
+            Self::CircuitOpened { wait: None, .. } => f.write_str("opened by hand"),
             Self::CircuitHalfOpened => f.write_str("half-open"),
             Self::CircuitClosed => f.write_str("closed"),
-            Self::Ejected => f.write_str("ejected"),
+            Self::Ejected { .. } => f.write_str("ejected"),
             Self::Returned => f.write_str("back in rotation"),
             Self::CheckFailed => f.write_str("fails its health checks"),
             Self::CheckPassed => f.write_str("passes its health checks"),
@@ -173,10 +229,17 @@ impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Endpoint { url, change } => write!(f, "{url} {change}"),
-            Self::ListChanged { known, joined, left } => {
+            Self::ListChanged { known, joined, left, .. } => {
                 write!(f, "{known} endpoints: {joined} joined, {left} left")
             }
-            Self::DiscoveryFailed { reason } => f.write_str(reason),
+            Self::SourceFailing { reason, .. } => write!(f, "the provider fails: {reason}"),
+            Self::SourceWell => f.write_str("the provider tells lists again"),
+            Self::PanicEntered => {
+                f.write_str("too few endpoints are well, so all of a priority serve")
+            }
+            Self::PanicLeft => f.write_str("enough endpoints are well again"),
+            Self::HoldingBack => f.write_str("calls are held back while the service recovers"),
+            Self::HoldingEnded => f.write_str("calls are no longer held back"),
             Self::BudgetExhausted => f.write_str("the retry budget is exhausted"),
             Self::BudgetAvailable => f.write_str("the retry budget grants retries again"),
             Self::OverloadEntered { reason } => write!(f, "calls are turned away: {reason}"),
@@ -215,11 +278,13 @@ mod tests {
 
     #[test]
     fn an_event_is_one_sentence() {
-        let opened = EndpointChange::CircuitOpened(Some(Duration::from_millis(500)));
+        let wait = Some(Duration::from_millis(500));
+        let opened =
+            EndpointChange::CircuitOpened { wait, by: OpenedBy::Answers, from_half_open: false };
         let event = Event::Endpoint { url: "http://a:80", change: opened };
         assert_eq!(event.to_string(), "http://a:80 opened, next probe in 500 ms");
         assert_eq!((event.severity(), event.target()), (Severity::Info, "circuit"));
-        let event = Event::ListChanged { known: 3, joined: 2, left: 1 };
+        let event = Event::ListChanged { known: 3, joined: 2, left: 1, age: None };
         assert_eq!(event.to_string(), "3 endpoints: 2 joined, 1 left");
     }
 }

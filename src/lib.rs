@@ -27,4 +27,5 @@ pub mod request;
 pub mod response;
 pub mod runtime;
 pub mod source;
+pub mod statistics;
 pub mod transport;

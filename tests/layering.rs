@@ -9,8 +9,17 @@ use std::path::{Path, PathBuf};
 mod graph;
 
 /// Facts that pass between all layers: no behaviour beyond their own.
-const PLAIN: &[&str] =
-    &["criticality", "endpoint", "error", "event", "outcome", "request", "response", "source"];
+const PLAIN: &[&str] = &[
+    "criticality",
+    "endpoint",
+    "error",
+    "event",
+    "outcome",
+    "request",
+    "response",
+    "source",
+    "statistics",
+];
 
 /// Each module of the crate and what it may import besides itself and the plain data.
 ///
@@ -25,6 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("request", &[]),
     ("response", &[]),
     ("source", &[]),
+    ("statistics", &[]),
     ("policy", &[]),
     ("runtime", &["policy"]),
     ("discovery", &["policy", "runtime"]),

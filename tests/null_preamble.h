@@ -9,7 +9,7 @@
 
 /* Pointers that are documented as optional: "function.parameter" or "*.parameter". */
 static const char *const may_be_null[] = {"*.content_type", "ahoy_request_set_body_source.rewind",
-                                          "ahoy_balancer_set_health_check.path", NULL};
+                                          "ahoy_balancer_set_health_check.path", "ahoy_event_number.number", NULL};
 
 /* Text that is bytes and need not be UTF-8. */
 static const char *const may_be_any_bytes[] = {
@@ -220,6 +220,47 @@ static ahoy_text *make_ahoy_text(void)
     ahoy_client_config_text(client, &text, NULL);
     ahoy_client_free(client);
     return text;
+}
+
+static ahoy_snapshot *make_ahoy_snapshot(void)
+{
+    ahoy_snapshot *snapshot = NULL;
+    ahoy_client *client = make_ahoy_client();
+    ahoy_response *response = NULL;
+    ahoy_client_get(client, "/", &response, NULL);
+    ahoy_response_free(response);
+    ahoy_client_snapshot(client, &snapshot, NULL);
+    ahoy_client_free(client);
+    return snapshot;
+}
+
+/* The only place where an `ahoy_sample` is to be had, so its accessors are tried here. */
+static void stub_ahoy_sample_fn(void *user_data, const ahoy_sample *sample)
+{
+    (void)user_data;
+    size_t labels = ahoy_sample_label_count(sample), buckets = ahoy_sample_bucket_count(sample);
+    if (ahoy_sample_name(sample) == NULL || ahoy_sample_help(sample) == NULL || ahoy_sample_kind(sample) < 0)
+        complain("ahoy_sample", "tells no name, help or kind");
+    if (ahoy_sample_label_name_at(sample, labels) != NULL || ahoy_sample_label_value_at(sample, labels) != NULL)
+        complain("ahoy_sample", "tells a label out of range");
+    if (ahoy_sample_bucket_bound_at(sample, buckets) != 0 || ahoy_sample_bucket_value_at(sample, buckets) != 0)
+        complain("ahoy_sample", "tells a bucket out of range");
+    (void)ahoy_sample_value(sample);
+}
+
+/* An event of a list that was told for the first time. */
+static ahoy_event *make_ahoy_event(void)
+{
+    ahoy_event *event = NULL;
+    ahoy_queue *queue = NULL;
+    ahoy_balancer *balancer = make_ahoy_balancer();
+    ahoy_queue_new(&queue, NULL);
+    ahoy_balancer_add_event_queue(balancer, queue, NULL);
+    ahoy_balancer_update(balancer, NULL);
+    ahoy_queue_next_event(queue, AHOY_FOREVER, &event, NULL);
+    ahoy_queue_free(queue);
+    ahoy_balancer_free(balancer);
+    return event;
 }
 
 static ahoy_call *make_ahoy_call(void)

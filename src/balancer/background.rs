@@ -16,6 +16,7 @@ use crate::outcome::Failure;
 use crate::policy::outlier::ejection;
 use crate::policy::{Check, CheckFailure, Ejector, Health, Pace, Row};
 use crate::runtime::{clock, entropy, io_thread};
+use crate::statistics::ClusterCounter;
 use crate::transport::{Direct, Exchange, Progress, Transport};
 
 /// Begins the background tasks of `balancer`, if it has any and they have not begun; `transport` carries their
@@ -145,6 +146,11 @@ async fn carry_out(member: Arc<Member>, check: HealthCheck, transport: Arc<Direc
     let asked = tokio::time::timeout(check.timeout, ask(&endpoint, &check, &transport)).await;
     let result = asked.unwrap_or(Err(CheckFailure::NoAnswer));
     let now = clock::now();
+    let checks = &member.cluster().cells;
+    checks.count(match result {
+        Ok(()) => ClusterCounter::ChecksPassed,
+        Err(_) => ClusterCounter::ChecksFailed,
+    });
     let Some(stats) = member.stats() else { return };
     let mut upkeep = stats.upkeep();
     upkeep.is_checking = false;

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use once_cell::sync::OnceCell;
 use rand::Rng;
 
+use super::cluster_state::Mode;
 use super::lease::{Claim, Lease};
 use super::list::List;
 use super::locality_state::Rules;
@@ -25,7 +26,7 @@ use super::roster::{Locality, Roster};
 use crate::config::{BalancerConfig, KeySource};
 use crate::discovery::Provider;
 use crate::error::{Error, ErrorKind};
-use crate::event::Observer;
+use crate::event::{Event, Observer};
 use crate::policy::{Recovery, RoundRobin, TowardsOverdue};
 use crate::runtime::host::caller;
 use crate::runtime::process::PerProcess;
@@ -36,6 +37,8 @@ pub struct Balancer {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) config: BalancerConfig,
     pub(super) observers: Arc<Observers>,
+    /// Those that the balancer keeps alive itself.
+    _own_observers: Vec<Arc<dyn Observer>>,
     /// A forked child starts anew: its circuits are closed and its locks free.
     live: PerProcess<Live>,
 }
@@ -109,6 +112,9 @@ impl Live {
 /// What a call is told that [`Recovery`] holds back.
 pub(crate) const HELD_BACK: &str = "held back while the service recovers from an outage";
 
+/// How many endpoints an error explains at most: a message is read by people.
+pub(crate) const EXPLAINED: usize = 10;
+
 /// Why no endpoint could be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoneAdmits {
@@ -147,7 +153,19 @@ impl Balancer {
     /// A balancer that has not asked its provider yet.
     #[must_use]
     pub fn new(provider: Arc<dyn Provider>, config: BalancerConfig) -> Self {
-        Self { provider, config, observers: Arc::default(), live: PerProcess::new() }
+        Self::observed(provider, config, Vec::new())
+    }
+
+    /// The same, which tells these observers while it lives.
+    #[must_use]
+    pub fn observed(
+        provider: Arc<dyn Provider>,
+        config: BalancerConfig,
+        own: Vec<Arc<dyn Observer>>,
+    ) -> Self {
+        let observers = Arc::<Observers>::default();
+        own.iter().for_each(|observer| observers.add(&Arc::downgrade(observer)));
+        Self { provider, config, observers, _own_observers: own, live: PerProcess::new() }
     }
 
     pub(super) fn live(&self) -> &Live {
@@ -171,7 +189,10 @@ impl Balancer {
     /// None is known, or no circuit admits.
     pub fn pick(&self, now: Instant) -> Result<Arc<Member>, Error> {
         let picked = self.peek(now, Arc::clone);
-        picked.ok_or_else(|| self.none_admits(&self.snapshot().1, now).into_error(now))
+        picked.ok_or_else(|| {
+            let none = self.none_admits(&self.snapshot().1, now);
+            none.into_error(now).followed_by(&self.explain(EXPLAINED))
+        })
     }
 
     /// Shows `look` the endpoint that would be used now; no reference is kept.
@@ -197,6 +218,7 @@ impl Balancer {
         self.note_asked(live, now);
         live.rules.cluster.note_call();
         if !live.lets_through(&snapshot.roster, now) {
+            self.tell_mode(live, Mode::Holding, true);
             let known = snapshot.roster.len();
             let (retry_at, full, held_back) = (None, false, true);
             return Err(NoneAdmits { known, retry_at, full, held_back, updates_seen });
@@ -211,6 +233,7 @@ impl Balancer {
             if passes_over && !member.hot().claim_risk(member.slot(), now) {
                 continue;
             }
+            self.note_modes(live, &snapshot, panic);
             let claim = Claim { panic, most: self.config.max_in_flight, now, tick: context.tick };
             if let Some(lease) = Lease::claim(member, claim) {
                 live.bell.iter().for_each(|bell| bell.note_call(member));
@@ -223,6 +246,36 @@ impl Balancer {
             live.note_all_out(now);
         }
         Err(none)
+    }
+
+    /// Tells where an attempt that goes out shows that a mode begins or ends.
+    fn note_modes(&self, live: &Live, snapshot: &PickState, panic: bool) {
+        let cluster = &live.rules.cluster;
+        if panic {
+            self.tell_mode(live, Mode::Panic, true);
+        } else if cluster.is_in(Mode::Panic) && !self.any_panics(snapshot) {
+            self.tell_mode(live, Mode::Panic, false);
+        }
+        if cluster.is_in(Mode::Holding) && !live.is_recovering() {
+            self.tell_mode(live, Mode::Holding, false);
+        }
+    }
+
+    fn any_panics(&self, snapshot: &PickState) -> bool {
+        let PickState { roster, priority_load, .. } = snapshot;
+        (0..roster.localities.len()).any(|it| priority_load.panics(roster, &self.config, it))
+    }
+
+    fn tell_mode(&self, live: &Live, mode: Mode, on: bool) {
+        if live.rules.cluster.note_mode(mode, on) {
+            self.observers.emit(match (mode, on) {
+                (Mode::Panic, true) => &Event::PanicEntered,
+                (Mode::Panic, false) => &Event::PanicLeft,
+                (Mode::Holding, true) => &Event::HoldingBack,
+                (Mode::Holding, false) => &Event::HoldingEnded,
+                (Mode::SourceFails, _) => return,
+            });
+        }
     }
 
     fn none_admits(&self, snapshot: &PickState, now: Instant) -> NoneAdmits {

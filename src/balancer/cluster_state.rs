@@ -1,14 +1,17 @@
 //! What all endpoints of a balancer share: how many are known, well and ejected, and the rules that need those
 //! counts to judge one endpoint. Settling an attempt needs no more of the balancer than this.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderName;
 
+use super::observe::shown::Shown;
 use super::observers::Observers;
 use crate::config::BalancerConfig;
+use crate::event::{EjectedBy, EndpointChange, OpenedBy};
 use crate::policy::{ClusterCounts, EjectionConfig};
+use crate::statistics::{ClusterCells, ClusterCounter};
 
 /// Shared by the localities of one balancer in one process.
 #[derive(Debug)]
@@ -19,6 +22,12 @@ pub(crate) struct ClusterState {
     pub(crate) load_header: Option<HeaderName>,
     /// Told of every change.
     pub(crate) observers: Arc<Observers>,
+    /// What is counted of all endpoints together.
+    pub(crate) cells: ClusterCells,
+    /// Which endpoints are shown one by one.
+    pub(crate) shown: Shown,
+    /// By [`Mode`].
+    modes: [AtomicBool; 3],
     /// Answers open no circuit where no more than this number are well.
     min_closed: usize,
     known: AtomicUsize,
@@ -30,12 +39,26 @@ pub(crate) struct ClusterState {
     trip_gate: Mutex<()>,
 }
 
+/// What a balancer may be in, and tells when it enters or leaves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Too few endpoints of a priority are well.
+    Panic = 0,
+    /// Calls are held back after an outage.
+    Holding = 1,
+    /// The provider fails.
+    SourceFails = 2,
+}
+
 impl ClusterState {
     pub(crate) fn new(config: &BalancerConfig, observers: Arc<Observers>) -> Arc<Self> {
         Arc::new(Self {
             ejection: config.ejection,
             load_header: config.load_header.clone(),
             observers,
+            cells: ClusterCells::default(),
+            shown: Shown::new(config.metrics_endpoints),
+            modes: Default::default(),
             min_closed: config.breaker.min_closed as usize,
             known: AtomicUsize::new(0),
             well: AtomicUsize::new(0),
@@ -43,6 +66,38 @@ impl ClusterState {
             in_trouble: AtomicU64::new(0),
             trip_gate: Mutex::default(),
         })
+    }
+
+    /// Tells what became of the endpoint at `url`, and counts it.
+    pub(crate) fn tell(&self, url: &str, change: EndpointChange) {
+        let counter = match change {
+            EndpointChange::CircuitOpened { by, .. } => Some(match by {
+                OpenedBy::Unreachable => ClusterCounter::OpenedUnreachable,
+                OpenedBy::Answers => ClusterCounter::OpenedByAnswers,
+                OpenedBy::Hang => ClusterCounter::OpenedByHang,
+                OpenedBy::Probe => ClusterCounter::OpenedByProbe,
+                OpenedBy::Hand => ClusterCounter::OpenedByHand,
+            }),
+            EndpointChange::Ejected { by, .. } => Some(match by {
+                EjectedBy::SuccessRate => ClusterCounter::EjectedByRate,
+                EjectedBy::FailureShare => ClusterCounter::EjectedByFailures,
+                EjectedBy::Run => ClusterCounter::EjectedByRun,
+            }),
+            _ => None,
+        };
+        counter.into_iter().for_each(|counter| self.cells.count(counter));
+        self.observers.endpoint(url, change);
+    }
+
+    /// Notes whether a priority panics, or calls are held back; true where that is news.
+    pub(crate) fn note_mode(&self, mode: Mode, on: bool) -> bool {
+        let flag = &self.modes[mode as usize];
+        flag.load(Ordering::Relaxed) != on && flag.swap(on, Ordering::Relaxed) != on
+    }
+
+    /// Whether it does, or they are.
+    pub(crate) fn is_in(&self, mode: Mode) -> bool {
+        self.modes[mode as usize].load(Ordering::Relaxed)
     }
 
     /// How many endpoints the balancer uses.

@@ -214,6 +214,11 @@ impl HotState {
         self.load(slot).map_or(0, HostLoad::pending)
     }
 
+    /// How many attempts are in flight to the endpoint at `slot`, where they are counted.
+    pub(crate) fn counted_in_flight(&self, slot: usize) -> Option<u32> {
+        self.load(slot).map(HostLoad::pending)
+    }
+
     /// What one more attempt at `slot` would cost.
     #[inline]
     pub(crate) fn cost(&self, slot: usize, probing: ProbeEligibility, now: Tick) -> f32 {

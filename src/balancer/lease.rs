@@ -9,11 +9,13 @@ use super::member::{Granted, Member};
 use super::outliers;
 use super::pick::attempted::Attempted;
 use crate::endpoint::Endpoint;
+use crate::event::EndpointChange;
 use crate::outcome::{Transition, Verdict};
 use crate::policy::{
     self, AttemptOutcome, Evidence, LoadOutcome, Permit, Report, Tick, may_pass_over,
 };
 use crate::runtime::clock;
+use crate::statistics::ClusterCounter;
 
 /// An endpoint with the permit of its circuit, or none where it serves in spite of that. Dropped unsettled (a
 /// cancelled call, a panic) it counts neither way and gives a half-open permit back.
@@ -21,6 +23,8 @@ use crate::runtime::clock;
 pub struct Lease {
     endpoint: Arc<Endpoint>,
     limit: Duration,
+    /// The attempt is counted of its endpoint already.
+    counted: bool,
     held: Option<Held>,
 }
 
@@ -52,7 +56,8 @@ impl Lease {
         if !hot.start(slot, claim.tick, claim.most) {
             return None;
         }
-        let Ok(Granted { endpoint, permit }) = member.acquire(claim.panic, claim.now) else {
+        let Ok(Granted { endpoint, permit, half_opened }) = member.acquire(claim.panic, claim.now)
+        else {
             hot.take_back(slot, claim.tick);
             return None;
         };
@@ -60,12 +65,15 @@ impl Lease {
         if held.is_probe() {
             hot.note_probe(slot, claim.now);
         }
-        Some(Self { endpoint, limit: Duration::ZERO, held: Some(held) })
+        if half_opened {
+            member.tell(EndpointChange::CircuitHalfOpened);
+        }
+        Some(Self { endpoint, limit: Duration::ZERO, counted: false, held: Some(held) })
     }
 
     /// A lease on the one endpoint of a client without a balancer: it has no circuit.
     pub(crate) fn fixed(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, limit: Duration::ZERO, held: None }
+        Self { endpoint, limit: Duration::ZERO, counted: false, held: None }
     }
 
     pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
@@ -138,8 +146,17 @@ impl Lease {
     }
 
     /// Says that an answer's head came whose body may take as long as it likes: that is no slow answer.
-    pub(crate) fn answered(&mut self, in_time: bool, now: Instant) {
+    pub(crate) fn answered(
+        &mut self,
+        in_time: bool,
+        head: &AttemptOutcome,
+        began: Instant,
+        now: Instant,
+    ) {
         if let Some(held) = &mut self.held {
+            let elapsed = now.saturating_duration_since(began);
+            held.member.count(&Evidence::new(Verdict::Success, elapsed), head, now);
+            self.counted = true;
             held.member.hot().answered(held.member.slot(), in_time);
             held.finish(now, LoadOutcome::Success);
         }
@@ -169,9 +186,18 @@ impl Lease {
         }
         outliers::note(&held.member, outcome, now);
         held.finish(now, load_outcome(evidence, self.limit));
-        let transition = settle_circuit(&held.member, held.permit?, evidence, now);
+        let counted = Some(outcome).filter(|_| !self.counted);
+        let was_half_open = held.is_probe();
+        let transition = match held.permit {
+            Some(permit) => settle_circuit(&held.member, permit, evidence, counted, now),
+            None => {
+                held.member.cluster().cells.count(ClusterCounter::Panics);
+                counted.into_iter().for_each(|it| held.member.count(evidence, it, now));
+                None
+            }
+        };
         if let Some(transition) = transition {
-            held.member.cluster().observers.circuit(self.endpoint.url(), transition, now);
+            held.member.tell_circuit(transition, was_half_open, now);
         }
         transition
     }
@@ -182,9 +208,10 @@ fn settle_circuit(
     member: &Member,
     permit: Permit,
     evidence: &Evidence,
+    counted: Option<&AttemptOutcome>,
     now: Instant,
 ) -> Option<Transition> {
-    let settled = member.settle(permit, evidence, now);
+    let settled = member.settle(permit, evidence, counted, now);
     match settled.wants_trip {
         true => member.cluster().trip_unless_last(|| member.trip(evidence, now)),
         false => settled.transition,

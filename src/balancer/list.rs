@@ -1,6 +1,8 @@
 //! What changes of a balancer's list of endpoints need. One change runs at a time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::locality_state::Rules;
 use super::roster::{Register, Roster};
@@ -22,6 +24,8 @@ pub(crate) struct List {
     refresh: Exclusive<Refresh>,
     /// How many updates have ended well.
     updates: AtomicU64,
+    /// When the last one did.
+    told_at: Mutex<Option<Instant>>,
 }
 
 /// What updates remember; its lock lets one update run at a time.
@@ -39,8 +43,15 @@ impl List {
         self.updates.load(Ordering::Acquire)
     }
 
+    /// How long ago the provider told its list last.
+    pub(crate) fn age(&self, now: Instant) -> Option<Duration> {
+        let told_at = *self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        told_at.map(|at| now.saturating_duration_since(at))
+    }
+
     /// One more has ended well.
     pub(crate) fn note_update(&self) {
+        *self.told_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::now());
         self.updates.fetch_add(1, Ordering::Release);
     }
 

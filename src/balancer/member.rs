@@ -8,11 +8,15 @@ use std::time::{Duration, Instant};
 use super::cluster_state::ClusterState;
 use super::hot_state::HotState;
 use super::member_stats::MemberStats;
+use super::observe::history::History;
 use crate::endpoint::{Endpoint, Identity};
-use crate::event::EndpointChange;
-use crate::outcome::Transition;
-use crate::policy::{AlreadyThere, Breaker, CircuitState, Evidence, Permit, Rejected, Settled};
+use crate::event::{EjectedBy, EndpointChange, OpenedBy};
+use crate::outcome::{Transition, Verdict};
+use crate::policy::{
+    AlreadyThere, AttemptOutcome, Breaker, CircuitState, Evidence, Permit, Rejected, Settled,
+};
 use crate::runtime::entropy;
+use crate::statistics::EndpointCounts;
 
 /// An endpoint of a balancer.
 ///
@@ -35,8 +39,14 @@ pub struct Member {
 #[derive(Debug)]
 struct Kept {
     endpoint: Arc<Endpoint>,
-    /// None before the first attempt: closed, and nothing counted.
-    breaker: Option<Box<Breaker>>,
+    /// None before the first attempt: its circuit is closed, and nothing is counted.
+    history: Option<Box<History>>,
+}
+
+impl Kept {
+    fn breaker(&self) -> Option<&Breaker> {
+        self.history.as_ref().map(|history| &history.breaker)
+    }
 }
 
 /// What an attempt is granted.
@@ -45,6 +55,8 @@ pub(crate) struct Granted {
     pub(crate) endpoint: Arc<Endpoint>,
     /// None where it serves in spite of its circuit, which then learns nothing.
     pub(crate) permit: Option<Permit>,
+    /// Its circuit was open until now, and lets this one through as a probe.
+    pub(crate) half_opened: bool,
 }
 
 /// A reason not to be simply in rotation, beside an open circuit.
@@ -103,7 +115,7 @@ impl Member {
         let weight = AtomicU16::new(endpoint.weight() as u16);
         let drained = if endpoint.weight() == 0 { Out::Drained as u8 } else { 0 };
         let member = Self {
-            kept: Mutex::new(Kept { endpoint: Arc::new(endpoint), breaker: None }),
+            kept: Mutex::new(Kept { endpoint: Arc::new(endpoint), history: None }),
             hot,
             slot,
             weight,
@@ -166,7 +178,11 @@ impl Member {
 
     /// It left the list: attempts under way go on, and nothing new comes.
     pub(crate) fn depart(&self) {
-        let unchanged_meanwhile = self.lock();
+        let mut unchanged_meanwhile = self.lock();
+        let history = unchanged_meanwhile.history.as_deref_mut();
+        if history.is_some_and(History::join_rest) {
+            self.cluster().shown.give_back();
+        }
         self.hot.show(self.slot(), false, false);
         self.hot.clear_overdue(self.slot());
         let out = self.out.fetch_or(Out::Departed as u8, Ordering::Relaxed);
@@ -179,11 +195,11 @@ impl Member {
 
     /// Takes over the circuit of the same endpoint at another place, and goes on warming up where that did.
     pub(crate) fn inherit(&self, before: &Self) {
-        let breaker = before.lock().breaker.take();
+        let history = before.lock().history.take();
         {
             let mut own = self.lock();
-            own.breaker = breaker;
-            self.publish(own.breaker.as_deref());
+            own.history = history;
+            self.publish(own.breaker());
         }
         if let Some((own, old)) = self.stats().zip(before.stats())
             && before.has(Out::Warming)
@@ -211,7 +227,7 @@ impl Member {
         if self.has(Out::Departed) || self.has(Out::Drained) {
             return Standing::Out;
         }
-        let probe = match self.lock().breaker.as_deref() {
+        let probe = match self.lock().breaker() {
             Some(breaker) if breaker.admits(now) => ProbeDue::of(breaker, now),
             Some(breaker) if breaker.is_tripped_by_answers() => return Standing::Tripped,
             Some(_) => return Standing::Out,
@@ -234,8 +250,30 @@ impl Member {
         &self.hot.shared().cluster
     }
 
-    fn tell(&self, change: EndpointChange) {
-        self.cluster().observers.endpoint(self.endpoint().url(), change);
+    pub(crate) fn tell(&self, change: EndpointChange) {
+        self.cluster().tell(self.endpoint().url(), change);
+    }
+
+    /// Tells what an attempt did to its circuit.
+    pub(crate) fn tell_circuit(&self, transition: Transition, from_half_open: bool, now: Instant) {
+        self.tell(match transition {
+            Transition::Opened { retry_at } => EndpointChange::CircuitOpened {
+                wait: Some(retry_at.saturating_duration_since(now)),
+                by: self.circuit().2.unwrap_or(OpenedBy::Answers),
+                from_half_open,
+            },
+            Transition::HalfOpened => EndpointChange::CircuitHalfOpened,
+            Transition::Closed => EndpointChange::CircuitClosed,
+        });
+    }
+
+    fn ejected(&self, now: Instant) -> EndpointChange {
+        let ejection = self.stats().map(|stats| stats.upkeep().ejection);
+        let until = ejection.and_then(|it| it.until()).unwrap_or(now);
+        EndpointChange::Ejected {
+            lasts: until.saturating_duration_since(now),
+            by: ejection.and_then(|it| it.ejected_by()).unwrap_or(EjectedBy::Run),
+        }
     }
 
     /// What is followed of it beyond its circuit and its load, where anything is.
@@ -247,7 +285,7 @@ impl Member {
     pub(crate) fn set_ejected(&self, ejected: bool, now: Instant) {
         if self.set(Out::Ejected, ejected) {
             self.cluster().note_ejected(ejected);
-            self.tell(if ejected { EndpointChange::Ejected } else { EndpointChange::Returned });
+            self.tell(if ejected { self.ejected(now) } else { EndpointChange::Returned });
         }
         self.warm_up(!ejected, now);
     }
@@ -255,6 +293,9 @@ impl Member {
     /// What its checks have shown.
     pub(crate) fn set_unhealthy(&self, unhealthy: bool, now: Instant) {
         if self.set(Out::Unhealthy, unhealthy) {
+            if let Some(stats) = self.stats() {
+                stats.upkeep().unhealthy_since = unhealthy.then_some(now);
+            }
             use EndpointChange::{CheckFailed, CheckPassed};
             self.tell(if unhealthy { CheckFailed } else { CheckPassed });
         }
@@ -269,7 +310,8 @@ impl Member {
 
     /// A check passed: an open circuit need not wait for its next probe.
     pub(crate) fn half_open_early(&self, now: Instant) {
-        self.change(|breaker| breaker.half_open_early(now));
+        let changed = self.change(|breaker| breaker.half_open_early(now));
+        changed.into_iter().for_each(|transition| self.tell_circuit(transition, false, now));
     }
 
     pub(crate) fn has(&self, reason: Out) -> bool {
@@ -283,7 +325,7 @@ impl Member {
             true => self.out.fetch_or(reason as u8, Ordering::Relaxed),
             false => self.out.fetch_and(!(reason as u8), Ordering::Relaxed),
         };
-        self.publish(kept.breaker.as_deref());
+        self.publish(kept.breaker());
         (before & reason as u8 != 0) != on
     }
 
@@ -304,17 +346,17 @@ impl Member {
 
     /// Changes the circuit and shows the change.
     fn change<R>(&self, change: impl FnOnce(&mut Breaker) -> R) -> R {
-        self.change_kept(&mut self.lock(), change)
+        self.change_kept(&mut self.lock(), |history| change(&mut history.breaker))
     }
 
-    fn change_kept<R>(&self, kept: &mut Kept, change: impl FnOnce(&mut Breaker) -> R) -> R {
-        let new = || Box::new(Breaker::new(Arc::clone(&self.hot.shared().breaker)));
-        let breaker = kept.breaker.get_or_insert_with(new);
-        let before = breaker.state();
-        let result = change(breaker);
+    fn change_kept<R>(&self, kept: &mut Kept, change: impl FnOnce(&mut History) -> R) -> R {
+        let new = || History::new(&self.hot.shared().breaker);
+        let history = kept.history.get_or_insert_with(new);
+        let before = history.breaker.state();
+        let result = change(history);
         // A new circuit is closed, as it was shown to be.
-        if breaker.state() != before {
-            self.publish(Some(breaker));
+        if history.breaker.state() != before {
+            self.publish(Some(&history.breaker));
         }
         result
     }
@@ -338,16 +380,32 @@ impl Member {
     /// not the circuit's.
     pub(crate) fn acquire(&self, panic: bool, now: Instant) -> Result<Granted, Rejected> {
         let mut kept = self.lock();
-        let permit = self.change_kept(&mut kept, |breaker| match breaker.acquire(now) {
-            Err(_) if panic && breaker.is_tripped_by_answers() => Ok(None),
+        let was_open = kept.breaker().is_some_and(|it| it.state() == CircuitState::Open);
+        let permit = self.change_kept(&mut kept, |history| match history.breaker.acquire(now) {
+            Err(_) if panic && history.breaker.is_tripped_by_answers() => Ok(None),
             answer => answer.map(Some),
         })?;
-        Ok(Granted { endpoint: Arc::clone(&kept.endpoint), permit })
+        let half_opened = was_open && permit.is_some();
+        Ok(Granted { endpoint: Arc::clone(&kept.endpoint), permit, half_opened })
     }
 
-    pub(crate) fn settle(&self, permit: Permit, evidence: &Evidence, now: Instant) -> Settled {
-        let settled =
-            entropy::with_rng(|rng| self.change(|it| it.settle(permit, evidence, now, rng)));
+    /// Takes in how an attempt ended, which is `counted` unless it was before.
+    pub(crate) fn settle(
+        &self,
+        permit: Permit,
+        evidence: &Evidence,
+        counted: Option<&AttemptOutcome>,
+        now: Instant,
+    ) -> Settled {
+        let settle = |history: &mut History| {
+            let before = history.breaker.state();
+            self.count_in(history, evidence, counted, now);
+            let settled =
+                entropy::with_rng(|rng| history.breaker.settle(permit, evidence, now, rng));
+            history.note(settled.transition, before, evidence);
+            settled
+        };
+        let settled = self.change_kept(&mut self.lock(), settle);
         if settled.transition == Some(Transition::Closed) {
             self.hot.closed(self.slot());
             self.warm_up(true, now);
@@ -356,7 +414,74 @@ impl Member {
     }
 
     pub(crate) fn trip(&self, evidence: &Evidence, now: Instant) -> Option<Transition> {
-        entropy::with_rng(|rng| self.change(|breaker| breaker.trip(evidence, now, rng)))
+        let trip = |history: &mut History| {
+            let before = history.breaker.state();
+            let transition = entropy::with_rng(|rng| history.breaker.trip(evidence, now, rng));
+            history.note(transition, before, evidence);
+            transition
+        };
+        self.change_kept(&mut self.lock(), trip)
+    }
+
+    /// Counts an attempt that does not settle here and now: it told nothing of the circuit, or its body goes on.
+    pub(crate) fn count(&self, evidence: &Evidence, outcome: &AttemptOutcome, now: Instant) {
+        self.change_kept(&mut self.lock(), |history| {
+            self.count_in(history, evidence, Some(outcome), now);
+        });
+    }
+
+    #[inline]
+    fn count_in(
+        &self,
+        history: &mut History,
+        evidence: &Evidence,
+        outcome: Option<&AttemptOutcome>,
+        now: Instant,
+    ) {
+        let Some(outcome) = outcome else { return };
+        history.count(outcome, evidence.elapsed, &self.cluster().shown);
+        if !matches!(evidence.verdict, Verdict::Success | Verdict::Neutral) {
+            history.last_failure = Some((now, *outcome));
+        }
+    }
+
+    /// The state of its circuit, whether it is drained, and what opened it last.
+    pub(crate) fn circuit(&self) -> (CircuitState, bool, Option<OpenedBy>) {
+        self.lock().history.as_ref().map_or((CircuitState::Closed, false, None), |history| {
+            let breaker = &history.breaker;
+            (breaker.state(), breaker.is_draining(), history.opened_by)
+        })
+    }
+
+    /// When its last attempt failed, and how.
+    pub(crate) fn last_failure(&self) -> Option<(Instant, AttemptOutcome)> {
+        self.lock().history.as_ref()?.last_failure
+    }
+
+    /// What was counted of it alone, if it is shown.
+    pub(crate) fn counts(&self) -> Option<EndpointCounts> {
+        self.lock().history.as_ref()?.counts()
+    }
+
+    /// How many attempts ended since the last time, and whether it is shown; none before the first.
+    pub(crate) fn take_recent(&self) -> Option<(u64, bool)> {
+        self.lock().history.as_mut()?.take_recent()
+    }
+
+    /// Counts it alone from here on. A departed one leaves its place to others.
+    pub(crate) fn show_alone(&self) {
+        let mut kept = self.lock();
+        match kept.history.as_deref_mut() {
+            Some(history) if !self.has(Out::Departed) => history.leave_rest(),
+            _ => self.cluster().shown.give_back(),
+        }
+    }
+
+    /// Counts it with the rest from here on.
+    pub(crate) fn show_with_rest(&self) {
+        if let Some(history) = self.lock().history.as_deref_mut() {
+            history.join_rest();
+        }
     }
 
     pub(crate) fn release(&self, permit: Permit) {
@@ -365,13 +490,13 @@ impl Member {
 
     /// When the next probe may go; none where its circuit is closed, or will not be probed by itself.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
-        self.lock().breaker.as_ref().and_then(|breaker| breaker.retry_at())
+        self.lock().breaker().and_then(Breaker::retry_at)
     }
 
     /// The state of its circuit.
     #[must_use]
     pub fn state(&self) -> CircuitState {
-        self.lock().breaker.as_ref().map_or(CircuitState::Closed, |breaker| breaker.state())
+        self.lock().breaker().map_or(CircuitState::Closed, Breaker::state)
     }
 
     /// Opens its circuit until it is closed by hand.
@@ -379,8 +504,13 @@ impl Member {
     /// # Errors
     /// It is open already.
     pub fn force_open(&self) -> Result<(), AlreadyThere> {
-        self.change(Breaker::force_open)?;
-        self.tell(EndpointChange::CircuitOpened(None));
+        self.change_kept(&mut self.lock(), |history| {
+            history.breaker.force_open()?;
+            history.opened_by = Some(OpenedBy::Hand);
+            Ok(())
+        })?;
+        let by = OpenedBy::Hand;
+        self.tell(EndpointChange::CircuitOpened { wait: None, by, from_half_open: false });
         Ok(())
     }
 
@@ -422,7 +552,6 @@ mod tests {
     use crate::balancer::locality_state::{LocalityState, Rules};
     use crate::config::{Algorithm, BalancerConfig};
     use crate::endpoint::Host;
-    use crate::outcome::Verdict;
     use crate::runtime::clock::now as t0;
 
     fn member() -> Member {
@@ -441,7 +570,7 @@ mod tests {
         for _ in 0..3 {
             let permit = member.acquire(false, t0()).unwrap().permit.unwrap();
             assert!(is_rotating(&member) && member.hot().shared().well() == 1);
-            let _ = member.settle(permit, &evidence, t0());
+            let _ = member.settle(permit, &evidence, None, t0());
             assert!(!is_rotating(&member) && member.hot().shared().well() == 0);
             member.force_close(t0()).unwrap();
             assert!(is_rotating(&member) && member.hot().shared().well() == 1);
@@ -463,11 +592,11 @@ mod tests {
                 scope.spawn(|| {
                     let mut last = 0;
                     for _ in 0..5_000 {
-                        let Granted { endpoint, permit } = member.acquire(false, t0()).unwrap();
+                        let Granted { endpoint, permit, .. } = member.acquire(false, t0()).unwrap();
                         assert!(endpoint.weight() >= last, "never the one before again");
                         last = endpoint.weight();
                         let evidence = Evidence::new(Verdict::Success, Duration::ZERO);
-                        let _ = member.settle(permit.unwrap(), &evidence, t0());
+                        let _ = member.settle(permit.unwrap(), &evidence, None, t0());
                     }
                 });
             }

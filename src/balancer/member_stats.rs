@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::policy::{Check, Ejection, OutlierStats, Utilization};
 
@@ -26,11 +26,18 @@ pub(crate) struct Upkeep {
     pub(crate) check: Option<Check>,
     /// A check is under way.
     pub(crate) is_checking: bool,
+    /// Since when it fails its checks.
+    pub(crate) unhealthy_since: Option<Instant>,
 }
 
 impl MemberStats {
     pub(crate) const fn new() -> Self {
-        let upkeep = Upkeep { ejection: Ejection::NONE, check: None, is_checking: false };
+        let upkeep = Upkeep {
+            ejection: Ejection::NONE,
+            check: None,
+            is_checking: false,
+            unhealthy_since: None,
+        };
         Self {
             warming_since: AtomicU64::new(0),
             outlier: OutlierStats::new(),

@@ -13,6 +13,7 @@ pub(crate) mod list;
 pub(crate) mod locality_state;
 pub mod member;
 pub(crate) mod member_stats;
+pub(crate) mod observe;
 pub(crate) mod observers;
 pub(crate) mod outliers;
 pub mod pick;
@@ -24,4 +25,5 @@ pub(crate) mod update;
 
 pub use balancer::Balancer;
 pub use member::Member;
+pub use observe::status::{Reason, Status};
 pub use roster::Roster;

@@ -8,8 +8,6 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 
 use crate::event::{EndpointChange, Event, Observer};
-use crate::outcome::Transition;
-use std::time::Instant;
 
 /// Those that are told; each is gone when its client is.
 #[derive(Default)]
@@ -43,19 +41,5 @@ impl Observers {
     /// Tells what became of the endpoint at `url`.
     pub(crate) fn endpoint(&self, url: &str, change: EndpointChange) {
         self.emit(&Event::Endpoint { url, change });
-    }
-
-    /// Tells what became of a circuit.
-    pub(crate) fn circuit(&self, url: &str, transition: Transition, now: Instant) {
-        self.endpoint(
-            url,
-            match transition {
-                Transition::Opened { retry_at } => {
-                    EndpointChange::CircuitOpened(Some(retry_at.saturating_duration_since(now)))
-                }
-                Transition::HalfOpened => EndpointChange::CircuitHalfOpened,
-                Transition::Closed => EndpointChange::CircuitClosed,
-            },
-        );
     }
 }

@@ -3,8 +3,10 @@
 //! Picks go on over the roster before the change, and observers are told once all locks are free.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::balancer::Balancer;
+use super::cluster_state::Mode;
 use super::list::{Change, Refresh};
 use super::pick::pick_state::PickState;
 use super::roster::Roster;
@@ -15,6 +17,7 @@ use crate::event::Event;
 use crate::runtime::exclusive::Turn;
 use crate::runtime::host::callback;
 use crate::runtime::{clock, entropy};
+use crate::statistics::ClusterCounter;
 
 impl Balancer {
     /// Asks the provider if no update has ended yet.
@@ -47,17 +50,40 @@ impl Balancer {
     }
 
     fn refresh(&self, turn: Turn<'_, Refresh>) -> Result<(), Error> {
+        let cluster = &self.live().rules.cluster;
+        let cells = &cluster.cells;
         let hosts = self.provider.discover().map_err(|reason| {
+            cells.count(ClusterCounter::RefreshFailed);
+            self.source_fails(&reason);
             let stopped = callback::are_stopped();
             let kind = if stopped { ErrorKind::Closed } else { ErrorKind::Discovery };
             Error::new(kind, format!("provider: {reason}"))
         })?;
-        let believed = turn.value().believes(hosts.len());
-        self.live().list.note_update();
-        if believed {
-            self.change(turn, |it| Some(it.replace(hosts)));
+        if cluster.note_mode(Mode::SourceFails, false) {
+            self.observers.emit(&Event::SourceWell);
         }
+        let believed = turn.value().believes(hosts.len());
+        let age = self.list_age();
+        self.live().list.note_update();
+        let changed = believed && self.change(turn, age, |it| Some(it.replace(hosts)));
+        cells.count(if changed {
+            ClusterCounter::RefreshChanged
+        } else {
+            ClusterCounter::RefreshSame
+        });
         Ok(())
+    }
+
+    fn list_age(&self) -> Option<Duration> {
+        self.live().list.age(clock::now())
+    }
+
+    fn source_fails(&self, reason: &str) {
+        let live = self.live();
+        if live.rules.cluster.note_mode(Mode::SourceFails, true) {
+            let age = self.list_age();
+            self.observers.emit(&Event::SourceFailing { reason, age });
+        }
     }
 
     /// Takes `host` in beside those that the provider listed, in a time that does not grow with their number.
@@ -66,7 +92,7 @@ impl Balancer {
     /// # Errors
     /// This is inside a callback while an update is under way.
     pub fn add_endpoint(&self, host: Host) -> Result<(), Error> {
-        self.change(self.live().list.turn()?, |it| {
+        self.change(self.live().list.turn()?, self.list_age(), |it| {
             if it.config.subset.is_none() {
                 let Change { refresh, before, rules, .. } = it;
                 return Some(refresh.register.join(before, host, rules, clock::now()));
@@ -85,7 +111,7 @@ impl Balancer {
     /// As for [`Self::add_endpoint`].
     pub fn remove_endpoint(&self, host: Host) -> Result<bool, Error> {
         let mut found = false;
-        self.change(self.live().list.turn()?, |it| {
+        self.change(self.live().list.turn()?, self.list_age(), |it| {
             if it.config.subset.is_none() {
                 let Change { refresh, before, rules, .. } = it;
                 let endpoint = Endpoint::new(host);
@@ -109,18 +135,20 @@ impl Balancer {
         }
         // An update under way does the same.
         let Some(turn) = self.live().list.try_turn() else { return };
-        self.change(turn, |it| {
+        self.change(turn, self.list_age(), |it| {
             let next = it.relist(|_| ());
             (next.len() != it.before.len()).then_some(next)
         });
     }
 
-    /// Makes and publishes the next roster under the lock of updates, and tells the observers without it.
+    /// Makes and publishes the next roster under the lock of updates, and tells the observers without it. Whether
+    /// endpoints joined or left.
     fn change(
         &self,
         turn: Turn<'_, Refresh>,
+        age: Option<Duration>,
         next: impl FnOnce(&mut Change<'_>) -> Option<Roster>,
-    ) {
+    ) -> bool {
         let live = self.live();
         let mut refresh = turn.value();
         let before = live.pick_state.load();
@@ -134,7 +162,7 @@ impl Balancer {
         };
         let next = next(&mut change);
         let (joined, left) = refresh.register.take_changes();
-        let Some(next) = next else { return };
+        let Some(next) = next else { return false };
         let known = next.len();
         live.rules.cluster.set_known(known);
         let algorithm = &config.algorithm;
@@ -143,8 +171,9 @@ impl Balancer {
         drop(refresh);
         drop(turn);
         if joined + left > 0 {
-            self.observers.emit(&Event::ListChanged { known, joined, left });
+            self.observers.emit(&Event::ListChanged { known, joined, left, age });
         }
+        joined + left > 0
     }
 }
 

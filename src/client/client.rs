@@ -15,16 +15,19 @@ use super::completion::queue::Queue;
 use super::core::{Core, out_of_resources, would_deadlock};
 use super::observe::hooks::Hooks;
 use super::observe::log::Log;
+use super::observe::meter;
 use super::route::Route;
 use super::transport::{ClientTransport, Driver, resolver};
 use crate::balancer::background;
 use crate::config::{ClientConfig, Http2};
 use crate::error::{Error, ErrorKind};
+use crate::event::Observer;
 use crate::request::Request;
 use crate::runtime::host::callback;
 use crate::runtime::process::PerProcess;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::{clock, io_thread, shard, waiter};
+use crate::statistics::Snapshot;
 use crate::transport::Resolver;
 
 /// A resilient HTTP client.
@@ -40,8 +43,14 @@ impl Client {
     ///
     /// # Errors
     /// The options do not go together, or the TLS material is unusable.
-    pub fn new(config: ClientConfig, route: Route, hooks: Hooks, log: Log) -> Result<Self, Error> {
-        let core = Arc::new(Core::new(config, route, hooks, log)?);
+    pub fn new(
+        config: ClientConfig,
+        route: Route,
+        hooks: Hooks,
+        log: Log,
+        observers: Vec<Arc<dyn Observer>>,
+    ) -> Result<Self, Error> {
+        let core = Arc::new(Core::new(config, route, hooks, log, observers)?);
         Ok(Self { core, warmed: PerProcess::new() })
     }
 
@@ -49,6 +58,12 @@ impl Client {
     #[must_use]
     pub fn config(&self) -> &ClientConfig {
         &self.core.config
+    }
+
+    /// All that the client counts, at this time.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.core.snapshot()
     }
 
     /// Sends `request` and waits for its answer, driving the work on this thread. An I/O thread drives it with
@@ -66,7 +81,7 @@ impl Client {
         }
         self.core.lifecycle.check_open()?;
         self.warm_up();
-        self.prepare()?;
+        self.prepare_for(request)?;
         let driven = match self.core.proxies {
             // The direct transport's writes raise no SIGPIPE; reqwest's may.
             None => self.drive(request),
@@ -83,7 +98,7 @@ impl Client {
         let work = |transport: Arc<ClientTransport>, stop: Arc<Stop>| async move {
             self.core.lifecycle.check_open()?;
             let cancellation = Cancellation { stop: &stop, interrupt: self.core.interrupt() };
-            let call = Call::new(&self.core, request, cancellation, started)?;
+            let call = Call::new((&self.core, &transport.stripe), request, cancellation, started)?;
             attempt::run(&call, &*transport, &mut None).await.map(Delivery::from)
         };
         let outcome =
@@ -160,7 +175,7 @@ impl Client {
     ) -> Result<(), Error> {
         self.core.lifecycle.check_open()?;
         self.warm_up();
-        self.prepare()?;
+        self.prepare_for(&request)?;
         Call::check(&self.core, &request)?;
         let resolver = resolver().map_err(out_of_resources)?;
         let thread = io_thread::least_busy().map_err(out_of_resources)?;
@@ -181,11 +196,10 @@ impl Client {
             let transport = client.transport_of(&place, resolver);
             let cancellation = Cancellation { stop: &asked, interrupt: None };
             // Asked once more: a close may have come while the provider was, and now it sees this task.
-            let call = client
-                .core
-                .lifecycle
-                .check_open()
-                .and_then(|()| Call::new(&client.core, &request, cancellation, started));
+            let call = client.core.lifecycle.check_open().and_then(|()| {
+                let place = (&*client.core, &*transport.stripe);
+                Call::new(place, &request, cancellation, started)
+            });
             match call {
                 Ok(call) => {
                     let mut body = None;
@@ -198,7 +212,8 @@ impl Client {
                         Box::pin(body.carry(&call, outcome, stream, finish)).await;
                     } else {
                         // Nothing of the call is left when its caller learns of its end.
-                        drop((call, transport));
+                        drop(call);
+                        drop(transport);
                         finisher.finish(outcome.map(Delivery::from));
                     }
                 }
@@ -284,6 +299,17 @@ impl Client {
         thread.attachment(&self.core.lifecycle.tenant, || {
             ClientTransport::new(&self.core, resolver, Driver::IoThread)
         })
+    }
+
+    /// Asks the provider at the balancer's first use; a call that fails for it is counted.
+    fn prepare_for(&self, request: &Request) -> Result<(), Error> {
+        let prepared = self.prepare();
+        if let Err(error) = &prepared
+            && error.kind() == ErrorKind::Discovery
+        {
+            meter::count_unsent(self.core.statistics().shared(), &request.method, error.kind());
+        }
+        prepared
     }
 
     /// Asks the provider at the balancer's first use.

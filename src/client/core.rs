@@ -17,6 +17,7 @@ use crate::event::{Event, Observer};
 use crate::runtime::interrupt::SignalWatch;
 use crate::runtime::io_thread;
 use crate::runtime::process::{self, PerProcess};
+use crate::statistics::ClientCells;
 use crate::transport::{Proxies, Tls};
 
 /// The parts of a client that its calls share.
@@ -28,12 +29,16 @@ pub struct Core {
     pub(crate) route: Route,
     pub(crate) hooks: Hooks,
     log: Arc<Log>,
+    /// The host's own observers.
+    observers: Vec<Arc<dyn Observer>>,
     /// Holds locks (session tickets), so a forked child makes its own.
     tls: PerProcess<Arc<Tls>>,
     admission: PerProcess<Admission>,
     pub(crate) lifecycle: Lifecycle,
     /// The servers of absolute URLs and redirects.
     origins: PerProcess<Arc<Origins>>,
+    /// A forked child counts from zero, so that the sum over processes counts everything once.
+    statistics: PerProcess<ClientCells>,
 }
 
 impl Core {
@@ -43,6 +48,7 @@ impl Core {
         route: Route,
         hooks: Hooks,
         log: Log,
+        observers: Vec<Arc<dyn Observer>>,
     ) -> Result<Self, Error> {
         config.check(matches!(route, Route::Balanced(_)))?;
         let made = checked_tls(&config)?;
@@ -57,26 +63,36 @@ impl Core {
             let observer: Weak<dyn Observer> = Arc::<Log>::downgrade(&log);
             balancer.observe(&observer);
         }
+        if let Route::Balanced(balancer) = &route {
+            observers.iter().for_each(|observer| balancer.observe(&Arc::downgrade(observer)));
+        }
         Ok(Self {
             config,
             proxies: proxies.map(Arc::new),
             route,
             hooks,
             log,
+            observers,
             tls,
             admission: PerProcess::new(),
             lifecycle: Lifecycle::new(),
             origins: PerProcess::new(),
+            statistics: PerProcess::new(),
         })
     }
 
     /// The one place that a client's events go through.
     pub(crate) fn emit(&self, event: &Event<'_>) {
         self.log.observe(event);
+        self.observers.iter().for_each(|observer| observer.observe(event));
     }
 
     pub(crate) fn admission(&self) -> &Admission {
         self.admission.get_or(|| Admission::new(&self.config, process::is_child()))
+    }
+
+    pub(crate) fn statistics(&self) -> &ClientCells {
+        self.statistics.get()
     }
 
     pub(crate) fn origins(&self) -> &Arc<Origins> {

@@ -17,12 +17,14 @@ mod redirect;
 pub mod route;
 pub(crate) mod transport;
 
-pub use crate::balancer::{Balancer, Member, Roster};
+pub use crate::balancer::{Balancer, Member, Reason, Roster, Status};
 pub use body::stream::{BodyStream, Notice, Read, Watcher};
 pub use body::streaming::Delivery;
 pub use client::Client;
 pub use completion::completion::{Completion, Outcome, Taker};
 pub use completion::queue::{Queue, QueueEvent, QueueEventKind, ReadableNotice};
+pub use observe::event_record::{EventRecord, millis};
+pub use observe::events::{EventSink, OnEvent};
 pub use observe::hooks::{Hooks, OnError, OnRequest, OnResponse, ShouldStop};
 pub use observe::log::{Log, Severity, Sink};
 #[cfg(fuzzing)]

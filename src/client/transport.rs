@@ -14,6 +14,7 @@ use crate::outcome::Failure;
 use crate::runtime::attachment::Attachment;
 use crate::runtime::io_thread;
 use crate::runtime::process::PerProcess;
+use crate::statistics::Stripe;
 use crate::transport::{
     Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Multiplexed, MultiplexedConfig,
     Proxies, Resolver, Tls, Transport,
@@ -28,6 +29,8 @@ pub(crate) struct ClientTransport {
     /// What only clients without a balancer have.
     detour: Option<Box<Detour>>,
     preconnect: Option<Preconnect>,
+    /// What this shard or I/O thread counts for the client.
+    pub(crate) stripe: Arc<Stripe>,
 }
 
 /// Calls go over connections that the library owns, shared ones where HTTP/2 is on.
@@ -57,7 +60,8 @@ pub(crate) enum Driver {
 impl ClientTransport {
     /// Connections of HTTP/1.1 by the client's settings, for what goes on beside its calls.
     pub(crate) fn direct(core: &Core, resolver: Arc<Resolver>) -> Direct {
-        Direct::new(Arc::new(direct(&core.config, core.tls(), resolver, Driver::IoThread)))
+        let stripe = core.statistics().stripe();
+        Direct::new(Arc::new(direct(core, resolver, Driver::IoThread, stripe)))
     }
 
     /// A client's transport for one shard or I/O thread, without connections yet. Only I/O threads carry a
@@ -66,7 +70,8 @@ impl ClientTransport {
     pub(crate) fn new(core: &Core, resolver: Arc<Resolver>, driver: Driver) -> Self {
         let config = &core.config;
         let detour = Detour::new(core, &resolver).map(Box::new);
-        let mut direct = direct(config, core.tls(), resolver, driver);
+        let stripe = core.statistics().stripe();
+        let mut direct = direct(core, resolver, driver, Arc::clone(&stripe));
         direct.max_idle = core.route.balancer().is_none().then_some(MAX_IDLE);
         let direct = Arc::new(direct);
         let transport = match config.http2 {
@@ -87,7 +92,7 @@ impl ClientTransport {
             }
             _ => None,
         };
-        Self { transport, detour, preconnect }
+        Self { transport, detour, preconnect, stripe }
     }
 
     /// Over the connections that the library owns.
@@ -113,13 +118,14 @@ impl ClientTransport {
 }
 
 fn direct(
-    config: &ClientConfig,
-    tls: Arc<Tls>,
+    core: &Core,
     resolver: Arc<Resolver>,
     driver: Driver,
+    stripe: Arc<Stripe>,
 ) -> DirectConfig {
+    let config = &core.config;
     DirectConfig {
-        tls,
+        tls: core.tls(),
         resolver,
         names: config.names,
         idle_timeout: config.idle_timeout,
@@ -132,6 +138,7 @@ fn direct(
             Driver::IoThread => config.max_connections_per_endpoint,
             Driver::Shard => None,
         },
+        stripe,
     }
 }
 

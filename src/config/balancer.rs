@@ -34,6 +34,8 @@ pub struct BalancerConfig {
     pub subset: Option<Subset>,
     /// How many attempts may be in flight to one endpoint; `None` for any number.
     pub max_in_flight: Option<u32>,
+    /// How many endpoints statistics show one by one, the busiest; the others are shown as one.
+    pub metrics_endpoints: usize,
     /// Outlier detection; `None` for off.
     pub ejection: Option<EjectionConfig>,
     /// Health checks; `None` for off.
@@ -294,6 +296,8 @@ impl BalancerConfig {
             zone: None,
             subset: None,
             max_in_flight: None,
+            // More than most services have; 160 bytes and 21 lines of text for each.
+            metrics_endpoints: 100,
             ejection: None,
             health: None,
             recovery: None,

@@ -135,6 +135,7 @@ fn any_balancer_cases() -> impl IntoIterator<Item = Case<ahoy_balancer>> {
     cases! {
         ahoy_balancer_use_resilient_profile() = "profile": "resilient";
         ahoy_balancer_set_max_in_flight(3) = "max_in_flight": "3";
+        ahoy_balancer_set_metrics_endpoints(7) = "metrics_endpoints": "7";
         ahoy_balancer_set_panic_threshold(0.5) = "panic_threshold": "0.5";
         ahoy_balancer_set_slow_start(5_000, 0.2, 2.0) = "slow_start_window": "5s",
             "slow_start_min_ratio": "0.2", "slow_start_aggression": "2";

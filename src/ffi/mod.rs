@@ -23,5 +23,7 @@ pub mod client;
 
 pub mod call;
 
+pub mod observe;
+
 #[cfg(test)]
 mod keys_and_setters;

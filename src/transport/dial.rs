@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use crate::endpoint::{Endpoint, Scheme};
 use crate::outcome::{Failure, FailureKind};
 use crate::runtime::getaddrinfo;
+use crate::statistics::Counter;
 
 use super::failure::{Stage, cause_of, io_cause};
 use super::http1::direct::DirectConfig;
@@ -39,6 +41,16 @@ impl Dialler<'_> {
     /// A name that could not be resolved in time is no fault of the endpoint, and so another failure than a connect
     /// that took too long.
     pub(super) async fn dial(self) -> Result<Stream, Failure> {
+        let (stripe, traffic) = (Arc::clone(&self.config.stripe), self.traffic.clone());
+        let stream = self.dial_uncounted().await;
+        match &stream {
+            Ok(_) => traffic.opened(&stripe),
+            Err(_) => stripe.count(Counter::ConnectionsFailed, 1),
+        }
+        stream
+    }
+
+    async fn dial_uncounted(self) -> Result<Stream, Failure> {
         let (begun, limit) = (Instant::now(), self.limit);
         (self.resolving)(true);
         let addresses = timeout(limit, self.addresses()).await;
@@ -54,7 +66,11 @@ impl Dialler<'_> {
             return found.map(|address| vec![address]);
         }
         let found = self.config.resolver.lookup_as(address, self.config.names).await;
-        let addresses = found.map_err(|error| error.cause().failure(false))?;
+        let addresses = found.map_err(|error| error.cause().failure(false));
+        if address.parse::<IpAddr>().is_err() {
+            self.config.stripe.count(by_answer(&addresses), 1);
+        }
+        let addresses = addresses?;
         Ok(interleaved(addresses, port))
     }
 
@@ -74,6 +90,15 @@ impl Dialler<'_> {
                 .await
             }
         }
+    }
+}
+
+/// What counts the answer to a name.
+fn by_answer(found: &Result<Vec<IpAddr>, Failure>) -> Counter {
+    match found {
+        Ok(_) => Counter::NamesAnswered,
+        Err(failure) if failure.kind == FailureKind::NameNotFound => Counter::NamesNotFound,
+        Err(_) => Counter::NamesFailed,
     }
 }
 

@@ -15,6 +15,7 @@ mod gunzip;
 mod http;
 mod http1;
 mod http2;
+mod life;
 mod progress;
 mod proxy;
 mod request;

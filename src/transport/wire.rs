@@ -6,8 +6,8 @@ use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use socket2::{Domain, SockRef, Type};
@@ -16,7 +16,9 @@ use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio_rustls::client::TlsStream;
 
+use super::life::Life;
 use crate::runtime::process::sockets;
+use crate::statistics::{CloseReason, Stripe};
 
 use super::http1::fault::AnswerFault;
 
@@ -35,9 +37,36 @@ struct Counts {
     turn: AtomicUsize,
     /// Bytes that have been read since something came of them.
     idle: AtomicUsize,
+    /// The connection's life, once it stands.
+    life: OnceLock<Life>,
 }
 
 impl Traffic {
+    /// The connection stands: it and its bytes are counted on `stripe` from here on.
+    pub(super) fn opened(&self, stripe: &Arc<Stripe>) {
+        let _ = self.0.life.set(Life::new(stripe));
+    }
+
+    /// The connection is kept for the next exchange.
+    pub(super) fn rests(&self) {
+        self.0.life.get().into_iter().for_each(Life::rests);
+    }
+
+    /// The connection is used again.
+    pub(super) fn is_used_again(&self) {
+        self.0.life.get().into_iter().for_each(Life::is_used_again);
+    }
+
+    /// The connection is about to be closed, and why.
+    pub(super) fn closes(&self, reason: CloseReason) {
+        self.0.life.get().into_iter().for_each(|life| life.closes(reason));
+    }
+
+    fn note_written(&self, count: usize) {
+        self.0.written.fetch_add(count as u64, Ordering::Relaxed);
+        self.0.life.get().into_iter().for_each(|life| life.sent(count));
+    }
+
     /// Bytes that the socket has taken since the connection stands.
     pub(super) fn written(&self) -> u64 {
         self.0.written.load(Ordering::Relaxed)
@@ -79,6 +108,7 @@ impl Traffic {
         // One thread at a time polls a connection, so that no other one counts meanwhile.
         let idle = self.0.idle.load(Ordering::Relaxed);
         self.0.idle.store(idle.saturating_add(count), Ordering::Relaxed);
+        self.0.life.get().into_iter().for_each(|life| life.received(count));
         let turn = self.0.turn.load(Ordering::Relaxed);
         if turn >= FIRST_OF_TURN {
             self.0.turn.store(turn.saturating_add(count), Ordering::Relaxed);

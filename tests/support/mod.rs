@@ -9,17 +9,20 @@
 
 mod builder;
 mod calls;
+mod events;
 mod fleet;
 pub mod floods;
 mod handles;
 mod host;
 mod outcome;
 mod server;
+mod statistics;
 mod stream;
 mod tls;
 
 pub use builder::{Builder, Client, HookRequest};
 pub use calls::{Call, Completion, FOREVER, Queue, stop_callbacks};
+pub use events::Told;
 pub use fleet::{Fleet, refused, single};
 pub use handles::{
     Balancer, Breaker, Endpoint, Host, Hosts, Provider, Request, Retry, balancer_options,
@@ -28,6 +31,7 @@ pub use handles::{
 pub use host::*;
 pub use outcome::{Answer, Attempt, Failure, Outcome};
 pub use server::{Accept, Dead, Reply, Seen, Server, silent_listener};
+pub use statistics::{Series, Snapshot};
 pub use stream::{CHUNKED, Peer, Said, Scripted, Streamed};
 pub use tls::Authority;
 

@@ -64,6 +64,17 @@ impl PriorityLoad {
         config.panic.is_some() && self.current(roster, config, |shares| shares.panics(locality))
     }
 
+    /// Whether no call goes to a locality, since another priority level takes them all.
+    pub(crate) fn passes_over(
+        &self,
+        roster: &Roster,
+        config: &BalancerConfig,
+        locality: usize,
+    ) -> bool {
+        roster.localities.len() > 1
+            && self.current(roster, config, |shares| shares.passes_over(locality))
+    }
+
     fn current<R>(
         &self,
         roster: &Roster,
@@ -111,8 +122,15 @@ impl Shares {
     }
 
     fn panics(&self, locality: usize) -> bool {
-        let level = self.spread.iter().position(|spread| spread.localities.contains(&locality));
-        level.is_some_and(|level| self.levels.panics(level))
+        self.level(locality).is_some_and(|level| self.levels.panics(level))
+    }
+
+    fn passes_over(&self, locality: usize) -> bool {
+        self.level(locality).is_some_and(|level| self.levels.percent(level) == 0)
+    }
+
+    fn level(&self, locality: usize) -> Option<usize> {
+        self.spread.iter().position(|spread| spread.localities.contains(&locality))
     }
 
     fn draw(&self, key: Option<u64>, rng: &mut impl Rng) -> DrawnLocality {

@@ -143,6 +143,11 @@ impl Admission {
         &self.hedges
     }
 
+    /// The limit on calls in flight, and how many wait for room below it; `None` without a limit.
+    pub(crate) fn limit_and_waiting(&self) -> Option<(u32, usize)> {
+        self.limit.as_ref().map(|limit| limit.state())
+    }
+
     /// Whether a copy may start early; if so it counts as sent.
     pub(crate) fn may_hedge(&self, now: Instant) -> bool {
         self.hedges.may_send(now) && self.budget.as_ref().is_none_or(|budget| budget.try_hedge(now))

@@ -97,6 +97,11 @@ impl Limit {
         })
     }
 
+    /// The present limit, and how many wait.
+    pub(crate) fn state(&self) -> (u32, usize) {
+        (self.limiter.limit(), self.waiting.as_ref().map_or(0, |waiting| lock(waiting).len()))
+    }
+
     /// Whether there is no room, or calls were turned away or waited a short time ago.
     pub(crate) fn is_pressed(&self, now: Instant) -> bool {
         self.limiter.is_pressed(self.tick(now))

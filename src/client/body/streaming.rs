@@ -23,6 +23,7 @@ use crate::outcome::{AttemptLog, AttemptResult, Class, Failure, FailureKind};
 use crate::policy::{AttemptOutcome, class};
 use crate::response::Response;
 use crate::runtime::clock;
+use crate::statistics::Counter;
 use crate::transport::Live;
 
 /// What a call hands over.
@@ -68,7 +69,7 @@ pub(crate) fn begin(
     late: bool,
     began: Instant,
 ) -> (AttemptRecord, Body) {
-    lease.answered(!late, clock::now());
+    lease.answered(!late, &head, began, clock::now());
     let url = Arc::clone(lease.endpoint().url());
     let (settled, lease) = match lease.probe_limit() {
         Some(_) => (settle(lease, &Ending::in_time(head, began), None).0, None),
@@ -117,6 +118,10 @@ impl Body {
         if let Some(lease) = self.lease.take() {
             settle(lease, &Ending::in_time(ended, self.began), None);
         }
+        call.stripe.count(
+            if result.is_ok() { Counter::StreamsComplete } else { Counter::StreamsBroken },
+            1,
+        );
         tell(call, &self.url, count, &result);
         writer.end(result.map_err(|failure| {
             let record = BodyReport { attempts, attempt_count, began: self.began, count };

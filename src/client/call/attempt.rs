@@ -115,7 +115,8 @@ fn hand_over(
     let late = done.late_after.is_some();
     let (settled, begun) = streaming::begin(done.lease, live, outcome, late, done.began);
     *body = Some(begun.holding(state.admitted.into_permit()));
-    state.record.add(settled, done.result, done.is_hedge, done.late_after);
+    let kind = (done.is_hedge, done.reason);
+    state.record.add(settled, done.result, kind, done.late_after);
     state.record.end(CallEnd::Stopped(StopReason::Success))
 }
 

@@ -16,11 +16,14 @@ use crate::policy::balance::hash_bytes;
 use crate::policy::{RetryOn, TraceParent};
 use crate::request::{Request, check_target};
 use crate::source::{BodyReader, Source};
+use crate::statistics::Stripe;
 
 /// What one caller asked of one client.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) core: &'a Core,
+    /// Where the shard or I/O thread counts that drives the call.
+    pub(crate) stripe: &'a Stripe,
     pub(crate) cancellation: Cancellation<'a>,
     pub(crate) request: &'a Request,
     /// The hold on the source of the request's body.
@@ -41,7 +44,7 @@ pub(crate) struct Call<'a> {
 impl<'a> Call<'a> {
     /// Checks the request against the client and merges their headers.
     pub(crate) fn new(
-        core: &'a Core,
+        (core, stripe): (&'a Core, &'a Stripe),
         request: &'a Request,
         cancellation: Cancellation<'a>,
         started: Instant,
@@ -57,6 +60,7 @@ impl<'a> Call<'a> {
         let key = request.key.or_else(|| key(target.balancer()?.key_source(), &headers));
         Ok(Self {
             core,
+            stripe,
             cancellation,
             request,
             body_reader: request.source.as_ref().map(Source::hold).transpose()?,

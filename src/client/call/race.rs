@@ -26,6 +26,7 @@ use crate::client::admission::limit::InFlightPermit;
 use crate::outcome::Class;
 use crate::policy::{ASK_AGAIN, Decision, ElsewhereFacts, HedgeFacts};
 use crate::runtime::clock;
+use crate::statistics::Counter;
 use crate::transport::Transport;
 
 /// An attempt under way that another may be sent beside.
@@ -236,16 +237,26 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
     /// Whether an attempt was started beside a late one.
     fn copy(&mut self, late: usize, now: Instant) -> bool {
         let (call, admission) = (self.state.call, self.state.call.core.admission());
-        if self.may_copy(late, now)
-            && let Ok(permit) = admission.extra_permit(call.request.criticality)
-            && admission.copies().may_send(now)
-            && call.core.may_retry(&mut self.state.drew_late, now)
-            && self.start(Kind::Copy, permit, now)
-        {
-            self.state.retry.start_beside();
-            return true;
+        if !self.may_copy(late, now) {
+            return false;
         }
-        false
+        let Ok(permit) = admission.extra_permit(call.request.criticality) else {
+            self.state.record.meter.count_once(Counter::PassedLimitOverLimit);
+            return false;
+        };
+        if !admission.copies().may_send(now) {
+            return false;
+        }
+        if !call.core.may_retry(&mut self.state.drew_late, now) {
+            self.state.record.meter.count_once(Counter::PassedLimitOverBudget);
+            return false;
+        }
+        let starts = self.start(Kind::Copy, permit, now);
+        if starts {
+            self.state.record.meter.count(Counter::PassedLimitGranted);
+            self.state.retry.start_beside();
+        }
+        starts
     }
 
     fn may_copy(&self, late: usize, now: Instant) -> bool {
@@ -278,12 +289,27 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
             p50: call.timing.usual(now),
         };
         let all_slow = self.count(Passed::Slow) == self.runners.len();
-        if call.may_hedge()
-            && all_slow
-            && config.may_start(&facts, || admission.may_hedge(now))
-            && let Ok(permit) = admission.extra_permit(call.request.criticality)
+        let mut over_budget = false;
+        let mut budget = || {
+            over_budget = !admission.may_hedge(now);
+            !over_budget
+        };
+        let may_start = call.may_hedge() && all_slow && config.may_start(&facts, &mut budget);
+        let over_limit = call.may_hedge() && all_slow && facts.limit_pressed;
+        if over_budget {
+            self.state.record.meter.count_once(Counter::HedgeOverBudget);
+        }
+        let permit = match may_start {
+            true => admission.extra_permit(call.request.criticality),
+            false => Err(()),
+        };
+        if over_limit || may_start && permit.is_err() {
+            self.state.record.meter.count_once(Counter::HedgeOverLimit);
+        }
+        if let Ok(permit) = permit
+            && self.start(Kind::Hedge, permit, now)
         {
-            self.start(Kind::Hedge, permit, now);
+            self.state.record.meter.count(Counter::HedgeGranted);
         }
     }
 
@@ -313,7 +339,12 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         let attempt =
             Attempt::new(state.call, lease, &mut state.attempted, tries_left, number, now);
         let Ok(attempt) = attempt else { return false };
-        let attempt = if kind == Kind::Retry { attempt } else { attempt.into_hedge() };
+        let attempt = match kind {
+            Kind::First | Kind::Retry => attempt,
+            Kind::Hedge => attempt.into_hedge(Counter::Hedge),
+            Kind::Copy => attempt.into_hedge(Counter::PassedLimit),
+        };
+        state.record.meter.attempt_begins();
         self.runners.push(Runner::another(state, attempt, self.transport, kind, permit));
         true
     }

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::call::Call;
 use super::settle::AttemptRecord;
-use crate::balancer::balancer::NoneAdmits;
+use crate::balancer::balancer::{EXPLAINED, NoneAdmits};
 use crate::client::admission::limit::Refused;
+use crate::client::observe::meter::CallMeter;
 use crate::error::{CallReport, Error, ErrorKind};
 use crate::event::Event;
 use crate::event::loggable;
@@ -17,6 +18,7 @@ use crate::policy::StopReason;
 use crate::response::Response;
 use crate::runtime::clock;
 use crate::runtime::host::callback;
+use crate::statistics::Counter;
 use crate::transport::Answer;
 
 /// Why a call ends.
@@ -59,11 +61,14 @@ pub(crate) struct CallRecord<'a> {
     /// The failure that matters most to the caller, and whether the request may have been carried out with it: the
     /// last such one, else the last.
     failure: Option<(FailureKind, bool)>,
+    pub(crate) meter: CallMeter<'a>,
 }
 
 impl<'a> CallRecord<'a> {
     pub(crate) fn new(call: &'a Call<'a>) -> Self {
-        Self { call, attempts: Vec::new(), attempt_count: 0, answer: None, failure: None }
+        let place = (call.core, call.stripe);
+        let meter = CallMeter::new(place, &call.request.method, call.started);
+        Self { call, attempts: Vec::new(), attempt_count: 0, answer: None, failure: None, meter }
     }
 
     /// Takes in how an attempt ended, and tells the host's log and hooks.
@@ -71,12 +76,12 @@ impl<'a> CallRecord<'a> {
         &mut self,
         settled: AttemptRecord,
         result: Result<Answer, Failure>,
-        is_hedge: bool,
+        (is_hedge, reason): (bool, Counter),
         late_after: Option<Duration>,
     ) {
         let attempt = attempt(&settled, &result, is_hedge, late_after);
         let ambiguous = attempt.ambiguous;
-        self.keep(attempt);
+        self.keep(attempt, reason, settled.now);
         match result {
             Ok(answer) => {
                 self.answer = Some((answer, settled.url));
@@ -107,14 +112,16 @@ impl<'a> CallRecord<'a> {
         &mut self,
         settled: AttemptRecord,
         failure: Failure,
-        is_hedge: bool,
+        (is_hedge, reason): (bool, Counter),
         late_after: Option<Duration>,
     ) {
-        self.keep(attempt(&settled, &Err(failure), is_hedge, late_after));
+        let attempt = attempt(&settled, &Err(failure), is_hedge, late_after);
+        self.keep(attempt, reason, settled.now);
     }
 
-    fn keep(&mut self, attempt: AttemptLog) {
+    fn keep(&mut self, attempt: AttemptLog, reason: Counter, now: Instant) {
         self.attempt_count += 1;
+        self.meter.attempt_ended(&attempt, reason, now);
         self.tell(&attempt);
         if self.attempts.len() < KEPT_ATTEMPTS {
             self.attempts.push(attempt);
@@ -123,6 +130,16 @@ impl<'a> CallRecord<'a> {
 
     /// The call's end: once any answer came the last one is handed over, whatever ended the call.
     pub(crate) fn end(mut self, ending: CallEnd) -> Result<Response, Error> {
+        let follows_attempt = matches!(ending, CallEnd::Stopped(_));
+        if let CallEnd::Overloaded(refused) = &ending {
+            self.meter.count_shed(*refused, self.call.request.criticality);
+        }
+        let outcome = self.outcome(ending);
+        self.meter.end(&outcome, follows_attempt);
+        outcome
+    }
+
+    fn outcome(&mut self, ending: CallEnd) -> Result<Response, Error> {
         match &ending {
             CallEnd::Refused(reason) => {
                 let stopped = callback::are_stopped();
@@ -145,11 +162,17 @@ impl<'a> CallRecord<'a> {
             (CallEnd::Overloaded(_), None) => ErrorKind::Overloaded,
             (_, failure) => kind_of(failure.map(|(kind, _)| kind)),
         };
-        Err(self.error(kind, &why))
+        let error = self.error(kind, &why);
+        match self.call.target.balancer() {
+            Some(balancer) if kind == ErrorKind::NoEndpoints => {
+                Err(error.followed_by(&balancer.explain(EXPLAINED)))
+            }
+            _ => Err(error),
+        }
     }
 
     fn answered(
-        mut self,
+        &mut self,
         answer: Answer,
         endpoint_url: Arc<str>,
         why: &str,

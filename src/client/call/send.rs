@@ -24,6 +24,7 @@ use crate::request::Request;
 use crate::runtime::clock;
 use crate::runtime::host::callback;
 use crate::source::BodyReader;
+use crate::statistics::Counter;
 use crate::transport::{Answer, Exchange, Live, Progress, Transport};
 
 /// An attempt that may be sent. Dropped under way, it drops its exchange and gives its permit back.
@@ -35,6 +36,8 @@ pub(crate) struct Attempt {
     pub(crate) first_on_endpoint: bool,
     /// It is sent beside another attempt.
     pub(crate) is_hedge: bool,
+    /// What it is counted as.
+    reason: Counter,
     limits: Limits,
     /// The attempt's own copy, where a hook or a header of its own changes it.
     outgoing: Option<Box<Request>>,
@@ -47,6 +50,7 @@ pub(crate) struct AttemptDone {
     pub(crate) began: Instant,
     pub(crate) first_on_endpoint: bool,
     pub(crate) is_hedge: bool,
+    pub(crate) reason: Counter,
     pub(crate) left: Left,
     /// The limit that it has passed.
     pub(crate) late_after: Option<Duration>,
@@ -72,12 +76,18 @@ impl Attempt {
         lease.limit_to(limits.usual);
         let left = || limits.end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
         let outgoing = outgoing(call, &lease, number, left)?;
-        Ok(Self { lease, began: now, first_on_endpoint, is_hedge: false, limits, outgoing })
+        let reason = match lease.probe_limit() {
+            Some(_) => Counter::Probe,
+            None if number == 1 => Counter::First,
+            None => Counter::Retry,
+        };
+        Ok(Self { lease, began: now, first_on_endpoint, is_hedge: false, reason, limits, outgoing })
     }
 
-    /// The same, sent beside another attempt of its call.
-    pub(crate) fn into_hedge(self) -> Self {
-        Self { is_hedge: true, ..self }
+    /// The same, sent beside another attempt of its call for `reason`.
+    pub(crate) fn into_hedge(self, reason: Counter) -> Self {
+        let reason = if self.reason == Counter::Probe { Counter::Probe } else { reason };
+        Self { is_hedge: true, reason, ..self }
     }
 
     /// Carries it out within its limits.
@@ -91,10 +101,10 @@ impl Attempt {
         if let Ok(answer) = &result {
             self.lease.report(&answer.headers);
         }
-        let Self { lease, began, first_on_endpoint, is_hedge, limits, .. } = self;
+        let Self { lease, began, first_on_endpoint, is_hedge, reason, limits, .. } = self;
         let late_after = watch.has_passed(Passed::Soft).then_some(limits.soft);
         let left = watch.left();
-        AttemptDone { lease, began, first_on_endpoint, is_hedge, left, late_after, result }
+        AttemptDone { lease, began, first_on_endpoint, is_hedge, reason, left, late_after, result }
     }
 
     async fn exchange(

@@ -12,8 +12,8 @@ use crate::balancer::pick::attempted::Attempted;
 use crate::balancer::pick::terms::Terms;
 use crate::client::admission::admission::AdmittedCall;
 use crate::client::admission::limit::Refused;
+use crate::client::observe::meter::CallMeter;
 use crate::error::ErrorKind;
-use crate::event::Event;
 use crate::outcome::Class;
 use crate::policy::{
     AttemptOutcome, Decision, Facts, Left, ProbeEligibility, Pushback, Retry, RetryAfter,
@@ -21,6 +21,7 @@ use crate::policy::{
 };
 use crate::runtime::{clock, entropy};
 use crate::source::BodyReader;
+use crate::statistics::Counter;
 
 /// A call under way.
 pub(crate) struct CallState<'a> {
@@ -79,8 +80,10 @@ impl<'a> CallState<'a> {
         let now = clock::now();
         let lease = self.lease(now)?;
         let (tries_left, number) = (self.retry.tries_left(), self.record.attempt_count() + 1);
-        Attempt::new(self.call, lease, &mut self.attempted, tries_left, number, now)
-            .map_err(CallEnd::Refused)
+        let attempt = Attempt::new(self.call, lease, &mut self.attempted, tries_left, number, now);
+        let attempt = attempt.map_err(CallEnd::Refused)?;
+        self.record.meter.attempt_begins();
+        Ok(attempt)
     }
 
     /// An endpoint, of a list that is asked for again where none is left.
@@ -135,7 +138,7 @@ impl<'a> CallState<'a> {
             pushback: done.pushback(call),
         };
         let (asked, first_on_endpoint) = (done.asked(), done.first_on_endpoint);
-        let AttemptDone { lease, began, is_hedge, left, late_after, result, .. } = done;
+        let AttemptDone { lease, began, is_hedge, reason, left, late_after, result, .. } = done;
         let late = late_after.is_some();
         let cost = Cost::Until(call.deadline);
         let ending = Ending { outcome, left, late, began, now, elapsed, cost };
@@ -150,9 +153,9 @@ impl<'a> CallState<'a> {
                 if left != Left::Cancelled {
                     FASTER.clone_into(&mut failure.detail);
                 }
-                self.record.add_cancelled(settled, failure, is_hedge, late_after);
+                self.record.add_cancelled(settled, failure, (is_hedge, reason), late_after);
             }
-            (_, result) => self.record.add(settled, result, is_hedge, late_after),
+            (_, result) => self.record.add(settled, result, (is_hedge, reason), late_after),
         }
         Judged { outcome, class, first_on_endpoint, asked, hint }
     }
@@ -189,8 +192,32 @@ impl<'a> CallState<'a> {
         };
         let drew = &mut self.drew;
         let budget = || call.core.may_retry(drew, now);
-        entropy::with_rng(|rng| self.retry.decide(&facts, rng, budget))
+        let decision = entropy::with_rng(|rng| self.retry.decide(&facts, rng, budget));
+        count_decision(&self.record.meter, &decision);
+        decision
     }
+}
+
+/// What the retry policy says is counted, but for good answers.
+fn count_decision(meter: &CallMeter<'_>, decision: &Decision) {
+    let counter = match decision {
+        Decision::Retry { .. } => Counter::RetryGranted,
+        Decision::Stop(reason) => match reason {
+            StopReason::Success => return,
+            StopReason::Final => Counter::StoppedFinal,
+            StopReason::NotIdempotent => Counter::StoppedNotIdempotent,
+            StopReason::BodyGone => Counter::StoppedBodyGone,
+            StopReason::Tries => Counter::StoppedTries,
+            StopReason::RetryAfter => Counter::StoppedRetryAfter,
+            StopReason::Deadline => Counter::StoppedDeadline,
+            StopReason::Pushback => Counter::StoppedPushback,
+            StopReason::Budget => {
+                meter.count(Counter::RetryOverBudget);
+                Counter::StoppedBudget
+            }
+        },
+    };
+    meter.count(counter);
 }
 
 /// No endpoint is left: perhaps the provider knows more by now. An update by another call since the roster was
@@ -199,9 +226,8 @@ fn update_endpoints(call: &Call<'_>, updates_seen: u64) {
     let Some(balancer) = call.target.balancer() else {
         return;
     };
-    if let Err(error) = balancer.update_since(updates_seen) {
-        call.core.emit(&Event::DiscoveryFailed { reason: error.message() });
-    }
+    // The balancer tells of a provider that fails; the call goes by the list that stays.
+    let _ = balancer.update_since(updates_seen);
 }
 
 /// Of an attempt that lost its race.

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::completion::Outcome;
+use crate::client::observe::event_record::EventRecord;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::readiness::Readiness;
 use crate::runtime::stop::{Reason, Stop};
@@ -14,6 +15,9 @@ use crate::runtime::sync::{Mutex, MutexGuard};
 /// Bound on calls in flight plus outcomes not yet read: a host that submits and never reads must not take all
 /// memory.
 const MOST: usize = 65_536;
+
+/// Bound on events not yet read, beside the other one: some minutes of trouble of a large service. About 300 KB.
+const MOST_EVENTS: usize = 1_024;
 
 /// What comes on a queue.
 #[derive(Debug)]
@@ -79,6 +83,10 @@ struct State {
     running_count: usize,
     /// Freed: what ends from now on is discarded.
     discarding: bool,
+    /// Events that wait to be read, the oldest first.
+    events: VecDeque<EventRecord>,
+    /// How many were lost since nobody read them.
+    lost: u64,
 }
 
 impl Queue {
@@ -139,10 +147,48 @@ impl Queue {
         if !state.leave(tag, stop) || state.discarding {
             return;
         }
-        if state.ended.is_empty() {
+        if state.is_empty() {
             self.readiness.raise();
         }
         state.ended.push_back(QueueEvent { tag, event });
+    }
+
+    /// An event has come; where too many wait, the oldest one is lost.
+    pub(crate) fn push_event(&self, event: EventRecord) {
+        let mut state = self.lock();
+        if state.discarding {
+            return;
+        }
+        if state.is_empty() {
+            self.readiness.raise();
+        }
+        let oldest = match state.events.len() < MOST_EVENTS {
+            true => None,
+            false => state.events.pop_front(),
+        };
+        state.lost += u64::from(oldest.is_some());
+        state.events.push_back(event);
+    }
+
+    /// The oldest event; none when the time is up, or a call has ended first.
+    #[must_use]
+    pub fn next_event(&self, timeout: Duration) -> Option<EventRecord> {
+        self.wait_for(timeout, || self.take_event())
+    }
+
+    fn take_event(&self) -> Option<EventRecord> {
+        let mut state = self.lock();
+        let event = state.events.pop_front();
+        if event.is_some() && state.is_empty() {
+            self.readiness.lower();
+        }
+        event
+    }
+
+    /// How many events were lost since nobody read them.
+    #[must_use]
+    pub fn events_lost(&self) -> u64 {
+        self.lock().lost
     }
 
     /// A call that was noted never began.
@@ -162,25 +208,36 @@ impl Queue {
         state.discarding = true;
         let stops: Vec<_> = state.running.values().flatten().cloned().collect();
         let unread = std::mem::take(&mut state.ended);
+        let events = std::mem::take(&mut state.events);
         drop(state);
-        drop(unread);
+        drop((unread, events));
         stops.iter().for_each(|stop| stop.ask(Reason::Cancelled));
     }
 
-    /// Up to `most` ended calls, in the order in which they ended; none when the time is up first.
+    /// Up to `most` ended calls, in the order in which they ended; none when the time is up, or an event came first.
     #[must_use]
     pub fn next(&self, most: usize, timeout: Duration) -> Vec<QueueEvent> {
+        let take = || {
+            let batch = self.take(most);
+            (!batch.is_empty() || most == 0).then_some(batch)
+        };
+        self.wait_for(timeout, take).unwrap_or_default()
+    }
+
+    /// What `take` finds; none when the time is up, or something else is there.
+    fn wait_for<T>(&self, timeout: Duration, take: impl Fn() -> Option<T>) -> Option<T> {
         let until = Instant::now().checked_add(timeout);
         loop {
-            let batch = self.take(most);
-            if !batch.is_empty() || most == 0 {
-                return batch;
+            let found = take();
+            if found.is_some() {
+                return found;
             }
             let left = until
                 .map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
-            // Another reader may be faster: then look and wait again.
-            if left.is_zero() || !self.readiness.wait(left) {
-                return Vec::new();
+            // Another reader may be faster: then look and wait again. What is of the other sort is there until it is
+            // read, so that waiting for it to go would only spin.
+            if left.is_zero() || !self.lock().is_empty() || !self.readiness.wait(left) {
+                return take();
             }
         }
     }
@@ -189,7 +246,7 @@ impl Queue {
         let mut state = self.lock();
         let count = most.min(state.ended.len());
         let batch: Vec<QueueEvent> = state.ended.drain(..count).collect();
-        if count > 0 && state.ended.is_empty() {
+        if count > 0 && state.is_empty() {
             self.readiness.lower();
         }
         batch
@@ -197,6 +254,11 @@ impl Queue {
 }
 
 impl State {
+    /// Whether there is nothing to read.
+    fn is_empty(&self) -> bool {
+        self.ended.is_empty() && self.events.is_empty()
+    }
+
     /// Whether it was there.
     fn leave(&mut self, tag: u64, stop: &Arc<Stop>) -> bool {
         let Some(stops) = self.running.get_mut(&tag) else {

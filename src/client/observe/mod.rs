@@ -1,4 +1,8 @@
-//! What a client tells its host: hooks and the log.
+//! What a client tells its host: hooks, the log, events and statistics.
 
+pub mod event_record;
+pub mod events;
 pub mod hooks;
 pub mod log;
+pub(crate) mod meter;
+pub mod statistics;

@@ -14,6 +14,7 @@ use crate::client::Balancer;
 use crate::config::{Algorithm, BalancerConfig};
 use crate::discovery::Provider;
 use crate::error::{Error, ErrorKind};
+use crate::event::Observer;
 use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Out, Shared};
@@ -45,6 +46,7 @@ impl Handle for ahoy_balancer {
 struct Plan {
     provider: Arc<dyn Provider>,
     config: BalancerConfig,
+    observers: Vec<Arc<dyn Observer>>,
 }
 
 impl Configurable for &ahoy_balancer {
@@ -65,7 +67,11 @@ impl Configurable for &ahoy_balancer {
 impl ahoy_balancer {
     fn new(provider: Arc<dyn Provider>, algorithm: Algorithm) -> *mut Self {
         handle::new(Self {
-            plan: Settings::new(Plan { provider, config: BalancerConfig::new(algorithm) }),
+            plan: Settings::new(Plan {
+                provider,
+                config: BalancerConfig::new(algorithm),
+                observers: Vec::new(),
+            }),
             live: OnceCell::new(),
         })
     }
@@ -87,11 +93,25 @@ impl ahoy_balancer {
         })
     }
 
+    /// What is live of it, if it was used.
+    pub(crate) fn used(&self) -> Option<&Arc<Balancer>> {
+        self.live.get()
+    }
+
     /// The first use.
     pub(crate) fn live(&self) -> Result<&Arc<Balancer>, Error> {
         self.live.get_or_try_init(|| {
-            let Plan { provider, config } = self.plan.freeze_if(|plan| plan.config.check())?;
-            Ok(Arc::new(Balancer::new(provider, config)))
+            let plan = self.plan.freeze_if(|plan| plan.config.check())?;
+            let Plan { provider, config, observers } = plan;
+            Ok(Arc::new(Balancer::observed(provider, config, observers)))
+        })
+    }
+
+    /// Tells `observer` of what happens.
+    pub(crate) fn observe(&self, observer: Arc<dyn Observer>) -> Result<(), Error> {
+        self.plan.change("balancer", |plan| {
+            plan.observers.push(observer);
+            Ok(())
         })
     }
 }
@@ -231,7 +251,7 @@ pub unsafe extern "C" fn ahoy_balancer_pick(
     entry::status!(err, |endpoint: Out<ahoy_endpoint>, balancer: &ahoy_balancer| {
         let balancer = balancer.live()?;
         balancer.prepare()?;
-        endpoint.fill(ahoy_endpoint::from(balancer.pick(clock::now())?));
+        endpoint.fill(ahoy_endpoint::new(balancer.pick(clock::now())?, balancer));
         Ok(())
     })
 }
@@ -327,10 +347,11 @@ pub unsafe extern "C" fn ahoy_balancer_endpoint_at(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |endpoint: Out<ahoy_endpoint>, balancer: &ahoy_balancer| {
-        let roster = balancer.live.get().map(|live| live.roster());
-        let member = roster.as_ref().and_then(|roster| roster.members().nth(index));
-        let member = member.ok_or_else(|| Error::invalid("index", "is out of range"))?;
-        endpoint.fill(ahoy_endpoint::from(Arc::clone(member)));
+        let live = balancer.live.get();
+        let found =
+            live.and_then(|live| Some((Arc::clone(live.roster().members().nth(index)?), live)));
+        let (member, live) = found.ok_or_else(|| Error::invalid("index", "is out of range"))?;
+        endpoint.fill(ahoy_endpoint::new(member, live));
         Ok(())
     })
 }

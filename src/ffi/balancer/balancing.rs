@@ -352,6 +352,22 @@ pub unsafe extern "C" fn ahoy_balancer_use_resilient_profile(
     })
 }
 
+/// Sets how many endpoints statistics show one by one: the busiest, by the attempts between two
+/// snapshots. The others are shown as one, whose address is "other". Each costs 160 bytes. Default
+/// 100.
+///
+/// @param endpoints 0 to 10,000
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_balancer_set_metrics_endpoints(
+    balancer: *const ahoy_balancer,
+    endpoints: u32,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    let parameter = ("metrics_endpoints", "endpoints", endpoints.into());
+    // SAFETY: see the module `ffi`.
+    unsafe { set(balancer, err, &[parameter]) }
+}
+
 /// Limits the attempts in flight at each endpoint; above it, others are picked. Where all are full,
 /// the call has no endpoint. Default: no limit.
 ///

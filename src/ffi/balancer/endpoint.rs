@@ -2,9 +2,9 @@
 
 use std::ffi::{CString, c_char};
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use crate::client::Member;
+use crate::client::{Balancer, Member};
 use crate::error::{Error, ErrorKind};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Native, Shared};
@@ -19,8 +19,10 @@ use crate::runtime::clock;
 /// Ownership: freed with ahoy_endpoint_free. Thread: any. In a forked child its circuit is not
 /// accessible: the state is -1, and opening and closing are AHOY_E_FORKED.
 pub struct ahoy_endpoint {
-    native: Native,
-    member: Arc<Member>,
+    pub(super) native: Native,
+    pub(super) member: Arc<Member>,
+    /// Knows where the endpoint stands among the others.
+    pub(super) balancer: Weak<Balancer>,
     address: CString,
     url: CString,
 }
@@ -29,13 +31,14 @@ impl Handle for ahoy_endpoint {
     type Held = Shared;
 }
 
-impl From<Arc<Member>> for ahoy_endpoint {
-    fn from(member: Arc<Member>) -> Self {
+impl ahoy_endpoint {
+    pub(super) fn new(member: Arc<Member>, balancer: &Arc<Balancer>) -> Self {
         let endpoint = member.endpoint();
         Self {
             native: Native::here(),
             address: text::owned(endpoint.address()),
             url: text::owned(endpoint.url()),
+            balancer: Arc::downgrade(balancer),
             member,
         }
     }

@@ -15,4 +15,6 @@ pub mod health;
 
 pub mod endpoint;
 
+pub mod explain;
+
 pub mod breaker;

@@ -9,6 +9,7 @@ use super::client::ahoy_client;
 use crate::client::{Client, Hooks, Log, Route};
 use crate::config::ClientConfig;
 use crate::error::Error;
+use crate::event::Observer;
 use crate::ffi::balancer::balancer::ahoy_balancer;
 use crate::ffi::client::retry::ahoy_retry;
 use crate::ffi::values::error::ahoy_error;
@@ -35,6 +36,7 @@ pub struct ahoy_client_builder {
     pub(crate) route: Route,
     pub(crate) hooks: Hooks,
     pub(crate) log: Log,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
 }
 
 impl Handle for ahoy_client_builder {
@@ -58,8 +60,9 @@ impl Configurable for &mut ahoy_client_builder {
 
 impl ahoy_client_builder {
     fn build(&self) -> Result<Arc<Client>, Error> {
-        let Self { config, route, hooks, log } = self;
-        let client = Client::new(config.clone(), route.clone(), hooks.clone(), log.clone())?;
+        let (config, route) = (self.config.clone(), self.route.clone());
+        let (hooks, log) = (self.hooks.clone(), self.log.clone());
+        let client = Client::new(config, route, hooks, log, self.observers.clone())?;
         let client = Arc::new(client);
         client.warm_up();
         Ok(client)
@@ -78,6 +81,7 @@ pub extern "C" fn ahoy_client_builder_new() -> *mut ahoy_client_builder {
             route: Route::Absolute,
             hooks: Hooks::default(),
             log: Log::default(),
+            observers: Vec::new(),
         })
     })
 }

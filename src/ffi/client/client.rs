@@ -40,6 +40,10 @@ impl ahoy_client {
         response.fill(self.client.send(request)?.into());
         Ok(())
     }
+
+    pub(crate) const fn native(&self) -> &Arc<Client> {
+        &self.client
+    }
 }
 
 impl From<Arc<Client>> for ahoy_client {

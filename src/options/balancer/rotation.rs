@@ -22,6 +22,17 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
                 Ok(())
             },
         ),
+    Setting::new("metrics_endpoints", Form::Count(0, 10_000))
+        .purpose("How many endpoints statistics show one by one, the busiest; the others are shown as one, named other")
+        .cost("160 bytes and 21 lines of text for each.")
+        .setter("set_metrics_endpoints")
+        .field(
+            |config| Some(config.metrics_endpoints.into()),
+            |config, value| {
+                config.metrics_endpoints = value.size()?;
+                Ok(())
+            },
+        ),
     Setting::new("max_in_flight", POSITIVE)
         .or(&[OFF])
         .purpose("How many attempts an endpoint gets at once; above it others are picked, and where all are full the call has no endpoint")

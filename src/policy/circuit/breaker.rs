@@ -110,6 +110,12 @@ impl Breaker {
         self.by_hang && self.is_tripped_by_answers()
     }
 
+    /// Whether it is drained by hand.
+    #[must_use]
+    pub const fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     /// The earliest instant of the next probe; it may have passed. None when closed, as nothing
     /// needs waiting for, and none when opened or drained by hand, as waiting does not help.
     #[must_use]

@@ -20,6 +20,7 @@ use rand::Rng;
 
 use super::outlier::{FailurePercentage, Ranked, SuccessRate, rank};
 use super::stats::{OutlierStats, Runs};
+use crate::event::EjectedBy;
 use crate::policy::circuit::open_backoff::after;
 use crate::policy::percent::Percent;
 use crate::policy::retry::backoff::below;
@@ -72,11 +73,13 @@ pub struct Ejection {
     until: Option<Instant>,
     /// One more with each ejection, one less with each sweep without: how often the base is taken.
     multiplier: u32,
+    /// The rule that took it out last.
+    by: Option<EjectedBy>,
 }
 
 impl Ejection {
     /// In rotation, and never out.
-    pub const NONE: Self = Self { until: None, multiplier: 0 };
+    pub const NONE: Self = Self { until: None, multiplier: 0, by: None };
 
     /// Whether the endpoint is out.
     #[must_use]
@@ -88,6 +91,12 @@ impl Ejection {
     #[must_use]
     pub const fn until(&self) -> Option<Instant> {
         self.until
+    }
+
+    /// The rule that took it out; none while it is in rotation.
+    #[must_use]
+    pub fn ejected_by(&self) -> Option<EjectedBy> {
+        self.by.filter(|_| self.is_out())
     }
 
     /// An active check passed: brings the endpoint back with clean counters, and says whether it was
@@ -162,13 +171,14 @@ impl Ejector {
         let mut changes = bring_back(rows, now);
         let out = rows.iter().filter(|row| row.ejection.is_out()).count();
         let mut crowd = ClusterCounts { total: rows.len(), out };
-        for (found, enforcing) in self.findings(&ranked) {
+        let rules = [EjectedBy::SuccessRate, EjectedBy::FailureShare];
+        for (rule, (found, enforcing)) in rules.into_iter().zip(self.findings(&ranked)) {
             for index in found {
                 let ejection = &mut *rows[index].ejection;
                 if ejection.is_out() || !self.may_eject(crowd) || !enforcing.draw(rng) {
                     continue;
                 }
-                let until = self.take_out(ejection, now, rng);
+                let until = self.take_out(ejection, rule, now, rng);
                 crowd.out += 1;
                 changes.push(Change::Ejected { index, until });
             }
@@ -192,7 +202,7 @@ impl Ejector {
         rng: &mut impl Rng,
     ) -> Option<Instant> {
         let may = !ejection.is_out() && self.may_eject(crowd);
-        may.then(|| self.take_out(ejection, now, rng))
+        may.then(|| self.take_out(ejection, EjectedBy::Run, now, rng))
     }
 
     /// What each rule found, and how much of it is acted upon.
@@ -211,12 +221,18 @@ impl Ejector {
             && stay >= u64::from(self.config.min_healthy)
     }
 
-    fn take_out(&self, ejection: &mut Ejection, now: Instant, rng: &mut impl Rng) -> Instant {
+    fn take_out(
+        &self,
+        ejection: &mut Ejection,
+        by: EjectedBy,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Instant {
         ejection.multiplier = ejection.multiplier.saturating_add(1);
         let longest = self.config.max.max(self.config.base);
         let plain = self.config.base.saturating_mul(ejection.multiplier).min(longest);
         let until = after(now, plain.saturating_add(below(self.config.jitter, rng)));
-        ejection.until = Some(until);
+        (ejection.until, ejection.by) = (Some(until), Some(by));
         until
     }
 }

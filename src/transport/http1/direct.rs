@@ -19,6 +19,9 @@ use tokio::time::timeout;
 
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
+#[cfg(test)]
+use crate::statistics::ClientCells;
+use crate::statistics::{CloseReason, Stripe};
 
 use super::answer::AnswerBody;
 use super::pool::{Connection, ConnectionPermit, ConnectionPool};
@@ -56,6 +59,8 @@ pub struct DirectConfig {
     /// How many connections to one endpoint there may be, used and unused; `None` for no limit. An exchange that
     /// finds none free waits for one, within its connect limit.
     pub max_per_endpoint: Option<NonZeroUsize>,
+    /// Where connections and bytes are counted.
+    pub stripe: Arc<Stripe>,
 }
 
 #[cfg(test)]
@@ -72,6 +77,7 @@ impl DirectConfig {
             max_idle: None,
             by_tasks: true,
             max_per_endpoint: None,
+            stripe: ClientCells::default().stripe(),
         }
     }
 }
@@ -148,9 +154,11 @@ impl Direct {
         loop {
             let now = Instant::now();
             let kept = self.pool.take(endpoint, now, self.config.idle_timeout)?;
+            kept.closes(CloseReason::Peer);
             if let Some(mut connection) = kept.waked()
                 && connection.still_stands()
             {
+                connection.is_used_again();
                 return Some(connection);
             }
         }
@@ -337,6 +345,8 @@ fn keep(
             pool.make_room(most);
         }
         pool.put(endpoint, connection, now, config.max_idle_per_endpoint);
+    } else {
+        connection.closes(CloseReason::Peer);
     }
     pool.sweep_if_due(now, config.idle_timeout);
 }

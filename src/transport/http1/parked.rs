@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::pool::Connection;
+use crate::statistics::CloseReason;
 use crate::transport::wire::{Stream, Traffic};
 
 /// A connection at rest.
@@ -57,17 +58,31 @@ impl Idle {
         }
     }
 
-    /// Whether it may be used further.
+    /// Whether it may be used further; one that may not is closed by its caller.
     pub(crate) fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
         let (retires, idle_since) = match self {
             Self::Ready(connection) => (connection.retires, connection.idle_since),
             Self::Parked(parked) => (parked.retires, parked.idle_since),
         };
-        now < retires && now.saturating_duration_since(idle_since) < idle_timeout
+        let idle = now.saturating_duration_since(idle_since) < idle_timeout;
+        if now >= retires || !idle {
+            self.closes(if idle { CloseReason::Age } else { CloseReason::Idle });
+        }
+        now < retires && idle
+    }
+
+    /// It is about to be closed, and why.
+    pub(crate) fn closes(&self, reason: CloseReason) {
+        match self {
+            Self::Ready(connection) => connection.closes(reason),
+            Self::Parked(parked) => parked.traffic.closes(reason),
+        }
     }
 
     /// The janitor's look: gone where the peer closed it, at rest where nobody used it for a while.
     pub(crate) fn looked_after(self, now: Instant) -> Option<Self> {
+        // What the peer has not closed is kept, and the reason is another by then.
+        self.closes(CloseReason::Peer);
         match self {
             Self::Parked(mut parked) => parked.still_stands().then_some(Self::Parked(parked)),
             Self::Ready(mut connection) => {

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::endpoint::{Endpoint, departures};
 use crate::outcome::{Failure, FailureKind};
 use crate::runtime::process::sockets;
+use crate::statistics::CloseReason;
 
 use super::answer::{AnswerProgress, AnswerStream};
 use super::parked::{Idle, Parked};
@@ -123,6 +124,16 @@ impl Connection {
     /// Reads nothing before a request has begun to leave: an answer may be there already.
     pub(crate) fn expect_answer(&self) {
         self.traffic.hold_reads();
+    }
+
+    /// It is about to be closed, and why.
+    pub(crate) fn closes(&self, reason: CloseReason) {
+        self.traffic.closes(reason);
+    }
+
+    /// It is used again after it was kept.
+    pub(crate) fn is_used_again(&self) {
+        self.traffic.is_used_again();
     }
 
     /// Bytes that the socket has taken so far.
@@ -246,9 +257,10 @@ impl ConnectionPool {
         max_idle: usize,
     ) {
         connection.idle_since = now;
-        if now >= connection.retires || max_idle == 0 || endpoint.has_departed() {
-            return;
+        if let Some(reason) = surplus_for(endpoint, &connection, now, max_idle) {
+            return connection.closes(reason);
         }
+        connection.traffic.rests();
         // Given up last: the exchange that waits for the place finds the connection.
         let _place = connection.permit.take();
         let surplus = self.lock().slot(endpoint).keep(connection, max_idle);
@@ -265,6 +277,7 @@ impl ConnectionPool {
         let with_some = slots.by_endpoint.values_mut().filter(|slot| !slot.idle.is_empty());
         let oldest = with_some.min_by_key(|slot| slot.idle[0].idle_since());
         let surplus = oldest.map(|slot| slot.idle.remove(0));
+        surplus.iter().for_each(|surplus| surplus.closes(CloseReason::Surplus));
         // Closed outside the lock.
         drop(slots);
         drop(surplus);
@@ -276,7 +289,7 @@ impl ConnectionPool {
     /// One thread at a time uses a pool, but for the janitor, so nobody waits for the lock meanwhile.
     pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration) {
         self.lock().by_endpoint.retain(|_, slot| {
-            let departed = slot.endpoint.has_departed();
+            let departed = slot.note_departed();
             let idle = std::mem::take(&mut slot.idle).into_iter();
             let current = idle.filter(|kept| !departed && kept.is_current(now, idle_timeout));
             slot.idle = current.filter_map(|kept| kept.looked_after(now)).collect();
@@ -357,6 +370,7 @@ impl Slot {
     /// Returns the connection that has to go for `connection`, the one unused for longest.
     fn keep(&mut self, connection: Box<Connection>, max_idle: usize) -> Option<Idle> {
         let surplus = (self.idle.len() >= max_idle).then(|| self.idle.remove(0));
+        surplus.iter().for_each(|surplus| surplus.closes(CloseReason::Surplus));
         self.idle.push(Idle::Ready(connection));
         surplus
     }
@@ -367,12 +381,37 @@ impl Slot {
         !self.idle.is_empty() || self.permits.as_ref().is_some_and(has_places)
     }
 
+    /// Whether the endpoint has departed, for which its connections are then closed.
+    fn note_departed(&self) -> bool {
+        let departed = self.endpoint.has_departed();
+        if departed {
+            self.idle.iter().for_each(|idle| idle.closes(CloseReason::Departed));
+        }
+        departed
+    }
+
     fn let_go_if_departed(&mut self) -> bool {
-        if self.endpoint.has_departed() {
+        if self.note_departed() {
             self.idle.clear();
         }
         self.is_needed()
     }
+}
+
+/// Why a connection is not kept after an exchange; none where it is.
+fn surplus_for(
+    endpoint: &Endpoint,
+    connection: &Connection,
+    now: Instant,
+    max_idle: usize,
+) -> Option<CloseReason> {
+    if now >= connection.retires {
+        return Some(CloseReason::Age);
+    }
+    if max_idle == 0 {
+        return Some(CloseReason::Surplus);
+    }
+    endpoint.has_departed().then_some(CloseReason::Departed)
 }
 
 /// Identity, not equality: an endpoint whose properties changed is a new one with connections of its own.

@@ -1,0 +1,86 @@
+//! The state of all endpoints as text: one line each.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::status::{Place, Reason, Status};
+use crate::balancer::balancer::Balancer;
+use crate::balancer::cluster_state::ClusterState;
+use crate::balancer::member::Member;
+use crate::policy::ProbeEligibility;
+use crate::runtime::clock;
+
+impl Balancer {
+    /// What all endpoints share in this process.
+    pub(super) fn cluster(&self) -> Arc<ClusterState> {
+        Arc::clone(&self.live().rules.cluster)
+    }
+
+    /// How long ago the provider told the present list.
+    pub(super) fn age_of_list(&self, now: Instant) -> Option<Duration> {
+        self.live().list.age(now)
+    }
+
+    /// Shows `look` each endpoint and why it is available or not.
+    pub(super) fn each_with_reason(&self, mut look: impl FnMut(&Arc<Member>, Reason)) {
+        self.each_with_place(|member, place| look(member, member.reason(place)));
+    }
+
+    fn each_with_place(&self, mut look: impl FnMut(&Arc<Member>, Place)) {
+        let snapshot = self.live().pick_state.load();
+        let roster = &snapshot.roster;
+        for (index, locality) in roster.localities.iter().enumerate() {
+            let passed_over = snapshot.priority_load.passes_over(roster, self.config(), index);
+            let place = Place { passed_over, most: self.config().max_in_flight };
+            locality.slots.members().for_each(|member| look(member, place));
+        }
+    }
+
+    /// Why `member` is available or not.
+    #[must_use]
+    pub fn status_of(&self, member: &Arc<Member>) -> Status {
+        member.status(self.place_of(member), clock::now())
+    }
+
+    fn place_of(&self, member: &Arc<Member>) -> Place {
+        let mut found = Place::default();
+        self.each_with_place(|other, place| {
+            if Arc::ptr_eq(other, member) {
+                found = place;
+            }
+        });
+        found
+    }
+
+    /// One line for each endpoint, of which `most` are told: its URL and state, why, its load, and its last failure.
+    #[must_use]
+    pub fn explain(&self, most: usize) -> String {
+        let now = clock::now();
+        let (mut text, mut known) = (String::new(), 0);
+        self.each_with_place(|member, place| {
+            known += 1;
+            if known <= most {
+                write_line(&mut text, member, place, now);
+            }
+        });
+        if known > most {
+            let _ = writeln!(text, "and {} more", known - most);
+        }
+        text
+    }
+}
+
+// Writing to a `String` does not fail.
+fn write_line(text: &mut String, member: &Arc<Member>, place: Place, now: Instant) {
+    let status = member.status(place, now);
+    let _ = write!(text, "{}  {}", member.endpoint().url(), status.text);
+    if let Some(in_flight) = status.in_flight {
+        let _ = write!(text, "; {in_flight} in flight");
+        let (hot, slot) = (member.hot(), member.slot());
+        let cost =
+            hot.cost(slot, ProbeEligibility::of_attempt(false, false), hot.shared().tick(now));
+        let _ = write!(text, ", load {cost:.2}");
+    }
+    text.push('\n');
+}

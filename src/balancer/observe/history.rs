@@ -1,0 +1,121 @@
+//! What attempts left behind at one endpoint: its circuit, what was counted of it, and its last failure.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::shown::Shown;
+use crate::event::OpenedBy;
+use crate::outcome::{Transition, Verdict};
+use crate::policy::{AttemptOutcome, Breaker, BreakerConfig, CircuitState, Evidence};
+use crate::statistics::{EndpointCells, EndpointCounts, Fate};
+
+/// Made with the first attempt: an endpoint without any takes no memory for it.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) breaker: Breaker,
+    counted: Counted,
+    /// When its last attempt failed, and how.
+    pub(crate) last_failure: Option<(Instant, AttemptOutcome)>,
+    /// What opened its circuit last.
+    pub(crate) opened_by: Option<OpenedBy>,
+}
+
+/// Where attempts are counted.
+#[derive(Debug)]
+enum Counted {
+    /// Nowhere so far.
+    Unseen,
+    /// In cells of its own; how many had been counted when a snapshot looked last.
+    Own(Box<EndpointCells>, u64),
+    /// With the rest; how many were since a snapshot looked last.
+    Rest(u64),
+}
+
+/// What opened a circuit that was in state `before`, where one attempt did.
+fn opened_by(evidence: &Evidence, before: CircuitState) -> OpenedBy {
+    match evidence.verdict {
+        Verdict::Unreachable => OpenedBy::Unreachable,
+        _ if before == CircuitState::HalfOpen => OpenedBy::Probe,
+        _ if evidence.late => OpenedBy::Hang,
+        _ => OpenedBy::Answers,
+    }
+}
+
+impl History {
+    pub(crate) fn new(config: &Arc<BreakerConfig>) -> Box<Self> {
+        Box::new(Self {
+            breaker: Breaker::new(Arc::clone(config)),
+            counted: Counted::Unseen,
+            last_failure: None,
+            opened_by: None,
+        })
+    }
+
+    /// An attempt has ended.
+    #[inline]
+    pub(crate) fn count(&mut self, outcome: &AttemptOutcome, elapsed: Duration, shown: &Shown) {
+        let fate = match *outcome {
+            AttemptOutcome::Answered { status } => Fate::answered(status),
+            AttemptOutcome::Failed { kind, .. } => Fate::failed(kind),
+        };
+        if matches!(self.counted, Counted::Unseen) {
+            self.counted = match shown.grant() {
+                true => Counted::Own(Box::default(), 0),
+                false => Counted::Rest(0),
+            };
+        }
+        match &mut self.counted {
+            Counted::Own(cells, _) => cells.record(fate, elapsed, true),
+            Counted::Rest(count) => {
+                *count += 1;
+                shown.rest.record(fate, elapsed, false);
+            }
+            Counted::Unseen => {}
+        }
+    }
+
+    /// Notes a change of the circuit by an attempt.
+    pub(crate) fn note(
+        &mut self,
+        transition: Option<Transition>,
+        before: CircuitState,
+        evidence: &Evidence,
+    ) {
+        if let Some(Transition::Opened { .. }) = transition {
+            self.opened_by = Some(opened_by(evidence, before));
+        }
+    }
+
+    /// What was counted of it alone.
+    pub(crate) fn counts(&self) -> Option<EndpointCounts> {
+        match &self.counted {
+            Counted::Own(cells, _) => Some(cells.read()),
+            Counted::Unseen | Counted::Rest(_) => None,
+        }
+    }
+
+    /// How many attempts were counted since the last time, and whether alone; none before the first.
+    pub(crate) fn take_recent(&mut self) -> Option<(u64, bool)> {
+        match &mut self.counted {
+            Counted::Unseen => None,
+            Counted::Own(cells, seen) => {
+                let count = cells.read().durations.count();
+                Some((count - std::mem::replace(seen, count), true))
+            }
+            Counted::Rest(count) => Some((std::mem::take(count), false)),
+        }
+    }
+
+    /// From here on it is counted with the rest, and what was counted of it alone is gone. Whether that was so.
+    pub(crate) fn join_rest(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.counted, Counted::Rest(0));
+        matches!(before, Counted::Own(..))
+    }
+
+    /// From here on it is counted alone.
+    pub(crate) fn leave_rest(&mut self) {
+        if !matches!(self.counted, Counted::Own(..)) {
+            self.counted = Counted::Own(Box::default(), 0);
+        }
+    }
+}

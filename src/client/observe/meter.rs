@@ -1,0 +1,140 @@
+//! Counts one call and its attempts, each once, however they end.
+
+use std::time::{Duration, Instant};
+
+use http::Method;
+
+use crate::client::admission::limit::Refused;
+use crate::client::core::Core;
+use crate::criticality::Criticality;
+use crate::error::{Error, ErrorKind};
+use crate::outcome::{AttemptLog, AttemptResult};
+use crate::response::Response;
+use crate::runtime::clock;
+use crate::statistics::{Counter, Key, Stripe};
+
+/// What is counted of a call under way. A call that is dropped before its end counts as cancelled.
+#[derive(Debug)]
+pub(crate) struct CallMeter<'a> {
+    /// Of the shard or I/O thread that drives the call.
+    stripe: &'a Stripe,
+    core: &'a Core,
+    method: &'a Method,
+    started: Instant,
+    /// When the last attempt ended, which saves a look at the clock.
+    last: Option<Instant>,
+    /// Attempts under way.
+    running: u32,
+    /// What was refused to the call so far: a race asks again and again, and a call counts once.
+    refused: u64,
+    has_ended: bool,
+}
+
+impl<'a> CallMeter<'a> {
+    /// A call of `method` has begun.
+    pub(crate) fn new(
+        (core, stripe): (&'a Core, &'a Stripe),
+        method: &'a Method,
+        started: Instant,
+    ) -> Self {
+        stripe.count(Counter::CallsStarted, 1);
+        Self { stripe, core, method, started, last: None, running: 0, refused: 0, has_ended: false }
+    }
+
+    /// An attempt begins.
+    pub(crate) const fn attempt_begins(&mut self) {
+        self.running += 1;
+    }
+
+    /// An attempt that was made for `reason` has ended at `now`.
+    pub(crate) fn attempt_ended(&mut self, attempt: &AttemptLog, reason: Counter, now: Instant) {
+        let key = match attempt.result {
+            AttemptResult::Answered(status) => Key::answered(self.method, status),
+            AttemptResult::Failed(kind) => Key::failed(self.method, kind.into()),
+        };
+        self.stripe.record_attempt(reason, key, attempt.elapsed);
+        self.running = self.running.saturating_sub(1);
+        self.last = Some(now);
+    }
+
+    /// Counts on the thread that drives the call.
+    pub(crate) fn count(&self, counter: Counter) {
+        self.stripe.count(counter, 1);
+    }
+
+    /// Counts what was refused, once for each call.
+    pub(crate) fn count_once(&mut self, counter: Counter) {
+        let bit = 1 << (counter as u64 % 64);
+        if self.refused & bit == 0 {
+            self.refused |= bit;
+            self.count(counter);
+        }
+    }
+
+    /// The call was turned away.
+    pub(crate) fn count_shed(&self, refused: Refused, criticality: Criticality) {
+        let by_class = match refused {
+            Refused::Limit(_) => {
+                [Counter::ShedLimit, Counter::ShedLimit1, Counter::ShedLimit2, Counter::ShedLimit3]
+            }
+            Refused::Waited(_) => [
+                Counter::ShedWaited,
+                Counter::ShedWaited1,
+                Counter::ShedWaited2,
+                Counter::ShedWaited3,
+            ],
+            Refused::Throttled => [
+                Counter::ShedThrottled,
+                Counter::ShedThrottled1,
+                Counter::ShedThrottled2,
+                Counter::ShedThrottled3,
+            ],
+            Refused::Recovering => [
+                Counter::ShedRecovering,
+                Counter::ShedRecovering1,
+                Counter::ShedRecovering2,
+                Counter::ShedRecovering3,
+            ],
+        };
+        self.count(by_class[criticality as usize]);
+    }
+
+    /// The call has ended; where an attempt did, at once after it.
+    pub(crate) fn end(&mut self, outcome: &Result<Response, Error>, follows_attempt: bool) {
+        let last = self.last.filter(|_| follows_attempt);
+        let now = last.unwrap_or_else(clock::now);
+        let key = match outcome {
+            Ok(response) => Key::answered(self.method, response.status.as_u16()),
+            Err(error) => Key::failed(self.method, error.kind()),
+        };
+        self.has_ended = true;
+        self.abandon(self.stripe);
+        self.stripe.record_call(key, now.saturating_duration_since(self.started));
+    }
+
+    /// Attempts that nobody waits for any more.
+    fn abandon(&self, stripe: &Stripe) {
+        for _ in 0..self.running {
+            let key = Key::failed(self.method, ErrorKind::Cancelled);
+            stripe.record_attempt(Counter::First, key, Duration::ZERO);
+        }
+    }
+}
+
+/// A call that failed before it could begin.
+pub(crate) fn count_unsent(shared: &Stripe, method: &Method, kind: ErrorKind) {
+    shared.count(Counter::CallsStarted, 1);
+    shared.record_call(Key::failed(method, kind), Duration::ZERO);
+}
+
+impl Drop for CallMeter<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            // It may be dropped on any thread, whose stripe this is not.
+            let shared = self.core.statistics().shared();
+            self.abandon(shared);
+            let elapsed = clock::now().saturating_duration_since(self.started);
+            shared.record_call(Key::failed(self.method, ErrorKind::Cancelled), elapsed);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `ahoy_snapshot`: what a client counted, at one time.
+
+use std::ffi::c_void;
+
+use super::sample::ahoy_sample;
+use crate::error::Error;
+use crate::ffi::client::client::ahoy_client;
+use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::{Handle, Out, Shared};
+use crate::ffi::values::made_text::ahoy_text;
+use crate::ffi::values::status::ahoy_status;
+use crate::ffi::values::{guard, handle};
+use crate::runtime::host::callback;
+use crate::statistics::{Snapshot, TextFormat};
+
+/// What a client and its balancer counted, at one time. It does not change.
+///
+/// Ownership: freed with ahoy_snapshot_free. Thread: any.
+pub struct ahoy_snapshot {
+    snapshot: Snapshot,
+}
+
+impl Handle for ahoy_snapshot {
+    type Held = Shared;
+}
+
+/// Takes a snapshot of all that a client counts, and its balancer with it. The counts of a balancer
+/// are those of all clients that share it. docs/statistics.md has every metric.
+///
+/// Takes no lock that a call waits for longer than a few instructions, and does no I/O. The time
+/// grows with the number of endpoints: about 1 ms for 10,000.
+///
+/// @param snapshot gets the snapshot, to be freed with ahoy_snapshot_free; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_snapshot(
+    client: *const ahoy_client,
+    snapshot: *mut *mut ahoy_snapshot,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe {
+        guard::status(err, || {
+            let out = Out::new("snapshot", snapshot)?;
+            let client = handle::required("client", client)?;
+            out.fill(ahoy_snapshot { snapshot: client.native().snapshot() });
+            Ok(())
+        })
+    }
+}
+
+/// Gets one series of a snapshot, which is valid inside the function only.
+pub type ahoy_sample_fn =
+    Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, sample: *const ahoy_sample)>;
+
+/// Hands out every series of a snapshot, metric by metric. A new version of the library may have
+/// more of them: take those that you know by name, or all.
+///
+/// @param fn called on this thread for each series, before this function returns
+/// @param user_data passed to fn
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_snapshot_each(
+    snapshot: *const ahoy_snapshot,
+    fn_: ahoy_sample_fn,
+    user_data: *mut c_void,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe {
+        guard::status(err, || {
+            let snapshot = &handle::required("snapshot", snapshot)?.snapshot;
+            let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
+            for family in &snapshot.families {
+                for sample in &family.samples {
+                    let shown = ahoy_sample::new(family, sample);
+                    let place = &raw const shown;
+                    callback::call_host(move || function(user_data, place));
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// OpenMetrics 1.0, which Prometheus prefers. Its content type is
+/// "application/openmetrics-text; version=1.0.0; charset=utf-8".
+pub const AHOY_FORMAT_OPENMETRICS: i32 = 0;
+/// The text format 0.0.4 of Prometheus. Its content type is
+/// "text/plain; version=0.0.4; charset=utf-8".
+pub const AHOY_FORMAT_PROMETHEUS: i32 = 1;
+
+/// A snapshot as text, to be served to Prometheus.
+///
+/// @param format an AHOY_FORMAT_ number
+/// @param text gets the text, to be freed with ahoy_text_free; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_snapshot_text(
+    snapshot: *const ahoy_snapshot,
+    format: i32,
+    text: *mut *mut ahoy_text,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    // SAFETY: see the module `ffi`.
+    unsafe {
+        guard::status(err, || {
+            let out = Out::new("text", text)?;
+            let snapshot = &handle::required("snapshot", snapshot)?.snapshot;
+            let format = match format {
+                AHOY_FORMAT_OPENMETRICS => TextFormat::OpenMetrics,
+                AHOY_FORMAT_PROMETHEUS => TextFormat::Prometheus,
+                _ => return Err(Error::invalid("format", "is no AHOY_FORMAT_ number")),
+            };
+            out.fill(ahoy_text::from(snapshot.text(format).as_str()));
+            Ok(())
+        })
+    }
+}
+
+/// Frees a snapshot; NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_snapshot_free(snapshot: *mut ahoy_snapshot) {
+    // SAFETY: see the module `ffi`.
+    guard::value((), || unsafe { handle::free(snapshot) });
+}

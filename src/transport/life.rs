@@ -1,0 +1,62 @@
+//! Counts one connection from its handshake to its end, and the bytes that went through.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use crate::statistics::{CloseReason, Counter, Stripe};
+
+/// The life of one connection. It ends when the connection is dropped, on whatever thread.
+#[derive(Debug)]
+pub(super) struct Life {
+    stripe: Arc<Stripe>,
+    at_rest: AtomicBool,
+    /// Why it will be closed, once that is known.
+    closes: AtomicU8,
+}
+
+impl Life {
+    /// A connection stands.
+    pub(super) fn new(stripe: &Arc<Stripe>) -> Self {
+        stripe.count(Counter::ConnectionsOpened, 1);
+        Self {
+            stripe: Arc::clone(stripe),
+            at_rest: AtomicBool::new(false),
+            closes: AtomicU8::new(CloseReason::Other as u8),
+        }
+    }
+
+    pub(super) fn sent(&self, bytes: usize) {
+        self.stripe.count(Counter::BytesSent, bytes as u64);
+    }
+
+    pub(super) fn received(&self, bytes: usize) {
+        self.stripe.count(Counter::BytesReceived, bytes as u64);
+    }
+
+    /// It is kept for the next exchange.
+    pub(super) fn rests(&self) {
+        self.at_rest.store(true, Ordering::Relaxed);
+        self.stripe.count(Counter::ConnectionsKept, 1);
+    }
+
+    /// It is used again.
+    pub(super) fn is_used_again(&self) {
+        self.at_rest.store(false, Ordering::Relaxed);
+        self.closes(CloseReason::Other);
+        self.stripe.count(Counter::ConnectionsReused, 1);
+    }
+
+    /// It is about to be closed, and why.
+    pub(super) fn closes(&self, reason: CloseReason) {
+        self.closes.store(reason as u8, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.stripe.count(CloseReason::counter(*self.closes.get_mut()), 1);
+        if *self.at_rest.get_mut() {
+            self.stripe.count(Counter::ClosedAtRest, 1);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Events: what changes is told once, to a function or on a queue.
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ahoy::ffi::balancer::endpoint::*;
+use ahoy::ffi::observe::event::*;
+use ahoy::ffi::values::status::*;
+use support::*;
+
+const SOON: Duration = ms(10_000);
+
+/// What a function was told, in order.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<Told>>>);
+
+impl Heard {
+    fn hear(&self) -> impl Fn(Told) + Send + Sync + 'static {
+        let heard = Arc::clone(&self.0);
+        move |told| heard.lock().unwrap().push(told)
+    }
+
+    fn of(&self, kind: i32) -> Vec<Told> {
+        let all = self.0.lock().unwrap();
+        all.iter().filter(|told| told.kind == kind).cloned().collect()
+    }
+
+    fn kinds(&self) -> Vec<i32> {
+        self.0.lock().unwrap().iter().map(|told| told.kind).collect()
+    }
+}
+
+#[test]
+fn a_circuit_tells_why_it_opened_until_when_and_that_it_closed() {
+    let (heard, server) = (Heard::default(), Server::ok());
+    let balancer =
+        round_robin(&[server.port()]).with(&Breaker::new().connect_open_max_ms(50).open_ms(50, 50));
+    let client = Builder::new()
+        .balancer(&balancer)
+        .retry(&Retry::new().tries(1))
+        .on_event(heard.hear())
+        .build();
+    server.stop();
+    client.get("/").unwrap_err();
+    let opened = heard.of(AHOY_EVENT_CIRCUIT_OPENED);
+    let [opened] = &opened[..] else { panic!("{opened:?}") };
+    assert_eq!(opened.endpoint, Some(url(server.port())));
+    assert_eq!(opened.number(AHOY_FIELD_REASON), Some(AHOY_OPENED_UNREACHABLE.into()));
+    assert_eq!(opened.number(AHOY_FIELD_OLD_STATE), Some(AHOY_CIRCUIT_CLOSED.into()));
+    assert_eq!(opened.number(AHOY_FIELD_NEW_STATE), Some(AHOY_CIRCUIT_OPEN.into()));
+    let wait = opened.number(AHOY_FIELD_UNTIL_MS).unwrap() - opened.time_ms;
+    assert!((1..=100).contains(&wait), "{wait}");
+    assert!(opened.text.starts_with(&url(server.port())), "{}", opened.text);
+    server.restart();
+    eventually("it serves again", SOON, || client.get("/").is_ok());
+    let closed = heard.of(AHOY_EVENT_CIRCUIT_CLOSED);
+    assert_eq!(closed.len(), 1);
+    assert_eq!(closed[0].number(AHOY_FIELD_NEW_STATE), Some(AHOY_CIRCUIT_CLOSED.into()));
+    assert!(!heard.of(AHOY_EVENT_CIRCUIT_HALF_OPENED).is_empty());
+}
+
+#[test]
+fn hands_and_checks_and_the_list_are_told_to_the_balancers_function() {
+    let (heard, servers) = (Heard::default(), [Server::ok(), Server::ok()]);
+    let ports = servers.each_ref().map(Server::port);
+    let balancer = round_robin(&ports).check(None, 20, 1_000).thresholds(1, 1, 20);
+    balancer.on_event(heard.hear()).unwrap();
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    let changed = heard.of(AHOY_EVENT_LIST_CHANGED);
+    let counts = [AHOY_FIELD_KNOWN, AHOY_FIELD_JOINED, AHOY_FIELD_LEFT, AHOY_FIELD_AGE_MS];
+    assert_eq!(counts.map(|field| changed[0].number(field)), [Some(2), Some(2), Some(0), None]);
+    let endpoint = balancer.endpoint(ports[0]);
+    endpoint.drain();
+    endpoint.resume();
+    assert_eq!(heard.of(AHOY_EVENT_DRAINED).len(), 1);
+    assert_eq!(heard.of(AHOY_EVENT_RESUMED)[0].endpoint, Some(url(ports[0])));
+    endpoint.open().unwrap();
+    let opened = heard.of(AHOY_EVENT_CIRCUIT_OPENED);
+    assert_eq!(opened[0].number(AHOY_FIELD_REASON), Some(AHOY_OPENED_BY_HAND.into()));
+    assert_eq!(opened[0].number(AHOY_FIELD_UNTIL_MS), None);
+    servers[1].stop();
+    // Calls meanwhile: a service that nobody asks is checked once a minute.
+    let told = |kind| {
+        drop(client.get("/"));
+        !heard.of(kind).is_empty()
+    };
+    eventually("a check fails", SOON, || told(AHOY_EVENT_CHECK_FAILED));
+    servers[1].restart();
+    eventually("it passes again", SOON, || told(AHOY_EVENT_CHECK_PASSED));
+    balancer.leave(&Host::new("127.0.0.1", ports[0])).unwrap();
+    let changed = heard.of(AHOY_EVENT_LIST_CHANGED);
+    let counts = [AHOY_FIELD_KNOWN, AHOY_FIELD_JOINED, AHOY_FIELD_LEFT];
+    let last = changed.last().unwrap();
+    assert_eq!(counts.map(|field| last.number(field)), [Some(1), Some(0), Some(1)]);
+    assert!(last.number(AHOY_FIELD_AGE_MS).is_some());
+    assert_eq!(balancer.on_event(|_| ()).unwrap_err().status, AHOY_E_IN_USE);
+}
+
+#[test]
+fn an_ejection_tells_its_rule_and_its_end() {
+    let (heard, good) = (Heard::default(), (0..4).map(|_| Server::ok()).collect::<Vec<_>>());
+    let bad = Server::status(500);
+    let mut ports: Vec<_> = good.iter().map(Server::port).collect();
+    ports.push(bad.port());
+    let balancer = round_robin(&ports).with(&Breaker::new().no_consecutive().no_ratio());
+    for (key, value) in [
+        ("outlier_detection", "true"),
+        ("outlier_ejection_interval", "300ms"),
+        ("outlier_ejection_base", "100ms"),
+        ("outlier_failure_share", "0.5"),
+        ("outlier_failure_share_min_endpoints", "2"),
+        ("outlier_failure_share_min_calls", "3"),
+    ] {
+        balancer.option(key, value).unwrap();
+    }
+    let client = Builder::new().balancer(&balancer).on_event(heard.hear()).build();
+    eventually("the bad one is ejected", SOON, || {
+        client.get("/").unwrap();
+        !heard.of(AHOY_EVENT_EJECTED).is_empty()
+    });
+    let ejected = &heard.of(AHOY_EVENT_EJECTED)[0];
+    assert_eq!(ejected.endpoint, Some(url(bad.port())));
+    assert_eq!(ejected.number(AHOY_FIELD_REASON), Some(AHOY_EJECTED_BY_FAILURE_SHARE.into()));
+    assert!(ejected.number(AHOY_FIELD_UNTIL_MS).unwrap() > ejected.time_ms);
+    eventually("it is back", SOON, || !heard.of(AHOY_EVENT_RETURNED).is_empty());
+}
+
+#[test]
+fn a_source_that_fails_is_told_once_and_so_is_its_recovery() {
+    let (heard, server) = (Heard::default(), Server::ok());
+    let (works, port) = (Arc::new(AtomicBool::new(true)), server.port());
+    let asked = Arc::clone(&works);
+    let provider = Provider::custom(move |hosts| match asked.load(Ordering::Relaxed) {
+        true => hosts.add("127.0.0.1", port).map_or(AHOY_E_INTERNAL, |()| AHOY_OK),
+        false => AHOY_E_CONNECT,
+    });
+    let balancer = Balancer::round_robin(&provider);
+    balancer.on_event(heard.hear()).unwrap();
+    balancer.update().unwrap();
+    works.store(false, Ordering::Relaxed);
+    (0..3).for_each(|_| drop(balancer.update().unwrap_err()));
+    works.store(true, Ordering::Relaxed);
+    (0..3).for_each(|_| balancer.update().unwrap());
+    let kinds = [AHOY_EVENT_LIST_CHANGED, AHOY_EVENT_SOURCE_FAILING, AHOY_EVENT_SOURCE_WELL];
+    assert_eq!(heard.kinds(), kinds);
+    let failing = &heard.of(AHOY_EVENT_SOURCE_FAILING)[0];
+    assert!(failing.detail.contains("provider returned status"), "{failing:?}");
+    assert!(failing.number(AHOY_FIELD_AGE_MS).is_some());
+}
+
+#[test]
+fn budget_and_overload_are_told_as_they_come_and_go() {
+    let (heard, server) = (Heard::default(), Server::status(503));
+    let retry = Retry::new().delay_ms(1).tries(2);
+    let client = Builder::new()
+        .balancer(&round_robin(&[server.port()]))
+        .retry(&retry)
+        .retry_budget(0.0, 0, 10_000)
+        .max_in_flight(1)
+        .on_event(heard.hear())
+        .build();
+    (0..2).for_each(|_| drop(client.get("/")));
+    assert_eq!(heard.of(AHOY_EVENT_BUDGET_EMPTY).len(), 1);
+    server.become_(|_| Reply::status(200).after(ms(300)));
+    let held = client.begin("/");
+    eventually("it is under way", SOON, || server.in_flight() == 1);
+    (0..2).for_each(|_| drop(client.get("/").unwrap_err()));
+    let entered = heard.of(AHOY_EVENT_OVERLOAD_ENTERED);
+    assert_eq!(entered.len(), 1);
+    assert!(entered[0].detail.contains("limit of 1"), "{entered:?}");
+    held.end().unwrap();
+    client.get("/").unwrap();
+    assert_eq!(heard.of(AHOY_EVENT_OVERLOAD_LEFT).len(), 1);
+}
+
+#[test]
+fn panic_is_entered_and_left() {
+    let (heard, servers) = (Heard::default(), [Server::status(500), Server::status(500)]);
+    let ports = servers.each_ref().map(Server::port);
+    let breaker = Breaker::new().consecutive(1).min_closed(0).open_ms(50, 50);
+    let balancer = round_robin(&ports).with(&breaker);
+    balancer.option("panic_threshold", "0.6").unwrap();
+    let client = Builder::new()
+        .balancer(&balancer)
+        .retry(&Retry::new().tries(1))
+        .on_event(heard.hear())
+        .build();
+    eventually("all are out", SOON, || {
+        drop(client.get("/"));
+        !heard.of(AHOY_EVENT_PANIC_ENTERED).is_empty()
+    });
+    servers.iter().for_each(|server| server.become_(|_| Reply::status(200)));
+    eventually("they are well again", SOON, || {
+        drop(client.get("/"));
+        !heard.of(AHOY_EVENT_PANIC_LEFT).is_empty()
+    });
+    assert_eq!(heard.of(AHOY_EVENT_PANIC_ENTERED).len(), 1);
+}
+
+#[test]
+fn a_queue_holds_events_beside_completions() {
+    let (server, queue) = (Server::ok(), Queue::new());
+    let balancer = round_robin(&[server.port()]).event_queue(&queue);
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    assert!(is_readable(queue.fd(), 0));
+    // A wait for a completion ends where an event is there, and takes none.
+    assert!(queue.next(FOREVER).unwrap().is_none());
+    let told = queue.next_event(FOREVER).unwrap();
+    assert_eq!(told.kind, AHOY_EVENT_LIST_CHANGED);
+    assert!(!is_readable(queue.fd(), 0));
+    assert!(queue.next_event(0).is_none());
+    client.submit(&Request::new("GET", "/"), &queue, 7).unwrap();
+    assert!(queue.next_event(FOREVER).is_none(), "a completion came first");
+    assert_eq!(queue.next(FOREVER).unwrap().unwrap().tag(), 7);
+    assert!(!is_readable(queue.fd(), 0));
+}
+
+#[test]
+fn the_oldest_events_are_lost_and_counted() {
+    let (server, queue) = (Server::ok(), Queue::new());
+    let balancer = round_robin(&[server.port()]).event_queue(&queue);
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    let endpoint = balancer.endpoint(server.port());
+    // Two events each, beside that of the list.
+    for _ in 0..600 {
+        endpoint.drain();
+        endpoint.resume();
+    }
+    assert_eq!(queue.events_lost(), 1 + 1_200 - 1_024);
+    let told: Vec<_> = std::iter::from_fn(|| queue.next_event(0)).collect();
+    assert_eq!(told.len(), 1_024);
+    assert_eq!(told[0].kind, AHOY_EVENT_DRAINED, "the list and 88 pairs are lost");
+    assert!(told.windows(2).all(|pair| pair[0].time_ms <= pair[1].time_ms));
+    assert!(!is_readable(queue.fd(), 0));
+}
+
+#[test]
+fn a_child_tells_functions_and_leaves_its_parents_queue_alone() {
+    let _alone = alone();
+    let (server, queue, heard) = (Server::ok(), Queue::new(), Heard::default());
+    let balancer = round_robin(&[server.port()]).event_queue(&queue);
+    let client = Builder::new().balancer(&balancer).on_event(heard.hear()).build();
+    client.get("/").unwrap();
+    Child::run(|| {
+        client.get("/").unwrap();
+        assert_eq!(heard.of(AHOY_EVENT_LIST_CHANGED).len(), 2);
+    })
+    .ends();
+    assert_eq!(std::iter::from_fn(|| queue.next_event(0)).count(), 1);
+}
+
+#[test]
+fn a_freed_queue_takes_no_events() {
+    let server = Server::ok();
+    let queue = Queue::new();
+    let balancer = round_robin(&[server.port()]).event_queue(&queue);
+    drop(queue);
+    single(&balancer).get("/").unwrap();
+}

@@ -1,0 +1,157 @@
+//! Why an endpoint is available or not, and what an error tells of all.
+
+mod support;
+
+use std::time::Duration;
+
+use ahoy::ffi::balancer::explain::*;
+use ahoy::ffi::values::status::*;
+use support::*;
+
+const SOON: Duration = ms(10_000);
+
+#[track_caller]
+fn shows(endpoint: &Endpoint, reason: i32, text: &str) {
+    let (found, sentence) = endpoint.reason();
+    assert_eq!(found, reason, "{sentence}");
+    assert!(sentence.contains(text), "{sentence}");
+}
+
+/// A client without retries and the balancer's endpoint.
+fn one(server: &Server, breaker: &Breaker) -> (Client, Balancer, Endpoint) {
+    let balancer = round_robin(&[server.port()]).with(breaker);
+    let client = Builder::new().balancer(&balancer).retry(&Retry::new().tries(1)).build();
+    balancer.update().unwrap();
+    let endpoint = balancer.endpoint(server.port());
+    (client, balancer, endpoint)
+}
+
+#[test]
+fn hands_are_told_apart() {
+    let server = Server::ok();
+    let (client, _, endpoint) = one(&server, &Breaker::new());
+    shows(&endpoint, AHOY_REASON_AVAILABLE, "available");
+    client.get("/").unwrap();
+    endpoint.open().unwrap();
+    shows(&endpoint, AHOY_REASON_OPENED_BY_HAND, "opened by hand");
+    endpoint.close().unwrap();
+    endpoint.drain();
+    shows(&endpoint, AHOY_REASON_DRAINED, "drained by hand");
+    endpoint.resume();
+    shows(&endpoint, AHOY_REASON_AVAILABLE, "available");
+}
+
+#[test]
+fn an_open_circuit_tells_until_when_and_the_last_failure() {
+    let server = Server::status(500);
+    let breaker = Breaker::new().consecutive(2).min_closed(0).open_ms(60_000, 60_000);
+    let (client, balancer, endpoint) = one(&server, &breaker);
+    (0..2).for_each(|_| drop(client.get("/")));
+    shows(&endpoint, AHOY_REASON_CIRCUIT_OPEN, "by its failures, next probe in ");
+    shows(&endpoint, AHOY_REASON_CIRCUIT_OPEN, "ms; last failure 0 ms ago: status 500");
+    let told = client.get("/").unwrap_err();
+    assert_eq!(told.status, AHOY_E_NO_ENDPOINTS);
+    let line = told.message.lines().last().unwrap().trim();
+    let start = format!("{}  circuit open by its failures, next probe in ", server.url());
+    assert!(line.starts_with(&start), "{}", told.message);
+    assert!(balancer.explain().starts_with(&start), "{}", balancer.explain());
+    assert!(balancer.pick().unwrap_err().message.contains(&start));
+}
+
+#[test]
+fn an_unreachable_endpoint_is_told_so() {
+    let server = Server::ok();
+    let (client, _, endpoint) = one(&server, &Breaker::new().connect_open_max_ms(60_000));
+    server.stop();
+    client.get("/").unwrap_err();
+    shows(&endpoint, AHOY_REASON_CIRCUIT_OPEN, "since it could not be connected to");
+}
+
+#[test]
+fn an_ejected_endpoint_tells_its_rule_and_time() {
+    let good: Vec<_> = (0..4).map(|_| Server::ok()).collect();
+    let bad = Server::status(500);
+    let mut ports: Vec<_> = good.iter().map(Server::port).collect();
+    ports.push(bad.port());
+    let balancer = round_robin(&ports).with(&Breaker::new().no_consecutive().no_ratio());
+    for (key, value) in [
+        ("outlier_detection", "true"),
+        ("outlier_ejection_interval", "300ms"),
+        ("outlier_failure_share", "0.5"),
+        ("outlier_failure_share_min_endpoints", "2"),
+        ("outlier_failure_share_min_calls", "3"),
+    ] {
+        balancer.option(key, value).unwrap();
+    }
+    let client = single(&balancer);
+    eventually("the bad one is ejected", SOON, || {
+        client.get("/").unwrap();
+        balancer.endpoint(bad.port()).reason().0 == AHOY_REASON_EJECTED
+    });
+    let text = "ejected by its share of failures, back in ";
+    shows(&balancer.endpoint(bad.port()), AHOY_REASON_EJECTED, text);
+}
+
+#[test]
+fn failing_checks_and_warming_up_are_told() {
+    let servers = [Server::ok(), Server::ok()];
+    let ports = servers.each_ref().map(Server::port);
+    let balancer = round_robin(&ports).check(None, 20, 1_000).thresholds(1, 1, 20);
+    balancer.option("slow_start_window", "60s").unwrap();
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    servers[1].stop();
+    let endpoint = balancer.endpoint(ports[1]);
+    // Calls meanwhile: a service that nobody asks is checked once a minute.
+    let shown = |reason| {
+        drop(client.get("/"));
+        endpoint.reason().0 == reason
+    };
+    eventually("a check fails", SOON, || shown(AHOY_REASON_CHECK_FAILING));
+    shows(&endpoint, AHOY_REASON_CHECK_FAILING, "fails its health checks for ");
+    servers[1].restart();
+    eventually("it passes", SOON, || shown(AHOY_REASON_WARMING));
+    shows(&endpoint, AHOY_REASON_WARMING, "warming up for ");
+}
+
+#[test]
+fn weights_localities_and_departures_are_told() {
+    let servers: Vec<_> = (0..3).map(|_| Server::ok()).collect();
+    let host = |index: usize| Host::new("127.0.0.1", servers[index].port());
+    let hosts = [host(0), host(1).weight(0), host(2).priority(1)];
+    let balancer = Balancer::round_robin(&Provider::of(&hosts));
+    balancer.update().unwrap();
+    let endpoints = [0, 1, 2].map(|index| balancer.endpoint(servers[index].port()));
+    shows(&endpoints[0], AHOY_REASON_AVAILABLE, "available");
+    shows(&endpoints[1], AHOY_REASON_WEIGHT_ZERO, "weight 0");
+    shows(&endpoints[2], AHOY_REASON_OTHER_LOCALITY, "another locality");
+    balancer.leave(&host(0)).unwrap();
+    shows(&endpoints[0], AHOY_REASON_DEPARTED, "no longer listed");
+    shows(&endpoints[2], AHOY_REASON_AVAILABLE, "available");
+}
+
+#[test]
+fn a_full_endpoint_is_told_with_what_is_in_flight() {
+    let server = Server::always(Reply::status(200).after(ms(500)));
+    let balancer = round_robin(&[server.port()]).max_in_flight(1);
+    let client = single(&balancer);
+    let held = client.begin("/");
+    eventually("it is under way", SOON, || server.in_flight() == 1);
+    shows(&balancer.endpoint(server.port()), AHOY_REASON_FULL, "as many attempts in flight");
+    assert!(balancer.explain().contains("; 1 in flight, load "), "{}", balancer.explain());
+    held.end().unwrap();
+}
+
+#[test]
+fn an_error_explains_ten_endpoints_at_most() {
+    let servers: Vec<_> = (0..12).map(|_| Server::ok()).collect();
+    let ports: Vec<_> = servers.iter().map(Server::port).collect();
+    let balancer = round_robin(&ports);
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    ports.iter().for_each(|port| balancer.endpoint(*port).drain());
+    let told = client.get("/").unwrap_err().message;
+    assert_eq!(told.lines().filter(|line| line.contains("drained by hand")).count(), 10, "{told}");
+    assert!(told.ends_with("\n  and 2 more"), "{told}");
+    assert_eq!(balancer.explain().lines().count(), 12);
+}

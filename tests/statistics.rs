@@ -1,0 +1,333 @@
+//! Statistics: every call and every attempt is counted once, and what is shown has a bound.
+
+mod support;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use ahoy::ffi::observe::sample::*;
+use ahoy::ffi::observe::snapshot::*;
+use ahoy::ffi::values::status::*;
+use support::*;
+
+const CALLS: &str = "ahoy_client_call_duration_seconds";
+const ATTEMPTS: &str = "http_client_request_duration_seconds";
+const BY_REASON: &str = "ahoy_client_attempts_total";
+const BY_ENDPOINT: &str = "ahoy_endpoint_attempts_total";
+const ACTIVE: &str = "ahoy_client_active_calls";
+const EXTRA: &str = "ahoy_client_extra_attempts_total";
+const SOON: Duration = ms(10_000);
+
+/// Answers by the path: /503 and the like with that status, others with 200; /slow late.
+fn by_path() -> Server {
+    Server::new(|seen| match seen.path.trim_start_matches('/') {
+        "slow" => Reply::status(200).after(ms(300)),
+        path => Reply::status(path.parse().unwrap_or(200)),
+    })
+}
+
+/// The counts of a client, once they agree with each other.
+#[track_caller]
+fn agreed(client: &Client, calls: f64) -> Snapshot {
+    eventually("all calls have ended", SOON, || client.snapshot().sum(ACTIVE, &[]) == 0.0);
+    let snapshot = client.snapshot();
+    assert_eq!(snapshot.sum(CALLS, &[]), calls, "calls");
+    let attempts = snapshot.sum(ATTEMPTS, &[]);
+    assert_eq!(snapshot.sum(BY_REASON, &[]), attempts, "attempts by reason");
+    snapshot
+}
+
+fn attempts_of(outcome: &Outcome) -> usize {
+    match outcome {
+        Ok(answer) => answer.attempt_count,
+        Err(failure) => failure.attempt_count,
+    }
+}
+
+#[test]
+fn each_call_and_each_attempt_counts_once_whatever_its_end() {
+    let (server, dead) = (by_path(), Dead::new());
+    let balancer = round_robin(&[server.port(), dead.port()]);
+    let client = Builder::new().balancer(&balancer).retry(&Retry::new().delay_ms(1)).build();
+    let mut attempts = 0;
+    for path in ["/", "/503", "/404", "/"] {
+        attempts += attempts_of(&client.get(path));
+    }
+    attempts += attempts_of(&client.post("/503", "text/plain", b"x"));
+    let started = client.begin("/slow");
+    started.cancel().unwrap();
+    attempts += attempts_of(&started.end());
+    let queue = Queue::new();
+    client.submit(&Request::new("PUT", "/").body(b"x"), &queue, 7).unwrap();
+    attempts += attempts_of(&queue.next(FOREVER).unwrap().unwrap().take().unwrap());
+    let response = client.stream("/");
+    response.rest().unwrap();
+    attempts += response.head().attempt_count;
+    drop(response);
+    let late = client.send(&Request::new("GET", "/slow").timeout_ms(50));
+    assert_eq!(late.as_ref().unwrap_err().status, AHOY_E_DEADLINE);
+    attempts += attempts_of(&late);
+
+    let snapshot = agreed(&client, 9.0);
+    assert_eq!(snapshot.sum(ATTEMPTS, &[]), attempts as f64);
+    let calls = |labels: &[(&str, &str)]| snapshot.sum(CALLS, labels);
+    assert_eq!(calls(&[("http_request_method", "GET"), ("http_response_status_code", "200")]), 3.0);
+    assert_eq!(calls(&[("http_request_method", "POST"), ("error_type", "503")]), 1.0);
+    assert_eq!(calls(&[("error_type", "deadline")]), 1.0);
+    assert_eq!(calls(&[("error_type", "cancelled")]), 1.0);
+    // All of them went to an endpoint.
+    assert_eq!(snapshot.sum(BY_ENDPOINT, &[]), attempts as f64);
+    assert_eq!(snapshot.sum("ahoy_endpoint_request_duration_seconds", &[]), attempts as f64);
+    let refused = snapshot.sum(ATTEMPTS, &[("error_type", "connect")]);
+    let port = dead.port().to_string();
+    let dead = [("server_port", port.as_str()), ("result", "failed")];
+    assert_eq!(snapshot.sum(BY_ENDPOINT, &dead), refused);
+    assert_eq!(snapshot.sum("ahoy_client_streamed_bodies_total", &[("result", "complete")]), 1.0);
+    // The first attempt of each of the nine; what failed was followed by retries.
+    assert_eq!(snapshot.sum(BY_REASON, &[("reason", "first")]), 9.0);
+    let granted = snapshot.sum(EXTRA, &[("kind", "retry"), ("result", "granted")]);
+    assert_eq!(snapshot.sum(BY_REASON, &[("reason", "retry")]), granted);
+}
+
+#[test]
+fn hedges_are_counted_apart_and_losers_as_cancelled() {
+    let servers = [by_path(), Server::ok()];
+    let ports = servers.each_ref().map(Server::port);
+    let balancer = Balancer::custom(&Provider::loopback(&ports), |_| 0);
+    let client = Builder::new().balancer(&balancer).hedge_delay_ms(20, 1.0).build();
+    assert_eq!(client.get("/slow").unwrap().attempt_count, 2);
+    let snapshot = agreed(&client, 1.0);
+    assert_eq!(snapshot.sum(BY_REASON, &[("reason", "hedge")]), 1.0);
+    assert_eq!(snapshot.sum(EXTRA, &[("kind", "hedge"), ("result", "granted")]), 1.0);
+    assert_eq!(snapshot.sum(ATTEMPTS, &[("error_type", "cancelled")]), 1.0);
+    assert_eq!(snapshot.sum(BY_ENDPOINT, &[("result", "cancelled")]), 1.0);
+}
+
+#[test]
+fn what_the_budget_refuses_is_told() {
+    let server = Server::status(503);
+    let retry = Retry::new().delay_ms(1).tries(2);
+    let client = over_two(&server).retry(&retry).retry_budget(0.0, 0, 10_000).build();
+    client.get("/").unwrap();
+    let snapshot = agreed(&client, 1.0);
+    assert_eq!(snapshot.sum(EXTRA, &[("kind", "retry"), ("result", "over_budget")]), 1.0);
+    assert_eq!(snapshot.sum(EXTRA, &[("result", "granted")]), 0.0);
+    let stopped = "ahoy_client_retries_stopped_total";
+    assert_eq!(snapshot.sum(stopped, &[("reason", "budget")]), 1.0);
+}
+
+fn over_two(server: &Server) -> Builder {
+    Builder::new().balancer(&round_robin(&[server.port()]))
+}
+
+#[test]
+fn calls_that_are_turned_away_are_counted_by_criticality() {
+    let server = by_path();
+    let client = over_two(&server).max_in_flight(1).build();
+    let held = client.begin("/slow");
+    eventually("the call is under way", SOON, || server.request_count() == 1);
+    assert_eq!(client.snapshot().sum(ACTIVE, &[]), 1.0);
+    let refused = client.send(&Request::new("GET", "/").criticality(2)).unwrap_err();
+    assert_eq!(refused.status, AHOY_E_OVERLOADED);
+    held.end().unwrap();
+    let snapshot = agreed(&client, 2.0);
+    let shed = "ahoy_client_calls_shed_total";
+    assert_eq!(snapshot.sum(shed, &[("criticality", "sheddable_plus"), ("reason", "limit")]), 1.0);
+    assert_eq!(snapshot.sum(shed, &[]), 1.0);
+    assert_eq!(snapshot.sum("ahoy_client_calls_limit", &[]), 1.0);
+}
+
+#[test]
+fn many_threads_add_up() {
+    const EACH: usize = 200;
+    let server = Server::ok();
+    let client = client_over(&[server.port()]);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope
+                .spawn(|| (0..EACH).for_each(|_| assert_eq!(client.get("/").unwrap().status, 200)));
+        }
+        // Snapshots meanwhile never see more calls end than have begun, nor fewer than before.
+        scope.spawn(|| {
+            let mut before = 0.0;
+            for _ in 0..200 {
+                let now = client.snapshot().sum(CALLS, &[]);
+                assert!(now >= before, "{now} after {before}");
+                before = now;
+            }
+        });
+    });
+    let snapshot = agreed(&client, 8.0 * EACH as f64);
+    assert_eq!(snapshot.sum(BY_ENDPOINT, &[("result", "good")]), 8.0 * EACH as f64);
+}
+
+#[test]
+fn connections_and_bytes_are_counted() {
+    let server = Server::ok();
+    let client = client_over(&[server.port()]);
+    (0..5).for_each(|_| drop(client.get("/").unwrap()));
+    let snapshot = client.snapshot();
+    assert_eq!(snapshot.sum("ahoy_client_connections_opened_total", &[]), 1.0);
+    assert_eq!(snapshot.sum("ahoy_client_connections_reused_total", &[]), 4.0);
+    let open = |snapshot: &Snapshot, state| {
+        snapshot.sum("http_client_open_connections", &[("http_connection_state", state)])
+    };
+    assert_eq!((open(&snapshot, "idle"), open(&snapshot, "active")), (1.0, 0.0));
+    assert!(snapshot.sum("ahoy_client_sent_bytes_total", &[]) > 5.0 * 40.0);
+    assert!(snapshot.sum("ahoy_client_received_bytes_total", &[]) > 5.0 * 19.0);
+    server.stop();
+    eventually("the connection is closed", SOON, || open(&client.snapshot(), "idle") == 0.0);
+    let closed = "ahoy_client_connections_closed_total";
+    assert_eq!(client.snapshot().sum(closed, &[("reason", "peer")]), 1.0);
+}
+
+#[test]
+fn a_child_counts_from_zero_and_its_parent_goes_on() {
+    let _alone = alone();
+    let server = Server::ok();
+    let client = client_over(&[server.port()]);
+    (0..3).for_each(|_| drop(client.get("/").unwrap()));
+    Child::run(|| {
+        assert_eq!(client.snapshot().sum(CALLS, &[]), 0.0);
+        assert_eq!(client.get("/").unwrap().status, 200);
+        client.begin("/").end().unwrap();
+        let snapshot = client.snapshot();
+        assert_eq!((snapshot.sum(CALLS, &[]), snapshot.sum(ATTEMPTS, &[])), (2.0, 2.0));
+        assert_eq!(snapshot.sum(BY_ENDPOINT, &[]), 2.0);
+    })
+    .ends();
+    client.get("/").unwrap();
+    let snapshot = agreed(&client, 4.0);
+    assert_eq!(snapshot.sum(BY_ENDPOINT, &[]), 4.0);
+}
+
+#[test]
+fn a_server_that_invents_statuses_makes_no_series_without_end() {
+    let next = AtomicUsize::new(200);
+    let server = Server::new(move |_| Reply::status(next.fetch_add(1, Ordering::Relaxed) as u16));
+    let client = over_two(&server).retry(&Retry::new().tries(1)).build();
+    // Those of 1xx are no answers, and 304 and 204 have no body, as any answer to HEAD.
+    (0..250).for_each(|_| drop(client.head("/")));
+    let snapshot = agreed(&client, 250.0);
+    let series = snapshot.series().into_iter().filter(|series| series.name == ATTEMPTS).count();
+    assert_eq!(series, 48);
+    assert_eq!(snapshot.sum(ATTEMPTS, &[]), 250.0);
+    assert_eq!(snapshot.sum(ATTEMPTS, &[("error_type", "_OTHER")]), 203.0);
+}
+
+/// The ports that are shown one by one.
+fn shown(snapshot: &Snapshot) -> Vec<String> {
+    let all = snapshot.series().into_iter().filter(|series| series.name == BY_ENDPOINT);
+    let good = all.filter(|series| series.has(&[("result", "good")]));
+    let mut ports: Vec<_> = good.filter_map(|it| it.labels.get("server_port").cloned()).collect();
+    ports.sort();
+    ports
+}
+
+#[test]
+fn endpoints_beyond_the_bound_are_one_and_the_busiest_are_shown() {
+    let servers: Vec<_> = (0..4).map(|_| Server::ok()).collect();
+    let ports: Vec<_> = servers.iter().map(Server::port).collect();
+    let chosen = std::sync::Arc::new(AtomicUsize::new(0));
+    let choice = std::sync::Arc::clone(&chosen);
+    let balancer =
+        Balancer::custom(&Provider::loopback(&ports), move |_| choice.load(Ordering::Relaxed));
+    balancer.option("metrics_endpoints", "2").unwrap();
+    let client = single(&balancer);
+    let ask = |server: usize, times: usize| {
+        chosen.store(server, Ordering::Relaxed);
+        (0..times).for_each(|_| assert_eq!(client.get("/").unwrap().status, 200));
+    };
+    (0..4).for_each(|server| ask(server, 3));
+    let snapshot = client.snapshot();
+    assert_eq!(shown(&snapshot).len(), 2);
+    let rest = [("server_address", "other"), ("result", "good")];
+    assert_eq!(snapshot.sum(BY_ENDPOINT, &rest), 6.0);
+    assert_eq!(snapshot.sum(BY_ENDPOINT, &[]), 12.0);
+    ask(3, 20);
+    ask(0, 5);
+    // This one finds that the fourth is busier than the second, and the next shows it.
+    let _ = client.snapshot();
+    ask(3, 2);
+    let snapshot = client.snapshot();
+    assert!(shown(&snapshot).contains(&ports[3].to_string()), "{:?}", shown(&snapshot));
+    assert_eq!(shown(&snapshot).len(), 2);
+}
+
+#[test]
+fn an_endpoint_that_leaves_takes_its_series_along() {
+    let servers = [Server::ok(), Server::ok()];
+    let ports = servers.each_ref().map(Server::port);
+    let balancer = round_robin(&ports);
+    let client = single(&balancer);
+    (0..4).for_each(|_| drop(client.get("/").unwrap()));
+    assert_eq!(shown(&client.snapshot()).len(), 2);
+    balancer.leave(&Host::new("127.0.0.1", ports[0])).unwrap();
+    assert_eq!(shown(&client.snapshot()), [ports[1].to_string()]);
+    let known = client.snapshot().sum("ahoy_balancer_endpoints", &[]);
+    assert_eq!(known, 1.0);
+}
+
+#[test]
+fn circuits_and_checks_and_the_list_are_counted() {
+    let (server, dead) = (Server::ok(), Dead::new());
+    let balancer = round_robin(&[server.port(), dead.port()]).check(None, 20, 1_000);
+    let client = single(&balancer);
+    (0..4).for_each(|_| drop(client.get("/")));
+    let opened = |reason| {
+        client.snapshot().sum("ahoy_balancer_circuits_opened_total", &[("reason", reason)])
+    };
+    assert!(opened("unreachable") >= 1.0);
+    balancer.endpoint(server.port()).open().unwrap();
+    assert_eq!(opened("hand"), 1.0);
+    let states = |state| client.snapshot().sum("ahoy_balancer_endpoints", &[("state", state)]);
+    assert_eq!(states("opened_by_hand"), 1.0);
+    let checks =
+        |result| client.snapshot().sum("ahoy_balancer_checks_total", &[("result", result)]);
+    eventually("both are checked", SOON, || {
+        drop(client.get("/"));
+        checks("passed") > 0.0 && checks("failed") > 0.0
+    });
+    balancer.update().unwrap();
+    let refreshes =
+        |result| client.snapshot().sum("ahoy_balancer_refreshes_total", &[("result", result)]);
+    assert_eq!((refreshes("changed"), refreshes("same")), (1.0, 1.0));
+    let age = client.snapshot().sum("ahoy_balancer_list_age_seconds", &[]);
+    assert!((0.0..10.0).contains(&age), "{age}");
+}
+
+#[test]
+fn a_provider_that_fails_is_counted_with_the_calls_that_fail_for_it() {
+    let provider = Provider::custom(|_| AHOY_E_CONNECT);
+    let client = single(&Balancer::round_robin(&provider));
+    assert_eq!(client.get("/").unwrap_err().status, AHOY_E_DISCOVERY);
+    let snapshot = agreed(&client, 1.0);
+    assert_eq!(snapshot.sum(CALLS, &[("error_type", "discovery")]), 1.0);
+    assert_eq!(snapshot.sum("ahoy_balancer_refreshes_total", &[("result", "failed")]), 1.0);
+}
+
+#[test]
+fn samples_tell_their_kind_and_a_base_url_its_server() {
+    let server = Server::ok();
+    let client = Builder::new().base_url(&server.url()).build();
+    client.get("/").unwrap();
+    let snapshot = client.snapshot();
+    let port = server.port().to_string();
+    let labels = [("server_address", "127.0.0.1"), ("server_port", port.as_str())];
+    assert_eq!(snapshot.sum(ATTEMPTS, &labels), 1.0);
+    for series in snapshot.series() {
+        let kind = match series.name.as_str() {
+            name if name.ends_with("_total") => AHOY_METRIC_COUNTER,
+            name if name.ends_with("_duration_seconds") => AHOY_METRIC_HISTOGRAM,
+            _ => AHOY_METRIC_GAUGE,
+        };
+        assert_eq!(series.kind, kind, "{series:?}");
+        assert_eq!(series.buckets.len(), if kind == AHOY_METRIC_HISTOGRAM { 15 } else { 0 });
+        assert!(series.help.ends_with('.'), "{series:?}");
+    }
+    let text = snapshot.text(AHOY_FORMAT_OPENMETRICS);
+    assert!(text.ends_with("# EOF\n") && text.contains("# TYPE ahoy_client_attempts counter"));
+    let text = snapshot.text(AHOY_FORMAT_PROMETHEUS);
+    assert!(text.contains("# TYPE ahoy_client_attempts_total counter"));
+}
