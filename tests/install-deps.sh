@@ -31,6 +31,7 @@ need nginx-light has nginx
 need nghttp2-server has nghttpd
 need openssl has openssl
 need libcurl4 has_library libcurl.so.4
+need prometheus has promtool
 if [ -z "$missing" ]; then
     echo "deps: nothing to install"
     exit 0

@@ -80,6 +80,7 @@ run() {
         install) part install sh tests/install.sh ;;
         cargo) part cargo "$cargo" test --locked --no-fail-fast ;;
         examples) part examples bash tests/examples.sh ;;
+        prometheus) part prometheus bash tests/prometheus.sh ;;
         hosts) part hosts bash tests/hosts.sh ;;
         hazards) part hazards bash tests/hazards.sh ;;
         exits) part exits bash tests/exits.sh ;;
@@ -104,7 +105,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols install null cargo arena examples hosts hazards exits instructions valgrind asan"
+all="format clippy build header symbols install null cargo arena examples prometheus hosts hazards exits instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;

@@ -54,6 +54,7 @@ static atomic_ulong begun[WAYS], ended[WAYS][ROWS];
     X(ANSWER, "every answer is its own request's, whole and good")                                                 \
     X(POSTS, "no POST was carried out twice, no request broken")                                                   \
     X(DESTROY, "user data is given back exactly once, after its use")                                              \
+    X(COUNTS, "statistics count each call and each attempt once")                                                  \
     X(HANDLES, "other functions answered as they should")                                                          \
     X(CHILDREN, "no child hung or crashed")                                                                        \
     X(STUCK, "no thread got stuck")                                                                                \
@@ -99,6 +100,7 @@ static char pattern[(64 << 10) + 26];
 
 static ahoy_balancer *balancers[BALANCERS];
 static ahoy_client *clients[CLIENTS];
+static double counted_calls; /* of these clients, by their statistics */
 static const uint64_t client_limits[CLIENTS] = {1500, 1000, 800, 1000, 600, 1200};
 
 /* A client that its owner closes and frees while others call it. */
@@ -1035,6 +1037,45 @@ static void make_world(void) {
     ahoy_provider_free(list);
 }
 
+/* The sums of one client's statistics: calls that ended, attempts by outcome and by reason, calls under way. */
+struct sums {
+    double calls, attempts, by_reason, active;
+};
+
+static void add_sample(void *user_data, const ahoy_sample *sample) {
+    struct sums *sums = user_data;
+    const char *name = ahoy_sample_name(sample);
+    size_t buckets = ahoy_sample_bucket_count(sample);
+    double all = buckets ? (double)ahoy_sample_bucket_value_at(sample, buckets - 1) : ahoy_sample_value(sample);
+    if (strcmp(name, "ahoy_client_call_duration_seconds") == 0) sums->calls += all;
+    if (strcmp(name, "http_client_request_duration_seconds") == 0) sums->attempts += all;
+    if (strcmp(name, "ahoy_client_attempts_total") == 0) sums->by_reason += all;
+    if (strcmp(name, "ahoy_client_active_calls") == 0) sums->active += all;
+}
+
+static struct sums sums_of(const ahoy_client *client) {
+    struct sums sums = {0};
+    ahoy_snapshot *snapshot;
+    if (ahoy_client_snapshot(client, &snapshot, NULL) == AHOY_OK) ahoy_snapshot_each(snapshot, add_sample, &sums, NULL);
+    ahoy_snapshot_free(snapshot);
+    return sums;
+}
+
+/* All calls have ended, those included that were freed in flight, but for the moment that they take to do so. */
+static void check_sums(void) {
+    for (size_t i = 0; i < CLIENTS; i++) {
+        struct sums sums = sums_of(clients[i]);
+        for (int tries = 0; sums.active > 0 && tries < 200; tries++) {
+            pause_us(50000);
+            sums = sums_of(clients[i]);
+        }
+        if (sums.active > 0 || sums.attempts != sums.by_reason || sums.calls == 0)
+            violation(COUNTS, "client %zu: %.0f calls under way, %.0f ended; %.0f attempts by outcome, %.0f by reason", i,
+                      sums.active, sums.calls, sums.attempts, sums.by_reason);
+        counted_calls += sums.calls;
+    }
+}
+
 static void free_world(void) {
     struct worker *self = &workers[0];
     for (size_t i = 0; i < CLIENTS; i++) {
@@ -1199,6 +1240,7 @@ static void run_round(unsigned seconds) {
     pthread_join(ruler, NULL);
     idle_heap = heap_kb();
     idle_connections = count_descriptors().sockets;
+    check_sums();
     free_world();
 }
 
@@ -1414,6 +1456,7 @@ int main(int argc, char **argv) {
     check_rest(start, before, after);
     if (report.doubled || report.broken) violation(POSTS, "%lu doubled, %lu broken", report.doubled, report.broken);
     snprintf(notes[POSTS], sizeof notes[POSTS], "%lu requests", report.requests);
+    snprintf(notes[COUNTS], sizeof notes[COUNTS], "%.0f calls of the clients that all threads share", counted_calls);
     snprintf(notes[CHILDREN], sizeof notes[CHILDREN], "%lu of %lu ended well", children_by_exit, children_begun);
     printf("\nrequests by manner:%s; %lu changes of manner\n", report.manners, report.changes);
     printf("%lu clients made, %lu freed with calls in flight; %lu updates, %lu circuits opened and closed by hand\n",
