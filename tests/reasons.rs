@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ahoy::ffi::balancer::explain::*;
@@ -94,13 +96,20 @@ fn an_ejected_endpoint_tells_its_rule_and_time() {
 
 #[test]
 fn failing_checks_and_warming_up_are_told() {
-    let servers = [Server::ok(), Server::ok()];
+    let well = Arc::new(AtomicBool::new(true));
+    let asked = Arc::clone(&well);
+    // Calls go well all the time, so that no circuit opens.
+    let ill = move |seen: &Seen| match seen.path == "/up" && !asked.load(Ordering::Relaxed) {
+        true => Reply::status(500),
+        false => Reply::status(200),
+    };
+    let servers = [Server::ok(), Server::new(ill)];
     let ports = servers.each_ref().map(Server::port);
-    let balancer = round_robin(&ports).check(None, 20, 1_000).thresholds(1, 1, 20);
+    let balancer = round_robin(&ports).check(Some("/up"), 20, 5_000).thresholds(1, 1, 20);
     balancer.option("slow_start_window", "60s").unwrap();
     let client = single(&balancer);
     client.get("/").unwrap();
-    servers[1].stop();
+    well.store(false, Ordering::Relaxed);
     let endpoint = balancer.endpoint(ports[1]);
     // Calls meanwhile: a service that nobody asks is checked once a minute.
     let shown = |reason| {
@@ -109,7 +118,7 @@ fn failing_checks_and_warming_up_are_told() {
     };
     eventually("a check fails", SOON, || shown(AHOY_REASON_CHECK_FAILING));
     shows(&endpoint, AHOY_REASON_CHECK_FAILING, "fails its health checks for ");
-    servers[1].restart();
+    well.store(true, Ordering::Relaxed);
     eventually("it passes", SOON, || shown(AHOY_REASON_WARMING));
     shows(&endpoint, AHOY_REASON_WARMING, "warming up for ");
 }

@@ -23,8 +23,6 @@ use crate::statistics::ClusterCounter;
 pub struct Lease {
     endpoint: Arc<Endpoint>,
     limit: Duration,
-    /// The attempt is counted of its endpoint already.
-    counted: bool,
     held: Option<Held>,
 }
 
@@ -35,6 +33,8 @@ struct Held {
     permit: Option<Permit>,
     /// None once its load was told of the answer.
     started: Option<Tick>,
+    /// The attempt is counted of its endpoint already.
+    counted: bool,
 }
 
 /// On what terms an endpoint is wanted.
@@ -61,19 +61,20 @@ impl Lease {
             hot.take_back(slot, claim.tick);
             return None;
         };
-        let held = Held { member: Arc::clone(member), permit, started: Some(claim.tick) };
+        let started = Some(claim.tick);
+        let held = Held { member: Arc::clone(member), permit, started, counted: false };
         if held.is_probe() {
             hot.note_probe(slot, claim.now);
         }
         if half_opened {
             member.tell(EndpointChange::CircuitHalfOpened);
         }
-        Some(Self { endpoint, limit: Duration::ZERO, counted: false, held: Some(held) })
+        Some(Self { endpoint, limit: Duration::ZERO, held: Some(held) })
     }
 
     /// A lease on the one endpoint of a client without a balancer: it has no circuit.
     pub(crate) fn fixed(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, limit: Duration::ZERO, counted: false, held: None }
+        Self { endpoint, limit: Duration::ZERO, held: None }
     }
 
     pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
@@ -156,7 +157,7 @@ impl Lease {
         if let Some(held) = &mut self.held {
             let elapsed = now.saturating_duration_since(began);
             held.member.count(&Evidence::new(Verdict::Success, elapsed), head, now);
-            self.counted = true;
+            held.counted = true;
             held.member.hot().answered(held.member.slot(), in_time);
             held.finish(now, LoadOutcome::Success);
         }
@@ -186,7 +187,7 @@ impl Lease {
         }
         outliers::note(&held.member, outcome, now);
         held.finish(now, load_outcome(evidence, self.limit));
-        let counted = Some(outcome).filter(|_| !self.counted);
+        let counted = Some(outcome).filter(|_| !held.counted);
         let was_half_open = held.is_probe();
         let transition = match held.permit {
             Some(permit) => settle_circuit(&held.member, permit, evidence, counted, now),

@@ -16,7 +16,6 @@ use crate::policy::{
     AlreadyThere, AttemptOutcome, Breaker, CircuitState, Evidence, Permit, Rejected, Settled,
 };
 use crate::runtime::entropy;
-use crate::statistics::EndpointCounts;
 
 /// An endpoint of a balancer.
 ///
@@ -453,35 +452,9 @@ impl Member {
         })
     }
 
-    /// When its last attempt failed, and how.
-    pub(crate) fn last_failure(&self) -> Option<(Instant, AttemptOutcome)> {
-        self.lock().history.as_ref()?.last_failure
-    }
-
-    /// What was counted of it alone, if it is shown.
-    pub(crate) fn counts(&self) -> Option<EndpointCounts> {
-        self.lock().history.as_ref()?.counts()
-    }
-
-    /// How many attempts ended since the last time, and whether it is shown; none before the first.
-    pub(crate) fn take_recent(&self) -> Option<(u64, bool)> {
-        self.lock().history.as_mut()?.take_recent()
-    }
-
-    /// Counts it alone from here on. A departed one leaves its place to others.
-    pub(crate) fn show_alone(&self) {
-        let mut kept = self.lock();
-        match kept.history.as_deref_mut() {
-            Some(history) if !self.has(Out::Departed) => history.leave_rest(),
-            _ => self.cluster().shown.give_back(),
-        }
-    }
-
-    /// Counts it with the rest from here on.
-    pub(crate) fn show_with_rest(&self) {
-        if let Some(history) = self.lock().history.as_deref_mut() {
-            history.join_rest();
-        }
+    /// Shows `look` what attempts left behind, if there were any.
+    pub(super) fn with_history<R>(&self, look: impl FnOnce(Option<&mut History>) -> R) -> R {
+        look(self.lock().history.as_deref_mut())
     }
 
     pub(crate) fn release(&self, permit: Permit) {

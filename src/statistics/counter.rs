@@ -2,7 +2,7 @@
 
 /// What is counted. The first ones are counted with every call, and on a stripe of its own by one thread alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
+#[repr(u8)]
 pub enum Counter {
     /// A call has begun.
     CallsStarted,

@@ -38,7 +38,9 @@ impl Histogram {
     /// One more, by a thread that is `alone` with the histogram or not.
     #[inline]
     pub fn record(&self, elapsed: Duration, alone: bool) {
-        let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        // Not by `as_nanos`, which multiplies 128 bits.
+        let seconds = elapsed.as_secs().saturating_mul(1_000_000_000);
+        let nanoseconds = seconds.saturating_add(elapsed.subsec_nanos().into());
         let above = BOUNDS_NS.iter().position(|bound| nanoseconds <= *bound);
         self.buckets[above.unwrap_or(BOUNDS.len())].add_as(1, alone);
         self.nanoseconds.add_as(nanoseconds, alone);

@@ -104,6 +104,9 @@ impl Traffic {
     }
 
     fn note_read(&self, count: usize) {
+        if count == 0 {
+            return;
+        }
         self.0.read.fetch_add(count as u64, Ordering::Relaxed);
         // One thread at a time polls a connection, so that no other one counts meanwhile.
         let idle = self.0.idle.load(Ordering::Relaxed);

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::history::History;
 use super::status::Reason;
 use crate::balancer::balancer::Balancer;
 use crate::balancer::cluster_state::ClusterState;
-use crate::balancer::member::Member;
+use crate::balancer::member::{Member, Out};
 use crate::balancer::roster::Roster;
 use crate::policy::CircuitState;
 use crate::runtime::clock;
@@ -65,6 +66,31 @@ impl Balancer {
             ));
         }
         families
+    }
+}
+
+impl Member {
+    /// What was counted of it alone, if it is shown.
+    fn counts(&self) -> Option<EndpointCounts> {
+        self.with_history(|history| history?.counts())
+    }
+
+    /// How many attempts ended since the last time, and whether it is shown; none before the first.
+    fn take_recent(&self) -> Option<(u64, bool)> {
+        self.with_history(|history| history?.take_recent())
+    }
+
+    /// Counts it alone from here on. A departed one leaves its place to others.
+    fn show_alone(&self) {
+        self.with_history(|history| match history {
+            Some(history) if !self.has(Out::Departed) => history.leave_rest(),
+            _ => self.cluster().shown.give_back(),
+        });
+    }
+
+    /// Counts it with the rest from here on.
+    fn show_with_rest(&self) {
+        self.with_history(|history| history.is_some_and(History::join_rest));
     }
 }
 

@@ -118,6 +118,11 @@ impl Member {
         }
     }
 
+    /// When its last attempt failed, and how.
+    fn last_failure(&self) -> Option<(Instant, AttemptOutcome)> {
+        self.with_history(|history| history?.last_failure)
+    }
+
     /// What is known of its state without its balancer.
     #[must_use]
     pub fn own_status(&self, now: Instant) -> Status {

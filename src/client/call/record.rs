@@ -66,8 +66,7 @@ pub(crate) struct CallRecord<'a> {
 
 impl<'a> CallRecord<'a> {
     pub(crate) fn new(call: &'a Call<'a>) -> Self {
-        let place = (call.core, call.stripe);
-        let meter = CallMeter::new(place, &call.request.method, call.started);
+        let meter = CallMeter::new(call);
         Self { call, attempts: Vec::new(), attempt_count: 0, answer: None, failure: None, meter }
     }
 

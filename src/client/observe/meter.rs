@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::Method;
 
 use crate::client::admission::limit::Refused;
-use crate::client::core::Core;
+use crate::client::call::call::Call;
 use crate::criticality::Criticality;
 use crate::error::{Error, ErrorKind};
 use crate::outcome::{AttemptLog, AttemptResult};
@@ -14,57 +14,56 @@ use crate::runtime::clock;
 use crate::statistics::{Counter, Key, Stripe};
 
 /// What is counted of a call under way. A call that is dropped before its end counts as cancelled.
+///
+/// Small: it is moved with its call.
 #[derive(Debug)]
 pub(crate) struct CallMeter<'a> {
-    /// Of the shard or I/O thread that drives the call.
-    stripe: &'a Stripe,
-    core: &'a Core,
-    method: &'a Method,
-    started: Instant,
+    call: &'a Call<'a>,
     /// When the last attempt ended, which saves a look at the clock.
     last: Option<Instant>,
     /// Attempts under way.
-    running: u32,
-    /// What was refused to the call so far: a race asks again and again, and a call counts once.
-    refused: u64,
+    running: u16,
+    /// What was refused to the call so far, a bit each: a race asks again and again, and a call counts once.
+    refused: u8,
     has_ended: bool,
 }
 
 impl<'a> CallMeter<'a> {
-    /// A call of `method` has begun.
-    pub(crate) fn new(
-        (core, stripe): (&'a Core, &'a Stripe),
-        method: &'a Method,
-        started: Instant,
-    ) -> Self {
-        stripe.count(Counter::CallsStarted, 1);
-        Self { stripe, core, method, started, last: None, running: 0, refused: 0, has_ended: false }
+    /// A call has begun.
+    pub(crate) fn new(call: &'a Call<'a>) -> Self {
+        call.stripe.count(Counter::CallsStarted, 1);
+        Self { call, last: None, running: 0, refused: 0, has_ended: false }
+    }
+
+    fn method(&self) -> &'a Method {
+        &self.call.request.method
     }
 
     /// An attempt begins.
     pub(crate) const fn attempt_begins(&mut self) {
-        self.running += 1;
+        self.running = self.running.saturating_add(1);
     }
 
     /// An attempt that was made for `reason` has ended at `now`.
     pub(crate) fn attempt_ended(&mut self, attempt: &AttemptLog, reason: Counter, now: Instant) {
         let key = match attempt.result {
-            AttemptResult::Answered(status) => Key::answered(self.method, status),
-            AttemptResult::Failed(kind) => Key::failed(self.method, kind.into()),
+            AttemptResult::Answered(status) => Key::answered(self.method(), status),
+            AttemptResult::Failed(kind) => Key::failed(self.method(), kind.into()),
         };
-        self.stripe.record_attempt(reason, key, attempt.elapsed);
+        self.call.stripe.record_attempt(reason, key, attempt.elapsed);
         self.running = self.running.saturating_sub(1);
         self.last = Some(now);
     }
 
     /// Counts on the thread that drives the call.
     pub(crate) fn count(&self, counter: Counter) {
-        self.stripe.count(counter, 1);
+        self.call.stripe.count(counter, 1);
     }
 
     /// Counts what was refused, once for each call.
     pub(crate) fn count_once(&mut self, counter: Counter) {
-        let bit = 1 << (counter as u64 % 64);
+        // Those that are refused stand together in the list.
+        let bit = 1 << ((counter as usize - Counter::RetryGranted as usize) % 8);
         if self.refused & bit == 0 {
             self.refused |= bit;
             self.count(counter);
@@ -104,18 +103,21 @@ impl<'a> CallMeter<'a> {
         let last = self.last.filter(|_| follows_attempt);
         let now = last.unwrap_or_else(clock::now);
         let key = match outcome {
-            Ok(response) => Key::answered(self.method, response.status.as_u16()),
-            Err(error) => Key::failed(self.method, error.kind()),
+            Ok(response) => Key::answered(self.method(), response.status.as_u16()),
+            Err(error) => Key::failed(self.method(), error.kind()),
         };
         self.has_ended = true;
-        self.abandon(self.stripe);
-        self.stripe.record_call(key, now.saturating_duration_since(self.started));
+        if self.running > 0 {
+            self.abandon(self.call.stripe);
+        }
+        self.call.stripe.record_call(key, now.saturating_duration_since(self.call.started));
     }
 
     /// Attempts that nobody waits for any more.
+    #[cold]
     fn abandon(&self, stripe: &Stripe) {
         for _ in 0..self.running {
-            let key = Key::failed(self.method, ErrorKind::Cancelled);
+            let key = Key::failed(self.method(), ErrorKind::Cancelled);
             stripe.record_attempt(Counter::First, key, Duration::ZERO);
         }
     }
@@ -131,10 +133,10 @@ impl Drop for CallMeter<'_> {
     fn drop(&mut self) {
         if !self.has_ended {
             // It may be dropped on any thread, whose stripe this is not.
-            let shared = self.core.statistics().shared();
+            let shared = self.call.core.statistics().shared();
             self.abandon(shared);
-            let elapsed = clock::now().saturating_duration_since(self.started);
-            shared.record_call(Key::failed(self.method, ErrorKind::Cancelled), elapsed);
+            let elapsed = clock::now().saturating_duration_since(self.call.started);
+            shared.record_call(Key::failed(self.method(), ErrorKind::Cancelled), elapsed);
         }
     }
 }
