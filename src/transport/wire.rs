@@ -99,10 +99,6 @@ impl Traffic {
         (self.0.idle.load(Ordering::Relaxed) > MAX_IDLE).then(|| AnswerFault::of_no_use(MAX_IDLE))
     }
 
-    fn note_written(&self, count: usize) {
-        self.0.written.fetch_add(count as u64, Ordering::Relaxed);
-    }
-
     fn note_read(&self, count: usize) {
         if count == 0 {
             return;

@@ -363,9 +363,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_metrics_endpoints(
     endpoints: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let parameter = ("metrics_endpoints", "endpoints", endpoints.into());
-    // SAFETY: see the module `ffi`.
-    unsafe { set(balancer, err, &[parameter]) }
+    entry::status!(err, |balancer: &ahoy_balancer| {
+        balancer.set("metrics_endpoints", "endpoints", endpoints)
+    })
 }
 
 /// Limits the attempts in flight at each endpoint; above it, others are picked. Where all are full,

@@ -3,11 +3,11 @@
 use super::balancer::ahoy_balancer;
 use super::endpoint::ahoy_endpoint;
 use crate::client::Reason;
+use crate::ffi::values::entry;
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Out, OutValue};
 use crate::ffi::values::made_text::ahoy_text;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{guard, handle};
 use crate::runtime::clock;
 
 /// The endpoint gets its share of the calls.
@@ -48,21 +48,16 @@ pub unsafe extern "C" fn ahoy_endpoint_reason(
     text: *mut *mut ahoy_text,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let (reason, out) = (OutValue::new("reason", reason)?, Out::new("text", text)?);
-            let endpoint = handle::required("endpoint", endpoint)?;
-            endpoint.native.check("endpoint")?;
-            let status = match endpoint.balancer.upgrade() {
-                Some(balancer) => balancer.status_of(&endpoint.member),
-                None => endpoint.member.own_status(clock::now()),
-            };
-            reason.set(number(status.reason));
-            out.fill(ahoy_text::from(status.text.as_str()));
-            Ok(())
-        })
-    }
+    entry::status!(err, |reason: OutValue<i32>, text: Out<ahoy_text>, endpoint: &ahoy_endpoint| {
+        endpoint.native.check("endpoint")?;
+        let status = match endpoint.balancer.upgrade() {
+            Some(balancer) => balancer.status_of(&endpoint.member),
+            None => endpoint.member.own_status(clock::now()),
+        };
+        reason.set(number(status.reason));
+        text.fill(ahoy_text::from(status.text.as_str()));
+        Ok(())
+    })
 }
 
 /// The state of all endpoints as text: one line for each, with its URL, why it is available or not,
@@ -76,16 +71,11 @@ pub unsafe extern "C" fn ahoy_balancer_explain(
     text: *mut *mut ahoy_text,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = Out::new("text", text)?;
-            let balancer = handle::required("balancer", balancer)?.used();
-            let explained = balancer.map(|balancer| balancer.explain(usize::MAX));
-            out.fill(ahoy_text::from(explained.unwrap_or_default().as_str()));
-            Ok(())
-        })
-    }
+    entry::status!(err, |text: Out<ahoy_text>, balancer: &ahoy_balancer| {
+        let explained = balancer.used().map(|balancer| balancer.explain(usize::MAX));
+        text.fill(ahoy_text::from(explained.unwrap_or_default().as_str()));
+        Ok(())
+    })
 }
 
 const fn number(reason: Reason) -> i32 {

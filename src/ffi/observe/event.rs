@@ -4,8 +4,8 @@ use std::ffi::{CString, c_char};
 use std::ptr;
 
 use crate::client::{EventRecord, millis};
-use crate::ffi::values::handle::{Handle, Owned};
-use crate::ffi::values::{guard, handle, text};
+use crate::ffi::values::handle::{Handle, OutValue, Owned};
+use crate::ffi::values::{argument, guard, text};
 
 /// Something that changed: a circuit, an endpoint, the list, a limit. docs/events.md has every kind
 /// with its fields. A new version of the library may have more kinds.
@@ -113,23 +113,20 @@ pub const AHOY_FIELD_AGE_MS: i32 = 8;
 /// What happened: an AHOY_EVENT_ number; 0 for NULL. Numbers never change their meaning.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_event_kind(event: *const ahoy_event) -> i32 {
-    // SAFETY: see the module `ffi`.
-    unsafe { event.as_ref() }.map_or(0, |event| event.record.kind as i32)
+    argument::lent!(event).map_or(0, |event| event.record.kind as i32)
 }
 
 /// When it happened, in milliseconds since 1970; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_event_time_ms(event: *const ahoy_event) -> i64 {
-    // SAFETY: see the module `ffi`.
-    unsafe { event.as_ref() }.map_or(0, |event| millis(event.record.at))
+    argument::lent!(event).map_or(0, |event| millis(event.record.at))
 }
 
 /// The URL of the endpoint that it happened to. Valid as long as the event; NULL where it happened
 /// to none, and for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_event_endpoint_url(event: *const ahoy_event) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    let url = unsafe { event.as_ref() }.and_then(|event| event.endpoint.as_ref());
+    let url = argument::lent!(event).and_then(|event| event.endpoint.as_ref());
     url.map_or(ptr::null(), |url| url.as_ptr())
 }
 
@@ -137,16 +134,14 @@ pub unsafe extern "C" fn ahoy_event_endpoint_url(event: *const ahoy_event) -> *c
 /// event; NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_event_text(event: *const ahoy_event) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    unsafe { event.as_ref() }.map_or(ptr::null(), |event| event.text.as_ptr())
+    argument::lent!(event).map_or(ptr::null(), |event| event.text.as_ptr())
 }
 
 /// Why, in a few words; empty where there is no more to say than the kind does. Valid as long as
 /// the event; NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_event_detail(event: *const ahoy_event) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    unsafe { event.as_ref() }.map_or(ptr::null(), |event| event.detail.as_ptr())
+    argument::lent!(event).map_or(ptr::null(), |event| event.detail.as_ptr())
 }
 
 /// A number that the event tells.
@@ -160,18 +155,17 @@ pub unsafe extern "C" fn ahoy_event_number(
     field: i32,
     number: *mut i64,
 ) -> bool {
-    // SAFETY: see the module `ffi`.
-    let (event, place) = unsafe { (event.as_ref(), number.as_mut()) };
-    let found = event.and_then(|event| event.record.number(field));
-    if let Some(place) = place {
-        *place = found.unwrap_or(0);
-    }
-    found.is_some()
+    guard::value!(false, |number: Option<OutValue<i64>>, event: Option<&ahoy_event>| {
+        let found = event.and_then(|event| event.record.number(field));
+        if let Some(number) = number {
+            number.set(found.unwrap_or(0));
+        }
+        found.is_some()
+    })
 }
 
 /// Frees an event that came from a queue; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_event_free(event: *mut ahoy_event) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(event) });
+    guard::value!((), |event: Option<Box<ahoy_event>>| drop(event));
 }

@@ -4,7 +4,7 @@ use std::ffi::{CString, c_char};
 use std::ptr;
 
 use crate::ffi::values::handle::{Handle, Lent};
-use crate::ffi::values::text;
+use crate::ffi::values::{argument, text};
 use crate::statistics::{Family, MetricKind, Sample, Value};
 
 /// One series of a snapshot: a metric's name, labels and a value.
@@ -59,29 +59,25 @@ pub const AHOY_METRIC_HISTOGRAM: i32 = 2;
 /// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_sample_name(sample: *const ahoy_sample) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    unsafe { sample.as_ref() }.map_or(ptr::null(), |sample| sample.name.as_ptr())
+    argument::lent!(sample).map_or(ptr::null(), |sample| sample.name.as_ptr())
 }
 
 /// What the metric tells, in one sentence. Valid as long as the sample; NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_sample_help(sample: *const ahoy_sample) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    unsafe { sample.as_ref() }.map_or(ptr::null(), |sample| sample.help.as_ptr())
+    argument::lent!(sample).map_or(ptr::null(), |sample| sample.help.as_ptr())
 }
 
 /// How the metric behaves: an AHOY_METRIC_ number; -1 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_sample_kind(sample: *const ahoy_sample) -> i32 {
-    // SAFETY: see the module `ffi`.
-    unsafe { sample.as_ref() }.map_or(-1, |sample| sample.kind)
+    argument::lent!(sample).map_or(-1, |sample| sample.kind)
 }
 
 /// How many labels tell the series apart from others of its metric; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_sample_label_count(sample: *const ahoy_sample) -> usize {
-    // SAFETY: see the module `ffi`.
-    unsafe { sample.as_ref() }.map_or(0, |sample| sample.labels.len())
+    argument::lent!(sample).map_or(0, |sample| sample.labels.len())
 }
 
 /// The name of a label. Valid as long as the sample; NULL for NULL and out of range.
@@ -92,8 +88,7 @@ pub unsafe extern "C" fn ahoy_sample_label_name_at(
     sample: *const ahoy_sample,
     index: usize,
 ) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    let label = unsafe { sample.as_ref() }.and_then(|sample| sample.labels.get(index));
+    let label = argument::lent!(sample).and_then(|sample| sample.labels.get(index));
     label.map_or(ptr::null(), |(name, _)| name.as_ptr())
 }
 
@@ -105,8 +100,7 @@ pub unsafe extern "C" fn ahoy_sample_label_value_at(
     sample: *const ahoy_sample,
     index: usize,
 ) -> *const c_char {
-    // SAFETY: see the module `ffi`.
-    let label = unsafe { sample.as_ref() }.and_then(|sample| sample.labels.get(index));
+    let label = argument::lent!(sample).and_then(|sample| sample.labels.get(index));
     label.map_or(ptr::null(), |(_, value)| value.as_ptr())
 }
 
@@ -114,8 +108,7 @@ pub unsafe extern "C" fn ahoy_sample_label_value_at(
 /// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_sample_value(sample: *const ahoy_sample) -> f64 {
-    // SAFETY: see the module `ffi`.
-    unsafe { sample.as_ref() }.map_or(0.0, |sample| match &sample.value {
+    argument::lent!(sample).map_or(0.0, |sample| match &sample.value {
         Value::Number(value) => *value,
         Value::Distribution(read) => read.seconds(),
     })
@@ -124,8 +117,7 @@ pub unsafe extern "C" fn ahoy_sample_value(sample: *const ahoy_sample) -> f64 {
 /// How many buckets a histogram has, the last of which has no bound; 0 for other metrics and NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_sample_bucket_count(sample: *const ahoy_sample) -> usize {
-    // SAFETY: see the module `ffi`.
-    unsafe { sample.as_ref() }.map_or(0, |sample| sample.buckets.len())
+    argument::lent!(sample).map_or(0, |sample| sample.buckets.len())
 }
 
 /// The upper bound of a bucket in seconds, which belongs to it; infinity for the last. 0 out of
@@ -137,8 +129,7 @@ pub unsafe extern "C" fn ahoy_sample_bucket_bound_at(
     sample: *const ahoy_sample,
     index: usize,
 ) -> f64 {
-    // SAFETY: see the module `ffi`.
-    let bucket = unsafe { sample.as_ref() }.and_then(|sample| sample.buckets.get(index));
+    let bucket = argument::lent!(sample).and_then(|sample| sample.buckets.get(index));
     bucket.map_or(0.0, |(bound, _)| *bound)
 }
 
@@ -151,7 +142,6 @@ pub unsafe extern "C" fn ahoy_sample_bucket_value_at(
     sample: *const ahoy_sample,
     index: usize,
 ) -> u64 {
-    // SAFETY: see the module `ffi`.
-    let bucket = unsafe { sample.as_ref() }.and_then(|sample| sample.buckets.get(index));
+    let bucket = argument::lent!(sample).and_then(|sample| sample.buckets.get(index));
     bucket.map_or(0, |(_, count)| *count)
 }

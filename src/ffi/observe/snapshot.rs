@@ -9,7 +9,7 @@ use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Out, Shared};
 use crate::ffi::values::made_text::ahoy_text;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{guard, handle};
+use crate::ffi::values::{argument, entry, guard};
 use crate::runtime::host::callback;
 use crate::statistics::{Snapshot, TextFormat};
 
@@ -37,15 +37,10 @@ pub unsafe extern "C" fn ahoy_client_snapshot(
     snapshot: *mut *mut ahoy_snapshot,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = Out::new("snapshot", snapshot)?;
-            let client = handle::required("client", client)?;
-            out.fill(ahoy_snapshot { snapshot: client.native().snapshot() });
-            Ok(())
-        })
-    }
+    entry::status!(err, |snapshot: Out<ahoy_snapshot>, client: &ahoy_client| {
+        snapshot.fill(ahoy_snapshot { snapshot: client.native().snapshot() });
+        Ok(())
+    })
 }
 
 /// Gets one series of a snapshot, which is valid inside the function only.
@@ -64,21 +59,18 @@ pub unsafe extern "C" fn ahoy_snapshot_each(
     user_data: *mut c_void,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let snapshot = &handle::required("snapshot", snapshot)?.snapshot;
-            let function = fn_.ok_or_else(|| Error::invalid("fn", "is NULL"))?;
-            for family in &snapshot.families {
-                for sample in &family.samples {
-                    let shown = ahoy_sample::new(family, sample);
-                    let place = &raw const shown;
-                    callback::call_host(move || function(user_data, place));
-                }
+    entry::status!(err, |snapshot: &ahoy_snapshot| {
+        let function = argument::function(fn_)?;
+        for family in &snapshot.snapshot.families {
+            for sample in &family.samples {
+                let shown = ahoy_sample::new(family, sample);
+                let place = &raw const shown;
+                // SAFETY: the host's own function and data; `shown` outlives the call.
+                callback::call_host(move || unsafe { function(user_data, place) });
             }
-            Ok(())
-        })
-    }
+        }
+        Ok(())
+    })
 }
 
 /// OpenMetrics 1.0, which Prometheus prefers. Its content type is
@@ -99,25 +91,19 @@ pub unsafe extern "C" fn ahoy_snapshot_text(
     text: *mut *mut ahoy_text,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    // SAFETY: see the module `ffi`.
-    unsafe {
-        guard::status(err, || {
-            let out = Out::new("text", text)?;
-            let snapshot = &handle::required("snapshot", snapshot)?.snapshot;
-            let format = match format {
-                AHOY_FORMAT_OPENMETRICS => TextFormat::OpenMetrics,
-                AHOY_FORMAT_PROMETHEUS => TextFormat::Prometheus,
-                _ => return Err(Error::invalid("format", "is no AHOY_FORMAT_ number")),
-            };
-            out.fill(ahoy_text::from(snapshot.text(format).as_str()));
-            Ok(())
-        })
-    }
+    entry::status!(err, |text: Out<ahoy_text>, snapshot: &ahoy_snapshot| {
+        let format = match format {
+            AHOY_FORMAT_OPENMETRICS => TextFormat::OpenMetrics,
+            AHOY_FORMAT_PROMETHEUS => TextFormat::Prometheus,
+            _ => return Err(Error::invalid("format", "is no AHOY_FORMAT_ number")),
+        };
+        text.fill(ahoy_text::from(snapshot.snapshot.text(format).as_str()));
+        Ok(())
+    })
 }
 
 /// Frees a snapshot; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_snapshot_free(snapshot: *mut ahoy_snapshot) {
-    // SAFETY: see the module `ffi`.
-    guard::value((), || unsafe { handle::free(snapshot) });
+    guard::value!((), |snapshot: Option<Box<ahoy_snapshot>>| drop(snapshot));
 }

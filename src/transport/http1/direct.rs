@@ -338,15 +338,13 @@ fn keep(
 ) {
     let now = Instant::now();
     let is_settled = !config.by_tasks && connection.is_at_rest();
-    if (is_settled || connection.is_usable())
-        && let Some(connection) = connection.copying()
-    {
+    if !is_settled && !connection.is_usable() {
+        connection.closes(CloseReason::Peer);
+    } else if let Some(connection) = connection.copying() {
         if let Some(most) = config.max_idle {
             pool.make_room(most);
         }
         pool.put(endpoint, connection, now, config.max_idle_per_endpoint);
-    } else {
-        connection.closes(CloseReason::Peer);
     }
     pool.sweep_if_due(now, config.idle_timeout);
 }
