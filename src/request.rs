@@ -116,8 +116,13 @@ pub fn header(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue), Err
 /// Whether `Host` may say so: a host and perhaps a port, without a user.
 #[must_use]
 pub fn is_authority(value: &[u8]) -> bool {
-    let names = |it: Authority| without_brackets(it.host()).is_some_and(|host| !host.is_empty());
-    !value.contains(&b'@') && Authority::try_from(value).is_ok_and(names)
+    let Ok(authority) = Authority::try_from(value) else { return false };
+    let names = without_brackets(authority.host()).is_some_and(|host| !host.is_empty());
+    // Behind a host without brackets `http` lets pass whatever has brackets in it.
+    let port = authority.as_str().strip_prefix(authority.host());
+    let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_port = |port: &str| port.is_empty() || port.strip_prefix(':').is_some_and(digits);
+    names && !value.contains(&b'@') && port.is_some_and(is_port)
 }
 
 /// Adds a header beside those of its name.
@@ -365,9 +370,19 @@ mod tests {
         for good in ["a", "a.b:80", "[::1]", "[::1]:81", "db_1:5", "1.2.3.4"] {
             assert!(header("Host", good.as_bytes()).is_ok(), "{good}");
         }
-        for bad in
-            ["", "not a host", "a/b", "u@a", "a:b:c", "a?b", "http://a", "a,b c", ":80", "a[::1]"]
-        {
+        for bad in [
+            "",
+            "not a host",
+            "a/b",
+            "u@a",
+            "a:b:c",
+            "a?b",
+            "http://a",
+            "a,b c",
+            ":80",
+            "a[::1]",
+            "a:[::1]",
+        ] {
             let refused = header("host", bad.as_bytes());
             assert!(refused.is_err_and(|error| error.message().contains("value")), "{bad:?}");
         }
