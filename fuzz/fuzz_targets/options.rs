@@ -8,9 +8,9 @@ use ahoy::config::{Algorithm, BalancerConfig, ClientConfig, PrequalProbing};
 use ahoy::options::{self, Table};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
-    let pairs: Vec<_> =
-        text.lines().map(|line| line.split_once('=').unwrap_or((line, ""))).collect();
-    let pairs: Vec<_> = pairs.into_iter().map(|(key, value)| (key.trim(), value)).collect();
+    let pairs = text.lines().map(|line| line.split_once('=').unwrap_or((line, "")));
+    // Each copies the whole configuration a few times: with more, there were seven inputs a second.
+    let pairs: Vec<_> = pairs.map(|(key, value)| (key.trim(), value)).take(8).collect();
     // The first key says what is set: a key that is not there is compared with each that is, which takes long.
     let first = pairs.first().map_or("", |(key, _)| *key);
     if !options::BALANCER.rows().iter().any(|row| row.key == first) {
@@ -27,9 +27,9 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
 fn check<C: Clone + Debug + 'static>(table: &Table<C>, mut config: C, pairs: &[(&str, &str)]) {
     let new = config.clone();
     for (key, value) in pairs {
-        let before = format!("{config:?}");
+        let before = config.clone();
         if table.set(&mut config, key, value).is_err() {
-            assert_eq!(format!("{config:?}"), before);
+            assert_eq!(format!("{config:?}"), format!("{before:?}"));
         }
     }
     let mut at_once = new.clone();

@@ -1,4 +1,5 @@
-//! Roots, and a client's certificate with its key, in PEM: what is refused is not quoted.
+//! Roots, and a client's certificate with its key, in PEM, the key behind the first empty line where there is one: what
+//! is refused is not quoted.
 #![no_main]
 
 use ahoy::transport::{Tls, TlsConfig};
@@ -6,7 +7,9 @@ use ahoy::transport::{Tls, TlsConfig};
 libfuzzer_sys::fuzz_target!(|pem: &[u8]| {
     let roots =
         TlsConfig { extra_roots_pem: vec![pem.to_vec()], platform_roots: false, identity: None };
-    let identity = (pem.to_vec(), pem.to_vec());
+    let empty = pem.windows(2).position(|two| two == b"\n\n");
+    let (chain, key) = empty.map_or((pem, pem), |at| pem.split_at(at));
+    let identity = (chain.to_vec(), key.to_vec());
     let identity = TlsConfig { identity: Some(identity), ..TlsConfig::default() };
     for config in [roots, identity] {
         let Err(message) = Tls::new(config) else { continue };
