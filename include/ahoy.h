@@ -2448,7 +2448,8 @@ ahoy_status ahoy_client_builder_set_max_body_bytes(ahoy_client_builder *builder,
                                                    ahoy_error **err);
 
 /**
- * Asks for gzip and decodes it. Default true.
+ * Asks for compressed answers and decodes them: gzip, brotli (br) and zstd, of which a build may
+ * leave out the last two. Default true.
  *
  * @param gzip whether to
  */

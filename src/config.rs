@@ -61,7 +61,7 @@ pub struct ClientConfig {
     pub endpoint_updates: u32,
     /// Bound on the decoded body of an answer, in bytes.
     pub max_body: usize,
-    /// Ask for gzip and decode it.
+    /// Ask for compressed answers and decode them.
     pub gzip: bool,
     /// How many redirects are followed; only for clients without a balancer.
     pub redirects: u32,

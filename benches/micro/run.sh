@@ -127,11 +127,9 @@ http {
         ssl_certificate_key $work/key.pem;
         location / { return 200 "$body"; }
         location /bodies/ { root $work; }
-        location = /bodies/gzip {
-            root $work;
-            default_type application/json;
-            add_header Content-Encoding gzip;
-        }
+        location = /bodies/gzip { root $work; add_header Content-Encoding gzip; }
+        location = /bodies/brotli { root $work; add_header Content-Encoding br; }
+        location = /bodies/zstd { root $work; add_header Content-Encoding zstd; }
         # Taken in whole, and then answered by the location above.
         location = /upload {
             client_max_body_size 0;
@@ -161,7 +159,7 @@ CONF
     exit 1
 }
 
-# What the answers of bodies.c hold: 16 MiB and less of one letter, and 16 MB of JSON as gzip makes it.
+# What the answers of bodies.c hold: 16 MiB and less of one letter, and 16 MB of JSON in each encoding.
 make_bodies() {
     mkdir -p "$work/bodies"
     chmod 755 "$work" "$work/bodies"
@@ -175,7 +173,18 @@ make_bodies() {
             printf "{\"id\": %d, \"name\": \"user-%x\", \"score\": %.4f, \"tags\": [\"t%d\", \"t%d\"], \"active\": %s, \"created\": \"2026-%02d-%02dT10:%02d:00Z\"}\n",
                 i, rand() * 1e9, rand() * 100, rand() * 50, rand() * 50, rand() < 0.5 ? "true" : "false",
                 1 + rand() * 12, 1 + rand() * 28, rand() * 60
-    }' | gzip -6 >"$work/bodies/gzip"
+    }' >"$work/bodies/json"
+    gzip -6 <"$work/bodies/json" >"$work/bodies/gzip"
+    BENCH_WITHOUT=
+    for encoder in brotli zstd; do
+        if command -v $encoder >/dev/null && curl-config --features 2>/dev/null | grep -qx $encoder; then
+            $encoder -6 -c <"$work/bodies/json" >"$work/bodies/$encoder"
+        else
+            BENCH_WITHOUT="$BENCH_WITHOUT $encoder"
+            echo "bench: $encoder is left out: its command is not there, or libcurl has it not" >&2
+        fi
+    done
+    export BENCH_WITHOUT
 }
 
 start_server() { # hold; sets port

@@ -14,11 +14,10 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::body::{self, Reading};
+use super::content::{self, Decoder, Encoding, Reading};
 use super::dns::files::host_names;
 use super::dns::query::{name, servers_of};
 use super::failure::{Stage, cause_of};
-use super::gunzip::Gunzip;
 use super::http1::answer::{AnswerProgress, AnswerStream};
 use super::http1::head::{self, Head};
 use super::proxy::ProxyConfig;
@@ -46,26 +45,51 @@ pub fn answer_head(bytes: &[u8]) {
     }
 }
 
-/// However the bytes are cut, the same comes out.
+/// However the bytes are cut and whatever room there is, the same comes out.
 pub fn gunzip(piece: u8, encoded: &[u8]) {
-    let whole = decoded(encoded, encoded.len().max(1));
-    let pieces = decoded(encoded, usize::from(piece).max(1));
-    assert_eq!(whole, pieces);
+    same_of_pieces(Encoding::Gzip, piece, encoded);
 }
 
-fn decoded(encoded: &[u8], by: usize) -> Option<Vec<u8>> {
-    let mut gunzip = Gunzip::new(Vec::new());
+/// The same of brotli.
+#[cfg(feature = "brotli")]
+pub fn brotli(piece: u8, encoded: &[u8]) {
+    same_of_pieces(Encoding::Brotli, piece, encoded);
+}
+
+/// The same of zstd.
+#[cfg(feature = "zstd")]
+pub fn zstd(piece: u8, encoded: &[u8]) {
+    same_of_pieces(Encoding::Zstd, piece, encoded);
+}
+
+fn same_of_pieces(encoding: Encoding, piece: u8, encoded: &[u8]) {
+    let by = usize::from(piece).max(1);
+    assert_eq!(
+        decoded(encoding, encoded, encoded.len().max(1), 4096),
+        decoded(encoding, encoded, by, by)
+    );
+}
+
+/// Up to a megabyte of it.
+fn decoded(encoding: Encoding, encoded: &[u8], by: usize, room: usize) -> Option<Vec<u8>> {
+    let (mut decoder, mut all, mut room) = (Decoder::new(encoding), Vec::new(), vec![0; room]);
     for piece in encoded.chunks(by) {
         let mut left = piece;
-        while !left.is_empty() {
-            match gunzip.write(left).ok()? {
-                0 => return None,
-                taken => left = &left[taken..],
+        loop {
+            let step = decoder.step(left, &mut room).ok()?;
+            left = &left[step.taken..];
+            all.extend_from_slice(&room[..step.given]);
+            if all.len() >= 1 << 20 {
+                all.truncate(1 << 20);
+                return Some(all);
+            }
+            if left.is_empty() && step.given == 0 {
+                break;
             }
         }
     }
-    gunzip.finish().ok()?;
-    Some(std::mem::take(gunzip.sink()))
+    decoder.finish().ok()?;
+    Some(all)
 }
 
 /// Whatever the pieces in which an answer comes, the same is read of it.
@@ -96,7 +120,7 @@ fn received(bytes: &[u8], by: usize) -> Received {
         let (head, content) = progress.received(reply);
         let reading =
             Reading { method: &Method::GET, idle: None, max_body: MOST_BODY, decode: true };
-        let answer = body::read(head, content, reading).await.map_err(failed)?;
+        let answer = content::read(head, content, reading).await.map_err(failed)?;
         Ok((answer.status, answer.headers, answer.body))
     });
     let mut open = true;

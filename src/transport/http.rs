@@ -14,13 +14,13 @@ use tokio::task::yield_now;
 
 use crate::outcome::{Failure, FailureKind};
 
+use super::content::{self, Content};
 use super::dns::Resolver;
 use super::failure::{Stage, cause_of};
 use super::proxy::Proxies;
 use super::request::RequestBody;
-use super::stream::{self, Content};
 use super::tls::{Offer, Tls};
-use super::{Answer, Exchange, Transport, body, request};
+use super::{Answer, Exchange, Transport, request};
 
 /// What the connections of an [`Http`] have in common.
 #[derive(Clone, Debug)]
@@ -105,10 +105,10 @@ impl Transport for Http {
         let (mut head, content) = ::http::Response::from(reply).into_parts();
         let reading = request::reading(exchange);
         if !exchange.is_streamed(head.status) {
-            return body::read(head, content, reading).await;
+            return content::read(head, content, reading).await;
         }
         let content = Content::open(&mut head, content, reading)?;
-        Ok(stream::answer(head, content))
+        Ok(content::answer(head, content))
     }
 }
 

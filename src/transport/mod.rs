@@ -4,14 +4,13 @@
 //! reports what happened in the words of [`crate::outcome`]. It repeats nothing on its own, except that a
 //! kept connection found closed before it took any byte is replaced by a fresh one.
 
-mod body;
 mod cause;
+mod content;
 mod dial;
 mod dns;
 mod duplex;
 mod expect;
 mod failure;
-mod gunzip;
 mod http;
 mod http1;
 mod http2;
@@ -19,7 +18,6 @@ mod life;
 mod progress;
 mod proxy;
 mod request;
-mod stream;
 mod tls;
 mod warm;
 mod wire;
@@ -39,12 +37,13 @@ use crate::endpoint::Endpoint;
 use crate::outcome::Failure;
 use crate::source::BodyReader;
 
+pub use crate::transport::content::Live;
 pub use crate::transport::dns::{LookupError, NameConfig, NameService, Resolver};
 pub use crate::transport::http1::direct::{Direct, DirectConfig};
 pub use crate::transport::http2::multiplexed::{Multiplexed, MultiplexedConfig};
 pub use crate::transport::progress::Progress;
 pub use crate::transport::proxy::ProxyConfig;
-pub use crate::transport::stream::Live;
+
 pub use crate::transport::tls::{Offer, Tls, TlsConfig};
 pub(crate) use crate::transport::{
     http::{Http, HttpConfig},
@@ -76,7 +75,7 @@ pub struct Exchange<'a> {
     pub body_idle_timeout: Option<Duration>,
     /// Bound on the decoded body of the answer, in bytes.
     pub max_body: usize,
-    /// Ask for gzip and decode it.
+    /// Ask for the encodings of [`content::ASKED`] and decode them.
     pub gzip: bool,
     /// Whether the body of an answer with this status is read piece by piece; `None` where none is.
     pub streams: Option<&'a (dyn Fn(StatusCode) -> bool + Sync)>,

@@ -17,7 +17,7 @@ use crate::request::is_authority;
 use crate::source::{AttemptBody, SourceFailure};
 
 use super::Exchange;
-use super::body::Reading;
+use super::content::{ASKED, Reading};
 use super::expect::{Awaiting, Consent, is_continue};
 
 /// The request in origin form, with the endpoint's authority as `Host`; whether its body waits for the server's
@@ -108,7 +108,7 @@ pub(super) fn headers(exchange: &Exchange<'_>, expects: bool) -> Result<HeaderMa
         headers.insert(CONTENT_LENGTH, length.into());
     }
     if asks_gzip(exchange) {
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ASKED));
     }
     Ok(headers)
 }
@@ -219,7 +219,7 @@ impl Body for RequestBody {
     }
 }
 
-/// Whoever sets `Accept-Encoding` decodes on their own, and a part of a gzip stream cannot be decoded.
+/// Whoever sets `Accept-Encoding` decodes on their own, and a part of an encoded body cannot be decoded.
 fn asks_gzip(exchange: &Exchange<'_>) -> bool {
     // There are few headers: to look through them costs less than to hash two names.
     exchange.gzip && !exchange.headers.keys().any(|name| name == ACCEPT_ENCODING || name == RANGE)

@@ -65,3 +65,41 @@ fn a_gzip_body_that_does_not_fit_into_memory_is_an_error() {
     });
     fails_without_memory(&server);
 }
+
+/// The most memory that this process has had since [`forget_peak`], in bytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+}
+
+fn forget_peak() {
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+}
+
+#[test]
+fn a_length_that_is_not_sent_costs_no_memory() {
+    let _floor = crate::alone();
+    const ANNOUNCED: usize = 60 << 20;
+    let server = Scripted::new(|_, peer| {
+        peer.head();
+        peer.write(format!("HTTP/1.1 200 OK\r\ncontent-length: {ANNOUNCED}\r\n\r\n"));
+        peer.write(vec![b'x'; 100_000]);
+        peer.sees_close();
+    });
+    let builder = Builder::new().balancer(&round_robin(&[server.port()])).tries(1);
+    builder.option("body_idle_timeout", "300ms").unwrap();
+    let client = builder.build();
+    Child::run(|| {
+        forget_peak();
+        let before = peak();
+        let calls: Vec<_> = (0..20).map(|_| client.begin("/")).collect();
+        for call in calls {
+            let failure = call.end().unwrap_err();
+            assert!(failure.message.contains("no more of the body in time"), "{}", failure.message);
+        }
+        let grown = peak() - before;
+        assert!(grown < 20 << 20, "{grown} bytes for 20 bodies of which 100 KB came");
+    })
+    .ends();
+}

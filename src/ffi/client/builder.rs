@@ -411,7 +411,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_body_bytes(
     })
 }
 
-/// Asks for gzip and decodes it. Default true.
+/// Asks for compressed answers and decodes them: gzip, brotli (br) and zstd, of which a build may
+/// leave out the last two. Default true.
 ///
 /// @param gzip whether to
 #[unsafe(no_mangle)]

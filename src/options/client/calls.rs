@@ -112,7 +112,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             },
         ),
     Setting::new("gzip", Form::Flag)
-        .purpose("Whether gzip is asked for and decoded")
+        .purpose("Whether compressed answers are asked for and decoded: gzip, and brotli and zstd where they are built in")
         .cost("Decoding takes processor time, and saves network.")
         .setter("set_gzip")
         .field(

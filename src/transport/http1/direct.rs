@@ -25,15 +25,15 @@ use crate::statistics::{CloseReason, Stripe};
 
 use super::answer::AnswerBody;
 use super::pool::{Connection, ConnectionPermit, ConnectionPool};
+use crate::transport::content::{self, Content, Flow};
 use crate::transport::dial::{Dialler, UNTOLD};
 use crate::transport::dns::{NameConfig, Resolver};
 use crate::transport::expect::{Consent, expects, is_unmet};
 use crate::transport::failure::{Stage, cause_of};
 use crate::transport::request::{self, RequestBody};
-use crate::transport::stream::{self, Content, Flow};
 use crate::transport::tls::{Offer, Tls};
 use crate::transport::wire::{Stream, Traffic};
-use crate::transport::{Answer, Exchange, Transport, body, warm};
+use crate::transport::{Answer, Exchange, Transport, warm};
 
 /// What the connections of a [`Direct`] have in common.
 #[derive(Clone, Debug)]
@@ -272,7 +272,7 @@ impl Direct {
         let answer = Arc::clone(&connection.answer);
         let work = pin!(async {
             let (head, content) = answer.received(reply.await.map_err(Step::Lost)?);
-            body::read(head, content, request::reading(exchange)).await.map_err(Step::Failed)
+            content::read(head, content, request::reading(exchange)).await.map_err(Step::Failed)
         });
         match connection.drive(exchange.progress, work).await {
             Ok(answer) => {
@@ -302,7 +302,7 @@ impl Direct {
         let (mut head, content) = connection.answer.received(reply);
         let reading = request::reading(exchange);
         if !exchange.is_streamed(head.status) {
-            let work = pin!(body::read(head, content, reading));
+            let work = pin!(content::read(head, content, reading));
             let answer = connection.drive(exchange.progress, work).await?;
             self.keep(exchange.endpoint, connection);
             return Ok(answer);
@@ -312,7 +312,7 @@ impl Direct {
         let endpoint = Arc::clone(exchange.endpoint);
         let connection = Some(connection);
         let underway = Underway { content, connection, open: true, config, pool, endpoint };
-        Ok(stream::answer(head, underway))
+        Ok(content::answer(head, underway))
     }
 
     fn keep(&self, endpoint: &Arc<Endpoint>, connection: Box<Connection>) {

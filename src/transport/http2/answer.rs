@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::transport::expect::Consent;
 use crate::transport::http1::answer::MAX_HEAD;
-use crate::transport::{Progress, body};
+use crate::transport::{Progress, content};
 
 /// The answer after the interim ones, which are counted, and told to a body that waits for the peer's consent.
 pub(super) struct FinalAnswer {
@@ -65,7 +65,7 @@ pub(super) fn received(
     let (head, stream) = reply.into_parts();
     let announced = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     // Of HEAD and 304 the length belongs to a body that does not come.
-    let bodiless = stream.is_end_stream() || !body::has_body(method, head.status);
+    let bodiless = stream.is_end_stream() || !content::has_body(method, head.status);
     let announced = match bodiless {
         true => Some(0),
         false => announced.and_then(|length| length.parse().ok()),

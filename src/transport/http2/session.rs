@@ -26,13 +26,13 @@ use super::keep_alive::{KeepAlive, NO_STREAMS, PROOF_TIMEOUT, StreamWatch};
 use super::pool::StreamSlot;
 use super::upload::Upload;
 use crate::transport::cause::Cause;
+use crate::transport::content::{self, Content, Flow};
 use crate::transport::duplex::Duplex;
 use crate::transport::failure::{Stage, cause_of};
 use crate::transport::http1::answer::MAX_HEAD;
 use crate::transport::request::{self, RequestBody};
-use crate::transport::stream::{self, Content, Flow};
 use crate::transport::wire::{Stream, Traffic};
-use crate::transport::{Answer, Exchange, body};
+use crate::transport::{Answer, Exchange};
 
 /// The shared end of one connection.
 pub(crate) struct Session {
@@ -262,10 +262,10 @@ pub(crate) async fn exchange(
     let reading = request::reading(exchange);
     if exchange.is_streamed(head.status) {
         let content = Content::open(&mut head, content, reading)?;
-        return Ok(stream::answer(head, Underway { content, upload, slot }));
+        return Ok(content::answer(head, Underway { content, upload, slot }));
     }
     let content = Counted { body: content, progress: exchange.progress };
-    let work = pin!(body::read(head, content, reading));
+    let work = pin!(content::read(head, content, reading));
     let answer = upload.beside(work, exchange.progress).await;
     answer.map_err(|failure| session.within_answer(failure))
 }

@@ -12,13 +12,15 @@ use bytes::{Buf, Bytes};
 use http::response;
 use http_body::Body;
 
-use crate::outcome::{Failure, FailureKind};
-
-use super::Answer;
-use super::body::{self, BREATH, Reading};
-use super::cause::Cause;
-use super::gunzip::Gunzip;
-use super::wire::others_first;
+use super::buffer::{STEP, damaged};
+use super::decoder::Decoder;
+use super::encoding::Encoding;
+use super::step::{BREATH, PART, Step};
+use super::whole::{self, Reading};
+use crate::outcome::Failure;
+use crate::transport::Answer;
+use crate::transport::cause::Cause;
+use crate::transport::wire::others_first;
 
 /// The body of an answer under way. Dropping it drops the exchange.
 pub struct Live {
@@ -34,7 +36,7 @@ enum Begun {
 }
 
 /// What a transport does to get the next piece; none at the end of the body.
-pub(super) trait Flow: Send {
+pub(in crate::transport) trait Flow: Send {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>>;
 }
 
@@ -75,7 +77,7 @@ impl fmt::Debug for Live {
 }
 
 /// The answer whose body `flow` brings.
-pub(super) fn answer(head: response::Parts, flow: impl Flow + 'static) -> Answer {
+pub(in crate::transport) fn answer(head: response::Parts, flow: impl Flow + 'static) -> Answer {
     let live = Some(Live::new(flow));
     Answer {
         status: head.status,
@@ -86,9 +88,9 @@ pub(super) fn answer(head: response::Parts, flow: impl Flow + 'static) -> Answer
 }
 
 /// A body as it comes, or decoded.
-pub(super) enum Content<B> {
+pub(in crate::transport) enum Content<B> {
     Plain(B),
-    Gzip(Box<Decoding<B>>),
+    Decoded(Box<Decoding<B>>),
 }
 
 impl<B> Content<B>
@@ -97,14 +99,14 @@ where
     B::Error: Error + 'static,
 {
     /// The content of the answer that begins with `head`.
-    pub(super) fn open(
+    pub(in crate::transport) fn open(
         head: &mut response::Parts,
         body: B,
         reading: Reading<'_>,
     ) -> Result<Self, Failure> {
-        Ok(match body::is_decoded(head, reading)? {
-            true => Self::Gzip(Box::new(Decoding::new(body))),
-            false => Self::Plain(body),
+        Ok(match whole::encoding(head, reading)? {
+            Some(encoding) => Self::Decoded(Box::new(Decoding::new(body, encoding))),
+            None => Self::Plain(body),
         })
     }
 }
@@ -116,21 +118,23 @@ where
 {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
         let piece = match self {
-            Self::Plain(body) => ready!(body::poll_data(body, cx)),
-            Self::Gzip(decoding) => ready!(decoding.poll_piece(cx)),
+            Self::Plain(body) => ready!(whole::poll_data(body, cx)),
+            Self::Decoded(decoding) => ready!(decoding.poll_piece(cx)),
         };
         Poll::Ready(piece.map(|piece| piece.map_err(|cause| cause.failure(true))))
     }
 }
 
-/// Decodes step by step: however small the encoded bytes are, a step gives at most what the decoder buffers
-/// (32 KiB, and as much again at the end of a piece), so that no bomb goes off in memory.
-pub(super) struct Decoding<B> {
+/// Decodes step by step: however small the encoded bytes are, a piece is no larger than a step, so that no bomb goes off
+/// in memory. Nothing is held back: the next bytes may come much later.
+pub(in crate::transport) struct Decoding<B> {
     body: B,
-    decoder: Gunzip<Vec<u8>>,
+    decoder: Decoder,
     encoded: Bytes,
-    /// How much was taken so far.
-    taken: usize,
+    /// What a step decodes into.
+    room: Vec<u8>,
+    /// The last step filled its room, so that there may be more of it.
+    more: bool,
     ended: bool,
 }
 
@@ -139,57 +143,48 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + 'static,
 {
-    fn new(body: B) -> Self {
-        let decoder = Gunzip::new(Vec::new());
-        Self { body, decoder, encoded: Bytes::new(), taken: 0, ended: false }
+    fn new(body: B, encoding: Encoding) -> Self {
+        let (decoder, encoded, room) = (Decoder::new(encoding), Bytes::new(), Vec::new());
+        Self { body, decoder, encoded, room, more: false, ended: false }
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
-        let before = self.decoder.cost(self.taken, 0);
-        loop {
-            let decoded = std::mem::take(self.decoder.sink());
-            if !decoded.is_empty() {
-                return Poll::Ready(Some(Ok(decoded.into())));
-            }
-            if self.ended {
-                return Poll::Ready(None);
-            }
-            if self.decoder.cost(self.taken, 0) - before > BREATH {
-                return others_first(cx);
-            }
-            if !self.encoded.is_empty() {
-                self.decode()?;
+        let mut cost = 0;
+        while !self.ended {
+            if self.more || !self.encoded.is_empty() {
+                let step = self.decode()?;
+                if step.given > 0 {
+                    // Copied out of the room: a reader may hold many pieces of a few bytes each.
+                    let piece = Bytes::copy_from_slice(&self.room[..step.given]);
+                    return Poll::Ready(Some(Ok(piece)));
+                }
+                cost += step.cost();
+                if cost > BREATH {
+                    return others_first(cx);
+                }
             } else {
-                match ready!(body::poll_data(&mut self.body, cx)).transpose()? {
+                match ready!(whole::poll_data(&mut self.body, cx)).transpose()? {
                     Some(piece) => self.encoded = piece,
                     None => {
                         self.ended = true;
-                        self.decoder.finish().map_err(damaged)?;
+                        self.decoder.finish().map_err(|_| damaged(&self.decoder))?;
                     }
                 }
             }
         }
+        Poll::Ready(None)
     }
 
-    fn decode(&mut self) -> Result<(), Cause> {
+    fn decode(&mut self) -> Result<Step, Cause> {
+        self.room.resize(STEP, 0);
         let part = &self.encoded[..self.encoded.len().min(PART)];
-        let taken = self.decoder.write(part).map_err(damaged)?;
-        if taken == 0 && self.decoder.sink().is_empty() {
-            return Err(damaged(()));
-        }
-        self.taken = self.taken.saturating_add(taken);
-        self.encoded.advance(taken);
-        // Nothing is held back: the next bytes may come much later.
-        if self.encoded.is_empty() { self.decoder.flush().map_err(damaged) } else { Ok(()) }
+        let step = self.decoder.step(part, &mut self.room);
+        let step = step.map_err(|_| damaged(&self.decoder))?;
+        self.encoded.advance(step.taken);
+        self.more = step.given == self.room.len();
+        Ok(step)
     }
 }
-
-fn damaged<E>(_: E) -> Cause {
-    Cause::new(FailureKind::Protocol, "gzip body damaged")
-}
-
-/// What is decoded at once, for it may hold codes for nothing.
-const PART: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -203,6 +198,7 @@ mod tests {
     use http_body::Frame;
 
     use super::*;
+    use crate::outcome::FailureKind;
 
     /// A body in the given pieces.
     struct Pieces(VecDeque<Bytes>);
@@ -236,7 +232,7 @@ mod tests {
     }
 
     async fn decoded(encoded: &[u8], length: usize) -> Result<Vec<u8>, Cause> {
-        let mut gunzip = Decoding::new(Pieces::of(encoded, length));
+        let mut gunzip = Decoding::new(Pieces::of(encoded, length), Encoding::Gzip);
         let mut all = Vec::new();
         while let Some(piece) = next(&mut gunzip).await {
             all.extend_from_slice(&piece?);
@@ -265,7 +261,7 @@ mod tests {
     async fn a_bomb_comes_in_small_pieces() {
         let bomb = gzip(&vec![0; 20 << 20]);
         assert!(bomb.len() < 32 << 10);
-        let mut gunzip = Decoding::new(Pieces::of(&bomb, bomb.len()));
+        let mut gunzip = Decoding::new(Pieces::of(&bomb, bomb.len()), Encoding::Gzip);
         let (mut total, mut largest) = (0, 0);
         while let Some(piece) = next(&mut gunzip).await {
             let length = piece.unwrap().len();
@@ -285,7 +281,7 @@ mod tests {
         encoder.write_all(b"second").unwrap();
         let second = encoder.finish().unwrap();
         let pieces = VecDeque::from([Bytes::from(first), Bytes::from(second)]);
-        let mut gunzip = Decoding::new(Pieces(pieces));
+        let mut gunzip = Decoding::new(Pieces(pieces), Encoding::Gzip);
         assert_eq!(next(&mut gunzip).await.unwrap().unwrap(), "first");
         assert_eq!(gunzip.body.0.len(), 1, "the rest was not needed");
         assert_eq!(next(&mut gunzip).await.unwrap().unwrap(), "second");
@@ -295,18 +291,19 @@ mod tests {
     #[tokio::test]
     async fn what_decodes_to_nothing_is_decoded_by_turns() {
         let codes = [&gzip(b"")[..10], &[0, 0, 0, 0xff, 0xff].repeat(12_000)].concat();
+        let end = &[1, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0];
+        let codes = [&codes[..], end].concat();
         for (encoded, most) in [(gzip(b"").repeat(3000), 64 * 20 + 20), (codes, 2 * PART)] {
-            let mut gunzip = Decoding::new(Pieces::of(&encoded, encoded.len()));
-            let mut turns = 0;
+            let mut gunzip = Decoding::new(Pieces::of(&encoded, encoded.len()), Encoding::Gzip);
+            let (mut turns, mut left) = (0, encoded.len());
             poll_fn(|cx| {
-                let before = gunzip.taken;
                 let polled = gunzip.poll_piece(cx);
-                assert!(gunzip.taken - before <= most, "{}", gunzip.taken - before);
-                turns += 1;
-                polled.map(drop)
+                assert!(left - gunzip.encoded.len() <= most, "{}", left - gunzip.encoded.len());
+                (turns, left) = (turns + 1, gunzip.encoded.len());
+                polled.map(|piece| assert!(piece.is_none()))
             })
             .await;
-            assert!(turns > 2 && gunzip.taken == encoded.len(), "{turns} turns");
+            assert!(turns > 2 && left == 0, "{turns} turns");
         }
     }
 }

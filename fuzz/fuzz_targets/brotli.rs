@@ -1,0 +1,6 @@
+//! Brotli in pieces of any length: the same bytes come out, whatever the pieces.
+#![no_main]
+
+use ahoy::transport::fuzzing;
+
+libfuzzer_sys::fuzz_target!(|input: (u8, &[u8])| fuzzing::brotli(input.0, input.1));

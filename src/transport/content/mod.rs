@@ -1,0 +1,22 @@
+//! Bodies of answers: read whole or piece by piece, and decoded under a bound.
+
+#[cfg(feature = "brotli")]
+mod brotli;
+mod buffer;
+mod decoder;
+mod encoding;
+mod gzip;
+mod step;
+mod stream;
+mod whole;
+#[cfg(feature = "zstd")]
+mod zstd;
+
+#[cfg(fuzzing)]
+pub(super) use decoder::Decoder;
+pub(super) use encoding::ASKED;
+#[cfg(fuzzing)]
+pub(super) use encoding::Encoding;
+pub use stream::Live;
+pub(super) use stream::{Content, Flow, answer};
+pub(super) use whole::{Reading, has_body, read};
