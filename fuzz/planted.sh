@@ -6,8 +6,8 @@
 #     sh fuzz/planted.sh [TARGET...]
 #
 # The bugs of all targets that are named are planted at once, so that one build is enough. A target whose parser calls
-# another's may find that one's; run alone it can find only its own. Built without optimisation and sanitizer, which
-# takes a minute and not ten: what so slow a target finds in the time the one of run.sh finds as well.
+# another's may find that one's; run alone it can find only its own. Built with little optimisation and no sanitizer,
+# which takes a third of the time.
 set -eu
 cd "$(dirname "$0")"
 export RUSTC_BOOTSTRAP=1
