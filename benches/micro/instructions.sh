@@ -6,7 +6,7 @@
 #     benches/micro/instructions.sh --update    write the counts down as the new baseline
 #
 # The difference between N and 2 N repetitions leaves out what only the start costs; only the calling thread
-# counts, so the wall clock of the library's own thread does not matter. The least of three runs is taken: what
+# counts, so the wall clock of the library's own thread does not matter. The least of five runs is taken: what
 # disturbs a run adds to it. Uses the release profile, which CI has built anyway.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -53,12 +53,12 @@ counted() {
     sed -n 's/^summary: //p; s/^totals: //p' "$first" | head -n 1
 }
 
-# The least of three differences, for one repetition.
+# The least of five differences, for one repetition.
 each() { # repetitions, command taking their number last
     count=$1
     shift
     least=
-    for run in 1 2 3; do
+    for run in 1 2 3 4 5; do
         once=$(counted "$@" "$count")
         twice=$(counted "$@" $((2 * count)))
         one=$(((twice - once) / count))
