@@ -98,10 +98,10 @@ pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// Whether `bytes` can be the start of an answer.
+/// Whether `bytes` can be the start of an answer, or are too few to say what they look like instead.
 ///
 /// # Errors
-/// They cannot; says what they look like instead.
+/// They cannot; says what they look like.
 pub(crate) fn check_start(bytes: &[u8]) -> Result<(), AnswerFault> {
     const START: &[u8] = b"HTTP/1.";
     let compared = bytes.len().min(START.len());
@@ -109,6 +109,8 @@ pub(crate) fn check_start(bytes: &[u8]) -> Result<(), AnswerFault> {
         return Ok(());
     }
     Err(AnswerFault::not_http(match bytes {
+        // Too few to tell.
+        [0x15 | 0x16] | [0] | [0, 0] | [0, 0, _] => return Ok(()),
         // The first record of an answer to what was no handshake: an alert.
         [0x15 | 0x16, 0x03, ..] => "the peer speaks TLS: its scheme should be https",
         [0, 0, _, 4, ..] => "the peer speaks HTTP/2",
@@ -404,6 +406,19 @@ mod tests {
             }
         }
         assert_eq!(end(b"a\r\nb\r\n", 0), None);
+    }
+
+    #[test]
+    fn what_is_no_answer_is_told_alike_however_it_is_cut() {
+        let tls: &[u8] = b"\x15\x03\x01\x00\x02\x02\x0a";
+        let http2: &[u8] = b"\x00\x00\x12\x04\x00";
+        for bytes in [tls, http2, b"HTTP/2.0 200 OK\r\n", b"SSH-2.0-x", b"\x00\x01", b"\x15\x02"] {
+            let whole = check_start(bytes).unwrap_err();
+            for cut in 0..bytes.len() {
+                let part = check_start(&bytes[..cut]);
+                assert!(part.is_ok() || part == Err(whole.clone()), "{bytes:?} cut at {cut}");
+            }
+        }
     }
 
     #[test]
