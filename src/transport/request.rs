@@ -107,7 +107,7 @@ pub(super) fn headers(exchange: &Exchange<'_>, expects: bool) -> Result<HeaderMa
     if let Some(length) = stated_length(exchange) {
         headers.insert(CONTENT_LENGTH, length.into());
     }
-    if asks_gzip(exchange) {
+    if asks_encodings(exchange) {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ASKED));
     }
     Ok(headers)
@@ -119,7 +119,7 @@ pub(super) fn reading<'a>(exchange: &Exchange<'a>) -> Reading<'a> {
         method: exchange.method,
         idle: exchange.body_idle_timeout,
         max_body: exchange.max_body,
-        decode: asks_gzip(exchange),
+        decode: asks_encodings(exchange),
     }
 }
 
@@ -219,8 +219,8 @@ impl Body for RequestBody {
     }
 }
 
-/// Whoever sets `Accept-Encoding` decodes on their own, and a part of an encoded body cannot be decoded.
-fn asks_gzip(exchange: &Exchange<'_>) -> bool {
+/// A caller that sets `Accept-Encoding` decodes by itself, and a part of an encoded body cannot be decoded.
+fn asks_encodings(exchange: &Exchange<'_>) -> bool {
     // There are few headers: to look through them costs less than to hash two names.
     exchange.gzip && !exchange.headers.keys().any(|name| name == ACCEPT_ENCODING || name == RANGE)
 }

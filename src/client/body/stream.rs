@@ -22,7 +22,8 @@ use crate::runtime::{shard, waiter};
 /// network busy while the reader is woken, little beside what a buffered body may take.
 const BOUND: usize = 256 * 1024;
 
-/// Who waits is told when as much has come, or when no more comes at once: a wake costs about as much as moving this.
+/// A waiting reader is told when as much has come, or when no more comes at once: a wake costs about as much as moving
+/// this.
 const TOLD: usize = BOUND / 2;
 
 /// What a piece takes beside its bytes: a peer that sends them one by one must meet the bound too.
@@ -161,7 +162,7 @@ struct State {
     pieces: VecDeque<Bytes>,
     /// What they take.
     held: usize,
-    /// What came since somebody who waits was told.
+    /// What came since a waiting reader was told.
     untold: usize,
     ended: Option<Result<(), Error>>,
     watcher: Option<Watcher>,
@@ -180,7 +181,7 @@ impl Inflow {
         }
     }
 
-    /// Adds a piece; to be called when there is room. Who waits for it is told when much has come: a wake costs more
+    /// Adds a piece; to be called when there is room. A waiting reader is told when much has come: a wake costs more
     /// than a small piece. So [`Self::tell`] is to be called where the next one does not come at once.
     pub(crate) fn push(&self, piece: Bytes) {
         if piece.is_empty() {
