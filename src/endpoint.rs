@@ -65,6 +65,27 @@ pub struct Host {
 }
 
 impl Host {
+    /// A host as somebody else states it.
+    ///
+    /// # Errors
+    /// The address can be neither dialled nor named to a peer, or the port is 0; the text does not show it.
+    pub fn checked(address: &str, port: u16) -> Result<Self, &'static str> {
+        let bare =
+            address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+        let odd = |c: char| c.is_ascii_control() || c.is_whitespace() || "/?#@[]\\".contains(c);
+        // A link's address may have a zone, the name of an interface: `fe80::1%eth0`.
+        let (ip, zone) = bare.split_once('%').map_or((bare, None), |(ip, zone)| (ip, Some(zone)));
+        let is_v6 = ip.parse::<Ipv6Addr>().is_ok();
+        let misplaced = !is_v6 && (bare.contains(':') || zone.is_some()) || zone == Some("");
+        if bare.is_empty() || bare.len() > 253 || bare.contains(odd) || misplaced {
+            return Err("is neither a host name nor an ip address");
+        }
+        if port == 0 {
+            return Err("has the port 0");
+        }
+        Ok(Self::new(bare, port))
+    }
+
     /// A host with the defaults of every optional property.
     #[must_use]
     pub fn new(address: impl Into<String>, port: u16) -> Self {

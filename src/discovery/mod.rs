@@ -5,6 +5,7 @@
 //! matter.
 
 mod list;
+pub mod wire;
 
 pub use list::HostList;
 

@@ -51,16 +51,7 @@ pub(crate) fn checked(address: &str, port: u16) -> Result<Host, Error> {
     if port == 0 {
         return Err(Error::invalid("port", "is 0"));
     }
-    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
-    let odd = |c: char| c.is_ascii_control() || c.is_whitespace() || "/?#@[]\\".contains(c);
-    // A link's address may have a zone, the name of an interface: `fe80::1%eth0`.
-    let (ip, zone) = bare.split_once('%').map_or((bare, None), |(ip, zone)| (ip, Some(zone)));
-    let is_v6 = ip.parse::<std::net::Ipv6Addr>().is_ok();
-    let misplaced = !is_v6 && (bare.contains(':') || zone.is_some()) || zone == Some("");
-    if bare.is_empty() || bare.len() > 253 || bare.contains(odd) || misplaced {
-        return Err(Error::invalid("address", "is neither a host name nor an ip address"));
-    }
-    Ok(Host::new(bare, port))
+    Host::checked(address, port).map_err(|problem| Error::invalid("address", problem))
 }
 
 /// A host at a name or IP address and a port.

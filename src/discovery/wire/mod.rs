@@ -1,0 +1,66 @@
+//! Reading what registries answer.
+//!
+//! Each parser takes bytes that it did not choose. An entry that cannot be used is skipped and counted, without its
+//! value, which may be a secret; the others serve. A document that cannot be read at all is an error in fixed words.
+
+mod entry;
+mod frames;
+mod groups;
+mod json;
+mod lines;
+
+pub mod consul;
+pub mod etcd;
+
+pub use entry::{EntryForm, EntryRules, host};
+pub use frames::Frames;
+pub use groups::groups;
+pub use lines::lines;
+
+use std::sync::Arc;
+
+use crate::endpoint::Host;
+
+/// The hosts of a document, in its order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// Those that can be used.
+    pub hosts: Vec<Arc<Host>>,
+    /// Those that cannot.
+    pub skipped: Skipped,
+}
+
+/// Entries that were left out because something is wrong with them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// How many.
+    pub count: usize,
+    /// What is wrong with the first.
+    pub why: Option<&'static str>,
+}
+
+impl Entries {
+    /// One entry more: a host, none where it says of itself that it takes no calls, or what is wrong with it.
+    pub fn add(&mut self, entry: Result<Option<Host>, &'static str>) {
+        match entry {
+            Ok(host) => self.hosts.extend(host.map(Arc::new)),
+            Err(why) => self.skipped.add(why),
+        }
+    }
+}
+
+impl Entries {
+    /// The hosts, copied.
+    #[cfg(test)]
+    fn copied(&self) -> Vec<Host> {
+        self.hosts.iter().map(|host| Host::clone(host)).collect()
+    }
+}
+
+impl Skipped {
+    /// One more.
+    pub fn add(&mut self, why: &'static str) {
+        self.count += 1;
+        self.why.get_or_insert(why);
+    }
+}
