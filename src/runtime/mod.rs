@@ -9,6 +9,7 @@
 
 pub mod attachment;
 pub mod clock;
+pub mod directory_watch;
 pub mod entropy;
 pub mod exclusive;
 pub mod getaddrinfo;
