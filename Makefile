@@ -6,6 +6,9 @@ CARGO ?= cargo
 CC ?= cc
 # `make PROFILE=dist install` installs the small, slowly built library.
 PROFILE ?= release
+# `make PROFILE=dist FEATURES=--no-default-features install` installs the least one, without proxies, HTTP/2, brotli and
+# zstd; add --features with some of them.
+FEATURES ?=
 
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 OUT := $(TARGET)/$(PROFILE)
@@ -20,17 +23,17 @@ ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst 
 INCLUDES := $(DESTDIR)$(PREFIX)/include
 LIBRARIES := $(DESTDIR)$(PREFIX)/lib
 
-.PHONY: all arena bench bench-bodies build dist demo exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps clean
+.PHONY: all arena bench bench-bodies build dist minimal demo exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps clean
 
 all: build
 
 # One kind at a time for dist: where an rlib is made as well, cargo leaves link-time optimisation out.
 build:
 ifeq ($(PROFILE),dist)
-	$(CARGO) rustc --profile dist --features silent --lib --crate-type cdylib
-	$(CARGO) rustc --profile dist --features silent --lib --crate-type staticlib
+	$(CARGO) rustc --profile dist $(FEATURES) --features silent --lib --crate-type cdylib
+	$(CARGO) rustc --profile dist $(FEATURES) --features silent --lib --crate-type staticlib
 else
-	$(CARGO) build --profile $(PROFILE)
+	$(CARGO) build --profile $(PROFILE) $(FEATURES)
 endif
 
 dist:
@@ -39,7 +42,7 @@ dist:
 # What a static link needs besides libahoy.a. Asking recompiles the crate, so the answer is kept. Of it the C compiler
 # adds two by itself: libc, and what unwinds, of which a static program takes another form.
 $(OUT)/native-static-libs: Cargo.toml Cargo.lock | build
-	$(CARGO) rustc --profile $(PROFILE) $(if $(filter dist,$(PROFILE)),--features silent) --lib --crate-type staticlib -- --print native-static-libs 2>&1 | \
+	$(CARGO) rustc --profile $(PROFILE) $(FEATURES) $(if $(filter dist,$(PROFILE)),--features silent) --lib --crate-type staticlib -- --print native-static-libs 2>&1 | \
 	    sed -n 's/^note: native-static-libs: //p' >$@.new
 	test -s $@.new && mv $@.new $@
 

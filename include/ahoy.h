@@ -132,6 +132,11 @@
 #define AHOY_E_CLOSED 104
 
 /**
+ * The library was built without what this needs.
+ */
+#define AHOY_E_UNSUPPORTED 105
+
+/**
  * The provider failed and no earlier list is known.
  */
 #define AHOY_E_DISCOVERY 200

@@ -240,6 +240,14 @@ impl ClientConfig {
                 ("http2", "only a client with a balancer can speak it"),
             ),
             (
+                self.http2 != Http2::Off && !cfg!(feature = "http2"),
+                ("http2", "the library was built without http2"),
+            ),
+            (
+                self.proxy.is_set() && !cfg!(feature = "proxy"),
+                ("proxy", "the library was built without proxy"),
+            ),
+            (
                 !balanced && self.warm_up > 0,
                 ("warm_up", "only a client with a balancer knows its endpoints"),
             ),
@@ -280,6 +288,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "http2")]
     fn a_client_without_a_balancer_speaks_no_http2() {
         for http2 in [Http2::Alpn, Http2::PriorKnowledge] {
             let config = ClientConfig { http2, ..ClientConfig::default() };
@@ -296,6 +305,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "http2")]
     fn every_fault_is_named_at_once() {
         let mut config =
             ClientConfig { timeout: Duration::MAX, warm_up: 1, ..ClientConfig::default() };

@@ -22,6 +22,8 @@ pub enum ErrorKind {
     WouldDeadlock,
     /// The client is closed.
     Closed,
+    /// The library was built without what this needs.
+    Unsupported,
     /// The provider failed and no earlier list is known.
     Discovery,
     /// No endpoint is known, or no circuit admits.
@@ -95,6 +97,7 @@ impl ErrorKind {
             Self::UnknownOption => "AHOY_E_UNKNOWN_OPTION",
             Self::WouldDeadlock => "AHOY_E_WOULD_DEADLOCK",
             Self::Closed => "AHOY_E_CLOSED",
+            Self::Unsupported => "AHOY_E_UNSUPPORTED",
             Self::Discovery => "AHOY_E_DISCOVERY",
             Self::NoEndpoints => "AHOY_E_NO_ENDPOINTS",
             Self::Resolve => "AHOY_E_RESOLVE",
@@ -135,6 +138,7 @@ impl ErrorKind {
             | Self::UnknownOption
             | Self::WouldDeadlock
             | Self::Closed
+            | Self::Unsupported
             | Self::Tls
             | Self::BodyTooLarge
             | Self::HttpStatus

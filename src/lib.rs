@@ -11,6 +11,11 @@
 //! endpoint request source response outcome error  plain data
 //! ```
 
+#![cfg_attr(
+    not(all(feature = "http2", feature = "proxy")),
+    allow(dead_code, reason = "what only they use is dead there, and the linker drops it")
+)]
+
 pub mod balancer;
 pub mod client;
 pub mod config;

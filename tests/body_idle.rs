@@ -1,6 +1,11 @@
 //! body_idle_timeout: a body that brings nothing for too long ends its attempt, held whole or streamed, over both
 //! HTTP versions.
 
+#![cfg_attr(
+    not(feature = "http2"),
+    allow(dead_code, unused_imports, reason = "the peer of HTTP/2")
+)]
+
 mod support;
 
 use std::io::{Read, Write};
@@ -24,6 +29,7 @@ fn stalls_over_http1() -> Scripted {
 }
 
 /// The same over HTTP/2: for each request a head, two bytes, and no end of the stream.
+#[cfg(feature = "http2")]
 fn stalls_over_http2() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -113,6 +119,7 @@ fn over_http1_without_a_balancer() {
 }
 
 #[test]
+#[cfg(feature = "http2")]
 fn over_http2() {
     let builder = limited(stalls_over_http2());
     builder.try_http2(AHOY_HTTP2_PRIOR_KNOWLEDGE).unwrap();

@@ -100,6 +100,7 @@ fn four_peers_of_http1_that_send_without_end_make_no_other_call_late() {
 }
 
 #[test]
+#[cfg(feature = "http2")]
 fn four_peers_of_http2_that_send_without_end_make_no_other_call_late() {
     none_is_late(&Flood::http2());
 }

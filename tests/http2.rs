@@ -1,5 +1,7 @@
 //! HTTP/2 as a client's option, against nghttpd, a server that speaks nothing else.
 
+#![cfg(feature = "http2")]
+
 mod support;
 
 use std::fs;

@@ -87,6 +87,7 @@ fn every_refused_parameter_is_named_at_once() {
 }
 
 #[test]
+#[cfg(feature = "http2")]
 fn building_names_every_option_that_does_not_go_with_the_others() {
     let builder = Builder::new();
     builder.option("http2", "true").unwrap();
@@ -95,6 +96,42 @@ fn building_names_every_option_that_does_not_go_with_the_others() {
     assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
     let named: Vec<_> = failure.message.lines().map(|it| it.split(':').next().unwrap()).collect();
     assert_eq!(named, ["http2", "warm_up"]);
+}
+
+/// What switches it off is taken, so that the text of a configuration can be read again.
+#[cfg(not(all(feature = "http2", feature = "proxy")))]
+fn is_refused_as_unsupported(feature: &str, options: &[(&str, &str)]) {
+    for (key, value) in options {
+        let failure = Builder::new().option(key, value).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_UNSUPPORTED, "{key}: {}", failure.message);
+        let said = format!("{key}: the library was built without {feature}");
+        assert!(failure.message.ends_with(&said), "{}", failure.message);
+    }
+    for (key, value) in [("http2", "false"), ("proxy", "off"), ("no_proxy", "off")] {
+        Builder::new().option(key, value).unwrap();
+    }
+}
+
+#[test]
+#[cfg(not(feature = "http2"))]
+fn http2_that_is_not_built_in_is_refused() {
+    is_refused_as_unsupported("http2", &[("http2", "true"), ("http2", "prior_knowledge")]);
+    let failure =
+        Builder::new().try_http2(ahoy::ffi::client::builder::AHOY_HTTP2_ALPN).unwrap_err();
+    assert_eq!(failure.status, AHOY_E_UNSUPPORTED, "{}", failure.message);
+}
+
+#[test]
+#[cfg(not(feature = "proxy"))]
+fn a_proxy_that_is_not_built_in_is_refused() {
+    let options = [
+        ("proxy", "http://127.0.0.1:3128"),
+        ("no_proxy", "a.example"),
+        ("proxy_from_environment", "true"),
+    ];
+    is_refused_as_unsupported("proxy", &options);
+    let failure = Builder::new().try_proxy("http://127.0.0.1:3128").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_UNSUPPORTED, "{}", failure.message);
 }
 
 #[test]

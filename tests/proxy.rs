@@ -1,5 +1,7 @@
 //! Calls through a proxy: http, https by CONNECT and SOCKS, with credentials, and which calls go past it.
 
+#![cfg(feature = "proxy")]
+
 mod support;
 
 use std::io::{Read, Write};

@@ -79,6 +79,8 @@ run() {
             ;;
         install) part install sh tests/install.sh ;;
         cargo) part cargo "$cargo" test --locked --no-fail-fast ;;
+        # Without proxies, HTTP/2, brotli and zstd: that it builds, calls, and refuses what is left out.
+        minimal) part minimal "$cargo" test --locked --no-default-features --test options --test quickstart ;;
         examples) part examples bash tests/examples.sh ;;
         prometheus) part prometheus bash tests/prometheus.sh ;;
         hosts) part hosts bash tests/hosts.sh ;;
@@ -105,7 +107,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols install null cargo arena examples prometheus hosts hazards exits instructions valgrind asan"
+all="format clippy build header symbols install null cargo minimal arena examples prometheus hosts hazards exits instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;

@@ -15,9 +15,11 @@ use crate::runtime::attachment::Attachment;
 use crate::runtime::io_thread;
 use crate::runtime::process::PerProcess;
 use crate::statistics::Stripe;
+#[cfg(feature = "http2")]
+use crate::transport::MultiplexedConfig;
 use crate::transport::{
-    Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Multiplexed, MultiplexedConfig,
-    Proxies, Resolver, Tls, Transport,
+    Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Multiplexed, Proxies, Resolver, Tls,
+    Transport,
 };
 
 static RESOLVER: PerProcess<OnceCell<Arc<Resolver>>> = PerProcess::new();
@@ -38,6 +40,17 @@ pub(crate) struct ClientTransport {
 enum Kind {
     Direct(Arc<Direct>),
     Multiplexed(Multiplexed),
+}
+
+impl Kind {
+    fn new(config: &ClientConfig, direct: Arc<DirectConfig>) -> Self {
+        debug_assert!(cfg!(feature = "http2") || config.http2 == Http2::Off, "refused before");
+        #[cfg(feature = "http2")]
+        if config.http2 != Http2::Off {
+            return Self::Multiplexed(Multiplexed::new(Arc::new(multiplexed(config, direct))));
+        }
+        Self::Direct(Arc::new(Direct::new(direct)))
+    }
 }
 
 /// What lies between a call and its server.
@@ -73,18 +86,7 @@ impl ClientTransport {
         let stripe = core.statistics().stripe();
         let mut direct = direct(core, resolver, driver, Arc::clone(&stripe));
         direct.max_idle = core.route.balancer().is_none().then_some(MAX_IDLE);
-        let direct = Arc::new(direct);
-        let transport = match config.http2 {
-            Http2::Off => Kind::Direct(Arc::new(Direct::new(direct))),
-            Http2::Alpn | Http2::PriorKnowledge => {
-                let mut multiplexed = MultiplexedConfig::new(direct);
-                multiplexed.prior_knowledge = config.http2 == Http2::PriorKnowledge;
-                if let Some(most) = config.max_connections_per_endpoint {
-                    multiplexed.max_connections = multiplexed.max_connections.min(most.get());
-                }
-                Kind::Multiplexed(Multiplexed::new(Arc::new(multiplexed)))
-            }
-        };
+        let transport = Kind::new(config, Arc::new(direct));
         let preconnect = match &core.route {
             Route::Balanced(balancer) if driver == Driver::IoThread && config.warm_up > 0 => {
                 let limit = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
@@ -140,6 +142,16 @@ fn direct(
         },
         stripe,
     }
+}
+
+#[cfg(feature = "http2")]
+fn multiplexed(config: &ClientConfig, direct: Arc<DirectConfig>) -> MultiplexedConfig {
+    let mut multiplexed = MultiplexedConfig::new(direct);
+    multiplexed.prior_knowledge = config.http2 == Http2::PriorKnowledge;
+    if let Some(most) = config.max_connections_per_endpoint {
+        multiplexed.max_connections = multiplexed.max_connections.min(most.get());
+    }
+    multiplexed
 }
 
 impl Detour {

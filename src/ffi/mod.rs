@@ -25,5 +25,6 @@ pub mod call;
 
 pub mod observe;
 
-#[cfg(test)]
+// Setters of what is not built in are refused.
+#[cfg(all(test, feature = "http2", feature = "proxy"))]
 mod keys_and_setters;

@@ -19,6 +19,8 @@ pub struct Setting<C> {
     pub setter: Setter,
     /// A configuration with the defaults in which the setting is in effect, where that is not so in every one.
     pub within: Option<fn() -> C>,
+    /// The feature of cargo without which it stays at its default, where the library was built so.
+    missing: Option<&'static str>,
     pub(super) read: fn(&C) -> Option<Value>,
     pub(super) write: fn(&mut C, Value) -> Written,
 }
@@ -62,6 +64,7 @@ impl<C> Setting<C> {
             cost: "",
             setter: Setter::Of(""),
             within: None,
+            missing: None,
             read: |_| None,
             write: |_, _| Err(Problem::Value(String::new())),
         }
@@ -97,6 +100,12 @@ impl<C> Setting<C> {
         Self { within: Some(within), ..self }
     }
 
+    /// Stays at its default unless the library was built with the feature `name`.
+    pub(super) const fn needs(self, name: &'static str, built_in: bool) -> Self {
+        let missing = if built_in { None } else { Some(name) };
+        Self { missing, ..self }
+    }
+
     /// The field: how it is read, none where the setting is not in effect, and how it is written.
     pub(super) const fn field(
         self,
@@ -126,7 +135,10 @@ impl<C> Setting<C> {
     /// Sets it in `config`, if the value is in range.
     pub(super) fn put(&self, config: &mut C, value: Value) -> Written {
         let value = self.form.check(value)?;
-        (self.write)(config, value)
+        let Some(feature) = self.missing else { return (self.write)(config, value) };
+        let default = (self.read)(config);
+        (self.write)(config, value)?;
+        if (self.read)(config) == default { Ok(()) } else { Err(Problem::Missing(feature)) }
     }
 
     /// Its form and the words beside it.

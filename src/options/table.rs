@@ -118,7 +118,7 @@ impl<C: Clone + 'static> Table<C> {
         let mut changed = config.clone();
         let put = (row.parse)(value.trim()).and_then(|value| (row.put)(&mut changed, value));
         put.map_err(|problem| {
-            Error::invalid("value", format!("{key}: {}", problem.about_setting()))
+            Error::new(problem.kind(), format!("value: {key}: {}", problem.about_setting()))
         })?;
         *config = changed;
         Ok(())
@@ -136,16 +136,13 @@ impl<C: Clone + 'static> Table<C> {
         let (changes, mut faults) = self.parse_all(pairs);
         let mut changed = config.clone();
         for (name, problem) in apply(&mut changed, changes) {
-            faults.push((ErrorKind::InvalidArgument, (name.to_owned(), problem.about_setting())));
+            faults.push((problem.kind(), (name.to_owned(), problem.about_setting())));
         }
         if faults.is_empty() {
             *config = changed;
             return Ok(());
         }
-        let only_unknown = faults.iter().all(|(kind, _)| *kind == ErrorKind::UnknownOption);
-        let kind = if only_unknown { ErrorKind::UnknownOption } else { ErrorKind::InvalidArgument };
-        let faults: Vec<_> = faults.into_iter().map(|(_, fault)| fault).collect();
-        Err(Error::of_faults(kind, &faults))
+        Err(of_faults(faults))
     }
 
     /// The changes that `pairs` ask for, and a fault for each that cannot be read.
@@ -191,7 +188,7 @@ impl<C: Clone + 'static> Table<C> {
         let mut faults: Vec<_> = refused.into_iter().map(by_parameter).collect();
         // Several rows may blame the same balancer.
         faults.dedup();
-        Err(Error::of_faults(ErrorKind::InvalidArgument, &faults))
+        Err(of_faults(faults))
     }
 
     /// Every setting in effect, as `key = value` lines that [`Self::set_all`] reads.
@@ -244,13 +241,23 @@ impl<C: Clone> Change<'_, '_, C> {
     }
 }
 
-/// The name and the problem of a refused parameter.
-fn by_parameter((name, problem): (&str, Problem)) -> Fault {
-    match problem {
+/// The kind, name and problem of a refused parameter.
+fn by_parameter((name, problem): (&str, Problem)) -> (ErrorKind, Fault) {
+    let kind = problem.kind();
+    let fault = match problem {
         Problem::Value(problem) => (name.to_owned(), problem),
         Problem::Part(part, problem) => (part.to_owned(), problem),
         Problem::Balancer(problem) => ("balancer".to_owned(), problem.to_owned()),
-    }
+        Problem::Missing(_) => (name.to_owned(), problem.about_setting()),
+    };
+    (kind, fault)
+}
+
+/// One error for all faults, of their kind where they share one.
+fn of_faults(faults: Vec<(ErrorKind, Fault)>) -> Error {
+    let (kinds, faults): (Vec<_>, Vec<_>) = faults.into_iter().unzip();
+    let shared = kinds.first().filter(|first| kinds.iter().all(|kind| kind == *first));
+    Error::of_faults(shared.copied().unwrap_or(ErrorKind::InvalidArgument), &faults)
 }
 
 impl<C: 'static> Row<C> {

@@ -277,6 +277,25 @@ fn nonsense_is_refused_by_balancers_and_breakers_too() {
 // Values
 
 #[test]
+#[cfg(feature = "http2")]
+fn http2_is_read() {
+    assert_eq!(client("http2", "true").unwrap().http2, Http2::Alpn);
+    assert_eq!(client("http2", "prior_knowledge").unwrap().http2, Http2::PriorKnowledge);
+}
+
+#[test]
+#[cfg(not(any(feature = "http2", feature = "proxy")))]
+fn what_is_not_built_in_is_refused_alone_and_among_others() {
+    assert_eq!(client("http2", "true").unwrap_err().kind(), ErrorKind::Unsupported);
+    let mut config = ClientConfig::default();
+    let both = [("http2", "true"), ("proxy", "http://a:1")];
+    let error = CLIENT.set_all(&mut config, both).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{}", error.message());
+    let error = CLIENT.set_all(&mut config, [("http2", "true"), ("tries", "x")]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "of two kinds: {}", error.message());
+}
+
+#[test]
 fn what_limits_a_call_is_read() {
     assert_eq!(client("timeout", "1m30s").unwrap().timeout, Duration::from_secs(90));
     assert_eq!(client("timeout", "forever").unwrap().timeout, Duration::MAX);
@@ -284,8 +303,6 @@ fn what_limits_a_call_is_read() {
     assert_eq!(client("max_body", "64 KiB").unwrap().max_body, 65_536);
     assert!(!client("gzip", "false").unwrap().gzip);
     assert_eq!(client("redirects", "5").unwrap().redirects, 5);
-    assert_eq!(client("http2", "true").unwrap().http2, Http2::Alpn);
-    assert_eq!(client("http2", "prior_knowledge").unwrap().http2, Http2::PriorKnowledge);
     assert_eq!(client("http2", "false").unwrap().http2, Http2::Off);
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::config::Misfit;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::policy::{Factor, Ratio};
 use crate::request::header_name;
 
@@ -39,6 +39,8 @@ pub enum Problem {
     Part(&'static str, String),
     /// The balancer, which has no such setting.
     Balancer(&'static str),
+    /// The library, which was built without this feature of cargo.
+    Missing(&'static str),
 }
 
 /// Whether a value was taken.
@@ -149,6 +151,15 @@ impl Problem {
             Self::Value(problem) => problem.clone(),
             Self::Part(part, problem) => format!("{part} {problem}"),
             Self::Balancer(problem) => format!("the balancer {problem}"),
+            Self::Missing(feature) => format!("the library was built without {feature}"),
+        }
+    }
+
+    /// The kind of error that it makes.
+    pub(super) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Missing(_) => ErrorKind::Unsupported,
+            _ => ErrorKind::InvalidArgument,
         }
     }
 }

@@ -17,12 +17,13 @@ const OTHER: &str = "_OTHER";
 const FIRST_ERROR: u32 = 1000;
 
 /// By their numbers in [`ErrorKind`].
-const KINDS: [ErrorKind; 24] = [
+const KINDS: [ErrorKind; 25] = [
     ErrorKind::InvalidArgument,
     ErrorKind::InUse,
     ErrorKind::UnknownOption,
     ErrorKind::WouldDeadlock,
     ErrorKind::Closed,
+    ErrorKind::Unsupported,
     ErrorKind::Discovery,
     ErrorKind::NoEndpoints,
     ErrorKind::Resolve,

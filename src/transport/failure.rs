@@ -10,6 +10,7 @@ use crate::outcome::FailureKind;
 
 use super::cause::Cause;
 use super::dns::LookupError;
+#[cfg(feature = "http2")]
 use super::http1::answer::MAX_HEAD;
 use super::http1::fault::AnswerFault;
 use super::tls::words;
@@ -74,6 +75,7 @@ fn telling(error: &(dyn Error + 'static), stage: Stage) -> Option<Cause> {
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return Some(tls_cause(tls));
     }
+    #[cfg(feature = "http2")]
     if let Some(h2) = error.downcast_ref::<h2::Error>() {
         return Some(h2_cause(h2, stage));
     }
@@ -119,6 +121,7 @@ fn hyper_cause(error: &(dyn Error + 'static)) -> Option<Cause> {
 }
 
 /// The library shows no last stream id; but it gives a peer's GOAWAY to no stream that the peer still answers.
+#[cfg(feature = "http2")]
 fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
     if let Some(io) = error.get_io() {
         // Its own word for an end of the connection that no system call reported.

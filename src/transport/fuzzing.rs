@@ -204,6 +204,7 @@ pub fn names(bytes: &[u8]) {
 
 /// A proxy's URL, the hosts that are reached without it, and one host: what is shown of the URL is no secret, and what
 /// is shown is a URL of the same proxy.
+#[cfg(feature = "proxy")]
 pub fn proxy(text: &str) {
     let mut lines = text.splitn(3, '\n');
     let mut next = || lines.next().unwrap_or_default();

@@ -11,7 +11,6 @@ mod dns;
 mod duplex;
 mod expect;
 mod failure;
-mod http;
 mod http1;
 mod http2;
 mod life;
@@ -40,15 +39,15 @@ use crate::source::BodyReader;
 pub use crate::transport::content::Live;
 pub use crate::transport::dns::{LookupError, NameConfig, NameService, Resolver};
 pub use crate::transport::http1::direct::{Direct, DirectConfig};
+#[cfg(not(feature = "http2"))]
+pub(crate) use crate::transport::http2::multiplexed::Multiplexed;
+#[cfg(feature = "http2")]
 pub use crate::transport::http2::multiplexed::{Multiplexed, MultiplexedConfig};
 pub use crate::transport::progress::Progress;
 pub use crate::transport::proxy::ProxyConfig;
 
+pub(crate) use crate::transport::proxy::{Http, HttpConfig, Proxies};
 pub use crate::transport::tls::{Offer, Tls, TlsConfig};
-pub(crate) use crate::transport::{
-    http::{Http, HttpConfig},
-    proxy::Proxies,
-};
 
 /// Parsers of peers' bytes, for fuzz/.
 #[cfg(fuzzing)]

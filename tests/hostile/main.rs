@@ -3,12 +3,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "http2")]
 mod alpn;
 mod certificates;
 mod inbound;
 mod lenient;
 mod memory;
 mod names;
+#[cfg(feature = "http2")]
 mod sessions;
 mod shortage;
 

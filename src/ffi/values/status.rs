@@ -23,6 +23,8 @@ pub const AHOY_E_UNKNOWN_OPTION: i32 = 102;
 pub const AHOY_E_WOULD_DEADLOCK: i32 = 103;
 /// The client is closed.
 pub const AHOY_E_CLOSED: i32 = 104;
+/// The library was built without what this needs.
+pub const AHOY_E_UNSUPPORTED: i32 = 105;
 /// The provider failed and no earlier list is known.
 pub const AHOY_E_DISCOVERY: i32 = 200;
 /// No endpoint is known, or no circuit admits.
@@ -70,6 +72,7 @@ pub(crate) fn number(kind: ErrorKind) -> ahoy_status {
         ErrorKind::UnknownOption => AHOY_E_UNKNOWN_OPTION,
         ErrorKind::WouldDeadlock => AHOY_E_WOULD_DEADLOCK,
         ErrorKind::Closed => AHOY_E_CLOSED,
+        ErrorKind::Unsupported => AHOY_E_UNSUPPORTED,
         ErrorKind::Discovery => AHOY_E_DISCOVERY,
         ErrorKind::NoEndpoints => AHOY_E_NO_ENDPOINTS,
         ErrorKind::Resolve => AHOY_E_RESOLVE,
@@ -116,6 +119,7 @@ fn name(status: ahoy_status) -> &'static CStr {
         AHOY_E_UNKNOWN_OPTION => c"AHOY_E_UNKNOWN_OPTION",
         AHOY_E_WOULD_DEADLOCK => c"AHOY_E_WOULD_DEADLOCK",
         AHOY_E_CLOSED => c"AHOY_E_CLOSED",
+        AHOY_E_UNSUPPORTED => c"AHOY_E_UNSUPPORTED",
         AHOY_E_DISCOVERY => c"AHOY_E_DISCOVERY",
         AHOY_E_NO_ENDPOINTS => c"AHOY_E_NO_ENDPOINTS",
         AHOY_E_RESOLVE => c"AHOY_E_RESOLVE",

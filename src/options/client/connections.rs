@@ -18,6 +18,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         .purpose("Whether HTTP/2 is spoken: true where TLS agrees on it (ALPN), prior_knowledge always, also without TLS; only for a client with a balancer")
         .cost("Calls share few connections, so one that is lost ends several; blocking calls are handed to an I/O thread.")
         .setter("set_http2")
+        .needs("http2", cfg!(feature = "http2"))
         .field(
             |config| Some(Value::Word(HTTP2[config.http2 as usize])),
             |config, value| {
@@ -102,6 +103,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         .purpose("The proxy for all calls: http://, https:// or socks5h://, then user:password@ where it wants them, and host:port; only for a client without a balancer")
         .cost("Every failure but that of connecting counts as sent, so less is retried.")
         .setter("set_proxy")
+        .needs("proxy", cfg!(feature = "proxy"))
         .field(
             |config| Some(config.proxy.shown().map_or(Value::Word(OFF), Value::Text)),
             |config, value| match value.unless_off(Value::text)? {
@@ -117,6 +119,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         .purpose("Which hosts are reached without the proxy: names, addresses and networks separated by commas, or *")
         .cost("Calls to these hosts pass by the proxy.")
         .setter("set_no_proxy")
+        .needs("proxy", cfg!(feature = "proxy"))
         .field(
             |config| Some(Value::or_off(config.proxy.no_proxy())),
             |config, value| {
@@ -129,6 +132,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         .purpose("Whether proxies are taken from the environment when the client is built, where none is set")
         .cost("Reading the environment races a host's setenv.")
         .setter("set_proxy_from_environment")
+        .needs("proxy", cfg!(feature = "proxy"))
         .field(
             |config| Some(config.proxy.from_environment.into()),
             |config, value| {

@@ -1,5 +1,6 @@
 //! What every transport must do, checked against servers that do what servers do.
 
+#[cfg(feature = "http2")]
 mod http2;
 pub(in crate::transport) mod server;
 mod stream;
@@ -25,9 +26,12 @@ use crate::source::BodyReader;
 use self::server::{Authority, Server};
 use super::content::ASKED;
 use super::{
-    Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Multiplexed, MultiplexedConfig,
-    Progress, Proxies, Resolver, Tls, TlsConfig, Transport,
+    Answer, Direct, DirectConfig, Exchange, Progress, Resolver, Tls, TlsConfig, Transport,
 };
+#[cfg(feature = "proxy")]
+use super::{Http, HttpConfig, Proxies};
+#[cfg(feature = "http2")]
+use super::{Multiplexed, MultiplexedConfig};
 
 /// Declares every scenario as a test of each transport; the one that could speak HTTP/2 finds servers here
 /// that do not.
@@ -39,12 +43,14 @@ macro_rules! each {
                 super::$name(super::Make::Direct).await;
             })*
         }
+        #[cfg(feature = "http2")]
         mod multiplexed {
             $(#[tokio::test]
             async fn $name() {
                 super::$name(super::Make::Multiplexed).await;
             })*
         }
+        #[cfg(feature = "proxy")]
         mod http {
             $(#[tokio::test]
             async fn $name() {
@@ -714,6 +720,7 @@ async fn dropped_closes(make: Make, answer: &'static str) {
     let wait = move || told.recv_timeout(Duration::from_secs(5)).unwrap();
     // Tasks of the runtime close what they own when it is driven; the direct transport needs none.
     let closed = match make {
+        #[cfg(feature = "proxy")]
         Make::Http => tokio::task::spawn_blocking(wait).await.unwrap(),
         _ => wait(),
     };
@@ -821,7 +828,9 @@ async fn direct_keeps_as_many_as_were_used_at_once() {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Make {
     Direct,
+    #[cfg(feature = "http2")]
     Multiplexed,
+    #[cfg(feature = "proxy")]
     Http,
 }
 
@@ -829,8 +838,9 @@ impl Make {
     /// What an answer is called that another endpoint would send as well.
     fn refusal(self) -> FailureKind {
         match self {
-            Self::Direct | Self::Multiplexed => FailureKind::Unacceptable,
+            #[cfg(feature = "proxy")]
             Self::Http => FailureKind::Protocol,
+            _ => FailureKind::Unacceptable,
         }
     }
 
@@ -842,10 +852,16 @@ impl Make {
         self.subject(trust(authority, identity), LONG)
     }
 
+    #[cfg_attr(
+        not(feature = "proxy"),
+        expect(unused_variables, reason = "the others are told by each exchange")
+    )]
     fn subject(self, tls: TlsConfig, connect_timeout: Duration) -> Subject {
         match self {
             Self::Direct => Subject::Direct(direct(tls, |_| {})),
+            #[cfg(feature = "http2")]
             Self::Multiplexed => Subject::Multiplexed(multiplexed(tls, |_| {})),
+            #[cfg(feature = "proxy")]
             Self::Http => {
                 Subject::Http(http(tls, |config| config.connect_timeout = connect_timeout))
             }
@@ -855,7 +871,9 @@ impl Make {
 
 pub(super) enum Subject {
     Direct(Direct),
+    #[cfg(feature = "http2")]
     Multiplexed(Multiplexed),
+    #[cfg(feature = "proxy")]
     Http(Http),
 }
 
@@ -863,7 +881,9 @@ impl Transport for Subject {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
         match self {
             Self::Direct(direct) => direct.send(exchange).await,
+            #[cfg(feature = "http2")]
             Self::Multiplexed(multiplexed) => multiplexed.send(exchange).await,
+            #[cfg(feature = "proxy")]
             Self::Http(http) => http.send(exchange).await,
         }
     }
@@ -875,6 +895,7 @@ fn direct(tls: TlsConfig, change: impl FnOnce(&mut DirectConfig)) -> Direct {
     Direct::new(Arc::new(config))
 }
 
+#[cfg(feature = "http2")]
 pub(super) fn multiplexed(
     tls: TlsConfig,
     change: impl FnOnce(&mut MultiplexedConfig),
@@ -885,6 +906,7 @@ pub(super) fn multiplexed(
     Multiplexed::new(Arc::new(config))
 }
 
+#[cfg(feature = "proxy")]
 fn http(tls: TlsConfig, change: impl FnOnce(&mut HttpConfig)) -> Http {
     let tls = Arc::new(Tls::new(tls).unwrap());
     let mut config = HttpConfig::of_tests(tls, resolver(), Arc::new(Proxies::none()));

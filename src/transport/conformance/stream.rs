@@ -5,26 +5,36 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use ::http::{Method, Response, StatusCode};
+#[cfg(feature = "http2")]
+use ::http::Response;
+use ::http::{Method, StatusCode};
 use bytes::Bytes;
+#[cfg(feature = "http2")]
 use h2::Reason;
 
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
 use crate::source::{Produce, Produced, Source};
 
+#[cfg(feature = "http2")]
 use super::http2::{Http2Server, prior};
 use super::server::{Peer, Server};
 use super::{Call, LONG, Make, Subject, gzip, gzip_answer, plain_endpoint};
 use crate::transport::{Answer, Live, Progress, Transport};
 
-const ALL: [Make; 3] = [Make::Direct, Make::Multiplexed, Make::Http];
+const ALL: &[Make] = &[
+    Make::Direct,
+    #[cfg(feature = "http2")]
+    Make::Multiplexed,
+    #[cfg(feature = "proxy")]
+    Make::Http,
+];
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
 #[tokio::test]
 async fn the_head_comes_first_and_then_each_piece_in_its_time() {
-    for make in ALL {
+    for &make in ALL {
         let (say, script) = mpsc::channel::<&str>();
         let script = Mutex::new(script);
         let server = Server::start(move |_, peer| {
@@ -56,7 +66,7 @@ async fn the_head_comes_first_and_then_each_piece_in_its_time() {
 
 #[tokio::test]
 async fn what_is_not_asked_for_stays_with_the_server() {
-    for make in ALL {
+    for &make in ALL {
         let written = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&written);
         let server = Server::start(move |_, peer| {
@@ -74,7 +84,7 @@ async fn what_is_not_asked_for_stays_with_the_server() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_is_a_failure_after_what_came() {
-    for make in ALL {
+    for &make in ALL {
         for (answer, kind) in [
             ("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello", FailureKind::ConnectionLost),
             (
@@ -104,7 +114,7 @@ async fn a_body_that_breaks_off_is_a_failure_after_what_came() {
 async fn gzip_is_decoded_on_the_way() {
     let plain = b"plain text ".repeat(300_000);
     let server = Server::answering(gzip_answer(&gzip(&plain)));
-    for make in ALL {
+    for &make in ALL {
         // No bound on what is never held.
         let call = Call { gzip: true, max_body: 10, ..Call::get() };
         let answer = open(&call, &make.plain(), &plain_endpoint(server.address)).await.unwrap();
@@ -115,7 +125,7 @@ async fn gzip_is_decoded_on_the_way() {
 
 #[tokio::test]
 async fn a_reader_that_gives_up_closes_the_connection() {
-    for make in ALL {
+    for &make in ALL {
         let (saw, closed) = mpsc::channel();
         let saw = Mutex::new(saw);
         let server = Server::start(move |_, peer| {
@@ -135,7 +145,7 @@ async fn a_reader_that_gives_up_closes_the_connection() {
 
 #[tokio::test]
 async fn statuses_that_are_not_streamed_are_read_whole_and_so_are_answers_without_a_body() {
-    for make in ALL {
+    for &make in ALL {
         let server =
             Server::answering("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 5\r\n\r\nhello");
         let subject = make.plain();
@@ -153,7 +163,7 @@ async fn statuses_that_are_not_streamed_are_read_whole_and_so_are_answers_withou
 
 #[tokio::test]
 async fn bodies_are_sent_as_they_are_produced() {
-    for make in ALL {
+    for &make in ALL {
         let server = Server::start(|_, peer| {
             while let Some(head) = peer.request() {
                 if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
@@ -175,7 +185,7 @@ async fn bodies_are_sent_as_they_are_produced() {
 
 #[tokio::test]
 async fn a_body_that_falls_short_is_never_sent_as_whole() {
-    for make in ALL {
+    for &make in ALL {
         let (saw, rest) = mpsc::channel();
         let saw = Mutex::new(saw);
         let server = Server::start(move |_, peer| {
@@ -197,7 +207,7 @@ async fn a_body_that_falls_short_is_never_sent_as_whole() {
 
 #[tokio::test]
 async fn an_answer_may_come_before_the_body_was_produced() {
-    for make in ALL {
+    for &make in ALL {
         let (saw, closed) = mpsc::channel();
         let saw = Mutex::new(saw);
         let server = Server::start(move |_, peer| {
@@ -214,6 +224,7 @@ async fn an_answer_may_come_before_the_body_was_produced() {
 }
 
 #[tokio::test]
+#[cfg(feature = "http2")]
 async fn http2_reads_and_sends_by_the_piece_and_gives_up_a_stream_alone() {
     let (saw, resets) = mpsc::channel();
     let saw = Arc::new(Mutex::new(saw));
@@ -260,6 +271,7 @@ async fn http2_reads_and_sends_by_the_piece_and_gives_up_a_stream_alone() {
 }
 
 #[tokio::test]
+#[cfg(feature = "http2")]
 async fn http2_streams_whose_readers_rest_hold_the_server_back_and_nobody_else() {
     let written = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&written);

@@ -19,4 +19,6 @@ pub(super) use encoding::ASKED;
 pub(super) use encoding::Encoding;
 pub use stream::Live;
 pub(super) use stream::{Content, Flow, answer};
-pub(super) use whole::{Reading, has_body, read};
+#[cfg(feature = "http2")]
+pub(super) use whole::has_body;
+pub(super) use whole::{Reading, read};

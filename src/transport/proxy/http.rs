@@ -14,13 +14,13 @@ use tokio::task::yield_now;
 
 use crate::outcome::{Failure, FailureKind};
 
-use super::content::{self, Content};
-use super::dns::Resolver;
-use super::failure::{Stage, cause_of};
-use super::proxy::Proxies;
-use super::request::RequestBody;
-use super::tls::{Offer, Tls};
-use super::{Answer, Exchange, Transport, request};
+use super::Proxies;
+use crate::transport::content::{self, Content};
+use crate::transport::dns::Resolver;
+use crate::transport::failure::{Stage, cause_of};
+use crate::transport::request::RequestBody;
+use crate::transport::tls::{Offer, Tls};
+use crate::transport::{Answer, Exchange, Transport, request};
 
 /// What the connections of an [`Http`] have in common.
 #[derive(Clone, Debug)]

@@ -1,0 +1,23 @@
+//! Calls that go through a proxy, which the feature `proxy` brings.
+
+mod config;
+mod url;
+
+#[cfg(feature = "proxy")]
+mod http;
+#[cfg(feature = "proxy")]
+mod proxies;
+
+#[cfg(not(feature = "proxy"))]
+mod absent;
+
+pub use config::ProxyConfig;
+
+#[cfg(feature = "proxy")]
+pub(crate) use {
+    http::{Http, HttpConfig},
+    proxies::Proxies,
+};
+
+#[cfg(not(feature = "proxy"))]
+pub(crate) use absent::{Http, HttpConfig, Proxies};
