@@ -879,81 +879,102 @@ typedef int32_t ahoy_status;
  * status means that there is no list now, and the last good one stays in use. Runs on the thread
  * that asks: the caller's at first use and on update, and the one that drives a call when no
  * endpoint is left. It may block, and then blocks the calls that wait for it.
+ *
+ * Thread: the one that drives the call, several at once.
  */
 typedef ahoy_status (*ahoy_provider_fn)(void *user_data, ahoy_hosts *out);
 
 /**
- * Called once when the library no longer needs the user data of a callback. May be NULL. May run
- * on any thread.
+ * Called once when the library no longer needs the user data of a callback. May be NULL.
+ *
+ * Thread: any, several at once.
  */
 typedef void (*ahoy_destroy_fn)(void *user_data);
 
 /**
- * Returns a number from 0 to below - 1. Called once for each pick that has candidates, from any
- * thread that makes a call, also from several at once.
+ * Returns a number from 0 to below - 1. Called once for each pick that has candidates.
+ *
+ * Thread: the one that drives the call, several at once.
  */
 typedef uint64_t (*ahoy_random_fn)(void *user_data, uint64_t below);
 
 /**
- * Returns the index of the endpoint to use, from 0 to count - 1. Called from any thread that makes
- * a call, also from several at once.
+ * Returns the index of the endpoint to use, from 0 to count - 1.
+ *
+ * Thread: the one that drives the call, several at once.
  */
 typedef size_t (*ahoy_balancer_fn)(void *user_data, size_t count);
 
 /**
- * Runs before each attempt, on the thread that drives the call. It may read the request, change
- * its path and headers for this attempt, or refuse the call by a status other than AHOY_OK, which
- * ends it with AHOY_E_HOOK_REFUSED.
+ * Runs before each attempt. It may read the request, change its path and headers for this attempt,
+ * or refuse the call by a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
+ *
+ * Thread: the one that drives the call, several at once.
  */
 typedef ahoy_status (*ahoy_request_fn)(void *user_data, ahoy_request *request);
 
 /**
- * Runs after each attempt that got an answer, whatever its status, on the thread that drives the
- * call. The response belongs to the library and is valid inside the hook only.
+ * Runs after each attempt that got an answer, whatever its status. The response belongs to the
+ * library and is valid inside the hook only.
+ *
+ * Thread: the one that drives the call, several at once.
  */
 typedef void (*ahoy_response_fn)(void *user_data, const ahoy_response *response);
 
 /**
- * Runs after each attempt that got no answer, on the thread that drives the call. The error
- * belongs to the library and is valid inside the hook only.
+ * Runs after each attempt that got no answer. The error belongs to the library and is valid inside
+ * the hook only.
+ *
+ * Thread: the one that drives the call, several at once.
  */
 typedef void (*ahoy_error_fn)(void *user_data, const ahoy_error *error);
 
 /**
- * Returns true if a blocking call should end now.
+ * Returns true if a blocking call should end now. It must not block.
+ *
+ * Thread: the caller's, several at once.
  */
 typedef bool (*ahoy_should_stop_fn)(void *user_data);
 
 /**
  * Gets a message: its severity (an AHOY_LOG_ number), its target (the part of the library) and its
- * text, both valid inside the callback only. Called on any thread that works for the client, also
- * on several at once.
+ * text, both valid inside the callback only.
+ *
+ * Thread: any, several at once.
  */
 typedef void (*ahoy_log_fn)(void *user_data, int32_t level, const char *part, const char *message);
 
 /**
  * Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; with
- * AHOY_BODY_DATA, length gets their number, from 1 to capacity, which is at least 65,536. Called
- * by one thread at a time, the one that drives the call: the caller's for a blocking call;
- * otherwise, and also for streamed answers and HTTP/2, an I/O thread, which it must not block.
+ * AHOY_BODY_DATA, length gets their number, from 1 to capacity, which is at least 65,536.
+ *
+ * Thread: the one that drives the call. That is the caller's for a blocking call; otherwise, and
+ * also for streamed answers and HTTP/2, an I/O thread, which it must not block.
  */
 typedef int32_t (*ahoy_body_fn)(void *user_data, uint8_t *buffer, size_t capacity, size_t *length);
 
 /**
  * Goes back to the first byte of a request's body, for another attempt or call. Where it returns
- * false, the call ends with AHOY_E_BODY_SOURCE. Called on the same threads as the body function.
+ * false, the call ends with AHOY_E_BODY_SOURCE. Where the body function must not block, neither
+ * may this one.
+ *
+ * Thread: the one that drives the call.
  */
 typedef bool (*ahoy_body_rewind_fn)(void *user_data);
 
 /**
- * Called once when bytes can be read, on an I/O thread; must not block. ahoy_response_read with a
- * timeout of 0 works inside, and so does ahoy_response_on_readable.
+ * Called once when bytes can be read; must not block. ahoy_response_read with a timeout of 0 works
+ * inside, and so does ahoy_response_on_readable.
+ *
+ * Thread: an I/O thread, several at once.
  */
 typedef void (*ahoy_readable_fn)(void *user_data);
 
 /**
  * Gets the outcome of a call and owns both handles: the response if status is AHOY_OK, else the
- * error; the other is NULL. Runs on the I/O thread that finished the call and must not block.
+ * error; the other is NULL. It must not block.
+ *
+ * Thread: an I/O thread, several at once.
  */
 typedef void (*ahoy_done_fn)(void *user_data,
                              ahoy_status status,
@@ -962,12 +983,15 @@ typedef void (*ahoy_done_fn)(void *user_data,
 
 /**
  * Gets one series of a snapshot, which is valid inside the function only.
+ *
+ * Thread: the caller's.
  */
 typedef void (*ahoy_sample_fn)(void *user_data, const ahoy_sample *sample);
 
 /**
- * Gets an event, which is valid inside the function only. Called on the thread where it happened,
- * which may be one of the library's, and on several at once. It must not block.
+ * Gets an event, which is valid inside the function only. It must not block.
+ *
+ * Thread: any, several at once. It is the one where the event happened.
  */
 typedef void (*ahoy_event_fn)(void *user_data, const ahoy_event *event);
 
@@ -1279,7 +1303,7 @@ ahoy_status ahoy_balancer_set_breaker(const ahoy_balancer *balancer,
 
 /**
  * Picks an endpoint that would be used now, and takes no probe's permit: an open circuit whose
- * probe is due is shown but not probed. Asks the provider at first use.
+ * probe is due is shown but not probed. Blocks while the provider is asked, at first use.
  *
  * @param endpoint gets the endpoint, to be freed with ahoy_endpoint_free; NULL on failure
  * @return AHOY_E_NO_ENDPOINTS if none is known or no circuit admits; AHOY_E_DISCOVERY if the
@@ -1310,7 +1334,7 @@ AHOY_API ahoy_status ahoy_balancer_update(const ahoy_balancer *balancer, ahoy_er
  * by weight or key, which build their tables anew.
  *
  * A known endpoint (same address, port and scheme) gets the properties of host and keeps its
- * circuit.
+ * circuit. Blocks while the provider is asked, at first use.
  *
  * @param host copied; still the caller's to free
  * @return AHOY_E_DISCOVERY if the provider failed at first use; AHOY_E_WOULD_DEADLOCK inside a
@@ -1323,7 +1347,7 @@ ahoy_status ahoy_balancer_add_endpoint(const ahoy_balancer *balancer,
 
 /**
  * Removes an endpoint, at once and without asking the provider. Attempts under way end as they
- * would; its connections close after them.
+ * would; its connections close after them. Blocks while the provider is asked, at first use.
  *
  * @param host says by address, port and scheme which one; still the caller's to free
  * @return AHOY_E_INVALID_ARGUMENT if it is not known; else as for ahoy_balancer_add_endpoint
@@ -3151,8 +3175,8 @@ ahoy_status ahoy_client_send(const ahoy_client *client,
                              ahoy_error **err);
 
 /**
- * Starts a request on an I/O thread and returns at once. At the first use of the client's balancer
- * the provider is asked on this thread.
+ * Starts a request on an I/O thread and returns at once. Blocks while the provider is asked, on
+ * this thread at the first use of the client's balancer.
  *
  * @param request not changed; may be sent again
  * @param call gets the call, to be freed with ahoy_call_free; NULL on failure
@@ -3164,8 +3188,8 @@ ahoy_status ahoy_client_start(const ahoy_client *client,
                               ahoy_error **err);
 
 /**
- * Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the
- * first use of the client's balancer the provider is asked on this thread.
+ * Starts a request on an I/O thread and returns at once; its completion comes on a queue. Blocks
+ * while the provider is asked, on this thread at the first use of the client's balancer.
  *
  * @param request not changed; may be sent again
  * @param queue where the completion comes, exactly one
@@ -3194,7 +3218,8 @@ ahoy_status ahoy_client_config_text(const ahoy_client *client,
 
 /**
  * Closes a client: refuses new calls, waits for those under way, and ends the rest with
- * AHOY_E_CLOSED when the time is up; blocked callers wake. The handle is still to be freed.
+ * AHOY_E_CLOSED when the time is up; blocked callers wake. The handle is still to be freed. Blocks
+ * up to timeout_ms, and 1 s more where calls are ended.
  *
  * After AHOY_OK no callback of this client runs or will run: no completion, hook, log,
  * should_stop, body or readable function, and no provider or balancer function on behalf of its
@@ -3553,6 +3578,8 @@ AHOY_API void ahoy_response_free(ahoy_response *response);
  *
  * A slow reader applies back-pressure: the server pauses once about 256 KiB are buffered.
  *
+ * Blocks up to timeout_ms.
+ *
  * Thread: any, one at a time.
  *
  * @param buffer room for capacity bytes
@@ -3660,7 +3687,7 @@ AHOY_API bool ahoy_attempt_is_hedge(const ahoy_attempt *attempt);
 /**
  * Waits for a call to end and returns its result. When the time is up first, returns AHOY_OK with
  * a NULL response, and the call goes on; so it does after AHOY_E_INTERRUPTED, and may be waited
- * for again.
+ * for again. Blocks up to timeout_ms.
  *
  * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
  * @param response gets the answer, to be freed with ahoy_response_free; NULL on failure and when
@@ -3733,7 +3760,8 @@ AHOY_API ahoy_status ahoy_queue_cancel(const ahoy_queue *queue, uint64_t tag, ah
 
 /**
  * Takes the next completion, waiting for it if there is none. When the time is up first, returns
- * AHOY_OK with NULL; so it does when an event waits to be read, see ahoy_queue_next_event.
+ * AHOY_OK with NULL; so it does when an event waits to be read, see ahoy_queue_next_event. Blocks
+ * up to timeout_ms.
  *
  * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
  * @param completion gets the completion, to be freed with ahoy_completion_free
@@ -3747,7 +3775,7 @@ ahoy_status ahoy_queue_next(const ahoy_queue *queue,
 /**
  * Takes several completions at once, which is cheaper than one by one: waits for the first and
  * takes what else is there. When the time is up first, or an event waits to be read, returns
- * AHOY_OK and none.
+ * AHOY_OK and none. Blocks up to timeout_ms.
  *
  * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
  * @param completions room for capacity handles; the first count of them are set, each to be freed
@@ -4004,7 +4032,7 @@ ahoy_status ahoy_balancer_add_event_queue(const ahoy_balancer *balancer,
 
 /**
  * Takes the oldest event of a queue, waiting for it if there is none. When the time is up, or a
- * completion waits to be read first, returns AHOY_OK with NULL.
+ * completion waits to be read first, returns AHOY_OK with NULL. Blocks up to timeout_ms.
  *
  * The queue's descriptor is readable while an event waits as well. At most 1,024 wait: then the
  * oldest is lost with each new one, and counted.

@@ -148,8 +148,9 @@ pub(crate) fn make(provider: &ahoy_provider, algorithm: Algorithm) -> *mut ahoy_
     ahoy_balancer::new(provider.freeze(), algorithm)
 }
 
-/// Returns a number from 0 to below - 1. Called once for each pick that has candidates, from any
-/// thread that makes a call, also from several at once.
+/// Returns a number from 0 to below - 1. Called once for each pick that has candidates.
+///
+/// Thread: the one that drives the call, several at once.
 pub type ahoy_random_fn =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, below: u64) -> u64>;
 
@@ -180,8 +181,9 @@ pub unsafe extern "C" fn ahoy_balancer_random_set_function(
     })
 }
 
-/// Returns the index of the endpoint to use, from 0 to count - 1. Called from any thread that makes
-/// a call, also from several at once.
+/// Returns the index of the endpoint to use, from 0 to count - 1.
+///
+/// Thread: the one that drives the call, several at once.
 pub type ahoy_balancer_fn =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, count: usize) -> usize>;
 
@@ -236,7 +238,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_breaker(
 }
 
 /// Picks an endpoint that would be used now, and takes no probe's permit: an open circuit whose
-/// probe is due is shown but not probed. Asks the provider at first use.
+/// probe is due is shown but not probed. Blocks while the provider is asked, at first use.
 ///
 /// @param endpoint gets the endpoint, to be freed with ahoy_endpoint_free; NULL on failure
 /// @return AHOY_E_NO_ENDPOINTS if none is known or no circuit admits; AHOY_E_DISCOVERY if the
@@ -284,7 +286,7 @@ pub unsafe extern "C" fn ahoy_balancer_update(
 /// by weight or key, which build their tables anew.
 ///
 /// A known endpoint (same address, port and scheme) gets the properties of host and keeps its
-/// circuit.
+/// circuit. Blocks while the provider is asked, at first use.
 ///
 /// @param host copied; still the caller's to free
 /// @return AHOY_E_DISCOVERY if the provider failed at first use; AHOY_E_WOULD_DEADLOCK inside a
@@ -303,7 +305,7 @@ pub unsafe extern "C" fn ahoy_balancer_add_endpoint(
 }
 
 /// Removes an endpoint, at once and without asking the provider. Attempts under way end as they
-/// would; its connections close after them.
+/// would; its connections close after them. Blocks while the provider is asked, at first use.
 ///
 /// @param host says by address, port and scheme which one; still the caller's to free
 /// @return AHOY_E_INVALID_ARGUMENT if it is not known; else as for ahoy_balancer_add_endpoint

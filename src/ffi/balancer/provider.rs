@@ -112,6 +112,8 @@ impl Handle for ahoy_hosts {
 /// status means that there is no list now, and the last good one stays in use. Runs on the thread
 /// that asks: the caller's at first use and on update, and the one that drives a call when no
 /// endpoint is left. It may block, and then blocks the calls that wait for it.
+///
+/// Thread: the one that drives the call, several at once.
 pub type ahoy_provider_fn = Option<
     unsafe extern "C-unwind" fn(user_data: *mut c_void, out: *mut ahoy_hosts) -> ahoy_status,
 >;

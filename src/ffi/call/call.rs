@@ -34,7 +34,7 @@ impl ahoy_call {
 
 /// Waits for a call to end and returns its result. When the time is up first, returns AHOY_OK with
 /// a NULL response, and the call goes on; so it does after AHOY_E_INTERRUPTED, and may be waited
-/// for again.
+/// for again. Blocks up to timeout_ms.
 ///
 /// @param timeout_ms 0 polls; AHOY_FOREVER for no limit
 /// @param response gets the answer, to be freed with ahoy_response_free; NULL on failure and when
@@ -59,7 +59,9 @@ pub unsafe extern "C" fn ahoy_call_wait(
 }
 
 /// Gets the outcome of a call and owns both handles: the response if status is AHOY_OK, else the
-/// error; the other is NULL. Runs on the I/O thread that finished the call and must not block.
+/// error; the other is NULL. It must not block.
+///
+/// Thread: an I/O thread, several at once.
 pub type ahoy_done_fn = Option<
     unsafe extern "C-unwind" fn(
         user_data: *mut c_void,

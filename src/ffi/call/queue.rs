@@ -118,7 +118,8 @@ pub unsafe extern "C" fn ahoy_queue_cancel(
 }
 
 /// Takes the next completion, waiting for it if there is none. When the time is up first, returns
-/// AHOY_OK with NULL; so it does when an event waits to be read, see ahoy_queue_next_event.
+/// AHOY_OK with NULL; so it does when an event waits to be read, see ahoy_queue_next_event. Blocks
+/// up to timeout_ms.
 ///
 /// @param timeout_ms 0 polls; AHOY_FOREVER for no limit
 /// @param completion gets the completion, to be freed with ahoy_completion_free
@@ -140,7 +141,7 @@ pub unsafe extern "C" fn ahoy_queue_next(
 
 /// Takes several completions at once, which is cheaper than one by one: waits for the first and
 /// takes what else is there. When the time is up first, or an event waits to be read, returns
-/// AHOY_OK and none.
+/// AHOY_OK and none. Blocks up to timeout_ms.
 ///
 /// @param timeout_ms 0 polls; AHOY_FOREVER for no limit
 /// @param completions room for capacity handles; the first count of them are set, each to be freed

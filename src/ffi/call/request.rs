@@ -274,12 +274,16 @@ pub unsafe extern "C" fn ahoy_request_set_idempotent(
 }
 
 /// Class of a request: its failure does great harm.
+/// cbindgen:enum=criticality
 pub const AHOY_CRITICAL_PLUS: i32 = 0;
 /// Class of a request: a person waits for it. The default.
+/// cbindgen:enum=criticality
 pub const AHOY_CRITICAL: i32 = 1;
 /// Class of a request: it can be repeated within minutes. May fill three quarters of a limit.
+/// cbindgen:enum=criticality
 pub const AHOY_SHEDDABLE_PLUS: i32 = 2;
 /// Class of a request: it may fail for hours. May fill half of a limit.
+/// cbindgen:enum=criticality
 pub const AHOY_SHEDDABLE: i32 = 3;
 
 /// Sets how important the request is when a limit on calls in flight cannot admit all (the classes

@@ -66,9 +66,10 @@ pub const AHOY_BODY_FAILED: i32 = 3;
 pub const AHOY_UNKNOWN_LENGTH: u64 = u64::MAX;
 
 /// Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; with
-/// AHOY_BODY_DATA, length gets their number, from 1 to capacity, which is at least 65,536. Called
-/// by one thread at a time, the one that drives the call: the caller's for a blocking call;
-/// otherwise, and also for streamed answers and HTTP/2, an I/O thread, which it must not block.
+/// AHOY_BODY_DATA, length gets their number, from 1 to capacity, which is at least 65,536.
+///
+/// Thread: the one that drives the call. That is the caller's for a blocking call; otherwise, and
+/// also for streamed answers and HTTP/2, an I/O thread, which it must not block.
 pub type ahoy_body_fn = Option<
     unsafe extern "C-unwind" fn(
         user_data: *mut c_void,
@@ -79,7 +80,10 @@ pub type ahoy_body_fn = Option<
 >;
 
 /// Goes back to the first byte of a request's body, for another attempt or call. Where it returns
-/// false, the call ends with AHOY_E_BODY_SOURCE. Called on the same threads as the body function.
+/// false, the call ends with AHOY_E_BODY_SOURCE. Where the body function must not block, neither
+/// may this one.
+///
+/// Thread: the one that drives the call.
 pub type ahoy_body_rewind_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void) -> bool>;
 
 /// Lets a function produce the body while it is sent, in place of an earlier body.

@@ -24,6 +24,8 @@ use crate::ffi::values::{argument, entry, text};
 ///
 /// A slow reader applies back-pressure: the server pauses once about 256 KiB are buffered.
 ///
+/// Blocks up to timeout_ms.
+///
 /// Thread: any, one at a time.
 ///
 /// @param buffer room for capacity bytes
@@ -91,8 +93,10 @@ pub unsafe extern "C" fn ahoy_response_notify(
     })
 }
 
-/// Called once when bytes can be read, on an I/O thread; must not block. ahoy_response_read with a
-/// timeout of 0 works inside, and so does ahoy_response_on_readable.
+/// Called once when bytes can be read; must not block. ahoy_response_read with a timeout of 0 works
+/// inside, and so does ahoy_response_on_readable.
+///
+/// Thread: an I/O thread, several at once.
 pub type ahoy_readable_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
 /// Calls a function when bytes of a response's body, or its end, can be read: at once, on an I/O

@@ -207,8 +207,8 @@ pub unsafe extern "C" fn ahoy_client_send(
     })
 }
 
-/// Starts a request on an I/O thread and returns at once. At the first use of the client's balancer
-/// the provider is asked on this thread.
+/// Starts a request on an I/O thread and returns at once. Blocks while the provider is asked, on
+/// this thread at the first use of the client's balancer.
 ///
 /// @param request not changed; may be sent again
 /// @param call gets the call, to be freed with ahoy_call_free; NULL on failure
@@ -227,8 +227,8 @@ pub unsafe extern "C" fn ahoy_client_start(
     })
 }
 
-/// Starts a request on an I/O thread and returns at once; its completion comes on a queue. At the
-/// first use of the client's balancer the provider is asked on this thread.
+/// Starts a request on an I/O thread and returns at once; its completion comes on a queue. Blocks
+/// while the provider is asked, on this thread at the first use of the client's balancer.
 ///
 /// @param request not changed; may be sent again
 /// @param queue where the completion comes, exactly one
@@ -268,7 +268,8 @@ pub unsafe extern "C" fn ahoy_client_config_text(
 }
 
 /// Closes a client: refuses new calls, waits for those under way, and ends the rest with
-/// AHOY_E_CLOSED when the time is up; blocked callers wake. The handle is still to be freed.
+/// AHOY_E_CLOSED when the time is up; blocked callers wake. The handle is still to be freed. Blocks
+/// up to timeout_ms, and 1 s more where calls are ended.
 ///
 /// After AHOY_OK no callback of this client runs or will run: no completion, hook, log,
 /// should_stop, body or readable function, and no provider or balancer function on behalf of its

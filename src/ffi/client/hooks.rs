@@ -15,20 +15,25 @@ use crate::ffi::values::status::{AHOY_OK, ahoy_status};
 use crate::ffi::values::{argument, entry, text};
 use crate::runtime::host::callback;
 
-/// Runs before each attempt, on the thread that drives the call. It may read the request, change
-/// its path and headers for this attempt, or refuse the call by a status other than AHOY_OK, which
-/// ends it with AHOY_E_HOOK_REFUSED.
+/// Runs before each attempt. It may read the request, change its path and headers for this attempt,
+/// or refuse the call by a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
+///
+/// Thread: the one that drives the call, several at once.
 pub type ahoy_request_fn = Option<
     unsafe extern "C-unwind" fn(user_data: *mut c_void, request: *mut ahoy_request) -> ahoy_status,
 >;
 
-/// Runs after each attempt that got an answer, whatever its status, on the thread that drives the
-/// call. The response belongs to the library and is valid inside the hook only.
+/// Runs after each attempt that got an answer, whatever its status. The response belongs to the
+/// library and is valid inside the hook only.
+///
+/// Thread: the one that drives the call, several at once.
 pub type ahoy_response_fn =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, response: *const ahoy_response)>;
 
-/// Runs after each attempt that got no answer, on the thread that drives the call. The error
-/// belongs to the library and is valid inside the hook only.
+/// Runs after each attempt that got no answer. The error belongs to the library and is valid inside
+/// the hook only.
+///
+/// Thread: the one that drives the call, several at once.
 pub type ahoy_error_fn =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, error: *const ahoy_error)>;
 
@@ -121,7 +126,9 @@ pub unsafe extern "C" fn ahoy_client_builder_on_error(
     })
 }
 
-/// Returns true if a blocking call should end now.
+/// Returns true if a blocking call should end now. It must not block.
+///
+/// Thread: the caller's, several at once.
 pub type ahoy_should_stop_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void) -> bool>;
 
 /// Lets signals end blocking calls. The function is asked on the calling thread after each signal
@@ -176,8 +183,9 @@ pub const AHOY_LOG_INFO: i32 = 3;
 pub const AHOY_LOG_DEBUG: i32 = 4;
 
 /// Gets a message: its severity (an AHOY_LOG_ number), its target (the part of the library) and its
-/// text, both valid inside the callback only. Called on any thread that works for the client, also
-/// on several at once.
+/// text, both valid inside the callback only.
+///
+/// Thread: any, several at once.
 pub type ahoy_log_fn = Option<
     unsafe extern "C-unwind" fn(
         user_data: *mut c_void,

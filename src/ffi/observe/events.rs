@@ -16,8 +16,9 @@ use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{argument, entry, guard, text};
 use crate::runtime::host::callback;
 
-/// Gets an event, which is valid inside the function only. Called on the thread where it happened,
-/// which may be one of the library's, and on several at once. It must not block.
+/// Gets an event, which is valid inside the function only. It must not block.
+///
+/// Thread: any, several at once. It is the one where the event happened.
 pub type ahoy_event_fn =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, event: *const ahoy_event)>;
 
@@ -97,7 +98,7 @@ pub unsafe extern "C" fn ahoy_balancer_add_event_queue(
 }
 
 /// Takes the oldest event of a queue, waiting for it if there is none. When the time is up, or a
-/// completion waits to be read first, returns AHOY_OK with NULL.
+/// completion waits to be read first, returns AHOY_OK with NULL. Blocks up to timeout_ms.
 ///
 /// The queue's descriptor is readable while an event waits as well. At most 1,024 wait: then the
 /// oldest is lost with each new one, and counted.

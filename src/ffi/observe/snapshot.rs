@@ -44,6 +44,8 @@ pub unsafe extern "C" fn ahoy_client_snapshot(
 }
 
 /// Gets one series of a snapshot, which is valid inside the function only.
+///
+/// Thread: the caller's.
 pub type ahoy_sample_fn =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, sample: *const ahoy_sample)>;
 

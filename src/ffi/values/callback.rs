@@ -9,8 +9,9 @@ use crate::error::{Error, ErrorKind};
 use crate::runtime::host::callback;
 use crate::runtime::io_thread;
 
-/// Called once when the library no longer needs the user data of a callback. May be NULL. May run
-/// on any thread.
+/// Called once when the library no longer needs the user data of a callback. May be NULL.
+///
+/// Thread: any, several at once.
 pub type ahoy_destroy_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
 /// Ends all callbacks of this process, for a host that is about to end. Call it from what runs
