@@ -18,7 +18,7 @@ OBJCOPY ?= objcopy
 NM ?= nm
 ARENA := $(TARGET)/arena
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-# Before 1.0 each minor version has an ABI of its own; see build.rs.
+# Before 1.0 each minor version has an ABI of its own; see build/main.rs.
 ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst ., ,$(VERSION))))
 INCLUDES := $(DESTDIR)$(PREFIX)/include
 LIBRARIES := $(DESTDIR)$(PREFIX)/lib
@@ -68,7 +68,7 @@ $(OUT)/libahoy.a: | build ;
 
 install: build $(STATIC)/libahoy.a $(OUT)/native-static-libs
 	install -d "$(INCLUDES)" "$(LIBRARIES)/pkgconfig"
-	install -m 644 include/ahoy.h "$(INCLUDES)/ahoy.h"
+	install -m 644 include/ahoy.h include/ahoy.ffi.h include/ahoy.json "$(INCLUDES)"
 	install -m 755 $(OUT)/libahoy.so "$(LIBRARIES)/libahoy.so.$(VERSION)"
 	ln -sf libahoy.so.$(VERSION) "$(LIBRARIES)/libahoy.so.$(ABI)"
 	ln -sf libahoy.so.$(ABI) "$(LIBRARIES)/libahoy.so"
@@ -88,7 +88,7 @@ install: build $(STATIC)/libahoy.a $(OUT)/native-static-libs
 	chmod 644 "$(LIBRARIES)/pkgconfig/ahoy.pc"
 
 uninstall:
-	rm -f "$(INCLUDES)/ahoy.h" "$(LIBRARIES)/libahoy.a" "$(LIBRARIES)/pkgconfig/ahoy.pc" \
+	rm -f "$(INCLUDES)/ahoy.h" "$(INCLUDES)/ahoy.ffi.h" "$(INCLUDES)/ahoy.json" "$(LIBRARIES)/libahoy.a" "$(LIBRARIES)/pkgconfig/ahoy.pc" \
 	    "$(LIBRARIES)/libahoy.so" "$(LIBRARIES)/libahoy.so.$(ABI)" "$(LIBRARIES)/libahoy.so.$(VERSION)"
 
 # An installation inside the build tree, for the tests.

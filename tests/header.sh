@@ -64,6 +64,22 @@ C
 # shellcheck disable=SC2086
 check "macros" gcc -std=c99 $strict -fsyntax-only -Iinclude "$work/macros.c"
 
+# ahoy.ffi.h declares the same functions, types and numbers: a compiler that has seen ahoy.h takes them again.
+{
+    echo '#include <ahoy.h>'
+    sed -n 's/^    \(AHOY_[A-Z0-9_]*\) = \(-\{0,1\}[0-9]*\),\{0,1\}$/_Static_assert(\1 == \2, "\1");/p' include/ahoy.ffi.h
+    sed -n 's,^/\* \(([a-z0-9_]*)\(AHOY_[A-Z0-9_]*\)\) is \(0x[0-9a-f]*\) \*/$,_Static_assert(\1 == \3\, "\2");,p' include/ahoy.ffi.h
+    sed '/^enum {/,/^};/d' include/ahoy.ffi.h
+} >"$work/plain.c"
+# shellcheck disable=SC2086
+check "ahoy.ffi.h declares what ahoy.h does" gcc -std=c11 $strict -fsyntax-only -Iinclude "$work/plain.c"
+same_count() { [ "$(grep -cE "$1" include/ahoy.h)" = "$(grep -cE "$2" "$work/plain.c")" ]; }
+check "ahoy.ffi.h has every function" same_count '^AHOY_API' '^[a-z].*[ *]ahoy_[a-z0-9_]*\('
+check "ahoy.ffi.h has every type" same_count '^typedef' '^typedef'
+check "ahoy.ffi.h has every number" same_count '^#define AHOY_([A-UW-Z][A-Z0-9_]*) (-?[0-9]+|UINT64_MAX)$' '^_Static_assert'
+no_macro() { ! grep '^#' include/ahoy.ffi.h; }
+check "ahoy.ffi.h needs no preprocessor" no_macro
+
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 check "version from Cargo.toml" grep -qxF "#define AHOY_VERSION_STRING \"$version\"" include/ahoy.h
 

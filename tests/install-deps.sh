@@ -12,6 +12,7 @@ need() { # need PACKAGE COMMAND...: the command succeeds where the package is th
 
 has() { command -v "$1" || test -x "/usr/sbin/$1"; }
 has_library() { ldconfig -p | grep -q "$1" || /sbin/ldconfig -p | grep -q "$1"; }
+has_php_ffi() { has php && php -m | grep -qx FFI; }
 has_ffi() { has ruby && ruby -e 'require "ffi"'; }
 
 need gcc has gcc
@@ -23,6 +24,10 @@ need golang-go has go
 need ruby has ruby
 need ruby-ffi has_ffi
 need python3 has python3
+# The system's Python, which finds the packages of the system.
+need python3-cffi /usr/bin/python3 -c 'import cffi'
+need php-cli has_php_ffi
+need luajit has luajit
 need gunicorn has gunicorn
 need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 need valgrind has valgrind

@@ -15,7 +15,7 @@ unset PKG_CONFIG_PATH LD_LIBRARY_PATH
 check "make install DESTDIR=" "$make" -s install PREFIX=/usr DESTDIR="$work/root"
 mv "$work/root/usr" "$work/moved"
 
-for file in include/ahoy.h lib/libahoy.a "lib/libahoy.so.$version" lib/libahoy.so lib/pkgconfig/ahoy.pc; do
+for file in include/ahoy.h include/ahoy.ffi.h include/ahoy.json lib/libahoy.a "lib/libahoy.so.$version" lib/libahoy.so lib/pkgconfig/ahoy.pc; do
     check "$file is there" test -s "$work/moved/$file"
 done
 soname=$(readelf -dW "$work/moved/lib/libahoy.so" | sed -n 's/.*soname: \[\(.*\)\]/\1/p')

@@ -1,11 +1,18 @@
 //! Options by name: what the four handles list and take, and the page made from the same tables.
 
+// The build script has uses for all of it.
+#[allow(dead_code, reason = "this test writes no truths")]
+#[path = "../build/json.rs"]
+mod json;
 mod support;
 
 use std::path::Path;
+use std::time::Duration;
 use std::{env, fs};
 
 use ahoy::ffi::values::status::*;
+use ahoy::options::{BALANCER, BREAKER, CLIENT, Form, RETRY, Row, Table};
+use json::Json;
 use support::*;
 
 #[test]
@@ -17,6 +24,88 @@ fn the_page_of_options_is_what_the_tables_say() {
     }
     let found = fs::read_to_string(&page).unwrap_or_default();
     assert!(found == wanted, "docs/options.md is stale: AHOY_DOCS=write cargo test --test options");
+}
+
+/// What begins the settings in `ahoy.json`; the build script makes what stands before.
+const SETTINGS: &str = "  \"settings\": [\n";
+
+#[test]
+fn the_description_has_the_settings_that_the_tables_say() {
+    let description = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/ahoy.json");
+    let settings = Json::List(
+        [scope("client", &CLIENT), scope("retry", &RETRY)]
+            .into_iter()
+            .chain([scope("balancer", &BALANCER), scope("breaker", &BREAKER)])
+            .flatten()
+            .collect(),
+    );
+    let text = fs::read_to_string(&description).unwrap();
+    let (before, _) = text.split_once(SETTINGS).expect("the build script writes its part");
+    let wanted = format!("{before}{}}}\n", settings.field("settings", ""));
+    if env::var_os("AHOY_DOCS").is_some_and(|mode| mode == "write") {
+        fs::write(&description, &wanted).unwrap();
+    }
+    let found = fs::read_to_string(&description).unwrap();
+    assert!(
+        found == wanted,
+        "include/ahoy.json is stale: AHOY_DOCS=write cargo test --test options"
+    );
+}
+
+fn scope<C: Clone + 'static>(scope: &str, table: &Table<C>) -> Vec<Json> {
+    let own = table.rows().iter().filter(|row| !row.of_part);
+    own.map(|row| setting(scope, row)).collect()
+}
+
+fn setting<C>(scope: &str, row: &Row<C>) -> Json {
+    let mut fields = vec![("key", row.key.as_str().into()), ("scope", scope.into())];
+    fields.extend(range(row.range));
+    if !row.words.is_empty() {
+        fields.push(("words", row.words.iter().map(|word| Json::from(*word)).collect()));
+    }
+    fields.extend([
+        ("default", row.default.as_str().into()),
+        ("function", row.function.as_str().into()),
+        ("doc", row.purpose.into()),
+        ("cost", row.cost.into()),
+    ]);
+    Json::Object(fields)
+}
+
+fn range(form: Form) -> Vec<(&'static str, Json)> {
+    let number = |it: &dyn ToString| Json::Number(it.to_string());
+    let ms = |it: Duration| Json::Number(it.as_millis().to_string());
+    let mut fields = Vec::new();
+    let (kind, unit) = match form {
+        Form::Flag => ("flag", None),
+        Form::Count(..) => ("count", None),
+        Form::Real(..) | Form::RealAbove0(_) => ("real", None),
+        Form::Size => ("size", Some("bytes")),
+        Form::Duration(..) => ("duration", Some("ms")),
+        Form::Choice(_) => ("choice", None),
+        Form::Text(_) => ("text", None),
+    };
+    fields.push(("type", kind.into()));
+    fields.extend(unit.map(|unit| ("unit", unit.into())));
+    match form {
+        Form::Count(least, most) => {
+            fields.extend([("min", number(&least)), ("max", number(&most))])
+        }
+        Form::Real(least, f64::MAX) => fields.push(("min", number(&least))),
+        Form::Real(least, most) => fields.extend([("min", number(&least)), ("max", number(&most))]),
+        Form::RealAbove0(f64::MAX) => fields.push(("above", number(&0))),
+        Form::RealAbove0(most) => fields.extend([("above", number(&0)), ("max", number(&most))]),
+        Form::Duration(least, Duration::MAX) => {
+            fields.extend([("min", ms(least)), ("forever", true.into())]);
+        }
+        Form::Duration(least, most) => fields.extend([("min", ms(least)), ("max", ms(most))]),
+        Form::Choice(words) => {
+            fields.push(("choices", words.iter().map(|word| Json::from(*word)).collect()));
+        }
+        Form::Text(what) => fields.push(("form", what.into())),
+        Form::Flag | Form::Size => {}
+    }
+    fields
 }
 
 #[test]

@@ -77,6 +77,7 @@ run() {
             part symbols sh tests/symbols.sh "$library" || :
             part fence sh tests/fence.sh "$library"
             ;;
+        description) part description /usr/bin/python3 tests/description/check.py "$library" ;;
         install) part install sh tests/install.sh ;;
         cargo) part cargo "$cargo" test --locked --no-fail-fast ;;
         # Without proxies, HTTP/2, brotli and zstd: that it builds, calls, and refuses what is left out.
@@ -107,7 +108,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols install null cargo minimal arena examples prometheus hosts hazards exits instructions valgrind asan"
+all="format clippy build header symbols description install null cargo minimal arena examples prometheus hosts hazards exits instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;

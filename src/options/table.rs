@@ -1,5 +1,6 @@
 //! All settings of one kind of handle, with those of its parts.
 
+use super::form::Form;
 use super::nearest::nearest;
 use super::setting::{Setter, Setting};
 use super::value::{Problem, Value, Written};
@@ -19,6 +20,8 @@ pub struct Row<C> {
     pub key: String,
     /// The form of its value, with the words that it takes as well.
     pub form: String,
+    /// The same for programs, without the words.
+    pub range: Form,
     /// These words.
     pub words: &'static [&'static str],
     /// What it is for.
@@ -266,6 +269,7 @@ impl<C: 'static> Row<C> {
         Self {
             key: setting.key.to_owned(),
             form: setting.forms(),
+            range: setting.form,
             words: setting.words,
             purpose: setting.purpose,
             cost: setting.cost,
@@ -298,6 +302,7 @@ impl<P: 'static> Row<P> {
         Row {
             key: format!("{name}{}", self.key),
             form: self.form.clone(),
+            range: self.range,
             words: self.words,
             purpose: self.purpose,
             cost: self.cost,
