@@ -13,6 +13,7 @@ need() { # need PACKAGE COMMAND...: the command succeeds where the package is th
 has() { command -v "$1" || test -x "/usr/sbin/$1"; }
 has_library() { ldconfig -p | grep -q "$1" || /sbin/ldconfig -p | grep -q "$1"; }
 has_php_ffi() { has php && php -m | grep -qx FFI; }
+has_python() { /usr/bin/python3 -c "import $1"; }
 has_ffi() { has ruby && ruby -e 'require "ffi"'; }
 
 need gcc has gcc
@@ -29,6 +30,9 @@ need python3-cffi /usr/bin/python3 -c 'import cffi'
 need php-cli has_php_ffi
 need luajit has luajit
 need gunicorn has gunicorn
+need python3-httpx has_python httpx
+need python3-requests has_python requests
+need mypy has mypy
 need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 need valgrind has valgrind
 need pkg-config has pkg-config

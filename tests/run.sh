@@ -84,6 +84,7 @@ run() {
         minimal) part minimal "$cargo" test --locked --no-default-features --test options --test quickstart ;;
         examples) part examples bash tests/examples.sh ;;
         prometheus) part prometheus bash tests/prometheus.sh ;;
+        bindings) part bindings bash tests/bindings.sh "$library" ;;
         hosts) part hosts bash tests/hosts.sh ;;
         hazards) part hazards bash tests/hazards.sh ;;
         exits) part exits bash tests/exits.sh ;;
@@ -108,7 +109,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols description install null cargo minimal arena examples prometheus hosts hazards exits instructions valgrind asan"
+all="format clippy build header symbols description install null cargo minimal arena examples prometheus bindings hosts hazards exits instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;

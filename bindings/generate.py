@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Writes the low layer of each binding from include/ahoy.json.
+
+    generate.py            writes the files anew
+    generate.py --check    fails where one is not what the description says
+"""
+
+import json
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+DESCRIPTION = json.loads((HERE.parent / "include" / "ahoy.json").read_text())
+HELD = {t["name"]: t["held"] for t in DESCRIPTION["types"]}
+
+
+def bare(c_type):
+    """A type of C without const, and whether a pointer to it was meant, and how deep."""
+    words = c_type.replace("const", " ").replace("*", " * ").split()
+    return words[0], words.count("*")
+
+
+# Handles of what no longer changes: their functions only read.
+RESULTS = {"ahoy_attempt", "ahoy_error", "ahoy_event", "ahoy_response", "ahoy_sample", "ahoy_snapshot", "ahoy_text"}
+
+
+def gives_up_the_lock(function):
+    """Whether another thread may have to run before this function can return.
+
+    What belongs to one thread at a time takes no lock of the library, nor does what only reads a result. Any other
+    function may wait for a lock whose holder is in a callback, which wants Python's lock.
+    """
+    handles = {bare(p["type"])[0] for p in function["parameters"] if p["role"] in ("handle", "freed")}
+    return function["blocks"] != "never" or any(HELD[h] == "shared" and h not in RESULTS for h in handles)
+
+
+def python_type(c_type, role=None):
+    name, depth = bare(c_type)
+    if name.endswith("_fn"):
+        return f"fn {name}"
+    if depth == 0:
+        return "int32_t" if name == "ahoy_status" else name
+    if name == "char" and depth == 1:
+        return "text" if role != "buffer" else "buffer"
+    if depth == 1 and role == "out_value":
+        return f"{name}*"
+    if depth == 2:
+        return "pointer*"
+    if role == "bytes":
+        return "bytes"
+    return "pointer"
+
+
+def python():
+    lines = ['"""Made from include/ahoy.json by bindings/generate.py: not to be changed by hand."""', ""]
+    lines += [f'SONAME = "{DESCRIPTION["soname"]}"', ""]
+    lines += ["# name: result, arguments, whether Python's lock is given up meanwhile"]
+    lines += ["FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {"]
+    for function in DESCRIPTION["functions"]:
+        result = python_type(function["returns"]["type"])
+        arguments = tuple(python_type(p["type"], p.get("role")) for p in function["parameters"])
+        lines.append(f'    "{function["name"]}": ("{result}", {tuple_of(arguments)}, {gives_up_the_lock(function)}),')
+    lines += ["}", "", "CALLBACKS: dict[str, tuple[str, tuple[str, ...]]] = {"]
+    for callback in DESCRIPTION["callbacks"]:
+        result = python_type(callback["returns"]["type"])
+        arguments = tuple(
+            python_type(p["type"], "out_value" if bare(p["type"])[0] == "size_t" else p.get("role"))
+            for p in callback["parameters"]
+        )
+        lines.append(f'    "{callback["name"]}": ("{result}", {tuple_of(arguments)}),')
+    lines += ["}", ""]
+    lines += [f'{constant["name"]} = {int(constant["value"])}' for constant in DESCRIPTION["constants"]]
+    return "\n".join(lines) + "\n"
+
+
+def tuple_of(words):
+    inner = ", ".join(f'"{w}"' for w in words)
+    return f"({inner},)" if len(words) == 1 else f"({inner})"
+
+
+FILES = {"python/src/ahoy/_declarations.py": python}
+
+
+def main():
+    stale = []
+    for name, make in FILES.items():
+        path, made = HERE / name, make()
+        if not path.exists() or path.read_text() != made:
+            stale.append(name)
+            if "--check" not in sys.argv[1:]:
+                path.write_text(made)
+    if stale and "--check" in sys.argv[1:]:
+        sys.exit(f"generate: not what include/ahoy.json says: {', '.join(stale)}; run bindings/generate.py")
+
+
+main()

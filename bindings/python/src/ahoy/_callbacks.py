@@ -1,0 +1,39 @@
+"""Python functions that the library calls.
+
+The library holds a function by a number and says when it lets go of it, which may be long after the object that
+brought it is gone. Until then the function is kept here. A callback must not raise: C has no way to pass it on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+from typing import Any, Callable
+
+from ._library import callback, lib
+
+_tokens = itertools.count(1)
+_kept: dict[int, Any] = {}
+
+
+def _let_go(token: int) -> None:
+    _kept.pop(token, None)
+
+
+_destroy = callback("ahoy_destroy_fn")(_let_go)
+
+
+def keep(*functions: tuple[str, Callable[..., Any] | None]) -> tuple[Any, ...]:
+    """Functions with the names of their types, as arguments of a call: the functions, `user_data`, `destroy`."""
+    token = next(_tokens)
+    made = tuple(callback(name)(function) if function else callback(name)() for name, function in functions)
+    _kept[token] = made
+    return (*made, token, _destroy)
+
+
+def _stop() -> None:
+    # Python ends threads that want its lock once it finalises; so none may be on its way into a callback by then.
+    lib.ahoy_callbacks_stop(1000, None)
+
+
+atexit.register(_stop)

@@ -1,0 +1,74 @@
+"""Handles of libahoy as Python objects."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Callable
+
+from ._library import lib
+from .errors import raise_error
+
+Out = ctypes.c_void_p
+
+
+class Handle:
+    """A handle that is freed once, at the latest with its object. Freeing neither waits nor fails."""
+
+    __slots__ = ("pointer", "_free", "__weakref__")
+
+    def __init__(self, pointer: int, free: Callable[[int], None]) -> None:
+        self.pointer: int | None = pointer
+        self._free = free
+
+    @property
+    def _as_parameter_(self) -> int | None:
+        """Lets ctypes take the object itself as an argument, which keeps it alive for the time of the call."""
+        return self.pointer
+
+    def free(self) -> None:
+        """Frees the handle; nothing may use it afterwards."""
+        pointer, self.pointer = self.pointer, None
+        if pointer:
+            self._free(pointer)
+
+    def __del__(self) -> None:
+        self.free()
+
+
+def check(function: Any, *arguments: Any) -> None:
+    """Calls a function that takes `err` last, and raises what it says."""
+    error = Out()
+    if function(*arguments, ctypes.byref(error)) != 0:
+        raise_error(error.value)
+
+
+def take(function: Any, *arguments: Any) -> int:
+    """Calls a function that gives a handle through its last argument but one."""
+    out, error = Out(), Out()
+    if function(*arguments, ctypes.byref(out), ctypes.byref(error)) != 0:
+        raise_error(error.value)
+    return out.value or 0
+
+
+def text(pointer: int) -> str:
+    """The text of an ahoy_text, which is freed."""
+    length = ctypes.c_size_t()
+    try:
+        data = lib.ahoy_text_bytes(pointer, ctypes.byref(length))
+        return (data or b"").decode("utf-8", "replace")
+    finally:
+        lib.ahoy_text_free(pointer)
+
+
+def decode(value: bytes | None) -> str:
+    """Text of the library, which is UTF-8."""
+    return "" if value is None else value.decode("utf-8", "replace")
+
+
+def milliseconds(seconds: float) -> int:
+    """A time span in the library's unit. Less than one is rounded up, for 0 would mean: do not wait."""
+    if seconds < 0:
+        raise ValueError("a time span must not be negative")
+    if seconds == float("inf"):
+        return 2**64 - 1
+    return max(1, round(seconds * 1000)) if seconds else 0

@@ -1,0 +1,247 @@
+"""Where requests go: hosts, providers and balancers."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Any, Callable, Iterable, Sequence, Union
+
+from ._callbacks import keep
+from ._handle import Handle, check, decode, take, text
+from ._library import lib
+from .settings import Settings, apply
+
+_logger = logging.getLogger("ahoy")
+_SCHEMES = {"http": 1, "https": 2}
+_STATES = {0: "closed", 1: "open", 2: "half_open"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """A server of the service. What is None has the library's default."""
+
+    address: str
+    port: int
+    weight: int | None = None
+    zone: str | None = None
+    priority: int | None = None
+    scheme: str | None = None
+    """`http` or `https`; by default https for port 443."""
+    authority: str | None = None
+    """What the Host field says in place of address and port."""
+    server_name: str | None = None
+    """The name that TLS verifies."""
+
+    @classmethod
+    def parse(cls, value: HostLike) -> Host:
+        """A host from `name:port`, `[::1]:port`, `https://name`, a pair, or a host as it is."""
+        if isinstance(value, Host):
+            return value
+        if not isinstance(value, str):
+            return cls(str(value[0]), int(value[1]))
+        scheme, _, rest = value.rpartition("://")
+        address, colon, port = rest.rstrip("/").rpartition(":")
+        if not colon or "]" in port:
+            address, port = rest.rstrip("/"), "443" if scheme == "https" else "80"
+        if not port.isdigit():
+            raise ValueError(f"{value!r} is not a host: write name:port")
+        return cls(address.strip("[]"), int(port), scheme=scheme or None)
+
+    def _handle(self) -> Handle:
+        pointer = lib.ahoy_host_new(self.address.encode(), self.port)
+        if not pointer:
+            raise ValueError(f"{self.address}:{self.port} is not a host")
+        handle = Handle(pointer, lib.ahoy_host_free)
+        for name in ("zone", "authority", "server_name"):
+            value = getattr(self, name)
+            if value is not None:
+                check(getattr(lib, f"ahoy_host_set_{name}"), pointer, value.encode())
+        for name in ("weight", "priority"):
+            value = getattr(self, name)
+            if value is not None:
+                check(getattr(lib, f"ahoy_host_set_{name}"), pointer, value)
+        if self.scheme is not None:
+            if self.scheme not in _SCHEMES:
+                raise ValueError(f"scheme {self.scheme!r} is neither http nor https")
+            check(lib.ahoy_host_set_scheme, pointer, _SCHEMES[self.scheme])
+        return handle
+
+
+HostLike = Union[Host, str, "tuple[str, Union[int, str]]"]
+Hosts = Union[Iterable[HostLike], Callable[[], Iterable[HostLike]], str]
+
+
+class Provider:
+    """A list of hosts, a function that gives one, or the URL of a registry such as `etcd://127.0.0.1:2379/web`."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        if callable(hosts):
+            pointer = lib.ahoy_provider_custom_new(*keep(("ahoy_provider_fn", _listed(hosts))))
+            self.handle = Handle(pointer, lib.ahoy_provider_free)
+        elif isinstance(hosts, str) and "://" in hosts and not hosts.startswith(("http://", "https://")):
+            self.handle = Handle(take(lib.ahoy_provider_from_url, hosts.encode()), lib.ahoy_provider_free)
+        else:
+            self.handle = Handle(lib.ahoy_provider_list_new(), lib.ahoy_provider_free)
+            for host in [hosts] if isinstance(hosts, str) else hosts:
+                check(lib.ahoy_provider_list_add_host, self.handle.pointer, Host.parse(host)._handle())
+
+
+def _listed(hosts: Callable[[], Iterable[HostLike]]) -> Callable[[Any, int], int]:
+    def fill(_: Any, out: int) -> int:
+        try:
+            for host in hosts():
+                check(lib.ahoy_hosts_add_host, out, Host.parse(host)._handle())
+            return 0
+        except BaseException as error:
+            _logger.error("the provider raised; the last list stays in use", exc_info=error)
+            return 200  # AHOY_E_DISCOVERY
+
+    return fill
+
+
+class Endpoint:
+    """A server as a balancer knows it, with its circuit."""
+
+    def __init__(self, pointer: int) -> None:
+        self._handle = Handle(pointer, lib.ahoy_endpoint_free)
+
+    @property
+    def url(self) -> str:
+        """Such as `http://10.0.0.7:80`."""
+        return decode(lib.ahoy_endpoint_url(self._handle.pointer))
+
+    @property
+    def address(self) -> str:
+        """Name or address."""
+        return decode(lib.ahoy_endpoint_address(self._handle.pointer))
+
+    @property
+    def port(self) -> int:
+        """TCP port."""
+        port: int = lib.ahoy_endpoint_port(self._handle.pointer)
+        return port
+
+    @property
+    def state(self) -> str:
+        """The circuit: `closed`, `open` or `half_open`."""
+        return _STATES.get(lib.ahoy_endpoint_state(self._handle.pointer), "unknown")
+
+    @property
+    def available(self) -> bool:
+        """Whether requests are sent to it."""
+        available: bool = lib.ahoy_endpoint_available(self._handle.pointer)
+        return available
+
+    def open_circuit(self) -> None:
+        """Sends nothing more to it until `close_circuit`."""
+        check(lib.ahoy_endpoint_open_circuit, self._handle.pointer)
+
+    def close_circuit(self) -> None:
+        """Takes an opened circuit back."""
+        check(lib.ahoy_endpoint_close_circuit, self._handle.pointer)
+
+    def drain(self) -> None:
+        """Sends no further request to it; those under way end."""
+        check(lib.ahoy_endpoint_drain, self._handle.pointer)
+
+    def resume(self) -> None:
+        """Takes `drain` back."""
+        check(lib.ahoy_endpoint_resume, self._handle.pointer)
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.url} {self.state}>"
+
+
+class Balancer:
+    """Chooses an endpoint for each attempt. Clients that share one share its circuits."""
+
+    def __init__(
+        self,
+        hosts: Hosts,
+        algorithm: Union[str, Callable[[int], int]] = "p2c",
+        *,
+        options: Settings | None = None,
+        random: Callable[[int], int] | None = None,
+    ) -> None:
+        """
+        :param hosts: hosts, a function that gives them, or a registry's URL
+        :param algorithm: `p2c`, `round_robin`, `random`, `least_request`, `maglev`, `ring_hash`, `rendezvous`,
+            `prequal`, `smooth_weighted`, `peak_ewma`; or a function from the number of candidates to an index
+        :param options: settings by key, see docs/options.md
+        :param random: for `random`: a function that gives a number below its argument
+        """
+        self._provider = Provider(hosts)
+        provider = self._provider.handle.pointer
+        if callable(algorithm):
+            pointer = lib.ahoy_balancer_custom_new(provider, *keep(("ahoy_balancer_fn", _chosen(algorithm))))
+        else:
+            try:
+                make = getattr(lib, f"ahoy_balancer_{algorithm}_new")
+            except AttributeError:
+                raise ValueError(f"no balancer is called {algorithm!r}") from None
+            pointer = make(provider)
+        self.handle = Handle(pointer, lib.ahoy_balancer_free)
+        if random is not None:
+            check(lib.ahoy_balancer_random_set_function, self.pointer, *keep(("ahoy_random_fn", _drawn(random))))
+        apply(lib.ahoy_balancer_set, self.pointer, options)
+
+    @property
+    def pointer(self) -> int:
+        return self.handle.pointer or 0
+
+    def pick(self) -> Endpoint:
+        """The endpoint that the next request would go to; NoEndpointsError where none admits one."""
+        return Endpoint(take(lib.ahoy_balancer_pick, self.pointer))
+
+    def update(self) -> None:
+        """Asks for the list of hosts again."""
+        check(lib.ahoy_balancer_update, self.pointer)
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """All endpoints that are known."""
+        count: int = lib.ahoy_balancer_endpoint_count(self.pointer)
+        return [Endpoint(take(lib.ahoy_balancer_endpoint_at, self.pointer, i)) for i in range(count)]
+
+    def add(self, host: HostLike) -> None:
+        """Adds an endpoint, until the list says otherwise."""
+        check(lib.ahoy_balancer_add_endpoint, self.pointer, Host.parse(host)._handle())
+
+    def remove(self, host: HostLike) -> None:
+        """Takes an endpoint out."""
+        check(lib.ahoy_balancer_remove_endpoint, self.pointer, Host.parse(host)._handle())
+
+    def explain(self) -> str:
+        """A line for each endpoint: its state, the reason, its load."""
+        return text(take(lib.ahoy_balancer_explain, self.pointer))
+
+
+def _chosen(function: Callable[[int], int]) -> Callable[[Any, int], int]:
+    def choose(_: Any, count: int) -> int:
+        try:
+            return int(function(count)) % 2**64
+        except BaseException as error:
+            _logger.error("the balancer raised", exc_info=error)
+            return 2**64 - 1  # out of range: no endpoint
+
+    return choose
+
+
+def _drawn(function: Callable[[int], int]) -> Callable[[Any, int], int]:
+    def draw(_: Any, below: int) -> int:
+        try:
+            return int(function(below)) % 2**64
+        except BaseException as error:
+            _logger.error("the random function raised", exc_info=error)
+            return 0
+
+    return draw
+
+
+def chosen_balancer(
+    hosts: Union[Hosts, Balancer, None], algorithm: Union[str, Callable[[int], int]], options: Settings | None
+) -> Balancer | None:
+    """The balancer that a client's arguments describe."""
+    if hosts is None or isinstance(hosts, Balancer):
+        return hosts
+    return Balancer(hosts, algorithm, options=options)
+

@@ -1,0 +1,320 @@
+"""The client for programs with threads."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import pathlib
+import threading
+import warnings
+from typing import Any, Callable, Mapping, Union
+
+from . import errors
+from ._callbacks import keep
+from ._handle import Handle, check, milliseconds, take, text
+from ._library import lib
+from .balancer import Balancer, Hosts, chosen_balancer
+from .headers import HeaderInput, pairs
+from .hooks import (
+    OnError,
+    OnEvent,
+    OnRequest,
+    OnResponse,
+    error_hook,
+    event_hook,
+    log_hook,
+    log_level,
+    request_hook,
+    response_hook,
+)
+from .request import Content, Params, Request, build
+from .response import SLICE_MS, Response, StreamedResponse
+from .retry import Retry, rules
+from .settings import Settings, apply, seconds
+from .statistics import Sample, samples
+
+Pem = Union[str, bytes, "os.PathLike[str]"]
+_FORMATS = {"openmetrics": 0, "prometheus": 1}
+
+
+class BaseClient:
+    """What the clients for threads and for asyncio have in common: how they are set up, and what they tell."""
+
+    def __init__(
+        self,
+        hosts: Union[Hosts, Balancer, None] = None,
+        *,
+        base_url: str | None = None,
+        balancer: Union[str, Callable[[int], int]] = "p2c",
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        connect_timeout: float | None = None,
+        retry: Union[Retry, int, bool, None] = None,
+        headers: HeaderInput = None,
+        verify: Union[bool, Pem] = True,
+        cert: tuple[Pem, Pem] | None = None,
+        resilient: bool = False,
+        options: Settings | None = None,
+        balancer_options: Settings | None = None,
+        on_request: OnRequest | None = None,
+        on_response: OnResponse | None = None,
+        on_error: OnError | None = None,
+        on_event: OnEvent | None = None,
+        logger: Union[logging.Logger, "logging.LoggerAdapter[Any]", None] = None,
+        warn_unclosed: bool = True,
+    ) -> None:
+        """
+        :param hosts: hosts such as `"10.0.0.7:80"`, a function that gives them, a registry's URL, or a Balancer;
+            without it, requests have absolute URLs
+        :param base_url: what paths are relative to, for a client without hosts
+        :param balancer: the balancing algorithm, see Balancer
+        :param timeout: seconds for a whole call, 30 by default; `float("inf")` for no limit
+        :param attempt_timeout: seconds after which a call looks elsewhere; follows the service by default
+        :param connect_timeout: seconds for resolving, TCP and TLS together
+        :param retry: a Retry, a number of tries, or False for none
+        :param headers: fields of every request
+        :param verify: True for the platform's certificates, or a PEM file or its bytes to trust beside them
+        :param cert: certificate and key of this client, as PEM files or their bytes
+        :param resilient: hedges, outlier detection, slow start and limits, as the library recommends
+        :param options: any further setting by key, see docs/options.md
+        :param balancer_options: the same for the balancer
+        :param on_request: called before each attempt; what it raises refuses the request
+        :param on_response: called with each answer
+        :param on_error: called with each failure
+        :param on_event: called when a circuit opens and the like, on a thread of the library
+        :param logger: gets the library's messages; `logging.getLogger("ahoy")` by default
+        :param warn_unclosed: whether a client that is dropped without `close` warns by a ResourceWarning
+        """
+        if verify is False:
+            raise ValueError("TLS is always verified: pass the PEM file of the server's authority as verify")
+        self._refusals = threading.local()
+        builder = Handle(lib.ahoy_client_builder_new(), lib.ahoy_client_builder_free)
+        pointer = builder.pointer or 0
+        self.balancer = chosen_balancer(hosts, balancer, balancer_options)
+        """The balancer, or None for a client of absolute URLs."""
+        if self.balancer is not None:
+            if resilient:
+                check(lib.ahoy_balancer_use_resilient_profile, self.balancer.pointer)
+            check(lib.ahoy_client_builder_set_balancer, pointer, self.balancer.pointer)
+        if base_url is not None:
+            check(lib.ahoy_client_builder_set_base_url, pointer, base_url.encode())
+        if resilient:
+            check(lib.ahoy_client_builder_use_resilient_profile, pointer)
+        for name, value in pairs(headers):
+            check(lib.ahoy_client_builder_add_header, pointer, name.encode(), value.encode())
+        limits = (("timeout", timeout), ("attempt_timeout", attempt_timeout), ("connect_timeout", connect_timeout))
+        apply(lib.ahoy_client_builder_set, pointer, {key: seconds(v) for key, v in limits if v is not None})
+        apply(lib.ahoy_client_builder_set, pointer, rules(retry))
+        apply(lib.ahoy_client_builder_set, pointer, options)
+        self._trust(pointer, verify, cert)
+        self._hook(pointer, on_request, on_response, on_error, on_event)
+        logger = logger or logging.getLogger("ahoy")
+        check(lib.ahoy_client_builder_on_log, pointer, log_level(logger), *keep(("ahoy_log_fn", log_hook(logger))))
+        self._handle = Handle(take(lib.ahoy_client_builder_build, pointer), lib.ahoy_client_free)
+        self._closed = False
+        self._process = os.getpid() if warn_unclosed else 0
+
+    def _trust(self, builder: int, verify: Union[bool, Pem], cert: tuple[Pem, Pem] | None) -> None:
+        if verify is not True:
+            pem = _pem(verify)
+            check(lib.ahoy_client_builder_add_ca_pem, builder, pem, len(pem))
+        if cert is not None:
+            chain, key = _pem(cert[0]), _pem(cert[1])
+            check(lib.ahoy_client_builder_set_client_certificate_pem, builder, chain, len(chain), key, len(key))
+
+    def _hook(
+        self,
+        builder: int,
+        on_request: OnRequest | None,
+        on_response: OnResponse | None,
+        on_error: OnError | None,
+        on_event: OnEvent | None,
+    ) -> None:
+        if on_request is not None:
+            # Of the client the hook keeps only where the exception goes: a cycle would keep the client alive.
+            hook = request_hook(on_request, _Refusal(self._refusals))
+            check(lib.ahoy_client_builder_on_request, builder, *keep(("ahoy_request_fn", hook)))
+        if on_response is not None:
+            check(lib.ahoy_client_builder_on_response, builder, *keep(("ahoy_response_fn", response_hook(on_response))))
+        if on_error is not None:
+            check(lib.ahoy_client_builder_on_error, builder, *keep(("ahoy_error_fn", error_hook(on_error))))
+        if on_event is not None:
+            check(lib.ahoy_client_builder_on_event, builder, *keep(("ahoy_event_fn", event_hook(on_event))))
+
+    @property
+    def _pointer(self) -> int:
+        if self._closed or self._handle.pointer is None:
+            raise errors.not_open("the client")
+        return self._handle.pointer
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings in effect, by key."""
+        lines = text(take(lib.ahoy_client_config_text, self._pointer)).splitlines()
+        return dict(line.split(" = ", 1) for line in lines if " = " in line)
+
+    def statistics(self) -> list[Sample]:
+        """Everything that the client counts; docs/statistics.md has the names."""
+        snapshot = Handle(take(lib.ahoy_client_snapshot, self._pointer), lib.ahoy_snapshot_free)
+        return samples(snapshot.pointer or 0)
+
+    def metrics(self, format: str = "openmetrics") -> str:
+        """The same as text for Prometheus: `openmetrics`, or `prometheus` for its older format."""
+        snapshot = Handle(take(lib.ahoy_client_snapshot, self._pointer), lib.ahoy_snapshot_free)
+        return text(take(lib.ahoy_snapshot_text, snapshot.pointer, _FORMATS[format]))
+
+    def __del__(self) -> None:
+        # In a forked child it is the parent's to close.
+        if not getattr(self, "_closed", True) and self._process == os.getpid():
+            message = f"{type(self).__name__} was not closed: use it in a with block"
+            warnings.warn(message, ResourceWarning, source=self)
+
+    def _finish(self, timeout: float) -> None:
+        """Closes the client in the library: refuses new calls, waits for those under way, ends the rest."""
+        if self._closed:
+            return
+        pointer, self._closed = self._pointer, True
+        try:
+            check(lib.ahoy_client_close, pointer, milliseconds(timeout))
+        finally:
+            self._handle.free()
+
+
+class Client(BaseClient):
+    """A client whose methods wait for the answer. Any number of threads may use it at once; it survives a fork."""
+
+    def get(self, path: str, **options: Any) -> Response:
+        """Sends a GET. See `request` for the options."""
+        return self.request("GET", path, **options)
+
+    def head(self, path: str, **options: Any) -> Response:
+        """Sends a HEAD."""
+        return self.request("HEAD", path, **options)
+
+    def options(self, path: str, **options: Any) -> Response:
+        """Sends an OPTIONS."""
+        return self.request("OPTIONS", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Response:
+        """Sends a DELETE."""
+        return self.request("DELETE", path, **options)
+
+    def post(self, path: str, content: Content = None, **options: Any) -> Response:
+        """Sends a POST."""
+        return self.request("POST", path, content=content, **options)
+
+    def put(self, path: str, content: Content = None, **options: Any) -> Response:
+        """Sends a PUT."""
+        return self.request("PUT", path, content=content, **options)
+
+    def patch(self, path: str, content: Content = None, **options: Any) -> Response:
+        """Sends a PATCH."""
+        return self.request("PATCH", path, content=content, **options)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params = None,
+        headers: HeaderInput = None,
+        content: Content = None,
+        data: Mapping[str, Any] | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        idempotent: bool | None = None,
+        criticality: int | None = None,
+        group: str | None = None,
+        hash_key: Union[bytes, str, None] = None,
+    ) -> Response:
+        """Sends a request and waits for its answer, whatever its status.
+
+        :param path: path and query, or an absolute URL for a client without hosts
+        :param params: query parameters to add
+        :param content: bytes, text, or an iterable of bytes that is drawn while it is sent
+        :param data: form fields in place of content
+        :param json: a value to send as JSON in place of content
+        :param timeout: seconds for this call
+        :param idempotent: whether it may be carried out twice; follows the method by default
+        :param criticality: 0 to 3; under overload, larger numbers are shed first
+        :param group: calls of a group have limits of their own
+        :param hash_key: the key for balancers that keep keys together
+        """
+        request = build(
+            method,
+            path,
+            params=params,
+            headers=headers,
+            content=content,
+            data=data,
+            json=json,
+            timeout=timeout,
+            attempt_timeout=attempt_timeout,
+            idempotent=idempotent,
+            criticality=criticality,
+            group=group,
+            hash_key=hash_key,
+        )
+        return Response(Handle(self._send(request), lib.ahoy_response_free), request)
+
+    def stream(self, method: str, path: str, **options: Any) -> StreamedResponse:
+        """Sends a request and returns when the head of the answer came; the body is read as it comes.
+
+        Takes what `request` takes. Use it in a `with` block, whose end ends the exchange.
+        """
+        request = build(method, path, streamed=True, **options)
+        return StreamedResponse(Handle(self._send(request), lib.ahoy_response_free), request)
+
+    def _send(self, request: Request) -> int:
+        self._refusals.raised = None
+        out, error = ctypes.c_void_p(), ctypes.c_void_p()
+        if threading.current_thread() is threading.main_thread():
+            status = self._send_in_slices(request, out, error)
+        else:
+            status = lib.ahoy_client_send(self._pointer, request.pointer, ctypes.byref(out), ctypes.byref(error))
+        if status != 0:
+            self._fail(request, errors.take_error(error.value))
+        return out.value or 0
+
+    def _send_in_slices(self, request: Request, out: ctypes.c_void_p, error: ctypes.c_void_p) -> int:
+        """Waits in short pieces, after each of which Python runs its signal handlers: only this thread has them."""
+        call = Handle(take(lib.ahoy_client_start, self._pointer, request.pointer), lib.ahoy_call_free)
+        while True:
+            status: int = lib.ahoy_call_wait(call.pointer, SLICE_MS, ctypes.byref(out), ctypes.byref(error))
+            if status != 0 or out.value:
+                return status
+
+    def _fail(self, request: Request, error: errors.Error) -> None:
+        raised = request.raised() or getattr(self._refusals, "raised", None)
+        if isinstance(raised, (KeyboardInterrupt, SystemExit)):
+            raise raised
+        raise error from (raised or error.__cause__)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Refuses new calls, waits for those under way, and ends what is left after `timeout` seconds."""
+        self._finish(timeout)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Refusal:
+    """Where a hook's exception waits for the call that it refused."""
+
+    def __init__(self, place: threading.local) -> None:
+        self._place = place
+
+    def __call__(self, raised: BaseException) -> None:
+        self._place.raised = raised
+
+
+def _pem(value: Union[bool, Pem]) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    return pathlib.Path(str(value)).read_bytes()
+

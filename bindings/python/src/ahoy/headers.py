@@ -1,0 +1,59 @@
+"""Header fields, whose names have no case."""
+
+from __future__ import annotations
+
+from typing import Iterable, Iterator, Mapping, Union
+
+HeaderInput = Union[Mapping[str, str], Iterable[tuple[str, str]], None]
+
+
+class Headers(Mapping[str, str]):
+    """The fields of an answer in their order. `headers["x"]` is the first value, `get_list` gives all."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: HeaderInput = None) -> None:
+        self._fields = pairs(fields)
+
+    def __getitem__(self, name: str) -> str:
+        wanted = name.lower()
+        for key, value in self._fields:
+            if key.lower() == wanted:
+                return value
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        seen = set()
+        for key, _ in self._fields:
+            lower = key.lower()
+            if lower not in seen:
+                seen.add(lower)
+                yield lower
+
+    def __len__(self) -> int:
+        return len({key.lower() for key, _ in self._fields})
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and any(key.lower() == name.lower() for key, _ in self._fields)
+
+    def get_list(self, name: str) -> list[str]:
+        """All values of a name, in order."""
+        return [value for key, value in self._fields if key.lower() == name.lower()]
+
+    def multi_items(self) -> list[tuple[str, str]]:
+        """Every field as it came, repeated names included."""
+        return list(self._fields)
+
+    def __repr__(self) -> str:
+        return f"Headers({self._fields!r})"
+
+
+def pairs(fields: HeaderInput) -> list[tuple[str, str]]:
+    """Fields as pairs of text."""
+    if fields is None:
+        return []
+    if isinstance(fields, Headers):
+        return fields.multi_items()
+    if isinstance(fields, Mapping):
+        return list(fields.items())
+    return list(fields)

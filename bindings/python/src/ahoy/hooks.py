@@ -1,0 +1,147 @@
+"""What a client's hooks are given."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+from typing import Any, Callable, Union
+
+from ._handle import Handle, check, decode
+from ._library import lib
+from .attempts import Attempt
+from .errors import read_error
+from .response import Response
+
+_LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
+
+
+class HookRequest:
+    """The request of an attempt that is about to be sent; it may be changed while the hook runs."""
+
+    def __init__(self, pointer: int) -> None:
+        self._pointer = pointer
+
+    @property
+    def method(self) -> str:
+        """Such as `GET`."""
+        return decode(lib.ahoy_request_method(self._pointer))
+
+    @property
+    def path(self) -> str:
+        """Path and query; may be set."""
+        return decode(lib.ahoy_request_path(self._pointer))
+
+    @path.setter
+    def path(self, path: str) -> None:
+        check(lib.ahoy_request_set_path, self._pointer, path.encode())
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint of this attempt."""
+        return decode(lib.ahoy_request_endpoint_url(self._pointer))
+
+    def set_header(self, name: str, value: str) -> None:
+        """Sets a field in place of all others of its name."""
+        check(lib.ahoy_request_set_header, self._pointer, name.encode(), value.encode())
+
+    def add_header(self, name: str, value: str) -> None:
+        """Adds a field."""
+        check(lib.ahoy_request_add_header, self._pointer, name.encode(), value.encode())
+
+
+@dataclasses.dataclass(frozen=True)
+class ClientEvent:
+    """What happened to an endpoint, a list or a client, such as a circuit that opened."""
+
+    kind: int
+    """A number that never changes its meaning: an `AHOY_EVENT_` constant."""
+    time: datetime.datetime
+    endpoint: str
+    """The endpoint's URL, or empty."""
+    text: str
+    """One sentence for people."""
+
+
+OnRequest = Callable[[HookRequest], Any]
+OnResponse = Callable[[Response], Any]
+OnError = Callable[[Exception], Any]
+OnEvent = Callable[[ClientEvent], Any]
+
+
+def request_hook(function: OnRequest, raised: Callable[[BaseException], None]) -> Callable[..., int]:
+    """A hook that refuses the request where it raises."""
+
+    def hook(_: Any, pointer: int) -> int:
+        try:
+            function(HookRequest(pointer))
+            return 0
+        except BaseException as error:
+            raised(error)
+            return 602  # AHOY_E_HOOK_REFUSED
+
+    return hook
+
+
+def response_hook(function: OnResponse) -> Callable[..., None]:
+    def hook(_: Any, pointer: int) -> None:
+        handle = Handle(pointer, lambda _: None)
+        with _guarded():
+            function(Response(handle))
+        handle.pointer = None
+
+    return hook
+
+
+def error_hook(function: OnError) -> Callable[..., None]:
+    def hook(_: Any, pointer: int) -> None:
+        with _guarded():
+            function(read_error(pointer))
+
+    return hook
+
+
+def event_hook(function: OnEvent) -> Callable[..., None]:
+    def hook(_: Any, pointer: int) -> None:
+        with _guarded():
+            function(read_event(pointer))
+
+    return hook
+
+
+def read_event(pointer: int) -> ClientEvent:
+    """What an ahoy_event says."""
+    moment = lib.ahoy_event_time_ms(pointer) / 1000
+    return ClientEvent(
+        kind=lib.ahoy_event_kind(pointer),
+        time=datetime.datetime.fromtimestamp(moment, datetime.timezone.utc),
+        endpoint=decode(lib.ahoy_event_endpoint_url(pointer)),
+        text=decode(lib.ahoy_event_text(pointer)),
+    )
+
+
+def log_hook(logger: Union[logging.Logger, "logging.LoggerAdapter[Any]"]) -> Callable[..., None]:
+    def hook(_: Any, level: int, part: bytes, message: bytes) -> None:
+        with _guarded():
+            logger.log(_LEVELS.get(level, logging.INFO), "%s: %s", decode(part), decode(message))
+
+    return hook
+
+
+def log_level(logger: Union[logging.Logger, "logging.LoggerAdapter[Any]"]) -> int:
+    """The library's level for a logger: the lowest severity that it passes on."""
+    wanted = logger.getEffectiveLevel()
+    fitting = [number for number, level in _LEVELS.items() if level >= wanted]
+    return max(fitting, default=1)
+
+
+class _guarded:
+    """Sends what a hook raises to the log: C has no way to pass it on."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> bool:
+        if error is not None:
+            logging.getLogger("ahoy").error("a hook raised", exc_info=error)
+        return True

@@ -1,0 +1,186 @@
+"""What is sent."""
+
+from __future__ import annotations
+
+import ctypes
+import json as json_module
+from typing import Any, Iterable, Iterator, Mapping, Sequence, Union
+from urllib.parse import quote, urlencode
+
+from ._callbacks import keep
+from ._handle import Handle, check, milliseconds, take
+from ._library import lib
+from .headers import HeaderInput, pairs
+
+Content = Union[bytes, bytearray, memoryview, str, Iterable[bytes], None]
+Params = Union[Mapping[str, Any], Sequence[tuple[str, Any]], str, None]
+
+_UNKNOWN_LENGTH = 2**64 - 1
+_END, _DATA, _FAILED = 0, 1, 3
+
+# What a path may hold besides letters and digits; "%" since it may be encoded already.
+_SAFE = "/%?&=:@!$'()*+,;-._~[]"
+
+
+class Request:
+    """One request, made ready for the library."""
+
+    __slots__ = ("handle", "method", "path", "_source")
+
+    def __init__(self, method: str, path: str) -> None:
+        self.method = method
+        self.path = path
+        self.handle = Handle(take(lib.ahoy_request_new, method.encode(), path.encode()), lib.ahoy_request_free)
+        self._source: _Source | None = None
+
+    @property
+    def pointer(self) -> int:
+        return self.handle.pointer or 0
+
+    def header(self, name: str, value: str | bytes) -> None:
+        """Sets a field in place of all others of its name."""
+        check(lib.ahoy_request_set_header, self.pointer, name.encode(), _encoded(value))
+
+    def add_header(self, name: str, value: str | bytes) -> None:
+        """Adds a field."""
+        check(lib.ahoy_request_add_header, self.pointer, name.encode(), _encoded(value))
+
+    def body(self, content: Content) -> None:
+        """Sets what is sent: bytes, text, or an iterable of bytes that is drawn while it is sent."""
+        if content is None:
+            return
+        if isinstance(content, str):
+            content = content.encode()
+        if isinstance(content, (bytes, bytearray, memoryview)):
+            data = bytes(content)
+            check(lib.ahoy_request_set_body, self.pointer, data, len(data))
+        else:
+            self._source = _Source(content)
+            self._source.attach(self.pointer)
+
+    def raised(self) -> BaseException | None:
+        """What the iterable of the body raised."""
+        return self._source.raised if self._source else None
+
+
+def build(
+    method: str,
+    path: str,
+    *,
+    params: Params = None,
+    headers: HeaderInput = None,
+    content: Content = None,
+    data: Mapping[str, Any] | None = None,
+    json: Any = None,
+    timeout: float | None = None,
+    attempt_timeout: float | None = None,
+    idempotent: bool | None = None,
+    criticality: int | None = None,
+    group: str | None = None,
+    hash_key: bytes | str | None = None,
+    streamed: bool = False,
+) -> Request:
+    """A request out of what the methods of a client take."""
+    request = Request(method.upper(), with_params(path, params))
+    pointer = request.pointer
+    fields = pairs(headers)
+    if json is not None:
+        content = json_module.dumps(json, separators=(",", ":"), ensure_ascii=False).encode()
+        _default(fields, "content-type", "application/json")
+    elif data is not None:
+        content = urlencode(data, doseq=True).encode()
+        _default(fields, "content-type", "application/x-www-form-urlencoded")
+    for name, value in fields:
+        request.add_header(name, value)
+    request.body(content)
+    if timeout is not None:
+        check(lib.ahoy_request_set_timeout_ms, pointer, milliseconds(timeout))
+    if attempt_timeout is not None:
+        check(lib.ahoy_request_set_attempt_timeout_ms, pointer, milliseconds(attempt_timeout))
+    if idempotent is not None:
+        check(lib.ahoy_request_set_idempotent, pointer, idempotent)
+    if criticality is not None:
+        check(lib.ahoy_request_set_criticality, pointer, criticality)
+    if group is not None:
+        check(lib.ahoy_request_set_group, pointer, group.encode())
+    if hash_key is not None:
+        key = hash_key.encode() if isinstance(hash_key, str) else bytes(hash_key)
+        check(lib.ahoy_request_set_hash_key, pointer, key, len(key))
+    if streamed:
+        check(lib.ahoy_request_set_streamed, pointer, True)
+    return request
+
+
+def with_params(path: str, params: Params) -> str:
+    """A path with the query parameters added and what a URL cannot carry encoded."""
+    path = path.partition("#")[0]
+    if any(ord(c) <= 32 or ord(c) >= 127 or c in '"<>`' for c in path):
+        path = quote(path, safe=_SAFE)
+    if not params:
+        return path
+    query = params if isinstance(params, str) else urlencode(params, doseq=True)
+    return f"{path}{'&' if '?' in path else '?'}{query}"
+
+
+def _default(fields: list[tuple[str, str]], name: str, value: str) -> None:
+    if not any(key.lower() == name for key, _ in fields):
+        fields.append((name, value))
+
+
+def _encoded(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode()
+
+
+class _Source:
+    """An iterable of bytes that the library draws from while it sends.
+
+    The library may draw on a thread of its own. What the iterable raises is kept, for it cannot pass through C.
+    """
+
+    def __init__(self, content: Iterable[bytes]) -> None:
+        self.raised: BaseException | None = None
+        self._content = content
+        self._iterator: Iterator[bytes] = iter(content)
+        self._rest = b""
+        self._length = _length(content)
+
+    def attach(self, request: int) -> None:
+        again = self._rewind if self._can_rewind() else None
+        functions = keep(("ahoy_body_fn", self._produce), ("ahoy_body_rewind_fn", again))
+        check(lib.ahoy_request_set_body_source, request, *functions, self._length)
+
+    def _can_rewind(self) -> bool:
+        # An iterator gives itself; a list or a file can start anew.
+        return hasattr(self._content, "seek") or iter(self._content) is not self._content
+
+    def _produce(self, _: Any, buffer: int, capacity: int, length: Any) -> int:
+        try:
+            while not self._rest:
+                self._rest = bytes(next(self._iterator))
+            piece, self._rest = self._rest[:capacity], self._rest[capacity:]
+            ctypes.memmove(buffer, piece, len(piece))
+            length[0] = len(piece)
+            return _DATA
+        except StopIteration:
+            return _END
+        except BaseException as raised:
+            self.raised = raised
+            return _FAILED
+
+    def _rewind(self, _: Any) -> bool:
+        try:
+            if hasattr(self._content, "seek"):
+                self._content.seek(0)
+            self._iterator, self._rest = iter(self._content), b""
+            return True
+        except BaseException as raised:
+            self.raised = raised
+            return False
+
+
+def _length(content: Any) -> int:
+    """The number of bytes where it is known: of a list of pieces."""
+    if isinstance(content, (list, tuple)):
+        return sum(len(piece) for piece in content)
+    return _UNKNOWN_LENGTH
+

@@ -1,0 +1,279 @@
+"""What comes back."""
+
+from __future__ import annotations
+
+import codecs
+import ctypes
+import json as json_module
+from typing import TYPE_CHECKING, Any, Iterator
+
+from . import errors
+from ._handle import Handle, check, decode
+from ._library import lib
+from .attempts import Attempt
+from .headers import Headers
+from .sse import Event, parse
+
+if TYPE_CHECKING:
+    from .request import Request
+
+_PIECE = 65536
+_FOREVER = 2**64 - 1
+# A wait is cut into pieces of this length, in between which Python runs its signal handlers.
+SLICE_MS = 25
+
+
+class BaseResponse:
+    """Status, headers and attempts of an answer."""
+
+    def __init__(self, handle: Handle, request: Request | None = None) -> None:
+        self._handle = handle
+        self._headers: Headers | None = None
+        self.request = request
+        """The request that was answered."""
+        self.status: int = lib.ahoy_response_status(handle.pointer)
+        """The status, such as 200."""
+
+    @property
+    def _pointer(self) -> int:
+        if self._handle.pointer is None:
+            raise errors.not_open("the response")
+        return self._handle.pointer
+
+    @property
+    def status_code(self) -> int:
+        """The same as `status`, by the name that requests and httpx use."""
+        return self.status
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status < 400
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields."""
+        if self._headers is None:
+            pointer = self._pointer
+            count = lib.ahoy_response_header_count(pointer)
+            self._headers = Headers([_field(pointer, i) for i in range(count)])
+        return self._headers
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint that answered, such as `http://10.0.0.7:80`."""
+        return decode(lib.ahoy_response_endpoint_url(self._pointer))
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """What was tried until this answer came."""
+        pointer = self._pointer
+        count: int = lib.ahoy_response_attempt_count(pointer)
+        return tuple(errors.read_attempt(lib.ahoy_response_attempt_at(pointer, i)) for i in range(count))
+
+    @property
+    def stop_reason(self) -> str:
+        """Why no further attempt was made, where one might have been."""
+        return decode(lib.ahoy_response_stop_reason(self._pointer))
+
+    @property
+    def charset(self) -> str | None:
+        """The character set that `content-type` names."""
+        for part in self.headers.get("content-type", "").split(";")[1:]:
+            name, _, value = part.strip().partition("=")
+            if name.lower() == "charset":
+                return value.strip("\"' ")
+        return None
+
+    def _encoding(self) -> str:
+        try:
+            return codecs.lookup(self.charset or "utf-8").name
+        except LookupError:
+            return "utf-8"
+
+    def raise_for_status(self) -> BaseResponse:
+        """Raises StatusError for a status of 400 or above."""
+        if self.ok:
+            return self
+        error = errors.StatusError(f"{self.endpoint} answered {self.status}")
+        error.code, error.status = "AHOY_E_HTTP_STATUS", 501
+        error.response = self if isinstance(self, Response) else None
+        raise error
+
+    def __repr__(self) -> str:
+        return f"<Response [{self.status}]>"
+
+
+class Response(BaseResponse):
+    """An answer with its whole body. It stays valid when its client is closed."""
+
+    def __init__(self, handle: Handle, request: Request | None = None) -> None:
+        super().__init__(handle, request)
+        self._content: bytes | None = None
+        self._view: memoryview | None = None
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        if self._content is None:
+            length = ctypes.c_size_t()
+            address = _address(self._pointer, length)
+            self._content = ctypes.string_at(address, length.value)
+        return self._content
+
+    @property
+    def content_view(self) -> memoryview:
+        """The body without a copy. After `close` it raises ValueError; slices of it keep the memory."""
+        if self._view is None:
+            length = ctypes.c_size_t()
+            address = _address(self._pointer, length)
+            block = (ctypes.c_ubyte * length.value).from_address(address)
+            block.owner = self._handle  # type: ignore[attr-defined]  # keeps the body while a view of it lives
+            self._view = memoryview(block).cast("B").toreadonly()
+        return self._view
+
+    @property
+    def text(self) -> str:
+        """The body as text, by its charset or as UTF-8."""
+        return self.content.decode(self._encoding(), "replace")
+
+    def json(self, **options: Any) -> Any:
+        """The body as JSON."""
+        return json_module.loads(self.content, **options)
+
+    def events(self) -> Iterator[Event]:
+        """The body as server-sent events."""
+        return parse(iter([self.content]))
+
+    def close(self) -> None:
+        """Frees the body, unless a slice of `content_view` still lives. `content`, where it was read, stays."""
+        _ = self.headers
+        if self._view is not None:
+            self._view.release()
+        self._handle = Handle(0, lib.ahoy_response_free)
+        self._handle.pointer = None
+
+    def __enter__(self) -> Response:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class StreamedResponse(BaseResponse):
+    """An answer whose body is read while it comes. Leaving its `with` block ends the exchange."""
+
+    def __init__(self, handle: Handle, request: Request | None = None) -> None:
+        super().__init__(handle, request)
+        self.ended = False
+        self._buffer = ctypes.create_string_buffer(_PIECE)
+
+    def _poll(self, wait_ms: int) -> bytes:
+        length, ended, error = ctypes.c_size_t(), ctypes.c_bool(), ctypes.c_void_p()
+        status = lib.ahoy_response_read(
+            self._pointer,
+            self._buffer,
+            _PIECE,
+            wait_ms,
+            ctypes.byref(length),
+            ctypes.byref(ended),
+            ctypes.byref(error),
+        )
+        if status != 0:
+            errors.raise_error(error.value)
+        self.ended = ended.value
+        return self._buffer.raw[: length.value] if length.value < _PIECE else self._buffer.raw
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """The pieces of the body as they come."""
+        while not self.ended:
+            piece = self._poll(SLICE_MS)
+            if piece:
+                yield piece
+
+    def iter_text(self) -> Iterator[str]:
+        """The same as text."""
+        decoder = codecs.getincrementaldecoder(self._encoding())("replace")
+        for piece in self.iter_bytes():
+            yield decoder.decode(piece)
+        rest = decoder.decode(b"", True)
+        if rest:
+            yield rest
+
+    def iter_lines(self) -> Iterator[str]:
+        """The body line by line, without the ends of the lines."""
+        yield from _lines(self.iter_text())
+
+    def events(self) -> Iterator[Event]:
+        """The body as server-sent events, as they come."""
+        return parse(self.iter_bytes())
+
+    def read(self) -> bytes:
+        """What is left of the body."""
+        return b"".join(self.iter_bytes())
+
+    def close(self) -> None:
+        """Ends the exchange; the server sees the connection close if the body is not whole."""
+        if self._handle.pointer is not None:
+            _ = self.headers
+            self._handle.free()
+
+    def __enter__(self) -> StreamedResponse:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def copied(pointer: int) -> Response:
+    """The answer that an error holds, which ends with the error: a copy in Python's memory."""
+    response = _Copy.__new__(_Copy)
+    length = ctypes.c_size_t()
+    address = _address(pointer, length)
+    response.status = lib.ahoy_response_status(pointer)
+    response.request = None
+    response._content = ctypes.string_at(address, length.value)
+    response._headers = Headers([_field(pointer, i) for i in range(lib.ahoy_response_header_count(pointer))])
+    response._endpoint = decode(lib.ahoy_response_endpoint_url(pointer))
+    return response
+
+
+class _Copy(Response):
+    _endpoint: str
+
+    @property
+    def endpoint(self) -> str:
+        return self._endpoint
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        return ()
+
+    @property
+    def content_view(self) -> memoryview:
+        return memoryview(self._content or b"")
+
+    def close(self) -> None:
+        pass
+
+
+def _field(pointer: int, index: int) -> tuple[str, str]:
+    name: bytes = lib.ahoy_response_header_name_at(pointer, index)
+    value: bytes = lib.ahoy_response_header_value_at(pointer, index)
+    # Values are bytes and need not be UTF-8.
+    return decode(name), (value or b"").decode("latin-1")
+
+
+def _address(pointer: int, length: ctypes.c_size_t) -> int:
+    address: int = lib.ahoy_response_body(pointer, ctypes.byref(length))
+    return address
+
+
+def _lines(pieces: Iterator[str]) -> Iterator[str]:
+    rest = ""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split("\n")
+        for line in lines:
+            yield line.rstrip("\r")
+    if rest:
+        yield rest

@@ -1,0 +1,44 @@
+"""Settings as Python writes them, passed to the library by name.
+
+Keys go through unchecked, so a newer library brings its settings without a newer package; docs/options.md lists them.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any, Mapping, Union
+
+from ._handle import check
+from ._library import lib
+
+Value = Union[str, int, float, bool, datetime.timedelta, None]
+Settings = Mapping[str, Value]
+
+
+def written(value: Value) -> str:
+    """A value as text: `off` for None, milliseconds for a timedelta."""
+    if value is None:
+        return "off"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime.timedelta):
+        return f"{round(value.total_seconds() * 1000)}ms"
+    return str(value)
+
+
+def seconds(value: float) -> str:
+    """A time span in seconds as text."""
+    return "forever" if value == float("inf") else f"{max(1, round(value * 1000)) if value else 0}ms"
+
+
+def apply(function: Any, pointer: int, settings: Settings | None) -> None:
+    """Applies settings by a function such as `ahoy_client_builder_set`."""
+    for key, value in (settings or {}).items():
+        check(function, pointer, key.encode(), written(value).encode())
+
+
+def documented(kind: str) -> dict[str, str]:
+    """Every setting of `client`, `balancer`, `retry` or `breaker` in the loaded library, with its purpose."""
+    count = getattr(lib, f"ahoy_{kind}_option_count")()
+    key, purpose = (getattr(lib, f"ahoy_{kind}_option_{part}_at") for part in ("key", "description"))
+    return {key(i).decode(): purpose(i).decode() for i in range(count)}

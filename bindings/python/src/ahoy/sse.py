@@ -1,0 +1,77 @@
+"""Server-sent events, as the HTML standard describes them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import AsyncIterator, Iterator
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One event of a stream."""
+
+    event: str = "message"
+    data: str = ""
+    id: str = ""
+    retry: int | None = None
+    """Milliseconds after which the server wants a client to connect again."""
+
+
+class Parser:
+    """Takes the bytes of a stream in pieces of any length and gives the events that are whole."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._id = ""
+        self._start()
+
+    def _start(self) -> None:
+        self._event, self._data, self._retry = "", [], None  # type: tuple[str, list[str], int | None]
+
+    def feed(self, piece: bytes) -> Iterator[Event]:
+        """The events that end in this piece."""
+        # A CR at the end of a piece may be half of a CR LF.
+        data = self._rest + piece
+        held = b"\r" if data.endswith(b"\r") else b""
+        lines = data[: len(data) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        self._rest = lines.pop() + held
+        for line in lines:
+            event = self._line(line.decode("utf-8", "replace"))
+            if event is not None:
+                yield event
+
+    def _line(self, line: str) -> Event | None:
+        if not line:
+            return self._dispatch()
+        name, _, value = line.partition(":")
+        value = value[1:] if value.startswith(" ") else value
+        if name == "data":
+            self._data.append(value)
+        elif name == "event":
+            self._event = value
+        elif name == "id" and "\0" not in value:
+            self._id = value
+        elif name == "retry" and value.isascii() and value.isdigit():
+            self._retry = int(value)
+        return None
+
+    def _dispatch(self) -> Event | None:
+        event = Event(self._event or "message", "\n".join(self._data), self._id, self._retry)
+        had_data = bool(self._data)
+        self._start()
+        return event if had_data else None
+
+
+def parse(pieces: Iterator[bytes]) -> Iterator[Event]:
+    """The events of a body."""
+    parser = Parser()
+    for piece in pieces:
+        yield from parser.feed(piece)
+
+
+async def parse_async(pieces: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+    """The same for a body that is read asynchronously."""
+    parser = Parser()
+    async for piece in pieces:
+        for event in parser.feed(piece):
+            yield event

@@ -1,0 +1,68 @@
+"""What the tests share: the suite's server, and processes of their own."""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+SUITE = HERE.parent.parent / "suite"
+
+
+@contextlib.contextmanager
+def servers(*kinds):
+    """Servers of these kinds; gives their ports."""
+    command = [sys.executable, str(SUITE / "server.py"), *kinds]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield [int(port) for port in process.stdout.readline().split()]
+        finally:
+            process.stdin.close()
+
+
+class Served:
+    """A test case with servers of these kinds."""
+
+    kinds = ("ok",)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.running = servers(*cls.kinds)
+        cls.ports = cls.running.__enter__()
+        cls.hosts = [f"127.0.0.1:{port}" for port in cls.ports]
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.running.__exit__(None, None, None)
+
+
+def counts(port):
+    """What a server saw."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/counts") as answer:
+        return json.load(answer)
+
+
+def eventually(condition, seconds=5):
+    """Waits until a condition holds; gives the seconds that it took."""
+    begun = time.monotonic()
+    while not condition():
+        if time.monotonic() - begun > seconds:
+            raise AssertionError(f"not after {seconds} s")
+        time.sleep(0.002)
+    return time.monotonic() - begun
+
+
+def python(program, *arguments, timeout=60, options=(), **environment):
+    """Runs a program in a Python of its own; gives the ended process."""
+    return subprocess.run(
+        [sys.executable, *options, "-c", textwrap.dedent(program), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **environment},
+    )

@@ -1,0 +1,75 @@
+"""The client for asyncio, as its user sees it."""
+
+import asyncio
+import threading
+import time
+import unittest
+
+import ahoy
+from ahoy.asynchronous import LoopQueue
+from support import Served, counts, eventually
+
+
+class Calls(Served, unittest.IsolatedAsyncioTestCase):
+    kinds = ("ok", "refuse")
+
+    async def asyncSetUp(self):
+        self.client = ahoy.AsyncClient(self.hosts, timeout=10)
+
+    async def asyncTearDown(self):
+        await self.client.aclose()
+
+    async def test_calls(self):
+        self.assertEqual((await self.client.get("/ok")).text, "hello")
+        self.assertEqual((await self.client.post("/body", json=[1])).json(), [1])
+        with self.assertRaises(ahoy.DeadlineError):
+            await self.client.get("/slow?ms=5000", timeout=0.1)
+
+    async def test_many_at_once_wake_the_loop_seldom_and_need_no_thread(self):
+        await self.client.get("/ok")
+        threads, queue = threading.active_count(), LoopQueue.of(asyncio.get_running_loop())
+        before = queue.wakes
+        answers = await asyncio.gather(*(self.client.get("/slow?ms=100") for _ in range(500)))
+        self.assertEqual({answer.text for answer in answers}, {"late"})
+        self.assertEqual(threading.active_count(), threads)
+        # The server answers one by one, so the loop is woken more often than where answers come together.
+        self.assertLess(queue.wakes - before, 250)
+
+    async def test_a_cancelled_call_ends_at_the_server(self):
+        client = ahoy.AsyncClient(self.hosts[:1])
+        before = counts(self.ports[0])["broken_off"]
+        begun = time.monotonic()
+        with self.assertRaises(asyncio.TimeoutError):
+            await asyncio.wait_for(client.get("/slow?ms=10000"), 0.05)
+        self.assertLess(time.monotonic() - begun, 0.3)
+        took = await asyncio.to_thread(eventually, lambda: counts(self.ports[0])["broken_off"] == before + 1)
+        self.assertLess(took, 1)
+        await client.aclose()
+
+    async def test_a_stream(self):
+        async with self.client.stream("GET", "/drip?n=5&ms=20") as response:
+            self.assertEqual(response.status, 200)
+            pieces = [piece async for piece in response.aiter_bytes()]
+        self.assertEqual(b"".join(pieces), b".....")
+        self.assertGreater(len(pieces), 1)
+        async with self.client.stream("GET", "/events") as response:
+            self.assertEqual([e.data async for e in response.events()], ["one", "two\nlines", "three"])
+
+    async def test_a_stream_that_is_left_is_cut_at_the_server(self):
+        before = counts(self.ports[0])["broken_off"]
+        async with self.client.stream("GET", "/drip?n=500&ms=20") as response:
+            await response.aiter_bytes().__anext__()
+        await asyncio.to_thread(eventually, lambda: counts(self.ports[0])["broken_off"] == before + 1)
+
+    async def test_it_works_in_loop_after_loop(self):
+        def in_a_loop_of_its_own():
+            async def call():
+                return (await self.client.get("/ok")).text
+
+            return [asyncio.run(call()) for _ in range(3)]
+
+        self.assertEqual(await asyncio.to_thread(in_a_loop_of_its_own), ["hello"] * 3)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,253 @@
+"""The client for threads, as its user sees it."""
+
+import logging
+import os
+import pathlib
+import tempfile
+import threading
+import time
+import unittest
+import warnings
+
+import ahoy
+from support import Served, counts, eventually
+
+
+class Calls(Served, unittest.TestCase):
+    kinds = ("ok", "refuse", "ok")
+
+    def client(self, **options):
+        client = ahoy.Client(options.pop("hosts", self.hosts), timeout=5, **options)
+        self.addCleanup(client.close)
+        return client
+
+    def test_a_dead_host_costs_no_call(self):
+        client = self.client()
+        for _ in range(9):
+            self.assertEqual(client.get("/ok").text, "hello")
+
+    def test_what_was_tried_is_told(self):
+        client = self.client(hosts=[self.hosts[1], self.hosts[0]], balancer="round_robin")
+        response = next(r for r in (client.get("/ok") for _ in range(4)) if len(r.attempts) > 1)
+        first, second = response.attempts
+        self.assertEqual((first.code, first.opened_circuit), ("AHOY_E_CONNECT", True))
+        self.assertEqual((second.http_status, response.endpoint), (200, f"http://{self.hosts[0]}"))
+
+    def test_a_request_arrives_as_it_was_written(self):
+        client = self.client(headers={"x-client": "c"})
+        seen = client.post("/echo", json={"a": [1, "ü"]}, params={"q": "a b"}, headers={"X-Call": "v"}).json()
+        self.assertEqual((seen["method"], seen["target"]), ("POST", "/echo?q=a+b"))
+        fields = {name.lower(): value for name, value in seen["headers"]}
+        self.assertEqual((fields["x-client"], fields["x-call"]), ("c", "v"))
+        self.assertEqual(fields["content-type"], "application/json")
+        self.assertEqual(seen["body"].encode("latin-1").decode(), '{"a":[1,"ü"]}')
+
+    def test_bodies_of_every_kind(self):
+        client = self.client()
+        self.assertEqual(client.post("/body", b"bytes").content, b"bytes")
+        self.assertEqual(client.put("/body", "text").content, b"text")
+        self.assertEqual(client.post("/body", data={"a": "1 2"}).content, b"a=1+2")
+        self.assertEqual(client.post("/body", iter([b"a", b"b"])).content, b"ab")
+        self.assertEqual(client.post("/body", [b"a" * 70000, b"b"]).content, b"a" * 70000 + b"b")
+        with tempfile.TemporaryFile() as file:
+            file.write(b"x" * 200_000)
+            file.seek(0)
+            self.assertEqual(client.patch("/body", iter(lambda: file.read(65536), b"")).content, b"x" * 200_000)
+
+    def test_what_a_body_raises_comes_out(self):
+        def broken():
+            yield b"a"
+            raise KeyError("from the iterable")
+
+        with self.assertRaises(ahoy.BodySourceError) as caught:
+            self.client().post("/body", broken())
+        self.assertIsInstance(caught.exception.__cause__, KeyError)
+
+    def test_an_answer_of_5xx_is_an_answer(self):
+        response = self.client(hosts=self.hosts[:1], retry=False).get("/status?c=500")
+        self.assertEqual((response.status, response.ok), (500, False))
+        with self.assertRaises(ahoy.StatusError) as caught:
+            response.raise_for_status()
+        self.assertIs(caught.exception.response, response)
+
+    def test_fail_on_status_keeps_the_answer(self):
+        with self.assertRaises(ahoy.StatusError) as caught:
+            self.client(options={"fail_on_status": True}).get("/status?c=404")
+        self.assertEqual((caught.exception.response.status, caught.exception.response.text), (404, "as asked"))
+
+    def test_errors_have_a_class_a_code_and_their_attempts(self):
+        with self.assertRaises(ahoy.ConnectError) as caught:
+            self.client(hosts=[self.hosts[1]]).get("/ok")
+        error = caught.exception
+        self.assertIsInstance(error, ConnectionError)
+        self.assertEqual(error.code, "AHOY_E_CONNECT")
+        self.assertTrue(error.retryable and not error.ambiguous and error.attempts)
+        self.assertIsInstance(error.__cause__, ahoy.AttemptError)
+        with self.assertRaises(ahoy.DeadlineError) as caught:
+            self.client(hosts=self.hosts[:1]).get("/slow?ms=5000", timeout=0.1)
+        self.assertIsInstance(caught.exception, TimeoutError)
+        self.assertTrue(caught.exception.ambiguous or caught.exception.attempts)
+        with self.assertRaises(ValueError) as caught:
+            self.client(options={"max_in_fligt": 1})
+        self.assertIn("max_in_flight", str(caught.exception))
+
+    def test_a_stream_comes_as_it_is_sent(self):
+        client = self.client()
+        begun, first = time.monotonic(), None
+        with client.stream("GET", "/drip?n=5&ms=60") as response:
+            pieces = []
+            for piece in response.iter_bytes():
+                first = first or time.monotonic() - begun
+                pieces.append(piece)
+        self.assertEqual(b"".join(pieces), b".....")
+        self.assertGreater(len(pieces), 2)
+        self.assertLess(first, time.monotonic() - begun)
+
+    def test_a_stream_that_is_left_is_cut_at_the_server(self):
+        client = self.client(hosts=self.hosts[:1])
+        before = counts(self.ports[0])["broken_off"]
+        with client.stream("GET", "/drip?n=500&ms=20") as response:
+            next(response.iter_bytes())
+        eventually(lambda: counts(self.ports[0])["broken_off"] == before + 1)
+
+    def test_server_sent_events(self):
+        client = self.client()
+        with client.stream("GET", "/events") as response:
+            events = list(response.events())
+        self.assertEqual([e.data for e in events], ["one", "two\nlines", "three"])
+        self.assertEqual((events[1].event, events[1].id), ("second", "7"))
+        self.assertEqual(events, list(client.get("/events").events()))
+
+    def test_content_view(self):
+        response = self.client().get("/ok")
+        view = response.content_view
+        self.assertTrue(view.readonly)
+        part = view[1:4]
+        response.close()
+        with self.assertRaises(ValueError):
+            bytes(view)
+        self.assertEqual(bytes(part), b"ell")
+        with self.assertRaises(ahoy.ClosedError):
+            response.endpoint
+
+    def test_answers_outlive_their_client(self):
+        client = ahoy.Client(self.hosts)
+        response = client.get("/ok")
+        client.close()
+        client.close()
+        self.assertEqual((response.text, response.status), ("hello", 200))
+        with self.assertRaises(ahoy.ClosedError):
+            client.get("/ok")
+
+    def test_a_client_that_was_not_closed_is_told_of(self):
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            client = ahoy.Client(self.hosts)
+            del client
+        self.assertEqual([w.category for w in found], [ResourceWarning])
+
+    def test_hooks(self):
+        seen = []
+
+        def on_request(request):
+            request.set_header("x-hook", f"{request.method} {request.path}")
+
+        client = self.client(
+            on_request=on_request, on_response=lambda r: seen.append(r.status), on_error=lambda e: seen.append(e.code)
+        )
+        fields = {k.lower(): v for k, v in client.get("/echo").json()["headers"]}
+        self.assertEqual(fields["x-hook"], "GET /echo")
+        self.assertIn(200, seen)
+
+    def test_a_hook_that_raises_refuses(self):
+        def refuse(request):
+            raise PermissionError("not today")
+
+        with self.assertRaises(ahoy.HookRefusedError):
+            self.client(on_request=refuse).get("/ok")
+
+    def test_own_provider_and_own_balancer(self):
+        asked = []
+
+        def hosts():
+            asked.append(1)
+            return [("127.0.0.1", self.ports[0]), ("127.0.0.1", self.ports[2])]
+
+        client = self.client(hosts=hosts, balancer=lambda count: count - 1)
+        self.assertEqual({client.get("/ok").endpoint for _ in range(4)}, {f"http://{self.hosts[2]}"})
+        self.assertTrue(asked)
+
+    def test_balancer_and_endpoints(self):
+        balancer = ahoy.Balancer([self.hosts[0], ahoy.Host("127.0.0.1", self.ports[2], weight=2)], "round_robin")
+        with ahoy.Client(balancer) as one, ahoy.Client(balancer) as other:
+            one.get("/ok")
+            first = balancer.endpoints()[0]
+            first.open_circuit()
+            self.assertEqual((first.state, first.available), ("open", False))
+            self.assertEqual({other.get("/ok").endpoint for _ in range(4)}, {f"http://{self.hosts[2]}"})
+            first.close_circuit()
+            self.assertIn(self.hosts[0], balancer.explain())
+            balancer.remove(self.hosts[0])
+            self.assertEqual(len(balancer.endpoints()), 1)
+
+    def test_statistics_metrics_settings_events(self):
+        events = []
+        client = self.client(hosts=[self.hosts[1], self.hosts[0]], balancer="round_robin", on_event=events.append)
+        for _ in range(4):
+            client.get("/ok")
+        names = {sample.name for sample in client.statistics()}
+        self.assertTrue(any("http.client.request.duration" in n or "http_client_request_duration" in n for n in names))
+        self.assertIn("# HELP", client.metrics())
+        self.assertIn("# HELP", client.metrics("prometheus"))
+        self.assertEqual(client.settings["timeout"], "5s")
+        eventually(lambda: any("opened" in event.text for event in events))
+        self.assertIn("max_in_flight", ahoy.documented_settings("client"))
+
+    def test_the_log_goes_to_logging(self):
+        with self.assertLogs("ahoy", logging.INFO) as found:
+            client = self.client(hosts=[self.hosts[1], self.hosts[0]], balancer="round_robin")
+            for _ in range(4):
+                client.get("/ok")
+            eventually(lambda: any("opened" in r.getMessage() for r in found.records))
+        self.assertTrue(any(self.hosts[1] in record.getMessage() for record in found.records))
+
+    def test_gzip_and_big(self):
+        client = self.client()
+        self.assertEqual(client.get("/gzip").text, "hello")
+        self.assertEqual(len(client.get("/big?n=3000000").content), 3_000_000)
+
+    def test_absolute_urls(self):
+        with ahoy.Client(timeout=5) as client:
+            self.assertEqual(client.get(f"http://{self.hosts[0]}/ok").text, "hello")
+        with ahoy.Client(base_url=f"http://{self.hosts[0]}/", timeout=5) as client:
+            self.assertEqual(client.get("/ok").text, "hello")
+
+    def test_threads_share_a_client(self):
+        client, failed = self.client(), []
+
+        def work():
+            for _ in range(50):
+                try:
+                    assert client.get("/ok").text == "hello"
+                except Exception as error:
+                    failed.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failed, [])
+
+    def test_a_certificate_that_is_none_is_refused(self):
+        with self.assertRaises(ahoy.Error):
+            self.client(verify=b"no pem")
+        with self.assertRaises(ValueError):
+            self.client(verify=False)
+        with tempfile.TemporaryDirectory() as folder:
+            with self.assertRaises(FileNotFoundError):
+                self.client(verify=pathlib.Path(folder) / "none.pem")
+
+
+if __name__ == "__main__":
+    unittest.main()

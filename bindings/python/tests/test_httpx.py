@@ -1,0 +1,86 @@
+"""httpx over libahoy: what httpx's users rely on."""
+
+import asyncio
+import json
+import unittest
+
+import httpx
+
+import ahoy.httpx
+from support import Served, counts, eventually
+
+
+class Transports(Served, unittest.TestCase):
+    kinds = ("ok", "refuse")
+
+    def client(self, hosts=None, **options):
+        transport = ahoy.httpx.Transport(hosts or self.hosts, **options)
+        client = httpx.Client(transport=transport, base_url="http://orders")
+        self.addCleanup(client.close)
+        return client
+
+    def test_calls(self):
+        client = self.client()
+        for _ in range(4):
+            self.assertEqual(client.get("/ok").text, "hello")
+        seen = client.post("/echo", params={"a": "b c"}, json={"x": 1}, headers={"x-a": "1"}, auth=("u", "p")).json()
+        fields = {k.lower(): v for k, v in seen["headers"]}
+        self.assertEqual((seen["method"], seen["target"]), ("POST", "/echo?a=b+c"))
+        self.assertEqual(json.loads(seen["body"]), {"x": 1})
+        self.assertEqual((fields["x-a"], fields["authorization"]), ("1", "Basic dTpw"))
+        # The host is the endpoint's own, as with any balanced client of libahoy.
+        self.assertIn(fields["host"], self.hosts)
+
+    def test_redirects_cookies_codings_are_httpx_s(self):
+        client = self.client(self.hosts[:1])
+        answer = client.get("/redirect?to=/ok", follow_redirects=True)
+        self.assertEqual((answer.text, len(answer.history)), ("hello", 1))
+        self.assertEqual(client.get("/gzip").text, "hello")
+
+    def test_streams(self):
+        client = self.client(self.hosts[:1])
+        with client.stream("GET", "/drip?n=5&ms=20") as answer:
+            pieces = list(answer.iter_raw())
+        self.assertEqual(b"".join(pieces), b".....")
+        self.assertGreater(len(pieces), 1)
+        before = counts(self.ports[0])["broken_off"]
+        with client.stream("GET", "/drip?n=500&ms=20") as answer:
+            next(answer.iter_raw())
+        eventually(lambda: counts(self.ports[0])["broken_off"] == before + 1)
+
+    def test_uploads(self):
+        client = self.client(self.hosts[:1])
+        self.assertEqual(client.post("/body", content=iter([b"a", b"b"])).content, b"ab")
+        answer = client.post("/body", files={"f": ("n.txt", b"content")})
+        self.assertIn(b"content", answer.content)
+
+    def test_exceptions_are_httpx_s(self):
+        with self.assertRaises(httpx.ConnectError) as caught:
+            self.client(self.hosts[1:]).get("/ok")
+        self.assertIsInstance(caught.exception.__cause__, ahoy.Error)
+        with self.assertRaises(httpx.ReadTimeout):
+            self.client(self.hosts[:1]).get("/slow?ms=5000", timeout=0.1)
+        with self.assertRaises(httpx.RemoteProtocolError):
+            self.client(self.hosts[:1], retry=False).get("/cut")
+
+    def test_absolute_urls(self):
+        with httpx.Client(transport=ahoy.httpx.Transport()) as client:
+            answer = client.get(f"http://{self.hosts[0]}/ok")
+            self.assertEqual((answer.text, answer.extensions["ahoy_attempts"][0].http_status), ("hello", 200))
+
+    def test_asyncio(self):
+        async def main():
+            transport = ahoy.httpx.AsyncTransport(self.hosts)
+            async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
+                answers = await asyncio.gather(*(client.get("/ok") for _ in range(20)))
+                self.assertEqual({a.text for a in answers}, {"hello"})
+                async with client.stream("GET", "/drip?n=5&ms=20") as answer:
+                    self.assertEqual(await answer.aread(), b".....")
+                with self.assertRaises(httpx.ReadTimeout):
+                    await client.get("/slow?ms=5000", timeout=0.1)
+
+        asyncio.run(main())
+
+
+if __name__ == "__main__":
+    unittest.main()

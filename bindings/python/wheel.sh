@@ -1,0 +1,23 @@
+#!/bin/sh
+# Makes the wheel with a library in it: wheel.sh LIBRARY FOLDER
+set -eu
+library=$(realpath "$1")
+mkdir -p "$2"
+folder=$(realpath "$2")
+cd "$(dirname "$0")"
+
+# What the library asks of the C library says on which systems the wheel runs.
+glibc=$(objdump -T "$library" | sed -n 's/.*GLIBC_\([0-9]*\.[0-9]*\).*/\1/p' | sort -V | tail -n 1)
+AHOY_PLATFORM=manylinux_$(echo "$glibc" | tr . _)_$(uname -m)
+export AHOY_PLATFORM
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp -R pyproject.toml setup.py README.md src "$work"
+cp "$library" "$work/src/ahoy/libahoy.so"
+strip --strip-unneeded "$work/src/ahoy/libahoy.so"
+find "$work" -name __pycache__ -prune -exec rm -rf {} +
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" --quiet install setuptools wheel
+"$work/venv/bin/pip" --quiet wheel --no-deps --no-build-isolation --wheel-dir "$folder" "$work"
+ls "$folder"/*.whl

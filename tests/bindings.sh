@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Runs the tests of the bindings with the library that was built: tests/bindings.sh LIBRARY [LANGUAGE...]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+AHOY_LIBRARY=$(realpath "$1")
+export AHOY_LIBRARY
+shift
+languages=${*:-low_layers python}
+passed=0
+failed=0
+
+# count NAME COMMAND...: a command is one check, unless it closes with unittest's "Ran N tests".
+count() {
+    local name=$1 log code=0 ran
+    shift
+    log=$(mktemp)
+    "$@" >"$log" 2>&1 || code=$?
+    ran=$(sed -n 's/^Ran \([0-9]*\) tests\? in.*/\1/p' "$log" | tail -n 1)
+    if [ "$code" -eq 0 ]; then
+        passed=$((passed + ${ran:-1}))
+        echo "ok    $name ${ran:+($ran tests)}"
+    else
+        failed=$((failed + 1))
+        echo "FAIL  $name"
+        tail -n 60 "$log"
+    fi
+    rm -f "$log"
+}
+
+low_layers() {
+    count "low layers are what ahoy.json says" /usr/bin/python3 bindings/generate.py --check
+}
+
+python() {
+    local test
+    for test in client async acceptance httpx requests ahoyhoy; do
+        count "python $test" env PYTHONPATH=bindings/python/src:bindings/python/tests \
+            /usr/bin/python3 -W error -m unittest "test_$test"
+    done
+}
+
+for language in $languages; do "$language"; done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
