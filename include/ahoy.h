@@ -3432,6 +3432,38 @@ AHOY_API const char *ahoy_request_endpoint_url(const ahoy_request *request);
 AHOY_API void ahoy_request_free(ahoy_request *request);
 
 /**
+ * Sets how many attempts this call may make, the first included, whichever retry rules hold.
+ * Default: as the rules of the request or its client say.
+ *
+ * @param tries at least 1, where 1 also ends free attempts; -1 for no limit but the deadline
+ */
+AHOY_API ahoy_status ahoy_request_set_tries(ahoy_request *request, int32_t tries, ahoy_error **err);
+
+/**
+ * Sets the retry rules of this call, in place of the client's. The budget is the client's.
+ *
+ * @param retry frozen from here on; still the caller's to free
+ */
+AHOY_API
+ahoy_status ahoy_request_set_retry(ahoy_request *request,
+                                   const ahoy_retry *retry,
+                                   ahoy_error **err);
+
+/**
+ * Sends a header whose value is the same on every attempt of a call, so that a server that knows
+ * it does the work once. The request may then be repeated, whatever its method, unless
+ * ahoy_request_set_idempotent says otherwise. Default: none.
+ *
+ * @param header its name; NULL for "Idempotency-Key"
+ * @param value its value, copied; NULL for a random UUID, another for each call
+ */
+AHOY_API
+ahoy_status ahoy_request_set_idempotency_key(ahoy_request *request,
+                                             const char *header,
+                                             const char *value,
+                                             ahoy_error **err);
+
+/**
  * Streams the body of the answer: the call completes when the head of the answer came, and
  * ahoy_response_read returns the body while it arrives. Default false: the body is held whole.
  *

@@ -221,7 +221,7 @@ impl ClientConfig {
     /// # Errors
     /// Names every setting that does not go with the others.
     pub fn check(&self, balanced: bool) -> Result<(), Error> {
-        let endless = self.retry.tries.is_none() && self.timeout == Duration::MAX;
+        let hammers = self.retry.hammers() && self.timeout == Duration::MAX;
         let checks = [
             (
                 balanced && self.redirects > 0,
@@ -251,14 +251,14 @@ impl ClientConfig {
                 !balanced && self.warm_up > 0,
                 ("warm_up", "only a client with a balancer knows its endpoints"),
             ),
-            (
-                endless && self.retry.backoff.delay.is_zero(),
-                ("retry", "unlimited tries need a delay or a limit on the call"),
-            ),
+            (hammers, ("retry", HAMMERS)),
         ];
         all_hold(&checks)
     }
 }
+
+/// What is wrong with tries without number, wait or limit.
+pub const HAMMERS: &str = "unlimited tries need a delay or a limit on the call";
 
 /// One error for all checks that found a fault; each has a setting's name and what is wrong with
 /// it.

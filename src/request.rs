@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::criticality::Criticality;
 use crate::endpoint::without_brackets;
@@ -40,8 +40,13 @@ pub struct Request {
     pub attempt_timeout_hard: Option<bool>,
     /// Which calls it is like in how long answers take; `None` for those that say nothing.
     pub group: Option<Box<str>>,
-    /// Whether it may be carried out twice; `None` goes by the method.
+    /// Whether it may be carried out twice; `None` goes by its idempotency key, and else by the
+    /// method.
     pub idempotent: Option<bool>,
+    /// The header by which servers know the attempts of one call.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// Rules of its own that layers above know.
+    pub extensions: Extensions,
     /// How important it is, where not all can be sent.
     pub criticality: Criticality,
     /// What a balancer that goes by key goes by; `None` where the client's headers say it, or
@@ -68,6 +73,8 @@ impl Request {
             attempt_timeout_hard: None,
             group: None,
             idempotent: None,
+            idempotency_key: None,
+            extensions: Extensions::new(),
             criticality: Criticality::default(),
             key: None,
             inbound: Vec::new(),
@@ -80,11 +87,22 @@ impl Request {
         self.source.is_some() || !self.body.is_empty()
     }
 
-    /// Whether repeating it is safe: as stated, else by its method (RFC 9110, section 9.2.2).
+    /// Whether repeating it is safe: as stated, else by its key, else by its method (RFC 9110,
+    /// section 9.2.2).
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
-        self.idempotent.unwrap_or_else(|| self.method.is_idempotent())
+        self.idempotent
+            .unwrap_or_else(|| self.idempotency_key.is_some() || self.method.is_idempotent())
     }
+}
+
+/// A header whose value is the same on every attempt of a call, and another for the next call.
+#[derive(Clone, Debug)]
+pub struct IdempotencyKey {
+    /// The header.
+    pub header: HeaderName,
+    /// Its value; `None` for a random one.
+    pub value: Option<HeaderValue>,
 }
 
 /// Headers that frame a message or speak of one connection: set by a caller, they could smuggle a

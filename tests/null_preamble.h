@@ -9,11 +9,14 @@
 
 /* Pointers that are documented as optional: "function.parameter" or "*.parameter". */
 static const char *const may_be_null[] = {"*.content_type", "ahoy_request_set_body_source.rewind",
-                                          "ahoy_balancer_set_health_check.path", "ahoy_event_number.number", NULL};
+                                          "ahoy_balancer_set_health_check.path", "ahoy_event_number.number",
+                                          "ahoy_request_set_idempotency_key.header",
+                                          "ahoy_request_set_idempotency_key.value", NULL};
 
 /* Text that is bytes and need not be UTF-8. */
 static const char *const may_be_any_bytes[] = {
-    "ahoy_client_builder_add_header.value", "ahoy_request_add_header.value", "ahoy_request_set_header.value", NULL};
+    "ahoy_client_builder_add_header.value", "ahoy_request_add_header.value", "ahoy_request_set_header.value",
+    "ahoy_request_set_idempotency_key.value", NULL};
 
 /* Numbers that are only tried as 0, because anything else may rightly wait for ever. */
 static const char *const must_be_moderate[] = {NULL};

@@ -84,7 +84,7 @@ pub use propagation::trace::{TraceParent, TraceStart};
 pub use retry::backoff::{Backoff, BackoffConfig, Factor, Jitter};
 pub use retry::budget::{Budget, BudgetConfig};
 pub use retry::classify::{AttemptOutcome, class, verdict};
-pub use retry::config::{RetryConfig, RetryOn, StatusSet};
+pub use retry::config::{OwnRetry, RetryConfig, RetryOn, StatusSet, Tries};
 pub use retry::pushback::Pushback;
 pub use retry::retry::{Decision, Facts, Retry, StopReason};
 pub use retry::retry_after::RetryAfter;

@@ -17,6 +17,7 @@ mod host;
 mod outcome;
 mod server;
 mod statistics;
+mod steering;
 mod stream;
 mod tls;
 

@@ -20,7 +20,7 @@ use crate::error::{CallReport, Error, ErrorKind};
 use crate::event::Event;
 use crate::event::loggable;
 use crate::outcome::{AttemptLog, AttemptResult, Class, Failure, FailureKind};
-use crate::policy::{AttemptOutcome, class};
+use crate::policy::{AttemptOutcome, RetryConfig, class};
 use crate::response::Response;
 use crate::runtime::clock;
 use crate::statistics::Counter;
@@ -43,10 +43,10 @@ impl From<Response> for Delivery {
 
 /// Whether an answer is handed over by its head. One that may be retried, or is made an error, is read whole
 /// as a buffered one, for it may be handed over later, when its connection is long gone.
-pub(crate) fn is_streamed(config: &ClientConfig, status: StatusCode) -> bool {
+pub(crate) fn is_streamed(config: &ClientConfig, retry: &RetryConfig, status: StatusCode) -> bool {
     let status = status.as_u16();
     let is_error = config.fail_on_status && status >= 400;
-    !is_error && class(&AttemptOutcome::Answered { status }, &config.retry) == Class::Success
+    !is_error && class(&AttemptOutcome::Answered { status }, retry) == Class::Success
 }
 
 /// A body under way, with the right to it.

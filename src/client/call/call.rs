@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::cancellation::Cancellation;
-use super::propagation;
+use super::{idempotency, propagation};
 use crate::client::admission::timing::Timing;
 use crate::client::core::Core;
 use crate::client::route::Target;
-use crate::config::{ClientConfig, KeySource};
+use crate::config::{ClientConfig, HAMMERS, KeySource};
 use crate::error::Error;
 use crate::policy::balance::hash_bytes;
-use crate::policy::{RetryOn, TraceParent};
+use crate::policy::{OwnRetry, RetryConfig, RetryOn, TraceParent};
 use crate::request::{Request, check_target};
 use crate::source::{BodyReader, Source};
 use crate::statistics::Stripe;
@@ -30,6 +30,8 @@ pub(crate) struct Call<'a> {
     pub(crate) body_reader: Option<BodyReader>,
     pub(crate) target: Target<'a>,
     pub(crate) headers: Cow<'a, HeaderMap>,
+    /// Rules of its own, in place of the client's.
+    own_retry: Option<Box<RetryConfig>>,
     /// The trace that each attempt is a span of.
     pub(crate) trace: Option<TraceParent>,
     /// What a balancer that goes by key goes by.
@@ -53,6 +55,9 @@ impl<'a> Call<'a> {
         let timeout = propagation::timeout(&core.config, request);
         let mut headers = merged(&core.config, request);
         let trace = propagation::trace(&core.config, request, &mut headers);
+        if let Some(key) = &request.idempotency_key {
+            idempotency::insert(key, headers.to_mut());
+        }
         if core.config.expect_continue && request.has_body() {
             let expected = HeaderValue::from_static("100-continue");
             headers.to_mut().entry(header::EXPECT).or_insert(expected);
@@ -66,6 +71,7 @@ impl<'a> Call<'a> {
             body_reader: request.source.as_ref().map(Source::hold).transpose()?,
             target,
             headers,
+            own_retry: own_retry(core, request, timeout)?,
             trace,
             key,
             timing: core.admission().timing(request.group.as_deref(), &core.config, started),
@@ -80,10 +86,16 @@ impl<'a> Call<'a> {
         core.route.target(&request.target, core.origins())
     }
 
+    /// What is tried again, how often and after which wait.
+    #[inline]
+    pub(crate) fn retry(&self) -> &RetryConfig {
+        self.own_retry.as_deref().unwrap_or(&self.core.config.retry)
+    }
+
     /// Whether the request may be carried out more than once.
     #[inline]
     pub(crate) fn is_repeatable(&self) -> bool {
-        self.request.is_idempotent() || self.core.config.retry.any_method
+        self.request.is_idempotent() || self.retry().any_method
     }
 
     /// Whether another attempt may run beside one under way at all. A body that is drawn from the host cannot be read
@@ -95,7 +107,7 @@ impl<'a> Call<'a> {
 
     /// Whether the call can go on elsewhere when an attempt is late.
     pub(crate) fn can_look_elsewhere(&self) -> bool {
-        let retry = &self.core.config.retry;
+        let retry = self.retry();
         let has_tries = retry.tries.is_none_or(|tries| tries.get() > 1);
         self.may_race() && has_tries && retry.on.contains(RetryOn::TIMEOUT) || self.may_hedge()
     }
@@ -116,6 +128,20 @@ impl<'a> Call<'a> {
     pub(crate) fn time_left(&self, now: Instant) -> Duration {
         self.deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(now))
     }
+}
+
+/// The rules of a request that has some; boxed, for most have none.
+fn own_retry(
+    core: &Core,
+    request: &Request,
+    timeout: Duration,
+) -> Result<Option<Box<RetryConfig>>, Error> {
+    let Some(own) = request.extensions.get::<OwnRetry>() else { return Ok(None) };
+    let rules = own.over(&core.config.retry);
+    if rules.hammers() && timeout == Duration::MAX {
+        return Err(Error::invalid("retry", HAMMERS));
+    }
+    Ok(Some(Box::new(rules)))
 }
 
 /// The client's defaults, replaced by name by the request's, and the inbound headers that pass.

@@ -265,7 +265,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
             repeatable: call.is_repeatable(),
             held: call.body_reader.is_none(),
             has_try: self.state.retry.has_try(),
-            on: call.core.config.retry.on,
+            on: call.retry().on,
             under_way: self.runners.len(),
             late,
             limit_pressed: call.core.admission().is_pressed(now),

@@ -113,7 +113,8 @@ impl Attempt {
         transport: &impl Transport,
         watch: &Watch,
     ) -> Result<Answer, Failure> {
-        let streams = |status| streaming::is_streamed(&call.core.config, status);
+        let (config, retry) = (&call.core.config, call.retry());
+        let streams = |status| streaming::is_streamed(config, retry, status);
         let outgoing = self.outgoing.as_deref();
         let exchange = Exchange {
             endpoint: self.lease.endpoint(),
@@ -271,7 +272,7 @@ impl AttemptDone {
     pub(crate) fn pushback(&self, call: &Call<'_>) -> Option<Pushback> {
         let config = &call.core.config;
         let value = self.result.as_ref().ok()?.headers.get(config.pushback_header.as_ref()?)?;
-        Some(Pushback::parse(value.as_bytes(), config.retry.retry_after_cap))
+        Some(Pushback::parse(value.as_bytes(), call.retry().retry_after_cap))
     }
 }
 

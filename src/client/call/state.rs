@@ -67,7 +67,7 @@ impl<'a> CallState<'a> {
             call,
             admitted,
             record,
-            retry: Retry::new(&config.retry),
+            retry: Retry::new(call.retry()),
             attempted: Attempted::default(),
             updates: config.endpoint_updates,
             drew: false,
@@ -122,7 +122,7 @@ impl<'a> CallState<'a> {
     }
 
     pub(crate) fn class(&self, outcome: &AttemptOutcome) -> Class {
-        class(outcome, &self.call.core.config.retry)
+        class(outcome, self.call.retry())
     }
 
     /// Steps 4 and 5: all that learn from attempts are told how this one ended.
@@ -134,7 +134,7 @@ impl<'a> CallState<'a> {
             self.observe(&outcome, class, elapsed, now);
         }
         let hint = ServerHint {
-            retry_after: done.asked_wait(call.core.config.retry.retry_after_cap),
+            retry_after: done.asked_wait(call.retry().retry_after_cap),
             pushback: done.pushback(call),
         };
         let (asked, first_on_endpoint) = (done.asked(), done.first_on_endpoint);

@@ -3,6 +3,8 @@
 // In the order of the header, which follows this one: hence the empty lines, which keep it.
 pub mod request;
 
+pub mod repetition;
+
 pub mod source;
 
 pub mod response;

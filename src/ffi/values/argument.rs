@@ -15,6 +15,7 @@
 //! | `&str`            | `const char *`      | text, lent for the call                                    |
 //! | `Option<&str>`    | `const char *`      | the same where NULL is fine                                |
 //! | `&CStr`           | `const char *`      | text that need not be UTF-8                                |
+//! | `Option<&CStr>`   | `const char *`      | the same where NULL is fine                                |
 //! | `&[u8]`           | pointer and length  | bytes, lent for the call; (NULL, 0) is empty               |
 //! | `&mut [u8]`       | pointer and length  | room for bytes                                             |
 //! | `Array<T>`        | pointer and count   | values that are copied out                                 |
@@ -148,6 +149,15 @@ impl Argument for &str {
         // SAFETY: as the caller promises.
         let text = unsafe { <&CStr>::take(name, raw) }?;
         text.to_str().map_err(|_| invalid(name, "is not valid UTF-8"))
+    }
+}
+
+impl Argument for Option<&CStr> {
+    type Raw = *const c_char;
+
+    unsafe fn take(name: &str, raw: *const c_char) -> Result<Self, Error> {
+        // SAFETY: as the caller promises.
+        (!raw.is_null()).then(|| unsafe { <&CStr>::take(name, raw) }).transpose()
     }
 }
 

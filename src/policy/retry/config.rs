@@ -39,6 +39,39 @@ impl Default for RetryConfig {
     }
 }
 
+impl RetryConfig {
+    /// Whether nothing but the limit on the call ends it: tries without number or wait.
+    #[must_use]
+    pub const fn hammers(&self) -> bool {
+        self.tries.is_none() && self.backoff.delay.is_zero()
+    }
+}
+
+/// What one call has of its own, in place of its client's rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct OwnRetry {
+    /// All of them; none takes the client's.
+    pub rules: Option<RetryConfig>,
+    /// How many attempts the call may make, whichever rules hold; the inner none for no limit.
+    pub tries: Option<Tries>,
+}
+
+/// How many attempts a call may make; none for no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tries(pub Option<NonZeroU32>);
+
+impl OwnRetry {
+    /// The rules of the call of a client that has these.
+    #[must_use]
+    pub fn over(&self, client: &RetryConfig) -> RetryConfig {
+        let mut rules = self.rules.unwrap_or(*client);
+        if let Some(Tries(tries)) = self.tries {
+            rules.tries = tries;
+        }
+        rules
+    }
+}
+
 /// A set of the kinds of ending that are repeated. The numbers are part of the C interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RetryOn(u32);
