@@ -81,6 +81,12 @@ enum {
     AHOY_BODY_DATA = 1,
     AHOY_BODY_NOT_READY = 2,
     AHOY_BODY_FAILED = 3,
+    AHOY_PHASE_WAIT = 0,
+    AHOY_PHASE_RESOLVE = 1,
+    AHOY_PHASE_CONNECT = 2,
+    AHOY_PHASE_TLS = 3,
+    AHOY_PHASE_FIRST_BYTE = 4,
+    AHOY_PHASE_BODY = 5,
     AHOY_METRIC_COUNTER = 0,
     AHOY_METRIC_GAUGE = 1,
     AHOY_METRIC_HISTOGRAM = 2,
@@ -175,6 +181,7 @@ const char *ahoy_error_message(const ahoy_error *error);
 bool ahoy_error_is_retryable(const ahoy_error *error);
 bool ahoy_error_is_ambiguous(const ahoy_error *error);
 size_t ahoy_error_attempt_count(const ahoy_error *error);
+uint64_t ahoy_error_elapsed_us(const ahoy_error *error);
 const ahoy_attempt *ahoy_error_attempt_at(const ahoy_error *error, size_t index);
 const ahoy_response *ahoy_error_response(const ahoy_error *error);
 void ahoy_error_free(ahoy_error *error);
@@ -396,6 +403,8 @@ const char *ahoy_response_header_name_at(const ahoy_response *response, size_t i
 const char *ahoy_response_header_value_at(const ahoy_response *response, size_t index);
 const uint8_t *ahoy_response_body(const ahoy_response *response, size_t *length);
 const char *ahoy_response_endpoint_url(const ahoy_response *response);
+const char *ahoy_response_url(const ahoy_response *response);
+uint64_t ahoy_response_elapsed_us(const ahoy_response *response);
 size_t ahoy_response_attempt_count(const ahoy_response *response);
 const char *ahoy_response_stop_reason(const ahoy_response *response);
 const ahoy_attempt *ahoy_response_attempt_at(const ahoy_response *response, size_t index);
@@ -411,6 +420,12 @@ uint64_t ahoy_attempt_elapsed_us(const ahoy_attempt *attempt);
 bool ahoy_attempt_is_ambiguous(const ahoy_attempt *attempt);
 bool ahoy_attempt_opened_circuit(const ahoy_attempt *attempt);
 bool ahoy_attempt_is_hedge(const ahoy_attempt *attempt);
+uint64_t ahoy_attempt_wait_us(const ahoy_attempt *attempt);
+uint64_t ahoy_attempt_phase_us(const ahoy_attempt *attempt, int32_t phase);
+bool ahoy_attempt_is_reused(const ahoy_attempt *attempt);
+const char *ahoy_attempt_protocol(const ahoy_attempt *attempt);
+const char *ahoy_attempt_local_address(const ahoy_attempt *attempt);
+const char *ahoy_attempt_remote_address(const ahoy_attempt *attempt);
 ahoy_status ahoy_call_wait(const ahoy_call *call, uint64_t timeout_ms, ahoy_response **response, ahoy_error **err);
 ahoy_status ahoy_call_on_done(const ahoy_call *call, ahoy_done_fn fn, void *user_data, ahoy_destroy_fn destroy, ahoy_error **err);
 ahoy_status ahoy_call_cancel(const ahoy_call *call, ahoy_error **err);

@@ -477,6 +477,37 @@
 #define AHOY_UNKNOWN_LENGTH UINT64_MAX
 
 /**
+ * Phase of an attempt: all connections to the endpoint that there may be were in use.
+ */
+#define AHOY_PHASE_WAIT 0
+
+/**
+ * Phase of an attempt: the endpoint's name was resolved.
+ */
+#define AHOY_PHASE_RESOLVE 1
+
+/**
+ * Phase of an attempt: a connection was made.
+ */
+#define AHOY_PHASE_CONNECT 2
+
+/**
+ * Phase of an attempt: TLS was agreed on.
+ */
+#define AHOY_PHASE_TLS 3
+
+/**
+ * Phase of an attempt: from a connection that stands to the head of the answer.
+ */
+#define AHOY_PHASE_FIRST_BYTE 4
+
+/**
+ * Phase of an attempt: the rest of the answer's body. 0 where it came together with the head, and
+ * where the answer is streamed.
+ */
+#define AHOY_PHASE_BODY 5
+
+/**
  * A count that only grows. It begins at 0 with its client or balancer, and anew in a forked child.
  */
 #define AHOY_METRIC_COUNTER 0
@@ -1067,6 +1098,11 @@ AHOY_API bool ahoy_error_is_ambiguous(const ahoy_error *error);
  * How many attempts the call made; 0 for errors that are not of a call.
  */
 AHOY_API size_t ahoy_error_attempt_count(const ahoy_error *error);
+
+/**
+ * How long the call took, in microseconds; 0 for errors that are not of a call.
+ */
+AHOY_API uint64_t ahoy_error_elapsed_us(const ahoy_error *error);
 
 /**
  * One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are
@@ -3574,6 +3610,18 @@ AHOY_API const uint8_t *ahoy_response_body(const ahoy_response *response, size_t
 AHOY_API const char *ahoy_response_endpoint_url(const ahoy_response *response);
 
 /**
+ * The URL that brought the answer, "scheme://address:port" and the path with its query: after
+ * redirects, and after what an on_request hook changed.
+ */
+AHOY_API const char *ahoy_response_url(const ahoy_response *response);
+
+/**
+ * How long the call took, in microseconds, with all its attempts and waits; of a streamed answer
+ * until its head was there. 0 for NULL.
+ */
+AHOY_API uint64_t ahoy_response_elapsed_us(const ahoy_response *response);
+
+/**
  * How many attempts the call made.
  */
 AHOY_API size_t ahoy_response_attempt_count(const ahoy_response *response);
@@ -3715,6 +3763,46 @@ AHOY_API bool ahoy_attempt_opened_circuit(const ahoy_attempt *attempt);
  * (ahoy_client_builder_set_hedge).
  */
 AHOY_API bool ahoy_attempt_is_hedge(const ahoy_attempt *attempt);
+
+/**
+ * How long the call waited before this attempt, in microseconds: from the end of the one before,
+ * or from its own beginning, which is the wait for room where calls are limited. 0 for one that
+ * was sent beside another, and for NULL.
+ */
+AHOY_API uint64_t ahoy_attempt_wait_us(const ahoy_attempt *attempt);
+
+/**
+ * How long the attempt spent on a phase, in microseconds. All phases together are what
+ * ahoy_attempt_elapsed_us tells; one that did not come that far spent the rest on its last. Where
+ * a connection is shared (HTTP/2), the attempts that waited for it spent time on its phases. A
+ * call through a proxy has but AHOY_PHASE_FIRST_BYTE. 0 for NULL and an unknown number.
+ *
+ * @param phase an AHOY_PHASE_ number
+ */
+AHOY_API uint64_t ahoy_attempt_phase_us(const ahoy_attempt *attempt, int32_t phase);
+
+/**
+ * Whether the attempt went over a connection that had carried another before.
+ */
+AHOY_API bool ahoy_attempt_is_reused(const ahoy_attempt *attempt);
+
+/**
+ * What was spoken over the attempt's connection: "HTTP/1.1" or "HTTP/2". Empty where none stood,
+ * through a proxy, and for NULL.
+ */
+AHOY_API const char *ahoy_attempt_protocol(const ahoy_attempt *attempt);
+
+/**
+ * This host's end of the attempt's connection, such as "10.0.0.1:50123" or "[::1]:50123". Empty
+ * where none stood, through a proxy, and for NULL.
+ */
+AHOY_API const char *ahoy_attempt_local_address(const ahoy_attempt *attempt);
+
+/**
+ * The peer's end of the attempt's connection, such as "10.0.0.7:80" or "[::1]:80". Empty where none
+ * stood, through a proxy, and for NULL.
+ */
+AHOY_API const char *ahoy_attempt_remote_address(const ahoy_attempt *attempt);
 
 /**
  * Waits for a call to end and returns its result. When the time is up first, returns AHOY_OK with

@@ -1,6 +1,7 @@
 //! Why a function failed, and for a call the story of its attempts.
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -166,7 +167,7 @@ pub struct CallReport {
     /// The request's method.
     pub method: Method,
     /// The request's path or URL; shown without its query.
-    pub target: String,
+    pub target: Arc<str>,
     /// Whether the request may be carried out twice.
     pub idempotent: bool,
     /// The first attempts, at most [`crate::outcome::KEPT_ATTEMPTS`].
@@ -238,6 +239,12 @@ impl Error {
     #[must_use]
     pub fn attempt_count(&self) -> usize {
         self.call.as_ref().map_or(0, |call| call.attempt_count)
+    }
+
+    /// How long the failed call took; zero for other errors.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.call.as_ref().map_or(Duration::ZERO, |call| call.elapsed)
     }
 
     /// The answer, where the status made it an error.
@@ -346,6 +353,9 @@ mod tests {
             ambiguous,
             late_after: None,
             is_hedge: false,
+            waited: Duration::ZERO,
+            phases: crate::phase::Phases::default(),
+            carrier: None,
         }
     }
 

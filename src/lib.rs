@@ -27,6 +27,7 @@ pub mod event;
 pub mod ffi;
 pub mod options;
 pub mod outcome;
+pub mod phase;
 pub mod policy;
 pub mod request;
 pub mod response;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::phase::{Carrier, Phases};
+
 /// Why an attempt brought no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
@@ -146,6 +148,12 @@ pub struct AttemptLog {
     pub late_after: Option<Duration>,
     /// Whether it was a copy beside another attempt that took long.
     pub is_hedge: bool,
+    /// How long its call waited before it.
+    pub waited: Duration,
+    /// What it spent its time on.
+    pub phases: Phases,
+    /// The connection that carried it; none where none stood, or a proxy's client has it.
+    pub carrier: Option<Carrier>,
 }
 
 /// What an attempt did to its endpoint's circuit.

@@ -20,7 +20,7 @@ pub struct Request {
     pub method: Method,
     /// A path with optional query starting with `/`, or an absolute URL (clients without a balancer
     /// only).
-    pub target: String,
+    pub target: Arc<str>,
     /// Headers of this request; a name here replaces the client's default of the same name.
     pub headers: HeaderMap,
     /// The body; empty for none.
@@ -59,7 +59,7 @@ pub struct Request {
 impl Request {
     /// A request without headers and body.
     #[must_use]
-    pub fn new(method: Method, target: impl Into<String>) -> Self {
+    pub fn new(method: Method, target: impl Into<Arc<str>>) -> Self {
         Self {
             method,
             target: target.into(),

@@ -14,6 +14,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
 
+use ahoy::ffi::call::attempt::*;
 use ahoy::ffi::client::builder::*;
 use ahoy::ffi::values::status::*;
 use support::*;
@@ -83,6 +84,26 @@ fn speaking(balancer: &Balancer, mode: i32) -> Builder {
     let builder = Builder::new().balancer(balancer);
     builder.try_http2(mode).unwrap();
     builder
+}
+
+#[test]
+fn attempts_tell_their_shared_connection_and_their_phases() {
+    let Some(server) = Nghttpd::start("phases", None, &[]) else { return };
+    let client = speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+    let [first, second] =
+        ["/hello", "/large"].map(|path| client.get(path).unwrap().attempts.remove(0));
+    let spent = |attempt: &Attempt, phase: i32| attempt.phases[usize::try_from(phase).unwrap()];
+    for attempt in [&first, &second] {
+        assert_eq!(attempt.protocol, "HTTP/2");
+        assert_eq!(attempt.remote_address, format!("127.0.0.1:{}", server.port));
+        let all: std::time::Duration = attempt.phases.iter().sum();
+        assert!(all <= attempt.elapsed && all + ms(1) > attempt.elapsed, "{attempt:?}");
+    }
+    assert_eq!((first.is_reused, second.is_reused), (false, true));
+    assert_eq!(first.local_address, second.local_address);
+    assert!(spent(&first, AHOY_PHASE_CONNECT) > ms(0), "{first:?}");
+    assert_eq!(spent(&second, AHOY_PHASE_CONNECT), ms(0));
+    assert!(spent(&second, AHOY_PHASE_BODY) > ms(0), "{second:?}");
 }
 
 #[test]

@@ -76,6 +76,7 @@ impl Redirects {
             // Something was sent, whatever becomes of the rest.
             let sent = |failure| Failure { sent: true, ..failure };
             answer = transport.send(&leg.exchange(first, streams)).await.map_err(sent)?;
+            answer.moved_to = Some(format!("{}{}", leg.endpoint.url(), leg.path).into());
         }
         Ok(answer)
     }

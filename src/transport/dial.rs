@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::endpoint::{Endpoint, Scheme};
 use crate::outcome::{Failure, FailureKind};
+use crate::phase::Phase;
 use crate::runtime::getaddrinfo;
 use crate::statistics::Counter;
 
@@ -31,8 +32,8 @@ pub(super) struct Dialler<'a> {
     pub(super) traffic: Traffic,
     /// Limit on resolving, TCP and TLS together.
     pub(super) limit: Duration,
-    /// Told when the name begins and ends to be resolved.
-    pub(super) resolving: &'a (dyn Fn(bool) + Sync),
+    /// Told of each phase that begins.
+    pub(super) enter: &'a (dyn Fn(Phase) + Sync),
 }
 
 impl Dialler<'_> {
@@ -44,7 +45,7 @@ impl Dialler<'_> {
         let (stripe, traffic) = (Arc::clone(&self.config.stripe), self.traffic.clone());
         let stream = self.dial_uncounted().await;
         match &stream {
-            Ok(_) => traffic.opened(&stripe),
+            Ok(stream) => traffic.opened(&stripe, stream.ends()),
             Err(_) => stripe.count(Counter::ConnectionsFailed, 1),
         }
         stream
@@ -52,10 +53,10 @@ impl Dialler<'_> {
 
     async fn dial_uncounted(self) -> Result<Stream, Failure> {
         let (begun, limit) = (Instant::now(), self.limit);
-        (self.resolving)(true);
+        (self.enter)(Phase::Resolve);
         let addresses = timeout(limit, self.addresses()).await;
-        (self.resolving)(false);
         let addresses = addresses.unwrap_or_else(|_| Err(not_resolved(limit)))?;
+        (self.enter)(Phase::Connect);
         let left = limit.saturating_sub(begun.elapsed());
         timeout(left, self.connect(addresses)).await.unwrap_or_else(|_| Err(not_connected(limit)))
     }
@@ -81,6 +82,7 @@ impl Dialler<'_> {
         match self.endpoint.scheme() {
             Scheme::Http => Ok(Stream::Plain(wire)),
             Scheme::Https => {
+                (self.enter)(Phase::Tls);
                 let mut handshake =
                     pin!(handshake(self.endpoint, &self.config.tls, self.offer, wire));
                 poll_fn(|cx| {
@@ -102,8 +104,8 @@ fn by_answer(found: &Result<Vec<IpAddr>, Failure>) -> Counter {
     }
 }
 
-/// Tells nobody that a name is being resolved.
-pub(super) const UNTOLD: &(dyn Fn(bool) + Sync) = &|_| {};
+/// Tells nobody of phases.
+pub(super) const UNTOLD: &(dyn Fn(Phase) + Sync) = &|_| {};
 
 /// What an attempt is called whose name was not resolved within `limit`.
 pub(super) fn not_resolved(limit: Duration) -> Failure {
@@ -295,12 +297,12 @@ mod tests {
             offer: Offer::Http1,
             traffic: Traffic::default(),
             limit: Duration::from_millis(50),
-            resolving: &|is| told.lock().unwrap().push(is),
+            enter: &|phase| told.lock().unwrap().push(phase),
         };
         let failure = dialler.dial().await.unwrap_err();
         assert_eq!((failure.kind, failure.sent), (FailureKind::Resolve, false));
         assert_eq!(failure.detail, "name not resolved within 50 ms");
-        assert_eq!(*told.lock().unwrap(), [true, false]);
+        assert_eq!(*told.lock().unwrap(), [Phase::Resolve]);
     }
 
     #[tokio::test]

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use crate::phase::Ends;
 use crate::statistics::{CloseReason, Counter, Stripe};
 
 /// The life of one connection. It ends when the connection is dropped, on whatever thread.
 #[derive(Debug)]
 pub(super) struct Life {
     stripe: Arc<Stripe>,
+    ends: Arc<Ends>,
     at_rest: AtomicBool,
     /// Why it will be closed, once that is known.
     closes: AtomicU8,
@@ -16,13 +18,19 @@ pub(super) struct Life {
 
 impl Life {
     /// A connection stands.
-    pub(super) fn new(stripe: &Arc<Stripe>) -> Self {
+    pub(super) fn new(stripe: &Arc<Stripe>, ends: Ends) -> Self {
         stripe.count(Counter::ConnectionsOpened, 1);
         Self {
             stripe: Arc::clone(stripe),
+            ends: Arc::new(ends),
             at_rest: AtomicBool::new(false),
             closes: AtomicU8::new(CloseReason::Other as u8),
         }
+    }
+
+    /// Where it begins and ends.
+    pub(super) const fn ends(&self) -> &Arc<Ends> {
+        &self.ends
     }
 
     pub(super) fn sent(&self, bytes: usize) {

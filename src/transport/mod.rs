@@ -161,6 +161,8 @@ pub struct Answer {
     pub body: Bytes,
     /// The body that is read piece by piece.
     pub live: Option<Box<Live>>,
+    /// The URL to which redirects led, where any were followed.
+    pub moved_to: Option<Arc<str>>,
 }
 
 /// Sends one exchange and reads its answer: whole, or only its head where the exchange says so.

@@ -1,8 +1,10 @@
 //! How far an attempt came; written by the transport, read by the call that times it or cuts it short.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::phase::{Carrier, Phase, Phases, PhasesSoFar};
 use crate::runtime::clock;
 
 /// How far an attempt came.
@@ -13,13 +15,18 @@ use crate::runtime::clock;
 pub struct Progress {
     sent: AtomicBool,
     connected: AtomicBool,
-    waiting: AtomicBool,
-    resolving: AtomicBool,
     began: Instant,
     /// Bytes sent and received.
     moved: AtomicU64,
     /// How long after the beginning the attempt's clock was restarted, in nanoseconds.
     restarted: AtomicU64,
+    /// The [`Phase`] that it is in.
+    phase: AtomicU8,
+    /// Since when, in nanoseconds after the beginning.
+    since: AtomicU64,
+    /// The time of the phases before, in nanoseconds.
+    spent: [AtomicU64; Phase::COUNT],
+    carrier: Mutex<Option<Carrier>>,
 }
 
 impl Default for Progress {
@@ -29,23 +36,27 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// Of an attempt that begins at this instant.
+    /// Of an attempt that begins at this instant. It is taken to go over a kept connection until it says otherwise,
+    /// so that an attempt that does looks at no clock.
     #[must_use]
     pub const fn new(began: Instant) -> Self {
         Self {
             sent: AtomicBool::new(false),
             connected: AtomicBool::new(false),
-            waiting: AtomicBool::new(false),
-            resolving: AtomicBool::new(false),
             began,
             moved: AtomicU64::new(0),
             restarted: AtomicU64::new(0),
+            phase: AtomicU8::new(Phase::FirstByte as u8),
+            since: AtomicU64::new(0),
+            spent: [const { AtomicU64::new(0) }; Phase::COUNT],
+            carrier: Mutex::new(None),
         }
     }
 
     /// A connection stands (fresh or kept); the connect limit no longer applies.
     pub fn mark_connected(&self) {
         self.connected.store(true, Ordering::Relaxed);
+        self.enter(Phase::FirstByte);
     }
 
     /// Bytes of the request left for the peer, or may have.
@@ -56,8 +67,49 @@ impl Progress {
     /// All connections that there may be are in use: the attempt waits for one, which is no fault of the endpoint.
     /// Its clock starts when it has one.
     pub fn mark_waiting(&self, waiting: bool) {
-        self.waiting.store(waiting, Ordering::Relaxed);
+        self.enter(if waiting { Phase::Wait } else { Phase::FirstByte });
         self.restart();
+    }
+
+    /// From now on it spends its time on this.
+    #[inline]
+    pub fn enter(&self, phase: Phase) {
+        if self.phase.load(Ordering::Relaxed) != phase as u8 {
+            self.change(phase);
+        }
+    }
+
+    #[cold]
+    fn change(&self, phase: Phase) {
+        let now = self.elapsed();
+        let before = self.phase.swap(phase as u8, Ordering::Relaxed);
+        let since = self.since.swap(now, Ordering::Relaxed);
+        self.spent[usize::from(before)].fetch_add(now.saturating_sub(since), Ordering::Relaxed);
+    }
+
+    /// In nanoseconds.
+    fn elapsed(&self) -> u64 {
+        clock::now().saturating_duration_since(self.began).as_nanos() as u64
+    }
+
+    /// What it spends its time on.
+    #[must_use]
+    pub fn phases(&self) -> PhasesSoFar {
+        let spent = self.spent.each_ref().map(|spent| spent.load(Ordering::Relaxed));
+        let last = Phase::from_number(self.phase.load(Ordering::Relaxed));
+        let since = self.since.load(Ordering::Relaxed);
+        Phases::under_way(spent, last.unwrap_or(Phase::FirstByte), since)
+    }
+
+    /// This connection carries it.
+    pub fn carried_by(&self, carrier: Carrier) {
+        *self.carrier.lock().unwrap_or_else(PoisonError::into_inner) = Some(carrier);
+    }
+
+    /// The connection that carries it, or carried it last.
+    #[must_use]
+    pub fn carrier(&self) -> Option<Carrier> {
+        self.carrier.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// This number of bytes was sent and received so far. Each [`STEP`] restarts the attempt's clock.
@@ -79,8 +131,7 @@ impl Progress {
 
     #[cold]
     fn restart(&self) {
-        let after = clock::now().saturating_duration_since(self.began).as_nanos() as u64;
-        self.restarted.store(after, Ordering::Relaxed);
+        self.restarted.store(self.elapsed(), Ordering::Relaxed);
     }
 
     /// From when on the attempt's limit counts.
@@ -89,22 +140,20 @@ impl Progress {
         self.began + Duration::from_nanos(self.restarted.load(Ordering::Relaxed))
     }
 
-    /// The addresses of the endpoint's name are being asked for: an end of the attempt meanwhile is no fault of the
-    /// endpoint.
-    pub fn mark_resolving(&self, resolving: bool) {
-        self.resolving.store(resolving, Ordering::Relaxed);
+    fn is_in(&self, phase: Phase) -> bool {
+        self.phase.load(Ordering::Relaxed) == phase as u8
     }
 
-    /// Whether it waits for the addresses of a name.
+    /// Whether it waits for the addresses of a name: an end of the attempt meanwhile is no fault of the endpoint.
     #[must_use]
     pub fn is_resolving(&self) -> bool {
-        self.resolving.load(Ordering::Relaxed)
+        self.is_in(Phase::Resolve)
     }
 
     /// Whether it waits for a connection that is in use.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed)
+        self.is_in(Phase::Wait)
     }
 
     /// Whether a connection stood.
@@ -141,5 +190,28 @@ mod tests {
         assert_eq!(progress.counts_from(), first);
         progress.mark_waiting(false);
         assert!(progress.counts_from() > first);
+    }
+
+    #[test]
+    fn the_phases_are_all_of_an_attempts_time() {
+        let progress = Progress::new(clock::now() - Duration::from_secs(1));
+        progress.enter(Phase::Resolve);
+        assert!(progress.is_resolving());
+        progress.enter(Phase::Connect);
+        progress.mark_connected();
+        progress.enter(Phase::Body);
+        let elapsed = Duration::from_secs(3);
+        let phases = progress.phases().ended(elapsed);
+        let all = (0..6).filter_map(Phase::from_number).map(|phase| phases.of(phase));
+        assert_eq!(all.sum::<Duration>(), elapsed);
+        assert!(phases.of(Phase::FirstByte) >= Duration::from_secs(1), "{phases:?}");
+        assert!(phases.of(Phase::Body) > Duration::from_secs(1), "{phases:?}");
+        assert_eq!((phases.of(Phase::Wait), phases.of(Phase::Tls)), Default::default());
+    }
+
+    #[test]
+    fn over_a_kept_connection_all_is_the_answers_time() {
+        let phases = Progress::default().phases().ended(Duration::from_millis(3));
+        assert_eq!(phases.of(Phase::FirstByte), Duration::from_millis(3));
     }
 }

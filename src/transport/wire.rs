@@ -17,6 +17,7 @@ use tokio::task::yield_now;
 use tokio_rustls::client::TlsStream;
 
 use super::life::Life;
+use crate::phase::{Carrier, Ends, Protocol};
 use crate::runtime::process::sockets;
 use crate::statistics::{CloseReason, Stripe};
 
@@ -43,8 +44,14 @@ struct Counts {
 
 impl Traffic {
     /// The connection stands: it and its bytes are counted on `stripe` from here on.
-    pub(super) fn opened(&self, stripe: &Arc<Stripe>) {
-        let _ = self.0.life.set(Life::new(stripe));
+    pub(super) fn opened(&self, stripe: &Arc<Stripe>, ends: Ends) {
+        let _ = self.0.life.set(Life::new(stripe, ends));
+    }
+
+    /// The connection as it is told of an exchange that it carries.
+    pub(super) fn carrier(&self, protocol: Protocol, reused: bool) -> Option<Carrier> {
+        let ends = Arc::clone(self.0.life.get()?.ends());
+        Some(Carrier { ends, protocol, reused })
     }
 
     /// The connection is kept for the next exchange.
@@ -151,6 +158,8 @@ impl Traffic {
 pub(super) struct Socket {
     /// There until it drops.
     stream: Option<TcpStream>,
+    /// The address that it was connected to.
+    remote: SocketAddr,
 }
 
 impl Socket {
@@ -164,7 +173,8 @@ impl Socket {
                 _ => TcpStream::from_std(socket.into()),
             }
         };
-        let socket = Self { stream: Some(sockets::open(begin, AsRawFd::as_raw_fd)?) };
+        let stream = Some(sockets::open(begin, AsRawFd::as_raw_fd)?);
+        let socket = Self { stream, remote: address };
         socket.stream().writable().await?;
         match socket.stream().take_error()? {
             // It stood, and the peer said why it resets.
@@ -352,6 +362,16 @@ impl Stream {
             Self::Plain(wire) => Some(wire.socket.stream().as_raw_fd()),
             Self::Tls(_) => None,
         }
+    }
+
+    /// The two ends of the socket.
+    pub(super) fn ends(&self) -> Ends {
+        let wire = match self {
+            Self::Plain(wire) => wire,
+            Self::Tls(tls) => tls.get_ref().0,
+        };
+        let local = wire.socket.stream().local_addr().ok();
+        Ends { local, remote: wire.socket.remote }
     }
 
     /// The protocol that TLS agreed on, if it did on any.

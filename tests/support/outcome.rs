@@ -23,6 +23,14 @@ pub struct Attempt {
     pub ambiguous: bool,
     pub opened_circuit: bool,
     pub is_hedge: bool,
+    /// How long the call waited before it.
+    pub wait: Duration,
+    /// By the AHOY_PHASE_ numbers.
+    pub phases: [Duration; 6],
+    pub is_reused: bool,
+    pub protocol: String,
+    pub local_address: String,
+    pub remote_address: String,
 }
 
 /// What `ahoy_response` tells.
@@ -32,6 +40,8 @@ pub struct Answer {
     pub headers: Vec<(String, Vec<u8>)>,
     pub body: Vec<u8>,
     pub endpoint_url: String,
+    pub url: String,
+    pub elapsed: Duration,
     pub attempt_count: usize,
     pub attempts: Vec<Attempt>,
     pub stop_reason: String,
@@ -44,6 +54,7 @@ pub struct Failure {
     pub message: String,
     pub is_retryable: bool,
     pub is_ambiguous: bool,
+    pub elapsed: Duration,
     pub attempt_count: usize,
     pub attempts: Vec<Attempt>,
     pub response: Option<Box<Answer>>,
@@ -84,6 +95,8 @@ impl Answer {
                 headers: headers.collect(),
                 body: std::slice::from_raw_parts(body, length).to_vec(),
                 endpoint_url: text(ahoy_response_endpoint_url(response)),
+                url: text(ahoy_response_url(response)),
+                elapsed: Duration::from_micros(ahoy_response_elapsed_us(response)),
                 attempt_count: ahoy_response_attempt_count(response),
                 attempts: attempts.collect(),
                 stop_reason: text(ahoy_response_stop_reason(response)),
@@ -109,6 +122,7 @@ impl Failure {
                 message: text(ahoy_error_message(error)),
                 is_retryable: ahoy_error_is_retryable(error),
                 is_ambiguous: ahoy_error_is_ambiguous(error),
+                elapsed: Duration::from_micros(ahoy_error_elapsed_us(error)),
                 attempt_count: ahoy_error_attempt_count(error),
                 attempts: attempts.collect(),
                 response: (!response.is_null()).then(|| Box::new(Answer::lent(response))),
@@ -132,6 +146,13 @@ fn copied(attempt: *const ahoy_attempt) -> Option<Attempt> {
             ambiguous: ahoy_attempt_is_ambiguous(attempt),
             opened_circuit: ahoy_attempt_opened_circuit(attempt),
             is_hedge: ahoy_attempt_is_hedge(attempt),
+            wait: Duration::from_micros(ahoy_attempt_wait_us(attempt)),
+            phases: [0, 1, 2, 3, 4, 5]
+                .map(|phase| Duration::from_micros(ahoy_attempt_phase_us(attempt, phase))),
+            is_reused: ahoy_attempt_is_reused(attempt),
+            protocol: text(ahoy_attempt_protocol(attempt)),
+            local_address: text(ahoy_attempt_local_address(attempt)),
+            remote_address: text(ahoy_attempt_remote_address(attempt)),
         })
     }
 }

@@ -112,11 +112,10 @@ fn hand_over(
     let (outcome, now) = (done.outcome(), clock::now());
     let elapsed = now.saturating_duration_since(done.began);
     state.observe(&outcome, state.class(&outcome), elapsed, now);
-    let late = done.late_after.is_some();
+    let late = done.facts.late_after.is_some();
     let (settled, begun) = streaming::begin(done.lease, live, outcome, late, done.began);
     *body = Some(begun.holding(state.admitted.into_permit()));
-    let kind = (done.is_hedge, done.reason);
-    state.record.add(settled, done.result, kind, done.late_after);
+    state.record.add(settled, done.result, done.facts);
     state.record.end(CallEnd::Stopped(StopReason::Success))
 }
 

@@ -1,6 +1,7 @@
 //! One call, made ready once for all its attempts.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -90,6 +91,14 @@ impl<'a> Call<'a> {
     #[inline]
     pub(crate) fn retry(&self) -> &RetryConfig {
         self.own_retry.as_deref().unwrap_or(&self.core.config.retry)
+    }
+
+    /// What its endpoints are asked for.
+    pub(crate) fn path(&self) -> Arc<str> {
+        match &self.target.path {
+            Cow::Borrowed(_) => Arc::clone(&self.request.target),
+            Cow::Owned(path) => Arc::from(&**path),
+        }
     }
 
     /// Whether the request may be carried out more than once.

@@ -10,12 +10,12 @@ use crate::runtime::entropy;
 
 /// Puts the key of a call into its headers, in place of others of its name.
 pub(super) fn insert(key: &IdempotencyKey, headers: &mut HeaderMap) {
-    let value = key.value.clone().unwrap_or_else(|| entropy::with_rng(|rng| drawn(rng)));
+    let value = key.value.clone().unwrap_or_else(|| entropy::with_rng(drawn));
     headers.insert(key.header.clone(), value);
 }
 
 /// A UUID of version 4 (RFC 9562, 5.4), which servers take that want one, and all others too.
-fn drawn(rng: &mut impl Rng) -> HeaderValue {
+fn drawn<R: Rng>(rng: &mut R) -> HeaderValue {
     let mut bytes = [0; 16];
     rng.fill_bytes(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;

@@ -340,7 +340,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
             Attempt::new(state.call, lease, &mut state.attempted, tries_left, number, now);
         let Ok(attempt) = attempt else { return false };
         let attempt = match kind {
-            Kind::First | Kind::Retry => attempt,
+            Kind::First | Kind::Retry => attempt.after(state.waited(now)),
             Kind::Hedge => attempt.into_hedge(Counter::Hedge),
             Kind::Copy => attempt.into_hedge(Counter::PassedLimit),
         };

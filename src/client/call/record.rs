@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::call::Call;
+use super::send::AttemptFacts;
 use super::settle::AttemptRecord;
 use crate::balancer::balancer::{EXPLAINED, NoneAdmits};
 use crate::client::admission::limit::Refused;
@@ -15,7 +16,7 @@ use crate::outcome::{
     AttemptLog, AttemptResult, CircuitNote, Failure, FailureKind, KEPT_ATTEMPTS, Transition,
 };
 use crate::policy::StopReason;
-use crate::response::Response;
+use crate::response::{Resource, Response};
 use crate::runtime::clock;
 use crate::runtime::host::callback;
 use crate::statistics::Counter;
@@ -57,7 +58,8 @@ pub(crate) struct CallRecord<'a> {
     call: &'a Call<'a>,
     attempts: Vec<AttemptLog>,
     attempt_count: usize,
-    answer: Option<(Answer, Arc<str>)>,
+    /// With its endpoint's URL, and its path where a hook has changed that.
+    answer: Option<(Answer, Arc<str>, Option<Arc<str>>)>,
     /// The failure that matters most to the caller, and whether the request may have been carried out with it: the
     /// last such one, else the last.
     failure: Option<(FailureKind, bool)>,
@@ -75,15 +77,15 @@ impl<'a> CallRecord<'a> {
         &mut self,
         settled: AttemptRecord,
         result: Result<Answer, Failure>,
-        (is_hedge, reason): (bool, Counter),
-        late_after: Option<Duration>,
+        mut facts: AttemptFacts,
     ) {
-        let attempt = attempt(&settled, &result, is_hedge, late_after);
+        let (reason, path) = (facts.reason, facts.path.take());
+        let attempt = attempt(&settled, &result, facts);
         let ambiguous = attempt.ambiguous;
         self.keep(attempt, reason, settled.now);
         match result {
             Ok(answer) => {
-                self.answer = Some((answer, settled.url));
+                self.answer = Some((answer, settled.url, path));
                 if let Some(hook) = &self.call.core.hooks.on_response
                     && let Some(response) = self.response()
                 {
@@ -111,10 +113,10 @@ impl<'a> CallRecord<'a> {
         &mut self,
         settled: AttemptRecord,
         failure: Failure,
-        (is_hedge, reason): (bool, Counter),
-        late_after: Option<Duration>,
+        facts: AttemptFacts,
     ) {
-        let attempt = attempt(&settled, &Err(failure), is_hedge, late_after);
+        let reason = facts.reason;
+        let attempt = attempt(&settled, &Err(failure), facts);
         self.keep(attempt, reason, settled.now);
     }
 
@@ -133,8 +135,11 @@ impl<'a> CallRecord<'a> {
         if let CallEnd::Overloaded(refused) = &ending {
             self.meter.count_shed(*refused, self.call.request.criticality);
         }
-        let outcome = self.outcome(ending);
-        self.meter.end(&outcome, follows_attempt);
+        let mut outcome = self.outcome(ending);
+        let elapsed = self.meter.end(&outcome, follows_attempt);
+        if let Ok(response) = &mut outcome {
+            response.elapsed = elapsed;
+        }
         outcome
     }
 
@@ -152,8 +157,8 @@ impl<'a> CallRecord<'a> {
             | CallEnd::Overloaded(_) => {}
         }
         let why = ending.explanation();
-        if let Some((answer, url)) = self.answer.take() {
-            return self.answered(answer, url, &why);
+        if let Some((answer, url, path)) = self.answer.take() {
+            return self.answered(answer, url, path, &why);
         }
         let kind = match (&ending, self.failure) {
             (_, Some((kind, true))) => kind.into(),
@@ -174,14 +179,17 @@ impl<'a> CallRecord<'a> {
         &mut self,
         answer: Answer,
         endpoint_url: Arc<str>,
+        path: Option<Arc<str>>,
         why: &str,
     ) -> Result<Response, Error> {
         let fails = self.call.core.config.fail_on_status && answer.status.as_u16() >= 400;
-        let response = Response {
+        let mut response = Response {
             status: answer.status,
             headers: answer.headers,
             body: answer.body,
             endpoint_url,
+            resource: self.resource(answer.moved_to, path),
+            elapsed: Duration::ZERO,
             attempts: std::mem::take(&mut self.attempts),
             attempt_count: self.attempt_count,
             stop_reason: (!why.is_empty()).then(|| why.into()),
@@ -191,19 +199,30 @@ impl<'a> CallRecord<'a> {
         }
         let mut record = self.told_so_far();
         record.attempts.clone_from(&response.attempts);
+        response.elapsed = record.elapsed;
         let separator = if why.is_empty() { "" } else { "; " };
         let reason = format!("status {}{separator}{why}", response.status.as_u16());
         record.response = Some(response);
         Err(Error::of_call(ErrorKind::HttpStatus, &reason, record))
     }
 
+    fn resource(&self, moved_to: Option<Arc<str>>, path: Option<Arc<str>>) -> Resource {
+        match moved_to {
+            Some(url) => Resource::Url(url),
+            None => Resource::Path(path.unwrap_or_else(|| self.call.path())),
+        }
+    }
+
+    /// What a hook is shown of the last answer.
     fn response(&self) -> Option<Response> {
-        let (answer, url) = self.answer.as_ref()?;
+        let (answer, url, path) = self.answer.as_ref()?;
         Some(Response {
             status: answer.status,
             headers: answer.headers.clone(),
             body: answer.body.clone(),
             endpoint_url: Arc::clone(url),
+            resource: self.resource(answer.moved_to.clone(), path.clone()),
+            elapsed: self.elapsed(),
             attempts: self.attempts.clone(),
             attempt_count: self.attempt_count,
             stop_reason: None,
@@ -223,9 +242,13 @@ impl<'a> CallRecord<'a> {
             idempotent: self.call.request.is_idempotent(),
             attempts: Vec::new(),
             attempt_count: self.attempt_count,
-            elapsed: clock::now().saturating_duration_since(self.call.started),
+            elapsed: self.elapsed(),
             response: None,
         }
+    }
+
+    fn elapsed(&self) -> Duration {
+        clock::now().saturating_duration_since(self.call.started)
     }
 
     fn tell(&self, attempt: &AttemptLog) {
@@ -252,8 +275,7 @@ fn may_be_done(failure: &Failure) -> bool {
 fn attempt(
     settled: &AttemptRecord,
     result: &Result<Answer, Failure>,
-    is_hedge: bool,
-    late_after: Option<Duration>,
+    facts: AttemptFacts,
 ) -> AttemptLog {
     let (result, detail, ambiguous) = match result {
         Ok(answer) => (AttemptResult::Answered(answer.status.as_u16()), String::new(), false),
@@ -275,8 +297,11 @@ fn attempt(
             Some(Transition::HalfOpened) | None => None,
         },
         ambiguous,
-        late_after,
-        is_hedge,
+        late_after: facts.late_after,
+        is_hedge: facts.is_hedge,
+        waited: facts.waited,
+        phases: facts.phases.ended(settled.elapsed),
+        carrier: facts.carrier,
     }
 }
 

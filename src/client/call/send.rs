@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,6 +19,7 @@ use crate::client::body::streaming;
 use crate::config::Commit;
 use crate::error::ErrorKind;
 use crate::outcome::{Failure, FailureKind, in_ms};
+use crate::phase::{Carrier, PhasesSoFar};
 use crate::policy::retry::retry_after;
 use crate::policy::{AttemptOutcome, Left, Pushback, RetryAfter};
 use crate::request::Request;
@@ -35,9 +37,11 @@ pub(crate) struct Attempt {
     /// The call had not tried its endpoint before.
     pub(crate) first_on_endpoint: bool,
     /// It is sent beside another attempt.
-    pub(crate) is_hedge: bool,
+    is_hedge: bool,
     /// What it is counted as.
     reason: Counter,
+    /// How long its call waited before it.
+    waited: Duration,
     limits: Limits,
     /// The attempt's own copy, where a hook or a header of its own changes it.
     outgoing: Option<Box<Request>>,
@@ -49,12 +53,26 @@ pub(crate) struct AttemptDone {
     pub(crate) lease: Lease,
     pub(crate) began: Instant,
     pub(crate) first_on_endpoint: bool,
-    pub(crate) is_hedge: bool,
-    pub(crate) reason: Counter,
     pub(crate) left: Left,
+    pub(crate) facts: AttemptFacts,
+    pub(crate) result: Result<Answer, Failure>,
+}
+
+/// What is told of an attempt beside its end.
+#[derive(Debug)]
+pub(crate) struct AttemptFacts {
+    /// It was sent beside another attempt.
+    pub(crate) is_hedge: bool,
+    /// What it is counted as.
+    pub(crate) reason: Counter,
     /// The limit that it has passed.
     pub(crate) late_after: Option<Duration>,
-    pub(crate) result: Result<Answer, Failure>,
+    /// How long its call waited before it.
+    pub(crate) waited: Duration,
+    pub(crate) phases: PhasesSoFar,
+    pub(crate) carrier: Option<Carrier>,
+    /// The path that was asked for, where a hook has changed it.
+    pub(crate) path: Option<Arc<str>>,
 }
 
 impl Attempt {
@@ -81,7 +99,13 @@ impl Attempt {
             None if number == 1 => Counter::First,
             None => Counter::Retry,
         };
-        Ok(Self { lease, began: now, first_on_endpoint, is_hedge: false, reason, limits, outgoing })
+        let (began, is_hedge, waited) = (now, false, Duration::ZERO);
+        Ok(Self { lease, began, first_on_endpoint, is_hedge, reason, waited, limits, outgoing })
+    }
+
+    /// The same, for which its call has waited.
+    pub(crate) fn after(self, waited: Duration) -> Self {
+        Self { waited, ..self }
     }
 
     /// The same, sent beside another attempt of its call for `reason`.
@@ -101,10 +125,17 @@ impl Attempt {
         if let Ok(answer) = &result {
             self.lease.report(&answer.headers);
         }
-        let Self { lease, began, first_on_endpoint, is_hedge, reason, limits, .. } = self;
-        let late_after = watch.has_passed(Passed::Soft).then_some(limits.soft);
-        let left = watch.left();
-        AttemptDone { lease, began, first_on_endpoint, is_hedge, reason, left, late_after, result }
+        let facts = AttemptFacts {
+            is_hedge: self.is_hedge,
+            reason: self.reason,
+            late_after: watch.has_passed(Passed::Soft).then_some(self.limits.soft),
+            waited: self.waited,
+            phases: watch.progress.phases(),
+            carrier: watch.progress.carrier(),
+            path: self.outgoing.map(|changed| changed.target),
+        };
+        let Self { lease, began, first_on_endpoint, .. } = self;
+        AttemptDone { lease, began, first_on_endpoint, left: watch.left(), facts, result }
     }
 
     async fn exchange(
@@ -119,7 +150,7 @@ impl Attempt {
         let exchange = Exchange {
             endpoint: self.lease.endpoint(),
             method: &call.request.method,
-            path: outgoing.map_or(&call.target.path, |changed| &changed.target),
+            path: outgoing.map_or(&*call.target.path, |changed| &*changed.target),
             headers: outgoing.map_or(&call.headers, |changed| &changed.headers),
             body: &call.request.body,
             source: call.body_reader.as_ref(),
@@ -288,7 +319,7 @@ fn outgoing(
         return Ok(None);
     }
     let mut request = call.request.clone();
-    request.target = call.target.path.clone().into_owned();
+    request.target = call.path();
     request.headers = call.headers.clone().into_owned();
     let config = &call.core.config;
     propagation::add(config, call.trace.as_ref(), left(), number, &mut request.headers);

@@ -83,7 +83,12 @@ impl<'a> CallState<'a> {
         let attempt = Attempt::new(self.call, lease, &mut self.attempted, tries_left, number, now);
         let attempt = attempt.map_err(CallEnd::Refused)?;
         self.record.meter.attempt_begins();
-        Ok(attempt)
+        Ok(attempt.after(self.waited(now)))
+    }
+
+    /// How long the call has waited for its next attempt: since the one before has ended, or since its own beginning.
+    pub(crate) fn waited(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.record.meter.last().unwrap_or(self.call.started))
     }
 
     /// An endpoint, of a list that is asked for again where none is left.
@@ -138,8 +143,8 @@ impl<'a> CallState<'a> {
             pushback: done.pushback(call),
         };
         let (asked, first_on_endpoint) = (done.asked(), done.first_on_endpoint);
-        let AttemptDone { lease, began, is_hedge, reason, left, late_after, result, .. } = done;
-        let late = late_after.is_some();
+        let AttemptDone { lease, began, left, facts, result, .. } = done;
+        let late = facts.late_after.is_some();
         let cost = Cost::Until(call.deadline);
         let ending = Ending { outcome, left, late, began, now, elapsed, cost };
         let (settled, blamed) = settle(lease, &ending, hint.retry_after);
@@ -153,9 +158,9 @@ impl<'a> CallState<'a> {
                 if left != Left::Cancelled {
                     FASTER.clone_into(&mut failure.detail);
                 }
-                self.record.add_cancelled(settled, failure, (is_hedge, reason), late_after);
+                self.record.add_cancelled(settled, failure, facts);
             }
-            (_, result) => self.record.add(settled, result, (is_hedge, reason), late_after),
+            (_, result) => self.record.add(settled, result, facts),
         }
         Judged { outcome, class, first_on_endpoint, asked, hint }
     }

@@ -35,6 +35,11 @@ impl<'a> CallMeter<'a> {
         Self { call, last: None, running: 0, refused: 0, has_ended: false }
     }
 
+    /// When the last attempt ended.
+    pub(crate) const fn last(&self) -> Option<Instant> {
+        self.last
+    }
+
     fn method(&self) -> &'a Method {
         &self.call.request.method
     }
@@ -98,8 +103,12 @@ impl<'a> CallMeter<'a> {
         self.count(by_class[criticality as usize]);
     }
 
-    /// The call has ended; where an attempt did, at once after it.
-    pub(crate) fn end(&mut self, outcome: &Result<Response, Error>, follows_attempt: bool) {
+    /// The call has ended; where an attempt did, at once after it. How long it took.
+    pub(crate) fn end(
+        &mut self,
+        outcome: &Result<Response, Error>,
+        follows_attempt: bool,
+    ) -> Duration {
         let last = self.last.filter(|_| follows_attempt);
         let now = last.unwrap_or_else(clock::now);
         let key = match outcome {
@@ -110,7 +119,9 @@ impl<'a> CallMeter<'a> {
         if self.running > 0 {
             self.abandon(self.call.stripe);
         }
-        self.call.stripe.record_call(key, now.saturating_duration_since(self.call.started));
+        let elapsed = now.saturating_duration_since(self.call.started);
+        self.call.stripe.record_call(key, elapsed);
+        elapsed
     }
 
     /// Attempts that nobody waits for any more.

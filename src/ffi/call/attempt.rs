@@ -1,12 +1,16 @@
 //! `ahoy_attempt`: one attempt of a call, as responses and errors tell it.
 
 use std::ffi::{CString, c_char};
+use std::net::SocketAddr;
 use std::ptr;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use crate::ffi::values::handle::{Handle, Lent};
 use crate::ffi::values::status::{ahoy_status, of_attempt};
-use crate::ffi::values::{argument, text};
+use crate::ffi::values::{argument, guard, text};
 use crate::outcome::{AttemptLog, AttemptResult, CircuitNote};
+use crate::phase::{Carrier, Phase, Phases, Protocol};
 
 /// One attempt of a call. Borrowed from its response or error and valid until that is freed.
 /// Thread: any.
@@ -19,6 +23,11 @@ pub struct ahoy_attempt {
     ambiguous: bool,
     opened_circuit: bool,
     is_hedge: bool,
+    waited: Duration,
+    phases: Phases,
+    carrier: Option<Carrier>,
+    local_address: OnceLock<CString>,
+    remote_address: OnceLock<CString>,
 }
 
 impl Handle for ahoy_attempt {
@@ -35,10 +44,15 @@ impl From<&AttemptLog> for ahoy_attempt {
                 AttemptResult::Answered(status) => i32::from(status),
                 AttemptResult::Failed(_) => 0,
             },
-            elapsed_us: u64::try_from(attempt.elapsed.as_micros()).unwrap_or(u64::MAX),
+            elapsed_us: text::micros(attempt.elapsed),
             ambiguous: attempt.ambiguous,
             opened_circuit: matches!(attempt.circuit, Some(CircuitNote::Opened(_))),
             is_hedge: attempt.is_hedge,
+            waited: attempt.waited,
+            phases: attempt.phases,
+            carrier: attempt.carrier.clone(),
+            local_address: OnceLock::new(),
+            remote_address: OnceLock::new(),
         }
     }
 }
@@ -93,4 +107,89 @@ pub unsafe extern "C" fn ahoy_attempt_opened_circuit(attempt: *const ahoy_attemp
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_is_hedge(attempt: *const ahoy_attempt) -> bool {
     argument::lent!(attempt).is_some_and(|attempt| attempt.is_hedge)
+}
+
+/// How long the call waited before this attempt, in microseconds: from the end of the one before,
+/// or from its own beginning, which is the wait for room where calls are limited. 0 for one that
+/// was sent beside another, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_attempt_wait_us(attempt: *const ahoy_attempt) -> u64 {
+    argument::lent!(attempt).map_or(0, |attempt| text::micros(attempt.waited))
+}
+
+/// Phase of an attempt: all connections to the endpoint that there may be were in use.
+pub const AHOY_PHASE_WAIT: i32 = 0;
+/// Phase of an attempt: the endpoint's name was resolved.
+pub const AHOY_PHASE_RESOLVE: i32 = 1;
+/// Phase of an attempt: a connection was made.
+pub const AHOY_PHASE_CONNECT: i32 = 2;
+/// Phase of an attempt: TLS was agreed on.
+pub const AHOY_PHASE_TLS: i32 = 3;
+/// Phase of an attempt: from a connection that stands to the head of the answer.
+pub const AHOY_PHASE_FIRST_BYTE: i32 = 4;
+/// Phase of an attempt: the rest of the answer's body. 0 where it came together with the head, and
+/// where the answer is streamed.
+pub const AHOY_PHASE_BODY: i32 = 5;
+
+/// How long the attempt spent on a phase, in microseconds. All phases together are what
+/// ahoy_attempt_elapsed_us tells; one that did not come that far spent the rest on its last. Where
+/// a connection is shared (HTTP/2), the attempts that waited for it spent time on its phases. A
+/// call through a proxy has but AHOY_PHASE_FIRST_BYTE. 0 for NULL and an unknown number.
+///
+/// @param phase an AHOY_PHASE_ number
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_attempt_phase_us(attempt: *const ahoy_attempt, phase: i32) -> u64 {
+    let phase = u8::try_from(phase).ok().and_then(Phase::from_number);
+    let spent = argument::lent!(attempt).and_then(|it| Some(it.phases.of(phase?)));
+    spent.map_or(0, text::micros)
+}
+
+/// Whether the attempt went over a connection that had carried another before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_attempt_is_reused(attempt: *const ahoy_attempt) -> bool {
+    let carrier = argument::lent!(attempt).and_then(|attempt| attempt.carrier.as_ref());
+    carrier.is_some_and(|carrier| carrier.reused)
+}
+
+/// What was spoken over the attempt's connection: "HTTP/1.1" or "HTTP/2". Empty where none stood,
+/// through a proxy, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_attempt_protocol(attempt: *const ahoy_attempt) -> *const c_char {
+    let carrier = argument::lent!(attempt).and_then(|attempt| attempt.carrier.as_ref());
+    let name = match carrier.map(|carrier| carrier.protocol) {
+        Some(Protocol::Http1) => c"HTTP/1.1",
+        Some(Protocol::Http2) => c"HTTP/2",
+        None => c"",
+    };
+    name.as_ptr()
+}
+
+/// This host's end of the attempt's connection, such as "10.0.0.1:50123" or "[::1]:50123". Empty
+/// where none stood, through a proxy, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_attempt_local_address(attempt: *const ahoy_attempt) -> *const c_char {
+    guard::value!(c"".as_ptr(), |attempt: Option<&ahoy_attempt>| {
+        attempt.map_or(c"".as_ptr(), |attempt| {
+            let end = attempt.carrier.as_ref().and_then(|carrier| carrier.ends.local);
+            attempt.local_address.get_or_init(|| shown(end)).as_ptr()
+        })
+    })
+}
+
+/// The peer's end of the attempt's connection, such as "10.0.0.7:80" or "[::1]:80". Empty where none
+/// stood, through a proxy, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_attempt_remote_address(
+    attempt: *const ahoy_attempt,
+) -> *const c_char {
+    guard::value!(c"".as_ptr(), |attempt: Option<&ahoy_attempt>| {
+        attempt.map_or(c"".as_ptr(), |attempt| {
+            let end = attempt.carrier.as_ref().map(|carrier| carrier.ends.remote);
+            attempt.remote_address.get_or_init(|| shown(end)).as_ptr()
+        })
+    })
+}
+
+fn shown(end: Option<SocketAddr>) -> CString {
+    text::owned(&end.map(|end| end.to_string()).unwrap_or_default())
 }

@@ -355,7 +355,7 @@ pub unsafe extern "C" fn ahoy_request_set_path(
             return Err(Error::invalid("path", "must start with / inside a hook"));
         }
         request.path = text::owned(path);
-        path.clone_into(&mut request.request.target);
+        request.request.target = path.into();
         Ok(())
     })
 }

@@ -28,6 +28,7 @@ pub struct ahoy_response {
     /// The body with a NUL behind it.
     body: OnceLock<Bytes>,
     endpoint_url: OnceLock<CString>,
+    url: OnceLock<CString>,
     attempts: OnceLock<Vec<ahoy_attempt>>,
     stop_reason: OnceLock<CString>,
     stream: Option<(Native, BodyStream)>,
@@ -56,6 +57,7 @@ impl From<Response> for ahoy_response {
             headers: OnceLock::new(),
             body: body.map_or_else(OnceLock::new, OnceLock::from),
             endpoint_url: OnceLock::new(),
+            url: OnceLock::new(),
             attempts: OnceLock::new(),
             stop_reason: OnceLock::new(),
         }
@@ -243,6 +245,24 @@ pub unsafe extern "C" fn ahoy_response_endpoint_url(
             response.endpoint_url.get_or_init(|| text::owned(url)).as_ptr()
         })
     })
+}
+
+/// The URL that brought the answer, "scheme://address:port" and the path with its query: after
+/// redirects, and after what an on_request hook changed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_url(response: *const ahoy_response) -> *const c_char {
+    guard::value!(ptr::null(), |response: Option<&ahoy_response>| {
+        response.map_or(ptr::null(), |it| {
+            it.url.get_or_init(|| text::owned(&it.response.url())).as_ptr()
+        })
+    })
+}
+
+/// How long the call took, in microseconds, with all its attempts and waits; of a streamed answer
+/// until its head was there. 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_elapsed_us(response: *const ahoy_response) -> u64 {
+    argument::lent!(response).map_or(0, |response| text::micros(response.response.elapsed))
 }
 
 /// How many attempts the call made.

@@ -67,6 +67,12 @@ pub unsafe extern "C" fn ahoy_error_attempt_count(error: *const ahoy_error) -> u
     argument::lent!(error).map_or(0, |error| error.error.attempt_count())
 }
 
+/// How long the call took, in microseconds; 0 for errors that are not of a call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_error_elapsed_us(error: *const ahoy_error) -> u64 {
+    argument::lent!(error).map_or(0, |error| text::micros(error.error.elapsed()))
+}
+
 /// One attempt, from 0. Borrowed; NULL where there is none or it is past the first 64, which are
 /// kept.
 #[unsafe(no_mangle)]

@@ -18,6 +18,11 @@ pub(crate) fn positive_duration(name: &str, milliseconds: u64) -> Result<Duratio
     Ok(duration(milliseconds))
 }
 
+/// Microseconds for the host.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Text for the host; a NUL inside, which none of ours has, would end it.
 pub(crate) fn owned(text: &str) -> CString {
     let end = text.find('\0').unwrap_or(text.len());

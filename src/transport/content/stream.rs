@@ -84,6 +84,7 @@ pub(in crate::transport) fn answer(head: response::Parts, flow: impl Flow + 'sta
         headers: head.headers,
         body: Bytes::new(),
         live: live.map(Box::new),
+        moved_to: None,
     }
 }
 

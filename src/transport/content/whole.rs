@@ -49,7 +49,7 @@ where
         None => plain(body, reading.max_body, reading.idle).await,
     };
     let body = body.map_err(|cause| cause.failure(true))?;
-    Ok(Answer { status: head.status, headers: head.headers, body, live: None })
+    Ok(Answer { status: head.status, headers: head.headers, body, live: None, moved_to: None })
 }
 
 /// What the body that follows `head` is to be decoded from; the headers then speak of the decoded one.

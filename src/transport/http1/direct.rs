@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
+use crate::phase::Phase;
 #[cfg(test)]
 use crate::statistics::ClientCells;
 use crate::statistics::{CloseReason, Stripe};
@@ -221,19 +222,19 @@ impl Direct {
         &'a self,
         endpoint: &'a Endpoint,
         limit: Duration,
-        resolving: &'a (dyn Fn(bool) + Sync),
+        enter: &'a (dyn Fn(Phase) + Sync),
     ) -> Dialler<'a> {
         let (config, traffic) = (&*self.config, Traffic::default());
-        Dialler { endpoint, config, offer: Offer::Http1, traffic, limit, resolving }
+        Dialler { endpoint, config, offer: Offer::Http1, traffic, limit, enter }
     }
 
     async fn fresh(
         &self,
         endpoint: &Endpoint,
         limit: Duration,
-        resolving: &(dyn Fn(bool) + Sync),
+        enter: &(dyn Fn(Phase) + Sync),
     ) -> Result<Box<Connection>, Failure> {
-        let dialler = self.dialler(endpoint, limit, resolving);
+        let dialler = self.dialler(endpoint, limit, enter);
         let traffic = dialler.traffic.clone();
         let stream = dialler.dial().await?;
         Connection::new(stream, traffic, self.config.retirement())
@@ -391,15 +392,19 @@ impl Transport for Direct {
             let mut connection = match kept {
                 Some(connection) => connection,
                 None => {
-                    let resolving = |is| exchange.progress.mark_resolving(is);
+                    let enter = |phase| exchange.progress.enter(phase);
                     let limit = exchange.connect_timeout;
-                    let dialling = self.fresh(exchange.endpoint, limit, &resolving);
+                    let dialling = self.fresh(exchange.endpoint, limit, &enter);
                     let connection = Box::pin(dialling).await?;
                     connection.expect_answer();
                     connection
                 }
             };
             connection.permit = permit;
+            connection
+                .carrier(was_kept)
+                .into_iter()
+                .for_each(|it| exchange.progress.carried_by(it));
             match self.exchange(connection, request, exchange).await {
                 // It had ended unnoticed and took no byte: as if it had not been kept.
                 Err(failure) if was_kept && !failure.sent && exchange.can_repeat() => {}

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::endpoint::{Endpoint, departures};
 use crate::outcome::{Failure, FailureKind};
+use crate::phase::{Carrier, Phase, Protocol};
 use crate::runtime::process::sockets;
 use crate::statistics::CloseReason;
 
@@ -136,6 +137,11 @@ impl Connection {
         self.traffic.is_used_again();
     }
 
+    /// The connection as it is told of an exchange that it carries.
+    pub(crate) fn carrier(&self, reused: bool) -> Option<Carrier> {
+        self.traffic.carrier(Protocol::Http1, reused)
+    }
+
     /// Bytes that the socket has taken so far.
     pub(crate) fn written(&self) -> u64 {
         self.traffic.written()
@@ -165,6 +171,9 @@ impl Connection {
                 if self.open && self.answer.expects_head() {
                     break;
                 }
+            }
+            if !self.answer.expects_head() {
+                progress.enter(Phase::Body);
             }
             Poll::Pending
         })

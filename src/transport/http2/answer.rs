@@ -11,6 +11,7 @@ use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::{Method, Response};
 use http_body::{Body, Frame, SizeHint};
 
+use crate::phase::Phase;
 use crate::transport::expect::Consent;
 use crate::transport::http1::answer::MAX_HEAD;
 use crate::transport::{Progress, content};
@@ -119,7 +120,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Counted<'_, B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+            self.progress.enter(Phase::Body);
+            return Poll::Pending;
+        };
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {

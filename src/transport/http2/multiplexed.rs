@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::endpoint::{Endpoint, Scheme};
 use crate::outcome::{Failure, FailureKind};
+use crate::phase::Phase;
 
 use super::keep_alive::KeepAlive;
 use super::pool::{Acquire, Bounds, Dial, H2Pool, StreamSlot};
@@ -181,14 +182,12 @@ impl Multiplexed {
                     }
                     let limit = exchange.connect_timeout;
                     let left = limit.saturating_sub(begun.elapsed());
-                    let resolving = pool.is_resolving();
-                    exchange.progress.mark_resolving(resolving);
-                    let waited = timeout(left, change).await;
-                    exchange.progress.mark_resolving(false);
-                    match (waited, resolving) {
+                    let phase = pool.dial_phase();
+                    exchange.progress.enter(phase);
+                    match (timeout(left, change).await, phase) {
                         (Ok(()), _) => {}
-                        (Err(_), true) => return Err(not_resolved(limit)),
-                        (Err(_), false) => return Err(not_connected(limit)),
+                        (Err(_), Phase::Resolve) => return Err(not_resolved(limit)),
+                        (Err(_), _) => return Err(not_connected(limit)),
                     }
                 }
                 Acquire::Busy => {
@@ -296,14 +295,14 @@ async fn connect(
     limit: Duration,
 ) -> Result<Option<Arc<Session>>, Failure> {
     let (begun, traffic, endpoint) = (Instant::now(), Traffic::default(), pool.endpoint());
-    let resolving = |is| pool.mark_resolving(is);
+    let enter = |phase| pool.enter(phase);
     let dialler = Dialler {
         endpoint,
         config: &config.direct,
         offer: config.offer(),
         traffic: traffic.clone(),
         limit,
-        resolving: &resolving,
+        enter: &enter,
     };
     let stream = dialler.dial().await.inspect_err(|failure| note_dial(pool, failure, &traffic))?;
     if !config.is_http2(&stream) {

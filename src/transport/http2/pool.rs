@@ -1,6 +1,6 @@
 //! The HTTP/2 connections to one endpoint: which exchange may open a stream, and when another connection is made.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
+use crate::phase::Phase;
 
 use super::session::{self, Session};
 
@@ -17,7 +18,8 @@ pub(crate) struct H2Pool {
     state: Mutex<State>,
     /// Told when a stream may have become free, or the connections have changed.
     changed: Arc<Notify>,
-    resolving: AtomicBool,
+    /// The [`Phase`] of the connection that is being made.
+    dial_phase: AtomicU8,
 }
 
 #[derive(Default)]
@@ -69,21 +71,22 @@ pub(crate) enum Acquire {
 
 impl H2Pool {
     pub(crate) fn new(endpoint: Arc<Endpoint>) -> Arc<Self> {
-        let (state, changed, resolving) = (Mutex::default(), Arc::default(), AtomicBool::default());
-        Arc::new(Self { endpoint, state, changed, resolving })
+        let dial_phase = AtomicU8::new(Phase::Connect as u8);
+        Arc::new(Self { endpoint, state: Mutex::default(), changed: Arc::default(), dial_phase })
     }
 
     pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
-    /// Whether the connection that is being made waits for the addresses of the endpoint's name.
-    pub(crate) fn is_resolving(&self) -> bool {
-        self.resolving.load(Ordering::Relaxed)
+    /// What the connection that is being made waits for.
+    pub(crate) fn dial_phase(&self) -> Phase {
+        Phase::from_number(self.dial_phase.load(Ordering::Relaxed)).unwrap_or(Phase::Connect)
     }
 
-    pub(crate) fn mark_resolving(&self, resolving: bool) {
-        self.resolving.store(resolving, Ordering::Relaxed);
+    /// Those that wait for the connection learn what it waits for.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.dial_phase.store(phase as u8, Ordering::Relaxed);
         self.changed.notify_waiters();
     }
 
@@ -112,9 +115,9 @@ impl H2Pool {
         let free = |pooled: &&mut PooledSession| pooled.streams < pooled.session.max_streams();
         if let Some(pooled) = state.sessions.iter_mut().find(free) {
             pooled.streams += 1;
-            pooled.used = true;
+            let reused = std::mem::replace(&mut pooled.used, true);
             let session = Arc::clone(&pooled.session);
-            return Acquire::StreamSlot(StreamSlot { pool: Arc::clone(self), session });
+            return Acquire::StreamSlot(StreamSlot { pool: Arc::clone(self), session, reused });
         }
         let stands = !state.sessions.is_empty();
         let full = state.sessions.len() >= bounds.max_connections;
@@ -194,6 +197,8 @@ pub(crate) struct Bounds {
 pub(crate) struct StreamSlot {
     pool: Arc<H2Pool>,
     session: Arc<Session>,
+    /// The connection has carried an exchange before.
+    pub(crate) reused: bool,
 }
 
 impl StreamSlot {

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use crate::outcome::{Failure, FailureKind};
+use crate::phase::Protocol;
 
 use super::answer::{Counted, FinalAnswer, Received, received};
 use super::frames::FrameStream;
@@ -228,6 +229,8 @@ pub(crate) async fn exchange(
 ) -> Result<Answer, Failure> {
     let session = Arc::clone(slot.session());
     exchange.progress.mark_connected();
+    let carrier = session.traffic.carrier(Protocol::Http2, slot.reused);
+    carrier.into_iter().for_each(|carrier| exchange.progress.carried_by(carrier));
     // Anything the connection wrote since may have been another stream's; but where it wrote nothing,
     // nothing of this one has left.
     let before = session.traffic.written();
