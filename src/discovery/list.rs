@@ -1,6 +1,6 @@
 //! A list that never changes.
 
-use super::Provider;
+use super::{Origin, Provider};
 use crate::endpoint::Host;
 
 /// The hosts as the user listed them.
@@ -10,5 +10,9 @@ pub struct HostList(pub Vec<Host>);
 impl Provider for HostList {
     fn discover(&self) -> Result<Vec<Host>, String> {
         Ok(self.0.clone())
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin::Hosts(&self.0)
     }
 }

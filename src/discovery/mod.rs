@@ -18,4 +18,20 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// Says in a few words why no list could be had; the last good one stays in use.
     fn discover(&self) -> Result<Vec<Host>, String>;
+
+    /// What a configuration's text says of it.
+    fn origin(&self) -> Origin<'_> {
+        Origin::Function
+    }
+}
+
+/// Where a provider's endpoints come from, as far as a text can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// They are these.
+    Hosts(&'a [Host]),
+    /// They are found at this URL, which may hold credentials.
+    Url(&'a str),
+    /// A function of the host tells them.
+    Function,
 }

@@ -9,6 +9,7 @@
 
 mod builder;
 mod calls;
+mod configuration;
 mod events;
 mod fleet;
 pub mod floods;
