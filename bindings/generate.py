@@ -78,7 +78,24 @@ def tuple_of(words):
     return f"({inner},)" if len(words) == 1 else f"({inner})"
 
 
-FILES = {"python/src/ahoy/_declarations.py": python}
+def camel(name):
+    return "".join(word.capitalize() for word in name.split("_")).replace("Tls", "TLS").replace("Http", "HTTP")
+
+
+def go():
+    lines = ["// Code generated from include/ahoy.json by bindings/generate.py. DO NOT EDIT.", "", "package ahoy", ""]
+    lines += ["// Code is a status of the library. It is an error itself, for errors.Is.", "type Code int32", "", "const ("]
+    for status in DESCRIPTION["statuses"]:
+        name = camel(status["name"].removeprefix("AHOY_").removeprefix("E_").lower()).replace("Ok", "OK")
+        lines += [f'\t// {name}: {status["text"]}', f'\t{name} Code = {status["value"]}']
+    lines += [")", "", "// The severities of the log.", "const ("]
+    levels = {c["name"].removeprefix("AHOY_LOG_"): c["value"] for c in DESCRIPTION["constants"] if c["name"].startswith("AHOY_LOG_")}
+    longest = max(map(len, levels))
+    lines += [f'\tLog{camel(level.lower()).ljust(longest)} LogLevel = {value}' for level, value in levels.items()]
+    return "\n".join(lines + [")"]) + "\n"
+
+
+FILES = {"go/codes.go": go, "python/src/ahoy/_declarations.py": python}
 
 
 def main():

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 AHOY_LIBRARY=$(realpath "$1")
 export AHOY_LIBRARY
 shift
-languages=${*:-low_layers python}
+languages=${*:-low_layers python go}
 passed=0
 failed=0
 
@@ -37,6 +37,20 @@ python() {
         count "python $test" env PYTHONPATH=bindings/python/src:bindings/python/tests \
             /usr/bin/python3 -W error -m unittest "test_$test"
     done
+}
+
+go() {
+    # The archive beside the library is what `make static` made; Go's own checks of pointers and of races are on.
+    local archive=${AHOY_LIBRARY%/*}/static/libahoy.a
+    if [ ! -e "$archive" ]; then
+        failed=$((failed + 1))
+        echo "FAIL  go: $archive is not there"
+        return
+    fi
+    (cd bindings/go && ./archive.sh "$archive")
+    count "go is formatted" sh -c 'test -z "$(gofmt -l bindings/go)"'
+    count "go vet" env -C bindings/go GOFLAGS=-mod=mod GOPROXY=off go vet .
+    count "go tests" env -C bindings/go GOFLAGS=-mod=mod GOPROXY=off GODEBUG=cgocheck=2 go test -race -short .
 }
 
 for language in $languages; do "$language"; done

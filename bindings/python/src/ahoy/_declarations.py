@@ -13,6 +13,7 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_error_is_retryable": ("bool", ("pointer",), False),
     "ahoy_error_is_ambiguous": ("bool", ("pointer",), False),
     "ahoy_error_attempt_count": ("size_t", ("pointer",), False),
+    "ahoy_error_elapsed_us": ("uint64_t", ("pointer",), False),
     "ahoy_error_attempt_at": ("pointer", ("pointer", "size_t"), False),
     "ahoy_error_response": ("pointer", ("pointer",), False),
     "ahoy_error_free": ("void", ("pointer",), False),
@@ -220,6 +221,9 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_request_path": ("text", ("pointer",), False),
     "ahoy_request_endpoint_url": ("text", ("pointer",), False),
     "ahoy_request_free": ("void", ("pointer",), False),
+    "ahoy_request_set_tries": ("int32_t", ("pointer", "int32_t", "pointer*"), False),
+    "ahoy_request_set_retry": ("int32_t", ("pointer", "pointer", "pointer*"), True),
+    "ahoy_request_set_idempotency_key": ("int32_t", ("pointer", "text", "text", "pointer*"), False),
     "ahoy_request_set_streamed": ("int32_t", ("pointer", "bool", "pointer*"), False),
     "ahoy_request_set_idle_timeout_ms": ("int32_t", ("pointer", "uint64_t", "pointer*"), False),
     "ahoy_request_set_body_source": ("int32_t", ("pointer", "fn ahoy_body_fn", "fn ahoy_body_rewind_fn", "pointer", "fn ahoy_destroy_fn", "uint64_t", "pointer*"), False),
@@ -231,6 +235,8 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_response_header_value_at": ("text", ("pointer", "size_t"), False),
     "ahoy_response_body": ("pointer", ("pointer", "size_t*"), False),
     "ahoy_response_endpoint_url": ("text", ("pointer",), False),
+    "ahoy_response_url": ("text", ("pointer",), False),
+    "ahoy_response_elapsed_us": ("uint64_t", ("pointer",), False),
     "ahoy_response_attempt_count": ("size_t", ("pointer",), False),
     "ahoy_response_stop_reason": ("text", ("pointer",), False),
     "ahoy_response_attempt_at": ("pointer", ("pointer", "size_t"), False),
@@ -246,6 +252,12 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_attempt_is_ambiguous": ("bool", ("pointer",), False),
     "ahoy_attempt_opened_circuit": ("bool", ("pointer",), False),
     "ahoy_attempt_is_hedge": ("bool", ("pointer",), False),
+    "ahoy_attempt_wait_us": ("uint64_t", ("pointer",), False),
+    "ahoy_attempt_phase_us": ("uint64_t", ("pointer", "int32_t"), False),
+    "ahoy_attempt_is_reused": ("bool", ("pointer",), False),
+    "ahoy_attempt_protocol": ("text", ("pointer",), False),
+    "ahoy_attempt_local_address": ("text", ("pointer",), False),
+    "ahoy_attempt_remote_address": ("text", ("pointer",), False),
     "ahoy_call_wait": ("int32_t", ("pointer", "uint64_t", "pointer*", "pointer*"), True),
     "ahoy_call_on_done": ("int32_t", ("pointer", "fn ahoy_done_fn", "pointer", "fn ahoy_destroy_fn", "pointer*"), True),
     "ahoy_call_cancel": ("int32_t", ("pointer", "pointer*"), True),
@@ -384,6 +396,12 @@ AHOY_BODY_DATA = 1
 AHOY_BODY_NOT_READY = 2
 AHOY_BODY_FAILED = 3
 AHOY_UNKNOWN_LENGTH = 18446744073709551615
+AHOY_PHASE_WAIT = 0
+AHOY_PHASE_RESOLVE = 1
+AHOY_PHASE_CONNECT = 2
+AHOY_PHASE_TLS = 3
+AHOY_PHASE_FIRST_BYTE = 4
+AHOY_PHASE_BODY = 5
 AHOY_METRIC_COUNTER = 0
 AHOY_METRIC_GAUGE = 1
 AHOY_METRIC_HISTOGRAM = 2

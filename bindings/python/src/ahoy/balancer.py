@@ -166,7 +166,8 @@ class Balancer:
         """
         :param hosts: hosts, a function that gives them, or a registry's URL
         :param algorithm: `p2c`, `round_robin`, `random`, `least_request`, `maglev`, `ring_hash`, `rendezvous`,
-            `prequal`, `smooth_weighted`, `peak_ewma`; or a function from the number of candidates to an index
+            `smooth_weighted`, `peak_ewma`, or `prequal:/path`, which asks hosts at a path for their load; or a
+            function from the number of candidates to an index
         :param options: settings by key, see docs/options.md
         :param random: for `random`: a function that gives a number below its argument
         """
@@ -175,11 +176,14 @@ class Balancer:
         if callable(algorithm):
             pointer = lib.ahoy_balancer_custom_new(provider, *keep(("ahoy_balancer_fn", _chosen(algorithm))))
         else:
+            algorithm, _, path = algorithm.partition(":")
             try:
                 make = getattr(lib, f"ahoy_balancer_{algorithm}_new")
             except AttributeError:
                 raise ValueError(f"no balancer is called {algorithm!r}") from None
-            pointer = make(provider)
+            pointer = make(provider, path.encode()) if algorithm == "prequal" else make(provider)
+            if not pointer:
+                raise ValueError(f"{algorithm!r} is not a balancer: write prequal:/path")
         self.handle = Handle(pointer, lib.ahoy_balancer_free)
         if random is not None:
             check(lib.ahoy_balancer_random_set_function, self.pointer, *keep(("ahoy_random_fn", _drawn(random))))

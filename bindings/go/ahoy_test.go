@@ -1,0 +1,499 @@
+package ahoy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// servers starts the suite's server; the hosts are in the order of the kinds.
+func servers(t testing.TB, kinds ...string) []string {
+	t.Helper()
+	command := exec.Command("/usr/bin/python3", append([]string{"../suite/server.py"}, kinds...)...)
+	command.Stderr = os.Stderr
+	input, _ := command.StdinPipe()
+	output, _ := command.StdoutPipe()
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { input.Close(); command.Wait() })
+	line, err := bufio.NewReader(output).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hosts []string
+	for _, port := range strings.Fields(line) {
+		hosts = append(hosts, "127.0.0.1:"+port)
+	}
+	return hosts
+}
+
+func client(t testing.TB, config Config) *Client {
+	t.Helper()
+	made, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { made.Close() })
+	return made
+}
+
+func text(t testing.TB, response *http.Response, err error) string {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func brokenOffAt(t testing.TB, host string) int {
+	t.Helper()
+	response, err := http.Get("http://" + host + "/counts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var counts struct {
+		BrokenOff int `json:"broken_off"`
+	}
+	json.NewDecoder(response.Body).Decode(&counts)
+	return counts.BrokenOff
+}
+
+func eventually(t testing.TB, limit time.Duration, condition func() bool) time.Duration {
+	t.Helper()
+	begun := time.Now()
+	for !condition() {
+		if time.Since(begun) > limit {
+			t.Fatalf("not after %v", limit)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return time.Since(begun)
+}
+
+func TestADeadHostCostsNoCall(t *testing.T) {
+	client := client(t, Config{Hosts: servers(t, "refuse", "ok", "refuse"), Timeout: 5 * time.Second})
+	for i := 0; i < 9; i++ {
+		response, err := client.Get(context.Background(), "/ok")
+		if got := text(t, response, err); got != "hello" {
+			t.Fatal(got)
+		}
+		if len(Attempts(response)) == 0 {
+			t.Fatal("no attempt is told")
+		}
+	}
+}
+
+// What http.Client's users rely on, with libahoy as its transport.
+func TestTransport(t *testing.T) {
+	hosts := servers(t, "ok")
+	transport := client(t, Config{Hosts: hosts, Timeout: 5 * time.Second})
+	standard := &http.Client{Transport: transport}
+
+	t.Run("redirects", func(t *testing.T) {
+		response, err := standard.Get("http://orders/redirect?to=/ok")
+		if got := text(t, response, err); got != "hello" || response.Request.URL.Path != "/ok" {
+			t.Fatal(got, response.Request.URL)
+		}
+	})
+	t.Run("headers", func(t *testing.T) {
+		request, _ := http.NewRequest("PURGE", "http://orders/echo?a=b", nil)
+		request.Header.Add("X-Two", "1")
+		request.Header.Add("X-Two", "2")
+		request.SetBasicAuth("u", "p")
+		response, err := standard.Do(request)
+		got := text(t, response, err)
+		for _, wanted := range []string{`"method": "PURGE"`, `"target": "/echo?a=b"`, `["X-Two", "1"]`, `["X-Two", "2"]`, "Basic dTpw"} {
+			if !strings.Contains(got, wanted) && !strings.Contains(strings.ToLower(got), strings.ToLower(wanted)) {
+				t.Errorf("%s is not in %s", wanted, got)
+			}
+		}
+		if response.Header.Get("Content-Type") != "application/json" || response.ContentLength <= 0 {
+			t.Error(response.Header, response.ContentLength)
+		}
+	})
+	t.Run("bodies", func(t *testing.T) {
+		large := bytes.Repeat([]byte("x"), 3<<20)
+		for name, body := range map[string]io.Reader{
+			"small":   strings.NewReader("small"),
+			"large":   bytes.NewReader(large),
+			"unknown": io.MultiReader(strings.NewReader("a"), bytes.NewReader(large)),
+			"slow":    &slow{pieces: 20},
+		} {
+			response, err := standard.Post("http://orders/body", "text/plain", body)
+			got := text(t, response, err)
+			wanted := map[string]int{"small": 5, "large": 3 << 20, "unknown": 3<<20 + 1, "slow": 20}[name]
+			if len(got) != wanted {
+				t.Errorf("%s: %d bytes of %d", name, len(got), wanted)
+			}
+		}
+	})
+	t.Run("a body that fails", func(t *testing.T) {
+		_, err := standard.Post("http://orders/body", "text/plain", io.MultiReader(strings.NewReader("a"), failing{}))
+		if !errors.Is(err, BodySource) {
+			t.Fatal(err)
+		}
+	})
+	t.Run("GetBody repeats", func(t *testing.T) {
+		request, _ := http.NewRequest("PUT", "http://orders/flaky?n=2&key=getbody", bytes.NewReader(bytes.Repeat([]byte("x"), 2<<20)))
+		response, err := standard.Do(request)
+		if got := text(t, response, err); got != "at last" || len(Attempts(response)) != 3 {
+			t.Fatal(got, Attempts(response))
+		}
+	})
+	t.Run("gzip", func(t *testing.T) {
+		response, err := standard.Get("http://orders/gzip")
+		if got := text(t, response, err); got != "hello" {
+			t.Fatal(got)
+		}
+	})
+	t.Run("close without read", func(t *testing.T) {
+		before := brokenOffAt(t, hosts[0])
+		response, err := standard.Get("http://orders/drip?n=500&ms=20")
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		eventually(t, 5*time.Second, func() bool { return brokenOffAt(t, hosts[0]) == before+1 })
+		if _, err := response.Body.Read(make([]byte, 1)); err == nil {
+			t.Fatal("read after close")
+		}
+	})
+	t.Run("a body that breaks off", func(t *testing.T) {
+		response, err := standard.Get("http://orders/cut")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(response.Body); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Fatal(err)
+		}
+	})
+	t.Run("head", func(t *testing.T) {
+		response, err := standard.Head("http://orders/ok")
+		if got := text(t, response, err); got != "" || response.ContentLength != 5 {
+			t.Fatal(got, response.ContentLength)
+		}
+	})
+}
+
+type slow struct{ pieces int }
+
+func (s *slow) Read(into []byte) (int, error) {
+	if s.pieces == 0 {
+		return 0, io.EOF
+	}
+	s.pieces--
+	time.Sleep(time.Millisecond)
+	return copy(into, "."), nil
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errors.New("from the reader") }
+
+func TestAbsoluteURLs(t *testing.T) {
+	hosts := servers(t, "ok")
+	response, err := client(t, Config{}).Get(context.Background(), "http://"+hosts[0]+"/ok")
+	if got := text(t, response, err); got != "hello" {
+		t.Fatal(got)
+	}
+}
+
+func TestCancelReachesTheServer(t *testing.T) {
+	hosts := servers(t, "ok")
+	client := client(t, Config{Hosts: hosts})
+	ctx, cancel := context.WithCancel(context.Background())
+	var stopped time.Time
+	time.AfterFunc(50*time.Millisecond, func() { stopped = time.Now(); cancel() })
+	_, err := client.Get(ctx, "/slow?ms=10000")
+	took := time.Since(stopped)
+	if !errors.Is(err, context.Canceled) || took > time.Second {
+		t.Fatal(err, took)
+	}
+	seen := eventually(t, 5*time.Second, func() bool { return brokenOffAt(t, hosts[0]) == 1 })
+	t.Logf("returned after %v, seen by the server within %v", took, seen)
+
+	response, err := client.Get(context.Background(), "/drip?n=3&ms=10")
+	if got := text(t, response, err); got != "..." {
+		t.Fatal(got)
+	}
+	ctx, cancel = context.WithCancel(context.Background())
+	response, err = client.Get(ctx, "/drip?n=500&ms=20")
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(50*time.Millisecond, cancel)
+	if _, err := io.ReadAll(response.Body); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	eventually(t, 5*time.Second, func() bool { return brokenOffAt(t, hosts[0]) == 2 })
+}
+
+func TestManyGoroutinesHoldNoThread(t *testing.T) {
+	calls := 10000
+	if testing.Short() {
+		calls = 1000
+	}
+	var limit syscall.Rlimit
+	syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	if most := int(limit.Max) / 3; calls > most {
+		t.Logf("at most %d descriptors, so only %d calls of %d are made", limit.Max, most, calls)
+		calls = most
+	}
+	limit.Cur = limit.Max
+	syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	client := client(t, Config{
+		Hosts: servers(t, "ok", "ok"), Timeout: 60 * time.Second,
+		Options: map[string]string{"max_connections_per_endpoint": "off", "connect_timeout": "30s"},
+	})
+	begun := time.Now()
+	var group sync.WaitGroup
+	failed := make(chan error, calls)
+	for i := 0; i < calls; i++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			response, err := client.Get(context.Background(), "/slow?ms=300")
+			if err == nil {
+				response.Body.Close()
+			} else {
+				failed <- err
+			}
+		}()
+	}
+	group.Wait()
+	threads := pprof.Lookup("threadcreate").Count()
+	t.Logf("%d calls of 300 ms in %v, %d threads", calls, time.Since(begun), threads)
+	if len(failed) > 0 {
+		t.Fatalf("%d failed: %v", len(failed), <-failed)
+	}
+	if threads > runtime.GOMAXPROCS(0)+20 {
+		t.Fatal(threads)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	hosts := servers(t, "refuse", "ok")
+	_, err := client(t, Config{Hosts: hosts[:1]}).Get(context.Background(), "/ok")
+	var failed *Error
+	if !errors.Is(err, Connect) || !errors.As(err, &failed) || len(failed.Attempts) == 0 || !strings.Contains(err.Error(), hosts[0]) {
+		t.Fatal(err)
+	}
+	well := client(t, Config{Hosts: hosts[1:]})
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Millisecond)
+	defer cancel()
+	_, err = well.Get(ctx, "/slow?ms=5000")
+	var timeout net.Error
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Fatal(err)
+	}
+	_, err = client(t, Config{Hosts: hosts[1:], Timeout: 60 * time.Millisecond}).Get(context.Background(), "/slow?ms=5000")
+	if !errors.Is(err, Deadline) || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	for _, config := range []Config{
+		{Hosts: []string{"a:b:c"}}, {Hosts: hosts, Balancer: "best"}, {Options: map[string]string{"max_in_fligt": "1"}},
+		{CAPEM: []byte("no pem")}, {Header: http.Header{"X": {"a\r\nb"}}},
+	} {
+		if _, err := New(config); err == nil {
+			t.Errorf("%+v was taken", config)
+		}
+	}
+}
+
+func TestOwnProviderAndOwnBalancer(t *testing.T) {
+	hosts := servers(t, "ok", "ok")
+	asked := 0
+	client := client(t, Config{
+		Provider: func() ([]Host, error) {
+			asked++
+			one, _ := ParseHost(hosts[0])
+			other, err := ParseHost(hosts[1])
+			return []Host{one, other}, err
+		},
+		BalancerFunc: func(count int) int { return count - 1 },
+	})
+	for i := 0; i < 4; i++ {
+		response, err := client.Get(context.Background(), "/ok")
+		text(t, response, err)
+		if got := Attempts(response)[0].URL; got != "http://"+hosts[1] {
+			t.Fatal(got)
+		}
+	}
+	if asked == 0 {
+		t.Fatal("the provider was not asked")
+	}
+}
+
+func TestLogEventsMetrics(t *testing.T) {
+	hosts := servers(t, "refuse", "ok")
+	lines, events := make(chan string, 100), make(chan Event, 100)
+	client := client(t, Config{
+		Hosts: hosts, Balancer: "round_robin", LogLevel: LogDebug,
+		OnLog:   func(_ LogLevel, part, message string) { lines <- part + ": " + message },
+		OnEvent: func(event Event) { events <- event },
+	})
+	for i := 0; i < 4; i++ {
+		response, err := client.Get(context.Background(), "/ok")
+		text(t, response, err)
+	}
+	for event := range events {
+		if event.Endpoint == "http://"+hosts[0] && strings.Contains(event.Text, "opened") {
+			break
+		}
+	}
+	if line := <-lines; line == "" {
+		t.Fatal("an empty line")
+	}
+	metrics, err := client.Metrics()
+	if err != nil || !strings.Contains(metrics, "# HELP") {
+		t.Fatal(err, metrics)
+	}
+	if explained, err := client.Explain(); err != nil || !strings.Contains(explained, hosts[0]) {
+		t.Fatal(err, explained)
+	}
+}
+
+func TestResourcesStayFlat(t *testing.T) {
+	calls := 1500
+	client := client(t, Config{Hosts: servers(t, "ok"), Timeout: 5 * time.Second})
+	some := func(count int) {
+		for i := 0; i < count; i++ {
+			ctx, cancel := context.WithCancel(context.Background())
+			if i%20 == 0 {
+				time.AfterFunc(time.Millisecond, cancel)
+				client.Get(ctx, "/slow?ms=1000")
+			} else {
+				response, err := client.Get(ctx, "/ok")
+				text(t, response, err)
+			}
+			cancel()
+		}
+		runtime.GC()
+	}
+	some(calls / 4)
+	before, goroutines := resident(t), runtime.NumGoroutine()
+	some(calls)
+	eventually(t, 5*time.Second, func() bool { return runtime.NumGoroutine() <= goroutines })
+	grown := resident(t) - before
+	t.Logf("%d KiB more after %d calls", grown>>10, calls)
+	if grown > 16<<20 {
+		t.Fatal(grown)
+	}
+}
+
+func resident(t testing.TB) int {
+	var pages, total int
+	content, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Sscan(string(content), &total, &pages)
+	return pages * os.Getpagesize()
+}
+
+func TestAClientThatIsDroppedIsCollected(t *testing.T) {
+	hosts := servers(t, "ok")
+	goroutines := runtime.NumGoroutine()
+	for i := 0; i < 20; i++ {
+		dropped, err := New(Config{Hosts: hosts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := dropped.Get(context.Background(), "/ok")
+		text(t, response, err)
+	}
+	eventually(t, 10*time.Second, func() bool { runtime.GC(); return runtime.NumGoroutine() <= goroutines+2 })
+}
+
+func TestCloseWithCallsUnderWay(t *testing.T) {
+	calls := 200
+	client, err := New(Config{Hosts: servers(t, "ok")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, calls)
+	for i := 0; i < calls; i++ {
+		go func() {
+			_, err := client.Get(context.Background(), "/slow?ms=20000")
+			ended <- err
+		}()
+	}
+	time.Sleep(100 * time.Millisecond)
+	begun := time.Now()
+	client.Close()
+	for i := 0; i < calls; i++ {
+		if err := <-ended; !errors.Is(err, ErrClosed) {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(begun); took > 3*time.Second {
+		t.Fatal(took)
+	}
+	if err := client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Get(context.Background(), "/ok"); !errors.Is(err, ErrClosed) {
+		t.Fatal(err)
+	}
+}
+
+func TestSignalsAreGos(t *testing.T) {
+	client := client(t, Config{Hosts: servers(t, "ok")})
+	signals := make(chan os.Signal, 100)
+	signal.Notify(signals, syscall.SIGUSR1)
+	defer signal.Stop(signals)
+	profile, _ := os.Create(os.DevNull)
+	pprof.StartCPUProfile(profile)
+	defer pprof.StopCPUProfile()
+	for i := 0; i < 20; i++ {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			response, err := client.Get(context.Background(), "/slow?ms=10")
+			text(t, response, err)
+		}()
+		syscall.Kill(os.Getpid(), syscall.SIGUSR1)
+		<-signals
+		<-done
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	hosts := servers(b, "ok")
+	if other := os.Getenv("AHOY_BENCH_HOST"); other != "" {
+		hosts = []string{other}
+	}
+	transports := map[string]http.RoundTripper{"ahoy": client(b, Config{Hosts: hosts}), "net/http": http.DefaultTransport}
+	for name, transport := range transports {
+		b.Run(name, func(b *testing.B) {
+			standard := &http.Client{Transport: transport}
+			for i := 0; i < b.N; i++ {
+				response, err := standard.Get("http://" + hosts[0] + "/ok")
+				text(b, response, err)
+			}
+		})
+	}
+}

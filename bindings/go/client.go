@@ -1,0 +1,452 @@
+// Package ahoy is a resilient HTTP client for services on several hosts. It balances requests over the hosts, keeps a
+// circuit breaker for each, retries what may be retried, and does all of it under one deadline. The work is done by
+// libahoy.
+//
+//	client, err := ahoy.New(ahoy.Config{Hosts: []string{"10.0.0.7:80", "10.0.0.8:80"}, Timeout: 2 * time.Second})
+//	if err != nil {
+//		return err
+//	}
+//	defer client.Close()
+//	response, err := client.Get(ctx, "/orders")
+//
+// A Client is an http.RoundTripper as well:
+//
+//	http.Client{Transport: client}
+package ahoy
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"runtime/cgo"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+// Config sets a Client up. What is zero has the library's default, so Hosts alone is enough.
+type Config struct {
+	// Hosts are name:port, or https://name:port.
+	Hosts []string
+	// HostList gives hosts with weights, zones and so on.
+	HostList []Host
+	// Provider gives the hosts instead, and is asked again when they seem gone.
+	Provider ProviderFunc
+	// Balancer is p2c (the default), round_robin, random, least_request, maglev, ring_hash, rendezvous, smooth_weighted
+	// or peak_ewma; or prequal:/path, which asks each host at that path for its load.
+	Balancer string
+	// BalancerFunc chooses instead.
+	BalancerFunc BalancerFunc
+
+	// Timeout is the limit on a whole call, until its answer's head came. A context's deadline counts as well.
+	Timeout time.Duration
+	// AttemptTimeout is the time after which a call looks elsewhere. It follows the service by default.
+	AttemptTimeout time.Duration
+	// Tries is how many attempts a call may make; 1 for no retries, -1 for no limit.
+	Tries int
+	// Header is sent with every request.
+	Header http.Header
+	// CAPEM is trusted beside the platform's certificates.
+	CAPEM []byte
+	// CertPEM and KeyPEM are this client's own certificate.
+	CertPEM, KeyPEM []byte
+	// Resilient adds hedges, outlier detection, slow start and limits, as the library recommends.
+	Resilient bool
+	// Options and BalancerOptions are further settings by key, see docs/options.md. They go through unchecked, so a
+	// newer library brings its settings.
+	Options, BalancerOptions map[string]string
+
+	// OnLog gets the library's messages of at least LogLevel, LogWarn by default. It must not block.
+	OnLog    func(level LogLevel, part, message string)
+	LogLevel LogLevel
+	// OnEvent is told when a circuit opens and the like, on a thread of the library. It must not block.
+	OnEvent func(Event)
+}
+
+// LogLevel is a severity.
+type LogLevel int32
+
+// Event is what happened to an endpoint, a list or a client.
+type Event struct {
+	Kind     int32 // an AHOY_EVENT_ number
+	Time     time.Time
+	Endpoint string // the endpoint's URL, or empty
+	Text     string // one sentence for people
+}
+
+// Client sends requests. Any number of goroutines may use it; those that wait hold no thread.
+type Client struct {
+	handle   *C.ahoy_client
+	balancer *C.ahoy_balancer
+	queue    *queue
+	balanced bool
+	closed   int32
+}
+
+// New makes a Client.
+func New(config Config) (*Client, error) {
+	queue, err := newQueue()
+	if err != nil {
+		return nil, err
+	}
+	client := &Client{queue: queue}
+	builder := C.ahoy_client_builder_new()
+	defer C.ahoy_client_builder_free(builder)
+	if err := client.build(builder, config); err != nil {
+		queue.close()
+		C.ahoy_balancer_free(client.balancer)
+		return nil, err
+	}
+	runtime.SetFinalizer(client, func(c *Client) { go c.end(0) })
+	return client, nil
+}
+
+func (c *Client) build(builder *C.ahoy_client_builder, config Config) error {
+	provider, err := config.provider()
+	if err != nil {
+		return err
+	}
+	set := &settings{}
+	defer set.free()
+	if provider != nil {
+		defer C.ahoy_provider_free(provider)
+		if c.balancer, err = config.balancer(provider); err != nil {
+			return err
+		}
+		c.balanced = true
+		for key, value := range config.BalancerOptions {
+			set.do(func(err **C.ahoy_error) C.ahoy_status {
+				return C.ahoy_balancer_set(c.balancer, set.text(key), set.text(value), err)
+			})
+		}
+		if config.Resilient {
+			set.do(func(err **C.ahoy_error) C.ahoy_status {
+				return C.ahoy_balancer_use_resilient_profile(c.balancer, err)
+			})
+		}
+		set.do(func(err **C.ahoy_error) C.ahoy_status {
+			return C.ahoy_client_builder_set_balancer(builder, c.balancer, err)
+		})
+	}
+	if config.Resilient {
+		set.do(func(err **C.ahoy_error) C.ahoy_status {
+			return C.ahoy_client_builder_use_resilient_profile(builder, err)
+		})
+	}
+	for name, values := range config.Header {
+		for _, value := range values {
+			set.do(func(err **C.ahoy_error) C.ahoy_status {
+				return C.ahoy_client_builder_add_header(builder, set.text(name), set.text(value), err)
+			})
+		}
+	}
+	for key, value := range config.options() {
+		set.do(func(err **C.ahoy_error) C.ahoy_status {
+			return C.ahoy_client_builder_set(builder, set.text(key), set.text(value), err)
+		})
+	}
+	config.trust(builder, set)
+	config.listen(builder, set)
+	set.do(func(err **C.ahoy_error) C.ahoy_status { return C.ahoy_client_builder_build(builder, &c.handle, err) })
+	return set.failed
+}
+
+func (config *Config) options() map[string]string {
+	options := map[string]string{}
+	for key, limit := range map[string]time.Duration{"timeout": config.Timeout, "attempt_timeout": config.AttemptTimeout} {
+		if limit > 0 {
+			options[key] = fmt.Sprintf("%dms", milliseconds(limit))
+		}
+	}
+	if config.Tries < 0 {
+		options["retry_tries"] = "unlimited"
+	} else if config.Tries > 0 {
+		options["retry_tries"] = fmt.Sprint(config.Tries)
+	}
+	for key, value := range config.Options {
+		options[key] = value
+	}
+	return options
+}
+
+func (config *Config) trust(builder *C.ahoy_client_builder, set *settings) {
+	if config.CAPEM != nil {
+		set.do(func(err **C.ahoy_error) C.ahoy_status {
+			return C.ahoy_client_builder_add_ca_pem(builder, set.bytes(config.CAPEM), C.size_t(len(config.CAPEM)), err)
+		})
+	}
+	if config.CertPEM != nil {
+		set.do(func(err **C.ahoy_error) C.ahoy_status {
+			return C.ahoy_client_builder_set_client_certificate_pem(builder,
+				set.bytes(config.CertPEM), C.size_t(len(config.CertPEM)),
+				set.bytes(config.KeyPEM), C.size_t(len(config.KeyPEM)), err)
+		})
+	}
+}
+
+func (config *Config) listen(builder *C.ahoy_client_builder, set *settings) {
+	if config.OnLog != nil {
+		level := config.LogLevel
+		if level == 0 {
+			level = LogWarn
+		}
+		set.do(func(err **C.ahoy_error) C.ahoy_status {
+			return C.ahoy_go_on_log(builder, C.int32_t(level), C.uintptr_t(cgo.NewHandle(config.OnLog)), err)
+		})
+	}
+	if config.OnEvent != nil {
+		set.do(func(err **C.ahoy_error) C.ahoy_status {
+			return C.ahoy_go_on_event(builder, C.uintptr_t(cgo.NewHandle(config.OnEvent)), err)
+		})
+	}
+}
+
+func (config *Config) provider() (*C.ahoy_provider, error) {
+	var err *C.ahoy_error
+	switch {
+	case config.Provider != nil:
+		return C.ahoy_go_provider(C.uintptr_t(cgo.NewHandle(config.Provider))), nil
+	case len(config.Hosts)+len(config.HostList) == 0:
+		return nil, nil
+	}
+	hosts := append([]Host{}, config.HostList...)
+	for _, text := range config.Hosts {
+		host, failed := ParseHost(text)
+		if failed != nil {
+			return nil, failed
+		}
+		hosts = append(hosts, host)
+	}
+	list := C.ahoy_provider_list_new()
+	for _, host := range hosts {
+		made, failed := host.handle()
+		if failed == nil {
+			if C.ahoy_provider_list_add_host(list, made, &err) != 0 {
+				failed = takeError(err)
+			}
+			C.ahoy_host_free(made)
+		}
+		if failed != nil {
+			C.ahoy_provider_free(list)
+			return nil, failed
+		}
+	}
+	return list, nil
+}
+
+func (config *Config) balancer(provider *C.ahoy_provider) (*C.ahoy_balancer, error) {
+	if config.BalancerFunc != nil {
+		return C.ahoy_go_balancer(provider, C.uintptr_t(cgo.NewHandle(config.BalancerFunc))), nil
+	}
+	if path, found := prequal(config.Balancer); found {
+		c := C.CString(path)
+		defer C.free(unsafe.Pointer(c))
+		return C.ahoy_balancer_prequal_new(provider, c), nil
+	}
+	switch config.Balancer {
+	case "", "p2c":
+		return C.ahoy_balancer_p2c_new(provider), nil
+	case "round_robin":
+		return C.ahoy_balancer_round_robin_new(provider), nil
+	case "random":
+		return C.ahoy_balancer_random_new(provider), nil
+	case "least_request":
+		return C.ahoy_balancer_least_request_new(provider), nil
+	case "maglev":
+		return C.ahoy_balancer_maglev_new(provider), nil
+	case "ring_hash":
+		return C.ahoy_balancer_ring_hash_new(provider), nil
+	case "rendezvous":
+		return C.ahoy_balancer_rendezvous_new(provider), nil
+	case "smooth_weighted":
+		return C.ahoy_balancer_smooth_weighted_new(provider), nil
+	case "peak_ewma":
+		return C.ahoy_balancer_peak_ewma_new(provider), nil
+	}
+	return nil, refused("no balancer is called %q", config.Balancer)
+}
+
+// prequal gives the path of a balancer that is called prequal:/path.
+func prequal(name string) (string, bool) {
+	return strings.TrimPrefix(name, "prequal:"), strings.HasPrefix(name, "prequal:")
+}
+
+// settings applies one setting after the other until one fails, and keeps the text that C reads meanwhile.
+type settings struct {
+	failed error
+	kept   []unsafe.Pointer
+}
+
+func (s *settings) do(apply func(err **C.ahoy_error) C.ahoy_status) {
+	if s.failed == nil {
+		var err *C.ahoy_error
+		if apply(&err) != 0 {
+			s.failed = takeError(err)
+		}
+	}
+}
+
+func (s *settings) text(value string) *C.char {
+	c := C.CString(value)
+	s.kept = append(s.kept, unsafe.Pointer(c))
+	return c
+}
+
+func (s *settings) bytes(value []byte) *C.uint8_t {
+	c := C.CBytes(value)
+	s.kept = append(s.kept, c)
+	return (*C.uint8_t)(c)
+}
+
+func (s *settings) free() {
+	for _, pointer := range s.kept {
+		C.free(pointer)
+	}
+}
+
+// Get sends a GET for a path.
+func (c *Client) Get(ctx context.Context, path string) (*http.Response, error) {
+	return c.send(ctx, http.MethodGet, path, "", nil)
+}
+
+// Head sends a HEAD for a path.
+func (c *Client) Head(ctx context.Context, path string) (*http.Response, error) {
+	return c.send(ctx, http.MethodHead, path, "", nil)
+}
+
+// Delete sends a DELETE for a path.
+func (c *Client) Delete(ctx context.Context, path string) (*http.Response, error) {
+	return c.send(ctx, http.MethodDelete, path, "", nil)
+}
+
+// Post sends a POST.
+func (c *Client) Post(ctx context.Context, path, contentType string, body io.Reader) (*http.Response, error) {
+	return c.send(ctx, http.MethodPost, path, contentType, body)
+}
+
+// Put sends a PUT.
+func (c *Client) Put(ctx context.Context, path, contentType string, body io.Reader) (*http.Response, error) {
+	return c.send(ctx, http.MethodPut, path, contentType, body)
+}
+
+func (c *Client) send(ctx context.Context, method, path, contentType string, body io.Reader) (*http.Response, error) {
+	if c.balanced && len(path) > 0 && path[0] == '/' {
+		path = "http://service" + path
+	}
+	request, err := http.NewRequestWithContext(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	if contentType != "" {
+		request.Header.Set("Content-Type", contentType)
+	}
+	return c.RoundTrip(request)
+}
+
+// Metrics gives everything that the client counts as text for Prometheus; docs/statistics.md has the names.
+func (c *Client) Metrics() (string, error) {
+	handle, err := c.live()
+	if err != nil {
+		return "", err
+	}
+	defer runtime.KeepAlive(c)
+	var snapshot *C.ahoy_snapshot
+	var text *C.ahoy_text
+	var failed *C.ahoy_error
+	if C.ahoy_client_snapshot(handle, &snapshot, &failed) != 0 {
+		return "", takeError(failed)
+	}
+	defer C.ahoy_snapshot_free(snapshot)
+	if C.ahoy_snapshot_text(snapshot, C.AHOY_FORMAT_OPENMETRICS, &text, &failed) != 0 {
+		return "", takeError(failed)
+	}
+	return takeText(text), nil
+}
+
+// Explain tells of each endpoint in a line: its state, the reason, its load.
+func (c *Client) Explain() (string, error) {
+	if _, err := c.live(); err != nil {
+		return "", err
+	}
+	defer runtime.KeepAlive(c)
+	var text *C.ahoy_text
+	var failed *C.ahoy_error
+	if C.ahoy_balancer_explain(c.balancer, &text, &failed) != 0 {
+		return "", takeError(failed)
+	}
+	return takeText(text), nil
+}
+
+func takeText(text *C.ahoy_text) string {
+	defer C.ahoy_text_free(text)
+	var length C.size_t
+	bytes := C.ahoy_text_bytes(text, &length)
+	return C.GoStringN(bytes, C.int(length))
+}
+
+func (c *Client) live() (*C.ahoy_client, error) {
+	if atomic.LoadInt32(&c.closed) != 0 {
+		return nil, ErrClosed
+	}
+	return c.handle, nil
+}
+
+// Close ends the client at once: calls under way fail with ErrClosed. A second Close does nothing.
+func (c *Client) Close() error { return c.Shutdown(0) }
+
+// Shutdown refuses new calls, waits for those under way, and ends what is left after the limit.
+func (c *Client) Shutdown(limit time.Duration) error {
+	if !atomic.CompareAndSwapInt32(&c.closed, 0, 1) {
+		return nil
+	}
+	runtime.SetFinalizer(c, nil)
+	return c.end(limit)
+}
+
+func (c *Client) end(limit time.Duration) error {
+	var err *C.ahoy_error
+	status := C.ahoy_client_close(c.handle, C.uint64_t(milliseconds(limit)), &err)
+	c.queue.close()
+	C.ahoy_client_free(c.handle)
+	C.ahoy_balancer_free(c.balancer)
+	if status != 0 {
+		return takeError(err)
+	}
+	return nil
+}
+
+// CloseIdleConnections is there for http.Client, and does nothing: idle connections end by idle_timeout.
+func (c *Client) CloseIdleConnections() {}
+
+// Version is the version of libahoy.
+func Version() string { return C.GoString(C.ahoy_version()) }
+
+func milliseconds(limit time.Duration) int64 {
+	return int64((limit + time.Millisecond - 1) / time.Millisecond)
+}
+
+//export goLog
+func goLog(handle C.uintptr_t, level C.int32_t, part, message *C.char) {
+	guard(func() {
+		log := cgo.Handle(handle).Value().(func(LogLevel, string, string))
+		log(LogLevel(level), C.GoString(part), C.GoString(message))
+	})
+}
+
+//export goEvent
+func goEvent(handle C.uintptr_t, event *C.ahoy_event) {
+	guard(func() {
+		cgo.Handle(handle).Value().(func(Event))(Event{
+			Kind:     int32(C.ahoy_event_kind(event)),
+			Time:     time.UnixMilli(int64(C.ahoy_event_time_ms(event))),
+			Endpoint: C.GoString(C.ahoy_event_endpoint_url(event)),
+			Text:     C.GoString(C.ahoy_event_text(event)),
+		})
+	})
+}

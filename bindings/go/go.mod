@@ -1,0 +1,3 @@
+module github.com/libahoy/libahoy/bindings/go
+
+go 1.18

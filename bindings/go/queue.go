@@ -1,0 +1,149 @@
+package ahoy
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"context"
+	"os"
+	"sync"
+	"syscall"
+	"unsafe"
+)
+
+// inC bounds how many goroutines are in the library at once: Go starts a thread for each that is there for longer than
+// 20 µs, which on a busy machine any of thousands may be.
+var inC = make(chan struct{}, 8)
+
+func enter() { inC <- struct{}{} }
+func leave() { <-inC }
+
+// outcome is how a call ended.
+type outcome struct {
+	response *C.ahoy_response
+	err      error
+}
+
+// queue hands completions to the goroutines that wait for them. One goroutine waits for its descriptor in Go's own
+// poller, so that no thread is held, however many calls are under way.
+type queue struct {
+	handle *C.ahoy_queue
+	file   *os.File
+
+	mutex   sync.Mutex
+	next    uint64
+	waiting map[uint64]chan outcome
+	ended   bool
+}
+
+const batch = 256
+
+func newQueue() (*queue, error) {
+	var handle *C.ahoy_queue
+	var err *C.ahoy_error
+	if C.ahoy_queue_new(&handle, &err) != 0 {
+		return nil, takeError(err)
+	}
+	// The descriptor is the queue's to close; Go gets one of its own.
+	fd, failed := syscall.Dup(int(C.ahoy_queue_fd(handle)))
+	if failed != nil {
+		C.ahoy_queue_free(handle)
+		return nil, failed
+	}
+	syscall.CloseOnExec(fd)
+	_ = syscall.SetNonblock(fd, true)
+	made := &queue{handle: handle, file: os.NewFile(uintptr(fd), "ahoy"), waiting: map[uint64]chan outcome{}}
+	go made.run()
+	return made, nil
+}
+
+func (q *queue) run() {
+	raw, err := q.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	completions := (*[batch]*C.ahoy_completion)(C.malloc(batch * C.size_t(unsafe.Sizeof((*C.ahoy_completion)(nil)))))
+	defer C.free(unsafe.Pointer(completions))
+	_ = raw.Read(func(uintptr) bool {
+		for {
+			count := int(C.ahoy_go_take(q.handle, 0, &completions[0], batch))
+			for _, completion := range completions[:count] {
+				q.complete(completion)
+			}
+			if count < batch {
+				return false
+			}
+		}
+	})
+	C.ahoy_queue_free(q.handle)
+}
+
+func (q *queue) complete(completion *C.ahoy_completion) {
+	tag := uint64(C.ahoy_completion_tag(completion))
+	q.mutex.Lock()
+	waiter := q.waiting[tag]
+	delete(q.waiting, tag)
+	q.mutex.Unlock()
+	if waiter != nil {
+		waiter <- outcome{C.ahoy_completion_take_response(completion), takeError(C.ahoy_completion_take_error(completion))}
+	}
+	C.ahoy_completion_free(completion)
+}
+
+// await begins something that completes on the queue and waits for it, or for the context's end.
+func (q *queue) await(ctx context.Context, begin func(tag uint64, err **C.ahoy_error) C.ahoy_status) (*C.ahoy_response, error) {
+	waiter := make(chan outcome, 1)
+	q.mutex.Lock()
+	if q.ended {
+		q.mutex.Unlock()
+		return nil, ErrClosed
+	}
+	q.next++
+	tag := q.next
+	q.waiting[tag] = waiter
+	q.mutex.Unlock()
+	var err *C.ahoy_error
+	enter()
+	status := begin(tag, &err)
+	leave()
+	if status != 0 {
+		q.forget(tag)
+		return nil, takeError(err)
+	}
+	select {
+	case done := <-waiter:
+		return done.response, done.err
+	case <-ctx.Done():
+		C.ahoy_queue_cancel(q.handle, C.uint64_t(tag), nil)
+		go discard(waiter)
+		return nil, ctx.Err()
+	}
+}
+
+func (q *queue) forget(tag uint64) {
+	q.mutex.Lock()
+	delete(q.waiting, tag)
+	q.mutex.Unlock()
+}
+
+// discard frees what a cancelled call may have brought all the same; exactly one completion comes.
+func discard(waiter chan outcome) {
+	C.ahoy_response_free((<-waiter).response)
+}
+
+// close ends the goroutine, which frees the queue, and everything that still waits.
+func (q *queue) close() {
+	q.mutex.Lock()
+	if q.ended {
+		q.mutex.Unlock()
+		return
+	}
+	q.ended = true
+	waiting := q.waiting
+	q.waiting = map[uint64]chan outcome{}
+	q.mutex.Unlock()
+	for _, waiter := range waiting {
+		waiter <- outcome{nil, ErrClosed}
+	}
+	q.file.Close()
+}

@@ -1,0 +1,124 @@
+package ahoy
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"io"
+	"net/http"
+	"runtime/cgo"
+	"sync"
+	"unsafe"
+)
+
+// upload is a request's body that the library draws while it sends. A goroutine reads ahead, since the library's
+// thread must not wait for a reader of Go.
+type upload struct {
+	request *C.ahoy_request
+	getBody func() (io.ReadCloser, error)
+
+	mutex  sync.Mutex
+	round  int // counts rewinds: what an earlier round reads no longer counts
+	ready  []byte
+	room   chan struct{}
+	err    error
+	reader io.ReadCloser
+}
+
+func attachUpload(made *C.ahoy_request, request *http.Request) (*upload, error) {
+	u := &upload{request: made, getBody: request.GetBody, reader: request.Body}
+	length := C.uint64_t(C.AHOY_UNKNOWN_LENGTH)
+	if request.ContentLength > 0 {
+		length = C.uint64_t(request.ContentLength)
+	}
+	u.begin(request.Body)
+	var err *C.ahoy_error
+	handle := C.uintptr_t(cgo.NewHandle(u))
+	if C.ahoy_go_body(made, handle, C.bool(request.GetBody != nil), length, &err) != 0 {
+		return nil, takeError(err)
+	}
+	return u, nil
+}
+
+// detach ends the reading ahead: nothing touches the request any more.
+func (u *upload) detach() {
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	u.request = nil
+	close(u.room)
+	u.reader.Close()
+}
+
+func (u *upload) begin(reader io.ReadCloser) {
+	u.reader, u.ready, u.err = reader, nil, nil
+	u.room = make(chan struct{}, 1)
+	u.room <- struct{}{}
+	go u.read(u.round, reader, u.room)
+}
+
+// read fetches one piece after the other, each when the one before was taken.
+func (u *upload) read(round int, reader io.ReadCloser, room chan struct{}) {
+	defer reader.Close()
+	for range room {
+		buffer := make([]byte, piece)
+		count, err := reader.Read(buffer)
+		u.mutex.Lock()
+		if u.round != round || u.request == nil {
+			u.mutex.Unlock()
+			return
+		}
+		u.ready, u.err = buffer[:count], err
+		if count == 0 && err == nil {
+			u.room <- struct{}{}
+			u.mutex.Unlock()
+			continue
+		}
+		C.ahoy_request_body_ready(u.request, nil)
+		u.mutex.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+//export goProduce
+func goProduce(handle C.uintptr_t, buffer *C.uint8_t, capacity C.size_t, length *C.size_t) C.int32_t {
+	result := C.int32_t(C.AHOY_BODY_FAILED)
+	guard(func() {
+		u := cgo.Handle(handle).Value().(*upload)
+		u.mutex.Lock()
+		defer u.mutex.Unlock()
+		if len(u.ready) > 0 {
+			count := copy(unsafe.Slice((*byte)(unsafe.Pointer(buffer)), int(capacity)), u.ready)
+			u.ready = u.ready[count:]
+			*length = C.size_t(count)
+			if len(u.ready) == 0 && u.err == nil && u.request != nil {
+				u.room <- struct{}{}
+			}
+			result = C.AHOY_BODY_DATA
+		} else if u.err == io.EOF {
+			result = C.AHOY_BODY_END
+		} else if u.err == nil {
+			result = C.AHOY_BODY_NOT_READY
+		}
+	})
+	return result
+}
+
+//export goRewind
+func goRewind(handle C.uintptr_t) C.bool {
+	well := C.bool(false)
+	guard(func() {
+		u := cgo.Handle(handle).Value().(*upload)
+		again, err := u.getBody()
+		if err != nil {
+			return
+		}
+		u.mutex.Lock()
+		defer u.mutex.Unlock()
+		u.round++
+		u.begin(again)
+		well = true
+	})
+	return well
+}
