@@ -18,6 +18,7 @@
 //!   [`probe_pace`] how often.
 //! - [`ejection`] takes out endpoints that fare worse than their neighbours: [`outlier`] finds them in
 //!   what [`tally`] counted.
+//! - [`freshness`] decides when a list of endpoints applies that a source told, and for how long.
 //! - [`health`] decides what active checks have shown, and when the next is due.
 //! - [`recovery`] holds traffic back after all endpoints were out.
 //! - [`balance`] decides which of the admitted endpoints is next, some by its [`load`], or by what the
@@ -33,6 +34,7 @@
 pub mod admission;
 pub mod balance;
 pub mod circuit;
+pub mod freshness;
 pub mod health;
 pub mod hedge;
 pub mod load;
@@ -62,6 +64,9 @@ pub use circuit::permit::{Evidence, Permit, Rejected, Settled};
 pub use circuit::probe_eligibility::ProbeEligibility;
 pub use circuit::probe_pace::ProbePace;
 pub use circuit::window::{Counts, Mark, Ratio, Window};
+pub use freshness::backoff::SourceBackoff;
+pub use freshness::config::FreshnessConfig;
+pub use freshness::freshness::{Due, Freshness, Size};
 pub use health::{Check, CheckFailure, Health, HealthConfig, Pace};
 pub use hedge::attempt_limit::Known;
 pub use hedge::blame::{Left, all_are_late, blamed};
