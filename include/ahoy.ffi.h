@@ -35,6 +35,11 @@ enum {
     AHOY_E_INTERNAL = 900,
     AHOY_SCHEME_HTTP = 1,
     AHOY_SCHEME_HTTPS = 2,
+    AHOY_LIST_NONE = 0,
+    AHOY_LIST_CURRENT = 1,
+    AHOY_LIST_LAST = 2,
+    AHOY_LIST_STALE = 3,
+    AHOY_LIST_REFUSED = 4,
     AHOY_CIRCUIT_CLOSED = 0,
     AHOY_CIRCUIT_OPEN = 1,
     AHOY_CIRCUIT_HALF_OPEN = 2,
@@ -195,9 +200,19 @@ ahoy_status ahoy_host_set_scheme(ahoy_host *host, int32_t scheme, ahoy_error **e
 ahoy_status ahoy_host_set_authority(ahoy_host *host, const char *authority, ahoy_error **err);
 ahoy_status ahoy_host_set_server_name(ahoy_host *host, const char *server_name, ahoy_error **err);
 void ahoy_host_free(ahoy_host *host);
+ahoy_status ahoy_balancer_wait_ready(const ahoy_balancer *balancer, uint64_t timeout_ms, ahoy_error **err);
+int32_t ahoy_balancer_list_state(const ahoy_balancer *balancer);
+uint64_t ahoy_balancer_list_age_ms(const ahoy_balancer *balancer);
+ahoy_text *ahoy_balancer_list_error(const ahoy_balancer *balancer);
+ahoy_status ahoy_provider_from_url(const char *url, ahoy_provider **provider, ahoy_error **err);
+ahoy_status ahoy_provider_set(const ahoy_provider *provider, const char *key, const char *value, ahoy_error **err);
+ahoy_status ahoy_provider_describe(const ahoy_provider *provider, ahoy_text **text, ahoy_error **err);
 ahoy_provider *ahoy_provider_list_new(void);
 ahoy_status ahoy_provider_list_add(const ahoy_provider *provider, const char *address, uint16_t port, ahoy_error **err);
 ahoy_status ahoy_provider_list_add_host(const ahoy_provider *provider, const ahoy_host *host, ahoy_error **err);
+ahoy_status ahoy_provider_list_replace(const ahoy_provider *provider, const ahoy_hosts *hosts, ahoy_error **err);
+ahoy_hosts *ahoy_hosts_new(void);
+void ahoy_hosts_free(ahoy_hosts *hosts);
 ahoy_provider *ahoy_provider_custom_new(ahoy_provider_fn fn, void *user_data, ahoy_destroy_fn destroy);
 ahoy_status ahoy_hosts_add(ahoy_hosts *out, const char *address, uint16_t port, ahoy_error **err);
 ahoy_status ahoy_hosts_add_host(ahoy_hosts *out, const ahoy_host *host, ahoy_error **err);
@@ -358,9 +373,6 @@ const char *ahoy_balancer_option_description_at(size_t index);
 size_t ahoy_breaker_option_count(void);
 const char *ahoy_breaker_option_key_at(size_t index);
 const char *ahoy_breaker_option_description_at(size_t index);
-ahoy_status ahoy_client_from_config(const char *json, ahoy_client **client, ahoy_error **err);
-ahoy_status ahoy_client_builder_set_config(ahoy_client_builder *builder, const char *json, ahoy_error **err);
-ahoy_status ahoy_client_config_text(const ahoy_client *client, ahoy_text **text, ahoy_error **err);
 ahoy_status ahoy_client_get(const ahoy_client *client, const char *path, ahoy_response **response, ahoy_error **err);
 ahoy_status ahoy_client_options(const ahoy_client *client, const char *path, ahoy_response **response, ahoy_error **err);
 ahoy_status ahoy_client_head(const ahoy_client *client, const char *path, ahoy_response **response, ahoy_error **err);
@@ -371,6 +383,7 @@ ahoy_status ahoy_client_patch(const ahoy_client *client, const char *path, const
 ahoy_status ahoy_client_send(const ahoy_client *client, const ahoy_request *request, ahoy_response **response, ahoy_error **err);
 ahoy_status ahoy_client_start(const ahoy_client *client, const ahoy_request *request, ahoy_call **call, ahoy_error **err);
 ahoy_status ahoy_client_submit(const ahoy_client *client, const ahoy_request *request, const ahoy_queue *queue, uint64_t tag, ahoy_error **err);
+ahoy_status ahoy_client_config_text(const ahoy_client *client, ahoy_text **text, ahoy_error **err);
 ahoy_status ahoy_client_close(const ahoy_client *client, uint64_t timeout_ms, ahoy_error **err);
 void ahoy_client_free(ahoy_client *client);
 ahoy_status ahoy_request_new(const char *method, const char *path, ahoy_request **request, ahoy_error **err);

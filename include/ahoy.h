@@ -132,7 +132,7 @@
 #define AHOY_E_CLOSED 104
 
 /**
- * The library was built without what this needs.
+ * This kind of handle, or this build of the library, cannot do that.
  */
 #define AHOY_E_UNSUPPORTED 105
 
@@ -240,6 +240,31 @@
  * How a host is spoken to: HTTP over TLS.
  */
 #define AHOY_SCHEME_HTTPS 2
+
+/**
+ * No list is known yet: the balancer was not used, or its provider did not answer so far.
+ */
+#define AHOY_LIST_NONE 0
+
+/**
+ * The list is what the provider told last.
+ */
+#define AHOY_LIST_CURRENT 1
+
+/**
+ * The provider fails, and its last list serves.
+ */
+#define AHOY_LIST_LAST 2
+
+/**
+ * The provider has failed for longer than its option max_stale: its last list serves no more.
+ */
+#define AHOY_LIST_STALE 3
+
+/**
+ * No list is known, and the provider refuses what it is asked: a wrong token, path or option.
+ */
+#define AHOY_LIST_REFUSED 4
 
 /**
  * Traffic flows.
@@ -823,12 +848,15 @@ typedef struct ahoy_event ahoy_event;
 typedef struct ahoy_host ahoy_host;
 
 /**
- * The list that a custom provider fills. Valid inside the callback only; owned by the library.
+ * A list of hosts: what a custom provider fills, or what ahoy_provider_list_replace takes.
+ *
+ * Ownership: inside a provider's callback it is the library's; one of ahoy_hosts_new is freed with
+ * ahoy_hosts_free. Thread: one at a time.
  */
 typedef struct ahoy_hosts ahoy_hosts;
 
 /**
- * A source of endpoints: a list, or a callback that fills one.
+ * A source of endpoints: a list, a callback that fills one, or what a URL names.
  *
  * Ownership: freed with ahoy_provider_free at any time; a balancer keeps what it needs. Thread:
  * configured from one, and frozen when a balancer is made from it; then any.
@@ -907,11 +935,14 @@ typedef int32_t ahoy_status;
 
 /**
  * Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK. Any other
- * status means that there is no list now, and the last good one stays in use. Runs on the thread
- * that asks: the caller's at first use and on update, and the one that drives a call when no
- * endpoint is left. It may block, and then blocks the calls that wait for it.
+ * status means that there is no list now, and the last good one stays in use. Asked at first use,
+ * on update and when no endpoint is left. By default it runs on the thread of a blocking call, and
+ * for calls that were started on a thread "ahoy-provider" of its own, where it delays only the
+ * calls that need its list, which keep their limits; the option "callbacks" of ahoy_provider_set
+ * says otherwise. A blocking call that it delays on its own thread ends when it returns, with
+ * AHOY_E_DEADLINE where the call's limit has passed. Never on an I/O thread.
  *
- * Thread: the one that drives the call, several at once.
+ * Thread: any.
  */
 typedef ahoy_status (*ahoy_provider_fn)(void *user_data, ahoy_hosts *out);
 
@@ -1204,6 +1235,80 @@ ahoy_status ahoy_host_set_server_name(ahoy_host *host,
 AHOY_API void ahoy_host_free(ahoy_host *host);
 
 /**
+ * Waits until the balancer knows a list of endpoints, be it an empty one, as a program does before
+ * it says that it is ready. It is a first use: it freezes the balancer and begins to watch its
+ * provider. Calls need not wait for it: each waits for the list within its own limit. Blocks up to
+ * timeout_ms.
+ *
+ * @param timeout_ms how long at most; 0 only looks, AHOY_FOREVER waits without end
+ * @return AHOY_E_DISCOVERY if the provider fails or refuses and the time is up or no wait would
+ *        help; AHOY_E_DEADLINE if it was silent; AHOY_E_WOULD_DEADLOCK inside a callback
+ */
+AHOY_API
+ahoy_status ahoy_balancer_wait_ready(const ahoy_balancer *balancer,
+                                     uint64_t timeout_ms,
+                                     ahoy_error **err);
+
+/**
+ * How the balancer's list is known: an AHOY_LIST_ number. AHOY_LIST_NONE for NULL and before the
+ * first use. Any thread.
+ */
+AHOY_API int32_t ahoy_balancer_list_state(const ahoy_balancer *balancer);
+
+/**
+ * How many milliseconds ago the provider last said that its list holds: with a list, by a change
+ * or by a sign of life. AHOY_FOREVER where it never did, and for NULL. Any thread.
+ */
+AHOY_API uint64_t ahoy_balancer_list_age_ms(const ahoy_balancer *balancer);
+
+/**
+ * Why the provider fails now, without secrets. Any thread.
+ *
+ * @return the text, to be freed with ahoy_text_free; NULL where it does not fail, and for NULL
+ */
+AHOY_API AHOY_MUST_USE ahoy_text *ahoy_balancer_list_error(const ahoy_balancer *balancer);
+
+/**
+ * The endpoints that a URL names, as they are and as they change. docs/discovery.md has the forms,
+ * such as "dns://api.example.com:80?empty_hold=10s", and docs/options.md the options of each. The
+ * registry is not asked before a balancer of the provider is used.
+ *
+ * @param url the source, its servers or name, and its options; credentials in it are shown nowhere
+ * @param provider gets the provider, to be freed with ahoy_provider_free; NULL on failure
+ * @return AHOY_E_INVALID_ARGUMENT for a URL or a value that is refused, AHOY_E_UNKNOWN_OPTION for an
+ *        option that the source has not
+ */
+AHOY_API
+ahoy_status ahoy_provider_from_url(const char *url,
+                                   ahoy_provider **provider,
+                                   ahoy_error **err);
+
+/**
+ * Sets an option by name, as a parameter of its URL does; docs/options.md lists them.
+ *
+ * @param key such as "empty_hold"
+ * @param value such as "10s"; a duration needs a unit. A value that is refused changes nothing
+ * @return AHOY_E_UNKNOWN_OPTION for a key that the provider's source has not; the error names the
+ *        nearest. AHOY_E_IN_USE after its first use
+ */
+AHOY_API
+ahoy_status ahoy_provider_set(const ahoy_provider *provider,
+                              const char *key,
+                              const char *value,
+                              ahoy_error **err);
+
+/**
+ * What the provider watches, for people: its source, what is watched there and how many endpoints
+ * it told last. Never a token, a password or an option that holds one.
+ *
+ * @param text gets the text, to be freed with ahoy_text_free; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_provider_describe(const ahoy_provider *provider,
+                                   ahoy_text **text,
+                                   ahoy_error **err);
+
+/**
  * An empty list that ahoy_provider_list_add fills.
  *
  * @return the provider, never NULL
@@ -1234,6 +1339,33 @@ AHOY_API
 ahoy_status ahoy_provider_list_add_host(const ahoy_provider *provider,
                                         const ahoy_host *host,
                                         ahoy_error **err);
+
+/**
+ * Puts another list in place of that of a provider made by ahoy_provider_list_new, for a host that
+ * watches a registry of its own. May be called at any time, also after the first use: balancers
+ * made from the provider take the list before this returns, or soon after it where another thread
+ * is at it. Endpoints that stay keep their circuits, statistics and connections. An empty list
+ * counts at once. Any thread; safe inside a callback.
+ *
+ * @param hosts the whole list, from ahoy_hosts_new; copied, and still the caller's to free
+ * @return AHOY_E_UNSUPPORTED for a provider that is no list
+ */
+AHOY_API
+ahoy_status ahoy_provider_list_replace(const ahoy_provider *provider,
+                                       const ahoy_hosts *hosts,
+                                       ahoy_error **err);
+
+/**
+ * An empty list of hosts for ahoy_provider_list_replace; ahoy_hosts_add fills it.
+ *
+ * @return the list, never NULL
+ */
+AHOY_API AHOY_MUST_USE ahoy_hosts *ahoy_hosts_new(void);
+
+/**
+ * Frees a list of ahoy_hosts_new; NULL is fine. Not for the one that a callback fills.
+ */
+AHOY_API void ahoy_hosts_free(ahoy_hosts *hosts);
 
 /**
  * A provider whose list a function of the host fills.
@@ -3088,57 +3220,6 @@ AHOY_API const char *ahoy_breaker_option_key_at(size_t index);
 AHOY_API const char *ahoy_breaker_option_description_at(size_t index);
 
 /**
- * Makes a client from one text in JSON, which can hold all that a builder can be told but
- * functions: hosts or a base URL, balancer, circuits, retries, headers, files of certificates, and
- * every option by its key.
- *
- *     { "hosts": ["10.0.0.7:8080"], "timeout": "2s", "retry": { "tries": 2 } }
- *
- * What the text does not name has its default. docs/configuration.md tells all keys, and
- * docs/ahoy.schema.json is a JSON schema for it. Files are read now, each up to 1 MiB; nothing is
- * contacted, as by ahoy_client_builder_build.
- *
- * @param json not kept
- * @param client gets the client, to be freed with ahoy_client_free; NULL on failure
- * @return AHOY_E_INVALID_ARGUMENT, or AHOY_E_UNKNOWN_OPTION where nothing is wrong but unknown
- *         keys. The error names every fault, a line each, with its path in the text, such as
- *         "balancer.subset: is 0; the least is 1"; it quotes no header and no credential
- */
-AHOY_API
-ahoy_status ahoy_client_from_config(const char *json,
-                                    ahoy_client **client,
-                                    ahoy_error **err);
-
-/**
- * Sets everything that a text in JSON can hold (ahoy_client_from_config), in place of all that was
- * set before; hooks, log and events stay.
- *
- * @param json not kept
- * @return as ahoy_client_from_config; on failure nothing is changed
- */
-AHOY_API
-ahoy_status ahoy_client_builder_set_config(ahoy_client_builder *builder,
-                                           const char *json,
-                                           ahoy_error **err);
-
-/**
- * The configuration of a client as a text in JSON, as ahoy_client_from_config reads it: every
- * option that is in effect, hosts, balancer, circuits, retries, headers and files.
- *
- * "****" stands for what the text does not show: the values of headers but a few such as Accept
- * and User-Agent, the user and password of a proxy or provider, certificates and keys that were
- * given as bytes, and a provider or balancer that is a function of the host. Where nothing is
- * masked, the text makes a client of the same configuration; with a mask in it, reading it fails
- * and names the mask.
- *
- * @param text gets the text, to be freed with ahoy_text_free; NULL on failure
- */
-AHOY_API
-ahoy_status ahoy_client_config_text(const ahoy_client *client,
-                                    ahoy_text **text,
-                                    ahoy_error **err);
-
-/**
  * Sends GET and waits for the answer. Blocks up to the call's limit.
  *
  * @param path path and query, starting with "/"; or an absolute URL for a client without a
@@ -3290,6 +3371,18 @@ ahoy_status ahoy_client_submit(const ahoy_client *client,
                                const ahoy_queue *queue,
                                uint64_t tag,
                                ahoy_error **err);
+
+/**
+ * The settings of a client as text: a line `key = value` for each option that is in effect, in the
+ * order of keys, as ahoy_client_builder_set reads them. No option holds a secret: headers,
+ * certificates and keys are not among them.
+ *
+ * @param text gets the text, to be freed with ahoy_text_free; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_config_text(const ahoy_client *client,
+                                    ahoy_text **text,
+                                    ahoy_error **err);
 
 /**
  * Closes a client: refuses new calls, waits for those under way, and ends the rest with

@@ -23,7 +23,7 @@ pub enum ErrorKind {
     WouldDeadlock,
     /// The client is closed.
     Closed,
-    /// The library was built without what this needs.
+    /// This kind of handle, or this build, cannot do that.
     Unsupported,
     /// The provider failed and no earlier list is known.
     Discovery,

@@ -27,7 +27,6 @@ need ruby-ffi has_ffi
 need python3 has python3
 # The system's Python, which finds the packages of the system.
 need python3-cffi /usr/bin/python3 -c 'import cffi'
-need python3-jsonschema /usr/bin/python3 -c 'import jsonschema'
 need php-cli has_php_ffi
 need luajit has luajit
 need gunicorn has gunicorn
@@ -40,6 +39,8 @@ need pkg-config has pkg-config
 need nginx-light has nginx
 need nghttp2-server has nghttpd
 need openssl has openssl
+need bind9 has named
+need bind9-dnsutils has nsupdate
 need libcurl4 has_library libcurl.so.4
 need prometheus has promtool
 if [ -z "$missing" ]; then

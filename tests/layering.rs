@@ -14,7 +14,6 @@ const PLAIN: &[&str] = &[
     "endpoint",
     "error",
     "event",
-    "host",
     "outcome",
     "phase",
     "request",
@@ -25,14 +24,13 @@ const PLAIN: &[&str] = &[
 
 /// Each module of the crate and what it may import besides itself and the plain data.
 ///
-/// Siblings that touch the world share `runtime` and nothing else. `config` gathers what the adapters and the
+/// What touches the world shares `runtime`; `discovery` reaches registries over `transport`. `config` gathers what the adapters and the
 /// policies are told, so it stands above them and below `client`.
 const LAYERS: &[(&str, &[&str])] = &[
     ("criticality", &[]),
     ("endpoint", &[]),
     ("error", &[]),
     ("event", &[]),
-    ("host", &[]),
     ("outcome", &[]),
     ("phase", &[]),
     ("request", &[]),
@@ -41,29 +39,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("statistics", &[]),
     ("policy", &[]),
     ("runtime", &["policy"]),
-    ("discovery", &["policy", "runtime"]),
     ("transport", &["policy", "runtime"]),
+    ("discovery", &["policy", "runtime", "transport"]),
     ("config", &["policy", "runtime", "discovery", "transport"]),
-    ("options", &["policy", "runtime", "config"]),
+    ("options", &["policy", "runtime", "discovery", "config"]),
     ("balancer", &["policy", "runtime", "discovery", "transport", "config"]),
     ("client", &["policy", "runtime", "discovery", "transport", "config", "balancer"]),
     (
-        "document",
-        &["policy", "runtime", "discovery", "transport", "config", "options", "balancer", "client"],
-    ),
-    (
         "ffi",
-        &[
-            "policy",
-            "runtime",
-            "discovery",
-            "transport",
-            "config",
-            "options",
-            "balancer",
-            "client",
-            "document",
-        ],
+        &["policy", "runtime", "discovery", "transport", "config", "options", "balancer", "client"],
     ),
 ];
 

@@ -86,7 +86,6 @@ run() {
         prometheus) part prometheus bash tests/prometheus.sh ;;
         bindings) part bindings bash tests/bindings.sh "$library" ;;
         hosts) part hosts bash tests/hosts.sh ;;
-        schema) part schema /usr/bin/python3 tests/schema.py ;;
         hazards) part hazards bash tests/hazards.sh ;;
         exits) part exits bash tests/exits.sh ;;
         instructions) part instructions sh benches/micro/instructions.sh ;;
@@ -110,7 +109,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols description install null cargo minimal arena examples prometheus bindings schema hosts hazards exits instructions valgrind asan"
+all="format clippy build header symbols description install null cargo minimal arena examples prometheus bindings hosts hazards exits instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;

@@ -24,17 +24,17 @@ use super::pick::terms::Terms;
 use super::prequal::probe_bell::ProbeBell;
 use super::roster::{Locality, Roster};
 use crate::config::{BalancerConfig, KeySource};
-use crate::discovery::Provider;
+use crate::discovery::{Asked, Callbacks, Joined, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
 use crate::policy::{Recovery, RoundRobin, TowardsOverdue};
-use crate::runtime::host::caller;
+use crate::runtime::host::{caller, wishes};
 use crate::runtime::process::PerProcess;
 use crate::runtime::{clock, entropy};
 
 /// Endpoints, circuits and the rule that picks.
 pub struct Balancer {
-    pub(super) provider: Arc<dyn Provider>,
+    pub(super) supply: Supply,
     pub(super) config: BalancerConfig,
     pub(super) observers: Arc<Observers>,
     /// Those that the balancer keeps alive itself.
@@ -52,6 +52,8 @@ pub(super) struct Live {
     /// This process's own draw of a subset.
     pub(super) seed: u64,
     pub(super) list: List,
+    /// The part in the provider's watch, where it has one.
+    pub(super) joined: OnceCell<Joined>,
     /// Begun with the first call of a client.
     background_begun: OnceCell<()>,
     /// When the last attempt set out, in the rules' milliseconds; kept only where checks want to know.
@@ -73,6 +75,7 @@ impl Live {
             round_robin: RoundRobin::new(start),
             seed,
             list: List::default(),
+            joined: OnceCell::new(),
             background_begun: OnceCell::new(),
             last_asked: AtomicU64::new(0),
             bell: config.algorithm.probing().map(|_| ProbeBell::default()),
@@ -152,20 +155,19 @@ impl std::fmt::Debug for Balancer {
 impl Balancer {
     /// A balancer that has not asked its provider yet.
     #[must_use]
-    pub fn new(provider: Arc<dyn Provider>, config: BalancerConfig) -> Self {
-        Self::observed(provider, config, Vec::new())
+    pub fn new(supply: impl Into<Supply>, config: BalancerConfig) -> Self {
+        Self::observed(supply.into(), config, Vec::new())
     }
 
     /// The same, which tells these observers while it lives.
     #[must_use]
-    pub fn observed(
-        provider: Arc<dyn Provider>,
-        config: BalancerConfig,
-        own: Vec<Arc<dyn Observer>>,
-    ) -> Self {
+    pub fn observed(supply: Supply, config: BalancerConfig, own: Vec<Arc<dyn Observer>>) -> Self {
+        if let Supply::Asked(Asked { callbacks: Callbacks::Caller, .. }) = &supply {
+            wishes::expect();
+        }
         let observers = Arc::<Observers>::default();
         own.iter().for_each(|observer| observers.add(&Arc::downgrade(observer)));
-        Self { provider, config, observers, _own_observers: own, live: PerProcess::new() }
+        Self { supply, config, observers, _own_observers: own, live: PerProcess::new() }
     }
 
     pub(super) fn live(&self) -> &Live {
@@ -176,11 +178,6 @@ impl Balancer {
     #[must_use]
     pub fn roster(&self) -> Arc<Roster> {
         Arc::clone(&self.live().pick_state.load().roster)
-    }
-
-    /// Where its endpoints come from.
-    pub(crate) fn provider(&self) -> &Arc<dyn Provider> {
-        &self.provider
     }
 
     /// What calls take their key from, where their requests state none.

@@ -1,8 +1,10 @@
 //! What changes of a balancer's list of endpoints need. One change runs at a time.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 use super::locality_state::Rules;
 use super::roster::{Register, Roster};
@@ -14,27 +16,44 @@ use crate::runtime::clock;
 use crate::runtime::exclusive::{Exclusive, Turn};
 use crate::runtime::host::callback;
 
-/// One empty answer may be a hiccup of the registry, and to obey it would turn a fault of discovery into an
-/// outage; this number of them in a row means that there really is no endpoint.
-const EMPTY_CONFIRMATIONS: u32 = 2;
-
 /// What changes of the list need.
 #[derive(Debug, Default)]
 pub(crate) struct List {
     refresh: Exclusive<Refresh>,
     /// How many updates have ended well.
     updates: AtomicU64,
-    /// When the last one did.
+    /// How many have ended, well or not.
+    ended: AtomicU64,
+    /// The number of the list that a watch told and that was taken last.
+    taken: AtomicU64,
+    /// When the last one ended well.
     told_at: Mutex<Option<Instant>>,
+    /// Why the last one failed, if it did.
+    problem: Mutex<Option<String>>,
+    /// Notified when an update ended.
+    pub(crate) looked: Notify,
+    /// Whether a thread was made to ask.
+    pub(crate) is_asked: AtomicBool,
 }
 
 /// What updates remember; its lock lets one update run at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Refresh {
-    empty_answers: u32,
+    /// Since when a provider that is asked says that there is no endpoint.
+    empty_since: Option<Instant>,
+    /// What was last known of a watch.
+    pub(crate) seen: Seen,
     pub(crate) register: Register,
     /// All that is listed, where only a part of it is used.
     listed: Vec<Host>,
+}
+
+/// What a balancer has seen of its watch.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) version: u64,
+    pub(crate) failures: u64,
+    pub(crate) confirmations: u64,
 }
 
 impl List {
@@ -45,14 +64,47 @@ impl List {
 
     /// How long ago the provider told its list last.
     pub(crate) fn age(&self, now: Instant) -> Option<Duration> {
-        let told_at = *self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let told_at = *locked(&self.told_at);
         told_at.map(|at| now.saturating_duration_since(at))
     }
 
     /// One more has ended well.
     pub(crate) fn note_update(&self) {
-        *self.told_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::now());
+        *locked(&self.told_at) = Some(clock::now());
+        *locked(&self.problem) = None;
         self.updates.fetch_add(1, Ordering::Release);
+        self.note_end();
+    }
+
+    /// One more has failed, for that reason.
+    pub(crate) fn note_failure(&self, problem: &str) {
+        *locked(&self.problem) = Some(problem.to_owned());
+        self.note_end();
+    }
+
+    fn note_end(&self) {
+        self.ended.fetch_add(1, Ordering::Release);
+        self.looked.notify_waiters();
+    }
+
+    /// How many have ended, well or not.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Why the last one failed, if it did.
+    pub(crate) fn problem(&self) -> Option<String> {
+        locked(&self.problem).clone()
+    }
+
+    /// The number of the watch's list that was taken last.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    /// The watch's list of that number is taken.
+    pub(crate) fn note_taken(&self, version: u64) {
+        self.taken.store(version, Ordering::Release);
     }
 
     /// The turn to change the list. No lock is held with it, so that a callback that its host ends locks nothing.
@@ -77,10 +129,15 @@ impl List {
 }
 
 impl Refresh {
-    /// Whether a list of `count` hosts is to be believed.
-    pub(crate) fn believes(&mut self, count: usize) -> bool {
-        self.empty_answers = if count == 0 { self.empty_answers + 1 } else { 0 };
-        count > 0 || self.empty_answers >= EMPTY_CONFIRMATIONS
+    /// Whether a list of `count` hosts is to be believed: an empty one when it has stood for `hold`, since one answer may
+    /// be a hiccup of the registry, and to obey it would turn a fault of discovery into an outage.
+    pub(crate) fn believes(&mut self, count: usize, hold: Duration, now: Instant) -> bool {
+        if count > 0 {
+            self.empty_since = None;
+            return true;
+        }
+        let since = *self.empty_since.get_or_insert(now);
+        now.saturating_duration_since(since) >= hold
     }
 }
 
@@ -123,4 +180,8 @@ impl Change<'_> {
         self.refresh.listed = listed;
         used
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -21,6 +21,7 @@ pub(crate) mod prequal;
 pub mod roster;
 pub(crate) mod slots;
 pub(crate) mod subset;
+pub mod supply;
 pub(crate) mod update;
 
 pub use balancer::Balancer;

@@ -30,6 +30,11 @@ impl Observers {
         });
     }
 
+    /// Whether nobody is told.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.load().iter().all(|observer| observer.strong_count() == 0)
+    }
+
     /// Tells everybody; to be called without any lock.
     pub(crate) fn emit(&self, event: &Event<'_>) {
         let list = Arc::clone(&self.list.load());

@@ -11,6 +11,7 @@ use super::list::{Change, Refresh};
 use super::pick::pick_state::PickState;
 use super::roster::Roster;
 use crate::config::Subset;
+use crate::discovery::{Asked, Supply, Watch};
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
@@ -20,28 +21,51 @@ use crate::runtime::{clock, entropy};
 use crate::statistics::ClusterCounter;
 
 impl Balancer {
-    /// Asks the provider if no update has ended yet.
+    /// Sees to it that a list is known, or on its way from a provider that tells it by itself.
     ///
     /// # Errors
     /// The provider failed, or this is called from inside one of the host's callbacks.
-    pub fn prepare(&self) -> Result<(), Error> {
-        if self.updates_done() > 0 { Ok(()) } else { self.update_since(0) }
+    pub fn prepare(self: &Arc<Self>) -> Result<(), Error> {
+        match &self.supply {
+            _ if self.updates_done() > 0 => Ok(()),
+            Supply::Asked(_) => self.update_since(0),
+            Supply::Watched(_) => self.join(),
+        }
     }
 
     /// Asks the provider for its list; live state survives by identity, and endpoints that are down stay
-    /// down.
+    /// down. A provider that tells its list by itself is told to look, and the list that it told last is taken again.
     ///
     /// # Errors
     /// The provider failed (the last good list stays), or this is called from inside one of the host's
     /// callbacks.
-    pub fn update(&self) -> Result<(), Error> {
-        self.refresh(self.live().list.turn()?)
+    pub fn update(self: &Arc<Self>) -> Result<(), Error> {
+        match &self.supply {
+            Supply::Asked(asked) => self.refresh(asked, self.live().list.turn()?),
+            Supply::Watched(watch) => {
+                self.join()?;
+                let _ = watch.nudge(clock::now());
+                // Also where it is no news: hands may have changed what is used of it.
+                let turn = self.live().list.turn()?;
+                turn.value().seen.version = 0;
+                self.take(watch, turn);
+                Ok(())
+            }
+        }
     }
 
-    /// Like [`Self::update`], unless another thread's update ended since `seen` was read.
+    /// Like [`Self::update`] of a provider that is asked, unless another thread's update ended since `seen` was read.
     pub(crate) fn update_since(&self, seen: u64) -> Result<(), Error> {
+        let Supply::Asked(asked) = &self.supply else { return Ok(()) };
         let turn = self.live().list.turn()?;
-        if self.updates_done() > seen { Ok(()) } else { self.refresh(turn) }
+        if self.updates_done() > seen { Ok(()) } else { self.refresh(asked, turn) }
+    }
+
+    /// The same, unless another thread is at it.
+    pub(crate) fn try_update_since(&self, seen: u64) -> Option<Result<(), Error>> {
+        let Supply::Asked(asked) = &self.supply else { return Some(Ok(())) };
+        let turn = self.live().list.try_turn()?;
+        Some(if self.updates_done() > seen { Ok(()) } else { self.refresh(asked, turn) })
     }
 
     /// How many updates have ended well.
@@ -49,23 +73,25 @@ impl Balancer {
         self.live().list.updates_done()
     }
 
-    fn refresh(&self, turn: Turn<'_, Refresh>) -> Result<(), Error> {
-        let cluster = &self.live().rules.cluster;
-        let cells = &cluster.cells;
-        let hosts = self.provider.discover().map_err(|reason| {
+    fn refresh(&self, asked: &Asked, turn: Turn<'_, Refresh>) -> Result<(), Error> {
+        let live = self.live();
+        let cells = &live.rules.cluster.cells;
+        let hosts = asked.provider.discover().map_err(|reason| {
             cells.count(ClusterCounter::RefreshFailed);
             self.source_fails(&reason);
+            live.list.note_failure(&reason);
             let stopped = callback::are_stopped();
             let kind = if stopped { ErrorKind::Closed } else { ErrorKind::Discovery };
             Error::new(kind, format!("provider: {reason}"))
         })?;
-        if cluster.note_mode(Mode::SourceFails, false) {
-            self.observers.emit(&Event::SourceWell);
-        }
-        let believed = turn.value().believes(hosts.len());
+        self.source_is_well();
+        let hold = asked.freshness.empty_hold;
+        // Where there is no list there is nothing to hold on to.
+        let known = live.rules.cluster.known();
+        let believed = known == 0 || turn.value().believes(hosts.len(), hold, clock::now());
         let age = self.list_age();
-        self.live().list.note_update();
         let changed = believed && self.change(turn, age, |it| Some(it.replace(hosts)));
+        live.list.note_update();
         cells.count(if changed {
             ClusterCounter::RefreshChanged
         } else {
@@ -74,8 +100,63 @@ impl Balancer {
         Ok(())
     }
 
-    fn list_age(&self) -> Option<Duration> {
-        self.live().list.age(clock::now())
+    /// Takes what is new of the provider's watch.
+    pub(super) fn take(&self, watch: &Watch, turn: Turn<'_, Refresh>) {
+        let live = self.live();
+        let cells = &live.rules.cluster.cells;
+        let (state, listing) = (watch.state(), watch.latest());
+        let age = live.list.age(clock::now());
+        let mut refresh = turn.value();
+        let seen = &mut refresh.seen;
+        let (failed, before) = (state.failures - seen.failures, seen.version);
+        let confirmed = state.confirmations - seen.confirmations;
+        (seen.failures, seen.confirmations) = (state.failures, state.confirmations);
+        let fresh = listing.filter(|listing| listing.version != before);
+        if let Some(listing) = &fresh {
+            seen.version = listing.version;
+        }
+        drop(refresh);
+        let mut changed = false;
+        if let Some(listing) = &fresh {
+            let hosts = listing.hosts.iter().map(|host| Host::clone(host)).collect();
+            changed = self.change(turn, age, |it| Some(it.replace(hosts)));
+            live.list.note_taken(listing.version);
+            live.list.note_update();
+        } else {
+            drop(turn);
+        }
+        (0..failed).for_each(|_| cells.count(ClusterCounter::RefreshFailed));
+        let same = confirmed.saturating_sub(u64::from(changed));
+        (0..same).for_each(|_| cells.count(ClusterCounter::RefreshSame));
+        if changed {
+            cells.count(ClusterCounter::RefreshChanged);
+        }
+        match &state.problem {
+            Some(problem) => {
+                self.source_fails(problem);
+                if failed > 0 {
+                    live.list.note_failure(problem);
+                }
+            }
+            None if confirmed > 0 => self.source_is_well(),
+            None => {}
+        }
+    }
+
+    /// How long ago the provider last said that its list holds.
+    #[must_use]
+    pub fn list_age(&self) -> Option<Duration> {
+        let now = clock::now();
+        match &self.supply {
+            Supply::Asked(_) => self.live().list.age(now),
+            Supply::Watched(watch) => watch.age(now),
+        }
+    }
+
+    fn source_is_well(&self) {
+        if self.live().rules.cluster.note_mode(Mode::SourceFails, false) {
+            self.observers.emit(&Event::SourceWell);
+        }
     }
 
     fn source_fails(&self, reason: &str) {

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::body::stream::{BodyStream, Inflow};
 use super::body::streaming::Delivery;
@@ -13,22 +13,24 @@ use super::call::cancellation::Cancellation;
 use super::completion::completion::{Completion, Finisher, Outcome};
 use super::completion::queue::Queue;
 use super::core::{Core, out_of_resources, would_deadlock};
+use super::lifecycle::Lifecycle;
 use super::observe::hooks::Hooks;
 use super::observe::log::Log;
 use super::observe::meter;
 use super::route::Route;
-use super::transport::{ClientTransport, Driver, resolver};
+use super::transport::{ClientTransport, Driver};
 use crate::balancer::background;
+use crate::balancer::supply::Wanted;
 use crate::config::{ClientConfig, Http2};
 use crate::error::{Error, ErrorKind};
 use crate::event::Observer;
 use crate::request::Request;
-use crate::runtime::host::callback;
+use crate::runtime::host::{callback, wishes};
 use crate::runtime::process::PerProcess;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::{clock, io_thread, shard, waiter};
 use crate::statistics::Snapshot;
-use crate::transport::Resolver;
+use crate::transport::{Resolver, resolver};
 
 /// A resilient HTTP client.
 #[derive(Debug)]
@@ -60,12 +62,6 @@ impl Client {
         &self.core.config
     }
 
-    /// Where its requests go.
-    #[must_use]
-    pub fn route(&self) -> &Route {
-        &self.core.route
-    }
-
     /// All that the client counts, at this time.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -82,23 +78,23 @@ impl Client {
         if callback::is_inside() {
             return Err(would_deadlock());
         }
-        if self.core.config.http2 != Http2::Off || request.streamed {
-            return self.start_and_wait(request);
-        }
+        let started = clock::now();
         self.core.lifecycle.check_open()?;
         self.warm_up();
-        self.prepare_for(request)?;
+        self.prepare_for(request, Wanted::Blocking)?;
+        if self.core.config.http2 != Http2::Off || request.streamed {
+            return self.start_and_wait(request, started);
+        }
         let driven = match self.core.proxies {
             // The direct transport's writes raise no SIGPIPE; reqwest's may.
-            None => self.drive(request),
-            Some(_) => callback::without_sigpipe(|| self.drive(request)),
+            None => self.drive(request, started),
+            Some(_) => callback::without_sigpipe(|| self.drive(request, started)),
         };
-        driven?.map_or_else(|| self.start_and_wait(request), Ok)
+        driven?.map_or_else(|| self.start_and_wait(request, started), Ok)
     }
 
     /// `None` where no shard is left.
-    fn drive(&self, request: &Request) -> Result<Option<Delivery>, Error> {
-        let started = clock::now();
+    fn drive(&self, request: &Request, started: Instant) -> Result<Option<Delivery>, Error> {
         let resolver = resolver().map_err(out_of_resources)?;
         let attach = || ClientTransport::new(&self.core, resolver, Driver::Shard);
         let work = |transport: Arc<ClientTransport>, stop: Arc<Stop>| async move {
@@ -113,10 +109,17 @@ impl Client {
         outcome?.transpose()
     }
 
-    fn start_and_wait(self: &Arc<Self>, request: &Request) -> Result<Delivery, Error> {
-        let completion = self.start(request.clone())?;
+    fn start_and_wait(
+        self: &Arc<Self>,
+        request: &Request,
+        started: Instant,
+    ) -> Result<Delivery, Error> {
+        let completion = self.start_at(request.clone(), started)?;
         let waited = match self.core.interrupt() {
-            None => Ok(waiter::wait(completion.outcome(), Duration::MAX).transpose()),
+            None => {
+                let wait = |slice| waiter::wait(completion.outcome(), slice);
+                Ok(wishes::serving(Duration::MAX, wait).transpose())
+            }
             Some(interrupt) => shard::wait(async {
                 let wait = pin!(completion.wait(Duration::MAX));
                 if let Some(outcome) = interrupt.watch(wait).await {
@@ -135,16 +138,24 @@ impl Client {
         outcome?.ok_or_else(lost)?
     }
 
-    /// Starts `request` on an I/O thread and returns at once. The provider is asked on this thread if it has
-    /// never been.
+    /// Starts `request` on an I/O thread and returns at once. A provider whose function may run on this thread alone is
+    /// asked here if it has never been.
     ///
     /// # Errors
     /// The request does not fit the client, or no thread could be had. All else ends the call.
     pub fn start(self: &Arc<Self>, request: Request) -> Result<Arc<Completion>, Error> {
+        self.start_at(request, clock::now())
+    }
+
+    fn start_at(
+        self: &Arc<Self>,
+        request: Request,
+        started: Instant,
+    ) -> Result<Arc<Completion>, Error> {
         let completion = Arc::new(Completion::default());
         let told = Arc::clone(&completion);
         let finish = move |outcome| told.finish(outcome);
-        self.spawn(request, Arc::clone(completion.stop()), finish)?;
+        self.spawn(request, started, Arc::clone(completion.stop()), finish)?;
         Ok(completion)
     }
 
@@ -164,7 +175,7 @@ impl Client {
             let (queue, stop) = (Arc::clone(queue), Arc::clone(&stop));
             move |outcome| queue.finish(tag, &stop, outcome)
         };
-        let spawned = self.spawn(request, Arc::clone(&stop), finish);
+        let spawned = self.spawn(request, clock::now(), Arc::clone(&stop), finish);
         if spawned.is_err() {
             queue.retract(tag, &stop);
         }
@@ -176,16 +187,16 @@ impl Client {
     fn spawn(
         self: &Arc<Self>,
         request: Request,
+        started: Instant,
         stop: Arc<Stop>,
         finish: impl Fn(Outcome) + Clone + Send + Sync + 'static,
     ) -> Result<(), Error> {
         self.core.lifecycle.check_open()?;
         self.warm_up();
-        self.prepare_for(&request)?;
+        self.prepare_for(&request, Wanted::Started)?;
         Call::check(&self.core, &request)?;
         let resolver = resolver().map_err(out_of_resources)?;
         let thread = io_thread::least_busy().map_err(out_of_resources)?;
-        let started = clock::now();
         let client = Arc::clone(self);
         let (place, asked) = (Arc::clone(&thread), Arc::clone(&stop));
         let lost = finish.clone();
@@ -201,7 +212,7 @@ impl Client {
             let finisher = Finisher::new(finish);
             let transport = client.transport_of(&place, resolver);
             let cancellation = Cancellation { stop: &asked, interrupt: None };
-            // Asked once more: a close may have come while the provider was, and now it sees this task.
+            // Asked once more: a close may have come meanwhile, and now it sees this task.
             let call = client.core.lifecycle.check_open().and_then(|()| {
                 let place = (&*client.core, &*transport.stripe);
                 Call::new(place, &request, cancellation, started)
@@ -246,10 +257,14 @@ impl Client {
             return Err(would_deadlock());
         }
         if timeout.is_zero() {
+            wishes::serve();
             return completion.poll();
         }
         let waited = match self.core.interrupt() {
-            None => Ok(Some(waiter::wait(completion.outcome(), timeout).transpose())),
+            None => {
+                let wait = |slice| waiter::wait(completion.outcome(), slice);
+                Ok(Some(wishes::serving(timeout, wait).transpose()))
+            }
             Some(interrupt) => {
                 shard::wait(async { interrupt.watch(pin!(completion.wait(timeout))).await })
             }
@@ -279,7 +294,7 @@ impl Client {
     }
 
     /// Begins to open connections on an I/O thread where the client was told to, once in each process; the provider
-    /// is asked there. It fails no call: what goes wrong is found out by the calls.
+    /// is asked for there. It fails no call: what goes wrong is found out by the calls.
     pub fn warm_up(self: &Arc<Self>) {
         if self.core.config.warm_up == 0 || self.warmed.get().swap(true, Ordering::Relaxed) {
             return;
@@ -290,7 +305,13 @@ impl Client {
         let (client, place) = (Arc::clone(self), Arc::clone(&thread));
         thread.spawn(&self.core.lifecycle.tenant, Arc::default(), || {}, async move {
             // Where the provider fails here, the first call that it does not fail lets the next visit go on.
-            let _ = client.prepare();
+            let _ = client.prepare(Wanted::Attempt);
+            if let Some(balancer) = client.core.route.balancer()
+                && balancer.updates_done() == 0
+            {
+                let around = Lifecycle::around(&client.core.lifecycle);
+                let _ = balancer.request_update(0, around);
+            }
             client.transport_of(&place, resolver).warm_up();
             client.core.lifecycle.note_end();
         });
@@ -307,9 +328,9 @@ impl Client {
         })
     }
 
-    /// Asks the provider at the balancer's first use; a call that fails for it is counted.
-    fn prepare_for(&self, request: &Request) -> Result<(), Error> {
-        let prepared = self.prepare();
+    /// Asks the provider at the balancer's first use, or begins to be told by it; a call that fails for it is counted.
+    fn prepare_for(&self, request: &Request, wanted: Wanted) -> Result<(), Error> {
+        let prepared = self.prepare(wanted);
         if let Err(error) = &prepared
             && error.kind() == ErrorKind::Discovery
         {
@@ -318,12 +339,12 @@ impl Client {
         prepared
     }
 
-    /// Asks the provider at the balancer's first use.
-    fn prepare(&self) -> Result<(), Error> {
+    /// Asks the provider at the balancer's first use, or begins to be told by it.
+    fn prepare(&self, wanted: Wanted) -> Result<(), Error> {
         match &self.core.route {
             Route::Balanced(balancer) => {
                 if balancer.updates_done() == 0 {
-                    self.core.lifecycle.visit(|| balancer.prepare())??;
+                    self.core.lifecycle.visit(|| balancer.prepare_for(wanted))??;
                 }
                 let transport = || Ok(ClientTransport::direct(&self.core, resolver()?));
                 background::begin(balancer, transport).map_err(out_of_resources)

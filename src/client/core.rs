@@ -34,7 +34,8 @@ pub struct Core {
     /// Holds locks (session tickets), so a forked child makes its own.
     tls: PerProcess<Arc<Tls>>,
     admission: PerProcess<Admission>,
-    pub(crate) lifecycle: Lifecycle,
+    /// Shared with questions to the host that outlast the call which wanted them.
+    pub(crate) lifecycle: Arc<Lifecycle>,
     /// The servers of absolute URLs and redirects.
     origins: PerProcess<Arc<Origins>>,
     /// A forked child counts from zero, so that the sum over processes counts everything once.
@@ -75,7 +76,7 @@ impl Core {
             observers,
             tls,
             admission: PerProcess::new(),
-            lifecycle: Lifecycle::new(),
+            lifecycle: Arc::new(Lifecycle::new()),
             origins: PerProcess::new(),
             statistics: PerProcess::new(),
         })

@@ -1,9 +1,10 @@
 //! Whether a client is open, and what of it is under way: calls, and visits to its host beside them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::balancer::supply::Around;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::attachment::Tenant;
 use crate::runtime::host::callback;
@@ -94,6 +95,13 @@ impl Lifecycle {
         drop(visit);
         self.note_end();
         Ok(result)
+    }
+
+    /// Lets a close wait for a question to the host that outlasts the call which wants its answer.
+    pub(crate) fn around(this: &Arc<Self>) -> Around {
+        let this = Arc::clone(this);
+        // Of a closed client nothing is asked any more.
+        Box::new(move |ask| drop(this.visit(ask)))
     }
 
     /// Asks the host by `should_stop` whether a blocking call or wait should end; no once a close has returned.

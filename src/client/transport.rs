@@ -1,9 +1,6 @@
 //! Which transport carries a client's exchanges on one shard.
 
-use std::io;
 use std::sync::Arc;
-
-use once_cell::sync::OnceCell;
 
 use super::core::Core;
 use super::preconnect::Preconnect;
@@ -12,8 +9,6 @@ use super::route::Route;
 use crate::config::{ClientConfig, DEFAULT_CONNECT_TIMEOUT, Http2};
 use crate::outcome::Failure;
 use crate::runtime::attachment::Attachment;
-use crate::runtime::io_thread;
-use crate::runtime::process::PerProcess;
 use crate::statistics::Stripe;
 #[cfg(feature = "http2")]
 use crate::transport::MultiplexedConfig;
@@ -21,8 +16,6 @@ use crate::transport::{
     Answer, Direct, DirectConfig, Exchange, Http, HttpConfig, Multiplexed, Proxies, Resolver, Tls,
     Transport,
 };
-
-static RESOLVER: PerProcess<OnceCell<Arc<Resolver>>> = PerProcess::new();
 
 /// A client's transport on one shard or I/O thread.
 #[derive(Debug)]
@@ -240,9 +233,3 @@ impl Attachment for ClientTransport {
 /// Of a client whose URLs and redirects name any number of servers: a quarter of the descriptors that a process may
 /// have by default.
 const MAX_IDLE: usize = 256;
-
-/// The process's resolver: one cache for all clients.
-pub(crate) fn resolver() -> io::Result<Arc<Resolver>> {
-    let made = || Ok(Arc::new(Resolver::new(io_thread::first()?.handle().clone())));
-    RESOLVER.get().get_or_try_init(made).map(Arc::clone)
-}

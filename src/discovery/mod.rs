@@ -1,37 +1,46 @@
 //! Where endpoints come from.
 //!
-//! A provider is asked on the calling thread at a balancer's first use and on update, and on the thread that
-//! drives the call when no endpoint is left. It answers with the whole list; what changed is the roster's
-//! matter.
+//! A [`source`] tells the whole list of a service and tells it again when it changes: by a stream of changes, by asking
+//! now and then ([`polled`]), or by other providers. A [`watch`] drives a source for all balancers of one provider and
+//! says which list applies. A list that the host replaces itself is a watch without a source. A [`Provider`] is
+//! the other way: a function of the host that is asked.
 
-mod list;
+pub mod asked;
+pub mod board;
+pub mod config;
+mod drive;
+pub mod ground;
+pub mod listing;
+pub mod polled;
+pub mod scheme;
+pub mod source;
+pub mod sources;
+pub mod target;
+pub mod url;
+pub mod watch;
 pub mod wire;
 
-pub use list::HostList;
+pub use asked::{Asked, Provider};
+pub use board::Taker;
+pub use config::{Callbacks, ProviderConfig, RegistryConfig, Secret};
+pub use listing::Listing;
+pub use source::Source;
+pub use watch::{Joined, Watch};
 
-use crate::endpoint::Host;
+use std::sync::Arc;
 
-/// A source of endpoint sets.
-pub trait Provider: Send + Sync {
-    /// The hosts that serve now, in a stable order.
-    ///
-    /// # Errors
-    /// Says in a few words why no list could be had; the last good one stays in use.
-    fn discover(&self) -> Result<Vec<Host>, String>;
-
-    /// What a configuration's text says of it.
-    fn origin(&self) -> Origin<'_> {
-        Origin::Function
-    }
+/// How a balancer comes by its list.
+#[derive(Clone, Debug)]
+pub enum Supply {
+    /// It asks.
+    Asked(Asked),
+    /// It is told.
+    Watched(Arc<Watch>),
 }
 
-/// Where a provider's endpoints come from, as far as a text can tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin<'a> {
-    /// They are these.
-    Hosts(&'a [Host]),
-    /// They are found at this URL, which may hold credentials.
-    Url(&'a str),
-    /// A function of the host tells them.
-    Function,
+impl From<Arc<dyn Provider>> for Supply {
+    fn from(provider: Arc<dyn Provider>) -> Self {
+        let (callbacks, freshness) = Default::default();
+        Self::Asked(Asked { provider, callbacks, freshness })
+    }
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::table::{Row, Table};
-use super::{BALANCER, BREAKER, CLIENT, RETRY};
+use super::{BALANCER, BREAKER, CLIENT, PROVIDER, RETRY};
+use crate::discovery::url::{COMMON, SCHEMES};
 
 /// Setters that have no key, and why.
 pub const NO_KEYS: &[(&str, &str)] = &[
@@ -12,7 +13,6 @@ pub const NO_KEYS: &[(&str, &str)] = &[
     ("ahoy_client_builder_set_retry", "takes a handle, all of whose settings have keys"),
     ("ahoy_client_builder_set_client_certificate_pem", "takes bytes, one of them a secret"),
     ("ahoy_client_builder_set_should_stop", "takes a function"),
-    ("ahoy_client_builder_set_config", "takes a text of all settings"),
     ("ahoy_balancer_set_breaker", "takes a handle, all of whose settings have keys"),
     ("ahoy_balancer_random_set_function", "takes a function"),
     ("ahoy_retry_set_full_jitter", "is the word full of the key jitter"),
@@ -29,8 +29,8 @@ pub const NO_SETTERS: &[(&str, &str, &str)] = &[(
 const HEAD: &str = "\
 # Options
 
-Every setting by the key that `ahoy_client_builder_set`, `ahoy_balancer_set`, `ahoy_retry_set` and
-`ahoy_breaker_set` take, with the function of C that does the same. This page is made from the tables in
+Every setting by the key that `ahoy_client_builder_set`, `ahoy_balancer_set`, `ahoy_retry_set`,
+`ahoy_breaker_set` and `ahoy_provider_set` take, with the function of C that does the same. This page is made from the tables in
 `src/options`: `AHOY_DOCS=write cargo test --test options` writes it anew.
 
 A duration has a unit: `250ms`, `1.5s`, `1m30s`, `2h`; `forever` sets no limit. A size may have one: `512`,
@@ -52,6 +52,8 @@ pub fn markdown() -> String {
     page += "\nThe keys of the breaker below are taken as well, as `breaker_open_base` and so on; \
              `ahoy_balancer_set_breaker` replaces all of them.\n";
     section(&mut page, "Breaker", "`ahoy_breaker_set`", &BREAKER);
+    section(&mut page, "Provider", "`ahoy_provider_set`, and in a URL", &PROVIDER);
+    schemes(&mut page);
     page += "\n## Setters without a key\n\n| function | why |\n|---|---|\n";
     for (function, why) in NO_KEYS {
         let _ = writeln!(page, "| `{function}` | it {why} |");
@@ -68,6 +70,20 @@ fn section<C: Clone + 'static>(page: &mut String, title: &str, setter: &str, tab
     page.push_str("| key | value | default | purpose | cost of raising it | function |\n|---|---|---|---|---|---|\n");
     for row in table.rows().iter().filter(|row| !row.of_part) {
         page.push_str(&line(row));
+    }
+}
+
+/// Which of them a source takes.
+fn schemes(page: &mut String) {
+    let common = COMMON.join("`, `");
+    let _ = write!(
+        page,
+        "\nEvery source of `ahoy_provider_from_url` takes `{common}`; those below their own as well. A provider whose list a function tells takes `callbacks` and `empty_hold`.\n\n"
+    );
+    page.push_str("| URL | endpoints | options |\n|---|---|---|\n");
+    for scheme in SCHEMES {
+        let keys = scheme.keys.join("`, `");
+        let _ = writeln!(page, "| `{}` | {} | `{keys}` |", scheme.form, scheme.purpose);
     }
 }
 

@@ -95,6 +95,11 @@ impl<C> Setting<C> {
         Self { setter: Setter::Other(name, why), ..self }
     }
 
+    /// Set by name and text alone, as all settings of providers are: a source needs no function of C for each of its own.
+    pub(super) const fn by_text(self) -> Self {
+        self.other_setter("set", "the settings of providers are set by name alone")
+    }
+
     /// A configuration in which it is in effect.
     pub(super) const fn within(self, within: fn() -> C) -> Self {
         Self { within: Some(within), ..self }

@@ -6,6 +6,7 @@
 //!
 //! A carrier that its host ends inside a callback is replaced; what it carried ends a moment later.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::ptr;
@@ -74,6 +75,16 @@ impl std::fmt::Debug for IoThread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("IoThread").field("in_flight", &self.in_flight).finish_non_exhaustive()
     }
+}
+
+thread_local! {
+    static IS_HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is an I/O thread.
+#[must_use]
+pub fn is_here() -> bool {
+    IS_HERE.get()
 }
 
 /// The first I/O thread, started with the first use in this process. Nothing that calls the host may run on it.
@@ -195,6 +206,7 @@ impl IoThread {
     /// Never ends: the thread lives as long as its process, and holds nothing that an exit would wait for.
     fn work(self: Arc<Self>, runtime: &Runtime, is_janitor: bool) {
         thread_cancel::ignore_here();
+        IS_HERE.set(true);
         let _covered = lost::cover(Arc::clone(&self) as Arc<dyn Covered>);
         loop {
             let driven = panics::caught(|| runtime.block_on(self.interval()));

@@ -8,12 +8,14 @@ use std::time::Duration;
 use super::host::panics;
 use super::signal;
 
-/// Threads that start when there is work, at most [`MOST_THREADS`], and end when there was none for a while.
-#[derive(Clone, Default)]
+/// Threads that start when there is work, up to a number, and end when there was none for a while.
+#[derive(Clone)]
 pub struct Workers(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
+    /// What the threads are called, before their number.
+    name: &'static str,
+    most: usize,
     state: Mutex<State>,
     work: Condvar,
 }
@@ -34,6 +36,12 @@ impl std::fmt::Debug for Workers {
 }
 
 impl Workers {
+    /// At most `most` threads called `name`.
+    #[must_use]
+    pub fn new(name: &'static str, most: usize) -> Self {
+        Self(Arc::new(Shared { name, most, state: Mutex::default(), work: Condvar::new() }))
+    }
+
     /// Has `job` done by one of the threads, after those that were given before.
     ///
     /// # Errors
@@ -43,7 +51,7 @@ impl Workers {
         if state.queue.len() >= MOST_WAITING {
             return Err(io::Error::other("too many jobs wait"));
         }
-        if state.idle <= state.queue.len() && state.threads < MOST_THREADS {
+        if state.idle <= state.queue.len() && state.threads < self.0.most {
             match self.start(state.threads) {
                 Ok(()) => state.threads += 1,
                 Err(error) if state.threads == 0 => return Err(error),
@@ -58,7 +66,7 @@ impl Workers {
 
     fn start(&self, number: usize) -> io::Result<()> {
         let shared = Arc::clone(&self.0);
-        let builder = std::thread::Builder::new().name(format!("ahoy-names-{number}"));
+        let builder = std::thread::Builder::new().name(format!("{}-{number}", self.0.name));
         let builder = builder.stack_size(STACK_BYTES);
         signal::with_all_blocked(|| builder.spawn(move || shared.work())).map(drop)
     }
@@ -92,9 +100,6 @@ impl Shared {
     }
 }
 
-/// As many names as may hang in a dead name service before others have to wait.
-const MOST_THREADS: usize = 8;
-
 /// More names at once than a client of many services asks for.
 const MOST_WAITING: usize = 1024;
 
@@ -106,13 +111,15 @@ const STACK_BYTES: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
+    const MOST_THREADS: usize = 8;
+
     use std::sync::mpsc::channel;
 
     use super::*;
 
     #[test]
     fn jobs_are_done_by_a_bounded_number_of_threads() {
-        let (workers, (ended, end)) = (Workers::default(), channel());
+        let (workers, (ended, end)) = (Workers::new("ahoy-test", MOST_THREADS), channel());
         let gate = Arc::new(Mutex::new(()));
         let held = gate.lock().unwrap();
         for number in 0..3 * MOST_THREADS {
@@ -133,7 +140,7 @@ mod tests {
 
     #[test]
     fn beyond_the_bound_jobs_are_refused() {
-        let workers = Workers::default();
+        let workers = Workers::new("ahoy-test", MOST_THREADS);
         let gate = Arc::new(Mutex::new(()));
         let held = gate.lock().unwrap();
         let job = |gate: Arc<Mutex<()>>| move || drop(gate.lock());
@@ -146,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_job_that_panics_takes_no_thread_with_it() {
-        let (workers, (ended, end)) = (Workers::default(), channel());
+        let (workers, (ended, end)) = (Workers::new("ahoy-test", MOST_THREADS), channel());
         for _ in 0..2 * MOST_THREADS {
             workers.run(|| panic!("a job's own")).unwrap();
         }

@@ -5,6 +5,7 @@
 //! kept connection found closed before it took any byte is replaced by a fresh one.
 
 mod cause;
+mod connector;
 mod content;
 mod dial;
 mod dns;
@@ -36,8 +37,12 @@ use crate::endpoint::Endpoint;
 use crate::outcome::Failure;
 use crate::source::BodyReader;
 
+pub use crate::transport::connector::{Connection, Connector};
 pub use crate::transport::content::Live;
-pub use crate::transport::dns::{LookupError, NameConfig, NameService, Resolver};
+pub use crate::transport::dns::{
+    LookupError, NameConfig, NameServers, NameService, RecordKind, Records, Resolver,
+    ServiceRecord, Unanswered, resolver,
+};
 pub use crate::transport::http1::direct::{Direct, DirectConfig};
 #[cfg(not(feature = "http2"))]
 pub(crate) use crate::transport::http2::multiplexed::Multiplexed;

@@ -7,9 +7,10 @@
 #![allow(unsafe_code, reason = "this is the C program")]
 #![allow(unreachable_pub, reason = "each test program is a crate with this in it")]
 
+pub mod bind;
 mod builder;
 mod calls;
-mod configuration;
+mod discovery;
 mod events;
 mod fleet;
 pub mod floods;
@@ -24,6 +25,7 @@ mod tls;
 
 pub use builder::{Builder, Client, HookRequest};
 pub use calls::{Call, Completion, FOREVER, Queue, stop_callbacks};
+pub use discovery::OwnHosts;
 pub use events::Told;
 pub use fleet::{Fleet, refused, single};
 pub use handles::{

@@ -96,7 +96,7 @@ impl Endpoint {
 }
 
 /// The text of a handle, which is freed.
-fn made_text(text: *mut ahoy_text) -> String {
+pub(super) fn made_text(text: *mut ahoy_text) -> String {
     // SAFETY: the text is freed once, after it was copied.
     unsafe {
         let copied = copied(ahoy_text_bytes(text, ptr::null_mut()));

@@ -51,7 +51,10 @@ pub(crate) async fn run<'a>(
     loop {
         let attempt = match state.next_attempt() {
             Ok(attempt) => attempt,
-            Err(ending) => return state.record.end(ending),
+            Err(ending) => match waits(&mut state, ending).await {
+                Ok(()) => continue,
+                Err(ending) => return state.record.end(ending),
+            },
         };
         let mut done = send(&mut state, attempt, transport).await;
         if let Some(live) = done.take_stream() {
@@ -70,6 +73,17 @@ pub(crate) async fn run<'a>(
             }
         }
     }
+}
+
+/// No endpoint is left: perhaps the provider knows more by now.
+async fn waits(state: &mut CallState<'_>, ending: CallEnd) -> Result<(), CallEnd> {
+    if let CallEnd::NoEndpoints(none) = &ending
+        && let Some(balancer) = state.may_update(none)
+    {
+        // Boxed: calls that find an endpoint are not to carry its state.
+        return Box::pin(state.update(balancer, *none)).await;
+    }
+    Err(ending)
 }
 
 /// Step 0, where limits are set: mostly at once; where calls may wait for room, not beyond the deadline.

@@ -3,6 +3,7 @@
 pub(crate) mod attempt;
 pub(crate) mod call;
 pub(crate) mod cancellation;
+mod endpoints;
 mod idempotency;
 pub(crate) mod limits;
 pub(crate) mod propagation;

@@ -29,6 +29,8 @@ pub(crate) enum CallEnd {
     Stopped(StopReason),
     /// No circuit admits.
     NoEndpoints(NoneAdmits),
+    /// No list is known, for this reason.
+    NoList(String),
     /// The deadline passed between attempts.
     Deadline,
     /// The call was ended from outside.
@@ -47,6 +49,7 @@ impl CallEnd {
             Self::NoEndpoints(none) => none.reason(clock::now()),
             Self::Overloaded(refused) => refused.reason(),
             Self::Refused(reason) => reason.clone(),
+            Self::NoList(problem) => format!("provider: {problem}"),
             Self::Deadline | Self::Asked(_) => String::new(),
         }
     }
@@ -153,6 +156,7 @@ impl<'a> CallRecord<'a> {
             CallEnd::Asked(kind) => return Err(self.error(*kind, "")),
             CallEnd::Stopped(_)
             | CallEnd::NoEndpoints(_)
+            | CallEnd::NoList(_)
             | CallEnd::Deadline
             | CallEnd::Overloaded(_) => {}
         }
@@ -163,6 +167,7 @@ impl<'a> CallRecord<'a> {
         let kind = match (&ending, self.failure) {
             (_, Some((kind, true))) => kind.into(),
             (CallEnd::Deadline, _) => ErrorKind::Deadline,
+            (CallEnd::NoList(_), None) => ErrorKind::Discovery,
             (CallEnd::Overloaded(_), None) => ErrorKind::Overloaded,
             (_, failure) => kind_of(failure.map(|(kind, _)| kind)),
         };

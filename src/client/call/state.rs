@@ -31,7 +31,7 @@ pub(crate) struct CallState<'a> {
     pub(crate) retry: Retry<'a>,
     pub(crate) attempted: Attempted,
     /// How often the provider may still be asked.
-    updates: u32,
+    pub(super) updates: u32,
     /// It has drawn on the stock of extra attempts for one that failed.
     drew: bool,
     /// It has for one that is late: a failure before must not leave it at an endpoint that hangs.
@@ -91,30 +91,18 @@ impl<'a> CallState<'a> {
         now.saturating_duration_since(self.record.meter.last().unwrap_or(self.call.started))
     }
 
-    /// An endpoint, of a list that is asked for again where none is left.
-    fn lease(&mut self, mut now: Instant) -> Result<Lease, CallEnd> {
+    /// An endpoint of the list that is known.
+    fn lease(&self, now: Instant) -> Result<Lease, CallEnd> {
         let call = self.call;
-        loop {
-            if call.is_over(now) {
-                return Err(CallEnd::Deadline);
-            }
-            match call.target.lease(&self.attempted, call.key, self.terms(), now) {
-                Ok(lease) => return Ok(lease),
-                // The more are asked now, the later it is well again.
-                Err(none) if none.held_back => {
-                    return Err(CallEnd::Overloaded(Refused::Recovering));
-                }
-                // A list of the same endpoints gives no room either.
-                Err(none) if self.updates == 0 || none.full => {
-                    return Err(CallEnd::NoEndpoints(none));
-                }
-                Err(none) => {
-                    self.updates -= 1;
-                    update_endpoints(call, none.updates_seen);
-                    now = clock::now();
-                }
-            }
+        if call.is_over(now) {
+            return Err(CallEnd::Deadline);
         }
+        let lease = call.target.lease(&self.attempted, call.key, self.terms(), now);
+        lease.map_err(|none| match none.held_back {
+            // The more are asked now, the later it is well again.
+            true => CallEnd::Overloaded(Refused::Recovering),
+            false => CallEnd::NoEndpoints(none),
+        })
     }
 
     fn terms(&self) -> Terms {
@@ -223,16 +211,6 @@ fn count_decision(meter: &CallMeter<'_>, decision: &Decision) {
         },
     };
     meter.count(counter);
-}
-
-/// No endpoint is left: perhaps the provider knows more by now. An update by another call since the roster was
-/// looked at does as well.
-fn update_endpoints(call: &Call<'_>, updates_seen: u64) {
-    let Some(balancer) = call.target.balancer() else {
-        return;
-    };
-    // The balancer tells of a provider that fails; the call goes by the list that stays.
-    let _ = balancer.update_since(updates_seen);
 }
 
 /// Of an attempt that lost its race.

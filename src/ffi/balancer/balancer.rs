@@ -12,7 +12,7 @@ use super::host::ahoy_host;
 use super::provider::ahoy_provider;
 use crate::client::Balancer;
 use crate::config::{Algorithm, BalancerConfig};
-use crate::discovery::Provider;
+use crate::discovery::Supply;
 use crate::error::{Error, ErrorKind};
 use crate::event::Observer;
 use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
@@ -44,7 +44,7 @@ impl Handle for ahoy_balancer {
 
 #[derive(Clone)]
 struct Plan {
-    provider: Arc<dyn Provider>,
+    supply: Supply,
     config: BalancerConfig,
     observers: Vec<Arc<dyn Observer>>,
 }
@@ -65,10 +65,10 @@ impl Configurable for &ahoy_balancer {
 }
 
 impl ahoy_balancer {
-    fn new(provider: Arc<dyn Provider>, algorithm: Algorithm) -> *mut Self {
+    fn new(supply: Supply, algorithm: Algorithm) -> *mut Self {
         handle::new(Self {
             plan: Settings::new(Plan {
-                provider,
+                supply,
                 config: BalancerConfig::new(algorithm),
                 observers: Vec::new(),
             }),
@@ -102,8 +102,8 @@ impl ahoy_balancer {
     pub(crate) fn live(&self) -> Result<&Arc<Balancer>, Error> {
         self.live.get_or_try_init(|| {
             let plan = self.plan.freeze_if(|plan| plan.config.check())?;
-            let Plan { provider, config, observers } = plan;
-            Ok(Arc::new(Balancer::observed(provider, config, observers)))
+            let Plan { supply, config, observers } = plan;
+            Ok(Arc::new(Balancer::observed(supply, config, observers)))
         })
     }
 

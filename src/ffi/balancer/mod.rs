@@ -2,6 +2,7 @@
 
 // In the order of the header, which follows this one: hence the empty lines, which keep it.
 pub mod host;
+pub mod listing;
 
 pub mod provider;
 

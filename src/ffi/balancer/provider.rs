@@ -4,55 +4,175 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
 
+use once_cell::sync::OnceCell;
+
 use super::host::{ahoy_host, checked};
-use crate::discovery::{HostList, Provider};
+use crate::discovery::{Asked, Provider, ProviderConfig, Supply, Watch};
 use crate::endpoint::Host;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
 use crate::ffi::values::error::ahoy_error;
-use crate::ffi::values::handle::{Handle, Lent, Shared};
+use crate::ffi::values::handle::{Handle, Out, Owned, Shared};
+use crate::ffi::values::made_text::ahoy_text;
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::{AHOY_OK, ahoy_status};
 use crate::ffi::values::{entry, guard, handle};
+use crate::options;
 use crate::runtime::host::callback;
 
-/// A source of endpoints: a list, or a callback that fills one.
+/// A source of endpoints: a list, a callback that fills one, or what a URL names.
 ///
 /// Ownership: freed with ahoy_provider_free at any time; a balancer keeps what it needs. Thread:
 /// configured from one, and frozen when a balancer is made from it; then any.
 pub struct ahoy_provider {
-    source: Source,
+    kind: Kind,
+    settings: Settings<ProviderConfig>,
+    /// One for all balancers that are made from it.
+    supply: OnceCell<Supply>,
 }
 
 impl Handle for ahoy_provider {
     type Held = Shared;
 }
 
-enum Source {
-    List(Settings<HostList>),
+enum Kind {
+    List(Settings<Vec<Arc<Host>>>),
     Custom(Arc<dyn Provider>),
+    Url,
 }
 
 impl ahoy_provider {
+    fn new(kind: Kind, config: ProviderConfig) -> Self {
+        Self { kind, settings: Settings::new(config), supply: OnceCell::new() }
+    }
+
     /// The first use.
-    pub(crate) fn freeze(&self) -> Arc<dyn Provider> {
-        match &self.source {
-            Source::List(list) => Arc::new(list.freeze()),
-            Source::Custom(provider) => Arc::clone(provider),
-        }
+    pub(crate) fn freeze(&self) -> Supply {
+        let make = || {
+            let config = self.settings.freeze();
+            match &self.kind {
+                Kind::List(list) => Supply::Watched(Arc::new(Watch::pushed(list.freeze()))),
+                Kind::Custom(provider) => Supply::Asked(Asked {
+                    provider: Arc::clone(provider),
+                    callbacks: config.callbacks,
+                    freshness: config.freshness,
+                }),
+                Kind::Url => Supply::Watched(Arc::new(Watch::of(&config))),
+            }
+        };
+        self.supply.get_or_init(make).clone()
     }
 
     /// Adds a host to a list.
     fn add(&self, host: impl FnOnce() -> Result<Host, Error>) -> Result<(), Error> {
-        let Source::List(list) = &self.source else {
+        let Kind::List(list) = &self.kind else {
             return Err(Error::invalid("provider", "is not a list"));
         };
         let host = host()?;
         list.change("provider", |list| {
-            list.0.push(host);
+            list.push(Arc::new(host));
             Ok(())
         })
     }
+
+    /// Puts another list in place of this one.
+    fn replace(&self, hosts: Vec<Arc<Host>>) -> Result<(), Error> {
+        let Kind::List(list) = &self.kind else {
+            let message = "provider: is not a list that the host replaces";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        };
+        let replaced = list.change("provider", |list| {
+            list.clone_from(&hosts);
+            Ok(())
+        });
+        if replaced.is_err()
+            && let Supply::Watched(watch) = self.freeze()
+        {
+            watch.push(hosts);
+        }
+        Ok(())
+    }
+}
+
+impl ahoy_provider {
+    fn describe(&self) -> String {
+        let count = self.supply.get().and_then(|supply| match supply {
+            Supply::Watched(watch) => watch.latest().map(|listing| listing.hosts.len()),
+            Supply::Asked(_) => None,
+        });
+        let what = match &self.kind {
+            Kind::List(_) => "a list of the host".to_owned(),
+            Kind::Custom(_) => "a function of the host".to_owned(),
+            Kind::Url => match self.supply.get() {
+                Some(Supply::Watched(watch)) => watch.describe(),
+                _ => Watch::of(&self.settings.read()).describe(),
+            },
+        };
+        match count {
+            Some(1) => format!("{what}: 1 endpoint"),
+            Some(count) => format!("{what}: {count} endpoints"),
+            None => what,
+        }
+    }
+}
+
+/// The endpoints that a URL names, as they are and as they change. docs/discovery.md has the forms,
+/// such as "dns://api.example.com:80?empty_hold=10s", and docs/options.md the options of each. The
+/// registry is not asked before a balancer of the provider is used.
+///
+/// @param url the source, its servers or name, and its options; credentials in it are shown nowhere
+/// @param provider gets the provider, to be freed with ahoy_provider_free; NULL on failure
+/// @return AHOY_E_INVALID_ARGUMENT for a URL or a value that is refused, AHOY_E_UNKNOWN_OPTION for an
+///        option that the source has not
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_provider_from_url(
+    url: *const c_char,
+    provider: *mut *mut ahoy_provider,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    entry::status!(err, |provider: Out<ahoy_provider>, url: &str| {
+        provider.fill(ahoy_provider::new(Kind::Url, options::provider_of(url)?));
+        Ok(())
+    })
+}
+
+/// Sets an option by name, as a parameter of its URL does; docs/options.md lists them.
+///
+/// @param key such as "empty_hold"
+/// @param value such as "10s"; a duration needs a unit. A value that is refused changes nothing
+/// @return AHOY_E_UNKNOWN_OPTION for a key that the provider's source has not; the error names the
+///        nearest. AHOY_E_IN_USE after its first use
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_provider_set(
+    provider: *const ahoy_provider,
+    key: *const c_char,
+    value: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    entry::status!(err, |provider: &ahoy_provider, key: &str, value: &str| {
+        if let Kind::List(_) = provider.kind {
+            let message = "key: a list has no options";
+            return Err(Error::new(ErrorKind::UnknownOption, message));
+        }
+        let set = |config: &mut ProviderConfig| options::set_provider(config, key, value);
+        provider.settings.change("provider", set)
+    })
+}
+
+/// What the provider watches, for people: its source, what is watched there and how many endpoints
+/// it told last. Never a token, a password or an option that holds one.
+///
+/// @param text gets the text, to be freed with ahoy_text_free; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_provider_describe(
+    provider: *const ahoy_provider,
+    text: *mut *mut ahoy_text,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    entry::status!(err, |text: Out<ahoy_text>, provider: &ahoy_provider| {
+        text.fill(ahoy_text::from(provider.describe().as_str()));
+        Ok(())
+    })
 }
 
 /// An empty list that ahoy_provider_list_add fills.
@@ -62,7 +182,8 @@ impl ahoy_provider {
 #[must_use]
 pub extern "C" fn ahoy_provider_list_new() -> *mut ahoy_provider {
     guard::value_of(ptr::null_mut(), || {
-        handle::new(ahoy_provider { source: Source::List(Settings::new(HostList::default())) })
+        let list = Kind::List(Settings::new(Vec::new()));
+        handle::new(ahoy_provider::new(list, ProviderConfig::default()))
     })
 }
 
@@ -99,21 +220,61 @@ pub unsafe extern "C" fn ahoy_provider_list_add_host(
     })
 }
 
-/// The list that a custom provider fills. Valid inside the callback only; owned by the library.
+/// Puts another list in place of that of a provider made by ahoy_provider_list_new, for a host that
+/// watches a registry of its own. May be called at any time, also after the first use: balancers
+/// made from the provider take the list before this returns, or soon after it where another thread
+/// is at it. Endpoints that stay keep their circuits, statistics and connections. An empty list
+/// counts at once. Any thread; safe inside a callback.
+///
+/// @param hosts the whole list, from ahoy_hosts_new; copied, and still the caller's to free
+/// @return AHOY_E_UNSUPPORTED for a provider that is no list
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_provider_list_replace(
+    provider: *const ahoy_provider,
+    hosts: *const ahoy_hosts,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    entry::status!(err, |provider: &ahoy_provider, hosts: &ahoy_hosts| {
+        provider.replace(hosts.hosts.iter().cloned().map(Arc::new).collect())
+    })
+}
+
+/// A list of hosts: what a custom provider fills, or what ahoy_provider_list_replace takes.
+///
+/// Ownership: inside a provider's callback it is the library's; one of ahoy_hosts_new is freed with
+/// ahoy_hosts_free. Thread: one at a time.
 pub struct ahoy_hosts {
     hosts: Vec<Host>,
 }
 
 impl Handle for ahoy_hosts {
-    type Held = Lent;
+    type Held = Owned;
+}
+
+/// An empty list of hosts for ahoy_provider_list_replace; ahoy_hosts_add fills it.
+///
+/// @return the list, never NULL
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn ahoy_hosts_new() -> *mut ahoy_hosts {
+    guard::value_of(ptr::null_mut(), || handle::new(ahoy_hosts { hosts: Vec::new() }))
+}
+
+/// Frees a list of ahoy_hosts_new; NULL is fine. Not for the one that a callback fills.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_hosts_free(hosts: *mut ahoy_hosts) {
+    guard::value!((), |hosts: Option<Box<ahoy_hosts>>| drop(hosts));
 }
 
 /// Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK. Any other
-/// status means that there is no list now, and the last good one stays in use. Runs on the thread
-/// that asks: the caller's at first use and on update, and the one that drives a call when no
-/// endpoint is left. It may block, and then blocks the calls that wait for it.
+/// status means that there is no list now, and the last good one stays in use. Asked at first use,
+/// on update and when no endpoint is left. By default it runs on the thread of a blocking call, and
+/// for calls that were started on a thread "ahoy-provider" of its own, where it delays only the
+/// calls that need its list, which keep their limits; the option "callbacks" of ahoy_provider_set
+/// says otherwise. A blocking call that it delays on its own thread ends when it returns, with
+/// AHOY_E_DEADLINE where the call's limit has passed. Never on an I/O thread.
 ///
-/// Thread: the one that drives the call, several at once.
+/// Thread: any.
 pub type ahoy_provider_fn = Option<
     unsafe extern "C-unwind" fn(user_data: *mut c_void, out: *mut ahoy_hosts) -> ahoy_status,
 >;
@@ -138,7 +299,8 @@ pub unsafe extern "C" fn ahoy_provider_custom_new(
             return ptr::null_mut();
         };
         let custom = Custom { function, user_data };
-        handle::new(ahoy_provider { source: Source::Custom(Arc::new(custom)) })
+        let custom = Kind::Custom(Arc::new(custom));
+        handle::new(ahoy_provider::new(custom, ProviderConfig::default()))
     })
 }
 

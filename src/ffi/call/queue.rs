@@ -13,7 +13,7 @@ use crate::ffi::values::status::{
     AHOY_E_CANCELLED, AHOY_E_INVALID_ARGUMENT, AHOY_OK, ahoy_status, number,
 };
 use crate::ffi::values::{argument, entry, guard, handle, text};
-use crate::runtime::host::callback;
+use crate::runtime::host::{callback, wishes};
 
 /// A queue of ended calls, in the order in which they ended, with a descriptor that is readable
 /// while it holds any.
@@ -173,7 +173,8 @@ fn next(queue: &Queue, most: usize, timeout_ms: u64) -> Result<Vec<QueueEvent>, 
         let message = "queue: a wait inside a callback would deadlock";
         return Err(Error::new(ErrorKind::WouldDeadlock, message));
     }
-    Ok(queue.next(most, text::duration(timeout_ms)))
+    let take = |slice| Some(queue.next(most, slice)).filter(|batch| !batch.is_empty());
+    Ok(wishes::serving(text::duration(timeout_ms), take).unwrap_or_default())
 }
 
 /// Frees a queue; NULL is fine. Its unfinished calls are cancelled, and completions not yet read

@@ -15,6 +15,4 @@ pub mod hooks;
 
 pub mod options;
 
-pub mod configuration;
-
 pub mod client;

@@ -52,6 +52,11 @@ impl<T: Clone> Settings<T> {
         Ok(state.value.clone())
     }
 
+    /// The settings as they are; they can still be changed.
+    pub(crate) fn read(&self) -> T {
+        self.lock().value.clone()
+    }
+
     /// The first use: from here on the settings stay as they are.
     pub(crate) fn freeze(&self) -> T {
         let mut state = self.lock();

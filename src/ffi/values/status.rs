@@ -23,7 +23,7 @@ pub const AHOY_E_UNKNOWN_OPTION: i32 = 102;
 pub const AHOY_E_WOULD_DEADLOCK: i32 = 103;
 /// The client is closed.
 pub const AHOY_E_CLOSED: i32 = 104;
-/// The library was built without what this needs.
+/// This kind of handle, or this build of the library, cannot do that.
 pub const AHOY_E_UNSUPPORTED: i32 = 105;
 /// The provider failed and no earlier list is known.
 pub const AHOY_E_DISCOVERY: i32 = 200;

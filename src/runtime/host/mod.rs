@@ -11,3 +11,4 @@ mod gate;
 pub mod lost;
 pub mod panics;
 pub mod thread_cancel;
+pub mod wishes;

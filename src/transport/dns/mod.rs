@@ -12,6 +12,8 @@
 pub(super) mod files;
 mod known;
 pub(super) mod query;
+mod records;
+mod shared;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -32,6 +34,8 @@ use crate::runtime::workers::Workers;
 
 use self::files::{Files, lower};
 use self::known::{Answer, Known, Next};
+pub use self::records::{NameServers, RecordKind, Records, ServiceRecord, Unanswered};
+pub use self::shared::resolver;
 use super::cause::Cause;
 
 /// How names are resolved for one client.
@@ -152,7 +156,11 @@ impl Resolver {
     }
 
     fn with_source(handle: Handle, source: Source) -> Self {
-        let shared = Shared { source, names: Mutex::default(), workers: Workers::default() };
+        let shared = Shared {
+            source,
+            names: Mutex::default(),
+            workers: Workers::new("ahoy-names", MOST_HANGING),
+        };
         Self { handle, shared: Arc::new(shared) }
     }
 }
@@ -452,6 +460,9 @@ fn bounded(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
 
 /// No connect tries more within its limit, and an answer over TCP could hold thousands.
 const MAX_ADDRESSES: usize = 64;
+
+/// As many names as may hang in a dead name service before others have to wait.
+const MOST_HANGING: usize = 8;
 
 /// A service with more names than this is not balanced by name.
 const KEPT_NAMES: usize = 1024;

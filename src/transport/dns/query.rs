@@ -50,13 +50,13 @@ pub(in crate::transport) fn servers_of(resolv_conf: &[u8]) -> Result<TokioResolv
 }
 
 #[cfg(unix)]
-fn system(resolv_conf: &[u8]) -> Result<(ResolverConfig, ResolverOpts), NetError> {
+pub(super) fn system(resolv_conf: &[u8]) -> Result<(ResolverConfig, ResolverOpts), NetError> {
     hickory_resolver::system_conf::parse_resolv_conf(resolv_conf)
 }
 
 /// There the name servers do not stand in a file.
 #[cfg(not(unix))]
-fn system(_: &[u8]) -> Result<(ResolverConfig, ResolverOpts), NetError> {
+pub(super) fn system(_: &[u8]) -> Result<(ResolverConfig, ResolverOpts), NetError> {
     hickory_resolver::system_conf::read_system_conf()
 }
 
@@ -74,7 +74,10 @@ pub(super) fn servers_at(
 }
 
 /// Answers are kept, and `hosts` is read, elsewhere.
-fn build(config: ResolverConfig, mut options: ResolverOpts) -> Result<TokioResolver, NetError> {
+pub(super) fn build(
+    config: ResolverConfig,
+    mut options: ResolverOpts,
+) -> Result<TokioResolver, NetError> {
     options.use_hosts_file = ResolveHosts::Never;
     options.cache_size = 0;
     TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())

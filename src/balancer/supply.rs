@@ -1,0 +1,259 @@
+//! How a balancer comes by its list: it is told by a watch, or asks a function of the host on a thread that may wait.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
+use super::balancer::Balancer;
+use crate::discovery::{Asked, Callbacks, Supply, Taker, asked};
+use crate::error::{Error, ErrorKind};
+use crate::runtime::host::lost::{self, Covered};
+use crate::runtime::host::wishes;
+use crate::runtime::{clock, io_thread};
+
+/// How a balancer's list is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListState {
+    /// None was told yet.
+    None,
+    /// As the provider told it last.
+    Current,
+    /// The provider fails, and its last list serves.
+    Last,
+    /// The last list was taken away: its provider has failed for too long.
+    Stale,
+    /// None was told, and the provider refuses what it is asked.
+    Refused,
+}
+
+/// Runs a question to the host as a part of the client that wants it, so that the client's close waits for it; not at all
+/// where the client is closed.
+pub(crate) type Around = Box<dyn FnOnce(&mut dyn FnMut()) + Send>;
+
+/// Who wants the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// A library call that the host makes itself, and that waits for its end.
+    Blocking,
+    /// One that returns at once.
+    Started,
+    /// The work of a call, on whatever thread drives it.
+    Attempt,
+}
+
+impl Balancer {
+    /// Sees to it that the list is there or on its way; waits for a function of the host only where that may be called on
+    /// this thread.
+    ///
+    /// # Errors
+    /// The function failed and no list is known, or no thread could be had.
+    pub(crate) fn prepare_for(self: &Arc<Self>, wanted: Wanted) -> Result<(), Error> {
+        if self.updates_done() > 0 {
+            return Ok(());
+        }
+        match &self.supply {
+            Supply::Watched(_) => self.join(),
+            Supply::Asked(asked) if may_ask_here(asked.callbacks, wanted) => {
+                // Another thread's question answers this one too; its attempt waits for that within its limit.
+                self.try_update_since(0).unwrap_or(Ok(()))
+            }
+            Supply::Asked(_) => Ok(()),
+        }
+    }
+
+    /// Begins to be told by the provider's watch, and takes the list that is there.
+    pub(crate) fn join(self: &Arc<Self>) -> Result<(), Error> {
+        let Supply::Watched(watch) = &self.supply else { return Ok(()) };
+        let itself: Weak<dyn Taker> = Arc::<Self>::downgrade(self);
+        let joined = self.live().joined.get_or_try_init(|| watch.join(itself));
+        joined.map_err(|error| {
+            let message = format!("provider: no thread could be made: {error}");
+            Error::new(ErrorKind::Overloaded, message)
+        })?;
+        self.look();
+        Ok(())
+    }
+
+    /// Has a provider that is asked told its list by a thread of its own; a watched one is told that a call found no
+    /// endpoint. Whether there is an answer to wait for.
+    pub(crate) fn request_update(
+        self: &Arc<Self>,
+        seen: u64,
+        around: Around,
+    ) -> Result<bool, Error> {
+        match &self.supply {
+            Supply::Watched(watch) => {
+                self.join()?;
+                Ok(watch.nudge(clock::now()))
+            }
+            Supply::Asked(Asked { callbacks: Callbacks::Caller, .. }) => {
+                self.wish(seen, around);
+                Ok(true)
+            }
+            Supply::Asked(_) => self.ask_on_thread(seen, around).map(|()| true),
+        }
+    }
+
+    /// Has the next library call of the host's ask: see [`Callbacks::Caller`].
+    fn wish(self: &Arc<Self>, seen: u64, around: Around) {
+        let itself = Arc::downgrade(self);
+        wishes::make(itself.as_ptr().addr(), move || {
+            if let Some(balancer) = itself.upgrade() {
+                // The balancer tells of a provider that fails; where another thread is at it, that answers the wish.
+                around(&mut || drop(balancer.try_update_since(seen)));
+            }
+        });
+    }
+
+    fn ask_on_thread(self: &Arc<Self>, seen: u64, around: Around) -> Result<(), Error> {
+        let live = self.live();
+        if live.list.is_asked.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let asking = Arc::new(Asking(Arc::clone(self)));
+        let job = move || {
+            let covered = lost::cover(Arc::clone(&asking) as Arc<dyn Covered>);
+            // The balancer tells of a provider that fails.
+            around(&mut || drop(asking.0.update_since(seen)));
+            drop(covered);
+            asking.end();
+        };
+        asked::on_thread(job).map_err(|error| {
+            live.list.is_asked.store(false, Ordering::Release);
+            Error::new(ErrorKind::Overloaded, format!("provider: no thread could be made: {error}"))
+        })
+    }
+
+    /// Waits until an update ends that had not when `ended` were over: well, or where a provider that is asked fails.
+    pub(crate) fn update_ends(&self, ended: u64) -> impl Future<Output = ()> + Send {
+        let live = self.live();
+        async move {
+            loop {
+                let mut looked = pin!(live.list.looked.notified());
+                looked.as_mut().enable();
+                if live.list.ended() > ended {
+                    return;
+                }
+                looked.await;
+            }
+        }
+    }
+
+    /// How many updates have ended, well or not.
+    pub(crate) fn updates_ended(&self) -> u64 {
+        self.live().list.ended()
+    }
+
+    /// Why the source of the list fails, and whether it refuses what it is asked.
+    pub(crate) fn problem(&self) -> Option<(String, bool)> {
+        match &self.supply {
+            Supply::Watched(watch) => {
+                let state = watch.state();
+                Some((state.problem?.to_string(), state.is_refused))
+            }
+            Supply::Asked(_) => Some((self.live().list.problem()?, true)),
+        }
+    }
+
+    /// Waits until a list is known; how that went.
+    ///
+    /// # Errors
+    /// The provider refuses what it is asked, or one that is asked failed.
+    pub async fn ready(self: &Arc<Self>) -> Result<(), Error> {
+        self.prepare()?;
+        loop {
+            let ended = self.updates_ended();
+            if self.updates_done() > 0 {
+                return Ok(());
+            }
+            if let Some((problem, true)) = self.problem() {
+                return Err(Error::new(ErrorKind::Discovery, format!("provider: {problem}")));
+            }
+            self.update_ends(ended).await;
+        }
+    }
+
+    /// How the list is known.
+    #[must_use]
+    pub fn list_state(&self) -> ListState {
+        let problem = self.problem();
+        let is_stale = match &self.supply {
+            Supply::Watched(watch) => watch.state().is_stale,
+            Supply::Asked(_) => false,
+        };
+        match (self.updates_done() > 0, problem) {
+            (_, _) if is_stale => ListState::Stale,
+            (true, None) => ListState::Current,
+            (true, Some(_)) => ListState::Last,
+            (false, Some((_, true))) => ListState::Refused,
+            (false, _) => ListState::None,
+        }
+    }
+
+    /// Why the list is not current.
+    #[must_use]
+    pub fn list_problem(&self) -> Option<String> {
+        self.problem().map(|(problem, _)| problem)
+    }
+
+    /// Whether the provider tells its list by itself.
+    pub(crate) fn is_watched(&self) -> bool {
+        matches!(self.supply, Supply::Watched(_))
+    }
+
+    /// Whether a function of the host may be asked on this thread, by the work of a call.
+    pub(crate) fn may_ask_here(&self) -> bool {
+        match &self.supply {
+            Supply::Watched(_) => false,
+            Supply::Asked(asked) => may_ask_here(asked.callbacks, Wanted::Attempt),
+        }
+    }
+}
+
+fn may_ask_here(callbacks: Callbacks, wanted: Wanted) -> bool {
+    match (callbacks, wanted) {
+        (Callbacks::Thread, _) | (Callbacks::Any, Wanted::Started) => false,
+        (Callbacks::Any, Wanted::Blocking) => true,
+        (Callbacks::Caller, Wanted::Blocking | Wanted::Started) => true,
+        // A shard is driven by its caller.
+        (Callbacks::Any | Callbacks::Caller, Wanted::Attempt) => !io_thread::is_here(),
+    }
+}
+
+/// A question that is under way on a thread of its own.
+struct Asking(Arc<Balancer>);
+
+impl Asking {
+    fn end(&self) {
+        let list = &self.0.live().list;
+        list.is_asked.store(false, Ordering::Release);
+        list.looked.notify_waiters();
+    }
+}
+
+impl Covered for Asking {
+    fn thread_is_lost(&self) {
+        self.0.live().list.note_failure("the host ended the thread that asked it");
+        self.end();
+    }
+}
+
+impl Taker for Balancer {
+    fn look(&self) {
+        let Supply::Watched(watch) = &self.supply else { return };
+        loop {
+            let news = watch.news();
+            // Whoever has the turn looks once more when it is over.
+            let Some(turn) = self.live().list.try_turn() else { return };
+            self.take(watch, turn);
+            if watch.news() == news && watch.version() == self.live().list.taken() {
+                return;
+            }
+        }
+    }
+
+    fn calls_host(&self) -> bool {
+        !self.observers.is_empty()
+    }
+}

@@ -1,0 +1,41 @@
+//! What a provider is told: what it watches, how fresh its lists are, and how it reaches a registry.
+
+mod dns;
+mod registry;
+
+use std::path::PathBuf;
+
+pub use dns::{DnsConfig, DnsTransport, Family};
+pub use registry::{HIDDEN, RegistryConfig, Secret};
+
+use super::target::Target;
+use crate::policy::FreshnessConfig;
+
+/// What a provider is told.
+#[derive(Clone, Debug, Default)]
+pub struct ProviderConfig {
+    /// What its URL names.
+    pub target: Target,
+    /// When a list applies, and for how long.
+    pub freshness: FreshnessConfig,
+    /// Where a function of the host runs that tells the list.
+    pub callbacks: Callbacks,
+    /// Where the last list is kept for a start while the registry is down; none where it is not.
+    pub snapshot: Option<PathBuf>,
+    /// How a registry is reached.
+    pub registry: RegistryConfig,
+    /// How names are asked for.
+    pub dns: DnsConfig,
+}
+
+/// Where a function of the host runs that tells the list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Callbacks {
+    /// On the thread of the blocking call that needs the list, and for other calls on a thread of its own.
+    #[default]
+    Any,
+    /// On a thread of its own always, so that a blocking call keeps its limit too.
+    Thread,
+    /// Only inside of library calls that the host makes itself: for hosts with one thread.
+    Caller,
+}

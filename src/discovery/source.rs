@@ -1,0 +1,147 @@
+//! What a source of endpoints is, and how it tells what it learns.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use super::ground::Ground;
+use crate::endpoint::Host;
+
+/// A session of a source. Dropping it stops it.
+pub type Session<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;
+
+/// One way to learn where the endpoints of a service are.
+///
+/// A source holds its configuration and nothing else: what is live, as connections, belongs to its session. A forked
+/// child begins a session of its own over the same source.
+pub trait Source: fmt::Debug + Send + Sync {
+    /// One session. It tells the whole list first, and the whole list again whenever something changed, until it ends.
+    /// It runs on an I/O thread, so that it never blocks.
+    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a>;
+
+    /// What it watches, for people, without any secret.
+    fn describe(&self) -> String;
+}
+
+/// Why a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// What the session went by is gone, as after a compaction, with a lost session or at a `410 Gone`: the next session
+    /// begins at once. Where that told nothing either, it waits as after a failure.
+    Expired,
+    /// The registry could not be reached or did not answer as it should; the text says why. The next session begins
+    /// after a pause that grows up to 32 s.
+    Failed(String),
+    /// The registry refuses what it is asked, for credentials or a configuration that hurry does not mend: the next
+    /// session begins after 16 to 32 s, and calls that have no list fail at once with this text.
+    Refused(String),
+}
+
+/// What a session has told and nobody has taken yet. Only the newest list counts, so that it holds one.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The newest list; each endpoint counts once, the first time that it stands there.
+    pub hosts: Option<Vec<Arc<Host>>>,
+    /// The list is empty and that is meant: it applies without `empty_hold`.
+    pub is_meant: bool,
+    /// Something proved that the list told last still holds.
+    pub is_alive: bool,
+    /// How many entries were passed over since the last look, and what was wrong with the last one.
+    pub skipped: Option<(usize, String)>,
+}
+
+/// What a session tells by. Cheap: telling replaces what was told and not taken.
+#[derive(Debug, Default)]
+pub struct Teller {
+    told: Mutex<(Told, Option<Waker>)>,
+}
+
+impl Teller {
+    /// The whole list as it is now. An empty one applies only after `empty_hold`.
+    pub fn list(&self, hosts: Vec<Arc<Host>>) {
+        self.tell(|told| {
+            told.hosts = Some(hosts);
+            told.is_meant = false;
+        });
+    }
+
+    /// There is no endpoint, and that is no fault of the registry: somebody said so in as many words.
+    pub fn none(&self) {
+        self.tell(|told| {
+            told.hosts = Some(Vec::new());
+            told.is_meant = true;
+        });
+    }
+
+    /// What was told last holds still: a heartbeat, or an answer without a change.
+    pub fn alive(&self) {
+        self.tell(|told| told.is_alive = true);
+    }
+
+    /// An entry was passed over. `problem` says what is wrong with it and never shows its value, which may be a secret;
+    /// a key, a file's name and a line number are fine.
+    pub fn skipped(&self, problem: &str) {
+        self.tell(|told| {
+            let before = told.skipped.take().map_or(0, |(count, _)| count);
+            told.skipped = Some((before + 1, problem.to_owned()));
+        });
+    }
+
+    /// What was told since this was last asked.
+    pub fn take(&self) -> Option<Told> {
+        let mut told = self.lock();
+        (!told.0.is_empty()).then(|| std::mem::take(&mut told.0))
+    }
+
+    /// The same, where it waits until there is something.
+    pub async fn taken(&self) -> Told {
+        poll_fn(|cx| {
+            let mut told = self.lock();
+            if told.0.is_empty() {
+                told.1 = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(std::mem::take(&mut told.0))
+        })
+        .await
+    }
+
+    fn tell(&self, tell: impl FnOnce(&mut Told)) {
+        let mut told = self.lock();
+        tell(&mut told.0);
+        let waker = told.1.take();
+        drop(told);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Told, Option<Waker>)> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Told {
+    fn is_empty(&self) -> bool {
+        self.hosts.is_none() && !self.is_alive && self.skipped.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_newest_list_is_told_and_skipped_entries_are_counted() {
+        let teller = Teller::default();
+        teller.list(vec![Arc::new(Host::new("a", 1))]);
+        teller.skipped("line 3: no port");
+        teller.list(vec![Arc::new(Host::new("b", 1))]);
+        teller.skipped("line 9: no port");
+        let told = teller.taken().await;
+        assert_eq!(told.hosts.unwrap()[0].address, "b");
+        assert_eq!(told.skipped, Some((2, "line 9: no port".to_owned())));
+        let waits = tokio::time::timeout(std::time::Duration::from_millis(5), teller.taken()).await;
+        assert!(waits.is_err());
+    }
+}

@@ -1,0 +1,256 @@
+//! The addresses of a name, from its A and AAAA records.
+//!
+//! The two kinds are asked for together, and each is kept by itself: while one of them fails, its last addresses go on
+//! serving. An answer holds for its time to live, no less than a second, so that a name with none is asked for once a
+//! second. A name that does not exist is asked for again within 5 s, whatever its zone says.
+
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep_until;
+
+use crate::discovery::config::{DnsConfig, DnsTransport, Family, ProviderConfig};
+use crate::discovery::ground::Ground;
+use crate::discovery::scheme::Scheme;
+use crate::discovery::source::{Ended, Session, Source, Teller};
+use crate::discovery::target::host_and_port;
+use crate::endpoint::Host;
+use crate::runtime::clock;
+use crate::transport::{NameServers, RecordKind, Records, Unanswered};
+
+pub(in crate::discovery) const SCHEME: Scheme = Scheme {
+    name: "dns",
+    form: "dns://name:port",
+    purpose: "the addresses of a name, by its A and AAAA records",
+    keys: KEYS,
+    make,
+};
+
+/// The keys of both kinds of names.
+pub(super) const KEYS: &[&str] =
+    &["dns_server", "dns_timeout", "family", "max_ttl", "min_ttl", "transport"];
+
+/// What asks for the names of one session.
+pub(super) fn name_servers(config: &DnsConfig) -> Result<NameServers, Ended> {
+    let made = match config.servers.is_empty() {
+        true => NameServers::system(config.timeout),
+        false => NameServers::at(&config.servers, config.timeout),
+    };
+    made.map_err(Ended::Failed)
+}
+
+/// How long an answer holds that states `ttl`.
+pub(super) fn pause(config: &DnsConfig, ttl: Duration) -> Duration {
+    ttl.min(config.max_ttl).max(config.min_ttl)
+}
+
+/// How long it holds that there is nothing, whatever the zone says.
+pub(super) fn negative_pause(config: &DnsConfig, ttl: Option<Duration>) -> Duration {
+    pause(config, ttl.unwrap_or(MAX_NEGATIVE).min(MAX_NEGATIVE))
+}
+
+fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
+    let target = &config.target;
+    let (name, port) = host_and_port(&target.authority, None)
+        .map_err(|problem| format!("dns: {problem}; write {}", SCHEME.form))?;
+    Host::checked(&name, port).map_err(|problem| format!("dns: the name {problem}"))?;
+    if !target.path.trim_matches('/').is_empty() {
+        return Err("dns: a name has no path".to_owned());
+    }
+    Ok(Arc::new(Dns { name, port, config: config.dns.clone() }))
+}
+
+#[derive(Debug)]
+struct Dns {
+    name: String,
+    port: u16,
+    config: DnsConfig,
+}
+
+impl Source for Dns {
+    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
+        Box::pin(async move {
+            match name_servers(&self.config) {
+                Ok(servers) => Lookup::new(self, &servers).run(ground, teller).await,
+                Err(ended) => ended,
+            }
+        })
+    }
+
+    fn describe(&self) -> String {
+        format!("dns://{}:{}", self.name, self.port)
+    }
+}
+
+type Asking<'a> = Pin<Box<dyn Future<Output = Result<Records, Unanswered>> + Send + 'a>>;
+
+/// One session.
+struct Lookup<'a> {
+    dns: &'a Dns,
+    servers: &'a NameServers,
+    parts: Vec<Part<'a>>,
+    begun: Instant,
+    told: Option<Vec<IpAddr>>,
+}
+
+/// What is known of one kind of address.
+struct Part<'a> {
+    kind: RecordKind,
+    asking: Option<Asking<'a>>,
+    asked_at: Option<Instant>,
+    /// When it is asked for again.
+    due: Instant,
+    /// The last addresses; none where there was no answer yet.
+    known: Option<Vec<IpAddr>>,
+    problem: Option<String>,
+}
+
+/// What happens first.
+enum Step {
+    Answered(usize, Result<Records, Unanswered>),
+    /// Something is due, or a call found no endpoint.
+    Time {
+        nudged: bool,
+    },
+}
+
+impl<'a> Lookup<'a> {
+    fn new(dns: &'a Dns, servers: &'a NameServers) -> Self {
+        let kinds = match dns.config.family {
+            Family::Any => &[RecordKind::A, RecordKind::Aaaa][..],
+            Family::V4 => &[RecordKind::A],
+            Family::V6 => &[RecordKind::Aaaa],
+        };
+        let begun = clock::now();
+        let part = |kind: &RecordKind| Part {
+            kind: *kind,
+            asking: None,
+            asked_at: None,
+            due: begun,
+            known: None,
+            problem: None,
+        };
+        Self { dns, servers, parts: kinds.iter().map(part).collect(), begun, told: None }
+    }
+
+    async fn run(mut self, ground: &Ground, teller: &Teller) -> Ended {
+        loop {
+            self.ask(clock::now());
+            match self.step(ground).await {
+                Step::Answered(index, answer) => self.settle(index, answer),
+                Step::Time { nudged: true } => self.hurry(clock::now()),
+                Step::Time { nudged: false } => {}
+            }
+            if let Some(ended) = self.tell(teller, clock::now()) {
+                return ended;
+            }
+        }
+    }
+
+    /// Asks for what is due.
+    fn ask(&mut self, now: Instant) {
+        let (servers, name) = (self.servers, self.dns.name.as_str());
+        let tcp = self.dns.config.transport == DnsTransport::Tcp;
+        for part in &mut self.parts {
+            if part.asking.is_none() && part.due <= now {
+                part.asked_at = Some(now);
+                part.asking = Some(Box::pin(servers.ask(name, part.kind, tcp)));
+            }
+        }
+    }
+
+    async fn step(&mut self, ground: &Ground) -> Step {
+        let grace = (self.told.is_none()).then(|| self.begun + GRACE);
+        let idle = self.parts.iter().filter(|part| part.asking.is_none()).map(|part| part.due);
+        let grace = grace.filter(|at| *at > clock::now());
+        let wakes = idle.chain(grace).min().unwrap_or_else(|| clock::now() + LONG);
+        let mut time = pin!(sleep_until(wakes.into()));
+        let mut nudged = pin!(ground.nudged());
+        poll_fn(|cx| {
+            for (index, part) in self.parts.iter_mut().enumerate() {
+                if let Some(asking) = &mut part.asking
+                    && let Poll::Ready(answer) = asking.as_mut().poll(cx)
+                {
+                    part.asking = None;
+                    return Poll::Ready(Step::Answered(index, answer));
+                }
+            }
+            if nudged.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Step::Time { nudged: true });
+            }
+            time.as_mut().poll(cx).map(|()| Step::Time { nudged: false })
+        })
+        .await
+    }
+
+    fn settle(&mut self, index: usize, answer: Result<Records, Unanswered>) {
+        let (config, part, now) = (&self.dns.config, &mut self.parts[index], clock::now());
+        part.problem = None;
+        let pause = match answer {
+            Ok(records) => {
+                part.known = Some(records.addresses);
+                pause(config, records.ttl)
+            }
+            Err(Unanswered::Nothing { ttl, .. }) => {
+                part.known = Some(Vec::new());
+                negative_pause(config, ttl)
+            }
+            Err(Unanswered::Failed(problem)) => {
+                part.problem = Some(problem);
+                negative_pause(config, None)
+            }
+        };
+        part.due = part.asked_at.unwrap_or(now).max(now - config.min_ttl) + pause;
+    }
+
+    /// A call wants a fresher answer; no kind is asked for more than once in the least time to live.
+    fn hurry(&mut self, now: Instant) {
+        for part in &mut self.parts {
+            let soonest = part.asked_at.map_or(now, |asked| asked + self.dns.config.min_ttl);
+            part.due = part.due.min(soonest);
+        }
+    }
+
+    /// Tells the list where it is known, or why it is not: a kind that does not answer is waited for a moment, and only
+    /// at the beginning.
+    fn tell(&mut self, teller: &Teller, now: Instant) -> Option<Ended> {
+        let is_open = |part: &Part<'_>| part.known.is_none() && part.problem.is_none();
+        let has_some =
+            self.parts.iter().any(|part| part.known.as_ref().is_some_and(|it| !it.is_empty()));
+        let waits = self.parts.iter().any(is_open);
+        if waits && (!has_some || now < self.begun + GRACE) {
+            return None;
+        }
+        // Where one kind fails, that there are none of the other says little.
+        let mut problems = self.parts.iter().filter_map(|part| part.problem.as_ref());
+        if let Some(problem) = problems.next()
+            && !has_some
+        {
+            return Some(Ended::Failed(format!("{}: {problem}", self.dns.name)));
+        }
+        let known = self.parts.iter().filter_map(|part| part.known.as_deref());
+        let mut addresses: Vec<IpAddr> = known.flatten().copied().collect();
+        // The order of an answer changes with each one.
+        addresses.sort_unstable();
+        addresses.dedup();
+        if self.told.as_ref() == Some(&addresses) && !addresses.is_empty() {
+            teller.alive();
+            return None;
+        }
+        let host = |address: &IpAddr| Arc::new(Host::new(address.to_string(), self.dns.port));
+        teller.list(addresses.iter().map(host).collect());
+        self.told = Some(addresses);
+        None
+    }
+}
+
+/// How long a kind of address is waited for when the other one is known (RFC 8305, section 3).
+const GRACE: Duration = Duration::from_millis(50);
+/// How long it is believed that a name does not exist.
+const MAX_NEGATIVE: Duration = Duration::from_secs(5);
+/// Nothing is due.
+const LONG: Duration = Duration::from_secs(3600);

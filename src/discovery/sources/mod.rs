@@ -1,0 +1,3 @@
+//! The sources of endpoints, one a file.
+
+pub mod dns;

@@ -1,0 +1,200 @@
+//! A provider's list, kept current by a source: one watch for all balancers of the provider.
+//!
+//! The source's sessions run on the first I/O thread, begin with the first balancer that needs the list and end with the
+//! last. Balancers are told that there is news and look for themselves, so that only the newest list counts. A forked
+//! child serves its parent's list at once, and begins a session of its own a moment later.
+
+use std::io;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use super::board::{Board, Taker};
+use super::config::ProviderConfig;
+use super::drive;
+use super::ground::Ground;
+use super::source::{Ended, Session, Source, Teller};
+use super::url;
+use crate::endpoint::Host;
+use crate::policy::FreshnessConfig;
+use crate::runtime::process::{self, PerProcess};
+use crate::runtime::{clock, entropy, io_thread};
+
+/// A provider's list, and what keeps it current.
+#[derive(Debug)]
+pub struct Watch {
+    /// None where the host itself replaces the list.
+    source: Option<Arc<dyn Source>>,
+    freshness: FreshnessConfig,
+    board: Arc<Board>,
+    here: PerProcess<Here>,
+}
+
+/// What belongs to one process.
+#[derive(Debug, Default)]
+struct Here {
+    task: Mutex<Task>,
+    /// Told when a call found no endpoint.
+    nudge: Arc<Notify>,
+    nudged_at: Mutex<Option<Instant>>,
+}
+
+#[derive(Debug, Default)]
+struct Task {
+    running: Option<AbortHandle>,
+    /// Whether one ran in this process before.
+    has_run: bool,
+}
+
+impl Watch {
+    /// The list that `source` tells, by these rules. Nothing begins yet.
+    #[must_use]
+    pub fn new(source: Arc<dyn Source>, freshness: FreshnessConfig) -> Self {
+        Self::with(Some(source), freshness)
+    }
+
+    /// The list that the source tells which `config` names.
+    #[must_use]
+    pub fn of(config: &ProviderConfig) -> Self {
+        let made = url::scheme(config.target.scheme).map(|scheme| (scheme.make)(config));
+        let source = match made {
+            Some(Ok(source)) => source,
+            Some(Err(problem)) => Arc::new(Unusable(problem)),
+            None => Arc::new(Unusable("no source has this scheme".to_owned())),
+        };
+        Self::new(source, config.freshness)
+    }
+
+    /// A list that the host replaces itself, `hosts` at first.
+    #[must_use]
+    pub fn pushed(hosts: Vec<Arc<Host>>) -> Self {
+        let watch = Self::with(None, FreshnessConfig::default());
+        watch.board.publish(hosts);
+        watch
+    }
+
+    fn with(source: Option<Arc<dyn Source>>, freshness: FreshnessConfig) -> Self {
+        Self { source, freshness, board: Arc::default(), here: PerProcess::new() }
+    }
+
+    /// What it watches, without secrets.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        self.source.as_ref().map_or_else(|| "a list".to_owned(), |source| source.describe())
+    }
+
+    /// Takes `hosts` for the list, from now on, on this thread.
+    pub fn push(&self, hosts: Vec<Arc<Host>>) {
+        self.board.publish(hosts);
+        self.board.note(|state| {
+            state.confirmed = Some(clock::now());
+            state.confirmations += 1;
+        });
+        self.board.tell_here();
+    }
+
+    /// Tells `taker` of news from now on, until what is returned drops. The first one begins the watch.
+    ///
+    /// # Errors
+    /// No thread could be had.
+    pub fn join(self: &Arc<Self>, taker: Weak<dyn Taker>) -> io::Result<Joined> {
+        let mut task = lock(&self.here.get().task);
+        if task.running.is_none()
+            && let Some(source) = &self.source
+        {
+            task.running = Some(self.begin(Arc::clone(source), task.has_run)?);
+            task.has_run = true;
+        }
+        Ok(Joined { watch: Arc::clone(self), number: self.board.join(taker) })
+    }
+
+    fn begin(&self, source: Arc<dyn Source>, has_run: bool) -> io::Result<AbortHandle> {
+        let ground = Ground::new(Arc::clone(&self.here.get().nudge))?;
+        // Children that were forked together are not to ask their registry together.
+        let longest = if process::is_child() && !has_run { SPREAD } else { Duration::ZERO };
+        let delay = entropy::with_rng(|rng| rng.random_range(Duration::ZERO..=longest));
+        let (board, freshness) = (Arc::clone(&self.board), self.freshness);
+        let task = async move {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            drive::drive(&board, freshness, &*source, &ground).await;
+        };
+        Ok(io_thread::first()?.handle().spawn(task).abort_handle())
+    }
+
+    fn leave(&self, number: u64) {
+        let Some(here) = self.here.existing() else { return };
+        let mut task = lock(&here.task);
+        if self.board.leave(number)
+            && let Some(running) = task.running.take()
+        {
+            running.abort();
+        }
+    }
+
+    /// A call found no endpoint: a source that is polled is asked, at most once a second. Whether it now is.
+    #[must_use]
+    pub fn nudge(&self, now: Instant) -> bool {
+        if self.source.is_none() {
+            return false;
+        }
+        let here = self.here.get();
+        let mut nudged_at = lock(&here.nudged_at);
+        let is_due = nudged_at.is_none_or(|at| now.saturating_duration_since(at) >= NUDGE_INTERVAL);
+        if is_due {
+            *nudged_at = Some(now);
+            here.nudge.notify_one();
+        }
+        is_due
+    }
+}
+
+impl Deref for Watch {
+    type Target = Board;
+
+    fn deref(&self) -> &Board {
+        &self.board
+    }
+}
+
+/// Options that do not go together: calls are told so.
+#[derive(Debug)]
+struct Unusable(String);
+
+impl Source for Unusable {
+    fn watch<'a>(&'a self, _: &'a Ground, _: &'a Teller) -> Session<'a> {
+        Box::pin(async { Ended::Refused(self.0.clone()) })
+    }
+
+    fn describe(&self) -> String {
+        format!("an unusable source: {}", self.0)
+    }
+}
+
+/// A part in a watch, until it drops.
+#[derive(Debug)]
+pub struct Joined {
+    watch: Arc<Watch>,
+    number: u64,
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        self.watch.leave(self.number);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Over how long forked children spread.
+const SPREAD: Duration = Duration::from_secs(1);
+
+/// A thousand calls that find no endpoint are one reason to ask.
+const NUDGE_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,0 +1,79 @@
+//! The settings of a provider, and the provider that a URL names.
+
+mod dns;
+mod freshness;
+mod registry;
+
+use std::sync::LazyLock;
+
+use super::nearest::nearest;
+use super::table::Table;
+use crate::discovery::ProviderConfig;
+use crate::discovery::url::{self, Scheme};
+use crate::error::{Error, ErrorKind};
+
+/// The settings of all providers; [`Scheme::keys`] says which of them a source takes.
+pub static PROVIDER: LazyLock<Table<ProviderConfig>> = LazyLock::new(|| {
+    let own = [freshness::SETTINGS, registry::SETTINGS, dns::SETTINGS];
+    Table::new("ahoy_provider_", ProviderConfig::default, &own)
+});
+
+/// What the provider is told that `url` names, its options included.
+///
+/// # Errors
+/// The URL names no source, or an option is refused; nothing of its credentials is shown.
+pub fn provider_of(url: &str) -> Result<ProviderConfig, Error> {
+    let invalid = |problem: String| Error::invalid("url", problem);
+    let parsed = url::parse(url).map_err(invalid)?;
+    let mut config = ProviderConfig { target: parsed.target, ..ProviderConfig::default() };
+    let scheme = scheme_of(&config);
+    if let Some((name, password)) = parsed.user {
+        if !scheme.is_some_and(|scheme| scheme.takes("username")) {
+            return Err(Error::invalid(
+                "url",
+                "holds credentials, which its scheme has no use for",
+            ));
+        }
+        (config.registry.username, config.registry.password) = (Some(name), password);
+    }
+    let mut seen: Vec<&str> = Vec::new();
+    for (key, value) in &parsed.options {
+        if seen.contains(&key.as_str()) {
+            return Err(Error::invalid("url", format!("states {key} twice")));
+        }
+        seen.push(key);
+        set_provider(&mut config, key, value)?;
+    }
+    if let Some(scheme) = scheme {
+        (scheme.make)(&config).map_err(invalid)?;
+    }
+    Ok(config)
+}
+
+/// Sets one option of a provider by name.
+///
+/// # Errors
+/// The provider's source has no such option, or the value is refused.
+pub fn set_provider(config: &mut ProviderConfig, key: &str, value: &str) -> Result<(), Error> {
+    let (known, name) = match scheme_of(config) {
+        Some(scheme) => (keys_of(scheme), scheme.name),
+        None => (OF_CALLBACKS.to_vec(), "a callback"),
+    };
+    if known.contains(&key) {
+        return PROVIDER.set(config, key, value);
+    }
+    let nearest = nearest(known.iter().copied(), key).unwrap_or_default();
+    let message = format!("key: no such option of {name}; the nearest is {nearest}");
+    Err(Error::new(ErrorKind::UnknownOption, message))
+}
+
+/// The options of a provider whose list a function of the host tells.
+const OF_CALLBACKS: &[&str] = &["callbacks", "empty_hold"];
+
+fn scheme_of(config: &ProviderConfig) -> Option<&'static Scheme> {
+    url::scheme(config.target.scheme)
+}
+
+fn keys_of(scheme: &Scheme) -> Vec<&'static str> {
+    url::COMMON.iter().chain(scheme.keys).copied().collect()
+}

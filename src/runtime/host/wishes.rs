@@ -1,0 +1,75 @@
+//! Questions to the host that only its own library calls may ask: see `callbacks = caller`.
+//!
+//! A host with one thread starts calls and then waits in the library for their end. The function that tells its list must
+//! run on that thread, so that such a wait is cut into slices as long as there may be a question of that kind.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::super::process::PerProcess;
+use super::callback;
+
+static WISHES: PerProcess<Wishes> = PerProcess::new();
+
+#[derive(Default)]
+struct Wishes {
+    open: AtomicUsize,
+    all: Mutex<Vec<Wish>>,
+}
+
+struct Wish {
+    /// Whose it is: each has one.
+    owner: usize,
+    ask: Box<dyn FnOnce() + Send>,
+}
+
+/// Whether there is somebody who wishes so.
+static MAY_BE: AtomicBool = AtomicBool::new(false);
+
+/// There is, from now on.
+pub fn expect() {
+    MAY_BE.store(true, Ordering::Relaxed);
+}
+
+/// `owner` wants `ask` to be done; what it wanted before and is not done yet will do.
+pub fn make(owner: usize, ask: impl FnOnce() + Send + 'static) {
+    let wishes = WISHES.get();
+    let mut all = wishes.all.lock().unwrap_or_else(PoisonError::into_inner);
+    if !all.iter().any(|wish| wish.owner == owner) {
+        all.push(Wish { owner, ask: Box::new(ask) });
+        wishes.open.store(all.len(), Ordering::Release);
+    }
+}
+
+/// Asks for what is wished for, on this thread, which is inside a library call of the host's.
+pub fn serve() {
+    let Some(wishes) = WISHES.existing() else { return };
+    if wishes.open.load(Ordering::Acquire) == 0 || callback::is_in_callback() {
+        return;
+    }
+    let all = std::mem::take(&mut *wishes.all.lock().unwrap_or_else(PoisonError::into_inner));
+    wishes.open.store(0, Ordering::Release);
+    all.into_iter().for_each(|wish| (wish.ask)());
+}
+
+/// Waits up to `timeout` by `wait`, and serves wishes meanwhile where there may be any.
+pub fn serving<T>(timeout: Duration, wait: impl Fn(Duration) -> Option<T>) -> Option<T> {
+    if !MAY_BE.load(Ordering::Relaxed) {
+        return wait(timeout);
+    }
+    let until = Instant::now().checked_add(timeout);
+    loop {
+        serve();
+        let left = until.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+        let begun = Instant::now();
+        let found = wait(left.min(SLICE));
+        // One that ends before its time found something else.
+        if found.is_some() || left <= SLICE || begun.elapsed() < SLICE {
+            return found;
+        }
+    }
+}
+
+/// As long as this a call waits for its list beside what its provider takes.
+const SLICE: Duration = Duration::from_millis(10);

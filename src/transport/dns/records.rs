@@ -1,0 +1,200 @@
+//! Records of a name with their time to live, for whoever goes by changes of them: asked of the servers each time, and
+//! kept nowhere.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::net::{DnsError, NetError, NoRecords};
+use hickory_resolver::proto::rr::{RData, RecordType};
+
+use super::files::Files;
+use super::{LookupError, query};
+
+/// Name servers that are asked for records.
+pub struct NameServers {
+    /// Over UDP, and over TCP where an answer is cut.
+    usual: TokioResolver,
+    /// Over TCP alone.
+    tcp: TokioResolver,
+}
+
+/// What a record is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordKind {
+    /// An IPv4 address.
+    A,
+    /// An IPv6 address.
+    Aaaa,
+    /// A service's server.
+    Srv,
+}
+
+/// The records of a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Records {
+    /// Addresses, in the order of the answer.
+    pub addresses: Vec<IpAddr>,
+    /// Servers of a service, in the order of the answer.
+    pub services: Vec<ServiceRecord>,
+    /// Addresses of those servers that came along.
+    pub glue: Vec<(String, IpAddr)>,
+    /// For how long the answer holds: the least time to live in it, that of an alias included.
+    pub ttl: Duration,
+}
+
+/// A server of a service (RFC 2782).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceRecord {
+    /// Its name, without the dot at the end.
+    pub target: String,
+    /// Its port.
+    pub port: u16,
+    /// Lower ones first.
+    pub priority: u16,
+    /// Its share among those of its priority.
+    pub weight: u16,
+}
+
+/// Why there are no records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// The name, or a record of that kind, does not exist; and for how long that holds.
+    Nothing {
+        /// Whether the name exists.
+        is_name: bool,
+        /// As the zone's SOA says; none where it says nothing.
+        ttl: Option<Duration>,
+    },
+    /// The servers do not answer, or fail.
+    Failed(String),
+}
+
+impl NameServers {
+    /// The servers of `resolv.conf` as it is now, each asked for at most `timeout`.
+    ///
+    /// # Errors
+    /// It names none.
+    pub fn system(timeout: Duration) -> Result<Self, String> {
+        let content = Files::system().resolv_conf();
+        let (config, options) =
+            query::system(&content).map_err(|_| "resolv.conf cannot be read".to_owned())?;
+        let servers = config.name_servers().iter().map(|server| {
+            let port = server.connections.first().map_or(53, |connection| connection.port);
+            SocketAddr::new(server.ip, port)
+        });
+        Self::with(
+            &servers.collect::<Vec<_>>(),
+            config.domain().cloned(),
+            config.search().to_vec(),
+            options,
+            timeout,
+        )
+    }
+
+    /// These servers, each asked for at most `timeout`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn at(servers: &[SocketAddr], timeout: Duration) -> Result<Self, String> {
+        Self::with(servers, None, Vec::new(), ResolverOpts::default(), timeout)
+    }
+
+    fn with(
+        servers: &[SocketAddr],
+        domain: Option<hickory_resolver::proto::rr::Name>,
+        search: Vec<hickory_resolver::proto::rr::Name>,
+        mut options: ResolverOpts,
+        timeout: Duration,
+    ) -> Result<Self, String> {
+        options.timeout = timeout;
+        options.preserve_intermediates = true;
+        let config = |tcp_only: bool| {
+            let servers = servers.iter().map(|address| name_server(*address, tcp_only)).collect();
+            ResolverConfig::from_parts(domain.clone(), search.clone(), servers)
+        };
+        let build = |tcp_only: bool| {
+            query::build(config(tcp_only), options.clone())
+                .map_err(|_| "no name server can be asked".to_owned())
+        };
+        Ok(Self { usual: build(false)?, tcp: build(true)? })
+    }
+
+    /// The records of `name`, asked over UDP, or over TCP where that is `wanted`.
+    ///
+    /// # Errors
+    /// There is none, or that could not be found out.
+    pub async fn ask(
+        &self,
+        name: &str,
+        kind: RecordKind,
+        tcp: bool,
+    ) -> Result<Records, Unanswered> {
+        let failed = |error: LookupError| Unanswered::Failed(error.to_string());
+        let name = query::name(name).map_err(failed)?;
+        let servers = if tcp { &self.tcp } else { &self.usual };
+        let found =
+            servers.lookup(name, kind.of_record()).await.map_err(|error| unanswered(&error))?;
+        let mut records = Records { ttl: Duration::MAX, ..Records::default() };
+        for record in found.answers() {
+            records.ttl = records.ttl.min(Duration::from_secs(record.ttl.into()));
+            match &record.data {
+                RData::SRV(service) => records.services.push(ServiceRecord {
+                    target: bare(&service.target.to_utf8()),
+                    port: service.port,
+                    priority: service.priority,
+                    weight: service.weight,
+                }),
+                data => records.addresses.extend(data.ip_addr()),
+            }
+        }
+        for record in found.additionals() {
+            let address = record.data.ip_addr();
+            records.glue.extend(address.map(|address| (bare(&record.name.to_utf8()), address)));
+        }
+        Ok(records)
+    }
+}
+
+impl RecordKind {
+    fn of_record(self) -> RecordType {
+        match self {
+            Self::A => RecordType::A,
+            Self::Aaaa => RecordType::AAAA,
+            Self::Srv => RecordType::SRV,
+        }
+    }
+}
+
+fn bare(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
+fn name_server(address: SocketAddr, tcp_only: bool) -> NameServerConfig {
+    let mut ways = if tcp_only { Vec::new() } else { vec![ConnectionConfig::udp()] };
+    ways.push(ConnectionConfig::tcp());
+    ways.iter_mut().for_each(|way| way.port = address.port());
+    NameServerConfig::new(address.ip(), true, ways)
+}
+
+fn unanswered(error: &NetError) -> Unanswered {
+    if let NetError::Dns(DnsError::NoRecordsFound(NoRecords { negative_ttl, .. })) = error {
+        let ttl = negative_ttl.map(|seconds| Duration::from_secs(seconds.into()));
+        return Unanswered::Nothing { is_name: !error.is_nx_domain(), ttl };
+    }
+    Unanswered::Failed(match error {
+        NetError::Timeout => "the name server did not answer".to_owned(),
+        NetError::Dns(DnsError::ResponseCode(code)) => format!("the name server says {code}"),
+        NetError::NoConnections => "no name server can be reached".to_owned(),
+        NetError::Io(error) => format!("the name server cannot be reached: {error}"),
+        _ => "the name server fails".to_owned(),
+    })
+}
+
+impl fmt::Debug for NameServers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NameServers").finish_non_exhaustive()
+    }
+}
