@@ -18,7 +18,7 @@ const (
 	WouldDeadlock Code = 103
 	// Closed: The client is closed.
 	Closed Code = 104
-	// Unsupported: The library was built without what this needs.
+	// Unsupported: This kind of handle, or this build of the library, cannot do that.
 	Unsupported Code = 105
 	// Discovery: The provider failed and no earlier list is known.
 	Discovery Code = 200

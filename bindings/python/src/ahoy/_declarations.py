@@ -27,9 +27,19 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_host_set_authority": ("int32_t", ("pointer", "text", "pointer*"), False),
     "ahoy_host_set_server_name": ("int32_t", ("pointer", "text", "pointer*"), False),
     "ahoy_host_free": ("void", ("pointer",), False),
+    "ahoy_balancer_wait_ready": ("int32_t", ("pointer", "uint64_t", "pointer*"), True),
+    "ahoy_balancer_list_state": ("int32_t", ("pointer",), True),
+    "ahoy_balancer_list_age_ms": ("uint64_t", ("pointer",), True),
+    "ahoy_balancer_list_error": ("pointer", ("pointer",), True),
+    "ahoy_provider_from_url": ("int32_t", ("text", "pointer*", "pointer*"), False),
+    "ahoy_provider_set": ("int32_t", ("pointer", "text", "text", "pointer*"), True),
+    "ahoy_provider_describe": ("int32_t", ("pointer", "pointer*", "pointer*"), True),
     "ahoy_provider_list_new": ("pointer", (), False),
     "ahoy_provider_list_add": ("int32_t", ("pointer", "text", "uint16_t", "pointer*"), True),
     "ahoy_provider_list_add_host": ("int32_t", ("pointer", "pointer", "pointer*"), True),
+    "ahoy_provider_list_replace": ("int32_t", ("pointer", "pointer", "pointer*"), True),
+    "ahoy_hosts_new": ("pointer", (), False),
+    "ahoy_hosts_free": ("void", ("pointer",), False),
     "ahoy_provider_custom_new": ("pointer", ("fn ahoy_provider_fn", "pointer", "fn ahoy_destroy_fn"), False),
     "ahoy_hosts_add": ("int32_t", ("pointer", "text", "uint16_t", "pointer*"), False),
     "ahoy_hosts_add_host": ("int32_t", ("pointer", "pointer", "pointer*"), False),
@@ -349,6 +359,11 @@ AHOY_E_BODY_SOURCE = 603
 AHOY_E_INTERNAL = 900
 AHOY_SCHEME_HTTP = 1
 AHOY_SCHEME_HTTPS = 2
+AHOY_LIST_NONE = 0
+AHOY_LIST_CURRENT = 1
+AHOY_LIST_LAST = 2
+AHOY_LIST_STALE = 3
+AHOY_LIST_REFUSED = 4
 AHOY_CIRCUIT_CLOSED = 0
 AHOY_CIRCUIT_OPEN = 1
 AHOY_CIRCUIT_HALF_OPEN = 2
