@@ -95,7 +95,39 @@ def go():
     return "\n".join(lines + [")"]) + "\n"
 
 
-FILES = {"go/codes.go": go, "python/src/ahoy/_declarations.py": python}
+RUBY_TYPES = {"double": "double", "void": "void", "bool": "bool", "size_t": "size_t", "intptr_t": "long_long"}
+
+
+def ruby_type(c_type, role=None):
+    name, depth = bare(c_type)
+    if depth == 0:
+        if name.endswith("_fn"):
+            return "pointer" if role else name
+        if name == "ahoy_status":
+            return "int32"
+        return RUBY_TYPES.get(name, name.removesuffix("_t"))
+    return "string" if name == "char" and depth == 1 and role != "buffer" else "pointer"
+
+
+def ruby():
+    lines = ["# frozen_string_literal: true", "", "# Made from include/ahoy.json by bindings/generate.py."]
+    lines += ["module Ahoy", "  module Native"]
+    for constant in DESCRIPTION["constants"]:
+        lines.append(f'    {constant["name"]} = {int(constant["value"])}')
+    lines.append("")
+    for callback in DESCRIPTION["callbacks"]:
+        arguments = ", ".join(f":{ruby_type(p['type'])}" for p in callback["parameters"])
+        lines.append(f'    callback :{callback["name"]}, [{arguments}], :{ruby_type(callback["returns"]["type"])}')
+    lines.append("")
+    for function in DESCRIPTION["functions"]:
+        arguments = ", ".join(f":{ruby_type(p['type'], p.get('role') or 'value')}" for p in function["parameters"])
+        result = ruby_type(function["returns"]["type"])
+        blocking = ", blocking: true" if gives_up_the_lock(function) else ""
+        lines.append(f'    lazily :{function["name"]}, [{arguments}], :{result}{blocking}')
+    return "\n".join([*lines, "  end", "end"]) + "\n"
+
+
+FILES = {"ruby/lib/ahoy/declarations.rb": ruby, "go/codes.go": go, "python/src/ahoy/_declarations.py": python}
 
 
 def main():

@@ -5,17 +5,17 @@ cd "$(dirname "$0")/.."
 AHOY_LIBRARY=$(realpath "$1")
 export AHOY_LIBRARY
 shift
-languages=${*:-low_layers python go}
+languages=${*:-low_layers python go ruby}
 passed=0
 failed=0
 
-# count NAME COMMAND...: a command is one check, unless it closes with unittest's "Ran N tests".
+# count NAME COMMAND...: a command is one check, unless it closes with unittest's "Ran N tests" or minitest's "N runs,".
 count() {
     local name=$1 log code=0 ran
     shift
     log=$(mktemp)
     "$@" >"$log" 2>&1 || code=$?
-    ran=$(sed -n 's/^Ran \([0-9]*\) tests\? in.*/\1/p' "$log" | tail -n 1)
+    ran=$(sed -n 's/^Ran \([0-9]*\) tests\? in.*/\1/p; s/^\([0-9]*\) runs, .*/\1/p' "$log" | tail -n 1)
     if [ "$code" -eq 0 ]; then
         passed=$((passed + ${ran:-1}))
         echo "ok    $name ${ran:+($ran tests)}"
@@ -52,6 +52,15 @@ go() {
     count "go vet" env -C bindings/go GOFLAGS=-mod=mod GOPROXY=off go vet .
     count "go tests" env -C bindings/go GOFLAGS=-mod=mod GOPROXY=off GODEBUG=cgocheck=2 go test -race -short .
 }
+
+ruby() {
+    local test
+    for test in client acceptance faraday; do
+        count "ruby $test" ruby_itself -W:no-experimental "bindings/ruby/test/test_$test.rb"
+    done
+}
+
+ruby_itself() { command ruby "$@"; }
 
 for language in $languages; do "$language"; done
 echo "$passed passed, $failed failed"

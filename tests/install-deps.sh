@@ -14,6 +14,7 @@ has() { command -v "$1" || test -x "/usr/sbin/$1"; }
 has_library() { ldconfig -p | grep -q "$1" || /sbin/ldconfig -p | grep -q "$1"; }
 has_php_ffi() { has php && php -m | grep -qx FFI; }
 has_python() { /usr/bin/python3 -c "import $1"; }
+has_faraday() { has ruby && ruby -e 'require "faraday"'; }
 has_ffi() { has ruby && ruby -e 'require "ffi"'; }
 
 need gcc has gcc
@@ -24,6 +25,7 @@ need clang has clang
 need golang-go has go
 need ruby has ruby
 need ruby-ffi has_ffi
+need ruby-faraday has_faraday
 need python3 has python3
 # The system's Python, which finds the packages of the system.
 need python3-cffi /usr/bin/python3 -c 'import cffi'

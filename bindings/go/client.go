@@ -38,6 +38,10 @@ type Config struct {
 	HostList []Host
 	// Provider gives the hosts instead, and is asked again when they seem gone.
 	Provider ProviderFunc
+	// ProviderURL names a registry instead, such as etcd://127.0.0.1:2379/services/web; ProviderOptions are its
+	// settings by key.
+	ProviderURL     string
+	ProviderOptions map[string]string
 	// Balancer is p2c (the default), round_robin, random, least_request, maglev, ring_hash, rendezvous, smooth_weighted
 	// or peak_ewma; or prequal:/path, which asks each host at that path for its load.
 	Balancer string
@@ -212,6 +216,8 @@ func (config *Config) provider() (*C.ahoy_provider, error) {
 	switch {
 	case config.Provider != nil:
 		return C.ahoy_go_provider(C.uintptr_t(cgo.NewHandle(config.Provider))), nil
+	case config.ProviderURL != "":
+		return config.registry()
 	case len(config.Hosts)+len(config.HostList) == 0:
 		return nil, nil
 	}
@@ -238,6 +244,25 @@ func (config *Config) provider() (*C.ahoy_provider, error) {
 		}
 	}
 	return list, nil
+}
+
+func (config *Config) registry() (*C.ahoy_provider, error) {
+	var provider *C.ahoy_provider
+	set := &settings{}
+	defer set.free()
+	set.do(func(err **C.ahoy_error) C.ahoy_status {
+		return C.ahoy_provider_from_url(set.text(config.ProviderURL), &provider, err)
+	})
+	for key, value := range config.ProviderOptions {
+		set.do(func(err **C.ahoy_error) C.ahoy_status {
+			return C.ahoy_provider_set(provider, set.text(key), set.text(value), err)
+		})
+	}
+	if set.failed != nil {
+		C.ahoy_provider_free(provider)
+		return nil, set.failed
+	}
+	return provider, nil
 }
 
 func (config *Config) balancer(provider *C.ahoy_provider) (*C.ahoy_balancer, error) {

@@ -7,7 +7,7 @@ import logging
 from typing import Any, Callable, Iterable, Sequence, Union
 
 from ._callbacks import keep
-from ._handle import Handle, check, decode, take, text
+from ._handle import Handle, check, decode, milliseconds, take, text
 from ._library import lib
 from .settings import Settings, apply
 
@@ -74,12 +74,13 @@ Hosts = Union[Iterable[HostLike], Callable[[], Iterable[HostLike]], str]
 class Provider:
     """A list of hosts, a function that gives one, or the URL of a registry such as `etcd://127.0.0.1:2379/web`."""
 
-    def __init__(self, hosts: Hosts) -> None:
+    def __init__(self, hosts: Hosts, options: Settings | None = None) -> None:
         if callable(hosts):
             pointer = lib.ahoy_provider_custom_new(*keep(("ahoy_provider_fn", _listed(hosts))))
             self.handle = Handle(pointer, lib.ahoy_provider_free)
         elif isinstance(hosts, str) and "://" in hosts and not hosts.startswith(("http://", "https://")):
             self.handle = Handle(take(lib.ahoy_provider_from_url, hosts.encode()), lib.ahoy_provider_free)
+            apply(lib.ahoy_provider_set, self.handle.pointer or 0, options)
         else:
             self.handle = Handle(lib.ahoy_provider_list_new(), lib.ahoy_provider_free)
             for host in [hosts] if isinstance(hosts, str) else hosts:
@@ -161,6 +162,7 @@ class Balancer:
         algorithm: Union[str, Callable[[int], int]] = "p2c",
         *,
         options: Settings | None = None,
+        provider_options: Settings | None = None,
         random: Callable[[int], int] | None = None,
     ) -> None:
         """
@@ -169,9 +171,10 @@ class Balancer:
             `smooth_weighted`, `peak_ewma`, or `prequal:/path`, which asks hosts at a path for their load; or a
             function from the number of candidates to an index
         :param options: settings by key, see docs/options.md
+        :param provider_options: settings of a registry by key, such as `token_file`
         :param random: for `random`: a function that gives a number below its argument
         """
-        self._provider = Provider(hosts)
+        self._provider = Provider(hosts, provider_options)
         provider = self._provider.handle.pointer
         if callable(algorithm):
             pointer = lib.ahoy_balancer_custom_new(provider, *keep(("ahoy_balancer_fn", _chosen(algorithm))))
@@ -213,6 +216,10 @@ class Balancer:
     def remove(self, host: HostLike) -> None:
         """Takes an endpoint out."""
         check(lib.ahoy_balancer_remove_endpoint, self.pointer, Host.parse(host)._handle())
+
+    def wait_ready(self, timeout: float = 5.0) -> None:
+        """Waits until the first list of hosts is there."""
+        check(lib.ahoy_balancer_wait_ready, self.pointer, milliseconds(timeout))
 
     def explain(self) -> str:
         """A line for each endpoint: its state, the reason, its load."""

@@ -1,0 +1,179 @@
+# frozen_string_literal: true
+
+module Ahoy
+  # A server of the service. What is nil has the library's default.
+  Host = Struct.new(:address, :port, :weight, :zone, :priority, :scheme, :authority, :server_name,
+                    keyword_init: true) do
+    # A host from "name:port", "[::1]:port", "https://name", a pair, or a host as it is.
+    def self.parse(value)
+      return value if value.is_a?(Host)
+      return new(address: value[0].to_s, port: Integer(value[1])) unless value.is_a?(String)
+
+      scheme, _, rest = value.rpartition("://")
+      address, _, port = rest.chomp("/").rpartition(":")
+      if address.empty? || port.include?("]")
+        address = rest.chomp("/")
+        port = scheme == "https" ? "443" : "80"
+      end
+      raise ArgumentError, "#{value.inspect} is not a host: write name:port" unless port.match?(/\A\d+\z/)
+
+      new(address: address.delete("[]"), port: port.to_i, scheme: scheme.empty? ? nil : scheme)
+    end
+
+    # The library's host.
+    def handle
+      pointer = Native.ahoy_host_new(address, port)
+      raise ArgumentError, "#{address}:#{port} is not a host" if pointer.null?
+
+      made = Handle.of(pointer, :ahoy_host_free)
+      %i[zone authority server_name weight priority].each do |name|
+        Native.check(:"ahoy_host_set_#{name}", made, self[name]) unless self[name].nil?
+      end
+      Native.check(:ahoy_host_set_scheme, made, { "http" => 1, "https" => 2 }.fetch(scheme.to_s)) if scheme
+      made
+    end
+  end
+
+  # A server as a balancer knows it, with its circuit.
+  class Endpoint
+    STATES = { 0 => :closed, 1 => :open, 2 => :half_open }.freeze
+
+    def initialize(handle)
+      @handle = handle
+    end
+
+    def url
+      Native.ahoy_endpoint_url(@handle)
+    end
+
+    # The circuit: :closed, :open or :half_open.
+    def state
+      STATES[Native.ahoy_endpoint_state(@handle)]
+    end
+
+    def available?
+      Native.ahoy_endpoint_available(@handle)
+    end
+
+    # Sends nothing more to it until close_circuit.
+    def open_circuit
+      Native.check(:ahoy_endpoint_open_circuit, @handle)
+    end
+
+    def close_circuit
+      Native.check(:ahoy_endpoint_close_circuit, @handle)
+    end
+
+    # Sends no further request to it; those under way end.
+    def drain
+      Native.check(:ahoy_endpoint_drain, @handle)
+    end
+
+    def resume
+      Native.check(:ahoy_endpoint_resume, @handle)
+    end
+  end
+
+  # Chooses an endpoint for each attempt. Clients that share one share its circuits.
+  class Balancer
+    attr_reader :handle
+
+    # hosts: hosts, a block or callable that gives them, or a registry's URL such as "etcd://127.0.0.1:2379/web".
+    # algorithm: :p2c, :round_robin, :random, :least_request, :maglev, :ring_hash, :rendezvous, :smooth_weighted,
+    # :peak_ewma, "prequal:/path", or a callable from the number of candidates to an index.
+    def initialize(hosts, algorithm = :p2c, options: {}, provider_options: {})
+      @provider = provider(hosts, provider_options)
+      @handle = Handle.of(made(algorithm), :ahoy_balancer_free)
+      Settings.apply(:ahoy_balancer_set, @handle, options)
+    end
+
+    # The endpoint that the next request would go to.
+    def pick
+      Endpoint.new(Native.take(:ahoy_balancer_pick, :ahoy_endpoint_free, @handle))
+    end
+
+    # Asks for the list of hosts again.
+    def update
+      Native.check(:ahoy_balancer_update, @handle)
+    end
+
+    def endpoints
+      (0...Native.ahoy_balancer_endpoint_count(@handle)).map do |index|
+        Endpoint.new(Native.take(:ahoy_balancer_endpoint_at, :ahoy_endpoint_free, @handle, index))
+      end
+    end
+
+    def add(host)
+      Native.check(:ahoy_balancer_add_endpoint, @handle, Host.parse(host).handle)
+    end
+
+    def remove(host)
+      Native.check(:ahoy_balancer_remove_endpoint, @handle, Host.parse(host).handle)
+    end
+
+    # A line for each endpoint: its state, the reason, its load.
+    def explain
+      Native.text(:ahoy_balancer_explain, @handle)
+    end
+
+    private
+
+    def provider(hosts, options)
+      return Handle.of(Native.ahoy_provider_custom_new(*listed(hosts)), :ahoy_provider_free) if hosts.respond_to?(:call)
+
+      if hosts.is_a?(String) && hosts.include?("://") && !hosts.match?(%r{\Ahttps?://})
+        made = Native.take(:ahoy_provider_from_url, :ahoy_provider_free, hosts)
+        Settings.apply(:ahoy_provider_set, made, options)
+        return made
+      end
+      made = Handle.of(Native.ahoy_provider_list_new, :ahoy_provider_free)
+      Array(hosts).each { |host| Native.check(:ahoy_provider_list_add_host, made, Host.parse(host).handle) }
+      made
+    end
+
+    def listed(hosts)
+      Native.keep(:ahoy_provider_fn) do |_, out|
+        hosts.call.each { |host| Native.check(:ahoy_hosts_add_host, out, Host.parse(host).handle) }
+        0
+      rescue Exception # rubocop:disable Lint/RescueException -- nothing may pass through C
+        Native::AHOY_E_DISCOVERY # the last list stays in use
+      end
+    end
+
+    def made(algorithm)
+      return Native.ahoy_balancer_custom_new(@provider, *chosen(algorithm)) if algorithm.respond_to?(:call)
+
+      name, path = algorithm.to_s.split(":", 2)
+      function = :"ahoy_balancer_#{name}_new"
+      raise ArgumentError, "no balancer is called #{algorithm.inspect}" unless Native.respond_to?(function)
+
+      Native.public_send(function, @provider, *path)
+    end
+
+    def chosen(algorithm)
+      Native.keep(:ahoy_balancer_fn) do |_, count|
+        algorithm.call(count) % 2**64
+      rescue Exception # rubocop:disable Lint/RescueException -- nothing may pass through C
+        2**64 - 1 # out of range: no endpoint
+      end
+    end
+  end
+
+  # Settings by key, passed to the library unchecked, so that a newer one brings its settings.
+  module Settings
+    module_function
+
+    def apply(function, handle, settings)
+      settings.each { |key, value| Native.check(function, handle, key.to_s, written(value)) }
+    end
+
+    def written(value)
+      value.nil? ? "off" : value.to_s
+    end
+
+    # A time span in seconds as text.
+    def seconds(value)
+      value == Float::INFINITY ? "forever" : "#{Native.milliseconds(value)}ms"
+    end
+  end
+end

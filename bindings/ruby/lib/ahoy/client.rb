@@ -1,0 +1,133 @@
+# frozen_string_literal: true
+
+module Ahoy
+  # Sends requests. Any number of threads and fibers may use it at once; it survives a fork.
+  class Client
+    LEVELS = { 1 => :error, 2 => :warn, 3 => :info, 4 => :debug }.freeze
+    # Of Ruby's Logger: debug is 0, error is 3.
+    SEVERITIES = { 0 => 4, 1 => 3, 2 => 2, 3 => 1 }.freeze
+
+    # Makes a client, gives it to the block, and closes it.
+    def self.open(*arguments, **options)
+      client = new(*arguments, **options)
+      return client unless block_given?
+
+      begin
+        yield client
+      ensure
+        client.close
+      end
+    end
+
+    # The balancer, or nil for a client of absolute URLs.
+    attr_reader :balancer
+
+    # hosts: hosts such as "10.0.0.7:80", a callable that gives them, a registry's URL, or a Balancer; without it,
+    # requests have absolute URLs. Times are in seconds. tries: attempts that a call may make, 1 for no retries.
+    # options: any further setting by key, see docs/options.md. ca: PEM text to trust; cert: certificate and key.
+    # Hooks run on whichever thread drives the attempt.
+    def initialize(hosts = nil, base_url: nil, balancer: :p2c, timeout: nil, attempt_timeout: nil,
+                   connect_timeout: nil, tries: nil, headers: {}, ca: nil, cert: nil, resilient: false, options: {},
+                   balancer_options: {}, logger: nil)
+      builder = Handle.of(Native.ahoy_client_builder_new, :ahoy_client_builder_free)
+      balance(builder, hosts, balancer, balancer_options, resilient)
+      Native.check(:ahoy_client_builder_set_base_url, builder, base_url) if base_url
+      Native.check(:ahoy_client_builder_use_resilient_profile, builder) if resilient
+      headers.each { |name, value| Native.check(:ahoy_client_builder_add_header, builder, name.to_s, value.to_s) }
+      limits = { timeout: timeout, attempt_timeout: attempt_timeout, connect_timeout: connect_timeout }.compact
+      Settings.apply(:ahoy_client_builder_set, builder, limits.transform_values { |span| Settings.seconds(span) })
+      Settings.apply(:ahoy_client_builder_set, builder, retry_tries: tries.negative? ? "unlimited" : tries) if tries
+      Settings.apply(:ahoy_client_builder_set, builder, options)
+      trust(builder, ca, cert)
+      log(builder, logger) if logger
+      @handle = Native.take(:ahoy_client_builder_build, :ahoy_client_free, builder)
+    end
+
+    %i[get head options delete].each do |method|
+      define_method(method) { |path, **options| request(method, path, **options) }
+    end
+    %i[post put patch].each do |method|
+      define_method(method) { |path, body = nil, **options| request(method, path, body: body, **options) }
+    end
+
+    # Sends a request and waits for its answer, whatever its status. Options: params, headers, body, json, form,
+    # timeout, attempt_timeout, idempotent, criticality, group, hash_key.
+    def request(method, path, **options)
+      request = Request.new(method, path, **options)
+      Response.new(send_request(request))
+    end
+
+    # Sends a request and yields the answer when its head came; the body is read as it comes. Leaving the block ends
+    # the exchange.
+    def stream(method, path, **options)
+      response = StreamedResponse.new(send_request(Request.new(method, path, streamed: true, **options)))
+      return response unless block_given?
+
+      begin
+        yield response
+      ensure
+        response.close
+      end
+    end
+
+    # The settings in effect, as the library writes them.
+    def settings
+      Native.text(:ahoy_client_config_text, live)
+    end
+
+    # Everything that the client counts, as text for Prometheus; docs/statistics.md has the names.
+    def metrics
+      snapshot = Native.take(:ahoy_client_snapshot, :ahoy_snapshot_free, live)
+      Native.text(:ahoy_snapshot_text, snapshot, Native::AHOY_FORMAT_OPENMETRICS)
+    end
+
+    # Refuses new calls and ends those under way.
+    def close
+      handle, @handle = @handle, nil
+      return if handle.nil?
+
+      Native.check(:ahoy_client_close, handle, 0)
+    end
+
+    def closed?
+      @handle.nil?
+    end
+
+    private
+
+    def live
+      @handle or raise(ClosedError.new("the client is closed").tap { |error| error.code = "AHOY_E_CLOSED" })
+    end
+
+    def send_request(request)
+      client = live
+      Handle.of(Waiter.use { |waiter| waiter.response(client, request) }, :ahoy_response_free)
+    end
+
+    def balance(builder, hosts, algorithm, options, resilient)
+      return if hosts.nil?
+
+      @balancer = hosts.is_a?(Balancer) ? hosts : Balancer.new(hosts, algorithm, options: options)
+      Native.check(:ahoy_balancer_use_resilient_profile, @balancer.handle) if resilient
+      Native.check(:ahoy_client_builder_set_balancer, builder, @balancer.handle)
+    end
+
+    def trust(builder, authority, cert)
+      Native.check(:ahoy_client_builder_add_ca_pem, builder, authority, authority.bytesize) if authority
+      return unless cert
+
+      chain, key = cert
+      Native.check(:ahoy_client_builder_set_client_certificate_pem, builder, chain, chain.bytesize, key, key.bytesize)
+    end
+
+    def log(builder, logger)
+      level = SEVERITIES.fetch(logger.level, 1)
+      function = Native.keep(:ahoy_log_fn) do |_, severity, part, message|
+        logger.public_send(LEVELS.fetch(severity, :info), "#{part}: #{message}")
+      rescue Exception # rubocop:disable Lint/RescueException -- nothing may pass through C
+        nil
+      end
+      Native.check(:ahoy_client_builder_on_log, builder, level, *function)
+    end
+  end
+end

@@ -1,0 +1,92 @@
+# frozen_string_literal: true
+
+require "json"
+require "uri"
+
+module Ahoy
+  # A request made ready for the library.
+  class Request
+    attr_reader :handle, :method, :path
+
+    def initialize(method, path, params: nil, headers: nil, body: nil, json: nil, form: nil, timeout: nil,
+                   attempt_timeout: nil, idempotent: nil, criticality: nil, group: nil, hash_key: nil, streamed: false)
+      @method = method.to_s.upcase
+      @path = with_params(path, params)
+      @handle = Native.take(:ahoy_request_new, :ahoy_request_free, @method, @path)
+      add_headers(headers, json, form)
+      self.body = json.nil? ? (form ? URI.encode_www_form(form) : body) : JSON.generate(json)
+      set(:timeout_ms, timeout && Native.milliseconds(timeout))
+      set(:attempt_timeout_ms, attempt_timeout && Native.milliseconds(attempt_timeout))
+      set(:idempotent, idempotent)
+      set(:criticality, criticality)
+      set(:group, group&.to_s)
+      set(:streamed, true) if streamed
+      hash_key = hash_key&.to_s
+      Native.check(:ahoy_request_set_hash_key, @handle, hash_key, hash_key.bytesize) if hash_key
+    end
+
+    private
+
+    def set(name, value)
+      Native.check(:"ahoy_request_set_#{name}", @handle, value) unless value.nil?
+    end
+
+    def with_params(path, params)
+      path = path.sub(/#.*\z/m, "").gsub(/[^!$%&'()*+,\-.\/0-9:;=?@A-Z\[\]_a-z~]/) do |char|
+        char.bytes.map { |byte| format("%%%02X", byte) }.join
+      end
+      return path if params.nil? || params.empty?
+
+      query = params.is_a?(String) ? params : URI.encode_www_form(params)
+      "#{path}#{path.include?('?') ? '&' : '?'}#{query}"
+    end
+
+    def add_headers(headers, json, form)
+      fields = (headers || {}).flat_map { |name, values| Array(values).map { |value| [name.to_s, value.to_s] } }
+      type = "application/json" unless json.nil?
+      type ||= "application/x-www-form-urlencoded" if form
+      fields << ["content-type", type] if type && fields.none? { |name, _| name.casecmp?("content-type") }
+      fields.each { |name, value| Native.check(:ahoy_request_add_header, @handle, name, value) }
+    end
+
+    # A string; what can be read is drawn while it is sent; any other collection of strings is joined.
+    def body=(body)
+      return if body.nil?
+      return attach(body) if body.respond_to?(:read)
+
+      bytes = body.is_a?(String) ? body : body.to_enum.to_a.join
+      FFI::MemoryPointer.new(:uint8, [bytes.bytesize, 1].max) do |memory|
+        memory.put_bytes(0, bytes.b)
+        Native.check(:ahoy_request_set_body, @handle, memory, bytes.bytesize)
+      end
+    end
+
+    def attach(io)
+      function, token, let_go = Native.keep(:ahoy_body_fn) { |_, buffer, capacity, length| produce(io, buffer, capacity, length) }
+      again = io.respond_to?(:rewind) ? rewinding(io, token) : nil
+      size = io.respond_to?(:size) && io.size ? io.size : 2**64 - 1
+      Native.check(:ahoy_request_set_body_source, @handle, function, again, token, let_go, size)
+    end
+
+    def produce(io, buffer, capacity, length)
+      piece = io.read([capacity, 65_536].min)
+      return Native::AHOY_BODY_END if piece.nil? || piece.empty?
+
+      buffer.put_bytes(0, piece)
+      length.put(:size_t, 0, piece.bytesize)
+      Native::AHOY_BODY_DATA
+    rescue Exception # rubocop:disable Lint/RescueException -- nothing may pass through C
+      Native::AHOY_BODY_FAILED
+    end
+
+    def rewinding(io, token)
+      @again = FFI::Function.new(:bool, [:pointer]) do
+        io.rewind
+        true
+      rescue Exception # rubocop:disable Lint/RescueException -- nothing may pass through C
+        false
+      end
+      Native.also_keep(token, @again)
+    end
+  end
+end

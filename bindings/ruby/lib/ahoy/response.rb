@@ -1,0 +1,167 @@
+# frozen_string_literal: true
+
+require "json"
+
+module Ahoy
+  # An answer with its whole body. It stays valid when its client is closed.
+  class Response
+    attr_reader :status
+
+    # The answer that an error holds, which ends with the error: a copy.
+    def self.copied(pointer)
+      response = allocate
+      response.send(:copy, pointer)
+      response
+    end
+
+    def initialize(handle)
+      @handle = handle
+      @status = Native.ahoy_response_status(handle)
+    end
+
+    def ok?
+      status < 400
+    end
+
+    # The fields by lower-case name; of repeated ones the values joined by ", ".
+    def headers
+      @headers ||= fields.each_with_object({}) do |(name, value), found|
+        name = name.downcase
+        found[name] = found.key?(name) ? "#{found[name]}, #{value}" : value
+      end
+    end
+
+    # The fields as they came.
+    def fields
+      @fields ||= (0...Native.ahoy_response_header_count(@handle)).map do |index|
+        [Native.ahoy_response_header_name_at(@handle, index), Native.ahoy_response_header_value_at(@handle, index)]
+      end
+    end
+
+    # The body, in the charset that content-type names, or as bytes.
+    def body
+      @body ||= begin
+        length = FFI::MemoryPointer.new(:size_t)
+        bytes = Native.ahoy_response_body(@handle, length)
+        bytes.read_bytes(length.read(:size_t)).force_encoding(encoding)
+      end
+    end
+    alias to_s body
+
+    def json(**options)
+      JSON.parse(body.dup.force_encoding(Encoding::UTF_8), **options)
+    end
+
+    # The endpoint that answered.
+    def endpoint
+      @endpoint ||= Native.ahoy_response_endpoint_url(@handle)
+    end
+
+    # What was tried until this answer came.
+    def attempts
+      @attempts ||= (0...Native.ahoy_response_attempt_count(@handle)).map do |index|
+        Errors.attempt(Native.ahoy_response_attempt_at(@handle, index))
+      end
+    end
+
+    # Raises StatusError for a status of 400 or above.
+    def raise_for_status
+      return self if ok?
+
+      error = StatusError.new("#{endpoint} answered #{status}")
+      error.code = "AHOY_E_HTTP_STATUS"
+      error.response = self
+      raise error
+    end
+
+    def inspect
+      "#<Ahoy::Response #{status}>"
+    end
+
+    private
+
+    def encoding
+      name = headers.fetch("content-type", "")[/charset="?([\w-]+)/i, 1]
+      name ? Encoding.find(name) : Encoding::BINARY
+    rescue ArgumentError
+      Encoding::BINARY
+    end
+
+    def copy(pointer)
+      @handle = pointer
+      @status = Native.ahoy_response_status(pointer)
+      body
+      endpoint
+      @attempts = []
+      @handle = nil
+    end
+  end
+
+  # An answer whose body is read while it comes.
+  class StreamedResponse < Response
+    include Enumerable
+
+    PIECE = 65_536
+
+    # Yields the pieces of the body as they come.
+    def each
+      return to_enum unless block_given?
+
+      buffer = FFI::MemoryPointer.new(:uint8, PIECE)
+      length = FFI::MemoryPointer.new(:size_t)
+      ended = FFI::MemoryPointer.new(:bool)
+      loop do
+        Native.check(:ahoy_response_read, @handle, buffer, PIECE, 0, length, ended)
+        count = length.read(:size_t)
+        yield buffer.read_bytes(count) if count.positive?
+        break if ended.read(:bool)
+
+        Waiter.use { |waiter| waiter.readable(@handle) } if count.zero?
+      end
+    end
+
+    # Yields server-sent events: their name, data and id.
+    def each_event
+      name, data, id = nil, [], nil
+      each_line_of_body do |line|
+        if line.empty?
+          yield name || "message", data.join("\n"), id unless data.empty?
+          name, data = nil, []
+          next
+        end
+        field, _, value = line.partition(":")
+        value = value.delete_prefix(" ")
+        case field
+        when "data" then data << value
+        when "event" then name = value
+        when "id" then id = value
+        end
+      end
+    end
+
+    # What is left of the body.
+    def read
+      to_a.join
+    end
+    alias body read
+
+    # Ends the exchange; the server sees the connection close if the body is not whole.
+    def close
+      headers
+      handle, @handle = @handle, nil
+      handle&.free
+    end
+
+    private
+
+    def each_line_of_body
+      rest = +""
+      each do |piece|
+        rest << piece
+        while (line = rest.slice!(/\A.*?(\r\n|\n|\r(?=.))/m))
+          yield line.chomp.force_encoding(Encoding::UTF_8)
+        end
+      end
+    end
+  end
+end

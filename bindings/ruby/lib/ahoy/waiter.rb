@@ -1,0 +1,85 @@
+# frozen_string_literal: true
+
+require "io/wait"
+
+module Ahoy
+  # A queue that one call waits by, and then the next. The wait is Ruby's own on a descriptor: Ctrl-C, Timeout and
+  # Thread#kill end it at once, and under a Fiber.scheduler other fibers run meanwhile.
+  class Waiter
+    @idle = []
+    @lock = Mutex.new
+    @process = Process.pid
+
+    class << self
+      # Gives a waiter to a block. One whose block was left by an exception is not used again.
+      def use
+        waiter = take
+        result = yield waiter
+        give_back(waiter)
+        result
+      end
+
+      private
+
+      def take
+        @lock.synchronize do
+          # Queues of the process that this one was forked from are of no use here.
+          @idle, @process = [], Process.pid if @process != Process.pid
+          @idle.pop
+        end || new
+      end
+
+      def give_back(waiter)
+        @lock.synchronize { @idle.push(waiter) if @idle.size < 64 && @process == Process.pid }
+      end
+    end
+
+    def initialize
+      @queue = Native.take(:ahoy_queue_new, :ahoy_queue_free)
+      @io = IO.for_fd(Native.ahoy_queue_fd(@queue), autoclose: false)
+      @tag = 0
+      @out = FFI::MemoryPointer.new(:pointer)
+    end
+
+    # Sends a request and waits for its end: the response's handle.
+    def response(client, request)
+      await { |tag| Native.check(:ahoy_client_submit, client, request.handle, @queue, tag) }
+    end
+
+    # Waits until bytes of a body can be read.
+    def readable(response)
+      await { |tag| Native.check(:ahoy_response_notify, response, @queue, tag) }
+    end
+
+    private
+
+    def await
+      begun = false
+      yield @tag += 1
+      begun = true
+      completion = nil
+      @io.wait_readable until (completion = next_completion)
+      begun = false
+      outcome(completion)
+    ensure
+      # An exception ended the wait: the server sees the connection close.
+      Native.ahoy_queue_cancel(@queue, @tag, nil) if begun
+    end
+
+    def next_completion
+      Native.check(:ahoy_queue_next, @queue, 0, @out)
+      pointer = @out.read_pointer
+      pointer.null? ? nil : pointer
+    end
+
+    def outcome(completion)
+      if Native.ahoy_completion_status(completion).zero?
+        Native.ahoy_completion_take_response(completion)
+      else
+        Errors.raise_taken(Native.ahoy_completion_take_error(completion))
+      end
+    ensure
+      Native.ahoy_completion_free(completion)
+    end
+  end
+end

@@ -1,0 +1,68 @@
+# frozen_string_literal: true
+
+$LOAD_PATH.unshift File.expand_path("../lib", __dir__)
+require "ahoy"
+require "json"
+require "minitest/autorun"
+require "net/http"
+require "open3"
+require "rbconfig"
+
+# The suite's servers, one of each kind, for a test class.
+module Served
+  SUITE = File.expand_path("../../suite/server.py", __dir__)
+
+  def self.start(kinds)
+    input, output, = Open3.popen2("/usr/bin/python3", SUITE, *kinds)
+    ports = output.gets.split.map(&:to_i)
+    Minitest.after_run { input.close }
+    ports.map { |port| "127.0.0.1:#{port}" }
+  end
+
+  HOSTS = start(%w[ok refuse ok])
+
+  def hosts
+    HOSTS
+  end
+
+  def counts(host = hosts[0])
+    JSON.parse(Net::HTTP.get(URI("http://#{host}/counts")))
+  end
+
+  def eventually(seconds = 5)
+    begun = now
+    until yield
+      raise "not after #{seconds} s" if now - begun > seconds
+
+      sleep 0.002
+    end
+    now - begun
+  end
+
+  def now
+    Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+
+  def figure(text)
+    warn text if ENV["AHOY_FIGURES"]
+  end
+
+  def client(given = hosts, **options)
+    made = Ahoy::Client.new(given, timeout: 5, **options)
+    (@clients ||= []) << made
+    made
+  end
+
+  def teardown
+    (@clients || []).each(&:close)
+  end
+
+  # Runs a program in a Ruby of its own.
+  def program(text, env = {})
+    begin_with = "require 'ahoy'; hosts = ARGV\n"
+    out, err, status = Open3.capture3(env, RbConfig.ruby, "-I", File.expand_path("../lib", __dir__), "-e",
+                                      begin_with + text, *hosts)
+    assert_equal [true, ""], [status.success?, err]
+    out
+  end
+end

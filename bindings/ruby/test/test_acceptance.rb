@@ -1,0 +1,201 @@
+# frozen_string_literal: true
+
+require_relative "support"
+require "timeout"
+
+# What Ruby's users expect of a client: one test for each check, see docs/languages/ruby.md. AHOY_FIGURES=1 prints
+# what was measured.
+class TestAcceptance < Minitest::Test
+  include Served
+
+  def test_01_require_is_quick
+    took = Array.new(3) do
+      program("", "RUBYOPT" => nil)
+      out, = Open3.capture2(RbConfig.ruby, "-I", File.expand_path("../lib", __dir__), "-e",
+                            "require 'ffi'; require 'json'; require 'uri'; b = Process.clock_gettime(1); " \
+                            "require 'ahoy'; print Process.clock_gettime(1) - b")
+      out.to_f
+    end.min
+    figure "01 require: #{(took * 1000).round} ms beyond ffi, json and uri"
+    assert_operator took, :<, 1
+  end
+
+  def test_02_forks
+    out = program(<<~RUBY)
+      client = Ahoy::Client.new(hosts)
+      client.get("/ok")
+      begun = Process.clock_gettime(1)
+      children = 4.times.map do
+        fork { 100.times { client.get("/ok").status == 200 or exit!(1) }; client.close }
+      end
+      puts children.map { |child| Process.wait2(child)[1].exitstatus }.inspect
+      puts client.get("/ok").status
+      40.times { Process.wait(fork { client.get("/ok") }) ; $?.success? or abort("a child failed") }
+      warn "slow" if Process.clock_gettime(1) - begun > 60
+    RUBY
+    assert_equal "[0, 0, 0, 0]\n200\n", out
+  end
+
+  def test_02_daemon
+    program(<<~RUBY)
+      client = Ahoy::Client.new(hosts)
+      client.get("/ok")
+      reader, writer = IO.pipe
+      unless fork
+        Process.daemon(false, true)
+        writer.write(client.get("/ok").body)
+        exit!
+      end
+      writer.close
+      reader.read == "hello" or abort("the daemon got nothing")
+    RUBY
+  end
+
+  def test_03_timeout_kill_and_interrupt_end_a_call
+    made = client(hosts[0])
+    took = { "Timeout" => ->(go) { assert_raises(Timeout::Error) { Timeout.timeout(0.2) { go.call } } } }
+           .transform_values { |way| begun = now; way.call(-> { made.get("/slow?ms=8000") }); now - begun - 0.2 }
+    thread = Thread.new { made.get("/slow?ms=8000") }
+    sleep 0.2
+    begun = now
+    thread.kill.join
+    took["kill"] = now - begun
+    took["Interrupt"] = program(<<~RUBY).to_f
+      client = Ahoy::Client.new(hosts[0])
+      sent = nil
+      Thread.new { sleep 0.2; sent = Process.clock_gettime(1); Process.kill(:INT, Process.pid) }
+      begin
+        client.get("/slow?ms=8000")
+      rescue Interrupt
+        print Process.clock_gettime(1) - sent
+      end
+    RUBY
+    figure "03 #{took.map { |way, span| "#{way} #{(span * 1000).round} ms" }.join(', ')}"
+    took.each { |way, span| assert_operator span, :<, 1, way }
+    before = counts["broken_off"]
+    eventually { counts["broken_off"] >= 2 || before >= 2 }
+  end
+
+  def test_04_ruby_goes_on_meanwhile
+    made = client(hosts[0])
+    ticks = 0
+    ticker = Thread.new { loop { ticks += 1; sleep 0.001 } }
+    sleep 0.2
+    alone, ticks = ticks, 0
+    begun = now
+    made.get("/slow?ms=200") while now - begun < 0.2
+    share = ticks.to_f / alone
+    ticker.kill
+    figure "04 a ticker keeps #{(share * 100).round} %"
+    assert_operator share, :>, 0.3
+  end
+
+  # The least scheduler that Ruby's own waits need.
+  class Scheduler
+    def initialize
+      @readable, @timers, @ready, @lock = {}, {}, [], Thread::Mutex.new
+    end
+
+    def io_wait(io, _events, _timeout)
+      @readable[Fiber.current] = io
+      Fiber.yield
+      @readable.delete(Fiber.current)
+      IO::READABLE
+    end
+
+    def kernel_sleep(span = nil)
+      block(:sleep, span)
+    end
+
+    def block(_blocker, timeout = nil)
+      @timers[Fiber.current] = Process.clock_gettime(1) + timeout if timeout
+      Fiber.yield
+    end
+
+    def unblock(_blocker, fiber)
+      @lock.synchronize { @ready << fiber }
+    end
+
+    def fiber(&block)
+      made = Fiber.new(blocking: false, &block)
+      made.resume
+      made
+    end
+
+    def close
+      run
+    end
+
+    def run
+      until @readable.empty? && @timers.empty? && @ready.empty?
+        found, = IO.select(@readable.values, nil, nil, @ready.empty? ? 0.05 : 0)
+        woken = @lock.synchronize { @ready.slice!(0..) }
+        woken += @readable.select { |_, io| found&.include?(io) }.keys
+        woken += @timers.select { |_, at| at <= Process.clock_gettime(1) }.keys
+        woken.uniq.each { |fiber| @timers.delete(fiber); fiber.resume if fiber.alive? }
+      end
+    end
+  end
+
+  def test_05_fibers_wait_at_once
+    made = client(hosts[0])
+    made.get("/ok")
+    calls = 300
+    done = 0
+    begun = now
+    Thread.new do
+      Fiber.set_scheduler(Scheduler.new)
+      calls.times { Fiber.schedule { done += 1 if made.get("/slow?ms=200").body == "late" } }
+    end.join
+    took = now - begun
+    figure "05 #{calls} fibers, calls of 200 ms: #{took.round(2)} s on one thread"
+    assert_equal calls, done
+    assert_operator took, :<, 20
+  end
+
+  def test_06_memory_stays_flat_under_gc
+    made = client
+    some = lambda do |count|
+      count.times do |i|
+        made.get("/ok").body
+        made.post("/body", StringIO.new("a")) if (i % 50).zero?
+        next unless (i % 25).zero?
+
+        assert_raises(Ahoy::InvalidArgumentError) { made.get("nothing") }
+        assert_raises(Ahoy::DeadlineError) { made.get("/slow?ms=1000", timeout: 0.002) }
+      end
+      GC.start
+    end
+    some.call(300)
+    before = resident
+    some.call(1000)
+    grown = resident - before
+    figure "06 #{grown >> 10} KiB more after 1,000 calls"
+    assert_operator grown, :<, 16 << 20
+    GC.stress = true
+    made.get("/ok").body
+    GC.stress = false
+    GC.compact
+    assert_equal "hello", made.get("/ok").body
+  end
+
+  def resident
+    File.read("/proc/self/statm").split[1].to_i * 4096
+  end
+
+  def test_10_exits_with_calls_under_way
+    ["", "exit!", "Process.kill(:TERM, Process.pid); sleep", "raise 'an end'"].each do |ending|
+      begun = now
+      _, err, status = Open3.capture3(RbConfig.ruby, "-I", File.expand_path("../lib", __dir__), "-e", <<~RUBY, *hosts)
+        require "ahoy"; require "logger"
+        client = Ahoy::Client.new(ARGV, logger: Logger.new(File::NULL))
+        8.times { Thread.new { Thread.current.report_on_exception = false; client.get("/slow?ms=20000") } }
+        sleep 0.1
+        #{ending}
+      RUBY
+      refute_includes err, "[BUG]"
+      assert_operator now - begun, :<, 8, ending
+      refute_equal 11, status.termsig
+    end
+  end
+end

@@ -1,0 +1,129 @@
+# frozen_string_literal: true
+
+require_relative "support"
+require "logger"
+require "stringio"
+require "tempfile"
+
+# The client as its user sees it.
+class TestClient < Minitest::Test
+  include Served
+
+  def test_a_dead_host_costs_no_call
+    made = client
+    9.times { assert_equal "hello", made.get("/ok").body }
+  end
+
+  def test_open_closes
+    kept = Ahoy::Client.open(hosts) { |c| c.get("/ok"); c }
+    assert kept.closed?
+    assert_raises(Ahoy::ClosedError) { kept.get("/ok") }
+    kept.close
+  end
+
+  def test_a_request_arrives_as_it_was_written
+    made = client(headers: { "x-client" => "c" })
+    seen = made.post("/echo", json: { a: [1, "ü"] }, params: { q: "a b" }, headers: { "X-Call" => "v" }).json
+    assert_equal ["POST", "/echo?q=a+b"], seen.values_at("method", "target")
+    fields = seen["headers"].to_h.transform_keys(&:downcase)
+    assert_equal %w[c v application/json], fields.values_at("x-client", "x-call", "content-type")
+    assert_equal '{"a":[1,"ü"]}', seen["body"].encode("ISO-8859-1").force_encoding("UTF-8")
+  end
+
+  def test_bodies_of_every_kind
+    made = client
+    assert_equal "text", made.put("/body", "text").body
+    assert_equal "a=1+2", made.post("/body", form: { a: "1 2" }).body
+    assert_equal "ab", made.post("/body", %w[a b]).body
+    assert_equal "x" * 200_000, made.patch("/body", StringIO.new("x" * 200_000)).body
+    Tempfile.create do |file|
+      file.write("y" * 300_000)
+      file.rewind
+      assert_equal "y" * 300_000, made.post("/body", file).body
+    end
+  end
+
+  def test_errors
+    error = assert_raises(Ahoy::ConnectError) { client([hosts[1]]).get("/ok") }
+    assert_equal "AHOY_E_CONNECT", error.code
+    assert error.retryable? && !error.ambiguous?
+    assert_equal ["http://#{hosts[1]}"], error.attempts.map(&:url)
+    assert_includes error.message, hosts[1]
+    error = assert_raises(Ahoy::DeadlineError) { client(hosts[0]).get("/slow?ms=5000", timeout: 0.1) }
+    assert_kind_of Ahoy::TimeoutError, error
+    error = assert_raises(Ahoy::UnknownOptionError) { client(options: { max_in_fligt: 1 }) }
+    assert_includes error.message, "max_in_flight"
+    error = assert_raises(Ahoy::StatusError) { client(options: { fail_on_status: true }).get("/status?c=404") }
+    assert_equal [404, "as asked"], [error.response.status, error.response.body]
+    assert_raises(Ahoy::StatusError) { client.get("/status?c=404").raise_for_status }
+  end
+
+  def test_a_circuit_that_is_open_can_be_rescued
+    balancer = Ahoy::Balancer.new([hosts[0], hosts[2]], :round_robin)
+    balancer.update
+    balancer.endpoints.each(&:open_circuit)
+    assert_raises(Ahoy::NoEndpointsError) { client(balancer).get("/ok") }
+    balancer.endpoints.each(&:close_circuit)
+    assert_equal 200, client(balancer).get("/ok").status
+    assert_includes balancer.explain, hosts[0]
+  end
+
+  def test_a_stream_comes_as_it_is_sent
+    begun = now
+    first = nil
+    pieces = []
+    client.stream(:get, "/drip?n=5&ms=60") do |response|
+      response.each do |piece|
+        first ||= now - begun
+        pieces << piece
+      end
+    end
+    assert_equal ".....", pieces.join
+    assert_operator pieces.size, :>, 2
+    assert_operator first, :<, now - begun
+  end
+
+  def test_break_cancels_at_the_server
+    before = counts["broken_off"]
+    client(hosts[0]).stream(:get, "/drip?n=500&ms=20") { |response| response.each { break } }
+    eventually { counts["broken_off"] == before + 1 }
+  end
+
+  def test_server_sent_events
+    events = []
+    client.stream(:get, "/events") { |response| response.each_event { |*event| events << event } }
+    assert_equal [["message", "one", nil], ["second", "two\nlines", "7"], ["message", "three", "7"]], events
+  end
+
+  def test_encodings
+    assert_equal Encoding::BINARY, client.get("/ok").body.encoding
+    assert_equal "hello", client.get("/gzip").body
+    assert_equal 3_000_000, client.get("/big?n=3000000").body.bytesize
+  end
+
+  def test_own_provider_and_own_balancer
+    asked = 0
+    made = client(-> { asked += 1; [hosts[0], hosts[2]] }, balancer: ->(count) { count - 1 })
+    assert_equal ["http://#{hosts[2]}"], Array.new(4) { made.get("/ok").endpoint }.uniq
+    assert_operator asked, :>, 0
+  end
+
+  def test_log_metrics_settings
+    lines = StringIO.new
+    made = client([hosts[1], hosts[0]], balancer: :round_robin, logger: Logger.new(lines))
+    4.times { made.get("/ok") }
+    eventually { lines.string.include?("opened") }
+    assert_includes made.metrics, "# HELP"
+    assert_match(/timeout.*5s/, made.settings)
+  end
+
+  def test_absolute_urls
+    assert_equal "hello", client(nil).get("http://#{hosts[0]}/ok").body
+  end
+
+  def test_threads_share_a_client
+    made = client
+    answers = Array.new(100) { Thread.new { Array.new(20) { made.get("/ok").body } } }.flat_map(&:value)
+    assert_equal ["hello"], answers.uniq
+  end
+end

@@ -1,0 +1,86 @@
+# frozen_string_literal: true
+
+require_relative "support"
+require "ahoy/faraday"
+require "stringio"
+
+# Faraday over libahoy: what the shared examples for its adapters ask, against a server that runs.
+class TestFaraday < Minitest::Test
+  include Served
+
+  def connection(given = hosts, **options, &block)
+    Faraday.new("http://orders") do |faraday|
+      block&.call(faraday)
+      faraday.adapter :ahoy, hosts: given, **options
+    end
+  end
+
+  %i[get head options delete trace].each do |method|
+    define_method("test_#{method}") do
+      response = connection.run_request(method, "/echo?a=b%20c", nil, "X-A" => "1")
+      assert_equal 200, response.status
+      next if method == :head
+
+      seen = JSON.parse(response.body)
+      assert_equal [method.to_s.upcase, "/echo?a=b+c"], seen.values_at("method", "target")
+      assert_equal "1", seen["headers"].to_h.transform_keys(&:downcase)["x-a"]
+    end
+  end
+
+  %i[post put patch].each do |method|
+    define_method("test_#{method}") do
+      assert_equal "body", connection.public_send(method, "/body", "body").body
+      faraday = connection { |f| f.request :url_encoded }
+      seen = JSON.parse(faraday.public_send(method, "/echo", { a: "1 2" }).body)
+      assert_equal "a=1+2", seen["body"]
+      assert_equal "application/x-www-form-urlencoded", seen["headers"].to_h.transform_keys(&:downcase)["content-type"]
+    end
+  end
+
+  def test_params_and_user_agent
+    seen = JSON.parse(connection.get("/echo", q: %w[1 2]).body)
+    assert_equal "/echo?q%5B%5D=1&q%5B%5D=2", seen["target"]
+    assert_match(/Faraday/, seen["headers"].to_h.transform_keys(&:downcase)["user-agent"])
+  end
+
+  def test_headers_have_no_case
+    response = connection.get("/echo")
+    assert_equal "application/json", response.headers["Content-Type"]
+    assert_equal response.headers["content-type"], response.headers["CONTENT-TYPE"]
+  end
+
+  def test_a_body_that_is_read
+    assert_equal "x" * 100_000, connection.post("/body", StringIO.new("x" * 100_000)).body
+  end
+
+  def test_gzip
+    assert_equal "hello", connection.get("/gzip").body
+  end
+
+  def test_streaming
+    pieces = []
+    connection.get("/big?n=200000") { |request| request.options.on_data = ->(piece, size) { pieces << [piece, size] } }
+    assert_equal 200_000, pieces.sum { |piece, _| piece.bytesize }
+    assert_equal 200_000, pieces.last[1]
+  end
+
+  def test_exceptions
+    assert_raises(Faraday::ConnectionFailed) { connection([hosts[1]]).get("/ok") }
+    assert_raises(Faraday::TimeoutError) do
+      connection([hosts[0]]).get("/slow?ms=3000") { |request| request.options.timeout = 0.1 }
+    end
+    faraday = connection { |f| f.response :raise_error }
+    assert_raises(Faraday::ResourceNotFound) { faraday.get("/status?c=404") }
+    assert_raises(Faraday::ServerError) { faraday.get("/status?c=500") }
+  end
+
+  def test_whole_urls
+    faraday = Faraday.new { |f| f.adapter :ahoy }
+    assert_equal "hello", faraday.get("http://#{hosts[0]}/ok").body
+  end
+
+  def test_parallel_threads
+    faraday = connection
+    assert_equal ["hello"], Array.new(20) { Thread.new { faraday.get("/ok").body } }.map(&:value).uniq
+  end
+end
