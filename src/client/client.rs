@@ -218,7 +218,7 @@ impl Client {
                 Call::new(place, &request, cancellation, started)
             });
             match call {
-                Ok(call) => {
+                Ok(mut call) => {
                     let mut body = None;
                     let outcome = attempt::run(&call, &*transport, &mut body).await;
                     if let Some(body) = body {
@@ -226,7 +226,7 @@ impl Client {
                         let _ = streamed.as_ref().map(|streamed| streamed.set(stream.inflow()));
                         let finish = |outcome| finisher.finish(outcome);
                         // Boxed: the other calls are not to carry its state.
-                        Box::pin(body.carry(&call, outcome, stream, finish)).await;
+                        Box::pin(body.carry(&mut call, outcome, stream, finish)).await;
                     } else {
                         // Nothing of the call is left when its caller learns of its end.
                         drop(call);

@@ -90,7 +90,7 @@ impl Body {
     /// Hands the answer over by `deliver`, and then carries the body to its reader until it ends.
     pub(crate) async fn carry(
         mut self,
-        call: &Call<'_>,
+        call: &mut Call<'_>,
         head: Result<Response, Error>,
         stream: BodyStream,
         deliver: impl FnOnce(Result<Delivery, Error>),
@@ -123,10 +123,13 @@ impl Body {
             1,
         );
         tell(call, &self.url, count, &result);
-        writer.end(result.map_err(|failure| {
+        let result = result.map_err(|failure| {
             let record = BodyReport { attempts, attempt_count, began: self.began, count };
             (failure.kind, record.error(call, failure))
-        }));
+        });
+        // A reader that has seen the end may send the same request again at once.
+        call.body_reader = None;
+        writer.end(result);
     }
 }
 
