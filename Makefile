@@ -68,7 +68,7 @@ $(OUT)/libahoy.a: | build ;
 
 install: build $(STATIC)/libahoy.a $(OUT)/native-static-libs
 	install -d "$(INCLUDES)" "$(LIBRARIES)/pkgconfig"
-	install -m 644 include/ahoy.h include/ahoy.ffi.h include/ahoy.json "$(INCLUDES)"
+	install -m 644 include/ahoy.h include/ahoy.hpp include/ahoy.ffi.h include/ahoy.json "$(INCLUDES)"
 	install -m 755 $(OUT)/libahoy.so "$(LIBRARIES)/libahoy.so.$(VERSION)"
 	ln -sf libahoy.so.$(VERSION) "$(LIBRARIES)/libahoy.so.$(ABI)"
 	ln -sf libahoy.so.$(ABI) "$(LIBRARIES)/libahoy.so"
@@ -88,7 +88,7 @@ install: build $(STATIC)/libahoy.a $(OUT)/native-static-libs
 	chmod 644 "$(LIBRARIES)/pkgconfig/ahoy.pc"
 
 uninstall:
-	rm -f "$(INCLUDES)/ahoy.h" "$(INCLUDES)/ahoy.ffi.h" "$(INCLUDES)/ahoy.json" "$(LIBRARIES)/libahoy.a" "$(LIBRARIES)/pkgconfig/ahoy.pc" \
+	rm -f "$(INCLUDES)/ahoy.h" "$(INCLUDES)/ahoy.hpp" "$(INCLUDES)/ahoy.ffi.h" "$(INCLUDES)/ahoy.json" "$(LIBRARIES)/libahoy.a" "$(LIBRARIES)/pkgconfig/ahoy.pc" \
 	    "$(LIBRARIES)/libahoy.so" "$(LIBRARIES)/libahoy.so.$(ABI)" "$(LIBRARIES)/libahoy.so.$(VERSION)"
 
 # An installation inside the build tree, for the tests.

@@ -22,6 +22,7 @@ need g++ has g++
 need libc6-dev test -e /usr/include/stdlib.h
 need binutils has readelf
 need clang has clang
+need libasio-dev test -e /usr/include/asio.hpp
 need golang-go has go
 need ruby has ruby
 need ruby-ffi has_ffi

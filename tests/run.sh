@@ -83,6 +83,7 @@ run() {
         # Without proxies, HTTP/2, brotli and zstd: that it builds, calls, and refuses what is left out.
         minimal) part minimal "$cargo" test --locked --no-default-features --test options --test quickstart ;;
         examples) part examples bash tests/examples.sh ;;
+        cpp) part cpp bash tests/cpp.sh ;;
         prometheus) part prometheus bash tests/prometheus.sh ;;
         bindings) part bindings bash tests/bindings.sh "$library" ;;
         hosts) part hosts bash tests/hosts.sh ;;
@@ -93,11 +94,13 @@ run() {
         valgrind)
             part null-valgrind sh tests/null.sh valgrind "$library" || :
             part examples-valgrind env AHOY_VALGRIND=1 bash tests/examples.sh || :
+            part cpp-valgrind env AHOY_VALGRIND=1 bash tests/cpp.sh || :
             ;;
         asan)
             part null-asan sh tests/null.sh asan "$library" || :
             part examples-asan env CFLAGS='-g -fsanitize=address' LDFLAGS=-fsanitize=address \
                 bash tests/examples.sh || :
+            part cpp-asan env AHOY_ASAN=1 bash tests/cpp.sh || :
             ;;
         *) echo "run.sh: no part is called $1" >&2; exit 2 ;;
     esac
@@ -109,7 +112,11 @@ finish() {
     exit
 }
 
+<<<<<<< HEAD
 all="format clippy build header symbols description install null cargo minimal arena examples prometheus bindings hosts hazards exits instructions valgrind asan"
+=======
+all="format clippy build header symbols install null cargo arena examples cpp prometheus hosts hazards exits instructions valgrind asan"
+>>>>>>> 3475c9e (Give C++ a header of its own)
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;

@@ -1,0 +1,32 @@
+// include/ahoy.hpp alone, with its templates filled in: compiled by each compiler, standard and mode.
+#include "ahoy.hpp"
+
+#include "ahoy.hpp" // twice does no harm
+
+template class ahoy::request_fields<ahoy::request>;
+template class ahoy::request_fields<ahoy::request_view>;
+template class ahoy::result<ahoy::response>;
+
+namespace {
+
+template <class T>
+constexpr bool unique = std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T> &&
+                        !std::is_copy_constructible_v<T> && !std::is_copy_assignable_v<T>;
+
+static_assert(unique<ahoy::host> && unique<ahoy::provider> && unique<ahoy::balancer> && unique<ahoy::breaker>);
+static_assert(unique<ahoy::retry> && unique<ahoy::endpoint> && unique<ahoy::client_builder> && unique<ahoy::client>);
+static_assert(unique<ahoy::request> && unique<ahoy::response> && unique<ahoy::call> && unique<ahoy::queue>);
+static_assert(unique<ahoy::completion> && unique<ahoy::error> && unique<ahoy::event> && unique<ahoy::snapshot>);
+static_assert(unique<ahoy::result<ahoy::response>> && unique<ahoy::result<void>>);
+
+// One pointer each, whatever the standard.
+static_assert(sizeof(ahoy::client) == sizeof(void *) && sizeof(ahoy::response) == sizeof(void *));
+
+// Limits that lose digits do not compile.
+static_assert(std::is_convertible_v<std::chrono::seconds, std::chrono::milliseconds>);
+static_assert(!std::is_convertible_v<std::chrono::microseconds, std::chrono::milliseconds>);
+
+static_assert(std::is_error_code_enum_v<ahoy::errc>);
+static_assert((ahoy::retry_on::connect | ahoy::retry_on::timeout) == static_cast<ahoy::retry_on>(5));
+
+} // namespace
