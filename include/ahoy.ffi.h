@@ -373,6 +373,9 @@ const char *ahoy_balancer_option_description_at(size_t index);
 size_t ahoy_breaker_option_count(void);
 const char *ahoy_breaker_option_key_at(size_t index);
 const char *ahoy_breaker_option_description_at(size_t index);
+ahoy_status ahoy_client_from_config(const char *json, ahoy_client **client, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_config(ahoy_client_builder *builder, const char *json, ahoy_error **err);
+ahoy_status ahoy_client_config_text(const ahoy_client *client, ahoy_text **text, ahoy_error **err);
 ahoy_status ahoy_client_get(const ahoy_client *client, const char *path, ahoy_response **response, ahoy_error **err);
 ahoy_status ahoy_client_options(const ahoy_client *client, const char *path, ahoy_response **response, ahoy_error **err);
 ahoy_status ahoy_client_head(const ahoy_client *client, const char *path, ahoy_response **response, ahoy_error **err);
@@ -383,7 +386,6 @@ ahoy_status ahoy_client_patch(const ahoy_client *client, const char *path, const
 ahoy_status ahoy_client_send(const ahoy_client *client, const ahoy_request *request, ahoy_response **response, ahoy_error **err);
 ahoy_status ahoy_client_start(const ahoy_client *client, const ahoy_request *request, ahoy_call **call, ahoy_error **err);
 ahoy_status ahoy_client_submit(const ahoy_client *client, const ahoy_request *request, const ahoy_queue *queue, uint64_t tag, ahoy_error **err);
-ahoy_status ahoy_client_config_text(const ahoy_client *client, ahoy_text **text, ahoy_error **err);
 ahoy_status ahoy_client_close(const ahoy_client *client, uint64_t timeout_ms, ahoy_error **err);
 void ahoy_client_free(ahoy_client *client);
 ahoy_status ahoy_request_new(const char *method, const char *path, ahoy_request **request, ahoy_error **err);

@@ -3220,6 +3220,57 @@ AHOY_API const char *ahoy_breaker_option_key_at(size_t index);
 AHOY_API const char *ahoy_breaker_option_description_at(size_t index);
 
 /**
+ * Makes a client from one text in JSON, which can hold all that a builder can be told but
+ * functions: hosts, the URL of a provider or a base URL, balancer, circuits, retries, headers, files of certificates, and
+ * every option by its key.
+ *
+ *     { "hosts": ["10.0.0.7:8080"], "timeout": "2s", "retry": { "tries": 2 } }
+ *
+ * What the text does not name has its default. docs/configuration.md tells all keys, and
+ * docs/ahoy.schema.json is a JSON schema for it. Files are read now, each up to 1 MiB; nothing is
+ * contacted, as by ahoy_client_builder_build.
+ *
+ * @param json not kept
+ * @param client gets the client, to be freed with ahoy_client_free; NULL on failure
+ * @return AHOY_E_INVALID_ARGUMENT, or AHOY_E_UNKNOWN_OPTION where nothing is wrong but unknown
+ *         keys. The error names every fault, a line each, with its path in the text, such as
+ *         "balancer.subset: is 0; the least is 1"; it quotes no header and no credential
+ */
+AHOY_API
+ahoy_status ahoy_client_from_config(const char *json,
+                                    ahoy_client **client,
+                                    ahoy_error **err);
+
+/**
+ * Sets everything that a text in JSON can hold (ahoy_client_from_config), in place of all that was
+ * set before; hooks, log and events stay.
+ *
+ * @param json not kept
+ * @return as ahoy_client_from_config; on failure nothing is changed
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_config(ahoy_client_builder *builder,
+                                           const char *json,
+                                           ahoy_error **err);
+
+/**
+ * The configuration of a client as a text in JSON, as ahoy_client_from_config reads it: every
+ * option that is in effect, hosts, balancer, circuits, retries, headers and files.
+ *
+ * "****" stands for what the text does not show: the values of headers but a few such as Accept
+ * and User-Agent, the user and password of a proxy or provider, certificates and keys that were
+ * given as bytes, and a provider or balancer that is a function of the host. Where nothing is
+ * masked, the text makes a client of the same configuration; with a mask in it, reading it fails
+ * and names the mask.
+ *
+ * @param text gets the text, to be freed with ahoy_text_free; NULL on failure
+ */
+AHOY_API
+ahoy_status ahoy_client_config_text(const ahoy_client *client,
+                                    ahoy_text **text,
+                                    ahoy_error **err);
+
+/**
  * Sends GET and waits for the answer. Blocks up to the call's limit.
  *
  * @param path path and query, starting with "/"; or an absolute URL for a client without a
@@ -3371,18 +3422,6 @@ ahoy_status ahoy_client_submit(const ahoy_client *client,
                                const ahoy_queue *queue,
                                uint64_t tag,
                                ahoy_error **err);
-
-/**
- * The settings of a client as text: a line `key = value` for each option that is in effect, in the
- * order of keys, as ahoy_client_builder_set reads them. No option holds a secret: headers,
- * certificates and keys are not among them.
- *
- * @param text gets the text, to be freed with ahoy_text_free; NULL on failure
- */
-AHOY_API
-ahoy_status ahoy_client_config_text(const ahoy_client *client,
-                                    ahoy_text **text,
-                                    ahoy_error **err);
 
 /**
  * Closes a client: refuses new calls, waits for those under way, and ends the rest with

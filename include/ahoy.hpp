@@ -3851,6 +3851,36 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
     // generated: ahoy_client
 #if AHOY_HPP_EXCEPTIONS
     /**
+     * Makes a client from one text in JSON, which can hold all that a builder can be told but
+     * functions: hosts, the URL of a provider or a base URL, balancer, circuits, retries, headers,
+     * files of certificates, and every option by its key.
+     *
+     * { "hosts": ["10.0.0.7:8080"], "timeout": "2s", "retry": { "tries": 2 } }
+     *
+     * What the text does not name has its default. docs/configuration.md tells all keys, and
+     * docs/ahoy.schema.json is a JSON schema for it. Files are read now, each up to 1 MiB; nothing is
+     * contacted, as by client_builder::build.
+     *
+     * @param json not kept
+     * @exception exception errc::invalid_argument, or errc::unknown_option where nothing is wrong but
+     *        unknown keys. The error names every fault, a line each, with its path in the text, such
+     *        as "balancer.subset: is 0; the least is 1"; it quotes no header and no credential
+     */
+    static client from_config(const text_ref &json) { return detail::value(try_from_config(json)); }
+
+    /**
+     * The configuration of a client as a text in JSON, as client::from_config reads it: every option
+     * that is in effect, hosts, balancer, circuits, retries, headers and files.
+     *
+     * "****" stands for what the text does not show: the values of headers but a few such as Accept
+     * and User-Agent, the user and password of a proxy or provider, certificates and keys that were
+     * given as bytes, and a provider or balancer that is a function of the host. Where nothing is
+     * masked, the text makes a client of the same configuration; with a mask in it, reading it fails
+     * and names the mask.
+     */
+    std::string config_text() const { return detail::value(try_config_text()); }
+
+    /**
      * Sends GET and waits for the answer. Blocks up to the call's limit.
      *
      * @param path path and query, starting with "/"; or an absolute URL for a client without a
@@ -3942,13 +3972,6 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
     }
 
     /**
-     * The settings of a client as text: a line `key = value` for each option that is in effect, in the
-     * order of keys, as client_builder::set reads them. No option holds a secret: headers,
-     * certificates and keys are not among them.
-     */
-    std::string config_text() const { return detail::value(try_config_text()); }
-
-    /**
      * Closes a client: refuses new calls, waits for those under way, and ends the rest with
      * errc::closed when the time is up; blocked callers wake. The handle is still to be freed. Blocks
      * up to timeout, and 1 s more where calls are ended.
@@ -3975,6 +3998,16 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
      */
     ahoy::snapshot snapshot() const { return detail::value(try_snapshot()); }
 #endif
+
+    /** As from_config, without exceptions. */
+    static result<client> try_from_config(const text_ref &json) {
+        return detail::make<client>(&ahoy_client_from_config, json);
+    }
+
+    /** As config_text, without exceptions. */
+    result<std::string> try_config_text() const {
+        return detail::make_text(&ahoy_client_config_text, this->get());
+    }
 
     /** As get, without exceptions. */
     result<response> try_get(const text_ref &path) const {
@@ -4022,11 +4055,6 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
     /** As submit, without exceptions. */
     result<void> try_submit(const request &request, const queue &queue, std::uint64_t tag) const {
         return detail::invoke(&ahoy_client_submit, this->get(), request.get(), queue.get(), tag);
-    }
-
-    /** As config_text, without exceptions. */
-    result<std::string> try_config_text() const {
-        return detail::make_text(&ahoy_client_config_text, this->get());
     }
 
     /** As close, without exceptions. */
@@ -4825,6 +4853,18 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
+     * Sets everything that a text in JSON can hold (client::from_config), in place of all that was set
+     * before; hooks, log and events stay.
+     *
+     * @param json not kept
+     * @exception exception as client::from_config; on failure nothing is changed
+     */
+    client_builder &set_config(const text_ref &json) {
+        detail::value(try_set_config(json));
+        return *this;
+    }
+
+    /**
      * Puts the client's events and those of its balancer on a queue, for hosts that bear no call on a
      * foreign thread; queue::next_event takes them. A forked child puts none on its parent's queue.
      *
@@ -5090,6 +5130,11 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /** As set_interruptible, without exceptions. */
     result<void> try_set_interruptible(bool interruptible) {
         return detail::invoke(&ahoy_client_builder_set_interruptible, this->get(), interruptible);
+    }
+
+    /** As set_config, without exceptions. */
+    result<void> try_set_config(const text_ref &json) {
+        return detail::invoke(&ahoy_client_builder_set_config, this->get(), json);
     }
 
     /** As add_event_queue, without exceptions. */

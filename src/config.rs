@@ -13,6 +13,7 @@ use crate::policy::{
     BudgetConfig, HedgeConfig, HedgeDelay, LimitConfig, RetryConfig, SheddingConfig,
     ThrottleConfig, TraceStart,
 };
+use crate::request;
 use crate::transport::{ProxyConfig, TlsConfig};
 
 pub use crate::transport::{NameConfig, NameService};
@@ -91,6 +92,8 @@ pub struct ClientConfig {
     pub names: NameConfig,
     /// Trust in certificates, and the client's own.
     pub tls: TlsConfig,
+    /// Where what `tls` has was read from.
+    pub tls_files: TlsFiles,
     /// The limit on the extra attempts of retries and hedges.
     pub budget: BudgetChoice,
     /// When a slow attempt is hedged.
@@ -109,6 +112,15 @@ pub struct ClientConfig {
     pub pushback_header: Option<HeaderName>,
     /// How W3C traces are passed on, and whether one is started; `None` for not at all.
     pub trace: Option<TraceStart>,
+}
+
+/// The names of the files that certificates and keys were read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Of each entry of trusted certificates; `None` where it was given as bytes.
+    pub roots: Vec<Option<String>>,
+    /// Of the client's own certificate and of its key; `None` where they were given as bytes.
+    pub identity: Option<(String, String)>,
 }
 
 /// When a streamed answer is handed over.
@@ -179,6 +191,7 @@ impl Default for ClientConfig {
             http2: Http2::Off,
             names: NameConfig::default(),
             tls: TlsConfig::default(),
+            tls_files: TlsFiles::default(),
             budget: BudgetChoice::default(),
             hedge: HedgeConfig::default(),
             limit: None,
@@ -198,6 +211,51 @@ impl ClientConfig {
     pub fn make_resilient(&mut self) {
         self.hedge.delay.get_or_insert(HedgeDelay::Live);
         self.limit.get_or_insert_default();
+    }
+
+    /// Adds a header to every request. A `User-Agent` takes the place of the default.
+    ///
+    /// # Errors
+    /// Names the part that no header may have; never shows the value.
+    pub fn add_header(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
+        let (name, value) = request::header(name, value)?;
+        if name == header::USER_AGENT {
+            self.headers.remove(&name);
+        }
+        request::add_header(&mut self.headers, name, value)
+    }
+
+    /// Passes on the inbound header of this name.
+    ///
+    /// # Errors
+    /// It is no header name, or `Host`.
+    pub fn forward_header(&mut self, name: &str) -> Result<(), Error> {
+        let name = request::header_name(name)?;
+        if name == header::HOST {
+            let problem = "host is the endpoint's, not the inbound request's";
+            return Err(Error::invalid("name", problem));
+        }
+        self.forward_headers.push(name);
+        Ok(())
+    }
+
+    /// Passes on the inbound cookie of this name.
+    ///
+    /// # Errors
+    /// It is no cookie name.
+    pub fn forward_cookie(&mut self, name: &str) -> Result<(), Error> {
+        if name.is_empty() || name.contains(['=', ';', ' ', ',']) {
+            return Err(Error::invalid("name", "is not a cookie name"));
+        }
+        self.forward_cookies.push(name.to_owned());
+        Ok(())
+    }
+
+    /// Trusts further certificates, which were read from the file of that name.
+    pub fn add_roots(&mut self, file: Option<String>, pem: Vec<u8>) {
+        self.tls_files.roots.resize(self.tls.extra_roots_pem.len(), None);
+        self.tls_files.roots.push(file);
+        self.tls.extra_roots_pem.push(pem);
     }
 
     /// The budget of retries and hedges; `None` for no budget.

@@ -5,10 +5,11 @@
 //!
 //! ```text
 //! ffi/                                   handles, strings, status codes, callbacks: the C ABI
+//! document/                              a client's whole configuration as one text
 //! client/                                the way of one request (start with client/attempt.rs)
 //! discovery/ transport/ runtime/ config options   what touches the world
 //! policy/                                decisions: no clock, no I/O, no lock, no randomness of its own
-//! endpoint request source response outcome error  plain data
+//! endpoint host request source response outcome error  plain data
 //! ```
 
 #![cfg_attr(
@@ -21,10 +22,12 @@ pub mod client;
 pub mod config;
 pub mod criticality;
 pub mod discovery;
+pub mod document;
 pub mod endpoint;
 pub mod error;
 pub mod event;
 pub mod ffi;
+pub mod host;
 pub mod options;
 pub mod outcome;
 pub mod phase;

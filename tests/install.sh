@@ -15,11 +15,8 @@ unset PKG_CONFIG_PATH LD_LIBRARY_PATH
 check "make install DESTDIR=" "$make" -s install PREFIX=/usr DESTDIR="$work/root"
 mv "$work/root/usr" "$work/moved"
 
-<<<<<<< HEAD
-for file in include/ahoy.h include/ahoy.ffi.h include/ahoy.json lib/libahoy.a "lib/libahoy.so.$version" lib/libahoy.so lib/pkgconfig/ahoy.pc; do
-=======
-for file in include/ahoy.h include/ahoy.hpp lib/libahoy.a "lib/libahoy.so.$version" lib/libahoy.so lib/pkgconfig/ahoy.pc; do
->>>>>>> 3475c9e (Give C++ a header of its own)
+for file in include/ahoy.h include/ahoy.hpp include/ahoy.ffi.h include/ahoy.json lib/libahoy.a "lib/libahoy.so.$version" \
+    lib/libahoy.so lib/pkgconfig/ahoy.pc; do
     check "$file is there" test -s "$work/moved/$file"
 done
 soname=$(readelf -dW "$work/moved/lib/libahoy.so" | sed -n 's/.*soname: \[\(.*\)\]/\1/p')

@@ -14,6 +14,7 @@ const PLAIN: &[&str] = &[
     "endpoint",
     "error",
     "event",
+    "host",
     "outcome",
     "phase",
     "request",
@@ -31,6 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("endpoint", &[]),
     ("error", &[]),
     ("event", &[]),
+    ("host", &[]),
     ("outcome", &[]),
     ("phase", &[]),
     ("request", &[]),
@@ -46,8 +48,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("balancer", &["policy", "runtime", "discovery", "transport", "config"]),
     ("client", &["policy", "runtime", "discovery", "transport", "config", "balancer"]),
     (
-        "ffi",
+        "document",
         &["policy", "runtime", "discovery", "transport", "config", "options", "balancer", "client"],
+    ),
+    (
+        "ffi",
+        &[
+            "policy",
+            "runtime",
+            "discovery",
+            "transport",
+            "config",
+            "options",
+            "balancer",
+            "client",
+            "document",
+        ],
     ),
 ];
 

@@ -87,6 +87,7 @@ run() {
         prometheus) part prometheus bash tests/prometheus.sh ;;
         bindings) part bindings bash tests/bindings.sh "$library" ;;
         hosts) part hosts bash tests/hosts.sh ;;
+        schema) part schema /usr/bin/python3 tests/schema.py ;;
         hazards) part hazards bash tests/hazards.sh ;;
         exits) part exits bash tests/exits.sh ;;
         instructions) part instructions sh benches/micro/instructions.sh ;;
@@ -112,11 +113,7 @@ finish() {
     exit
 }
 
-<<<<<<< HEAD
-all="format clippy build header symbols description install null cargo minimal arena examples prometheus bindings hosts hazards exits instructions valgrind asan"
-=======
-all="format clippy build header symbols install null cargo arena examples cpp prometheus hosts hazards exits instructions valgrind asan"
->>>>>>> 3475c9e (Give C++ a header of its own)
+all="format clippy build header symbols description install null cargo minimal arena examples cpp prometheus bindings schema hosts hazards exits instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;

@@ -180,6 +180,11 @@ impl Balancer {
         Arc::clone(&self.live().pick_state.load().roster)
     }
 
+    /// Where its endpoints come from.
+    pub(crate) const fn supply(&self) -> &Supply {
+        &self.supply
+    }
+
     /// What calls take their key from, where their requests state none.
     pub(crate) const fn key_source(&self) -> &KeySource {
         &self.config.key

@@ -62,6 +62,12 @@ impl Client {
         &self.core.config
     }
 
+    /// Where its requests go.
+    #[must_use]
+    pub fn route(&self) -> &Route {
+        &self.core.route
+    }
+
     /// All that the client counts, at this time.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {

@@ -305,6 +305,12 @@ impl BalancerConfig {
         }
     }
 
+    /// The recommended balancer with its defaults.
+    #[must_use]
+    pub fn recommended() -> Self {
+        Self::new(Algorithm::P2c { rule: P2c::new(), model: LoadModel::default() })
+    }
+
     /// How an endpoint's load is computed, where it must be kept.
     #[must_use]
     pub fn load_model(&self) -> Option<LoadModel> {

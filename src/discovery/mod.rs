@@ -29,6 +29,8 @@ pub use watch::{Joined, Watch};
 
 use std::sync::Arc;
 
+use crate::endpoint::Host;
+
 /// How a balancer comes by its list.
 #[derive(Clone, Debug)]
 pub enum Supply {
@@ -36,6 +38,34 @@ pub enum Supply {
     Asked(Asked),
     /// It is told.
     Watched(Arc<Watch>),
+}
+
+/// Where a balancer's list comes from, as far as a text can tell.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// It is these hosts.
+    Hosts(Vec<Arc<Host>>),
+    /// It is found at this URL, which may hold credentials.
+    Url(Arc<str>),
+    /// The host of the library tells it, by a function.
+    Host,
+}
+
+impl Supply {
+    /// A list that stays as it is.
+    #[must_use]
+    pub fn listed(hosts: Vec<Host>) -> Self {
+        Self::Watched(Arc::new(Watch::pushed(hosts.into_iter().map(Arc::new).collect())))
+    }
+
+    /// Where the list comes from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        match self {
+            Self::Asked(_) => Origin::Host,
+            Self::Watched(watch) => watch.origin(),
+        }
+    }
 }
 
 impl From<Arc<dyn Provider>> for Supply {

@@ -13,6 +13,7 @@ use rand::RngExt;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use super::Origin;
 use super::board::{Board, Taker};
 use super::config::ProviderConfig;
 use super::drive;
@@ -29,6 +30,8 @@ use crate::runtime::{clock, entropy, io_thread};
 pub struct Watch {
     /// None where the host itself replaces the list.
     source: Option<Arc<dyn Source>>,
+    /// What names the source, where that is all that was said of it.
+    url: Option<Arc<str>>,
     freshness: FreshnessConfig,
     board: Arc<Board>,
     here: PerProcess<Here>,
@@ -78,7 +81,24 @@ impl Watch {
     }
 
     fn with(source: Option<Arc<dyn Source>>, freshness: FreshnessConfig) -> Self {
-        Self { source, freshness, board: Arc::default(), here: PerProcess::new() }
+        Self { source, url: None, freshness, board: Arc::default(), here: PerProcess::new() }
+    }
+
+    /// The same, known to be all that this URL says.
+    #[must_use]
+    pub fn named(self, url: &str) -> Self {
+        Self { url: Some(url.into()), ..self }
+    }
+
+    /// Where its list comes from.
+    pub(super) fn origin(&self) -> Origin {
+        match (&self.source, &self.url) {
+            (_, Some(url)) => Origin::Url(Arc::clone(url)),
+            (Some(_), None) => Origin::Host,
+            (None, None) => Origin::Hosts(
+                self.latest().map(|listing| listing.hosts.clone()).unwrap_or_default(),
+            ),
+        }
     }
 
     /// What it watches, without secrets.

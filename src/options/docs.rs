@@ -13,6 +13,7 @@ pub const NO_KEYS: &[(&str, &str)] = &[
     ("ahoy_client_builder_set_retry", "takes a handle, all of whose settings have keys"),
     ("ahoy_client_builder_set_client_certificate_pem", "takes bytes, one of them a secret"),
     ("ahoy_client_builder_set_should_stop", "takes a function"),
+    ("ahoy_client_builder_set_config", "takes a text of all settings"),
     ("ahoy_balancer_set_breaker", "takes a handle, all of whose settings have keys"),
     ("ahoy_balancer_random_set_function", "takes a function"),
     ("ahoy_retry_set_full_jitter", "is the word full of the key jitter"),

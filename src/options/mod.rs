@@ -28,11 +28,12 @@ pub use client::CLIENT;
 pub(crate) use client::adaptive_limit_text;
 pub use docs::{NO_KEYS, NO_SETTERS, markdown};
 pub use form::Form;
+pub(crate) use nearest::nearest;
 pub use provider::{PROVIDER, provider_of, set_provider};
 pub use retry::RETRY;
 pub(crate) use retry::jitter_text;
 pub use setting::{Setter, Setting};
-pub use table::{Put, Row, Table};
+pub use table::{Fault, Put, Row, Table};
 pub use value::{OFF, Problem, Value, Written};
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The key that somebody meant by one that does not exist.
 
 /// The nearest of `keys`.
-pub(super) fn nearest<'a>(keys: impl Iterator<Item = &'a str>, key: &str) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(keys: impl Iterator<Item = &'a str>, key: &str) -> Option<&'a str> {
     keys.min_by_key(|known| distance(known, key))
 }
 

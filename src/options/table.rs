@@ -100,7 +100,9 @@ impl<C: Clone + 'static> Table<C> {
         (self.default)()
     }
 
-    fn row(&self, key: &str) -> Option<&Row<C>> {
+    /// The row of that key.
+    #[must_use]
+    pub fn row(&self, key: &str) -> Option<&Row<C>> {
         self.rows.binary_search_by(|row| row.key.as_str().cmp(key)).ok().map(|at| &self.rows[at])
     }
 
@@ -136,16 +138,26 @@ impl<C: Clone + 'static> Table<C> {
         config: &mut C,
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<(), Error> {
-        let (changes, mut faults) = self.parse_all(pairs);
         let mut changed = config.clone();
-        for (name, problem) in apply(&mut changed, changes) {
-            faults.push((problem.kind(), (name.to_owned(), problem.about_setting())));
-        }
+        let faults = self.set_each(&mut changed, pairs);
         if faults.is_empty() {
             *config = changed;
             return Ok(());
         }
         Err(of_faults(faults))
+    }
+
+    /// Sets those of `pairs` that can be set, whatever their order, and tells what is wrong with the others.
+    pub fn set_each<'a>(
+        &self,
+        config: &mut C,
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Vec<(ErrorKind, Fault)> {
+        let (changes, mut faults) = self.parse_all(pairs);
+        for (name, problem) in apply(config, changes) {
+            faults.push((problem.kind(), (name.to_owned(), problem.about_setting())));
+        }
+        faults
     }
 
     /// The changes that `pairs` ask for, and a fault for each that cannot be read.
@@ -198,13 +210,13 @@ impl<C: Clone + 'static> Table<C> {
     #[must_use]
     pub fn text(&self, config: &C) -> String {
         let line =
-            |row: &Row<C>| (row.read)(config).map(|value| format!("{} = {value}\n", row.key));
+            |row: &Row<C>| row.text_of(config).map(|value| format!("{} = {value}\n", row.key));
         self.rows.iter().filter_map(line).collect()
     }
 }
 
 /// The name of what is refused, and what is wrong with it.
-type Fault = (String, String);
+pub type Fault = (String, String);
 
 /// A value on its way to its field.
 struct Change<'r, 'a, C> {
@@ -264,6 +276,12 @@ fn of_faults(faults: Vec<(ErrorKind, Fault)>) -> Error {
 }
 
 impl<C: 'static> Row<C> {
+    /// Its value in `config` as text; none where it is not in effect.
+    #[must_use]
+    pub fn text_of(&self, config: &C) -> Option<String> {
+        (self.read)(config)
+    }
+
     fn new(prefix: &str, default: fn() -> C, setting: &'static Setting<C>) -> Self {
         let print = |config: &C| (setting.read)(config).map(|value| setting.form.print(&value));
         Self {

@@ -6,6 +6,7 @@ use ahoy::ffi::call::request::*;
 use ahoy::ffi::call::response::ahoy_response;
 use ahoy::ffi::client::builder::*;
 use ahoy::ffi::client::client::*;
+use ahoy::ffi::client::configuration::*;
 use ahoy::ffi::client::hooks::*;
 use ahoy::ffi::client::protection::*;
 use ahoy::ffi::client::proxy::*;

@@ -10,6 +10,7 @@
 pub mod bind;
 mod builder;
 mod calls;
+mod configuration;
 mod discovery;
 mod events;
 mod fleet;

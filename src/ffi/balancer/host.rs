@@ -9,7 +9,6 @@ use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Owned};
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{entry, guard, handle};
-use crate::request::is_authority;
 
 /// One server of a service, with properties that address and port do not tell.
 ///
@@ -30,7 +29,7 @@ pub const AHOY_SCHEME_HTTPS: i32 = 2;
 /// A host's address, for fuzz/: what is taken can be dialled and named to a peer.
 #[cfg(fuzzing)]
 pub fn fuzz_address(text: &str) {
-    let Ok(host) = checked(text, 8080) else { return };
+    let Ok(host) = Host::checked(text, 8080) else { return };
     let address = host.address.clone();
     let odd = |c: char| c.is_control() && c.is_ascii() || "[]/@ ".contains(c);
     assert!(!address.is_empty() && !address.contains(odd), "{address:?}");
@@ -66,7 +65,7 @@ pub(crate) fn checked(address: &str, port: u16) -> Result<Host, Error> {
 #[must_use]
 pub unsafe extern "C" fn ahoy_host_new(address: *const c_char, port: u16) -> *mut ahoy_host {
     guard::value!(ptr::null_mut(), |address: &str| {
-        checked(address, port).map_or(ptr::null_mut(), |host| handle::new(ahoy_host { host }))
+        Host::checked(address, port).map_or(ptr::null_mut(), |host| handle::new(ahoy_host { host }))
     })
 }
 
@@ -81,13 +80,7 @@ pub unsafe extern "C" fn ahoy_host_set_weight(
     weight: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    entry::status!(err, |host: &mut ahoy_host| {
-        if weight > 65_535 {
-            return Err(Error::invalid("weight", "is above 65535"));
-        }
-        host.host.weight = weight;
-        Ok(())
-    })
+    entry::status!(err, |host: &mut ahoy_host| host.host.set_weight(weight))
 }
 
 /// Sets the zone that the host stands in, for balancers that know their own
@@ -116,13 +109,7 @@ pub unsafe extern "C" fn ahoy_host_set_priority(
     priority: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    entry::status!(err, |host: &mut ahoy_host| {
-        if priority > 127 {
-            return Err(Error::invalid("priority", "is above 127"));
-        }
-        host.host.priority = priority;
-        Ok(())
-    })
+    entry::status!(err, |host: &mut ahoy_host| host.host.set_priority(priority))
 }
 
 /// States the host's scheme, whatever its port.
@@ -155,11 +142,7 @@ pub unsafe extern "C" fn ahoy_host_set_authority(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |host: &mut ahoy_host, authority: &str| {
-        if !is_authority(authority.as_bytes()) {
-            return Err(Error::invalid("authority", "is not host or host:port"));
-        }
-        host.host.authority = Some(authority.to_owned());
-        Ok(())
+        host.host.set_authority(authority)
     })
 }
 
@@ -173,11 +156,7 @@ pub unsafe extern "C" fn ahoy_host_set_server_name(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |host: &mut ahoy_host, server_name: &str| {
-        if rustls::pki_types::ServerName::try_from(server_name).is_err() {
-            return Err(Error::invalid("server_name", "is neither a dns name nor an ip address"));
-        }
-        host.host.server_name = Some(server_name.to_owned());
-        Ok(())
+        host.host.set_server_name(server_name)
     })
 }
 

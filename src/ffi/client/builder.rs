@@ -18,7 +18,6 @@ use crate::ffi::values::setter::{Configurable, ms};
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{entry, guard, handle};
 use crate::options::{CLIENT, Table, Value};
-use crate::request::{add_header, header, header_name};
 
 /// HTTP/1.1 only.
 pub const AHOY_HTTP2_OFF: i32 = 0;
@@ -150,11 +149,7 @@ pub unsafe extern "C" fn ahoy_client_builder_add_header(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |builder: &mut ahoy_client_builder, name: &str, value: &CStr| {
-        let (name, value) = header(name, value.to_bytes())?;
-        if name == http::header::USER_AGENT {
-            builder.config.headers.remove(&name);
-        }
-        add_header(&mut builder.config.headers, name, value)
+        builder.config.add_header(name, value.to_bytes())
     })
 }
 
@@ -168,15 +163,7 @@ pub unsafe extern "C" fn ahoy_client_builder_forward_header(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |builder: &mut ahoy_client_builder, name: &str| {
-        let name = header_name(name)?;
-        if name == http::header::HOST {
-            return Err(Error::invalid(
-                "name",
-                "host is the endpoint's, not the inbound request's",
-            ));
-        }
-        builder.config.forward_headers.push(name);
-        Ok(())
+        builder.config.forward_header(name)
     })
 }
 
@@ -190,11 +177,7 @@ pub unsafe extern "C" fn ahoy_client_builder_forward_cookie(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |builder: &mut ahoy_client_builder, name: &str| {
-        if name.is_empty() || name.contains(['=', ';', ' ', ',']) {
-            return Err(Error::invalid("name", "is not a cookie name"));
-        }
-        builder.config.forward_cookies.push(name.to_owned());
-        Ok(())
+        builder.config.forward_cookie(name)
     })
 }
 
@@ -506,8 +489,7 @@ pub unsafe extern "C" fn ahoy_client_builder_add_ca_pem(
 ) -> ahoy_status {
     let pem = (pem, ("length", length));
     entry::status!(err, |builder: &mut ahoy_client_builder, pem: &[u8]| {
-        let root = present("pem", pem)?;
-        builder.config.tls.extra_roots_pem.push(root);
+        builder.config.add_roots(None, present("pem", pem)?);
         Ok(())
     })
 }
@@ -553,6 +535,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_client_certificate_pem(
         let chain = present("certificate_pem", certificate_pem)?;
         let key = present("key_pem", key_pem)?;
         builder.config.tls.identity = Some((chain, key));
+        builder.config.tls_files.identity = None;
         Ok(())
     })
 }

@@ -14,10 +14,8 @@ use crate::ffi::call::request::ahoy_request;
 use crate::ffi::call::response::ahoy_response;
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Out, Shared};
-use crate::ffi::values::made_text::ahoy_text;
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{entry, guard, text};
-use crate::options::CLIENT;
 use crate::request::Request;
 
 /// A resilient HTTP client. A blocking call does its work on the calling thread; calls by
@@ -247,23 +245,6 @@ pub unsafe extern "C" fn ahoy_client_submit(
         let client = &client.client;
         let queue = queue.native()?;
         client.submit(request.native()?.clone(), queue, tag)
-    })
-}
-
-/// The settings of a client as text: a line `key = value` for each option that is in effect, in the
-/// order of keys, as ahoy_client_builder_set reads them. No option holds a secret: headers,
-/// certificates and keys are not among them.
-///
-/// @param text gets the text, to be freed with ahoy_text_free; NULL on failure
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ahoy_client_config_text(
-    client: *const ahoy_client,
-    text: *mut *mut ahoy_text,
-    err: *mut *mut ahoy_error,
-) -> ahoy_status {
-    entry::status!(err, |text: Out<ahoy_text>, client: &ahoy_client| {
-        text.fill(ahoy_text::from(CLIENT.text(client.client.config()).as_str()));
-        Ok(())
     })
 }
 

@@ -15,4 +15,6 @@ pub mod hooks;
 
 pub mod options;
 
+pub mod configuration;
+
 pub mod client;

@@ -33,6 +33,11 @@ impl ProxyConfig {
         Ok(())
     }
 
+    /// Takes over the proxy for all calls that `other` has.
+    pub fn keep_proxy_of(&mut self, other: &Self) {
+        self.proxy.clone_from(&other.proxy);
+    }
+
     /// Sets which hosts are reached without a proxy.
     pub fn set_no_proxy(&mut self, hosts: &str) {
         self.no_proxy = Some(hosts.to_owned());

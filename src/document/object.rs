@@ -1,0 +1,124 @@
+//! An object of a text: what stands in it once, and what is left when all that is known was taken.
+
+use super::faults::{Faults, below};
+use super::json::Json;
+use crate::error::ErrorKind;
+use crate::options::nearest;
+
+/// The fields of an object that nobody has taken yet.
+#[derive(Debug)]
+pub(super) struct Object<'a> {
+    path: String,
+    fields: Vec<(&'a str, &'a Json)>,
+}
+
+impl<'a> Object<'a> {
+    /// The object at `path`. What is none, and what stands in it twice, is a fault.
+    pub(super) fn of(json: &'a Json, path: &str, faults: &mut Faults) -> Option<Self> {
+        let Json::Object(pairs) = json else {
+            let name = if path.is_empty() { "json" } else { path };
+            faults.add(name, format!("is {}; it takes an object", json.what()));
+            return None;
+        };
+        let mut object = Self { path: path.to_owned(), fields: Vec::with_capacity(pairs.len()) };
+        for (key, json) in pairs {
+            if object.fields.iter().any(|(known, _)| known == key) {
+                faults.add(below(path, key), "stands here a second time");
+            } else {
+                object.fields.push((key, json));
+            }
+        }
+        Some(object)
+    }
+
+    /// Where it stands.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Takes the field out, with its path.
+    pub(super) fn take(&mut self, key: &str) -> Option<(&'a Json, String)> {
+        let at = self.fields.iter().position(|(known, _)| *known == key)?;
+        let (_, json) = self.fields.remove(at);
+        Some((json, below(&self.path, key)))
+    }
+
+    /// The same, where it `is` what is looked for.
+    pub(super) fn take_if(
+        &mut self,
+        key: &str,
+        is: impl FnOnce(&Json) -> bool,
+    ) -> Option<(&'a Json, String)> {
+        let found = self.fields.iter().find(|(known, _)| *known == key);
+        found.is_some_and(|(_, json)| is(json)).then(|| self.take(key)).flatten()
+    }
+
+    /// Whether it is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.fields.iter().any(|(known, _)| *known == key)
+    }
+
+    /// What is left.
+    pub(super) fn into_rest(self) -> Vec<(&'a str, &'a Json)> {
+        self.fields
+    }
+
+    /// Names all that is left as unknown, each with the nearest of `known`.
+    pub(super) fn end(self, known: &[&str], faults: &mut Faults) {
+        for (key, _) in self.fields {
+            unknown(&self.path, key, known.iter().copied(), faults);
+        }
+    }
+}
+
+/// A key that no object of this kind has.
+pub(super) fn unknown<'k>(
+    path: &str,
+    key: &str,
+    known: impl Iterator<Item = &'k str>,
+    faults: &mut Faults,
+) {
+    let nearest = nearest(known, key).unwrap_or_default();
+    let problem = format!("no such key; the nearest is {nearest}");
+    faults.push(ErrorKind::UnknownOption, below(path, key), problem);
+}
+
+/// The text of a field. What is none is a fault, and so is a mask.
+pub(super) fn text<'a>(json: &'a Json, path: &str, faults: &mut Faults) -> Option<&'a str> {
+    let text = json.as_text();
+    match text {
+        None => faults.add(path, format!("is {}; it takes a text", json.what())),
+        Some(MASK) => faults.add(path, MASKED),
+        Some(_) => {}
+    }
+    text.filter(|text| *text != MASK)
+}
+
+/// The whole number of a field, up to `most`.
+pub(super) fn count(json: &Json, path: &str, most: u32, faults: &mut Faults) -> Option<u32> {
+    let count = json.as_count().and_then(|count| u32::try_from(count).ok());
+    let count = count.filter(|count| *count <= most);
+    if count.is_none() {
+        let is = if matches!(json, Json::Number(_)) { "another number" } else { json.what() };
+        faults.add(path, format!("is {is}; it takes a whole number from 0 to {most}"));
+    }
+    count
+}
+
+/// The items of a list. What is none is a fault.
+pub(super) fn list<'a>(json: &'a Json, path: &str, faults: &mut Faults) -> &'a [Json] {
+    match json {
+        Json::List(items) => items,
+        _ => {
+            faults.add(path, format!("is {}; it takes a list", json.what()));
+            &[]
+        }
+    }
+}
+
+/// What a text shows in place of a secret, and of what text cannot hold, such as a function of the host.
+pub(super) const MASK: &str = "****";
+
+/// Why a mask is refused.
+pub(super) const MASKED: &str =
+    "is ****, which stands for what a configuration's text does not show; write the value itself";

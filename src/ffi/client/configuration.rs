@@ -1,0 +1,133 @@
+//! A client's whole configuration as one text.
+
+use std::ffi::c_char;
+use std::fs::File;
+use std::io::Read as _;
+use std::sync::Arc;
+
+use super::builder::ahoy_client_builder;
+use super::client::ahoy_client;
+use crate::client::{Balancer, Client, Hooks, Log, Route};
+use crate::config::BalancerConfig;
+use crate::discovery::{Supply, Watch};
+use crate::document::{self, Document, Source, World};
+use crate::error::Error;
+use crate::ffi::values::entry;
+use crate::ffi::values::error::ahoy_error;
+use crate::ffi::values::handle::Out;
+use crate::ffi::values::made_text::ahoy_text;
+use crate::ffi::values::status::ahoy_status;
+use crate::options;
+
+/// Makes a client from one text in JSON, which can hold all that a builder can be told but
+/// functions: hosts, the URL of a provider or a base URL, balancer, circuits, retries, headers, files of certificates, and
+/// every option by its key.
+///
+///     { "hosts": ["10.0.0.7:8080"], "timeout": "2s", "retry": { "tries": 2 } }
+///
+/// What the text does not name has its default. docs/configuration.md tells all keys, and
+/// docs/ahoy.schema.json is a JSON schema for it. Files are read now, each up to 1 MiB; nothing is
+/// contacted, as by ahoy_client_builder_build.
+///
+/// @param json not kept
+/// @param client gets the client, to be freed with ahoy_client_free; NULL on failure
+/// @return AHOY_E_INVALID_ARGUMENT, or AHOY_E_UNKNOWN_OPTION where nothing is wrong but unknown
+///         keys. The error names every fault, a line each, with its path in the text, such as
+///         "balancer.subset: is 0; the least is 1"; it quotes no header and no credential
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_from_config(
+    json: *const c_char,
+    client: *mut *mut ahoy_client,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    entry::status!(err, |client: Out<ahoy_client>, json: &str| {
+        let (document, route) = read(json)?;
+        let made =
+            Client::new(document.client, route, Hooks::default(), Log::default(), Vec::new())?;
+        let made = Arc::new(made);
+        made.warm_up();
+        client.fill(ahoy_client::from(made));
+        Ok(())
+    })
+}
+
+/// Sets everything that a text in JSON can hold (ahoy_client_from_config), in place of all that was
+/// set before; hooks, log and events stay.
+///
+/// @param json not kept
+/// @return as ahoy_client_from_config; on failure nothing is changed
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_config(
+    builder: *mut ahoy_client_builder,
+    json: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    entry::status!(err, |builder: &mut ahoy_client_builder, json: &str| {
+        let (document, route) = read(json)?;
+        (builder.config, builder.route) = (document.client, route);
+        Ok(())
+    })
+}
+
+/// The configuration of a client as a text in JSON, as ahoy_client_from_config reads it: every
+/// option that is in effect, hosts, balancer, circuits, retries, headers and files.
+///
+/// "****" stands for what the text does not show: the values of headers but a few such as Accept
+/// and User-Agent, the user and password of a proxy or provider, certificates and keys that were
+/// given as bytes, and a provider or balancer that is a function of the host. Where nothing is
+/// masked, the text makes a client of the same configuration; with a mask in it, reading it fails
+/// and names the mask.
+///
+/// @param text gets the text, to be freed with ahoy_text_free; NULL on failure
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_config_text(
+    client: *const ahoy_client,
+    text: *mut *mut ahoy_text,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    entry::status!(err, |text: Out<ahoy_text>, client: &ahoy_client| {
+        let client = client.native();
+        text.fill(ahoy_text::from(document::write(client.config(), client.route()).as_str()));
+        Ok(())
+    })
+}
+
+/// What a text says, with the route that it makes.
+fn read(json: &str) -> Result<(Document, Route), Error> {
+    let world = World { read_file: &read_file, provider: &provider_of };
+    let mut document = document::read(json, &world, None)?;
+    let balancer = document.balancer.take();
+    let supply = match std::mem::replace(&mut document.source, Source::Unstated) {
+        Source::Unstated => return Ok((document, Route::Absolute)),
+        Source::Base(route) => return Ok((document, route)),
+        Source::Hosts(hosts) => Supply::listed(hosts),
+        Source::Provider(supply) => supply,
+    };
+    let config = balancer.unwrap_or_else(BalancerConfig::recommended);
+    Ok((document, Route::Balanced(Arc::new(Balancer::new(supply, config)))))
+}
+
+/// The provider of a URL.
+fn provider_of(url: &str) -> Result<Supply, Error> {
+    let config = options::provider_of(url)?;
+    Ok(Supply::Watched(Arc::new(Watch::of(&config).named(url))))
+}
+
+/// The content of a file of certificates or keys. No pipe: it would be waited for.
+fn read_file(name: &str) -> Result<Vec<u8>, String> {
+    let told = |error: std::io::Error| error.to_string();
+    let file = std::fs::metadata(name).map_err(told)?;
+    if !file.is_file() {
+        return Err("is not a file".to_owned());
+    }
+    let mut content = Vec::new();
+    let file = File::open(name).map_err(told)?;
+    file.take(MOST_FILE + 1).read_to_end(&mut content).map_err(told)?;
+    if content.len() as u64 > MOST_FILE {
+        return Err("is larger than 1 MiB".to_owned());
+    }
+    Ok(content)
+}
+
+/// Several times the platforms' bundles of all certificates.
+const MOST_FILE: u64 = 1 << 20;

@@ -1,0 +1,231 @@
+//! A client's whole configuration as one text. The texts of tests/configurations.json are those that tests/schema.py
+//! shows to a validator.
+
+#![cfg(all(feature = "http2", feature = "proxy"))]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{env, fs, process};
+
+use ahoy::ffi::values::status::*;
+use serde_json::{Value, json};
+use support::*;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What a case is about, its text, and the paths of its faults.
+fn cases() -> Vec<(String, String, BTreeSet<String>, i32)> {
+    let data = fs::read_to_string(root().join("tests/configurations.json")).unwrap();
+    let Value::Array(cases) = serde_json::from_str(&data).unwrap() else { panic!("a list") };
+    let case = |case: Value| {
+        let text = case["text"].as_str().map(str::to_owned);
+        let faults = case["faults"].as_array().into_iter().flatten();
+        let status = match case["status"].as_str() {
+            Some("AHOY_E_UNKNOWN_OPTION") => AHOY_E_UNKNOWN_OPTION,
+            _ => AHOY_E_INVALID_ARGUMENT,
+        };
+        (
+            case["what"].as_str().unwrap().to_owned(),
+            text.unwrap_or_else(|| case["config"].to_string()),
+            faults.map(|fault| fault.as_str().unwrap().to_owned()).collect(),
+            status,
+        )
+    };
+    cases.into_iter().map(case).collect()
+}
+
+/// The paths that an error names, one in each line.
+fn named(failure: &Failure) -> BTreeSet<String> {
+    let path = |line: &str| line.split_once(": ").expect(line).0.to_owned();
+    failure.message.lines().map(path).collect()
+}
+
+#[test]
+fn every_text_is_taken_or_all_its_faults_are_named() {
+    let cases = cases();
+    assert!(cases.len() > 30);
+    for (what, text, faults, status) in cases {
+        match Client::from_config(&text) {
+            Ok(_) => assert!(faults.is_empty(), "{what}: was taken"),
+            Err(failure) => {
+                assert_eq!(named(&failure), faults, "{what}:\n{}", failure.message);
+                assert_eq!(failure.status, status, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unknown_key_is_told_with_the_nearest() {
+    let text = r#"{"timeuot": "1s", "retry": {"trys": 2}, "hosts": [{"adress": "a", "port": 1}]}"#;
+    let message = Client::from_config(text).unwrap_err().message;
+    for line in [
+        "timeuot: no such key; the nearest is timeout",
+        "retry.trys: no such key; the nearest is tries",
+        "hosts[0].adress: no such key; the nearest is address",
+        "hosts[0].address: is missing",
+    ] {
+        assert!(message.lines().any(|it| it == line), "{line} in\n{message}");
+    }
+}
+
+#[test]
+fn a_number_where_a_duration_belongs_is_told_with_what_to_write() {
+    let message =
+        Client::from_config(r#"{"timeout": 5, "idle_timeout": "5"}"#).unwrap_err().message;
+    assert!(
+        message.contains("timeout: is a number; a duration is a text with a unit"),
+        "{message}"
+    );
+    assert!(message.contains("idle_timeout: 5 has no unit; write 5s or 5ms"), "{message}");
+}
+
+#[test]
+fn a_secret_is_in_no_error() {
+    let text = r#"{
+        "provider": "gopher://user:hunter2@a:2379/x", "proxy": "gopher://user:hunter2@a",
+        "headers": {"authorization": "hunter2\n", "hunter3\n": "hunter2"}, "timeout": "x"
+    }"#;
+    let message = Client::from_config(text).unwrap_err().message;
+    assert!(message.contains("provider: ") && message.contains("proxy: "), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[test]
+fn what_is_taken_is_told_and_read_as_the_same_again() {
+    let taken = cases().into_iter().filter(|(_, _, faults, _)| faults.is_empty());
+    for (what, text, ..) in taken {
+        let told = Client::from_config(&text).unwrap().config_text();
+        let mut told_json: Value = serde_json::from_str(&told).unwrap();
+        // Their values are masked.
+        let headers = told_json["headers"].as_object_mut().unwrap();
+        headers.values_mut().for_each(|value| *value = json!("x"));
+        let again = Client::from_config(&told_json.to_string()).expect(&what).config_text();
+        let mut again_json: Value = serde_json::from_str(&again).unwrap();
+        let values = again_json["headers"].as_object_mut().unwrap().values_mut();
+        values.for_each(|value| *value = json!("x"));
+        assert_eq!(again_json, told_json, "{what}");
+    }
+}
+
+#[test]
+fn the_text_of_a_client_shows_what_is_in_effect_and_no_secret() {
+    let builder = Builder::new().balancer(&round_robin(&[1])).header("Authorization", "hunter2");
+    builder.option("timeout", "1m30s").unwrap();
+    builder.option("retry_tries", "5").unwrap();
+    let text = builder.build().config_text();
+    let told: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&told["timeout"], &told["retry"]["tries"]), (&json!("90s"), &json!(5)));
+    assert_eq!(told["idle_timeout"], json!("1m"), "those that nobody set as well");
+    assert_eq!(told["hosts"], json!(["127.0.0.1:1"]));
+    assert_eq!(told["balancer"]["name"], json!("round_robin"));
+    assert_eq!(told["breaker"]["open_base"], json!("500ms"));
+    assert_eq!(told["headers"]["authorization"], json!("****"));
+    assert!(!text.contains("hunter2"), "{text}");
+    let failure = Client::from_config(&text).map(drop).unwrap_err();
+    assert_eq!(failure.message.lines().count(), 1, "{}", failure.message);
+    assert!(failure.message.starts_with("headers.authorization: is ****"), "{}", failure.message);
+}
+
+#[test]
+fn what_a_text_cannot_hold_is_masked() {
+    let provider = Provider::custom(|_| AHOY_OK);
+    let balancer = Balancer::custom(&provider, |_| 0);
+    let authority = Authority::new();
+    let builder = Builder::new().balancer(&balancer).ca(&authority.pem);
+    let told: Value = serde_json::from_str(&builder.build().config_text()).unwrap();
+    assert_eq!((&told["provider"], &told["balancer"]["name"]), (&json!("****"), &json!("****")));
+    assert_eq!(told["tls"], json!({ "ca_files": ["****"] }));
+}
+
+/// A folder of its own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = env::temp_dir().join(format!("ahoy-{name}-{}", process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn certificates_and_keys_come_from_files() {
+    let (authority, clients, folder) = (Authority::new(), Authority::new(), Folder::new("files"));
+    let server =
+        Server::tls(authority.strict_server("localhost", &clients), |_| Reply::status(200));
+    let (certificate, key) = clients.issue("caller");
+    let tls = json!({
+        "ca_files": [folder.file("ca.pem", &authority.pem)],
+        "certificate_file": folder.file("own.pem", &certificate),
+        "key_file": folder.file("own.key", &key),
+    });
+    let host = json!({ "address": "localhost", "port": server.port(), "scheme": "https" });
+    let text = json!({ "hosts": [host], "platform_roots": false, "tls": tls }).to_string();
+    let client = Client::from_config(&text).unwrap();
+    assert_eq!(client.get("/").unwrap().status, 200);
+    let told: Value = serde_json::from_str(&client.config_text()).unwrap();
+    assert_eq!((&told["tls"], &told["hosts"]), (&tls, &json!([host])));
+
+    let broken = json!({ "tls": {
+        "ca_files": [folder.file("bad.pem", "no pem"), folder.file("good.pem", &authority.pem)],
+        "certificate_file": folder.file("own.pem", &certificate),
+        "key_file": folder.file("other.key", &authority.issue("other").1),
+    }});
+    let failure = Client::from_config(&broken.to_string()).map(drop).unwrap_err();
+    let wanted = ["tls.ca_files[0]", "tls.key_file"].map(str::to_owned);
+    assert_eq!(named(&failure), BTreeSet::from(wanted), "{}", failure.message);
+}
+
+#[test]
+fn a_builder_takes_a_text_and_keeps_its_hooks() {
+    let server = Server::ok();
+    let text = json!({ "hosts": [format!("127.0.0.1:{}", server.port())], "timeout": "7s" });
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let builder = Builder::new().on_request(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        AHOY_OK
+    });
+    builder.option("timeout", "1s").unwrap();
+    refused(builder.try_config(r#"{"timeout": "x"}"#), "timeout");
+    builder.try_config(&text.to_string()).unwrap();
+    let client = builder.build();
+    assert_eq!(client.get("/").unwrap().status, 200);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert!(client.config_text().contains("\"timeout\": \"7s\""));
+}
+
+#[test]
+fn the_page_shows_what_works() {
+    let page = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let blocks: Vec<_> = page.split("```json\n").skip(1).collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let text = block.split("```").next().unwrap();
+        Client::from_config(text).unwrap();
+    }
+    // Each key beside the settings is told.
+    for key in ["hosts", "provider", "base_url", "headers", "forward_headers", "tls", "probe_path"]
+    {
+        assert!(page.contains(&format!("`{key}`")), "{key}");
+    }
+}

@@ -1,0 +1,24 @@
+//! Clients by one text.
+
+use ahoy::ffi::client::configuration::*;
+
+use super::builder::{Builder, Client};
+use super::handles::c;
+use super::outcome::{Failure, checked, made};
+
+impl Client {
+    pub fn from_config(json: &str) -> Result<Self, Failure> {
+        let json = c(json);
+        // SAFETY: the text lives through the call.
+        made(|out, err| unsafe { ahoy_client_from_config(json.as_ptr(), out, err) })
+            .map(Self::owning)
+    }
+}
+
+impl Builder {
+    pub fn try_config(&self, json: &str) -> Result<(), Failure> {
+        let json = c(json);
+        // SAFETY: the handle is ours, and the text lives through the call.
+        checked(|err| unsafe { ahoy_client_builder_set_config(self.raw(), json.as_ptr(), err) })
+    }
+}
