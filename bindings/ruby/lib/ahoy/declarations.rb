@@ -344,6 +344,9 @@ module Ahoy
     lazily :ahoy_breaker_option_count, [], :size_t
     lazily :ahoy_breaker_option_key_at, [:size_t], :string
     lazily :ahoy_breaker_option_description_at, [:size_t], :string
+    lazily :ahoy_client_from_config, [:string, :pointer, :pointer], :int32
+    lazily :ahoy_client_builder_set_config, [:pointer, :string, :pointer], :int32
+    lazily :ahoy_client_config_text, [:pointer, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_get, [:pointer, :string, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_options, [:pointer, :string, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_head, [:pointer, :string, :pointer, :pointer], :int32, blocking: true
@@ -354,7 +357,6 @@ module Ahoy
     lazily :ahoy_client_send, [:pointer, :pointer, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_start, [:pointer, :pointer, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_submit, [:pointer, :pointer, :pointer, :uint64, :pointer], :int32, blocking: true
-    lazily :ahoy_client_config_text, [:pointer, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_close, [:pointer, :uint64, :pointer], :int32, blocking: true
     lazily :ahoy_client_free, [:pointer], :void, blocking: true
     lazily :ahoy_request_new, [:string, :string, :pointer, :pointer], :int32
