@@ -106,7 +106,7 @@ impl<'a> Driver<'a> {
 
     fn take(&mut self, told: Told) {
         let now = clock::now();
-        let Told { hosts, is_meant, is_alive, skipped } = told;
+        let Told { hosts, is_meant, is_alive, skipped, problem } = told;
         if let Some((count, problem)) = skipped {
             self.board.note(|state| {
                 state.skipped += count as u64;
@@ -114,6 +114,9 @@ impl<'a> Driver<'a> {
             });
         }
         if hosts.is_none() && !is_alive {
+            if let Some(problem) = problem {
+                self.fail(&problem, false);
+            }
             return;
         }
         match hosts {
@@ -178,12 +181,17 @@ impl<'a> Driver<'a> {
                 (problem, true, entropy::with_rng(|rng| backoff.after_refusal(rng)))
             }
         };
+        self.fail(&problem, is_refused);
+        pause
+    }
+
+    /// Notes and tells that there is no newer list.
+    fn fail(&self, problem: &str, is_refused: bool) {
         self.board.note(|state: &mut State| {
             state.failures += 1;
             (state.problem, state.is_refused) = (Some(problem.into()), is_refused);
         });
         self.board.tell();
-        pause
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Told {
     pub is_meant: bool,
     /// Something proved that the list told last still holds.
     pub is_alive: bool,
+    /// What keeps the session from telling a list that it should; the session goes on.
+    pub problem: Option<String>,
     /// How many entries were passed over since the last look, and what was wrong with the last one.
     pub skipped: Option<(usize, String)>,
 }
@@ -64,6 +66,7 @@ impl Teller {
         self.tell(|told| {
             told.hosts = Some(hosts);
             told.is_meant = false;
+            told.problem = None;
         });
     }
 
@@ -77,7 +80,18 @@ impl Teller {
 
     /// What was told last holds still: a heartbeat, or an answer without a change.
     pub fn alive(&self) {
-        self.tell(|told| told.is_alive = true);
+        self.tell(|told| {
+            told.is_alive = true;
+            told.problem = None;
+        });
+    }
+
+    /// There should be a list and is none, for a reason that the session waits to see gone; the last list serves on.
+    pub fn failing(&self, problem: impl Into<String>) {
+        self.tell(|told| {
+            told.is_alive = false;
+            told.problem = Some(problem.into());
+        });
     }
 
     /// An entry was passed over. `problem` says what is wrong with it and never shows its value, which may be a secret;
@@ -123,7 +137,7 @@ impl Teller {
 
 impl Told {
     fn is_empty(&self) -> bool {
-        self.hosts.is_none() && !self.is_alive && self.skipped.is_none()
+        self.hosts.is_none() && !self.is_alive && self.skipped.is_none() && self.problem.is_none()
     }
 }
 
