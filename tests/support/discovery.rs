@@ -1,6 +1,5 @@
 //! Providers that tell their list by themselves, and what a balancer knows of it.
 
-use std::ptr;
 use std::time::{Duration, Instant};
 
 use ahoy::ffi::balancer::balancer::ahoy_balancer_endpoint_count;
@@ -83,7 +82,7 @@ impl Balancer {
     pub fn list_error(&self) -> Option<String> {
         // SAFETY: the handle is ours.
         let text = unsafe { ahoy_balancer_list_error(self.raw()) };
-        (text != ptr::null_mut()).then(|| made_text(text))
+        (!text.is_null()).then(|| made_text(text))
     }
 
     pub fn known(&self) -> usize {
