@@ -47,6 +47,8 @@ need bind9 has named
 need bind9-dnsutils has nsupdate
 need libcurl4 has_library libcurl.so.4
 need prometheus has promtool
+need etcd-server has etcd
+need etcd-client has etcdctl
 if [ -z "$missing" ]; then
     echo "deps: nothing to install"
     exit 0

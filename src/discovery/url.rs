@@ -6,7 +6,13 @@ use super::sources;
 use super::target::Target;
 
 /// Every scheme.
-pub static SCHEMES: &[Scheme] = &[sources::dns::SCHEME];
+pub static SCHEMES: &[Scheme] = &[
+    sources::dns::SCHEME,
+    sources::file::SCHEME,
+    sources::http_sd::SCHEME,
+    sources::consul::SCHEME,
+    sources::etcd::SCHEME,
+];
 
 /// The scheme called `name`.
 #[must_use]

@@ -5,9 +5,19 @@
 
 #![allow(unsafe_code, reason = "inotify")]
 
+use std::ffi::OsStr;
 use std::future::pending;
 use std::io;
 use std::path::Path;
+
+/// What happened in a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The file was replaced or its writer closed it, or a symlink was swapped as Kubernetes does: it can be read.
+    Whole,
+    /// Something else, after which a file may be in the middle of a write.
+    Other,
+}
 
 /// A watch of one directory. Its descriptor is noted, so that a forked child closes it.
 #[derive(Debug)]
@@ -27,14 +37,14 @@ impl DirectoryWatch {
         return None;
     }
 
-    /// Ends when something was written to, replaced, made or removed in the directory; at once where that happened since
-    /// the last time.
+    /// Ends when something was written to, replaced, made or removed in the directory, and tells what that is for the
+    /// file called `name`; at once where it happened since the last time.
     ///
     /// # Errors
     /// The watch is of no more use.
-    pub async fn changed(&self) -> io::Result<()> {
+    pub async fn changed(&self, name: &OsStr) -> io::Result<Change> {
         #[cfg(target_os = "linux")]
-        return linux::changed(&self.inotify).await;
+        return linux::changed(&self.inotify, name).await;
         #[cfg(not(target_os = "linux"))]
         return pending().await;
     }
@@ -44,16 +54,16 @@ impl DirectoryWatch {
 ///
 /// # Errors
 /// As [`DirectoryWatch::changed`].
-pub async fn changed(watch: Option<&DirectoryWatch>) -> io::Result<()> {
+pub async fn changed(watch: Option<&DirectoryWatch>, name: &OsStr) -> io::Result<Change> {
     match watch {
-        Some(watch) => watch.changed().await,
+        Some(watch) => watch.changed(name).await,
         None => pending().await,
     }
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::ffi::CString;
+    use std::ffi::{CString, OsStr};
     use std::io;
     use std::os::fd::{AsRawFd, RawFd};
     use std::os::unix::ffi::OsStrExt;
@@ -62,6 +72,7 @@ mod linux {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
+    use super::Change;
     use crate::runtime::process::sockets;
 
     /// A write in steps is told at its end. Changed attributes are told too: a file may become readable.
@@ -97,26 +108,53 @@ mod linux {
                 .map_err(Into::into)
         }
 
-        /// Takes what has happened; what it was makes no difference.
-        fn take(&self) -> io::Result<()> {
+        /// Takes all that has happened.
+        fn take(&self, name: &[u8]) -> io::Result<Change> {
             let mut events = [0_u8; 4096];
-            let mut taken = false;
+            let mut taken = None;
             loop {
                 let room = events.len();
                 // SAFETY: that much room.
                 let count = unsafe { libc::read(self.0, events.as_mut_ptr().cast(), room) };
-                match count {
-                    1.. => taken = true,
-                    _ if taken => return Ok(()),
-                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    _ => return Err(io::Error::last_os_error()),
+                match (usize::try_from(count), taken) {
+                    (Ok(count @ 1..), before) => {
+                        let whole =
+                            is_whole(&events[..count], name) || before == Some(Change::Whole);
+                        taken = Some(if whole { Change::Whole } else { Change::Other });
+                    }
+                    (_, Some(change)) => return Ok(change),
+                    (Ok(_), None) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    (Err(_), None) => return Err(io::Error::last_os_error()),
                 }
             }
         }
     }
 
-    pub(super) async fn changed(inotify: &AsyncFd<Inotify>) -> io::Result<()> {
-        inotify.async_io(Interest::READABLE, Inotify::take).await
+    /// Whether the file called `name` can be read after these events.
+    fn is_whole(mut events: &[u8], name: &[u8]) -> bool {
+        let word = |at: usize, events: &[u8]| {
+            let bytes = events.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(0, u32::from_ne_bytes)
+        };
+        while events.len() >= HEAD {
+            let (mask, length) = (word(4, events), word(12, events) as usize);
+            let of = events.get(HEAD..HEAD + length).unwrap_or_default();
+            let of = of.split(|byte| *byte == 0).next().unwrap_or_default();
+            // Kubernetes swaps `..data`.
+            let swapped = mask & libc::IN_MOVED_TO != 0 && of.starts_with(b"..");
+            if swapped || of == name && mask & (libc::IN_MOVED_TO | libc::IN_CLOSE_WRITE) != 0 {
+                return true;
+            }
+            events = events.get(HEAD + length..).unwrap_or_default();
+        }
+        false
+    }
+
+    /// Watch, mask, cookie and the name's length, of four bytes each.
+    const HEAD: usize = size_of::<libc::inotify_event>();
+
+    pub(super) async fn changed(inotify: &AsyncFd<Inotify>, name: &OsStr) -> io::Result<Change> {
+        inotify.async_io(Interest::READABLE, |inotify| inotify.take(name.as_bytes())).await
     }
 
     impl AsRawFd for Inotify {
@@ -138,6 +176,7 @@ mod linux {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::symlink;
     use std::time::Duration;
 
     use tokio::time::timeout;
@@ -149,16 +188,25 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("ahoy-watch-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let watch = DirectoryWatch::new(&directory).unwrap();
-        let told = async || timeout(Duration::from_millis(100), watch.changed()).await.is_ok();
-        assert!(!told().await);
+        let told = async || {
+            let changed = watch.changed(OsStr::new("b"));
+            timeout(Duration::from_millis(100), changed).await.ok().map(Result::unwrap)
+        };
+        assert_eq!(told().await, None);
         fs::write(directory.join("a"), "x").unwrap();
-        assert!(told().await && !told().await);
+        assert_eq!((told().await, told().await), (Some(Change::Other), None));
         fs::rename(directory.join("a"), directory.join("b")).unwrap();
-        assert!(told().await);
-        std::os::unix::fs::symlink("b", directory.join("c")).unwrap();
-        assert!(told().await);
+        assert_eq!(told().await, Some(Change::Whole));
+        let writer = fs::File::create(directory.join("b")).unwrap();
+        assert_eq!(told().await, None, "it was only begun");
+        drop(writer);
+        assert_eq!(told().await, Some(Change::Whole));
+        symlink("b", directory.join("..data_tmp")).unwrap();
+        assert_eq!(told().await, Some(Change::Other));
+        fs::rename(directory.join("..data_tmp"), directory.join("..data")).unwrap();
+        assert_eq!(told().await, Some(Change::Whole));
         fs::remove_dir_all(&directory).unwrap();
-        assert!(told().await);
+        assert_eq!(told().await, Some(Change::Other));
         assert!(DirectoryWatch::new(&directory).is_none());
     }
 }

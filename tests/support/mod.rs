@@ -18,6 +18,7 @@ pub mod floods;
 mod handles;
 mod host;
 mod outcome;
+pub mod registry;
 mod server;
 mod statistics;
 mod steering;

@@ -1,11 +1,17 @@
 //! What a provider is told: what it watches, how fresh its lists are, and how it reaches a registry.
 
+mod consul;
 mod dns;
+mod entry;
+mod http_sd;
 mod registry;
 
 use std::path::PathBuf;
 
+pub use consul::ConsulConfig;
 pub use dns::{DnsConfig, DnsTransport, Family};
+pub use entry::{EntryConfig, EntryForm, EntryPlace};
+pub use http_sd::HttpSdConfig;
 pub use registry::{HIDDEN, RegistryConfig, Secret};
 
 use super::target::Target;
@@ -26,6 +32,12 @@ pub struct ProviderConfig {
     pub registry: RegistryConfig,
     /// How names are asked for.
     pub dns: DnsConfig,
+    /// What is taken of the entries of registries that hold keys and values.
+    pub entry: EntryConfig,
+    /// Which instances of Consul are wanted.
+    pub consul: ConsulConfig,
+    /// How a document is asked for over HTTP.
+    pub http_sd: HttpSdConfig,
 }
 
 /// Where a function of the host runs that tells the list.

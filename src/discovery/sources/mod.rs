@@ -1,3 +1,7 @@
 //! The sources of endpoints, one a file.
 
+pub mod consul;
 pub mod dns;
+pub mod etcd;
+pub mod file;
+pub mod http_sd;

@@ -15,32 +15,24 @@ use rustls::pki_types::ServerName;
 use serde_json::Value;
 
 use super::json::{digits, field, number, text};
+use super::{EntryConfig, EntryForm, EntryPlace};
 use crate::endpoint::{Host, Scheme};
 use crate::request::is_authority;
 
-/// How a registered value is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EntryForm {
-    /// Told by what stands in it.
-    #[default]
-    Auto,
-    /// An object with `address` and `port`, and any property of a host.
-    Json,
-    /// `host:port`, then `key=value` for each property.
-    Text,
-    /// What Apache Curator and Spring Cloud register in ZooKeeper.
-    Curator,
-    /// What Finagle and Aurora register.
-    ServerSet,
-}
-
-/// What is taken of the values of one registry.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EntryRules {
-    /// How they are written.
-    pub form: EntryForm,
-    /// The additional endpoint of a ServerSet that is taken instead of the service's.
-    pub endpoint: Option<String>,
+impl EntryConfig {
+    /// The host of a key and its value; none where the value says of itself that it takes no calls.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn host(&self, key: &[u8], value: &[u8]) -> Read {
+        match self.place {
+            EntryPlace::Value => host(value, self),
+            EntryPlace::Key => {
+                let last = key.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+                of_text(str::from_utf8(last).map_err(|_| "not UTF-8")?).map(Some)
+            }
+        }
+    }
 }
 
 type Read = Result<Option<Host>, &'static str>;
@@ -49,7 +41,7 @@ type Read = Result<Option<Host>, &'static str>;
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn host(value: &[u8], rules: &EntryRules) -> Read {
+pub fn host(value: &[u8], rules: &EntryConfig) -> Read {
     if value.len() > MAX_VALUE {
         return Err("longer than 64 KiB");
     }
@@ -66,7 +58,7 @@ const MAX_PRIORITY: u32 = 128;
 const MAX_VALUE: usize = 64 * 1024;
 
 /// The same of JSON that was read: an object, or a string as text.
-pub(super) fn of_json(value: &Value, rules: &EntryRules) -> Read {
+pub(super) fn of_json(value: &Value, rules: &EntryConfig) -> Read {
     if let (Value::String(text), EntryForm::Auto | EntryForm::Text) = (value, rules.form) {
         return of_text(text.trim()).map(Some);
     }
@@ -132,7 +124,7 @@ fn curator(value: &Value) -> Read {
     Ok(Some(host))
 }
 
-fn server_set(value: &Value, rules: &EntryRules) -> Read {
+fn server_set(value: &Value, rules: &EntryConfig) -> Read {
     let status = text(value, &["status"]).map_err(|()| "its status is not a text")?;
     if status.is_some_and(|status| status != "ALIVE") {
         return Ok(None);
@@ -224,7 +216,7 @@ mod tests {
     use super::*;
 
     fn read(value: &str) -> Read {
-        host(value.as_bytes(), &EntryRules::default())
+        host(value.as_bytes(), &EntryConfig::default())
     }
 
     fn plain(address: &str, port: u16) -> Host {
@@ -305,7 +297,10 @@ mod tests {
         assert_eq!(read(text), Ok(Some(plain("a", 81))));
         let of = |name: &str| {
             let endpoint = Some(name.to_owned());
-            host(text.as_bytes(), &EntryRules { endpoint, form: EntryForm::ServerSet })
+            host(
+                text.as_bytes(),
+                &EntryConfig { endpoint, form: EntryForm::ServerSet, ..EntryConfig::default() },
+            )
         };
         assert_eq!(of("admin"), Ok(Some(plain("a", 82))));
         assert!(of("health").is_err());
@@ -350,12 +345,20 @@ mod tests {
                 "{why:?} quotes {text:?}"
             );
         }
-        assert!(host(&[0xff], &EntryRules::default()).is_err());
-        assert!(host(&vec![b' '; 70_000], &EntryRules::default()).is_err());
+        assert!(host(&[0xff], &EntryConfig::default()).is_err());
+        assert!(host(&vec![b' '; 70_000], &EntryConfig::default()).is_err());
         let deep = format!("{{\"address\": {}", "[".repeat(60_000));
         assert!(read(&deep).is_err());
-        let named = |form| host(b"a:1", &EntryRules { form, endpoint: None });
+        let named = |form| host(b"a:1", &EntryConfig { form, ..EntryConfig::default() });
         assert!(named(EntryForm::Json).is_err() && named(EntryForm::Curator).is_err());
         assert!(named(EntryForm::Text).is_ok());
+    }
+
+    #[test]
+    fn a_key_may_be_the_endpoint() {
+        let config = EntryConfig { place: EntryPlace::Key, ..EntryConfig::default() };
+        assert_eq!(config.host(b"a/10.0.0.7:80", b"{"), Ok(Some(plain("10.0.0.7", 80))));
+        assert_eq!(config.host(b"[::1]:80", b""), Ok(Some(plain("::1", 80))));
+        assert!(config.host(b"a:80/", b"a:80").is_err() && config.host(b"\xff", b"").is_err());
     }
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Entries;
-use super::entry::{EntryRules, of_json, of_text, property};
+use super::EntryConfig;
+use super::entry::{of_json, of_text, property};
 use crate::endpoint::Host;
 
 /// The hosts of a document. A group's labels `weight`, `zone`, `priority`, `scheme` (or Prometheus's `__scheme__`),
@@ -25,7 +26,7 @@ pub fn groups(document: &[u8]) -> Result<Entries, &'static str> {
             Err(_) => entries.skipped.add("not JSON"),
             Ok(element) => match element.get("targets") {
                 Some(targets) => group(&mut entries, targets, element.get("labels")),
-                None => entries.add(of_json(&element, &EntryRules::default())),
+                None => entries.add(of_json(&element, &EntryConfig::default())),
             },
         }
     }

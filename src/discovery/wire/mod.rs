@@ -3,6 +3,7 @@
 //! Each parser takes bytes that it did not choose. An entry that cannot be used is skipped and counted, without its
 //! value, which may be a secret; the others serve. A document that cannot be read at all is an error in fixed words.
 
+mod connections;
 mod entry;
 mod frames;
 mod groups;
@@ -11,14 +12,18 @@ mod lines;
 
 pub mod consul;
 pub mod etcd;
+pub mod http;
 
-pub use entry::{EntryForm, EntryRules, host};
+pub use connections::{connections, connections_over};
+pub use entry::host;
 pub use frames::Frames;
 pub use groups::groups;
 pub use lines::lines;
 
 use std::sync::Arc;
 
+pub use super::config::{EntryConfig, EntryForm, EntryPlace};
+use super::source::Teller;
 use crate::endpoint::Host;
 
 /// The hosts of a document, in its order.
@@ -50,6 +55,18 @@ impl Entries {
 }
 
 impl Entries {
+    /// Tells the list, and what is not in it.
+    pub fn tell(self, teller: &Teller) {
+        let hosts = self.without_skipped(teller);
+        teller.list(hosts);
+    }
+
+    /// Tells of the entries that were left out; the list of the others.
+    pub fn without_skipped(self, teller: &Teller) -> Vec<Arc<Host>> {
+        self.skipped.tell(teller);
+        self.hosts
+    }
+
     /// The hosts, copied.
     #[cfg(test)]
     fn copied(&self) -> Vec<Host> {
@@ -58,6 +75,12 @@ impl Entries {
 }
 
 impl Skipped {
+    /// Tells that there are some.
+    pub fn tell(self, teller: &Teller) {
+        let why = self.why.unwrap_or_default();
+        (0..self.count).for_each(|_| teller.skipped(why));
+    }
+
     /// One more.
     pub fn add(&mut self, why: &'static str) {
         self.count += 1;

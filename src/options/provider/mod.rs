@@ -1,7 +1,10 @@
 //! The settings of a provider, and the provider that a URL names.
 
+mod consul;
 mod dns;
+mod entry;
 mod freshness;
+mod http_sd;
 mod registry;
 
 use std::sync::LazyLock;
@@ -14,7 +17,14 @@ use crate::error::{Error, ErrorKind};
 
 /// The settings of all providers; [`Scheme::keys`] says which of them a source takes.
 pub static PROVIDER: LazyLock<Table<ProviderConfig>> = LazyLock::new(|| {
-    let own = [freshness::SETTINGS, registry::SETTINGS, dns::SETTINGS];
+    let own = [
+        freshness::SETTINGS,
+        registry::SETTINGS,
+        dns::SETTINGS,
+        entry::SETTINGS,
+        consul::SETTINGS,
+        http_sd::SETTINGS,
+    ];
     Table::new("ahoy_provider_", ProviderConfig::default, &own)
 });
 

@@ -1,0 +1,147 @@
+//! The instances of a service in Consul that take calls, by blocking queries.
+//!
+//! Each answer has an index, and the next question waits at the server until that has grown, for less than the
+//! registry's `silence`. An index of 0, or one lower than before, as after a server's restart, begins anew without one.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use tokio::time::sleep_until;
+use url::form_urlencoded::byte_serialize;
+use xxhash_rust::xxh64::xxh64;
+
+use crate::discovery::config::{ConsulConfig, ProviderConfig, RegistryConfig};
+use crate::discovery::ground::Ground;
+use crate::discovery::scheme::Scheme;
+use crate::discovery::source::{Ended, Session, Source, Teller};
+use crate::discovery::wire::consul;
+use crate::discovery::wire::http::{Answer, HttpClient, TokenForm};
+use crate::runtime::clock;
+
+pub(in crate::discovery) const SCHEME: Scheme = Scheme {
+    name: "consul",
+    form: "consul://host:8500/service",
+    purpose: "the instances of a service in Consul whose checks are not critical, by blocking queries",
+    keys: &[
+        "ca_file",
+        "cert_file",
+        "connect_timeout",
+        "consul_datacenter",
+        "consul_passing",
+        "consul_tag",
+        "key_file",
+        "password",
+        "silence",
+        "tls",
+        "token",
+        "token_file",
+        "username",
+    ],
+    make,
+};
+
+const PORT: u16 = 8500;
+/// What is asked again without a change is asked no sooner.
+const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+
+fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
+    let target = &config.target;
+    let servers = target.servers(PORT)?;
+    let service = target.path.trim_matches('/').to_owned();
+    if service.is_empty() {
+        return Err(format!("consul: the path names no service; write {}", SCHEME.form));
+    }
+    let (registry, config) = (config.registry.clone(), config.consul.clone());
+    Ok(Arc::new(Consul { authority: target.authority.clone(), servers, service, config, registry }))
+}
+
+#[derive(Debug)]
+struct Consul {
+    authority: String,
+    servers: Vec<(String, u16)>,
+    service: String,
+    config: ConsulConfig,
+    registry: RegistryConfig,
+}
+
+impl Source for Consul {
+    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
+        Box::pin(async move {
+            let Err(ended) = self.session(ground, teller).await;
+            ended
+        })
+    }
+
+    fn describe(&self) -> String {
+        format!("consul://{}/{}", self.authority, self.service)
+    }
+}
+
+impl Consul {
+    async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
+        let http = HttpClient::new(&self.registry, &self.servers, TokenForm::Bearer, ground)?;
+        let limit = self.registry.silence + self.registry.connect_timeout;
+        let (mut index, mut told) = (0, None);
+        loop {
+            let begun = clock::now();
+            let answer = http.get(&self.path(index), &HeaderMap::new(), limit).await?;
+            if answer.status != StatusCode::OK {
+                return Err(refused(answer.status));
+            }
+            index = index_after(index, &answer);
+            let content = xxh64(&answer.body, 0);
+            if told == Some(content) {
+                teller.alive();
+                sleep_until((begun + AT_MOST_EVERY).into()).await;
+                continue;
+            }
+            let entries = consul::health(&answer.body);
+            let not_consul = |why| Ended::Failed(format!("Consul's answer is {why}"));
+            entries.map_err(not_consul)?.tell(teller);
+            told = Some(content);
+        }
+    }
+
+    fn path(&self, index: u64) -> String {
+        let mut path = format!("/v1/health/service/{}?", escaped(&self.service));
+        if self.config.passing {
+            path += "passing=1&";
+        }
+        for (key, value) in [("dc", &self.config.datacenter), ("tag", &self.config.tag)] {
+            if let Some(value) = value {
+                path += &format!("{key}={}&", escaped(value));
+            }
+        }
+        if index > 0 {
+            // Consul waits for up to a sixteenth longer, so that its clients do not ask all at once.
+            let wait = self.registry.silence * 15 / 16 * 16 / 17;
+            path += &format!("wait={}ms&index={index}", wait.as_millis());
+        }
+        path
+    }
+}
+
+/// What the next question waits on.
+fn index_after(before: u64, answer: &Answer) -> u64 {
+    let index = answer.headers.get("x-consul-index").and_then(|index| index.to_str().ok());
+    let index = index.and_then(|index| index.parse().ok()).unwrap_or(0);
+    if index < before { 0 } else { index }
+}
+
+fn refused(status: StatusCode) -> Ended {
+    match status {
+        StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
+            Ended::Refused(format!("Consul refused the token (status {})", status.as_u16()))
+        }
+        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => {
+            Ended::Refused(format!("Consul refused the question (status {})", status.as_u16()))
+        }
+        _ => Ended::Failed(format!("Consul answered with status {}", status.as_u16())),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}

@@ -1,0 +1,272 @@
+//! The keys below a prefix in etcd, over its JSON gateway.
+//!
+//! A session lists the keys, page by page at one revision, and then watches from the next revision on. A watch that was
+//! silent for a minute is opened anew where it stood, since nothing else tells a watch that is dead from one that has
+//! nothing to tell. Where the store then stands at a lower revision than was seen, or has compacted what was asked for,
+//! the session expires and the next one lists anew: a watch above the store's revision would be accepted and stay deaf.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tokio::time::timeout;
+
+use crate::discovery::config::{ProviderConfig, RegistryConfig};
+use crate::discovery::ground::Ground;
+use crate::discovery::scheme::Scheme;
+use crate::discovery::source::{Ended, Session, Source, Teller};
+use crate::discovery::wire::etcd::{self, Changes, Denial, Listing, WatchAnswer};
+use crate::discovery::wire::http::{HttpClient, TokenForm};
+use crate::discovery::wire::{EntryConfig, Frames};
+use crate::endpoint::Host;
+
+pub(in crate::discovery) const SCHEME: Scheme = Scheme {
+    name: "etcd",
+    form: "etcd://host:2379/prefix",
+    purpose: "the keys below a prefix in etcd 3, over its JSON gateway",
+    keys: &[
+        "ca_file",
+        "cert_file",
+        "connect_timeout",
+        "entry",
+        "entry_endpoint",
+        "entry_from",
+        "key_file",
+        "password",
+        "silence",
+        "tls",
+        "token",
+        "token_file",
+        "username",
+    ],
+    make,
+};
+
+const PORT: u16 = 2379;
+/// How many keys one answer brings at most. A gateway may refuse answers above 4 MB.
+const PAGE: u32 = 1000;
+/// What is held of a listing and of one document of a watch at most.
+const MOST: usize = 32 * 1024 * 1024;
+
+fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
+    let target = &config.target;
+    let servers = target.servers(PORT)?;
+    let path = target.path.trim_end_matches('/');
+    if path.is_empty() {
+        return Err(format!("etcd: the path names no prefix; write {}", SCHEME.form));
+    }
+    let prefix = format!("{path}/");
+    let (registry, entry) = (config.registry.clone(), config.entry.clone());
+    Ok(Arc::new(Etcd { authority: target.authority.clone(), servers, prefix, registry, entry }))
+}
+
+#[derive(Debug)]
+struct Etcd {
+    authority: String,
+    servers: Vec<(String, u16)>,
+    /// Ends with a slash, so that no service has the keys of one whose name is longer.
+    prefix: String,
+    registry: RegistryConfig,
+    entry: EntryConfig,
+}
+
+impl Source for Etcd {
+    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
+        Box::pin(async move {
+            let Err(ended) = self.session(ground, teller).await;
+            ended
+        })
+    }
+
+    fn describe(&self) -> String {
+        format!("etcd://{}{}", self.authority, self.prefix)
+    }
+}
+
+impl Etcd {
+    async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
+        let http = HttpClient::new(&self.registry, &self.servers, TokenForm::Plain, ground)?;
+        let headers = HeaderMap::new();
+        let mut keys = Keys { source: self, http, headers, hosts: BTreeMap::new(), revision: 0 };
+        keys.log_in().await?;
+        keys.list(teller).await?;
+        loop {
+            keys.follow(teller).await?;
+        }
+    }
+
+    /// An error's answer.
+    fn refused(&self, status: StatusCode, body: &[u8]) -> Ended {
+        match etcd::denial(body) {
+            Denial::Other(why) => Ended::Failed(format!("{why} (status {})", status.as_u16())),
+            known => self.denied(known),
+        }
+    }
+
+    fn denied(&self, denial: Denial) -> Ended {
+        match denial {
+            Denial::Token if self.registry.username.is_none() => {
+                Ended::Refused("etcd refused the token".to_owned())
+            }
+            // The next session logs in again.
+            Denial::Token | Denial::Compacted => Ended::Expired,
+            Denial::Credentials(why) => Ended::Refused(why.to_owned()),
+            Denial::Other(why) => Ended::Failed(why.to_owned()),
+        }
+    }
+}
+
+/// What one session knows.
+struct Keys<'a> {
+    source: &'a Etcd,
+    http: HttpClient,
+    headers: HeaderMap,
+    hosts: BTreeMap<Vec<u8>, Arc<Host>>,
+    /// All changes up to this one are in `hosts`.
+    revision: u64,
+}
+
+impl Keys<'_> {
+    /// Takes a token for the user, where there is one.
+    async fn log_in(&mut self) -> Result<(), Ended> {
+        let registry = &self.source.registry;
+        let (Some(name), Some(password)) = (&registry.username, &registry.password) else {
+            return Ok(());
+        };
+        let request = etcd::login_request(name, password.reveal());
+        let token =
+            etcd::token(&self.ask("/v3/auth/authenticate", request).await?).map_err(not_etcd)?;
+        let mut token =
+            HeaderValue::try_from(token).map_err(|_| not_etcd("a token of odd bytes"))?;
+        token.set_sensitive(true);
+        self.headers.insert(header::AUTHORIZATION, token);
+        Ok(())
+    }
+
+    /// The body of an answer that is none of an error.
+    async fn ask(&self, path: &str, request: Vec<u8>) -> Result<Bytes, Ended> {
+        let answer = self.http.post(path, &self.headers, request.into()).await?;
+        match answer.status {
+            StatusCode::OK => Ok(answer.body),
+            status => Err(self.source.refused(status, &answer.body)),
+        }
+    }
+
+    /// Tells all keys as they are at one revision.
+    async fn list(&mut self, teller: &Teller) -> Result<(), Ended> {
+        let (prefix, end) = (self.source.prefix.as_bytes(), self.end());
+        let (mut from, mut at, mut held) = (prefix.to_vec(), None, 0);
+        loop {
+            let request = etcd::range_request(&from, &end, PAGE, at);
+            let body = self.ask("/v3/kv/range", request).await?;
+            held += body.len();
+            if held > MOST {
+                return Err(Ended::Failed("more than 32 MiB below the prefix".to_owned()));
+            }
+            let Listing { revision, pairs, more, skipped } =
+                etcd::listing(&body).map_err(not_etcd)?;
+            self.revision = *at.get_or_insert(revision);
+            skipped.tell(teller);
+            let Some(last) = pairs.last().map(|pair| pair.key.clone()).filter(|last| *last >= from)
+            else {
+                break;
+            };
+            for pair in pairs {
+                self.put(pair.key, &pair.value, teller);
+            }
+            if !more {
+                break;
+            }
+            from = etcd::behind(last);
+        }
+        teller.list(self.hosts.values().cloned().collect());
+        Ok(())
+    }
+
+    /// Follows one watch until it was silent for too long.
+    async fn follow(&mut self, teller: &Teller) -> Result<(), Ended> {
+        let request =
+            etcd::watch_request(self.source.prefix.as_bytes(), &self.end(), self.revision + 1);
+        let mut stream = self.http.open_post("/v3/watch", &self.headers, request.into()).await?;
+        if stream.status != StatusCode::OK {
+            let body = stream.rest(64 * 1024).await?;
+            return Err(self.source.refused(stream.status, &body));
+        }
+        let mut frames = Frames::new(MOST);
+        let registry = &self.source.registry;
+        let mut is_alive = false;
+        loop {
+            // The first answer comes at once, or the server is not well.
+            let patience = if is_alive { registry.silence } else { registry.connect_timeout };
+            let Ok(piece) = timeout(patience, stream.chunk()).await else {
+                let silent = || Ended::Failed("no answer to a watch".to_owned());
+                return is_alive.then_some(()).ok_or_else(silent);
+            };
+            let piece = piece?.ok_or_else(|| Ended::Failed("the watch ended".to_owned()))?;
+            frames.push(&piece).map_err(not_etcd)?;
+            for frame in frames.by_ref() {
+                self.take(&frame, teller)?;
+                is_alive = true;
+            }
+        }
+    }
+
+    /// Takes one document of a watch.
+    fn take(&mut self, document: &[u8], teller: &Teller) -> Result<(), Ended> {
+        match etcd::watch_answer(document).map_err(not_etcd)? {
+            WatchAnswer::Created(revision) | WatchAnswer::Progress(revision)
+                if revision < self.revision =>
+            {
+                return Err(Ended::Expired);
+            }
+            WatchAnswer::Created(_) => teller.alive(),
+            WatchAnswer::Progress(revision) => {
+                self.revision = revision;
+                teller.alive();
+            }
+            WatchAnswer::Changes(changes) => self.apply(changes, teller),
+            WatchAnswer::Compacted => return Err(Ended::Expired),
+            WatchAnswer::Canceled(denial) => return Err(self.source.denied(denial)),
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, changes: Changes, teller: &Teller) {
+        for (key, value) in changes.keys {
+            match value {
+                Some(value) => self.put(key, &value, teller),
+                None => {
+                    self.hosts.remove(&key);
+                }
+            }
+        }
+        changes.skipped.tell(teller);
+        self.revision = self.revision.max(changes.revision);
+        teller.list(self.hosts.values().cloned().collect());
+    }
+
+    /// A key whose value cannot be used is as good as gone.
+    fn put(&mut self, key: Vec<u8>, value: &[u8], teller: &Teller) {
+        let name = key.strip_prefix(self.source.prefix.as_bytes()).unwrap_or(&key);
+        match self.source.entry.host(name, value) {
+            Ok(Some(host)) => {
+                self.hosts.insert(key, Arc::new(host));
+                return;
+            }
+            Ok(None) => {}
+            Err(why) => teller
+                .skipped(&format!("key {}: {why}", String::from_utf8_lossy(name).escape_debug())),
+        }
+        self.hosts.remove(&key);
+    }
+
+    fn end(&self) -> Vec<u8> {
+        etcd::prefix_end(self.source.prefix.as_bytes())
+    }
+}
+
+fn not_etcd(why: &'static str) -> Ended {
+    Ended::Failed(why.to_owned())
+}

@@ -1,0 +1,184 @@
+//! A file that is watched: a host on each line, or a list in JSON.
+//!
+//! A file that is replaced, written in place, or reached by a symlink that is swapped, as in Kubernetes' ConfigMaps, is
+//! read again at once. Where inotify tells nothing, as on network file systems, a look every 5 s does. Unless the file is
+//! known to be whole, a writer may be in the middle of it, and it is read when it has stayed the same for 50 ms.
+
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use crate::discovery::config::ProviderConfig;
+use crate::discovery::ground::Ground;
+use crate::discovery::scheme::Scheme;
+use crate::discovery::source::{Session, Source, Teller};
+use crate::discovery::wire::{Entries, groups, lines};
+use crate::runtime::directory_watch::{self, Change, DirectoryWatch};
+
+pub(in crate::discovery) const SCHEME: Scheme = Scheme {
+    name: "file",
+    form: "file:///path",
+    purpose: "a watched file: a host on each line, or a list in JSON, as Prometheus's file_sd reads it",
+    keys: &[],
+    make,
+};
+
+/// How often the file is looked at where nothing tells that it changed.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A write in several steps takes less, unless its writer rests.
+const SETTLED: Duration = Duration::from_millis(50);
+/// How often a file that keeps changing is looked at before it is read all the same.
+const MOST_LOOKS: u32 = 20;
+/// What is read of a file at most.
+const MOST: u64 = 32 * 1024 * 1024;
+
+fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
+    let target = &config.target;
+    if !["", "localhost"].contains(&target.authority.as_str()) {
+        return Err(format!("file: the path begins with '/'; write {}", SCHEME.form));
+    }
+    let path = PathBuf::from(&target.path);
+    if path.file_name().is_none() {
+        return Err(format!("file: the path names no file; write {}", SCHEME.form));
+    }
+    Ok(Arc::new(Watched { path }))
+}
+
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
+}
+
+impl Source for Watched {
+    fn watch<'a>(&'a self, _: &'a Ground, teller: &'a Teller) -> Session<'a> {
+        Box::pin(async move {
+            let mut looks = Looks { path: &self.path, seen: None, is_good: false };
+            let mut change = Change::Other;
+            let mut watch = looks.watch();
+            loop {
+                let directory = looks.stamp().directory;
+                looks.look(change, watch.as_ref(), teller).await;
+                let changed = directory_watch::changed(watch.as_ref(), looks.name());
+                let changed = timeout(LOOK_EVERY, changed).await;
+                change = Change::Other;
+                if let Ok(Ok(told)) = changed {
+                    change = told;
+                }
+                let is_broken = matches!(changed, Ok(Err(_)));
+                if is_broken || watch.is_none() || looks.stamp().directory != directory {
+                    // Begun before the next look, so that no change falls in between.
+                    watch = looks.watch();
+                    sleep(SETTLED).await;
+                }
+            }
+        })
+    }
+
+    fn describe(&self) -> String {
+        format!("file://{}", self.path.display())
+    }
+}
+
+/// The looks of one session.
+struct Looks<'a> {
+    path: &'a Path,
+    /// The file that was read last.
+    seen: Option<Mark>,
+    /// Whether its list was told.
+    is_good: bool,
+}
+
+/// What is another when the file or its directory is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Stamp {
+    /// None where there is no file.
+    file: Option<Mark>,
+    directory: Option<(u64, u64)>,
+}
+
+/// Where a file lies, how long it is, and when it and its attributes were changed.
+type Mark = ((u64, u64), u64, (i64, i64), (i64, i64));
+
+impl Looks<'_> {
+    fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(self.path)
+    }
+
+    fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
+    }
+
+    fn watch(&self) -> Option<DirectoryWatch> {
+        DirectoryWatch::new(self.directory())
+    }
+
+    fn stamp(&self) -> Stamp {
+        let place = |it: &Metadata| (it.dev(), it.ino());
+        let mark = |it: &Metadata| {
+            let (modified, changed) =
+                ((it.mtime(), it.mtime_nsec()), (it.ctime(), it.ctime_nsec()));
+            (place(it), it.len(), modified, changed)
+        };
+        Stamp {
+            file: self.path.metadata().ok().as_ref().map(mark),
+            directory: self.directory().metadata().ok().as_ref().map(place),
+        }
+    }
+
+    /// Tells what the file says, unless it is the one that was told last.
+    async fn look(&mut self, change: Change, watch: Option<&DirectoryWatch>, teller: &Teller) {
+        let mut stamp = self.stamp();
+        if stamp.file.is_some() && self.seen == stamp.file {
+            if self.is_good {
+                teller.alive();
+            }
+            return;
+        }
+        let mut looks = if change == Change::Whole { 0 } else { MOST_LOOKS };
+        while looks > 0 {
+            let changed = directory_watch::changed(watch, self.name());
+            let is_whole = matches!(timeout(SETTLED, changed).await, Ok(Ok(Change::Whole)));
+            let before = std::mem::replace(&mut stamp, self.stamp());
+            looks = if is_whole || before == stamp { 0 } else { looks - 1 };
+        }
+        let read = read(self.path);
+        (self.seen, self.is_good) = (stamp.file, read.is_ok());
+        match read {
+            Ok(entries) => entries.tell(teller),
+            Err(problem) => teller.failing(problem),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Entries, String> {
+    let problem = |error: &io::Error| match error.kind() {
+        ErrorKind::NotFound => "there is no such file".to_owned(),
+        kind => format!("the file cannot be read: {kind}"),
+    };
+    // Opening a pipe would wait for its writer.
+    if !path.metadata().map_err(|error| problem(&error))?.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    let file = File::open(path).map_err(|error| problem(&error))?;
+    let mut document = Vec::new();
+    file.take(MOST + 1).read_to_end(&mut document).map_err(|error| problem(&error))?;
+    if document.len() as u64 > MOST {
+        return Err("the file is above 32 MiB".to_owned());
+    }
+    parse(&document).map_err(|problem| format!("the file is {problem}"))
+}
+
+/// A document that begins with a bracket is JSON.
+fn parse(document: &[u8]) -> Result<Entries, &'static str> {
+    let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
+    match document.trim_ascii_start().first() {
+        Some(b'[' | b'{') => groups(document),
+        _ => lines(document),
+    }
+}

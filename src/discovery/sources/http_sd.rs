@@ -1,0 +1,110 @@
+//! A document of Prometheus's HTTP service discovery, asked for now and then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use xxhash_rust::xxh64::xxh64;
+
+use crate::discovery::config::{ProviderConfig, RegistryConfig};
+use crate::discovery::ground::Ground;
+use crate::discovery::polled::{Fetch, Fetched, Fetching, Poll, Polled};
+use crate::discovery::scheme::Scheme;
+use crate::discovery::source::{Ended, Source, Teller};
+use crate::discovery::wire::groups;
+use crate::discovery::wire::http::{HttpClient, TokenForm};
+
+pub(in crate::discovery) const SCHEME: Scheme = Scheme {
+    name: "http+sd",
+    form: "http+sd://host:80/path",
+    purpose: "a list in JSON, as Prometheus's HTTP service discovery reads it, asked for now and then",
+    keys: &[
+        "ca_file",
+        "cert_file",
+        "connect_timeout",
+        "key_file",
+        "password",
+        "refresh",
+        "tls",
+        "token",
+        "token_file",
+        "username",
+    ],
+    make,
+};
+
+fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
+    let target = &config.target;
+    let servers = target.servers(if config.registry.tls { 443 } else { 80 })?;
+    let path = if target.path.is_empty() { "/".to_owned() } else { target.path.clone() };
+    let (registry, refresh) = (config.registry.clone(), config.http_sd.refresh);
+    let authority = target.authority.clone();
+    Ok(Arc::new(Polled(HttpSd { authority, servers, path, registry, refresh })))
+}
+
+#[derive(Debug)]
+struct HttpSd {
+    authority: String,
+    servers: Vec<(String, u16)>,
+    path: String,
+    registry: RegistryConfig,
+    refresh: Duration,
+}
+
+impl Poll for HttpSd {
+    fn begin(&self, ground: &Ground) -> Result<Box<dyn Fetch>, Ended> {
+        let http = HttpClient::new(&self.registry, &self.servers, TokenForm::Bearer, ground)?;
+        let (path, refresh) = (self.path.clone(), self.refresh);
+        Ok(Box::new(Document { http, path, refresh, told: None }))
+    }
+
+    /// The query may hold a secret.
+    fn describe(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        format!("http+sd://{}{path}", self.authority)
+    }
+}
+
+struct Document {
+    http: HttpClient,
+    path: String,
+    refresh: Duration,
+    told: Option<u64>,
+}
+
+impl Fetch for Document {
+    fn fetch<'a>(&'a mut self, _: &'a Ground, teller: &'a Teller) -> Fetching<'a> {
+        Box::pin(async move {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+            let answer = self.http.get(&self.path, &headers, LIMIT).await?;
+            match answer.status {
+                StatusCode::OK => {}
+                status if status.is_client_error() => {
+                    let why =
+                        format!("the server refuses the document (status {})", status.as_u16());
+                    return Err(Ended::Refused(why));
+                }
+                status => {
+                    return Err(Ended::Failed(format!(
+                        "the server answered with status {}",
+                        status.as_u16()
+                    )));
+                }
+            }
+            let content = xxh64(&answer.body, 0);
+            let mut hosts = None;
+            if self.told != Some(content) {
+                let entries = groups(&answer.body);
+                let entries =
+                    entries.map_err(|why| Ended::Failed(format!("the document is {why}")))?;
+                hosts = Some(entries.without_skipped(teller));
+                self.told = Some(content);
+            }
+            Ok(Fetched { hosts, pause: self.refresh })
+        })
+    }
+}
+
+/// Limit on one answer.
+const LIMIT: Duration = Duration::from_secs(20);

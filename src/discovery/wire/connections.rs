@@ -1,0 +1,68 @@
+//! How the connections to a registry are made: its TLS, read from files as its options name them.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::discovery::config::RegistryConfig;
+use crate::discovery::ground::Ground;
+use crate::discovery::source::Ended;
+use crate::statistics::ClientCells;
+use crate::transport::{DirectConfig, NameConfig, Tls, TlsConfig};
+
+/// The connections to the registry that `registry` describes. The files are read each time, so that a certificate that
+/// was renewed is taken by the next session.
+///
+/// # Errors
+/// A file cannot be read or is not what it is to be.
+pub fn connections(registry: &RegistryConfig, ground: &Ground) -> Result<Arc<DirectConfig>, Ended> {
+    let mut config = TlsConfig::default();
+    if let Some(path) = &registry.ca_file {
+        config.platform_roots = false;
+        config.extra_roots_pem.push(read("ca_file", path)?);
+    }
+    config.identity = match (&registry.cert_file, &registry.key_file) {
+        (Some(chain), Some(key)) => Some((read("cert_file", chain)?, read("key_file", key)?)),
+        (None, None) => None,
+        _ => return Err(Ended::Refused("cert_file and key_file go together".to_owned())),
+    };
+    connections_over(config, ground)
+}
+
+/// The connections to a registry with TLS that is not in files of its own.
+///
+/// # Errors
+/// It is not what it is to be.
+pub fn connections_over(config: TlsConfig, ground: &Ground) -> Result<Arc<DirectConfig>, Ended> {
+    let tls = Tls::new(config).map_err(|problem| Ended::Refused(format!("tls: {problem}")))?;
+    Ok(Arc::new(DirectConfig {
+        tls: Arc::new(tls),
+        resolver: Arc::clone(ground.resolver()),
+        names: NameConfig::default(),
+        idle_timeout: IDLE,
+        max_age: MAX_AGE,
+        max_idle_per_endpoint: 2,
+        max_idle: None,
+        by_tasks: false,
+        max_per_endpoint: None,
+        // Counted for nobody: a client's figures are of its calls.
+        stripe: ClientCells::default().stripe(),
+    }))
+}
+
+/// Servers close a connection that rests for a minute or two.
+const IDLE: Duration = Duration::from_secs(45);
+/// A stream that follows a registry stays as long as it is of use.
+const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// A small file that an option names.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn read(option: &str, path: &Path) -> Result<Vec<u8>, Ended> {
+    let problem =
+        |error: io::Error| Ended::Refused(format!("{option} cannot be read: {}", error.kind()));
+    fs::read(path).map_err(problem)
+}

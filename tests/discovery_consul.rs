@@ -1,0 +1,163 @@
+//! Endpoints that are registered in a real Consul: `consul://`. Where Consul is not there, that is said and nothing tested.
+
+mod support;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ahoy::ffi::values::status::*;
+use support::registry::consul::Consul;
+use support::registry::{churn, ports, sees};
+use support::*;
+
+fn ready(url: &str) -> Balancer {
+    let balancer = Balancer::round_robin(&Provider::from_url(url).unwrap());
+    balancer.wait_ready(ms(10_000)).unwrap();
+    balancer
+}
+
+/// A check that is set by hand.
+const CHECK: &str = r#", "Check": {"TTL": "1h", "Status": "passing"}"#;
+
+#[test]
+fn an_instance_that_joins_leaves_or_turns_critical_is_seen_at_once() {
+    let Some(consul) = Consul::new() else { return };
+    consul.register("web", 1, CHECK);
+    consul.register("other", 9, "");
+    let balancer = ready(&consul.url("web", ""));
+    sees(&balancer, &[1], ms(1000));
+    consul.register("web", 2, CHECK);
+    let joined = sees(&balancer, &[1, 2], ms(2000));
+    consul.check("web", 1, "fail");
+    let failed = sees(&balancer, &[2], ms(2000));
+    consul.check("web", 1, "warn");
+    sees(&balancer, &[1, 2], ms(2000));
+    sees(&ready(&consul.url("web", "?consul_passing=true")), &[2], ms(1000));
+    consul.deregister("web", 2);
+    let left = sees(&balancer, &[1], ms(2000));
+    eprintln!("consul: joined {joined:?}, critical {failed:?}, left {left:?}");
+}
+
+#[test]
+fn weights_tags_and_zones_come_from_the_service() {
+    let Some(consul) = Consul::new() else { return };
+    let fleet = Fleet::of(2);
+    let [one, two] = fleet.ports()[..] else { panic!() };
+    let weighted = |port: u16, weight: u32| {
+        let more = format!(
+            r#", "Tags": ["v1"], "Weights": {{"Passing": {weight}, "Warning": 1}}, "Meta": {{"zone": "z"}}{CHECK}"#
+        );
+        consul.register("web", port, &more);
+    };
+    weighted(one, 3);
+    weighted(two, 1);
+    consul.register("web", 9, r#", "Tags": ["v2"]"#);
+    let provider = Provider::from_url(&consul.url("web", "?consul_tag=v1")).unwrap();
+    let balancer = Balancer::smooth_weighted(&provider);
+    balancer.wait_ready(ms(5000)).unwrap();
+    sees(&balancer, &[one, two], ms(1000));
+    let client = Builder::new().balancer(&balancer).build();
+    assert_eq!(fleet.counts_of(40, &client), [30, 10]);
+    weighted(one, 1);
+    let begun = Instant::now();
+    eventually("the weight is seen", ms(2000), || fleet.counts_of(8, &client) == [4, 4]);
+    eprintln!("consul: a weight changed: seen after {:?}", begun.elapsed());
+    consul.check("web", one, "warn");
+    consul.check("web", two, "fail");
+    sees(&balancer, &[one], ms(2000));
+}
+
+/// Promise 21.
+#[test]
+fn two_hundred_changes_under_eight_calling_threads_fail_no_call() {
+    let Some(consul) = Consul::new() else { return };
+    let register = |port: u16| consul.register("churn", port, "");
+    let leave = |port: u16| consul.deregister("churn", port);
+    churn("consul", &consul.url("churn", ""), register, leave);
+}
+
+/// Promise 4, and the first half of promise 14: the new agent's index is lower.
+#[test]
+fn an_agent_that_comes_back_with_a_lower_index_is_believed() {
+    let Some(consul) = Consul::new() else { return };
+    let server = Server::ok();
+    for number in 1..50 {
+        consul.register("other", number, "");
+    }
+    consul.register("web", server.port(), "");
+    let balancer = ready(&consul.url("web", ""));
+    let client = Builder::new().balancer(&balancer).build();
+    consul.daemon().kill();
+    assert!((0..20).all(|_| client.get("/").unwrap().status == 200));
+    consul.restart();
+    consul.register("web", 2, "");
+    let seen = sees(&balancer, &[2], ms(10_000));
+    consul.register("web", 3, "");
+    let heard = sees(&balancer, &[2, 3], ms(2000));
+    eprintln!("consul: a lower index: seen after {seen:?}, and the next change after {heard:?}");
+}
+
+/// Promise 14, with answers that Consul does not give by itself.
+#[test]
+fn an_index_of_zero_or_lower_than_before_begins_anew_and_is_asked_for_once_a_second() {
+    let body = r#"[{"Node": {}, "Service": {"Address": "127.0.0.1", "Port": 1}, "Checks": []}]"#;
+    let server = Server::new(move |seen| {
+        // A broken server: it never waits, and its index falls.
+        let index = 100_u64.saturating_sub(seen.number as u64 * 60);
+        Reply::text(200, body).header("x-consul-index", index.to_string())
+    });
+    let balancer = ready(&format!("consul://127.0.0.1:{}/web", server.port()));
+    sees(&balancer, &[1], ms(1000));
+    thread::sleep(ms(3200));
+    let requests = server.requests();
+    assert!((3..=5).contains(&requests.len()), "{} requests", requests.len());
+    let asked = |at: usize| requests[at].path.split("index=").nth(1).map(str::to_owned);
+    assert_eq!((asked(0), asked(1)), (None, Some("100".to_owned())));
+    assert_eq!((asked(2), asked(3)), (None, None), "40 is lower than 100, and 0 is none");
+    let wait = requests[1].path.split("wait=").nth(1).unwrap().split("ms").next().unwrap();
+    assert!(Duration::from_millis(wait.parse().unwrap()) * 17 / 16 <= ms(60_000), "{wait}");
+}
+
+#[test]
+fn an_agent_that_stands_still_fails_no_call_and_is_noticed() {
+    let Some(consul) = Consul::new() else { return };
+    let server = Server::ok();
+    consul.register("web", server.port(), "");
+    let balancer = ready(&consul.url("web", "?silence=1s&connect_timeout=1s"));
+    let client = Builder::new().balancer(&balancer).build();
+    consul.daemon().pause();
+    let begun = Instant::now();
+    eventually("it is noticed", ms(10_000), || {
+        assert_eq!(client.get("/").unwrap().status, 200);
+        thread::sleep(ms(10));
+        balancer.list_error().is_some()
+    });
+    let noticed = begun.elapsed();
+    consul.daemon().go_on();
+    consul.register("web", 2, "");
+    let seen = sees(&balancer, &[server.port(), 2], ms(15_000));
+    eprintln!(
+        "consul: stopped, noticed after {noticed:?} of 1 s silence; back, seen after {seen:?}"
+    );
+}
+
+#[test]
+fn a_wrong_token_is_told_without_it() {
+    let acl = r#", "acl": {"enabled": true, "default_policy": "deny", "tokens": {"master": "b1gs3cret"}}"#;
+    let Some(consul) = Consul::with(acl) else { return };
+    let consul = consul.token("b1gs3cret");
+    eventually("its token is known", ms(10_000), || consul.try_register("web", 1));
+    let of = |more: &str| {
+        let balancer =
+            Balancer::round_robin(&Provider::from_url(&consul.url("web", more)).unwrap());
+        balancer.wait_ready(ms(3000)).map(|()| ports(&balancer).into_iter().collect::<Vec<_>>())
+    };
+    assert_eq!(of("?token=b1gs3cret").unwrap(), [1]);
+    let failure = of("?token=wr0ng").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_DISCOVERY);
+    assert!(
+        failure.message.contains("token") && !failure.message.contains("wr0ng"),
+        "{}",
+        failure.message
+    );
+}

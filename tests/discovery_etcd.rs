@@ -1,0 +1,366 @@
+//! Endpoints that are registered in a real etcd: `etcd://`.
+//!
+//! Figures go to standard error: `cargo test --test discovery_etcd -- --nocapture`.
+
+mod support;
+
+use std::sync::Mutex;
+use std::thread;
+use std::time::Instant;
+
+use ahoy::ffi::values::status::*;
+use support::registry::etcd::Etcd;
+use support::registry::{churn, cpu, daemon::Folder, ports, resident_kib, sees};
+use support::*;
+
+/// One I/O thread drives all watches, and without optimisation it reads much for a while.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn balancer(url: &str) -> Balancer {
+    Balancer::round_robin(&Provider::from_url(url).unwrap())
+}
+
+fn ready(url: &str) -> Balancer {
+    let balancer = balancer(url);
+    balancer.wait_ready(ms(10_000)).unwrap();
+    balancer
+}
+
+fn entry(port: u16) -> String {
+    format!(r#"{{"address": "127.0.0.1", "port": {port}}}"#)
+}
+
+fn key(service: &str, name: impl std::fmt::Display) -> String {
+    format!("/{service}/{name}")
+}
+
+#[test]
+fn an_endpoint_that_joins_leaves_or_drains_is_seen_at_once() {
+    let (etcd, fleet) = (Etcd::shared(), Fleet::of(3));
+    let [one, two, three] = fleet.ports()[..] else { panic!() };
+    etcd.put(&key("join", "a"), &entry(one));
+    // A service whose name only begins so.
+    etcd.put(&key("join2", "x"), &entry(three));
+    let balancer = ready(&etcd.url("join", ""));
+    assert_eq!(ports(&balancer).into_iter().collect::<Vec<_>>(), [one]);
+    etcd.put(&key("join", "b"), &entry(two));
+    let joined = sees(&balancer, &[one, two], ms(2000));
+    etcd.delete(&key("join", "a"));
+    let left = sees(&balancer, &[two], ms(2000));
+    etcd.put(&key("join", "c"), &entry(three));
+    sees(&balancer, &[two, three], ms(2000));
+
+    let client = Builder::new().balancer(&balancer).build();
+    assert!(fleet.counts_of(10, &client)[1..].iter().all(|count| *count == 5));
+    etcd.put(
+        &key("join", "b"),
+        &format!(r#"{{"address": "127.0.0.1", "port": {two}, "weight": 0}}"#),
+    );
+    let begun = Instant::now();
+    eventually("it is drained", ms(2000), || fleet.counts_of(4, &client)[1] == 0);
+    eprintln!("etcd: joined {joined:?}, left {left:?}, drained {:?}", begun.elapsed());
+    etcd.put(&key("join", "b"), &entry(two));
+    eventually("it is back", ms(2000), || fleet.counts_of(4, &client)[1] == 2);
+}
+
+#[test]
+fn a_lease_that_nobody_keeps_alive_takes_its_endpoint_away() {
+    let etcd = Etcd::shared();
+    etcd.put(&key("lease", "a"), &entry(1));
+    etcd.put_for(&key("lease", "b"), &entry(2), 1);
+    let balancer = ready(&etcd.url("lease", ""));
+    sees(&balancer, &[1, 2], ms(1000));
+    let gone = sees(&balancer, &[1], ms(10_000));
+    eprintln!("etcd: a lease of 1 s was gone after {gone:?}");
+}
+
+#[test]
+fn every_form_of_a_value_is_read_and_a_bad_one_is_skipped() {
+    let etcd = Etcd::shared();
+    for (name, value) in [
+        ("a", entry(1)),
+        ("b", "127.0.0.1:2 weight=3".to_owned()),
+        (
+            "c",
+            r#"{"name": "w", "address": "127.0.0.1", "port": 3, "serviceType": "DYNAMIC"}"#
+                .to_owned(),
+        ),
+        (
+            "d",
+            r#"{"serviceEndpoint": {"host": "127.0.0.1", "port": 4}, "status": "ALIVE"}"#
+                .to_owned(),
+        ),
+        (
+            "e",
+            r#"{"serviceEndpoint": {"host": "127.0.0.1", "port": 5}, "status": "DEAD"}"#.to_owned(),
+        ),
+        ("f", "s3cret".to_owned()),
+        ("127.0.0.1:7", String::new()),
+    ] {
+        etcd.put(&key("forms", name), &value);
+    }
+    let balancer = ready(&etcd.url("forms", ""));
+    sees(&balancer, &[1, 2, 3, 4], ms(1000));
+    etcd.put(&key("forms", "f"), "127.0.0.1:6");
+    sees(&balancer, &[1, 2, 3, 4, 6], ms(1000));
+    // What it registers now cannot be used: it is gone.
+    etcd.put(&key("forms", "a"), "{");
+    sees(&balancer, &[2, 3, 4, 6], ms(1000));
+    sees(&ready(&etcd.url("forms", "?entry=text")), &[2, 6], ms(1000));
+    sees(&ready(&etcd.url("forms", "?entry=curator")), &[3], ms(1000));
+    sees(&ready(&etcd.url("forms", "?entry_from=key")), &[7], ms(1000));
+}
+
+/// Promise 21.
+#[test]
+fn two_hundred_changes_under_eight_calling_threads_fail_no_call() {
+    let _alone = ALONE.lock();
+    let etcd = Etcd::shared();
+    let register = |port: u16| etcd.put(&key("churn", port), &entry(port));
+    let leave = |port: u16| etcd.delete(&key("churn", port));
+    churn("etcd", &etcd.url("churn", ""), register, leave);
+}
+
+/// Promise 3.
+#[test]
+fn after_a_compaction_the_list_is_right() {
+    let etcd = Etcd::new();
+    etcd.put("/web/a", &entry(1));
+    // Opened anew each second, so that it asks for a revision that is gone.
+    let balancer = ready(&etcd.url("web", "?silence=1s"));
+    for number in 0..50 {
+        etcd.put("/other", &number.to_string());
+    }
+    etcd.compact();
+    thread::sleep(ms(1500));
+    etcd.put("/web/b", &entry(2));
+    let seen = sees(&balancer, &[1, 2], ms(5000));
+    etcd.delete("/web/a");
+    sees(&balancer, &[2], ms(5000));
+    eprintln!("etcd: a change after a compaction was seen after {seen:?}");
+}
+
+/// Promise 4.
+#[test]
+fn a_registry_that_comes_back_with_older_data_is_believed() {
+    let (etcd, fleet) = (Etcd::new(), Fleet::of(2));
+    let [one, two] = fleet.ports()[..] else { panic!() };
+    for number in 0..100 {
+        etcd.put("/other", &number.to_string());
+    }
+    etcd.put("/web/a", &entry(one));
+    let balancer = ready(&etcd.url("web", ""));
+    let client = Builder::new().balancer(&balancer).build();
+    etcd.daemon().kill();
+    assert!(
+        (0..20).all(|_| client.get("/").unwrap().status == 200),
+        "the list serves while etcd is down"
+    );
+    etcd.wipe();
+    etcd.restart();
+    etcd.put("/web/b", &entry(two));
+    let seen = sees(&balancer, &[two], ms(10_000));
+    // The watch hears what follows, although the revision is lower than the one before.
+    etcd.put("/web/a", &entry(one));
+    let heard = sees(&balancer, &[one, two], ms(2000));
+    eprintln!("etcd: older data seen after {seen:?}, and the next change after {heard:?}");
+}
+
+#[test]
+fn a_registry_that_stands_still_fails_no_call_and_is_noticed() {
+    let (etcd, server) = (Etcd::new(), Server::ok());
+    etcd.put("/web/a", &entry(server.port()));
+    let balancer = ready(&etcd.url("web", "?silence=1s&connect_timeout=1s"));
+    let client = Builder::new().balancer(&balancer).build();
+    etcd.daemon().pause();
+    let begun = Instant::now();
+    eventually("it is noticed", ms(10_000), || {
+        assert_eq!(client.get("/").unwrap().status, 200);
+        thread::sleep(ms(10));
+        balancer.list_error().is_some()
+    });
+    let noticed = begun.elapsed();
+    assert!(noticed < ms(4000), "{noticed:?}");
+    etcd.daemon().go_on();
+    etcd.put("/web/b", &entry(2));
+    let seen = sees(&balancer, &[server.port(), 2], ms(15_000));
+    eprintln!("etcd: stopped, noticed after {noticed:?} of 1 s silence; back, seen after {seen:?}");
+}
+
+#[test]
+fn wrong_credentials_are_told_without_them() {
+    let etcd = Etcd::new();
+    etcd.put("/web/a", &entry(1));
+    etcd.put("/other/a", &entry(2));
+    for arguments in [
+        &["user", "add", "root:r00t"][..],
+        &["user", "grant-role", "root", "root"],
+        &["role", "add", "reader"],
+        &["role", "grant-permission", "reader", "--prefix=true", "read", "/web/"],
+        &["user", "add", "web:s3cret"],
+        &["user", "grant-role", "web", "reader"],
+        &["auth", "enable"],
+    ] {
+        etcd.control(arguments);
+    }
+    let of = |user: &str, service: &str, more: &str| {
+        let url = etcd.url(service, more).replace("//", &format!("//{user}"));
+        let balancer = balancer(&url);
+        balancer.wait_ready(ms(3000)).map(|()| ports(&balancer).into_iter().collect::<Vec<_>>())
+    };
+    assert_eq!(of("web:s3cret@", "web", "").unwrap(), [1]);
+    for (user, service, more, word) in [
+        ("web:wr0ng@", "web", "", "user or password"),
+        ("", "web", "", "user"),
+        ("web:s3cret@", "other", "", "may not read"),
+        ("", "web", "?token=s3cret", "token"),
+    ] {
+        let failure = of(user, service, more).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_DISCOVERY, "{}", failure.message);
+        let told = &failure.message;
+        assert!(
+            told.contains(word) && !told.contains("wr0ng") && !told.contains("s3cret"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_token_that_expires_is_renewed() {
+    let etcd = Etcd::with(&["--auth-token-ttl", "1"]);
+    etcd.control(&["user", "add", "root:r00t"]);
+    etcd.control(&["user", "grant-role", "root", "root"]);
+    etcd.put("/web/a", &entry(1));
+    etcd.control(&["auth", "enable"]);
+    let url = etcd.url("web", "?silence=3s").replace("//", "//root:r00t@");
+    let balancer = ready(&url);
+    thread::sleep(ms(4000));
+    etcd.control(&["--user", "root:r00t", "put", "/web/b", "127.0.0.1:2"]);
+    sees(&balancer, &[1, 2], ms(5000));
+}
+
+#[test]
+fn tls_trusts_a_private_authority_and_no_other() {
+    let (authority, stranger, folder) = (Authority::new(), Authority::new(), Folder::new());
+    let file = |name: &str, content: &str| folder.file(name, content).display().to_string();
+    let (certificate, private_key) = authority.issue("127.0.0.1");
+    let (own, own_key) = authority.issue("client");
+    let trusted = file("ca.pem", &authority.pem);
+    let (certificate, private_key) =
+        (file("server.pem", &certificate), file("server.key", &private_key));
+    let (own, own_key) = (file("client.pem", &own), file("client.key", &own_key));
+    let etcd = Etcd::tls(&[
+        "--cert-file",
+        &certificate,
+        "--key-file",
+        &private_key,
+        "--client-cert-auth",
+        "--trusted-ca-file",
+        &trusted,
+    ]);
+    let control = |arguments: &[&str]| {
+        let mut all = vec!["--cacert", &trusted, "--cert", &own, "--key", &own_key];
+        all.extend(arguments);
+        etcd.control(&all);
+    };
+    control(&["put", "/web/a", "127.0.0.1:1"]);
+    let of = |more: &str| {
+        let balancer = balancer(&etcd.url("web", more));
+        balancer.wait_ready(ms(3000)).map(|()| ports(&balancer).into_iter().collect::<Vec<_>>())
+    };
+    let identity = format!("&cert_file={own}&key_file={own_key}");
+    assert_eq!(of(&format!("?tls=true&ca_file={trusted}{identity}")).unwrap(), [1]);
+    let foreign = file("stranger.pem", &stranger.pem);
+    let failure = of(&format!("?tls=true&ca_file={foreign}{identity}")).unwrap_err();
+    assert!(failure.message.contains("certificate"), "{}", failure.message);
+    assert!(
+        of(&format!("?tls=true&ca_file={trusted}")).is_err(),
+        "without a certificate of its own"
+    );
+}
+
+/// Promise 23.
+#[test]
+fn what_is_no_answer_of_etcd_keeps_the_last_list_and_is_told() {
+    const LIST: &str =
+        r#"{"header":{"revision":"3"},"kvs":[{"key":"L3dlYi9h","value":"MTI3LjAuMC4xOjE="}]}"#;
+    let _alone = ALONE.lock();
+    let endless = |of: &str| {
+        let mut bytes = b"HTTP/1.1 200 OK\r\n\r\n{\"result\":\"".to_vec();
+        bytes.extend(of.repeat((40 << 20) / of.len()).into_bytes());
+        bytes
+    };
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    for (what, watch) in [
+        ("garbage", Reply::text(200, "s3cret\n")),
+        ("brackets", Reply::text(200, &("[".repeat(1 << 20) + "\n"))),
+        (
+            "cut",
+            Reply::Raw(format!("{head}content-length: 99\r\n\r\n{{\"result\":{{").into_bytes()),
+        ),
+        ("endless", Reply::Raw(endless("s3cret"))),
+        ("an error page", Reply::text(500, "<html>s3cret</html>")),
+    ] {
+        let server = Server::new(move |seen| match seen.path.as_str() {
+            "/v3/kv/range" => Reply::text(200, LIST),
+            _ => watch.clone(),
+        });
+        let balancer = ready(&format!("etcd://127.0.0.1:{}/web", server.port()));
+        eventually(what, ms(20_000), || balancer.list_error().is_some());
+        let told = balancer.list_error().unwrap_or_default();
+        assert!(!told.contains("s3cret"), "{what}: {told}");
+        assert_eq!(ports(&balancer).into_iter().collect::<Vec<_>>(), [1], "{what}");
+    }
+}
+
+/// Promise 22.
+#[test]
+fn ten_thousand_endpoints_are_listed_in_a_second() {
+    const MANY: u32 = 10_000;
+    let _alone = ALONE.lock();
+    let etcd = Etcd::new();
+    let address =
+        |number: u32| format!("127.{}.{}.{}:80", number >> 16, number >> 8 & 255, number & 255);
+    let pairs: Vec<_> =
+        (1..=MANY).map(|number| (format!("/web/{number:05}"), address(number))).collect();
+    etcd.put_all(&pairs);
+
+    let fixed = Provider::list();
+    let before = resident_kib();
+    for number in 1..=MANY {
+        fixed.add(&address(number).replace(":80", ""), 80).unwrap();
+    }
+    let list = Balancer::round_robin(&fixed);
+    list.update().unwrap();
+    let of_list = resident_kib() - before;
+
+    let before = resident_kib();
+    let begun = Instant::now();
+    let balancer = ready(&etcd.url("web", ""));
+    let first = begun.elapsed();
+    assert_eq!(balancer.count(), MANY as usize);
+    let of_etcd = resident_kib() - before;
+
+    let (before, changes) = (cpu(), 20);
+    for number in 0..changes {
+        etcd.put(&key("web", "new"), &format!("127.0.0.1:{}", 1000 + number));
+        eventually("it is there", ms(5000), || {
+            thread::sleep(ms(20));
+            balancer.at(MANY as usize).is_ok_and(|endpoint| endpoint.port() == 1000 + number)
+        });
+    }
+    let each = (cpu() - before) / u32::from(changes);
+    let (before, begun) = (cpu(), Instant::now());
+    thread::sleep(ms(2000));
+    let at_rest = (cpu() - before).as_secs_f64() / begun.elapsed().as_secs_f64();
+    eprintln!(
+        "etcd: {MANY} endpoints: first list {first:?}, {of_etcd} KiB beside {of_list} KiB of a static list, \
+         {each:?} of CPU a change, {:.3} % at rest",
+        at_rest * 100.0
+    );
+    drop(list);
+    // Without optimisation all takes several times as long.
+    let slow = if cfg!(debug_assertions) { 10 } else { 1 };
+    assert!(first < ms(1000) * slow && each < ms(5) * slow, "{first:?}, {each:?}");
+    assert!(of_etcd.saturating_sub(of_list) < 20 * 1024, "{of_etcd} KiB beside {of_list} KiB");
+}

@@ -1,0 +1,207 @@
+//! Endpoints that stand in a watched file, and in a document of Prometheus's HTTP service discovery.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use ahoy::ffi::values::status::*;
+use support::registry::daemon::{Daemon, Folder, http};
+use support::registry::{churn, ports, sees};
+use support::*;
+
+/// One I/O thread drives all watches, and without optimisation it reads 10 MB of garbage for a while.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn ready(url: &str) -> Balancer {
+    let balancer = Balancer::round_robin(&Provider::from_url(url).unwrap());
+    balancer.wait_ready(ms(10_000)).unwrap();
+    balancer
+}
+
+fn at(path: &Path) -> String {
+    format!("file://{}", path.display())
+}
+
+/// A group of targets on loopback.
+fn group(ports: &[u16]) -> String {
+    let targets: Vec<_> = ports.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+    format!(r#"[{{"targets": [{}], "labels": {{"zone": "a", "job": "web"}}}}]"#, targets.join(", "))
+}
+
+fn replace(path: &Path, content: &str) {
+    let beside = path.with_extension("new");
+    fs::write(&beside, content).unwrap();
+    fs::rename(&beside, path).unwrap();
+}
+
+#[test]
+fn a_file_is_read_again_however_it_changes() {
+    let folder = Folder::new();
+    let path = folder.file("web", "127.0.0.1:1\n127.0.0.1:2 weight=3\nnonsense\n");
+    let balancer = ready(&at(&path));
+    sees(&balancer, &[1, 2], ms(100));
+    replace(&path, "127.0.0.1:2\n");
+    let replaced = sees(&balancer, &[2], ms(1000));
+    fs::write(&path, "127.0.0.1:3\n").unwrap();
+    let written = sees(&balancer, &[3], ms(1000));
+    replace(&path, &group(&[4, 5]));
+    sees(&balancer, &[4, 5], ms(1000));
+    replace(&path, r#"[{"address": "127.0.0.1", "port": 6}, {"address": 7}]"#);
+    sees(&balancer, &[6], ms(1000));
+    eprintln!("file: replaced: seen after {replaced:?}; written in place: {written:?}");
+}
+
+/// Promise 16.
+#[test]
+fn a_config_maps_symlink_swap_is_seen_within_a_second() {
+    let folder = Folder::new();
+    let version = |name: &str, port: u16| {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        folder.file(&format!("{name}/web.json"), group(&[port]));
+    };
+    version("..2026_01", 1);
+    symlink("..2026_01", folder.path().join("..data")).unwrap();
+    symlink("..data/web.json", folder.path().join("web.json")).unwrap();
+    let balancer = ready(&at(&folder.path().join("web.json")));
+    sees(&balancer, &[1], ms(100));
+    let mut longest = ms(0);
+    for number in 2..=6 {
+        version(&format!("..2026_0{number}"), number);
+        symlink(format!("..2026_0{number}"), folder.path().join("..data_tmp")).unwrap();
+        fs::rename(folder.path().join("..data_tmp"), folder.path().join("..data")).unwrap();
+        longest = longest.max(sees(&balancer, &[number], ms(1000)));
+    }
+    eprintln!("file: a ConfigMap's swap: seen after {longest:?} at most");
+}
+
+#[test]
+fn a_file_that_is_gone_or_broken_keeps_the_last_list_and_is_told() {
+    let folder = Folder::new();
+    let path = folder.file("web.json", group(&[1]));
+    let balancer = ready(&at(&path));
+    fs::remove_file(&path).unwrap();
+    let told = |word: &str| {
+        let names = || balancer.list_error().is_some_and(|told| told.contains(word));
+        eventually(word, ms(3000), names);
+        assert_eq!(ports(&balancer).into_iter().collect::<Vec<_>>(), [1]);
+    };
+    told("no such file");
+    replace(&path, "[{\"s3cret");
+    told("JSON");
+    assert!(!balancer.list_error().unwrap().contains("s3cret"));
+    replace(&path, &group(&[2]));
+    let back = sees(&balancer, &[2], ms(1000));
+    assert!(balancer.list_error().is_none());
+    eprintln!("file: one that was gone and came back: seen after {back:?}");
+
+    // One that is not there yet is waited for.
+    let late = folder.path().join("late.json");
+    let balancer = Balancer::round_robin(&Provider::from_url(&at(&late)).unwrap());
+    assert!(balancer.wait_ready(ms(300)).is_err());
+    replace(&late, &group(&[3]));
+    sees(&balancer, &[3], ms(1000));
+}
+
+/// Promise 21.
+#[test]
+fn two_hundred_changes_of_a_file_under_eight_calling_threads_fail_no_call() {
+    let folder = Folder::new();
+    let path = folder.path().join("web.json");
+    let _alone = ALONE.lock();
+    let listed = Mutex::new(Vec::new());
+    let change = |change: &dyn Fn(&mut Vec<u16>)| {
+        let mut listed = listed.lock().unwrap();
+        change(&mut listed);
+        replace(&path, &group(&listed));
+    };
+    let register = |port: u16| change(&|listed| listed.push(port));
+    let leave = |port: u16| change(&|listed| listed.retain(|it| *it != port));
+    churn("file", &at(&path), register, leave);
+}
+
+#[test]
+fn a_document_over_http_is_asked_for_now_and_then() {
+    let document = Arc::new(Mutex::new(group(&[1, 2])));
+    let shown = Arc::clone(&document);
+    let server = Server::new(move |_| {
+        Reply::text(200, &shown.lock().unwrap()).header("content-type", "application/json")
+    });
+    let url = format!(
+        "http+sd://127.0.0.1:{}/sd%3Fservice=web?refresh=200ms&token=s3cret",
+        server.port()
+    );
+    let balancer = ready(&url);
+    sees(&balancer, &[1, 2], ms(100));
+    let request = server.requests()[0].clone();
+    assert_eq!(request.path, "/sd?service=web");
+    assert_eq!(request.header("authorization"), Some("Bearer s3cret"));
+    *document.lock().unwrap() = group(&[2, 3]);
+    let seen = sees(&balancer, &[2, 3], ms(1000));
+    // Promise 23: what is no document keeps the last list.
+    let _alone = ALONE.lock();
+    for garbage in ["[".repeat(10 << 20), "{}".to_owned(), String::new()] {
+        *document.lock().unwrap() = garbage;
+        eventually("it is told", ms(5000), || balancer.list_error().is_some());
+        assert_eq!(ports(&balancer).into_iter().collect::<Vec<_>>(), [2, 3]);
+        *document.lock().unwrap() = group(&[2, 3]);
+        eventually("it is well again", ms(20_000), || balancer.list_error().is_none());
+    }
+    eprintln!("http+sd: with a refresh of 200 ms a change was seen after {seen:?}");
+}
+
+#[test]
+fn a_server_that_refuses_the_document_is_told() {
+    let server = Server::status(403);
+    let url = format!("http+sd://127.0.0.1:{}/sd?token=s3cret", server.port());
+    let balancer = Balancer::round_robin(&Provider::from_url(&url).unwrap());
+    let failure = balancer.wait_ready(ms(3000)).unwrap_err();
+    assert_eq!(failure.status, AHOY_E_DISCOVERY);
+    assert!(
+        failure.message.contains("403") && !failure.message.contains("s3cret"),
+        "{}",
+        failure.message
+    );
+}
+
+/// Prometheus reads the documents that these tests read, and finds the same targets.
+#[test]
+fn prometheus_finds_the_same_endpoints() {
+    let document = group(&[1, 2, 3]);
+    let shown = document.clone();
+    let server =
+        Server::new(move |_| Reply::text(200, &shown).header("content-type", "application/json"));
+    let (folder, port) = (Folder::new(), Dead::new());
+    let file = folder.file("web.json", &document);
+    let config = format!(
+        "scrape_configs:\n- job_name: http\n  http_sd_configs: [{{url: '{}/sd'}}]\n\
+         - job_name: file\n  file_sd_configs: [{{files: ['{}']}}]\n",
+        server.url(),
+        file.display()
+    );
+    let config = folder.file("prometheus.yml", config).display().to_string();
+    let arguments = [
+        format!("--config.file={config}"),
+        format!("--storage.tsdb.path={}", folder.path().join("data").display()),
+        format!("--web.listen-address=127.0.0.1:{}", port.port()),
+        "--log.level=error".to_owned(),
+    ];
+    let _prometheus = Daemon::start("prometheus", arguments.into(), folder.path().join("log"));
+    for (job, url) in
+        [("http", format!("http+sd://127.0.0.1:{}/sd", server.port())), ("file", at(&file))]
+    {
+        let balancer = ready(&url);
+        for endpoint in ports(&balancer) {
+            let target = format!(r#""__address__":"127.0.0.1:{endpoint}","__meta"#);
+            let found = || {
+                let answer = http(port.port(), "GET", "/api/v1/targets", "", b"");
+                answer.is_some_and(|(_, body)| {
+                    body.contains(&format!("127.0.0.1:{endpoint}\"")) && body.contains(job)
+                })
+            };
+            eventually(&target, ms(20_000), found);
+        }
+    }
+}
