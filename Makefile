@@ -23,7 +23,7 @@ ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst 
 INCLUDES := $(DESTDIR)$(PREFIX)/include
 LIBRARIES := $(DESTDIR)$(PREFIX)/lib
 
-.PHONY: all arena bench bench-bodies build dist minimal demo exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps clean
+.PHONY: all arena bench bench-bodies build dist minimal demo demo-discovery exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps clean
 
 all: build
 
@@ -99,8 +99,13 @@ stage:
 demo: build
 	CC='$(CC)' AHOY_LIB=$(OUT) examples-c/demo.sh
 
+# The same of a service that is registered in etcd, which it starts.
+demo-discovery: build
+	CC='$(CC)' AHOY_LIB=$(OUT) examples-c/discovery.sh
+
 deps:
 	sh tests/install-deps.sh
+	sh tests/install-consul.sh
 
 lint:
 	$(CARGO) fmt --check
