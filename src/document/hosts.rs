@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::faults::{Faults, item};
 use super::json::Json;
 use super::object::{Object, count, list, text};
-use crate::discovery::wire::{self, EntryForm, EntryRules};
+use crate::discovery::wire::{self, EntryForm, EntryConfig};
 use crate::endpoint::{Host, Scheme};
 use crate::error::Error;
 use crate::host::{LAST_PRIORITY, MOST_WEIGHT};
@@ -42,7 +42,7 @@ fn named(text: &str) -> Result<Host, String> {
     if text.contains(char::is_whitespace) {
         return Err("holds white space; it takes \"host:port\", or an object".to_owned());
     }
-    let rules = EntryRules { form: EntryForm::Text, ..EntryRules::default() };
+    let rules = EntryConfig { form: EntryForm::Text, ..EntryConfig::default() };
     let host =
         wire::host(text.as_bytes(), &rules).map_err(|problem| format!("is no host: {problem}"));
     host?.ok_or_else(|| "is no host".to_owned())
