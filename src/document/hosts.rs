@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::faults::{Faults, item};
 use super::json::Json;
 use super::object::{Object, count, list, text};
-use crate::discovery::wire::{self, EntryForm, EntryConfig};
+use crate::discovery::wire::{self, EntryConfig, EntryForm};
 use crate::endpoint::{Host, Scheme};
 use crate::error::Error;
 use crate::host::{LAST_PRIORITY, MOST_WEIGHT};
