@@ -3271,6 +3271,36 @@ ahoy_status ahoy_client_config_text(const ahoy_client *client,
                                     ahoy_error **err);
 
 /**
+ * Replaces the configuration of a client by that of a text (ahoy_client_from_config), all of it or
+ * nothing. What the text does not name has its default, as for a new client. Calls under way go by
+ * the configuration that they began with; hooks, log and events stay.
+ *
+ * Endpoints that the text still has keep their circuits, statistics and connections. Connections
+ * are made anew where a setting of connections is another: those of TLS, proxy, HTTP/2, resolver,
+ * redirects, warm_up, connect_timeout and the limits on connections.
+ *
+ * A text without hosts, provider and base_url leaves the hosts as they are; with neither balancer
+ * nor breaker in it, the balancer as well. "****" stands for what the client has at present, so
+ * the text of ahoy_client_config_text can be changed and given back. Where the balancer or its
+ * circuits change, a provider that is a function of the host is asked for its list, and one that a
+ * new URL names takes over with the first list that it tells; only a balancer that this client has for
+ * itself can be changed, which is so for one that a text made, or once all other clients, builders
+ * and the handle that have it are freed. Retry rules and circuit rules were copied from their
+ * handles.
+ *
+ * Blocks while the provider is asked.
+ *
+ * @param json not kept
+ * @return as ahoy_client_from_config; AHOY_E_IN_USE if the balancer would change and is not this
+ *         client's alone; AHOY_E_DISCOVERY if the provider failed; AHOY_E_CLOSED;
+ *         AHOY_E_WOULD_DEADLOCK inside a callback. On failure nothing is changed
+ */
+AHOY_API
+ahoy_status ahoy_client_reconfigure(const ahoy_client *client,
+                                    const char *json,
+                                    ahoy_error **err);
+
+/**
  * Sends GET and waits for the answer. Blocks up to the call's limit.
  *
  * @param path path and query, starting with "/"; or an absolute URL for a client without a

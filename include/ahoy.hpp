@@ -3881,6 +3881,33 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
     std::string config_text() const { return detail::value(try_config_text()); }
 
     /**
+     * Replaces the configuration of a client by that of a text (client::from_config), all of it or
+     * nothing. What the text does not name has its default, as for a new client. Calls under way go by
+     * the configuration that they began with; hooks, log and events stay.
+     *
+     * Endpoints that the text still has keep their circuits, statistics and connections. Connections
+     * are made anew where a setting of connections is another: those of TLS, proxy, HTTP/2, resolver,
+     * redirects, warm_up, connect_timeout and the limits on connections.
+     *
+     * A text without hosts, provider and base_url leaves the hosts as they are; with neither balancer
+     * nor breaker in it, the balancer as well. "****" stands for what the client has at present, so
+     * the text of client::config_text can be changed and given back. Where the balancer or its
+     * circuits change, a provider that is a function of the host is asked for its list, and one that a
+     * new URL names takes over with the first list that it tells; only a balancer that this client has
+     * for itself can be changed, which is so for one that a text made, or once all other clients,
+     * builders and the handle that have it are freed. Retry rules and circuit rules were copied from
+     * their handles.
+     *
+     * Blocks while the provider is asked.
+     *
+     * @param json not kept
+     * @exception exception as client::from_config; errc::in_use if the balancer would change and is
+     *        not this client's alone; errc::discovery if the provider failed; errc::closed;
+     *        errc::would_deadlock inside a callback. On failure nothing is changed
+     */
+    void reconfigure(const text_ref &json) const { detail::value(try_reconfigure(json)); }
+
+    /**
      * Sends GET and waits for the answer. Blocks up to the call's limit.
      *
      * @param path path and query, starting with "/"; or an absolute URL for a client without a
@@ -4007,6 +4034,11 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
     /** As config_text, without exceptions. */
     result<std::string> try_config_text() const {
         return detail::make_text(&ahoy_client_config_text, this->get());
+    }
+
+    /** As reconfigure, without exceptions. */
+    result<void> try_reconfigure(const text_ref &json) const {
+        return detail::invoke(&ahoy_client_reconfigure, this->get(), json);
     }
 
     /** As get, without exceptions. */

@@ -3,6 +3,8 @@
 
 #![cfg(all(feature = "http2", feature = "proxy"))]
 
+#[path = "configuration/reconfigure.rs"]
+mod reconfigure;
 mod support;
 
 use std::collections::BTreeSet;

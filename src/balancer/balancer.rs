@@ -36,11 +36,13 @@ use crate::runtime::{clock, entropy};
 pub struct Balancer {
     pub(super) supply: Supply,
     pub(super) config: BalancerConfig,
+    /// One reference for each that holds the balancer.
+    pub(super) holders: Hold,
     pub(super) observers: Arc<Observers>,
     /// Those that the balancer keeps alive itself.
-    _own_observers: Vec<Arc<dyn Observer>>,
+    pub(super) own_observers: Vec<Arc<dyn Observer>>,
     /// A forked child starts anew: its circuits are closed and its locks free.
-    live: PerProcess<Live>,
+    pub(super) live: PerProcess<Live>,
 }
 
 /// What changes while the balancer is used.
@@ -54,6 +56,8 @@ pub(super) struct Live {
     pub(super) list: List,
     /// The part in the provider's watch, where it has one.
     pub(super) joined: OnceCell<Joined>,
+    /// Another balancer took over: the list stays as it is.
+    pub(super) retired: AtomicBool,
     /// Begun with the first call of a client.
     background_begun: OnceCell<()>,
     /// When the last attempt set out, in the rules' milliseconds; kept only where checks want to know.
@@ -67,15 +71,20 @@ pub(super) struct Live {
 
 impl Live {
     fn new(config: &BalancerConfig, observers: Arc<Observers>) -> Self {
+        Self::by(config, Rules::new(config, observers, clock::now()))
+    }
+
+    pub(super) fn by(config: &BalancerConfig, rules: Rules) -> Self {
         // A random start: clients that all began with the first endpoint would overload it.
         let (start, seed) = entropy::with_rng(|rng| (rng.next_u64() as usize, rng.next_u64()));
         Self {
-            rules: Rules::new(config, observers, clock::now()),
+            rules,
             pick_state: ArcSwap::default(),
             round_robin: RoundRobin::new(start),
             seed,
             list: List::default(),
             joined: OnceCell::new(),
+            retired: AtomicBool::new(false),
             background_begun: OnceCell::new(),
             last_asked: AtomicU64::new(0),
             bell: config.algorithm.probing().map(|_| ProbeBell::default()),
@@ -111,6 +120,9 @@ impl Live {
         }
     }
 }
+
+/// What a client, a builder or a handle has of its balancer, for as long as it may use it.
+pub type Hold = Arc<()>;
 
 /// What a call is told that [`Recovery`] holds back.
 pub(crate) const HELD_BACK: &str = "held back while the service recovers from an outage";
@@ -167,7 +179,14 @@ impl Balancer {
         }
         let observers = Arc::<Observers>::default();
         own.iter().for_each(|observer| observers.add(&Arc::downgrade(observer)));
-        Self { supply, config, observers, _own_observers: own, live: PerProcess::new() }
+        Self {
+            supply,
+            config,
+            holders: Hold::default(),
+            observers,
+            own_observers: own,
+            live: PerProcess::new(),
+        }
     }
 
     pub(super) fn live(&self) -> &Live {
@@ -178,6 +197,16 @@ impl Balancer {
     #[must_use]
     pub fn roster(&self) -> Arc<Roster> {
         Arc::clone(&self.live().pick_state.load().roster)
+    }
+
+    /// To be kept by what may use the balancer.
+    pub(crate) fn hold(&self) -> Hold {
+        Arc::clone(&self.holders)
+    }
+
+    /// How many may use it.
+    pub(crate) fn holder_count(&self) -> usize {
+        Arc::strong_count(&self.holders) - 1
     }
 
     /// Where its endpoints come from.

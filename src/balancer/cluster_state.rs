@@ -23,9 +23,11 @@ pub(crate) struct ClusterState {
     /// Told of every change.
     pub(crate) observers: Arc<Observers>,
     /// What is counted of all endpoints together.
-    pub(crate) cells: ClusterCells,
+    pub(crate) cells: Arc<ClusterCells>,
     /// Which endpoints are shown one by one.
-    pub(crate) shown: Shown,
+    pub(crate) shown: Arc<Shown>,
+    /// Whether endpoints are checked.
+    pub(crate) checks: bool,
     /// By [`Mode`].
     modes: [AtomicBool; 3],
     /// Answers open no circuit where no more than this number are well.
@@ -52,12 +54,33 @@ pub(crate) enum Mode {
 
 impl ClusterState {
     pub(crate) fn new(config: &BalancerConfig, observers: Arc<Observers>) -> Arc<Self> {
-        Arc::new(Self {
+        let shown = Arc::new(Shown::new(config.metrics_endpoints));
+        Arc::new(Self::counting(config, observers, (Arc::default(), shown)))
+    }
+
+    /// By other rules; what is counted goes on.
+    pub(crate) fn succeeding(
+        before: &Self,
+        config: &BalancerConfig,
+        observers: Arc<Observers>,
+    ) -> Arc<Self> {
+        before.shown.set_most(config.metrics_endpoints);
+        let counts = (Arc::clone(&before.cells), Arc::clone(&before.shown));
+        Arc::new(Self::counting(config, observers, counts))
+    }
+
+    fn counting(
+        config: &BalancerConfig,
+        observers: Arc<Observers>,
+        (cells, shown): (Arc<ClusterCells>, Arc<Shown>),
+    ) -> Self {
+        Self {
             ejection: config.ejection,
             load_header: config.load_header.clone(),
             observers,
-            cells: ClusterCells::default(),
-            shown: Shown::new(config.metrics_endpoints),
+            cells,
+            shown,
+            checks: config.health.is_some(),
             modes: Default::default(),
             min_closed: config.breaker.min_closed as usize,
             known: AtomicUsize::new(0),
@@ -65,7 +88,7 @@ impl ClusterState {
             ejected: AtomicUsize::new(0),
             in_trouble: AtomicU64::new(0),
             trip_gate: Mutex::default(),
-        })
+        }
     }
 
     /// Tells what became of the endpoint at `url`, and counts it.

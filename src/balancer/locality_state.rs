@@ -53,8 +53,22 @@ pub(crate) struct Rules {
 
 impl Rules {
     pub(crate) fn new(config: &BalancerConfig, observers: Arc<Observers>, origin: Instant) -> Self {
+        Self::of(config, ClusterState::new(config, observers), origin)
+    }
+
+    /// The rules of a balancer that takes over: what is counted, and how time is, go on.
+    pub(crate) fn succeeding(
+        before: &Self,
+        config: &BalancerConfig,
+        observers: Arc<Observers>,
+    ) -> Self {
+        let cluster = ClusterState::succeeding(&before.cluster, config, observers);
+        Self::of(config, cluster, before.origin)
+    }
+
+    fn of(config: &BalancerConfig, cluster: Arc<ClusterState>, origin: Instant) -> Self {
         Self {
-            cluster: ClusterState::new(config, observers),
+            cluster,
             breaker: Arc::new(config.breaker),
             load: config.load_model(),
             by_zone: config.by_zone(),

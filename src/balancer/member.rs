@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use once_cell::race::OnceBox;
+
 use super::cluster_state::ClusterState;
 use super::hot_state::HotState;
+use super::locality_state::LocalityState;
 use super::member_stats::MemberStats;
 use super::observe::history::History;
 use crate::endpoint::{Endpoint, Identity};
@@ -32,6 +35,8 @@ pub struct Member {
     out: AtomicU8,
     /// The last list that it stood in; only updates look at it, and one runs at a time.
     list: AtomicU8,
+    /// The same endpoint in the balancer that took over from this one's: what is kept lies there.
+    successor: OnceBox<Arc<Self>>,
 }
 
 /// What an attempt needs both of, so that it takes one lock for them.
@@ -72,6 +77,17 @@ pub(crate) enum Out {
     Unhealthy = 8,
     /// Listed with a weight of 0.
     Drained = 16,
+}
+
+/// The reasons that go on in a balancer with these rules, a bit for each.
+fn stays_out_for(shared: &LocalityState) -> u8 {
+    let rules = [
+        (true, Out::Drained),
+        (shared.warms_up, Out::Warming),
+        (shared.cluster.ejection.is_some(), Out::Ejected),
+        (shared.cluster.checks, Out::Unhealthy),
+    ];
+    rules.into_iter().filter(|(goes_on, _)| *goes_on).fold(0, |out, (_, reason)| out | reason as u8)
 }
 
 /// Whether a member may be tried.
@@ -120,9 +136,43 @@ impl Member {
             weight,
             out: AtomicU8::new(drained),
             list: AtomicU8::new(0),
+            successor: OnceBox::new(),
         };
         member.publish(None);
         member
+    }
+
+    /// The endpoint of `before` in a balancer that takes over: with its circuit, which goes by the new rules, its counts
+    /// and its connections. What attempts under way still do to `before` is done to this one.
+    pub(crate) fn succeeding(before: &Self, hot: Arc<HotState>, slot: u32) -> Arc<Self> {
+        let mut kept = before.lock();
+        let (endpoint, mut history) = (Arc::clone(&kept.endpoint), kept.history.take());
+        history.iter_mut().for_each(|it| it.breaker.go_by(Arc::clone(&hot.shared().breaker)));
+        let out = before.out.load(Ordering::Relaxed) & stays_out_for(hot.shared());
+        let member = Arc::new(Self {
+            kept: Mutex::new(Kept { endpoint, history }),
+            weight: AtomicU16::new(before.weight.load(Ordering::Relaxed)),
+            out: AtomicU8::new(out),
+            list: AtomicU8::new(0),
+            successor: OnceBox::new(),
+            hot,
+            slot,
+        });
+        if let Some((own, old)) = member.stats().zip(before.stats()) {
+            own.go_on_from(old);
+        }
+        if member.has(Out::Ejected) {
+            member.cluster().note_ejected(true);
+        }
+        member.publish(member.own_kept().breaker());
+        // Under the lock: who waits for it finds the successor.
+        let _ = before.successor.set(Box::new(Arc::clone(&member)));
+        member
+    }
+
+    /// Itself, or the one that took over last.
+    fn latest(&self) -> &Self {
+        self.successor.get().map_or(self, |next| next.latest())
     }
 
     /// Where it is.
@@ -337,9 +387,23 @@ impl Member {
             let well = closed && out & !(Out::Warming as u8) == 0;
             self.hot.show(self.slot(), closed && out == 0, well);
         }
+        if let Some(next) = self.successor.get() {
+            next.publish(breaker);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
+        let kept = self.own_kept();
+        match self.successor.get() {
+            None => kept,
+            Some(next) => {
+                drop(kept);
+                next.lock()
+            }
+        }
+    }
+
+    fn own_kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -349,7 +413,7 @@ impl Member {
     }
 
     fn change_kept<R>(&self, kept: &mut Kept, change: impl FnOnce(&mut History) -> R) -> R {
-        let new = || History::new(&self.hot.shared().breaker);
+        let new = || History::new(&self.latest().hot.shared().breaker);
         let history = kept.history.get_or_insert_with(new);
         let before = history.breaker.state();
         let result = change(history);
@@ -522,7 +586,7 @@ impl Member {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balancer::locality_state::{LocalityState, Rules};
+    use crate::balancer::locality_state::Rules;
     use crate::config::{Algorithm, BalancerConfig};
     use crate::endpoint::Host;
     use crate::runtime::clock::now as t0;

@@ -66,6 +66,14 @@ impl MemberStats {
         self.begin_warming(other.warming_since.load(Ordering::Relaxed));
     }
 
+    /// It is the endpoint of `other`, under other rules.
+    pub(crate) fn go_on_from(&self, other: &Self) {
+        self.warm_up_like(other);
+        let (mut own, other) = (self.upkeep(), other.upkeep());
+        (own.ejection, own.check) = (other.ejection, other.check);
+        own.unhealthy_since = other.unhealthy_since;
+    }
+
     /// How long it has been warming up.
     pub(crate) fn warming_for(&self, millis: u64) -> Duration {
         Duration::from_millis(millis.saturating_sub(self.warming_since.load(Ordering::Relaxed)))

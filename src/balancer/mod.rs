@@ -1,7 +1,7 @@
 //! A balancer: a provider's endpoints with their circuits, and the rules by which it picks among them.
 //!
 //! It owns the live endpoints, so clients that share it share the circuits. [`balancer`] holds it together,
-//! [`update`] changes what it knows, [`roster`] is what picks read, [`member`] one endpoint, [`lease`] the right to
+//! [`update`] changes what it knows, [`succession`] its rules, [`roster`] is what picks read, [`member`] one endpoint, [`lease`] the right to
 //! send to it once, [`pick`] the choice among them.
 
 pub(crate) mod background;
@@ -21,10 +21,11 @@ pub(crate) mod prequal;
 pub mod roster;
 pub(crate) mod slots;
 pub(crate) mod subset;
+mod succession;
 pub mod supply;
 pub(crate) mod update;
 
-pub use balancer::Balancer;
+pub use balancer::{Balancer, Hold};
 pub use member::Member;
 pub use observe::status::{Reason, Status};
 pub use roster::Roster;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use hashbrown::HashTable;
 
+use super::hot_state::HotState;
 use super::locality_state::{LocalityState, Rules};
 use super::member::Member;
 use super::slots::Slots;
@@ -50,12 +51,23 @@ impl Locality {
     }
 
     fn join(&mut self, endpoint: Endpoint, book: &mut Book) -> Arc<Member> {
+        let weight = endpoint.weight();
+        self.place(weight, book, |hot, slot| Arc::new(Member::new(endpoint, hot, slot)))
+    }
+
+    /// Gives the member that `make` makes a place.
+    fn place(
+        &mut self,
+        weight: u32,
+        book: &mut Book,
+        make: impl FnOnce(Arc<HotState>, u32) -> Arc<Member>,
+    ) -> Arc<Member> {
         let slot = self.free_slot(book);
         let hot = self.slots.make_room(slot as usize, &self.shared);
         hot.forget(slot as usize);
-        self.weigh(book, None, Some(endpoint.weight()));
+        self.weigh(book, None, Some(weight));
         self.count += 1;
-        let member = Arc::new(Member::new(endpoint, hot, slot));
+        let member = make(hot, slot);
         self.slots.replace(slot as usize, Some(Arc::clone(&member)));
         member
     }
@@ -189,6 +201,21 @@ pub(crate) struct Register {
 }
 
 impl Register {
+    /// The endpoints of a balancer that takes over from that of `before`, under other rules.
+    pub(crate) fn adopting(before: &Roster, rules: &Rules) -> (Self, Roster) {
+        let (mut register, mut roster) = (Self::default(), Roster::default());
+        for member in before.members() {
+            let endpoint = member.endpoint();
+            let locality_key = locality_key(&endpoint, rules);
+            let book = register.books.entry(locality_key.clone()).or_default();
+            let locality = roster.locality(locality_key, rules);
+            let adopt = |hot, slot| Member::succeeding(member, hot, slot);
+            let adopted = locality.place(endpoint.weight(), book, adopt);
+            register.insert(adopted);
+        }
+        (register, roster)
+    }
+
     /// The roster where `hosts` are all there is: an identity that stays keeps its member, and its connections
     /// unless the host's properties changed. Of equal identities the first counts.
     pub(crate) fn replace(

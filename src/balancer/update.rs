@@ -3,6 +3,7 @@
 //! Picks go on over the roster before the change, and observers are told once all locks are free.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::balancer::Balancer;
@@ -80,9 +81,7 @@ impl Balancer {
             cells.count(ClusterCounter::RefreshFailed);
             self.source_fails(&reason);
             live.list.note_failure(&reason);
-            let stopped = callback::are_stopped();
-            let kind = if stopped { ErrorKind::Closed } else { ErrorKind::Discovery };
-            Error::new(kind, format!("provider: {reason}"))
+            no_list(&reason)
         })?;
         self.source_is_well();
         let hold = asked.freshness.empty_hold;
@@ -231,6 +230,9 @@ impl Balancer {
         next: impl FnOnce(&mut Change<'_>) -> Option<Roster>,
     ) -> bool {
         let live = self.live();
+        if live.retired.load(Ordering::Relaxed) {
+            return false;
+        }
         let mut refresh = turn.value();
         let before = live.pick_state.load();
         let config = &self.config;
@@ -256,6 +258,13 @@ impl Balancer {
         }
         joined + left > 0
     }
+}
+
+/// What is told where a provider fails for this reason.
+pub(super) fn no_list(reason: &str) -> Error {
+    let stopped = callback::are_stopped();
+    let kind = if stopped { ErrorKind::Closed } else { ErrorKind::Discovery };
+    Error::new(kind, format!("provider: {reason}"))
 }
 
 fn is_same(one: &Host, other: &Host) -> bool {

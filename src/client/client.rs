@@ -17,9 +17,11 @@ use super::lifecycle::Lifecycle;
 use super::observe::hooks::Hooks;
 use super::observe::log::Log;
 use super::observe::meter;
+use super::plan::Plan;
 use super::route::Route;
 use super::transport::{ClientTransport, Driver};
 use crate::balancer::background;
+use crate::balancer::balancer::Balancer;
 use crate::balancer::supply::Wanted;
 use crate::config::{ClientConfig, Http2};
 use crate::error::{Error, ErrorKind};
@@ -54,6 +56,25 @@ impl Client {
     ) -> Result<Self, Error> {
         let core = Arc::new(Core::new(config, route, hooks, log, observers)?);
         Ok(Self { core, warmed: PerProcess::new() })
+    }
+
+    /// The same client by another plan. Hooks, log and what is counted go on.
+    ///
+    /// # Errors
+    /// The client is closed, or the plan cannot be carried out; nothing was done.
+    pub(super) fn succeeded(&self, plan: Plan) -> Result<Self, Error> {
+        self.core.lifecycle.check_open()?;
+        Ok(Self { core: Arc::new(self.core.succeeded(plan)?), warmed: PerProcess::new() })
+    }
+
+    /// Takes up what goes on beside the calls, where it was under way before.
+    pub(super) fn go_on(self: &Arc<Self>) {
+        let used = |balancer: &Arc<Balancer>| balancer.updates_done() > 0;
+        if let Some(balancer) = self.core.route.balancer().filter(|it| used(it)) {
+            // Where it fails, the next call does it.
+            let _ = balancer.join().and_then(|()| self.prepare(Wanted::Attempt));
+        }
+        self.warm_up();
     }
 
     /// What it was told.
@@ -91,7 +112,7 @@ impl Client {
         if self.core.config.http2 != Http2::Off || request.streamed {
             return self.start_and_wait(request, started);
         }
-        let driven = match self.core.proxies {
+        let driven = match self.core.wiring.proxies {
             // The direct transport's writes raise no SIGPIPE; reqwest's may.
             None => self.drive(request, started),
             Some(_) => callback::without_sigpipe(|| self.drive(request, started)),
@@ -102,6 +123,7 @@ impl Client {
     /// `None` where no shard is left.
     fn drive(&self, request: &Request, started: Instant) -> Result<Option<Delivery>, Error> {
         let resolver = resolver().map_err(out_of_resources)?;
+        let fits = |transport: &ClientTransport| transport.is_of(&self.core);
         let attach = || ClientTransport::new(&self.core, resolver, Driver::Shard);
         let work = |transport: Arc<ClientTransport>, stop: Arc<Stop>| async move {
             self.core.lifecycle.check_open()?;
@@ -109,8 +131,8 @@ impl Client {
             let call = Call::new((&self.core, &transport.stripe), request, cancellation, started)?;
             attempt::run(&call, &*transport, &mut None).await.map(Delivery::from)
         };
-        let outcome =
-            shard::drive(&self.core.lifecycle.tenant, attach, work).map_err(out_of_resources);
+        let outcome = shard::drive(&self.core.lifecycle.tenant, (fits, attach), work)
+            .map_err(out_of_resources);
         self.core.lifecycle.note_end();
         outcome?.transpose()
     }
@@ -329,7 +351,8 @@ impl Client {
         thread: &io_thread::IoThread,
         resolver: Arc<Resolver>,
     ) -> Arc<ClientTransport> {
-        thread.attachment(&self.core.lifecycle.tenant, || {
+        let fits = |transport: &ClientTransport| transport.is_of(&self.core);
+        thread.attachment(&self.core.lifecycle.tenant, fits, || {
             ClientTransport::new(&self.core, resolver, Driver::IoThread)
         })
     }

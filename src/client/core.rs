@@ -3,6 +3,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use arc_swap::ArcSwapOption;
+
+use crate::balancer::balancer::{Balancer, Hold};
 use crate::client::admission::admission::Admission;
 use crate::client::admission::limit::Refused;
 use crate::client::call::cancellation::Interrupt;
@@ -10,7 +13,9 @@ use crate::client::lifecycle::Lifecycle;
 use crate::client::observe::hooks::Hooks;
 use crate::client::observe::log::Log;
 use crate::client::origins::Origins;
+use crate::client::plan::Plan;
 use crate::client::route::Route;
+use crate::client::wiring::Wiring;
 use crate::config::ClientConfig;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
@@ -18,28 +23,30 @@ use crate::runtime::interrupt::SignalWatch;
 use crate::runtime::io_thread;
 use crate::runtime::process::{self, PerProcess};
 use crate::statistics::ClientCells;
-use crate::transport::{Proxies, Tls};
 
 /// The parts of a client that its calls share.
 #[derive(Debug)]
 pub struct Core {
     pub(crate) config: ClientConfig,
-    /// The proxies that calls go through; none where they go directly.
-    pub(crate) proxies: Option<Arc<Proxies>>,
     pub(crate) route: Route,
+    /// How its connections are made.
+    pub(crate) wiring: Arc<Wiring>,
     pub(crate) hooks: Hooks,
+    admission: Arc<PerProcess<Admission>>,
+    /// Kept while the route has this balancer.
+    _hold: Option<Arc<Hold>>,
+    // What follows is the same in every configuration of the client.
     log: Arc<Log>,
     /// The host's own observers.
     observers: Vec<Arc<dyn Observer>>,
-    /// Holds locks (session tickets), so a forked child makes its own.
-    tls: PerProcess<Arc<Tls>>,
-    admission: PerProcess<Admission>,
     /// Shared with questions to the host that outlast the call which wanted them.
     pub(crate) lifecycle: Arc<Lifecycle>,
     /// The servers of absolute URLs and redirects.
-    origins: PerProcess<Arc<Origins>>,
+    origins: Arc<PerProcess<Arc<Origins>>>,
     /// A forked child counts from zero, so that the sum over processes counts everything once.
-    statistics: PerProcess<ClientCells>,
+    statistics: Arc<PerProcess<ClientCells>>,
+    /// That of the present configuration.
+    present_balancer: Arc<ArcSwapOption<Balancer>>,
 }
 
 impl Core {
@@ -51,35 +58,80 @@ impl Core {
         log: Log,
         observers: Vec<Arc<dyn Observer>>,
     ) -> Result<Self, Error> {
-        config.check(matches!(route, Route::Balanced(_)))?;
-        let made = checked_tls(&config)?;
-        let proxies = config.proxy.resolved();
-        let proxies = proxies.map_err(|problem| Error::new(ErrorKind::InvalidArgument, problem))?;
-        let tls = PerProcess::new();
-        tls.get_or(|| Arc::clone(&made));
-        let log = Arc::new(log);
-        if let Route::Balanced(balancer) = &route
-            && log.is_on()
-        {
-            let observer: Weak<dyn Observer> = Arc::<Log>::downgrade(&log);
-            balancer.observe(&observer);
-        }
-        if let Route::Balanced(balancer) = &route {
-            observers.iter().for_each(|observer| balancer.observe(&Arc::downgrade(observer)));
-        }
-        Ok(Self {
+        let balanced = route.balancer().is_some();
+        config.check(balanced)?;
+        let core = Self {
+            wiring: Wiring::new(&config, balanced)?,
+            _hold: route.balancer().map(|balancer| Arc::new(balancer.hold())),
+            present_balancer: Arc::new(ArcSwapOption::new(route.balancer().cloned())),
             config,
-            proxies: proxies.map(Arc::new),
             route,
             hooks,
-            log,
+            log: Arc::new(log),
             observers,
-            tls,
-            admission: PerProcess::new(),
+            admission: Arc::default(),
             lifecycle: Arc::new(Lifecycle::new()),
-            origins: PerProcess::new(),
-            statistics: PerProcess::new(),
-        })
+            origins: Arc::default(),
+            statistics: Arc::default(),
+        };
+        core.observe_balancer();
+        Ok(core)
+    }
+
+    /// The core of the same client by another plan: hooks, log and what is counted go on, and connections where the plan
+    /// says the same of them.
+    ///
+    /// # Errors
+    /// The settings do not go together, or the route cannot be made; nothing was done.
+    pub(crate) fn succeeded(&self, plan: Plan) -> Result<Self, Error> {
+        let Plan { config, route } = plan;
+        let balanced = route.is_balanced(&self.route);
+        config.check(balanced)?;
+        let wiring = self.wiring.succeeded(&config, balanced)?;
+        // Last: it cannot be taken back.
+        let route = route.make(&self.route)?;
+        let is_known =
+            |it: &&Arc<Balancer>| self.route.balancer().is_some_and(|old| Arc::ptr_eq(old, it));
+        let same = route.balancer().filter(is_known).is_some();
+        let new_hold = || route.balancer().map(|balancer| Arc::new(balancer.hold()));
+        self.present_balancer.store(route.balancer().cloned());
+        let core = Self {
+            wiring,
+            _hold: if same { self._hold.clone() } else { new_hold() },
+            admission: match limits_alike(&self.config, &config) {
+                true => Arc::clone(&self.admission),
+                false => Arc::default(),
+            },
+            config,
+            route,
+            hooks: self.hooks.clone(),
+            log: Arc::clone(&self.log),
+            observers: self.observers.clone(),
+            lifecycle: Arc::clone(&self.lifecycle),
+            origins: Arc::clone(&self.origins),
+            statistics: Arc::clone(&self.statistics),
+            present_balancer: Arc::clone(&self.present_balancer),
+        };
+        if self.route.balancer().is_none() {
+            core.observe_balancer();
+        }
+        Ok(core)
+    }
+
+    /// Lets the log and the host's observers learn of the endpoints. A balancer that takes over goes on telling those
+    /// of the one before.
+    fn observe_balancer(&self) {
+        let Some(balancer) = self.route.balancer() else { return };
+        if self.log.is_on() {
+            let observer: Weak<dyn Observer> = Arc::<Log>::downgrade(&self.log);
+            balancer.observe(&observer);
+        }
+        self.observers.iter().for_each(|observer| balancer.observe(&Arc::downgrade(observer)));
+    }
+
+    /// Where the balancer of the present configuration is found.
+    pub(crate) fn present_balancer(&self) -> Arc<ArcSwapOption<Balancer>> {
+        Arc::clone(&self.present_balancer)
     }
 
     /// The one place that a client's events go through.
@@ -119,12 +171,6 @@ impl Core {
         }
     }
 
-    pub(crate) fn tls(&self) -> Arc<Tls> {
-        let made_again =
-            || checked_tls(&self.config).unwrap_or_else(|_| unreachable!("checked by new"));
-        Arc::clone(self.tls.get_or(made_again))
-    }
-
     /// Runs `tell`, which calls the host, on an I/O thread.
     ///
     /// # Errors
@@ -158,8 +204,11 @@ pub(crate) fn out_of_resources(error: std::io::Error) -> Error {
     Error::new(ErrorKind::Overloaded, format!("no shard or thread could be made: {error}"))
 }
 
-fn checked_tls(config: &ClientConfig) -> Result<Arc<Tls>, Error> {
-    let tls = Tls::new(config.tls.clone())
-        .map_err(|problem| Error::new(ErrorKind::InvalidArgument, problem))?;
-    Ok(Arc::new(tls))
+/// Whether both hold calls back and copy them alike, so that what was learnt for it can go on.
+fn limits_alike(one: &ClientConfig, other: &ClientConfig) -> bool {
+    one.retry_budget() == other.retry_budget()
+        && one.hedge == other.hedge
+        && one.limit == other.limit
+        && one.shedding == other.shedding
+        && one.throttle == other.throttle
 }

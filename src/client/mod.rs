@@ -12,12 +12,15 @@ pub mod core;
 pub(crate) mod lifecycle;
 pub mod observe;
 mod origins;
+mod plan;
 mod preconnect;
+mod reconfigurable;
 mod redirect;
 pub mod route;
 pub(crate) mod transport;
+mod wiring;
 
-pub use crate::balancer::{Balancer, Member, Reason, Roster, Status};
+pub use crate::balancer::{Balancer, Hold, Member, Reason, Roster, Status};
 pub use body::stream::{BodyStream, Notice, Read, Watcher};
 pub use body::streaming::Delivery;
 pub use client::Client;
@@ -27,6 +30,8 @@ pub use observe::event_record::{EventRecord, millis};
 pub use observe::events::{EventSink, OnEvent};
 pub use observe::hooks::{Hooks, OnError, OnRequest, OnResponse, ShouldStop};
 pub use observe::log::{Log, Severity, Sink};
+pub use plan::{NextRoute, Plan};
+pub use reconfigurable::Reconfigurable;
 #[cfg(fuzzing)]
 pub use redirect::fuzzing::location;
 pub use route::Route;

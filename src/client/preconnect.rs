@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
+
 use crate::balancer::balancer::Balancer;
 use crate::balancer::roster::Roster;
 use crate::endpoint::Endpoint;
@@ -13,7 +15,8 @@ pub(crate) struct Preconnect {
     pub(crate) count: usize,
     /// Limit on making each.
     pub(crate) limit: Duration,
-    balancer: Arc<Balancer>,
+    /// The client's present one.
+    balancer: Arc<ArcSwapOption<Balancer>>,
     seen: Mutex<Seen>,
 }
 
@@ -26,14 +29,19 @@ struct Seen {
 }
 
 impl Preconnect {
-    pub(crate) fn new(balancer: Arc<Balancer>, count: usize, limit: Duration) -> Self {
+    pub(crate) fn new(
+        balancer: Arc<ArcSwapOption<Balancer>>,
+        count: usize,
+        limit: Duration,
+    ) -> Self {
         Self { count, limit, balancer, seen: Mutex::default() }
     }
 
     /// The endpoints that joined since this was last asked, at first all; asks no provider.
     pub(crate) fn newcomers(&self) -> Vec<Arc<Endpoint>> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let roster = self.balancer.roster();
+        let Some(balancer) = self.balancer.load_full() else { return Vec::new() };
+        let roster = balancer.roster();
         if std::ptr::eq(seen.roster.as_ptr(), Arc::as_ptr(&roster)) {
             return Vec::new();
         }

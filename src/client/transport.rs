@@ -6,6 +6,7 @@ use super::core::Core;
 use super::preconnect::Preconnect;
 use super::redirect::Redirects;
 use super::route::Route;
+use super::wiring::Wiring;
 use crate::config::{ClientConfig, DEFAULT_CONNECT_TIMEOUT, Http2};
 use crate::outcome::Failure;
 use crate::runtime::attachment::Attachment;
@@ -26,6 +27,8 @@ pub(crate) struct ClientTransport {
     preconnect: Option<Preconnect>,
     /// What this shard or I/O thread counts for the client.
     pub(crate) stripe: Arc<Stripe>,
+    /// What it was made by.
+    wiring: Arc<Wiring>,
 }
 
 /// Calls go over connections that the library owns, shared ones where HTTP/2 is on.
@@ -81,13 +84,20 @@ impl ClientTransport {
         direct.max_idle = core.route.balancer().is_none().then_some(MAX_IDLE);
         let transport = Kind::new(config, Arc::new(direct));
         let preconnect = match &core.route {
-            Route::Balanced(balancer) if driver == Driver::IoThread && config.warm_up > 0 => {
+            Route::Balanced(_) if driver == Driver::IoThread && config.warm_up > 0 => {
                 let limit = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
-                Some(Preconnect::new(Arc::clone(balancer), config.warm_up, limit))
+                Some(Preconnect::new(core.present_balancer(), config.warm_up, limit))
             }
             _ => None,
         };
-        Self { transport, detour, preconnect, stripe }
+        let wiring = Arc::clone(&core.wiring);
+        Self { transport, detour, preconnect, stripe, wiring }
+    }
+
+    /// Whether it carries the calls of a client that is wired like that.
+    #[inline]
+    pub(crate) fn is_of(&self, core: &Core) -> bool {
+        Arc::ptr_eq(&self.wiring, &core.wiring)
     }
 
     /// Over the connections that the library owns.
@@ -120,7 +130,7 @@ fn direct(
 ) -> DirectConfig {
     let config = &core.config;
     DirectConfig {
-        tls: core.tls(),
+        tls: core.wiring.tls(),
         resolver,
         names: config.names,
         idle_timeout: config.idle_timeout,
@@ -152,8 +162,13 @@ impl Detour {
         let limit = core.config.redirects;
         let redirects =
             (limit > 0).then(|| Redirects { limit, origins: Arc::clone(core.origins()) });
-        let proxied = core.proxies.as_ref().map(|proxies| {
-            Http::new(http(&core.config, core.tls(), Arc::clone(resolver), Arc::clone(proxies)))
+        let proxied = core.wiring.proxies.as_ref().map(|proxies| {
+            Http::new(http(
+                &core.config,
+                core.wiring.tls(),
+                Arc::clone(resolver),
+                Arc::clone(proxies),
+            ))
         });
         (redirects.is_some() || proxied.is_some()).then_some(Self { proxied, redirects })
     }

@@ -41,7 +41,7 @@ pub enum Supply {
 }
 
 /// Where a balancer's list comes from, as far as a text can tell.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// It is these hosts.
     Hosts(Vec<Arc<Host>>),

@@ -8,6 +8,7 @@ mod headers;
 mod hosts;
 mod json;
 mod object;
+mod planning;
 mod reading;
 mod schema;
 mod section;

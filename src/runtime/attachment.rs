@@ -86,27 +86,32 @@ struct Kept {
 }
 
 impl Attachments {
-    /// The tenant's attachment here; `attach` makes it at the tenant's first time.
-    pub(super) fn get_or_attach<T: Attachment>(
+    /// The tenant's attachment here, if it `fits`.
+    pub(super) fn get<T: Attachment>(
+        &self,
+        tenant: &Tenant,
+        fits: impl FnOnce(&T) -> bool,
+    ) -> Option<Arc<T>> {
+        let kept = self.kept.iter().find(|kept| kept.tenant == tenant.name)?;
+        let value: Arc<dyn Any + Send + Sync> = Arc::clone(&kept.value) as _;
+        value.downcast::<T>().ok().filter(|value| fits(value))
+    }
+
+    /// Makes `value` the tenant's attachment here. What it had is given back, to be dropped without a lock.
+    pub(super) fn attach<T: Attachment>(
         &mut self,
         tenant: &Tenant,
-        attach: impl FnOnce() -> T,
-    ) -> Arc<T> {
-        if let Some(kept) = self.kept.iter().find(|kept| kept.tenant == tenant.name) {
-            let value: Arc<dyn Any + Send + Sync> = Arc::clone(&kept.value) as _;
-            if let Ok(value) = value.downcast::<T>() {
-                return value;
-            }
-        }
-        let value = Arc::new(attach());
-        let known: Arc<dyn Attachment> = Arc::clone(&value) as _;
+        value: &Arc<T>,
+    ) -> Option<Arc<dyn Attachment>> {
+        let known: Arc<dyn Attachment> = Arc::clone(value) as _;
         attached().push(Arc::downgrade(&known));
-        self.kept.push(Kept {
-            tenant: tenant.name,
-            alive: Arc::downgrade(&tenant.alive),
-            value: known,
-        });
-        value
+        let kept = self.kept.iter_mut().find(|kept| kept.tenant == tenant.name);
+        if let Some(kept) = kept {
+            return Some(std::mem::replace(&mut kept.value, known));
+        }
+        let alive = Arc::downgrade(&tenant.alive);
+        self.kept.push(Kept { tenant: tenant.name, alive, value: known });
+        None
     }
 
     /// Takes out the attachments of departed tenants, to be dropped without a lock.
@@ -142,12 +147,18 @@ mod tests {
     fn each_tenant_has_its_own_and_it_goes_with_it() {
         let mut attachments = Attachments::default();
         let (a, b) = (Tenant::new(), Tenant::new());
-        let first = attachments.get_or_attach(&a, || Count(AtomicU64::new(0)));
-        let again = attachments.get_or_attach(&a, || Count(AtomicU64::new(9)));
-        let other = attachments.get_or_attach(&b, || Count(AtomicU64::new(0)));
-        assert!(Arc::ptr_eq(&first, &again) && !Arc::ptr_eq(&first, &other));
+        let (first, other) =
+            (Arc::new(Count(AtomicU64::new(0))), Arc::new(Count(AtomicU64::new(0))));
+        assert!(
+            attachments.attach(&a, &first).is_none() && attachments.attach(&b, &other).is_none()
+        );
+        let again = attachments.get(&a, |_: &Count| true).unwrap();
+        assert!(Arc::ptr_eq(&first, &again) && attachments.get(&a, |_: &Count| false).is_none());
         attachments.all().iter().for_each(|kept| kept.tend());
         assert_eq!(first.0.load(Ordering::Relaxed), 1);
+        let next = Arc::new(Count(AtomicU64::new(0)));
+        assert!(attachments.attach(&a, &next).is_some(), "the one before is given back");
+        assert!(Arc::ptr_eq(&next, &attachments.get(&a, |_: &Count| true).unwrap()));
         drop(a);
         assert_eq!(attachments.take_departed().len(), 1);
         assert_eq!(attachments.all().len(), 1);

@@ -198,9 +198,21 @@ impl IoThread {
         })
     }
 
-    /// The tenant's attachment on this thread; to be called by a task that runs here.
-    pub fn attachment<T: Attachment>(&self, tenant: &Tenant, attach: impl FnOnce() -> T) -> Arc<T> {
-        lock(&self.attachments).get_or_attach(tenant, attach)
+    /// The tenant's attachment on this thread, made by `attach` where there is none that `fits`; to be called by a task
+    /// that runs here.
+    pub fn attachment<T: Attachment>(
+        &self,
+        tenant: &Tenant,
+        fits: impl FnOnce(&T) -> bool,
+        attach: impl FnOnce() -> T,
+    ) -> Arc<T> {
+        if let Some(kept) = lock(&self.attachments).get(tenant, fits) {
+            return kept;
+        }
+        let value = Arc::new(attach());
+        let before = lock(&self.attachments).attach(tenant, &value);
+        drop(before);
+        value
     }
 
     /// Never ends: the thread lives as long as its process, and holds nothing that an exit would wait for.

@@ -245,6 +245,14 @@ impl<T: Send + Sync> PerProcess<T> {
         Self { current: AtomicPtr::new(ptr::null_mut()) }
     }
 
+    /// This value for the present generation.
+    #[must_use]
+    pub fn holding(value: T) -> Self {
+        let cell = Self::new();
+        cell.publish(ptr::null_mut(), generation(), value);
+        cell
+    }
+
     /// This generation's value; `make` makes it where there is none, and may run more than once where
     /// several threads are first.
     #[inline]

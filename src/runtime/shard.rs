@@ -52,14 +52,14 @@ pub fn count() -> usize {
 }
 
 /// Drives `work` on the calling thread with a leased shard; `attach` makes the tenant's attachment where this
-/// one has none yet. The work is given the wish of others to end it. `None` where there are as many shards as
+/// one has none yet that `fits`. The work is given the wish of others to end it. `None` where there are as many shards as
 /// there may be, and all are in use: then nothing was done.
 ///
 /// # Errors
 /// A new shard could not be made: the process is out of descriptors or threads.
 pub fn drive<T, F, R>(
     tenant: &Tenant,
-    attach: impl FnOnce() -> T,
+    (fits, attach): (impl FnOnce(&T) -> bool, impl FnOnce() -> T),
     work: impl FnOnce(Arc<T>, Arc<Stop>) -> F,
 ) -> io::Result<Option<R>>
 where
@@ -75,7 +75,14 @@ where
     let _covered = lost::cover(Arc::clone(&shard.seat) as Arc<dyn Covered>);
     let attachments = &mut shard.attachments;
     // Lent: the runtime would move it twice, and it is large.
-    let work = pin!(async { work(attachments.get_or_attach(tenant, attach), stop).await });
+    let work = pin!(async {
+        let kept = attachments.get(tenant, fits).unwrap_or_else(|| {
+            let made = Arc::new(attach());
+            drop(attachments.attach(tenant, &made));
+            made
+        });
+        work(kept, stop).await
+    });
     Ok(Some(shard.runtime.block_on(work)))
 }
 

@@ -13,6 +13,12 @@ impl Client {
         made(|out, err| unsafe { ahoy_client_from_config(json.as_ptr(), out, err) })
             .map(Self::owning)
     }
+
+    pub fn reconfigure(&self, config: &impl ToString) -> Result<(), Failure> {
+        let json = c(config.to_string());
+        // SAFETY: the handle is ours, and the text lives through the call.
+        checked(|err| unsafe { ahoy_client_reconfigure(self.raw(), json.as_ptr(), err) })
+    }
 }
 
 impl Builder {

@@ -10,7 +10,7 @@ use super::breaker::ahoy_breaker;
 use super::endpoint::ahoy_endpoint;
 use super::host::ahoy_host;
 use super::provider::ahoy_provider;
-use crate::client::Balancer;
+use crate::client::{Balancer, Hold};
 use crate::config::{Algorithm, BalancerConfig};
 use crate::discovery::Supply;
 use crate::error::{Error, ErrorKind};
@@ -36,6 +36,7 @@ use crate::runtime::host::callback;
 pub struct ahoy_balancer {
     plan: Settings<Plan>,
     live: OnceCell<Arc<Balancer>>,
+    hold: OnceCell<Hold>,
 }
 
 impl Handle for ahoy_balancer {
@@ -73,6 +74,7 @@ impl ahoy_balancer {
                 observers: Vec::new(),
             }),
             live: OnceCell::new(),
+            hold: OnceCell::new(),
         })
     }
 
@@ -103,7 +105,9 @@ impl ahoy_balancer {
         self.live.get_or_try_init(|| {
             let plan = self.plan.freeze_if(|plan| plan.config.check())?;
             let Plan { supply, config, observers } = plan;
-            Ok(Arc::new(Balancer::observed(supply, config, observers)))
+            let live = Arc::new(Balancer::observed(supply, config, observers));
+            self.hold.get_or_init(|| live.hold());
+            Ok(live)
         })
     }
 

@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::client::ahoy_client;
-use crate::client::{Client, Hooks, Log, Route};
+use crate::client::{Client, Hold, Hooks, Log, Route};
 use crate::config::ClientConfig;
 use crate::error::Error;
 use crate::event::Observer;
@@ -33,6 +33,8 @@ pub const AHOY_HTTP2_PRIOR_KNOWLEDGE: i32 = 2;
 pub struct ahoy_client_builder {
     pub(crate) config: ClientConfig,
     pub(crate) route: Route,
+    /// Of the route's balancer.
+    hold: Option<Hold>,
     pub(crate) hooks: Hooks,
     pub(crate) log: Log,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
@@ -58,6 +60,11 @@ impl Configurable for &mut ahoy_client_builder {
 }
 
 impl ahoy_client_builder {
+    pub(super) fn set_route(&mut self, route: Route) {
+        self.hold = route.balancer().map(|balancer| balancer.hold());
+        self.route = route;
+    }
+
     fn build(&self) -> Result<Arc<Client>, Error> {
         let (config, route) = (self.config.clone(), self.route.clone());
         let (hooks, log) = (self.hooks.clone(), self.log.clone());
@@ -78,6 +85,7 @@ pub extern "C" fn ahoy_client_builder_new() -> *mut ahoy_client_builder {
         handle::new(ahoy_client_builder {
             config: ClientConfig::default(),
             route: Route::Absolute,
+            hold: None,
             hooks: Hooks::default(),
             log: Log::default(),
             observers: Vec::new(),
@@ -96,7 +104,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_balancer(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |builder: &mut ahoy_client_builder, balancer: &ahoy_balancer| {
-        builder.route = Route::Balanced(Arc::clone(balancer.live()?));
+        builder.set_route(Route::Balanced(Arc::clone(balancer.live()?)));
         Ok(())
     })
 }
@@ -114,7 +122,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_base_url(
 ) -> ahoy_status {
     entry::status!(err, |builder: &mut ahoy_client_builder, base_url: &str| {
         crate::request::check_target("base_url", base_url)?;
-        builder.route = Route::base(base_url)?;
+        builder.set_route(Route::base(base_url)?);
         Ok(())
     })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 
-use crate::client::Client;
+use crate::client::{Client, Reconfigurable};
 use crate::error::Error;
 use crate::ffi::call::call::ahoy_call;
 use crate::ffi::call::queue::ahoy_queue;
@@ -26,7 +26,7 @@ use crate::request::Request;
 ///
 /// Ownership: freed with ahoy_client_free. Thread: any, also several at once.
 pub struct ahoy_client {
-    client: Arc<Client>,
+    client: Reconfigurable,
 }
 
 impl Handle for ahoy_client {
@@ -35,18 +35,18 @@ impl Handle for ahoy_client {
 
 impl ahoy_client {
     fn send(&self, request: &Request, response: Out<ahoy_response>) -> Result<(), Error> {
-        response.fill(self.client.send(request)?.into());
+        response.fill(self.client.present().send(request)?.into());
         Ok(())
     }
 
-    pub(crate) const fn native(&self) -> &Arc<Client> {
+    pub(crate) const fn native(&self) -> &Reconfigurable {
         &self.client
     }
 }
 
 impl From<Arc<Client>> for ahoy_client {
     fn from(client: Arc<Client>) -> Self {
-        Self { client }
+        Self { client: client.into() }
     }
 }
 
@@ -200,7 +200,7 @@ pub unsafe extern "C" fn ahoy_client_send(
     entry::status!(err, |response: Out<ahoy_response>,
                          client: &ahoy_client,
                          request: &ahoy_request| {
-        response.fill(ahoy_response::from(client.client.send(request.native()?)?));
+        client.send(request.native()?, response)?;
         Ok(())
     })
 }
@@ -218,9 +218,9 @@ pub unsafe extern "C" fn ahoy_client_start(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |call: Out<ahoy_call>, client: &ahoy_client, request: &ahoy_request| {
-        let client = &client.client;
+        let client = client.client.kept();
         let completion = client.start(request.native()?.clone())?;
-        call.fill(ahoy_call::new(Arc::clone(client), completion));
+        call.fill(ahoy_call::new(client, completion));
         Ok(())
     })
 }
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn ahoy_client_submit(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |client: &ahoy_client, request: &ahoy_request, queue: &ahoy_queue| {
-        let client = &client.client;
+        let client = client.client.present();
         let queue = queue.native()?;
         client.submit(request.native()?.clone(), queue, tag)
     })
@@ -268,7 +268,10 @@ pub unsafe extern "C" fn ahoy_client_close(
     timeout_ms: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    entry::status!(err, |client: &ahoy_client| client.client.close(text::duration(timeout_ms)))
+    entry::status!(err, |client: &ahoy_client| client
+        .client
+        .present()
+        .close(text::duration(timeout_ms)))
 }
 
 unsafe fn with_body(

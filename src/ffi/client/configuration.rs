@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use super::builder::ahoy_client_builder;
 use super::client::ahoy_client;
-use crate::client::{Balancer, Client, Hooks, Log, Route};
-use crate::config::BalancerConfig;
+use crate::client::{Client, Hooks, Log};
 use crate::discovery::{Supply, Watch};
-use crate::document::{self, Document, Source, World};
+use crate::document::{self, Present, World};
 use crate::error::Error;
 use crate::ffi::values::entry;
 use crate::ffi::values::error::ahoy_error;
@@ -41,9 +40,8 @@ pub unsafe extern "C" fn ahoy_client_from_config(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |client: Out<ahoy_client>, json: &str| {
-        let (document, route) = read(json)?;
-        let made =
-            Client::new(document.client, route, Hooks::default(), Log::default(), Vec::new())?;
+        let (config, route) = document::read(json, &world(), None)?.into_client();
+        let made = Client::new(config, route, Hooks::default(), Log::default(), Vec::new())?;
         let made = Arc::new(made);
         made.warm_up();
         client.fill(ahoy_client::from(made));
@@ -63,8 +61,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_config(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |builder: &mut ahoy_client_builder, json: &str| {
-        let (document, route) = read(json)?;
-        (builder.config, builder.route) = (document.client, route);
+        let (config, route) = document::read(json, &world(), None)?.into_client();
+        builder.config = config;
+        builder.set_route(route);
         Ok(())
     })
 }
@@ -86,25 +85,53 @@ pub unsafe extern "C" fn ahoy_client_config_text(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |text: Out<ahoy_text>, client: &ahoy_client| {
-        let client = client.native();
+        let client = client.native().present();
         text.fill(ahoy_text::from(document::write(client.config(), client.route()).as_str()));
         Ok(())
     })
 }
 
-/// What a text says, with the route that it makes.
-fn read(json: &str) -> Result<(Document, Route), Error> {
-    let world = World { read_file: &read_file, provider: &provider_of };
-    let mut document = document::read(json, &world, None)?;
-    let balancer = document.balancer.take();
-    let supply = match std::mem::replace(&mut document.source, Source::Unstated) {
-        Source::Unstated => return Ok((document, Route::Absolute)),
-        Source::Base(route) => return Ok((document, route)),
-        Source::Hosts(hosts) => Supply::listed(hosts),
-        Source::Provider(supply) => supply,
-    };
-    let config = balancer.unwrap_or_else(BalancerConfig::recommended);
-    Ok((document, Route::Balanced(Arc::new(Balancer::new(supply, config)))))
+/// Replaces the configuration of a client by that of a text (ahoy_client_from_config), all of it or
+/// nothing. What the text does not name has its default, as for a new client. Calls under way go by
+/// the configuration that they began with; hooks, log and events stay.
+///
+/// Endpoints that the text still has keep their circuits, statistics and connections. Connections
+/// are made anew where a setting of connections is another: those of TLS, proxy, HTTP/2, resolver,
+/// redirects, warm_up, connect_timeout and the limits on connections.
+///
+/// A text without hosts, provider and base_url leaves the hosts as they are; with neither balancer
+/// nor breaker in it, the balancer as well. "****" stands for what the client has at present, so
+/// the text of ahoy_client_config_text can be changed and given back. Where the balancer or its
+/// circuits change, a provider that is a function of the host is asked for its list, and one that a
+/// new URL names takes over with the first list that it tells; only a balancer that this client has for
+/// itself can be changed, which is so for one that a text made, or once all other clients, builders
+/// and the handle that have it are freed. Retry rules and circuit rules were copied from their
+/// handles.
+///
+/// Blocks while the provider is asked.
+///
+/// @param json not kept
+/// @return as ahoy_client_from_config; AHOY_E_IN_USE if the balancer would change and is not this
+///         client's alone; AHOY_E_DISCOVERY if the provider failed; AHOY_E_CLOSED;
+///         AHOY_E_WOULD_DEADLOCK inside a callback. On failure nothing is changed
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_reconfigure(
+    client: *const ahoy_client,
+    json: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    entry::status!(err, |client: &ahoy_client, json: &str| {
+        client.native().reconfigure(|client| {
+            let (config, route) = (client.config(), client.route());
+            let balancer = route.balancer().map(|balancer| balancer.config());
+            let present = Present { client: config, balancer };
+            Ok(document::read(json, &world(), Some(present))?.into_plan(route))
+        })
+    })
+}
+
+const fn world() -> World<'static> {
+    World { read_file: &read_file, provider: &provider_of }
 }
 
 /// The provider of a URL.

@@ -38,7 +38,7 @@ pub unsafe extern "C" fn ahoy_client_snapshot(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |snapshot: Out<ahoy_snapshot>, client: &ahoy_client| {
-        snapshot.fill(ahoy_snapshot { snapshot: client.native().snapshot() });
+        snapshot.fill(ahoy_snapshot { snapshot: client.native().present().snapshot() });
         Ok(())
     })
 }

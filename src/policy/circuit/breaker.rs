@@ -81,6 +81,20 @@ impl Breaker {
         }
     }
 
+    /// Goes by other rules from here on, in the state that it is in. What it counted is kept where
+    /// they count the same.
+    pub fn go_by(&mut self, config: Arc<BreakerConfig>) {
+        let counts =
+            |it: &BreakerConfig| (it.span, it.failure_ratio.is_some() || it.slow_calls.is_some());
+        let counts_anew = counts(&self.config) != counts(&config);
+        if let State::Closed { answers, .. } = &mut self.state
+            && counts_anew
+        {
+            *answers = None;
+        }
+        self.config = config;
+    }
+
     /// The present state.
     #[must_use]
     #[inline]
@@ -396,6 +410,25 @@ mod tests {
     use crate::policy::circuit::breaker_config::{SlowCalls, Span};
     use crate::policy::circuit::window::Ratio;
     use crate::policy::test_inputs::{ms, rng, t0};
+
+    #[test]
+    fn other_rules_leave_the_state_and_what_counts_the_same() {
+        let failed = Evidence::new(Verdict::Failure, ms(1));
+        let fail = |breaker: &mut Breaker| {
+            let permit = breaker.acquire(t0()).unwrap();
+            breaker.settle(permit, &failed, t0(), &mut rng()).wants_trip
+        };
+        let mut breaker = Breaker::new(Arc::new(config()));
+        assert!(!fail(&mut breaker) && !fail(&mut breaker));
+        breaker.go_by(Arc::new(BreakerConfig { open_base: ms(7), ..config() }));
+        assert!(fail(&mut breaker), "the third in a row");
+        let calls = Span::Calls(NonZeroU16::new(8).unwrap());
+        breaker.go_by(Arc::new(BreakerConfig { span: calls, ..config() }));
+        assert!(!fail(&mut breaker), "counted anew");
+        breaker.force_open().unwrap();
+        breaker.go_by(Arc::new(config()));
+        assert_eq!(breaker.state(), CircuitState::Open);
+    }
 
     /// Trips at three in a row or half of four in a second, waits without jitter.
     fn config() -> BreakerConfig {

@@ -20,6 +20,19 @@ pub struct ProxyConfig {
     pub from_environment: bool,
 }
 
+/// Whether both reach every server in the same way.
+impl PartialEq for ProxyConfig {
+    fn eq(&self, other: &Self) -> bool {
+        // Only before the environment does an empty list say more than none.
+        let same_exceptions = match self.from_environment {
+            true => self.no_proxy == other.no_proxy,
+            false => self.no_proxy() == other.no_proxy(),
+        };
+        let same_source = self.from_environment == other.from_environment;
+        same_source && self.proxy == other.proxy && same_exceptions
+    }
+}
+
 impl ProxyConfig {
     /// Sets the proxy for all calls; `off` takes an earlier one back.
     ///

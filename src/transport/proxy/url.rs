@@ -3,7 +3,7 @@
 use url::Url;
 
 /// A proxy's URL, which may hold a user and a password.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct ProxyUrl(pub(super) Url);
 
 impl ProxyUrl {

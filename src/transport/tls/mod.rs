@@ -23,7 +23,7 @@ use self::trust::Trust;
 pub(super) use self::trust::{common_name, is_common_name};
 
 /// What the user says about TLS.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TlsConfig {
     /// Certificates trusted besides the platform's; each entry holds one or more in PEM.
     pub extra_roots_pem: Vec<Vec<u8>>,

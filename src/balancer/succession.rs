@@ -1,0 +1,106 @@
+//! How a balancer takes over from another one that goes by other rules, or has another list: endpoints that stay keep
+//! circuits, counts and connections. Calls under way go on with the balancer that they began with, over the list as it
+//! was; what their attempts tell is told to the new one.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::balancer::{Balancer, Hold, Live};
+use super::list::Change;
+use super::locality_state::Rules;
+use super::pick::pick_state::PickState;
+use super::roster::Register;
+use super::update::no_list;
+use crate::config::BalancerConfig;
+use crate::discovery::{Listing, Supply};
+use crate::endpoint::Host;
+use crate::error::Error;
+use crate::event::Event;
+use crate::runtime::entropy;
+use crate::runtime::process::PerProcess;
+
+impl Balancer {
+    /// One that takes over with this `config`, and with another `supply` if there is one. A function of the host is asked
+    /// for its list, unless this balancer has not been used yet; a watch that has told none takes over with its first.
+    ///
+    /// # Errors
+    /// The function failed, and nothing was done; or this is inside a callback while an update is under way.
+    pub(crate) fn succeeded(
+        &self,
+        supply: Option<Supply>,
+        config: BalancerConfig,
+    ) -> Result<Self, Error> {
+        let supply = supply.unwrap_or_else(|| self.supply.clone());
+        let before = self.live();
+        // Held to the end: no update comes between.
+        let turn = before.list.turn()?;
+        let live = match before.list.updates_done() {
+            0 => PerProcess::new(),
+            _ => PerProcess::holding(self.taken_over(before, &config, known(&supply)?)?),
+        };
+        drop(turn);
+        let observers = Arc::clone(&self.observers);
+        let (holders, own_observers) = (Hold::default(), self.own_observers.clone());
+        Ok(Self { supply, config, holders, observers, own_observers, live })
+    }
+
+    /// The endpoints of `before` under the new rules, and then those that `hosts` are.
+    fn taken_over(
+        &self,
+        before: &Live,
+        config: &BalancerConfig,
+        known: Known,
+    ) -> Result<Live, Error> {
+        let rules = Rules::succeeding(&before.rules, config, Arc::clone(&self.observers));
+        let mut live = Live::by(config, rules);
+        live.seed = before.seed;
+        let turn = live.list.turn()?;
+        let mut refresh = turn.value();
+        let (register, adopted) = Register::adopting(&before.pick_state.load().roster, &live.rules);
+        refresh.register = register;
+        let (seed, rules) = (live.seed, &live.rules);
+        let mut change = Change { config, rules, seed, refresh: &mut refresh, before: &adopted };
+        let roster = known.hosts.map_or_else(|| adopted.clone(), |hosts| change.replace(hosts));
+        refresh.seen.version = known.version;
+        let (joined, left) = refresh.register.take_changes();
+        let count = roster.len();
+        rules.cluster.set_known(count);
+        let nothing = PickState::default();
+        let picks =
+            entropy::with_rng(|rng| PickState::next(&nothing, roster, &config.algorithm, rng));
+        live.pick_state.store(Arc::new(picks));
+        drop(refresh);
+        drop(turn);
+        live.list.note_taken(known.version);
+        live.list.note_update();
+        before.retired.store(true, Ordering::Relaxed);
+        if joined + left > 0 {
+            self.observers.emit(&Event::ListChanged { known: count, joined, left, age: None });
+        }
+        Ok(live)
+    }
+}
+
+/// What a supply has told already.
+struct Known {
+    /// None where that is nothing, or not to be believed at once.
+    hosts: Option<Vec<Host>>,
+    /// The number of a watch's list.
+    version: u64,
+}
+
+fn known(supply: &Supply) -> Result<Known, Error> {
+    match supply {
+        Supply::Asked(asked) => {
+            let hosts = asked.provider.discover().map_err(|reason| no_list(&reason))?;
+            Ok(Known { hosts: Some(hosts).filter(|hosts| !hosts.is_empty()), version: 0 })
+        }
+        Supply::Watched(watch) => {
+            let listing = watch.latest();
+            let copied =
+                |listing: &Arc<Listing>| listing.hosts.iter().map(|it| Host::clone(it)).collect();
+            let version = listing.as_ref().map_or(0, |listing| listing.version);
+            Ok(Known { hosts: listing.as_ref().map(copied), version })
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! From what a text says to the client that it makes, or to what a client that is there is to become.
+
+use std::sync::Arc;
+
+use super::balancer;
+use super::reading::{Document, Source};
+use crate::client::{Balancer, NextRoute, Plan, Route};
+use crate::config::{BalancerConfig, ClientConfig};
+use crate::discovery::{Origin, Supply};
+
+impl Document {
+    /// A new client's settings, and its route.
+    #[must_use]
+    pub fn into_client(self) -> (ClientConfig, Route) {
+        let supply = match self.source {
+            Source::Unstated => return (self.client, Route::Absolute),
+            Source::Base(route) => return (self.client, route),
+            Source::Hosts(hosts) => Supply::listed(hosts),
+            Source::Provider(supply) => supply,
+        };
+        let config = self.balancer.unwrap_or_else(BalancerConfig::recommended);
+        (self.client, Route::Balanced(Arc::new(Balancer::new(supply, config))))
+    }
+
+    /// What a client is to become whose requests go by `present`. What stays the same is kept, so that nothing of it is
+    /// made anew.
+    #[must_use]
+    pub fn into_plan(self, present: &Route) -> Plan {
+        let route = match (self.source, self.balancer) {
+            (Source::Unstated, None) => NextRoute::Kept,
+            (Source::Unstated, Some(config)) => balanced(None, config, present),
+            (Source::Base(route), _) if is_same(&route, present) => NextRoute::Kept,
+            (Source::Base(route), _) => NextRoute::Other(route),
+            (Source::Hosts(hosts), config) => {
+                let config = config.unwrap_or_else(BalancerConfig::recommended);
+                balanced(Some(Supply::listed(hosts)), config, present)
+            }
+            (Source::Provider(supply), config) => {
+                let config = config.unwrap_or_else(BalancerConfig::recommended);
+                balanced(Some(supply), config, present)
+            }
+        };
+        Plan { config: self.client, route }
+    }
+}
+
+fn balanced(supply: Option<Supply>, config: BalancerConfig, present: &Route) -> NextRoute {
+    let Route::Balanced(before) = present else {
+        return NextRoute::Balanced(supply, Box::new(config));
+    };
+    let known = before.supply().origin();
+    let supply = supply.filter(|it| known == Origin::Host || it.origin() != known);
+    let same = balancer::write(&config) == balancer::write(before.config());
+    match supply {
+        None if same => NextRoute::Kept,
+        supply => NextRoute::Balanced(supply, Box::new(config)),
+    }
+}
+
+/// Whether both go to one base URL.
+fn is_same(one: &Route, other: &Route) -> bool {
+    match (one, other) {
+        (
+            Route::Base { endpoint, path },
+            Route::Base { endpoint: other_endpoint, path: other_path },
+        ) => endpoint.identity() == other_endpoint.identity() && path == other_path,
+        _ => false,
+    }
+}

@@ -1,0 +1,297 @@
+//! A client whose configuration is replaced while it is used.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use ahoy::ffi::values::status::*;
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+fn host(server: &Server) -> String {
+    format!("127.0.0.1:{}", server.port())
+}
+
+/// The same without a limit on attempts: on a busy machine one may be late, and another on a new connection beside it.
+fn patient(config: &Value) -> Value {
+    let mut config = config.clone();
+    config["attempt_timeout"] = json!("forever");
+    config
+}
+
+fn made(config: &Value) -> Client {
+    Client::from_config(&patient(config).to_string()).unwrap()
+}
+
+fn change(client: &Client, config: &Value) -> Result<(), Failure> {
+    client.reconfigure(&patient(config))
+}
+
+fn told(client: &Client) -> Value {
+    serde_json::from_str(&client.config_text()).unwrap()
+}
+
+#[test]
+fn settings_change_and_connections_and_counts_stay() {
+    let server = Server::ok();
+    let client = made(&json!({ "hosts": [host(&server)], "timeout": "5s" }));
+    assert_eq!(client.get("/").unwrap().status, 200);
+    change(&client, &json!({ "hosts": [host(&server)], "timeout": "6s" })).unwrap();
+    assert_eq!(client.get("/").unwrap().status, 200);
+    assert_eq!(told(&client)["timeout"], json!("6s"));
+    assert_eq!(server.connections(), 1, "the one connection is used again");
+    let snapshot = client.snapshot();
+    for name in ["ahoy_client_call_duration_seconds", "ahoy_endpoint_request_duration_seconds"] {
+        assert_eq!(snapshot.sum(name, &[]), 2.0, "{name}");
+    }
+}
+
+/// One bad host of two, whose circuit one failure opens for a minute.
+fn with_open_circuit(good: &Server, bad: &Server) -> (Client, Value) {
+    let config = json!({
+        "hosts": [host(good), host(bad)],
+        "balancer": "round_robin",
+        "breaker": { "consecutive_failures": 1, "open_base": "1m", "open_max": "1m" },
+        "retry": { "tries": 2, "delay": "0ms" },
+        "headers": { "authorization": "hunter2" },
+    });
+    let client = made(&config);
+    for _ in 0..3 {
+        assert_eq!(client.get("/").unwrap().status, 200);
+    }
+    assert_eq!(bad.request_count(), 1);
+    (client, config)
+}
+
+#[test]
+fn endpoints_keep_circuits_counts_and_connections_under_another_balancer() {
+    let (good, bad, new) = (Server::ok(), Server::status(503), Server::ok());
+    let (client, mut config) = with_open_circuit(&good, &bad);
+    config["hosts"] = json!([host(&good), host(&bad), host(&new)]);
+    config["balancer"] =
+        json!({ "name": "p2c", "slow_start_window": "1s", "outlier_detection": true });
+    config["breaker"]["open_base"] = json!("2s");
+    change(&client, &config).unwrap();
+    for _ in 0..30 {
+        assert_eq!(client.get("/").unwrap().status, 200);
+    }
+    assert_eq!(bad.request_count(), 1, "its circuit is still open");
+    assert!(new.request_count() > 0);
+    assert_eq!(good.connections(), 1);
+    let snapshot = client.snapshot();
+    let open = [("state", "open")];
+    assert_eq!(snapshot.sum("ahoy_balancer_circuits", &open), 1.0);
+    assert_eq!(snapshot.sum("ahoy_balancer_circuits_opened_total", &[]), 1.0);
+    assert_eq!(snapshot.sum("ahoy_endpoint_attempts_total", &[]), 34.0, "those before as well");
+    assert_eq!(snapshot.sum("http_client_request_duration_seconds", &[]), 34.0);
+    // Back to the first, without one host.
+    config["hosts"] = json!([host(&good), host(&bad)]);
+    config["balancer"] = json!("random");
+    change(&client, &config).unwrap();
+    let asked = new.request_count();
+    for _ in 0..10 {
+        assert_eq!(client.get("/").unwrap().status, 200);
+    }
+    assert_eq!((bad.request_count(), new.request_count(), good.connections()), (1, asked, 1));
+}
+
+#[test]
+fn a_fault_leaves_all_as_it_is() {
+    let server = Server::ok();
+    let client = made(&json!({ "hosts": [host(&server)], "timeout": "5s" }));
+    let before = client.config_text();
+    let faults = json!({ "hosts": ["x"], "timeout": "6s", "retry": { "tries": 0 } });
+    let failure = change(&client, &faults).unwrap_err();
+    assert_eq!(failure.message.lines().count(), 2, "{}", failure.message);
+    assert_eq!(client.config_text(), before);
+    let nowhere = json!({ "tls": { "ca_files": ["tests/no-such.pem"] } });
+    refused(change(&client, &nowhere), "tls.ca_files[0]");
+    assert_eq!(client.config_text(), before);
+    assert_eq!(client.get("/").unwrap().status, 200);
+    client.close(0).unwrap();
+    assert_eq!(change(&client, &json!({})).unwrap_err().status, AHOY_E_CLOSED);
+}
+
+#[test]
+fn what_is_masked_and_what_is_not_said_stays() {
+    let (good, bad) = (Server::ok(), Server::status(503));
+    let (client, _) = with_open_circuit(&good, &bad);
+    let mut config = told(&client);
+    config["timeout"] = json!("7s");
+    change(&client, &config).unwrap();
+    change(&client, &json!({ "headers": { "authorization": "****" } })).unwrap();
+    assert_eq!(client.get("/").unwrap().status, 200);
+    assert_eq!(good.requests().last().unwrap().header("authorization"), Some("hunter2"));
+    assert_eq!((bad.request_count(), good.connections()), (1, 1), "the balancer is the same");
+    assert_eq!(told(&client)["breaker"]["open_base"], json!("1m"));
+    refused(change(&client, &json!({ "headers": { "x-a": "****" } })), "headers.x-a");
+}
+
+#[test]
+fn a_balancer_that_others_have_as_well_is_in_use() {
+    let (one, other) = (Server::ok(), Server::ok());
+    let balancer = round_robin(&[one.port()]);
+    let (first, second) = {
+        let builder = Builder::new().balancer(&balancer);
+        (builder.build(), builder.build())
+    };
+    assert_eq!(first.get("/").unwrap().status, 200);
+    change(&first, &json!({ "timeout": "7s" })).unwrap();
+    let next = json!({ "hosts": [host(&other)] });
+    let failure = change(&first, &next).unwrap_err();
+    assert_eq!(failure.status, AHOY_E_IN_USE, "{}", failure.message);
+    assert_eq!(told(&first)["timeout"], json!("7s"), "nothing was changed");
+    drop(balancer);
+    assert_eq!(change(&first, &next).unwrap_err().status, AHOY_E_IN_USE, "the second has it");
+    drop(second);
+    change(&first, &next).unwrap();
+    assert_eq!(first.get("/").unwrap().endpoint_url, other.url());
+}
+
+#[test]
+fn a_balancer_of_a_function_keeps_its_provider() {
+    let server = Server::ok();
+    let (port, asked) = (server.port(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&asked);
+    let fails = Arc::new(AtomicBool::new(false));
+    let failing = Arc::clone(&fails);
+    let client = {
+        let provider = Provider::custom(move |hosts| {
+            count.fetch_add(1, Ordering::SeqCst);
+            if failing.load(Ordering::SeqCst) {
+                return AHOY_E_DISCOVERY;
+            }
+            hosts.add("127.0.0.1", port).unwrap();
+            AHOY_OK
+        });
+        let builder = Builder::new().balancer(&Balancer::round_robin(&provider));
+        builder.attempt_timeout_ms(FOREVER).build()
+    };
+    assert_eq!(client.get("/").unwrap().status, 200);
+    let mut config = told(&client);
+    config["balancer"] = json!("p2c");
+    change(&client, &config).unwrap();
+    assert_eq!((client.get("/").unwrap().status, asked.load(Ordering::SeqCst)), (200, 2));
+    assert_eq!(told(&client)["balancer"]["name"], json!("p2c"));
+    fails.store(true, Ordering::SeqCst);
+    config["balancer"] = json!("random");
+    assert_eq!(change(&client, &config).unwrap_err().status, AHOY_E_DISCOVERY);
+    assert_eq!(told(&client)["balancer"]["name"], json!("p2c"));
+    assert_eq!((client.get("/").unwrap().status, server.connections()), (200, 1));
+}
+
+#[test]
+fn a_client_can_be_turned_to_another_kind_of_target() {
+    let (one, other) = (Server::ok(), Server::ok());
+    let client = made(&json!({ "base_url": one.url() }));
+    assert_eq!(client.get("/").unwrap().status, 200);
+    change(&client, &json!({ "base_url": one.url(), "timeout": "7s" })).unwrap();
+    assert_eq!((client.get("/").unwrap().status, one.connections()), (200, 1));
+    change(&client, &json!({ "hosts": [host(&other)], "balancer": "random" })).unwrap();
+    assert_eq!(client.get("/").unwrap().endpoint_url, other.url());
+    change(&client, &json!({ "base_url": one.url() })).unwrap();
+    assert_eq!(client.get("/").unwrap().endpoint_url, one.url());
+    assert_eq!(client.snapshot().sum("ahoy_client_call_duration_seconds", &[]), 4.0);
+}
+
+#[test]
+fn a_call_under_way_goes_by_what_it_began_with() {
+    let (begun, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let (seen, held) = (Arc::clone(&begun), Arc::clone(&go_on));
+    let server = Server::new(move |_| {
+        seen.wait();
+        held.wait();
+        Reply::status(200)
+    });
+    let client = made(&json!({ "hosts": [host(&server)], "attempt_timeout": "forever" }));
+    let call = client.begin("/");
+    begun.wait();
+    let next = json!({ "hosts": [host(&server), "127.0.0.1:1"], "timeout": "0ms", "http2": true });
+    change(&client, &next).unwrap();
+    assert_eq!(client.get("/").unwrap_err().status, AHOY_E_DEADLINE, "a new call goes by the new");
+    go_on.wait();
+    assert_eq!(call.end().unwrap().status, 200);
+    let attempts = client.snapshot().sum("ahoy_endpoint_attempts_total", &[("result", "good")]);
+    assert_eq!(attempts, 1.0, "and counts with the rest");
+}
+
+#[test]
+fn inside_a_callback_nothing_can_be_replaced() {
+    let server = Server::ok();
+    let result = Arc::new(AtomicUsize::new(0));
+    let (inner, status) = (Arc::new(made(&json!({}))), Arc::clone(&result));
+    let client = Builder::new()
+        .balancer(&round_robin(&[server.port()]))
+        .on_request(move |_| {
+            let failure = change(&inner, &json!({})).unwrap_err();
+            status.store(failure.status as usize, Ordering::SeqCst);
+            AHOY_OK
+        })
+        .build();
+    assert_eq!(client.get("/").unwrap().status, 200);
+    assert_eq!(result.load(Ordering::SeqCst), AHOY_E_WOULD_DEADLOCK as usize);
+}
+
+/// What a client is told to be the `turn`th time: all kinds of balancers and of rules over changing hosts.
+fn nth(turn: usize, servers: &[Server; 3]) -> Value {
+    let names = ["p2c", "round_robin", "ring_hash", "least_request", "random", "maglev"];
+    let some = if turn % 4 == 3 { &servers[..2] } else { &servers[..] };
+    let mut config = json!({
+        "hosts": some.iter().map(host).collect::<Vec<_>>(),
+        "timeout": format!("{}s", 10 + turn),
+        "balancer": { "name": names[turn / 2 % names.len()], "metrics_endpoints": 2 + turn % 5 },
+        "breaker": { "open_base": format!("{}ms", 100 + turn / 3) },
+        "retry": { "tries": 2 + turn % 3 },
+    });
+    if turn % 5 == 4 {
+        config["idle_timeout"] = json!("50s");
+    }
+    if turn % 7 == 6 {
+        config["balancer"]["outlier_detection"] = json!(true);
+        config["max_in_flight"] = json!(64);
+    }
+    config
+}
+
+#[test]
+fn no_call_fails_while_the_configuration_is_replaced_again_and_again() {
+    const CALLERS: usize = 8;
+    const TURNS: usize = 200;
+    let servers = [Server::ok(), Server::ok(), Server::ok()];
+    let client = made(&nth(0, &servers));
+    let (stop, made) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for caller in 0..CALLERS {
+            let (client, stop, made) = (&client, &stop, &made);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    // Blocking calls and started ones.
+                    let outcome = match caller % 2 {
+                        0 => client.get("/"),
+                        _ => client.begin("/").end(),
+                    };
+                    assert_eq!(outcome.unwrap().status, 200);
+                    made.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for turn in 1..=TURNS {
+            change(&client, &nth(turn, &servers)).unwrap();
+            // Some calls in each configuration.
+            let before = made.load(Ordering::Relaxed);
+            eventually("a call ends", ms(10_000), || made.load(Ordering::Relaxed) > before);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    let (snapshot, made) = (client.snapshot(), made.load(Ordering::Relaxed) as f64);
+    assert!(made > TURNS as f64);
+    assert_eq!(
+        snapshot.sum("ahoy_client_call_duration_seconds", &[("http_response_status_code", "200")]),
+        made
+    );
+    assert_eq!(snapshot.sum("http_client_request_duration_seconds", &[]), made);
+    assert_eq!(snapshot.sum("ahoy_client_active_calls", &[]), 0.0);
+    let seen: usize = servers.iter().map(Server::request_count).sum();
+    assert_eq!(seen as f64, made, "none was repeated");
+}
