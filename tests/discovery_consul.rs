@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use ahoy::ffi::values::status::*;
 use support::registry::consul::Consul;
-use support::registry::{churn, ports, sees};
+use support::registry::{SOON, churn, ports, sees};
 use support::*;
 
 fn ready(url: &str) -> Balancer {
     let balancer = Balancer::round_robin(&Provider::from_url(url).unwrap());
-    balancer.wait_ready(ms(10_000)).unwrap();
+    balancer.wait_ready(SOON).unwrap();
     balancer
 }
 
@@ -25,16 +25,16 @@ fn an_instance_that_joins_leaves_or_turns_critical_is_seen_at_once() {
     consul.register("web", 1, CHECK);
     consul.register("other", 9, "");
     let balancer = ready(&consul.url("web", ""));
-    sees(&balancer, &[1], ms(1000));
+    sees(&balancer, &[1], SOON);
     consul.register("web", 2, CHECK);
-    let joined = sees(&balancer, &[1, 2], ms(2000));
+    let joined = sees(&balancer, &[1, 2], SOON);
     consul.check("web", 1, "fail");
-    let failed = sees(&balancer, &[2], ms(2000));
+    let failed = sees(&balancer, &[2], SOON);
     consul.check("web", 1, "warn");
-    sees(&balancer, &[1, 2], ms(2000));
-    sees(&ready(&consul.url("web", "?consul_passing=true")), &[2], ms(1000));
+    sees(&balancer, &[1, 2], SOON);
+    sees(&ready(&consul.url("web", "?consul_passing=true")), &[2], SOON);
     consul.deregister("web", 2);
-    let left = sees(&balancer, &[1], ms(2000));
+    let left = sees(&balancer, &[1], SOON);
     eprintln!("consul: joined {joined:?}, critical {failed:?}, left {left:?}");
 }
 
@@ -54,23 +54,24 @@ fn weights_tags_and_zones_come_from_the_service() {
     consul.register("web", 9, r#", "Tags": ["v2"]"#);
     let provider = Provider::from_url(&consul.url("web", "?consul_tag=v1")).unwrap();
     let balancer = Balancer::smooth_weighted(&provider);
-    balancer.wait_ready(ms(5000)).unwrap();
-    sees(&balancer, &[one, two], ms(1000));
+    balancer.wait_ready(SOON).unwrap();
+    sees(&balancer, &[one, two], SOON);
     let client = Builder::new().balancer(&balancer).build();
     assert_eq!(fleet.counts_of(40, &client), [30, 10]);
     weighted(one, 1);
     let begun = Instant::now();
-    eventually("the weight is seen", ms(2000), || fleet.counts_of(8, &client) == [4, 4]);
+    eventually("the weight is seen", SOON, || fleet.counts_of(8, &client) == [4, 4]);
     eprintln!("consul: a weight changed: seen after {:?}", begun.elapsed());
     consul.check("web", one, "warn");
     consul.check("web", two, "fail");
-    sees(&balancer, &[one], ms(2000));
+    sees(&balancer, &[one], SOON);
 }
 
 /// Promise 21.
 #[test]
 fn two_hundred_changes_under_eight_calling_threads_fail_no_call() {
     let Some(consul) = Consul::new() else { return };
+    let _alone = alone();
     let register = |port: u16| consul.register("churn", port, "");
     let leave = |port: u16| consul.deregister("churn", port);
     churn("consul", &consul.url("churn", ""), register, leave);
@@ -91,9 +92,9 @@ fn an_agent_that_comes_back_with_a_lower_index_is_believed() {
     assert!((0..20).all(|_| client.get("/").unwrap().status == 200));
     consul.restart();
     consul.register("web", 2, "");
-    let seen = sees(&balancer, &[2], ms(10_000));
+    let seen = sees(&balancer, &[2], SOON);
     consul.register("web", 3, "");
-    let heard = sees(&balancer, &[2, 3], ms(2000));
+    let heard = sees(&balancer, &[2, 3], SOON);
     eprintln!("consul: a lower index: seen after {seen:?}, and the next change after {heard:?}");
 }
 
@@ -107,7 +108,7 @@ fn an_index_of_zero_or_lower_than_before_begins_anew_and_is_asked_for_once_a_sec
         Reply::text(200, body).header("x-consul-index", index.to_string())
     });
     let balancer = ready(&format!("consul://127.0.0.1:{}/web", server.port()));
-    sees(&balancer, &[1], ms(1000));
+    sees(&balancer, &[1], SOON);
     thread::sleep(ms(3200));
     let requests = server.requests();
     assert!((3..=5).contains(&requests.len()), "{} requests", requests.len());
@@ -127,7 +128,7 @@ fn an_agent_that_stands_still_fails_no_call_and_is_noticed() {
     let client = Builder::new().balancer(&balancer).build();
     consul.daemon().pause();
     let begun = Instant::now();
-    eventually("it is noticed", ms(10_000), || {
+    eventually("it is noticed", SOON, || {
         assert_eq!(client.get("/").unwrap().status, 200);
         thread::sleep(ms(10));
         balancer.list_error().is_some()
@@ -135,7 +136,7 @@ fn an_agent_that_stands_still_fails_no_call_and_is_noticed() {
     let noticed = begun.elapsed();
     consul.daemon().go_on();
     consul.register("web", 2, "");
-    let seen = sees(&balancer, &[server.port(), 2], ms(15_000));
+    let seen = sees(&balancer, &[server.port(), 2], SOON);
     eprintln!(
         "consul: stopped, noticed after {noticed:?} of 1 s silence; back, seen after {seen:?}"
     );
@@ -146,11 +147,11 @@ fn a_wrong_token_is_told_without_it() {
     let acl = r#", "acl": {"enabled": true, "default_policy": "deny", "tokens": {"master": "b1gs3cret"}}"#;
     let Some(consul) = Consul::with(acl) else { return };
     let consul = consul.token("b1gs3cret");
-    eventually("its token is known", ms(10_000), || consul.try_register("web", 1));
+    eventually("its token is known", SOON, || consul.try_register("web", 1));
     let of = |more: &str| {
         let balancer =
             Balancer::round_robin(&Provider::from_url(&consul.url("web", more)).unwrap());
-        balancer.wait_ready(ms(3000)).map(|()| ports(&balancer).into_iter().collect::<Vec<_>>())
+        balancer.wait_ready(SOON).map(|()| ports(&balancer).into_iter().collect::<Vec<_>>())
     };
     assert_eq!(of("?token=b1gs3cret").unwrap(), [1]);
     let failure = of("?token=wr0ng").unwrap_err();

@@ -4,17 +4,13 @@
 
 mod support;
 
-use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
 use ahoy::ffi::values::status::*;
 use support::registry::etcd::Etcd;
-use support::registry::{churn, cpu, daemon::Folder, ports, resident_kib, sees};
+use support::registry::{SOON, churn, cpu, daemon::Folder, ports, resident_kib, sees};
 use support::*;
-
-/// One I/O thread drives all watches, and without optimisation it reads much for a while.
-static ALONE: Mutex<()> = Mutex::new(());
 
 fn balancer(url: &str) -> Balancer {
     Balancer::round_robin(&Provider::from_url(url).unwrap())
@@ -22,7 +18,7 @@ fn balancer(url: &str) -> Balancer {
 
 fn ready(url: &str) -> Balancer {
     let balancer = balancer(url);
-    balancer.wait_ready(ms(10_000)).unwrap();
+    balancer.wait_ready(SOON).unwrap();
     balancer
 }
 
@@ -44,11 +40,11 @@ fn an_endpoint_that_joins_leaves_or_drains_is_seen_at_once() {
     let balancer = ready(&etcd.url("join", ""));
     assert_eq!(ports(&balancer).into_iter().collect::<Vec<_>>(), [one]);
     etcd.put(&key("join", "b"), &entry(two));
-    let joined = sees(&balancer, &[one, two], ms(2000));
+    let joined = sees(&balancer, &[one, two], SOON);
     etcd.delete(&key("join", "a"));
-    let left = sees(&balancer, &[two], ms(2000));
+    let left = sees(&balancer, &[two], SOON);
     etcd.put(&key("join", "c"), &entry(three));
-    sees(&balancer, &[two, three], ms(2000));
+    sees(&balancer, &[two, three], SOON);
 
     let client = Builder::new().balancer(&balancer).build();
     assert!(fleet.counts_of(10, &client)[1..].iter().all(|count| *count == 5));
@@ -57,10 +53,10 @@ fn an_endpoint_that_joins_leaves_or_drains_is_seen_at_once() {
         &format!(r#"{{"address": "127.0.0.1", "port": {two}, "weight": 0}}"#),
     );
     let begun = Instant::now();
-    eventually("it is drained", ms(2000), || fleet.counts_of(4, &client)[1] == 0);
+    eventually("it is drained", SOON, || fleet.counts_of(4, &client)[1] == 0);
     eprintln!("etcd: joined {joined:?}, left {left:?}, drained {:?}", begun.elapsed());
     etcd.put(&key("join", "b"), &entry(two));
-    eventually("it is back", ms(2000), || fleet.counts_of(4, &client)[1] == 2);
+    eventually("it is back", SOON, || fleet.counts_of(4, &client)[1] == 2);
 }
 
 #[test]
@@ -69,8 +65,8 @@ fn a_lease_that_nobody_keeps_alive_takes_its_endpoint_away() {
     etcd.put(&key("lease", "a"), &entry(1));
     etcd.put_for(&key("lease", "b"), &entry(2), 1);
     let balancer = ready(&etcd.url("lease", ""));
-    sees(&balancer, &[1, 2], ms(1000));
-    let gone = sees(&balancer, &[1], ms(10_000));
+    sees(&balancer, &[1, 2], SOON);
+    let gone = sees(&balancer, &[1], SOON);
     eprintln!("etcd: a lease of 1 s was gone after {gone:?}");
 }
 
@@ -100,21 +96,21 @@ fn every_form_of_a_value_is_read_and_a_bad_one_is_skipped() {
         etcd.put(&key("forms", name), &value);
     }
     let balancer = ready(&etcd.url("forms", ""));
-    sees(&balancer, &[1, 2, 3, 4], ms(1000));
+    sees(&balancer, &[1, 2, 3, 4], SOON);
     etcd.put(&key("forms", "f"), "127.0.0.1:6");
-    sees(&balancer, &[1, 2, 3, 4, 6], ms(1000));
+    sees(&balancer, &[1, 2, 3, 4, 6], SOON);
     // What it registers now cannot be used: it is gone.
     etcd.put(&key("forms", "a"), "{");
-    sees(&balancer, &[2, 3, 4, 6], ms(1000));
-    sees(&ready(&etcd.url("forms", "?entry=text")), &[2, 6], ms(1000));
-    sees(&ready(&etcd.url("forms", "?entry=curator")), &[3], ms(1000));
-    sees(&ready(&etcd.url("forms", "?entry_from=key")), &[7], ms(1000));
+    sees(&balancer, &[2, 3, 4, 6], SOON);
+    sees(&ready(&etcd.url("forms", "?entry=text")), &[2, 6], SOON);
+    sees(&ready(&etcd.url("forms", "?entry=curator")), &[3], SOON);
+    sees(&ready(&etcd.url("forms", "?entry_from=key")), &[7], SOON);
 }
 
 /// Promise 21.
 #[test]
 fn two_hundred_changes_under_eight_calling_threads_fail_no_call() {
-    let _alone = ALONE.lock();
+    let _alone = alone();
     let etcd = Etcd::shared();
     let register = |port: u16| etcd.put(&key("churn", port), &entry(port));
     let leave = |port: u16| etcd.delete(&key("churn", port));
@@ -134,9 +130,9 @@ fn after_a_compaction_the_list_is_right() {
     etcd.compact();
     thread::sleep(ms(1500));
     etcd.put("/web/b", &entry(2));
-    let seen = sees(&balancer, &[1, 2], ms(5000));
+    let seen = sees(&balancer, &[1, 2], SOON);
     etcd.delete("/web/a");
-    sees(&balancer, &[2], ms(5000));
+    sees(&balancer, &[2], SOON);
     eprintln!("etcd: a change after a compaction was seen after {seen:?}");
 }
 
@@ -159,10 +155,10 @@ fn a_registry_that_comes_back_with_older_data_is_believed() {
     etcd.wipe();
     etcd.restart();
     etcd.put("/web/b", &entry(two));
-    let seen = sees(&balancer, &[two], ms(10_000));
+    let seen = sees(&balancer, &[two], SOON);
     // The watch hears what follows, although the revision is lower than the one before.
     etcd.put("/web/a", &entry(one));
-    let heard = sees(&balancer, &[one, two], ms(2000));
+    let heard = sees(&balancer, &[one, two], SOON);
     eprintln!("etcd: older data seen after {seen:?}, and the next change after {heard:?}");
 }
 
@@ -174,7 +170,7 @@ fn a_registry_that_stands_still_fails_no_call_and_is_noticed() {
     let client = Builder::new().balancer(&balancer).build();
     etcd.daemon().pause();
     let begun = Instant::now();
-    eventually("it is noticed", ms(10_000), || {
+    eventually("it is noticed", SOON, || {
         assert_eq!(client.get("/").unwrap().status, 200);
         thread::sleep(ms(10));
         balancer.list_error().is_some()
@@ -183,7 +179,7 @@ fn a_registry_that_stands_still_fails_no_call_and_is_noticed() {
     assert!(noticed < ms(4000), "{noticed:?}");
     etcd.daemon().go_on();
     etcd.put("/web/b", &entry(2));
-    let seen = sees(&balancer, &[server.port(), 2], ms(15_000));
+    let seen = sees(&balancer, &[server.port(), 2], SOON);
     eprintln!("etcd: stopped, noticed after {noticed:?} of 1 s silence; back, seen after {seen:?}");
 }
 
@@ -206,7 +202,7 @@ fn wrong_credentials_are_told_without_them() {
     let of = |user: &str, service: &str, more: &str| {
         let url = etcd.url(service, more).replace("//", &format!("//{user}"));
         let balancer = balancer(&url);
-        balancer.wait_ready(ms(3000)).map(|()| ports(&balancer).into_iter().collect::<Vec<_>>())
+        balancer.wait_ready(SOON).map(|()| ports(&balancer).into_iter().collect::<Vec<_>>())
     };
     assert_eq!(of("web:s3cret@", "web", "").unwrap(), [1]);
     for (user, service, more, word) in [
@@ -236,7 +232,7 @@ fn a_token_that_expires_is_renewed() {
     let balancer = ready(&url);
     thread::sleep(ms(4000));
     etcd.control(&["--user", "root:r00t", "put", "/web/b", "127.0.0.1:2"]);
-    sees(&balancer, &[1, 2], ms(5000));
+    sees(&balancer, &[1, 2], SOON);
 }
 
 #[test]
@@ -279,12 +275,12 @@ fn tls_trusts_a_private_authority_and_no_other() {
     );
 }
 
-/// Promise 23.
+/// Promise 23. One I/O thread drives all watches, and without optimisation it reads much for a while: so alone.
 #[test]
 fn what_is_no_answer_of_etcd_keeps_the_last_list_and_is_told() {
     const LIST: &str =
         r#"{"header":{"revision":"3"},"kvs":[{"key":"L3dlYi9h","value":"MTI3LjAuMC4xOjE="}]}"#;
-    let _alone = ALONE.lock();
+    let _alone = alone();
     let endless = |of: &str| {
         let mut bytes = b"HTTP/1.1 200 OK\r\n\r\n{\"result\":\"".to_vec();
         bytes.extend(of.repeat((40 << 20) / of.len()).into_bytes());
@@ -306,7 +302,7 @@ fn what_is_no_answer_of_etcd_keeps_the_last_list_and_is_told() {
             _ => watch.clone(),
         });
         let balancer = ready(&format!("etcd://127.0.0.1:{}/web", server.port()));
-        eventually(what, ms(20_000), || balancer.list_error().is_some());
+        eventually(what, SOON, || balancer.list_error().is_some());
         let told = balancer.list_error().unwrap_or_default();
         assert!(!told.contains("s3cret"), "{what}: {told}");
         assert_eq!(ports(&balancer).into_iter().collect::<Vec<_>>(), [1], "{what}");
@@ -317,7 +313,7 @@ fn what_is_no_answer_of_etcd_keeps_the_last_list_and_is_told() {
 #[test]
 fn ten_thousand_endpoints_are_listed_in_a_second() {
     const MANY: u32 = 10_000;
-    let _alone = ALONE.lock();
+    let _alone = alone();
     let etcd = Etcd::new();
     let address =
         |number: u32| format!("127.{}.{}.{}:80", number >> 16, number >> 8 & 255, number & 255);
@@ -344,7 +340,7 @@ fn ten_thousand_endpoints_are_listed_in_a_second() {
     let (before, changes) = (cpu(), 20);
     for number in 0..changes {
         etcd.put(&key("web", "new"), &format!("127.0.0.1:{}", 1000 + number));
-        eventually("it is there", ms(5000), || {
+        eventually("it is there", SOON, || {
             thread::sleep(ms(20));
             balancer.at(MANY as usize).is_ok_and(|endpoint| endpoint.port() == 1000 + number)
         });

@@ -9,15 +9,12 @@ use std::sync::{Arc, Mutex};
 
 use ahoy::ffi::values::status::*;
 use support::registry::daemon::{Daemon, Folder, http};
-use support::registry::{churn, ports, sees};
+use support::registry::{SOON, churn, ports, sees};
 use support::*;
-
-/// One I/O thread drives all watches, and without optimisation it reads 10 MB of garbage for a while.
-static ALONE: Mutex<()> = Mutex::new(());
 
 fn ready(url: &str) -> Balancer {
     let balancer = Balancer::round_robin(&Provider::from_url(url).unwrap());
-    balancer.wait_ready(ms(10_000)).unwrap();
+    balancer.wait_ready(SOON).unwrap();
     balancer
 }
 
@@ -42,15 +39,15 @@ fn a_file_is_read_again_however_it_changes() {
     let folder = Folder::new();
     let path = folder.file("web", "127.0.0.1:1\n127.0.0.1:2 weight=3\nnonsense\n");
     let balancer = ready(&at(&path));
-    sees(&balancer, &[1, 2], ms(100));
+    sees(&balancer, &[1, 2], SOON);
     replace(&path, "127.0.0.1:2\n");
-    let replaced = sees(&balancer, &[2], ms(1000));
+    let replaced = sees(&balancer, &[2], SOON);
     fs::write(&path, "127.0.0.1:3\n").unwrap();
-    let written = sees(&balancer, &[3], ms(1000));
+    let written = sees(&balancer, &[3], SOON);
     replace(&path, &group(&[4, 5]));
-    sees(&balancer, &[4, 5], ms(1000));
+    sees(&balancer, &[4, 5], SOON);
     replace(&path, r#"[{"address": "127.0.0.1", "port": 6}, {"address": 7}]"#);
-    sees(&balancer, &[6], ms(1000));
+    sees(&balancer, &[6], SOON);
     eprintln!("file: replaced: seen after {replaced:?}; written in place: {written:?}");
 }
 
@@ -66,15 +63,18 @@ fn a_config_maps_symlink_swap_is_seen_within_a_second() {
     symlink("..2026_01", folder.path().join("..data")).unwrap();
     symlink("..data/web.json", folder.path().join("web.json")).unwrap();
     let balancer = ready(&at(&folder.path().join("web.json")));
-    sees(&balancer, &[1], ms(100));
-    let mut longest = ms(0);
+    sees(&balancer, &[1], SOON);
+    let mut seen = Vec::new();
     for number in 2..=6 {
         version(&format!("..2026_0{number}"), number);
         symlink(format!("..2026_0{number}"), folder.path().join("..data_tmp")).unwrap();
         fs::rename(folder.path().join("..data_tmp"), folder.path().join("..data")).unwrap();
-        longest = longest.max(sees(&balancer, &[number], ms(1000)));
+        seen.push(sees(&balancer, &[number], SOON));
     }
-    eprintln!("file: a ConfigMap's swap: seen after {longest:?} at most");
+    seen.sort();
+    eprintln!("file: a ConfigMap's swap: seen after {seen:?}");
+    // The slower half may have met a machine that does something else.
+    assert!(seen[2] < ms(1000), "{seen:?}");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_file_that_is_gone_or_broken_keeps_the_last_list_and_is_told() {
     fs::remove_file(&path).unwrap();
     let told = |word: &str| {
         let names = || balancer.list_error().is_some_and(|told| told.contains(word));
-        eventually(word, ms(3000), names);
+        eventually(word, SOON, names);
         assert_eq!(ports(&balancer).into_iter().collect::<Vec<_>>(), [1]);
     };
     told("no such file");
@@ -93,7 +93,7 @@ fn a_file_that_is_gone_or_broken_keeps_the_last_list_and_is_told() {
     told("JSON");
     assert!(!balancer.list_error().unwrap().contains("s3cret"));
     replace(&path, &group(&[2]));
-    let back = sees(&balancer, &[2], ms(1000));
+    let back = sees(&balancer, &[2], SOON);
     assert!(balancer.list_error().is_none());
     eprintln!("file: one that was gone and came back: seen after {back:?}");
 
@@ -102,7 +102,7 @@ fn a_file_that_is_gone_or_broken_keeps_the_last_list_and_is_told() {
     let balancer = Balancer::round_robin(&Provider::from_url(&at(&late)).unwrap());
     assert!(balancer.wait_ready(ms(300)).is_err());
     replace(&late, &group(&[3]));
-    sees(&balancer, &[3], ms(1000));
+    sees(&balancer, &[3], SOON);
 }
 
 /// Promise 21.
@@ -110,7 +110,7 @@ fn a_file_that_is_gone_or_broken_keeps_the_last_list_and_is_told() {
 fn two_hundred_changes_of_a_file_under_eight_calling_threads_fail_no_call() {
     let folder = Folder::new();
     let path = folder.path().join("web.json");
-    let _alone = ALONE.lock();
+    let _alone = alone();
     let listed = Mutex::new(Vec::new());
     let change = |change: &dyn Fn(&mut Vec<u16>)| {
         let mut listed = listed.lock().unwrap();
@@ -134,22 +134,52 @@ fn a_document_over_http_is_asked_for_now_and_then() {
         server.port()
     );
     let balancer = ready(&url);
-    sees(&balancer, &[1, 2], ms(100));
+    sees(&balancer, &[1, 2], SOON);
     let request = server.requests()[0].clone();
     assert_eq!(request.path, "/sd?service=web");
     assert_eq!(request.header("authorization"), Some("Bearer s3cret"));
     *document.lock().unwrap() = group(&[2, 3]);
-    let seen = sees(&balancer, &[2, 3], ms(1000));
+    let seen = sees(&balancer, &[2, 3], SOON);
     // Promise 23: what is no document keeps the last list.
-    let _alone = ALONE.lock();
-    for garbage in ["[".repeat(10 << 20), "{}".to_owned(), String::new()] {
+    let _alone = alone();
+    for garbage in ["[".repeat(1 << 20), "{}".to_owned(), String::new()] {
         *document.lock().unwrap() = garbage;
-        eventually("it is told", ms(5000), || balancer.list_error().is_some());
+        eventually("it is told", SOON, || balancer.list_error().is_some());
         assert_eq!(ports(&balancer).into_iter().collect::<Vec<_>>(), [2, 3]);
         *document.lock().unwrap() = group(&[2, 3]);
-        eventually("it is well again", ms(20_000), || balancer.list_error().is_none());
+        eventually("it is well again", SOON, || balancer.list_error().is_none());
     }
     eprintln!("http+sd: with a refresh of 200 ms a change was seen after {seen:?}");
+}
+
+/// The second half of promise 17.
+#[test]
+fn a_tokens_file_is_read_again_when_the_server_refuses_the_old_token() {
+    let folder = Folder::new();
+    let path = folder.file("token", "0ld\n");
+    let valid = Arc::new(Mutex::new("Bearer 0ld"));
+    let (accepted, document) = (Arc::clone(&valid), group(&[1]));
+    let server = Server::new(move |seen| match seen.header("authorization") {
+        Some(token) if token == *accepted.lock().unwrap() => Reply::text(200, &document),
+        _ => Reply::status(401),
+    });
+    let query = format!("refresh=100ms&token_file={}", path.display());
+    let balancer = ready(&format!("http+sd://127.0.0.1:{}/sd?{query}", server.port()));
+    fs::write(&path, "n3w").unwrap();
+    *valid.lock().unwrap() = "Bearer n3w";
+    let asked = server.request_count();
+    eventually("it is asked again", SOON, || server.request_count() > asked + 4);
+    let tokens: Vec<_> = server
+        .requests()
+        .into_iter()
+        .map(|it| it.header("authorization").map(str::to_owned))
+        .collect();
+    let old = tokens.iter().rposition(|it| it.as_deref() == Some("Bearer 0ld")).unwrap();
+    assert!(
+        tokens.iter().skip(old + 1).all(|it| it.as_deref() == Some("Bearer n3w")),
+        "{tokens:?}"
+    );
+    assert!(balancer.list_error().is_none(), "{:?}", balancer.list_error());
 }
 
 #[test]
@@ -157,7 +187,7 @@ fn a_server_that_refuses_the_document_is_told() {
     let server = Server::status(403);
     let url = format!("http+sd://127.0.0.1:{}/sd?token=s3cret", server.port());
     let balancer = Balancer::round_robin(&Provider::from_url(&url).unwrap());
-    let failure = balancer.wait_ready(ms(3000)).unwrap_err();
+    let failure = balancer.wait_ready(SOON).unwrap_err();
     assert_eq!(failure.status, AHOY_E_DISCOVERY);
     assert!(
         failure.message.contains("403") && !failure.message.contains("s3cret"),

@@ -12,6 +12,10 @@ use std::thread;
 use std::time::Duration;
 
 use ahoy::ffi::values::status::*;
+use support::registry::consul::Consul;
+use support::registry::daemon::Folder;
+use support::registry::etcd::Etcd;
+use support::registry::forked;
 use support::*;
 
 const SOON: Duration = ms(10_000);
@@ -553,4 +557,22 @@ fn two_hundred_forks_under_eight_busy_threads_hang_nowhere() {
     println!("slowest child {slowest:?}, {} calls meanwhile", calls.load(Ordering::SeqCst));
     let children = server.requests().iter().filter(|seen| seen.path == "/child").count();
     assert_eq!(children, 200, "each child was served once");
+}
+
+#[test]
+fn children_follow_registries_and_files_over_descriptors_of_their_own() {
+    let etcd = Etcd::new();
+    let entry = |port: u16| etcd.put(&format!("/web/{port}"), &format!("127.0.0.1:{port}"));
+    forked(&etcd.url("web", ""), etcd.port(), 64, entry);
+    if let Some(consul) = Consul::new() {
+        let instance = |port: u16| consul.register("web", port, "");
+        forked(&consul.url("web", ""), consul.port(), 8, instance);
+    }
+    let (folder, listed) = (Folder::new(), Mutex::new(String::new()));
+    let line = |port: u16| {
+        let mut listed = listed.lock().unwrap();
+        *listed += &format!("127.0.0.1:{port}\n");
+        folder.file("web", &*listed);
+    };
+    forked(&format!("file://{}", folder.path().join("web").display()), 0, 8, line);
 }

@@ -46,7 +46,12 @@ fn sockets() -> Vec<(RawFd, u16, Option<u16>)> {
 
 /// The sockets that this process has open towards a server.
 pub fn sockets_to(server: &Server) -> usize {
-    sockets().iter().filter(|(_, _, peer)| *peer == Some(server.port())).count()
+    sockets_to_port(server.port())
+}
+
+/// The same of a server that is another's.
+pub fn sockets_to_port(port: u16) -> usize {
+    sockets().iter().filter(|(_, _, peer)| *peer == Some(port)).count()
 }
 
 /// In a child: closes its copies of the server's sockets, which would keep connections open.

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::{Balancer, Builder, Fleet, Provider, ms};
-use super::sees;
+use super::{SOON, sees};
 
 const CHANGES: usize = 200;
 const CALLERS: usize = 8;
@@ -22,9 +22,9 @@ pub fn churn(name: &str, url: &str, register: impl Fn(u16), leave: impl Fn(u16))
         (ports[..4].iter().copied().collect(), ports[4..].iter().copied().collect());
     joined.iter().for_each(|port| register(*port));
     let balancer = Balancer::round_robin(&Provider::from_url(url).unwrap());
-    balancer.wait_ready(ms(10_000)).unwrap();
+    balancer.wait_ready(SOON).unwrap();
     let client = Builder::new().balancer(&balancer).build();
-    sees(&balancer, joined.make_contiguous(), ms(5000));
+    sees(&balancer, joined.make_contiguous(), SOON);
 
     let (is_over, calls) = (AtomicBool::new(false), AtomicU64::new(0));
     // When it left and, once it is back, when that began.
@@ -67,7 +67,7 @@ pub fn churn(name: &str, url: &str, register: impl Fn(u16), leave: impl Fn(u16))
             }
             thread::sleep(ms(25));
         }
-        sees(&balancer, joined.make_contiguous(), ms(5000));
+        sees(&balancer, joined.make_contiguous(), SOON);
         is_over.store(true, Ordering::Relaxed);
         sleeper.join().unwrap()
     });

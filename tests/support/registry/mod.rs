@@ -4,13 +4,18 @@ mod churn;
 pub mod consul;
 pub mod daemon;
 pub mod etcd;
+mod forked;
 
 pub use churn::churn;
+pub use forked::forked;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{Balancer, ms};
+
+/// Before this what is to be seen is seen, also on a machine that does something else.
+pub const SOON: Duration = ms(20_000);
 
 /// The ports of a balancer's endpoints.
 pub fn ports(balancer: &Balancer) -> BTreeSet<u16> {
