@@ -1,7 +1,7 @@
 //! Where a request can go: a [`Host`] as the user states it, an [`Endpoint`] as the library uses it.
 
 use std::net::Ipv6Addr;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -123,7 +123,7 @@ pub struct Endpoint {
     address: SmolStr,
     details: OnceBox<Details>,
     port: u16,
-    weight: AtomicU16,
+    weight: AtomicU32,
     scheme: Scheme,
     departed: AtomicBool,
 }
@@ -163,7 +163,7 @@ impl Endpoint {
             address: host.address.into(),
             details: OnceBox::new(),
             port: host.port,
-            weight: AtomicU16::new(u16::try_from(host.weight).unwrap_or(u16::MAX)),
+            weight: AtomicU32::new(host.weight),
             scheme,
             departed: AtomicBool::new(false),
         };
@@ -227,7 +227,7 @@ impl Endpoint {
     /// Share of the traffic relative to the other endpoints.
     #[must_use]
     pub fn weight(&self) -> u32 {
-        self.weight.load(Ordering::Relaxed).into()
+        self.weight.load(Ordering::Relaxed)
     }
 
     /// Takes over the weight of `other`, where that is all in which they differ; whether it is.

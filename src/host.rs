@@ -4,25 +4,13 @@ use crate::endpoint::Host;
 use crate::error::Error;
 use crate::request::is_authority;
 
-/// The largest weight: an endpoint keeps it in 16 bits.
-pub const MOST_WEIGHT: u32 = 65_535;
+/// The largest weight.
+pub const MOST_WEIGHT: u32 = u32::MAX;
 
 /// The last priority; as in Envoy.
 pub const LAST_PRIORITY: u32 = 127;
 
 impl Host {
-    /// Sets its share of the traffic.
-    ///
-    /// # Errors
-    /// It is above [`MOST_WEIGHT`].
-    pub fn set_weight(&mut self, weight: u32) -> Result<(), Error> {
-        if weight > MOST_WEIGHT {
-            return Err(Error::invalid("weight", "is above 65535"));
-        }
-        self.weight = weight;
-        Ok(())
-    }
-
     /// Sets its priority.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! One endpoint with its live state: it survives updates of the list and is shared by every client of the
 //! balancer.
 
-use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ pub struct Member {
     hot: Arc<HotState>,
     slot: u32,
     /// The endpoint's, where picks find it soonest.
-    weight: AtomicU16,
+    weight: AtomicU32,
     /// Why it is not simply in rotation, whatever its circuit says: a bit for each [`Out`].
     out: AtomicU8,
     /// The last list that it stood in; only updates look at it, and one runs at a time.
@@ -127,7 +127,7 @@ impl ProbeDue {
 impl Member {
     /// A member that is in rotation, unless its weight is 0.
     pub(crate) fn new(endpoint: Endpoint, hot: Arc<HotState>, slot: u32) -> Self {
-        let weight = AtomicU16::new(endpoint.weight() as u16);
+        let weight = AtomicU32::new(endpoint.weight());
         let drained = if endpoint.weight() == 0 { Out::Drained as u8 } else { 0 };
         let member = Self {
             kept: Mutex::new(Kept { endpoint: Arc::new(endpoint), history: None }),
@@ -212,12 +212,12 @@ impl Member {
     }
 
     pub(crate) fn weight(&self) -> u32 {
-        self.weight.load(Ordering::Relaxed).into()
+        self.weight.load(Ordering::Relaxed)
     }
 
     /// The listed properties have changed, its identity has not. Connections are kept where it is reached as before.
     pub(crate) fn set_endpoint(&self, endpoint: Endpoint) {
-        self.weight.store(endpoint.weight() as u16, Ordering::Relaxed);
+        self.weight.store(endpoint.weight(), Ordering::Relaxed);
         self.set(Out::Drained, endpoint.weight() == 0);
         let mut kept = self.lock();
         if !kept.endpoint.takes_weight_of(&endpoint) {

@@ -72,7 +72,7 @@ pub unsafe extern "C" fn ahoy_host_new(address: *const c_char, port: u16) -> *mu
 /// Sets the host's share of the traffic relative to the other hosts of its priority and zone.
 /// Default 1.
 ///
-/// @param weight 0 to 65535; 0 for no traffic, for a host that is to be drained, which then counts
+/// @param weight any number; 0 for no traffic, for a host that is to be drained, which then counts
 ///        neither as available nor as failed
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_host_set_weight(
@@ -80,7 +80,10 @@ pub unsafe extern "C" fn ahoy_host_set_weight(
     weight: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    entry::status!(err, |host: &mut ahoy_host| host.host.set_weight(weight))
+    entry::status!(err, |host: &mut ahoy_host| {
+        host.host.weight = weight;
+        Ok(())
+    })
 }
 
 /// Sets the zone that the host stands in, for balancers that know their own
