@@ -8,6 +8,7 @@ use super::target::Target;
 /// Every scheme.
 pub static SCHEMES: &[Scheme] = &[
     sources::dns::SCHEME,
+    sources::srv::SCHEME,
     sources::file::SCHEME,
     sources::http_sd::SCHEME,
     sources::consul::SCHEME,

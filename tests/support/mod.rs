@@ -17,6 +17,7 @@ mod fleet;
 pub mod floods;
 mod handles;
 mod host;
+pub mod names;
 mod outcome;
 pub mod registry;
 mod server;

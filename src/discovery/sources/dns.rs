@@ -86,7 +86,8 @@ impl Source for Dns {
     }
 }
 
-type Asking<'a> = Pin<Box<dyn Future<Output = Result<Records, Unanswered>> + Send + 'a>>;
+/// A question under way.
+pub(super) type Asking<'a> = Pin<Box<dyn Future<Output = Result<Records, Unanswered>> + Send + 'a>>;
 
 /// One session.
 struct Lookup<'a> {
@@ -104,6 +105,8 @@ struct Part<'a> {
     asked_at: Option<Instant>,
     /// When it is asked for again.
     due: Instant,
+    /// An answer over UDP in which something is missing, while the same is asked over TCP.
+    doubted: Option<Records>,
     /// The last addresses; none where there was no answer yet.
     known: Option<Vec<IpAddr>>,
     problem: Option<String>,
@@ -129,6 +132,7 @@ impl<'a> Lookup<'a> {
         let part = |kind: &RecordKind| Part {
             kind: *kind,
             asking: None,
+            doubted: None,
             asked_at: None,
             due: begun,
             known: None,
@@ -189,6 +193,18 @@ impl<'a> Lookup<'a> {
 
     fn settle(&mut self, index: usize, answer: Result<Records, Unanswered>) {
         let (config, part, now) = (&self.dns.config, &mut self.parts[index], clock::now());
+        let answer = match (part.doubted.take(), answer) {
+            // Name servers that cut an answer need not say so. One without TCP has said all that it will.
+            (Some(doubted), Err(Unanswered::Failed(_))) => Ok(doubted),
+            (None, Ok(records))
+                if config.transport == DnsTransport::Udp && part.lacks(&records) =>
+            {
+                part.doubted = Some(records);
+                part.asking = Some(Box::pin(self.servers.ask(&self.dns.name, part.kind, true)));
+                return;
+            }
+            (_, answer) => answer,
+        };
         part.problem = None;
         let pause = match answer {
             Ok(records) => {
@@ -227,8 +243,11 @@ impl<'a> Lookup<'a> {
         }
         // Where one kind fails, that there are none of the other says little.
         let mut problems = self.parts.iter().filter_map(|part| part.problem.as_ref());
+        let serves = |part: &Part<'_>| {
+            part.problem.is_none() && part.known.as_ref().is_some_and(|it| !it.is_empty())
+        };
         if let Some(problem) = problems.next()
-            && !has_some
+            && !self.parts.iter().any(serves)
         {
             return Some(Ended::Failed(format!("{}: {problem}", self.dns.name)));
         }
@@ -245,6 +264,14 @@ impl<'a> Lookup<'a> {
         teller.list(addresses.iter().map(host).collect());
         self.told = Some(addresses);
         None
+    }
+}
+
+impl Part<'_> {
+    /// Whether an address that was known is not among `records`.
+    fn lacks(&self, records: &Records) -> bool {
+        let known = self.known.as_deref().unwrap_or_default();
+        known.iter().any(|address| !records.addresses.contains(address))
     }
 }
 

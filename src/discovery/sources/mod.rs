@@ -5,3 +5,4 @@ pub mod dns;
 pub mod etcd;
 pub mod file;
 pub mod http_sd;
+pub mod srv;
