@@ -252,7 +252,7 @@
 #define AHOY_LIST_CURRENT 1
 
 /**
- * The provider fails, and its last list serves.
+ * The last list serves: the provider fails, or has not answered since a start with a snapshot.
  */
 #define AHOY_LIST_LAST 2
 
@@ -1180,7 +1180,7 @@ AHOY_API AHOY_MUST_USE ahoy_host *ahoy_host_new(const char *address, uint16_t po
  * Sets the host's share of the traffic relative to the other hosts of its priority and zone.
  * Default 1.
  *
- * @param weight 0 to 65535; 0 for no traffic, for a host that is to be drained, which then counts
+ * @param weight any number; 0 for no traffic, for a host that is to be drained, which then counts
  *        neither as available nor as failed
  */
 AHOY_API ahoy_status ahoy_host_set_weight(ahoy_host *host, uint32_t weight, ahoy_error **err);
@@ -1296,6 +1296,38 @@ ahoy_status ahoy_provider_set(const ahoy_provider *provider,
                               const char *key,
                               const char *value,
                               ahoy_error **err);
+
+/**
+ * A provider of the first list that has endpoints, among those of the providers that
+ * ahoy_provider_add_part adds. An earlier provider is waited for until it answers or fails; a later
+ * one serves while the earlier ones have no endpoint, and never while its own list is not ready.
+ *
+ * @return the provider, never NULL
+ */
+AHOY_API AHOY_MUST_USE ahoy_provider *ahoy_provider_first_new(void);
+
+/**
+ * A provider of all endpoints of the providers that ahoy_provider_add_part adds; of an endpoint
+ * that two of them have, the one added first says weight, zone and priority. One that fails is
+ * left out as long as it has no list.
+ *
+ * @return the provider, never NULL
+ */
+AHOY_API AHOY_MUST_USE ahoy_provider *ahoy_provider_merge_new(void);
+
+/**
+ * Adds a provider to one made by ahoy_provider_first_new or ahoy_provider_merge_new, behind those
+ * that were added before.
+ *
+ * @param part frozen from here on; still the caller's to free
+ * @return AHOY_E_UNSUPPORTED if part is a custom provider, which is asked and tells nothing by itself;
+ *        AHOY_E_INVALID_ARGUMENT if provider is none that takes others; AHOY_E_IN_USE after its first
+ *        use
+ */
+AHOY_API
+ahoy_status ahoy_provider_add_part(const ahoy_provider *provider,
+                                   const ahoy_provider *part,
+                                   ahoy_error **err);
 
 /**
  * What the provider watches, for people: its source, what is watched there and how many endpoints

@@ -55,11 +55,8 @@ mod tests {
     #[test]
     fn a_refused_property_is_named_and_changes_nothing() {
         let mut host = Host::new("a", 1);
-        let errors = [
-            host.set_priority(128),
-            host.set_authority("a/b"),
-            host.set_server_name("a b"),
-        ];
+        let errors =
+            [host.set_priority(128), host.set_authority("a/b"), host.set_server_name("a b")];
         let named =
             errors.map(|error| error.unwrap_err().message().split(':').next().map(str::to_owned));
         let wanted = ["priority", "authority", "server_name"];

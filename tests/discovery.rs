@@ -2,13 +2,16 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ahoy::ffi::balancer::listing::*;
 use ahoy::ffi::values::status::*;
+use support::names::{self, Names, Said};
 use support::*;
+
+const SOON: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_list_that_the_host_replaces_applies_at_once() {
@@ -155,4 +158,165 @@ fn a_url_that_names_nothing_is_refused_without_its_secrets() {
     let list = Provider::custom(|_| AHOY_OK);
     assert_eq!(list.replace(&[]).unwrap_err().status, AHOY_E_UNSUPPORTED);
     assert_eq!(list.set("family", "any").unwrap_err().status, AHOY_E_UNKNOWN_OPTION);
+}
+
+/// A name server with one name, `web.test.`, whose last address byte and state a test changes.
+fn changing(ttl: u32) -> (Names, Arc<Mutex<Said>>) {
+    let said = Arc::new(Mutex::new(Said::Records(vec![(ttl, vec![127, 0, 0, 1])])));
+    let now = Arc::clone(&said);
+    let names = Names::start(move |question| match question.kind {
+        names::A => now.lock().unwrap().clone(),
+        _ => Said::Records(Vec::new()),
+    });
+    (names, said)
+}
+
+fn addresses(ttl: u32, count: u8) -> Said {
+    Said::Records((1..=count).map(|last| (ttl, vec![127, 0, 0, last])).collect())
+}
+
+fn web(port: u16, names: &Names, options: &str) -> Provider {
+    let url = format!("dns://web.test.:{port}?{}{options}", names.option());
+    Provider::from_url(&url).unwrap()
+}
+
+#[test]
+fn p1_an_empty_answer_applies_not_before_its_hold_and_within_a_second_after_it() {
+    let (names, said) = changing(1);
+    let balancer = Balancer::round_robin(&web(80, &names, "&empty_hold=2s"));
+    balancer.wait_ready(SOON).unwrap();
+    *said.lock().unwrap() = Said::Code(3);
+    let asked = names.asked(names::A).len();
+    eventually("it is asked again", SOON, || names.asked(names::A).len() > asked);
+    let took = balancer.when(SOON, |it| it.known() == 0);
+    assert!(took > ms(1900) && took < ms(3000), "{took:?}");
+    assert_eq!(balancer.list_state(), AHOY_LIST_CURRENT);
+}
+
+#[test]
+fn p1_an_empty_answer_that_is_taken_back_changes_nothing() {
+    let (names, said) = changing(1);
+    let balancer = Balancer::round_robin(&web(80, &names, ""));
+    balancer.wait_ready(SOON).unwrap();
+    *said.lock().unwrap() = Said::Records(Vec::new());
+    let asked = names.asked(names::A).len();
+    eventually("it is asked again", SOON, || names.asked(names::A).len() > asked);
+    assert_eq!(balancer.known(), 1);
+    *said.lock().unwrap() = addresses(1, 2);
+    balancer.when(SOON, |it| it.known() == 2);
+}
+
+#[test]
+fn a_list_that_nobody_confirms_is_taken_away_after_max_stale_and_comes_back() {
+    let (names, said) = changing(1);
+    let balancer = Balancer::round_robin(&web(80, &names, "&max_stale=2s&dns_timeout=100ms"));
+    balancer.wait_ready(SOON).unwrap();
+    *said.lock().unwrap() = Said::Code(2);
+    balancer.when(SOON, |it| it.list_state() == AHOY_LIST_LAST);
+    assert_eq!(balancer.known(), 1);
+    assert!(balancer.list_error().unwrap().contains("web.test"));
+    balancer.when(SOON, |it| it.list_state() == AHOY_LIST_STALE);
+    assert_eq!(balancer.known(), 0);
+    assert!(balancer.list_age().unwrap() >= ms(1900));
+    *said.lock().unwrap() = addresses(1, 1);
+    balancer.when(SOON, |it| it.known() == 1 && it.list_state() == AHOY_LIST_CURRENT);
+}
+
+#[test]
+fn a_watch_ends_with_its_last_balancer_and_is_one_for_all() {
+    let (names, _) = changing(1);
+    let provider = web(80, &names, "&family=ipv4");
+    let balancers = [Balancer::round_robin(&provider), Balancer::random(&provider)];
+    balancers.iter().for_each(|it| it.wait_ready(SOON).unwrap());
+    assert_eq!(names.asked(names::A).len(), 1, "one watch for both");
+    drop(balancers);
+    std::thread::sleep(ms(1300));
+    assert_eq!(names.asked(names::A).len(), 1, "nobody needs the list");
+    drop(provider);
+}
+
+#[test]
+fn p19_the_first_of_two_is_left_for_one_that_is_ready_only() {
+    let (one, one_says) = changing(1);
+    let (other, other_says) = changing(1);
+    *other_says.lock().unwrap() = Said::Silence;
+    let parts = [web(8001, &one, "&empty_hold=0ms"), web(8002, &other, "&dns_timeout=100ms")];
+    let balancer = Balancer::round_robin(&Provider::first(&parts));
+    let port = || balancer.at(0).map(|endpoint| endpoint.port()).ok();
+    balancer.wait_ready(SOON).unwrap();
+    assert_eq!(port(), Some(8001));
+    *one_says.lock().unwrap() = Said::Code(2);
+    balancer.when(SOON, |_| one.asked(names::A).len() >= 3);
+    assert_eq!(port(), Some(8001), "it fails, and its list serves");
+    *other_says.lock().unwrap() = addresses(1, 1);
+    *one_says.lock().unwrap() = Said::Code(3);
+    balancer.when(Duration::from_secs(40), |_| port() == Some(8002));
+    *one_says.lock().unwrap() = addresses(1, 1);
+    balancer.when(SOON, |_| port() == Some(8001));
+}
+
+#[test]
+fn the_lists_of_several_providers_are_one() {
+    let (one, one_says) = changing(1);
+    let list = Provider::loopback(&[8001, 8002]);
+    let balancer = Balancer::round_robin(&Provider::merge(&[web(8001, &one, ""), list]));
+    balancer.wait_ready(SOON).unwrap();
+    assert_eq!(balancer.known(), 2, "127.0.0.1:8001 counts once");
+    *one_says.lock().unwrap() = addresses(1, 3);
+    balancer.when(SOON, |it| it.known() == 4);
+    let asked = Provider::custom(|_| AHOY_OK);
+    assert_eq!(Provider::try_chain(&[asked]).unwrap_err().status, AHOY_E_UNSUPPORTED);
+}
+
+#[test]
+fn a_snapshot_serves_a_start_while_the_registry_is_down() {
+    let path = std::env::temp_dir().join(format!("ahoy-test-list-{}", std::process::id()));
+    let option = format!("&snapshot={}", path.display());
+    let server = Server::always(Reply::text(200, "hello"));
+    let (names, said) = changing(1);
+    let balancer = Balancer::round_robin(&web(server.port(), &names, &option));
+    balancer.wait_ready(SOON).unwrap();
+    eventually("the list is kept", SOON, || path.exists());
+    drop(balancer);
+    *said.lock().unwrap() = Said::Code(2);
+    let balancer = Balancer::round_robin(&web(server.port(), &names, &option));
+    let client = Builder::new().balancer(&balancer).build();
+    assert_eq!(client.get("/").unwrap().status, 200);
+    assert_eq!(balancer.list_state(), AHOY_LIST_LAST);
+    *said.lock().unwrap() = addresses(1, 2);
+    balancer.when(SOON, |it| it.known() == 2 && it.list_state() == AHOY_LIST_CURRENT);
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn p21_200_changes_in_a_row_fail_no_call_and_no_endpoint_is_used_100_ms_after_it_left() {
+    let servers: Vec<_> = (0..3).map(|_| Server::always(Reply::text(200, "hello"))).collect();
+    let ports: Vec<u16> = servers.iter().map(Server::port).collect();
+    let provider = Provider::loopback(&ports);
+    let client = Builder::new().balancer(&Balancer::round_robin(&provider)).build();
+    let stop = AtomicBool::new(false);
+    let mut left = [Instant::now(); 3];
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::SeqCst) {
+                    assert_eq!(client.get("/").unwrap().status, 200);
+                }
+            });
+        }
+        for change in 0..200 {
+            let out = change % 3;
+            let listed: Vec<u16> = (0..3).filter(|it| *it != out).map(|it| ports[it]).collect();
+            provider.replace_ports(&listed);
+            left[out] = Instant::now();
+            std::thread::sleep(ms(2));
+        }
+        provider.replace_ports(&ports[..2]);
+        left[2] = Instant::now();
+        std::thread::sleep(ms(300));
+        stop.store(true, Ordering::SeqCst);
+    });
+    let last = servers[2].requests().last().map(|seen| seen.at);
+    let late = last.map(|at| at.saturating_duration_since(left[2]));
+    assert!(late.is_none_or(|late| late < ms(100)), "{late:?} after it left");
 }

@@ -19,7 +19,7 @@ pub enum ListState {
     None,
     /// As the provider told it last.
     Current,
-    /// The provider fails, and its last list serves.
+    /// The provider fails, or did not answer yet, and its last list serves.
     Last,
     /// The last list was taken away: its provider has failed for too long.
     Stale,
@@ -178,14 +178,17 @@ impl Balancer {
     #[must_use]
     pub fn list_state(&self) -> ListState {
         let problem = self.problem();
-        let is_stale = match &self.supply {
-            Supply::Watched(watch) => watch.state().is_stale,
-            Supply::Asked(_) => false,
+        let (is_stale, is_kept) = match &self.supply {
+            Supply::Watched(watch) => {
+                let state = watch.state();
+                (state.is_stale, state.is_kept)
+            }
+            Supply::Asked(_) => (false, false),
         };
         match (self.updates_done() > 0, problem) {
             (_, _) if is_stale => ListState::Stale,
-            (true, None) => ListState::Current,
-            (true, Some(_)) => ListState::Last,
+            (true, None) if !is_kept => ListState::Current,
+            (true, _) => ListState::Last,
             (false, Some((_, true))) => ListState::Refused,
             (false, _) => ListState::None,
         }

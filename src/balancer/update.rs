@@ -12,7 +12,7 @@ use super::list::{Change, Refresh};
 use super::pick::pick_state::PickState;
 use super::roster::Roster;
 use crate::config::Subset;
-use crate::discovery::{Asked, Supply, Watch};
+use crate::discovery::{Asked, Supply, Taker, Watch};
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
@@ -50,6 +50,7 @@ impl Balancer {
                 let turn = self.live().list.turn()?;
                 turn.value().seen.version = 0;
                 self.take(watch, turn);
+                self.look_again();
                 Ok(())
             }
         }
@@ -182,6 +183,7 @@ impl Balancer {
                 listed.push(host);
             }))
         });
+        self.look_again();
         Ok(())
     }
 
@@ -205,6 +207,7 @@ impl Balancer {
                 found = listed.len() < known;
             }))
         });
+        self.look_again();
         Ok(found)
     }
 
@@ -219,6 +222,17 @@ impl Balancer {
             let next = it.relist(|_| ());
             (next.len() != it.before.len()).then_some(next)
         });
+        self.look_again();
+    }
+
+    /// While another change had the turn, a list of the provider's watch was left to it.
+    fn look_again(&self) {
+        if let Supply::Watched(watch) = &self.supply
+            && self.updates_done() > 0
+            && watch.version() != self.live().list.taken()
+        {
+            self.look();
+        }
     }
 
     /// Makes and publishes the next roster under the lock of updates, and tells the observers without it. Whether

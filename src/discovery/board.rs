@@ -61,6 +61,8 @@ pub struct State {
     pub skipped: u64,
     /// What was wrong with the last of them.
     pub skipped_for: Option<Arc<str>>,
+    /// Whether the list is that of a snapshot, and nobody confirmed it so far.
+    pub is_kept: bool,
     /// Whether the last list was taken away for its age.
     pub is_stale: bool,
 }

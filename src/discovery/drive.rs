@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 
-use super::board::{Board, State};
+use super::asked;
+use super::board::Board;
 use super::ground::Ground;
+use super::snapshot_file::{Snapshot, SnapshotFile};
 use super::source::{Ended, Session, Source, Teller, Told};
 use crate::endpoint::Host;
 use crate::policy::{Due, Freshness, FreshnessConfig, Size, SourceBackoff};
@@ -20,10 +22,11 @@ use crate::runtime::{clock, entropy};
 pub(super) async fn drive(
     board: &Board,
     freshness: FreshnessConfig,
+    kept: Option<&SnapshotFile>,
     source: &dyn Source,
     ground: &Ground,
 ) -> Infallible {
-    let mut driver = Driver::new(board, freshness);
+    let mut driver = Driver::new(board, freshness, kept);
     loop {
         let teller = Teller::default();
         driver.has_told = false;
@@ -35,6 +38,11 @@ pub(super) async fn drive(
 
 struct Driver<'a> {
     board: &'a Board,
+    /// Where the list is kept for the next start.
+    kept: Option<&'a SnapshotFile>,
+    /// When the list that applies is to be written there.
+    write_at: Option<Instant>,
+    written_at: Option<Instant>,
     lists: Freshness<Vec<Arc<Host>>>,
     backoff: SourceBackoff,
     /// Whether the session under way has told a list.
@@ -50,14 +58,35 @@ enum Step {
 }
 
 impl<'a> Driver<'a> {
-    fn new(board: &'a Board, freshness: FreshnessConfig) -> Self {
-        let now = clock::now();
-        let mut lists = Freshness::new(freshness);
-        if let Some(listing) = board.latest() {
-            let age = board.age(now).unwrap_or_default();
-            lists.begin_with(listing.hosts.is_empty(), age, now);
+    fn new(board: &'a Board, freshness: FreshnessConfig, kept: Option<&'a SnapshotFile>) -> Self {
+        let mut driver = Self {
+            board,
+            kept,
+            write_at: None,
+            written_at: None,
+            lists: Freshness::new(freshness),
+            backoff: SourceBackoff::default(),
+            has_told: false,
+        };
+        driver.begin(clock::now());
+        driver
+    }
+
+    /// Begins with the list that is there, be it the parent process's or one from an earlier start.
+    fn begin(&mut self, now: Instant) {
+        if let Some(listing) = self.board.latest() {
+            let age = self.board.age(now).unwrap_or_default();
+            self.lists.begin_with(listing.hosts.is_empty(), age, now);
+            return;
         }
-        Self { board, lists, backoff: SourceBackoff::default(), has_told: false }
+        let Some(Snapshot { hosts, age }) = self.kept.and_then(SnapshotFile::read) else { return };
+        self.lists.begin_with(hosts.is_empty(), age, now);
+        self.board.publish(hosts);
+        self.board.note(|state| {
+            state.confirmed = now.checked_sub(age);
+            state.is_kept = true;
+        });
+        self.board.tell();
     }
 
     /// Drives one session to its end.
@@ -101,7 +130,8 @@ impl<'a> Driver<'a> {
     }
 
     fn next_due(&self) -> Instant {
-        self.lists.next_due().unwrap_or_else(|| clock::now() + LONG)
+        let due = self.lists.next_due().into_iter().chain(self.write_at).min();
+        due.unwrap_or_else(|| clock::now() + LONG)
     }
 
     fn take(&mut self, told: Told) {
@@ -143,12 +173,25 @@ impl<'a> Driver<'a> {
         self.board.note(|state| {
             state.confirmed = Some(now);
             state.confirmations += 1;
-            (state.problem, state.is_refused) = (None, false);
+            (state.problem, state.is_refused, state.is_kept) = (None, false, false);
         });
     }
 
     fn apply(&mut self) {
         self.apply_due();
+        if self.write_at.is_some_and(|at| at <= clock::now()) {
+            self.write();
+        }
+    }
+
+    /// Keeps the list on disk, by a thread that may wait for it.
+    fn write(&mut self) {
+        (self.write_at, self.written_at) = (None, Some(clock::now()));
+        if let (Some(kept), Some(listing)) = (self.kept.cloned(), self.board.latest()) {
+            // A list that cannot be kept is one that the next start has not: no more is lost.
+            let write = move || drop(kept.write(&listing.hosts));
+            let _ = asked::on_thread(write);
+        }
     }
 
     /// Lets what is due apply; whether something was.
@@ -158,6 +201,10 @@ impl<'a> Driver<'a> {
             Due::Applies(hosts) => (hosts, false),
             Due::Stale => (Vec::new(), true),
         };
+        if self.kept.is_some() && !hosts.is_empty() {
+            let now = clock::now();
+            self.write_at = Some(self.written_at.map_or(now, |at| (at + WRITE_INTERVAL).max(now)));
+        }
         self.board.publish(hosts);
         self.board.note(|state| state.is_stale = is_stale);
         self.board.tell();
@@ -187,7 +234,7 @@ impl<'a> Driver<'a> {
 
     /// Notes and tells that there is no newer list.
     fn fail(&self, problem: &str, is_refused: bool) {
-        self.board.note(|state: &mut State| {
+        self.board.note(|state| {
             state.failures += 1;
             (state.problem, state.is_refused) = (Some(problem.into()), is_refused);
         });
@@ -197,3 +244,72 @@ impl<'a> Driver<'a> {
 
 /// How long nothing becomes due where nothing waits.
 const LONG: Duration = Duration::from_secs(3600);
+/// A roll-out of many endpoints is not as many files.
+const WRITE_INTERVAL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::endpoint::Host;
+
+    /// Ends each session as it is told to, after one list.
+    #[derive(Debug)]
+    struct Ending(Mutex<Vec<Ended>>);
+
+    impl Source for Ending {
+        fn watch<'a>(&'a self, _: &'a Ground, teller: &'a Teller) -> Session<'a> {
+            let ended = self.0.lock().unwrap().pop();
+            Box::pin(async move {
+                teller.list(vec![Arc::new(Host::new("127.0.0.1", 80))]);
+                match ended {
+                    Some(ended) => ended,
+                    None => std::future::pending().await,
+                }
+            })
+        }
+
+        fn describe(&self) -> String {
+            "a test".to_owned()
+        }
+    }
+
+    async fn driven(endings: Vec<Ended>) -> (Board, Duration) {
+        let (board, source) = (Board::default(), Ending(Mutex::new(endings)));
+        let ground = Ground::for_tests();
+        let begun = Instant::now();
+        {
+            let freshness = FreshnessConfig::default();
+            let mut drive = pin!(drive(&board, freshness, None, &source, &ground));
+            let left = || source.0.lock().unwrap().len();
+            while left() > 0 {
+                let _ = tokio::time::timeout(Duration::from_millis(1), drive.as_mut()).await;
+            }
+        }
+        (board, begun.elapsed())
+    }
+
+    #[tokio::test]
+    async fn a_session_that_expires_is_followed_at_once_and_fails_nobody() {
+        let (board, took) = driven(vec![Ended::Failed("x".to_owned()), Ended::Expired]).await;
+        assert!(took < Duration::from_millis(200), "{took:?}");
+        assert_eq!(board.state().problem, None);
+        assert_eq!(board.latest().unwrap().hosts.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_as_one_and_a_failure_is_not() {
+        let refused = Ended::Refused("wrong token".to_owned());
+        let (board, _) =
+            driven(vec![Ended::Expired, Ended::Expired, Ended::Failed("down".to_owned())]).await;
+        assert!(!board.state().is_refused);
+        let (board, source) = (Board::default(), Ending(Mutex::new(vec![refused])));
+        let (ground, freshness) = (Ground::for_tests(), FreshnessConfig::default());
+        let drive = drive(&board, freshness, None, &source, &ground);
+        let _ = tokio::time::timeout(Duration::from_millis(50), drive).await;
+        assert!(board.state().is_refused);
+        assert_eq!(board.state().problem.as_deref(), Some("wrong token"));
+        assert_eq!(board.latest().unwrap().hosts.len(), 1, "what was told serves");
+    }
+}

@@ -7,12 +7,14 @@
 
 pub mod asked;
 pub mod board;
+pub mod chain;
 pub mod config;
 mod drive;
 pub mod ground;
 pub mod listing;
 pub mod polled;
 pub mod scheme;
+pub mod snapshot_file;
 pub mod source;
 pub mod sources;
 pub mod target;

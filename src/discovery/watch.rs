@@ -18,6 +18,7 @@ use super::board::{Board, Taker};
 use super::config::ProviderConfig;
 use super::drive;
 use super::ground::Ground;
+use super::snapshot_file::SnapshotFile;
 use super::source::{Ended, Session, Source, Teller};
 use super::url;
 use crate::endpoint::Host;
@@ -33,6 +34,8 @@ pub struct Watch {
     /// What names the source, where that is all that was said of it.
     url: Option<Arc<str>>,
     freshness: FreshnessConfig,
+    /// Where the list is kept for a start while the source cannot be asked.
+    kept: Option<SnapshotFile>,
     board: Arc<Board>,
     here: PerProcess<Here>,
 }
@@ -54,12 +57,6 @@ struct Task {
 }
 
 impl Watch {
-    /// The list that `source` tells, by these rules. Nothing begins yet.
-    #[must_use]
-    pub fn new(source: Arc<dyn Source>, freshness: FreshnessConfig) -> Self {
-        Self::with(Some(source), freshness)
-    }
-
     /// The list that the source tells which `config` names.
     #[must_use]
     pub fn of(config: &ProviderConfig) -> Self {
@@ -69,7 +66,15 @@ impl Watch {
             Some(Err(problem)) => Arc::new(Unusable(problem)),
             None => Arc::new(Unusable("no source has this scheme".to_owned())),
         };
-        Self::new(source, config.freshness)
+        Self::by(source, config)
+    }
+
+    /// The list that `source` tells, by the rules of `config`.
+    #[must_use]
+    pub fn by(source: Arc<dyn Source>, config: &ProviderConfig) -> Self {
+        let kept = config.snapshot.as_ref();
+        let kept = kept.map(|path| SnapshotFile::new(path, source.describe()));
+        Self { kept, ..Self::with(Some(source), config.freshness) }
     }
 
     /// A list that the host replaces itself, `hosts` at first.
@@ -81,7 +86,14 @@ impl Watch {
     }
 
     fn with(source: Option<Arc<dyn Source>>, freshness: FreshnessConfig) -> Self {
-        Self { source, url: None, freshness, board: Arc::default(), here: PerProcess::new() }
+        Self {
+            source,
+            url: None,
+            freshness,
+            kept: None,
+            board: Arc::default(),
+            here: PerProcess::new(),
+        }
     }
 
     /// The same, known to be all that this URL says.
@@ -138,11 +150,12 @@ impl Watch {
         let longest = if process::is_child() && !has_run { SPREAD } else { Duration::ZERO };
         let delay = entropy::with_rng(|rng| rng.random_range(Duration::ZERO..=longest));
         let (board, freshness) = (Arc::clone(&self.board), self.freshness);
+        let kept = self.kept.clone();
         let task = async move {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
-            drive::drive(&board, freshness, &*source, &ground).await;
+            drive::drive(&board, freshness, kept.as_ref(), &*source, &ground).await;
         };
         Ok(io_thread::first()?.handle().spawn(task).abort_handle())
     }

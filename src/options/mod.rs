@@ -29,7 +29,7 @@ pub(crate) use client::adaptive_limit_text;
 pub use docs::{NO_KEYS, NO_SETTERS, markdown};
 pub use form::Form;
 pub(crate) use nearest::nearest;
-pub use provider::{PROVIDER, provider_of, set_provider};
+pub use provider::{PROVIDER, provider_of, set_callback, set_provider};
 pub use retry::RETRY;
 pub(crate) use retry::jitter_text;
 pub use setting::{Setter, Setting};

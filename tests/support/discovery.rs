@@ -35,6 +35,28 @@ impl Provider {
         made.map(Self::owning)
     }
 
+    /// The first of `parts` that has endpoints.
+    pub fn first(parts: &[Self]) -> Self {
+        Self::chain(Self::owning(ahoy_provider_first_new()), parts).unwrap()
+    }
+
+    /// All endpoints of `parts`.
+    pub fn merge(parts: &[Self]) -> Self {
+        Self::try_chain(parts).unwrap()
+    }
+
+    pub fn try_chain(parts: &[Self]) -> Result<Self, Failure> {
+        Self::chain(Self::owning(ahoy_provider_merge_new()), parts)
+    }
+
+    fn chain(whole: Self, parts: &[Self]) -> Result<Self, Failure> {
+        for part in parts {
+            // SAFETY: both handles live.
+            checked(|err| unsafe { ahoy_provider_add_part(whole.raw(), part.raw(), err) })?;
+        }
+        Ok(whole)
+    }
+
     pub fn set(&self, key: &str, value: &str) -> Result<(), Failure> {
         let (key, value) = (c(key), c(value));
         // SAFETY: the handle is ours.

@@ -20,7 +20,7 @@ use crate::runtime::waiter;
 pub const AHOY_LIST_NONE: i32 = 0;
 /// The list is what the provider told last.
 pub const AHOY_LIST_CURRENT: i32 = 1;
-/// The provider fails, and its last list serves.
+/// The last list serves: the provider fails, or has not answered since a start with a snapshot.
 pub const AHOY_LIST_LAST: i32 = 2;
 /// The provider has failed for longer than its option max_stale: its last list serves no more.
 pub const AHOY_LIST_STALE: i32 = 3;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use once_cell::sync::OnceCell;
 
 use super::host::{ahoy_host, checked};
-use crate::discovery::{Asked, Provider, ProviderConfig, Supply, Watch};
+use crate::discovery::chain::{Chain, Combine};
+use crate::discovery::{Asked, Provider, ProviderConfig, Source, Supply, Watch};
 use crate::endpoint::Host;
 use crate::error::{Error, ErrorKind};
 use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
@@ -39,6 +40,7 @@ enum Kind {
     List(Settings<Vec<Arc<Host>>>),
     Custom(Arc<dyn Provider>),
     Url,
+    Chain(Combine, Settings<Vec<Arc<Watch>>>),
 }
 
 impl ahoy_provider {
@@ -58,6 +60,10 @@ impl ahoy_provider {
                     freshness: config.freshness,
                 }),
                 Kind::Url => Supply::Watched(Arc::new(Watch::of(&config))),
+                Kind::Chain(combine, parts) => {
+                    let chain = Arc::new(Chain::new(*combine, parts.freeze()));
+                    Supply::Watched(Arc::new(Watch::by(chain, &config)))
+                }
             }
         };
         self.supply.get_or_init(make).clone()
@@ -103,6 +109,7 @@ impl ahoy_provider {
         let what = match &self.kind {
             Kind::List(_) => "a list of the host".to_owned(),
             Kind::Custom(_) => "a function of the host".to_owned(),
+            Kind::Chain(combine, parts) => Chain::new(*combine, parts.read()).describe(),
             Kind::Url => match self.supply.get() {
                 Some(Supply::Watched(watch)) => watch.describe(),
                 _ => Watch::of(&self.settings.read()).describe(),
@@ -150,12 +157,73 @@ pub unsafe extern "C" fn ahoy_provider_set(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |provider: &ahoy_provider, key: &str, value: &str| {
-        if let Kind::List(_) = provider.kind {
-            let message = "key: a list has no options";
-            return Err(Error::new(ErrorKind::UnknownOption, message));
+        let set = match provider.kind {
+            Kind::List(_) => {
+                let message = "key: a list has no options";
+                return Err(Error::new(ErrorKind::UnknownOption, message));
+            }
+            Kind::Custom(_) => options::set_callback,
+            Kind::Url | Kind::Chain(..) => options::set_provider,
+        };
+        provider.settings.change("provider", |config| set(config, key, value))
+    })
+}
+
+/// A provider of the first list that has endpoints, among those of the providers that
+/// ahoy_provider_add_part adds. An earlier provider is waited for until it answers or fails; a later
+/// one serves while the earlier ones have no endpoint, and never while its own list is not ready.
+///
+/// @return the provider, never NULL
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn ahoy_provider_first_new() -> *mut ahoy_provider {
+    guard::value_of(ptr::null_mut(), || chain(Combine::First))
+}
+
+/// A provider of all endpoints of the providers that ahoy_provider_add_part adds; of an endpoint
+/// that two of them have, the one added first says weight, zone and priority. One that fails is
+/// left out as long as it has no list.
+///
+/// @return the provider, never NULL
+#[unsafe(no_mangle)]
+#[must_use]
+pub extern "C" fn ahoy_provider_merge_new() -> *mut ahoy_provider {
+    guard::value_of(ptr::null_mut(), || chain(Combine::Merge))
+}
+
+fn chain(combine: Combine) -> *mut ahoy_provider {
+    let kind = Kind::Chain(combine, Settings::new(Vec::new()));
+    handle::new(ahoy_provider::new(kind, ProviderConfig::default()))
+}
+
+/// Adds a provider to one made by ahoy_provider_first_new or ahoy_provider_merge_new, behind those
+/// that were added before.
+///
+/// @param part frozen from here on; still the caller's to free
+/// @return AHOY_E_UNSUPPORTED if part is a custom provider, which is asked and tells nothing by itself;
+///        AHOY_E_INVALID_ARGUMENT if provider is none that takes others; AHOY_E_IN_USE after its first
+///        use
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_provider_add_part(
+    provider: *const ahoy_provider,
+    part: *const ahoy_provider,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    entry::status!(err, |provider: &ahoy_provider, part: &ahoy_provider| {
+        let Kind::Chain(_, parts) = &provider.kind else {
+            return Err(Error::invalid("provider", "is made of no others"));
+        };
+        if ptr::eq(provider, part) {
+            return Err(Error::invalid("part", "is the provider itself"));
         }
-        let set = |config: &mut ProviderConfig| options::set_provider(config, key, value);
-        provider.settings.change("provider", set)
+        let Supply::Watched(watch) = part.freeze() else {
+            let message = "part: a custom provider tells nothing by itself";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        };
+        parts.change("provider", |parts| {
+            parts.push(watch);
+            Ok(())
+        })
     })
 }
 

@@ -65,15 +65,31 @@ pub fn provider_of(url: &str) -> Result<ProviderConfig, Error> {
 /// # Errors
 /// The provider's source has no such option, or the value is refused.
 pub fn set_provider(config: &mut ProviderConfig, key: &str, value: &str) -> Result<(), Error> {
-    let (known, name) = match scheme_of(config) {
-        Some(scheme) => (keys_of(scheme), scheme.name),
-        None => (OF_CALLBACKS.to_vec(), "a callback"),
-    };
+    match scheme_of(config) {
+        Some(scheme) => set_known(config, &keys_of(scheme), key, value),
+        None => set_known(config, url::COMMON, key, value),
+    }
+}
+
+/// The same for a provider whose list a function of the host tells.
+///
+/// # Errors
+/// As above.
+pub fn set_callback(config: &mut ProviderConfig, key: &str, value: &str) -> Result<(), Error> {
+    set_known(config, OF_CALLBACKS, key, value)
+}
+
+fn set_known(
+    config: &mut ProviderConfig,
+    known: &[&'static str],
+    key: &str,
+    value: &str,
+) -> Result<(), Error> {
     if known.contains(&key) {
         return PROVIDER.set(config, key, value);
     }
     let nearest = nearest(known.iter().copied(), key).unwrap_or_default();
-    let message = format!("key: no such option of {name}; the nearest is {nearest}");
+    let message = format!("key: the provider has no such option; the nearest is {nearest}");
     Err(Error::new(ErrorKind::UnknownOption, message))
 }
 

@@ -107,7 +107,9 @@ mod tests {
     fn what_was_told_begins_anew_and_a_refusal_is_slow_at_once() {
         let mut rng = SmallRng::seed_from_u64(2);
         let mut backoff = SourceBackoff::default();
-        (0..9).for_each(|_| drop(backoff.after_failure(&mut rng)));
+        (0..9).for_each(|_| {
+            let _ = backoff.after_failure(&mut rng);
+        });
         backoff.succeed();
         assert!(backoff.after_failure(&mut rng) <= FIRST);
         assert!(SourceBackoff::default().after_refusal(&mut rng) >= MOST / 2);

@@ -1,0 +1,168 @@
+//! Providers of other providers: the first that has a list, or all lists together.
+//!
+//! The parts are watches of their own, shared with whoever else goes by them. A part's `empty_hold` and `max_stale` count
+//! for its list; those of the whole for the list that comes of them.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+
+use tokio::sync::Notify;
+
+use super::board::Taker;
+use super::ground::Ground;
+use super::source::{Ended, Session, Source, Teller};
+use super::watch::{Joined, Watch};
+use crate::endpoint::Host;
+use crate::runtime::clock;
+
+/// What is made of the parts' lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combine {
+    /// The list of the first part that has endpoints.
+    First,
+    /// All lists together; of equal endpoints that of the earlier part counts.
+    Merge,
+}
+
+/// A source over the lists of other watches.
+pub struct Chain {
+    combine: Combine,
+    parts: Vec<Arc<Watch>>,
+}
+
+impl Chain {
+    /// A chain of `parts`, in their order.
+    #[must_use]
+    pub const fn new(combine: Combine, parts: Vec<Arc<Watch>>) -> Self {
+        Self { combine, parts }
+    }
+
+    /// What is known of all parts together.
+    ///
+    /// # Errors
+    /// No part has a list, and the text says why the first of them has none.
+    fn list(&self) -> Result<Option<Vec<Arc<Host>>>, String> {
+        let hosts = match self.combine {
+            Combine::First => self.first(),
+            // A part that is late must not make the others' endpoints all there are: that would be a list that shrinks
+            // and grows at each start. One that fails is not waited for.
+            Combine::Merge => {
+                let waits =
+                    |part: &Arc<Watch>| part.latest().is_none() && part.state().problem.is_none();
+                match self.parts.iter().any(waits) {
+                    true => None,
+                    false => {
+                        let lists: Vec<_> =
+                            self.parts.iter().filter_map(|part| part.latest()).collect();
+                        let hosts = lists.iter().flat_map(|listing| listing.hosts.iter().cloned());
+                        (!lists.is_empty()).then(|| hosts.collect())
+                    }
+                }
+            }
+        };
+        let problem = || self.parts.iter().find_map(|part| part.state().problem);
+        match (hosts, problem()) {
+            (None, Some(problem)) if self.all_fail() => Err(problem.to_string()),
+            (hosts, _) => Ok(hosts),
+        }
+    }
+
+    /// The list of the first part that has endpoints. One whose list is not ready is never moved to, and one that did not
+    /// answer yet is waited for, until it has answered or fails.
+    fn first(&self) -> Option<Vec<Arc<Host>>> {
+        let mut empty = None;
+        for part in &self.parts {
+            match part.latest() {
+                Some(listing) if !listing.hosts.is_empty() => return Some(listing.hosts.clone()),
+                Some(_) => empty = Some(Vec::new()),
+                None if part.state().problem.is_none() => return None,
+                None => {}
+            }
+        }
+        empty
+    }
+
+    fn all_fail(&self) -> bool {
+        self.parts.iter().all(|part| part.state().problem.is_some())
+    }
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe())
+    }
+}
+
+impl Source for Chain {
+    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
+        Box::pin(async move {
+            let bell = Arc::new(Bell::default());
+            let itself: Weak<dyn Taker> = Arc::<Bell>::downgrade(&bell);
+            let joined: Result<Vec<Joined>, _> =
+                self.parts.iter().map(|part| part.join(Weak::clone(&itself))).collect();
+            let _joined = match joined {
+                Ok(joined) => joined,
+                Err(error) => return Ended::Failed(format!("no thread could be made: {error}")),
+            };
+            let mut told: Option<Vec<Arc<Host>>> = None;
+            loop {
+                match self.list() {
+                    Ok(Some(hosts)) if told.as_ref() != Some(&hosts) => {
+                        teller.list(hosts.clone());
+                        told = Some(hosts);
+                    }
+                    Ok(Some(_)) if !self.all_fail() => teller.alive(),
+                    Ok(_) => {}
+                    // The parts try again by themselves.
+                    Err(problem) => teller.failing(problem),
+                }
+                self.wait(ground, &bell).await;
+            }
+        })
+    }
+
+    fn describe(&self) -> String {
+        let parts: Vec<_> = self.parts.iter().map(|part| part.describe()).collect();
+        let combine = match self.combine {
+            Combine::First => "the first of",
+            Combine::Merge => "all of",
+        };
+        format!("{combine} ({})", parts.join("; "))
+    }
+}
+
+impl Chain {
+    /// Waits for news of a part, and passes a call's nudge on to all of them.
+    async fn wait(&self, ground: &Ground, bell: &Bell) {
+        let mut rung = pin!(bell.0.notified());
+        let mut nudged = pin!(ground.nudged());
+        poll_fn(|cx| {
+            if nudged.as_mut().poll(cx).is_ready() {
+                let now = clock::now();
+                for part in &self.parts {
+                    let _ = part.nudge(now);
+                }
+                nudged.set(ground.nudged());
+                cx.waker().wake_by_ref();
+            }
+            rung.as_mut().poll(cx)
+        })
+        .await;
+    }
+}
+
+/// Rung where a part has news.
+#[derive(Default)]
+struct Bell(Notify);
+
+impl Taker for Bell {
+    fn look(&self) {
+        self.0.notify_one();
+    }
+
+    fn calls_host(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,181 @@
+//! The last list on disk, for a start while the registry is down.
+//!
+//! Written as a whole to a file of its own, which then takes the old one's place, readable by its owner only. Its first
+//! line has a hash of the rest: what was cut off, or changed by hand, is no list.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use xxhash_rust::xxh64::xxh64;
+
+use crate::endpoint::{Host, Scheme};
+
+/// A file that keeps the list of one source.
+#[derive(Clone, Debug)]
+pub struct SnapshotFile {
+    path: PathBuf,
+    /// What the source watches: another one's list is not taken.
+    source: String,
+}
+
+/// What was kept.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The list.
+    pub hosts: Vec<Arc<Host>>,
+    /// How long ago it was written, by the wall clock.
+    pub age: Duration,
+}
+
+impl SnapshotFile {
+    /// The file at `path` for the list of `source`.
+    #[must_use]
+    pub fn new(path: &Path, source: String) -> Self {
+        Self { path: path.to_owned(), source }
+    }
+
+    /// Keeps `hosts`.
+    ///
+    /// # Errors
+    /// The file could not be written; the one before stays.
+    pub fn write(&self, hosts: &[Arc<Host>]) -> io::Result<()> {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let hosts: Vec<Value> = hosts.iter().map(|host| value(host)).collect();
+        let body = json!({ "source": self.source, "at": at, "hosts": hosts }).to_string();
+        // In the same folder, for a file cannot be moved between file systems as a whole.
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.new", std::process::id()));
+        let fresh = self.path.with_file_name(name);
+        // What a crash left behind may belong to somebody else.
+        let _ = fs::remove_file(&fresh);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        let written =
+            write!(file, "{HEAD} {:016x}\n{body}\n", hash(&body)).and_then(|()| file.sync_data());
+        let moved = written.and_then(|()| fs::rename(&fresh, &self.path));
+        if moved.is_err() {
+            let _ = fs::remove_file(&fresh);
+        }
+        moved
+    }
+
+    /// What was kept; none where there is no such file, or it is not what this library wrote of this source.
+    #[must_use]
+    pub fn read(&self) -> Option<Snapshot> {
+        let mut text = String::new();
+        File::open(&self.path).ok()?.take(MOST_BYTES).read_to_string(&mut text).ok()?;
+        let (head, body) = text.split_once('\n')?;
+        let body = body.strip_suffix('\n')?;
+        if head != format!("{HEAD} {:016x}", hash(body)) {
+            return None;
+        }
+        let kept: Value = serde_json::from_str(body).ok()?;
+        if kept["source"].as_str()? != self.source {
+            return None;
+        }
+        let hosts = kept["hosts"].as_array()?.iter().map(|it| host(it).map(Arc::new));
+        let at = UNIX_EPOCH + Duration::from_secs(kept["at"].as_u64()?);
+        let age = SystemTime::now().duration_since(at).unwrap_or_default();
+        Some(Snapshot { hosts: hosts.collect::<Option<_>>()?, age })
+    }
+}
+
+fn hash(body: &str) -> u64 {
+    xxh64(body.as_bytes(), 0)
+}
+
+fn value(host: &Host) -> Value {
+    json!({
+        "address": host.address,
+        "port": host.port,
+        "weight": host.weight,
+        "priority": host.priority,
+        "zone": host.zone,
+        "scheme": host.scheme.map(Scheme::as_str),
+        "authority": host.authority,
+        "server_name": host.server_name,
+    })
+}
+
+fn host(kept: &Value) -> Option<Host> {
+    let text = |key: &str| kept[key].as_str().map(str::to_owned);
+    let number = |key: &str| kept[key].as_u64().and_then(|number| u32::try_from(number).ok());
+    let port = u16::try_from(number("port")?).ok()?;
+    let scheme = match kept["scheme"].as_str() {
+        Some("http") => Some(Scheme::Http),
+        Some("https") => Some(Scheme::Https),
+        _ => None,
+    };
+    let checked = Host::checked(kept["address"].as_str()?, port).ok()?;
+    Some(Host {
+        weight: number("weight")?,
+        priority: number("priority")?,
+        zone: text("zone"),
+        scheme,
+        authority: text("authority"),
+        server_name: text("server_name"),
+        ..checked
+    })
+}
+
+/// What the first line begins with; a new form gets a new number.
+const HEAD: &str = "ahoy-list 1";
+/// As for an answer of a registry.
+const MOST_BYTES: u64 = 32 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn file(name: &str, source: &str) -> SnapshotFile {
+        let path = std::env::temp_dir().join(format!("ahoy-{name}-{}", std::process::id()));
+        SnapshotFile::new(&path, source.to_owned())
+    }
+
+    fn hosts() -> Vec<Arc<Host>> {
+        let mut second = Host::new("b.test", 8443);
+        second.weight = 3_000_000_000;
+        second.zone = Some("z".to_owned());
+        second.scheme = Some(Scheme::Https);
+        second.authority = Some("api.test".to_owned());
+        vec![Arc::new(Host::new("127.0.0.1", 80)), Arc::new(second)]
+    }
+
+    #[test]
+    fn a_list_survives_and_is_its_owners_alone() {
+        let kept = file("snapshot", "dns://a:1");
+        kept.write(&hosts()).unwrap();
+        kept.write(&hosts()).unwrap();
+        let read = kept.read().unwrap();
+        assert_eq!(read.hosts, hosts());
+        assert!(read.age < Duration::from_secs(60));
+        let mode = fs::metadata(&kept.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(file("snapshot", "dns://b:1").read().is_none(), "another source's");
+        fs::remove_file(&kept.path).unwrap();
+        assert!(kept.read().is_none());
+    }
+
+    #[test]
+    fn what_was_cut_or_changed_is_no_list() {
+        let kept = file("cut", "dns://a:1");
+        kept.write(&hosts()).unwrap();
+        let whole = fs::read(&kept.path).unwrap();
+        for length in [0, 5, whole.len() / 2, whole.len() - 1] {
+            fs::write(&kept.path, &whole[..length]).unwrap();
+            assert!(kept.read().is_none(), "{length}");
+        }
+        let mut other = whole;
+        let last = other.len() - 4;
+        other[last] ^= 1;
+        fs::write(&kept.path, other).unwrap();
+        assert!(kept.read().is_none());
+        fs::remove_file(&kept.path).unwrap();
+    }
+}
