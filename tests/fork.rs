@@ -16,6 +16,7 @@ use support::registry::consul::Consul;
 use support::registry::daemon::Folder;
 use support::registry::etcd::Etcd;
 use support::registry::forked;
+use support::names::{self, Names};
 use support::*;
 
 const SOON: Duration = ms(10_000);
@@ -575,4 +576,70 @@ fn children_follow_registries_and_files_over_descriptors_of_their_own() {
         folder.file("web", &*listed);
     };
     forked(&format!("file://{}", folder.path().join("web").display()), 0, 8, line);
+}
+
+/// A name server with one name, whose questions come over TCP where that is asked for.
+fn named() -> Names {
+    Names::start(|question| match question.kind {
+        names::A => names::Said::Records(vec![(1, vec![127, 0, 0, 1])]),
+        _ => names::Said::Records(Vec::new()),
+    })
+}
+
+fn watching(port: u16, names: &Names, options: &str) -> Balancer {
+    let url = format!("dns://web.test.:{port}?family=ipv4&{}{options}", names.option());
+    let balancer = Balancer::round_robin(&Provider::from_url(&url).unwrap());
+    balancer.wait_ready(SOON).unwrap();
+    balancer
+}
+
+#[test]
+fn a_child_serves_its_parents_list_at_once_and_then_watches_itself() {
+    let _alone = alone();
+    let (server, names) = (Server::ok(), named());
+    let balancer = watching(server.port(), &names, "&transport=tcp");
+    let client = Builder::new().balancer(&balancer).timeout_ms(5000).build();
+    client.get("/parent").unwrap();
+    let asked = names.asked(names::A).len();
+    Child::run(|| {
+        let inherited = sockets_to_port(names.port);
+        assert_eq!(inherited, 0, "connections to the name server");
+        let (answer, took) = timed(|| client.get("/child").unwrap());
+        assert_eq!(answer.status, 200);
+        assert!(took < ms(200), "{took:?}");
+        assert_eq!(balancer.known(), 1);
+        thread::sleep(ms(1500));
+        let own = sockets_to_port(names.port);
+        assert!(own > 0, "it asks over a connection of its own");
+    })
+    .ends();
+    assert!(names.asked(names::A).len() > asked);
+    client.get("/parent-again").unwrap();
+}
+
+#[test]
+fn p18_64_children_begin_their_watches_over_a_second() {
+    let _alone = alone();
+    let (server, names) = (Server::ok(), named());
+    let balancer = watching(server.port(), &names, "&min_ttl=1h&max_ttl=1h");
+    let client = Builder::new().balancer(&balancer).build();
+    client.get("/").unwrap();
+    let before = names.asked(names::A).len();
+    let begun = std::time::Instant::now();
+    let children: Vec<_> = (0..64)
+        .map(|_| {
+            Child::run(|| {
+                assert_eq!(client.get("/child").unwrap().status, 200);
+                thread::sleep(ms(1500));
+            })
+        })
+        .collect();
+    let made = begun.elapsed();
+    children.into_iter().for_each(Child::ends);
+    let asked = names.asked(names::A).split_off(before);
+    // A question whose answer is late is sent again.
+    assert!(asked.len() >= 64, "{}", asked.len());
+    let (first, last) = (asked.iter().min().unwrap(), asked.iter().max().unwrap());
+    let spread = *last - *first;
+    assert!(spread > ms(750) && spread < ms(1100) + made, "{spread:?}, made in {made:?}");
 }

@@ -49,7 +49,7 @@ pub fn sockets_to(server: &Server) -> usize {
     sockets_to_port(server.port())
 }
 
-/// The same of a server that is another's.
+/// The same towards a port.
 pub fn sockets_to_port(port: u16) -> usize {
     sockets().iter().filter(|(_, _, peer)| *peer == Some(port)).count()
 }

@@ -11,6 +11,7 @@
 
 pub(super) mod files;
 mod known;
+mod noted;
 pub(super) mod query;
 mod records;
 mod shared;
@@ -23,7 +24,6 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hickory_resolver::TokioResolver;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
@@ -248,14 +248,14 @@ struct Shared {
 
 enum Source {
     System(Files, Mutex<Servers>),
-    Given(Result<TokioResolver, LookupError>),
+    Given(Result<noted::Servers, LookupError>),
 }
 
 /// What asks the servers of `resolv.conf`, and which version of the files it was made of.
 #[derive(Default)]
 struct Servers {
     version: u64,
-    made: Option<Result<TokioResolver, LookupError>>,
+    made: Option<Result<noted::Servers, LookupError>>,
 }
 
 impl Shared {
@@ -317,7 +317,7 @@ impl Shared {
     }
 
     /// Made here, in the context of the runtime that drives it.
-    fn servers(&self) -> Result<TokioResolver, LookupError> {
+    fn servers(&self) -> Result<noted::Servers, LookupError> {
         match &self.source {
             Source::Given(servers) => servers.clone(),
             Source::System(files, servers) => {

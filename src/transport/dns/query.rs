@@ -4,24 +4,23 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::net::NetError;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NoRecords};
 use hickory_resolver::proto::rr::{Name, RecordType};
 
 use super::LookupError;
 use super::known::Answer;
+use super::noted::{Noted, Servers};
 use crate::transport::failure;
 
 /// The questions about a name, in the order of their answers: IPv6 before IPv4.
 pub(super) const QUESTIONS: [RecordType; 2] = [RecordType::AAAA, RecordType::A];
 
 /// Asks for the records of `kind` that `name` has.
-pub(super) async fn ask(servers: &TokioResolver, name: Name, kind: RecordType) -> Answer {
+pub(super) async fn ask(servers: &Servers, name: Name, kind: RecordType) -> Answer {
     let found = match servers.lookup(name, kind).await {
         Ok(found) => found,
         Err(error) => return without_addresses(&error),
@@ -43,7 +42,7 @@ pub(in crate::transport) fn name(text: &str) -> Result<Name, LookupError> {
 }
 
 /// What asks the servers that `resolv.conf` names.
-pub(in crate::transport) fn servers_of(resolv_conf: &[u8]) -> Result<TokioResolver, LookupError> {
+pub(in crate::transport) fn servers_of(resolv_conf: &[u8]) -> Result<Servers, LookupError> {
     let no_service = |_| LookupError::resolve("no name service");
     let (config, options) = system(resolv_conf).map_err(no_service)?;
     build(config, options).map_err(no_service)
@@ -64,7 +63,7 @@ pub(super) fn system(_: &[u8]) -> Result<(ResolverConfig, ResolverOpts), NetErro
 pub(super) fn servers_at(
     servers: &[SocketAddr],
     timeout: Duration,
-) -> Result<TokioResolver, LookupError> {
+) -> Result<Servers, LookupError> {
     let servers = servers.iter().map(|&address| name_server(address)).collect();
     let mut options = ResolverOpts::default();
     options.timeout = timeout;
@@ -77,12 +76,10 @@ pub(super) fn servers_at(
 pub(super) fn build(
     config: ResolverConfig,
     mut options: ResolverOpts,
-) -> Result<TokioResolver, NetError> {
+) -> Result<Servers, NetError> {
     options.use_hosts_file = ResolveHosts::Never;
     options.cache_size = 0;
-    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        .with_options(options)
-        .build()
+    Servers::builder_with_config(config, Noted::default()).with_options(options).build()
 }
 
 fn name_server(address: SocketAddr) -> NameServerConfig {

@@ -5,20 +5,20 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::rr::{RData, RecordType};
 
 use super::files::Files;
+use super::noted::Servers;
 use super::{LookupError, query};
 
 /// Name servers that are asked for records.
 pub struct NameServers {
     /// Over UDP, and over TCP where an answer is cut.
-    usual: TokioResolver,
+    usual: Servers,
     /// Over TCP alone.
-    tcp: TokioResolver,
+    tcp: Servers,
 }
 
 /// What a record is of.
