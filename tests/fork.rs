@@ -12,11 +12,11 @@ use std::thread;
 use std::time::Duration;
 
 use ahoy::ffi::values::status::*;
+use support::names::{self, Names};
 use support::registry::consul::Consul;
 use support::registry::daemon::Folder;
 use support::registry::etcd::Etcd;
 use support::registry::forked;
-use support::names::{self, Names};
 use support::*;
 
 const SOON: Duration = ms(10_000);

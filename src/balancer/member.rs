@@ -151,7 +151,7 @@ impl Member {
         let out = before.out.load(Ordering::Relaxed) & stays_out_for(hot.shared());
         let member = Arc::new(Self {
             kept: Mutex::new(Kept { endpoint, history }),
-            weight: AtomicU16::new(before.weight.load(Ordering::Relaxed)),
+            weight: AtomicU32::new(before.weight.load(Ordering::Relaxed)),
             out: AtomicU8::new(out),
             list: AtomicU8::new(0),
             successor: OnceBox::new(),

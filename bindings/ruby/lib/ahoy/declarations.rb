@@ -177,6 +177,9 @@ module Ahoy
     lazily :ahoy_balancer_list_error, [:pointer], :pointer, blocking: true
     lazily :ahoy_provider_from_url, [:string, :pointer, :pointer], :int32
     lazily :ahoy_provider_set, [:pointer, :string, :string, :pointer], :int32, blocking: true
+    lazily :ahoy_provider_first_new, [], :pointer
+    lazily :ahoy_provider_merge_new, [], :pointer
+    lazily :ahoy_provider_add_part, [:pointer, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_provider_describe, [:pointer, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_provider_list_new, [], :pointer
     lazily :ahoy_provider_list_add, [:pointer, :string, :uint16, :pointer], :int32, blocking: true
@@ -347,6 +350,7 @@ module Ahoy
     lazily :ahoy_client_from_config, [:string, :pointer, :pointer], :int32
     lazily :ahoy_client_builder_set_config, [:pointer, :string, :pointer], :int32
     lazily :ahoy_client_config_text, [:pointer, :pointer, :pointer], :int32, blocking: true
+    lazily :ahoy_client_reconfigure, [:pointer, :string, :pointer], :int32, blocking: true
     lazily :ahoy_client_get, [:pointer, :string, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_options, [:pointer, :string, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_head, [:pointer, :string, :pointer, :pointer], :int32, blocking: true
