@@ -26,7 +26,7 @@ const FIELDS: &[(&str, &str)] = &[
     ),
     (
         "returns.of",
-        "borrowed: valid until the handle of this parameter is freed; static: always valid",
+        "borrowed: valid until the handle of this parameter is freed; static: always valid; host: what the host itself has set",
     ),
     ("returns.length", "the parameter that gets the number of bytes"),
     (
@@ -278,6 +278,7 @@ impl<'a> Description<'a> {
                         parameters.iter().find(|it| self.handles.contains_key(base(&it.kind)));
                     fields.push(("of", lender.map_or("static", |it| &it.name).into()));
                 }
+                None if returns == "void *" => fields.push(("of", "host".into())),
                 _ => return Err(format!("{name}: to whom does {returns} belong?").into()),
             }
             if parameters.iter().any(|it| it.name == "length" && it.kind == "size_t *") {

@@ -78,6 +78,11 @@ enum {
     AHOY_LOG_WARN = 2,
     AHOY_LOG_INFO = 3,
     AHOY_LOG_DEBUG = 4,
+    AHOY_CLASSIFY_DEFAULT = 0,
+    AHOY_CLASSIFY_SUCCESS = 1,
+    AHOY_CLASSIFY_RETRYABLE_FAILURE = 2,
+    AHOY_CLASSIFY_FINAL_FAILURE = 3,
+    AHOY_CLASSIFY_IGNORED = 4,
     AHOY_CRITICAL_PLUS = 0,
     AHOY_CRITICAL = 1,
     AHOY_SHEDDABLE_PLUS = 2,
@@ -170,6 +175,8 @@ typedef void (*ahoy_response_fn)(void *user_data, const ahoy_response *response)
 typedef void (*ahoy_error_fn)(void *user_data, const ahoy_error *error);
 typedef bool (*ahoy_should_stop_fn)(void *user_data);
 typedef void (*ahoy_log_fn)(void *user_data, int32_t level, const char *part, const char *message);
+typedef int32_t (*ahoy_classify_fn)(void *user_data, const ahoy_response *response);
+typedef void (*ahoy_call_end_fn)(void *user_data, ahoy_status status, const ahoy_response *response, const ahoy_error *error);
 typedef int32_t (*ahoy_body_fn)(void *user_data, uint8_t *buffer, size_t capacity, size_t *length);
 typedef bool (*ahoy_body_rewind_fn)(void *user_data);
 typedef void (*ahoy_readable_fn)(void *user_data);
@@ -186,6 +193,7 @@ const char *ahoy_error_message(const ahoy_error *error);
 bool ahoy_error_is_retryable(const ahoy_error *error);
 bool ahoy_error_is_ambiguous(const ahoy_error *error);
 size_t ahoy_error_attempt_count(const ahoy_error *error);
+void *ahoy_error_user_data(const ahoy_error *error);
 uint64_t ahoy_error_elapsed_us(const ahoy_error *error);
 const ahoy_attempt *ahoy_error_attempt_at(const ahoy_error *error, size_t index);
 const ahoy_response *ahoy_error_response(const ahoy_error *error);
@@ -364,6 +372,9 @@ ahoy_status ahoy_client_builder_on_error(ahoy_client_builder *builder, ahoy_erro
 ahoy_status ahoy_client_builder_set_should_stop(ahoy_client_builder *builder, ahoy_should_stop_fn fn, void *user_data, ahoy_destroy_fn destroy, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_interruptible(ahoy_client_builder *builder, bool interruptible, ahoy_error **err);
 ahoy_status ahoy_client_builder_on_log(ahoy_client_builder *builder, int32_t level, ahoy_log_fn fn, void *user_data, ahoy_destroy_fn destroy, ahoy_error **err);
+ahoy_status ahoy_client_builder_on_classify(ahoy_client_builder *builder, ahoy_classify_fn fn, void *user_data, ahoy_destroy_fn destroy, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_failure_statuses(ahoy_client_builder *builder, const int32_t *statuses, size_t count, ahoy_error **err);
+ahoy_status ahoy_client_builder_on_call_end(ahoy_client_builder *builder, ahoy_call_end_fn fn, void *user_data, ahoy_destroy_fn destroy, ahoy_error **err);
 size_t ahoy_client_option_count(void);
 const char *ahoy_client_option_key_at(size_t index);
 const char *ahoy_client_option_description_at(size_t index);
@@ -413,6 +424,15 @@ void ahoy_request_free(ahoy_request *request);
 ahoy_status ahoy_request_set_tries(ahoy_request *request, int32_t tries, ahoy_error **err);
 ahoy_status ahoy_request_set_retry(ahoy_request *request, const ahoy_retry *retry, ahoy_error **err);
 ahoy_status ahoy_request_set_idempotency_key(ahoy_request *request, const char *header, const char *value, ahoy_error **err);
+const char *ahoy_request_header(const ahoy_request *request, const char *name);
+size_t ahoy_request_header_count(const ahoy_request *request);
+const char *ahoy_request_header_name_at(const ahoy_request *request, size_t index);
+const char *ahoy_request_header_value_at(const ahoy_request *request, size_t index);
+const uint8_t *ahoy_request_body(const ahoy_request *request, size_t *length);
+const char *ahoy_request_authority(const ahoy_request *request);
+size_t ahoy_request_attempt_number(const ahoy_request *request);
+ahoy_status ahoy_request_set_user_data(ahoy_request *request, void *user_data, ahoy_destroy_fn destroy, ahoy_error **err);
+void *ahoy_request_user_data(const ahoy_request *request);
 ahoy_status ahoy_request_set_streamed(ahoy_request *request, bool streamed, ahoy_error **err);
 ahoy_status ahoy_request_set_idle_timeout_ms(ahoy_request *request, uint64_t timeout_ms, ahoy_error **err);
 ahoy_status ahoy_request_set_body_source(ahoy_request *request, ahoy_body_fn fn, ahoy_body_rewind_fn rewind, void *user_data, ahoy_destroy_fn destroy, uint64_t length, ahoy_error **err);
@@ -426,6 +446,7 @@ const uint8_t *ahoy_response_body(const ahoy_response *response, size_t *length)
 const char *ahoy_response_endpoint_url(const ahoy_response *response);
 const char *ahoy_response_url(const ahoy_response *response);
 uint64_t ahoy_response_elapsed_us(const ahoy_response *response);
+void *ahoy_response_user_data(const ahoy_response *response);
 size_t ahoy_response_attempt_count(const ahoy_response *response);
 const char *ahoy_response_stop_reason(const ahoy_response *response);
 const ahoy_attempt *ahoy_response_attempt_at(const ahoy_response *response, size_t index);
@@ -481,6 +502,7 @@ int64_t ahoy_event_time_ms(const ahoy_event *event);
 const char *ahoy_event_endpoint_url(const ahoy_event *event);
 const char *ahoy_event_text(const ahoy_event *event);
 const char *ahoy_event_detail(const ahoy_event *event);
+void *ahoy_event_user_data(const ahoy_event *event);
 bool ahoy_event_number(const ahoy_event *event, int32_t field, int64_t *number);
 void ahoy_event_free(ahoy_event *event);
 ahoy_status ahoy_client_builder_on_event(ahoy_client_builder *builder, ahoy_event_fn fn, void *user_data, ahoy_destroy_fn destroy, ahoy_error **err);

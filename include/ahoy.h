@@ -457,6 +457,32 @@
 #define AHOY_LOG_DEBUG 4
 
 /**
+ * Verdict on an answer: as the settings say. Any number without a name is taken for it.
+ */
+#define AHOY_CLASSIFY_DEFAULT 0
+
+/**
+ * Verdict on an answer: its endpoint works, and the answer is handed over.
+ */
+#define AHOY_CLASSIFY_SUCCESS 1
+
+/**
+ * Verdict on an answer: its endpoint has failed, and another attempt may be made, as after a status
+ * that is tried again.
+ */
+#define AHOY_CLASSIFY_RETRYABLE_FAILURE 2
+
+/**
+ * Verdict on an answer: its endpoint has failed, and repeating cannot help. It is handed over.
+ */
+#define AHOY_CLASSIFY_FINAL_FAILURE 3
+
+/**
+ * Verdict on an answer: it says nothing of its endpoint, and is handed over.
+ */
+#define AHOY_CLASSIFY_IGNORED 4
+
+/**
  * Class of a request: its failure does great harm.
  */
 #define AHOY_CRITICAL_PLUS 0
@@ -968,8 +994,8 @@ typedef uint64_t (*ahoy_random_fn)(void *user_data, uint64_t below);
 typedef size_t (*ahoy_balancer_fn)(void *user_data, size_t count);
 
 /**
- * Runs before each attempt. It may read the request, change its path and headers for this attempt,
- * or refuse the call by a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
+ * Runs before each attempt. It may read the attempt's method, path, headers, body and endpoint,
+ * change its path and headers, so that each attempt can be signed for itself, or refuse the call by a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
  *
  * Thread: the one that drives the call, several at once.
  */
@@ -1005,6 +1031,28 @@ typedef bool (*ahoy_should_stop_fn)(void *user_data);
  * Thread: any, several at once.
  */
 typedef void (*ahoy_log_fn)(void *user_data, int32_t level, const char *part, const char *message);
+
+/**
+ * Returns the host's own verdict on an answer, an AHOY_CLASSIFY_ number: for answers whose failure
+ * stands in a header or in the body. The response belongs to the library and is valid inside the
+ * hook only. Its body is empty where the answer is streamed: then a failure has the rest read
+ * whole before anything else is done.
+ *
+ * Thread: the one that drives the call, several at once.
+ */
+typedef int32_t (*ahoy_classify_fn)(void *user_data, const ahoy_response *response);
+
+/**
+ * Runs once when a call has ended, with its response or its error, the other being NULL; both tell
+ * the call's duration and attempts. A streamed call ends with the head of its answer. The handles
+ * belong to the library and are valid inside the hook only.
+ *
+ * Thread: the one that drives the call, several at once.
+ */
+typedef void (*ahoy_call_end_fn)(void *user_data,
+                                 ahoy_status status,
+                                 const ahoy_response *response,
+                                 const ahoy_error *error);
 
 /**
  * Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; with
@@ -1129,6 +1177,12 @@ AHOY_API bool ahoy_error_is_ambiguous(const ahoy_error *error);
  * How many attempts the call made; 0 for errors that are not of a call.
  */
 AHOY_API size_t ahoy_error_attempt_count(const ahoy_error *error);
+
+/**
+ * What ahoy_request_set_user_data gave the call; NULL where nothing did, and for errors that are
+ * not of a call.
+ */
+AHOY_API void *ahoy_error_user_data(const ahoy_error *error);
 
 /**
  * How long the call took, in microseconds; 0 for errors that are not of a call.
@@ -3164,6 +3218,53 @@ ahoy_status ahoy_client_builder_on_log(ahoy_client_builder *builder,
                                        ahoy_error **err);
 
 /**
+ * Sets the host's own verdict on answers, in place of an earlier one. Circuits, outlier detection
+ * and retries go by it. Default: by status, see ahoy_client_builder_set_failure_statuses and
+ * ahoy_retry_set_statuses.
+ *
+ * @param fn returns the verdict on each answer
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_classify(ahoy_client_builder *builder,
+                                            ahoy_classify_fn fn,
+                                            void *user_data,
+                                            ahoy_destroy_fn destroy,
+                                            ahoy_error **err);
+
+/**
+ * Sets the statuses of answers by which an endpoint has failed, for its circuit and for outlier
+ * detection. A 429 that is not among them asks for less. Default: every 5xx but 501. What is tried
+ * again is another matter: see ahoy_retry_set_statuses.
+ *
+ * @param statuses each 100 to 599; copied
+ * @param count how many; 0 for none
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_failure_statuses(ahoy_client_builder *builder,
+                                                     const int32_t *statuses,
+                                                     size_t count,
+                                                     ahoy_error **err);
+
+/**
+ * Sets the hook after each call, in place of an earlier one. It runs before the call's result is
+ * handed over, and not for a request that does not fit the client.
+ *
+ * @param fn the hook
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_on_call_end(ahoy_client_builder *builder,
+                                            ahoy_call_end_fn fn,
+                                            void *user_data,
+                                            ahoy_destroy_fn destroy,
+                                            ahoy_error **err);
+
+/**
  * How many options ahoy_client_builder_set knows. Any thread.
  */
 AHOY_API size_t ahoy_client_option_count(void);
@@ -3571,7 +3672,7 @@ ahoy_status ahoy_request_forward_headers(ahoy_request *request,
                                          ahoy_error **err);
 
 /**
- * Sets the body, in place of an earlier one or its source.
+ * Sets the body, in place of an earlier one or its source. Not inside an on_request hook.
  *
  * @param bytes copied; (NULL, 0) for none
  * @param length number of bytes
@@ -3733,6 +3834,74 @@ ahoy_status ahoy_request_set_idempotency_key(ahoy_request *request,
                                              ahoy_error **err);
 
 /**
+ * The first value of a header, NUL-terminated; NULL where there is none. It need not be UTF-8.
+ * Inside an on_request hook the client's headers and those of this attempt are among them; Host,
+ * Content-Length and Accept-Encoding are added later where they were not set. Valid until a header
+ * is changed or the request is freed.
+ *
+ * @param name in any case
+ */
+AHOY_API const char *ahoy_request_header(const ahoy_request *request, const char *name);
+
+/**
+ * How many headers there are, each value of a repeated name counted.
+ */
+AHOY_API size_t ahoy_request_header_count(const ahoy_request *request);
+
+/**
+ * The name of the header at an index, in lower case; NULL out of range. Valid until a header is
+ * changed or the request is freed.
+ */
+AHOY_API const char *ahoy_request_header_name_at(const ahoy_request *request, size_t index);
+
+/**
+ * The value of the header at an index, NUL-terminated; NULL out of range. It need not be UTF-8.
+ * Valid until a header is changed or the request is freed.
+ */
+AHOY_API const char *ahoy_request_header_value_at(const ahoy_request *request, size_t index);
+
+/**
+ * The body; empty where there is none, or it is drawn from a source. Valid until it is set anew or
+ * the request is freed.
+ *
+ * @param length gets the number of bytes; may be NULL
+ * @return the bytes, never NULL for a request; NULL for NULL
+ */
+AHOY_API const uint8_t *ahoy_request_body(const ahoy_request *request, size_t *length);
+
+/**
+ * Inside an on_request hook the authority that the attempt's Host names, "host" or "host:port";
+ * elsewhere NULL. Valid inside the hook only.
+ */
+AHOY_API const char *ahoy_request_authority(const ahoy_request *request);
+
+/**
+ * Inside an on_request hook the attempt's number within its call, from 1; elsewhere 0.
+ */
+AHOY_API size_t ahoy_request_attempt_number(const ahoy_request *request);
+
+/**
+ * Sets what the host knows the call by. It goes along with all that is told of the call:
+ * ahoy_request_user_data in on_request, ahoy_response_user_data and ahoy_error_user_data in the
+ * other hooks and in its result, ahoy_event_user_data in the events that it causes.
+ *
+ * @param user_data handed out as it is
+ * @param destroy called once when neither the request nor a call of it, its result or an event of
+ *        it is left, also if this function fails; may be NULL
+ */
+AHOY_API
+ahoy_status ahoy_request_set_user_data(ahoy_request *request,
+                                       void *user_data,
+                                       ahoy_destroy_fn destroy,
+                                       ahoy_error **err);
+
+/**
+ * What ahoy_request_set_user_data gave the request, also inside an on_request hook; NULL where
+ * nothing did.
+ */
+AHOY_API void *ahoy_request_user_data(const ahoy_request *request);
+
+/**
  * Streams the body of the answer: the call completes when the head of the answer came, and
  * ahoy_response_read returns the body while it arrives. Default false: the body is held whole.
  *
@@ -3853,6 +4022,11 @@ AHOY_API const char *ahoy_response_url(const ahoy_response *response);
  * until its head was there. 0 for NULL.
  */
 AHOY_API uint64_t ahoy_response_elapsed_us(const ahoy_response *response);
+
+/**
+ * What ahoy_request_set_user_data gave the call; NULL where nothing did.
+ */
+AHOY_API void *ahoy_response_user_data(const ahoy_response *response);
 
 /**
  * How many attempts the call made.
@@ -4313,6 +4487,12 @@ AHOY_API const char *ahoy_event_text(const ahoy_event *event);
  * the event; NULL for NULL.
  */
 AHOY_API const char *ahoy_event_detail(const ahoy_event *event);
+
+/**
+ * What ahoy_request_set_user_data gave the call that caused the event; NULL where no call did, or
+ * it has none.
+ */
+AHOY_API void *ahoy_event_user_data(const ahoy_event *event);
 
 /**
  * A number that the event tells.

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::error::{Error, ErrorKind};
 use crate::policy::{
-    BudgetConfig, HedgeConfig, HedgeDelay, LimitConfig, RetryConfig, SheddingConfig,
+    BudgetConfig, HedgeConfig, HedgeDelay, LimitConfig, RetryConfig, SheddingConfig, StatusSet,
     ThrottleConfig, TraceStart,
 };
 use crate::request;
@@ -72,6 +72,8 @@ pub struct ClientConfig {
     pub expect_continue: bool,
     /// Make an answer of 4xx or 5xx an error.
     pub fail_on_status: bool,
+    /// Statuses by which an endpoint has failed; `None` for every 5xx but 501.
+    pub failure_statuses: Option<StatusSet>,
     /// End a blocking call when a signal is caught that the host's `should_stop` does not overrule.
     pub interruptible: bool,
     /// How long a connection may stay unused before it is closed.
@@ -178,6 +180,7 @@ impl Default for ClientConfig {
             proxy: ProxyConfig::default(),
             expect_continue: false,
             fail_on_status: false,
+            failure_statuses: None,
             interruptible: false,
             // Below what common servers and load balancers keep (60–75 s), so that the client closes first.
             idle_timeout: Duration::from_secs(60),

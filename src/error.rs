@@ -8,6 +8,7 @@ use http::Method;
 
 use crate::event::loggable;
 use crate::outcome::{AttemptLog, AttemptResult, CircuitNote, FailureKind, in_ms};
+use crate::request::UserData;
 use crate::response::Response;
 
 /// The kinds of errors; `ffi` gives each its number.
@@ -178,6 +179,8 @@ pub struct CallReport {
     pub elapsed: Duration,
     /// The answer, where the status made it an error.
     pub response: Option<Response>,
+    /// What the host knows the call by.
+    pub user_data: Option<UserData>,
 }
 
 impl Error {
@@ -239,6 +242,12 @@ impl Error {
     #[must_use]
     pub fn attempt_count(&self) -> usize {
         self.call.as_ref().map_or(0, |call| call.attempt_count)
+    }
+
+    /// What the host knows the failed call by.
+    #[must_use]
+    pub fn user_data(&self) -> Option<&UserData> {
+        self.call.as_ref()?.user_data.as_ref()
     }
 
     /// How long the failed call took; zero for other errors.
@@ -368,6 +377,7 @@ mod tests {
             attempts,
             elapsed: Duration::from_millis(302),
             response: None,
+            user_data: None,
         }
     }
 

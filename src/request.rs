@@ -1,5 +1,6 @@
 //! What the caller asks for.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub struct Request {
     pub idempotency_key: Option<IdempotencyKey>,
     /// Rules of its own that layers above know.
     pub extensions: Extensions,
+    /// What the host knows the call by.
+    pub user_data: Option<UserData>,
     /// How important it is, where not all can be sent.
     pub criticality: Criticality,
     /// What a balancer that goes by key goes by; `None` where the client's headers say it, or
@@ -75,6 +78,7 @@ impl Request {
             idempotent: None,
             idempotency_key: None,
             extensions: Extensions::new(),
+            user_data: None,
             criticality: Criticality::default(),
             key: None,
             inbound: Vec::new(),
@@ -95,6 +99,9 @@ impl Request {
             .unwrap_or_else(|| self.idempotency_key.is_some() || self.method.is_idempotent())
     }
 }
+
+/// What the host knows a call by; it goes with all that is told of the call.
+pub type UserData = Arc<dyn Any + Send + Sync>;
 
 /// A header whose value is the same on every attempt of a call, and another for the next call.
 #[derive(Clone, Debug)]

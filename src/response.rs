@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use crate::outcome::AttemptLog;
+use crate::request::UserData;
 
 /// An HTTP answer and how it came about.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Response {
     /// Why no attempt followed an answer that one might have followed; None where none would have,
     /// or each was made.
     pub stop_reason: Option<Box<str>>,
+    /// What the host knows the call by.
+    pub user_data: Option<UserData>,
 }
 
 /// What an answer is of.

@@ -2,7 +2,11 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
+
 use ahoy::ffi::call::attempt::*;
+use ahoy::ffi::client::judging::*;
+use ahoy::ffi::observe::event::*;
 use ahoy::ffi::values::status::*;
 use support::*;
 
@@ -215,4 +219,216 @@ fn a_response_tells_the_url_that_brought_it() {
         client_over(&[server.port()]).get("/p?q").unwrap().url,
         format!("{}/p?q", server.url())
     );
+}
+
+/// What callbacks told, in order.
+#[derive(Clone)]
+struct Notes<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T: Clone> Notes<T> {
+    fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    fn add(&self, note: T) {
+        self.0.lock().unwrap().push(note);
+    }
+
+    fn all(&self) -> Vec<T> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[test]
+fn a_request_hook_reads_all_of_its_attempt() {
+    let server = Server::new(|seen| Reply::status(if seen.number == 0 { 503 } else { 200 }));
+    let notes = Notes::new();
+    let kept = notes.clone();
+    let client = Builder::new()
+        .base_url(&server.url())
+        .header("X-Default", "d")
+        .on_request(move |request| {
+            assert_eq!(request.header("x-Default").as_deref(), Some("d"));
+            assert_eq!(request.header("X-Own").as_deref(), Some("1"));
+            assert_eq!(request.header("X-Signature"), None, "of this attempt only");
+            let own: Vec<_> =
+                request.headers().into_iter().filter(|(name, _)| name == "x-own").collect();
+            assert_eq!(own, [("x-own".into(), "1".into()), ("x-own".into(), "2".into())]);
+            let text = String::from_utf8(request.body()).unwrap();
+            let number = request.attempt_number();
+            kept.add((number, text, request.authority(), request.method()));
+            request.set_header("X-Signature", &format!("s{number}")).unwrap();
+            assert_eq!(request.header("x-signature"), Some(format!("s{number}")));
+            AHOY_OK
+        })
+        .build();
+    let request = Request::new("PUT", "/p").header("X-Own", "1").header("X-Own", "2");
+    assert_eq!(client.send(&request.body(b"order")).unwrap().status, 200);
+    let host = format!("127.0.0.1:{}", server.port());
+    let expected = [1, 2].map(|number| (number, "order".into(), host.clone(), "PUT".to_owned()));
+    assert_eq!(notes.all(), expected);
+    let signed: Vec<_> =
+        server.requests().iter().map(|seen| seen.all("x-signature").join(",")).collect();
+    assert_eq!(signed, ["s1", "s2"]);
+    assert!(server.requests().iter().all(|seen| seen.header("host") == Some(&*host)));
+}
+
+#[test]
+fn user_data_goes_with_all_that_is_told_of_its_call() {
+    let (dead, good) = (Dead::new(), Server::ok());
+    let notes = Notes::new();
+    let [before, failed, answered, ended, heard] = [(); 5].map(|()| notes.clone());
+    let provider = Provider::loopback(&[dead.port(), good.port()]);
+    let client = Builder::new()
+        .balancer(&Balancer::custom(&provider, |_| 0))
+        .on_request(move |request| {
+            before.add(("request", request.user_data()));
+            AHOY_OK
+        })
+        .on_error(move |failure| failed.add(("error", failure.user_data)))
+        .on_response(move |answer| answered.add(("response", answer.user_data)))
+        .on_call_end(move |outcome| ended.add(("end", outcome.unwrap().user_data)))
+        .on_event(move |told| {
+            if told.kind == AHOY_EVENT_CIRCUIT_OPENED {
+                heard.add(("event", told.user_data));
+            }
+        })
+        .build();
+    let request = Request::new("GET", "/").user_data(7);
+    assert_eq!(client.send(&request).unwrap().user_data, 7);
+    let expected = ["request", "event", "error", "request", "response", "end"].map(|of| (of, 7));
+    assert_eq!(notes.all(), expected);
+    assert_eq!(client.start(&request).unwrap().end().unwrap().user_data, 7);
+    assert_eq!(client.get("/").unwrap().user_data, 0, "another call has none");
+}
+
+#[test]
+fn user_data_is_given_back_when_nothing_has_it_any_more() {
+    let server = Server::always(Reply::Hang);
+    let client = client_of(&server);
+    let held = Arc::new(());
+    let request = Request::new("GET", "/").owned_user_data(Arc::clone(&held));
+    let call = client.start(&request).unwrap();
+    drop(request);
+    assert_eq!(Arc::strong_count(&held), 2, "the call has it");
+    call.cancel().unwrap();
+    let failure = call.end().unwrap_err();
+    assert_eq!(failure.status, AHOY_E_CANCELLED);
+    drop(call);
+    eventually("it is given back", ms(5000), || Arc::strong_count(&held) == 1);
+}
+
+#[test]
+fn the_end_of_each_call_is_told_once() {
+    let server = Server::new(|seen| Reply::status(if seen.path == "/lost" { 404 } else { 503 }));
+    let dead = Dead::new();
+    let notes = Notes::new();
+    let building = |url: &str| {
+        let notes = notes.clone();
+        Builder::new().base_url(url).on_call_end(move |outcome| {
+            notes.add(match outcome {
+                Ok(answer) => (answer.status, answer.attempt_count, answer.elapsed),
+                Err(failure) => (-failure.status, failure.attempt_count, failure.elapsed),
+            });
+        })
+    };
+    let client = building(&server.url()).build();
+    client.get("/lost").unwrap();
+    let answer = client.get("/").unwrap();
+    client.start(&Request::new("GET", "/lost")).unwrap().end().unwrap();
+    assert_eq!(client.stream("/lost").rest().unwrap(), "status 404");
+    building(&dead.url()).build().get("/").unwrap_err();
+    let told: Vec<_> = notes.all().iter().map(|note| (note.0, note.1)).collect();
+    assert_eq!(told, [(404, 1), (503, 3), (404, 1), (404, 1), (-AHOY_E_CONNECT, 3)]);
+    assert_eq!(notes.all()[1].2, answer.elapsed);
+}
+
+/// An answer of 200 that says in its body how it went.
+fn saying(body: &'static str) -> impl Fn(&Seen) -> Reply + Send + Sync {
+    move |_| Reply::text(200, body)
+}
+
+/// The verdict that a body says.
+fn by_body(answer: &Answer) -> i32 {
+    match &*answer.text() {
+        "again" => AHOY_CLASSIFY_RETRYABLE_FAILURE,
+        "never" => AHOY_CLASSIFY_FINAL_FAILURE,
+        "whatever" => AHOY_CLASSIFY_IGNORED,
+        "fine" => AHOY_CLASSIFY_SUCCESS,
+        _ => AHOY_CLASSIFY_DEFAULT,
+    }
+}
+
+/// A balancer that picks the first endpoint while its circuit is closed, which three failures open.
+fn first_of(servers: [&Server; 2]) -> Balancer {
+    let provider = Provider::loopback(&servers.map(Server::port));
+    Balancer::custom(&provider, |_| 0).with(&Breaker::new().consecutive(3))
+}
+
+#[test]
+fn the_hosts_verdict_is_that_of_retries_and_circuits() {
+    for (body, attempts, fails) in
+        [("again", 2, true), ("never", 1, true), ("whatever", 1, false), ("fine", 1, false)]
+    {
+        let (server, other) = (Server::new(saying(body)), Server::ok());
+        let balancer = first_of([&server, &other]);
+        let client = Builder::new().balancer(&balancer).on_classify(|it| by_body(&it)).build();
+        for _ in 0..3 {
+            let answer = client.get("/").unwrap();
+            assert_eq!((answer.status, answer.attempt_count), (200, attempts), "{body}");
+        }
+        assert_eq!(balancer.endpoint(server.port()).is_closed(), !fails, "{body}");
+    }
+}
+
+#[test]
+fn a_verdict_comes_before_the_status_and_default_leaves_it_to_that() {
+    let server = Server::new(|seen| Reply::text(503, seen.path.trim_start_matches('/')));
+    let client = Builder::new().base_url(&server.url()).on_classify(|it| by_body(&it)).build();
+    assert_eq!(client.get("/fine").unwrap().attempt_count, 1);
+    assert_eq!(client.get("/other").unwrap().attempt_count, 3);
+    assert_eq!(client.post("/again", "text/plain", b"x").unwrap().attempt_count, 1, "a POST");
+}
+
+#[test]
+fn the_head_of_a_streamed_answer_is_judged_before_it_is_handed_over() {
+    let server = Server::new(|seen| {
+        let status = if seen.number == 0 { "14" } else { "0" };
+        Reply::text(200, &format!("body {}", seen.number)).header("grpc-status", status)
+    });
+    let client = Builder::new()
+        .base_url(&server.url())
+        .on_classify(|answer| match answer.header("grpc-status").as_deref() {
+            Some("0") => AHOY_CLASSIFY_SUCCESS,
+            _ => AHOY_CLASSIFY_RETRYABLE_FAILURE,
+        })
+        .build();
+    let streamed = client.stream("/");
+    assert_eq!(streamed.head().attempt_count, 2);
+    assert_eq!(streamed.rest().unwrap(), "body 1");
+    let server = Server::new(|_| Reply::text(200, "all of it").header("grpc-status", "14"));
+    let client =
+        Builder::new().base_url(&server.url()).on_classify(|_| AHOY_CLASSIFY_FINAL_FAILURE).build();
+    let streamed = client.stream("/");
+    assert_eq!((streamed.head().attempt_count, streamed.rest().unwrap()), (1, "all of it".into()));
+}
+
+#[test]
+fn statuses_say_when_an_endpoint_has_failed() {
+    let server = Server::new(|seen| Reply::status(seen.path[1..].parse().unwrap()));
+    let other = Server::ok();
+    let closed_after = |status: u16, statuses: &[i32]| {
+        let balancer = first_of([&server, &other]);
+        let client = Builder::new().balancer(&balancer).failure_statuses(statuses).tries(1).build();
+        for _ in 0..3 {
+            assert_eq!(client.get(&format!("/{status}")).unwrap().status, i32::from(status));
+        }
+        balancer.endpoint(server.port()).is_closed()
+    };
+    assert!(!closed_after(404, &[404]));
+    assert!(closed_after(500, &[404]));
+    assert!(closed_after(500, &[]));
+    let builder = Builder::new();
+    builder.option("failure_statuses", "404,500-599").unwrap();
+    assert!(builder.option("failure_statuses", "99").unwrap_err().message.contains("failure_st"));
 }

@@ -182,7 +182,7 @@ impl Lease {
         now: Instant,
     ) -> Option<Transition> {
         let mut held = self.held.take()?;
-        if let AttemptOutcome::Answered { .. } = outcome {
+        if let AttemptOutcome::Answered { .. } | AttemptOutcome::Judged { .. } = outcome {
             held.member.hot().answered(held.member.slot(), !evidence.late);
         }
         outliers::note(&held.member, outcome, now);

@@ -364,6 +364,7 @@ impl Client {
             && error.kind() == ErrorKind::Discovery
         {
             meter::count_unsent(self.core.statistics().shared(), &request.method, error.kind());
+            self.core.call_ended(&Err(error.clone()));
         }
         prepared
     }

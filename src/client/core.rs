@@ -19,6 +19,8 @@ use crate::client::wiring::Wiring;
 use crate::config::ClientConfig;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
+use crate::response::Response;
+use crate::runtime::host::callback;
 use crate::runtime::interrupt::SignalWatch;
 use crate::runtime::io_thread;
 use crate::runtime::process::{self, PerProcess};
@@ -138,6 +140,13 @@ impl Core {
     pub(crate) fn emit(&self, event: &Event<'_>) {
         self.log.observe(event);
         self.observers.iter().for_each(|observer| observer.observe(event));
+    }
+
+    /// Tells the host's hook of a call that has ended.
+    pub(crate) fn call_ended(&self, outcome: &Result<Response, Error>) {
+        if let Some(hook) = &self.hooks.on_call_end {
+            callback::run(|| hook(outcome));
+        }
     }
 
     pub(crate) fn admission(&self) -> &Admission {

@@ -28,7 +28,9 @@ pub use completion::completion::{Completion, Outcome, Taker};
 pub use completion::queue::{Queue, QueueEvent, QueueEventKind, ReadableNotice};
 pub use observe::event_record::{EventRecord, millis};
 pub use observe::events::{EventSink, OnEvent};
-pub use observe::hooks::{Hooks, OnError, OnRequest, OnResponse, ShouldStop};
+pub use observe::hooks::{
+    AttemptAhead, Hooks, OnCallEnd, OnClassify, OnError, OnRequest, OnResponse, ShouldStop,
+};
 pub use observe::log::{Log, Severity, Sink};
 pub use plan::{NextRoute, Plan};
 pub use reconfigurable::Reconfigurable;

@@ -58,7 +58,7 @@ impl Redirects {
         }
         let hand_over = async |answer: Answer| match streamed(answer.status) {
             true => Ok(answer),
-            false => whole(answer, first.max_body).await,
+            false => answer.whole(first.max_body).await,
         };
         let mut leg = Leg::of(first);
         for followed in 0.. {
@@ -156,21 +156,6 @@ impl<'a> Leg<'a> {
         };
         self.path = path;
     }
-}
-
-/// An answer with its body, which may have at most `max_body` bytes.
-async fn whole(mut answer: Answer, max_body: usize) -> Result<Answer, Failure> {
-    let Some(mut live) = answer.live.take() else { return Ok(answer) };
-    let mut body = Vec::new();
-    while let Some(piece) = live.next().await.transpose()? {
-        if piece.len() > max_body - body.len() {
-            let detail = format!("body above {max_body} bytes");
-            return Err(Failure::sent(FailureKind::BodyTooLarge, detail));
-        }
-        body.extend_from_slice(&piece);
-    }
-    answer.body = body.into();
-    Ok(answer)
 }
 
 /// Reads what is left of a redirect, so that its connection can be used again, unless it is much or comes slowly.

@@ -11,6 +11,7 @@ use super::balancer::prequal::*;
 use super::balancer::provider::*;
 use super::client::builder::*;
 use super::client::hooks::*;
+use super::client::judging::*;
 use super::client::names::*;
 use super::client::protection::*;
 use super::client::proxy::*;
@@ -59,6 +60,9 @@ fn client_cases() -> impl IntoIterator<Item = Case<ahoy_client_builder>> {
         ahoy_client_builder_set_no_proxy(c"a.example".as_ptr()) = "no_proxy": "a.example";
         ahoy_client_builder_set_proxy_from_environment(true) = "proxy_from_environment": "true";
         ahoy_client_builder_set_fail_on_status(true) = "fail_on_status": "true";
+        ahoy_client_builder_set_failure_statuses([404, 500].as_ptr(), 2)
+            = "failure_statuses": "404,500";
+        ahoy_client_builder_set_failure_statuses(ptr::null(), 0) = "failure_statuses": "none";
         ahoy_client_builder_set_interruptible(true) = "interruptible": "true";
         ahoy_client_builder_set_http2(AHOY_HTTP2_ALPN) = "http2": "true";
         ahoy_client_builder_set_http2(AHOY_HTTP2_PRIOR_KNOWLEDGE) = "http2": "prior_knowledge";

@@ -19,6 +19,7 @@ mod number;
 mod provider;
 mod retry;
 mod setting;
+mod statuses;
 mod table;
 mod value;
 

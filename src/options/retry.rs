@@ -3,12 +3,13 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use super::duration;
 use super::form::{FACTOR, Form, WAIT};
 use super::setting::Setting;
+use super::statuses::{NONE, STATUSES, print_statuses, statuses};
 use super::table::Table;
 use super::value::{Problem, Value};
-use super::{duration, number};
-use crate::policy::{Jitter, RetryConfig, RetryOn, StatusSet};
+use crate::policy::{Jitter, RetryConfig, RetryOn};
 
 /// The settings of retry rules.
 pub static RETRY: LazyLock<Table<RetryConfig>> =
@@ -93,18 +94,15 @@ const SETTINGS: &[Setting<RetryConfig>] = &[
                 Ok(())
             },
         ),
-    Setting::new("statuses", Form::Text("numbers and ranges joined by commas, from 100 to 599, such as 429,500-504"))
-        .or(&["none"])
+    Setting::new("statuses", STATUSES)
+        .or(&[NONE])
         .purpose("The statuses that are tried again where `on` holds status")
         .cost("More statuses mean more attempts.")
         .setter("set_statuses")
         .field(
             |config| Some(print_statuses(&config.statuses)),
             |config, value| {
-                config.statuses = match value {
-                    Value::Word(_) => StatusSet::EMPTY,
-                    value => parse_statuses(&value.text()?)?,
-                };
+                config.statuses = statuses(value)?;
                 Ok(())
             },
         ),
@@ -192,42 +190,4 @@ fn kinds(value: Value) -> Result<RetryOn, Problem> {
 fn kind(name: &str) -> Result<RetryOn, Problem> {
     let found = KINDS.iter().find(|(known, _)| *known == name);
     found.map(|(_, kind)| *kind).ok_or_else(|| format!("{name} is no kind of failure").into())
-}
-
-/// Ranges of neighbours, joined by commas.
-fn print_statuses(statuses: &StatusSet) -> Value {
-    let mut ranges: Vec<(u16, u16)> = Vec::new();
-    for status in (100..=599).filter(|status| statuses.contains(*status)) {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == status => *last = status,
-            _ => ranges.push((status, status)),
-        }
-    }
-    let range = |(first, last): &(u16, u16)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
-    };
-    match ranges.is_empty() {
-        true => Value::Word("none"),
-        false => ranges.iter().map(range).collect::<Vec<_>>().join(",").into(),
-    }
-}
-
-fn parse_statuses(text: &str) -> Result<StatusSet, Problem> {
-    let mut statuses = StatusSet::EMPTY;
-    for range in text.split(',').map(str::trim) {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last) = (number::count(first.trim())?, number::count(last.trim())?);
-        let (first, last) = (status(first)?, status(last)?);
-        // Each is in range, so each can be inserted.
-        for status in first..=last {
-            let _ = statuses.insert(status);
-        }
-    }
-    Ok(statuses)
-}
-
-fn status(number: u64) -> Result<u16, Problem> {
-    let status = u16::try_from(number).ok().filter(|status| (100..=599).contains(status));
-    status.ok_or_else(|| "holds a number outside 100 to 599".into())
 }

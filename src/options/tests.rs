@@ -98,6 +98,7 @@ fn a_configuration_survives_being_text() {
         ("retry_jitter", "5ms-20ms"),
         ("retry_on", "connect,status"),
         ("retry_statuses", "429,500-504"),
+        ("failure_statuses", "404,500-599"),
         ("retry_budget", "0.2"),
         ("max_connections_per_endpoint", "off"),
         ("timeout", "forever"),
@@ -219,6 +220,7 @@ fn nonsense_is_refused_and_named() {
         ("retry_tries", "0"),
         ("retry_on", "connect,luck"),
         ("retry_statuses", "99"),
+        ("failure_statuses", "600"),
         ("retry_jitter", "20ms-5ms"),
     ] {
         let error = client(key, value).unwrap_err();

@@ -88,7 +88,7 @@ pub use percent::Percent;
 pub use propagation::trace::{TraceParent, TraceStart};
 pub use retry::backoff::{Backoff, BackoffConfig, Factor, Jitter};
 pub use retry::budget::{Budget, BudgetConfig};
-pub use retry::classify::{AttemptOutcome, class, verdict};
+pub use retry::classify::{AttemptOutcome, Judgement, class, verdict};
 pub use retry::config::{OwnRetry, RetryConfig, RetryOn, StatusSet, Tries};
 pub use retry::pushback::Pushback;
 pub use retry::retry::{Decision, Facts, Retry, StopReason};

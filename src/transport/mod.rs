@@ -34,7 +34,7 @@ use ::http::{HeaderMap, Method, StatusCode};
 use bytes::Bytes;
 
 use crate::endpoint::Endpoint;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, FailureKind};
 use crate::source::BodyReader;
 
 pub use crate::transport::connector::{Connection, Connector};
@@ -156,7 +156,7 @@ impl fmt::Debug for Exchange<'_> {
 }
 
 /// An answer with its body, decoded: whole, or still to come.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
@@ -168,6 +168,26 @@ pub struct Answer {
     pub live: Option<Box<Live>>,
     /// The URL to which redirects led, where any were followed.
     pub moved_to: Option<Arc<str>>,
+}
+
+impl Answer {
+    /// The same with its body, which may have at most `max_body` bytes.
+    ///
+    /// # Errors
+    /// The body has more, or breaks off.
+    pub async fn whole(mut self, max_body: usize) -> Result<Self, Failure> {
+        let Some(mut live) = self.live.take() else { return Ok(self) };
+        let mut body = Vec::new();
+        while let Some(piece) = live.next().await.transpose()? {
+            if piece.len() > max_body - body.len() {
+                let detail = format!("body above {max_body} bytes");
+                return Err(Failure::sent(FailureKind::BodyTooLarge, detail));
+            }
+            body.extend_from_slice(&piece);
+        }
+        self.body = body.into();
+        Ok(self)
+    }
 }
 
 /// Sends one exchange and reads its answer: whole, or only its head where the exchange says so.

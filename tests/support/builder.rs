@@ -375,6 +375,11 @@ impl Builder {
 pub struct HookRequest(*mut ahoy_request);
 
 impl HookRequest {
+    /// The request, which is the library's.
+    pub fn raw(&self) -> *mut ahoy_request {
+        self.0
+    }
+
     pub fn method(&self) -> String {
         // SAFETY: the request lives as long as the hook runs.
         text(unsafe { ahoy_request_method(self.0) })

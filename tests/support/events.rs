@@ -19,6 +19,8 @@ pub struct Told {
     pub text: String,
     pub detail: String,
     numbers: Vec<(i32, i64)>,
+    /// As a number.
+    pub user_data: usize,
 }
 
 impl Told {
@@ -41,6 +43,7 @@ impl Told {
                 text: copied(ahoy_event_text(event)).unwrap(),
                 detail: copied(ahoy_event_detail(event)).unwrap(),
                 numbers: (0..20).filter_map(number).collect(),
+                user_data: ahoy_event_user_data(event).addr(),
             }
         }
     }

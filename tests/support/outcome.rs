@@ -45,6 +45,8 @@ pub struct Answer {
     pub attempt_count: usize,
     pub attempts: Vec<Attempt>,
     pub stop_reason: String,
+    /// As a number.
+    pub user_data: usize,
 }
 
 /// What `ahoy_error` tells.
@@ -58,6 +60,8 @@ pub struct Failure {
     pub attempt_count: usize,
     pub attempts: Vec<Attempt>,
     pub response: Option<Box<Answer>>,
+    /// As a number.
+    pub user_data: usize,
 }
 
 impl Answer {
@@ -100,6 +104,7 @@ impl Answer {
                 attempt_count: ahoy_response_attempt_count(response),
                 attempts: attempts.collect(),
                 stop_reason: text(ahoy_response_stop_reason(response)),
+                user_data: ahoy_response_user_data(response).addr(),
             }
         }
     }
@@ -126,6 +131,7 @@ impl Failure {
                 attempt_count: ahoy_error_attempt_count(error),
                 attempts: attempts.collect(),
                 response: (!response.is_null()).then(|| Box::new(Answer::lent(response))),
+                user_data: ahoy_error_user_data(error).addr(),
             }
         }
     }

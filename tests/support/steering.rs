@@ -1,11 +1,19 @@
 //! What steers one call, and what is told of it.
 
+use std::ffi::c_void;
 use std::ptr;
 
+use ahoy::ffi::call::attempt_ahead::*;
 use ahoy::ffi::call::repetition::*;
+use ahoy::ffi::call::request::ahoy_request;
+use ahoy::ffi::call::response::ahoy_response;
+use ahoy::ffi::client::judging::*;
+use ahoy::ffi::values::error::ahoy_error;
+use ahoy::ffi::values::status::{AHOY_OK, ahoy_status};
 
-use super::handles::{Request, Retry, c};
-use super::outcome::{Failure, checked};
+use super::builder::{Builder, HookRequest};
+use super::handles::{Request, Retry, boxed, c, shared};
+use super::outcome::{Answer, Failure, Outcome, checked, text};
 
 impl Request {
     pub fn tries(self, tries: i32) -> Self {
@@ -42,5 +50,126 @@ impl Request {
         );
         // SAFETY: the handle is ours, and the texts live through the call.
         checked(|err| unsafe { ahoy_request_set_idempotency_key(self.raw(), header, value, err) })
+    }
+
+    /// User data that is this number.
+    pub fn user_data(self, number: usize) -> Self {
+        let pointer = ptr::without_provenance_mut(number);
+        // SAFETY: the handle is ours, and nobody looks behind the pointer.
+        checked(|err| unsafe { ahoy_request_set_user_data(self.raw(), pointer, None, err) })
+            .unwrap();
+        self
+    }
+
+    /// User data that is dropped when nothing has it any more.
+    pub fn owned_user_data<T: Send + Sync + 'static>(self, value: T) -> Self {
+        let (pointer, free) = boxed(value);
+        // SAFETY: the handle is ours; data and destroy belong together.
+        checked(|err| unsafe { ahoy_request_set_user_data(self.raw(), pointer, free, err) })
+            .unwrap();
+        self
+    }
+}
+
+impl HookRequest {
+    /// What the call is known by.
+    pub fn user_data(&self) -> usize {
+        // SAFETY: the request lives as long as the hook runs.
+        unsafe { ahoy_request_user_data(self.raw()) }.addr()
+    }
+
+    /// The first value of a header.
+    pub fn header(&self, name: &str) -> Option<String> {
+        // SAFETY: as above.
+        let value = unsafe { ahoy_request_header(self.raw(), c(name).as_ptr()) };
+        (!value.is_null()).then(|| text(value))
+    }
+
+    /// Names and values, in order.
+    pub fn headers(&self) -> Vec<(String, String)> {
+        let request: *const ahoy_request = self.raw();
+        // SAFETY: as above, and the texts are copied at once.
+        unsafe {
+            let count = ahoy_request_header_count(request);
+            assert!(ahoy_request_header_name_at(request, count).is_null());
+            let pair = |index| {
+                let name = text(ahoy_request_header_name_at(request, index));
+                (name, text(ahoy_request_header_value_at(request, index)))
+            };
+            (0..count).map(pair).collect()
+        }
+    }
+
+    pub fn body(&self) -> Vec<u8> {
+        let mut length = usize::MAX;
+        // SAFETY: as above; the bytes are copied at once.
+        unsafe {
+            let body = ahoy_request_body(self.raw(), &raw mut length);
+            std::slice::from_raw_parts(body, length).to_vec()
+        }
+    }
+
+    pub fn authority(&self) -> String {
+        // SAFETY: as above.
+        text(unsafe { ahoy_request_authority(self.raw()) })
+    }
+
+    pub fn attempt_number(&self) -> usize {
+        // SAFETY: as above.
+        unsafe { ahoy_request_attempt_number(self.raw()) }
+    }
+}
+
+impl Builder {
+    pub fn on_classify<F: Fn(Answer) -> i32 + Send + Sync + 'static>(self, hook: F) -> Self {
+        unsafe extern "C-unwind" fn call<F: Fn(Answer) -> i32>(
+            data: *mut c_void,
+            response: *const ahoy_response,
+        ) -> i32 {
+            // SAFETY: the boxed closure, shared.
+            let function = unsafe { shared::<F>(data) };
+            function(Answer::lent(response))
+        }
+        let (data, free) = boxed(hook);
+        // SAFETY: the handle is ours; function and data belong together.
+        checked(|err| unsafe {
+            ahoy_client_builder_on_classify(self.raw(), Some(call::<F>), data, free, err)
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn on_call_end<F: Fn(Outcome) + Send + Sync + 'static>(self, hook: F) -> Self {
+        unsafe extern "C-unwind" fn call<F: Fn(Outcome)>(
+            data: *mut c_void,
+            status: ahoy_status,
+            response: *const ahoy_response,
+            error: *const ahoy_error,
+        ) {
+            assert_eq!(status == AHOY_OK, error.is_null() && !response.is_null());
+            // SAFETY: the boxed closure, shared.
+            let function = unsafe { shared::<F>(data) };
+            match status {
+                AHOY_OK => function(Ok(Answer::lent(response))),
+                _ => function(Err(Failure::lent(error))),
+            }
+        }
+        let (data, free) = boxed(hook);
+        // SAFETY: the handle is ours; function and data belong together.
+        checked(|err| unsafe {
+            ahoy_client_builder_on_call_end(self.raw(), Some(call::<F>), data, free, err)
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn failure_statuses(self, statuses: &[i32]) -> Self {
+        let (start, count) = (statuses.as_ptr(), statuses.len());
+        // SAFETY: the handle is ours; pointer and count belong together.
+        checked(|err| unsafe {
+            ahoy_client_builder_set_failure_statuses(self.raw(), start, count, err)
+        })
+        .unwrap();
+        self
     }
 }

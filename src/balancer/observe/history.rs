@@ -55,7 +55,9 @@ impl History {
     #[inline]
     pub(crate) fn count(&mut self, outcome: &AttemptOutcome, elapsed: Duration, shown: &Shown) {
         let fate = match *outcome {
-            AttemptOutcome::Answered { status } => Fate::answered(status),
+            AttemptOutcome::Answered { status } | AttemptOutcome::Judged { status, .. } => {
+                Fate::answered(status)
+            }
             AttemptOutcome::Failed { kind, .. } => Fate::failed(kind),
         };
         if matches!(self.counted, Counted::Unseen) {

@@ -214,6 +214,7 @@ const fn rule(by: EjectedBy) -> &'static str {
 fn shown(outcome: &AttemptOutcome) -> String {
     match outcome {
         AttemptOutcome::Answered { status } => format!("status {status}"),
+        AttemptOutcome::Judged { status, .. } => format!("status {status}, judged a failure"),
         AttemptOutcome::Failed { kind, .. } => {
             let name = crate::error::ErrorKind::from(*kind).name();
             name.trim_start_matches("AHOY_E_").to_ascii_lowercase().replace('_', " ")

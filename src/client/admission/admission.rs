@@ -199,7 +199,9 @@ impl AdmittedCall<'_> {
 /// Whether the service took an attempt on; `None` where it had no say in how that ended.
 const fn accepted(ended: &AttemptOutcome) -> Option<bool> {
     match ended {
-        AttemptOutcome::Answered { status } => Some(!matches!(status, 429 | 503)),
+        AttemptOutcome::Answered { status } | AttemptOutcome::Judged { status, .. } => {
+            Some(!matches!(status, 429 | 503))
+        }
         AttemptOutcome::Failed { kind, .. } => match kind {
             FailureKind::Cancelled
             | FailureKind::Closed

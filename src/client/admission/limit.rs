@@ -209,7 +209,9 @@ impl InFlightPermit {
         let Some(Limit { limiter, .. }) = self.limit.as_deref() else { return };
         match ended {
             // A refusal that comes at once would make every answer look slow.
-            AttemptOutcome::Answered { status } if *status < 500 && *status != 429 => {
+            AttemptOutcome::Answered { status } | AttemptOutcome::Judged { status, .. }
+                if *status < 500 && *status != 429 =>
+            {
                 limiter.record(elapsed, self.in_flight);
             }
             AttemptOutcome::Failed {

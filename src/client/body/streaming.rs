@@ -116,7 +116,7 @@ impl Body {
             Err(failure) => AttemptOutcome::Failed { kind: failure.kind, sent: true },
         };
         if let Some(lease) = self.lease.take() {
-            settle(lease, &Ending::in_time(ended, self.began), None);
+            call.causing(|| settle(lease, &Ending::in_time(ended, self.began), None));
         }
         call.stripe.count(
             if result.is_ok() { Counter::StreamsComplete } else { Counter::StreamsBroken },
@@ -219,6 +219,7 @@ impl BodyReport {
             attempt_count: self.attempt_count,
             elapsed: now.saturating_duration_since(call.started),
             response: None,
+            user_data: call.request.user_data.clone(),
         };
         let reason = format!("the body broke off after {} bytes", self.count);
         Error::of_call(failure.kind.into(), &reason, record)

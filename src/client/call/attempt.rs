@@ -93,7 +93,7 @@ async fn admit<'a>(call: &'a Call<'a>) -> Result<AdmittedCall<'a>, CallEnd> {
     let admitted = pin!(call.core.admission().admit(call.timing, class, patience));
     match call.cancellation.or(admitted).await {
         Ok(admitted) => {
-            call.core.note_admitted(&admitted);
+            call.causing(|| call.core.note_admitted(&admitted));
             admitted.map_err(CallEnd::Overloaded)
         }
         Err(kind) => Err(CallEnd::Asked(kind.into())),
@@ -123,11 +123,12 @@ fn hand_over(
     live: Live,
     body: &mut Option<Body>,
 ) -> Result<Response, Error> {
-    let (outcome, now) = (done.outcome(), clock::now());
+    let (outcome, now) = (done.outcome, clock::now());
     let elapsed = now.saturating_duration_since(done.began);
     state.observe(&outcome, state.class(&outcome), elapsed, now);
     let late = done.facts.late_after.is_some();
-    let (settled, begun) = streaming::begin(done.lease, live, outcome, late, done.began);
+    let begin = || streaming::begin(done.lease, live, outcome, late, done.began);
+    let (settled, begun) = state.call.causing(begin);
     *body = Some(begun.holding(state.admitted.into_permit()));
     state.record.add(settled, done.result, done.facts);
     state.record.end(CallEnd::Stopped(StopReason::Success))

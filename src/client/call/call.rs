@@ -10,6 +10,7 @@ use super::cancellation::Cancellation;
 use super::{idempotency, propagation};
 use crate::client::admission::timing::Timing;
 use crate::client::core::Core;
+use crate::client::observe::attribution;
 use crate::client::route::Target;
 use crate::config::{ClientConfig, HAMMERS, KeySource};
 use crate::error::Error;
@@ -91,6 +92,12 @@ impl<'a> Call<'a> {
     #[inline]
     pub(crate) fn retry(&self) -> &RetryConfig {
         self.own_retry.as_deref().unwrap_or(&self.core.config.retry)
+    }
+
+    /// Runs what may make events, which are then of this call.
+    #[inline]
+    pub(crate) fn causing<R>(&self, work: impl FnOnce() -> R) -> R {
+        attribution::of_call(self.request.user_data.as_ref(), work)
     }
 
     /// What its endpoints are asked for.

@@ -35,7 +35,8 @@ impl<'a> CallState<'a> {
         self.updates = self.updates.saturating_sub(u32::from(!is_first));
         // Driven by its caller, on whose thread the host may be asked, unless another thread is at it.
         if balancer.may_ask_here()
-            && let Some(updated) = balancer.try_update_since(none.updates_seen)
+            && let Some(updated) =
+                self.call.causing(|| balancer.try_update_since(none.updates_seen))
         {
             return match (updated, balancer.problem()) {
                 (Err(_), Some((problem, _))) if is_first => Err(CallEnd::NoList(problem)),

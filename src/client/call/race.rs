@@ -61,7 +61,7 @@ pub(crate) async fn race<'a, 'r, T: Transport>(
     loop {
         match poll_fn(|cx| race.poll(timer.as_mut(), cx)).await {
             Step::Ended(done, kind) => {
-                let class = race.state.class(&done.outcome());
+                let class = race.state.class(&done.outcome);
                 race.judge_copy(kind, class);
                 if class == Class::Success || done.asked().is_some() || race.runners.is_empty() {
                     race.cancel_others(&done, class);
@@ -247,7 +247,8 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         if !admission.copies().may_send(now) {
             return false;
         }
-        if !call.core.may_retry(&mut self.state.drew_late, now) {
+        let drew = &mut self.state.drew_late;
+        if !call.causing(|| call.core.may_retry(drew, now)) {
             self.state.record.meter.count_once(Counter::PassedLimitOverBudget);
             return false;
         }

@@ -143,6 +143,7 @@ impl<'a> CallRecord<'a> {
         if let Ok(response) = &mut outcome {
             response.elapsed = elapsed;
         }
+        self.call.core.call_ended(&outcome);
         outcome
     }
 
@@ -198,6 +199,7 @@ impl<'a> CallRecord<'a> {
             attempts: std::mem::take(&mut self.attempts),
             attempt_count: self.attempt_count,
             stop_reason: (!why.is_empty()).then(|| why.into()),
+            user_data: self.call.request.user_data.clone(),
         };
         if !fails {
             return Ok(response);
@@ -231,6 +233,7 @@ impl<'a> CallRecord<'a> {
             attempts: self.attempts.clone(),
             attempt_count: self.attempt_count,
             stop_reason: None,
+            user_data: self.call.request.user_data.clone(),
         })
     }
 
@@ -249,6 +252,7 @@ impl<'a> CallRecord<'a> {
             attempt_count: self.attempt_count,
             elapsed: self.elapsed(),
             response: None,
+            user_data: self.call.request.user_data.clone(),
         }
     }
 

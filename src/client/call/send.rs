@@ -16,13 +16,15 @@ use super::watch::{Passed, Watch};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
 use crate::client::body::streaming;
+use crate::client::observe::hooks::AttemptAhead;
 use crate::config::Commit;
 use crate::error::ErrorKind;
-use crate::outcome::{Failure, FailureKind, in_ms};
+use crate::outcome::{Class, Failure, FailureKind, in_ms};
 use crate::phase::{Carrier, PhasesSoFar};
 use crate::policy::retry::retry_after;
-use crate::policy::{AttemptOutcome, Left, Pushback, RetryAfter};
+use crate::policy::{AttemptOutcome, Left, Pushback, RetryAfter, class};
 use crate::request::Request;
+use crate::response::{Resource, Response};
 use crate::runtime::clock;
 use crate::runtime::host::callback;
 use crate::source::BodyReader;
@@ -42,6 +44,8 @@ pub(crate) struct Attempt {
     reason: Counter,
     /// How long its call waited before it.
     waited: Duration,
+    /// Its number within the call, from 1.
+    number: usize,
     limits: Limits,
     /// The attempt's own copy, where a hook or a header of its own changes it.
     outgoing: Option<Box<Request>>,
@@ -55,6 +59,8 @@ pub(crate) struct AttemptDone {
     pub(crate) first_on_endpoint: bool,
     pub(crate) left: Left,
     pub(crate) facts: AttemptFacts,
+    /// What retry and circuit judge.
+    pub(crate) outcome: AttemptOutcome,
     pub(crate) result: Result<Answer, Failure>,
 }
 
@@ -99,8 +105,17 @@ impl Attempt {
             None if number == 1 => Counter::First,
             None => Counter::Retry,
         };
-        let (began, is_hedge, waited) = (now, false, Duration::ZERO);
-        Ok(Self { lease, began, first_on_endpoint, is_hedge, reason, waited, limits, outgoing })
+        Ok(Self {
+            lease,
+            began: now,
+            first_on_endpoint,
+            is_hedge: false,
+            reason,
+            waited: Duration::ZERO,
+            number,
+            limits,
+            outgoing,
+        })
     }
 
     /// The same, for which its call has waited.
@@ -121,9 +136,21 @@ impl Attempt {
         transport: &impl Transport,
         watch: &Watch,
     ) -> AttemptDone {
-        let result = self.exchange(call, transport, watch).await;
+        let mut result = self.exchange(call, transport, watch).await;
         if let Ok(answer) = &result {
             self.lease.report(&answer.headers);
+        }
+        let mut outcome = self.outcome(call, &result);
+        // The host has found fault with the head of a streamed answer. Boxed: that is rare.
+        if let Ok(answer) = &mut result
+            && answer.live.is_some()
+            && class(&outcome, call.retry()) != Class::Success
+        {
+            let answer = std::mem::take(answer);
+            result = Box::pin(self.whole(answer, call, watch)).await;
+            if result.is_err() {
+                outcome = self.outcome(call, &result);
+            }
         }
         let facts = AttemptFacts {
             is_hedge: self.is_hedge,
@@ -135,7 +162,60 @@ impl Attempt {
             path: self.outgoing.map(|changed| changed.target),
         };
         let Self { lease, began, first_on_endpoint, .. } = self;
-        AttemptDone { lease, began, first_on_endpoint, left: watch.left(), facts, result }
+        let left = watch.left();
+        AttemptDone { lease, began, first_on_endpoint, left, facts, outcome, result }
+    }
+
+    /// What retry and circuit judge: by the host's own verdict on an answer, by the statuses that it has set, or by
+    /// the rules.
+    fn outcome(&self, call: &Call<'_>, result: &Result<Answer, Failure>) -> AttemptOutcome {
+        let answer = match result {
+            Ok(answer) => answer,
+            Err(failure) => {
+                return AttemptOutcome::Failed { kind: failure.kind, sent: failure.sent };
+            }
+        };
+        let status = answer.status.as_u16();
+        if let Some(hook) = &call.core.hooks.on_classify
+            && let Some(judgement) = callback::run(|| hook(&self.shown(call, answer)))
+        {
+            return AttemptOutcome::judged(status, judgement);
+        }
+        match &call.core.config.failure_statuses {
+            None => AttemptOutcome::Answered { status },
+            Some(failures) => AttemptOutcome::by_statuses(status, failures, call.retry()),
+        }
+    }
+
+    /// What the host passes its verdict on.
+    fn shown(&self, call: &Call<'_>, answer: &Answer) -> Response {
+        let changed = self.outgoing.as_ref().map(|changed| Arc::clone(&changed.target));
+        Response {
+            status: answer.status,
+            headers: answer.headers.clone(),
+            body: answer.body.clone(),
+            endpoint_url: Arc::clone(self.lease.endpoint().url()),
+            resource: match &answer.moved_to {
+                Some(url) => Resource::Url(Arc::clone(url)),
+                None => Resource::Path(changed.unwrap_or_else(|| call.path())),
+            },
+            elapsed: clock::now().saturating_duration_since(call.started),
+            attempts: Vec::new(),
+            attempt_count: self.number,
+            stop_reason: None,
+            user_data: call.request.user_data.clone(),
+        }
+    }
+
+    /// The rest of a streamed answer that is not handed over yet, as it may never be.
+    async fn whole(
+        &self,
+        answer: Answer,
+        call: &Call<'_>,
+        watch: &Watch,
+    ) -> Result<Answer, Failure> {
+        let work = pin!(answer.whole(call.core.config.max_body));
+        self.within_limits(work, call, watch).await
     }
 
     async fn exchange(
@@ -164,6 +244,15 @@ impl Attempt {
             progress: &watch.progress,
         };
         let work = pin!(committed(call, transport, &exchange));
+        self.within_limits(work, call, watch).await
+    }
+
+    async fn within_limits(
+        &self,
+        work: Pin<&mut impl Future<Output = Result<Answer, Failure>>>,
+        call: &Call<'_>,
+        watch: &Watch,
+    ) -> Result<Answer, Failure> {
         let timed = pin!(self.timed(work, watch));
         match call.cancellation.or(timed).await {
             Ok(Err(failure)) => Err(by_source(call, failure)),
@@ -271,14 +360,6 @@ fn cancelled(kind: FailureKind, progress: &Progress) -> Failure {
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 impl AttemptDone {
-    /// The outcome that retry and circuit judge.
-    pub(crate) fn outcome(&self) -> AttemptOutcome {
-        match &self.result {
-            Ok(answer) => AttemptOutcome::Answered { status: answer.status.as_u16() },
-            Err(failure) => AttemptOutcome::Failed { kind: failure.kind, sent: failure.sent },
-        }
-    }
-
     /// The body that is still to come, where the answer is streamed.
     pub(crate) fn take_stream(&mut self) -> Option<Live> {
         self.result.as_mut().ok()?.live.take().map(|live| *live)
@@ -324,7 +405,8 @@ fn outgoing(
     let config = &call.core.config;
     propagation::add(config, call.trace.as_ref(), left(), number, &mut request.headers);
     if let Some(hook) = hook {
-        callback::run(|| hook(&mut request, lease.endpoint().url()))?;
+        let ahead = AttemptAhead { endpoint: lease.endpoint(), number };
+        callback::run(|| hook(&mut request, &ahead))?;
     }
     Ok(Some(Box::new(request)))
 }

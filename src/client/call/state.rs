@@ -97,7 +97,8 @@ impl<'a> CallState<'a> {
         if call.is_over(now) {
             return Err(CallEnd::Deadline);
         }
-        let lease = call.target.lease(&self.attempted, call.key, self.terms(), now);
+        let (attempted, terms) = (&self.attempted, self.terms());
+        let lease = call.causing(|| call.target.lease(attempted, call.key, terms, now));
         lease.map_err(|none| match none.held_back {
             // The more are asked now, the later it is well again.
             true => CallEnd::Overloaded(Refused::Recovering),
@@ -121,7 +122,7 @@ impl<'a> CallState<'a> {
     /// Steps 4 and 5: all that learn from attempts are told how this one ended.
     pub(crate) fn judge(&mut self, done: AttemptDone) -> Judged {
         let call = self.call;
-        let (now, outcome) = (clock::now(), done.outcome());
+        let (now, outcome) = (clock::now(), done.outcome);
         let (class, elapsed) = (self.class(&outcome), now.saturating_duration_since(done.began));
         if done.left == Left::Ended {
             self.observe(&outcome, class, elapsed, now);
@@ -135,7 +136,7 @@ impl<'a> CallState<'a> {
         let late = facts.late_after.is_some();
         let cost = Cost::Until(call.deadline);
         let ending = Ending { outcome, left, late, began, now, elapsed, cost };
-        let (settled, blamed) = settle(lease, &ending, hint.retry_after);
+        let (settled, blamed) = call.causing(|| settle(lease, &ending, hint.retry_after));
         match (left, result) {
             (
                 Left::Cancelled | Left::OvertakenByEarlier | Left::OvertakenByLater,
@@ -184,7 +185,7 @@ impl<'a> CallState<'a> {
             p50: call.timing.usual(now),
         };
         let drew = &mut self.drew;
-        let budget = || call.core.may_retry(drew, now);
+        let budget = || call.causing(|| call.core.may_retry(drew, now));
         let decision = entropy::with_rng(|rng| self.retry.decide(&facts, rng, budget));
         count_decision(&self.record.meter, &decision);
         decision

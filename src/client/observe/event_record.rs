@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::event::{EndpointChange, Event};
+use crate::request::UserData;
 
 /// One event, kept. Kinds and fields are numbers of the C interface, for ever.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct EventRecord {
     /// What happened.
     pub kind: EventKind,
@@ -19,6 +20,8 @@ pub struct EventRecord {
     pub numbers: Vec<(EventField, i64)>,
     /// Why, in a few words; empty where there is no more to say.
     pub detail: String,
+    /// What the host knows the call by that caused it; `None` where none did.
+    pub user_data: Option<UserData>,
 }
 
 /// What happened.
@@ -130,7 +133,8 @@ impl EventRecord {
             Event::SourceFailing { reason, .. } | Event::OverloadEntered { reason } => *reason,
             _ => "",
         };
-        Some(Self { kind, at, endpoint, text: event.to_string(), numbers, detail: detail.into() })
+        let (text, detail) = (event.to_string(), detail.into());
+        Some(Self { kind, at, endpoint, text, numbers, detail, user_data: None })
     }
 
     /// The number of a field; `None` where the event has none.
@@ -207,6 +211,6 @@ mod tests {
             detail: "",
             elapsed: Duration::ZERO,
         };
-        assert_eq!(EventRecord::of(&event, UNIX_EPOCH), None);
+        assert!(EventRecord::of(&event, UNIX_EPOCH).is_none());
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::attribution;
 use super::event_record::EventRecord;
 use crate::client::completion::queue::Queue;
 use crate::event::{Event, Observer};
@@ -49,7 +50,8 @@ impl EventSink {
 impl Observer for EventSink {
     fn observe(&self, event: &Event<'_>) {
         // The wall clock: events are for people and for other hosts.
-        let Some(record) = EventRecord::of(event, SystemTime::now()) else { return };
+        let Some(mut record) = EventRecord::of(event, SystemTime::now()) else { return };
+        record.user_data = attribution::current();
         match &self.to {
             Destination::Function(function) => callback::run(|| function(&record)),
             Destination::Queue(queue) if self.made_in == process::generation() => {

@@ -2,19 +2,36 @@
 
 use std::sync::Arc;
 
+use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::policy::Judgement;
 use crate::request::Request;
 use crate::response::Response;
 
-/// Runs before an attempt with the URL of its endpoint; may change the path and headers of this attempt, or
-/// refuse the call.
-pub type OnRequest = Arc<dyn Fn(&mut Request, &str) -> Result<(), String> + Send + Sync>;
+/// Runs before an attempt; may change its path and headers, or refuse the call.
+pub type OnRequest =
+    Arc<dyn Fn(&mut Request, &AttemptAhead<'_>) -> Result<(), String> + Send + Sync>;
+
+/// What is known of an attempt before it is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptAhead<'a> {
+    /// Where it goes.
+    pub endpoint: &'a Endpoint,
+    /// Its number within the call, from 1.
+    pub number: usize,
+}
 
 /// Runs after an attempt that brought an answer, whatever its status.
 pub type OnResponse = Arc<dyn Fn(&Response) + Send + Sync>;
 
 /// Runs after an attempt that brought none.
 pub type OnError = Arc<dyn Fn(&Error) + Send + Sync>;
+
+/// Passes the host's own verdict on an answer; none leaves it to the rules.
+pub type OnClassify = Arc<dyn Fn(&Response) -> Option<Judgement> + Send + Sync>;
+
+/// Runs once a call has ended.
+pub type OnCallEnd = Arc<dyn Fn(&Result<Response, Error>) + Send + Sync>;
 
 /// Asked whether a blocking call should end now: after a signal, and at least every 50 ms.
 pub type ShouldStop = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -28,6 +45,10 @@ pub struct Hooks {
     pub on_response: Option<OnResponse>,
     /// After a failure.
     pub on_error: Option<OnError>,
+    /// Before an answer is judged.
+    pub on_classify: Option<OnClassify>,
+    /// After a call.
+    pub on_call_end: Option<OnCallEnd>,
     /// In a blocking call.
     pub should_stop: Option<ShouldStop>,
 }
@@ -38,6 +59,8 @@ impl std::fmt::Debug for Hooks {
             .field("on_request", &self.on_request.is_some())
             .field("on_response", &self.on_response.is_some())
             .field("on_error", &self.on_error.is_some())
+            .field("on_classify", &self.on_classify.is_some())
+            .field("on_call_end", &self.on_call_end.is_some())
             .field("should_stop", &self.should_stop.is_some())
             .finish()
     }

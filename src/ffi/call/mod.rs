@@ -5,6 +5,10 @@ pub mod request;
 
 pub mod repetition;
 
+pub mod attempt_ahead;
+
+mod header_text;
+
 pub mod source;
 
 pub mod response;

@@ -3,10 +3,13 @@
 use std::ffi::CStr;
 use std::ffi::{CString, c_char};
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use http::HeaderMap;
 
+use super::header_text::HeaderText;
+use crate::client::AttemptAhead;
 use crate::criticality::Criticality;
 use crate::error::Error;
 use crate::ffi::values::argument::{Argument, Array};
@@ -30,8 +33,17 @@ pub struct ahoy_request {
     method: CString,
     path: CString,
     endpoint_url: Option<CString>,
+    /// The attempt that it stands for, inside of a hook.
+    pub(super) ahead: Option<Ahead>,
+    pub(super) headers: OnceLock<HeaderText>,
     /// Where its body's source was set: a call of the parent may hold it for ever.
     source_from: Option<Native>,
+}
+
+/// The attempt that a request stands for.
+pub(super) struct Ahead {
+    pub(super) authority: CString,
+    pub(super) number: usize,
 }
 
 impl Handle for ahoy_request {
@@ -52,14 +64,33 @@ impl ahoy_request {
         self.source_from = Some(Native::here());
     }
 
-    pub(crate) fn new(request: Request, endpoint_url: Option<&str>) -> Self {
+    pub(crate) fn new(request: Request) -> Self {
         Self {
             method: text::owned(request.method.as_str()),
             path: text::owned(&request.target),
-            endpoint_url: endpoint_url.map(text::owned),
+            endpoint_url: None,
+            ahead: None,
+            headers: OnceLock::new(),
             source_from: None,
             request,
         }
+    }
+
+    /// The request of an attempt, for a hook.
+    pub(crate) fn ahead(request: Request, attempt: &AttemptAhead<'_>) -> Self {
+        let own = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let authority = text::owned(own.unwrap_or_else(|| attempt.endpoint.authority()));
+        Self {
+            endpoint_url: Some(text::owned(attempt.endpoint.url())),
+            ahead: Some(Ahead { authority, number: attempt.number }),
+            ..Self::new(request)
+        }
+    }
+
+    /// The headers, which are about to be changed.
+    fn headers(&mut self) -> &mut HeaderMap {
+        self.headers.take();
+        &mut self.request.headers
     }
 }
 
@@ -82,7 +113,7 @@ pub unsafe extern "C" fn ahoy_request_new(
     entry::status!(err, |request: Out<ahoy_request>, method_: &str, path: &str| {
         let method = method(method_)?;
         check_target("path", path)?;
-        request.fill(ahoy_request::new(Request::new(method, path), None));
+        request.fill(ahoy_request::new(Request::new(method, path)));
         Ok(())
     })
 }
@@ -101,7 +132,7 @@ pub unsafe extern "C" fn ahoy_request_add_header(
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request, name: &str, value: &CStr| {
         let (name, value) = header(name, value.to_bytes())?;
-        add_header(&mut request.request.headers, name, value)
+        add_header(request.headers(), name, value)
     })
 }
 
@@ -118,7 +149,7 @@ pub unsafe extern "C" fn ahoy_request_set_header(
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request, name: &str, value: &CStr| {
         let (name, value) = header(name, value.to_bytes())?;
-        request.request.headers.insert(name, value);
+        request.headers().insert(name, value);
         Ok(())
     })
 }
@@ -167,7 +198,7 @@ fn inbound_headers(
     Ok(inbound)
 }
 
-/// Sets the body, in place of an earlier one or its source.
+/// Sets the body, in place of an earlier one or its source. Not inside an on_request hook.
 ///
 /// @param bytes copied; (NULL, 0) for none
 /// @param length number of bytes
@@ -180,6 +211,9 @@ pub unsafe extern "C" fn ahoy_request_set_body(
 ) -> ahoy_status {
     let bytes = (bytes, ("length", length));
     entry::status!(err, |request: &mut ahoy_request, bytes: &[u8]| {
+        if request.ahead.is_some() {
+            return Err(Error::invalid("request", "is an attempt's, whose body is the call's"));
+        }
         request.request.body = Bytes::copy_from_slice(bytes);
         (request.request.source, request.source_from) = (None, None);
         Ok(())

@@ -1,6 +1,6 @@
 //! `ahoy_response`: what a call brought.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,8 +9,10 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes};
 
 use super::attempt::ahoy_attempt;
+use super::header_text::HeaderText;
 use crate::client::{BodyStream, Delivery, Read};
 use crate::error::Error;
+use crate::ffi::values::callback::pointer_of;
 use crate::ffi::values::handle::OutValue;
 use crate::ffi::values::handle::{Handle, Native, Shared};
 use crate::ffi::values::{argument, guard, handle, text};
@@ -61,46 +63,6 @@ impl From<Response> for ahoy_response {
             attempts: OnceLock::new(),
             stop_reason: OnceLock::new(),
         }
-    }
-}
-
-/// The headers as C wants them: names and values, each followed by a NUL, in one piece of memory.
-struct HeaderText {
-    text: Vec<u8>,
-    /// Where each header's name and value begin.
-    starts: Vec<(usize, usize)>,
-}
-
-impl HeaderText {
-    fn new(headers: &http::HeaderMap) -> Self {
-        let mut text = Vec::new();
-        let mut starts = Vec::with_capacity(headers.len());
-        for (name, value) in headers {
-            let name_start = text.len();
-            text.extend_from_slice(name.as_str().as_bytes());
-            text.push(0);
-            starts.push((name_start, text.len()));
-            text.extend_from_slice(value.as_bytes());
-            text.push(0);
-        }
-        Self { text, starts }
-    }
-
-    fn name(&self, index: usize) -> Option<*const c_char> {
-        let (name, _) = self.starts.get(index)?;
-        Some(self.text[*name..].as_ptr().cast())
-    }
-
-    fn value(&self, index: usize) -> Option<*const c_char> {
-        let (_, value) = self.starts.get(index)?;
-        Some(self.text[*value..].as_ptr().cast())
-    }
-
-    fn find(&self, wanted: &CStr) -> Option<*const c_char> {
-        let index = self.starts.iter().position(|(name, value)| {
-            self.text[*name..*value - 1].eq_ignore_ascii_case(wanted.to_bytes())
-        })?;
-        self.value(index)
     }
 }
 
@@ -263,6 +225,13 @@ pub unsafe extern "C" fn ahoy_response_url(response: *const ahoy_response) -> *c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_response_elapsed_us(response: *const ahoy_response) -> u64 {
     argument::lent!(response).map_or(0, |response| text::micros(response.response.elapsed))
+}
+
+/// What ahoy_request_set_user_data gave the call; NULL where nothing did.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_response_user_data(response: *const ahoy_response) -> *mut c_void {
+    let response = argument::lent!(response);
+    pointer_of(response.and_then(|response| response.response.user_data.as_ref()))
 }
 
 /// How many attempts the call made.

@@ -15,8 +15,8 @@ use crate::ffi::values::status::{AHOY_OK, ahoy_status};
 use crate::ffi::values::{argument, entry, text};
 use crate::runtime::host::callback;
 
-/// Runs before each attempt. It may read the request, change its path and headers for this attempt,
-/// or refuse the call by a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
+/// Runs before each attempt. It may read the attempt's method, path, headers, body and endpoint,
+/// change its path and headers, so that each attempt can be signed for itself, or refuse the call by a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
 ///
 /// Thread: the one that drives the call, several at once.
 pub type ahoy_request_fn = Option<
@@ -54,8 +54,8 @@ pub unsafe extern "C" fn ahoy_client_builder_on_request(
     let user_data = UserData::new(user_data, destroy);
     entry::status!(err, |builder: &mut ahoy_client_builder| {
         let function = argument::function(fn_)?;
-        builder.hooks.on_request = Some(Arc::new(move |request, endpoint_url| {
-            let mut shown = ahoy_request::new(request.clone(), Some(endpoint_url));
+        builder.hooks.on_request = Some(Arc::new(move |request, attempt| {
+            let mut shown = ahoy_request::ahead(request.clone(), attempt);
             let place = &raw mut shown;
             let status = call_host!(user_data, function, place);
             *request = shown.request;

@@ -13,6 +13,8 @@ pub mod protection;
 
 pub mod hooks;
 
+pub mod judging;
+
 pub mod options;
 
 pub mod configuration;

@@ -186,16 +186,17 @@ pub unsafe extern "C" fn ahoy_retry_set_statuses(
 ) -> ahoy_status {
     let statuses = (statuses, ("count", count));
     entry::status!(err, |retry: &ahoy_retry, statuses: Array<'_, i32>| {
-        if statuses.len() > 500 {
-            return Err(Error::invalid("count", "is above the number of statuses"));
-        }
-        retry.set("statuses", "statuses", listed(&statuses))
+        retry.set("statuses", "statuses", listed(&statuses)?)
     })
 }
 
-fn listed(statuses: &Array<'_, i32>) -> Value {
+/// Statuses as their row reads them.
+pub(super) fn listed(statuses: &Array<'_, i32>) -> Result<Value, Error> {
+    if statuses.len() > 500 {
+        return Err(Error::invalid("count", "is above the number of statuses"));
+    }
     let statuses: Vec<_> = statuses.iter().map(|status| status.to_string()).collect();
-    if statuses.is_empty() { Value::Word("none") } else { statuses.join(",").into() }
+    Ok(if statuses.is_empty() { Value::Word("none") } else { statuses.join(",").into() })
 }
 
 /// Repeats requests of any method, also those that may have been carried out. Default false: only

@@ -1,9 +1,10 @@
 //! `ahoy_event`: something that changed.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 
 use crate::client::{EventRecord, millis};
+use crate::ffi::values::callback::pointer_of;
 use crate::ffi::values::handle::{Handle, OutValue, Owned};
 use crate::ffi::values::{argument, guard, text};
 
@@ -142,6 +143,13 @@ pub unsafe extern "C" fn ahoy_event_text(event: *const ahoy_event) -> *const c_c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_event_detail(event: *const ahoy_event) -> *const c_char {
     argument::lent!(event).map_or(ptr::null(), |event| event.detail.as_ptr())
+}
+
+/// What ahoy_request_set_user_data gave the call that caused the event; NULL where no call did, or
+/// it has none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_event_user_data(event: *const ahoy_event) -> *mut c_void {
+    pointer_of(argument::lent!(event).and_then(|event| event.record.user_data.as_ref()))
 }
 
 /// A number that the event tells.

@@ -87,6 +87,11 @@ impl UserData {
         Self { pointer, destroy }
     }
 
+    /// The pointer itself.
+    pub(crate) const fn pointer(&self) -> *mut c_void {
+        self.pointer
+    }
+
     /// Calls the host with the pointer; `None` where no callback may run any more. `function` is
     /// the call alone: what it captures has no destructor, for the host may end the thread in it.
     pub(crate) fn call<F, R>(&self, function: F) -> Option<R>
@@ -97,6 +102,12 @@ impl UserData {
         let pointer = self.pointer;
         callback::call_host(move || function(pointer))
     }
+}
+
+/// The pointer of a call's user data; NULL where it has none.
+pub(crate) fn pointer_of(user_data: Option<&crate::request::UserData>) -> *mut c_void {
+    let user_data = user_data.and_then(|it| it.downcast_ref::<UserData>());
+    user_data.map_or(std::ptr::null_mut(), UserData::pointer)
 }
 
 impl Drop for UserData {

@@ -1,8 +1,9 @@
 //! `ahoy_error`: why a function failed.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 
+use super::callback::pointer_of;
 use super::handle::{Handle, Shared};
 use super::status::{AHOY_E_INVALID_ARGUMENT, ahoy_status, number};
 use super::{argument, guard, text};
@@ -65,6 +66,13 @@ pub unsafe extern "C" fn ahoy_error_is_ambiguous(error: *const ahoy_error) -> bo
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_error_attempt_count(error: *const ahoy_error) -> usize {
     argument::lent!(error).map_or(0, |error| error.error.attempt_count())
+}
+
+/// What ahoy_request_set_user_data gave the call; NULL where nothing did, and for errors that are
+/// not of a call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_error_user_data(error: *const ahoy_error) -> *mut c_void {
+    pointer_of(argument::lent!(error).and_then(|error| error.error.user_data()))
 }
 
 /// How long the call took, in microseconds; 0 for errors that are not of a call.

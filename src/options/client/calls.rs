@@ -3,7 +3,9 @@
 use crate::config::{ClientConfig, Commit};
 use crate::options::form::{COUNT, Form, LIMIT, WAIT};
 use crate::options::setting::Setting;
+use crate::options::statuses::{NONE, STATUSES, print_statuses, statuses};
 use crate::options::value::{OFF, Value};
+use crate::policy::StatusSet;
 
 const AUTO: &str = "auto";
 
@@ -141,6 +143,19 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             |config| Some(config.fail_on_status.into()),
             |config, value| {
                 config.fail_on_status = value.flag()?;
+                Ok(())
+            },
+        ),
+    Setting::new("failure_statuses", STATUSES)
+        .or(&[NONE])
+        .purpose("Statuses of answers by which an endpoint has failed, for its circuit and for outlier detection; 429 asks for less where it is not among them")
+        .cost("An endpoint that answers with one of them is taken out, although it works.")
+        .setter("set_failure_statuses")
+        .field(
+            |config| Some(print_statuses(&config.failure_statuses.unwrap_or_else(StatusSet::server_faults))),
+            |config, value| {
+                let statuses = statuses(value)?;
+                config.failure_statuses = Some(statuses).filter(|it| *it != StatusSet::server_faults());
                 Ok(())
             },
         ),

@@ -42,7 +42,9 @@ impl OutlierEvent {
             (Verdict::Neutral, _) => None,
             (Verdict::Success | Verdict::Throttled, _) => Some(Self::Success),
             (_, AttemptOutcome::Answered { status: 502..=504 }) => Some(Self::Gateway),
-            (_, AttemptOutcome::Answered { .. }) => Some(Self::Failure),
+            (_, AttemptOutcome::Answered { .. } | AttemptOutcome::Judged { .. }) => {
+                Some(Self::Failure)
+            }
             (_, AttemptOutcome::Failed { .. }) => Some(Self::Local),
         }
     }

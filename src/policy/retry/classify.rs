@@ -5,7 +5,7 @@
 //! broken TLS set-up is one that repeating does not mend. Both judgements stand here, side by side,
 //! and everything else looks at classes and verdicts instead of statuses.
 
-use super::config::{RetryConfig, RetryOn, is_server_fault};
+use super::config::{RetryConfig, RetryOn, StatusSet, is_server_fault};
 use crate::outcome::{Class, FailureKind, Verdict};
 
 /// How an attempt ended, as far as the rules care.
@@ -16,6 +16,15 @@ pub enum AttemptOutcome {
         /// Its status, 100 to 599.
         status: u16,
     },
+    /// With an HTTP answer that was judged already: by the host, or by statuses that it has set.
+    Judged {
+        /// Its status, 100 to 599.
+        status: u16,
+        /// What it says of the endpoint.
+        verdict: Verdict,
+        /// What it means for the call.
+        class: Class,
+    },
     /// Without one.
     Failed {
         /// Why.
@@ -23,6 +32,45 @@ pub enum AttemptOutcome {
         /// Whether any byte of the request left for the peer.
         sent: bool,
     },
+}
+
+/// The host's own verdict on an answer. The numbers are part of the C interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Judgement {
+    /// The endpoint works, and the answer is handed over.
+    Success = 1,
+    /// The endpoint has failed, and the call may be repeated.
+    RetryableFailure = 2,
+    /// The endpoint has failed, and repeating cannot help.
+    FinalFailure = 3,
+    /// The answer says nothing of the endpoint, and is handed over.
+    Ignored = 4,
+}
+
+impl AttemptOutcome {
+    /// An answer that the host has judged.
+    #[must_use]
+    pub const fn judged(status: u16, judgement: Judgement) -> Self {
+        let (verdict, class) = match judgement {
+            Judgement::Success => (Verdict::Success, Class::Success),
+            Judgement::RetryableFailure => (Verdict::Failure, Class::RetriableStatus),
+            Judgement::FinalFailure => (Verdict::Failure, Class::Final),
+            Judgement::Ignored => (Verdict::Neutral, Class::Success),
+        };
+        Self::Judged { status, verdict, class }
+    }
+
+    /// An answer of an endpoint that fails by these statuses; the call goes by its own rules.
+    #[must_use]
+    pub const fn by_statuses(status: u16, failures: &StatusSet, retry: &RetryConfig) -> Self {
+        let verdict = match failures.contains(status) {
+            true => Verdict::Failure,
+            false if status == 429 => Verdict::Throttled,
+            false => Verdict::Success,
+        };
+        Self::Judged { status, verdict, class: answer_class(status, retry) }
+    }
 }
 
 /// What the ending says of the endpoint.
@@ -35,6 +83,7 @@ pub const fn verdict(ended: &AttemptOutcome) -> Verdict {
         AttemptOutcome::Answered { status: 429 } => Verdict::Throttled,
         AttemptOutcome::Answered { status } if is_server_fault(*status) => Verdict::Failure,
         AttemptOutcome::Answered { .. } => Verdict::Success,
+        AttemptOutcome::Judged { verdict, .. } => *verdict,
         AttemptOutcome::Failed { kind, .. } => failure_verdict(*kind),
     }
 }
@@ -44,6 +93,7 @@ pub const fn verdict(ended: &AttemptOutcome) -> Verdict {
 pub fn class(ended: &AttemptOutcome, config: &RetryConfig) -> Class {
     match *ended {
         AttemptOutcome::Answered { status } => answer_class(status, config),
+        AttemptOutcome::Judged { class, .. } => class,
         AttemptOutcome::Failed { kind, sent } => match retry_on(kind, sent) {
             Some(needed) if config.on.contains(needed) => failure_class(kind, sent),
             _ => Class::Final,
@@ -238,5 +288,34 @@ mod tests {
             assert!(!matches!(with(needed), Class::Final | Class::Success), "{ended:?}");
             assert!(matches!(with(without), Class::Final | Class::Success), "{ended:?}");
         }
+    }
+
+    #[test]
+    fn the_hosts_verdict_comes_before_the_status() {
+        let config = RetryConfig::default();
+        for (judgement, said, means) in [
+            (Judgement::Success, Verdict::Success, Class::Success),
+            (Judgement::RetryableFailure, Verdict::Failure, Class::RetriableStatus),
+            (Judgement::FinalFailure, Verdict::Failure, Class::Final),
+            (Judgement::Ignored, Verdict::Neutral, Class::Success),
+        ] {
+            for status in [200, 429, 503] {
+                let judged = AttemptOutcome::judged(status, judgement);
+                assert_eq!((verdict(&judged), class(&judged, &config)), (said, means));
+            }
+        }
+    }
+
+    #[test]
+    fn statuses_that_fail_an_endpoint_are_apart_from_those_that_are_repeated() {
+        let (mut failures, retry) = (StatusSet::EMPTY, RetryConfig::default());
+        assert!(failures.insert(404));
+        let judged = |status| {
+            let outcome = AttemptOutcome::by_statuses(status, &failures, &retry);
+            (verdict(&outcome), class(&outcome, &retry))
+        };
+        assert_eq!(judged(404), (Verdict::Failure, Class::Success));
+        assert_eq!(judged(503), (Verdict::Success, Class::RetriableStatus));
+        assert_eq!(judged(429), (Verdict::Throttled, Class::RetriableStatus));
     }
 }

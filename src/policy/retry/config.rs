@@ -129,6 +129,17 @@ impl StatusSet {
     /// No status at all.
     pub const EMPTY: Self = Self([0; WORDS]);
 
+    /// Every 5xx but 501.
+    #[must_use]
+    pub fn server_faults() -> Self {
+        let mut set = Self::EMPTY;
+        for status in (FIRST_STATUS..=LAST_STATUS).filter(|&status| is_server_fault(status)) {
+            // Every status of that range can be added.
+            let _ = set.insert(status);
+        }
+        set
+    }
+
     /// Adds a status, and says whether it could be: outside of 100 to 599 nothing happens.
     #[must_use = "a status outside of 100 to 599 is not added"]
     pub const fn insert(&mut self, status: u16) -> bool {
@@ -160,11 +171,9 @@ impl StatusSet {
 
 impl Default for StatusSet {
     fn default() -> Self {
-        let mut set = Self::EMPTY;
-        for status in (FIRST_STATUS..=LAST_STATUS).filter(|&s| s == 429 || is_server_fault(s)) {
-            // Every status of that range can be added.
-            let _ = set.insert(status);
-        }
+        let mut set = Self::server_faults();
+        // It can be added.
+        let _ = set.insert(429);
         set
     }
 }

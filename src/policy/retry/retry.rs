@@ -224,7 +224,12 @@ fn retry(wait: Duration, free: bool, facts: &Facts) -> Decision {
 /// matter, as it speaks for the endpoint that sent it. A wish for no wait is none: it would let the
 /// same endpoint be asked without pause.
 fn asked_wait(facts: &Facts) -> Option<RetryAfter> {
-    let honoured = matches!(facts.ended, AttemptOutcome::Answered { status } if may_ask(status));
+    let honoured = match facts.ended {
+        AttemptOutcome::Answered { status } | AttemptOutcome::Judged { status, .. } => {
+            may_ask(status)
+        }
+        AttemptOutcome::Failed { .. } => false,
+    };
     let asked = facts.retry_after.filter(|asked| !asked.wait.is_zero());
     asked.filter(|_| honoured && !facts.untried)
 }
@@ -232,7 +237,7 @@ fn asked_wait(facts: &Facts) -> Option<RetryAfter> {
 /// Whether the server had anything to bear.
 const fn was_sent(ended: &AttemptOutcome) -> bool {
     match ended {
-        AttemptOutcome::Answered { .. } => true,
+        AttemptOutcome::Answered { .. } | AttemptOutcome::Judged { .. } => true,
         AttemptOutcome::Failed { sent, .. } => *sent,
     }
 }

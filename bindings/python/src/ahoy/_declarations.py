@@ -13,6 +13,7 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_error_is_retryable": ("bool", ("pointer",), False),
     "ahoy_error_is_ambiguous": ("bool", ("pointer",), False),
     "ahoy_error_attempt_count": ("size_t", ("pointer",), False),
+    "ahoy_error_user_data": ("pointer", ("pointer",), False),
     "ahoy_error_elapsed_us": ("uint64_t", ("pointer",), False),
     "ahoy_error_attempt_at": ("pointer", ("pointer", "size_t"), False),
     "ahoy_error_response": ("pointer", ("pointer",), False),
@@ -191,6 +192,9 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_client_builder_set_should_stop": ("int32_t", ("pointer", "fn ahoy_should_stop_fn", "pointer", "fn ahoy_destroy_fn", "pointer*"), False),
     "ahoy_client_builder_set_interruptible": ("int32_t", ("pointer", "bool", "pointer*"), False),
     "ahoy_client_builder_on_log": ("int32_t", ("pointer", "int32_t", "fn ahoy_log_fn", "pointer", "fn ahoy_destroy_fn", "pointer*"), False),
+    "ahoy_client_builder_on_classify": ("int32_t", ("pointer", "fn ahoy_classify_fn", "pointer", "fn ahoy_destroy_fn", "pointer*"), False),
+    "ahoy_client_builder_set_failure_statuses": ("int32_t", ("pointer", "pointer", "size_t", "pointer*"), False),
+    "ahoy_client_builder_on_call_end": ("int32_t", ("pointer", "fn ahoy_call_end_fn", "pointer", "fn ahoy_destroy_fn", "pointer*"), False),
     "ahoy_client_option_count": ("size_t", (), False),
     "ahoy_client_option_key_at": ("text", ("size_t",), False),
     "ahoy_client_option_description_at": ("text", ("size_t",), False),
@@ -240,6 +244,15 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_request_set_tries": ("int32_t", ("pointer", "int32_t", "pointer*"), False),
     "ahoy_request_set_retry": ("int32_t", ("pointer", "pointer", "pointer*"), True),
     "ahoy_request_set_idempotency_key": ("int32_t", ("pointer", "text", "text", "pointer*"), False),
+    "ahoy_request_header": ("text", ("pointer", "text"), False),
+    "ahoy_request_header_count": ("size_t", ("pointer",), False),
+    "ahoy_request_header_name_at": ("text", ("pointer", "size_t"), False),
+    "ahoy_request_header_value_at": ("text", ("pointer", "size_t"), False),
+    "ahoy_request_body": ("pointer", ("pointer", "size_t*"), False),
+    "ahoy_request_authority": ("text", ("pointer",), False),
+    "ahoy_request_attempt_number": ("size_t", ("pointer",), False),
+    "ahoy_request_set_user_data": ("int32_t", ("pointer", "pointer", "fn ahoy_destroy_fn", "pointer*"), False),
+    "ahoy_request_user_data": ("pointer", ("pointer",), False),
     "ahoy_request_set_streamed": ("int32_t", ("pointer", "bool", "pointer*"), False),
     "ahoy_request_set_idle_timeout_ms": ("int32_t", ("pointer", "uint64_t", "pointer*"), False),
     "ahoy_request_set_body_source": ("int32_t", ("pointer", "fn ahoy_body_fn", "fn ahoy_body_rewind_fn", "pointer", "fn ahoy_destroy_fn", "uint64_t", "pointer*"), False),
@@ -253,6 +266,7 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_response_endpoint_url": ("text", ("pointer",), False),
     "ahoy_response_url": ("text", ("pointer",), False),
     "ahoy_response_elapsed_us": ("uint64_t", ("pointer",), False),
+    "ahoy_response_user_data": ("pointer", ("pointer",), False),
     "ahoy_response_attempt_count": ("size_t", ("pointer",), False),
     "ahoy_response_stop_reason": ("text", ("pointer",), False),
     "ahoy_response_attempt_at": ("pointer", ("pointer", "size_t"), False),
@@ -308,6 +322,7 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_event_endpoint_url": ("text", ("pointer",), False),
     "ahoy_event_text": ("text", ("pointer",), False),
     "ahoy_event_detail": ("text", ("pointer",), False),
+    "ahoy_event_user_data": ("pointer", ("pointer",), False),
     "ahoy_event_number": ("bool", ("pointer", "int32_t", "int64_t*"), False),
     "ahoy_event_free": ("void", ("pointer",), False),
     "ahoy_client_builder_on_event": ("int32_t", ("pointer", "fn ahoy_event_fn", "pointer", "fn ahoy_destroy_fn", "pointer*"), False),
@@ -328,6 +343,8 @@ CALLBACKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ahoy_error_fn": ("void", ("pointer", "pointer")),
     "ahoy_should_stop_fn": ("bool", ("pointer",)),
     "ahoy_log_fn": ("void", ("pointer", "int32_t", "text", "text")),
+    "ahoy_classify_fn": ("int32_t", ("pointer", "pointer")),
+    "ahoy_call_end_fn": ("void", ("pointer", "int32_t", "pointer", "pointer")),
     "ahoy_body_fn": ("int32_t", ("pointer", "pointer", "size_t", "size_t*")),
     "ahoy_body_rewind_fn": ("bool", ("pointer",)),
     "ahoy_readable_fn": ("void", ("pointer",)),
@@ -408,6 +425,11 @@ AHOY_LOG_ERROR = 1
 AHOY_LOG_WARN = 2
 AHOY_LOG_INFO = 3
 AHOY_LOG_DEBUG = 4
+AHOY_CLASSIFY_DEFAULT = 0
+AHOY_CLASSIFY_SUCCESS = 1
+AHOY_CLASSIFY_RETRYABLE_FAILURE = 2
+AHOY_CLASSIFY_FINAL_FAILURE = 3
+AHOY_CLASSIFY_IGNORED = 4
 AHOY_CRITICAL_PLUS = 0
 AHOY_CRITICAL = 1
 AHOY_SHEDDABLE_PLUS = 2

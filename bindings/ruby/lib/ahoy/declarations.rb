@@ -75,6 +75,11 @@ module Ahoy
     AHOY_LOG_WARN = 2
     AHOY_LOG_INFO = 3
     AHOY_LOG_DEBUG = 4
+    AHOY_CLASSIFY_DEFAULT = 0
+    AHOY_CLASSIFY_SUCCESS = 1
+    AHOY_CLASSIFY_RETRYABLE_FAILURE = 2
+    AHOY_CLASSIFY_FINAL_FAILURE = 3
+    AHOY_CLASSIFY_IGNORED = 4
     AHOY_CRITICAL_PLUS = 0
     AHOY_CRITICAL = 1
     AHOY_SHEDDABLE_PLUS = 2
@@ -141,6 +146,8 @@ module Ahoy
     callback :ahoy_error_fn, [:pointer, :pointer], :void
     callback :ahoy_should_stop_fn, [:pointer], :bool
     callback :ahoy_log_fn, [:pointer, :int32, :string, :string], :void
+    callback :ahoy_classify_fn, [:pointer, :pointer], :int32
+    callback :ahoy_call_end_fn, [:pointer, :int32, :pointer, :pointer], :void
     callback :ahoy_body_fn, [:pointer, :pointer, :size_t, :pointer], :int32
     callback :ahoy_body_rewind_fn, [:pointer], :bool
     callback :ahoy_readable_fn, [:pointer], :void
@@ -157,6 +164,7 @@ module Ahoy
     lazily :ahoy_error_is_retryable, [:pointer], :bool
     lazily :ahoy_error_is_ambiguous, [:pointer], :bool
     lazily :ahoy_error_attempt_count, [:pointer], :size_t
+    lazily :ahoy_error_user_data, [:pointer], :pointer
     lazily :ahoy_error_elapsed_us, [:pointer], :uint64
     lazily :ahoy_error_attempt_at, [:pointer, :size_t], :pointer
     lazily :ahoy_error_response, [:pointer], :pointer
@@ -335,6 +343,9 @@ module Ahoy
     lazily :ahoy_client_builder_set_should_stop, [:pointer, :pointer, :pointer, :pointer, :pointer], :int32
     lazily :ahoy_client_builder_set_interruptible, [:pointer, :bool, :pointer], :int32
     lazily :ahoy_client_builder_on_log, [:pointer, :int32, :pointer, :pointer, :pointer, :pointer], :int32
+    lazily :ahoy_client_builder_on_classify, [:pointer, :pointer, :pointer, :pointer, :pointer], :int32
+    lazily :ahoy_client_builder_set_failure_statuses, [:pointer, :pointer, :size_t, :pointer], :int32
+    lazily :ahoy_client_builder_on_call_end, [:pointer, :pointer, :pointer, :pointer, :pointer], :int32
     lazily :ahoy_client_option_count, [], :size_t
     lazily :ahoy_client_option_key_at, [:size_t], :string
     lazily :ahoy_client_option_description_at, [:size_t], :string
@@ -384,6 +395,15 @@ module Ahoy
     lazily :ahoy_request_set_tries, [:pointer, :int32, :pointer], :int32
     lazily :ahoy_request_set_retry, [:pointer, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_request_set_idempotency_key, [:pointer, :string, :string, :pointer], :int32
+    lazily :ahoy_request_header, [:pointer, :string], :string
+    lazily :ahoy_request_header_count, [:pointer], :size_t
+    lazily :ahoy_request_header_name_at, [:pointer, :size_t], :string
+    lazily :ahoy_request_header_value_at, [:pointer, :size_t], :string
+    lazily :ahoy_request_body, [:pointer, :pointer], :pointer
+    lazily :ahoy_request_authority, [:pointer], :string
+    lazily :ahoy_request_attempt_number, [:pointer], :size_t
+    lazily :ahoy_request_set_user_data, [:pointer, :pointer, :pointer, :pointer], :int32
+    lazily :ahoy_request_user_data, [:pointer], :pointer
     lazily :ahoy_request_set_streamed, [:pointer, :bool, :pointer], :int32
     lazily :ahoy_request_set_idle_timeout_ms, [:pointer, :uint64, :pointer], :int32
     lazily :ahoy_request_set_body_source, [:pointer, :pointer, :pointer, :pointer, :pointer, :uint64, :pointer], :int32
@@ -397,6 +417,7 @@ module Ahoy
     lazily :ahoy_response_endpoint_url, [:pointer], :string
     lazily :ahoy_response_url, [:pointer], :string
     lazily :ahoy_response_elapsed_us, [:pointer], :uint64
+    lazily :ahoy_response_user_data, [:pointer], :pointer
     lazily :ahoy_response_attempt_count, [:pointer], :size_t
     lazily :ahoy_response_stop_reason, [:pointer], :string
     lazily :ahoy_response_attempt_at, [:pointer, :size_t], :pointer
@@ -452,6 +473,7 @@ module Ahoy
     lazily :ahoy_event_endpoint_url, [:pointer], :string
     lazily :ahoy_event_text, [:pointer], :string
     lazily :ahoy_event_detail, [:pointer], :string
+    lazily :ahoy_event_user_data, [:pointer], :pointer
     lazily :ahoy_event_number, [:pointer, :int32, :pointer], :bool
     lazily :ahoy_event_free, [:pointer], :void
     lazily :ahoy_client_builder_on_event, [:pointer, :pointer, :pointer, :pointer, :pointer], :int32
