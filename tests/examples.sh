@@ -118,6 +118,9 @@ example session -- "http://127.0.0.1:${port[echo]}/api" "http://127.0.0.1:${port
 start_endpoints echo
 example streaming -- "http://127.0.0.1:${port[echo]}"
 
+start_endpoints flaky@status=503:times=1
+example sign -- "http://127.0.0.1:${port[flaky]}" secret 1800000000
+
 # Debian keeps nginx out of the path of ordinary users.
 PATH=$PATH:/usr/sbin:/sbin
 if ! command -v nginx >/dev/null; then
