@@ -91,6 +91,9 @@ enum {
     AHOY_BODY_DATA = 1,
     AHOY_BODY_NOT_READY = 2,
     AHOY_BODY_FAILED = 3,
+    AHOY_FAULT_DELAY = 1,
+    AHOY_FAULT_ABORT = 2,
+    AHOY_FAULT_RESET = 4,
     AHOY_PHASE_WAIT = 0,
     AHOY_PHASE_RESOLVE = 1,
     AHOY_PHASE_CONNECT = 2,
@@ -375,6 +378,11 @@ ahoy_status ahoy_client_builder_on_log(ahoy_client_builder *builder, int32_t lev
 ahoy_status ahoy_client_builder_on_classify(ahoy_client_builder *builder, ahoy_classify_fn fn, void *user_data, ahoy_destroy_fn destroy, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_failure_statuses(ahoy_client_builder *builder, const int32_t *statuses, size_t count, ahoy_error **err);
 ahoy_status ahoy_client_builder_on_call_end(ahoy_client_builder *builder, ahoy_call_end_fn fn, void *user_data, ahoy_destroy_fn destroy, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_fault_abort(ahoy_client_builder *builder, int32_t status, double share, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_fault_delay(ahoy_client_builder *builder, uint64_t delay_ms, double share, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_fault_reset(ahoy_client_builder *builder, double share, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_fault_header(ahoy_client_builder *builder, const char *name, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_fault_seed(ahoy_client_builder *builder, uint32_t seed, ahoy_error **err);
 size_t ahoy_client_option_count(void);
 const char *ahoy_client_option_key_at(size_t index);
 const char *ahoy_client_option_description_at(size_t index);
@@ -462,6 +470,8 @@ uint64_t ahoy_attempt_elapsed_us(const ahoy_attempt *attempt);
 bool ahoy_attempt_is_ambiguous(const ahoy_attempt *attempt);
 bool ahoy_attempt_opened_circuit(const ahoy_attempt *attempt);
 bool ahoy_attempt_is_hedge(const ahoy_attempt *attempt);
+uint32_t ahoy_attempt_faults(const ahoy_attempt *attempt);
+size_t ahoy_attempt_number(const ahoy_attempt *attempt);
 uint64_t ahoy_attempt_wait_us(const ahoy_attempt *attempt);
 uint64_t ahoy_attempt_phase_us(const ahoy_attempt *attempt, int32_t phase);
 bool ahoy_attempt_is_reused(const ahoy_attempt *attempt);

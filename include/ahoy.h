@@ -528,6 +528,21 @@
 #define AHOY_UNKNOWN_LENGTH UINT64_MAX
 
 /**
+ * Fault on demand: the attempt was sent later (ahoy_client_builder_set_fault_delay).
+ */
+#define AHOY_FAULT_DELAY 1
+
+/**
+ * Fault on demand: the attempt was answered and not sent (ahoy_client_builder_set_fault_abort).
+ */
+#define AHOY_FAULT_ABORT 2
+
+/**
+ * Fault on demand: the attempt seemed lost and was not sent (ahoy_client_builder_set_fault_reset).
+ */
+#define AHOY_FAULT_RESET 4
+
+/**
  * Phase of an attempt: all connections to the endpoint that there may be were in use.
  */
 #define AHOY_PHASE_WAIT 0
@@ -3265,6 +3280,66 @@ ahoy_status ahoy_client_builder_on_call_end(ahoy_client_builder *builder,
                                             ahoy_error **err);
 
 /**
+ * Answers a share of the attempts with a status, for tests of what then happens. They are not
+ * sent; circuits, retries and hooks take them for answers of their endpoints. Attempts and
+ * statistics tell them (ahoy_attempt_faults). Default: off.
+ *
+ * @param status 200 to 599
+ * @param share from 0 to 1 of the attempts
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_fault_abort(ahoy_client_builder *builder,
+                                                int32_t status,
+                                                double share,
+                                                ahoy_error **err);
+
+/**
+ * Sends a share of the attempts later, for tests of what then happens. The time counts for their
+ * limits. Default: off.
+ *
+ * @param delay_ms from 0
+ * @param share from 0 to 1 of the attempts
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_fault_delay(ahoy_client_builder *builder,
+                                                uint64_t delay_ms,
+                                                double share,
+                                                ahoy_error **err);
+
+/**
+ * Lets a share of the attempts fail as if their connection was reset after the request was sent,
+ * for tests of what then happens. They are not sent. Default: off.
+ *
+ * @param share from 0 to 1 of the attempts
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_fault_reset(ahoy_client_builder *builder,
+                                                double share,
+                                                ahoy_error **err);
+
+/**
+ * Spares requests that do not have this header, whatever its value, from faults on demand. It goes
+ * to the service as any other does. Default: all may suffer them.
+ *
+ * @param name a header name, such as X-Fault
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_fault_header(ahoy_client_builder *builder,
+                                                 const char *name,
+                                                 ahoy_error **err);
+
+/**
+ * Sets what faults on demand are drawn from: the attempts of a client with the same number suffer
+ * the same ones in the same order. Default: others each time.
+ *
+ * @param seed any number
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_fault_seed(ahoy_client_builder *builder,
+                                               uint32_t seed,
+                                               ahoy_error **err);
+
+/**
  * How many options ahoy_client_builder_set knows. Any thread.
  */
 AHOY_API size_t ahoy_client_option_count(void);
@@ -4170,6 +4245,18 @@ AHOY_API bool ahoy_attempt_opened_circuit(const ahoy_attempt *attempt);
  * (ahoy_client_builder_set_hedge).
  */
 AHOY_API bool ahoy_attempt_is_hedge(const ahoy_attempt *attempt);
+
+/**
+ * The faults on demand that the attempt suffered: AHOY_FAULT_ numbers, combined with |; 0 for none
+ * and for NULL.
+ */
+AHOY_API uint32_t ahoy_attempt_faults(const ahoy_attempt *attempt);
+
+/**
+ * The attempt's number within its call, from 1, as ahoy_request_attempt_number told it to the hook
+ * before it; 0 for NULL. Attempts are listed in the order of their ends.
+ */
+AHOY_API size_t ahoy_attempt_number(const ahoy_attempt *attempt);
 
 /**
  * How long the call waited before this attempt, in microseconds: from the end of the one before,

@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::error::{Error, ErrorKind};
 use crate::policy::{
-    BudgetConfig, HedgeConfig, HedgeDelay, LimitConfig, RetryConfig, SheddingConfig, StatusSet,
-    ThrottleConfig, TraceStart,
+    BudgetConfig, FaultConfig, HedgeConfig, HedgeDelay, LimitConfig, RetryConfig, SheddingConfig,
+    StatusSet, ThrottleConfig, TraceStart,
 };
 use crate::request;
 use crate::transport::{ProxyConfig, TlsConfig};
@@ -112,6 +112,12 @@ pub struct ClientConfig {
     pub attempt_header: Option<HeaderName>,
     /// The header by which a server says whether and when to repeat a call; `None` for none.
     pub pushback_header: Option<HeaderName>,
+    /// Faults on demand.
+    pub faults: FaultConfig,
+    /// The header without which a request suffers none; `None` where all may.
+    pub fault_header: Option<HeaderName>,
+    /// What the faults are drawn from; `None` for other ones each time.
+    pub fault_seed: Option<u32>,
     /// How W3C traces are passed on, and whether one is started; `None` for not at all.
     pub trace: Option<TraceStart>,
 }
@@ -203,6 +209,9 @@ impl Default for ClientConfig {
             deadline_header: None,
             attempt_header: None,
             pushback_header: None,
+            faults: FaultConfig::default(),
+            fault_header: None,
+            fault_seed: None,
             trace: None,
         }
     }

@@ -362,7 +362,9 @@ mod tests {
             ambiguous,
             late_after: None,
             is_hedge: false,
+            number: 1,
             waited: Duration::ZERO,
+            faults: crate::outcome::Faults::default(),
             phases: crate::phase::Phases::default(),
             carrier: None,
         }

@@ -148,12 +148,27 @@ pub struct AttemptLog {
     pub late_after: Option<Duration>,
     /// Whether it was a copy beside another attempt that took long.
     pub is_hedge: bool,
+    /// Its number within the call, from 1, in the order of their beginnings.
+    pub number: usize,
     /// How long its call waited before it.
     pub waited: Duration,
+    /// What it suffered of the faults on demand.
+    pub faults: Faults,
     /// What it spent its time on.
     pub phases: Phases,
     /// The connection that carried it; none where none stood, or a proxy's client has it.
     pub carrier: Option<Carrier>,
+}
+
+/// Faults on demand that an attempt suffered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// It was delayed.
+    pub delay: bool,
+    /// The answer was made up.
+    pub abort: bool,
+    /// The loss of its connection was made up.
+    pub reset: bool,
 }
 
 /// What an attempt did to its endpoint's circuit.

@@ -432,3 +432,80 @@ fn statuses_say_when_an_endpoint_has_failed() {
     builder.option("failure_statuses", "404,500-599").unwrap();
     assert!(builder.option("failure_statuses", "99").unwrap_err().message.contains("failure_st"));
 }
+
+/// A builder for one server, with options by name.
+fn with_options(server: &Server, options: &[(&str, &str)]) -> Builder {
+    let builder = Builder::new().base_url(&server.url());
+    options.iter().for_each(|(key, value)| builder.option(key, value).unwrap());
+    builder
+}
+
+#[test]
+fn an_abort_on_demand_is_an_answer_that_no_server_gave() {
+    let server = Server::ok();
+    let notes = Notes::new();
+    let kept = notes.clone();
+    let client = with_options(&server, &[("fault_abort", "503@1")])
+        .on_response(move |answer| kept.add(answer.status))
+        .build();
+    let answer = client.get("/").unwrap();
+    assert_eq!((answer.status, answer.attempt_count), (503, 3));
+    assert!(answer.text().contains("fault_abort"), "{}", answer.text());
+    assert!(answer.attempts.iter().all(|attempt| attempt.faults == AHOY_FAULT_ABORT));
+    assert_eq!(answer.attempts.iter().map(|it| it.number).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!((notes.all(), server.request_count()), (vec![503; 3], 0));
+    let injected = client.snapshot().sum("ahoy_client_faults_injected_total", &[("kind", "abort")]);
+    let plain = client.snapshot().sum("ahoy_client_faults_injected", &[("kind", "abort")]);
+    assert_eq!(injected.max(plain), 3.0);
+}
+
+#[test]
+fn a_reset_on_demand_may_have_been_carried_out() {
+    let server = Server::ok();
+    let client = with_options(&server, &[("fault_reset", "1")]).build();
+    let failure = client.get("/").unwrap_err();
+    assert_eq!((failure.status, failure.attempt_count), (AHOY_E_CONNECTION_LOST, 3));
+    assert!(failure.is_ambiguous && failure.message.contains("fault_reset"), "{failure:?}");
+    assert!(failure.attempts.iter().all(|attempt| attempt.faults == AHOY_FAULT_RESET));
+    assert_eq!(client.post("/", "text/plain", b"x").unwrap_err().attempt_count, 1);
+    assert_eq!(server.request_count(), 0);
+}
+
+#[test]
+fn a_delay_on_demand_is_of_the_attempts_time() {
+    let server = Server::ok();
+    let client = with_options(&server, &[("fault_delay", "60ms@1")]).build();
+    let answer = client.get("/").unwrap();
+    let attempt = &answer.attempts[0];
+    assert_eq!((answer.status, attempt.faults), (200, AHOY_FAULT_DELAY));
+    assert!(attempt.elapsed >= ms(60), "{attempt:?}");
+    let failure = client.send(&Request::new("GET", "/").timeout_ms(20)).unwrap_err();
+    assert_eq!((failure.status, failure.is_ambiguous), (AHOY_E_DEADLINE, false));
+    assert_eq!(server.request_count(), 1);
+}
+
+#[test]
+fn faults_may_be_meant_for_requests_with_a_header_only() {
+    let server = Server::ok();
+    let options = [("fault_abort", "500@1"), ("fault_header", "X-Fault")];
+    let client = with_options(&server, &options).build();
+    assert_eq!(client.get("/").unwrap().status, 200);
+    let meant = Request::new("GET", "/").header("X-Fault", "1").tries(1);
+    assert_eq!(client.send(&meant).unwrap().status, 500);
+}
+
+#[test]
+fn a_seed_draws_the_same_faults_again() {
+    let server = Server::ok();
+    let drawn = |seed: &str| {
+        let options = [("fault_abort", "500@0.3"), ("fault_seed", seed)];
+        let client = with_options(&server, &options).build();
+        let suffers = || client.send(&Request::new("GET", "/").tries(1)).unwrap().status == 500;
+        (0..60).map(|_| suffers()).collect::<Vec<_>>()
+    };
+    let first = drawn("7");
+    let share = first.iter().filter(|suffers| **suffers).count();
+    assert!((6..=32).contains(&share), "{share}");
+    assert_eq!(first, drawn("7"));
+    assert_ne!(first, drawn("8"));
+}

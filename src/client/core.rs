@@ -4,11 +4,13 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
+use http::HeaderMap;
 
 use crate::balancer::balancer::{Balancer, Hold};
 use crate::client::admission::admission::Admission;
 use crate::client::admission::limit::Refused;
 use crate::client::call::cancellation::Interrupt;
+use crate::client::call::faults::FaultSource;
 use crate::client::lifecycle::Lifecycle;
 use crate::client::observe::hooks::Hooks;
 use crate::client::observe::log::Log;
@@ -19,6 +21,7 @@ use crate::client::wiring::Wiring;
 use crate::config::ClientConfig;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
+use crate::policy::Fault;
 use crate::response::Response;
 use crate::runtime::host::callback;
 use crate::runtime::interrupt::SignalWatch;
@@ -43,6 +46,7 @@ pub struct Core {
     observers: Vec<Arc<dyn Observer>>,
     /// Shared with questions to the host that outlast the call which wanted them.
     pub(crate) lifecycle: Arc<Lifecycle>,
+    faults: PerProcess<FaultSource>,
     /// The servers of absolute URLs and redirects.
     origins: Arc<PerProcess<Arc<Origins>>>,
     /// A forked child counts from zero, so that the sum over processes counts everything once.
@@ -73,6 +77,7 @@ impl Core {
             observers,
             admission: Arc::default(),
             lifecycle: Arc::new(Lifecycle::new()),
+            faults: PerProcess::new(),
             origins: Arc::default(),
             statistics: Arc::default(),
         };
@@ -110,6 +115,8 @@ impl Core {
             log: Arc::clone(&self.log),
             observers: self.observers.clone(),
             lifecycle: Arc::clone(&self.lifecycle),
+            // By the seed and the shares of the new settings.
+            faults: PerProcess::new(),
             origins: Arc::clone(&self.origins),
             statistics: Arc::clone(&self.statistics),
             present_balancer: Arc::clone(&self.present_balancer),
@@ -151,6 +158,15 @@ impl Core {
 
     pub(crate) fn admission(&self) -> &Admission {
         self.admission.get_or(|| Admission::new(&self.config, process::is_child()))
+    }
+
+    /// What an attempt with these headers suffers of the faults on demand.
+    #[inline]
+    pub(crate) fn fault(&self, headers: &HeaderMap) -> Option<Fault> {
+        if !self.config.faults.is_on() {
+            return None;
+        }
+        self.faults.get_or(|| FaultSource::new(&self.config)).draw(&self.config, headers)
     }
 
     pub(crate) fn statistics(&self) -> &ClientCells {

@@ -26,7 +26,7 @@ mod value;
 pub use balancer::BALANCER;
 pub use breaker::BREAKER;
 pub use client::CLIENT;
-pub(crate) use client::adaptive_limit_text;
+pub(crate) use client::{adaptive_limit_text, fault_delay_text};
 pub use docs::{NO_KEYS, NO_SETTERS, markdown};
 pub use form::Form;
 pub(crate) use nearest::nearest;

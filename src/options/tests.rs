@@ -99,6 +99,9 @@ fn a_configuration_survives_being_text() {
         ("retry_on", "connect,status"),
         ("retry_statuses", "429,500-504"),
         ("failure_statuses", "404,500-599"),
+        ("fault_abort", "503@0.01"),
+        ("fault_delay", "200ms@0.05"),
+        ("fault_seed", "7"),
         ("retry_budget", "0.2"),
         ("max_connections_per_endpoint", "off"),
         ("timeout", "forever"),
@@ -221,6 +224,11 @@ fn nonsense_is_refused_and_named() {
         ("retry_on", "connect,luck"),
         ("retry_statuses", "99"),
         ("failure_statuses", "600"),
+        ("fault_abort", "503"),
+        ("fault_abort", "99@0.1"),
+        ("fault_delay", "200@0.1"),
+        ("fault_delay", "1s@2"),
+        ("fault_reset", "1.1"),
         ("retry_jitter", "20ms-5ms"),
     ] {
         let error = client(key, value).unwrap_err();

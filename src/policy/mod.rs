@@ -27,6 +27,7 @@
 //! - [`priority`] decides which level of endpoints serves, and whether it serves with all it has.
 //! - [`zone`] decides whether a request stays in its caller's zone.
 //! - [`slow_start`] decides how much of its share a new endpoint gets.
+//! - [`fault`] decides which faults on demand an attempt suffers.
 //! - [`deadline`] and [`trace`] say what goes with an attempt: the time left, and the trace.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -34,6 +35,7 @@
 pub mod admission;
 pub mod balance;
 pub mod circuit;
+pub mod fault;
 pub mod freshness;
 pub mod health;
 pub mod hedge;
@@ -64,6 +66,7 @@ pub use circuit::permit::{Evidence, Permit, Rejected, Settled};
 pub use circuit::probe_eligibility::ProbeEligibility;
 pub use circuit::probe_pace::ProbePace;
 pub use circuit::window::{Counts, Mark, Ratio, Window};
+pub use fault::{Fault, FaultConfig, FaultEnd};
 pub use freshness::backoff::SourceBackoff;
 pub use freshness::config::FreshnessConfig;
 pub use freshness::freshness::{Due, Freshness, Size};

@@ -117,6 +117,12 @@ pub enum Counter {
     StreamsComplete,
     /// A streamed body has broken off.
     StreamsBroken,
+    /// An attempt was delayed on demand.
+    FaultDelay,
+    /// One was answered on demand.
+    FaultAbort,
+    /// One was lost on demand.
+    FaultReset,
 }
 
 /// Why a connection was closed.
@@ -157,7 +163,7 @@ impl CloseReason {
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: usize = Self::StreamsBroken as usize + 1;
+    pub const COUNT: usize = Self::FaultReset as usize + 1;
 
     /// Whether a stripe's own thread counts it, and no other one.
     #[must_use]
@@ -304,6 +310,15 @@ pub const FAMILIES: &[CounterFamily] = &[
         &[
             (Counter::StreamsComplete, by!("result" = "complete")),
             (Counter::StreamsBroken, by!("result" = "broken")),
+        ],
+    ),
+    (
+        "ahoy_client_faults_injected",
+        "Faults on demand that attempts suffered, for tests.",
+        &[
+            (Counter::FaultDelay, by!("kind" = "delay")),
+            (Counter::FaultAbort, by!("kind" = "abort")),
+            (Counter::FaultReset, by!("kind" = "reset")),
         ],
     ),
 ];

@@ -23,6 +23,9 @@ pub struct Attempt {
     pub ambiguous: bool,
     pub opened_circuit: bool,
     pub is_hedge: bool,
+    pub number: usize,
+    /// AHOY_FAULT_ numbers.
+    pub faults: u32,
     /// How long the call waited before it.
     pub wait: Duration,
     /// By the AHOY_PHASE_ numbers.
@@ -152,6 +155,8 @@ fn copied(attempt: *const ahoy_attempt) -> Option<Attempt> {
             ambiguous: ahoy_attempt_is_ambiguous(attempt),
             opened_circuit: ahoy_attempt_opened_circuit(attempt),
             is_hedge: ahoy_attempt_is_hedge(attempt),
+            number: ahoy_attempt_number(attempt),
+            faults: ahoy_attempt_faults(attempt),
             wait: Duration::from_micros(ahoy_attempt_wait_us(attempt)),
             phases: [0, 1, 2, 3, 4, 5]
                 .map(|phase| Duration::from_micros(ahoy_attempt_phase_us(attempt, phase))),

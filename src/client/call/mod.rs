@@ -4,6 +4,7 @@ pub(crate) mod attempt;
 pub(crate) mod call;
 pub(crate) mod cancellation;
 mod endpoints;
+pub(crate) mod faults;
 mod idempotency;
 pub(crate) mod limits;
 pub(crate) mod propagation;

@@ -13,9 +13,9 @@ use crate::error::{CallReport, Error, ErrorKind};
 use crate::event::Event;
 use crate::event::loggable;
 use crate::outcome::{
-    AttemptLog, AttemptResult, CircuitNote, Failure, FailureKind, KEPT_ATTEMPTS, Transition,
+    AttemptLog, AttemptResult, CircuitNote, Failure, FailureKind, Faults, KEPT_ATTEMPTS, Transition,
 };
-use crate::policy::StopReason;
+use crate::policy::{Fault, FaultEnd, StopReason};
 use crate::response::{Resource, Response};
 use crate::runtime::clock;
 use crate::runtime::host::callback;
@@ -308,9 +308,21 @@ fn attempt(
         ambiguous,
         late_after: facts.late_after,
         is_hedge: facts.is_hedge,
+        number: facts.number,
         waited: facts.waited,
+        faults: facts.fault.map_or_else(Faults::default, Faults::from),
         phases: facts.phases.ended(settled.elapsed),
         carrier: facts.carrier,
+    }
+}
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self {
+            delay: fault.delay.is_some(),
+            abort: matches!(fault.end, Some(FaultEnd::Abort(_))),
+            reset: fault.end == Some(FaultEnd::Reset),
+        }
     }
 }
 

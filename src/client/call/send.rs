@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::header;
+use http::{HeaderMap, header};
 use tokio::time::sleep;
 
 use super::call::Call;
+use super::faults::suffer;
 use super::limits::Limits;
 use super::propagation;
 use super::watch::{Passed, Watch};
@@ -22,7 +23,7 @@ use crate::error::ErrorKind;
 use crate::outcome::{Class, Failure, FailureKind, in_ms};
 use crate::phase::{Carrier, PhasesSoFar};
 use crate::policy::retry::retry_after;
-use crate::policy::{AttemptOutcome, Left, Pushback, RetryAfter, class};
+use crate::policy::{AttemptOutcome, Fault, Left, Pushback, RetryAfter, class};
 use crate::request::Request;
 use crate::response::{Resource, Response};
 use crate::runtime::clock;
@@ -79,6 +80,10 @@ pub(crate) struct AttemptFacts {
     pub(crate) carrier: Option<Carrier>,
     /// The path that was asked for, where a hook has changed it.
     pub(crate) path: Option<Arc<str>>,
+    /// What it suffered on demand.
+    pub(crate) fault: Option<Fault>,
+    /// Its number within the call, from 1.
+    pub(crate) number: usize,
 }
 
 impl Attempt {
@@ -136,7 +141,8 @@ impl Attempt {
         transport: &impl Transport,
         watch: &Watch,
     ) -> AttemptDone {
-        let mut result = self.exchange(call, transport, watch).await;
+        let fault = call.core.fault(self.headers(call));
+        let mut result = self.exchange(call, transport, watch, fault).await;
         if let Ok(answer) = &result {
             self.lease.report(&answer.headers);
         }
@@ -160,6 +166,8 @@ impl Attempt {
             phases: watch.progress.phases(),
             carrier: watch.progress.carrier(),
             path: self.outgoing.map(|changed| changed.target),
+            fault,
+            number: self.number,
         };
         let Self { lease, began, first_on_endpoint, .. } = self;
         let left = watch.left();
@@ -223,6 +231,7 @@ impl Attempt {
         call: &Call<'_>,
         transport: &impl Transport,
         watch: &Watch,
+        fault: Option<Fault>,
     ) -> Result<Answer, Failure> {
         let (config, retry) = (&call.core.config, call.retry());
         let streams = |status| streaming::is_streamed(config, retry, status);
@@ -231,7 +240,7 @@ impl Attempt {
             endpoint: self.lease.endpoint(),
             method: &call.request.method,
             path: outgoing.map_or(&*call.target.path, |changed| &*changed.target),
-            headers: outgoing.map_or(&call.headers, |changed| &changed.headers),
+            headers: self.headers(call),
             body: &call.request.body,
             source: call.body_reader.as_ref(),
             connect_timeout: self.limits.connect,
@@ -243,8 +252,12 @@ impl Attempt {
             fresh: self.is_hedge && !self.first_on_endpoint,
             progress: &watch.progress,
         };
-        let work = pin!(committed(call, transport, &exchange));
+        let work = pin!(committed(call, transport, &exchange, fault));
         self.within_limits(work, call, watch).await
+    }
+
+    fn headers<'b>(&'b self, call: &'b Call<'_>) -> &'b HeaderMap {
+        self.outgoing.as_deref().map_or(&call.headers, |changed| &changed.headers)
     }
 
     async fn within_limits(
@@ -342,7 +355,14 @@ async fn committed(
     call: &Call<'_>,
     transport: &impl Transport,
     exchange: &Exchange<'_>,
+    fault: Option<Fault>,
 ) -> Result<Answer, Failure> {
+    // Boxed: calls that suffer none are not to carry its state.
+    if let Some(fault) = fault
+        && let Some(answer) = Box::pin(suffer(fault, exchange.progress, call.stripe)).await?
+    {
+        return Ok(answer);
+    }
     let mut answer = transport.send(exchange).await?;
     if let Some(live) = &mut answer.live
         && call.core.config.commit == Commit::FirstByte

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::ffi::values::handle::{Handle, Lent};
 use crate::ffi::values::status::{ahoy_status, of_attempt};
 use crate::ffi::values::{argument, guard, text};
-use crate::outcome::{AttemptLog, AttemptResult, CircuitNote};
+use crate::outcome::{AttemptLog, AttemptResult, CircuitNote, Faults};
 use crate::phase::{Carrier, Phase, Phases, Protocol};
 
 /// One attempt of a call. Borrowed from its response or error and valid until that is freed.
@@ -23,7 +23,9 @@ pub struct ahoy_attempt {
     ambiguous: bool,
     opened_circuit: bool,
     is_hedge: bool,
+    number: usize,
     waited: Duration,
+    faults: Faults,
     phases: Phases,
     carrier: Option<Carrier>,
     local_address: OnceLock<CString>,
@@ -48,7 +50,9 @@ impl From<&AttemptLog> for ahoy_attempt {
             ambiguous: attempt.ambiguous,
             opened_circuit: matches!(attempt.circuit, Some(CircuitNote::Opened(_))),
             is_hedge: attempt.is_hedge,
+            number: attempt.number,
             waited: attempt.waited,
+            faults: attempt.faults,
             phases: attempt.phases,
             carrier: attempt.carrier.clone(),
             local_address: OnceLock::new(),
@@ -107,6 +111,30 @@ pub unsafe extern "C" fn ahoy_attempt_opened_circuit(attempt: *const ahoy_attemp
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_is_hedge(attempt: *const ahoy_attempt) -> bool {
     argument::lent!(attempt).is_some_and(|attempt| attempt.is_hedge)
+}
+
+/// Fault on demand: the attempt was sent later (ahoy_client_builder_set_fault_delay).
+pub const AHOY_FAULT_DELAY: u32 = 1;
+/// Fault on demand: the attempt was answered and not sent (ahoy_client_builder_set_fault_abort).
+pub const AHOY_FAULT_ABORT: u32 = 2;
+/// Fault on demand: the attempt seemed lost and was not sent (ahoy_client_builder_set_fault_reset).
+pub const AHOY_FAULT_RESET: u32 = 4;
+
+/// The faults on demand that the attempt suffered: AHOY_FAULT_ numbers, combined with |; 0 for none
+/// and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_attempt_faults(attempt: *const ahoy_attempt) -> u32 {
+    let Faults { delay, abort, reset } =
+        argument::lent!(attempt).map_or_else(Faults::default, |attempt| attempt.faults);
+    let faults = [(delay, AHOY_FAULT_DELAY), (abort, AHOY_FAULT_ABORT), (reset, AHOY_FAULT_RESET)];
+    faults.iter().filter(|(is, _)| *is).map(|(_, bit)| bit).sum()
+}
+
+/// The attempt's number within its call, from 1, as ahoy_request_attempt_number told it to the hook
+/// before it; 0 for NULL. Attempts are listed in the order of their ends.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_attempt_number(attempt: *const ahoy_attempt) -> usize {
+    argument::lent!(attempt).map_or(0, |attempt| attempt.number)
 }
 
 /// How long the call waited before this attempt, in microseconds: from the end of the one before,

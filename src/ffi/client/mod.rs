@@ -15,6 +15,8 @@ pub mod hooks;
 
 pub mod judging;
 
+pub mod faults;
+
 pub mod options;
 
 pub mod configuration;

@@ -3,6 +3,7 @@
 mod admission;
 mod calls;
 mod connections;
+mod faults;
 mod propagation;
 
 use std::sync::{Arc, LazyLock};
@@ -13,7 +14,13 @@ use crate::config::ClientConfig;
 
 /// The settings of a client, with those of its retry rules.
 pub static CLIENT: LazyLock<Table<ClientConfig>> = LazyLock::new(|| {
-    let own = [calls::SETTINGS, connections::SETTINGS, admission::SETTINGS, propagation::SETTINGS];
+    let own = [
+        calls::SETTINGS,
+        connections::SETTINGS,
+        admission::SETTINGS,
+        propagation::SETTINGS,
+        faults::SETTINGS,
+    ];
     Table::new("ahoy_client_builder_", ClientConfig::default, &own).with_part(
         "retry_",
         &RETRY,
@@ -23,3 +30,4 @@ pub static CLIENT: LazyLock<Table<ClientConfig>> = LazyLock::new(|| {
 });
 
 pub(crate) use admission::adaptive_limit_text;
+pub(crate) use faults::fault_delay_text;

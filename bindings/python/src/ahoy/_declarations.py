@@ -195,6 +195,11 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_client_builder_on_classify": ("int32_t", ("pointer", "fn ahoy_classify_fn", "pointer", "fn ahoy_destroy_fn", "pointer*"), False),
     "ahoy_client_builder_set_failure_statuses": ("int32_t", ("pointer", "pointer", "size_t", "pointer*"), False),
     "ahoy_client_builder_on_call_end": ("int32_t", ("pointer", "fn ahoy_call_end_fn", "pointer", "fn ahoy_destroy_fn", "pointer*"), False),
+    "ahoy_client_builder_set_fault_abort": ("int32_t", ("pointer", "int32_t", "double", "pointer*"), False),
+    "ahoy_client_builder_set_fault_delay": ("int32_t", ("pointer", "uint64_t", "double", "pointer*"), False),
+    "ahoy_client_builder_set_fault_reset": ("int32_t", ("pointer", "double", "pointer*"), False),
+    "ahoy_client_builder_set_fault_header": ("int32_t", ("pointer", "text", "pointer*"), False),
+    "ahoy_client_builder_set_fault_seed": ("int32_t", ("pointer", "uint32_t", "pointer*"), False),
     "ahoy_client_option_count": ("size_t", (), False),
     "ahoy_client_option_key_at": ("text", ("size_t",), False),
     "ahoy_client_option_description_at": ("text", ("size_t",), False),
@@ -282,6 +287,8 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_attempt_is_ambiguous": ("bool", ("pointer",), False),
     "ahoy_attempt_opened_circuit": ("bool", ("pointer",), False),
     "ahoy_attempt_is_hedge": ("bool", ("pointer",), False),
+    "ahoy_attempt_faults": ("uint32_t", ("pointer",), False),
+    "ahoy_attempt_number": ("size_t", ("pointer",), False),
     "ahoy_attempt_wait_us": ("uint64_t", ("pointer",), False),
     "ahoy_attempt_phase_us": ("uint64_t", ("pointer", "int32_t"), False),
     "ahoy_attempt_is_reused": ("bool", ("pointer",), False),
@@ -439,6 +446,9 @@ AHOY_BODY_DATA = 1
 AHOY_BODY_NOT_READY = 2
 AHOY_BODY_FAILED = 3
 AHOY_UNKNOWN_LENGTH = 18446744073709551615
+AHOY_FAULT_DELAY = 1
+AHOY_FAULT_ABORT = 2
+AHOY_FAULT_RESET = 4
 AHOY_PHASE_WAIT = 0
 AHOY_PHASE_RESOLVE = 1
 AHOY_PHASE_CONNECT = 2

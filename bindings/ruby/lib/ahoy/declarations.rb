@@ -89,6 +89,9 @@ module Ahoy
     AHOY_BODY_NOT_READY = 2
     AHOY_BODY_FAILED = 3
     AHOY_UNKNOWN_LENGTH = 18446744073709551615
+    AHOY_FAULT_DELAY = 1
+    AHOY_FAULT_ABORT = 2
+    AHOY_FAULT_RESET = 4
     AHOY_PHASE_WAIT = 0
     AHOY_PHASE_RESOLVE = 1
     AHOY_PHASE_CONNECT = 2
@@ -346,6 +349,11 @@ module Ahoy
     lazily :ahoy_client_builder_on_classify, [:pointer, :pointer, :pointer, :pointer, :pointer], :int32
     lazily :ahoy_client_builder_set_failure_statuses, [:pointer, :pointer, :size_t, :pointer], :int32
     lazily :ahoy_client_builder_on_call_end, [:pointer, :pointer, :pointer, :pointer, :pointer], :int32
+    lazily :ahoy_client_builder_set_fault_abort, [:pointer, :int32, :double, :pointer], :int32
+    lazily :ahoy_client_builder_set_fault_delay, [:pointer, :uint64, :double, :pointer], :int32
+    lazily :ahoy_client_builder_set_fault_reset, [:pointer, :double, :pointer], :int32
+    lazily :ahoy_client_builder_set_fault_header, [:pointer, :string, :pointer], :int32
+    lazily :ahoy_client_builder_set_fault_seed, [:pointer, :uint32, :pointer], :int32
     lazily :ahoy_client_option_count, [], :size_t
     lazily :ahoy_client_option_key_at, [:size_t], :string
     lazily :ahoy_client_option_description_at, [:size_t], :string
@@ -433,6 +441,8 @@ module Ahoy
     lazily :ahoy_attempt_is_ambiguous, [:pointer], :bool
     lazily :ahoy_attempt_opened_circuit, [:pointer], :bool
     lazily :ahoy_attempt_is_hedge, [:pointer], :bool
+    lazily :ahoy_attempt_faults, [:pointer], :uint32
+    lazily :ahoy_attempt_number, [:pointer], :size_t
     lazily :ahoy_attempt_wait_us, [:pointer], :uint64
     lazily :ahoy_attempt_phase_us, [:pointer, :int32], :uint64
     lazily :ahoy_attempt_is_reused, [:pointer], :bool
