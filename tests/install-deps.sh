@@ -29,6 +29,7 @@ need ruby-ffi has_ffi
 need ruby-faraday has_faraday
 need python3 has python3
 # The system's Python, which finds the packages of the system.
+need python3-venv has_python ensurepip
 need python3-cffi /usr/bin/python3 -c 'import cffi'
 need python3-jsonschema /usr/bin/python3 -c 'import jsonschema'
 need php-cli has_php_ffi

@@ -83,6 +83,7 @@ run() {
         # Without proxies, HTTP/2, brotli and zstd: that it builds, calls, and refuses what is left out.
         minimal) part minimal "$cargo" test --locked --no-default-features --test options --test quickstart ;;
         examples) part examples bash tests/examples.sh ;;
+        tracing) part tracing sh tests/tracing.sh "$library" ;;
         cpp) part cpp bash tests/cpp.sh ;;
         prometheus) part prometheus bash tests/prometheus.sh ;;
         bindings) part bindings bash tests/bindings.sh "$library" ;;
@@ -113,7 +114,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols description install null cargo minimal arena examples cpp prometheus bindings schema hosts hazards exits instructions valgrind asan"
+all="format clippy build header symbols description install null cargo minimal arena examples tracing cpp prometheus bindings schema hosts hazards exits instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;
