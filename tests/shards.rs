@@ -74,3 +74,47 @@ fn beyond_the_bound_a_calls_limit_holds() {
     });
     assert!(shard::count() <= MOST, "{}", shard::count());
 }
+
+/// Each caller has a shard of its own, as the first calls of all are under way at once; then they take turns. Without
+/// lending each shard would open a connection.
+#[test]
+fn callers_that_take_turns_share_an_endpoints_connection() {
+    let _alone = limited();
+    for tls in [false, true] {
+        let authority = Authority::new();
+        let answering = |reply: fn() -> Reply| match tls {
+            true => Server::tls(authority.server("localhost"), move |_| reply()),
+            false => Server::new(move |_| reply()),
+        };
+        let (slow, shared) = (
+            answering(|| Reply::text(200, "slow").after(ms(100))),
+            answering(|| Reply::text(200, "shared")),
+        );
+        let builder = |server: &Server| {
+            let host = Host::new("localhost", server.port());
+            let host = if tls { host.https() } else { host };
+            let balancer = Balancer::round_robin(&Provider::of(&[host]));
+            Builder::new().balancer(&balancer).ca(&authority.pem).platform_roots(false)
+        };
+        let (at_once, in_turns) = (builder(&slow).build(), builder(&shared).build());
+        let (barrier, turn) = (Barrier::new(MOST), Mutex::new(()));
+        thread::scope(|scope| {
+            for _ in 0..MOST {
+                scope.spawn(|| {
+                    barrier.wait();
+                    assert_eq!(at_once.get("/").unwrap().text(), "slow");
+                    barrier.wait();
+                    for _ in 0..3 {
+                        let _turn = turn.lock().unwrap();
+                        assert_eq!(in_turns.get("/").unwrap().text(), "shared");
+                        // Above what a connection must be unused for.
+                        thread::sleep(ms(60));
+                    }
+                    barrier.wait();
+                });
+            }
+        });
+        assert_eq!(slow.connections(), MOST, "each has a shard");
+        assert_eq!(shared.connections(), 1, "tls: {tls}");
+    }
+}

@@ -143,6 +143,7 @@ fn direct(
             Driver::IoThread => config.max_connections_per_endpoint,
             Driver::Shard => None,
         },
+        siblings: (driver == Driver::Shard).then(|| core.wiring.siblings()),
         stripe,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::{ClientConfig, Http2, NameConfig};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::process::PerProcess;
-use crate::transport::{Proxies, ProxyConfig, Tls, TlsConfig};
+use crate::transport::{Proxies, ProxyConfig, Siblings, Tls, TlsConfig};
 
 /// The settings of connections, and what is made of them once.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Wiring {
     pub(crate) proxies: Option<Arc<Proxies>>,
     /// Holds locks (session tickets), so a forked child makes its own.
     tls: PerProcess<Arc<Tls>>,
+    /// What the pools of its shards lend each other.
+    siblings: PerProcess<Arc<Siblings>>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -64,7 +66,8 @@ impl Wiring {
         let settings = Settings::of(config, balanced);
         let made = Arc::new(Tls::new(settings.tls.clone()).map_err(invalid)?);
         let proxies = config.proxy.resolved().map_err(invalid)?.map(Arc::new);
-        Ok(Arc::new(Self { settings, proxies, tls: PerProcess::holding(made) }))
+        let (tls, siblings) = (PerProcess::holding(made), PerProcess::new());
+        Ok(Arc::new(Self { settings, proxies, tls, siblings }))
     }
 
     /// This one where `config` says the same, and else another.
@@ -77,6 +80,10 @@ impl Wiring {
             true => Ok(Arc::clone(self)),
             false => Self::new(config, balanced),
         }
+    }
+
+    pub(crate) fn siblings(&self) -> Arc<Siblings> {
+        Arc::clone(self.siblings.get())
     }
 
     pub(crate) fn tls(&self) -> Arc<Tls> {

@@ -158,6 +158,26 @@ pub mod sockets {
         close();
     }
 
+    /// Hands a socket that was noted to another owner. Where that fails, it is closed on the way and noted no longer.
+    ///
+    /// # Errors
+    /// Those of `hand_over`.
+    pub fn hand_over<S>(
+        descriptor: i32,
+        hand_over: impl FnOnce() -> std::io::Result<S>,
+    ) -> std::io::Result<S> {
+        let _step = Step::begin();
+        let note = place(descriptor);
+        if let Some((word, bit)) = note {
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
+        let socket = hand_over()?;
+        if let Some((word, bit)) = note {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+        Ok(socket)
+    }
+
     /// Whether nothing has arrived at the socket, its end and its errors included.
     #[must_use]
     pub fn is_silent(descriptor: i32) -> bool {

@@ -44,6 +44,7 @@ pub use crate::transport::dns::{
     ServiceRecord, Unanswered, resolver,
 };
 pub use crate::transport::http1::direct::{Direct, DirectConfig};
+pub use crate::transport::http1::siblings::Siblings;
 #[cfg(not(feature = "http2"))]
 pub(crate) use crate::transport::http2::multiplexed::Multiplexed;
 #[cfg(feature = "http2")]

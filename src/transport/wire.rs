@@ -156,7 +156,7 @@ impl Traffic {
 /// A TCP socket that a forked child can find, so that it does not keep its parent's connection open.
 #[derive(Debug)]
 pub(super) struct Socket {
-    /// There until it drops.
+    /// There until it drops, or could not be handed over.
     stream: Option<TcpStream>,
     /// The address that it was connected to.
     remote: SocketAddr,
@@ -182,6 +182,15 @@ impl Socket {
             Some(error) => Err(error),
             None => Ok(socket),
         }
+    }
+
+    /// Hands it to the runtime of this thread, from that of another one.
+    fn hand_over(&mut self) -> io::Result<()> {
+        let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
+        let descriptor = stream.as_raw_fd();
+        let hand_over = || TcpStream::from_std(stream.into_std()?);
+        self.stream = Some(sockets::hand_over(descriptor, hand_over)?);
+        Ok(())
     }
 
     fn has_input(&self) -> bool {
@@ -212,9 +221,10 @@ impl Drop for Socket {
     /// forked without this library's notice would keep it open. It never waits, and there is nobody left to
     /// tell that it failed.
     fn drop(&mut self) {
-        sockets::close(self.stream().as_raw_fd(), || {
-            let _ = SockRef::from(self.stream()).shutdown(Shutdown::Write);
-            drop(self.stream.take());
+        let Some(stream) = self.stream.take() else { return };
+        sockets::close(stream.as_raw_fd(), || {
+            let _ = SockRef::from(&stream).shutdown(Shutdown::Write);
+            drop(stream);
         });
     }
 }
@@ -372,6 +382,14 @@ impl Stream {
         };
         let local = wire.socket.stream().local_addr().ok();
         Ends { local, remote: wire.socket.remote }
+    }
+
+    /// Hands the socket to the runtime of this thread, from that of another one; between exchanges.
+    pub(super) fn hand_over(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(wire) => wire.socket.hand_over(),
+            Self::Tls(tls) => tls.get_mut().0.socket.hand_over(),
+        }
     }
 
     /// The protocol that TLS agreed on, if it did on any.

@@ -47,6 +47,7 @@ pub fn connections_over(config: TlsConfig, ground: &Ground) -> Result<Arc<Direct
         max_idle: None,
         by_tasks: false,
         max_per_endpoint: None,
+        siblings: None,
         // Counted for nobody: a client's figures are of its calls.
         stripe: ClientCells::default().stripe(),
     }))

@@ -26,6 +26,7 @@ use crate::statistics::{CloseReason, Stripe};
 
 use super::answer::AnswerBody;
 use super::pool::{Connection, ConnectionPermit, ConnectionPool};
+use super::siblings::Siblings;
 use crate::transport::content::{self, Content, Flow};
 use crate::transport::dial::{Dialler, UNTOLD};
 use crate::transport::dns::{NameConfig, Resolver};
@@ -55,11 +56,14 @@ pub struct DirectConfig {
     /// How many unused connections are kept in all; `None` for any number. Where URLs name the endpoints there may be
     /// no end of them.
     pub max_idle: Option<usize>,
-    /// Whether each exchange is a task of its own, whose memory lasts while a connection at rest could wake it.
+    /// Whether each exchange is a task of its own, whose memory lasts while a connection at rest could wake it, on a
+    /// runtime that is driven always.
     pub by_tasks: bool,
     /// How many connections to one endpoint there may be, used and unused; `None` for no limit. An exchange that
     /// finds none free waits for one, within its connect limit.
     pub max_per_endpoint: Option<NonZeroUsize>,
+    /// The pools that lend each other connections; `None` for a transport that is driven always.
+    pub siblings: Option<Arc<Siblings>>,
     /// Where connections and bytes are counted.
     pub stripe: Arc<Stripe>,
 }
@@ -78,6 +82,7 @@ impl DirectConfig {
             max_idle: None,
             by_tasks: true,
             max_per_endpoint: None,
+            siblings: None,
             stripe: ClientCells::default().stripe(),
         }
     }
@@ -104,7 +109,9 @@ impl Direct {
     /// A transport without connections.
     #[must_use]
     pub fn new(config: Arc<DirectConfig>) -> Self {
-        Self { config, pool: Arc::default() }
+        let pool = Arc::default();
+        config.siblings.iter().for_each(|siblings| siblings.join(&pool));
+        Self { config, pool }
     }
 
     /// Closes kept connections that are too old, idle for too long, closed by the peer, or to an endpoint that
@@ -113,7 +120,7 @@ impl Direct {
     /// Exchanges do so every now and then; a transport that rests needs to be told. Must be called in the
     /// context of the runtime that drives the connections.
     pub fn sweep(&self) {
-        self.pool.sweep(Instant::now(), self.config.idle_timeout);
+        self.pool.sweep(Instant::now(), self.config.idle_timeout, self.config.by_tasks);
     }
 
     /// Opens connections in the background until `count` are kept to each of `endpoints`, 256 in all; each within
@@ -157,6 +164,23 @@ impl Direct {
             let kept = self.pool.take(endpoint, now, self.config.idle_timeout)?;
             kept.closes(CloseReason::Peer);
             if let Some(mut connection) = kept.waked()
+                && connection.still_stands()
+            {
+                connection.is_used_again();
+                return Some(connection);
+            }
+        }
+    }
+
+    /// One that another shard kept, and has not used for a while.
+    fn borrowed(&self, endpoint: &Arc<Endpoint>) -> Option<Box<Connection>> {
+        let siblings = self.config.siblings.as_ref()?;
+        loop {
+            let lent = siblings.borrow(endpoint, Instant::now(), self.config.idle_timeout)?;
+            lent.closes(CloseReason::Peer);
+            if let Some(mut parked) = lent.rested()
+                && parked.stream.hand_over().is_ok()
+                && let Some(mut connection) = Connection::waked(parked)
                 && connection.still_stands()
             {
                 connection.is_used_again();
@@ -347,7 +371,7 @@ fn keep(
         }
         pool.put(endpoint, connection, now, config.max_idle_per_endpoint);
     }
-    pool.sweep_if_due(now, config.idle_timeout);
+    pool.sweep_if_due(now, config.idle_timeout, config.by_tasks);
 }
 
 /// An answer whose body is read piece by piece; its connection is kept when the body has ended.
@@ -387,7 +411,11 @@ impl Transport for Direct {
                 Some(most) => Some(Box::pin(self.permit(exchange, most)).await?),
                 None => None,
             };
-            let kept = if exchange.fresh { None } else { self.kept(exchange.endpoint) };
+            let kept = || {
+                let endpoint = exchange.endpoint;
+                self.kept(endpoint).or_else(|| self.borrowed(endpoint))
+            };
+            let kept = if exchange.fresh { None } else { kept() };
             let was_kept = kept.is_some();
             let mut connection = match kept {
                 Some(connection) => connection,

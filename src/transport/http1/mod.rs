@@ -7,3 +7,4 @@ pub(crate) mod head;
 pub(crate) mod parked;
 pub(crate) mod pool;
 pub(crate) mod scan;
+pub(crate) mod siblings;

@@ -24,9 +24,12 @@ pub(crate) struct Parked {
 }
 
 impl Parked {
-    /// Whether the peer keeps it open and silent; costs one look at the socket.
-    pub(crate) fn still_stands(&mut self) -> bool {
-        self.traffic.ask_socket();
+    /// Whether the peer keeps it open and silent. Where the runtime is driven always, it knows; otherwise this costs one
+    /// look at the socket.
+    pub(crate) fn still_stands(&mut self, driven: bool) -> bool {
+        if !driven {
+            self.traffic.ask_socket();
+        }
         let (mut cx, mut byte) = (Context::from_waker(Waker::noop()), [0]);
         // The end, or bytes that nobody asked for. Tickets of TLS are taken on the way and are neither.
         Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
@@ -47,6 +50,14 @@ impl Idle {
         match self {
             Self::Ready(connection) => Some(connection),
             Self::Parked(parked) => Connection::waked(*parked),
+        }
+    }
+
+    /// The connection at rest; `None` where the peer has sent what nobody asked for.
+    pub(crate) fn rested(self) -> Option<Parked> {
+        match self {
+            Self::Ready(connection) => connection.rest(),
+            Self::Parked(parked) => Some(*parked),
         }
     }
 
@@ -80,11 +91,11 @@ impl Idle {
     }
 
     /// The janitor's look: gone where the peer closed it, at rest where nobody used it for a while.
-    pub(crate) fn looked_after(self, now: Instant) -> Option<Self> {
+    pub(crate) fn looked_after(self, now: Instant, driven: bool) -> Option<Self> {
         // What the peer has not closed is kept, and the reason is another by then.
         self.closes(CloseReason::Peer);
         match self {
-            Self::Parked(mut parked) => parked.still_stands().then_some(Self::Parked(parked)),
+            Self::Parked(mut parked) => parked.still_stands(driven).then_some(Self::Parked(parked)),
             Self::Ready(mut connection) => {
                 let stands = connection.still_stands();
                 let idle = now.saturating_duration_since(connection.idle_since);

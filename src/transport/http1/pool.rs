@@ -245,6 +245,21 @@ impl ConnectionPool {
         }
     }
 
+    /// Gives away the connection to `endpoint` that is unused for longest, if it is for a while.
+    pub(crate) fn lend(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        now: Instant,
+        idle_timeout: Duration,
+    ) -> Option<Idle> {
+        let mut slots = self.lock();
+        let idle = &mut slots.by_endpoint.get_mut(&key(endpoint))?.idle;
+        let unused = now.saturating_duration_since(idle.first()?.idle_since());
+        let lent = (unused >= LENT_AFTER).then(|| idle.remove(0));
+        drop(slots);
+        lent.filter(|lent| lent.is_current(now, idle_timeout))
+    }
+
     /// The endpoint's places, `most` in number: each connection in use holds one. Exchanges that wait for one get it
     /// in their order.
     ///
@@ -295,19 +310,30 @@ impl ConnectionPool {
     /// Closes what is too old, idle for too long, closed by the peer, or to an endpoint that departed; lets rest
     /// what nobody used for a while, and forgets endpoints without any.
     ///
-    /// One thread at a time uses a pool, but for the janitor, so nobody waits for the lock meanwhile.
-    pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration) {
-        self.lock().by_endpoint.retain(|_, slot| {
+    /// Of very many connections only some are looked at each time. `driven` says whether the runtime knows what happened
+    /// to sockets meanwhile. One thread at a time uses a pool, but for the janitor and for shards that borrow, so hardly
+    /// anybody waits for the lock.
+    pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration, driven: bool) {
+        let mut slots = self.lock();
+        let all: usize = slots.by_endpoint.values().map(|slot| slot.idle.len()).sum();
+        let rounds = 1 + all / LOOKS_A_ROUND;
+        let mut turn = slots.next_round % rounds;
+        slots.next_round = turn + 1;
+        slots.by_endpoint.retain(|_, slot| {
+            turn = (turn + 1) % rounds;
+            if turn > 0 {
+                return slot.let_go_if_departed();
+            }
             let departed = slot.note_departed();
             let idle = std::mem::take(&mut slot.idle).into_iter();
             let current = idle.filter(|kept| !departed && kept.is_current(now, idle_timeout));
-            slot.idle = current.filter_map(|kept| kept.looked_after(now)).collect();
+            slot.idle = current.filter_map(|kept| kept.looked_after(now, driven)).collect();
             slot.is_needed()
         });
     }
 
     /// Sweeps when the last time is long enough ago, and lets go of departed endpoints at once.
-    pub(crate) fn sweep_if_due(&self, now: Instant, idle_timeout: Duration) {
+    pub(crate) fn sweep_if_due(&self, now: Instant, idle_timeout: Duration, driven: bool) {
         let mut slots = self.lock();
         let due = slots.next_sweep.is_none_or(|next| now >= next);
         if due {
@@ -317,7 +343,7 @@ impl ConnectionPool {
         let empty = slots.by_endpoint.is_empty();
         drop(slots);
         if due && !empty {
-            self.sweep(now, idle_timeout);
+            self.sweep(now, idle_timeout, driven);
         }
     }
 
@@ -347,6 +373,8 @@ struct Slots {
     /// A tree: there are few, and a hash table would be kept when they are gone.
     by_endpoint: BTreeMap<usize, Slot>,
     next_sweep: Option<Instant>,
+    /// Which part of the connections is looked at next, where there are very many.
+    next_round: usize,
     departures_seen: u64,
 }
 
@@ -406,6 +434,12 @@ impl Slot {
         self.is_needed()
     }
 }
+
+/// Ten thousand connections are looked at within ten rounds, of a second each.
+const LOOKS_A_ROUND: usize = 1024;
+
+/// Of 64 busy callers of eight endpoints each uses each of its connections about every 15 ms.
+const LENT_AFTER: Duration = Duration::from_millis(50);
 
 /// Why a connection is not kept after an exchange; none where it is.
 fn surplus_for(
