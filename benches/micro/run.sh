@@ -3,7 +3,7 @@
 # target/bench/report.json. Installs nothing.
 #
 #     benches/micro/run.sh              everything; ROUNDS=15 and PROFILE=dist are the defaults
-#     benches/micro/run.sh http         one part: http, bodies, memory or policy; the report then has its figures only
+#     benches/micro/run.sh http         one part: http, bodies, memory, many or policy; the report then has its figures only
 #
 # LIBAHOY=FILE measures a library that was built before. The policies are always measured in the release profile,
 # which saves a second link-time optimisation of minutes.
@@ -17,7 +17,7 @@ ROUNDS=${ROUNDS:-15}
 TARGET=${CARGO_TARGET_DIR:-target}
 LIB=$TARGET/$PROFILE
 OUT=$TARGET/bench
-PARTS=${*:-http bodies memory policy}
+PARTS=${*:-http bodies memory many policy}
 
 has_part() { case " $PARTS " in *" $1 "*) true ;; *) false ;; esac; }
 
@@ -68,6 +68,9 @@ ahoy="-L$OUT -lahoy -Wl,-rpath,$OUT"
     compile bodies bodies.c $ahoy $(pkg-config --cflags --libs libcurl)
     compile server server.c
     compile threads threads.c $ahoy -pthread
+    compile http1000 http.c -DCALLS_AT_ONCE=1000 $ahoy $(pkg-config --cflags --libs libcurl) -pthread
+    compile many many.c $ahoy -pthread
+    compile many_curl many.c -DMANY_LIBCURL $ahoy $(pkg-config --cflags --libs libcurl) -pthread
     compile first_response first_response.c -ldl
     compile first_call.so first_call.c -fPIC -shared $ahoy
     compile first_curl.so first_call.c -fPIC -shared -DFIRST_CALL_LIBCURL $(pkg-config --libs libcurl)
@@ -206,7 +209,7 @@ load_before=$(cut -d' ' -f1-3 /proc/loadavg)
 # ---- measure ----
 
 : >"$OUT/figures"
-if has_part http || has_part bodies; then start_nginx; fi
+if has_part http || has_part bodies || has_part many; then start_nginx; fi
 if has_part bodies; then
     make_bodies
     echo "bench: bodies, $ROUNDS rounds" >&2
@@ -240,6 +243,30 @@ if has_part memory; then
     start_server 256
     "$OUT/first_response" idle "$OUT/first_call.so" "$fixed" "$port" 256 >>"$OUT/figures"
     stat -c %s "$OUT/libahoy.so" | awk '{ printf "library_mb\t%.2f\tMB\t\t\t\t\n", $1 / 1e6 }' >>"$OUT/figures"
+fi
+# The p99 of a mode with 1,000 in flight, and its ratio to another mode's, process after process.
+active() { # name, mode, mode to compare with
+    for round in 1 2 3 4 5 6 7; do
+        for mode in "$3" "$2"; do
+            "$OUT/http1000" "$http_port" "$tls_port" "$h2_port" "$work/ca.pem" only "$mode" 20000 |
+                sed -n 's/.* p99 \([0-9.]*\) us.*/\1/p'
+        done | paste - -
+    done | awk '{ print $2 / $1, $2 }' | sort -n | awk -v name="$1" -v to="$3" '
+        { ratio[NR] = $1; value[NR] = $2 }
+        END { printf "%s\t%s\tus\t%s\t%.4f\t%.4f\t%.4f\n", name, value[4], to, ratio[4], ratio[2], ratio[6] }'
+}
+if has_part many; then
+    echo "bench: many connections" >&2
+    start_server 9900
+    "$OUT/many" idle "$port" 9900 >>"$OUT/figures"
+    start_server 6000
+    "$OUT/many" waits "$port" 5000 >>"$OUT/figures"
+    start_server 6000
+    "$OUT/many_curl" curl_waits "$port" 5000 >>"$OUT/figures"
+    start_server
+    "$OUT/many" callers "$port" 64 1000 >>"$OUT/figures"
+    active active1000_p99_vs_libcurl_multi async64 libcurl_multi64 >>"$OUT/figures"
+    active streams1000_p99_vs_libcurl_multi h2_async64 libcurl_h2_multi64 >>"$OUT/figures"
 fi
 if has_part policy; then
     echo "bench: policies" >&2

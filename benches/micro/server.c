@@ -17,7 +17,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { BODY = 128, MOST = 8192 };
+enum { BODY = 128, MOST = 16384 };
 
 static char answer[512];
 static size_t answer_length;
