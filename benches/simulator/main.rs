@@ -19,6 +19,7 @@ mod golden;
 mod hedge;
 mod lab;
 mod large;
+mod life;
 mod member;
 mod one_bad;
 mod overload;
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
         _ => {
             eprintln!("usage: sim prove [--quick]");
             eprintln!(
-                "       sim run [--quick] [--seeds N] [--only one-bad|overload|defaults|large] [--out DIR]"
+                "       sim run [--quick] [--seeds N] [--only one-bad|overload|defaults|large|fleet] [--out DIR]"
             );
             ExitCode::from(2)
         }
@@ -92,7 +93,10 @@ fn run(mut lab: Lab, only: Option<&str>, out: Option<&str>) -> ExitCode {
     }
     if wanted("large") {
         large::run(&mut lab);
-        fleet::run(&mut lab);
+        life::run(&mut lab);
+    }
+    if wanted("fleet") {
+        fleet::run(&mut lab, out);
     }
     print!("{}", report::table(&lab));
     eprintln!("{}", peak_memory());
