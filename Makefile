@@ -39,6 +39,10 @@ endif
 dist:
 	$(MAKE) --no-print-directory build PROFILE=dist
 
+# The least library: without proxies, HTTP/2, brotli and zstd.
+minimal:
+	$(MAKE) --no-print-directory build PROFILE=dist FEATURES=--no-default-features
+
 # What a static link needs besides libahoy.a. Asking recompiles the crate, so the answer is kept. Of it the C compiler
 # adds two by itself: libc, and what unwinds, of which a static program takes another form.
 $(OUT)/native-static-libs: Cargo.toml Cargo.lock | build
