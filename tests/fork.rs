@@ -643,3 +643,42 @@ fn p18_64_children_begin_their_watches_over_a_second() {
     let spread = *last - *first;
     assert!(spread > ms(750) && spread < ms(1100) + made, "{spread:?}, made in {made:?}");
 }
+
+#[test]
+fn a_child_replaces_the_configuration_of_its_parents_client_for_itself() {
+    let _alone = alone();
+    let (one, other) = (Server::ok(), Server::ok());
+    let config = |server: &Server, balancer: &str| {
+        let host = format!("127.0.0.1:{}", server.port());
+        format!(
+            r#"{{"hosts": ["{host}"], "balancer": "{balancer}", "attempt_timeout": "forever"}}"#
+        )
+    };
+    let client = Client::from_config(&config(&one, "p2c")).unwrap();
+    client.get("/parent").unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Forks come in the midst of calls and of changes.
+        scope.spawn(|| {
+            for balancer in ["random", "p2c"].iter().cycle() {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                client.reconfigure(&config(&one, balancer)).unwrap();
+                assert_eq!(client.get("/parent").unwrap().status, 200);
+            }
+        });
+        for _ in 0..20 {
+            Child::run(|| {
+                assert_eq!(client.get("/child").unwrap().endpoint_url, one.url());
+                client.reconfigure(&config(&other, "round_robin")).unwrap();
+                assert_eq!(client.get("/child").unwrap().endpoint_url, other.url());
+                let calls = client.snapshot().sum("ahoy_client_call_duration_seconds", &[]);
+                assert_eq!(calls, 2.0, "what the parent counted is the parent's");
+            })
+            .ends();
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(client.get("/parent").unwrap().endpoint_url, one.url());
+}
