@@ -139,6 +139,7 @@ static ahoy_balancer *make_ahoy_balancer(void)
 }
 
 static ahoy_host *make_ahoy_host(void) { return ahoy_host_new("127.0.0.1", server_port); }
+static ahoy_hosts *make_ahoy_hosts(void) { return ahoy_hosts_new(); }
 static ahoy_breaker *make_ahoy_breaker(void) { return ahoy_breaker_new(); }
 static ahoy_retry *make_ahoy_retry(void) { return ahoy_retry_new(); }
 static ahoy_client_builder *make_ahoy_client_builder(void) { return ahoy_client_builder_new(); }
