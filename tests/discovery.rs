@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ahoy::ffi::balancer::listing::*;
+use ahoy::ffi::observe::event::*;
 use ahoy::ffi::values::status::*;
 use support::names::{self, Names, Said};
 use support::*;
@@ -319,4 +320,38 @@ fn p21_200_changes_in_a_row_fail_no_call_and_no_endpoint_is_used_100_ms_after_it
     let last = servers[2].requests().last().map(|seen| seen.at);
     let late = last.map(|at| at.saturating_duration_since(left[2]));
     assert!(late.is_none_or(|late| late < ms(100)), "{late:?} after it left");
+}
+
+#[test]
+fn lists_and_failures_of_a_watch_are_events_and_are_counted() {
+    let (names, said) = changing(1);
+    let balancer = Balancer::round_robin(&web(80, &names, "&dns_timeout=100ms"));
+    let told: Arc<Mutex<Vec<Told>>> = Arc::default();
+    let heard = Arc::clone(&told);
+    balancer.on_event(move |event| heard.lock().unwrap().push(event)).unwrap();
+    let client = Builder::new().balancer(&balancer).build();
+    balancer.wait_ready(SOON).unwrap();
+    *said.lock().unwrap() = addresses(1, 3);
+    balancer.when(SOON, |it| it.known() == 3);
+    *said.lock().unwrap() = Said::Code(2);
+    balancer.when(SOON, |it| it.list_state() == AHOY_LIST_LAST);
+    *said.lock().unwrap() = addresses(1, 3);
+    balancer.when(SOON, |it| it.list_state() == AHOY_LIST_CURRENT);
+    let kinds = || told.lock().unwrap().iter().map(|event| event.kind).collect::<Vec<_>>();
+    let wanted = [
+        AHOY_EVENT_LIST_CHANGED,
+        AHOY_EVENT_LIST_CHANGED,
+        AHOY_EVENT_SOURCE_FAILING,
+        AHOY_EVENT_SOURCE_WELL,
+    ];
+    eventually("all are told", SOON, || kinds() == wanted);
+    let changed = told.lock().unwrap()[1].clone();
+    assert_eq!(changed.number(AHOY_FIELD_JOINED), Some(2));
+    let failing = told.lock().unwrap()[2].clone();
+    assert!(failing.detail.contains("web.test"), "{failing:?}");
+    assert!(failing.number(AHOY_FIELD_AGE_MS).is_some());
+    let counted =
+        |result| client.snapshot().sum("ahoy_balancer_refreshes_total", &[("result", result)]);
+    assert_eq!(counted("changed"), 2.0);
+    assert!(counted("failed") >= 1.0 && counted("same") >= 1.0);
 }

@@ -126,7 +126,8 @@ impl Balancer {
             drop(turn);
         }
         (0..failed).for_each(|_| cells.count(ClusterCounter::RefreshFailed));
-        let same = confirmed.saturating_sub(u64::from(changed));
+        let told = confirmed.max(u64::from(fresh.is_some()));
+        let same = told.saturating_sub(u64::from(changed));
         (0..same).for_each(|_| cells.count(ClusterCounter::RefreshSame));
         if changed {
             cells.count(ClusterCounter::RefreshChanged);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::status::{Place, Reason, Status};
 use crate::balancer::balancer::Balancer;
@@ -15,11 +15,6 @@ impl Balancer {
     /// What all endpoints share in this process.
     pub(super) fn cluster(&self) -> Arc<ClusterState> {
         Arc::clone(&self.live().rules.cluster)
-    }
-
-    /// How long ago the provider told the present list.
-    pub(super) fn age_of_list(&self, now: Instant) -> Option<Duration> {
-        self.live().list.age(now)
     }
 
     /// Shows `look` each endpoint and why it is available or not.

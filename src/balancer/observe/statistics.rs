@@ -1,7 +1,6 @@
 //! What a balancer counts, as metrics.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::history::History;
 use super::status::Reason;
@@ -10,7 +9,6 @@ use crate::balancer::cluster_state::ClusterState;
 use crate::balancer::member::{Member, Out};
 use crate::balancer::roster::Roster;
 use crate::policy::CircuitState;
-use crate::runtime::clock;
 use crate::statistics::{EndpointCounts, Family, Fate, Sample, cluster_cells};
 
 type Labels = Vec<(&'static str, String)>;
@@ -19,16 +17,15 @@ impl Balancer {
     /// All metrics of the balancer and its endpoints.
     #[must_use]
     pub fn metrics(&self) -> Vec<Family> {
-        let now = clock::now();
         let (roster, cluster) = (self.roster(), self.cluster());
-        let mut families = self.of_all(&roster, now);
+        let mut families = self.of_all(&roster);
         families.extend(counters(&cluster));
         families.extend(endpoints(&roster, &cluster));
         renew(&roster, &cluster);
         families
     }
 
-    fn of_all(&self, roster: &Roster, now: Instant) -> Vec<Family> {
+    fn of_all(&self, roster: &Roster) -> Vec<Family> {
         let mut circuits = [0_u64; 3];
         let mut reasons = [0_u64; Reason::ALL.len()];
         self.each_with_reason(|member, reason| {
@@ -58,7 +55,7 @@ impl Balancer {
                 ],
             ),
         ];
-        if let Some(age) = self.age_of_list(now) {
+        if let Some(age) = self.list_age() {
             families.push(Family::plain_gauge(
                 "ahoy_balancer_list_age_seconds",
                 "How long ago the provider told the present list.",
