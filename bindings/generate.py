@@ -127,7 +127,36 @@ def ruby():
     return "\n".join([*lines, "  end", "end"]) + "\n"
 
 
-FILES = {"ruby/lib/ahoy/declarations.rb": ruby, "go/codes.go": go, "python/src/ahoy/_declarations.py": python}
+def node_argument(parameter):
+    """A parameter as koffi reads it: what the library sets is an array of one."""
+    name, depth = bare(parameter["type"])
+    role = parameter["role"]
+    if name.endswith("_fn"):
+        kind = "void *"
+    elif role in ("out", "error", "out_array"):
+        kind = "_Out_ void **"
+    elif role == "out_value":
+        kind = f"_Out_ {name} *"
+    elif depth == 0:
+        kind = "int32_t" if name == "ahoy_status" else name
+    else:
+        kind = "const char *" if name == "char" and role == "text" else "void *"
+    return f"{kind} {parameter['name']}"
+
+
+def node():
+    lines = ['"use strict";', "", "// Made from include/ahoy.json by bindings/generate.py.", ""]
+    lines += [f'exports.SONAME = "{DESCRIPTION["soname"]}";', "", "exports.FUNCTIONS = {"]
+    for function in DESCRIPTION["functions"]:
+        name, depth = bare(function["returns"]["type"])
+        result = "const char *" if name == "char" and depth else "void *" if depth else name
+        result = "int32_t" if result == "ahoy_status" else result
+        arguments = ", ".join(map(node_argument, function["parameters"])) or "void"
+        lines.append(f'  {function["name"]}: "{result} {function["name"]}({arguments})",')
+    return "\n".join([*lines, "};"]) + "\n"
+
+
+FILES = {"node/src/declarations.js": node, "ruby/lib/ahoy/declarations.rb": ruby, "go/codes.go": go, "python/src/ahoy/_declarations.py": python}
 
 
 def main():

@@ -5,17 +5,17 @@ cd "$(dirname "$0")/.."
 AHOY_LIBRARY=$(realpath "$1")
 export AHOY_LIBRARY
 shift
-languages=${*:-low_layers python go ruby}
+languages=${*:-low_layers python go ruby node}
 passed=0
 failed=0
 
-# count NAME COMMAND...: a command is one check, unless it closes with unittest's "Ran N tests" or minitest's "N runs,".
+# count NAME COMMAND...: a command is one check, unless it closes with unittest's "Ran N tests", minitest's "N runs," or Node's "# pass N".
 count() {
     local name=$1 log code=0 ran
     shift
     log=$(mktemp)
     "$@" >"$log" 2>&1 || code=$?
-    ran=$(sed -n 's/^Ran \([0-9]*\) tests\? in.*/\1/p; s/^\([0-9]*\) runs, .*/\1/p' "$log" | tail -n 1)
+    ran=$(sed -n 's/^Ran \([0-9]*\) tests\? in.*/\1/p; s/^\([0-9]*\) runs, .*/\1/p; s/^# pass \([0-9]*\)$/\1/p' "$log" | tail -n 1)
     if [ "$code" -eq 0 ]; then
         passed=$((passed + ${ran:-1}))
         echo "ok    $name ${ran:+($ran tests)}"
@@ -61,6 +61,11 @@ ruby() {
 }
 
 ruby_itself() { command ruby "$@"; }
+
+node() {
+    (cd bindings/node && test -d node_modules/koffi || npm install --ignore-scripts --no-audit --no-fund --silent)
+    count "node" sh -c 'cd bindings/node && exec node --test test/*.test.js'
+}
 
 for language in $languages; do "$language"; done
 echo "$passed passed, $failed failed"

@@ -27,6 +27,8 @@ need golang-go has go
 need ruby has ruby
 need ruby-ffi has_ffi
 need ruby-faraday has_faraday
+need nodejs has node
+need npm has npm
 need python3 has python3
 # The system's Python, which finds the packages of the system.
 need python3-venv has_python ensurepip

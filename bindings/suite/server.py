@@ -180,7 +180,8 @@ async def main(kinds):
             listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, backlog=4096)
             running.append(listening)
             ports.append(listening.sockets[0].getsockname()[1])
-    print(*ports, flush=True)
+    # In one piece: a reader may take what comes first for all.
+    print(" ".join(map(str, ports)), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     # At once: what is still under way has nobody to answer to.
     os._exit(0)

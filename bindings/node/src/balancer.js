@@ -1,0 +1,96 @@
+"use strict";
+
+const { Handle, apply, check, native, take, text } = require("./native.js");
+const { AhoyError } = require("./errors.js");
+
+const SCHEMES = { http: 1, https: 2 };
+const STATES = ["closed", "open", "half_open"];
+const ALGORITHMS = [
+  "p2c", "round_robin", "random", "least_request", "maglev", "ring_hash", "rendezvous", "smooth_weighted", "peak_ewma",
+];
+
+function parseHost(host) {
+  if (typeof host !== "string") return host;
+  const url = new URL(host.includes("://") ? host : `http://${host}`);
+  const scheme = host.includes("://") ? url.protocol.slice(0, -1) : undefined;
+  const port = Number(url.port) || (scheme === "https" ? 443 : 80);
+  return { address: url.hostname.replace(/^\[|\]$/g, ""), port, scheme };
+}
+
+/** The library's host. */
+function hostHandle(given) {
+  const host = parseHost(given);
+  const pointer = native.ahoy_host_new(host.address, host.port);
+  if (!pointer) throw new AhoyError(`${host.address}:${host.port} is not a host`, "AHOY_E_INVALID_ARGUMENT");
+  const made = new Handle(pointer, "ahoy_host_free");
+  for (const [key, name] of [
+    ["weight", "weight"], ["zone", "zone"], ["priority", "priority"], ["authority", "authority"],
+    ["serverName", "server_name"],
+  ]) {
+    if (host[key] !== undefined) check(`ahoy_host_set_${name}`, made.pointer, host[key]);
+  }
+  if (host.scheme !== undefined) check("ahoy_host_set_scheme", made.pointer, SCHEMES[host.scheme] || 0);
+  return made;
+}
+
+function eachHost(hosts, use) {
+  for (const host of typeof hosts === "string" ? [hosts] : hosts) {
+    const made = hostHandle(host);
+    try {
+      use(made.pointer);
+    } finally {
+      made.free();
+    }
+  }
+}
+
+/** Chooses an endpoint for each attempt. Clients that share one share its circuits. */
+class Balancer {
+  constructor(hosts, { algorithm = "p2c", options, providerOptions } = {}) {
+    const isURL = typeof hosts === "string" && /^(?!https?:)[a-z0-9+]+:\/\//.test(hosts);
+    this.provider = isURL
+      ? take("ahoy_provider_from_url", "ahoy_provider_free", hosts)
+      : new Handle(native.ahoy_provider_list_new(), "ahoy_provider_free");
+    if (isURL) apply("ahoy_provider_set", this.provider.pointer, providerOptions);
+    else eachHost(hosts, (host) => check("ahoy_provider_list_add_host", this.provider.pointer, host));
+    this.handle = new Handle(this.make(String(algorithm)), "ahoy_balancer_free");
+    apply("ahoy_balancer_set", this.handle.pointer, options);
+  }
+
+  make(algorithm) {
+    const [name, ...path] = algorithm.split(":");
+    if (name === "prequal") return native.ahoy_balancer_prequal_new(this.provider.pointer, path.join(":"));
+    if (!ALGORITHMS.includes(name)) throw new RangeError(`no balancer is called ${algorithm}`);
+    return native[`ahoy_balancer_${name}_new`](this.provider.pointer);
+  }
+
+  /** Replaces the list of hosts: for programs that watch a registry of their own. */
+  replace(hosts) {
+    const list = new Handle(native.ahoy_hosts_new(), "ahoy_hosts_free");
+    eachHost(hosts, (host) => check("ahoy_hosts_add_host", list.pointer, host));
+    check("ahoy_provider_list_replace", this.provider.pointer, list.pointer);
+    list.free();
+  }
+
+  /** All endpoints that are known, with their circuits as they are now. */
+  endpoints() {
+    const count = Number(native.ahoy_balancer_endpoint_count(this.handle.pointer));
+    return Array.from({ length: count }, (_, index) => {
+      const endpoint = take("ahoy_balancer_endpoint_at", "ahoy_endpoint_free", this.handle.pointer, index);
+      const found = {
+        url: native.ahoy_endpoint_url(endpoint.pointer),
+        state: STATES[native.ahoy_endpoint_state(endpoint.pointer)],
+        available: native.ahoy_endpoint_available(endpoint.pointer),
+      };
+      endpoint.free();
+      return found;
+    });
+  }
+
+  /** A line for each endpoint: its state, the reason, its load. */
+  explain() {
+    return text("ahoy_balancer_explain", this.handle.pointer);
+  }
+}
+
+module.exports = { Balancer };

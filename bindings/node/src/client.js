@@ -1,0 +1,212 @@
+"use strict";
+
+const diagnostics = require("node:diagnostics_channel");
+const { EventEmitter } = require("node:events");
+const { Handle, apply, check, milliseconds, native, take, text } = require("./native.js");
+const { AhoyError, withStack } = require("./errors.js");
+const { Balancer } = require("./balancer.js");
+const { Queue } = require("./queue.js");
+const { Response } = require("./response.js");
+
+const channel = diagnostics.channel("ahoy:event");
+
+/**
+ * Sends requests. It emits "event" when a circuit opens and the like; the channel ahoy:event of diagnostics_channel
+ * gets the same.
+ */
+class Client extends EventEmitter {
+  #handle;
+  #queue;
+
+  constructor(hosts, options = {}) {
+    super();
+    const builder = new Handle(native.ahoy_client_builder_new(), "ahoy_client_builder_free");
+    const pointer = builder.pointer;
+    const { balancer, timeout, attemptTimeout, connectTimeout, tries, headers, ca, cert, key, resilient } = options;
+    /** The balancer, or null for a client of absolute URLs. */
+    this.balancer =
+      hosts === undefined || hosts === null || hosts instanceof Balancer
+        ? hosts || null
+        : new Balancer(hosts, { algorithm: balancer, options: options.balancerOptions, ...options.provider });
+    if (this.balancer) {
+      if (resilient) check("ahoy_balancer_use_resilient_profile", this.balancer.handle.pointer);
+      check("ahoy_client_builder_set_balancer", pointer, this.balancer.handle.pointer);
+    }
+    if (resilient) check("ahoy_client_builder_use_resilient_profile", pointer);
+    if (options.baseURL !== undefined) check("ahoy_client_builder_set_base_url", pointer, options.baseURL);
+    for (const [name, value] of fields(headers)) check("ahoy_client_builder_add_header", pointer, name, value);
+    for (const [name, span] of Object.entries({ timeout, attempt_timeout: attemptTimeout, connect_timeout: connectTimeout })) {
+      if (span !== undefined) apply("ahoy_client_builder_set", pointer, { [name]: written(span) });
+    }
+    if (tries !== undefined) apply("ahoy_client_builder_set", pointer, { retry_tries: tries < 0 ? "unlimited" : tries });
+    apply("ahoy_client_builder_set", pointer, options.options);
+    if (ca !== undefined) check("ahoy_client_builder_add_ca_pem", pointer, ...bytes(ca));
+    if (cert !== undefined) check("ahoy_client_builder_set_client_certificate_pem", pointer, ...bytes(cert), ...bytes(key));
+    const self = new WeakRef(this);
+    this.#queue = new Queue((event) => told(self.deref(), event));
+    check("ahoy_client_builder_add_event_queue", pointer, this.#queue.handle.pointer);
+    try {
+      this.#handle = take("ahoy_client_builder_build", "ahoy_client_free", pointer);
+    } catch (error) {
+      this.#queue.close();
+      throw error;
+    } finally {
+      builder.free();
+    }
+  }
+
+  get(path, options) {
+    return this.fetch(path, { ...options, method: "GET" });
+  }
+
+  head(path, options) {
+    return this.fetch(path, { ...options, method: "HEAD" });
+  }
+
+  delete(path, options) {
+    return this.fetch(path, { ...options, method: "DELETE" });
+  }
+
+  options(path, options) {
+    return this.fetch(path, { ...options, method: "OPTIONS" });
+  }
+
+  post(path, body, options) {
+    return this.fetch(path, { ...options, method: "POST", body });
+  }
+
+  put(path, body, options) {
+    return this.fetch(path, { ...options, method: "PUT", body });
+  }
+
+  patch(path, body, options) {
+    return this.fetch(path, { ...options, method: "PATCH", body });
+  }
+
+  /** Sends a request and gives its answer when the head came, whatever its status. The signal ends the body as well. */
+  fetch(path, options = {}) {
+    const called = {};
+    Error.captureStackTrace(called, this.fetch);
+    return this.#send(path, options).catch((error) => {
+      throw withStack(error, called);
+    });
+  }
+
+  async #send(path, options) {
+    const content = await body(options);
+    const client = this.#live();
+    const queue = this.#queue;
+    const request = build(path, options, content);
+    try {
+      const submit = (tag) => check("ahoy_client_submit", client, request.pointer, queue.handle.pointer, tag);
+      return new Response(await queue.await(submit, options.signal), queue, options.signal);
+    } finally {
+      request.free();
+    }
+  }
+
+  /** Everything that the client counts, as text for Prometheus; docs/statistics.md has the names. */
+  metrics() {
+    const snapshot = take("ahoy_client_snapshot", "ahoy_snapshot_free", this.#live());
+    try {
+      return text("ahoy_snapshot_text", snapshot.pointer, 0);
+    } finally {
+      snapshot.free();
+    }
+  }
+
+  /** The settings in effect. */
+  settings() {
+    return text("ahoy_client_config_text", this.#live());
+  }
+
+  #live() {
+    if (!this.#handle) throw new AhoyError("the client is closed", "AHOY_E_CLOSED");
+    return this.#handle.pointer;
+  }
+
+  /** Refuses new calls and ends those under way. A client that is not closed does not keep the process alive. */
+  async close() {
+    const handle = this.#handle;
+    if (!handle) return;
+    this.#handle = null;
+    check("ahoy_client_close", handle.pointer, 0);
+    this.#queue.close();
+    handle.free();
+  }
+
+  async [Symbol.asyncDispose || Symbol.for("Symbol.asyncDispose")]() {
+    await this.close();
+  }
+}
+
+function told(client, event) {
+  if (channel.hasSubscribers) channel.publish({ client, ...event });
+  if (client) client.emit("event", event);
+}
+
+function build(path, options, content) {
+  const { params, timeout, attemptTimeout, idempotent, criticality, group, hashKey } = options;
+  let target = String(path).replace(/#.*$/s, "");
+  target = target.replace(/[^!$%&'()*+,\-./0-9:;=?@A-Z[\]_a-z~]/gu, encodeURIComponent);
+  if (params) target += (target.includes("?") ? "&" : "?") + new URLSearchParams(params);
+  const request = take("ahoy_request_new", "ahoy_request_free", String(options.method || "GET").toUpperCase(), target);
+  const pointer = request.pointer;
+  try {
+    check("ahoy_request_set_streamed", pointer, true);
+    const given = fields(options.headers);
+    if (content.type && !given.some(([name]) => name.toLowerCase() === "content-type")) {
+      given.push(["content-type", content.type]);
+    }
+    for (const [name, value] of given) check("ahoy_request_add_header", pointer, name, value);
+    if (content.bytes) check("ahoy_request_set_body", pointer, content.bytes, content.bytes.length);
+    if (timeout !== undefined) check("ahoy_request_set_timeout_ms", pointer, milliseconds(timeout));
+    if (attemptTimeout !== undefined) check("ahoy_request_set_attempt_timeout_ms", pointer, milliseconds(attemptTimeout));
+    if (idempotent !== undefined) check("ahoy_request_set_idempotent", pointer, idempotent);
+    if (criticality !== undefined) check("ahoy_request_set_criticality", pointer, criticality);
+    if (group !== undefined) check("ahoy_request_set_group", pointer, group);
+    if (hashKey !== undefined) check("ahoy_request_set_hash_key", pointer, ...bytes(hashKey));
+    return request;
+  } catch (error) {
+    request.free();
+    throw error;
+  }
+}
+
+/** What is to be sent, in memory: streams and iterables are read to their end first. */
+async function body({ body: given, json }) {
+  if (json !== undefined) return { bytes: Buffer.from(JSON.stringify(json)), type: "application/json" };
+  if (given === undefined || given === null) return {};
+  if (typeof given === "string") return { bytes: Buffer.from(given), type: "text/plain;charset=UTF-8" };
+  if (given instanceof URLSearchParams) {
+    return { bytes: Buffer.from(given.toString()), type: "application/x-www-form-urlencoded;charset=UTF-8" };
+  }
+  if (given instanceof ArrayBuffer) return { bytes: Buffer.from(given) };
+  if (ArrayBuffer.isView(given)) return { bytes: Buffer.from(given.buffer, given.byteOffset, given.byteLength) };
+  if (given instanceof Blob) return { bytes: Buffer.from(await given.arrayBuffer()), type: given.type };
+  if (given instanceof FormData) {
+    const { Response: Standard } = globalThis;
+    const encoded = new Standard(given);
+    return { bytes: Buffer.from(await encoded.arrayBuffer()), type: encoded.headers.get("content-type") };
+  }
+  const pieces = [];
+  for await (const piece of given) pieces.push(Buffer.from(piece));
+  return { bytes: Buffer.concat(pieces) };
+}
+
+function fields(headers) {
+  if (!headers) return [];
+  if (typeof headers[Symbol.iterator] === "function") return [...headers].map(([name, value]) => [name, String(value)]);
+  return Object.entries(headers).flatMap(([name, value]) => [value].flat().map((one) => [name, String(one)]));
+}
+
+function bytes(value) {
+  const made = Buffer.from(value);
+  return [made, made.length];
+}
+
+function written(span) {
+  return span === Infinity ? "forever" : `${milliseconds(span)}ms`;
+}
+
+module.exports = { Client };

@@ -1,0 +1,140 @@
+/// <reference types="node" />
+import { EventEmitter } from "node:events";
+
+/** One request to one endpoint; `elapsed` is in milliseconds. */
+export interface Attempt {
+  readonly url: string;
+  readonly code: string;
+  readonly status: number;
+  readonly elapsed: number;
+  readonly detail: string;
+  readonly openedCircuit: boolean;
+  readonly hedge: boolean;
+  readonly ambiguous: boolean;
+}
+
+/** A call failed, or an argument was wrong. The message lists every attempt. */
+export class AhoyError extends Error {
+  readonly code: string;
+  readonly retryable: boolean;
+  readonly ambiguous: boolean;
+  readonly attempts: readonly Attempt[];
+  readonly timeout: boolean;
+}
+
+export interface Host {
+  address: string;
+  port: number;
+  weight?: number;
+  zone?: string;
+  priority?: number;
+  scheme?: "http" | "https";
+  authority?: string;
+  serverName?: string;
+}
+
+/** Hosts such as "10.0.0.7:80", or a registry's URL such as "etcd://127.0.0.1:2379/web". */
+export type Hosts = string | Iterable<string | Host>;
+export type Settings = Record<string, string | number | boolean | null>;
+
+export interface Endpoint {
+  readonly url: string;
+  readonly state: "closed" | "open" | "half_open";
+  readonly available: boolean;
+}
+
+/** Chooses an endpoint for each attempt. Clients that share one share its circuits. */
+export class Balancer {
+  constructor(hosts: Hosts, options?: { algorithm?: string; options?: Settings; providerOptions?: Settings });
+  /** Replaces the list of hosts: for programs that watch a registry of their own. */
+  replace(hosts: Iterable<string | Host>): void;
+  endpoints(): Endpoint[];
+  explain(): string;
+}
+
+/** Times are in milliseconds. */
+export interface ClientOptions {
+  /** p2c (the default), round_robin, random, least_request, maglev, ring_hash, rendezvous, … */
+  balancer?: string;
+  baseURL?: string;
+  timeout?: number;
+  attemptTimeout?: number;
+  connectTimeout?: number;
+  /** Attempts that a call may make; 1 for no retries, -1 for no limit. */
+  tries?: number;
+  headers?: HeadersInput;
+  /** PEM to trust beside the platform's certificates. */
+  ca?: string | Uint8Array;
+  cert?: string | Uint8Array;
+  key?: string | Uint8Array;
+  /** Hedges, outlier detection, slow start and limits, as the library recommends. */
+  resilient?: boolean;
+  /** Any further setting by key, see docs/options.md. */
+  options?: Settings;
+  balancerOptions?: Settings;
+  provider?: { providerOptions?: Settings };
+}
+
+export type HeadersInput = Record<string, string | string[]> | Iterable<readonly [string, string]>;
+export type Body = string | Uint8Array | ArrayBuffer | URLSearchParams | Blob | FormData | AsyncIterable<Uint8Array | string>;
+
+export interface RequestOptions {
+  method?: string;
+  headers?: HeadersInput;
+  params?: Record<string, string> | URLSearchParams;
+  /** Streams are read to their end before anything is sent. */
+  body?: Body | null;
+  json?: unknown;
+  signal?: AbortSignal;
+  timeout?: number;
+  attemptTimeout?: number;
+  idempotent?: boolean;
+  criticality?: 0 | 1 | 2 | 3;
+  group?: string;
+  hashKey?: string | Uint8Array;
+}
+
+/** An answer, shaped like fetch's: its body is read while it comes, and once. */
+export interface Response extends AsyncIterable<Buffer> {
+  readonly status: number;
+  readonly ok: boolean;
+  readonly headers: Headers;
+  readonly endpoint: string;
+  readonly attempts: readonly Attempt[];
+  readonly bodyUsed: boolean;
+  readonly body: ReadableStream<Uint8Array>;
+  text(): Promise<string>;
+  json(): Promise<any>;
+  bytes(): Promise<Uint8Array>;
+  buffer(): Promise<Buffer>;
+  arrayBuffer(): Promise<ArrayBuffer>;
+  events(): AsyncGenerator<{ event: string; data: string; id: string }>;
+  cancel(): Promise<void>;
+}
+
+export interface ClientEvent {
+  readonly kind: number;
+  readonly time: Date;
+  readonly endpoint: string;
+  readonly text: string;
+}
+
+/** Sends requests. It emits "event" when a circuit opens and the like. */
+export class Client extends EventEmitter {
+  constructor(hosts?: Hosts | Balancer | null, options?: ClientOptions);
+  readonly balancer: Balancer | null;
+  fetch(path: string | URL, options?: RequestOptions): Promise<Response>;
+  get(path: string | URL, options?: RequestOptions): Promise<Response>;
+  head(path: string | URL, options?: RequestOptions): Promise<Response>;
+  delete(path: string | URL, options?: RequestOptions): Promise<Response>;
+  options(path: string | URL, options?: RequestOptions): Promise<Response>;
+  post(path: string | URL, body?: Body | null, options?: RequestOptions): Promise<Response>;
+  put(path: string | URL, body?: Body | null, options?: RequestOptions): Promise<Response>;
+  patch(path: string | URL, body?: Body | null, options?: RequestOptions): Promise<Response>;
+  metrics(): string;
+  settings(): string;
+  close(): Promise<void>;
+  on(name: "event", listener: (event: ClientEvent) => void): this;
+}
+
+export function libraryVersion(): string;

@@ -1,0 +1,88 @@
+"use strict";
+
+const fs = require("node:fs");
+const path = require("node:path");
+const koffi = require("koffi");
+const { FUNCTIONS, SONAME } = require("./declarations.js");
+
+function find() {
+  if (process.env.AHOY_LIBRARY) return process.env.AHOY_LIBRARY;
+  const name = { win32: "ahoy.dll", darwin: "libahoy.dylib" }[process.platform] || "libahoy.so";
+  const bundled = path.join(__dirname, "..", "lib", `${process.platform}-${process.arch}`, name);
+  return fs.existsSync(bundled) ? bundled : process.platform === "linux" ? SONAME : name;
+}
+
+const library = koffi.load(find());
+
+/** The functions of libahoy, each declared when it is first used. None of them is called so that it waits. */
+const native = new Proxy(Object.create(null), {
+  get(known, name) {
+    if (!(name in known)) {
+      const declared = FUNCTIONS[name];
+      if (declared === undefined) throw new TypeError(`libahoy has no function ${String(name)}`);
+      known[name] = library.func(declared);
+    }
+    return known[name];
+  },
+});
+
+const handles = new FinalizationRegistry(({ free, pointer }) => native[free](pointer));
+
+/** A handle of libahoy: freed once, at the latest when its object is collected. */
+class Handle {
+  constructor(pointer, free) {
+    this.pointer = pointer;
+    this.freeing = free;
+    handles.register(this, { free, pointer }, this);
+  }
+
+  free() {
+    if (this.pointer === null) return;
+    handles.unregister(this);
+    const pointer = this.pointer;
+    this.pointer = null;
+    native[this.freeing](pointer);
+  }
+}
+
+const { takeError } = require("./errors.js");
+
+/** Calls a function that takes `err` last, and throws what it says. */
+function check(name, ...values) {
+  const err = [null];
+  if (native[name](...values, err) !== 0) throw takeError(native, err[0]);
+}
+
+/** Calls a function that gives a handle through its last argument but one. */
+function take(name, free, ...values) {
+  const out = [null];
+  check(name, ...values, out);
+  return new Handle(out[0], free);
+}
+
+/** The text of an ahoy_text. */
+function text(name, ...values) {
+  const handle = take(name, "ahoy_text_free", ...values);
+  try {
+    return native.ahoy_text_bytes(handle.pointer, null);
+  } finally {
+    handle.free();
+  }
+}
+
+/** Milliseconds as the library takes them; less than one is rounded up, for 0 would mean: do not wait. */
+function milliseconds(span) {
+  if (typeof span !== "number" || Number.isNaN(span) || span < 0) {
+    throw new RangeError("a time span is a number of milliseconds, and not negative");
+  }
+  return span === Infinity ? 2n ** 64n - 1n : Math.ceil(span);
+}
+
+/** Settings by key, passed to the library unchecked, so that a newer one brings its settings. */
+function apply(name, pointer, settings) {
+  for (const [key, value] of Object.entries(settings || {})) {
+    check(name, pointer, key, value === null ? "off" : String(value));
+  }
+}
+
+module.exports = { Handle, apply, check, koffi, milliseconds, native, take, text };

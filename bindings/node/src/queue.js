@@ -1,0 +1,102 @@
+"use strict";
+
+const net = require("node:net");
+const { check, koffi, native, take } = require("./native.js");
+const { takeError } = require("./errors.js");
+
+const BATCH = 256;
+const dup = process.platform === "win32" ? null : koffi.load(null).func("int dup(int fd)");
+
+/**
+ * The queue by which the calls of a client end. Its descriptor is read by the event loop, so no thread waits, and none
+ * of libuv's pool is held; it keeps the process alive only while calls are under way.
+ */
+class Queue {
+  constructor(onEvent) {
+    this.handle = take("ahoy_queue_new", "ahoy_queue_free");
+    this.waiting = new Map();
+    this.tag = 0;
+    this.onEvent = onEvent;
+    this.batch = new Array(BATCH).fill(null);
+    this.socket = new net.Socket({ fd: dup(Number(native.ahoy_queue_fd(this.handle.pointer))), writable: false });
+    // What is read is only the sign that there is something: what is there is taken until nothing is.
+    this.socket.on("data", () => this.drain());
+    this.socket.on("error", () => {});
+    this.socket.unref();
+  }
+
+  /** Begins something that completes on the queue: a promise of the response's pointer. */
+  await(begin, signal) {
+    return new Promise((resolve, reject) => {
+      if (signal && signal.aborted) return reject(signal.reason);
+      const tag = ++this.tag;
+      begin(tag);
+      const waiter = { resolve, reject, stop: null };
+      if (signal) {
+        const abort = () => {
+          check("ahoy_queue_cancel", this.handle.pointer, tag);
+          waiter.reject = () => {};
+          waiter.resolve = (pointer) => native.ahoy_response_free(pointer);
+          reject(signal.reason);
+        };
+        signal.addEventListener("abort", abort, { once: true });
+        waiter.stop = () => signal.removeEventListener("abort", abort);
+      }
+      if (this.waiting.size === 0) this.socket.ref();
+      this.waiting.set(tag, waiter);
+    });
+  }
+
+  drain() {
+    for (;;) {
+      const count = [0];
+      check("ahoy_queue_next_batch", this.handle.pointer, 0, this.batch, BATCH, count);
+      for (let i = 0; i < Number(count[0]); i++) this.complete(this.batch[i]);
+      if (Number(count[0]) < BATCH && !this.drainEvents()) break;
+    }
+    if (this.waiting.size === 0) this.socket.unref();
+  }
+
+  complete(completion) {
+    const tag = Number(native.ahoy_completion_tag(completion));
+    const waiter = this.waiting.get(tag);
+    this.waiting.delete(tag);
+    if (waiter) {
+      if (waiter.stop) waiter.stop();
+      if (native.ahoy_completion_status(completion) === 0) {
+        waiter.resolve(native.ahoy_completion_take_response(completion));
+      } else {
+        waiter.reject(takeError(native, native.ahoy_completion_take_error(completion)));
+      }
+    }
+    native.ahoy_completion_free(completion);
+  }
+
+  /** Hands out the events that wait; whether there was one. */
+  drainEvents() {
+    let any = false;
+    for (;;) {
+      const out = [null];
+      check("ahoy_queue_next_event", this.handle.pointer, 0, out);
+      if (!out[0]) return any;
+      any = true;
+      const event = {
+        kind: native.ahoy_event_kind(out[0]),
+        time: new Date(Number(native.ahoy_event_time_ms(out[0]))),
+        endpoint: native.ahoy_event_endpoint_url(out[0]) || "",
+        text: native.ahoy_event_text(out[0]),
+      };
+      native.ahoy_event_free(out[0]);
+      this.onEvent(event);
+    }
+  }
+
+  /** Ends the queue; what still waits was ended before. */
+  close() {
+    this.drain();
+    this.socket.destroy();
+    this.handle.free();
+  }
+}
+
+module.exports = { Queue };

@@ -1,0 +1,138 @@
+"use strict";
+
+const { Handle, check, native } = require("./native.js");
+const { readAttempt } = require("./errors.js");
+
+const PIECE = 65536;
+
+/** An answer, shaped like fetch's: its body is read while it comes, and once. */
+class Response {
+  constructor(pointer, queue, signal) {
+    const handle = new Handle(pointer, "ahoy_response_free");
+    this.status = native.ahoy_response_status(pointer);
+    this.ok = this.status >= 200 && this.status < 300;
+    /** The endpoint that answered, such as http://10.0.0.7:80. */
+    this.endpoint = native.ahoy_response_endpoint_url(pointer);
+    this.headers = new Headers();
+    const fields = Number(native.ahoy_response_header_count(pointer));
+    for (let i = 0; i < fields; i++) {
+      this.headers.append(native.ahoy_response_header_name_at(pointer, i), native.ahoy_response_header_value_at(pointer, i));
+    }
+    /** What was tried until this answer came. */
+    this.attempts = [];
+    const attempts = Number(native.ahoy_response_attempt_count(pointer));
+    for (let i = 0; i < attempts; i++) {
+      const attempt = native.ahoy_response_attempt_at(pointer, i);
+      if (attempt) this.attempts.push(readAttempt(native, attempt));
+    }
+    this.bodyUsed = false;
+    this.pieces = read(handle, queue, signal);
+    this.stream = null;
+  }
+
+  /** The body as a ReadableStream. The server is at most some 300 KiB ahead of its reader. */
+  get body() {
+    if (this.stream === null) {
+      const pieces = this.pieces;
+      this.stream = new ReadableStream({
+        async pull(controller) {
+          const { done, value } = await pieces.next();
+          if (done) controller.close();
+          else controller.enqueue(new Uint8Array(value));
+        },
+        async cancel() {
+          await pieces.return();
+        },
+      }, { highWaterMark: 0 });
+    }
+    return this.stream;
+  }
+
+  /** The pieces of the body as they come: `for await (const piece of response)`. */
+  [Symbol.asyncIterator]() {
+    this.use();
+    return this.pieces;
+  }
+
+  use() {
+    if (this.bodyUsed || (this.stream && this.stream.locked)) throw new TypeError("the body was read before");
+    this.bodyUsed = true;
+  }
+
+  async buffer() {
+    this.use();
+    const found = [];
+    for await (const piece of this.pieces) found.push(piece);
+    return Buffer.concat(found);
+  }
+
+  async bytes() {
+    return new Uint8Array(await this.buffer());
+  }
+
+  async arrayBuffer() {
+    return (await this.bytes()).buffer;
+  }
+
+  async text() {
+    return new TextDecoder().decode(await this.buffer());
+  }
+
+  async json() {
+    return JSON.parse(await this.text());
+  }
+
+  /** The body as server-sent events. */
+  async *events() {
+    const decoder = new TextDecoder();
+    let rest = "";
+    let event = { event: "message", data: [], id: "" };
+    for await (const piece of this) {
+      const lines = (rest + decoder.decode(piece, { stream: true })).split(/\r\n|\n|\r(?!$)/);
+      rest = lines.pop();
+      for (const line of lines) {
+        if (line === "") {
+          if (event.data.length > 0) yield { ...event, data: event.data.join("\n") };
+          event = { event: "message", data: [], id: event.id };
+          continue;
+        }
+        const [, name, value] = /^([^:]*):? ?(.*)$/s.exec(line);
+        if (name === "data") event.data.push(value);
+        else if (name === "event") event.event = value;
+        else if (name === "id") event.id = value;
+      }
+    }
+  }
+
+  /** Ends the exchange; the server sees the connection close if the body is not whole. */
+  async cancel() {
+    await this.pieces.return();
+  }
+
+  async [Symbol.asyncDispose || Symbol.for("Symbol.asyncDispose")]() {
+    await this.cancel();
+  }
+}
+
+/** The pieces of a body; the handle is freed at the end, or when the generator is left. */
+async function* read(handle, queue, signal) {
+  try {
+    for (;;) {
+      if (signal && signal.aborted) throw signal.reason;
+      const buffer = Buffer.allocUnsafe(PIECE);
+      const length = [0];
+      const ended = [false];
+      check("ahoy_response_read", handle.pointer, buffer, PIECE, 0, length, ended);
+      const count = Number(length[0]);
+      if (count > 0) yield buffer.subarray(0, count);
+      if (ended[0]) return;
+      if (count === 0) {
+        await queue.await((tag) => check("ahoy_response_notify", handle.pointer, queue.handle.pointer, tag), signal);
+      }
+    }
+  } finally {
+    handle.free();
+  }
+}
+
+module.exports = { Response };

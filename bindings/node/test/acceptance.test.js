@@ -1,0 +1,161 @@
+"use strict";
+
+// What Node's users expect of a client: one test for each check, see docs/languages/node.md. AHOY_FIGURES=1 prints
+// what was measured.
+
+const assert = require("node:assert/strict");
+const { spawnSync } = require("node:child_process");
+const path = require("node:path");
+const { before, test } = require("node:test");
+const { monitorEventLoopDelay } = require("node:perf_hooks");
+const { Worker } = require("node:worker_threads");
+const { Client } = require("../src/index.js");
+const { counts, eventually, figure, program, servers } = require("./support.js");
+
+let hosts;
+before(async () => {
+  hosts = await servers("ok");
+});
+
+test("1: types are strict", { skip: !exists("typescript") }, () => {
+  const tsc = require.resolve("typescript/bin/tsc");
+  const ended = spawnSync(process.execPath, [tsc, "--strict", "--noEmit", "--target", "es2022", "--module", "nodenext",
+    path.join(__dirname, "typed.mts")], { encoding: "utf8" });
+  assert.equal(ended.stdout + ended.stderr, "");
+});
+
+function exists(name) {
+  try {
+    require.resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test("2: an idle client lets the process end", () => {
+  const bare = program("", hosts);
+  const ended = program("new ahoy.Client(hosts).get('/ok').then((r) => r.text()).then((t) => process.stdout.write(t))", hosts);
+  figure(`2 end of an idle process: ${Math.round(ended.took - bare.took)} ms after one that only loads`);
+  assert.deepEqual([ended.status, ended.stdout, ended.stderr], [0, "hello", ""]);
+});
+
+test("3: a signal ends a call, also at the server, and leaves no listener", async () => {
+  const client = new Client(hosts);
+  const before = (await counts(hosts[0])).broken_off;
+  const begun = performance.now();
+  await assert.rejects(client.get("/slow?ms=10000", { signal: AbortSignal.timeout(50) }), { name: "TimeoutError" });
+  const took = performance.now() - begun - 50;
+  await eventually(async () => (await counts(hosts[0])).broken_off === before + 1);
+  figure(`3 abort: ${took.toFixed(1)} ms late`);
+  assert.ok(took < 1000);
+  const controller = new AbortController();
+  const { getEventListeners } = require("node:events");
+  for (let i = 0; i < 300; i++) await (await client.get("/ok", { signal: controller.signal })).text();
+  assert.equal(getEventListeners(controller.signal, "abort").length, 0);
+  const streamed = client.get("/drip?n=500&ms=20", { signal: controller.signal });
+  const response = await streamed;
+  setTimeout(() => controller.abort(), 30);
+  await assert.rejects(response.text(), { name: "AbortError" });
+  await assert.rejects(client.get("/ok", { signal: AbortSignal.abort() }), { name: "AbortError" });
+  await client.close();
+});
+
+test("4: calls at once hold nothing of the pool and do not delay the loop", async () => {
+  const fs = require("node:fs/promises");
+  const client = new Client(hosts, { timeout: 60000 });
+  await (await client.get("/ok")).text();
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const waiting = Array.from({ length: 400 }, () => client.get("/slow?ms=500").then((r) => r.text()));
+  const begun = performance.now();
+  await fs.readFile(__filename);
+  const read = performance.now() - begun;
+  assert.deepEqual(new Set(await Promise.all(waiting)), new Set(["late"]));
+  delay.disable();
+  figure(`4 file read beside 400 calls: ${read.toFixed(1)} ms; loop p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms`);
+  assert.ok(read < 450);
+  await client.close();
+});
+
+test("5: a slow reader holds the server back", async () => {
+  const client = new Client(hosts);
+  const response = await client.get(`/big?n=${64 << 20}`);
+  const pieces = response[Symbol.asyncIterator]();
+  const first = await pieces.next();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const { sent } = await counts(hosts[0]);
+  figure(`5 the server is ${((sent - first.value.length) / 1024).toFixed(0)} KiB ahead, kernel's buffers included`);
+  assert.ok(sent < 16 << 20, `${sent} bytes`);
+  await pieces.return();
+  await client.close();
+});
+
+test("6: workers may be ended with calls under way", async () => {
+  const main = path.join(__dirname, "..", "src", "index.js");
+  const source = `const { Client } = require(${JSON.stringify(main)});
+    const client = new Client(${JSON.stringify(hosts)});
+    for (let i = 0; i < 4; i++) client.get("/slow?ms=20000").catch(() => {});
+    require("node:worker_threads").parentPort.postMessage("up");`;
+  for (let i = 0; i < 6; i++) {
+    const worker = new Worker(source, { eval: true });
+    await new Promise((resolve) => worker.once("message", resolve));
+    await worker.terminate();
+  }
+  const client = new Client(hosts);
+  assert.equal((await client.get("/ok")).status, 200);
+  await client.close();
+});
+
+test("7: exits with calls under way", () => {
+  for (const ending of ["process.exit(3)", "throw new Error('an end')", "process.kill(process.pid, 'SIGTERM')"]) {
+    const ended = program(
+      `const client = new ahoy.Client(hosts);
+       for (let i = 0; i < 8; i++) client.get("/slow?ms=20000").catch(() => {});
+       setTimeout(() => { ${ending} }, 100);`, hosts);
+    assert.ok(![134, 139].includes(ended.status) && !["SIGSEGV", "SIGABRT"].includes(ended.signal), ending);
+    assert.ok(ended.took < 8000, ending);
+  }
+});
+
+test("8: cluster", () => {
+  const ended = program(
+    `const cluster = require("node:cluster");
+     if (cluster.isPrimary) {
+       const client = new ahoy.Client(hosts);
+       client.get("/ok").then((r) => r.text()).then(() => {
+         cluster.setupPrimary({ exec: process.env.CHILD, execArgv: [] });
+         let left = 4;
+         for (let i = 0; i < 4; i++) cluster.fork({ HOSTS: hosts.join(",") }).on("exit", (code) => {
+           if (code !== 0) process.exit(1);
+           if (--left === 0) { process.stdout.write("all"); }
+         });
+       });
+     }`, hosts, { env: { CHILD: path.join(__dirname, "cluster_child.js") } });
+  assert.deepEqual([ended.status, ended.stdout, ended.stderr], [0, "all", ""]);
+});
+
+test("9: memory stays flat, and dropped answers are freed", () => {
+  const ended = program(
+    `const client = new ahoy.Client(hosts, { timeout: 5000 });
+     const some = async (count) => {
+       for (let i = 0; i < count; i++) {
+         const response = await client.get("/ok");
+         if (i % 3) await response.text();
+         if (i % 25 === 0) await client.get("/slow?ms=1000", { timeout: 2 }).catch(() => {});
+         if (i % 25 === 1) await client.get("/slow?ms=1000", { signal: AbortSignal.timeout(2) }).catch(() => {});
+       }
+       gc(); await new Promise((r) => setTimeout(r, 50)); gc();
+     };
+     (async () => {
+       await some(800);
+       const before = process.memoryUsage();
+       await some(1600);
+       const after = process.memoryUsage();
+       process.stdout.write(JSON.stringify([after.heapUsed - before.heapUsed, after.rss - before.rss]));
+     })();`, hosts, { flags: ["--expose-gc"] });
+  assert.deepEqual([ended.status, ended.stderr], [0, ""]);
+  const [heap, resident] = JSON.parse(ended.stdout);
+  figure(`9 after 1,600 calls: heap ${heap >> 10} KiB, resident ${resident >> 10} KiB`);
+  assert.ok(heap < 2 << 20 && resident < 24 << 20, ended.stdout);
+});

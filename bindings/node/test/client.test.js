@@ -1,0 +1,122 @@
+"use strict";
+
+const assert = require("node:assert/strict");
+const { after, before, test } = require("node:test");
+const { AhoyError, Balancer, Client } = require("../src/index.js");
+const { counts, eventually, servers } = require("./support.js");
+
+let hosts;
+const made = [];
+
+before(async () => {
+  hosts = await servers("ok", "refuse", "ok");
+});
+after(() => Promise.all(made.map((client) => client.close())));
+
+function client(given = hosts, options = {}) {
+  made.push(new Client(given, { timeout: 5000, ...options }));
+  return made[made.length - 1];
+}
+
+test("a dead host costs no call", async () => {
+  const c = client();
+  for (let i = 0; i < 9; i++) assert.equal(await (await c.get("/ok")).text(), "hello");
+});
+
+test("a request arrives as it was written", async () => {
+  const c = client(hosts, { headers: { "x-client": "c" } });
+  const seen = await (await c.post("/echo", null, { json: { a: ["ü"] }, params: { q: "a b" }, headers: { "X-Call": "v" } })).json();
+  assert.deepEqual([seen.method, seen.target], ["POST", "/echo?q=a+b"]);
+  const fields = Object.fromEntries(seen.headers.map(([name, value]) => [name.toLowerCase(), value]));
+  assert.deepEqual([fields["x-client"], fields["x-call"], fields["content-type"]], ["c", "v", "application/json"]);
+  assert.equal(Buffer.from(seen.body, "latin1").toString(), '{"a":["ü"]}');
+});
+
+test("bodies of every kind", async () => {
+  const c = client();
+  const sent = async (body) => (await c.post("/body", body)).text();
+  assert.equal(await sent("text"), "text");
+  assert.equal(await sent(Buffer.from("bytes")), "bytes");
+  assert.equal(await sent(new URLSearchParams({ a: "1 2" })), "a=1+2");
+  assert.equal(await sent(new Blob(["blob"])), "blob");
+  assert.equal(await sent((async function* () { yield "a"; yield "b"; })()), "ab");
+  const form = new FormData();
+  form.append("f", new Blob(["content"]), "n.txt");
+  assert.match(await sent(form), /content/);
+});
+
+test("answers are shaped like fetch's", async () => {
+  const response = await client().get("/echo");
+  assert.equal(response.headers.get("Content-Type"), "application/json");
+  assert.ok(response.ok && !response.bodyUsed && response.attempts.length > 0);
+  await response.arrayBuffer();
+  await assert.rejects(response.text(), TypeError);
+  const missing = await client().get("/status?c=404");
+  assert.deepEqual([missing.status, missing.ok, await missing.text()], [404, false, "as asked"]);
+  assert.equal(await (await client().get("/gzip")).text(), "hello");
+});
+
+test("errors have a code, their attempts, a cause and the caller's stack", async function called() {
+  const error = await client([hosts[1]]).get("/ok").catch((e) => e);
+  assert.ok(error instanceof AhoyError);
+  assert.deepEqual([error.code, error.attempts[0].url, error.retryable], ["AHOY_E_CONNECT", `http://${hosts[1]}`, true]);
+  assert.match(error.cause.message, /connect refused/);
+  assert.match(error.stack, /client\.test\.js/);
+  const late = await client([hosts[0]]).get("/slow?ms=5000", { timeout: 60 }).catch((e) => e);
+  assert.deepEqual([late.code, late.timeout], ["AHOY_E_DEADLINE", true]);
+  assert.throws(() => client(hosts, { options: { max_in_fligt: 1 } }), /max_in_flight/);
+  await assert.rejects(client().get("no path"), { code: "AHOY_E_INVALID_ARGUMENT" });
+});
+
+test("a body comes as it is sent, and leaving it ends it at the server", async () => {
+  const c = client([hosts[0]]);
+  const pieces = [];
+  for await (const piece of await c.get("/drip?n=5&ms=30")) pieces.push(String(piece));
+  assert.equal(pieces.join(""), ".....");
+  assert.ok(pieces.length > 2);
+  const before = (await counts(hosts[0])).broken_off;
+  for await (const _ of await c.get("/drip?n=500&ms=20")) break;
+  await eventually(async () => (await counts(hosts[0])).broken_off === before + 1);
+  const reader = (await c.get("/drip?n=500&ms=20")).body.getReader();
+  await reader.read();
+  await reader.cancel();
+  await eventually(async () => (await counts(hosts[0])).broken_off === before + 2);
+});
+
+test("server-sent events", async () => {
+  const events = [];
+  for await (const event of (await client().get("/events")).events()) events.push(event);
+  assert.deepEqual(events.map((e) => e.data), ["one", "two\nlines", "three"]);
+  assert.deepEqual([events[1].event, events[1].id], ["second", "7"]);
+});
+
+test("balancers: own list, circuits, explanation", async () => {
+  const balancer = new Balancer([hosts[1]], { algorithm: "round_robin" });
+  const c = client(balancer);
+  await assert.rejects(c.get("/ok"));
+  assert.equal(balancer.endpoints()[0].state, "open");
+  balancer.replace([hosts[0], { address: "127.0.0.1", port: Number(hosts[2].split(":")[1]), weight: 2 }]);
+  await eventually(async () => (await c.get("/ok").catch(() => null))?.status === 200);
+  assert.match(balancer.explain(), new RegExp(hosts[0]));
+  assert.throws(() => new Balancer(hosts, { algorithm: "best" }), RangeError);
+});
+
+test("events, metrics, settings", async () => {
+  const c = client([hosts[1], hosts[0]], { balancer: "round_robin" });
+  const events = [];
+  c.on("event", (event) => events.push(event));
+  for (let i = 0; i < 4; i++) await (await c.get("/ok")).text();
+  await eventually(() => events.some((event) => event.text.includes("opened")));
+  assert.match(c.metrics(), /# HELP/);
+  assert.match(c.settings(), /timeout/);
+});
+
+test("absolute URLs", async () => {
+  assert.equal(await (await client(null).get(`http://${hosts[0]}/ok`)).text(), "hello");
+});
+
+test("ESM and CommonJS", async () => {
+  const module = await import("../src/index.mjs");
+  assert.equal(module.Client, Client);
+  assert.match(module.libraryVersion(), /^\d+\.\d+/);
+});

@@ -1,0 +1,46 @@
+"use strict";
+
+const { spawn, spawnSync } = require("node:child_process");
+const path = require("node:path");
+
+const SUITE = path.join(__dirname, "..", "..", "suite", "server.py");
+
+/** The suite's servers, one of each kind: their hosts. */
+async function servers(...kinds) {
+  const child = spawn("/usr/bin/python3", [SUITE, ...kinds], { stdio: ["pipe", "pipe", "inherit"] });
+  const line = await new Promise((resolve) => child.stdout.once("data", (data) => resolve(String(data))));
+  // They end when this process does, and do not keep it alive.
+  for (const handle of [child, child.stdin, child.stdout]) handle.unref();
+  return line.trim().split(" ").map((port) => `127.0.0.1:${port}`);
+}
+
+async function counts(host) {
+  const answer = await fetch(`http://${host}/counts`);
+  return answer.json();
+}
+
+async function eventually(condition, limit = 5000) {
+  const begun = performance.now();
+  while (!(await condition())) {
+    if (performance.now() - begun > limit) throw new Error(`not after ${limit} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  return performance.now() - begun;
+}
+
+/** Runs a program in a Node of its own, with `ahoy` and `hosts`. */
+function program(text, hosts, { flags = [], env = {} } = {}) {
+  const main = path.join(__dirname, "..", "src", "index.js");
+  const source = `const ahoy = require(${JSON.stringify(main)}); const hosts = ${JSON.stringify(hosts)};\n${text}`;
+  const begun = performance.now();
+  const ended = spawnSync(process.execPath, [...flags, "-e", source], {
+    encoding: "utf8", timeout: 60000, env: { ...process.env, ...env },
+  });
+  return { ...ended, took: performance.now() - begun };
+}
+
+function figure(text) {
+  if (process.env.AHOY_FIGURES) console.error(text);
+}
+
+module.exports = { counts, eventually, figure, program, servers };
