@@ -23,7 +23,7 @@ ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst 
 INCLUDES := $(DESTDIR)$(PREFIX)/include
 LIBRARIES := $(DESTDIR)$(PREFIX)/lib
 
-.PHONY: all arena bench bench-bodies build dist minimal demo demo-discovery exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps clean
+.PHONY: all arena bench bench-bodies build dist minimal demo demo-discovery exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm go clean
 
 all: build
 
@@ -142,6 +142,22 @@ exits: stage
 
 valgrind asan: deps
 	+CARGO='$(CARGO)' CC='$(CC)' sh tests/run.sh $@
+
+# Packages for the languages, with the library in them. `make PROFILE=dist wheel gem npm` makes those to hand on.
+PACKAGES := $(TARGET)/packages
+
+wheel: build
+	bindings/python/wheel.sh $(OUT)/libahoy.so $(PACKAGES)
+
+gem: build
+	bindings/ruby/gem.sh $(OUT)/libahoy.so $(PACKAGES)
+
+npm: build
+	bindings/node/npm.sh $(OUT)/libahoy.so $(PACKAGES)
+
+# The archive, where the Go module looks for it.
+go: build $(STATIC)/libahoy.a
+	bindings/go/archive.sh $(STATIC)/libahoy.a
 
 clean:
 	$(CARGO) clean

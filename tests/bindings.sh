@@ -5,7 +5,11 @@ cd "$(dirname "$0")/.."
 AHOY_LIBRARY=$(realpath "$1")
 export AHOY_LIBRARY
 shift
-languages=${*:-low_layers python go ruby node}
+languages=${*:-low_layers c python go ruby node pages}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+ln -s "$AHOY_LIBRARY" "$work/libahoy.so.0.1"
+export LD_LIBRARY_PATH=$work
 passed=0
 failed=0
 
@@ -31,9 +35,15 @@ low_layers() {
     count "low layers are what ahoy.json says" /usr/bin/python3 bindings/generate.py --check
 }
 
+c() {
+    count "c suite is built" cc -std=c11 -Wall -Wextra -Iinclude bindings/suite/suite.c -o "$work/suite" \
+        "$work/libahoy.so.0.1" -lcjson
+    count "c suite" "$work/suite" bindings/suite/scenarios.json bindings/suite/server.py
+}
+
 python() {
     local test
-    for test in client async acceptance httpx requests ahoyhoy; do
+    for test in client async acceptance httpx requests ahoyhoy suite; do
         count "python $test" env PYTHONPATH=bindings/python/src:bindings/python/tests \
             /usr/bin/python3 -W error -m unittest "test_$test"
     done
@@ -55,7 +65,7 @@ go() {
 
 ruby() {
     local test
-    for test in client acceptance faraday; do
+    for test in client acceptance faraday suite; do
         count "ruby $test" ruby_itself -W:no-experimental "bindings/ruby/test/test_$test.rb"
     done
 }
@@ -65,6 +75,10 @@ ruby_itself() { command ruby "$@"; }
 node() {
     (cd bindings/node && test -d node_modules/koffi || npm install --ignore-scripts --no-audit --no-fund --silent)
     count "node" sh -c 'cd bindings/node && exec node --test test/*.test.js'
+}
+
+pages() {
+    count "programs of the pages" /usr/bin/python3 tests/language_pages.py
 }
 
 for language in $languages; do "$language"; done

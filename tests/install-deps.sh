@@ -29,6 +29,7 @@ need ruby-ffi has_ffi
 need ruby-faraday has_faraday
 need nodejs has node
 need npm has npm
+need libcjson-dev test -e /usr/include/cjson/cJSON.h
 need python3 has python3
 # The system's Python, which finds the packages of the system.
 need python3-venv has_python ensurepip

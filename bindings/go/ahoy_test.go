@@ -371,6 +371,15 @@ func TestLogEventsMetrics(t *testing.T) {
 	if err != nil || !strings.Contains(metrics, "# HELP") {
 		t.Fatal(err, metrics)
 	}
+	if err := client.Reconfigure(fmt.Sprintf(`{"hosts": [%q], "timeout": "7s"}`, hosts[1])); err != nil {
+		t.Fatal(err)
+	}
+	if settings, err := client.Settings(); err != nil || !strings.Contains(settings, `"7s"`) {
+		t.Fatal(err, settings)
+	}
+	if err := client.Reconfigure(`{"timeuot": "1s"}`); err == nil || !strings.Contains(err.Error(), "timeout") {
+		t.Fatal(err)
+	}
 	if explained, err := client.Explain(); err != nil || !strings.Contains(explained, hosts[0]) {
 		t.Fatal(err, explained)
 	}

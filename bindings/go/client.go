@@ -32,6 +32,8 @@ import (
 
 // Config sets a Client up. What is zero has the library's default, so Hosts alone is enough.
 type Config struct {
+	// JSON is everything as one text, see docs/configuration.md; what is set beside it counts more.
+	JSON string
 	// Hosts are name:port, or https://name:port.
 	Hosts []string
 	// HostList gives hosts with weights, zones and so on.
@@ -118,6 +120,12 @@ func (c *Client) build(builder *C.ahoy_client_builder, config Config) error {
 	}
 	set := &settings{}
 	defer set.free()
+	if config.JSON != "" {
+		c.balanced = true // a path, unless the text has no hosts: then a whole URL is as good
+		set.do(func(err **C.ahoy_error) C.ahoy_status {
+			return C.ahoy_client_builder_set_config(builder, set.text(config.JSON), err)
+		})
+	}
 	if provider != nil {
 		defer C.ahoy_provider_free(provider)
 		if c.balancer, err = config.balancer(provider); err != nil {
@@ -392,6 +400,38 @@ func (c *Client) Metrics() (string, error) {
 		return "", takeError(failed)
 	}
 	return takeText(text), nil
+}
+
+// Settings gives the configuration in effect as the JSON that Reconfigure takes; secrets are masked.
+func (c *Client) Settings() (string, error) {
+	handle, err := c.live()
+	if err != nil {
+		return "", err
+	}
+	defer runtime.KeepAlive(c)
+	var text *C.ahoy_text
+	var failed *C.ahoy_error
+	if C.ahoy_client_config_text(handle, &text, &failed) != 0 {
+		return "", takeError(failed)
+	}
+	return takeText(text), nil
+}
+
+// Reconfigure replaces the configuration by a JSON text (docs/configuration.md), all of it or, with any fault, nothing.
+// Calls under way keep theirs.
+func (c *Client) Reconfigure(config string) error {
+	handle, err := c.live()
+	if err != nil {
+		return err
+	}
+	defer runtime.KeepAlive(c)
+	text := C.CString(config)
+	defer C.free(unsafe.Pointer(text))
+	var failed *C.ahoy_error
+	if C.ahoy_client_reconfigure(handle, text, &failed) != 0 {
+		return takeError(failed)
+	}
+	return nil
 }
 
 // Explain tells of each endpoint in a line: its state, the reason, its load.

@@ -3,7 +3,7 @@
 
     server.py [KIND ...]     listens on free ports of loopback, prints them in a line, ends with its standard input
 
-A KIND is `ok`, `refuse` (a port where nobody listens) or `503`. Paths:
+A KIND is `ok`, `refuse` (a port where nobody listens), `503`, or `service` (any other path answers 200 too). Paths:
 
     /ok              200, "hello"
     /slow?ms=N       200 after N milliseconds
@@ -62,6 +62,8 @@ class Server:
         if self.kind.isdigit() and url.path != "/counts":
             return self.answer(writer, int(self.kind), b"as told", method)
         handler = getattr(self, "on_" + url.path.strip("/"), None)
+        if handler is None and self.kind == "service":
+            return self.answer(writer, 200, b'{"orders": [1, 2]}', method, ["content-type: application/json"])
         if handler is None:
             return self.answer(writer, 404, b"no such path", method)
         seen = {"method": method, "target": target, "headers": headers, "body": body.decode("latin-1")}

@@ -28,6 +28,10 @@ class Client extends EventEmitter {
       hosts === undefined || hosts === null || hosts instanceof Balancer
         ? hosts || null
         : new Balancer(hosts, { algorithm: balancer, options: options.balancerOptions, ...options.provider });
+    const { config } = options;
+    if (config !== undefined) {
+      check("ahoy_client_builder_set_config", pointer, typeof config === "string" ? config : JSON.stringify(config));
+    }
     if (this.balancer) {
       if (resilient) check("ahoy_balancer_use_resilient_profile", this.balancer.handle.pointer);
       check("ahoy_client_builder_set_balancer", pointer, this.balancer.handle.pointer);
@@ -115,9 +119,17 @@ class Client extends EventEmitter {
     }
   }
 
-  /** The settings in effect. */
+  /** The configuration in effect, in the form that reconfigure takes; secrets are masked. */
   settings() {
-    return text("ahoy_client_config_text", this.#live());
+    return JSON.parse(text("ahoy_client_config_text", this.#live()));
+  }
+
+  /**
+   * Replaces the configuration by an object or JSON text (docs/configuration.md), all of it or, with any fault, nothing.
+   * Calls under way keep theirs.
+   */
+  reconfigure(config) {
+    check("ahoy_client_reconfigure", this.#live(), typeof config === "string" ? config : JSON.stringify(config));
   }
 
   #live() {

@@ -54,6 +54,8 @@ export class Balancer {
 
 /** Times are in milliseconds. */
 export interface ClientOptions {
+  /** Everything as one object or JSON text, see docs/configuration.md; what is passed beside it counts more. */
+  config?: string | Record<string, unknown>;
   /** p2c (the default), round_robin, random, least_request, maglev, ring_hash, rendezvous, … */
   balancer?: string;
   baseURL?: string;
@@ -132,7 +134,10 @@ export class Client extends EventEmitter {
   put(path: string | URL, body?: Body | null, options?: RequestOptions): Promise<Response>;
   patch(path: string | URL, body?: Body | null, options?: RequestOptions): Promise<Response>;
   metrics(): string;
-  settings(): string;
+  /** The configuration in effect; secrets are masked. */
+  settings(): Record<string, any>;
+  /** Replaces the configuration, all of it or, with any fault, nothing. */
+  reconfigure(config: string | Record<string, unknown>): void;
   close(): Promise<void>;
   on(name: "event", listener: (event: ClientEvent) => void): this;
 }

@@ -108,7 +108,10 @@ test("events, metrics, settings", async () => {
   for (let i = 0; i < 4; i++) await (await c.get("/ok")).text();
   await eventually(() => events.some((event) => event.text.includes("opened")));
   assert.match(c.metrics(), /# HELP/);
-  assert.match(c.settings(), /timeout/);
+  assert.equal(c.settings().timeout, "5s");
+  c.reconfigure({ hosts: [hosts[0]], timeout: "6s" });
+  assert.deepEqual([c.settings().timeout, (await c.get("/ok")).status], ["6s", 200]);
+  assert.throws(() => c.reconfigure({ timeuot: "1s" }), /timeout/);
 });
 
 test("absolute URLs", async () => {

@@ -203,6 +203,18 @@ class Calls(Served, unittest.TestCase):
         eventually(lambda: any("opened" in event.text for event in events))
         self.assertIn("max_in_flight", ahoy.documented_settings("client"))
 
+    def test_one_text_for_a_client(self):
+        with ahoy.Client(config={"hosts": [self.hosts[0]], "timeout": "2s"}) as client:
+            self.assertEqual(client.get("/ok").text, "hello")
+            self.assertEqual(client.settings["timeout"], "2s")
+            client.reconfigure({"hosts": [self.hosts[2]], "timeout": "3s"})
+            self.assertEqual(client.get("/ok").endpoint, f"http://{self.hosts[2]}")
+            with self.assertRaises(ahoy.InvalidArgumentError) as caught:
+                client.reconfigure({"timeuot": "1s", "retry": {"tries": 0}})
+            self.assertIn("timeout", str(caught.exception))
+            self.assertIn("retry.tries", str(caught.exception))
+            self.assertEqual(client.settings["timeout"], "3s")
+
     def test_the_log_goes_to_logging(self):
         with self.assertLogs("ahoy", logging.INFO) as found:
             client = self.client(hosts=[self.hosts[1], self.hosts[0]], balancer="round_robin")

@@ -114,7 +114,11 @@ class TestClient < Minitest::Test
     4.times { made.get("/ok") }
     eventually { lines.string.include?("opened") }
     assert_includes made.metrics, "# HELP"
-    assert_match(/timeout.*5s/, made.settings)
+    assert_equal "5s", made.settings["timeout"]
+    made.reconfigure("hosts" => [hosts[0]], "timeout" => "6s")
+    assert_equal ["6s", 200], [made.settings["timeout"], made.get("/ok").status]
+    error = assert_raises(Ahoy::InvalidArgumentError) { made.reconfigure("timeuot" => "1s") }
+    assert_includes error.message, "timeout"
   end
 
   def test_absolute_urls

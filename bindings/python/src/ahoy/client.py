@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json as json_module
 import logging
 import os
 import pathlib
@@ -45,6 +46,7 @@ class BaseClient:
         self,
         hosts: Union[Hosts, Balancer, None] = None,
         *,
+        config: Union[str, Mapping[str, Any], None] = None,
         base_url: str | None = None,
         balancer: Union[str, Callable[[int], int]] = "p2c",
         timeout: float | None = None,
@@ -67,6 +69,7 @@ class BaseClient:
         """
         :param hosts: hosts such as `"10.0.0.7:80"`, a function that gives them, a registry's URL, or a Balancer;
             without it, requests have absolute URLs
+        :param config: everything as one text or mapping, see docs/configuration.md; what is passed beside it counts more
         :param base_url: what paths are relative to, for a client without hosts
         :param balancer: the balancing algorithm, see Balancer
         :param timeout: seconds for a whole call, 30 by default; `float("inf")` for no limit
@@ -91,6 +94,8 @@ class BaseClient:
         self._refusals = threading.local()
         builder = Handle(lib.ahoy_client_builder_new(), lib.ahoy_client_builder_free)
         pointer = builder.pointer or 0
+        if config is not None:
+            check(lib.ahoy_client_builder_set_config, pointer, _json(config))
         self.balancer = chosen_balancer(hosts, balancer, balancer_options)
         """The balancer, or None for a client of absolute URLs."""
         if self.balancer is not None:
@@ -149,10 +154,14 @@ class BaseClient:
         return self._handle.pointer
 
     @property
-    def settings(self) -> dict[str, str]:
-        """The settings in effect, by key."""
-        lines = text(take(lib.ahoy_client_config_text, self._pointer)).splitlines()
-        return dict(line.split(" = ", 1) for line in lines if " = " in line)
+    def settings(self) -> dict[str, Any]:
+        """The configuration in effect, in the form that `config` takes; secrets are masked."""
+        found: dict[str, Any] = json_module.loads(text(take(lib.ahoy_client_config_text, self._pointer)))
+        return found
+
+    def reconfigure(self, config: Union[str, Mapping[str, Any]]) -> None:
+        """Replaces the configuration, all of it or, with any fault, nothing. Calls under way keep theirs."""
+        check(lib.ahoy_client_reconfigure, self._pointer, _json(config))
 
     def statistics(self) -> list[Sample]:
         """Everything that the client counts; docs/statistics.md has the names."""
@@ -311,6 +320,10 @@ class _Refusal:
 
     def __call__(self, raised: BaseException) -> None:
         self._place.raised = raised
+
+
+def _json(config: Union[str, Mapping[str, Any]]) -> bytes:
+    return (config if isinstance(config, str) else json_module.dumps(config)).encode()
 
 
 def _pem(value: Union[bool, Pem]) -> bytes:

@@ -26,10 +26,14 @@ module Ahoy
     # requests have absolute URLs. Times are in seconds. tries: attempts that a call may make, 1 for no retries.
     # options: any further setting by key, see docs/options.md. ca: PEM text to trust; cert: certificate and key.
     # Hooks run on whichever thread drives the attempt.
-    def initialize(hosts = nil, base_url: nil, balancer: :p2c, timeout: nil, attempt_timeout: nil,
+    #
+    # config: everything as one hash or JSON text, see docs/configuration.md; what is passed beside it counts more.
+    def initialize(hosts = nil, config: nil, base_url: nil, balancer: :p2c, timeout: nil, attempt_timeout: nil,
                    connect_timeout: nil, tries: nil, headers: {}, ca: nil, cert: nil, resilient: false, options: {},
                    balancer_options: {}, logger: nil)
       builder = Handle.of(Native.ahoy_client_builder_new, :ahoy_client_builder_free)
+      text = config.is_a?(Hash) ? JSON.generate(config) : config
+      Native.check(:ahoy_client_builder_set_config, builder, text) if text
       balance(builder, hosts, balancer, balancer_options, resilient)
       Native.check(:ahoy_client_builder_set_base_url, builder, base_url) if base_url
       Native.check(:ahoy_client_builder_use_resilient_profile, builder) if resilient
@@ -70,9 +74,15 @@ module Ahoy
       end
     end
 
-    # The settings in effect, as the library writes them.
+    # The configuration in effect, in the form that reconfigure takes; secrets are masked.
     def settings
-      Native.text(:ahoy_client_config_text, live)
+      JSON.parse(Native.text(:ahoy_client_config_text, live))
+    end
+
+    # Replaces the configuration by a hash or JSON text (docs/configuration.md), all of it or, with any fault, nothing.
+    # Calls under way keep theirs.
+    def reconfigure(config)
+      Native.check(:ahoy_client_reconfigure, live, config.is_a?(String) ? config : JSON.generate(config))
     end
 
     # Everything that the client counts, as text for Prometheus; docs/statistics.md has the names.
