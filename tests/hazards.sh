@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the programs in tests/hosts: what hosts do to a library beside calling it, as C, Ruby and Python programs.
+# Runs the programs in tests/hosts: what hosts do to a library beside calling it, as C, Ruby, Python,
+# LuaJIT and PHP programs.
 # Each must end in time with status 0, print "well" and nothing else. docs/hazards.md says which row of the
 # hazard table is shown by which of them.
 #
@@ -110,6 +111,18 @@ else
     for way in get wait; do
         well "ruby-ctrl-c-$way" 20 ruby "$root/tests/hosts/ctrl_c.rb" "$way"
     done
+fi
+
+# Hosts with one thread, whose functions must not be called on any other.
+if ! command -v luajit >/dev/null; then
+    echo "SKIP  luajit: LuaJIT is not installed, so its program WAS NOT RUN"
+else
+    well one-thread-luajit 60 luajit "$root/tests/hosts/one_thread.lua" "$root/include/ahoy.ffi.h"
+fi
+if ! php -m 2>/dev/null | grep -qx FFI; then
+    echo "SKIP  php: PHP or its FFI is not installed, so its program WAS NOT RUN"
+else
+    well one-thread-php 60 php -d ffi.enable=1 "$root/tests/hosts/one_thread.php" "$root/include/ahoy.ffi.h"
 fi
 
 if ! python3 -c 'import ctypes, multiprocessing' 2>/dev/null; then
