@@ -350,6 +350,9 @@ ahoy_status ahoy_client_builder_set_client_certificate_pem(ahoy_client_builder *
 ahoy_status ahoy_client_builder_set(ahoy_client_builder *builder, const char *key, const char *value, ahoy_error **err);
 ahoy_status ahoy_client_builder_build(const ahoy_client_builder *builder, ahoy_client **client, ahoy_error **err);
 void ahoy_client_builder_free(ahoy_client_builder *builder);
+ahoy_status ahoy_client_builder_set_ca_file(ahoy_client_builder *builder, const char *path, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_certificate_file(ahoy_client_builder *builder, const char *path, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_key_file(ahoy_client_builder *builder, const char *path, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_proxy(ahoy_client_builder *builder, const char *proxy, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_no_proxy(ahoy_client_builder *builder, const char *no_proxy, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_proxy_from_environment(ahoy_client_builder *builder, bool from_environment, ahoy_error **err);

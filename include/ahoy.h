@@ -2887,6 +2887,49 @@ ahoy_status ahoy_client_builder_build(const ahoy_client_builder *builder,
 AHOY_API void ahoy_client_builder_free(ahoy_client_builder *builder);
 
 /**
+ * Trusts further certificates for https, beside the platform's and those of
+ * ahoy_client_builder_add_ca_pem, as long as they stand in a file. Default: off.
+ *
+ * The file is read when the client is built, and again when it was replaced or written to: it is
+ * looked at when a connection is made, at most once a second. What cannot be read or used changes
+ * nothing. Connections that stand go on. For a roll of authorities, let the file hold the old and
+ * the new one until every server has its new certificate. The log is told (target "tls"): renewals
+ * at AHOY_LOG_INFO; at AHOY_LOG_WARN a file that cannot be used, and a certificate with less than a
+ * tenth of its time left. Calls through a proxy keep what their first connection found.
+ *
+ * @param path of one or more certificates in PEM, up to 4 MiB; or "off"; copied
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_ca_file(ahoy_client_builder *builder,
+                                            const char *path,
+                                            ahoy_error **err);
+
+/**
+ * Sets the file of the certificate that the client presents to servers that ask for one (mutual
+ * TLS), in place of that of ahoy_client_builder_set_client_certificate_pem. Needs
+ * ahoy_client_builder_set_key_file. Default: off.
+ *
+ * Both files are read again when they change, as ahoy_client_builder_set_ca_file says. Where the
+ * certificate was replaced and its key not yet, the pair before stays in use.
+ *
+ * @param path of the chain in PEM, own certificate first; or "off"; copied
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_certificate_file(ahoy_client_builder *builder,
+                                                     const char *path,
+                                                     ahoy_error **err);
+
+/**
+ * Sets the file of the private key for ahoy_client_builder_set_certificate_file. Default: off.
+ *
+ * @param path of the key in PEM; or "off"; copied
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_key_file(ahoy_client_builder *builder,
+                                             const char *path,
+                                             ahoy_error **err);
+
+/**
  * Sends all calls through a proxy; only for a client without a balancer. Default: no proxy.
  *
  * A target that cannot go through it byte for byte is AHOY_E_INVALID_ARGUMENT. Every failure but

@@ -191,7 +191,7 @@ enum class list_state : std::int32_t {
     none = AHOY_LIST_NONE,
     /** The list is what the provider told last. */
     current = AHOY_LIST_CURRENT,
-    /** The provider fails, and its last list serves. */
+    /** The last list serves: the provider fails, or has not answered since a start with a snapshot. */
     last = AHOY_LIST_LAST,
     /** The provider has failed for longer than its option max_stale: its last list serves no more. */
     stale = AHOY_LIST_STALE,
@@ -307,6 +307,23 @@ enum class log_level : std::int32_t {
     debug = AHOY_LOG_DEBUG,
 };
 
+/** See the constants AHOY_CLASSIFY_ of ahoy.h. */
+enum class classify : std::int32_t {
+    /** Verdict on an answer: as the settings say. Any number without a name is taken for it. */
+    default = AHOY_CLASSIFY_DEFAULT,
+    /** Verdict on an answer: its endpoint works, and the answer is handed over. */
+    success = AHOY_CLASSIFY_SUCCESS,
+    /**
+     * Verdict on an answer: its endpoint has failed, and another attempt may be made, as after a
+     * status that is tried again.
+     */
+    retryable_failure = AHOY_CLASSIFY_RETRYABLE_FAILURE,
+    /** Verdict on an answer: its endpoint has failed, and repeating cannot help. It is handed over. */
+    final_failure = AHOY_CLASSIFY_FINAL_FAILURE,
+    /** Verdict on an answer: it says nothing of its endpoint, and is handed over. */
+    ignored = AHOY_CLASSIFY_IGNORED,
+};
+
 /** How important a request is. */
 enum class criticality : std::int32_t {
     /** Class of a request: its failure does great harm. */
@@ -329,6 +346,16 @@ enum class body_step : std::int32_t {
     not_ready = AHOY_BODY_NOT_READY,
     /** Result of a body function: the body breaks off here. The call ends with errc::body_source. */
     failed = AHOY_BODY_FAILED,
+};
+
+/** See the constants AHOY_FAULT_ of ahoy.h. */
+enum class fault : std::int32_t {
+    /** Fault on demand: the attempt was sent later (client_builder::set_fault_delay). */
+    delay = AHOY_FAULT_DELAY,
+    /** Fault on demand: the attempt was answered and not sent (client_builder::set_fault_abort). */
+    abort = AHOY_FAULT_ABORT,
+    /** Fault on demand: the attempt seemed lost and was not sent (client_builder::set_fault_reset). */
+    reset = AHOY_FAULT_RESET,
 };
 
 /** A part of an attempt's time. */
@@ -670,6 +697,18 @@ class attempt_view {
      * (client_builder::set_hedge).
      */
     bool is_hedge() const noexcept { return ahoy_attempt_is_hedge(this->get()); }
+
+    /**
+     * The faults on demand that the attempt suffered: AHOY_FAULT_ numbers, combined with |; 0 for
+     * none.
+     */
+    std::uint32_t faults() const noexcept { return ahoy_attempt_faults(this->get()); }
+
+    /**
+     * The attempt's number within its call, from 1, as request::attempt_number told it to the hook
+     * before it. Attempts are listed in the order of their ends.
+     */
+    std::size_t number() const noexcept { return ahoy_attempt_number(this->get()); }
 
     /**
      * How long the call waited before this attempt, in microseconds: from the end of the one before,
@@ -1272,7 +1311,7 @@ class host : public detail::handle<ahoy_host, &ahoy_host_free> {
      * Sets the host's share of the traffic relative to the other hosts of its priority and zone.
      * Default 1.
      *
-     * @param weight 0 to 65535; 0 for no traffic, for a host that is to be drained, which then counts
+     * @param weight any number; 0 for no traffic, for a host that is to be drained, which then counts
      *        neither as available nor as failed
      */
     host &set_weight(std::uint32_t weight) { detail::value(try_set_weight(weight)); return *this; }
@@ -1470,6 +1509,31 @@ class provider : public detail::handle<ahoy_provider, &ahoy_provider_free> {
     }
 
     /**
+     * A provider of the first list that has endpoints, among those of the providers that
+     * provider::add_part adds. An earlier provider is waited for until it answers or fails; a later
+     * one serves while the earlier ones have no endpoint, and never while its own list is not ready.
+     */
+    static provider first() { return detail::value(try_first()); }
+
+    /**
+     * A provider of all endpoints of the providers that provider::add_part adds; of an endpoint that
+     * two of them have, the one added first says weight, zone and priority. One that fails is left out
+     * as long as it has no list.
+     */
+    static provider merge() { return detail::value(try_merge()); }
+
+    /**
+     * Adds a provider to one made by provider::first or provider::merge, behind those that were added
+     * before.
+     *
+     * @param part frozen from here on
+     * @exception exception errc::unsupported if part is a custom provider, which is asked and tells
+     *        nothing by itself; errc::invalid_argument if provider is none that takes others;
+     *        errc::in_use after its first use
+     */
+    provider &add_part(const provider &part) { detail::value(try_add_part(part)); return *this; }
+
+    /**
      * What the provider watches, for people: its source, what is watched there and how many endpoints
      * it told last. Never a token, a password or an option that holds one.
      */
@@ -1517,6 +1581,21 @@ class provider : public detail::handle<ahoy_provider, &ahoy_provider_free> {
     /** As set, without exceptions. */
     result<void> try_set(const text_ref &key, const text_ref &value) {
         return detail::invoke(&ahoy_provider_set, this->get(), key, value);
+    }
+
+    /** As first, without exceptions. */
+    static result<provider> try_first() {
+        return detail::construct<provider>(&ahoy_provider_first_new);
+    }
+
+    /** As merge, without exceptions. */
+    static result<provider> try_merge() {
+        return detail::construct<provider>(&ahoy_provider_merge_new);
+    }
+
+    /** As add_part, without exceptions. */
+    result<void> try_add_part(const provider &part) {
+        return detail::invoke(&ahoy_provider_add_part, this->get(), part.get());
     }
 
     /** As describe, without exceptions. */
@@ -3213,6 +3292,36 @@ class request_fields {
         return detail::view(ahoy_request_endpoint_url(static_cast<const Self &>(*this).get()));
     }
 
+    /**
+     * The first value of a header, NUL-terminated; empty where there is none. It need not be UTF-8.
+     * Inside an on_request hook the client's headers and those of this attempt are among them; Host,
+     * Content-Length and Accept-Encoding are added later where they were not set. Valid until a header
+     * is changed or the request is freed.
+     *
+     * @param name in any case
+     */
+    std::string_view header(const text_ref &name) const noexcept {
+        return detail::view(ahoy_request_header(static_cast<const Self &>(*this).get(), name));
+    }
+
+    /** How many headers there are, each value of a repeated name counted. */
+    std::size_t header_count() const noexcept {
+        return ahoy_request_header_count(static_cast<const Self &>(*this).get());
+    }
+
+    /**
+     * Inside an on_request hook the authority that the attempt's Host names, "host" or "host:port";
+     * elsewhere empty. Valid inside the hook only.
+     */
+    std::string_view authority() const noexcept {
+        return detail::view(ahoy_request_authority(static_cast<const Self &>(*this).get()));
+    }
+
+    /** Inside an on_request hook the attempt's number within its call, from 1; elsewhere 0. */
+    std::size_t attempt_number() const noexcept {
+        return ahoy_request_attempt_number(static_cast<const Self &>(*this).get());
+    }
+
 #if AHOY_HPP_EXCEPTIONS
     /**
      * Adds a header; the same name may be added more than once, but Host, which must be a host with an
@@ -3238,7 +3347,7 @@ class request_fields {
     }
 
     /**
-     * Sets the body, in place of an earlier one or its source.
+     * Sets the body, in place of an earlier one or its source. Not inside an on_request hook.
      *
      * @param bytes copied; (nullptr, 0) for none
      */
@@ -4631,6 +4740,49 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     client build() const { return detail::value(try_build()); }
 
     /**
+     * Trusts further certificates for https, beside the platform's and those of
+     * client_builder::add_ca, as long as they stand in a file. Default: off.
+     *
+     * The file is read when the client is built, and again when it was replaced or written to: it is
+     * looked at when a connection is made, at most once a second. What cannot be read or used changes
+     * nothing. Connections that stand go on. For a roll of authorities, let the file hold the old and
+     * the new one until every server has its new certificate. The log is told (target "tls"): renewals
+     * at log_level::info; at log_level::warn a file that cannot be used, and a certificate with less
+     * than a tenth of its time left. Calls through a proxy keep what their first connection found.
+     *
+     * @param path of one or more certificates in PEM, up to 4 MiB; or "off"; copied
+     */
+    client_builder &set_ca_file(const text_ref &path) {
+        detail::value(try_set_ca_file(path));
+        return *this;
+    }
+
+    /**
+     * Sets the file of the certificate that the client presents to servers that ask for one (mutual
+     * TLS), in place of that of client_builder::set_client_certificate. Needs
+     * client_builder::set_key_file. Default: off.
+     *
+     * Both files are read again when they change, as client_builder::set_ca_file says. Where the
+     * certificate was replaced and its key not yet, the pair before stays in use.
+     *
+     * @param path of the chain in PEM, own certificate first; or "off"; copied
+     */
+    client_builder &set_certificate_file(const text_ref &path) {
+        detail::value(try_set_certificate_file(path));
+        return *this;
+    }
+
+    /**
+     * Sets the file of the private key for client_builder::set_certificate_file. Default: off.
+     *
+     * @param path of the key in PEM; or "off"; copied
+     */
+    client_builder &set_key_file(const text_ref &path) {
+        detail::value(try_set_key_file(path));
+        return *this;
+    }
+
+    /**
      * Sends all calls through a proxy; only for a client without a balancer. Default: no proxy.
      *
      * A target that cannot go through it byte for byte is errc::invalid_argument. Every failure but
@@ -4885,6 +5037,64 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
+     * Answers a share of the attempts with a status, for tests of what then happens. They are not
+     * sent; circuits, retries and hooks take them for answers of their endpoints. Attempts and
+     * statistics tell them (attempt::faults). Default: off.
+     *
+     * @param status 200 to 599
+     * @param share from 0 to 1 of the attempts
+     */
+    client_builder &set_fault_abort(std::int32_t status, double share) {
+        detail::value(try_set_fault_abort(status, share));
+        return *this;
+    }
+
+    /**
+     * Sends a share of the attempts later, for tests of what then happens. The time counts for their
+     * limits. Default: off.
+     *
+     * @param delay from 0
+     * @param share from 0 to 1 of the attempts
+     */
+    client_builder &set_fault_delay(std::chrono::milliseconds delay, double share) {
+        detail::value(try_set_fault_delay(delay, share));
+        return *this;
+    }
+
+    /**
+     * Lets a share of the attempts fail as if their connection was reset after the request was sent,
+     * for tests of what then happens. They are not sent. Default: off.
+     *
+     * @param share from 0 to 1 of the attempts
+     */
+    client_builder &set_fault_reset(double share) {
+        detail::value(try_set_fault_reset(share));
+        return *this;
+    }
+
+    /**
+     * Spares requests that do not have this header, whatever its value, from faults on demand. It goes
+     * to the service as any other does. Default: all may suffer them.
+     *
+     * @param name a header name, such as X-Fault
+     */
+    client_builder &set_fault_header(const text_ref &name) {
+        detail::value(try_set_fault_header(name));
+        return *this;
+    }
+
+    /**
+     * Sets what faults on demand are drawn from: the attempts of a client with the same number suffer
+     * the same ones in the same order. Default: others each time.
+     *
+     * @param seed any number
+     */
+    client_builder &set_fault_seed(std::uint32_t seed) {
+        detail::value(try_set_fault_seed(seed));
+        return *this;
+    }
+
+    /**
      * Sets everything that a text in JSON can hold (client::from_config), in place of all that was set
      * before; hooks, log and events stay.
      *
@@ -5057,6 +5267,21 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
         return detail::make<client>(&ahoy_client_builder_build, this->get());
     }
 
+    /** As set_ca_file, without exceptions. */
+    result<void> try_set_ca_file(const text_ref &path) {
+        return detail::invoke(&ahoy_client_builder_set_ca_file, this->get(), path);
+    }
+
+    /** As set_certificate_file, without exceptions. */
+    result<void> try_set_certificate_file(const text_ref &path) {
+        return detail::invoke(&ahoy_client_builder_set_certificate_file, this->get(), path);
+    }
+
+    /** As set_key_file, without exceptions. */
+    result<void> try_set_key_file(const text_ref &path) {
+        return detail::invoke(&ahoy_client_builder_set_key_file, this->get(), path);
+    }
+
     /** As set_proxy, without exceptions. */
     result<void> try_set_proxy(const text_ref &proxy) {
         return detail::invoke(&ahoy_client_builder_set_proxy, this->get(), proxy);
@@ -5162,6 +5387,31 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /** As set_interruptible, without exceptions. */
     result<void> try_set_interruptible(bool interruptible) {
         return detail::invoke(&ahoy_client_builder_set_interruptible, this->get(), interruptible);
+    }
+
+    /** As set_fault_abort, without exceptions. */
+    result<void> try_set_fault_abort(std::int32_t status, double share) {
+        return detail::invoke(&ahoy_client_builder_set_fault_abort, this->get(), status, share);
+    }
+
+    /** As set_fault_delay, without exceptions. */
+    result<void> try_set_fault_delay(std::chrono::milliseconds delay, double share) {
+        return detail::invoke(&ahoy_client_builder_set_fault_delay, this->get(), delay, share);
+    }
+
+    /** As set_fault_reset, without exceptions. */
+    result<void> try_set_fault_reset(double share) {
+        return detail::invoke(&ahoy_client_builder_set_fault_reset, this->get(), share);
+    }
+
+    /** As set_fault_header, without exceptions. */
+    result<void> try_set_fault_header(const text_ref &name) {
+        return detail::invoke(&ahoy_client_builder_set_fault_header, this->get(), name);
+    }
+
+    /** As set_fault_seed, without exceptions. */
+    result<void> try_set_fault_seed(std::uint32_t seed) {
+        return detail::invoke(&ahoy_client_builder_set_fault_seed, this->get(), seed);
     }
 
     /** As set_config, without exceptions. */

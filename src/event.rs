@@ -147,6 +147,13 @@ pub enum Event<'a> {
         /// How long it took.
         elapsed: Duration,
     },
+    /// Certificates were renewed, could not be, or end.
+    Certificates {
+        /// What is the case, without anything that is secret.
+        text: &'a str,
+        /// It needs somebody who looks after it.
+        is_wrong: bool,
+    },
     /// A streamed body ended.
     Body {
         /// The request's method.
@@ -174,7 +181,9 @@ impl Event<'_> {
     pub const fn severity(&self) -> Severity {
         match self {
             Self::Attempt { .. } | Self::Body { .. } => Severity::Debug,
-            Self::SourceFailing { .. } => Severity::Warn,
+            Self::SourceFailing { .. } | Self::Certificates { is_wrong: true, .. } => {
+                Severity::Warn
+            }
             _ => Severity::Info,
         }
     }
@@ -191,6 +200,7 @@ impl Event<'_> {
             Self::OverloadEntered { .. } | Self::OverloadLeft => "overload",
             Self::Attempt { .. } => "attempt",
             Self::Body { .. } => "stream",
+            Self::Certificates { .. } => "tls",
         }
     }
 }
@@ -252,6 +262,7 @@ impl fmt::Display for Event<'_> {
                 }
                 write!(f, " after {:.1} ms", elapsed.as_secs_f64() * 1e3)
             }
+            Self::Certificates { text, .. } => f.write_str(text),
             Self::Body { method, target, url, count, failure } => {
                 let ending = failure.unwrap_or("ended");
                 write!(f, "{method} {target} at {url}: body {ending} after {count} bytes")

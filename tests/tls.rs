@@ -2,8 +2,21 @@
 
 mod support;
 
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
 use ahoy::ffi::balancer::host::AHOY_SCHEME_HTTP;
+use ahoy::ffi::client::hooks::{AHOY_LOG_INFO, AHOY_LOG_WARN};
 use ahoy::ffi::values::status::*;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use support::*;
 
 /// A server called `name`, the host to reach it at, and its authority.
@@ -212,4 +225,211 @@ fn a_handshake_that_hangs_is_cut_by_the_connect_limit() {
     let (failure, took) = timed(|| builder.build().get("/").unwrap_err());
     assert_eq!(failure.status, AHOY_E_CONNECT_TIMEOUT, "{}", failure.message);
     assert!(took >= ms(75) && took < ms(400), "{took:?}");
+}
+
+/// Files of certificates that are replaced as a renewal does: written beside, then renamed.
+struct Files(PathBuf);
+
+impl Files {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name =
+            format!("ahoy-tls-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn put(&self, name: &str, pem: &str) -> String {
+        let (new, path) = (self.0.join(format!("{name}.new")), self.0.join(name));
+        fs::write(&new, pem).unwrap();
+        fs::rename(&new, &path).unwrap();
+        path.display().to_string()
+    }
+
+    /// A client's certificate and its key, one after the other.
+    fn put_identity(&self, (certificate, key): &(String, String)) -> [String; 2] {
+        [self.put("client.crt", certificate), self.put("client.key", key)]
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A server's certificate that is renewed while it serves.
+#[derive(Debug)]
+struct Renewed(Mutex<Arc<CertifiedKey>>);
+
+impl Renewed {
+    fn new(identity: &(String, String)) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Self::key(identity))))
+    }
+
+    fn renew(&self, identity: &(String, String)) {
+        *self.0.lock().unwrap() = Self::key(identity);
+    }
+
+    fn key((certificate, key): &(String, String)) -> Arc<CertifiedKey> {
+        let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        Arc::new(CertifiedKey::from_der(chain, key, &ring::default_provider()).unwrap())
+    }
+}
+
+impl ResolvesServerCert for Renewed {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.lock().unwrap()))
+    }
+}
+
+/// Messages at or above `AHOY_LOG_INFO` of the part `tls`.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<(i32, String)>>>);
+
+impl Told {
+    fn to(&self, builder: Builder) -> Builder {
+        let told = Arc::clone(&self.0);
+        builder.on_log(AHOY_LOG_INFO, move |level, part, message| {
+            if part == "tls" {
+                told.lock().unwrap().push((level, message));
+            }
+        })
+    }
+
+    fn has(&self, level: i32, text: &str) -> bool {
+        let told = self.0.lock().unwrap();
+        told.iter().any(|(of, message)| *of == level && message.contains(text))
+    }
+}
+
+/// All certificates live for six seconds and are renewed every second and a half; meanwhile the servers' authority is
+/// rolled: first the file holds the old and the new one, then the servers change, then the file holds the new one alone.
+#[test]
+fn certificates_that_live_for_seconds_are_renewed_under_load() {
+    let (old, new, clients) = (Authority::new(), Authority::new(), Authority::new());
+    let lives = Duration::from_secs(6);
+    let short = |authority: &Authority, name: &str| authority.issue_for(name, ms(2_000), lives);
+    let shown = Renewed::new(&short(&old, "127.0.0.1"));
+    let mut config = old.strict_server("127.0.0.1", &clients);
+    config.cert_resolver = Arc::<Renewed>::clone(&shown);
+    // A resumed session would show no certificate.
+    config.send_tls13_tickets = 0;
+    let server = Server::tls(config, |_| Reply::status(200));
+
+    let files = Files::new();
+    let [certificate, key] = files.put_identity(&short(&clients, "caller.example"));
+    // Each call needs a handshake, so that old certificates would be met. One whose certificate came before its key is
+    // kept, so that no call may fail.
+    let builder = over(https(&server)).platform_roots(false).tries(1).idle_timeout_ms(0);
+    for (name, value) in [
+        ("ca_file", files.put("ca.pem", &old.pem)),
+        ("certificate_file", certificate),
+        ("key_file", key),
+    ] {
+        builder.option(name, &value).unwrap();
+    }
+    let told = Told::default();
+    let client = told.to(builder).build();
+    let (stop, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::SeqCst) {
+                    assert_eq!(client.get("/").unwrap().status, 200);
+                    answered.fetch_add(1, Ordering::SeqCst);
+                    thread::sleep(ms(5));
+                }
+            });
+        }
+        let begun = Instant::now();
+        let authorities = [&old, &old, &new, &new, &new, &new];
+        for (round, authority) in authorities.into_iter().enumerate() {
+            let at = ms(1_500) * (round as u32 + 1);
+            thread::sleep(at.saturating_sub(begun.elapsed()));
+            shown.renew(&short(authority, "127.0.0.1"));
+            files.put_identity(&short(&clients, "caller.example"));
+            match round {
+                0 => drop(files.put("ca.pem", &format!("{}{}", old.pem, new.pem))),
+                3 => drop(files.put("ca.pem", &new.pem)),
+                _ => {}
+            }
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+    assert!(answered.load(Ordering::SeqCst) > 100);
+    assert!(told.has(AHOY_LOG_INFO, "read anew"));
+    // The old authority has left the file: what it signs is not trusted any more.
+    shown.renew(&short(&old, "127.0.0.1"));
+    eventually("the old authority is not trusted", ms(5_000), || {
+        client.get("/").is_err_and(|failure| failure.status == AHOY_E_TLS)
+    });
+}
+
+#[test]
+fn files_that_cannot_be_used_change_nothing_and_the_log_is_told() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let server =
+        Server::tls(authority.strict_server("127.0.0.1", &clients), |_| Reply::status(200));
+    let files = Files::new();
+    let first = clients.issue("caller.example");
+    let [certificate, key] = files.put_identity(&first);
+    let builder = over(https(&server)).platform_roots(false).tries(1).idle_timeout_ms(0);
+    builder.option("ca_file", &files.put("ca.pem", &authority.pem)).unwrap();
+    builder.option("certificate_file", &certificate).unwrap();
+    builder.option("key_file", &key).unwrap();
+    let told = Told::default();
+    let client = told.to(builder).build();
+    let is_well = || client.get("/").unwrap().status == 200;
+    assert!(is_well());
+    let other = clients.issue("caller.example");
+    files.put("client.crt", &other.0);
+    let kept = |why: &str| is_well() && told.has(AHOY_LOG_WARN, why);
+    eventually("the pair is kept", ms(5_000), || kept("key_file: does not belong"));
+    files.put("client.key", &other.1);
+    eventually("the new pair is taken", ms(5_000), || {
+        is_well() && told.has(AHOY_LOG_INFO, "read anew")
+    });
+    files.put("ca.pem", "no certificate");
+    eventually("the authority is kept", ms(5_000), || kept("ca_file: no certificate in it"));
+    fs::remove_file(files.0.join("ca.pem")).unwrap();
+    eventually("it is kept when the file is gone", ms(5_000), || kept("ca.pem: "));
+    let secret = first.1.lines().nth(1).unwrap()[..8].to_owned();
+    assert!(told.0.lock().unwrap().iter().all(|(_, message)| !message.contains(&secret)));
+    let count = told.0.lock().unwrap().len();
+    assert!(count <= 5, "each is told once: {:?}", told.0.lock().unwrap());
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_told() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let server = Server::tls(authority.server("127.0.0.1"), |_| Reply::status(200));
+    for (before, text) in
+        [(1_000, None), (990_000, Some("the client's certificate expires within a minute"))]
+    {
+        let told = Told::default();
+        let ends_soon = clients.issue_for("caller.example", ms(before), ms(30_000));
+        let builder = over(https(&server)).ca(&authority.pem).platform_roots(false);
+        told.to(builder.identity(&ends_soon)).build().get("/").unwrap();
+        let messages = told.0.lock().unwrap();
+        assert_eq!(messages.first().map(|(_, message)| message.as_str()), text);
+        assert!(messages.iter().all(|(level, _)| *level == AHOY_LOG_WARN));
+    }
+}
+
+#[test]
+fn files_that_are_missing_or_lack_their_pair_are_named_when_the_client_is_built() {
+    for (key, value, named) in [
+        ("ca_file", "/no/such/ca.pem", "ca_file: /no/such/ca.pem: "),
+        ("certificate_file", "/no/such.crt", "certificate_file: needs key_file"),
+        ("key_file", "/no/such.key", "key_file: needs certificate_file"),
+    ] {
+        let builder = Builder::new();
+        builder.option(key, value).unwrap();
+        let failure = builder.try_build().unwrap_err();
+        assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+        assert!(failure.message.starts_with(named), "{}", failure.message);
+    }
 }

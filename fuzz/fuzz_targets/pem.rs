@@ -6,13 +6,13 @@ use ahoy::transport::{Tls, TlsConfig};
 
 libfuzzer_sys::fuzz_target!(|pem: &[u8]| {
     let roots =
-        TlsConfig { extra_roots_pem: vec![pem.to_vec()], platform_roots: false, identity: None };
+        TlsConfig { extra_roots_pem: vec![pem.to_vec()], platform_roots: false, ..TlsConfig::default() };
     let empty = pem.windows(2).position(|two| two == b"\n\n");
     let (chain, key) = empty.map_or((pem, pem), |at| pem.split_at(at));
     let identity = (chain.to_vec(), key.to_vec());
     let identity = TlsConfig { identity: Some(identity), ..TlsConfig::default() };
     for config in [roots, identity] {
-        let Err(message) = Tls::new(config) else { continue };
+        let Err(message) = Tls::new(config, None) else { continue };
         // To look for the input's lines in the message is no use: the fuzzer learns the message and puts it there.
         let is_known = PROBLEMS.iter().any(|problem| message.ends_with(problem));
         assert!(is_known && message.len() < 80, "{message}");

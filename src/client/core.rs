@@ -66,14 +66,15 @@ impl Core {
     ) -> Result<Self, Error> {
         let balanced = route.balancer().is_some();
         config.check(balanced)?;
+        let log = Arc::new(log);
         let core = Self {
-            wiring: Wiring::new(&config, balanced)?,
+            wiring: Wiring::new(&config, balanced, observing(&log))?,
             _hold: route.balancer().map(|balancer| Arc::new(balancer.hold())),
             present_balancer: Arc::new(ArcSwapOption::new(route.balancer().cloned())),
             config,
             route,
             hooks,
-            log: Arc::new(log),
+            log,
             observers,
             admission: Arc::default(),
             lifecycle: Arc::new(Lifecycle::new()),
@@ -227,6 +228,10 @@ pub(crate) fn would_deadlock() -> Error {
 
 pub(crate) fn out_of_resources(error: std::io::Error) -> Error {
     Error::new(ErrorKind::Overloaded, format!("no shard or thread could be made: {error}"))
+}
+
+fn observing(log: &Arc<Log>) -> Option<Arc<dyn Observer>> {
+    log.is_on().then(|| Arc::<Log>::clone(log) as Arc<dyn Observer>)
 }
 
 /// Whether both hold calls back and copy them alike, so that what was learnt for it can go on.

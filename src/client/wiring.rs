@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::config::{ClientConfig, Http2, NameConfig};
 use crate::error::{Error, ErrorKind};
+use crate::event::Observer;
 use crate::runtime::process::PerProcess;
 use crate::transport::{Proxies, ProxyConfig, Siblings, Tls, TlsConfig};
 
@@ -13,6 +14,8 @@ use crate::transport::{Proxies, ProxyConfig, Siblings, Tls, TlsConfig};
 #[derive(Debug)]
 pub(crate) struct Wiring {
     settings: Settings,
+    /// Told of certificates.
+    log: Option<Arc<dyn Observer>>,
     /// The proxies that calls go through; none where they go directly.
     pub(crate) proxies: Option<Arc<Proxies>>,
     /// Holds locks (session tickets), so a forked child makes its own.
@@ -61,13 +64,17 @@ impl Wiring {
     ///
     /// # Errors
     /// Certificates or keys are unusable, or the environment names no proxy where it is asked for one.
-    pub(crate) fn new(config: &ClientConfig, balanced: bool) -> Result<Arc<Self>, Error> {
+    pub(crate) fn new(
+        config: &ClientConfig,
+        balanced: bool,
+        log: Option<Arc<dyn Observer>>,
+    ) -> Result<Arc<Self>, Error> {
         let invalid = |problem| Error::new(ErrorKind::InvalidArgument, problem);
         let settings = Settings::of(config, balanced);
-        let made = Arc::new(Tls::new(settings.tls.clone()).map_err(invalid)?);
+        let made = Arc::new(Tls::new(settings.tls.clone(), log.clone()).map_err(invalid)?);
         let proxies = config.proxy.resolved().map_err(invalid)?.map(Arc::new);
         let (tls, siblings) = (PerProcess::holding(made), PerProcess::new());
-        Ok(Arc::new(Self { settings, proxies, tls, siblings }))
+        Ok(Arc::new(Self { settings, log, proxies, tls, siblings }))
     }
 
     /// This one where `config` says the same, and else another.
@@ -78,7 +85,7 @@ impl Wiring {
     ) -> Result<Arc<Self>, Error> {
         match Settings::of(config, balanced) == self.settings {
             true => Ok(Arc::clone(self)),
-            false => Self::new(config, balanced),
+            false => Self::new(config, balanced, self.log.clone()),
         }
     }
 
@@ -88,7 +95,7 @@ impl Wiring {
 
     pub(crate) fn tls(&self) -> Arc<Tls> {
         let made_again = || {
-            let made = Tls::new(self.settings.tls.clone());
+            let made = Tls::again(self.settings.tls.clone(), self.log.clone());
             Arc::new(made.unwrap_or_else(|_| unreachable!("checked by new")))
         };
         Arc::clone(self.tls.get_or(made_again))

@@ -180,7 +180,7 @@ impl Document {
             }
         }
         if !faults.has_below(&["tls", "platform_roots"])
-            && let Err(problem) = Tls::new(self.client.tls.clone())
+            && let Err(problem) = Tls::new(self.client.tls.clone(), None)
         {
             let problem = problem.split_once(": ").map_or(problem.as_str(), |(_, problem)| problem);
             faults.add("platform_roots", problem);

@@ -97,7 +97,7 @@ fn file(
 }
 
 fn is_usable(tls: TlsConfig, path: impl Fn(&str) -> String, faults: &mut Faults) -> bool {
-    match Tls::new(tls) {
+    match Tls::new(tls, None) {
         Ok(_) => true,
         Err(fault) => {
             let problem = fault.split_once(": ").map_or(fault.as_str(), |(_, problem)| problem);

@@ -10,6 +10,7 @@ use super::balancer::health::*;
 use super::balancer::prequal::*;
 use super::balancer::provider::*;
 use super::client::builder::*;
+use super::client::certificates::*;
 use super::client::faults::*;
 use super::client::hooks::*;
 use super::client::judging::*;
@@ -57,6 +58,9 @@ fn client_cases() -> impl IntoIterator<Item = Case<ahoy_client_builder>> {
         ahoy_client_builder_set_resolver(AHOY_RESOLVER_SYSTEM) = "resolver": "system";
         ahoy_client_builder_set_max_stale_ms(0) = "max_stale": "0ms";
         ahoy_client_builder_set_expect_continue(true) = "expect_continue": "true";
+        ahoy_client_builder_set_ca_file(c"/etc/ca.pem".as_ptr()) = "ca_file": "/etc/ca.pem";
+        ahoy_client_builder_set_certificate_file(c"/a.crt".as_ptr()) = "certificate_file": "/a.crt";
+        ahoy_client_builder_set_key_file(c"/a.key".as_ptr()) = "key_file": "/a.key";
         ahoy_client_builder_set_proxy(c"http://p:3128".as_ptr()) = "proxy": "http://p:3128";
         ahoy_client_builder_set_no_proxy(c"a.example".as_ptr()) = "no_proxy": "a.example";
         ahoy_client_builder_set_proxy_from_environment(true) = "proxy_from_environment": "true";

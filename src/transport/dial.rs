@@ -287,7 +287,7 @@ mod tests {
         let servers = [silent.local_addr().unwrap()];
         let patience = Duration::from_secs(30);
         let resolver = Resolver::with_name_servers(Handle::current(), &servers, patience);
-        let tls = Tls::new(TlsConfig::default()).unwrap();
+        let tls = Tls::new(TlsConfig::default(), None).unwrap();
         let config = DirectConfig::of_tests(Arc::new(tls), Arc::new(resolver));
         let endpoint = Endpoint::new(Host::new("silent.test.", 80));
         let told = Mutex::new(Vec::new());

@@ -53,7 +53,7 @@ pub use crate::transport::progress::Progress;
 pub use crate::transport::proxy::ProxyConfig;
 
 pub(crate) use crate::transport::proxy::{Http, HttpConfig, Proxies};
-pub use crate::transport::tls::{Offer, Tls, TlsConfig};
+pub use crate::transport::tls::{CertificateFiles, Offer, Tls, TlsConfig};
 
 /// Parsers of peers' bytes, for fuzz/.
 #[cfg(fuzzing)]

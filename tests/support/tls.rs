@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -33,8 +34,25 @@ impl Authority {
 
     /// A certificate for `name` and its key, both in PEM.
     pub fn issue(&self, name: &str) -> (String, String) {
+        self.issue_with(name, |_| {})
+    }
+
+    /// The same; it holds since `before` and for `after`.
+    pub fn issue_for(&self, name: &str, before: Duration, after: Duration) -> (String, String) {
+        self.issue_with(name, |params| {
+            params.not_before = (SystemTime::now() - before).into();
+            params.not_after = (SystemTime::now() + after).into();
+        })
+    }
+
+    fn issue_with(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        change(&mut params);
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(&key, &self.issuer).unwrap();

@@ -36,7 +36,8 @@ pub fn connections(registry: &RegistryConfig, ground: &Ground) -> Result<Arc<Dir
 /// # Errors
 /// It is not what it is to be.
 pub fn connections_over(config: TlsConfig, ground: &Ground) -> Result<Arc<DirectConfig>, Ended> {
-    let tls = Tls::new(config).map_err(|problem| Ended::Refused(format!("tls: {problem}")))?;
+    let tls =
+        Tls::new(config, None).map_err(|problem| Ended::Refused(format!("tls: {problem}")))?;
     Ok(Arc::new(DirectConfig {
         tls: Arc::new(tls),
         resolver: Arc::clone(ground.resolver()),

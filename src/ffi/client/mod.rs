@@ -5,6 +5,8 @@ pub mod retry;
 
 pub mod builder;
 
+pub mod certificates;
+
 pub mod proxy;
 
 pub mod names;

@@ -2,6 +2,7 @@
 
 mod admission;
 mod calls;
+mod certificates;
 mod connections;
 mod faults;
 mod propagation;
@@ -17,6 +18,7 @@ pub static CLIENT: LazyLock<Table<ClientConfig>> = LazyLock::new(|| {
     let own = [
         calls::SETTINGS,
         connections::SETTINGS,
+        certificates::SETTINGS,
         admission::SETTINGS,
         propagation::SETTINGS,
         faults::SETTINGS,

@@ -890,7 +890,7 @@ impl Transport for Subject {
 }
 
 fn direct(tls: TlsConfig, change: impl FnOnce(&mut DirectConfig)) -> Direct {
-    let mut config = DirectConfig::of_tests(Arc::new(Tls::new(tls).unwrap()), resolver());
+    let mut config = DirectConfig::of_tests(Arc::new(Tls::new(tls, None).unwrap()), resolver());
     change(&mut config);
     Direct::new(Arc::new(config))
 }
@@ -900,7 +900,7 @@ pub(super) fn multiplexed(
     tls: TlsConfig,
     change: impl FnOnce(&mut MultiplexedConfig),
 ) -> Multiplexed {
-    let direct = DirectConfig::of_tests(Arc::new(Tls::new(tls).unwrap()), resolver());
+    let direct = DirectConfig::of_tests(Arc::new(Tls::new(tls, None).unwrap()), resolver());
     let mut config = MultiplexedConfig::new(Arc::new(direct));
     change(&mut config);
     Multiplexed::new(Arc::new(config))
@@ -908,7 +908,7 @@ pub(super) fn multiplexed(
 
 #[cfg(feature = "proxy")]
 fn http(tls: TlsConfig, change: impl FnOnce(&mut HttpConfig)) -> Http {
-    let tls = Arc::new(Tls::new(tls).unwrap());
+    let tls = Arc::new(Tls::new(tls, None).unwrap());
     let mut config = HttpConfig::of_tests(tls, resolver(), Arc::new(Proxies::none()));
     change(&mut config);
     Http::new(config)
@@ -923,6 +923,7 @@ pub(super) fn trust(authority: &Authority, identity: Option<(String, String)>) -
         extra_roots_pem: vec![authority.pem.clone().into_bytes()],
         platform_roots: false,
         identity: identity.map(|(chain, key)| (chain.into_bytes(), key.into_bytes())),
+        ..TlsConfig::default()
     }
 }
 

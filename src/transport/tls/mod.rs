@@ -3,14 +3,17 @@
 //! Inputs are checked when the client is built, where the mistake can still be shown to its author.
 //! Roots are read at the first https use, since that takes tens of milliseconds.
 
+mod files;
 mod trust;
+mod validity;
 pub(super) mod words;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use once_cell::sync::OnceCell;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -18,9 +21,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, WantsVerifier};
 
+pub use self::files::CertificateFiles;
+use self::files::{Contents, Look, Watch};
 use self::trust::Trust;
 #[cfg(fuzzing)]
 pub(super) use self::trust::{common_name, is_common_name};
+use self::validity::Validity;
+use crate::event::{Event, Observer};
+use crate::runtime::clock;
 
 /// What the user says about TLS.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,11 +39,18 @@ pub struct TlsConfig {
     pub platform_roots: bool,
     /// Certificate chain and private key, both in PEM, for servers that ask for the client's.
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
+    /// More of both, in files that are read again when they change. An identity here counts before the other.
+    pub files: CertificateFiles,
 }
 
 impl Default for TlsConfig {
     fn default() -> Self {
-        Self { extra_roots_pem: Vec::new(), platform_roots: true, identity: None }
+        Self {
+            extra_roots_pem: Vec::new(),
+            platform_roots: true,
+            identity: None,
+            files: CertificateFiles::default(),
+        }
     }
 }
 
@@ -45,6 +60,7 @@ impl fmt::Debug for TlsConfig {
             .field("extra_roots_pem", &self.extra_roots_pem.len())
             .field("platform_roots", &self.platform_roots)
             .field("identity", &self.identity.is_some())
+            .field("files", &self.files)
             .finish()
     }
 }
@@ -52,9 +68,26 @@ impl fmt::Debug for TlsConfig {
 /// Checked TLS settings, and the configuration made of them when first needed.
 pub struct Tls {
     provider: Arc<CryptoProvider>,
-    extra_roots: Vec<CertificateDer<'static>>,
     platform_roots: bool,
+    /// What stays as it is.
+    fixed: Material,
+    /// What is used: the fixed part, and what the files hold.
+    material: ArcSwap<Material>,
+    /// Where there is anything that may change or end.
+    watch: Option<Watch>,
+    /// Told of renewals, and of certificates that end.
+    log: Option<Arc<dyn Observer>>,
+}
+
+/// Certificates and a key, and the configurations made of them.
+#[derive(Clone, Default)]
+struct Material {
+    extra_roots: Vec<CertificateDer<'static>>,
     identity: Option<Arc<CertifiedKey>>,
+    /// What the certificates of the client and of its files are called, and their dates.
+    dates: Vec<(&'static str, Validity)>,
+    /// Why the files could not be read: there is none to fall back on. Only in a forked child.
+    fault: Option<String>,
     /// One for each offer.
     clients: [OnceCell<Arc<ClientConfig>>; 3],
 }
@@ -86,25 +119,110 @@ impl Tls {
     /// # Errors
     ///
     /// Says which input is wrong and why; never shows any of it.
-    pub fn new(config: TlsConfig) -> Result<Self, String> {
-        let provider = Arc::new(ring::default_provider());
-        let extra_roots = extra_roots(&config.extra_roots_pem)?;
-        if extra_roots.is_empty() && !config.platform_roots {
+    pub fn new(config: TlsConfig, log: Option<Arc<dyn Observer>>) -> Result<Self, String> {
+        let tls = Self::unread(config, log)?;
+        if let Some(watch) = &tls.watch {
+            tls.material.store(Arc::new(tls.with(watch.read()?)?));
+        }
+        if tls.material.load().extra_roots.is_empty() && !tls.platform_roots {
             return Err(
                 "tls_platform_roots: no root certificate, so nothing would be trusted".to_owned()
             );
         }
-        let identity = match &config.identity {
-            Some((cert, key)) => Some(Arc::new(identity(cert, key, &provider)?)),
-            None => None,
+        Ok(tls)
+    }
+
+    /// For a forked child, which has to go on with a configuration that was good: where its files cannot be read, each
+    /// handshake fails until they can.
+    ///
+    /// # Errors
+    ///
+    /// What is no file is wrong, so that it was never good.
+    pub fn again(config: TlsConfig, log: Option<Arc<dyn Observer>>) -> Result<Self, String> {
+        let tls = Self::unread(config, log)?;
+        let read = tls.watch.as_ref().map(|watch| watch.read().and_then(|read| tls.with(read)));
+        let material = match read {
+            None => return Ok(tls),
+            Some(Ok(material)) => material,
+            Some(Err(fault)) => {
+                // Whatever is there next is read.
+                tls.watch.iter().for_each(|watch| watch.took(Default::default()));
+                Material { fault: Some(fault), ..tls.fixed.clone() }
+            }
         };
-        Ok(Self {
-            provider,
-            extra_roots,
-            platform_roots: config.platform_roots,
-            identity,
-            clients: Default::default(),
-        })
+        tls.material.store(Arc::new(material));
+        Ok(tls)
+    }
+
+    fn unread(config: TlsConfig, log: Option<Arc<dyn Observer>>) -> Result<Self, String> {
+        let provider = Arc::new(ring::default_provider());
+        let names = ["certificate_pem: client certificate", "key_pem: client key"];
+        let mut fixed =
+            Material { extra_roots: extra_roots(&config.extra_roots_pem)?, ..Material::default() };
+        if let Some((cert, key)) = &config.identity {
+            fixed.show(identity(cert, key, &provider, names)?);
+        }
+        let may_change = config.files != CertificateFiles::default() || fixed.identity.is_some();
+        let watch = may_change.then(|| {
+            let prints = Watch::prints(&config.files);
+            Watch::new(config.files, prints)
+        });
+        let material = ArcSwap::from_pointee(fixed.clone());
+        let platform_roots = config.platform_roots;
+        Ok(Self { provider, platform_roots, fixed, material, watch, log })
+    }
+
+    /// The fixed part, with what files hold.
+    fn with(&self, contents: Contents) -> Result<Material, String> {
+        let mut material = self.fixed.clone();
+        if let Some(pem) = contents.roots {
+            let roots = certificates(&pem, "ca_file")?;
+            with_extra(RootCertStore::empty(), &roots).map_err(|why| format!("ca_file: {why}"))?;
+            material.note(ROOT, &roots);
+            material.extra_roots.extend(roots);
+        }
+        if let Some((cert, key)) = contents.identity {
+            material.show(identity(&cert, &key, &self.provider, ["certificate_file", "key_file"])?);
+        }
+        Ok(material)
+    }
+
+    /// Takes what files hold where they changed, and keeps what there is where that cannot be used. Connections that
+    /// stand go on.
+    fn renew(&self, watch: &Watch, now: Instant) {
+        let renewed = match watch.look(now) {
+            Look::TooSoon => return,
+            Look::Same => None,
+            Look::Changed(prints) => Some((prints, watch.read().and_then(|read| self.with(read)))),
+        };
+        match renewed {
+            None => {}
+            Some((prints, Ok(material))) => {
+                self.material.store(Arc::new(material));
+                watch.took(prints);
+                self.tell(false, "certificates were read anew");
+            }
+            Some((_, Err(why))) => {
+                let message = format!("the certificates in use are kept: {why}");
+                if watch.is_news(&message) {
+                    self.tell(true, &message);
+                }
+                return;
+            }
+        }
+        let (material, today) = (self.material.load(), SystemTime::now());
+        let ending: Vec<_> =
+            material.dates.iter().filter_map(|(what, dates)| dates.warning(what, today)).collect();
+        let ending = ending.join("; ");
+        if !ending.is_empty() && watch.is_news(&ending) {
+            self.tell(true, &ending);
+        }
+    }
+
+    fn tell(&self, is_wrong: bool, text: &str) {
+        if let Some(log) = &self.log {
+            log.observe(&Event::Certificates { text, is_wrong });
+        }
     }
 
     /// The configuration for all connections that make `offer`; the first call in a process may read files for 3–90 ms.
@@ -113,7 +231,11 @@ impl Tls {
     ///
     /// Where the platform has no roots and none were given; the next call tries again.
     pub fn client_config(&self, offer: Offer) -> Result<Arc<ClientConfig>, String> {
-        self.clients[offer as usize].get_or_try_init(|| self.build(offer)).cloned()
+        if let Some(watch) = &self.watch {
+            self.renew(watch, clock::now());
+        }
+        let material = self.material.load();
+        material.clients[offer as usize].get_or_try_init(|| self.build(&material, offer)).cloned()
     }
 
     /// A configuration that trusts nobody, for connections that never use TLS.
@@ -122,13 +244,16 @@ impl Tls {
         Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
     }
 
-    fn build(&self, offer: Offer) -> Result<Arc<ClientConfig>, String> {
-        let single = self.extra_roots.clone();
-        let trust = Trust::new(self.roots()?, single, Arc::clone(&self.provider))?;
+    fn build(&self, material: &Material, offer: Offer) -> Result<Arc<ClientConfig>, String> {
+        if let Some(fault) = &material.fault {
+            return Err(fault.clone());
+        }
+        let single = material.extra_roots.clone();
+        let trust = Trust::new(self.roots(single.as_slice())?, single, Arc::clone(&self.provider))?;
         let builder = versions(Arc::clone(&self.provider))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(trust));
-        let mut config = match &self.identity {
+        let mut config = match &material.identity {
             Some(key) => {
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(key))))
             }
@@ -138,27 +263,44 @@ impl Tls {
         Ok(Arc::new(config))
     }
 
-    fn roots(&self) -> Result<Arc<RootCertStore>, String> {
+    fn roots(&self, extra: &[CertificateDer<'static>]) -> Result<Arc<RootCertStore>, String> {
         if !self.platform_roots {
-            return with_extra(RootCertStore::empty(), &self.extra_roots).map(Arc::new);
+            return with_extra(RootCertStore::empty(), extra).map(Arc::new);
         }
         let platform = platform_roots();
-        if self.extra_roots.is_empty() {
+        if extra.is_empty() {
             return match platform.is_empty() {
                 true => Err("no trusted root certificates on this system".to_owned()),
                 false => Ok(platform),
             };
         }
-        with_extra(RootCertStore::clone(&platform), &self.extra_roots).map(Arc::new)
+        with_extra(RootCertStore::clone(&platform), extra).map(Arc::new)
     }
 }
+
+impl Material {
+    /// Servers that ask for it are shown this certificate.
+    fn show(&mut self, identity: CertifiedKey) {
+        self.dates.retain(|(what, _)| *what != CLIENT);
+        self.note(CLIENT, identity.cert.get(..1).unwrap_or_default());
+        self.identity = Some(Arc::new(identity));
+    }
+
+    fn note(&mut self, what: &'static str, certificates: &[CertificateDer<'_>]) {
+        let dates = certificates.iter().filter_map(|certificate| Validity::of(certificate));
+        self.dates.extend(dates.map(|dates| (what, dates)));
+    }
+}
+
+const CLIENT: &str = "the client's certificate";
+const ROOT: &str = "a certificate of ca_file";
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls")
-            .field("extra_roots", &self.extra_roots.len())
+            .field("extra_roots", &self.material.load().extra_roots.len())
             .field("platform_roots", &self.platform_roots)
-            .field("identity", &self.identity.is_some())
+            .field("identity", &self.material.load().identity.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -201,23 +343,27 @@ fn with_extra(
     Ok(store)
 }
 
-fn identity(cert: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<CertifiedKey, String> {
-    let chain = certificates(cert, "certificate_pem: client certificate")?;
+/// The client's certificate with its key, by what the two are called.
+fn identity(
+    cert: &[u8],
+    key: &[u8],
+    provider: &CryptoProvider,
+    [cert_name, key_name]: [&str; 2],
+) -> Result<CertifiedKey, String> {
+    let chain = certificates(cert, cert_name)?;
     // The parser's message could quote its input.
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
         rustls::pki_types::pem::Error::NoItemsFound => {
-            "key_pem: client key: no private key in it".to_owned()
+            format!("{key_name}: no private key in it")
         }
-        _ => "key_pem: client key: not valid PEM".to_owned(),
+        _ => format!("{key_name}: not valid PEM"),
     })?;
     CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => {
-            "key_pem: client key: does not belong to the client certificate".to_owned()
+            format!("{key_name}: does not belong to the client certificate")
         }
-        rustls::Error::InvalidCertificate(_) => {
-            "certificate_pem: client certificate: not valid".to_owned()
-        }
-        _ => "key_pem: client key: kind not supported or key damaged".to_owned(),
+        rustls::Error::InvalidCertificate(_) => format!("{cert_name}: not valid"),
+        _ => format!("{key_name}: kind not supported or key damaged"),
     })
 }
 
@@ -288,11 +434,14 @@ mod tests {
     use crate::transport::conformance::server::Authority;
 
     fn with_root(pem: &[u8]) -> Result<Tls, String> {
-        Tls::new(TlsConfig { extra_roots_pem: vec![pem.to_vec()], ..TlsConfig::default() })
+        Tls::new(TlsConfig { extra_roots_pem: vec![pem.to_vec()], ..TlsConfig::default() }, None)
     }
 
     fn with_identity(cert: &str, key: &str) -> Result<Tls, String> {
-        Tls::new(TlsConfig { identity: Some((cert.into(), key.into())), ..TlsConfig::default() })
+        Tls::new(
+            TlsConfig { identity: Some((cert.into(), key.into())), ..TlsConfig::default() },
+            None,
+        )
     }
 
     #[test]
@@ -316,7 +465,7 @@ mod tests {
     #[test]
     fn trusting_nobody_is_refused() {
         let nobody = TlsConfig { platform_roots: false, ..TlsConfig::default() };
-        assert!(Tls::new(nobody).unwrap_err().contains("nothing would be trusted"));
+        assert!(Tls::new(nobody, None).unwrap_err().contains("nothing would be trusted"));
     }
 
     #[test]
@@ -347,7 +496,7 @@ mod tests {
             identity: Some((cert.clone().into(), key.clone().into())),
             ..TlsConfig::default()
         };
-        let shown = format!("{config:?} {:?}", Tls::new(config.clone()).unwrap());
+        let shown = format!("{config:?} {:?}", Tls::new(config.clone(), None).unwrap());
         assert!(!shown.contains(&secret) && !shown.contains("45, 45, 45"), "{shown}");
         let damaged = key.replace(&secret, &"A".repeat(20));
         let message = with_identity(&cert, &damaged).unwrap_err();

@@ -321,6 +321,9 @@ module Ahoy
     lazily :ahoy_client_builder_set, [:pointer, :string, :string, :pointer], :int32
     lazily :ahoy_client_builder_build, [:pointer, :pointer, :pointer], :int32
     lazily :ahoy_client_builder_free, [:pointer], :void
+    lazily :ahoy_client_builder_set_ca_file, [:pointer, :string, :pointer], :int32
+    lazily :ahoy_client_builder_set_certificate_file, [:pointer, :string, :pointer], :int32
+    lazily :ahoy_client_builder_set_key_file, [:pointer, :string, :pointer], :int32
     lazily :ahoy_client_builder_set_proxy, [:pointer, :string, :pointer], :int32
     lazily :ahoy_client_builder_set_no_proxy, [:pointer, :string, :pointer], :int32
     lazily :ahoy_client_builder_set_proxy_from_environment, [:pointer, :bool, :pointer], :int32
