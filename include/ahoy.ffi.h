@@ -358,6 +358,11 @@ ahoy_status ahoy_client_builder_set_no_proxy(ahoy_client_builder *builder, const
 ahoy_status ahoy_client_builder_set_proxy_from_environment(ahoy_client_builder *builder, bool from_environment, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_resolver(ahoy_client_builder *builder, int32_t resolver, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_max_stale_ms(ahoy_client_builder *builder, uint64_t max_stale_ms, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_local_address(ahoy_client_builder *builder, const char *address, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_interface(ahoy_client_builder *builder, const char *name, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_tcp_keepalive_ms(ahoy_client_builder *builder, uint64_t after_ms, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_tcp_user_timeout_ms(ahoy_client_builder *builder, uint64_t timeout_ms, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_resolve(ahoy_client_builder *builder, const char *entries, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder, double share, uint32_t floor_per_second, uint64_t window_ms, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_retry_budget_stock(ahoy_client_builder *builder, uint32_t attempts, ahoy_error **err);
 ahoy_status ahoy_client_builder_use_resilient_profile(ahoy_client_builder *builder, ahoy_error **err);

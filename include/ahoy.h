@@ -1238,8 +1238,12 @@ AHOY_API void ahoy_text_free(ahoy_text *text);
  *
  * Port 443 means https and any other http, unless ahoy_host_set_scheme says otherwise.
  *
+ * A unix socket is "unix:/path", wherever a host's address is asked for: balanced, checked and
+ * retried like any other. Its port says http or https alone, its authority is "localhost" by
+ * default, and its URL is its address.
+ *
  * @param address host name or IP address (IPv6 with or without brackets, an address of a link with
- *        its zone as in fe80::1%eth0); copied
+ *        its zone as in fe80::1%eth0), or "unix:" and a path of up to 103 bytes; copied
  * @param port TCP port, 1 to 65535
  * @return the host, or NULL where an argument is not valid
  */
@@ -1420,7 +1424,7 @@ AHOY_API AHOY_MUST_USE ahoy_provider *ahoy_provider_list_new(void);
  * Adds a server to a list. A server that is in the list already (same address, port and scheme)
  * counts once.
  *
- * @param address host name or IP address; copied
+ * @param address host name, IP address or "unix:/path", as for ahoy_host_new; copied
  * @param port TCP port, 1 to 65535; 443 means https
  * @return AHOY_E_INVALID_ARGUMENT also for a provider that is no list; AHOY_E_IN_USE after its
  *        first use
@@ -3001,6 +3005,65 @@ AHOY_API
 ahoy_status ahoy_client_builder_set_max_stale_ms(ahoy_client_builder *builder,
                                                  uint64_t max_stale_ms,
                                                  ahoy_error **err);
+
+/**
+ * Sets the address of this host that connections come from. Endpoints of the other family are not
+ * reached then, nor those of unix sockets affected. Not with a proxy. Default: off, the system
+ * chooses.
+ *
+ * @param address an IP address; or "off"; copied
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_local_address(ahoy_client_builder *builder,
+                                                  const char *address,
+                                                  ahoy_error **err);
+
+/**
+ * Sets the network interface that connections leave by (SO_BINDTODEVICE). Only on Linux: elsewhere
+ * each connection fails. Not with a proxy. Default: off, the system chooses.
+ *
+ * @param name of the interface, such as "eth0", 1 to 15 bytes; or "off"; copied
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_interface(ahoy_client_builder *builder,
+                                              const char *name,
+                                              ahoy_error **err);
+
+/**
+ * Lets the system ask whether a peer is still there, after this time without traffic and as often
+ * from then on. Not with a proxy. Default: off; a pool closes idle connections, and attempts have
+ * limits.
+ *
+ * @param after_ms 1000 to 32767000, of which whole seconds count
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_tcp_keepalive_ms(ahoy_client_builder *builder,
+                                                     uint64_t after_ms,
+                                                     ahoy_error **err);
+
+/**
+ * Limits how long sent bytes may stay unacknowledged before the system gives a connection up
+ * (TCP_USER_TIMEOUT). Only on Linux: elsewhere each connection fails. Not with a proxy. Default:
+ * off.
+ *
+ * @param timeout_ms 1000 to 32767000
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_tcp_user_timeout_ms(ahoy_client_builder *builder,
+                                                        uint64_t timeout_ms,
+                                                        ahoy_error **err);
+
+/**
+ * States addresses of names, for which no name service is asked then, as curl's --resolve does.
+ * TLS and the Host header still have the name. Not with a proxy. Default: off.
+ *
+ * @param entries "name:port:address" or "name:port:address,address", separated by spaces; or
+ *        "off"; copied
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_resolve(ahoy_client_builder *builder,
+                                            const char *entries,
+                                            ahoy_error **err);
 
 /**
  * Limits the extra attempts that retries and hedges of all calls together make: to a share of the

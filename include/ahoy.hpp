@@ -1543,7 +1543,7 @@ class provider : public detail::handle<ahoy_provider, &ahoy_provider_free> {
      * Adds a server to a list. A server that is in the list already (same address, port and scheme)
      * counts once.
      *
-     * @param address host name or IP address; copied
+     * @param address host name, IP address or "unix:/path", as for ahoy_host_new; copied
      * @param port TCP port, 1 to 65535; 443 means https
      * @exception exception errc::invalid_argument also for a provider that is no list; errc::in_use
      *        after its first use
@@ -4855,6 +4855,65 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
+     * Sets the address of this host that connections come from. Endpoints of the other family are not
+     * reached then, nor those of unix sockets affected. Not with a proxy. Default: off, the system
+     * chooses.
+     *
+     * @param address an IP address; or "off"; copied
+     */
+    client_builder &set_local_address(const text_ref &address) {
+        detail::value(try_set_local_address(address));
+        return *this;
+    }
+
+    /**
+     * Sets the network interface that connections leave by (SO_BINDTODEVICE). Only on Linux: elsewhere
+     * each connection fails. Not with a proxy. Default: off, the system chooses.
+     *
+     * @param name of the interface, such as "eth0", 1 to 15 bytes; or "off"; copied
+     */
+    client_builder &set_interface(const text_ref &name) {
+        detail::value(try_set_interface(name));
+        return *this;
+    }
+
+    /**
+     * Lets the system ask whether a peer is still there, after this time without traffic and as often
+     * from then on. Not with a proxy. Default: off; a pool closes idle connections, and attempts have
+     * limits.
+     *
+     * @param after 1000 to 32767000, of which whole seconds count
+     */
+    client_builder &set_tcp_keepalive(std::chrono::milliseconds after) {
+        detail::value(try_set_tcp_keepalive(after));
+        return *this;
+    }
+
+    /**
+     * Limits how long sent bytes may stay unacknowledged before the system gives a connection up
+     * (TCP_USER_TIMEOUT). Only on Linux: elsewhere each connection fails. Not with a proxy. Default:
+     * off.
+     *
+     * @param timeout 1000 to 32767000
+     */
+    client_builder &set_tcp_user_timeout(std::chrono::milliseconds timeout) {
+        detail::value(try_set_tcp_user_timeout(timeout));
+        return *this;
+    }
+
+    /**
+     * States addresses of names, for which no name service is asked then, as curl's --resolve does.
+     * TLS and the Host header still have the name. Not with a proxy. Default: off.
+     *
+     * @param entries "name:port:address" or "name:port:address,address", separated by spaces; or
+     *        "off"; copied
+     */
+    client_builder &set_resolve(const text_ref &entries) {
+        detail::value(try_set_resolve(entries));
+        return *this;
+    }
+
+    /**
      * Limits the extra attempts that retries and hedges of all calls together make: to a share of the
      * calls, plus a number a second for clients with few calls. When the budget is used up, a failed
      * attempt ends its call, so a service in trouble does not get several times its load. Attempts
@@ -5307,6 +5366,31 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /** As set_max_stale, without exceptions. */
     result<void> try_set_max_stale(std::chrono::milliseconds max_stale) {
         return detail::invoke(&ahoy_client_builder_set_max_stale_ms, this->get(), max_stale);
+    }
+
+    /** As set_local_address, without exceptions. */
+    result<void> try_set_local_address(const text_ref &address) {
+        return detail::invoke(&ahoy_client_builder_set_local_address, this->get(), address);
+    }
+
+    /** As set_interface, without exceptions. */
+    result<void> try_set_interface(const text_ref &name) {
+        return detail::invoke(&ahoy_client_builder_set_interface, this->get(), name);
+    }
+
+    /** As set_tcp_keepalive, without exceptions. */
+    result<void> try_set_tcp_keepalive(std::chrono::milliseconds after) {
+        return detail::invoke(&ahoy_client_builder_set_tcp_keepalive_ms, this->get(), after);
+    }
+
+    /** As set_tcp_user_timeout, without exceptions. */
+    result<void> try_set_tcp_user_timeout(std::chrono::milliseconds timeout) {
+        return detail::invoke(&ahoy_client_builder_set_tcp_user_timeout_ms, this->get(), timeout);
+    }
+
+    /** As set_resolve, without exceptions. */
+    result<void> try_set_resolve(const text_ref &entries) {
+        return detail::invoke(&ahoy_client_builder_set_resolve, this->get(), entries);
     }
 
     /** As set_retry_budget, without exceptions. */

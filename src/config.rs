@@ -14,7 +14,7 @@ use crate::policy::{
     StatusSet, ThrottleConfig, TraceStart,
 };
 use crate::request;
-use crate::transport::{ProxyConfig, TlsConfig};
+use crate::transport::{ProxyConfig, SocketOptions, TlsConfig};
 
 pub use crate::transport::{NameConfig, NameService};
 
@@ -92,6 +92,8 @@ pub struct ClientConfig {
     pub http2: Http2,
     /// How names are resolved.
     pub names: NameConfig,
+    /// What its sockets are told, and which names have addresses of the client's own.
+    pub sockets: SocketOptions,
     /// Trust in certificates, and the client's own.
     pub tls: TlsConfig,
     /// Where what `tls` has was read from.
@@ -199,6 +201,7 @@ impl Default for ClientConfig {
             warm_up: 0,
             http2: Http2::Off,
             names: NameConfig::default(),
+            sockets: SocketOptions::default(),
             tls: TlsConfig::default(),
             tls_files: TlsFiles::default(),
             budget: BudgetChoice::default(),

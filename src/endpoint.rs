@@ -70,6 +70,16 @@ impl Host {
     /// # Errors
     /// The address can be neither dialled nor named to a peer, or the port is 0; the text does not show it.
     pub fn checked(address: &str, port: u16) -> Result<Self, &'static str> {
+        if let Some(path) = unix_path(address) {
+            // What fits into a socket's address on every system.
+            let fits = path.starts_with('/') && path.len() <= 103;
+            return match fits && !path.contains(|c: char| c.is_ascii_control()) {
+                true => Ok(Self::new(address, port)),
+                false => Err(
+                    "is no path of a unix socket: one that begins with / and has up to 103 bytes",
+                ),
+            };
+        }
         let bare =
             address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
         let odd = |c: char| c.is_ascii_control() || c.is_whitespace() || "/?#@[]\\".contains(c);
@@ -100,6 +110,12 @@ impl Host {
             server_name: None,
         }
     }
+}
+
+/// The path of a unix socket, which stands for an address as `unix:/path`.
+#[must_use]
+pub fn unix_path(address: &str) -> Option<&str> {
+    address.strip_prefix("unix:")
 }
 
 /// What makes two hosts the same endpoint: live state survives an update under this identity.
@@ -174,8 +190,18 @@ impl Endpoint {
     }
 
     fn detailed(&self, stated: Stated) -> Details {
-        let url = format!("{}://{}:{}", self.scheme.as_str(), bracketed(&self.address), self.port);
+        let is_unix = unix_path(&self.address).is_some();
+        let url = match is_unix {
+            true => self.address.to_string(),
+            false => {
+                format!("{}://{}:{}", self.scheme.as_str(), bracketed(&self.address), self.port)
+            }
+        };
         let authority = stated.authority.clone().unwrap_or_else(|| {
+            // As curl and docker say it.
+            if is_unix {
+                return LOCALHOST.to_owned();
+            }
             let host = bracketed(without_zone(&self.address));
             match self.port == self.scheme.default_port() {
                 true => host,
@@ -184,6 +210,7 @@ impl Endpoint {
         });
         let server_name = stated.server_name.clone().unwrap_or_else(|| match &stated.authority {
             Some(authority) => host_of_authority(authority).to_owned(),
+            None if is_unix => LOCALHOST.to_owned(),
             None => without_zone(&self.address).to_owned(),
         });
         let rests_until = Mutex::default();
@@ -252,7 +279,7 @@ impl Endpoint {
         self.stated().map_or(0, |stated| stated.priority)
     }
 
-    /// `scheme://address:port`, with the port always there and no path.
+    /// `scheme://address:port`, with the port always there and no path; `unix:/path` of a unix socket.
     #[must_use]
     pub fn url(&self) -> &Arc<str> {
         &self.details().url
@@ -317,6 +344,8 @@ impl Endpoint {
 pub fn departures() -> u64 {
     DEPARTURES.load(Ordering::Acquire)
 }
+
+const LOCALHOST: &str = "localhost";
 
 static DEPARTURES: AtomicU64 = AtomicU64::new(0);
 

@@ -82,8 +82,8 @@ impl PhasesSoFar {
 pub struct Ends {
     /// This host's; none where the system did not tell it.
     pub local: Option<SocketAddr>,
-    /// The peer's.
-    pub remote: SocketAddr,
+    /// The peer's; none of a unix socket.
+    pub remote: Option<SocketAddr>,
 }
 
 /// The connection that carried an attempt.

@@ -2,7 +2,10 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -601,4 +604,146 @@ fn options_by_name_do_what_their_setters_do() {
     assert_eq!(unknown.status, AHOY_E_UNKNOWN_OPTION);
     assert!(unknown.message.contains("max_body"), "{}", unknown.message);
     assert_eq!(builder.option("timeout", "soon").unwrap_err().status, AHOY_E_INVALID_ARGUMENT);
+}
+
+/// A server at a unix socket that answers each request with its head and the length of its body.
+struct AtPath(PathBuf);
+
+impl AtPath {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ahoy-{name}-{}.sock", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                thread::spawn(move || Self::serve(stream.unwrap()));
+            }
+        });
+        Self(path)
+    }
+
+    fn serve(mut stream: impl Read + Write) {
+        let (mut unread, mut buffer) = (Vec::new(), [0; 65_536]);
+        loop {
+            let end = loop {
+                if let Some(end) = unread.windows(4).position(|four| four == b"\r\n\r\n") {
+                    break end + 4;
+                }
+                match stream.read(&mut buffer) {
+                    Ok(0) | Err(_) => return,
+                    Ok(count) => unread.extend_from_slice(&buffer[..count]),
+                }
+            };
+            let head = String::from_utf8(unread.drain(..end).collect()).unwrap().to_lowercase();
+            let stated = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+            let length: usize = stated.map_or(0, |stated| stated.parse().unwrap());
+            while unread.len() < length {
+                let count = stream.read(&mut buffer).unwrap();
+                unread.extend_from_slice(&buffer[..count]);
+            }
+            unread.drain(..length);
+            let body = format!("{head}{length}");
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    }
+
+    fn address(&self) -> String {
+        format!("unix:{}", self.0.display())
+    }
+}
+
+impl Drop for AtPath {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn unix_sockets_are_balanced_like_any_other_host() {
+    let (one, two, tcp) = (AtPath::new("one"), AtPath::new("two"), Server::ok());
+    let missing = std::env::temp_dir().join("ahoy-no-such.sock");
+    let missing = format!("unix:{}", missing.display());
+    let hosts = [
+        Host::new(&one.address(), 80),
+        Host::new(&missing, 80),
+        Host::new(&two.address(), 80).authority("api.example"),
+        Host::new("127.0.0.1", tcp.port()),
+    ];
+    let balancer = Balancer::round_robin(&Provider::of(&hosts));
+    let client = Builder::new().balancer(&balancer).build();
+    let large = vec![b'x'; 1_000_000];
+    let mut urls = Vec::new();
+    for _ in 0..6 {
+        let answer = client.put("/up", "text/plain", &large).unwrap();
+        let text = answer.text();
+        if answer.endpoint_url.starts_with("unix:") {
+            let host =
+                if answer.endpoint_url == one.address() { "localhost" } else { "api.example" };
+            assert!(text.contains(&format!("\r\nhost: {host}\r\n")), "{text}");
+            assert!(text.ends_with("\r\n\r\n1000000"), "{text}");
+        }
+        urls.push(answer.endpoint_url);
+    }
+    for url in [one.address(), two.address(), format!("http://127.0.0.1:{}", tcp.port())] {
+        assert_eq!(urls.iter().filter(|it| **it == url).count(), 2, "{url}: {urls:?}");
+    }
+    let only = Builder::new().balancer(&Balancer::round_robin(&Provider::of(&hosts[1..2])));
+    let failure = only.tries(1).build().get("/").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_CONNECT, "{}", failure.message);
+    assert!(failure.message.contains(&missing), "{}", failure.message);
+}
+
+#[test]
+fn addresses_that_are_no_path_of_a_unix_socket_are_refused() {
+    let long = format!("unix:/{}", "x".repeat(103));
+    for address in ["unix:", "unix:relative", "unix:/a\nb", &long] {
+        assert!(Host::try_new(address, 80).is_none(), "{address}");
+    }
+}
+
+#[test]
+fn connections_come_from_the_local_address() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let peer = thread::spawn(move || {
+        let (stream, peer) = listener.accept().unwrap();
+        AtPath::serve(stream);
+        peer.ip().to_string()
+    });
+    let builder = Builder::new().base_url(&url(port));
+    builder.option("local_address", "127.0.0.9").unwrap();
+    builder.option("interface", "lo").unwrap();
+    builder.option("tcp_keepalive", "30s").unwrap();
+    builder.option("tcp_user_timeout", "5s").unwrap();
+    let client = builder.idle_timeout_ms(60_000).build();
+    assert_eq!(client.get("/").unwrap().status, 200);
+    assert_eq!(sockets::options_of_the_socket_to(port), Some((true, 30, 5_000)));
+    drop(client);
+    assert_eq!(peer.join().unwrap(), "127.0.0.9");
+
+    let elsewhere = Builder::new().base_url("http://[::1]:9").tries(1);
+    elsewhere.option("local_address", "127.0.0.9").unwrap();
+    assert_eq!(elsewhere.build().get("/").unwrap_err().status, AHOY_E_CONNECT);
+    let nowhere = Builder::new().base_url(&url(port)).tries(1);
+    nowhere.option("interface", "no-such-one").unwrap();
+    assert_eq!(nowhere.build().get("/").unwrap_err().status, AHOY_E_CONNECT);
+}
+
+#[test]
+fn names_have_the_addresses_that_are_stated() {
+    let server = Server::new(|seen| Reply::text(200, seen.header("host").unwrap_or_default()));
+    let port = server.port();
+    let builder = Builder::new().base_url(&format!("http://api.test:{port}"));
+    builder
+        .option("resolve", &format!("other.test:80:10.0.0.1 API.test:{port}:::1,127.0.0.1"))
+        .unwrap();
+    assert_eq!(builder.build().get("/").unwrap().text(), format!("api.test:{port}"));
+    let failure = builder.option("resolve", "api.test:80").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+    assert!(
+        failure.message.contains("api.test:80 is not name:port:address"),
+        "{}",
+        failure.message
+    );
 }

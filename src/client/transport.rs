@@ -144,6 +144,7 @@ fn direct(
             Driver::Shard => None,
         },
         siblings: (driver == Driver::Shard).then(|| core.wiring.siblings()),
+        sockets: config.sockets.clone(),
         stripe,
     }
 }

@@ -8,7 +8,7 @@ use crate::config::{ClientConfig, Http2, NameConfig};
 use crate::error::{Error, ErrorKind};
 use crate::event::Observer;
 use crate::runtime::process::PerProcess;
-use crate::transport::{Proxies, ProxyConfig, Siblings, Tls, TlsConfig};
+use crate::transport::{Proxies, ProxyConfig, Siblings, SocketOptions, Tls, TlsConfig};
 
 /// The settings of connections, and what is made of them once.
 #[derive(Debug)]
@@ -30,6 +30,7 @@ struct Settings {
     tls: TlsConfig,
     proxy: ProxyConfig,
     names: NameConfig,
+    sockets: SocketOptions,
     http2: Http2,
     redirects: u32,
     warm_up: usize,
@@ -47,6 +48,7 @@ impl Settings {
             tls: config.tls.clone(),
             proxy: config.proxy.clone(),
             names: config.names,
+            sockets: config.sockets.clone(),
             http2: config.http2,
             redirects: config.redirects,
             warm_up: config.warm_up,

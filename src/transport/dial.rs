@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsConnector;
 
-use crate::endpoint::{Endpoint, Scheme};
+use crate::endpoint::{Endpoint, Scheme, unix_path};
 use crate::outcome::{Failure, FailureKind};
 use crate::phase::Phase;
 use crate::runtime::getaddrinfo;
@@ -20,6 +20,7 @@ use crate::statistics::Counter;
 
 use super::failure::{Stage, cause_of, io_cause};
 use super::http1::direct::DirectConfig;
+use super::socket_options::SocketOptions;
 use super::tls::{Offer, Tls};
 use super::wire::{Socket, Stream, Traffic, Wire};
 
@@ -54,6 +55,11 @@ impl Dialler<'_> {
     async fn dial_uncounted(self) -> Result<Stream, Failure> {
         let (begun, limit) = (Instant::now(), self.limit);
         (self.enter)(Phase::Resolve);
+        if let Some(path) = unix_path(self.endpoint.address()) {
+            (self.enter)(Phase::Connect);
+            let connected = timeout(limit, self.connect_unix(path)).await;
+            return connected.unwrap_or_else(|_| Err(not_connected(limit)));
+        }
         let addresses = timeout(limit, self.addresses()).await;
         let addresses = addresses.unwrap_or_else(|_| Err(not_resolved(limit)))?;
         (self.enter)(Phase::Connect);
@@ -63,6 +69,9 @@ impl Dialler<'_> {
 
     async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
         let (address, port) = (self.endpoint.address(), self.endpoint.port());
+        if let Some(stated) = self.config.sockets.overrides.of(address, port) {
+            return Ok(interleaved(stated.to_vec(), port));
+        }
         if let Some(found) = scoped(address, port) {
             return found.map(|address| vec![address]);
         }
@@ -75,8 +84,16 @@ impl Dialler<'_> {
         Ok(interleaved(addresses, port))
     }
 
-    async fn connect(self, addresses: Vec<SocketAddr>) -> Result<Stream, Failure> {
-        let socket = race(addresses).await;
+    async fn connect(&self, addresses: Vec<SocketAddr>) -> Result<Stream, Failure> {
+        self.greet(race(addresses, &self.config.sockets).await).await
+    }
+
+    async fn connect_unix(&self, path: &str) -> Result<Stream, Failure> {
+        self.greet(Socket::connect_unix(path).await).await
+    }
+
+    /// Agrees on TLS where the endpoint speaks it.
+    async fn greet(&self, socket: io::Result<Socket>) -> Result<Stream, Failure> {
         let socket = socket.map_err(|error| io_cause(&error, Stage::Connect).failure(false))?;
         let wire = Wire::new(socket, self.traffic.clone());
         match self.endpoint.scheme() {
@@ -167,28 +184,30 @@ fn interleaved(addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
 }
 
 /// The first connection to stand; the next address starts after a delay, or when another failed.
-async fn race(addresses: Vec<SocketAddr>) -> io::Result<Socket> {
+async fn race(addresses: Vec<SocketAddr>, options: &SocketOptions) -> io::Result<Socket> {
     if let [address] = addresses[..] {
-        return Socket::connect(address).await;
+        return Socket::connect(address, options).await;
     }
-    let mut race = Race::new(addresses);
+    let mut race = Race::new(addresses, options);
     poll_fn(|cx| race.poll(cx)).await
 }
 
-type Connecting = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send>>;
+type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send + 'a>>;
 
-struct Race {
+struct Race<'a> {
+    options: &'a SocketOptions,
     waiting: std::vec::IntoIter<SocketAddr>,
-    running: Vec<Connecting>,
+    running: Vec<Connecting<'a>>,
     next_start: Pin<Box<Sleep>>,
     /// One has failed since the last start: the next one need not wait.
     hurry: bool,
     failed: Option<io::Error>,
 }
 
-impl Race {
-    fn new(addresses: Vec<SocketAddr>) -> Self {
+impl<'a> Race<'a> {
+    fn new(addresses: Vec<SocketAddr>, options: &'a SocketOptions) -> Self {
         Self {
+            options,
             waiting: addresses.into_iter(),
             running: Vec::new(),
             next_start: Box::pin(sleep(ATTEMPT_DELAY)),
@@ -234,7 +253,7 @@ impl Race {
         let Some(address) = self.waiting.next() else {
             return false;
         };
-        self.running.push(Box::pin(Socket::connect(address)));
+        self.running.push(Box::pin(Socket::connect(address, self.options)));
         self.next_start.set(sleep(ATTEMPT_DELAY));
         true
     }
@@ -312,7 +331,7 @@ mod tests {
         // Nobody listens on the other loopback addresses.
         let addresses = interleaved(ips(&["127.0.0.2", "127.0.0.3", "127.0.0.1"]), port);
         let begun = Instant::now();
-        let socket = race(addresses).await.unwrap();
+        let socket = race(addresses, &SocketOptions::default()).await.unwrap();
         assert_eq!(socket.stream().peer_addr().unwrap().ip().to_string(), "127.0.0.1");
         assert!(begun.elapsed() < ATTEMPT_DELAY);
     }
@@ -328,7 +347,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
         let begun = Instant::now();
-        let socket = race(vec![silent, open]).await.unwrap();
+        let socket = race(vec![silent, open], &SocketOptions::default()).await.unwrap();
         assert_eq!(socket.stream().peer_addr().unwrap(), open);
         assert!(begun.elapsed() >= ATTEMPT_DELAY && begun.elapsed() < ATTEMPT_DELAY * 3);
         drop(held);
@@ -336,9 +355,15 @@ mod tests {
 
     #[tokio::test]
     async fn the_error_is_the_one_that_tells_most() {
-        let error =
-            race(ips(&["127.0.0.2", "127.0.0.3"]).into_iter().map(|ip| (ip, 1).into()).collect());
+        let options = SocketOptions::default();
+        let error = race(
+            ips(&["127.0.0.2", "127.0.0.3"]).into_iter().map(|ip| (ip, 1).into()).collect(),
+            &options,
+        );
         assert_eq!(error.await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
-        assert_eq!(race(vec![]).await.unwrap_err().kind(), io::ErrorKind::HostUnreachable);
+        assert_eq!(
+            race(vec![], &options).await.unwrap_err().kind(),
+            io::ErrorKind::HostUnreachable
+        );
     }
 }

@@ -18,6 +18,7 @@ mod life;
 mod progress;
 mod proxy;
 mod request;
+mod socket_options;
 mod tls;
 mod warm;
 mod wire;
@@ -53,6 +54,7 @@ pub use crate::transport::progress::Progress;
 pub use crate::transport::proxy::ProxyConfig;
 
 pub(crate) use crate::transport::proxy::{Http, HttpConfig, Proxies};
+pub use crate::transport::socket_options::{Overrides, SocketOptions};
 pub use crate::transport::tls::{CertificateFiles, Offer, Tls, TlsConfig};
 
 /// Parsers of peers' bytes, for fuzz/.

@@ -9,6 +9,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use socket2::{Domain, SockRef, Type};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -17,6 +18,7 @@ use tokio::task::yield_now;
 use tokio_rustls::client::TlsStream;
 
 use super::life::Life;
+use super::socket_options::SocketOptions;
 use crate::phase::{Carrier, Ends, Protocol};
 use crate::runtime::process::sockets;
 use crate::statistics::{CloseReason, Stripe};
@@ -158,23 +160,50 @@ impl Traffic {
 pub(super) struct Socket {
     /// There until it drops, or could not be handed over.
     stream: Option<TcpStream>,
-    /// The address that it was connected to.
-    remote: SocketAddr,
+    /// The address that it was connected to; none of a unix socket.
+    remote: Option<SocketAddr>,
 }
 
 impl Socket {
     /// A connection to `address`.
-    pub(super) async fn connect(address: SocketAddr) -> io::Result<Self> {
+    pub(super) async fn connect(address: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
         let begin = || {
             let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
             socket.set_nonblocking(true)?;
+            options.apply(&socket, address)?;
             match socket.connect(&address.into()) {
                 Err(error) if !is_under_way(&error) => Err(error),
                 _ => TcpStream::from_std(socket.into()),
             }
         };
         let stream = Some(sockets::open(begin, AsRawFd::as_raw_fd)?);
-        let socket = Self { stream, remote: address };
+        Self { stream, remote: Some(address) }.stands().await
+    }
+
+    /// A connection to the unix socket at `path`. It is carried as a TCP stream, for all that is asked of a stream is
+    /// to be read from, written to and shut down, and the system does not mind.
+    pub(super) async fn connect_unix(path: &str) -> io::Result<Self> {
+        let address = socket2::SockAddr::unix(path)?;
+        loop {
+            let begin = || {
+                let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+                socket.set_nonblocking(true)?;
+                socket.connect(&address)?;
+                TcpStream::from_std(socket.into())
+            };
+            match sockets::open(begin, AsRawFd::as_raw_fd) {
+                Ok(stream) => return Self { stream: Some(stream), remote: None }.stands().await,
+                // The server's backlog is full, and nothing tells when it is not.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    tokio::time::sleep(BACKLOG_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn stands(self) -> io::Result<Self> {
+        let socket = self;
         socket.stream().writable().await?;
         match socket.stream().take_error()? {
             // It stood, and the peer said why it resets.
@@ -207,6 +236,9 @@ impl Socket {
         Pin::new(self.stream.as_mut().unwrap_or_else(|| unreachable!("taken by drop only")))
     }
 }
+
+/// Short beside a connect limit, long beside a system call.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
 
 fn is_reset(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ConnectionReset
@@ -493,7 +525,10 @@ mod tests {
             let (mut socket, _) = listener.accept().unwrap();
             while socket.write_all(&[0; 64 * 1024]).is_ok() {}
         });
-        Wire::new(Socket::connect(address).await.unwrap(), Traffic::default())
+        Wire::new(
+            Socket::connect(address, &SocketOptions::default()).await.unwrap(),
+            Traffic::default(),
+        )
     }
 
     /// Reads pieces of 4 KiB, as TLS does, until the turn is over or nothing is there; what was read.
@@ -551,7 +586,7 @@ mod tests {
             polls += 1;
             if stop.load(Ordering::Relaxed) { Poll::Ready(polls) } else { others_first(cx) }
         }));
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
         ended.store(true, Ordering::Relaxed);
         let polls = greedy.await.unwrap();
         assert!(polls <= 10, "{polls} turns before the timer");

@@ -79,6 +79,12 @@ owner!(
 );
 
 impl Host {
+    pub fn try_new(address: &str, port: u16) -> Option<Self> {
+        // SAFETY: the text lives through the call.
+        let host = unsafe { ahoy_host_new(c(address).as_ptr(), port) };
+        (!host.is_null()).then(|| Self::owning(host))
+    }
+
     pub fn new(address: &str, port: u16) -> Self {
         // SAFETY: the text lives through the call.
         Self::owning(unsafe { ahoy_host_new(c(address).as_ptr(), port) })

@@ -10,7 +10,7 @@ use crate::discovery::config::RegistryConfig;
 use crate::discovery::ground::Ground;
 use crate::discovery::source::Ended;
 use crate::statistics::ClientCells;
-use crate::transport::{DirectConfig, NameConfig, Tls, TlsConfig};
+use crate::transport::{DirectConfig, NameConfig, SocketOptions, Tls, TlsConfig};
 
 /// The connections to the registry that `registry` describes. The files are read each time, so that a certificate that
 /// was renewed is taken by the next session.
@@ -49,6 +49,7 @@ pub fn connections_over(config: TlsConfig, ground: &Ground) -> Result<Arc<Direct
         by_tasks: false,
         max_per_endpoint: None,
         siblings: None,
+        sockets: SocketOptions::default(),
         // Counted for nobody: a client's figures are of its calls.
         stripe: ClientCells::default().stripe(),
     }))

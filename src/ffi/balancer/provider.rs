@@ -258,7 +258,7 @@ pub extern "C" fn ahoy_provider_list_new() -> *mut ahoy_provider {
 /// Adds a server to a list. A server that is in the list already (same address, port and scheme)
 /// counts once.
 ///
-/// @param address host name or IP address; copied
+/// @param address host name, IP address or "unix:/path", as for ahoy_host_new; copied
 /// @param port TCP port, 1 to 65535; 443 means https
 /// @return AHOY_E_INVALID_ARGUMENT also for a provider that is no list; AHOY_E_IN_USE after its
 ///        first use

@@ -212,7 +212,7 @@ pub unsafe extern "C" fn ahoy_attempt_remote_address(
 ) -> *const c_char {
     guard::value!(c"".as_ptr(), |attempt: Option<&ahoy_attempt>| {
         attempt.map_or(c"".as_ptr(), |attempt| {
-            let end = attempt.carrier.as_ref().map(|carrier| carrier.ends.remote);
+            let end = attempt.carrier.as_ref().and_then(|carrier| carrier.ends.remote);
             attempt.remote_address.get_or_init(|| shown(end)).as_ptr()
         })
     })

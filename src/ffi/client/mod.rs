@@ -11,6 +11,8 @@ pub mod proxy;
 
 pub mod names;
 
+pub mod sockets;
+
 pub mod protection;
 
 pub mod hooks;

@@ -6,6 +6,7 @@ mod certificates;
 mod connections;
 mod faults;
 mod propagation;
+mod sockets;
 
 use std::sync::{Arc, LazyLock};
 
@@ -19,6 +20,7 @@ pub static CLIENT: LazyLock<Table<ClientConfig>> = LazyLock::new(|| {
         calls::SETTINGS,
         connections::SETTINGS,
         certificates::SETTINGS,
+        sockets::SETTINGS,
         admission::SETTINGS,
         propagation::SETTINGS,
         faults::SETTINGS,

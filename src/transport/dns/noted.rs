@@ -18,6 +18,7 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use crate::runtime::process::sockets;
+use crate::transport::socket_options::SocketOptions;
 use crate::transport::wire::{Socket, Traffic, Wire};
 
 /// What asks name servers over noted sockets.
@@ -45,7 +46,11 @@ impl RuntimeProvider for Noted {
         limit: Option<Duration>,
     ) -> Pin<Box<dyn Send + Future<Output = io::Result<Self::Tcp>>>> {
         Box::pin(async move {
-            let socket = timeout(limit.unwrap_or(CONNECT_LIMIT), Socket::connect(server)).await;
+            let socket = timeout(
+                limit.unwrap_or(CONNECT_LIMIT),
+                Socket::connect(server, &SocketOptions::default()),
+            )
+            .await;
             let socket = socket.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
             Ok(AsyncIoTokioAsStd(NotedTcp::new(socket)))
         })

@@ -33,6 +33,7 @@ use crate::transport::dns::{NameConfig, Resolver};
 use crate::transport::expect::{Consent, expects, is_unmet};
 use crate::transport::failure::{Stage, cause_of};
 use crate::transport::request::{self, RequestBody};
+use crate::transport::socket_options::SocketOptions;
 use crate::transport::tls::{Offer, Tls};
 use crate::transport::wire::{Stream, Traffic};
 use crate::transport::{Answer, Exchange, Transport, warm};
@@ -64,6 +65,8 @@ pub struct DirectConfig {
     pub max_per_endpoint: Option<NonZeroUsize>,
     /// The pools that lend each other connections; `None` for a transport that is driven always.
     pub siblings: Option<Arc<Siblings>>,
+    /// What sockets are told, and which names have addresses of their own.
+    pub sockets: SocketOptions,
     /// Where connections and bytes are counted.
     pub stripe: Arc<Stripe>,
 }
@@ -83,6 +86,7 @@ impl DirectConfig {
             by_tasks: true,
             max_per_endpoint: None,
             siblings: None,
+            sockets: SocketOptions::default(),
             stripe: ClientCells::default().stripe(),
         }
     }

@@ -329,6 +329,11 @@ module Ahoy
     lazily :ahoy_client_builder_set_proxy_from_environment, [:pointer, :bool, :pointer], :int32
     lazily :ahoy_client_builder_set_resolver, [:pointer, :int32, :pointer], :int32
     lazily :ahoy_client_builder_set_max_stale_ms, [:pointer, :uint64, :pointer], :int32
+    lazily :ahoy_client_builder_set_local_address, [:pointer, :string, :pointer], :int32
+    lazily :ahoy_client_builder_set_interface, [:pointer, :string, :pointer], :int32
+    lazily :ahoy_client_builder_set_tcp_keepalive_ms, [:pointer, :uint64, :pointer], :int32
+    lazily :ahoy_client_builder_set_tcp_user_timeout_ms, [:pointer, :uint64, :pointer], :int32
+    lazily :ahoy_client_builder_set_resolve, [:pointer, :string, :pointer], :int32
     lazily :ahoy_client_builder_set_retry_budget, [:pointer, :double, :uint32, :uint64, :pointer], :int32
     lazily :ahoy_client_builder_set_retry_budget_stock, [:pointer, :uint32, :pointer], :int32
     lazily :ahoy_client_builder_use_resilient_profile, [:pointer, :pointer], :int32

@@ -1,0 +1,162 @@
+//! What a client's sockets are told before they connect, and which names have addresses of the client's own.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use socket2::{Socket, TcpKeepalive};
+
+/// How the sockets of a client are made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// The address of this host that connections come from.
+    pub local_address: Option<IpAddr>,
+    /// The network interface that connections leave by.
+    pub interface: Option<String>,
+    /// After how long without traffic the system asks whether the peer is there, and how often then.
+    pub keepalive: Option<Duration>,
+    /// How long sent bytes may stay unacknowledged before the system gives the connection up.
+    pub user_timeout: Option<Duration>,
+    /// Addresses of names.
+    pub overrides: Overrides,
+}
+
+impl SocketOptions {
+    /// Prepares a TCP socket that is to connect to `address`.
+    pub(super) fn apply(&self, socket: &Socket, address: SocketAddr) -> io::Result<()> {
+        if let Some(every) = self.keepalive {
+            let keepalive = TcpKeepalive::new().with_time(every).with_interval(every);
+            socket.set_tcp_keepalive(&keepalive)?;
+        }
+        self.limit_silence(socket)?;
+        self.bind_interface(socket)?;
+        match self.local_address {
+            Some(local) if local.is_ipv4() != address.is_ipv4() => Err(io::Error::new(
+                io::ErrorKind::AddrNotAvailable,
+                "local_address is of the other family",
+            )),
+            Some(local) => socket.bind(&SocketAddr::new(local, 0).into()),
+            None => Ok(()),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn limit_silence(&self, socket: &Socket) -> io::Result<()> {
+        match self.user_timeout {
+            Some(limit) => socket.set_tcp_user_timeout(Some(limit)),
+            None => Ok(()),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn limit_silence(&self, _: &Socket) -> io::Result<()> {
+        missing(self.user_timeout.is_some(), "tcp_user_timeout")
+    }
+
+    #[cfg(target_os = "linux")]
+    fn bind_interface(&self, socket: &Socket) -> io::Result<()> {
+        match &self.interface {
+            Some(name) => socket.bind_device(Some(name.as_bytes())),
+            None => Ok(()),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn bind_interface(&self, _: &Socket) -> io::Result<()> {
+        missing(self.interface.is_some(), "interface")
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn missing(is_asked_for: bool, what: &str) -> io::Result<()> {
+    match is_asked_for {
+        true => Err(io::Error::new(io::ErrorKind::Unsupported, format!("{what} needs Linux"))),
+        false => Ok(()),
+    }
+}
+
+/// Addresses of names and ports that no name service is asked for, as curl's `--resolve` has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides(Vec<Override>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Override {
+    name: String,
+    port: u16,
+    addresses: Vec<IpAddr>,
+}
+
+impl Overrides {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The addresses of a name and port, where they are stated.
+    pub(super) fn of(&self, name: &str, port: u16) -> Option<&[IpAddr]> {
+        let found = self.0.iter().find(|it| it.port == port && it.name.eq_ignore_ascii_case(name));
+        found.map(|it| it.addresses.as_slice())
+    }
+}
+
+impl FromStr for Overrides {
+    type Err = String;
+
+    /// Reads `name:port:address,address` entries, separated by spaces.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = |entry: &str| {
+            parse_one(entry)
+                .ok_or_else(|| format!("{entry} is not name:port:address or a list of addresses"))
+        };
+        text.split_whitespace().map(read).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl fmt::Display for Overrides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Override { name, port, addresses }) in self.0.iter().enumerate() {
+            let addresses: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
+            let space = if index == 0 { "" } else { " " };
+            write!(f, "{space}{name}:{port}:{}", addresses.join(","))?;
+        }
+        Ok(())
+    }
+}
+
+fn parse_one(entry: &str) -> Option<Override> {
+    let (name, rest) = entry.split_once(':')?;
+    let (port, addresses) = rest.split_once(':')?;
+    let port = port.parse().ok().filter(|port| *port != 0)?;
+    let bare = |text: &str| text.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    let addresses = addresses.split(',').map(bare).collect::<Option<Vec<_>>>()?;
+    (!name.is_empty()).then(|| Override { name: name.to_owned(), port, addresses })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overrides_are_by_name_and_port() {
+        let text = "a.test:80:127.0.0.1,::1 b.test:443:10.0.0.1";
+        let overrides = text.parse::<Overrides>().unwrap();
+        let addresses: [IpAddr; 2] = ["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
+        assert_eq!(overrides.of("A.test", 80), Some(&addresses[..]));
+        assert_eq!(overrides.of("a.test", 81), None);
+        assert_eq!(overrides.to_string(), text);
+        assert_eq!("a:80:[::1]".parse::<Overrides>().unwrap().of("a", 80).unwrap(), [addresses[1]]);
+        for wrong in [
+            "a.test",
+            "a.test:80",
+            "a.test:0:127.0.0.1",
+            "a.test:80:b.test",
+            ":80:127.0.0.1",
+            "a:80:",
+        ] {
+            assert!(wrong.parse::<Overrides>().unwrap_err().starts_with(wrong), "{wrong}");
+        }
+    }
+}
