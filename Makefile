@@ -1,40 +1,40 @@
 # libahoy: builds, tests and installs. `make test` is what CI runs; `make demo` needs only Rust and a C compiler.
 
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 CARGO ?= cargo
 CC ?= cc
-# `make PROFILE=dist install` installs the small, slowly built library.
-PROFILE ?= release
-# `make PROFILE=dist FEATURES=--no-default-features install` installs the least one, without proxies, HTTP/2, brotli and
-# zstd; add --features with some of them.
+# dist is what is shipped: small, fast, and minutes to build. `make PROFILE=release` is quicker, and what the tests use.
+PROFILE ?= dist
+# `make FEATURES=--no-default-features` builds the least library, without proxies, HTTP/2, brotli and zstd; add --features
+# with some of them.
 FEATURES ?=
 
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 OUT := $(TARGET)/$(PROFILE)
 STAGE := $(TARGET)/stage
-STATIC := $(OUT)/static
-OBJCOPY ?= objcopy
-NM ?= nm
 ARENA := $(TARGET)/arena
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Before 1.0 each minor version has an ABI of its own; see build/main.rs.
 ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst ., ,$(VERSION))))
-INCLUDES := $(DESTDIR)$(PREFIX)/include
-LIBRARIES := $(DESTDIR)$(PREFIX)/lib
-
-.PHONY: all arena bench bench-bodies build dist minimal demo demo-discovery exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm go clean
+.PHONY: all arena bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm go clean
 
 all: build
 
-# One kind at a time for dist: where an rlib is made as well, cargo leaves link-time optimisation out.
+ALL_FEATURES = $(FEATURES) $(if $(filter dist,$(PROFILE)),--features silent)
+
+# What is installed, in $(OUT)/ready. For dist the archive alone is made, which gives the shared library as well
+# (packaging/link.sh): where cargo makes an rlib too, it leaves link-time optimisation out.
 build:
 ifeq ($(PROFILE),dist)
-	$(CARGO) rustc --profile dist $(FEATURES) --features silent --lib --crate-type cdylib
-	$(CARGO) rustc --profile dist $(FEATURES) --features silent --lib --crate-type staticlib
+	$(CARGO) rustc --profile dist $(ALL_FEATURES) --lib --crate-type staticlib
 else
-	$(CARGO) build --profile $(PROFILE) $(FEATURES)
+	$(CARGO) build --profile $(PROFILE) $(ALL_FEATURES)
 endif
+	@$(MAKE) --no-print-directory $(OUT)/native-static-libs
+	CC='$(CC)' sh packaging/link.sh $(OUT) $(VERSION) $(ABI)
+	CARGO='$(CARGO)' sh packaging/notices.sh $(OUT)/ready/THIRD-PARTY $(ALL_FEATURES)
 
 dist:
 	$(MAKE) --no-print-directory build PROFILE=dist
@@ -43,69 +43,38 @@ dist:
 minimal:
 	$(MAKE) --no-print-directory build PROFILE=dist FEATURES=--no-default-features
 
-# What a static link needs besides libahoy.a. Asking recompiles the crate, so the answer is kept. Of it the C compiler
-# adds two by itself: libc, and what unwinds, of which a static program takes another form.
-$(OUT)/native-static-libs: Cargo.toml Cargo.lock | build
-	$(CARGO) rustc --profile $(PROFILE) $(FEATURES) $(if $(filter dist,$(PROFILE)),--features silent) --lib --crate-type staticlib -- --print native-static-libs 2>&1 | \
+# What a static link needs besides libahoy.a. Asking compiles an empty crate: on Linux the list is that of the standard
+# library, to which the packages add nothing (tests/install.sh links with it).
+$(OUT)/native-static-libs:
+	mkdir -p $(OUT)
+	echo '' | $${RUSTC:-rustc} --crate-type staticlib --crate-name empty -o $(OUT)/libempty.a --print native-static-libs - 2>&1 | \
 	    sed -n 's/^note: native-static-libs: //p' >$@.new
+	rm -f $(OUT)/libempty.a
 	test -s $@.new && mv $@.new $@
 
-# The archive that is installed: one object with what the functions of ahoy.h need, which alone are global in it. So it
-# links beside another Rust archive, whose standard library has the same names. Symbols that nothing refers to go, for
-# as strong ones they would take the place of the other's weak ones; so does bitcode, which is for link-time
-# optimisation by the same compiler. Needs GNU's tools; elsewhere cargo's archive is taken as it is.
-$(STATIC)/libahoy.a: $(OUT)/libahoy.a
-	rm -rf $(STATIC) && mkdir -p $(STATIC)
-ifeq ($(shell $(LD) --version 2>/dev/null | grep -c '^GNU ld'),1)
-	$(NM) -D --defined-only $(OUT)/libahoy.so | sed -n 's/.* \(ahoy_[a-z0-9_]*\).*/-u \1/p' >$(STATIC)/roots
-	$(LD) -r -S --gc-sections --force-group-allocation @$(STATIC)/roots -o $(STATIC)/whole.o $(OUT)/libahoy.a
-	$(OBJCOPY) -R .llvmbc -R .llvmcmd $(STATIC)/whole.o
-	$(NM) -g --defined-only $(STATIC)/whole.o | awk '$$3 !~ /^ahoy_/ { print $$3 }' >$(STATIC)/others
-	$(OBJCOPY) --strip-unneeded --localize-symbols=$(STATIC)/others $(STATIC)/whole.o $(STATIC)/ahoy.o
-	$(AR) rcs $@ $(STATIC)/ahoy.o
-	rm -f $(STATIC)/whole.o $(STATIC)/ahoy.o
-else
-	cp $(OUT)/libahoy.a $@
-endif
-
-$(OUT)/libahoy.a: | build ;
-
-install: build $(STATIC)/libahoy.a $(OUT)/native-static-libs
-	install -d "$(INCLUDES)" "$(LIBRARIES)/pkgconfig"
-	install -m 644 include/ahoy.h include/ahoy.hpp include/ahoy.ffi.h include/ahoy.json "$(INCLUDES)"
-	install -m 755 $(OUT)/libahoy.so "$(LIBRARIES)/libahoy.so.$(VERSION)"
-	ln -sf libahoy.so.$(VERSION) "$(LIBRARIES)/libahoy.so.$(ABI)"
-	ln -sf libahoy.so.$(ABI) "$(LIBRARIES)/libahoy.so"
-	install -m 644 $(STATIC)/libahoy.a "$(LIBRARIES)/libahoy.a"
-	printf '%s\n' \
-	    'prefix=$${pcfiledir}/../..' \
-	    'includedir=$${prefix}/include' \
-	    'libdir=$${prefix}/lib' \
-	    '' \
-	    'Name: ahoy' \
-	    'Description: HTTP client for services on several hosts' \
-	    'Version: $(VERSION)' \
-	    'Cflags: -I$${includedir}' \
-	    'Libs: -L$${libdir} -lahoy' \
-	    "Libs.private: $$(sed 's/-lgcc_s//; s/-lc$$//' $(OUT)/native-static-libs)" \
-	    >"$(LIBRARIES)/pkgconfig/ahoy.pc"
-	chmod 644 "$(LIBRARIES)/pkgconfig/ahoy.pc"
+# Copies what was built, without cargo.
+install:
+	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' DESTDIR='$(DESTDIR)' sh packaging/install.sh $(OUT) $(VERSION) $(ABI)
 
 uninstall:
-	rm -f "$(INCLUDES)/ahoy.h" "$(INCLUDES)/ahoy.hpp" "$(INCLUDES)/ahoy.ffi.h" "$(INCLUDES)/ahoy.json" "$(LIBRARIES)/libahoy.a" "$(LIBRARIES)/pkgconfig/ahoy.pc" \
-	    "$(LIBRARIES)/libahoy.so" "$(LIBRARIES)/libahoy.so.$(ABI)" "$(LIBRARIES)/libahoy.so.$(VERSION)"
+	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' DESTDIR='$(DESTDIR)' sh packaging/uninstall.sh $(VERSION) $(ABI)
 
 # An installation inside the build tree, for the tests.
 stage:
-	$(MAKE) --no-print-directory install PREFIX=$(abspath $(STAGE)) DESTDIR=
+	$(MAKE) --no-print-directory build PROFILE=release
+	$(MAKE) --no-print-directory install PROFILE=release PREFIX=$(abspath $(STAGE)) LIBDIR=$(abspath $(STAGE))/lib DESTDIR=
 
 # Straight from the build tree: no installation, no pkg-config.
-demo: build
-	CC='$(CC)' AHOY_LIB=$(OUT) examples-c/demo.sh
+demo: quick
+	CC='$(CC)' AHOY_LIB=$(TARGET)/release examples-c/demo.sh
+
+# The library for programs of this tree.
+quick:
+	$(CARGO) build --release
 
 # The same of a service that is registered in etcd, which it starts.
-demo-discovery: build
-	CC='$(CC)' AHOY_LIB=$(OUT) examples-c/discovery.sh
+demo-discovery: quick
+	CC='$(CC)' AHOY_LIB=$(TARGET)/release examples-c/discovery.sh
 
 deps:
 	sh tests/install-deps.sh
@@ -119,7 +88,7 @@ lint:
 
 # Fails on a header that is not what the sources say, and leaves it alone.
 check-header:
-	AHOY_HEADER=check $(CARGO) build --profile $(PROFILE)
+	AHOY_HEADER=check $(CARGO) check --lib
 
 test: deps
 	+CARGO='$(CARGO)' CC='$(CC)' sh tests/run.sh
@@ -143,21 +112,21 @@ exits: stage
 valgrind asan: deps
 	+CARGO='$(CARGO)' CC='$(CC)' sh tests/run.sh $@
 
-# Packages for the languages, with the library in them. `make PROFILE=dist wheel gem npm` makes those to hand on.
+# Packages for the languages, with the library in them. `make wheel gem npm` makes those to hand on.
 PACKAGES := $(TARGET)/packages
 
 wheel: build
-	bindings/python/wheel.sh $(OUT)/libahoy.so $(PACKAGES)
+	bindings/python/wheel.sh $(OUT)/ready/libahoy.so.$(VERSION) $(PACKAGES)
 
 gem: build
-	bindings/ruby/gem.sh $(OUT)/libahoy.so $(PACKAGES)
+	bindings/ruby/gem.sh $(OUT)/ready/libahoy.so.$(VERSION) $(PACKAGES)
 
 npm: build
-	bindings/node/npm.sh $(OUT)/libahoy.so $(PACKAGES)
+	bindings/node/npm.sh $(OUT)/ready/libahoy.so.$(VERSION) $(PACKAGES)
 
 # The archive, where the Go module looks for it.
-go: build $(STATIC)/libahoy.a
-	bindings/go/archive.sh $(STATIC)/libahoy.a
+go: build
+	bindings/go/archive.sh $(OUT)/ready/libahoy.a
 
 clean:
 	$(CARGO) clean
@@ -185,8 +154,8 @@ fuzz-planted:
 
 # Five minutes of bad servers, cancels and forks; SOAK_SECONDS=60 for less.
 SOAK_SECONDS ?= 300
-soak: build
-	AHOY_LIB=$(OUT) CC='$(CC)' sh tests/soak/run.sh $(SOAK_SECONDS)
+soak: quick
+	AHOY_LIB=$(TARGET)/release CC='$(CC)' sh tests/soak/run.sh $(SOAK_SECONDS)
 
 # What a user gets who sets nothing, every balancer, what a user would write instead (libcurl with a loop), HAProxy
 # and nginx, over servers that fail by script. Installs nothing, and says who is missing. target/arena/report.html is
@@ -197,9 +166,9 @@ soak: build
 #     make arena REALTIME=1                 before other work of the machine, where that is allowed (root)
 SECONDS ?= 6
 SEEDS ?= 1
-arena: build
+arena: quick
 	$(CARGO) build --release --manifest-path benches/arena/Cargo.toml --target-dir $(ARENA)/build
-	$(ARENA)/build/release/arena --library $(OUT)/libahoy.so --out $(ARENA) --seeds $(SEEDS) \
+	$(ARENA)/build/release/arena --library $(TARGET)/release/libahoy.so --out $(ARENA) --seeds $(SEEDS) \
 	    $(if $(QUICK),--quick,--seconds $(SECONDS)) $(if $(RAW),--raw) $(if $(REALTIME),--realtime) \
 	    $(if $(SCENARIOS),--scenarios '$(SCENARIOS)') $(if $(CONTESTANTS),--contestants '$(CONTESTANTS)')
 

@@ -50,8 +50,8 @@ python() {
 }
 
 go() {
-    # The archive beside the library is what `make static` made; Go's own checks of pointers and of races are on.
-    local archive=${AHOY_LIBRARY%/*}/static/libahoy.a
+    # The archive beside the library is what is installed; Go's own checks of pointers and of races are on.
+    local archive=${AHOY_LIBRARY%/*}/ready/libahoy.a
     if [ ! -e "$archive" ]; then
         failed=$((failed + 1))
         echo "FAIL  go: $archive is not there"

@@ -2,7 +2,8 @@
 # The function that calls the host, in the binary: the unwinder must find no catch and no destructor in it, that is, no
 # personality routine in its unwind entry. Needs the symbol table, which the dist library lacks:
 #
-#     CARGO_PROFILE_DIST_STRIP=none make dist && sh tests/fence.sh target/dist/libahoy.so
+#     CARGO_PROFILE_DIST_STRIP=none cargo rustc --profile dist --features silent --lib --crate-type cdylib
+#     sh tests/fence.sh target/dist/libahoy.so
 #
 # Usage: fence.sh path/to/libahoy.so
 set -eu

@@ -44,6 +44,7 @@ need mypy has mypy
 need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 need valgrind has valgrind
 need pkg-config has pkg-config
+need cmake has cmake
 need nginx-light has nginx
 need nghttp2-server has nghttpd
 need openssl has openssl

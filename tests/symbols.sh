@@ -11,7 +11,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 awk -f tests/functions.awk include/ahoy.h | sed -n 's/^function|\([^|]*\).*/\1/p' | sort >"$work/declared"
-nm -D --defined-only "$library" | awk '{ print $NF }' | sort >"$work/exported"
+# What is installed has versions of symbols, and these a symbol of their own.
+nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $NF); print $NF }' | sort >"$work/exported"
 readelf -dW "$library" >"$work/dynamic"
 
 check "the header declares functions" test -s "$work/declared"

@@ -20,7 +20,7 @@ use_stage() {
     stage=${AHOY_STAGE:-}
     if [ -z "$stage" ]; then
         stage=$work/stage
-        make -C "$root" install PREFIX="$stage" DESTDIR= >"$work/install.log" 2>&1 || {
+        make -C "$root" build install PROFILE=release PREFIX="$stage" DESTDIR= >"$work/install.log" 2>&1 || {
             tail -n 20 "$work/install.log" >&2
             echo "make install failed" >&2
             exit 1
