@@ -18,7 +18,7 @@ ARENA := $(TARGET)/arena
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Before 1.0 each minor version has an ABI of its own; see build/main.rs.
 ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst ., ,$(VERSION))))
-.PHONY: all arena bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm go clean
+.PHONY: all abi arena bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm go clean
 
 all: build
 
@@ -89,6 +89,10 @@ lint:
 # Fails on a header that is not what the sources say, and leaves it alone.
 check-header:
 	AHOY_HEADER=check $(CARGO) check --lib
+
+# Notes the functions, callbacks, types and numbers of the version that is being made, in abi/. docs/abi.md.
+abi:
+	python3 tests/abi.py write
 
 test: deps
 	+CARGO='$(CARGO)' CC='$(CC)' sh tests/run.sh

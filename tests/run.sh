@@ -78,6 +78,7 @@ run() {
             part fence sh tests/fence.sh "$library"
             ;;
         description) part description /usr/bin/python3 tests/description/check.py "$library" ;;
+        abi) part abi python3 tests/abi.py ;;
         install) part install sh tests/install.sh ;;
         cargo) part cargo "$cargo" test --locked --no-fail-fast ;;
         # Without proxies, HTTP/2, brotli and zstd: that it builds, calls, and refuses what is left out.
@@ -114,7 +115,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols description install null cargo minimal arena examples tracing cpp prometheus bindings schema hosts hazards exits instructions valgrind asan"
+all="format clippy build header symbols description abi install null cargo minimal arena examples tracing cpp prometheus bindings schema hosts hazards exits instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;
