@@ -83,6 +83,7 @@ run() {
         cargo) part cargo "$cargo" test --locked --no-fail-fast ;;
         # Without proxies, HTTP/2, brotli and zstd: that it builds, calls, and refuses what is left out.
         minimal) part minimal "$cargo" test --locked --no-default-features --test options --test quickstart ;;
+        readme) part readme bash tests/readme.sh ;;
         examples) part examples bash tests/examples.sh ;;
         tracing) part tracing sh tests/tracing.sh "$library" ;;
         cpp) part cpp bash tests/cpp.sh ;;
@@ -115,7 +116,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols description abi install null cargo minimal arena examples tracing cpp prometheus bindings schema hosts hazards exits instructions valgrind asan"
+all="format clippy build header symbols description abi install readme null cargo minimal arena examples tracing cpp prometheus bindings schema hosts hazards exits instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;
