@@ -85,6 +85,7 @@ run() {
         minimal) part minimal "$cargo" test --locked --no-default-features --test options --test quickstart ;;
         readme) part readme bash tests/readme.sh ;;
         examples) part examples bash tests/examples.sh ;;
+        acceptance) part acceptance bash tests/acceptance.sh ;;
         tracing) part tracing sh tests/tracing.sh "$library" ;;
         cpp) part cpp bash tests/cpp.sh ;;
         prometheus) part prometheus bash tests/prometheus.sh ;;
@@ -116,7 +117,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols description abi install readme null cargo minimal arena examples tracing cpp prometheus bindings schema hosts hazards exits instructions valgrind asan"
+all="format clippy build header symbols description abi install readme null cargo minimal arena examples tracing cpp acceptance prometheus bindings schema hosts hazards exits instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;
