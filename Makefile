@@ -18,7 +18,7 @@ ARENA := $(TARGET)/arena
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Before 1.0 each minor version has an ABI of its own; see build/main.rs.
 ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst ., ,$(VERSION))))
-.PHONY: all abi arena bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm go clean
+.PHONY: all abi arena deb tarball test-packages bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm go clean
 
 all: build
 
@@ -59,18 +59,38 @@ install:
 uninstall:
 	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' DESTDIR='$(DESTDIR)' sh packaging/uninstall.sh $(VERSION) $(ABI)
 
+# Debian packages of what `make` built: libahoy$(ABI), libahoy-dev, and ahoy where the tool is built.
+deb:
+	sh packaging/debian/build.sh $(OUT) $(VERSION) $(ABI)
+
+# The same as an archive, to be unpacked anywhere.
+TREE := libahoy-$(VERSION)-$(shell uname -m)-linux-gnu
+tarball:
+	rm -rf $(OUT)/$(TREE)
+	PREFIX=/ahoy DESTDIR=$(abspath $(OUT))/$(TREE) sh packaging/install.sh $(OUT) $(VERSION) $(ABI)
+	tar -C $(OUT)/$(TREE) --transform 's,^ahoy,$(TREE),' --sort=name --owner=0 --group=0 --numeric-owner \
+	    --mtime="@$$(git log -1 --format=%ct 2>/dev/null || date +%s)" -cJf $(OUT)/$(TREE).tar.xz ahoy
+	rm -rf $(OUT)/$(TREE)
+	ls -l $(OUT)/$(TREE).tar.xz
+
+# Each package in a clean root, where the quickstarts are built and run from the installed files alone. Needs root, the
+# network for the first run, and `sh tests/install-deps.sh packages`.
+test-packages: deb tarball
+	sh packaging/test.sh $(OUT) $(VERSION) $(ABI)
+	sh packaging/test-recipes.sh $(PROFILE)
+
 # An installation inside the build tree, for the tests.
 stage:
 	$(MAKE) --no-print-directory build PROFILE=release
 	$(MAKE) --no-print-directory install PROFILE=release PREFIX=$(abspath $(STAGE)) LIBDIR=$(abspath $(STAGE))/lib DESTDIR=
 
-# Straight from the build tree: no installation, no pkg-config.
-demo: quick
-	CC='$(CC)' AHOY_LIB=$(TARGET)/release examples-c/demo.sh
-
 # The library for programs of this tree.
 quick:
 	$(CARGO) build --release
+
+# Straight from the build tree: no installation, no pkg-config.
+demo: quick
+	CC='$(CC)' AHOY_LIB=$(TARGET)/release examples-c/demo.sh
 
 # The same of a service that is registered in etcd, which it starts.
 demo-discovery: quick

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what `make test` needs beyond Rust, make and a C compiler, on Debian and its relatives.
+# Installs what `make test` needs beyond Rust, make and a C compiler, on Debian and its relatives; with `packages` what
+# `make deb` and `make test-packages` need.
 # Looks for the programs first, so that it costs nothing where all is there and works without a network.
 set -eu
 
@@ -54,6 +55,13 @@ need libcurl4 has_library libcurl.so.4
 need prometheus has promtool
 need etcd-server has etcd
 need etcd-client has etcdctl
+if [ "${1-}" = packages ]; then
+    need debhelper has dh
+    need dpkg-dev has dpkg-buildpackage
+    need lintian has lintian
+    need mmdebstrap has mmdebstrap
+    need xz-utils has xz
+fi
 if [ -z "$missing" ]; then
     echo "deps: nothing to install"
     exit 0
