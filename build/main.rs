@@ -23,6 +23,8 @@ use std::process;
 mod committed;
 mod description;
 mod docs;
+mod fields;
+mod functions;
 mod header;
 mod json;
 mod plain;
