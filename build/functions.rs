@@ -39,6 +39,7 @@ impl Description<'_> {
             _ if handle.is_some() => "handle",
             "void *" => "user_data",
             "const char *" => "text",
+            "const uint8_t *" => "bytes",
             "uint8_t *" => "buffer",
             pointer if pointer.ends_with('*') => "out_value",
             _ => "value",

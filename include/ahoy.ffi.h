@@ -83,6 +83,13 @@ enum {
     AHOY_CLASSIFY_RETRYABLE_FAILURE = 2,
     AHOY_CLASSIFY_FINAL_FAILURE = 3,
     AHOY_CLASSIFY_IGNORED = 4,
+    AHOY_WIRE_OPENED = 1,
+    AHOY_WIRE_HEAD_SENT = 2,
+    AHOY_WIRE_BODY_SENT = 3,
+    AHOY_WIRE_HEAD_RECEIVED = 4,
+    AHOY_WIRE_BODY_RECEIVED = 5,
+    AHOY_WIRE_FRAME_SENT = 6,
+    AHOY_WIRE_FRAME_RECEIVED = 7,
     AHOY_CRITICAL_PLUS = 0,
     AHOY_CRITICAL = 1,
     AHOY_SHEDDABLE_PLUS = 2,
@@ -180,6 +187,8 @@ typedef bool (*ahoy_should_stop_fn)(void *user_data);
 typedef void (*ahoy_log_fn)(void *user_data, int32_t level, const char *part, const char *message);
 typedef int32_t (*ahoy_classify_fn)(void *user_data, const ahoy_response *response);
 typedef void (*ahoy_call_end_fn)(void *user_data, ahoy_status status, const ahoy_response *response, const ahoy_error *error);
+typedef void (*ahoy_key_log_fn)(void *user_data, const char *line);
+typedef void (*ahoy_wire_fn)(void *user_data, uint64_t connection, int32_t kind, const uint8_t *bytes, size_t length);
 typedef int32_t (*ahoy_body_fn)(void *user_data, uint8_t *buffer, size_t capacity, size_t *length);
 typedef bool (*ahoy_body_rewind_fn)(void *user_data);
 typedef void (*ahoy_readable_fn)(void *user_data);
@@ -391,6 +400,8 @@ ahoy_status ahoy_client_builder_set_fault_delay(ahoy_client_builder *builder, ui
 ahoy_status ahoy_client_builder_set_fault_reset(ahoy_client_builder *builder, double share, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_fault_header(ahoy_client_builder *builder, const char *name, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_fault_seed(ahoy_client_builder *builder, uint32_t seed, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_key_log(ahoy_client_builder *builder, ahoy_key_log_fn fn, void *user_data, ahoy_destroy_fn destroy, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_wire_trace(ahoy_client_builder *builder, ahoy_wire_fn fn, void *user_data, ahoy_destroy_fn destroy, ahoy_error **err);
 size_t ahoy_client_option_count(void);
 const char *ahoy_client_option_key_at(size_t index);
 const char *ahoy_client_option_description_at(size_t index);

@@ -483,6 +483,42 @@
 #define AHOY_CLASSIFY_IGNORED 4
 
 /**
+ * Wire trace: a connection stands. Text such as "10.0.0.1:50123 to 10.0.0.7:80".
+ */
+#define AHOY_WIRE_OPENED 1
+
+/**
+ * Wire trace: the head of a request, masked.
+ */
+#define AHOY_WIRE_HEAD_SENT 2
+
+/**
+ * Wire trace: a piece of a request's body, as it is on the wire.
+ */
+#define AHOY_WIRE_BODY_SENT 3
+
+/**
+ * Wire trace: the head of an answer, masked; interim ones too.
+ */
+#define AHOY_WIRE_HEAD_RECEIVED 4
+
+/**
+ * Wire trace: a piece of an answer's body, as it is on the wire: encoded, and with its chunks.
+ */
+#define AHOY_WIRE_BODY_RECEIVED 5
+
+/**
+ * Wire trace: a frame of HTTP/2 was sent. Text such as "HEADERS stream 1 flags 0x05 length 40"; of
+ * DATA the content follows as AHOY_WIRE_BODY_SENT.
+ */
+#define AHOY_WIRE_FRAME_SENT 6
+
+/**
+ * Wire trace: a frame of HTTP/2 came; see AHOY_WIRE_FRAME_SENT.
+ */
+#define AHOY_WIRE_FRAME_RECEIVED 7
+
+/**
  * Class of a request: its failure does great harm.
  */
 #define AHOY_CRITICAL_PLUS 0
@@ -1068,6 +1104,27 @@ typedef void (*ahoy_call_end_fn)(void *user_data,
                                  ahoy_status status,
                                  const ahoy_response *response,
                                  const ahoy_error *error);
+
+/**
+ * Gets the secret of a TLS session: a line in the format of NSS key logs, without its end, valid
+ * inside the callback only. It must not block.
+ *
+ * Thread: any, several at once.
+ */
+typedef void (*ahoy_key_log_fn)(void *user_data, const char *line);
+
+/**
+ * Gets what went over a connection, in order for each: the connection's number, an AHOY_WIRE_
+ * number, and the text or bytes, without a NUL at their end and valid inside the callback only. It
+ * must not block.
+ *
+ * Thread: any, several at once.
+ */
+typedef void (*ahoy_wire_fn)(void *user_data,
+                             uint64_t connection,
+                             int32_t kind,
+                             const uint8_t *bytes,
+                             size_t length);
 
 /**
  * Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; with
@@ -3443,6 +3500,42 @@ ahoy_status ahoy_client_builder_set_fault_header(ahoy_client_builder *builder,
 AHOY_API
 ahoy_status ahoy_client_builder_set_fault_seed(ahoy_client_builder *builder,
                                                uint32_t seed,
+                                               ahoy_error **err);
+
+/**
+ * Hands out the secrets of the client's TLS sessions, with which Wireshark reads a capture of them,
+ * in place of an earlier function. Whoever has the lines reads all that was sent. Default: nobody
+ * gets them; SSLKEYLOGFILE of the environment is not looked at.
+ *
+ * @param fn gets each line
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_key_log(ahoy_client_builder *builder,
+                                            ahoy_key_log_fn fn,
+                                            void *user_data,
+                                            ahoy_destroy_fn destroy,
+                                            ahoy_error **err);
+
+/**
+ * Tells what goes over the client's connections, above TLS, in place of an earlier function, as
+ * curl does with --trace. Masked in heads, by "***": the values of Authorization, Cookie,
+ * Set-Cookie and Proxy-Authorization, of headers and of parameters in URLs whose names say that
+ * they are credentials, and users and passwords in URLs. Bodies are as they are. Calls through a
+ * proxy are not told. Default: nothing is told.
+ *
+ * @param fn gets each piece
+ * @param user_data passed to fn
+ * @param destroy called once when user_data is no longer needed, also if this function fails; may
+ *        be NULL
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_wire_trace(ahoy_client_builder *builder,
+                                               ahoy_wire_fn fn,
+                                               void *user_data,
+                                               ahoy_destroy_fn destroy,
                                                ahoy_error **err);
 
 /**

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use ahoy::ffi::call::attempt::*;
 use ahoy::ffi::client::builder::*;
+use ahoy::ffi::client::trace::*;
 use ahoy::ffi::values::status::*;
 use support::*;
 
@@ -104,6 +105,40 @@ fn attempts_tell_their_shared_connection_and_their_phases() {
     assert!(spent(&first, AHOY_PHASE_CONNECT) > ms(0), "{first:?}");
     assert_eq!(spent(&second, AHOY_PHASE_CONNECT), ms(0));
     assert!(spent(&second, AHOY_PHASE_BODY) > ms(0), "{second:?}");
+}
+
+#[test]
+fn a_trace_tells_heads_and_frames_and_no_packed_secret() {
+    let Some(server) = Nghttpd::start("trace", None, &[]) else { return };
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let kept = Arc::clone(&told);
+    let client = speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE)
+        .header("Authorization", "hush")
+        .wire_trace(move |_, kind, bytes| kept.lock().unwrap().push((kind, bytes)))
+        .build();
+    assert_eq!(client.get("/hello?key=hush").unwrap().text(), "hello");
+    let told = told.lock().unwrap().clone();
+    let texts: Vec<_> =
+        told.iter().map(|(kind, bytes)| (*kind, String::from_utf8_lossy(bytes))).collect();
+    let place = |kind: i32, start: &str| {
+        let found = texts.iter().position(|(it, text)| *it == kind && text.starts_with(start));
+        found.unwrap_or_else(|| panic!("no {kind} {start} in {texts:?}"))
+    };
+    let order = [
+        place(AHOY_WIRE_OPENED, ""),
+        place(AHOY_WIRE_FRAME_SENT, "SETTINGS stream 0"),
+        place(AHOY_WIRE_HEAD_SENT, ":method: GET\r\n"),
+        place(AHOY_WIRE_FRAME_SENT, "HEADERS stream 1"),
+        place(AHOY_WIRE_FRAME_RECEIVED, "HEADERS stream 1"),
+        place(AHOY_WIRE_FRAME_RECEIVED, "DATA stream 1"),
+        place(AHOY_WIRE_BODY_RECEIVED, "hello"),
+    ];
+    assert!(order.is_sorted(), "{order:?} {texts:?}");
+    let head = &texts[place(AHOY_WIRE_HEAD_SENT, "")].1;
+    assert!(head.contains(":path: /hello?key=***\r\n"), "{head}");
+    assert!(head.contains("authorization: ***\r\n"), "{head}");
+    assert!(texts[place(AHOY_WIRE_HEAD_RECEIVED, ":status: 200\r\n")].1.contains("content-length"));
+    assert!(texts.iter().all(|(_, text)| !text.contains("hush")), "{texts:?}");
 }
 
 #[test]

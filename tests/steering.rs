@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use ahoy::ffi::call::attempt::*;
 use ahoy::ffi::client::judging::*;
+use ahoy::ffi::client::trace::*;
 use ahoy::ffi::observe::event::*;
 use ahoy::ffi::values::status::*;
 use support::*;
@@ -508,4 +509,82 @@ fn a_seed_draws_the_same_faults_again() {
     assert!((6..=32).contains(&share), "{share}");
     assert_eq!(first, drawn("7"));
     assert_ne!(first, drawn("8"));
+}
+
+#[test]
+fn the_secrets_of_each_session_are_handed_out_as_lines() {
+    let authority = Authority::new();
+    let server = Server::tls(authority.server("localhost"), |_| Reply::status(200));
+    let base = format!("https://localhost:{}", server.port());
+    let notes = Notes::new();
+    let kept = notes.clone();
+    let builder = Builder::new().base_url(&base).platform_roots(false).ca(&authority.pem);
+    let client = builder.key_log(move |line| kept.add(line)).build();
+    client.get("/").unwrap();
+    client.get("/").unwrap();
+    let lines = notes.all();
+    let mut labels = Vec::new();
+    for line in &lines {
+        let [label, random, secret] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
+        labels.push(label);
+        assert_eq!(random.len(), 64, "{line}");
+        assert!(secret.len() >= 64, "{line}");
+        assert!((random.to_owned() + secret).bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+    labels.sort_unstable();
+    // One session of TLS 1.3, for the connection was kept.
+    let expected = [
+        "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+        "CLIENT_TRAFFIC_SECRET_0",
+        "EXPORTER_SECRET",
+        "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+        "SERVER_TRAFFIC_SECRET_0",
+    ];
+    assert_eq!(labels, expected);
+}
+
+#[test]
+fn a_trace_tells_what_went_over_each_connection_in_order_and_masked() {
+    let server = Server::new(|_| {
+        Reply::text(200, "pong").header("Set-Cookie", "id=hush").header("X-Plain", "seen")
+    });
+    let notes = Notes::new();
+    let kept = notes.clone();
+    let client = Builder::new()
+        .base_url(&server.url())
+        .header("Authorization", "Bearer hush")
+        .wire_trace(move |connection, kind, bytes| {
+            kept.add((connection, kind, String::from_utf8(bytes).unwrap()));
+        })
+        .build();
+    for _ in 0..2 {
+        let request = Request::new("POST", "/p?token=hush&x=1").header("Cookie", "a=hush");
+        client.send(&request.body(b"ping")).unwrap();
+    }
+    let notes = notes.all();
+    assert!(notes.iter().all(|note| note.0 == notes[0].0), "one connection: {notes:?}");
+    let mut kinds: Vec<_> = notes.iter().map(|note| note.1).collect();
+    kinds.dedup();
+    let exchange = [
+        AHOY_WIRE_HEAD_SENT,
+        AHOY_WIRE_BODY_SENT,
+        AHOY_WIRE_HEAD_RECEIVED,
+        AHOY_WIRE_BODY_RECEIVED,
+    ];
+    assert_eq!(kinds, [&[AHOY_WIRE_OPENED][..], &exchange, &exchange].concat());
+    let of = |kind: i32| notes.iter().filter(move |note| note.1 == kind).map(|note| &*note.2);
+    assert!(
+        of(AHOY_WIRE_OPENED).all(|it| it.ends_with(&format!(" to 127.0.0.1:{}", server.port())))
+    );
+    let sent = of(AHOY_WIRE_HEAD_SENT).next().unwrap();
+    assert!(sent.starts_with("POST /p?token=***&x=1 HTTP/1.1\r\n"), "{sent}");
+    assert!(sent.ends_with("\r\n\r\n") && sent.contains("authorization: ***\r\n"), "{sent}");
+    let received = of(AHOY_WIRE_HEAD_RECEIVED).next().unwrap();
+    assert!(received.starts_with("HTTP/1.1 200 ") && received.contains("seen"), "{received}");
+    assert_eq!(of(AHOY_WIRE_BODY_SENT).collect::<String>(), "pingping");
+    assert_eq!(of(AHOY_WIRE_BODY_RECEIVED).collect::<String>(), "pongpong");
+    assert!(notes.iter().all(|note| !note.2.contains("hush")), "{notes:?}");
+    assert!(server.requests().iter().all(|seen| seen.header("cookie") == Some("a=hush")));
 }

@@ -146,6 +146,7 @@ fn direct(
         siblings: (driver == Driver::Shard).then(|| core.wiring.siblings()),
         sockets: config.sockets.clone(),
         stripe,
+        trace: core.hooks.on_wire.clone(),
     }
 }
 

@@ -13,6 +13,8 @@ pub const NO_KEYS: &[(&str, &str)] = &[
     ("ahoy_client_builder_set_retry", "takes a handle, all of whose settings have keys"),
     ("ahoy_client_builder_set_client_certificate_pem", "takes bytes, one of them a secret"),
     ("ahoy_client_builder_set_should_stop", "takes a function"),
+    ("ahoy_client_builder_set_key_log", "takes a function"),
+    ("ahoy_client_builder_set_wire_trace", "takes a function"),
     ("ahoy_client_builder_set_config", "takes a text of all settings"),
     ("ahoy_balancer_set_breaker", "takes a handle, all of whose settings have keys"),
     ("ahoy_balancer_random_set_function", "takes a function"),

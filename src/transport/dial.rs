@@ -44,9 +44,14 @@ impl Dialler<'_> {
     /// that took too long.
     pub(super) async fn dial(self) -> Result<Stream, Failure> {
         let (stripe, traffic) = (Arc::clone(&self.config.stripe), self.traffic.clone());
+        let trace = self.config.trace.clone();
         let stream = self.dial_uncounted().await;
         match &stream {
-            Ok(stream) => traffic.opened(&stripe, stream.ends()),
+            Ok(stream) => {
+                let ends = stream.ends();
+                trace.iter().for_each(|trace| traffic.traced_by(trace, &ends));
+                traffic.opened(&stripe, ends);
+            }
             Err(_) => stripe.count(Counter::ConnectionsFailed, 1),
         }
         stream

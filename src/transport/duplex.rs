@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::yield_now;
 
+use super::trace::Way;
 use super::wire::{Stream, Traffic};
 
 /// A stream whose reading outlasts its writing.
@@ -63,6 +64,19 @@ impl Duplex {
         cx.waker().wake_by_ref();
     }
 
+    /// Tells the trace of what was written, where there is one.
+    #[inline]
+    fn trace(&self, written: &Poll<io::Result<usize>>, bufs: &[IoSlice<'_>]) {
+        if let (Some(tap), Poll::Ready(Ok(count))) = (self.traffic.tap(), written) {
+            let mut left = *count;
+            for buf in bufs {
+                let taken = left.min(buf.len());
+                tap.pass(Way::Sent, &buf[..taken]);
+                left -= taken;
+            }
+        }
+    }
+
     /// Tells what a write came to, unless it failed.
     fn wrote(
         &mut self,
@@ -107,6 +121,9 @@ impl AsyncRead for Duplex {
         }
         let before = buf.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+        if let Some(tap) = self.traffic.tap() {
+            tap.pass(Way::Received, &buf.filled()[before..]);
+        }
         let ended = read.is_err() || buf.filled().len() == before;
         if ended && self.is_shared {
             let mut pause: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(yield_now());
@@ -129,6 +146,7 @@ impl AsyncWrite for Duplex {
             return Poll::Pending;
         }
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.trace(&written, &[IoSlice::new(buf)]);
         self.wrote(written, cx)
     }
 
@@ -141,6 +159,7 @@ impl AsyncWrite for Duplex {
             return Poll::Pending;
         }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.trace(&written, bufs);
         self.wrote(written, cx)
     }
 

@@ -20,6 +20,7 @@ mod proxy;
 mod request;
 mod socket_options;
 mod tls;
+mod trace;
 mod warm;
 mod wire;
 
@@ -52,10 +53,11 @@ pub(crate) use crate::transport::http2::multiplexed::Multiplexed;
 pub use crate::transport::http2::multiplexed::{Multiplexed, MultiplexedConfig};
 pub use crate::transport::progress::Progress;
 pub use crate::transport::proxy::ProxyConfig;
+pub use crate::transport::trace::{WireEvent, WireKind, WireTrace};
 
 pub(crate) use crate::transport::proxy::{Http, HttpConfig, Proxies};
 pub use crate::transport::socket_options::{Overrides, SocketOptions};
-pub use crate::transport::tls::{CertificateFiles, Offer, Tls, TlsConfig};
+pub use crate::transport::tls::{CertificateFiles, KeyLogSink, Offer, Tls, TlsConfig};
 
 /// Parsers of peers' bytes, for fuzz/.
 #[cfg(fuzzing)]

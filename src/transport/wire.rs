@@ -19,6 +19,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::life::Life;
 use super::socket_options::SocketOptions;
+use super::trace::{Tap, WireTrace};
 use crate::phase::{Carrier, Ends, Protocol};
 use crate::runtime::process::sockets;
 use crate::statistics::{CloseReason, Stripe};
@@ -42,12 +43,28 @@ struct Counts {
     idle: AtomicUsize,
     /// The connection's life, once it stands.
     life: OnceLock<Life>,
+    /// Listens where the host wants a trace.
+    tap: OnceLock<Tap>,
 }
 
 impl Traffic {
     /// The connection stands: it and its bytes are counted on `stripe` from here on.
     pub(super) fn opened(&self, stripe: &Arc<Stripe>, ends: Ends) {
         let _ = self.0.life.set(Life::new(stripe, ends));
+    }
+
+    /// What goes over the connection is told, from here on.
+    pub(super) fn traced_by(&self, trace: &WireTrace, ends: &Ends) {
+        // A unix socket's ends have no addresses.
+        let [local, remote] =
+            [ends.local, ends.remote].map(|end| end.map(|end| end.to_string()).unwrap_or_default());
+        let _ = self.0.tap.set(Tap::new(trace, &format!("{local} to {remote}")));
+    }
+
+    /// What listens on the connection.
+    #[inline]
+    pub(super) fn tap(&self) -> Option<&Tap> {
+        self.0.tap.get()
     }
 
     /// The connection as it is told of an exchange that it carries.

@@ -1,6 +1,6 @@
 //! What steers one call, and what is told of it.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 use std::ptr;
 
 use ahoy::ffi::call::attempt_ahead::*;
@@ -8,6 +8,7 @@ use ahoy::ffi::call::repetition::*;
 use ahoy::ffi::call::request::ahoy_request;
 use ahoy::ffi::call::response::ahoy_response;
 use ahoy::ffi::client::judging::*;
+use ahoy::ffi::client::trace::*;
 use ahoy::ffi::values::error::ahoy_error;
 use ahoy::ffi::values::status::{AHOY_OK, ahoy_status};
 
@@ -168,6 +169,43 @@ impl Builder {
         // SAFETY: the handle is ours; pointer and count belong together.
         checked(|err| unsafe {
             ahoy_client_builder_set_failure_statuses(self.raw(), start, count, err)
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn key_log<F: Fn(String) + Send + Sync + 'static>(self, told: F) -> Self {
+        unsafe extern "C-unwind" fn call<F: Fn(String)>(data: *mut c_void, line: *const c_char) {
+            // SAFETY: the boxed closure, shared.
+            let function = unsafe { shared::<F>(data) };
+            function(text(line));
+        }
+        let (data, free) = boxed(told);
+        // SAFETY: the handle is ours; function and data belong together.
+        checked(|err| unsafe {
+            ahoy_client_builder_set_key_log(self.raw(), Some(call::<F>), data, free, err)
+        })
+        .unwrap();
+        self
+    }
+
+    pub fn wire_trace<F: Fn(u64, i32, Vec<u8>) + Send + Sync + 'static>(self, told: F) -> Self {
+        unsafe extern "C-unwind" fn call<F: Fn(u64, i32, Vec<u8>)>(
+            data: *mut c_void,
+            connection: u64,
+            kind: i32,
+            bytes: *const u8,
+            length: usize,
+        ) {
+            // SAFETY: the boxed closure, shared, and bytes that live while this runs.
+            let (function, bytes) =
+                unsafe { (shared::<F>(data), std::slice::from_raw_parts(bytes, length)) };
+            function(connection, kind, bytes.to_vec());
+        }
+        let (data, free) = boxed(told);
+        // SAFETY: the handle is ours; function and data belong together.
+        checked(|err| unsafe {
+            ahoy_client_builder_set_wire_trace(self.raw(), Some(call::<F>), data, free, err)
         })
         .unwrap();
         self

@@ -209,6 +209,8 @@ exports.FUNCTIONS = {
   ahoy_client_builder_set_fault_reset: "int32_t ahoy_client_builder_set_fault_reset(void * builder, double share, _Out_ void ** err)",
   ahoy_client_builder_set_fault_header: "int32_t ahoy_client_builder_set_fault_header(void * builder, const char * name, _Out_ void ** err)",
   ahoy_client_builder_set_fault_seed: "int32_t ahoy_client_builder_set_fault_seed(void * builder, uint32_t seed, _Out_ void ** err)",
+  ahoy_client_builder_set_key_log: "int32_t ahoy_client_builder_set_key_log(void * builder, void * fn, void * user_data, void * destroy, _Out_ void ** err)",
+  ahoy_client_builder_set_wire_trace: "int32_t ahoy_client_builder_set_wire_trace(void * builder, void * fn, void * user_data, void * destroy, _Out_ void ** err)",
   ahoy_client_option_count: "size_t ahoy_client_option_count(void)",
   ahoy_client_option_key_at: "const char * ahoy_client_option_key_at(size_t index)",
   ahoy_client_option_description_at: "const char * ahoy_client_option_description_at(size_t index)",

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::policy::Judgement;
 use crate::request::Request;
 use crate::response::Response;
+use crate::transport::WireTrace;
 
 /// Runs before an attempt; may change its path and headers, or refuse the call.
 pub type OnRequest =
@@ -49,6 +50,8 @@ pub struct Hooks {
     pub on_classify: Option<OnClassify>,
     /// After a call.
     pub on_call_end: Option<OnCallEnd>,
+    /// While bytes go over connections.
+    pub on_wire: Option<WireTrace>,
     /// In a blocking call.
     pub should_stop: Option<ShouldStop>,
 }
@@ -61,6 +64,7 @@ impl std::fmt::Debug for Hooks {
             .field("on_error", &self.on_error.is_some())
             .field("on_classify", &self.on_classify.is_some())
             .field("on_call_end", &self.on_call_end.is_some())
+            .field("on_wire", &self.on_wire.is_some())
             .field("should_stop", &self.should_stop.is_some())
             .finish()
     }

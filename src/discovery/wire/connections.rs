@@ -52,6 +52,7 @@ pub fn connections_over(config: TlsConfig, ground: &Ground) -> Result<Arc<Direct
         sockets: SocketOptions::default(),
         // Counted for nobody: a client's figures are of its calls.
         stripe: ClientCells::default().stripe(),
+        trace: None,
     }))
 }
 

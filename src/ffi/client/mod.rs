@@ -21,6 +21,8 @@ pub mod judging;
 
 pub mod faults;
 
+pub mod trace;
+
 pub mod options;
 
 pub mod configuration;

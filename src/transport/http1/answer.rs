@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::fault::AnswerFault;
 use super::head::{self, Head};
+use crate::transport::trace::Tap;
 use crate::transport::wire::{Traffic, others_first};
 
 /// How far the answer of an exchange has come; shared by a connection's two ends.
@@ -43,6 +44,7 @@ impl AnswerProgress {
 
     /// A request goes out: what comes next is the head of its answer.
     pub(crate) fn begin_exchange(&self) {
+        self.traffic.tap().into_iter().for_each(Tap::begin_exchange);
         self.expects_head.store(true, Ordering::Relaxed);
         self.advanced();
     }

@@ -35,6 +35,7 @@ use crate::transport::failure::{Stage, cause_of};
 use crate::transport::request::{self, RequestBody};
 use crate::transport::socket_options::SocketOptions;
 use crate::transport::tls::{Offer, Tls};
+use crate::transport::trace::WireTrace;
 use crate::transport::wire::{Stream, Traffic};
 use crate::transport::{Answer, Exchange, Transport, warm};
 
@@ -69,6 +70,8 @@ pub struct DirectConfig {
     pub sockets: SocketOptions,
     /// Where connections and bytes are counted.
     pub stripe: Arc<Stripe>,
+    /// Where what goes over connections is told; `None` for nowhere.
+    pub trace: Option<WireTrace>,
 }
 
 #[cfg(test)]
@@ -88,6 +91,7 @@ impl DirectConfig {
             siblings: None,
             sockets: SocketOptions::default(),
             stripe: ClientCells::default().stripe(),
+            trace: None,
         }
     }
 }

@@ -32,6 +32,7 @@ use crate::transport::duplex::Duplex;
 use crate::transport::failure::{Stage, cause_of};
 use crate::transport::http1::answer::MAX_HEAD;
 use crate::transport::request::{self, RequestBody};
+use crate::transport::trace::Tap;
 use crate::transport::wire::{Stream, Traffic};
 use crate::transport::{Answer, Exchange};
 
@@ -61,6 +62,7 @@ impl Session {
         changed: Arc<Notify>,
     ) -> Result<Arc<Self>, Failure> {
         let unusable = |_| Failure::unsent(FailureKind::Connect, "connection not usable");
+        traffic.tap().into_iter().for_each(Tap::speaks_http2);
         let duplex = Duplex::shared(stream, traffic.clone());
         let frames = FrameStream::new(duplex, traffic.clone());
         let (sender, connection) = builder().handshake(frames).await.map_err(unusable)?;
@@ -238,6 +240,7 @@ pub(crate) async fn exchange(
     let body = RequestBody::of(exchange)?.awaiting(expects);
     let consent = body.consent();
     let end = body.is_end_stream();
+    session.traffic.tap().into_iter().for_each(|tap| tap.request(&request));
     let opened = session.sender.clone().send_request(request, end);
     let (reply, sink) =
         opened.map_err(|error| session.before_answer(&error, false, slot.is_only()))?;
@@ -262,6 +265,7 @@ pub(crate) async fn exchange(
         exchange.endpoint.was_of_use();
     }
     let (mut head, content) = received(head, exchange.method);
+    session.traffic.tap().into_iter().for_each(|tap| tap.answer(&head));
     let reading = request::reading(exchange);
     if exchange.is_streamed(head.status) {
         let content = Content::open(&mut head, content, reading)?;

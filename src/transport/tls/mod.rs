@@ -4,6 +4,7 @@
 //! Roots are read at the first https use, since that takes tens of milliseconds.
 
 mod files;
+mod key_log;
 mod trust;
 mod validity;
 pub(super) mod words;
@@ -23,6 +24,8 @@ use rustls::{ClientConfig, RootCertStore, WantsVerifier};
 
 pub use self::files::CertificateFiles;
 use self::files::{Contents, Look, Watch};
+use self::key_log::KeyLines;
+pub use self::key_log::KeyLogSink;
 use self::trust::Trust;
 #[cfg(fuzzing)]
 pub(super) use self::trust::{common_name, is_common_name};
@@ -41,6 +44,8 @@ pub struct TlsConfig {
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
     /// More of both, in files that are read again when they change. An identity here counts before the other.
     pub files: CertificateFiles,
+    /// Gets the secrets of each session, a line each; `None` for nobody.
+    pub key_log: Option<KeyLogSink>,
 }
 
 impl Default for TlsConfig {
@@ -50,6 +55,7 @@ impl Default for TlsConfig {
             platform_roots: true,
             identity: None,
             files: CertificateFiles::default(),
+            key_log: None,
         }
     }
 }
@@ -61,6 +67,7 @@ impl fmt::Debug for TlsConfig {
             .field("platform_roots", &self.platform_roots)
             .field("identity", &self.identity.is_some())
             .field("files", &self.files)
+            .field("key_log", &self.key_log.is_some())
             .finish()
     }
 }
@@ -77,6 +84,7 @@ pub struct Tls {
     watch: Option<Watch>,
     /// Told of renewals, and of certificates that end.
     log: Option<Arc<dyn Observer>>,
+    key_log: Option<KeyLogSink>,
 }
 
 /// Certificates and a key, and the configurations made of them.
@@ -168,8 +176,8 @@ impl Tls {
             Watch::new(config.files, prints)
         });
         let material = ArcSwap::from_pointee(fixed.clone());
-        let platform_roots = config.platform_roots;
-        Ok(Self { provider, platform_roots, fixed, material, watch, log })
+        let (platform_roots, key_log) = (config.platform_roots, config.key_log);
+        Ok(Self { provider, platform_roots, fixed, material, watch, log, key_log })
     }
 
     /// The fixed part, with what files hold.
@@ -260,6 +268,9 @@ impl Tls {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = offer.protocols();
+        if let Some(sink) = &self.key_log {
+            config.key_log = Arc::new(KeyLines(sink.clone()));
+        }
         Ok(Arc::new(config))
     }
 

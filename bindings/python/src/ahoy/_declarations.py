@@ -208,6 +208,8 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_client_builder_set_fault_reset": ("int32_t", ("pointer", "double", "pointer*"), False),
     "ahoy_client_builder_set_fault_header": ("int32_t", ("pointer", "text", "pointer*"), False),
     "ahoy_client_builder_set_fault_seed": ("int32_t", ("pointer", "uint32_t", "pointer*"), False),
+    "ahoy_client_builder_set_key_log": ("int32_t", ("pointer", "fn ahoy_key_log_fn", "pointer", "fn ahoy_destroy_fn", "pointer*"), False),
+    "ahoy_client_builder_set_wire_trace": ("int32_t", ("pointer", "fn ahoy_wire_fn", "pointer", "fn ahoy_destroy_fn", "pointer*"), False),
     "ahoy_client_option_count": ("size_t", (), False),
     "ahoy_client_option_key_at": ("text", ("size_t",), False),
     "ahoy_client_option_description_at": ("text", ("size_t",), False),
@@ -360,6 +362,8 @@ CALLBACKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ahoy_log_fn": ("void", ("pointer", "int32_t", "text", "text")),
     "ahoy_classify_fn": ("int32_t", ("pointer", "pointer")),
     "ahoy_call_end_fn": ("void", ("pointer", "int32_t", "pointer", "pointer")),
+    "ahoy_key_log_fn": ("void", ("pointer", "text")),
+    "ahoy_wire_fn": ("void", ("pointer", "uint64_t", "int32_t", "bytes", "size_t")),
     "ahoy_body_fn": ("int32_t", ("pointer", "pointer", "size_t", "size_t*")),
     "ahoy_body_rewind_fn": ("bool", ("pointer",)),
     "ahoy_readable_fn": ("void", ("pointer",)),
@@ -445,6 +449,13 @@ AHOY_CLASSIFY_SUCCESS = 1
 AHOY_CLASSIFY_RETRYABLE_FAILURE = 2
 AHOY_CLASSIFY_FINAL_FAILURE = 3
 AHOY_CLASSIFY_IGNORED = 4
+AHOY_WIRE_OPENED = 1
+AHOY_WIRE_HEAD_SENT = 2
+AHOY_WIRE_BODY_SENT = 3
+AHOY_WIRE_HEAD_RECEIVED = 4
+AHOY_WIRE_BODY_RECEIVED = 5
+AHOY_WIRE_FRAME_SENT = 6
+AHOY_WIRE_FRAME_RECEIVED = 7
 AHOY_CRITICAL_PLUS = 0
 AHOY_CRITICAL = 1
 AHOY_SHEDDABLE_PLUS = 2

@@ -80,6 +80,13 @@ module Ahoy
     AHOY_CLASSIFY_RETRYABLE_FAILURE = 2
     AHOY_CLASSIFY_FINAL_FAILURE = 3
     AHOY_CLASSIFY_IGNORED = 4
+    AHOY_WIRE_OPENED = 1
+    AHOY_WIRE_HEAD_SENT = 2
+    AHOY_WIRE_BODY_SENT = 3
+    AHOY_WIRE_HEAD_RECEIVED = 4
+    AHOY_WIRE_BODY_RECEIVED = 5
+    AHOY_WIRE_FRAME_SENT = 6
+    AHOY_WIRE_FRAME_RECEIVED = 7
     AHOY_CRITICAL_PLUS = 0
     AHOY_CRITICAL = 1
     AHOY_SHEDDABLE_PLUS = 2
@@ -151,6 +158,8 @@ module Ahoy
     callback :ahoy_log_fn, [:pointer, :int32, :string, :string], :void
     callback :ahoy_classify_fn, [:pointer, :pointer], :int32
     callback :ahoy_call_end_fn, [:pointer, :int32, :pointer, :pointer], :void
+    callback :ahoy_key_log_fn, [:pointer, :string], :void
+    callback :ahoy_wire_fn, [:pointer, :uint64, :int32, :pointer, :size_t], :void
     callback :ahoy_body_fn, [:pointer, :pointer, :size_t, :pointer], :int32
     callback :ahoy_body_rewind_fn, [:pointer], :bool
     callback :ahoy_readable_fn, [:pointer], :void
@@ -362,6 +371,8 @@ module Ahoy
     lazily :ahoy_client_builder_set_fault_reset, [:pointer, :double, :pointer], :int32
     lazily :ahoy_client_builder_set_fault_header, [:pointer, :string, :pointer], :int32
     lazily :ahoy_client_builder_set_fault_seed, [:pointer, :uint32, :pointer], :int32
+    lazily :ahoy_client_builder_set_key_log, [:pointer, :pointer, :pointer, :pointer, :pointer], :int32
+    lazily :ahoy_client_builder_set_wire_trace, [:pointer, :pointer, :pointer, :pointer, :pointer], :int32
     lazily :ahoy_client_option_count, [], :size_t
     lazily :ahoy_client_option_key_at, [:size_t], :string
     lazily :ahoy_client_option_description_at, [:size_t], :string
