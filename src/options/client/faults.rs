@@ -98,7 +98,8 @@ fn parts<'a>(text: &'a str, example: &str) -> Result<(&'a str, Ratio), Problem> 
     let (fault, share) = text
         .split_once('@')
         .ok_or_else(|| Problem::from(format!("{text} is not like {example}")))?;
-    let share = Ratio::new(number::real(share.trim())?);
+    let share = number::real(share.trim()).map_err(|_| outside())?;
+    let share = Ratio::new(share);
     Ok((fault.trim(), share.ok_or_else(outside)?))
 }
 
