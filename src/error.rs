@@ -8,8 +8,8 @@ use http::Method;
 
 use crate::event::loggable;
 use crate::outcome::{AttemptLog, AttemptResult, CircuitNote, FailureKind, in_ms};
-use crate::request::UserData;
 use crate::response::Response;
+use crate::user_data::UserData;
 
 /// The kinds of errors; `ffi` gives each its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -38,3 +38,4 @@ pub mod runtime;
 pub mod source;
 pub mod statistics;
 pub mod transport;
+pub mod user_data;

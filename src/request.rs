@@ -1,6 +1,5 @@
 //! What the caller asks for.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use crate::criticality::Criticality;
 use crate::endpoint::without_brackets;
 use crate::error::Error;
 use crate::source::Source;
+use crate::user_data::UserData;
 
 /// One request, independent of where it will go.
 #[derive(Clone, Debug)]
@@ -99,9 +99,6 @@ impl Request {
             .unwrap_or_else(|| self.idempotency_key.is_some() || self.method.is_idempotent())
     }
 }
-
-/// What the host knows a call by; it goes with all that is told of the call.
-pub type UserData = Arc<dyn Any + Send + Sync>;
 
 /// A header whose value is the same on every attempt of a call, and another for the next call.
 #[derive(Clone, Debug)]

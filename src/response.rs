@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use crate::outcome::AttemptLog;
-use crate::request::UserData;
+use crate::user_data::UserData;
 
 /// An HTTP answer and how it came about.
 #[derive(Clone, Debug)]

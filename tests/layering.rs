@@ -21,6 +21,7 @@ const PLAIN: &[&str] = &[
     "response",
     "source",
     "statistics",
+    "user_data",
 ];
 
 /// Each module of the crate and what it may import besides itself and the plain data.
@@ -39,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("response", &[]),
     ("source", &[]),
     ("statistics", &[]),
+    ("user_data", &[]),
     ("policy", &[]),
     ("runtime", &["policy"]),
     ("transport", &["policy", "runtime"]),

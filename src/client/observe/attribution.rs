@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use crate::request::UserData;
+use crate::user_data::UserData;
 
 thread_local! {
     static CURRENT: RefCell<Option<UserData>> = const { RefCell::new(None) };

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::event::{EndpointChange, Event};
-use crate::request::UserData;
+use crate::user_data::UserData;
 
 /// One event, kept. Kinds and fields are numbers of the C interface, for ever.
 #[derive(Clone, Debug)]

@@ -12,9 +12,9 @@ use super::attempt::ahoy_attempt;
 use super::header_text::HeaderText;
 use crate::client::{BodyStream, Delivery, Read};
 use crate::error::Error;
-use crate::ffi::values::callback::pointer_of;
 use crate::ffi::values::handle::OutValue;
 use crate::ffi::values::handle::{Handle, Native, Shared};
+use crate::ffi::values::user_data::pointer_of;
 use crate::ffi::values::{argument, guard, handle, text};
 use crate::response::Response;
 

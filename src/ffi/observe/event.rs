@@ -4,8 +4,8 @@ use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 
 use crate::client::{EventRecord, millis};
-use crate::ffi::values::callback::pointer_of;
 use crate::ffi::values::handle::{Handle, OutValue, Owned};
+use crate::ffi::values::user_data::pointer_of;
 use crate::ffi::values::{argument, guard, text};
 
 /// Something that changed: a circuit, an endpoint, the list, a limit. docs/events.md has every kind

@@ -3,9 +3,9 @@
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 
-use super::callback::pointer_of;
 use super::handle::{Handle, Shared};
 use super::status::{AHOY_E_INVALID_ARGUMENT, ahoy_status, number};
+use super::user_data::pointer_of;
 use super::{argument, guard, text};
 use crate::error::Error;
 use crate::ffi::call::attempt::ahoy_attempt;

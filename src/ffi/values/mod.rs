@@ -5,6 +5,8 @@ pub mod version;
 
 pub mod status;
 
+pub mod user_data;
+
 pub mod callback;
 
 pub mod error;
