@@ -31,7 +31,7 @@ impl Bind {
         );
         fs::write(folder.join("named.conf"), config).unwrap();
         let zone = format!(
-            "$TTL 1\n@ SOA ns.test. root.test. 1 3600 600 86400 600\n@ NS ns.test.\nns A 127.0.0.1\n{}\n",
+            "$TTL 1\n@ 600 SOA ns.test. root.test. 1 3600 600 86400 600\n@ NS ns.test.\nns A 127.0.0.1\n{}\n",
             records.join("\n")
         );
         fs::write(folder.join("zone"), zone).unwrap();
