@@ -1,0 +1,32 @@
+//! Lists of endpoints, in lines and in JSON: another reader counts as many entries.
+#![no_main]
+
+use ahoy::discovery::wire::{groups, lines};
+use serde_json::Value;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    if let Ok(read) = lines(bytes) {
+        let text = std::str::from_utf8(bytes).expect("what was read is text");
+        let count =
+            text.lines().filter(|line| !line.trim().is_empty() && !line.trim().starts_with('#'));
+        assert_eq!(read.hosts.len() + read.skipped.count, count.count());
+        assert!(read.hosts.iter().all(|host| text.contains(&host.port.to_string())));
+    }
+    let Ok(read) = groups(bytes) else { return };
+    assert!(read.hosts.iter().all(|host| host.port != 0 && !host.address.is_empty()));
+    assert_eq!(read.skipped.count > 0, read.skipped.why.is_some());
+    let Ok(Value::Array(elements)) = serde_json::from_slice(bytes) else {
+        // Nested too deeply for the other reader, and so skipped.
+        assert!(read.skipped.count > 0);
+        return;
+    };
+    let targets = elements.iter().map(|element| match element.get("targets") {
+        Some(Value::Array(targets)) => (targets.len(), targets.len()),
+        Some(_) => (0, 1),
+        // An instance that says of itself that it takes no calls is neither.
+        None => (0, 1),
+    });
+    let (least, most) = targets.fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+    let found = read.hosts.len() + read.skipped.count;
+    assert!((least..=most).contains(&found), "{found} of {least} to {most}");
+});
