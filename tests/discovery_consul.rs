@@ -67,9 +67,8 @@ fn weights_tags_and_zones_come_from_the_service() {
     sees(&balancer, &[one], SOON);
 }
 
-/// Promise 21.
 #[test]
-fn two_hundred_changes_under_eight_calling_threads_fail_no_call() {
+fn p21_two_hundred_changes_under_eight_calling_threads_fail_no_call() {
     let Some(consul) = Consul::new() else { return };
     let _alone = alone();
     let register = |port: u16| consul.register("churn", port, "");
@@ -79,7 +78,7 @@ fn two_hundred_changes_under_eight_calling_threads_fail_no_call() {
 
 /// Promise 4, and the first half of promise 14: the new agent's index is lower.
 #[test]
-fn an_agent_that_comes_back_with_a_lower_index_is_believed() {
+fn p4_an_agent_that_comes_back_with_a_lower_index_is_believed() {
     let Some(consul) = Consul::new() else { return };
     let server = Server::ok();
     for number in 1..50 {
@@ -100,7 +99,7 @@ fn an_agent_that_comes_back_with_a_lower_index_is_believed() {
 
 /// Promise 14, with answers that Consul does not give by itself.
 #[test]
-fn an_index_of_zero_or_lower_than_before_begins_anew_and_is_asked_for_once_a_second() {
+fn p14_an_index_of_zero_or_lower_than_before_begins_anew_and_is_asked_for_once_a_second() {
     let body = r#"[{"Node": {}, "Service": {"Address": "127.0.0.1", "Port": 1}, "Checks": []}]"#;
     let server = Server::new(move |seen| {
         // A broken server: it never waits, and its index falls.
@@ -120,7 +119,7 @@ fn an_index_of_zero_or_lower_than_before_begins_anew_and_is_asked_for_once_a_sec
 }
 
 #[test]
-fn an_agent_that_stands_still_fails_no_call_and_is_noticed() {
+fn p2_an_agent_that_stands_still_fails_no_call_and_is_noticed() {
     let Some(consul) = Consul::new() else { return };
     let server = Server::ok();
     consul.register("web", server.port(), "");

@@ -60,6 +60,34 @@ fn an_endpoint_that_joins_leaves_or_drains_is_seen_at_once() {
 }
 
 #[test]
+fn large_weights_keep_their_ratios() {
+    let (etcd, fleet) = (Etcd::shared(), Fleet::of(2));
+    for (port, weight) in fleet.ports().iter().zip([100_000, 300_000]) {
+        etcd.put(&key("heavy", port), &format!("127.0.0.1:{port} weight={weight}"));
+    }
+    let provider = Provider::from_url(&etcd.url("heavy", "")).unwrap();
+    let balancer = Balancer::smooth_weighted(&provider);
+    balancer.wait_ready(SOON).unwrap();
+    sees(&balancer, &fleet.ports(), SOON);
+    let client = Builder::new().balancer(&balancer).build();
+    assert_eq!(fleet.counts_of(40, &client), [10, 30]);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_left_for_the_next() {
+    let (etcd, dead) = (Etcd::shared(), Dead::new());
+    etcd.put(&key("servers", "a"), &entry(1));
+    let url = etcd
+        .url("servers", "?password=s3cret")
+        .replace("//", &format!("//127.0.0.1:{},", dead.port()));
+    let provider = Provider::from_url(&url).unwrap();
+    assert!(!provider.describe().contains("s3cret"), "{}", provider.describe());
+    let balancer = Balancer::round_robin(&provider);
+    balancer.wait_ready(SOON).unwrap();
+    sees(&balancer, &[1], SOON);
+}
+
+#[test]
 fn a_lease_that_nobody_keeps_alive_takes_its_endpoint_away() {
     let etcd = Etcd::shared();
     etcd.put(&key("lease", "a"), &entry(1));
@@ -71,7 +99,7 @@ fn a_lease_that_nobody_keeps_alive_takes_its_endpoint_away() {
 }
 
 #[test]
-fn every_form_of_a_value_is_read_and_a_bad_one_is_skipped() {
+fn p15_every_form_of_a_value_is_read_and_a_bad_one_is_skipped() {
     let etcd = Etcd::shared();
     for (name, value) in [
         ("a", entry(1)),
@@ -107,9 +135,8 @@ fn every_form_of_a_value_is_read_and_a_bad_one_is_skipped() {
     sees(&ready(&etcd.url("forms", "?entry_from=key")), &[7], SOON);
 }
 
-/// Promise 21.
 #[test]
-fn two_hundred_changes_under_eight_calling_threads_fail_no_call() {
+fn p21_two_hundred_changes_under_eight_calling_threads_fail_no_call() {
     let _alone = alone();
     let etcd = Etcd::shared();
     let register = |port: u16| etcd.put(&key("churn", port), &entry(port));
@@ -117,9 +144,8 @@ fn two_hundred_changes_under_eight_calling_threads_fail_no_call() {
     churn("etcd", &etcd.url("churn", ""), register, leave);
 }
 
-/// Promise 3.
 #[test]
-fn after_a_compaction_the_list_is_right() {
+fn p3_after_a_compaction_the_list_is_right() {
     let etcd = Etcd::new();
     etcd.put("/web/a", &entry(1));
     // Opened anew each second, so that it asks for a revision that is gone.
@@ -136,9 +162,8 @@ fn after_a_compaction_the_list_is_right() {
     eprintln!("etcd: a change after a compaction was seen after {seen:?}");
 }
 
-/// Promise 4.
 #[test]
-fn a_registry_that_comes_back_with_older_data_is_believed() {
+fn p4_a_registry_that_comes_back_with_older_data_is_believed() {
     let (etcd, fleet) = (Etcd::new(), Fleet::of(2));
     let [one, two] = fleet.ports()[..] else { panic!() };
     for number in 0..100 {
@@ -163,7 +188,7 @@ fn a_registry_that_comes_back_with_older_data_is_believed() {
 }
 
 #[test]
-fn a_registry_that_stands_still_fails_no_call_and_is_noticed() {
+fn p2_a_registry_that_stands_still_fails_no_call_and_is_noticed() {
     let (etcd, server) = (Etcd::new(), Server::ok());
     etcd.put("/web/a", &entry(server.port()));
     let balancer = ready(&etcd.url("web", "?silence=1s&connect_timeout=1s"));
@@ -275,9 +300,9 @@ fn tls_trusts_a_private_authority_and_no_other() {
     );
 }
 
-/// Promise 23. One I/O thread drives all watches, and without optimisation it reads much for a while: so alone.
+/// One I/O thread drives all watches, and without optimisation it reads much for a while: so alone.
 #[test]
-fn what_is_no_answer_of_etcd_keeps_the_last_list_and_is_told() {
+fn p23_what_is_no_answer_of_etcd_keeps_the_last_list_and_is_told() {
     const LIST: &str =
         r#"{"header":{"revision":"3"},"kvs":[{"key":"L3dlYi9h","value":"MTI3LjAuMC4xOjE="}]}"#;
     let _alone = alone();
@@ -309,9 +334,8 @@ fn what_is_no_answer_of_etcd_keeps_the_last_list_and_is_told() {
     }
 }
 
-/// Promise 22.
 #[test]
-fn ten_thousand_endpoints_are_listed_in_a_second() {
+fn p22_ten_thousand_endpoints_are_listed_in_a_second() {
     const MANY: u32 = 10_000;
     let _alone = alone();
     let etcd = Etcd::new();

@@ -51,9 +51,8 @@ fn a_file_is_read_again_however_it_changes() {
     eprintln!("file: replaced: seen after {replaced:?}; written in place: {written:?}");
 }
 
-/// Promise 16.
 #[test]
-fn a_config_maps_symlink_swap_is_seen_within_a_second() {
+fn p16_a_config_maps_symlink_swap_is_seen_within_a_second() {
     let folder = Folder::new();
     let version = |name: &str, port: u16| {
         fs::create_dir(folder.path().join(name)).unwrap();
@@ -105,9 +104,8 @@ fn a_file_that_is_gone_or_broken_keeps_the_last_list_and_is_told() {
     sees(&balancer, &[3], SOON);
 }
 
-/// Promise 21.
 #[test]
-fn two_hundred_changes_of_a_file_under_eight_calling_threads_fail_no_call() {
+fn p21_two_hundred_changes_of_a_file_under_eight_calling_threads_fail_no_call() {
     let folder = Folder::new();
     let path = folder.path().join("web.json");
     let _alone = alone();
@@ -123,7 +121,7 @@ fn two_hundred_changes_of_a_file_under_eight_calling_threads_fail_no_call() {
 }
 
 #[test]
-fn a_document_over_http_is_asked_for_now_and_then() {
+fn p23_a_document_over_http_is_asked_for_now_and_then_and_garbage_keeps_the_last_list() {
     let document = Arc::new(Mutex::new(group(&[1, 2])));
     let shown = Arc::clone(&document);
     let server = Server::new(move |_| {
@@ -154,7 +152,7 @@ fn a_document_over_http_is_asked_for_now_and_then() {
 
 /// The second half of promise 17.
 #[test]
-fn a_tokens_file_is_read_again_when_the_server_refuses_the_old_token() {
+fn p17_a_tokens_file_is_read_again_when_the_server_refuses_the_old_token() {
     let folder = Folder::new();
     let path = folder.file("token", "0ld\n");
     let valid = Arc::new(Mutex::new("Bearer 0ld"));
