@@ -62,6 +62,9 @@ if [ "${1-}" = packages ]; then
     need mmdebstrap has mmdebstrap
     need xz-utils has xz
 fi
+need default-jre-headless has java
+need zookeeper test -e /usr/share/java/zookeeper.jar
+need libslf4j-java test -e /usr/share/java/slf4j-nop.jar
 if [ -z "$missing" ]; then
     echo "deps: nothing to install"
     exit 0

@@ -13,6 +13,7 @@ pub static SCHEMES: &[Scheme] = &[
     sources::http_sd::SCHEME,
     sources::consul::SCHEME,
     sources::etcd::SCHEME,
+    sources::zookeeper::SCHEME,
 ];
 
 /// The scheme called `name`.

@@ -5,6 +5,7 @@ mod dns;
 mod entry;
 mod http_sd;
 mod registry;
+mod zookeeper;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ pub use dns::{DnsConfig, DnsTransport, Family};
 pub use entry::{EntryConfig, EntryForm, EntryPlace};
 pub use http_sd::HttpSdConfig;
 pub use registry::{HIDDEN, RegistryConfig, Secret};
+pub use zookeeper::ZooKeeperConfig;
 
 use super::target::Target;
 use crate::policy::FreshnessConfig;
@@ -38,6 +40,8 @@ pub struct ProviderConfig {
     pub consul: ConsulConfig,
     /// How a document is asked for over HTTP.
     pub http_sd: HttpSdConfig,
+    /// How a session with ZooKeeper is kept.
+    pub zookeeper: ZooKeeperConfig,
 }
 
 /// Where a function of the host runs that tells the list.

@@ -6,3 +6,4 @@ pub mod etcd;
 pub mod file;
 pub mod http_sd;
 pub mod srv;
+pub mod zookeeper;

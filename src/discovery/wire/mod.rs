@@ -13,6 +13,9 @@ mod lines;
 pub mod consul;
 pub mod etcd;
 pub mod http;
+pub(crate) mod jute;
+pub(crate) mod reach;
+pub(crate) mod stream;
 
 pub use connections::{connections, connections_over};
 pub use entry::host;

@@ -6,6 +6,7 @@ mod entry;
 mod freshness;
 mod http_sd;
 mod registry;
+mod zookeeper;
 
 use std::sync::LazyLock;
 
@@ -24,6 +25,7 @@ pub static PROVIDER: LazyLock<Table<ProviderConfig>> = LazyLock::new(|| {
         entry::SETTINGS,
         consul::SETTINGS,
         http_sd::SETTINGS,
+        zookeeper::SETTINGS,
     ];
     Table::new("ahoy_provider_", ProviderConfig::default, &own)
 });

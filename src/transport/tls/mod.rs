@@ -97,7 +97,7 @@ struct Material {
     /// Why the files could not be read: there is none to fall back on. Only in a forked child.
     fault: Option<String>,
     /// One for each offer.
-    clients: [OnceCell<Arc<ClientConfig>>; 3],
+    clients: [OnceCell<Arc<ClientConfig>>; 4],
 }
 
 /// The protocols that a handshake offers (ALPN).
@@ -109,6 +109,8 @@ pub enum Offer {
     Either,
     /// HTTP/2 alone.
     Http2,
+    /// None, for what is not HTTP.
+    None,
 }
 
 impl Offer {
@@ -117,6 +119,7 @@ impl Offer {
             Self::Http1 => vec![b"http/1.1".to_vec()],
             Self::Either => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
             Self::Http2 => vec![b"h2".to_vec()],
+            Self::None => Vec::new(),
         }
     }
 }

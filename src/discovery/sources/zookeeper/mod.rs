@@ -1,0 +1,6 @@
+//! The children of a ZooKeeper node: what services register as ephemeral nodes, as Curator, Finagle and Spring Cloud do.
+
+mod members;
+mod zookeeper;
+
+pub(in crate::discovery) use zookeeper::SCHEME;
