@@ -65,6 +65,7 @@ fi
 need default-jre-headless has java
 need zookeeper test -e /usr/share/java/zookeeper.jar
 need libslf4j-java test -e /usr/share/java/slf4j-nop.jar
+need kubernetes-client has kubectl
 if [ -z "$missing" ]; then
     echo "deps: nothing to install"
     exit 0

@@ -14,6 +14,7 @@ pub static SCHEMES: &[Scheme] = &[
     sources::consul::SCHEME,
     sources::etcd::SCHEME,
     sources::zookeeper::SCHEME,
+    sources::kubernetes::SCHEME,
 ];
 
 /// The scheme called `name`.

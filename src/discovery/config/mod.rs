@@ -4,6 +4,7 @@ mod consul;
 mod dns;
 mod entry;
 mod http_sd;
+mod kubernetes;
 mod registry;
 mod zookeeper;
 
@@ -13,6 +14,7 @@ pub use consul::ConsulConfig;
 pub use dns::{DnsConfig, DnsTransport, Family};
 pub use entry::{EntryConfig, EntryForm, EntryPlace};
 pub use http_sd::HttpSdConfig;
+pub use kubernetes::KubernetesConfig;
 pub use registry::{HIDDEN, RegistryConfig, Secret};
 pub use zookeeper::ZooKeeperConfig;
 
@@ -40,6 +42,8 @@ pub struct ProviderConfig {
     pub consul: ConsulConfig,
     /// How a document is asked for over HTTP.
     pub http_sd: HttpSdConfig,
+    /// Where the API server of Kubernetes is, and which port of a service is meant.
+    pub kubernetes: KubernetesConfig,
     /// How a session with ZooKeeper is kept.
     pub zookeeper: ZooKeeperConfig,
 }

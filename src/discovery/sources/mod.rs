@@ -5,5 +5,6 @@ pub mod dns;
 pub mod etcd;
 pub mod file;
 pub mod http_sd;
+pub mod kubernetes;
 pub mod srv;
 pub mod zookeeper;

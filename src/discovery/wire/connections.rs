@@ -1,7 +1,7 @@
 //! How the connections to a registry are made: its TLS, read from files as its options name them.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,12 +61,24 @@ const IDLE: Duration = Duration::from_secs(45);
 /// A stream that follows a registry stays as long as it is of use.
 const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
-/// A small file that an option names.
+/// A file that an option names, such as a token or a certificate.
 ///
 /// # Errors
-/// It cannot be read.
-pub(super) fn read(option: &str, path: &Path) -> Result<Vec<u8>, Ended> {
-    let problem =
-        |error: io::Error| Ended::Refused(format!("{option} cannot be read: {}", error.kind()));
-    fs::read(path).map_err(problem)
+/// It cannot be read, is no file, or is longer than [`LONGEST`].
+pub(crate) fn read(option: &str, path: &Path) -> Result<Vec<u8>, Ended> {
+    let refused = |why: &str| Ended::Refused(format!("{option} cannot be read: {why}"));
+    let failed = |error: io::Error| refused(&error.kind().to_string());
+    let file = File::open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(refused("not a file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(refused("longer than 1 MiB"));
+    }
+    Ok(bytes)
 }
+
+/// A bundle of all public roots has 250 KiB.
+const LONGEST: u64 = 1 << 20;

@@ -16,7 +16,9 @@ pub mod http;
 pub(crate) mod jute;
 pub(crate) mod reach;
 pub(crate) mod stream;
+pub(crate) mod yaml;
 
+pub(crate) use connections::read;
 pub use connections::{connections, connections_over};
 pub use entry::host;
 pub use frames::Frames;

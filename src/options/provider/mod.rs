@@ -5,6 +5,7 @@ mod dns;
 mod entry;
 mod freshness;
 mod http_sd;
+mod kubernetes;
 mod registry;
 mod zookeeper;
 
@@ -26,6 +27,7 @@ pub static PROVIDER: LazyLock<Table<ProviderConfig>> = LazyLock::new(|| {
         consul::SETTINGS,
         http_sd::SETTINGS,
         zookeeper::SETTINGS,
+        kubernetes::SETTINGS,
     ];
     Table::new("ahoy_provider_", ProviderConfig::default, &own)
 });

@@ -5,6 +5,7 @@ pub mod consul;
 pub mod daemon;
 pub mod etcd;
 mod forked;
+pub mod kubernetes;
 pub mod zookeeper;
 
 pub use churn::churn;

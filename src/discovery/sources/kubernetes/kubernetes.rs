@@ -1,0 +1,227 @@
+//! List and watch, as Kubernetes's own clients do them.
+//!
+//! A watch is asked to end after three quarters of the time that silence is allowed: the server then says so, and the
+//! next watch goes on from the last version. So a stream on which nothing happens still proves that the server stands,
+//! without a list. A watch that ends in any other way is over, and the next session lists anew: a server that was
+//! restored from a backup takes a version that it has not reached yet, and stays silent.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tokio::time::{Instant, timeout};
+
+use super::access::Server;
+use super::slices::{Event, Slices};
+use crate::discovery::config::{KubernetesConfig, ProviderConfig, RegistryConfig};
+use crate::discovery::ground::Ground;
+use crate::discovery::scheme::Scheme;
+use crate::discovery::source::{Ended, Session, Source, Teller};
+use crate::discovery::wire::Frames;
+
+pub(in crate::discovery) const SCHEME: Scheme = Scheme {
+    name: "k8s",
+    form: "k8s://namespace/service",
+    purpose: "the EndpointSlices of a Kubernetes service, which are watched",
+    keys: &[
+        "ca_file",
+        "cert_file",
+        "connect_timeout",
+        "key_file",
+        "kubeconfig",
+        "kubeconfig_context",
+        "kubernetes_server",
+        "port",
+        "silence",
+        "token",
+        "token_file",
+    ],
+    make,
+};
+
+/// What is held of an event at most; a slice has at most 1,000 endpoints.
+const LONGEST: usize = 32 << 20;
+/// A list comes in one page, unless the server cuts it by itself.
+const MOST_PAGES: usize = 100;
+
+fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
+    let service = config.target.path.trim_start_matches('/');
+    let namespace = config.target.authority.as_str();
+    if !is_name(service) || !namespace.is_empty() && !is_name(namespace) {
+        return Err(format!("names no namespace and service; write {}", SCHEME.form));
+    }
+    Ok(Arc::new(Kubernetes {
+        namespace: Some(namespace.to_owned()).filter(|name| !name.is_empty()),
+        service: service.to_owned(),
+        kubernetes: config.kubernetes.clone(),
+        registry: config.registry.clone(),
+    }))
+}
+
+/// A DNS label, as Kubernetes's names are; so it stands in a path as it is.
+fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty() && name.len() <= 63 && name.bytes().all(plain)
+}
+
+/// The EndpointSlices of one service.
+#[derive(Debug)]
+struct Kubernetes {
+    /// None for that of the credentials.
+    namespace: Option<String>,
+    service: String,
+    kubernetes: KubernetesConfig,
+    registry: RegistryConfig,
+}
+
+impl Source for Kubernetes {
+    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
+        Box::pin(async move {
+            let Err(ended) = self.session(ground, teller).await;
+            ended
+        })
+    }
+
+    fn describe(&self) -> String {
+        format!("k8s://{}/{}", self.namespace.as_deref().unwrap_or_default(), self.service)
+    }
+}
+
+impl Kubernetes {
+    async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
+        let server = Server::find(&self.kubernetes, &self.registry, ground)?;
+        let mut watch = Watch::new(self, server);
+        watch.list().await?;
+        watch.tell(teller);
+        loop {
+            watch.follow(teller).await?;
+        }
+    }
+}
+
+/// What one session knows.
+struct Watch<'a> {
+    server: Server,
+    /// Path and query that both questions begin with.
+    path: String,
+    headers: HeaderMap,
+    slices: Slices,
+    /// All changes up to this one are in `slices`.
+    version: String,
+    registry: &'a RegistryConfig,
+}
+
+impl<'a> Watch<'a> {
+    fn new(source: &'a Kubernetes, server: Server) -> Self {
+        let namespace = source.namespace.as_deref().or(server.namespace.as_deref());
+        let namespace = namespace.map(str::trim).filter(|name| is_name(name)).unwrap_or("default");
+        let path = format!(
+            "{}/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices\
+             ?labelSelector=kubernetes.io%2Fservice-name%3D{}",
+            server.prefix, source.service
+        );
+        let json = HeaderValue::from_static("application/json");
+        Self {
+            server,
+            path,
+            headers: HeaderMap::from_iter([(header::ACCEPT, json)]),
+            slices: Slices::new(source.kubernetes.port.as_deref()),
+            version: String::new(),
+            registry: &source.registry,
+        }
+    }
+
+    /// Takes all slices, as they are now and not as a cache of the server has them.
+    async fn list(&mut self) -> Result<(), Ended> {
+        let mut path = self.path.clone();
+        for _ in 0..MOST_PAGES {
+            let answer =
+                self.server.http.get(&path, &self.headers, self.registry.connect_timeout).await?;
+            if answer.status != StatusCode::OK {
+                return Err(denied(answer.status));
+            }
+            let page = self.slices.list(&answer.body).map_err(Ended::Failed)?;
+            self.version = page.version;
+            let Some(next) = page.next else { return Ok(()) };
+            let token: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+            path = format!("{}&continue={token}", self.path);
+        }
+        Err(Ended::Failed("a list without an end".to_owned()))
+    }
+
+    fn tell(&mut self, teller: &Teller) {
+        self.slices.take_skipped().tell(teller);
+        teller.list(self.slices.hosts());
+    }
+
+    /// Takes what changes until the server ends the watch at the time that it was asked for.
+    async fn follow(&mut self, teller: &Teller) -> Result<(), Ended> {
+        let lasts = (self.registry.silence * 3 / 4).max(Duration::from_secs(1)).as_secs();
+        let path = format!(
+            "{}&watch=true&allowWatchBookmarks=true&timeoutSeconds={lasts}&resourceVersion={}",
+            self.path, self.version
+        );
+        let begun = Instant::now();
+        let mut stream = self.server.http.open(&path, &self.headers).await?;
+        if stream.status != StatusCode::OK {
+            return Err(denied(stream.status));
+        }
+        teller.alive();
+        let mut frames = Frames::new(LONGEST);
+        loop {
+            let silence = self.registry.silence;
+            let silent = |_| Ended::Failed(format!("the watch was silent for {silence:?}"));
+            let Some(piece) = timeout(silence, stream.chunk()).await.map_err(silent)?? else {
+                break;
+            };
+            frames.push(&piece).map_err(|problem| Ended::Failed(problem.to_owned()))?;
+            self.take(frames.by_ref(), teller)?;
+        }
+        match begun.elapsed() + Duration::from_secs(1) >= Duration::from_secs(lasts) {
+            true => Ok(()),
+            // As a server does that shuts down: its successor may know less.
+            false => Err(Ended::Expired),
+        }
+    }
+
+    /// Takes events, and tells the list if one changed it.
+    fn take(&mut self, events: impl Iterator<Item = Bytes>, teller: &Teller) -> Result<(), Ended> {
+        let mut is_changed = false;
+        for event in events {
+            match self.slices.event(&event).map_err(Ended::Failed)? {
+                Event::Changed { version } => {
+                    self.version = version;
+                    is_changed = true;
+                }
+                Event::Bookmark { version } => {
+                    self.version = version;
+                    teller.alive();
+                }
+                Event::Error { code: 410 } => return Err(Ended::Expired),
+                Event::Error { code } => {
+                    return Err(Ended::Failed(format!("the watch ended with the error {code}")));
+                }
+            }
+        }
+        if is_changed {
+            self.tell(teller);
+        }
+        Ok(())
+    }
+}
+
+/// Why a question was not answered. What the server says of it may name the account, so that its status must do.
+fn denied(status: StatusCode) -> Ended {
+    let refused = |problem: &str| Ended::Refused(format!("{}: {problem}", status.as_u16()));
+    match status {
+        StatusCode::GONE => Ended::Expired,
+        StatusCode::UNAUTHORIZED => {
+            refused("the API server does not know the token or certificate")
+        }
+        StatusCode::FORBIDDEN => refused("the account may not list and watch endpointslices here"),
+        StatusCode::NOT_FOUND => refused("the API server has no discovery.k8s.io/v1"),
+        _ => Ended::Failed(format!("the API server answers {status}")),
+    }
+}

@@ -1,0 +1,8 @@
+//! The EndpointSlices of a Kubernetes service, listed and watched at the API server.
+
+mod access;
+mod kubeconfig;
+mod kubernetes;
+mod slices;
+
+pub(in crate::discovery) use kubernetes::SCHEME;
