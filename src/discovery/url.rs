@@ -15,6 +15,7 @@ pub static SCHEMES: &[Scheme] = &[
     sources::etcd::SCHEME,
     sources::zookeeper::SCHEME,
     sources::kubernetes::SCHEME,
+    sources::xds::SCHEME,
 ];
 
 /// The scheme called `name`.

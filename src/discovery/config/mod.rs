@@ -6,6 +6,7 @@ mod entry;
 mod http_sd;
 mod kubernetes;
 mod registry;
+mod xds;
 mod zookeeper;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub use entry::{EntryConfig, EntryForm, EntryPlace};
 pub use http_sd::HttpSdConfig;
 pub use kubernetes::KubernetesConfig;
 pub use registry::{HIDDEN, RegistryConfig, Secret};
+pub use xds::XdsConfig;
 pub use zookeeper::ZooKeeperConfig;
 
 use super::target::Target;
@@ -44,6 +46,8 @@ pub struct ProviderConfig {
     pub http_sd: HttpSdConfig,
     /// Where the API server of Kubernetes is, and which port of a service is meant.
     pub kubernetes: KubernetesConfig,
+    /// Who asks an xDS control plane.
+    pub xds: XdsConfig,
     /// How a session with ZooKeeper is kept.
     pub zookeeper: ZooKeeperConfig,
 }

@@ -7,4 +7,5 @@ pub mod file;
 pub mod http_sd;
 pub mod kubernetes;
 pub mod srv;
+pub mod xds;
 pub mod zookeeper;

@@ -322,6 +322,15 @@ impl Credentials {
     }
 }
 
+/// What is sent as `Authorization`, a token being read from its file now.
+///
+/// # Errors
+/// The file cannot be read, or holds what no header can.
+pub(crate) fn authorization(registry: &RegistryConfig) -> Result<Option<HeaderValue>, Ended> {
+    let registry = registry.clone();
+    Credentials { registry, form: TokenForm::Bearer, held: Mutex::default() }.header(true)
+}
+
 fn sensitive(text: String, option: &str) -> Result<HeaderValue, Ended> {
     let mut value = HeaderValue::try_from(text)
         .map_err(|_| Ended::Refused(format!("{option} holds what no header can")))?;

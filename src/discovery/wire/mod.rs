@@ -12,8 +12,12 @@ mod lines;
 
 pub mod consul;
 pub mod etcd;
+#[cfg(feature = "xds")]
+pub(crate) mod grpc;
 pub mod http;
 pub(crate) mod jute;
+#[cfg(feature = "xds")]
+pub(crate) mod protobuf;
 pub(crate) mod reach;
 pub(crate) mod stream;
 pub(crate) mod yaml;

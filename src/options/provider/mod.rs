@@ -7,6 +7,7 @@ mod freshness;
 mod http_sd;
 mod kubernetes;
 mod registry;
+mod xds;
 mod zookeeper;
 
 use std::sync::LazyLock;
@@ -28,6 +29,7 @@ pub static PROVIDER: LazyLock<Table<ProviderConfig>> = LazyLock::new(|| {
         http_sd::SETTINGS,
         zookeeper::SETTINGS,
         kubernetes::SETTINGS,
+        xds::SETTINGS,
     ];
     Table::new("ahoy_provider_", ProviderConfig::default, &own)
 });
@@ -59,6 +61,10 @@ pub fn provider_of(url: &str) -> Result<ProviderConfig, Error> {
         set_provider(&mut config, key, value)?;
     }
     if let Some(scheme) = scheme {
+        if scheme.name == "xds" && cfg!(not(feature = "xds")) {
+            let message = "url: this build of the library has no xDS (cargo feature xds)";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
         (scheme.make)(&config).map_err(invalid)?;
     }
     Ok(config)

@@ -1,5 +1,7 @@
 //! Registries that tests register services in.
 
+#[cfg(feature = "xds")]
+pub mod ads;
 mod churn;
 pub mod consul;
 pub mod daemon;

@@ -1,0 +1,167 @@
+//! What is asked of the control plane, and what is taken of its answers.
+//!
+//! A new stream asks with an empty version, so that it gets everything whatever the server remembers; the list of the
+//! stream before goes on serving. An answer that cannot be read is refused with its reason (NACK) and changes nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use prost::Message;
+use tokio::time::timeout;
+
+use super::assignment;
+use super::stream::{self, Stream, Target};
+use crate::discovery::config::{ProviderConfig, RegistryConfig, XdsConfig};
+use crate::discovery::ground::Ground;
+use crate::discovery::source::{Ended, Session, Source, Teller};
+use crate::discovery::wire::protobuf::{
+    ASSIGNMENT, ClusterLoadAssignment, DiscoveryRequest, DiscoveryResponse, Node, Status,
+};
+use crate::discovery::wire::{self, reach};
+use crate::transport::Offer;
+
+/// How long a control plane may take to name a cluster's endpoints (gRPC's rule).
+const FIRST: Duration = Duration::from_secs(15);
+/// Where control planes listen that state no port: istiod's without TLS.
+const PORT: u16 = 15010;
+const PATH: &str =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
+
+pub(super) fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
+    let mut servers = config.target.servers(PORT)?;
+    let cluster = config.target.path.trim_start_matches('/');
+    if cluster.is_empty() || servers.len() != 1 {
+        return Err("wants one server and a cluster: xds://host:port/cluster".to_owned());
+    }
+    Ok(Arc::new(Xds {
+        server: servers.remove(0),
+        cluster: cluster.to_owned(),
+        xds: config.xds.clone(),
+        registry: config.registry.clone(),
+    }))
+}
+
+/// The endpoints of one cluster.
+#[derive(Debug)]
+struct Xds {
+    server: (String, u16),
+    cluster: String,
+    xds: XdsConfig,
+    registry: RegistryConfig,
+}
+
+impl Source for Xds {
+    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
+        Box::pin(self.session(ground, teller))
+    }
+
+    fn describe(&self) -> String {
+        format!("xds://{}:{}/{}", self.server.0, self.server.1, self.cluster)
+    }
+}
+
+impl Xds {
+    async fn session(&self, ground: &Ground, teller: &Teller) -> Ended {
+        let authorization = match wire::http::authorization(&self.registry) {
+            Ok(authorization) => authorization,
+            Err(ended) => return ended,
+        };
+        let server = &self.server;
+        let connection = match reach::connect(&self.registry, server, Offer::Http2, ground).await {
+            Ok(connection) => connection,
+            Err(ended) => return ended,
+        };
+        let scheme = if self.registry.tls { "https" } else { "http" };
+        let host =
+            if server.0.contains(':') { format!("[{}]", server.0) } else { server.0.clone() };
+        let origin = format!("{scheme}://{host}:{}", server.1);
+        let target = Target { origin: &origin, path: PATH, authorization };
+        let is_listed = AtomicBool::new(false);
+        let alive = || {
+            if is_listed.load(Ordering::Relaxed) {
+                teller.alive();
+            }
+        };
+        let work = |stream| self.follow(stream, teller, &is_listed);
+        stream::call(connection, target, self.registry.silence, alive, work).await
+    }
+
+    /// Asks, and takes or refuses each answer.
+    async fn follow(&self, mut stream: Stream, teller: &Teller, is_listed: &AtomicBool) -> Ended {
+        let mut asked = self.request();
+        loop {
+            if let Err(ended) = stream.send(&asked.encode_to_vec()).await {
+                return ended;
+            }
+            let next = match is_listed.load(Ordering::Relaxed) {
+                true => Ok(stream.next().await),
+                false => timeout(FIRST, stream.next()).await,
+            };
+            let message = match next {
+                Ok(Ok(message)) => message,
+                Ok(Err(ended)) => return ended,
+                Err(_) => {
+                    let waited = FIRST.as_secs();
+                    return Ended::Failed(format!("no endpoints of the cluster for {waited} s"));
+                }
+            };
+            let Ok(response) = DiscoveryResponse::decode(message) else {
+                return Ended::Failed("an answer that is not xDS".to_owned());
+            };
+            asked.node = None;
+            asked.response_nonce.clone_from(&response.nonce);
+            asked.error_detail = match self.take(&response, teller) {
+                Ok(is_told) => {
+                    is_listed.fetch_or(is_told, Ordering::Relaxed);
+                    asked.version_info = response.version_info;
+                    None
+                }
+                // INVALID_ARGUMENT.
+                Err(message) => Some(Status { code: 3, message }),
+            };
+        }
+    }
+
+    /// The first request of a stream.
+    fn request(&self) -> DiscoveryRequest {
+        let node = Node {
+            id: self.xds.node_id.clone().unwrap_or_default(),
+            cluster: self.xds.node_cluster.clone().unwrap_or_default(),
+            user_agent_name: "libahoy".to_owned(),
+            user_agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        DiscoveryRequest {
+            node: Some(node),
+            resource_names: vec![self.cluster.clone()],
+            type_url: ASSIGNMENT.to_owned(),
+            ..DiscoveryRequest::default()
+        }
+    }
+
+    /// Tells the endpoints that the answer names; whether it names the cluster.
+    fn take(&self, response: &DiscoveryResponse, teller: &Teller) -> Result<bool, String> {
+        let mut found = None;
+        for resource in &response.resources {
+            if resource.type_url != ASSIGNMENT {
+                return Err("a resource that is no ClusterLoadAssignment".to_owned());
+            }
+            let assignment = ClusterLoadAssignment::decode(resource.value.clone())
+                .map_err(|_| "a ClusterLoadAssignment that cannot be read".to_owned())?;
+            if assignment.cluster_name == self.cluster {
+                found = Some(assignment);
+            }
+        }
+        let Some(assignment) = found else { return Ok(false) };
+        let (hosts, skipped) = assignment::hosts(&assignment);
+        for problem in &skipped {
+            teller.skipped(problem);
+        }
+        // An assignment without any endpoint is meant; one whose endpoints are all unwell may be a fault.
+        match assignment.endpoints.iter().all(|locality| locality.lb_endpoints.is_empty()) {
+            true => teller.none(),
+            false => teller.list(hosts),
+        }
+        Ok(true)
+    }
+}
