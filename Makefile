@@ -15,12 +15,13 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 OUT := $(TARGET)/$(PROFILE)
 STAGE := $(TARGET)/stage
 ARENA := $(TARGET)/arena
+TOOL := $(TARGET)/tool
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Before 1.0 each minor version has an ABI of its own; see build/main.rs.
 ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst ., ,$(VERSION))))
-.PHONY: all abi arena deb tarball test-packages bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm go clean
+.PHONY: all tool abi arena deb tarball test-packages bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm go clean
 
-all: build
+all: tool
 
 ALL_FEATURES = $(FEATURES) $(if $(filter dist,$(PROFILE)),--features silent)
 
@@ -55,6 +56,14 @@ $(OUT)/native-static-libs:
 # Copies what was built, without cargo.
 install:
 	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' DESTDIR='$(DESTDIR)' sh packaging/install.sh $(OUT) $(VERSION) $(ABI)
+
+# The command-line tool, a host of the library just built: it looks for it in ../lib, where `make install` puts it.
+tool: build
+	mkdir -p $(OUT)/ready/bin $(OUT)/ready/lib
+	ln -sf ../libahoy.so.$(VERSION) $(OUT)/ready/lib/libahoy.so
+	ln -sf ../libahoy.so.$(VERSION) $(OUT)/ready/lib/libahoy.so.$(ABI)
+	AHOY_LIB=$(abspath $(OUT))/ready/lib $(CARGO) build --locked --release --manifest-path tools/ahoy/Cargo.toml --target-dir $(TOOL)
+	cp $(TOOL)/release/ahoy $(OUT)/ready/bin/ahoy
 
 uninstall:
 	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' DESTDIR='$(DESTDIR)' sh packaging/uninstall.sh $(VERSION) $(ABI)

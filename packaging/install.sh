@@ -51,6 +51,7 @@ put 644 "$LIBDIR" "$ready/libahoy.a"
 put 644 "$PREFIX/share/doc/ahoy" LICENSE-MIT LICENSE-APACHE "$ready/THIRD-PARTY" README.md CHANGELOG.md
 if [ -e "$ready/bin/ahoy" ]; then
     put 755 "$PREFIX/bin" "$ready/bin/ahoy"
+    "$ready/bin/ahoy" man | write "$PREFIX/share/man/man1" ahoy.1
     "$ready/bin/ahoy" completions bash | write "$PREFIX/share/bash-completion/completions" ahoy
     "$ready/bin/ahoy" completions zsh | write "$PREFIX/share/zsh/site-functions" _ahoy
     "$ready/bin/ahoy" completions fish | write "$PREFIX/share/fish/vendor_completions.d" ahoy.fish

@@ -80,6 +80,10 @@ run() {
         description) part description /usr/bin/python3 tests/description/check.py "$library" ;;
         abi) part abi python3 tests/abi.py ;;
         install) part install sh tests/install.sh ;;
+        tool)
+            "${MAKE:-make}" --no-print-directory tool PROFILE=release || :
+            part tool sh tests/tool.sh "$target/release/ready/bin/ahoy"
+            ;;
         cargo) part cargo "$cargo" test --locked --no-fail-fast ;;
         # Without proxies, HTTP/2, brotli and zstd: that it builds, calls, and refuses what is left out.
         minimal) part minimal "$cargo" test --locked --no-default-features --test options --test quickstart ;;
@@ -117,7 +121,7 @@ finish() {
     exit
 }
 
-all="format clippy build header symbols description abi install readme null cargo minimal arena examples tracing cpp acceptance prometheus bindings schema hosts hazards exits instructions valgrind asan"
+all="format clippy build header symbols description abi install readme tool null cargo minimal arena examples tracing cpp acceptance prometheus bindings schema hosts hazards exits instructions valgrind asan"
 case ${1-} in
     '') parts=$all ;;
     *) parts="build $*" ;;

@@ -1,0 +1,85 @@
+//! `ahoy endpoints`: the list as it is, and each change of it.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write, stdout};
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Outcome;
+use crate::cli::EndpointsArgs;
+use crate::library::{Balancer, ListState, Provider};
+
+/// How often the list is looked at; libahoy itself applies changes at most every 50 ms.
+const LOOK: Duration = Duration::from_millis(50);
+
+pub(crate) fn run(asked: &EndpointsArgs) -> Outcome {
+    let provider = Provider::of(&asked.url, &asked.options)?;
+    let balancer = Balancer::new(&provider);
+    let ready = balancer.wait_ready(asked.wait);
+    if asked.watch {
+        watch(&provider, &balancer);
+    }
+    ready.map_err(|failure| format!("{}: {}", provider.describe(), failure.message()))?;
+    let endpoints = balancer.endpoints();
+    eprintln!("{}", heading(&provider, &balancer));
+    table(&endpoints).iter().for_each(|line| println!("{line}"));
+    match endpoints.is_empty() {
+        true => Err("the list is empty".to_owned()),
+        false => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// What is watched with its number of endpoints, and how the list is known.
+fn heading(provider: &Provider, balancer: &Balancer) -> String {
+    format!("{}, {}", provider.describe(), state(balancer))
+}
+
+fn state(balancer: &Balancer) -> String {
+    let age =
+        balancer.age().map_or_else(String::new, |age| format!(", {:.1} s old", age.as_secs_f64()));
+    let problem = balancer.problem().map_or_else(String::new, |text| format!(": {text}"));
+    match balancer.state() {
+        ListState::None => format!("no list yet{problem}"),
+        ListState::Current => format!("current{age}"),
+        ListState::Last => format!("the last list that was known{age}; the source fails{problem}"),
+        ListState::Stale => format!("older than max_stale{age}; the source fails{problem}"),
+        ListState::Refused => format!("the source refuses{problem}"),
+        ListState::Other => "known in a way that this program is too old for".to_owned(),
+    }
+}
+
+/// URLs in a column, and why each is available or not.
+fn table(endpoints: &[(String, String)]) -> Vec<String> {
+    let width = endpoints.iter().map(|(url, _)| url.len()).max().unwrap_or_default();
+    endpoints.iter().map(|(url, reason)| format!("{url:width$}  {reason}")).collect()
+}
+
+/// Tells each change until the process is ended.
+fn watch(provider: &Provider, balancer: &Balancer) -> ! {
+    let begun = Instant::now();
+    let tell = |line: &str| {
+        println!("{:9.3}  {line}", begun.elapsed().as_secs_f64());
+        let _ = stdout().flush();
+    };
+    if stdout().is_terminal() {
+        eprintln!("{}, until interrupted", provider.describe());
+    }
+    let (mut known, mut told) = (BTreeMap::new(), String::new());
+    loop {
+        let now: BTreeMap<_, _> = balancer.endpoints().into_iter().collect();
+        for url in known.keys().filter(|url| !now.contains_key(*url)) {
+            tell(&format!("- {url}"));
+        }
+        for url in now.keys().filter(|url| !known.contains_key(*url)) {
+            tell(&format!("+ {url}"));
+        }
+        let state = format!("{:?} {:?}", balancer.state(), balancer.problem());
+        if state != told || now.len() != known.len() {
+            tell(&format!("  {}", heading(provider, balancer)));
+            told = state;
+        }
+        known = now;
+        thread::sleep(LOOK);
+    }
+}
