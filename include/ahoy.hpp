@@ -324,6 +324,27 @@ enum class classify : std::int32_t {
     ignored = AHOY_CLASSIFY_IGNORED,
 };
 
+/** What a piece of a wire trace is. */
+enum class wire : std::int32_t {
+    /** Wire trace: a connection stands. Text such as "10.0.0.1:50123 to 10.0.0.7:80". */
+    opened = AHOY_WIRE_OPENED,
+    /** Wire trace: the head of a request, masked. */
+    head_sent = AHOY_WIRE_HEAD_SENT,
+    /** Wire trace: a piece of a request's body, as it is on the wire. */
+    body_sent = AHOY_WIRE_BODY_SENT,
+    /** Wire trace: the head of an answer, masked; interim ones too. */
+    head_received = AHOY_WIRE_HEAD_RECEIVED,
+    /** Wire trace: a piece of an answer's body, as it is on the wire: encoded, and with its chunks. */
+    body_received = AHOY_WIRE_BODY_RECEIVED,
+    /**
+     * Wire trace: a frame of HTTP/2 was sent. Text such as "HEADERS stream 1 flags 0x05 length 40"; of
+     * DATA the content follows as wire::body_sent.
+     */
+    frame_sent = AHOY_WIRE_FRAME_SENT,
+    /** Wire trace: a frame of HTTP/2 came; see wire::frame_sent. */
+    frame_received = AHOY_WIRE_FRAME_RECEIVED,
+};
+
 /** How important a request is. */
 enum class criticality : std::int32_t {
     /** Class of a request: its failure does great harm. */
@@ -4337,7 +4358,53 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
         detail::value(try_on_event(std::forward<F>(function)));
         return *this;
     }
+
+    /**
+     * Hands out the secrets of TLS sessions, so that captures of one's own traffic can be read: `function(std::string_view
+     * line)` in the format of NSS key logs, on any thread, several at once.
+     */
+    template <class F>
+    client_builder &set_key_log(F &&function) {
+        detail::value(try_set_key_log(std::forward<F>(function)));
+        return *this;
+    }
+
+    /**
+     * Tells what goes over the client's connections, above TLS, with credentials masked: `function(std::uint64_t connection,
+     * ahoy::wire kind, std::string_view bytes)`, on any thread, several at once. It must not block.
+     */
+    template <class F>
+    client_builder &set_wire_trace(F &&function) {
+        detail::value(try_set_wire_trace(std::forward<F>(function)));
+        return *this;
+    }
 #endif
+
+    /** As set_key_log, without exceptions. */
+    template <class F>
+    result<void> try_set_key_log(F &&function) {
+        using Held = std::decay_t<F>;
+        return add(&ahoy_client_builder_set_key_log, ahoy_key_log_fn([](void *user_data, const char *line) {
+                       detail::guard("set_key_log",
+                                     [&] { detail::callable<Held>(user_data)(detail::view(line)); });
+                   }),
+                   std::forward<F>(function));
+    }
+
+    /** As set_wire_trace, without exceptions. */
+    template <class F>
+    result<void> try_set_wire_trace(F &&function) {
+        using Held = std::decay_t<F>;
+        return add(&ahoy_client_builder_set_wire_trace,
+                   ahoy_wire_fn([](void *user_data, std::uint64_t connection, std::int32_t kind,
+                                   const std::uint8_t *bytes, std::size_t length) {
+                       detail::guard("set_wire_trace", [&] {
+                           detail::callable<Held>(user_data)(connection, static_cast<wire>(kind),
+                                                             std::string_view(reinterpret_cast<const char *>(bytes), length));
+                       });
+                   }),
+                   std::forward<F>(function));
+    }
 
     /** As on_request, without exceptions. */
     template <class F>

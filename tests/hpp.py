@@ -39,6 +39,7 @@ GROUPS = [
     ("AHOY_REASON_", "reason", "std::int32_t", "Why an endpoint is available or not."),
     ("AHOY_RETRY_ON_", "retry_on", "std::uint32_t", "Kinds of failure that are tried again; combined with |."),
     ("AHOY_HTTP2_", "http2", "std::int32_t", "Whether HTTP/2 is spoken."),
+    ("AHOY_WIRE_", "wire", "std::int32_t", "What a piece of a wire trace is."),
     ("AHOY_COMMIT_", "commit", "std::int32_t", "When a streamed answer is handed over."),
     ("AHOY_RESOLVER_", "resolver", "std::int32_t", "What is asked for the addresses of names."),
     ("AHOY_TRACE_", "trace", "std::int32_t", "What is done with W3C traces."),
