@@ -307,10 +307,10 @@ enum class log_level : std::int32_t {
     debug = AHOY_LOG_DEBUG,
 };
 
-/** See the constants AHOY_CLASSIFY_ of ahoy.h. */
+/** What the host says of an answer. */
 enum class classify : std::int32_t {
     /** Verdict on an answer: as the settings say. Any number without a name is taken for it. */
-    default = AHOY_CLASSIFY_DEFAULT,
+    default_ = AHOY_CLASSIFY_DEFAULT,
     /** Verdict on an answer: its endpoint works, and the answer is handed over. */
     success = AHOY_CLASSIFY_SUCCESS,
     /**

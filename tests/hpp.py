@@ -39,6 +39,7 @@ GROUPS = [
     ("AHOY_REASON_", "reason", "std::int32_t", "Why an endpoint is available or not."),
     ("AHOY_RETRY_ON_", "retry_on", "std::uint32_t", "Kinds of failure that are tried again; combined with |."),
     ("AHOY_HTTP2_", "http2", "std::int32_t", "Whether HTTP/2 is spoken."),
+    ("AHOY_CLASSIFY_", "classify", "std::int32_t", "What the host says of an answer."),
     ("AHOY_WIRE_", "wire", "std::int32_t", "What a piece of a wire trace is."),
     ("AHOY_COMMIT_", "commit", "std::int32_t", "When a streamed answer is handed over."),
     ("AHOY_RESOLVER_", "resolver", "std::int32_t", "What is asked for the addresses of names."),
@@ -131,9 +132,10 @@ def group_of(constant):
     for prefix, name, _, _ in GROUPS:
         if constant.startswith(prefix) and constant != prefix:
             value = constant[len(prefix):].lower()
-            return name, "_" + value if value[0].isdigit() else value
+            return name, "_" + value if value[0].isdigit() else KEYWORDS.get(value, value)
     words = constant.split("_")
-    return words[1].lower(), "_".join(words[2:]).lower() or words[1].lower()
+    value = "_".join(words[2:]).lower() or words[1].lower()
+    return words[1].lower(), KEYWORDS.get(value, value)
 
 
 class Header:
