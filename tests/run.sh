@@ -62,7 +62,7 @@ part() {
 run() {
     case $1 in
         format) part format "$cargo" fmt --check ;;
-        clippy) part clippy "$cargo" clippy --locked --all-targets -- -D warnings ;;
+        clippy) part clippy "$cargo" clippy --locked --all-targets --features xds -- -D warnings ;;
         arena)
             at="--manifest-path benches/arena/Cargo.toml --target-dir $target/arena/build"
             # shellcheck disable=SC2086 # words
@@ -84,7 +84,7 @@ run() {
             "${MAKE:-make}" --no-print-directory tool PROFILE=release || :
             part tool sh tests/tool.sh "$target/release/ready/bin/ahoy"
             ;;
-        cargo) part cargo "$cargo" test --locked --no-fail-fast ;;
+        cargo) part cargo "$cargo" test --locked --no-fail-fast --features xds ;;
         # Without proxies, HTTP/2, brotli and zstd: that it builds, calls, and refuses what is left out.
         minimal) part minimal "$cargo" test --locked --no-default-features --test options --test quickstart ;;
         readme) part readme bash tests/readme.sh ;;
