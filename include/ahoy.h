@@ -3695,7 +3695,7 @@ ahoy_status ahoy_client_config_text(const ahoy_client *client,
  * and the handle that have it are freed. Retry rules and circuit rules were copied from their
  * handles.
  *
- * Blocks while the provider is asked.
+ * Blocks for as long as a provider takes to answer.
  *
  * @param json not kept
  * @return as ahoy_client_from_config; AHOY_E_IN_USE if the balancer would change and is not this

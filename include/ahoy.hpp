@@ -4028,7 +4028,7 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
      * builders and the handle that have it are freed. Retry rules and circuit rules were copied from
      * their handles.
      *
-     * Blocks while the provider is asked.
+     * Blocks for as long as a provider takes to answer.
      *
      * @param json not kept
      * @exception exception as client::from_config; errc::in_use if the balancer would change and is

@@ -108,7 +108,7 @@ pub unsafe extern "C" fn ahoy_client_config_text(
 /// and the handle that have it are freed. Retry rules and circuit rules were copied from their
 /// handles.
 ///
-/// Blocks while the provider is asked.
+/// Blocks for as long as a provider takes to answer.
 ///
 /// @param json not kept
 /// @return as ahoy_client_from_config; AHOY_E_IN_USE if the balancer would change and is not this
