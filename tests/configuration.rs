@@ -50,6 +50,7 @@ fn named(failure: &Failure) -> BTreeSet<String> {
 
 #[test]
 fn every_text_is_taken_or_all_its_faults_are_named() {
+    let _alone = alone();
     let cases = cases();
     assert!(cases.len() > 30);
     for (what, text, faults, status) in cases {
@@ -65,6 +66,7 @@ fn every_text_is_taken_or_all_its_faults_are_named() {
 
 #[test]
 fn an_unknown_key_is_told_with_the_nearest() {
+    let _alone = alone();
     let text = r#"{"timeuot": "1s", "retry": {"trys": 2}, "hosts": [{"adress": "a", "port": 1}]}"#;
     let message = Client::from_config(text).unwrap_err().message;
     for line in [
@@ -79,6 +81,7 @@ fn an_unknown_key_is_told_with_the_nearest() {
 
 #[test]
 fn a_number_where_a_duration_belongs_is_told_with_what_to_write() {
+    let _alone = alone();
     let message =
         Client::from_config(r#"{"timeout": 5, "idle_timeout": "5"}"#).unwrap_err().message;
     assert!(
@@ -90,6 +93,7 @@ fn a_number_where_a_duration_belongs_is_told_with_what_to_write() {
 
 #[test]
 fn a_secret_is_in_no_error() {
+    let _alone = alone();
     let text = r#"{
         "provider": "gopher://user:hunter2@a:2379/x", "proxy": "gopher://user:hunter2@a",
         "headers": {"authorization": "hunter2\n", "hunter3\n": "hunter2"}, "timeout": "x"
@@ -101,6 +105,7 @@ fn a_secret_is_in_no_error() {
 
 #[test]
 fn what_is_taken_is_told_and_read_as_the_same_again() {
+    let _alone = alone();
     let taken = cases().into_iter().filter(|(_, _, faults, _)| faults.is_empty());
     for (what, text, ..) in taken {
         let told = Client::from_config(&text).unwrap().config_text();
@@ -118,6 +123,7 @@ fn what_is_taken_is_told_and_read_as_the_same_again() {
 
 #[test]
 fn the_text_of_a_client_shows_what_is_in_effect_and_no_secret() {
+    let _alone = alone();
     let builder = Builder::new().balancer(&round_robin(&[1])).header("Authorization", "hunter2");
     builder.option("timeout", "1m30s").unwrap();
     builder.option("retry_tries", "5").unwrap();
@@ -137,6 +143,7 @@ fn the_text_of_a_client_shows_what_is_in_effect_and_no_secret() {
 
 #[test]
 fn what_a_text_cannot_hold_is_masked() {
+    let _alone = alone();
     let provider = Provider::custom(|_| AHOY_OK);
     let balancer = Balancer::custom(&provider, |_| 0);
     let authority = Authority::new();
@@ -171,6 +178,7 @@ impl Drop for Folder {
 
 #[test]
 fn certificates_and_keys_come_from_files() {
+    let _alone = alone();
     let (authority, clients, folder) = (Authority::new(), Authority::new(), Folder::new("files"));
     let server =
         Server::tls(authority.strict_server("localhost", &clients), |_| Reply::status(200));
@@ -199,6 +207,7 @@ fn certificates_and_keys_come_from_files() {
 
 #[test]
 fn a_builder_takes_a_text_and_keeps_its_hooks() {
+    let _alone = alone();
     let server = Server::ok();
     let text = json!({ "hosts": [format!("127.0.0.1:{}", server.port())], "timeout": "7s" });
     let asked = Arc::new(AtomicUsize::new(0));
@@ -218,6 +227,7 @@ fn a_builder_takes_a_text_and_keeps_its_hooks() {
 
 #[test]
 fn the_page_shows_what_works() {
+    let _alone = alone();
     let page = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
     let blocks: Vec<_> = page.split("```json\n").skip(1).collect();
     assert!(!blocks.is_empty());

@@ -418,7 +418,8 @@ func (c *Client) Settings() (string, error) {
 }
 
 // Reconfigure replaces the configuration by a JSON text (docs/configuration.md), all of it or, with any fault, nothing.
-// Calls under way keep theirs.
+// Calls under way keep theirs. Hosts and balancer can be replaced where Config.JSON made the client: else the balancer's
+// own handle has it as well.
 func (c *Client) Reconfigure(config string) error {
 	handle, err := c.live()
 	if err != nil {

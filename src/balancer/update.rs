@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::balancer::Balancer;
 use super::cluster_state::Mode;
-use super::list::{Change, Refresh};
+use super::list::{Change, List, Refresh};
 use super::pick::pick_state::PickState;
 use super::roster::Roster;
 use crate::config::Subset;
@@ -90,8 +90,13 @@ impl Balancer {
         let known = live.rules.cluster.known();
         let believed = known == 0 || turn.value().believes(hosts.len(), hold, clock::now());
         let age = self.list_age();
-        let changed = believed && self.change(turn, age, |it| Some(it.replace(hosts)));
-        live.list.note_update();
+        let changed = match believed {
+            true => self.change(turn, age, List::note_update, |it| Some(it.replace(hosts))),
+            false => {
+                live.list.note_update();
+                false
+            }
+        };
         cells.count(if changed {
             ClusterCounter::RefreshChanged
         } else {
@@ -119,9 +124,11 @@ impl Balancer {
         let mut changed = false;
         if let Some(listing) = &fresh {
             let hosts = listing.hosts.iter().map(|host| Host::clone(host)).collect();
-            changed = self.change(turn, age, |it| Some(it.replace(hosts)));
-            live.list.note_taken(listing.version);
-            live.list.note_update();
+            let note = |list: &List| {
+                list.note_taken(listing.version);
+                list.note_update();
+            };
+            changed = self.change(turn, age, note, |it| Some(it.replace(hosts)));
         } else {
             drop(turn);
         }
@@ -174,16 +181,21 @@ impl Balancer {
     /// # Errors
     /// This is inside a callback while an update is under way.
     pub fn add_endpoint(&self, host: Host) -> Result<(), Error> {
-        self.change(self.live().list.turn()?, self.list_age(), |it| {
-            if it.config.subset.is_none() {
-                let Change { refresh, before, rules, .. } = it;
-                return Some(refresh.register.join(before, host, rules, clock::now()));
-            }
-            Some(it.relist(|listed| {
-                listed.retain(|other| !is_same(other, &host));
-                listed.push(host);
-            }))
-        });
+        self.change(
+            self.live().list.turn()?,
+            self.list_age(),
+            |_| (),
+            |it| {
+                if it.config.subset.is_none() {
+                    let Change { refresh, before, rules, .. } = it;
+                    return Some(refresh.register.join(before, host, rules, clock::now()));
+                }
+                Some(it.relist(|listed| {
+                    listed.retain(|other| !is_same(other, &host));
+                    listed.push(host);
+                }))
+            },
+        );
         self.look_again();
         Ok(())
     }
@@ -194,20 +206,25 @@ impl Balancer {
     /// As for [`Self::add_endpoint`].
     pub fn remove_endpoint(&self, host: Host) -> Result<bool, Error> {
         let mut found = false;
-        self.change(self.live().list.turn()?, self.list_age(), |it| {
-            if it.config.subset.is_none() {
-                let Change { refresh, before, rules, .. } = it;
-                let endpoint = Endpoint::new(host);
-                let next = refresh.register.leave(before, &endpoint.identity(), rules);
-                found = next.is_some();
-                return next;
-            }
-            Some(it.relist(|listed| {
-                let known = listed.len();
-                listed.retain(|other| !is_same(other, &host));
-                found = listed.len() < known;
-            }))
-        });
+        self.change(
+            self.live().list.turn()?,
+            self.list_age(),
+            |_| (),
+            |it| {
+                if it.config.subset.is_none() {
+                    let Change { refresh, before, rules, .. } = it;
+                    let endpoint = Endpoint::new(host);
+                    let next = refresh.register.leave(before, &endpoint.identity(), rules);
+                    found = next.is_some();
+                    return next;
+                }
+                Some(it.relist(|listed| {
+                    let known = listed.len();
+                    listed.retain(|other| !is_same(other, &host));
+                    found = listed.len() < known;
+                }))
+            },
+        );
         self.look_again();
         Ok(found)
     }
@@ -219,10 +236,15 @@ impl Balancer {
         }
         // An update under way does the same.
         let Some(turn) = self.live().list.try_turn() else { return };
-        self.change(turn, self.list_age(), |it| {
-            let next = it.relist(|_| ());
-            (next.len() != it.before.len()).then_some(next)
-        });
+        self.change(
+            turn,
+            self.list_age(),
+            |_| (),
+            |it| {
+                let next = it.relist(|_| ());
+                (next.len() != it.before.len()).then_some(next)
+            },
+        );
         self.look_again();
     }
 
@@ -237,15 +259,18 @@ impl Balancer {
     }
 
     /// Makes and publishes the next roster under the lock of updates, and tells the observers without it. Whether
-    /// endpoints joined or left.
+    /// endpoints joined or left. What `note` does is done once the roster is there and before the lock goes, so that who
+    /// has the lock next sees that its question was answered.
     fn change(
         &self,
         turn: Turn<'_, Refresh>,
         age: Option<Duration>,
+        note: impl FnOnce(&List),
         next: impl FnOnce(&mut Change<'_>) -> Option<Roster>,
     ) -> bool {
         let live = self.live();
         if live.retired.load(Ordering::Relaxed) {
+            note(&live.list);
             return false;
         }
         let mut refresh = turn.value();
@@ -260,13 +285,17 @@ impl Balancer {
         };
         let next = next(&mut change);
         let (joined, left) = refresh.register.take_changes();
-        let Some(next) = next else { return false };
+        let Some(next) = next else {
+            note(&live.list);
+            return false;
+        };
         let known = next.len();
         live.rules.cluster.set_known(known);
         let algorithm = &config.algorithm;
         let next = entropy::with_rng(|rng| PickState::next(&before, next, algorithm, rng));
         live.pick_state.store(Arc::new(next));
         drop(refresh);
+        note(&live.list);
         drop(turn);
         if joined + left > 0 {
             self.observers.emit(&Event::ListChanged { known, joined, left, age });

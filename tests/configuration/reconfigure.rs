@@ -1,4 +1,6 @@
 //! A client whose configuration is replaced while it is used.
+//!
+//! One test at a time: calls of another would take the shard whose connection is counted.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -34,6 +36,7 @@ fn told(client: &Client) -> Value {
 
 #[test]
 fn settings_change_and_connections_and_counts_stay() {
+    let _alone = alone();
     let server = Server::ok();
     let client = made(&json!({ "hosts": [host(&server)], "timeout": "5s" }));
     assert_eq!(client.get("/").unwrap().status, 200);
@@ -66,6 +69,7 @@ fn with_open_circuit(good: &Server, bad: &Server) -> (Client, Value) {
 
 #[test]
 fn endpoints_keep_circuits_counts_and_connections_under_another_balancer() {
+    let _alone = alone();
     let (good, bad, new) = (Server::ok(), Server::status(503), Server::ok());
     let (client, mut config) = with_open_circuit(&good, &bad);
     config["hosts"] = json!([host(&good), host(&bad), host(&new)]);
@@ -98,6 +102,7 @@ fn endpoints_keep_circuits_counts_and_connections_under_another_balancer() {
 
 #[test]
 fn a_fault_leaves_all_as_it_is() {
+    let _alone = alone();
     let server = Server::ok();
     let client = made(&json!({ "hosts": [host(&server)], "timeout": "5s" }));
     let before = client.config_text();
@@ -115,6 +120,7 @@ fn a_fault_leaves_all_as_it_is() {
 
 #[test]
 fn what_is_masked_and_what_is_not_said_stays() {
+    let _alone = alone();
     let (good, bad) = (Server::ok(), Server::status(503));
     let (client, _) = with_open_circuit(&good, &bad);
     let mut config = told(&client);
@@ -130,6 +136,7 @@ fn what_is_masked_and_what_is_not_said_stays() {
 
 #[test]
 fn a_balancer_that_others_have_as_well_is_in_use() {
+    let _alone = alone();
     let (one, other) = (Server::ok(), Server::ok());
     let balancer = round_robin(&[one.port()]);
     let (first, second) = {
@@ -151,6 +158,7 @@ fn a_balancer_that_others_have_as_well_is_in_use() {
 
 #[test]
 fn a_balancer_of_a_function_keeps_its_provider() {
+    let _alone = alone();
     let server = Server::ok();
     let (port, asked) = (server.port(), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&asked);
@@ -183,6 +191,7 @@ fn a_balancer_of_a_function_keeps_its_provider() {
 
 #[test]
 fn a_client_can_be_turned_to_another_kind_of_target() {
+    let _alone = alone();
     let (one, other) = (Server::ok(), Server::ok());
     let client = made(&json!({ "base_url": one.url() }));
     assert_eq!(client.get("/").unwrap().status, 200);
@@ -197,6 +206,7 @@ fn a_client_can_be_turned_to_another_kind_of_target() {
 
 #[test]
 fn a_call_under_way_goes_by_what_it_began_with() {
+    let _alone = alone();
     let (begun, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let (seen, held) = (Arc::clone(&begun), Arc::clone(&go_on));
     let server = Server::new(move |_| {
@@ -218,6 +228,7 @@ fn a_call_under_way_goes_by_what_it_began_with() {
 
 #[test]
 fn inside_a_callback_nothing_can_be_replaced() {
+    let _alone = alone();
     let server = Server::ok();
     let result = Arc::new(AtomicUsize::new(0));
     let (inner, status) = (Arc::new(made(&json!({}))), Arc::clone(&result));
@@ -256,6 +267,7 @@ fn nth(turn: usize, servers: &[Server; 3]) -> Value {
 
 #[test]
 fn no_call_fails_while_the_configuration_is_replaced_again_and_again() {
+    let _alone = alone();
     const CALLERS: usize = 8;
     const TURNS: usize = 200;
     let servers = [Server::ok(), Server::ok(), Server::ok()];

@@ -338,7 +338,7 @@ void events_and_statistics_are_told(const ports &at) {
     }));
     CHECK(series > 10 && labels > 0 && buckets > 0);
     CHECK(snapshot.try_text(ahoy::text_format::prometheus)->find("ahoy_client_attempts_total") != std::string::npos);
-    CHECK(client.try_config_text()->find("timeout = ") != std::string::npos);
+    CHECK(client.try_config_text()->find("\"timeout\"") != std::string::npos);
 }
 
 #if AHOY_HPP_EXCEPTIONS

@@ -126,7 +126,8 @@ class Client extends EventEmitter {
 
   /**
    * Replaces the configuration by an object or JSON text (docs/configuration.md), all of it or, with any fault, nothing.
-   * Calls under way keep theirs.
+   * Calls under way keep theirs. Hosts and balancer can be replaced where `config` made the client: else the balancer's
+   * own handle has it as well.
    */
   reconfigure(config) {
     check("ahoy_client_reconfigure", this.#live(), typeof config === "string" ? config : JSON.stringify(config));

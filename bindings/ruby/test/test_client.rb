@@ -115,7 +115,7 @@ class TestClient < Minitest::Test
     eventually { lines.string.include?("opened") }
     assert_includes made.metrics, "# HELP"
     assert_equal "5s", made.settings["timeout"]
-    made.reconfigure("hosts" => [hosts[0]], "timeout" => "6s")
+    made.reconfigure("timeout" => "6s")
     assert_equal ["6s", 200], [made.settings["timeout"], made.get("/ok").status]
     error = assert_raises(Ahoy::InvalidArgumentError) { made.reconfigure("timeuot" => "1s") }
     assert_includes error.message, "timeout"

@@ -326,6 +326,7 @@ impl Credentials {
 ///
 /// # Errors
 /// The file cannot be read, or holds what no header can.
+#[cfg(feature = "xds")]
 pub(crate) fn authorization(registry: &RegistryConfig) -> Result<Option<HeaderValue>, Ended> {
     let registry = registry.clone();
     Credentials { registry, form: TokenForm::Bearer, held: Mutex::default() }.header(true)

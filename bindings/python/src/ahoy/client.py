@@ -160,7 +160,10 @@ class BaseClient:
         return found
 
     def reconfigure(self, config: Union[str, Mapping[str, Any]]) -> None:
-        """Replaces the configuration, all of it or, with any fault, nothing. Calls under way keep theirs."""
+        """Replaces the configuration, all of it or, with any fault, nothing. Calls under way keep theirs.
+
+        Hosts and balancer can be replaced where `config` made the client: else the balancer's own handle has it as well.
+        """
         check(lib.ahoy_client_reconfigure, self._pointer, _json(config))
 
     def statistics(self) -> list[Sample]:

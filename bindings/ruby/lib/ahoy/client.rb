@@ -80,7 +80,8 @@ module Ahoy
     end
 
     # Replaces the configuration by a hash or JSON text (docs/configuration.md), all of it or, with any fault, nothing.
-    # Calls under way keep theirs.
+    # Calls under way keep theirs. Hosts and balancer can be replaced where `config` made the client: else the balancer's
+    # own handle has it as well.
     def reconfigure(config)
       Native.check(:ahoy_client_reconfigure, live, config.is_a?(String) ? config : JSON.generate(config))
     end
