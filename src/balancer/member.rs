@@ -335,11 +335,11 @@ impl Member {
         if self.set(Out::Ejected, ejected) {
             self.cluster().note_ejected(ejected);
             self.tell(if ejected { self.ejected(now) } else { EndpointChange::Returned });
+            self.warm_up(!ejected, now);
         }
-        self.warm_up(!ejected, now);
     }
 
-    /// What its checks have shown.
+    /// What its checks have shown. One that was out warms up; one that passes its first check was never out.
     pub(crate) fn set_unhealthy(&self, unhealthy: bool, now: Instant) {
         if self.set(Out::Unhealthy, unhealthy) {
             if let Some(stats) = self.stats() {
@@ -347,8 +347,8 @@ impl Member {
             }
             use EndpointChange::{CheckFailed, CheckPassed};
             self.tell(if unhealthy { CheckFailed } else { CheckPassed });
+            self.warm_up(!unhealthy, now);
         }
-        self.warm_up(!unhealthy, now);
     }
 
     fn warm_up(&self, is_back: bool, now: Instant) {

@@ -174,10 +174,12 @@ impl HostLoad {
         let elapsed = now.since(started).max(1) as f32;
         match model {
             LoadModel::LeastRequest => {}
-            LoadModel::PeakEwma(config) => self.learn(now, |old| config.next(old, elapsed, ending)),
+            LoadModel::PeakEwma(config) => {
+                self.learn(now, ending, |old, ending| config.next(old, elapsed, ending));
+            }
             LoadModel::Ahoy(config) => {
                 let anew = self.history(now).is_none_or(|old| config.forgets(old));
-                self.learn(now, |old| config.next(old, elapsed, ending));
+                self.learn(now, ending, |old, ending| config.next(old, elapsed, ending));
                 self.judge(ending, anew);
                 if ending == LoadOutcome::Success && self.owed.load(Relaxed) != 0 {
                     self.owed.store(0, Relaxed);
@@ -321,8 +323,22 @@ impl HostLoad {
         Latency(self.latency.load(Relaxed)).at(now)
     }
 
-    /// Replaces the average by what `next` makes of it, if anything.
-    fn learn(&self, now: Tick, next: impl Fn(Option<History>) -> Option<f32>) {
+    /// Replaces the average by what `next` makes of it, if anything. Each ending has a loop of its own: in a common one
+    /// the compiler looks at a failure's fields where there is none. That decides nothing, but memory checkers report it.
+    fn learn(
+        &self,
+        now: Tick,
+        ending: LoadOutcome,
+        next: impl Fn(Option<History>, LoadOutcome) -> Option<f32>,
+    ) {
+        match ending {
+            LoadOutcome::Success => self.replace(now, |old| next(old, LoadOutcome::Success)),
+            LoadOutcome::Neutral => self.replace(now, |old| next(old, LoadOutcome::Neutral)),
+            LoadOutcome::Failure { .. } => self.replace(now, |old| next(old, ending)),
+        }
+    }
+
+    fn replace(&self, now: Tick, next: impl Fn(Option<History>) -> Option<f32>) {
         let replace = |word| {
             let learnt = Latency(word).followed_by(next(Latency(word).at(now))?, now);
             (learnt.0 != word).then_some(learnt.0)
