@@ -3322,7 +3322,8 @@ class request_fields {
      * @param name in any case
      */
     std::string_view header(const text_ref &name) const noexcept {
-        return detail::view(ahoy_request_header(static_cast<const Self &>(*this).get(), name));
+        return detail::view(ahoy_request_header(static_cast<const Self &>(*this).get(),
+            name.usable() ? name.c_str() : nullptr));
     }
 
     /** How many headers there are, each value of a repeated name counted. */

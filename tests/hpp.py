@@ -350,7 +350,10 @@ class Member:
 
     def plain(self):
         """An accessor."""
-        call = "%s(%s)" % (self.function.name, ", ".join(self.self_argument() + self.arguments))
+        # What a text reference is to C is said here: no `detail::invoke` does it.
+        texts = {part.split("&")[1] for part in self.signature if part.startswith("const text_ref &")}
+        arguments = ["%s.usable() ? %s.c_str() : nullptr" % (it, it) if it in texts else it for it in self.arguments]
+        call = "%s(%s)" % (self.function.name, ", ".join(self.self_argument() + arguments))
         head = "%s %s(%s) const noexcept" % (self.returns, self.name, ", ".join(self.signature))
         return comment(self.doc) + body(head, "return %s;" % (self.wrap % call))
 

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Counts the instructions of one warm GET and of one pick-permit-settle by callgrind, and fails where one has
-# grown by more than 3 % over benches/micro/instructions.json.
+# Counts the instructions of one warm GET and of one pick-permit-settle by callgrind, and fails where the second has
+# grown by more than 3 % over benches/micro/instructions.json, or the first by more than 20 %: the C library and others
+# go by the processor, and the same library took 35,500 on one machine and 41,700 on another. Compare GETs on one machine.
 #
 #     benches/micro/instructions.sh             compare
 #     benches/micro/instructions.sh --update    write the counts down as the new baseline
@@ -99,6 +100,6 @@ echo "$figures" | while read -r name count; do
         change = 100 * (count / before - 1)
         printf "%s: %d instructions, baseline %d, %+.1f %%\n", name, count, before, change
         if (change < -3) print name ": a gain worth writing down: --update"
-        exit change > 3
+        exit change > (name == "get" ? 20 : 3)
     }' || exit 1
 done
