@@ -26,20 +26,17 @@ fi
 
 work=$ready/work
 mkdir "$work"
-# What is handed on has no names but the exported ones; what the tests use keeps them, for valgrind's suppressions.
-case $from in */dist) names=--strip-unneeded strip=-s ;; *) names='' strip='' ;; esac
 # Every function is a root of what stays.
 sed -n 's/^[a-z].*[ *]\(ahoy_[a-z0-9_]*\)(.*);$/-u \1/p' include/ahoy.ffi.h >"$work/roots"
 test -s "$work/roots"
 "${LD:-ld}" -r -S --gc-sections --force-group-allocation "@$work/roots" -o "$work/whole.o" "$from/libahoy.a"
 "${OBJCOPY:-objcopy}" -R .llvmbc -R .llvmcmd "$work/whole.o"
 "${NM:-nm}" -g --defined-only "$work/whole.o" | awk '$3 !~ /^ahoy_/ { print $3 }' >"$work/others"
-# shellcheck disable=SC2086 # none or one word
-"${OBJCOPY:-objcopy}" $names --localize-symbols="$work/others" "$work/whole.o" "$work/ahoy.o"
+"${OBJCOPY:-objcopy}" --strip-unneeded --localize-symbols="$work/others" "$work/whole.o" "$work/ahoy.o"
 
 printf 'AHOY_%s { global: ahoy_*; local: *; };\n' "$abi" >"$work/version"
-# shellcheck disable=SC2046,SC2086 # libraries are a list
-"${CC:-cc}" -shared $strip -o "$ready/libahoy.so.$version" "$work/ahoy.o" \
+# shellcheck disable=SC2046 # libraries are a list
+"${CC:-cc}" -shared -s -o "$ready/libahoy.so.$version" "$work/ahoy.o" \
     -Wl,-soname,"libahoy.so.$abi" -Wl,--version-script="$work/version" \
     -Wl,-z,nodelete,-z,relro,-z,now,-z,noexecstack -Wl,--no-undefined -Wl,--as-needed -Wl,--build-id \
     $(cat "$from/native-static-libs")

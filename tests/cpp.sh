@@ -16,7 +16,8 @@ flags=-O0
 under=()
 if [ "${AHOY_VALGRIND:-0}" = 1 ]; then
     builds=g++/c++20 flags="-O1 -g"
-    under=(valgrind --quiet --num-callers=40 --error-exitcode=9 --leak-check=full --show-leak-kinds=definite
+    named
+    under=(env "LD_LIBRARY_PATH=$work/named" valgrind --quiet --num-callers=40 --error-exitcode=9 --leak-check=full --show-leak-kinds=definite
         --errors-for-leak-kinds=definite "--suppressions=$root/tests/endpoints/valgrind.supp")
 elif [ "${AHOY_ASAN:-0}" = 1 ]; then
     builds=g++/c++20 flags="-O1 -g -fsanitize=address"

@@ -12,7 +12,8 @@ expected=$root/examples-c/expected
 under=()
 if [ "${AHOY_VALGRIND:-0}" = 1 ]; then
     # So many callers, for the suppressions name functions far up the stack.
-    under=(valgrind --quiet --num-callers=40 --error-exitcode=9 --leak-check=full
+    named
+    under=(env "LD_LIBRARY_PATH=$work/named" valgrind --quiet --num-callers=40 --error-exitcode=9 --leak-check=full
         --errors-for-leak-kinds=definite "--suppressions=$root/tests/endpoints/valgrind.supp")
 fi
 
