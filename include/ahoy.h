@@ -1046,7 +1046,8 @@ typedef size_t (*ahoy_balancer_fn)(void *user_data, size_t count);
 
 /**
  * Runs before each attempt. It may read the attempt's method, path, headers, body and endpoint,
- * change its path and headers, so that each attempt can be signed for itself, or refuse the call by a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
+ * change its path and headers, so that each attempt can be signed for itself, or refuse the call by
+ * a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
  *
  * Thread: the one that drives the call, several at once.
  */
@@ -1405,8 +1406,8 @@ AHOY_API AHOY_MUST_USE ahoy_text *ahoy_balancer_list_error(const ahoy_balancer *
  *
  * @param url the source, its servers or name, and its options; credentials in it are shown nowhere
  * @param provider gets the provider, to be freed with ahoy_provider_free; NULL on failure
- * @return AHOY_E_INVALID_ARGUMENT for a URL or a value that is refused, AHOY_E_UNKNOWN_OPTION for an
- *        option that the source has not
+ * @return AHOY_E_INVALID_ARGUMENT for a URL or a value that is refused, AHOY_E_UNKNOWN_OPTION for
+ *        an option that the source has not
  */
 AHOY_API
 ahoy_status ahoy_provider_from_url(const char *url,
@@ -1450,9 +1451,9 @@ AHOY_API AHOY_MUST_USE ahoy_provider *ahoy_provider_merge_new(void);
  * that were added before.
  *
  * @param part frozen from here on; still the caller's to free
- * @return AHOY_E_UNSUPPORTED if part is a custom provider, which is asked and tells nothing by itself;
- *        AHOY_E_INVALID_ARGUMENT if provider is none that takes others; AHOY_E_IN_USE after its first
- *        use
+ * @return AHOY_E_UNSUPPORTED if part is a custom provider, which is asked and tells nothing by
+ *        itself; AHOY_E_INVALID_ARGUMENT if provider is none that takes others; AHOY_E_IN_USE after
+ *        its first use
  */
 AHOY_API
 ahoy_status ahoy_provider_add_part(const ahoy_provider *provider,
@@ -3504,8 +3505,8 @@ ahoy_status ahoy_client_builder_set_fault_seed(ahoy_client_builder *builder,
 
 /**
  * Hands out the secrets of the client's TLS sessions, with which Wireshark reads a capture of them,
- * in place of an earlier function. Whoever has the lines reads all that was sent. Default: nobody
- * gets them; SSLKEYLOGFILE of the environment is not looked at.
+ * in place of an earlier function. A reader of the lines can decrypt all that was sent. Default:
+ * nobody gets them; SSLKEYLOGFILE of the environment is not looked at.
  *
  * @param fn gets each line
  * @param user_data passed to fn
@@ -3628,8 +3629,8 @@ AHOY_API const char *ahoy_breaker_option_description_at(size_t index);
 
 /**
  * Makes a client from one text in JSON, which can hold all that a builder can be told but
- * functions: hosts, the URL of a provider or a base URL, balancer, circuits, retries, headers, files of certificates, and
- * every option by its key.
+ * functions: hosts, the URL of a provider or a base URL, balancer, circuits, retries, headers,
+ * files of certificates, and every option by its key.
  *
  *     { "hosts": ["10.0.0.7:8080"], "timeout": "2s", "retry": { "tries": 2 } }
  *
@@ -3690,10 +3691,10 @@ ahoy_status ahoy_client_config_text(const ahoy_client *client,
  * nor breaker in it, the balancer as well. "****" stands for what the client has at present, so
  * the text of ahoy_client_config_text can be changed and given back. Where the balancer or its
  * circuits change, a provider that is a function of the host is asked for its list, and one that a
- * new URL names takes over with the first list that it tells; only a balancer that this client has for
- * itself can be changed, which is so for one that a text made, or once all other clients, builders
- * and the handle that have it are freed. Retry rules and circuit rules were copied from their
- * handles.
+ * new URL names takes over with the first list that it tells. Only a balancer that this client has
+ * for itself can be changed, which is so for one that a text made, or once all other clients,
+ * builders and the handle that have it are freed. Retry rules and circuit rules were copied from
+ * their handles.
  *
  * Blocks for as long as a provider takes to answer.
  *

@@ -4024,7 +4024,7 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
      * nor breaker in it, the balancer as well. "****" stands for what the client has at present, so
      * the text of client::config_text can be changed and given back. Where the balancer or its
      * circuits change, a provider that is a function of the host is asked for its list, and one that a
-     * new URL names takes over with the first list that it tells; only a balancer that this client has
+     * new URL names takes over with the first list that it tells. Only a balancer that this client has
      * for itself can be changed, which is so for one that a text made, or once all other clients,
      * builders and the handle that have it are freed. Retry rules and circuit rules were copied from
      * their handles.

@@ -151,7 +151,7 @@ pub enum Event<'a> {
     Certificates {
         /// What is the case, without anything that is secret.
         text: &'a str,
-        /// It needs somebody who looks after it.
+        /// An operator should look after it.
         is_wrong: bool,
     },
     /// A streamed body ended.

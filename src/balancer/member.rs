@@ -165,7 +165,7 @@ impl Member {
             member.cluster().note_ejected(true);
         }
         member.publish(member.own_kept().breaker());
-        // Under the lock: who waits for it finds the successor.
+        // Under the lock: a thread that waits for it finds the successor.
         let _ = before.successor.set(Box::new(Arc::clone(&member)));
         member
     }

@@ -247,7 +247,7 @@ impl Taker for Balancer {
         let Supply::Watched(watch) = &self.supply else { return };
         loop {
             let news = watch.news();
-            // Whoever has the turn looks once more when it is over.
+            // The thread that has the turn looks once more when it is over.
             let Some(turn) = self.live().list.try_turn() else { return };
             self.take(watch, turn);
             if watch.news() == news && watch.version() == self.live().list.taken() {

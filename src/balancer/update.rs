@@ -259,8 +259,8 @@ impl Balancer {
     }
 
     /// Makes and publishes the next roster under the lock of updates, and tells the observers without it. Whether
-    /// endpoints joined or left. What `note` does is done once the roster is there and before the lock goes, so that who
-    /// has the lock next sees that its question was answered.
+    /// endpoints joined or left. What `note` does is done once the roster is there and before the lock goes, so that the
+    /// thread that has the lock next sees that its question was answered.
     fn change(
         &self,
         turn: Turn<'_, Refresh>,

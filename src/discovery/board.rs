@@ -1,4 +1,4 @@
-//! What is known of a provider's list, and who is to be told of it.
+//! What is known of a provider's list, and which takers are to be told of it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use crate::endpoint::Host;
 use crate::runtime::process::PerProcess;
 use crate::runtime::{clock, io_thread};
 
-/// Whoever goes by a provider's list.
+/// A balancer, or another that goes by a provider's list.
 pub trait Taker: Send + Sync {
     /// There is news: a list, or of the source's health. To be looked up.
     fn look(&self);

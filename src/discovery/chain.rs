@@ -1,6 +1,6 @@
 //! Providers of other providers: the first that has a list, or all lists together.
 //!
-//! The parts are watches of their own, shared with whoever else goes by them. A part's `empty_hold` and `max_stale` count
+//! The parts are watches of their own, shared with all that go by them. A part's `empty_hold` and `max_stale` count
 //! for its list; those of the whole for the list that comes of them.
 
 use std::fmt;

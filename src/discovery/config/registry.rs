@@ -1,10 +1,10 @@
-//! How a registry is reached, and who asks it.
+//! How a registry is reached, and by which credentials it is asked.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a registry is reached, and who asks it.
+/// How a registry is reached, and by which credentials it is asked.
 #[derive(Clone, Debug)]
 pub struct RegistryConfig {
     /// Whether the registry speaks TLS.

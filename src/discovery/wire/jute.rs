@@ -134,7 +134,7 @@ pub(crate) enum Reply<'a> {
     Answer { xid: i32, answer: Result<Body<'a>, ErrorCode> },
 }
 
-/// What is left of an answer, read by whoever knows what was asked.
+/// What is left of an answer, read by the caller, which knows what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Body<'a>(&'a [u8]);
 

@@ -129,8 +129,8 @@ impl ahoy_provider {
 ///
 /// @param url the source, its servers or name, and its options; credentials in it are shown nowhere
 /// @param provider gets the provider, to be freed with ahoy_provider_free; NULL on failure
-/// @return AHOY_E_INVALID_ARGUMENT for a URL or a value that is refused, AHOY_E_UNKNOWN_OPTION for an
-///        option that the source has not
+/// @return AHOY_E_INVALID_ARGUMENT for a URL or a value that is refused, AHOY_E_UNKNOWN_OPTION for
+///        an option that the source has not
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_provider_from_url(
     url: *const c_char,
@@ -200,9 +200,9 @@ fn chain(combine: Combine) -> *mut ahoy_provider {
 /// that were added before.
 ///
 /// @param part frozen from here on; still the caller's to free
-/// @return AHOY_E_UNSUPPORTED if part is a custom provider, which is asked and tells nothing by itself;
-///        AHOY_E_INVALID_ARGUMENT if provider is none that takes others; AHOY_E_IN_USE after its first
-///        use
+/// @return AHOY_E_UNSUPPORTED if part is a custom provider, which is asked and tells nothing by
+///        itself; AHOY_E_INVALID_ARGUMENT if provider is none that takes others; AHOY_E_IN_USE after
+///        its first use
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_provider_add_part(
     provider: *const ahoy_provider,

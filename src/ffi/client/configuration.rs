@@ -19,8 +19,8 @@ use crate::ffi::values::status::ahoy_status;
 use crate::options;
 
 /// Makes a client from one text in JSON, which can hold all that a builder can be told but
-/// functions: hosts, the URL of a provider or a base URL, balancer, circuits, retries, headers, files of certificates, and
-/// every option by its key.
+/// functions: hosts, the URL of a provider or a base URL, balancer, circuits, retries, headers,
+/// files of certificates, and every option by its key.
 ///
 ///     { "hosts": ["10.0.0.7:8080"], "timeout": "2s", "retry": { "tries": 2 } }
 ///
@@ -103,10 +103,10 @@ pub unsafe extern "C" fn ahoy_client_config_text(
 /// nor breaker in it, the balancer as well. "****" stands for what the client has at present, so
 /// the text of ahoy_client_config_text can be changed and given back. Where the balancer or its
 /// circuits change, a provider that is a function of the host is asked for its list, and one that a
-/// new URL names takes over with the first list that it tells; only a balancer that this client has for
-/// itself can be changed, which is so for one that a text made, or once all other clients, builders
-/// and the handle that have it are freed. Retry rules and circuit rules were copied from their
-/// handles.
+/// new URL names takes over with the first list that it tells. Only a balancer that this client has
+/// for itself can be changed, which is so for one that a text made, or once all other clients,
+/// builders and the handle that have it are freed. Retry rules and circuit rules were copied from
+/// their handles.
 ///
 /// Blocks for as long as a provider takes to answer.
 ///

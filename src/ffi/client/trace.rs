@@ -17,8 +17,8 @@ pub type ahoy_key_log_fn =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, line: *const c_char)>;
 
 /// Hands out the secrets of the client's TLS sessions, with which Wireshark reads a capture of them,
-/// in place of an earlier function. Whoever has the lines reads all that was sent. Default: nobody
-/// gets them; SSLKEYLOGFILE of the environment is not looked at.
+/// in place of an earlier function. A reader of the lines can decrypt all that was sent. Default:
+/// nobody gets them; SSLKEYLOGFILE of the environment is not looked at.
 ///
 /// @param fn gets each line
 /// @param user_data passed to fn

@@ -11,7 +11,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
     Setting::new("ca_file", FILE)
         .or(&[OFF])
         .purpose("A file of certificates in PEM that are trusted for https besides the others; read again when it changes")
-        .cost("Whoever writes the file decides which servers are trusted; a look at the file once a second while connections are made.")
+        .cost("The writer of the file decides which servers are trusted; a look at the file once a second while connections are made.")
         .setter("set_ca_file")
         .field(
             |config| Some(shown(config.tls.files.roots.as_ref())),

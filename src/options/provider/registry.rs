@@ -1,4 +1,4 @@
-//! How a registry is reached, and who asks it.
+//! How a registry is reached, and by which credentials it is asked.
 
 use std::path::PathBuf;
 

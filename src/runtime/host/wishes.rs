@@ -24,7 +24,7 @@ struct Wish {
     ask: Box<dyn FnOnce() + Send>,
 }
 
-/// Whether there is somebody who wishes so.
+/// Whether there is any wish.
 static MAY_BE: AtomicBool = AtomicBool::new(false);
 
 /// There is, from now on.

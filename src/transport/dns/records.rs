@@ -1,4 +1,4 @@
-//! Records of a name with their time to live, for whoever goes by changes of them: asked of the servers each time, and
+//! Records of a name with their time to live, for sources that go by changes of them: asked of the servers each time, and
 //! kept nowhere.
 
 use std::fmt;
