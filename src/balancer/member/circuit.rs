@@ -1,0 +1,200 @@
+//! What attempts, checks and hands do to the circuit of a member, and what attempts leave behind.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Kept, Member};
+use crate::balancer::observe::history::History;
+use crate::endpoint::Endpoint;
+use crate::event::{EndpointChange, OpenedBy};
+use crate::outcome::{Transition, Verdict};
+use crate::policy::{
+    AlreadyThere, AttemptOutcome, Breaker, CircuitState, Evidence, Permit, Rejected, Settled,
+};
+use crate::runtime::entropy;
+
+/// What an attempt is granted.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) endpoint: Arc<Endpoint>,
+    /// None where it serves in spite of its circuit, which then learns nothing.
+    pub(crate) permit: Option<Permit>,
+    /// Its circuit was open until now, and lets this one through as a probe.
+    pub(crate) half_opened: bool,
+}
+
+impl Member {
+    /// The state of its circuit, whether it is drained, and what opened it last.
+    pub(crate) fn circuit(&self) -> (CircuitState, bool, Option<OpenedBy>) {
+        self.lock().history.as_ref().map_or((CircuitState::Closed, false, None), |history| {
+            let breaker = &history.breaker;
+            (breaker.state(), breaker.is_draining(), history.opened_by)
+        })
+    }
+
+    /// The state of its circuit.
+    #[must_use]
+    pub fn state(&self) -> CircuitState {
+        self.lock().breaker().map_or(CircuitState::Closed, Breaker::state)
+    }
+
+    /// When the next probe may go; none where its circuit is closed, or will not be probed by itself.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.lock().breaker().and_then(Breaker::retry_at)
+    }
+
+    /// Asks to send once; none in `panic`, where its answers have opened the circuit, and what comes of it is
+    /// not the circuit's.
+    pub(crate) fn acquire(&self, panic: bool, now: Instant) -> Result<Granted, Rejected> {
+        let mut kept = self.lock();
+        let was_open = kept.breaker().is_some_and(|it| it.state() == CircuitState::Open);
+        let permit = self.change_kept(&mut kept, |history| match history.breaker.acquire(now) {
+            Err(_) if panic && history.breaker.is_tripped_by_answers() => Ok(None),
+            answer => answer.map(Some),
+        })?;
+        let half_opened = was_open && permit.is_some();
+        Ok(Granted { endpoint: Arc::clone(&kept.endpoint), permit, half_opened })
+    }
+
+    /// Takes in how an attempt ended, which is `counted` unless it was before.
+    pub(crate) fn settle(
+        &self,
+        permit: Permit,
+        evidence: &Evidence,
+        counted: Option<&AttemptOutcome>,
+        now: Instant,
+    ) -> Settled {
+        let settle = |history: &mut History| {
+            let before = history.breaker.state();
+            self.count_in(history, evidence, counted, now);
+            let settled =
+                entropy::with_rng(|rng| history.breaker.settle(permit, evidence, now, rng));
+            history.note(settled.transition, before, evidence);
+            settled
+        };
+        let settled = self.change_kept(&mut self.lock(), settle);
+        if settled.transition == Some(Transition::Closed) {
+            self.hot.closed(self.slot());
+            self.warm_up(true, now);
+        }
+        settled
+    }
+
+    pub(crate) fn trip(&self, evidence: &Evidence, now: Instant) -> Option<Transition> {
+        let trip = |history: &mut History| {
+            let before = history.breaker.state();
+            let transition = entropy::with_rng(|rng| history.breaker.trip(evidence, now, rng));
+            history.note(transition, before, evidence);
+            transition
+        };
+        self.change_kept(&mut self.lock(), trip)
+    }
+
+    /// Counts an attempt that does not settle here and now: it told nothing of the circuit, or its body goes on.
+    pub(crate) fn count(&self, evidence: &Evidence, outcome: &AttemptOutcome, now: Instant) {
+        self.change_kept(&mut self.lock(), |history| {
+            self.count_in(history, evidence, Some(outcome), now);
+        });
+    }
+
+    #[inline]
+    fn count_in(
+        &self,
+        history: &mut History,
+        evidence: &Evidence,
+        outcome: Option<&AttemptOutcome>,
+        now: Instant,
+    ) {
+        let Some(outcome) = outcome else { return };
+        history.count(outcome, evidence.elapsed, &self.cluster().shown);
+        if !matches!(evidence.verdict, Verdict::Success | Verdict::Neutral) {
+            history.last_failure = Some((now, *outcome));
+        }
+    }
+
+    pub(crate) fn release(&self, permit: Permit) {
+        self.change(|breaker| breaker.release(permit));
+    }
+
+    /// A check passed: an open circuit need not wait for its next probe.
+    pub(crate) fn half_open_early(&self, now: Instant) {
+        let changed = self.change(|breaker| breaker.half_open_early(now));
+        changed.into_iter().for_each(|transition| self.tell_circuit(transition, false, now));
+    }
+
+    /// Tells what an attempt did to its circuit.
+    pub(crate) fn tell_circuit(&self, transition: Transition, from_half_open: bool, now: Instant) {
+        self.tell(match transition {
+            Transition::Opened { retry_at } => EndpointChange::CircuitOpened {
+                wait: Some(retry_at.saturating_duration_since(now)),
+                by: self.circuit().2.unwrap_or(OpenedBy::Answers),
+                from_half_open,
+            },
+            Transition::HalfOpened => EndpointChange::CircuitHalfOpened,
+            Transition::Closed => EndpointChange::CircuitClosed,
+        });
+    }
+
+    /// Opens its circuit until it is closed by hand.
+    ///
+    /// # Errors
+    /// It is open already.
+    pub fn force_open(&self) -> Result<(), AlreadyThere> {
+        self.change_kept(&mut self.lock(), |history| {
+            history.breaker.force_open()?;
+            history.opened_by = Some(OpenedBy::Hand);
+            Ok(())
+        })?;
+        let by = OpenedBy::Hand;
+        self.tell(EndpointChange::CircuitOpened { wait: None, by, from_half_open: false });
+        Ok(())
+    }
+
+    /// Closes its circuit, from where it warms up as any that comes back.
+    ///
+    /// # Errors
+    /// It is closed already.
+    pub fn force_close(&self, now: Instant) -> Result<(), AlreadyThere> {
+        self.change(|breaker| breaker.force_close(now))?;
+        self.tell(EndpointChange::CircuitClosed);
+        self.warm_up(true, now);
+        Ok(())
+    }
+
+    /// Lets everything through and judges nothing, until it is opened or closed by hand.
+    ///
+    /// # Errors
+    /// It does so already.
+    pub fn disable(&self) -> Result<(), AlreadyThere> {
+        self.change(Breaker::disable)
+    }
+
+    /// Grants nothing new, until [`Self::resume`].
+    pub fn drain(&self) {
+        self.change(Breaker::drain);
+        self.tell(EndpointChange::Drained);
+    }
+
+    /// Goes on after [`Self::drain`].
+    pub fn resume(&self) {
+        self.change(Breaker::resume);
+        self.tell(EndpointChange::Resumed);
+    }
+
+    /// Changes the circuit and shows the change.
+    fn change<R>(&self, change: impl FnOnce(&mut Breaker) -> R) -> R {
+        self.change_kept(&mut self.lock(), |history| change(&mut history.breaker))
+    }
+
+    fn change_kept<R>(&self, kept: &mut Kept, change: impl FnOnce(&mut History) -> R) -> R {
+        let new = || History::new(&self.latest().hot.shared().breaker);
+        let history = kept.history.get_or_insert_with(new);
+        let before = history.breaker.state();
+        let result = change(history);
+        // A new circuit is closed, as it was shown to be.
+        if history.breaker.state() != before {
+            self.publish(Some(&history.breaker));
+        }
+        result
+    }
+}
