@@ -35,7 +35,7 @@ def without_test_modules(files):
     """The files but those that a folder's module declares for tests only."""
     tests, folders = set(), ()
     for path, text in files.items():
-        for name in re.findall(r"#\[cfg\(test\)\]\nmod (\w+);", text):
+        for name in re.findall(r"#\[cfg\((?:all\()?test\b[^\n]*\nmod (\w+);", text):
             module = os.path.join(os.path.dirname(path), name)
             tests.add(module + ".rs")
             folders += (module + os.sep,)
