@@ -805,6 +805,11 @@ inline std::pair<std::string_view, std::string_view> header_at(const ahoy_respon
     return {view(ahoy_response_header_name_at(response, index)), view(ahoy_response_header_value_at(response, index))};
 }
 
+inline std::pair<std::string_view, std::string_view> request_header_at(const ahoy_request *request,
+                                                                       std::size_t index) noexcept {
+    return {view(ahoy_request_header_name_at(request, index)), view(ahoy_request_header_value_at(request, index))};
+}
+
 } // namespace detail
 
 /** Why a function failed; for a call, with all its attempts. Valid as long as the error or hook that it came from. */
@@ -3235,6 +3240,22 @@ class filled {
 template <class Self>
 class request_fields {
   public:
+    using header_range =
+        detail::indexed<const ahoy_request *, std::pair<std::string_view, std::string_view>, &detail::request_header_at>;
+
+    /** All headers as pairs of name and value, each value of a repeated name counted. Valid until a header is changed. */
+    header_range headers() const noexcept {
+        const ahoy_request *const fields = static_cast<const Self &>(*this).get();
+        return {fields, ahoy_request_header_count(fields)};
+    }
+
+    /** The body; empty where there is none, or it is drawn from a source. Valid until it is set anew. */
+    std::string_view body() const noexcept {
+        std::size_t length = 0;
+        const std::uint8_t *const body = ahoy_request_body(static_cast<const Self &>(*this).get(), &length);
+        return {reinterpret_cast<const char *>(body), length};
+    }
+
 #if AHOY_HPP_EXCEPTIONS
     /** Takes the headers of an inbound request, pairs of name and value: see client_builder::forward_header. */
     Self &forward_headers(const std::vector<std::pair<std::string, std::string>> &headers) {
@@ -4329,6 +4350,33 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
+     * Sets the host's own verdict on answers: `ahoy::classify function(ahoy::response_view)`, on the thread that drives the
+     * call. An exception leaves the verdict to the status. See ahoy_classify_fn.
+     */
+    template <class F>
+    client_builder &on_classify(F &&function) {
+        detail::value(try_on_classify(std::forward<F>(function)));
+        return *this;
+    }
+
+    /**
+     * Sets the hook after each call: `function(ahoy::errc, ahoy::response_view, ahoy::error_view)`, on the thread that drives
+     * the call. Where it has a response, the error's get() is nullptr, and the other way round. It runs before the call's
+     * result is handed over.
+     */
+    template <class F>
+    client_builder &on_call_end(F &&function) {
+        detail::value(try_on_call_end(std::forward<F>(function)));
+        return *this;
+    }
+
+    /** Sets the statuses of answers by which an endpoint has failed. Default: every 5xx but 501. */
+    client_builder &set_failure_statuses(const std::vector<std::int32_t> &statuses) {
+        detail::value(try_set_failure_statuses(statuses));
+        return *this;
+    }
+
+    /**
      * Lets signals end blocking calls: `bool function()` is asked on the calling thread after each signal and at least every
      * 50 ms. Where it returns true, or throws, the call ends with errc::interrupted. It must not block.
      */
@@ -4438,6 +4486,38 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
                        detail::guard("on_error", [&] { detail::callable<Held>(user_data)(error_view(error)); });
                    }),
                    std::forward<F>(function));
+    }
+
+    /** As on_classify, without exceptions. */
+    template <class F>
+    result<void> try_on_classify(F &&function) {
+        using Held = std::decay_t<F>;
+        return add(&ahoy_client_builder_on_classify, ahoy_classify_fn([](void *user_data, const ahoy_response *response) {
+                       return detail::to_c(detail::guard("on_classify", classify::default_, [&]() -> classify {
+                           return detail::callable<Held>(user_data)(response_view(response));
+                       }));
+                   }),
+                   std::forward<F>(function));
+    }
+
+    /** As on_call_end, without exceptions. */
+    template <class F>
+    result<void> try_on_call_end(F &&function) {
+        using Held = std::decay_t<F>;
+        return add(&ahoy_client_builder_on_call_end,
+                   ahoy_call_end_fn([](void *user_data, ahoy_status status, const ahoy_response *response,
+                                       const ahoy_error *error) {
+                       detail::guard("on_call_end", [&] {
+                           detail::callable<Held>(user_data)(static_cast<errc>(status), response_view(response),
+                                                             error_view(error));
+                       });
+                   }),
+                   std::forward<F>(function));
+    }
+
+    /** As set_failure_statuses, without exceptions. */
+    result<void> try_set_failure_statuses(const std::vector<std::int32_t> &statuses) {
+        return detail::invoke(&ahoy_client_builder_set_failure_statuses, get(), statuses.data(), statuses.size());
     }
 
     /** As set_should_stop, without exceptions. */

@@ -23,12 +23,6 @@ NOT_WRAPPED = {
     "ahoy_request_user_data": "a callable holds what it needs",
     "ahoy_response_user_data": "a callable holds what it needs",
     "ahoy_event_user_data": "a callable holds what it needs",
-    "ahoy_client_builder_on_classify": "to be wrapped; by get() until then",
-    "ahoy_client_builder_set_failure_statuses": "to be wrapped; by get() until then",
-    "ahoy_client_builder_on_call_end": "to be wrapped; by get() until then",
-    "ahoy_request_header_name_at": "to be wrapped; by get() until then",
-    "ahoy_request_header_value_at": "to be wrapped; by get() until then",
-    "ahoy_request_body": "to be wrapped; by get() until then",
 }
 
 # Enumerations: prefix of the constants in C, name in C++, underlying type, what it is.

@@ -131,6 +131,42 @@ void a_hook_changes_a_request(const ports &at) {
     CHECK(builder.try_build()->try_get("/").code() == ahoy::errc::hook_refused);
 }
 
+void a_hook_reads_a_request(const ports &at) {
+    std::string seen;
+    ahoy::client_builder builder;
+    CHECK(builder.try_set_base_url(url(at.echo)).has_value());
+    CHECK(builder.try_on_request([&](ahoy::request_view request) {
+        for (const auto &[name, value] : request.headers()) (seen += name) += "=" + std::string(value) + ";";
+        seen += request.body();
+    }).has_value());
+    ahoy::request request = *ahoy::request::try_make("PUT", "/");
+    CHECK(request.try_set_header("X-One", "1").has_value() && request.try_set_body(ahoy::bytes("a body")).has_value());
+    CHECK(builder.try_build()->try_send(request).has_value());
+    CHECK(seen.find("x-one=1;") != std::string::npos && seen.size() > 6 && seen.substr(seen.size() - 6) == "a body");
+    CHECK(request.body() == "a body" && get().body().empty());
+}
+
+void a_host_judges_answers_and_sees_calls_end(const ports &at) {
+    int ended = 0, failed = 0;
+    ahoy::client_builder builder;
+    CHECK(builder.try_set_base_url(url(at.ok)).has_value());
+    CHECK(builder.try_on_classify([](ahoy::response_view answer) {
+        return answer.status() == 200 ? ahoy::classify::final_failure : ahoy::classify::default_;
+    }).has_value());
+    CHECK(builder.try_on_call_end([&](ahoy::errc status, ahoy::response_view answer, ahoy::error_view error) {
+        ended += status == ahoy::errc::ok && answer.get() != nullptr && error.get() == nullptr;
+        failed += status == ahoy::errc::deadline && answer.get() == nullptr && error.get() != nullptr;
+    }).has_value());
+    CHECK(builder.try_set_failure_statuses({500, 503}).has_value());
+    CHECK(builder.try_set_failure_statuses({7}).code() == ahoy::errc::invalid_argument);
+    const auto client = builder.try_build();
+    CHECK(client->try_get("/").has_value() && ended == 1 && failed == 0);
+    CHECK(builder.try_set_base_url(url(at.hanging)).has_value());
+    ahoy::request hanging = get();
+    CHECK(hanging.try_set_timeout(50ms).has_value());
+    CHECK(builder.try_build()->try_send(hanging).code() == ahoy::errc::deadline && ended == 1 && failed == 1);
+}
+
 void futures_are_kept(const ports &at) {
     const ahoy::client client = to(at.ok);
     CHECK(client.try_async(get()).get()->status() == 200);
@@ -422,7 +458,16 @@ void exceptions_stop_before_c(const ports &at) {
     builder.on_request([](ahoy::request_view) {}).on_response([&](ahoy::response_view) { boom(); });
     CHECK(builder.build().get("/").status() == 200);
     CHECK(was_caught("on_response"));
-    builder.on_response([](ahoy::response_view) {}).on_log(ahoy::log_level::debug, [&](auto, auto, auto) { boom(); });
+    builder.on_response([](ahoy::response_view) {}).on_classify([&](ahoy::response_view) -> ahoy::classify {
+        return boom(), ahoy::classify::ignored;
+    });
+    CHECK(builder.build().get("/").status() == 200);
+    CHECK(was_caught("on_classify"));
+    builder.on_classify([](ahoy::response_view) { return ahoy::classify::default_; })
+        .on_call_end([&](ahoy::errc, ahoy::response_view, ahoy::error_view) { boom(); });
+    CHECK(builder.build().get("/").status() == 200);
+    CHECK(was_caught("on_call_end"));
+    builder.on_call_end([](ahoy::errc, ahoy::response_view, ahoy::error_view) {}).on_log(ahoy::log_level::debug, [&](auto, auto, auto) { boom(); });
     CHECK(builder.build().get("/").status() == 200);
     CHECK(was_caught("on_log"));
     builder.on_log(ahoy::log_level::error, [](auto, auto, auto) {})
@@ -513,6 +558,8 @@ int main(int argc, char **argv) {
     handles_pass_to_c_and_back(at);
     callables_are_destroyed_once(at);
     a_hook_changes_a_request(at);
+    a_hook_reads_a_request(at);
+    a_host_judges_answers_and_sees_calls_end(at);
     futures_are_kept(at);
     calls_are_cancelled(at);
     a_loop_runs_results(at);
