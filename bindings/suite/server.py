@@ -9,7 +9,7 @@ A KIND is `ok`, `refuse` (a port where nobody listens), `503`, or `service` (any
     /slow?ms=N       200 after N milliseconds
     /status?c=N      status N
     /flaky?n=N&key=K 503 for the first N requests with this key, then 200
-    /drip?n=N&ms=M   N bytes, one every M milliseconds
+    /drip?n=N&ms=M   N bytes, one every M milliseconds; with &chunked=1 in chunks, without a length
     /reset           a reset after the request was read
     /cut?n=N         a body that is N bytes short of its length
     /echo            the request: method, target, headers and body, as JSON
@@ -18,6 +18,7 @@ A KIND is `ok`, `refuse` (a port where nobody listens), `503`, or `service` (any
     /events          three server-sent events
     /redirect?to=U   302
     /gzip            200, "hello" compressed
+    /cookie          200, sets the cookie a=1
     /counts          what was seen: requests by path, and exchanges that the client broke off
 """
 
@@ -118,14 +119,21 @@ class Server:
 
     async def on_drip(self, reader, writer, method, query, seen):
         count = int(query.get("n", 5))
-        writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {count}\r\n\r\n".encode())
+        chunked = "chunked" in query
+        framing = "transfer-encoding: chunked" if chunked else f"content-length: {count}"
+        writer.write(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
         for left in range(count, 0, -1):
-            writer.write(b".")
+            writer.write(b"1\r\n.\r\n" if chunked else b".")
             await writer.drain()
             # After the last byte the next request may come, which is no end.
             if left > 1 and not await self.watched(reader, int(query.get("ms", 10)) / 1000):
                 return False
+        if chunked:
+            writer.write(b"0\r\n\r\n")
         return True
+
+    async def on_cookie(self, reader, writer, method, query, seen):
+        return self.answer(writer, 200, b"", method, ["set-cookie: a=1; Path=/"])
 
     async def on_reset(self, reader, writer, method, query, seen):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -63,6 +63,29 @@ class Transports(Served, unittest.TestCase):
         with self.assertRaises(httpx.RemoteProtocolError):
             self.client(self.hosts[:1], retry=False).get("/cut")
 
+    def test_fields_and_lengths_are_the_program_s(self):
+        client = self.client(self.hosts[:1])
+        seen = client.post("/echo", files={"f": ("n.txt", b"content")}, headers={"x-text": b"na\xefve"}).json()
+        fields = {k.lower(): v for k, v in seen["headers"]}
+        self.assertEqual((fields["x-text"], int(fields["content-length"])), ("na\xefve", len(seen["body"])))
+        seen = client.post("/echo", content=iter([b"a", b"b"])).json()
+        self.assertNotIn("content-length", {k.lower() for k, _ in seen["headers"]})
+
+        def raises():
+            yield b"a"
+            raise ZeroDivisionError
+
+        with self.assertRaises(ZeroDivisionError):
+            client.post("/body", content=raises())
+        with self.assertRaises(httpx.UnsupportedProtocol):
+            with httpx.Client(transport=ahoy.httpx.Transport()) as other:
+                other.get("ftp://127.0.0.1/")
+
+    def test_a_configuration_names_the_hosts(self):
+        client = httpx.Client(transport=ahoy.httpx.Transport(config={"hosts": self.hosts}), base_url="http://orders")
+        self.addCleanup(client.close)
+        self.assertEqual(client.get("/ok").text, "hello")
+
     def test_absolute_urls(self):
         with httpx.Client(transport=ahoy.httpx.Transport()) as client:
             answer = client.get(f"http://{self.hosts[0]}/ok")

@@ -1,6 +1,7 @@
 """requests over libahoy: what its users rely on."""
 
 import io
+import pickle
 import unittest
 
 import requests
@@ -58,6 +59,92 @@ class Adapted(Served, unittest.TestCase):
             self.session(self.hosts[:1], retry=False).get("http://orders/cut")
         with self.assertRaises(requests.exceptions.InvalidSchema):
             self.session().get("http://orders/ok", verify=False)
+        self.assertEqual(ahoy.requests._limits((None, 0.1)), {"timeout": 3.1, "idle_timeout": 0.1})
+        with self.assertRaises(ValueError):
+            self.session().get("http://orders/ok", timeout=(1, 2, 3))
+
+    def test_cookies_and_who_answered(self):
+        session = self.session(self.hosts[:1])
+        answer = session.get("http://orders/cookie")
+        self.assertEqual((session.cookies["a"], answer.cookies["a"], answer.reason), ("1", "1", "OK"))
+        self.assertIs(answer.connection, session.adapters["http://"])
+        fields = {k.lower(): v for k, v in session.get("http://orders/echo").json()["headers"]}
+        self.assertEqual(fields["cookie"], "a=1")
+
+    def test_pieces_without_a_length_come_at_once(self):
+        session = self.session(self.hosts[:1])
+        with session.get("http://orders/drip?n=5&ms=30&chunked=1", stream=True) as answer:
+            pieces = list(answer.iter_content(1000))
+        self.assertEqual(b"".join(pieces), b".....")
+        self.assertGreater(len(pieces), 1)
+        self.assertEqual(session.get("http://orders/drip?n=5&ms=1&chunked=1").text, ".....")
+
+    def test_fields_are_bytes_as_the_program_has_them(self):
+        session = self.session(self.hosts[:1])
+        sent = {"x-text": "na\xefve", "x-bytes": "n\xe9".encode()}
+        fields = {k.lower(): v for k, v in session.get("http://orders/echo", headers=sent).json()["headers"]}
+        self.assertEqual((fields["x-text"], fields["x-bytes"]), ("na\xefve", "n\xc3\xa9"))
+
+    def test_a_file_has_its_length_and_its_place(self):
+        session = self.session(self.hosts[:1])
+        file = io.BytesIO(b"skipped" + b"x" * 100_000)
+        file.seek(7)
+        seen = session.put("http://orders/echo", data=file).json()
+        fields = {k.lower(): v for k, v in seen["headers"]}
+        self.assertEqual((fields["content-length"], len(seen["body"])), ("100000", 100_000))
+        self.assertNotIn("transfer-encoding", fields)
+
+    def test_a_configuration_names_the_hosts(self):
+        session = requests.Session()
+        session.mount("http://", ahoy.requests.Adapter(config={"hosts": self.hosts, "timeout": "5s"}))
+        self.addCleanup(session.close)
+        self.assertEqual(session.get("http://orders/ok").text, "hello")
+
+
+class AnyUrl(Served, unittest.TestCase):
+    """The adapter without hosts, in place of requests' own."""
+
+    kinds = ("ok", "refuse", "service")
+
+    def session(self):
+        session = requests.Session()
+        session.trust_env = False
+        session.mount("http://", ahoy.requests.Adapter())
+        self.addCleanup(session.close)
+        return session
+
+    def test_an_answer_outlives_its_session(self):
+        with self.session() as session:
+            answer = session.get(f"http://{self.hosts[0]}/drip?n=30&ms=5", stream=True)
+        self.assertEqual(answer.content, b"." * 30)
+        self.assertEqual(session.get(f"http://{self.hosts[0]}/ok").text, "hello")
+
+    def test_proxies(self):
+        session = self.session()
+        seen = session.get("http://nowhere.invalid/echo?a=1", proxies={"http": self.hosts[0]}).json()
+        self.assertEqual(seen["target"], "http://nowhere.invalid/echo?a=1")
+        with self.assertRaises(requests.exceptions.ProxyError):
+            session.get("http://nowhere.invalid/", proxies={"http": f"http://{self.hosts[1]}"})
+        with self.assertRaises(requests.exceptions.InvalidProxyURL):
+            session.get("http://nowhere.invalid/", proxies={"http": "http://"})
+
+    def test_authorities_and_credentials(self):
+        session = self.session()
+        session.mount("https://", session.adapters["http://"])
+        with self.assertRaises(requests.exceptions.InvalidSchema):
+            session.get(f"https://{self.hosts[0]}/", verify=False)
+        with self.assertRaises(OSError):
+            session.get(f"https://{self.hosts[0]}/", verify="/no/such.pem")
+        with self.assertRaises(OSError):
+            session.get(f"https://{self.hosts[0]}/", cert="/no/such.pem")
+        fields = {k.lower(): v for k, v in session.get(f"http://u:p@{self.hosts[0]}/echo").json()["headers"]}
+        self.assertEqual(fields["authorization"], "Basic dTpw")
+
+    def test_it_is_pickled_without_hosts(self):
+        adapter = pickle.loads(pickle.dumps(ahoy.requests.Adapter(timeout=3)))
+        self.assertEqual(adapter.client.settings["timeout"], "3s")
+        with self.assertRaises(TypeError), ahoy.requests.Adapter(self.hosts).client as client:
+            pickle.dumps(ahoy.requests.Adapter(client=client))
 
 
 if __name__ == "__main__":

@@ -118,6 +118,9 @@ class BaseClient:
         check(lib.ahoy_client_builder_on_log, pointer, log_level(logger), *keep(("ahoy_log_fn", log_hook(logger))))
         self._handle = Handle(take(lib.ahoy_client_builder_build, pointer), lib.ahoy_client_free)
         self._closed = False
+        bases = {"hosts", "provider", "base_url"}
+        self.takes_paths = bool(self.balancer or base_url or (config is not None and bases & set(self.settings)))
+        """Whether requests have paths; absolute URLs else."""
         self._process = os.getpid() if warn_unclosed else 0
 
     def _trust(self, builder: int, verify: Union[bool, Pem], cert: tuple[Pem, Pem] | None) -> None:
@@ -274,7 +277,7 @@ class Client(BaseClient):
     def stream(self, method: str, path: str, **options: Any) -> StreamedResponse:
         """Sends a request and returns when the head of the answer came; the body is read as it comes.
 
-        Takes what `request` takes. Use it in a `with` block, whose end ends the exchange.
+        Takes what `request` takes, and `idle_timeout`: seconds for each piece of the body. Use it in a `with` block, whose end ends the exchange.
         """
         request = build(method, path, streamed=True, **options)
         return StreamedResponse(Handle(self._send(request), lib.ahoy_response_free), request)

@@ -12,11 +12,11 @@ import httpx
 from . import errors
 from .asynchronous import AsyncClient, AsyncStreamedResponse
 from .client import Client
+from .request import Upload
 from .response import StreamedResponse
 
-# Framing is the library's own, and so is what it asks for and decodes.
-_OWN = {"connection", "content-length", "transfer-encoding", "accept-encoding", "keep-alive", "upgrade", "te"}
-_DECODED = {"gzip", "br", "zstd", "x-gzip"}
+# Framing is the library's own.
+_OWN = {"connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "te"}
 
 _EXCEPTIONS: list[tuple[type[errors.Error], type[httpx.TransportError]]] = [
     (errors.ConnectTimeoutError, httpx.ConnectTimeout),
@@ -26,38 +26,49 @@ _EXCEPTIONS: list[tuple[type[errors.Error], type[httpx.TransportError]]] = [
     (errors.ConnectionLostError, httpx.RemoteProtocolError),
     (errors.ProtocolError, httpx.RemoteProtocolError),
     (errors.OverloadedError, httpx.PoolTimeout),
+    (errors.InvalidArgumentError, httpx.LocalProtocolError),
 ]
 
 
 def _raise(error: errors.Error, request: httpx.Request) -> NoReturn:
+    cause = error.__cause__
+    if isinstance(error, (errors.BodySourceError, errors.HookRefusedError)) and isinstance(cause, Exception):
+        if not isinstance(cause, errors.AttemptError):
+            raise cause
     for ours, theirs in _EXCEPTIONS:
         if isinstance(error, ours):
             raise theirs(str(error), request=request) from error
     raise httpx.TransportError(str(error), request=request) from error
 
 
-def _options(request: httpx.Request, has_hosts: bool) -> dict[str, Any]:
+def _options(request: httpx.Request, takes_paths: bool) -> dict[str, Any]:
+    if not takes_paths and request.url.scheme not in ("http", "https"):
+        raise httpx.UnsupportedProtocol(f"{request.url.scheme!r} is neither http nor https", request=request)
+    fields = [(k.decode("ascii"), v) for k, v in request.headers.raw]
+    kept = [(k, v) for k, v in fields if k.lower() not in _OWN and (k.lower() != "host" or not takes_paths)]
+    if "accept-encoding" not in request.headers:
+        # What the answer is coded in is the client's to say, and httpx's to decode.
+        kept.append(("accept-encoding", b"identity"))
+    options: dict[str, Any] = {"headers": kept}
     limits = request.extensions.get("timeout") or {}
     read, connect = limits.get("read"), limits.get("connect")
-    fields = [(k.decode("ascii"), v.decode("latin-1")) for k, v in request.headers.raw]
-    kept = [(k, v) for k, v in fields if k.lower() not in _OWN and (k.lower() != "host" or not has_hosts)]
-    options: dict[str, Any] = {"headers": kept}
     if read is not None:
-        options["timeout"] = read + (connect or 0)
+        # Until the head of the answer both may pass, then read for each piece.
+        options.update(timeout=read + (connect or 0), idle_timeout=read)
     return options
 
 
-def _path(request: httpx.Request, has_hosts: bool) -> str:
-    return request.url.raw_path.decode("ascii") if has_hosts else str(request.url)
+def _path(request: httpx.Request, takes_paths: bool) -> str:
+    return request.url.raw_path.decode("ascii") if takes_paths else str(request.url).partition("#")[0]
 
 
-def _fields(response: StreamedResponse | AsyncStreamedResponse) -> list[tuple[str, str]]:
-    """The fields of an answer; of one that came decoded, without what described its coded form."""
-    fields = response.headers.multi_items()
-    coding = response.headers.get("content-encoding", "").lower()
-    if coding in _DECODED:
-        return [(k, v) for k, v in fields if k.lower() not in ("content-encoding", "content-length")]
-    return fields
+def _content(request: httpx.Request) -> Any:
+    """The body; one that comes from an iterator is drawn while it is sent."""
+    if isinstance(request.stream, httpx.ByteStream) or not isinstance(request.stream, httpx.SyncByteStream):
+        return request.read() or None
+    length = request.headers.get("content-length")
+    stream = request.stream
+    return Upload(lambda: iter(stream), None if length is None else int(length), again=False)
 
 
 class _Stream(httpx.SyncByteStream):
@@ -102,17 +113,15 @@ class Transport(httpx.BaseTransport):
         self.client = client or Client(*arguments, **options)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        has_hosts = self.client.balancer is not None
-        content = request.read() or None
+        paths = self.client.takes_paths
+        options = _options(request, paths)
         try:
-            response = self.client.stream(
-                request.method, _path(request, has_hosts), content=content, **_options(request, has_hosts)
-            )
+            response = self.client.stream(request.method, _path(request, paths), content=_content(request), **options)
         except errors.Error as error:
             _raise(error, request)
         return httpx.Response(
             response.status,
-            headers=_fields(response),
+            headers=response.headers.multi_items(),
             stream=_Stream(response, request),
             extensions={"ahoy_attempts": response.attempts, "http_version": b"HTTP/1.1"},
         )
@@ -128,18 +137,16 @@ class AsyncTransport(httpx.AsyncBaseTransport):
         self.client = client or AsyncClient(*arguments, **options)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        has_hosts = self.client.balancer is not None
-        content = await request.aread() or None
-        streaming = self.client.stream(
-            request.method, _path(request, has_hosts), content=content, **_options(request, has_hosts)
-        )
+        paths = self.client.takes_paths
+        options, content = _options(request, paths), await request.aread() or None
         try:
+            streaming = self.client.stream(request.method, _path(request, paths), content=content, **options)
             response = await streaming.__aenter__()
         except errors.Error as error:
             _raise(error, request)
         return httpx.Response(
             response.status,
-            headers=_fields(response),
+            headers=response.headers.multi_items(),
             stream=_AsyncStream(response, request),
             extensions={"ahoy_attempts": response.attempts, "http_version": b"HTTP/1.1"},
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json as json_module
-from typing import Any, Iterable, Iterator, Mapping, Sequence, Union
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence, Union
 from urllib.parse import quote, urlencode
 
 from ._callbacks import keep
@@ -74,6 +74,7 @@ def build(
     json: Any = None,
     timeout: float | None = None,
     attempt_timeout: float | None = None,
+    idle_timeout: float | None = None,
     idempotent: bool | None = None,
     criticality: int | None = None,
     group: str | None = None,
@@ -97,6 +98,8 @@ def build(
         check(lib.ahoy_request_set_timeout_ms, pointer, milliseconds(timeout))
     if attempt_timeout is not None:
         check(lib.ahoy_request_set_attempt_timeout_ms, pointer, milliseconds(attempt_timeout))
+    if idle_timeout is not None:
+        check(lib.ahoy_request_set_idle_timeout_ms, pointer, milliseconds(idle_timeout))
     if idempotent is not None:
         check(lib.ahoy_request_set_idempotent, pointer, idempotent)
     if criticality is not None:
@@ -131,6 +134,16 @@ def _encoded(value: str | bytes) -> bytes:
     return value if isinstance(value, bytes) else value.encode()
 
 
+class Upload:
+    """A body of pieces that says how long it is, and whether it can be opened anew for a further attempt."""
+
+    def __init__(self, opened: Callable[[], Iterator[bytes]], length: int | None, again: bool) -> None:
+        self._opened, self.length, self.again = opened, length, again
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._opened()
+
+
 class _Source:
     """An iterable of bytes that the library draws from while it sends.
 
@@ -150,6 +163,8 @@ class _Source:
         check(lib.ahoy_request_set_body_source, request, *functions, self._length)
 
     def _can_rewind(self) -> bool:
+        if isinstance(self._content, Upload):
+            return self._content.again
         # An iterator gives itself; a list or a file can start anew.
         return hasattr(self._content, "seek") or iter(self._content) is not self._content
 
@@ -179,7 +194,9 @@ class _Source:
 
 
 def _length(content: Any) -> int:
-    """The number of bytes where it is known: of a list of pieces."""
+    """The number of bytes where it is known: of a list of pieces, and where an Upload says it."""
+    if isinstance(content, Upload) and content.length is not None:
+        return content.length
     if isinstance(content, (list, tuple)):
         return sum(len(piece) for piece in content)
     return _UNKNOWN_LENGTH

@@ -7,49 +7,68 @@
 
 from __future__ import annotations
 
+import http.client
 import io
-from typing import Any, Mapping, NoReturn
+import os
+import pathlib
+from typing import Any, Generator, Iterator, Mapping, NoReturn
 from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
 import requests.exceptions
 from requests.models import PreparedRequest
-from urllib3 import HTTPResponse
+from requests.utils import prepend_scheme_if_needed, select_proxy, urldefragauth
+from urllib3 import HTTPResponse, Timeout
 from urllib3._collections import HTTPHeaderDict
+from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from . import errors
 from .client import Client
+from .request import Upload
 from .response import StreamedResponse
 
-# Framing is the library's own. What is asked for and decoded as well, unless a request says which it wants.
+# Framing is the library's own.
 _OWN = {"connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "te"}
-_DECODED = {"gzip", "br", "zstd", "x-gzip"}
 _EXCEPTIONS: list[tuple[type[errors.Error], type[requests.RequestException]]] = [
     (errors.InvalidArgumentError, requests.exceptions.InvalidURL),
     (errors.ConnectTimeoutError, requests.exceptions.ConnectTimeout),
-    (errors.TimeoutError, requests.exceptions.ReadTimeout),
     (errors.TLSError, requests.exceptions.SSLError),
     (errors.ConnectError, requests.exceptions.ConnectionError),
     (errors.NoEndpointsError, requests.exceptions.ConnectionError),
     (errors.BodyTooLargeError, requests.exceptions.ContentDecodingError),
 ]
+_PIECE = 65536
+# Until the head of the answer, where a call limits reading alone: the library's own limit on connecting.
+_CONNECT = 3.0
 
 
-def _raise(error: errors.Error, request: PreparedRequest) -> NoReturn:
-    if isinstance(error.__cause__, Exception) and isinstance(error, (errors.BodySourceError, errors.HookRefusedError)):
-        raise error.__cause__
+def _raise(error: errors.Error, request: PreparedRequest, proxied: bool) -> NoReturn:
+    cause = error.__cause__
+    if isinstance(error, (errors.BodySourceError, errors.HookRefusedError)) and isinstance(cause, Exception):
+        if not isinstance(cause, errors.AttemptError):
+            raise cause
+    if proxied and isinstance(error, errors.ConnectError) and not isinstance(error, errors.TimeoutError):
+        raise requests.exceptions.ProxyError(str(error), request=request) from error
     for ours, theirs in _EXCEPTIONS:
         if isinstance(error, ours):
             raise theirs(str(error), request=request) from error
+    if isinstance(error, errors.TimeoutError):
+        raise requests.exceptions.ReadTimeout(_read_timeout(error), request=request) from error
+    if isinstance(error, errors.ProtocolError) and "different content-lengths" in str(error):
+        raise requests.exceptions.InvalidHeader(str(error), request=request) from error
     raise requests.exceptions.ConnectionError(str(error), request=request) from error
 
 
-class _Body(io.RawIOBase):
-    """A streamed answer as the file that urllib3 reads from."""
+def _read_timeout(error: errors.Error) -> ReadTimeoutError:
+    return ReadTimeoutError("libahoy", "", f"Read timed out. {error}")  # type: ignore[arg-type]
 
-    def __init__(self, response: StreamedResponse, request: PreparedRequest) -> None:
-        self._response, self._request = response, request
+
+class _Body(io.RawIOBase):
+    """A streamed answer as the file that urllib3 reads from. It keeps the client, which a Session may let go."""
+
+    def __init__(self, response: StreamedResponse, client: Client) -> None:
+        self._response, self._client = response, client
         self._pieces, self._rest = response.iter_bytes(), b""
 
     def readable(self) -> bool:
@@ -61,10 +80,10 @@ class _Body(io.RawIOBase):
                 self._rest = next(self._pieces)
         except StopIteration:
             return 0
-        except errors.ConnectionLostError as error:
-            raise requests.exceptions.ChunkedEncodingError(str(error), request=self._request) from error
+        except errors.TimeoutError as error:
+            raise _read_timeout(error) from error
         except errors.Error as error:
-            _raise(error, self._request)
+            raise ProtocolError(str(error), error) from error
         piece, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
         buffer[: len(piece)] = piece
         return len(piece)
@@ -75,14 +94,63 @@ class _Body(io.RawIOBase):
         super().close()
 
 
+class _Pieces(io.BufferedReader):
+    """A body without a length, whose pieces are given as they come."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self.read1(size) if size and size > 0 else super().read(size)
+
+
+class _Head:
+    """What cookies are read from."""
+
+    def __init__(self, fields: list[tuple[str, str]]) -> None:
+        self.msg = http.client.HTTPMessage()
+        for name, value in fields:
+            self.msg[name] = value
+
+    def close(self) -> None:
+        pass
+
+    def isclosed(self) -> bool:
+        return False
+
+
+class _Raw(HTTPResponse):
+    """urllib3's answer, which gives the pieces of a body without a length as they come."""
+
+    def stream(self, amt: int | None = _PIECE, decode_content: bool | None = None) -> Generator[bytes, None, None]:
+        # urllib3 1 gives what one read gave.
+        read1: Any = getattr(self, "read1", None)
+        if self.length_remaining is not None or read1 is None:
+            yield from super().stream(amt, decode_content)
+            return
+        while piece := read1(amt, decode_content):
+            yield piece
+
+
 class Adapter(requests.adapters.BaseAdapter):
-    """Sends a Session's requests by a Client, which is made of the same arguments, or given."""
+    """Sends a Session's requests by a Client, which is made of the same arguments, or given.
+
+    Without hosts it takes any URL, as requests' own adapter does: then it has a client for each way to verify and each
+    proxy that a call asks for, and repeats nothing unless `retry` says so.
+    """
 
     def __init__(self, *arguments: Any, client: Client | None = None, **options: Any) -> None:
         super().__init__()
-        if client is None and not arguments and "hosts" not in options:
-            options.setdefault("retry", False)
-        self.client = client or Client(*arguments, **options)
+        if client is None and (arguments or {"hosts", "config", "base_url"} & set(options)):
+            client = Client(*arguments, **options)
+        self._given = client
+        self._options: dict[str, Any] = {"retry": False, "warn_unclosed": False, **options}
+        self._clients: dict[Any, Client] = {}
+        if client is None and options:
+            # A wrong option is told here, and not by the first call.
+            self._client_of(True, None, None)
+
+    @property
+    def client(self) -> Client:
+        """The client below."""
+        return self._given or self._client_of(True, None, None)
 
     def send(
         self,
@@ -93,65 +161,172 @@ class Adapter(requests.adapters.BaseAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """Sends one request. TLS is set up by the Client; `verify` and `cert` of a call are refused."""
-        if verify is False or cert is not None:
-            raise requests.exceptions.InvalidSchema("verify and cert belong to the Client below this adapter")
-        has_hosts = self.client.balancer is not None
-        options: dict[str, Any] = {"headers": _sent(request, has_hosts), "content": _content(request)}
-        limit = _limit(timeout)
-        if limit is not None:
-            options["timeout"] = limit
+        """Sends one request. With hosts, TLS is set up by the Client: `verify=False` and `cert` of a call are refused."""
+        url = request.url or ""
+        client, proxied = self._chosen(url, verify, cert, proxies)
+        options: dict[str, Any] = {"headers": _sent(request), "content": _content(request), **_limits(timeout)}
         try:
-            answer = self.client.stream(request.method or "GET", _target(request.url or "", has_hosts), **options)
+            answer = client.stream(request.method or "GET", _target(url, client.takes_paths), **options)
         except errors.Error as error:
-            _raise(error, request)
-        return self._response(answer, request)
+            _raise(error, request, proxied)
+        return self._response(answer, request, client)
 
-    def _response(self, answer: StreamedResponse, request: PreparedRequest) -> requests.Response:
+    def _chosen(self, url: str, verify: Any, cert: Any, proxies: Any) -> tuple[Client, bool]:
+        if self._given is not None:
+            if verify is False or cert is not None:
+                raise requests.exceptions.InvalidSchema("verify and cert belong to the Client below this adapter")
+            return self._given, False
+        proxy = _proxy(url, proxies)
+        if not url.lower().startswith("https:"):
+            return self._client_of(True, None, proxy), proxy is not None
+        if verify is False:
+            raise requests.exceptions.InvalidSchema("TLS is always verified: pass the authority's PEM file as verify")
+        pair = (cert, cert) if isinstance(cert, str) else tuple(cert) if cert else None
+        return self._client_of(True if verify is None else verify, pair, proxy), proxy is not None
+
+    def _client_of(self, verify: bool | str, cert: Any, proxy: str | None) -> Client:
+        key = (verify, cert, proxy)
+        found = self._clients.get(key)
+        if found is None:
+            # Two threads may both make one: the first stays, the other is let go.
+            found = self._clients.setdefault(key, self._made(verify, cert, proxy))
+        return found
+
+    def _made(self, verify: bool | str, cert: Any, proxy: str | None) -> Client:
+        settings: dict[str, Any] = dict(self._options.get("options") or {})
+        options: dict[str, Any] = {**self._options, "options": settings}
+        if verify is not True:
+            # As there, the file is trusted in place of the platform's.
+            options["verify"] = _authorities(str(verify))
+            settings["platform_roots"] = False
+        if cert is not None:
+            for kind, path in zip(("certificate", "key"), cert):
+                if not os.path.exists(path):
+                    raise OSError(f"Could not find the TLS {kind} file, invalid path: {path}")
+            options["cert"] = cert
+        if proxy is not None:
+            settings["proxy"] = proxy
+        return Client(**options)
+
+    def _response(self, answer: StreamedResponse, request: PreparedRequest, client: Client) -> requests.Response:
         fields = answer.headers.multi_items()
-        if answer.headers.get("content-encoding", "").lower() in _DECODED:
-            fields = [(k, v) for k, v in fields if k.lower() not in ("content-encoding", "content-length")]
-        raw = HTTPResponse(
-            body=io.BufferedReader(_Body(answer, request), 65536),
+        kind = io.BufferedReader if "content-length" in answer.headers else _Pieces
+        raw = _Raw(
+            body=kind(_Body(answer, client), _PIECE),
             headers=HTTPHeaderDict(fields),
             status=answer.status,
+            version=11,
+            reason=http.client.responses.get(answer.status, ""),
             preload_content=False,
             decode_content=False,
+            original_response=_Head(fields),  # type: ignore[arg-type]
+            request_method=request.method,
         )
-        response = requests.adapters.HTTPAdapter().build_response(request, raw)
+        response = self.build_response(request, raw)
         response.ahoy_attempts = answer.attempts  # type: ignore[attr-defined]
         return response
 
+    def build_response(self, request: PreparedRequest, raw: HTTPResponse) -> requests.Response:
+        """The answer that a Session gets, whose connection is this adapter."""
+        # It needs nothing of an HTTPAdapter.
+        build: Any = requests.adapters.HTTPAdapter.build_response
+        response: requests.Response = build(self, request, raw)
+        return response
+
     def close(self) -> None:
-        """Closes the client below."""
-        self.client.close()
+        """Closes the client below. Those that were made for calls end with the last answer that is still read."""
+        if self._given is not None:
+            self._given.close()
+        self._clients = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._given is not None:
+            raise TypeError("an adapter with hosts holds live connections and cannot be pickled")
+        return {"_given": None, "_options": self._options}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _clients={})
 
 
-def _sent(request: PreparedRequest, has_hosts: bool) -> list[tuple[str, str]]:
-    fields = [(_text(k), _text(v)) for k, v in (request.headers or {}).items()]
-    return [(k, v) for k, v in fields if k.lower() not in _OWN and (k.lower() != "accept-encoding" or v == "identity")]
+def _proxy(url: str, proxies: Any) -> str | None:
+    chosen = select_proxy(url, proxies)
+    if not chosen:
+        return None
+    proxy: str = prepend_scheme_if_needed(chosen, "http")  # type: ignore[no-untyped-call]
+    if not urlsplit(proxy).hostname:
+        raise requests.exceptions.InvalidProxyURL(
+            "Please check proxy URL. It is malformed and could be missing the host."
+        )
+    # By socks5 a name would be resolved here, which the library leaves to the proxy in any case.
+    return "socks5h://" + proxy[len("socks5://") :] if proxy.startswith("socks5://") else proxy
+
+
+def _authorities(path: str) -> bytes:
+    """The PEM of a file, or of all files of a folder."""
+    place = pathlib.Path(path)
+    if not place.exists():
+        raise OSError(f"Could not find a suitable TLS CA certificate bundle, invalid path: {path}")
+    files = sorted(place.iterdir()) if place.is_dir() else [place]
+    return b"\n".join(file.read_bytes() for file in files if file.is_file())
+
+
+def _sent(request: PreparedRequest) -> list[tuple[str, bytes]]:
+    fields = [(_text(k), _bytes(v)) for k, v in (request.headers or {}).items()]
+    kept = [(k, v) for k, v in fields if k.lower() not in _OWN]
+    if not any(k.lower() == "accept-encoding" for k, _ in kept):
+        # What the answer is coded in is the Session's to say, and urllib3's to decode.
+        kept.append(("Accept-Encoding", b"identity"))
+    return kept
 
 
 def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
+def _bytes(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode("latin-1")
+
+
 def _content(request: PreparedRequest) -> Any:
     body: Any = request.body
-    return iter(lambda: body.read(65536), b"") if hasattr(body, "read") and not hasattr(body, "__iter__") else body
+    if body is None or isinstance(body, (bytes, str)):
+        return body
+    length = request.headers.get("Content-Length")
+    size = int(length) if length is not None else None
+    if not hasattr(body, "read"):
+        return Upload(lambda: iter(body), size, again=False)
+    start = getattr(request, "_body_position", None)
+    return Upload(lambda: _read(body, start), size, again=isinstance(start, int))
 
 
-def _target(url: str, has_hosts: bool) -> str:
-    if not has_hosts:
-        return url.partition("#")[0]
+def _read(file: Any, start: Any) -> Iterator[bytes]:
+    if isinstance(start, int) and file.tell() != start:
+        file.seek(start)
+    while piece := file.read(_PIECE):
+        yield piece.encode() if isinstance(piece, str) else piece
+
+
+def _target(url: str, takes_paths: bool) -> str:
+    if not takes_paths:
+        stripped: str = urldefragauth(url)
+        return stripped
     parts = urlsplit(url)
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def _limit(timeout: Any) -> float | None:
-    """requests' limit, or its pair of connect and read, as one for the call."""
+def _limits(timeout: Any) -> dict[str, float]:
+    """requests' limit, or its pair of connect and read: until the head of the answer both, then read for each piece."""
+    if timeout is None:
+        return {}
     if isinstance(timeout, tuple):
-        known = [t for t in timeout if t is not None]
-        return sum(known) if len(known) == len(timeout) else None
-    limit: float | None = timeout
-    return limit
+        try:
+            connect, read = timeout
+        except ValueError:
+            raise ValueError(f"Invalid timeout {timeout}. Pass a (connect, read) timeout tuple, or a single float") from None
+        timeout = Timeout(connect=connect, read=read)
+    elif not isinstance(timeout, Timeout):
+        timeout = Timeout(connect=timeout, read=timeout)
+    connect, read = (t if isinstance(t, (int, float)) else None for t in (timeout.connect_timeout, timeout.read_timeout))
+    if read is None:
+        return {"timeout": float("inf"), "idle_timeout": float("inf")}
+    return {"timeout": (_CONNECT if connect is None else connect) + read, "idle_timeout": read}
