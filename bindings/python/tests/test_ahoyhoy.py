@@ -1,10 +1,15 @@
-"""The documented recipes of the package ahoyhoy, with another import and hosts of loopback."""
+"""Programs of the package ahoyhoy: its documentation as it stands there, with another import and hosts of loopback."""
 
+import doctest
+import re
 import unittest
+import warnings
 
 import requests
 
+import ahoy.ahoyhoy
 from ahoy.ahoyhoy import (
+    Ahoyhoy500Exception,
     ClientNoEndpointsException,
     Endpoint,
     Host,
@@ -19,7 +24,43 @@ from ahoy.ahoyhoy import (
     SessionClientBuilder,
     SimpleClient,
 )
-from support import Served, counts
+from support import HERE, Served, counts
+
+
+def setUpModule():
+    # The documentation closes no Session, and neither do most programs.
+    warnings.simplefilter("ignore", ResourceWarning)
+
+
+class Documentation(Served, unittest.TestCase):
+    """recipes/ has the pages and docstrings of ahoyhoy 4.0.2 that show programs, unchanged."""
+
+    kinds = ("service", "refuse", "refuse", "refuse", "refuse")
+    names = ("google.com", "badhost2.bla", "badhost3.bla", "google1.com1", "google2.com2")
+
+    def here(self, text):
+        """The text with another import, and hosts and ports of loopback."""
+        text = re.sub(r"\bfrom ahoyhoy\b", "from ahoy.ahoyhoy", text)
+        for name, port in zip(self.names, self.ports):
+            text = re.sub(rf"'{name}', ('?)(?:80|443)\b", rf"'127.0.0.1', \g<1>{port}", text)
+            text = re.sub(rf"'{name}', port=('?)80\b", rf"'127.0.0.1', port=\g<1>{port}", text)
+        text = text.replace("address='google...', port='80'", "address='127...', port='...'")
+        text = text.replace("http://google.com", f"http://127.0.0.1:{self.ports[0]}")
+        return re.sub(r"http://(wwwwww\.google\.com|google1\.com)", f"http://127.0.0.1:{self.ports[1]}", text)
+
+    def test_it_runs(self):
+        ran = 0
+        for page in sorted((HERE / "recipes").glob("*.rst")):
+            # Each docstring is a program of its own, and sees the names of its module.
+            parts = re.split(r"\n\n(?=ahoyhoy\.)", page.read_text())
+            for part in parts:
+                said = []
+                names = {name: getattr(ahoy.ahoyhoy, name) for name in ahoy.ahoyhoy.__all__}
+                test = doctest.DocTestParser().get_doctest(self.here(part), names, part.split()[0], page.name, 0)
+                failed, tried = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append)
+                self.assertEqual(failed, 0, "".join(said))
+                ran += tried
+        self.assertGreater(ran, 100)
 
 
 class Recipes(Served, unittest.TestCase):
@@ -75,7 +116,9 @@ class Recipes(Served, unittest.TestCase):
         endpoint = balancer.pick()
         self.assertEqual(endpoint.get("/ok").status_code, 200)
         endpoint.open()
-        self.assertTrue(endpoint.is_open and not endpoint.available)
+        self.assertTrue(endpoint.is_open() and not endpoint.is_closed() and not endpoint.available)
+        with self.assertRaises(RuntimeError):
+            endpoint.open()
         with self.assertRaises(RuntimeError):
             endpoint.get("/ok")
         with self.assertRaises(LbNoEndpointsException):
@@ -87,7 +130,7 @@ class Recipes(Served, unittest.TestCase):
         endpoint = Endpoint(self.bad)
         with self.assertRaises(requests.exceptions.ConnectionError):
             endpoint.get("/ok")
-        self.assertTrue(endpoint.is_open)
+        self.assertTrue(endpoint.is_open())
 
     def test_own_provider_and_own_balancer(self):
         test = self
@@ -100,8 +143,14 @@ class Recipes(Served, unittest.TestCase):
             def _choose_next(self, count):
                 return count - 1
 
-        client = LBClientBuilder().add_lb(Last(Mine())).build()
-        self.assertEqual(client.get("/ok").status_code, 200)
+        class AsThere(ILoadBalancer):
+            def _choose_next(self):
+                return self.get_or_create_endpoint(self._up[-1])
+
+        for balancer in (Last, AsThere):
+            client = LBClientBuilder().add_lb(balancer(Mine())).build()
+            self.assertEqual(client.get("/ok").status_code, 200)
+            self.assertEqual(balancer(Mine()).pick().host, self.good)
 
     def test_nothing_left(self):
         client = LBClientBuilder().add_lb(RoundRobinLB(ListProvider(self.bad, self.bad2))).build()
@@ -113,6 +162,44 @@ class Recipes(Served, unittest.TestCase):
         before = sum(counts(self.failing.port)["requests"].values())
         self.assertEqual(client.get("/ok").status_code, 503)
         self.assertLessEqual(sum(counts(self.failing.port)["requests"].values()) - before, 3)
+
+    def test_an_endpoint_raises_a_5xx(self):
+        endpoint = Endpoint(self.failing)
+        with self.assertRaises(Ahoyhoy500Exception):
+            endpoint.get("/ok")
+        self.assertTrue(endpoint.is_closed())
+
+    def test_redirects_cookies_and_the_session_of_the_program(self):
+        session = requests.Session()
+        session.headers["x-program"] = "1"
+        before = dict(session.adapters)
+        client = LBClientBuilder().add_lb(self.balancer()).add_session(session).add_headers({"x-client": "2"}).build()
+        self.assertEqual(client.get("/redirect?to=/ok").text, "hello")
+        fields = dict(client.get("/echo").json()["headers"])
+        self.assertEqual((fields["x-program"], fields["x-client"]), ("1", "2"))
+        self.assertNotIn("x-client", session.headers)
+        self.assertEqual(dict(session.adapters), before)
+
+    def test_retries_of_ones_own(self):
+        tried = []
+
+        def twice(function, fargs, fkwargs, word):
+            tried.append(word)
+            return function(*fargs, **fkwargs)
+
+        retries = Retry(retry_func=twice, word="again")
+        client = LBClientBuilder().add_lb(self.balancer()).add_retries(retries).build()
+        self.assertEqual(client.get("/ok").text, "hello")
+        self.assertEqual(tried, ["again"])
+        calls = []
+
+        def fails():
+            calls.append(1)
+            raise ValueError
+
+        with self.assertRaises(ValueError):
+            Retry(exceptions=ValueError, tries=3)(fails)
+        self.assertEqual(len(calls), 3)
 
     def test_calls_of_every_kind(self):
         client = LBClientBuilder().add_lb(self.balancer()).build()
