@@ -96,6 +96,12 @@ class AsyncClient(BaseClient):
         return _Streaming(self, method, path, options)
 
     async def _submit(self, request: Request) -> Handle:
+        if self._tracing is None:
+            return await self._submitted(request)
+        with self._tracing.call(request):
+            return await self._submitted(request)
+
+    async def _submitted(self, request: Request) -> Handle:
         queue = LoopQueue.of(asyncio.get_running_loop())
         try:
             pointer = await queue.submitted(self._pointer, request.pointer)

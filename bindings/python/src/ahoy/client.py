@@ -22,18 +22,21 @@ from .hooks import (
     OnEvent,
     OnRequest,
     OnResponse,
+    call_end_hook,
     error_hook,
     event_hook,
     log_hook,
     log_level,
     request_hook,
     response_hook,
+    traced_request,
 )
 from .request import Content, Params, Request, build
 from .response import SLICE_MS, Response, StreamedResponse
 from .retry import Retry, rules
 from .settings import Settings, apply, seconds
 from .statistics import Sample, samples
+from .tracing import Tracing
 
 Pem = Union[str, bytes, "os.PathLike[str]"]
 _FORMATS = {"openmetrics": 0, "prometheus": 1}
@@ -64,6 +67,7 @@ class BaseClient:
         on_error: OnError | None = None,
         on_event: OnEvent | None = None,
         logger: Union[logging.Logger, "logging.LoggerAdapter[Any]", None] = None,
+        tracing: Tracing | None = None,
         warn_unclosed: bool = True,
     ) -> None:
         """
@@ -87,6 +91,7 @@ class BaseClient:
         :param on_error: called with each failure
         :param on_event: called when a circuit opens and the like, on a thread of the library
         :param logger: gets the library's messages; `logging.getLogger("ahoy")` by default
+        :param tracing: is told of calls and attempts, such as `ahoy.opentelemetry.Tracing()`
         :param warn_unclosed: whether a client that is dropped without `close` warns by a ResourceWarning
         """
         if verify is False:
@@ -113,6 +118,10 @@ class BaseClient:
         apply(lib.ahoy_client_builder_set, pointer, rules(retry))
         apply(lib.ahoy_client_builder_set, pointer, options)
         self._trust(pointer, verify, cert)
+        self._tracing = tracing
+        if tracing is not None:
+            on_request = traced_request(tracing, on_request)
+            check(lib.ahoy_client_builder_on_call_end, pointer, *keep(("ahoy_call_end_fn", call_end_hook(tracing))))
         self._hook(pointer, on_request, on_response, on_error, on_event)
         logger = logger or logging.getLogger("ahoy")
         check(lib.ahoy_client_builder_on_log, pointer, log_level(logger), *keep(("ahoy_log_fn", log_hook(logger))))
@@ -283,6 +292,12 @@ class Client(BaseClient):
         return StreamedResponse(Handle(self._send(request), lib.ahoy_response_free), request)
 
     def _send(self, request: Request) -> int:
+        if self._tracing is None:
+            return self._sent(request)
+        with self._tracing.call(request):
+            return self._sent(request)
+
+    def _sent(self, request: Request) -> int:
         self._refusals.raised = None
         out, error = ctypes.c_void_p(), ctypes.c_void_p()
         if threading.current_thread() is threading.main_thread():

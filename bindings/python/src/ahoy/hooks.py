@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
-from typing import Any, Callable, Union
+from typing import TYPE_CHECKING, Any, Callable, Union
 
 from ._handle import Handle, check, decode
 from ._library import lib
 from .attempts import Attempt
 from .errors import read_error
 from .response import Response
+
+if TYPE_CHECKING:
+    from .tracing import Tracing
 
 _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
 
@@ -40,6 +43,18 @@ class HookRequest:
     def endpoint(self) -> str:
         """The endpoint of this attempt."""
         return decode(lib.ahoy_request_endpoint_url(self._pointer))
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt of its call it is, from 1."""
+        number: int = lib.ahoy_request_attempt_number(self._pointer)
+        return number
+
+    @property
+    def call_number(self) -> int:
+        """What tracing knows the call by; 0 where nothing traces it."""
+        number: int | None = lib.ahoy_request_user_data(self._pointer)
+        return number or 0
 
     def set_header(self, name: str, value: str) -> None:
         """Sets a field in place of all others of its name."""
@@ -79,6 +94,26 @@ def request_hook(function: OnRequest, raised: Callable[[BaseException], None]) -
         except BaseException as error:
             raised(error)
             return 602  # AHOY_E_HOOK_REFUSED
+
+    return hook
+
+
+def traced_request(tracing: Tracing, function: OnRequest | None) -> OnRequest:
+    """A hook that tells tracing first."""
+
+    def both(request: HookRequest) -> None:
+        with _guarded():
+            tracing.begin_attempt(request)
+        if function is not None:
+            function(request)
+
+    return both
+
+
+def call_end_hook(tracing: Tracing) -> Callable[..., None]:
+    def hook(_: Any, status: int, response: int | None, error: int | None) -> None:
+        with _guarded():
+            tracing.end_call(response, error)
 
     return hook
 
