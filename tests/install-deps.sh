@@ -41,6 +41,10 @@ need luajit has luajit
 need gunicorn has gunicorn
 need python3-httpx has_python httpx
 need python3-requests has_python requests
+need python3-flask has_python flask
+need python3-gevent has_python gevent
+need python3-celery has_python celery
+need python3-uvloop has_python uvloop
 need mypy has mypy
 need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 need valgrind has valgrind
