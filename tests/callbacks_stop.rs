@@ -147,6 +147,7 @@ fn callbacks_that_race_the_stop_have_ended_with_it() {
     child.ends_well(SOON);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_forked_child_has_callbacks_of_its_own() {
     let _alone = alone();

@@ -1,5 +1,8 @@
 //! Endpoints that are registered in a real Consul: `consul://`. Where Consul is not there, that is said and nothing tested.
 
+// The server is a program of Unix.
+#![cfg(unix)]
+
 mod support;
 
 use std::thread;

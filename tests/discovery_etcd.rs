@@ -2,6 +2,9 @@
 //!
 //! Figures go to standard error: `cargo test --test discovery_etcd -- --nocapture`.
 
+// The server is a program of Unix.
+#![cfg(unix)]
+
 mod support;
 
 use std::thread;
@@ -9,7 +12,7 @@ use std::time::Instant;
 
 use ahoy::ffi::values::status::*;
 use support::registry::etcd::Etcd;
-use support::registry::{SOON, churn, cpu, daemon::Folder, ports, resident_kib, sees};
+use support::registry::{SOON, churn, cpu, folder::Folder, ports, resident_kib, sees};
 use support::*;
 
 fn balancer(url: &str) -> Balancer {

@@ -3,12 +3,17 @@
 mod support;
 
 use std::fs;
+#[cfg(unix)]
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use ahoy::ffi::values::status::*;
-use support::registry::daemon::{Daemon, Folder, http};
+#[cfg(unix)]
+use support::registry::daemon::Daemon;
+use support::registry::folder::Folder;
+#[cfg(unix)]
+use support::registry::folder::http;
 use support::registry::{SOON, churn, ports, sees};
 use support::*;
 
@@ -19,7 +24,9 @@ fn ready(url: &str) -> Balancer {
 }
 
 fn at(path: &Path) -> String {
-    format!("file://{}", path.display())
+    // On Windows a path has backslashes, and begins with the letter of a drive.
+    let path = path.display().to_string().replace('\\', "/");
+    format!("file:///{}", path.trim_start_matches('/'))
 }
 
 /// A group of targets on loopback.
@@ -51,6 +58,7 @@ fn a_file_is_read_again_however_it_changes() {
     eprintln!("file: replaced: seen after {replaced:?}; written in place: {written:?}");
 }
 
+#[cfg(unix)]
 #[test]
 fn p16_a_config_maps_symlink_swap_is_seen_within_a_second() {
     let folder = Folder::new();
@@ -195,6 +203,7 @@ fn a_server_that_refuses_the_document_is_told() {
 }
 
 /// Prometheus reads the documents that these tests read, and finds the same targets.
+#[cfg(unix)]
 #[test]
 fn prometheus_finds_the_same_endpoints() {
     let document = group(&[1, 2, 3]);

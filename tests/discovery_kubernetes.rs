@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use ahoy::ffi::values::status::*;
 use serde_json::Value;
-use support::registry::daemon::Folder;
+use support::registry::folder::Folder;
 use support::registry::kubernetes::{Fault, KubeApi, entry, ready};
 use support::registry::{churn, ports, resident_kib};
 use support::*;

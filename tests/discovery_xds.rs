@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ahoy::ffi::values::status::*;
 use support::registry::ads::{AdsServer, Place, Seen};
-use support::registry::daemon::Folder;
+use support::registry::folder::Folder;
 use support::registry::{churn, sees};
 use support::*;
 

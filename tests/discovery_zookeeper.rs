@@ -1,5 +1,8 @@
 //! Endpoints from ZooKeeper: a real one, of Debian's package.
 
+// The server is a program of Unix.
+#![cfg(unix)]
+
 mod support;
 
 use std::io::{Read, Write};

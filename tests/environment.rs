@@ -9,6 +9,7 @@ use ahoy::ffi::values::status::AHOY_OK;
 use rustls::crypto::{CryptoProvider, ring};
 use support::*;
 
+#[cfg(unix)]
 #[test]
 fn proxies_of_the_environment_are_never_read() {
     let _alone = alone();

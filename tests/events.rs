@@ -240,6 +240,7 @@ fn the_oldest_events_are_lost_and_counted() {
     assert!(!is_readable(queue.fd(), 0));
 }
 
+#[cfg(unix)]
 #[test]
 fn a_child_tells_functions_and_leaves_its_parents_queue_alone() {
     let _alone = alone();

@@ -1,6 +1,8 @@
 //! What is left when threads come and go, and when a process has nothing left. How a process ends and how the
 //! library is unloaded is in `tests/hosts`, for it takes a program of its own.
 
+// Forks, descriptors and `_exit`.
+#![cfg(unix)]
 #![allow(unsafe_code, reason = "limits are set as only a C program does")]
 
 mod support;

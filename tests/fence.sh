@@ -15,7 +15,7 @@ library=${1:-${CARGO_TARGET_DIR:-target}/release/libahoy.so}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-nm "$library" 2>/dev/null | awk '/runtime4host5fence6fenced/ { print $1, $3 }' | sort -u >"$work/fences"
+nm "$library" 2>/dev/null | awk '/runtime4host5fence8platform6fenced/ { print $1, $3 }' | sort -u >"$work/fences"
 # One line for each function: where it begins, and P where its entry names a personality.
 readelf --debug-dump=frames "$library" 2>/dev/null | awk '
     / CIE$/ { cie = $1 }

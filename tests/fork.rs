@@ -2,6 +2,8 @@
 //!
 //! `tests/hosts` has the same as C, Ruby and Python programs, where a child may also exit in the orderly way.
 
+// There are no forks elsewhere.
+#![cfg(unix)]
 #![allow(unsafe_code, reason = "fork is one of the things that only a C program does")]
 
 mod support;
@@ -14,8 +16,8 @@ use std::time::Duration;
 use ahoy::ffi::values::status::*;
 use support::names::{self, Names};
 use support::registry::consul::Consul;
-use support::registry::daemon::Folder;
 use support::registry::etcd::Etcd;
+use support::registry::folder::Folder;
 use support::registry::forked;
 use support::*;
 

@@ -72,6 +72,29 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Raw pointers from C, and the few lines on signals and processes.
 const MAY_BE_UNSAFE: &[&str] = &["ffi", "runtime"];
 
+/// The folders in which the systems differ, each with a file for each of them: what one cannot do, its file says. All
+/// other files are the same everywhere.
+const SEAMS: &[&str] = &[
+    "runtime/directory_watch",
+    "runtime/files",
+    "runtime/getaddrinfo",
+    "runtime/host/fence",
+    "runtime/host/thread_cancel",
+    "runtime/interrupt",
+    "runtime/os_error",
+    "runtime/pinning",
+    "runtime/process",
+    "runtime/readiness",
+    "runtime/signal",
+    "runtime/socket",
+    "transport/dns/system",
+    "transport/tls/roots",
+];
+
+/// What only a seam may say.
+const OF_SYSTEMS: &[&str] =
+    &["libc", "windows_sys", "target_os", "target_family", "target_env", "target_vendor"];
+
 #[test]
 fn every_module_has_its_layer() {
     let known: Vec<_> = LAYERS.iter().map(|(module, _)| *module).collect();
@@ -107,6 +130,63 @@ fn unsafe_stays_at_the_edges() {
         }
     }
     assert!(wrong.is_empty(), "`unsafe` outside of {MAY_BE_UNSAFE:?}: {wrong:?}");
+}
+
+#[test]
+fn systems_differ_in_seams_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let seams: Vec<_> = SEAMS.iter().map(|seam| root.join(seam)).collect();
+    let all = sources();
+    let outside = all.iter().filter(|(_, file)| !seams.iter().any(|seam| file.starts_with(seam)));
+    let wrong: Vec<_> = outside
+        .filter_map(|(_, file)| Some((file, of_a_system(&code(file))?)))
+        .map(|(file, what)| format!("{} says {what}", file.display()))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "only a seam of tests/layering.rs may do that:\n{}",
+        wrong.join("\n")
+    );
+    for seam in &seams {
+        let has = |name: &str| seam.join(name).is_file();
+        assert!(has("mod.rs") && (has("windows.rs") || has("other.rs")), "{}", seam.display());
+    }
+}
+
+/// What in the code is of one system.
+fn of_a_system(code: &str) -> Option<String> {
+    let told = words(code).find(|word| OF_SYSTEMS.contains(word)).map(str::to_owned);
+    let path =
+        || ["std::os::", "io::unix", "io::windows"].into_iter().find(|path| code.contains(path));
+    told.or_else(|| path().map(str::to_owned)).or_else(|| {
+        conditions(code).find_map(|condition| {
+            words(condition).find(|word| ["windows", "unix"].contains(word))?;
+            Some(format!("cfg({condition}"))
+        })
+    })
+}
+
+/// What stands in the parentheses after each `cfg`, and on to the end of its line.
+fn conditions(code: &str) -> impl Iterator<Item = &str> {
+    let after =
+        ["cfg(", "cfg!(", "cfg_attr("].into_iter().flat_map(|begin| code.split(begin).skip(1));
+    after.map(|rest| rest.lines().next().unwrap_or_default())
+}
+
+#[test]
+fn the_scanner_sees_what_is_of_one_system() {
+    for code in [
+        "#[cfg(windows)]",
+        "#[cfg(all(test, unix))]",
+        "if cfg!(target_os = \"linux\") {}",
+        "use std::os::fd::AsRawFd;",
+        "libc::close(1)",
+        "use tokio::io::unix::AsyncFd;",
+    ] {
+        assert!(of_a_system(code).is_some(), "{code}");
+    }
+    let same = "#[cfg(test)]\nlet unix = \"unix:\"; let windows = connect_unix();";
+    assert_eq!(of_a_system(same), None);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a client leaves of its process: descriptors, signals, threads. One test at a time.
 
+// Looks into /proc, and at signals.
+#![cfg(unix)]
 #![allow(unsafe_code, reason = "some of it is done as only a C program does")]
 
 mod support;

@@ -1,6 +1,8 @@
 //! Signals belong to the host: no library thread takes one, no mask changes, and a blocking call ends for one
 //! where the host asked for that, and only there.
 
+// There are none elsewhere.
+#![cfg(unix)]
 #![allow(unsafe_code, reason = "signals are one of the things that only a C program does")]
 
 mod support;

@@ -182,6 +182,7 @@ fn connections_and_bytes_are_counted() {
     assert_eq!(client.snapshot().sum(closed, &[("reason", "peer")]), 1.0);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_child_counts_from_zero_and_its_parent_goes_on() {
     let _alone = alone();

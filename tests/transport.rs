@@ -4,7 +4,9 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+#[cfg(unix)]
 use std::os::unix::net::UnixListener;
+#[cfg(unix)]
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -606,9 +608,38 @@ fn options_by_name_do_what_their_setters_do() {
     assert_eq!(builder.option("timeout", "soon").unwrap_err().status, AHOY_E_INVALID_ARGUMENT);
 }
 
+/// Answers each request with its head and the length of its body.
+fn serve(mut stream: impl Read + Write) {
+    let (mut unread, mut buffer) = (Vec::new(), [0; 65_536]);
+    loop {
+        let end = loop {
+            if let Some(end) = unread.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+            match stream.read(&mut buffer) {
+                Ok(0) | Err(_) => return,
+                Ok(count) => unread.extend_from_slice(&buffer[..count]),
+            }
+        };
+        let head = String::from_utf8(unread.drain(..end).collect()).unwrap().to_lowercase();
+        let stated = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+        let length: usize = stated.map_or(0, |stated| stated.parse().unwrap());
+        while unread.len() < length {
+            let count = stream.read(&mut buffer).unwrap();
+            unread.extend_from_slice(&buffer[..count]);
+        }
+        unread.drain(..length);
+        let body = format!("{head}{length}");
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).unwrap();
+    }
+}
+
 /// A server at a unix socket that answers each request with its head and the length of its body.
+#[cfg(unix)]
 struct AtPath(PathBuf);
 
+#[cfg(unix)]
 impl AtPath {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("ahoy-{name}-{}.sock", std::process::id()));
@@ -616,36 +647,10 @@ impl AtPath {
         let listener = UnixListener::bind(&path).unwrap();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                thread::spawn(move || Self::serve(stream.unwrap()));
+                thread::spawn(move || serve(stream.unwrap()));
             }
         });
         Self(path)
-    }
-
-    fn serve(mut stream: impl Read + Write) {
-        let (mut unread, mut buffer) = (Vec::new(), [0; 65_536]);
-        loop {
-            let end = loop {
-                if let Some(end) = unread.windows(4).position(|four| four == b"\r\n\r\n") {
-                    break end + 4;
-                }
-                match stream.read(&mut buffer) {
-                    Ok(0) | Err(_) => return,
-                    Ok(count) => unread.extend_from_slice(&buffer[..count]),
-                }
-            };
-            let head = String::from_utf8(unread.drain(..end).collect()).unwrap().to_lowercase();
-            let stated = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
-            let length: usize = stated.map_or(0, |stated| stated.parse().unwrap());
-            while unread.len() < length {
-                let count = stream.read(&mut buffer).unwrap();
-                unread.extend_from_slice(&buffer[..count]);
-            }
-            unread.drain(..length);
-            let body = format!("{head}{length}");
-            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-            stream.write_all(answer.as_bytes()).unwrap();
-        }
     }
 
     fn address(&self) -> String {
@@ -653,12 +658,14 @@ impl AtPath {
     }
 }
 
+#[cfg(unix)]
 impl Drop for AtPath {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn unix_sockets_are_balanced_like_any_other_host() {
     let (one, two, tcp) = (AtPath::new("one"), AtPath::new("two"), Server::ok());
@@ -708,16 +715,19 @@ fn connections_come_from_the_local_address() {
     let port = listener.local_addr().unwrap().port();
     let peer = thread::spawn(move || {
         let (stream, peer) = listener.accept().unwrap();
-        AtPath::serve(stream);
+        serve(stream);
         peer.ip().to_string()
     });
     let builder = Builder::new().base_url(&url(port));
     builder.option("local_address", "127.0.0.9").unwrap();
-    builder.option("interface", "lo").unwrap();
     builder.option("tcp_keepalive", "30s").unwrap();
-    builder.option("tcp_user_timeout", "5s").unwrap();
+    if cfg!(target_os = "linux") {
+        builder.option("interface", "lo").unwrap();
+        builder.option("tcp_user_timeout", "5s").unwrap();
+    }
     let client = builder.idle_timeout_ms(60_000).build();
     assert_eq!(client.get("/").unwrap().status, 200);
+    #[cfg(target_os = "linux")]
     assert_eq!(sockets::options_of_the_socket_to(port), Some((true, 30, 5_000)));
     drop(client);
     assert_eq!(peer.join().unwrap(), "127.0.0.9");

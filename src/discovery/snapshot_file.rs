@@ -3,9 +3,8 @@
 //! Written as a whole to a file of its own, which then takes the old one's place, readable by its owner only. Its first
 //! line has a hash of the rest: what was cut off, or changed by hand, is no list.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh64::xxh64;
 
 use crate::endpoint::{Host, Scheme};
+use crate::runtime::files::open_for_owner;
 
 /// A file that keeps the list of one source.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl SnapshotFile {
         let fresh = self.path.with_file_name(name);
         // What a crash left behind may belong to somebody else.
         let _ = fs::remove_file(&fresh);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        let mut file = open_for_owner(&fresh)?;
         let written =
             write!(file, "{HEAD} {:016x}\n{body}\n", hash(&body)).and_then(|()| file.sync_data());
         let moved = written.and_then(|()| fs::rename(&fresh, &self.path));
@@ -129,8 +129,6 @@ const MOST_BYTES: u64 = 32 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     fn file(name: &str, source: &str) -> SnapshotFile {
@@ -148,15 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn a_list_survives_and_is_its_owners_alone() {
+    fn a_list_survives_and_is_taken_by_its_source_alone() {
         let kept = file("snapshot", "dns://a:1");
         kept.write(&hosts()).unwrap();
         kept.write(&hosts()).unwrap();
         let read = kept.read().unwrap();
         assert_eq!(read.hosts, hosts());
         assert!(read.age < Duration::from_secs(60));
-        let mode = fs::metadata(&kept.path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
         assert!(file("snapshot", "dns://b:1").read().is_none(), "another source's");
         fs::remove_file(&kept.path).unwrap();
         assert!(kept.read().is_none());

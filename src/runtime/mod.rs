@@ -5,6 +5,9 @@
 //! Work that must go on while no caller drives it (asynchronous calls, name resolution, the janitor) lives on
 //! the [`io_thread`]s, the first of which starts with the first use.
 //!
+//! What differs between the systems lies in folders of their own, each with a file for each of them; `tests/layering.rs`
+//! lists these.
+//!
 //! [`host`] has the other direction: the library calls its host.
 
 pub mod attachment;
@@ -12,14 +15,18 @@ pub mod clock;
 pub mod directory_watch;
 pub mod entropy;
 pub mod exclusive;
+pub mod files;
 pub mod getaddrinfo;
 pub mod host;
 pub mod interrupt;
 pub mod io_thread;
+pub mod os_error;
+mod pinning;
 pub mod process;
 pub mod readiness;
 pub mod shard;
 pub mod signal;
+pub mod socket;
 pub mod stop;
 pub mod sync;
 pub mod waiter;

@@ -7,6 +7,7 @@ use std::error::Error;
 use std::io;
 
 use crate::outcome::FailureKind;
+use crate::runtime::os_error::shortage;
 
 use super::cause::Cause;
 use super::dns::LookupError;
@@ -164,16 +165,6 @@ fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
     }
 }
 
-/// What this process or machine is short of, where that is the error: no endpoint is to blame.
-pub(super) fn shortage(error: &io::Error) -> Option<&'static str> {
-    match error.raw_os_error()? {
-        libc::EMFILE | libc::ENFILE => Some("out of file descriptors"),
-        libc::EADDRNOTAVAIL => Some("out of local ports"),
-        libc::ENOBUFS | libc::ENOMEM => Some("out of memory for sockets"),
-        _ => None,
-    }
-}
-
 fn connect_cause(error: &io::Error) -> Cause {
     use io::ErrorKind as K;
     let (kind, detail) = match error.kind() {
@@ -222,31 +213,35 @@ fn framing_detail(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::os_error;
 
-    fn kind(code: i32, stage: Stage) -> FailureKind {
-        cause_of(&io::Error::from_raw_os_error(code), stage).kind
+    fn kind(error: io::Error, stage: Stage) -> FailureKind {
+        cause_of(&error, stage).kind
     }
 
     #[test]
     fn shortages_are_local_at_every_stage() {
-        for code in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EADDRNOTAVAIL] {
-            assert_eq!(kind(code, Stage::Connect), FailureKind::Local);
-            assert_eq!(kind(code, Stage::Exchange), FailureKind::Local);
+        for number in os_error::shortages() {
+            let short = || io::Error::from_raw_os_error(number);
+            assert_eq!(kind(short(), Stage::Connect), FailureKind::Local);
+            assert_eq!(kind(short(), Stage::Exchange), FailureKind::Local);
         }
     }
 
     #[test]
     fn a_reset_means_connect_before_and_lost_after() {
-        assert_eq!(kind(libc::ECONNRESET, Stage::Connect), FailureKind::Connect);
-        assert_eq!(kind(libc::ECONNRESET, Stage::Exchange), FailureKind::ConnectionLost);
-        assert_eq!(kind(libc::EPIPE, Stage::Exchange), FailureKind::ConnectionLost);
+        use io::ErrorKind as K;
+        assert_eq!(kind(K::ConnectionReset.into(), Stage::Connect), FailureKind::Connect);
+        assert_eq!(kind(K::ConnectionReset.into(), Stage::Exchange), FailureKind::ConnectionLost);
+        assert_eq!(kind(K::BrokenPipe.into(), Stage::Exchange), FailureKind::ConnectionLost);
     }
 
     #[test]
     fn unreachable_is_connect_and_a_silent_peer_a_timeout() {
-        assert_eq!(kind(libc::EHOSTUNREACH, Stage::Connect), FailureKind::Connect);
-        assert_eq!(kind(libc::ENETUNREACH, Stage::Connect), FailureKind::Connect);
-        assert_eq!(kind(libc::ETIMEDOUT, Stage::Connect), FailureKind::ConnectTimeout);
+        use io::ErrorKind as K;
+        assert_eq!(kind(K::HostUnreachable.into(), Stage::Connect), FailureKind::Connect);
+        assert_eq!(kind(K::NetworkUnreachable.into(), Stage::Connect), FailureKind::Connect);
+        assert_eq!(kind(K::TimedOut.into(), Stage::Connect), FailureKind::ConnectTimeout);
     }
 
     #[test]

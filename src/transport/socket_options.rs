@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use socket2::{Socket, TcpKeepalive};
 
+use crate::runtime::socket::{bind_interface, set_user_timeout};
+
 /// How the sockets of a client are made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SocketOptions {
@@ -30,8 +32,12 @@ impl SocketOptions {
             let keepalive = TcpKeepalive::new().with_time(every).with_interval(every);
             socket.set_tcp_keepalive(&keepalive)?;
         }
-        self.limit_silence(socket)?;
-        self.bind_interface(socket)?;
+        if let Some(limit) = self.user_timeout {
+            set_user_timeout(socket, limit)?;
+        }
+        if let Some(name) = &self.interface {
+            bind_interface(socket, name)?;
+        }
         match self.local_address {
             Some(local) if local.is_ipv4() != address.is_ipv4() => Err(io::Error::new(
                 io::ErrorKind::AddrNotAvailable,
@@ -40,40 +46,6 @@ impl SocketOptions {
             Some(local) => socket.bind(&SocketAddr::new(local, 0).into()),
             None => Ok(()),
         }
-    }
-
-    #[cfg(target_os = "linux")]
-    fn limit_silence(&self, socket: &Socket) -> io::Result<()> {
-        match self.user_timeout {
-            Some(limit) => socket.set_tcp_user_timeout(Some(limit)),
-            None => Ok(()),
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn limit_silence(&self, _: &Socket) -> io::Result<()> {
-        missing(self.user_timeout.is_some(), "tcp_user_timeout")
-    }
-
-    #[cfg(target_os = "linux")]
-    fn bind_interface(&self, socket: &Socket) -> io::Result<()> {
-        match &self.interface {
-            Some(name) => socket.bind_device(Some(name.as_bytes())),
-            None => Ok(()),
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn bind_interface(&self, _: &Socket) -> io::Result<()> {
-        missing(self.interface.is_some(), "interface")
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn missing(is_asked_for: bool, what: &str) -> io::Result<()> {
-    match is_asked_for {
-        true => Err(io::Error::new(io::ErrorKind::Unsupported, format!("{what} needs Linux"))),
-        false => Ok(()),
     }
 }
 

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::io::{self, IoSlice, Read};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -22,6 +21,7 @@ use super::socket_options::SocketOptions;
 use super::trace::{Tap, WireTrace};
 use crate::phase::{Carrier, Ends, Protocol};
 use crate::runtime::process::sockets;
+use crate::runtime::socket::{self, Descriptor, GATHER_FLAGS};
 use crate::statistics::{CloseReason, Stripe};
 
 use super::http1::fault::AnswerFault;
@@ -186,29 +186,24 @@ impl Socket {
     pub(super) async fn connect(address: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
         let begin = || {
             let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            socket::prepare(&socket)?;
             socket.set_nonblocking(true)?;
             options.apply(&socket, address)?;
             match socket.connect(&address.into()) {
-                Err(error) if !is_under_way(&error) => Err(error),
+                Err(error) if !socket::is_under_way(&error) => Err(error),
                 _ => TcpStream::from_std(socket.into()),
             }
         };
-        let stream = Some(sockets::open(begin, AsRawFd::as_raw_fd)?);
+        let stream = Some(sockets::open(begin, socket::descriptor)?);
         Self { stream, remote: Some(address) }.stands().await
     }
 
     /// A connection to the unix socket at `path`. It is carried as a TCP stream, for all that is asked of a stream is
     /// to be read from, written to and shut down, and the system does not mind.
     pub(super) async fn connect_unix(path: &str) -> io::Result<Self> {
-        let address = socket2::SockAddr::unix(path)?;
         loop {
-            let begin = || {
-                let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
-                socket.set_nonblocking(true)?;
-                socket.connect(&address)?;
-                TcpStream::from_std(socket.into())
-            };
-            match sockets::open(begin, AsRawFd::as_raw_fd) {
+            let begin = || TcpStream::from_std(socket::connect_unix(path)?.into());
+            match sockets::open(begin, socket::descriptor) {
                 Ok(stream) => return Self { stream: Some(stream), remote: None }.stands().await,
                 // The server's backlog is full, and nothing tells when it is not.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -233,7 +228,7 @@ impl Socket {
     /// Hands it to the runtime of this thread, from that of another one.
     fn hand_over(&mut self) -> io::Result<()> {
         let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
-        let descriptor = stream.as_raw_fd();
+        let descriptor = socket::descriptor(&stream);
         let hand_over = || TcpStream::from_std(stream.into_std()?);
         self.stream = Some(sockets::hand_over(descriptor, hand_over)?);
         Ok(())
@@ -261,17 +256,13 @@ fn is_reset(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ConnectionReset
 }
 
-fn is_under_way(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EINPROGRESS)
-}
-
 impl Drop for Socket {
     /// Ends the connection by `shutdown(2)`: after a mere close, the copy of a descriptor in a child that was
     /// forked without this library's notice would keep it open. It never waits, and there is nobody left to
     /// tell that it failed.
     fn drop(&mut self) {
         let Some(stream) = self.stream.take() else { return };
-        sockets::close(stream.as_raw_fd(), || {
+        sockets::close(socket::descriptor(&stream), || {
             let _ = SockRef::from(&stream).shutdown(Shutdown::Write);
             drop(stream);
         });
@@ -356,7 +347,7 @@ fn poll_gather(
     let socket = SockRef::from(stream);
     loop {
         ready!(stream.poll_write_ready(cx))?;
-        let send = || socket.send_vectored_with_flags(bufs, NO_SIGPIPE);
+        let send = || socket.send_vectored_with_flags(bufs, GATHER_FLAGS);
         match stream.try_io(Interest::WRITABLE, send) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             sent => return Poll::Ready(sent),
@@ -416,9 +407,9 @@ pub(super) enum Stream {
 
 impl Stream {
     /// The descriptor of a socket that is read as it is: what the socket does not have, nobody has.
-    pub(super) fn bare_descriptor(&self) -> Option<i32> {
+    pub(super) fn bare_descriptor(&self) -> Option<Descriptor> {
         match self {
-            Self::Plain(wire) => Some(wire.socket.stream().as_raw_fd()),
+            Self::Plain(wire) => Some(socket::descriptor(wire.socket.stream())),
             Self::Tls(_) => None,
         }
     }
@@ -504,12 +495,6 @@ impl AsyncWrite for Stream {
         }
     }
 }
-
-#[cfg(any(target_os = "linux", target_os = "freebsd"))]
-const NO_SIGPIPE: libc::c_int = libc::MSG_NOSIGNAL;
-/// An option of the socket itself, which `socket2` sets.
-#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
-const NO_SIGPIPE: libc::c_int = 0;
 
 /// 0 stands for a connection whose turns are not counted.
 const FIRST_OF_TURN: usize = 1;

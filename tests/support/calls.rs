@@ -16,6 +16,7 @@ use ahoy::ffi::values::status::{AHOY_OK, ahoy_status};
 
 use super::builder::{Builder, Client};
 use super::handles::{Request, boxed, owner, shared};
+use super::host::Fd;
 use super::outcome::{Answer, Failure, Outcome, checked, made};
 
 /// No limit on a wait.
@@ -117,13 +118,9 @@ impl Queue {
         made(|out, err| unsafe { ahoy_queue_new(out, err) }).map(Self::owning)
     }
 
-    pub fn fd(&self) -> i32 {
-        i32::try_from(self.descriptor()).unwrap()
-    }
-
-    fn descriptor(&self) -> isize {
+    pub fn fd(&self) -> Fd {
         // SAFETY: the handle is ours.
-        unsafe { ahoy_queue_fd(self.raw()) }
+        Fd::try_from(unsafe { ahoy_queue_fd(self.raw()) }).unwrap()
     }
 
     pub fn cancel(&self, tag: u64) -> Result<(), Failure> {

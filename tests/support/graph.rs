@@ -90,8 +90,22 @@ impl Crate {
         own[..own.len().saturating_sub(ups)].iter().cloned().chain(rest).collect()
     }
 
+    /// A seam's `platform` is the file for this system.
+    fn on_this_system(&self, parts: &[String]) -> Vec<String> {
+        let Some(at) = parts.iter().position(|part| part == "platform") else {
+            return parts.to_vec();
+        };
+        let file = ["linux", "unix"].into_iter().find(|file| {
+            let path: Vec<_> = parts[..at].iter().map(String::as_str).chain([*file]).collect();
+            self.files.contains_key(&path.join("::"))
+        });
+        let file = file.map(str::to_owned);
+        parts[..at].iter().cloned().chain(file).chain(parts[at + 1..].iter().cloned()).collect()
+    }
+
     /// The module that an absolute path names, or in which what it names was defined.
     fn module_of(&self, path: Vec<String>, depth: usize) -> String {
+        let path = self.on_this_system(&path);
         for length in (0..=path.len()).rev() {
             let module = path[..length].join("::");
             if !self.files.contains_key(&module) {

@@ -21,6 +21,7 @@ pub mod names;
 mod outcome;
 pub mod registry;
 mod server;
+#[cfg(unix)]
 pub mod sockets;
 mod statistics;
 mod steering;

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -186,7 +186,7 @@ impl Server {
     pub fn restart(&self) {
         let mut running = self.running.lock().unwrap();
         assert!(running.is_none(), "it runs");
-        let listener = TcpListener::bind(("127.0.0.1", self.port())).unwrap();
+        let listener = listener_beside(self.port());
         *self.shared.stopped.lock().unwrap() = false;
         let ended = Arc::new(AtomicBool::new(false));
         let (shared, end) = (Arc::clone(&self.shared), Arc::clone(&ended));
@@ -469,35 +469,19 @@ impl Drop for InFlight<'_> {
 
 /// From here on closing the socket sends RST.
 fn reset(socket: &TcpStream) {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-    // SAFETY: the option's value is that long and lives through the call.
-    let status = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_LINGER,
-            (&raw const linger).cast(),
-            size_of::<libc::linger>() as libc::socklen_t,
-        )
-    };
-    assert_eq!(status, 0, "{}", io::Error::last_os_error());
+    socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 /// A port that nobody else gets and where nobody listens: connecting is refused.
 pub struct Dead {
-    socket: OwnedFd,
+    socket: Socket,
     port: u16,
 }
 
 impl Dead {
     pub fn new() -> Self {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        // A server may listen on the port beside this socket, which only keeps it.
-        socket.set_reuseaddr(true).unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let port = socket.local_addr().unwrap().port();
-        // SAFETY: the descriptor is handed over, to be closed once.
-        let socket = unsafe { OwnedFd::from_raw_fd(std::os::fd::IntoRawFd::into_raw_fd(socket)) };
+        let socket = reserve(0);
+        let port = socket.local_addr().unwrap().as_socket().unwrap().port();
         Self { socket, port }
     }
 
@@ -511,11 +495,25 @@ impl Dead {
     }
 }
 
+/// A socket on a port of loopback, or on one that is free: a server may listen there beside it.
+fn reserve(port: u16) -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], port)).into()).unwrap();
+    socket
+}
+
+/// Listens on a port that [`Dead`] keeps. Windows wants both to say that they share it.
+fn listener_beside(port: u16) -> TcpListener {
+    let socket = reserve(port);
+    socket.listen(128).unwrap();
+    socket.into()
+}
+
 /// A port that answers no SYN: its backlog is full. Lives as long as what is returned.
 pub fn silent_listener() -> (Dead, Vec<TcpStream>) {
     let port = Dead::new();
-    // SAFETY: the descriptor is a bound socket.
-    assert_eq!(unsafe { libc::listen(port.socket.as_raw_fd(), 0) }, 0);
+    port.socket.listen(0).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], port.port()));
     let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
     let held = std::iter::from_fn(connect).collect();

@@ -9,6 +9,7 @@ use super::completion::Outcome;
 use crate::client::observe::event_record::EventRecord;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::readiness::Readiness;
+use crate::runtime::socket::Descriptor;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::sync::{Mutex, MutexGuard};
 
@@ -104,7 +105,7 @@ impl Queue {
 
     /// Readable while an ended call waits to be read.
     #[must_use]
-    pub fn descriptor(&self) -> i32 {
+    pub fn descriptor(&self) -> Descriptor {
         self.readiness.descriptor()
     }
 

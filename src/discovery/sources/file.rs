@@ -5,9 +5,8 @@
 //! known to be whole, a writer may be in the middle of it, and it is read when it has stayed the same for 50 ms.
 
 use std::ffi::OsStr;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +19,7 @@ use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Session, Source, Teller};
 use crate::discovery::wire::{Entries, groups, lines};
 use crate::runtime::directory_watch::{self, Change, DirectoryWatch};
+use crate::runtime::files::{Mark, Place, mark, place};
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "file",
@@ -99,11 +99,8 @@ struct Looks<'a> {
 struct Stamp {
     /// None where there is no file.
     file: Option<Mark>,
-    directory: Option<(u64, u64)>,
+    directory: Option<Place>,
 }
-
-/// Where a file lies, how long it is, and when it and its attributes were changed.
-type Mark = ((u64, u64), u64, (i64, i64), (i64, i64));
 
 impl Looks<'_> {
     fn directory(&self) -> &Path {
@@ -119,12 +116,6 @@ impl Looks<'_> {
     }
 
     fn stamp(&self) -> Stamp {
-        let place = |it: &Metadata| (it.dev(), it.ino());
-        let mark = |it: &Metadata| {
-            let (modified, changed) =
-                ((it.mtime(), it.mtime_nsec()), (it.ctime(), it.ctime_nsec()));
-            (place(it), it.len(), modified, changed)
-        };
         Stamp {
             file: self.path.metadata().ok().as_ref().map(mark),
             directory: self.directory().metadata().ok().as_ref().map(place),

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::system;
+
 /// The two files as they were last read.
 pub(super) struct Files {
     hosts: PathBuf,
@@ -43,7 +45,7 @@ pub(in crate::transport) type HostNames = HashMap<String, Vec<IpAddr>>;
 impl Files {
     /// The system's files.
     pub(super) fn system() -> Self {
-        Self::at(Path::new(HOSTS), Path::new(RESOLV_CONF))
+        Self::at(&system::hosts(), Path::new(system::RESOLV_CONF))
     }
 
     pub(super) fn at(hosts: &Path, resolv_conf: &Path) -> Self {
@@ -107,12 +109,6 @@ pub(in crate::transport) fn host_names(content: &[u8]) -> HostNames {
 pub(super) fn lower(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
-
-#[cfg(not(windows))]
-const HOSTS: &str = "/etc/hosts";
-#[cfg(windows)]
-const HOSTS: &str = r"C:\Windows\System32\drivers\etc\hosts";
-const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Two system calls in that time cost nothing, and a change that is a second old is soon enough.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);

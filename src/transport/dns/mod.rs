@@ -15,6 +15,7 @@ mod noted;
 pub(super) mod query;
 mod records;
 mod shared;
+mod system;
 
 use std::collections::HashMap;
 use std::error::Error;

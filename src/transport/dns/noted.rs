@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use crate::runtime::process::sockets;
+use crate::runtime::socket::descriptor;
 use crate::transport::socket_options::SocketOptions;
 use crate::transport::wire::{Socket, Traffic, Wire};
 
@@ -66,9 +66,7 @@ impl RuntimeProvider for Noted {
             socket.set_nonblocking(true)?;
             UdpSocket::from_std(socket)
         };
-        Box::pin(
-            async move { Ok(NotedUdp { socket: Some(sockets::open(bind, AsRawFd::as_raw_fd)?) }) },
-        )
+        Box::pin(async move { Ok(NotedUdp { socket: Some(sockets::open(bind, descriptor)?) }) })
     }
 }
 
@@ -152,7 +150,7 @@ impl DnsUdpSocket for NotedUdp {
 
 impl Drop for NotedUdp {
     fn drop(&mut self) {
-        sockets::close(self.socket().as_raw_fd(), || drop(self.socket.take()));
+        sockets::close(descriptor(self.socket()), || drop(self.socket.take()));
     }
 }
 

@@ -14,7 +14,8 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use super::LookupError;
 use super::known::Answer;
 use super::noted::{Noted, Servers};
-use crate::transport::failure;
+use super::system;
+use crate::runtime::os_error::shortage;
 
 /// The questions about a name, in the order of their answers: IPv6 before IPv4.
 pub(super) const QUESTIONS: [RecordType; 2] = [RecordType::AAAA, RecordType::A];
@@ -44,19 +45,8 @@ pub(in crate::transport) fn name(text: &str) -> Result<Name, LookupError> {
 /// What asks the servers that `resolv.conf` names.
 pub(in crate::transport) fn servers_of(resolv_conf: &[u8]) -> Result<Servers, LookupError> {
     let no_service = |_| LookupError::resolve("no name service");
-    let (config, options) = system(resolv_conf).map_err(no_service)?;
+    let (config, options) = system::configuration(resolv_conf).map_err(no_service)?;
     build(config, options).map_err(no_service)
-}
-
-#[cfg(unix)]
-pub(super) fn system(resolv_conf: &[u8]) -> Result<(ResolverConfig, ResolverOpts), NetError> {
-    hickory_resolver::system_conf::parse_resolv_conf(resolv_conf)
-}
-
-/// There the name servers do not stand in a file.
-#[cfg(not(unix))]
-pub(super) fn system(_: &[u8]) -> Result<(ResolverConfig, ResolverOpts), NetError> {
-    hickory_resolver::system_conf::read_system_conf()
 }
 
 /// What asks `servers`, each for at most `timeout`, once.
@@ -108,7 +98,7 @@ fn without_addresses(error: &NetError) -> Answer {
 }
 
 fn io_error(error: &io::Error) -> LookupError {
-    match failure::shortage(error) {
+    match shortage(error) {
         Some(detail) => LookupError::local(detail),
         None => LookupError::resolve("name service unreachable"),
     }

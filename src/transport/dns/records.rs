@@ -11,7 +11,7 @@ use hickory_resolver::proto::rr::{RData, RecordType};
 
 use super::files::Files;
 use super::noted::Servers;
-use super::{LookupError, query};
+use super::{LookupError, query, system};
 
 /// Name servers that are asked for records.
 pub struct NameServers {
@@ -80,7 +80,7 @@ impl NameServers {
     pub fn system(timeout: Duration) -> Result<Self, String> {
         let content = Files::system().resolv_conf();
         let (config, options) =
-            query::system(&content).map_err(|_| "resolv.conf cannot be read".to_owned())?;
+            system::configuration(&content).map_err(|_| "resolv.conf cannot be read".to_owned())?;
         let servers = config.name_servers().iter().map(|server| {
             let port = server.connections.first().map_or(53, |connection| connection.port);
             SocketAddr::new(server.ip, port)

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::endpoint::{Endpoint, departures};
 use crate::outcome::{Failure, FailureKind};
 use crate::phase::{Carrier, Phase, Protocol};
-use crate::runtime::process::sockets;
+use crate::runtime::socket::{Descriptor, is_silent};
 use crate::statistics::CloseReason;
 
 use super::answer::{AnswerProgress, AnswerStream};
@@ -35,7 +35,7 @@ pub(crate) struct Connection {
     /// Its driver has not ended, as far as was seen.
     open: bool,
     /// The socket, where it can be asked past the driver.
-    descriptor: Option<i32>,
+    descriptor: Option<Descriptor>,
     traffic: Traffic,
     pub(crate) answer: Arc<AnswerProgress>,
     pub(crate) retires: Instant,
@@ -201,7 +201,7 @@ impl Connection {
     /// Whether a connection that rested can take a request; costs one look at the socket.
     pub(crate) fn still_stands(&mut self) -> bool {
         // Mostly nothing has arrived, and then there is nothing for the driver to do.
-        if self.is_at_rest() && self.descriptor.is_some_and(sockets::is_silent) {
+        if self.is_at_rest() && self.descriptor.is_some_and(is_silent) {
             return true;
         }
         self.traffic.ask_socket();

@@ -4,10 +4,12 @@
 //! nothing, a forked child does the same, and no thread is needed; the look costs three calls of stat beside a handshake's
 //! milliseconds. What cannot be used changes nothing: a certificate is often replaced a moment before its key.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
+
+use crate::runtime::files::{Mark, mark};
 
 /// Where certificates and keys are that are renewed while the client lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,33 +64,7 @@ fn contents(what: &str, path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| problem(&error.to_string()))
 }
 
-/// What tells that a file was replaced or written to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Print {
-    length: u64,
-    modified: Option<SystemTime>,
-    inode: u64,
-}
-
-impl Print {
-    fn of(path: &Path) -> Option<Self> {
-        let found = fs::metadata(path).ok()?;
-        let modified = found.modified().ok();
-        Some(Self { length: found.len(), modified, inode: inode(&found) })
-    }
-}
-
-#[cfg(unix)]
-fn inode(found: &Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(found)
-}
-
-#[cfg(not(unix))]
-fn inode(_: &Metadata) -> u64 {
-    0
-}
-
-pub(super) type Prints = [Option<Print>; 3];
+pub(super) type Prints = [Option<Mark>; 3];
 
 /// Which files there were when they were last looked at.
 pub(super) struct Watch {
@@ -120,7 +96,7 @@ impl Watch {
 
     /// The files as they are. Taken before they are read, so that a change meanwhile is found by the next look.
     pub(super) fn prints(files: &CertificateFiles) -> Prints {
-        files.all().map(|path| path.and_then(Print::of))
+        files.all().map(|path| path?.metadata().ok().as_ref().map(mark))
     }
 
     /// Whether the files have changed since they were last read.

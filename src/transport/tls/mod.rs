@@ -5,12 +5,12 @@
 
 mod files;
 mod key_log;
+mod roots;
 mod trust;
 mod validity;
 pub(super) mod words;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -389,30 +389,12 @@ fn platform_roots() -> Arc<RootCertStore> {
     if let Some(loaded) = PLATFORM_ROOTS.load_full() {
         return loaded;
     }
-    let loaded = Arc::new(load_platform_roots());
+    let loaded = Arc::new(store_of(roots::load()));
     // Found nothing: the next client looks again.
     if !loaded.is_empty() {
         PLATFORM_ROOTS.store(Some(Arc::clone(&loaded)));
     }
     loaded
-}
-
-/// Reads the well-known bundles instead of asking the loader for its own choice, which would read
-/// `SSL_CERT_FILE` while the host may be writing its environment.
-#[cfg(all(unix, not(target_os = "macos")))]
-fn load_platform_roots() -> RootCertStore {
-    let file = BUNDLES.iter().map(Path::new).find(|path| path.is_file());
-    let directory = match file {
-        Some(_) => None,
-        None => DIRECTORIES.iter().map(Path::new).find(|path| path.is_dir()),
-    };
-    store_of(rustls_native_certs::load_certs_from_paths(file, directory).certs)
-}
-
-/// There the trust store is not a file.
-#[cfg(not(all(unix, not(target_os = "macos"))))]
-fn load_platform_roots() -> RootCertStore {
-    store_of(rustls_native_certs::load_native_certs().certs)
 }
 
 /// A bundle may hold certificates that rustls does not take; the others still count.
@@ -423,24 +405,6 @@ fn store_of(certificates: Vec<CertificateDer<'static>>) -> RootCertStore {
 }
 
 static PLATFORM_ROOTS: ArcSwapOption<RootCertStore> = ArcSwapOption::const_empty();
-
-/// Where distributions keep all roots in one file, commonest first.
-#[cfg(all(unix, not(target_os = "macos")))]
-const BUNDLES: [&str; 9] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/tls/cacert.pem",
-    "/etc/ssl/cert.pem",
-    "/usr/local/etc/ssl/cert.pem",
-    "/usr/local/share/certs/ca-root-nss.crt",
-    "/etc/openssl/certs/ca-certificates.crt",
-];
-
-/// Where they keep one file for each root, for systems without a bundle.
-#[cfg(all(unix, not(target_os = "macos")))]
-const DIRECTORIES: [&str; 3] = ["/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/openssl/certs"];
 
 #[cfg(test)]
 mod tests {

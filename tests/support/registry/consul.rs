@@ -4,7 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::super::{Dead, eventually, ms};
-use super::daemon::{Daemon, Folder, http};
+use super::daemon::Daemon;
+use super::folder::{Folder, http};
 
 /// An agent of its own in development mode: what it knows is gone with it.
 pub struct Consul {

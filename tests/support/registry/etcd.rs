@@ -5,7 +5,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use super::super::{Dead, eventually, ms};
-use super::daemon::{Daemon, Folder, http};
+use super::daemon::Daemon;
+use super::folder::{Folder, http};
 
 /// A server that keeps its port while it is down.
 pub struct Etcd {

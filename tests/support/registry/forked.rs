@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::super::{
-    Balancer, Builder, Child, Provider, Server, alone, descriptors, eventually, meaning, ms,
+    Balancer, Builder, Child, Meaning, Provider, Server, alone, descriptors, eventually, ms,
     sockets_to_port,
 };
 use super::{SOON, sees};
@@ -21,7 +21,8 @@ pub fn forked(url: &str, port: u16, count: usize, register: impl Fn(u16)) {
     let run = || {
         Child::run(|| {
             assert_eq!(sockets_to_port(port), 0, "sockets of the parent's");
-            let watches = descriptors().into_iter().filter(|fd| meaning(*fd).contains("inotify"));
+            let watches =
+                descriptors().into_iter().filter(|fd| Meaning::of(*fd).0.contains("inotify"));
             assert_eq!(watches.count(), 0, "a watch of the parent's");
             assert_eq!(client.get("/child").unwrap().status, 200);
             sees(&balancer, &[server.port(), 2], SOON);

@@ -3,20 +3,28 @@
 #[cfg(feature = "xds")]
 pub mod ads;
 mod churn;
+#[cfg(unix)]
 pub mod consul;
+#[cfg(unix)]
 pub mod daemon;
+#[cfg(unix)]
 pub mod etcd;
+pub mod folder;
+#[cfg(unix)]
 mod forked;
 pub mod kubernetes;
+#[cfg(unix)]
 pub mod zookeeper;
 
 pub use churn::churn;
+#[cfg(unix)]
 pub use forked::forked;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{Balancer, ms};
+pub use super::cpu;
+use super::{Balancer, ms, resident};
 
 /// Before this what is to be seen is seen, also on a machine that does something else.
 pub const SOON: Duration = ms(20_000);
@@ -45,23 +53,7 @@ pub fn sees(balancer: &Balancer, expected: &[u16], within: Duration) -> Duration
     }
 }
 
-/// The most memory that this process holds now, in KiB.
+/// The memory that this process holds now, in KiB.
 pub fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-/// How long this process has computed, all its threads together.
-pub fn cpu() -> Duration {
-    // SAFETY: room for one answer, which is plain numbers.
-    let usage = unsafe {
-        let mut usage = std::mem::zeroed::<libc::rusage>();
-        assert_eq!(libc::getrusage(libc::RUSAGE_SELF, &raw mut usage), 0);
-        usage
-    };
-    let of = |time: libc::timeval| {
-        Duration::new(time.tv_sec.cast_unsigned(), time.tv_usec.cast_unsigned() as u32 * 1000)
-    };
-    of(usage.ru_utime) + of(usage.ru_stime)
+    resident() as u64 / 1024
 }

@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::super::{Dead, eventually, ms};
-use super::daemon::{Daemon, Folder};
+use super::daemon::Daemon;
+use super::folder::Folder;
 
 /// A server that keeps its port while it is down.
 pub struct ZooKeeper {

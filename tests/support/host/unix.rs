@@ -1,20 +1,15 @@
-//! The process that the library lives in: its descriptors and threads, and children forked from it.
+//! By system calls and what Linux tells of a process.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{self, Receiver};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{Server, eventually, ms};
+use super::super::{Server, eventually, ms};
 
-/// For tests that look at what belongs to the whole process: one at a time.
-pub fn alone() -> MutexGuard<'static, ()> {
-    static LOCK: Mutex<()> = Mutex::new(());
-    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// A descriptor.
+pub type Fd = RawFd;
 
 /// The open descriptors; the one that lists them is left out.
 pub fn descriptors() -> Vec<RawFd> {
@@ -26,15 +21,19 @@ pub fn descriptors() -> Vec<RawFd> {
 }
 
 /// What a descriptor stands for, such as "socket:[123]".
-pub fn meaning(fd: RawFd) -> String {
-    std::fs::read_link(format!("/proc/self/fd/{fd}"))
-        .map(|target| target.to_string_lossy().into_owned())
-        .unwrap_or_default()
+#[derive(Debug, PartialEq, Eq)]
+pub struct Meaning(pub String);
+
+impl Meaning {
+    pub fn of(fd: RawFd) -> Self {
+        let target = std::fs::read_link(format!("/proc/self/fd/{fd}"));
+        Self(target.map(|target| target.to_string_lossy().into_owned()).unwrap_or_default())
+    }
 }
 
 /// Open TCP sockets with their own and their peer's port, where they have one.
 fn sockets() -> Vec<(RawFd, u16, Option<u16>)> {
-    let is_socket = |fd: &RawFd| meaning(*fd).starts_with("socket:");
+    let is_socket = |fd: &RawFd| Meaning::of(*fd).0.starts_with("socket:");
     let ports = |fd: RawFd| {
         // SAFETY: only looked at, and never closed by this value.
         let socket = std::mem::ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(fd) });
@@ -44,12 +43,7 @@ fn sockets() -> Vec<(RawFd, u16, Option<u16>)> {
     descriptors().into_iter().filter(is_socket).filter_map(ports).collect()
 }
 
-/// The sockets that this process has open towards a server.
-pub fn sockets_to(server: &Server) -> usize {
-    sockets_to_port(server.port())
-}
-
-/// The same towards a port.
+/// The sockets that this process has open towards a port.
 pub fn sockets_to_port(port: u16) -> usize {
     sockets().iter().filter(|(_, _, peer)| *peer == Some(port)).count()
 }
@@ -81,8 +75,10 @@ pub fn thread_name() -> String {
     std::fs::read_to_string("/proc/thread-self/comm").unwrap().trim_end().to_owned()
 }
 
-/// Resident memory in bytes.
+/// Resident memory in bytes, without what the allocator keeps.
 pub fn resident() -> usize {
+    // SAFETY: it only hands free memory back.
+    unsafe { libc::malloc_trim(0) };
     let text = std::fs::read_to_string("/proc/self/statm").unwrap();
     text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
@@ -192,37 +188,16 @@ pub fn is_readable(fd: RawFd, timeout_ms: i32) -> bool {
     ready == 1 && watched.revents & libc::POLLIN != 0
 }
 
-/// A server that reads and never answers, and tells when its first connection has a request and when it has
-/// ended, as it sees them.
-#[derive(Debug)]
-pub struct Listener {
-    port: u16,
-    told: Receiver<Instant>,
-}
-
-impl Listener {
-    pub fn new() -> Self {
-        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = socket.local_addr().unwrap().port();
-        let (tell, told) = mpsc::channel();
-        std::thread::spawn(move || {
-            let (mut connection, _) = socket.accept().unwrap();
-            let mut bytes = [0; 4096];
-            if connection.read(&mut bytes).is_ok_and(|count| count > 0) {
-                let _ = tell.send(Instant::now());
-            }
-            while connection.read(&mut bytes).is_ok_and(|count| count > 0) {}
-            let _ = tell.send(Instant::now());
-        });
-        Self { port, told }
-    }
-
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Waits for what comes next, the request or the end.
-    pub fn hears(&self) -> Instant {
-        self.told.recv_timeout(ms(20_000)).expect("it hears something")
-    }
+/// How long this process has computed, all its threads together.
+pub fn cpu() -> Duration {
+    // SAFETY: room for one answer, which is plain numbers.
+    let usage = unsafe {
+        let mut usage = std::mem::zeroed::<libc::rusage>();
+        assert_eq!(libc::getrusage(libc::RUSAGE_SELF, &raw mut usage), 0);
+        usage
+    };
+    let of = |time: libc::timeval| {
+        Duration::new(time.tv_sec.cast_unsigned(), time.tv_usec.cast_unsigned() as u32 * 1000)
+    };
+    of(usage.ru_utime) + of(usage.ru_stime)
 }

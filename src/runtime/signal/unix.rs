@@ -1,8 +1,9 @@
-//! Signals belong to the host: library threads take none, and a write to a closed socket raises none.
+//! Signal masks of threads.
 
 #![allow(unsafe_code, reason = "signal masks")]
 
 use std::mem::MaybeUninit;
+#[cfg(not(target_vendor = "apple"))]
 use std::ptr;
 
 /// Signals that a fault raises in the thread itself; blocking these would hide a crash.
@@ -17,7 +18,7 @@ pub fn with_all_blocked<R>(start: impl FnOnce() -> R) -> R {
 }
 
 /// Blocks every signal but the fault ones on this thread, for good.
-pub(super) fn block_all_here() {
+pub(in crate::runtime) fn block_all_here() {
     std::mem::forget(Mask::block(&all_but_faults()));
 }
 
@@ -59,9 +60,7 @@ impl SigpipeGuard {
 
     fn consume(&self) {
         if !self.was_pending && sigpipe_is_pending() {
-            let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-            // SAFETY: both sets and the time outlive the call; no information is asked for.
-            unsafe { libc::sigtimedwait(&sigpipe(), ptr::null_mut(), &raw const at_once) };
+            take_pending_sigpipe();
         }
     }
 }
@@ -139,6 +138,22 @@ fn sigpipe_is_pending() -> bool {
     // SAFETY: `pending` is initialised and outlives the call.
     unsafe { libc::sigpending(&raw mut pending) };
     holds(&pending, libc::SIGPIPE)
+}
+
+/// Takes the one that is pending.
+#[cfg(not(target_vendor = "apple"))]
+fn take_pending_sigpipe() {
+    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both sets and the time outlive the call; no information is asked for.
+    unsafe { libc::sigtimedwait(&sigpipe(), ptr::null_mut(), &raw const at_once) };
+}
+
+/// There is no `sigtimedwait` there; a signal that is pending is not waited for.
+#[cfg(target_vendor = "apple")]
+fn take_pending_sigpipe() {
+    let mut taken = 0;
+    // SAFETY: the set and the number outlive the call.
+    unsafe { libc::sigwait(&sigpipe(), &raw mut taken) };
 }
 
 fn holds(set: &libc::sigset_t, signal: libc::c_int) -> bool {

@@ -3,7 +3,9 @@
 //! tokio hides EINTR, but its park hooks run right around the wait: one clears errno, the other sees what the
 //! wait left there, remembers it and wakes the call that this thread drives.
 
-#![allow(unsafe_code, reason = "errno is the only trace that a signal leaves of itself")]
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod platform;
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -25,8 +27,8 @@ const ASK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Lets a runtime notice signals while it waits.
 pub(super) fn noticed_by(builder: &mut Builder) -> &mut Builder {
-    builder.on_thread_park(|| set_errno(0)).on_thread_unpark(|| {
-        if errno() == libc::EINTR {
+    builder.on_thread_park(platform::clear).on_thread_unpark(|| {
+        if platform::was_interrupted() {
             SEEN.set(true);
             DRIVER.with_borrow(|waker| {
                 if let Some(waker) = waker {
@@ -102,26 +104,4 @@ impl Drop for Registered {
     fn drop(&mut self) {
         DRIVER.set(None);
     }
-}
-
-#[cfg(target_os = "linux")]
-fn errno_location() -> *mut libc::c_int {
-    // SAFETY: always valid for the calling thread.
-    unsafe { libc::__errno_location() }
-}
-
-#[cfg(any(target_os = "macos", target_os = "ios", target_os = "freebsd"))]
-fn errno_location() -> *mut libc::c_int {
-    // SAFETY: always valid for the calling thread.
-    unsafe { libc::__error() }
-}
-
-fn errno() -> libc::c_int {
-    // SAFETY: the location is valid and this thread's own.
-    unsafe { *errno_location() }
-}
-
-fn set_errno(value: libc::c_int) {
-    // SAFETY: the location is valid and this thread's own.
-    unsafe { *errno_location() = value };
 }

@@ -1,19 +1,15 @@
-//! Which process this is: everything that owns a thread, a lock or a socket belongs to one generation.
-//!
-//! A forked child inherits memory but no threads, so a lock may be held for ever by a thread that is not
-//! there. The child therefore never touches what its parent built: [`PerProcess`] gives it a fresh value and
-//! leaves the old one alone, neither locked nor dropped. The parent's sockets it closes without a write, at
-//! once: later their numbers may be the host's.
-//!
 //! The number stands in a page that the kernel empties in every child, so one load tells. Fork handlers do the same
 //! where the kernel does not (before Linux 4.14), and see to the sockets before the child's first line: a child that
 //! was made past them (`_Fork`, `clone`) closes its parent's sockets with its first use of the library.
 
-#![allow(unsafe_code, reason = "fork handlers and values that outlive their process generation")]
+#![allow(unsafe_code, reason = "fork handlers")]
 
 use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+use super::FIRST;
+use crate::runtime::pinning;
 
 /// The number of this process among its forks, where the kernel empties no page.
 static UNEMPTIED: AtomicU32 = AtomicU32::new(FIRST);
@@ -21,9 +17,8 @@ static UNEMPTIED: AtomicU32 = AtomicU32::new(FIRST);
 static GENERATION: AtomicPtr<AtomicU32> = AtomicPtr::new((&raw const UNEMPTIED).cast_mut());
 /// The last number given in this process or those that it descends from.
 static LAST: AtomicU32 = AtomicU32::new(FIRST);
-static WATCH_FORKS: Once = Once::new();
+static BEGIN: Once = Once::new();
 
-const FIRST: u32 = 1;
 /// In an emptied page.
 const UNKNOWN: u32 = 0;
 /// A thread of this process is seeing to what was inherited.
@@ -33,17 +28,11 @@ const BEGINNING: u32 = u32::MAX;
 #[must_use]
 #[inline]
 pub fn generation() -> u32 {
-    WATCH_FORKS.call_once(watch_forks);
+    BEGIN.call_once(begin);
     match number().load(Ordering::Acquire) {
         UNKNOWN | BEGINNING => begin_generation(),
         generation => generation,
     }
-}
-
-/// Whether this process was forked from one that used the library.
-#[must_use]
-pub fn is_child() -> bool {
-    generation() != FIRST
 }
 
 fn number() -> &'static AtomicU32 {
@@ -51,7 +40,8 @@ fn number() -> &'static AtomicU32 {
     unsafe { &*GENERATION.load(Ordering::Acquire) }
 }
 
-fn watch_forks() {
+fn begin() {
+    pinning::pin();
     if let Some(page) = emptied_by_forks() {
         page.store(FIRST, Ordering::Relaxed);
         GENERATION.store(ptr::from_ref(page).cast_mut(), Ordering::Release);
@@ -118,7 +108,6 @@ extern "C" fn in_child() {
 /// Opening and noting a socket is one step for a fork, and so is closing one: a fork waits for those under
 /// way. Otherwise a child would keep a socket that was not noted yet, or close the host's in its place.
 pub mod sockets {
-    use std::io::{Error, ErrorKind};
     use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
     use std::time::{Duration, Instant};
 
@@ -178,16 +167,6 @@ pub mod sockets {
         Ok(socket)
     }
 
-    /// Whether nothing has arrived at the socket, its end and its errors included.
-    #[must_use]
-    pub fn is_silent(descriptor: i32) -> bool {
-        let mut byte = 0_u8;
-        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-        // SAFETY: room for one byte; of a descriptor that is no socket only an error comes.
-        let count = unsafe { libc::recv(descriptor, (&raw mut byte).cast(), 1, flags) };
-        count < 0 && Error::last_os_error().kind() == ErrorKind::WouldBlock
-    }
-
     struct Step;
 
     impl Step {
@@ -242,111 +221,10 @@ pub mod sockets {
     }
 }
 
-/// One value for each process generation, made at its first use there.
-///
-/// A value of an earlier generation is never touched again, not even to drop it.
-#[derive(Debug)]
-pub struct PerProcess<T> {
-    current: AtomicPtr<Entry<T>>,
-}
-
-#[derive(Debug)]
-struct Entry<T> {
-    generation: u32,
-    value: T,
-    /// Keeps the parent's value reachable for leak checkers; it is never followed.
-    _inherited: *mut Self,
-}
-
-impl<T: Send + Sync> PerProcess<T> {
-    /// No value yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { current: AtomicPtr::new(ptr::null_mut()) }
-    }
-
-    /// This value for the present generation.
-    #[must_use]
-    pub fn holding(value: T) -> Self {
-        let cell = Self::new();
-        cell.publish(ptr::null_mut(), generation(), value);
-        cell
-    }
-
-    /// This generation's value; `make` makes it where there is none, and may run more than once where
-    /// several threads are first.
-    #[inline]
-    pub fn get_or(&self, make: impl Fn() -> T) -> &T {
-        let generation = generation();
-        loop {
-            let current = self.current.load(Ordering::Acquire);
-            // SAFETY: a published entry lives until `self` drops, which cannot happen during a borrow.
-            if let Some(entry) = unsafe { current.as_ref() }
-                && entry.generation == generation
-            {
-                return &entry.value;
-            }
-            self.publish(current, generation, make());
-        }
-    }
-
-    /// This generation's value, if it was made.
-    pub fn existing(&self) -> Option<&T> {
-        // SAFETY: as in `get_or`.
-        let entry = unsafe { self.current.load(Ordering::Acquire).as_ref() }?;
-        (entry.generation == generation()).then_some(&entry.value)
-    }
-
-    /// Puts a fresh entry in place of `current` unless another thread was faster.
-    fn publish(&self, current: *mut Entry<T>, generation: u32, value: T) {
-        let fresh = Box::into_raw(Box::new(Entry { generation, value, _inherited: current }));
-        let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
-        if self.current.compare_exchange(current, fresh, success, failure).is_err() {
-            // SAFETY: `fresh` was not published, so this is its only owner.
-            drop(unsafe { Box::from_raw(fresh) });
-        }
-    }
-}
-
-impl<T: Default + Send + Sync> PerProcess<T> {
-    /// This generation's value; the default where there is none yet.
-    pub fn get(&self) -> &T {
-        self.get_or(T::default)
-    }
-}
-
-impl<T: Send + Sync> Default for PerProcess<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T> Drop for PerProcess<T> {
-    fn drop(&mut self) {
-        let current = *self.current.get_mut();
-        // SAFETY: published entries are valid, and a value that drops is not borrowed.
-        let generation_of = unsafe { current.as_ref() }.map(|entry| entry.generation);
-        if generation_of == Some(generation()) {
-            // SAFETY: as above; entries are owned by this cell alone.
-            drop(unsafe { Box::from_raw(current) });
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::PerProcess;
     use super::*;
-
-    #[test]
-    fn one_value_for_all_threads_of_a_process() {
-        static VALUE: PerProcess<AtomicU32> = PerProcess::new();
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| VALUE.get().fetch_add(1, Ordering::Relaxed));
-            }
-        });
-        assert_eq!(VALUE.get().load(Ordering::Relaxed), 8);
-    }
 
     #[test]
     fn a_forked_child_gets_a_fresh_value() {

@@ -1,4 +1,4 @@
-//! What only the C library knows of names: `getaddrinfo`, and the numbers of interfaces.
+//! Calls of the C library.
 
 #![allow(unsafe_code, reason = "calls of the C library")]
 
@@ -7,18 +7,7 @@ use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ptr;
 
-/// Why the C library gave no address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoAddress {
-    /// The name does not exist.
-    Unknown,
-    /// The name exists, and has no address.
-    None,
-    /// The name service did not answer, or failed.
-    Failed,
-    /// This process is out of descriptors or memory.
-    Exhausted,
-}
+use super::NoAddress;
 
 /// The addresses of `name` in the order in which they are to be tried (RFC 6724). Blocks, for as long as the system's
 /// name services take.
@@ -101,26 +90,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_c_library_knows_localhost_and_not_what_is_reserved() {
-        assert!(addresses("localhost").unwrap().iter().all(IpAddr::is_loopback));
-        assert_eq!(addresses("127.0.0.9").unwrap(), [IpAddr::from([127, 0, 0, 9])]);
-        assert!(addresses("a\0b").is_err() && addresses("x..invalid").is_err());
-    }
-
-    #[test]
     fn a_name_without_an_address_is_none_that_does_not_exist() {
         assert_eq!(reason(libc::EAI_NONAME), NoAddress::Unknown);
         assert_eq!(reason(libc::EAI_AGAIN), NoAddress::Failed);
         if cfg!(target_os = "linux") {
             assert_eq!(reason(-5), NoAddress::None);
         }
-    }
-
-    #[test]
-    fn interfaces_have_names_and_numbers() {
-        let loopback = interface("lo").or_else(|| interface("lo0")).unwrap();
-        assert!(loopback > 0);
-        assert_eq!(interface("7"), Some(7));
-        assert_eq!(interface("no-such-interface"), None);
     }
 }

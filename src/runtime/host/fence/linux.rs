@@ -1,4 +1,4 @@
-//! A thread that its host ends inside a callback: it is kept there, and nothing of this library is unwound.
+//! A cleanup handler of the C library.
 //!
 //! `pthread_exit` and `pthread_cancel` unwind the stack by force, frame by frame. CPython up to 3.13 ends foreign
 //! threads so that ask for its lock while it finalises. The first `catch_unwind` would swallow that unwinding, tokio's
@@ -9,9 +9,6 @@
 #![allow(unsafe_code, reason = "cleanup handlers of the C library")]
 
 use std::ffi::c_void;
-
-use super::super::signal;
-use super::{callback, lost, panics};
 
 /// Calls the host by `call`, and never comes back where the host ends this thread inside.
 ///
@@ -24,31 +21,19 @@ where
     F: FnOnce() -> R + Copy,
     R: Copy,
 {
-    #[cfg(target_os = "linux")]
-    {
-        let mut buffer = handlers::Buffer::uninit();
-        // SAFETY: the buffer stays in this frame until it is popped below, or the thread is parked above it.
-        unsafe { handlers::_pthread_cleanup_push(&raw mut buffer, park, std::ptr::null_mut()) };
-        let result = call();
-        // SAFETY: pushed above, and every push since then was popped.
-        unsafe { handlers::_pthread_cleanup_pop(&raw mut buffer, 0) };
-        result
-    }
-    // Elsewhere `pthread_exit` does not unwind: nothing aborts, and the thread is gone.
-    #[cfg(not(target_os = "linux"))]
-    call()
+    let mut buffer = handlers::Buffer::uninit();
+    // SAFETY: the buffer stays in this frame until it is popped below, or the thread is parked above it.
+    unsafe { handlers::_pthread_cleanup_push(&raw mut buffer, park, std::ptr::null_mut()) };
+    let result = call();
+    // SAFETY: pushed above, and every push since then was popped.
+    unsafe { handlers::_pthread_cleanup_pop(&raw mut buffer, 0) };
+    result
 }
 
 /// Where a thread ends that must not be unwound: everything that it carried is given up, and it sleeps until the process
 /// ends.
-#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "nothing is registered there"))]
 extern "C" fn park(_: *mut c_void) {
-    // First of all: a signal handler of the host may do what the host does no more on this thread.
-    signal::block_all_here();
-    let _defect = panics::caught(|| {
-        callback::leave_for_good();
-        lost::give_up();
-    });
+    super::give_up_here();
     loop {
         // SAFETY: waits for a signal, and all are blocked.
         unsafe { libc::pause() };
@@ -57,7 +42,6 @@ extern "C" fn park(_: *mut c_void) {
 
 /// What `pthread_cleanup_push` of C was before it became a macro. glibc and musl both export it, also in their static
 /// archives, and both fill less than this much of a buffer.
-#[cfg(target_os = "linux")]
 mod handlers {
     use std::ffi::{c_int, c_void};
     use std::mem::MaybeUninit;

@@ -2,10 +2,14 @@
 //!
 //! Many system calls are cancellation points, and a cancelled thread is unwound by force: see [`super::fence`].
 
-#![allow(unsafe_code, reason = "the cancel state of the thread")]
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod platform;
 
 use std::cell::Cell;
 use std::ffi::c_int;
+
+use self::platform::{DISABLE, change};
 
 thread_local! {
     /// What the host had set when it entered the library; none outside of it, and on library threads.
@@ -49,38 +53,6 @@ impl Drop for Restore {
             change(self.callers);
         }
     }
-}
-
-#[cfg(target_os = "macos")]
-const DISABLE: c_int = 0;
-#[cfg(not(target_os = "macos"))]
-const DISABLE: c_int = 1;
-
-/// Sets the cancel state of this thread and tells what it was.
-#[cfg(any(
-    target_os = "macos",
-    target_os = "freebsd",
-    all(target_os = "linux", any(target_env = "gnu", target_env = "musl"))
-))]
-fn change(state: c_int) -> c_int {
-    unsafe extern "C" {
-        // Left out of the `libc` crate.
-        fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
-    }
-    let mut before = DISABLE;
-    // SAFETY: one of the two states, and a local.
-    unsafe { pthread_setcancelstate(state, &raw mut before) };
-    before
-}
-
-/// Threads cannot be cancelled here.
-#[cfg(not(any(
-    target_os = "macos",
-    target_os = "freebsd",
-    all(target_os = "linux", any(target_env = "gnu", target_env = "musl"))
-)))]
-fn change(_: c_int) -> c_int {
-    DISABLE
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -1,0 +1,58 @@
+//! Times and access lists.
+
+#![allow(unsafe_code, reason = "calls of the system")]
+
+use std::ffi::OsString;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::windows::ffi::OsStringExt;
+use std::os::windows::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
+
+/// When the file was made, in steps of 100 ns: its number is asked of an open file only.
+pub type Place = u64;
+
+/// What is another when a file was written to or replaced: when it was made, how long it is, and when it was written to.
+pub type Mark = (Place, u64, u64);
+
+/// Tells one file from another.
+#[must_use]
+pub fn place(file: &Metadata) -> Place {
+    file.creation_time()
+}
+
+/// What tells this file from what it was.
+#[must_use]
+pub fn mark(file: &Metadata) -> Mark {
+    (place(file), file.len(), file.last_write_time())
+}
+
+/// Makes a file. Who can read it is said by the folder, whose access list a new file takes over.
+///
+/// # Errors
+/// Those of the system; there is such a file.
+pub fn open_for_owner(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+/// The folder of the system, as a rule `C:\Windows\System32`, without a look into the environment.
+#[must_use]
+pub fn system_folder() -> PathBuf {
+    let mut text = [0; 260];
+    // SAFETY: that much room.
+    let length = unsafe { GetSystemDirectoryW(text.as_mut_ptr(), text.len() as u32) };
+    let text = text.get(..length as usize).unwrap_or_default();
+    OsString::from_wide(text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_lies_in_a_folder() {
+        assert!(system_folder().is_dir());
+    }
+}

@@ -1,0 +1,111 @@
+//! Sockets of Unix: descriptors like any other.
+
+#![allow(unsafe_code, reason = "a look at what has arrived")]
+
+use std::io;
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// The number by which the system knows a socket.
+pub type Descriptor = RawFd;
+
+/// What has such a number.
+pub use std::os::fd::AsRawFd as Open;
+
+/// The number of a socket.
+#[must_use]
+pub fn descriptor(socket: &impl Open) -> Descriptor {
+    socket.as_raw_fd()
+}
+
+/// Of a send that gathers: a socket that was reset raises no SIGPIPE.
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
+pub const GATHER_FLAGS: i32 = libc::MSG_NOSIGNAL;
+/// The socket itself is told: see [`prepare`].
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+pub const GATHER_FLAGS: i32 = 0;
+
+/// Tells a socket that is new what all of them are told.
+///
+/// # Errors
+/// Those of the system.
+#[cfg(not(target_vendor = "apple"))]
+pub fn prepare(_: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
+/// Tells a socket that is new what all of them are told: there no flag of a write keeps SIGPIPE away.
+///
+/// # Errors
+/// Those of the system.
+#[cfg(target_vendor = "apple")]
+pub fn prepare(socket: &Socket) -> io::Result<()> {
+    socket.set_nosigpipe(true)
+}
+
+/// Whether a connect that failed goes on by itself.
+#[must_use]
+pub fn is_under_way(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EINPROGRESS)
+}
+
+/// Whether nothing has arrived at the socket, its end and its errors included.
+#[must_use]
+pub fn is_silent(descriptor: Descriptor) -> bool {
+    let mut byte = 0_u8;
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    // SAFETY: room for one byte; of a descriptor that is no socket only an error comes.
+    let count = unsafe { libc::recv(descriptor, (&raw mut byte).cast(), 1, flags) };
+    count < 0 && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
+}
+
+/// A socket that is connected to the unix socket at `path`, without waiting.
+///
+/// # Errors
+/// Those of the system; [`io::ErrorKind::WouldBlock`] where the server's backlog is full.
+pub fn connect_unix(path: &str) -> io::Result<Socket> {
+    let address = SockAddr::unix(path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    prepare(&socket)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&address)?;
+    Ok(socket)
+}
+
+/// Gives the connection up when sent bytes stay unacknowledged for `limit`.
+///
+/// # Errors
+/// Those of the system.
+#[cfg(target_os = "linux")]
+pub fn set_user_timeout(socket: &Socket, limit: Duration) -> io::Result<()> {
+    socket.set_tcp_user_timeout(Some(limit))
+}
+
+/// Lets the connection leave by the interface called `name`.
+///
+/// # Errors
+/// Those of the system.
+#[cfg(target_os = "linux")]
+pub fn bind_interface(socket: &Socket, name: &str) -> io::Result<()> {
+    socket.bind_device(Some(name.as_bytes()))
+}
+
+/// There is no such limit.
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub fn set_user_timeout(_: &Socket, _: Duration) -> io::Result<()> {
+    Err(super::needs_linux("tcp_user_timeout"))
+}
+
+/// Cannot be done.
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub fn bind_interface(_: &Socket, _: &str) -> io::Result<()> {
+    Err(super::needs_linux("interface"))
+}

@@ -1,0 +1,7 @@
+//! Where the system says which names and name servers there are.
+
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod platform;
+
+pub(super) use platform::{RESOLV_CONF, configuration, hosts};
