@@ -7,8 +7,8 @@ CARGO ?= cargo
 CC ?= cc
 # dist is what is shipped: small, fast, and minutes to build. `make PROFILE=release` is quicker, and what the tests use.
 PROFILE ?= dist
-# `make FEATURES=--no-default-features` builds the least library, without proxies, HTTP/2, brotli and zstd; add --features
-# with some of them.
+# `make FEATURES=--no-default-features` leaves proxies, HTTP/2, registries, brotli and zstd out; add --features with some of
+# them.
 FEATURES ?=
 
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
@@ -23,13 +23,13 @@ ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst 
 
 all: tool
 
-ALL_FEATURES = $(FEATURES) $(if $(filter dist,$(PROFILE)),--features silent)
+ALL_FEATURES = $(FEATURES) $(if $(filter dist minimal,$(PROFILE)),--features silent)
 
-# What is installed, in $(OUT)/ready. For dist the archive alone is made, which gives the shared library as well
+# What is installed, in $(OUT)/ready. For dist and minimal the archive alone is made, which gives the shared library as well
 # (packaging/link.sh): where cargo makes an rlib too, it leaves link-time optimisation out.
 build:
-ifeq ($(PROFILE),dist)
-	$(CARGO) rustc --profile dist $(ALL_FEATURES) --lib --crate-type staticlib
+ifneq ($(filter dist minimal,$(PROFILE)),)
+	$(CARGO) rustc --profile $(PROFILE) $(ALL_FEATURES) --lib --crate-type staticlib
 else
 	$(CARGO) build --profile $(PROFILE) $(ALL_FEATURES)
 endif
@@ -40,9 +40,10 @@ endif
 dist:
 	$(MAKE) --no-print-directory build PROFILE=dist
 
-# The least library: without proxies, HTTP/2, brotli and zstd.
+# The least library: without proxies, HTTP/2, registries, brotli and zstd, and compiled for size. `make install
+# PROFILE=minimal` installs it.
 minimal:
-	$(MAKE) --no-print-directory build PROFILE=dist FEATURES=--no-default-features
+	$(MAKE) --no-print-directory build PROFILE=minimal FEATURES=--no-default-features
 
 # What a static link needs besides libahoy.a. Asking compiles an empty crate: on Linux the list is that of the standard
 # library, to which the packages add nothing (tests/install.sh links with it).

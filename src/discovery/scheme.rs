@@ -38,9 +38,31 @@ pub const REGISTRY: &[&str] = &[
 ];
 
 impl Scheme {
+    /// The same in a build without the cargo feature `registries`: its source is not made, and so not linked.
+    #[must_use]
+    pub(super) const fn of_registry(self) -> Self {
+        if cfg!(feature = "registries") { self } else { Self { make: left_out, ..self } }
+    }
+
+    /// The cargo feature that its source needs and that this build is without.
+    #[must_use]
+    pub fn missing_feature(&self) -> Option<&'static str> {
+        match self.name {
+            "xds" if cfg!(not(feature = "xds")) => Some("xds"),
+            "consul" | "etcd" | "http+sd" | "k8s" | "zk" if cfg!(not(feature = "registries")) => {
+                Some("registries")
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it takes the option called `key`.
     #[must_use]
     pub fn takes(&self, key: &str) -> bool {
         COMMON.contains(&key) || self.keys.contains(&key)
     }
+}
+
+fn left_out(_: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
+    Err("is not in this build of the library".to_owned())
 }

@@ -10,11 +10,11 @@ pub static SCHEMES: &[Scheme] = &[
     sources::dns::SCHEME,
     sources::srv::SCHEME,
     sources::file::SCHEME,
-    sources::http_sd::SCHEME,
-    sources::consul::SCHEME,
-    sources::etcd::SCHEME,
-    sources::zookeeper::SCHEME,
-    sources::kubernetes::SCHEME,
+    sources::http_sd::SCHEME.of_registry(),
+    sources::consul::SCHEME.of_registry(),
+    sources::etcd::SCHEME.of_registry(),
+    sources::zookeeper::SCHEME.of_registry(),
+    sources::kubernetes::SCHEME.of_registry(),
     sources::xds::SCHEME,
 ];
 

@@ -294,6 +294,24 @@ fn http2_is_read() {
 }
 
 #[test]
+fn sources_that_are_not_built_in_are_refused() {
+    for (url, feature) in [
+        ("etcd://127.0.0.1/services/web", cfg!(feature = "registries")),
+        ("http+sd://127.0.0.1/targets", cfg!(feature = "registries")),
+        ("xds://127.0.0.1:1/web", cfg!(feature = "xds")),
+        ("dns://localhost:80", true),
+    ] {
+        match provider_of(url) {
+            Ok(_) => assert!(feature, "{url}"),
+            Err(error) => {
+                assert!(!feature, "{url}: {}", error.message());
+                assert_eq!(error.kind(), ErrorKind::Unsupported, "{url}: {}", error.message());
+            }
+        }
+    }
+}
+
+#[test]
 #[cfg(not(any(feature = "http2", feature = "proxy")))]
 fn what_is_not_built_in_is_refused_alone_and_among_others() {
     assert_eq!(client("http2", "true").unwrap_err().kind(), ErrorKind::Unsupported);

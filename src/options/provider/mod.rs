@@ -61,8 +61,11 @@ pub fn provider_of(url: &str) -> Result<ProviderConfig, Error> {
         set_provider(&mut config, key, value)?;
     }
     if let Some(scheme) = scheme {
-        if scheme.name == "xds" && cfg!(not(feature = "xds")) {
-            let message = "url: this build of the library has no xDS (cargo feature xds)";
+        if let Some(feature) = scheme.missing_feature() {
+            let name = scheme.name;
+            let message = format!(
+                "url: this build of the library has no {name}:// (cargo feature {feature})"
+            );
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
         (scheme.make)(&config).map_err(invalid)?;
