@@ -4,7 +4,10 @@
         print(client.get("/orders").json())
 """
 
-from .asynchronous import AsyncClient, AsyncStreamedResponse
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .attempts import Attempt
 from .balancer import Balancer, Endpoint, Host
 from .client import Client
@@ -42,6 +45,9 @@ from .settings import documented as documented_settings
 from .sse import Event
 from .statistics import Sample
 from .version import __version__, library_version
+
+if TYPE_CHECKING:
+    from .asynchronous import AsyncClient, AsyncStreamedResponse
 
 __all__ = [
     "AsyncClient",
@@ -87,3 +93,12 @@ __all__ = [
     "documented_settings",
     "library_version",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Importing asyncio takes longer than all the rest, so it waits for a program that uses it.
+    if name in ("AsyncClient", "AsyncStreamedResponse"):
+        from . import asynchronous
+
+        return getattr(asynchronous, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -36,7 +36,7 @@ class Client:
         if isinstance(lb, type):
             raise TypeError("Load Balancer needs to be instantiated first.")
         self._lb, self._updates = lb, max(0, ep_list_update_tries - 1)
-        self._headers = options.get("headers") or {}
+        self._fields = options.get("headers") or {}
         retry = options.get("retry_http_call_func")
         self._retry = None if isinstance(retry, HttpRetry) else retry
         self._adapter = Adapter(
@@ -74,7 +74,7 @@ class Client:
             raise AttributeError(f"No such attribute: '{name}'. Only HTTP methods can be called for now.")
 
         def call(path: str, *arguments: Any, **options: Any) -> Any:
-            options["headers"] = {**self._headers, **(options.get("headers") or {})}
+            options["headers"] = {**self._fields, **(options.get("headers") or {})}
             function = getattr(self._session, name)
             where = _SERVICE + (path if path.startswith("/") else "/" + path)
             try:
