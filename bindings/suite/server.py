@@ -3,7 +3,8 @@
 
     server.py [KIND ...]     listens on free ports of loopback, prints them in a line, ends with its standard input
 
-A KIND is `ok`, `refuse` (a port where nobody listens), `503`, or `service` (any other path answers 200 too). Paths:
+A KIND is `ok`, `refuse` (a port where nobody listens), `hang` (no request is answered), `503`, or `service` (any other
+path answers 200 too). Paths:
 
     /ok              200, "hello"
     /slow?ms=N       200 after N milliseconds
@@ -60,6 +61,9 @@ class Server:
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         if url.path != "/counts":
             self.requests[url.path] += 1
+        if self.kind == "hang":
+            await self.watched(reader, 60)
+            return False
         if self.kind.isdigit() and url.path != "/counts":
             return self.answer(writer, int(self.kind), b"as told", method)
         handler = getattr(self, "on_" + url.path.strip("/"), None)
