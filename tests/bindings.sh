@@ -43,7 +43,7 @@ c() {
 
 python() {
     local test
-    for test in client async acceptance httpx requests ahoyhoy hosts suite; do
+    for test in client async trio acceptance httpx requests ahoyhoy hosts suite; do
         count "python $test" env PYTHONPATH=bindings/python/src:bindings/python/tests \
             /usr/bin/python3 -W error -m unittest "test_$test"
     done

@@ -45,6 +45,7 @@ need python3-flask has_python flask
 need python3-gevent has_python gevent
 need python3-celery has_python celery
 need python3-uvloop has_python uvloop
+need python3-trio has_python trio
 need mypy has mypy
 need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 need valgrind has valgrind

@@ -17,7 +17,7 @@ import tracemalloc
 import unittest
 
 import ahoy
-from ahoy.asynchronous import LoopQueue
+from ahoy._queue import LoopQueue
 from support import HERE, Served, counts, eventually, python
 
 # A hundredth of the calls by default, which make test has time for.

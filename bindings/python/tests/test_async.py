@@ -6,7 +6,7 @@ import time
 import unittest
 
 import ahoy
-from ahoy.asynchronous import LoopQueue
+from ahoy._queue import LoopQueue
 from support import Served, counts, eventually
 
 

@@ -1,25 +1,19 @@
-"""The client for asyncio: no thread of its own, one descriptor in the loop."""
+"""The client for asyncio and trio: no thread of its own, one descriptor in the loop."""
 
 from __future__ import annotations
 
-import asyncio
 import codecs
-import ctypes
-import itertools
-import os
-import weakref
 from typing import Any, AsyncIterator, Mapping, Union
 
 from . import errors
-from ._handle import Handle, check, take
+from ._handle import Handle
 from ._library import lib
+from ._queue import queue_here
 from .client import BaseClient
 from .headers import HeaderInput
 from .request import Content, Params, Request, build
-from .response import _PIECE, BaseResponse, Response, StreamedResponse
+from .response import BaseResponse, Response, StreamedResponse
 from .sse import Event, parse_async
-
-_BATCH = 256
 
 
 class AsyncClient(BaseClient):
@@ -102,7 +96,7 @@ class AsyncClient(BaseClient):
             return await self._submitted(request)
 
     async def _submitted(self, request: Request) -> Handle:
-        queue = LoopQueue.of(asyncio.get_running_loop())
+        queue = queue_here()
         try:
             pointer = await queue.submitted(self._pointer, request.pointer)
         except errors.Error as error:
@@ -114,7 +108,7 @@ class AsyncClient(BaseClient):
         if self._closed:
             return
         # It may wait, so it must not run in the loop.
-        await asyncio.get_running_loop().run_in_executor(None, self._finish, timeout)
+        await queue_here().in_thread(self._finish, timeout)
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -148,7 +142,7 @@ class AsyncStreamedResponse(BaseResponse):
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
         """The pieces of the body as they come."""
-        queue = LoopQueue.of(asyncio.get_running_loop())
+        queue = queue_here()
         reader = self._reader
         while not reader.ended:
             piece = reader._poll(0)
@@ -187,94 +181,3 @@ class AsyncStreamedResponse(BaseResponse):
     def close(self) -> None:
         """Ends the exchange; the server sees the connection close if the body is not whole."""
         self._reader.close()
-
-
-class LoopQueue:
-    """The queue of one event loop: completions wake the loop by a descriptor, and are taken many at a time."""
-
-    _queues: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopQueue] = weakref.WeakKeyDictionary()
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._process = os.getpid()
-        self._handle = Handle(take(lib.ahoy_queue_new), lib.ahoy_queue_free)
-        self._tags = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[int | None]] = {}
-        self._batch = (ctypes.c_void_p * _BATCH)()
-        self.wakes = 0
-        # A method of the queue would keep the loop, which is its key, alive.
-        loop.add_reader(lib.ahoy_queue_fd(self._handle.pointer), _drain, weakref.ref(self))
-
-    @classmethod
-    def of(cls, loop: asyncio.AbstractEventLoop) -> LoopQueue:
-        """The queue of a loop, in this process."""
-        queue = cls._queues.get(loop)
-        if queue is None or queue._process != os.getpid():
-            queue = cls._queues[loop] = cls(loop)
-        return queue
-
-    async def submitted(self, client: int, request: int) -> int | None:
-        """Sends a request and awaits its completion: the response."""
-        tag, future = self._wait()
-        try:
-            check(lib.ahoy_client_submit, client, request, self._handle.pointer, tag)
-        except BaseException:
-            del self._waiting[tag]
-            raise
-        return await self._ended(tag, future)
-
-    async def readable(self, response: int) -> None:
-        """Awaits bytes of a body."""
-        tag, future = self._wait()
-        try:
-            check(lib.ahoy_response_notify, response, self._handle.pointer, tag)
-        except BaseException:
-            del self._waiting[tag]
-            raise
-        await self._ended(tag, future)
-
-    def _wait(self) -> tuple[int, asyncio.Future[int | None]]:
-        tag = next(self._tags)
-        future: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
-        self._waiting[tag] = future
-        return tag, future
-
-    async def _ended(self, tag: int, future: asyncio.Future[int | None]) -> int | None:
-        try:
-            return await future
-        except asyncio.CancelledError:
-            check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
-            raise
-
-    def drain(self) -> None:
-        """Hands out all completions that are there."""
-        self.wakes += 1
-        count, error = ctypes.c_size_t(_BATCH), ctypes.c_void_p()
-        while count.value == _BATCH:
-            status = lib.ahoy_queue_next_batch(
-                self._handle.pointer,
-                0,
-                ctypes.cast(self._batch, ctypes.POINTER(ctypes.c_void_p)),
-                _BATCH,
-                ctypes.byref(count),
-                ctypes.byref(error),
-            )
-            if status != 0:
-                errors.raise_error(error.value)
-            for completion in self._batch[: count.value]:
-                self._complete(completion or 0)
-
-    def _complete(self, completion: int) -> None:
-        future = self._waiting.pop(lib.ahoy_completion_tag(completion), None)
-        if future is not None and not future.done():
-            if lib.ahoy_completion_status(completion) == 0:
-                future.set_result(lib.ahoy_completion_take_response(completion))
-            else:
-                future.set_exception(errors.take_error(lib.ahoy_completion_take_error(completion)))
-        lib.ahoy_completion_free(completion)
-
-
-def _drain(queue: weakref.ref[LoopQueue]) -> None:
-    found = queue()
-    if found is not None:
-        found.drain()
-

@@ -1,0 +1,145 @@
+"""The queues by which calls wake an event loop: one for each loop of asyncio, and one for each run of trio."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import itertools
+import os
+import sys
+import weakref
+from typing import Any, Callable
+
+from . import errors
+from ._handle import Handle, check, take
+from ._library import lib
+
+_BATCH = 256
+
+
+class CallQueue:
+    """Completions wake the loop by a descriptor, and are taken many at a time."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._handle = Handle(take(lib.ahoy_queue_new), lib.ahoy_queue_free)
+        self._tags = itertools.count(1)
+        # Futures of asyncio, or what trio's queue has for them.
+        self._waiting: dict[int, Any] = {}
+        self._batch = (ctypes.c_void_p * _BATCH)()
+        self.wakes = 0
+
+    @property
+    def descriptor(self) -> int:
+        """What becomes readable when a call has ended."""
+        descriptor: int = lib.ahoy_queue_fd(self._handle.pointer)
+        return descriptor
+
+    async def submitted(self, client: int, request: int) -> int | None:
+        """Sends a request and awaits its completion: the response."""
+        return await self._awaited(lib.ahoy_client_submit, client, request)
+
+    async def readable(self, response: int) -> None:
+        """Awaits bytes of a body."""
+        await self._awaited(lib.ahoy_response_notify, response)
+
+    async def _awaited(self, begin: Any, *arguments: int) -> int | None:
+        tag, waiter = next(self._tags), self._waiter()
+        self._waiting[tag] = waiter
+        try:
+            check(begin, *arguments, self._handle.pointer, tag)
+        except BaseException:
+            del self._waiting[tag]
+            raise
+        try:
+            return await self._outcome(waiter)
+        except self.cancelled:
+            check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
+            raise
+
+    cancelled: type[BaseException] = asyncio.CancelledError
+    """What an awaiting task is cancelled by."""
+
+    def _waiter(self) -> Any:
+        raise NotImplementedError
+
+    async def _outcome(self, waiter: Any) -> int | None:
+        raise NotImplementedError
+
+    async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Runs what may wait where it holds up nothing."""
+        raise NotImplementedError
+
+    def drain(self) -> None:
+        """Hands out all completions that are there."""
+        self.wakes += 1
+        count, error = ctypes.c_size_t(_BATCH), ctypes.c_void_p()
+        while count.value == _BATCH:
+            status = lib.ahoy_queue_next_batch(
+                self._handle.pointer,
+                0,
+                ctypes.cast(self._batch, ctypes.POINTER(ctypes.c_void_p)),
+                _BATCH,
+                ctypes.byref(count),
+                ctypes.byref(error),
+            )
+            if status != 0:
+                errors.raise_error(error.value)
+            for completion in self._batch[: count.value]:
+                self._complete(completion or 0)
+
+    def _complete(self, completion: int) -> None:
+        waiter = self._waiting.pop(lib.ahoy_completion_tag(completion), None)
+        if waiter is not None and not waiter.done():
+            if lib.ahoy_completion_status(completion) == 0:
+                waiter.set_result(lib.ahoy_completion_take_response(completion))
+            else:
+                waiter.set_exception(errors.take_error(lib.ahoy_completion_take_error(completion)))
+        lib.ahoy_completion_free(completion)
+
+
+class LoopQueue(CallQueue):
+    """The queue of an event loop of asyncio."""
+
+    _queues: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopQueue] = weakref.WeakKeyDictionary()
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        # A method of the queue would keep the loop, which is its key, alive.
+        loop.add_reader(self.descriptor, _drain, weakref.ref(self))
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop) -> LoopQueue:
+        """The queue of a loop, in this process."""
+        queue = cls._queues.get(loop)
+        if queue is None or queue._process != os.getpid():
+            queue = cls._queues[loop] = cls(loop)
+        return queue
+
+    def _waiter(self) -> asyncio.Future[int | None]:
+        return asyncio.get_running_loop().create_future()
+
+    async def _outcome(self, waiter: asyncio.Future[int | None]) -> int | None:
+        return await waiter
+
+    async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+
+def _drain(queue: weakref.ref[LoopQueue]) -> None:
+    found = queue()
+    if found is not None:
+        found.drain()
+
+
+def queue_here() -> CallQueue:
+    """The queue of what runs the calling task."""
+    try:
+        return LoopQueue.of(asyncio.get_running_loop())
+    except RuntimeError:
+        # Whoever runs trio has imported it.
+        if "trio" not in sys.modules:
+            raise
+    from ._trio import TrioQueue
+
+    return TrioQueue.here()

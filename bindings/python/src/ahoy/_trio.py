@@ -1,0 +1,73 @@
+"""The queue by which calls wake a run of trio."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any, Callable
+
+from ._queue import CallQueue
+
+trio: Any = importlib.import_module("trio")
+_here: Any = trio.lowlevel.RunVar("ahoy")
+
+
+class _Waiter:
+    """What a task awaits, in the words of asyncio's Future."""
+
+    def __init__(self) -> None:
+        self.ended: Any = trio.Event()
+        self.cancelled = False
+        self.result: int | None = None
+        self.exception: BaseException | None = None
+
+    def done(self) -> bool:
+        return self.cancelled or bool(self.ended.is_set())
+
+    def set_result(self, result: int | None) -> None:
+        self.result = result
+        self.ended.set()
+
+    def set_exception(self, exception: BaseException) -> None:
+        self.exception = exception
+        self.ended.set()
+
+
+class TrioQueue(CallQueue):
+    """The queue of one run of trio, watched by a task of the system's."""
+
+    cancelled: type[BaseException] = trio.Cancelled
+
+    def __init__(self) -> None:
+        super().__init__()
+        trio.lowlevel.spawn_system_task(self._watch)
+
+    @classmethod
+    def here(cls) -> TrioQueue:
+        """The queue of the run that the caller belongs to, in this process."""
+        queue: TrioQueue | None = _here.get(None)
+        if queue is None or queue._process != os.getpid():
+            queue = cls()
+            _here.set(queue)
+        return queue
+
+    async def _watch(self) -> None:
+        while True:
+            await trio.lowlevel.wait_readable(self.descriptor)
+            self.drain()
+
+    def _waiter(self) -> _Waiter:
+        return _Waiter()
+
+    async def _outcome(self, waiter: _Waiter) -> int | None:
+        try:
+            await waiter.ended.wait()
+        except trio.Cancelled:
+            waiter.cancelled = True
+            raise
+        if waiter.exception is not None:
+            raise waiter.exception
+        return waiter.result
+
+    async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
+        await trio.to_thread.run_sync(function, *arguments)

@@ -1,0 +1,80 @@
+"""The same client in trio."""
+
+import time
+import unittest
+
+import httpx
+import trio
+
+import ahoy
+import ahoy.httpx
+from support import Served, counts, eventually
+
+
+class Calls(Served, unittest.TestCase):
+    kinds = ("ok", "refuse")
+
+    def run_with_client(self, work):
+        async def main():
+            async with ahoy.AsyncClient(self.hosts, timeout=10) as client:
+                await work(client)
+
+        trio.run(main)
+
+    def test_calls(self):
+        async def work(client):
+            self.assertEqual((await client.post("/body", json=[1])).json(), [1])
+            with self.assertRaises(ahoy.DeadlineError):
+                await client.get("/slow?ms=5000", timeout=0.1)
+            answers = []
+
+            async def one():
+                answers.append((await client.get("/slow?ms=100")).text)
+
+            begun = time.monotonic()
+            async with trio.open_nursery() as nursery:
+                for _ in range(200):
+                    nursery.start_soon(one)
+            self.assertEqual(answers, ["late"] * 200)
+            self.assertLess(time.monotonic() - begun, 8)
+
+        # Run after run.
+        self.run_with_client(work)
+        self.run_with_client(work)
+
+    def test_streams(self):
+        async def work(client):
+            async with client.stream("GET", "/drip?n=5&ms=20") as response:
+                pieces = [piece async for piece in response.aiter_bytes()]
+            self.assertEqual(b"".join(pieces), b".....")
+            self.assertGreater(len(pieces), 1)
+
+        self.run_with_client(work)
+
+    def test_a_cancel_reaches_the_server(self):
+        before = counts(self.ports[0])["broken_off"]
+
+        async def work(client):
+            await client.get("/ok")
+            begun = time.monotonic()
+            with trio.move_on_after(0.1) as scope:
+                await client.get("/slow?ms=20000")
+            self.assertTrue(scope.cancelled_caught)
+            self.assertLess(time.monotonic() - begun, 1)
+            # The queue goes on.
+            self.assertEqual((await client.get("/ok")).text, "hello")
+
+        self.run_with_client(work)
+        eventually(lambda: counts(self.ports[0])["broken_off"] == before + 1)
+
+    def test_httpx(self):
+        async def main():
+            transport = ahoy.httpx.AsyncTransport(self.hosts)
+            async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
+                self.assertEqual((await client.get("/ok")).text, "hello")
+
+        trio.run(main)
+
+
+if __name__ == "__main__":
+    unittest.main()
