@@ -70,6 +70,54 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
 
         self.assertEqual(await asyncio.to_thread(in_a_loop_of_its_own), ["hello"] * 3)
 
+    async def test_a_body_that_is_brought_while_it_is_sent(self):
+        async def pieces(count):
+            for i in range(count):
+                await asyncio.sleep(0)
+                yield b"%d," % i + b"x" * 1000
+
+        for count in (0, 1, 300):
+            answer = await self.client.post("/echo", pieces(count))
+            sent = "".join(f"{i}," + "x" * 1000 for i in range(count))
+            self.assertEqual(answer.json()["body"], sent)
+
+        async def large():
+            for _ in range(4):
+                yield b"y" * 300_000
+
+        self.assertEqual(len((await self.client.put("/echo", large())).json()["body"]), 1_200_000)
+
+    async def test_a_body_that_raises_ends_the_call(self):
+        async def fails():
+            yield b"first"
+            raise ZeroDivisionError
+
+        with self.assertRaises(ZeroDivisionError):
+            await self.client.post("/body", fails())
+
+        async def slow():
+            yield b"first"
+            await asyncio.sleep(60)
+
+        with self.assertRaises(asyncio.TimeoutError):
+            await asyncio.wait_for(self.client.post("/body", slow()), 0.1)
+        with self.assertRaises(TypeError), ahoy.Client(self.hosts) as client:
+            client.post("/body", slow())
+        self.assertEqual((await self.client.get("/ok")).text, "hello")
+
+    async def test_a_call_that_fails_draws_no_further_piece(self):
+        drawn = []
+
+        async def endless():
+            while True:
+                drawn.append(1)
+                yield b"z" * 100_000
+
+        async with ahoy.AsyncClient(self.hosts[1:], timeout=1, retry=False) as client:
+            with self.assertRaises(ahoy.Error):
+                await client.post("/body", endless())
+        self.assertLess(len(drawn), 5)
+
 
 if __name__ == "__main__":
     unittest.main()

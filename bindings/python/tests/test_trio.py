@@ -73,6 +73,16 @@ class Calls(Served, unittest.TestCase):
             async with httpx.AsyncClient(transport=transport, base_url="http://orders") as client:
                 self.assertEqual((await client.get("/ok")).text, "hello")
 
+                async def pieces():
+                    for i in range(50):
+                        await trio.sleep(0)
+                        yield b"%d," % i
+
+                self.assertEqual((await client.post("/body", content=pieces())).text.count(","), 50)
+                files = {"f": ("n.txt", b"content")}
+                fields = dict((await client.post("/echo", files=files)).json()["headers"])
+                self.assertIn("content-length", {name.lower() for name in fields})
+
         trio.run(main)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import itertools
 import os
@@ -13,6 +14,7 @@ from typing import Any, Callable
 from . import errors
 from ._handle import Handle, check, take
 from ._library import lib
+from .request import Bell, Fed, Request
 
 _BATCH = 256
 
@@ -26,6 +28,7 @@ class CallQueue:
         self._tags = itertools.count(1)
         # Futures of asyncio, or what trio's queue has for them.
         self._waiting: dict[int, Any] = {}
+        self._bells: dict[int, Bell] = {}
         self._batch = (ctypes.c_void_p * _BATCH)()
         self.wakes = 0
 
@@ -35,15 +38,15 @@ class CallQueue:
         descriptor: int = lib.ahoy_queue_fd(self._handle.pointer)
         return descriptor
 
-    async def submitted(self, client: int, request: int) -> int | None:
-        """Sends a request and awaits its completion: the response."""
-        return await self._awaited(lib.ahoy_client_submit, client, request)
+    async def submitted(self, client: int, request: Request) -> int | None:
+        """Sends a request, brings its body, and awaits its completion: the response."""
+        return await self._awaited(lib.ahoy_client_submit, client, request.pointer, request=request)
 
     async def readable(self, response: int) -> None:
         """Awaits bytes of a body."""
         await self._awaited(lib.ahoy_response_notify, response)
 
-    async def _awaited(self, begin: Any, *arguments: int) -> int | None:
+    async def _awaited(self, begin: Any, *arguments: int, request: Request | None = None) -> int | None:
         tag, waiter = next(self._tags), self._waiter()
         self._waiting[tag] = waiter
         try:
@@ -51,9 +54,20 @@ class CallQueue:
         except BaseException:
             del self._waiting[tag]
             raise
+        if request is not None and request.fed is not None:
+            await self._fed(request.fed, tag, waiter)
         try:
             return await self._outcome(waiter)
         except self.cancelled:
+            check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
+            raise
+
+    async def _fed(self, body: Fed, tag: int, waiter: Any) -> None:
+        self._bells[tag] = bell = self._bell()
+        try:
+            await body.feed(bell)
+        except BaseException:
+            waiter.cancel()
             check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
             raise
 
@@ -61,6 +75,9 @@ class CallQueue:
     """What an awaiting task is cancelled by."""
 
     def _waiter(self) -> Any:
+        raise NotImplementedError
+
+    def _bell(self) -> Bell:
         raise NotImplementedError
 
     async def _outcome(self, waiter: Any) -> int | None:
@@ -89,13 +106,32 @@ class CallQueue:
                 self._complete(completion or 0)
 
     def _complete(self, completion: int) -> None:
-        waiter = self._waiting.pop(lib.ahoy_completion_tag(completion), None)
+        tag = lib.ahoy_completion_tag(completion)
+        waiter, bell = self._waiting.pop(tag, None), self._bells.pop(tag, None)
+        if bell is not None:
+            bell.ended = True
+            bell.ring()
         if waiter is not None and not waiter.done():
             if lib.ahoy_completion_status(completion) == 0:
                 waiter.set_result(lib.ahoy_completion_take_response(completion))
             else:
                 waiter.set_exception(errors.take_error(lib.ahoy_completion_take_error(completion)))
         lib.ahoy_completion_free(completion)
+
+
+class _LoopBell:
+    def __init__(self) -> None:
+        self.ended = False
+        self._rung = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def ring(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._rung.set)
+
+    async def wait(self) -> None:
+        await self._rung.wait()
+        self._rung.clear()
 
 
 class LoopQueue(CallQueue):
@@ -118,6 +154,9 @@ class LoopQueue(CallQueue):
 
     def _waiter(self) -> asyncio.Future[int | None]:
         return asyncio.get_running_loop().create_future()
+
+    def _bell(self) -> Bell:
+        return _LoopBell()
 
     async def _outcome(self, waiter: asyncio.Future[int | None]) -> int | None:
         return await waiter

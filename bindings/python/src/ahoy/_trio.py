@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 from typing import Any, Callable
 
 from ._queue import CallQueue
+from .request import Bell
 
 trio: Any = importlib.import_module("trio")
 _here: Any = trio.lowlevel.RunVar("ahoy")
@@ -21,6 +23,9 @@ class _Waiter:
         self.result: int | None = None
         self.exception: BaseException | None = None
 
+    def cancel(self) -> None:
+        self.cancelled = True
+
     def done(self) -> bool:
         return self.cancelled or bool(self.ended.is_set())
 
@@ -31,6 +36,24 @@ class _Waiter:
     def set_exception(self, exception: BaseException) -> None:
         self.exception = exception
         self.ended.set()
+
+
+class _TrioBell:
+    def __init__(self) -> None:
+        self.ended = False
+        self._rung: Any = trio.Event()
+        self._token: Any = trio.lowlevel.current_trio_token()
+
+    def ring(self) -> None:
+        with contextlib.suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._ring)
+
+    def _ring(self) -> None:
+        self._rung.set()
+
+    async def wait(self) -> None:
+        await self._rung.wait()
+        self._rung = trio.Event()
 
 
 class TrioQueue(CallQueue):
@@ -59,11 +82,14 @@ class TrioQueue(CallQueue):
     def _waiter(self) -> _Waiter:
         return _Waiter()
 
+    def _bell(self) -> Bell:
+        return _TrioBell()
+
     async def _outcome(self, waiter: _Waiter) -> int | None:
         try:
             await waiter.ended.wait()
         except trio.Cancelled:
-            waiter.cancelled = True
+            waiter.cancel()
             raise
         if waiter.exception is not None:
             raise waiter.exception

@@ -98,7 +98,7 @@ class AsyncClient(BaseClient):
     async def _submitted(self, request: Request) -> Handle:
         queue = queue_here()
         try:
-            pointer = await queue.submitted(self._pointer, request.pointer)
+            pointer = await queue.submitted(self._pointer, request)
         except errors.Error as error:
             raise error from (request.raised() or error.__cause__)
         return Handle(pointer or 0, lib.ahoy_response_free)

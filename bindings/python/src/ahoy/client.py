@@ -292,6 +292,8 @@ class Client(BaseClient):
         return StreamedResponse(Handle(self._send(request), lib.ahoy_response_free), request)
 
     def _send(self, request: Request) -> int:
+        if request.fed is not None:
+            raise TypeError("an asynchronous body needs an AsyncClient")
         if self._tracing is None:
             return self._sent(request)
         with self._tracing.call(request):

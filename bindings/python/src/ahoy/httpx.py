@@ -12,7 +12,7 @@ import httpx
 from . import errors
 from .asynchronous import AsyncClient, AsyncStreamedResponse
 from .client import Client
-from .request import Upload
+from .request import AsyncUpload, Upload
 from .response import StreamedResponse
 
 # Framing is the library's own.
@@ -69,6 +69,14 @@ def _content(request: httpx.Request) -> Any:
     length = request.headers.get("content-length")
     stream = request.stream
     return Upload(lambda: iter(stream), None if length is None else int(length), again=False)
+
+
+async def _async_content(request: httpx.Request) -> Any:
+    """The same of an asynchronous client."""
+    if isinstance(request.stream, httpx.ByteStream) or not isinstance(request.stream, httpx.AsyncByteStream):
+        return await request.aread() or None
+    length = request.headers.get("content-length")
+    return AsyncUpload(request.stream, None if length is None else int(length))
 
 
 class _Stream(httpx.SyncByteStream):
@@ -138,7 +146,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         paths = self.client.takes_paths
-        options, content = _options(request, paths), await request.aread() or None
+        options, content = _options(request, paths), await _async_content(request)
         try:
             streaming = self.client.stream(request.method, _path(request, paths), content=content, **options)
             response = await streaming.__aenter__()

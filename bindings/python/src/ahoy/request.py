@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import ctypes
 import json as json_module
-from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence, Union
+from typing import Any, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Protocol, Sequence, Union
 from urllib.parse import quote, urlencode
 
 from ._callbacks import keep
@@ -12,11 +13,11 @@ from ._handle import Handle, check, milliseconds, take
 from ._library import lib
 from .headers import HeaderInput, pairs
 
-Content = Union[bytes, bytearray, memoryview, str, Iterable[bytes], None]
+Content = Union[bytes, bytearray, memoryview, str, Iterable[bytes], AsyncIterable[bytes], None]
 Params = Union[Mapping[str, Any], Sequence[tuple[str, Any]], str, None]
 
 _UNKNOWN_LENGTH = 2**64 - 1
-_END, _DATA, _FAILED = 0, 1, 3
+_END, _DATA, _NOT_READY, _FAILED = 0, 1, 2, 3
 
 # What a path may hold besides letters and digits; "%" since it may be encoded already.
 _SAFE = "/%?&=:@!$'()*+,;-._~[]"
@@ -31,7 +32,7 @@ class Request:
         self.method = method
         self.path = path
         self.handle = Handle(take(lib.ahoy_request_new, method.encode(), path.encode()), lib.ahoy_request_free)
-        self._source: _Source | None = None
+        self._source: _Source | Fed | None = None
 
     @property
     def pointer(self) -> int:
@@ -46,7 +47,10 @@ class Request:
         check(lib.ahoy_request_add_header, self.pointer, name.encode(), _encoded(value))
 
     def body(self, content: Content) -> None:
-        """Sets what is sent: bytes, text, or an iterable of bytes that is drawn while it is sent."""
+        """Sets what is sent: bytes, text, or an iterable of bytes that is drawn while it is sent.
+
+        An asynchronous one is drawn by the task that awaits the call.
+        """
         if content is None:
             return
         if isinstance(content, str):
@@ -55,8 +59,13 @@ class Request:
             data = bytes(content)
             check(lib.ahoy_request_set_body, self.pointer, data, len(data))
         else:
-            self._source = _Source(content)
+            self._source = Fed(content) if isinstance(content, AsyncIterable) else _Source(content)
             self._source.attach(self.pointer)
+
+    @property
+    def fed(self) -> Fed | None:
+        """The body, where a task has to bring it."""
+        return self._source if isinstance(self._source, Fed) else None
 
     def raised(self) -> BaseException | None:
         """What the iterable of the body raised."""
@@ -142,6 +151,84 @@ class Upload:
 
     def __iter__(self) -> Iterator[bytes]:
         return self._opened()
+
+
+class AsyncUpload:
+    """An asynchronous body that says how long it is."""
+
+    def __init__(self, content: AsyncIterable[bytes], length: int | None) -> None:
+        self._content, self.length = content, length
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._content.__aiter__()
+
+
+class Bell(Protocol):
+    """Wakes the task that brings a body."""
+
+    ended: bool
+    """Whether the call has ended, so that nobody draws any more."""
+
+    def ring(self) -> None:
+        """Wakes it, from any thread."""
+
+    async def wait(self) -> None:
+        """Awaits the next ring."""
+
+
+class Fed:
+    """A body that a task brings, piece by piece, while the library sends it."""
+
+    def __init__(self, content: AsyncIterable[bytes]) -> None:
+        self.raised: BaseException | None = None
+        self._content = content
+        self._pieces: collections.deque[bytes] = collections.deque()
+        self._rest = b""
+        self._ended = False
+        self._drawn: Callable[[], None] = lambda: None
+        self._request = 0
+
+    def attach(self, request: int) -> None:
+        self._request = request
+        length = getattr(self._content, "length", None)
+        functions = keep(("ahoy_body_fn", self._produce), ("ahoy_body_rewind_fn", None))
+        check(lib.ahoy_request_set_body_source, request, *functions, _UNKNOWN_LENGTH if length is None else length)
+
+    async def feed(self, bell: Bell) -> None:
+        """Brings all pieces; the next one is asked for when the last was drawn."""
+        self._drawn = bell.ring
+        try:
+            async for piece in self._content:
+                if piece:
+                    self._pieces.append(bytes(piece))
+                    self._ready()
+                while self._pieces and not bell.ended:
+                    await bell.wait()
+                if bell.ended:
+                    return
+            self._ended = True
+        except BaseException as raised:
+            self.raised = raised
+            raise
+        finally:
+            self._ready()
+
+    def _ready(self) -> None:
+        # It may come before the library has found nothing, so no piece is overlooked.
+        check(lib.ahoy_request_body_ready, self._request)
+
+    def _produce(self, _: Any, buffer: int, capacity: int, length: Any) -> int:
+        # What has raised is looked at before, and the end after the pieces that came before it.
+        raised, ended = self.raised, self._ended
+        if not self._rest:
+            if not self._pieces:
+                return _FAILED if raised else _END if ended else _NOT_READY
+            self._rest = self._pieces.popleft()
+            self._drawn()
+        piece, self._rest = self._rest[:capacity], self._rest[capacity:]
+        ctypes.memmove(buffer, piece, len(piece))
+        length[0] = len(piece)
+        return _DATA
 
 
 class _Source:
