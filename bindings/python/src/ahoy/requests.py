@@ -219,7 +219,8 @@ class Adapter(requests.adapters.BaseAdapter):
             reason=http.client.responses.get(answer.status, ""),
             preload_content=False,
             decode_content=False,
-            original_response=_Head(fields),  # type: ignore[arg-type]
+            # Reading cookies takes requests longer than all else, so it is asked to where there are some.
+            original_response=_Head(fields) if "set-cookie" in answer.headers else None,  # type: ignore[arg-type]
             request_method=request.method,
         )
         response = self.build_response(request, raw)
