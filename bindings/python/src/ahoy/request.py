@@ -59,7 +59,7 @@ class Request:
             data = bytes(content)
             check(lib.ahoy_request_set_body, self.pointer, data, len(data))
         else:
-            self._source = Fed(content) if isinstance(content, AsyncIterable) else _Source(content)
+            self._source = _Source(content) if isinstance(content, Iterable) else Fed(content)
             self._source.attach(self.pointer)
 
     @property
