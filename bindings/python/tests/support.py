@@ -1,6 +1,7 @@
 """What the tests share: the suite's server, and processes of their own."""
 
 import contextlib
+import gc
 import json
 import os
 import pathlib
@@ -45,6 +46,15 @@ def counts(port):
     """What a server saw."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/counts") as answer:
         return json.load(answer)
+
+
+def kept():
+    """How many functions the library holds: those of bodies go with their requests."""
+    # Here, since what only starts servers needs no library.
+    from ahoy import _callbacks
+
+    gc.collect()
+    return len(_callbacks._kept)
 
 
 def eventually(condition, seconds=5):

@@ -7,7 +7,7 @@ import unittest
 import requests
 
 import ahoy.requests
-from support import Served, counts, eventually
+from support import Served, counts, eventually, kept
 
 
 class Adapted(Served, unittest.TestCase):
@@ -62,6 +62,19 @@ class Adapted(Served, unittest.TestCase):
         self.assertEqual(ahoy.requests._limits((None, 0.1)), {"timeout": 3.1, "idle_timeout": 0.1})
         with self.assertRaises(ValueError):
             self.session().get("http://orders/ok", timeout=(1, 2, 3))
+
+    def test_uploads_that_raise_leave_nothing(self):
+        session = self.session(self.hosts[:1])
+
+        def fails():
+            yield b"first"
+            raise ZeroDivisionError
+
+        before = kept()
+        for _ in range(5):
+            with self.assertRaises(ZeroDivisionError):
+                session.post("http://orders/body", data=fails())
+        self.assertEqual(kept(), before)
 
     def test_cookies_and_who_answered(self):
         session = self.session(self.hosts[:1])

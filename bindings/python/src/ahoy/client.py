@@ -320,6 +320,7 @@ class Client(BaseClient):
 
     def _fail(self, request: Request, error: errors.Error) -> None:
         raised = request.raised() or getattr(self._refusals, "raised", None)
+        self._refusals.raised = None
         if isinstance(raised, (KeyboardInterrupt, SystemExit)):
             raise raised
         raise error from (raised or error.__cause__)

@@ -68,8 +68,14 @@ class Request:
         return self._source if isinstance(self._source, Fed) else None
 
     def raised(self) -> BaseException | None:
-        """What the iterable of the body raised."""
-        return self._source.raised if self._source else None
+        """What the iterable of the body raised; it is told once.
+
+        Kept, it would keep the request: the frames that it came through have it.
+        """
+        if not isinstance(self._source, _Source):
+            return None
+        raised, self._source.raised = self._source.raised, None
+        return raised
 
 
 def build(
@@ -180,11 +186,10 @@ class Fed:
     """A body that a task brings, piece by piece, while the library sends it."""
 
     def __init__(self, content: AsyncIterable[bytes]) -> None:
-        self.raised: BaseException | None = None
         self._content = content
         self._pieces: collections.deque[bytes] = collections.deque()
         self._rest = b""
-        self._ended = False
+        self._ended = self._failed = False
         self._drawn: Callable[[], None] = lambda: None
         self._request = 0
 
@@ -207,8 +212,9 @@ class Fed:
                 if bell.ended:
                     return
             self._ended = True
-        except BaseException as raised:
-            self.raised = raised
+        except BaseException:
+            # The exception is not kept: its frames hold the request, which holds this.
+            self._failed = True
             raise
         finally:
             self._ready()
@@ -218,11 +224,11 @@ class Fed:
         check(lib.ahoy_request_body_ready, self._request)
 
     def _produce(self, _: Any, buffer: int, capacity: int, length: Any) -> int:
-        # What has raised is looked at before, and the end after the pieces that came before it.
-        raised, ended = self.raised, self._ended
+        # Looked at before the pieces: what was brought before the end is sent.
+        failed, ended = self._failed, self._ended
         if not self._rest:
             if not self._pieces:
-                return _FAILED if raised else _END if ended else _NOT_READY
+                return _FAILED if failed else _END if ended else _NOT_READY
             self._rest = self._pieces.popleft()
             self._drawn()
         piece, self._rest = self._rest[:capacity], self._rest[capacity:]
