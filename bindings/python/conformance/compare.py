@@ -1,7 +1,7 @@
 """Two runs of one test suite, and what was known of their differences: compare.py NAME THEIRS.XML OURS.XML KNOWN.TXT
 
 A line of KNOWN.TXT is a test, or several where a `*` stands for a part of the name, and, after a tab, why it ends
-otherwise.
+otherwise; before a test that ends now so, now so, stands a `~`.
 """
 
 import collections
@@ -22,18 +22,19 @@ def outcomes(report):
 
 
 def known(path):
-    """The listed tests, as patterns, with the reasons."""
+    """The listed tests as patterns, and whether they need not differ."""
     with open(path) as file:
         lines = [line.rstrip("\n") for line in file if line.strip() and not line.startswith("#")]
     told = [line.split("\t", 1) for line in lines]
-    return {re.compile(re.escape(name).replace(r"\*", ".*")): reason for name, reason in told}
+    return {re.compile(re.escape(name.lstrip("~")).replace(r"\*", ".*")): name.startswith("~") for name, _ in told}
 
 
 def main(name, theirs, ours, listed):
     theirs, ours, listed = outcomes(theirs), outcomes(ours), known(listed)
     differ = {test for test in theirs.keys() | ours.keys() if theirs.get(test) != ours.get(test)}
     unlisted = {test for test in differ if not any(name.fullmatch(test) for name in listed)}
-    unneeded = {name.pattern for name in listed if not any(name.fullmatch(test) for test in differ)}
+    needed = [name for name, either in listed.items() if not either]
+    unneeded = {name.pattern for name in needed if not any(name.fullmatch(test) for test in differ)}
     for test in sorted(unlisted):
         print(f"FAIL  {test}: {theirs.get(test)} there, {ours.get(test)} here")
     for name in sorted(unneeded):

@@ -92,7 +92,9 @@ class Transports(Served, unittest.TestCase):
     def test_absolute_urls(self):
         with httpx.Client(transport=ahoy.httpx.Transport()) as client:
             answer = client.get(f"http://{self.hosts[0]}/ok")
-            self.assertEqual((answer.text, answer.extensions["ahoy_attempts"][0].http_status), ("hello", 200))
+            (attempt,) = answer.extensions["ahoy_attempts"]
+            self.assertEqual((answer.text, answer.http_version, attempt.http_status), ("hello", "HTTP/1.1", 200))
+            self.assertEqual((attempt.protocol, attempt.remote_address), ("HTTP/1.1", self.hosts[0]))
 
     def test_asyncio(self):
         async def main():

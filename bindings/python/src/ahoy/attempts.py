@@ -26,5 +26,10 @@ class Attempt:
     ambiguous: bool
     """Whether the request may have been carried out, although no answer came."""
 
+    protocol: str = ""
+    """`HTTP/1.1` or `HTTP/2`; empty where no connection stood, and through a proxy."""
+    remote_address: str = ""
+    """The address and port that it went to; empty where no connection stood, and through a proxy."""
+
     def __str__(self) -> str:
         return f"{self.url}  {self.detail or self.http_status or self.code}  {self.elapsed * 1000:.1f} ms"

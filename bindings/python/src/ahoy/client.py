@@ -286,7 +286,8 @@ class Client(BaseClient):
     def stream(self, method: str, path: str, **options: Any) -> StreamedResponse:
         """Sends a request and returns when the head of the answer came; the body is read as it comes.
 
-        Takes what `request` takes, and `idle_timeout`: seconds for each piece of the body. Use it in a `with` block, whose end ends the exchange.
+        Takes what `request` takes, and `idle_timeout`: seconds for each piece of the body. Use it in a `with` block, whose
+        end ends the exchange.
         """
         request = build(method, path, streamed=True, **options)
         return StreamedResponse(Handle(self._send(request), lib.ahoy_response_free), request)

@@ -157,6 +157,8 @@ def read_attempt(pointer: int) -> Attempt:
         opened_circuit=lib.ahoy_attempt_opened_circuit(pointer),
         hedge=lib.ahoy_attempt_is_hedge(pointer),
         ambiguous=lib.ahoy_attempt_is_ambiguous(pointer),
+        protocol=_text(lib.ahoy_attempt_protocol(pointer)),
+        remote_address=_text(lib.ahoy_attempt_remote_address(pointer)),
     )
 
 

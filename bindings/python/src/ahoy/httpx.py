@@ -79,6 +79,12 @@ async def _async_content(request: httpx.Request) -> Any:
     return AsyncUpload(request.stream, None if length is None else int(length))
 
 
+def _told(response: StreamedResponse | AsyncStreamedResponse) -> dict[str, Any]:
+    attempts = response.attempts
+    protocol = attempts[-1].protocol if attempts else ""
+    return {"ahoy_attempts": attempts, "http_version": protocol.encode() or b"HTTP/1.1"}
+
+
 class _Stream(httpx.SyncByteStream):
     def __init__(self, response: StreamedResponse, request: httpx.Request) -> None:
         self._response, self._request = response, request
@@ -131,7 +137,7 @@ class Transport(httpx.BaseTransport):
             response.status,
             headers=response.headers.multi_items(),
             stream=_Stream(response, request),
-            extensions={"ahoy_attempts": response.attempts, "http_version": b"HTTP/1.1"},
+            extensions=_told(response),
         )
 
     def close(self) -> None:
@@ -156,7 +162,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
             response.status,
             headers=response.headers.multi_items(),
             stream=_AsyncStream(response, request),
-            extensions={"ahoy_attempts": response.attempts, "http_version": b"HTTP/1.1"},
+            extensions=_told(response),
         )
 
     async def aclose(self) -> None:

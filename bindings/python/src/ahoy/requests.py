@@ -161,7 +161,7 @@ class Adapter(requests.adapters.BaseAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """Sends one request. With hosts, TLS is set up by the Client: `verify=False` and `cert` of a call are refused."""
+        """Sends one request. With hosts, TLS is the Client's: `verify=False` and `cert` of a call are refused."""
         url = request.url or ""
         client, proxied = self._chosen(url, verify, cert, proxies)
         options: dict[str, Any] = {"headers": _sent(request), "content": _content(request), **_limits(timeout)}
@@ -209,13 +209,13 @@ class Adapter(requests.adapters.BaseAdapter):
         return Client(**options)
 
     def _response(self, answer: StreamedResponse, request: PreparedRequest, client: Client) -> requests.Response:
-        fields = answer.headers.multi_items()
+        fields, attempts = answer.headers.multi_items(), answer.attempts
         kind = io.BufferedReader if "content-length" in answer.headers else _Pieces
         raw = _Raw(
             body=kind(_Body(answer, client), _PIECE),
             headers=HTTPHeaderDict(fields),
             status=answer.status,
-            version=11,
+            version=20 if attempts and attempts[-1].protocol == "HTTP/2" else 11,
             reason=http.client.responses.get(answer.status, ""),
             preload_content=False,
             decode_content=False,
@@ -224,7 +224,7 @@ class Adapter(requests.adapters.BaseAdapter):
             request_method=request.method,
         )
         response = self.build_response(request, raw)
-        response.ahoy_attempts = answer.attempts  # type: ignore[attr-defined]
+        response.ahoy_attempts = attempts  # type: ignore[attr-defined]
         return response
 
     def build_response(self, request: PreparedRequest, raw: HTTPResponse) -> requests.Response:
@@ -323,7 +323,8 @@ def _limits(timeout: Any) -> dict[str, float]:
         try:
             connect, read = timeout
         except ValueError:
-            raise ValueError(f"Invalid timeout {timeout}. Pass a (connect, read) timeout tuple, or a single float") from None
+            text = f"Invalid timeout {timeout}. Pass a (connect, read) timeout tuple, or a single float"
+            raise ValueError(text) from None
         timeout = Timeout(connect=connect, read=read)
     elif not isinstance(timeout, Timeout):
         timeout = Timeout(connect=timeout, read=timeout)
