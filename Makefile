@@ -19,7 +19,7 @@ TOOL := $(TARGET)/tool
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Before 1.0 each minor version has an ABI of its own; see build/main.rs.
 ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst ., ,$(VERSION))))
-.PHONY: all tool abi arena deb tarball test-packages bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm test-language-packages conformance-python go clean
+.PHONY: all tool abi arena deb tarball test-packages bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm test-language-packages conformance-python conformance-ruby go clean
 
 all: tool
 
@@ -167,6 +167,12 @@ test-language-packages: wheel
 conformance-python: quick
 	sh bindings/python/conformance/requests.sh $(TARGET)/release/libahoy.so
 	sh bindings/python/conformance/httpx.sh $(TARGET)/release/libahoy.so
+
+# Faraday's shared examples for adapters through libahoy: a minute. bindings/ruby/conformance/faraday.sh says where they
+# come from.
+conformance-ruby: quick
+	sh tests/install-deps.sh faraday
+	sh bindings/ruby/conformance/faraday.sh $(TARGET)/release/libahoy.so
 
 # The archive, where the Go module looks for it.
 go: build

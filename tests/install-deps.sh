@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what `make test` needs beyond Rust, make and a C compiler, on Debian and its relatives; with `packages` what
-# `make deb` and `make test-packages` need.
+# `make deb` and `make test-packages` need, with `faraday` what `make conformance-ruby` needs.
 # Looks for the programs first, so that it costs nothing where all is there and works without a network.
 set -eu
 
@@ -16,6 +16,7 @@ has_library() { ldconfig -p | grep -q "$1" || /sbin/ldconfig -p | grep -q "$1"; 
 has_php_ffi() { has php && php -m | grep -qx FFI; }
 has_python() { /usr/bin/python3 -c "import $1"; }
 has_faraday() { has ruby && ruby -e 'require "faraday"'; }
+has_ruby() { ruby -e "require '$1'"; }
 has_ffi() { has ruby && ruby -e 'require "ffi"'; }
 
 need gcc has gcc
@@ -66,6 +67,10 @@ if [ "${1-}" = packages ]; then
     need lintian has lintian
     need mmdebstrap has mmdebstrap
     need xz-utils has xz
+fi
+if [ "${1-}" = faraday ]; then
+    need ruby-rspec has rspec
+    need ruby-webmock has_ruby webmock
 fi
 need default-jre-headless has java
 need zookeeper test -e /usr/share/java/zookeeper.jar

@@ -74,6 +74,21 @@ class TestFaraday < Minitest::Test
     assert_raises(Faraday::ServerError) { faraday.get("/status?c=500") }
   end
 
+  def test_the_limit_on_connecting_is_not_that_on_the_answer
+    response = connection([hosts[0]]).get("/slow?ms=300") { |request| request.options.open_timeout = 0.2 }
+    assert_equal [200, "OK"], [response.status, response.reason_phrase]
+  end
+
+  def test_options_as_a_hash
+    faraday = Faraday.new("http://orders") { |f| f.adapter Ahoy::FaradayAdapter, { hosts: [hosts[0]] } }
+    assert_equal "hello", faraday.get("/ok").body
+  end
+
+  def test_a_proxy
+    faraday = Faraday.new(proxy: "http://#{hosts[0]}") { |f| f.adapter :ahoy }
+    assert_equal "http://nowhere.invalid/echo", JSON.parse(faraday.get("http://nowhere.invalid/echo").body)["target"]
+  end
+
   def test_whole_urls
     faraday = Faraday.new { |f| f.adapter :ahoy }
     assert_equal "hello", faraday.get("http://#{hosts[0]}/ok").body

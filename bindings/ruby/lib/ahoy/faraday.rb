@@ -2,22 +2,31 @@
 
 require "ahoy"
 require "faraday"
+require "net/http/status"
 
 module Ahoy
   # An adapter for Faraday: its API, and libahoy below.
   #
   #   Faraday.new("http://orders") { |f| f.adapter :ahoy, hosts: ["10.0.0.7:80", "10.0.0.8:80"] }
   #
-  # With hosts, the host of a URL is not dialled. Without them, URLs are dialled as they are, and nothing is retried
-  # unless `tries` says so. Options are those of Ahoy::Client.
+  # With hosts, the host of a URL is not dialled. Without them, URLs are dialled as they are, by the proxy that Faraday
+  # names, and nothing is retried unless `tries` says so. Options are those of Ahoy::Client.
   class FaradayAdapter < Faraday::Adapter
     # The library's own; what it asks for, it decodes.
     OWN = %w[connection content-length transfer-encoding keep-alive upgrade te accept-encoding].freeze
 
-    def initialize(app = nil, hosts: nil, client: nil, **options, &block)
+    # Options come as keywords or, as Faraday's own adapters have them, as a hash.
+    def initialize(app = nil, given = {}, **keywords, &block)
       super(app, &block)
+      options = given.merge(keywords)
+      hosts, client = options.delete(:hosts), options.delete(:client)
       options[:tries] ||= 1 if hosts.nil?
-      @client = client || Client.new(hosts, **options)
+      @hosts = hosts && (hosts.is_a?(Balancer) ? hosts : balancer(hosts, options))
+      @options = options
+      @clients = {}
+      @lock = Mutex.new
+      # What is wrong with the options is told here and not by the first call.
+      client ? @client = client : client_of({})
     end
 
     def call(env)
@@ -32,35 +41,45 @@ module Ahoy
       raise Faraday::ConnectionFailed, e
     end
 
+    # Closes the clients that the adapter made, and the one that it was given.
     def close
-      @client.close
+      [@client, *@lock.synchronize { @clients.values }].compact.each(&:close)
     end
 
     private
 
-    def perform(env)
-      options = { headers: headers(env), body: env[:body], timeout: limit(env) }
-      sink = env[:request].respond_to?(:on_data) && env[:request].on_data
-      return stream(env, sink, options) if sink
-
-      response = @client.request(env[:method], target(env), **options)
-      save_response(env, response.status, response.body, response.headers)
+    def balancer(hosts, options)
+      Balancer.new(hosts, options.delete(:balancer) || :p2c, options: options.delete(:balancer_options) || {})
     end
 
-    def stream(env, sink, options)
-      @client.stream(env[:method], target(env), **options) do |response|
+    def perform(env)
+      client = @client || client_of(settings(env))
+      options = { headers: headers(env), body: env[:body], timeout: limit(env) }
+      sink = env[:request].respond_to?(:on_data) && env[:request].on_data
+      return stream(client, env, sink, options) if sink
+
+      save(env, client.request(env[:method], target(client, env), **options))
+    end
+
+    def stream(client, env, sink, options)
+      client.stream(env[:method], target(client, env), **options) do |response|
         size = 0
         response.each do |piece|
           size += piece.bytesize
           sink.arity.abs == 3 ? sink.call(piece, size, env) : sink.call(piece, size)
         end
         sink.call(+"", 0) if size.zero?
-        save_response(env, response.status, +"", response.headers)
+        save(env, response, +"")
       end
     end
 
-    def target(env)
-      @client.balancer ? env[:url].request_uri : env[:url].to_s
+    # The reason is the status's own: what a server wrote beside it is not kept.
+    def save(env, response, body = response.body)
+      save_response(env, response.status, body, response.headers, Net::HTTP::STATUS_CODES[response.status])
+    end
+
+    def target(client, env)
+      client.balancer ? env[:url].request_uri : env[:url].to_s
     end
 
     def headers(env)
@@ -68,8 +87,37 @@ module Ahoy
     end
 
     def limit(env)
-      request = env[:request]
-      request[:timeout] || request[:read_timeout] || request[:open_timeout]
+      env[:request][:timeout] || env[:request][:read_timeout]
+    end
+
+    # What Faraday says of connections, which is a client's to know: one for each of its kinds.
+    def client_of(settings)
+      @lock.synchronize do
+        @clients[settings] ||= begin
+          keys = settings.slice(:proxy, :ca_file)
+          options = @options.merge(settings.reject { |key, _| keys.key?(key) })
+          Client.new(@hosts, **options, options: (@options[:options] || {}).merge(keys))
+        end
+      end
+    end
+
+    def settings(env)
+      ssl = env[:ssl] || {}
+      pair = [ssl[:client_cert], ssl[:client_key]].map { |part| part.respond_to?(:to_pem) ? part.to_pem : part }
+      {
+        proxy: @hosts ? nil : proxy(env[:request][:proxy]), ca_file: ssl[:ca_file],
+        connect_timeout: env[:request][:open_timeout], cert: pair.all? ? pair : nil
+      }.compact
+    end
+
+    def proxy(given)
+      return if given.nil?
+
+      uri = given[:uri].dup
+      if given[:user]
+        uri.user, uri.password = [given[:user], given[:password].to_s].map { |part| URI.encode_www_form_component(part) }
+      end
+      "#{uri.scheme}://#{"#{uri.userinfo}@" if uri.userinfo}#{uri.host}:#{uri.port}"
     end
   end
 
