@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 AHOY_LIBRARY=$(realpath "$1")
 export AHOY_LIBRARY
 shift
-languages=${*:-low_layers c python go ruby node pages}
+languages=${*:-low_layers c python go ruby node pages examples}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 ln -s "$AHOY_LIBRARY" "$work/libahoy.so.0.1"
@@ -73,12 +73,16 @@ ruby() {
 ruby_itself() { command ruby "$@"; }
 
 node() {
-    (cd bindings/node && test -d node_modules/koffi || npm install --ignore-scripts --no-audit --no-fund --silent)
+    (cd bindings/node && test -d node_modules/koffi -a -d node_modules/express || npm install --ignore-scripts --no-audit --no-fund --silent)
     count "node" sh -c 'cd bindings/node && exec node --test test/*.test.js'
 }
 
 pages() {
     count "programs of the pages" /usr/bin/python3 tests/language_pages.py
+}
+
+examples() {
+    count "services of the examples" /usr/bin/python3 tests/language_examples.py
 }
 
 for language in $languages; do "$language"; done

@@ -29,6 +29,8 @@ need golang-go has go
 need ruby has ruby
 need ruby-ffi has_ffi
 need ruby-faraday has_faraday
+need ruby-sinatra has_ruby sinatra/base
+need puma has puma
 need nodejs has node
 need npm has npm
 need libcjson-dev test -e /usr/include/cjson/cJSON.h

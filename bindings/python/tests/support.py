@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import textwrap
@@ -24,6 +25,12 @@ def servers(*kinds):
             yield [int(port) for port in process.stdout.readline().split()]
         finally:
             process.stdin.close()
+
+
+def free_port():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return unused.getsockname()[1]
 
 
 class Served:

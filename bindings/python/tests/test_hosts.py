@@ -5,7 +5,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,17 +12,11 @@ import unittest
 import urllib.error
 import urllib.request
 
-from support import HERE, Served, eventually, python
+from support import HERE, Served, eventually, free_port, python
 
 EXAMPLES = HERE.parent.parent.parent / "examples-python"
 # The programs run in folders of their own.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
-
-
-def free_port():
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return unused.getsockname()[1]
 
 
 class Gunicorn(Served, unittest.TestCase):
