@@ -1415,7 +1415,7 @@ ahoy_status ahoy_provider_from_url(const char *url,
                                    ahoy_error **err);
 
 /**
- * Sets an option by name, as a parameter of its URL does; docs/options.md lists them.
+ * Sets an option by name, as a parameter of its URL does; ahoy_provider_option_key_at lists them.
  *
  * @param key such as "empty_hold"
  * @param value such as "10s"; a duration needs a unit. A value that is refused changes nothing
@@ -3626,6 +3626,28 @@ AHOY_API const char *ahoy_breaker_option_key_at(size_t index);
  * @return NULL out of range
  */
 AHOY_API const char *ahoy_breaker_option_description_at(size_t index);
+
+/**
+ * How many options ahoy_provider_set knows, those of all sources together. Any thread.
+ */
+AHOY_API size_t ahoy_provider_option_count(void);
+
+/**
+ * The key of an option of ahoy_provider_set. Static text. Any thread.
+ *
+ * @param index 0 to ahoy_provider_option_count() - 1, in the order of keys
+ * @return NULL out of range
+ */
+AHOY_API const char *ahoy_provider_option_key_at(size_t index);
+
+/**
+ * The purpose of an option of ahoy_provider_set, its form, its default, its cost, and the sources
+ * that take it. Static text. Any thread.
+ *
+ * @param index 0 to ahoy_provider_option_count() - 1, in the order of keys
+ * @return NULL out of range
+ */
+AHOY_API const char *ahoy_provider_option_description_at(size_t index);
 
 /**
  * Makes a client from one text in JSON, which can hold all that a builder can be told but

@@ -1522,7 +1522,7 @@ class provider : public detail::handle<ahoy_provider, &ahoy_provider_free> {
     static provider from_url(const text_ref &url) { return detail::value(try_from_url(url)); }
 
     /**
-     * Sets an option by name, as a parameter of its URL does; docs/options.md lists them.
+     * Sets an option by name, as a parameter of its URL does; ahoy_provider_option_key_at lists them.
      *
      * @param key such as "empty_hold"
      * @param value such as "10s"; a duration needs a unit. A value that is refused changes nothing
@@ -5784,6 +5784,8 @@ AHOY_HPP_OPTIONS(retry)
 AHOY_HPP_OPTIONS(balancer)
 /** The options of breaker::set, in the order of keys. */
 AHOY_HPP_OPTIONS(breaker)
+/** The options of provider::set, in the order of keys. */
+AHOY_HPP_OPTIONS(provider)
 #undef AHOY_HPP_OPTIONS
 
 /**

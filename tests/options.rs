@@ -1,4 +1,4 @@
-//! Options by name: what the four handles list and take, and the page made from the same tables.
+//! Options by name: what the five handles list and take, and the page made from the same tables.
 
 // The build script has uses for all of it.
 #[allow(dead_code, reason = "this test writes no truths")]
@@ -11,7 +11,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 use ahoy::ffi::values::status::*;
-use ahoy::options::{BALANCER, BREAKER, CLIENT, Form, RETRY, Row, Table};
+use ahoy::options::{BALANCER, BREAKER, CLIENT, Form, PROVIDER, RETRY, Row, Table};
 use json::Json;
 use support::*;
 
@@ -44,6 +44,7 @@ fn the_description_has_the_settings_that_the_tables_say() {
         [scope("client", &CLIENT), scope("retry", &RETRY)]
             .into_iter()
             .chain([scope("balancer", &BALANCER), scope("breaker", &BREAKER)])
+            .chain([scope("provider", &PROVIDER)])
             .flatten()
             .collect(),
     );
@@ -118,10 +119,31 @@ fn every_handle_lists_its_options() {
         (balancer_options(), "zone"),
         (balancer_options(), "breaker_open_max"),
         (breaker_options(), "open_max"),
+        (provider_options(), "empty_hold"),
     ] {
         assert!(options.is_sorted());
         let (_, description) = options.iter().find(|(known, _)| known == key).expect(key);
         assert!(description.contains("; default "), "{description}");
+    }
+}
+
+#[test]
+fn options_of_providers_name_the_sources_that_take_them() {
+    let options = provider_options();
+    let says = |key: &str| {
+        let (_, description) = options.iter().find(|(known, _)| known == key).expect(key);
+        description.rsplit_once("Taken by ").expect(key).1
+    };
+    assert_eq!(says("zookeeper_session_timeout"), "zk.");
+    assert_eq!(says("entry"), "etcd, zk.");
+    assert_eq!(says("coalesce"), "all URLs.");
+    assert_eq!(says("empty_hold"), "all URLs and callbacks.");
+    assert_eq!(says("callbacks"), "callbacks.");
+    for (key, description) in &options {
+        let provider = Provider::from_url("etcd://127.0.0.1:1/web").unwrap();
+        let known = provider.set(key, "").err().is_none_or(|it| it.status != AHOY_E_UNKNOWN_OPTION);
+        let taken = description.contains("all URLs") || description.contains("etcd");
+        assert_eq!(known, taken, "{key}: {description}");
     }
 }
 

@@ -120,6 +120,8 @@ check 'check what is not there' 1 - 'No such file' "$tool" check "$folder/nothin
 
 check options 0 '^breaker$' - "$tool" options
 check 'options of a handle' 0 'retry_budget' - "$tool" options client
+check 'options of a source' 0 '^ +.*Taken by zk\.' - "$tool" options zookeeper_session_timeout
+check 'options of providers' 0 '^  empty_hold' - "$tool" options provider
 check 'options by key' 0 'retry_budget_floor' - "$tool" options budget_floor
 check 'no option' 1 - 'no option has' "$tool" options nothing_like_it
 

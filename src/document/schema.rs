@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 use super::algorithm::{DEFAULT, NAMED};
 use super::section;
 use super::writing::pretty;
+use crate::discovery::url::SCHEMES;
 use crate::host::{LAST_PRIORITY, MOST_WEIGHT};
-use crate::options::{BALANCER, BREAKER, CLIENT, Form, RETRY, Row, Table};
+use crate::options::{BALANCER, BREAKER, CLIENT, Form, PROVIDER, RETRY, Row, Table};
 
 /// The schema's text.
 #[must_use]
@@ -18,10 +19,7 @@ pub fn schema() -> String {
     let mut properties = settings(&CLIENT);
     let structure = [
         ("hosts", hosts()),
-        (
-            "provider",
-            text("The URL of a source of hosts, such as etcd://127.0.0.1:2379/services/orders."),
-        ),
+        ("provider", provider()),
         (
             "base_url",
             text("The URL that requests go to, in place of hosts; its path comes before theirs."),
@@ -163,6 +161,18 @@ fn balancer() -> Value {
     properties.insert("probe_path".to_owned(), path);
     let described = object("The balancer with its settings.", properties);
     json!({ "anyOf": [{ "enum": names }, described] })
+}
+
+/// The options of a source stand in its URL, so that their keys can only be described.
+fn provider() -> Value {
+    let schemes: Vec<_> = SCHEMES.iter().map(|scheme| scheme.name.replace('+', r"\+")).collect();
+    let keys: Vec<_> = PROVIDER.rows().iter().map(|row| row.key.as_str()).collect();
+    json!({
+        "description": "The URL of a source of hosts, such as etcd://127.0.0.1:2379/services/orders?empty_hold=10s.",
+        "type": "string",
+        "pattern": format!("^({})://", schemes.join("|")),
+        "$comment": format!("Options in its query: {}", keys.join(", "))
+    })
 }
 
 fn headers() -> Value {

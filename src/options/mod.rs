@@ -30,7 +30,7 @@ pub(crate) use client::{adaptive_limit_text, fault_delay_text};
 pub use docs::{NO_KEYS, NO_SETTERS, markdown};
 pub use form::Form;
 pub(crate) use nearest::nearest;
-pub use provider::{PROVIDER, provider_of, set_callback, set_provider};
+pub use provider::{PROVIDER, provider_of, set_callback, set_provider, taken_by};
 pub use retry::RETRY;
 pub(crate) use retry::jitter_text;
 pub use setting::{Setter, Setting};

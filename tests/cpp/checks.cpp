@@ -88,6 +88,7 @@ void mistakes_are_named(const ports &at) {
     CHECK(builder.try_set_attempt_timeout(-1ms).code() == ahoy::errc::invalid_argument);
     CHECK(builder.try_set_attempt_timeout(ahoy::forever).has_value());
     CHECK(ahoy::client_options().size() > 20 && ahoy::breaker_options()[0].key.size() > 0);
+    CHECK(ahoy::provider_options().size() > 20);
 }
 
 void handles_pass_to_c_and_back(const ports &at) {

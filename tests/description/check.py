@@ -316,7 +316,7 @@ def check_optional():
 
 def check_settings():
     """The settings are those that the library lists."""
-    for scope, prefix in [("client", "retry_"), ("retry", ""), ("balancer", "breaker_"), ("breaker", "")]:
+    for scope, prefix in [("client", "retry_"), ("retry", ""), ("balancer", "breaker_"), ("breaker", ""), ("provider", "")]:
         count = getattr(ahoy, f"ahoy_{scope}_option_count")()
         key = getattr(ahoy, f"ahoy_{scope}_option_key_at")
         listed = {ffi.string(key(at)).decode() for at in range(count)}

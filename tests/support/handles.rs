@@ -526,6 +526,8 @@ options! {
         ahoy_balancer_option_description_at;
     breaker_options = ahoy_breaker_option_count, ahoy_breaker_option_key_at,
         ahoy_breaker_option_description_at;
+    provider_options = ahoy_provider_option_count, ahoy_provider_option_key_at,
+        ahoy_provider_option_description_at;
 }
 
 owner!(

@@ -35,7 +35,7 @@ pub use events::Told;
 pub use fleet::{Fleet, refused, single};
 pub use handles::{
     Balancer, Breaker, Endpoint, Host, Hosts, Provider, Request, Retry, balancer_options,
-    breaker_options, client_options, retry_options,
+    breaker_options, client_options, provider_options, retry_options,
 };
 pub use host::*;
 pub use outcome::{Answer, Attempt, Failure, Outcome};

@@ -143,7 +143,7 @@ pub unsafe extern "C" fn ahoy_provider_from_url(
     })
 }
 
-/// Sets an option by name, as a parameter of its URL does; docs/options.md lists them.
+/// Sets an option by name, as a parameter of its URL does; ahoy_provider_option_key_at lists them.
 ///
 /// @param key such as "empty_hold"
 /// @param value such as "10s"; a duration needs a unit. A value that is refused changes nothing

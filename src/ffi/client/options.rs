@@ -4,8 +4,9 @@ use std::ffi::{CString, c_char};
 use std::ptr;
 use std::sync::OnceLock;
 
+use crate::discovery::ProviderConfig;
 use crate::ffi::values::{guard, text};
-use crate::options::{BALANCER, BREAKER, CLIENT, RETRY, Table};
+use crate::options::{BALANCER, BREAKER, CLIENT, PROVIDER, RETRY, Row, Table, taken_by};
 
 /// A table's texts as C has them.
 struct Texts(OnceLock<Vec<OptionTexts>>);
@@ -19,29 +20,34 @@ static CLIENT_TEXTS: Texts = Texts(OnceLock::new());
 static RETRY_TEXTS: Texts = Texts(OnceLock::new());
 static BALANCER_TEXTS: Texts = Texts(OnceLock::new());
 static BREAKER_TEXTS: Texts = Texts(OnceLock::new());
+static PROVIDER_TEXTS: Texts = Texts(OnceLock::new());
 
 impl Texts {
     /// A text of the option at `index`; NULL out of range.
     fn at<C: Clone + 'static>(
         &'static self,
         table: &Table<C>,
+        description: impl Fn(&Row<C>) -> String,
         index: usize,
         which: impl FnOnce(&'static OptionTexts) -> &'static CString,
     ) -> *const c_char {
         guard::value_of(ptr::null(), || {
-            let texts = self.0.get_or_init(|| texts(table));
+            let texts = self.0.get_or_init(|| texts(table, description));
             texts.get(index).map_or(ptr::null(), |option| which(option).as_ptr())
         })
     }
 }
 
-fn texts<C: Clone + 'static>(table: &Table<C>) -> Vec<OptionTexts> {
+fn texts<C: Clone + 'static>(
+    table: &Table<C>,
+    description: impl Fn(&Row<C>) -> String,
+) -> Vec<OptionTexts> {
     let rows = table.rows().iter();
     let option = |(key, description): (&String, String)| OptionTexts {
         key: text::owned(key),
         description: text::owned(&description),
     };
-    rows.map(|row| option((&row.key, row.description()))).collect()
+    rows.map(|row| option((&row.key, description(row)))).collect()
 }
 
 /// How many options ahoy_client_builder_set knows. Any thread.
@@ -56,7 +62,7 @@ pub extern "C" fn ahoy_client_option_count() -> usize {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_client_option_key_at(index: usize) -> *const c_char {
-    CLIENT_TEXTS.at(&CLIENT, index, |option| &option.key)
+    CLIENT_TEXTS.at(&CLIENT, Row::description, index, |option| &option.key)
 }
 
 /// The purpose of an option of ahoy_client_builder_set, its form, its default and its cost. Static
@@ -66,7 +72,7 @@ pub extern "C" fn ahoy_client_option_key_at(index: usize) -> *const c_char {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_client_option_description_at(index: usize) -> *const c_char {
-    CLIENT_TEXTS.at(&CLIENT, index, |option| &option.description)
+    CLIENT_TEXTS.at(&CLIENT, Row::description, index, |option| &option.description)
 }
 
 /// How many options ahoy_retry_set knows. Any thread.
@@ -81,7 +87,7 @@ pub extern "C" fn ahoy_retry_option_count() -> usize {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_retry_option_key_at(index: usize) -> *const c_char {
-    RETRY_TEXTS.at(&RETRY, index, |option| &option.key)
+    RETRY_TEXTS.at(&RETRY, Row::description, index, |option| &option.key)
 }
 
 /// The purpose of an option of ahoy_retry_set, its form, its default and its cost. Static
@@ -91,7 +97,7 @@ pub extern "C" fn ahoy_retry_option_key_at(index: usize) -> *const c_char {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_retry_option_description_at(index: usize) -> *const c_char {
-    RETRY_TEXTS.at(&RETRY, index, |option| &option.description)
+    RETRY_TEXTS.at(&RETRY, Row::description, index, |option| &option.description)
 }
 
 /// How many options ahoy_balancer_set knows. Any thread.
@@ -106,7 +112,7 @@ pub extern "C" fn ahoy_balancer_option_count() -> usize {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_balancer_option_key_at(index: usize) -> *const c_char {
-    BALANCER_TEXTS.at(&BALANCER, index, |option| &option.key)
+    BALANCER_TEXTS.at(&BALANCER, Row::description, index, |option| &option.key)
 }
 
 /// The purpose of an option of ahoy_balancer_set, its form, its default and its cost. Static
@@ -116,7 +122,7 @@ pub extern "C" fn ahoy_balancer_option_key_at(index: usize) -> *const c_char {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_balancer_option_description_at(index: usize) -> *const c_char {
-    BALANCER_TEXTS.at(&BALANCER, index, |option| &option.description)
+    BALANCER_TEXTS.at(&BALANCER, Row::description, index, |option| &option.description)
 }
 
 /// How many options ahoy_breaker_set knows. Any thread.
@@ -131,7 +137,7 @@ pub extern "C" fn ahoy_breaker_option_count() -> usize {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_breaker_option_key_at(index: usize) -> *const c_char {
-    BREAKER_TEXTS.at(&BREAKER, index, |option| &option.key)
+    BREAKER_TEXTS.at(&BREAKER, Row::description, index, |option| &option.key)
 }
 
 /// The purpose of an option of ahoy_breaker_set, its form, its default and its cost. Static
@@ -141,5 +147,34 @@ pub extern "C" fn ahoy_breaker_option_key_at(index: usize) -> *const c_char {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_breaker_option_description_at(index: usize) -> *const c_char {
-    BREAKER_TEXTS.at(&BREAKER, index, |option| &option.description)
+    BREAKER_TEXTS.at(&BREAKER, Row::description, index, |option| &option.description)
+}
+
+/// How many options ahoy_provider_set knows, those of all sources together. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn ahoy_provider_option_count() -> usize {
+    guard::value_of(0, || PROVIDER.rows().len())
+}
+
+/// The key of an option of ahoy_provider_set. Static text. Any thread.
+///
+/// @param index 0 to ahoy_provider_option_count() - 1, in the order of keys
+/// @return NULL out of range
+#[unsafe(no_mangle)]
+pub extern "C" fn ahoy_provider_option_key_at(index: usize) -> *const c_char {
+    PROVIDER_TEXTS.at(&PROVIDER, provider_description, index, |option| &option.key)
+}
+
+/// The purpose of an option of ahoy_provider_set, its form, its default, its cost, and the sources
+/// that take it. Static text. Any thread.
+///
+/// @param index 0 to ahoy_provider_option_count() - 1, in the order of keys
+/// @return NULL out of range
+#[unsafe(no_mangle)]
+pub extern "C" fn ahoy_provider_option_description_at(index: usize) -> *const c_char {
+    PROVIDER_TEXTS.at(&PROVIDER, provider_description, index, |option| &option.description)
+}
+
+fn provider_description(row: &Row<ProviderConfig>) -> String {
+    format!("{} Taken by {}.", row.description(), taken_by(&row.key))
 }

@@ -109,6 +109,18 @@ fn set_known(
 /// The options of a provider whose list a function of the host tells.
 const OF_CALLBACKS: &[&str] = &["callbacks", "empty_hold"];
 
+/// The sources that take the option called `key`, by their schemes.
+#[must_use]
+pub fn taken_by(key: &str) -> String {
+    if url::COMMON.contains(&key) {
+        let callbacks = if OF_CALLBACKS.contains(&key) { " and callbacks" } else { "" };
+        return format!("all URLs{callbacks}");
+    }
+    let schemes = url::SCHEMES.iter().filter(|scheme| scheme.takes(key));
+    let callbacks = OF_CALLBACKS.contains(&key).then_some("callbacks");
+    schemes.map(|scheme| scheme.name).chain(callbacks).collect::<Vec<_>>().join(", ")
+}
+
 fn scheme_of(config: &ProviderConfig) -> Option<&'static Scheme> {
     url::scheme(config.target.scheme)
 }

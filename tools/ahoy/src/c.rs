@@ -181,4 +181,7 @@ unsafe extern "C" {
     pub(crate) fn ahoy_breaker_option_count() -> usize;
     pub(crate) fn ahoy_breaker_option_key_at(index: usize) -> *const c_char;
     pub(crate) fn ahoy_breaker_option_description_at(index: usize) -> *const c_char;
+    pub(crate) fn ahoy_provider_option_count() -> usize;
+    pub(crate) fn ahoy_provider_option_key_at(index: usize) -> *const c_char;
+    pub(crate) fn ahoy_provider_option_description_at(index: usize) -> *const c_char;
 }

@@ -46,7 +46,7 @@ pub(crate) struct EndpointsArgs {
     /// Go on, and tell each change until interrupted
     #[arg(short, long)]
     pub(crate) watch: bool,
-    /// Set an option of the source; docs/options.md lists them
+    /// Set an option of the source; `ahoy options provider` lists them
     #[arg(short, long = "option", value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) options: Vec<(String, String)>,
     /// How long to wait for the first list
@@ -76,7 +76,7 @@ pub(crate) struct GetArgs {
 
 #[derive(Args)]
 pub(crate) struct OptionsArgs {
-    /// Only those of a handle (client, balancer, retry, breaker), or whose key holds this text
+    /// Only those of a handle (client, balancer, retry, breaker, provider), or whose key holds this text
     pub(crate) filter: Option<String>,
 }
 

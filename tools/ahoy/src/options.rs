@@ -15,7 +15,7 @@ type Handle = (
     unsafe extern "C" fn(usize) -> *const c_char,
 );
 
-const HANDLES: [Handle; 4] = [
+const HANDLES: [Handle; 5] = [
     (
         "client",
         c::ahoy_client_option_count,
@@ -39,6 +39,12 @@ const HANDLES: [Handle; 4] = [
         c::ahoy_breaker_option_count,
         c::ahoy_breaker_option_key_at,
         c::ahoy_breaker_option_description_at,
+    ),
+    (
+        "provider",
+        c::ahoy_provider_option_count,
+        c::ahoy_provider_option_key_at,
+        c::ahoy_provider_option_description_at,
     ),
 ];
 

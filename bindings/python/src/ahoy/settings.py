@@ -38,7 +38,7 @@ def apply(function: Any, pointer: int, settings: Settings | None) -> None:
 
 
 def documented(kind: str) -> dict[str, str]:
-    """Every setting of `client`, `balancer`, `retry` or `breaker` in the loaded library, with its purpose."""
+    """Every setting of `client`, `balancer`, `retry`, `breaker` or `provider` in the loaded library, with its purpose."""
     count = getattr(lib, f"ahoy_{kind}_option_count")()
     key, purpose = (getattr(lib, f"ahoy_{kind}_option_{part}_at") for part in ("key", "description"))
     return {key(i).decode(): purpose(i).decode() for i in range(count)}

@@ -385,6 +385,9 @@ module Ahoy
     lazily :ahoy_breaker_option_count, [], :size_t
     lazily :ahoy_breaker_option_key_at, [:size_t], :string
     lazily :ahoy_breaker_option_description_at, [:size_t], :string
+    lazily :ahoy_provider_option_count, [], :size_t
+    lazily :ahoy_provider_option_key_at, [:size_t], :string
+    lazily :ahoy_provider_option_description_at, [:size_t], :string
     lazily :ahoy_client_from_config, [:string, :pointer, :pointer], :int32
     lazily :ahoy_client_builder_set_config, [:pointer, :string, :pointer], :int32
     lazily :ahoy_client_config_text, [:pointer, :pointer, :pointer], :int32, blocking: true
