@@ -100,7 +100,9 @@ static char pattern[(64 << 10) + 26];
 
 static ahoy_balancer *balancers[BALANCERS];
 static ahoy_client *clients[CLIENTS];
-static double counted_calls; /* of these clients, by their statistics */
+static atomic_ulong calls_made[CLIENTS]; /* by this program, over each of these clients */
+static double counted_calls, counted_attempts; /* of them, by their statistics */
+static atomic_ulong reconfigured, counted_children;
 static const uint64_t client_limits[CLIENTS] = {1500, 1000, 800, 1000, 600, 1200};
 
 /* A client that its owner closes and frees while others call it. */
@@ -320,9 +322,15 @@ static void check_end(struct slot *slot, ahoy_status status, ahoy_response *resp
     ahoy_error_free(error);
 }
 
-/* Notes a call as begun, in a slot or in a local one. */
-static void begin(struct worker *worker, struct slot *slot, enum way way, int is_head, uint64_t limit) {
-    (void)worker;
+/* One more call over the client, if it is one of those that all threads share. */
+static void count_call(const ahoy_client *client) {
+    for (size_t i = 0; i < CLIENTS; i++)
+        if (clients[i] == client) atomic_fetch_add(&calls_made[i], 1);
+}
+
+/* Notes a call over `client` as begun, in a slot or in a local one. */
+static void begin(const ahoy_client *client, struct slot *slot, enum way way, int is_head, uint64_t limit) {
+    count_call(client);
     slot->way = way;
     slot->is_head = is_head;
     slot->limit = limit;
@@ -390,7 +398,7 @@ static void call_blocking(struct worker *worker, const ahoy_client *client, uint
         uint64_t limit;
         ahoy_request *request = draw_request(worker, &slot, &is_head, &limit);
         doing(worker, "ahoy_client_send");
-        begin(worker, &slot, BLOCKING, is_head, limit);
+        begin(client, &slot, BLOCKING, is_head, limit);
         status = ahoy_client_send(client, request, &response, &error);
         ahoy_request_free(request);
     } else {
@@ -402,7 +410,7 @@ static void call_blocking(struct worker *worker, const ahoy_client *client, uint
         memset(body, (int)('a' + slot.id % 26), sizeof body);
         snprintf(path, sizeof path, "/%llu", (unsigned long long)slot.id);
         doing(worker, "a blocking verb");
-        begin(worker, &slot, BLOCKING, verb == 2, own_limit);
+        begin(client, &slot, BLOCKING, verb == 2, own_limit);
         switch (verb) {
         case 0: status = ahoy_client_get(client, path, &response, &error); break;
         case 1: status = ahoy_client_options(client, path, &response, &error); break;
@@ -517,7 +525,7 @@ static ahoy_call *start(struct worker *worker, const ahoy_client *client, struct
     ahoy_error *error;
     ahoy_request *request = draw_request(worker, slot, &is_head, &limit);
     doing(worker, "ahoy_client_start");
-    begin(worker, slot, WAIT, is_head, limit);
+    begin(client, slot, WAIT, is_head, limit);
     slot->may_be_closed = may_be_closed;
     ahoy_status status = ahoy_client_start(client, request, &call, &error);
     ahoy_request_free(request);
@@ -636,7 +644,7 @@ static void submit(struct worker *worker) {
     uint64_t tag = worker->tag_round << 8 | (uint64_t)(slot - worker->slots);
     ahoy_request *request = draw_request(worker, slot, &is_head, &limit);
     doing(worker, "ahoy_client_submit");
-    begin(worker, slot, QUEUE, is_head, limit);
+    begin(client, slot, QUEUE, is_head, limit);
     ahoy_status status = ahoy_client_submit(client, request, worker->queue, tag, &error);
     if (status != AHOY_OK) {
         check_end(slot, status, NULL, error);
@@ -644,6 +652,7 @@ static void submit(struct worker *worker) {
     } else if (draw(&worker->random, 10) == 0 && strcmp(ahoy_request_method(request), "POST") != 0) {
         /* A tag may stand for more than one call. */
         atomic_fetch_add(&begun[QUEUE], 1);
+        count_call(client);
         slot->expected = 2;
         if (ahoy_client_submit(client, request, worker->queue, tag, NULL) != AHOY_OK)
             violation(HANDLES, "a second submit failed");
@@ -859,6 +868,58 @@ static ahoy_status provide(void *user_data, ahoy_hosts *out) {
     return AHOY_OK;
 }
 
+/* The sums over all labels of one client's statistics: calls that ended, attempts by outcome and by reason, calls under
+ * way. */
+struct sums {
+    double calls, attempts, by_reason, active;
+};
+
+static void add_sample(void *user_data, const ahoy_sample *sample) {
+    struct sums *sums = user_data;
+    const char *name = ahoy_sample_name(sample);
+    size_t buckets = ahoy_sample_bucket_count(sample);
+    double all = buckets ? (double)ahoy_sample_bucket_value_at(sample, buckets - 1) : ahoy_sample_value(sample);
+    if (strcmp(name, "ahoy_client_call_duration_seconds") == 0) sums->calls += all;
+    if (strcmp(name, "http_client_request_duration_seconds") == 0) sums->attempts += all;
+    if (strcmp(name, "ahoy_client_attempts_total") == 0) sums->by_reason += all;
+    if (strcmp(name, "ahoy_client_active_calls") == 0) sums->active += all;
+}
+
+static struct sums sums_of(const ahoy_client *client) {
+    struct sums sums = {0};
+    ahoy_snapshot *snapshot;
+    if (ahoy_client_snapshot(client, &snapshot, NULL) == AHOY_OK) ahoy_snapshot_each(snapshot, add_sample, &sums, NULL);
+    ahoy_snapshot_free(snapshot);
+    return sums;
+}
+
+/* The sums once all calls have ended, those included that were freed in flight: these take a moment to do so. */
+static struct sums sums_at_rest(const ahoy_client *client) {
+    struct sums sums = sums_of(client);
+    for (int tries = 0; sums.active > 0 && tries < 200; tries++) {
+        pause_us(50000);
+        sums = sums_of(client);
+    }
+    return sums;
+}
+
+static int adds_up(struct sums sums, double calls) {
+    return sums.active == 0 && sums.calls == calls && sums.attempts == sums.by_reason;
+}
+
+static void check_sums(void) {
+    for (size_t i = 0; i < CLIENTS; i++) {
+        struct sums sums = sums_at_rest(clients[i]);
+        double made = (double)atomic_exchange(&calls_made[i], 0);
+        if (made == 0 || !adds_up(sums, made))
+            violation(COUNTS,
+                      "client %zu: %.0f calls made, %.0f under way, %.0f ended; %.0f attempts by outcome, %.0f by reason", i,
+                      made, sums.active, sums.calls, sums.attempts, sums.by_reason);
+        counted_calls += sums.calls;
+        counted_attempts += sums.attempts;
+    }
+}
+
 static int is_child_call_fine(const ahoy_client *client, uint64_t id, int by_start) {
     char path[32];
     ahoy_request *request;
@@ -909,6 +970,9 @@ static int child(uint64_t kind, uint64_t id, ahoy_call *call) {
     if (kind < 2) return 0;
     if (!is_child_call_fine(clients[0], id, 0)) return 11;
     if (!is_child_call_fine(clients[2], id + 1, 1)) return 12;
+    /* What the parent counted is the parent's, its calls under way included. */
+    if (!adds_up(sums_at_rest(clients[0]), 1) || !adds_up(sums_at_rest(clients[2]), 1)) return 18;
+    if (!adds_up(sums_at_rest(clients[5]), 0)) return 19;
     if (kind == 2) return 0;
     if (!is_child_call_fine(clients[3], id + 2, 0)) return 13;
     if (kind == 3) { /* a grandchild */
@@ -954,8 +1018,10 @@ static void fork_turn(struct worker *worker) {
             }
             pause_us(1000);
         }
-        if (left_well(status))
+        if (left_well(status)) {
             atomic_fetch_add(&children_by_exit, 1);
+            if (kind >= 2) atomic_fetch_add(&counted_children, 1);
+        }
         else if (status != -1)
             violation(CHILDREN, "child of kind %llu: wait status %#x", (unsigned long long)kind, status);
     }
@@ -965,13 +1031,42 @@ static void fork_turn(struct worker *worker) {
     }
 }
 
+/* Another configuration for one of the clients that all threads share, under their calls: other time limits for
+ * connecting, with which connections are made anew, and another limit on calls, with which the admission is. */
+static void reconfigure(struct worker *worker) {
+    static const char *const own[CLIENTS] = {
+        "\"timeout\": \"1500ms\"",
+        "\"timeout\": \"1s\", \"attempt_timeout\": \"300ms\"",
+        "\"timeout\": \"800ms\", \"max_body\": \"600KiB\"",
+        "\"timeout\": \"1s\"",
+        "\"timeout\": \"600ms\", \"http2\": \"prior_knowledge\"",
+        "\"timeout\": \"1200ms\", \"attempt_timeout\": \"300ms\", \"fail_on_status\": true",
+    };
+    static const char *const tries[CLIENTS] = {"3", "5", "1", "3", "2", "\"unlimited\""};
+    static const char *const connecting[] = {"auto", "100ms", "200ms"};
+    size_t which = draw(&worker->random, CLIENTS);
+    char json[400];
+    ahoy_error *error;
+    snprintf(json, sizeof json,
+             "{%s, \"connect_timeout\": \"%s\", \"idle_timeout\": \"2s\", \"max_in_flight\": %d, "
+             "\"retry\": {\"tries\": %s, \"delay\": \"5ms\", \"max_delay\": \"50ms\"}}",
+             own[which], connecting[draw(&worker->random, 3)], draw(&worker->random, 2) ? 5000 : 6000, tries[which]);
+    doing(worker, "ahoy_client_reconfigure");
+    if (ahoy_client_reconfigure(clients[which], json, &error) != AHOY_OK)
+        violation(HANDLES, "reconfigure: %s", ahoy_error_message(error));
+    else
+        atomic_fetch_add(&reconfigured, 1);
+    ahoy_error_free(error);
+}
+
 static void control_turn(struct worker *worker) {
     ahoy_balancer *balancer = balancers[draw(&worker->random, 2)];
     ahoy_endpoint *endpoint;
     ahoy_error *error;
     ahoy_status status;
     doing(worker, "a balancer");
-    switch (draw(&worker->random, 8)) {
+    switch (draw(&worker->random, 9)) {
+    case 8: reconfigure(worker); break;
     case 0:
     case 1:
         status = ahoy_balancer_update(balancer, &error);
@@ -1035,45 +1130,6 @@ static void make_world(void) {
     ahoy_breaker_free(lenient);
     ahoy_provider_free(custom);
     ahoy_provider_free(list);
-}
-
-/* The sums of one client's statistics: calls that ended, attempts by outcome and by reason, calls under way. */
-struct sums {
-    double calls, attempts, by_reason, active;
-};
-
-static void add_sample(void *user_data, const ahoy_sample *sample) {
-    struct sums *sums = user_data;
-    const char *name = ahoy_sample_name(sample);
-    size_t buckets = ahoy_sample_bucket_count(sample);
-    double all = buckets ? (double)ahoy_sample_bucket_value_at(sample, buckets - 1) : ahoy_sample_value(sample);
-    if (strcmp(name, "ahoy_client_call_duration_seconds") == 0) sums->calls += all;
-    if (strcmp(name, "http_client_request_duration_seconds") == 0) sums->attempts += all;
-    if (strcmp(name, "ahoy_client_attempts_total") == 0) sums->by_reason += all;
-    if (strcmp(name, "ahoy_client_active_calls") == 0) sums->active += all;
-}
-
-static struct sums sums_of(const ahoy_client *client) {
-    struct sums sums = {0};
-    ahoy_snapshot *snapshot;
-    if (ahoy_client_snapshot(client, &snapshot, NULL) == AHOY_OK) ahoy_snapshot_each(snapshot, add_sample, &sums, NULL);
-    ahoy_snapshot_free(snapshot);
-    return sums;
-}
-
-/* All calls have ended, those included that were freed in flight, but for the moment that they take to do so. */
-static void check_sums(void) {
-    for (size_t i = 0; i < CLIENTS; i++) {
-        struct sums sums = sums_of(clients[i]);
-        for (int tries = 0; sums.active > 0 && tries < 200; tries++) {
-            pause_us(50000);
-            sums = sums_of(clients[i]);
-        }
-        if (sums.active > 0 || sums.attempts != sums.by_reason || sums.calls == 0)
-            violation(COUNTS, "client %zu: %.0f calls under way, %.0f ended; %.0f attempts by outcome, %.0f by reason", i,
-                      sums.active, sums.calls, sums.attempts, sums.by_reason);
-        counted_calls += sums.calls;
-    }
 }
 
 static void free_world(void) {
@@ -1456,7 +1512,9 @@ int main(int argc, char **argv) {
     check_rest(start, before, after);
     if (report.doubled || report.broken) violation(POSTS, "%lu doubled, %lu broken", report.doubled, report.broken);
     snprintf(notes[POSTS], sizeof notes[POSTS], "%lu requests", report.requests);
-    snprintf(notes[COUNTS], sizeof notes[COUNTS], "%.0f calls of the clients that all threads share", counted_calls);
+    snprintf(notes[COUNTS], sizeof notes[COUNTS],
+             "%.0f calls and %.0f attempts of the clients that all threads share, over %lu changes of their configuration and in %lu children",
+             counted_calls, counted_attempts, reconfigured, counted_children);
     snprintf(notes[CHILDREN], sizeof notes[CHILDREN], "%lu of %lu ended well", children_by_exit, children_begun);
     printf("\nrequests by manner:%s; %lu changes of manner\n", report.manners, report.changes);
     printf("%lu clients made, %lu freed with calls in flight; %lu updates, %lu circuits opened and closed by hand\n",
