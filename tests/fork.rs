@@ -15,10 +15,14 @@ use std::time::Duration;
 
 use ahoy::ffi::values::status::*;
 use support::names::{self, Names};
+#[cfg(feature = "xds")]
+use support::registry::ads::AdsServer;
 use support::registry::consul::Consul;
 use support::registry::etcd::Etcd;
 use support::registry::folder::Folder;
 use support::registry::forked;
+use support::registry::kubernetes::{KubeApi, ready};
+use support::registry::zookeeper::ZooKeeper;
 use support::*;
 
 const SOON: Duration = ms(10_000);
@@ -578,6 +582,36 @@ fn children_follow_registries_and_files_over_descriptors_of_their_own() {
         folder.file("web", &*listed);
     };
     forked(&format!("file://{}", folder.path().join("web").display()), 0, 8, line);
+}
+
+#[test]
+fn children_follow_zookeeper_over_a_session_of_their_own() {
+    let server = ZooKeeper::new();
+    server.client().create("/web", "");
+    let node = |port: u16| {
+        assert!(server.client().create(&format!("/web/{port}"), &format!("127.0.0.1:{port}")));
+    };
+    forked(&format!("zk://127.0.0.1:{}/web", server.port()), server.port(), 64, node);
+}
+
+#[test]
+fn children_follow_kubernetes_over_connections_of_their_own() {
+    let api = KubeApi::start();
+    let url = format!("k8s://shop/web?kubernetes_server=http://127.0.0.1:{}", api.port());
+    let slice = |port: u16| api.put(&format!("web-{port}"), &[ready("127.0.0.1")], port);
+    forked(&format!("{url}&port=http"), api.port(), 64, slice);
+}
+
+#[test]
+#[cfg(feature = "xds")]
+fn children_follow_a_control_plane_over_streams_of_their_own() {
+    let (server, listed) = (AdsServer::start(), Mutex::new(Vec::new()));
+    let place = |port: u16| {
+        let mut listed = listed.lock().unwrap();
+        listed.push(("127.0.0.1", port, 1, 0));
+        server.put("web", &[(0, 0, &listed)]);
+    };
+    forked(&format!("xds://127.0.0.1:{}/web", server.port()), server.port(), 64, place);
 }
 
 /// A name server with one name, whose questions come over TCP where that is asked for.

@@ -83,6 +83,28 @@ pub fn resident() -> usize {
     text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
 
+/// A host in C has no handler of Rust's for stacks that overflow. With one, each thread that starts or ends holds a lock of
+/// the standard library's for a moment, and a fork in that moment hands it to the child for ever: no thread would start
+/// there. Rust's runtime leaves these signals alone where something is set for them before `main`.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AS_IN_A_C_HOST: extern "C" fn() = {
+    extern "C" fn set() {
+        /// The fault comes again when this returns, and then ends the process.
+        extern "C" fn once(_: libc::c_int) {}
+        for fault in [libc::SIGSEGV, libc::SIGBUS] {
+            // SAFETY: nothing else runs yet; all zeros is an action without flags.
+            unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = once as *const () as usize;
+                action.sa_flags = libc::SA_RESETHAND;
+                assert_eq!(libc::sigaction(fault, &raw const action, std::ptr::null_mut()), 0);
+            }
+        }
+    }
+    set
+};
+
 /// A forked child; killed when this drops.
 #[derive(Debug)]
 pub struct Child(libc::pid_t);
