@@ -108,6 +108,33 @@ fn attempts_tell_their_shared_connection_and_their_phases() {
 }
 
 #[test]
+fn a_connection_is_active_while_exchanges_share_it_and_idle_between() {
+    let Some(server) = Nghttpd::start("counted", None, &[]) else { return };
+    let client = speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+    let open = |state| {
+        let of_state = [("http_connection_state", state)];
+        client.snapshot().sum("http_client_open_connections", &of_state)
+    };
+    let is = |idle: f64, active: f64| open("idle") == idle && open("active") == active;
+    for _ in 0..3 {
+        client.get("/hello").unwrap();
+        eventually("it rests", ms(10_000), || is(1.0, 0.0));
+    }
+    let (one, other) = (client.stream("/large"), client.stream("/large"));
+    assert!(is(0.0, 1.0), "two streams of one connection");
+    drop(one);
+    assert!(is(0.0, 1.0), "one is left");
+    other.rest().unwrap();
+    drop(other);
+    eventually("it rests again", ms(10_000), || is(1.0, 0.0));
+    let sum = |name: &str| client.snapshot().sum(name, &[]);
+    assert_eq!(sum("ahoy_client_connections_opened_total"), 1.0);
+    assert_eq!(sum("ahoy_client_connections_reused_total"), 4.0, "all but the first");
+    drop(server);
+    eventually("it is closed", ms(10_000), || is(0.0, 0.0));
+}
+
+#[test]
 fn a_trace_tells_heads_and_frames_and_no_packed_secret() {
     let Some(server) = Nghttpd::start("trace", None, &[]) else { return };
     let told = Arc::new(std::sync::Mutex::new(Vec::new()));

@@ -55,6 +55,11 @@ impl Stripe {
         self.counters[counter as usize].add_as(count, alone);
     }
 
+    /// Counts on any thread.
+    pub fn count_anywhere(&self, counter: Counter) {
+        self.own.as_ref().map_or(self, |own| &own.shared).count(counter, 1);
+    }
+
     /// A call has ended.
     #[inline]
     pub fn record_call(&self, key: Key, elapsed: Duration) {

@@ -54,6 +54,18 @@ impl Life {
         self.stripe.count(Counter::ConnectionsReused, 1);
     }
 
+    /// One that exchanges share is used by none of them any more; told on any thread.
+    pub(super) fn is_shared_by_none(&self) {
+        self.at_rest.store(true, Ordering::Relaxed);
+        self.stripe.count_anywhere(Counter::ConnectionsKept);
+    }
+
+    /// One that exchanges use already is used by one more, which needs no handshake either.
+    pub(super) fn is_shared(&self) {
+        self.stripe.count(Counter::ConnectionsKept, 1);
+        self.stripe.count(Counter::ConnectionsReused, 1);
+    }
+
     /// It is about to be closed, and why.
     pub(super) fn closes(&self, reason: CloseReason) {
         self.closes.store(reason as u8, Ordering::Relaxed);

@@ -83,6 +83,16 @@ impl Traffic {
         self.0.life.get().into_iter().for_each(Life::is_used_again);
     }
 
+    /// Of a connection that exchanges share, the last one has ended.
+    pub(super) fn is_shared_by_none(&self) {
+        self.0.life.get().into_iter().for_each(Life::is_shared_by_none);
+    }
+
+    /// One more exchange shares the connection with others.
+    pub(super) fn is_shared(&self) {
+        self.0.life.get().into_iter().for_each(Life::is_shared);
+    }
+
     /// The connection is about to be closed, and why.
     pub(super) fn closes(&self, reason: CloseReason) {
         self.0.life.get().into_iter().for_each(|life| life.closes(reason));

@@ -132,6 +132,7 @@ impl Multiplexed {
                 let pool = pool(&pools, &endpoint);
                 if let Acquire::Dial(dial) = pool.acquire(Instant::now(), config.bounds()) {
                     establish(dial, config, direct, limit).await;
+                    pool.rest();
                 }
             }
         });

@@ -41,9 +41,36 @@ struct PooledSession {
     retires: Instant,
     idle_since: Instant,
     used: bool,
+    /// Whether it is counted as one that rests.
+    rests: bool,
 }
 
 impl PooledSession {
+    /// One more exchange uses it; whether it is not the first.
+    fn begin(&mut self) -> bool {
+        self.streams += 1;
+        let reused = std::mem::replace(&mut self.used, true);
+        match (std::mem::take(&mut self.rests), reused) {
+            (true, _) => self.session.traffic().is_used_again(),
+            (false, true) => self.session.traffic().is_shared(),
+            (false, false) => {}
+        }
+        reused
+    }
+
+    /// One exchange less does.
+    fn end(&mut self) {
+        self.streams -= 1;
+        self.idle_since = Instant::now();
+        self.rest();
+    }
+
+    fn rest(&mut self) {
+        if self.streams == 0 && !std::mem::replace(&mut self.rests, true) {
+            self.session.traffic().is_shared_by_none();
+        }
+    }
+
     fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
         let idle = now.saturating_duration_since(self.idle_since);
         // However short the limits are, an exchange that waited for a connection gets to use it.
@@ -114,8 +141,7 @@ impl H2Pool {
     fn acquire_of(self: &Arc<Self>, state: &mut State, now: Instant, bounds: Bounds) -> Acquire {
         let free = |pooled: &&mut PooledSession| pooled.streams < pooled.session.max_streams();
         if let Some(pooled) = state.sessions.iter_mut().find(free) {
-            pooled.streams += 1;
-            let reused = std::mem::replace(&mut pooled.used, true);
+            let reused = pooled.begin();
             let session = Arc::clone(&pooled.session);
             return Acquire::StreamSlot(StreamSlot { pool: Arc::clone(self), session, reused });
         }
@@ -161,6 +187,11 @@ impl H2Pool {
         drop(state);
         drop(retired);
         left
+    }
+
+    /// Connections that were made before anybody needed them rest.
+    pub(crate) fn rest(&self) {
+        self.lock().sessions.iter_mut().for_each(PooledSession::rest);
     }
 
     /// The connections that take new streams.
@@ -219,8 +250,7 @@ impl Drop for StreamSlot {
         let mut state = self.pool.lock();
         let own = |pooled: &&mut PooledSession| Arc::ptr_eq(&pooled.session, &self.session);
         if let Some(pooled) = state.sessions.iter_mut().find(own) {
-            pooled.streams -= 1;
-            pooled.idle_since = Instant::now();
+            pooled.end();
         }
         drop(state);
         self.pool.changed.notify_one();
@@ -241,7 +271,8 @@ impl Dial {
 
     pub(crate) fn connected(mut self, session: Arc<Session>, retires: Instant) {
         let idle_since = Instant::now();
-        let pooled = PooledSession { session, streams: 0, retires, idle_since, used: false };
+        let (streams, used, rests) = (0, false, false);
+        let pooled = PooledSession { session, streams, retires, idle_since, used, rests };
         self.end(|state| {
             (state.http1_until, state.failure) = (None, None);
             state.sessions.push(pooled);

@@ -149,6 +149,11 @@ impl Session {
         }
     }
 
+    /// The connection, as it is counted.
+    pub(crate) const fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
     fn is_silent(&self) -> bool {
         self.silent.load(Ordering::Relaxed)
     }
