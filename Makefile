@@ -19,7 +19,7 @@ TOOL := $(TARGET)/tool
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Before 1.0 each minor version has an ABI of its own; see build/main.rs.
 ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst ., ,$(VERSION))))
-.PHONY: all tool abi arena deb tarball test-packages bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm test-language-packages conformance-python conformance-ruby go clean
+.PHONY: library linux-portable all tool abi arena deb tarball test-packages bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm test-language-packages conformance-python conformance-ruby go clean
 
 all: tool
 
@@ -28,6 +28,13 @@ ALL_FEATURES = $(FEATURES) $(if $(filter dist minimal,$(PROFILE)),--features sil
 # What is installed, in $(OUT)/ready. For dist and minimal the archive alone is made, which gives the shared library as well
 # (packaging/link.sh): where cargo makes an rlib too, it leaves link-time optimisation out.
 build:
+ifeq ($(PROFILE),linux-portable)
+	@$(MAKE) --no-print-directory linux-portable PROFILE=dist
+else
+	@$(MAKE) --no-print-directory library
+endif
+
+library:
 ifneq ($(filter dist minimal,$(PROFILE)),)
 	$(CARGO) rustc --profile $(PROFILE) $(ALL_FEATURES) --lib --crate-type staticlib
 else
@@ -39,6 +46,12 @@ endif
 
 dist:
 	$(MAKE) --no-print-directory build PROFILE=dist
+
+# For x86-64 with glibc 2.17 or later: what is built for others. `make install`, `tarball`, `wheel`, `gem`, `npm` with
+# PROFILE=linux-portable take it. Fetches zig (100 MB) once. docs/platforms.md.
+PORTABLE := $(TARGET)/linux-portable
+linux-portable: dist
+	sh packaging/targets/linux-portable.sh $(PORTABLE) $(TARGET)/dist $(VERSION) $(ABI)
 
 # The least library: without proxies, HTTP/2, registries, brotli and zstd, and compiled for size. `make install
 # PROFILE=minimal` installs it.

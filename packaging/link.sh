@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes from cargo's archive what is installed: the archive and the shared library, from one object.
 # Usage: link.sh FOLDER VERSION ABI, where FOLDER has libahoy.a and native-static-libs; the result is in FOLDER/ready.
+# SHARED_LIBRARIES is what the shared library is linked with, where that is not native-static-libs.
 #
 # The object holds what the functions of ahoy.h need, and they alone are global in it. So the archive links beside
 # another Rust archive, whose standard library has the same names. Symbols that nothing refers to go, for as strong ones
@@ -39,7 +40,7 @@ printf 'AHOY_%s { global: ahoy_*; local: *; };\n' "$abi" >"$work/version"
 "${CC:-cc}" -shared -s -o "$ready/libahoy.so.$version" "$work/ahoy.o" \
     -Wl,-soname,"libahoy.so.$abi" -Wl,--version-script="$work/version" \
     -Wl,-z,nodelete,-z,relro,-z,now,-z,noexecstack -Wl,--no-undefined -Wl,--as-needed -Wl,--build-id \
-    $(cat "$from/native-static-libs")
+    ${SHARED_LIBRARIES:-$(cat "$from/native-static-libs")}
 
 "${AR:-ar}" rcsD "$work/libahoy.a" "$work/ahoy.o"
 # The archive last: its time says that all is there.
