@@ -18,7 +18,7 @@ import unittest
 
 import ahoy
 from ahoy._queue import LoopQueue
-from support import HERE, Served, counts, eventually, python
+from support import HERE, Served, counts, eventually, kept, python
 
 # A hundredth of the calls by default, which make test has time for.
 CALLS = int(os.environ.get("AHOY_CALLS", "4000"))
@@ -201,6 +201,52 @@ class Acceptance(Served, unittest.TestCase):
             tracemalloc.stop()
         figure(f"07 after {CALLS // 4} calls: {grown / 1024:.0f} KiB resident, {kept / 1024:.0f} KiB of Python's")
         self.assertLess(kept, 100_000)
+        self.assertLess(grown, 8 << 20)
+
+    def test_07_memory_stays_flat_in_asyncio(self):
+        async def body():
+            yield b"first"
+            yield b"last"
+
+        async def fails():
+            yield b"first"
+            raise ZeroDivisionError
+
+        async def hangs():
+            yield b"first"
+            await asyncio.sleep(60)
+
+        async def one(client, number):
+            await client.get("/ok")
+            if number % 10 == 0:
+                await client.post("/body", body())
+            if number % 50 == 0:
+                with self.assertRaises(ZeroDivisionError):
+                    await client.post("/body", fails())
+                for cancelled in (client.post("/body", hangs()), client.get("/slow?ms=5000")):
+                    with self.assertRaises(asyncio.TimeoutError):
+                        await asyncio.wait_for(cancelled, 0.01)
+
+        async def main():
+            async with ahoy.AsyncClient(self.hosts, timeout=10) as client:
+
+                async def some(count):
+                    for _ in range(0, count, 50):
+                        await asyncio.gather(*(one(client, number) for number in range(50)))
+                    return kept()
+
+                functions = await some(CALLS // 8)
+                tracemalloc.start()
+                before, traced = resident(), tracemalloc.get_traced_memory()[0]
+                await some(CALLS // 4)
+                await asyncio.to_thread(eventually, lambda: kept() <= functions)
+                grown, python_s = resident() - before, tracemalloc.get_traced_memory()[0] - traced
+                tracemalloc.stop()
+                return grown, python_s
+
+        grown, python_s = asyncio.run(main())
+        figure(f"07 asyncio, {CALLS // 4} calls: {grown / 1024:.0f} KiB resident, {python_s / 1024:.0f} KiB of Python's")
+        self.assertLess(python_s, 200_000)
         self.assertLess(grown, 8 << 20)
 
     def test_08_views_end_with_their_response(self):
