@@ -6,7 +6,8 @@ Every name can be had from here as well. Responses and exceptions are those of r
 """
 
 from .circuit import Circuit, ClosedState, OpenState
-from .classifiers import Ahoyhoy500Exception, raise_for_status
+from .classifiers import raise_for_status
+from .classifiers.exceptions import Ahoyhoy500Exception
 from .client import Client, LBClientBuilder, SessionClientBuilder, SimpleClient
 from .client.builder import IClientBuilder
 from .client.exceptions import AhoyhoyClientException, AhoyhoyRequestsException, ClientNoEndpointsException

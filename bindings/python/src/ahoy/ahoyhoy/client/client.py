@@ -12,10 +12,10 @@ from ... import errors
 from ...client import Client as AhoyClient
 from ...requests import Adapter
 from ..endpoints import Endpoint
-from ..http import HTTP_CALLS
+from ..http.proxy import HTTP_CALLS
 from ..lb.exceptions import LbNoEndpointsException
 from ..lb.iloadbalancer import ILoadBalancer
-from ..retries import HttpRetry
+from ..retries.retries import HttpRetry
 from .exceptions import ClientNoEndpointsException
 
 _SERVICE = "http://service"

@@ -9,7 +9,7 @@ from typing import Any, Iterable
 from ... import balancer as balancers
 from ... import errors
 from ..endpoints import Endpoint
-from ..utils import pair
+from ..utils.host import pair
 from .exceptions import LbNoEndpointsException
 from .providers.iprovider import IProvider
 

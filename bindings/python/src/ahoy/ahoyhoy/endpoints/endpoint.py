@@ -6,11 +6,11 @@ from typing import Any, Callable
 
 import requests
 
-from .. import balancer as balancers
-from .circuit import Circuit
-from .http import HTTP_CALLS
-from .servicediscovery import ServiceDiscoveryHttpClient
-from .utils import pair
+from ... import balancer as balancers
+from ..circuit import Circuit
+from ..http.proxy import HTTP_CALLS
+from ..servicediscovery import ServiceDiscoveryHttpClient
+from ..utils.host import pair
 
 
 class Endpoint(Circuit):

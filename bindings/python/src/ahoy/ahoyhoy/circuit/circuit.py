@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from .. import balancer as balancers
-from .classifiers import raise_for_status
+from ... import balancer as balancers
+from ..classifiers import raise_for_status
 
 
 class ClosedState:

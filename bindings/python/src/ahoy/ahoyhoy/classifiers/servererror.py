@@ -1,18 +1,10 @@
-"""Which answers are failures."""
+"""Answers of 500 and above."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from requests.exceptions import HTTPError
-
-
-class AhoyhoyClassifiersException(Exception):
-    """An answer is a failure."""
-
-
-class Ahoyhoy500Exception(AhoyhoyClassifiersException, HTTPError):
-    """The answer has a status of 500 or above."""
+from .exceptions import Ahoyhoy500Exception
 
 
 def raise_for_status(response: Any) -> Any:

@@ -7,7 +7,7 @@ import random
 import time
 from typing import Any, Callable
 
-from ..retry import Retry as Rules
+from ...retry import Retry as Rules
 
 
 class HttpRetry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .http import SessionProxy
+from ..http import SessionProxy
 
 
 class ServiceDiscoveryHttpClient(SessionProxy):
