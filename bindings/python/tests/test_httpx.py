@@ -79,7 +79,7 @@ class Transports(Served, unittest.TestCase):
         for _ in range(5):
             with self.assertRaises(ZeroDivisionError):
                 client.post("/body", content=raises())
-        self.assertEqual(kept(), before)
+        self.assertLessEqual(kept(), before)
         with self.assertRaises(httpx.UnsupportedProtocol):
             with httpx.Client(transport=ahoy.httpx.Transport()) as other:
                 other.get("ftp://127.0.0.1/")

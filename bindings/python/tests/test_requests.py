@@ -74,7 +74,7 @@ class Adapted(Served, unittest.TestCase):
         for _ in range(5):
             with self.assertRaises(ZeroDivisionError):
                 session.post("http://orders/body", data=fails())
-        self.assertEqual(kept(), before)
+        self.assertLessEqual(kept(), before)
 
     def test_cookies_and_who_answered(self):
         session = self.session(self.hosts[:1])
