@@ -84,6 +84,11 @@ class TestFaraday < Minitest::Test
     assert_equal "hello", faraday.get("/ok").body
   end
 
+  def test_a_configuration_names_the_hosts
+    faraday = Faraday.new("http://orders") { |f| f.adapter :ahoy, config: { "hosts" => hosts } }
+    assert_equal "hello", faraday.get("/ok").body
+  end
+
   def test_a_proxy
     faraday = Faraday.new(proxy: "http://#{hosts[0]}") { |f| f.adapter :ahoy }
     assert_equal "http://nowhere.invalid/echo", JSON.parse(faraday.get("http://nowhere.invalid/echo").body)["target"]

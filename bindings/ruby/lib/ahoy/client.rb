@@ -45,6 +45,12 @@ module Ahoy
       trust(builder, ca, cert)
       log(builder, logger) if logger
       @handle = Native.take(:ahoy_client_builder_build, :ahoy_client_free, builder)
+      @takes_paths = !(@balancer || base_url || (text && settings.slice("hosts", "provider", "base_url").first)).nil?
+    end
+
+    # Whether requests have paths; absolute URLs else.
+    def takes_paths?
+      @takes_paths
     end
 
     %i[get head options delete].each do |method|

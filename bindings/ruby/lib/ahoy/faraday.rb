@@ -20,7 +20,7 @@ module Ahoy
       super(app, &block)
       options = given.merge(keywords)
       hosts, client = options.delete(:hosts), options.delete(:client)
-      options[:tries] ||= 1 if hosts.nil?
+      options[:tries] ||= 1 if hosts.nil? && options[:config].nil?
       @hosts = hosts && (hosts.is_a?(Balancer) ? hosts : balancer(hosts, options))
       @options = options
       @clients = {}
@@ -79,7 +79,7 @@ module Ahoy
     end
 
     def target(client, env)
-      client.balancer ? env[:url].request_uri : env[:url].to_s
+      client.takes_paths? ? env[:url].request_uri : env[:url].to_s
     end
 
     def headers(env)
