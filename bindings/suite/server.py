@@ -15,7 +15,7 @@ path answers 200 too). Paths:
     /cut?n=N         a body that is N bytes short of its length
     /echo            the request: method, target, headers and body, as JSON
     /body            the request's body as it came
-    /big?n=N         N bytes
+    /big?n=N         N bytes; with &sndbuf=K the kernel holds about K bytes of them for a slow reader
     /events          three server-sent events
     /redirect?to=U   302
     /gzip            200, "hello" compressed
@@ -157,6 +157,9 @@ class Server:
 
     async def on_big(self, reader, writer, method, query, seen):
         count = int(query.get("n", 1 << 20))
+        if "sndbuf" in query:
+            # Of the size set, the kernel doubles it for its own use; asyncio's own buffer holds one piece.
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(query["sndbuf"]) // 2)
         writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {count}\r\n\r\n".encode())
         piece = b"x" * 65536
         self.sent = 0

@@ -80,13 +80,14 @@ test("4: calls at once hold nothing of the pool and do not delay the loop", asyn
 
 test("5: a slow reader holds the server back", async () => {
   const client = new Client(hosts);
-  const response = await client.get(`/big?n=${64 << 20}`);
+  // A server's kernel keeps up to 4 MiB for a peer that is slow, whoever that is: what lies there was not taken from it.
+  const response = await client.get(`/big?n=${64 << 20}&sndbuf=${64 << 10}`);
   const pieces = response[Symbol.asyncIterator]();
   const first = await pieces.next();
   await new Promise((resolve) => setTimeout(resolve, 200));
   const { sent } = await counts(hosts[0]);
-  figure(`5 the server is ${((sent - first.value.length) / 1024).toFixed(0)} KiB ahead, kernel's buffers included`);
-  assert.ok(sent < 16 << 20, `${sent} bytes`);
+  figure(`5 the server is ${((sent - first.value.length) / 1024).toFixed(0)} KiB ahead, kernels' buffers included`);
+  assert.ok(sent - first.value.length < 1 << 20, `${sent} bytes`);
   await pieces.return();
   await client.close();
 });
