@@ -73,7 +73,7 @@ ruby() {
 ruby_itself() { command ruby "$@"; }
 
 node() {
-    (cd bindings/node && test -d node_modules/koffi -a -d node_modules/express || npm install --ignore-scripts --no-audit --no-fund --silent)
+    (cd bindings/node && test -d node_modules/express && test -d node_modules/undici || npm install --ignore-scripts --no-audit --no-fund --silent)
     count "node" sh -c 'cd bindings/node && exec node --test test/*.test.js'
 }
 

@@ -17,6 +17,7 @@ const channel = diagnostics.channel("ahoy:event");
 class Client extends EventEmitter {
   #handle;
   #queue;
+  #tracing;
 
   constructor(hosts, options = {}) {
     super();
@@ -28,6 +29,7 @@ class Client extends EventEmitter {
       hosts === undefined || hosts === null || hosts instanceof Balancer
         ? hosts || null
         : new Balancer(hosts, { algorithm: balancer, options: options.balancerOptions, ...options.provider });
+    this.#tracing = options.tracing;
     const { config } = options;
     if (config !== undefined) {
       check("ahoy_client_builder_set_config", pointer, typeof config === "string" ? config : JSON.stringify(config));
@@ -91,9 +93,15 @@ class Client extends EventEmitter {
   fetch(path, options = {}) {
     const called = {};
     Error.captureStackTrace(called, this.fetch);
-    return this.#send(path, options).catch((error) => {
+    return this.#traced(path, options).catch((error) => {
       throw withStack(error, called);
     });
+  }
+
+  #traced(path, options) {
+    if (!this.#tracing) return this.#send(path, options);
+    const send = (further) => this.#send(path, { ...options, headers: [...fields(options.headers), ...further] });
+    return this.#tracing.call(methodOf(options), path, send);
   }
 
   async #send(path, options) {
@@ -163,7 +171,7 @@ function build(path, options, content) {
   let target = String(path).replace(/#.*$/s, "");
   target = target.replace(/[^!$%&'()*+,\-./0-9:;=?@A-Z[\]_a-z~]/gu, encodeURIComponent);
   if (params) target += (target.includes("?") ? "&" : "?") + new URLSearchParams(params);
-  const request = take("ahoy_request_new", "ahoy_request_free", String(options.method || "GET").toUpperCase(), target);
+  const request = take("ahoy_request_new", "ahoy_request_free", methodOf(options), target);
   const pointer = request.pointer;
   try {
     check("ahoy_request_set_streamed", pointer, true);
@@ -184,6 +192,10 @@ function build(path, options, content) {
     request.free();
     throw error;
   }
+}
+
+function methodOf(options) {
+  return String(options.method || "GET").toUpperCase();
 }
 
 /** What is to be sent, in memory: streams and iterables are read to their end first. */

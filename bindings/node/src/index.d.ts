@@ -75,6 +75,10 @@ export interface ClientOptions {
   options?: Settings;
   balancerOptions?: Settings;
   provider?: { providerOptions?: Settings };
+  /** Makes spans of calls: a Tracing of ahoy-client/opentelemetry. */
+  tracing?: {
+    call(method: string, path: string | URL, send: (fields: [string, string][]) => Promise<Response>): Promise<Response>;
+  };
 }
 
 export type HeadersInput = Record<string, string | string[]> | Iterable<readonly [string, string]>;

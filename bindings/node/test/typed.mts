@@ -1,6 +1,10 @@
 import { AhoyError, Client } from "../src/index.mjs";
+import { Tracing } from "../src/opentelemetry.mjs";
+import { Dispatcher } from "../src/undici.mjs";
 
-const client = new Client(["10.0.0.7:80"], { timeout: 2000, options: { max_in_flight: 100 } });
+const dispatcher = new Dispatcher(["10.0.0.7:80"], { timeout: 2000 });
+await dispatcher.close();
+const client = new Client(["10.0.0.7:80"], { timeout: 2000, tracing: new Tracing(), options: { max_in_flight: 100 } });
 try {
   const response = await client.get("/orders", { signal: AbortSignal.timeout(100), params: { page: "2" } });
   const status: number = response.status;

@@ -1,0 +1,179 @@
+"use strict";
+
+const { EventEmitter } = require("node:events");
+const { STATUS_CODES } = require("node:http");
+const { Client } = require("./client.js");
+
+// The library's own; and a Host is that of the endpoint.
+const OWN = new Set(["connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "te", "expect", "host"]);
+
+/**
+ * A dispatcher for undici and for Node's own fetch: `fetch("http://orders/1", { dispatcher: new Dispatcher(hosts) })`.
+ * With hosts, the origin of a URL is not dialled. Without them, nothing is retried unless `tries` says so.
+ */
+class Dispatcher extends EventEmitter {
+  #client;
+
+  /** The options are those of Client. */
+  constructor(hosts, options = {}) {
+    super();
+    const balanced = hosts !== undefined && hosts !== null;
+    // Whoever asks for a coding decodes it.
+    const settings = { gzip: false, ...options.options };
+    this.#client = new Client(hosts, { ...(balanced ? {} : { tries: 1 }), ...options, options: settings });
+  }
+
+  /** Sends a request, and tells the handler of its answer, as undici has it; both of its kinds are served. */
+  dispatch(options, handler) {
+    const exchange = new Exchange(typeof handler.onRequestStart === "function" ? new Modern(handler) : new Classic(handler));
+    exchange.run(this.#client, options);
+    return true;
+  }
+
+  close(callback) {
+    return called(this.#client.close(), callback);
+  }
+
+  destroy(error, callback) {
+    return called(this.#client.close(), typeof error === "function" ? error : callback);
+  }
+}
+
+function called(promise, callback) {
+  return callback ? void promise.then(() => callback(), callback) : promise;
+}
+
+/** One request, which its handler may pause and give up. */
+class Exchange {
+  constructor(told) {
+    this.told = told;
+    this.gone = new AbortController();
+    this.open = null;
+  }
+
+  abort(reason) {
+    this.gone.abort(reason);
+    this.resume();
+  }
+
+  pause() {
+    this.open ??= new Promise((resolve) => { this.resumed = resolve; });
+  }
+
+  resume() {
+    if (this.open) this.resumed();
+    this.open = null;
+  }
+
+  async run(client, options) {
+    const { signal } = this.gone;
+    try {
+      this.told.begin(this);
+      signal.throwIfAborted();
+      const response = await client.fetch(target(client, options), {
+        method: options.method, headers: fields(options.headers), body: options.body, signal,
+        ...(options.headersTimeout ? { timeout: options.headersTimeout } : {}),
+      });
+      this.told.head(this, response);
+      for await (const piece of response) {
+        await this.open;
+        signal.throwIfAborted();
+        this.told.data(this, piece);
+      }
+      await this.open;
+      this.told.end(this);
+    } catch (error) {
+      this.told.fail(this, error);
+    }
+  }
+}
+
+/** A handler of undici 6 and before, and of Node's fetch. */
+class Classic {
+  constructor(handler) {
+    this.handler = handler;
+  }
+
+  begin(exchange) {
+    this.handler.onConnect((reason) => exchange.abort(reason), {});
+  }
+
+  head(exchange, response) {
+    const raw = [...response.headers].flat().map((text) => Buffer.from(text, "latin1"));
+    const goOn = this.handler.onHeaders(response.status, raw, () => exchange.resume(), STATUS_CODES[response.status] ?? "");
+    if (goOn === false) exchange.pause();
+  }
+
+  data(exchange, piece) {
+    if (this.handler.onData(piece) === false) exchange.pause();
+  }
+
+  end() {
+    this.handler.onComplete([]);
+  }
+
+  fail(exchange, error) {
+    this.handler.onError(error);
+  }
+}
+
+/** A handler since undici 7, whose controller has the exchange's own functions. */
+class Modern {
+  constructor(handler) {
+    this.handler = handler;
+  }
+
+  begin(exchange) {
+    this.controller = {
+      abort: (reason) => exchange.abort(reason),
+      pause: () => exchange.pause(),
+      resume: () => exchange.resume(),
+      get paused() { return exchange.open !== null; },
+      get aborted() { return exchange.gone.signal.aborted; },
+      get reason() { return exchange.gone.signal.reason ?? null; },
+    };
+    this.handler.onRequestStart(this.controller, {});
+  }
+
+  head(exchange, response) {
+    const headers = {};
+    for (const [name, value] of response.headers) {
+      headers[name] = name in headers ? [headers[name], value].flat() : value;
+    }
+    this.controller.rawHeaders = [...response.headers].flat().map((text) => Buffer.from(text, "latin1"));
+    this.handler.onResponseStart?.(this.controller, response.status, headers, STATUS_CODES[response.status] ?? "");
+  }
+
+  data(exchange, piece) {
+    this.handler.onResponseData?.(this.controller, piece);
+  }
+
+  end() {
+    this.handler.onResponseEnd?.(this.controller, {});
+  }
+
+  fail(exchange, error) {
+    this.handler.onResponseError?.(this.controller, error);
+  }
+}
+
+function target(client, { origin, path, query }) {
+  const asked = query ? `${path}?${new URLSearchParams(query)}` : path;
+  return client.balancer ? asked : new URL(asked, origin).href;
+}
+
+/** undici's headers, which may be names and values in turn, pairs, or an object. */
+function fields(headers) {
+  if (!headers) return [];
+  let pairs;
+  if (Array.isArray(headers) && !Array.isArray(headers[0])) {
+    pairs = [];
+    for (let i = 0; i < headers.length; i += 2) pairs.push([String(headers[i]), headers[i + 1]]);
+  } else {
+    pairs = typeof headers[Symbol.iterator] === "function" ? [...headers] : Object.entries(headers);
+  }
+  return pairs.flatMap(([name, values]) => [values].flat().map((value) => [name, String(value)]))
+    .filter(([name, value]) => value !== "undefined" && !OWN.has(name.toLowerCase()));
+}
+
+module.exports = { Dispatcher };

@@ -1,0 +1,3 @@
+import undici from "./undici.js";
+
+export const { Dispatcher } = undici;

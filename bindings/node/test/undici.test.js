@@ -1,0 +1,90 @@
+"use strict";
+
+const assert = require("node:assert/strict");
+const { after, before, test } = require("node:test");
+const undici = require("undici");
+const { Dispatcher } = require("../src/undici.js");
+const { counts, eventually, servers } = require("./support.js");
+
+let hosts;
+let dispatcher;
+before(async () => {
+  hosts = await servers("ok", "refuse");
+  dispatcher = new Dispatcher(hosts, { timeout: 5000, balancer: "round_robin" });
+});
+after(() => dispatcher.close());
+
+// Node's own fetch has handlers of the kind before undici 7.
+for (const [name, fetched] of [["fetch of Node", fetch], ["fetch of undici", undici.fetch]]) {
+  test(name, async () => {
+    for (let i = 0; i < 4; i++) {
+      const answer = await fetched("http://orders/echo?a=1", { method: "POST", body: "hello", headers: { "x-a": "1" }, dispatcher });
+      const seen = await answer.json();
+      assert.deepEqual([answer.status, seen.method, seen.target, seen.body], [200, "POST", "/echo?a=1", "hello"]);
+      assert.equal(new Map(seen.headers.map(([field, value]) => [field.toLowerCase(), value])).get("x-a"), "1");
+    }
+    assert.equal(await (await fetched("http://orders/gzip", { dispatcher })).text(), "hello");
+    assert.equal((await (await fetched("http://orders/big?n=3000000", { dispatcher })).arrayBuffer()).byteLength, 3000000);
+    assert.equal((await fetched("http://orders/redirect?to=/ok", { dispatcher })).url, "http://orders/ok");
+    assert.equal((await fetched("http://orders/status?c=404", { dispatcher })).status, 404);
+  });
+
+  test(`${name}: a signal ends the exchange at the server`, async () => {
+    const before = (await counts(hosts[0])).broken_off;
+    await assert.rejects(fetched("http://orders/slow?ms=9000", { dispatcher, signal: AbortSignal.timeout(50) }), { name: "TimeoutError" });
+    const body = (await fetched("http://orders/drip?n=900&ms=10", { dispatcher })).body;
+    await body.cancel();
+    await eventually(async () => (await counts(hosts[0])).broken_off === before + 2);
+  });
+}
+
+test("undici's request and stream", async () => {
+  const { statusCode, headers, body } = await undici.request("http://orders/cookie", { dispatcher, query: { a: 1 } });
+  assert.deepEqual([statusCode, headers["set-cookie"], await body.text()], [200, "a=1; Path=/", ""]);
+  let size = 0;
+  const { Writable } = require("node:stream");
+  const sink = () => new Writable({ highWaterMark: 1024, write(piece, _, next) { size += piece.length; setImmediate(next); } });
+  await undici.stream("http://orders/big?n=400000", { dispatcher, method: "GET" }, sink);
+  assert.equal(size, 400000);
+});
+
+test("a body that nobody reads holds the server back", async () => {
+  const { body } = await undici.request(`http://orders/big?n=${64 << 20}&sndbuf=65536`, { dispatcher });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const { sent } = await counts(hosts[0]);
+  assert.ok(sent < 2 << 20, `${sent} bytes`);
+  body.on("error", () => {}).destroy();
+});
+
+test("failures are those of the library", async () => {
+  const dead = new Dispatcher([hosts[1]], { timeout: 300 });
+  await assert.rejects(undici.request("http://orders/ok", { dispatcher: dead }), { name: "AhoyError" });
+  await assert.rejects(fetch("http://orders/ok", { dispatcher: dead }), (error) => /^AHOY_E_/.test(error.cause.code));
+  await dead.close();
+});
+
+test("whole URLs", async () => {
+  const plain = new Dispatcher();
+  assert.equal(await (await fetch(`http://${hosts[0]}/ok`, { dispatcher: plain })).text(), "hello");
+  await plain.close();
+});
+
+test("a handler since undici 7 pauses and gives up", async () => {
+  const seen = [];
+  const told = (options) => new Promise((resolve) => dispatcher.dispatch({ origin: "http://orders", method: "GET", ...options }, {
+    onRequestStart(controller) { this.controller = controller; },
+    onResponseStart(controller, status, headers) { seen.push(status, headers["content-length"]); },
+    onResponseData(controller, piece) {
+      seen.push(piece.toString());
+      if (options.giveUp) return controller.abort(new Error("enough"));
+      controller.pause();
+      assert.equal(controller.paused, true);
+      setTimeout(() => controller.resume(), 10);
+    },
+    onResponseEnd: () => resolve("end"),
+    onResponseError: (controller, error) => resolve(`${error.message} ${controller.aborted}`),
+  }));
+  assert.equal(await told({ path: "/ok" }), "end");
+  assert.deepEqual(seen, [200, "5", "hello"]);
+  assert.equal(await told({ path: "/drip?n=900&ms=5", giveUp: true }), "enough true");
+});
