@@ -26,6 +26,7 @@ need binutils has readelf
 need clang has clang
 need libasio-dev test -e /usr/include/asio.hpp
 need golang-go has go
+need golang-opentelemetry-otel-dev test -d /usr/share/gocode/src/go.opentelemetry.io/otel
 need ruby has ruby
 need ruby-ffi has_ffi
 need ruby-faraday has_faraday
