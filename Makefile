@@ -19,7 +19,7 @@ TOOL := $(TARGET)/tool
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Before 1.0 each minor version has an ABI of its own; see build/main.rs.
 ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst ., ,$(VERSION))))
-.PHONY: library linux-portable all tool abi arena deb tarball test-packages bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm test-language-packages conformance-python conformance-ruby go clean
+.PHONY: library linux-portable all tool abi arena deb tarball test-packages bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm module test-language-packages conformance-python conformance-ruby go clean
 
 all: tool
 
@@ -171,10 +171,14 @@ gem: build
 npm: build
 	bindings/node/npm.sh $(OUT)/ready/libahoy.so.$(VERSION) $(PACKAGES)
 
+# The Go module, as a proxy on disk.
+module: build
+	bindings/go/module.sh $(OUT)/ready/libahoy.a $(VERSION) $(PACKAGES)/go
+
 # Each in a clean root, where the programs of its README are run by it alone. Needs root, mmdebstrap, and the network for
 # the first run.
-test-language-packages: wheel
-	sh bindings/packages.sh $(PACKAGES) python
+test-language-packages: wheel gem npm module
+	sh bindings/packages.sh $(PACKAGES)
 
 # The test suites of requests and httpx through libahoy, from their source packages on PyPI: about eight minutes.
 conformance-python: quick

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Each language's package in a clean root: installed there without a network, then the programs of its README are run by
-# it alone. packages.sh FOLDER [LANGUAGE...], where FOLDER has what `make wheel gem npm` made. Needs root, mmdebstrap, and
-# the network for the first run, which keeps the roots in FOLDER.
+# it alone. packages.sh FOLDER [LANGUAGE...], where FOLDER has what `make wheel gem npm module` made. Needs root,
+# mmdebstrap, and the network for the first run, which keeps the roots in FOLDER; npm asks its registry for koffi each time.
 set -eu
 folder=$(realpath "$1")
 shift
@@ -67,5 +67,39 @@ python() {
     check "and goes again" inside sh -c 'pip uninstall -q -y --break-system-packages --root-user-action=ignore ahoy-client && ! find /usr -name "*ahoy*" | grep .'
 }
 
-for language in ${*:-python}; do "$language"; done
+ruby() {
+    fresh ruby ruby,ruby-ffi,python3
+    cp "$folder"/ahoy-client-*.gem "$root/package/"
+    check "the gem installs" inside sh -c 'gem install --local --no-document /package/*.gem'
+    check "its library is its own" inside ruby -e \
+        'require "ahoy"; exit Ahoy::Native.ffi_libraries.first.name.start_with?(Gem.loaded_specs["ahoy-client"].full_gem_path)'
+    programs bindings/ruby/README.md ruby .rb ruby
+    check "and goes again" inside sh -c 'gem uninstall -x ahoy-client && ! find /var/lib/gems -name "*ahoy*" | grep .'
+}
+
+# npm, which is half a thousand packages in Debian, installs from outside; what is run has Node alone.
+node() {
+    fresh node nodejs,python3
+    check "the package installs" npm install --prefix "$root" --ignore-scripts --no-audit --no-fund "$folder"/ahoy-client-*.tgz
+    check "nothing was compiled" sh -c "! find '$root/node_modules' -name '*.o' -o -name Makefile | grep ."
+    check "its library is its own" inside sh -c 'cd / && node -e "
+        process.exit(require(\"ahoy-client\").libraryVersion() ? 0 : 1)"'
+    check "it is imported and required" inside sh -c 'cd / && node --input-type=module -e "
+        import { Client } from \"ahoy-client\"; import { createRequire } from \"module\";
+        if (createRequire(\"/\")(\"ahoy-client\").Client !== Client) process.exit(1)"'
+    programs bindings/node/README.md js .mjs node
+}
+
+go() {
+    fresh go golang-go,gcc,libc6-dev,python3
+    cp -R "$folder/go" "$root/package/proxy"
+    mkdir "$root/app"
+    printf 'module app\n\ngo 1.18\n' >"$root/app/go.mod"
+    check "go asks the proxy on disk alone" inside go env -w GOPROXY=file:///package/proxy GOSUMDB=off GOFLAGS=-mod=mod
+    check "the module installs" inside sh -c 'cd /app && go get github.com/libahoy/libahoy/bindings/go@latest'
+    programs bindings/go/README.md go .go sh -c 'cd /app && go build -o /app/program "$0" && /app/program'
+    check "no library is needed at run time" inside sh -c '! ldd /app/program | grep ahoy'
+}
+
+for language in ${*:-python ruby node go}; do "$language"; done
 summary packages
