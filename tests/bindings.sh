@@ -61,6 +61,10 @@ go() {
     count "go is formatted" sh -c 'test -z "$(gofmt -l bindings/go)"'
     count "go vet" env -C bindings/go GOFLAGS=-mod=mod GOPROXY=off go vet .
     count "go tests" env -C bindings/go GOFLAGS=-mod=mod GOPROXY=off GODEBUG=cgocheck=2 go test -race -short .
+    ln -s libahoy.so.0.1 "$work/libahoy.so"
+    printf 'Name: ahoy\nDescription: -\nVersion: 0\nCflags: -I%s/include\nLibs: -L%s -lahoy\n' "$PWD" "$work" >"$work/ahoy.pc"
+    count "go with the shared library" env -C bindings/go GOFLAGS=-mod=mod GOPROXY=off PKG_CONFIG_PATH="$work" \
+        go test -tags dynamic -run 'TestErrors|TestTransport' .
 }
 
 ruby() {
