@@ -19,7 +19,11 @@ TOOL := $(TARGET)/tool
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Before 1.0 each minor version has an ABI of its own; see build/main.rs.
 ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst ., ,$(VERSION))))
-.PHONY: library linux-portable all tool abi arena deb tarball test-packages bench bench-bodies build dist minimal demo demo-discovery quick exits fuzz fuzz-coverage fuzz-planted soak stage test install uninstall lint check-header valgrind asan loom tsan hazards sim deps wheel gem npm module test-language-packages conformance-python conformance-ruby go clean
+.PHONY: abi all arena asan bench bench-bodies build check-header clean conformance-python conformance-ruby deb demo
+.PHONY: demo-discovery deps dist exits fuzz fuzz-coverage fuzz-planted gem go hazards install library lint
+.PHONY: linux-aarch64 linux-musl linux-portable loom minimal module npm quick release sim soak stage tarball test
+.PHONY: test-language-packages test-linux-aarch64 test-linux-musl test-linux-portable test-packages tool tsan
+.PHONY: uninstall valgrind wheel
 
 all: tool
 
@@ -52,6 +56,24 @@ dist:
 PORTABLE := $(TARGET)/linux-portable
 linux-portable: dist
 	sh packaging/targets/linux-portable.sh $(PORTABLE) $(TARGET)/dist $(VERSION) $(ABI)
+
+# For musl (Alpine) and for 64-bit ARM, with the C examples and the NULL test on them. Each fetches a compiler (145 MB) and zig
+# (100 MB) once; a quarter of an hour.
+linux-musl linux-aarch64: linux-%:
+	PROFILE=$(PROFILE) sh packaging/targets/linux-cross.sh $* $(TARGET)/$@ $(VERSION) $(ABI)
+
+test-linux-portable: linux-portable
+	sh tests/linux_cross.sh portable $(PORTABLE) $(VERSION) $(ABI)
+
+test-linux-musl test-linux-aarch64: test-linux-%: linux-%
+	sh tests/linux_cross.sh $* $(TARGET)/linux-$* $(VERSION) $(ABI)
+
+# Archives of what RELEASED names and the targets above have built, with checksums and an SBOM, and a program linked with
+# each. `make linux-portable linux-musl linux-aarch64 windows release`.
+RELEASED ?= $(notdir $(wildcard $(foreach one,linux-portable linux-musl linux-aarch64 windows macos-arm64 macos-x86_64,$(TARGET)/$(one))))
+release:
+	sh packaging/release.sh $(TARGET)/handed-out $(TARGET) $(VERSION) $(ABI) $(RELEASED)
+	sh packaging/test-release.sh $(TARGET)/handed-out $(VERSION)
 
 # The least library: without proxies, HTTP/2, registries, brotli and zstd, and compiled for size. `make install
 # PROFILE=minimal` installs it.

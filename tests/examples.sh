@@ -4,12 +4,14 @@
 #
 #     AHOY_STAGE=PREFIX  an installed libahoy; by default `make install` makes one in a temporary folder
 #     AHOY_VALGRIND=1    runs each under valgrind, which must find no error and nothing lost
+#     AHOY_UNDER=COMMAND runs each under a command, such as an emulator, and
+#     AHOY_CC=COMPILER   builds them for it (tests/linux_cross.sh)
 set -euo pipefail
 # shellcheck source=tests/endpoints/common.sh
 source "$(dirname "$0")/endpoints/common.sh"
 
 expected=$root/examples-c/expected
-under=()
+read -ra under <<<"${AHOY_UNDER:-}"
 if [ "${AHOY_VALGRIND:-0}" = 1 ]; then
     # So many callers, for the suppressions name functions far up the stack.
     named
@@ -95,7 +97,7 @@ cleanup_more() {
 use_stage
 build_endpoints
 mkdir "$work/bin"
-make -s -C "$root/examples-c" OUT="$work/bin"
+make -s -C "$root/examples-c" OUT="$work/bin" ${AHOY_CC:+CC="$AHOY_CC"}
 
 start_endpoints dead-1@refuse well@ok dead-2@refuse
 # The balancer draws, so how often a call meets a dead host differs.

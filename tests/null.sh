@@ -22,7 +22,8 @@ ln -s "$(realpath "$library")" "$work/$soname"
 $compiler $flags "$work/null_calls.c" -o "$work/null_calls" "$work/$soname" -lm -pthread -Wl,-rpath,"$work"
 
 case $mode in
-    plain) "$work/null_calls" ;;
+    # shellcheck disable=SC2086 # a command with its arguments, such as an emulator
+    plain) ${AHOY_UNDER:-} "$work/null_calls" ;;
     valgrind) NULL_CALLS_SECONDS=1200 sh tests/memcheck.sh "$work/null_calls" ;;
     asan) ASAN_OPTIONS=detect_leaks=1 "$work/null_calls" ;;
     *) echo "null.sh: $mode is not plain, valgrind or asan" >&2; exit 2 ;;

@@ -15,7 +15,7 @@ mkdir -p "$out"
 cp "$dist/libahoy.a" "$dist/native-static-libs" "$out"
 cat >"$out/cc" <<CC
 #!/bin/sh
-exec "$zig" cc -target x86_64-linux-gnu.2.17 "\$@"
+exec env ZIG_GLOBAL_CACHE_DIR="$ZIG_GLOBAL_CACHE_DIR" ZIG_LOCAL_CACHE_DIR="$ZIG_LOCAL_CACHE_DIR" "$zig" cc -target x86_64-linux-gnu.2.17 "\$@"
 CC
 chmod +x "$out/cc"
 # In place of libgcc_s, which must be as new as the compiler that made it: what unwinds comes along.

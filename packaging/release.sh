@@ -1,0 +1,55 @@
+#!/bin/sh
+# What is handed out: an archive for each target that was built, their checksums, and what is in them (an SBOM in
+# CycloneDX's JSON), in FOLDER.
+#
+#     release.sh FOLDER BUILT VERSION ABI TARGET...
+#
+# BUILT is cargo's target folder; a target is one that packaging/targets builds, as BUILT/TARGET. The archives are the same
+# bytes for the same built files: names in order, one time for all (SOURCE_DATE_EPOCH, by default that of the last commit),
+# no owner.
+set -eu
+cd "$(dirname "$0")/.."
+out=$1 built=$2 version=$3 abi=$4
+shift 4
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
+export SOURCE_DATE_EPOCH
+rm -rf "$out"
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+archive() { # archive TREE: the folder of that name in $work
+    find "$work/$1" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+    case $1 in
+        *windows*) (cd "$work" && find "$1" -type f | LC_ALL=C sort | TZ=UTC zip -q -X -@ "$out/$1.zip") ;;
+        *) tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --format=gnu -c "$1" | xz -6 -T1 >"$out/$1.tar.xz" ;;
+    esac
+}
+
+for target; do
+    case $target in
+        linux-portable) name=x86_64-linux-gnu ;;
+        linux-musl) name=x86_64-linux-musl ;;
+        linux-aarch64) name=aarch64-linux-gnu ;;
+        windows) name=x86_64-windows ;;
+        macos-*) name=${target#macos-}-macos ;;
+        *) echo "release: no target $target" >&2 && exit 2 ;;
+    esac
+    tree=libahoy-$version-$name
+    case $target in
+        linux-*) PREFIX=/$tree LIBDIR=/$tree/lib DESTDIR=$work sh packaging/install.sh "$built/$target" "$version" "$abi" ;;
+        *) cp -R "$built/$target" "$work/$tree" ;;
+    esac
+    archive "$tree"
+done
+
+# Cargo's own list of what is linked, with versions, licences and checksums.
+cyclonedx=${AHOY_CYCLONEDX:-$built/cyclonedx}
+[ -x "$cyclonedx/bin/cargo-cyclonedx" ] || cargo install --quiet --locked --root "$cyclonedx" cargo-cyclonedx
+"$cyclonedx/bin/cargo-cyclonedx" cyclonedx --quiet --format json --describe crate --no-build-deps \
+    --override-filename "ahoy-sbom" --manifest-path Cargo.toml
+mv ahoy-sbom*.json "$out/libahoy-$version.cdx.json"
+
+(cd "$out" && sha256sum ./* | sed 's, \./, ,' >SHA256SUMS)
+ls -l "$out"

@@ -1,0 +1,26 @@
+#!/bin/sh
+# The C examples and the NULL test with what packaging/targets/linux-portable.sh or linux-cross.sh left:
+#
+#     linux_cross.sh portable|aarch64|musl FOLDER VERSION ABI
+#
+# portable and musl run on this machine, the latter by musl's loader (apt: musl); aarch64 in qemu-user, with the libraries
+# of libc6-arm64-cross.
+set -eu
+cd "$(dirname "$0")/.."
+system=$1 folder=$(cd "$2" && pwd) version=$3 abi=$4
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+case $system in
+    portable) AHOY_UNDER='' ;;
+    musl) AHOY_UNDER='' && [ -x /lib/ld-musl-x86_64.so.1 ] || { echo "musl: apt-get install musl" >&2 && exit 1; } ;;
+    aarch64)
+        AHOY_UNDER='qemu-aarch64 -L /usr/aarch64-linux-gnu'
+        command -v qemu-aarch64 >/dev/null && [ -d /usr/aarch64-linux-gnu/lib ] ||
+            { echo "aarch64: apt-get install qemu-user libc6-arm64-cross" >&2 && exit 1; }
+        ;;
+    *) echo "linux_cross: no system $system" >&2 && exit 2 ;;
+esac
+export AHOY_UNDER AHOY_STAGE="$stage" AHOY_CC="$folder/cc"
+PREFIX=$stage LIBDIR=$stage/lib DESTDIR='' sh packaging/install.sh "$folder" "$version" "$abi" >/dev/null
+bash tests/examples.sh
+CC=$AHOY_CC sh tests/null.sh plain "$folder/ready/libahoy.so.$version" | tail -n 1
