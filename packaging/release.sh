@@ -44,12 +44,12 @@ for target; do
     archive "$tree"
 done
 
-# Cargo's own list of what is linked, with versions, licences and checksums.
+# Cargo's own list of what is linked, with versions, licences and checksums. The folder of the build is left out of it.
 cyclonedx=${AHOY_CYCLONEDX:-$built/cyclonedx}
 [ -x "$cyclonedx/bin/cargo-cyclonedx" ] || cargo install --quiet --locked --root "$cyclonedx" cargo-cyclonedx
-"$cyclonedx/bin/cargo-cyclonedx" cyclonedx --quiet --format json --describe crate --no-build-deps \
-    --override-filename "ahoy-sbom" --manifest-path Cargo.toml
-mv ahoy-sbom*.json "$out/libahoy-$version.cdx.json"
+PATH=$cyclonedx/bin:$PATH cargo cyclonedx --quiet --format json --no-build-deps --override-filename ahoy-sbom
+sed "s,path+file://$PWD#,pkg:cargo/,g" ahoy-sbom.json >"$out/libahoy-$version.cdx.json"
+rm ahoy-sbom.json
 
 (cd "$out" && sha256sum ./* | sed 's, \./, ,' >SHA256SUMS)
 ls -l "$out"
