@@ -59,7 +59,8 @@ class Request:
             data = bytes(content)
             check(lib.ahoy_request_set_body, self.pointer, data, len(data))
         else:
-            self._source = _Source(content) if isinstance(content, Iterable) else Fed(content)
+            pieces: Any = content
+            self._source = _Source(pieces) if isinstance(pieces, Iterable) else Fed(pieces)
             self._source.attach(self.pointer)
 
     @property
