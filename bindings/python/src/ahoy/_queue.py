@@ -176,7 +176,7 @@ def queue_here() -> CallQueue:
     try:
         return LoopQueue.of(asyncio.get_running_loop())
     except RuntimeError:
-        # Whoever runs trio has imported it.
+        # A program that runs trio has imported it.
         if "trio" not in sys.modules:
             raise
     from ._trio import TrioQueue

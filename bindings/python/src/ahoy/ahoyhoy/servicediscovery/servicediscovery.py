@@ -43,7 +43,7 @@ class ServiceDiscoveryHttpClient(SessionProxy):
         """What stands before a path."""
         return f"{self.protocol}://{self.address}" + (f":{self.port}" if self.port else "")
 
-    # Callbacks are told who calls, besides what SessionProxy tells them.
+    # Callbacks get this object before what SessionProxy gives them.
     def pre_callback(self, url: str) -> str:
         return self.url + url if self._pre is None else self._pre(self, url)  # type: ignore[call-arg, arg-type]
 
