@@ -6,6 +6,9 @@
 //! An answer over UDP is not taken for whole where it is the first or something is missing in it: name servers cut such
 //! answers, and Consul sends a random part of a long one without saying so. The same is then asked over TCP.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 use std::collections::{BTreeSet, HashMap};
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -66,8 +69,7 @@ struct Lookup {
     servers: NameServers,
     /// The servers of the last answer.
     known: Option<BTreeSet<(String, u16)>>,
-    /// The addresses of servers, and until when they hold.
-    addresses: HashMap<String, (Vec<IpAddr>, Instant)>,
+    addresses: Addresses,
 }
 
 impl Fetch for Lookup {
@@ -86,7 +88,7 @@ impl Fetch for Lookup {
             };
             self.known = Some(names(&records));
             self.resolve(&records).await;
-            let hosts = self.hosts(&records.services, teller);
+            let hosts = hosts(&records.services, &self.addresses, teller);
             Ok(Fetched { hosts: Some(hosts), pause: pause(&self.config, records.ttl) })
         })
     }
@@ -178,29 +180,32 @@ impl Lookup {
             }
         }
     }
+}
 
-    fn hosts(&self, services: &[ServiceRecord], teller: &Teller) -> Vec<Arc<Host>> {
-        let levels: BTreeSet<u16> = services.iter().map(|service| service.priority).collect();
-        let mut hosts = Vec::new();
-        for service in services {
-            // The service is decidedly not there (RFC 2782).
-            if service.target.is_empty() {
-                continue;
-            }
-            let known = self.addresses.get(&service.target).map_or(&[][..], |(known, _)| known);
-            if known.is_empty() || service.port == 0 {
-                teller.skipped("a server of the service has no address or no port");
-                continue;
-            }
-            let level = levels.range(..service.priority).count().min(MOST_LEVELS) as u32;
-            let mut sorted = known.to_vec();
-            sorted.sort_unstable();
-            for address in sorted {
-                hosts.push(Arc::new(host(service, address, level)));
-            }
+/// The addresses of servers, and until when they hold.
+type Addresses = HashMap<String, (Vec<IpAddr>, Instant)>;
+
+fn hosts(services: &[ServiceRecord], addresses: &Addresses, teller: &Teller) -> Vec<Arc<Host>> {
+    let levels: BTreeSet<u16> = services.iter().map(|service| service.priority).collect();
+    let mut hosts = Vec::new();
+    for service in services {
+        // The service is decidedly not there (RFC 2782).
+        if service.target.is_empty() {
+            continue;
         }
-        hosts
+        let known = addresses.get(&service.target).map_or(&[][..], |(known, _)| known);
+        if known.is_empty() || service.port == 0 {
+            teller.skipped("a server of the service has no address or no port");
+            continue;
+        }
+        let level = levels.range(..service.priority).count().min(MOST_LEVELS) as u32;
+        let mut sorted = known.to_vec();
+        sorted.sort_unstable();
+        for address in sorted {
+            hosts.push(Arc::new(host(service, address, level)));
+        }
     }
+    hosts
 }
 
 fn host(service: &ServiceRecord, address: IpAddr, level: u32) -> Host {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
-use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::proto::rr::{RData, Record, RecordType};
 
 use super::files::Files;
 use super::noted::Servers;
@@ -137,8 +137,14 @@ impl NameServers {
         let servers = if tcp { &self.tcp } else { &self.usual };
         let found =
             servers.lookup(name, kind.of_record()).await.map_err(|error| unanswered(&error))?;
-        let mut records = Records { ttl: Duration::MAX, ..Records::default() };
-        for record in found.answers() {
+        Ok(Records::of(found.answers(), found.additionals()))
+    }
+}
+
+impl Records {
+    fn of(answers: &[Record], additionals: &[Record]) -> Self {
+        let mut records = Self { ttl: Duration::MAX, ..Self::default() };
+        for record in answers {
             records.ttl = records.ttl.min(Duration::from_secs(record.ttl.into()));
             match &record.data {
                 RData::SRV(service) => records.services.push(ServiceRecord {
@@ -150,11 +156,18 @@ impl NameServers {
                 data => records.addresses.extend(data.ip_addr()),
             }
         }
-        for record in found.additionals() {
+        for record in additionals {
             let address = record.data.ip_addr();
             records.glue.extend(address.map(|address| (bare(&record.name.to_utf8()), address)));
         }
-        Ok(records)
+        records
+    }
+
+    /// Those of a message as it comes over the wire, for fuzz/.
+    #[cfg(fuzzing)]
+    pub(crate) fn of_message(bytes: &[u8]) -> Option<Self> {
+        let message = hickory_resolver::proto::op::Message::from_vec(bytes).ok()?;
+        Some(Self::of(&message.answers, &message.additionals))
     }
 }
 

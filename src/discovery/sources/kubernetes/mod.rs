@@ -1,6 +1,8 @@
 //! The EndpointSlices of a Kubernetes service, listed and watched at the API server.
 
 mod access;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod kubeconfig;
 mod kubernetes;
 mod slices;

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "xds")]
 mod assignment;
+#[cfg(all(fuzzing, feature = "xds"))]
+pub mod fuzzing;
 #[cfg(feature = "xds")]
 mod stream;
 #[cfg(feature = "xds")]

@@ -1,5 +1,7 @@
 //! The children of a ZooKeeper node: what services register as ephemeral nodes, as Curator, Finagle and Spring Cloud do.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod members;
 mod zookeeper;
 
