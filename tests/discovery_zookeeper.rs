@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Instant;
 
 use ahoy::ffi::values::status::*;
+use support::registry::folder::Folder;
 use support::registry::zookeeper::ZooKeeper;
 use support::registry::{churn, ports, sees};
 use support::*;
@@ -245,6 +246,35 @@ fn wrong_credentials_are_told_without_the_secret(server: &ZooKeeper) {
         assert!(!failure.message.contains("s3cret"), "{}", failure.message);
     }
     refused("reader:s3cret@").unwrap();
+}
+
+#[test]
+fn over_tls_with_certificates_of_both_sides() {
+    let (authority, stranger, folder) = (Authority::new(), Authority::new(), Folder::new());
+    let secure = Dead::new();
+    let server = ZooKeeper::over_tls(&authority, secure.port());
+    let mut client = server.client();
+    client.create("/web", "");
+    client.create("/web/a", &place(1));
+    let (certificate, key) = authority.issue("client");
+    let identity = format!(
+        "&cert_file={}&key_file={}",
+        folder.file("certificate", certificate).display(),
+        folder.file("key", key).display()
+    );
+    let [trusted, foreign] = [("trusted", &authority), ("foreign", &stranger)]
+        .map(|(name, it)| folder.file(name, &it.pem).display().to_string());
+    let of = |options: &str| {
+        let balancer = watching(secure.port(), "/web", &format!("tls=true&ca_file={options}"));
+        balancer.wait_ready(ms(2000)).map(|()| balancer)
+    };
+    let balancer = of(&format!("{trusted}{identity}")).unwrap();
+    sees(&balancer, &[1], ms(0));
+    client.create("/web/b", &place(2));
+    println!("over TLS a child is seen after {:?}", sees(&balancer, &[1, 2], ms(2000)));
+    let failure = of(&format!("{foreign}{identity}")).err().unwrap();
+    assert!(failure.message.contains("certificate"), "{}", failure.message);
+    assert!(of(&trusted).is_err(), "without a certificate of its own");
 }
 
 #[test]

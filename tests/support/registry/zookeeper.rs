@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::super::{Dead, eventually, ms};
+use super::super::{Authority, Dead, eventually, ms};
 use super::daemon::Daemon;
 use super::folder::Folder;
 
@@ -18,16 +18,42 @@ pub struct ZooKeeper {
 
 /// Debian's places; slf4j's silent half keeps it from warning.
 const CLASSES: &str = "/usr/share/java/zookeeper.jar:/usr/share/java/zookeeper-jute.jar:\
-                       /usr/share/java/slf4j-nop.jar";
+                       /usr/share/java/slf4j-nop.jar:/usr/share/java/netty-all.jar:\
+                       /usr/share/java/netty-buffer.jar:/usr/share/java/netty-codec.jar:\
+                       /usr/share/java/netty-common.jar:/usr/share/java/netty-handler.jar:\
+                       /usr/share/java/netty-resolver.jar:/usr/share/java/netty-transport.jar:\
+                       /usr/share/java/netty-transport-native-epoll.jar:\
+                       /usr/share/java/netty-transport-native-unix-common.jar";
 
 impl ZooKeeper {
     pub fn new() -> Self {
-        let (folder, port) = (Folder::new(), Dead::new());
+        Self::with(Folder::new(), "")
+    }
+
+    /// One that listens with TLS too, at `port` as 127.0.0.1, to clients with a certificate of the same authority.
+    pub fn over_tls(authority: &Authority, port: u16) -> Self {
+        let folder = Folder::new();
+        let (certificate, key) = authority.issue("127.0.0.1");
+        let own = folder.file("own.pem", key + &certificate);
+        let trusted = folder.file("trusted.pem", &authority.pem);
+        let more = format!(
+            "secureClientPort={port}\nsecureClientPortAddress=127.0.0.1\n\
+             serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n\
+             ssl.keyStore.location={}\nssl.keyStore.type=PEM\n\
+             ssl.trustStore.location={}\nssl.trustStore.type=PEM\nssl.clientAuth=need\n",
+            own.display(),
+            trusted.display()
+        );
+        Self::with(folder, &more)
+    }
+
+    fn with(folder: Folder, more: &str) -> Self {
+        let port = Dead::new();
         // Sessions of 400 ms are for tests that let one expire.
         let config = format!(
             "tickTime=200\ndataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\n\
              admin.enableServer=false\nforceSync=no\nminSessionTimeout=400\n\
-             maxSessionTimeout=20000\nmaxClientCnxns=0\n4lw.commands.whitelist=*\n",
+             maxSessionTimeout=20000\nmaxClientCnxns=0\n4lw.commands.whitelist=*\n{more}",
             folder.path().join("data").display(),
             port.port()
         );
