@@ -347,3 +347,36 @@ fn named(server: &Endpoint, why: &str) -> String {
 const MOST: usize = 32 * 1024 * 1024;
 /// How old a token from a file may be.
 const TOKEN_AGE: Duration = Duration::from_secs(55);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p17_a_tokens_file_is_read_again_after_55_seconds_and_when_it_is_refused() {
+        let folder = std::env::temp_dir().join(format!("ahoy-token-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("token");
+        let credentials = Credentials {
+            registry: RegistryConfig { token_file: Some(path.clone()), ..Default::default() },
+            form: TokenForm::Bearer,
+            held: Mutex::default(),
+        };
+        // As if the file had been read so long ago.
+        let sent = |age: u64, anew: bool| {
+            let mut held = credentials.held.lock().unwrap();
+            held.iter_mut().for_each(|(at, _)| *at = clock::now() - Duration::from_secs(age));
+            drop(held);
+            credentials.header(anew).unwrap().unwrap()
+        };
+        std::fs::write(&path, "one\n").unwrap();
+        assert_eq!(sent(0, false), "Bearer one");
+        std::fs::write(&path, "two").unwrap();
+        assert_eq!(sent(54, false), "Bearer one");
+        assert_eq!(sent(56, false), "Bearer two");
+        std::fs::write(&path, "three").unwrap();
+        assert_eq!(sent(0, false), "Bearer two");
+        assert_eq!(sent(0, true), "Bearer three", "the registry refused the last one");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
