@@ -26,6 +26,8 @@ pub(super) struct Duplex {
     write_failed: bool,
     /// How reading ended, while that is held back.
     end: Option<HeldBack>,
+    /// Whether its end was told.
+    read_ended: bool,
     is_shared: bool,
 }
 
@@ -38,7 +40,8 @@ struct HeldBack {
 impl Duplex {
     pub(super) fn new(stream: Stream, traffic: Traffic) -> Self {
         let (reader, end) = (None, None);
-        Self { stream, traffic, reader, write_failed: false, end, is_shared: false }
+        let (write_failed, read_ended, is_shared) = (false, false, false);
+        Self { stream, traffic, reader, write_failed, end, read_ended, is_shared }
     }
 
     /// For a connection that is driven beside its exchanges. h2 forgets with the connection's end that an answer was
@@ -51,17 +54,25 @@ impl Duplex {
         self.stream
     }
 
-    /// Whether nothing more is written. A write that fails while the end is held back would bring it forward.
-    fn is_over(&self) -> bool {
-        self.write_failed || self.end.is_some()
+    /// What a write comes to where nothing more is written. One that fails while the end is held back would bring it
+    /// forward; behind the end it is told, for h2 waits to say goodbye then.
+    fn is_over<T>(&self) -> Option<Poll<io::Result<T>>> {
+        match self.write_failed {
+            true if self.is_shared && self.read_ended => {
+                Some(Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())))
+            }
+            true => Some(Poll::Pending),
+            false => self.end.is_some().then_some(Poll::Pending),
+        }
     }
 
     /// Holds a failure to write back, and makes sure that the rest is read.
-    fn read_on(&mut self, cx: &Context<'_>) {
+    fn read_on<T>(&mut self, cx: &Context<'_>) -> Poll<io::Result<T>> {
         self.write_failed = true;
         self.traffic.read_to_the_last();
         self.release();
         cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Tells the trace of what was written, where there is one.
@@ -84,10 +95,7 @@ impl Duplex {
         cx: &Context<'_>,
     ) -> Poll<io::Result<usize>> {
         match written {
-            Poll::Ready(Err(_)) => {
-                self.read_on(cx);
-                Poll::Pending
-            }
+            Poll::Ready(Err(_)) => self.read_on(cx),
             written => {
                 if written.is_ready() && self.traffic.holds_reads() {
                     self.release();
@@ -117,6 +125,7 @@ impl AsyncRead for Duplex {
         }
         if let Some(held) = &mut self.end {
             ready!(held.pause.as_mut().poll(cx));
+            self.read_ended = true;
             return Poll::Ready(self.end.take().map_or(Ok(()), |held| held.end));
         }
         let before = buf.filled().len();
@@ -129,9 +138,11 @@ impl AsyncRead for Duplex {
             let mut pause: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(yield_now());
             if pause.as_mut().poll(cx).is_pending() {
                 self.end = Some(HeldBack { end: read, pause });
+                self.traffic.read_to_the_last();
                 return Poll::Pending;
             }
         }
+        self.read_ended |= ended;
         Poll::Ready(read)
     }
 }
@@ -142,8 +153,8 @@ impl AsyncWrite for Duplex {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.is_over() {
-            return Poll::Pending;
+        if let Some(over) = self.is_over() {
+            return over;
         }
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.trace(&written, &[IoSlice::new(buf)]);
@@ -155,8 +166,8 @@ impl AsyncWrite for Duplex {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.is_over() {
-            return Poll::Pending;
+        if let Some(over) = self.is_over() {
+            return over;
         }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.trace(&written, bufs);
@@ -168,14 +179,11 @@ impl AsyncWrite for Duplex {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_over() {
-            return Poll::Pending;
+        if let Some(over) = self.is_over() {
+            return over;
         }
         match Pin::new(&mut self.stream).poll_flush(cx) {
-            Poll::Ready(Err(_)) => {
-                self.read_on(cx);
-                Poll::Pending
-            }
+            Poll::Ready(Err(_)) => self.read_on(cx),
             flushed => flushed,
         }
     }

@@ -37,6 +37,8 @@ struct Counts {
     ask_socket: AtomicBool,
     holds_reads: AtomicBool,
     reads_the_last: AtomicBool,
+    /// Whether somebody wanted to read since the turn began, where that is noted.
+    is_asked: AtomicBool,
     /// Bytes that have been read since the turn began, where turns are counted.
     turn: AtomicUsize,
     /// Bytes that have been read since something came of them.
@@ -117,6 +119,17 @@ impl Traffic {
     /// sends without end would be read without end.
     pub(super) fn begin_turn(&self) {
         self.0.turn.store(FIRST_OF_TURN, Ordering::Relaxed);
+        self.0.is_asked.store(false, Ordering::Relaxed);
+    }
+
+    /// Somebody wants to read.
+    pub(super) fn is_asked(&self) {
+        self.0.is_asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing comes of the connection any more: writing has failed, and nobody wanted to read in this turn.
+    pub(super) fn is_of_no_use(&self) -> bool {
+        self.0.reads_the_last.load(Ordering::Relaxed) && !self.0.is_asked.load(Ordering::Relaxed)
     }
 
     /// Whether the share of this turn is read; never where turns are not counted.

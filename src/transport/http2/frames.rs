@@ -33,6 +33,7 @@ impl AsyncRead for FrameStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.traffic.is_asked();
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
         if this.frames.pass(&buf.filled()[before..]) {

@@ -388,7 +388,8 @@ impl Future for Driver {
         self.note_doubt(cx);
         let ended = Pin::new(&mut self.connection).poll(cx).is_ready();
         self.note_read();
-        if !ended {
+        // h2 may wait to say goodbye to a peer that takes nothing more.
+        if !ended && !self.traffic.is_of_no_use() {
             ready!(self.watch.poll(cx));
             self.silent.store(true, Ordering::Relaxed);
         }
