@@ -19,7 +19,8 @@ TOOL := $(TARGET)/tool
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Before 1.0 each minor version has an ABI of its own; see build/main.rs.
 ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst ., ,$(VERSION))))
-.PHONY: abi all arena asan bench bench-bodies build check-header clean conformance-python conformance-ruby deb demo
+.PHONY: abi acceptance-languages all arena asan bench bench-bodies build check-header clean conformance-python
+.PHONY: conformance-ruby deb demo
 .PHONY: demo-discovery deps dist exits fuzz fuzz-coverage fuzz-planted gem go hazards install library lint
 .PHONY: linux-aarch64 linux-musl linux-portable loom minimal module npm quick release sim soak stage tarball test
 .PHONY: test-language-packages test-linux-aarch64 test-linux-musl test-linux-portable test-packages tool tsan
@@ -212,6 +213,12 @@ conformance-python: quick
 conformance-ruby: quick
 	sh tests/install-deps.sh faraday
 	sh bindings/ruby/conformance/faraday.sh $(TARGET)/release/libahoy.so
+
+# The checks of Go, Node and Ruby with the numbers that are asked for, 100,000 calls and 50 exits among them, and their
+# figures: ten minutes.
+acceptance-languages: stage
+	bindings/go/archive.sh $(TARGET)/release/ready/libahoy.a
+	AHOY_LIBRARY=$(abspath $(STAGE))/lib/libahoy.so bash tests/language_acceptance.sh
 
 # The archive, where the Go module looks for it.
 go: build

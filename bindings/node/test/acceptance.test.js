@@ -10,7 +10,7 @@ const { before, test } = require("node:test");
 const { monitorEventLoopDelay } = require("node:perf_hooks");
 const { Worker } = require("node:worker_threads");
 const { Client } = require("../src/index.js");
-const { counts, eventually, figure, program, servers } = require("./support.js");
+const { counts, eventually, figure, full, program, servers } = require("./support.js");
 
 let hosts;
 before(async () => {
@@ -51,7 +51,7 @@ test("3: a signal ends a call, also at the server, and leaves no listener", asyn
   assert.ok(took < 1000);
   const controller = new AbortController();
   const { getEventListeners } = require("node:events");
-  for (let i = 0; i < 300; i++) await (await client.get("/ok", { signal: controller.signal })).text();
+  for (let i = 0; i < full(300, 100000); i++) await (await client.get("/ok", { signal: controller.signal })).text();
   assert.equal(getEventListeners(controller.signal, "abort").length, 0);
   const streamed = client.get("/drip?n=500&ms=20", { signal: controller.signal });
   const response = await streamed;
@@ -63,17 +63,18 @@ test("3: a signal ends a call, also at the server, and leaves no listener", asyn
 
 test("4: calls at once hold nothing of the pool and do not delay the loop", async () => {
   const fs = require("node:fs/promises");
+  const calls = full(400, 5000);
   const client = new Client(hosts, { timeout: 60000 });
   await (await client.get("/ok")).text();
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
-  const waiting = Array.from({ length: 400 }, () => client.get("/slow?ms=500").then((r) => r.text()));
+  const waiting = Array.from({ length: calls }, () => client.get("/slow?ms=500").then((r) => r.text()));
   const begun = performance.now();
   await fs.readFile(__filename);
   const read = performance.now() - begun;
   assert.deepEqual(new Set(await Promise.all(waiting)), new Set(["late"]));
   delay.disable();
-  figure(`4 file read beside 400 calls: ${read.toFixed(1)} ms; loop p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms`);
+  figure(`4 file read beside ${calls} calls: ${read.toFixed(1)} ms; loop p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms`);
   assert.ok(read < 450);
   await client.close();
 });
@@ -98,7 +99,7 @@ test("6: workers may be ended with calls under way", async () => {
     const client = new Client(${JSON.stringify(hosts)});
     for (let i = 0; i < 4; i++) client.get("/slow?ms=20000").catch(() => {});
     require("node:worker_threads").parentPort.postMessage("up");`;
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i < full(6, 20); i++) {
     const worker = new Worker(source, { eval: true });
     await new Promise((resolve) => worker.once("message", resolve));
     await worker.terminate();
@@ -109,7 +110,8 @@ test("6: workers may be ended with calls under way", async () => {
 });
 
 test("7: exits with calls under way", () => {
-  for (const ending of ["process.exit(3)", "throw new Error('an end')", "process.kill(process.pid, 'SIGTERM')"]) {
+  const endings = ["process.exit(3)", "throw new Error('an end')", "process.kill(process.pid, 'SIGTERM')"];
+  for (const ending of Array(full(1, 17)).fill(endings).flat()) {
     const ended = program(
       `const client = new ahoy.Client(hosts);
        for (let i = 0; i < 8; i++) client.get("/slow?ms=20000").catch(() => {});
@@ -137,6 +139,7 @@ test("8: cluster", () => {
 });
 
 test("9: memory stays flat, and dropped answers are freed", () => {
+  const calls = full(1600, 100000);
   const ended = program(
     `const client = new ahoy.Client(hosts, { timeout: 5000 });
      const some = async (count) => {
@@ -151,12 +154,12 @@ test("9: memory stays flat, and dropped answers are freed", () => {
      (async () => {
        await some(800);
        const before = process.memoryUsage();
-       await some(1600);
+       await some(${calls});
        const after = process.memoryUsage();
        process.stdout.write(JSON.stringify([after.heapUsed - before.heapUsed, after.rss - before.rss]));
-     })();`, hosts, { flags: ["--expose-gc"] });
+     })();`, hosts, { flags: ["--expose-gc"], timeout: full(60000, 600000) });
   assert.deepEqual([ended.status, ended.stderr], [0, ""]);
   const [heap, resident] = JSON.parse(ended.stdout);
-  figure(`9 after 1,600 calls: heap ${heap >> 10} KiB, resident ${resident >> 10} KiB`);
+  figure(`9 after ${calls} calls: heap ${heap >> 10} KiB, resident ${resident >> 10} KiB`);
   assert.ok(heap < 2 << 20 && resident < 24 << 20, ended.stdout);
 });

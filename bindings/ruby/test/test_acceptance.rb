@@ -30,7 +30,7 @@ class TestAcceptance < Minitest::Test
       end
       puts children.map { |child| Process.wait2(child)[1].exitstatus }.inspect
       puts client.get("/ok").status
-      40.times { Process.wait(fork { client.get("/ok") }) ; $?.success? or abort("a child failed") }
+      #{full(40, 200)}.times { Process.wait(fork { client.get("/ok") }) ; $?.success? or abort("a child failed") }
       warn "slow" if Process.clock_gettime(1) - begun > 60
     RUBY
     assert_equal "[0, 0, 0, 0]\n200\n", out
@@ -140,7 +140,7 @@ class TestAcceptance < Minitest::Test
   def test_05_fibers_wait_at_once
     made = client(hosts[0])
     made.get("/ok")
-    calls = 300
+    calls = full(300, 1000)
     done = 0
     begun = now
     Thread.new do
@@ -168,9 +168,10 @@ class TestAcceptance < Minitest::Test
     end
     some.call(300)
     before = resident
-    some.call(1000)
+    calls = full(1000, 100_000)
+    some.call(calls)
     grown = resident - before
-    figure "06 #{grown >> 10} KiB more after 1,000 calls"
+    figure "06 #{grown >> 10} KiB more after #{calls} calls, #{(100.0 * grown / before).round(1)} %"
     assert_operator grown, :<, 16 << 20
     GC.stress = true
     made.get("/ok").body
@@ -184,7 +185,7 @@ class TestAcceptance < Minitest::Test
   end
 
   def test_10_exits_with_calls_under_way
-    ["", "exit!", "Process.kill(:TERM, Process.pid); sleep", "raise 'an end'"].each do |ending|
+    ["", "exit!", "Process.kill(:TERM, Process.pid); sleep", "raise 'an end'"].cycle(full(1, 13)) do |ending|
       begun = now
       _, err, status = Open3.capture3(RbConfig.ruby, "-I", File.expand_path("../lib", __dir__), "-e", <<~RUBY, *hosts)
         require "ahoy"; require "logger"
