@@ -9,6 +9,17 @@ require "tempfile"
 class TestClient < Minitest::Test
   include Served
 
+  # A block that the library holds must not hold what it was given to.
+  def test_callbacks_go_with_what_had_them
+    kept = -> { Ahoy::Native.instance_variable_get(:@kept).size }
+    before = kept.call
+    made = client
+    200.times { made.post("/body", StringIO.new("a" * 100)) }
+    list, first, logger = -> { HOSTS.first(1) }, ->(_) { 0 }, Logger.new(File::NULL)
+    20.times { Ahoy::Client.new(list, balancer: first, logger: logger).get("/ok") }
+    eventually { GC.start || kept.call < before + 20 }
+  end
+
   def test_a_dead_host_costs_no_call
     made = client
     9.times { assert_equal "hello", made.get("/ok").body }

@@ -119,7 +119,7 @@ module Ahoy
     private
 
     def provider(hosts, options)
-      return Handle.of(Native.ahoy_provider_custom_new(*listed(hosts)), :ahoy_provider_free) if hosts.respond_to?(:call)
+      return Handle.of(Native.ahoy_provider_custom_new(*Callbacks.hosts(hosts)), :ahoy_provider_free) if hosts.respond_to?(:call)
 
       if hosts.is_a?(String) && hosts.include?("://") && !hosts.match?(%r{\Ahttps?://})
         made = Native.take(:ahoy_provider_from_url, :ahoy_provider_free, hosts)
@@ -131,31 +131,14 @@ module Ahoy
       made
     end
 
-    def listed(hosts)
-      Native.keep(:ahoy_provider_fn) do |_, out|
-        hosts.call.each { |host| Native.check(:ahoy_hosts_add_host, out, Host.parse(host).handle) }
-        0
-      rescue Exception # rubocop:disable Lint/RescueException -- nothing may pass through C
-        Native::AHOY_E_DISCOVERY # the last list stays in use
-      end
-    end
-
     def made(algorithm)
-      return Native.ahoy_balancer_custom_new(@provider, *chosen(algorithm)) if algorithm.respond_to?(:call)
+      return Native.ahoy_balancer_custom_new(@provider, *Callbacks.choice(algorithm)) if algorithm.respond_to?(:call)
 
       name, path = algorithm.to_s.split(":", 2)
       function = :"ahoy_balancer_#{name}_new"
       raise ArgumentError, "no balancer is called #{algorithm.inspect}" unless Native.respond_to?(function)
 
       Native.public_send(function, @provider, *path)
-    end
-
-    def chosen(algorithm)
-      Native.keep(:ahoy_balancer_fn) do |_, count|
-        algorithm.call(count) % 2**64
-      rescue Exception # rubocop:disable Lint/RescueException -- nothing may pass through C
-        2**64 - 1 # out of range: no endpoint
-      end
     end
   end
 

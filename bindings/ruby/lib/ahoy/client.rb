@@ -3,7 +3,6 @@
 module Ahoy
   # Sends requests. Any number of threads and fibers may use it at once; it survives a fork.
   class Client
-    LEVELS = { 1 => :error, 2 => :warn, 3 => :info, 4 => :debug }.freeze
     # Of Ruby's Logger: debug is 0, error is 3.
     SEVERITIES = { 0 => 4, 1 => 3, 2 => 2, 3 => 1 }.freeze
 
@@ -139,12 +138,7 @@ module Ahoy
 
     def log(builder, logger)
       level = SEVERITIES.fetch(logger.level, 1)
-      function = Native.keep(:ahoy_log_fn) do |_, severity, part, message|
-        logger.public_send(LEVELS.fetch(severity, :info), "#{part}: #{message}")
-      rescue Exception # rubocop:disable Lint/RescueException -- nothing may pass through C
-        nil
-      end
-      Native.check(:ahoy_client_builder_on_log, builder, level, *function)
+      Native.check(:ahoy_client_builder_on_log, builder, level, *Callbacks.log(logger))
     end
   end
 end

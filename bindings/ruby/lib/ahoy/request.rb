@@ -62,31 +62,10 @@ module Ahoy
     end
 
     def attach(io)
-      function, token, let_go = Native.keep(:ahoy_body_fn) { |_, buffer, capacity, length| produce(io, buffer, capacity, length) }
-      again = io.respond_to?(:rewind) ? rewinding(io, token) : nil
+      function, token, let_go = Callbacks.body(io)
+      again = io.respond_to?(:rewind) ? Callbacks.rewind(io, token) : nil
       size = io.respond_to?(:size) && io.size ? io.size : 2**64 - 1
       Native.check(:ahoy_request_set_body_source, @handle, function, again, token, let_go, size)
-    end
-
-    def produce(io, buffer, capacity, length)
-      piece = io.read([capacity, 65_536].min)
-      return Native::AHOY_BODY_END if piece.nil? || piece.empty?
-
-      buffer.put_bytes(0, piece)
-      length.put(:size_t, 0, piece.bytesize)
-      Native::AHOY_BODY_DATA
-    rescue Exception # rubocop:disable Lint/RescueException -- nothing may pass through C
-      Native::AHOY_BODY_FAILED
-    end
-
-    def rewinding(io, token)
-      @again = FFI::Function.new(:bool, [:pointer]) do
-        io.rewind
-        true
-      rescue Exception # rubocop:disable Lint/RescueException -- nothing may pass through C
-        false
-      end
-      Native.also_keep(token, @again)
     end
   end
 end

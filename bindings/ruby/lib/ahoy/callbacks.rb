@@ -1,0 +1,64 @@
+# frozen_string_literal: true
+
+module Ahoy
+  # The blocks that the library calls, each made where nothing but what it needs is in scope: a block that held the request
+  # or client that it is given to would keep it alive, and be kept by it, for ever. Nothing may pass through C.
+  module Callbacks
+    LEVELS = { 1 => :error, 2 => :warn, 3 => :info, 4 => :debug }.freeze
+
+    module_function
+
+    # Draws a body from what can be read.
+    def body(io)
+      Native.keep(:ahoy_body_fn) do |_, buffer, capacity, length|
+        piece = io.read([capacity, 65_536].min)
+        next Native::AHOY_BODY_END if piece.nil? || piece.empty?
+
+        buffer.put_bytes(0, piece)
+        length.put(:size_t, 0, piece.bytesize)
+        Native::AHOY_BODY_DATA
+      rescue Exception # rubocop:disable Lint/RescueException
+        Native::AHOY_BODY_FAILED
+      end
+    end
+
+    # Goes back to a body's begin; for as long as the function of the token.
+    def rewind(io, token)
+      again = FFI::Function.new(:bool, [:pointer]) do
+        io.rewind
+        true
+      rescue Exception # rubocop:disable Lint/RescueException
+        false
+      end
+      Native.also_keep(token, again)
+    end
+
+    # Lists hosts by a callable of the program's.
+    def hosts(callable)
+      Native.keep(:ahoy_provider_fn) do |_, out|
+        callable.call.each { |host| Native.check(:ahoy_hosts_add_host, out, Host.parse(host).handle) }
+        0
+      rescue Exception # rubocop:disable Lint/RescueException
+        Native::AHOY_E_DISCOVERY # the last list stays in use
+      end
+    end
+
+    # Chooses an endpoint by a callable of the program's.
+    def choice(callable)
+      Native.keep(:ahoy_balancer_fn) do |_, count|
+        callable.call(count) % 2**64
+      rescue Exception # rubocop:disable Lint/RescueException
+        2**64 - 1 # out of range: no endpoint
+      end
+    end
+
+    # Hands messages to a Logger.
+    def log(logger)
+      Native.keep(:ahoy_log_fn) do |_, severity, part, message|
+        logger.public_send(LEVELS.fetch(severity, :info), "#{part}: #{message}")
+      rescue Exception # rubocop:disable Lint/RescueException
+        nil
+      end
+    end
+  end
+end
