@@ -7,6 +7,8 @@ for a second, a call that finds it goes to another host, and a call takes at mos
 nginx plays the two hosts that are well. Each program runs it with calls one after the other and with 16 at once. Rates
 are told by the program, without its start; processor time is the kernel's, without that of a run of no calls. The
 programs take turns, round by round, and the median over the rounds is told.
+
+Node's clients to compare with are put in place by `npm install --ignore-scripts` in benches/languages/node.
 """
 
 import argparse
@@ -27,6 +29,11 @@ COMMENTS = {".py": "#", ".rb": "#", ".js": "//", ".mjs": "//", ".go": "//"}
 # The Python with the clients to compare with; the system's, where tests/install-deps.sh puts them.
 PYTHON = [os.environ.get("PYTHON", "/usr/bin/python3"), str(HERE / "python" / "measure.py")]
 
+RUBY = ["ruby", "-W0", str(HERE / "ruby" / "measure.rb")]
+NODE = ["node", str(HERE / "node" / "measure.js")]
+# Built by go_built.
+GO = ["measure"]
+
 # Language, client, the file whose lines count, the command, which gets CALLS AT_ONCE HOST... and prints SECONDS ANSWERS.
 PROGRAMS = [
     ("Python", "requests", "python/with_requests.py", [*PYTHON, "with_requests"]),
@@ -36,6 +43,16 @@ PROGRAMS = [
     ("Python", "httpx on `ahoy.httpx`", "python/with_httpx_transport.py", [*PYTHON, "with_httpx_transport"]),
     ("Python, asyncio", "httpx", "python/with_httpx_async.py", [*PYTHON, "with_httpx_async"]),
     ("Python, asyncio", "`ahoy.AsyncClient`", "python/with_ahoy_async.py", [*PYTHON, "with_ahoy_async"]),
+    ("Ruby", "net/http", "ruby/with_net_http.rb", [*RUBY, "with_net_http"]),
+    ("Ruby", "Faraday", "ruby/with_faraday.rb", [*RUBY, "with_faraday"]),
+    ("Ruby", "`Ahoy::Client`", "ruby/with_ahoy.rb", [*RUBY, "with_ahoy"]),
+    ("Ruby", "Faraday on `ahoy/faraday`", "ruby/with_faraday_adapter.rb", [*RUBY, "with_faraday_adapter"]),
+    ("Node", "undici", "node/with_undici.js", [*NODE, "with_undici"]),
+    ("Node", "axios", "node/with_axios.js", [*NODE, "with_axios"]),
+    ("Node", "`Client`", "node/with_ahoy.js", [*NODE, "with_ahoy"]),
+    ("Go", "net/http", "go/net_http.go", [*GO, "net_http"]),
+    ("Go", "`ahoy.Client`", "go/ahoy.go", [*GO, "ahoy"]),
+    ("Go", "`http.Client` on `ahoy.Client`", "go/round_tripper.go", [*GO, "round_tripper"]),
 ]
 
 
@@ -73,6 +90,15 @@ def nginx(folder, ports):
             time.sleep(0.01)
 
 
+def go_built(folder, library):
+    """The program of Go, with the archive that lies beside the library."""
+    archive = next(path for path in (library.parent / "ready" / "libahoy.a", library.parent / "libahoy.a") if path.exists())
+    subprocess.run([ROOT / "bindings" / "go" / "archive.sh", archive], check=True)
+    environment = {**os.environ, "GOFLAGS": "-mod=mod", "GOPROXY": "off"}
+    subprocess.run(["go", "build", "-o", folder / "measure", "."], cwd=HERE / "go", env=environment, check=True)
+    os.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
+
+
 def run(command, calls, at_once, hosts):
     """Seconds that the program told, answers, and processor seconds of the whole process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -103,12 +129,16 @@ def main():
     arguments.add_argument("--calls", type=int, default=4000)
     arguments.add_argument("--rounds", type=int, default=5)
     chosen = arguments.parse_args()
-    os.environ["AHOY_LIBRARY"] = str(pathlib.Path(chosen.library).resolve())
+    library = pathlib.Path(chosen.library).resolve()
+    os.environ["AHOY_LIBRARY"] = str(library)
+    os.environ["RUBYLIB"] = str(ROOT / "bindings" / "ruby" / "lib")
     os.environ["PYTHONPATH"] = str(ROOT / "bindings" / "python" / "src")
     programs = [p for p in PROGRAMS if not chosen.languages or p[0].split(",")[0] in chosen.languages]
     rounds = {program[:2]: [] for program in programs}
     failures = dict.fromkeys(rounds, 0)
     with tempfile.TemporaryDirectory() as folder:
+        if any(command[0] == GO[0] for *_, command in programs):
+            go_built(pathlib.Path(folder), library)
         well, dead = [free_port(), free_port()], free_port()
         server = nginx(pathlib.Path(folder), well)
         hosts = [f"127.0.0.1:{port}" for port in (well[0], dead, well[1])]
