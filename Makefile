@@ -215,7 +215,7 @@ conformance-ruby: quick
 	sh bindings/ruby/conformance/faraday.sh $(TARGET)/release/libahoy.so
 
 # The checks of Go, Node and Ruby with the numbers that are asked for, 100,000 calls and 50 exits among them, and their
-# figures: ten minutes.
+# figures: ten to fifteen minutes.
 acceptance-languages: stage
 	bindings/go/archive.sh $(TARGET)/release/ready/libahoy.a
 	AHOY_LIBRARY=$(abspath $(STAGE))/lib/libahoy.so bash tests/language_acceptance.sh
