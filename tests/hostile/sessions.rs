@@ -57,33 +57,6 @@ fn a_session_that_ends_unused_is_a_failed_dial() {
     }
 }
 
-/// h2 says goodbye to a peer that speaks something else, and waits until that has left; but the peer takes nothing more.
-#[test]
-fn a_peer_of_another_protocol_that_closes_keeps_no_socket_open() {
-    let _floor = crate::beside_others();
-    let peer = |number: usize| {
-        Scripted::new(move |_, peer| {
-            // The first of what the client says before it has an answer.
-            let _ = peer.socket.read(&mut [0; 24]);
-            if number.is_multiple_of(2) {
-                let text = b"HTTP/1.1 400 What is this\r\nContent-Length: 0\r\n\r\n";
-                let _ = peer.socket.write_all(text);
-            }
-            if number % 4 < 2 {
-                let _ = socket2::SockRef::from(&peer.socket).set_linger(Some(ms(0)));
-            }
-        })
-    };
-    let servers: Vec<_> = (0..32).map(peer).collect();
-    let clients: Vec<_> = servers.iter().map(|server| client(server, 300)).collect();
-    for (client, _) in &clients {
-        assert!(client.get("/").is_err());
-    }
-    drop(clients);
-    let left = || servers.iter().map(|server| sockets_to_port(server.port())).sum::<usize>();
-    eventually("all are closed", ms(4000), || left() == 0);
-}
-
 #[test]
 fn many_calls_make_no_more_than_three_dials_a_second() {
     let _floor = crate::beside_others();
