@@ -167,6 +167,10 @@ fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
 
 fn connect_cause(error: &io::Error) -> Cause {
     use io::ErrorKind as K;
+    // A setting that this system does not have, by name.
+    if error.kind() == K::Unsupported {
+        return Cause::new(FailureKind::Connect, error.to_string());
+    }
     let (kind, detail) = match error.kind() {
         K::ConnectionRefused => (FailureKind::Connect, "connect refused"),
         K::HostUnreachable => (FailureKind::Connect, "host unreachable"),
@@ -242,6 +246,13 @@ mod tests {
         assert_eq!(kind(K::HostUnreachable.into(), Stage::Connect), FailureKind::Connect);
         assert_eq!(kind(K::NetworkUnreachable.into(), Stage::Connect), FailureKind::Connect);
         assert_eq!(kind(K::TimedOut.into(), Stage::Connect), FailureKind::ConnectTimeout);
+    }
+
+    #[test]
+    fn what_the_system_does_not_have_is_named() {
+        let missing = io::Error::new(io::ErrorKind::Unsupported, "interface needs Linux");
+        let cause = cause_of(&missing, Stage::Connect);
+        assert_eq!(cause, Cause::new(FailureKind::Connect, "interface needs Linux"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::thread;
 use ahoy::ffi::values::status::*;
 use serde_json::{Value, json};
 
-use crate::support::*;
+use super::support::*;
 
 fn host(server: &Server) -> String {
     format!("127.0.0.1:{}", server.port())

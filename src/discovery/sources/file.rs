@@ -19,7 +19,7 @@ use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Session, Source, Teller};
 use crate::discovery::wire::{Entries, groups, lines};
 use crate::runtime::directory_watch::{self, Change, DirectoryWatch};
-use crate::runtime::files::{Mark, Place, mark, place};
+use crate::runtime::files::{Mark, Place, mark, path_of_url, place};
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "file",
@@ -43,7 +43,7 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
     if !["", "localhost"].contains(&target.authority.as_str()) {
         return Err(format!("file: the path begins with '/'; write {}", SCHEME.form));
     }
-    let path = PathBuf::from(&target.path);
+    let path = path_of_url(&target.path);
     if path.file_name().is_none() {
         return Err(format!("file: the path names no file; write {}", SCHEME.form));
     }

@@ -6,4 +6,4 @@ mod platform;
 
 #[cfg(windows)]
 pub use platform::system_folder;
-pub use platform::{Mark, Place, mark, open_for_owner, place};
+pub use platform::{Mark, Place, mark, open_for_owner, path_of_url, place};

@@ -3,7 +3,7 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where a file lies: device and inode.
 pub type Place = (u64, u64);
@@ -24,6 +24,12 @@ pub fn mark(file: &Metadata) -> Mark {
     let (modified, changed) =
         ((file.mtime(), file.mtime_nsec()), (file.ctime(), file.ctime_nsec()));
     (place(file), file.len(), modified, changed)
+}
+
+/// The path that stands in a `file:` URL.
+#[must_use]
+pub fn path_of_url(path: &str) -> PathBuf {
+    path.into()
 }
 
 /// Makes a file that its owner alone can read.

@@ -29,6 +29,13 @@ pub fn mark(file: &Metadata) -> Mark {
     (place(file), file.len(), file.last_write_time())
 }
 
+/// The path that stands in a `file:` URL: before the letter of a drive there is a slash.
+#[must_use]
+pub fn path_of_url(path: &str) -> PathBuf {
+    let bare = path.strip_prefix('/').filter(|it| it.as_bytes().get(1) == Some(&b':'));
+    bare.unwrap_or(path).into()
+}
+
 /// Makes a file. Who can read it is said by the folder, whose access list a new file takes over.
 ///
 /// # Errors
@@ -50,6 +57,22 @@ pub fn system_folder() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_path_of_a_url_has_no_slash_before_a_drive() {
+        assert_eq!(path_of_url("/C:/a b"), Path::new("C:/a b"));
+        assert_eq!(path_of_url("/a/b"), Path::new("/a/b"));
+    }
+
+    #[test]
+    fn a_file_for_its_owner_is_made_once_and_can_be_written_to() {
+        use std::io::Write;
+        let path = std::env::temp_dir().join(format!("ahoy-owner-{}", std::process::id()));
+        open_for_owner(&path).unwrap().write_all(b"x").unwrap();
+        assert_eq!(open_for_owner(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"x");
+        std::fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn the_system_lies_in_a_folder() {
