@@ -22,9 +22,9 @@ ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst 
 .PHONY: abi acceptance-languages all arena asan bench bench-bodies build check-header clean conformance-python
 .PHONY: conformance-ruby deb demo
 .PHONY: demo-discovery deps dist exits fuzz fuzz-coverage fuzz-planted gem go hazards install library lint
-.PHONY: linux-aarch64 linux-musl linux-portable loom minimal module npm quick release sim soak stage tarball test
+.PHONY: linux-aarch64 linux-musl linux-portable loom minimal module npm quick release sim soak stage tarball test test-windows
 .PHONY: test-language-packages test-linux-aarch64 test-linux-musl test-linux-portable test-packages tool tsan
-.PHONY: uninstall valgrind wheel
+.PHONY: uninstall valgrind wheel windows
 
 all: tool
 
@@ -108,6 +108,14 @@ uninstall:
 # Debian packages of what `make` built: libahoy$(ABI), libahoy-dev, and ahoy where the tool is built.
 deb:
 	sh packaging/debian/build.sh $(OUT) $(VERSION) $(ABI)
+
+# For Windows on x86-64, in $(TARGET)/windows; needs `sh tests/install-windows.sh`, and fetches a compiler of 145 MB once.
+windows:
+	CARGO='$(CARGO)' PROFILE=$(PROFILE) sh packaging/targets/windows.sh $(TARGET)/windows $(VERSION) $(ABI)
+
+# That under wine: examples, the NULL test and most of the Rust tests. docs/platforms.md.
+test-windows:
+	bash tests/windows.sh $(TARGET)/windows
 
 # The same as an archive, to be unpacked anywhere.
 TREE := libahoy-$(VERSION)-$(shell uname -m)-linux-gnu

@@ -142,6 +142,8 @@ fn link_arguments(version: &Version) -> Result<()> {
             // Destructors of thread-locals would point into unmapped code after dlclose.
             link("-z,nodelete");
         }
+        // The time of the build would make two builds differ.
+        "windows" if variable("CARGO_CFG_TARGET_ENV")? == "gnu" => link("--no-insert-timestamp"),
         "macos" => link("-install_name,@rpath/libahoy.dylib"),
         _ => {}
     }

@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 $cargo tree --locked --edges normal --prefix none --format '{p}|{l}' "$@" | sed 's/ (\*)$//' | sort -u |
     sed -n 's/^\([^ ]*\) v\([^ |]*\).*|\(.*\)$/\1|\2|\3/p' | grep -v '^ahoy|' >"$work/packages"
 test -s "$work/packages"
-host=$("${RUSTC:-rustc}" -vV | sed -n 's/^host: //p')
+host=${NOTICES_TARGET:-$("${RUSTC:-rustc}" -vV | sed -n 's/^host: //p')}
 # shellcheck disable=SC2086
 $cargo metadata --locked --format-version 1 --filter-platform "$host" | tr ',' '\n' |
     sed -n 's/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*/\1/p' | sort -u >"$work/folders"

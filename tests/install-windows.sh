@@ -1,0 +1,12 @@
+#!/bin/sh
+# Installs what `make windows` and `make test-windows` need on Debian and its relatives: mingw-w64 (56 MB) and wine (105 MB).
+set -eu
+missing=
+has() { command -v "$1" >/dev/null; }
+has x86_64-w64-mingw32-gcc && has x86_64-w64-mingw32-g++ || missing="$missing mingw-w64"
+has wine || missing="$missing wine wine64"
+[ -n "$missing" ] || exit 0
+as_root=
+[ "$(id -u)" -eq 0 ] || as_root=sudo
+# shellcheck disable=SC2086 # a list of packages
+$as_root apt-get -q update && $as_root apt-get install -q -y --no-install-recommends $missing

@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# What `make windows` built, under wine: the C and C++ examples against endpoints on loopback, the NULL test, and the
+# Rust tests that run there. Which do not, and why: tests/windows/without.txt.
+#
+#     windows.sh FOLDER [examples|null|rust [NAME...]]     FOLDER as packaging/targets/windows.sh made it
+set -euo pipefail
+folder=$(realpath "$1")
+part=${2:-all}
+shift $(($# > 1 ? 2 : 1))
+# shellcheck source=tests/endpoints/common.sh
+source "$(dirname "$0")/endpoints/common.sh"
+# shellcheck source=tests/endpoints/nginx.sh
+source "$root/tests/endpoints/nginx.sh"
+cd "$root"
+mingw=x86_64-w64-mingw32
+for tool in $mingw-gcc $mingw-g++ wine; do
+    command -v "$tool" >/dev/null || { echo "windows: $tool is missing: sh tests/install-windows.sh" >&2 && exit 1; }
+done
+# Neither .NET nor a browser is wanted.
+export WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml=" WINEPREFIX=${AHOY_WINEPREFIX:-$work/wine}
+mkdir -p "$work/bin"
+cp "$folder/bin/ahoy.dll" "$work/bin"
+$mingw-gcc -shared -o "$work/bin/bcryptprimitives.dll" tests/windows/bcryptprimitives.c -ladvapi32
+wineboot -i >/dev/null 2>&1 || { echo "windows: wine does not start" >&2 && exit 1; }
+cleanup_more() {
+    stop_nginx
+    wineserver -k 2>/dev/null || true
+    wineserver -w 2>/dev/null || true
+}
+
+# Programs write the ends of their lines as Windows has them.
+plain() { tr -d '\r'; }
+without_refused() { plain | grep -v 'connect refused' | sort; }
+without_averages() { plain | grep -v 'attempts for each call'; }
+
+flags=(-O2 -Wall -Wextra -Wpedantic -Werror -D_POSIX_THREAD_SAFE_FUNCTIONS -I "$folder/include")
+c_program() { # c_program NAME [ARGUMENT...]: linked with the import library
+    local name=$1
+    shift
+    $mingw-gcc-posix -std=c11 "${flags[@]}" "$@" -o "$work/bin/$name.exe" "examples-c/$name.c" -L "$folder/lib" -l:libahoy.dll.a
+}
+cpp_program() {
+    $mingw-g++-posix -std=c++20 "${flags[@]}" -static -o "$work/bin/$1-cpp.exe" "examples-cpp/$1.cpp" -L "$folder/lib" -l:libahoy.dll.a
+}
+example() { # example NAME PROGRAM EXPECTED ORDER -- ARGUMENT...
+    local name=$1 program=$2 expected=$3 order=$4
+    shift 5
+    run "$name" wine "$work/bin/$program.exe" "$@"
+    compare "$name" "$expected" "$order"
+}
+of_c() { local name=$1 order=$2 && shift 3 && example "$name" "$name" "examples-c/expected/$name.txt" "$order" -- "$@"; }
+
+examples() {
+    local name
+    for name in quickstart resilient random custom_retry custom_provider session streaming sign https; do c_program $name; done
+    build_endpoints
+    start_endpoints dead-1@refuse well@ok dead-2@refuse
+    of_c quickstart without_refused -- "${port[dead-1]}" "${port[well]}" "${port[dead-2]}"
+    # The same program with the library in it.
+    local private
+    private=$(sed -n 's/^Libs: //p' "$folder/lib/pkgconfig/ahoy-static.pc" | sed "s,\\\${libdir},$folder/lib,")
+    # shellcheck disable=SC2086 # a list
+    $mingw-gcc-posix -std=c11 "${flags[@]}" -DAHOY_STATIC -o "$work/bin/static.exe" examples-c/quickstart.c -static $private
+    mkdir -p "$work/static" && mv "$work/bin/static.exe" "$work/bin/bcryptprimitives.dll" "$work/static"
+    run static wine "$work/static/static.exe" "${port[dead-1]}" "${port[well]}" "${port[dead-2]}"
+    mv "$work/static/bcryptprimitives.dll" "$work/bin"
+    compare static examples-c/expected/quickstart.txt without_refused
+    start_endpoints hung@hang failing@status=503 well@ok
+    of_c resilient without_averages -- "${port[hung]}" "${port[failing]}" "${port[well]}"
+    start_endpoints first@ok second@ok third@ok
+    of_c random plain -- 42 "${port[first]}" "${port[second]}" "${port[third]}"
+    start_endpoints flaky@status=503:times=3
+    of_c custom_retry plain -- "http://127.0.0.1:${port[flaky]}"
+    start_endpoints here@ok there@ok dead@refuse
+    of_c custom_provider plain -- "${port[here]}" "${port[there]}" "${port[dead]}"
+    start_endpoints echo redirect
+    of_c session plain -- "http://127.0.0.1:${port[echo]}/api" "http://127.0.0.1:${port[redirect]}/start"
+    start_endpoints echo
+    of_c streaming plain -- "http://127.0.0.1:${port[echo]}"
+    start_endpoints flaky@status=503:times=1
+    of_c sign plain -- "http://127.0.0.1:${port[flaky]}" secret 1800000000
+    start_nginx
+    of_c https plain -- "https://localhost:${port[nginx]}" "$work/tls/ca.pem"
+    stop_nginx
+    for name in quickstart custom_provider streaming coroutine without_exceptions; do
+        if cpp_program $name 2>"$work/$name.log"; then pass "$name.cpp builds"; else fail "$name.cpp" "does not build" "$work/$name.log"; fi
+    done
+    start_endpoints dead-1@refuse well@ok dead-2@refuse
+    example quickstart-cpp quickstart-cpp examples-cpp/expected/quickstart.txt without_refused -- "${port[dead-1]}" "${port[well]}" "${port[dead-2]}"
+}
+
+null() {
+    awk -f tests/functions.awk include/ahoy.h | awk -f tests/null_calls.awk tests/null_preamble.h - >"$work/null_calls.c"
+    $mingw-gcc-posix -std=gnu11 -g -Wall -Wextra -Werror -Wno-int-to-pointer-cast -Wno-pointer-to-int-cast -Itests/windows/posix \
+        -include shim.h -I "$folder/include" -Itests "$work/null_calls.c" -o "$work/bin/null_calls.exe" -L "$folder/lib" \
+        -l:libahoy.dll.a -lws2_32 -static
+    if timeout 300 wine "$work/bin/null_calls.exe" >"$work/null.log" 2>&1; then
+        pass "NULL test: $(tail -n 1 "$work/null.log" | plain)"
+    else
+        fail "NULL test" "see below" "$work/null.log"
+    fi
+}
+
+# What a file's tests are run without, as arguments of the program.
+without() { awk -v file="$1" '$1 == file { print "--skip"; print file "::" $2 }' tests/windows/without.txt; }
+
+# tests PROGRAM ARGUMENT...: how it ended.
+tests() {
+    local program=$1
+    shift
+    timeout "${AHOY_WINDOWS_LIMIT:-300}" wine "$work/bin/$program.exe" --test-threads "${AHOY_WINDOWS_THREADS:-4}" "$@" 2>&1 | plain
+}
+sum() { sed -n "s/^test result.* \([0-9]*\) $1.*/\1/p" "$2" | awk '{ all += $1 } END { print all + 0 }'; }
+
+# file NAME PROGRAM [FILTER]: the tests of a file. What fails beside others runs once more, alone: wine's server takes
+# turns, and many tests measure milliseconds.
+file() {
+    local name=$1 program=$2 filter=${3:-} failed=() one again=0 passed_here log=$work/$1.log
+    # shellcheck disable=SC2046 # a list of arguments
+    tests "$program" $filter $(without "$name") >"$log" || true
+    passed_here=$(sum passed "$log")
+    mapfile -t failed < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log")
+    grep -q '^test result' "$log" || { fail "$name" "it did not end" "$log" && return; }
+    for one in "${failed[@]}"; do
+        if tests "$program" --exact "$one" >"$log.again"; then
+            again=$((again + 1))
+        else
+            fail "$one" "twice" <(grep -A 3 panicked "$log.again")
+        fi
+    done
+    ran=$((ran + passed_here + again))
+    [ $((${#failed[@]} - again)) -gt 0 ] || pass "$name: $((passed_here + again)) functions, $again of them at the second time"
+}
+
+rust() { # rust [FILE...]: these files of tests/, or all; then the count is held against the bar
+    local files=("$@") name ran=0 of_all
+    # shellcheck source=packaging/targets/toolchain.sh
+    . packaging/targets/toolchain.sh
+    CARGO_TARGET_DIR=${AHOY_WINDOWS_TARGET:-${CARGO_TARGET_DIR:-target}/windows-build} CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=$mingw-gcc \
+        CARGO_PROFILE_DEV_DEBUG=0 CC_x86_64_pc_windows_gnu=$mingw-gcc AR_x86_64_pc_windows_gnu=$mingw-ar web_cargo test --locked --no-run \
+        --test windows --test console --test shards -Zbuild-std=std,panic_unwind,test --target x86_64-pc-windows-gnu 2>"$work/build.log" ||
+        { fail rust "the tests do not build" "$work/build.log" && return; }
+    while read -r name program; do
+        ln -sf "$(realpath "$program")" "$work/bin/$name.exe"
+    done < <(sed -n 's,^ *Executable tests/\([a-z]*\)[./].* (\(.*\)).*,\1 \2,p' "$work/build.log")
+    [ ${#files[@]} -gt 0 ] || mapfile -t files < <(sed -n 's/^mod \(.*\);$/\1/p' tests/windows/main.rs; echo console; echo shards)
+    for name in "${files[@]}"; do
+        case $name in
+            console | shards) file "$name" "$name" ;;
+            *) file "$name" windows "$name::" ;;
+        esac
+    done
+    of_all=$(cat tests/*.rs | grep -c '#\[test\]')
+    echo "windows: $ran of $of_all functions of tests/"
+    [ $# -gt 0 ] || [ $((ran * 100)) -ge $((of_all * 60)) ] || fail rust "fewer than 60 in a hundred"
+}
+
+case $part in
+    all) examples && null && rust ;;
+    examples | null) "$part" ;;
+    rust) rust "$@" ;;
+    *) echo "windows.sh: $part is not examples, null or rust" >&2 && exit 2 ;;
+esac
+finish
