@@ -117,6 +117,14 @@ impl Version {
         }
     }
 
+    /// The same on macOS.
+    fn install_name(&self) -> String {
+        match self.major {
+            0 => format!("libahoy.0.{}.dylib", self.minor),
+            major => format!("libahoy.{major}.dylib"),
+        }
+    }
+
     fn macros(&self) -> String {
         let Self { major, minor, patch, text } = self;
         let number = major * 10_000 + minor * 100 + patch;
@@ -144,7 +152,15 @@ fn link_arguments(version: &Version) -> Result<()> {
         }
         // The time of the build would make two builds differ.
         "windows" if variable("CARGO_CFG_TARGET_ENV")? == "gnu" => link("--no-insert-timestamp"),
-        "macos" => link("-install_name,@rpath/libahoy.dylib"),
+        "macos" => {
+            link(&format!("-install_name,@rpath/{}", version.install_name()));
+            // The loader refuses a library whose compatibility version is below that which a program was linked with.
+            let Version { major, minor, text, .. } = version;
+            link(&format!("-compatibility_version,{major}.{minor}.0"));
+            link(&format!("-current_version,{text}"));
+            // The crate libc names libiconv, of which nothing is used.
+            link("-dead_strip_dylibs");
+        }
         _ => {}
     }
     Ok(())
