@@ -52,6 +52,7 @@ fn begin() {
 }
 
 /// A page that is all zeros in every child; none where the kernel does not do that.
+#[cfg(target_os = "linux")]
 fn emptied_by_forks() -> Option<&'static AtomicU32> {
     // SAFETY: plain numbers.
     let size = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
@@ -70,6 +71,12 @@ fn emptied_by_forks() -> Option<&'static AtomicU32> {
     }
     // SAFETY: zeros are a number, and the mapping stays.
     Some(unsafe { &*page.cast::<AtomicU32>() })
+}
+
+/// Other kernels have no such page.
+#[cfg(not(target_os = "linux"))]
+fn emptied_by_forks() -> Option<&'static AtomicU32> {
+    None
 }
 
 /// The first look of a child: sees to what was inherited, and gives it a number. Other threads wait for that.

@@ -1,6 +1,7 @@
 //! Where the system says which names and name servers there are.
 
-#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(all(unix, not(target_vendor = "apple")), path = "unix.rs")]
+#[cfg_attr(target_vendor = "apple", path = "apple.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod platform;
 
