@@ -81,6 +81,13 @@ release:
 minimal:
 	$(MAKE) --no-print-directory build PROFILE=minimal FEATURES=--no-default-features
 
+# For macOS 11 on both processors, in $(TARGET)/macos-arm64 and macos-x86_64: compiled and looked at, never run. Needs
+# `sh tests/install-macos.sh`; fetches a compiler (145 MB) and zig (100 MB) once.
+.PHONY: macos macos-arm64 macos-x86_64
+macos: macos-arm64 macos-x86_64
+macos-arm64 macos-x86_64: macos-%:
+	CARGO='$(CARGO)' PROFILE=$(PROFILE) sh packaging/targets/macos.sh $* $(TARGET)/$@ $(VERSION) $(ABI)
+
 # What a static link needs besides libahoy.a. Asking compiles an empty crate: on Linux the list is that of the standard
 # library, to which the packages add nothing (tests/install.sh links with it).
 $(OUT)/native-static-libs:
