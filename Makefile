@@ -182,6 +182,12 @@ test: deps
 loom:
 	RUSTFLAGS='--cfg ahoy_loom' CARGO_TARGET_DIR=$(TARGET)/loom AHOY_HEADER=skip $(CARGO) test --locked --lib loom_
 
+# The rules of src/policy, and which endpoint has which key, on processors of 32 bits and of the other order of bytes, and with
+# musl. Fetches a compiler (145 MB) and zig (100 MB) once. SYSTEMS=i686 for one.
+.PHONY: policies-everywhere
+policies-everywhere:
+	sh tests/policies/run.sh $(SYSTEMS)
+
 # The races that ThreadSanitizer sees; fetches a compiler of 150 MB once, and takes a quarter of an hour.
 tsan: deps
 	CARGO='$(CARGO)' CC='$(CC)' sh tests/tsan.sh

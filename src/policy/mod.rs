@@ -47,6 +47,8 @@ pub mod propagation;
 pub mod retry;
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod test_inputs;
 
 pub use self::propagation::deadline;
