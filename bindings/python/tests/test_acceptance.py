@@ -98,6 +98,7 @@ class Acceptance(Served, unittest.TestCase):
                 sent.append(time.monotonic())
                 os.kill(os.getpid(), signal.SIGINT)
             sent = []
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
             with ahoy.Client(hosts) as client:
                 for call in ("get", "stream"):
                     threading.Thread(target=press).start()
