@@ -18,6 +18,7 @@ fn clients_of(server: &Server) -> [Client; 2] {
 
 #[test]
 fn a_closed_client_refuses_new_calls_of_every_kind() {
+    let _io_threads_are_not_blocked = alone();
     let server = Server::ok();
     for client in clients_of(&server) {
         client.get("/").unwrap();
@@ -44,6 +45,7 @@ fn a_closed_client_refuses_new_calls_of_every_kind() {
 
 #[test]
 fn a_close_waits_for_the_calls_under_way() {
+    let _io_threads_are_not_blocked = alone();
     for base_url in [false, true] {
         let gate = Arc::new(AtomicBool::new(false));
         let opened = Arc::clone(&gate);
@@ -75,6 +77,7 @@ fn a_close_waits_for_the_calls_under_way() {
 
 #[test]
 fn when_the_time_is_up_the_rest_ends_with_closed() {
+    let _io_threads_are_not_blocked = alone();
     for (limit, base_url) in [(0, false), (100, false), (0, true), (100, true)] {
         let server = Server::always(Reply::Hang);
         let client = &clients_of(&server)[usize::from(base_url)];
@@ -115,6 +118,7 @@ fn assert_ended(failure: &Failure) {
 
 #[test]
 fn a_close_ends_a_wait_before_the_next_attempt() {
+    let _io_threads_are_not_blocked = alone();
     let server = Server::status(503);
     let retry = || Retry::new().tries(2).delay_ms(20_000).max_delay_ms(20_000).jitter_ms(0, 0);
     let client = Builder::new()
@@ -141,6 +145,7 @@ fn a_close_ends_a_wait_before_the_next_attempt() {
 
 #[test]
 fn a_close_inside_a_callback_would_deadlock() {
+    let _io_threads_are_not_blocked = alone();
     let server = Server::ok();
     let statuses = Arc::new(Mutex::new(Vec::new()));
     let kept: Arc<Mutex<Option<Arc<Client>>>> = Arc::default();
@@ -173,6 +178,7 @@ fn a_close_inside_a_callback_would_deadlock() {
 
 #[test]
 fn clients_that_share_a_balancer_close_each_for_itself() {
+    let _io_threads_are_not_blocked = alone();
     let server = Server::always(Reply::status(200).after(ms(100)));
     let balancer = round_robin(&[server.port()]);
     let (one, other) =
@@ -186,6 +192,7 @@ fn clients_that_share_a_balancer_close_each_for_itself() {
 
 #[test]
 fn several_threads_may_close_at_once() {
+    let _io_threads_are_not_blocked = alone();
     let server = Server::always(Reply::Hang);
     let client = client_over(&[server.port()]);
     let call = client.begin("/");
@@ -204,6 +211,7 @@ fn several_threads_may_close_at_once() {
 
 #[test]
 fn no_call_begins_after_a_close_has_returned() {
+    let _io_threads_are_not_blocked = alone();
     let server = Server::ok();
     let port = server.port();
     let (entered, entry) = mpsc::channel();
@@ -233,6 +241,7 @@ fn no_call_begins_after_a_close_has_returned() {
 
 #[test]
 fn calls_that_race_a_close_end_one_way_or_the_other() {
+    let _io_threads_are_not_blocked = alone();
     let server = Server::ok();
     let balancer = round_robin(&[server.port()]);
     for _ in 0..50 {
