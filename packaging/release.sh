@@ -51,5 +51,5 @@ PATH=$cyclonedx/bin:$PATH cargo cyclonedx --quiet --format json --no-build-deps 
 sed "s,path+file://$PWD#,pkg:cargo/,g" ahoy-sbom.json >"$out/libahoy-$version.cdx.json"
 rm ahoy-sbom.json
 
-(cd "$out" && sha256sum ./* | sed 's, \./, ,' >SHA256SUMS)
+(cd "$out" && sha256sum -- * >"$work/sums" && mv "$work/sums" SHA256SUMS)
 ls -l "$out"
