@@ -31,7 +31,7 @@ pub enum ListState {
 /// where the client is closed.
 pub(crate) type Around = Box<dyn FnOnce(&mut dyn FnMut()) + Send>;
 
-/// Who wants the list.
+/// The work that wants the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// A library call that the host makes itself, and that waits for its end.

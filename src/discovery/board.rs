@@ -100,7 +100,7 @@ impl Board {
         self.here.get().news.load(Ordering::Acquire)
     }
 
-    /// `hosts` is the newest list from now on; those who take it are still to be told.
+    /// `hosts` is the newest list from now on; its takers are still to be told.
     pub(super) fn publish(&self, hosts: Vec<Arc<Host>>) {
         let listing = Listing { version: self.version() + 1, hosts, since: clock::now() };
         self.latest.store(Some(Arc::new(listing)));
@@ -129,7 +129,7 @@ impl Board {
         takers.all.is_empty()
     }
 
-    /// Lets those who take the list look: on this thread, or on one that may call the host.
+    /// Lets the takers of the list look: on this thread, or on one that may call the host.
     pub(super) fn tell(&self) {
         let takers = self.takers();
         if !takers.iter().any(|taker| taker.calls_host()) {

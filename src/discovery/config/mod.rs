@@ -46,7 +46,7 @@ pub struct ProviderConfig {
     pub http_sd: HttpSdConfig,
     /// Where the API server of Kubernetes is, and which port of a service is meant.
     pub kubernetes: KubernetesConfig,
-    /// Who asks an xDS control plane.
+    /// The name by which a client asks an xDS control plane.
     pub xds: XdsConfig,
     /// How a session with ZooKeeper is kept.
     pub zookeeper: ZooKeeperConfig,

@@ -1,6 +1,6 @@
-//! Who asks an xDS control plane.
+//! The name by which a client asks an xDS control plane.
 
-/// Who asks an xDS control plane.
+/// The name by which a client asks an xDS control plane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct XdsConfig {
     /// The node's id.

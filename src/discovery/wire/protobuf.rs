@@ -16,7 +16,7 @@ pub(crate) struct DiscoveryRequest {
     /// The version that was taken last; empty on a new stream.
     #[prost(string, tag = "1")]
     pub(crate) version_info: String,
-    /// Who asks; on the first request of a stream.
+    /// The node that asks; on the first request of a stream.
     #[prost(message, optional, tag = "2")]
     pub(crate) node: Option<Node>,
     #[prost(string, repeated, tag = "3")]

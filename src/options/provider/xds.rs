@@ -1,4 +1,4 @@
-//! Who asks an xDS control plane.
+//! The name by which a client asks an xDS control plane.
 
 use crate::discovery::ProviderConfig;
 use crate::options::form::Form;

@@ -1,4 +1,4 @@
-//! Nothing tells: whoever reads a file looks at it from time to time.
+//! Nothing tells: the reader of a file looks at it from time to time.
 
 use std::convert::Infallible;
 use std::ffi::OsStr;

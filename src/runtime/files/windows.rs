@@ -36,7 +36,7 @@ pub fn path_of_url(path: &str) -> PathBuf {
     bare.unwrap_or(path).into()
 }
 
-/// Makes a file. Who can read it is said by the folder, whose access list a new file takes over.
+/// Makes a file. It takes over the access list of its folder, which says what users can read it.
 ///
 /// # Errors
 /// Those of the system; there is such a file.

@@ -54,7 +54,7 @@ pub(super) fn take(mut reader: &End) {
     let _ = reader.read(&mut [0]);
 }
 
-/// Long beside the way over the loopback. Whoever takes a byte knows that it was sent.
+/// Long beside the way over the loopback. The thread that takes a byte knows that it was sent.
 const UNDER_WAY_MS: i32 = 1_000;
 
 pub(super) fn poll(reader: &End, milliseconds: i32) -> Polled {

@@ -1,4 +1,4 @@
-//! Where the API server is and who asks it: what the provider was told, a kubeconfig file, or the pod's own account.
+//! Where the API server is and what account asks it: what the provider was told, a kubeconfig file, or the pod's own account.
 //!
 //! The files are read when a session begins, and a token's within each minute, as the cluster replaces it within the
 //! hour. Nothing is read from the environment: inside of a cluster the server has a name.
