@@ -51,6 +51,15 @@ pub struct Snapshot {
     pub families: Vec<Family>,
 }
 
+impl Snapshot {
+    /// Every series, with the metric that it belongs to.
+    pub fn series(&self) -> impl Iterator<Item = (&Family, &Sample)> {
+        self.families
+            .iter()
+            .flat_map(|family| family.samples.iter().map(move |sample| (family, sample)))
+    }
+}
+
 impl Sample {
     /// A number.
     #[must_use]

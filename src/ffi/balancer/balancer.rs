@@ -15,13 +15,14 @@ use crate::config::{Algorithm, BalancerConfig};
 use crate::discovery::Supply;
 use crate::error::{Error, ErrorKind};
 use crate::event::Observer;
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
+use crate::ffi::values::callback::{Callback, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Out, Shared};
 use crate::ffi::values::setter::Configurable;
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{argument, entry, guard, handle};
+use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::{entry, guard, handle};
 use crate::options::{BALANCER, Table};
 use crate::policy::{Custom, Random};
 use crate::runtime::clock;
@@ -173,13 +174,11 @@ pub unsafe extern "C" fn ahoy_balancer_random_set_function(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |balancer: &ahoy_balancer| {
-        let function = argument::function(fn_)?;
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |balancer: &ahoy_balancer, fn_: Callback<ahoy_random_fn>| {
         let draw = move |below| {
-            let drawn = call_host!(user_data, function, below);
             // Out of range: no endpoint is picked.
-            drawn.unwrap_or(u64::MAX)
+            call_host!(fn_, below).unwrap_or(u64::MAX)
         };
         balancer.replace_random(Random::with_function(Arc::new(draw)))
     })
@@ -208,16 +207,10 @@ pub unsafe extern "C" fn ahoy_balancer_custom_new(
     user_data: *mut c_void,
     destroy: ahoy_destroy_fn,
 ) -> *mut ahoy_balancer {
-    let user_data = UserData::new(user_data, destroy);
-    let Some(function) = fn_ else {
-        return ptr::null_mut();
-    };
-    let pick = move |count| {
-        let picked = call_host!(user_data, function, count);
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider, fn_: Callback<ahoy_balancer_fn>| {
         // Out of range: no endpoint is picked.
-        picked.unwrap_or(usize::MAX)
-    };
-    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| {
+        let pick = move |count| call_host!(fn_, count).unwrap_or(usize::MAX);
         make(provider, Algorithm::Custom(Custom::new(Arc::new(pick))))
     })
 }

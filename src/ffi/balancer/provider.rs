@@ -11,12 +11,13 @@ use crate::discovery::chain::{Chain, Combine};
 use crate::discovery::{Asked, Provider, ProviderConfig, Source, Supply, Watch};
 use crate::endpoint::Host;
 use crate::error::{Error, ErrorKind};
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
+use crate::ffi::values::callback::{Callback, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Out, Owned, Shared};
 use crate::ffi::values::made_text::ahoy_text;
 use crate::ffi::values::settings::Settings;
 use crate::ffi::values::status::{AHOY_OK, ahoy_status};
+use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn};
 use crate::ffi::values::{entry, guard, handle};
 use crate::options;
 use crate::runtime::host::callback;
@@ -361,28 +362,21 @@ pub unsafe extern "C" fn ahoy_provider_custom_new(
     user_data: *mut c_void,
     destroy: ahoy_destroy_fn,
 ) -> *mut ahoy_provider {
-    guard::value_of(ptr::null_mut(), || {
-        let user_data = UserData::new(user_data, destroy);
-        let Some(function) = fn_ else {
-            return ptr::null_mut();
-        };
-        let custom = Custom { function, user_data };
-        let custom = Kind::Custom(Arc::new(custom));
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    guard::value!(ptr::null_mut(), |fn_: Callback<ahoy_provider_fn>| {
+        let custom = Kind::Custom(Arc::new(Custom { discover: fn_ }));
         handle::new(ahoy_provider::new(custom, ProviderConfig::default()))
     })
 }
 
 struct Custom {
-    function: unsafe extern "C-unwind" fn(*mut c_void, *mut ahoy_hosts) -> ahoy_status,
-    user_data: UserData,
+    discover: Callback<ahoy_provider_fn>,
 }
 
 impl Provider for Custom {
     fn discover(&self) -> Result<Vec<Host>, String> {
         let mut out = ahoy_hosts { hosts: Vec::new() };
-        let (function, place) = (self.function, &raw mut out);
-        let status = call_host!(self.user_data, function, place);
-        match status {
+        match call_host!(self.discover, &raw mut out) {
             Some(AHOY_OK) => Ok(out.hosts),
             Some(other) => Err(format!("the custom provider returned status {other}")),
             None => Err(callback::STOPPED.to_owned()),

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use super::header_text::HeaderText;
 use super::request::ahoy_request;
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::OutValue;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::user_data::pointer_of;
+use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn, pointer_of};
 use crate::ffi::values::{argument, entry, guard};
 
 impl ahoy_request {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::response::ahoy_response;
 use crate::client::{Client, Completion, Outcome};
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
+use crate::ffi::values::callback::{Callback, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Native, Out, Shared};
 use crate::ffi::values::status::{AHOY_OK, ahoy_status, number};
-use crate::ffi::values::{argument, entry, guard, handle, text};
+use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::{entry, guard, handle, text};
 
 /// A call under way or ended. Its result is handed out once.
 ///
@@ -71,9 +72,6 @@ pub type ahoy_done_fn = Option<
     ),
 >;
 
-type DoneFn =
-    unsafe extern "C-unwind" fn(*mut c_void, ahoy_status, *mut ahoy_response, *mut ahoy_error);
-
 /// Passes the result to a function when the call ends, exactly once; on a call that has ended it
 /// runs on an I/O thread at once. A call with such a function goes on when its handle is freed.
 ///
@@ -90,21 +88,18 @@ pub unsafe extern "C" fn ahoy_call_on_done(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |call: &ahoy_call| {
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |call: &ahoy_call, fn_: Callback<ahoy_done_fn>| {
         call.native.check("call")?;
-        let function = argument::function(fn_)?;
-        let taker = move |outcome: Outcome| tell(&user_data, function, outcome);
-        match call.completion.promise(Box::new(taker))? {
-            Some((taker, outcome)) => call.client.tell(move || taker(outcome)),
-            None => Ok(()),
-        }
+        let taker = move |outcome: Outcome| tell(&fn_, outcome);
+        let ended = call.completion.promise(Box::new(taker))?;
+        ended.map_or(Ok(()), |(taker, outcome)| call.client.tell(move || taker(outcome)))
     })
 }
 
-fn tell(user_data: &UserData, function: DoneFn, outcome: Outcome) {
+fn tell(on_done: &Callback<ahoy_done_fn>, outcome: Outcome) {
     let (status, response, error) = handles(outcome);
-    if call_host!(user_data, function, status, response, error).is_none() {
+    if call_host!(on_done, status, response, error).is_none() {
         // SAFETY: made above, and handed to no other owner.
         unsafe { (handle::free(response), handle::free(error)) };
     }

@@ -4,10 +4,11 @@ use std::ffi::c_void;
 use std::sync::Arc;
 
 use super::request::ahoy_request;
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
+use crate::ffi::values::callback::{Callback, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{argument, entry, text};
+use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::{entry, text};
 use crate::source::{Produce, Produced, Source};
 
 /// Streams the body of the answer: the call completes when the head of the answer came, and
@@ -112,10 +113,9 @@ pub unsafe extern "C" fn ahoy_request_set_body_source(
     length: u64,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |request: &mut ahoy_request| {
-        let function = argument::function(fn_)?;
-        let body = HostBody { function, rewind, user_data };
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |request: &mut ahoy_request, fn_: Callback<ahoy_body_fn>| {
+        let body = HostBody { produce: fn_, rewind };
         let length = (length != AHOY_UNKNOWN_LENGTH).then_some(length);
         request.set_source(Arc::new(Source::new(Box::new(body), length)));
         Ok(())
@@ -141,18 +141,15 @@ pub unsafe extern "C" fn ahoy_request_body_ready(
 }
 
 struct HostBody {
-    function: unsafe extern "C-unwind" fn(*mut c_void, *mut u8, usize, *mut usize) -> i32,
+    produce: Callback<ahoy_body_fn>,
     rewind: ahoy_body_rewind_fn,
-    user_data: UserData,
 }
 
 impl Produce for HostBody {
     fn produce(&self, buffer: &mut [u8]) -> Produced {
         let mut length = 0;
-        let function = self.function;
-        let (place, room, count) = (buffer.as_mut_ptr(), buffer.len(), &raw mut length);
-        let said = call_host!(self.user_data, function, place, room, count);
-        match said {
+        let (place, room) = (buffer.as_mut_ptr(), buffer.len());
+        match call_host!(self.produce, place, room, &raw mut length) {
             Some(AHOY_BODY_END) => Produced::End,
             Some(AHOY_BODY_DATA) => Produced::Data(length),
             Some(AHOY_BODY_NOT_READY) => Produced::NotReady,
@@ -166,6 +163,7 @@ impl Produce for HostBody {
 
     fn rewind(&self) -> bool {
         let Some(rewind) = self.rewind else { return false };
-        call_host!(self.user_data, rewind).unwrap_or_default()
+        // SAFETY: the host registered both functions with this user data.
+        unsafe { self.produce.user_data().call(rewind, ()) }.unwrap_or_default()
     }
 }

@@ -7,11 +7,12 @@ use super::queue::ahoy_queue;
 use super::response::ahoy_response;
 use crate::client::{BodyStream, Notice, Watcher};
 use crate::error::Error;
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host, on_io_thread};
+use crate::ffi::values::callback::{Callback, call_host, on_io_thread};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::OutValue;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{argument, entry, text};
+use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::{entry, text};
 
 /// Reads the next bytes of a response's body, and waits for them if there are none. It reads any
 /// response; for a streamed one (ahoy_request_set_streamed) it is the only way to the body. Read on
@@ -116,16 +117,17 @@ pub unsafe extern "C" fn ahoy_response_on_readable(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |response: &ahoy_response| {
-        let function = argument::function(fn_)?;
-        let watcher: Watcher = Box::new(move |notice| {
-            if notice == Notice::Readable {
-                call_host!(user_data, function);
-            }
-        });
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |response: &ahoy_response, fn_: Callback<ahoy_readable_fn>| {
+        let watcher: Watcher = Box::new(move |notice| tell(&fn_, notice));
         tell_when_readable(response.stream()?, watcher)
     })
+}
+
+fn tell(on_readable: &Callback<ahoy_readable_fn>, notice: Notice) {
+    if notice == Notice::Readable {
+        call_host!(on_readable);
+    }
 }
 
 fn tell_when_readable(stream: Option<&BodyStream>, watcher: Watcher) -> Result<(), Error> {

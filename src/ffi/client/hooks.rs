@@ -4,15 +4,17 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use super::builder::ahoy_client_builder;
-use crate::client::{Log, Severity};
+use crate::client::{AttemptAhead, Log, Severity};
 use crate::error::Error;
 use crate::ffi::call::request::ahoy_request;
 use crate::ffi::call::response::ahoy_response;
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
+use crate::ffi::values::callback::{Callback, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::setter::Configurable;
 use crate::ffi::values::status::{AHOY_OK, ahoy_status};
-use crate::ffi::values::{argument, entry, text};
+use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::{entry, text};
+use crate::request::Request;
 use crate::runtime::host::callback;
 
 /// Runs before each attempt. It may read the attempt's method, path, headers, body and endpoint,
@@ -52,22 +54,23 @@ pub unsafe extern "C" fn ahoy_client_builder_on_request(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |builder: &mut ahoy_client_builder| {
-        let function = argument::function(fn_)?;
-        builder.hooks.on_request = Some(Arc::new(move |request, attempt| {
-            let mut shown = ahoy_request::ahead(request.clone(), attempt);
-            let place = &raw mut shown;
-            let status = call_host!(user_data, function, place);
-            *request = shown.request;
-            admitted(status)
-        }));
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |builder: &mut ahoy_client_builder, fn_: Callback<ahoy_request_fn>| {
+        builder.hooks.on_request =
+            Some(Arc::new(move |request, attempt| ask(&fn_, request, attempt)));
         Ok(())
     })
 }
 
-/// What an on_request hook's status means for the attempt.
-fn admitted(status: Option<ahoy_status>) -> Result<(), String> {
+/// Lets the hook change an attempt's request, or refuse it.
+fn ask(
+    on_request: &Callback<ahoy_request_fn>,
+    request: &mut Request,
+    attempt: &AttemptAhead<'_>,
+) -> Result<(), String> {
+    let mut shown = ahoy_request::ahead(request.clone(), attempt);
+    let status = call_host!(on_request, &raw mut shown);
+    *request = shown.request;
     match status {
         Some(AHOY_OK) => Ok(()),
         Some(other) => Err(format!("the hook returned status {other}")),
@@ -89,13 +92,11 @@ pub unsafe extern "C" fn ahoy_client_builder_on_response(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |builder: &mut ahoy_client_builder| {
-        let function = argument::function(fn_)?;
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |builder: &mut ahoy_client_builder, fn_: Callback<ahoy_response_fn>| {
         builder.hooks.on_response = Some(Arc::new(move |response| {
             let shown = ahoy_response::from(response.clone());
-            let place = &raw const shown;
-            call_host!(user_data, function, place);
+            call_host!(fn_, &raw const shown);
         }));
         Ok(())
     })
@@ -115,13 +116,11 @@ pub unsafe extern "C" fn ahoy_client_builder_on_error(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |builder: &mut ahoy_client_builder| {
-        let function = argument::function(fn_)?;
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |builder: &mut ahoy_client_builder, fn_: Callback<ahoy_error_fn>| {
         builder.hooks.on_error = Some(Arc::new(move |error| {
             let shown = ahoy_error::from(error.clone());
-            let place = &raw const shown;
-            call_host!(user_data, function, place);
+            call_host!(fn_, &raw const shown);
         }));
         Ok(())
     })
@@ -148,11 +147,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_should_stop(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |builder: &mut ahoy_client_builder| {
-        let function = argument::function(fn_)?;
-        builder.hooks.should_stop =
-            Some(Arc::new(move || call_host!(user_data, function).unwrap_or_default()));
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |builder: &mut ahoy_client_builder, fn_: Callback<ahoy_should_stop_fn>| {
+        builder.hooks.should_stop = Some(Arc::new(move || call_host!(fn_).unwrap_or_default()));
         Ok(())
     })
 }
@@ -213,19 +210,19 @@ pub unsafe extern "C" fn ahoy_client_builder_on_log(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |builder: &mut ahoy_client_builder| {
-        let threshold = severity(level)?;
-        let function = argument::function(fn_)?;
-        let sink = move |level: Severity, part: &str, message: &str| {
-            // The texts outlive the call.
-            let (part, message) = (text::owned(part), text::owned(message));
-            let (level, part, said) = (number(level), part.as_ptr(), message.as_ptr());
-            call_host!(user_data, function, level, part, said);
-        };
-        builder.log = Log::new(threshold, Arc::new(sink));
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |builder: &mut ahoy_client_builder, fn_: Callback<ahoy_log_fn>| {
+        builder.log = Log::new(severity(level)?, Arc::new(sink(fn_)));
         Ok(())
     })
+}
+
+fn sink(on_log: Callback<ahoy_log_fn>) -> impl Fn(Severity, &str, &str) + Send + Sync {
+    move |severity, part, message| {
+        // The texts outlive the call.
+        let (part, message) = (text::owned(part), text::owned(message));
+        call_host!(on_log, number(severity), part.as_ptr(), message.as_ptr());
+    }
 }
 
 fn severity(level: i32) -> Result<Severity, Error> {

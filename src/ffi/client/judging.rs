@@ -9,11 +9,12 @@ use crate::error::Error;
 use crate::ffi::call::response::ahoy_response;
 use crate::ffi::client::retry::listed;
 use crate::ffi::values::argument::Array;
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
+use crate::ffi::values::callback::{Callback, call_host};
+use crate::ffi::values::entry;
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::setter::Configurable;
 use crate::ffi::values::status::{AHOY_OK, ahoy_status, number};
-use crate::ffi::values::{argument, entry};
+use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn};
 use crate::policy::Judgement;
 use crate::response::Response;
 
@@ -55,13 +56,11 @@ pub unsafe extern "C" fn ahoy_client_builder_on_classify(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |builder: &mut ahoy_client_builder| {
-        let function = argument::function(fn_)?;
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |builder: &mut ahoy_client_builder, fn_: Callback<ahoy_classify_fn>| {
         builder.hooks.on_classify = Some(Arc::new(move |response| {
             let shown = ahoy_response::from(response.clone());
-            let place = &raw const shown;
-            call_host!(user_data, function, place).and_then(judgement)
+            call_host!(fn_, &raw const shown).and_then(judgement)
         }));
         Ok(())
     })
@@ -125,19 +124,23 @@ pub unsafe extern "C" fn ahoy_client_builder_on_call_end(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |builder: &mut ahoy_client_builder| {
-        let function = argument::function(fn_)?;
-        builder.hooks.on_call_end = Some(Arc::new(move |outcome: &Result<Response, Error>| {
-            let (response, error) = match outcome {
-                Ok(response) => (Some(ahoy_response::from(response.clone())), None),
-                Err(error) => (None, Some(ahoy_error::from(error.clone()))),
-            };
-            let status = outcome.as_ref().err().map_or(AHOY_OK, |error| number(error.kind()));
-            let response = response.as_ref().map_or(ptr::null(), ptr::from_ref);
-            let error = error.as_ref().map_or(ptr::null(), ptr::from_ref);
-            call_host!(user_data, function, status, response, error);
-        }));
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |builder: &mut ahoy_client_builder, fn_: Callback<ahoy_call_end_fn>| {
+        let told = move |outcome: &Result<Response, Error>| tell(&fn_, outcome);
+        builder.hooks.on_call_end = Some(Arc::new(told));
         Ok(())
     })
+}
+
+fn tell(on_call_end: &Callback<ahoy_call_end_fn>, outcome: &Result<Response, Error>) {
+    match outcome {
+        Ok(response) => {
+            let shown = ahoy_response::from(response.clone());
+            call_host!(on_call_end, AHOY_OK, &raw const shown, ptr::null());
+        }
+        Err(error) => {
+            let shown = ahoy_error::from(error.clone());
+            call_host!(on_call_end, number(error.kind()), ptr::null(), &raw const shown);
+        }
+    }
 }

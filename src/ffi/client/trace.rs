@@ -3,10 +3,11 @@
 use std::ffi::{c_char, c_void};
 
 use super::builder::ahoy_client_builder;
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
+use crate::ffi::values::callback::{Callback, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{argument, entry, text};
+use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::{entry, text};
 use crate::transport::{KeyLogSink, WireTrace};
 
 /// Gets the secret of a TLS session: a line in the format of NSS key logs, without its end, valid
@@ -32,14 +33,12 @@ pub unsafe extern "C" fn ahoy_client_builder_set_key_log(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |builder: &mut ahoy_client_builder| {
-        let function = argument::function(fn_)?;
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |builder: &mut ahoy_client_builder, fn_: Callback<ahoy_key_log_fn>| {
         builder.config.tls.key_log = Some(KeyLogSink::new(move |line| {
             // The text outlives the call.
             let line = text::owned(line);
-            let place = line.as_ptr();
-            call_host!(user_data, function, place);
+            call_host!(fn_, line.as_ptr());
         }));
         Ok(())
     })
@@ -94,13 +93,11 @@ pub unsafe extern "C" fn ahoy_client_builder_set_wire_trace(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |builder: &mut ahoy_client_builder| {
-        let function = argument::function(fn_)?;
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |builder: &mut ahoy_client_builder, fn_: Callback<ahoy_wire_fn>| {
         builder.hooks.on_wire = Some(WireTrace::new(move |event| {
-            let (connection, kind) = (event.connection, event.kind as i32);
             let (bytes, length) = (event.bytes.as_ptr(), event.bytes.len());
-            call_host!(user_data, function, connection, kind, bytes, length);
+            call_host!(fn_, event.connection, event.kind as i32, bytes, length);
         }));
         Ok(())
     })

@@ -9,11 +9,12 @@ use crate::error::{Error, ErrorKind};
 use crate::ffi::balancer::balancer::ahoy_balancer;
 use crate::ffi::call::queue::ahoy_queue;
 use crate::ffi::client::builder::ahoy_client_builder;
-use crate::ffi::values::callback::{UserData, ahoy_destroy_fn, call_host};
+use crate::ffi::values::callback::{Callback, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::Out;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{argument, entry, guard, text};
+use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn};
+use crate::ffi::values::{entry, guard, text};
 use crate::runtime::host::callback;
 
 /// Gets an event, which is valid inside the function only. It must not block.
@@ -37,9 +38,9 @@ pub unsafe extern "C" fn ahoy_client_builder_on_event(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |builder: &mut ahoy_client_builder| {
-        builder.observers.push(Arc::new(sink(fn_, user_data)?));
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |builder: &mut ahoy_client_builder, fn_: Callback<ahoy_event_fn>| {
+        builder.observers.push(Arc::new(sink(fn_)));
         Ok(())
     })
 }
@@ -76,9 +77,9 @@ pub unsafe extern "C" fn ahoy_balancer_on_event(
     destroy: ahoy_destroy_fn,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let user_data = UserData::new(user_data, destroy);
-    entry::status!(err, |balancer: &ahoy_balancer| {
-        balancer.observe(Arc::new(sink(fn_, user_data)?))
+    let fn_ = (fn_, UserData::new(user_data, destroy));
+    entry::status!(err, |balancer: &ahoy_balancer, fn_: Callback<ahoy_event_fn>| {
+        balancer.observe(Arc::new(sink(fn_)))
     })
 }
 
@@ -135,11 +136,9 @@ pub unsafe extern "C" fn ahoy_queue_events_lost(queue: *const ahoy_queue) -> u64
 }
 
 /// The host's function as a place for events.
-fn sink(function: ahoy_event_fn, user_data: UserData) -> Result<EventSink, Error> {
-    let function = argument::function(function)?;
-    Ok(EventSink::function(Arc::new(move |record: &EventRecord| {
+fn sink(on_event: Callback<ahoy_event_fn>) -> EventSink {
+    EventSink::function(Arc::new(move |record: &EventRecord| {
         let shown = ahoy_event::from(record.clone());
-        let place = &raw const shown;
-        call_host!(user_data, function, place);
-    })))
+        call_host!(on_event, &raw const shown);
+    }))
 }

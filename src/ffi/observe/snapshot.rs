@@ -5,12 +5,13 @@ use std::ffi::c_void;
 use super::sample::ahoy_sample;
 use crate::error::Error;
 use crate::ffi::client::client::ahoy_client;
+use crate::ffi::values::callback::{Callback, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Out, Shared};
 use crate::ffi::values::made_text::ahoy_text;
 use crate::ffi::values::status::ahoy_status;
-use crate::ffi::values::{argument, entry, guard};
-use crate::runtime::host::callback;
+use crate::ffi::values::user_data::UserData;
+use crate::ffi::values::{entry, guard};
 use crate::statistics::{Snapshot, TextFormat};
 
 /// What a client and its balancer counted, at one time. It does not change.
@@ -61,15 +62,11 @@ pub unsafe extern "C" fn ahoy_snapshot_each(
     user_data: *mut c_void,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    entry::status!(err, |snapshot: &ahoy_snapshot| {
-        let function = argument::function(fn_)?;
-        for family in &snapshot.snapshot.families {
-            for sample in &family.samples {
-                let shown = ahoy_sample::new(family, sample);
-                let place = &raw const shown;
-                // SAFETY: the host's own function and data; `shown` outlives the call.
-                callback::call_host(move || unsafe { function(user_data, place) });
-            }
+    let fn_ = (fn_, UserData::new(user_data, None));
+    entry::status!(err, |snapshot: &ahoy_snapshot, fn_: Callback<ahoy_sample_fn>| {
+        for (family, sample) in snapshot.snapshot.series() {
+            let shown = ahoy_sample::new(family, sample);
+            call_host!(fn_, &raw const shown);
         }
         Ok(())
     })

@@ -20,8 +20,10 @@
 //! | `&mut [u8]`       | pointer and length  | room for bytes                                             |
 //! | `Array<T>`        | pointer and count   | values that are copied out                                 |
 //! | `OutArray<T>`     | pointer and room    | places for handles, which belong to the host then          |
+//! | `Callback<F>`     | `F` and user data   | a function of the host, kept for as long as it may run     |
 //!
-//! A pointer with a length is bound to a name first, as in `let bytes = (bytes, ("length", length));`.
+//! A pointer with a length is bound to a name first, as in `let bytes = (bytes, ("length", length));`, and so is a
+//! function with its user data: `let fn_ = (fn_, UserData::new(user_data, destroy));`.
 //!
 //! The body is safe code. What is NULL and must not be, or is not UTF-8, is an error that names the parameter. All
 //! arguments are looked at before the first error counts: outputs are cleared, whichever argument is bad.
@@ -238,12 +240,7 @@ fn in_memory((name, length): (&str, usize)) -> Result<usize, Error> {
     }
 }
 
-/// A function of the host that must be there.
-pub(crate) fn function<F>(function: Option<F>) -> Result<F, Error> {
-    function.ok_or_else(|| is_null("fn"))
-}
-
-fn is_null(name: &str) -> Error {
+pub(super) fn is_null(name: &str) -> Error {
     invalid(name, "is NULL")
 }
 

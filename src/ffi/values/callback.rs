@@ -1,14 +1,66 @@
-//! Host functions with their user data.
+//! Host functions with their user data, and the end of all of them.
 
+use super::argument::{self, Argument};
 use super::error::ahoy_error;
 use super::status::ahoy_status;
+use super::user_data::UserData;
 use super::{entry, text};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::host::callback;
 use crate::runtime::io_thread;
 
-pub use super::user_data::ahoy_destroy_fn;
-pub(crate) use super::user_data::{UserData, call_host};
+/// The type of a function in C, which may be NULL.
+pub(crate) trait Nullable {
+    type Function: Copy;
+
+    fn given(self) -> Option<Self::Function>;
+}
+
+impl<F: Copy> Nullable for Option<F> {
+    type Function = F;
+
+    fn given(self) -> Self {
+        self
+    }
+}
+
+/// A function that the host registered, with its user data.
+pub(crate) struct Callback<F: Nullable> {
+    function: F::Function,
+    user_data: UserData,
+}
+
+impl<F: Nullable> Callback<F> {
+    pub(crate) const fn function(&self) -> F::Function {
+        self.function
+    }
+
+    /// The user data, which another function of the same registration shares.
+    pub(crate) const fn user_data(&self) -> &UserData {
+        &self.user_data
+    }
+}
+
+impl<F: Nullable> Argument for Callback<F> {
+    type Raw = (F, UserData);
+
+    unsafe fn take(name: &str, (function, user_data): Self::Raw) -> Result<Self, Error> {
+        let function = function.given().ok_or_else(|| argument::is_null(name))?;
+        Ok(Self { function, user_data })
+    }
+}
+
+/// Calls a [`Callback`] with further arguments, which are copied into the call; `None` where no callback may run any
+/// more.
+macro_rules! call_host {
+    ($callback:expr $(, $argument:expr)*) => {{
+        let (callback, arguments) = (&$callback, ($($argument,)*));
+        // SAFETY: the host registered both together, and what the arguments point to outlives the call.
+        unsafe { callback.user_data().call(callback.function(), arguments) }
+    }};
+}
+
+pub(crate) use call_host;
 
 /// Ends all callbacks of this process, for a host that is about to end. Call it from what runs
 /// before the host's runtime is taken down, such as Python's atexit or Ruby's at_exit, and release

@@ -17,6 +17,7 @@ pub(crate) mod argument;
 pub(crate) mod entry;
 pub(crate) mod guard;
 pub(crate) mod handle;
+pub(crate) mod host_function;
 pub(crate) mod setter;
 pub(crate) mod settings;
 pub(crate) mod text;

@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 use std::ptr;
 
+use super::host_function::HostFunction;
 use crate::runtime::host::callback;
 
 /// Called once when the library no longer needs the user data of a callback. May be NULL.
@@ -23,17 +24,6 @@ unsafe impl Send for UserData {}
 // SAFETY: as above.
 unsafe impl Sync for UserData {}
 
-/// Calls a function of the host with its user data and further arguments, which are copied into the call; `None`
-/// where no callback may run any more.
-macro_rules! call_host {
-    ($user_data:expr, $function:ident $(, $argument:ident)*) => {
-        // SAFETY: the host's own function with its own data, and what the arguments point to outlives the call.
-        $user_data.call(move |user_data| unsafe { $function(user_data $(, $argument)*) })
-    };
-}
-
-pub(crate) use call_host;
-
 impl UserData {
     /// Takes charge of `pointer`: `destroy` runs when this drops, also when a registration fails.
     pub(crate) fn new(pointer: *mut c_void, destroy: ahoy_destroy_fn) -> Self {
@@ -45,15 +35,20 @@ impl UserData {
         self.pointer
     }
 
-    /// Calls the host with the pointer; `None` where no callback may run any more. `function` is
-    /// the call alone: what it captures has no destructor, for the host may end the thread in it.
-    pub(crate) fn call<F, R>(&self, function: F) -> Option<R>
-    where
-        F: FnOnce(*mut c_void) -> R + Copy,
-        R: Copy,
-    {
+    /// Calls a function of the host with the pointer; `None` where no callback may run any more. The arguments have no
+    /// destructor, for the host may end the thread in the call.
+    ///
+    /// # Safety
+    ///
+    /// The host registered `function` with this user data, and what the arguments point to outlives the call.
+    pub(crate) unsafe fn call<F: HostFunction<A>, A: Copy>(
+        &self,
+        function: F,
+        arguments: A,
+    ) -> Option<F::Returned> {
         let pointer = self.pointer;
-        callback::call_host(move || function(pointer))
+        // SAFETY: as the caller promises.
+        callback::call_host(move || unsafe { function.run(pointer, arguments) })
     }
 }
 
@@ -66,7 +61,8 @@ pub(crate) fn pointer_of(user_data: Option<&crate::user_data::UserData>) -> *mut
 impl Drop for UserData {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
-            call_host!(self, destroy);
+            // SAFETY: the host registered both together.
+            unsafe { self.call(destroy, ()) };
         }
     }
 }
