@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::dial::{Dialler, UNTOLD};
 use super::http1::direct::DirectConfig;
 use super::tls::Offer;
-use super::wire::{Stream, Traffic};
+use super::traffic::Traffic;
+use super::wire::Stream;
 use crate::endpoint::Endpoint;
 use crate::outcome::Failure;
 

@@ -22,7 +22,8 @@ use super::failure::{Stage, cause_of, io_cause};
 use super::http1::direct::DirectConfig;
 use super::socket_options::SocketOptions;
 use super::tls::{Offer, Tls};
-use super::wire::{Socket, Stream, Traffic, Wire};
+use super::traffic::Traffic;
+use super::wire::{Socket, Stream, Wire};
 
 /// Where connections are made to, and how.
 pub(super) struct Dialler<'a> {

@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::yield_now;
 
 use super::trace::Way;
-use super::wire::{Stream, Traffic};
+use super::traffic::Traffic;
+use super::wire::Stream;
 
 /// A stream whose reading outlasts its writing.
 pub(super) struct Duplex {

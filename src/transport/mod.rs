@@ -21,6 +21,7 @@ mod request;
 mod socket_options;
 mod tls;
 mod trace;
+mod traffic;
 mod warm;
 mod wire;
 

@@ -1,12 +1,10 @@
-//! The socket under a connection: counts what leaves, and says goodbye on the way out.
+//! The socket under a connection, whose bytes are counted, and what HTTP is spoken over.
 
 use std::future::Future;
 use std::io::{self, IoSlice, Read};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,184 +14,11 @@ use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio_rustls::client::TlsStream;
 
-use super::life::Life;
 use super::socket_options::SocketOptions;
-use super::trace::{Tap, WireTrace};
-use crate::phase::{Carrier, Ends, Protocol};
+use super::traffic::Traffic;
+use crate::phase::Ends;
 use crate::runtime::process::sockets;
 use crate::runtime::socket::{self, Descriptor, GATHER_FLAGS};
-use crate::statistics::{CloseReason, Stripe};
-
-use super::http1::fault::AnswerFault;
-
-/// Bytes that went through a socket, readable while the connection owns the socket.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Traffic(Arc<Counts>);
-
-#[derive(Debug, Default)]
-struct Counts {
-    written: AtomicU64,
-    read: AtomicU64,
-    ask_socket: AtomicBool,
-    holds_reads: AtomicBool,
-    reads_the_last: AtomicBool,
-    /// Whether somebody wanted to read since the turn began, where that is noted.
-    is_asked: AtomicBool,
-    /// Bytes that have been read since the turn began, where turns are counted.
-    turn: AtomicUsize,
-    /// Bytes that have been read since something came of them.
-    idle: AtomicUsize,
-    /// The connection's life, once it stands.
-    life: OnceLock<Life>,
-    /// Listens where the host wants a trace.
-    tap: OnceLock<Tap>,
-}
-
-impl Traffic {
-    /// The connection stands: it and its bytes are counted on `stripe` from here on.
-    pub(super) fn opened(&self, stripe: &Arc<Stripe>, ends: Ends) {
-        let _ = self.0.life.set(Life::new(stripe, ends));
-    }
-
-    /// What goes over the connection is told, from here on.
-    pub(super) fn traced_by(&self, trace: &WireTrace, ends: &Ends) {
-        // A unix socket's ends have no addresses.
-        let [local, remote] =
-            [ends.local, ends.remote].map(|end| end.map(|end| end.to_string()).unwrap_or_default());
-        let _ = self.0.tap.set(Tap::new(trace, &format!("{local} to {remote}")));
-    }
-
-    /// What listens on the connection.
-    #[inline]
-    pub(super) fn tap(&self) -> Option<&Tap> {
-        self.0.tap.get()
-    }
-
-    /// The connection as it is told of an exchange that it carries.
-    pub(super) fn carrier(&self, protocol: Protocol, reused: bool) -> Option<Carrier> {
-        let ends = Arc::clone(self.0.life.get()?.ends());
-        Some(Carrier { ends, protocol, reused })
-    }
-
-    /// The connection is kept for the next exchange.
-    pub(super) fn rests(&self) {
-        self.0.life.get().into_iter().for_each(Life::rests);
-    }
-
-    /// The connection is used again.
-    pub(super) fn is_used_again(&self) {
-        self.0.life.get().into_iter().for_each(Life::is_used_again);
-    }
-
-    /// Of a connection that exchanges share, the last one has ended.
-    pub(super) fn is_shared_by_none(&self) {
-        self.0.life.get().into_iter().for_each(Life::is_shared_by_none);
-    }
-
-    /// One more exchange shares the connection with others.
-    pub(super) fn is_shared(&self) {
-        self.0.life.get().into_iter().for_each(Life::is_shared);
-    }
-
-    /// The connection is about to be closed, and why.
-    pub(super) fn closes(&self, reason: CloseReason) {
-        self.0.life.get().into_iter().for_each(|life| life.closes(reason));
-    }
-
-    fn note_written(&self, count: usize) {
-        self.0.written.fetch_add(count as u64, Ordering::Relaxed);
-        self.0.life.get().into_iter().for_each(|life| life.sent(count));
-    }
-
-    /// Bytes that the socket has taken since the connection stands.
-    pub(super) fn written(&self) -> u64 {
-        self.0.written.load(Ordering::Relaxed)
-    }
-
-    /// Bytes that the socket has given since the connection stands.
-    pub(super) fn read(&self) -> u64 {
-        self.0.read.load(Ordering::Relaxed)
-    }
-
-    /// The connection is polled: it reads its share before the others on the thread get their turn. A peer that
-    /// sends without end would be read without end.
-    pub(super) fn begin_turn(&self) {
-        self.0.turn.store(FIRST_OF_TURN, Ordering::Relaxed);
-        self.0.is_asked.store(false, Ordering::Relaxed);
-    }
-
-    /// Somebody wants to read.
-    pub(super) fn is_asked(&self) {
-        self.0.is_asked.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether nothing comes of the connection any more: writing has failed, and nobody wanted to read in this turn.
-    pub(super) fn is_of_no_use(&self) -> bool {
-        self.0.reads_the_last.load(Ordering::Relaxed) && !self.0.is_asked.load(Ordering::Relaxed)
-    }
-
-    /// Whether the share of this turn is read; never where turns are not counted.
-    fn is_turn_over(&self) -> bool {
-        let is_flood = self.0.idle.load(Ordering::Relaxed) > FLOOD;
-        self.0.turn.load(Ordering::Relaxed) > if is_flood { TURN / 4 } else { TURN }
-    }
-
-    /// What has been read so far brought an exchange further.
-    pub(super) fn advanced(&self) {
-        self.0.idle.store(0, Ordering::Relaxed);
-    }
-
-    /// Why nothing more is read, where too much came that brought no exchange further.
-    pub(super) fn overrun(&self) -> Option<AnswerFault> {
-        (self.0.idle.load(Ordering::Relaxed) > MAX_IDLE).then(|| AnswerFault::of_no_use(MAX_IDLE))
-    }
-
-    fn note_read(&self, count: usize) {
-        if count == 0 {
-            return;
-        }
-        self.0.read.fetch_add(count as u64, Ordering::Relaxed);
-        // One thread at a time polls a connection, so that no other one counts meanwhile.
-        let idle = self.0.idle.load(Ordering::Relaxed);
-        self.0.idle.store(idle.saturating_add(count), Ordering::Relaxed);
-        self.0.life.get().into_iter().for_each(|life| life.received(count));
-        let turn = self.0.turn.load(Ordering::Relaxed);
-        if turn >= FIRST_OF_TURN {
-            self.0.turn.store(turn.saturating_add(count), Ordering::Relaxed);
-        }
-    }
-
-    /// The next read asks the socket itself, not what the runtime knows of it: while a connection rested
-    /// nobody drove the runtime, and the peer may have closed.
-    pub(super) fn ask_socket(&self) {
-        self.0.ask_socket.store(true, Ordering::Relaxed);
-    }
-
-    /// Nothing is to be read before the next write.
-    pub(super) fn hold_reads(&self) {
-        self.0.holds_reads.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether reading waits for a write.
-    pub(super) fn holds_reads(&self) -> bool {
-        self.0.holds_reads.load(Ordering::Relaxed)
-    }
-
-    /// Reading need not wait any more.
-    pub(super) fn release_reads(&self) {
-        self.0.holds_reads.store(false, Ordering::Relaxed);
-    }
-
-    /// Writing has failed: what has arrived is read, and where nothing is left reading fails as well.
-    pub(super) fn read_to_the_last(&self) {
-        self.0.reads_the_last.store(true, Ordering::Relaxed);
-    }
-
-    fn take_ask(&self) -> bool {
-        self.0.ask_socket.load(Ordering::Relaxed)
-            && self.0.ask_socket.swap(false, Ordering::Relaxed)
-    }
-}
 
 /// A TCP socket that a forked child can find, so that it does not keep its parent's connection open.
 #[derive(Debug)]
@@ -313,7 +138,7 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.traffic.0.reads_the_last.load(Ordering::Relaxed) {
+        if self.traffic.reads_the_last() {
             let read = read_now(self.socket.stream(), buf.initialize_unfilled());
             buf.advance(*read.as_ref().unwrap_or(&0));
             return Poll::Ready(read.map(drop));
@@ -519,19 +344,6 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// 0 stands for a connection whose turns are not counted.
-const FIRST_OF_TURN: usize = 1;
-
-/// Frames of a few bytes cost HTTP/2 about a microsecond each: 16 KiB of them are over in two milliseconds.
-const TURN: usize = 16 * 1024;
-
-/// After so many bytes of which nothing came turns are shorter: a ticket of TLS costs as much as ten frames of its size.
-const FLOOD: usize = 64 * 1024;
-
-/// Four times the largest head; whatever a peer goes on sending, be it tickets of TLS or frames of HTTP/2 that are neither
-/// head nor body.
-const MAX_IDLE: usize = 1024 * 1024;
-
 /// How much a look at a rested socket reads at most; what is not read needs not be cleared first.
 const LOOK: usize = 1024;
 
@@ -539,8 +351,11 @@ const LOOK: usize = 1024;
 mod tests {
     use std::future::poll_fn;
     use std::io::Write;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
+    use crate::transport::traffic::{MAX_IDLE, TURN};
 
     /// A connection whose peer writes without end.
     async fn flooded() -> Wire {

@@ -19,7 +19,8 @@ use tokio::time::timeout;
 use crate::runtime::process::sockets;
 use crate::runtime::socket::descriptor;
 use crate::transport::socket_options::SocketOptions;
-use crate::transport::wire::{Socket, Traffic, Wire};
+use crate::transport::traffic::Traffic;
+use crate::transport::wire::{Socket, Wire};
 
 /// What asks name servers over noted sockets.
 pub(in crate::transport) type Servers = Resolver<Noted>;

@@ -20,7 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::fault::AnswerFault;
 use super::head::{self, Head};
 use crate::transport::trace::Tap;
-use crate::transport::wire::{Traffic, others_first};
+use crate::transport::traffic::Traffic;
+use crate::transport::wire::others_first;
 
 /// How far the answer of an exchange has come; shared by a connection's two ends.
 #[derive(Debug, Default)]

@@ -36,7 +36,8 @@ use crate::transport::request::{self, RequestBody};
 use crate::transport::socket_options::SocketOptions;
 use crate::transport::tls::{Offer, Tls};
 use crate::transport::trace::WireTrace;
-use crate::transport::wire::{Stream, Traffic};
+use crate::transport::traffic::Traffic;
+use crate::transport::wire::Stream;
 use crate::transport::{Answer, Exchange, Transport, warm};
 
 /// What the connections of a [`Direct`] have in common.

@@ -13,7 +13,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::pool::Connection;
 use crate::statistics::CloseReason;
-use crate::transport::wire::{Stream, Traffic};
+use crate::transport::traffic::Traffic;
+use crate::transport::wire::Stream;
 
 /// A connection at rest.
 pub(crate) struct Parked {

@@ -25,7 +25,8 @@ use super::parked::{Idle, Parked};
 use crate::transport::Progress;
 use crate::transport::duplex::Duplex;
 use crate::transport::request::RequestBody;
-use crate::transport::wire::{Stream, Traffic};
+use crate::transport::traffic::Traffic;
+use crate::transport::wire::Stream;
 
 /// One connection with its driver.
 pub(crate) struct Connection {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::transport::duplex::Duplex;
-use crate::transport::wire::Traffic;
+use crate::transport::traffic::Traffic;
 
 /// A stream whose frames are looked at.
 pub(super) struct FrameStream {

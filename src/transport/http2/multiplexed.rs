@@ -24,7 +24,8 @@ use crate::transport::expect::{expects, is_unmet};
 use crate::transport::http1::direct::{Direct, DirectConfig};
 use crate::transport::request;
 use crate::transport::tls::Offer;
-use crate::transport::wire::{Stream, Traffic};
+use crate::transport::traffic::Traffic;
+use crate::transport::wire::Stream;
 use crate::transport::{Answer, Exchange, Transport, warm};
 
 /// What the connections of a [`Multiplexed`] have in common.

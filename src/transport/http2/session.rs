@@ -33,7 +33,8 @@ use crate::transport::failure::{Stage, cause_of};
 use crate::transport::http1::answer::MAX_HEAD;
 use crate::transport::request::{self, RequestBody};
 use crate::transport::trace::Tap;
-use crate::transport::wire::{Stream, Traffic};
+use crate::transport::traffic::Traffic;
+use crate::transport::wire::Stream;
 use crate::transport::{Answer, Exchange};
 
 /// The shared end of one connection.

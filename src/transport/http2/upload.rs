@@ -10,7 +10,7 @@ use http_body::Body as _;
 
 use crate::transport::Progress;
 use crate::transport::request::RequestBody;
-use crate::transport::wire::Traffic;
+use crate::transport::traffic::Traffic;
 
 /// Hands the request's body over as fast as the peer's windows allow.
 pub(super) struct Upload {
