@@ -12,6 +12,7 @@ mod dns;
 mod duplex;
 mod expect;
 mod failure;
+mod frame;
 mod http1;
 mod http2;
 mod life;

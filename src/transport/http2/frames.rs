@@ -10,19 +10,20 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::transport::duplex::Duplex;
+use crate::transport::frame::{DATA, FrameHead, FramePosition, Part};
 use crate::transport::traffic::Traffic;
 
 /// A stream whose frames are looked at.
 pub(super) struct FrameStream {
     stream: Duplex,
     traffic: Traffic,
-    frames: Frames,
+    frames: FramePosition,
 }
 
 impl FrameStream {
     /// Notes in `traffic` what brings an exchange further.
     pub(super) fn new(stream: Duplex, traffic: Traffic) -> Self {
-        Self { stream, traffic, frames: Frames::default() }
+        Self { stream, traffic, frames: FramePosition::default() }
     }
 }
 
@@ -36,7 +37,7 @@ impl AsyncRead for FrameStream {
         this.traffic.is_asked();
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
-        if this.frames.pass(&buf.filled()[before..]) {
+        if pass(&mut this.frames, &buf.filled()[before..]) {
             this.traffic.advanced();
         }
         Poll::Ready(Ok(()))
@@ -61,58 +62,27 @@ impl AsyncWrite for FrameStream {
     }
 }
 
-/// Where in which frame the bytes are.
-#[derive(Default)]
-struct Frames {
-    head: [u8; HEAD],
-    /// How much of the head has come.
-    filled: usize,
-    /// How much of the frame is still to come behind its head.
-    left: usize,
-}
-
-impl Frames {
-    /// Passes over `bytes`; whether a frame began in them that brings an exchange further.
-    fn pass(&mut self, mut bytes: &[u8]) -> bool {
-        let mut brings = false;
-        while !bytes.is_empty() {
-            let payload = self.left.min(bytes.len());
-            self.left -= payload;
-            bytes = &bytes[payload..];
-            let taken = bytes.len().min(HEAD - self.filled);
-            self.head[self.filled..][..taken].copy_from_slice(&bytes[..taken]);
-            self.filled += taken;
-            bytes = &bytes[taken..];
-            if self.filled == HEAD {
-                self.filled = 0;
-                self.left = length(self.head);
-                brings |= is_of_use(self.head);
-            }
-        }
-        brings
+/// Passes over `bytes`; whether a frame began in them that brings an exchange further.
+fn pass(frames: &mut FramePosition, mut bytes: &[u8]) -> bool {
+    let mut brings = false;
+    while let Some(part) = frames.next(&mut bytes) {
+        brings |= matches!(part, Part::Head(head) if is_of_use(head));
     }
-}
-
-fn length(head: [u8; HEAD]) -> usize {
-    usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2])
+    brings
 }
 
 /// Heads, and data beside the padding, which is 255 bytes and its length at most. h2 bounds how many frames a head may
 /// take, and ends the connection for heads of streams that nobody opened.
-fn is_of_use(head: [u8; HEAD]) -> bool {
+fn is_of_use(head: FrameHead) -> bool {
     const PADDED: u8 = 8;
-    let most_padding = if head[4] & PADDED == 0 { 0 } else { 256 };
-    match head[3] {
-        DATA => length(head) > most_padding,
-        HEADERS | CONTINUATION => length(head) > 0,
+    let most_padding = if head.flags() & PADDED == 0 { 0 } else { 256 };
+    match head.kind() {
+        DATA => head.length() > most_padding,
+        HEADERS | CONTINUATION => head.length() > 0,
         _ => false,
     }
 }
 
-/// RFC 9113, 4.1: length, type, flags and stream.
-const HEAD: usize = 9;
-
-const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
 
@@ -140,7 +110,8 @@ mod tests {
             (8, 0, 4, false),
             (200, 0, 40, false),
         ] {
-            assert_eq!(Frames::default().pass(&frame(kind, flags, length)), brings, "{kind}");
+            let mut frames = FramePosition::default();
+            assert_eq!(pass(&mut frames, &frame(kind, flags, length)), brings, "{kind}");
         }
     }
 
@@ -149,11 +120,14 @@ mod tests {
         let quiet = [frame(6, 0, 8), frame(4, 0, 0), frame(200, 0, 300)].concat();
         let all = [&quiet[..], &frame(DATA, 0, 5), &quiet].concat();
         for by in 1..40 {
-            let mut frames = Frames::default();
-            let found: Vec<_> = all.chunks(by).map(|piece| frames.pass(piece)).collect();
+            let mut frames = FramePosition::default();
+            let found: Vec<_> = all.chunks(by).map(|piece| pass(&mut frames, piece)).collect();
             assert_eq!(found.iter().filter(|&&brings| brings).count(), 1, "by {by}");
             let at = found.iter().position(|&brings| brings).unwrap() * by;
-            assert!((quiet.len().saturating_sub(by)..quiet.len() + HEAD).contains(&at), "by {by}");
+            assert!(
+                (quiet.len().saturating_sub(by)..quiet.len() + FrameHead::SIZE).contains(&at),
+                "by {by}"
+            );
         }
     }
 }

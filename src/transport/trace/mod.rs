@@ -110,7 +110,7 @@ impl Tap {
 
     /// From here on it is HTTP/2.
     pub(in crate::transport) fn speaks_http2(&self) {
-        *self.lanes() = Lanes::Http2([FrameLane::after_preface(), FrameLane::default()]);
+        *self.lanes() = Lanes::Http2([FrameLane::before_preface(), FrameLane::default()]);
     }
 
     /// These bytes went by.
