@@ -274,9 +274,9 @@ SOAK_SECONDS ?= 300
 soak: quick
 	AHOY_LIB=$(TARGET)/release CC='$(CC)' sh tests/soak/run.sh $(SOAK_SECONDS)
 
-# What a user gets who sets nothing, every balancer, what a user would write instead (libcurl with a loop), HAProxy
-# and nginx, over servers that fail by script. Installs nothing, and says who is missing. target/arena/report.html is
-# to be looked at, report.json and cells.csv to be read.
+# A client with nothing set, every balancer, what a user would write instead (libcurl with a loop), HAProxy and nginx,
+# over servers that fail by script. Installs nothing, and names the contestants that are missing. target/arena/report.html
+# is to be looked at, report.json and cells.csv to be read.
 #     make arena                            an hour and a half
 #     make arena QUICK=1                    a few of each, about three minutes; the page says what that cannot support
 #     make arena SECONDS=20 SEEDS=5         longer; SCENARIOS and CONTESTANTS are lists of names, RAW=1 keeps each call

@@ -54,7 +54,7 @@ static const char *word(int32_t state) {
     return state == AHOY_CIRCUIT_CLOSED ? "closed" : state == AHOY_CIRCUIT_OPEN ? "OPEN" : "probing";
 }
 
-/* Says who joined, who left, and whose circuit changed. */
+/* Says which endpoints joined or left, and whose circuit changed. */
 static void look_at_list(const ahoy_balancer *balancer) {
     int listed[MOST] = {0};
     for (size_t i = 0; i < ahoy_balancer_endpoint_count(balancer); i++) {

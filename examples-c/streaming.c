@@ -16,7 +16,7 @@ struct lines {
 static int32_t next_line(void *user_data, uint8_t *buffer, size_t capacity, size_t *length) {
     struct lines *lines = user_data;
     if (lines->next > lines->count) return AHOY_BODY_END;
-    /* Who has nothing yet returns AHOY_BODY_NOT_READY, and calls ahoy_request_body_ready when it has. */
+    /* A source with nothing yet returns AHOY_BODY_NOT_READY, and calls ahoy_request_body_ready when it has. */
     *length = (size_t)snprintf((char *)buffer, capacity, "line %d\n", lines->next++);
     return *length < capacity ? AHOY_BODY_DATA : AHOY_BODY_FAILED;
 }

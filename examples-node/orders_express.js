@@ -13,7 +13,7 @@ const app = express();
 const handled = (handler) => (request, response, next) => handler(request, response).catch(next);
 
 app.get("/customers/:number", handled(async (request, response) => {
-  // The inbound request's limit, if it has one, is that of the call as well. Who asked may go, and so does the call.
+  // The inbound request's limit, if it has one, is that of the call as well. When the peer that asked goes, the call ends.
   const timeout = Number(request.get("x-timeout") ?? 2) * 1000;
   const gone = new AbortController();
   response.on("close", () => gone.abort());

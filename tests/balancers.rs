@@ -1,4 +1,4 @@
-//! The balancers: who gets how many calls, by turn, weight, load and key.
+//! The balancers: how many calls each endpoint gets, by turn, weight, load and key.
 
 mod support;
 

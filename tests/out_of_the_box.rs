@@ -1,4 +1,4 @@
-//! What a user gets who sets nothing, or only a limit on the call: rows of the table in the design of the defaults.
+//! A client with nothing set, or only a limit on the call: rows of the table in the design of the defaults.
 //!
 //! Times allow for a machine that is busy with other tests; counts do not.
 

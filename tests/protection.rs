@@ -552,7 +552,7 @@ fn a_deadline_ends_both_and_both_are_told() {
 
 // The limit on calls in flight.
 
-/// Waits until the queue of those who wait is full: then a call of the least class is turned away at once.
+/// Waits until the queue of waiting calls is full: then a call of the least class is turned away at once.
 fn until_full(client: &Client) {
     eventually("all wait", SOON, || {
         let probe = get("/").criticality(AHOY_SHEDDABLE).timeout_ms(1);

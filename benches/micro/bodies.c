@@ -51,7 +51,7 @@ struct sample {
     double cpu_us, wall_us, faults, switches;
 };
 
-/* Bytes that came, and one of each page, as one who reads them would touch. */
+/* Bytes that came, and one of each page, as a reader would touch. */
 struct taken {
     size_t length;
     unsigned sum;

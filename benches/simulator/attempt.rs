@@ -312,7 +312,7 @@ impl World<'_> {
         self.over(place, winner.is_some());
     }
 
-    /// An attempt was overtaken: who was faster says what that shows of its endpoint.
+    /// An attempt was overtaken: the faster one says what that shows of its endpoint.
     fn lose(&mut self, number: u32, flight: Flight, winner: Option<Nanos>) {
         let (now, clock) = self.at();
         let client = &mut self.clients[number as usize];

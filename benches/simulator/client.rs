@@ -1,7 +1,7 @@
 //! One client: its endpoints, and what its calls share.
 //!
 //! It does what `client/` of the library does around the policies, in the same order: a pick is a
-//! proposal that needs a permit, who was tried comes last, and answers never open the last closed
+//! proposal that needs a permit, an endpoint that was tried comes last, and answers never open the last closed
 //! circuit. Locks and atomics fall away, as nothing happens at the same time.
 
 use std::num::NonZeroUsize;
@@ -202,7 +202,7 @@ impl Client {
         Some(Lease { member, permit, began: now })
     }
 
-    /// Where nobody admits, it gives way: to a probe that is left to others, and to who was tried.
+    /// Where no endpoint admits, a probe that is left to others is allowed, and then an endpoint that was tried.
     fn choose(
         &mut self,
         tried: &[u32],

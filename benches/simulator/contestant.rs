@@ -1,4 +1,4 @@
-//! Who is compared: the rules that a client goes by.
+//! The contestants: the rules that a client goes by.
 //!
 //! All contestants are made of the policies of this library, put together as their namesakes are; none
 //! is a port of another library. What a contestant has not got, it does without.
@@ -124,7 +124,7 @@ impl Contestant {
         }
     }
 
-    /// What a user gets who sets the balancer, and the limits of a call and an attempt.
+    /// A client whose user set the balancer, and the limits of a call and an attempt.
     pub(crate) fn limited(balance: Balance) -> Self {
         Self {
             attempt_timeout: 500 * MS,
@@ -140,7 +140,7 @@ impl Contestant {
         }
     }
 
-    /// What a user gets who sets the limit of a call only.
+    /// A client whose user set the limit of a call only.
     pub(crate) fn out_of_the_box(balance: Balance) -> Self {
         Self {
             limit_kind: LimitKind::Follows,

@@ -1,4 +1,4 @@
-//! What a user gets who sets nothing but limits: brownouts, too much load, a lone caller, returns, bursts and a fleet
+//! Clients with nothing set but limits: brownouts, too much load, a lone caller, returns, bursts and a fleet
 //! before one host that comes back. Attempts that are cut at their limit stand beside, as it was before.
 
 use crate::contestant::{Balance, Contestant, naive};

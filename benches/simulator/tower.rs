@@ -18,7 +18,7 @@ pub(crate) struct Tower {
     pub(crate) layers: usize,
     pub(crate) retry: RetryConfig,
     pub(crate) budget: Option<BudgetConfig>,
-    /// Who gives up says that repeating is no use.
+    /// A layer that gives up says that repeating is no use.
     pub(crate) passes_on: bool,
 }
 

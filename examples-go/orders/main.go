@@ -27,8 +27,8 @@ func (s *service) customer(writer http.ResponseWriter, request *http.Request) {
 		http.NotFound(writer, request)
 		return
 	}
-	// The inbound request's limit, if it has one, is that of the call as well. Who asked may go: the request's context
-	// ends then, and so does the call.
+	// The inbound request's limit, if it has one, is that of the call as well. When the peer that asked goes, the
+	// request's context ends, and so does the call.
 	limit := 2 * time.Second
 	if seconds, err := strconv.ParseFloat(request.Header.Get("X-Timeout"), 64); err == nil {
 		limit = time.Duration(seconds * float64(time.Second))

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Debian packages of what `make` built: build.sh FOLDER VERSION ABI puts them into FOLDER/deb and runs lintian.
-# Nothing is compiled here. DEB_MAINTAINER names who answers for them.
+# Nothing is compiled here. DEB_MAINTAINER names the person that answers for them.
 set -eu
 cd "$(dirname "$0")/../.."
 from=$(realpath "$1") version=$2 abi=$3

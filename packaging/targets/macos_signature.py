@@ -1,7 +1,7 @@
 """Whether the code signature in a Mach-O file is that of its pages: macos_signature.py FILE
 
 The linker signs without a name ("ad hoc"): a SHA-256 of each page. What changes the file afterwards, such as strip, has to
-sign it anew, or the system kills whoever loads it.
+sign it anew, or the system kills the process that loads it.
 """
 
 import hashlib

@@ -2,7 +2,7 @@
 //!
 //! Clients on different systems share the keys of a service, so the numbers must be the same on all of them, whatever
 //! their bits and the order of their bytes. `make policies-everywhere` runs this on other processors. A change here
-//! moves keys of everyone who updates.
+//! moves keys of every client that is updated.
 
 use std::num::NonZeroU32;
 

@@ -201,7 +201,7 @@ def check_blocking():
 
 
 def thread():
-    """Who runs this: the name that the system knows."""
+    """The name that the system knows of the thread that runs this."""
     with open("/proc/thread-self/comm") as file:
         return threading.get_native_id(), file.read().strip()
 

@@ -829,7 +829,7 @@ static void churn_turn(struct worker *worker) {
         atomic_fetch_add(&freed_busy, 1);
     }
     if (lends) {
-        doing(worker, "waiting for those who call a closed client");
+        doing(worker, "waiting for callers of a closed client");
         for (unsigned borrowed = 1; borrowed > 0;) {
             pthread_mutex_lock(&shared.lock);
             shared.client = NULL;
@@ -1246,7 +1246,7 @@ static void watch_for(unsigned seconds) {
         if (++looks % 10 == 0 && sample_count < sample_room) {
             uint64_t from = now_us();
             malloc_trim(0);
-            /* Who allocates meanwhile waits for it, and longer where this thread is not run: not the library's. */
+            /* A thread that allocates meanwhile waits for it, and longer where this one is not run: not the library's. */
             uint64_t to = now_us();
             for (uint64_t span = from / SPAN_US; span <= to / SPAN_US; span++)
                 raise_span(&spans[span % SPANS].slept_over, to - from);

@@ -5,7 +5,7 @@
 use crate::api::Argument::{Count, Ratio, Text};
 use crate::api::Setter;
 
-/// Somebody who gets the calls done.
+/// A way to get the calls done.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Contestant {
     /// Short, for tables.
@@ -60,7 +60,7 @@ pub(crate) enum Limits {
 /// What a row stands for: the same rules for all of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
-    /// What a user gets who sets nothing, or one thing.
+    /// A client with nothing set, or one thing.
     Unset,
     /// A balancer alone: one try, no breaker.
     Raw,
@@ -109,7 +109,7 @@ pub(crate) fn all() -> Vec<Contestant> {
     rows
 }
 
-/// What a user gets who sets nothing, or one thing.
+/// A client with nothing set, or one thing.
 fn out_of_the_box() -> Vec<Contestant> {
     let quick = |row: Contestant| Contestant { quick: true, ..row };
     vec![

@@ -351,7 +351,7 @@ fn watch(figures: &mut Figures, bins: &Bins, watched: &Watched, end_ms: u64) {
     let exposed = bins.faulty.get(begin..found.unwrap_or(heal)).unwrap_or_default();
     figures.exposed = Some(exposed.iter().sum::<f64>() as u64);
     figures.residue = Some(bins.share(begin.midpoint(heal), heal));
-    // Who never took its traffic away has nothing to give back.
+    // A contestant that never took its traffic away has nothing to give back.
     if watched.to_ms < end_ms && bins.share(begin.midpoint(heal), heal) < TAKEN_BACK {
         let mut after = heal..(count + 1).saturating_sub(TAKEN_BACK_BINS);
         let back = after.find(|bin| bins.share(*bin, bin + TAKEN_BACK_BINS) > TAKEN_BACK);

@@ -274,7 +274,7 @@ impl Scenario {
         }
     }
 
-    /// Calls a second; nothing for a caller who goes by the answers.
+    /// Calls a second; nothing for a caller that goes by the answers.
     pub(crate) fn per_second(&self) -> Option<f64> {
         match self.rate {
             Rate::Use(share) => Some(share * self.capacity()),
@@ -362,7 +362,7 @@ impl Scenario {
         (0..count).map(|endpoint| Fault { endpoint, mode, from_ms, to_ms }).collect()
     }
 
-    /// The load, for a run of that length and a contestant who sets these limits.
+    /// The load, for a run of that length and a contestant with these limits.
     pub(crate) fn load(&self, length: Length, limits: Limits) -> Load {
         let (warm_up_ms, from_ms, to_ms, end_ms) = self.times_ms(length);
         let troubled = !matches!(self.trouble, Trouble::None) || self.surge.is_some();

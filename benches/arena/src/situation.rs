@@ -1,4 +1,4 @@
-//! The situations that a user meets who sets nothing, or only a time limit: what must become of each stands in its
+//! The situations that a user meets with nothing set, or only a time limit: what must become of each stands in its
 //! row, and beside the measured number in the report.
 //!
 //! A smaller service than that of `scenario.rs`, so that a machine of two cores has room: the figures that matter here
@@ -16,12 +16,12 @@ const fn own(warm_up_ms: u64, trouble_ms: u64, after_ms: u64, quick_part: u64) -
 }
 
 /// Slowed down 20 times, twelve endpoints serve 150 calls a second of 300: the line before them grows by half a second
-/// each second, and whoever asks once more makes it grow faster.
+/// each second, and each caller that asks once more makes it grow faster.
 const BROWNOUT: Scenario = Scenario {
     name: "brownout",
     title: "All slow for 3 s",
     about: "All hosts are 20 times slower for 3 s, and then well again. Slow, they serve half of what comes, so a line \
-            grows: whoever waits gets nearly every answer within 2 s, whoever asks twice makes it worse.",
+            grows: a caller that waits gets nearly every answer within 2 s, one that asks twice makes it worse.",
     rate: poisson(300.0),
     endpoints: 12,
     work: Work::Exponential { mean_us: 16_000.0 },
@@ -38,7 +38,7 @@ const OVERLOAD: Scenario = Scenario {
     name: "overload_1_5",
     title: "1.5 times the capacity for 5 s",
     about: "Calls come 1.5 times as fast as all servers together can serve them. The line reaches 2.5 s; calls may \
-            take 3 s here, so that nearly all can be answered by whoever waits.",
+            take 3 s here, so that a caller that waits gets nearly all answers.",
     rate: Rate::Use(0.5),
     endpoints: 6,
     slots: 2,

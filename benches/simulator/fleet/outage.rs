@@ -1,4 +1,4 @@
-//! What a fleet sends to a service that is out: calls of `World`, with what a user gets who sets nothing. The service has
+//! What a fleet sends to a service that is out: calls of `World`, with nothing set. The service has
 //! twenty endpoints and the same calls in all, however many clients make them.
 
 use crate::contestant::{Balance, Contestant};

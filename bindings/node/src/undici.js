@@ -18,7 +18,7 @@ class Dispatcher extends EventEmitter {
   constructor(hosts, options = {}) {
     super();
     const balanced = hosts !== undefined && hosts !== null;
-    // Whoever asks for a coding decodes it.
+    // A caller that asks for a coding decodes it.
     const settings = { gzip: false, ...options.options };
     this.#client = new Client(hosts, { ...(balanced ? {} : { tries: 1 }), ...options, options: settings });
   }

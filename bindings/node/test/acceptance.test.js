@@ -81,7 +81,7 @@ test("4: calls at once hold nothing of the pool and do not delay the loop", asyn
 
 test("5: a slow reader holds the server back", async () => {
   const client = new Client(hosts);
-  // A server's kernel keeps up to 4 MiB for a peer that is slow, whoever that is: what lies there was not taken from it.
+  // A server's kernel keeps up to 4 MiB for a slow peer: what lies there was not taken from it.
   const response = await client.get(`/big?n=${64 << 20}&sndbuf=${64 << 10}`);
   const pieces = response[Symbol.asyncIterator]();
   const first = await pieces.next();

@@ -56,7 +56,7 @@ impl SourceBackoff {
 const EXPIRY_WINDOW: Duration = Duration::from_secs(60);
 /// A leader's election, or a restart of the registry's process, takes about this.
 const FIRST: Duration = Duration::from_millis(500);
-/// Long for a service that came back, and short for the operator who repairs the registry.
+/// Long for a service that came back, and short for an operator at work on the registry.
 pub const MOST: Duration = Duration::from_secs(32);
 /// 500 ms, doubled until 32 s.
 const DOUBLINGS: u32 = 6;

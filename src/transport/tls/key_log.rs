@@ -1,4 +1,4 @@
-//! The secrets of TLS sessions, for those who read captures of their own traffic.
+//! The secrets of TLS sessions, for readers of captures of their own traffic.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;

@@ -69,7 +69,7 @@ impl Running {
             headers += &self.servers[server].load(self.plan.slots);
         }
         connection.job = None;
-        // A few hundred bytes into an empty buffer; whoever has closed is noticed by the loop.
+        // A few hundred bytes into an empty buffer; the loop notices a peer that has closed.
         let _ = connection.socket.write_all(&http::answer(status, &headers));
         self.take(index);
     }

@@ -339,7 +339,7 @@ impl Running {
         }
     }
 
-    /// Puts those who wait into free slots.
+    /// Puts waiting requests into free slots.
     pub(super) fn work(&mut self, server: usize, now: u64) {
         if let Some((end, _)) = self.servers[server].pause(now) {
             return self.set_timer(end, Timer::Resume { server });
@@ -350,7 +350,7 @@ impl Running {
             let Some(job) = self.jobs.get_mut(index) else { continue };
             let cancelled = job.connection.is_none() && self.plan.honours_cancel;
             if cancelled || now >= job.until {
-                // Whoever waits no longer gets an answer that costs nothing.
+                // A caller that waits no longer gets an answer that costs nothing.
                 let connection = job.connection;
                 self.jobs.remove(index);
                 if let Some(connection) = connection {

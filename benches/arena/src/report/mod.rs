@@ -42,7 +42,7 @@ pub(crate) struct ScenarioRow {
     pub(crate) name: String,
     pub(crate) title: String,
     pub(crate) about: String,
-    /// Nothing for a caller who goes by the answers.
+    /// Nothing for a caller that goes by the answers.
     pub(crate) per_second: Option<f64>,
     pub(crate) capacity: f64,
     /// What a failed call counts as where the contestant sets no limit of its own.
@@ -57,7 +57,7 @@ pub(crate) struct ScenarioRow {
     pub(crate) surge: bool,
     /// More calls come than the servers can answer.
     pub(crate) overload: bool,
-    /// One that a user meets who sets nothing; the others compare balancers.
+    /// One that a user meets with nothing set; the others compare balancers.
     pub(crate) situation: bool,
     /// By what part of its time a quick run has shortened it.
     pub(crate) shortened: u64,

@@ -175,7 +175,7 @@ fn foot() -> &'static str {
     "<footer><h2>How it was measured</h2><ul>\
         <li>Servers, proxy and load are processes of their own on one machine. An endpoint has slots and a line before \
         them; work is a timer, drawn from the seed, the call's number and the endpoint, so that the same call costs the \
-        same on the same endpoint whoever sends it. A second attempt elsewhere draws anew, which is the best case for \
+        same on the same endpoint for each contestant. A second attempt elsewhere draws anew, which is the best case for \
         hedges; the scenario of two kinds of work is the other case. Work that has begun keeps its speed when a fault \
         ends.</li>\
         <li>In the situations each scenario says how large the service is. Where balancers are compared, it is 20 \

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::Spread;
 use crate::measure::{SHARE_MS, curve};
 
-/// Who a line or bar is about.
+/// The contestant that a line or bar is about.
 #[derive(Clone, Debug)]
 pub(super) struct Mark {
     pub(super) name: String,

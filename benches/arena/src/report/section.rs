@@ -186,7 +186,7 @@ fn when(scenario: &ScenarioRow) -> String {
     }
 }
 
-/// A small line for each contestant: who still goes to the faulty endpoint, and what users feel meanwhile.
+/// A small line for each contestant: its calls that still go to the faulty endpoint, and what users feel meanwhile.
 fn timelines(report: &Report, scenario: &ScenarioRow, marks: &[Mark]) -> String {
     let Some(per_second) = scenario.per_second else { return String::new() };
     if scenario.trouble.is_none() {

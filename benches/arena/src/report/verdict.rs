@@ -10,7 +10,7 @@ use super::{Report, ScenarioRow};
 /// Two that differ by less in errors, in percent, are level.
 const LEVEL_PERCENT: f64 = 0.05;
 
-/// What the page shows, and who did best where.
+/// What the page shows, and which contestant did best where.
 pub(super) fn opening(report: &Report) -> String {
     let situations = report.shown().filter(|row| row.situation).count();
     let others = report.shown().count() - situations;

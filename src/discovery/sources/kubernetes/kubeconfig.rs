@@ -1,7 +1,7 @@
 //! A kubeconfig file: which cluster a context names, and with which credentials.
 //!
-//! Tokens and certificates are read, also from the files that it names. A user who authenticates by a program (`exec`),
-//! a password or a plugin is refused by name: the library starts no programs in its host's process.
+//! Tokens and certificates are read, also from the files that it names. A user whose credentials come from a program
+//! (`exec`), a password or a plugin is refused by name: the library starts no programs in its host's process.
 
 use std::path::{Path, PathBuf};
 

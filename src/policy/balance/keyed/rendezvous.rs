@@ -35,7 +35,7 @@ pub(crate) fn score(hash: u64, key: &str, weight: u32) -> f64 {
     let drawn = hash_bytes_seeded(key.as_bytes(), hash) >> (u64::BITS - MANTISSA);
     let even = (drawn as f64 + 0.5) / (1_u64 << MANTISSA) as f64;
     // Not `ln` of the standard library, which is the system's and may differ in the last bit from system to system: then
-    // so might who has a key. The very last draw rounds up to 1, whose logarithm is 0.
+    // a key might have another endpoint on another system. The very last draw rounds up to 1, whose logarithm is 0.
     f64::from(weight) / (-libm::log(even)).max(f64::MIN_POSITIVE)
 }
 
