@@ -181,22 +181,16 @@ impl Balancer {
     /// # Errors
     /// This is inside a callback while an update is under way.
     pub fn add_endpoint(&self, host: Host) -> Result<(), Error> {
-        self.change(
-            self.live().list.turn()?,
-            self.list_age(),
-            |_| (),
-            |it| {
-                if it.config.subset.is_none() {
-                    let Change { refresh, before, rules, .. } = it;
-                    return Some(refresh.register.join(before, host, rules, clock::now()));
-                }
-                Some(it.relist(|listed| {
-                    listed.retain(|other| !is_same(other, &host));
-                    listed.push(host);
-                }))
-            },
-        );
-        self.look_again();
+        self.change_unasked(self.live().list.turn()?, |it| {
+            if it.config.subset.is_none() {
+                let Change { refresh, before, rules, .. } = it;
+                return Some(refresh.register.join(before, host, rules, clock::now()));
+            }
+            Some(it.relist(|listed| {
+                listed.retain(|other| !is_same(other, &host));
+                listed.push(host);
+            }))
+        });
         Ok(())
     }
 
@@ -206,26 +200,20 @@ impl Balancer {
     /// As for [`Self::add_endpoint`].
     pub fn remove_endpoint(&self, host: Host) -> Result<bool, Error> {
         let mut found = false;
-        self.change(
-            self.live().list.turn()?,
-            self.list_age(),
-            |_| (),
-            |it| {
-                if it.config.subset.is_none() {
-                    let Change { refresh, before, rules, .. } = it;
-                    let endpoint = Endpoint::new(host);
-                    let next = refresh.register.leave(before, &endpoint.identity(), rules);
-                    found = next.is_some();
-                    return next;
-                }
-                Some(it.relist(|listed| {
-                    let known = listed.len();
-                    listed.retain(|other| !is_same(other, &host));
-                    found = listed.len() < known;
-                }))
-            },
-        );
-        self.look_again();
+        self.change_unasked(self.live().list.turn()?, |it| {
+            if it.config.subset.is_none() {
+                let Change { refresh, before, rules, .. } = it;
+                let endpoint = Endpoint::new(host);
+                let next = refresh.register.leave(before, &endpoint.identity(), rules);
+                found = next.is_some();
+                return next;
+            }
+            Some(it.relist(|listed| {
+                let known = listed.len();
+                listed.retain(|other| !is_same(other, &host));
+                found = listed.len() < known;
+            }))
+        });
         Ok(found)
     }
 
@@ -236,15 +224,19 @@ impl Balancer {
         }
         // An update under way does the same.
         let Some(turn) = self.live().list.try_turn() else { return };
-        self.change(
-            turn,
-            self.list_age(),
-            |_| (),
-            |it| {
-                let next = it.relist(|_| ());
-                (next.len() != it.before.len()).then_some(next)
-            },
-        );
+        self.change_unasked(turn, |it| {
+            let next = it.relist(|_| ());
+            (next.len() != it.before.len()).then_some(next)
+        });
+    }
+
+    /// A change that no answer of the provider brings.
+    fn change_unasked(
+        &self,
+        turn: Turn<'_, Refresh>,
+        next: impl FnOnce(&mut Change<'_>) -> Option<Roster>,
+    ) {
+        self.change(turn, self.list_age(), |_| (), next);
         self.look_again();
     }
 

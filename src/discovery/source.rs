@@ -1,5 +1,6 @@
 //! What a source of endpoints is, and how it tells what it learns.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -11,6 +12,16 @@ use crate::endpoint::Host;
 
 /// A session of a source. Dropping it stops it.
 pub type Session<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;
+
+/// A session that goes on until it fails.
+pub(super) fn session<'a>(
+    session: impl Future<Output = Result<Infallible, Ended>> + Send + 'a,
+) -> Session<'a> {
+    Box::pin(async move {
+        let Err(ended) = session.await;
+        ended
+    })
+}
 
 /// One way to learn where the endpoints of a service are.
 ///

@@ -31,17 +31,15 @@ impl Document {
             (Source::Unstated, Some(config)) => balanced(None, config, present),
             (Source::Base(route), _) if is_same(&route, present) => NextRoute::Kept,
             (Source::Base(route), _) => NextRoute::Other(route),
-            (Source::Hosts(hosts), config) => {
-                let config = config.unwrap_or_else(BalancerConfig::recommended);
-                balanced(Some(Supply::listed(hosts)), config, present)
-            }
-            (Source::Provider(supply), config) => {
-                let config = config.unwrap_or_else(BalancerConfig::recommended);
-                balanced(Some(supply), config, present)
-            }
+            (Source::Hosts(hosts), config) => supplied(Supply::listed(hosts), config, present),
+            (Source::Provider(supply), config) => supplied(supply, config, present),
         };
         Plan { config: self.client, route }
     }
+}
+
+fn supplied(supply: Supply, config: Option<BalancerConfig>, present: &Route) -> NextRoute {
+    balanced(Some(supply), config.unwrap_or_else(BalancerConfig::recommended), present)
 }
 
 fn balanced(supply: Option<Supply>, config: BalancerConfig, present: &Route) -> NextRoute {

@@ -187,13 +187,7 @@ impl<C: Clone + 'static> Table<C> {
     /// # Errors
     /// Every refused parameter is named, and nothing is changed.
     pub fn put(&self, config: &mut C, puts: &[Put<'_>]) -> Result<(), Error> {
-        let mut changes = Vec::new();
-        for Put { key, name, value } in puts {
-            let Some(row) = self.row(key) else {
-                return Err(Error::new(ErrorKind::Internal, format!("{key}: no such option")));
-            };
-            changes.push(Change { row, name, value: value.clone() });
-        }
+        let changes = puts.iter().map(|put| self.change(put)).collect::<Result<_, _>>()?;
         let mut changed = config.clone();
         let refused = apply(&mut changed, changes);
         if refused.is_empty() {
@@ -204,6 +198,14 @@ impl<C: Clone + 'static> Table<C> {
         // Several rows may blame the same balancer.
         faults.dedup();
         Err(of_faults(faults))
+    }
+
+    fn change<'a>(&self, put: &Put<'a>) -> Result<Change<'_, 'a, C>, Error> {
+        let Put { key, name, value } = put;
+        let row = self
+            .row(key)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, format!("{key}: no such option")))?;
+        Ok(Change { row, name, value: value.clone() })
     }
 
     /// Every setting in effect, as `key = value` lines that [`Self::set_all`] reads.

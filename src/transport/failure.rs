@@ -167,23 +167,19 @@ fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
 
 fn connect_cause(error: &io::Error) -> Cause {
     use io::ErrorKind as K;
-    // A setting that this system does not have, by name.
-    if error.kind() == K::Unsupported {
-        return Cause::new(FailureKind::Connect, error.to_string());
-    }
-    let (kind, detail) = match error.kind() {
-        K::ConnectionRefused => (FailureKind::Connect, "connect refused"),
-        K::HostUnreachable => (FailureKind::Connect, "host unreachable"),
-        K::NetworkUnreachable | K::NetworkDown => (FailureKind::Connect, "network unreachable"),
-        K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => {
-            (FailureKind::Connect, "reset while connecting")
-        }
-        K::UnexpectedEof => (FailureKind::Connect, "closed while connecting"),
-        K::TimedOut => (FailureKind::ConnectTimeout, "no answer to the connect"),
-        K::PermissionDenied => (FailureKind::Connect, "connect not permitted"),
-        _ => (FailureKind::Connect, "connect failed"),
+    let detail = match error.kind() {
+        K::TimedOut => return Cause::new(FailureKind::ConnectTimeout, "no answer to the connect"),
+        // A setting that this system does not have, by name.
+        K::Unsupported => return Cause::new(FailureKind::Connect, error.to_string()),
+        K::ConnectionRefused => "connect refused",
+        K::HostUnreachable => "host unreachable",
+        K::NetworkUnreachable | K::NetworkDown => "network unreachable",
+        K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => "reset while connecting",
+        K::UnexpectedEof => "closed while connecting",
+        K::PermissionDenied => "connect not permitted",
+        _ => "connect failed",
     };
-    Cause::new(kind, detail)
+    Cause::new(FailureKind::Connect, detail)
 }
 
 fn exchange_cause(error: &io::Error) -> Cause {
@@ -191,18 +187,14 @@ fn exchange_cause(error: &io::Error) -> Cause {
     if matches!(error.kind(), K::InvalidData | K::InvalidInput) {
         return Cause::new(FailureKind::Protocol, framing_detail(error));
     }
-    let (kind, detail) = match error.kind() {
-        K::ConnectionReset | K::ConnectionAborted => {
-            (FailureKind::ConnectionLost, "connection reset")
-        }
-        K::BrokenPipe | K::NotConnected | K::WriteZero => {
-            (FailureKind::ConnectionLost, "connection closed while sending")
-        }
-        K::UnexpectedEof => (FailureKind::ConnectionLost, "connection closed within the answer"),
-        K::TimedOut => (FailureKind::ConnectionLost, "keep-alive timed out"),
-        _ => (FailureKind::ConnectionLost, "connection lost"),
+    let detail = match error.kind() {
+        K::ConnectionReset | K::ConnectionAborted => "connection reset",
+        K::BrokenPipe | K::NotConnected | K::WriteZero => "connection closed while sending",
+        K::UnexpectedEof => "connection closed within the answer",
+        K::TimedOut => "keep-alive timed out",
+        _ => "connection lost",
     };
-    Cause::new(kind, detail)
+    Cause::new(FailureKind::ConnectionLost, detail)
 }
 
 /// Hyper tells in words what is wrong with a chunk; what it tells of a trailer quotes the peer.

@@ -15,7 +15,7 @@ use xxhash_rust::xxh64::xxh64;
 use crate::discovery::config::{ConsulConfig, ProviderConfig, RegistryConfig};
 use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
-use crate::discovery::source::{Ended, Session, Source, Teller};
+use crate::discovery::source::{Ended, Session, Source, Teller, session};
 use crate::discovery::wire::consul;
 use crate::discovery::wire::http::{Answer, HttpClient, TokenForm};
 use crate::runtime::clock;
@@ -68,10 +68,7 @@ struct Consul {
 
 impl Source for Consul {
     fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
-        Box::pin(async move {
-            let Err(ended) = self.session(ground, teller).await;
-            ended
-        })
+        session(self.session(ground, teller))
     }
 
     fn describe(&self) -> String {

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::discovery::config::{ProviderConfig, RegistryConfig};
 use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
-use crate::discovery::source::{Ended, Session, Source, Teller};
+use crate::discovery::source::{Ended, Session, Source, Teller, session};
 use crate::discovery::wire::etcd::{self, Changes, Denial, Listing, WatchAnswer};
 use crate::discovery::wire::http::{HttpClient, TokenForm};
 use crate::discovery::wire::{EntryConfig, Frames};
@@ -74,10 +74,7 @@ struct Etcd {
 
 impl Source for Etcd {
     fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
-        Box::pin(async move {
-            let Err(ended) = self.session(ground, teller).await;
-            ended
-        })
+        session(self.session(ground, teller))
     }
 
     fn describe(&self) -> String {

@@ -115,15 +115,7 @@ impl HttpClient {
         headers: &HeaderMap,
         limit: Duration,
     ) -> Result<Answer, Ended> {
-        let question = Question {
-            method: &Method::GET,
-            path,
-            headers,
-            body: &Bytes::new(),
-            limit,
-            is_streamed: false,
-        };
-        self.ask(&question).await.map(|(answer, _)| answer)
+        self.answer(&Method::GET, path, headers, &Bytes::new(), limit).await
     }
 
     /// Posts JSON that asks and changes nothing, so that it may be sent twice.
@@ -136,15 +128,18 @@ impl HttpClient {
         headers: &HeaderMap,
         body: Bytes,
     ) -> Result<Answer, Ended> {
-        let limit = self.connect_timeout;
-        let question = Question {
-            method: &Method::POST,
-            path,
-            headers,
-            body: &body,
-            limit,
-            is_streamed: false,
-        };
+        self.answer(&Method::POST, path, headers, &body, self.connect_timeout).await
+    }
+
+    async fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+        limit: Duration,
+    ) -> Result<Answer, Ended> {
+        let question = Question { method, path, headers, body, limit, is_streamed: false };
         self.ask(&question).await.map(|(answer, _)| answer)
     }
 

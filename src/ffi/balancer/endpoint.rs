@@ -4,7 +4,7 @@ use std::ffi::{CString, c_char};
 use std::ptr;
 use std::sync::{Arc, Weak};
 
-use crate::client::{Balancer, Member};
+use crate::client::{Balancer, Member, Status};
 use crate::error::{Error, ErrorKind};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Native, Shared};
@@ -40,6 +40,14 @@ impl ahoy_endpoint {
             url: text::owned(endpoint.url()),
             balancer: Arc::downgrade(balancer),
             member,
+        }
+    }
+
+    /// How it stands in its balancer, or by itself where that is gone.
+    pub(super) fn status(&self) -> Status {
+        match self.balancer.upgrade() {
+            Some(balancer) => balancer.status_of(&self.member),
+            None => self.member.own_status(clock::now()),
         }
     }
 }

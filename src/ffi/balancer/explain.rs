@@ -8,7 +8,6 @@ use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Out, OutValue};
 use crate::ffi::values::made_text::ahoy_text;
 use crate::ffi::values::status::ahoy_status;
-use crate::runtime::clock;
 
 /// The endpoint gets its share of the calls.
 pub const AHOY_REASON_AVAILABLE: i32 = 0;
@@ -50,10 +49,7 @@ pub unsafe extern "C" fn ahoy_endpoint_reason(
 ) -> ahoy_status {
     entry::status!(err, |reason: OutValue<i32>, text: Out<ahoy_text>, endpoint: &ahoy_endpoint| {
         endpoint.native.check("endpoint")?;
-        let status = match endpoint.balancer.upgrade() {
-            Some(balancer) => balancer.status_of(&endpoint.member),
-            None => endpoint.member.own_status(clock::now()),
-        };
+        let status = endpoint.status();
         reason.set(number(status.reason));
         text.fill(ahoy_text::from(status.text.as_str()));
         Ok(())

@@ -18,7 +18,7 @@ use super::slices::{Event, Slices};
 use crate::discovery::config::{KubernetesConfig, ProviderConfig, RegistryConfig};
 use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
-use crate::discovery::source::{Ended, Session, Source, Teller};
+use crate::discovery::source::{Ended, Session, Source, Teller, session};
 use crate::discovery::wire::Frames;
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
@@ -78,10 +78,7 @@ struct Kubernetes {
 
 impl Source for Kubernetes {
     fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
-        Box::pin(async move {
-            let Err(ended) = self.session(ground, teller).await;
-            ended
-        })
+        session(self.session(ground, teller))
     }
 
     fn describe(&self) -> String {

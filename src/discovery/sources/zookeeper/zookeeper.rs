@@ -16,7 +16,7 @@ use super::members::Members;
 use crate::discovery::config::{ProviderConfig, RegistryConfig, ZooKeeperConfig};
 use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
-use crate::discovery::source::{Ended, Session, Source, Teller};
+use crate::discovery::source::{Ended, Session, Source, Teller, session};
 use crate::discovery::wire::jute::{self, Request};
 use crate::discovery::wire::{EntryConfig, reach, stream};
 use crate::endpoint;
@@ -73,10 +73,7 @@ struct ZooKeeper {
 
 impl Source for ZooKeeper {
     fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
-        Box::pin(async move {
-            let Err(ended) = self.session(ground, teller).await;
-            ended
-        })
+        session(self.session(ground, teller))
     }
 
     fn describe(&self) -> String {
