@@ -80,6 +80,8 @@ fn a_slow_a_failing_and_a_hanging_server_lose_their_traffic() {
                 .balancer(&balancer)
                 .tries(1)
                 .attempt_timeout_ms(50)
+                // Longer than any wait that could hide the limit, and not the default of 30 s: one call waits for it.
+                .timeout_ms(1000)
                 .endpoint_updates(0)
                 .build();
             let counts = fleet.counts_of(200, &client);

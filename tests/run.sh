@@ -24,6 +24,19 @@ log=$target/test-part.log
 passed=0
 failed=0
 report=
+counted=
+aside=$target/test-beside
+beside=
+
+# count PASSED FAILED LINE: a line of the report, for whom this runs beside as well.
+count() {
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+    report="$report$3
+"
+    counted="$counted$1 $2 $3
+"
+}
 
 # part NAME COMMAND...
 part() {
@@ -51,11 +64,7 @@ part() {
         echo "$name: ran no test"
         bad=$((bad + 1))
     fi
-    passed=$((passed + ok))
-    failed=$((failed + bad))
-    report="$report$(printf '%-14s %5d passed %5d failed %5d s' "$name" "$ok" "$bad" \
-        $(($(date +%s) - started)))
-"
+    count "$ok" "$bad" "$(printf '%-18s %5d passed %5d failed %5d s' "$name" "$ok" "$bad" $(($(date +%s) - started)))"
     [ "$bad" -eq 0 ]
 }
 
@@ -83,6 +92,11 @@ run() {
         tool)
             "${MAKE:-make}" --no-print-directory tool PROFILE=release || :
             part tool sh tests/tool.sh "$target/release/ready/bin/ahoy"
+            ;;
+        # The tests of "cargo" and "minimal", built before they are run.
+        compile)
+            part compile "$cargo" test --locked --no-run --features xds || :
+            part compile-minimal "$cargo" test --locked --no-run --no-default-features --test options --test quickstart
             ;;
         # As many tests at once as processors, which is as many as there are I/O threads: the callbacks of some hold one for
         # seconds on purpose, and what is timed is measured beside.
@@ -118,17 +132,57 @@ run() {
 }
 
 finish() {
+    joined
     printf '\n%s\n%d passed, %d failed\n' "$report" "$passed" "$failed"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
     exit
 }
 
-all="format clippy build header symbols description abi install readme tool null cargo minimal arena examples tracing cpp acceptance prometheus bindings schema hosts hazards exits instructions valgrind asan"
+# Runs parts beside the rest, with logs of their own; `joined` waits for them, shows what they said, and counts it.
+# A shell has its background ignore SIGINT, which tests send.
+beside() {
+    env --default-signal=INT,QUIT sh tests/run.sh --beside "$@" >"$aside.log" 2>&1 &
+    beside=$!
+}
+
+joined() {
+    [ -n "$beside" ] || return 0
+    code=0
+    wait "$beside" || code=$?
+    beside=
+    cat "$aside.log"
+    [ "$code" -eq 0 ] || { failed=$((failed + 1)); return; }
+    while read -r ok bad line; do
+        count "$ok" "$bad" "$line"
+    done <"$aside.report"
+}
+
+each() {
+    for one in "$@"; do
+        run "$one" || :
+    done
+}
+
 case ${1-} in
-    '') parts=$all ;;
-    *) parts="build $*" ;;
+    '')
+        # First what no clock decides, two parts at a time; then one at a time what looks at times.
+        beside format clippy arena compile
+        each build header symbols description abi install tool readme
+        joined
+        beside null valgrind asan cpp schema
+        each instructions
+        joined
+        each cargo minimal examples tracing acceptance prometheus bindings hosts hazards exits
+        finish
+        ;;
+    --beside)
+        shift
+        log=$aside.part
+        each "$@"
+        printf '%s' "$counted" >"$aside.report"
+        ;;
+    *)
+        each build "$@"
+        finish
+        ;;
 esac
-for one in $parts; do
-    run "$one" || :
-done
-finish
