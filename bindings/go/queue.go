@@ -62,13 +62,13 @@ func (q *queue) run() {
 	if err != nil {
 		return
 	}
-	completions := (*[batch]*C.ahoy_completion)(C.malloc(batch * C.size_t(unsafe.Sizeof((*C.ahoy_completion)(nil)))))
-	defer C.free(unsafe.Pointer(completions))
+	ended := (*[batch]C.ahoy_go_ended)(C.malloc(batch * C.size_t(unsafe.Sizeof(C.ahoy_go_ended{}))))
+	defer C.free(unsafe.Pointer(ended))
 	_ = raw.Read(func(uintptr) bool {
 		for {
-			count := int(C.ahoy_go_take(q.handle, 0, &completions[0], batch))
-			for _, completion := range completions[:count] {
-				q.complete(completion)
+			count := int(C.ahoy_go_take(q.handle, &ended[0], batch))
+			for _, one := range ended[:count] {
+				q.complete(uint64(one.tag), outcome{one.response, takeError(one.err)})
 			}
 			if count < batch {
 				return false
@@ -78,16 +78,16 @@ func (q *queue) run() {
 	C.ahoy_queue_free(q.handle)
 }
 
-func (q *queue) complete(completion *C.ahoy_completion) {
-	tag := uint64(C.ahoy_completion_tag(completion))
+func (q *queue) complete(tag uint64, ended outcome) {
 	q.mutex.Lock()
 	waiter := q.waiting[tag]
 	delete(q.waiting, tag)
 	q.mutex.Unlock()
 	if waiter != nil {
-		waiter <- outcome{C.ahoy_completion_take_response(completion), takeError(C.ahoy_completion_take_error(completion))}
+		waiter <- ended
+	} else {
+		C.ahoy_response_free(ended.response)
 	}
-	C.ahoy_completion_free(completion)
 }
 
 // await begins something that completes on the queue and waits for it, or for the context's end.

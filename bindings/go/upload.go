@@ -25,6 +25,7 @@ type upload struct {
 	reader io.ReadCloser
 }
 
+// attachUpload has the request's body drawn; the request is freed with what is returned, and where it fails.
 func attachUpload(made *C.ahoy_request, request *http.Request) (*upload, error) {
 	u := &upload{request: made, getBody: request.GetBody, reader: request.Body}
 	length := C.uint64_t(C.AHOY_UNKNOWN_LENGTH)
@@ -35,18 +36,24 @@ func attachUpload(made *C.ahoy_request, request *http.Request) (*upload, error) 
 	var err *C.ahoy_error
 	handle := C.uintptr_t(cgo.NewHandle(u))
 	if C.ahoy_go_body(made, handle, C.bool(request.GetBody != nil), length, &err) != 0 {
+		u.free()
 		return nil, takeError(err)
 	}
 	return u, nil
 }
 
-// detach ends the reading ahead: nothing touches the request any more.
-func (u *upload) detach() {
+// free ends the reading ahead, after which nothing touches the request any more, and frees that. A nil one has nothing.
+func (u *upload) free() {
+	if u == nil {
+		return
+	}
 	u.mutex.Lock()
-	defer u.mutex.Unlock()
+	request := u.request
 	u.request = nil
 	close(u.room)
 	u.reader.Close()
+	u.mutex.Unlock()
+	C.ahoy_request_free(request)
 }
 
 func (u *upload) begin(reader io.ReadCloser) {

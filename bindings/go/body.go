@@ -1,0 +1,147 @@
+package ahoy
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"runtime"
+	"sync"
+	"unsafe"
+)
+
+// body is an answer's body, which is read while it comes.
+type body struct {
+	client   *Client
+	sent     *upload
+	ctx      context.Context
+	attempts []Attempt
+
+	mutex    sync.Mutex
+	response *C.ahoy_response
+	rest     bytes.Buffer
+	err      error
+}
+
+const piece = 64 << 10
+
+// begin writes the head, and what came of the body, into a buffer.
+func (b *body) begin(into []byte) (C.ahoy_go_answer, error) {
+	var found C.ahoy_go_answer
+	var err *C.ahoy_error
+	enter()
+	C.ahoy_go_head(b.response, (*C.uint8_t)(unsafe.Pointer(&into[0])), C.size_t(len(into)), &found, &err)
+	leave()
+	return found, takeError(err)
+}
+
+// keep takes what begin found of the body.
+func (b *body) keep(found []byte, ended bool, err error) {
+	b.rest.Write(found)
+	switch {
+	case ended:
+		b.response, b.err = nil, io.EOF
+		b.free()
+	case err != nil:
+		b.err = asReader(err)
+	}
+	if b.response != nil {
+		runtime.SetFinalizer(b, func(b *body) { b.Close() })
+	}
+}
+
+// Read waits for bytes, in Go's scheduler.
+func (b *body) Read(into []byte) (int, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if len(into) == 0 {
+		return 0, nil
+	}
+	for b.rest.Len() == 0 && b.err == nil {
+		b.err = b.fill()
+	}
+	if b.rest.Len() > 0 {
+		return b.rest.Read(into)
+	}
+	return 0, b.err
+}
+
+func (b *body) fill() error {
+	if b.response == nil {
+		return http.ErrBodyReadAfterClose
+	}
+	if err := b.ctx.Err(); err != nil {
+		b.free()
+		return err
+	}
+	buffer := pieces.Get().(*[piece]byte)
+	defer pieces.Put(buffer)
+	var length C.size_t
+	var ended C.bool
+	var err *C.ahoy_error
+	enter()
+	status := C.ahoy_go_read(b.response, (*C.uint8_t)(unsafe.Pointer(buffer)), piece, &length, &ended, &err)
+	leave()
+	if status != 0 {
+		return asReader(takeError(err))
+	}
+	b.rest.Write(buffer[:length])
+	if ended {
+		b.response = nil
+		b.free()
+		return io.EOF
+	}
+	if length > 0 {
+		return nil
+	}
+	response := b.response
+	_, failed := b.client.queue.await(b.ctx, func(tag uint64, err **C.ahoy_error) C.ahoy_status {
+		return C.ahoy_response_notify(response, b.client.queue.handle, C.uint64_t(tag), err)
+	})
+	if failed != nil {
+		b.free()
+	}
+	return failed
+}
+
+var pieces = sync.Pool{New: func() any { return new([piece]byte) }}
+
+// asReader gives what Go's readers expect of a body that broke off.
+func asReader(err error) error {
+	if failed, ok := err.(*Error); ok && failed.Code == ConnectionLost {
+		return &brokenOff{failed}
+	}
+	return err
+}
+
+// brokenOff is an Error that is io.ErrUnexpectedEOF as well.
+type brokenOff struct{ failed *Error }
+
+func (b *brokenOff) Error() string        { return b.failed.Error() }
+func (b *brokenOff) Unwrap() error        { return b.failed }
+func (b *brokenOff) Is(target error) bool { return target == io.ErrUnexpectedEOF }
+
+// Close ends the exchange; the server sees the connection close if the body is not whole.
+func (b *body) Close() error {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	b.free()
+	b.rest.Reset()
+	b.err = http.ErrBodyReadAfterClose
+	return nil
+}
+
+// free ends the exchange, unless it has ended, and the reading of the request's body.
+func (b *body) free() {
+	if b.response != nil {
+		enter()
+		C.ahoy_response_free(b.response)
+		leave()
+		b.response = nil
+	}
+	b.sent.free()
+	b.sent = nil
+}

@@ -1,0 +1,115 @@
+package ahoy
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"time"
+	"unsafe"
+)
+
+// whole is up to which length a body is handed over at once; a longer one is drawn while it is sent.
+const whole = 1 << 20
+
+// asked is a request as the library takes it in one call.
+type asked struct {
+	text    []byte // method, target, and the fields' names and values, each with a NUL at its end
+	fields  C.size_t
+	body    []byte
+	timeout C.uint64_t // in milliseconds, 0 for none
+}
+
+// read makes a request ready, and reads its body where that is to be handed over at once.
+func (c *Client) read(request *http.Request) (*asked, error) {
+	content, err := readWhole(request)
+	if err != nil {
+		return nil, err
+	}
+	made := &asked{body: content, text: make([]byte, 0, 256)}
+	method := request.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	target := request.URL.RequestURI()
+	if !c.balanced {
+		target = request.URL.Scheme + "://" + request.URL.Host + target
+	}
+	made.add(method)
+	made.add(target)
+	for name, values := range request.Header {
+		if framing[name] {
+			continue
+		}
+		for _, value := range values {
+			if strings.IndexByte(name, 0) >= 0 || strings.IndexByte(value, 0) >= 0 {
+				return nil, refused("the header %q has a NUL", name)
+			}
+			made.field(name, value)
+		}
+	}
+	if request.Host != "" && request.Host != request.URL.Host {
+		made.field("Host", request.Host)
+	}
+	if until, ok := request.Context().Deadline(); ok {
+		made.timeout = 1
+		if left := milliseconds(time.Until(until)); left > 1 {
+			made.timeout = C.uint64_t(left)
+		}
+	}
+	return made, nil
+}
+
+func (a *asked) add(text string) {
+	a.text = append(append(a.text, text...), 0)
+}
+
+func (a *asked) field(name, value string) {
+	a.add(name)
+	a.add(value)
+	a.fields++
+}
+
+func (a *asked) head() *C.char { return (*C.char)(unsafe.Pointer(&a.text[0])) }
+
+func (a *asked) content() *C.uint8_t {
+	if len(a.body) == 0 {
+		return nil
+	}
+	return (*C.uint8_t)(unsafe.Pointer(&a.body[0]))
+}
+
+// drawn is the library's request for a body that is drawn while it is sent; nil for any other.
+func (a *asked) drawn(request *http.Request) (*upload, error) {
+	if request.Body == nil || request.Body == http.NoBody || a.body != nil {
+		return nil, nil
+	}
+	var made *C.ahoy_request
+	var err *C.ahoy_error
+	if C.ahoy_go_request(a.head(), a.fields, nil, 0, a.timeout, &made, &err) != 0 {
+		return nil, takeError(err)
+	}
+	return attachUpload(made, request)
+}
+
+// framing is the library's own, and so is the Host of an answerable endpoint.
+var framing = map[string]bool{
+	"Connection": true, "Content-Length": true, "Transfer-Encoding": true, "Keep-Alive": true, "Upgrade": true,
+	"Te": true, "Trailer": true, "Host": true, "Proxy-Connection": true,
+}
+
+// readWhole reads a body of known length that is not too large to be held.
+func readWhole(request *http.Request) ([]byte, error) {
+	// With a body, a length of 0 means that it is unknown.
+	if request.Body == nil || request.ContentLength <= 0 || request.ContentLength > whole {
+		return nil, nil
+	}
+	defer request.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(request.Body, request.ContentLength+1))
+	if err == nil && int64(len(content)) != request.ContentLength {
+		err = refused("the body has %d bytes, and ContentLength is %d", len(content), request.ContentLength)
+	}
+	return content, err
+}
