@@ -106,8 +106,10 @@ class Client extends EventEmitter {
 
   async #send(path, options) {
     const content = await body(options);
-    const client = this.#live();
     const queue = this.#queue;
+    const turn = queue.turn();
+    if (turn) await turn;
+    const client = this.#live();
     const request = build(path, options, content);
     try {
       const submit = (tag) => check("ahoy_client_submit", client, request.pointer, queue.handle.pointer, tag);

@@ -15,16 +15,17 @@ function find() {
 const library = koffi.load(find());
 
 /** The functions of libahoy, each declared when it is first used. None of them is called so that it waits. */
-const native = new Proxy(Object.create(null), {
-  get(known, name) {
-    if (!(name in known)) {
-      const declared = FUNCTIONS[name];
-      if (declared === undefined) throw new TypeError(`libahoy has no function ${String(name)}`);
-      known[name] = library.func(declared);
-    }
-    return known[name];
-  },
-});
+const native = Object.create(null);
+for (const [name, declared] of Object.entries(FUNCTIONS)) {
+  Object.defineProperty(native, name, {
+    configurable: true,
+    get() {
+      const value = library.func(declared);
+      Object.defineProperty(native, name, { value });
+      return value;
+    },
+  });
+}
 
 const handles = new FinalizationRegistry(({ free, pointer }) => native[free](pointer));
 

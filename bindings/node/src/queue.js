@@ -4,7 +4,11 @@ const net = require("node:net");
 const { check, koffi, native, take } = require("./native.js");
 const { takeError } = require("./errors.js");
 
-const BATCH = 256;
+/**
+ * As many calls are begun, and as many completions handed out, in a turn of the event loop: a few milliseconds of work,
+ * that of the readers included. A program that begins thousands at once would else hold the loop until the last has begun.
+ */
+const BATCH = 32;
 const dup = process.platform === "win32" ? null : koffi.load(null).func("int dup(int fd)");
 
 /**
@@ -19,10 +23,30 @@ class Queue {
     this.onEvent = onEvent;
     this.batch = new Array(BATCH).fill(null);
     this.socket = new net.Socket({ fd: dup(Number(native.ahoy_queue_fd(this.handle.pointer))), writable: false });
+    this.begun = 0;
+    this.line = [];
+    this.rest = null;
     // What is read is only the sign that there is something: what is there is taken until nothing is.
     this.socket.on("data", () => this.drain());
     this.socket.on("error", () => {});
     this.socket.unref();
+  }
+
+  /** Null where a call may begin now, else a promise of its turn. */
+  turn() {
+    if (this.begun < BATCH && this.line.length === 0) {
+      this.begun++;
+      return null;
+    }
+    if (this.line.length === 0) setImmediate(() => this.nextTurn());
+    return new Promise((resolve) => this.line.push(resolve));
+  }
+
+  nextTurn() {
+    const admitted = this.line.splice(0, BATCH);
+    this.begun = admitted.length;
+    for (const go of admitted) go();
+    if (this.line.length > 0) setImmediate(() => this.nextTurn());
   }
 
   /** Begins something that completes on the queue: a promise of the response's pointer. */
@@ -47,14 +71,25 @@ class Queue {
     });
   }
 
+  /** Hands out what has ended, over several turns of the loop where that is much: timers and descriptors come between. */
   drain() {
-    for (;;) {
-      const count = [0];
-      check("ahoy_queue_next_batch", this.handle.pointer, 0, this.batch, BATCH, count);
-      for (let i = 0; i < Number(count[0]); i++) this.complete(this.batch[i]);
-      if (Number(count[0]) < BATCH && !this.drainEvents()) break;
+    if (this.rest !== null) return;
+    if (this.drainBatch()) {
+      this.rest = setImmediate(() => {
+        this.rest = null;
+        this.drain();
+      });
     }
+  }
+
+  /** Hands out some; whether there may be more. */
+  drainBatch() {
+    const count = [0];
+    check("ahoy_queue_next_batch", this.handle.pointer, 0, this.batch, BATCH, count);
+    for (let i = 0; i < Number(count[0]); i++) this.complete(this.batch[i]);
+    if (Number(count[0]) === BATCH || this.drainEvents()) return true;
     if (this.waiting.size === 0) this.socket.unref();
+    return false;
   }
 
   complete(completion) {
@@ -93,7 +128,8 @@ class Queue {
 
   /** Ends the queue; what still waits was ended before. */
   close() {
-    this.drain();
+    clearImmediate(this.rest);
+    while (this.drainBatch());
     this.socket.destroy();
     this.handle.free();
   }

@@ -5,6 +5,9 @@ const { readAttempt } = require("./errors.js");
 
 const PIECE = 65536;
 
+/** Where pieces are read to, for they are small as a rule and a buffer of that size for each would be the larger work. */
+const scratch = Buffer.allocUnsafeSlow(PIECE);
+
 /** An answer, shaped like fetch's: its body is read while it comes, and once. */
 class Response {
   constructor(pointer, queue, signal) {
@@ -119,12 +122,11 @@ async function* read(handle, queue, signal) {
   try {
     for (;;) {
       if (signal && signal.aborted) throw signal.reason;
-      const buffer = Buffer.allocUnsafe(PIECE);
       const length = [0];
       const ended = [false];
-      check("ahoy_response_read", handle.pointer, buffer, PIECE, 0, length, ended);
+      check("ahoy_response_read", handle.pointer, scratch, PIECE, 0, length, ended);
       const count = Number(length[0]);
-      if (count > 0) yield buffer.subarray(0, count);
+      if (count > 0) yield Buffer.from(scratch.subarray(0, count));
       if (ended[0]) return;
       if (count === 0) {
         await queue.await((tag) => check("ahoy_response_notify", handle.pointer, queue.handle.pointer, tag), signal);
