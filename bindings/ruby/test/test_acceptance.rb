@@ -97,9 +97,9 @@ class TestAcceptance < Minitest::Test
     end
 
     def io_wait(io, _events, _timeout)
-      @readable[Fiber.current] = io
+      @readable[io] = Fiber.current
       Fiber.yield
-      @readable.delete(Fiber.current)
+      @readable.delete(io)
       IO::READABLE
     end
 
@@ -128,9 +128,9 @@ class TestAcceptance < Minitest::Test
 
     def run
       until @readable.empty? && @timers.empty? && @ready.empty?
-        found, = IO.select(@readable.values, nil, nil, @ready.empty? ? 0.05 : 0)
+        found, = IO.select(@readable.keys, nil, nil, @ready.empty? ? 0.05 : 0)
         woken = @lock.synchronize { @ready.slice!(0..) }
-        woken += @readable.select { |_, io| found&.include?(io) }.keys
+        woken += @readable.values_at(*found)
         woken += @timers.select { |_, at| at <= Process.clock_gettime(1) }.keys
         woken.uniq.each { |fiber| @timers.delete(fiber); fiber.resume if fiber.alive? }
       end
@@ -150,7 +150,7 @@ class TestAcceptance < Minitest::Test
     took = now - begun
     figure "05 #{calls} fibers, calls of 200 ms: #{took.round(2)} s on one thread"
     assert_equal calls, done
-    assert_operator took, :<, 20
+    assert_operator took, :<, full(20, 1)
   end
 
   def test_06_memory_stays_flat_under_gc
@@ -166,13 +166,14 @@ class TestAcceptance < Minitest::Test
       end
       GC.start
     end
-    some.call(300)
+    # What Ruby and malloc take until they have what they need is no growth.
+    some.call(full(300, 5000))
     before = resident
     calls = full(1000, 100_000)
     some.call(calls)
     grown = resident - before
     figure "06 #{grown >> 10} KiB more after #{calls} calls, #{(100.0 * grown / before).round(1)} %"
-    assert_operator grown, :<, 16 << 20
+    assert_operator grown, :<, full(16 << 20, before / 20)
     GC.stress = true
     made.get("/ok").body
     GC.stress = false

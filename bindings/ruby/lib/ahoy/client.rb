@@ -118,6 +118,9 @@ module Ahoy
     def send_request(request)
       client = live
       Handle.of(Waiter.use { |waiter| waiter.response(client, request) }, :ahoy_response_free)
+    ensure
+      # Ruby does not see what it takes, and may leave it to its next collection for long.
+      request.handle.free
     end
 
     def balance(builder, hosts, algorithm, options, resilient)
