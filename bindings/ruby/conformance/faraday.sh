@@ -9,6 +9,16 @@ export AHOY_LIBRARY
 cd "$(dirname "$0")/../../.."
 target=${CARGO_TARGET_DIR:-target}
 
+# From Debian's sources, which the system's own lists of packages may leave out.
+debian_source() {
+    suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    mkdir -p apt/lists/partial
+    echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $suite main" \
+        >apt/sources.list
+    set -- -q -o Dir::Etc::sourcelist="$PWD/apt/sources.list" -o Dir::Etc::sourceparts=- -o Dir::State::lists="$PWD/apt/lists"
+    apt-get update "$@" && apt-get source "$@" ruby-faraday
+}
+
 fetched() {
     version=$(ruby -e 'require "faraday"; puts Faraday::VERSION')
     folder=$target/conformance/faraday
@@ -16,7 +26,7 @@ fetched() {
     cd "$folder"
     if [ ! -d "faraday-$version/spec" ]; then
         { gem fetch faraday --version "$version" && gem unpack "faraday-$version.gem"; } >gem.log 2>&1 ||
-            apt-get source -q ruby-faraday >apt.log 2>&1 || {
+            debian_source >apt.log 2>&1 || {
             cat gem.log apt.log >&2
             echo "faraday.sh: neither gem nor apt-get source has Faraday $version; name its folder spec by FARADAY_SPECS" >&2
             exit 1
