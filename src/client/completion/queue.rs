@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::completion::Outcome;
 use crate::client::observe::event_record::EventRecord;
 use crate::error::{Error, ErrorKind};
-use crate::runtime::readiness::Readiness;
+use crate::runtime::readiness::{Raise, Readiness};
 use crate::runtime::socket::Descriptor;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::sync::{Mutex, MutexGuard};
@@ -148,10 +148,16 @@ impl Queue {
         if !state.leave(tag, stop) || state.discarding {
             return;
         }
-        if state.is_empty() {
-            self.readiness.raise();
-        }
+        let raise = state.is_empty().then(|| self.readiness.begin_raise());
         state.ended.push_back(QueueEvent { tag, event });
+        drop(state);
+        self.raise(raise);
+    }
+
+    fn raise(&self, begun: Option<Raise>) {
+        if let Some(begun) = begun {
+            self.readiness.raise(begun);
+        }
     }
 
     /// An event has come; where too many wait, the oldest one is lost.
@@ -160,15 +166,15 @@ impl Queue {
         if state.discarding {
             return;
         }
-        if state.is_empty() {
-            self.readiness.raise();
-        }
+        let raise = state.is_empty().then(|| self.readiness.begin_raise());
         let oldest = match state.events.len() < MOST_EVENTS {
             true => None,
             false => state.events.pop_front(),
         };
         state.lost += u64::from(oldest.is_some());
         state.events.push_back(event);
+        drop(state);
+        self.raise(raise);
     }
 
     /// The oldest event; none when the time is up, or a call has ended first.
@@ -337,8 +343,8 @@ mod tests {
     }
 }
 
-/// Every order in which tasks end, a reader reads and the host cancels or frees. The pipe itself is real: it is
-/// only touched under the lock.
+/// Every order in which tasks end, a reader reads and the host cancels or frees. The pipe itself is real: a
+/// byte that is on its way is waited for under the lock.
 #[cfg(all(test, ahoy_loom))]
 mod loom_tests {
     use super::*;

@@ -5,17 +5,28 @@
 mod platform;
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use self::platform::{End, Polled};
 use super::socket::Descriptor;
 
 /// Two connected ends, of which one has a byte to read while this is raised.
+///
+/// Its owner decides under a lock of its own whether to raise it, and raises it without that lock: whoever waits wakes
+/// before the byte's writer is back, and would at once be put to sleep again by the lock.
 #[derive(Debug)]
 pub struct Readiness {
     reader: End,
     writer: End,
+    begun: AtomicUsize,
+    done: AtomicUsize,
 }
+
+/// The duty to make it readable.
+#[derive(Debug)]
+#[must_use = "whoever waits would not be woken"]
+pub struct Raise(());
 
 impl Readiness {
     /// A lowered one; both ends close on exec and never block.
@@ -24,7 +35,7 @@ impl Readiness {
     /// The process is out of descriptors.
     pub fn new() -> io::Result<Self> {
         let (reader, writer) = platform::connected()?;
-        Ok(Self { reader, writer })
+        Ok(Self { reader, writer, begun: AtomicUsize::new(0), done: AtomicUsize::new(0) })
     }
 
     /// The end to poll for reading; still this value's own.
@@ -33,14 +44,32 @@ impl Readiness {
         platform::descriptor(&self.reader)
     }
 
-    /// Makes it readable; to be called only when it is not.
-    pub fn raise(&self) {
-        platform::put(&self.writer);
+    /// Begins to make it readable: under the owner's lock, and only when it is not.
+    pub fn begin_raise(&self) -> Raise {
+        self.begun.fetch_add(1, Ordering::AcqRel);
+        Raise(())
     }
 
-    /// Makes it unreadable again.
+    /// Makes it readable: without the lock.
+    pub fn raise(&self, _begun: Raise) {
+        #[cfg(all(test, ahoy_loom))]
+        loom::thread::yield_now();
+        platform::put(&self.writer);
+        self.done.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Makes it unreadable again, under the owner's lock. A byte that is on its way is waited for; none comes where the
+    /// host reads the descriptor itself, as Node does.
     pub fn lower(&self) {
-        platform::take(&self.reader);
+        while !platform::take(&self.reader) {
+            let all_came = self.done.load(Ordering::Acquire) == self.begun.load(Ordering::Acquire);
+            if all_came && !matches!(platform::poll(&self.reader, 0), Polled::Readable) {
+                break;
+            }
+            #[cfg(all(test, ahoy_loom))]
+            loom::thread::yield_now();
+            platform::poll(&self.reader, i32::from(cfg!(not(all(test, ahoy_loom)))));
+        }
     }
 
     /// Waits until it is readable; false when the time is up first. Signals do not end the wait.
@@ -76,14 +105,37 @@ mod tests {
         let readiness = Readiness::new().unwrap();
         assert!(!readiness.wait(Duration::ZERO));
         for _ in 0..100 {
-            readiness.raise();
+            readiness.raise(readiness.begin_raise());
             assert!(readiness.wait(Duration::MAX));
             readiness.lower();
             assert!(!readiness.wait(Duration::ZERO));
-            readiness.raise();
+            readiness.raise(readiness.begin_raise());
             readiness.lower();
             assert!(!readiness.wait(Duration::ZERO));
         }
         assert!(!readiness.wait(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn what_is_about_to_be_raised_is_waited_for() {
+        let readiness = Readiness::new().unwrap();
+        let raise = readiness.begin_raise();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(20));
+                readiness.raise(raise);
+            });
+            readiness.lower();
+        });
+        assert!(!readiness.wait(Duration::ZERO));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_byte_that_the_host_has_read_is_not_waited_for() {
+        let readiness = Readiness::new().unwrap();
+        readiness.raise(readiness.begin_raise());
+        assert!(platform::take(&readiness.reader));
+        readiness.lower();
     }
 }

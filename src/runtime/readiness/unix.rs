@@ -36,10 +36,11 @@ pub(super) fn put(writer: &End) {
     unsafe { libc::write(writer.as_raw_fd(), [1_u8].as_ptr().cast(), 1) };
 }
 
-pub(super) fn take(reader: &End) {
+/// Whether there was one.
+pub(super) fn take(reader: &End) -> bool {
     let mut byte = [0_u8];
     // SAFETY: one byte into a local; the descriptor does not block.
-    unsafe { libc::read(reader.as_raw_fd(), byte.as_mut_ptr().cast(), 1) };
+    unsafe { libc::read(reader.as_raw_fd(), byte.as_mut_ptr().cast(), 1) == 1 }
 }
 
 pub(super) fn poll(reader: &End, milliseconds: i32) -> Polled {

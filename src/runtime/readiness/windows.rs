@@ -48,10 +48,11 @@ pub(super) fn put(mut writer: &End) {
     let _ = writer.write(&[1]);
 }
 
-pub(super) fn take(mut reader: &End) {
+/// Whether there was one.
+pub(super) fn take(mut reader: &End) -> bool {
     // What was sent a moment ago may be under way.
     poll(reader, UNDER_WAY_MS);
-    let _ = reader.read(&mut [0]);
+    matches!(reader.read(&mut [0]), Ok(1))
 }
 
 /// Long beside the way over the loopback. The thread that takes a byte knows that it was sent.
