@@ -114,6 +114,32 @@ fn a_call_ends_with_the_head_and_a_function_is_told_of_what_comes() {
 }
 
 #[test]
+fn what_comes_with_the_head_is_there_when_the_call_ends() {
+    const ANSWERS: [&str; 2] = [
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n",
+    ];
+    for answer in ANSWERS {
+        let server =
+            Scripted::new(move |_, peer| while peer.head().is_some() && peer.write(answer) {});
+        let client = client_over(&[server.port()]);
+        let queue = Queue::new();
+        for tag in 0..100 {
+            client.submit(&Request::new("GET", "/").streamed(), &queue, tag).unwrap();
+            let response = queue.next(10_000).unwrap().unwrap().open().unwrap();
+            assert_eq!(
+                response.read(99, 0).unwrap(),
+                (b"whole".to_vec(), true),
+                "one wake is enough"
+            );
+            let response = client.stream("/");
+            assert_eq!(response.read(99, 0).unwrap(), (b"whole".to_vec(), true));
+        }
+        assert_eq!(server.connections(), 1);
+    }
+}
+
+#[test]
 fn a_function_that_waits_when_the_response_is_freed_is_dropped_and_not_called() {
     let stage = Stage::new();
     let [client, _] = stage.clients();

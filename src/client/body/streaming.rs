@@ -87,7 +87,8 @@ impl Body {
         Self { permit, ..self }
     }
 
-    /// Hands the answer over by `deliver`, and then carries the body to its reader until it ends.
+    /// Hands the answer over by `deliver`, with what is there of the body, and then carries the rest to its reader until it
+    /// ends. What comes with its head is so handed over with it: its reader is woken once, and not twice.
     pub(crate) async fn carry(
         mut self,
         call: &mut Call<'_>,
@@ -101,11 +102,24 @@ impl Body {
         };
         let writer = Writer { inflow: stream.inflow(), ended: false };
         let (attempts, attempt_count) = (response.attempts.clone(), response.attempt_count);
-        deliver(Ok(Delivery { response, stream: Some(stream) }));
+        let mut deliver = Some(|| deliver(Ok(Delivery { response, stream: Some(stream) })));
         let idle = idle_limit(call);
         let mut count = 0;
-        let moved = move_pieces(&mut self.live, &writer.inflow, idle, &mut count);
-        let result = match call.cancellation.or(pin!(moved)).await {
+        let result = {
+            let moved = pin!(move_pieces(&mut self.live, &writer.inflow, idle, &mut count));
+            let mut ended = pin!(call.cancellation.or(moved));
+            poll_fn(|cx| {
+                let result = ended.as_mut().poll(cx);
+                if result.is_pending()
+                    && let Some(deliver) = deliver.take()
+                {
+                    deliver();
+                }
+                result
+            })
+            .await
+        };
+        let result = match result {
             Ok(result) => result,
             Err(kind) => Err(Failure::sent(kind, "cancelled")),
         };
@@ -130,6 +144,9 @@ impl Body {
         // A reader that has seen the end may send the same request again at once.
         call.body_reader = None;
         writer.end(result);
+        if let Some(deliver) = deliver {
+            deliver();
+        }
     }
 }
 
