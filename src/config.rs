@@ -1,5 +1,6 @@
 //! The configuration of clients and balancers, checked as a whole when they are built.
 
+pub(crate) mod algorithm;
 mod balancer;
 
 use std::num::NonZeroUsize;
@@ -18,10 +19,9 @@ use crate::transport::{ProxyConfig, SocketOptions, TlsConfig};
 
 pub use crate::transport::{NameConfig, NameService};
 
-pub use balancer::{
-    Algorithm, BalancerConfig, HealthCheck, KeySource, Misfit, PrequalProbing, Subset, Zone,
-};
-pub(crate) use balancer::{MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL};
+pub use algorithm::{Algorithm, PrequalProbing};
+pub(crate) use algorithm::{MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL};
+pub use balancer::{BalancerConfig, HealthCheck, KeySource, Misfit, Subset, Zone};
 
 /// Where none is set, how long a streamed body's next piece may take, and an attempt whose limit is
 /// hard: long for an answer, short beside the call's 30 s.

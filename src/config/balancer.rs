@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use super::algorithm::{Algorithm, PrequalProbing};
 use super::all_hold;
 use crate::error::Error;
 use crate::policy::balance::{Bounded, Maglev, RingConfig};
 use crate::policy::{
-    BreakerConfig, Custom, EjectionConfig, HealthConfig, LeastRequest, LoadModel, P2c,
-    PrequalConfig, Random, Ratio, RecoveryConfig, SlowStart, ZoneConfig,
+    BreakerConfig, EjectionConfig, HealthConfig, LoadModel, P2c, Ratio, RecoveryConfig, SlowStart,
+    ZoneConfig,
 };
 use crate::request::header_name;
 
@@ -44,136 +45,6 @@ pub struct BalancerConfig {
     pub recovery: Option<RecoveryConfig>,
     /// The header of answers in which endpoints report their load; only for algorithms that go by cost.
     pub load_header: Option<HeaderName>,
-}
-
-/// The algorithm that picks endpoints.
-#[derive(Clone, Debug)]
-pub enum Algorithm {
-    /// Round robin; by weight where weights differ.
-    RoundRobin,
-    /// Smooth weighted round robin; for small sets.
-    SmoothWeighted,
-    /// A random endpoint; by weight where weights differ.
-    Random,
-    /// A random endpoint, drawn by the user's function.
-    RandomBy(Random),
-    /// The endpoint that the user's function picks.
-    Custom(Custom),
-    /// The endpoint with the fewest attempts in flight, of all or of some.
-    LeastRequest(LeastRequest),
-    /// Power of two choices: of a few drawn endpoints the one that costs least.
-    P2c {
-        /// How many endpoints are compared.
-        rule: P2c,
-        /// How the cost is computed.
-        model: LoadModel,
-    },
-    /// Prequal: picks by the load that endpoints report in answers to probes; with too few answers, as `P2c`.
-    Prequal(PrequalProbing),
-    /// By key, on a ring; optionally with a bound on the load of each endpoint.
-    Ring(RingConfig, Option<Bounded>),
-    /// By key, in a table with this number of slots; optionally with such a bound.
-    Maglev(u32, Option<Bounded>),
-    /// By key, by the highest hash of key and endpoint; for small sets.
-    Rendezvous,
-}
-
-/// How endpoints are probed for their load.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PrequalProbing {
-    /// How many probes are sent, and how long their answers are kept.
-    pub rule: PrequalConfig,
-    /// The path to GET.
-    pub path: Arc<str>,
-    /// How many probes may be under way at once.
-    pub at_once: u32,
-}
-
-impl PrequalProbing {
-    /// The defaults, with this path.
-    #[must_use]
-    pub fn new(path: Arc<str>) -> Self {
-        Self { rule: PrequalConfig::default(), path, at_once: PROBES_AT_ONCE }
-    }
-
-    /// The first fault, if there is one.
-    fn check(&self) -> Result<(), &'static str> {
-        let PrequalConfig { pool, probes_per_call, removals_per_call, .. } = self.rule;
-        let rates = 0.0..=MOST_PROBES_PER_CALL;
-        if !(2..=MOST_PROBE_ANSWERS as usize).contains(&pool) {
-            return Err("is not between 2 and 256");
-        }
-        if !(1..=MOST_PROBES_AT_ONCE).contains(&self.at_once) {
-            return Err("is not between 1 and 1024");
-        }
-        if !rates.contains(&probes_per_call) || !rates.contains(&removals_per_call) {
-            return Err("is not between 0 and 100");
-        }
-        // A pool that does not fill up is of no use.
-        if probes_per_call <= removals_per_call {
-            return Err("leaves no more probes for each call than removals");
-        }
-        Ok(())
-    }
-}
-
-/// With answers within a millisecond, enough for twenty thousand calls in a second.
-const PROBES_AT_ONCE: u32 = 64;
-
-/// Each may be a connection.
-pub(crate) const MOST_PROBES_AT_ONCE: u32 = 1024;
-
-/// More would be compared by each call than it can gain by that.
-pub(crate) const MOST_PROBE_ANSWERS: u32 = 256;
-
-/// Far beyond any use: the probes would be the load.
-pub(crate) const MOST_PROBES_PER_CALL: f64 = 100.0;
-
-impl Algorithm {
-    /// How probes are sent, if the algorithm needs them.
-    #[must_use]
-    pub const fn probing(&self) -> Option<&PrequalProbing> {
-        match self {
-            Self::Prequal(probing) => Some(probing),
-            _ => None,
-        }
-    }
-
-    /// Whether picks go by a key.
-    #[must_use]
-    pub const fn is_keyed(&self) -> bool {
-        matches!(self, Self::Ring(..) | Self::Maglev(..) | Self::Rendezvous)
-    }
-
-    /// Whether a function of the user picks.
-    #[must_use]
-    pub const fn is_users(&self) -> bool {
-        matches!(self, Self::RandomBy(_) | Self::Custom(_))
-    }
-
-    /// Whether the load of each endpoint is bounded, which needs the load of all.
-    #[must_use]
-    pub const fn is_bounded(&self) -> bool {
-        matches!(self, Self::Ring(_, Some(_)) | Self::Maglev(_, Some(_)))
-    }
-
-    /// Whether picks go by what an attempt would cost.
-    #[must_use]
-    pub const fn is_by_cost(&self) -> bool {
-        matches!(self, Self::P2c { .. } | Self::Prequal(_))
-    }
-
-    /// How an endpoint's load is computed; `None` where picks do not use it.
-    #[must_use]
-    pub fn load_model(&self) -> Option<LoadModel> {
-        match self {
-            Self::P2c { model, .. } => Some(*model),
-            Self::Prequal(_) => Some(LoadModel::default()),
-            Self::LeastRequest(_) => Some(LoadModel::LeastRequest),
-            _ if self.is_bounded() => Some(LoadModel::LeastRequest),
-            _ => None,
-        }
-    }
 }
 
 /// The source of a call's key.
@@ -308,7 +179,7 @@ impl BalancerConfig {
     /// The recommended balancer with its defaults.
     #[must_use]
     pub fn recommended() -> Self {
-        Self::new(Algorithm::P2c { rule: P2c::new(), model: LoadModel::default() })
+        Self::new(Algorithm::p2c())
     }
 
     /// How an endpoint's load is computed, where it must be kept.

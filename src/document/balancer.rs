@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::algorithm::{self, PREQUAL};
 use super::faults::{Faults, below};
 use super::json::Json;
 use super::object::{MASK, MASKED, Object, text};
 use super::section;
+use crate::config::algorithm::{self, PREQUAL};
 use crate::config::{Algorithm, BalancerConfig, PrequalProbing};
 use crate::options::{BALANCER, BREAKER};
 use crate::request::check_target;

@@ -1,7 +1,6 @@
 //! A client's whole configuration as one text in JSON: [`read()`] makes it of a text, [`write()`] makes the text of it,
 //! and [`schema()`] tells other programs what a text may say. Settings are those of [`crate::options`].
 
-mod algorithm;
 mod balancer;
 mod faults;
 mod headers;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::algorithm::{DEFAULT, NAMED};
 use super::section;
 use super::writing::pretty;
+use crate::config::algorithm::{DEFAULT, NAMED};
 use crate::discovery::url::SCHEMES;
 use crate::host::{LAST_PRIORITY, MOST_WEIGHT};
 use crate::options::{BALANCER, BREAKER, CLIENT, Form, PROVIDER, RETRY, Row, Table};

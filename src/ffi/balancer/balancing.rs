@@ -12,7 +12,7 @@ use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{entry, guard};
 use crate::options::Value;
 use crate::policy::balance::{Maglev, RingConfig};
-use crate::policy::{LeastRequest, LoadModel, P2c, PeakEwmaConfig};
+use crate::policy::LeastRequest;
 
 /// Smooth weighted round robin, as in nginx: endpoints one after the other by their weights, each
 /// spread as evenly as possible. Weights of 5, 1 and 1 give a a b a c a a. Each pick looks at every
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn ahoy_balancer_smooth_weighted_new(
 /// @return the balancer, or NULL where provider is NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_new(provider: *const ahoy_provider) -> *mut ahoy_balancer {
-    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| make(provider, p2c()))
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| make(provider, Algorithm::p2c()))
 }
 
 /// Power of two choices, the recommended balancer; choose another for a reason below. Of two
@@ -53,11 +53,7 @@ pub unsafe extern "C" fn ahoy_balancer_new(provider: *const ahoy_provider) -> *m
 pub unsafe extern "C" fn ahoy_balancer_p2c_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
-    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| make(provider, p2c()))
-}
-
-fn p2c() -> Algorithm {
-    Algorithm::P2c { rule: P2c::new(), model: LoadModel::default() }
+    guard::value!(ptr::null_mut(), |provider: &ahoy_provider| make(provider, Algorithm::p2c()))
 }
 
 /// Peak EWMA, as in Finagle: like ahoy_balancer_p2c_new, with another cost: a peak-sensitive
@@ -70,9 +66,8 @@ fn p2c() -> Algorithm {
 pub unsafe extern "C" fn ahoy_balancer_peak_ewma_new(
     provider: *const ahoy_provider,
 ) -> *mut ahoy_balancer {
-    let model = LoadModel::PeakEwma(PeakEwmaConfig::default());
     guard::value!(ptr::null_mut(), |provider: &ahoy_provider| {
-        make(provider, Algorithm::P2c { rule: P2c::new(), model })
+        make(provider, Algorithm::peak_ewma())
     })
 }
 

@@ -5,7 +5,6 @@ use crate::options::form::{Form, HEADER};
 use crate::options::setting::Setting;
 use crate::options::value::{OFF, Problem, Value};
 use crate::policy::balance::{Maglev, RingConfig};
-use crate::policy::{LoadModel, P2c};
 
 const AUTO: &str = "auto";
 
@@ -15,7 +14,7 @@ const CHOICES: Form = Form::Count(1, 8);
 pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
     Setting::new("choices", CHOICES)
         .or(&[AUTO])
-        .within(p2c)
+        .within(BalancerConfig::recommended)
         .purpose("How many endpoints are compared; auto is 2 of up to 8 endpoints and 3 of more. Only for p2c and peak EWMA")
         .cost("Balancers that learn of load late send more calls to the same endpoint.")
         .setter("set_choices")
@@ -36,7 +35,7 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
         ),
     Setting::new("load_header", HEADER)
         .or(&[OFF])
-        .within(p2c)
+        .within(BalancerConfig::recommended)
         .purpose("The header of answers in which endpoints tell their load; only for balancers that go by cost")
         .cost("Each answer's header is read; an endpoint decides about its load.")
         .setter("set_load_header")
@@ -157,10 +156,6 @@ fn set_key(
 ) -> Result<(), Problem> {
     let kept = if other { config.key.clone() } else { KeySource::Request };
     Ok(config.set_key(source.unwrap_or(kept))?)
-}
-
-fn p2c() -> BalancerConfig {
-    BalancerConfig::new(Algorithm::P2c { rule: P2c::new(), model: LoadModel::default() })
 }
 
 fn ring() -> BalancerConfig {
