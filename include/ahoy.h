@@ -2080,7 +2080,7 @@ ahoy_status ahoy_balancer_set_prequal_probes(const ahoy_balancer *balancer,
  * never the last one (as in Envoy, whose cap lets one more go). The other functions of this kind
  * change the numbers. Default: off.
  *
- * @param enabled whether to
+ * @param enabled whether outlier detection is on
  */
 AHOY_API
 ahoy_status ahoy_balancer_set_outlier_detection(const ahoy_balancer *balancer,
@@ -2539,7 +2539,7 @@ ahoy_status ahoy_retry_set_statuses(const ahoy_retry *retry,
  * idempotent ones (by method, or by ahoy_request_set_idempotent), or those that certainly were not
  * processed.
  *
- * @param any_method whether to
+ * @param any_method whether requests of any method are repeated
  */
 AHOY_API
 ahoy_status ahoy_retry_set_any_method(const ahoy_retry *retry,
@@ -2811,7 +2811,7 @@ ahoy_status ahoy_client_builder_set_max_body_bytes(ahoy_client_builder *builder,
  * Asks for compressed answers and decodes them: gzip, brotli (br) and zstd, of which a build may
  * leave out the last two. Default true.
  *
- * @param gzip whether to
+ * @param gzip whether compressed answers are asked for
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_gzip(ahoy_client_builder *builder,
@@ -2856,7 +2856,7 @@ ahoy_status ahoy_client_builder_set_redirects(ahoy_client_builder *builder,
  * most 1 s, and not at all where it answers first. Not with a proxy. Default false; a request with
  * a header Expect of that value does so in any case.
  *
- * @param expect_continue whether to
+ * @param expect_continue whether bodies are held back
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_expect_continue(ahoy_client_builder *builder,
@@ -2866,7 +2866,7 @@ ahoy_status ahoy_client_builder_set_expect_continue(ahoy_client_builder *builder
 /**
  * Makes an answer of 4xx or 5xx AHOY_E_HTTP_STATUS, whose error keeps the answer. Default false.
  *
- * @param fail whether to
+ * @param fail whether such an answer is an error
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_fail_on_status(ahoy_client_builder *builder,
@@ -2890,7 +2890,7 @@ ahoy_status ahoy_client_builder_add_ca_pem(ahoy_client_builder *builder,
  * what ahoy_client_builder_add_ca_pem adds, and a client to which nothing was added cannot be
  * built.
  *
- * @param trust whether to
+ * @param trust whether the platform's certificates are trusted
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_platform_roots(ahoy_client_builder *builder,
@@ -3023,7 +3023,7 @@ ahoy_status ahoy_client_builder_set_no_proxy(ahoy_client_builder *builder,
  * the calling thread, which must not race with setenv. Default false: the environment is never
  * read.
  *
- * @param from_environment whether to
+ * @param from_environment whether the environment is read
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_proxy_from_environment(ahoy_client_builder *builder,
@@ -3371,7 +3371,7 @@ ahoy_status ahoy_client_builder_set_should_stop(ahoy_client_builder *builder,
  * moment when the thread does not wait leaves no trace; with ahoy_client_builder_set_should_stop
  * none is missed. Default false.
  *
- * @param interruptible whether to
+ * @param interruptible whether a caught signal ends a blocking call
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_interruptible(ahoy_client_builder *builder,
@@ -4212,7 +4212,7 @@ AHOY_API void *ahoy_request_user_data(const ahoy_request *request);
  *
  * All hooks of such a call run on an I/O thread, also if ahoy_client_send made it.
  *
- * @param streamed whether to
+ * @param streamed whether the answer's body is streamed
  */
 AHOY_API
 ahoy_status ahoy_request_set_streamed(ahoy_request *request,

@@ -1974,7 +1974,7 @@ class retry : public detail::handle<ahoy_retry, &ahoy_retry_free> {
      * idempotent ones (by method, or by request::set_idempotent), or those that certainly were not
      * processed.
      *
-     * @param any_method whether to
+     * @param any_method whether requests of any method are repeated
      */
     retry &set_any_method(bool any_method) {
         detail::value(try_set_any_method(any_method));
@@ -2860,7 +2860,7 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
      * never the last one (as in Envoy, whose cap lets one more go). The other functions of this kind
      * change the numbers. Default: off.
      *
-     * @param enabled whether to
+     * @param enabled whether outlier detection is on
      */
     balancer &set_outlier_detection(bool enabled) {
         detail::value(try_set_outlier_detection(enabled));
@@ -3547,7 +3547,7 @@ class request_fields {
      *
      * All hooks of such a call run on an I/O thread, also if client::send made it.
      *
-     * @param streamed whether to
+     * @param streamed whether the answer's body is streamed
      */
     Self &set_streamed(bool streamed) {
         detail::value(try_set_streamed(streamed));
@@ -4776,7 +4776,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * Asks for compressed answers and decodes them: gzip, brotli (br) and zstd, of which a build may
      * leave out the last two. Default true.
      *
-     * @param gzip whether to
+     * @param gzip whether compressed answers are asked for
      */
     client_builder &set_gzip(bool gzip) { detail::value(try_set_gzip(gzip)); return *this; }
 
@@ -4815,7 +4815,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * most 1 s, and not at all where it answers first. Not with a proxy. Default false; a request with
      * a header Expect of that value does so in any case.
      *
-     * @param expect_continue whether to
+     * @param expect_continue whether bodies are held back
      */
     client_builder &set_expect_continue(bool expect_continue) {
         detail::value(try_set_expect_continue(expect_continue));
@@ -4825,7 +4825,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /**
      * Makes an answer of 4xx or 5xx errc::http_status, whose error keeps the answer. Default false.
      *
-     * @param fail whether to
+     * @param fail whether such an answer is an error
      */
     client_builder &set_fail_on_status(bool fail) {
         detail::value(try_set_fail_on_status(fail));
@@ -4843,7 +4843,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * Trusts the platform's certificates for https. Default true. With false nothing is trusted but
      * what client_builder::add_ca adds, and a client to which nothing was added cannot be built.
      *
-     * @param trust whether to
+     * @param trust whether the platform's certificates are trusted
      */
     client_builder &set_platform_roots(bool trust) {
         detail::value(try_set_platform_roots(trust));
@@ -4961,7 +4961,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * all_proxy, ALL_PROXY, and no_proxy, NO_PROXY. It is read once, by client_builder::build on the
      * calling thread, which must not race with setenv. Default false: the environment is never read.
      *
-     * @param from_environment whether to
+     * @param from_environment whether the environment is read
      */
     client_builder &set_proxy_from_environment(bool from_environment) {
         detail::value(try_set_proxy_from_environment(from_environment));
@@ -5236,7 +5236,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * when the thread does not wait leaves no trace; with client_builder::set_should_stop none is
      * missed. Default false.
      *
-     * @param interruptible whether to
+     * @param interruptible whether a caught signal ends a blocking call
      */
     client_builder &set_interruptible(bool interruptible) {
         detail::value(try_set_interruptible(interruptible));

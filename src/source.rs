@@ -24,7 +24,7 @@ pub trait Produce: Send + Sync {
 /// What came of producing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Produced {
-    /// So many bytes are in the buffer.
+    /// This number of bytes is in the buffer.
     Data(usize),
     /// There are no more.
     End,

@@ -357,7 +357,7 @@ mod tests {
             form: TokenForm::Bearer,
             held: Mutex::default(),
         };
-        // As if the file had been read so long ago.
+        // As if the file had been read that many seconds ago.
         let sent = |age: u64, anew: bool| {
             let mut held = credentials.held.lock().unwrap();
             held.iter_mut().for_each(|(at, _)| *at = clock::now() - Duration::from_secs(age));

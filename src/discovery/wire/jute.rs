@@ -20,7 +20,7 @@ const EVENT: i32 = -1;
 /// What is asked of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request<'a> {
-    /// The handshake: a new session that the server forgets after so many milliseconds of silence.
+    /// The handshake: a new session that the server forgets after this much silence.
     Connect { timeout_ms: i32 },
     /// Credentials of the kind `digest`: `user:password`.
     Digest(&'a str),

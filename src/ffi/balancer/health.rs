@@ -23,7 +23,7 @@ use crate::options::Value;
 /// never the last one (as in Envoy, whose cap lets one more go). The other functions of this kind
 /// change the numbers. Default: off.
 ///
-/// @param enabled whether to
+/// @param enabled whether outlier detection is on
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_set_outlier_detection(
     balancer: *const ahoy_balancer,

@@ -24,7 +24,7 @@ use crate::source::{Produce, Produced, Source};
 ///
 /// All hooks of such a call run on an I/O thread, also if ahoy_client_send made it.
 ///
-/// @param streamed whether to
+/// @param streamed whether the answer's body is streamed
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_set_streamed(
     request: *mut ahoy_request,

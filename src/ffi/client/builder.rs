@@ -405,7 +405,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_body_bytes(
 /// Asks for compressed answers and decodes them: gzip, brotli (br) and zstd, of which a build may
 /// leave out the last two. Default true.
 ///
-/// @param gzip whether to
+/// @param gzip whether compressed answers are asked for
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_gzip(
     builder: *mut ahoy_client_builder,
@@ -458,7 +458,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_redirects(
 /// most 1 s, and not at all where it answers first. Not with a proxy. Default false; a request with
 /// a header Expect of that value does so in any case.
 ///
-/// @param expect_continue whether to
+/// @param expect_continue whether bodies are held back
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_expect_continue(
     builder: *mut ahoy_client_builder,
@@ -472,7 +472,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_expect_continue(
 
 /// Makes an answer of 4xx or 5xx AHOY_E_HTTP_STATUS, whose error keeps the answer. Default false.
 ///
-/// @param fail whether to
+/// @param fail whether such an answer is an error
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_fail_on_status(
     builder: *mut ahoy_client_builder,
@@ -506,7 +506,7 @@ pub unsafe extern "C" fn ahoy_client_builder_add_ca_pem(
 /// what ahoy_client_builder_add_ca_pem adds, and a client to which nothing was added cannot be
 /// built.
 ///
-/// @param trust whether to
+/// @param trust whether the platform's certificates are trusted
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_platform_roots(
     builder: *mut ahoy_client_builder,

@@ -159,7 +159,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_should_stop(
 /// moment when the thread does not wait leaves no trace; with ahoy_client_builder_set_should_stop
 /// none is missed. Default false.
 ///
-/// @param interruptible whether to
+/// @param interruptible whether a caught signal ends a blocking call
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_interruptible(
     builder: *mut ahoy_client_builder,

@@ -47,7 +47,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_no_proxy(
 /// the calling thread, which must not race with setenv. Default false: the environment is never
 /// read.
 ///
-/// @param from_environment whether to
+/// @param from_environment whether the environment is read
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_proxy_from_environment(
     builder: *mut ahoy_client_builder,

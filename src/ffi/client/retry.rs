@@ -203,7 +203,7 @@ pub(super) fn listed(statuses: &Array<'_, i32>) -> Result<Value, Error> {
 /// idempotent ones (by method, or by ahoy_request_set_idempotent), or those that certainly were not
 /// processed.
 ///
-/// @param any_method whether to
+/// @param any_method whether requests of any method are repeated
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_retry_set_any_method(
     retry: *const ahoy_retry,

@@ -15,7 +15,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
     Setting::new("fault_abort", Form::Text("a status and the share of attempts, such as 503@0.01"))
         .or(&[OFF])
         .purpose("For tests: attempts that are answered with this status and not sent, and the share of all that are")
-        .cost("So many attempts fail.")
+        .cost("That share of attempts fails.")
         .setter("set_fault_abort")
         .field(
             |config| Some(Value::or_off(config.faults.abort.map(|(status, share)| shared(status, share)))),
@@ -31,7 +31,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
     Setting::new("fault_delay", Form::Text("a duration and the share of attempts, such as 200ms@0.05"))
         .or(&[OFF])
         .purpose("For tests: attempts that are sent after this time, and the share of all that are")
-        .cost("So many attempts take longer.")
+        .cost("That share of attempts takes longer.")
         .setter("set_fault_delay")
         .field(
             |config| {
@@ -50,7 +50,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
     Setting::new("fault_reset", RATIO)
         .or(&[OFF])
         .purpose("For tests: the share of attempts whose connection is lost after the request seems to be sent, which it is not")
-        .cost("So many attempts fail, and may have been carried out.")
+        .cost("That share of attempts fails, and may have been carried out.")
         .setter("set_fault_reset")
         .field(
             |config| Some(Value::or_off(config.faults.reset)),
