@@ -366,7 +366,7 @@ mod tests {
             waited: Duration::ZERO,
             faults: crate::outcome::Faults::default(),
             phases: crate::phase::Phases::default(),
-            carrier: None,
+            connection: None,
         }
     }
 

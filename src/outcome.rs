@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::phase::{Carrier, Phases};
+use crate::phase::{ConnectionInfo, Phases};
 
 /// Why an attempt brought no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -157,7 +157,7 @@ pub struct AttemptLog {
     /// What it spent its time on.
     pub phases: Phases,
     /// The connection that carried it; none where none stood, or a proxy's client has it.
-    pub carrier: Option<Carrier>,
+    pub connection: Option<ConnectionInfo>,
 }
 
 /// Faults on demand that an attempt suffered.

@@ -46,7 +46,7 @@ impl Phase {
 pub struct Phases([u64; Phase::COUNT]);
 
 impl Phases {
-    /// Of an attempt that has spent so many nanoseconds on each, and is in the last one since.
+    /// Of an attempt that has spent these nanoseconds on each phase, and has been in `last` since then.
     #[must_use]
     pub const fn under_way(spent: [u64; Phase::COUNT], last: Phase, since: u64) -> PhasesSoFar {
         PhasesSoFar { spent, last, since }
@@ -69,7 +69,7 @@ pub struct PhasesSoFar {
 }
 
 impl PhasesSoFar {
-    /// All of its time, which ends so long after its beginning.
+    /// All of its time, which ends at `elapsed` after its beginning.
     #[must_use]
     pub fn ended(mut self, elapsed: Duration) -> Phases {
         self.spent[self.last as usize] += (elapsed.as_nanos() as u64).saturating_sub(self.since);
@@ -88,7 +88,7 @@ pub struct Ends {
 
 /// The connection that carried an attempt.
 #[derive(Clone, Debug)]
-pub struct Carrier {
+pub struct ConnectionInfo {
     /// Where it begins and ends.
     pub ends: Arc<Ends>,
     /// What is spoken over it.

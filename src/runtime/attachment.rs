@@ -75,11 +75,11 @@ static DEPARTURES: AtomicU64 = AtomicU64::new(0);
 /// The attachments in one place.
 #[derive(Default)]
 pub(super) struct Attachments {
-    kept: Vec<Kept>,
+    kept: Vec<Entry>,
     departures_seen: u64,
 }
 
-struct Kept {
+struct Entry {
     tenant: u64,
     alive: Weak<()>,
     value: Arc<dyn Attachment>,
@@ -110,7 +110,7 @@ impl Attachments {
             return Some(std::mem::replace(&mut kept.value, known));
         }
         let alive = Arc::downgrade(&tenant.alive);
-        self.kept.push(Kept { tenant: tenant.name, alive, value: known });
+        self.kept.push(Entry { tenant: tenant.name, alive, value: known });
         None
     }
 

@@ -71,8 +71,8 @@ where
     };
     let shard = lease.shard();
     let stop = shard.fresh_stop();
-    let _occupied = shard.seat.slot.enter(tenant, Arc::clone(&stop));
-    let _covered = lost::cover(Arc::clone(&shard.seat) as Arc<dyn Covered>);
+    let _occupied = shard.call_slot.slot.enter(tenant, Arc::clone(&stop));
+    let _covered = lost::cover(Arc::clone(&shard.call_slot) as Arc<dyn Covered>);
     let attachments = &mut shard.attachments;
     // Lent: the runtime would move it twice, and it is large.
     let work = pin!(async {
@@ -208,7 +208,7 @@ const fn spread(thread: usize) -> usize {
 struct Shard {
     runtime: Runtime,
     attachments: Attachments,
-    seat: Arc<Seat>,
+    call_slot: Arc<CallSlot>,
     stop: Arc<Stop>,
     parked_at: Instant,
     /// The thread that used it last.
@@ -226,7 +226,7 @@ impl Shard {
                 .enable_all()
                 .build()?,
             attachments: Attachments::default(),
-            seat: Arc::new(Seat { slot: Slot::new() }),
+            call_slot: Arc::new(CallSlot { slot: Slot::new() }),
             stop: Arc::default(),
             parked_at: Instant::now(),
             thread: this_thread(),
@@ -256,12 +256,12 @@ impl Shard {
 }
 
 /// What others see of a shard that carries a call.
-struct Seat {
+struct CallSlot {
     slot: Arc<Slot>,
 }
 
 /// The shard stays with its thread: another may take its place.
-impl Covered for Seat {
+impl Covered for CallSlot {
     fn thread_is_lost(&self) {
         self.slot.thread_is_lost();
         SHARDS.get().carrying.fetch_sub(1, Ordering::Relaxed);

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::yield_now;
 
-use super::trace::Way;
+use super::trace::Direction;
 use super::traffic::Traffic;
 use super::wire::Stream;
 
@@ -83,7 +83,7 @@ impl Duplex {
             let mut left = *count;
             for buf in bufs {
                 let taken = left.min(buf.len());
-                tap.pass(Way::Sent, &buf[..taken]);
+                tap.pass(Direction::Sent, &buf[..taken]);
                 left -= taken;
             }
         }
@@ -132,7 +132,7 @@ impl AsyncRead for Duplex {
         let before = buf.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
         if let Some(tap) = self.traffic.tap() {
-            tap.pass(Way::Received, &buf.filled()[before..]);
+            tap.pass(Direction::Received, &buf.filled()[before..]);
         }
         let ended = read.is_err() || buf.filled().len() == before;
         if ended && self.is_shared {

@@ -36,7 +36,7 @@ pub(super) enum Part<'a> {
     Payload(&'a [u8]),
 }
 
-/// Where in which frame one way of a connection is.
+/// Where in which frame one direction of a connection is.
 #[derive(Debug, Default)]
 pub(super) struct FramePosition {
     head: FrameHead,
@@ -47,7 +47,7 @@ pub(super) struct FramePosition {
 }
 
 impl FramePosition {
-    /// Of the client's way, which begins with words that are no frame (RFC 9113, 3.4).
+    /// Of the client's direction, which begins with words that are no frame (RFC 9113, 3.4).
     pub(super) fn before_preface() -> Self {
         Self { left: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len(), ..Self::default() }
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::phase::{Carrier, Phase, Phases, PhasesSoFar};
+use crate::phase::{ConnectionInfo, Phase, Phases, PhasesSoFar};
 use crate::runtime::clock;
 
 /// How far an attempt came.
@@ -26,7 +26,7 @@ pub struct Progress {
     since: AtomicU64,
     /// The time of the phases before, in nanoseconds.
     spent: [AtomicU64; Phase::COUNT],
-    carrier: Mutex<Option<Carrier>>,
+    connection: Mutex<Option<ConnectionInfo>>,
 }
 
 impl Default for Progress {
@@ -49,7 +49,7 @@ impl Progress {
             phase: AtomicU8::new(Phase::FirstByte as u8),
             since: AtomicU64::new(0),
             spent: [const { AtomicU64::new(0) }; Phase::COUNT],
-            carrier: Mutex::new(None),
+            connection: Mutex::new(None),
         }
     }
 
@@ -102,14 +102,14 @@ impl Progress {
     }
 
     /// This connection carries it.
-    pub fn carried_by(&self, carrier: Carrier) {
-        *self.carrier.lock().unwrap_or_else(PoisonError::into_inner) = Some(carrier);
+    pub fn carried_by(&self, connection: ConnectionInfo) {
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
     }
 
     /// The connection that carries it, or carried it last.
     #[must_use]
-    pub fn carrier(&self) -> Option<Carrier> {
-        self.carrier.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn connection(&self) -> Option<ConnectionInfo> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// This number of bytes was sent and received so far. Each [`STEP`] restarts the attempt's clock.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::http1::fault::AnswerFault;
 use super::life::Life;
 use super::trace::{Tap, WireTrace};
-use crate::phase::{Carrier, Ends, Protocol};
+use crate::phase::{ConnectionInfo, Ends, Protocol};
 use crate::statistics::{CloseReason, Stripe};
 
 /// Bytes that went through a socket, readable while the connection owns the socket.
@@ -53,9 +53,9 @@ impl Traffic {
     }
 
     /// The connection as it is told of an exchange that it carries.
-    pub(super) fn carrier(&self, protocol: Protocol, reused: bool) -> Option<Carrier> {
+    pub(super) fn info(&self, protocol: Protocol, reused: bool) -> Option<ConnectionInfo> {
         let ends = Arc::clone(self.0.life.get()?.ends());
-        Some(Carrier { ends, protocol, reused })
+        Some(ConnectionInfo { ends, protocol, reused })
     }
 
     /// The connection is kept for the next exchange.
@@ -192,7 +192,8 @@ const FIRST_OF_TURN: usize = 1;
 /// Frames of a few bytes cost HTTP/2 about a microsecond each: 16 KiB of them are over in two milliseconds.
 pub(super) const TURN: usize = 16 * 1024;
 
-/// After so many bytes of which nothing came turns are shorter: a ticket of TLS costs as much as ten frames of its size.
+/// After this number of bytes that brought nothing, turns are shorter: a ticket of TLS costs as much as ten frames of its
+/// size.
 const FLOOD: usize = 64 * 1024;
 
 /// Four times the largest head; whatever a peer goes on sending, be it tickets of TLS or frames of HTTP/2 that are neither

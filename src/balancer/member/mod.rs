@@ -86,7 +86,7 @@ pub(crate) enum Standing {
     In,
     /// It may as a probe.
     Probe(ProbeDue),
-    /// It may now and then, having joined or come back so long ago.
+    /// It may now and then: it joined or came back this long ago.
     Warming(Duration),
     /// It may not, though it can be connected to.
     Tripped,

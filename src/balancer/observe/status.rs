@@ -90,7 +90,7 @@ impl Reason {
 
 /// Where an endpoint stands among the others, which it does not know itself.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct Surroundings {
     /// Its locality gets no calls now.
     pub(crate) passed_over: bool,
     /// How many attempts may be in flight to it.
@@ -99,7 +99,7 @@ pub(crate) struct Place {
 
 impl Member {
     /// Why it is available or not.
-    pub(crate) fn reason(&self, place: Place) -> Reason {
+    pub(crate) fn reason(&self, surroundings: Surroundings) -> Reason {
         let (circuit, draining, opened_by) = self.circuit();
         let by_hand = opened_by == Some(OpenedBy::Hand);
         match circuit {
@@ -111,8 +111,8 @@ impl Member {
             CircuitState::HalfOpen => Reason::CircuitHalfOpen,
             CircuitState::Closed if self.has(Out::Ejected) => Reason::Ejected,
             CircuitState::Closed if self.has(Out::Unhealthy) => Reason::CheckFailing,
-            CircuitState::Closed if self.is_full(place.most) => Reason::Full,
-            CircuitState::Closed if place.passed_over => Reason::OtherLocality,
+            CircuitState::Closed if self.is_full(surroundings.most) => Reason::Full,
+            CircuitState::Closed if surroundings.passed_over => Reason::OtherLocality,
             CircuitState::Closed if self.has(Out::Warming) => Reason::Warming,
             CircuitState::Closed => Reason::Available,
         }
@@ -126,7 +126,7 @@ impl Member {
     /// What is known of its state without its balancer.
     #[must_use]
     pub fn own_status(&self, now: Instant) -> Status {
-        self.status(Place::default(), now)
+        self.status(Surroundings::default(), now)
     }
 
     fn is_full(&self, most: Option<u32>) -> bool {
@@ -134,8 +134,8 @@ impl Member {
     }
 
     /// What is known of its state.
-    pub(crate) fn status(&self, place: Place, now: Instant) -> Status {
-        let reason = self.reason(place);
+    pub(crate) fn status(&self, surroundings: Surroundings, now: Instant) -> Status {
+        let reason = self.reason(surroundings);
         let (circuit, ..) = self.circuit();
         let in_flight = self.hot().counted_in_flight(self.slot());
         let mut text = self.sentence(reason, now);

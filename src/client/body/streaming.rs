@@ -14,7 +14,7 @@ use super::stream::{BodyStream, Inflow};
 use crate::balancer::lease::Lease;
 use crate::client::admission::limit::InFlightPermit;
 use crate::client::call::call::Call;
-use crate::client::call::settle::{AttemptRecord, Ending, settle};
+use crate::client::call::settle::{AttemptEnd, AttemptRecord, settle};
 use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT};
 use crate::error::{CallReport, Error, ErrorKind};
 use crate::event::Event;
@@ -72,7 +72,7 @@ pub(crate) fn begin(
     lease.answered(!late, &head, began, clock::now());
     let url = Arc::clone(lease.endpoint().url());
     let (settled, lease) = match lease.probe_limit() {
-        Some(_) => (settle(lease, &Ending::in_time(head, began), None).0, None),
+        Some(_) => (settle(lease, &AttemptEnd::in_time(head, began), None).0, None),
         None => {
             let (url, now) = (Arc::clone(&url), clock::now());
             let elapsed = now.saturating_duration_since(began);
@@ -130,7 +130,7 @@ impl Body {
             Err(failure) => AttemptOutcome::Failed { kind: failure.kind, sent: true },
         };
         if let Some(lease) = self.lease.take() {
-            call.causing(|| settle(lease, &Ending::in_time(ended, self.began), None));
+            call.causing(|| settle(lease, &AttemptEnd::in_time(ended, self.began), None));
         }
         call.stripe.count(
             if result.is_ok() { Counter::StreamsComplete } else { Counter::StreamsBroken },

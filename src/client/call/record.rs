@@ -312,7 +312,7 @@ fn attempt(
         waited: facts.waited,
         faults: facts.fault.map_or_else(Faults::default, Faults::from),
         phases: facts.phases.ended(settled.elapsed),
-        carrier: facts.carrier,
+        connection: facts.connection,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::client::observe::hooks::AttemptAhead;
 use crate::config::Commit;
 use crate::error::ErrorKind;
 use crate::outcome::{Class, Failure, FailureKind, in_ms};
-use crate::phase::{Carrier, PhasesSoFar};
+use crate::phase::{ConnectionInfo, PhasesSoFar};
 use crate::policy::retry::retry_after;
 use crate::policy::{AttemptOutcome, Fault, Left, Pushback, RetryAfter, class};
 use crate::request::Request;
@@ -77,7 +77,7 @@ pub(crate) struct AttemptFacts {
     /// How long its call waited before it.
     pub(crate) waited: Duration,
     pub(crate) phases: PhasesSoFar,
-    pub(crate) carrier: Option<Carrier>,
+    pub(crate) connection: Option<ConnectionInfo>,
     /// The path that was asked for, where a hook has changed it.
     pub(crate) path: Option<Arc<str>>,
     /// What it suffered on demand.
@@ -164,7 +164,7 @@ impl Attempt {
             late_after: watch.has_passed(Passed::Soft).then_some(self.limits.soft),
             waited: self.waited,
             phases: watch.progress.phases(),
-            carrier: watch.progress.carrier(),
+            connection: watch.progress.connection(),
             path: self.outgoing.map(|changed| changed.target),
             fault,
             number: self.number,

@@ -19,7 +19,7 @@ pub(crate) struct AttemptRecord {
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ending {
+pub(crate) struct AttemptEnd {
     pub(crate) outcome: AttemptOutcome,
     pub(crate) left: Left,
     /// It had passed its limit.
@@ -41,7 +41,7 @@ pub(crate) enum Cost {
     Until(Option<Instant>),
 }
 
-impl Ending {
+impl AttemptEnd {
     /// Of an attempt that ended by itself, now and within its limit.
     pub(crate) fn in_time(outcome: AttemptOutcome, began: Instant) -> Self {
         let now = clock::now();
@@ -63,20 +63,20 @@ impl Ending {
 /// Tells the endpoint's circuit how an attempt ended; `asked` is what the server asked for by Retry-After.
 pub(crate) fn settle(
     lease: Lease,
-    ending: &Ending,
+    end: &AttemptEnd,
     asked: Option<RetryAfter>,
 ) -> (AttemptRecord, AttemptOutcome) {
     let url = Arc::clone(lease.endpoint().url());
-    let &Ending { left, began, now, elapsed, .. } = ending;
+    let &AttemptEnd { left, began, now, elapsed, .. } = end;
     // Three of them in a row are no bad luck.
-    let late = ending.late || left == Left::OvertakenByLater && lease.counts_as_late();
-    let outcome = blamed(ending.outcome, left, late && !lease.is_late_with_all());
+    let late = end.late || left == Left::OvertakenByLater && lease.counts_as_late();
+    let outcome = blamed(end.outcome, left, late && !lease.is_late_with_all());
     let verdict = verdict(&outcome);
     let hangs =
         late && matches!(outcome, AttemptOutcome::Failed { kind: FailureKind::Timeout, .. });
     if hangs {
         lease.mark_late(now);
-        lease.ended_late(ending.cost(), now);
+        lease.ended_late(end.cost(), now);
     } else if left != Left::Ended && verdict == Verdict::Neutral {
         lease.overtaken(began, now);
     }

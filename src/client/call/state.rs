@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::call::Call;
 use super::record::{CallEnd, CallRecord};
 use super::send::{Attempt, AttemptDone};
-use super::settle::{Cost, Ending, settle};
+use super::settle::{AttemptEnd, Cost, settle};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
 use crate::balancer::pick::terms::Terms;
@@ -135,8 +135,8 @@ impl<'a> CallState<'a> {
         let AttemptDone { lease, began, left, facts, result, .. } = done;
         let late = facts.late_after.is_some();
         let cost = Cost::Until(call.deadline);
-        let ending = Ending { outcome, left, late, began, now, elapsed, cost };
-        let (settled, blamed) = call.causing(|| settle(lease, &ending, hint.retry_after));
+        let end = AttemptEnd { outcome, left, late, began, now, elapsed, cost };
+        let (settled, blamed) = call.causing(|| settle(lease, &end, hint.retry_after));
         match (left, result) {
             (
                 Left::Cancelled | Left::OvertakenByEarlier | Left::OvertakenByLater,

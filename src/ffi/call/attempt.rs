@@ -10,7 +10,7 @@ use crate::ffi::values::handle::{Handle, Lent};
 use crate::ffi::values::status::{ahoy_status, of_attempt};
 use crate::ffi::values::{argument, guard, text};
 use crate::outcome::{AttemptLog, AttemptResult, CircuitNote, Faults};
-use crate::phase::{Carrier, Phase, Phases, Protocol};
+use crate::phase::{ConnectionInfo, Phase, Phases, Protocol};
 
 /// One attempt of a call. Borrowed from its response or error and valid until that is freed.
 /// Thread: any.
@@ -27,7 +27,7 @@ pub struct ahoy_attempt {
     waited: Duration,
     faults: Faults,
     phases: Phases,
-    carrier: Option<Carrier>,
+    connection: Option<ConnectionInfo>,
     local_address: OnceLock<CString>,
     remote_address: OnceLock<CString>,
 }
@@ -54,7 +54,7 @@ impl From<&AttemptLog> for ahoy_attempt {
             waited: attempt.waited,
             faults: attempt.faults,
             phases: attempt.phases,
-            carrier: attempt.carrier.clone(),
+            connection: attempt.connection.clone(),
             local_address: OnceLock::new(),
             remote_address: OnceLock::new(),
         }
@@ -175,16 +175,16 @@ pub unsafe extern "C" fn ahoy_attempt_phase_us(attempt: *const ahoy_attempt, pha
 /// Whether the attempt went over a connection that had carried another before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_is_reused(attempt: *const ahoy_attempt) -> bool {
-    let carrier = argument::lent!(attempt).and_then(|attempt| attempt.carrier.as_ref());
-    carrier.is_some_and(|carrier| carrier.reused)
+    let connection = argument::lent!(attempt).and_then(|attempt| attempt.connection.as_ref());
+    connection.is_some_and(|connection| connection.reused)
 }
 
 /// What was spoken over the attempt's connection: "HTTP/1.1" or "HTTP/2". Empty where none stood,
 /// through a proxy, and for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_attempt_protocol(attempt: *const ahoy_attempt) -> *const c_char {
-    let carrier = argument::lent!(attempt).and_then(|attempt| attempt.carrier.as_ref());
-    let name = match carrier.map(|carrier| carrier.protocol) {
+    let connection = argument::lent!(attempt).and_then(|attempt| attempt.connection.as_ref());
+    let name = match connection.map(|connection| connection.protocol) {
         Some(Protocol::Http1) => c"HTTP/1.1",
         Some(Protocol::Http2) => c"HTTP/2",
         None => c"",
@@ -198,7 +198,7 @@ pub unsafe extern "C" fn ahoy_attempt_protocol(attempt: *const ahoy_attempt) -> 
 pub unsafe extern "C" fn ahoy_attempt_local_address(attempt: *const ahoy_attempt) -> *const c_char {
     guard::value!(c"".as_ptr(), |attempt: Option<&ahoy_attempt>| {
         attempt.map_or(c"".as_ptr(), |attempt| {
-            let end = attempt.carrier.as_ref().and_then(|carrier| carrier.ends.local);
+            let end = attempt.connection.as_ref().and_then(|connection| connection.ends.local);
             attempt.local_address.get_or_init(|| shown(end)).as_ptr()
         })
     })
@@ -212,7 +212,7 @@ pub unsafe extern "C" fn ahoy_attempt_remote_address(
 ) -> *const c_char {
     guard::value!(c"".as_ptr(), |attempt: Option<&ahoy_attempt>| {
         attempt.map_or(c"".as_ptr(), |attempt| {
-            let end = attempt.carrier.as_ref().and_then(|carrier| carrier.ends.remote);
+            let end = attempt.connection.as_ref().and_then(|connection| connection.ends.remote);
             attempt.remote_address.get_or_init(|| shown(end)).as_ptr()
         })
     })

@@ -7,8 +7,8 @@
 //! there is a fixed limit for users that know it, and one that follows the answers
 //! ([`GradientConfig`]).
 //!
-//! Copies of slow attempts take no seat, so at the limit they must not be sent. To ask whether it is full does not do:
-//! a seat that has just come free is for a call that would be turned away otherwise, and an adaptive limit that has
+//! Copies of slow attempts take no permit, so at the limit they must not be sent. To ask whether it is full does not do:
+//! a permit that has just come free is for a call that would be turned away otherwise, and an adaptive limit that has
 //! grown is full again before long. So a caller that turns a call away says so, and copies stop for a while
 //! ([`Limiter::is_pressed`]).
 //!

@@ -2,7 +2,7 @@
 //!
 //! The same holds for all encodings: no byte at all is an empty body, whatever the header says, for servers send that;
 //! zeros behind the last member are passed over, since tape archives and some servers fill their last block with them
-//! and gzip(1) does so too; any other byte out of place, and an end within a member, is damage.
+//! and gzip(1) does so too; any other byte out of position, and an end within a member, is damage.
 
 #[cfg(feature = "brotli")]
 use super::brotli::Brotli;
@@ -16,7 +16,7 @@ use super::zstd::Zstd;
 pub(in crate::transport) struct Decoder {
     encoding: Encoding,
     member: Member,
-    place: Place,
+    position: Position,
 }
 
 /// What is encoded by itself, from a header to an end.
@@ -29,7 +29,7 @@ enum Member {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     /// Nothing was taken yet, or the last member is over.
     Between {
         first: bool,
@@ -40,8 +40,8 @@ enum Place {
 
 impl Decoder {
     pub(in crate::transport) fn new(encoding: Encoding) -> Self {
-        let place = Place::Between { first: true };
-        Self { encoding, member: Member::new(encoding), place }
+        let position = Position::Between { first: true };
+        Self { encoding, member: Member::new(encoding), position }
     }
 
     pub(super) fn encoding(&self) -> Encoding {
@@ -55,23 +55,23 @@ impl Decoder {
         encoded: &[u8],
         room: &mut [u8],
     ) -> Result<Step, Damaged> {
-        if let (Place::Between { first }, Some(&byte)) = (self.place, encoded.first()) {
+        if let (Position::Between { first }, Some(&byte)) = (self.position, encoded.first()) {
             if !first && byte == 0 {
-                self.place = Place::Padding;
+                self.position = Position::Padding;
             } else {
                 if !first {
                     self.member = self.member.next(self.encoding)?;
                 }
-                self.place = Place::Within;
+                self.position = Position::Within;
             }
         }
-        match self.place {
-            Place::Between { .. } => Ok(Step::default()),
-            Place::Padding => padding(encoded),
-            Place::Within => {
+        match self.position {
+            Position::Between { .. } => Ok(Step::default()),
+            Position::Padding => padding(encoded),
+            Position::Within => {
                 let step = self.member.step(encoded, room)?;
                 if step.ended {
-                    self.place = Place::Between { first: false };
+                    self.position = Position::Between { first: false };
                 } else if step.taken == 0 && step.given == 0 && !encoded.is_empty() {
                     return Err(Damaged);
                 }
@@ -82,7 +82,7 @@ impl Decoder {
 
     /// The end of what is encoded.
     pub(in crate::transport) fn finish(&self) -> Result<(), Damaged> {
-        if self.place == Place::Within { Err(Damaged) } else { Ok(()) }
+        if self.position == Position::Within { Err(Damaged) } else { Ok(()) }
     }
 }
 

@@ -211,12 +211,8 @@ impl Direct {
         exchange.progress.mark_waiting(true);
         let permit = timeout(exchange.connect_timeout, permits.acquire_owned()).await;
         exchange.progress.mark_waiting(false);
-        match permit {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => {
-                Err(Failure::unsent(FailureKind::Local, "all connections stayed in use"))
-            }
-        }
+        let in_use = || Failure::unsent(FailureKind::Local, "all connections stayed in use");
+        permit.ok().and_then(Result::ok).ok_or_else(in_use)
     }
 
     /// One more connection to `endpoint`, at rest from the beginning; false where there are `count`, or none more
@@ -438,10 +434,7 @@ impl Transport for Direct {
                 }
             };
             connection.permit = permit;
-            connection
-                .carrier(was_kept)
-                .into_iter()
-                .for_each(|it| exchange.progress.carried_by(it));
+            connection.info(was_kept).into_iter().for_each(|it| exchange.progress.carried_by(it));
             match self.exchange(connection, request, exchange).await {
                 // It had ended unnoticed and took no byte: as if it had not been kept.
                 Err(failure) if was_kept && !failure.sent && exchange.can_repeat() => {}

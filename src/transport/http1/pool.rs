@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::endpoint::{Endpoint, departures};
 use crate::outcome::{Failure, FailureKind};
-use crate::phase::{Carrier, Phase, Protocol};
+use crate::phase::{ConnectionInfo, Phase, Protocol};
 use crate::runtime::socket::{Descriptor, is_silent};
 use crate::statistics::CloseReason;
 
@@ -139,8 +139,8 @@ impl Connection {
     }
 
     /// The connection as it is told of an exchange that it carries.
-    pub(crate) fn carrier(&self, reused: bool) -> Option<Carrier> {
-        self.traffic.carrier(Protocol::Http1, reused)
+    pub(crate) fn info(&self, reused: bool) -> Option<ConnectionInfo> {
+        self.traffic.info(Protocol::Http1, reused)
     }
 
     /// Bytes that the socket has taken so far.

@@ -237,8 +237,8 @@ pub(crate) async fn exchange(
 ) -> Result<Answer, Failure> {
     let session = Arc::clone(slot.session());
     exchange.progress.mark_connected();
-    let carrier = session.traffic.carrier(Protocol::Http2, slot.reused);
-    carrier.into_iter().for_each(|carrier| exchange.progress.carried_by(carrier));
+    let info = session.traffic.info(Protocol::Http2, slot.reused);
+    info.into_iter().for_each(|info| exchange.progress.carried_by(info));
     // Anything the connection wrote since may have been another stream's; but where it wrote nothing,
     // nothing of this one has left.
     let before = session.traffic.written();

@@ -1,9 +1,9 @@
-//! One way of a connection of HTTP/2: tells the heads of frames, and what is in those of DATA. Pure.
+//! One direction of a connection of HTTP/2: tells the heads of frames, and what is in those of DATA. Pure.
 
-use super::{Told, Way, WireKind, body_of};
+use super::{Direction, Told, WireKind, body_of};
 use crate::transport::frame::{DATA, FrameHead, FramePosition, Part};
 
-/// One way of a connection.
+/// One direction of a connection.
 #[derive(Debug, Default)]
 pub(super) struct FrameLane {
     frames: FramePosition,
@@ -17,15 +17,17 @@ impl FrameLane {
         Self { frames: FramePosition::before_preface(), is_data: false }
     }
 
-    pub(super) fn pass(&mut self, way: Way, mut bytes: &[u8]) -> Told {
+    pub(super) fn pass(&mut self, direction: Direction, mut bytes: &[u8]) -> Told {
         let mut told = Told::new();
         while let Some(part) = self.frames.next(&mut bytes) {
             match part {
                 Part::Head(head) => {
                     self.is_data = head.kind() == DATA;
-                    told.push((frame_of(way), described(head).into_bytes()));
+                    told.push((frame_of(direction), described(head).into_bytes()));
                 }
-                Part::Payload(data) if self.is_data => told.push((body_of(way), data.to_vec())),
+                Part::Payload(data) if self.is_data => {
+                    told.push((body_of(direction), data.to_vec()))
+                }
                 Part::Payload(_) => {}
             }
         }
@@ -42,10 +44,10 @@ fn described(head: FrameHead) -> String {
     }
 }
 
-const fn frame_of(way: Way) -> WireKind {
-    match way {
-        Way::Sent => WireKind::FrameSent,
-        Way::Received => WireKind::FrameReceived,
+const fn frame_of(direction: Direction) -> WireKind {
+    match direction {
+        Direction::Sent => WireKind::FrameSent,
+        Direction::Received => WireKind::FrameReceived,
     }
 }
 
@@ -75,7 +77,7 @@ mod tests {
         let all = [preface, &headers, &data].concat();
         for by in 1..all.len() {
             let mut lane = FrameLane::before_preface();
-            let told: Told = all.chunks(by).flat_map(|it| lane.pass(Way::Sent, it)).collect();
+            let told: Told = all.chunks(by).flat_map(|it| lane.pass(Direction::Sent, it)).collect();
             let frames = told.iter().filter(|(kind, _)| *kind == WireKind::FrameSent);
             let frames: Vec<_> = frames.map(|(_, text)| String::from_utf8_lossy(text)).collect();
             let expected =

@@ -1,9 +1,9 @@
-//! One way of a connection of HTTP/1.1: finds where heads end. Pure.
+//! One direction of a connection of HTTP/1.1: finds where heads end. Pure.
 
-use super::{Told, Way, body_of, head_of, mask};
+use super::{Direction, Told, body_of, head_of, mask};
 use crate::transport::http1::answer::MAX_HEAD;
 
-/// One way of a connection.
+/// One direction of a connection.
 #[derive(Debug, Default)]
 pub(super) struct HeadLane {
     /// A head comes next, or has begun.
@@ -17,7 +17,7 @@ impl HeadLane {
         self.head.clear();
     }
 
-    pub(super) fn pass(&mut self, way: Way, mut bytes: &[u8]) -> Told {
+    pub(super) fn pass(&mut self, direction: Direction, mut bytes: &[u8]) -> Told {
         let mut told = Told::new();
         while self.expects_head && !bytes.is_empty() {
             let known = self.head.len();
@@ -32,10 +32,10 @@ impl HeadLane {
             bytes = &bytes[end - known..];
             self.head.truncate(end);
             self.expects_head = is_interim(&self.head);
-            told.push((head_of(way), mask::head(&std::mem::take(&mut self.head))));
+            told.push((head_of(direction), mask::head(&std::mem::take(&mut self.head))));
         }
         if !bytes.is_empty() {
-            told.push((body_of(way), bytes.to_vec()));
+            told.push((body_of(direction), bytes.to_vec()));
         }
         told
     }
@@ -63,7 +63,8 @@ mod tests {
         for by in 1..all.len() {
             let mut lane = HeadLane::default();
             lane.begin();
-            let told: Told = all.chunks(by).flat_map(|it| lane.pass(Way::Received, it)).collect();
+            let told: Told =
+                all.chunks(by).flat_map(|it| lane.pass(Direction::Received, it)).collect();
             let heads: Vec<_> = told.iter().filter(|(kind, _)| *kind == HeadReceived).collect();
             assert_eq!(heads[0].1, b"HTTP/1.1 103 Early\r\n\r\n", "by {by}");
             assert_eq!(heads[1].1, b"HTTP/1.1 200 OK\r\nSet-Cookie: ***\r\n\r\n", "by {by}");
@@ -77,7 +78,7 @@ mod tests {
         let mut lane = HeadLane::default();
         lane.begin();
         for _ in 0..100 {
-            assert!(lane.pass(Way::Sent, &[b'x'; 8192]).is_empty());
+            assert!(lane.pass(Direction::Sent, &[b'x'; 8192]).is_empty());
         }
         assert!(lane.head.len() <= MAX_HEAD + 8192);
     }

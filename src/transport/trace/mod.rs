@@ -66,9 +66,9 @@ impl fmt::Debug for WireTrace {
     }
 }
 
-/// The two ways on a connection.
+/// The two directions of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::transport) enum Way {
+pub(in crate::transport) enum Direction {
     Sent,
     Received,
 }
@@ -101,7 +101,7 @@ impl Tap {
         tap
     }
 
-    /// An exchange of HTTP/1.1 begins: heads come next, both ways.
+    /// An exchange of HTTP/1.1 begins: heads come next, in both directions.
     pub(in crate::transport) fn begin_exchange(&self) {
         if let Lanes::Http1(lanes) = &mut *self.lanes() {
             lanes.iter_mut().for_each(HeadLane::begin);
@@ -114,10 +114,10 @@ impl Tap {
     }
 
     /// These bytes went by.
-    pub(in crate::transport) fn pass(&self, way: Way, bytes: &[u8]) {
+    pub(in crate::transport) fn pass(&self, direction: Direction, bytes: &[u8]) {
         let told = match &mut *self.lanes() {
-            Lanes::Http1(lanes) => lanes[way as usize].pass(way, bytes),
-            Lanes::Http2(lanes) => lanes[way as usize].pass(way, bytes),
+            Lanes::Http1(lanes) => lanes[direction as usize].pass(direction, bytes),
+            Lanes::Http2(lanes) => lanes[direction as usize].pass(direction, bytes),
         };
         self.tell(told);
     }
@@ -132,23 +132,23 @@ impl Tap {
         let _ =
             write!(head, ":method: {method}\r\n:scheme: {scheme}\r\n:authority: {authority}\r\n");
         let _ = write!(head, ":path: {path}\r\n");
-        self.head(Way::Sent, head.into_bytes(), request.headers());
+        self.head(Direction::Sent, head.into_bytes(), request.headers());
     }
 
     /// An answer came over a stream.
     pub(in crate::transport) fn answer(&self, head: &response::Parts) {
         let status = format!(":status: {}\r\n", head.status.as_u16());
-        self.head(Way::Received, status.into_bytes(), &head.headers);
+        self.head(Direction::Received, status.into_bytes(), &head.headers);
     }
 
-    fn head(&self, way: Way, mut head: Vec<u8>, headers: &HeaderMap) {
+    fn head(&self, direction: Direction, mut head: Vec<u8>, headers: &HeaderMap) {
         for (name, value) in headers {
             for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
                 head.extend_from_slice(part);
             }
         }
         head.extend_from_slice(b"\r\n");
-        self.tell(vec![(head_of(way), mask::head(&head))]);
+        self.tell(vec![(head_of(direction), mask::head(&head))]);
     }
 
     /// Without the lock: it calls the host.
@@ -163,16 +163,16 @@ impl Tap {
     }
 }
 
-const fn head_of(way: Way) -> WireKind {
-    match way {
-        Way::Sent => WireKind::HeadSent,
-        Way::Received => WireKind::HeadReceived,
+const fn head_of(direction: Direction) -> WireKind {
+    match direction {
+        Direction::Sent => WireKind::HeadSent,
+        Direction::Received => WireKind::HeadReceived,
     }
 }
 
-const fn body_of(way: Way) -> WireKind {
-    match way {
-        Way::Sent => WireKind::BodySent,
-        Way::Received => WireKind::BodyReceived,
+const fn body_of(direction: Direction) -> WireKind {
+    match direction {
+        Direction::Sent => WireKind::BodySent,
+        Direction::Received => WireKind::BodyReceived,
     }
 }

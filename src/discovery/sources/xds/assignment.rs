@@ -40,15 +40,15 @@ pub(super) fn hosts(assignment: &ClusterLoadAssignment) -> (Vec<Arc<Host>>, Vec<
 
 /// What the localities of one priority have in common.
 #[derive(Default)]
-struct Level {
+struct PriorityWeights {
     /// Whether one of them has a weight.
     is_weighted: bool,
     /// The most that the weights of one's endpoints sum up to.
     most: u64,
 }
 
-fn levels(assignment: &ClusterLoadAssignment) -> HashMap<u32, Level> {
-    let mut levels: HashMap<u32, Level> = HashMap::new();
+fn levels(assignment: &ClusterLoadAssignment) -> HashMap<u32, PriorityWeights> {
+    let mut levels: HashMap<u32, PriorityWeights> = HashMap::new();
     for locality in &assignment.endpoints {
         let level = levels.entry(locality.priority).or_default();
         level.is_weighted |= weight(locality.load_balancing_weight, 0) > 0;
