@@ -379,7 +379,7 @@ pub fn without_brackets(host: &str) -> Option<&str> {
 }
 
 /// An IPv6 address needs brackets wherever a port may follow it.
-fn bracketed(address: &str) -> String {
+pub(crate) fn bracketed(address: &str) -> String {
     if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
 }
 

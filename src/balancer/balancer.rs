@@ -409,18 +409,20 @@ impl NoneAdmits {
         if self.full {
             return "every endpoint has as many attempts in flight as it may".to_owned();
         }
-        let probe = match self.retry_at {
-            Some(at) => format!(
-                "the next probe is due in {} ms",
-                at.saturating_duration_since(now).as_millis()
-            ),
-            None => "none will be probed by itself".to_owned(),
-        };
+        let probe = self.next_probe(now);
         match self.known {
             _ if self.held_back => HELD_BACK.to_owned(),
             0 => "no endpoint is known".to_owned(),
             1 => format!("the circuit of the one endpoint is open; {probe}"),
             known => format!("all {known} circuits are open; {probe}"),
+        }
+    }
+
+    fn next_probe(self, now: Instant) -> String {
+        let wait = self.retry_at.map(|at| at.saturating_duration_since(now).as_millis());
+        match wait {
+            Some(wait) => format!("the next probe is due in {wait} ms"),
+            None => "none will be probed by itself".to_owned(),
         }
     }
 

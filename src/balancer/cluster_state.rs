@@ -93,22 +93,11 @@ impl ClusterState {
 
     /// Tells what became of the endpoint at `url`, and counts it.
     pub(crate) fn tell(&self, url: &str, change: EndpointChange) {
-        let counter = match change {
-            EndpointChange::CircuitOpened { by, .. } => Some(match by {
-                OpenedBy::Unreachable => ClusterCounter::OpenedUnreachable,
-                OpenedBy::Answers => ClusterCounter::OpenedByAnswers,
-                OpenedBy::Hang => ClusterCounter::OpenedByHang,
-                OpenedBy::Probe => ClusterCounter::OpenedByProbe,
-                OpenedBy::Hand => ClusterCounter::OpenedByHand,
-            }),
-            EndpointChange::Ejected { by, .. } => Some(match by {
-                EjectedBy::SuccessRate => ClusterCounter::EjectedByRate,
-                EjectedBy::FailureShare => ClusterCounter::EjectedByFailures,
-                EjectedBy::Run => ClusterCounter::EjectedByRun,
-            }),
-            _ => None,
-        };
-        counter.into_iter().for_each(|counter| self.cells.count(counter));
+        match change {
+            EndpointChange::CircuitOpened { by, .. } => self.cells.count(opened(by)),
+            EndpointChange::Ejected { by, .. } => self.cells.count(ejected(by)),
+            _ => {}
+        }
         self.observers.endpoint(url, change);
     }
 
@@ -174,4 +163,22 @@ fn note(count: &AtomicUsize, more: bool) {
         true => count.fetch_add(1, Ordering::Relaxed),
         false => count.fetch_sub(1, Ordering::Relaxed),
     };
+}
+
+const fn opened(by: OpenedBy) -> ClusterCounter {
+    match by {
+        OpenedBy::Unreachable => ClusterCounter::OpenedUnreachable,
+        OpenedBy::Answers => ClusterCounter::OpenedByAnswers,
+        OpenedBy::Hang => ClusterCounter::OpenedByHang,
+        OpenedBy::Probe => ClusterCounter::OpenedByProbe,
+        OpenedBy::Hand => ClusterCounter::OpenedByHand,
+    }
+}
+
+const fn ejected(by: EjectedBy) -> ClusterCounter {
+    match by {
+        EjectedBy::SuccessRate => ClusterCounter::EjectedByRate,
+        EjectedBy::FailureShare => ClusterCounter::EjectedByFailures,
+        EjectedBy::Run => ClusterCounter::EjectedByRun,
+    }
 }

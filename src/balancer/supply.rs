@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use super::balancer::Balancer;
-use crate::discovery::{Asked, Callbacks, Supply, Taker, asked};
+use crate::discovery::{Asked, Callbacks, Supply, Taker, Watch, asked};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::host::lost::{self, Covered};
 use crate::runtime::host::wishes;
@@ -147,12 +147,12 @@ impl Balancer {
 
     /// Why the source of the list fails, and whether it refuses what it is asked.
     pub(crate) fn problem(&self) -> Option<(String, bool)> {
-        match &self.supply {
-            Supply::Watched(watch) => {
+        match self.watch() {
+            Some(watch) => {
                 let state = watch.state();
                 Some((state.problem?.to_string(), state.is_refused))
             }
-            Supply::Asked(_) => Some((self.live().list.problem()?, true)),
+            None => Some((self.live().list.problem()?, true)),
         }
     }
 
@@ -178,13 +178,8 @@ impl Balancer {
     #[must_use]
     pub fn list_state(&self) -> ListState {
         let problem = self.problem();
-        let (is_stale, is_kept) = match &self.supply {
-            Supply::Watched(watch) => {
-                let state = watch.state();
-                (state.is_stale, state.is_kept)
-            }
-            Supply::Asked(_) => (false, false),
-        };
+        let state = self.watch().map(|watch| watch.state());
+        let (is_stale, is_kept) = state.map_or((false, false), |it| (it.is_stale, it.is_kept));
         match (self.updates_done() > 0, problem) {
             (_, _) if is_stale => ListState::Stale,
             (true, None) if !is_kept => ListState::Current,
@@ -202,7 +197,15 @@ impl Balancer {
 
     /// Whether the provider tells its list by itself.
     pub(crate) fn is_watched(&self) -> bool {
-        matches!(self.supply, Supply::Watched(_))
+        self.watch().is_some()
+    }
+
+    /// What tells the list by itself.
+    fn watch(&self) -> Option<&Watch> {
+        match &self.supply {
+            Supply::Watched(watch) => Some(watch),
+            Supply::Asked(_) => None,
+        }
     }
 
     /// Whether a function of the host may be asked on this thread, by the work of a call.

@@ -12,7 +12,7 @@ use super::call::call::Call;
 use super::call::cancellation::Cancellation;
 use super::completion::completion::{Completion, Finisher, Outcome};
 use super::completion::queue::Queue;
-use super::core::{Core, out_of_resources, would_deadlock};
+use super::core::{Core, check_may_wait, out_of_resources};
 use super::lifecycle::Lifecycle;
 use super::observe::hooks::Hooks;
 use super::observe::log::Log;
@@ -102,9 +102,7 @@ impl Client {
     /// # Errors
     /// The request does not fit the client, no answer came, or this is a callback, where it would deadlock.
     pub fn send(self: &Arc<Self>, request: &Request) -> Result<Delivery, Error> {
-        if callback::is_inside() {
-            return Err(would_deadlock());
-        }
+        check_may_wait()?;
         let started = clock::now();
         self.core.lifecycle.check_open()?;
         self.warm_up();
@@ -281,13 +279,11 @@ impl Client {
         completion: &Completion,
         timeout: Duration,
     ) -> Result<Option<Outcome>, Error> {
-        if !timeout.is_zero() && callback::is_inside() {
-            return Err(would_deadlock());
-        }
         if timeout.is_zero() {
             wishes::serve();
             return completion.poll();
         }
+        check_may_wait()?;
         let waited = match self.core.interrupt() {
             None => {
                 let wait = |slice| waiter::wait(completion.outcome(), slice);
@@ -307,9 +303,7 @@ impl Client {
     /// # Errors
     /// This is a callback, which a call under way may be waiting for; or a callback outlasts the limit.
     pub fn close(&self, timeout: Duration) -> Result<(), Error> {
-        if callback::is_inside() {
-            return Err(would_deadlock());
-        }
+        check_may_wait()?;
         self.core.lifecycle.close(timeout)
     }
 

@@ -222,6 +222,12 @@ impl Core {
     }
 }
 
+/// Refuses a wait where what it waits for may be this thread's to do.
+#[inline]
+pub(crate) fn check_may_wait() -> Result<(), Error> {
+    if callback::is_inside() { Err(would_deadlock()) } else { Ok(()) }
+}
+
 pub(crate) fn would_deadlock() -> Error {
     Error::new(ErrorKind::WouldDeadlock, "a blocking call inside a callback would deadlock")
 }

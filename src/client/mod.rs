@@ -26,6 +26,7 @@ pub use body::streaming::Delivery;
 pub use client::Client;
 pub use completion::completion::{Completion, Outcome, Taker};
 pub use completion::queue::{Queue, QueueEvent, QueueEventKind, ReadableNotice};
+pub(crate) use core::check_may_wait;
 pub use observe::event_record::{EventRecord, millis};
 pub use observe::events::{EventSink, OnEvent};
 pub use observe::hooks::{

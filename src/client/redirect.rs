@@ -141,20 +141,25 @@ impl<'a> Leg<'a> {
 
     fn go(&mut self, origin: Origin, path: String, first: &Arc<Endpoint>, origins: &Origins) {
         if origin != Origin::of(&self.endpoint) {
-            let headers = std::mem::take(&mut self.headers);
-            let mut name = None;
-            for (next, value) in headers {
-                name = next.or(name);
-                if let Some(name) = name.as_ref().filter(|name| is_harmless(name)) {
-                    self.headers.append(name.clone(), value);
-                }
-            }
+            self.keep_harmless_headers();
         }
         self.endpoint = match origin == Origin::of(first) {
             true => Arc::clone(first),
             false => origins.endpoint(origin),
         };
         self.path = path;
+    }
+
+    /// Drops the headers that are meant for one server.
+    fn keep_harmless_headers(&mut self) {
+        let headers = std::mem::take(&mut self.headers);
+        let mut name = None;
+        for (next, value) in headers {
+            name = next.or(name);
+            if let Some(name) = name.as_ref().filter(|name| is_harmless(name)) {
+                self.headers.append(name.clone(), value);
+            }
+        }
     }
 }
 

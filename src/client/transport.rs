@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::core::Core;
 use super::preconnect::Preconnect;
 use super::redirect::Redirects;
-use super::route::Route;
 use super::wiring::Wiring;
 use crate::config::{ClientConfig, DEFAULT_CONNECT_TIMEOUT, Http2};
 use crate::outcome::Failure;
@@ -77,19 +76,12 @@ impl ClientTransport {
     /// client that speaks HTTP/2, since a parked shard would answer no PING; and only they warm up, since only
     /// theirs are kept ready for all calls.
     pub(crate) fn new(core: &Core, resolver: Arc<Resolver>, driver: Driver) -> Self {
-        let config = &core.config;
         let detour = Detour::new(core, &resolver).map(Box::new);
         let stripe = core.statistics().stripe();
         let mut direct = direct(core, resolver, driver, Arc::clone(&stripe));
         direct.max_idle = core.route.balancer().is_none().then_some(MAX_IDLE);
-        let transport = Kind::new(config, Arc::new(direct));
-        let preconnect = match &core.route {
-            Route::Balanced(_) if driver == Driver::IoThread && config.warm_up > 0 => {
-                let limit = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
-                Some(Preconnect::new(core.present_balancer(), config.warm_up, limit))
-            }
-            _ => None,
-        };
+        let transport = Kind::new(&core.config, Arc::new(direct));
+        let preconnect = preconnect(core, driver);
         let wiring = Arc::clone(&core.wiring);
         Self { transport, detour, preconnect, stripe, wiring }
     }
@@ -120,6 +112,15 @@ impl ClientTransport {
             }
         }
     }
+}
+
+/// What opens connections ahead of calls, where the client was told to.
+fn preconnect(core: &Core, driver: Driver) -> Option<Preconnect> {
+    let config = &core.config;
+    let warms_up = driver == Driver::IoThread && config.warm_up > 0;
+    core.route.balancer().filter(|_| warms_up)?;
+    let limit = config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
+    Some(Preconnect::new(core.present_balancer(), config.warm_up, limit))
 }
 
 fn direct(

@@ -8,7 +8,7 @@ use super::faults::{Faults, item};
 use super::json::Json;
 use super::object::{Object, count, list, text};
 use crate::discovery::wire::{self, EntryConfig, EntryForm};
-use crate::endpoint::{Host, Scheme};
+use crate::endpoint::{Host, Scheme, bracketed};
 use crate::error::Error;
 use crate::host::{LAST_PRIORITY, MOST_WEIGHT};
 
@@ -133,9 +133,7 @@ fn one(host: &Host) -> Value {
     let Host { address, port, .. } = host;
     let plain = Host::new(address.as_str(), *port);
     if *host == plain {
-        let brackets = address.contains(':');
-        return if brackets { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
-            .into();
+        return format!("{}:{port}", bracketed(address)).into();
     }
     let mut object = Map::new();
     let mut put = |key: &str, value: Option<Value>| {

@@ -12,9 +12,8 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
 
-use crate::client::core::{Core, out_of_resources, would_deadlock};
+use crate::client::core::{Core, check_may_wait, out_of_resources};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::host::callback;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::{shard, waiter};
 
@@ -98,9 +97,7 @@ impl BodyStream {
     }
 
     fn wait(&self, timeout: Duration) -> Result<(), Error> {
-        if callback::is_inside() {
-            return Err(would_deadlock());
-        }
+        check_may_wait()?;
         let Some(interrupt) = self.core.interrupt() else {
             waiter::wait(self.inflow.readable(), timeout);
             return Ok(());

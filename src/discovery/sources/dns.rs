@@ -112,6 +112,13 @@ struct Part<'a> {
     problem: Option<String>,
 }
 
+impl Part<'_> {
+    /// Nothing is known yet.
+    const fn new(kind: RecordKind, due: Instant) -> Self {
+        Self { kind, asking: None, asked_at: None, due, doubted: None, known: None, problem: None }
+    }
+}
+
 /// What happens first.
 enum Step {
     Answered(usize, Result<Records, Unanswered>),
@@ -129,16 +136,8 @@ impl<'a> Lookup<'a> {
             Family::V6 => &[RecordKind::Aaaa],
         };
         let begun = clock::now();
-        let part = |kind: &RecordKind| Part {
-            kind: *kind,
-            asking: None,
-            doubted: None,
-            asked_at: None,
-            due: begun,
-            known: None,
-            problem: None,
-        };
-        Self { dns, servers, parts: kinds.iter().map(part).collect(), begun, told: None }
+        let parts = kinds.iter().map(|kind| Part::new(*kind, begun)).collect();
+        Self { dns, servers, parts, begun, told: None }
     }
 
     async fn run(mut self, ground: &Ground, teller: &Teller) -> Ended {

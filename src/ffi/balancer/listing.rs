@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::balancer::ahoy_balancer;
 use crate::balancer::supply::ListState;
+use crate::client::check_may_wait;
 use crate::error::{Error, ErrorKind};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle;
@@ -13,7 +14,6 @@ use crate::ffi::values::made_text::ahoy_text;
 use crate::ffi::values::status::{AHOY_FOREVER, ahoy_status};
 use crate::ffi::values::text::duration;
 use crate::ffi::values::{entry, guard};
-use crate::runtime::host::callback;
 use crate::runtime::waiter;
 
 /// No list is known yet: the balancer was not used, or its provider did not answer so far.
@@ -42,10 +42,7 @@ pub unsafe extern "C" fn ahoy_balancer_wait_ready(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |balancer: &ahoy_balancer| {
-        if callback::is_inside() {
-            let message = "a blocking call inside a callback would deadlock";
-            return Err(Error::new(ErrorKind::WouldDeadlock, message));
-        }
+        check_may_wait()?;
         let live = Arc::clone(balancer.live()?);
         waiter::wait(live.ready(), duration(timeout_ms)).unwrap_or_else(|| {
             Err(match live.list_problem() {

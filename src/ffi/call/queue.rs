@@ -36,6 +36,16 @@ impl ahoy_queue {
     pub(crate) fn native(&self) -> Result<&Arc<Queue>, Error> {
         self.native.check("queue").map(|()| &self.queue)
     }
+
+    /// The queue, for a wait of `timeout_ms`.
+    pub(crate) fn to_wait(&self, timeout_ms: u64) -> Result<&Arc<Queue>, Error> {
+        let queue = self.native()?;
+        if timeout_ms > 0 && callback::is_inside() {
+            let message = "queue: a wait inside a callback would deadlock";
+            return Err(Error::new(ErrorKind::WouldDeadlock, message));
+        }
+        Ok(queue)
+    }
 }
 
 /// The end of a call, with the tag that it was submitted with; or the notice that a body can be
@@ -131,7 +141,6 @@ pub unsafe extern "C" fn ahoy_queue_next(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |completion: Out<ahoy_completion>, queue: &ahoy_queue| {
-        let queue = queue.native()?;
         if let Some(ended) = next(queue, 1, timeout_ms)?.pop() {
             completion.fill(ended.into());
         }
@@ -161,18 +170,15 @@ pub unsafe extern "C" fn ahoy_queue_next_batch(
     entry::status!(err, |count: OutValue<usize>,
                          queue: &ahoy_queue,
                          completions: OutArray<ahoy_completion>| {
-        let batch = next(queue.native()?, completions.room(), timeout_ms)?;
+        let batch = next(queue, completions.room(), timeout_ms)?;
         count.set(batch.len());
         completions.fill(batch);
         Ok(())
     })
 }
 
-fn next(queue: &Queue, most: usize, timeout_ms: u64) -> Result<Vec<QueueEvent>, Error> {
-    if timeout_ms > 0 && callback::is_inside() {
-        let message = "queue: a wait inside a callback would deadlock";
-        return Err(Error::new(ErrorKind::WouldDeadlock, message));
-    }
+fn next(queue: &ahoy_queue, most: usize, timeout_ms: u64) -> Result<Vec<QueueEvent>, Error> {
+    let queue = queue.to_wait(timeout_ms)?;
     let take = |slice| Some(queue.next(most, slice)).filter(|batch| !batch.is_empty());
     Ok(wishes::serving(text::duration(timeout_ms), take).unwrap_or_default())
 }

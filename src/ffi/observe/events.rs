@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::event::ahoy_event;
 use crate::client::{EventRecord, EventSink};
-use crate::error::{Error, ErrorKind};
 use crate::ffi::balancer::balancer::ahoy_balancer;
 use crate::ffi::call::queue::ahoy_queue;
 use crate::ffi::client::builder::ahoy_client_builder;
@@ -15,7 +14,6 @@ use crate::ffi::values::handle::Out;
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn};
 use crate::ffi::values::{entry, guard, text};
-use crate::runtime::host::callback;
 
 /// Gets an event, which is valid inside the function only. It must not block.
 ///
@@ -114,11 +112,7 @@ pub unsafe extern "C" fn ahoy_queue_next_event(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |event: Out<ahoy_event>, queue: &ahoy_queue| {
-        let queue = queue.native()?;
-        if timeout_ms > 0 && callback::is_inside() {
-            let message = "queue: a wait inside a callback would deadlock";
-            return Err(Error::new(ErrorKind::WouldDeadlock, message));
-        }
+        let queue = queue.to_wait(timeout_ms)?;
         if let Some(record) = queue.next_event(text::duration(timeout_ms)) {
             event.fill(record.into());
         }

@@ -19,6 +19,7 @@ use crate::discovery::wire::protobuf::{
     ASSIGNMENT, ClusterLoadAssignment, DiscoveryRequest, DiscoveryResponse, Node, Status,
 };
 use crate::discovery::wire::{self, reach};
+use crate::endpoint::bracketed;
 use crate::transport::Offer;
 
 /// How long a control plane may take to name a cluster's endpoints (gRPC's rule).
@@ -73,9 +74,7 @@ impl Xds {
             Err(ended) => return ended,
         };
         let scheme = if self.registry.tls { "https" } else { "http" };
-        let host =
-            if server.0.contains(':') { format!("[{}]", server.0) } else { server.0.clone() };
-        let origin = format!("{scheme}://{host}:{}", server.1);
+        let origin = format!("{scheme}://{}:{}", bracketed(&server.0), server.1);
         let target = Target { origin: &origin, path: PATH, authorization };
         let is_listed = AtomicBool::new(false);
         let alive = || {
