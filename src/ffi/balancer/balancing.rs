@@ -11,8 +11,8 @@ use crate::ffi::values::setter::{Configurable, ms};
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{entry, guard};
 use crate::options::Value;
-use crate::policy::balance::{Maglev, RingConfig};
 use crate::policy::LeastRequest;
+use crate::policy::balance::{Maglev, RingConfig};
 
 /// Smooth weighted round robin, as in nginx: endpoints one after the other by their weights, each
 /// spread as evenly as possible. Weights of 5, 1 and 1 give a a b a c a a. Each pick looks at every
