@@ -3031,7 +3031,7 @@ ahoy_status ahoy_client_builder_set_proxy_from_environment(ahoy_client_builder *
                                                            ahoy_error **err);
 
 /**
- * Chooses what is asked for the addresses of names. Default AHOY_RESOLVER_DNS.
+ * Chooses where the addresses of names come from. Default AHOY_RESOLVER_DNS.
  *
  * AHOY_RESOLVER_DNS reads the hosts file and resolv.conf, again when they change, asks for IPv6
  * and IPv4 at once, and keeps answers by their time to live, negative ones for at most 5 seconds.

@@ -4969,7 +4969,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
-     * Chooses what is asked for the addresses of names. Default resolver::dns.
+     * Chooses where the addresses of names come from. Default resolver::dns.
      *
      * resolver::dns reads the hosts file and resolv.conf, again when they change, asks for IPv6 and
      * IPv4 at once, and keeps answers by their time to live, negative ones for at most 5 seconds. It

@@ -5,7 +5,7 @@
 pub enum Criticality {
     /// Its failure does great harm.
     CriticalPlus = 0,
-    /// Somebody waits for it; the default.
+    /// A person waits for it; the default.
     #[default]
     Critical = 1,
     /// It can be repeated in minutes, as most background work.

@@ -65,7 +65,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host as somebody else states it.
+    /// A host as a provider states it.
     ///
     /// # Errors
     /// The address can be neither dialled nor named to a peer, or the port is 0; the text does not show it.

@@ -88,8 +88,9 @@ impl World<'_> {
         let client = &self.clients[number as usize];
         if self.rules.limit_kind == LimitKind::Hard {
             let probe = lease.permit.as_ref().is_some_and(Permit::probe);
-            let trial = self.rules.breaker.filter(|_| probe).map(|it| nanos(it.probe_timeout));
-            let own = trial.map_or(own, |it| it.min(own));
+            let probe_limit =
+                self.rules.breaker.filter(|_| probe).map(|it| nanos(it.probe_timeout));
+            let own = probe_limit.map_or(own, |it| it.min(own));
             return Limits { soft: None, usual: own, end: own.min(left), by_deadline: own >= left };
         }
         let known = client.known(at);

@@ -371,7 +371,7 @@ impl Times {
     }
 }
 
-/// What the endpoint's load learns of it, as the library's leases have it.
+/// Maps a verdict to a load update, as the library's leases do.
 fn ending(evidence: &Evidence, limit: Nanos) -> LoadOutcome {
     match evidence.verdict {
         Verdict::Success => LoadOutcome::Success,

@@ -240,7 +240,7 @@ impl Held {
     }
 }
 
-/// What the endpoint's load learns of it. A throttled endpoint is not slow, but wants less for a while.
+/// Maps a verdict to a load update. A throttled endpoint is not slow, but wants less for a while.
 const fn load_outcome(evidence: &Evidence, limit: Duration) -> LoadOutcome {
     match evidence.verdict {
         Verdict::Success => LoadOutcome::Success,

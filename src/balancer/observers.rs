@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use crate::event::{EndpointChange, Event, Observer};
 
-/// Those that are told; each is gone when its client is.
+/// The observers. Each one goes with its client.
 #[derive(Default)]
 pub(crate) struct Observers {
     list: ArcSwap<Vec<Weak<dyn Observer>>>,
@@ -22,7 +22,7 @@ impl std::fmt::Debug for Observers {
 }
 
 impl Observers {
-    /// Tells `observer` too from now on.
+    /// Adds an observer, which is told of each event from now on.
     pub(crate) fn add(&self, observer: &Weak<dyn Observer>) {
         self.list.rcu(|list| {
             let living = list.iter().filter(|it| it.strong_count() > 0).cloned();

@@ -36,7 +36,7 @@ impl fmt::Debug for Asked {
     }
 }
 
-/// Has `job` done, which asks a provider, on a thread `ahoy-provider`.
+/// Runs `job`, which asks a provider, on a thread `ahoy-provider`.
 ///
 /// # Errors
 /// No thread could be had.

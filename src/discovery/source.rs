@@ -81,7 +81,7 @@ impl Teller {
         });
     }
 
-    /// There is no endpoint, and that is no fault of the registry: somebody said so in as many words.
+    /// There is no endpoint, and that is no fault of the registry: its answer says so.
     pub fn none(&self) {
         self.tell(|told| {
             told.hosts = Some(Vec::new());

@@ -1,4 +1,4 @@
-//! The key that somebody meant by one that does not exist.
+//! The key that was probably meant by one that does not exist.
 
 /// The nearest of `keys`.
 pub(crate) fn nearest<'a>(keys: impl Iterator<Item = &'a str>, key: &str) -> Option<&'a str> {

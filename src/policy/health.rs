@@ -6,7 +6,7 @@
 //!
 //! An answer with the wrong status, or the wrong text, is the endpoint saying so itself, and is believed
 //! at once. Silence may be the network's, and needs several checks in a row. What the verdict leads to
-//! is not decided here: it may eject, and a pass may bring a circuit's trial forward, but never closes
+//! is not decided here: it may eject, and a pass may bring a circuit's probe forward, but never closes
 //! one.
 //!
 //! The rules are those of Envoy's health checks. A schedule that is fixed once it is drawn, as there,

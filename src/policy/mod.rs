@@ -17,7 +17,7 @@
 //!   counted, [`probe_eligibility`] which attempts find out whether it is well again, and
 //!   [`probe_pace`] how often.
 //! - [`ejection`] takes out endpoints that fare worse than their neighbours: [`outlier`] finds them in
-//!   what [`tally`] counted.
+//!   what [`stats`](outlier::stats) counted.
 //! - [`freshness`] decides when a list of endpoints applies that a source told, and for how long.
 //! - [`health`] decides what active checks have shown, and when the next is due.
 //! - [`recovery`] holds traffic back after all endpoints were out.

@@ -59,7 +59,7 @@ impl SeriesTable {
     #[cold]
     fn record_first(&self, key: Key, elapsed: Duration, shared: &Self, left: &AtomicUsize) {
         let first = shared.shared_series(key);
-        // What is one of the rest there is so here.
+        // A key that is one of the rest in the shared table is one of the rest here.
         let own = if first.key == key { self.make(key, left) } else { self.find(first.key) };
         match own {
             Some(own) => own.histogram.record(elapsed, true),

@@ -71,7 +71,7 @@ impl Progress {
         self.restart();
     }
 
-    /// From now on it spends its time on this.
+    /// The attempt enters a phase, on which it spends its time from now on.
     #[inline]
     pub fn enter(&self, phase: Phase) {
         if self.phase.load(Ordering::Relaxed) != phase as u8 {
@@ -92,7 +92,7 @@ impl Progress {
         clock::now().saturating_duration_since(self.began).as_nanos() as u64
     }
 
-    /// What it spends its time on.
+    /// How long the attempt has spent on each phase.
     #[must_use]
     pub fn phases(&self) -> PhasesSoFar {
         let spent = self.spent.each_ref().map(|spent| spent.load(Ordering::Relaxed));
@@ -101,7 +101,7 @@ impl Progress {
         Phases::under_way(spent, last.unwrap_or(Phase::FirstByte), since)
     }
 
-    /// This connection carries it.
+    /// Notes the connection that carries the attempt.
     pub fn carried_by(&self, connection: ConnectionInfo) {
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
     }

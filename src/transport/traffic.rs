@@ -20,7 +20,7 @@ struct Counts {
     ask_socket: AtomicBool,
     holds_reads: AtomicBool,
     reads_the_last: AtomicBool,
-    /// Whether somebody wanted to read since the turn began, where that is noted.
+    /// Whether the connection was asked to read since the turn began, where that is noted.
     is_asked: AtomicBool,
     /// Bytes that have been read since the turn began, where turns are counted.
     turn: AtomicUsize,
@@ -106,12 +106,12 @@ impl Traffic {
         self.0.is_asked.store(false, Ordering::Relaxed);
     }
 
-    /// Somebody wants to read.
+    /// The connection is asked to read.
     pub(super) fn is_asked(&self) {
         self.0.is_asked.store(true, Ordering::Relaxed);
     }
 
-    /// Whether nothing comes of the connection any more: writing has failed, and nobody wanted to read in this turn.
+    /// Whether nothing comes of the connection any more: writing has failed, and the connection was not asked to read in this turn.
     pub(super) fn is_of_no_use(&self) -> bool {
         self.reads_the_last() && !self.0.is_asked.load(Ordering::Relaxed)
     }

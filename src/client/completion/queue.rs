@@ -36,11 +36,11 @@ pub struct QueueEvent {
     reason = "nearly all are calls, which a box would only slow down"
 )]
 pub enum QueueEventKind {
-    /// A call has ended so.
+    /// A call has ended with this outcome.
     Call(Outcome),
     /// There is something to read of a streamed body.
     Readable,
-    /// Its reader freed it first.
+    /// The reader freed the streamed body first.
     Freed,
 }
 
@@ -54,7 +54,7 @@ pub struct ReadableNotice {
 }
 
 impl ReadableNotice {
-    /// Tells whether there is, or the reader freed it.
+    /// Tells the queue that there is something to read, or that the reader freed the body.
     pub fn tell(mut self, readable: bool) {
         self.told = true;
         let event = if readable { QueueEventKind::Readable } else { QueueEventKind::Freed };
@@ -144,7 +144,7 @@ impl Queue {
 
     fn complete(&self, tag: u64, stop: &Arc<Stop>, event: QueueEventKind) {
         let mut state = self.lock();
-        // What was given up has ended before.
+        // It has left the queue before.
         if !state.leave(tag, stop) || state.discarding {
             return;
         }
@@ -241,8 +241,8 @@ impl Queue {
             }
             let left = until
                 .map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
-            // Another reader may be faster: then look and wait again. What is of the other sort is there until it is
-            // read, so that waiting for it to go would only spin.
+            // Another reader may be faster: then look and wait again. Entries of the other kind stay until they are
+            // read: a wait for them to go would only spin.
             if left.is_zero() || !self.lock().is_empty() || !self.readiness.wait(left) {
                 return take();
             }
@@ -266,7 +266,7 @@ impl State {
         self.ended.is_empty() && self.events.is_empty()
     }
 
-    /// Whether it was there.
+    /// Takes a call out; whether it was there.
     fn leave(&mut self, tag: u64, stop: &Arc<Stop>) -> bool {
         let Some(stops) = self.running.get_mut(&tag) else {
             return false;

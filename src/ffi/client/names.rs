@@ -11,7 +11,7 @@ pub const AHOY_RESOLVER_DNS: i32 = 0;
 /// Names are asked of the C library (getaddrinfo).
 pub const AHOY_RESOLVER_SYSTEM: i32 = 1;
 
-/// Chooses what is asked for the addresses of names. Default AHOY_RESOLVER_DNS.
+/// Chooses where the addresses of names come from. Default AHOY_RESOLVER_DNS.
 ///
 /// AHOY_RESOLVER_DNS reads the hosts file and resolv.conf, again when they change, asks for IPv6
 /// and IPv4 at once, and keeps answers by their time to live, negative ones for at most 5 seconds.

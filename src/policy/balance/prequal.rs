@@ -1,4 +1,4 @@
-//! The endpoint that says itself that it is idle and quick: Prequal (NSDI'24).
+//! Prequal (NSDI'24): picks by the load that endpoints report in answers to probes.
 //!
 //! Endpoints are asked, beside the calls, how many requests they have in flight and how long their
 //! answers take. That sees the load of all clients, where [`HostLoad`](crate::policy::Load) sees only this
@@ -154,7 +154,7 @@ impl<K: Copy + Eq> Prequal<K> {
         Some(key)
     }
 
-    /// The endpoint now has one more in flight than it said.
+    /// An answer was used for a pick: its endpoint has one more in flight than it told.
     fn use_up(&mut self, index: usize) {
         let answer = &mut self.answers[index];
         answer.in_flight = answer.in_flight.saturating_add(1);

@@ -10,7 +10,7 @@
 //! otherwise. Whatever order or draw an algorithm makes, it goes on from an endpoint that does not
 //! admit, and the share is thinned by about that factor; no table is rebuilt while the factor
 //! rises. Under a hash, the keys come home in the same growing part. What is passed over must not
-//! be lost: if nobody else admits, the caller picks again without thinning.
+//! be lost: if no other endpoint admits, the caller picks again without the gate.
 
 use std::time::Duration;
 
@@ -160,8 +160,8 @@ mod tests {
     ) -> f64 {
         let (mut rng, mut count) = (rng(), 0.0);
         for _ in 0..20_000 {
-            let thinning = SlowStartGate::draw(&mut rng);
-            let picked = pick(&|index| index != 2 || thinning.accepts(index, factor), &mut rng);
+            let gate = SlowStartGate::draw(&mut rng);
+            let picked = pick(&|index| index != 2 || gate.accepts(index, factor), &mut rng);
             count += if picked == Some(2) { 1.0 } else { 0.0 };
         }
         count / 200.0
@@ -183,8 +183,8 @@ mod tests {
     fn equally_warm_endpoints_get_equal_turns() {
         let (robin, mut rng, mut counts) = (RoundRobin::new(0), rng(), [0; 4]);
         for _ in 0..20_000 {
-            let thinning = SlowStartGate::draw(&mut rng);
-            let admits = |index| index == 1 || thinning.accepts(index, 0.1);
+            let gate = SlowStartGate::draw(&mut rng);
+            let admits = |index| index == 1 || gate.accepts(index, 0.1);
             counts[robin.pick(0, 4, admits).unwrap()] += 1;
         }
         let newcomers = [counts[0], counts[2], counts[3]];
@@ -211,9 +211,9 @@ mod tests {
             seed in any::<u64>(),
             index in any::<usize>(),
         ) {
-            let thinning = SlowStartGate::draw(&mut StdRng::seed_from_u64(seed));
-            prop_assert_eq!(thinning.accepts(index, factor), thinning.accepts(index, factor));
-            prop_assert!(thinning.accepts(index, 1.0) && !thinning.accepts(index, 0.0));
+            let gate = SlowStartGate::draw(&mut StdRng::seed_from_u64(seed));
+            prop_assert_eq!(gate.accepts(index, factor), gate.accepts(index, factor));
+            prop_assert!(gate.accepts(index, 1.0) && !gate.accepts(index, 0.0));
         }
     }
 }

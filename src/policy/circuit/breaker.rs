@@ -16,7 +16,7 @@
 //!
 //! A hand may overrule the rules: it opens for good, lets everything through unjudged, or drains, so
 //! that what is under way may end and be counted while nothing new begins. The last hand wins. An
-//! active check that passes may only bring a trial forward: that a port answers has not shown that
+//! active check that passes may only bring a probe forward: that a port answers has not shown that
 //! calls succeed, so it never closes a circuit by itself.
 //!
 //! A balancer may hold 100,000 of these, most of them closed and never asked. So what a state counts
@@ -138,7 +138,7 @@ impl Breaker {
             _ if self.draining => None,
             State::Closed { .. } | State::Disabled => None,
             State::Open { until } => *until,
-            State::HalfOpen(trial) => Some(trial.next_at(&self.config)),
+            State::HalfOpen(half_open) => Some(half_open.next_at(&self.config)),
         }
     }
 
@@ -150,8 +150,8 @@ impl Breaker {
             _ if self.draining => false,
             State::Closed { .. } | State::Disabled => true,
             State::Open { until } => until.is_some_and(|until| now >= until),
-            State::HalfOpen(trial) => {
-                trial.has_room(&self.config) || now >= trial.next_at(&self.config)
+            State::HalfOpen(half_open) => {
+                half_open.has_room(&self.config) || now >= half_open.next_at(&self.config)
             }
         }
     }
@@ -176,8 +176,8 @@ impl Breaker {
         if matches!(self.state, State::Open { .. }) {
             self.enter(State::HalfOpen(Box::new(HalfOpen::new(now))));
         }
-        if let State::HalfOpen(trial) = &mut self.state {
-            trial.start(now);
+        if let State::HalfOpen(half_open) = &mut self.state {
+            half_open.start(now);
         }
         Ok(Permit { generation: self.generation, probe: matches!(self.state, State::HalfOpen(_)) })
     }
@@ -219,8 +219,8 @@ impl Breaker {
         if permit.generation != self.generation {
             return;
         }
-        if let State::HalfOpen(trial) = &mut self.state {
-            trial.end();
+        if let State::HalfOpen(half_open) = &mut self.state {
+            half_open.end();
         }
     }
 
@@ -289,7 +289,7 @@ impl Breaker {
         self.draining = false;
     }
 
-    /// Brings the trial of an open circuit forward, as after an active check that passed. Not of one
+    /// Brings the probe of an open circuit forward, as after an active check that passed. Not of one
     /// opened by hand.
     pub fn half_open_early(&mut self, now: Instant) -> Option<Transition> {
         let State::Open { until: Some(_) } = self.state else {
@@ -317,9 +317,9 @@ impl Breaker {
                 let wants_trip = answers.demand_trip(mark, &self.config, now);
                 Settled { transition: None, wants_trip }
             }
-            State::HalfOpen(trial) if evidence.verdict == Verdict::Success => {
-                trial.passed();
-                if !trial.is_passed(&self.config) {
+            State::HalfOpen(half_open) if evidence.verdict == Verdict::Success => {
+                half_open.passed();
+                if !half_open.is_passed(&self.config) {
                     return Settled::default();
                 }
                 self.enter(State::closed(Some(now)));
@@ -950,7 +950,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hand_can_end_a_trial_both_ways_and_its_probe_is_too_late() {
+    fn a_hand_can_end_a_half_open_circuit_both_ways_and_its_probe_is_too_late() {
         for open in [true, false] {
             let mut story = Story::tripped_by_answers(config());
             assert_eq!(story.breaker.force_open(), Err(AlreadyThere));
@@ -1013,7 +1013,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_goes_on_after_a_drain() {
+    fn a_half_open_circuit_goes_on_after_a_drain() {
         let mut story = Story::tripped_by_answers(config());
         story.pass(ms(500));
         let probe = story.acquire();
@@ -1047,7 +1047,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_that_passes_brings_the_trial_forward_and_closes_nothing() {
+    fn a_check_that_passes_brings_the_probe_forward_and_closes_nothing() {
         let mut story = Story::tripped_by_answers(config());
         assert_eq!(story.breaker.half_open_early(story.now), Some(Transition::HalfOpened));
         assert!(story.is(CircuitState::HalfOpen) && story.breaker.admits(story.now));

@@ -1,8 +1,8 @@
 //! The probes of a half-open circuit.
 //!
-//! Only counts are kept, no list of probes: that a probe which comes back belongs to this trial shows
-//! by the generation of its permit. A probe that never comes back would block its place for ever, so
-//! each trial interval lets one more through.
+//! Only counts are kept, no list of probes: the generation of a permit
+//! shows that a probe which comes back belongs to this state. A probe that never comes back would block its place for ever, so
+//! each probe timeout lets one more through.
 
 use std::time::Instant;
 
@@ -68,26 +68,26 @@ mod tests {
 
     #[test]
     fn a_place_that_was_given_back_is_free_and_one_that_was_won_is_not() {
-        let (config, mut trial) = (two(), HalfOpen::new(t0()));
-        trial.start(t0());
-        trial.start(t0());
-        assert!(!trial.has_room(&config));
-        trial.end();
-        assert!(trial.has_room(&config));
-        trial.start(t0());
-        trial.passed();
-        assert!(!trial.has_room(&config) && !trial.is_passed(&config));
-        trial.passed();
-        assert!(trial.is_passed(&config));
+        let (config, mut half_open) = (two(), HalfOpen::new(t0()));
+        half_open.start(t0());
+        half_open.start(t0());
+        assert!(!half_open.has_room(&config));
+        half_open.end();
+        assert!(half_open.has_room(&config));
+        half_open.start(t0());
+        half_open.passed();
+        assert!(!half_open.has_room(&config) && !half_open.is_passed(&config));
+        half_open.passed();
+        assert!(half_open.is_passed(&config));
     }
 
     #[test]
     fn one_more_is_due_an_interval_after_the_last() {
         let (config, t0) = (two(), t0());
-        let mut trial = HalfOpen::new(t0);
-        assert_eq!(trial.next_at(&config), t0);
-        trial.start(t0 + ms(10));
-        trial.start(t0 + ms(20));
-        assert_eq!(trial.next_at(&config), t0 + ms(3020));
+        let mut half_open = HalfOpen::new(t0);
+        assert_eq!(half_open.next_at(&config), t0);
+        half_open.start(t0 + ms(10));
+        half_open.start(t0 + ms(20));
+        assert_eq!(half_open.next_at(&config), t0 + ms(3020));
     }
 }

@@ -33,7 +33,7 @@ impl Evidence {
 
 /// The right to send once. Must be given back, by [`settle`](super::Breaker::settle) or
 /// [`release`](super::Breaker::release).
-#[must_use = "a probe's permit that is dropped blocks its place for the trial interval"]
+#[must_use = "a probe's permit that is dropped blocks its place for the probe timeout"]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permit {
     pub(crate) generation: u32,

@@ -18,12 +18,12 @@
 
 use std::time::Duration;
 
-/// How far an attempt goes to an endpoint that is due a probe.
+/// When an attempt may probe an endpoint whose probe is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeEligibility {
     /// As soon as one is due.
     Due,
-    /// Where it has been due for [`OVERDUE`] and no copy came.
+    /// Where the probe has been overdue for [`OVERDUE`] and no copy came.
     Overdue,
     /// Only where no other endpoint is left.
     Last,
@@ -41,7 +41,7 @@ impl ProbeEligibility {
         }
     }
 
-    /// Whether this attempt may probe an endpoint whose probe has been due for `due_for`, while others admit.
+    /// Whether this attempt may probe an endpoint whose probe has been overdue for `due_for`, while others admit.
     #[must_use]
     pub fn takes(self, due_for: Duration) -> bool {
         match self {

@@ -13,7 +13,7 @@
 //! - *Late* is one with an attempt that passed its limit. No copy goes there: where all are late, the
 //!   service is slow, and copies would only make it slower.
 //!
-//! If more than half of the endpoints are overdue, the service is slow and none of them hangs. Nobody
+//! If more than half of the endpoints are overdue, the service is slow and none of them hangs. None
 //! is passed over then: the rest would have to carry everything, and would be overdue next.
 //!
 //! Where *only* calls that may not be repeated are made, one of them has to try the endpoint some

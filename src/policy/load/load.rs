@@ -282,7 +282,7 @@ impl HostLoad {
         if left.pending() > 0 {
             self.pass_on_oldest(oldest, started, left, now);
         } else if left.0 != 0 {
-            // Somebody finished with another tick than it started with: that ends here.
+            // An attempt finished with another tick than it started with: the error ends here.
             let _ = self.flight.compare_exchange(left.0, 0, Relaxed, Relaxed);
         }
         true
@@ -384,7 +384,7 @@ impl AhoyConfig {
     fn next(&self, old: Option<History>, elapsed: f32, ending: LoadOutcome) -> Option<f32> {
         let Some(old) = old else { return sample(0.0, elapsed, ending) };
         match sample(old.latency, elapsed, ending) {
-            // A trial that this side cut short is a trial: the next one is due after as long again.
+            // A probe that this side cut short counts as one: the next is due after as long again.
             None => self.forgets(old).then_some(old.latency),
             Some(sample) if ending == LoadOutcome::Success && self.forgets(old) => Some(sample),
             Some(sample) => {
@@ -710,7 +710,7 @@ mod tests {
         assert!(dear > 100_000.0);
         assert_eq!(load.cost(at(1130), &AHOY), 0.0);
         load.start(at(1130));
-        assert!(load.cost(at(1130), &AHOY) > dear, "one trial at a time");
+        assert!(load.cost(at(1130), &AHOY) > dear, "one probe at a time");
         load.finish(at(1130), at(1131), FAILED, &AHOY);
         assert!(load.cost(at(2100), &AHOY) > dear);
         assert_eq!(load.cost(at(2160), &AHOY), 0.0);
@@ -730,7 +730,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_succeeds_starts_a_new_history() {
+    fn a_probe_that_succeeds_starts_a_new_history() {
         let load = ten_ms(&AHOY, 100);
         (0..50).for_each(|_| request(&load, &AHOY, 100, 101, FAILED));
         request(&load, &AHOY, 2000, 2010, LoadOutcome::Success);
@@ -739,7 +739,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_was_cancelled_is_used_up() {
+    fn a_probe_that_was_cancelled_is_used_up() {
         let load = HostLoad::new();
         request(&load, &AHOY, 0, 1, FAILED);
         assert_eq!(load.cost(at(1100), &AHOY), 0.0);

@@ -170,16 +170,16 @@ impl Ejector {
         let ranked = rank(in_rotation(rows));
         let mut changes = bring_back(rows, now);
         let out = rows.iter().filter(|row| row.ejection.is_out()).count();
-        let mut crowd = ClusterCounts { total: rows.len(), out };
+        let mut counts = ClusterCounts { total: rows.len(), out };
         let rules = [EjectedBy::SuccessRate, EjectedBy::FailureShare];
         for (rule, (found, enforcing)) in rules.into_iter().zip(self.findings(&ranked)) {
             for index in found {
                 let ejection = &mut *rows[index].ejection;
-                if ejection.is_out() || !self.may_eject(crowd) || !enforcing.draw(rng) {
+                if ejection.is_out() || !self.may_eject(counts) || !enforcing.draw(rng) {
                     continue;
                 }
                 let until = self.take_out(ejection, rule, now, rng);
-                crowd.out += 1;
+                counts.out += 1;
                 changes.push(Change::Ejected { index, until });
             }
         }
@@ -197,11 +197,11 @@ impl Ejector {
     pub fn eject(
         &self,
         ejection: &mut Ejection,
-        crowd: ClusterCounts,
+        counts: ClusterCounts,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Option<Instant> {
-        let may = !ejection.is_out() && self.may_eject(crowd);
+        let may = !ejection.is_out() && self.may_eject(counts);
         may.then(|| self.take_out(ejection, EjectedBy::Run, now, rng))
     }
 
@@ -213,8 +213,8 @@ impl Ejector {
     }
 
     /// Whether one more may leave.
-    fn may_eject(&self, crowd: ClusterCounts) -> bool {
-        let (total, out) = (crowd.total as u64, crowd.out as u64 + 1);
+    fn may_eject(&self, counts: ClusterCounts) -> bool {
+        let (total, out) = (counts.total as u64, counts.out as u64 + 1);
         let stay = total.saturating_sub(out);
         out <= total
             && self.config.max_share.holds(out, total)
@@ -489,10 +489,10 @@ mod tests {
     #[test]
     fn jitter_only_adds() {
         let mut story = Story::new(EjectionConfig { jitter: secs(3), ..config() }, 2);
-        let crowd = ClusterCounts { total: 2, out: 0 };
+        let counts = ClusterCounts { total: 2, out: 0 };
         let mut wait = || {
             let (mut ejection, now) = (Ejection::default(), story.now);
-            let until = story.ejector.eject(&mut ejection, crowd, now, &mut story.rng);
+            let until = story.ejector.eject(&mut ejection, counts, now, &mut story.rng);
             until.unwrap().duration_since(now)
         };
         let waits: Vec<_> = (0..500).map(|_| wait()).collect();
@@ -509,10 +509,10 @@ mod tests {
         let (stats, ejection) = &mut story.endpoints[3];
         let met = (0..5).map(|_| stats.note(OutlierEvent::Gateway, &runs)).last();
         assert_eq!(met, Some(true));
-        let crowd = ClusterCounts { total: 4, out: 1 };
-        let until = story.ejector.eject(ejection, crowd, story.now, &mut story.rng);
+        let counts = ClusterCounts { total: 4, out: 1 };
+        let until = story.ejector.eject(ejection, counts, story.now, &mut story.rng);
         assert_eq!(until, Some(story.now + secs(30)));
-        let again = story.ejector.eject(ejection, crowd, story.now, &mut story.rng);
+        let again = story.ejector.eject(ejection, counts, story.now, &mut story.rng);
         assert_eq!(again, None, "it is out already");
         (0..2).for_each(|_| assert_eq!(story.sweep(), []));
         assert_eq!(story.sweep(), [Change::Returned { index: 3 }]);
@@ -525,8 +525,8 @@ mod tests {
         let story = &mut Story::new(config(), 0);
         let mut eject = |total, out| {
             let mut ejection = Ejection::default();
-            let crowd = ClusterCounts { total, out };
-            story.ejector.eject(&mut ejection, crowd, story.now, &mut story.rng).is_some()
+            let counts = ClusterCounts { total, out };
+            story.ejector.eject(&mut ejection, counts, story.now, &mut story.rng).is_some()
         };
         assert!(eject(4, 1) && !eject(4, 2) && !eject(1, 0) && !eject(0, 0) && !eject(2, 9));
     }
@@ -686,8 +686,8 @@ mod tests {
                     let out = story.out().len();
                     let (stats, ejection) = &mut story.endpoints[index];
                     if stats.note(OutlierEvent::Local, &runs) {
-                        let crowd = ClusterCounts { total: count, out };
-                        let _ = story.ejector.eject(ejection, crowd, story.now, &mut story.rng);
+                        let counts = ClusterCounts { total: count, out };
+                        let _ = story.ejector.eject(ejection, counts, story.now, &mut story.rng);
                     }
                 }
                 let failed: Vec<u32> = (0..count).map(|i| failed * (i as u32 % 3) / 2).collect();

@@ -59,7 +59,7 @@ pub struct OutlierStats {
     local_run: AtomicU16,
 }
 
-/// What a sweep found in a tally.
+/// What a sweep found of one endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutlierCounts {
     /// Attempts that showed a working endpoint.

@@ -380,7 +380,7 @@ struct Slots {
 }
 
 impl Slots {
-    /// Looks only where somebody departed since the last time.
+    /// Looks only where an endpoint departed since the last time.
     fn let_go(&mut self) {
         let departures = departures();
         if std::mem::replace(&mut self.departures_seen, departures) != departures {

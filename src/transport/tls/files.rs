@@ -82,14 +82,14 @@ struct Seen {
 /// What a look found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    /// Another one was there within the last second, or is at it.
+    /// The last look was within the last second, or one is under way.
     TooSoon,
     Same,
     Changed(Prints),
 }
 
 impl Watch {
-    /// What has been read is as new as `prints`.
+    /// A watch of files that were read after `prints` were taken.
     pub(super) fn new(files: CertificateFiles, prints: Prints) -> Self {
         Self { files, seen: Mutex::new(Seen { at: None, prints, told: None }) }
     }
@@ -101,7 +101,7 @@ impl Watch {
 
     /// Whether the files have changed since they were last read.
     pub(super) fn look(&self, now: Instant) -> Look {
-        // Where another thread is at it, this one goes on with what there is.
+        // Where another thread looks, this one goes on with the files in use.
         let Ok(mut seen) = self.seen.try_lock() else { return Look::TooSoon };
         if seen.at.is_some_and(|at| now.saturating_duration_since(at) < LOOK_AGAIN) {
             return Look::TooSoon;
@@ -115,7 +115,7 @@ impl Watch {
         self.files.read()
     }
 
-    /// What is in use is as new as `prints`.
+    /// Notes that the files in use were read after `prints` were taken.
     pub(super) fn took(&self, prints: Prints) {
         if let Ok(mut seen) = self.seen.lock() {
             seen.prints = prints;
