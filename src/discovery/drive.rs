@@ -12,6 +12,7 @@ use tokio::time::sleep_until;
 use super::asked;
 use super::board::Board;
 use super::ground::Ground;
+use super::listing::Listing;
 use super::snapshot_file::{Snapshot, SnapshotFile};
 use super::source::{Ended, Session, Source, Teller, Told};
 use crate::endpoint::Host;
@@ -44,6 +45,8 @@ struct Driver<'a> {
     write_at: Option<Instant>,
     written_at: Option<Instant>,
     lists: Freshness<Vec<Arc<Host>>>,
+    /// The list that was taken away for its age.
+    stale: Option<Arc<Listing>>,
     backoff: SourceBackoff,
     /// Whether the session under way has told a list.
     has_told: bool,
@@ -65,6 +68,7 @@ impl<'a> Driver<'a> {
             write_at: None,
             written_at: None,
             lists: Freshness::new(freshness),
+            stale: None,
             backoff: SourceBackoff::default(),
             has_told: false,
         };
@@ -160,12 +164,21 @@ impl<'a> Driver<'a> {
                 self.has_told = true;
                 self.backoff.succeed();
             }
-            None => self.lists.confirm(now),
+            None => self.confirm(now),
         }
         let was_failing = self.board.state().problem.is_some();
         self.note_confirmed(now);
         if !self.apply_due() && was_failing {
             self.board.tell();
+        }
+    }
+
+    /// What was told last holds still, and serves again where it was taken away for its age.
+    fn confirm(&mut self, now: Instant) {
+        if self.lists.confirm(now)
+            && let Some(listing) = self.stale.take()
+        {
+            self.lists.tell(listing.hosts.clone(), Size::Some, now);
         }
     }
 
@@ -201,6 +214,7 @@ impl<'a> Driver<'a> {
             Due::Applies(hosts) => (hosts, false),
             Due::Stale => (Vec::new(), true),
         };
+        self.stale = if is_stale { self.board.latest() } else { None };
         if self.kept.is_some() && !hosts.is_empty() {
             let now = clock::now();
             self.write_at = Some(self.written_at.map_or(now, |at| (at + WRITE_INTERVAL).max(now)));
@@ -305,6 +319,44 @@ mod tests {
     async fn a_source_is_well_again_with_its_next_list() {
         let (board, _) = driven(vec![Ended::Failed("down".to_owned())]).await;
         assert_eq!((board.state().problem, board.state().failures), (None, 1));
+    }
+
+    /// Tells its list once, and that it holds when it is told to.
+    #[derive(Debug, Default)]
+    struct Quiet(tokio::sync::Notify);
+
+    impl Source for Quiet {
+        fn watch<'a>(&'a self, _: &'a Ground, teller: &'a Teller) -> Session<'a> {
+            Box::pin(async move {
+                teller.list(vec![Arc::new(Host::new("127.0.0.1", 80))]);
+                loop {
+                    self.0.notified().await;
+                    teller.alive();
+                }
+            })
+        }
+
+        fn describe(&self) -> String {
+            "a test".to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stale_list_serves_again_when_it_is_confirmed() {
+        let max_stale = Duration::from_millis(500);
+        let freshness = FreshnessConfig { max_stale, ..FreshnessConfig::default() };
+        let (board, ground, source) = (Board::default(), Ground::for_tests(), Quiet::default());
+        let mut drive = pin!(drive(&board, freshness, None, &source, &ground));
+        for expected in [1, 0, 1] {
+            let begun = Instant::now();
+            while board.latest().is_none_or(|listing| listing.hosts.len() != expected) {
+                assert!(begun.elapsed() < Duration::from_secs(10), "not {expected} of them");
+                let _ = tokio::time::timeout(Duration::from_millis(1), drive.as_mut()).await;
+            }
+            if expected == 0 {
+                source.0.notify_one();
+            }
+        }
     }
 
     #[tokio::test]

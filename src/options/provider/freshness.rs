@@ -24,7 +24,10 @@ pub(super) const SETTINGS: &[Setting<ProviderConfig>] = &[
         ),
     Setting::new("max_stale", WAIT)
         .purpose("How long the last list serves while its source is silent or fails")
-        .cost("Endpoints that are gone are tried for that long.")
+        .cost(
+            "Endpoints that are gone are tried for that long. Below `refresh` or `silence`, a list goes although its source is \
+             well, until that says that nothing changed.",
+        )
         .by_text()
         .field(
             |config| Some(Value::Duration(config.freshness.max_stale)),

@@ -96,11 +96,14 @@ impl<L> Freshness<L> {
         earliest.map_or(now, |earliest| earliest.max(now))
     }
 
-    /// The source says that what it told last holds still.
-    pub fn confirm(&mut self, now: Instant) {
+    /// The source says that what it told last holds still. True where that was taken away for its age: it is to be told
+    /// anew.
+    #[must_use]
+    pub fn confirm(&mut self, now: Instant) -> bool {
         if self.confirmed.is_some() {
             self.confirmed = Some(now);
         }
+        self.is_stale() && self.waiting.is_none()
     }
 
     /// The source's session ended: an empty list that waits is not believed, whatever else waits is.
@@ -252,7 +255,7 @@ mod tests {
         let mut lists = fresh(FreshnessConfig { max_stale, ..FreshnessConfig::default() });
         lists.tell(1, Size::Some, at(0));
         lists.take_due(at(0));
-        lists.confirm(at(30_000));
+        assert!(!lists.confirm(at(30_000)));
         assert_eq!(lists.next_due(), Some(at(90_000)));
         assert_eq!(lists.take_due(at(89_999)), None);
         assert_eq!(lists.take_due(at(90_000)), Some(Due::Stale));
@@ -260,6 +263,23 @@ mod tests {
         assert_eq!(lists.next_due(), None);
         lists.tell(2, Size::Some, at(100_000));
         assert_eq!(lists.take_due(at(100_000)), applies(2));
+    }
+
+    #[test]
+    fn a_stale_list_that_is_confirmed_is_to_be_told_anew_unless_another_waits() {
+        let max_stale = Duration::from_secs(20);
+        let mut lists = fresh(FreshnessConfig { max_stale, ..FreshnessConfig::default() });
+        lists.tell(1, Size::Some, at(0));
+        lists.take_due(at(0));
+        assert_eq!(lists.take_due(at(20_000)), Some(Due::Stale));
+        assert!(lists.confirm(at(30_000)));
+        lists.tell(1, Size::Some, at(30_000));
+        assert_eq!(lists.take_due(at(30_000)), applies(1));
+        // What was told last is that there is none.
+        lists.tell(0, Size::None, at(40_000));
+        assert_eq!(lists.take_due(at(60_000)), Some(Due::Stale));
+        assert!(!lists.confirm(at(61_000)));
+        assert_eq!(lists.take_due(at(70_000)), applies(0));
     }
 
     #[test]
