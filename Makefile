@@ -292,7 +292,7 @@ arena: quick
 # The policies in virtual time: first against closed forms, then through the scenarios; benches/simulator/README.md says how to
 # read what it prints. It takes about eight minutes of one core.
 #     make sim QUICK=1                      a minute
-#     make sim SEEDS=1 ONLY=one-bad         a part: one-bad, overload, defaults, large, fleet
+#     make sim SEEDS=1 ONLY=one-bad         a part: one-bad, overload, defaults, lists, large, fleet
 sim:
 	AHOY_HEADER=skip $(CARGO) build --release --example sim
 	$(TARGET)/release/examples/sim prove $(if $(QUICK),--quick)

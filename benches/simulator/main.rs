@@ -20,6 +20,7 @@ mod hedge;
 mod lab;
 mod large;
 mod life;
+mod lists;
 mod member;
 mod one_bad;
 mod overload;
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
         _ => {
             eprintln!("usage: sim prove [--quick]");
             eprintln!(
-                "       sim run [--quick] [--seeds N] [--only one-bad|overload|defaults|large|fleet] [--out DIR]"
+                "       sim run [--quick] [--seeds N] [--only one-bad|overload|defaults|lists|large|fleet] [--out DIR]"
             );
             ExitCode::from(2)
         }
@@ -90,6 +91,9 @@ fn run(mut lab: Lab, only: Option<&str>, out: Option<&str>) -> ExitCode {
     }
     if wanted("defaults") {
         defaults::run(&mut lab);
+    }
+    if wanted("lists") {
+        lists::run(&mut lab);
     }
     if wanted("large") {
         large::run(&mut lab);

@@ -5,10 +5,8 @@
 //! in time gives up, pauses and comes again.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use ahoy::policy::retry::backoff::Backoff;
-use ahoy::policy::{BackoffConfig, Factor, Jitter};
+use ahoy::policy::SourceBackoff;
 
 use crate::draws::{Draws, hash};
 use crate::queue::Queue;
@@ -33,7 +31,7 @@ enum Event {
 #[derive(Debug)]
 struct Herd {
     queue: Queue<Event>,
-    pauses: Vec<Backoff>,
+    pauses: Vec<SourceBackoff>,
     /// Changes with each connect, so that an old limit ends nothing.
     serials: Vec<u32>,
     waiting: VecDeque<(u32, u32)>,
@@ -50,7 +48,7 @@ pub(crate) fn restart(clients: u32, endpoints: u32) -> Restart {
     let list = f64::from(endpoints) * ENTRY_BYTES / BYTES_PER_SECOND * SECOND as f64;
     let mut herd = Herd {
         queue: Queue::new(),
-        pauses: vec![Backoff::new(PAUSES); clients as usize],
+        pauses: vec![SourceBackoff::default(); clients as usize],
         serials: vec![0; clients as usize],
         waiting: VecDeque::new(),
         serving: false,
@@ -74,7 +72,7 @@ pub(crate) fn restart(clients: u32, endpoints: u32) -> Restart {
 
 impl Herd {
     fn pause(&mut self, client: u32) {
-        let pause = nanos(self.pauses[client as usize].next(&mut self.draws));
+        let pause = nanos(self.pauses[client as usize].after_failure(&mut self.draws));
         self.queue.plan(self.queue.now() + pause, Event::Connect(client));
     }
 
@@ -125,13 +123,6 @@ pub(crate) fn at_rest(clients: u32, endpoints: u32) -> f64 {
     f64::from(clients) * f64::from(endpoints) * ENTRY_BYTES / LONGEST_WAIT
 }
 
-/// The pauses of a source that failed: docs/discovery.md.
-const PAUSES: BackoffConfig = BackoffConfig {
-    delay: Duration::from_millis(500),
-    max_delay: Duration::from_secs(32),
-    backoff: Factor::DOUBLE,
-    jitter: Jitter::Full,
-};
 /// For how long the registry is away.
 const DOWN: Nanos = 10 * SECOND;
 /// A source's limit on connecting and on the head of the answer.
