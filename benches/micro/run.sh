@@ -3,10 +3,11 @@
 # target/bench/report.json. Installs nothing.
 #
 #     benches/micro/run.sh              everything; ROUNDS=15 and PROFILE=dist are the defaults
-#     benches/micro/run.sh http         one part: http, bodies, memory, many or policy; the report then has its figures only
+#     benches/micro/run.sh http         one part: http, bodies, memory, many, policy or sources; the report then has its
+#                                       figures only
 #
-# LIBAHOY=FILE measures a library that was built before. The policies are always measured in the release profile,
-# which saves a second link-time optimisation of minutes.
+# LIBAHOY=FILE measures a library that was built before. The policies and the sources of endpoints are always measured in
+# the release profile, which saves a second link-time optimisation of minutes.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -17,7 +18,7 @@ ROUNDS=${ROUNDS:-15}
 TARGET=${CARGO_TARGET_DIR:-target}
 LIB=$TARGET/$PROFILE
 OUT=$TARGET/bench
-PARTS=${*:-http bodies memory many policy}
+PARTS=${*:-http bodies memory many policy sources}
 
 has_part() { case " $PARTS " in *" $1 "*) true ;; *) false ;; esac; }
 
@@ -32,6 +33,10 @@ need awk gawk
 need gzip gzip
 need "$CARGO" cargo
 need pkg-config pkg-config
+if has_part sources; then
+    need etcd etcd-server
+    need java default-jre-headless
+fi
 if command -v pkg-config >/dev/null 2>&1; then
     pkg-config --exists libcurl || missing="$missing libcurl4-openssl-dev"
 fi
@@ -44,37 +49,43 @@ fi
 
 mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
-if [ -z "${LIBAHOY:-}" ]; then
-    # As the only crate type: with an rlib beside it cargo leaves out the link-time optimisation.
-    features=
-    [ "$PROFILE" != dist ] || features="--features silent"
-    # shellcheck disable=SC2086 # a list of options
-    "$CARGO" rustc --quiet --lib --profile "$PROFILE" $features --crate-type cdylib
-    LIBAHOY=$LIB/libahoy.so
-fi
-# A copy, so that a build meanwhile changes nothing, and under the name that programs ask for.
-cp --remove-destination "$LIBAHOY" "$OUT/libahoy.so"
-ln -sf libahoy.so "$OUT/$(readelf -d "$OUT/libahoy.so" | sed -n 's/.*SONAME.*\[\(.*\)\].*/\1/p')"
+# The other parts are programs in C, which the library is linked with.
+has_c() { has_part http || has_part bodies || has_part memory || has_part many; }
 
 compile() { # output, source, further flags
     output=$1 source=$2
     shift 2
     "$CC" -O2 -Wall -Wextra -Iinclude "benches/micro/$source" -o "$OUT/$output" "$@"
 }
-ahoy="-L$OUT -lahoy -Wl,-rpath,$OUT"
-# shellcheck disable=SC2086,SC2046 # lists of flags
-{
-    compile http http.c $ahoy $(pkg-config --cflags --libs libcurl) -pthread
-    compile bodies bodies.c $ahoy $(pkg-config --cflags --libs libcurl)
-    compile server server.c
-    compile threads threads.c $ahoy -pthread
-    compile http1000 http.c -DCALLS_AT_ONCE=1000 $ahoy $(pkg-config --cflags --libs libcurl) -pthread
-    compile many many.c $ahoy -pthread
-    compile many_curl many.c -DMANY_LIBCURL $ahoy $(pkg-config --cflags --libs libcurl) -pthread
-    compile first_response first_response.c -ldl
-    compile first_call.so first_call.c -fPIC -shared $ahoy
-    compile first_curl.so first_call.c -fPIC -shared -DFIRST_CALL_LIBCURL $(pkg-config --libs libcurl)
+
+build_c() {
+    if [ -z "${LIBAHOY:-}" ]; then
+        # As the only crate type: with an rlib beside it cargo leaves out the link-time optimisation.
+        features=
+        [ "$PROFILE" != dist ] || features="--features silent"
+        # shellcheck disable=SC2086 # a list of options
+        "$CARGO" rustc --quiet --lib --profile "$PROFILE" $features --crate-type cdylib
+        LIBAHOY=$LIB/libahoy.so
+    fi
+    # A copy, so that a build meanwhile changes nothing, and under the name that programs ask for.
+    cp --remove-destination "$LIBAHOY" "$OUT/libahoy.so"
+    ln -sf libahoy.so "$OUT/$(readelf -d "$OUT/libahoy.so" | sed -n 's/.*SONAME.*\[\(.*\)\].*/\1/p')"
+    ahoy="-L$OUT -lahoy -Wl,-rpath,$OUT"
+    # shellcheck disable=SC2086,SC2046 # lists of flags
+    {
+        compile http http.c $ahoy $(pkg-config --cflags --libs libcurl) -pthread
+        compile bodies bodies.c $ahoy $(pkg-config --cflags --libs libcurl)
+        compile server server.c
+        compile threads threads.c $ahoy -pthread
+        compile http1000 http.c -DCALLS_AT_ONCE=1000 $ahoy $(pkg-config --cflags --libs libcurl) -pthread
+        compile many many.c $ahoy -pthread
+        compile many_curl many.c -DMANY_LIBCURL $ahoy $(pkg-config --cflags --libs libcurl) -pthread
+        compile first_response first_response.c -ldl
+        compile first_call.so first_call.c -fPIC -shared $ahoy
+        compile first_curl.so first_call.c -fPIC -shared -DFIRST_CALL_LIBCURL $(pkg-config --libs libcurl)
+    }
 }
+if has_c; then build_c; fi
 
 # ---- servers: one nginx worker, and a fixed one for memory ----
 
@@ -270,9 +281,16 @@ if has_part many; then
 fi
 if has_part policy; then
     echo "bench: policies" >&2
-    "$CARGO" bench --quiet --profile release --bench policy >"$work/policy"
+    # With the feature that the sources need, so that one build is enough.
+    "$CARGO" bench --quiet --profile release --features xds --bench policy >"$work/policy"
     grep '	' "$work/policy" >>"$OUT/figures" ||
         echo "bench: no figures of benches/micro/policy.rs: Cargo.toml must name it with harness = false" >&2
+fi
+if has_part sources; then
+    echo "bench: sources of endpoints" >&2
+    sh tests/install-consul.sh >&2
+    "$CARGO" bench --quiet --profile release --features xds --bench sources >"$work/sources"
+    cat "$work/sources" >>"$OUT/figures"
 fi
 load_after=$(cut -d' ' -f1-3 /proc/loadavg)
 

@@ -96,6 +96,23 @@ impl Consul {
         self.put(REGISTER, &instance(service, port, more));
     }
 
+    /// Puts instances at port 80 of these addresses into the catalog, on a node of their own, so that no agent looks after
+    /// them.
+    pub fn put_all(&self, service: &str, addresses: &[String]) {
+        self.put("/v1/catalog/register", r#"{"Node": "many", "Address": "127.0.0.1"}"#);
+        let each = |address: &String| {
+            format!(
+                r#"{{"Service": {{"Verb": "set", "Node": "many", "Service":
+                    {{"ID": "{service}-{address}", "Service": "{service}", "Address": "{address}", "Port": 80}}}}}}"#
+            )
+        };
+        // As many as Consul takes at once.
+        for addresses in addresses.chunks(64) {
+            let all: Vec<_> = addresses.iter().map(each).collect();
+            self.put("/v1/txn", &format!("[{}]", all.join(",")));
+        }
+    }
+
     pub fn deregister(&self, service: &str, port: u16) {
         self.put(&format!("/v1/agent/service/deregister/{service}-{port}"), "");
     }
