@@ -573,7 +573,7 @@ fn children_follow_registries_and_files_over_descriptors_of_their_own() {
     forked(&etcd.url("web", ""), etcd.port(), 64, entry);
     if let Some(consul) = Consul::new() {
         let instance = |port: u16| consul.register("web", port, "");
-        forked(&consul.url("web", ""), consul.port(), 8, instance);
+        forked(&consul.url("web", ""), consul.port(), 64, instance);
     }
     let (folder, listed) = (Folder::new(), Mutex::new(String::new()));
     let line = |port: u16| {
@@ -581,7 +581,23 @@ fn children_follow_registries_and_files_over_descriptors_of_their_own() {
         *listed += &format!("127.0.0.1:{port}\n");
         folder.file("web", &*listed);
     };
-    forked(&format!("file://{}", folder.path().join("web").display()), 0, 8, line);
+    forked(&format!("file://{}", folder.path().join("web").display()), 0, 64, line);
+}
+
+#[test]
+fn children_ask_for_a_document_over_connections_of_their_own() {
+    let targets = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&targets);
+    let server = Server::new(move |_| {
+        Reply::text(200, &format!(r#"[{{"targets": [{}]}}]"#, told.lock().unwrap().join(",")))
+    });
+    let target = |port: u16| targets.lock().unwrap().push(format!(r#""127.0.0.1:{port}""#));
+    forked(
+        &format!("http+sd://127.0.0.1:{}/web?refresh=1s", server.port()),
+        server.port(),
+        64,
+        target,
+    );
 }
 
 #[test]
