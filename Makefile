@@ -22,8 +22,8 @@ ABI := $(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst 
 .PHONY: abi acceptance-languages all arena asan bench bench-bodies build check-header clean conformance-python
 .PHONY: conformance-ruby deb demo
 .PHONY: demo-discovery deps dist exits fuzz fuzz-coverage fuzz-planted gem go hazards install library lint
-.PHONY: linux-aarch64 linux-musl linux-portable loom minimal module npm quick release sim soak stage tarball test test-windows
-.PHONY: test-language-packages test-linux-aarch64 test-linux-musl test-linux-portable test-packages tool tsan
+.PHONY: linux-aarch64 linux-i686 linux-musl linux-portable loom minimal module npm quick release sim soak stage tarball test test-windows
+.PHONY: test-language-packages test-linux-aarch64 test-linux-i686 test-linux-musl test-linux-portable test-packages tool tsan
 .PHONY: uninstall valgrind wheel windows
 
 all: tool
@@ -58,15 +58,15 @@ PORTABLE := $(TARGET)/linux-portable
 linux-portable: dist
 	sh packaging/targets/linux-portable.sh $(PORTABLE) $(TARGET)/dist $(VERSION) $(ABI)
 
-# For musl (Alpine) and for 64-bit ARM, with the C examples and the NULL test on them. Each fetches a compiler (145 MB) and zig
-# (100 MB) once; a quarter of an hour.
-linux-musl linux-aarch64: linux-%:
+# For musl (Alpine), 64-bit ARM and x86 with 32 bits, with the C examples and the NULL test on them. Each fetches a compiler
+# (145 MB) and zig (100 MB) once; a quarter of an hour.
+linux-musl linux-aarch64 linux-i686: linux-%:
 	PROFILE=$(PROFILE) sh packaging/targets/linux-cross.sh $* $(TARGET)/$@ $(VERSION) $(ABI)
 
 test-linux-portable: linux-portable
 	sh tests/linux_cross.sh portable $(PORTABLE) $(VERSION) $(ABI)
 
-test-linux-musl test-linux-aarch64: test-linux-%: linux-%
+test-linux-musl test-linux-aarch64 test-linux-i686: test-linux-%: linux-%
 	sh tests/linux_cross.sh $* $(TARGET)/linux-$* $(VERSION) $(ABI)
 
 # Archives of what RELEASED names and the targets above have built, with checksums and an SBOM, and a program linked with
@@ -182,8 +182,8 @@ test: deps
 loom:
 	RUSTFLAGS='--cfg ahoy_loom' CARGO_TARGET_DIR=$(TARGET)/loom AHOY_HEADER=skip $(CARGO) test --locked --lib loom_
 
-# The rules of src/policy, and which endpoint has which key, on processors of 32 bits and of the other order of bytes, and with
-# musl. Fetches a compiler (145 MB) and zig (100 MB) once. SYSTEMS=i686 for one.
+# The rules of src/policy, and which endpoint has which key, on processors of 32 bits and of the other order of bytes, with
+# musl and under wine. Fetches a compiler (145 MB) and zig (100 MB) once. SYSTEMS=i686 for one.
 .PHONY: policies-everywhere
 policies-everywhere:
 	sh tests/policies/run.sh $(SYSTEMS)

@@ -1,10 +1,10 @@
 #!/bin/sh
 # The C examples and the NULL test with what packaging/targets/linux-portable.sh or linux-cross.sh left:
 #
-#     linux_cross.sh portable|aarch64|musl FOLDER VERSION ABI
+#     linux_cross.sh portable|aarch64|i686|musl FOLDER VERSION ABI
 #
-# portable and musl run on this machine, the latter by musl's loader (apt: musl); aarch64 in qemu-user, with the libraries
-# of libc6-arm64-cross.
+# portable, i686 and musl run on this machine, i686 with the libraries of 32 bits (apt: libc6-i386), musl by its loader (apt:
+# musl); aarch64 in qemu-user, with the libraries of libc6-arm64-cross.
 set -eu
 cd "$(dirname "$0")/.."
 system=$1 folder=$(cd "$2" && pwd) version=$3 abi=$4
@@ -12,6 +12,7 @@ stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 case $system in
     portable) AHOY_UNDER='' ;;
+    i686) AHOY_UNDER='' && [ -x /lib/ld-linux.so.2 ] || { echo "i686: apt-get install libc6-i386" >&2 && exit 1; } ;;
     musl) AHOY_UNDER='' && [ -x /lib/ld-musl-x86_64.so.1 ] || { echo "musl: apt-get install musl" >&2 && exit 1; } ;;
     aarch64)
         AHOY_UNDER='qemu-aarch64 -L /usr/aarch64-linux-gnu'

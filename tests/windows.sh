@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What `make windows` built, under wine: the C and C++ examples against endpoints on loopback, the NULL test, and the
-# Rust tests that run there. Which do not, and why: tests/windows/without.txt.
+# What `make windows` built, under wine: the C and C++ examples against endpoints on loopback, the NULL test, calls without
+# a free port or socket, and the Rust tests that run there. Which do not, and why: tests/windows/without.txt.
 #
-#     windows.sh FOLDER [examples|null|rust [NAME...]]     FOLDER as packaging/targets/windows.sh made it
+#     windows.sh FOLDER [examples|null|ports|sockets|rust [NAME...]]     FOLDER as packaging/targets/windows.sh made it
 set -euo pipefail
 folder=$(realpath "$1")
 part=${2:-all}
@@ -101,6 +101,37 @@ null() {
     fi
 }
 
+# Calls while Winsock has no port left: in a network of its own, of thirty-two. Under wine a shortage of the kernel's.
+ports() {
+    if [ "${AHOY_FEW_PORTS:-}" != set ]; then
+        AHOY_FEW_PORTS=set AHOY_WINEPREFIX='' unshare --map-root-user --net bash "$root/tests/windows.sh" "$folder" ports >"$work/ports.log" 2>&1 || true
+        if grep -q '^ok' "$work/ports.log"; then pass "ports: $(grep '^ports:' "$work/ports.log")"; else fail ports "see below" "$work/ports.log"; fi
+        return
+    fi
+    ip link set lo up
+    echo '40000 40031' >/proc/sys/net/ipv4/ip_local_port_range
+    shortage ports
+}
+
+# The same while it has no socket left: wine's server opens them, and here no more than 400 files.
+sockets() {
+    wineserver -k || true
+    wineserver -w
+    (ulimit -n 400 && wineserver -p) >/dev/null 2>&1
+    shortage sockets >"$work/sockets.log" 2>&1 || true
+    wineserver -k || true
+    wineserver -w
+    if grep -q '^ok' "$work/sockets.log"; then pass "sockets: $(grep '^sockets:' "$work/sockets.log")"; else fail sockets "see below" "$work/sockets.log"; fi
+}
+
+shortage() { # shortage ports|sockets
+    $mingw-gcc-posix -std=c11 "${flags[@]}" -o "$work/bin/shortages.exe" tests/windows/shortages.c -L "$folder/lib" -l:libahoy.dll.a -lws2_32
+    build_endpoints
+    start_endpoints well@ok
+    timeout 120 wine "$work/bin/shortages.exe" "$1" "${port[well]}" | plain
+    stop_endpoints
+}
+
 # What a file's tests are run without, as arguments of the program.
 without() { awk -v file="$1" '$1 == file { print "--skip"; print file "::" $2 }' tests/windows/without.txt; }
 
@@ -156,9 +187,9 @@ rust() { # rust [FILE...]: these files of tests/, or all; then the count is held
 }
 
 case $part in
-    all) examples && null && rust ;;
-    examples | null) "$part" ;;
+    all) examples && null && ports && sockets && rust ;;
+    examples | null | ports | sockets) "$part" ;;
     rust) rust "$@" ;;
-    *) echo "windows.sh: $part is not examples, null or rust" >&2 && exit 2 ;;
+    *) echo "windows.sh: $part is not examples, null, ports, sockets or rust" >&2 && exit 2 ;;
 esac
 finish

@@ -1,9 +1,9 @@
 #!/bin/sh
 # The library for another Linux, in FOLDER/ready, as packaging/link.sh leaves it:
 #
-#     linux-cross.sh aarch64|musl FOLDER VERSION ABI      PROFILE=dev is quick; AHOY_TOOLCHAIN and AHOY_ZIG as in their scripts
+#     linux-cross.sh aarch64|i686|musl FOLDER VERSION ABI      PROFILE=dev is quick; AHOY_TOOLCHAIN and AHOY_ZIG as in their scripts
 #
-# aarch64: glibc 2.17 or later on 64-bit ARM. musl: x86-64 with musl's loader, such as Alpine.
+# aarch64: glibc 2.17 or later on 64-bit ARM. i686: the same on x86 with 32 bits. musl: x86-64 with musl's loader, such as Alpine.
 # The Rust part is built by Debian's compiler for foreign targets with the standard library from source; C and the link are
 # zig's. aarch64 needs Debian's binutils-aarch64-linux-gnu beside.
 set -eu
@@ -12,6 +12,7 @@ system=$1 out=$2 version=$3 abi=$4
 profile=${PROFILE:-dist}
 case $system in
     aarch64) triple=aarch64-unknown-linux-gnu zig_target=aarch64-linux-gnu.2.17 tools=aarch64-linux-gnu- flags= ;;
+    i686) triple=i686-unknown-linux-gnu zig_target=x86-linux-gnu.2.17 tools= flags= ;;
     musl) triple=x86_64-unknown-linux-musl zig_target=x86_64-linux-musl tools= flags=-Ctarget-feature=-crt-static ;;
     *) echo "linux-cross: no system $system" >&2 && exit 2 ;;
 esac
@@ -30,7 +31,7 @@ cat >"$out/cc" <<CC
 #!/bin/sh
 for argument; do
     shift
-    case \$argument in --target=*) ;; *) set -- "\$@" "\$argument" ;; esac
+    case \$argument in --target=* | -m32 | -m64) ;; *) set -- "\$@" "\$argument" ;; esac
 done
 exec env ZIG_GLOBAL_CACHE_DIR="$ZIG_GLOBAL_CACHE_DIR" ZIG_LOCAL_CACHE_DIR="$ZIG_LOCAL_CACHE_DIR" "$zig" cc -target $zig_target -fno-sanitize=undefined "\$@"
 CC
@@ -51,7 +52,13 @@ CARGO_TARGET_DIR=$out/build web_cargo rustc --locked --profile "$profile" $featu
 cp "$folder/libahoy.a" "$out"
 # A program that links the archive brings what unwinds; the shared library has it within.
 case $system in musl) echo -lgcc_eh -lc ;; *) echo -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc ;; esac >"$out/native-static-libs"
-CC="$out/cc" LD=${tools}ld OBJCOPY=${tools}objcopy NM=${tools}nm AR=${tools}ar SHARED_LIBRARIES=-lunwind \
+ld=${tools}ld
+if [ "$system" = i686 ]; then
+    printf '#!/bin/sh\nexec ld -m elf_i386 "$@"\n' >"$out/ld"
+    chmod +x "$out/ld"
+    ld=$out/ld
+fi
+CC="$out/cc" LD=$ld OBJCOPY=${tools}objcopy NM=${tools}nm AR=${tools}ar SHARED_LIBRARIES=-lunwind \
     sh packaging/link.sh "$out" "$version" "$abi"
 RUSTC="$toolchain/usr/bin/rustc" LD_LIBRARY_PATH="$toolchain/usr/lib/$(gcc -print-multiarch)" NOTICES_TARGET=$triple \
     CARGO="${CARGO:-cargo}" sh packaging/notices.sh "$out/ready/THIRD-PARTY" --target $triple $features

@@ -1,10 +1,12 @@
 #!/bin/sh
 # The tests of src/policy, with the golden digests, on other processors than this one:
 #
-#     run.sh [SYSTEM...]      of i686 s390x x86_64-musl; all by default. AHOY_TOOLCHAIN as in packaging/targets/toolchain.sh
+#     run.sh [SYSTEM...]      of aarch64 armv7 i686 s390x x86_64-musl windows; all by default. AHOY_TOOLCHAIN and AHOY_ZIG as in
+#                             packaging/targets
 #
-# i686 has 32 bits and runs natively, s390x has the bytes in the other order and runs under qemu, musl has another libm.
-# `apt-get install libc6-i386 gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user musl` brings what they need beside zig.
+# armv7 and i686 have 32 bits, s390x has the bytes in the other order, musl and Windows have another libm. i686 and musl run
+# natively, Windows under wine, the others in qemu-user. `apt-get install libc6-i386 libc6-arm64-cross libc6-armhf-cross
+# gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user musl` and `sh tests/install-windows.sh` bring what they need beside zig.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=packaging/targets/toolchain.sh
@@ -44,8 +46,16 @@ CC
     chmod +x "$built/cc-$1"
 }
 
-for system in ${*:-i686 s390x x86_64-musl}; do
+for system in ${*:-aarch64 armv7 i686 s390x x86_64-musl windows}; do
     case $system in
+        aarch64)
+            by_zig aarch64-unknown-linux-gnu aarch64-linux-gnu.2.17
+            on aarch64-unknown-linux-gnu 'qemu-aarch64 -L /usr/aarch64-linux-gnu' ''
+            ;;
+        armv7)
+            by_zig armv7-unknown-linux-gnueabihf arm-linux-gnueabihf.2.17
+            on armv7-unknown-linux-gnueabihf 'qemu-arm -L /usr/arm-linux-gnueabihf' ''
+            ;;
         i686)
             by_zig i686-unknown-linux-gnu x86-linux-gnu.2.17
             on i686-unknown-linux-gnu '' ''
@@ -58,6 +68,18 @@ for system in ${*:-i686 s390x x86_64-musl}; do
         x86_64-musl)
             by_zig x86_64-unknown-linux-musl x86_64-linux-musl
             on x86_64-unknown-linux-musl '' '-Ctarget-feature=-crt-static -Clink-self-contained=no'
+            ;;
+        windows)
+            mingw=x86_64-w64-mingw32
+            command -v $mingw-gcc >/dev/null && command -v wine >/dev/null ||
+                { echo "policies: $mingw-gcc or wine is missing: sh tests/install-windows.sh" >&2 && exit 1; }
+            ln -sf "$(command -v $mingw-gcc)" "$built/cc-x86_64-pc-windows-gnu"
+            # The standard library asks for it, and wine 8 does not have it.
+            mkdir -p "$built/x86_64-pc-windows-gnu/debug/deps"
+            $mingw-gcc -shared -o "$built/x86_64-pc-windows-gnu/debug/deps/bcryptprimitives.dll" \
+                tests/windows/bcryptprimitives.c -ladvapi32
+            export WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml=" WINEPREFIX="${AHOY_WINEPREFIX:-$built/wine}"
+            on x86_64-pc-windows-gnu wine ''
             ;;
         *) echo "policies: no system $system" >&2 && exit 2 ;;
     esac
