@@ -165,10 +165,16 @@ fn budget_and_overload_are_told_as_they_come_and_go() {
         .build();
     (0..2).for_each(|_| drop(client.get("/")));
     assert_eq!(heard.of(AHOY_EVENT_BUDGET_EMPTY).len(), 1);
-    server.become_(|_| Reply::status(200).after(ms(300)));
+    let gate = Arc::new(AtomicBool::new(false));
+    let opened = Arc::clone(&gate);
+    server.become_(move |_| {
+        eventually("the gate opens", SOON, || opened.load(Ordering::SeqCst));
+        Reply::status(200)
+    });
     let held = client.begin("/");
     eventually("it is under way", SOON, || server.in_flight() == 1);
     (0..2).for_each(|_| drop(client.get("/").unwrap_err()));
+    gate.store(true, Ordering::SeqCst);
     let entered = heard.of(AHOY_EVENT_OVERLOAD_ENTERED);
     assert_eq!(entered.len(), 1);
     assert!(entered[0].detail.contains("limit of 1"), "{entered:?}");
