@@ -21,7 +21,7 @@ use crate::client::wiring::Wiring;
 use crate::config::ClientConfig;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
-use crate::policy::Fault;
+use crate::policy::InjectedFault;
 use crate::response::Response;
 use crate::runtime::host::callback;
 use crate::runtime::interrupt::SignalWatch;
@@ -163,7 +163,7 @@ impl Core {
 
     /// What an attempt with these headers suffers of the faults on demand.
     #[inline]
-    pub(crate) fn fault(&self, headers: &HeaderMap) -> Option<Fault> {
+    pub(crate) fn fault(&self, headers: &HeaderMap) -> Option<InjectedFault> {
         if !self.config.faults.is_on() {
             return None;
         }

@@ -23,7 +23,7 @@ pub struct FaultConfig {
 
 /// What one attempt suffers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fault {
+pub struct InjectedFault {
     /// It begins after this time.
     pub delay: Option<Duration>,
     /// It ends thus, and is not sent.
@@ -48,7 +48,7 @@ impl FaultConfig {
 
     /// What the next attempt suffers; none if it is spared.
     #[must_use]
-    pub fn draw(&self, rng: &mut impl Rng) -> Option<Fault> {
+    pub fn draw(&self, rng: &mut impl Rng) -> Option<InjectedFault> {
         let [abort, delay, reset] = [(); 3].map(|()| rng.random::<f64>());
         let abort = self.abort.filter(|(_, share)| abort < share.value());
         let delay = self.delay.filter(|(_, share)| delay < share.value());
@@ -58,8 +58,8 @@ impl FaultConfig {
             (None, Some(_)) => Some(FaultEnd::Reset),
             (None, None) => None,
         };
-        let fault = Fault { delay: delay.map(|(delay, _)| delay), end };
-        (fault != Fault::default()).then_some(fault)
+        let fault = InjectedFault { delay: delay.map(|(delay, _)| delay), end };
+        (fault != InjectedFault::default()).then_some(fault)
     }
 }
 
@@ -78,7 +78,8 @@ mod tests {
         let (faults, mut rng) = (all(0.1), rng());
         let drawn: Vec<_> =
             (0..10_000).map(|_| faults.draw(&mut rng).unwrap_or_default()).collect();
-        let share = |is: &dyn Fn(&Fault) -> bool| drawn.iter().filter(|fault| is(fault)).count();
+        let share =
+            |is: &dyn Fn(&InjectedFault) -> bool| drawn.iter().filter(|fault| is(fault)).count();
         let aborted = share(&|fault| fault.end == Some(FaultEnd::Abort(503)));
         let delayed = share(&|fault| fault.delay == Some(ms(200)));
         let reset = share(&|fault| fault.end == Some(FaultEnd::Reset));
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn all_or_nothing() {
-        let suffers = Fault { delay: Some(ms(200)), end: Some(FaultEnd::Abort(503)) };
+        let suffers = InjectedFault { delay: Some(ms(200)), end: Some(FaultEnd::Abort(503)) };
         assert_eq!(all(1.0).draw(&mut rng()), Some(suffers));
         assert_eq!(all(0.0).draw(&mut rng()), None);
         assert!(all(0.0).is_on() && !FaultConfig::default().is_on());

@@ -68,7 +68,7 @@ pub use circuit::permit::{Evidence, Permit, Rejected, Settled};
 pub use circuit::probe_eligibility::ProbeEligibility;
 pub use circuit::probe_pace::ProbePace;
 pub use circuit::window::{Counts, Mark, Ratio, Window};
-pub use fault::{Fault, FaultConfig, FaultEnd};
+pub use fault::{FaultConfig, FaultEnd, InjectedFault};
 pub use freshness::backoff::SourceBackoff;
 pub use freshness::config::FreshnessConfig;
 pub use freshness::freshness::{Due, Freshness, Size};

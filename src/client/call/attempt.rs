@@ -21,7 +21,7 @@ use super::race;
 use super::record::{CallEnd, CallRecord};
 use super::send::{Attempt, AttemptDone};
 use super::state::CallState;
-use super::watch::Watch;
+use super::watch::AttemptWatch;
 use crate::client::admission::admission::AdmittedCall;
 use crate::client::body::streaming::{self, Body};
 use crate::error::Error;
@@ -107,7 +107,7 @@ async fn send<'a>(
     transport: &'a impl Transport,
 ) -> AttemptDone {
     let call = state.call;
-    let watch = Watch::new(attempt.began);
+    let watch = AttemptWatch::new(attempt.began);
     let mut first = pin!(attempt.send(call, transport, &watch));
     match race::until_slow(first.as_mut(), &watch, call.may_race()).await {
         Some(done) => done,

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use crate::config::ClientConfig;
 use crate::outcome::{Failure, FailureKind};
-use crate::policy::{Fault, FaultEnd};
+use crate::policy::{FaultEnd, InjectedFault};
 use crate::runtime::entropy;
 use crate::statistics::{Counter, Stripe};
 use crate::transport::{Answer, Progress};
@@ -26,7 +26,7 @@ impl FaultSource {
     }
 
     /// What an attempt with these headers suffers.
-    pub(crate) fn draw(&self, config: &ClientConfig, headers: &HeaderMap) -> Option<Fault> {
+    pub(crate) fn draw(&self, config: &ClientConfig, headers: &HeaderMap) -> Option<InjectedFault> {
         if config.fault_header.as_ref().is_some_and(|name| !headers.contains_key(name)) {
             return None;
         }
@@ -36,7 +36,7 @@ impl FaultSource {
 
 /// Carries a fault out; an answer where it takes the place of the endpoint's.
 pub(super) async fn suffer(
-    fault: Fault,
+    fault: InjectedFault,
     progress: &Progress,
     stripe: &Stripe,
 ) -> Result<Option<Answer>, Failure> {

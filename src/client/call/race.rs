@@ -18,7 +18,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::send::{Attempt, AttemptDone};
 use super::state::CallState;
-use super::watch::{Passed, Watch};
+use super::watch::{AttemptWatch, Passed};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
 use crate::balancer::pick::terms::Terms;
@@ -35,7 +35,7 @@ type Work<'r> = Pin<&'r mut (dyn Future<Output = AttemptDone> + Send + 'r)>;
 /// Runs the first attempt of a race until it ends; `None` if it `may_race` and is slow before that.
 pub(crate) async fn until_slow(
     mut first: Pin<&mut impl Future<Output = AttemptDone>>,
-    watch: &Watch,
+    watch: &AttemptWatch,
     may_race: bool,
 ) -> Option<AttemptDone> {
     poll_fn(|cx| match first.as_mut().poll(cx) {
@@ -51,7 +51,7 @@ pub(crate) async fn until_slow(
 pub(crate) async fn race<'a, 'r, T: Transport>(
     state: &'r mut CallState<'a>,
     first: Work<'r>,
-    watch: &'r Watch,
+    watch: &'r AttemptWatch,
     transport: &'a T,
 ) -> AttemptDone {
     let mut timer = pin!(sleep(ASK_AGAIN));
@@ -123,14 +123,14 @@ enum WorkOf<'r, 'a> {
 }
 
 enum WatchOf<'r> {
-    First(&'r Watch),
-    Another(Arc<Watch>),
+    First(&'r AttemptWatch),
+    Another(Arc<AttemptWatch>),
 }
 
 impl Deref for WatchOf<'_> {
-    type Target = Watch;
+    type Target = AttemptWatch;
 
-    fn deref(&self) -> &Watch {
+    fn deref(&self) -> &AttemptWatch {
         match self {
             Self::First(watch) => watch,
             Self::Another(watch) => watch,
@@ -139,7 +139,7 @@ impl Deref for WatchOf<'_> {
 }
 
 impl<'r, 'a> Runner<'r, 'a> {
-    const fn first(work: Work<'r>, watch: &'r Watch) -> Self {
+    const fn first(work: Work<'r>, watch: &'r AttemptWatch) -> Self {
         Self {
             work: WorkOf::First(work),
             watch: WatchOf::First(watch),
@@ -156,7 +156,7 @@ impl<'r, 'a> Runner<'r, 'a> {
         kind: Kind,
         permit: Option<InFlightPermit>,
     ) -> Self {
-        let (call, watch) = (state.call, Arc::new(Watch::new(attempt.began)));
+        let (call, watch) = (state.call, Arc::new(AttemptWatch::new(attempt.began)));
         let own = Arc::clone(&watch);
         let work = Box::pin(async move { attempt.send(call, transport, &own).await });
         let (work, watch) = (WorkOf::Another(work), WatchOf::Another(watch));

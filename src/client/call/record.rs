@@ -15,7 +15,7 @@ use crate::event::loggable;
 use crate::outcome::{
     AttemptLog, AttemptResult, CircuitNote, Failure, FailureKind, Faults, KEPT_ATTEMPTS, Transition,
 };
-use crate::policy::{Fault, FaultEnd, StopReason};
+use crate::policy::{FaultEnd, InjectedFault, StopReason};
 use crate::response::{Resource, Response};
 use crate::runtime::clock;
 use crate::runtime::host::callback;
@@ -316,8 +316,8 @@ fn attempt(
     }
 }
 
-impl From<Fault> for Faults {
-    fn from(fault: Fault) -> Self {
+impl From<InjectedFault> for Faults {
+    fn from(fault: InjectedFault) -> Self {
         Self {
             delay: fault.delay.is_some(),
             abort: matches!(fault.end, Some(FaultEnd::Abort(_))),

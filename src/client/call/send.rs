@@ -13,7 +13,7 @@ use super::call::Call;
 use super::faults::suffer;
 use super::limits::Limits;
 use super::propagation;
-use super::watch::{Passed, Watch};
+use super::watch::{AttemptWatch, Passed};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
 use crate::client::body::streaming;
@@ -23,7 +23,7 @@ use crate::error::ErrorKind;
 use crate::outcome::{Class, Failure, FailureKind, in_ms};
 use crate::phase::{ConnectionInfo, PhasesSoFar};
 use crate::policy::retry::retry_after;
-use crate::policy::{AttemptOutcome, Fault, Left, Pushback, RetryAfter, class};
+use crate::policy::{AttemptOutcome, InjectedFault, Left, Pushback, RetryAfter, class};
 use crate::request::Request;
 use crate::response::{Resource, Response};
 use crate::runtime::clock;
@@ -81,7 +81,7 @@ pub(crate) struct AttemptFacts {
     /// The path that was asked for, where a hook has changed it.
     pub(crate) path: Option<Arc<str>>,
     /// What it suffered on demand.
-    pub(crate) fault: Option<Fault>,
+    pub(crate) fault: Option<InjectedFault>,
     /// Its number within the call, from 1.
     pub(crate) number: usize,
 }
@@ -139,7 +139,7 @@ impl Attempt {
         self,
         call: &Call<'_>,
         transport: &impl Transport,
-        watch: &Watch,
+        watch: &AttemptWatch,
     ) -> AttemptDone {
         let fault = call.core.fault(self.headers(call));
         let mut result = self.exchange(call, transport, watch, fault).await;
@@ -220,7 +220,7 @@ impl Attempt {
         &self,
         answer: Answer,
         call: &Call<'_>,
-        watch: &Watch,
+        watch: &AttemptWatch,
     ) -> Result<Answer, Failure> {
         let work = pin!(answer.whole(call.core.config.max_body));
         self.within_limits(work, call, watch).await
@@ -230,8 +230,8 @@ impl Attempt {
         &self,
         call: &Call<'_>,
         transport: &impl Transport,
-        watch: &Watch,
-        fault: Option<Fault>,
+        watch: &AttemptWatch,
+        fault: Option<InjectedFault>,
     ) -> Result<Answer, Failure> {
         let (config, retry) = (&call.core.config, call.retry());
         let streams = |status| streaming::is_streamed(config, retry, status);
@@ -264,7 +264,7 @@ impl Attempt {
         &self,
         work: Pin<&mut impl Future<Output = Result<Answer, Failure>>>,
         call: &Call<'_>,
-        watch: &Watch,
+        watch: &AttemptWatch,
     ) -> Result<Answer, Failure> {
         let timed = pin!(self.timed(work, watch));
         match call.cancellation.or(timed).await {
@@ -278,7 +278,7 @@ impl Attempt {
     async fn timed(
         &self,
         mut work: Pin<&mut impl Future<Output = Result<Answer, Failure>>>,
-        watch: &Watch,
+        watch: &AttemptWatch,
     ) -> Result<Answer, Failure> {
         let mut alarm = pin!(sleep(self.limits.first(self.began)));
         poll_fn(|cx| {
@@ -300,7 +300,7 @@ impl Attempt {
     }
 
     /// Notes which limits have passed; when to look next, or `None` where the attempt is over.
-    fn look_at_clock(&self, watch: &Watch, now: Instant) -> Option<Instant> {
+    fn look_at_clock(&self, watch: &AttemptWatch, now: Instant) -> Option<Instant> {
         let Limits { short, slow, soft, end, .. } = self.limits;
         if end.is_some_and(|end| now >= end) {
             return None;
@@ -355,7 +355,7 @@ async fn committed(
     call: &Call<'_>,
     transport: &impl Transport,
     exchange: &Exchange<'_>,
-    fault: Option<Fault>,
+    fault: Option<InjectedFault>,
 ) -> Result<Answer, Failure> {
     // Boxed: calls that suffer none are not to carry its state.
     if let Some(fault) = fault

@@ -12,7 +12,7 @@ use crate::transport::Progress;
 
 /// One attempt, as the race sees it.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct AttemptWatch {
     pub(crate) began: Instant,
     pub(crate) progress: Progress,
     passed: AtomicU8,
@@ -32,7 +32,7 @@ pub(crate) enum Passed {
     Soft,
 }
 
-impl Watch {
+impl AttemptWatch {
     pub(crate) const fn new(began: Instant) -> Self {
         Self {
             began,

@@ -67,7 +67,7 @@ fn contents(what: &str, path: &Path) -> Result<Vec<u8>, String> {
 pub(super) type Prints = [Option<Mark>; 3];
 
 /// Which files there were when they were last looked at.
-pub(super) struct Watch {
+pub(super) struct FileWatch {
     files: CertificateFiles,
     seen: Mutex<Seen>,
 }
@@ -88,7 +88,7 @@ pub(super) enum Look {
     Changed(Prints),
 }
 
-impl Watch {
+impl FileWatch {
     /// A watch of files that were read after `prints` were taken.
     pub(super) fn new(files: CertificateFiles, prints: Prints) -> Self {
         Self { files, seen: Mutex::new(Seen { at: None, prints, told: None }) }
@@ -152,7 +152,7 @@ mod tests {
         fs::write(&path, "one").unwrap();
         let files = CertificateFiles { roots: Some(path.clone()), ..CertificateFiles::default() };
         let start = Instant::now();
-        let watch = Watch::new(files.clone(), Watch::prints(&files));
+        let watch = FileWatch::new(files.clone(), FileWatch::prints(&files));
         let after = |millis| start + Duration::from_millis(millis);
         assert_eq!(watch.look(after(1_000)), Look::Same);
         fs::write(&path, "another").unwrap();

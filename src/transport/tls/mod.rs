@@ -23,7 +23,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, WantsVerifier};
 
 pub use self::files::CertificateFiles;
-use self::files::{Contents, Look, Watch};
+use self::files::{Contents, FileWatch, Look};
 use self::key_log::KeyLines;
 pub use self::key_log::KeyLogSink;
 use self::trust::Trust;
@@ -81,7 +81,7 @@ pub struct Tls {
     /// What is used: the fixed part, and what the files hold.
     material: ArcSwap<Material>,
     /// Where there is anything that may change or end.
-    watch: Option<Watch>,
+    watch: Option<FileWatch>,
     /// Told of renewals, and of certificates that end.
     log: Option<Arc<dyn Observer>>,
     key_log: Option<KeyLogSink>,
@@ -175,8 +175,8 @@ impl Tls {
         }
         let may_change = config.files != CertificateFiles::default() || fixed.identity.is_some();
         let watch = may_change.then(|| {
-            let prints = Watch::prints(&config.files);
-            Watch::new(config.files, prints)
+            let prints = FileWatch::prints(&config.files);
+            FileWatch::new(config.files, prints)
         });
         let material = ArcSwap::from_pointee(fixed.clone());
         let (platform_roots, key_log) = (config.platform_roots, config.key_log);
@@ -200,7 +200,7 @@ impl Tls {
 
     /// Takes what files hold where they changed, and keeps what there is where that cannot be used. Connections that
     /// stand go on.
-    fn renew(&self, watch: &Watch, now: Instant) {
+    fn renew(&self, watch: &FileWatch, now: Instant) {
         let renewed = match watch.look(now) {
             Look::TooSoon => return,
             Look::Same => None,
