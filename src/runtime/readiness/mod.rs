@@ -13,8 +13,8 @@ use super::socket::Descriptor;
 
 /// Two connected ends, of which one has a byte to read while this is raised.
 ///
-/// Its owner decides under a lock of its own whether to raise it, and raises it without that lock: whoever waits wakes
-/// before the byte's writer is back, and would at once be put to sleep again by the lock.
+/// Its owner decides under a lock of its own whether to raise it, and raises it without that lock: a thread that waits
+/// wakes before the byte's writer is back, and would at once be put to sleep again by the lock.
 #[derive(Debug)]
 pub struct Readiness {
     reader: End,
