@@ -108,18 +108,23 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
             client.post("/body", slow())
         self.assertEqual((await self.client.get("/ok")).text, "hello")
 
-    async def test_a_call_that_fails_draws_no_further_piece(self):
-        drawn = []
+    async def test_a_call_that_fails_draws_no_further_piece_and_closes_its_body(self):
+        drawn, closed = [], []
 
         async def endless():
-            while True:
-                drawn.append(1)
-                yield b"z" * 100_000
+            try:
+                while True:
+                    drawn.append(1)
+                    yield b"z" * 100_000
+            finally:
+                await asyncio.sleep(0)
+                closed.append(1)
 
         async with ahoy.AsyncClient(self.hosts[1:], timeout=1, retry=False) as client:
             with self.assertRaises(ahoy.Error):
                 await client.post("/body", endless())
         self.assertLess(len(drawn), 5)
+        self.assertEqual(closed, [1])
 
 
 if __name__ == "__main__":

@@ -202,9 +202,19 @@ class Fed:
 
     async def feed(self, bell: Bell) -> None:
         """Brings all pieces; the next one is asked for when the last was drawn."""
+        pieces = self._content.__aiter__()
+        try:
+            await self._bring(pieces, bell)
+        finally:
+            # A generator that is dropped before its end is closed by the collector, of which trio warns.
+            close = getattr(pieces, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _bring(self, pieces: AsyncIterator[bytes], bell: Bell) -> None:
         self._drawn = bell.ring
         try:
-            async for piece in self._content:
+            async for piece in pieces:
                 if piece:
                     self._pieces.append(bytes(piece))
                     self._ready()
