@@ -5,6 +5,8 @@ missing=
 has() { command -v "$1" >/dev/null; }
 has x86_64-w64-mingw32-gcc && has x86_64-w64-mingw32-g++ || missing="$missing mingw-w64"
 has wine || missing="$missing wine wine64"
+# For the network of few ports.
+[ -x /sbin/ip ] || has ip || missing="$missing iproute2"
 [ -n "$missing" ] || exit 0
 as_root=
 [ "$(id -u)" -eq 0 ] || as_root=sudo
