@@ -535,6 +535,40 @@ func TestCloseWithCallsUnderWay(t *testing.T) {
 	}
 }
 
+// What a call uses of a client must outlast the Close that comes meanwhile.
+func TestCloseBesideCallsThatBegin(t *testing.T) {
+	hosts := servers(t, "ok")
+	for round := 0; round < 40; round++ {
+		client, err := New(Config{Hosts: hosts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var group sync.WaitGroup
+		for i := 0; i < 8; i++ {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				for {
+					ctx, cancel := context.WithCancel(context.Background())
+					time.AfterFunc(time.Millisecond, cancel)
+					response, err := client.Get(ctx, "/drip?n=2&ms=1")
+					if errors.Is(err, ErrClosed) {
+						return
+					}
+					if err == nil {
+						io.Copy(io.Discard, response.Body)
+						response.Body.Close()
+					}
+					client.Metrics()
+				}
+			}()
+		}
+		time.Sleep(5 * time.Millisecond)
+		client.Close()
+		group.Wait()
+	}
+}
+
 func TestSignalsAreGos(t *testing.T) {
 	client := client(t, Config{Hosts: servers(t, "ok")})
 	signals := make(chan os.Signal, 100)

@@ -384,11 +384,11 @@ func (c *Client) send(ctx context.Context, method, path, contentType string, bod
 
 // Metrics gives everything that the client counts as text for Prometheus; docs/statistics.md has the names.
 func (c *Client) Metrics() (string, error) {
-	handle, err := c.live()
+	handle, err := c.use()
 	if err != nil {
 		return "", err
 	}
-	defer runtime.KeepAlive(c)
+	defer c.done()
 	var snapshot *C.ahoy_snapshot
 	var text *C.ahoy_text
 	var failed *C.ahoy_error
@@ -404,11 +404,11 @@ func (c *Client) Metrics() (string, error) {
 
 // Settings gives the configuration in effect as the JSON that Reconfigure takes; secrets are masked.
 func (c *Client) Settings() (string, error) {
-	handle, err := c.live()
+	handle, err := c.use()
 	if err != nil {
 		return "", err
 	}
-	defer runtime.KeepAlive(c)
+	defer c.done()
 	var text *C.ahoy_text
 	var failed *C.ahoy_error
 	if C.ahoy_client_config_text(handle, &text, &failed) != 0 {
@@ -421,11 +421,11 @@ func (c *Client) Settings() (string, error) {
 // Calls under way keep theirs. Hosts and balancer can be replaced where Config.JSON made the client: else the balancer's
 // own handle has it as well.
 func (c *Client) Reconfigure(config string) error {
-	handle, err := c.live()
+	handle, err := c.use()
 	if err != nil {
 		return err
 	}
-	defer runtime.KeepAlive(c)
+	defer c.done()
 	text := C.CString(config)
 	defer C.free(unsafe.Pointer(text))
 	var failed *C.ahoy_error
@@ -437,10 +437,10 @@ func (c *Client) Reconfigure(config string) error {
 
 // Explain tells of each endpoint in a line: its state, the reason, its load.
 func (c *Client) Explain() (string, error) {
-	if _, err := c.live(); err != nil {
+	if _, err := c.use(); err != nil {
 		return "", err
 	}
-	defer runtime.KeepAlive(c)
+	defer c.done()
 	var text *C.ahoy_text
 	var failed *C.ahoy_error
 	if C.ahoy_balancer_explain(c.balancer, &text, &failed) != 0 {
@@ -456,12 +456,17 @@ func takeText(text *C.ahoy_text) string {
 	return C.GoStringN(bytes, C.int(length))
 }
 
-func (c *Client) live() (*C.ahoy_client, error) {
-	if atomic.LoadInt32(&c.closed) != 0 {
+// use gives the client's handle, until done.
+func (c *Client) use() (*C.ahoy_client, error) {
+	if c.isClosed() || !c.queue.inUse.TryRLock() {
 		return nil, ErrClosed
 	}
 	return c.handle, nil
 }
+
+func (c *Client) done() { c.queue.inUse.RUnlock() }
+
+func (c *Client) isClosed() bool { return atomic.LoadInt32(&c.closed) != 0 }
 
 // Close ends the client at once: calls under way fail with ErrClosed. A second Close does nothing.
 func (c *Client) Close() error { return c.Shutdown(0) }

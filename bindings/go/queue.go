@@ -29,6 +29,8 @@ type outcome struct {
 type queue struct {
 	handle *C.ahoy_queue
 	file   *os.File
+	// inUse is held for reading by what uses the queue's handle or its client's, and locked for good before they are freed.
+	inUse sync.RWMutex
 
 	mutex   sync.Mutex
 	next    uint64
@@ -102,21 +104,39 @@ func (q *queue) await(ctx context.Context, begin func(tag uint64, err **C.ahoy_e
 	tag := q.next
 	q.waiting[tag] = waiter
 	q.mutex.Unlock()
-	var err *C.ahoy_error
-	enter()
-	status := begin(tag, &err)
-	leave()
-	if status != 0 {
+	if err := q.begin(tag, begin); err != nil {
 		q.forget(tag)
-		return nil, takeError(err)
+		return nil, err
 	}
 	select {
 	case done := <-waiter:
 		return done.response, done.err
 	case <-ctx.Done():
-		C.ahoy_queue_cancel(q.handle, C.uint64_t(tag), nil)
+		q.cancel(tag)
 		go discard(waiter)
 		return nil, ctx.Err()
+	}
+}
+
+func (q *queue) begin(tag uint64, begin func(tag uint64, err **C.ahoy_error) C.ahoy_status) error {
+	if !q.inUse.TryRLock() {
+		return ErrClosed
+	}
+	defer q.inUse.RUnlock()
+	var err *C.ahoy_error
+	enter()
+	defer leave()
+	if begin(tag, &err) != 0 {
+		return takeError(err)
+	}
+	return nil
+}
+
+// cancel ends a call; where the queue is about to be freed, that does.
+func (q *queue) cancel(tag uint64) {
+	if q.inUse.TryRLock() {
+		defer q.inUse.RUnlock()
+		C.ahoy_queue_cancel(q.handle, C.uint64_t(tag), nil)
 	}
 }
 
@@ -131,13 +151,11 @@ func discard(waiter chan outcome) {
 	C.ahoy_response_free((<-waiter).response)
 }
 
-// close ends the goroutine, which frees the queue, and everything that still waits.
+// close waits for what uses the handles, refuses what comes, and ends everything that waits and the goroutine, which frees
+// the queue.
 func (q *queue) close() {
+	q.inUse.Lock()
 	q.mutex.Lock()
-	if q.ended {
-		q.mutex.Unlock()
-		return
-	}
 	q.ended = true
 	waiting := q.waiting
 	q.waiting = map[uint64]chan outcome{}

@@ -14,9 +14,9 @@ import (
 // deadline and cancelling end the exchange, also while the body is read. With a balancer, the host of the URL is not
 // dialled: the balancer says where the request goes. A Host that differs from the URL's is sent as it is.
 func (c *Client) RoundTrip(request *http.Request) (*http.Response, error) {
-	handle, err := c.live()
-	if err == nil {
-		err = request.Context().Err()
+	err := request.Context().Err()
+	if c.isClosed() {
+		err = ErrClosed
 	}
 	if err != nil {
 		closeBody(request)
@@ -35,9 +35,9 @@ func (c *Client) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	answer, err := c.queue.await(request.Context(), func(tag uint64, err **C.ahoy_error) C.ahoy_status {
 		if sent != nil {
-			return C.ahoy_client_submit(handle, sent.request, c.queue.handle, C.uint64_t(tag), err)
+			return C.ahoy_client_submit(c.handle, sent.request, c.queue.handle, C.uint64_t(tag), err)
 		}
-		return C.ahoy_go_send(handle, asked.head(), asked.fields, asked.content(), C.size_t(len(asked.body)), asked.timeout,
+		return C.ahoy_go_send(c.handle, asked.head(), asked.fields, asked.content(), C.size_t(len(asked.body)), asked.timeout,
 			c.queue.handle, C.uint64_t(tag), err)
 	})
 	if err != nil {
