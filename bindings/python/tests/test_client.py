@@ -10,7 +10,7 @@ import unittest
 import warnings
 
 import ahoy
-from support import Served, counts, eventually
+from support import Served, counts, eventually, python
 
 
 class Calls(Served, unittest.TestCase):
@@ -138,6 +138,31 @@ class Calls(Served, unittest.TestCase):
         self.assertEqual((response.text, response.status), ("hello", 200))
         with self.assertRaises(ahoy.ClosedError):
             client.get("/ok")
+
+    def test_a_close_beside_calls_that_begin(self):
+        ended = python(
+            """
+            import sys, threading, time, ahoy
+            sys.setswitchinterval(1e-6)
+            def work(client):
+                while True:
+                    try:
+                        client.metrics()
+                        client.get("/ok")
+                    except ahoy.ClosedError:
+                        return
+            for _ in range(30):
+                client = ahoy.Client(sys.argv[1:])
+                threads = [threading.Thread(target=work, args=(client,)) for _ in range(8)]
+                for thread in threads: thread.start()
+                time.sleep(0.005)
+                client.close()
+                for thread in threads: thread.join()
+            """,
+            *self.hosts,
+            MALLOC_PERTURB_="165",
+        )
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "", ""))
 
     def test_a_client_that_was_not_closed_is_told_of(self):
         with warnings.catch_warnings(record=True) as found:

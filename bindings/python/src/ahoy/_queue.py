@@ -38,7 +38,7 @@ class CallQueue:
         descriptor: int = lib.ahoy_queue_fd(self._handle.pointer)
         return descriptor
 
-    async def submitted(self, client: int, request: Request) -> int | None:
+    async def submitted(self, client: Handle, request: Request) -> int | None:
         """Sends a request, brings its body, and awaits its completion: the response."""
         return await self._awaited(lib.ahoy_client_submit, client, request.pointer, request=request)
 
@@ -46,7 +46,7 @@ class CallQueue:
         """Awaits bytes of a body."""
         await self._awaited(lib.ahoy_response_notify, response)
 
-    async def _awaited(self, begin: Any, *arguments: int, request: Request | None = None) -> int | None:
+    async def _awaited(self, begin: Any, *arguments: Any, request: Request | None = None) -> int | None:
         tag, waiter = next(self._tags), self._waiter()
         self._waiting[tag] = waiter
         try:

@@ -125,7 +125,7 @@ class BaseClient:
         self._hook(pointer, on_request, on_response, on_error, on_event)
         logger = logger or logging.getLogger("ahoy")
         check(lib.ahoy_client_builder_on_log, pointer, log_level(logger), *keep(("ahoy_log_fn", log_hook(logger))))
-        self._handle = Handle(take(lib.ahoy_client_builder_build, pointer), lib.ahoy_client_free)
+        self._handle: Handle | None = Handle(take(lib.ahoy_client_builder_build, pointer), lib.ahoy_client_free)
         self._closed = False
         bases = {"hosts", "provider", "base_url"}
         self.takes_paths = bool(self.balancer or base_url or (config is not None and bases & set(self.settings)))
@@ -160,10 +160,12 @@ class BaseClient:
             check(lib.ahoy_client_builder_on_event, builder, *keep(("ahoy_event_fn", event_hook(on_event))))
 
     @property
-    def _pointer(self) -> int:
-        if self._closed or self._handle.pointer is None:
+    def _pointer(self) -> Handle:
+        """The handle itself, so that a call keeps it beside a close in another thread."""
+        handle = self._handle
+        if self._closed or handle is None:
             raise errors.not_open("the client")
-        return self._handle.pointer
+        return handle
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -198,11 +200,12 @@ class BaseClient:
         """Closes the client in the library: refuses new calls, waits for those under way, ends the rest."""
         if self._closed:
             return
-        pointer, self._closed = self._pointer, True
+        handle, self._closed = self._pointer, True
         try:
-            check(lib.ahoy_client_close, pointer, milliseconds(timeout))
+            check(lib.ahoy_client_close, handle, milliseconds(timeout))
         finally:
-            self._handle.free()
+            # It is freed with the last call that uses it.
+            self._handle = None
 
 
 class Client(BaseClient):
