@@ -235,7 +235,7 @@ conformance-ruby: quick
 	sh tests/install-deps.sh faraday
 	sh bindings/ruby/conformance/faraday.sh $(TARGET)/release/libahoy.so
 
-# The checks of Go, Node and Ruby with the numbers that are asked for, 100,000 calls and 50 exits among them, and their
+# The checks of Go, Node, Python and Ruby with the numbers that are asked for, 100,000 calls and 50 exits among them, and their
 # figures: ten to fifteen minutes.
 acceptance-languages: stage
 	bindings/go/archive.sh $(TARGET)/release/ready/libahoy.a

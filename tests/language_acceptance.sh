@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The acceptance checks of Go, Node and Ruby in full, with their figures: language_acceptance.sh [LANGUAGE...]
+# The acceptance checks of Go, Node, Python and Ruby in full, with their figures: language_acceptance.sh [LANGUAGE...]
 # AHOY_LIBRARY names the library, which is to be an optimised one; Go's archive lies in the module already.
 #
 # What is asked for are spans, which other work of the machine makes longer: where this may be had (root), the checks run
@@ -13,10 +13,11 @@ if [ -z "${AHOY_FIRST:-}" ]; then
 fi
 export AHOY_LIBRARY AHOY_FULL=1 AHOY_FIGURES=1
 passed=0 failed=0
-for language in ${*:-ruby node go}; do
+for language in ${*:-ruby python node go}; do
     echo "== $language"
     case $language in
         ruby) ruby -W:no-experimental bindings/ruby/test/test_acceptance.rb ;;
+        python) env PYTHONPATH=bindings/python/src:bindings/python/tests /usr/bin/python3 -W error -m unittest -v test_acceptance ;;
         node) UV_THREADPOOL_SIZE=1 node --test bindings/node/test/acceptance.test.js ;;
         go) env -C bindings/go GOFLAGS=-mod=mod GOPROXY=off go test -v -timeout 20m \
             -run 'Cancel|ManyGoroutines|Transport|Errors|Flat|Collected|Close|Signals' . ;;

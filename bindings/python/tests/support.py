@@ -5,9 +5,11 @@ import gc
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 import urllib.request
@@ -25,6 +27,31 @@ def servers(*kinds):
             yield [int(port) for port in process.stdout.readline().split()]
         finally:
             process.stdin.close()
+
+
+@contextlib.contextmanager
+def nginx():
+    """A server of 200s that takes little time of its own; gives its host."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        config = pathlib.Path(folder, "nginx.conf")
+        config.write_text(
+            f"daemon off; pid {folder}/pid; events {{ worker_connections 4096; }} http {{ access_log off; server {{ "
+            f"listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 hello; }} }} }}"
+        )
+        command = [shutil.which("nginx") or "/usr/sbin/nginx", "-e", f"{folder}/error.log", "-p", folder, "-c", str(config)]
+        with subprocess.Popen(command) as process:
+            try:
+                eventually(lambda: answers(port))
+                yield f"127.0.0.1:{port}"
+            finally:
+                process.terminate()
+
+
+def answers(port):
+    """Whether somebody listens at a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_port():
