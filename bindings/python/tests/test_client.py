@@ -54,6 +54,34 @@ class Calls(Served, unittest.TestCase):
             file.seek(0)
             self.assertEqual(client.patch("/body", iter(lambda: file.read(65536), b"")).content, b"x" * 200_000)
 
+    def test_what_is_of_a_wrong_kind_is_named(self):
+        client = self.client()
+        for error, words, call in (
+            (ValueError, "127.0.0.1:99999", lambda: ahoy.Client(["127.0.0.1:99999"])),
+            (TypeError, "8001", lambda: ahoy.Client([8001])),
+            (TypeError, "8001", lambda: ahoy.Client(8001)),
+            (TypeError, "seconds", lambda: ahoy.Client(self.hosts, timeout="2")),
+            (ValueError, "negative", lambda: ahoy.Client(self.hosts, timeout=-2)),
+            (TypeError, "tries", lambda: ahoy.Client(self.hosts, retry="3")),
+            (TypeError, "list", lambda: ahoy.Client(self.hosts, options=["max_in_flight"])),
+            (TypeError, "path", lambda: client.get(None)),
+            (TypeError, "seconds", lambda: client.get("/ok", timeout="2")),
+            (TypeError, "headers", lambda: client.get("/ok", headers={"x": 1})),
+            (TypeError, "json=", lambda: client.post("/body", {"a": 1})),
+            (TypeError, "body", lambda: client.post("/body", 5)),
+        ):
+            with self.assertRaisesRegex(error, words):
+                call()
+
+    def test_open_circuits_have_an_error_of_their_own(self):
+        for hosts in (self.hosts[1:2], [self.hosts[1], "127.0.0.1:1"]):
+            client = self.client(hosts=hosts, retry=False)
+            for _ in hosts:
+                with self.assertRaises(ahoy.ConnectError):
+                    client.get("/ok")
+            with self.assertRaises(ahoy.CircuitOpenError):
+                client.get("/ok")
+
     def test_what_a_body_raises_comes_out(self):
         def broken():
             yield b"a"

@@ -54,6 +54,43 @@ class TestClient < Minitest::Test
     end
   end
 
+  def test_what_is_of_a_wrong_kind_is_named
+    made = client
+    {
+      -> { Ahoy::Client.new(["127.0.0.1:99999"]) } => [ArgumentError, "127.0.0.1:99999"],
+      -> { Ahoy::Client.new([8001]) } => [TypeError, "8001"],
+      -> { Ahoy::Client.new([nil]) } => [TypeError, "nil"],
+      -> { Ahoy::Client.new(hosts, timeout: "2") } => [TypeError, "seconds"],
+      -> { Ahoy::Client.new(hosts, timeout: -2) } => [ArgumentError, "negative"],
+      -> { Ahoy::Client.new(hosts, tries: "3") } => [TypeError, "tries"],
+      -> { Ahoy::Client.new(hosts, logger: 1) } => [TypeError, "Logger"],
+      -> { made.get(nil) } => [TypeError, "path"],
+      -> { made.get("/ok", timeout: "2") } => [TypeError, "seconds"],
+      -> { made.post("/body", { "a" => 1 }) } => [TypeError, "json:"],
+      -> { made.post("/body", 5) } => [TypeError, "Integer"]
+    }.each do |call, (error, words)|
+      assert_includes assert_raises(error, &call).message, words
+    end
+  end
+
+  def test_open_circuits_have_an_error_of_their_own
+    [[hosts[1]], [hosts[1], "127.0.0.1:1"]].each do |dead|
+      made = client(dead, tries: 1)
+      dead.each { assert_raises(Ahoy::ConnectError) { made.get("/ok") } }
+      assert_raises(Ahoy::CircuitOpenError) { made.get("/ok") }
+    end
+  end
+
+  def test_a_call_in_a_trap
+    made = client
+    status = nil
+    before = trap("USR2") { status = made.get("/ok").status }
+    Process.kill(:USR2, Process.pid)
+    eventually { status == 200 }
+  ensure
+    trap("USR2", before)
+  end
+
   def test_errors
     error = assert_raises(Ahoy::ConnectError) { client([hosts[1]]).get("/ok") }
     assert_equal "AHOY_E_CONNECT", error.code

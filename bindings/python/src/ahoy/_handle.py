@@ -67,6 +67,8 @@ def decode(value: bytes | None) -> str:
 
 def milliseconds(seconds: float) -> int:
     """A time span in the library's unit. Less than one is rounded up, for 0 would mean: do not wait."""
+    if not hasattr(seconds, "__round__"):
+        raise TypeError(f"a time span is a number of seconds, and not {seconds!r}")
     if seconds < 0:
         raise ValueError("a time span must not be negative")
     if seconds == float("inf"):

@@ -38,7 +38,11 @@ class Host:
         if isinstance(value, Host):
             return value
         if not isinstance(value, str):
-            return cls(str(value[0]), int(value[1]))
+            try:
+                address, port = value
+            except (TypeError, ValueError):
+                raise TypeError(f"a host is text such as '10.0.0.7:80', a pair or a Host, and not {value!r}") from None
+            return cls(str(address), int(port))
         scheme, _, rest = value.rpartition("://")
         address, colon, port = rest.rstrip("/").rpartition(":")
         if not colon or "]" in port:
@@ -48,7 +52,8 @@ class Host:
         return cls(address.strip("[]"), int(port), scheme=scheme or None)
 
     def _handle(self) -> Handle:
-        pointer = lib.ahoy_host_new(self.address.encode(), self.port)
+        # C would take what is above for another port.
+        pointer = lib.ahoy_host_new(self.address.encode(), self.port) if 0 <= self.port < 65536 else None
         if not pointer:
             raise ValueError(f"{self.address}:{self.port} is not a host")
         handle = Handle(pointer, lib.ahoy_host_free)
@@ -83,6 +88,8 @@ class Provider:
             apply(lib.ahoy_provider_set, self.handle.pointer or 0, options)
         else:
             self.handle = Handle(lib.ahoy_provider_list_new(), lib.ahoy_provider_free)
+            if not isinstance(hosts, Iterable):
+                raise TypeError(f"hosts are texts such as '10.0.0.7:80' or a function that gives them, and not {hosts!r}")
             for host in [hosts] if isinstance(hosts, str) else hosts:
                 check(lib.ahoy_provider_list_add_host, self.handle.pointer, Host.parse(host)._handle())
 

@@ -16,7 +16,7 @@ from ._callbacks import keep
 from ._handle import Handle, check, milliseconds, take, text
 from ._library import lib
 from .balancer import Balancer, Hosts, chosen_balancer
-from .headers import HeaderInput, pairs
+from .headers import HeaderInput, encoded, pairs
 from .hooks import (
     OnError,
     OnEvent,
@@ -112,7 +112,7 @@ class BaseClient:
         if resilient:
             check(lib.ahoy_client_builder_use_resilient_profile, pointer)
         for name, value in pairs(headers):
-            check(lib.ahoy_client_builder_add_header, pointer, name.encode(), value.encode())
+            check(lib.ahoy_client_builder_add_header, pointer, encoded(name), encoded(value))
         limits = (("timeout", timeout), ("attempt_timeout", attempt_timeout), ("connect_timeout", connect_timeout))
         apply(lib.ahoy_client_builder_set, pointer, {key: seconds(v) for key, v in limits if v is not None})
         apply(lib.ahoy_client_builder_set, pointer, rules(retry))

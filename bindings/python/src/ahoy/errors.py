@@ -167,7 +167,7 @@ def _text(value: bytes | None) -> str:
 
 
 def _class_of(code: str, message: str) -> type[Error]:
-    if code == "AHOY_E_NO_ENDPOINTS" and "circuits are open" in message:
+    if code == "AHOY_E_NO_ENDPOINTS" and ("circuits are open" in message or "circuit of the one endpoint is open" in message):
         return CircuitOpenError
     return _CLASSES.get(code, Error)
 

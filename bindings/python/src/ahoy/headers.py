@@ -48,6 +48,13 @@ class Headers(Mapping[str, str]):
         return f"Headers({self._fields!r})"
 
 
+def encoded(value: str | bytes) -> bytes:
+    """A name or value as the library takes it."""
+    if not isinstance(value, (str, bytes)):
+        raise TypeError(f"names and values of headers are text or bytes, and not {type(value).__name__}")
+    return value if isinstance(value, bytes) else value.encode()
+
+
 def pairs(fields: HeaderInput) -> list[tuple[str, str]]:
     """Fields as pairs of text."""
     if fields is None:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from ._callbacks import keep
 from ._handle import Handle, check, milliseconds, take
 from ._library import lib
-from .headers import HeaderInput, pairs
+from .headers import HeaderInput, encoded, pairs
 
 Content = Union[bytes, bytearray, memoryview, str, Iterable[bytes], AsyncIterable[bytes], None]
 Params = Union[Mapping[str, Any], Sequence[tuple[str, Any]], str, None]
@@ -40,11 +40,11 @@ class Request:
 
     def header(self, name: str, value: str | bytes) -> None:
         """Sets a field in place of all others of its name."""
-        check(lib.ahoy_request_set_header, self.pointer, name.encode(), _encoded(value))
+        check(lib.ahoy_request_set_header, self.pointer, encoded(name), encoded(value))
 
     def add_header(self, name: str, value: str | bytes) -> None:
         """Adds a field."""
-        check(lib.ahoy_request_add_header, self.pointer, name.encode(), _encoded(value))
+        check(lib.ahoy_request_add_header, self.pointer, encoded(name), encoded(value))
 
     def body(self, content: Content) -> None:
         """Sets what is sent: bytes, text, or an iterable of bytes that is drawn while it is sent.
@@ -58,6 +58,9 @@ class Request:
         if isinstance(content, (bytes, bytearray, memoryview)):
             data = bytes(content)
             check(lib.ahoy_request_set_body, self.pointer, data, len(data))
+        elif isinstance(content, Mapping) or not isinstance(content, (Iterable, AsyncIterable)):
+            kind = type(content).__name__
+            raise TypeError(f"a body is bytes, text or an iterable of bytes, and not {kind}; json= and data= send values")
         else:
             pieces: Any = content
             self._source = _Source(pieces) if isinstance(pieces, Iterable) else Fed(pieces)
@@ -132,6 +135,8 @@ def build(
 
 def with_params(path: str, params: Params) -> str:
     """A path with the query parameters added and what a URL cannot carry encoded."""
+    if not isinstance(path, str):
+        raise TypeError(f"a path is text, and not {path!r}")
     path = path.partition("#")[0]
     if any(ord(c) <= 32 or ord(c) >= 127 or c in '"<>`' for c in path):
         path = quote(path, safe=_SAFE)
@@ -144,10 +149,6 @@ def with_params(path: str, params: Params) -> str:
 def _default(fields: list[tuple[str, str]], name: str, value: str) -> None:
     if not any(key.lower() == name for key, _ in fields):
         fields.append((name, value))
-
-
-def _encoded(value: str | bytes) -> bytes:
-    return value if isinstance(value, bytes) else value.encode()
 
 
 class Upload:

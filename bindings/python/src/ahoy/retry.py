@@ -49,4 +49,6 @@ def rules(retry: Union[Retry, int, bool, None]) -> dict[str, Value]:
         return {}
     if retry is False:
         return {"retry_tries": 1}
+    if not isinstance(retry, (int, Retry)):
+        raise TypeError(f"retry is a Retry, a number of tries, or False, and not {retry!r}")
     return (Retry(tries=retry) if isinstance(retry, int) else retry).settings()

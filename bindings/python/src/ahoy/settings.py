@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 from typing import Any, Mapping, Union
 
-from ._handle import check
+from ._handle import check, milliseconds
 from ._library import lib
 
 Value = Union[str, int, float, bool, datetime.timedelta, None]
@@ -28,11 +28,13 @@ def written(value: Value) -> str:
 
 def seconds(value: float) -> str:
     """A time span in seconds as text."""
-    return "forever" if value == float("inf") else f"{max(1, round(value * 1000)) if value else 0}ms"
+    return "forever" if value == float("inf") else f"{milliseconds(value)}ms"
 
 
 def apply(function: Any, pointer: int, settings: Settings | None) -> None:
     """Applies settings by a function such as `ahoy_client_builder_set`."""
+    if not isinstance(settings, (Mapping, type(None))):
+        raise TypeError(f"settings are a mapping of keys to values, and not {type(settings).__name__}")
     for key, value in (settings or {}).items():
         check(function, pointer, key.encode(), written(value).encode())
 

@@ -7,7 +7,10 @@ module Ahoy
     # A host from "name:port", "[::1]:port", "https://name", a pair, or a host as it is.
     def self.parse(value)
       return value if value.is_a?(Host)
-      return new(address: value[0].to_s, port: Integer(value[1])) unless value.is_a?(String)
+      return new(address: value[0].to_s, port: Integer(value[1])) if value.is_a?(Array) && value.size == 2
+      unless value.is_a?(String)
+        raise TypeError, "a host is text such as \"10.0.0.7:80\", a pair or a Host, and not #{value.inspect}"
+      end
 
       scheme, _, rest = value.rpartition("://")
       address, _, port = rest.chomp("/").rpartition(":")
@@ -22,8 +25,9 @@ module Ahoy
 
     # The library's host.
     def handle
-      pointer = Native.ahoy_host_new(address, port)
-      raise ArgumentError, "#{address}:#{port} is not a host" if pointer.null?
+      # C would take what is above for another port.
+      pointer = Native.ahoy_host_new(address, port) if port.between?(0, 65_535)
+      raise ArgumentError, "#{address}:#{port} is not a host" if pointer.nil? || pointer.null?
 
       made = Handle.of(pointer, :ahoy_host_free)
       %i[zone authority server_name weight priority].each do |name|
@@ -152,6 +156,13 @@ module Ahoy
 
     def written(value)
       value.nil? ? "off" : value.to_s
+    end
+
+    # How many attempts, as text.
+    def tries(value)
+      raise TypeError, "tries is a whole number, and not #{value.inspect}" unless value.is_a?(Integer)
+
+      value.negative? ? "unlimited" : value
     end
 
     # A time span in seconds as text.

@@ -39,7 +39,7 @@ module Ahoy
       headers.each { |name, value| Native.check(:ahoy_client_builder_add_header, builder, name.to_s, value.to_s) }
       limits = { timeout: timeout, attempt_timeout: attempt_timeout, connect_timeout: connect_timeout }.compact
       Settings.apply(:ahoy_client_builder_set, builder, limits.transform_values { |span| Settings.seconds(span) })
-      Settings.apply(:ahoy_client_builder_set, builder, retry_tries: tries.negative? ? "unlimited" : tries) if tries
+      Settings.apply(:ahoy_client_builder_set, builder, retry_tries: Settings.tries(tries)) if tries
       Settings.apply(:ahoy_client_builder_set, builder, options)
       trust(builder, ca, cert)
       log(builder, logger) if logger
@@ -140,6 +140,8 @@ module Ahoy
     end
 
     def log(builder, logger)
+      raise TypeError, "a logger is a Logger, and not #{logger.inspect}" unless logger.respond_to?(:level)
+
       level = SEVERITIES.fetch(logger.level, 1)
       Native.check(:ahoy_client_builder_on_log, builder, level, *Callbacks.log(logger))
     end

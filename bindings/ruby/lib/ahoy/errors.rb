@@ -103,7 +103,8 @@ module Ahoy
     end
 
     def class_of(code, message)
-      return CircuitOpenError if code == "AHOY_E_NO_ENDPOINTS" && message.include?("circuits are open")
+      open = message.match?(/circuits are open|circuit of the one endpoint is open/)
+      return CircuitOpenError if code == "AHOY_E_NO_ENDPOINTS" && open
 
       CLASSES.fetch(code, Error)
     end

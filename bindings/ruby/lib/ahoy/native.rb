@@ -78,6 +78,7 @@ module Ahoy
 
     # Milliseconds; less than one is rounded up, for 0 would mean: do not wait.
     def self.milliseconds(seconds)
+      raise TypeError, "a time span is a number of seconds, and not #{seconds.inspect}" unless seconds.respond_to?(:negative?)
       raise ArgumentError, "a time span must not be negative" if seconds.negative?
 
       seconds == Float::INFINITY ? 2**64 - 1 : (seconds * 1000).ceil

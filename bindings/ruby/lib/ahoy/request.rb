@@ -32,6 +32,8 @@ module Ahoy
     end
 
     def with_params(path, params)
+      raise TypeError, "a path is text, and not #{path.inspect}" unless path.is_a?(String)
+
       path = path.sub(/#.*\z/m, "").gsub(/[^!$%&'()*+,\-.\/0-9:;=?@A-Z\[\]_a-z~]/) do |char|
         char.bytes.map { |byte| format("%%%02X", byte) }.join
       end
@@ -53,6 +55,9 @@ module Ahoy
     def body=(body)
       return if body.nil?
       return attach(body) if body.respond_to?(:read)
+      if body.is_a?(Hash) || !body.respond_to?(:each) && !body.is_a?(String)
+        raise TypeError, "a body is text, an IO or texts, and not #{body.class}; json: and form: send values"
+      end
 
       bytes = body.is_a?(String) ? body : body.to_enum.to_a.join
       FFI::MemoryPointer.new(:uint8, [bytes.bytesize, 1].max) do |memory|

@@ -6,8 +6,8 @@ module Ahoy
   # A queue that one call waits by, and then the next. The wait is Ruby's own on a descriptor: Ctrl-C, Timeout and
   # Thread#kill end it at once, and under a Fiber.scheduler other fibers run meanwhile.
   class Waiter
-    @idle = []
-    @lock = Mutex.new
+    # A queue of Ruby's, for a mutex must not be locked inside a signal's trap, where a call may be made too.
+    @idle = Thread::Queue.new
     @process = Process.pid
 
     class << self
@@ -22,15 +22,15 @@ module Ahoy
       private
 
       def take
-        @lock.synchronize do
-          # Queues of the process that this one was forked from are of no use here.
-          @idle, @process = [], Process.pid if @process != Process.pid
-          @idle.pop
-        end || new
+        # Queues of the process that this one was forked from are of no use here.
+        @idle, @process = Thread::Queue.new, Process.pid if @process != Process.pid
+        @idle.empty? ? new : @idle.pop(true)
+      rescue ThreadError # another thread took the last one meanwhile
+        new
       end
 
       def give_back(waiter)
-        @lock.synchronize { @idle.push(waiter) if @idle.size < 64 && @process == Process.pid }
+        @idle.push(waiter) if @idle.size < 64 && @process == Process.pid
       end
     end
 
