@@ -229,6 +229,13 @@ func TestAbsoluteURLs(t *testing.T) {
 	}
 }
 
+func TestAPathNeedsHosts(t *testing.T) {
+	_, err := client(t, Config{}).Get(context.Background(), "/orders")
+	if !errors.Is(err, InvalidArgument) || !strings.Contains(err.Error(), "/orders") {
+		t.Fatal(err)
+	}
+}
+
 func TestCancelReachesTheServer(t *testing.T) {
 	hosts := servers(t, "ok")
 	client := client(t, Config{Hosts: hosts})
@@ -381,7 +388,7 @@ func TestErrors(t *testing.T) {
 	}
 	for _, config := range []Config{
 		{Hosts: []string{"a:b:c"}}, {Hosts: hosts, Balancer: "best"}, {Options: map[string]string{"max_in_fligt": "1"}},
-		{CAPEM: []byte("no pem")}, {Header: http.Header{"X": {"a\r\nb"}}},
+		{Hosts: []string{"127.0.0.1:99999"}}, {Hosts: hosts, Timeout: -time.Second}, {CAPEM: []byte("no pem")}, {Header: http.Header{"X": {"a\r\nb"}}},
 	} {
 		if _, err := New(config); err == nil {
 			t.Errorf("%+v was taken", config)

@@ -114,6 +114,9 @@ func New(config Config) (*Client, error) {
 }
 
 func (c *Client) build(builder *C.ahoy_client_builder, config Config) error {
+	if config.Timeout < 0 || config.AttemptTimeout < 0 {
+		return refused("a timeout is not negative; 0 has the library's default")
+	}
 	provider, err := config.provider()
 	if err != nil {
 		return err

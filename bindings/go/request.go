@@ -35,6 +35,9 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 	}
 	target := request.URL.RequestURI()
 	if !c.balanced {
+		if request.URL.Host == "" {
+			return nil, refused("%q is no whole URL, and the client has no hosts", request.URL)
+		}
 		target = request.URL.Scheme + "://" + request.URL.Host + target
 	}
 	made.add(method)

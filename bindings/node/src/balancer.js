@@ -1,5 +1,6 @@
 "use strict";
 
+const { inspect } = require("node:util");
 const { Handle, apply, check, native, take, text } = require("./native.js");
 const { AhoyError } = require("./errors.js");
 
@@ -10,17 +11,33 @@ const ALGORITHMS = [
 ];
 
 function parseHost(host) {
-  if (typeof host !== "string") return host;
-  const url = new URL(host.includes("://") ? host : `http://${host}`);
+  if (typeof host !== "string") {
+    if (host && typeof host === "object" && "address" in host) return host;
+    throw new TypeError(`a host is text such as "10.0.0.7:80", or has an address and a port, and not ${inspect(host)}`);
+  }
+  const url = parseURL(host.includes("://") ? host : `http://${host}`);
+  if (!url || url.pathname.length > 1 || url.search || url.hash || url.username) {
+    throw new AhoyError(`${inspect(host)} is not a host: write name:port`, "AHOY_E_INVALID_ARGUMENT");
+  }
   const scheme = host.includes("://") ? url.protocol.slice(0, -1) : undefined;
   const port = Number(url.port) || (scheme === "https" ? 443 : 80);
   return { address: url.hostname.replace(/^\[|\]$/g, ""), port, scheme };
 }
 
+function parseURL(text) {
+  try {
+    return new URL(text);
+  } catch {
+    return null;
+  }
+}
+
 /** The library's host. */
 function hostHandle(given) {
   const host = parseHost(given);
-  const pointer = native.ahoy_host_new(host.address, host.port);
+  // C would take what is above for another port.
+  const isPort = Number.isInteger(host.port) && host.port >= 0 && host.port < 65536;
+  const pointer = isPort ? native.ahoy_host_new(host.address, host.port) : null;
   if (!pointer) throw new AhoyError(`${host.address}:${host.port} is not a host`, "AHOY_E_INVALID_ARGUMENT");
   const made = new Handle(pointer, "ahoy_host_free");
   for (const [key, name] of [
@@ -34,6 +51,9 @@ function hostHandle(given) {
 }
 
 function eachHost(hosts, use) {
+  if (typeof hosts !== "string" && typeof hosts?.[Symbol.iterator] !== "function") {
+    throw new TypeError(`hosts are texts such as "10.0.0.7:80", and not ${inspect(hosts)}`);
+  }
   for (const host of typeof hosts === "string" ? [hosts] : hosts) {
     const made = hostHandle(host);
     try {

@@ -8,6 +8,10 @@ const { Balancer } = require("./balancer.js");
 const { Queue } = require("./queue.js");
 const { Response } = require("./response.js");
 
+const OPTIONS = new Set([
+  "config", "balancer", "baseURL", "timeout", "attemptTimeout", "connectTimeout", "tries", "headers", "ca", "cert", "key",
+  "resilient", "options", "balancerOptions", "provider", "tracing",
+]);
 const channel = diagnostics.channel("ahoy:event");
 
 /**
@@ -21,6 +25,7 @@ class Client extends EventEmitter {
 
   constructor(hosts, options = {}) {
     super();
+    refuseUnknown(options);
     const builder = new Handle(native.ahoy_client_builder_new(), "ahoy_client_builder_free");
     const pointer = builder.pointer;
     const { balancer, timeout, attemptTimeout, connectTimeout, tries, headers, ca, cert, key, resilient } = options;
@@ -163,6 +168,14 @@ class Client extends EventEmitter {
   }
 }
 
+/** A name that is mistyped would else be a setting that is missed. */
+function refuseUnknown(options) {
+  const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
+  if (unknown !== undefined) {
+    throw new TypeError(`no option of a client is called ${unknown}; the library's own settings go into \`options\``);
+  }
+}
+
 function told(client, event) {
   if (channel.hasSubscribers) channel.publish({ client, ...event });
   if (client) client.emit("event", event);
@@ -215,6 +228,9 @@ async function body({ body: given, json }) {
     const { Response: Standard } = globalThis;
     const encoded = new Standard(given);
     return { bytes: Buffer.from(await encoded.arrayBuffer()), type: encoded.headers.get("content-type") };
+  }
+  if (typeof given[Symbol.asyncIterator] !== "function" && typeof given[Symbol.iterator] !== "function") {
+    throw new TypeError(`a body is text, bytes or a stream, and not ${typeof given}; json sends a value`);
   }
   const pieces = [];
   for await (const piece of given) pieces.push(Buffer.from(piece));

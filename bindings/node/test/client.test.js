@@ -68,6 +68,23 @@ test("errors have a code, their attempts, a cause and the caller's stack", async
   await assert.rejects(client().get("no path"), { code: "AHOY_E_INVALID_ARGUMENT" });
 });
 
+test("what is of a wrong kind is named", async () => {
+  const wrong = [
+    [() => client(["127.0.0.1:99999"]), /99999/],
+    [() => client(["127.0.0.1:http"]), /http.*is not a host/],
+    [() => client([`http://${hosts[0]}/path`]), /is not a host/],
+    [() => client([{ address: "127.0.0.1" }]), /127\.0\.0\.1:undefined is not a host/],
+    [() => client([8001]), /8001/],
+    [() => client(8001), /8001/],
+    [() => client(hosts, { timout: 1 }), /timout/],
+    [() => client(hosts, { timeout: "2" }), /milliseconds/],
+    [() => client().get("/ok", { timeout: "2" }), /milliseconds/],
+    [() => client().post("/body", 5), /a body is .* not number/],
+    [() => client().post("/body", { a: 1 }), /json/],
+  ];
+  for (const [call, words] of wrong) await assert.rejects(async () => call(), { message: words });
+});
+
 test("a body comes as it is sent, and leaving it ends it at the server", async () => {
   const c = client([hosts[0]]);
   const pieces = [];
