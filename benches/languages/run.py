@@ -8,7 +8,7 @@ nginx plays the two hosts that are well. Each program runs it with calls one aft
 are told by the program, without its start; processor time is the kernel's, without that of a run of no calls. The
 programs take turns, round by round, and the median over the rounds is told.
 
-Node's clients to compare with are put in place by `npm install --ignore-scripts` in benches/languages/node.
+Node's clients to compare with are fetched by npm where they are not there.
 """
 
 import argparse
@@ -33,6 +33,24 @@ RUBY = ["ruby", "-W0", str(HERE / "ruby" / "measure.rb")]
 NODE = ["node", str(HERE / "node" / "measure.js")]
 # Built by go_built.
 GO = ["measure"]
+
+# What tells the versions of a language and its clients.
+VERSIONS = {
+    "Python": [
+        PYTHON[0],
+        "-c",
+        "import platform, requests, httpx;"
+        "print(f'Python {platform.python_version()}, requests {requests.__version__}, httpx {httpx.__version__}')",
+    ],
+    "Ruby": ["ruby", "-W0", "-e", "require 'faraday'; print \"Ruby #{RUBY_VERSION}, Faraday #{Faraday::VERSION}\""],
+    "Node": [
+        "node",
+        "-p",
+        "const v = (name) => `${name} ${JSON.parse(fs.readFileSync(`node_modules/${name}/package.json`)).version}`;"
+        "[`Node ${process.versions.node}`, v('undici'), v('axios')].join(', ')",
+    ],
+    "Go": ["go", "env", "GOVERSION"],
+}
 
 # Language, client, the file whose lines count, the command, which gets CALLS AT_ONCE HOST... and prints SECONDS ANSWERS.
 PROGRAMS = [
@@ -99,6 +117,13 @@ def go_built(folder, library):
     os.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
 
 
+def node_ready():
+    """Fetches what the programs of Node and the binding need."""
+    for folder, needed in ((HERE / "node", "undici"), (ROOT / "bindings" / "node", "koffi")):
+        if not (folder / "node_modules" / needed).exists():
+            subprocess.run(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=folder, check=True)
+
+
 def run(command, calls, at_once, hosts):
     """Seconds that the program told, answers, and processor seconds of the whole process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -136,6 +161,8 @@ def main():
     programs = [p for p in PROGRAMS if not chosen.languages or p[0].split(",")[0] in chosen.languages]
     rounds = {program[:2]: [] for program in programs}
     failures = dict.fromkeys(rounds, 0)
+    if any(command[0] == NODE[0] for *_, command in programs):
+        node_ready()
     with tempfile.TemporaryDirectory() as folder:
         if any(command[0] == GO[0] for *_, command in programs):
             go_built(pathlib.Path(folder), library)
@@ -159,6 +186,9 @@ def main():
             f"| {language} | {client} | {lines(HERE / path)} | {rate:,.0f} | {used:.0f} µs | {rate_16:,.0f} | {used_16:.0f} µs"
             f" | {failures[language, client]} |"
         )
+    languages = dict.fromkeys(language.split(",")[0] for language, *_ in programs)
+    told = [subprocess.check_output(VERSIONS[one], cwd=HERE / "node", text=True).strip() for one in languages]
+    print("\n" + "; ".join(told))
 
 
 main()
