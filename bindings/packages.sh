@@ -1,7 +1,8 @@
 #!/bin/sh
 # Each language's package in a clean root: installed there without a network, then the programs of its README are run by
 # it alone. packages.sh FOLDER [LANGUAGE...], where FOLDER has what `make wheel gem npm module` made. Needs root,
-# mmdebstrap, and the network for the first run, which keeps the roots in FOLDER; npm asks its registry for koffi each time.
+# mmdebstrap, and the network for the first run, which keeps the roots in FOLDER; npm asks its registry for koffi, and for
+# what looks at the types, each time.
 set -eu
 folder=$(realpath "$1")
 shift
@@ -81,6 +82,8 @@ ruby() {
 node() {
     fresh node nodejs,python3
     check "the package installs" npm install --prefix "$root" --ignore-scripts --no-audit --no-fund "$folder"/ahoy-client-*.tgz
+    check "its types are found from every kind of program" \
+        npx --yes --package=@arethetypeswrong/cli@0.18.5 attw --format ascii "$folder"/ahoy-client-*.tgz
     check "nothing was compiled" sh -c "! find '$root/node_modules' -name '*.o' -o -name Makefile | grep ."
     check "its library is its own" inside sh -c 'cd / && node -e "
         process.exit(require(\"ahoy-client\").libraryVersion() ? 0 : 1)"'
