@@ -266,6 +266,48 @@ func TestCancelReachesTheServer(t *testing.T) {
 	eventually(t, 5*time.Second, func() bool { return brokenOffAt(t, hosts[0]) == 2 })
 }
 
+// Calls that are made one at a time wait in the library at first: what ends one by its context or by Close is seen then too,
+// and after that.
+func TestCallsOneAtATime(t *testing.T) {
+	hosts := servers(t, "ok")
+	client := client(t, Config{Hosts: hosts, Timeout: 30 * time.Second})
+	for i := 0; i < 2*settled; i++ {
+		response, err := client.Get(context.Background(), "/ok")
+		if got := text(t, response, err); got != "hello" {
+			t.Fatal(got)
+		}
+	}
+	if !client.company.join() && runtime.GOMAXPROCS(0) > 1 {
+		t.Fatal("such calls are not told from others")
+	}
+	client.company.leave()
+	response, err := client.Get(context.Background(), "/slow?ms=50")
+	if got := text(t, response, err); got != "late" {
+		t.Fatal(got)
+	}
+	for _, after := range []time.Duration{time.Millisecond, 50 * time.Millisecond} {
+		before := brokenOffAt(t, hosts[0])
+		ctx, cancel := context.WithCancel(context.Background())
+		var stopped time.Time
+		time.AfterFunc(after, func() { stopped = time.Now(); cancel() })
+		_, err := client.Get(ctx, "/slow?ms=10000")
+		took := time.Since(stopped)
+		t.Logf("returned %v after a cancel after %v", took, after)
+		if !errors.Is(err, context.Canceled) || took > time.Duration(full(1000, 10))*time.Millisecond {
+			t.Fatal(err, took)
+		}
+		eventually(t, 5*time.Second, func() bool { return brokenOffAt(t, hosts[0]) == before+1 })
+	}
+	_, err = client.Get(context.Background(), "/reset")
+	if !errors.Is(err, ConnectionLost) {
+		t.Fatal(err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { client.Close() })
+	if _, err = client.Get(context.Background(), "/slow?ms=10000"); !errors.Is(err, ErrClosed) {
+		t.Fatal(err)
+	}
+}
+
 // slowServer answers after 300 ms, in a process of its own and by what little takes no time of the clients' beside: that of
 // Python would be what is measured.
 func slowServer(t *testing.T) string {

@@ -15,6 +15,11 @@ static void log_line(void *handle, int32_t level, const char *part, const char *
 
 static void event(void *handle, const ahoy_event *happened) { goEvent((uintptr_t)handle, (ahoy_event *)happened); }
 
+static void done(void *handle, ahoy_status status, ahoy_response *response, ahoy_error *err) {
+    (void)status;
+    goDone((uintptr_t)handle, response, err);
+}
+
 static int32_t produce(void *handle, uint8_t *buffer, size_t capacity, size_t *length) {
     return goProduce((uintptr_t)handle, buffer, capacity, length);
 }
@@ -79,6 +84,31 @@ ahoy_status ahoy_go_send(const ahoy_client *client, const char *text, size_t fie
         ahoy_request_free(request);
     }
     return status;
+}
+
+ahoy_status ahoy_go_call(const ahoy_client *client, const char *text, size_t fields, const uint8_t *body, size_t length,
+                         uint64_t timeout_ms, uint64_t wait_ms, ahoy_call **call, ahoy_response **response,
+                         ahoy_error **err) {
+    ahoy_request *request = NULL;
+    ahoy_status status = ahoy_go_request(text, fields, body, length, timeout_ms, &request, err);
+    if (status != AHOY_OK) {
+        return status;
+    }
+    status = ahoy_client_start(client, request, call, err);
+    ahoy_request_free(request);
+    if (status != AHOY_OK) {
+        return status;
+    }
+    status = ahoy_call_wait(*call, wait_ms, response, err);
+    if (status != AHOY_OK || *response != NULL) {
+        ahoy_call_free(*call);
+        *call = NULL;
+    }
+    return status;
+}
+
+ahoy_status ahoy_go_on_done(const ahoy_call *call, uintptr_t handle, ahoy_error **err) {
+    return ahoy_call_on_done(call, done, (void *)handle, forget, err);
 }
 
 size_t ahoy_go_take(const ahoy_queue *queue, ahoy_go_ended *ended, size_t capacity) {

@@ -21,6 +21,15 @@ ahoy_status ahoy_go_request(const char *text, size_t fields, const uint8_t *body
 ahoy_status ahoy_go_send(const ahoy_client *client, const char *text, size_t fields, const uint8_t *body, size_t length,
                          uint64_t timeout_ms, const ahoy_queue *queue, uint64_t tag, ahoy_error **err);
 
+/* Makes such a request, begins it, and waits up to wait_ms for its end. Where it goes on then, the status is AHOY_OK and
+ * *call is to be freed; else it is NULL, and *response or the error says how the call ended. */
+ahoy_status ahoy_go_call(const ahoy_client *client, const char *text, size_t fields, const uint8_t *body, size_t length,
+                         uint64_t timeout_ms, uint64_t wait_ms, ahoy_call **call, ahoy_response **response,
+                         ahoy_error **err);
+
+/* Has goDone told how a call ends. */
+ahoy_status ahoy_go_on_done(const ahoy_call *call, uintptr_t handle, ahoy_error **err);
+
 /* How something ended: an answer or an error, which are the caller's, or neither. */
 typedef struct ahoy_go_ended {
     uint64_t tag;

@@ -86,13 +86,15 @@ type Event struct {
 	Text     string // one sentence for people
 }
 
-// Client sends requests. Any number of goroutines may use it; those that wait hold no thread.
+// Client sends requests. Any number of goroutines may use it; those that wait hold no thread, but for the first 5 ms of a
+// call that is made when no other is.
 type Client struct {
 	handle   *C.ahoy_client
 	balancer *C.ahoy_balancer
 	queue    *queue
 	balanced bool
 	closed   int32
+	company  company
 }
 
 // New makes a Client.
@@ -101,7 +103,7 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &Client{queue: queue}
+	client := &Client{queue: queue, company: newCompany()}
 	builder := C.ahoy_client_builder_new()
 	defer C.ahoy_client_builder_free(builder)
 	if err := client.build(builder, config); err != nil {

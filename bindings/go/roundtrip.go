@@ -4,6 +4,7 @@ package ahoy
 import "C"
 
 import (
+	"context"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -33,18 +34,27 @@ func (c *Client) RoundTrip(request *http.Request) (*http.Response, error) {
 		closeBody(request)
 		return nil, err
 	}
-	answer, err := c.queue.await(request.Context(), func(tag uint64, err **C.ahoy_error) C.ahoy_status {
+	answer, err := c.exchange(request.Context(), asked, sent)
+	if err != nil {
+		sent.free()
+		return nil, err
+	}
+	return c.response(request, answer, sent), nil
+}
+
+// exchange sends a request and waits for the head of its answer.
+func (c *Client) exchange(ctx context.Context, asked *asked, sent *upload) (*C.ahoy_response, error) {
+	defer c.company.leave()
+	if c.company.join() && sent == nil {
+		return c.call(ctx, asked)
+	}
+	return c.queue.await(ctx, func(tag uint64, err **C.ahoy_error) C.ahoy_status {
 		if sent != nil {
 			return C.ahoy_client_submit(c.handle, sent.request, c.queue.handle, C.uint64_t(tag), err)
 		}
 		return C.ahoy_go_send(c.handle, asked.head(), asked.fields, asked.content(), C.size_t(len(asked.body)), asked.timeout,
 			c.queue.handle, C.uint64_t(tag), err)
 	})
-	if err != nil {
-		sent.free()
-		return nil, err
-	}
-	return c.response(request, answer, sent), nil
 }
 
 func closeBody(request *http.Request) {
