@@ -82,11 +82,12 @@ class TestClient < Minitest::Test
   end
 
   def test_a_call_in_a_trap
-    made = client
+    lines = StringIO.new
+    made = client(logger: Logger.new(lines, level: :debug))
     status = nil
     before = trap("USR2") { status = made.get("/ok").status }
     Process.kill(:USR2, Process.pid)
-    eventually { status == 200 }
+    eventually { status == 200 && lines.string.include?("/ok") }
   ensure
     trap("USR2", before)
   end
