@@ -241,6 +241,11 @@ acceptance-languages: stage
 	bindings/go/archive.sh $(TARGET)/release/ready/libahoy.a
 	AHOY_LIBRARY=$(abspath $(STAGE))/lib/libahoy.so bash tests/language_acceptance.sh
 
+# The tests of Python's binding on each Python of pyenv from 3.9 on and on that of Debian sid, or on PYTHONS: three minutes.
+.PHONY: pythons
+pythons: quick
+	tests/pythons.sh $(TARGET)/release/libahoy.so $(TARGET)/pythons
+
 # The archive, where the Go module looks for it.
 go: build
 	bindings/go/archive.sh $(OUT)/ready/libahoy.a
