@@ -185,6 +185,52 @@ fn an_event_loop_is_told_by_its_queue() {
     assert!(queue.next(0).unwrap().is_none(), "one for each");
 }
 
+/// One that waits reads the connection itself; one that polls or is told has an I/O thread read it.
+#[test]
+fn a_reader_may_wait_poll_and_be_told_by_turns() {
+    let stage = Stage::new();
+    let [client, _] = stage.clients();
+    let queue = Queue::new();
+    let response = client.stream("/");
+    for tag in 0..20 {
+        stage.say("waits");
+        assert_eq!(response.exactly(5), "waits");
+        stage.say("polls");
+        let mut polled = Vec::new();
+        eventually("it is there", SOON, || {
+            polled.extend(response.poll());
+            polled.len() == 5
+        });
+        response.notify(&queue, tag).unwrap();
+        assert!(queue.next(0).unwrap().is_none());
+        stage.say("told");
+        assert_eq!(queue.next(10_000).unwrap().unwrap().tag(), tag);
+        assert_eq!(response.poll(), b"told");
+    }
+    assert_eq!(response.read(9, 5).unwrap(), (Vec::new(), false));
+    response.notify(&queue, 99).unwrap();
+    stage.say("");
+    assert_eq!(queue.next(10_000).unwrap().unwrap().tag(), 99, "the end is told as well");
+    assert_eq!(response.read(9, 0).unwrap(), (Vec::new(), true));
+}
+
+/// Bytes are counted once by whichever thread reads them.
+#[test]
+fn bytes_of_many_readers_add_up() {
+    const LENGTH: usize = 3_000_000;
+    let server = Server::always(Reply::bytes(200, vec![7; LENGTH]));
+    let client = client_over(&[server.port()]);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(client.stream("/").rest_by(50_000).unwrap().len(), LENGTH));
+        }
+    });
+    let snapshot = client.snapshot();
+    let received = snapshot.sum("ahoy_client_received_bytes_total", &[]) as usize;
+    assert!((4 * LENGTH..4 * LENGTH + 4000).contains(&received), "{received}");
+    assert_eq!(snapshot.sum("ahoy_client_streamed_bodies_total", &[]), 4.0);
+}
+
 #[test]
 fn a_notice_is_kept_when_the_response_is_freed_or_cancelled() {
     let stage = Stage::new();

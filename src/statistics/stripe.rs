@@ -56,8 +56,8 @@ impl Stripe {
     }
 
     /// Counts on any thread.
-    pub fn count_anywhere(&self, counter: Counter) {
-        self.own.as_ref().map_or(self, |own| &own.shared).count(counter, 1);
+    pub fn count_anywhere(&self, counter: Counter, count: u64) {
+        self.own.as_ref().map_or(self, |own| &own.shared).count(counter, count);
     }
 
     /// A call has ended.

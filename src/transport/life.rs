@@ -12,6 +12,8 @@ pub(super) struct Life {
     stripe: Arc<Stripe>,
     ends: Arc<Ends>,
     at_rest: AtomicBool,
+    /// Whether its bytes are counted by threads beside the one whose stripe it is.
+    on_any_thread: AtomicBool,
     /// Why it will be closed, once that is known.
     closes: AtomicU8,
 }
@@ -24,6 +26,7 @@ impl Life {
             stripe: Arc::clone(stripe),
             ends: Arc::new(ends),
             at_rest: AtomicBool::new(false),
+            on_any_thread: AtomicBool::new(false),
             closes: AtomicU8::new(CloseReason::Other as u8),
         }
     }
@@ -34,11 +37,23 @@ impl Life {
     }
 
     pub(super) fn sent(&self, bytes: usize) {
-        self.stripe.count(Counter::BytesSent, bytes as u64);
+        self.count(Counter::BytesSent, bytes);
     }
 
     pub(super) fn received(&self, bytes: usize) {
-        self.stripe.count(Counter::BytesReceived, bytes as u64);
+        self.count(Counter::BytesReceived, bytes);
+    }
+
+    fn count(&self, counter: Counter, bytes: usize) {
+        match self.on_any_thread.load(Ordering::Relaxed) {
+            false => self.stripe.count(counter, bytes as u64),
+            true => self.stripe.count_anywhere(counter, bytes as u64),
+        }
+    }
+
+    /// Whether threads beside its own poll it.
+    pub(super) fn is_read_on_any_thread(&self, on_any: bool) {
+        self.on_any_thread.store(on_any, Ordering::Relaxed);
     }
 
     /// It is kept for the next exchange.
@@ -57,7 +72,7 @@ impl Life {
     /// One that exchanges share is used by none of them any more; told on any thread.
     pub(super) fn is_shared_by_none(&self) {
         self.at_rest.store(true, Ordering::Relaxed);
-        self.stripe.count_anywhere(Counter::ConnectionsKept);
+        self.stripe.count_anywhere(Counter::ConnectionsKept, 1);
     }
 
     /// One that exchanges use already is used by one more, which needs no handshake either.

@@ -83,6 +83,11 @@ impl Traffic {
         self.0.life.get().into_iter().for_each(|life| life.closes(reason));
     }
 
+    /// Whether threads beside the one of its transport poll the connection.
+    pub(super) fn is_read_on_any_thread(&self, on_any: bool) {
+        self.0.life.get().into_iter().for_each(|life| life.is_read_on_any_thread(on_any));
+    }
+
     /// Bytes that the socket took.
     pub(super) fn note_written(&self, count: usize) {
         self.0.written.fetch_add(count as u64, Ordering::Relaxed);

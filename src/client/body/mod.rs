@@ -1,4 +1,5 @@
 //! Streamed bodies of answers.
 
+mod source;
 pub mod stream;
 pub mod streaming;

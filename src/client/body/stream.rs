@@ -1,16 +1,21 @@
 //! A streamed body between the I/O thread that carries it and its reader: a bounded channel of pieces.
 //!
 //! The carrier waits while the channel is full and then reads nothing from the connection, so a slow reader
-//! slows the peer down and not the memory of this process.
+//! slows the peer down and not the memory of this process. A reader that waits fills the channel itself: see
+//! [`super::source`].
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
+
+use super::source::{Moved, Source};
 
 use crate::client::core::{Core, check_may_wait, out_of_resources};
 use crate::error::{Error, ErrorKind};
@@ -89,8 +94,9 @@ impl BodyStream {
         if let Some(read) = self.inflow.take(buffer) {
             return read;
         }
-        if !timeout.is_zero() {
-            self.wait(timeout)?;
+        match timeout.is_zero() {
+            true => self.inflow.look(),
+            false => self.wait(timeout)?,
         }
         let nothing = Ok(Read { length: 0, ended: false });
         self.inflow.take(buffer).unwrap_or(nothing)
@@ -98,18 +104,29 @@ impl BodyStream {
 
     fn wait(&self, timeout: Duration) -> Result<(), Error> {
         check_may_wait()?;
+        self.inflow.leave_to_reader();
+        let until = Instant::now().checked_add(timeout);
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let (left, patience) = (left.unwrap_or(Duration::MAX), self.inflow.patience());
+            if self.is_readable_within(left.min(patience))? || left <= patience {
+                return Ok(());
+            }
+            self.inflow.give_up_if_late();
+        }
+    }
+
+    fn is_readable_within(&self, limit: Duration) -> Result<bool, Error> {
         let Some(interrupt) = self.core.interrupt() else {
-            waiter::wait(self.inflow.readable(), timeout);
-            return Ok(());
+            return Ok(waiter::wait(self.inflow.readable(), limit).is_some());
         };
         let waited = shard::wait(async {
-            let wait = pin!(tokio::time::timeout(timeout, self.inflow.readable()));
-            interrupt.watch(wait).await.is_some()
+            let wait = pin!(tokio::time::timeout(limit, self.inflow.readable()));
+            interrupt.watch(wait).await.map(|in_time| in_time.is_ok())
         });
-        match waited.map_err(out_of_resources)? {
-            true => Ok(()),
-            false => Err(Error::new(ErrorKind::Interrupted, "response: a signal ended the wait")),
-        }
+        let interrupted =
+            || Error::new(ErrorKind::Interrupted, "response: a signal ended the wait");
+        waited.map_err(out_of_resources)?.ok_or_else(interrupted)
     }
 
     /// Tells `watcher` once when there is something to read or the end; comes back where it is there already.
@@ -125,6 +142,8 @@ impl BodyStream {
             return Err(Error::new(ErrorKind::InUse, "response: somebody waits for it already"));
         }
         state.watcher = Some(watcher);
+        drop(state);
+        self.inflow.leave_to_carrier();
         Ok(None)
     }
 }
@@ -152,6 +171,8 @@ pub(crate) struct Inflow {
     state: Mutex<State>,
     arrived: Notify,
     room: Notify,
+    /// Where the pieces come from, once the head is there.
+    source: OnceLock<Source>,
 }
 
 #[derive(Default)]
@@ -170,27 +191,105 @@ impl Inflow {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until another piece may come.
-    pub(crate) async fn has_room(&self) {
-        while self.lock().held >= BOUND {
+    /// Pieces come from `source` from here on.
+    pub(super) fn open(&self, source: Source) {
+        let _ = self.source.set(source);
+    }
+
+    /// Ends the exchange that the pieces come from, and tells how many bytes came.
+    pub(super) fn close(&self) -> u64 {
+        self.source.get().map_or(0, Source::close)
+    }
+
+    /// Waits until the carrier may add another piece.
+    pub(super) async fn has_room(&self) {
+        while self.lock().held >= BOUND || self.is_left_to_reader() {
             self.tell();
             self.room.notified().await;
         }
     }
 
-    /// Adds a piece; to be called when there is room. A waiting reader is told when much has come: a wake costs more
-    /// than a small piece. So [`Self::tell`] is to be called where the next one does not come at once.
-    pub(crate) fn push(&self, piece: Bytes) {
-        if piece.is_empty() {
-            return;
+    /// Adds the next piece, by the carrier; to be polled when there is room. A waiting reader is told when much has come,
+    /// or no more comes at once: a wake costs more than a small piece.
+    pub(super) fn poll_move(&self, cx: &Context<'_>) -> Poll<Moved> {
+        let Some(source) = self.source.get() else {
+            return Poll::Pending;
+        };
+        let mut untold = 0;
+        let moved = source.poll_by_carrier(cx, |piece| untold = self.put(piece, true));
+        if moved.is_pending() || untold >= TOLD {
+            self.tell();
         }
+        moved
+    }
+
+    /// Adds a piece that the carrier has to tell of, or that its reader took itself; how much is to be told then.
+    fn put(&self, piece: Bytes, to_tell: bool) -> usize {
         let mut state = self.lock();
-        state.held += piece.len() + OVERHEAD;
-        state.untold += piece.len() + OVERHEAD;
-        state.pieces.push_back(piece);
-        if state.untold >= TOLD {
-            self.tell_of(state);
+        if !piece.is_empty() {
+            let cost = piece.len() + OVERHEAD;
+            state.held += cost;
+            state.untold += if to_tell { cost } else { 0 };
+            state.pieces.push_back(piece);
         }
+        state.untold
+    }
+
+    pub(super) fn is_left_to_reader(&self) -> bool {
+        self.source.get().is_some_and(Source::is_left_to_reader)
+    }
+
+    /// A reader waits: it looks for pieces itself, unless another one wants to be told of them.
+    fn leave_to_reader(&self) {
+        let is_watched = self.lock().watcher.is_some();
+        if let Some(source) = self.source.get().filter(|_| !is_watched) {
+            source.leave_to_reader();
+        }
+    }
+
+    /// Somebody wants to be told of pieces.
+    fn leave_to_carrier(&self) {
+        if let Some(source) = self.source.get()
+            && source.is_left_to_reader()
+        {
+            source.leave_to_carrier();
+            self.room.notify_one();
+        }
+    }
+
+    /// How long a reader that looks for pieces itself may wait yet.
+    fn patience(&self) -> Duration {
+        self.source.get().map_or(Duration::MAX, Source::patience)
+    }
+
+    /// Ends a body that has brought nothing for too long.
+    fn give_up_if_late(&self) {
+        if let Some(source) = self.source.get()
+            && source.patience().is_zero()
+        {
+            source.give_up();
+            self.room.notify_one();
+        }
+    }
+
+    /// The reader's look at the connection, where that is left to it.
+    fn poll_source(&self, cx: &Context<'_>) -> Poll<()> {
+        let Some(source) = self.source.get().filter(|source| source.is_left_to_reader()) else {
+            return Poll::Pending;
+        };
+        let polled = source.poll_by_reader(cx, |piece| {
+            self.put(piece, false);
+        });
+        if !source.is_left_to_reader() {
+            self.room.notify_one();
+        }
+        polled
+    }
+
+    /// The same, without a wait.
+    fn look(&self) {
+        let _ = self.poll_source(&Context::from_waker(Waker::noop()));
+        self.source.get().into_iter().for_each(Source::leave);
     }
 
     /// Tells of what came.
@@ -235,9 +334,16 @@ impl Inflow {
     }
 
     async fn readable(&self) {
-        while !self.lock().is_readable() {
-            self.arrived.notified().await;
-        }
+        let _leaves = Leaves(self);
+        let mut arrived = pin!(self.arrived.notified());
+        poll_fn(|cx| {
+            while arrived.as_mut().poll(cx).is_ready() {
+                arrived.set(self.arrived.notified());
+            }
+            let is_readable = self.lock().is_readable();
+            if is_readable { Poll::Ready(()) } else { self.poll_source(cx) }
+        })
+        .await;
     }
 
     /// What is there now; `None` where nothing is.
@@ -257,6 +363,15 @@ impl Inflow {
             self.room.notify_one();
         }
         read
+    }
+}
+
+/// A reader that waits no more.
+struct Leaves<'a>(&'a Inflow);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.source.get().into_iter().for_each(Source::leave);
     }
 }
 
@@ -306,7 +421,7 @@ mod tests {
         let inflow = Inflow::default();
         assert!(taken(&inflow, 4).is_none());
         for piece in ["abc", "", "de", "fgh"] {
-            inflow.push(Bytes::from_static(piece.as_bytes()));
+            inflow.put(Bytes::from_static(piece.as_bytes()), true);
         }
         assert_eq!(taken(&inflow, 4), Some((b"abcd".to_vec(), false)));
         assert_eq!(taken(&inflow, 2), Some((b"ef".to_vec(), false)));
@@ -320,12 +435,12 @@ mod tests {
     fn what_came_before_a_break_is_read_but_not_after_a_cut() {
         let error = || Error::new(ErrorKind::ConnectionLost, "x");
         let inflow = Inflow::default();
-        inflow.push(Bytes::from_static(b"abc"));
+        inflow.put(Bytes::from_static(b"abc"), true);
         inflow.end(Err(error()));
         inflow.cut(Error::new(ErrorKind::Closed, "x"));
         assert_eq!(inflow.take(&mut [0; 9]).unwrap().unwrap_err().kind(), error().kind());
         let inflow = Inflow::default();
-        inflow.push(Bytes::from_static(b"abc"));
+        inflow.put(Bytes::from_static(b"abc"), true);
         inflow.end(Err(error()));
         assert_eq!(taken(&inflow, 9), Some((b"abc".to_vec(), false)));
         assert_eq!(inflow.take(&mut [0; 9]).unwrap().unwrap_err().kind(), error().kind());
@@ -336,7 +451,7 @@ mod tests {
         let inflow = Arc::new(Inflow::default());
         let mut pieces = 0;
         while inflow.lock().held < BOUND {
-            inflow.push(Bytes::from_static(b"x"));
+            inflow.put(Bytes::from_static(b"x"), true);
             pieces += 1;
         }
         assert!(pieces <= BOUND / OVERHEAD, "{pieces}");

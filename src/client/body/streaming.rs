@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
+use super::source::{Moved, Source, late};
 use super::stream::{BodyStream, Inflow};
 use crate::balancer::lease::Lease;
 use crate::client::admission::limit::InFlightPermit;
@@ -101,12 +102,12 @@ impl Body {
             Err(error) => return deliver(Err(error)),
         };
         let writer = Writer { inflow: stream.inflow(), ended: false };
+        writer.inflow.open(Source::new(self.live, idle_limit(call)));
         let (attempts, attempt_count) = (response.attempts.clone(), response.attempt_count);
         let mut deliver = Some(|| deliver(Ok(Delivery { response, stream: Some(stream) })));
         let idle = idle_limit(call);
-        let mut count = 0;
         let result = {
-            let moved = pin!(move_pieces(&mut self.live, &writer.inflow, idle, &mut count));
+            let moved = pin!(move_pieces(&writer.inflow, idle));
             let mut ended = pin!(call.cancellation.or(moved));
             poll_fn(|cx| {
                 let result = ended.as_mut().poll(cx);
@@ -124,7 +125,8 @@ impl Body {
             Err(kind) => Err(Failure::sent(kind, "cancelled")),
         };
         // The connection is kept or closed before anybody learns of the end.
-        drop((self.live, self.permit));
+        let count = writer.inflow.close();
+        drop(self.permit);
         let ended = match &result {
             Ok(()) => self.head,
             Err(failure) => AttemptOutcome::Failed { kind: failure.kind, sent: true },
@@ -150,31 +152,17 @@ impl Body {
     }
 }
 
-/// Moves pieces until the end; each may take `idle`, but for the time in which the reader has no room.
-async fn move_pieces(
-    live: &mut Live,
-    inflow: &Inflow,
-    idle: Duration,
-    count: &mut u64,
-) -> Result<(), Failure> {
+/// Moves pieces until the end; each may take `idle`, but for the time in which the reader has no room. A reader that looks
+/// for pieces itself keeps that limit itself.
+async fn move_pieces(inflow: &Inflow, idle: Duration) -> Result<(), Failure> {
     loop {
         inflow.has_room().await;
-        let mut next = pin!(live.next());
-        let next = poll_fn(|cx| {
-            let next = next.as_mut().poll(cx);
-            if next.is_pending() {
-                inflow.tell();
-            }
-            next
-        });
-        let Ok(piece) = tokio::time::timeout(idle, next).await else {
-            return Err(Failure::sent(FailureKind::Timeout, "no more of the body in time"));
-        };
-        let Some(piece) = piece.transpose()? else {
-            return Ok(());
-        };
-        *count += piece.len() as u64;
-        inflow.push(piece);
+        match tokio::time::timeout(idle, poll_fn(|cx| inflow.poll_move(cx))).await {
+            Ok(Moved::Piece | Moved::LeftToReader) => {}
+            Ok(Moved::Ended(result)) => return result,
+            Err(_) if inflow.is_left_to_reader() => {}
+            Err(_) => return Err(late()),
+        }
     }
 }
 
@@ -203,6 +191,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        self.inflow.close();
         if !self.ended {
             let message = "a defect of libahoy: the carrier of a body ended without an outcome";
             self.inflow.end(Err(Error::new(ErrorKind::Internal, message)));

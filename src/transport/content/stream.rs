@@ -38,6 +38,11 @@ enum Begun {
 /// What a transport does to get the next piece; none at the end of the body.
 pub(in crate::transport) trait Flow: Send {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>>;
+
+    /// Whether nothing but these polls brings it further, and none of them calls the host: then any thread may poll.
+    fn is_driven_by_polls(&self) -> bool {
+        false
+    }
 }
 
 impl Live {
@@ -62,11 +67,22 @@ impl Live {
 
     /// The next piece, which may be empty; `None` at the end. To be asked no more after that or a failure.
     pub async fn next(&mut self) -> Option<Result<Bytes, Failure>> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// The same.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
         match self.begun.take() {
-            None => poll_fn(|cx| self.flow.poll_piece(cx)).await,
-            Some(Begun::With(piece)) => Some(Ok(piece)),
-            Some(Begun::Empty) => None,
+            None => self.flow.poll_piece(cx),
+            Some(Begun::With(piece)) => Poll::Ready(Some(Ok(piece))),
+            Some(Begun::Empty) => Poll::Ready(None),
         }
+    }
+
+    /// Whether any thread may ask for the next piece, and not only the one that carries the exchange.
+    #[must_use]
+    pub fn is_driven_by_polls(&self) -> bool {
+        self.flow.is_driven_by_polls()
     }
 }
 

@@ -338,11 +338,20 @@ impl Direct {
             return Ok(answer);
         }
         let content = Content::open(&mut head, content, reading)?;
-        let (config, pool) = (Arc::clone(&self.config), Arc::clone(&self.pool));
-        let endpoint = Arc::clone(exchange.endpoint);
-        let connection = Some(connection);
-        let underway = Underway { content, connection, open: true, config, pool, endpoint };
-        Ok(content::answer(head, underway))
+        connection.is_read_on_any_thread(true);
+        Ok(content::answer(
+            head,
+            Underway {
+                content,
+                connection: Some(connection),
+                open: true,
+                end: None,
+                calls_host: exchange.source.is_some() || self.config.trace.is_some(),
+                config: Arc::clone(&self.config),
+                pool: Arc::clone(&self.pool),
+                endpoint: Arc::clone(exchange.endpoint),
+            },
+        ))
     }
 
     fn keep(&self, endpoint: &Arc<Endpoint>, connection: Box<Connection>) {
@@ -379,30 +388,55 @@ fn keep(
     pool.sweep_if_due(now, config.idle_timeout, config.by_tasks);
 }
 
-/// An answer whose body is read piece by piece; its connection is kept when the body has ended.
+/// An answer whose body is read piece by piece. Its connection is kept when it drops after its end: that is done, and
+/// counted, by the thread that carries the exchange, whichever thread has read.
 struct Underway {
     content: Content<AnswerBody>,
     connection: Option<Box<Connection>>,
     open: bool,
+    end: Option<End>,
+    /// What the connection reads or sends is told to the host, or asked of it.
+    calls_host: bool,
     config: Arc<DirectConfig>,
     pool: Arc<ConnectionPool>,
     endpoint: Arc<Endpoint>,
 }
 
+/// How a body came to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Whole,
+    Broken,
+}
+
 impl Flow for Underway {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
-        let Some(connection) = &mut self.connection else {
+        let (None, Some(connection)) = (self.end, &mut self.connection) else {
             return Poll::Ready(None);
         };
         let content = &mut self.content;
         let piece = ready!(connection.poll_with(&mut self.open, cx, |cx| content.poll_piece(cx)));
-        if !matches!(piece, Some(Ok(_)))
-            && let Some(connection) = self.connection.take()
-            && piece.is_none()
+        self.end = match &piece {
+            Some(Ok(_)) => None,
+            Some(Err(_)) => Some(End::Broken),
+            None => Some(End::Whole),
+        };
+        Poll::Ready(piece)
+    }
+
+    fn is_driven_by_polls(&self) -> bool {
+        !self.calls_host
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && self.end == Some(End::Whole)
         {
+            connection.is_read_on_any_thread(false);
             keep(&self.config, &self.pool, &self.endpoint, connection);
         }
-        Poll::Ready(piece)
     }
 }
 

@@ -133,6 +133,11 @@ impl Connection {
         self.traffic.closes(reason);
     }
 
+    /// Whether threads beside the one of its transport poll it.
+    pub(crate) fn is_read_on_any_thread(&self, on_any: bool) {
+        self.traffic.is_read_on_any_thread(on_any);
+    }
+
     /// It is used again after it was kept.
     pub(crate) fn is_used_again(&self) {
         self.traffic.is_used_again();
