@@ -321,21 +321,23 @@ impl ConnectionPool {
     /// anybody waits for the lock.
     pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration, driven: bool) {
         let mut slots = self.lock();
-        let all: usize = slots.by_endpoint.values().map(|slot| slot.idle.len()).sum();
-        let rounds = 1 + all / LOOKS_A_ROUND;
-        let mut turn = slots.next_round % rounds;
-        slots.next_round = turn + 1;
-        slots.by_endpoint.retain(|_, slot| {
-            turn = (turn + 1) % rounds;
-            if turn > 0 {
-                return slot.let_go_if_departed();
-            }
-            let departed = slot.note_departed();
+        slots.let_go();
+        let mut looks = 0;
+        while looks < LOOKS_A_ROUND {
+            let next = slots.next_look;
+            let Some((&key, slot)) = slots.by_endpoint.range_mut(next..).next() else {
+                slots.next_look = 0;
+                return;
+            };
+            looks += slot.idle.len().max(1);
             let idle = std::mem::take(&mut slot.idle).into_iter();
-            let current = idle.filter(|kept| !departed && kept.is_current(now, idle_timeout));
+            let current = idle.filter(|kept| kept.is_current(now, idle_timeout));
             slot.idle = current.filter_map(|kept| kept.looked_after(now, driven)).collect();
-            slot.is_needed()
-        });
+            if !slot.is_needed() {
+                slots.by_endpoint.remove(&key);
+            }
+            slots.next_look = key + 1;
+        }
     }
 
     /// Sweeps when the last time is long enough ago, and lets go of departed endpoints at once.
@@ -379,8 +381,8 @@ struct Slots {
     /// A tree: there are few, and a hash table would be kept when they are gone.
     by_endpoint: BTreeMap<usize, Slot>,
     next_sweep: Option<Instant>,
-    /// Which part of the connections is looked at next, where there are very many.
-    next_round: usize,
+    /// From which endpoint on connections are looked at next.
+    next_look: usize,
     departures_seen: u64,
 }
 
