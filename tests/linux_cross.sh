@@ -1,5 +1,6 @@
 #!/bin/sh
-# The C examples and the NULL test with what packaging/targets/linux-portable.sh or linux-cross.sh left:
+# The C examples and the NULL test with what packaging/targets/linux-portable.sh or linux-cross.sh left; with musl the tests
+# of Go's binding as well (apt: golang-go):
 #
 #     linux_cross.sh portable|aarch64|i686|musl FOLDER VERSION ABI
 #
@@ -25,3 +26,9 @@ export AHOY_UNDER AHOY_STAGE="$stage" AHOY_CC="$folder/cc"
 PREFIX=$stage LIBDIR=$stage/lib DESTDIR='' sh packaging/install.sh "$folder" "$version" "$abi" >/dev/null
 bash tests/examples.sh
 CC=$AHOY_CC sh tests/null.sh plain "$folder/ready/libahoy.so.$version" | tail -n 1
+if [ "$system" = musl ]; then
+    mkdir "$stage/go"
+    cp -R --parents bindings/go bindings/suite include "$stage/go"
+    "$stage/go/bindings/go/archive.sh" "$folder/ready/libahoy.a"
+    env -C "$stage/go/bindings/go" CC="$AHOY_CC" GOFLAGS=-mod=mod GOPROXY=off go test -short .
+fi
