@@ -82,6 +82,10 @@ impl Host {
         }
         let bare =
             address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
+        if (1..=253).contains(&address.len()) && address.bytes().all(is_plain) && port > 0 {
+            return Ok(Self::new(address, port));
+        }
         let odd = |c: char| c.is_ascii_control() || c.is_whitespace() || "/?#@[]\\".contains(c);
         // A link's address may have a zone, the name of an interface: `fe80::1%eth0`.
         let (ip, zone) = bare.split_once('%').map_or((bare, None), |(ip, zone)| (ip, Some(zone)));
@@ -94,6 +98,13 @@ impl Host {
             return Err("has the port 0");
         }
         Ok(Self::new(bare, port))
+    }
+
+    /// What makes it the same endpoint as another host.
+    #[must_use]
+    pub fn identity(&self) -> Identity<'_> {
+        let scheme = self.scheme.unwrap_or_else(|| Scheme::from_port(self.port));
+        Identity { address: &self.address, port: self.port, scheme }
     }
 
     /// A host with the defaults of every optional property.
@@ -164,6 +175,8 @@ struct Stated {
     server_name: Option<String>,
 }
 
+static NOTHING: Stated = Stated { zone: None, priority: 0, authority: None, server_name: None };
+
 impl Endpoint {
     /// Derives scheme, URL, authority and TLS name from `host`.
     #[must_use]
@@ -231,6 +244,18 @@ impl Endpoint {
     #[must_use]
     pub fn identity(&self) -> Identity<'_> {
         Identity { address: &self.address, port: self.port, scheme: self.scheme }
+    }
+
+    /// Whether [`Self::new`] would make the same of `host`.
+    #[must_use]
+    pub fn is_of(&self, host: &Host) -> bool {
+        let stated = self.stated().unwrap_or(&NOTHING);
+        self.identity() == host.identity()
+            && self.weight() == host.weight
+            && stated.zone.as_deref() == host.zone.as_deref()
+            && stated.priority == host.priority
+            && stated.authority == host.authority
+            && stated.server_name == host.server_name
     }
 
     /// Name or IP address to dial, without brackets.
@@ -477,6 +502,42 @@ mod tests {
         assert!(plain.details.get().is_none());
         assert_eq!((plain.priority(), plain.zone()), (0, None));
         assert!(plain.details.get().is_none(), "asking for what is not stated derives nothing");
+    }
+
+    #[test]
+    fn an_endpoint_is_of_its_host_until_any_property_is_another() {
+        let plain = Host::new("a", 443);
+        let full = Host {
+            zone: Some("z".to_owned()),
+            priority: 1,
+            authority: Some("x".to_owned()),
+            server_name: Some("y".to_owned()),
+            scheme: Some(Scheme::Http),
+            weight: 3,
+            ..plain.clone()
+        };
+        let variants = [
+            Host { address: "b".to_owned(), ..plain.clone() },
+            Host { port: 80, ..plain.clone() },
+            Host { weight: 3, ..plain.clone() },
+            Host { zone: full.zone.clone(), ..plain.clone() },
+            Host { priority: 1, ..plain.clone() },
+            Host { authority: full.authority.clone(), ..plain.clone() },
+            Host { server_name: full.server_name.clone(), ..plain.clone() },
+            Host { scheme: Some(Scheme::Http), ..plain.clone() },
+            full,
+            plain.clone(),
+        ];
+        for host in &variants {
+            let endpoint = Endpoint::new(host.clone());
+            for other in &variants {
+                assert_eq!(endpoint.is_of(other), host == other, "{host:?} {other:?}");
+                assert_eq!(endpoint.is_of(other), endpoint == Endpoint::new(other.clone()));
+            }
+            assert_eq!(endpoint.identity(), host.identity());
+        }
+        let stated = Host { scheme: Some(Scheme::Https), ..plain.clone() };
+        assert!(Endpoint::new(plain).is_of(&stated), "the port's own scheme");
     }
 
     #[test]

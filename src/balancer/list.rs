@@ -1,15 +1,17 @@
 //! What changes of a balancer's list of endpoints need. One change runs at a time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use super::locality_state::Rules;
-use super::roster::{Register, Roster};
+use super::register::Register;
+use super::roster::Roster;
 use super::subset;
 use crate::config::BalancerConfig;
+use crate::discovery::Listing;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::clock;
@@ -155,7 +157,15 @@ impl Change<'_> {
     /// The roster where the provider's `listed` hosts, or this process's part of them, are all there is.
     pub(crate) fn replace(&mut self, listed: Vec<Host>) -> Roster {
         let hosts = self.used(listed);
-        self.refresh.register.replace(self.before, hosts, self.rules, clock::now())
+        self.refresh.register.replace(self.before, &hosts, self.rules, clock::now())
+    }
+
+    /// The same of a list that the provider's watch told.
+    pub(crate) fn follow(&mut self, listing: &Arc<Listing>) -> Roster {
+        if self.config.subset.is_some() {
+            return self.replace(listing.hosts.iter().map(|host| Host::clone(host)).collect());
+        }
+        self.refresh.register.follow(self.before, listing, self.rules, clock::now())
     }
 
     /// The same after an `edit` of what was listed before.

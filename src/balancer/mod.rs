@@ -18,6 +18,7 @@ pub(crate) mod observers;
 pub(crate) mod outliers;
 pub mod pick;
 pub(crate) mod prequal;
+pub(crate) mod register;
 pub mod roster;
 pub(crate) mod slots;
 pub(crate) mod subset;

@@ -9,7 +9,7 @@ use super::balancer::{Balancer, Hold, Live};
 use super::list::Change;
 use super::locality_state::Rules;
 use super::pick::pick_state::PickState;
-use super::roster::Register;
+use super::register::Register;
 use super::update::no_list;
 use crate::config::BalancerConfig;
 use crate::discovery::{Listing, Supply};

@@ -123,12 +123,11 @@ impl Balancer {
         drop(refresh);
         let mut changed = false;
         if let Some(listing) = &fresh {
-            let hosts = listing.hosts.iter().map(|host| Host::clone(host)).collect();
             let note = |list: &List| {
                 list.note_taken(listing.version);
                 list.note_update();
             };
-            changed = self.change(turn, age, note, |it| Some(it.replace(hosts)));
+            changed = self.change(turn, age, note, |it| Some(it.follow(listing)));
         } else {
             drop(turn);
         }

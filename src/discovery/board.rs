@@ -102,7 +102,7 @@ impl Board {
 
     /// `hosts` is the newest list from now on; its takers are still to be told.
     pub(super) fn publish(&self, hosts: Vec<Arc<Host>>) {
-        let listing = Listing { version: self.version() + 1, hosts, since: clock::now() };
+        let listing = Listing::after(self.latest().as_deref(), hosts, clock::now());
         self.latest.store(Some(Arc::new(listing)));
     }
 

@@ -25,7 +25,7 @@ pub mod wire;
 pub use asked::{Asked, Provider};
 pub use board::Taker;
 pub use config::{Callbacks, ProviderConfig, RegistryConfig, Secret};
-pub use listing::Listing;
+pub use listing::{Listing, difference};
 pub use source::Source;
 pub use watch::{Joined, Watch};
 

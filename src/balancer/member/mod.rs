@@ -15,7 +15,7 @@ use super::hot_state::HotState;
 use super::locality_state::LocalityState;
 use super::member_stats::MemberStats;
 use super::observe::history::History;
-use crate::endpoint::{Endpoint, Identity};
+use crate::endpoint::{Endpoint, Host, Identity};
 use crate::event::{EjectedBy, EndpointChange};
 use crate::policy::{Breaker, CircuitState};
 
@@ -173,6 +173,11 @@ impl Member {
     /// Whether it is the endpoint of `identity`.
     pub(crate) fn is(&self, identity: &Identity<'_>) -> bool {
         self.lock().endpoint.identity() == *identity
+    }
+
+    /// Whether it is the endpoint of `host`, with the same properties.
+    pub(crate) fn is_of(&self, host: &Host) -> bool {
+        self.lock().endpoint.is_of(host)
     }
 
     /// Notes that it stands in the list of that number; whether it did before.
@@ -403,7 +408,6 @@ mod tests {
     use super::*;
     use crate::balancer::locality_state::Rules;
     use crate::config::{Algorithm, BalancerConfig};
-    use crate::endpoint::Host;
     use crate::outcome::Verdict;
     use crate::policy::Evidence;
     use crate::runtime::clock::now as t0;

@@ -174,15 +174,15 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 mod tests {
     use super::*;
     use crate::balancer::locality_state::Rules;
-    use crate::balancer::roster::Register;
+    use crate::balancer::register::Register;
     use crate::config::{Algorithm, BalancerConfig};
     use crate::endpoint::Host;
     use crate::runtime::clock::now as t0;
 
     fn roster(register: &mut Register, before: &Roster, ports: &[u16]) -> Roster {
         let config = BalancerConfig::new(Algorithm::Prequal(PrequalProbing::new("/".into())));
-        let hosts = ports.iter().map(|port| Host::new("127.0.0.1", *port)).collect();
-        register.replace(before, hosts, &Rules::new(&config, Arc::default(), t0()), t0())
+        let hosts: Vec<Host> = ports.iter().map(|port| Host::new("127.0.0.1", *port)).collect();
+        register.replace(before, &hosts, &Rules::new(&config, Arc::default(), t0()), t0())
     }
 
     fn picked(roster: &Roster) -> Option<u16> {
