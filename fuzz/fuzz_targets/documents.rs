@@ -1,8 +1,10 @@
-//! Lists of endpoints, in lines and in JSON: another reader counts as many entries.
+//! Lists of endpoints, in lines and in JSON: another reader counts as many entries, and they are the same where another
+//! document was read before.
 #![no_main]
 
-use ahoy::discovery::wire::{groups, lines};
+use ahoy::discovery::wire::{Groups, Lines, groups, lines};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(read) = lines(bytes) {
@@ -12,10 +14,24 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         assert_eq!(read.hosts.len() + read.skipped.count, count.count());
         let stands = |port: u16| text.contains(&port.to_string());
         assert!(read.hosts.iter().all(|host| host.scheme.is_some() || stands(host.port)));
+        for cut in [1, 2, 3] {
+            let mut again = Lines::default();
+            let before = [&bytes[..bytes.len() / 4 * cut], b"\n", &bytes[bytes.len() / 2..]].concat();
+            let _ = again.read(&before);
+            assert!(again.read(bytes).unwrap().is_none_or(|again| again == read));
+        }
     }
     let Ok(read) = groups(bytes) else { return };
     assert!(read.hosts.iter().all(|host| host.port != 0 && !host.address.is_empty()));
     assert_eq!(read.skipped.count > 0, read.skipped.why.is_some());
+    let elements: Vec<&RawValue> = serde_json::from_slice(bytes).expect("a list, as was read");
+    for left_out in 0..elements.len().min(4) {
+        let others = elements.iter().enumerate().filter(|it| it.0 != left_out);
+        let before: Vec<&str> = others.map(|it| it.1.get()).collect();
+        let mut again = Groups::default();
+        again.read(format!("[{}]", before.join(",")).as_bytes()).expect("a list, as was read");
+        assert!(again.read(bytes).unwrap().is_none_or(|again| again == read));
+    }
     let Ok(Value::Array(elements)) = serde_json::from_slice(bytes) else {
         // Nested too deeply for the other reader, and so skipped.
         assert!(read.skipped.count > 0);

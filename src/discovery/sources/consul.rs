@@ -10,7 +10,6 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use tokio::time::sleep_until;
 use url::form_urlencoded::byte_serialize;
-use xxhash_rust::xxh64::xxh64;
 
 use crate::discovery::config::{ConsulConfig, ProviderConfig, RegistryConfig};
 use crate::discovery::ground::Ground;
@@ -80,7 +79,7 @@ impl Consul {
     async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
         let http = HttpClient::new(&self.registry, &self.servers, TokenForm::Bearer, ground)?;
         let limit = self.registry.silence + self.registry.connect_timeout;
-        let (mut index, mut told) = (0, None);
+        let (mut index, mut instances) = (0, consul::Instances::default());
         loop {
             let begun = clock::now();
             let answer = http.get(&self.path(index), &HeaderMap::new(), limit).await?;
@@ -88,16 +87,14 @@ impl Consul {
                 return Err(refused(answer.status));
             }
             index = index_after(index, &answer);
-            let content = xxh64(&answer.body, 0);
-            if told == Some(content) {
-                teller.alive();
-                sleep_until((begun + AT_MOST_EVERY).into()).await;
-                continue;
-            }
-            let entries = consul::health(&answer.body);
             let not_consul = |why| Ended::Failed(format!("Consul's answer is {why}"));
-            entries.map_err(not_consul)?.tell(teller);
-            told = Some(content);
+            match instances.read(&answer.body).map_err(not_consul)? {
+                Some(entries) => entries.tell(teller),
+                None => {
+                    teller.alive();
+                    sleep_until((begun + AT_MOST_EVERY).into()).await;
+                }
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use crate::discovery::config::ProviderConfig;
 use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Session, Source, Teller};
-use crate::discovery::wire::{Entries, groups, lines};
+use crate::discovery::wire::{Entries, Groups, Lines};
 use crate::runtime::directory_watch::{self, Change, DirectoryWatch};
 use crate::runtime::files::{Mark, Place, mark, path_of_url, place};
 
@@ -58,7 +58,8 @@ struct Watched {
 impl Source for Watched {
     fn watch<'a>(&'a self, _: &'a Ground, teller: &'a Teller) -> Session<'a> {
         Box::pin(async move {
-            let mut looks = Looks { path: &self.path, seen: None, is_good: false };
+            let mut looks =
+                Looks { path: &self.path, seen: None, is_good: false, form: Form::default() };
             let mut change = Change::Other;
             let mut watch = looks.watch();
             loop {
@@ -92,6 +93,19 @@ struct Looks<'a> {
     seen: Option<Mark>,
     /// Whether its list was told.
     is_good: bool,
+    form: Form,
+}
+
+/// What the file was when it was read last.
+enum Form {
+    Lines(Lines),
+    Groups(Groups),
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self::Lines(Lines::default())
+    }
 }
 
 /// What is another when the file or its directory is.
@@ -138,16 +152,18 @@ impl Looks<'_> {
             let before = std::mem::replace(&mut stamp, self.stamp());
             looks = if is_whole || before == stamp { 0 } else { looks - 1 };
         }
-        let read = read(self.path);
+        let document = read(self.path);
+        let read = document.and_then(|document| self.form.parse(&document));
         (self.seen, self.is_good) = (stamp.file, read.is_ok());
         match read {
-            Ok(entries) => entries.tell(teller),
+            Ok(Some(entries)) => entries.tell(teller),
+            Ok(None) => teller.alive(),
             Err(problem) => teller.failing(problem),
         }
     }
 }
 
-fn read(path: &Path) -> Result<Entries, String> {
+fn read(path: &Path) -> Result<Vec<u8>, String> {
     let problem = |error: &io::Error| match error.kind() {
         ErrorKind::NotFound => "there is no such file".to_owned(),
         kind => format!("the file cannot be read: {kind}"),
@@ -162,14 +178,24 @@ fn read(path: &Path) -> Result<Entries, String> {
     if document.len() as u64 > MOST {
         return Err("the file is above 32 MiB".to_owned());
     }
-    parse(&document).map_err(|problem| format!("the file is {problem}"))
+    Ok(document)
 }
 
-/// A document that begins with a bracket is JSON.
-fn parse(document: &[u8]) -> Result<Entries, &'static str> {
-    let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
-    match document.trim_ascii_start().first() {
-        Some(b'[' | b'{') => groups(document),
-        _ => lines(document),
+impl Form {
+    /// A document that begins with a bracket is JSON. None where it is as before.
+    fn parse(&mut self, document: &[u8]) -> Result<Option<Entries>, String> {
+        let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
+        let is_json = matches!(document.trim_ascii_start().first(), Some(b'[' | b'{'));
+        if is_json != matches!(self, Self::Groups(_)) {
+            *self = match is_json {
+                true => Self::Groups(Groups::default()),
+                false => Self::Lines(Lines::default()),
+            };
+        }
+        let read = match self {
+            Self::Groups(groups) => groups.read(document),
+            Self::Lines(lines) => lines.read(document),
+        };
+        read.map_err(|problem| format!("the file is {problem}"))
     }
 }

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use xxhash_rust::xxh64::xxh64;
 
 use crate::discovery::config::{ProviderConfig, RegistryConfig};
 use crate::discovery::ground::Ground;
 use crate::discovery::polled::{Fetch, Fetched, Fetching, Poll, Polled};
 use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Ended, Source, Teller};
-use crate::discovery::wire::groups;
+use crate::discovery::wire::Groups;
 use crate::discovery::wire::http::{HttpClient, TokenForm};
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
@@ -55,7 +54,7 @@ impl Poll for HttpSd {
     fn begin(&self, ground: &Ground) -> Result<Box<dyn Fetch>, Ended> {
         let http = HttpClient::new(&self.registry, &self.servers, TokenForm::Bearer, ground)?;
         let (path, refresh) = (self.path.clone(), self.refresh);
-        Ok(Box::new(Document { http, path, refresh, told: None }))
+        Ok(Box::new(Document { http, path, refresh, groups: Groups::default() }))
     }
 
     /// The query may hold a secret.
@@ -69,7 +68,7 @@ struct Document {
     http: HttpClient,
     path: String,
     refresh: Duration,
-    told: Option<u64>,
+    groups: Groups,
 }
 
 impl Fetch for Document {
@@ -92,15 +91,9 @@ impl Fetch for Document {
                     )));
                 }
             }
-            let content = xxh64(&answer.body, 0);
-            let mut hosts = None;
-            if self.told != Some(content) {
-                let entries = groups(&answer.body);
-                let entries =
-                    entries.map_err(|why| Ended::Failed(format!("the document is {why}")))?;
-                hosts = Some(entries.without_skipped(teller));
-                self.told = Some(content);
-            }
+            let entries = self.groups.read(&answer.body);
+            let entries = entries.map_err(|why| Ended::Failed(format!("the document is {why}")))?;
+            let hosts = entries.map(|entries| entries.without_skipped(teller));
             Ok(Fetched { hosts, pause: self.refresh })
         })
     }

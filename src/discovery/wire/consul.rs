@@ -1,29 +1,45 @@
 //! What Consul answers to `/v1/health/service/NAME`.
 
-use serde_json::Value;
-use serde_json::value::RawValue;
+use std::sync::Arc;
 
-use super::Entries;
+use serde_json::Value;
+
 use super::entry::{checked, property};
-use super::json::{field, number, text};
+use super::json::{self, field, number, text};
+use super::pieces::Pieces;
+use super::{Entries, Entry};
 use crate::endpoint::Host;
 
-/// The instances of a document: those whose checks all pass, and those that warn with their weight for that; none
-/// that is critical. Zone and scheme come from the service's metadata, the zone otherwise from its locality.
+/// The instances of a document that is read again and again.
+#[derive(Debug, Default)]
+pub struct Instances(Pieces<Entry>);
+
+impl Instances {
+    /// The instances of a document: those whose checks all pass, and those that warn with their weight for that; none
+    /// that is critical. Zone and scheme come from the service's metadata, the zone otherwise from its locality. None
+    /// where the document is as before.
+    ///
+    /// # Errors
+    /// The document is no list in JSON.
+    pub fn read(&mut self, document: &[u8]) -> Result<Option<Entries>, &'static str> {
+        let is_new = self.0.read(document, |at| {
+            let Some((element, end)) = json::element(document, at)? else { return Ok(None) };
+            let entry = match serde_json::from_str::<Value>(element.get()) {
+                Err(_) => Err("not JSON"),
+                Ok(element) => instance(&element).map(|host| host.map(Arc::new)),
+            };
+            Ok(Some((end, entry)))
+        })?;
+        Ok(is_new.then(|| self.0.iter().collect()))
+    }
+}
+
+/// The instances of one document.
 ///
 /// # Errors
-/// The document is no list in JSON.
+/// As for [`Instances::read`].
 pub fn health(document: &[u8]) -> Result<Entries, &'static str> {
-    let elements: Vec<&RawValue> =
-        serde_json::from_slice(document).map_err(|_| "not a list in JSON")?;
-    let mut entries = Entries::default();
-    for element in elements {
-        match serde_json::from_str::<Value>(element.get()) {
-            Err(_) => entries.skipped.add("not JSON"),
-            Ok(element) => entries.add(instance(&element)),
-        }
-    }
-    Ok(entries)
+    Instances::default().read(document).map(Option::unwrap_or_default)
 }
 
 fn instance(element: &Value) -> Result<Option<Host>, &'static str> {
@@ -140,5 +156,27 @@ mod tests {
             assert_eq!((read.hosts.len(), read.skipped.count), (1, 1), "{bad}");
         }
         assert!(health(b"{}").is_err() && health(b"").is_err());
+    }
+
+    #[test]
+    fn an_answer_that_changed_is_read_as_if_it_were_the_first() {
+        let of = |ports: &[u16]| {
+            let all = ports.iter().map(|port| instance(&format!(r#""Port": {port}"#), "passing"));
+            format!("[{}]", all.collect::<Vec<_>>().join(","))
+        };
+        let mut read = Instances::default();
+        for (ports, is_new) in [
+            (&[][..], true),
+            (&[], false),
+            (&[1, 2, 0, 3], true),
+            (&[1, 2, 0, 3], false),
+            (&[1, 4, 2, 0, 3], true),
+            (&[2, 0, 3], true),
+            (&[2], true),
+        ] {
+            let again = read.read(of(ports).as_bytes()).unwrap();
+            assert_eq!(again.is_some(), is_new, "{ports:?}");
+            assert!(again.is_none_or(|again| again == health(of(ports).as_bytes()).unwrap()));
+        }
     }
 }

@@ -3,48 +3,132 @@
 //! Its elements are groups with `targets` and `labels`, and beside them the library's own entries: objects with an
 //! `address`, or texts.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Entries;
-use super::EntryConfig;
 use super::entry::{of_json, of_text, property};
-use crate::endpoint::Host;
+use super::json;
+use super::pieces::Pieces;
+use super::{Entries, Entry, EntryConfig, Skipped};
 
-/// The hosts of a document. A group's labels `weight`, `zone`, `priority`, `scheme` (or Prometheus's `__scheme__`),
-/// `authority` and `server_name` hold for its targets; others are left alone.
+/// The elements of a document that is read again and again.
+#[derive(Debug, Default)]
+pub struct Groups {
+    elements: Pieces<Entries>,
+    long: Long,
+}
+
+impl Groups {
+    /// The hosts of a document. A group's labels `weight`, `zone`, `priority`, `scheme` (or Prometheus's `__scheme__`),
+    /// `authority` and `server_name` hold for its targets; others are left alone. None where the document is as before.
+    ///
+    /// # Errors
+    /// The document is no list in JSON.
+    pub fn read(&mut self, document: &[u8]) -> Result<Option<Entries>, &'static str> {
+        let is_new = self.elements.read(document, |at| {
+            let element = json::element(document, at)?;
+            Ok(element.map(|(element, end)| (end, entries(element, &mut self.long))))
+        })?;
+        Ok(is_new.then(|| self.elements.iter().collect()))
+    }
+}
+
+/// The targets of the last long group: a document may be one group, of which at a change nearly all is as before.
+#[derive(Debug, Default)]
+struct Long {
+    labels: Option<Value>,
+    targets: Pieces<Entry>,
+}
+
+/// The hosts of one document.
 ///
 /// # Errors
-/// The document is no list in JSON.
+/// As for [`Groups::read`].
 pub fn groups(document: &[u8]) -> Result<Entries, &'static str> {
-    let elements: Vec<&RawValue> =
-        serde_json::from_slice(document).map_err(|_| "not a list in JSON")?;
-    let mut entries = Entries::default();
-    for element in elements {
-        match serde_json::from_str::<Value>(element.get()) {
-            // Nested deeper than is read.
-            Err(_) => entries.skipped.add("not JSON"),
-            Ok(element) => match element.get("targets") {
-                Some(targets) => group(&mut entries, targets, element.get("labels")),
-                None => entries.add(of_json(&element, &EntryConfig::default())),
-            },
+    Groups::default().read(document).map(Option::unwrap_or_default)
+}
+
+/// A group whose targets are not read yet, since there may be thousands.
+#[derive(Default)]
+struct Group<'a> {
+    targets: Option<&'a RawValue>,
+    labels: Option<Value>,
+}
+
+impl<'a> Deserialize<'a> for Group<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+struct Fields;
+
+impl<'a> Visitor<'a> for Fields {
+    type Value = Group<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a group")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut fields: A) -> Result<Group<'a>, A::Error> {
+        let mut group = Group::default();
+        while let Some(name) = fields.next_key::<String>()? {
+            match name.as_str() {
+                "targets" => group.targets = Some(fields.next_value()?),
+                "labels" => group.labels = Some(fields.next_value()?),
+                _ => drop(fields.next_value::<Value>()?),
+            }
         }
-    }
-    Ok(entries)
-}
-
-fn group(entries: &mut Entries, targets: &Value, labels: Option<&Value>) {
-    let Value::Array(targets) = targets else {
-        entries.skipped.add("its targets are no list");
-        return;
-    };
-    for target in targets {
-        entries.add(self::target(target, labels).map(Some));
+        Ok(group)
     }
 }
 
-fn target(target: &Value, labels: Option<&Value>) -> Result<Host, &'static str> {
-    let target = target.as_str().ok_or("a target is not a text")?.trim();
+/// The hosts of one element.
+fn entries(element: &RawValue, long: &mut Long) -> Entries {
+    if let Ok(Group { targets: Some(targets), labels }) = serde_json::from_str(element.get()) {
+        return group(targets, labels, long);
+    }
+    let mut entries = Entries::default();
+    match serde_json::from_str::<Value>(element.get()) {
+        // Nested deeper than is read.
+        Err(_) => entries.skipped.add("not JSON"),
+        Ok(element) => entries.add(of_json(&element, &EntryConfig::default())),
+    }
+    entries
+}
+
+fn group(targets: &RawValue, labels: Option<Value>, long: &mut Long) -> Entries {
+    let targets = targets.get().as_bytes();
+    if !targets.starts_with(b"[") {
+        let skipped = Skipped { count: 1, why: Some("its targets are no list") };
+        return Entries { skipped, ..Entries::default() };
+    }
+    let mut short = Long::default();
+    let known = if targets.len() < LONG { &mut short } else { long };
+    if known.labels != labels {
+        *known = Long { labels, ..Long::default() };
+    }
+    let labels = known.labels.as_ref();
+    // As a list that was read once, this one has no errors.
+    let _ = known.targets.read(targets, |at| {
+        let element = json::element(targets, at)?;
+        Ok(element.map(|(target, end)| (end, self::target(target, labels))))
+    });
+    known.targets.iter().collect()
+}
+
+/// From how many bytes on the targets of a group are worth keeping: some hundreds of them.
+const LONG: usize = 8 * 1024;
+
+fn target(target: &RawValue, labels: Option<&Value>) -> Entry {
+    let target: Cow<'_, str> = text(target).ok_or("a target is not a text")?;
+    let target = target.trim();
     if target.contains(|c: char| c.is_ascii_whitespace()) {
         return Err("its address is not valid");
     }
@@ -55,13 +139,22 @@ fn target(target: &Value, labels: Option<&Value>) -> Result<Host, &'static str> 
             property(&mut host, key, value)?;
         }
     }
-    Ok(host)
+    Ok(Some(Arc::new(host)))
+}
+
+/// A string's text.
+fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
+    match inner.contains('\\') {
+        false => Some(Cow::Borrowed(inner)),
+        true => serde_json::from_str(value.get()).ok(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::Scheme;
+    use crate::endpoint::{Host, Scheme};
 
     #[test]
     fn groups_of_targets_have_labels() {
@@ -87,6 +180,41 @@ mod tests {
         assert_eq!(read.skipped.count, 6);
         assert_eq!(read.skipped.why, Some("its targets are no list"));
         assert_eq!(groups(b"[]").unwrap(), Entries::default());
+    }
+
+    #[test]
+    fn a_document_that_changed_is_read_as_if_it_were_the_first() {
+        let long = |count: u16, weight: u8| {
+            let targets: Vec<_> = (1..=count).map(|port| format!(r#""a:{port}""#)).collect();
+            format!(
+                r#"{{"targets": [{}], "labels": {{"weight": "{weight}"}}}}"#,
+                targets.join(", ")
+            )
+        };
+        let mut read = Groups::default();
+        for (document, is_new) in [
+            (format!("[{}]", long(2000, 1)), true),
+            (format!("[{}]", long(2000, 1)), false),
+            (format!("[{}]", long(2001, 1)), true),
+            (format!("[{}]", long(2001, 2)), true),
+            (format!("[{}, \"b:1\", {}]", long(1999, 2), long(2000, 3)), true),
+            (format!("[\"b:1\", {}]", long(2000, 3)), true),
+            (r#"["b:1"]"#.to_owned(), true),
+            (r#" ["b:1" ] "#.to_owned(), true),
+            (
+                r#"[["b:1"], {"targets": ["c:1"], "targets": ["d:1"]}, {"targets": null}]"#
+                    .to_owned(),
+                true,
+            ),
+        ] {
+            let again = read.read(document.as_bytes()).unwrap();
+            assert_eq!(again.is_some(), is_new, "{document}");
+            assert!(again.is_none_or(|again| again == groups(document.as_bytes()).unwrap()));
+        }
+        let last = groups(
+            br#"[["b:1"], {"targets": ["c:1"], "targets": ["d\u003a1"]}, {"targets": null}]"#,
+        );
+        assert_eq!(last.unwrap().copied(), [Host::new("d", 1)], "the last of two counts");
     }
 
     #[test]

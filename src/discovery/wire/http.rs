@@ -201,7 +201,12 @@ impl HttpClient {
         question: &Question<'_>,
     ) -> Result<Result<Answer, String>, Ended> {
         let answer = self.send(server, question, false).await?;
-        let is_refused = answer.as_ref().is_ok_and(|it| it.status == StatusCode::UNAUTHORIZED);
+        let is_refused = answer.as_ref().is_ok_and(|answer| match answer.status {
+            StatusCode::UNAUTHORIZED => true,
+            // As Consul says it of a token that it does not know; or a token that is known and may not.
+            StatusCode::FORBIDDEN => self.credentials.is_replaced(),
+            _ => false,
+        });
         if !is_refused || self.credentials.registry.token_file.is_none() {
             return Ok(answer);
         }
@@ -299,6 +304,20 @@ impl Credentials {
         }
     }
 
+    /// Whether the token's file says something else than when it was read.
+    fn is_replaced(&self) -> bool {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some((_, held)), Some(path)) = (&*held, &self.registry.token_file) else {
+            return false;
+        };
+        self.token_of(path).is_ok_and(|token| token != *held)
+    }
+
+    fn token_of(&self, path: &Path) -> Result<HeaderValue, Ended> {
+        let token = read("token_file", path)?;
+        self.of_token(String::from_utf8_lossy(&token).trim())
+    }
+
     /// Read again once a minute, as tokens of Kubernetes are renewed well before their end.
     fn of_file(&self, path: &Path, anew: bool) -> Result<HeaderValue, Ended> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -309,9 +328,7 @@ impl Credentials {
         {
             return Ok(value.clone());
         }
-        let token = read("token_file", path)?;
-        let token = String::from_utf8_lossy(&token);
-        let value = self.of_token(token.trim())?;
+        let value = self.token_of(path)?;
         *held = Some((now, value.clone()));
         Ok(value)
     }
@@ -370,8 +387,10 @@ mod tests {
         assert_eq!(sent(54, false), "Bearer one");
         assert_eq!(sent(56, false), "Bearer two");
         std::fs::write(&path, "three").unwrap();
+        assert!(credentials.is_replaced());
         assert_eq!(sent(0, false), "Bearer two");
         assert_eq!(sent(0, true), "Bearer three", "the registry refused the last one");
+        assert!(!credentials.is_replaced());
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -1,22 +1,47 @@
 //! A host on each line.
 
-use super::Entries;
-use super::entry::of_text;
+use std::sync::Arc;
 
-/// Each line `host:port`, with properties behind as `key=value`; what follows a `#` is a comment.
+use super::entry::of_text;
+use super::pieces::Pieces;
+use super::{Entries, Entry};
+
+/// The lines of a document that is read again and again.
+#[derive(Debug, Default)]
+pub struct Lines(Pieces<Entry>);
+
+impl Lines {
+    /// Each line `host:port`, with properties behind as `key=value`; what follows a `#` is a comment. None where the
+    /// document is as before.
+    ///
+    /// # Errors
+    /// The document is no text.
+    pub fn read(&mut self, document: &[u8]) -> Result<Option<Entries>, &'static str> {
+        let is_new = self.0.read(document, |at| {
+            let rest = &document[at..];
+            if rest.is_empty() {
+                return Ok(None);
+            }
+            let end = rest.iter().position(|byte| *byte == b'\n');
+            let length = end.map_or(rest.len(), |end| end + 1);
+            let line = str::from_utf8(&rest[..length]).map_err(|_| "not UTF-8")?;
+            Ok(Some((at + length, entry(line))))
+        })?;
+        Ok(is_new.then(|| self.0.iter().collect()))
+    }
+}
+
+/// The lines of one document.
 ///
 /// # Errors
-/// The document is no text.
+/// As for [`Lines::read`].
 pub fn lines(document: &[u8]) -> Result<Entries, &'static str> {
-    let text = std::str::from_utf8(document).map_err(|_| "not UTF-8")?;
-    let mut entries = Entries::default();
-    for line in text.lines() {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        if !line.is_empty() {
-            entries.add(of_text(line).map(Some));
-        }
-    }
-    Ok(entries)
+    Lines::default().read(document).map(Option::unwrap_or_default)
+}
+
+fn entry(line: &str) -> Entry {
+    let line = line.split('#').next().unwrap_or_default().trim();
+    if line.is_empty() { Ok(None) } else { of_text(line).map(|host| Some(Arc::new(host))) }
 }
 
 #[cfg(test)]
@@ -33,5 +58,25 @@ mod tests {
         assert_eq!((read.skipped.count, read.skipped.why), (2, Some("without a port")));
         assert_eq!(lines(b"").unwrap(), Entries::default());
         assert!(lines(&[0xff]).is_err());
+    }
+
+    #[test]
+    fn a_document_that_changed_is_read_as_if_it_were_the_first() {
+        let mut read = Lines::default();
+        for (text, is_new) in [
+            ("", true),
+            ("a:1\nb:1\n", true),
+            ("a:1\nb:1\n", false),
+            ("a:1\nb:1", true),
+            ("a:1\nb:12", true),
+            ("a:1\nno\nb:12", true),
+            ("\na:1\nb:12", true),
+        ] {
+            let again = read.read(text.as_bytes()).unwrap();
+            assert_eq!(again.is_some(), is_new, "{text}");
+            assert!(again.is_none_or(|again| again == lines(text.as_bytes()).unwrap()), "{text}");
+        }
+        assert!(read.read(b"\na:1\n\xff").is_err());
+        assert_eq!(read.read(b"\na:1\n").unwrap().map(|it| it.hosts.len()), Some(1));
     }
 }

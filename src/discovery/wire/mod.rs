@@ -9,6 +9,7 @@ mod frames;
 mod groups;
 mod json;
 mod lines;
+mod pieces;
 
 pub mod consul;
 pub mod etcd;
@@ -26,8 +27,8 @@ pub(crate) use connections::read;
 pub use connections::{connections, connections_over};
 pub use entry::host;
 pub use frames::Frames;
-pub use groups::groups;
-pub use lines::lines;
+pub use groups::{Groups, groups};
+pub use lines::{Lines, lines};
 
 use std::sync::Arc;
 
@@ -51,6 +52,36 @@ pub struct Skipped {
     pub count: usize,
     /// What is wrong with the first.
     pub why: Option<&'static str>,
+}
+
+/// A host, none where an entry says of itself that it takes no calls, or what is wrong with it.
+pub(crate) type Entry = Result<Option<Arc<Host>>, &'static str>;
+
+impl<'a> FromIterator<&'a Entry> for Entries {
+    fn from_iter<I: IntoIterator<Item = &'a Entry>>(all: I) -> Self {
+        let all = all.into_iter();
+        let hosts = Vec::with_capacity(all.size_hint().0);
+        let mut entries = Self { hosts, skipped: Skipped::default() };
+        for entry in all {
+            match entry {
+                Ok(host) => entries.hosts.extend(host.clone()),
+                Err(why) => entries.skipped.add(why),
+            }
+        }
+        entries
+    }
+}
+
+impl<'a> FromIterator<&'a Self> for Entries {
+    fn from_iter<I: IntoIterator<Item = &'a Self>>(all: I) -> Self {
+        let mut entries = Self::default();
+        for part in all {
+            entries.hosts.extend_from_slice(&part.hosts);
+            entries.skipped.count += part.skipped.count;
+            entries.skipped.why = entries.skipped.why.or(part.skipped.why);
+        }
+        entries
+    }
 }
 
 impl Entries {
