@@ -153,14 +153,13 @@ impl<R: Fn(&str, &[u8]) -> Result<Option<Host>, &'static str>> Members<R> {
 
     /// Takes over the names of the children that there are.
     fn renew(&mut self, names: &[&str]) {
-        let there: HashSet<&str> = names.iter().copied().collect();
-        let gone = self.nodes.extract_if(.., |name, _| !there.contains(name.as_str()));
+        let mut new: HashSet<&str> = names.iter().copied().collect();
+        // Each name is looked up once: of 10,000 children all but one are those of before.
+        let gone = self.nodes.extract_if(.., |name, _| !new.remove(name.as_str()));
         self.is_changed |= gone.filter(|(_, host)| host.is_some()).count() > 0;
-        for name in names {
-            if !self.nodes.contains_key(*name) {
-                self.nodes.insert((*name).to_owned(), None);
-                self.ask(Question::Data((*name).to_owned()));
-            }
+        for name in names.iter().filter(|name| !new.is_empty() && new.contains(*name)) {
+            self.nodes.insert((*name).to_owned(), None);
+            self.ask(Question::Data((*name).to_owned()));
         }
     }
 
