@@ -62,6 +62,22 @@ fn an_endpoint_that_joins_leaves_or_drains_is_seen_at_once() {
     eventually("it is back", SOON, || fleet.counts_of(4, &client)[1] == 2);
 }
 
+/// Also where it was told too soon after the one before to apply at once.
+#[test]
+fn the_last_list_before_an_empty_one_serves_through_its_hold() {
+    let etcd = Etcd::shared();
+    for (name, port) in [("a", 1), ("b", 2)] {
+        etcd.put(&key("last", name), &entry(port));
+    }
+    let balancer = ready(&etcd.url("last", ""));
+    thread::sleep(ms(100));
+    etcd.put(&key("last", "c"), &entry(3));
+    ["a", "b", "c"].into_iter().for_each(|name| etcd.delete(&key("last", name)));
+    sees(&balancer, &[3], SOON);
+    thread::sleep(ms(200));
+    assert_eq!(ports(&balancer).into_iter().collect::<Vec<_>>(), [3]);
+}
+
 #[test]
 fn large_weights_keep_their_ratios() {
     let (etcd, fleet) = (Etcd::shared(), Fleet::of(2));

@@ -3,7 +3,8 @@
 //! Only the newest list counts, so that one that still waits is replaced by the next. The first one applies at once, and
 //! so does the first after a quiet time; of a flood of them one applies in each `coalesce`. An empty answer waits for
 //! `empty_hold`, and counts only while its source goes on to say so: where the source fails meanwhile, as a registry does
-//! that lost its data and restarts, the wait begins anew.
+//! that lost its data and restarts, the wait begins anew. A list that still waits when an empty answer comes applies: it is
+//! the newest that has endpoints, and serves through the hold.
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ use super::config::FreshnessConfig;
 pub struct Freshness<L> {
     config: FreshnessConfig,
     waiting: Option<Waiting<L>>,
+    /// An empty answer under its hold. The list that waits is older, and is the last good one.
+    held: Option<Waiting<L>>,
     /// What applies: whether it is an empty list, and since when.
     applied: Option<Applied>,
     /// When the source last said that what it told holds.
@@ -62,7 +65,14 @@ impl<L> Freshness<L> {
     /// Nothing was told yet.
     #[must_use]
     pub const fn new(config: FreshnessConfig) -> Self {
-        Self { config, waiting: None, applied: None, confirmed: None, empty_since: None }
+        Self {
+            config,
+            waiting: None,
+            held: None,
+            applied: None,
+            confirmed: None,
+            empty_since: None,
+        }
     }
 
     /// An earlier list applies, as a snapshot or what the parent process knew; confirmed that long ago.
@@ -75,19 +85,25 @@ impl<L> Freshness<L> {
     /// The source told `list`.
     pub fn tell(&mut self, list: L, size: Size, now: Instant) {
         self.confirmed = Some(now);
-        let due = match size {
-            Size::Some | Size::Meant => {
-                self.empty_since = None;
-                self.next_turn(now)
-            }
-            // There is nothing to hold on to.
-            Size::None if self.applied.is_none_or(|it| it.is_empty) => self.next_turn(now),
-            Size::None => {
-                let since = *self.empty_since.get_or_insert(now);
-                since.checked_add(self.config.empty_hold).unwrap_or(now + FAR)
-            }
-        };
-        self.waiting = Some(Waiting { list, is_empty: size != Size::Some, due });
+        let is_empty = size != Size::Some;
+        if size == Size::None && self.has_endpoints() {
+            let since = *self.empty_since.get_or_insert(now);
+            let due = since.checked_add(self.config.empty_hold).unwrap_or(now + FAR);
+            self.held = Some(Waiting { list, is_empty, due });
+            return;
+        }
+        self.drop_held();
+        self.waiting = Some(Waiting { list, is_empty, due: self.next_turn(now) });
+    }
+
+    /// Whether there is something to hold on to: the list that waits says so, or else the one that applies.
+    fn has_endpoints(&self) -> bool {
+        let waiting = self.waiting.as_ref().map(|waiting| waiting.is_empty);
+        waiting.or_else(|| self.applied.map(|it| it.is_empty)) == Some(false)
+    }
+
+    fn drop_held(&mut self) {
+        (self.held, self.empty_since) = (None, None);
     }
 
     /// The first list applies at once, a later one not sooner than `coalesce` after the one before.
@@ -103,20 +119,23 @@ impl<L> Freshness<L> {
         if self.confirmed.is_some() {
             self.confirmed = Some(now);
         }
-        self.is_stale() && self.waiting.is_none()
+        self.is_stale() && self.waiting.is_none() && self.held.is_none()
     }
 
     /// The source's session ended: an empty list that waits is not believed, whatever else waits is.
     pub fn interrupt(&mut self) {
-        if self.empty_since.take().is_some() {
-            self.waiting = None;
-        }
+        self.drop_held();
     }
 
     /// What has become due by `now`; to be asked at [`Self::next_due`] and after each list.
     pub fn take_due(&mut self, now: Instant) -> Option<Due<L>> {
-        if let Some(waiting) = self.waiting.take_if(|waiting| waiting.due <= now) {
-            self.empty_since = None;
+        let is_due = |waiting: &mut Waiting<L>| waiting.due <= now;
+        let held = self.held.take_if(is_due);
+        if held.is_some() {
+            // The list that still waits is older.
+            (self.waiting, self.empty_since) = (None, None);
+        }
+        if let Some(waiting) = held.or_else(|| self.waiting.take_if(is_due)) {
             self.applied = Some(Applied { at: now, is_empty: waiting.is_empty, is_stale: false });
             return Some(Due::Applies(waiting.list));
         }
@@ -130,8 +149,8 @@ impl<L> Freshness<L> {
     /// When something becomes due next.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
-        let waiting = self.waiting.as_ref().map(|waiting| waiting.due);
-        waiting.into_iter().chain(self.stale_at()).min()
+        let waiting = self.waiting.iter().chain(&self.held).map(|waiting| waiting.due);
+        waiting.chain(self.stale_at()).min()
     }
 
     fn stale_at(&self) -> Option<Instant> {
@@ -226,6 +245,37 @@ mod tests {
         lists.tell(0, Size::None, at(20_000));
         assert_eq!(lists.take_due(at(49_999)), None);
         assert_eq!(lists.take_due(at(50_000)), applies(0));
+    }
+
+    #[test]
+    fn the_last_list_before_an_empty_answer_serves_through_the_hold() {
+        let mut lists = fresh(FreshnessConfig::default());
+        lists.tell(1, Size::Some, at(0));
+        lists.take_due(at(0));
+        lists.tell(2, Size::Some, at(10));
+        lists.tell(0, Size::None, at(20));
+        assert_eq!(lists.next_due(), Some(at(50)));
+        assert_eq!(lists.take_due(at(50)), applies(2));
+        lists.tell(0, Size::None, at(1000));
+        assert_eq!(lists.next_due(), Some(at(30_020)), "since the first empty answer");
+        assert_eq!(lists.take_due(at(30_020)), applies(0));
+        // Also where none was there before.
+        lists.tell(3, Size::Some, at(30_030));
+        lists.tell(0, Size::None, at(30_040));
+        lists.interrupt();
+        assert_eq!(lists.take_due(at(30_070)), applies(3));
+        assert_eq!(lists.next_due(), None);
+        // Looked at late: the newest counts alone.
+        lists.tell(4, Size::Some, at(30_080));
+        lists.tell(0, Size::None, at(30_090));
+        assert_eq!(lists.take_due(at(70_000)), applies(0));
+        assert_eq!(lists.next_due(), None);
+        // A list of none that is meant stays so.
+        lists.tell(5, Size::Some, at(80_000));
+        lists.take_due(at(80_000));
+        lists.tell(0, Size::Meant, at(80_010));
+        lists.tell(6, Size::None, at(80_020));
+        assert_eq!(lists.take_due(at(80_050)), applies(6));
     }
 
     #[test]
