@@ -5,11 +5,13 @@
 
 mod support;
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ahoy::ffi::values::status::*;
 use support::registry::consul::Consul;
+use support::registry::folder::Folder;
 use support::registry::{SOON, churn, ports, sees};
 use support::*;
 
@@ -142,6 +144,58 @@ fn p2_an_agent_that_stands_still_fails_no_call_and_is_noticed() {
     eprintln!(
         "consul: stopped, noticed after {noticed:?} of 1 s silence; back, seen after {seen:?}"
     );
+}
+
+/// Consul says 403 of a token that it does not know, also where it knew it before.
+#[test]
+fn over_tls_with_a_private_authority_and_a_token_that_is_replaced_or_expires() {
+    const TOKENS: [&str; 2] =
+        ["0f0c7f0e-0000-4000-8000-00000000000a", "0f0c7f0e-0000-4000-8000-00000000000b"];
+    let (authority, stranger, folder) = (Authority::new(), Authority::new(), Folder::new());
+    let acl = r#", "acl": {"enabled": true, "default_policy": "deny", "tokens": {"master": "b1gs3cret"}}"#;
+    let secure = Dead::new();
+    let Some(consul) = Consul::over_tls(acl, secure.port(), &authority) else { return };
+    let consul = consul.token("b1gs3cret");
+    eventually("its token is known", SOON, || consul.try_register("web", 1));
+    consul.add_token(TOKENS[0]);
+    let (trusted, foreign) =
+        (folder.file("ca.pem", &authority.pem), folder.file("stranger.pem", &stranger.pem));
+    let token = folder.file("token", TOKENS[0]);
+    let of = |ca: &Path, token: &str| {
+        let query = format!("tls=true&ca_file={}&{token}", ca.display());
+        let url = format!("consul://127.0.0.1:{}/web?{query}", secure.port());
+        Balancer::round_robin(&Provider::from_url(&url).unwrap())
+    };
+    let told = |message: &str, reason: &str| {
+        assert!(message.contains(reason), "{message}");
+        let is_secret = |secret| message.contains(secret);
+        assert!(!TOKENS.into_iter().chain(["wr0ng"]).any(is_secret), "{message}");
+    };
+    let by_file = format!("token_file={}", token.display());
+    let balancer = of(&trusted, &by_file);
+    balancer.wait_ready(SOON).unwrap();
+    sees(&balancer, &[1], SOON);
+    told(&of(&foreign, &by_file).wait_ready(ms(2000)).unwrap_err().message, "certificate");
+    let failure = of(&trusted, "token=wr0ng").wait_ready(SOON).unwrap_err();
+    assert_eq!(failure.status, AHOY_E_DISCOVERY);
+    told(&failure.message, "token");
+
+    consul.add_token(TOKENS[1]);
+    folder.file("token", TOKENS[1]);
+    consul.remove_token(TOKENS[0]);
+    consul.register("web", 2, "");
+    sees(&balancer, &[1, 2], SOON);
+    consul.register("web", 3, "");
+    let replaced = sees(&balancer, &[1, 2, 3], SOON);
+    assert!(balancer.list_error().is_none(), "{:?}", balancer.list_error());
+
+    consul.remove_token(TOKENS[1]);
+    consul.register("web", 4, "");
+    eventually("that it expired is told", SOON, || balancer.list_error().is_some());
+    told(&balancer.list_error().unwrap(), "token");
+    let listed = ports(&balancer);
+    assert!([1, 2, 3].iter().all(|port| listed.contains(port)), "the last list serves: {listed:?}");
+    eprintln!("consul over TLS: after another token a change is seen in {replaced:?}");
 }
 
 #[test]

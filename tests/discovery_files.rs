@@ -6,6 +6,7 @@ use std::fs;
 #[cfg(unix)]
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ahoy::ffi::values::status::*;
@@ -186,6 +187,41 @@ fn p17_a_tokens_file_is_read_again_when_the_server_refuses_the_old_token() {
         "{tokens:?}"
     );
     assert!(balancer.list_error().is_none(), "{:?}", balancer.list_error());
+}
+
+#[test]
+fn over_tls_with_a_private_authority_and_a_token_that_expires() {
+    let (authority, stranger, folder) = (Authority::new(), Authority::new(), Folder::new());
+    let (trusted, foreign) =
+        (folder.file("ca.pem", &authority.pem), folder.file("stranger.pem", &stranger.pem));
+    let has_expired = Arc::new(AtomicBool::new(false));
+    let (expired, document) = (Arc::clone(&has_expired), group(&[1]));
+    let server = Server::tls(authority.server("127.0.0.1"), move |seen| {
+        let is_known = seen.header("authorization") == Some("Bearer s3cret");
+        match is_known && !expired.load(Ordering::SeqCst) {
+            true => Reply::text(200, &document),
+            false => Reply::status(401),
+        }
+    });
+    let of = |ca: &Path, token: &str| {
+        let query = format!("refresh=100ms&tls=true&ca_file={}&token={token}", ca.display());
+        let url = format!("http+sd://127.0.0.1:{}/sd?{query}", server.port());
+        Balancer::round_robin(&Provider::from_url(&url).unwrap())
+    };
+    let told = |message: &str, reason: &str| {
+        assert!(message.contains(reason), "{message}");
+        assert!(!message.contains("s3cret") && !message.contains("wr0ng"), "{message}");
+    };
+    let balancer = of(&trusted, "s3cret");
+    balancer.wait_ready(SOON).unwrap();
+    told(&of(&foreign, "s3cret").wait_ready(ms(2000)).unwrap_err().message, "certificate");
+    let failure = of(&trusted, "wr0ng").wait_ready(SOON).unwrap_err();
+    assert_eq!(failure.status, AHOY_E_DISCOVERY);
+    told(&failure.message, "401");
+    has_expired.store(true, Ordering::SeqCst);
+    eventually("it is told", SOON, || balancer.list_error().is_some());
+    told(&balancer.list_error().unwrap(), "401");
+    assert_eq!(ports(&balancer).into_iter().collect::<Vec<_>>(), [1], "the last list serves");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -163,6 +164,45 @@ fn wrong_credentials_are_told_without_the_secret() {
     assert!(!failure.message.contains("s3cret"), "{}", failure.message);
     let file = folder.file("token", "right\n");
     ready(&server, &format!("token_file={}", file.display()));
+}
+
+#[test]
+fn over_tls_with_a_private_authority_and_a_token_that_is_replaced() {
+    let (authority, stranger, folder) = (Authority::new(), Authority::new(), Folder::new());
+    let server = AdsServer::over_tls(authority.server("127.0.0.1"));
+    put(&server, &[1]);
+    server.set_token("f1rst");
+    let (trusted, foreign) =
+        (folder.file("ca.pem", &authority.pem), folder.file("stranger.pem", &stranger.pem));
+    let token = folder.file("token", "f1rst\n");
+    let options =
+        |ca: &Path| format!("tls=true&ca_file={}&token_file={}", ca.display(), token.display());
+    let balancer = ready(&server, &options(&trusted));
+    sees(&balancer, &[1], ms(0));
+    let refused = watching(&server, &options(&foreign));
+    let failure = refused.wait_ready(ms(2000)).unwrap_err();
+    assert!(failure.message.contains("certificate"), "{}", failure.message);
+    assert!(!failure.message.contains("f1rst"), "{}", failure.message);
+    drop(refused);
+    // A token that has expired by the next stream is told without it, and the list serves on.
+    server.stop();
+    server.set_token("s3cond");
+    server.start_again();
+    eventually("it is told", ms(10_000), || {
+        balancer.list_error().is_some_and(|error| error.contains("UNAUTHENTICATED"))
+    });
+    assert!(!balancer.list_error().unwrap().contains("f1rst"));
+    sees(&balancer, &[1], ms(0));
+    // Each stream reads its file.
+    let other = folder.file("other", "s3cond");
+    let options = format!("tls=true&ca_file={}&token_file={}", trusted.display(), other.display());
+    let balancer = ready(&server, &options);
+    server.stop();
+    server.set_token("th1rd");
+    folder.file("other", "th1rd");
+    put(&server, &[1, 2]);
+    server.start_again();
+    sees(&balancer, &[1, 2], ms(10_000));
 }
 
 #[test]

@@ -9,7 +9,10 @@ use bytes::Bytes;
 use h2::server::{self, SendResponse};
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
 
 use super::super::Dead;
 
@@ -20,6 +23,7 @@ pub struct AdsServer {
     shared: Arc<Shared>,
     port: Dead,
     running: Mutex<Option<JoinHandle<()>>>,
+    tls: Option<TlsAcceptor>,
 }
 
 #[derive(Default)]
@@ -60,7 +64,17 @@ pub type Place<'a> = (&'a str, u16, u64, u64);
 
 impl AdsServer {
     pub fn start() -> Self {
-        let server = Self { shared: Arc::default(), port: Dead::new(), running: Mutex::default() };
+        Self::with(None)
+    }
+
+    pub fn over_tls(mut config: ServerConfig) -> Self {
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Self::with(Some(Arc::new(config).into()))
+    }
+
+    fn with(tls: Option<TlsAcceptor>) -> Self {
+        let (shared, port, running) = (Arc::default(), Dead::new(), Mutex::default());
+        let server = Self { shared, port, running, tls };
         server.start_again();
         server
     }
@@ -72,7 +86,7 @@ impl AdsServer {
     pub fn start_again(&self) {
         let listener = TcpListener::bind(("127.0.0.1", self.port())).unwrap();
         listener.set_nonblocking(true).unwrap();
-        let shared = Arc::clone(&self.shared);
+        let (shared, tls) = (Arc::clone(&self.shared), self.tls.clone());
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async move {
@@ -80,7 +94,17 @@ impl AdsServer {
                 let accept = async {
                     loop {
                         let (stream, _) = listener.accept().await.unwrap();
-                        tokio::spawn(serve(stream, Arc::clone(&shared)));
+                        let (shared, tls) = (Arc::clone(&shared), tls.clone());
+                        tokio::spawn(async move {
+                            match tls {
+                                None => serve(stream, shared).await,
+                                Some(tls) => {
+                                    if let Ok(stream) = tls.accept(stream).await {
+                                        serve(stream, shared).await;
+                                    }
+                                }
+                            }
+                        });
                     }
                 };
                 tokio::select! { () = accept => {}, () = shared.stop.notified() => {} }
@@ -139,7 +163,7 @@ impl Drop for AdsServer {
     }
 }
 
-async fn serve(stream: tokio::net::TcpStream, shared: Arc<Shared>) {
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) {
     let Ok(mut connection) = server::handshake(stream).await else { return };
     while let Some(Ok((request, respond))) = connection.accept().await {
         tokio::spawn(call(request, respond, Arc::clone(&shared)));

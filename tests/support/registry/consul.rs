@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use super::super::tls::Authority;
 use super::super::{Dead, eventually, ms};
 use super::daemon::Daemon;
 use super::folder::{Folder, http};
@@ -24,11 +25,30 @@ impl Consul {
 
     /// With a configuration of its own, in JSON behind a comma.
     pub fn with(configuration: &str) -> Option<Self> {
+        Self::start(configuration, -1)
+    }
+
+    /// The same with a port for TLS beside, and what it is by its certificate.
+    pub fn over_tls(configuration: &str, secure: u16, authority: &Authority) -> Option<Self> {
+        let folder = Folder::new();
+        let (certificate, key) = authority.issue("127.0.0.1");
+        let file = |name: &str, content: &str| folder.file(name, content).display().to_string();
+        let more = format!(
+            r#", "ca_file": "{}", "cert_file": "{}", "key_file": "{}"{configuration}"#,
+            file("ca.pem", &authority.pem),
+            file("cert.pem", &certificate),
+            file("key.pem", &key)
+        );
+        // It has read them once it is ready.
+        Self::start(&more, secure.into())
+    }
+
+    fn start(configuration: &str, secure: i32) -> Option<Self> {
         let program = program()?;
         let (folder, ports) = (Folder::new(), (0..4).map(|_| Dead::new()).collect::<Vec<_>>());
         let [port, server, lan, wan] = [0, 1, 2, 3].map(|at: usize| ports[at].port());
         let config = format!(
-            r#"{{"ports": {{"http": {port}, "server": {server}, "serf_lan": {lan}, "serf_wan": {wan}, "dns": -1, "grpc": -1}},
+            r#"{{"ports": {{"http": {port}, "https": {secure}, "server": {server}, "serf_lan": {lan}, "serf_wan": {wan}, "dns": -1, "grpc": -1}},
                 "bind_addr": "127.0.0.1", "log_level": "error", "disable_update_check": true{configuration}}}"#
         );
         let config = folder.file("consul.json", config).display().to_string();
@@ -74,6 +94,21 @@ impl Consul {
     pub fn restart(&self) {
         self.daemon.restart();
         self.wait();
+    }
+
+    /// Makes a token that may do everything, a UUID.
+    pub fn add_token(&self, token: &str) {
+        let body = format!(
+            r#"{{"AccessorID": "{token}", "SecretID": "{token}", "Policies": [{{"Name": "global-management"}}]}}"#
+        );
+        self.put("/v1/acl/token", &body);
+    }
+
+    /// Lets a token be known no longer.
+    pub fn remove_token(&self, token: &str) {
+        let path = format!("/v1/acl/token/{token}");
+        let answer = http(self.port, "DELETE", &path, &self.headers, b"");
+        assert_eq!(answer.expect("an answer of Consul").0, 200);
     }
 
     fn put(&self, path: &str, body: &str) {
