@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What `make windows` built, under wine: the C and C++ examples against endpoints on loopback, the NULL test, calls without
-# a free port or socket, and the Rust tests that run there. Which do not, and why: tests/windows/without.txt.
+# What `make windows` built, under wine: the C and C++ examples against endpoints on loopback, programs of other linkers, the
+# NULL test, calls without a free port or socket, and the Rust tests that run there. Which do not, and why: tests/windows/without.txt.
 #
-#     windows.sh FOLDER [examples|null|ports|sockets|rust [NAME...]]     FOLDER as packaging/targets/windows.sh made it
+#     windows.sh FOLDER [examples|linkers|null|ports|sockets|rust [NAME...]]     FOLDER as packaging/targets/windows.sh made it
 set -euo pipefail
 folder=$(realpath "$1")
 part=${2:-all}
@@ -87,6 +87,33 @@ examples() {
     done
     start_endpoints dead-1@refuse well@ok dead-2@refuse
     example quickstart-cpp quickstart-cpp examples-cpp/expected/quickstart.txt without_refused -- "${port[dead-1]}" "${port[well]}" "${port[dead-2]}"
+}
+
+# clang with lld instead of mingw's gcc and ld: in mingw's world, and in MSVC's, whose C library is not at hand; so there a
+# program that needs none.
+linkers() {
+    local llvm=${AHOY_LLVM:-14} tool gcc ended
+    for tool in clang lld-link llvm-dlltool; do
+        command -v "$tool-$llvm" >/dev/null || { fail linkers "$tool-$llvm is missing: sh tests/install-windows.sh" && return; }
+    done
+    gcc=$(dirname "$($mingw-gcc-posix -print-libgcc-file-name)")
+    "clang-$llvm" --target=x86_64-pc-windows-gnu -std=c11 "${flags[@]}" --ld-path="$(command -v "ld.lld-$llvm")" -L "$gcc" -o "$work/bin/lld.exe" \
+        examples-c/random.c "$folder/lib/ahoy.lib"
+    build_endpoints
+    start_endpoints first@ok second@ok third@ok
+    example "clang and lld" lld examples-c/expected/random.txt plain -- 42 "${port[first]}" "${port[second]}" "${port[third]}"
+    stop_endpoints
+    printf 'LIBRARY kernel32.dll\nEXPORTS\nExitProcess\n' >"$work/kernel32.def"
+    "llvm-dlltool-$llvm" -m i386:x86-64 -d "$work/kernel32.def" -l "$work/kernel32.lib"
+    "clang-$llvm" --target=x86_64-pc-windows-msvc -std=c11 -ffreestanding -fms-extensions -O2 -Wall -Wextra -Werror -I "$folder/include" \
+        -c tests/windows/entry.c -o "$work/entry.obj"
+    for tool in ahoy.lib libahoy.dll.a; do
+        "lld-link-$llvm" /nodefaultlib /entry:entry /subsystem:console "/out:$work/bin/entry.exe" "$work/entry.obj" \
+            "$folder/lib/$tool" "$work/kernel32.lib"
+        ended=0
+        wine "$work/bin/entry.exe" || ended=$?
+        if [ $ended -eq 42 ]; then pass "lld-link with $tool"; else fail "lld-link with $tool" "its program ended with $ended"; fi
+    done
 }
 
 null() {
@@ -187,9 +214,9 @@ rust() { # rust [FILE...]: these files of tests/, or all; then the count is held
 }
 
 case $part in
-    all) examples && null && ports && sockets && rust ;;
-    examples | null | ports | sockets) "$part" ;;
+    all) examples && linkers && null && ports && sockets && rust ;;
+    examples | linkers | null | ports | sockets) "$part" ;;
     rust) rust "$@" ;;
-    *) echo "windows.sh: $part is not examples, null, ports, sockets or rust" >&2 && exit 2 ;;
+    *) echo "windows.sh: $part is not examples, linkers, null, ports, sockets or rust" >&2 && exit 2 ;;
 esac
 finish

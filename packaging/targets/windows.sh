@@ -4,7 +4,8 @@
 #     windows.sh FOLDER VERSION ABI      PROFILE=dev is quick; AHOY_TOOLCHAIN as in toolchain.sh
 #
 # | bin/ahoy.dll            | exports what ahoy.h declares and nothing else, needs system libraries alone               |
-# | lib/libahoy.dll.a       | the import library of mingw; lib/ahoy.lib and lib/ahoy.def serve clang, lld-link and MSVC  |
+# | lib/libahoy.dll.a       | the import library of mingw                                                               |
+# | lib/ahoy.lib, ahoy.def  | the import library as lld-link and MSVC make it, and the list of exports                  |
 # | lib/libahoy.a           | the static library, for mingw; programs define AHOY_STATIC before they include ahoy.h      |
 # | lib/cmake, lib/pkgconfig, include, share | as elsewhere                                                             |
 #
@@ -16,8 +17,9 @@ profile=${PROFILE:-dist}
 triple=x86_64-pc-windows-gnu
 mingw=x86_64-w64-mingw32
 
-for tool in gcc objdump dlltool strip windres; do
-    command -v $mingw-$tool >/dev/null || { echo "windows: $mingw-$tool is missing: sh tests/install-windows.sh" >&2 && exit 1; }
+llvm=${AHOY_LLVM:-14}
+for tool in $mingw-gcc $mingw-objdump $mingw-dlltool $mingw-strip $mingw-windres llvm-dlltool-$llvm; do
+    command -v "$tool" >/dev/null || { echo "windows: $tool is missing: sh tests/install-windows.sh" >&2 && exit 1; }
 done
 # shellcheck source=packaging/targets/toolchain.sh
 . packaging/targets/toolchain.sh
@@ -64,9 +66,10 @@ others=$(needs "$out/bin/ahoy.dll" | grep -viE "^($system)\.dll$" || :)
 [ -z "$others" ] || { echo "windows: ahoy.dll needs $others" >&2 && exit 1; }
 
 { echo 'LIBRARY ahoy.dll' && echo EXPORTS && cat "$built/exported"; } >"$out/lib/ahoy.def"
-# Both import libraries from the list, and without times.
+# Both import libraries from the list, and without times. GNU's is made of objects, whose order MSVC's linker does not keep;
+# LLVM's has a short record for each function, as MSVC's own.
 $mingw-dlltool -D ahoy.dll -d "$out/lib/ahoy.def" -l "$out/lib/libahoy.dll.a" --deterministic-libraries
-cp "$out/lib/libahoy.dll.a" "$out/lib/ahoy.lib"
+"llvm-dlltool-$llvm" -m i386:x86-64 -D ahoy.dll -d "$out/lib/ahoy.def" -l "$out/lib/ahoy.lib"
 
 semicolons=$(echo "$libraries" | tr ' ' ';')
 for file in ahoyConfig ahoyConfigVersion; do
