@@ -23,7 +23,7 @@ const WANTED: usize = 64 * 1024;
 pub(super) struct Source {
     flowing: Mutex<Flowing>,
     turns: Arc<Turns>,
-    /// Wakes whoever's turn it is.
+    /// Wakes the side whose turn it is.
     waker: Waker,
     /// How long a piece may take.
     idle: Duration,
@@ -186,7 +186,7 @@ impl Flowing {
     }
 }
 
-/// Whose turn it is to poll, and who is woken.
+/// Whose turn it is to poll, and what a wake reaches.
 #[derive(Default)]
 struct Turns(Mutex<Turn>);
 

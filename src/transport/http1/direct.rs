@@ -9,10 +9,8 @@ use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -24,10 +22,10 @@ use crate::phase::Phase;
 use crate::statistics::ClientCells;
 use crate::statistics::{CloseReason, Stripe};
 
-use super::answer::AnswerBody;
 use super::pool::{Connection, ConnectionPermit, ConnectionPool};
 use super::siblings::Siblings;
-use crate::transport::content::{self, Content, Flow};
+use super::underway::{Keep, Underway};
+use crate::transport::content::{self, Content};
 use crate::transport::dial::{Dialler, UNTOLD};
 use crate::transport::dns::{NameConfig, Resolver};
 use crate::transport::expect::{Consent, expects, is_unmet};
@@ -339,19 +337,11 @@ impl Direct {
         }
         let content = Content::open(&mut head, content, reading)?;
         connection.is_read_on_any_thread(true);
-        Ok(content::answer(
-            head,
-            Underway {
-                content,
-                connection: Some(connection),
-                open: true,
-                end: None,
-                calls_host: exchange.source.is_some() || self.config.trace.is_some(),
-                config: Arc::clone(&self.config),
-                pool: Arc::clone(&self.pool),
-                endpoint: Arc::clone(exchange.endpoint),
-            },
-        ))
+        let (config, pool) = (Arc::clone(&self.config), Arc::clone(&self.pool));
+        let endpoint = Arc::clone(exchange.endpoint);
+        let calls_host = exchange.source.is_some() || config.trace.is_some();
+        let keep: Keep = Box::new(move |connection| keep(&config, &pool, &endpoint, connection));
+        Ok(content::answer(head, Underway::new(content, connection, calls_host, keep)))
     }
 
     fn keep(&self, endpoint: &Arc<Endpoint>, connection: Box<Connection>) {
@@ -386,58 +376,6 @@ fn keep(
         pool.put(endpoint, connection, now, config.max_idle_per_endpoint);
     }
     pool.sweep_if_due(now, config.idle_timeout, config.by_tasks);
-}
-
-/// An answer whose body is read piece by piece. Its connection is kept when it drops after its end: that is done, and
-/// counted, by the thread that carries the exchange, whichever thread has read.
-struct Underway {
-    content: Content<AnswerBody>,
-    connection: Option<Box<Connection>>,
-    open: bool,
-    end: Option<End>,
-    /// What the connection reads or sends is told to the host, or asked of it.
-    calls_host: bool,
-    config: Arc<DirectConfig>,
-    pool: Arc<ConnectionPool>,
-    endpoint: Arc<Endpoint>,
-}
-
-/// How a body came to its end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    Whole,
-    Broken,
-}
-
-impl Flow for Underway {
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
-        let (None, Some(connection)) = (self.end, &mut self.connection) else {
-            return Poll::Ready(None);
-        };
-        let content = &mut self.content;
-        let piece = ready!(connection.poll_with(&mut self.open, cx, |cx| content.poll_piece(cx)));
-        self.end = match &piece {
-            Some(Ok(_)) => None,
-            Some(Err(_)) => Some(End::Broken),
-            None => Some(End::Whole),
-        };
-        Poll::Ready(piece)
-    }
-
-    fn is_driven_by_polls(&self) -> bool {
-        !self.calls_host
-    }
-}
-
-impl Drop for Underway {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take()
-            && self.end == Some(End::Whole)
-        {
-            connection.is_read_on_any_thread(false);
-            keep(&self.config, &self.pool, &self.endpoint, connection);
-        }
-    }
 }
 
 impl Transport for Direct {

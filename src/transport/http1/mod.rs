@@ -8,3 +8,4 @@ pub(crate) mod parked;
 pub(crate) mod pool;
 pub(crate) mod scan;
 pub(crate) mod siblings;
+mod underway;
