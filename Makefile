@@ -39,9 +39,18 @@ else
 	@$(MAKE) --no-print-directory library
 endif
 
+# No path of this machine goes into what is shipped: two builds are the same bytes, whatever folder they are made in. RUSTFLAGS
+# would take the place of what a configuration of cargo says; beside this it holds.
+REMAPPED = --remap-path-prefix=$(CURDIR)=ahoy --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
+ifdef RUSTFLAGS
+SHIPPING = RUSTFLAGS='$(RUSTFLAGS) $(REMAPPED)' $(CARGO)
+else
+SHIPPING = $(CARGO) --config "target.'cfg(all())'.rustflags = '$(REMAPPED)'"
+endif
+
 library:
 ifneq ($(filter dist minimal,$(PROFILE)),)
-	$(CARGO) rustc --profile $(PROFILE) $(ALL_FEATURES) --lib --crate-type staticlib
+	$(SHIPPING) rustc --profile $(PROFILE) $(ALL_FEATURES) --lib --crate-type staticlib
 else
 	$(CARGO) build --profile $(PROFILE) $(ALL_FEATURES)
 endif
@@ -71,7 +80,7 @@ test-linux-musl test-linux-aarch64 test-linux-i686: test-linux-%: linux-%
 
 # Archives of what RELEASED names and the targets above have built, with checksums and an SBOM, and a program linked with
 # each. `make linux-portable linux-musl linux-aarch64 windows release`.
-RELEASED ?= $(notdir $(wildcard $(foreach one,linux-portable linux-musl linux-aarch64 windows macos-arm64 macos-x86_64,$(TARGET)/$(one))))
+RELEASED ?= $(notdir $(wildcard $(foreach one,linux-portable linux-musl linux-aarch64 linux-i686 windows macos-arm64 macos-x86_64,$(TARGET)/$(one))))
 release:
 	sh packaging/release.sh $(TARGET)/handed-out $(TARGET) $(VERSION) $(ABI) $(RELEASED)
 	sh packaging/test-release.sh $(TARGET)/handed-out $(VERSION)
@@ -106,7 +115,7 @@ tool: build
 	mkdir -p $(OUT)/ready/bin $(OUT)/ready/lib
 	ln -sf ../libahoy.so.$(VERSION) $(OUT)/ready/lib/libahoy.so
 	ln -sf ../libahoy.so.$(VERSION) $(OUT)/ready/lib/libahoy.so.$(ABI)
-	AHOY_LIB=$(abspath $(OUT))/ready/lib $(CARGO) build --locked --release --manifest-path tools/ahoy/Cargo.toml --target-dir $(TOOL)
+	AHOY_LIB=$(abspath $(OUT))/ready/lib $(SHIPPING) build --locked --release --manifest-path tools/ahoy/Cargo.toml --target-dir $(TOOL)
 	cp $(TOOL)/release/ahoy $(OUT)/ready/bin/ahoy
 
 uninstall:

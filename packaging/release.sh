@@ -32,6 +32,7 @@ for target; do
         linux-portable) name=x86_64-linux-gnu ;;
         linux-musl) name=x86_64-linux-musl ;;
         linux-aarch64) name=aarch64-linux-gnu ;;
+        linux-i686) name=i686-linux-gnu ;;
         windows) name=x86_64-windows ;;
         macos-*) name=${target#macos-}-macos ;;
         *) echo "release: no target $target" >&2 && exit 2 ;;
