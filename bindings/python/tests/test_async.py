@@ -61,6 +61,14 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
             await response.aiter_bytes().__anext__()
         await asyncio.to_thread(eventually, lambda: counts(self.ports[0])["broken_off"] == before + 1)
 
+    async def test_a_stream_that_is_closed_beside_its_reader(self):
+        async with self.client.stream("GET", "/drip?n=2&ms=5000") as response:
+            reader = asyncio.ensure_future(response.aread())
+            await asyncio.sleep(0.05)
+            response.close()
+            with self.assertRaises(ahoy.ClosedError):
+                await asyncio.wait_for(reader, 2)
+
     async def test_it_works_in_loop_after_loop(self):
         def in_a_loop_of_its_own():
             async def call():

@@ -192,6 +192,29 @@ class Calls(Served, unittest.TestCase):
         )
         self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "", ""))
 
+    def test_a_close_beside_a_read(self):
+        ended = python(
+            """
+            import sys, threading, time, ahoy
+            sys.setswitchinterval(1e-6)
+            def work(response):
+                try:
+                    response.read()
+                except ahoy.ClosedError:
+                    pass
+            with ahoy.Client(sys.argv[1:]) as client:
+                for _ in range(30):
+                    with client.stream("GET", "/drip?n=2000&ms=1") as response:
+                        thread = threading.Thread(target=work, args=(response,))
+                        thread.start()
+                        time.sleep(0.005)
+                    thread.join()
+            """,
+            self.hosts[0],
+            MALLOC_PERTURB_="165",
+        )
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "", ""))
+
     def test_a_client_that_was_not_closed_is_told_of(self):
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always")

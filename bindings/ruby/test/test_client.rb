@@ -81,6 +81,24 @@ class TestClient < Minitest::Test
     end
   end
 
+  def test_a_close_beside_a_read
+    made = client(hosts[0])
+    20.times do
+      response = made.stream(:get, "/drip?n=2000&ms=1")
+      thread = Thread.new do
+        response.read
+      rescue Ahoy::ClosedError => e
+        e
+      end
+      sleep 0.005
+      response.close
+      assert_kind_of Ahoy::Error, thread.value
+    end
+    response = made.stream(:get, "/drip?n=3&ms=1")
+    response.close
+    assert_raises(Ahoy::ClosedError) { response.read }
+  end
+
   def test_a_call_in_a_trap
     lines = StringIO.new
     made = client(logger: Logger.new(lines, level: :debug))

@@ -149,7 +149,12 @@ class AsyncStreamedResponse(BaseResponse):
             if piece:
                 yield piece
             elif not reader.ended:
-                await queue.readable(self._pointer)
+                try:
+                    await queue.readable(self._pointer)
+                except errors.Error:
+                    if self._handle.pointer is None:
+                        raise errors.not_open("the response") from None
+                    raise
 
     async def aiter_text(self) -> AsyncIterator[str]:
         """The same as text."""
@@ -181,3 +186,4 @@ class AsyncStreamedResponse(BaseResponse):
     def close(self) -> None:
         """Ends the exchange; the server sees the connection close if the body is not whole."""
         self._reader.close()
+        self._let_go()

@@ -40,6 +40,11 @@ class BaseResponse:
             raise errors.not_open("the response")
         return self._handle.pointer
 
+    def _let_go(self) -> None:
+        """Ends the use of the handle, which is freed with the last call that uses it."""
+        self._handle = Handle(0, lib.ahoy_response_free)
+        self._handle.pointer = None
+
     @property
     def status_code(self) -> int:
         """The same as `status`, by the name that requests and httpx use."""
@@ -150,8 +155,7 @@ class Response(BaseResponse):
         _ = self.headers
         if self._view is not None:
             self._view.release()
-        self._handle = Handle(0, lib.ahoy_response_free)
-        self._handle.pointer = None
+        self._let_go()
 
     def __enter__(self) -> Response:
         return self
@@ -170,8 +174,12 @@ class StreamedResponse(BaseResponse):
 
     def _poll(self, wait_ms: int) -> bytes:
         length, ended, error = ctypes.c_size_t(), ctypes.c_bool(), ctypes.c_void_p()
+        # The handle itself, so that the read keeps it beside a close in another thread.
+        handle = self._handle
+        if handle.pointer is None:
+            raise errors.not_open("the response")
         status = lib.ahoy_response_read(
-            self._pointer,
+            handle,
             self._buffer,
             _PIECE,
             wait_ms,
@@ -216,7 +224,7 @@ class StreamedResponse(BaseResponse):
         """Ends the exchange; the server sees the connection close if the body is not whole."""
         if self._handle.pointer is not None:
             _ = self.headers
-            self._handle.free()
+            self._let_go()
 
     def __enter__(self) -> StreamedResponse:
         return self

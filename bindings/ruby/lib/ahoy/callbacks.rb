@@ -52,10 +52,19 @@ module Ahoy
       end
     end
 
+    # Whether this is inside a signal's trap, where a mutex must not be locked, a Logger's included. The thread that the trap
+    # interrupted may hold that, so nothing may wait for it.
+    def trapped?
+      Mutex.new.synchronize { false }
+    rescue ThreadError
+      true
+    end
+
     # Hands messages to a Logger.
     def log(logger)
       Native.keep(:ahoy_log_fn) do |_, severity, part, message|
-        logger.public_send(LEVELS.fetch(severity, :info), "#{part}: #{message}")
+        write = -> { logger.public_send(LEVELS.fetch(severity, :info), "#{part}: #{message}") }
+        trapped? ? Thread.new(&write) : write.call
       rescue Exception # rubocop:disable Lint/RescueException
         nil
       end

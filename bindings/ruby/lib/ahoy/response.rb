@@ -111,12 +111,12 @@ module Ahoy
       length = FFI::MemoryPointer.new(:size_t)
       ended = FFI::MemoryPointer.new(:bool)
       loop do
-        Native.check(:ahoy_response_read, @handle, buffer, PIECE, 0, length, ended)
+        reading { |handle| Native.check(:ahoy_response_read, handle, buffer, PIECE, 0, length, ended) }
         count = length.read(:size_t)
         yield buffer.read_bytes(count) if count.positive?
         break if ended.read(:bool)
 
-        Waiter.use { |waiter| waiter.readable(@handle) } if count.zero?
+        wait if count.zero?
       end
     end
 
@@ -149,10 +149,36 @@ module Ahoy
     def close
       headers
       handle, @handle = @handle, nil
-      handle&.free
+      handle&.free unless @reading
     end
 
     private
+
+    # Waits until there is something to read.
+    def wait
+      Waiter.use do |waiter|
+        waiter.readable do |queue, tag|
+          reading { |handle| Native.check(:ahoy_response_notify, handle, queue, tag) }
+        end
+      end
+    rescue Error => e
+      raise @handle ? e : closed
+    end
+
+    def closed
+      ClosedError.new("the response is closed").tap { |error| error.code = "AHOY_E_CLOSED" }
+    end
+
+    # Gives the handle to a call of the library, which runs without Ruby's lock: a close in another thread leaves it to be
+    # freed here.
+    def reading
+      @reading = true
+      handle = @handle or raise closed
+      yield handle
+    ensure
+      @reading = false
+      handle.free if handle && @handle.nil?
+    end
 
     def each_line_of_body
       rest = +""

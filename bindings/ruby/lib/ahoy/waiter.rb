@@ -46,9 +46,9 @@ module Ahoy
       await { |tag| Native.check(:ahoy_client_submit, client, request.handle, @queue, tag) }
     end
 
-    # Waits until bytes of a body can be read.
-    def readable(response)
-      await { |tag| Native.check(:ahoy_response_notify, response, @queue, tag) }
+    # Waits until bytes of a body can be read, of which the block has the queue told by a tag.
+    def readable
+      await { |tag| yield @queue, tag }
     end
 
     private
