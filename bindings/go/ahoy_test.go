@@ -189,6 +189,19 @@ func TestTransport(t *testing.T) {
 			t.Fatal("read after close")
 		}
 	})
+	t.Run("close beside a read", func(t *testing.T) {
+		before := brokenOffAt(t, hosts[0])
+		response, err := standard.Get("http://orders/drip?n=2&ms=20000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(20*time.Millisecond, func() { response.Body.Close() })
+		begun := time.Now()
+		if _, err := io.ReadAll(response.Body); err == nil || time.Since(begun) > 5*time.Second {
+			t.Fatal(err, time.Since(begun))
+		}
+		eventually(t, 5*time.Second, func() bool { return brokenOffAt(t, hosts[0]) == before+1 })
+	})
 	t.Run("a body that breaks off", func(t *testing.T) {
 		response, err := standard.Get("http://orders/cut")
 		if err != nil {

@@ -20,6 +20,7 @@ type body struct {
 	ctx      context.Context
 	attempts []Attempt
 
+	reading  sync.Mutex // one after the other
 	mutex    sync.Mutex
 	response *C.ahoy_response
 	rest     bytes.Buffer
@@ -53,14 +54,26 @@ func (b *body) keep(found []byte, ended bool, err error) {
 	}
 }
 
-// Read waits for bytes, in Go's scheduler.
+// Read waits for bytes, in Go's scheduler. A Close meanwhile ends it.
 func (b *body) Read(into []byte) (int, error) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
+	b.reading.Lock()
+	defer b.reading.Unlock()
 	if len(into) == 0 {
 		return 0, nil
 	}
-	for b.rest.Len() == 0 && b.err == nil {
+	for {
+		if count, err := b.take(into); count > 0 || err != nil {
+			return count, err
+		}
+		b.wait()
+	}
+}
+
+// take gives what is there.
+func (b *body) take(into []byte) (int, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if b.rest.Len() == 0 && b.err == nil {
 		b.err = b.fill()
 	}
 	if b.rest.Len() > 0 {
@@ -69,10 +82,8 @@ func (b *body) Read(into []byte) (int, error) {
 	return 0, b.err
 }
 
+// fill reads what has come.
 func (b *body) fill() error {
-	if b.response == nil {
-		return http.ErrBodyReadAfterClose
-	}
 	if err := b.ctx.Err(); err != nil {
 		b.free()
 		return err
@@ -94,17 +105,27 @@ func (b *body) fill() error {
 		b.free()
 		return io.EOF
 	}
-	if length > 0 {
-		return nil
-	}
-	response := b.response
+	return nil
+}
+
+// wait waits until there is something to read, or the body's end.
+func (b *body) wait() {
 	_, failed := b.client.queue.await(b.ctx, func(tag uint64, err **C.ahoy_error) C.ahoy_status {
-		return C.ahoy_response_notify(response, b.client.queue.handle, C.uint64_t(tag), err)
+		b.mutex.Lock()
+		defer b.mutex.Unlock()
+		if b.response == nil {
+			return C.AHOY_E_CLOSED
+		}
+		return C.ahoy_response_notify(b.response, b.client.queue.handle, C.uint64_t(tag), err)
 	})
 	if failed != nil {
+		b.mutex.Lock()
+		defer b.mutex.Unlock()
 		b.free()
+		if b.err == nil {
+			b.err = failed
+		}
 	}
-	return failed
 }
 
 var pieces = sync.Pool{New: func() any { return new([piece]byte) }}
@@ -127,21 +148,27 @@ func (b *brokenOff) Is(target error) bool { return target == io.ErrUnexpectedEOF
 // Close ends the exchange; the server sees the connection close if the body is not whole.
 func (b *body) Close() error {
 	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	b.free()
+	response, sent := b.response, b.sent
+	b.response, b.sent = nil, nil
 	b.rest.Reset()
 	b.err = http.ErrBodyReadAfterClose
+	b.mutex.Unlock()
+	// A reader that is about to wait has its place in the library, and comes here for the lock.
+	release(response, sent)
 	return nil
 }
 
 // free ends the exchange, unless it has ended, and the reading of the request's body.
 func (b *body) free() {
-	if b.response != nil {
+	release(b.response, b.sent)
+	b.response, b.sent = nil, nil
+}
+
+func release(response *C.ahoy_response, sent *upload) {
+	if response != nil {
 		enter()
-		C.ahoy_response_free(b.response)
+		C.ahoy_response_free(response)
 		leave()
-		b.response = nil
 	}
-	b.sent.free()
-	b.sent = nil
+	sent.free()
 }

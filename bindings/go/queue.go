@@ -126,10 +126,13 @@ func (q *queue) begin(tag uint64, begin func(tag uint64, err **C.ahoy_error) C.a
 	var err *C.ahoy_error
 	enter()
 	defer leave()
-	if begin(tag, &err) != 0 {
-		return takeError(err)
+	if begin(tag, &err) == 0 {
+		return nil
 	}
-	return nil
+	if failed := takeError(err); failed != nil {
+		return failed
+	}
+	return ErrClosed
 }
 
 // cancel ends a call; where the queue is about to be freed, that does.
