@@ -1,7 +1,7 @@
 "use strict";
 
 const { Handle, check, native } = require("./native.js");
-const { readAttempt } = require("./errors.js");
+const { AhoyError, readAttempt } = require("./errors.js");
 
 const PIECE = 65536;
 
@@ -10,6 +10,8 @@ const scratch = Buffer.allocUnsafeSlow(PIECE);
 
 /** An answer, shaped like fetch's: its body is read while it comes, and once. */
 class Response {
+  #handle;
+
   constructor(pointer, queue, signal) {
     const handle = new Handle(pointer, "ahoy_response_free");
     this.status = native.ahoy_response_status(pointer);
@@ -29,6 +31,7 @@ class Response {
       if (attempt) this.attempts.push(readAttempt(native, attempt));
     }
     this.bodyUsed = false;
+    this.#handle = handle;
     this.pieces = read(handle, queue, signal);
     this.stream = null;
   }
@@ -36,16 +39,15 @@ class Response {
   /** The body as a ReadableStream. The server is at most some 300 KiB ahead of its reader. */
   get body() {
     if (this.stream === null) {
-      const pieces = this.pieces;
+      const { pieces } = this;
+      const cancel = () => this.cancel();
       this.stream = new ReadableStream({
         async pull(controller) {
           const { done, value } = await pieces.next();
           if (done) controller.close();
           else controller.enqueue(new Uint8Array(value));
         },
-        async cancel() {
-          await pieces.return();
-        },
+        cancel,
       }, { highWaterMark: 0 });
     }
     return this.stream;
@@ -109,6 +111,8 @@ class Response {
 
   /** Ends the exchange; the server sees the connection close if the body is not whole. */
   async cancel() {
+    // A reader that waits is woken by it; its generator would else return when the server says something.
+    this.#handle.free();
     await this.pieces.return();
   }
 
@@ -122,6 +126,7 @@ async function* read(handle, queue, signal) {
   try {
     for (;;) {
       if (signal && signal.aborted) throw signal.reason;
+      if (handle.pointer === null) throw new AhoyError("the response was cancelled", "AHOY_E_CANCELLED");
       const length = [0];
       const ended = [false];
       check("ahoy_response_read", handle.pointer, scratch, PIECE, 0, length, ended);
@@ -129,7 +134,10 @@ async function* read(handle, queue, signal) {
       if (count > 0) yield Buffer.from(scratch.subarray(0, count));
       if (ended[0]) return;
       if (count === 0) {
-        await queue.await((tag) => check("ahoy_response_notify", handle.pointer, queue.handle.pointer, tag), signal);
+        const notify = (tag) => check("ahoy_response_notify", handle.pointer, queue.handle.pointer, tag);
+        await queue.await(notify, signal).catch((error) => {
+          if (handle.pointer !== null) throw error;
+        });
       }
     }
   } finally {

@@ -100,6 +100,22 @@ test("a body comes as it is sent, and leaving it ends it at the server", async (
   await eventually(async () => (await counts(hosts[0])).broken_off === before + 2);
 });
 
+test("an answer that says nothing can be left while it is read", async () => {
+  const c = client([hosts[0]]);
+  const before = (await counts(hosts[0])).broken_off;
+  const response = await c.get("/drip?n=2&ms=20000");
+  const read = response.text();
+  setTimeout(() => response.cancel(), 30);
+  await assert.rejects(read, { code: "AHOY_E_CANCELLED" });
+  await eventually(async () => (await counts(hosts[0])).broken_off === before + 1);
+  const reader = (await c.get("/drip?n=2&ms=20000")).body.getReader();
+  assert.equal((await reader.read()).value.length, 1);
+  const pending = reader.read();
+  setTimeout(() => reader.cancel(), 30);
+  assert.deepEqual(await pending, { done: true, value: undefined });
+  await eventually(async () => (await counts(hosts[0])).broken_off === before + 2);
+});
+
 test("server-sent events", async () => {
   const events = [];
   for await (const event of (await client().get("/events")).events()) events.push(event);
