@@ -166,8 +166,11 @@ def _text(value: bytes | None) -> str:
     return "" if value is None else value.decode("utf-8", "replace")
 
 
+_OPEN_CIRCUITS = ("circuits are open", "circuit of the one endpoint is open")
+
+
 def _class_of(code: str, message: str) -> type[Error]:
-    if code == "AHOY_E_NO_ENDPOINTS" and ("circuits are open" in message or "circuit of the one endpoint is open" in message):
+    if code == "AHOY_E_NO_ENDPOINTS" and any(words in message for words in _OPEN_CIRCUITS):
         return CircuitOpenError
     return _CLASSES.get(code, Error)
 
