@@ -218,23 +218,17 @@ fn a_reset_without_an_answer_is_a_lost_connection() {
 
 #[test]
 fn an_answer_that_is_complete_before_the_upload_lets_go_of_its_connection() {
-    let closed = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&closed);
-    let server = Scripted::new(move |_, peer| {
+    let (received, closed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (heard, count) = (Arc::clone(&received), Arc::clone(&closed));
+    let server = Scripted::new(move |number, peer| {
         if peer.head().is_some() {
             peer.write(answer(200, "done"));
-            // Waits for the end without a read: the rest of the body stays on its way.
-            while peer.write("") && SockRef::from(&peer.socket).take_error().unwrap().is_none() {
-                let mut byte = [0];
-                peer.socket.set_read_timeout(Some(ms(5))).unwrap();
-                if matches!(peer.socket.peek(&mut byte), Ok(0) | Err(_)) {
-                    break;
-                }
-                let mut rest = [0; 65_536];
-                if matches!(peer.socket.read(&mut rest), Ok(0)) {
-                    break;
-                }
-            }
+            // Nothing is read before, so that the upload cannot end. Then come what is on its way, and the end or a reset.
+            eventually("its answer is received", ms(5000), || {
+                heard.load(Ordering::SeqCst) > number
+            });
+            let mut rest = [0; 65_536];
+            while matches!(peer.socket.read(&mut rest), Ok(count) if count > 0) {}
             count.fetch_add(1, Ordering::SeqCst);
         }
     });
@@ -244,6 +238,7 @@ fn an_answer_that_is_complete_before_the_upload_lets_go_of_its_connection() {
             let got = send(&Request::new("PUT", "/").body(&large())).unwrap();
             assert_eq!((got.status, got.text()), (200, "done".to_owned()), "{name}");
             sent += 1;
+            received.store(sent, Ordering::SeqCst);
         }
         eventually("its connections are closed", ms(2000), || {
             closed.load(Ordering::SeqCst) == sent
@@ -379,19 +374,25 @@ fn an_error_about_the_head_is_handed_over() {
 
 #[test]
 fn a_farewell_on_a_kept_connection_answers_nothing() {
-    let server = Scripted::new(|number, peer| {
+    let said = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&said);
+    let server = Scripted::new(move |number, peer| {
         if peer.head().is_some() {
             peer.write(answer(200, &format!("from {number}")));
             // Said to a connection at rest.
             peer.write(answer(408, "too slow"));
+            count.fetch_add(1, Ordering::SeqCst);
         }
     });
+    let mut sent = 0;
     for (name, send) in ways_of(server.port(), || Builder::new().tries(1)) {
         for _ in 0..3 {
             let got = send(&Request::new("POST", "/").body(b"x"));
             // It may come while the first answer is read; then its connection is not kept.
             assert_eq!(got.unwrap().status, 200, "{name}");
-            thread::sleep(ms(20));
+            sent += 1;
+            // A request that leaves before the farewell comes would take it for its answer.
+            eventually("its farewell is said", ms(2000), || said.load(Ordering::SeqCst) == sent);
         }
     }
 }
