@@ -197,6 +197,12 @@ loom:
 policies-everywhere:
 	sh tests/policies/run.sh $(SYSTEMS)
 
+# Registries that stand still for a minute and are killed for ten seconds, under calls and with the default settings: two
+# minutes. Needs what `make deps` installs; without Consul that is said.
+.PHONY: test-registries-slow
+test-registries-slow: deps
+	$(CARGO) test --locked --features xds --test outage -- --ignored --nocapture
+
 # The races that ThreadSanitizer sees; fetches a compiler of 150 MB once, and takes a quarter of an hour.
 tsan: deps
 	CARGO='$(CARGO)' CC='$(CC)' sh tests/tsan.sh
