@@ -157,7 +157,7 @@ impl Change<'_> {
     /// The roster where the provider's `listed` hosts, or this process's part of them, are all there is.
     pub(crate) fn replace(&mut self, listed: Vec<Host>) -> Roster {
         let hosts = self.used(listed);
-        self.refresh.register.replace(self.before, &hosts, self.rules, clock::now())
+        self.refresh.register.replace(self.before, hosts, self.rules, clock::now())
     }
 
     /// The same of a list that the provider's watch told.

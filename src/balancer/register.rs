@@ -45,11 +45,12 @@ impl Register {
     }
 
     /// The roster where `hosts` are all there is: an identity that stays keeps its member, and its connections
-    /// unless the host's properties changed. Of equal identities the first counts.
+    /// unless the host's properties changed. Of equal identities the first counts. Hosts that are given away go one by
+    /// one, so that their memory is used for the members.
     pub(crate) fn replace<H: Borrow<Host>>(
         &mut self,
         before: &Roster,
-        hosts: &[H],
+        hosts: impl IntoIterator<Item = H>,
         rules: &Rules,
         now: Instant,
     ) -> Roster {
@@ -83,7 +84,7 @@ impl Register {
     ) -> Roster {
         let next = match self.step(before, &listing.hosts, rules, now) {
             Some(next) => next,
-            None => self.replace(before, &listing.hosts, rules, now),
+            None => self.replace(before, listing.hosts.iter().map(|host| &**host), rules, now),
         };
         let is_exact = self.members.len() == listing.hosts.len();
         self.followed = is_exact.then(|| Arc::clone(listing));
