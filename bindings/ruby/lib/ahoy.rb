@@ -11,6 +11,7 @@ end
 require_relative "ahoy/version"
 require_relative "ahoy/native"
 require_relative "ahoy/errors"
+require_relative "ahoy/event"
 require_relative "ahoy/callbacks"
 require_relative "ahoy/balancer"
 require_relative "ahoy/request"

@@ -188,6 +188,18 @@ class TestClient < Minitest::Test
     assert_includes error.message, "timeout"
   end
 
+  def test_events
+    events = Queue.new
+    made = client([hosts[1], hosts[0]], balancer: :round_robin, on_event: ->(event) { events << event && raise("not seen") })
+    4.times { made.get("/ok") }
+    seen = []
+    eventually { seen << events.pop(true) until events.empty?; seen.any? { |event| event.text.include?("opened") } }
+    opened = seen.find { |event| event.text.include?("opened") }
+    assert_equal "http://#{hosts[1]}", opened.endpoint
+    assert_in_delta Time.now.to_f, opened.time.to_f, 60
+    assert_equal Ahoy::Native::AHOY_EVENT_CIRCUIT_OPENED, opened.kind
+  end
+
   def test_absolute_urls
     assert_equal "hello", client(nil).get("http://#{hosts[0]}/ok").body
   end

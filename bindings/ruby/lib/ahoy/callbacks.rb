@@ -60,6 +60,15 @@ module Ahoy
       true
     end
 
+    # Tells a callable of events.
+    def events(callable)
+      Native.keep(:ahoy_event_fn) do |_, event|
+        callable.call(Event.read(event))
+      rescue Exception # rubocop:disable Lint/RescueException
+        nil
+      end
+    end
+
     # Hands messages to a Logger.
     def log(logger)
       Native.keep(:ahoy_log_fn) do |_, severity, part, message|

@@ -24,12 +24,12 @@ module Ahoy
     # hosts: hosts such as "10.0.0.7:80", a callable that gives them, a registry's URL, or a Balancer; without it,
     # requests have absolute URLs. Times are in seconds. tries: attempts that a call may make, 1 for no retries.
     # options: any further setting by key, see docs/options.md. ca: PEM text to trust; cert: certificate and key.
-    # Hooks run on whichever thread drives the attempt.
+    # on_event: called with an Event where circuits, endpoints or the list change, on any thread. What it raises goes nowhere.
     #
     # config: everything as one hash or JSON text, see docs/configuration.md; what is passed beside it counts more.
     def initialize(hosts = nil, config: nil, base_url: nil, balancer: :p2c, timeout: nil, attempt_timeout: nil,
                    connect_timeout: nil, tries: nil, headers: {}, ca: nil, cert: nil, resilient: false, options: {},
-                   balancer_options: {}, logger: nil)
+                   balancer_options: {}, logger: nil, on_event: nil)
       builder = Handle.of(Native.ahoy_client_builder_new, :ahoy_client_builder_free)
       text = config.is_a?(Hash) ? JSON.generate(config) : config
       Native.check(:ahoy_client_builder_set_config, builder, text) if text
@@ -43,6 +43,7 @@ module Ahoy
       Settings.apply(:ahoy_client_builder_set, builder, options)
       trust(builder, ca, cert)
       log(builder, logger) if logger
+      Native.check(:ahoy_client_builder_on_event, builder, *Callbacks.events(on_event)) if on_event
       @handle = Native.take(:ahoy_client_builder_build, :ahoy_client_free, builder)
       @takes_paths = !(@balancer || base_url || (text && settings.slice("hosts", "provider", "base_url").first)).nil?
     end
