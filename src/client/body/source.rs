@@ -16,7 +16,8 @@ use crate::outcome::{Failure, FailureKind};
 use crate::runtime::clock;
 use crate::transport::Live;
 
-/// A reader polls for so much before it takes what is there: as much as one read of a connection brings.
+/// A reader polls for so much before it takes what is there, what pieces take beside their bytes included: as much as one
+/// read of a connection brings.
 const WANTED: usize = 64 * 1024;
 
 /// The connection's end of a streamed body.
@@ -103,8 +104,13 @@ impl Source {
         })
     }
 
-    /// The reader's poll, where it is its turn; ready when pieces came. The end is the carrier's to tell.
-    pub(super) fn poll_by_reader(&self, cx: &Context<'_>, mut put: impl FnMut(Bytes)) -> Poll<()> {
+    /// The reader's poll, where it is its turn; ready when pieces came. The end is the carrier's to tell. `put` takes a
+    /// piece and says what it costs: a peer that sends them byte by byte must meet the bound too.
+    pub(super) fn poll_by_reader(
+        &self,
+        cx: &Context<'_>,
+        mut put: impl FnMut(Bytes) -> usize,
+    ) -> Poll<()> {
         if !self.is_left_to_reader() {
             return Poll::Pending;
         }
@@ -113,8 +119,7 @@ impl Source {
         while taken < WANTED && flowing.end.is_none() {
             match flowing.poll(&self.waker) {
                 Poll::Ready(Some(Ok(piece))) => {
-                    taken += piece.len();
-                    put(piece);
+                    taken += put(piece);
                 }
                 Poll::Ready(ended) => {
                     flowing.end = Some(ended.transpose().map(drop));

@@ -278,7 +278,9 @@ impl Inflow {
             return Poll::Pending;
         };
         let polled = source.poll_by_reader(cx, |piece| {
+            let cost = piece.len() + OVERHEAD;
             self.put(piece, false);
+            cost
         });
         if !source.is_left_to_reader() {
             self.room.notify_one();
@@ -340,8 +342,17 @@ impl Inflow {
             while arrived.as_mut().poll(cx).is_ready() {
                 arrived.set(self.arrived.notified());
             }
-            let is_readable = self.lock().is_readable();
-            if is_readable { Poll::Ready(()) } else { self.poll_source(cx) }
+            let is_readable = || self.lock().is_readable();
+            if is_readable() {
+                return Poll::Ready(());
+            }
+            let polled = self.poll_source(cx);
+            if polled.is_ready() && !is_readable() {
+                // All of it was empty.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            polled
         })
         .await;
     }
@@ -408,6 +419,7 @@ impl fmt::Debug for Inflow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::Live;
 
     fn taken(inflow: &Inflow, room: usize) -> Option<(Vec<u8>, bool)> {
         let mut buffer = vec![0; room];
@@ -444,6 +456,23 @@ mod tests {
         inflow.end(Err(error()));
         assert_eq!(taken(&inflow, 9), Some((b"abc".to_vec(), false)));
         assert_eq!(inflow.take(&mut [0; 9]).unwrap().unwrap_err().kind(), error().kind());
+    }
+
+    #[test]
+    fn a_reader_takes_no_more_than_the_bound_also_of_tiny_or_empty_pieces() {
+        for piece in ["x", ""] {
+            let inflow = Inflow::default();
+            inflow.open(Source::new(Live::endless(piece), Duration::MAX));
+            inflow.leave_to_reader();
+            inflow.look();
+            let state = inflow.lock();
+            assert!(
+                state.held <= BOUND && state.pieces.len() <= BOUND / OVERHEAD,
+                "{}",
+                state.held
+            );
+            assert_eq!(state.pieces.is_empty(), piece.is_empty());
+        }
     }
 
     #[tokio::test]

@@ -86,6 +86,24 @@ impl Live {
     }
 }
 
+#[cfg(test)]
+impl Live {
+    /// A body of the same piece without end.
+    pub(crate) fn endless(piece: &'static str) -> Self {
+        struct Endless(&'static str);
+        impl Flow for Endless {
+            fn poll_piece(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+                Poll::Ready(Some(Ok(Bytes::from_static(self.0.as_bytes()))))
+            }
+
+            fn is_driven_by_polls(&self) -> bool {
+                true
+            }
+        }
+        Self::new(Endless(piece))
+    }
+}
+
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Live").finish_non_exhaustive()
