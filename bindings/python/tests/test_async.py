@@ -1,6 +1,7 @@
 """The client for asyncio, as its user sees it."""
 
 import asyncio
+import logging
 import threading
 import time
 import unittest
@@ -77,6 +78,38 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
             return [asyncio.run(call()) for _ in range(3)]
 
         self.assertEqual(await asyncio.to_thread(in_a_loop_of_its_own), ["hello"] * 3)
+
+    async def test_log_and_events_come_in_the_loop(self):
+        told, logger = [], logging.getLogger("test_async")
+        handler = logging.Handler()
+        handler.emit = lambda record: told.append((record.name, threading.get_ident()))
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+        self.addCleanup(logger.removeHandler, handler)
+
+        def on_event(event):
+            told.append(("event", threading.get_ident()))
+
+        client = ahoy.AsyncClient(self.hosts, timeout=5, logger=logger, on_event=on_event)
+        await asyncio.gather(*(client.get("/ok") for _ in range(20)))
+        await client.aclose()
+        self.assertEqual({name for name, _ in told}, {"test_async", "event"})
+        self.assertEqual({thread for _, thread in told}, {threading.get_ident()})
+
+    async def test_events_come_also_where_the_loop_has_ended(self):
+        told = []
+
+        def elsewhere():
+            async def call():
+                await client.get("/ok")
+
+            client = ahoy.AsyncClient(self.hosts[:1], on_event=told.append, warn_unclosed=False)
+            asyncio.run(call())
+            before = len(told)
+            client.balancer.endpoints()[0].open_circuit()
+            return len(told) - before
+
+        self.assertGreater(await asyncio.to_thread(elsewhere), 0)
 
     async def test_a_body_that_is_brought_while_it_is_sent(self):
         async def pieces(count):

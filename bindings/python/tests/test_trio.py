@@ -1,5 +1,6 @@
 """The same client in trio."""
 
+import threading
 import time
 import unittest
 
@@ -41,6 +42,18 @@ class Calls(Served, unittest.TestCase):
         # Run after run.
         self.run_with_client(work)
         self.run_with_client(work)
+
+    def test_log_and_events_come_in_the_loop(self):
+        threads = []
+
+        async def main():
+            events = {"on_event": lambda event: threads.append(threading.get_ident())}
+            async with ahoy.AsyncClient(self.hosts[1:], timeout=1, retry=False, **events) as client:
+                with self.assertRaises(ahoy.Error):
+                    await client.get("/ok")
+
+        trio.run(main)
+        self.assertEqual(set(threads), {threading.get_ident()})
 
     def test_streams(self):
         async def work(client):

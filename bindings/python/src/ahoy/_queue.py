@@ -87,6 +87,10 @@ class CallQueue:
         """Runs what may wait where it holds up nothing."""
         raise NotImplementedError
 
+    def soon(self, function: Callable[..., None], *arguments: Any) -> bool:
+        """Has a function called in the loop, from any thread; False where the loop has ended or stands still."""
+        raise NotImplementedError
+
     def drain(self) -> None:
         """Hands out all completions that are there."""
         self.wakes += 1
@@ -141,6 +145,7 @@ class LoopQueue(CallQueue):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
+        self._loop = weakref.ref(loop)
         # A method of the queue would keep the loop, which is its key, alive.
         loop.add_reader(self.descriptor, _drain, weakref.ref(self))
 
@@ -164,11 +169,42 @@ class LoopQueue(CallQueue):
     async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
         await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
 
+    def soon(self, function: Callable[..., None], *arguments: Any) -> bool:
+        loop = self._loop()
+        if loop is None or not loop.is_running():
+            return False
+        try:
+            loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:  # closed meanwhile
+            return False
+        return True
+
 
 def _drain(queue: weakref.ref[LoopQueue]) -> None:
     found = queue()
     if found is not None:
         found.drain()
+
+
+class Relay:
+    """Brings what threads of the library tell to the loop that used a client last.
+
+    Without a loop, which a client may be made before and may outlive, the function is called on that thread.
+    """
+
+    def __init__(self) -> None:
+        self._queue: weakref.ref[CallQueue] | None = None
+        self._process = 0
+
+    def use(self, queue: CallQueue) -> None:
+        """Notes the loop's queue."""
+        if self._queue is None or self._queue() is not queue:
+            self._queue, self._process = weakref.ref(queue), os.getpid()
+
+    def __call__(self, function: Callable[..., None], *arguments: Any) -> None:
+        queue = self._queue() if self._queue is not None and self._process == os.getpid() else None
+        if queue is None or not queue.soon(function, *arguments):
+            function(*arguments)
 
 
 def queue_here() -> CallQueue:

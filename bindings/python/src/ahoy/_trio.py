@@ -63,6 +63,7 @@ class TrioQueue(CallQueue):
 
     def __init__(self) -> None:
         super().__init__()
+        self._token: Any = trio.lowlevel.current_trio_token()
         trio.lowlevel.spawn_system_task(self._watch)
 
     @classmethod
@@ -97,3 +98,10 @@ class TrioQueue(CallQueue):
 
     async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
         await trio.to_thread.run_sync(function, *arguments)
+
+    def soon(self, function: Callable[..., None], *arguments: Any) -> bool:
+        try:
+            self._token.run_sync_soon(function, *arguments)
+        except trio.RunFinishedError:
+            return False
+        return True

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 from typing import Any, AsyncIterator, Mapping, Union
 
 from . import errors
 from ._handle import Handle
 from ._library import lib
-from ._queue import queue_here
+from ._queue import Relay, queue_here
 from .client import BaseClient
 from .headers import HeaderInput
+from .hooks import Deliver
 from .request import Content, Params, Request, build
 from .response import BaseResponse, Response, StreamedResponse
 from .sse import Event, parse_async
@@ -19,7 +21,8 @@ from .sse import Event, parse_async
 class AsyncClient(BaseClient):
     """A client whose methods are awaited. It takes what `Client` takes, and works in any number of loops.
 
-    A cancelled call is cancelled at the server too: its connection closes.
+    A cancelled call is cancelled at the server too: its connection closes. Messages for the log and `on_event` come in
+    the loop that used the client last.
     """
 
     async def get(self, path: str, **options: Any) -> Response:
@@ -89,6 +92,12 @@ class AsyncClient(BaseClient):
         """`async with client.stream("GET", path) as response:` gives the answer when its head came."""
         return _Streaming(self, method, path, options)
 
+    def _delivery(self) -> Deliver:
+        self._relay = Relay()
+        with contextlib.suppress(RuntimeError):  # made where no loop runs
+            self._relay.use(queue_here())
+        return self._relay
+
     async def _submit(self, request: Request) -> Handle:
         if self._tracing is None:
             return await self._submitted(request)
@@ -97,6 +106,7 @@ class AsyncClient(BaseClient):
 
     async def _submitted(self, request: Request) -> Handle:
         queue = queue_here()
+        self._relay.use(queue)
         try:
             pointer = await queue.submitted(self._pointer, request)
         except errors.Error as error:

@@ -18,10 +18,12 @@ from ._library import lib
 from .balancer import Balancer, Hosts, chosen_balancer
 from .headers import HeaderInput, encoded, pairs
 from .hooks import (
+    Deliver,
     OnError,
     OnEvent,
     OnRequest,
     OnResponse,
+    at_once,
     call_end_hook,
     error_hook,
     event_hook,
@@ -89,8 +91,8 @@ class BaseClient:
         :param on_request: called before each attempt; what it raises refuses the request
         :param on_response: called with each answer
         :param on_error: called with each failure
-        :param on_event: called when a circuit opens and the like, on a thread of the library
-        :param logger: gets the library's messages; `logging.getLogger("ahoy")` by default
+        :param on_event: called when a circuit opens and the like: of an AsyncClient in its loop, else on any thread
+        :param logger: gets the library's messages, on the same threads; `logging.getLogger("ahoy")` by default
         :param tracing: is told of calls and attempts, such as `ahoy.opentelemetry.Tracing()`
         :param warn_unclosed: whether a client that is dropped without `close` warns by a ResourceWarning
         """
@@ -122,9 +124,8 @@ class BaseClient:
         if tracing is not None:
             on_request = traced_request(tracing, on_request)
             check(lib.ahoy_client_builder_on_call_end, pointer, *keep(("ahoy_call_end_fn", call_end_hook(tracing))))
-        self._hook(pointer, on_request, on_response, on_error, on_event)
-        logger = logger or logging.getLogger("ahoy")
-        check(lib.ahoy_client_builder_on_log, pointer, log_level(logger), *keep(("ahoy_log_fn", log_hook(logger))))
+        self._hook(pointer, on_request, on_response, on_error)
+        self._listen(pointer, logger or logging.getLogger("ahoy"), on_event)
         self._handle: Handle | None = Handle(take(lib.ahoy_client_builder_build, pointer), lib.ahoy_client_free)
         self._closed = False
         bases = {"hosts", "provider", "base_url"}
@@ -146,7 +147,6 @@ class BaseClient:
         on_request: OnRequest | None,
         on_response: OnResponse | None,
         on_error: OnError | None,
-        on_event: OnEvent | None,
     ) -> None:
         if on_request is not None:
             # Of the client the hook keeps only where the exception goes: a cycle would keep the client alive.
@@ -156,8 +156,20 @@ class BaseClient:
             check(lib.ahoy_client_builder_on_response, builder, *keep(("ahoy_response_fn", response_hook(on_response))))
         if on_error is not None:
             check(lib.ahoy_client_builder_on_error, builder, *keep(("ahoy_error_fn", error_hook(on_error))))
+
+    def _listen(
+        self, builder: int, logger: Union[logging.Logger, "logging.LoggerAdapter[Any]"], on_event: OnEvent | None
+    ) -> None:
+        deliver = self._delivery()
+        hook = keep(("ahoy_log_fn", log_hook(logger, deliver)))
+        check(lib.ahoy_client_builder_on_log, builder, log_level(logger), *hook)
         if on_event is not None:
-            check(lib.ahoy_client_builder_on_event, builder, *keep(("ahoy_event_fn", event_hook(on_event))))
+            hook = keep(("ahoy_event_fn", event_hook(on_event, deliver)))
+            check(lib.ahoy_client_builder_on_event, builder, *hook)
+
+    def _delivery(self) -> Deliver:
+        """How messages and events reach the program."""
+        return at_once
 
     @property
     def _pointer(self) -> Handle:

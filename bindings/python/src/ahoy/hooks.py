@@ -82,6 +82,13 @@ OnRequest = Callable[[HookRequest], Any]
 OnResponse = Callable[[Response], Any]
 OnError = Callable[[Exception], Any]
 OnEvent = Callable[[ClientEvent], Any]
+Deliver = Callable[..., None]
+"""Calls a function with arguments, at once or where a loop runs."""
+
+
+def at_once(function: Callable[..., None], *arguments: Any) -> None:
+    """Calls a function on the thread that what it tells is of."""
+    function(*arguments)
 
 
 def request_hook(function: OnRequest, raised: Callable[[BaseException], None]) -> Callable[..., int]:
@@ -136,10 +143,14 @@ def error_hook(function: OnError) -> Callable[..., None]:
     return hook
 
 
-def event_hook(function: OnEvent) -> Callable[..., None]:
+def event_hook(function: OnEvent, deliver: Deliver) -> Callable[..., None]:
+    def tell(event: ClientEvent) -> None:
+        with _guarded():
+            function(event)
+
     def hook(_: Any, pointer: int) -> None:
         with _guarded():
-            function(read_event(pointer))
+            deliver(tell, read_event(pointer))
 
     return hook
 
@@ -155,10 +166,14 @@ def read_event(pointer: int) -> ClientEvent:
     )
 
 
-def log_hook(logger: Union[logging.Logger, "logging.LoggerAdapter[Any]"]) -> Callable[..., None]:
+def log_hook(logger: Union[logging.Logger, "logging.LoggerAdapter[Any]"], deliver: Deliver) -> Callable[..., None]:
+    def tell(level: int, part: str, message: str) -> None:
+        with _guarded():
+            logger.log(_LEVELS.get(level, logging.INFO), "%s: %s", part, message)
+
     def hook(_: Any, level: int, part: bytes, message: bytes) -> None:
         with _guarded():
-            logger.log(_LEVELS.get(level, logging.INFO), "%s: %s", decode(part), decode(message))
+            deliver(tell, level, decode(part), decode(message))
 
     return hook
 
