@@ -78,8 +78,8 @@ test-linux-portable: linux-portable
 test-linux-musl test-linux-aarch64 test-linux-i686: test-linux-%: linux-%
 	sh tests/linux_cross.sh $* $(TARGET)/linux-$* $(VERSION) $(ABI)
 
-# Archives of what RELEASED names and the targets above have built, with checksums and an SBOM, and a program linked with
-# each. `make linux-portable linux-musl linux-aarch64 windows release`.
+# Archives of what RELEASED names and the targets above have built, each with an SBOM, and their checksums; then programs
+# are linked with each. `make linux-portable linux-musl linux-aarch64 windows release`.
 RELEASED ?= $(notdir $(wildcard $(foreach one,linux-portable linux-musl linux-aarch64 linux-i686 windows macos-arm64 macos-x86_64,$(TARGET)/$(one))))
 release:
 	sh packaging/release.sh $(TARGET)/handed-out $(TARGET) $(VERSION) $(ABI) $(RELEASED)

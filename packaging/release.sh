@@ -1,12 +1,12 @@
 #!/bin/sh
-# What is handed out: an archive for each target that was built, their checksums, and what is in them (an SBOM in
-# CycloneDX's JSON), in FOLDER.
+# What is handed out: for each target that was built an archive and what is linked into it (an SBOM in CycloneDX's JSON), and
+# the checksums of all, in FOLDER.
 #
 #     release.sh FOLDER BUILT VERSION ABI TARGET...
 #
-# BUILT is cargo's target folder; a target is one that packaging/targets builds, as BUILT/TARGET. The archives are the same
-# bytes for the same built files: names in order, one time for all (SOURCE_DATE_EPOCH, by default that of the last commit),
-# no owner.
+# BUILT is cargo's target folder; a target is one that packaging/targets builds, as BUILT/TARGET. All of it is the same bytes
+# for the same built files: names in order, one time for all (SOURCE_DATE_EPOCH, by default that of the last commit), no
+# owner.
 set -eu
 cd "$(dirname "$0")/.."
 out=$1 built=$2 version=$3 abi=$4
@@ -20,6 +20,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 archive() { # archive TREE: the folder of that name in $work
+    chmod -R u=rwX,go=rX "$work/$1"
     find "$work/$1" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
     case $1 in
         *windows*) (cd "$work" && find "$1" -type f | LC_ALL=C sort | TZ=UTC zip -q -X -@ "$out/$1.zip") ;;
@@ -27,14 +28,26 @@ archive() { # archive TREE: the folder of that name in $work
     esac
 }
 
+cyclonedx=${AHOY_CYCLONEDX:-$built/cyclonedx}
+[ -x "$cyclonedx/bin/cargo-cyclonedx" ] || cargo install --quiet --locked --root "$cyclonedx" cargo-cyclonedx --version 0.5.9
+# sbom TRIPLE FILE: cargo's own list of what is linked there, with versions, licences and checksums. The folder of the
+# build is left out of it.
+sbom() {
+    PATH=$cyclonedx/bin:$PATH cargo cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps --features silent --target "$1" \
+        --override-filename ahoy-sbom
+    sed "s,path+file://$PWD#,pkg:cargo/,g; s,?download_url=file://[^\"#]*,,g" ahoy-sbom.json >"$2"
+    rm ahoy-sbom.json
+}
+
 for target; do
     case $target in
-        linux-portable) name=x86_64-linux-gnu ;;
-        linux-musl) name=x86_64-linux-musl ;;
-        linux-aarch64) name=aarch64-linux-gnu ;;
-        linux-i686) name=i686-linux-gnu ;;
-        windows) name=x86_64-windows ;;
-        macos-*) name=${target#macos-}-macos ;;
+        linux-portable) name=x86_64-linux-gnu triple=x86_64-unknown-linux-gnu ;;
+        linux-musl) name=x86_64-linux-musl triple=x86_64-unknown-linux-musl ;;
+        linux-aarch64) name=aarch64-linux-gnu triple=aarch64-unknown-linux-gnu ;;
+        linux-i686) name=i686-linux-gnu triple=i686-unknown-linux-gnu ;;
+        windows) name=x86_64-windows triple=x86_64-pc-windows-gnu ;;
+        macos-arm64) name=arm64-macos triple=aarch64-apple-darwin ;;
+        macos-x86_64) name=x86_64-macos triple=x86_64-apple-darwin ;;
         *) echo "release: no target $target" >&2 && exit 2 ;;
     esac
     tree=libahoy-$version-$name
@@ -43,14 +56,8 @@ for target; do
         *) cp -R "$built/$target" "$work/$tree" ;;
     esac
     archive "$tree"
+    sbom $triple "$out/$tree.cdx.json"
 done
-
-# Cargo's own list of what is linked, with versions, licences and checksums. The folder of the build is left out of it.
-cyclonedx=${AHOY_CYCLONEDX:-$built/cyclonedx}
-[ -x "$cyclonedx/bin/cargo-cyclonedx" ] || cargo install --quiet --locked --root "$cyclonedx" cargo-cyclonedx
-PATH=$cyclonedx/bin:$PATH cargo cyclonedx --quiet --format json --no-build-deps --override-filename ahoy-sbom
-sed "s,path+file://$PWD#,pkg:cargo/,g" ahoy-sbom.json >"$out/libahoy-$version.cdx.json"
-rm ahoy-sbom.json
 
 (cd "$out" && sha256sum -- * >"$work/sums" && mv "$work/sums" SHA256SUMS)
 ls -l "$out"
