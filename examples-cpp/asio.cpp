@@ -4,19 +4,40 @@
 #define ASIO_STANDALONE
 #include <ahoy.hpp>
 #include <asio/io_context.hpp>
+#ifdef _WIN32
+#include <asio/ip/tcp.hpp>
+#else
 #include <asio/posix/stream_descriptor.hpp>
+#include <fcntl.h>
+#endif
 #include <iostream>
 #include <stdexcept>
 
 namespace {
 
-// Runs the dispatcher whenever its descriptor is readable. The descriptor is the dispatcher's, so it is released, not closed.
+// A second number of what the dispatcher watches, for asio closes what it was given.
+#ifdef _WIN32
+using descriptor = asio::ip::tcp::socket;
+descriptor watched_by(asio::io_context &loop, std::intptr_t fd) {
+    WSAPROTOCOL_INFOW same;
+    SOCKET copy = INVALID_SOCKET;
+    if (WSADuplicateSocketW(static_cast<SOCKET>(fd), GetCurrentProcessId(), &same) == 0)
+        copy = WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &same, 0, WSA_FLAG_OVERLAPPED);
+    return descriptor(loop, asio::ip::tcp::v4(), copy);
+}
+#else
+using descriptor = asio::posix::stream_descriptor;
+descriptor watched_by(asio::io_context &loop, std::intptr_t fd) {
+    return descriptor(loop, fcntl(static_cast<int>(fd), F_DUPFD_CLOEXEC, 0));
+}
+#endif
+
+// Runs the dispatcher whenever its descriptor is readable.
 class asio_calls {
   public:
-    explicit asio_calls(asio::io_context &loop) : ready_(loop, static_cast<int>(calls_.fd())) {}
+    explicit asio_calls(asio::io_context &loop) : ready_(watched_by(loop, calls_.fd())) {}
     asio_calls(const asio_calls &) = delete;
     asio_calls &operator=(const asio_calls &) = delete;
-    ~asio_calls() { ready_.release(); }
 
     template <class F>
     void send(const ahoy::client &client, const ahoy::request &request, F &&function) {
@@ -29,7 +50,7 @@ class asio_calls {
     void watch() {
         watched_ = calls_.pending() > 0;
         if (!watched_) return;
-        ready_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const std::error_code &failed) {
+        ready_.async_wait(descriptor::wait_read, [this](const std::error_code &failed) {
             if (failed) return;
             calls_.run_ready();
             watch();
@@ -37,7 +58,7 @@ class asio_calls {
     }
 
     ahoy::dispatcher calls_;
-    asio::posix::stream_descriptor ready_;
+    descriptor ready_;
     bool watched_ = false;
 };
 

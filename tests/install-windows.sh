@@ -9,6 +9,8 @@ has wine || missing="$missing wine wine64"
 has llvm-dlltool-14 || missing="$missing llvm-14"
 has clang-14 || missing="$missing clang-14"
 has lld-link-14 || missing="$missing lld-14"
+# For the example with an event loop.
+[ -e /usr/include/asio.hpp ] || missing="$missing libasio-dev"
 # For the network of few ports.
 [ -x /sbin/ip ] || has ip || missing="$missing iproute2"
 [ -n "$missing" ] || exit 0

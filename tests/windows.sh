@@ -39,8 +39,11 @@ c_program() { # c_program NAME [ARGUMENT...]: linked with the import library
     shift
     $mingw-gcc-posix -std=c11 "${flags[@]}" "$@" -o "$work/bin/$name.exe" "examples-c/$name.c" -L "$folder/lib" -l:libahoy.dll.a
 }
-cpp_program() {
-    $mingw-g++-posix -std=c++20 "${flags[@]}" -static -o "$work/bin/$1-cpp.exe" "examples-cpp/$1.cpp" -L "$folder/lib" -l:libahoy.dll.a
+cpp_program() { # cpp_program NAME [ARGUMENT...]
+    local name=$1
+    shift
+    $mingw-g++-posix -std=c++20 "${flags[@]}" -static -o "$work/bin/$name-cpp.exe" "examples-cpp/$name.cpp" "$@" -L "$folder/lib" \
+        -l:libahoy.dll.a -lws2_32 -lmswsock
 }
 example() { # example NAME PROGRAM EXPECTED ORDER -- ARGUMENT...
     local name=$1 program=$2 expected=$3 order=$4
@@ -82,11 +85,16 @@ examples() {
     start_nginx
     of_c https plain -- "https://localhost:${port[nginx]}" "$work/tls/ca.pem"
     stop_nginx
-    for name in quickstart custom_provider streaming coroutine without_exceptions; do
-        if cpp_program $name 2>"$work/$name.log"; then pass "$name.cpp builds"; else fail "$name.cpp" "does not build" "$work/$name.log"; fi
+    # Of the system's headers only those of asio, which has an event loop of Windows' own.
+    mkdir -p "$work/asio"
+    ln -sf /usr/include/asio /usr/include/asio.hpp "$work/asio"
+    for name in quickstart custom_provider streaming coroutine without_exceptions asio; do
+        if cpp_program $name -isystem "$work/asio" -D_WIN32_WINNT=0x0A00 2>"$work/$name.log"; then pass "$name.cpp builds"; else fail "$name.cpp" "does not build" "$work/$name.log"; fi
     done
     start_endpoints dead-1@refuse well@ok dead-2@refuse
     example quickstart-cpp quickstart-cpp examples-cpp/expected/quickstart.txt without_refused -- "${port[dead-1]}" "${port[well]}" "${port[dead-2]}"
+    start_endpoints well@ok
+    example asio-cpp asio-cpp examples-cpp/expected/asio.txt plain -- "http://127.0.0.1:${port[well]}"
 }
 
 # clang with lld instead of mingw's gcc and ld: in mingw's world, and in MSVC's, whose C library is not at hand; so there a
