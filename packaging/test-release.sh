@@ -90,6 +90,10 @@ by_cmake() { # by_cmake TARGET
     cat >"$work/cmake/CMakeLists.txt" <<CMAKE
 cmake_minimum_required(VERSION 3.16)
 project(first C)
+# CMake asks the machine that it runs on for the version of macOS, and does without where there is none.
+if(APPLE)
+  set(CMAKE_SHARED_LIBRARY_RUNTIME_C_FLAG "-Wl,-rpath,")
+endif()
 find_package(ahoy ${version%.*} REQUIRED CONFIG)
 add_executable(first ../first.c)
 set_target_properties(first PROPERTIES SUFFIX .exe)
