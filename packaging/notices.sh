@@ -3,6 +3,8 @@
 # From cargo's own list of packages and the files that they bring. Fails on a licence that is not known to go with
 # MIT OR Apache-2.0, and on a package that brings no text of its licence and whose licence is not a well-known one.
 set -eu
+# The order is the same wherever it is made.
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 out=$1
 shift
