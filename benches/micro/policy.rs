@@ -165,9 +165,13 @@ fn pick(balancer: &Balancer, count: usize) {
 fn miss(bytes: usize) -> f64 {
     const WORDS: usize = 8;
     let mut lines: Vec<usize> = (0..bytes / 8 / WORDS).collect();
+    let mut drawn = 0_u64;
     for line in (1..lines.len()).rev() {
+        // Knuth's generator (MMIX): what no prefetcher guesses, without a crate, so that `instructions.sh` needs no cargo.
+        drawn =
+            drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         // Below itself only: one round through all of them.
-        lines.swap(line, rand::random_range(0..line));
+        lines.swap(line, (drawn >> 33) as usize % line);
     }
     let mut words = vec![0; lines.len() * WORDS];
     for pair in lines.windows(2) {
