@@ -93,11 +93,9 @@ run() {
             "${MAKE:-make}" --no-print-directory tool PROFILE=release || :
             part tool sh tests/tool.sh "$target/release/ready/bin/ahoy"
             ;;
-        # The tests of "cargo" and "minimal", built before they are run.
-        compile)
-            part compile "$cargo" test --locked --no-run --features xds || :
-            part compile-minimal "$cargo" test --locked --no-run --no-default-features --test options --test quickstart
-            ;;
+        # The tests of "cargo", built before they are run. After "minimal": of two sets of features the library that was built
+        # last is there, and the other is built again.
+        compile) part compile "$cargo" test --locked --no-run --features xds ;;
         # As many tests at once as processors, which is as many as there are I/O threads: the callbacks of some hold one for
         # seconds on purpose, and what is timed is measured beside.
         cargo) part cargo "$cargo" test --locked --no-fail-fast --features xds ;;
@@ -141,7 +139,7 @@ finish() {
 # Runs parts beside the rest, with logs of their own; `joined` waits for them, shows what they said, and counts it.
 # A shell has its background ignore SIGINT, which tests send.
 beside() {
-    env --default-signal=INT,QUIT sh tests/run.sh --beside "$@" >"$aside.log" 2>&1 &
+    env --default-signal=INT,QUIT nice -n "${nicer:-0}" sh tests/run.sh --beside "$@" >"$aside.log" 2>&1 &
     beside=$!
 }
 
@@ -165,14 +163,17 @@ each() {
 
 case ${1-} in
     '')
-        # First what no clock decides, two parts at a time; then one at a time what looks at times.
-        beside format clippy arena compile
+        # First what no clock decides, two parts at a time. Then the tests of Rust, of which most of the time waits for
+        # something to happen, and beside them what leaves the processors to those.
+        beside format clippy arena minimal compile
         each build header symbols description abi install tool readme
         joined
         beside null valgrind asan cpp schema
         each instructions
         joined
-        each cargo minimal examples tracing acceptance prometheus bindings hosts hazards exits
+        nicer=5
+        beside examples tracing acceptance prometheus hazards hosts exits bindings
+        each cargo
         finish
         ;;
     --beside)
