@@ -4236,7 +4236,7 @@ ahoy_status ahoy_request_set_idle_timeout_ms(ahoy_request *request,
  *
  * One call at a time can use it: another gets AHOY_E_IN_USE. After bytes were taken, a further
  * attempt or call needs rewind; without it the call is not retried, and no further call can be
- * made with this body.
+ * made with this body. After a failure its call asks no more, and a further call needs rewind.
  *
  * A body that is shorter or longer than its length, or a result that is no AHOY_BODY_ number, ends
  * the call with AHOY_E_BODY_SOURCE and closes its connection: missing bytes are never replaced.

@@ -133,14 +133,18 @@ impl BodyReader {
     /// The body from its start, for one attempt; an earlier attempt draws no more.
     ///
     /// # Errors
-    /// It cannot be rewound.
+    /// It cannot be rewound, or it failed in an earlier attempt.
     pub fn reader(&self) -> Result<AttemptBody, SourceFailure> {
         let source = &self.source;
         let mut state = source.lock();
         state.turn += 1;
         state.waiting = None;
-        let (turn, touched) = (state.turn, state.touched);
+        let (turn, touched, fault) = (state.turn, state.touched, state.fault);
         drop(state);
+        // What failed once may say next that it has ended, and half a body would pass for a whole one.
+        if let Some(fault) = fault {
+            return Err(SourceFailure(fault));
+        }
         // Without the lock: the host may call back.
         if touched && !(source.produce.can_rewind() && source.produce.rewind()) {
             return Err(source.fail("body source could not be rewound"));
@@ -161,7 +165,11 @@ impl Drop for BodyReader {
 
 impl Source {
     fn fail(&self, fault: &'static str) -> SourceFailure {
-        self.lock().fault.get_or_insert(fault);
+        let mut state = self.lock();
+        state.fault.get_or_insert(fault);
+        // Nor does a further call begin where it broke off.
+        state.touched = true;
+        drop(state);
         SourceFailure(fault)
     }
 }
@@ -355,6 +363,7 @@ mod tests {
             assert!(matches!(poll(&mut reader), Poll::Ready(Some(Ok(_)))));
             assert!(is_fault(&poll(&mut reader)), "{answers:?}");
             assert!(draw.fault().is_some());
+            assert!(draw.reader().is_err(), "it would break off again, or seem to have ended");
         }
     }
 

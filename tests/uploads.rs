@@ -187,6 +187,21 @@ fn a_body_that_fails_or_does_not_keep_its_length_ends_the_call_and_its_connectio
 }
 
 #[test]
+fn a_body_that_fails_at_its_begin_ends_the_call_on_a_connection_that_rested_too() {
+    for (client, length) in [(0, None), (0, Some(9)), (1, None), (1, Some(9))] {
+        let server = Server::new(|_| Reply::status(200));
+        let client = &clients(server.port())[client];
+        assert_eq!(client.get("/").unwrap().status, 200);
+        // What is drawn again says that it has ended, as a generator does that raised.
+        let request = post().idempotent(true).source(length, saying(&[Said::Failed]));
+        let failure = client.send(&request).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_BODY_SOURCE, "{}", failure.message);
+        assert_eq!(client.send(&request).unwrap_err().status, AHOY_E_IN_USE);
+        assert_eq!(server.request_count(), 1, "nothing arrived that would pass for a request");
+    }
+}
+
+#[test]
 fn an_attempt_that_failed_is_repeated_after_a_rewind() {
     for client in 0..2 {
         let server = Server::new(|seen| match seen.number {
