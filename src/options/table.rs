@@ -118,7 +118,7 @@ impl<C: Clone + 'static> Table<C> {
     pub fn set(&self, config: &mut C, key: &str, value: &str) -> Result<(), Error> {
         let Some(row) = self.row(key) else {
             let problem = self.unknown(key);
-            return Err(Error::new(ErrorKind::UnknownOption, format!("key: {problem}")));
+            return Err(Error::new(ErrorKind::UnknownOption, format!("key: {key}: {problem}")));
         };
         let mut changed = config.clone();
         let put = (row.parse)(value.trim()).and_then(|value| (row.put)(&mut changed, value));

@@ -102,7 +102,7 @@ fn set_known(
         return PROVIDER.set(config, key, value);
     }
     let nearest = nearest(known.iter().copied(), key).unwrap_or_default();
-    let message = format!("key: the provider has no such option; the nearest is {nearest}");
+    let message = format!("key: {key}: the provider has no such option; the nearest is {nearest}");
     Err(Error::new(ErrorKind::UnknownOption, message))
 }
 
