@@ -13,12 +13,17 @@ if [ -z "${AHOY_FIRST:-}" ]; then
 fi
 export AHOY_LIBRARY AHOY_FULL=1 AHOY_FIGURES=1
 passed=0 failed=0
+
+node_ready() {
+    test -d bindings/node/node_modules/koffi || (cd bindings/node && npm install --ignore-scripts --no-audit --no-fund --silent)
+}
+
 for language in ${*:-ruby python node go}; do
     echo "== $language"
     case $language in
         ruby) ruby -W:no-experimental bindings/ruby/test/test_acceptance.rb ;;
         python) env PYTHONPATH=bindings/python/src:bindings/python/tests /usr/bin/python3 -W error -m unittest -v test_acceptance ;;
-        node) UV_THREADPOOL_SIZE=1 node --test bindings/node/test/acceptance.test.js ;;
+        node) node_ready && UV_THREADPOOL_SIZE=1 node --test bindings/node/test/acceptance.test.js ;;
         go) env -C bindings/go GOFLAGS=-mod=mod GOPROXY=off go test -v -timeout 20m \
             -run 'Cancel|OneAtATime|ManyGoroutines|Transport|Errors|Flat|Collected|Close|Signals' . ;;
         *) false ;;

@@ -1,8 +1,9 @@
 "use strict";
 
 const { inspect } = require("node:util");
-const { Handle, apply, check, native, take, text } = require("./native.js");
+const { Handle, apply, check, native, string, take, text } = require("./native.js");
 const { AhoyError } = require("./errors.js");
+const { Source } = require("./source.js");
 
 const SCHEMES = { http: 1, https: 2 };
 const STATES = ["closed", "open", "half_open"];
@@ -35,6 +36,12 @@ function parseURL(text) {
 /** The library's host. */
 function hostHandle(given) {
   const host = parseHost(given);
+  for (const name of ["address", "zone", "authority", "serverName"]) {
+    if (name === "address" || host[name] !== undefined) string(`${name} of a host`, host[name]);
+  }
+  if (host.scheme !== undefined && !(host.scheme in SCHEMES)) {
+    throw new RangeError(`scheme of a host is http or https, and not ${inspect(host.scheme)}`);
+  }
   // C would take what is above for another port.
   const isPort = Number.isInteger(host.port) && host.port >= 0 && host.port < 65536;
   const pointer = isPort ? native.ahoy_host_new(host.address, host.port) : null;
@@ -46,13 +53,13 @@ function hostHandle(given) {
   ]) {
     if (host[key] !== undefined) check(`ahoy_host_set_${name}`, made.pointer, host[key]);
   }
-  if (host.scheme !== undefined) check("ahoy_host_set_scheme", made.pointer, SCHEMES[host.scheme] || 0);
+  if (host.scheme !== undefined) check("ahoy_host_set_scheme", made.pointer, SCHEMES[host.scheme]);
   return made;
 }
 
 function eachHost(hosts, use) {
   if (typeof hosts !== "string" && typeof hosts?.[Symbol.iterator] !== "function") {
-    throw new TypeError(`hosts are texts such as "10.0.0.7:80", and not ${inspect(hosts)}`);
+    throw new TypeError(`hosts are texts such as "10.0.0.7:80", or a function that gives them, and not ${inspect(hosts)}`);
   }
   for (const host of typeof hosts === "string" ? [hosts] : hosts) {
     const made = hostHandle(host);
@@ -64,9 +71,18 @@ function eachHost(hosts, use) {
   }
 }
 
-/** Chooses an endpoint for each attempt. Clients that share one share its circuits. */
+/**
+ * Chooses an endpoint for each attempt. Clients that share one share its circuits.
+ *
+ * A function that gives hosts, or a promise of them, is asked at once, every `refresh` milliseconds, and where calls find
+ * no host.
+ */
 class Balancer {
-  constructor(hosts, { algorithm = "p2c", options, providerOptions } = {}) {
+  #source = null;
+
+  constructor(hosts, { algorithm = "p2c", options, providerOptions, refresh } = {}) {
+    const asked = typeof hosts === "function" ? hosts : null;
+    if (asked) hosts = [];
     const isURL = typeof hosts === "string" && /^(?!https?:)[a-z0-9+]+:\/\//.test(hosts);
     this.provider = isURL
       ? take("ahoy_provider_from_url", "ahoy_provider_free", hosts)
@@ -75,6 +91,23 @@ class Balancer {
     else eachHost(hosts, (host) => check("ahoy_provider_list_add_host", this.provider.pointer, host));
     this.handle = new Handle(this.make(String(algorithm)), "ahoy_balancer_free");
     apply("ahoy_balancer_set", this.handle.pointer, options);
+    if (asked) this.#source = new Source(this, asked, refresh);
+  }
+
+  /** The promise of the first list, while a function that was asked for it has not given it; else null. */
+  get first() {
+    return this.#source && this.#source.first;
+  }
+
+  /** Asks the function for the hosts again; the promise rejects with what it throws, and then the last list stays. */
+  async update() {
+    if (!this.#source) throw new AhoyError("the hosts are not those of a function", "AHOY_E_UNSUPPORTED");
+    await this.#source.ask();
+  }
+
+  /** Told of a call that found no host. */
+  missed() {
+    if (this.#source) this.#source.missed();
   }
 
   make(algorithm) {

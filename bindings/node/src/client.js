@@ -2,7 +2,8 @@
 
 const diagnostics = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
-const { Handle, apply, check, milliseconds, native, take, text } = require("./native.js");
+const { inspect } = require("node:util");
+const { Handle, apply, check, milliseconds, native, string, take, text } = require("./native.js");
 const { AhoyError, withStack } = require("./errors.js");
 const { Balancer } = require("./balancer.js");
 const { Queue } = require("./queue.js");
@@ -12,6 +13,16 @@ const OPTIONS = new Set([
   "config", "balancer", "baseURL", "timeout", "attemptTimeout", "connectTimeout", "tries", "headers", "ca", "cert", "key",
   "resilient", "options", "balancerOptions", "provider", "tracing",
 ]);
+const CALL_OPTIONS = new Set([
+  "method", "headers", "params", "body", "json", "signal", "timeout", "attemptTimeout", "idempotent", "criticality", "group",
+  "hashKey",
+  // What fetch takes besides, and what says nothing here.
+  "cache", "credentials", "dispatcher", "duplex", "integrity", "keepalive", "mode", "priority", "redirect", "referrer",
+  "referrerPolicy", "window",
+]);
+const NO_HOST = new Set(["AHOY_E_NO_ENDPOINTS", "AHOY_E_CONNECT", "AHOY_E_CONNECT_TIMEOUT", "AHOY_E_RESOLVE"]);
+/** For how long a call waits for the first list of a function, which a call's own limit shortens. */
+const WAIT = 30_000;
 const channel = diagnostics.channel("ahoy:event");
 
 /**
@@ -25,7 +36,7 @@ class Client extends EventEmitter {
 
   constructor(hosts, options = {}) {
     super();
-    refuseUnknown(options);
+    refuseUnknown(OPTIONS, options, "a client");
     const builder = new Handle(native.ahoy_client_builder_new(), "ahoy_client_builder_free");
     const pointer = builder.pointer;
     const { balancer, timeout, attemptTimeout, connectTimeout, tries, headers, ca, cert, key, resilient } = options;
@@ -44,15 +55,17 @@ class Client extends EventEmitter {
       check("ahoy_client_builder_set_balancer", pointer, this.balancer.handle.pointer);
     }
     if (resilient) check("ahoy_client_builder_use_resilient_profile", pointer);
-    if (options.baseURL !== undefined) check("ahoy_client_builder_set_base_url", pointer, options.baseURL);
+    if (options.baseURL !== undefined) check("ahoy_client_builder_set_base_url", pointer, addressed("baseURL", options.baseURL));
     for (const [name, value] of fields(headers)) check("ahoy_client_builder_add_header", pointer, name, value);
-    for (const [name, span] of Object.entries({ timeout, attempt_timeout: attemptTimeout, connect_timeout: connectTimeout })) {
-      if (span !== undefined) apply("ahoy_client_builder_set", pointer, { [name]: written(span) });
+    for (const [name, span] of Object.entries({ timeout, attemptTimeout, connectTimeout })) {
+      const key = name.replace("T", "_t");
+      if (span !== undefined) apply("ahoy_client_builder_set", pointer, { [key]: written(name, span) });
     }
+    if (tries !== undefined && !Number.isInteger(tries)) throw new TypeError(`tries is a whole number, and not ${inspect(tries)}`);
     if (tries !== undefined) apply("ahoy_client_builder_set", pointer, { retry_tries: tries < 0 ? "unlimited" : tries });
     apply("ahoy_client_builder_set", pointer, options.options);
-    if (ca !== undefined) check("ahoy_client_builder_add_ca_pem", pointer, ...bytes(ca));
-    if (cert !== undefined) check("ahoy_client_builder_set_client_certificate_pem", pointer, ...bytes(cert), ...bytes(key));
+    if (ca !== undefined) check("ahoy_client_builder_add_ca_pem", pointer, ...bytes("ca", ca));
+    if (cert !== undefined) check("ahoy_client_builder_set_client_certificate_pem", pointer, ...bytes("cert", cert), ...bytes("key", key));
     const self = new WeakRef(this);
     this.#queue = new Queue((event) => told(self.deref(), event));
     check("ahoy_client_builder_add_event_queue", pointer, this.#queue.handle.pointer);
@@ -110,6 +123,11 @@ class Client extends EventEmitter {
   }
 
   async #send(path, options) {
+    refuseUnknown(CALL_OPTIONS, options, "a call");
+    if (options.signal && typeof options.signal.addEventListener !== "function") {
+      throw new TypeError(`signal is an AbortSignal, and not ${inspect(options.signal)}`);
+    }
+    if (this.balancer?.first) await listed(this.balancer, options);
     const content = await body(options);
     const queue = this.#queue;
     const turn = queue.turn();
@@ -118,7 +136,11 @@ class Client extends EventEmitter {
     const request = build(path, options, content);
     try {
       const submit = (tag) => check("ahoy_client_submit", client, request.pointer, queue.handle.pointer, tag);
-      return new Response(await queue.await(submit, options.signal), queue, options.signal);
+      const answered = await queue.await(submit, options.signal);
+      return new Response(answered, queue, options.signal, request.path);
+    } catch (error) {
+      if (this.balancer && NO_HOST.has(error.code)) this.balancer.missed();
+      throw error;
     } finally {
       request.free();
     }
@@ -169,11 +191,41 @@ class Client extends EventEmitter {
 }
 
 /** A name that is mistyped would else be a setting that is missed. */
-function refuseUnknown(options) {
-  const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
-  if (unknown !== undefined) {
-    throw new TypeError(`no option of a client is called ${unknown}; the library's own settings go into \`options\``);
+function refuseUnknown(known, options, whose) {
+  if (options === null || typeof options !== "object") throw new TypeError(`options are an object, and not ${inspect(options)}`);
+  for (const name in options) {
+    if (known.has(name)) continue;
+    throw new TypeError(`no option of ${whose} is called ${name}; the library's own settings go into a client's \`options\``);
   }
+}
+
+/** Waits for the first list of a function, within the limits of a call. */
+async function listed(balancer, { signal, timeout }) {
+  const limit = timeout === undefined ? WAIT : Math.min(Number(milliseconds("timeout", timeout)), WAIT);
+  let abort;
+  let timer;
+  const ended = new Promise((_, reject) => {
+    abort = () => reject(signal.reason);
+    timer = setTimeout(() => reject(new Error(`it gave none within ${limit} ms`)), limit);
+  });
+  if (signal) signal.addEventListener("abort", abort, { once: true });
+  try {
+    if (signal) signal.throwIfAborted();
+    await Promise.race([balancer.first, ended]);
+  } catch (error) {
+    if (signal && signal.aborted) throw signal.reason;
+    balancer.missed();
+    const message = `the function that gives the hosts failed: ${error && error.message}`;
+    throw Object.assign(new AhoyError(message, "AHOY_E_DISCOVERY"), { retryable: true, cause: error });
+  } finally {
+    clearTimeout(timer);
+    if (signal) signal.removeEventListener("abort", abort);
+  }
+}
+
+/** An absolute URL as text. */
+function addressed(name, url) {
+  return string(name, url instanceof URL ? url.href : url);
 }
 
 function told(client, event) {
@@ -188,6 +240,7 @@ function build(path, options, content) {
   if (params) target += (target.includes("?") ? "&" : "?") + new URLSearchParams(params);
   const request = take("ahoy_request_new", "ahoy_request_free", methodOf(options), target);
   const pointer = request.pointer;
+  request.path = target;
   try {
     check("ahoy_request_set_streamed", pointer, true);
     const given = fields(options.headers);
@@ -196,12 +249,12 @@ function build(path, options, content) {
     }
     for (const [name, value] of given) check("ahoy_request_add_header", pointer, name, value);
     if (content.bytes) check("ahoy_request_set_body", pointer, content.bytes, content.bytes.length);
-    if (timeout !== undefined) check("ahoy_request_set_timeout_ms", pointer, milliseconds(timeout));
-    if (attemptTimeout !== undefined) check("ahoy_request_set_attempt_timeout_ms", pointer, milliseconds(attemptTimeout));
+    if (timeout !== undefined) check("ahoy_request_set_timeout_ms", pointer, milliseconds("timeout", timeout));
+    if (attemptTimeout !== undefined) check("ahoy_request_set_attempt_timeout_ms", pointer, milliseconds("attemptTimeout", attemptTimeout));
     if (idempotent !== undefined) check("ahoy_request_set_idempotent", pointer, idempotent);
     if (criticality !== undefined) check("ahoy_request_set_criticality", pointer, criticality);
-    if (group !== undefined) check("ahoy_request_set_group", pointer, group);
-    if (hashKey !== undefined) check("ahoy_request_set_hash_key", pointer, ...bytes(hashKey));
+    if (group !== undefined) check("ahoy_request_set_group", pointer, string("group", group));
+    if (hashKey !== undefined) check("ahoy_request_set_hash_key", pointer, ...bytes("hashKey", hashKey));
     return request;
   } catch (error) {
     request.free();
@@ -215,7 +268,8 @@ function methodOf(options) {
 
 /** What is to be sent, in memory: streams and iterables are read to their end first. */
 async function body({ body: given, json }) {
-  if (json !== undefined) return { bytes: Buffer.from(JSON.stringify(json)), type: "application/json" };
+  if (json !== undefined && given !== undefined && given !== null) throw new TypeError("a call has a body or json, and not both");
+  if (json !== undefined) return { bytes: Buffer.from(serialized(json)), type: "application/json" };
   if (given === undefined || given === null) return {};
   if (typeof given === "string") return { bytes: Buffer.from(given), type: "text/plain;charset=UTF-8" };
   if (given instanceof URLSearchParams) {
@@ -237,19 +291,31 @@ async function body({ body: given, json }) {
   return { bytes: Buffer.concat(pieces) };
 }
 
+function serialized(json) {
+  const text = JSON.stringify(json);
+  if (text === undefined) throw new TypeError(`json is a value that JSON has, and not ${inspect(json)}`);
+  return text;
+}
+
 function fields(headers) {
-  if (!headers) return [];
-  if (typeof headers[Symbol.iterator] === "function") return [...headers].map(([name, value]) => [name, String(value)]);
+  if (headers === undefined || headers === null) return [];
+  if (typeof headers !== "object") throw new TypeError(`headers are an object, pairs or Headers, and not ${inspect(headers)}`);
+  if (typeof headers[Symbol.iterator] === "function") {
+    return [...headers].map(([name, value]) => [String(name), String(value)]);
+  }
   return Object.entries(headers).flatMap(([name, value]) => [value].flat().map((one) => [name, String(one)]));
 }
 
-function bytes(value) {
+function bytes(name, value) {
+  if (typeof value !== "string" && !ArrayBuffer.isView(value)) {
+    throw new TypeError(`${name} is text or bytes, and not ${inspect(value)}`);
+  }
   const made = Buffer.from(value);
   return [made, made.length];
 }
 
-function written(span) {
-  return span === Infinity ? "forever" : `${milliseconds(span)}ms`;
+function written(name, span) {
+  return span === Infinity ? "forever" : `${milliseconds(name, span)}ms`;
 }
 
 module.exports = { Client };

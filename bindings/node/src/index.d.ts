@@ -33,8 +33,12 @@ export interface Host {
   serverName?: string;
 }
 
-/** Hosts such as "10.0.0.7:80", or a registry's URL such as "etcd://127.0.0.1:2379/web". */
-export type Hosts = string | Iterable<string | Host>;
+/**
+ * Hosts such as "10.0.0.7:80", a registry's URL such as "etcd://127.0.0.1:2379/web", or a function that gives hosts. It is
+ * asked at once, again every `refresh` milliseconds, and where calls find no host; where it throws, the last list stays.
+ */
+export type Hosts = string | Iterable<string | Host> | (() => HostList | Promise<HostList>);
+export type HostList = Iterable<string | Host>;
 export type Settings = Record<string, string | number | boolean | null>;
 
 export interface Endpoint {
@@ -43,11 +47,20 @@ export interface Endpoint {
   readonly available: boolean;
 }
 
+export interface ProviderOptions {
+  /** Settings of a registry. */
+  providerOptions?: Settings;
+  /** How many milliseconds the list of a function stands: 30,000 by default, or Infinity. */
+  refresh?: number;
+}
+
 /** Chooses an endpoint for each attempt. Clients that share one share its circuits. */
 export class Balancer {
-  constructor(hosts: Hosts, options?: { algorithm?: string; options?: Settings; providerOptions?: Settings });
+  constructor(hosts: Hosts, options?: { algorithm?: string; options?: Settings } & ProviderOptions);
   /** Replaces the list of hosts: for programs that watch a registry of their own. */
   replace(hosts: Iterable<string | Host>): void;
+  /** Asks the function for the hosts again; rejects with what it throws. */
+  update(): Promise<void>;
   endpoints(): Endpoint[];
   explain(): string;
 }
@@ -58,7 +71,7 @@ export interface ClientOptions {
   config?: string | Record<string, unknown>;
   /** p2c (the default), round_robin, random, least_request, maglev, ring_hash, rendezvous, … */
   balancer?: string;
-  baseURL?: string;
+  baseURL?: string | URL;
   timeout?: number;
   attemptTimeout?: number;
   connectTimeout?: number;
@@ -74,7 +87,7 @@ export interface ClientOptions {
   /** Any further setting by key, see docs/options.md. */
   options?: Settings;
   balancerOptions?: Settings;
-  provider?: { providerOptions?: Settings };
+  provider?: ProviderOptions;
   /** Makes spans of calls: a Tracing of ahoy-client/opentelemetry. */
   tracing?: {
     call(method: string, path: string | URL, send: (fields: [string, string][]) => Promise<Response>): Promise<Response>;
@@ -103,7 +116,10 @@ export interface RequestOptions {
 /** An answer, shaped like fetch's: its body is read while it comes, and once. */
 export interface Response extends AsyncIterable<Buffer> {
   readonly status: number;
+  readonly statusText: string;
   readonly ok: boolean;
+  /** The URL that was asked for, at the endpoint that answered. */
+  readonly url: string;
   readonly headers: Headers;
   readonly endpoint: string;
   readonly attempts: readonly Attempt[];
@@ -114,6 +130,8 @@ export interface Response extends AsyncIterable<Buffer> {
   bytes(): Promise<Uint8Array>;
   buffer(): Promise<Buffer>;
   arrayBuffer(): Promise<ArrayBuffer>;
+  blob(): Promise<Blob>;
+  formData(): Promise<FormData>;
   events(): AsyncGenerator<{ event: string; data: string; id: string }>;
   cancel(): Promise<void>;
 }

@@ -2,6 +2,7 @@
 
 const fs = require("node:fs");
 const path = require("node:path");
+const { inspect } = require("node:util");
 const koffi = require("koffi");
 const { FUNCTIONS, SONAME } = require("./declarations.js");
 
@@ -72,18 +73,24 @@ function text(name, ...values) {
 }
 
 /** Milliseconds as the library takes them; less than one is rounded up, for 0 would mean: do not wait. */
-function milliseconds(span) {
-  if (typeof span !== "number" || Number.isNaN(span) || span < 0) {
-    throw new RangeError("a time span is a number of milliseconds, and not negative");
-  }
+function milliseconds(name, span) {
+  if (typeof span !== "number") throw new TypeError(`${name} is a number of milliseconds, and not ${inspect(span)}`);
+  if (Number.isNaN(span) || span < 0) throw new RangeError(`${name} is not negative, and not ${span}`);
   return span === Infinity ? 2n ** 64n - 1n : Math.ceil(span);
+}
+
+/** Text as it is: of a number, koffi would make an address. */
+function string(name, value) {
+  if (typeof value !== "string") throw new TypeError(`${name} is text, and not ${inspect(value)}`);
+  return value;
 }
 
 /** Settings by key, passed to the library unchecked, so that a newer one brings its settings. */
 function apply(name, pointer, settings) {
+  if (settings && typeof settings !== "object") throw new TypeError(`settings are an object, and not ${inspect(settings)}`);
   for (const [key, value] of Object.entries(settings || {})) {
     check(name, pointer, key, value === null ? "off" : String(value));
   }
 }
 
-module.exports = { Handle, apply, check, koffi, milliseconds, native, take, text };
+module.exports = { Handle, apply, check, koffi, milliseconds, native, string, take, text };

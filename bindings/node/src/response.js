@@ -1,5 +1,6 @@
 "use strict";
 
+const { STATUS_CODES } = require("node:http");
 const { Handle, check, native } = require("./native.js");
 const { AhoyError, readAttempt } = require("./errors.js");
 
@@ -12,12 +13,15 @@ const scratch = Buffer.allocUnsafeSlow(PIECE);
 class Response {
   #handle;
 
-  constructor(pointer, queue, signal) {
+  constructor(pointer, queue, signal, path) {
     const handle = new Handle(pointer, "ahoy_response_free");
     this.status = native.ahoy_response_status(pointer);
+    this.statusText = STATUS_CODES[this.status] || "";
     this.ok = this.status >= 200 && this.status < 300;
     /** The endpoint that answered, such as http://10.0.0.7:80. */
     this.endpoint = native.ahoy_response_endpoint_url(pointer);
+    /** The URL that was asked for, at the endpoint that answered. */
+    this.url = path.startsWith("/") ? this.endpoint + path : path;
     this.headers = new Headers();
     const fields = Number(native.ahoy_response_header_count(pointer));
     for (let i = 0; i < fields; i++) {
@@ -77,6 +81,16 @@ class Response {
 
   async arrayBuffer() {
     return (await this.bytes()).buffer;
+  }
+
+  async blob() {
+    const type = this.headers.get("content-type") || "";
+    return new Blob([await this.buffer()], { type });
+  }
+
+  async formData() {
+    const { Response: Standard } = globalThis;
+    return new Standard(await this.buffer(), { headers: this.headers }).formData();
   }
 
   async text() {

@@ -51,6 +51,8 @@ test("answers are shaped like fetch's", async () => {
   assert.ok(response.ok && !response.bodyUsed && response.attempts.length > 0);
   await response.arrayBuffer();
   await assert.rejects(response.text(), TypeError);
+  assert.deepEqual([response.statusText, response.url], ["OK", `${response.endpoint}/echo`]);
+  assert.equal(await (await (await client().get("/ok")).blob()).text(), "hello");
   const missing = await client().get("/status?c=404");
   assert.deepEqual([missing.status, missing.ok, await missing.text()], [404, false, "as asked"]);
   assert.equal(await (await client().get("/gzip")).text(), "hello");
@@ -77,12 +79,30 @@ test("what is of a wrong kind is named", async () => {
     [() => client([8001]), /8001/],
     [() => client(8001), /8001/],
     [() => client(hosts, { timout: 1 }), /timout/],
-    [() => client(hosts, { timeout: "2" }), /milliseconds/],
-    [() => client().get("/ok", { timeout: "2" }), /milliseconds/],
+    [() => client(hosts, { timeout: "2" }), /timeout is a number of milliseconds, and not '2'/],
+    [() => client(hosts, { attemptTimeout: -1 }), /attemptTimeout is not negative/],
+    [() => client(hosts, { tries: "x" }), /tries/],
+    [() => client(hosts, { ca: 5 }), /ca is text or bytes/],
+    [() => client(hosts, { cert: "x" }), /key is text or bytes/],
+    [() => client(hosts, { options: { retry_trys: 3 } }), /retry_trys: no such option; the nearest is retry_tries/],
+    [() => new Client(hosts, 5), /options are an object/],
+    [() => client(null, { baseURL: 5 }), /baseURL is text/],
+    [() => client([{ address: 5, port: 80 }]), /address of a host is text/],
+    [() => client([{ address: "a", port: 80, zone: 5 }]), /zone of a host is text/],
+    [() => client([{ address: "a", port: 80, scheme: "ftp" }]), /scheme of a host is http or https/],
+    [() => client().get("/ok", { timeout: "2" }), /timeout is a number of milliseconds/],
+    [() => client().get("/ok", { tiemout: 2 }), /no option of a call is called tiemout/],
+    [() => client().get("/ok", { group: 5 }), /group is text/],
+    [() => client().get("/ok", { hashKey: 5 }), /hashKey is text or bytes/],
+    [() => client().get("/ok", { signal: 5 }), /signal is an AbortSignal/],
+    [() => client().get("/ok", { headers: 5 }), /headers are/],
+    [() => client().get("/ok", { headers: [[5, 5]], criticality: "x" }), /./],
+    [() => client().post("/body", "a", { json: 1 }), /a body or json/],
+    [() => client().post("/body", null, { json: () => 1 }), /JSON/],
     [() => client().post("/body", 5), /a body is .* not number/],
     [() => client().post("/body", { a: 1 }), /json/],
   ];
-  for (const [call, words] of wrong) await assert.rejects(async () => call(), { message: words });
+  for (const [call, words] of wrong) await assert.rejects(async () => call(), { message: words }, String(call));
 });
 
 test("a body comes as it is sent, and leaving it ends it at the server", async () => {
@@ -132,6 +152,38 @@ test("balancers: own list, circuits, explanation", async () => {
   await eventually(async () => (await c.get("/ok").catch(() => null))?.status === 200);
   assert.match(balancer.explain(), new RegExp(hosts[0]));
   assert.throws(() => new Balancer(hosts, { algorithm: "best" }), RangeError);
+});
+
+test("a function gives the hosts", async () => {
+  let asked = 0;
+  const given = [[hosts[1]], [hosts[0]]];
+  const balancer = new Balancer(async () => given[asked++] ?? [hosts[2]], { refresh: Infinity });
+  const c = client(balancer);
+  await assert.rejects(c.get("/ok"), { code: "AHOY_E_CONNECT" });
+  await balancer.update();
+  assert.equal((await c.get("/ok")).endpoint, `http://${hosts[0]}`);
+  const often = client(() => [hosts[asked++ % 2 ? 0 : 2]], { provider: { refresh: 5 } });
+  const seen = new Set();
+  await eventually(async () => seen.add((await often.get("/ok")).endpoint).size === 2);
+});
+
+test("a function that gives no hosts fails its calls, and the last list stays", async () => {
+  let fails = true;
+  const balancer = new Balancer(() => {
+    if (fails) throw new Error("no registry");
+    return [hosts[0]];
+  }, { refresh: Infinity });
+  const c = client(balancer);
+  const error = await c.get("/ok").catch((e) => e);
+  assert.deepEqual([error.code, error.retryable, error.cause.message], ["AHOY_E_DISCOVERY", true, "no registry"]);
+  fails = false;
+  await balancer.update();
+  fails = true;
+  await assert.rejects(balancer.update(), /no registry/);
+  assert.equal((await c.get("/ok")).status, 200);
+  const silent = client(() => new Promise(() => {}));
+  await assert.rejects(silent.get("/ok", { timeout: 30 }), { code: "AHOY_E_DISCOVERY" });
+  await assert.rejects(silent.get("/ok", { signal: AbortSignal.timeout(30) }), { name: "TimeoutError" });
 });
 
 test("events, metrics, settings", async () => {
