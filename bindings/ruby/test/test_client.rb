@@ -54,6 +54,26 @@ class TestClient < Minitest::Test
     end
   end
 
+  def test_what_other_clients_have
+    made = client(headers: { "x-many" => %w[1 2] })
+    assert_equal %w[1 2], made.get("/echo").json["headers"].filter_map { |name, value| value if name == "x-many" }
+    missing = made.get("/status?c=404")
+    assert_equal ["Not Found", "#{missing.endpoint}/status?c=404"], [missing.reason, missing.url]
+    assert_equal missing["Content-Length"], missing.headers["content-length"]
+    made.stream(:get, "/events") { |response| assert_equal "data: one", response.each_line.first }
+    made.stream(:get, "/events") { |response| assert_equal 3, response.each_event.to_a.size }
+    made.stream(:get, "/ok") { |response| assert_equal ["hello"], response.each_chunk.to_a }
+  end
+
+  def test_what_a_body_raises_is_the_cause_also_on_a_connection_that_rested
+    made = client(hosts[0])
+    made.get("/ok")
+    failing = Object.new
+    def failing.read(_) = @read ? nil : (@read = true) && raise(IOError, "gone")
+    error = assert_raises(Ahoy::BodySourceError) { made.post("/body", failing) }
+    assert_equal [IOError, "AHOY_E_BODY_SOURCE"], [error.cause.class, error.code]
+  end
+
   def test_what_is_of_a_wrong_kind_is_named
     made = client
     {
@@ -64,6 +84,21 @@ class TestClient < Minitest::Test
       -> { Ahoy::Client.new(hosts, timeout: -2) } => [ArgumentError, "negative"],
       -> { Ahoy::Client.new(hosts, tries: "3") } => [TypeError, "tries"],
       -> { Ahoy::Client.new(hosts, logger: 1) } => [TypeError, "Logger"],
+      -> { Ahoy::Client.new(hosts, attempt_timeout: "2") } => [TypeError, "attempt_timeout"],
+      -> { Ahoy::Client.new(hosts, headers: 5) } => [TypeError, "headers"],
+      -> { Ahoy::Client.new(hosts, options: 5) } => [TypeError, "options"],
+      -> { Ahoy::Client.new(hosts, ca: 5) } => [TypeError, "ca"],
+      -> { Ahoy::Client.new(hosts, cert: "x") } => [TypeError, "cert"],
+      -> { Ahoy::Client.new(hosts, on_event: 5) } => [TypeError, "on_event"],
+      -> { Ahoy::Client.new(base_url: 5) } => [TypeError, "base_url"],
+      -> { Ahoy::Client.new(config: 5) } => [TypeError, "config"],
+      -> { Ahoy::Client.new(hosts, options: { retry_trys: 3 }) } => [Ahoy::UnknownOptionError, "retry_trys"],
+      -> { Ahoy::Client.new([Ahoy::Host.new(address: "a", port: "80")]) } => [TypeError, "port of a host"],
+      -> { Ahoy::Client.new([Ahoy::Host.new(address: "a", port: 80, scheme: :ftp)]) } => [ArgumentError, "scheme"],
+      -> { made.get("/ok", headers: "a: b") } => [TypeError, "headers"],
+      -> { made.get("/ok", params: 5) } => [TypeError, "params"],
+      -> { made.get("/ok", criticality: "a") } => [TypeError, "criticality"],
+      -> { made.post("/ok", "a", json: {}) } => [ArgumentError, "one of body, json and form"],
       -> { made.get(nil) } => [TypeError, "path"],
       -> { made.get("/ok", timeout: "2") } => [TypeError, "seconds"],
       -> { made.post("/body", { "a" => 1 }) } => [TypeError, "json:"],

@@ -26,6 +26,7 @@ module Ahoy
     # The library's host.
     def handle
       # C would take what is above for another port.
+      Native.given("port of a host", port, Integer, "a number")
       pointer = Native.ahoy_host_new(address, port) if port.between?(0, 65_535)
       raise ArgumentError, "#{address}:#{port} is not a host" if pointer.nil? || pointer.null?
 
@@ -33,8 +34,16 @@ module Ahoy
       %i[zone authority server_name weight priority].each do |name|
         Native.check(:"ahoy_host_set_#{name}", made, self[name]) unless self[name].nil?
       end
-      Native.check(:ahoy_host_set_scheme, made, { "http" => 1, "https" => 2 }.fetch(scheme.to_s)) if scheme
+      Native.check(:ahoy_host_set_scheme, made, number_of(scheme)) if scheme
       made
+    end
+
+    private
+
+    def number_of(scheme)
+      { "http" => 1, "https" => 2 }.fetch(scheme.to_s) do
+        raise ArgumentError, "scheme of a host is http or https, and not #{scheme.inspect}"
+      end
     end
   end
 
@@ -151,6 +160,7 @@ module Ahoy
     module_function
 
     def apply(function, handle, settings)
+      Native.given("options", settings, Hash, "settings by key")
       settings.each { |key, value| Native.check(function, handle, key.to_s, written(value)) }
     end
 
@@ -166,8 +176,8 @@ module Ahoy
     end
 
     # A time span in seconds as text.
-    def seconds(value)
-      value == Float::INFINITY ? "forever" : "#{Native.milliseconds(value)}ms"
+    def seconds(name, value)
+      value == Float::INFINITY ? "forever" : "#{Native.milliseconds(name, value)}ms"
     end
   end
 end

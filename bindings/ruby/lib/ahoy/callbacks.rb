@@ -8,8 +8,8 @@ module Ahoy
 
     module_function
 
-    # Draws a body from what can be read.
-    def body(io)
+    # Draws a body from what can be read; what that raises goes into an array.
+    def body(io, raised)
       Native.keep(:ahoy_body_fn) do |_, buffer, capacity, length|
         piece = io.read([capacity, 65_536].min)
         next Native::AHOY_BODY_END if piece.nil? || piece.empty?
@@ -17,7 +17,8 @@ module Ahoy
         buffer.put_bytes(0, piece)
         length.put(:size_t, 0, piece.bytesize)
         Native::AHOY_BODY_DATA
-      rescue Exception # rubocop:disable Lint/RescueException
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        raised << e
         Native::AHOY_BODY_FAILED
       end
     end

@@ -31,18 +31,20 @@ module Ahoy
                    connect_timeout: nil, tries: nil, headers: {}, ca: nil, cert: nil, resilient: false, options: {},
                    balancer_options: {}, logger: nil, on_event: nil)
       builder = Handle.of(Native.ahoy_client_builder_new, :ahoy_client_builder_free)
-      text = config.is_a?(Hash) ? JSON.generate(config) : config
+      text = config.is_a?(Hash) ? JSON.generate(config) : config && Native.given("config", config, String, "a hash or JSON text")
       Native.check(:ahoy_client_builder_set_config, builder, text) if text
       balance(builder, hosts, balancer, balancer_options, resilient)
-      Native.check(:ahoy_client_builder_set_base_url, builder, base_url) if base_url
+      Native.check(:ahoy_client_builder_set_base_url, builder, Native.given("base_url", base_url.to_s, /\A[a-z]+:/i, "a URL")) if base_url
       Native.check(:ahoy_client_builder_use_resilient_profile, builder) if resilient
-      headers.each { |name, value| Native.check(:ahoy_client_builder_add_header, builder, name.to_s, value.to_s) }
+      Request.fields(headers).each { |field| Native.check(:ahoy_client_builder_add_header, builder, *field) }
       limits = { timeout: timeout, attempt_timeout: attempt_timeout, connect_timeout: connect_timeout }.compact
-      Settings.apply(:ahoy_client_builder_set, builder, limits.transform_values { |span| Settings.seconds(span) })
+      Settings.apply(:ahoy_client_builder_set, builder, limits.to_h { |name, span| [name, Settings.seconds(name, span)] })
       Settings.apply(:ahoy_client_builder_set, builder, retry_tries: Settings.tries(tries)) if tries
       Settings.apply(:ahoy_client_builder_set, builder, options)
       trust(builder, ca, cert)
       log(builder, logger) if logger
+      raise TypeError, "on_event is a callable, and not #{on_event.inspect}" unless on_event.nil? || on_event.respond_to?(:call)
+
       Native.check(:ahoy_client_builder_on_event, builder, *Callbacks.events(on_event)) if on_event
       @handle = Native.take(:ahoy_client_builder_build, :ahoy_client_free, builder)
       @takes_paths = !(@balancer || base_url || (text && settings.slice("hosts", "provider", "base_url").first)).nil?
@@ -64,13 +66,14 @@ module Ahoy
     # timeout, attempt_timeout, idempotent, criticality, group, hash_key.
     def request(method, path, **options)
       request = Request.new(method, path, **options)
-      Response.new(send_request(request))
+      Response.new(send_request(request), request.path)
     end
 
     # Sends a request and yields the answer when its head came; the body is read as it comes. Leaving the block ends
     # the exchange.
     def stream(method, path, **options)
-      response = StreamedResponse.new(send_request(Request.new(method, path, streamed: true, **options)))
+      request = Request.new(method, path, streamed: true, **options)
+      response = StreamedResponse.new(send_request(request), request.path)
       return response unless block_given?
 
       begin
@@ -119,6 +122,8 @@ module Ahoy
     def send_request(request)
       client = live
       Handle.of(Waiter.use { |waiter| waiter.response(client, request) }, :ahoy_response_free)
+    rescue BodySourceError => e
+      raise e, cause: request.raised.first
     ensure
       # Ruby does not see what it takes, and may leave it to its next collection for long.
       request.handle.free
@@ -133,10 +138,12 @@ module Ahoy
     end
 
     def trust(builder, authority, cert)
+      Native.given("ca", authority, String, "PEM text") if authority
       Native.check(:ahoy_client_builder_add_ca_pem, builder, authority, authority.bytesize) if authority
       return unless cert
 
-      chain, key = cert
+      chain, key = Native.given("cert", cert, ->(pair) { pair.is_a?(Array) && pair.size == 2 && pair.all?(String) },
+                                "a pair of PEM texts: certificate and key")
       Native.check(:ahoy_client_builder_set_client_certificate_pem, builder, chain, chain.bytesize, key, key.bytesize)
     end
 

@@ -76,10 +76,17 @@ module Ahoy
       function
     end
 
+    # What the program gave, which is of a kind.
+    def self.given(name, value, kind, what)
+      raise TypeError, "#{name} is #{what}, and not #{value.inspect}" unless kind === value
+
+      value
+    end
+
     # Milliseconds; less than one is rounded up, for 0 would mean: do not wait.
-    def self.milliseconds(seconds)
-      raise TypeError, "a time span is a number of seconds, and not #{seconds.inspect}" unless seconds.respond_to?(:negative?)
-      raise ArgumentError, "a time span must not be negative" if seconds.negative?
+    def self.milliseconds(name, seconds)
+      raise TypeError, "#{name} is a number of seconds, and not #{seconds.inspect}" unless seconds.respond_to?(:negative?)
+      raise ArgumentError, "#{name} is not negative, and not #{seconds}" if seconds.negative?
 
       seconds == Float::INFINITY ? 2**64 - 1 : (seconds * 1000).ceil
     end

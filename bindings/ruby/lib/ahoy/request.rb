@@ -7,18 +7,33 @@ module Ahoy
   # A request made ready for the library.
   class Request
     attr_reader :handle, :method, :path
+    # What the body raised while it was drawn.
+    attr_reader :raised
+
+    # Headers as pairs of texts; several values of a name may be an array.
+    def self.fields(headers)
+      headers ||= {}
+      raise TypeError, "headers are a hash or pairs, and not #{headers.inspect}" unless headers.respond_to?(:flat_map)
+
+      headers.flat_map { |name, values| Array(values).map { |value| [name.to_s, value.to_s] } }
+    end
 
     def initialize(method, path, params: nil, headers: nil, body: nil, json: nil, form: nil, timeout: nil,
                    attempt_timeout: nil, idempotent: nil, criticality: nil, group: nil, hash_key: nil, streamed: false)
+      if [body, json, form].compact.size > 1
+        raise ArgumentError, "a request has one of body, json and form"
+      end
+
       @method = method.to_s.upcase
+      @raised = []
       @path = with_params(path, params)
       @handle = Native.take(:ahoy_request_new, :ahoy_request_free, @method, @path)
       add_headers(headers, json, form)
       self.body = json.nil? ? (form ? URI.encode_www_form(form) : body) : JSON.generate(json)
-      set(:timeout_ms, timeout && Native.milliseconds(timeout))
-      set(:attempt_timeout_ms, attempt_timeout && Native.milliseconds(attempt_timeout))
+      set(:timeout_ms, timeout && Native.milliseconds("timeout", timeout))
+      set(:attempt_timeout_ms, attempt_timeout && Native.milliseconds("attempt_timeout", attempt_timeout))
       set(:idempotent, idempotent)
-      set(:criticality, criticality)
+      set(:criticality, criticality && Native.given("criticality", criticality, Integer, "a number from 0 to 3"))
       set(:group, group&.to_s)
       set(:streamed, true) if streamed
       hash_key = hash_key&.to_s
@@ -32,19 +47,22 @@ module Ahoy
     end
 
     def with_params(path, params)
+      path = path.to_s if path.is_a?(URI::Generic)
       raise TypeError, "a path is text, and not #{path.inspect}" unless path.is_a?(String)
 
       path = path.sub(/#.*\z/m, "").gsub(/[^!$%&'()*+,\-.\/0-9:;=?@A-Z\[\]_a-z~]/) do |char|
         char.bytes.map { |byte| format("%%%02X", byte) }.join
       end
-      return path if params.nil? || params.empty?
+      return path if params.nil?
+      raise TypeError, "params are a hash, pairs or text, and not #{params.inspect}" unless params.respond_to?(:empty?)
+      return path if params.empty?
 
       query = params.is_a?(String) ? params : URI.encode_www_form(params)
       "#{path}#{path.include?('?') ? '&' : '?'}#{query}"
     end
 
     def add_headers(headers, json, form)
-      fields = (headers || {}).flat_map { |name, values| Array(values).map { |value| [name.to_s, value.to_s] } }
+      fields = Request.fields(headers)
       type = "application/json" unless json.nil?
       type ||= "application/x-www-form-urlencoded" if form
       fields << ["content-type", type] if type && fields.none? { |name, _| name.casecmp?("content-type") }
@@ -67,7 +85,7 @@ module Ahoy
     end
 
     def attach(io)
-      function, token, let_go = Callbacks.body(io)
+      function, token, let_go = Callbacks.body(io, @raised)
       again = io.respond_to?(:rewind) ? Callbacks.rewind(io, token) : nil
       size = io.respond_to?(:size) && io.size ? io.size : 2**64 - 1
       Native.check(:ahoy_request_set_body_source, @handle, function, again, token, let_go, size)

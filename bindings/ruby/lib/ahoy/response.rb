@@ -14,13 +14,25 @@ module Ahoy
       response
     end
 
-    def initialize(handle)
+    def initialize(handle, path)
       @handle = handle
+      @path = path
       @status = Native.ahoy_response_status(handle)
     end
 
     def ok?
       status < 400
+    end
+
+    # What the status is called, such as "Not Found".
+    def reason
+      require "net/http/status" # which loads all of net/http
+      Net::HTTP::STATUS_CODES.fetch(status, "")
+    end
+
+    # A field by its name, whose case does not count: what headers has.
+    def [](name)
+      headers[name.to_s.downcase]
     end
 
     # The fields by lower-case name; of repeated ones the values joined by ", ".
@@ -57,6 +69,11 @@ module Ahoy
       @endpoint ||= Native.ahoy_response_endpoint_url(@handle)
     end
 
+    # The URL that was asked for, at the endpoint that answered; nil for the answer that an error holds.
+    def url
+      @path&.start_with?("/") ? endpoint + @path : @path
+    end
+
     # What was tried until this answer came.
     def attempts
       @attempts ||= (0...Native.ahoy_response_attempt_count(@handle)).map do |index|
@@ -68,7 +85,7 @@ module Ahoy
     def raise_for_status
       return self if ok?
 
-      error = StatusError.new("#{endpoint} answered #{status}")
+      error = StatusError.new("#{endpoint} answered #{status} #{reason}".rstrip)
       error.code = "AHOY_E_HTTP_STATUS"
       error.response = self
       raise error
@@ -120,8 +137,19 @@ module Ahoy
       end
     end
 
+    alias each_chunk each
+
+    # Yields the lines of the body as they come, without their ends.
+    def each_line(&block)
+      return to_enum(:each_line) unless block
+
+      each_line_of_body(&block)
+    end
+
     # Yields server-sent events: their name, data and id.
     def each_event
+      return to_enum(:each_event) unless block_given?
+
       name, data, id = nil, [], nil
       each_line_of_body do |line|
         if line.empty?
@@ -144,6 +172,7 @@ module Ahoy
       to_a.join
     end
     alias body read
+    alias to_s read
 
     # Ends the exchange; the server sees the connection close if the body is not whole.
     def close
@@ -188,6 +217,7 @@ module Ahoy
           yield line.chomp.force_encoding(Encoding::UTF_8)
         end
       end
+      yield rest.force_encoding(Encoding::UTF_8) unless rest.empty?
     end
   end
 end
