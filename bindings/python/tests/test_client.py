@@ -1,5 +1,6 @@
 """The client for threads, as its user sees it."""
 
+import io
 import logging
 import os
 import pathlib
@@ -54,6 +55,28 @@ class Calls(Served, unittest.TestCase):
             file.seek(0)
             self.assertEqual(client.patch("/body", iter(lambda: file.read(65536), b"")).content, b"x" * 200_000)
 
+    def test_what_requests_and_httpx_have(self):
+        with ahoy.Client(self.hosts, auth=("user", "pass")) as client:
+            seen = client.get("/echo", headers={"x-many": ["1", "2"]}).json()["headers"]
+            self.assertIn(["authorization", "Basic dXNlcjpwYXNz"], seen)
+            self.assertEqual([value for name, value in seen if name == "x-many"], ["1", "2"])
+            seen = dict(client.get("/echo", auth=("a", "b")).json()["headers"])
+            self.assertEqual(seen["authorization"], "Basic YTpi")
+            response = client.get("/status?c=404")
+            self.assertEqual((response.reason_phrase, response.url), ("Not Found", f"{response.endpoint}/status?c=404"))
+            self.assertGreater(response.elapsed.total_seconds(), 0)
+            with self.assertRaisesRegex(ahoy.StatusError, "404 Not Found"):
+                response.raise_for_status()
+            for data, arrives in ((b"a", "a"), ("b", "b"), ({"c": 1}, "c=1"), ([("d", 2)], "d=2"), (iter([b"e"]), "e")):
+                self.assertEqual(client.post("/body", data=data).text, arrives)
+
+    def test_a_body_of_text_fails_its_call_also_on_a_connection_that_rested(self):
+        with ahoy.Client(self.hosts[:1]) as client:
+            client.get("/ok")
+            with self.assertRaises(ahoy.BodySourceError) as caught:
+                client.post("/body", io.StringIO("text"))
+            self.assertIsInstance(caught.exception.__cause__, TypeError)
+
     def test_what_is_of_a_wrong_kind_is_named(self):
         client = self.client()
         for error, words, call in (
@@ -69,6 +92,20 @@ class Calls(Served, unittest.TestCase):
             (TypeError, "headers", lambda: client.get("/ok", headers={"x": 1})),
             (TypeError, "json=", lambda: client.post("/body", {"a": 1})),
             (TypeError, "body", lambda: client.post("/body", 5)),
+            (TypeError, "attempt_timeout", lambda: client.get("/ok", attempt_timeout="2")),
+            (ValueError, "attempt_timeout", lambda: ahoy.Client(self.hosts, attempt_timeout=-1)),
+            (TypeError, "method", lambda: client.request(None, "/ok")),
+            (TypeError, "headers", lambda: client.get("/ok", headers="a: b")),
+            (TypeError, "headers", lambda: ahoy.Client(self.hosts, headers=5)),
+            (TypeError, "params", lambda: client.get("/ok", params=5)),
+            (TypeError, "one of content, data and json", lambda: client.post("/body", b"a", json={})),
+            (TypeError, "group", lambda: client.get("/ok", group=5)),
+            (TypeError, "hash_key", lambda: client.get("/ok", hash_key=5)),
+            (TypeError, "auth", lambda: client.get("/ok", auth="user")),
+            (TypeError, "base_url", lambda: ahoy.Client(base_url=5)),
+            (TypeError, "cert", lambda: ahoy.Client(self.hosts, cert="file.pem")),
+            (TypeError, "on_request", lambda: ahoy.Client(self.hosts, on_request=5)),
+            (ahoy.UnknownOptionError, "retry_trys", lambda: ahoy.Client(self.hosts, options={"retry_trys": 3})),
         ):
             with self.assertRaisesRegex(error, words):
                 call()

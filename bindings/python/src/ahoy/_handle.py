@@ -65,12 +65,19 @@ def decode(value: bytes | None) -> str:
     return "" if value is None else value.decode("utf-8", "replace")
 
 
-def milliseconds(seconds: float) -> int:
+def milliseconds(name: str, seconds: float) -> int:
     """A time span in the library's unit. Less than one is rounded up, for 0 would mean: do not wait."""
     if not hasattr(seconds, "__round__"):
-        raise TypeError(f"a time span is a number of seconds, and not {seconds!r}")
+        raise TypeError(f"{name} is a number of seconds, and not {seconds!r}")
     if seconds < 0:
-        raise ValueError("a time span must not be negative")
+        raise ValueError(f"{name} is not negative, and not {seconds!r}")
     if seconds == float("inf"):
         return 2**64 - 1
     return max(1, round(seconds * 1000)) if seconds else 0
+
+
+def given(name: str, value: Any) -> bytes:
+    """Text that the program gave, as the library takes it."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is text, and not {value!r}")
+    return value.encode()

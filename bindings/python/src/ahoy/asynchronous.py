@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-from typing import Any, AsyncIterator, Mapping, Union
+from typing import Any, AsyncIterator, Union
 
 from . import errors
 from ._handle import Handle
 from ._library import lib
 from ._queue import Relay, queue_here
 from .client import BaseClient
-from .headers import HeaderInput
+from .headers import Auth, HeaderInput
 from .hooks import Deliver
-from .request import Content, Params, Request, build
+from .request import Content, Data, Params, Request, build
 from .response import BaseResponse, Response, StreamedResponse
 from .sse import Event, parse_async
 
@@ -61,8 +61,9 @@ class AsyncClient(BaseClient):
         params: Params = None,
         headers: HeaderInput = None,
         content: Content = None,
-        data: Mapping[str, Any] | None = None,
+        data: Data = None,
         json: Any = None,
+        auth: Auth = None,
         timeout: float | None = None,
         attempt_timeout: float | None = None,
         idempotent: bool | None = None,
@@ -79,6 +80,7 @@ class AsyncClient(BaseClient):
             content=content,
             data=data,
             json=json,
+            auth=auth,
             timeout=timeout,
             attempt_timeout=attempt_timeout,
             idempotent=idempotent,

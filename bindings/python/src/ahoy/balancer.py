@@ -226,7 +226,7 @@ class Balancer:
 
     def wait_ready(self, timeout: float = 5.0) -> None:
         """Waits until the first list of hosts is there."""
-        check(lib.ahoy_balancer_wait_ready, self.pointer, milliseconds(timeout))
+        check(lib.ahoy_balancer_wait_ready, self.pointer, milliseconds("timeout", timeout))
 
     def explain(self) -> str:
         """A line for each endpoint: its state, the reason, its load."""

@@ -13,10 +13,10 @@ from typing import Any, Callable, Mapping, Union
 
 from . import errors
 from ._callbacks import keep
-from ._handle import Handle, check, milliseconds, take, text
+from ._handle import Handle, check, given, milliseconds, take, text
 from ._library import lib
 from .balancer import Balancer, Hosts, chosen_balancer
-from .headers import HeaderInput, encoded, pairs
+from .headers import Auth, HeaderInput, authorized, encoded, pairs
 from .hooks import (
     Deliver,
     OnError,
@@ -33,7 +33,7 @@ from .hooks import (
     response_hook,
     traced_request,
 )
-from .request import Content, Params, Request, build
+from .request import Content, Data, Params, Request, build
 from .response import SLICE_MS, Response, StreamedResponse
 from .retry import Retry, rules
 from .settings import Settings, apply, seconds
@@ -59,6 +59,7 @@ class BaseClient:
         connect_timeout: float | None = None,
         retry: Union[Retry, int, bool, None] = None,
         headers: HeaderInput = None,
+        auth: Auth = None,
         verify: Union[bool, Pem] = True,
         cert: tuple[Pem, Pem] | None = None,
         resilient: bool = False,
@@ -83,6 +84,7 @@ class BaseClient:
         :param connect_timeout: seconds for resolving, TCP and TLS together
         :param retry: a Retry, a number of tries, or False for none
         :param headers: fields of every request
+        :param auth: user and password, for Basic
         :param verify: True for the platform's certificates, or a PEM file or its bytes to trust beside them
         :param cert: certificate and key of this client, as PEM files or their bytes
         :param resilient: hedges, outlier detection, slow start and limits, as the library recommends
@@ -96,6 +98,9 @@ class BaseClient:
         :param tracing: is told of calls and attempts, such as `ahoy.opentelemetry.Tracing()`
         :param warn_unclosed: whether a client that is dropped without `close` warns by a ResourceWarning
         """
+        for name, hook in {"on_request": on_request, "on_response": on_response, "on_error": on_error, "on_event": on_event}.items():
+            if hook is not None and not callable(hook):
+                raise TypeError(f"{name} is a function, and not {hook!r}")
         if verify is False:
             raise ValueError("TLS is always verified: pass the PEM file of the server's authority as verify")
         self._refusals = threading.local()
@@ -110,13 +115,13 @@ class BaseClient:
                 check(lib.ahoy_balancer_use_resilient_profile, self.balancer.pointer)
             check(lib.ahoy_client_builder_set_balancer, pointer, self.balancer.pointer)
         if base_url is not None:
-            check(lib.ahoy_client_builder_set_base_url, pointer, base_url.encode())
+            check(lib.ahoy_client_builder_set_base_url, pointer, given("base_url", base_url))
         if resilient:
             check(lib.ahoy_client_builder_use_resilient_profile, pointer)
-        for name, value in pairs(headers):
+        for name, value in authorized(pairs(headers), auth):
             check(lib.ahoy_client_builder_add_header, pointer, encoded(name), encoded(value))
         limits = (("timeout", timeout), ("attempt_timeout", attempt_timeout), ("connect_timeout", connect_timeout))
-        apply(lib.ahoy_client_builder_set, pointer, {key: seconds(v) for key, v in limits if v is not None})
+        apply(lib.ahoy_client_builder_set, pointer, {key: seconds(key, v) for key, v in limits if v is not None})
         apply(lib.ahoy_client_builder_set, pointer, rules(retry))
         apply(lib.ahoy_client_builder_set, pointer, options)
         self._trust(pointer, verify, cert)
@@ -138,6 +143,8 @@ class BaseClient:
             pem = _pem(verify)
             check(lib.ahoy_client_builder_add_ca_pem, builder, pem, len(pem))
         if cert is not None:
+            if not isinstance(cert, tuple) or len(cert) != 2:
+                raise TypeError("cert is a pair of certificate and key")
             chain, key = _pem(cert[0]), _pem(cert[1])
             check(lib.ahoy_client_builder_set_client_certificate_pem, builder, chain, len(chain), key, len(key))
 
@@ -214,7 +221,7 @@ class BaseClient:
             return
         handle, self._closed = self._pointer, True
         try:
-            check(lib.ahoy_client_close, handle, milliseconds(timeout))
+            check(lib.ahoy_client_close, handle, milliseconds("timeout", timeout))
         finally:
             # It is freed with the last call that uses it.
             self._handle = None
@@ -259,8 +266,9 @@ class Client(BaseClient):
         params: Params = None,
         headers: HeaderInput = None,
         content: Content = None,
-        data: Mapping[str, Any] | None = None,
+        data: Data = None,
         json: Any = None,
+        auth: Auth = None,
         timeout: float | None = None,
         attempt_timeout: float | None = None,
         idempotent: bool | None = None,
@@ -273,9 +281,10 @@ class Client(BaseClient):
         :param path: path and query, or an absolute URL for a client without hosts
         :param params: query parameters to add
         :param content: bytes, text, or an iterable of bytes that is drawn while it is sent
-        :param data: form fields in place of content
+        :param data: form fields in place of content; bytes and text are taken as content
         :param json: a value to send as JSON in place of content
         :param timeout: seconds for this call
+        :param auth: user and password, for Basic
         :param idempotent: whether it may be carried out twice; follows the method by default
         :param criticality: 0 to 3; under overload, larger numbers are shed first
         :param group: calls of a group have limits of their own
@@ -289,6 +298,7 @@ class Client(BaseClient):
             content=content,
             data=data,
             json=json,
+            auth=auth,
             timeout=timeout,
             attempt_timeout=attempt_timeout,
             idempotent=idempotent,
@@ -369,5 +379,7 @@ def _json(config: Union[str, Mapping[str, Any]]) -> bytes:
 def _pem(value: Union[bool, Pem]) -> bytes:
     if isinstance(value, bytes):
         return value
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"a certificate is a file or its bytes, and not {value!r}")
     return pathlib.Path(str(value)).read_bytes()
 

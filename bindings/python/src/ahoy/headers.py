@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Iterable, Iterator, Mapping, Union
+import base64
+from typing import Iterable, Iterator, Mapping, Sequence, Union
 
-HeaderInput = Union[Mapping[str, str], Iterable[tuple[str, str]], None]
+HeaderInput = Union[Mapping[str, Union[str, Sequence[str]]], Iterable[tuple[str, str]], None]
+Auth = Union[tuple[str, str], None]
 
 
 class Headers(Mapping[str, str]):
@@ -56,11 +58,27 @@ def encoded(value: str | bytes) -> bytes:
 
 
 def pairs(fields: HeaderInput) -> list[tuple[str, str]]:
-    """Fields as pairs of text."""
+    """Fields as pairs of text; several values of a name may be a list."""
     if fields is None:
         return []
     if isinstance(fields, Headers):
         return fields.multi_items()
-    if isinstance(fields, Mapping):
-        return list(fields.items())
-    return list(fields)
+    if isinstance(fields, (str, bytes)) or not isinstance(fields, Iterable):
+        raise TypeError(f"headers are a mapping or pairs, and not {fields!r}")
+    if not isinstance(fields, Mapping):
+        return [(name, value) for name, value in fields]
+    found = []
+    for name, values in fields.items():
+        found += [(name, value) for value in (values if isinstance(values, (list, tuple)) else [values])]
+    return found
+
+
+def authorized(fields: list[tuple[str, str]], auth: Auth) -> list[tuple[str, str]]:
+    """Fields with user and password, as Basic has them; a field that the program set itself stays."""
+    if auth is None or any(name.lower() == "authorization" for name, _ in fields):
+        return fields
+    if not isinstance(auth, tuple) or not all(isinstance(part, str) for part in auth) or len(auth) != 2:
+        raise TypeError("auth is a pair of user and password")
+    if ":" in auth[0]:
+        raise ValueError("auth: a user has no colon")
+    return [*fields, ("authorization", "Basic " + base64.b64encode(":".join(auth).encode()).decode())]

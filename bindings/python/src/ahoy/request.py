@@ -5,15 +5,17 @@ from __future__ import annotations
 import collections
 import ctypes
 import json as json_module
+import time
 from typing import Any, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Protocol, Sequence, Union
 from urllib.parse import quote, urlencode
 
 from ._callbacks import keep
-from ._handle import Handle, check, milliseconds, take
+from ._handle import Handle, check, given, milliseconds, take
 from ._library import lib
-from .headers import HeaderInput, encoded, pairs
+from .headers import Auth, HeaderInput, authorized, encoded, pairs
 
 Content = Union[bytes, bytearray, memoryview, str, Iterable[bytes], AsyncIterable[bytes], None]
+Data = Union[Mapping[str, Any], Sequence[tuple[str, Any]], Content]
 Params = Union[Mapping[str, Any], Sequence[tuple[str, Any]], str, None]
 
 _UNKNOWN_LENGTH = 2**64 - 1
@@ -26,9 +28,10 @@ _SAFE = "/%?&=:@!$'()*+,;-._~[]"
 class Request:
     """One request, made ready for the library."""
 
-    __slots__ = ("handle", "method", "path", "_source")
+    __slots__ = ("begun", "handle", "method", "path", "_source")
 
     def __init__(self, method: str, path: str) -> None:
+        self.begun = time.perf_counter()
         self.method = method
         self.path = path
         self.handle = Handle(take(lib.ahoy_request_new, method.encode(), path.encode()), lib.ahoy_request_free)
@@ -89,8 +92,9 @@ def build(
     params: Params = None,
     headers: HeaderInput = None,
     content: Content = None,
-    data: Mapping[str, Any] | None = None,
+    data: Data = None,
     json: Any = None,
+    auth: Auth = None,
     timeout: float | None = None,
     attempt_timeout: float | None = None,
     idle_timeout: float | None = None,
@@ -101,32 +105,40 @@ def build(
     streamed: bool = False,
 ) -> Request:
     """A request out of what the methods of a client take."""
+    if not isinstance(method, str):
+        raise TypeError(f"a method is text, and not {method!r}")
+    if sum(body is not None for body in (content, data, json)) > 1:
+        raise TypeError("a request has one of content, data and json")
     request = Request(method.upper(), with_params(path, params))
     pointer = request.pointer
-    fields = pairs(headers)
+    fields = authorized(pairs(headers), auth)
     if json is not None:
         content = json_module.dumps(json, separators=(",", ":"), ensure_ascii=False).encode()
         _default(fields, "content-type", "application/json")
-    elif data is not None:
-        content = urlencode(data, doseq=True).encode()
+    elif _is_form(data):
+        form: Any = data
+        content = urlencode(form, doseq=True).encode()
         _default(fields, "content-type", "application/x-www-form-urlencoded")
+    elif data is not None:
+        body: Any = data
+        content = body
     for name, value in fields:
         request.add_header(name, value)
     request.body(content)
     if timeout is not None:
-        check(lib.ahoy_request_set_timeout_ms, pointer, milliseconds(timeout))
+        check(lib.ahoy_request_set_timeout_ms, pointer, milliseconds("timeout", timeout))
     if attempt_timeout is not None:
-        check(lib.ahoy_request_set_attempt_timeout_ms, pointer, milliseconds(attempt_timeout))
+        check(lib.ahoy_request_set_attempt_timeout_ms, pointer, milliseconds("attempt_timeout", attempt_timeout))
     if idle_timeout is not None:
-        check(lib.ahoy_request_set_idle_timeout_ms, pointer, milliseconds(idle_timeout))
+        check(lib.ahoy_request_set_idle_timeout_ms, pointer, milliseconds("idle_timeout", idle_timeout))
     if idempotent is not None:
         check(lib.ahoy_request_set_idempotent, pointer, idempotent)
     if criticality is not None:
         check(lib.ahoy_request_set_criticality, pointer, criticality)
     if group is not None:
-        check(lib.ahoy_request_set_group, pointer, group.encode())
+        check(lib.ahoy_request_set_group, pointer, given("group", group))
     if hash_key is not None:
-        key = hash_key.encode() if isinstance(hash_key, str) else bytes(hash_key)
+        key = hash_key if isinstance(hash_key, bytes) else given("hash_key", hash_key)
         check(lib.ahoy_request_set_hash_key, pointer, key, len(key))
     if streamed:
         check(lib.ahoy_request_set_streamed, pointer, True)
@@ -142,8 +154,15 @@ def with_params(path: str, params: Params) -> str:
         path = quote(path, safe=_SAFE)
     if not params:
         return path
+    if not isinstance(params, (str, Mapping, Iterable)):
+        raise TypeError(f"params are a mapping, pairs or text, and not {params!r}")
     query = params if isinstance(params, str) else urlencode(params, doseq=True)
     return f"{path}{'&' if '?' in path else '?'}{query}"
+
+
+def _is_form(data: Any) -> bool:
+    """Whether it is form fields, which requests takes by the same name as any other body."""
+    return isinstance(data, Mapping) or (isinstance(data, (list, tuple)) and all(isinstance(one, tuple) for one in data))
 
 
 def _default(fields: list[tuple[str, str]], name: str, value: str) -> None:
@@ -217,7 +236,7 @@ class Fed:
         try:
             async for piece in pieces:
                 if piece:
-                    self._pieces.append(bytes(piece))
+                    self._pieces.append(_bytes(piece))
                     self._ready()
                 while self._pieces and not bell.ended:
                     await bell.wait()
@@ -276,7 +295,7 @@ class _Source:
     def _produce(self, _: Any, buffer: int, capacity: int, length: Any) -> int:
         try:
             while not self._rest:
-                self._rest = bytes(next(self._iterator))
+                self._rest = _bytes(next(self._iterator))
             piece, self._rest = self._rest[:capacity], self._rest[capacity:]
             ctypes.memmove(buffer, piece, len(piece))
             length[0] = len(piece)
@@ -296,6 +315,13 @@ class _Source:
         except BaseException as raised:
             self.raised = raised
             return False
+
+
+def _bytes(piece: Any) -> bytes:
+    # Of a number, bytes() makes as many zeros.
+    if not isinstance(piece, (bytes, bytearray, memoryview)):
+        raise TypeError(f"the pieces of a body are bytes, and not {type(piece).__name__}")
+    return bytes(piece)
 
 
 def _length(content: Any) -> int:

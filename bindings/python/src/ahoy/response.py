@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import codecs
 import ctypes
+import datetime
 import json as json_module
+import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Iterator
 
 from . import errors
@@ -33,6 +36,9 @@ class BaseResponse:
         """The request that was answered."""
         self.status: int = lib.ahoy_response_status(handle.pointer)
         """The status, such as 200."""
+        taken = time.perf_counter() - request.begun if request is not None else 0.0
+        self.elapsed = datetime.timedelta(seconds=taken)
+        """The time from the request to the answer: of a stream to its head, else to its end."""
 
     @property
     def _pointer(self) -> int:
@@ -49,6 +55,20 @@ class BaseResponse:
     def status_code(self) -> int:
         """The same as `status`, by the name that requests and httpx use."""
         return self.status
+
+    @property
+    def reason_phrase(self) -> str:
+        """What the status is called, such as `Not Found`."""
+        try:
+            return HTTPStatus(self.status).phrase
+        except ValueError:
+            return ""
+
+    @property
+    def url(self) -> str:
+        """The URL that was asked for, at the endpoint that answered."""
+        path = self.request.path if self.request is not None else ""
+        return self.endpoint + path if path.startswith("/") else path
 
     @property
     def ok(self) -> bool:
@@ -100,7 +120,7 @@ class BaseResponse:
         """Raises StatusError for a status of 400 or above."""
         if self.ok:
             return self
-        error = errors.StatusError(f"{self.endpoint} answered {self.status}")
+        error = errors.StatusError(f"{self.endpoint} answered {self.status} {self.reason_phrase}".rstrip())
         error.code, error.status = "AHOY_E_HTTP_STATUS", 501
         error.response = self if isinstance(self, Response) else None
         raise error
@@ -240,6 +260,7 @@ def copied(pointer: int) -> Response:
     address = _address(pointer, length)
     response.status = lib.ahoy_response_status(pointer)
     response.request = None
+    response.elapsed = datetime.timedelta()
     response._content = ctypes.string_at(address, length.value)
     response._headers = Headers([_field(pointer, i) for i in range(lib.ahoy_response_header_count(pointer))])
     response._endpoint = decode(lib.ahoy_response_endpoint_url(pointer))

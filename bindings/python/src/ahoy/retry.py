@@ -33,12 +33,12 @@ class Retry:
         for key in ("delay", "max_delay"):
             span = getattr(self, key)
             if span is not None:
-                found[f"retry_{key}"] = seconds(span)
+                found[f"retry_{key}"] = seconds(key, span)
         if self.backoff is not None:
             found["retry_backoff"] = self.backoff
         if self.jitter is not None:
             least, most = self.jitter if isinstance(self.jitter, tuple) else (0.0, self.jitter)
-            found["retry_jitter"] = f"{seconds(least)}-{seconds(most)}"
+            found["retry_jitter"] = f"{seconds('jitter', least)}-{seconds('jitter', most)}"
         found.update({f"retry_{key}": value for key, value in self.options.items()})
         return found
 

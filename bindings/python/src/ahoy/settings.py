@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 from typing import Any, Mapping, Union
 
-from ._handle import check, milliseconds
+from ._handle import check, given, milliseconds
 from ._library import lib
 
 Value = Union[str, int, float, bool, datetime.timedelta, None]
@@ -26,9 +26,9 @@ def written(value: Value) -> str:
     return str(value)
 
 
-def seconds(value: float) -> str:
+def seconds(name: str, value: float) -> str:
     """A time span in seconds as text."""
-    return "forever" if value == float("inf") else f"{milliseconds(value)}ms"
+    return "forever" if value == float("inf") else f"{milliseconds(name, value)}ms"
 
 
 def apply(function: Any, pointer: int, settings: Settings | None) -> None:
@@ -36,7 +36,7 @@ def apply(function: Any, pointer: int, settings: Settings | None) -> None:
     if not isinstance(settings, (Mapping, type(None))):
         raise TypeError(f"settings are a mapping of keys to values, and not {type(settings).__name__}")
     for key, value in (settings or {}).items():
-        check(function, pointer, key.encode(), written(value).encode())
+        check(function, pointer, given("the key of a setting", key), written(value).encode())
 
 
 def documented(kind: str) -> dict[str, str]:
