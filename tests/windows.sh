@@ -53,6 +53,20 @@ example() { # example NAME PROGRAM EXPECTED ORDER -- ARGUMENT...
 }
 of_c() { local name=$1 order=$2 && shift 3 && example "$name" "$name" "examples-c/expected/$name.txt" "$order" -- "$@"; }
 
+# https again, with the authority in the user's store of roots. Taken out of it by a program it would be back later: wine 8
+# deletes no key for that.
+by_the_store() {
+    local name="https by the store of roots" key='HKCU\Software\Microsoft\SystemCertificates\Root\Certificates'
+    $mingw-gcc-posix -std=c11 "${flags[@]}" -o "$work/bin/store.exe" tests/windows/store.c -lcrypt32
+    openssl x509 -in "$work/tls/ca.pem" -outform DER -out "$work/tls/ca.der"
+    wine "$work/bin/store.exe" "$work/tls/ca.der"
+    sed "s/^platform's roots: .*/platform's roots: AHOY_OK/" examples-c/expected/https.txt >"$work/https.txt"
+    example "$name" https "$work/https.txt" plain -- "https://localhost:${port[nginx]}" "$work/tls/ca.pem"
+    key="$key\\$(sha1sum "$work/tls/ca.der" | cut -c 1-40 | tr a-f A-F)"
+    wine reg delete "$key" /f >/dev/null
+    example "https with it empty again" https examples-c/expected/https.txt plain -- "https://localhost:${port[nginx]}" "$work/tls/ca.pem"
+}
+
 examples() {
     local name
     for name in quickstart resilient random custom_retry custom_provider session streaming sign https; do c_program $name; done
@@ -84,6 +98,7 @@ examples() {
     of_c sign plain -- "http://127.0.0.1:${port[flaky]}" secret 1800000000
     start_nginx
     of_c https plain -- "https://localhost:${port[nginx]}" "$work/tls/ca.pem"
+    by_the_store
     stop_nginx
     # Of the system's headers only those of asio, which has an event loop of Windows' own.
     mkdir -p "$work/asio"
