@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What `make windows` built, under wine: the C and C++ examples against endpoints on loopback, programs of other linkers, the
-# NULL test, calls without a free port or socket, and the Rust tests that run there. Which do not, and why: tests/windows/without.txt.
+# NULL test, a host that unloads it, calls without a free port or socket, and the Rust tests that run there. Which do not, and
+# why: tests/windows/without.txt.
 #
-#     windows.sh FOLDER [examples|linkers|null|ports|sockets|rust [NAME...]]     FOLDER as packaging/targets/windows.sh made it
+#     windows.sh FOLDER [examples|linkers|null|unload|ports|sockets|rust [NAME...]]     FOLDER as packaging/targets/windows.sh made it
 set -euo pipefail
 folder=$(realpath "$1")
 part=${2:-all}
@@ -151,6 +152,17 @@ null() {
     fi
 }
 
+# LoadLibrary and FreeLibrary a hundred times, with calls under way.
+unload() {
+    $mingw-gcc-posix -std=gnu11 -O2 -Wall -Wextra -Werror -Itests/windows/posix -I "$folder/include" -o "$work/bin/unload.exe" tests/hosts/unload.c
+    build_endpoints
+    start_endpoints well@ok hung@hang
+    run unload timeout 100 wine "$work/bin/unload.exe" "$(winepath -w "$work/bin/ahoy.dll")" "${port[well]}" "${port[hung]}"
+    echo well >"$work/well"
+    compare unload "$work/well" plain
+    stop_endpoints
+}
+
 # Calls while Winsock has no port left: in a network of its own, of thirty-two. Under wine a shortage of the kernel's.
 ports() {
     if [ "${AHOY_FEW_PORTS:-}" != set ]; then
@@ -196,21 +208,22 @@ sum() { sed -n "s/^test result.* \([0-9]*\) $1.*/\1/p" "$2" | awk '{ all += $1 }
 # file NAME PROGRAM [FILTER]: the tests of a file. What fails beside others runs once more, alone: wine's server takes
 # turns, and many tests measure milliseconds.
 file() {
-    local name=$1 program=$2 filter=${3:-} failed=() one again=0 passed_here log=$work/$1.log
+    local name=$1 program=$2 filter=${3:-} again=() one count log=$work/$1.log
     # shellcheck disable=SC2046 # a list of arguments
     tests "$program" $filter $(without "$name") >"$log" || true
-    passed_here=$(sum passed "$log")
-    mapfile -t failed < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log")
+    count=$(sum passed "$log")
+    mapfile -t again < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log")
     grep -q '^test result' "$log" || { fail "$name" "it did not end" "$log" && return; }
-    for one in "${failed[@]}"; do
+    for one in "${again[@]}"; do
         if tests "$program" --exact "$one" >"$log.again"; then
-            again=$((again + 1))
+            count=$((count + 1))
         else
-            fail "$one" "twice" <(grep -A 3 panicked "$log.again")
+            grep -A 3 panicked "$log.again" >"$log.why" || true
+            fail "$one" "twice" "$log.why"
         fi
     done
-    ran=$((ran + passed_here + again))
-    [ $((${#failed[@]} - again)) -gt 0 ] || pass "$name: $((passed_here + again)) functions, $again of them at the second time"
+    ran=$((ran + count))
+    pass "$name: $count of $(($(sum passed "$log") + ${#again[@]})) functions, ${#again[@]} of them tried twice"
 }
 
 rust() { # rust [FILE...]: these files of tests/, or all; then the count is held against the bar
@@ -237,9 +250,9 @@ rust() { # rust [FILE...]: these files of tests/, or all; then the count is held
 }
 
 case $part in
-    all) examples && linkers && null && ports && sockets && rust ;;
-    examples | linkers | null | ports | sockets) "$part" ;;
+    all) examples && linkers && null && unload && ports && sockets && rust ;;
+    examples | linkers | null | unload | ports | sockets) "$part" ;;
     rust) rust "$@" ;;
-    *) echo "windows.sh: $part is not examples, linkers, null, ports, sockets or rust" >&2 && exit 2 ;;
+    *) echo "windows.sh: $part is not examples, linkers, null, unload, ports, sockets or rust" >&2 && exit 2 ;;
 esac
 finish
