@@ -35,8 +35,13 @@ pub(crate) unsafe fn status_of(
     err: *mut *mut ahoy_error,
     body: impl FnOnce() -> Result<(), Error>,
 ) -> ahoy_status {
-    let result = guard::caught_body(body).unwrap_or_else(|| Err(defect()));
-    let (status, error) = match result {
+    // SAFETY: as the caller promises.
+    unsafe { tell(err, guard::caught_body(body)) }
+}
+
+#[inline(never)]
+unsafe fn tell(err: *mut *mut ahoy_error, result: Option<Result<(), Error>>) -> ahoy_status {
+    let (status, error) = match result.unwrap_or_else(|| Err(defect())) {
         Ok(()) => (AHOY_OK, ptr::null_mut()),
         Err(error) => (number(error.kind()), error_handle(err, error)),
     };

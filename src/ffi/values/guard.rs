@@ -34,7 +34,15 @@ pub(crate) fn value_of<T>(fallback: T, body: impl FnOnce() -> T) -> T {
 
 /// Runs the body of an entry point; `None` where it panicked.
 pub(crate) fn caught_body<T>(body: impl FnOnce() -> T) -> Option<T> {
-    caught(|| deferred(body))
+    let (mut body, mut result) = (Some(body), None);
+    guarded(&mut || result = body.take().map(|body| body()));
+    result
+}
+
+/// Once for all entry points: one of its own in each made the library larger by 0.11 MB.
+#[inline(never)]
+fn guarded(body: &mut dyn FnMut()) {
+    caught(|| deferred(body));
 }
 
 #[cfg(test)]
