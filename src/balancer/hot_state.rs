@@ -8,7 +8,7 @@
 //! load. A locality begins with room for 64, and doubles it by a further run of hot state up to runs of 4096.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,8 @@ pub(crate) struct HotState {
     loads: Option<Box<[HostLoad]>>,
     /// Only where a rule follows each endpoint.
     keeps_stats: Option<Box<[MemberStats]>>,
+    /// Made with the first weight other than 1.
+    weights: OnceLock<Box<[AtomicU32]>>,
     /// Made when the first of them is in trouble.
     trouble: OnceLock<Box<[Trouble]>>,
 }
@@ -53,7 +55,19 @@ impl HotState {
         let loads = shared.load.map(|_| (start..end).map(|_| HostLoad::new()).collect());
         let keeps_stats =
             shared.keeps_stats.then(|| (start..end).map(|_| MemberStats::new()).collect());
-        Self { first: start, bits, shared, loads, keeps_stats, trouble: OnceLock::new() }
+        let (weights, trouble) = (OnceLock::new(), OnceLock::new());
+        Self { first: start, bits, shared, loads, keeps_stats, weights, trouble }
+    }
+
+    /// Its slots.
+    pub(crate) fn slots(&self) -> Range<usize> {
+        self.first..self.first + self.bits.len() * WIDTH
+    }
+
+    /// Where `slot` stands among its slots.
+    #[inline]
+    pub(crate) const fn index(&self, slot: usize) -> usize {
+        slot.wrapping_sub(self.first)
     }
 
     pub(crate) fn shared(&self) -> &Arc<LocalityState> {
@@ -78,9 +92,25 @@ impl HotState {
         }
     }
 
+    /// The weight of the endpoint that took `slot` last.
+    pub(crate) fn weight(&self, slot: usize) -> u32 {
+        let weight = self.weights.get().and_then(|weights| weights.get(self.index(slot)));
+        weight.map_or(1, |weight| weight.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_weight(&self, slot: usize, weight: u32) {
+        if weight == 1 && self.weights.get().is_none() {
+            return;
+        }
+        let made = || self.slots().map(|_| AtomicU32::new(1)).collect();
+        if let Some(kept) = self.weights.get_or_init(made).get(self.index(slot)) {
+            kept.store(weight, Ordering::Relaxed);
+        }
+    }
+
     /// What is followed of the endpoint at `slot`; `None` where no rule needs it.
     pub(crate) fn stats(&self, slot: usize) -> Option<&MemberStats> {
-        self.keeps_stats.as_ref()?.get(slot.wrapping_sub(self.first))
+        self.keeps_stats.as_ref()?.get(self.index(slot))
     }
 
     /// The slot is taken by another endpoint, of which nothing is known.
@@ -190,23 +220,22 @@ impl HotState {
 
     #[inline]
     fn trouble(&self, slot: usize) -> Option<&Trouble> {
-        self.trouble.get()?.get(slot.wrapping_sub(self.first))
+        self.trouble.get()?.get(self.index(slot))
     }
 
     fn make_trouble(&self, slot: usize) -> Option<&Trouble> {
-        let count = self.bits.len() * WIDTH;
-        let made = || (0..count).map(|_| Trouble::default()).collect();
-        self.trouble.get_or_init(made).get(slot.wrapping_sub(self.first))
+        let made = || self.slots().map(|_| Trouble::default()).collect();
+        self.trouble.get_or_init(made).get(self.index(slot))
     }
 
     #[inline]
     fn load(&self, slot: usize) -> Option<&HostLoad> {
-        self.loads.as_ref()?.get(slot.wrapping_sub(self.first))
+        self.loads.as_ref()?.get(self.index(slot))
     }
 
     #[inline]
     fn bits(&self, slot: usize) -> Option<&Bits> {
-        self.bits.get(slot.wrapping_sub(self.first) / WIDTH)
+        self.bits.get(self.index(slot) / WIDTH)
     }
 
     /// How many attempts are in flight to the endpoint at `slot`; 0 where they are not counted.

@@ -37,7 +37,7 @@ impl Register {
             let locality_key = locality_key(&endpoint, rules);
             let book = register.books.entry(locality_key.clone()).or_default();
             let locality = roster.locality(locality_key, rules);
-            let adopt = |hot, slot| Member::succeeding(member, hot, slot);
+            let adopt = |run, slot| Member::succeeding(member, run, slot);
             let adopted = locality.place(endpoint.weight(), book, adopt);
             register.insert(adopted);
         }

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::hot_state::HotState;
 use super::locality_state::{LocalityState, Rules};
-use super::member::Member;
+use super::member::{Member, Run};
 use super::slots::Slots;
 use crate::endpoint::Endpoint;
 use crate::policy::{ProbeEligibility, Tick};
@@ -49,7 +48,7 @@ impl Locality {
 
     pub(super) fn join(&mut self, endpoint: Endpoint, book: &mut Book) -> Arc<Member> {
         let weight = endpoint.weight();
-        self.place(weight, book, |hot, slot| Arc::new(Member::new(endpoint, hot, slot)))
+        self.place(weight, book, |run, slot| Arc::new(Member::new(endpoint, run, slot)))
     }
 
     /// Gives the member that `make` makes a place.
@@ -57,14 +56,14 @@ impl Locality {
         &mut self,
         weight: u32,
         book: &mut Book,
-        make: impl FnOnce(Arc<HotState>, u32) -> Arc<Member>,
+        make: impl FnOnce(Arc<Run>, u32) -> Arc<Member>,
     ) -> Arc<Member> {
         let slot = self.free_slot(book);
-        let hot = self.slots.make_room(slot as usize, &self.shared);
-        hot.forget(slot as usize);
+        let run = self.slots.make_room(slot as usize, &self.shared);
+        run.hot.forget(slot as usize);
         self.weigh(book, None, Some(weight));
         self.count += 1;
-        let member = make(hot, slot);
+        let member = make(run, slot);
         self.slots.replace(slot as usize, Some(Arc::clone(&member)));
         member
     }
@@ -90,9 +89,9 @@ impl Locality {
         self.slots.hot(slot).map_or(f32::MAX, |hot| hot.cost(slot, probing, now))
     }
 
-    /// The weight of the member at `slot`.
+    /// The weight of the endpoint that `slot` was given last.
     pub(crate) fn weight(&self, slot: usize) -> u32 {
-        self.slots.get(slot).map_or(0, |member| member.weight())
+        self.slots.hot(slot).map_or(0, |hot| hot.weight(slot))
     }
 
     /// One weight goes, another comes.

@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use super::hot_state::{self, HotState};
 use super::locality_state::LocalityState;
-use super::member::Member;
+use super::member::{Member, Run};
 
 /// The slots of one locality; some may be empty.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slots {
     branches: Vec<Arc<Branch>>,
-    /// Of one run of slots after the other, the same in every version.
-    hot: Vec<Arc<HotState>>,
+    /// One after the other, the same in every version.
+    runs: Vec<Arc<Run>>,
     len: usize,
 }
 
@@ -47,7 +47,7 @@ impl Slots {
     /// The hot state that `slot` lies in.
     #[inline]
     pub(crate) fn hot(&self, slot: usize) -> Option<&HotState> {
-        self.hot.get(hot_state::run_of(slot)).map(|hot| &**hot)
+        self.runs.get(hot_state::run_of(slot)).map(|run| &run.hot)
     }
 
     /// How many attempts are in flight from `slot`, whichever endpoint is there now; 0 where they are not counted.
@@ -66,8 +66,8 @@ impl Slots {
         chunks.flat_map(|chunk| chunk.members.iter().flatten())
     }
 
-    /// Makes sure that `slot` exists, and answers with its hot state.
-    pub(crate) fn make_room(&mut self, slot: usize, shared: &Arc<LocalityState>) -> Arc<HotState> {
+    /// Makes sure that `slot` exists, and answers with the run that it lies in.
+    pub(crate) fn make_room(&mut self, slot: usize, shared: &Arc<LocalityState>) -> Arc<Run> {
         self.len = self.len.max(slot + 1);
         while self.branches.len() <= slot / BRANCH {
             self.branches.push(Arc::new(Branch { chunks: [const { None }; WIDTH] }));
@@ -78,10 +78,11 @@ impl Slots {
             branch.chunks[slot % BRANCH / WIDTH] = Some(chunk);
         }
         let run = hot_state::run_of(slot);
-        while self.hot.len() <= run {
-            self.hot.push(Arc::new(HotState::new(self.hot.len(), Arc::clone(shared))));
+        while self.runs.len() <= run {
+            let hot = HotState::new(self.runs.len(), Arc::clone(shared));
+            self.runs.push(Arc::new(Run::new(hot)));
         }
-        Arc::clone(&self.hot[run])
+        Arc::clone(&self.runs[run])
     }
 
     /// Puts a member, or a hole, at a slot that exists; what was there is returned.

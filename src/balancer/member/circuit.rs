@@ -74,7 +74,7 @@ impl Member {
         };
         let settled = self.change_kept(&mut self.lock(), settle);
         if settled.transition == Some(Transition::Closed) {
-            self.hot.closed(self.slot());
+            self.hot().closed(self.slot());
             self.warm_up(true, now);
         }
         settled
@@ -187,7 +187,7 @@ impl Member {
     }
 
     fn change_kept<R>(&self, kept: &mut Kept, change: impl FnOnce(&mut History) -> R) -> R {
-        let new = || History::new(&self.latest().hot.shared().breaker);
+        let new = || History::new(&self.latest().hot().shared().breaker);
         let history = kept.history.get_or_insert_with(new);
         let before = history.breaker.state();
         let result = change(history);

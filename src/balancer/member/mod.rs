@@ -1,11 +1,9 @@
 //! One endpoint with its live state: it survives updates of the list and is shared by every client of the
 //! balancer.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-
-use once_cell::race::OnceBox;
 
 mod circuit;
 
@@ -21,21 +19,46 @@ use crate::policy::{Breaker, CircuitState};
 
 /// An endpoint of a balancer.
 ///
-/// There may be a hundred thousand, so what only traffic needs is made with the first attempt.
+/// There may be a hundred thousand, so what only traffic needs is made with the first attempt, and what few need lies
+/// with the run: 40 bytes and the counts of its [`Arc`] are 64 as allocators round, a byte more would be 80.
 #[derive(Debug)]
 pub struct Member {
     /// Behind a lock that is held for a few instructions, never across a wait or a callback.
     kept: Mutex<Kept>,
-    hot: Arc<HotState>,
+    run: Arc<Run>,
     slot: u32,
-    /// The endpoint's, where picks find it soonest.
-    weight: AtomicU32,
     /// Why it is not simply in rotation, whatever its circuit says: a bit for each [`Out`].
     out: AtomicU8,
     /// The last list that it stood in; only updates look at it, and one runs at a time.
     list: AtomicU8,
-    /// The same endpoint in the balancer that took over from this one's: what is kept lies there.
-    successor: OnceBox<Arc<Self>>,
+}
+
+const _: () = assert!(size_of::<Member>() <= 40 || size_of::<usize>() > 8);
+
+/// A run of slots, the same for every version of the roster.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) hot: HotState,
+    /// By slot, the same endpoints in the balancer that took over from this one's; made when one does.
+    successors: OnceLock<Box<[OnceLock<Arc<Member>>]>>,
+}
+
+impl Run {
+    pub(crate) const fn new(hot: HotState) -> Self {
+        Self { hot, successors: OnceLock::new() }
+    }
+
+    fn successor(&self, slot: usize) -> Option<&Arc<Member>> {
+        self.successors.get()?.get(self.hot.index(slot))?.get()
+    }
+
+    /// The list of the balancer that is taken over from stays as it is, so that a slot has one at most.
+    fn succeed(&self, slot: usize, member: Arc<Member>) {
+        let made = || self.hot.slots().map(|_| OnceLock::new()).collect();
+        if let Some(successor) = self.successors.get_or_init(made).get(self.hot.index(slot)) {
+            let _ = successor.set(member);
+        }
+    }
 }
 
 /// What an attempt needs both of, so that it takes one lock for them.
@@ -115,17 +138,15 @@ impl ProbeDue {
 
 impl Member {
     /// A member that is in rotation, unless its weight is 0.
-    pub(crate) fn new(endpoint: Endpoint, hot: Arc<HotState>, slot: u32) -> Self {
-        let weight = AtomicU32::new(endpoint.weight());
+    pub(crate) fn new(endpoint: Endpoint, run: Arc<Run>, slot: u32) -> Self {
+        run.hot.set_weight(slot as usize, endpoint.weight());
         let drained = if endpoint.weight() == 0 { Out::Drained as u8 } else { 0 };
         let member = Self {
             kept: Mutex::new(Kept { endpoint: Arc::new(endpoint), history: None }),
-            hot,
+            run,
             slot,
-            weight,
             out: AtomicU8::new(drained),
             list: AtomicU8::new(0),
-            successor: OnceBox::new(),
         };
         member.publish(None);
         member
@@ -133,18 +154,18 @@ impl Member {
 
     /// The endpoint of `before` in a balancer that takes over: with its circuit, which goes by the new rules, its counts
     /// and its connections. What attempts under way still do to `before` is done to this one.
-    pub(crate) fn succeeding(before: &Self, hot: Arc<HotState>, slot: u32) -> Arc<Self> {
+    pub(crate) fn succeeding(before: &Self, run: Arc<Run>, slot: u32) -> Arc<Self> {
         let mut kept = before.lock();
         let (endpoint, mut history) = (Arc::clone(&kept.endpoint), kept.history.take());
-        history.iter_mut().for_each(|it| it.breaker.go_by(Arc::clone(&hot.shared().breaker)));
-        let out = before.out.load(Ordering::Relaxed) & stays_out_for(hot.shared());
+        let shared = run.hot.shared();
+        history.iter_mut().for_each(|it| it.breaker.go_by(Arc::clone(&shared.breaker)));
+        let out = before.out.load(Ordering::Relaxed) & stays_out_for(shared);
+        run.hot.set_weight(slot as usize, endpoint.weight());
         let member = Arc::new(Self {
             kept: Mutex::new(Kept { endpoint, history }),
-            weight: AtomicU32::new(before.weight.load(Ordering::Relaxed)),
             out: AtomicU8::new(out),
             list: AtomicU8::new(0),
-            successor: OnceBox::new(),
-            hot,
+            run,
             slot,
         });
         if let Some((own, old)) = member.stats().zip(before.stats()) {
@@ -155,13 +176,20 @@ impl Member {
         }
         member.publish(member.own_kept().breaker());
         // Under the lock: a thread that waits for it finds the successor.
-        let _ = before.successor.set(Box::new(Arc::clone(&member)));
+        before.run.succeed(before.slot(), Arc::clone(&member));
         member
     }
 
     /// Itself, or the one that took over last.
     fn latest(&self) -> &Self {
-        self.successor.get().map_or(self, |next| next.latest())
+        self.successor().map_or(self, |next| next.latest())
+    }
+
+    /// The same endpoint in the balancer that took over from this one's: what is kept lies there. The slot of a departed
+    /// endpoint may be another's by now.
+    fn successor(&self) -> Option<&Self> {
+        let successor = self.run.successor(self.slot())?;
+        (!self.has(Out::Departed)).then_some(successor)
     }
 
     /// Where it is.
@@ -195,23 +223,19 @@ impl Member {
         self.slot as usize
     }
 
-    pub(crate) const fn hot(&self) -> &Arc<HotState> {
-        &self.hot
+    pub(crate) fn hot(&self) -> &HotState {
+        &self.run.hot
     }
 
     /// An attempt that began then has lost against another of its call.
     pub(crate) fn overtaken(&self, began: Instant, now: Instant) {
-        let shared = self.hot.shared();
-        self.hot.overtaken(self.slot(), shared.tick(began), shared.tick(now));
-    }
-
-    pub(crate) fn weight(&self) -> u32 {
-        self.weight.load(Ordering::Relaxed)
+        let shared = self.hot().shared();
+        self.hot().overtaken(self.slot(), shared.tick(began), shared.tick(now));
     }
 
     /// The listed properties have changed, its identity has not. Connections are kept where it is reached as before.
     pub(crate) fn set_endpoint(&self, endpoint: Endpoint) {
-        self.weight.store(endpoint.weight(), Ordering::Relaxed);
+        self.hot().set_weight(self.slot(), endpoint.weight());
         self.set(Out::Drained, endpoint.weight() == 0);
         let mut kept = self.lock();
         if !kept.endpoint.takes_weight_of(&endpoint) {
@@ -226,8 +250,8 @@ impl Member {
         if history.is_some_and(History::join_rest) {
             self.cluster().shown.give_back();
         }
-        self.hot.show(self.slot(), false, false);
-        self.hot.clear_overdue(self.slot());
+        self.hot().show(self.slot(), false, false);
+        self.hot().clear_overdue(self.slot());
         let out = self.out.fetch_or(Out::Departed as u8, Ordering::Relaxed);
         if out & Out::Ejected as u8 != 0 {
             self.out.fetch_and(!(Out::Ejected as u8), Ordering::Relaxed);
@@ -255,7 +279,7 @@ impl Member {
     /// From here on it gets its full share only in time.
     pub(crate) fn begin_warming(&self, now: Instant) {
         if let Some(stats) = self.stats() {
-            stats.begin_warming(self.hot.shared().millis(now));
+            stats.begin_warming(self.hot().shared().millis(now));
             self.set(Out::Warming, true);
         }
     }
@@ -283,14 +307,14 @@ impl Member {
             return Standing::Probe(due);
         }
         match self.stats().filter(|_| self.has(Out::Warming)) {
-            Some(stats) => Standing::Warming(stats.warming_for(self.hot.shared().millis(now))),
+            Some(stats) => Standing::Warming(stats.warming_for(self.hot().shared().millis(now))),
             None => Standing::In,
         }
     }
 
     /// What all endpoints of its balancer share.
     pub(crate) fn cluster(&self) -> &ClusterState {
-        &self.hot.shared().cluster
+        &self.hot().shared().cluster
     }
 
     pub(crate) fn tell(&self, change: EndpointChange) {
@@ -308,7 +332,7 @@ impl Member {
 
     /// What is followed of it beyond its circuit and its load, where anything is.
     pub(crate) fn stats(&self) -> Option<&MemberStats> {
-        self.hot.stats(self.slot())
+        self.hot().stats(self.slot())
     }
 
     /// An outlier, or one no longer. An endpoint that comes back warms up.
@@ -333,7 +357,7 @@ impl Member {
     }
 
     fn warm_up(&self, is_back: bool, now: Instant) {
-        if is_back && self.hot.shared().warms_up {
+        if is_back && self.hot().shared().warms_up {
             self.begin_warming(now);
         }
     }
@@ -360,16 +384,16 @@ impl Member {
             let closed = breaker.is_none_or(|breaker| breaker.state() == CircuitState::Closed);
             let out = self.out.load(Ordering::Relaxed);
             let well = closed && out & !(Out::Warming as u8) == 0;
-            self.hot.show(self.slot(), closed && out == 0, well);
+            self.hot().show(self.slot(), closed && out == 0, well);
         }
-        if let Some(next) = self.successor.get() {
+        if let Some(next) = self.successor() {
             next.publish(breaker);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         let kept = self.own_kept();
-        match self.successor.get() {
+        match self.successor() {
             None => kept,
             Some(next) => {
                 drop(kept);
@@ -414,8 +438,8 @@ mod tests {
 
     fn member() -> Member {
         let rules = Rules::new(&BalancerConfig::new(Algorithm::RoundRobin), Arc::default(), t0());
-        let hot = Arc::new(HotState::new(0, LocalityState::new(&rules)));
-        Member::new(Endpoint::new(Host::new("127.0.0.1", 1)), hot, 0)
+        let run = Arc::new(Run::new(HotState::new(0, LocalityState::new(&rules))));
+        Member::new(Endpoint::new(Host::new("127.0.0.1", 1)), run, 0)
     }
 
     fn is_rotating(member: &Member) -> bool {
