@@ -233,13 +233,14 @@ impl Transport for Hop<'_> {
 }
 
 impl Attachment for ClientTransport {
-    fn tend(&self) {
-        match &self.transport {
+    fn tend(&self) -> bool {
+        let is_left = match &self.transport {
             Kind::Direct(direct) => direct.sweep(),
             Kind::Multiplexed(multiplexed) => multiplexed.sweep(),
-        }
+        };
         // reqwest's connections are tasks of the shard's runtime, which was driven just now.
         self.warm_up();
+        is_left
     }
 
     fn let_go(&self) {

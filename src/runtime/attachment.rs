@@ -9,8 +9,8 @@ use super::process::PerProcess;
 /// What a tenant keeps: its transport, with its connections.
 pub trait Attachment: Any + Send + Sync {
     /// Called about every second, in the context of the runtime that drives the connections: closes those that
-    /// are no longer of use.
-    fn tend(&self);
+    /// are no longer of use. Whether some are left that are to be looked at soon.
+    fn tend(&self) -> bool;
 
     /// Closes the connections of endpoints that left the list. Called outside of any runtime and on any thread,
     /// since a shard is not visited while its caller waits in a long call.
@@ -138,8 +138,9 @@ mod tests {
     struct Count(AtomicU64);
 
     impl Attachment for Count {
-        fn tend(&self) {
+        fn tend(&self) -> bool {
             self.0.fetch_add(1, Ordering::Relaxed);
+            false
         }
     }
 
@@ -154,7 +155,7 @@ mod tests {
         );
         let again = attachments.get(&a, |_: &Count| true).unwrap();
         assert!(Arc::ptr_eq(&first, &again) && attachments.get(&a, |_: &Count| false).is_none());
-        attachments.all().iter().for_each(|kept| kept.tend());
+        assert!(attachments.all().iter().all(|kept| !kept.tend()));
         assert_eq!(first.0.load(Ordering::Relaxed), 1);
         let next = Arc::new(Count(AtomicU64::new(0)));
         assert!(attachments.attach(&a, &next).is_some(), "the one before is given back");

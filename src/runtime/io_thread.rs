@@ -24,7 +24,7 @@ use super::host::lost::{self, Covered};
 use super::host::{panics, thread_cancel};
 use super::process::PerProcess;
 use super::stop::{Occupied, Slot, Stop};
-use super::{attachment, shard, signal};
+use super::{attachment, shard, signal, stop};
 
 static THREADS: PerProcess<Threads> = PerProcess::new();
 
@@ -41,6 +41,15 @@ struct Threads {
 
 /// How often attachments are visited: closed connections are noticed, and those of freed clients go.
 const VISIT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Between two steps of a visit to very many connections: calls go on meanwhile.
+const STEP: Duration = Duration::from_millis(50);
+
+/// A visit's steps take half of the interval at most.
+const MOST_STEPS: usize = 10;
+
+/// So many places without a task are kept: as many as keep a thread busy, twice.
+const FREE_SLOTS: usize = 2 * BUSY_CALLS;
 
 /// Room for hooks and completion callbacks of the host, beside our own shallow frames.
 const STACK_BYTES: usize = 2 * 1024 * 1024;
@@ -64,11 +73,24 @@ pub struct IoThread {
     in_flight: AtomicUsize,
 }
 
-/// Places for tasks; as many as there ever were tasks at once.
+/// Places for tasks; for a while as many as there were tasks at once.
 #[derive(Default)]
 struct Slots {
     all: Vec<Arc<Slot>>,
     free: Vec<Arc<Slot>>,
+}
+
+impl Slots {
+    /// Lets go of what a crowd of tasks left. Each place lies among what else was made with its task, and would keep a
+    /// page of memory from being given back.
+    fn shrink(&mut self, tasks: usize) {
+        let most = FREE_SLOTS.max(tasks);
+        if self.free.len() > most {
+            self.free.truncate(most);
+            self.all.retain(|slot| Arc::strong_count(slot) > 1);
+            stop::forget_gone();
+        }
+    }
 }
 
 impl std::fmt::Debug for IoThread {
@@ -241,8 +263,16 @@ impl IoThread {
         tokio::time::sleep(VISIT_INTERVAL).await;
         let departed = lock(&self.attachments).take_departed();
         drop(departed);
-        let kept = lock(&self.attachments).all();
-        kept.iter().for_each(|attachment| attachment.tend());
+        lock(&self.slots).shrink(self.in_flight());
+        for _ in 0..MOST_STEPS {
+            let kept = lock(&self.attachments).all();
+            let is_any_left = kept.iter().fold(false, |left, attachment| attachment.tend() | left);
+            drop(kept);
+            if !is_any_left {
+                break;
+            }
+            tokio::time::sleep(STEP).await;
+        }
     }
 
     /// Ends what a lost thread carried, and closes its connections.

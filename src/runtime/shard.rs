@@ -250,7 +250,9 @@ impl Shard {
             // Twice: once to see what happened to the sockets, once to act on it.
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
-            kept.iter().for_each(|attachment| attachment.tend());
+            for attachment in &kept {
+                let _of_one_caller_few_are_left = attachment.tend();
+            }
         });
     }
 }

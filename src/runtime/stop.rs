@@ -198,6 +198,11 @@ fn for_each(tenant: &Tenant, mut act: impl FnMut(&Stop)) {
     }
 }
 
+/// Lets go of slots that are gone, which the list would keep in memory until it is full.
+pub(super) fn forget_gone() {
+    slots().forget_gone();
+}
+
 fn slots() -> MutexGuard<'static, Slots> {
     SLOTS.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -213,11 +218,15 @@ struct Slots {
 impl Slots {
     fn push(&mut self, slot: Weak<Slot>) {
         if self.list.len() >= self.full {
-            self.list.retain(|slot| slot.strong_count() > 0);
-            // At twice the number of live ones, so that a push costs the same on average at any number.
-            self.full = (self.list.len() * 2).max(64);
+            self.forget_gone();
         }
         self.list.push(slot);
+    }
+
+    fn forget_gone(&mut self) {
+        self.list.retain(|slot| slot.strong_count() > 0);
+        // At twice the number of live ones, so that a push costs the same on average at any number.
+        self.full = (self.list.len() * 2).max(64);
     }
 }
 

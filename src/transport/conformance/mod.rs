@@ -790,6 +790,32 @@ async fn direct_lets_go_of_what_departed_and_what_is_closed() {
 }
 
 #[tokio::test]
+async fn direct_is_told_of_a_close_while_a_connection_rests() {
+    let (close, closes) = mpsc::channel();
+    let closes = Mutex::new(closes);
+    let server = Server::start(move |_, peer| {
+        peer.request();
+        peer.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        closes.lock().unwrap().recv().unwrap();
+    });
+    let direct = direct(TlsConfig::default(), |_| {});
+    let endpoint = plain_endpoint(server.address);
+    Call::get().send_with(&direct, &endpoint, &Progress::default()).await.unwrap();
+    // Longer than until it rests.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    (0..2).for_each(|_| assert!(!direct.sweep()));
+    assert_eq!(direct.idle_connections(), 1);
+    close.send(()).unwrap();
+    let closed = async {
+        while direct.idle_connections() > 0 {
+            tokio::task::yield_now().await;
+            direct.sweep();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), closed).await.unwrap();
+}
+
+#[tokio::test]
 async fn direct_keeps_no_more_and_no_longer_than_configured() {
     let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     let endpoint = plain_endpoint(server.address);

@@ -125,9 +125,11 @@ impl Direct {
     /// departed.
     ///
     /// Exchanges do so every now and then; a transport that rests needs to be told. Must be called in the
-    /// context of the runtime that drives the connections.
-    pub fn sweep(&self) {
-        self.pool.sweep(Instant::now(), self.config.idle_timeout, self.config.by_tasks);
+    /// context of the runtime that drives the connections. Of very many some are left for the next time; whether that is
+    /// so.
+    #[allow(clippy::must_use_candidate, reason = "mostly the next time comes anyway")]
+    pub fn sweep(&self) -> bool {
+        self.pool.sweep(Instant::now(), self.config.idle_timeout, self.config.by_tasks)
     }
 
     /// Opens connections in the background until `count` are kept to each of `endpoints`, 256 in all; each within

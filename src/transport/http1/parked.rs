@@ -25,13 +25,13 @@ pub(crate) struct Parked {
 }
 
 impl Parked {
-    /// Whether the peer keeps it open and silent. Where the runtime is driven always, it knows; otherwise this costs one
-    /// look at the socket.
-    pub(crate) fn still_stands(&mut self, driven: bool) -> bool {
-        if !driven {
+    /// Whether the peer keeps it open and silent. Where the runtime is driven always, it knows, and wakes the `waker` when
+    /// that changes; otherwise there is none, and this costs one look at the socket.
+    pub(crate) fn still_stands(&mut self, waker: Option<&Waker>) -> bool {
+        if waker.is_none() {
             self.traffic.ask_socket();
         }
-        let (mut cx, mut byte) = (Context::from_waker(Waker::noop()), [0]);
+        let (mut cx, mut byte) = (Context::from_waker(waker.unwrap_or(Waker::noop())), [0]);
         // The end, or bytes that nobody asked for. Tickets of TLS are taken on the way and are neither.
         Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
     }
@@ -91,19 +91,35 @@ impl Idle {
         }
     }
 
-    /// The janitor's look: gone where the peer closed it, at rest where nobody used it for a while.
-    pub(crate) fn looked_after(self, now: Instant, driven: bool) -> Option<Self> {
+    /// Until when it may rest unasked, where it rests.
+    pub(crate) fn rests_until(&self, idle_timeout: Duration) -> Option<Instant> {
+        match self {
+            Self::Ready(_) => None,
+            Self::Parked(parked) => {
+                let until = parked.idle_since.checked_add(idle_timeout);
+                Some(until.map_or(parked.retires, |until| until.min(parked.retires)))
+            }
+        }
+    }
+
+    /// The janitor's look: gone where the peer closed it, at rest where nobody used it for a while. What happens to it at
+    /// rest wakes the `waker`, where its runtime is driven always.
+    pub(crate) fn looked_after(self, now: Instant, waker: Option<&Waker>) -> Option<Self> {
         // What the peer has not closed is kept, and the reason is another by then.
         self.closes(CloseReason::Peer);
         match self {
-            Self::Parked(mut parked) => parked.still_stands(driven).then_some(Self::Parked(parked)),
+            Self::Parked(mut parked) => parked.still_stands(waker).then_some(Self::Parked(parked)),
             Self::Ready(mut connection) => {
                 let stands = connection.still_stands();
                 let idle = now.saturating_duration_since(connection.idle_since);
                 match (stands, idle < REST_AFTER) {
                     (false, _) => None,
                     (true, true) => Some(Self::Ready(connection)),
-                    (true, false) => connection.rest().map(Box::new).map(Self::Parked),
+                    (true, false) => {
+                        let mut parked = Box::new(connection.rest()?);
+                        let stands = waker.is_none() || parked.still_stands(waker);
+                        stands.then_some(Self::Parked(parked))
+                    }
                 }
             }
         }

@@ -21,6 +21,7 @@ use crate::runtime::socket::{Descriptor, is_silent};
 use crate::statistics::CloseReason;
 
 use super::answer::{AnswerProgress, AnswerStream};
+use super::news::{Listener, News};
 use super::parked::{Idle, Parked};
 use crate::transport::Progress;
 use crate::transport::duplex::Duplex;
@@ -316,30 +317,13 @@ impl ConnectionPool {
     /// Closes what is too old, idle for too long, closed by the peer, or to an endpoint that departed; lets rest
     /// what nobody used for a while, and forgets endpoints without any.
     ///
-    /// Of very many connections only some are looked at each time. `driven` says whether the runtime knows what happened
-    /// to sockets meanwhile. One thread at a time uses a pool, but for the janitor and for shards that borrow, so hardly
-    /// anybody waits for the lock.
-    pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration, driven: bool) {
+    /// Of very many connections only some are looked at each time; whether others are left. `driven` says whether the
+    /// runtime knows what happened to sockets meanwhile, and tells it of those at rest. One thread at a time uses a pool,
+    /// but for the janitor and for shards that borrow, so hardly anybody waits for the lock.
+    pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration, driven: bool) -> bool {
         let mut slots = self.lock();
         slots.let_go();
-        // An endpoint may have had more than a round's.
-        let mut looks = slots.looked_ahead;
-        while looks < LOOKS_A_ROUND {
-            let next = slots.next_look;
-            let Some((&key, slot)) = slots.by_endpoint.range_mut(next..).next() else {
-                slots.next_look = 0;
-                break;
-            };
-            looks += slot.idle.len().max(1);
-            let idle = std::mem::take(&mut slot.idle).into_iter();
-            let current = idle.filter(|kept| kept.is_current(now, idle_timeout));
-            slot.idle = current.filter_map(|kept| kept.looked_after(now, driven)).collect();
-            if !slot.is_needed() {
-                slots.by_endpoint.remove(&key);
-            }
-            slots.next_look = key + 1;
-        }
-        slots.looked_ahead = looks.saturating_sub(LOOKS_A_ROUND);
+        slots.look_around(Look { now, idle_timeout, driven })
     }
 
     /// Sweeps when the last time is long enough ago, and lets go of departed endpoints at once.
@@ -353,7 +337,7 @@ impl ConnectionPool {
         let empty = slots.by_endpoint.is_empty();
         drop(slots);
         if due && !empty {
-            self.sweep(now, idle_timeout, driven);
+            let _others_with_the_next = self.sweep(now, idle_timeout, driven);
         }
     }
 
@@ -382,6 +366,7 @@ impl ConnectionPool {
 struct Slots {
     /// A tree: there are few, and a hash table would be kept when they are gone.
     by_endpoint: BTreeMap<usize, Slot>,
+    news: Arc<News>,
     next_sweep: Option<Instant>,
     /// From which endpoint on connections are looked at next.
     next_look: usize,
@@ -399,11 +384,41 @@ impl Slots {
         }
     }
 
+    /// Looks at a round's number of connections, from where the last look ended; whether it left some.
+    fn look_around(&mut self, look: Look) -> bool {
+        for key in self.news.take() {
+            self.by_endpoint.get_mut(&key).into_iter().for_each(|slot| slot.quiet_until = None);
+        }
+        let from = std::mem::take(&mut self.next_look);
+        // An endpoint may have had more than a round's.
+        let mut looks = self.looked_ahead;
+        let mut unneeded = Vec::new();
+        for (&key, slot) in self.by_endpoint.range_mut(from..) {
+            if slot.is_quiet(look.now) {
+                continue;
+            }
+            if looks >= LOOKS_A_ROUND {
+                self.next_look = key;
+                break;
+            }
+            looks += slot.idle.len().max(1);
+            slot.look_after(look, key, &self.news);
+            if !slot.is_needed() {
+                unneeded.push(key);
+            }
+        }
+        self.looked_ahead = looks.saturating_sub(LOOKS_A_ROUND);
+        unneeded.iter().for_each(|key| drop(self.by_endpoint.remove(key)));
+        self.next_look > 0
+    }
+
     fn slot(&mut self, endpoint: &Arc<Endpoint>) -> &mut Slot {
         self.by_endpoint.entry(key(endpoint)).or_insert_with(|| Slot {
             endpoint: Arc::clone(endpoint),
             idle: Vec::new(),
             permits: None,
+            quiet_until: None,
+            listener: None,
         })
     }
 }
@@ -413,6 +428,18 @@ struct Slot {
     endpoint: Arc<Endpoint>,
     idle: Vec<Idle>,
     permits: Option<Arc<Semaphore>>,
+    /// All connections rest, and none needs a look before then unless something happens, which is told.
+    quiet_until: Option<Instant>,
+    /// Made when the first connection rests whose runtime tells what happens.
+    listener: Option<Arc<Listener>>,
+}
+
+/// A look at kept connections.
+#[derive(Clone, Copy)]
+struct Look {
+    now: Instant,
+    idle_timeout: Duration,
+    driven: bool,
 }
 
 impl Slot {
@@ -421,7 +448,24 @@ impl Slot {
         let surplus = (self.idle.len() >= max_idle).then(|| self.idle.remove(0));
         surplus.iter().for_each(|surplus| surplus.closes(CloseReason::Surplus));
         self.idle.push(Idle::Ready(connection));
+        self.quiet_until = None;
         surplus
+    }
+
+    fn is_quiet(&self, now: Instant) -> bool {
+        !self.idle.is_empty() && self.quiet_until.is_some_and(|until| now < until)
+    }
+
+    /// Closes what is not to be kept, and lets rest what nobody used for a while.
+    fn look_after(&mut self, look: Look, key: usize, news: &Arc<News>) {
+        let Look { now, idle_timeout, driven } = look;
+        let listener = || self.listener.get_or_insert_with(|| Listener::new(key, news)).waker();
+        let waker = driven.then(listener);
+        let idle = std::mem::take(&mut self.idle).into_iter();
+        let current = idle.filter(|kept| kept.is_current(now, idle_timeout));
+        self.idle = current.filter_map(|kept| kept.looked_after(now, waker.as_ref())).collect();
+        let ends = self.idle.iter().map(|kept| kept.rests_until(idle_timeout));
+        self.quiet_until = waker.and_then(|_| ends.min().flatten());
     }
 
     /// Whether there is a connection, or an exchange that holds or awaits a place.
@@ -447,8 +491,8 @@ impl Slot {
     }
 }
 
-/// Five thousand connections of one thread are looked at within ten rounds, of a second each. A look costs about a
-/// microsecond, since what it looks at is in no cache any more.
+/// A look costs about a microsecond, since what it looks at is in no cache any more, and four where the connection is
+/// taken down to its stream. So a round makes no call wait for more than two milliseconds.
 const LOOKS_A_ROUND: usize = 512;
 
 /// Of 64 busy callers of eight endpoints each uses each of its connections about every 15 ms.

@@ -12,7 +12,7 @@ use crate::transport::{Answer, Exchange, Transport};
 pub(crate) enum Multiplexed {}
 
 impl Multiplexed {
-    pub(crate) fn sweep(&self) {
+    pub(crate) fn sweep(&self) -> bool {
         match *self {}
     }
 

@@ -99,8 +99,10 @@ impl Multiplexed {
     /// Lets go of connections that are too old, idle for too long, closed by the peer, or to an endpoint
     /// that departed or that nobody else knows any more; those in use end with their last stream.
     ///
-    /// Must be called every now and then, in the context of the runtime that drives the connections.
-    pub fn sweep(&self) {
+    /// Must be called every now and then, in the context of the runtime that drives the connections. Of very many over
+    /// HTTP/1.1 some are left for the next time; whether that is so.
+    #[allow(clippy::must_use_candidate, reason = "mostly the next time comes anyway")]
+    pub fn sweep(&self) -> bool {
         let now = Instant::now();
         let idle_timeout = self.config.direct.idle_timeout;
         let mut pools = self.pools();
@@ -113,7 +115,7 @@ impl Multiplexed {
             .collect();
         drop(pools);
         drop(departed);
-        self.direct.sweep();
+        self.direct.sweep()
     }
 
     /// Opens connections in the background: one to each of `endpoints` that speaks HTTP/2, where exchanges share
