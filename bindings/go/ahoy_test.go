@@ -160,7 +160,7 @@ func TestTransport(t *testing.T) {
 	})
 	t.Run("a body that fails", func(t *testing.T) {
 		_, err := standard.Post("http://orders/body", "text/plain", io.MultiReader(strings.NewReader("a"), failing{}))
-		if !errors.Is(err, BodySource) {
+		if !errors.Is(err, BodySource) || !errors.Is(err, errFailing) || !strings.Contains(err.Error(), "AHOY_E_BODY_SOURCE: "+errFailing.Error()) {
 			t.Fatal(err)
 		}
 	})
@@ -168,6 +168,14 @@ func TestTransport(t *testing.T) {
 		request, _ := http.NewRequest("PUT", "http://orders/flaky?n=2&key=getbody", bytes.NewReader(bytes.Repeat([]byte("x"), 2<<20)))
 		response, err := standard.Do(request)
 		if got := text(t, response, err); got != "at last" || len(Attempts(response)) != 3 {
+			t.Fatal(got, Attempts(response))
+		}
+	})
+	t.Run("an idempotency key repeats", func(t *testing.T) {
+		request, _ := http.NewRequest("POST", "http://orders/flaky?n=1&key=idempotency", strings.NewReader("x"))
+		request.Header.Set("Idempotency-Key", "7")
+		response, err := standard.Do(request)
+		if got := text(t, response, err); got != "at last" || len(Attempts(response)) != 2 {
 			t.Fatal(got, Attempts(response))
 		}
 	})
@@ -232,7 +240,9 @@ func (s *slow) Read(into []byte) (int, error) {
 
 type failing struct{}
 
-func (failing) Read([]byte) (int, error) { return 0, errors.New("from the reader") }
+var errFailing = errors.New("from the reader")
+
+func (failing) Read([]byte) (int, error) { return 0, errFailing }
 
 func TestAbsoluteURLs(t *testing.T) {
 	hosts := servers(t, "ok")
@@ -444,10 +454,20 @@ func TestErrors(t *testing.T) {
 	for _, config := range []Config{
 		{Hosts: []string{"a:b:c"}}, {Hosts: hosts, Balancer: "best"}, {Options: map[string]string{"max_in_fligt": "1"}},
 		{Hosts: []string{"127.0.0.1:99999"}}, {Hosts: hosts, Timeout: -time.Second}, {CAPEM: []byte("no pem")}, {Header: http.Header{"X": {"a\r\nb"}}},
+		{Hosts: hosts, AttemptTimeout: -time.Second}, {Hosts: hosts, ProviderURL: "etcd://127.0.0.1:1/x"}, {KeyPEM: []byte("alone")},
 	} {
 		if _, err := New(config); err == nil {
 			t.Errorf("%+v was taken", config)
 		}
+	}
+	if _, err := New(Config{Options: map[string]string{"retry_trys": "3"}}); !errors.Is(err, UnknownOption) || !strings.Contains(err.Error(), "retry_trys") {
+		t.Fatal(err)
+	}
+	if _, err := well.RoundTrip(&http.Request{}); !errors.Is(err, InvalidArgument) {
+		t.Fatal(err)
+	}
+	if _, err := client(t, Config{}).Explain(); !errors.Is(err, InvalidArgument) || strings.Contains(err.Error(), "NULL") {
+		t.Fatal(err)
 	}
 }
 

@@ -48,6 +48,11 @@ ahoy_status ahoy_go_body(ahoy_request *request, uintptr_t handle, bool again, ui
 /* The text after the next NUL. */
 static const char *after(const char *text) { return text + strlen(text) + 1; }
 
+/* The fields by which net/http knows a request that may be carried out twice. */
+static bool may_repeat(const char *name) {
+    return strcmp(name, "Idempotency-Key") == 0 || strcmp(name, "X-Idempotency-Key") == 0;
+}
+
 ahoy_status ahoy_go_request(const char *text, size_t fields, const uint8_t *body, size_t length, uint64_t timeout_ms,
                             ahoy_request **out, ahoy_error **err) {
     const char *target = after(text);
@@ -60,6 +65,9 @@ ahoy_status ahoy_go_request(const char *text, size_t fields, const uint8_t *body
     for (size_t i = 0; i < fields && status == AHOY_OK; i++) {
         const char *value = after(name);
         status = ahoy_request_add_header(*out, name, value, err);
+        if (status == AHOY_OK && may_repeat(name)) {
+            status = ahoy_request_set_idempotent(*out, true, err);
+        }
         name = after(value);
     }
     if (status == AHOY_OK && length > 0) {

@@ -116,8 +116,8 @@ func New(config Config) (*Client, error) {
 }
 
 func (c *Client) build(builder *C.ahoy_client_builder, config Config) error {
-	if config.Timeout < 0 || config.AttemptTimeout < 0 {
-		return refused("a timeout is not negative; 0 has the library's default")
+	if err := config.check(); err != nil {
+		return err
 	}
 	provider, err := config.provider()
 	if err != nil {
@@ -222,6 +222,29 @@ func (config *Config) listen(builder *C.ahoy_client_builder, set *settings) {
 			return C.ahoy_go_on_event(builder, C.uintptr_t(cgo.NewHandle(config.OnEvent)), err)
 		})
 	}
+}
+
+// check refuses what would be left aside.
+func (config *Config) check() error {
+	if config.Timeout < 0 {
+		return refused("Timeout is not negative, and not %v; 0 has the library's default", config.Timeout)
+	}
+	if config.AttemptTimeout < 0 {
+		return refused("AttemptTimeout is not negative, and not %v; 0 has the library's default", config.AttemptTimeout)
+	}
+	if (config.CertPEM == nil) != (config.KeyPEM == nil) {
+		return refused("CertPEM and KeyPEM belong together")
+	}
+	given := 0
+	for _, one := range []bool{len(config.Hosts)+len(config.HostList) > 0, config.Provider != nil, config.ProviderURL != ""} {
+		if one {
+			given++
+		}
+	}
+	if given > 1 {
+		return refused("hosts are given by one of Hosts with HostList, Provider and ProviderURL")
+	}
+	return nil
 }
 
 func (config *Config) provider() (*C.ahoy_provider, error) {
@@ -373,6 +396,15 @@ func (c *Client) Put(ctx context.Context, path, contentType string, body io.Read
 	return c.send(ctx, http.MethodPut, path, contentType, body)
 }
 
+// Patch sends a PATCH.
+func (c *Client) Patch(ctx context.Context, path, contentType string, body io.Reader) (*http.Response, error) {
+	return c.send(ctx, http.MethodPatch, path, contentType, body)
+}
+
+// Do sends a request as it is; that of a balanced Client goes where the balancer says. It is RoundTrip by the name that
+// http.Client has: an http.Client with this Transport follows redirects and keeps cookies besides.
+func (c *Client) Do(request *http.Request) (*http.Response, error) { return c.RoundTrip(request) }
+
 func (c *Client) send(ctx context.Context, method, path, contentType string, body io.Reader) (*http.Response, error) {
 	if c.balanced && len(path) > 0 && path[0] == '/' {
 		path = "http://service" + path
@@ -446,6 +478,9 @@ func (c *Client) Explain() (string, error) {
 		return "", err
 	}
 	defer c.done()
+	if c.balancer == nil {
+		return "", refused("the client has no balancer of its own: Config has neither hosts nor a provider")
+	}
 	var text *C.ahoy_text
 	var failed *C.ahoy_error
 	if C.ahoy_balancer_explain(c.balancer, &text, &failed) != 0 {

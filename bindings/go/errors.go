@@ -33,7 +33,11 @@ type Error struct {
 	Retryable bool // the same call may well succeed later
 	Ambiguous bool // the request may have been carried out
 	Attempts  []Attempt
+	cause     error
 }
+
+// Unwrap gives what the reader of the request's body said, where that ended the call.
+func (e *Error) Unwrap() error { return e.cause }
 
 // Error gives the whole story, an attempt a line.
 func (e *Error) Error() string { return e.Message }

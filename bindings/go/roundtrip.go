@@ -15,6 +15,10 @@ import (
 // deadline and cancelling end the exchange, also while the body is read. With a balancer, the host of the URL is not
 // dialled: the balancer says where the request goes. A Host that differs from the URL's is sent as it is.
 func (c *Client) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.URL == nil {
+		closeBody(request)
+		return nil, refused("the request has no URL")
+	}
 	err := request.Context().Err()
 	if c.isClosed() {
 		err = ErrClosed
@@ -36,6 +40,7 @@ func (c *Client) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	answer, err := c.exchange(request.Context(), asked, sent)
 	if err != nil {
+		err = sent.because(err)
 		sent.free()
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"runtime/cgo"
+	"strings"
 	"sync"
 	"unsafe"
 )
@@ -54,6 +55,22 @@ func (u *upload) free() {
 	u.reader.Close()
 	u.mutex.Unlock()
 	C.ahoy_request_free(request)
+}
+
+// because gives a call's error what the reader of its body said, where that ended it. A nil one has nothing to say.
+func (u *upload) because(err error) error {
+	failed, ok := err.(*Error)
+	if u == nil || !ok || failed.Code != BodySource {
+		return err
+	}
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	if u.err != nil && u.err != io.EOF {
+		failed.cause = u.err
+		first, rest, _ := strings.Cut(failed.Message, "\n")
+		failed.Message = strings.TrimSuffix(first+": "+u.err.Error()+"\n"+rest, "\n")
+	}
+	return failed
 }
 
 func (u *upload) begin(reader io.ReadCloser) {
