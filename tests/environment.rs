@@ -5,6 +5,7 @@
 
 mod support;
 
+#[cfg(unix)]
 use ahoy::ffi::values::status::AHOY_OK;
 use rustls::crypto::{CryptoProvider, ring};
 use support::*;

@@ -493,6 +493,11 @@ impl Dead {
     pub fn url(&self) -> String {
         super::url(self.port)
     }
+
+    /// Listens on it.
+    pub fn listener(&self) -> TcpListener {
+        listener_beside(self.port)
+    }
 }
 
 /// A socket on a port of loopback, or on one that is free: a server may listen there beside it.

@@ -1,7 +1,6 @@
 //! A control plane that speaks as much xDS as endpoint discovery needs; its protobuf is written by hand, so that it is
 //! no copy of the library's.
 
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
@@ -84,7 +83,7 @@ impl AdsServer {
     }
 
     pub fn start_again(&self) {
-        let listener = TcpListener::bind(("127.0.0.1", self.port())).unwrap();
+        let listener = self.port.listener();
         listener.set_nonblocking(true).unwrap();
         let (shared, tls) = (Arc::clone(&self.shared), self.tls.clone());
         let thread = thread::spawn(move || {

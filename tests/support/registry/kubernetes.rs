@@ -112,7 +112,7 @@ impl KubeApi {
 
     pub fn start_again(&self) {
         self.lock().running = true;
-        let listener = TcpListener::bind(("127.0.0.1", self.port())).unwrap();
+        let listener = self.port.listener();
         let shared = Arc::clone(&self.shared);
         let accepts = thread::spawn(move || accept(&listener, &shared));
         *self.accepts.lock().unwrap() = Some(accepts);
