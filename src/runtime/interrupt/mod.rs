@@ -105,3 +105,27 @@ impl Drop for Registered {
         DRIVER.set(None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    fn run<F: Future>(work: F) -> F::Output {
+        let mut builder = Builder::new_current_thread();
+        noticed_by(&mut builder).enable_time().build().unwrap().block_on(work)
+    }
+
+    #[test]
+    fn a_wait_that_no_signal_ends_is_asked_about_by_the_clock() {
+        let watch = SignalWatch::begin(true);
+        assert_eq!(run(watch.over(pending::<()>(), |signalled| !signalled)), None);
+    }
+
+    #[test]
+    fn nobody_is_asked_where_only_signals_count_and_none_came() {
+        let watch = SignalWatch::begin(false);
+        assert_eq!(run(watch.over(ready(7), |_| true)), Some(7));
+    }
+}

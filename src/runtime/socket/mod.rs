@@ -16,3 +16,49 @@ pub use platform::{
 fn needs_linux(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, format!("{what} needs Linux"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{Shutdown, TcpListener, TcpStream};
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    #[test]
+    fn silent_until_a_byte_or_the_end_arrives() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let byte = |peer: &mut TcpStream| peer.write_all(b"x");
+        let end = |peer: &mut TcpStream| peer.shutdown(Shutdown::Write);
+        for says in [byte as fn(&mut TcpStream) -> io::Result<()>, end] {
+            let own = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (mut peer, _) = listener.accept().unwrap();
+            own.set_nonblocking(true).unwrap();
+            assert!(is_silent(descriptor(&own)));
+            says(&mut peer).unwrap();
+            own.set_nonblocking(false).unwrap();
+            own.peek(&mut [0]).unwrap();
+            own.set_nonblocking(true).unwrap();
+            assert!(!is_silent(descriptor(&own)));
+        }
+    }
+
+    #[test]
+    fn a_connect_that_goes_on_is_told_from_one_that_failed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        prepare(&socket).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let connected = socket.connect(&listener.local_addr().unwrap().into());
+        assert!(connected.is_ok() || is_under_way(&connected.unwrap_err()));
+        assert!(!is_under_way(&io::ErrorKind::ConnectionRefused.into()));
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_refused() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let error = bind_interface(&socket, "nonesuch0").unwrap_err();
+        assert!(error.raw_os_error().is_some() || error.to_string() == "interface needs Linux");
+    }
+}
