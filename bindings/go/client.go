@@ -354,6 +354,9 @@ func (s *settings) do(apply func(err **C.ahoy_error) C.ahoy_status) {
 }
 
 func (s *settings) text(value string) *C.char {
+	if strings.IndexByte(value, 0) >= 0 {
+		s.failed = refused("a text has a NUL, where it would end for C")
+	}
 	c := C.CString(value)
 	s.kept = append(s.kept, unsafe.Pointer(c))
 	return c
@@ -463,6 +466,9 @@ func (c *Client) Reconfigure(config string) error {
 		return err
 	}
 	defer c.done()
+	if strings.IndexByte(config, 0) >= 0 {
+		return refused("a configuration has no NUL")
+	}
 	text := C.CString(config)
 	defer C.free(unsafe.Pointer(text))
 	var failed *C.ahoy_error

@@ -47,6 +47,12 @@ func ParseHost(text string) (Host, error) {
 
 // handle makes the library's host, to be freed.
 func (h Host) handle() (*C.ahoy_host, error) {
+	if strings.Contains(h.Address+h.Zone+h.Authority+h.ServerName, "\x00") {
+		return nil, refused("a host's texts have no NUL, as those of %q do", h.Address)
+	}
+	if h.Scheme != "" && h.Scheme != "http" && h.Scheme != "https" {
+		return nil, refused("the scheme of a host is http or https, and not %q", h.Scheme)
+	}
 	address := C.CString(h.Address)
 	defer C.free(unsafe.Pointer(address))
 	made := C.ahoy_host_new(address, C.uint16_t(h.Port))

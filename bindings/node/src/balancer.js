@@ -112,7 +112,7 @@ class Balancer {
 
   make(algorithm) {
     const [name, ...path] = algorithm.split(":");
-    if (name === "prequal") return native.ahoy_balancer_prequal_new(this.provider.pointer, path.join(":"));
+    if (name === "prequal") return native.ahoy_balancer_prequal_new(this.provider.pointer, string("balancer", path.join(":")));
     if (!ALGORITHMS.includes(name)) throw new RangeError(`no balancer is called ${algorithm}`);
     return native[`ahoy_balancer_${name}_new`](this.provider.pointer);
   }

@@ -238,7 +238,7 @@ function build(path, options, content) {
   let target = String(path).replace(/#.*$/s, "");
   target = target.replace(/[^!$%&'()*+,\-./0-9:;=?@A-Z[\]_a-z~]/gu, encodeURIComponent);
   if (params) target += (target.includes("?") ? "&" : "?") + new URLSearchParams(params);
-  const request = take("ahoy_request_new", "ahoy_request_free", methodOf(options), target);
+  const request = take("ahoy_request_new", "ahoy_request_free", string("method", methodOf(options)), target);
   const pointer = request.pointer;
   request.path = target;
   try {

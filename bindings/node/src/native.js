@@ -52,6 +52,8 @@ const { takeError } = require("./errors.js");
 /** Calls a function that takes `err` last, and throws what it says. */
 function check(name, ...values) {
   const err = [null];
+  // For C a text ends at a NUL.
+  if (values.some((value) => typeof value === "string" && value.includes("\0"))) throw new TypeError("a text has a NUL");
   if (native[name](...values, err) !== 0) throw takeError(native, err[0]);
 }
 
@@ -82,6 +84,7 @@ function milliseconds(name, span) {
 /** Text as it is: of a number, koffi would make an address. */
 function string(name, value) {
   if (typeof value !== "string") throw new TypeError(`${name} is text, and not ${inspect(value)}`);
+  if (value.includes("\0")) throw new TypeError(`${name} has a NUL`);
   return value;
 }
 

@@ -80,4 +80,11 @@ def given(name: str, value: Any) -> bytes:
     """Text that the program gave, as the library takes it."""
     if not isinstance(value, str):
         raise TypeError(f"{name} is text, and not {value!r}")
-    return value.encode()
+    return whole(name, value.encode())
+
+
+def whole(name: str, value: bytes) -> bytes:
+    """Text that C reads as the program wrote it: for C it ends at a NUL."""
+    if b"\0" in value:
+        raise ValueError(f"{name} has a NUL")
+    return value

@@ -7,7 +7,7 @@ import logging
 from typing import Any, Callable, Iterable, Sequence, Union
 
 from ._callbacks import keep
-from ._handle import Handle, check, decode, milliseconds, take, text
+from ._handle import Handle, check, decode, given, milliseconds, take, text
 from ._library import lib
 from .settings import Settings, apply
 
@@ -53,14 +53,14 @@ class Host:
 
     def _handle(self) -> Handle:
         # C would take what is above for another port.
-        pointer = lib.ahoy_host_new(self.address.encode(), self.port) if 0 <= self.port < 65536 else None
+        pointer = lib.ahoy_host_new(given("address of a host", self.address), self.port) if 0 <= self.port < 65536 else None
         if not pointer:
             raise ValueError(f"{self.address}:{self.port} is not a host")
         handle = Handle(pointer, lib.ahoy_host_free)
         for name in ("zone", "authority", "server_name"):
             value = getattr(self, name)
             if value is not None:
-                check(getattr(lib, f"ahoy_host_set_{name}"), pointer, value.encode())
+                check(getattr(lib, f"ahoy_host_set_{name}"), pointer, given(f"{name} of a host", value))
         for name in ("weight", "priority"):
             value = getattr(self, name)
             if value is not None:
@@ -84,7 +84,7 @@ class Provider:
             pointer = lib.ahoy_provider_custom_new(*keep(("ahoy_provider_fn", _listed(hosts))))
             self.handle = Handle(pointer, lib.ahoy_provider_free)
         elif isinstance(hosts, str) and "://" in hosts and not hosts.startswith(("http://", "https://")):
-            self.handle = Handle(take(lib.ahoy_provider_from_url, hosts.encode()), lib.ahoy_provider_free)
+            self.handle = Handle(take(lib.ahoy_provider_from_url, given("hosts", hosts)), lib.ahoy_provider_free)
             apply(lib.ahoy_provider_set, self.handle.pointer or 0, options)
         else:
             self.handle = Handle(lib.ahoy_provider_list_new(), lib.ahoy_provider_free)
@@ -191,7 +191,7 @@ class Balancer:
                 make = getattr(lib, f"ahoy_balancer_{algorithm}_new")
             except AttributeError:
                 raise ValueError(f"no balancer is called {algorithm!r}") from None
-            pointer = make(provider, path.encode()) if algorithm == "prequal" else make(provider)
+            pointer = make(provider, given("balancer", path)) if algorithm == "prequal" else make(provider)
             if not pointer:
                 raise ValueError(f"{algorithm!r} is not a balancer: write prequal:/path")
         self.handle = Handle(pointer, lib.ahoy_balancer_free)

@@ -373,7 +373,7 @@ class _Refusal:
 
 
 def _json(config: Union[str, Mapping[str, Any]]) -> bytes:
-    return (config if isinstance(config, str) else json_module.dumps(config)).encode()
+    return given("config", config if isinstance(config, str) else json_module.dumps(config))
 
 
 def _pem(value: Union[bool, Pem]) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Iterable, Iterator, Mapping, Sequence, Union
 
+from ._handle import whole
+
 HeaderInput = Union[Mapping[str, Union[str, Sequence[str]]], Iterable[tuple[str, str]], None]
 Auth = Union[tuple[str, str], None]
 
@@ -54,7 +56,7 @@ def encoded(value: str | bytes) -> bytes:
     """A name or value as the library takes it."""
     if not isinstance(value, (str, bytes)):
         raise TypeError(f"names and values of headers are text or bytes, and not {type(value).__name__}")
-    return value if isinstance(value, bytes) else value.encode()
+    return whole("a header", value if isinstance(value, bytes) else value.encode())
 
 
 def pairs(fields: HeaderInput) -> list[tuple[str, str]]:

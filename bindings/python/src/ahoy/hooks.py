@@ -7,7 +7,7 @@ import datetime
 import logging
 from typing import TYPE_CHECKING, Any, Callable, Union
 
-from ._handle import Handle, check, decode
+from ._handle import Handle, check, decode, given
 from ._library import lib
 from .attempts import Attempt
 from .errors import read_error
@@ -37,7 +37,7 @@ class HookRequest:
 
     @path.setter
     def path(self, path: str) -> None:
-        check(lib.ahoy_request_set_path, self._pointer, path.encode())
+        check(lib.ahoy_request_set_path, self._pointer, given("path", path))
 
     @property
     def endpoint(self) -> str:
@@ -58,11 +58,11 @@ class HookRequest:
 
     def set_header(self, name: str, value: str) -> None:
         """Sets a field in place of all others of its name."""
-        check(lib.ahoy_request_set_header, self._pointer, name.encode(), value.encode())
+        check(lib.ahoy_request_set_header, self._pointer, given("name", name), given("value", value))
 
     def add_header(self, name: str, value: str) -> None:
         """Adds a field."""
-        check(lib.ahoy_request_add_header, self._pointer, name.encode(), value.encode())
+        check(lib.ahoy_request_add_header, self._pointer, given("name", name), given("value", value))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Request:
         self.begun = time.perf_counter()
         self.method = method
         self.path = path
-        self.handle = Handle(take(lib.ahoy_request_new, method.encode(), path.encode()), lib.ahoy_request_free)
+        self.handle = Handle(take(lib.ahoy_request_new, given("method", method), given("path", path)), lib.ahoy_request_free)
         self._source: _Source | Fed | None = None
 
     @property

@@ -36,7 +36,7 @@ def apply(function: Any, pointer: int, settings: Settings | None) -> None:
     if not isinstance(settings, (Mapping, type(None))):
         raise TypeError(f"settings are a mapping of keys to values, and not {type(settings).__name__}")
     for key, value in (settings or {}).items():
-        check(function, pointer, given("the key of a setting", key), written(value).encode())
+        check(function, pointer, given("the key of a setting", key), given(key, written(value)))
 
 
 def documented(kind: str) -> dict[str, str]:
