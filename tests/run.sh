@@ -165,15 +165,18 @@ case ${1-} in
     '')
         # First what no clock decides, two parts at a time. Then the tests of Rust, of which most of the time waits for
         # something to happen, and beside them what leaves the processors to those.
-        beside format clippy arena minimal compile
-        each build header symbols description abi install tool readme
+        beside clippy minimal compile
+        each build format arena header symbols description abi install tool readme
         joined
-        beside null valgrind asan cpp schema
-        each instructions
+        beside null valgrind asan schema
+        each instructions cpp
         joined
         nicer=5
-        beside examples tracing acceptance prometheus hazards hosts exits bindings
+        beside examples tracing acceptance prometheus hosts exits bindings
         each cargo
+        joined
+        # How late a process ends is looked at to the millisecond.
+        each hazards
         finish
         ;;
     --beside)
