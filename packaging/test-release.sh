@@ -76,7 +76,9 @@ compiler() {
     esac
     # shellcheck source=packaging/targets/zig.sh
     . packaging/targets/zig.sh
-    printf '#!/bin/sh\nexec "%s" cc -target %s "$@"\n' "$zig" "$triple" >"$work/cc"
+    # gcc adds what unwinds by itself, and so ahoy.pc leaves it out; zig does not.
+    case $1 in aarch64-*-gnu | i686-*) unwinds=' -lunwind' ;; *) unwinds= ;; esac
+    printf '#!/bin/sh\nexec "%s" cc -target %s "$@"%s\n' "$zig" "$triple" "$unwinds" >"$work/cc"
     chmod +x "$work/cc"
 }
 linked() { # linked NAME: the program, with what pkg-config says of NAME
