@@ -282,6 +282,7 @@ fn only_a_failed_connect_is_unambiguous() {
     let failure = client(&dead.url()).post("/", "text/x", b"order").unwrap_err();
     assert_eq!(failure.status, AHOY_E_CONNECT, "{}", failure.message);
     assert!(!failure.is_ambiguous, "{}", failure.message);
+    assert!(failure.message.contains("proxy: connect refused"), "{}", failure.message);
     let closing = Proxy::start(Some(""));
     let failure = client(&closing.url()).post("/", "text/x", b"order").unwrap_err();
     assert_eq!(failure.status, AHOY_E_CONNECTION_LOST, "{}", failure.message);
