@@ -26,7 +26,8 @@ count() {
     else
         failed=$((failed + 1))
         echo "FAIL  $name"
-        tail -n 60 "$log"
+        # Node tells what failed in the midst of what passed.
+        grep -B 25 -A 25 '^ *not ok' "$log" || tail -n 60 "$log"
     fi
     rm -f "$log"
 }

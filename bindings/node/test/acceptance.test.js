@@ -100,13 +100,22 @@ test("5: a slow reader holds the server back", async () => {
 
 test("6: workers may be ended with calls under way", async () => {
   const main = path.join(__dirname, "..", "src", "index.js");
-  const source = `const { Client } = require(${JSON.stringify(main)});
+  const begin = `const { Client } = require(${JSON.stringify(main)});
     const client = new Client(${JSON.stringify(hosts)});
-    for (let i = 0; i < 4; i++) client.get("/slow?ms=20000").catch(() => {});
     require("node:worker_threads").parentPort.postMessage("up");`;
-  for (let i = 0; i < full(6, 20); i++) {
-    const worker = new Worker(source, { eval: true });
+  const waiting = 'for (let i = 0; i < 4; i++) client.get("/slow?ms=20000").catch(() => {});';
+  const busy = `(async () => {
+    for (;;) {
+      await (await client.get("/ok")).text();
+      await client.post("/echo", { body: "order" });
+      for await (const piece of await client.get("/big?n=300000")) piece.toString();
+      await client.get("/slow?ms=1000", { signal: AbortSignal.timeout(1) }).catch(() => {});
+    }
+  })();`;
+  for (const calls of Array(full(6, 40)).fill([waiting, busy]).flat()) {
+    const worker = new Worker(begin + calls, { eval: true });
     await new Promise((resolve) => worker.once("message", resolve));
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 10));
     await worker.terminate();
   }
   const client = new Client(hosts);
