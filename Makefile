@@ -39,16 +39,27 @@ else
 	@$(MAKE) --no-print-directory library
 endif
 
+# How often services pass where, counted: by it dist is compiled for speed there and for size elsewhere. What has changed since
+# is compiled without; so is all by another version of Rust than counted. `make profile` counts anew. It is unpacked under
+# a name of its own, for cargo looks at the name alone.
+PROFDATA := $(abspath $(TARGET))/profile-$(shell cksum <packaging/ahoy.profdata.gz | cut -d ' ' -f 1)
+PROFILED = $(if $(filter dist,$(PROFILE)),-Cprofile-use=$(PROFDATA) )
+
+$(PROFDATA): packaging/ahoy.profdata.gz
+	mkdir -p $(@D)
+	gzip -dc $< >$@.new
+	mv $@.new $@
+
 # No path of this machine goes into what is shipped: two builds are the same bytes, whatever folder they are made in. RUSTFLAGS
 # would take the place of what a configuration of cargo says; beside this it holds.
 REMAPPED = --remap-path-prefix=$(CURDIR)=ahoy --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
 ifdef RUSTFLAGS
-SHIPPING = RUSTFLAGS='$(RUSTFLAGS) $(REMAPPED)' $(CARGO)
+SHIPPING = RUSTFLAGS='$(RUSTFLAGS) $(PROFILED)$(REMAPPED)' $(CARGO)
 else
-SHIPPING = $(CARGO) --config "target.'cfg(all())'.rustflags = '$(REMAPPED)'"
+SHIPPING = $(CARGO) --config "target.'cfg(all())'.rustflags = '$(PROFILED)$(REMAPPED)'"
 endif
 
-library:
+library: $(if $(PROFILED),$(PROFDATA))
 ifneq ($(filter dist minimal,$(PROFILE)),)
 	$(SHIPPING) rustc --profile $(PROFILE) $(ALL_FEATURES) --lib --crate-type staticlib
 else
@@ -267,6 +278,11 @@ go: build
 
 clean:
 	$(CARGO) clean
+
+# What the compiler knows of how often services pass where: about ten minutes. packaging/profile.sh says what it needs.
+.PHONY: profile
+profile:
+	CARGO='$(CARGO)' CC='$(CC)' sh packaging/profile.sh $(TARGET)/profile packaging/ahoy.profdata.gz
 
 # Beside nginx and libcurl on this machine; installs nothing, and says what is missing.
 bench:

@@ -5,6 +5,7 @@
 #     benches/micro/run.sh              everything; ROUNDS=15 and PROFILE=dist are the defaults
 #     benches/micro/run.sh http         one part: http, bodies, memory, many, policy or sources; the report then has its
 #                                       figures only
+#     benches/micro/run.sh train        measures nothing: calls by which the compiler learns, for packaging/profile.sh
 #
 # LIBAHOY=FILE measures a library that was built before. The policies and the sources of endpoints are always measured in
 # the release profile, which saves a second link-time optimisation of minutes.
@@ -50,7 +51,7 @@ fi
 mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
 # The other parts are programs in C, which the library is linked with.
-has_c() { has_part http || has_part bodies || has_part memory || has_part many; }
+has_c() { has_part http || has_part bodies || has_part memory || has_part many || has_part train; }
 
 compile() { # output, source, further flags
     output=$1 source=$2
@@ -60,12 +61,8 @@ compile() { # output, source, further flags
 
 build_c() {
     if [ -z "${LIBAHOY:-}" ]; then
-        # As the only crate type: with an rlib beside it cargo leaves out the link-time optimisation.
-        features=
-        [ "$PROFILE" != dist ] || features="--features silent"
-        # shellcheck disable=SC2086 # a list of options
-        "$CARGO" rustc --quiet --lib --profile "$PROFILE" $features --crate-type cdylib
-        LIBAHOY=$LIB/libahoy.so
+        "${MAKE:-make}" --no-print-directory library PROFILE="$PROFILE" CARGO="$CARGO" >&2
+        LIBAHOY=$(ls "$LIB"/ready/libahoy.so.*)
     fi
     # A copy, so that a build meanwhile changes nothing, and under the name that programs ask for.
     cp --remove-destination "$LIBAHOY" "$OUT/libahoy.so"
@@ -78,6 +75,7 @@ build_c() {
         compile server server.c
         compile threads threads.c $ahoy -pthread
         compile http1000 http.c -DCALLS_AT_ONCE=1000 $ahoy $(pkg-config --cflags --libs libcurl) -pthread
+        compile train train.c $ahoy
         compile many many.c $ahoy -pthread
         compile many_curl many.c -DMANY_LIBCURL $ahoy $(pkg-config --cflags --libs libcurl) -pthread
         compile first_response first_response.c -ldl
@@ -220,7 +218,8 @@ load_before=$(cut -d' ' -f1-3 /proc/loadavg)
 # ---- measure ----
 
 : >"$OUT/figures"
-if has_part http || has_part bodies || has_part many; then start_nginx; fi
+if has_part http || has_part bodies || has_part many || has_part train; then start_nginx; fi
+if has_part train; then "$OUT/train" "$http_port" "$tls_port" "$h2_port" "$work/ca.pem"; fi
 if has_part bodies; then
     make_bodies
     echo "bench: bodies, $ROUNDS rounds" >&2
