@@ -251,7 +251,8 @@ impl Shard {
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
             for attachment in &kept {
-                let _of_one_caller_few_are_left = attachment.tend();
+                // One caller's connections are few: none is left for another time.
+                let _ = attachment.tend();
             }
         });
     }

@@ -337,7 +337,8 @@ impl ConnectionPool {
         let empty = slots.by_endpoint.is_empty();
         drop(slots);
         if due && !empty {
-            let _others_with_the_next = self.sweep(now, idle_timeout, driven);
+            // What is left is looked at with the next exchange.
+            let _ = self.sweep(now, idle_timeout, driven);
         }
     }
 
@@ -495,8 +496,9 @@ impl Slot {
 /// taken down to its stream. So a round makes no call wait for more than two milliseconds.
 const LOOKS_A_ROUND: usize = 512;
 
-/// Of 64 busy callers of eight endpoints each uses each of its connections about every 15 ms.
-const LENT_AFTER: Duration = Duration::from_millis(50);
+/// Of 64 busy callers of eight endpoints each uses each of its connections about every 10 ms, so that hardly one is lent. Of
+/// 1,000 endpoints they kept 2.5 times the connections used at once with 50 ms, and 2.0 times with 25.
+const LENT_AFTER: Duration = Duration::from_millis(25);
 
 /// Why a connection is not kept after an exchange; none where it is.
 fn surplus_for(
