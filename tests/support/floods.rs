@@ -7,7 +7,7 @@ use std::thread;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use rustls::{ConnectionTrafficSecrets, ServerConnection};
 
 use super::{Authority, CHUNKED, Scripted};
@@ -227,10 +227,10 @@ fn pour_records(mut tls: ServerConnection, socket: &mut TcpStream, http2: bool, 
         tls.write_tls(socket).unwrap();
     }
     let secrets = tls.dangerous_extract_secrets().unwrap();
-    let (mut number, ConnectionTrafficSecrets::Aes256Gcm { key, iv }) = secrets.tx else {
+    let (mut number, ConnectionTrafficSecrets::Aes128Gcm { key, iv }) = secrets.tx else {
         panic!("another cipher than the first on the list")
     };
-    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref()).unwrap());
+    let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, key.as_ref()).unwrap());
     read_on(socket);
     loop {
         let mut records = Vec::new();
@@ -240,7 +240,7 @@ fn pour_records(mut tls: ServerConnection, socket: &mut TcpStream, http2: bool, 
                 *byte ^= digit;
             }
             number += 1;
-            let length = u8::try_from(content.len() + AES_256_GCM.tag_len()).unwrap();
+            let length = u8::try_from(content.len() + AES_128_GCM.tag_len()).unwrap();
             let (head, mut content) = ([DATA_OF_TLS, 3, 3, 0, length], content.to_vec());
             let nonce = Nonce::assume_unique_for_key(nonce);
             key.seal_in_place_append_tag(nonce, Aad::from(head), &mut content).unwrap();
