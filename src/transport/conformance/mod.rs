@@ -256,7 +256,12 @@ async fn refused_is_unsent(make: Make) {
     drop(listener);
     let failure =
         expect(Call::get().send(&make.plain(), address).await, FailureKind::Connect, false);
-    assert_eq!(failure.detail, "connect refused");
+    let words = match make {
+        #[cfg(feature = "proxy")]
+        Make::Http => "proxy: connect refused",
+        _ => "connect refused",
+    };
+    assert_eq!(failure.detail, words);
 }
 
 async fn status_line_that_is_none(make: Make) {
