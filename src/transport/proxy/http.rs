@@ -185,8 +185,8 @@ fn failure(error: &reqwest::Error) -> Failure {
         "no connection within the limit".clone_into(&mut failure.detail);
     } else if let Some(detail) = refusal(error) {
         detail.clone_into(&mut failure.detail);
-    } else if failure.kind != FailureKind::Tls {
-        // The server is connected to by the proxy.
+    } else if !matches!(failure.kind, FailureKind::Local | FailureKind::Tls) {
+        // The server is connected to by the proxy, and what this host lacks is neither's fault.
         failure.detail.insert_str(0, "proxy: ");
     }
     failure
