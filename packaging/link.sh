@@ -28,7 +28,7 @@ fi
 work=$ready/work
 mkdir "$work"
 # Every function is a root of what stays.
-sed -n 's/^[a-z].*[ *]\(ahoy_[a-z0-9_]*\)(.*);$/-u \1/p' include/ahoy.ffi.h >"$work/roots"
+sh packaging/roots.sh >"$work/roots"
 test -s "$work/roots"
 "${LD:-ld}" -r -S --gc-sections --force-group-allocation "@$work/roots" -o "$work/whole.o" "$from/libahoy.a"
 "${OBJCOPY:-objcopy}" -R .llvmbc -R .llvmcmd "$work/whole.o"

@@ -24,7 +24,7 @@ rm -rf "$work/counts" "$work/counting.so"
 RUSTFLAGS="-Cprofile-generate=$work/counts" CARGO_TARGET_DIR=$work/build \
     "${CARGO:-cargo}" rustc --locked --profile dist --features silent --lib --crate-type staticlib
 # The start of the counters stands in the archive like any other function.
-sed -n 's/^[a-z].*[ *]\(ahoy_[a-z0-9_]*\)(.*);$/-u \1/p' include/ahoy.ffi.h >"$work/roots"
+sh packaging/roots.sh >"$work/roots"
 echo "-u __llvm_profile_runtime" >>"$work/roots"
 "${CC:-cc}" -shared -o "$work/counting.so" -Wl,-soname,libahoy.so.0 -Wl,-z,nodelete "@$work/roots" \
     "$work/build/dist/libahoy.a" -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc

@@ -1,5 +1,5 @@
-/* What services do all day, over each balancer, with settings left alone and with all that is off by default: for the
- * profile that the library is compiled by (packaging/profile.sh). It measures nothing.
+/* What services do all day, over each balancer, with settings left alone and with some that are off by default: for
+ * the profile that the library is compiled by (packaging/profile.sh). It measures nothing.
  *
  *     train HTTP_PORT TLS_PORT H2_PORT CA.PEM [CALLS]
  */
@@ -23,10 +23,10 @@ static ahoy_client *client_of(const char *balancer, const char *scheme, int port
     return client;
 }
 
-static ahoy_request *request_of(const char *method, uint64_t number) {
+static ahoy_request *request_of(uint64_t number) {
     ahoy_request *request = NULL;
     ahoy_error *err = NULL;
-    check(ahoy_request_new(method, "/", &request, &err), &err);
+    check(ahoy_request_new("GET", "/", &request, &err), &err);
     check(ahoy_request_set_header(request, "accept", "text/plain", &err), &err);
     check(ahoy_request_set_hash_key(request, (const uint8_t *)&number, sizeof number, &err), &err);
     return request;
@@ -35,7 +35,7 @@ static ahoy_request *request_of(const char *method, uint64_t number) {
 static void blocking(const ahoy_client *client, uint64_t calls) {
     ahoy_error *err = NULL;
     for (uint64_t call = 0; call < calls; call++) {
-        ahoy_request *request = request_of("GET", call);
+        ahoy_request *request = request_of(call);
         ahoy_response *response = NULL;
         check(ahoy_client_send(client, request, &response, &err), &err);
         take_answer(response);
@@ -51,7 +51,7 @@ static void queued(const ahoy_client *client, uint64_t calls) {
     check(ahoy_queue_new(&queue, &err), &err);
     for (uint64_t begun = 0, ended = 0; ended < calls;) {
         for (; begun < calls && begun - ended < AT_ONCE; begun++) {
-            ahoy_request *request = request_of("GET", begun);
+            ahoy_request *request = request_of(begun);
             check(ahoy_client_submit(client, request, queue, begun, &err), &err);
             ahoy_request_free(request);
         }
