@@ -15,12 +15,13 @@ path answers 200 too). Paths:
     /cut?n=N         a body that is N bytes short of its length
     /echo            the request: method, target, headers and body, as JSON
     /body            the request's body as it came
-    /big?n=N         N bytes; with &sndbuf=K the kernel holds about K bytes of them for a slow reader
+    /big?n=N         N bytes
     /events          three server-sent events
     /redirect?to=U   302
     /gzip            200, "hello" compressed
     /cookie          200, sets the cookie a=1
-    /counts          what was seen: requests by path, and exchanges that the client broke off
+    /counts          what was seen: requests by path, exchanges that the client broke off, and how many bytes of the
+                     last /big its program took from its kernel
 """
 
 import asyncio
@@ -40,6 +41,8 @@ class Server:
         self.requests = collections.Counter()
         self.keys = collections.Counter()
         self.broken_off = 0
+        self.written = 0
+        self.big = None
 
     async def serve(self, reader, writer):
         try:
@@ -157,18 +160,28 @@ class Server:
 
     async def on_big(self, reader, writer, method, query, seen):
         count = int(query.get("n", 1 << 20))
-        if "sndbuf" in query:
-            # Of the size set, the kernel doubles it for its own use; asyncio's own buffer holds one piece.
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(query["sndbuf"]) // 2)
         writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {count}\r\n\r\n".encode())
         piece = b"x" * 65536
-        self.sent = 0
+        self.big, self.written = writer, 0
         while count > 0:
             writer.write(piece[:count])
-            await writer.drain()
-            self.sent += min(count, len(piece))
+            self.written += min(count, len(piece))
             count -= len(piece)
+            await writer.drain()
         return True
+
+    def taken(self):
+        """What the client's program took of the last big body: all that was written, but for what still lies in this
+        process and in the two kernels, which keep as much as they like for a slow reader (32 MiB and more)."""
+        if self.big is None:
+            return 0
+        waiting = self.big.transport.get_write_buffer_size()
+        ends = {self.big.get_extra_info(name)[1] for name in ("sockname", "peername")}
+        with open("/proc/net/tcp") as table:
+            for _, local, remote, _, queues, *_ in map(str.split, list(table)[1:]):
+                if {int(end.split(":")[1], 16) for end in (local, remote)} == ends:
+                    waiting += sum(int(size, 16) for size in queues.split(":"))
+        return self.written - waiting
 
     async def on_events(self, reader, writer, method, query, seen):
         events = b"data: one\n\nevent: second\nid: 7\ndata: two\ndata: lines\n\n: a comment\n\ndata: three\n\n"
@@ -181,7 +194,7 @@ class Server:
         return self.answer(writer, 200, gzip.compress(b"hello"), method, ["content-encoding: gzip"])
 
     async def on_counts(self, reader, writer, method, query, seen):
-        counts = {"requests": self.requests, "broken_off": self.broken_off, "sent": getattr(self, "sent", 0)}
+        counts = {"requests": self.requests, "broken_off": self.broken_off, "taken": self.taken()}
         return self.answer(writer, 200, json.dumps(counts).encode(), method)
 
 

@@ -19,6 +19,15 @@ async function counts(host) {
   return answer.json();
 }
 
+/** What the client took of a big body from its kernel, as soon as it takes no more. */
+async function atRest(host) {
+  for (let last = -1, { taken } = await counts(host); ; { taken } = await counts(host)) {
+    if (taken > 0 && taken === last) return taken;
+    last = taken;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 async function eventually(condition, limit = 5000) {
   const begun = performance.now();
   while (!(await condition())) {
@@ -48,4 +57,4 @@ function figure(text) {
   if (process.env.AHOY_FIGURES) console.error(text);
 }
 
-module.exports = { counts, eventually, figure, full, program, servers };
+module.exports = { atRest, counts, eventually, figure, full, program, servers };
