@@ -226,16 +226,17 @@ impl Balancer {
     pub fn pick(&self, now: Instant) -> Result<Arc<Member>, Error> {
         let picked = self.peek(now, Arc::clone);
         picked.ok_or_else(|| {
-            let none = self.none_admits(&self.snapshot().1, now);
+            let none = self.none_admits(&self.live().pick_state.load(), now);
             none.into_error(now).followed_by(&self.explain(EXPLAINED))
         })
     }
 
     /// Shows `look` the endpoint that would be used now; no reference is kept.
     pub fn peek<R>(&self, now: Instant, look: impl FnOnce(&Arc<Member>) -> R) -> Option<R> {
-        let (live, snapshot) = self.snapshot();
+        let live = self.live();
+        let snapshot = live.pick_state.load();
         let context = live.context(Attempted::NONE, None, Terms::ANY, now);
-        self.choose(live, &snapshot, context).map(|picked| look(picked.member))
+        self.choose(live, &snapshot, &context).map(|picked| look(picked.member))
     }
 
     /// An endpoint and the right to send to it once; one not yet tried while there is any.
@@ -262,7 +263,8 @@ impl Balancer {
         // Another caller may take the last place, or the risk of an endpoint that hangs, between the choice and the
         // grab: then choose again.
         for _ in 0..=snapshot.roster.len() {
-            let Some(Picked { member, panic, passes_over }) = self.choose(live, &snapshot, context)
+            let Some(Picked { member, panic, passes_over }) =
+                self.choose(live, &snapshot, &context)
             else {
                 break;
             };
@@ -358,16 +360,11 @@ impl Balancer {
         self.observers.add(observer);
     }
 
-    fn snapshot(&self) -> (&Live, arc_swap::Guard<Arc<PickState>>) {
-        let live = self.live();
-        (live, live.pick_state.load())
-    }
-
     fn choose<'a>(
         &'a self,
         live: &'a Live,
         snapshot: &'a PickState,
-        context: PickContext<'_>,
+        context: &PickContext<'_>,
     ) -> Option<Picked<'a>> {
         let picker =
             Picker { config: &self.config, round_robin: &live.round_robin, snapshot, context };
@@ -376,7 +373,7 @@ impl Balancer {
 
     /// Whether an endpoint that is not in `attempted` admits.
     pub(crate) fn has_unattempted(&self, attempted: &Attempted, now: Instant) -> bool {
-        self.snapshot().1.roster.well() > attempted.len()
+        self.live().pick_state.load().roster.well() > attempted.len()
             || self.any_serves(now, |member| !attempted.contains(member))
     }
 

@@ -181,7 +181,8 @@ impl Lease {
         outcome: &AttemptOutcome,
         now: Instant,
     ) -> Option<Transition> {
-        let mut held = self.held.take()?;
+        // In place: to move it out takes longer than to look at it.
+        let held = self.held.as_mut()?;
         if let AttemptOutcome::Answered { .. } | AttemptOutcome::Judged { .. } = outcome {
             held.member.hot().answered(held.member.slot(), !evidence.late);
         }
@@ -189,7 +190,7 @@ impl Lease {
         held.finish(now, load_outcome(evidence, self.limit));
         let counted = Some(outcome).filter(|_| !held.counted);
         let was_half_open = held.is_probe();
-        let transition = match held.permit {
+        let transition = match held.permit.take() {
             Some(permit) => settle_circuit(&held.member, permit, evidence, counted, now),
             None => {
                 held.member.cluster().cells.count(ClusterCounter::Panics);
@@ -200,6 +201,7 @@ impl Lease {
         if let Some(transition) = transition {
             held.member.tell_circuit(transition, was_half_open, now);
         }
+        self.held = None;
         transition
     }
 }

@@ -48,7 +48,8 @@ pub(crate) struct Picker<'a, 'w> {
     pub(crate) config: &'a BalancerConfig,
     pub(crate) round_robin: &'a RoundRobin,
     pub(crate) snapshot: &'a PickState,
-    pub(crate) context: PickContext<'w>,
+    /// Borrowed: a copy of what was written a moment ago makes the processor wait.
+    pub(crate) context: &'w PickContext<'w>,
 }
 
 /// What a choice came to.

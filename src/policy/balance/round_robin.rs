@@ -31,12 +31,14 @@ impl RoundRobin {
 
     /// The first endpoint that admits, from the cursor on that belongs to `caller`: any number that tends to
     /// differ between callers at the same time.
+    #[inline]
     pub fn pick(&self, caller: usize, len: usize, admits: impl Fn(usize) -> bool) -> Option<usize> {
         self.cursors[caller % CURSORS].pick(len, admits)
     }
 }
 
 impl Cursor {
+    #[inline]
     fn pick(&self, len: usize, admits: impl Fn(usize) -> bool) -> Option<usize> {
         let mut seen = self.0.load(Ordering::Relaxed);
         let mut picked = first_from(seen, len, &admits)?;
@@ -56,6 +58,7 @@ impl Cursor {
     }
 }
 
+#[inline]
 fn first_from(cursor: usize, len: usize, admits: impl Fn(usize) -> bool) -> Option<usize> {
     // A division costs more than the rest of the pick, and only a cursor that went round needs one. With no
     // endpoints there is nothing to divide by.
