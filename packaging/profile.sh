@@ -20,7 +20,7 @@ for known in ${LLVM_PROFDATA:-llvm-profdata-22 llvm-profdata-21 llvm-profdata-20
 done
 [ -n "$profdata" ] || { echo "profile: no llvm-profdata of LLVM 19 or later; on Debian: apt-get install llvm-19" >&2; exit 1; }
 
-rm -rf "$work/counts" "$work/counting.so"
+rm -f "$work/counting.so"
 RUSTFLAGS="-Cprofile-generate=$work/counts" CARGO_TARGET_DIR=$work/build \
     "${CARGO:-cargo}" rustc --locked --profile dist --features silent --lib --crate-type staticlib
 # The start of the counters stands in the archive like any other function.
@@ -29,6 +29,8 @@ echo "-u __llvm_profile_runtime" >>"$work/roots"
 "${CC:-cc}" -shared -o "$work/counting.so" -Wl,-soname,libahoy.so.0 -Wl,-z,nodelete "@$work/roots" \
     "$work/build/dist/libahoy.a" -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
 
+# Build scripts and macros were built with counters as well, and have run by now.
+rm -rf "$work/counts"
 ROUNDS=2 LIBAHOY=$work/counting.so CARGO_TARGET_DIR=$work sh benches/micro/run.sh train http bodies many >"$work/log" 2>&1 ||
     { cat "$work/log" >&2; exit 1; }
 "$profdata" merge -o "$work/profile" "$work"/counts/*.profraw
