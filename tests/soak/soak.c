@@ -1195,6 +1195,8 @@ static struct descriptors count_descriptors(void) {
 static int strangers; /* threads that were there before the library: a sanitizer has one */
 
 /* Threads other than this one and strangers; those of the library's I/O apart. */
+static char last_other[64]; /* the name of one that is none of the I/O threads */
+
 static void count_threads(int *io, int *other) {
     DIR *folder = opendir("/proc/self/task");
     int already = strangers;
@@ -1207,7 +1209,9 @@ static void count_threads(int *io, int *other) {
         if (!file) continue;
         if (fgets(name, sizeof name, file) == NULL) *name = '\0';
         fclose(file);
-        ++*(strncmp(name, "ahoy-io", 7) == 0 ? io : other);
+        int is_io = strncmp(name, "ahoy-io", 7) == 0;
+        ++*(is_io ? io : other);
+        if (!is_io) snprintf(last_other, sizeof last_other, "%.*s", (int)strcspn(name, "\n"), name);
     }
     if (folder) closedir(folder);
     *other -= already;
@@ -1300,7 +1304,10 @@ static void run_round(unsigned seconds) {
     free_world();
 }
 
-/* What is held when everything was freed; waits up to 5 s for connections to close. */
+/* A thread that asks providers ends when it had no work for 10 s. */
+enum { WORKER_IDLE_US = 10500000 };
+
+/* What is held when everything was freed; waits up to 5 s for connections to close, and longer for threads to end. */
 struct rest {
     struct descriptors descriptors;
     int io_threads, other_threads;
@@ -1311,16 +1318,18 @@ struct rest {
 };
 
 static struct rest settle(struct descriptors start) {
-    struct rest rest;
-    uint64_t from = now_us(), limit = 5000000 + options.slack_ms * 10000ULL;
+    struct rest rest = {0};
+    uint64_t from = now_us(), limit = 5000000 + options.slack_ms * 10000ULL, took;
+    int is_held;
     do {
         pause_us(100000);
         rest.descriptors = count_descriptors();
         count_threads(&rest.io_threads, &rest.other_threads);
         rest.open = ask_servers().open;
-        rest.took_ms = (now_us() - from) / 1000;
-    } while (now_us() - from < limit && (rest.descriptors.sockets > start.sockets || rest.open > 0 ||
-                                         rest.descriptors.pipes > start.pipes || rest.other_threads > 0));
+        is_held = rest.descriptors.sockets > start.sockets || rest.descriptors.pipes > start.pipes || rest.open > 0;
+        took = now_us() - from;
+        if (is_held || rest.took_ms == 0) rest.took_ms = took / 1000;
+    } while (is_held ? took < limit : rest.other_threads > 0 && took < limit + WORKER_IDLE_US);
     rest.heap = heap_kb();
     malloc_trim(0);
     rest.resident = resident_kb();
@@ -1420,7 +1429,7 @@ static void check_rest(struct descriptors start, struct rest before, struct rest
                   held.pipes - start.pipes, held.pollers - start.pollers, held.events - start.events,
                   held.others - start.others);
     if (after.other_threads > 0 || after.io_threads > sysconf(_SC_NPROCESSORS_ONLN) + 1)
-        violation(THREADS, "%d I/O threads, %d others", after.io_threads, after.other_threads);
+        violation(THREADS, "%d I/O threads, %d others (%s)", after.io_threads, after.other_threads, last_other);
     snprintf(notes[CONNECTIONS], sizeof notes[CONNECTIONS], "after %llu ms", (unsigned long long)after.took_ms);
     snprintf(notes[DESCRIPTORS], sizeof notes[DESCRIPTORS], "%d at the start, %d warm, %d at the end (%d pollers and %d events of idle shards)",
              start.all, before.descriptors.all, held.all, held.pollers, held.events);
