@@ -1194,9 +1194,9 @@ static struct descriptors count_descriptors(void) {
 
 static int strangers; /* threads that were there before the library: a sanitizer has one */
 
-/* Threads other than this one and strangers; those of the library's I/O apart. */
-static char last_other[64]; /* the name of one that is none of the I/O threads */
+static char last_other[64]; /* the name of a thread that is none of the I/O threads */
 
+/* Threads other than this one and strangers; those of the library's I/O apart. */
 static void count_threads(int *io, int *other) {
     DIR *folder = opendir("/proc/self/task");
     int already = strangers;
