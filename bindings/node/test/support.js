@@ -21,11 +21,13 @@ async function counts(host) {
 
 /** What the client took of a big body from its kernel, as soon as it takes no more. */
 async function atRest(host) {
-  for (let last = -1, { taken } = await counts(host); ; { taken } = await counts(host)) {
-    if (taken > 0 && taken === last) return taken;
-    last = taken;
+  let [last, taken] = [-1, 0];
+  await eventually(async () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+    [last, taken] = [taken, (await counts(host)).taken];
+    return taken > 0 && taken === last;
+  });
+  return taken;
 }
 
 async function eventually(condition, limit = 5000) {
