@@ -140,7 +140,7 @@ impl<'a> Driver<'a> {
 
     fn take(&mut self, told: Told) {
         let now = clock::now();
-        let Told { hosts, is_meant, is_alive, skipped, problem } = told;
+        let Told { hosts, before_empty, is_meant, is_alive, skipped, problem } = told;
         if let Some((count, problem)) = skipped {
             self.board.note(|state| {
                 state.skipped += count as u64;
@@ -152,6 +152,9 @@ impl<'a> Driver<'a> {
                 self.fail(&problem, false);
             }
             return;
+        }
+        if let Some(hosts) = before_empty {
+            self.lists.tell(hosts, Size::Some, now);
         }
         match hosts {
             Some(hosts) => {
@@ -338,6 +341,41 @@ mod tests {
 
         fn describe(&self) -> String {
             "a test".to_owned()
+        }
+    }
+
+    /// Tells a list, and when it is told to another and an empty one at once.
+    #[derive(Debug, Default)]
+    struct Emptied(tokio::sync::Notify);
+
+    impl Source for Emptied {
+        fn watch<'a>(&'a self, _: &'a Ground, teller: &'a Teller) -> Session<'a> {
+            Box::pin(async move {
+                teller.list(vec![Arc::new(Host::new("127.0.0.1", 80))]);
+                self.0.notified().await;
+                teller.list(vec![Arc::new(Host::new("127.0.0.1", 81))]);
+                teller.list(Vec::new());
+                std::future::pending().await
+            })
+        }
+
+        fn describe(&self) -> String {
+            "a test".to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_that_an_empty_one_follows_at_once_serves_through_its_hold() {
+        let (board, ground, source) = (Board::default(), Ground::for_tests(), Emptied::default());
+        let freshness = FreshnessConfig::default();
+        let mut drive = pin!(drive(&board, freshness, None, &source, &ground));
+        for expected in [80, 81] {
+            let begun = Instant::now();
+            while board.latest().is_none_or(|listing| listing.hosts[0].port != expected) {
+                assert!(begun.elapsed() < Duration::from_secs(10), "not {expected}");
+                let _ = tokio::time::timeout(Duration::from_millis(1), drive.as_mut()).await;
+            }
+            source.0.notify_one();
         }
     }
 

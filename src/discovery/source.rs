@@ -50,11 +50,14 @@ pub enum Ended {
     Refused(String),
 }
 
-/// What a session has told and nobody has taken yet. Only the newest list counts, so that it holds one.
+/// What a session has told and nobody has taken yet. Only the newest list counts, and beside an empty one that which it
+/// may have to wait for.
 #[derive(Debug, Default)]
 pub struct Told {
     /// The newest list; each endpoint counts once, the first time that it stands there.
     pub hosts: Option<Vec<Arc<Host>>>,
+    /// The list with endpoints that an empty one replaced: it serves through the hold of that.
+    pub before_empty: Option<Vec<Arc<Host>>>,
     /// The list is empty and that is meant: it applies without `empty_hold`.
     pub is_meant: bool,
     /// Something proved that the list told last still holds.
@@ -75,6 +78,7 @@ impl Teller {
     /// The whole list as it is now. An empty one applies only after `empty_hold`.
     pub fn list(&self, hosts: Vec<Arc<Host>>) {
         self.tell(|told| {
+            told.keep_before(&hosts);
             told.hosts = Some(hosts);
             told.is_meant = false;
             told.problem = None;
@@ -84,7 +88,7 @@ impl Teller {
     /// There is no endpoint, and that is no fault of the registry: its answer says so.
     pub fn none(&self) {
         self.tell(|told| {
-            told.hosts = Some(Vec::new());
+            (told.hosts, told.before_empty) = (Some(Vec::new()), None);
             told.is_meant = true;
         });
     }
@@ -147,6 +151,15 @@ impl Teller {
 }
 
 impl Told {
+    /// Keeps the list that `next` replaces where `next` is empty.
+    fn keep_before(&mut self, next: &[Arc<Host>]) {
+        if !next.is_empty() {
+            self.before_empty = None;
+        } else if self.hosts.as_ref().is_some_and(|hosts| !hosts.is_empty()) {
+            self.before_empty = self.hosts.take();
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.hosts.is_none() && !self.is_alive && self.skipped.is_none() && self.problem.is_none()
     }
@@ -168,5 +181,25 @@ mod tests {
         assert_eq!(told.skipped, Some((2, "line 9: no port".to_owned())));
         let waits = tokio::time::timeout(std::time::Duration::from_millis(5), teller.taken()).await;
         assert!(waits.is_err());
+    }
+    #[test]
+    fn the_list_that_an_empty_one_replaced_is_told_with_it() {
+        let (teller, some) = (Teller::default(), || vec![Arc::new(Host::new("a", 1))]);
+        teller.list(some());
+        teller.list(Vec::new());
+        teller.list(Vec::new());
+        let told = teller.take().unwrap();
+        assert_eq!((told.hosts, told.before_empty), (Some(Vec::new()), Some(some())));
+
+        teller.list(some());
+        teller.list(Vec::new());
+        teller.list(some());
+        let told = teller.take().unwrap();
+        assert_eq!((told.hosts, told.before_empty), (Some(some()), None));
+
+        teller.list(some());
+        teller.none();
+        let told = teller.take().unwrap();
+        assert_eq!((told.hosts, told.before_empty), (Some(Vec::new()), None));
     }
 }
