@@ -78,8 +78,8 @@ class Prometheus:
         except urllib.error.HTTPError as error:
             return {"result": [], "error": error.read().decode()}
 
-    def query(self, text):
-        answer = self.api("query", query=text)
+    def query(self, text, **parameters):
+        answer = self.api("query", query=text, **parameters)
         return [(it["metric"], float(it["value"][1])) for it in answer["result"]]
 
     def target(self):
@@ -141,15 +141,21 @@ def check_story(prometheus, ports):
     states = dict_of(prometheus.query("ahoy_balancer_endpoints"), "state")
     check("all four endpoints are known", sum(states.values()) == 4, states)
     check("two are out or on trial", states["circuit_open"] + states["circuit_half_open"] >= 1, states)
+    sums = eventually("attempts add up by reason, outcome and endpoint", lambda: added_up(prometheus))
+    check("there are more attempts than calls", sums and sums[1] > sums[0] > 0, sums)
+    good_calls = 'sum(ahoy_client_call_duration_seconds_count{error_type=""})'
+    check("callers saw little of it", sums and prometheus.query(good_calls)[0][1] > 0.9 * sums[0], sums)
+
+
+def added_up(prometheus):
+    """The numbers of calls and attempts of one scrape; nothing where an attempt ended while it was read."""
     calls = "sum(ahoy_client_call_duration_seconds_count)"
     by_reason = "sum(ahoy_client_attempts_total)"
     attempts = "sum(http_client_request_duration_seconds_count)"
     by_endpoint = "sum(ahoy_endpoint_attempts_total)"
-    sums = [prometheus.query(text)[0][1] for text in (calls, by_reason, attempts, by_endpoint)]
-    check("attempts add up by reason, outcome and endpoint", len(set(sums[1:])) == 1, sums)
-    check("there are more attempts than calls", sums[1] > sums[0] > 0, sums)
-    good_calls = 'sum(ahoy_client_call_duration_seconds_count{error_type=""})'
-    check("callers saw little of it", prometheus.query(good_calls)[0][1] > 0.9 * sums[0], sums)
+    now = time.time()
+    sums = [prometheus.query(text, time=now)[0][1] for text in (calls, by_reason, attempts, by_endpoint)]
+    return sums if len(set(sums[1:])) == 1 else None
 
 
 def dict_of(rows, label):
