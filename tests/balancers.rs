@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ahoy::ffi::values::status::*;
 use support::*;
@@ -358,5 +358,55 @@ fn sizes_that_were_set_serve() {
     for balancer in [ring, maglev] {
         let client = single(&balancer);
         assert_eq!(homes(&client, &fleet, by_key), homes(&client, &fleet, by_key));
+    }
+}
+
+type Make = fn(&Provider) -> Balancer;
+
+/// Calls while one list after the other is put in place of the one before; what failed, with the balancer's name.
+fn failed_while_replaced(name: &str, make: Make, lists: &[Vec<Host>; 2]) {
+    let provider = Provider::of(&lists[0]);
+    let client = single(&make(&provider));
+    client.get("/").unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let calls = || {
+            while !is_over.load(Ordering::SeqCst) {
+                if let Err(failure) = client.get("/") {
+                    return Err(failure.message);
+                }
+            }
+            Ok(())
+        };
+        let callers = [scope.spawn(calls), scope.spawn(calls)];
+        for turn in 1..40 {
+            provider.replace(&lists[turn % 2]).unwrap();
+            std::thread::sleep(ms(1));
+        }
+        is_over.store(true, Ordering::SeqCst);
+        for caller in callers {
+            assert_eq!(caller.join().unwrap(), Ok(()), "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_list_that_is_replaced_as_a_whole_fails_no_call() {
+    let fleet = Fleet::of(2);
+    let one_each = || [0, 1].map(|index| vec![fleet.host(index)]);
+    let weights = || [0, 1].map(|heavy| fleet.hosts(|at, host| host.weight((at == heavy).into())));
+    let moved = || [0, 1].map(|turn| fleet.hosts(|at, host| host.priority((at != turn).into())));
+    let balancers: [(&str, Make); 6] = [
+        ("maglev", Balancer::maglev),
+        ("ring_hash", Balancer::ring_hash),
+        ("rendezvous", Balancer::rendezvous),
+        ("smooth_weighted", Balancer::smooth_weighted),
+        ("round_robin", Balancer::round_robin),
+        ("p2c", Balancer::p2c),
+    ];
+    for (name, make) in balancers {
+        for lists in [one_each(), weights(), moved()] {
+            failed_while_replaced(name, make, &lists);
+        }
     }
 }

@@ -236,7 +236,12 @@ impl Balancer {
         let live = self.live();
         let snapshot = live.pick_state.load();
         let context = live.context(Attempted::NONE, None, Terms::ANY, now);
-        self.choose(live, &snapshot, &context).map(|picked| look(picked.member))
+        match self.choose(live, &snapshot, &context) {
+            Some(picked) => Some(look(picked.member)),
+            // All that it held may have left meanwhile.
+            None if !Arc::ptr_eq(&snapshot, &live.pick_state.load()) => self.peek(now, look),
+            None => None,
+        }
     }
 
     /// An endpoint and the right to send to it once; one not yet tried while there is any.
@@ -277,6 +282,10 @@ impl Balancer {
                 live.bell.iter().for_each(|bell| bell.note_call(member));
                 return Ok(lease);
             }
+        }
+        // All that it held may have left meanwhile.
+        if !Arc::ptr_eq(&snapshot, &live.pick_state.load()) {
+            return self.lease(attempted, key, terms, now);
         }
         let none = NoneAdmits { updates_seen, ..self.none_admits(&snapshot, now) };
         // An attempt that is sent beside another asks for more than that an endpoint admits.
