@@ -163,6 +163,11 @@ impl Roster {
         self.len() == 0
     }
 
+    /// How many members are listed with a weight of 0.
+    pub(crate) fn weightless(&self) -> usize {
+        self.localities.iter().map(|locality| locality.drained).sum()
+    }
+
     /// When the first open circuit lets a probe through; `None` where none will by itself.
     pub(crate) fn next_probe(&self) -> Option<Instant> {
         self.members().filter_map(|member| member.retry_at()).min()
