@@ -122,6 +122,17 @@ fn what_is_taken_is_told_and_read_as_the_same_again() {
 }
 
 #[test]
+fn whatever_time_a_function_takes_is_read_again() {
+    let _alone = alone();
+    // Hosts from other languages say "no limit" by their own largest numbers.
+    for most in [1 << 53, i64::MAX as u64, u64::MAX - 1, u64::MAX] {
+        let client = Builder::new().timeout_ms(most).idle_timeout_ms(most).build();
+        let told = client.config_text();
+        assert_eq!(Client::from_config(&told).unwrap().config_text(), told, "{most}");
+    }
+}
+
+#[test]
 fn the_text_of_a_client_shows_what_is_in_effect_and_no_secret() {
     let _alone = alone();
     let builder = Builder::new().balancer(&round_robin(&[1])).header("Authorization", "hunter2");
