@@ -133,6 +133,15 @@ fn whatever_time_a_function_takes_is_read_again() {
 }
 
 #[test]
+fn what_a_fault_quotes_ends_neither_its_line_nor_the_others() {
+    let _alone = alone();
+    let text = r#"{"a\u0000b": 1, "c\nd: e": 1, "timeout": "5\n\u0000s", "idle_timeout": "5"}"#;
+    let message = Client::from_config(text).unwrap_err().message;
+    assert_eq!(message.lines().count(), 4, "{message}");
+    assert!(message.contains("idle_timeout: 5 has no unit"), "{message}");
+}
+
+#[test]
 fn the_text_of_a_client_shows_what_is_in_effect_and_no_secret() {
     let _alone = alone();
     let builder = Builder::new().balancer(&round_robin(&[1])).header("Authorization", "hunter2");
