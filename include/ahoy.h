@@ -2632,7 +2632,8 @@ ahoy_status ahoy_client_builder_add_header(ahoy_client_builder *builder,
                                            ahoy_error **err);
 
 /**
- * Passes on a header of the inbound request (ahoy_request_forward_headers) with each attempt.
+ * Passes on a header of the inbound request (ahoy_request_forward_headers) with each attempt, in
+ * place of the client's default of that name. A header of the request itself replaces both.
  *
  * @param name a header name; "Cookie" passes all cookies
  */
@@ -2643,6 +2644,7 @@ ahoy_status ahoy_client_builder_forward_header(ahoy_client_builder *builder,
 
 /**
  * Passes on one cookie of the inbound request (ahoy_request_forward_headers) with each attempt.
+ * All cookies stand in one header.
  *
  * @param name the cookie's name; case matters
  */

@@ -4601,7 +4601,8 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
-     * Passes on a header of the inbound request (request::forward_headers) with each attempt.
+     * Passes on a header of the inbound request (request::forward_headers) with each attempt, in place
+     * of the client's default of that name. A header of the request itself replaces both.
      *
      * @param name a header name; "Cookie" passes all cookies
      */
@@ -4611,7 +4612,8 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
-     * Passes on one cookie of the inbound request (request::forward_headers) with each attempt.
+     * Passes on one cookie of the inbound request (request::forward_headers) with each attempt. All
+     * cookies stand in one header.
      *
      * @param name the cookie's name; case matters
      */

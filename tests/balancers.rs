@@ -182,7 +182,7 @@ fn a_key_comes_from_the_request_or_a_header_or_a_cookie() {
     let fleet = Fleet::of(5);
     let by_header = |request: Request, key| request.header("X-User", &format!("key {key}"));
     let by_cookie = |request: Request, key| {
-        request.header("Cookie", &format!("user2=no; user=key {key}; other=1"))
+        request.header("Cookie", &format!("name=Jos\u{e9}; user2=no; user=key {key}; other=1"))
     };
     for (name, make, _) in KEYED {
         let wanted = homes(&single(&make(&fleet.provider())), &fleet, by_key);
