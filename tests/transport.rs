@@ -699,6 +699,7 @@ fn unix_sockets_are_balanced_like_any_other_host() {
     let failure = only.tries(1).build().get("/").unwrap_err();
     assert_eq!(failure.status, AHOY_E_CONNECT, "{}", failure.message);
     assert!(failure.message.contains(&missing), "{}", failure.message);
+    assert_eq!(failure.attempts[0].detail, "no such socket");
 }
 
 #[test]
