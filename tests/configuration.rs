@@ -133,6 +133,23 @@ fn whatever_time_a_function_takes_is_read_again() {
 }
 
 #[test]
+fn sockets_are_read_again_whatever_their_paths_hold() {
+    let _alone = alone();
+    let paths =
+        ["/run/a.sock", "/run/Application Support/a", "/a#b", "/a?weight=2", "/a:80", "/a,b;c"];
+    let hosts = paths.map(|path| Host::new(&format!("unix:{path}"), 80));
+    let balancer = Balancer::round_robin(&Provider::of(&hosts));
+    let told = Builder::new().balancer(&balancer).build().config_text();
+    let again = Client::from_config(&told).unwrap();
+    assert_eq!(again.config_text(), told);
+    again.get("/").unwrap_err();
+    let message = again.get("/").unwrap_err().message;
+    for path in paths {
+        assert!(message.contains(&format!("unix:{path} ")), "{path} in {message}");
+    }
+}
+
+#[test]
 fn what_a_fault_quotes_ends_neither_its_line_nor_the_others() {
     let _alone = alone();
     let text = r#"{"a\u0000b": 1, "c\nd: e": 1, "timeout": "5\n\u0000s", "idle_timeout": "5"}"#;
