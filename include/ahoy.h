@@ -1648,8 +1648,8 @@ ahoy_status ahoy_balancer_pick(const ahoy_balancer *balancer,
 
 /**
  * Asks the provider for its list again. Endpoints that stay (same address, port and scheme) keep
- * their circuits: an endpoint that is down stays down. An empty list counts only when it is the
- * second in a row.
+ * their circuits: an endpoint that is down stays down. An empty list counts once the provider has
+ * told no other for the time of its option empty_hold, 30 s by default.
  *
  * Blocks until the provider returns.
  *
