@@ -2236,7 +2236,7 @@ AHOY_API ahoy_status ahoy_endpoint_disable_circuit(const ahoy_endpoint *endpoint
 
 /**
  * Drains the endpoint: sends it no new attempts until ahoy_endpoint_resume, while those under way
- * go on. Its circuit shows open meanwhile.
+ * go on. Its circuit shows open meanwhile; to open, close or disable it by hand ends the drain too.
  */
 AHOY_API ahoy_status ahoy_endpoint_drain(const ahoy_endpoint *endpoint, ahoy_error **err);
 

@@ -2130,7 +2130,7 @@ class endpoint : public detail::handle<ahoy_endpoint, &ahoy_endpoint_free> {
 
     /**
      * Drains the endpoint: sends it no new attempts until endpoint::resume, while those under way go
-     * on. Its circuit shows open meanwhile.
+     * on. Its circuit shows open meanwhile; to open, close or disable it by hand ends the drain too.
      */
     void drain() const { detail::value(try_drain()); }
 
