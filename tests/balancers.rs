@@ -361,6 +361,21 @@ fn sizes_that_were_set_serve() {
     }
 }
 
+#[test]
+fn a_server_that_is_listed_twice_takes_one_place_of_a_subset() {
+    type Rule = fn(&Balancer) -> Result<(), Failure>;
+    let fleet = Fleet::of(8);
+    let twice: Vec<Host> = (0..16).map(|index| fleet.host(index % 8)).collect();
+    let rules: [Rule; 2] = [|it| it.set_subset(4), |it| it.set_deterministic_subset(4, 0, 2)];
+    for rule in rules {
+        let provider = Provider::list();
+        provider.replace(&twice).unwrap();
+        let balancer = Balancer::p2c(&provider).ruled(rule);
+        balancer.update().unwrap();
+        assert_eq!(balancer.count(), 4);
+    }
+}
+
 type Make = fn(&Provider) -> Balancer;
 
 /// Calls while one list after the other is put in place of the one before; what failed, with the balancer's name.
