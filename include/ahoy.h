@@ -1648,8 +1648,8 @@ ahoy_status ahoy_balancer_pick(const ahoy_balancer *balancer,
 
 /**
  * Asks the provider for its list again. Endpoints that stay (same address, port and scheme) keep
- * their circuits: an endpoint that is down stays down. An empty list counts only when it is the
- * second in a row.
+ * their circuits: an endpoint that is down stays down. An empty list counts once the provider has
+ * told no other for the time of its option empty_hold, 30 s by default.
  *
  * Blocks until the provider returns.
  *
@@ -2236,7 +2236,7 @@ AHOY_API ahoy_status ahoy_endpoint_disable_circuit(const ahoy_endpoint *endpoint
 
 /**
  * Drains the endpoint: sends it no new attempts until ahoy_endpoint_resume, while those under way
- * go on. Its circuit shows open meanwhile.
+ * go on. Its circuit shows open meanwhile; to open, close or disable it by hand ends the drain too.
  */
 AHOY_API ahoy_status ahoy_endpoint_drain(const ahoy_endpoint *endpoint, ahoy_error **err);
 
@@ -2632,7 +2632,8 @@ ahoy_status ahoy_client_builder_add_header(ahoy_client_builder *builder,
                                            ahoy_error **err);
 
 /**
- * Passes on a header of the inbound request (ahoy_request_forward_headers) with each attempt.
+ * Passes on a header of the inbound request (ahoy_request_forward_headers) with each attempt, in
+ * place of the client's default of that name. A header of the request itself replaces both.
  *
  * @param name a header name; "Cookie" passes all cookies
  */
@@ -2643,6 +2644,7 @@ ahoy_status ahoy_client_builder_forward_header(ahoy_client_builder *builder,
 
 /**
  * Passes on one cookie of the inbound request (ahoy_request_forward_headers) with each attempt.
+ * All cookies stand in one header.
  *
  * @param name the cookie's name; case matters
  */

@@ -2130,7 +2130,7 @@ class endpoint : public detail::handle<ahoy_endpoint, &ahoy_endpoint_free> {
 
     /**
      * Drains the endpoint: sends it no new attempts until endpoint::resume, while those under way go
-     * on. Its circuit shows open meanwhile.
+     * on. Its circuit shows open meanwhile; to open, close or disable it by hand ends the drain too.
      */
     void drain() const { detail::value(try_drain()); }
 
@@ -2476,8 +2476,8 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
 
     /**
      * Asks the provider for its list again. Endpoints that stay (same address, port and scheme) keep
-     * their circuits: an endpoint that is down stays down. An empty list counts only when it is the
-     * second in a row.
+     * their circuits: an endpoint that is down stays down. An empty list counts once the provider has
+     * told no other for the time of its option empty_hold, 30 s by default.
      *
      * Blocks until the provider returns.
      *
@@ -4601,7 +4601,8 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
-     * Passes on a header of the inbound request (request::forward_headers) with each attempt.
+     * Passes on a header of the inbound request (request::forward_headers) with each attempt, in place
+     * of the client's default of that name. A header of the request itself replaces both.
      *
      * @param name a header name; "Cookie" passes all cookies
      */
@@ -4611,7 +4612,8 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
-     * Passes on one cookie of the inbound request (request::forward_headers) with each attempt.
+     * Passes on one cookie of the inbound request (request::forward_headers) with each attempt. All
+     * cookies stand in one header.
      *
      * @param name the cookie's name; case matters
      */

@@ -86,7 +86,8 @@ impl Host {
         if (1..=253).contains(&address.len()) && address.bytes().all(is_plain) && port > 0 {
             return Ok(Self::new(address, port));
         }
-        let odd = |c: char| c.is_ascii_control() || c.is_whitespace() || "/?#@[]\\".contains(c);
+        // The address is the Host header as well, if no authority is stated: there only these characters may stand.
+        let odd = |c: char| !c.is_ascii_graphic() || "/?#@[]\\\"<>^`{|}".contains(c);
         // A link's address may have a zone, the name of an interface: `fe80::1%eth0`.
         let (ip, zone) = bare.split_once('%').map_or((bare, None), |(ip, zone)| (ip, Some(zone)));
         let is_v6 = ip.parse::<Ipv6Addr>().is_ok();

@@ -162,6 +162,11 @@ pub struct Error {
     call: Option<Box<CallReport>>,
 }
 
+/// What is quoted of the host's text may hold ends of lines, behind which another fault would seem to stand.
+fn on_one_line(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 /// What an error of a call tells beside its kind.
 #[derive(Clone, Debug)]
 pub struct CallReport {
@@ -200,8 +205,8 @@ impl Error {
     /// several.
     #[must_use]
     pub fn of_faults(kind: ErrorKind, faults: &[(String, String)]) -> Self {
-        let lines: Vec<_> = faults.iter().map(|(name, fault)| format!("{name}: {fault}")).collect();
-        Self::new(kind, lines.join("\n"))
+        let line = |(name, fault): &(String, String)| on_one_line(&format!("{name}: {fault}"));
+        Self::new(kind, faults.iter().map(line).collect::<Vec<_>>().join("\n"))
     }
 
     /// A call's end without a response. `reason` is what the attempts do not tell; it may be empty.

@@ -262,7 +262,7 @@ pub fn climbs(target: &str) -> bool {
 }
 
 /// The bytes that a path stands for, however often it was encoded, and whichever bytes of an escape were.
-fn decoded(path: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn decoded(path: &[u8]) -> Cow<'_, [u8]> {
     if !path.contains(&b'%') {
         return Cow::Borrowed(path);
     }

@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ahoy::ffi::values::status::*;
 use support::*;
@@ -182,7 +182,7 @@ fn a_key_comes_from_the_request_or_a_header_or_a_cookie() {
     let fleet = Fleet::of(5);
     let by_header = |request: Request, key| request.header("X-User", &format!("key {key}"));
     let by_cookie = |request: Request, key| {
-        request.header("Cookie", &format!("user2=no; user=key {key}; other=1"))
+        request.header("Cookie", &format!("name=Jos\u{e9}; user2=no; user=key {key}; other=1"))
     };
     for (name, make, _) in KEYED {
         let wanted = homes(&single(&make(&fleet.provider())), &fleet, by_key);
@@ -358,5 +358,70 @@ fn sizes_that_were_set_serve() {
     for balancer in [ring, maglev] {
         let client = single(&balancer);
         assert_eq!(homes(&client, &fleet, by_key), homes(&client, &fleet, by_key));
+    }
+}
+
+#[test]
+fn a_server_that_is_listed_twice_takes_one_place_of_a_subset() {
+    type Rule = fn(&Balancer) -> Result<(), Failure>;
+    let fleet = Fleet::of(8);
+    let twice: Vec<Host> = (0..16).map(|index| fleet.host(index % 8)).collect();
+    let rules: [Rule; 2] = [|it| it.set_subset(4), |it| it.set_deterministic_subset(4, 0, 2)];
+    for rule in rules {
+        let provider = Provider::list();
+        provider.replace(&twice).unwrap();
+        let balancer = Balancer::p2c(&provider).ruled(rule);
+        balancer.update().unwrap();
+        assert_eq!(balancer.count(), 4);
+    }
+}
+
+type Make = fn(&Provider) -> Balancer;
+
+/// Calls while one list after the other is put in place of the one before; what failed, with the balancer's name.
+fn failed_while_replaced(name: &str, make: Make, lists: &[Vec<Host>; 2]) {
+    let provider = Provider::of(&lists[0]);
+    let client = single(&make(&provider));
+    client.get("/").unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let calls = || {
+            while !is_over.load(Ordering::SeqCst) {
+                if let Err(failure) = client.get("/") {
+                    return Err(failure.message);
+                }
+            }
+            Ok(())
+        };
+        let callers = [scope.spawn(calls), scope.spawn(calls)];
+        for turn in 1..40 {
+            provider.replace(&lists[turn % 2]).unwrap();
+            std::thread::sleep(ms(1));
+        }
+        is_over.store(true, Ordering::SeqCst);
+        for caller in callers {
+            assert_eq!(caller.join().unwrap(), Ok(()), "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_list_that_is_replaced_as_a_whole_fails_no_call() {
+    let fleet = Fleet::of(2);
+    let one_each = || [0, 1].map(|index| vec![fleet.host(index)]);
+    let weights = || [0, 1].map(|heavy| fleet.hosts(|at, host| host.weight((at == heavy).into())));
+    let moved = || [0, 1].map(|turn| fleet.hosts(|at, host| host.priority((at != turn).into())));
+    let balancers: [(&str, Make); 6] = [
+        ("maglev", Balancer::maglev),
+        ("ring_hash", Balancer::ring_hash),
+        ("rendezvous", Balancer::rendezvous),
+        ("smooth_weighted", Balancer::smooth_weighted),
+        ("round_robin", Balancer::round_robin),
+        ("p2c", Balancer::p2c),
+    ];
+    for (name, make) in balancers {
+        for lists in [one_each(), weights(), moved()] {
+            failed_while_replaced(name, make, &lists);
+        }
     }
 }

@@ -122,6 +122,43 @@ fn what_is_taken_is_told_and_read_as_the_same_again() {
 }
 
 #[test]
+fn whatever_time_a_function_takes_is_read_again() {
+    let _alone = alone();
+    // Hosts from other languages say "no limit" by their own largest numbers.
+    for most in [1 << 53, i64::MAX as u64, u64::MAX - 1, u64::MAX] {
+        let client = Builder::new().timeout_ms(most).idle_timeout_ms(most).build();
+        let told = client.config_text();
+        assert_eq!(Client::from_config(&told).unwrap().config_text(), told, "{most}");
+    }
+}
+
+#[test]
+fn sockets_are_read_again_whatever_their_paths_hold() {
+    let _alone = alone();
+    let paths =
+        ["/run/a.sock", "/run/Application Support/a", "/a#b", "/a?weight=2", "/a:80", "/a,b;c"];
+    let hosts = paths.map(|path| Host::new(&format!("unix:{path}"), 80));
+    let balancer = Balancer::round_robin(&Provider::of(&hosts));
+    let told = Builder::new().balancer(&balancer).build().config_text();
+    let again = Client::from_config(&told).unwrap();
+    assert_eq!(again.config_text(), told);
+    again.get("/").unwrap_err();
+    let message = again.get("/").unwrap_err().message;
+    for path in paths {
+        assert!(message.contains(&format!("unix:{path} ")), "{path} in {message}");
+    }
+}
+
+#[test]
+fn what_a_fault_quotes_ends_neither_its_line_nor_the_others() {
+    let _alone = alone();
+    let text = r#"{"a\u0000b": 1, "c\nd: e": 1, "timeout": "5\n\u0000s", "idle_timeout": "5"}"#;
+    let message = Client::from_config(text).unwrap_err().message;
+    assert_eq!(message.lines().count(), 4, "{message}");
+    assert!(message.contains("idle_timeout: 5 has no unit"), "{message}");
+}
+
+#[test]
 fn the_text_of_a_client_shows_what_is_in_effect_and_no_secret() {
     let _alone = alone();
     let builder = Builder::new().balancer(&round_robin(&[1])).header("Authorization", "hunter2");

@@ -161,6 +161,16 @@ fn a_url_that_names_nothing_is_refused_without_its_secrets() {
     assert_eq!(list.set("family", "any").unwrap_err().status, AHOY_E_UNKNOWN_OPTION);
 }
 
+#[test]
+fn an_ipv6_address_is_told_in_brackets() {
+    let urls = ["dns://[::1]:80", "zk://[::1]:2181,[::2]:2181/p", "consul://[::1]:8500/s"];
+    let xds = cfg!(feature = "xds").then_some("xds://[::1]:18000/c");
+    for url in urls.into_iter().chain(xds) {
+        let told = Provider::from_url(url).unwrap().describe();
+        assert!(told.starts_with(url), "{told}");
+    }
+}
+
 /// A name server with one name, `web.test.`, whose last address byte and state a test changes.
 fn changing(ttl: u32) -> (Names, Arc<Mutex<Said>>) {
     let said = Arc::new(Mutex::new(Said::Records(vec![(ttl, vec![127, 0, 0, 1])])));

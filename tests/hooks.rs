@@ -190,6 +190,31 @@ fn only_named_headers_and_cookies_of_an_inbound_request_pass() {
 }
 
 #[test]
+fn what_passes_comes_in_place_of_a_default_and_cookies_in_one_line() {
+    let server = Server::ok();
+    let builder = || {
+        let builder = Builder::new().balancer(&round_robin(&[server.port()]));
+        builder.header("X-Tenant", "default").header("Cookie", "own=1")
+    };
+    let request = Request::new("GET", "/").inbound(&[
+        ("User-Agent", "theirs/1"),
+        ("X-Tenant", "a"),
+        ("X-Tenant", "b"),
+        ("Cookie", "name=Jos\u{e9}; session=1"),
+        ("Cookie", "theme=dark"),
+    ]);
+    let told = builder().forward_header("User-Agent").forward_header("X-Tenant");
+    told.forward_cookie("session").forward_cookie("theme").build().send(&request).unwrap();
+    builder().forward_header("Cookie").build().send(&request).unwrap();
+    let seen = server.requests();
+    assert_eq!(seen[0].all("user-agent"), ["theirs/1"]);
+    assert_eq!(seen[0].all("x-tenant"), ["a", "b"]);
+    assert_eq!(seen[0].all("cookie"), ["own=1; session=1; theme=dark"]);
+    assert_eq!(seen[1].all("x-tenant"), ["default"]);
+    assert_eq!(seen[1].all("cookie"), ["own=1; name=Jos\u{e9}; session=1; theme=dark"]);
+}
+
+#[test]
 fn told_nothing_a_client_passes_nothing_on() {
     let server = Server::ok();
     let request = Request::new("GET", "/").inbound(&[("Cookie", "a=1"), ("X-A", "1")]);

@@ -142,6 +142,25 @@ fn weights_localities_and_departures_are_told() {
 }
 
 #[test]
+fn a_weight_of_0_is_no_open_circuit() {
+    let fleet = Fleet::of(2);
+    let none = Balancer::round_robin(&fleet.weighted(&[0, 0]));
+    let failure = Builder::new().balancer(&none).build().get("/").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_NO_ENDPOINTS);
+    assert!(
+        failure.message.contains(": every endpoint is listed with a weight of 0\n"),
+        "{failure:?}"
+    );
+    let picked = none.pick().err().unwrap().message;
+    assert!(picked.starts_with("every endpoint is listed with a weight of 0\n"), "{picked}");
+    let one = Balancer::round_robin(&fleet.weighted(&[0, 1]));
+    one.update().unwrap();
+    one.endpoint(fleet.0[1].port()).open().unwrap();
+    let message = Builder::new().balancer(&one).build().get("/").unwrap_err().message;
+    assert!(message.contains("the circuit of the one endpoint is open"), "{message}");
+}
+
+#[test]
 fn a_full_endpoint_is_told_with_what_is_in_flight() {
     let server = Server::always(Reply::status(200).after(ms(500)));
     let balancer = round_robin(&[server.port()]).max_in_flight(1);

@@ -264,6 +264,12 @@ fn what_fails_after_a_redirect_may_have_been_carried_out() {
     let failure = following(&server, 1).post("/", "text/plain", b"order").unwrap_err();
     assert_eq!(failure.status, AHOY_E_CONNECT, "{}", failure.message);
     assert!(failure.is_ambiguous && server.request_count() == 1, "{}", failure.message);
+    // The attempt's URL is the one that was asked for.
+    let refused = format!("redirected to {}: connect refused", dead.url());
+    assert_eq!(
+        (&*failure.attempts[0].url, &*failure.attempts[0].detail),
+        (&*server.url(), &*refused)
+    );
 }
 
 #[test]

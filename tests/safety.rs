@@ -125,7 +125,18 @@ fn a_nul_ends_a_string_and_does_not_smuggle() {
 #[test]
 fn bad_hosts_are_refused() {
     let provider = Provider::list();
-    for address in ["", "a b", "a\r\nb", "a/b", "u@a", "a:80", "http://a"] {
+    for address in [
+        "",
+        "a b",
+        "a\r\nb",
+        "a/b",
+        "u@a",
+        "a:80",
+        "http://a",
+        "b\u{fc}cher.example",
+        "a\"b",
+        "{a}",
+    ] {
         assert_invalid(provider.add(address, 80), "address");
     }
     assert_invalid(provider.add("a.example", 0), "port");

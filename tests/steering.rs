@@ -560,7 +560,8 @@ fn a_trace_tells_what_went_over_each_connection_in_order_and_masked() {
         })
         .build();
     for _ in 0..2 {
-        let request = Request::new("POST", "/p?token=hush&x=1").header("Cookie", "a=hush");
+        let request =
+            Request::new("POST", "/p?token=hush&api%5Fkey=hush&x=1").header("Cookie", "a=hush");
         client.send(&request.body(b"ping")).unwrap();
     }
     let notes = notes.all();
@@ -579,7 +580,7 @@ fn a_trace_tells_what_went_over_each_connection_in_order_and_masked() {
         of(AHOY_WIRE_OPENED).all(|it| it.ends_with(&format!(" to 127.0.0.1:{}", server.port())))
     );
     let sent = of(AHOY_WIRE_HEAD_SENT).next().unwrap();
-    assert!(sent.starts_with("POST /p?token=***&x=1 HTTP/1.1\r\n"), "{sent}");
+    assert!(sent.starts_with("POST /p?token=***&api%5Fkey=***&x=1 HTTP/1.1\r\n"), "{sent}");
     assert!(sent.ends_with("\r\n\r\n") && sent.contains("authorization: ***\r\n"), "{sent}");
     let received = of(AHOY_WIRE_HEAD_RECEIVED).next().unwrap();
     assert!(received.starts_with("HTTP/1.1 200 ") && received.contains("seen"), "{received}");

@@ -699,6 +699,7 @@ fn unix_sockets_are_balanced_like_any_other_host() {
     let failure = only.tries(1).build().get("/").unwrap_err();
     assert_eq!(failure.status, AHOY_E_CONNECT, "{}", failure.message);
     assert!(failure.message.contains(&missing), "{}", failure.message);
+    assert_eq!(failure.attempts[0].detail, "no such socket");
 }
 
 #[test]
@@ -756,4 +757,24 @@ fn names_have_the_addresses_that_are_stated() {
         "{}",
         failure.message
     );
+}
+
+/// Elsewhere 127.0.0.1 is the only address of the loopback.
+#[cfg(target_os = "linux")]
+#[test]
+fn every_address_of_a_name_has_its_turn_within_the_limit() {
+    let (silent, _held) = silent_listener();
+    let port = silent.port();
+    let good = TcpListener::bind(("127.0.0.2", port)).unwrap();
+    let server = thread::spawn(move || {
+        let (mut peer, _) = good.accept().unwrap();
+        let _ = peer.read(&mut [0; 1024]).unwrap();
+        peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").unwrap();
+    });
+    // An attempt may take a third of that, and two addresses were what could be tried in it.
+    let builder = Builder::new().base_url(&format!("http://api.test:{port}")).timeout_ms(1500);
+    let addresses = "127.0.0.1,127.0.0.1,127.0.0.1,127.0.0.2";
+    builder.option("resolve", &format!("api.test:{port}:{addresses}")).unwrap();
+    assert_eq!(builder.build().get("/").unwrap().text(), "hi");
+    server.join().unwrap();
 }

@@ -135,6 +135,8 @@ pub(crate) const EXPLAINED: usize = 10;
 pub struct NoneAdmits {
     /// How many endpoints are known.
     pub(crate) known: usize,
+    /// How many of them are listed with a weight of 0.
+    pub(crate) weightless: usize,
     /// When the next probe is due.
     pub(crate) retry_at: Option<Instant>,
     /// Circuits admit, but each endpoint has as many attempts in flight as it may.
@@ -236,7 +238,12 @@ impl Balancer {
         let live = self.live();
         let snapshot = live.pick_state.load();
         let context = live.context(Attempted::NONE, None, Terms::ANY, now);
-        self.choose(live, &snapshot, &context).map(|picked| look(picked.member))
+        match self.choose(live, &snapshot, &context) {
+            Some(picked) => Some(look(picked.member)),
+            // All that it held may have left meanwhile.
+            None if !Arc::ptr_eq(&snapshot, &live.pick_state.load()) => self.peek(now, look),
+            None => None,
+        }
     }
 
     /// An endpoint and the right to send to it once; one not yet tried while there is any.
@@ -256,9 +263,8 @@ impl Balancer {
         live.rules.cluster.note_call();
         if !live.lets_through(&snapshot.roster, now) {
             self.tell_mode(live, Mode::Holding, true);
-            let known = snapshot.roster.len();
-            let (retry_at, full, held_back) = (None, false, true);
-            return Err(NoneAdmits { known, retry_at, full, held_back, updates_seen });
+            let none = NoneAdmits { held_back: true, ..NoneAdmits::of(&snapshot.roster) };
+            return Err(NoneAdmits { updates_seen, ..none });
         }
         // Another caller may take the last place, or the risk of an endpoint that hangs, between the choice and the
         // grab: then choose again.
@@ -277,6 +283,10 @@ impl Balancer {
                 live.bell.iter().for_each(|bell| bell.note_call(member));
                 return Ok(lease);
             }
+        }
+        // All that it held may have left meanwhile.
+        if !Arc::ptr_eq(&snapshot, &live.pick_state.load()) {
+            return self.lease(attempted, key, terms, now);
         }
         let none = NoneAdmits { updates_seen, ..self.none_admits(&snapshot, now) };
         // An attempt that is sent beside another asks for more than that an endpoint admits.
@@ -320,8 +330,7 @@ impl Balancer {
         let roster = &snapshot.roster;
         let full = self.config.max_in_flight.is_some()
             && roster.members().any(|member| member.admits(now));
-        let (known, retry_at) = (roster.len(), roster.next_probe());
-        NoneAdmits { known, retry_at, full, held_back: false, updates_seen: 0 }
+        NoneAdmits { retry_at: roster.next_probe(), full, ..NoneAdmits::of(roster) }
     }
 
     fn note_asked(&self, live: &Live, now: Instant) {
@@ -401,14 +410,21 @@ impl Balancer {
 }
 
 impl NoneAdmits {
+    fn of(roster: &Roster) -> Self {
+        let (known, weightless) = (roster.len(), roster.weightless());
+        let (retry_at, full, held_back) = (None, false, false);
+        Self { known, weightless, retry_at, full, held_back, updates_seen: 0 }
+    }
+
     /// What the caller is told.
     pub(crate) fn reason(self, now: Instant) -> String {
         if self.full {
             return "every endpoint has as many attempts in flight as it may".to_owned();
         }
         let probe = self.next_probe(now);
-        match self.known {
+        match self.known - self.weightless {
             _ if self.held_back => HELD_BACK.to_owned(),
+            0 if self.known > 0 => "every endpoint is listed with a weight of 0".to_owned(),
             0 => "no endpoint is known".to_owned(),
             1 => format!("the circuit of the one endpoint is open; {probe}"),
             known => format!("all {known} circuits are open; {probe}"),

@@ -1,5 +1,6 @@
 //! What changes of a balancer's list of endpoints need. One change runs at a time.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -180,7 +181,7 @@ impl Change<'_> {
         let Some(rule) = self.config.subset else {
             return listed;
         };
-        let now = clock::now();
+        let (listed, now) = (each_once(listed), clock::now());
         let is_well = |host: &Host| {
             let endpoint = Endpoint::new(host.clone());
             let member = self.refresh.register.find(&endpoint.identity());
@@ -190,6 +191,17 @@ impl Change<'_> {
         self.refresh.listed = listed;
         used
     }
+}
+
+/// The first of those of each identity: one that stands twice is to take one place of a part.
+fn each_once(hosts: Vec<Host>) -> Vec<Host> {
+    let mut known = HashSet::new();
+    let is_first: Vec<bool> = hosts.iter().map(|host| known.insert(host.identity())).collect();
+    hosts
+        .into_iter()
+        .zip(is_first)
+        .filter_map(|(host, is_first)| is_first.then_some(host))
+        .collect()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

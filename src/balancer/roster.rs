@@ -101,12 +101,11 @@ impl Locality {
         self.drained = book.weights.get(&0).copied().unwrap_or(0);
     }
 
+    /// Takes `member` out. It departs, and its slot is free, once picks see that it is out.
     pub(super) fn leave(&mut self, member: &Member, book: &mut Book) {
         self.slots.replace(member.slot(), None);
-        book.holes.push(member.slot() as u32);
         self.weigh(book, Some(member.endpoint().weight()), None);
         self.count -= 1;
-        member.depart();
     }
 }
 
@@ -120,6 +119,11 @@ pub(super) struct Book {
 }
 
 impl Book {
+    /// The endpoint at `slot` has departed.
+    pub(super) fn note_hole(&mut self, slot: usize) {
+        self.holes.push(slot as u32);
+    }
+
     fn weigh(&mut self, goes: Option<u32>, comes: Option<u32>) {
         if let Some(weight) = goes
             && let Some(count) = self.weights.get_mut(&weight)
@@ -157,6 +161,11 @@ impl Roster {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many members are listed with a weight of 0.
+    pub(crate) fn weightless(&self) -> usize {
+        self.localities.iter().map(|locality| locality.drained).sum()
     }
 
     /// When the first open circuit lets a probe through; `None` where none will by itself.

@@ -69,6 +69,7 @@ impl Balancer {
         let picks =
             entropy::with_rng(|rng| PickState::next(&nothing, roster, &config.algorithm, rng));
         live.pick_state.store(Arc::new(picks));
+        refresh.register.let_go(rules);
         drop(refresh);
         drop(turn);
         live.list.note_taken(known.version);

@@ -285,6 +285,7 @@ impl Balancer {
         let algorithm = &config.algorithm;
         let next = entropy::with_rng(|rng| PickState::next(&before, next, algorithm, rng));
         live.pick_state.store(Arc::new(next));
+        refresh.register.let_go(&live.rules);
         drop(refresh);
         note(&live.list);
         drop(turn);

@@ -73,9 +73,8 @@ impl Redirects {
             }
             drain(answer).await;
             leg.go(origin, path, first.endpoint, &self.origins);
-            // Something was sent, whatever becomes of the rest.
-            let sent = |failure| Failure { sent: true, ..failure };
-            answer = transport.send(&leg.exchange(first, streams)).await.map_err(sent)?;
+            let failed = |failure| leg.failed(failure, first.endpoint);
+            answer = transport.send(&leg.exchange(first, streams)).await.map_err(failed)?;
             answer.moved_to = Some(format!("{}{}", leg.endpoint.url(), leg.path).into());
         }
         Ok(answer)
@@ -148,6 +147,15 @@ impl<'a> Leg<'a> {
             false => origins.endpoint(origin),
         };
         self.path = path;
+    }
+
+    /// Something was sent, whatever becomes of the rest. The attempt bears the URL that it began with: another is told.
+    fn failed(&self, failure: Failure, first: &Arc<Endpoint>) -> Failure {
+        let detail = match Arc::ptr_eq(&self.endpoint, first) {
+            true => failure.detail,
+            false => format!("redirected to {}: {}", self.endpoint.url(), failure.detail),
+        };
+        Failure { sent: true, detail, ..failure }
     }
 
     /// Drops the headers that are meant for one server.

@@ -132,8 +132,10 @@ pub(super) fn write(hosts: &[Arc<Host>]) -> Value {
 fn one(host: &Host) -> Value {
     let Host { address, port, .. } = host;
     let plain = Host::new(address.as_str(), *port);
-    if *host == plain {
-        return format!("{}:{port}", bracketed(address)).into();
+    let short = format!("{}:{port}", bracketed(address));
+    // The path of a socket may hold what a text is not read with, such as a blank.
+    if *host == plain && named(&short).is_ok_and(|read| read == plain) {
+        return short.into();
     }
     let mut object = Map::new();
     let mut put = |key: &str, value: Option<Value>| {

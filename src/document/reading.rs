@@ -182,8 +182,11 @@ impl Document {
         if !faults.has_below(&["tls", "platform_roots"])
             && let Err(problem) = Tls::new(self.client.tls.clone(), None)
         {
-            let problem = problem.split_once(": ").map_or(problem.as_str(), |(_, problem)| problem);
-            faults.add("platform_roots", problem);
+            // Certificates of the object tls were looked at one by one: what is left are options of these names.
+            let (path, problem) = problem.split_once(": ").unwrap_or(("platform_roots", &problem));
+            if !faults.has(path) {
+                faults.add(path, problem);
+            }
         }
     }
 }

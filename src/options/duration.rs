@@ -31,8 +31,9 @@ pub(super) fn parse(text: &str) -> Result<Duration, Problem> {
         nanoseconds = nanoseconds.saturating_add(scaled(text, number, unit)?);
         (larger, rest) = (unit, after.trim_start());
     }
-    let fits = u64::try_from(nanoseconds).ok().filter(|_| !text.is_empty());
-    fits.map(Duration::from_nanos).ok_or_else(|| match text {
+    // What C can set, in milliseconds, is written and read again.
+    let fits = (nanoseconds / MILLISECOND < u128::from(u64::MAX)).then_some(nanoseconds);
+    fits.filter(|_| !text.is_empty()).map(Duration::from_nanos_u128).ok_or_else(|| match text {
         "" => "is empty; write a duration such as 5s".into(),
         _ => format!("{text} is too long; the most is forever").into(),
     })
@@ -61,7 +62,7 @@ fn term<'a>(text: &str, rest: &'a str) -> Result<(&'a str, u128, &'a str), Probl
 fn scaled(text: &str, number: &str, unit: u128) -> Result<u128, Problem> {
     let problem = || Problem::from(format!("{text}: {number} is no number"));
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    if fraction.is_empty() || fraction.len() > 9 || whole.len() > 19 {
+    if fraction.is_empty() || fraction.len() > 9 || whole.len() > 20 {
         return Err(problem());
     }
     let whole: u128 = whole.parse().map_err(|_| problem())?;
@@ -172,6 +173,11 @@ mod tests {
             assert_eq!(print(duration), text);
             assert_eq!(parse(text), Ok(duration));
         }
+        for milliseconds in [1_u64 << 53, u64::MAX / 2, u64::MAX - 1] {
+            let duration = Duration::from_millis(milliseconds);
+            assert_eq!(parse(&print(duration)), Ok(duration), "all that C can set");
+        }
+        assert!(parse(&format!("{}ms", u64::MAX)).is_err(), "which is forever in C");
         assert_eq!(print(Duration::MAX), FOREVER);
     }
 }

@@ -70,7 +70,8 @@ impl Dialler<'_> {
         let addresses = addresses.unwrap_or_else(|_| Err(not_resolved(limit)))?;
         (self.enter)(Phase::Connect);
         let left = limit.saturating_sub(begun.elapsed());
-        timeout(left, self.connect(addresses)).await.unwrap_or_else(|_| Err(not_connected(limit)))
+        let connected = timeout(left, self.connect(addresses, left)).await;
+        connected.unwrap_or_else(|_| Err(not_connected(limit)))
     }
 
     async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
@@ -90,8 +91,8 @@ impl Dialler<'_> {
         Ok(interleaved(addresses, port))
     }
 
-    async fn connect(&self, addresses: Vec<SocketAddr>) -> Result<Stream, Failure> {
-        self.greet(race(addresses, &self.config.sockets).await).await
+    async fn connect(&self, addresses: Vec<SocketAddr>, left: Duration) -> Result<Stream, Failure> {
+        self.greet(race(addresses, &self.config.sockets, left).await).await
     }
 
     async fn connect_unix(&self, path: &str) -> Result<Stream, Failure> {
@@ -190,11 +191,15 @@ fn interleaved(addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
 }
 
 /// The first connection to stand; the next address starts after a delay, or when another failed.
-async fn race(addresses: Vec<SocketAddr>, options: &SocketOptions) -> io::Result<Socket> {
+async fn race(
+    addresses: Vec<SocketAddr>,
+    options: &SocketOptions,
+    left: Duration,
+) -> io::Result<Socket> {
     if let [address] = addresses[..] {
         return Socket::connect(address, options).await;
     }
-    let mut race = Race::new(addresses, options);
+    let mut race = Race::new(addresses, options, left);
     poll_fn(|cx| race.poll(cx)).await
 }
 
@@ -204,6 +209,8 @@ struct Race<'a> {
     options: &'a SocketOptions,
     waiting: std::vec::IntoIter<SocketAddr>,
     running: Vec<Connecting<'a>>,
+    /// Between two starts.
+    delay: Duration,
     next_start: Pin<Box<Sleep>>,
     /// One has failed since the last start: the next one need not wait.
     hurry: bool,
@@ -211,12 +218,14 @@ struct Race<'a> {
 }
 
 impl<'a> Race<'a> {
-    fn new(addresses: Vec<SocketAddr>, options: &'a SocketOptions) -> Self {
+    fn new(addresses: Vec<SocketAddr>, options: &'a SocketOptions, left: Duration) -> Self {
+        let delay = delay(addresses.len(), left);
         Self {
             options,
             waiting: addresses.into_iter(),
             running: Vec::new(),
-            next_start: Box::pin(sleep(ATTEMPT_DELAY)),
+            delay,
+            next_start: Box::pin(sleep(delay)),
             hurry: true,
             failed: None,
         }
@@ -260,7 +269,7 @@ impl<'a> Race<'a> {
             return false;
         };
         self.running.push(Box::pin(Socket::connect(address, self.options)));
-        self.next_start.set(sleep(ATTEMPT_DELAY));
+        self.next_start.set(sleep(self.delay));
         true
     }
 
@@ -279,8 +288,18 @@ impl<'a> Race<'a> {
     }
 }
 
+/// How long after one address the next of so many starts: each has its turn within the time that is `left`, the last
+/// one with as much of it as the others. A retry begins with the same addresses again.
+fn delay(addresses: usize, left: Duration) -> Duration {
+    let shares = u32::try_from(addresses).unwrap_or(u32::MAX).saturating_add(1);
+    (left / shares).clamp(LEAST_DELAY, ATTEMPT_DELAY)
+}
+
 /// RFC 8305's recommendation; gRPC A61 uses the same.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// RFC 8305 allows no less.
+const LEAST_DELAY: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
@@ -292,6 +311,18 @@ mod tests {
     use super::*;
     use crate::endpoint::Host;
     use crate::transport::{Resolver, TlsConfig};
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn all_addresses_have_their_turn_within_the_limit() {
+        let ms = Duration::from_millis;
+        assert_eq!(delay(2, LONG), ATTEMPT_DELAY);
+        assert_eq!(delay(12, Duration::MAX), ATTEMPT_DELAY);
+        assert_eq!(delay(3, ms(500)), ms(125));
+        assert_eq!(delay(1000, ms(500)), LEAST_DELAY);
+        assert_eq!(delay(2, Duration::ZERO), LEAST_DELAY);
+    }
 
     fn ips(texts: &[&str]) -> Vec<IpAddr> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -337,7 +368,7 @@ mod tests {
         // Nobody listens on the other loopback addresses.
         let addresses = interleaved(ips(&["127.0.0.2", "127.0.0.3", "127.0.0.1"]), port);
         let begun = Instant::now();
-        let socket = race(addresses, &SocketOptions::default()).await.unwrap();
+        let socket = race(addresses, &SocketOptions::default(), LONG).await.unwrap();
         assert_eq!(socket.stream().peer_addr().unwrap().ip().to_string(), "127.0.0.1");
         assert!(begun.elapsed() < ATTEMPT_DELAY);
     }
@@ -353,7 +384,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
         let begun = Instant::now();
-        let socket = race(vec![silent, open], &SocketOptions::default()).await.unwrap();
+        let socket = race(vec![silent, open], &SocketOptions::default(), LONG).await.unwrap();
         assert_eq!(socket.stream().peer_addr().unwrap(), open);
         assert!(begun.elapsed() >= ATTEMPT_DELAY && begun.elapsed() < ATTEMPT_DELAY * 3);
         drop(held);
@@ -365,10 +396,11 @@ mod tests {
         let error = race(
             ips(&["127.0.0.2", "127.0.0.3"]).into_iter().map(|ip| (ip, 1).into()).collect(),
             &options,
+            LONG,
         );
         assert_eq!(error.await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
         assert_eq!(
-            race(vec![], &options).await.unwrap_err().kind(),
+            race(vec![], &options, LONG).await.unwrap_err().kind(),
             io::ErrorKind::HostUnreachable
         );
     }

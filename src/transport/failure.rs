@@ -177,6 +177,8 @@ fn connect_cause(error: &io::Error) -> Cause {
         K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => "reset while connecting",
         K::UnexpectedEof => "closed while connecting",
         K::PermissionDenied => "connect not permitted",
+        // Only a path can be missing.
+        K::NotFound => "no such socket",
         _ => "connect failed",
     };
     Cause::new(FailureKind::Connect, detail)

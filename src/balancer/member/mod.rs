@@ -234,14 +234,23 @@ impl Member {
         self.hot().overtaken(self.slot(), shared.tick(began), shared.tick(now));
     }
 
-    /// The listed properties have changed, its identity has not. Connections are kept where it is reached as before.
+    /// The listed properties have changed, its identity has not. Connections are kept where it is reached as before. A
+    /// weight of 0 holds from [`Self::drain_by_weight`] on.
     pub(crate) fn set_endpoint(&self, endpoint: Endpoint) {
-        self.hot().set_weight(self.slot(), endpoint.weight());
-        self.set(Out::Drained, endpoint.weight() == 0);
+        if endpoint.weight() > 0 {
+            self.hot().set_weight(self.slot(), endpoint.weight());
+            self.set(Out::Drained, false);
+        }
         let mut kept = self.lock();
         if !kept.endpoint.takes_weight_of(&endpoint) {
             std::mem::replace(&mut kept.endpoint, Arc::new(endpoint)).depart();
         }
+    }
+
+    /// Its listed weight is 0: it gets nothing more.
+    pub(crate) fn drain_by_weight(&self) {
+        self.hot().set_weight(self.slot(), 0);
+        self.set(Out::Drained, true);
     }
 
     /// It left the list: attempts under way go on, and nothing new comes.

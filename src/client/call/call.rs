@@ -166,9 +166,7 @@ pub(super) fn merged<'a>(config: &'a ClientConfig, request: &Request) -> Cow<'a,
         return Cow::Borrowed(&config.headers);
     }
     let mut headers = config.headers.clone();
-    for (name, value) in &request.inbound {
-        forward(config, name, value, &mut headers);
-    }
+    forward(config, &request.inbound, &mut headers);
     for name in request.headers.keys() {
         headers.remove(name);
     }
@@ -185,37 +183,67 @@ fn key(source: &KeySource, headers: &HeaderMap) -> Option<u64> {
         KeySource::Header(name) => headers.get(name)?.as_bytes(),
         KeySource::Cookie(name) => {
             let values = headers.get_all(header::COOKIE).iter();
-            values.filter_map(|value| cookie(value, name)).next()?.as_bytes()
+            values.filter_map(|value| cookie(value, name)).next()?
         }
     };
     Some(hash_bytes(bytes))
 }
 
 /// The value of the named pair of a `Cookie` header.
-pub(super) fn cookie<'a>(header: &'a HeaderValue, name: &str) -> Option<&'a str> {
-    let mut pairs = header.to_str().ok()?.split(';').map(str::trim);
-    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+pub(super) fn cookie<'a>(header: &'a HeaderValue, name: &str) -> Option<&'a [u8]> {
+    pairs(header).find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
-fn forward(config: &ClientConfig, name: &HeaderName, value: &HeaderValue, headers: &mut HeaderMap) {
-    if config.forward_headers.contains(name) {
-        headers.append(name.clone(), value.clone());
-    } else if name == header::COOKIE
-        && let Some(kept) = kept_cookies(value, &config.forward_cookies)
-    {
-        headers.append(header::COOKIE, kept);
+/// The pairs of a `Cookie` header. They are bytes: one that is no text says nothing of the others.
+fn pairs(header: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    header.as_bytes().split(|&byte| byte == b';').map(<[u8]>::trim_ascii)
+}
+
+type Inbound = [(HeaderName, HeaderValue)];
+
+/// Puts the inbound headers that pass in place of the client's defaults.
+fn forward(config: &ClientConfig, inbound: &Inbound, headers: &mut HeaderMap) {
+    for name in config.forward_headers.iter().filter(|name| **name != header::COOKIE) {
+        let mut values = inbound.iter().filter(|(other, _)| other == name).peekable();
+        if values.peek().is_some() {
+            headers.remove(name);
+        }
+        for (_, value) in values {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    forward_cookies(config, inbound, headers);
+}
+
+/// Puts the inbound cookies that pass beside the client's own. All stand in one line, as servers of HTTP/1.1 expect it;
+/// HTTP/2 may have brought one for each.
+fn forward_cookies(config: &ClientConfig, inbound: &Inbound, headers: &mut HeaderMap) {
+    let passes_all = config.forward_headers.contains(&header::COOKIE);
+    let values = inbound.iter().filter(|(name, _)| name == header::COOKIE).map(|(_, value)| value);
+    let mut passing = values
+        .filter_map(|value| match passes_all {
+            true => Some(value.clone()),
+            false => kept_cookies(value, &config.forward_cookies),
+        })
+        .peekable();
+    if passing.peek().is_some() {
+        let own = headers.get_all(header::COOKIE).iter().cloned();
+        let lines: Vec<HeaderValue> = own.chain(passing).collect();
+        let lines: Vec<&[u8]> = lines.iter().map(HeaderValue::as_bytes).collect();
+        if let Ok(line) = HeaderValue::from_bytes(&lines.join(&b"; "[..])) {
+            headers.insert(header::COOKIE, line);
+        }
     }
 }
 
 /// The pairs of a `Cookie` header whose names are in `names`.
 pub(super) fn kept_cookies(value: &HeaderValue, names: &[String]) -> Option<HeaderValue> {
-    let text = value.to_str().ok()?;
-    let wanted = |pair: &&str| {
-        let name = pair.split('=').next().unwrap_or_default();
-        names.iter().any(|wanted| wanted == name)
+    let wanted = |pair: &&[u8]| {
+        let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+        names.iter().any(|wanted| wanted.as_bytes() == name)
     };
-    let kept: Vec<&str> = text.split(';').map(str::trim).filter(wanted).collect();
-    if kept.is_empty() { None } else { HeaderValue::from_str(&kept.join("; ")).ok() }
+    let kept: Vec<&[u8]> = pairs(value).filter(wanted).collect();
+    if kept.is_empty() { None } else { HeaderValue::from_bytes(&kept.join(&b"; "[..])).ok() }
 }
 
 #[cfg(test)]

@@ -15,13 +15,16 @@ const NAME: &str = "session";
 /// The cookie of a name is found where another reader finds it, and no other cookie is passed on.
 pub fn cookies(bytes: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
-    let text = value.to_str().unwrap_or_default();
-    let named = |pair: &&str| pair.trim() == NAME || pair.trim().starts_with("session=");
-    let pairs: Vec<&str> = text.split(';').filter(named).map(str::trim).collect();
-    let first = pairs.iter().find_map(|pair: &&str| pair.strip_prefix("session="));
+    let pairs = value.as_bytes().split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+    let named = |pair: &&[u8]| *pair == NAME.as_bytes() || pair.starts_with(b"session=");
+    let pairs: Vec<&[u8]> = pairs.filter(named).collect();
+    let first = pairs.iter().find_map(|pair| pair.strip_prefix(b"session="));
     assert_eq!(cookie(&value, NAME), first);
     let kept = kept_cookies(&value, &[NAME.to_owned()]);
-    assert_eq!(kept, (!pairs.is_empty()).then(|| pairs.join("; ").parse().unwrap()));
+    assert_eq!(
+        kept,
+        (!pairs.is_empty()).then(|| { HeaderValue::from_bytes(&pairs.join(&b"; "[..])).unwrap() })
+    );
 }
 
 /// Inbound headers, one a line: they shorten the call's limit only, several traces are none, and nothing passes that
@@ -45,7 +48,7 @@ pub fn inbound(bytes: &[u8]) {
 
     let mut headers = merged(&config, &request);
     assert_eq!(headers.get_all("x-tenant").iter().count(), received("x-tenant"));
-    assert!(headers.get_all(header::COOKIE).iter().count() <= received("cookie"));
+    assert!(headers.get_all(header::COOKIE).iter().count() <= received("cookie").min(1));
     let passes = |name: &str| ["x-tenant", "cookie"].contains(&name);
     let own = |name: &HeaderName| config.headers.contains_key(name);
     assert!(headers.keys().all(|name| passes(name.as_str()) || own(name)));

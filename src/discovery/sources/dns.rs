@@ -18,7 +18,7 @@ use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Ended, Session, Source, Teller};
 use crate::discovery::target::host_and_port;
-use crate::endpoint::Host;
+use crate::endpoint::{Host, bracketed};
 use crate::runtime::clock;
 use crate::transport::{NameServers, RecordKind, Records, Unanswered};
 
@@ -82,7 +82,7 @@ impl Source for Dns {
     }
 
     fn describe(&self) -> String {
-        format!("dns://{}:{}", self.name, self.port)
+        format!("dns://{}:{}", bracketed(&self.name), self.port)
     }
 }
 

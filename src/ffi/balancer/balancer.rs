@@ -256,8 +256,8 @@ pub unsafe extern "C" fn ahoy_balancer_pick(
 }
 
 /// Asks the provider for its list again. Endpoints that stay (same address, port and scheme) keep
-/// their circuits: an endpoint that is down stays down. An empty list counts only when it is the
-/// second in a row.
+/// their circuits: an endpoint that is down stays down. An empty list counts once the provider has
+/// told no other for the time of its option empty_hold, 30 s by default.
 ///
 /// Blocks until the provider returns.
 ///

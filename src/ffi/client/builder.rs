@@ -161,7 +161,8 @@ pub unsafe extern "C" fn ahoy_client_builder_add_header(
     })
 }
 
-/// Passes on a header of the inbound request (ahoy_request_forward_headers) with each attempt.
+/// Passes on a header of the inbound request (ahoy_request_forward_headers) with each attempt, in
+/// place of the client's default of that name. A header of the request itself replaces both.
 ///
 /// @param name a header name; "Cookie" passes all cookies
 #[unsafe(no_mangle)]
@@ -176,6 +177,7 @@ pub unsafe extern "C" fn ahoy_client_builder_forward_header(
 }
 
 /// Passes on one cookie of the inbound request (ahoy_request_forward_headers) with each attempt.
+/// All cookies stand in one header.
 ///
 /// @param name the cookie's name; case matters
 #[unsafe(no_mangle)]

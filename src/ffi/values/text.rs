@@ -23,8 +23,8 @@ pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Text for the host; a NUL inside, which none of ours has, would end it.
+/// Text for the host. A NUL, as what is quoted of a text in JSON may hold, would end it: another character stands there.
 pub(crate) fn owned(text: &str) -> CString {
-    let end = text.find('\0').unwrap_or(text.len());
-    CString::new(&text[..end]).unwrap_or_default()
+    let without_nul = || CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default();
+    CString::new(text).unwrap_or_else(|_| without_nul())
 }

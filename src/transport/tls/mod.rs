@@ -137,7 +137,7 @@ impl Tls {
         }
         if tls.material.load().extra_roots.is_empty() && !tls.platform_roots {
             return Err(
-                "tls_platform_roots: no root certificate, so nothing would be trusted".to_owned()
+                "platform_roots: no root certificate, so nothing would be trusted".to_owned()
             );
         }
         Ok(tls)

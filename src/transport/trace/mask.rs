@@ -2,6 +2,8 @@
 //!
 //! Names decide, since a value does not show what it is. Rather one value too many is masked than one too few.
 
+use crate::request::decoded;
+
 /// A head, its lines as they are but for their secrets.
 pub(super) fn head(head: &[u8]) -> Vec<u8> {
     let mut masked = Vec::with_capacity(head.len());
@@ -31,7 +33,8 @@ pub(super) fn head(head: &[u8]) -> Vec<u8> {
 fn name_length(line: &[u8]) -> Option<usize> {
     let from = usize::from(line.starts_with(b":"));
     let colon = line.get(from..)?.iter().position(|&byte| byte == b':')?;
-    let name = &line[..from + colon];
+    // Some readers pass over blanks before the colon.
+    let name = line[..from + colon].trim_ascii_end();
     (!name.is_empty() && !name.contains(&b' ')).then_some(name.len())
 }
 
@@ -57,6 +60,7 @@ fn is_secret_name(name: &[u8]) -> bool {
         "jwt",
     ];
     const WHOLE: [&str; 7] = ["auth", "code", "key", "pass", "pwd", "sid", "sig"];
+    let name = decoded(name);
     let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
     let plain: String = letters.map(|byte| char::from(byte.to_ascii_lowercase())).collect();
     PARTS.iter().any(|part| plain.contains(part)) || WHOLE.contains(&plain.as_str())
@@ -127,6 +131,16 @@ mod tests {
             masked(":method: GET\r\n:path: /?password=hush&x\r\ncookie: hush\r\n\r\n"),
             ":method: GET\r\n:path: /?password=***&x\r\ncookie: ***\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn names_are_read_as_servers_and_clients_read_them() {
+        assert_eq!(
+            masked("GET /?api%5Fkey=hush&%74oken=hush&user%5Bpwd%255D=a HTTP/1.1\r\nA%74: b\r\n"),
+            "GET /?api%5Fkey=***&%74oken=***&user%5Bpwd%255D=a HTTP/1.1\r\nA%74: b\r\n"
+        );
+        let blank = masked("HTTP/1.1 200 OK\r\nSet-Cookie : a=hush\r\nCookie\t: hush\r\n\r\n");
+        assert!(!blank.contains("hush"), "{blank}");
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Source for Xds {
     }
 
     fn describe(&self) -> String {
-        format!("xds://{}:{}/{}", self.server.0, self.server.1, self.cluster)
+        format!("xds://{}:{}/{}", bracketed(&self.server.0), self.server.1, self.cluster)
     }
 }
 

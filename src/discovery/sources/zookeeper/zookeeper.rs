@@ -19,7 +19,7 @@ use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Ended, Session, Source, Teller, session};
 use crate::discovery::wire::jute::{self, Request};
 use crate::discovery::wire::{EntryConfig, reach, stream};
-use crate::endpoint;
+use crate::endpoint::bracketed;
 use crate::runtime::entropy::with_rng;
 use crate::transport::{Connection, Offer};
 
@@ -77,7 +77,7 @@ impl Source for ZooKeeper {
     }
 
     fn describe(&self) -> String {
-        let servers = self.servers.iter().map(|(host, port)| endpoint::hash_key(host, *port));
+        let servers = self.servers.iter().map(|(host, port)| format!("{}:{port}", bracketed(host)));
         format!("zk://{}{}", servers.collect::<Vec<_>>().join(","), self.path)
     }
 }
