@@ -70,7 +70,9 @@ impl From<FailureKind> for ErrorKind {
     fn from(kind: FailureKind) -> Self {
         match kind {
             FailureKind::NameNotFound | FailureKind::Resolve => Self::Resolve,
-            FailureKind::Connect | FailureKind::Local => Self::Connect,
+            FailureKind::Connect | FailureKind::Local | FailureKind::ProxyCredentials => {
+                Self::Connect
+            }
             FailureKind::ConnectTimeout => Self::ConnectTimeout,
             FailureKind::Tls => Self::Tls,
             FailureKind::Timeout => Self::Timeout,

@@ -20,6 +20,8 @@ pub enum FailureKind {
     Local,
     /// The handshake failed: name, trust or protocol.
     Tls,
+    /// The proxy wants other credentials than it was given. Asked again with the same, it may lock the account.
+    ProxyCredentials,
     /// The attempt's limit ran out.
     Timeout,
     /// The call's deadline cut the attempt.

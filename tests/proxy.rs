@@ -62,7 +62,7 @@ fn serve(
     let mut first = [0];
     client.peek(&mut first).ok()?;
     if first[0] == 5 {
-        return socks(client, notes);
+        return socks(client, notes, refusal.is_some());
     }
     loop {
         let head = read_head(&mut client)?;
@@ -100,7 +100,7 @@ fn serve(
 }
 
 /// RFC 1928 and 1929, as far as needed.
-fn socks(mut client: TcpStream, notes: &Mutex<Vec<String>>) -> Option<()> {
+fn socks(mut client: TcpStream, notes: &Mutex<Vec<String>>, refuses: bool) -> Option<()> {
     let mut start = [0; 2];
     client.read_exact(&mut start).ok()?;
     let mut methods = vec![0; start[1] as usize];
@@ -110,7 +110,7 @@ fn socks(mut client: TcpStream, notes: &Mutex<Vec<String>>) -> Option<()> {
         client.write_all(&[5, 2]).ok()?;
         client.read_exact(&mut [0]).ok()?;
         user = format!(" {}:{}", counted(&mut client)?, counted(&mut client)?);
-        client.write_all(&[1, 0]).ok()?;
+        client.write_all(&[1, refuses.into()]).ok()?;
     } else {
         client.write_all(&[5, 0]).ok()?;
     }
@@ -294,13 +294,19 @@ fn only_a_failed_connect_is_unambiguous() {
 fn a_proxy_that_refuses_is_not_taken_for_the_server() {
     let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
     let proxy = Proxy::start(Some(refusal));
-    let builder = Builder::new().proxy(&with_user(&proxy.url())).tries(1);
+    let builder = Builder::new().proxy(&with_user(&proxy.url()));
     let client = builder.platform_roots(false).ca(&Authority::new().pem).build();
     assert_eq!(client.get("http://a.example/").unwrap().status, 407, "an answer like any other");
     let failure = client.post("https://a.example/", "text/x", b"order").unwrap_err();
     assert_eq!(failure.status, AHOY_E_CONNECT, "{}", failure.message);
     assert!(!failure.is_ambiguous, "no byte reached the server: {}", failure.message);
-    assert!(failure.message.contains("proxy"), "{}", failure.message);
+    assert!(failure.message.contains("proxy wants other credentials"), "{}", failure.message);
+    // The same credentials again would be one more failed login.
+    assert_eq!((failure.attempt_count, proxy.asked().len()), (1, 2));
+    let socks = Builder::new().proxy(&proxy.socks_url(USER)).build();
+    let failure = socks.get("http://a.example/").unwrap_err();
+    assert!(failure.message.contains("proxy wants other credentials"), "{}", failure.message);
+    assert_eq!((failure.status, failure.attempt_count), (AHOY_E_CONNECT, 1), "{}", failure.message);
 }
 
 #[test]

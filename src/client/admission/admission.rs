@@ -208,6 +208,7 @@ const fn accepted(ended: &AttemptOutcome) -> Option<bool> {
             | FailureKind::Interrupted
             | FailureKind::Local
             | FailureKind::InvalidRequest
+            | FailureKind::ProxyCredentials
             | FailureKind::Resolve
             | FailureKind::Source => None,
             FailureKind::BodyTooLarge

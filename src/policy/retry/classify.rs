@@ -114,6 +114,7 @@ const fn failure_verdict(kind: FailureKind) -> Verdict {
         // Resolving is not reaching: it is the name service that failed.
         FailureKind::Resolve
         | FailureKind::Local
+        | FailureKind::ProxyCredentials
         | FailureKind::Source
         | FailureKind::Unacceptable
         | FailureKind::RefusedStream
@@ -147,6 +148,7 @@ const fn retry_on(kind: FailureKind, sent: bool) -> Option<RetryOn> {
         FailureKind::ConnectionLost | FailureKind::Protocol => Some(RetryOn::LOST_SENT),
         FailureKind::RefusedStream => Some(RetryOn::REFUSED_STREAM),
         FailureKind::Tls
+        | FailureKind::ProxyCredentials
         | FailureKind::Deadline
         | FailureKind::Source
         | FailureKind::Unacceptable
@@ -169,12 +171,13 @@ mod tests {
     use super::*;
     use FailureKind::*;
 
-    const KINDS: [FailureKind; 15] = [
+    const KINDS: [FailureKind; 16] = [
         NameNotFound,
         Resolve,
         Connect,
         ConnectTimeout,
         Local,
+        ProxyCredentials,
         Tls,
         Timeout,
         Deadline,
@@ -226,6 +229,7 @@ mod tests {
         let neutral = [
             Resolve,
             Local,
+            ProxyCredentials,
             RefusedStream,
             Unacceptable,
             BodyTooLarge,
@@ -261,7 +265,9 @@ mod tests {
 
     #[test]
     fn some_failures_stay_what_they_are() {
-        for kind in [Tls, Deadline, BodyTooLarge, InvalidRequest, TooManyRedirects] {
+        for kind in
+            [Tls, ProxyCredentials, Deadline, BodyTooLarge, InvalidRequest, TooManyRedirects]
+        {
             assert_eq!(class(&unsent(kind), &RetryConfig::default()), Class::Final);
             assert_eq!(class(&sent(kind), &RetryConfig::default()), Class::Final);
         }

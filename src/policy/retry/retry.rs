@@ -257,6 +257,7 @@ const fn can_be_free(ended: &AttemptOutcome) -> bool {
         FailureKind::ConnectionLost => !*sent,
         FailureKind::Local
         | FailureKind::Tls
+        | FailureKind::ProxyCredentials
         | FailureKind::Timeout
         | FailureKind::Deadline
         | FailureKind::Protocol

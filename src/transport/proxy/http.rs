@@ -183,7 +183,8 @@ fn failure(error: &reqwest::Error) -> Failure {
     if error.is_timeout() {
         failure.kind = FailureKind::ConnectTimeout;
         "no connection within the limit".clone_into(&mut failure.detail);
-    } else if let Some(detail) = refusal(error) {
+    } else if let Some((kind, detail)) = refusal(error) {
+        failure.kind = kind;
         detail.clone_into(&mut failure.detail);
     } else if !matches!(failure.kind, FailureKind::Local | FailureKind::Tls) {
         // The server is connected to by the proxy, and what this host lacks is neither's fault.
@@ -193,16 +194,16 @@ fn failure(error: &reqwest::Error) -> Failure {
 }
 
 /// What a proxy said against connecting to the server; the libraries tell it only in words.
-fn refusal(error: &reqwest::Error) -> Option<&'static str> {
+fn refusal(error: &reqwest::Error) -> Option<(FailureKind, &'static str)> {
     let mut link = std::error::Error::source(error);
     while let Some(error) = link {
         let said = error.to_string();
         if said.contains("authorization required") || said.contains("credentials not accepted") {
-            return Some("proxy wants other credentials");
+            return Some((FailureKind::ProxyCredentials, "proxy wants other credentials"));
         }
         let below = said.contains("underlying connection") || said.contains("io error");
         if !below && (said.starts_with("tunnel error") || said.starts_with("SOCKS error")) {
-            return Some("proxy refused to connect");
+            return Some((FailureKind::Connect, "proxy refused to connect"));
         }
         link = error.source();
     }
