@@ -408,6 +408,54 @@ fn a_server_that_always_refuses_sees_exactly_the_tries() {
     assert_eq!((failure.attempt_count, server.streams()), (3, 3));
 }
 
+/// A server of one stream at once, each answered after a while; it takes further connections and says nothing.
+fn narrow_server() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (first, _) = listener.accept().unwrap();
+        thread::spawn(move || serve_one_at_a_time(first));
+        let silent: Vec<_> = listener.incoming().collect();
+        drop(silent);
+    });
+    port
+}
+
+fn serve_one_at_a_time(socket: TcpStream) {
+    socket.set_nonblocking(true).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(async move {
+        let socket = tokio::net::TcpStream::from_std(socket).unwrap();
+        let mut builder = h2::server::Builder::new();
+        let opened = builder.max_concurrent_streams(1).handshake::<_, bytes::Bytes>(socket);
+        let mut connection = opened.await.unwrap();
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            tokio::spawn(async move {
+                tokio::time::sleep(ms(300)).await;
+                respond.send_response(http::Response::new(()), true).unwrap();
+            });
+        }
+    });
+}
+
+#[test]
+fn who_waits_for_a_stream_gets_it_while_another_connection_is_being_opened() {
+    let port = narrow_server();
+    let client = speaking(&round_robin(&[port]), AHOY_HTTP2_PRIOR_KNOWLEDGE)
+        .connect_timeout_ms(20_000)
+        .build();
+    client.get("/").unwrap();
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            // The further connection hangs in its opening between the first of these and the others.
+            scope.spawn(|| assert_eq!(client.post("/", "text/plain", b"x").unwrap().status, 200));
+            thread::sleep(ms(50));
+        }
+    });
+    assert!(begun.elapsed() < ms(10_000), "{:?}", begun.elapsed());
+}
+
 #[test]
 fn only_a_client_with_a_balancer_speaks_it() {
     let builder = Builder::new();
