@@ -421,14 +421,21 @@ fn narrow_server() -> u16 {
     port
 }
 
-fn serve_one_at_a_time(socket: TcpStream) {
+type Narrow = h2::server::Connection<tokio::net::TcpStream, bytes::Bytes>;
+
+/// Serves one stream at once over `socket`.
+fn over(socket: TcpStream, serve: impl AsyncFnOnce(Narrow)) {
     socket.set_nonblocking(true).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.unwrap().block_on(async move {
         let socket = tokio::net::TcpStream::from_std(socket).unwrap();
-        let mut builder = h2::server::Builder::new();
-        let opened = builder.max_concurrent_streams(1).handshake::<_, bytes::Bytes>(socket);
-        let mut connection = opened.await.unwrap();
+        let opened = h2::server::Builder::new().max_concurrent_streams(1).handshake(socket).await;
+        serve(opened.unwrap()).await;
+    });
+}
+
+fn serve_one_at_a_time(socket: TcpStream) {
+    over(socket, async |mut connection| {
         while let Some(Ok((_, mut respond))) = connection.accept().await {
             tokio::spawn(async move {
                 tokio::time::sleep(ms(300)).await;
@@ -454,6 +461,47 @@ fn who_waits_for_a_stream_gets_it_while_another_connection_is_being_opened() {
         }
     });
     assert!(begun.elapsed() < ms(10_000), "{:?}", begun.elapsed());
+}
+
+/// A server of one stream at once, whose streams are answered but for each connection's second one. It ends its second
+/// connection before it says anything.
+fn holding_server() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for (number, socket) in listener.incoming().flatten().enumerate() {
+            if number != 1 {
+                thread::spawn(move || serve_and_hold(socket));
+            }
+        }
+    });
+    port
+}
+
+fn serve_and_hold(socket: TcpStream) {
+    over(socket, async |mut connection| {
+        let mut held = Vec::new();
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            if held.is_empty() {
+                respond.send_response(http::Response::new(()), true).unwrap();
+            }
+            held.push(respond);
+        }
+    });
+}
+
+#[test]
+fn who_waits_for_a_stream_makes_another_connection_though_the_last_one_failed() {
+    let port = holding_server();
+    let client = speaking(&round_robin(&[port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+    client.get("/").unwrap();
+    // Nothing that may be repeated: its copy would make the connection.
+    let held = client.start(&Request::new("POST", "/")).unwrap();
+    thread::sleep(ms(50));
+    let (answer, took) = timed(|| client.post("/", "text/plain", b"x"));
+    assert_eq!(answer.unwrap().status, 200);
+    assert!(took < ms(5000), "{took:?}");
+    drop(held);
 }
 
 #[test]

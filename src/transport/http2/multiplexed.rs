@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::endpoint::{Endpoint, Scheme};
 use crate::outcome::{Failure, FailureKind};
@@ -194,11 +194,14 @@ impl Multiplexed {
                         (Err(_), _) => return Err(not_connected(limit)),
                     }
                 }
-                Acquire::Busy => {
+                Acquire::Busy(may_dial_at) => {
                     // Connections stand, so the limit on making one no longer applies.
                     exchange.progress.mark_connected();
                     exchange.progress.mark_waiting(true);
-                    change.await;
+                    match may_dial_at {
+                        Some(at) => drop(timeout_at(at.into(), change).await),
+                        None => change.await,
+                    }
                     exchange.progress.mark_waiting(false);
                 }
             }
