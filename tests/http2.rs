@@ -504,6 +504,52 @@ fn who_waits_for_a_stream_makes_another_connection_though_the_last_one_failed() 
     drop(held);
 }
 
+/// A server whose first four connections hold one stream each and end together; the others are opened slowly.
+fn restarted_server(ends: Instant) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for (number, socket) in listener.incoming().flatten().enumerate() {
+            thread::spawn(move || match number {
+                0..4 => hold_until(ends, socket),
+                _ => {
+                    thread::sleep(ms(200));
+                    serve_one_at_a_time(socket);
+                }
+            });
+        }
+    });
+    port
+}
+
+fn hold_until(ends: Instant, socket: TcpStream) {
+    over(socket, async |mut connection| {
+        let hold = async {
+            let mut held = Vec::new();
+            while let Some(Ok((_, respond))) = connection.accept().await {
+                held.push(respond);
+            }
+        };
+        let _ = tokio::time::timeout_at(ends.into(), hold).await;
+    });
+}
+
+#[test]
+fn a_wait_for_a_stream_is_no_part_of_the_limit_on_the_next_connection() {
+    let port = restarted_server(Instant::now() + ms(2500));
+    let client = speaking(&round_robin(&[port]), AHOY_HTTP2_PRIOR_KNOWLEDGE)
+        .connect_timeout_ms(1000)
+        .build();
+    let hold = |_| {
+        let call = client.start(&Request::new("POST", "/")).unwrap();
+        thread::sleep(ms(100));
+        call
+    };
+    let held: Vec<_> = (0..4).map(hold).collect();
+    assert_eq!(client.post("/", "text/plain", b"x").unwrap().status, 200);
+    drop(held);
+}
+
 #[test]
 fn only_a_client_with_a_balancer_speaks_it() {
     let builder = Builder::new();

@@ -162,8 +162,7 @@ impl Multiplexed {
     /// A stream for `exchange`, waited for where need be; `None` where the endpoint speaks HTTP/1.1.
     async fn slot(&self, exchange: &Exchange<'_>) -> Result<Option<StreamSlot>, Failure> {
         let pool = pool(&self.pools, exchange.endpoint);
-        let begun = Instant::now();
-        let mut failures = None;
+        let (mut begun, mut failures) = (Instant::now(), None);
         loop {
             let mut change = pin!(pool.changed().notified());
             change.as_mut().enable();
@@ -203,6 +202,8 @@ impl Multiplexed {
                         None => change.await,
                     }
                     exchange.progress.mark_waiting(false);
+                    // Where none stands any more, the limit is on making the next one, however long this took.
+                    begun = Instant::now();
                 }
             }
         }
