@@ -264,6 +264,8 @@ fn what_fails_after_a_redirect_may_have_been_carried_out() {
     let failure = following(&server, 1).post("/", "text/plain", b"order").unwrap_err();
     assert_eq!(failure.status, AHOY_E_CONNECT, "{}", failure.message);
     assert!(failure.is_ambiguous && server.request_count() == 1, "{}", failure.message);
+    let told = format!("redirected to {}: connect refused", dead.url());
+    assert!(failure.message.contains(&told), "{}", failure.message);
 }
 
 #[test]

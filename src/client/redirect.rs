@@ -73,9 +73,8 @@ impl Redirects {
             }
             drain(answer).await;
             leg.go(origin, path, first.endpoint, &self.origins);
-            // Something was sent, whatever becomes of the rest.
-            let sent = |failure| Failure { sent: true, ..failure };
-            answer = transport.send(&leg.exchange(first, streams)).await.map_err(sent)?;
+            let sending = transport.send(&leg.exchange(first, streams)).await;
+            answer = sending.map_err(|failure| leg.failed(failure))?;
             answer.moved_to = Some(format!("{}{}", leg.endpoint.url(), leg.path).into());
         }
         Ok(answer)
@@ -148,6 +147,12 @@ impl<'a> Leg<'a> {
             false => origins.endpoint(origin),
         };
         self.path = path;
+    }
+
+    /// Something was sent, whatever became of the rest. The attempt is known by its first server, which did its part.
+    fn failed(&self, failure: Failure) -> Failure {
+        let detail = format!("redirected to {}: {}", self.endpoint.url(), failure.detail);
+        Failure { sent: true, detail, ..failure }
     }
 
     /// Drops the headers that are meant for one server.
