@@ -149,6 +149,21 @@ fn p11_a_service_has_its_list_while_questions_for_its_servers_are_never_answered
 }
 
 #[test]
+fn a_service_has_its_list_though_its_name_server_is_silent_over_tcp() {
+    let names = Names::start(|question| match question.kind {
+        _ if question.tcp => Said::Silence,
+        SRV => Said::Records(vec![(1, srv(1, 1, 8001, "one.test"))]),
+        A => Said::Records(vec![(1, loopback(1))]),
+        _ => Said::Records(Vec::new()),
+    });
+    let balancer = service(&names.option());
+    let (ready, took) = timed(|| balancer.wait_ready(SOON));
+    ready.unwrap();
+    assert!(took < ms(1000), "{took:?}");
+    assert_eq!(balancer.known(), 1);
+}
+
+#[test]
 fn the_address_of_a_server_serves_while_it_cannot_be_asked_for_and_not_once_there_is_none() {
     let code = Arc::new(AtomicUsize::new(0));
     let says = Arc::clone(&code);

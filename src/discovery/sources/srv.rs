@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::Poll as Ready;
 use std::time::{Duration, Instant};
 
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 
 use super::dns::{Asking, GRACE, KEYS, LONG, name_servers, negative_pause, pause};
 use crate::discovery::config::{DnsConfig, DnsTransport, Family, ProviderConfig};
@@ -56,7 +56,7 @@ struct Srv {
 impl Poll for Srv {
     fn begin(&self, _: &Ground) -> Result<Box<dyn Fetch>, Ended> {
         let (name, config) = (self.name.clone(), self.config.clone());
-        let servers = name_servers(&config)?;
+        let servers = Arc::new(name_servers(&config)?);
         Ok(Box::new(Lookup { name, config, servers, known: None, addresses: HashMap::new() }))
     }
 
@@ -69,7 +69,7 @@ impl Poll for Srv {
 struct Lookup {
     name: String,
     config: DnsConfig,
-    servers: NameServers,
+    servers: Arc<NameServers>,
     /// The servers of the last answer.
     known: Option<BTreeSet<(String, u16)>>,
     addresses: Addresses,
@@ -78,7 +78,7 @@ struct Lookup {
 impl Fetch for Lookup {
     fn fetch<'a>(&'a mut self, _: &'a Ground, teller: &'a Teller) -> Fetching<'a> {
         Box::pin(async move {
-            let records = match self.ask().await {
+            let records = match self.ask(teller).await {
                 Ok(records) => records,
                 Err(Unanswered::Nothing { ttl, .. }) => {
                     self.known = Some(BTreeSet::new());
@@ -98,8 +98,8 @@ impl Fetch for Lookup {
 }
 
 impl Lookup {
-    /// The records, whole.
-    async fn ask(&self) -> Result<Records, Unanswered> {
+    /// The records, whole. Tells what is known of them where that is the first and takes long to be found out.
+    async fn ask(&mut self, teller: &Teller) -> Result<Records, Unanswered> {
         if self.config.transport == DnsTransport::Tcp {
             return self.servers.ask(&self.name, RecordKind::Srv, true).await;
         }
@@ -108,8 +108,20 @@ impl Lookup {
         if self.known.as_ref().is_some_and(|known| known.is_subset(&found)) {
             return Ok(records);
         }
+        let (servers, name) = (Arc::clone(&self.servers), self.name.clone());
+        let mut whole = pin!(servers.ask(&name, RecordKind::Srv, true));
+        let answer = match timeout(PATIENCE, whole.as_mut()).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                if self.known.is_none() {
+                    self.resolve(&records, teller).await;
+                    tell_known(&records.services, &self.addresses, teller);
+                }
+                whole.await
+            }
+        };
         // A server without TCP has said all that it will.
-        Ok(self.servers.ask(&self.name, RecordKind::Srv, true).await.unwrap_or(records))
+        Ok(answer.unwrap_or(records))
     }
 
     /// Sees to the addresses of all servers: those that came along, and those whose time is over. Tells what is known
@@ -322,8 +334,8 @@ const MOST_LEVELS: usize = 127;
 const AT_ONCE: usize = 32;
 /// The same with those that are late; each has a socket.
 const MOST_AT_ONCE: usize = 128;
-/// How long the first address of a server is waited for when others are known: a name server that asks others in turn
-/// takes so long, and a list of a part of the servers would be a burden to these.
+/// How long a service's answer over TCP, or the first address of a server, is waited for when others are known: a name
+/// server that asks others in turn takes so long, and a list of a part of the servers would be a burden to these.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
