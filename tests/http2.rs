@@ -550,6 +550,50 @@ fn a_wait_for_a_stream_is_no_part_of_the_limit_on_the_next_connection() {
     drop(held);
 }
 
+/// A server of one stream at once, whose first four connections answer one request and then say nothing more.
+fn falling_silent() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for (number, socket) in listener.incoming().flatten().enumerate() {
+            thread::spawn(move || over(socket, async |serving| answer(serving, number < 4).await));
+        }
+    });
+    port
+}
+
+/// Answers after a while; one that `falls_silent` does so at its second request, and reads no more.
+async fn answer(mut connection: Narrow, falls_silent: bool) {
+    let mut answered = 0;
+    while let Some(Ok((_, mut respond))) = connection.accept().await {
+        if falls_silent && answered == 1 {
+            thread::sleep(ms(60_000));
+        }
+        answered += 1;
+        tokio::spawn(async move {
+            tokio::time::sleep(ms(300)).await;
+            // The client may have given the stream up.
+            let _ = respond.send_response(http::Response::new(()), true);
+        });
+    }
+}
+
+#[test]
+fn several_connections_that_are_dead_take_no_longer_than_one() {
+    let port = falling_silent();
+    let client = speaking(&round_robin(&[port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+    let four = || (0..4).map(|_| client.begin("/")).collect::<Vec<_>>();
+    for call in four() {
+        assert_eq!(call.wait(FOREVER).unwrap().unwrap().status, 200);
+    }
+    let (calls, took) = timed(|| four().iter().map(|it| it.wait(FOREVER)).collect::<Vec<_>>());
+    for outcome in calls {
+        assert_eq!(outcome.unwrap().unwrap().status, 200);
+    }
+    // The limit of an attempt is 1 s before there are many answers, and so is that of a PING.
+    assert!(took < ms(4500), "{took:?}");
+}
+
 #[test]
 fn only_a_client_with_a_balancer_speaks_it() {
     let builder = Builder::new();

@@ -154,8 +154,11 @@ impl Multiplexed {
     /// An attempt on a connection to `endpoint` is late. A connection whose peer answers a PING is as good as a new
     /// one, and any other is closed.
     async fn doubt(&self, endpoint: &Arc<Endpoint>) {
-        for session in pool(&self.pools, endpoint).sessions() {
-            session.prove_alive().await;
+        let sessions = pool(&self.pools, endpoint).sessions();
+        // All are asked before the first is waited for, so that several that are dead take no longer than one.
+        let asked: Vec<_> = sessions.iter().map(|session| session.ask_for_proof()).collect();
+        for (session, asked) in sessions.iter().zip(asked) {
+            session.prove_alive(asked).await;
         }
     }
 

@@ -139,15 +139,19 @@ impl Session {
         soon && !self.answered.load(Ordering::Relaxed) && !self.is_open()
     }
 
-    /// Pings the peer now; one that is silent for a second loses the connection. Back when it has said something, or
-    /// the connection has ended.
-    pub(crate) async fn prove_alive(&self) {
+    /// Pings the peer now; one that is silent for a second loses the connection.
+    pub(crate) fn ask_for_proof(&self) -> ProofAsked {
         let read = self.traffic.read();
         self.doubt.is_cast.store(true, Ordering::Relaxed);
         self.doubt.driver.notify_one();
         // The driver ends a silent connection at the end of that time, and may be late: a call that looked before would
         // go over a connection which is about to end.
-        let until = Instant::now() + PROOF_TIMEOUT * 2;
+        ProofAsked { read, until: Instant::now() + PROOF_TIMEOUT * 2 }
+    }
+
+    /// Back when the peer has said something since, or the connection has ended.
+    pub(crate) async fn prove_alive(&self, asked: ProofAsked) {
+        let ProofAsked { read, until } = asked;
         while self.traffic.read() == read && self.is_open() && Instant::now() < until {
             sleep(PROOF_LOOK).await;
         }
@@ -186,6 +190,13 @@ impl Session {
         }
         failure
     }
+}
+
+/// When a peer was asked to show that it is there.
+pub(crate) struct ProofAsked {
+    /// What had come from it by then, in bytes.
+    read: u64,
+    until: Instant,
 }
 
 /// A wish that the peer shows that it is there.
