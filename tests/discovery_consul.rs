@@ -124,6 +124,22 @@ fn p14_an_index_of_zero_or_lower_than_before_begins_anew_and_is_asked_for_once_a
 }
 
 #[test]
+fn p14_an_answer_without_an_index_is_asked_for_once_a_second_though_each_is_another() {
+    let server = Server::new(|seen| {
+        let port = 1 + seen.number;
+        Reply::text(
+            200,
+            &format!(
+                r#"[{{"Node": {{}}, "Service": {{"Address": "127.0.0.1", "Port": {port}}}, "Checks": []}}]"#
+            ),
+        )
+    });
+    let balancer = ready(&format!("consul://127.0.0.1:{}/web", server.port()));
+    sees(&balancer, &[3], SOON);
+    assert!(server.requests().len() <= 4, "{} requests", server.requests().len());
+}
+
+#[test]
 fn p2_an_agent_that_stands_still_fails_no_call_and_is_noticed() {
     let Some(consul) = Consul::new() else { return };
     let server = Server::ok();

@@ -118,6 +118,71 @@ fn p11_an_aaaa_question_that_is_never_answered_hides_no_a_and_costs_50_ms() {
     }
 }
 
+/// A service of two servers; what is said of their addresses.
+fn two_servers(say: impl Fn(&str, u16) -> Said + Send + Sync + 'static) -> Names {
+    Names::start(move |question| match question.kind {
+        SRV => Said::Records(vec![
+            (1, srv(1, 1, 8001, "one.test")),
+            (1, srv(1, 1, 8002, "other.test")),
+        ]),
+        kind => say(&question.name, kind),
+    })
+}
+
+#[test]
+fn p11_a_service_has_its_list_while_questions_for_its_servers_are_never_answered() {
+    for (unanswered, known, limit) in [
+        ((|_, kind| kind == AAAA) as fn(&str, u16) -> bool, 2, 250),
+        (|name, _| name == "other.test.", 1, 1000),
+    ] {
+        let names = two_servers(move |name, kind| match kind {
+            _ if unanswered(name, kind) => Said::Silence,
+            A => Said::Records(vec![(1, loopback(1))]),
+            _ => Said::Records(Vec::new()),
+        });
+        let balancer = service(&names.option());
+        let (ready, took) = timed(|| balancer.wait_ready(SOON));
+        ready.unwrap();
+        assert!(took < ms(limit), "{took:?}");
+        assert_eq!((balancer.known(), balancer.list_state()), (known, AHOY_LIST_CURRENT));
+    }
+}
+
+#[test]
+fn a_service_has_its_list_though_its_name_server_is_silent_over_tcp() {
+    let names = Names::start(|question| match question.kind {
+        _ if question.tcp => Said::Silence,
+        SRV => Said::Records(vec![(1, srv(1, 1, 8001, "one.test"))]),
+        A => Said::Records(vec![(1, loopback(1))]),
+        _ => Said::Records(Vec::new()),
+    });
+    let balancer = service(&names.option());
+    let (ready, took) = timed(|| balancer.wait_ready(SOON));
+    ready.unwrap();
+    assert!(took < ms(1000), "{took:?}");
+    assert_eq!(balancer.known(), 1);
+}
+
+#[test]
+fn the_address_of_a_server_serves_while_it_cannot_be_asked_for_and_not_once_there_is_none() {
+    let code = Arc::new(AtomicUsize::new(0));
+    let says = Arc::clone(&code);
+    let names = two_servers(move |name, kind| match (says.load(Ordering::SeqCst), kind) {
+        (code @ 1.., A) if name == "other.test." => Said::Code(u8::try_from(code).unwrap()),
+        (_, A) => Said::Records(vec![(1, loopback(1))]),
+        _ => Said::Records(Vec::new()),
+    });
+    let balancer = service(&names.option());
+    balancer.wait_ready(SOON).unwrap();
+    let asks = || names.asked(A).len();
+    code.store(2, Ordering::SeqCst);
+    let before = asks();
+    eventually("both servers are asked for again", SOON, || asks() > before + 4);
+    assert_eq!(balancer.known(), 2, "the server fails");
+    code.store(3, Ordering::SeqCst);
+    balancer.when(SOON, |it| it.known() == 1);
+}
+
 /// How the calls of a client spread over servers on two addresses of one service.
 fn shares(weights: [u16; 2], calls: usize) -> [usize; 2] {
     let (one, other) =

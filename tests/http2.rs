@@ -408,6 +408,192 @@ fn a_server_that_always_refuses_sees_exactly_the_tries() {
     assert_eq!((failure.attempt_count, server.streams()), (3, 3));
 }
 
+/// A server of one stream at once, each answered after a while; it takes further connections and says nothing.
+fn narrow_server() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (first, _) = listener.accept().unwrap();
+        thread::spawn(move || serve_one_at_a_time(first));
+        let silent: Vec<_> = listener.incoming().collect();
+        drop(silent);
+    });
+    port
+}
+
+type Narrow = h2::server::Connection<tokio::net::TcpStream, bytes::Bytes>;
+
+/// Serves one stream at once over `socket`.
+fn over(socket: TcpStream, serve: impl AsyncFnOnce(Narrow)) {
+    socket.set_nonblocking(true).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(async move {
+        let socket = tokio::net::TcpStream::from_std(socket).unwrap();
+        let opened = h2::server::Builder::new().max_concurrent_streams(1).handshake(socket).await;
+        serve(opened.unwrap()).await;
+    });
+}
+
+fn serve_one_at_a_time(socket: TcpStream) {
+    over(socket, async |mut connection| {
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            tokio::spawn(async move {
+                tokio::time::sleep(ms(300)).await;
+                respond.send_response(http::Response::new(()), true).unwrap();
+            });
+        }
+    });
+}
+
+#[test]
+fn who_waits_for_a_stream_gets_it_while_another_connection_is_being_opened() {
+    let port = narrow_server();
+    let client = speaking(&round_robin(&[port]), AHOY_HTTP2_PRIOR_KNOWLEDGE)
+        .connect_timeout_ms(20_000)
+        .build();
+    client.get("/").unwrap();
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            // The further connection hangs in its opening between the first of these and the others.
+            scope.spawn(|| assert_eq!(client.post("/", "text/plain", b"x").unwrap().status, 200));
+            thread::sleep(ms(50));
+        }
+    });
+    assert!(begun.elapsed() < ms(10_000), "{:?}", begun.elapsed());
+}
+
+/// A server of one stream at once, whose streams are answered but for each connection's second one. It ends its second
+/// connection before it says anything.
+fn holding_server() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for (number, socket) in listener.incoming().flatten().enumerate() {
+            if number != 1 {
+                thread::spawn(move || serve_and_hold(socket));
+            }
+        }
+    });
+    port
+}
+
+fn serve_and_hold(socket: TcpStream) {
+    over(socket, async |mut connection| {
+        let mut held = Vec::new();
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            if held.is_empty() {
+                respond.send_response(http::Response::new(()), true).unwrap();
+            }
+            held.push(respond);
+        }
+    });
+}
+
+#[test]
+fn who_waits_for_a_stream_makes_another_connection_though_the_last_one_failed() {
+    let port = holding_server();
+    let client = speaking(&round_robin(&[port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+    client.get("/").unwrap();
+    // Nothing that may be repeated: its copy would make the connection.
+    let held = client.start(&Request::new("POST", "/")).unwrap();
+    thread::sleep(ms(50));
+    let (answer, took) = timed(|| client.post("/", "text/plain", b"x"));
+    assert_eq!(answer.unwrap().status, 200);
+    assert!(took < ms(5000), "{took:?}");
+    drop(held);
+}
+
+/// A server whose first four connections hold one stream each and end together; the others are opened slowly.
+fn restarted_server(ends: Instant) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for (number, socket) in listener.incoming().flatten().enumerate() {
+            thread::spawn(move || match number {
+                0..4 => hold_until(ends, socket),
+                _ => {
+                    thread::sleep(ms(200));
+                    serve_one_at_a_time(socket);
+                }
+            });
+        }
+    });
+    port
+}
+
+fn hold_until(ends: Instant, socket: TcpStream) {
+    over(socket, async |mut connection| {
+        let hold = async {
+            let mut held = Vec::new();
+            while let Some(Ok((_, respond))) = connection.accept().await {
+                held.push(respond);
+            }
+        };
+        let _ = tokio::time::timeout_at(ends.into(), hold).await;
+    });
+}
+
+#[test]
+fn a_wait_for_a_stream_is_no_part_of_the_limit_on_the_next_connection() {
+    let port = restarted_server(Instant::now() + ms(2500));
+    let client = speaking(&round_robin(&[port]), AHOY_HTTP2_PRIOR_KNOWLEDGE)
+        .connect_timeout_ms(1000)
+        .build();
+    let hold = |_| {
+        let call = client.start(&Request::new("POST", "/")).unwrap();
+        thread::sleep(ms(100));
+        call
+    };
+    let held: Vec<_> = (0..4).map(hold).collect();
+    assert_eq!(client.post("/", "text/plain", b"x").unwrap().status, 200);
+    drop(held);
+}
+
+/// A server of one stream at once, whose first four connections answer one request and then say nothing more.
+fn falling_silent() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for (number, socket) in listener.incoming().flatten().enumerate() {
+            thread::spawn(move || over(socket, async |serving| answer(serving, number < 4).await));
+        }
+    });
+    port
+}
+
+/// Answers after a while; one that `falls_silent` does so at its second request, and reads no more.
+async fn answer(mut connection: Narrow, falls_silent: bool) {
+    let mut answered = 0;
+    while let Some(Ok((_, mut respond))) = connection.accept().await {
+        if falls_silent && answered == 1 {
+            thread::sleep(ms(60_000));
+        }
+        answered += 1;
+        tokio::spawn(async move {
+            tokio::time::sleep(ms(300)).await;
+            // The client may have given the stream up.
+            let _ = respond.send_response(http::Response::new(()), true);
+        });
+    }
+}
+
+#[test]
+fn several_connections_that_are_dead_take_no_longer_than_one() {
+    let port = falling_silent();
+    let client = speaking(&round_robin(&[port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+    let four = || (0..4).map(|_| client.begin("/")).collect::<Vec<_>>();
+    for call in four() {
+        assert_eq!(call.wait(FOREVER).unwrap().unwrap().status, 200);
+    }
+    let (calls, took) = timed(|| four().iter().map(|it| it.wait(FOREVER)).collect::<Vec<_>>());
+    for outcome in calls {
+        assert_eq!(outcome.unwrap().unwrap().status, 200);
+    }
+    // The limit of an attempt is 1 s before there are many answers, and so is that of a PING.
+    assert!(took < ms(4500), "{took:?}");
+}
+
 #[test]
 fn only_a_client_with_a_balancer_speaks_it() {
     let builder = Builder::new();

@@ -223,6 +223,18 @@ fn the_proxy_itself_may_speak_tls() {
 }
 
 #[test]
+fn a_proxy_whose_certificate_is_not_valid_is_not_taken_for_the_server() {
+    let authority = Authority::new();
+    let proxy = Server::tls(authority.server("other.example"), |_| Reply::text(200, ""));
+    let builder = Builder::new().proxy(&format!("https://localhost:{}", proxy.port()));
+    let client = builder.platform_roots(false).ca(&authority.pem).build();
+    let failure = client.get("http://inside.example/").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_TLS, "{}", failure.message);
+    let told = "proxy: certificate not valid for name localhost";
+    assert!(failure.message.contains(told), "{}", failure.message);
+}
+
+#[test]
 fn socks_resolves_at_the_proxy() {
     let (proxy, server) = (Proxy::carrying(), Server::ok());
     // A name that only the proxy knows.

@@ -192,6 +192,21 @@ fn unusable_certificates_name_the_parameter_that_brought_them() {
 }
 
 #[test]
+fn an_encrypted_key_is_told_to_be_one() {
+    let (certificate, _) = Authority::new().issue("caller.example");
+    for (kind, head) in
+        [("ENCRYPTED ", ""), ("RSA ", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n")]
+    {
+        let key = format!(
+            "-----BEGIN {kind}PRIVATE KEY-----\n{head}AAAA\n-----END {kind}PRIVATE KEY-----\n"
+        );
+        let message =
+            Builder::new().identity(&(certificate.clone(), key)).try_build().unwrap_err().message;
+        assert!(message.contains("client key: encrypted"), "{message}");
+    }
+}
+
+#[test]
 fn no_message_shows_key_material() {
     let (certificate, key) = Authority::new().issue("caller.example");
     let secret = key.lines().nth(1).unwrap();

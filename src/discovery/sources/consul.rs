@@ -42,7 +42,7 @@ pub(in crate::discovery) const SCHEME: Scheme = Scheme {
 };
 
 const PORT: u16 = 8500;
-/// What is asked again without a change is asked no sooner.
+/// What is asked again without a change, or without an index to wait by, is asked no sooner.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
@@ -88,12 +88,15 @@ impl Consul {
             }
             index = index_after(index, &answer);
             let not_consul = |why| Ended::Failed(format!("Consul's answer is {why}"));
-            match instances.read(&answer.body).map_err(not_consul)? {
+            let entries = instances.read(&answer.body).map_err(not_consul)?;
+            // Without an index the next question is answered at once.
+            let is_held_back = entries.is_none() || index == 0;
+            match entries {
                 Some(entries) => entries.tell(teller),
-                None => {
-                    teller.alive();
-                    sleep_until((begun + AT_MOST_EVERY).into()).await;
-                }
+                None => teller.alive(),
+            }
+            if is_held_back {
+                sleep_until((begun + AT_MOST_EVERY).into()).await;
             }
         }
     }

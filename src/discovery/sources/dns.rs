@@ -275,8 +275,8 @@ impl Part<'_> {
 }
 
 /// How long a kind of address is waited for when the other one is known (RFC 8305, section 3).
-const GRACE: Duration = Duration::from_millis(50);
+pub(super) const GRACE: Duration = Duration::from_millis(50);
 /// How long it is believed that a name does not exist.
 const MAX_NEGATIVE: Duration = Duration::from_secs(5);
 /// Nothing is due.
-const LONG: Duration = Duration::from_secs(3600);
+pub(super) const LONG: Duration = Duration::from_secs(3600);

@@ -9,14 +9,17 @@
 #[cfg(fuzzing)]
 pub mod fuzzing;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll as Ready;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::dns::{Asking, KEYS, name_servers, negative_pause, pause};
+use tokio::time::{sleep_until, timeout};
+
+use super::dns::{Asking, GRACE, KEYS, LONG, name_servers, negative_pause, pause};
 use crate::discovery::config::{DnsConfig, DnsTransport, Family, ProviderConfig};
 use crate::discovery::ground::Ground;
 use crate::discovery::polled::{Fetch, Fetched, Fetching, Poll, Polled};
@@ -53,7 +56,7 @@ struct Srv {
 impl Poll for Srv {
     fn begin(&self, _: &Ground) -> Result<Box<dyn Fetch>, Ended> {
         let (name, config) = (self.name.clone(), self.config.clone());
-        let servers = name_servers(&config)?;
+        let servers = Arc::new(name_servers(&config)?);
         Ok(Box::new(Lookup { name, config, servers, known: None, addresses: HashMap::new() }))
     }
 
@@ -66,7 +69,7 @@ impl Poll for Srv {
 struct Lookup {
     name: String,
     config: DnsConfig,
-    servers: NameServers,
+    servers: Arc<NameServers>,
     /// The servers of the last answer.
     known: Option<BTreeSet<(String, u16)>>,
     addresses: Addresses,
@@ -75,7 +78,7 @@ struct Lookup {
 impl Fetch for Lookup {
     fn fetch<'a>(&'a mut self, _: &'a Ground, teller: &'a Teller) -> Fetching<'a> {
         Box::pin(async move {
-            let records = match self.ask().await {
+            let records = match self.ask(teller).await {
                 Ok(records) => records,
                 Err(Unanswered::Nothing { ttl, .. }) => {
                     self.known = Some(BTreeSet::new());
@@ -87,7 +90,7 @@ impl Fetch for Lookup {
                 }
             };
             self.known = Some(names(&records));
-            self.resolve(&records).await;
+            self.resolve(&records, teller).await;
             let hosts = hosts(&records.services, &self.addresses, teller);
             Ok(Fetched { hosts: Some(hosts), pause: pause(&self.config, records.ttl) })
         })
@@ -95,8 +98,8 @@ impl Fetch for Lookup {
 }
 
 impl Lookup {
-    /// The records, whole.
-    async fn ask(&self) -> Result<Records, Unanswered> {
+    /// The records, whole. Tells what is known of them where that is the first and takes long to be found out.
+    async fn ask(&mut self, teller: &Teller) -> Result<Records, Unanswered> {
         if self.config.transport == DnsTransport::Tcp {
             return self.servers.ask(&self.name, RecordKind::Srv, true).await;
         }
@@ -105,12 +108,25 @@ impl Lookup {
         if self.known.as_ref().is_some_and(|known| known.is_subset(&found)) {
             return Ok(records);
         }
+        let (servers, name) = (Arc::clone(&self.servers), self.name.clone());
+        let mut whole = pin!(servers.ask(&name, RecordKind::Srv, true));
+        let answer = match timeout(PATIENCE, whole.as_mut()).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                if self.known.is_none() {
+                    self.resolve(&records, teller).await;
+                    tell_known(&records.services, &self.addresses, teller);
+                }
+                whole.await
+            }
+        };
         // A server without TCP has said all that it will.
-        Ok(self.servers.ask(&self.name, RecordKind::Srv, true).await.unwrap_or(records))
+        Ok(answer.unwrap_or(records))
     }
 
-    /// Sees to the addresses of all servers: those that came along, and those whose time is over.
-    async fn resolve(&mut self, records: &Records) {
+    /// Sees to the addresses of all servers: those that came along, and those whose time is over. Tells what is known
+    /// while some are late.
+    async fn resolve(&mut self, records: &Records, teller: &Teller) {
         let now = clock::now();
         let holds = now + pause(&self.config, records.ttl);
         let mut wanted: BTreeSet<&str> = BTreeSet::new();
@@ -127,9 +143,7 @@ impl Lookup {
             }
         }
         let wanted: Vec<&str> = wanted.into_iter().collect();
-        for some in wanted.chunks(AT_ONCE) {
-            self.resolve_some(some).await;
-        }
+        self.ask_for(&wanted, &records.services, teller).await;
         self.addresses.retain(|name, _| records.services.iter().any(|it| it.target == *name));
     }
 
@@ -141,44 +155,132 @@ impl Lookup {
         }
     }
 
-    /// Asks for several names at once. One that cannot be asked for keeps the addresses that it had.
-    async fn resolve_some(&mut self, names: &[&str]) {
-        let kinds = match self.config.family {
+    /// Asks for the addresses of `names`.
+    async fn ask_for(&mut self, names: &[&str], services: &[ServiceRecord], teller: &Teller) {
+        let begun = clock::now();
+        let mut questions = Questions::new(&self.servers, &self.config, names);
+        let mut is_news = true;
+        while !questions.are_answered() {
+            questions.ask(&self.addresses);
+            let late = questions.next_late(&self.addresses);
+            // What is late is waited for, and keeps nobody from what is there.
+            if late.is_none() && std::mem::take(&mut is_news) {
+                tell_known(services, &self.addresses, teller);
+            }
+            if let Some((question, answer)) = questions.answer(late).await {
+                note(&mut self.addresses, &self.config, &question, answer, begun);
+                is_news = true;
+            }
+        }
+    }
+}
+
+/// Takes the answer to a question that was asked since `begun`. What could not be asked for keeps the addresses of that
+/// kind that it had, and is asked for again with the next answer about the service.
+fn note(
+    addresses: &mut Addresses,
+    config: &DnsConfig,
+    question: &Question<'_>,
+    answer: Result<Records, Unanswered>,
+    begun: Instant,
+) {
+    let known = addresses.entry(question.name.to_owned());
+    let (known, until) = known.or_insert_with(|| (Vec::new(), begun));
+    let found = match answer {
+        Ok(records) => {
+            let holds = clock::now() + pause(config, records.ttl);
+            *until = if *until <= begun { holds } else { holds.min(*until) };
+            records.addresses
+        }
+        Err(Unanswered::Nothing { .. }) => Vec::new(),
+        Err(Unanswered::Failed(_)) => return,
+    };
+    known.retain(|address| address.is_ipv4() != (question.kind == RecordKind::A));
+    known.extend(found);
+}
+
+/// Servers whose addresses are late are not passed over: they may still come.
+fn tell_known(services: &[ServiceRecord], addresses: &Addresses, teller: &Teller) {
+    let hosts = hosts(services, addresses, &Teller::default());
+    if !hosts.is_empty() {
+        teller.list(hosts);
+    }
+}
+
+/// The questions for the addresses of several servers.
+struct Questions<'a> {
+    servers: &'a NameServers,
+    tcp: bool,
+    /// What is not asked yet.
+    left: VecDeque<(&'a str, RecordKind)>,
+    asked: Vec<Question<'a>>,
+}
+
+/// One that was asked.
+struct Question<'a> {
+    name: &'a str,
+    kind: RecordKind,
+    at: Instant,
+    asking: Asking<'a>,
+}
+
+impl Question<'_> {
+    /// From when on its answer is late.
+    fn late_at(&self, addresses: &Addresses) -> Instant {
+        let is_known = addresses.get(self.name).is_some_and(|(known, _)| !known.is_empty());
+        self.at + if is_known { GRACE } else { PATIENCE }
+    }
+}
+
+impl<'a> Questions<'a> {
+    fn new(servers: &'a NameServers, config: &DnsConfig, names: &[&'a str]) -> Self {
+        let kinds = match config.family {
             Family::Any => &[RecordKind::A, RecordKind::Aaaa][..],
             Family::V4 => &[RecordKind::A],
             Family::V6 => &[RecordKind::Aaaa],
         };
-        let tcp = self.config.transport == DnsTransport::Tcp;
-        let servers = &self.servers;
-        let questions = names.iter().flat_map(|name| kinds.iter().map(move |kind| (*name, *kind)));
-        let mut asking: Vec<(&str, Asking<'_>)> = questions
-            .map(|(name, kind)| (name, Box::pin(servers.ask(name, kind, tcp)) as Asking<'_>))
-            .collect();
-        let mut found: HashMap<String, Vec<Result<Records, Unanswered>>> = HashMap::new();
-        poll_fn(|cx| {
-            asking.retain_mut(|(name, asking)| match asking.as_mut().poll(cx) {
-                Ready::Pending => true,
-                Ready::Ready(answer) => {
-                    found.entry((*name).to_owned()).or_default().push(answer);
-                    false
-                }
-            });
-            if asking.is_empty() { Ready::Ready(()) } else { Ready::Pending }
-        })
-        .await;
+        // By kinds, so that one kind that is never answered holds up none of the other.
+        let left = kinds.iter().flat_map(|kind| names.iter().map(move |name| (*name, *kind)));
+        let tcp = config.transport == DnsTransport::Tcp;
+        Self { servers, tcp, left: left.collect(), asked: Vec::new() }
+    }
+
+    fn are_answered(&self) -> bool {
+        self.left.is_empty() && self.asked.is_empty()
+    }
+
+    /// Asks some at once, and others beside those that are late.
+    fn ask(&mut self, addresses: &Addresses) {
         let now = clock::now();
-        for (name, answers) in found {
-            let ttl = answers.iter().flatten().map(|records| records.ttl).min();
-            let addresses: Vec<IpAddr> =
-                answers.into_iter().flatten().flat_map(|records| records.addresses).collect();
-            match (ttl, addresses.is_empty()) {
-                (Some(ttl), false) => {
-                    self.addresses.insert(name, (addresses, now + pause(&self.config, ttl)));
-                }
-                // Asked for again with the next answer.
-                _ => drop(self.addresses.entry(name).or_insert_with(|| (Vec::new(), now))),
-            }
+        let prompt = self.asked.iter().filter(|it| it.late_at(addresses) > now).count();
+        let room = (AT_ONCE - prompt.min(AT_ONCE)).min(MOST_AT_ONCE - self.asked.len());
+        for (name, kind) in self.left.drain(..room.min(self.left.len())) {
+            let asking = Box::pin(self.servers.ask(name, kind, self.tcp));
+            self.asked.push(Question { name, kind, at: now, asking });
         }
+    }
+
+    /// When the next one is late; none where all are.
+    fn next_late(&self, addresses: &Addresses) -> Option<Instant> {
+        let now = clock::now();
+        self.asked.iter().map(|it| it.late_at(addresses)).filter(|at| *at > now).min()
+    }
+
+    /// The next answer, or none where there is none by the time `late`.
+    async fn answer(
+        &mut self,
+        late: Option<Instant>,
+    ) -> Option<(Question<'a>, Result<Records, Unanswered>)> {
+        let mut time = pin!(sleep_until(late.unwrap_or_else(|| clock::now() + LONG).into()));
+        poll_fn(|cx| {
+            for at in 0..self.asked.len() {
+                if let Ready::Ready(answer) = self.asked[at].asking.as_mut().poll(cx) {
+                    return Ready::Ready(Some((self.asked.swap_remove(at), answer)));
+                }
+            }
+            time.as_mut().poll(cx).map(|()| None)
+        })
+        .await
     }
 }
 
@@ -228,8 +330,13 @@ fn names(records: &Records) -> BTreeSet<(String, u16)> {
 const SCALE: u32 = 32;
 /// A balancer knows 128 levels.
 const MOST_LEVELS: usize = 127;
-/// Names that are asked for at once.
-const AT_ONCE: usize = 16;
+/// Questions that are asked at once.
+const AT_ONCE: usize = 32;
+/// The same with those that are late; each has a socket.
+const MOST_AT_ONCE: usize = 128;
+/// How long a service's answer over TCP, or the first address of a server, is waited for when others are known: a name
+/// server that asks others in turn takes so long, and a list of a part of the servers would be a burden to these.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::endpoint::{Endpoint, Scheme};
 use crate::outcome::{Failure, FailureKind};
@@ -154,16 +154,18 @@ impl Multiplexed {
     /// An attempt on a connection to `endpoint` is late. A connection whose peer answers a PING is as good as a new
     /// one, and any other is closed.
     async fn doubt(&self, endpoint: &Arc<Endpoint>) {
-        for session in pool(&self.pools, endpoint).sessions() {
-            session.prove_alive().await;
+        let sessions = pool(&self.pools, endpoint).sessions();
+        // All are asked before the first is waited for, so that several that are dead take no longer than one.
+        let asked: Vec<_> = sessions.iter().map(|session| session.ask_for_proof()).collect();
+        for (session, asked) in sessions.iter().zip(asked) {
+            session.prove_alive(asked).await;
         }
     }
 
     /// A stream for `exchange`, waited for where need be; `None` where the endpoint speaks HTTP/1.1.
     async fn slot(&self, exchange: &Exchange<'_>) -> Result<Option<StreamSlot>, Failure> {
         let pool = pool(&self.pools, exchange.endpoint);
-        let begun = Instant::now();
-        let mut failures = None;
+        let (mut begun, mut failures) = (Instant::now(), None);
         loop {
             let mut change = pin!(pool.changed().notified());
             change.as_mut().enable();
@@ -194,12 +196,17 @@ impl Multiplexed {
                         (Err(_), _) => return Err(not_connected(limit)),
                     }
                 }
-                Acquire::Busy => {
+                Acquire::Busy(may_dial_at) => {
                     // Connections stand, so the limit on making one no longer applies.
                     exchange.progress.mark_connected();
                     exchange.progress.mark_waiting(true);
-                    change.await;
+                    match may_dial_at {
+                        Some(at) => drop(timeout_at(at.into(), change).await),
+                        None => change.await,
+                    }
                     exchange.progress.mark_waiting(false);
+                    // Where none stands any more, the limit is on making the next one, however long this took.
+                    begun = Instant::now();
                 }
             }
         }

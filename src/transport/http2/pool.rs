@@ -88,8 +88,8 @@ pub(crate) enum Acquire {
     Dial(Dial),
     /// Wait for the connection that is being made; the number of failed ones so far.
     Await(u64),
-    /// All streams are in use: wait for one.
-    Busy,
+    /// All streams are in use: wait for one, or until another connection may be made.
+    Busy(Option<Instant>),
     /// The endpoint speaks HTTP/1.1.
     Http1,
     /// The peer ended the last connection before it was of use, or none could be made, and no other one is made yet.
@@ -158,7 +158,12 @@ impl H2Pool {
                 return Acquire::Failed(failure.unwrap_or_else(session::ended_unused));
             }
         }
-        if stands { Acquire::Busy } else { Acquire::Await(state.failures) }
+        if !stands {
+            return Acquire::Await(state.failures);
+        }
+        let pause = state.no_dial_before.filter(|before| now < *before);
+        let may_dial_at = (!state.dialling && !full).then(|| pause.unwrap_or(now + UNUSED_PAUSE));
+        Acquire::Busy(may_dial_at)
     }
 
     /// A connection ended before it was of use. Told of the endpoint, which all pools share that lead to it.
@@ -182,6 +187,10 @@ impl H2Pool {
     pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration) -> bool {
         let mut state = self.lock();
         let retired = state.retire(now, idle_timeout);
+        if !retired.is_empty() {
+            // There is room for another one.
+            self.changed.notify_waiters();
+        }
         let http1 = state.http1_until.is_some_and(|until| now < until);
         let left = !state.sessions.is_empty() || state.dialling || http1;
         drop(state);

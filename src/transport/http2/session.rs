@@ -43,6 +43,9 @@ pub(crate) struct Session {
     traffic: Traffic,
     /// Asks the driver to ping the peer now.
     doubt: Arc<Doubt>,
+    /// Told what the exchanges that wait for a stream are told, while the connection is being opened. Apart from
+    /// theirs: a stream that falls free wakes one of them, and is none for who opens another connection.
+    opening: Arc<Notify>,
     /// The peer did not answer a PING in time.
     silent: Arc<AtomicBool>,
     /// An exchange got an answer over it.
@@ -71,20 +74,20 @@ impl Session {
             sender,
             traffic,
             doubt: Arc::default(),
+            opening: Arc::default(),
             silent: Arc::default(),
             answered: AtomicBool::default(),
             opened_at: Instant::now(),
             condemned: Arc::default(),
         });
-        let driver = Driver::new(&session, connection, keep_alive, Arc::clone(&changed));
-        tokio::spawn(driver);
-        session.limit_known(&changed).await?;
+        tokio::spawn(Driver::new(&session, connection, keep_alive, changed));
+        session.limit_known().await?;
         Ok(session)
     }
 
-    async fn limit_known(&self, changed: &Notify) -> Result<(), Failure> {
+    async fn limit_known(&self) -> Result<(), Failure> {
         loop {
-            let mut change = pin!(changed.notified());
+            let mut change = pin!(self.opening.notified());
             change.as_mut().enable();
             if self.max_streams() > NO_STREAMS {
                 return Ok(());
@@ -136,15 +139,19 @@ impl Session {
         soon && !self.answered.load(Ordering::Relaxed) && !self.is_open()
     }
 
-    /// Pings the peer now; one that is silent for a second loses the connection. Back when it has said something, or
-    /// the connection has ended.
-    pub(crate) async fn prove_alive(&self) {
+    /// Pings the peer now; one that is silent for a second loses the connection.
+    pub(crate) fn ask_for_proof(&self) -> ProofAsked {
         let read = self.traffic.read();
         self.doubt.is_cast.store(true, Ordering::Relaxed);
         self.doubt.driver.notify_one();
         // The driver ends a silent connection at the end of that time, and may be late: a call that looked before would
         // go over a connection which is about to end.
-        let until = Instant::now() + PROOF_TIMEOUT * 2;
+        ProofAsked { read, until: Instant::now() + PROOF_TIMEOUT * 2 }
+    }
+
+    /// Back when the peer has said something since, or the connection has ended.
+    pub(crate) async fn prove_alive(&self, asked: ProofAsked) {
+        let ProofAsked { read, until } = asked;
         while self.traffic.read() == read && self.is_open() && Instant::now() < until {
             sleep(PROOF_LOOK).await;
         }
@@ -183,6 +190,13 @@ impl Session {
         }
         failure
     }
+}
+
+/// When a peer was asked to show that it is there.
+pub(crate) struct ProofAsked {
+    /// What had come from it by then, in bytes.
+    read: u64,
+    until: Instant,
 }
 
 /// A wish that the peer shows that it is there.
@@ -308,6 +322,7 @@ struct Driver {
     watch: StreamWatch,
     silent: Arc<AtomicBool>,
     condemned: Arc<AtomicBool>,
+    opening: Arc<Notify>,
     changed: Arc<Notify>,
     traffic: Traffic,
     read: u64,
@@ -328,6 +343,7 @@ impl Driver {
         let traffic = session.traffic.clone();
         let silent = Arc::clone(&session.silent);
         let condemned = Arc::clone(&session.condemned);
+        let opening = Arc::clone(&session.opening);
         let doubt = Arc::clone(&session.doubt);
         let doubted = doubted(Arc::clone(&doubt));
         let session = Arc::downgrade(session);
@@ -338,6 +354,7 @@ impl Driver {
             watch,
             silent,
             condemned,
+            opening,
             changed,
             traffic,
             read,
@@ -373,8 +390,13 @@ impl Driver {
         let limit = self.connection.max_concurrent_send_streams();
         let ends = || self.session.upgrade().is_some_and(|session| !session.is_open());
         if std::mem::replace(&mut self.watch.limit, limit) != limit || ends() {
-            self.changed.notify_waiters();
+            self.tell_change();
         }
+    }
+
+    fn tell_change(&self) {
+        self.opening.notify_waiters();
+        self.changed.notify_waiters();
     }
 }
 
@@ -402,7 +424,7 @@ impl Drop for Driver {
     /// Wakes the exchanges that wait for a stream, whichever way the connection ended. Its streams are not closed
     /// yet, so the exchanges look again only when this is over.
     fn drop(&mut self) {
-        self.changed.notify_waiters();
+        self.tell_change();
     }
 }
 

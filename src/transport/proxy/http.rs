@@ -12,6 +12,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, ClientBuilder, Request, Url};
 use tokio::task::yield_now;
 
+use crate::endpoint::{Endpoint, Scheme};
 use crate::outcome::{Failure, FailureKind};
 
 use super::Proxies;
@@ -101,7 +102,8 @@ impl Transport for Http {
         // From here on nobody knows how far it came.
         exchange.progress.mark_connected();
         exchange.progress.mark_sent();
-        let reply = client.execute(request).await.map_err(|error| failure(&error))?;
+        let reply =
+            client.execute(request).await.map_err(|error| failure(&error, exchange.endpoint))?;
         let (mut head, content) = ::http::Response::from(reply).into_parts();
         let reading = request::reading(exchange);
         if !exchange.is_streamed(head.status) {
@@ -172,7 +174,7 @@ fn url(exchange: &Exchange<'_>) -> Result<Url, Failure> {
     if same { Ok(url) } else { Err(refused("path cannot go through a proxy as it is")) }
 }
 
-fn failure(error: &reqwest::Error) -> Failure {
+fn failure(error: &reqwest::Error, endpoint: &Endpoint) -> Failure {
     if error.is_builder() {
         return Failure::unsent(FailureKind::InvalidRequest, "url not valid for a proxy");
     }
@@ -186,11 +188,20 @@ fn failure(error: &reqwest::Error) -> Failure {
     } else if let Some((kind, detail)) = refusal(error) {
         failure.kind = kind;
         detail.clone_into(&mut failure.detail);
-    } else if !matches!(failure.kind, FailureKind::Local | FailureKind::Tls) {
-        // The server is connected to by the proxy, and what this host lacks is neither's fault.
+    } else if is_of_proxy(failure.kind, endpoint) {
         failure.detail.insert_str(0, "proxy: ");
     }
     failure
+}
+
+/// Whether a failed connect is the proxy's, for it connects to the server itself. TLS may be spoken with both, and what
+/// this host lacks is neither's fault.
+fn is_of_proxy(kind: FailureKind, endpoint: &Endpoint) -> bool {
+    match kind {
+        FailureKind::Local => false,
+        FailureKind::Tls => endpoint.scheme() == Scheme::Http,
+        _ => true,
+    }
 }
 
 /// What a proxy said against connecting to the server; the libraries tell it only in words.

@@ -376,13 +376,16 @@ fn with_extra(
 /// The client's certificate with its key, by what the two are called.
 fn identity(
     cert: &[u8],
-    key: &[u8],
+    key_pem: &[u8],
     provider: &CryptoProvider,
     [cert_name, key_name]: [&str; 2],
 ) -> Result<CertifiedKey, String> {
     let chain = certificates(cert, cert_name)?;
     // The parser's message could quote its input.
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+    let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|error| match error {
+        _ if is_encrypted(key_pem) => {
+            format!("{key_name}: encrypted, and only a key without a passphrase can be used")
+        }
         rustls::pki_types::pem::Error::NoItemsFound => {
             format!("{key_name}: no private key in it")
         }
@@ -395,6 +398,12 @@ fn identity(
         rustls::Error::InvalidCertificate(_) => format!("{cert_name}: not valid"),
         _ => format!("{key_name}: kind not supported or key damaged"),
     })
+}
+
+/// Whether it says so, in either form: `BEGIN ENCRYPTED PRIVATE KEY`, or `Proc-Type: 4,ENCRYPTED`.
+fn is_encrypted(key_pem: &[u8]) -> bool {
+    const MARK: &[u8] = b"ENCRYPTED";
+    key_pem.windows(MARK.len()).any(|bytes| bytes == MARK)
 }
 
 /// The platform's roots, read once a process and shared by all clients.
