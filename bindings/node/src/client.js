@@ -3,7 +3,7 @@
 const diagnostics = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
 const { inspect } = require("node:util");
-const { Handle, apply, check, milliseconds, native, string, take, text } = require("./native.js");
+const { Handle, apply, check, milliseconds, native, sentValue, string, take, text } = require("./native.js");
 const { AhoyError, withStack } = require("./errors.js");
 const { Balancer } = require("./balancer.js");
 const { Queue } = require("./queue.js");
@@ -56,7 +56,7 @@ class Client extends EventEmitter {
     }
     if (resilient) check("ahoy_client_builder_use_resilient_profile", pointer);
     if (options.baseURL !== undefined) check("ahoy_client_builder_set_base_url", pointer, addressed("baseURL", options.baseURL));
-    for (const [name, value] of fields(headers)) check("ahoy_client_builder_add_header", pointer, name, value);
+    for (const [name, value] of fields(headers)) check("ahoy_client_builder_add_header", pointer, name, sentValue(name, value));
     for (const [name, span] of Object.entries({ timeout, attemptTimeout, connectTimeout })) {
       const key = name.replace("T", "_t");
       if (span !== undefined) apply("ahoy_client_builder_set", pointer, { [key]: written(name, span) });
@@ -247,7 +247,7 @@ function build(path, options, content) {
     if (content.type && !given.some(([name]) => name.toLowerCase() === "content-type")) {
       given.push(["content-type", content.type]);
     }
-    for (const [name, value] of given) check("ahoy_request_add_header", pointer, name, value);
+    for (const [name, value] of given) check("ahoy_request_add_header", pointer, name, sentValue(name, value));
     if (content.bytes) check("ahoy_request_set_body", pointer, content.bytes, content.bytes.length);
     if (timeout !== undefined) check("ahoy_request_set_timeout_ms", pointer, milliseconds("timeout", timeout));
     if (attemptTimeout !== undefined) check("ahoy_request_set_attempt_timeout_ms", pointer, milliseconds("attemptTimeout", attemptTimeout));

@@ -1,7 +1,7 @@
 "use strict";
 
 const { STATUS_CODES } = require("node:http");
-const { Handle, check, native } = require("./native.js");
+const { Handle, check, headerValue, native } = require("./native.js");
 const { AhoyError, readAttempt } = require("./errors.js");
 
 const PIECE = 65536;
@@ -25,7 +25,7 @@ class Response {
     this.headers = new Headers();
     const fields = Number(native.ahoy_response_header_count(pointer));
     for (let i = 0; i < fields; i++) {
-      this.headers.append(native.ahoy_response_header_name_at(pointer, i), native.ahoy_response_header_value_at(pointer, i));
+      this.headers.append(native.ahoy_response_header_name_at(pointer, i), headerValue(pointer, i));
     }
     /** What was tried until this answer came. */
     this.attempts = [];

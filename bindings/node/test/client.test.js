@@ -1,6 +1,7 @@
 "use strict";
 
 const assert = require("node:assert/strict");
+const http = require("node:http");
 const { after, before, test } = require("node:test");
 const { AhoyError, Balancer, Client } = require("../src/index.js");
 const { counts, eventually, servers } = require("./support.js");
@@ -56,6 +57,20 @@ test("answers are shaped like fetch's", async () => {
   const missing = await client().get("/status?c=404");
   assert.deepEqual([missing.status, missing.ok, await missing.text()], [404, false, "as asked"]);
   assert.equal(await (await client().get("/gzip")).text(), "hello");
+});
+
+test("fields are bytes, and each is a character, as fetch has it", async () => {
+  let seen;
+  const server = http.createServer((request) => {
+    seen = request.headers["x-sent"];
+    request.socket.end(Buffer.from("HTTP/1.1 200 OK\r\nx-latin: caf\xe9\r\nx-utf8: \xe2\x82\xac\r\nconnection: close\r\n\r\n", "latin1"));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const c = client([`127.0.0.1:${server.address().port}`]);
+  const { headers } = await c.get("/", { headers: new Headers({ "x-sent": "caf\xe9" }) });
+  assert.deepEqual([headers.get("x-latin"), headers.get("x-utf8"), seen], ["caf\xe9", "\xe2\x82\xac", "caf\xe9"]);
+  await assert.rejects(c.get("/", { headers: { "x-sent": "\u20ac" } }), /x-sent has a character above/);
+  server.close();
 });
 
 test("errors have a code, their attempts, a cause and the caller's stack", async function called() {
