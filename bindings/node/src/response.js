@@ -40,19 +40,17 @@ class Response {
     this.stream = null;
   }
 
-  /** The body as a ReadableStream. The server is at most some 300 KiB ahead of its reader. */
+  /** The body as a ReadableStream of bytes. The server is at most some 300 KiB ahead of its reader. */
   get body() {
     if (this.stream === null) {
-      const { pieces } = this;
-      const cancel = () => this.cancel();
-      this.stream = new ReadableStream({
-        async pull(controller) {
-          const { done, value } = await pieces.next();
-          if (done) controller.close();
-          else controller.enqueue(new Uint8Array(value));
-        },
-        cancel,
-      }, { highWaterMark: 0 });
+      const pull = async (controller) => {
+        this.bodyUsed = true;
+        const { done, value } = await this.pieces.next();
+        if (!done) return controller.enqueue(new Uint8Array(value));
+        controller.close();
+        controller.byobRequest?.respond(0);
+      };
+      this.stream = new ReadableStream({ type: "bytes", pull, cancel: () => this.cancel() });
     }
     return this.stream;
   }
@@ -126,6 +124,7 @@ class Response {
   /** Ends the exchange; the server sees the connection close if the body is not whole. */
   async cancel() {
     // A reader that waits is woken by it; its generator would else return when the server says something.
+    this.bodyUsed = true;
     this.#handle.free();
     await this.pieces.return();
   }

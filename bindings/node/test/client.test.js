@@ -73,6 +73,31 @@ test("fields are bytes, and each is a character, as fetch has it", async () => {
   server.close();
 });
 
+test("a body is used once, however it was used", async () => {
+  const c = client([hosts[0]]);
+  const used = async (use) => {
+    const response = await c.get("/big?n=200000");
+    await use(response);
+    assert.equal(response.bodyUsed, true);
+    await assert.rejects(response.text(), TypeError, String(use));
+  };
+  await used((response) => response.cancel());
+  await used((response) => response.body.cancel());
+  await used(async ({ body }) => {
+    const reader = body.getReader();
+    await reader.read();
+    reader.releaseLock();
+  });
+  const reader = (await c.get("/ok")).body.getReader({ mode: "byob" });
+  const pieces = [];
+  for (;;) {
+    const { done, value } = await reader.read(new Uint8Array(3));
+    if (done) break;
+    pieces.push(Buffer.from(value).toString());
+  }
+  assert.equal(pieces.join(""), "hello");
+});
+
 test("errors have a code, their attempts, a cause and the caller's stack", async function called() {
   const error = await client([hosts[1]]).get("/ok").catch((e) => e);
   assert.ok(error instanceof AhoyError);
