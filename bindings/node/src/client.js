@@ -8,6 +8,7 @@ const { AhoyError, withStack } = require("./errors.js");
 const { Balancer } = require("./balancer.js");
 const { Queue } = require("./queue.js");
 const { Response } = require("./response.js");
+const { unlessAborted } = require("./signal.js");
 
 const OPTIONS = new Set([
   "config", "balancer", "baseURL", "timeout", "attemptTimeout", "connectTimeout", "tries", "headers", "ca", "cert", "key",
@@ -127,6 +128,7 @@ class Client extends EventEmitter {
     if (options.signal && typeof options.signal.addEventListener !== "function") {
       throw new TypeError(`signal is an AbortSignal, and not ${inspect(options.signal)}`);
     }
+    options.signal?.throwIfAborted();
     if (this.balancer?.first) await listed(this.balancer, options);
     const content = await body(options);
     const queue = this.#queue;
@@ -137,7 +139,9 @@ class Client extends EventEmitter {
     try {
       const submit = (tag) => check("ahoy_client_submit", client, request.pointer, queue.handle.pointer, tag);
       const answered = await queue.await(submit, options.signal);
-      return new Response(answered, queue, options.signal, request.path);
+      const response = new Response(answered, queue, options.signal, request.path);
+      options.signal?.throwIfAborted();
+      return response;
     } catch (error) {
       if (this.balancer && NO_HOST.has(error.code)) this.balancer.missed();
       throw error;
@@ -202,16 +206,12 @@ function refuseUnknown(known, options, whose) {
 /** Waits for the first list of a function, within the limits of a call. */
 async function listed(balancer, { signal, timeout }) {
   const limit = timeout === undefined ? WAIT : Math.min(Number(milliseconds("timeout", timeout)), WAIT);
-  let abort;
   let timer;
-  const ended = new Promise((_, reject) => {
-    abort = () => reject(signal.reason);
+  const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`it gave none within ${limit} ms`)), limit);
   });
-  if (signal) signal.addEventListener("abort", abort, { once: true });
   try {
-    if (signal) signal.throwIfAborted();
-    await Promise.race([balancer.first, ended]);
+    await unlessAborted(signal, Promise.race([balancer.first, late]));
   } catch (error) {
     if (signal && signal.aborted) throw signal.reason;
     balancer.missed();
@@ -219,7 +219,6 @@ async function listed(balancer, { signal, timeout }) {
     throw Object.assign(new AhoyError(message, "AHOY_E_DISCOVERY"), { retryable: true, cause: error });
   } finally {
     clearTimeout(timer);
-    if (signal) signal.removeEventListener("abort", abort);
   }
 }
 

@@ -3,6 +3,7 @@
 const net = require("node:net");
 const { check, koffi, native, take } = require("./native.js");
 const { takeError } = require("./errors.js");
+const { onAbort } = require("./signal.js");
 
 /**
  * As many calls are begun, and as many completions handed out, in a turn of the event loop: a few milliseconds of work,
@@ -57,14 +58,12 @@ class Queue {
       begin(tag);
       const waiter = { resolve, reject, stop: null };
       if (signal) {
-        const abort = () => {
+        waiter.stop = onAbort(signal, () => {
           check("ahoy_queue_cancel", this.handle.pointer, tag);
           waiter.reject = () => {};
           waiter.resolve = (pointer) => native.ahoy_response_free(pointer);
           reject(signal.reason);
-        };
-        signal.addEventListener("abort", abort, { once: true });
-        waiter.stop = () => signal.removeEventListener("abort", abort);
+        });
       }
       if (this.waiting.size === 0) this.socket.ref();
       this.waiting.set(tag, waiter);

@@ -3,6 +3,7 @@
 const { STATUS_CODES } = require("node:http");
 const { Handle, check, headerValue, native } = require("./native.js");
 const { AhoyError, readAttempt } = require("./errors.js");
+const { onAbort } = require("./signal.js");
 
 const PIECE = 65536;
 
@@ -14,7 +15,7 @@ class Response {
   #handle;
 
   constructor(pointer, queue, signal, path) {
-    const handle = new Handle(pointer, "ahoy_response_free");
+    const handle = new Answer(pointer, signal);
     this.status = native.ahoy_response_status(pointer);
     this.statusText = STATUS_CODES[this.status] || "";
     this.ok = this.status >= 200 && this.status < 300;
@@ -131,6 +132,29 @@ class Response {
 
   async [Symbol.asyncDispose || Symbol.for("Symbol.asyncDispose")]() {
     await this.cancel();
+  }
+}
+
+const dropped = new FinalizationRegistry((stop) => stop());
+
+/** The library's answer, which the signal of its call frees: the exchange ends, also while nobody reads. */
+class Answer extends Handle {
+  #stop = null;
+
+  constructor(pointer, signal) {
+    super(pointer, "ahoy_response_free");
+    if (!signal || signal.aborted) return;
+    const self = new WeakRef(this);
+    this.#stop = onAbort(signal, () => self.deref()?.free());
+    dropped.register(this, this.#stop, this);
+  }
+
+  free() {
+    if (this.#stop) {
+      dropped.unregister(this);
+      this.#stop();
+    }
+    super.free();
   }
 }
 

@@ -98,6 +98,27 @@ test("a body is used once, however it was used", async () => {
   assert.equal(pieces.join(""), "hello");
 });
 
+test("a signal ends an answer that nobody reads", async () => {
+  const c = client([hosts[0]]);
+  const before = (await counts(hosts[0])).broken_off;
+  const controller = new AbortController();
+  const response = await c.get("/drip?n=500&ms=20", { signal: controller.signal });
+  controller.abort();
+  await eventually(async () => (await counts(hosts[0])).broken_off === before + 1);
+  await assert.rejects(response.text(), { name: "AbortError" });
+});
+
+test("many calls share a signal without a warning", async () => {
+  const warnings = [];
+  const note = (warning) => warnings.push(warning.name);
+  process.on("warning", note);
+  const { signal } = new AbortController();
+  const c = client([hosts[0]]);
+  await Promise.all(Array.from({ length: 20 }, async () => (await c.get("/slow?ms=30", { signal })).text()));
+  process.off("warning", note);
+  assert.deepEqual([warnings, require("node:events").getEventListeners(signal, "abort").length], [[], 0]);
+});
+
 test("errors have a code, their attempts, a cause and the caller's stack", async function called() {
   const error = await client([hosts[1]]).get("/ok").catch((e) => e);
   assert.ok(error instanceof AhoyError);
