@@ -117,7 +117,7 @@ class Client extends EventEmitter {
     });
   }
 
-  #traced(path, options) {
+  async #traced(path, options) {
     if (!this.#tracing) return this.#send(path, options);
     const send = (further) => this.#send(path, { ...options, headers: [...fields(options.headers), ...further] });
     return this.#tracing.call(methodOf(options), path, send);
@@ -266,7 +266,7 @@ function methodOf(options) {
 }
 
 /** What is to be sent, in memory: streams and iterables are read to their end first. */
-async function body({ body: given, json }) {
+async function body({ body: given, json, signal }) {
   if (json !== undefined && given !== undefined && given !== null) throw new TypeError("a call has a body or json, and not both");
   if (json !== undefined) return { bytes: Buffer.from(serialized(json)), type: "application/json" };
   if (given === undefined || given === null) return {};
@@ -274,20 +274,62 @@ async function body({ body: given, json }) {
   if (given instanceof URLSearchParams) {
     return { bytes: Buffer.from(given.toString()), type: "application/x-www-form-urlencoded;charset=UTF-8" };
   }
-  if (given instanceof ArrayBuffer) return { bytes: Buffer.from(given) };
-  if (ArrayBuffer.isView(given)) return { bytes: Buffer.from(given.buffer, given.byteOffset, given.byteLength) };
+  if (isBytes(given)) return { bytes: octets(given) };
   if (given instanceof Blob) return { bytes: Buffer.from(await given.arrayBuffer()), type: given.type };
-  if (given instanceof FormData) {
+  if (given[Symbol.toStringTag] === "FormData") {
     const { Response: Standard } = globalThis;
-    const encoded = new Standard(given);
+    const encoded = new Standard(form(given));
     return { bytes: Buffer.from(await encoded.arrayBuffer()), type: encoded.headers.get("content-type") };
   }
   if (typeof given[Symbol.asyncIterator] !== "function" && typeof given[Symbol.iterator] !== "function") {
     throw new TypeError(`a body is text, bytes or a stream, and not ${typeof given}; json sends a value`);
   }
+  return { bytes: await drawn(given, signal) };
+}
+
+function isBytes(value) {
+  return value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+}
+
+/** The same memory as a Buffer. */
+function octets(value) {
+  return ArrayBuffer.isView(value) ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : Buffer.from(value);
+}
+
+/** A form as Node's own: that of the package undici is another class. */
+function form(given) {
+  if (given instanceof FormData) return given;
+  const own = new FormData();
+  for (const field of given) own.append(...field);
+  return own;
+}
+
+/** All pieces of a stream or an iterable. Where the signal aborts, it is left. */
+async function drawn(given, signal) {
+  const iterator = given[Symbol.asyncIterator]?.();
   const pieces = [];
-  for await (const piece of given) pieces.push(Buffer.from(piece));
-  return { bytes: Buffer.concat(pieces) };
+  const all = async () => {
+    for await (const piece of iterator ? { [Symbol.asyncIterator]: () => iterator } : given) {
+      if (typeof piece !== "string" && !isBytes(piece)) {
+        throw new TypeError(`the pieces of a body are text or bytes, and not ${inspect(piece)}`);
+      }
+      // A copy, for the memory may be used again.
+      pieces.push(Buffer.from(typeof piece === "string" ? piece : octets(piece)));
+    }
+    return Buffer.concat(pieces);
+  };
+  try {
+    return await unlessAborted(signal, all());
+  } catch (error) {
+    if (signal && signal.aborted) leave(given, iterator);
+    throw error;
+  }
+}
+
+/** Ends what may be waiting for its next piece, and waits for nothing. */
+function leave(given, iterator) {
+  if (typeof given.destroy === "function") given.destroy();
+  else Promise.resolve(iterator?.return?.()).catch(() => {});
 }
 
 function serialized(json) {

@@ -98,6 +98,48 @@ test("a body is used once, however it was used", async () => {
   assert.equal(pieces.join(""), "hello");
 });
 
+test("a body of another kind is refused, and not sent as something else", async () => {
+  const c = client([hosts[0]]);
+  for (const body of [new Map([["a", "b"]]), [["a"]], [{ length: 3 }], [5]]) {
+    await assert.rejects(c.post("/body", body), /pieces of a body are text or bytes/);
+  }
+  const form = new (require("undici").FormData)();
+  form.append("name", "content");
+  assert.match(await (await c.post("/body", form)).text(), /name="name"[^]*content/);
+  assert.equal(await (await c.post("/body", ["a", new Uint16Array([0x6262])])).text(), "abb");
+});
+
+test("a signal ends a body that is being drawn, and what draws it", async () => {
+  const c = client([hosts[0]]);
+  let left = false;
+  async function* silent() {
+    try {
+      yield "a";
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      yield "b";
+    } finally {
+      left = true;
+    }
+  }
+  const aborted = () => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 30);
+    return controller.signal;
+  };
+  const begun = performance.now();
+  await assert.rejects(c.post("/body", silent(), { signal: aborted() }), { name: "AbortError" });
+  assert.ok(performance.now() - begun < 250);
+  await eventually(() => left);
+  const { Readable } = require("node:stream");
+  const readable = new Readable({ read() {} });
+  await assert.rejects(c.post("/body", readable, { signal: aborted() }), { name: "AbortError" });
+  assert.equal(readable.destroyed, true);
+  let drawn = false;
+  const once = (function* () { drawn = true; yield "a"; })();
+  await assert.rejects(c.post("/body", once, { signal: AbortSignal.abort() }), { name: "AbortError" });
+  assert.equal(drawn, false);
+});
+
 test("a signal ends an answer that nobody reads", async () => {
   const c = client([hosts[0]]);
   const before = (await counts(hosts[0])).broken_off;
