@@ -121,7 +121,8 @@ class Queue {
         text: native.ahoy_event_text(out[0]),
       };
       native.ahoy_event_free(out[0]);
-      this.onEvent(event);
+      // A listener may throw, and may close the client.
+      process.nextTick(this.onEvent, event);
     }
   }
 

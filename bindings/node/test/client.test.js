@@ -306,6 +306,22 @@ test("events, metrics, settings", async () => {
   assert.throws(() => c.reconfigure({ timeuot: "1s" }), /timeout/);
 });
 
+test("a listener of events may throw, and may close its client", () => {
+  const { program } = require("./support.js");
+  const ended = program(
+    `process.once("uncaughtException", (error) => process.stdout.write(error.message + " "));
+     const client = new ahoy.Client([hosts[1]], { tries: 1 });
+     client.once("event", () => { throw new Error("thrown"); });
+     client.once("event", () => {});
+     const closed = new ahoy.Client([hosts[1]], { tries: 1 });
+     closed.on("event", () => closed.close());
+     Promise.allSettled([client.get("/ok"), client.get("/ok"), closed.get("/ok")]).then((calls) => {
+       process.stdout.write(calls.map((call) => call.reason.code).join(" "));
+     });`, hosts);
+  assert.deepEqual([ended.status, ended.stderr], [0, ""]);
+  assert.match(ended.stdout, /^thrown AHOY_E_\w+ AHOY_E_\w+ AHOY_E_\w+$/);
+});
+
 test("absolute URLs", async () => {
   assert.equal(await (await client(null).get(`http://${hosts[0]}/ok`)).text(), "hello");
 });
