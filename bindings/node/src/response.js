@@ -110,22 +110,22 @@ class Response {
       rest = lines.pop();
       for (const line of lines) {
         if (line === "") {
-          if (event.data.length > 0) yield { ...event, data: event.data.join("\n") };
+          if (event.data.length > 0) yield { ...event, event: event.event || "message", data: event.data.join("\n") };
           event = { event: "message", data: [], id: event.id };
           continue;
         }
         const [, name, value] = /^([^:]*):? ?(.*)$/s.exec(line);
         if (name === "data") event.data.push(value);
         else if (name === "event") event.event = value;
-        else if (name === "id") event.id = value;
+        else if (name === "id" && !value.includes("\0")) event.id = value;
       }
     }
   }
 
   /** Ends the exchange; the server sees the connection close if the body is not whole. */
   async cancel() {
-    // A reader that waits is woken by it; its generator would else return when the server says something.
     this.bodyUsed = true;
+    // A reader that waits is woken by it; its generator would else return when the server says something.
     this.#handle.free();
     await this.pieces.return();
   }
