@@ -110,10 +110,10 @@ class AsyncClient(BaseClient):
         queue = queue_here()
         self._relay.use(queue)
         try:
-            pointer = await queue.submitted(self._pointer, request)
+            answered = await queue.submitted(self._pointer, request)
         except errors.Error as error:
             raise error from (request.raised() or error.__cause__)
-        return Handle(pointer or 0, lib.ahoy_response_free)
+        return answered or Handle(0, lib.ahoy_response_free)
 
     async def aclose(self, timeout: float = 5.0) -> None:
         """Refuses new calls, waits for those under way, and ends what is left after `timeout` seconds."""

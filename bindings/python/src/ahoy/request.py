@@ -52,7 +52,7 @@ class Request:
     def body(self, content: Content) -> None:
         """Sets what is sent: bytes, text, or an iterable of bytes that is drawn while it is sent.
 
-        An asynchronous one is drawn by the task that awaits the call.
+        An asynchronous one is drawn in the loop, for as long as the call is under way.
         """
         if content is None:
             return
@@ -213,6 +213,8 @@ class Fed:
         self._ended = self._failed = False
         self._drawn: Callable[[], None] = lambda: None
         self._request = 0
+        self.drawing = False
+        """Whether the next piece is awaited, which may last for ever; what else it waits for ends with the call."""
 
     def attach(self, request: int) -> None:
         self._request = request
@@ -234,14 +236,18 @@ class Fed:
     async def _bring(self, pieces: AsyncIterator[bytes], bell: Bell) -> None:
         self._drawn = bell.ring
         try:
-            async for piece in pieces:
+            while not bell.ended:
+                self.drawing = True
+                try:
+                    piece = await pieces.__anext__()
+                finally:
+                    self.drawing = False
                 if piece:
                     self._pieces.append(_bytes(piece))
                     self._ready()
                 while self._pieces and not bell.ended:
                     await bell.wait()
-                if bell.ended:
-                    return
+        except StopAsyncIteration:
             self._ended = True
         except BaseException:
             # The exception is not kept: its frames hold the request, which holds this.
