@@ -225,6 +225,15 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
 
         self.assertEqual(await asyncio.to_thread(run), 0)
 
+    async def test_a_hook_that_raises_is_the_cause(self):
+        def refuse(request):
+            raise PermissionError("not today")
+
+        async with ahoy.AsyncClient(self.hosts, on_request=refuse) as client:
+            with self.assertRaises(ahoy.HookRefusedError) as caught:
+                await client.get("/ok")
+        self.assertIsInstance(caught.exception.__cause__, PermissionError)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -282,8 +282,21 @@ class Calls(Served, unittest.TestCase):
         def refuse(request):
             raise PermissionError("not today")
 
-        with self.assertRaises(ahoy.HookRefusedError):
-            self.client(on_request=refuse).get("/ok")
+        client, caught = self.client(on_request=refuse), []
+
+        def call(begin):
+            try:
+                begin("GET", "/ok")
+            except ahoy.HookRefusedError as error:
+                caught.append(error.__cause__)
+
+        for begin in (client.request, client.stream):
+            call(begin)
+            thread = threading.Thread(target=call, args=(begin,))
+            thread.start()
+            thread.join()
+        self.assertEqual([str(error) for error in caught], ["not today"] * 4)
+        self.assertEqual(client._refusals._raised, {})
 
     def test_own_provider_and_own_balancer(self):
         asked = []

@@ -109,10 +109,8 @@ class AsyncClient(BaseClient):
     async def _submitted(self, request: Request) -> Handle:
         queue = queue_here()
         self._relay.use(queue)
-        try:
+        with self._telling(request):
             answered = await queue.submitted(self._pointer, request)
-        except errors.Error as error:
-            raise error from (request.raised() or error.__cause__)
         return answered or Handle(0, lib.ahoy_response_free)
 
     async def aclose(self, timeout: float = 5.0) -> None:

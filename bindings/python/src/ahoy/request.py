@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import ctypes
+import itertools
 import json as json_module
 import time
 from typing import Any, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Protocol, Sequence, Union
@@ -11,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from ._callbacks import keep
 from ._handle import Handle, check, given, milliseconds, take
-from ._library import lib
+from ._library import callback, lib
 from .headers import Auth, HeaderInput, authorized, encoded, pairs
 
 Content = Union[bytes, bytearray, memoryview, str, Iterable[bytes], AsyncIterable[bytes], None]
@@ -25,21 +26,34 @@ _END, _DATA, _NOT_READY, _FAILED = 0, 1, 2, 3
 _SAFE = "/%?&=:@!$'()*+,;-._~[]"
 
 
+_numbers = itertools.count(1)
+
+
 class Request:
     """One request, made ready for the library."""
 
-    __slots__ = ("begun", "handle", "method", "path", "_source")
+    __slots__ = ("begun", "handle", "method", "path", "_number", "_source")
 
     def __init__(self, method: str, path: str) -> None:
         self.begun = time.perf_counter()
         self.method = method
         self.path = path
         self.handle = Handle(take(lib.ahoy_request_new, given("method", method), given("path", path)), lib.ahoy_request_free)
+        self._number = 0
         self._source: _Source | Fed | None = None
 
     @property
     def pointer(self) -> int:
         return self.handle.pointer or 0
+
+    @property
+    def number(self) -> int:
+        """What the library is told to know its calls by."""
+        if not self._number:
+            self._number = next(_numbers)
+            # A number in place of a pointer: nothing has to be kept alive for it.
+            check(lib.ahoy_request_set_user_data, self.pointer, self._number, callback("ahoy_destroy_fn")())
+        return self._number
 
     def header(self, name: str, value: str | bytes) -> None:
         """Sets a field in place of all others of its name."""
