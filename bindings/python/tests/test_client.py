@@ -1,9 +1,11 @@
 """The client for threads, as its user sees it."""
 
+import copy
 import io
 import logging
 import os
 import pathlib
+import pickle
 import tempfile
 import threading
 import time
@@ -297,6 +299,21 @@ class Calls(Served, unittest.TestCase):
             thread.join()
         self.assertEqual([str(error) for error in caught], ["not today"] * 4)
         self.assertEqual(client._refusals._raised, {})
+
+    def test_answers_and_their_errors_are_copied_and_pickled(self):
+        client = self.client(hosts=self.hosts[:1], retry=False)
+        with self.assertRaises(ahoy.StatusError) as caught:
+            client.get("/status?c=404").raise_for_status()
+        error = pickle.loads(pickle.dumps(caught.exception))
+        self.assertEqual((error.code, error.response.text), ("AHOY_E_HTTP_STATUS", "as asked"))
+        answer = client.get("/echo")
+        twice = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(answer))))
+        for twin in (copy.copy(answer), copy.deepcopy(answer), twice):
+            self.assertEqual((twin.json(), twin.headers, twin.endpoint), (answer.json(), answer.headers, answer.endpoint))
+            self.assertEqual((twin.url, twin.attempts, twin.elapsed), (answer.url, answer.attempts, answer.elapsed))
+        with answer:
+            pass
+        self.assertEqual(pickle.loads(pickle.dumps(answer)).json(), answer.json())
 
     def test_own_provider_and_own_balancer(self):
         asked = []

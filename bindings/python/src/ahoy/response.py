@@ -183,6 +183,13 @@ class Response(BaseResponse):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, also in another process, is one in Python's memory: of a closed answer, what was read of it."""
+        if self._handle.pointer is None:
+            return _copy, (self.status, self._content or b"", self.headers.multi_items(), "", "", (), self.elapsed)
+        told = self.endpoint, self.url, self.attempts
+        return _copy, (self.status, self.content, self.headers.multi_items(), *told, self.elapsed)
+
 
 class StreamedResponse(BaseResponse):
     """An answer whose body is read while it comes. Leaving its `with` block ends the exchange."""
@@ -255,28 +262,55 @@ class StreamedResponse(BaseResponse):
 
 def copied(pointer: int) -> Response:
     """The answer that an error holds, which ends with the error: a copy in Python's memory."""
-    response = _Copy.__new__(_Copy)
     length = ctypes.c_size_t()
     address = _address(pointer, length)
-    response.status = lib.ahoy_response_status(pointer)
-    response.request = None
-    response.elapsed = datetime.timedelta()
-    response._content = ctypes.string_at(address, length.value)
-    response._headers = Headers([_field(pointer, i) for i in range(lib.ahoy_response_header_count(pointer))])
-    response._endpoint = decode(lib.ahoy_response_endpoint_url(pointer))
+    return _copy(
+        lib.ahoy_response_status(pointer),
+        ctypes.string_at(address, length.value),
+        [_field(pointer, i) for i in range(lib.ahoy_response_header_count(pointer))],
+        decode(lib.ahoy_response_endpoint_url(pointer)),
+        "",
+        (),
+        datetime.timedelta(),
+    )
+
+
+def _copy(
+    status: int,
+    content: bytes,
+    fields: list[tuple[str, str]],
+    endpoint: str,
+    url: str,
+    attempts: tuple[Attempt, ...],
+    elapsed: datetime.timedelta,
+) -> _Copy:
+    response = _Copy.__new__(_Copy)
+    response.status, response._content, response._headers = status, content, Headers(fields)
+    response._endpoint, response._url, response._attempts = endpoint, url, attempts
+    response.request, response.elapsed = None, elapsed
     return response
 
 
 class _Copy(Response):
     _endpoint: str
+    _url: str
+    _attempts: tuple[Attempt, ...]
 
     @property
     def endpoint(self) -> str:
         return self._endpoint
 
     @property
+    def url(self) -> str:
+        return self._url
+
+    @property
     def attempts(self) -> tuple[Attempt, ...]:
-        return ()
+        return self._attempts
+
+    @property
+    def stop_reason(self) -> str:
+        return ""
 
     @property
     def content_view(self) -> memoryview:
@@ -284,6 +318,10 @@ class _Copy(Response):
 
     def close(self) -> None:
         pass
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        told = self._endpoint, self._url, self._attempts
+        return _copy, (self.status, self._content, self.headers.multi_items(), *told, self.elapsed)
 
 
 def _field(pointer: int, index: int) -> tuple[str, str]:
