@@ -300,6 +300,15 @@ class Calls(Served, unittest.TestCase):
         self.assertEqual([str(error) for error in caught], ["not today"] * 4)
         self.assertEqual(client._refusals._raised, {})
 
+    def test_what_a_hook_keeps_of_an_answer_stays_readable(self):
+        kept = []
+        client = self.client(on_response=lambda response: kept.append((response, response.content_view[1:])))
+        for _ in range(3):
+            client.get("/big?n=200000")
+        self.assertEqual({bytes(view) for _, view in kept}, {client.get("/big?n=200000").content[1:]})
+        with self.assertRaises(ahoy.ClosedError):
+            _ = kept[0][0].endpoint
+
     def test_answers_and_their_errors_are_copied_and_pickled(self):
         client = self.client(hosts=self.hosts[:1], retry=False)
         with self.assertRaises(ahoy.StatusError) as caught:

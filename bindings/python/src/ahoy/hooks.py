@@ -11,7 +11,7 @@ from ._handle import Handle, check, decode, given
 from ._library import lib
 from .attempts import Attempt
 from .errors import read_error
-from .response import Response
+from .response import LentResponse, Response
 
 if TYPE_CHECKING:
     from .tracing import Tracing
@@ -150,7 +150,7 @@ def response_hook(function: OnResponse) -> Callable[..., None]:
     def hook(_: Any, pointer: int) -> None:
         handle = Handle(pointer, lambda _: None)
         with _guarded():
-            function(Response(handle))
+            function(LentResponse(handle))
         handle.pointer = None
 
     return hook

@@ -191,6 +191,14 @@ class Response(BaseResponse):
         return _copy, (self.status, self.content, self.headers.multi_items(), *told, self.elapsed)
 
 
+class LentResponse(Response):
+    """What a hook is given: an answer whose memory is the library's and ends with the hook."""
+
+    @property
+    def content_view(self) -> memoryview:
+        return memoryview(self.content)
+
+
 class StreamedResponse(BaseResponse):
     """An answer whose body is read while it comes. Leaving its `with` block ends the exchange."""
 
