@@ -12,7 +12,7 @@ def orders(hosts: List[str]) -> int:
         attempts: List[float] = [attempt.elapsed for attempt in response.attempts]
         text: str = response.text
         try:
-            client.post("/orders", json={"id": 1}).raise_for_status()
+            print(client.post("/orders", json={"id": 1}).raise_for_status().json())
         except ahoy.TimeoutError as error:
             code: str = error.code
             print(code, error.attempts)

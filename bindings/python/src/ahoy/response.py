@@ -8,7 +8,7 @@ import datetime
 import json as json_module
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator, TypeVar
 
 from . import errors
 from ._handle import Handle, check, decode
@@ -20,6 +20,7 @@ from .sse import Event, parse
 if TYPE_CHECKING:
     from .request import Request
 
+_Answer = TypeVar("_Answer", bound="BaseResponse")
 _PIECE = 65536
 _FOREVER = 2**64 - 1
 # A wait is cut into pieces of this length, in between which Python runs its signal handlers.
@@ -116,7 +117,7 @@ class BaseResponse:
         except LookupError:
             return "utf-8"
 
-    def raise_for_status(self) -> BaseResponse:
+    def raise_for_status(self: _Answer) -> _Answer:
         """Raises StatusError for a status of 400 or above."""
         if self.ok:
             return self
