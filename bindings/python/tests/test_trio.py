@@ -98,6 +98,16 @@ class Calls(Served, unittest.TestCase):
 
         self.run_with_client(work)
 
+    def test_a_client_is_closed_in_a_cancelled_scope(self):
+        async def main():
+            with trio.move_on_after(0.05):
+                async with ahoy.AsyncClient(self.hosts[:1]) as client:
+                    await client.get("/slow?ms=20000")
+            with self.assertRaises(ahoy.ClosedError):
+                await client.get("/ok")
+
+        trio.run(main)
+
     def test_httpx(self):
         async def main():
             transport = ahoy.httpx.AsyncTransport(self.hosts)

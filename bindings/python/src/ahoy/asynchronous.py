@@ -117,8 +117,12 @@ class AsyncClient(BaseClient):
         """Refuses new calls, waits for those under way, and ends what is left after `timeout` seconds."""
         if self._closed:
             return
-        # It may wait, so it must not run in the loop.
-        await queue_here().in_thread(self._finish, timeout)
+        try:
+            # It may wait, so it must not run in the loop.
+            await queue_here().in_thread(self._finish, timeout)
+        finally:
+            # Where that was cancelled before it began; calls end at once then.
+            self._finish(0)
 
     async def __aenter__(self) -> AsyncClient:
         return self
