@@ -86,6 +86,8 @@ class Calls(Served, unittest.TestCase):
             (TypeError, "8001", lambda: ahoy.Client([8001])),
             (TypeError, "8001", lambda: ahoy.Client(8001)),
             (TypeError, "seconds", lambda: ahoy.Client(self.hosts, timeout="2")),
+            (ValueError, "weight", lambda: ahoy.Client([ahoy.Host("127.0.0.1", 80, weight=-1)])),
+            (ValueError, "priority", lambda: ahoy.Client([ahoy.Host("127.0.0.1", 80, priority=2**32)])),
             (ValueError, "negative", lambda: ahoy.Client(self.hosts, timeout=-2)),
             (TypeError, "tries", lambda: ahoy.Client(self.hosts, retry="3")),
             (TypeError, "list", lambda: ahoy.Client(self.hosts, options=["max_in_flight"])),

@@ -64,6 +64,9 @@ class Host:
         for name in ("weight", "priority"):
             value = getattr(self, name)
             if value is not None:
+                # C would take what is below for a large number.
+                if not 0 <= value < 2**32:
+                    raise ValueError(f"{name} of a host is from 0 to 4294967295, and not {value!r}")
                 check(getattr(lib, f"ahoy_host_set_{name}"), pointer, value)
         if self.scheme is not None:
             if self.scheme not in _SCHEMES:
