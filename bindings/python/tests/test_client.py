@@ -80,12 +80,19 @@ class Calls(Served, unittest.TestCase):
             self.assertIsInstance(caught.exception.__cause__, TypeError)
 
     def test_what_is_of_a_wrong_kind_is_named(self):
+        async def awaited(*_):
+            raise AssertionError("it is not called")
+
         client = self.client()
         for error, words, call in (
             (ValueError, "127.0.0.1:99999", lambda: ahoy.Client(["127.0.0.1:99999"])),
             (TypeError, "8001", lambda: ahoy.Client([8001])),
             (TypeError, "8001", lambda: ahoy.Client(8001)),
             (TypeError, "seconds", lambda: ahoy.Client(self.hosts, timeout="2")),
+            (TypeError, "on_request is a plain function", lambda: ahoy.Client(self.hosts, on_request=awaited)),
+            (TypeError, "on_event is a plain function", lambda: ahoy.AsyncClient(self.hosts, on_event=awaited)),
+            (TypeError, "hosts is a plain function", lambda: ahoy.Client(awaited)),
+            (TypeError, "balancer is a plain function", lambda: ahoy.Client(self.hosts, balancer=awaited)),
             (ValueError, "weight", lambda: ahoy.Client([ahoy.Host("127.0.0.1", 80, weight=-1)])),
             (ValueError, "priority", lambda: ahoy.Client([ahoy.Host("127.0.0.1", 80, priority=2**32)])),
             (ValueError, "negative", lambda: ahoy.Client(self.hosts, timeout=-2)),

@@ -13,7 +13,7 @@ import warnings
 from typing import Any, Callable, Iterator, Mapping, Union
 
 from . import errors
-from ._callbacks import keep
+from ._callbacks import keep, plain
 from ._handle import Handle, check, given, milliseconds, take, text
 from ._library import lib
 from .balancer import Balancer, Hosts, chosen_balancer
@@ -101,8 +101,8 @@ class BaseClient:
         :param warn_unclosed: whether a client that is dropped without `close` warns by a ResourceWarning
         """
         for name, hook in {"on_request": on_request, "on_response": on_response, "on_error": on_error, "on_event": on_event}.items():
-            if hook is not None and not callable(hook):
-                raise TypeError(f"{name} is a function, and not {hook!r}")
+            if hook is not None:
+                plain(name, hook)
         if verify is False:
             raise ValueError("TLS is always verified: pass the PEM file of the server's authority as verify")
         self._refusals: Refusals | None = Refusals() if on_request is not None else None
