@@ -139,7 +139,7 @@ class Client extends EventEmitter {
     try {
       const submit = (tag) => check("ahoy_client_submit", client, request.pointer, queue.handle.pointer, tag);
       const answered = await queue.await(submit, options.signal);
-      const response = new Response(answered, queue, options.signal, request.path);
+      const response = new Response(answered, queue, options.signal);
       options.signal?.throwIfAborted();
       return response;
     } catch (error) {
@@ -239,7 +239,6 @@ function build(path, options, content) {
   if (params) target += (target.includes("?") ? "&" : "?") + new URLSearchParams(params);
   const request = take("ahoy_request_new", "ahoy_request_free", string("method", methodOf(options)), target);
   const pointer = request.pointer;
-  request.path = target;
   try {
     check("ahoy_request_set_streamed", pointer, true);
     const given = fields(options.headers);

@@ -137,7 +137,7 @@ export interface Response extends AsyncIterable<Buffer> {
   readonly status: number;
   readonly statusText: string;
   readonly ok: boolean;
-  /** The URL that was asked for, at the endpoint that answered. */
+  /** The URL that brought the answer: at the endpoint that answered, and after redirects. */
   readonly url: string;
   readonly headers: Headers;
   readonly endpoint: string;

@@ -14,15 +14,15 @@ const scratch = Buffer.allocUnsafeSlow(PIECE);
 class Response {
   #handle;
 
-  constructor(pointer, queue, signal, path) {
+  constructor(pointer, queue, signal) {
     const handle = new Answer(pointer, signal);
     this.status = native.ahoy_response_status(pointer);
     this.statusText = STATUS_CODES[this.status] || "";
     this.ok = this.status >= 200 && this.status < 300;
     /** The endpoint that answered, such as http://10.0.0.7:80. */
     this.endpoint = native.ahoy_response_endpoint_url(pointer);
-    /** The URL that was asked for, at the endpoint that answered. */
-    this.url = path.startsWith("/") ? this.endpoint + path : path;
+    /** The URL that brought the answer: at the endpoint that answered, and after redirects. */
+    this.url = native.ahoy_response_url(pointer);
     this.headers = new Headers();
     const fields = Number(native.ahoy_response_header_count(pointer));
     for (let i = 0; i < fields; i++) {

@@ -328,6 +328,13 @@ test("absolute URLs", async () => {
   assert.equal(await (await client(null).get(`http://${hosts[0]}/ok`)).text(), "hello");
 });
 
+test("an answer's URL is the one that brought it", async () => {
+  const url = async (c, path) => (await c.get(path)).url;
+  const [base, any] = [client(null, { baseURL: `http://${hosts[0]}/below` }), client(null, { options: { redirects: 2 } })];
+  assert.equal(await url(base, "/ok?a=1"), `http://${hosts[0]}/below/ok?a=1`);
+  assert.equal(await url(any, `http://${hosts[0]}/redirect?to=/ok`), `http://${hosts[0]}/ok`);
+});
+
 test("ESM and CommonJS", async () => {
   const module = await import("../src/index.mjs");
   assert.equal(module.Client, Client);

@@ -401,6 +401,14 @@ class Calls(Served, unittest.TestCase):
         with ahoy.Client(base_url=f"http://{self.hosts[0]}/", timeout=5) as client:
             self.assertEqual(client.get("/ok").text, "hello")
 
+    def test_the_url_of_an_answer_is_the_one_that_brought_it(self):
+        at = f"http://{self.hosts[0]}"
+        with ahoy.Client(base_url=f"{at}/below") as client, ahoy.Client(options={"redirects": 2}) as follows:
+            self.assertEqual(client.get("/ok?a=1").url, f"{at}/below/ok?a=1")
+            self.assertEqual(follows.get(f"{at}/redirect?to=/ok").url, f"{at}/ok")
+        hooked = self.client(on_request=lambda request: setattr(request, "path", "/echo"))
+        self.assertTrue(hooked.get("/ok").url.endswith("/echo"))
+
     def test_threads_share_a_client(self):
         client, failed = self.client(), []
 

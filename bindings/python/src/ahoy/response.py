@@ -67,9 +67,8 @@ class BaseResponse:
 
     @property
     def url(self) -> str:
-        """The URL that was asked for, at the endpoint that answered."""
-        path = self.request.path if self.request is not None else ""
-        return self.endpoint + path if path.startswith("/") else path
+        """The URL that brought the answer: at the endpoint that answered, after redirects and what a hook changed."""
+        return decode(lib.ahoy_response_url(self._pointer))
 
     @property
     def ok(self) -> bool:
@@ -278,7 +277,7 @@ def copied(pointer: int) -> Response:
         ctypes.string_at(address, length.value),
         [_field(pointer, i) for i in range(lib.ahoy_response_header_count(pointer))],
         decode(lib.ahoy_response_endpoint_url(pointer)),
-        "",
+        decode(lib.ahoy_response_url(pointer)),
         (),
         datetime.timedelta(),
     )
