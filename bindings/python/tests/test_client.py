@@ -72,6 +72,14 @@ class Calls(Served, unittest.TestCase):
             for data, arrives in ((b"a", "a"), ("b", "b"), ({"c": 1}, "c=1"), ([("d", 2)], "d=2"), (iter([b"e"]), "e")):
                 self.assertEqual(client.post("/body", data=data).text, arrives)
 
+    def test_fields_without_a_value_are_left_out(self):
+        fields = {"a": None, "b": [1, None, "ü"], "c": b"d"}
+        for given, arrives in ((fields, "b=1&b=%C3%BC&c=d"), (list(fields.items()), "b=1&b=%C3%BC&c=d"), ({"a": None}, "")):
+            with ahoy.Client(self.hosts[:1]) as client:
+                target = f"/echo?{arrives}".rstrip("?")
+                self.assertEqual(client.get("/echo", params=given).json()["target"], target)
+                self.assertEqual(client.post("/body", data=given).text, arrives)
+
     def test_a_body_of_text_fails_its_call_also_on_a_connection_that_rested(self):
         with ahoy.Client(self.hosts[:1]) as client:
             client.get("/ok")

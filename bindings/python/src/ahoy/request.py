@@ -131,7 +131,7 @@ def build(
         _default(fields, "content-type", "application/json")
     elif _is_form(data):
         form: Any = data
-        content = urlencode(form, doseq=True).encode()
+        content = _urlencoded(form).encode()
         _default(fields, "content-type", "application/x-www-form-urlencoded")
     elif data is not None:
         body: Any = data
@@ -170,8 +170,17 @@ def with_params(path: str, params: Params) -> str:
         return path
     if not isinstance(params, (str, Mapping, Iterable)):
         raise TypeError(f"params are a mapping, pairs or text, and not {params!r}")
-    query = params if isinstance(params, str) else urlencode(params, doseq=True)
-    return f"{path}{'&' if '?' in path else '?'}{query}"
+    query = params if isinstance(params, str) else _urlencoded(params)
+    return f"{path}{'&' if '?' in path else '?'}{query}" if query else path
+
+
+def _urlencoded(fields: Any) -> str:
+    """Fields as in a query, without those that are None, as requests has them; one of several values comes several times."""
+    kept = []
+    for name, values in fields.items() if isinstance(fields, Mapping) else fields:
+        several = isinstance(values, Iterable) and not isinstance(values, (str, bytes))
+        kept += [(name, value) for value in (values if several else [values]) if value is not None]
+    return urlencode(kept)
 
 
 def _is_form(data: Any) -> bool:
