@@ -206,6 +206,16 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
         del task
         await asyncio.to_thread(eventually, lambda: counts(self.ports[0])["broken_off"] == before + 1)
 
+    async def test_a_read_that_is_cancelled_ends_its_stream(self):
+        before = counts(self.ports[0])["broken_off"]
+        async with ahoy.AsyncClient(self.hosts[:1]) as client:
+            async with client.stream("GET", "/drip?n=2&ms=20000") as response:
+                with self.assertRaises(asyncio.TimeoutError):
+                    await asyncio.wait_for(response.aread(), 0.05)
+                with self.assertRaises(ahoy.ClosedError):
+                    await response.aread()
+                await asyncio.to_thread(eventually, lambda: counts(self.ports[0])["broken_off"] == before + 1)
+
     async def test_cancelled_calls_leave_nothing_in_a_loop(self):
         def run():
             async def cancelled():

@@ -169,6 +169,10 @@ class AsyncStreamedResponse(BaseResponse):
                     if self._handle.pointer is None:
                         raise errors.not_open("the response") from None
                     raise
+                except BaseException:
+                    # A read that is cancelled ends the body.
+                    self.close()
+                    raise
 
     async def aiter_text(self) -> AsyncIterator[str]:
         """The same as text."""
