@@ -29,4 +29,20 @@ async def awaited(hosts: List[str]) -> bytes:
             return b"".join([piece async for piece in response.aiter_bytes()])
 
 
+class Orders(ahoy.Client):
+    def first(self) -> str:
+        return self.get("/orders/1").text
+
+
+class AwaitedOrders(ahoy.AsyncClient):
+    async def first(self) -> str:
+        return (await self.get("/orders/1")).text
+
+
+async def derived(hosts: List[str]) -> str:
+    with Orders(hosts) as client:
+        async with AwaitedOrders(hosts) as other:
+            return client.first() + await other.first()
+
+
 asyncio.run(awaited([]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-from typing import Any, AsyncIterator, Union
+from typing import Any, AsyncIterator, TypeVar, Union
 
 from . import errors
 from ._handle import Handle
@@ -16,6 +16,8 @@ from .hooks import Deliver
 from .request import Content, Data, Params, Request, build
 from .response import BaseResponse, Response, StreamedResponse
 from .sse import Event, parse_async
+
+_AsyncClient = TypeVar("_AsyncClient", bound="AsyncClient")
 
 
 class AsyncClient(BaseClient):
@@ -124,7 +126,7 @@ class AsyncClient(BaseClient):
             # Where that was cancelled before it began; calls end at once then.
             self._finish(0)
 
-    async def __aenter__(self) -> AsyncClient:
+    async def __aenter__(self: _AsyncClient) -> _AsyncClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -10,7 +10,7 @@ import os
 import pathlib
 import threading
 import warnings
-from typing import Any, Callable, Iterator, Mapping, Union
+from typing import Any, Callable, Iterator, Mapping, TypeVar, Union
 
 from . import errors
 from ._callbacks import keep, plain
@@ -42,6 +42,7 @@ from .settings import Settings, apply, seconds
 from .statistics import Sample, samples
 from .tracing import Tracing
 
+_Client = TypeVar("_Client", bound="Client")
 Pem = Union[str, bytes, "os.PathLike[str]"]
 _FORMATS = {"openmetrics": 0, "prometheus": 1}
 
@@ -372,7 +373,7 @@ class Client(BaseClient):
         """Refuses new calls, waits for those under way, and ends what is left after `timeout` seconds."""
         self._finish(timeout)
 
-    def __enter__(self) -> Client:
+    def __enter__(self: _Client) -> _Client:
         return self
 
     def __exit__(self, *_: object) -> None:
