@@ -2,6 +2,7 @@
 
 const diagnostics = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
+const { Readable } = require("node:stream");
 const { inspect } = require("node:util");
 const { Handle, apply, check, milliseconds, native, sentValue, string, take, text } = require("./native.js");
 const { AhoyError, withStack } = require("./errors.js");
@@ -305,6 +306,8 @@ function form(given) {
 
 /** All pieces of a stream or an iterable. Where the signal aborts, it is left. */
 async function drawn(given, signal) {
+  // One that stands still cannot be left by its own iterator.
+  if (given instanceof ReadableStream) given = Readable.fromWeb(given, { objectMode: true });
   const iterator = given[Symbol.asyncIterator]?.();
   const pieces = [];
   const all = async () => {

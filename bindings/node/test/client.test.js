@@ -134,6 +134,11 @@ test("a signal ends a body that is being drawn, and what draws it", async () => 
   const readable = new Readable({ read() {} });
   await assert.rejects(c.post("/body", readable, { signal: aborted() }), { name: "AbortError" });
   assert.equal(readable.destroyed, true);
+  let cancelled = false;
+  const stream = new ReadableStream({ pull: () => new Promise(() => {}), cancel: () => { cancelled = true; } });
+  await assert.rejects(c.post("/body", stream, { signal: aborted() }), { name: "AbortError" });
+  await eventually(() => cancelled);
+  assert.equal(await (await c.post("/body", new Blob(["web"]).stream())).text(), "web");
   let drawn = false;
   const once = (function* () { drawn = true; yield "a"; })();
   await assert.rejects(c.post("/body", once, { signal: AbortSignal.abort() }), { name: "AbortError" });
