@@ -72,6 +72,12 @@ class Calls(Served, unittest.TestCase):
             for data, arrives in ((b"a", "a"), ("b", "b"), ({"c": 1}, "c=1"), ([("d", 2)], "d=2"), (iter([b"e"]), "e")):
                 self.assertEqual(client.post("/body", data=data).text, arrives)
 
+    def test_server_sent_events_as_the_standard_reads_them(self):
+        body = "\ufeffdata: a\nid: 1\n\nevent:\ndata: b\nid: x\0\n\ndata: cut".encode()
+        for pieces in ([body], [body[i : i + 1] for i in range(len(body))]):
+            events = [(event.event, event.data, event.id) for event in ahoy.sse.parse(iter(pieces))]
+            self.assertEqual(events, [("message", "a", "1"), ("message", "b", "1")])
+
     def test_fields_without_a_value_are_left_out(self):
         fields = {"a": None, "b": [1, None, "ü"], "c": b"d"}
         for given, arrives in ((fields, "b=1&b=%C3%BC&c=d"), (list(fields.items()), "b=1&b=%C3%BC&c=d"), ({"a": None}, "")):
