@@ -257,6 +257,16 @@ test("server-sent events", async () => {
   assert.deepEqual([events[1].event, events[1].id], ["second", "7"]);
 });
 
+test("server-sent events as the standard reads them", async () => {
+  const server = http.createServer((_, answer) => answer.end("\ufeffdata: a\nid: 1\n\nevent:\ndata: b\nid: x\0\n\ndata: cut"));
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const events = [];
+  for await (const event of (await client([`127.0.0.1:${server.address().port}`]).get("/")).events()) events.push(event);
+  assert.deepEqual(events, [{ event: "message", data: "a", id: "1" }, { event: "message", data: "b", id: "1" }]);
+  server.closeAllConnections();
+  server.close();
+});
+
 test("balancers: own list, circuits, explanation", async () => {
   const balancer = new Balancer([hosts[1]], { algorithm: "round_robin" });
   const c = client(balancer);
