@@ -46,6 +46,10 @@ function hostHandle(given) {
   const isPort = Number.isInteger(host.port) && host.port >= 0 && host.port < 65536;
   const pointer = isPort ? native.ahoy_host_new(host.address, host.port) : null;
   if (!pointer) throw new AhoyError(`${host.address}:${host.port} is not a host`, "AHOY_E_INVALID_ARGUMENT");
+  for (const name of ["weight", "priority"]) {
+    const isNumber = Number.isInteger(host[name]) && host[name] >= 0 && host[name] < 2 ** 32;
+    if (host[name] !== undefined && !isNumber) throw new RangeError(`${name} of a host is a whole number, and not ${inspect(host[name])}`);
+  }
   const made = new Handle(pointer, "ahoy_host_free");
   for (const [key, name] of [
     ["weight", "weight"], ["zone", "zone"], ["priority", "priority"], ["authority", "authority"],

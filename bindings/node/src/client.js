@@ -2,12 +2,14 @@
 
 const diagnostics = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
+const { Readable } = require("node:stream");
 const { inspect } = require("node:util");
-const { Handle, apply, check, milliseconds, native, string, take, text } = require("./native.js");
+const { Handle, apply, check, milliseconds, native, sentValue, string, take, text } = require("./native.js");
 const { AhoyError, withStack } = require("./errors.js");
 const { Balancer } = require("./balancer.js");
 const { Queue } = require("./queue.js");
 const { Response } = require("./response.js");
+const { unlessAborted } = require("./signal.js");
 
 const OPTIONS = new Set([
   "config", "balancer", "baseURL", "timeout", "attemptTimeout", "connectTimeout", "tries", "headers", "ca", "cert", "key",
@@ -56,7 +58,7 @@ class Client extends EventEmitter {
     }
     if (resilient) check("ahoy_client_builder_use_resilient_profile", pointer);
     if (options.baseURL !== undefined) check("ahoy_client_builder_set_base_url", pointer, addressed("baseURL", options.baseURL));
-    for (const [name, value] of fields(headers)) check("ahoy_client_builder_add_header", pointer, name, value);
+    for (const [name, value] of fields(headers)) check("ahoy_client_builder_add_header", pointer, name, sentValue(name, value));
     for (const [name, span] of Object.entries({ timeout, attemptTimeout, connectTimeout })) {
       const key = name.replace("T", "_t");
       if (span !== undefined) apply("ahoy_client_builder_set", pointer, { [key]: written(name, span) });
@@ -116,7 +118,7 @@ class Client extends EventEmitter {
     });
   }
 
-  #traced(path, options) {
+  async #traced(path, options) {
     if (!this.#tracing) return this.#send(path, options);
     const send = (further) => this.#send(path, { ...options, headers: [...fields(options.headers), ...further] });
     return this.#tracing.call(methodOf(options), path, send);
@@ -127,6 +129,7 @@ class Client extends EventEmitter {
     if (options.signal && typeof options.signal.addEventListener !== "function") {
       throw new TypeError(`signal is an AbortSignal, and not ${inspect(options.signal)}`);
     }
+    options.signal?.throwIfAborted();
     if (this.balancer?.first) await listed(this.balancer, options);
     const content = await body(options);
     const queue = this.#queue;
@@ -137,7 +140,9 @@ class Client extends EventEmitter {
     try {
       const submit = (tag) => check("ahoy_client_submit", client, request.pointer, queue.handle.pointer, tag);
       const answered = await queue.await(submit, options.signal);
-      return new Response(answered, queue, options.signal, request.path);
+      const response = new Response(answered, queue, options.signal);
+      options.signal?.throwIfAborted();
+      return response;
     } catch (error) {
       if (this.balancer && NO_HOST.has(error.code)) this.balancer.missed();
       throw error;
@@ -202,16 +207,12 @@ function refuseUnknown(known, options, whose) {
 /** Waits for the first list of a function, within the limits of a call. */
 async function listed(balancer, { signal, timeout }) {
   const limit = timeout === undefined ? WAIT : Math.min(Number(milliseconds("timeout", timeout)), WAIT);
-  let abort;
   let timer;
-  const ended = new Promise((_, reject) => {
-    abort = () => reject(signal.reason);
+  const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`it gave none within ${limit} ms`)), limit);
   });
-  if (signal) signal.addEventListener("abort", abort, { once: true });
   try {
-    if (signal) signal.throwIfAborted();
-    await Promise.race([balancer.first, ended]);
+    await unlessAborted(signal, Promise.race([balancer.first, late]));
   } catch (error) {
     if (signal && signal.aborted) throw signal.reason;
     balancer.missed();
@@ -219,7 +220,6 @@ async function listed(balancer, { signal, timeout }) {
     throw Object.assign(new AhoyError(message, "AHOY_E_DISCOVERY"), { retryable: true, cause: error });
   } finally {
     clearTimeout(timer);
-    if (signal) signal.removeEventListener("abort", abort);
   }
 }
 
@@ -240,14 +240,13 @@ function build(path, options, content) {
   if (params) target += (target.includes("?") ? "&" : "?") + new URLSearchParams(params);
   const request = take("ahoy_request_new", "ahoy_request_free", string("method", methodOf(options)), target);
   const pointer = request.pointer;
-  request.path = target;
   try {
     check("ahoy_request_set_streamed", pointer, true);
     const given = fields(options.headers);
     if (content.type && !given.some(([name]) => name.toLowerCase() === "content-type")) {
       given.push(["content-type", content.type]);
     }
-    for (const [name, value] of given) check("ahoy_request_add_header", pointer, name, value);
+    for (const [name, value] of given) check("ahoy_request_add_header", pointer, name, sentValue(name, value));
     if (content.bytes) check("ahoy_request_set_body", pointer, content.bytes, content.bytes.length);
     if (timeout !== undefined) check("ahoy_request_set_timeout_ms", pointer, milliseconds("timeout", timeout));
     if (attemptTimeout !== undefined) check("ahoy_request_set_attempt_timeout_ms", pointer, milliseconds("attemptTimeout", attemptTimeout));
@@ -267,7 +266,7 @@ function methodOf(options) {
 }
 
 /** What is to be sent, in memory: streams and iterables are read to their end first. */
-async function body({ body: given, json }) {
+async function body({ body: given, json, signal }) {
   if (json !== undefined && given !== undefined && given !== null) throw new TypeError("a call has a body or json, and not both");
   if (json !== undefined) return { bytes: Buffer.from(serialized(json)), type: "application/json" };
   if (given === undefined || given === null) return {};
@@ -275,20 +274,64 @@ async function body({ body: given, json }) {
   if (given instanceof URLSearchParams) {
     return { bytes: Buffer.from(given.toString()), type: "application/x-www-form-urlencoded;charset=UTF-8" };
   }
-  if (given instanceof ArrayBuffer) return { bytes: Buffer.from(given) };
-  if (ArrayBuffer.isView(given)) return { bytes: Buffer.from(given.buffer, given.byteOffset, given.byteLength) };
+  if (isBytes(given)) return { bytes: octets(given) };
   if (given instanceof Blob) return { bytes: Buffer.from(await given.arrayBuffer()), type: given.type };
-  if (given instanceof FormData) {
+  if (given[Symbol.toStringTag] === "FormData") {
     const { Response: Standard } = globalThis;
-    const encoded = new Standard(given);
+    const encoded = new Standard(form(given));
     return { bytes: Buffer.from(await encoded.arrayBuffer()), type: encoded.headers.get("content-type") };
   }
   if (typeof given[Symbol.asyncIterator] !== "function" && typeof given[Symbol.iterator] !== "function") {
     throw new TypeError(`a body is text, bytes or a stream, and not ${typeof given}; json sends a value`);
   }
+  return { bytes: await drawn(given, signal) };
+}
+
+function isBytes(value) {
+  return value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+}
+
+/** The same memory as a Buffer. */
+function octets(value) {
+  return ArrayBuffer.isView(value) ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : Buffer.from(value);
+}
+
+/** A form as Node's own: that of the package undici is another class. */
+function form(given) {
+  if (given instanceof FormData) return given;
+  const own = new FormData();
+  for (const field of given) own.append(...field);
+  return own;
+}
+
+/** All pieces of a stream or an iterable. Where the signal aborts, it is left. */
+async function drawn(given, signal) {
+  // One that stands still cannot be left by its own iterator.
+  if (given instanceof ReadableStream) given = Readable.fromWeb(given, { objectMode: true });
+  const iterator = given[Symbol.asyncIterator]?.();
   const pieces = [];
-  for await (const piece of given) pieces.push(Buffer.from(piece));
-  return { bytes: Buffer.concat(pieces) };
+  const all = async () => {
+    for await (const piece of iterator ? { [Symbol.asyncIterator]: () => iterator } : given) {
+      if (typeof piece !== "string" && !isBytes(piece)) {
+        throw new TypeError(`the pieces of a body are text or bytes, and not ${inspect(piece)}`);
+      }
+      // A copy, for the memory may be used again.
+      pieces.push(Buffer.from(typeof piece === "string" ? piece : octets(piece)));
+    }
+    return Buffer.concat(pieces);
+  };
+  try {
+    return await unlessAborted(signal, all());
+  } catch (error) {
+    if (signal && signal.aborted) leave(given, iterator);
+    throw error;
+  }
+}
+
+/** Ends what may be waiting for its next piece, and waits for nothing. */
+function leave(given, iterator) {
+  if (typeof given.destroy === "function") given.destroy();
+  else Promise.resolve(iterator?.return?.()).catch(() => {});
 }
 
 function serialized(json) {

@@ -95,16 +95,35 @@ export interface ClientOptions {
 }
 
 export type HeadersInput = Record<string, string | string[]> | Iterable<readonly [string, string]>;
-export type Body = string | Uint8Array | ArrayBuffer | URLSearchParams | Blob | FormData | AsyncIterable<Uint8Array | string>;
+export type Bytes = ArrayBufferView | ArrayBuffer;
+export type Body =
+  | string | Bytes | URLSearchParams | Blob | FormData | ReadableStream<any>
+  | AsyncIterable<Bytes | string> | Iterable<Bytes | string>;
 
-export interface RequestOptions {
+/** What fetch takes besides, and what says nothing here. */
+export interface FetchOptions {
+  cache?: unknown;
+  credentials?: unknown;
+  dispatcher?: unknown;
+  duplex?: unknown;
+  integrity?: unknown;
+  keepalive?: unknown;
+  mode?: unknown;
+  priority?: unknown;
+  redirect?: unknown;
+  referrer?: unknown;
+  referrerPolicy?: unknown;
+  window?: unknown;
+}
+
+export interface RequestOptions extends FetchOptions {
   method?: string;
   headers?: HeadersInput;
-  params?: Record<string, string> | URLSearchParams;
-  /** Streams are read to their end before anything is sent. */
+  params?: Record<string, string | number | boolean> | Iterable<readonly [string, string]> | URLSearchParams;
+  /** Streams are read to their end before anything is sent; the signal ends that too. */
   body?: Body | null;
   json?: unknown;
-  signal?: AbortSignal;
+  signal?: AbortSignal | null;
   timeout?: number;
   attemptTimeout?: number;
   idempotent?: boolean;
@@ -118,7 +137,7 @@ export interface Response extends AsyncIterable<Buffer> {
   readonly status: number;
   readonly statusText: string;
   readonly ok: boolean;
-  /** The URL that was asked for, at the endpoint that answered. */
+  /** The URL that brought the answer: at the endpoint that answered, and after redirects. */
   readonly url: string;
   readonly headers: Headers;
   readonly endpoint: string;
@@ -134,6 +153,7 @@ export interface Response extends AsyncIterable<Buffer> {
   formData(): Promise<FormData>;
   events(): AsyncGenerator<{ event: string; data: string; id: string }>;
   cancel(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface ClientEvent {
@@ -161,7 +181,9 @@ export class Client extends EventEmitter {
   /** Replaces the configuration, all of it or, with any fault, nothing. */
   reconfigure(config: string | Record<string, unknown>): void;
   close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
   on(name: "event", listener: (event: ClientEvent) => void): this;
+  on(name: string | symbol, listener: (...told: any[]) => void): this;
 }
 
 export function libraryVersion(): string;

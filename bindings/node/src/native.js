@@ -75,6 +75,22 @@ function text(name, ...values) {
   }
 }
 
+const rawValue = library.func(FUNCTIONS.ahoy_response_header_value_at.replace("const char *", "const void *"));
+
+/** The value of a field of an answer: its bytes need not be UTF-8, and each is a character, as fetch has it. */
+function headerValue(response, index) {
+  const value = native.ahoy_response_header_value_at(response, index);
+  return /^[\0-\x7f]*$/.test(value) ? value : Buffer.from(koffi.decode(rawValue(response, index), "uint8_t", -1)).toString("latin1");
+}
+
+/** The value of a field to be sent, in the same way. */
+function sentValue(name, value) {
+  if (/^[\x01-\x7f]*$/.test(value)) return value;
+  if (value.includes("\0")) throw new TypeError(`${name} has a NUL`);
+  if (/[^\0-\xff]/.test(value)) throw new TypeError(`${name} has a character above U+00FF, which a header cannot carry`);
+  return Buffer.from(`${value}\0`, "latin1");
+}
+
 /** Milliseconds as the library takes them; less than one is rounded up, for 0 would mean: do not wait. */
 function milliseconds(name, span) {
   if (typeof span !== "number") throw new TypeError(`${name} is a number of milliseconds, and not ${inspect(span)}`);
@@ -97,4 +113,4 @@ function apply(name, pointer, settings) {
   }
 }
 
-module.exports = { Handle, apply, check, koffi, milliseconds, native, string, take, text };
+module.exports = { Handle, apply, check, headerValue, koffi, milliseconds, native, sentValue, string, take, text };

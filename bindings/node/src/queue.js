@@ -3,6 +3,7 @@
 const net = require("node:net");
 const { check, koffi, native, take } = require("./native.js");
 const { takeError } = require("./errors.js");
+const { onAbort } = require("./signal.js");
 
 /**
  * As many calls are begun, and as many completions handed out, in a turn of the event loop: a few milliseconds of work,
@@ -10,10 +11,14 @@ const { takeError } = require("./errors.js");
  */
 const BATCH = 32;
 const dup = process.platform === "win32" ? null : koffi.load(null).func("int dup(int fd)");
+/** Queues that something waits on: nothing else may hold them. */
+const busy = new Set();
+const sockets = new FinalizationRegistry((socket) => socket.destroy());
 
 /**
  * The queue by which the calls of a client end. Its descriptor is read by the event loop, so no thread waits, and none
- * of libuv's pool is held; it keeps the process alive only while calls are under way.
+ * of libuv's pool is held; it keeps the process alive only while calls are under way. One that nothing waits on goes with
+ * its client and the answers that are read by it, for the loop does not hold it.
  */
 class Queue {
   constructor(onEvent) {
@@ -26,10 +31,12 @@ class Queue {
     this.begun = 0;
     this.line = [];
     this.rest = null;
+    const self = new WeakRef(this);
     // What is read is only the sign that there is something: what is there is taken until nothing is.
-    this.socket.on("data", () => this.drain());
+    this.socket.on("data", () => self.deref()?.drain());
     this.socket.on("error", () => {});
     this.socket.unref();
+    sockets.register(this, this.socket, this);
   }
 
   /** Null where a call may begin now, else a promise of its turn. */
@@ -57,18 +64,27 @@ class Queue {
       begin(tag);
       const waiter = { resolve, reject, stop: null };
       if (signal) {
-        const abort = () => {
+        waiter.stop = onAbort(signal, () => {
           check("ahoy_queue_cancel", this.handle.pointer, tag);
           waiter.reject = () => {};
           waiter.resolve = (pointer) => native.ahoy_response_free(pointer);
           reject(signal.reason);
-        };
-        signal.addEventListener("abort", abort, { once: true });
-        waiter.stop = () => signal.removeEventListener("abort", abort);
+        });
       }
-      if (this.waiting.size === 0) this.socket.ref();
       this.waiting.set(tag, waiter);
+      this.hold();
     });
+  }
+
+  /** Keeps the queue, and the process, for as long as something waits. */
+  hold() {
+    if (this.waiting.size === 0) {
+      this.socket.unref();
+      busy.delete(this);
+    } else if (!busy.has(this)) {
+      this.socket.ref();
+      busy.add(this);
+    }
   }
 
   /** Hands out what has ended, over several turns of the loop where that is much: timers and descriptors come between. */
@@ -88,7 +104,7 @@ class Queue {
     check("ahoy_queue_next_batch", this.handle.pointer, 0, this.batch, BATCH, count);
     for (let i = 0; i < Number(count[0]); i++) this.complete(this.batch[i]);
     if (Number(count[0]) === BATCH || this.drainEvents()) return true;
-    if (this.waiting.size === 0) this.socket.unref();
+    this.hold();
     return false;
   }
 
@@ -122,7 +138,8 @@ class Queue {
         text: native.ahoy_event_text(out[0]),
       };
       native.ahoy_event_free(out[0]);
-      this.onEvent(event);
+      // A listener may throw, and may close the client.
+      process.nextTick(this.onEvent, event);
     }
   }
 
@@ -130,6 +147,7 @@ class Queue {
   close() {
     clearImmediate(this.rest);
     while (this.drainBatch());
+    sockets.unregister(this);
     this.socket.destroy();
     this.handle.free();
   }

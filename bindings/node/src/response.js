@@ -1,8 +1,9 @@
 "use strict";
 
 const { STATUS_CODES } = require("node:http");
-const { Handle, check, native } = require("./native.js");
+const { Handle, check, headerValue, native } = require("./native.js");
 const { AhoyError, readAttempt } = require("./errors.js");
+const { onAbort } = require("./signal.js");
 
 const PIECE = 65536;
 
@@ -13,19 +14,19 @@ const scratch = Buffer.allocUnsafeSlow(PIECE);
 class Response {
   #handle;
 
-  constructor(pointer, queue, signal, path) {
-    const handle = new Handle(pointer, "ahoy_response_free");
+  constructor(pointer, queue, signal) {
+    const handle = new Answer(pointer, signal);
     this.status = native.ahoy_response_status(pointer);
     this.statusText = STATUS_CODES[this.status] || "";
     this.ok = this.status >= 200 && this.status < 300;
     /** The endpoint that answered, such as http://10.0.0.7:80. */
     this.endpoint = native.ahoy_response_endpoint_url(pointer);
-    /** The URL that was asked for, at the endpoint that answered. */
-    this.url = path.startsWith("/") ? this.endpoint + path : path;
+    /** The URL that brought the answer: at the endpoint that answered, and after redirects. */
+    this.url = native.ahoy_response_url(pointer);
     this.headers = new Headers();
     const fields = Number(native.ahoy_response_header_count(pointer));
     for (let i = 0; i < fields; i++) {
-      this.headers.append(native.ahoy_response_header_name_at(pointer, i), native.ahoy_response_header_value_at(pointer, i));
+      this.headers.append(native.ahoy_response_header_name_at(pointer, i), headerValue(pointer, i));
     }
     /** What was tried until this answer came. */
     this.attempts = [];
@@ -40,19 +41,17 @@ class Response {
     this.stream = null;
   }
 
-  /** The body as a ReadableStream. The server is at most some 300 KiB ahead of its reader. */
+  /** The body as a ReadableStream of bytes. The server is at most some 300 KiB ahead of its reader. */
   get body() {
     if (this.stream === null) {
-      const { pieces } = this;
-      const cancel = () => this.cancel();
-      this.stream = new ReadableStream({
-        async pull(controller) {
-          const { done, value } = await pieces.next();
-          if (done) controller.close();
-          else controller.enqueue(new Uint8Array(value));
-        },
-        cancel,
-      }, { highWaterMark: 0 });
+      const pull = async (controller) => {
+        this.bodyUsed = true;
+        const { done, value } = await this.pieces.next();
+        if (!done) return controller.enqueue(new Uint8Array(value));
+        controller.close();
+        controller.byobRequest?.respond(0);
+      };
+      this.stream = new ReadableStream({ type: "bytes", pull, cancel: () => this.cancel() });
     }
     return this.stream;
   }
@@ -111,20 +110,21 @@ class Response {
       rest = lines.pop();
       for (const line of lines) {
         if (line === "") {
-          if (event.data.length > 0) yield { ...event, data: event.data.join("\n") };
+          if (event.data.length > 0) yield { ...event, event: event.event || "message", data: event.data.join("\n") };
           event = { event: "message", data: [], id: event.id };
           continue;
         }
         const [, name, value] = /^([^:]*):? ?(.*)$/s.exec(line);
         if (name === "data") event.data.push(value);
         else if (name === "event") event.event = value;
-        else if (name === "id") event.id = value;
+        else if (name === "id" && !value.includes("\0")) event.id = value;
       }
     }
   }
 
   /** Ends the exchange; the server sees the connection close if the body is not whole. */
   async cancel() {
+    this.bodyUsed = true;
     // A reader that waits is woken by it; its generator would else return when the server says something.
     this.#handle.free();
     await this.pieces.return();
@@ -132,6 +132,29 @@ class Response {
 
   async [Symbol.asyncDispose || Symbol.for("Symbol.asyncDispose")]() {
     await this.cancel();
+  }
+}
+
+const dropped = new FinalizationRegistry((stop) => stop());
+
+/** The library's answer, which the signal of its call frees: the exchange ends, also while nobody reads. */
+class Answer extends Handle {
+  #stop = null;
+
+  constructor(pointer, signal) {
+    super(pointer, "ahoy_response_free");
+    if (!signal || signal.aborted) return;
+    const self = new WeakRef(this);
+    this.#stop = onAbort(signal, () => self.deref()?.free());
+    dropped.register(this, this.#stop, this);
+  }
+
+  free() {
+    if (this.#stop) {
+      dropped.unregister(this);
+      this.#stop();
+    }
+    super.free();
   }
 }
 

@@ -8,5 +8,15 @@ export class Dispatcher extends EventEmitter {
   close(): Promise<void>;
   close(callback: () => void): void;
   destroy(error?: Error | null): Promise<void>;
+  destroy(callback: () => void): void;
   destroy(error: Error | null, callback: () => void): void;
+  // What the types of fetch want of a dispatcher, and what this one has not: nothing can be done with it.
+  readonly connect: never;
+  readonly compose: never;
+  readonly request: never;
+  readonly pipeline: never;
+  readonly stream: never;
+  readonly upgrade: never;
+  listeners(name: string | symbol): any[];
+  rawListeners(name: string | symbol): any[];
 }

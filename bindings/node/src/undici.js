@@ -67,10 +67,11 @@ class Exchange {
 
   async run(client, options) {
     const { signal } = this.gone;
+    let response;
     try {
       this.told.begin(this);
       signal.throwIfAborted();
-      const response = await client.fetch(target(client, options), {
+      response = await client.fetch(target(client, options), {
         method: options.method, headers: fields(options.headers), body: options.body, signal,
         ...(options.headersTimeout ? { timeout: options.headersTimeout } : {}),
       });
@@ -83,6 +84,7 @@ class Exchange {
       await this.open;
       this.told.end(this);
     } catch (error) {
+      if (response) await response.cancel();
       this.told.fail(this, error);
     }
   }

@@ -150,6 +150,29 @@ test("8: cluster", () => {
   assert.deepEqual([ended.status, ended.stdout, ended.stderr], [0, "all", ""]);
 });
 
+test("9: a client that is dropped unclosed leaves no descriptor", () => {
+  const ended = program(
+    `const fs = require("node:fs");
+     const open = () => fs.readdirSync("/proc/self/fd").filter((fd) => {
+       try { return fs.readlinkSync("/proc/self/fd/" + fd).startsWith("pipe:"); } catch { return false; }
+     }).length;
+     const collected = async () => { for (let i = 0; i < 20; i++) { gc(); await new Promise((r) => setTimeout(r, 10)); } };
+     const call = async () => (await new ahoy.Client(hosts).get("/ok")).text();
+     (async () => {
+       await call();
+       await collected();
+       const before = open();
+       for (let i = 0; i < 20; i++) await call();
+       const late = new ahoy.Client(hosts).get("/slow?ms=300");
+       await collected();
+       process.stdout.write(await (await late).text() + " ");
+       await collected();
+       process.stdout.write(String(open() - before));
+     })();`, hosts, { flags: ["--expose-gc"] });
+  assert.deepEqual([ended.status, ended.stderr], [0, ""]);
+  assert.match(ended.stdout, /^late -?[0-6]$/);
+});
+
 test("9: memory stays flat, and dropped answers are freed", () => {
   const calls = full(1600, 100000);
   const ended = program(

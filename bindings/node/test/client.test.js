@@ -1,6 +1,7 @@
 "use strict";
 
 const assert = require("node:assert/strict");
+const http = require("node:http");
 const { after, before, test } = require("node:test");
 const { AhoyError, Balancer, Client } = require("../src/index.js");
 const { counts, eventually, servers } = require("./support.js");
@@ -58,6 +59,113 @@ test("answers are shaped like fetch's", async () => {
   assert.equal(await (await client().get("/gzip")).text(), "hello");
 });
 
+test("fields are bytes, and each is a character, as fetch has it", async () => {
+  let seen;
+  const server = http.createServer((request) => {
+    seen = request.headers["x-sent"];
+    request.socket.end(Buffer.from("HTTP/1.1 200 OK\r\nx-latin: caf\xe9\r\nx-utf8: \xe2\x82\xac\r\nconnection: close\r\n\r\n", "latin1"));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const c = client([`127.0.0.1:${server.address().port}`]);
+  const { headers } = await c.get("/", { headers: new Headers({ "x-sent": "caf\xe9" }) });
+  assert.deepEqual([headers.get("x-latin"), headers.get("x-utf8"), seen], ["caf\xe9", "\xe2\x82\xac", "caf\xe9"]);
+  await assert.rejects(c.get("/", { headers: { "x-sent": "\u20ac" } }), /x-sent has a character above/);
+  server.close();
+});
+
+test("a body is used once, however it was used", async () => {
+  const c = client([hosts[0]]);
+  const used = async (use) => {
+    const response = await c.get("/big?n=200000");
+    await use(response);
+    assert.equal(response.bodyUsed, true);
+    await assert.rejects(response.text(), TypeError, String(use));
+  };
+  await used((response) => response.cancel());
+  await used((response) => response.body.cancel());
+  await used(async ({ body }) => {
+    const reader = body.getReader();
+    await reader.read();
+    reader.releaseLock();
+  });
+  const reader = (await c.get("/ok")).body.getReader({ mode: "byob" });
+  const pieces = [];
+  for (;;) {
+    const { done, value } = await reader.read(new Uint8Array(3));
+    if (done) break;
+    pieces.push(Buffer.from(value).toString());
+  }
+  assert.equal(pieces.join(""), "hello");
+});
+
+test("a body of another kind is refused, and not sent as something else", async () => {
+  const c = client([hosts[0]]);
+  for (const body of [new Map([["a", "b"]]), [["a"]], [{ length: 3 }], [5]]) {
+    await assert.rejects(c.post("/body", body), /pieces of a body are text or bytes/);
+  }
+  const form = new (require("undici").FormData)();
+  form.append("name", "content");
+  assert.match(await (await c.post("/body", form)).text(), /name="name"[^]*content/);
+  assert.equal(await (await c.post("/body", ["a", new Uint16Array([0x6262])])).text(), "abb");
+});
+
+test("a signal ends a body that is being drawn, and what draws it", async () => {
+  const c = client([hosts[0]]);
+  let left = false;
+  async function* silent() {
+    try {
+      yield "a";
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      yield "b";
+    } finally {
+      left = true;
+    }
+  }
+  const aborted = () => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 30);
+    return controller.signal;
+  };
+  const begun = performance.now();
+  await assert.rejects(c.post("/body", silent(), { signal: aborted() }), { name: "AbortError" });
+  assert.ok(performance.now() - begun < 250);
+  await eventually(() => left);
+  const { Readable } = require("node:stream");
+  const readable = new Readable({ read() {} });
+  await assert.rejects(c.post("/body", readable, { signal: aborted() }), { name: "AbortError" });
+  assert.equal(readable.destroyed, true);
+  let cancelled = false;
+  const stream = new ReadableStream({ pull: () => new Promise(() => {}), cancel: () => { cancelled = true; } });
+  await assert.rejects(c.post("/body", stream, { signal: aborted() }), { name: "AbortError" });
+  await eventually(() => cancelled);
+  assert.equal(await (await c.post("/body", new Blob(["web"]).stream())).text(), "web");
+  let drawn = false;
+  const once = (function* () { drawn = true; yield "a"; })();
+  await assert.rejects(c.post("/body", once, { signal: AbortSignal.abort() }), { name: "AbortError" });
+  assert.equal(drawn, false);
+});
+
+test("a signal ends an answer that nobody reads", async () => {
+  const c = client([hosts[0]]);
+  const before = (await counts(hosts[0])).broken_off;
+  const controller = new AbortController();
+  const response = await c.get("/drip?n=500&ms=20", { signal: controller.signal });
+  controller.abort();
+  await eventually(async () => (await counts(hosts[0])).broken_off === before + 1);
+  await assert.rejects(response.text(), { name: "AbortError" });
+});
+
+test("many calls share a signal without a warning", async () => {
+  const warnings = [];
+  const note = (warning) => warnings.push(warning.name);
+  process.on("warning", note);
+  const { signal } = new AbortController();
+  const c = client([hosts[0]]);
+  await Promise.all(Array.from({ length: 20 }, async () => (await c.get("/slow?ms=30", { signal })).text()));
+  process.off("warning", note);
+  assert.deepEqual([warnings, require("node:events").getEventListeners(signal, "abort").length], [[], 0]);
+});
+
 test("errors have a code, their attempts, a cause and the caller's stack", async function called() {
   const error = await client([hosts[1]]).get("/ok").catch((e) => e);
   assert.ok(error instanceof AhoyError);
@@ -89,6 +197,8 @@ test("what is of a wrong kind is named", async () => {
     [() => client(null, { baseURL: 5 }), /baseURL is text/],
     [() => client([{ address: 5, port: 80 }]), /address of a host is text/],
     [() => client([{ address: "a", port: 80, zone: 5 }]), /zone of a host is text/],
+    [() => client([{ address: "a", port: 80, weight: -1 }]), /weight of a host is a whole number, and not -1/],
+    [() => client([{ address: "a", port: 80, priority: 1.5 }]), /priority of a host is a whole number/],
     [() => client([{ address: "a", port: 80, scheme: "ftp" }]), /scheme of a host is http or https/],
     [() => client().get("/ok", { timeout: "2" }), /timeout is a number of milliseconds/],
     [() => client().get("/ok", { tiemout: 2 }), /no option of a call is called tiemout/],
@@ -147,6 +257,16 @@ test("server-sent events", async () => {
   assert.deepEqual([events[1].event, events[1].id], ["second", "7"]);
 });
 
+test("server-sent events as the standard reads them", async () => {
+  const server = http.createServer((_, answer) => answer.end("\ufeffdata: a\nid: 1\n\nevent:\ndata: b\nid: x\0\n\ndata: cut"));
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const events = [];
+  for await (const event of (await client([`127.0.0.1:${server.address().port}`]).get("/")).events()) events.push(event);
+  assert.deepEqual(events, [{ event: "message", data: "a", id: "1" }, { event: "message", data: "b", id: "1" }]);
+  server.closeAllConnections();
+  server.close();
+});
+
 test("balancers: own list, circuits, explanation", async () => {
   const balancer = new Balancer([hosts[1]], { algorithm: "round_robin" });
   const c = client(balancer);
@@ -203,8 +323,31 @@ test("events, metrics, settings", async () => {
   assert.throws(() => c.reconfigure({ timeuot: "1s" }), /timeout/);
 });
 
+test("a listener of events may throw, and may close its client", () => {
+  const { program } = require("./support.js");
+  const ended = program(
+    `process.once("uncaughtException", (error) => process.stdout.write(error.message + " "));
+     const client = new ahoy.Client([hosts[1]], { tries: 1 });
+     client.once("event", () => { throw new Error("thrown"); });
+     client.once("event", () => {});
+     const closed = new ahoy.Client([hosts[1]], { tries: 1 });
+     closed.on("event", () => closed.close());
+     Promise.allSettled([client.get("/ok"), client.get("/ok"), closed.get("/ok")]).then((calls) => {
+       process.stdout.write(calls.map((call) => call.reason.code).join(" "));
+     });`, hosts);
+  assert.deepEqual([ended.status, ended.stderr], [0, ""]);
+  assert.match(ended.stdout, /^thrown AHOY_E_\w+ AHOY_E_\w+ AHOY_E_\w+$/);
+});
+
 test("absolute URLs", async () => {
   assert.equal(await (await client(null).get(`http://${hosts[0]}/ok`)).text(), "hello");
+});
+
+test("an answer's URL is the one that brought it", async () => {
+  const url = async (c, path) => (await c.get(path)).url;
+  const [base, any] = [client(null, { baseURL: `http://${hosts[0]}/below` }), client(null, { options: { redirects: 2 } })];
+  assert.equal(await url(base, "/ok?a=1"), `http://${hosts[0]}/below/ok?a=1`);
+  assert.equal(await url(any, `http://${hosts[0]}/redirect?to=/ok`), `http://${hosts[0]}/ok`);
 });
 
 test("ESM and CommonJS", async () => {

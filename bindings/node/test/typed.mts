@@ -1,3 +1,4 @@
+import * as undici from "undici";
 import { AhoyError, Client } from "../src/index.mjs";
 import { Tracing } from "../src/opentelemetry.mjs";
 import { Dispatcher } from "../src/undici.mjs";
@@ -16,3 +17,12 @@ try {
   if (error instanceof AhoyError) console.log(error.code, error.attempts[0]?.url);
 }
 await client.close();
+{
+  await using scoped = new Client(["10.0.0.7:80"]);
+  const input = { body: new Blob(["x"]).stream(), signal: null, duplex: "half", redirect: "manual", params: { page: 2 } } as const;
+  await using response = await scoped.fetch("/orders", { method: "POST", ...input });
+  await scoped.post("/orders", ["a", new DataView(new ArrayBuffer(1))]);
+  scoped.on("event", (event) => console.log(event.text)).on("other", () => {});
+  console.log(await new globalThis.Response(response.body).text());
+  await undici.fetch("http://orders", { dispatcher });
+}

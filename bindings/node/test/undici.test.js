@@ -68,6 +68,17 @@ test("whole URLs", async () => {
   await plain.close();
 });
 
+test("what a handler throws ends the exchange at the server", async () => {
+  const before = (await counts(hosts[0])).broken_off;
+  const error = await new Promise((resolve) => dispatcher.dispatch({ origin: "http://orders", method: "GET", path: "/drip?n=900&ms=5" }, {
+    onRequestStart() {},
+    onResponseStart() { throw new Error("refused"); },
+    onResponseError: (_, failed) => resolve(failed),
+  }));
+  assert.equal(error.message, "refused");
+  await eventually(async () => (await counts(hosts[0])).broken_off === before + 1);
+});
+
 test("a handler since undici 7 pauses and gives up", async () => {
   const seen = [];
   const told = (options) => new Promise((resolve) => dispatcher.dispatch({ origin: "http://orders", method: "GET", ...options }, {

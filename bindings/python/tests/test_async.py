@@ -1,10 +1,13 @@
 """The client for asyncio, as its user sees it."""
 
 import asyncio
+import contextlib
+import gc
 import logging
 import threading
 import time
 import unittest
+import weakref
 
 import ahoy
 from ahoy._queue import LoopQueue
@@ -166,6 +169,80 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
                 await client.post("/body", endless())
         self.assertLess(len(drawn), 5)
         self.assertEqual(closed, [1])
+
+    async def test_a_body_that_stands_still_holds_no_call_beyond_its_limit(self):
+        closed = []
+
+        async def silent():
+            try:
+                yield b"first"
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(0)
+                closed.append(1)
+
+        begun = time.monotonic()
+        with self.assertRaises(ahoy.DeadlineError):
+            await self.client.post("/body", silent(), timeout=0.1)
+        self.assertLess(time.monotonic() - begun, 5)
+        self.assertEqual(closed, [1])
+        self.assertEqual((await self.client.get("/ok")).text, "hello")
+
+    async def test_an_answer_that_a_cancelled_task_does_not_take_ends_at_the_server(self):
+        before = counts(self.ports[0])["broken_off"]
+        queue = LoopQueue.of(asyncio.get_running_loop())
+        complete = queue._complete
+
+        def and_cancel(completion):
+            complete(completion)
+            task.cancel()
+
+        task = asyncio.ensure_future(self.client.stream("GET", "/drip?n=500&ms=20").__aenter__())
+        queue._complete = and_cancel
+        with self.assertRaises(asyncio.CancelledError):
+            await task
+        queue._complete = complete
+        self.assertEqual(queue._waiting, {})
+        del task
+        await asyncio.to_thread(eventually, lambda: counts(self.ports[0])["broken_off"] == before + 1)
+
+    async def test_a_read_that_is_cancelled_ends_its_stream(self):
+        before = counts(self.ports[0])["broken_off"]
+        async with ahoy.AsyncClient(self.hosts[:1]) as client:
+            async with client.stream("GET", "/drip?n=2&ms=20000") as response:
+                with self.assertRaises(asyncio.TimeoutError):
+                    await asyncio.wait_for(response.aread(), 0.05)
+                with self.assertRaises(ahoy.ClosedError):
+                    await response.aread()
+                await asyncio.to_thread(eventually, lambda: counts(self.ports[0])["broken_off"] == before + 1)
+
+    async def test_cancelled_calls_leave_nothing_in_a_loop(self):
+        def run():
+            async def cancelled():
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(client.get("/slow?ms=5000"), 0.01)
+
+            client = ahoy.AsyncClient(self.hosts, warn_unclosed=False)
+            loops = weakref.WeakSet()
+            for _ in range(10):
+                loop = asyncio.new_event_loop()
+                loops.add(loop)
+                loop.run_until_complete(cancelled())
+                loop.close()
+            del loop
+            gc.collect()
+            return len(loops)
+
+        self.assertEqual(await asyncio.to_thread(run), 0)
+
+    async def test_a_hook_that_raises_is_the_cause(self):
+        def refuse(request):
+            raise PermissionError("not today")
+
+        async with ahoy.AsyncClient(self.hosts, on_request=refuse) as client:
+            with self.assertRaises(ahoy.HookRefusedError) as caught:
+                await client.get("/ok")
+        self.assertIsInstance(caught.exception.__cause__, PermissionError)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """The client for threads, as its user sees it."""
 
+import copy
 import io
 import logging
 import os
 import pathlib
+import pickle
 import tempfile
 import threading
 import time
@@ -70,6 +72,20 @@ class Calls(Served, unittest.TestCase):
             for data, arrives in ((b"a", "a"), ("b", "b"), ({"c": 1}, "c=1"), ([("d", 2)], "d=2"), (iter([b"e"]), "e")):
                 self.assertEqual(client.post("/body", data=data).text, arrives)
 
+    def test_server_sent_events_as_the_standard_reads_them(self):
+        body = "\ufeffdata: a\nid: 1\n\nevent:\ndata: b\nid: x\0\n\ndata: cut".encode()
+        for pieces in ([body], [body[i : i + 1] for i in range(len(body))]):
+            events = [(event.event, event.data, event.id) for event in ahoy.sse.parse(iter(pieces))]
+            self.assertEqual(events, [("message", "a", "1"), ("message", "b", "1")])
+
+    def test_fields_without_a_value_are_left_out(self):
+        fields = {"a": None, "b": [1, None, "ü"], "c": b"d"}
+        for given, arrives in ((fields, "b=1&b=%C3%BC&c=d"), (list(fields.items()), "b=1&b=%C3%BC&c=d"), ({"a": None}, "")):
+            with ahoy.Client(self.hosts[:1]) as client:
+                target = f"/echo?{arrives}".rstrip("?")
+                self.assertEqual(client.get("/echo", params=given).json()["target"], target)
+                self.assertEqual(client.post("/body", data=given).text, arrives)
+
     def test_a_body_of_text_fails_its_call_also_on_a_connection_that_rested(self):
         with ahoy.Client(self.hosts[:1]) as client:
             client.get("/ok")
@@ -78,12 +94,21 @@ class Calls(Served, unittest.TestCase):
             self.assertIsInstance(caught.exception.__cause__, TypeError)
 
     def test_what_is_of_a_wrong_kind_is_named(self):
+        async def awaited(*_):
+            raise AssertionError("it is not called")
+
         client = self.client()
         for error, words, call in (
             (ValueError, "127.0.0.1:99999", lambda: ahoy.Client(["127.0.0.1:99999"])),
             (TypeError, "8001", lambda: ahoy.Client([8001])),
             (TypeError, "8001", lambda: ahoy.Client(8001)),
             (TypeError, "seconds", lambda: ahoy.Client(self.hosts, timeout="2")),
+            (TypeError, "on_request is a plain function", lambda: ahoy.Client(self.hosts, on_request=awaited)),
+            (TypeError, "on_event is a plain function", lambda: ahoy.AsyncClient(self.hosts, on_event=awaited)),
+            (TypeError, "hosts is a plain function", lambda: ahoy.Client(awaited)),
+            (TypeError, "balancer is a plain function", lambda: ahoy.Client(self.hosts, balancer=awaited)),
+            (ValueError, "weight", lambda: ahoy.Client([ahoy.Host("127.0.0.1", 80, weight=-1)])),
+            (ValueError, "priority", lambda: ahoy.Client([ahoy.Host("127.0.0.1", 80, priority=2**32)])),
             (ValueError, "negative", lambda: ahoy.Client(self.hosts, timeout=-2)),
             (TypeError, "tries", lambda: ahoy.Client(self.hosts, retry="3")),
             (TypeError, "list", lambda: ahoy.Client(self.hosts, options=["max_in_flight"])),
@@ -282,8 +307,45 @@ class Calls(Served, unittest.TestCase):
         def refuse(request):
             raise PermissionError("not today")
 
-        with self.assertRaises(ahoy.HookRefusedError):
-            self.client(on_request=refuse).get("/ok")
+        client, caught = self.client(on_request=refuse), []
+
+        def call(begin):
+            try:
+                begin("GET", "/ok")
+            except ahoy.HookRefusedError as error:
+                caught.append(error.__cause__)
+
+        for begin in (client.request, client.stream):
+            call(begin)
+            thread = threading.Thread(target=call, args=(begin,))
+            thread.start()
+            thread.join()
+        self.assertEqual([str(error) for error in caught], ["not today"] * 4)
+        self.assertEqual(client._refusals._raised, {})
+
+    def test_what_a_hook_keeps_of_an_answer_stays_readable(self):
+        kept = []
+        client = self.client(on_response=lambda response: kept.append((response, response.content_view[1:])))
+        for _ in range(3):
+            client.get("/big?n=200000")
+        self.assertEqual({bytes(view) for _, view in kept}, {client.get("/big?n=200000").content[1:]})
+        with self.assertRaises(ahoy.ClosedError):
+            _ = kept[0][0].endpoint
+
+    def test_answers_and_their_errors_are_copied_and_pickled(self):
+        client = self.client(hosts=self.hosts[:1], retry=False)
+        with self.assertRaises(ahoy.StatusError) as caught:
+            client.get("/status?c=404").raise_for_status()
+        error = pickle.loads(pickle.dumps(caught.exception))
+        self.assertEqual((error.code, error.response.text), ("AHOY_E_HTTP_STATUS", "as asked"))
+        answer = client.get("/echo")
+        twice = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(answer))))
+        for twin in (copy.copy(answer), copy.deepcopy(answer), twice):
+            self.assertEqual((twin.json(), twin.headers, twin.endpoint), (answer.json(), answer.headers, answer.endpoint))
+            self.assertEqual((twin.url, twin.attempts, twin.elapsed), (answer.url, answer.attempts, answer.elapsed))
+        with answer:
+            pass
+        self.assertEqual(pickle.loads(pickle.dumps(answer)).json(), answer.json())
 
     def test_own_provider_and_own_balancer(self):
         asked = []
@@ -352,6 +414,14 @@ class Calls(Served, unittest.TestCase):
             self.assertEqual(client.get(f"http://{self.hosts[0]}/ok").text, "hello")
         with ahoy.Client(base_url=f"http://{self.hosts[0]}/", timeout=5) as client:
             self.assertEqual(client.get("/ok").text, "hello")
+
+    def test_the_url_of_an_answer_is_the_one_that_brought_it(self):
+        at = f"http://{self.hosts[0]}"
+        with ahoy.Client(base_url=f"{at}/below") as client, ahoy.Client(options={"redirects": 2}) as follows:
+            self.assertEqual(client.get("/ok?a=1").url, f"{at}/below/ok?a=1")
+            self.assertEqual(follows.get(f"{at}/redirect?to=/ok").url, f"{at}/ok")
+        hooked = self.client(on_request=lambda request: setattr(request, "path", "/echo"))
+        self.assertTrue(hooked.get("/ok").url.endswith("/echo"))
 
     def test_threads_share_a_client(self):
         client, failed = self.client(), []

@@ -92,6 +92,12 @@ class Adapted(Served, unittest.TestCase):
         self.assertGreater(len(pieces), 1)
         self.assertEqual(session.get("http://orders/drip?n=5&ms=1&chunked=1").text, ".....")
 
+    def test_pieces_of_any_length_end(self):
+        session = self.session(self.hosts[:1])
+        for path, body in (("drip?n=5&ms=1&chunked=1", b"....."), ("drip?n=5&ms=1", b"....."), ("gzip", b"hello"), ("cookie", b"")):
+            with session.get(f"http://orders/{path}", stream=True) as answer:
+                self.assertEqual(b"".join(answer.iter_content(None)), body)
+
     def test_fields_are_bytes_as_the_program_has_them(self):
         session = self.session(self.hosts[:1])
         sent = {"x-text": "na\xefve", "x-bytes": "n\xe9".encode()}

@@ -80,6 +80,34 @@ class Calls(Served, unittest.TestCase):
         self.run_with_client(work)
         eventually(lambda: counts(self.ports[0])["broken_off"] == before + 1)
 
+    def test_a_body_that_stands_still_holds_no_call_beyond_its_limit(self):
+        closed = []
+
+        async def silent():
+            try:
+                yield b"first"
+                await trio.sleep(60)
+            finally:
+                closed.append(1)
+
+        async def work(client):
+            with self.assertRaises(ahoy.DeadlineError):
+                await client.post("/body", silent(), timeout=0.1)
+            self.assertEqual(closed, [1])
+            self.assertEqual((await client.get("/ok")).text, "hello")
+
+        self.run_with_client(work)
+
+    def test_a_client_is_closed_in_a_cancelled_scope(self):
+        async def main():
+            with trio.move_on_after(0.05):
+                async with ahoy.AsyncClient(self.hosts[:1]) as client:
+                    await client.get("/slow?ms=20000")
+            with self.assertRaises(ahoy.ClosedError):
+                await client.get("/ok")
+
+        trio.run(main)
+
     def test_httpx(self):
         async def main():
             transport = ahoy.httpx.AsyncTransport(self.hosts)

@@ -12,7 +12,7 @@ def orders(hosts: List[str]) -> int:
         attempts: List[float] = [attempt.elapsed for attempt in response.attempts]
         text: str = response.text
         try:
-            client.post("/orders", json={"id": 1}).raise_for_status()
+            print(client.post("/orders", json={"id": 1}).raise_for_status().json())
         except ahoy.TimeoutError as error:
             code: str = error.code
             print(code, error.attempts)
@@ -27,6 +27,22 @@ async def awaited(hosts: List[str]) -> bytes:
     async with ahoy.AsyncClient(hosts) as client:
         async with client.stream("GET", "/big") as response:
             return b"".join([piece async for piece in response.aiter_bytes()])
+
+
+class Orders(ahoy.Client):
+    def first(self) -> str:
+        return self.get("/orders/1").text
+
+
+class AwaitedOrders(ahoy.AsyncClient):
+    async def first(self) -> str:
+        return (await self.get("/orders/1")).text
+
+
+async def derived(hosts: List[str]) -> str:
+    with Orders(hosts) as client:
+        async with AwaitedOrders(hosts) as other:
+            return client.first() + await other.first()
 
 
 asyncio.run(awaited([]))

@@ -7,6 +7,7 @@ brought it is gone. Until then the function is kept here. A callback must not ra
 from __future__ import annotations
 
 import atexit
+import inspect
 import itertools
 from typing import Any, Callable
 
@@ -29,6 +30,14 @@ def keep(*functions: tuple[str, Callable[..., Any] | None]) -> tuple[Any, ...]:
     made = tuple(callback(name)(function) if function else callback(name)() for name, function in functions)
     _kept[token] = made
     return (*made, token, _destroy)
+
+
+def plain(name: str, function: Any) -> None:
+    """Refuses what is no plain function: of a coroutine that nobody awaits nothing is carried out."""
+    if not callable(function):
+        raise TypeError(f"{name} is a function, and not {function!r}")
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):
+        raise TypeError(f"{name} is a plain function, and not a coroutine function, which nobody awaits")
 
 
 def _stop() -> None:

@@ -73,7 +73,7 @@ def milliseconds(name: str, seconds: float) -> int:
         raise ValueError(f"{name} is not negative, and not {seconds!r}")
     if seconds == float("inf"):
         return 2**64 - 1
-    return max(1, round(seconds * 1000)) if seconds else 0
+    return min(max(1, round(seconds * 1000)), 2**64 - 1) if seconds else 0
 
 
 def given(name: str, value: Any) -> bytes:

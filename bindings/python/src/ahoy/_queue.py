@@ -38,7 +38,7 @@ class CallQueue:
         descriptor: int = lib.ahoy_queue_fd(self._handle.pointer)
         return descriptor
 
-    async def submitted(self, client: Handle, request: Request) -> int | None:
+    async def submitted(self, client: Handle, request: Request) -> Handle | None:
         """Sends a request, brings its body, and awaits its completion: the response."""
         return await self._awaited(lib.ahoy_client_submit, client, request.pointer, request=request)
 
@@ -46,7 +46,7 @@ class CallQueue:
         """Awaits bytes of a body."""
         await self._awaited(lib.ahoy_response_notify, response)
 
-    async def _awaited(self, begin: Any, *arguments: Any, request: Request | None = None) -> int | None:
+    async def _awaited(self, begin: Any, *arguments: Any, request: Request | None = None) -> Handle | None:
         tag, waiter = next(self._tags), self._waiter()
         self._waiting[tag] = waiter
         try:
@@ -54,25 +54,20 @@ class CallQueue:
         except BaseException:
             del self._waiting[tag]
             raise
-        if request is not None and request.fed is not None:
-            await self._fed(request.fed, tag, waiter)
         try:
+            if request is not None and request.fed is not None:
+                self._bells[tag] = bell = self._bell()
+                await self._fed(request.fed, bell, waiter)
             return await self._outcome(waiter)
-        except self.cancelled:
-            check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
-            raise
+        finally:
+            # Nobody takes what still comes: a response in it goes with its completion.
+            if self._waiting.pop(tag, None) is not None and self._process == os.getpid():
+                self._bells.pop(tag, None)
+                check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
 
-    async def _fed(self, body: Fed, tag: int, waiter: Any) -> None:
-        self._bells[tag] = bell = self._bell()
-        try:
-            await body.feed(bell)
-        except BaseException:
-            waiter.cancel()
-            check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
-            raise
-
-    cancelled: type[BaseException] = asyncio.CancelledError
-    """What an awaiting task is cancelled by."""
+    async def _fed(self, body: Fed, bell: Bell, waiter: Any) -> None:
+        """Brings a body, for as long as its call has not ended."""
+        raise NotImplementedError
 
     def _waiter(self) -> Any:
         raise NotImplementedError
@@ -80,7 +75,7 @@ class CallQueue:
     def _bell(self) -> Bell:
         raise NotImplementedError
 
-    async def _outcome(self, waiter: Any) -> int | None:
+    async def _outcome(self, waiter: Any) -> Handle | None:
         raise NotImplementedError
 
     async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -117,7 +112,9 @@ class CallQueue:
             bell.ring()
         if waiter is not None and not waiter.done():
             if lib.ahoy_completion_status(completion) == 0:
-                waiter.set_result(lib.ahoy_completion_take_response(completion))
+                # A handle, for a task that is cancelled now takes it no more.
+                pointer = lib.ahoy_completion_take_response(completion)
+                waiter.set_result(Handle(pointer, lib.ahoy_response_free) if pointer else None)
             else:
                 waiter.set_exception(errors.take_error(lib.ahoy_completion_take_error(completion)))
         lib.ahoy_completion_free(completion)
@@ -157,14 +154,37 @@ class LoopQueue(CallQueue):
             queue = cls._queues[loop] = cls(loop)
         return queue
 
-    def _waiter(self) -> asyncio.Future[int | None]:
+    def _waiter(self) -> asyncio.Future[Handle | None]:
         return asyncio.get_running_loop().create_future()
 
     def _bell(self) -> Bell:
         return _LoopBell()
 
-    async def _outcome(self, waiter: asyncio.Future[int | None]) -> int | None:
-        return await waiter
+    async def _fed(self, body: Fed, bell: Bell, waiter: asyncio.Future[Handle | None]) -> None:
+        # A task of its own, for what the body waits for may outlast the call.
+        feeding = asyncio.ensure_future(body.feed(bell))
+        either: set[asyncio.Future[Any]] = {feeding, waiter}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if feeding.done():
+                feeding.result()
+            else:
+                if body.drawing:
+                    feeding.cancel()
+                await asyncio.wait({feeding})
+        except asyncio.CancelledError:
+            if feeding.cancel():
+                await asyncio.wait({feeding})
+            raise
+        finally:
+            _seen(feeding)
+            _seen(waiter)
+
+    async def _outcome(self, waiter: asyncio.Future[Handle | None]) -> Handle | None:
+        try:
+            return await waiter
+        finally:
+            _seen(waiter)
 
     async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
         await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
@@ -178,6 +198,12 @@ class LoopQueue(CallQueue):
         except RuntimeError:  # closed meanwhile
             return False
         return True
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    """Keeps a future that nobody awaits any more from telling that its exception was not seen."""
+    if future.done() and not future.cancelled():
+        future.exception()
 
 
 def _drain(queue: weakref.ref[LoopQueue]) -> None:

@@ -7,8 +7,9 @@ import importlib
 import os
 from typing import Any, Callable
 
+from ._handle import Handle
 from ._queue import CallQueue
-from .request import Bell
+from .request import Bell, Fed
 
 trio: Any = importlib.import_module("trio")
 _here: Any = trio.lowlevel.RunVar("ahoy")
@@ -19,23 +20,26 @@ class _Waiter:
 
     def __init__(self) -> None:
         self.ended: Any = trio.Event()
-        self.cancelled = False
-        self.result: int | None = None
+        self.result: Handle | None = None
         self.exception: BaseException | None = None
-
-    def cancel(self) -> None:
-        self.cancelled = True
+        self.body: Fed | None = None
+        self.feeding: Any = None
 
     def done(self) -> bool:
-        return self.cancelled or bool(self.ended.is_set())
+        return bool(self.ended.is_set())
 
-    def set_result(self, result: int | None) -> None:
+    def set_result(self, result: Handle | None) -> None:
         self.result = result
-        self.ended.set()
+        self._end()
 
     def set_exception(self, exception: BaseException) -> None:
         self.exception = exception
+        self._end()
+
+    def _end(self) -> None:
         self.ended.set()
+        if self.body is not None and self.body.drawing:
+            self.feeding.cancel()
 
 
 class _TrioBell:
@@ -58,8 +62,6 @@ class _TrioBell:
 
 class TrioQueue(CallQueue):
     """The queue of one run of trio, watched by a task of the system's."""
-
-    cancelled: type[BaseException] = trio.Cancelled
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,12 +88,14 @@ class TrioQueue(CallQueue):
     def _bell(self) -> Bell:
         return _TrioBell()
 
-    async def _outcome(self, waiter: _Waiter) -> int | None:
-        try:
-            await waiter.ended.wait()
-        except trio.Cancelled:
-            waiter.cancel()
-            raise
+    async def _fed(self, body: Fed, bell: Bell, waiter: _Waiter) -> None:
+        # What the body waits for may outlast the call.
+        waiter.body = body
+        with trio.CancelScope() as waiter.feeding:
+            await body.feed(bell)
+
+    async def _outcome(self, waiter: _Waiter) -> Handle | None:
+        await waiter.ended.wait()
         if waiter.exception is not None:
             raise waiter.exception
         return waiter.result

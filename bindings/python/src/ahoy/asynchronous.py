@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-from typing import Any, AsyncIterator, Union
+from typing import Any, AsyncIterator, TypeVar, Union
 
 from . import errors
 from ._handle import Handle
@@ -16,6 +16,8 @@ from .hooks import Deliver
 from .request import Content, Data, Params, Request, build
 from .response import BaseResponse, Response, StreamedResponse
 from .sse import Event, parse_async
+
+_AsyncClient = TypeVar("_AsyncClient", bound="AsyncClient")
 
 
 class AsyncClient(BaseClient):
@@ -109,20 +111,22 @@ class AsyncClient(BaseClient):
     async def _submitted(self, request: Request) -> Handle:
         queue = queue_here()
         self._relay.use(queue)
-        try:
-            pointer = await queue.submitted(self._pointer, request)
-        except errors.Error as error:
-            raise error from (request.raised() or error.__cause__)
-        return Handle(pointer or 0, lib.ahoy_response_free)
+        with self._telling(request):
+            answered = await queue.submitted(self._pointer, request)
+        return answered or Handle(0, lib.ahoy_response_free)
 
     async def aclose(self, timeout: float = 5.0) -> None:
         """Refuses new calls, waits for those under way, and ends what is left after `timeout` seconds."""
         if self._closed:
             return
-        # It may wait, so it must not run in the loop.
-        await queue_here().in_thread(self._finish, timeout)
+        try:
+            # It may wait, so it must not run in the loop.
+            await queue_here().in_thread(self._finish, timeout)
+        finally:
+            # Where that was cancelled before it began; calls end at once then.
+            self._finish(0)
 
-    async def __aenter__(self) -> AsyncClient:
+    async def __aenter__(self: _AsyncClient) -> _AsyncClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -166,6 +170,10 @@ class AsyncStreamedResponse(BaseResponse):
                 except errors.Error:
                     if self._handle.pointer is None:
                         raise errors.not_open("the response") from None
+                    raise
+                except BaseException:
+                    # A read that is cancelled ends the body.
+                    self.close()
                     raise
 
     async def aiter_text(self) -> AsyncIterator[str]:

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from typing import Any, Callable, Iterable, Sequence, Union
 
-from ._callbacks import keep
+from ._callbacks import keep, plain
 from ._handle import Handle, check, decode, given, milliseconds, take, text
 from ._library import lib
 from .settings import Settings, apply
@@ -64,6 +64,9 @@ class Host:
         for name in ("weight", "priority"):
             value = getattr(self, name)
             if value is not None:
+                # C would take what is below for a large number.
+                if not 0 <= value < 2**32:
+                    raise ValueError(f"{name} of a host is from 0 to 4294967295, and not {value!r}")
                 check(getattr(lib, f"ahoy_host_set_{name}"), pointer, value)
         if self.scheme is not None:
             if self.scheme not in _SCHEMES:
@@ -81,6 +84,7 @@ class Provider:
 
     def __init__(self, hosts: Hosts, options: Settings | None = None) -> None:
         if callable(hosts):
+            plain("hosts", hosts)
             pointer = lib.ahoy_provider_custom_new(*keep(("ahoy_provider_fn", _listed(hosts))))
             self.handle = Handle(pointer, lib.ahoy_provider_free)
         elif isinstance(hosts, str) and "://" in hosts and not hosts.startswith(("http://", "https://")):
@@ -184,6 +188,7 @@ class Balancer:
         self._provider = Provider(hosts, provider_options)
         provider = self._provider.handle.pointer
         if callable(algorithm):
+            plain("balancer", algorithm)
             pointer = lib.ahoy_balancer_custom_new(provider, *keep(("ahoy_balancer_fn", _chosen(algorithm))))
         else:
             algorithm, _, path = algorithm.partition(":")
@@ -196,6 +201,7 @@ class Balancer:
                 raise ValueError(f"{algorithm!r} is not a balancer: write prequal:/path")
         self.handle = Handle(pointer, lib.ahoy_balancer_free)
         if random is not None:
+            plain("random", random)
             check(lib.ahoy_balancer_random_set_function, self.pointer, *keep(("ahoy_random_fn", _drawn(random))))
         apply(lib.ahoy_balancer_set, self.pointer, options)
 

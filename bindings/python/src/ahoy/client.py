@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json as json_module
 import logging
@@ -9,10 +10,10 @@ import os
 import pathlib
 import threading
 import warnings
-from typing import Any, Callable, Mapping, Union
+from typing import Any, Callable, Iterator, Mapping, TypeVar, Union
 
 from . import errors
-from ._callbacks import keep
+from ._callbacks import keep, plain
 from ._handle import Handle, check, given, milliseconds, take, text
 from ._library import lib
 from .balancer import Balancer, Hosts, chosen_balancer
@@ -23,6 +24,7 @@ from .hooks import (
     OnEvent,
     OnRequest,
     OnResponse,
+    Refusals,
     at_once,
     call_end_hook,
     error_hook,
@@ -40,6 +42,7 @@ from .settings import Settings, apply, seconds
 from .statistics import Sample, samples
 from .tracing import Tracing
 
+_Client = TypeVar("_Client", bound="Client")
 Pem = Union[str, bytes, "os.PathLike[str]"]
 _FORMATS = {"openmetrics": 0, "prometheus": 1}
 
@@ -99,11 +102,11 @@ class BaseClient:
         :param warn_unclosed: whether a client that is dropped without `close` warns by a ResourceWarning
         """
         for name, hook in {"on_request": on_request, "on_response": on_response, "on_error": on_error, "on_event": on_event}.items():
-            if hook is not None and not callable(hook):
-                raise TypeError(f"{name} is a function, and not {hook!r}")
+            if hook is not None:
+                plain(name, hook)
         if verify is False:
             raise ValueError("TLS is always verified: pass the PEM file of the server's authority as verify")
-        self._refusals = threading.local()
+        self._refusals: Refusals | None = Refusals() if on_request is not None else None
         builder = Handle(lib.ahoy_client_builder_new(), lib.ahoy_client_builder_free)
         pointer = builder.pointer or 0
         if config is not None:
@@ -157,7 +160,7 @@ class BaseClient:
     ) -> None:
         if on_request is not None:
             # Of the client the hook keeps only where the exception goes: a cycle would keep the client alive.
-            hook = request_hook(on_request, _Refusal(self._refusals))
+            hook = request_hook(on_request, self._refusals or Refusals())
             check(lib.ahoy_client_builder_on_request, builder, *keep(("ahoy_request_fn", hook)))
         if on_response is not None:
             check(lib.ahoy_client_builder_on_response, builder, *keep(("ahoy_response_fn", response_hook(on_response))))
@@ -208,6 +211,25 @@ class BaseClient:
         """The same as text for Prometheus: `openmetrics`, or `prometheus` for its older format."""
         snapshot = Handle(take(lib.ahoy_client_snapshot, self._pointer), lib.ahoy_snapshot_free)
         return text(take(lib.ahoy_snapshot_text, snapshot.pointer, _FORMATS[format]))
+
+    @contextlib.contextmanager
+    def _telling(self, request: Request) -> Iterator[None]:
+        """Around a call: its error has what its body or its hook raised as its cause."""
+        refusals, refusal = self._refusals, None
+        if refusals is not None:
+            refusals.begin(request.number)
+        try:
+            yield
+        except errors.Error as error:
+            if refusals is not None:
+                refusal = refusals.end(request.number)
+            raised = request.raised() or refusal
+            if isinstance(raised, (KeyboardInterrupt, SystemExit)):
+                raise raised
+            raise error from (raised or error.__cause__)
+        finally:
+            if refusals is not None:
+                refusals.end(request.number)
 
     def __del__(self) -> None:
         # In a forked child it is the parent's to close.
@@ -326,14 +348,17 @@ class Client(BaseClient):
             return self._sent(request)
 
     def _sent(self, request: Request) -> int:
-        self._refusals.raised = None
+        with self._telling(request):
+            return self._answer(request)
+
+    def _answer(self, request: Request) -> int:
         out, error = ctypes.c_void_p(), ctypes.c_void_p()
         if threading.current_thread() is threading.main_thread():
             status = self._send_in_slices(request, out, error)
         else:
             status = lib.ahoy_client_send(self._pointer, request.pointer, ctypes.byref(out), ctypes.byref(error))
         if status != 0:
-            self._fail(request, errors.take_error(error.value))
+            errors.raise_error(error.value)
         return out.value or 0
 
     def _send_in_slices(self, request: Request, out: ctypes.c_void_p, error: ctypes.c_void_p) -> int:
@@ -344,32 +369,15 @@ class Client(BaseClient):
             if status != 0 or out.value:
                 return status
 
-    def _fail(self, request: Request, error: errors.Error) -> None:
-        raised = request.raised() or getattr(self._refusals, "raised", None)
-        self._refusals.raised = None
-        if isinstance(raised, (KeyboardInterrupt, SystemExit)):
-            raise raised
-        raise error from (raised or error.__cause__)
-
     def close(self, timeout: float = 5.0) -> None:
         """Refuses new calls, waits for those under way, and ends what is left after `timeout` seconds."""
         self._finish(timeout)
 
-    def __enter__(self) -> Client:
+    def __enter__(self: _Client) -> _Client:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class _Refusal:
-    """Where a hook's exception waits for the call that it refused."""
-
-    def __init__(self, place: threading.local) -> None:
-        self._place = place
-
-    def __call__(self, raised: BaseException) -> None:
-        self._place.raised = raised
 
 
 def _json(config: Union[str, Mapping[str, Any]]) -> bytes:

@@ -11,7 +11,7 @@ from ._handle import Handle, check, decode, given
 from ._library import lib
 from .attempts import Attempt
 from .errors import read_error
-from .response import Response
+from .response import LentResponse, Response
 
 if TYPE_CHECKING:
     from .tracing import Tracing
@@ -52,7 +52,7 @@ class HookRequest:
 
     @property
     def call_number(self) -> int:
-        """What tracing knows the call by; 0 where nothing traces it."""
+        """What tracing knows the call by, and what its hook raised."""
         number: int | None = lib.ahoy_request_user_data(self._pointer)
         return number or 0
 
@@ -91,15 +91,36 @@ def at_once(function: Callable[..., None], *arguments: Any) -> None:
     function(*arguments)
 
 
-def request_hook(function: OnRequest, raised: Callable[[BaseException], None]) -> Callable[..., int]:
+class Refusals:
+    """What a hook raised, by the number of the call that it refused: it may run on a thread of the library."""
+
+    def __init__(self) -> None:
+        self._raised: dict[int, BaseException | None] = {}
+
+    def begin(self, call: int) -> None:
+        """Before a call: what is raised for it is kept from here on."""
+        self._raised[call] = None
+
+    def raised(self, call: int, error: BaseException) -> None:
+        """Keeps what the hook raised, unless the call has ended."""
+        if call in self._raised:
+            self._raised[call] = error
+
+    def end(self, call: int) -> BaseException | None:
+        """After a call: what the hook raised."""
+        return self._raised.pop(call, None)
+
+
+def request_hook(function: OnRequest, refusals: Refusals) -> Callable[..., int]:
     """A hook that refuses the request where it raises."""
 
     def hook(_: Any, pointer: int) -> int:
+        request = HookRequest(pointer)
         try:
-            function(HookRequest(pointer))
+            function(request)
             return 0
         except BaseException as error:
-            raised(error)
+            refusals.raised(request.call_number, error)
             return 602  # AHOY_E_HOOK_REFUSED
 
     return hook
@@ -129,7 +150,7 @@ def response_hook(function: OnResponse) -> Callable[..., None]:
     def hook(_: Any, pointer: int) -> None:
         handle = Handle(pointer, lambda _: None)
         with _guarded():
-            function(Response(handle))
+            function(LentResponse(handle))
         handle.pointer = None
 
     return hook

@@ -19,8 +19,8 @@ from opentelemetry import propagate, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from . import errors
-from ._handle import check, decode
-from ._library import callback, lib
+from ._handle import decode
+from ._library import lib
 from .hooks import HookRequest
 from .request import Request
 from .version import __version__
@@ -46,18 +46,15 @@ class Tracing:
         """:param tracer_provider: where spans go; the program's global one by default"""
         self._tracer = trace.get_tracer("ahoy", __version__, tracer_provider, _SCHEMA)
         self._calls: dict[int, _Call] = {}
-        self._numbers = itertools.count(1)
 
     @contextmanager
     def call(self, request: Request) -> Iterator[None]:
         """Around the sending of a request."""
         method = request.method
-        number = next(self._numbers)
+        number = request.number
         attributes = {"http.request.method": method, "url.path": _path(request.path)}
         span = self._tracer.start_span(f"call {method}", contexts.get_current(), SpanKind.INTERNAL, attributes)
         self._calls[number] = call = _Call(span)
-        # A number in place of a pointer: nothing has to be kept alive for it.
-        check(lib.ahoy_request_set_user_data, request.pointer, number, callback("ahoy_destroy_fn")())
         try:
             yield
         except BaseException as error:

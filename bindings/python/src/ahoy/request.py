@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import ctypes
+import itertools
 import json as json_module
 import time
 from typing import Any, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Protocol, Sequence, Union
@@ -11,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from ._callbacks import keep
 from ._handle import Handle, check, given, milliseconds, take
-from ._library import lib
+from ._library import callback, lib
 from .headers import Auth, HeaderInput, authorized, encoded, pairs
 
 Content = Union[bytes, bytearray, memoryview, str, Iterable[bytes], AsyncIterable[bytes], None]
@@ -25,21 +26,34 @@ _END, _DATA, _NOT_READY, _FAILED = 0, 1, 2, 3
 _SAFE = "/%?&=:@!$'()*+,;-._~[]"
 
 
+_numbers = itertools.count(1)
+
+
 class Request:
     """One request, made ready for the library."""
 
-    __slots__ = ("begun", "handle", "method", "path", "_source")
+    __slots__ = ("begun", "handle", "method", "path", "_number", "_source")
 
     def __init__(self, method: str, path: str) -> None:
         self.begun = time.perf_counter()
         self.method = method
         self.path = path
         self.handle = Handle(take(lib.ahoy_request_new, given("method", method), given("path", path)), lib.ahoy_request_free)
+        self._number = 0
         self._source: _Source | Fed | None = None
 
     @property
     def pointer(self) -> int:
         return self.handle.pointer or 0
+
+    @property
+    def number(self) -> int:
+        """What the library is told to know its calls by."""
+        if not self._number:
+            self._number = next(_numbers)
+            # A number in place of a pointer: nothing has to be kept alive for it.
+            check(lib.ahoy_request_set_user_data, self.pointer, self._number, callback("ahoy_destroy_fn")())
+        return self._number
 
     def header(self, name: str, value: str | bytes) -> None:
         """Sets a field in place of all others of its name."""
@@ -52,7 +66,7 @@ class Request:
     def body(self, content: Content) -> None:
         """Sets what is sent: bytes, text, or an iterable of bytes that is drawn while it is sent.
 
-        An asynchronous one is drawn by the task that awaits the call.
+        An asynchronous one is drawn in the loop, for as long as the call is under way.
         """
         if content is None:
             return
@@ -117,7 +131,7 @@ def build(
         _default(fields, "content-type", "application/json")
     elif _is_form(data):
         form: Any = data
-        content = urlencode(form, doseq=True).encode()
+        content = _urlencoded(form).encode()
         _default(fields, "content-type", "application/x-www-form-urlencoded")
     elif data is not None:
         body: Any = data
@@ -156,8 +170,17 @@ def with_params(path: str, params: Params) -> str:
         return path
     if not isinstance(params, (str, Mapping, Iterable)):
         raise TypeError(f"params are a mapping, pairs or text, and not {params!r}")
-    query = params if isinstance(params, str) else urlencode(params, doseq=True)
-    return f"{path}{'&' if '?' in path else '?'}{query}"
+    query = params if isinstance(params, str) else _urlencoded(params)
+    return f"{path}{'&' if '?' in path else '?'}{query}" if query else path
+
+
+def _urlencoded(fields: Any) -> str:
+    """Fields as in a query, without those that are None, as requests has them; one of several values comes several times."""
+    kept = []
+    for name, values in fields.items() if isinstance(fields, Mapping) else fields:
+        several = isinstance(values, Iterable) and not isinstance(values, (str, bytes))
+        kept += [(name, value) for value in (values if several else [values]) if value is not None]
+    return urlencode(kept)
 
 
 def _is_form(data: Any) -> bool:
@@ -213,6 +236,8 @@ class Fed:
         self._ended = self._failed = False
         self._drawn: Callable[[], None] = lambda: None
         self._request = 0
+        self.drawing = False
+        """Whether the next piece is awaited, which may last for ever; what else it waits for ends with the call."""
 
     def attach(self, request: int) -> None:
         self._request = request
@@ -234,14 +259,18 @@ class Fed:
     async def _bring(self, pieces: AsyncIterator[bytes], bell: Bell) -> None:
         self._drawn = bell.ring
         try:
-            async for piece in pieces:
+            while not bell.ended:
+                self.drawing = True
+                try:
+                    piece = await pieces.__anext__()
+                finally:
+                    self.drawing = False
                 if piece:
                     self._pieces.append(_bytes(piece))
                     self._ready()
                 while self._pieces and not bell.ended:
                     await bell.wait()
-                if bell.ended:
-                    return
+        except StopAsyncIteration:
             self._ended = True
         except BaseException:
             # The exception is not kept: its frames hold the request, which holds this.

@@ -120,6 +120,12 @@ class _Raw(HTTPResponse):
     """urllib3's answer, which gives the pieces of a body without a length as they come."""
 
     def stream(self, amt: int | None = _PIECE, decode_content: bool | None = None) -> Generator[bytes, None, None]:
+        if amt is None:
+            # urllib3 reads on until the file is closed, as http.client's closes itself at its end.
+            if self.length_remaining is not None:
+                yield from filter(None, [self.read(None, decode_content)])
+                return
+            amt = _PIECE
         # urllib3 1 gives what one read gave.
         read1: Any = getattr(self, "read1", None)
         if self.length_remaining is not None or read1 is None:

@@ -8,7 +8,7 @@ import datetime
 import json as json_module
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator, TypeVar
 
 from . import errors
 from ._handle import Handle, check, decode
@@ -20,6 +20,7 @@ from .sse import Event, parse
 if TYPE_CHECKING:
     from .request import Request
 
+_Answer = TypeVar("_Answer", bound="BaseResponse")
 _PIECE = 65536
 _FOREVER = 2**64 - 1
 # A wait is cut into pieces of this length, in between which Python runs its signal handlers.
@@ -66,9 +67,8 @@ class BaseResponse:
 
     @property
     def url(self) -> str:
-        """The URL that was asked for, at the endpoint that answered."""
-        path = self.request.path if self.request is not None else ""
-        return self.endpoint + path if path.startswith("/") else path
+        """The URL that brought the answer: at the endpoint that answered, after redirects and what a hook changed."""
+        return decode(lib.ahoy_response_url(self._pointer))
 
     @property
     def ok(self) -> bool:
@@ -116,7 +116,7 @@ class BaseResponse:
         except LookupError:
             return "utf-8"
 
-    def raise_for_status(self) -> BaseResponse:
+    def raise_for_status(self: _Answer) -> _Answer:
         """Raises StatusError for a status of 400 or above."""
         if self.ok:
             return self
@@ -182,6 +182,21 @@ class Response(BaseResponse):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, also in another process, is one in Python's memory: of a closed answer, what was read of it."""
+        if self._handle.pointer is None:
+            return _copy, (self.status, self._content or b"", self.headers.multi_items(), "", "", (), self.elapsed)
+        told = self.endpoint, self.url, self.attempts
+        return _copy, (self.status, self.content, self.headers.multi_items(), *told, self.elapsed)
+
+
+class LentResponse(Response):
+    """What a hook is given: an answer whose memory is the library's and ends with the hook."""
+
+    @property
+    def content_view(self) -> memoryview:
+        return memoryview(self.content)
 
 
 class StreamedResponse(BaseResponse):
@@ -255,28 +270,55 @@ class StreamedResponse(BaseResponse):
 
 def copied(pointer: int) -> Response:
     """The answer that an error holds, which ends with the error: a copy in Python's memory."""
-    response = _Copy.__new__(_Copy)
     length = ctypes.c_size_t()
     address = _address(pointer, length)
-    response.status = lib.ahoy_response_status(pointer)
-    response.request = None
-    response.elapsed = datetime.timedelta()
-    response._content = ctypes.string_at(address, length.value)
-    response._headers = Headers([_field(pointer, i) for i in range(lib.ahoy_response_header_count(pointer))])
-    response._endpoint = decode(lib.ahoy_response_endpoint_url(pointer))
+    return _copy(
+        lib.ahoy_response_status(pointer),
+        ctypes.string_at(address, length.value),
+        [_field(pointer, i) for i in range(lib.ahoy_response_header_count(pointer))],
+        decode(lib.ahoy_response_endpoint_url(pointer)),
+        decode(lib.ahoy_response_url(pointer)),
+        (),
+        datetime.timedelta(),
+    )
+
+
+def _copy(
+    status: int,
+    content: bytes,
+    fields: list[tuple[str, str]],
+    endpoint: str,
+    url: str,
+    attempts: tuple[Attempt, ...],
+    elapsed: datetime.timedelta,
+) -> _Copy:
+    response = _Copy.__new__(_Copy)
+    response.status, response._content, response._headers = status, content, Headers(fields)
+    response._endpoint, response._url, response._attempts = endpoint, url, attempts
+    response.request, response.elapsed = None, elapsed
     return response
 
 
 class _Copy(Response):
     _endpoint: str
+    _url: str
+    _attempts: tuple[Attempt, ...]
 
     @property
     def endpoint(self) -> str:
         return self._endpoint
 
     @property
+    def url(self) -> str:
+        return self._url
+
+    @property
     def attempts(self) -> tuple[Attempt, ...]:
-        return ()
+        return self._attempts
+
+    @property
+    def stop_reason(self) -> str:
+        return ""
 
     @property
     def content_view(self) -> memoryview:
@@ -284,6 +326,10 @@ class _Copy(Response):
 
     def close(self) -> None:
         pass
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        told = self._endpoint, self._url, self._attempts
+        return _copy, (self.status, self._content, self.headers.multi_items(), *told, self.elapsed)
 
 
 def _field(pointer: int, index: int) -> tuple[str, str]:

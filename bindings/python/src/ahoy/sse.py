@@ -23,6 +23,7 @@ class Parser:
     def __init__(self) -> None:
         self._rest = b""
         self._id = ""
+        self._first = True
         self._start()
 
     def _start(self) -> None:
@@ -36,7 +37,8 @@ class Parser:
         lines = data[: len(data) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         self._rest = lines.pop() + held
         for line in lines:
-            event = self._line(line.decode("utf-8", "replace"))
+            event = self._line(line.decode("utf-8-sig" if self._first else "utf-8", "replace"))
+            self._first = False
             if event is not None:
                 yield event
 
