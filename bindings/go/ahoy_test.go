@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -17,6 +18,7 @@ import (
 	"runtime/pprof"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -243,6 +245,58 @@ type failing struct{}
 var errFailing = errors.New("from the reader")
 
 func (failing) Read([]byte) (int, error) { return 0, errFailing }
+
+// here is a server of this process.
+func here(t testing.TB, handler http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// counted is a body whose closing is counted.
+type counted struct {
+	io.Reader
+	open *int32
+}
+
+func (c *counted) Close() error { atomic.AddInt32(c.open, -1); return nil }
+
+// An attempt that ended in the middle of a body leaves neither its reader nor a goroutine.
+func TestABodyThatIsSentAgainLeavesNothing(t *testing.T) {
+	var asked, open int32
+	host := here(t, func(writer http.ResponseWriter, request *http.Request) {
+		if atomic.AddInt32(&asked, 1)%2 == 0 {
+			io.Copy(io.Discard, request.Body)
+			return
+		}
+		io.CopyN(io.Discard, request.Body, 100000)
+		connection, _, _ := writer.(http.Hijacker).Hijack()
+		connection.(*net.TCPConn).SetLinger(0)
+		connection.Close()
+	})
+	client := client(t, Config{Hosts: []string{host}, Timeout: 10 * time.Second})
+	content := bytes.Repeat([]byte("x"), 20<<20)
+	goroutines := 0
+	for i := 0; i < 6; i++ {
+		request, _ := http.NewRequest(http.MethodPut, "http://orders/", nil)
+		request.GetBody = func() (io.ReadCloser, error) {
+			atomic.AddInt32(&open, 1)
+			return &counted{bytes.NewReader(content), &open}, nil
+		}
+		request.Body, _ = request.GetBody()
+		request.ContentLength = int64(len(content))
+		response, err := client.RoundTrip(request)
+		text(t, response, err)
+		if len(Attempts(response)) != 2 {
+			t.Fatal(Attempts(response))
+		}
+		if i == 0 {
+			goroutines = runtime.NumGoroutine()
+		}
+	}
+	eventually(t, 5*time.Second, func() bool { return atomic.LoadInt32(&open) == 0 && runtime.NumGoroutine() <= goroutines+2 })
+}
 
 func TestAbsoluteURLs(t *testing.T) {
 	hosts := servers(t, "ok")
