@@ -254,6 +254,45 @@ func here(t testing.TB, handler http.HandlerFunc) string {
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
+// stalled is a body of which nothing comes until it is closed.
+type stalled struct {
+	ended chan struct{}
+	once  sync.Once
+}
+
+func (s *stalled) Read([]byte) (int, error) { <-s.ended; return 0, io.ErrClosedPipe }
+func (s *stalled) Close() error             { s.once.Do(func() { close(s.ended) }); return nil }
+
+func TestABodyThatStallsHasTheCallsLimits(t *testing.T) {
+	hosts := servers(t, "ok")
+	for _, length := range []int64{100, 5 << 20, -1} {
+		for _, own := range []bool{false, true} {
+			config, ctx, cancel := Config{Hosts: hosts, Timeout: 60 * time.Millisecond}, context.Background(), func() {}
+			if own {
+				config.Timeout = 0
+				ctx, cancel = context.WithTimeout(ctx, 60*time.Millisecond)
+			}
+			body := &stalled{ended: make(chan struct{})}
+			request, _ := http.NewRequestWithContext(ctx, http.MethodPost, "http://orders/body", body)
+			request.ContentLength = length
+			_, err := client(t, config).RoundTrip(request)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(length, own, err)
+			}
+			cancel()
+			<-body.ended
+		}
+	}
+	reader, writer := io.Pipe()
+	time.AfterFunc(50*time.Millisecond, func() { io.WriteString(writer, "late"); writer.Close() })
+	request, _ := http.NewRequest(http.MethodPut, "http://orders/body", reader)
+	request.ContentLength = 4
+	response, err := client(t, Config{Hosts: hosts}).RoundTrip(request)
+	if got := text(t, response, err); got != "late" {
+		t.Fatal(got)
+	}
+}
+
 // counted is a body whose closing is counted.
 type counted struct {
 	io.Reader
