@@ -711,6 +711,49 @@ func TestCloseWithCallsUnderWay(t *testing.T) {
 	}
 }
 
+// Shutdown waits for calls, whose answers and bodies reach those that wait for them.
+func TestShutdownLosesNoAnswer(t *testing.T) {
+	var seen int32
+	host := here(t, func(writer http.ResponseWriter, request *http.Request) {
+		atomic.AddInt32(&seen, 1)
+		time.Sleep(40 * time.Millisecond)
+		io.WriteString(writer, "a")
+		writer.(http.Flusher).Flush()
+		time.Sleep(5 * time.Millisecond)
+		io.WriteString(writer, "b")
+	})
+	for round := 0; round < 10; round++ {
+		client, err := New(Config{Hosts: []string{host}, Timeout: 20 * time.Second, AttemptTimeout: 20 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const calls = 20
+		atomic.StoreInt32(&seen, 0)
+		ended := make(chan string, calls)
+		for i := 0; i < calls; i++ {
+			go func() {
+				response, err := client.Get(context.Background(), "/")
+				if err != nil {
+					ended <- err.Error()
+					return
+				}
+				content, err := io.ReadAll(response.Body)
+				response.Body.Close()
+				ended <- fmt.Sprint(string(content), err)
+			}()
+		}
+		eventually(t, 5*time.Second, func() bool { return atomic.LoadInt32(&seen) == calls })
+		if err := client.Shutdown(10 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < calls; i++ {
+			if got := <-ended; got != "ab<nil>" {
+				t.Fatal(got)
+			}
+		}
+	}
+}
+
 // What a call uses of a client must outlast the Close that comes meanwhile.
 func TestCloseBesideCallsThatBegin(t *testing.T) {
 	hosts := servers(t, "ok")
