@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/pprof"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -252,6 +253,44 @@ func here(t testing.TB, handler http.HandlerFunc) string {
 	server := httptest.NewServer(handler)
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// What a Response has of an answer's head is what net/http's own transport makes of it.
+func TestAnswersAreThoseOfNetHTTP(t *testing.T) {
+	host := here(t, func(writer http.ResponseWriter, request *http.Request) {
+		switch request.URL.Path {
+		case "/chunked":
+			io.WriteString(writer, "a")
+			writer.(http.Flusher).Flush()
+			io.WriteString(writer, "b")
+		case "/204", "/304":
+			status, _ := strconv.Atoi(request.URL.Path[1:])
+			writer.WriteHeader(status)
+		case "/close":
+			writer.Header().Set("Connection", "close")
+		case "/gzip":
+			writer.Header().Set("Content-Encoding", "gzip")
+			io.WriteString(writer, "as it is")
+		}
+	})
+	standard := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	undecoding := &http.Client{Transport: client(t, Config{Hosts: []string{host}, Options: map[string]string{"gzip": "false"}})}
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		for _, path := range []string{"/chunked", "/204", "/304", "/close", "/gzip"} {
+			told := []string{}
+			for _, one := range []*http.Client{standard, undecoding} {
+				request, _ := http.NewRequest(method, "http://"+host+path, nil)
+				response, err := one.Do(request)
+				content := text(t, response, err)
+				response.Header.Del("Date")
+				told = append(told, fmt.Sprintf("%q %v %d %v close: %v, decoded: %v, %v", content, response.Status,
+					response.ContentLength, response.TransferEncoding, response.Close, response.Uncompressed, response.Header))
+			}
+			if told[0] != told[1] {
+				t.Errorf("%s %s: %s\nand of net/http %s", method, path, told[1], told[0])
+			}
+		}
+	}
 }
 
 // stalled is a body of which nothing comes until it is closed.
