@@ -587,6 +587,8 @@ func TestErrors(t *testing.T) {
 		{Hosts: []string{"a:b:c"}}, {Hosts: hosts, Balancer: "best"}, {Options: map[string]string{"max_in_fligt": "1"}},
 		{Hosts: []string{"127.0.0.1:99999"}}, {Hosts: hosts, Timeout: -time.Second}, {CAPEM: []byte("no pem")}, {Header: http.Header{"X": {"a\r\nb"}}},
 		{Hosts: hosts, AttemptTimeout: -time.Second}, {Hosts: hosts, ProviderURL: "etcd://127.0.0.1:1/x"}, {KeyPEM: []byte("alone")},
+		{JSON: `{"hosts": ["127.0.0.1:80"]}`, Balancer: "random"}, {JSON: `{"hosts": ["127.0.0.1:80"]}`, BalancerFunc: func(int) int { return 0 }},
+		{BalancerOptions: map[string]string{"hash_header": "x"}}, {Hosts: hosts, ProviderOptions: map[string]string{"token": "x"}},
 		{Hosts: hosts, Options: map[string]string{"retry_tries": "3\x00x"}}, {HostList: []Host{{Address: "127.0.0.1\x00x", Port: 80}}},
 	} {
 		if _, err := New(config); err == nil {
