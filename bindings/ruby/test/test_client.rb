@@ -4,6 +4,7 @@ require_relative "support"
 require "logger"
 require "stringio"
 require "tempfile"
+require "timeout"
 
 # The client as its user sees it.
 class TestClient < Minitest::Test
@@ -52,6 +53,29 @@ class TestClient < Minitest::Test
       file.rewind
       assert_equal "y" * 300_000, made.post("/body", file).body
     end
+  end
+
+  # From where it stands, also when it is sent again; a size of 0 says nothing of what can be read.
+  def test_what_can_be_read_is_sent_from_where_it_stands
+    made = client(hosts[0])
+    io = StringIO.new("0123456789").tap { |opened| opened.read(4) }
+    assert_equal "456789", made.post("/body", io).body
+    io.pos = 4
+    assert_equal ["at last", 2], made.put("/flaky?n=1&key=#{now}", io).then { |answer| [answer.body, answer.attempts.size] }
+    Tempfile.create do |file|
+      file.write("abcdef")
+      file.pos = 2
+      assert_equal "cdef", made.post("/body", file).body
+    end
+    Tempfile.create { |empty| assert_includes made.post("/echo", empty).json["headers"], %w[content-length 0] }
+    File.open("/proc/version") { |file| assert_equal File.read("/proc/version"), made.post("/body", file).body }
+  end
+
+  def test_what_gives_more_than_it_is_asked_for_is_sent_whole
+    generous = Object.new
+    def generous.read(_) = (@left ||= ["é" * 70_000, "x" * 300_000, nil]).shift
+    assert_equal 440_000, client.post("/body", generous).body.bytesize
+    assert_equal "é\xFFa1".b, client.post("/body", ["é", "\xFF".b, [:a, 1]]).body
   end
 
   def test_what_other_clients_have

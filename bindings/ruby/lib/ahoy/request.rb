@@ -77,7 +77,8 @@ module Ahoy
         raise TypeError, "a body is text, an IO or texts, and not #{body.class}; json: and form: send values"
       end
 
-      bytes = body.is_a?(String) ? body : body.to_enum.to_a.join
+      # Bytes and text may be mixed.
+      bytes = body.is_a?(String) ? body : body.to_enum.to_a.flatten.map { |piece| piece.to_s.b }.join
       FFI::MemoryPointer.new(:uint8, [bytes.bytesize, 1].max) do |memory|
         memory.put_bytes(0, bytes.b)
         Native.check(:ahoy_request_set_body, @handle, memory, bytes.bytesize)
@@ -85,10 +86,55 @@ module Ahoy
     end
 
     def attach(io)
-      function, token, let_go = Callbacks.body(io, @raised)
-      again = io.respond_to?(:rewind) ? Callbacks.rewind(io, token) : nil
-      size = io.respond_to?(:size) && io.size ? io.size : 2**64 - 1
-      Native.check(:ahoy_request_set_body_source, @handle, function, again, token, let_go, size)
+      source = Source.new(io)
+      function, token, let_go = Callbacks.body(source, @raised)
+      again = source.again? ? Callbacks.rewind(source, token) : nil
+      Native.check(:ahoy_request_set_body_source, @handle, function, again, token, let_go, source.length || 2**64 - 1)
+    end
+  end
+
+  # What can be read, from where it stands.
+  class Source
+    def initialize(io)
+      @io = io
+      @begin = place
+    end
+
+    # How many bytes there are, or nil. Pipes with a name have a size of 0, and so have files of /proc, whatever is in them.
+    def length
+      return if !@io.respond_to?(:size) || @io.respond_to?(:stat) && !@io.stat.file?
+
+      left = @io.size.to_i - @begin
+      return left if left.positive?
+
+      @rest = @io.read(65_536)
+      0 if @rest.nil?
+    end
+
+    def again?
+      @io.respond_to?(@begin.zero? ? :rewind : :seek)
+    end
+
+    def rewind
+      @rest = nil
+      @begin.zero? ? @io.rewind : @io.seek(@begin)
+    end
+
+    # So many bytes at most, also of what gives more than it is asked for; nil at the end.
+    def read(most)
+      piece = @rest || @io.read(most)
+      return if piece.nil?
+
+      @rest = piece.bytesize > most ? piece.byteslice(most..) : nil
+      piece.byteslice(0, most)
+    end
+
+    private
+
+    def place
+      @io.respond_to?(:pos) ? @io.pos.to_i : 0
+    rescue SystemCallError
+      0 # a pipe
     end
   end
 end
