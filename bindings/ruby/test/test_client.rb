@@ -169,6 +169,41 @@ class TestClient < Minitest::Test
     trap("USR2", before)
   end
 
+  # Ruby's collector does not see what the library takes, and may come late.
+  def test_descriptors_do_not_wait_for_the_collector
+    made = client(hosts[0])
+    made.get("/ok")
+    open = -> { Dir.children("/proc/self/fd").size }
+    GC.start
+    GC.disable
+    before = open.call
+    40.times do
+      assert_raises(Timeout::Error) { Timeout.timeout(0.001) { made.get("/slow?ms=5000") } }
+      assert_raises(Ahoy::DeadlineError) { made.get("/slow?ms=5000", timeout: 0.001) }
+      Ahoy::Client.open(hosts[0]) { |other| other.get("/ok") }
+    end
+    eventually { open.call < before + 20 }
+  ensure
+    GC.enable
+  end
+
+  # The handle is freed by whoever leaves it last.
+  def test_a_close_beside_calls
+    10.times do
+      made = Ahoy::Client.new(hosts[0])
+      calls = Array.new(8) do
+        Thread.new do
+          loop { made.get("/ok") && made.metrics && made.settings }
+        rescue Ahoy::ClosedError
+          :closed
+        end
+      end
+      sleep 0.005
+      [Thread.new { made.close }, Thread.new { made.dup.close }].each(&:join)
+      assert_equal [:closed], calls.map(&:value).uniq
+    end
+  end
+
   def test_errors
     error = assert_raises(Ahoy::ConnectError) { client([hosts[1]]).get("/ok") }
     assert_equal "AHOY_E_CONNECT", error.code

@@ -46,7 +46,7 @@ module Ahoy
       raise TypeError, "on_event is a callable, and not #{on_event.inspect}" unless on_event.nil? || on_event.respond_to?(:call)
 
       Native.check(:ahoy_client_builder_on_event, builder, *Callbacks.events(on_event)) if on_event
-      @handle = Native.take(:ahoy_client_builder_build, :ahoy_client_free, builder)
+      @live, @ended, @users = [Native.take(:ahoy_client_builder_build, :ahoy_client_free, builder)], [], {}
       @takes_paths = !(@balancer || base_url || (text && settings.slice("hosts", "provider", "base_url").first)).nil?
     end
 
@@ -85,43 +85,60 @@ module Ahoy
 
     # The configuration in effect, in the form that reconfigure takes; secrets are masked.
     def settings
-      JSON.parse(Native.text(:ahoy_client_config_text, live))
+      JSON.parse(use { |handle| Native.text(:ahoy_client_config_text, handle) })
     end
 
     # Replaces the configuration by a hash or JSON text (docs/configuration.md), all of it or, with any fault, nothing.
     # Calls under way keep theirs. Hosts and balancer can be replaced where `config` made the client: else the balancer's
     # own handle has it as well.
     def reconfigure(config)
-      Native.check(:ahoy_client_reconfigure, live, config.is_a?(String) ? config : JSON.generate(config))
+      text = config.is_a?(String) ? config : JSON.generate(config)
+      use { |handle| Native.check(:ahoy_client_reconfigure, handle, text) }
     end
 
     # Everything that the client counts, as text for Prometheus; docs/statistics.md has the names.
     def metrics
-      snapshot = Native.take(:ahoy_client_snapshot, :ahoy_snapshot_free, live)
+      snapshot = use { |handle| Native.take(:ahoy_client_snapshot, :ahoy_snapshot_free, handle) }
       Native.text(:ahoy_snapshot_text, snapshot, Native::AHOY_FORMAT_OPENMETRICS)
     end
 
-    # Refuses new calls and ends those under way.
+    # Refuses new calls and ends those under way, and the connections.
     def close
-      handle, @handle = @handle, nil
-      return if handle.nil?
-
-      Native.check(:ahoy_client_close, handle, 0)
+      hold do
+        handle = @live.pop or next
+        Native.check(:ahoy_client_close, handle, 0)
+        @ended << handle
+      end
+      nil
     end
 
     def closed?
-      @handle.nil?
+      @live.empty?
     end
 
     private
 
-    def live
-      @handle or raise(ClosedError.new("the client is closed").tap { |error| error.code = "AHOY_E_CLOSED" })
+    # Gives the handle to a block.
+    def use
+      hold do
+        yield @live.first || raise(ClosedError.new("the client is closed").tap { |error| error.code = "AHOY_E_CLOSED" })
+      end
+    end
+
+    # Keeps the handle of a client that is closed until the last such block is left, and then frees it: Ruby does not see what
+    # it takes, and would leave its connections to the collector. A mutex may not be locked inside a signal's trap, where this
+    # may be; each step is one of Hash's or Array's, which no other thread comes into.
+    def hold
+      @users[user = Object.new] = true
+      yield
+    ensure
+      @users.delete(user)
+      @ended.pop&.free if @users.empty?
     end
 
     def send_request(request)
-      client = live
-      Handle.of(Waiter.use { |waiter| waiter.response(client, request) }, :ahoy_response_free)
+      pointer = use { |handle| Waiter.use { |waiter| waiter.response(handle, request) } }
+      Handle.of(pointer, :ahoy_response_free)
     rescue BodySourceError => e
       raise e, cause: request.raised.first
     ensure
