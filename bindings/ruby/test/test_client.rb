@@ -262,6 +262,28 @@ class TestClient < Minitest::Test
     assert_equal 3_000_000, client.get("/big?n=3000000").body.bytesize
   end
 
+  def test_an_answer_outlasts_its_stream_and_marshal
+    left = client(hosts[0]).stream(:get, "/status?c=404", &:itself)
+    assert_equal ["http://#{hosts[0]}/status?c=404", 1, "8"], [left.url, left.attempts.size, left["content-length"]]
+    raised = assert_raises(Ahoy::StatusError) { client(hosts[0]).get("/status?c=404").raise_for_status }
+    copy = Marshal.load(Marshal.dump(raised))
+    assert_equal [raised.message, raised.code], [copy.message, copy.code]
+    assert_equal [404, "as asked", raised.response.headers, raised.response.url],
+                 [copy.response.status, copy.response.body, copy.response.headers, copy.response.url]
+  end
+
+  def test_a_charset_that_ruby_has_no_encoding_for
+    TCPServer.open("127.0.0.1", 0) do |server|
+      answering = Thread.new do
+        connection = server.accept
+        connection.readpartial(4096)
+        connection.write("HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=internal\r\ncontent-length: 1\r\n\r\na")
+      end
+      assert_equal Encoding::BINARY, client("127.0.0.1:#{server.addr[1]}").get("/").body.encoding
+      answering.join
+    end
+  end
+
   def test_own_provider_and_own_balancer
     asked = 0
     made = client(-> { asked += 1; [hosts[0], hosts[2]] }, balancer: ->(count) { count - 1 })
