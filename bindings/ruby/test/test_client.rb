@@ -116,6 +116,8 @@ class TestClient < Minitest::Test
       -> { Ahoy::Client.new(hosts, on_event: 5) } => [TypeError, "on_event"],
       -> { Ahoy::Client.new(base_url: 5) } => [TypeError, "base_url"],
       -> { Ahoy::Client.new(config: 5) } => [TypeError, "config"],
+      -> { Ahoy::Client.new(config: { hosts: hosts }, balancer: :random) } => [ArgumentError, "balancer"],
+      -> { Ahoy::Client.new(Ahoy::Balancer.new(hosts), balancer_options: {}) } => [ArgumentError, "balancer_options"],
       -> { Ahoy::Client.new(hosts, options: { retry_trys: 3 }) } => [Ahoy::UnknownOptionError, "retry_trys"],
       -> { Ahoy::Client.new([Ahoy::Host.new(address: "a", port: "80")]) } => [TypeError, "port of a host"],
       -> { Ahoy::Client.new([Ahoy::Host.new(address: "a", port: 80, scheme: :ftp)]) } => [ArgumentError, "scheme"],

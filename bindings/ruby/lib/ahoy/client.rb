@@ -27,9 +27,9 @@ module Ahoy
     # on_event: called with an Event where circuits, endpoints or the list change, on any thread. What it raises goes nowhere.
     #
     # config: everything as one hash or JSON text, see docs/configuration.md; what is passed beside it counts more.
-    def initialize(hosts = nil, config: nil, base_url: nil, balancer: :p2c, timeout: nil, attempt_timeout: nil,
+    def initialize(hosts = nil, config: nil, base_url: nil, balancer: nil, timeout: nil, attempt_timeout: nil,
                    connect_timeout: nil, tries: nil, headers: {}, ca: nil, cert: nil, resilient: false, options: {},
-                   balancer_options: {}, logger: nil, on_event: nil)
+                   balancer_options: nil, logger: nil, on_event: nil)
       builder = Handle.of(Native.ahoy_client_builder_new, :ahoy_client_builder_free)
       text = config.is_a?(Hash) ? JSON.generate(config) : config && Native.given("config", config, String, "a hash or JSON text")
       Native.check(:ahoy_client_builder_set_config, builder, text) if text
@@ -147,9 +147,12 @@ module Ahoy
     end
 
     def balance(builder, hosts, algorithm, options, resilient)
+      if (hosts.nil? || hosts.is_a?(Balancer)) && (algorithm || options)
+        raise ArgumentError, "balancer and balancer_options are for hosts; a Balancer and a config have their own"
+      end
       return if hosts.nil?
 
-      @balancer = hosts.is_a?(Balancer) ? hosts : Balancer.new(hosts, algorithm, options: options)
+      @balancer = hosts.is_a?(Balancer) ? hosts : Balancer.new(hosts, algorithm || :p2c, options: options || {})
       Native.check(:ahoy_balancer_use_resilient_profile, @balancer.handle) if resilient
       Native.check(:ahoy_client_builder_set_balancer, builder, @balancer.handle)
     end
