@@ -14,6 +14,7 @@ module Ahoy
     # Attaches a function when it is first called, so that a library that lacks one serves all the same.
     def self.lazily(name, arguments, result, **options)
       define_singleton_method(name) do |*values|
+        singleton_class.alias_method(name, name) # or Ruby warns of the method that takes this one's place
         attach_function(name, arguments, result, **options)
         public_send(name, *values)
       end
