@@ -189,6 +189,16 @@ class TestClient < Minitest::Test
     GC.enable
   end
 
+  # Timeout's exception may come while a handle is being freed.
+  def test_a_handle_is_freed_once_whatever_comes_meanwhile
+    freed = 0
+    Ahoy::Native.define_singleton_method(:free_of_a_test) { |_| (freed += 1) && raise(Interrupt) }
+    handle = Ahoy::Handle.of(FFI::Pointer.new(8), :free_of_a_test)
+    assert_raises(Interrupt) { handle.free }
+    handle.free
+    assert_equal 1, freed
+  end
+
   # The handle is freed by whoever leaves it last.
   def test_a_close_beside_calls
     10.times do

@@ -30,7 +30,10 @@ module Ahoy
     def self.of(pointer, function)
       raise Error, "libahoy gave no handle" if pointer.null?
 
-      new(pointer, ->(freed) { Native.public_send(function, freed) })
+      # An exception of another thread, such as Timeout's, may leave AutoPointer#free before that has noted what it did, and
+      # then the collector would free once more.
+      whole = [true]
+      new(pointer, ->(freed) { Native.public_send(function, freed) if whole.pop })
     end
   end
 
