@@ -71,6 +71,40 @@ class TestClient < Minitest::Test
     File.open("/proc/version") { |file| assert_equal File.read("/proc/version"), made.post("/body", file).body }
   end
 
+  # The library's threads are few, and serve other calls.
+  def test_a_body_that_stalls_has_the_calls_limit_and_holds_up_no_other
+    made = client(hosts[0])
+    pipes = Array.new(8) { IO.pipe }
+    stalled = pipes.map do |reader, _|
+      Thread.new { assert_raises(Ahoy::DeadlineError) { made.post("/body", reader, timeout: 0.4) } }
+    end
+    sleep 0.1
+    begun = now
+    assert_equal "hello", made.get("/ok").body
+    assert_operator now - begun, :<, 0.25
+    stalled.each(&:join)
+    assert_operator now - begun, :<, 3
+    reader, writer = IO.pipe
+    Thread.new { 3.times { |i| sleep 0.01 and writer.write(i.to_s) } && writer.close }
+    assert_equal "012", made.post("/body", reader).body
+    pipes.flatten.each(&:close)
+  end
+
+  def test_what_may_wait_is_sent_again_and_goes_with_its_call
+    made = client(hosts[0])
+    waiting = Class.new do
+      def rewind = @left = nil
+      def read(_) = (sleep(0.001) && @left ||= ["a" * 100_000, "b" * 100_000, nil]).shift
+    end
+    answer = made.put("/flaky?n=2&key=#{now}", waiting.new)
+    assert_equal ["at last", 3], [answer.body, answer.attempts.size]
+    made.stream(:post, "/body", body: waiting.new) { |streamed| assert_equal 200_000, streamed.read.bytesize }
+    kept = -> { Ahoy::Native.instance_variable_get(:@kept).size }
+    before, threads = kept.call, Thread.list.size
+    20.times { made.post("/body", waiting.new) }
+    eventually { GC.start || kept.call < before + 5 && Thread.list.size <= threads + 1 }
+  end
+
   def test_what_gives_more_than_it_is_asked_for_is_sent_whole
     generous = Object.new
     def generous.read(_) = (@left ||= ["é" * 70_000, "x" * 300_000, nil]).shift

@@ -12,6 +12,7 @@ module Ahoy
     def body(source, raised)
       Native.keep(:ahoy_body_fn) do |_, buffer, capacity, length|
         piece = source.read([capacity, 65_536].min)
+        next Native::AHOY_BODY_NOT_READY if piece == :later
         next Native::AHOY_BODY_END if piece.nil? || piece.empty?
 
         buffer.put_bytes(0, piece)

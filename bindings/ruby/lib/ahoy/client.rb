@@ -73,7 +73,7 @@ module Ahoy
     # the exchange.
     def stream(method, path, **options)
       request = Request.new(method, path, streamed: true, **options)
-      response = StreamedResponse.new(send_request(request), request.path)
+      response = StreamedResponse.new(send_request(request), request.path, request)
       return response unless block_given?
 
       begin
@@ -137,13 +137,10 @@ module Ahoy
     end
 
     def send_request(request)
-      pointer = use { |handle| Waiter.use { |waiter| waiter.response(handle, request) } }
+      pointer = request.lent { use { |handle| Waiter.use { |waiter| waiter.response(handle, request) } } }
       Handle.of(pointer, :ahoy_response_free)
     rescue BodySourceError => e
       raise e, cause: request.raised.first
-    ensure
-      # Ruby does not see what it takes, and may leave it to its next collection for long.
-      request.handle.free
     end
 
     def balance(builder, hosts, algorithm, options, resilient)

@@ -24,7 +24,7 @@ module Ahoy
         raise ArgumentError, "a request has one of body, json and form"
       end
 
-      @method = method.to_s.upcase
+      @method, @streamed = method.to_s.upcase, streamed
       @raised = []
       @path = with_params(path, params)
       @handle = Native.take(:ahoy_request_new, :ahoy_request_free, @method, @path)
@@ -38,6 +38,20 @@ module Ahoy
       set(:streamed, true) if streamed
       hash_key = hash_key&.to_s
       Native.check(:ahoy_request_set_hash_key, @handle, hash_key, hash_key.bytesize) if hash_key
+    end
+
+    # Sends it in a block. The body of one whose answer is streamed may still be sent afterwards, until it is done.
+    def lent
+      @source&.begin(@handle)
+      answered = yield
+    ensure
+      done unless answered && @streamed
+    end
+
+    # Ruby does not see what it takes, and may leave it to its next collection for long; one that reads ahead may still be told
+    # of what came.
+    def done
+      @source&.end || @handle.free
     end
 
     private
@@ -86,7 +100,7 @@ module Ahoy
     end
 
     def attach(io)
-      source = Source.new(io)
+      source = @source = Source.waits?(io) ? SourceAhead.new(io) : Source.new(io)
       function, token, let_go = Callbacks.body(source, @raised)
       again = source.again? ? Callbacks.rewind(source, token) : nil
       Native.check(:ahoy_request_set_body_source, @handle, function, again, token, let_go, source.length || 2**64 - 1)
@@ -95,6 +109,18 @@ module Ahoy
 
   # What can be read, from where it stands.
   class Source
+    # Whether a read may wait for somebody: nobody but memory and files are known not to.
+    def self.waits?(io)
+      !(defined?(StringIO) && io.is_a?(StringIO)) && !(io.respond_to?(:stat) && io.stat.file?)
+    end
+
+    def begin(_request); end
+
+    # Whether it may still tell the request of what came.
+    def end
+      false
+    end
+
     def initialize(io)
       @io = io
       @begin = place
@@ -135,6 +161,69 @@ module Ahoy
       @io.respond_to?(:pos) ? @io.pos.to_i : 0
     rescue SystemCallError
       0 # a pipe
+    end
+  end
+
+  # What may wait: a thread of its own reads it, one piece ahead, for the library's must not.
+  class SourceAhead < Source
+    # The request that is told of a piece; it is held no longer than its call, also by the thread, for it holds this.
+    def begin(request)
+      @request = request
+      @room = Thread::Queue.new
+    end
+
+    def end
+      leave
+      @request = @reader = nil
+      true
+    end
+
+    def rewind
+      leave
+      raise IOError, "a read still waits" unless @reader.nil? || @reader.join(1)
+
+      super
+      @come = @reader = nil
+      @room = Thread::Queue.new
+    end
+
+    def read(most)
+      request = @request or return
+      @reader ||= ahead(request, @room)
+      @reader = nil if @request.nil? # its end came meanwhile
+      piece, error = come = @come
+      return :later if come.nil?
+      raise error if error
+      return if piece.nil?
+
+      rest = piece.bytesize > most ? piece.byteslice(most..) : nil
+      @come = rest && [rest]
+      @room << true if rest.nil?
+      piece.byteslice(0, most)
+    end
+
+    private
+
+    def leave
+      @room&.close
+      @reader&.kill
+    end
+
+    def ahead(request, room)
+      room << true
+      Thread.new do
+        Thread.current.report_on_exception = false
+        while room.pop
+          @come = begin
+            piece = @rest || @io.read(65_536)
+            @rest = nil
+            [piece&.empty? ? nil : piece]
+          rescue Exception => e # rubocop:disable Lint/RescueException
+            [nil, e]
+          end
+          Native.ahoy_request_body_ready(request, nil)
+        end
+      end
     end
   end
 end

@@ -129,6 +129,11 @@ module Ahoy
 
     PIECE = 65_536
 
+    def initialize(handle, path, sent)
+      super(handle, path)
+      @sent = sent
+    end
+
     # Yields the pieces of the body as they come.
     def each
       return to_enum unless block_given?
@@ -190,6 +195,7 @@ module Ahoy
       attempts
       handle, @handle = @handle, nil
       handle&.free unless @reading
+      @sent.done
     end
 
     private
