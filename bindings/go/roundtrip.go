@@ -111,7 +111,8 @@ func (c *Client) response(request *http.Request, answer *C.ahoy_response, sent *
 	return made
 }
 
-// Attempts tells what was tried for an answer of this package; nil for any other.
+// Attempts tells what was tried for an answer of this package; nil for any other, and for one whose Body was wrapped: an
+// http.Client that has a Timeout does so. The deadline of a context, or Config.Timeout, does not.
 func Attempts(response *http.Response) []Attempt {
 	if body, ok := response.Body.(*body); ok {
 		return body.attempts
