@@ -322,6 +322,31 @@ func TestABodyThatStallsHasTheCallsLimits(t *testing.T) {
 			<-body.ended
 		}
 	}
+	// The Close of a server's request waits for the Read of it.
+	ended := make(chan error, 1)
+	front := here(t, func(_ http.ResponseWriter, inbound *http.Request) {
+		ctx, cancel := context.WithTimeout(context.Background(), 60*time.Millisecond)
+		defer cancel()
+		request, _ := http.NewRequestWithContext(ctx, http.MethodPost, "http://orders/body", inbound.Body)
+		request.ContentLength = map[string]int64{"/known": inbound.ContentLength, "/unknown": -1}[inbound.URL.Path]
+		_, err := client(t, Config{Hosts: hosts}).RoundTrip(request)
+		ended <- err
+	})
+	for _, path := range []string{"/known", "/unknown"} {
+		connection, err := net.Dial("tcp", front)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\na", path)
+		select {
+		case err = <-ended:
+		case <-time.After(10 * time.Second):
+		}
+		connection.Close()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(path, err)
+		}
+	}
 	reader, writer := io.Pipe()
 	time.AfterFunc(50*time.Millisecond, func() { io.WriteString(writer, "late"); writer.Close() })
 	request, _ := http.NewRequest(http.MethodPut, "http://orders/body", reader)

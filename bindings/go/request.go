@@ -24,7 +24,7 @@ type asked struct {
 	timeout C.uint64_t // in milliseconds, 0 for none
 }
 
-// read makes a request ready, and reads its body where that is to be handed over at once.
+// read makes a request ready, and reads its body where that is to be handed over at once. Where it fails, the body is closed.
 func (c *Client) read(request *http.Request) (*asked, error) {
 	begun := time.Now()
 	content, limit, err := c.readWhole(request)
@@ -39,6 +39,7 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 	target := request.URL.RequestURI()
 	if !c.balanced {
 		if request.URL.Host == "" {
+			closeBody(request)
 			return nil, refused("%q is no whole URL, and the client has no hosts", request.URL)
 		}
 		target = request.URL.Scheme + "://" + request.URL.Host + target
@@ -51,6 +52,7 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 		}
 		for _, value := range values {
 			if strings.IndexByte(name, 0) >= 0 || strings.IndexByte(value, 0) >= 0 {
+				closeBody(request)
 				return nil, refused("the header %q has a NUL", name)
 			}
 			made.field(name, value)
@@ -118,9 +120,12 @@ func (c *Client) readWhole(request *http.Request) ([]byte, time.Duration, error)
 		return nil, 0, nil
 	}
 	from := &closedOnce{ReadCloser: request.Body}
-	defer from.Close()
 	come := make(chan arrived, 1)
-	go func() { come <- readAll(from, request.ContentLength) }()
+	go func() {
+		all := readAll(from, request.ContentLength)
+		from.Close()
+		come <- all
+	}()
 	late := time.NewTimer(patience * time.Millisecond)
 	defer late.Stop()
 	select {
@@ -138,8 +143,10 @@ func (c *Client) readWhole(request *http.Request) ([]byte, time.Duration, error)
 	case all := <-come:
 		return all.content, limit, all.err
 	case <-request.Context().Done():
+		go from.Close() // which may wait for the Read, as that of a server's request does
 		return nil, 0, request.Context().Err()
 	case <-over:
+		go from.Close()
 		return nil, 0, &Error{Code: Deadline, Message: fmt.Sprintf("the request's body has not come within the call's limit of %v", limit)}
 	}
 }

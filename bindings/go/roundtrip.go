@@ -30,7 +30,6 @@ func (c *Client) RoundTrip(request *http.Request) (*http.Response, error) {
 	defer runtime.KeepAlive(c)
 	asked, err := c.read(request)
 	if err != nil {
-		closeBody(request)
 		return nil, err
 	}
 	sent, err := asked.drawn(request)

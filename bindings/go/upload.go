@@ -51,8 +51,9 @@ func (u *upload) free() {
 	u.mutex.Lock()
 	request := u.request
 	u.request = nil
-	u.end()
+	ended := u.end()
 	u.mutex.Unlock()
+	go ended.Close() // which may wait for the Read, as that of a server's request does
 	C.ahoy_request_free(request)
 }
 
@@ -72,14 +73,14 @@ func (u *upload) because(err error) error {
 	return failed
 }
 
-// end ends a round: its goroutine, which waits for room or in the reader, leaves.
-func (u *upload) end() {
+// end ends a round, whose reader is to be closed: its goroutine, which waits for room or in the reader, leaves.
+func (u *upload) end() io.Closer {
 	if u.room != nil {
 		close(u.room)
-		u.reader.Close()
 	}
 	u.round++
 	u.ready, u.room = nil, nil
+	return u.reader
 }
 
 func (u *upload) begin(body io.ReadCloser) {
@@ -156,8 +157,9 @@ func goRewind(handle C.uintptr_t) C.bool {
 	guard(func() {
 		u := cgo.Handle(handle).Value().(*upload)
 		u.mutex.Lock()
-		u.end() // before another is asked for, as net/http does: both may be of one file
+		ended := u.end()
 		u.mutex.Unlock()
+		ended.Close() // before another is asked for, as net/http does: both may be of one file
 		again, err := u.getBody()
 		u.mutex.Lock()
 		defer u.mutex.Unlock()
