@@ -5912,29 +5912,58 @@ class dispatcher {
     }
 
 #if AHOY_HPP_COROUTINES
-    /** What co_await takes: the coroutine goes on inside run_ready. */
+    /** What co_await takes: the coroutine goes on inside run_ready. Destroying one that waits cancels its call. */
     class awaitable {
       public:
         awaitable(dispatcher &by, const client &client, const request &request) noexcept
             : by_(by), client_(client), request_(request) {}
+        awaitable(awaitable &&other) = default;
+        ~awaitable() {
+            if (!link_) return;
+            link_->of = nullptr;
+            by_.cancel(number_);
+        }
 
         bool await_ready() const noexcept { return false; }
         bool await_suspend(std::coroutine_handle<> waiting) {
-            auto sent = by_.try_send(client_, request_, [this, waiting](result<response> ended) {
-                outcome_.emplace(std::move(ended));
-                waiting.resume();
+            auto made = std::make_unique<link>(this, waiting);
+            link_ = made.get();
+            auto sent = by_.try_send(client_, request_, [made = std::move(made)](result<response> ended) {
+                awaitable *const of = std::exchange(made->of, nullptr);
+                if (!of) return;
+                of->link_ = nullptr;
+                of->outcome_.emplace(std::move(ended));
+                made->waiting.resume();
             });
-            if (sent) return true;
+            if (sent) {
+                number_ = *sent;
+                return true;
+            }
             outcome_.emplace(std::move(sent).error());
             return false;
         }
         result<response> await_resume() { return *std::move(outcome_); }
 
       private:
+        // Between the callable and the coroutine, of which either may be destroyed first.
+        struct link {
+            link(awaitable *by, std::coroutine_handle<> handle) noexcept : of(by), waiting(handle) {}
+            link(const link &) = delete;
+            link &operator=(const link &) = delete;
+            ~link() {
+                if (of) of->link_ = nullptr;
+            }
+
+            awaitable *of;
+            std::coroutine_handle<> waiting;
+        };
+
         dispatcher &by_;
         const client &client_;
         const request &request_;
         std::optional<result<response>> outcome_;
+        link *link_ = nullptr;
+        std::uint64_t number_ = 0;
     };
 
     /** Starts a request; `co_await` gives an ahoy::result<ahoy::response>. Client and request must live until then. */
@@ -5982,48 +6011,60 @@ class dispatcher {
 #if AHOY_HPP_COROUTINES
 /**
  * What `co_await as_result(client.start(request))` waits with. The coroutine goes on at the I/O thread that finished the
- * call, which it must not block; ahoy::dispatcher goes on at an event loop instead.
+ * call, which it must not block; ahoy::dispatcher goes on at an event loop instead. Destroying a coroutine that waits cancels
+ * its call.
  */
 class call_awaiter {
   public:
     explicit call_awaiter(call &&started) noexcept : call_(std::move(started)) {}
     call_awaiter(const call_awaiter &) = delete;
     call_awaiter &operator=(const call_awaiter &) = delete;
+    ~call_awaiter() {
+        if (state_ && state_->at.exchange(step::gone, std::memory_order_acq_rel) == step::waiting) (void)call_.try_cancel();
+    }
 
     bool await_ready() const noexcept { return false; }
 
     bool await_suspend(std::coroutine_handle<> waiting) {
-        waiting_ = waiting;
-        auto registered = detail::invoke(&ahoy_call_on_done, call_.get(), ahoy_done_fn(&done), static_cast<void *>(this),
-                                         ahoy_destroy_fn(nullptr));
+        const auto held = state_ = std::make_shared<state>();
+        held->handle = waiting;
+        auto registered = detail::invoke(&ahoy_call_on_done, call_.get(), ahoy_done_fn(&done),
+                                         static_cast<void *>(detail::keep(held)), &detail::destroy<std::shared_ptr<state>>);
         if (!registered) {
-            outcome_.emplace(std::move(registered).error());
+            held->outcome.emplace(std::move(registered).error());
             return false;
         }
         // The call may have ended already, and its handle may not be freed before ahoy_call_on_done has returned. So
         // whichever of the two comes second goes on with the coroutine.
-        return !second_.exchange(true, std::memory_order_acq_rel);
+        step before = step::begun;
+        return held->at.compare_exchange_strong(before, step::waiting, std::memory_order_acq_rel);
     }
 
-    result<response> await_resume() { return *std::move(outcome_); }
+    result<response> await_resume() { return *std::move(state_->outcome); }
 
   private:
+    enum class step { begun, waiting, ended, gone };
+
+    // Of the coroutine and of the call, of which either may end first.
+    struct state {
+        std::coroutine_handle<> handle;
+        std::optional<result<response>> outcome;
+        std::atomic<step> at{step::begun};
+    };
+
     static void done(void *user_data, ahoy_status status, ahoy_response *answer, ahoy_error *failure) {
         detail::guard("co_await", [&] {
-            auto &self = *static_cast<call_awaiter *>(user_data);
+            state &held = *detail::callable<std::shared_ptr<state>>(user_data);
             if (status == AHOY_OK)
-                self.outcome_.emplace(response(answer));
+                held.outcome.emplace(response(answer));
             else
-                self.outcome_.emplace(error(failure, status));
-            const std::coroutine_handle<> waiting = self.waiting_;
-            if (self.second_.exchange(true, std::memory_order_acq_rel)) waiting.resume();
+                held.outcome.emplace(error(failure, status));
+            if (held.at.exchange(step::ended, std::memory_order_acq_rel) == step::waiting) held.handle.resume();
         });
     }
 
     call call_;
-    std::coroutine_handle<> waiting_;
-    std::optional<result<response>> outcome_;
-    std::atomic<bool> second_{false};
+    std::shared_ptr<state> state_;
 };
 
 /** `co_await as_result(client.start(request))` gives an ahoy::result<ahoy::response>. */

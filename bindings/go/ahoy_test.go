@@ -10,13 +10,16 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
 	"runtime"
 	"runtime/pprof"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -244,6 +247,160 @@ var errFailing = errors.New("from the reader")
 
 func (failing) Read([]byte) (int, error) { return 0, errFailing }
 
+// here is a server of this process.
+func here(t testing.TB, handler http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// What a Response has of an answer's head is what net/http's own transport makes of it.
+func TestAnswersAreThoseOfNetHTTP(t *testing.T) {
+	host := here(t, func(writer http.ResponseWriter, request *http.Request) {
+		switch request.URL.Path {
+		case "/chunked":
+			io.WriteString(writer, "a")
+			writer.(http.Flusher).Flush()
+			io.WriteString(writer, "b")
+		case "/204", "/304":
+			status, _ := strconv.Atoi(request.URL.Path[1:])
+			writer.WriteHeader(status)
+		case "/close":
+			writer.Header().Set("Connection", "close")
+		case "/gzip":
+			writer.Header().Set("Content-Encoding", "gzip")
+			io.WriteString(writer, "as it is")
+		}
+	})
+	standard := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	undecoding := &http.Client{Transport: client(t, Config{Hosts: []string{host}, Options: map[string]string{"gzip": "false"}})}
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		for _, path := range []string{"/chunked", "/204", "/304", "/close", "/gzip"} {
+			told := []string{}
+			for _, one := range []*http.Client{standard, undecoding} {
+				request, _ := http.NewRequest(method, "http://"+host+path, nil)
+				response, err := one.Do(request)
+				content := text(t, response, err)
+				response.Header.Del("Date")
+				told = append(told, fmt.Sprintf("%q %v %d %v close: %v, decoded: %v, %v", content, response.Status,
+					response.ContentLength, response.TransferEncoding, response.Close, response.Uncompressed, response.Header))
+			}
+			if told[0] != told[1] {
+				t.Errorf("%s %s: %s\nand of net/http %s", method, path, told[1], told[0])
+			}
+		}
+	}
+}
+
+// stalled is a body of which nothing comes until it is closed.
+type stalled struct {
+	ended chan struct{}
+	once  sync.Once
+}
+
+func (s *stalled) Read([]byte) (int, error) { <-s.ended; return 0, io.ErrClosedPipe }
+func (s *stalled) Close() error             { s.once.Do(func() { close(s.ended) }); return nil }
+
+func TestABodyThatStallsHasTheCallsLimits(t *testing.T) {
+	hosts := servers(t, "ok")
+	for _, length := range []int64{100, 5 << 20, -1} {
+		for _, own := range []bool{false, true} {
+			config, ctx, cancel := Config{Hosts: hosts, Timeout: 60 * time.Millisecond}, context.Background(), func() {}
+			if own {
+				config.Timeout = 0
+				ctx, cancel = context.WithTimeout(ctx, 60*time.Millisecond)
+			}
+			body := &stalled{ended: make(chan struct{})}
+			request, _ := http.NewRequestWithContext(ctx, http.MethodPost, "http://orders/body", body)
+			request.ContentLength = length
+			_, err := client(t, config).RoundTrip(request)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(length, own, err)
+			}
+			cancel()
+			<-body.ended
+		}
+	}
+	// The Close of a server's request waits for the Read of it.
+	ended := make(chan error, 1)
+	front := here(t, func(_ http.ResponseWriter, inbound *http.Request) {
+		ctx, cancel := context.WithTimeout(context.Background(), 60*time.Millisecond)
+		defer cancel()
+		request, _ := http.NewRequestWithContext(ctx, http.MethodPost, "http://orders/body", inbound.Body)
+		request.ContentLength = map[string]int64{"/known": inbound.ContentLength, "/unknown": -1}[inbound.URL.Path]
+		_, err := client(t, Config{Hosts: hosts}).RoundTrip(request)
+		ended <- err
+	})
+	for _, path := range []string{"/known", "/unknown"} {
+		connection, err := net.Dial("tcp", front)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\na", path)
+		select {
+		case err = <-ended:
+		case <-time.After(10 * time.Second):
+		}
+		connection.Close()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(path, err)
+		}
+	}
+	reader, writer := io.Pipe()
+	time.AfterFunc(50*time.Millisecond, func() { io.WriteString(writer, "late"); writer.Close() })
+	request, _ := http.NewRequest(http.MethodPut, "http://orders/body", reader)
+	request.ContentLength = 4
+	response, err := client(t, Config{Hosts: hosts}).RoundTrip(request)
+	if got := text(t, response, err); got != "late" {
+		t.Fatal(got)
+	}
+}
+
+// counted is a body whose closing is counted.
+type counted struct {
+	io.Reader
+	open *int32
+}
+
+func (c *counted) Close() error { atomic.AddInt32(c.open, -1); return nil }
+
+// An attempt that ended in the middle of a body leaves neither its reader nor a goroutine.
+func TestABodyThatIsSentAgainLeavesNothing(t *testing.T) {
+	var asked, open int32
+	host := here(t, func(writer http.ResponseWriter, request *http.Request) {
+		if atomic.AddInt32(&asked, 1)%2 == 0 {
+			io.Copy(io.Discard, request.Body)
+			return
+		}
+		io.CopyN(io.Discard, request.Body, 100000)
+		connection, _, _ := writer.(http.Hijacker).Hijack()
+		connection.(*net.TCPConn).SetLinger(0)
+		connection.Close()
+	})
+	client := client(t, Config{Hosts: []string{host}, Timeout: 10 * time.Second})
+	content := bytes.Repeat([]byte("x"), 20<<20)
+	goroutines := 0
+	for i := 0; i < 6; i++ {
+		request, _ := http.NewRequest(http.MethodPut, "http://orders/", nil)
+		request.GetBody = func() (io.ReadCloser, error) {
+			atomic.AddInt32(&open, 1)
+			return &counted{bytes.NewReader(content), &open}, nil
+		}
+		request.Body, _ = request.GetBody()
+		request.ContentLength = int64(len(content))
+		response, err := client.RoundTrip(request)
+		text(t, response, err)
+		if len(Attempts(response)) != 2 {
+			t.Fatal(Attempts(response))
+		}
+		if i == 0 {
+			goroutines = runtime.NumGoroutine()
+		}
+	}
+	eventually(t, 5*time.Second, func() bool { return atomic.LoadInt32(&open) == 0 && runtime.NumGoroutine() <= goroutines+2 })
+}
+
 func TestAbsoluteURLs(t *testing.T) {
 	hosts := servers(t, "ok")
 	response, err := client(t, Config{}).Get(context.Background(), "http://"+hosts[0]+"/ok")
@@ -455,6 +612,8 @@ func TestErrors(t *testing.T) {
 		{Hosts: []string{"a:b:c"}}, {Hosts: hosts, Balancer: "best"}, {Options: map[string]string{"max_in_fligt": "1"}},
 		{Hosts: []string{"127.0.0.1:99999"}}, {Hosts: hosts, Timeout: -time.Second}, {CAPEM: []byte("no pem")}, {Header: http.Header{"X": {"a\r\nb"}}},
 		{Hosts: hosts, AttemptTimeout: -time.Second}, {Hosts: hosts, ProviderURL: "etcd://127.0.0.1:1/x"}, {KeyPEM: []byte("alone")},
+		{JSON: `{"hosts": ["127.0.0.1:80"]}`, Balancer: "random"}, {JSON: `{"hosts": ["127.0.0.1:80"]}`, BalancerFunc: func(int) int { return 0 }},
+		{BalancerOptions: map[string]string{"hash_header": "x"}}, {Hosts: hosts, ProviderOptions: map[string]string{"token": "x"}},
 		{Hosts: hosts, Options: map[string]string{"retry_tries": "3\x00x"}}, {HostList: []Host{{Address: "127.0.0.1\x00x", Port: 80}}},
 	} {
 		if _, err := New(config); err == nil {
@@ -615,6 +774,49 @@ func TestCloseWithCallsUnderWay(t *testing.T) {
 	}
 	if _, err := client.Get(context.Background(), "/ok"); !errors.Is(err, ErrClosed) {
 		t.Fatal(err)
+	}
+}
+
+// Shutdown waits for calls, whose answers and bodies reach those that wait for them.
+func TestShutdownLosesNoAnswer(t *testing.T) {
+	var seen int32
+	host := here(t, func(writer http.ResponseWriter, request *http.Request) {
+		atomic.AddInt32(&seen, 1)
+		time.Sleep(40 * time.Millisecond)
+		io.WriteString(writer, "a")
+		writer.(http.Flusher).Flush()
+		time.Sleep(5 * time.Millisecond)
+		io.WriteString(writer, "b")
+	})
+	for round := 0; round < 10; round++ {
+		client, err := New(Config{Hosts: []string{host}, Timeout: 20 * time.Second, AttemptTimeout: 20 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const calls = 20
+		atomic.StoreInt32(&seen, 0)
+		ended := make(chan string, calls)
+		for i := 0; i < calls; i++ {
+			go func() {
+				response, err := client.Get(context.Background(), "/")
+				if err != nil {
+					ended <- err.Error()
+					return
+				}
+				content, err := io.ReadAll(response.Body)
+				response.Body.Close()
+				ended <- fmt.Sprint(string(content), err)
+			}()
+		}
+		eventually(t, 5*time.Second, func() bool { return atomic.LoadInt32(&seen) == calls })
+		if err := client.Shutdown(10 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < calls; i++ {
+			if got := <-ended; got != "ab<nil>" {
+				t.Fatal(got)
+			}
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import "C"
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"runtime"
@@ -121,9 +122,15 @@ func (b *body) wait() {
 	if failed != nil {
 		b.mutex.Lock()
 		defer b.mutex.Unlock()
-		b.free()
-		if b.err == nil {
+		// Of a client that was shut down, all of the body may have come meanwhile.
+		if b.err == nil && errors.Is(failed, ErrClosed) {
+			b.err = b.fill()
+		}
+		if b.err == nil && b.rest.Len() == 0 {
 			b.err = failed
+		}
+		if b.err != nil {
+			b.free()
 		}
 	}
 }

@@ -244,6 +244,12 @@ func (config *Config) check() error {
 	if given > 1 {
 		return refused("hosts are given by one of Hosts with HostList, Provider and ProviderURL")
 	}
+	if given == 0 && (config.Balancer != "" || config.BalancerFunc != nil || config.BalancerOptions != nil) {
+		return refused("Balancer, BalancerFunc and BalancerOptions are for Hosts, HostList, Provider and ProviderURL; JSON has its own")
+	}
+	if config.ProviderURL == "" && config.ProviderOptions != nil {
+		return refused("ProviderOptions are for ProviderURL")
+	}
 	return nil
 }
 

@@ -47,12 +47,16 @@ func newQueue() (*queue, error) {
 		return nil, takeError(err)
 	}
 	// The descriptor is the queue's to close; Go gets one of its own.
+	syscall.ForkLock.RLock()
 	fd, failed := syscall.Dup(int(C.ahoy_queue_fd(handle)))
+	if failed == nil {
+		syscall.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
 	if failed != nil {
 		C.ahoy_queue_free(handle)
 		return nil, failed
 	}
-	syscall.CloseOnExec(fd)
 	_ = syscall.SetNonblock(fd, true)
 	made := &queue{handle: handle, file: os.NewFile(uintptr(fd), "ahoy"), waiting: map[uint64]chan outcome{}}
 	go made.run()
@@ -66,7 +70,7 @@ func (q *queue) run() {
 	}
 	ended := (*[batch]C.ahoy_go_ended)(C.malloc(batch * C.size_t(unsafe.Sizeof(C.ahoy_go_ended{}))))
 	defer C.free(unsafe.Pointer(ended))
-	_ = raw.Read(func(uintptr) bool {
+	take := func(uintptr) bool {
 		for {
 			count := int(C.ahoy_go_take(q.handle, &ended[0], batch))
 			for _, one := range ended[:count] {
@@ -76,8 +80,21 @@ func (q *queue) run() {
 				return false
 			}
 		}
-	})
+	}
+	_ = raw.Read(take)
+	take(0) // what the client's end brought
+	q.end()
 	C.ahoy_queue_free(q.handle)
+}
+
+// end tells everything that still waits, of which nothing is to come.
+func (q *queue) end() {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	for _, waiter := range q.waiting {
+		waiter <- outcome{nil, ErrClosed}
+	}
+	q.waiting = nil
 }
 
 func (q *queue) complete(tag uint64, ended outcome) {
@@ -154,17 +171,12 @@ func discard(waiter chan outcome) {
 	C.ahoy_response_free((<-waiter).response)
 }
 
-// close waits for what uses the handles, refuses what comes, and ends everything that waits and the goroutine, which frees
-// the queue.
+// close waits for what uses the handles, refuses what comes, and ends the goroutine, which hands over what has come, ends
+// everything that still waits, and frees the queue.
 func (q *queue) close() {
 	q.inUse.Lock()
 	q.mutex.Lock()
 	q.ended = true
-	waiting := q.waiting
-	q.waiting = map[uint64]chan outcome{}
 	q.mutex.Unlock()
-	for _, waiter := range waiting {
-		waiter <- outcome{nil, ErrClosed}
-	}
 	q.file.Close()
 }

@@ -4,6 +4,8 @@ package ahoy
 import "C"
 
 import (
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -22,9 +24,10 @@ type asked struct {
 	timeout C.uint64_t // in milliseconds, 0 for none
 }
 
-// read makes a request ready, and reads its body where that is to be handed over at once.
+// read makes a request ready, and reads its body where that is to be handed over at once. Where it fails, the body is closed.
 func (c *Client) read(request *http.Request) (*asked, error) {
-	content, err := readWhole(request)
+	begun := time.Now()
+	content, limit, err := c.readWhole(request)
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +39,7 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 	target := request.URL.RequestURI()
 	if !c.balanced {
 		if request.URL.Host == "" {
+			closeBody(request)
 			return nil, refused("%q is no whole URL, and the client has no hosts", request.URL)
 		}
 		target = request.URL.Scheme + "://" + request.URL.Host + target
@@ -48,6 +52,7 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 		}
 		for _, value := range values {
 			if strings.IndexByte(name, 0) >= 0 || strings.IndexByte(value, 0) >= 0 {
+				closeBody(request)
 				return nil, refused("the header %q has a NUL", name)
 			}
 			made.field(name, value)
@@ -56,7 +61,11 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 	if request.Host != "" && request.Host != request.URL.Host {
 		made.field("Host", request.Host)
 	}
-	if until, ok := request.Context().Deadline(); ok {
+	until, ok := request.Context().Deadline()
+	if own := begun.Add(limit); limit > 0 && (!ok || own.Before(until)) {
+		until, ok = own, true
+	}
+	if ok {
 		made.timeout = 1
 		if left := milliseconds(time.Until(until)); left > 1 {
 			made.timeout = C.uint64_t(left)
@@ -103,16 +112,65 @@ var framing = map[string]bool{
 	"Te": true, "Trailer": true, "Host": true, "Proxy-Connection": true,
 }
 
-// readWhole reads a body of known length that is not too large to be held.
-func readWhole(request *http.Request) ([]byte, error) {
+// readWhole reads a body of known length that is not too large to be held. The call's limits count meanwhile: the context's,
+// and the client's, which is given where some of it went by.
+func (c *Client) readWhole(request *http.Request) ([]byte, time.Duration, error) {
 	// With a body, a length of 0 means that it is unknown.
 	if request.Body == nil || request.ContentLength <= 0 || request.ContentLength > whole {
-		return nil, nil
+		return nil, 0, nil
 	}
-	defer request.Body.Close()
-	content, err := io.ReadAll(io.LimitReader(request.Body, request.ContentLength+1))
-	if err == nil && int64(len(content)) != request.ContentLength {
-		err = refused("the body has %d bytes, and ContentLength is %d", len(content), request.ContentLength)
+	from := &closedOnce{ReadCloser: request.Body}
+	come := make(chan arrived, 1)
+	go func() {
+		all := readAll(from, request.ContentLength)
+		from.Close()
+		come <- all
+	}()
+	late := time.NewTimer(patience * time.Millisecond)
+	defer late.Stop()
+	select {
+	case all := <-come:
+		return all.content, 0, all.err
+	case <-late.C:
 	}
-	return content, err
+	var over <-chan time.Time
+	limit := c.limit()
+	if limit > 0 {
+		late.Reset(limit - patience*time.Millisecond)
+		over = late.C
+	}
+	select {
+	case all := <-come:
+		return all.content, limit, all.err
+	case <-request.Context().Done():
+		go from.Close() // which may wait for the Read, as that of a server's request does
+		return nil, 0, request.Context().Err()
+	case <-over:
+		go from.Close()
+		return nil, 0, &Error{Code: Deadline, Message: fmt.Sprintf("the request's body has not come within the call's limit of %v", limit)}
+	}
+}
+
+// arrived is what a body had, or why it has no more.
+type arrived struct {
+	content []byte
+	err     error
+}
+
+func readAll(from io.Reader, length int64) arrived {
+	content, err := io.ReadAll(io.LimitReader(from, length+1))
+	if err == nil && int64(len(content)) != length {
+		err = refused("the body has %d bytes, and ContentLength is %d", len(content), length)
+	}
+	return arrived{content, err}
+}
+
+// limit is the client's on a whole call, 0 for none.
+func (c *Client) limit() time.Duration {
+	var settings struct{ Timeout string }
+	if text, err := c.Settings(); err != nil || json.Unmarshal([]byte(text), &settings) != nil {
+		return 0
+	}
+	limit, _ := time.ParseDuration(settings.Timeout) // "forever" is none
+	return limit
 }

@@ -30,7 +30,6 @@ func (c *Client) RoundTrip(request *http.Request) (*http.Response, error) {
 	defer runtime.KeepAlive(c)
 	asked, err := c.read(request)
 	if err != nil {
-		closeBody(request)
 		return nil, err
 	}
 	sent, err := asked.drawn(request)
@@ -94,20 +93,25 @@ func (c *Client) response(request *http.Request, answer *C.ahoy_response, sent *
 	made.Header = head.header(int(found.fields))
 	read.attempts = head.attempts(int(found.attempts))
 	read.keep(into[found.head:][:found.length], bool(found.ended), err)
-	if coding := strings.ToLower(made.Header.Get("Content-Encoding")); decoded[coding] && request.Header.Get("Accept-Encoding") == "" {
-		made.Header.Del("Content-Encoding")
-		made.Header.Del("Content-Length")
-		made.Uncompressed = true
-	}
-	if length, err := strconv.ParseInt(made.Header.Get("Content-Length"), 10, 64); err == nil {
+	// What the library decoded has neither encoding nor length any more.
+	if request.Method != http.MethodHead && (status == http.StatusNoContent || status == http.StatusNotModified) {
+		made.ContentLength = 0
+	} else if length, err := strconv.ParseInt(made.Header.Get("Content-Length"), 10, 64); err == nil {
 		made.ContentLength = length
+	}
+	if strings.EqualFold(made.Header.Get("Transfer-Encoding"), "chunked") {
+		made.TransferEncoding = []string{"chunked"}
+		made.Header.Del("Transfer-Encoding")
+	}
+	if strings.EqualFold(made.Header.Get("Connection"), "close") {
+		made.Close = true
+		made.Header.Del("Connection")
 	}
 	return made
 }
 
-var decoded = map[string]bool{"gzip": true, "x-gzip": true, "br": true, "zstd": true}
-
-// Attempts tells what was tried for an answer of this package; nil for any other.
+// Attempts tells what was tried for an answer of this package; nil for any other, and for one whose Body was wrapped: an
+// http.Client that has a Timeout does so. The deadline of a context, or Config.Timeout, does not.
 func Attempts(response *http.Response) []Attempt {
 	if body, ok := response.Body.(*body); ok {
 		return body.attempts

@@ -28,7 +28,7 @@ type upload struct {
 
 // attachUpload has the request's body drawn; the request is freed with what is returned, and where it fails.
 func attachUpload(made *C.ahoy_request, request *http.Request) (*upload, error) {
-	u := &upload{request: made, getBody: request.GetBody, reader: request.Body}
+	u := &upload{request: made, getBody: request.GetBody}
 	length := C.uint64_t(C.AHOY_UNKNOWN_LENGTH)
 	if request.ContentLength > 0 {
 		length = C.uint64_t(request.ContentLength)
@@ -36,7 +36,7 @@ func attachUpload(made *C.ahoy_request, request *http.Request) (*upload, error) 
 	u.begin(request.Body)
 	var err *C.ahoy_error
 	handle := C.uintptr_t(cgo.NewHandle(u))
-	if C.ahoy_go_body(made, handle, C.bool(request.GetBody != nil), length, &err) != 0 {
+	if C.ahoy_go_body(made, handle, C.bool(u.getBody != nil), length, &err) != 0 {
 		u.free()
 		return nil, takeError(err)
 	}
@@ -51,9 +51,9 @@ func (u *upload) free() {
 	u.mutex.Lock()
 	request := u.request
 	u.request = nil
-	close(u.room)
-	u.reader.Close()
+	ended := u.end()
 	u.mutex.Unlock()
+	go ended.Close() // which may wait for the Read, as that of a server's request does
 	C.ahoy_request_free(request)
 }
 
@@ -73,11 +73,33 @@ func (u *upload) because(err error) error {
 	return failed
 }
 
-func (u *upload) begin(reader io.ReadCloser) {
+// end ends a round, whose reader is to be closed: its goroutine, which waits for room or in the reader, leaves.
+func (u *upload) end() io.Closer {
+	if u.room != nil {
+		close(u.room)
+	}
+	u.round++
+	u.ready, u.room = nil, nil
+	return u.reader
+}
+
+func (u *upload) begin(body io.ReadCloser) {
+	reader := &closedOnce{ReadCloser: body}
 	u.reader, u.ready, u.err = reader, nil, nil
 	u.room = make(chan struct{}, 1)
 	u.room <- struct{}{}
 	go u.read(u.round, reader, u.room)
+}
+
+// closedOnce is a reader that both a round's goroutine and its end close, and whose own Close need not bear that.
+type closedOnce struct {
+	io.ReadCloser
+	once sync.Once
+}
+
+func (c *closedOnce) Close() (err error) {
+	c.once.Do(func() { err = c.ReadCloser.Close() })
+	return err
 }
 
 // read fetches one piece after the other, each when the one before was taken.
@@ -134,13 +156,21 @@ func goRewind(handle C.uintptr_t) C.bool {
 	well := C.bool(false)
 	guard(func() {
 		u := cgo.Handle(handle).Value().(*upload)
+		u.mutex.Lock()
+		ended := u.end()
+		u.mutex.Unlock()
+		ended.Close() // before another is asked for, as net/http does: both may be of one file
 		again, err := u.getBody()
-		if err != nil {
-			return
-		}
 		u.mutex.Lock()
 		defer u.mutex.Unlock()
-		u.round++
+		if err != nil {
+			u.err = err
+			return
+		}
+		if u.request == nil {
+			again.Close()
+			return
+		}
 		u.begin(again)
 		well = true
 	})

@@ -4,6 +4,7 @@
 //     checks OK_PORT HANGING_PORT ECHO_PORT
 #include <ahoy.hpp>
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -244,6 +245,58 @@ void a_loop_runs_results(const ports &at) {
     }
     CHECK(destroyed == 1 && ran == 0);
 }
+
+#if AHOY_HPP_COROUTINES
+// A coroutine that is destroyed with this, wherever it waits.
+struct scoped {
+    struct promise_type {
+        scoped get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+        std::suspend_never initial_suspend() noexcept { return {}; }
+        std::suspend_always final_suspend() noexcept { return {}; }
+        void return_void() {}
+        void unhandled_exception() { std::abort(); }
+    };
+    std::coroutine_handle<promise_type> handle;
+    scoped(std::coroutine_handle<promise_type> of) : handle(of) {}
+    scoped(scoped &&other) noexcept : handle(std::exchange(other.handle, nullptr)) {}
+    scoped &operator=(scoped &&) = delete;
+    ~scoped() {
+        if (handle) handle.destroy();
+    }
+};
+
+scoped in_loop(ahoy::dispatcher &calls, const ahoy::client &client, const ahoy::request &request, int &went_on) {
+    went_on += (co_await calls.send(client, request)).has_value();
+}
+
+scoped in_thread(const ahoy::client &client, const ahoy::request &request, std::atomic<int> &went_on) {
+    went_on += (co_await ahoy::as_result(*client.try_start(request))).has_value();
+}
+
+void coroutines_may_be_destroyed_where_they_wait(const ports &at) {
+    const ahoy::client client = to(at.ok), hanging = to(at.hanging);
+    const ahoy::request request = get();
+    int went_on = 0;
+    std::optional<ahoy::dispatcher> calls(std::in_place, *ahoy::queue::try_make());
+    {
+        const scoped left = in_loop(*calls, hanging, request, went_on), whole = in_loop(*calls, client, request, went_on);
+        while (went_on == 0) CHECK(calls->try_run(5s).has_value());
+    }
+    CHECK(calls->pending() == 1); // it was cancelled
+    while (calls->pending() > 0) CHECK(calls->try_run(5s).has_value());
+    {
+        const scoped outlasting = in_loop(*calls, hanging, request, went_on);
+        calls.reset();
+    }
+    CHECK(went_on == 1);
+    std::atomic<int> elsewhere{0};
+    { const scoped left = in_thread(hanging, request, elsewhere); }
+    const scoped whole = in_thread(client, request, elsewhere);
+    for (int i = 0; i < 5000 && elsewhere == 0; i++) std::this_thread::sleep_for(1ms);
+    CHECK(hanging.try_close(5s).has_value()); // the one that was left has ended
+    CHECK(elsewhere == 1);
+}
+#endif
 
 void queues_hand_out_batches(const ports &at) {
     const ahoy::client client = to(at.ok);
@@ -566,6 +619,9 @@ int main(int argc, char **argv) {
     futures_are_kept(at);
     calls_are_cancelled(at);
     a_loop_runs_results(at);
+#if AHOY_HPP_COROUTINES
+    coroutines_may_be_destroyed_where_they_wait(at);
+#endif
     queues_hand_out_batches(at);
     bodies_stream_both_ways(at);
     events_and_statistics_are_told(at);

@@ -20,6 +20,12 @@ class TestAcceptance < Minitest::Test
     assert_operator took, :<, 1
   end
 
+  def test_01_nothing_warns
+    program = 'require "ahoy/faraday"; Ahoy::Client.open(ARGV) { |client| client.get("/ok").body }'
+    out, status = Open3.capture2e(RbConfig.ruby, "-w", "-I", File.expand_path("../lib", __dir__), "-e", program, *hosts)
+    assert_equal [true, []], [status.success?, out.lines.grep(/ahoy/)]
+  end
+
   def test_02_forks
     out = program(<<~RUBY)
       client = Ahoy::Client.new(hosts)

@@ -4,6 +4,7 @@ require_relative "support"
 require "logger"
 require "stringio"
 require "tempfile"
+require "timeout"
 
 # The client as its user sees it.
 class TestClient < Minitest::Test
@@ -54,6 +55,63 @@ class TestClient < Minitest::Test
     end
   end
 
+  # From where it stands, also when it is sent again; a size of 0 says nothing of what can be read.
+  def test_what_can_be_read_is_sent_from_where_it_stands
+    made = client(hosts[0])
+    io = StringIO.new("0123456789").tap { |opened| opened.read(4) }
+    assert_equal "456789", made.post("/body", io).body
+    io.pos = 4
+    assert_equal ["at last", 2], made.put("/flaky?n=1&key=#{now}", io).then { |answer| [answer.body, answer.attempts.size] }
+    Tempfile.create do |file|
+      file.write("abcdef")
+      file.pos = 2
+      assert_equal "cdef", made.post("/body", file).body
+    end
+    Tempfile.create { |empty| assert_includes made.post("/echo", empty).json["headers"], %w[content-length 0] }
+    File.open("/proc/version") { |file| assert_equal File.read("/proc/version"), made.post("/body", file).body }
+  end
+
+  # The library's threads are few, and serve other calls.
+  def test_a_body_that_stalls_has_the_calls_limit_and_holds_up_no_other
+    made = client(hosts[0])
+    pipes = Array.new(8) { IO.pipe }
+    stalled = pipes.map do |reader, _|
+      Thread.new { assert_raises(Ahoy::DeadlineError) { made.post("/body", reader, timeout: 0.4) } }
+    end
+    sleep 0.1
+    begun = now
+    assert_equal "hello", made.get("/ok").body
+    assert_operator now - begun, :<, 0.25
+    stalled.each(&:join)
+    assert_operator now - begun, :<, 3
+    reader, writer = IO.pipe
+    Thread.new { 3.times { |i| sleep 0.01 and writer.write(i.to_s) } && writer.close }
+    assert_equal "012", made.post("/body", reader).body
+    pipes.flatten.each(&:close)
+  end
+
+  def test_what_may_wait_is_sent_again_and_goes_with_its_call
+    made = client(hosts[0])
+    waiting = Class.new do
+      def rewind = @left = nil
+      def read(_) = (sleep(0.001) && @left ||= ["a" * 100_000, "b" * 100_000, nil]).shift
+    end
+    answer = made.put("/flaky?n=2&key=#{now}", waiting.new)
+    assert_equal ["at last", 3], [answer.body, answer.attempts.size]
+    made.stream(:post, "/body", body: waiting.new) { |streamed| assert_equal 200_000, streamed.read.bytesize }
+    kept = -> { Ahoy::Native.instance_variable_get(:@kept).size }
+    before, threads = kept.call, Thread.list.size
+    20.times { made.post("/body", waiting.new) }
+    eventually { GC.start || kept.call < before + 5 && Thread.list.size <= threads + 1 }
+  end
+
+  def test_what_gives_more_than_it_is_asked_for_is_sent_whole
+    generous = Object.new
+    def generous.read(_) = (@left ||= ["é" * 70_000, "x" * 300_000, nil]).shift
+    assert_equal 440_000, client.post("/body", generous).body.bytesize
+    assert_equal "é\xFFa1".b, client.post("/body", ["é", "\xFF".b, [:a, 1]]).body
+  end
+
   def test_what_other_clients_have
     made = client(headers: { "x-many" => %w[1 2] })
     assert_equal %w[1 2], made.get("/echo").json["headers"].filter_map { |name, value| value if name == "x-many" }
@@ -92,6 +150,8 @@ class TestClient < Minitest::Test
       -> { Ahoy::Client.new(hosts, on_event: 5) } => [TypeError, "on_event"],
       -> { Ahoy::Client.new(base_url: 5) } => [TypeError, "base_url"],
       -> { Ahoy::Client.new(config: 5) } => [TypeError, "config"],
+      -> { Ahoy::Client.new(config: { hosts: hosts }, balancer: :random) } => [ArgumentError, "balancer"],
+      -> { Ahoy::Client.new(Ahoy::Balancer.new(hosts), balancer_options: {}) } => [ArgumentError, "balancer_options"],
       -> { Ahoy::Client.new(hosts, options: { retry_trys: 3 }) } => [Ahoy::UnknownOptionError, "retry_trys"],
       -> { Ahoy::Client.new([Ahoy::Host.new(address: "a", port: "80")]) } => [TypeError, "port of a host"],
       -> { Ahoy::Client.new([Ahoy::Host.new(address: "a", port: 80, scheme: :ftp)]) } => [ArgumentError, "scheme"],
@@ -143,6 +203,51 @@ class TestClient < Minitest::Test
     eventually { status == 200 && lines.string.include?("/ok") }
   ensure
     trap("USR2", before)
+  end
+
+  # Ruby's collector does not see what the library takes, and may come late.
+  def test_descriptors_do_not_wait_for_the_collector
+    made = client(hosts[0])
+    made.get("/ok")
+    open = -> { Dir.children("/proc/self/fd").size }
+    GC.start
+    GC.disable
+    before = open.call
+    40.times do
+      assert_raises(Timeout::Error) { Timeout.timeout(0.001) { made.get("/slow?ms=5000") } }
+      assert_raises(Ahoy::DeadlineError) { made.get("/slow?ms=5000", timeout: 0.001) }
+      Ahoy::Client.open(hosts[0]) { |other| other.get("/ok") }
+    end
+    eventually { open.call < before + 20 }
+  ensure
+    GC.enable
+  end
+
+  # Timeout's exception may come while a handle is being freed.
+  def test_a_handle_is_freed_once_whatever_comes_meanwhile
+    freed = 0
+    Ahoy::Native.define_singleton_method(:free_of_a_test) { |_| (freed += 1) && raise(Interrupt) }
+    handle = Ahoy::Handle.of(FFI::Pointer.new(8), :free_of_a_test)
+    assert_raises(Interrupt) { handle.free }
+    handle.free
+    assert_equal 1, freed
+  end
+
+  # The handle is freed by whoever leaves it last.
+  def test_a_close_beside_calls
+    10.times do
+      made = Ahoy::Client.new(hosts[0])
+      calls = Array.new(8) do
+        Thread.new do
+          loop { made.get("/ok") && made.metrics && made.settings }
+        rescue Ahoy::ClosedError
+          :closed
+        end
+      end
+      sleep 0.005
+      [Thread.new { made.close }, Thread.new { made.dup.close }].each(&:join)
+      assert_equal [:closed], calls.map(&:value).uniq
+    end
   end
 
   def test_errors
@@ -201,6 +306,28 @@ class TestClient < Minitest::Test
     assert_equal Encoding::BINARY, client.get("/ok").body.encoding
     assert_equal "hello", client.get("/gzip").body
     assert_equal 3_000_000, client.get("/big?n=3000000").body.bytesize
+  end
+
+  def test_an_answer_outlasts_its_stream_and_marshal
+    left = client(hosts[0]).stream(:get, "/status?c=404", &:itself)
+    assert_equal ["http://#{hosts[0]}/status?c=404", 1, "8"], [left.url, left.attempts.size, left["content-length"]]
+    raised = assert_raises(Ahoy::StatusError) { client(hosts[0]).get("/status?c=404").raise_for_status }
+    copy = Marshal.load(Marshal.dump(raised))
+    assert_equal [raised.message, raised.code], [copy.message, copy.code]
+    assert_equal [404, "as asked", raised.response.headers, raised.response.url],
+                 [copy.response.status, copy.response.body, copy.response.headers, copy.response.url]
+  end
+
+  def test_a_charset_that_ruby_has_no_encoding_for
+    TCPServer.open("127.0.0.1", 0) do |server|
+      answering = Thread.new do
+        connection = server.accept
+        connection.readpartial(4096)
+        connection.write("HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=internal\r\ncontent-length: 1\r\n\r\na")
+      end
+      assert_equal Encoding::BINARY, client("127.0.0.1:#{server.addr[1]}").get("/").body.encoding
+      answering.join
+    end
   end
 
   def test_own_provider_and_own_balancer

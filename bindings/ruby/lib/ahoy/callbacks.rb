@@ -8,10 +8,11 @@ module Ahoy
 
     module_function
 
-    # Draws a body from what can be read; what that raises goes into an array.
-    def body(io, raised)
+    # Draws a body from a Source; what that raises goes into an array.
+    def body(source, raised)
       Native.keep(:ahoy_body_fn) do |_, buffer, capacity, length|
-        piece = io.read([capacity, 65_536].min)
+        piece = source.read([capacity, 65_536].min)
+        next Native::AHOY_BODY_NOT_READY if piece == :later
         next Native::AHOY_BODY_END if piece.nil? || piece.empty?
 
         buffer.put_bytes(0, piece)
@@ -24,9 +25,9 @@ module Ahoy
     end
 
     # Goes back to a body's begin; for as long as the function of the token.
-    def rewind(io, token)
+    def rewind(source, token)
       again = FFI::Function.new(:bool, [:pointer]) do
-        io.rewind
+        source.rewind
         true
       rescue Exception # rubocop:disable Lint/RescueException
         false

@@ -27,9 +27,9 @@ module Ahoy
     # on_event: called with an Event where circuits, endpoints or the list change, on any thread. What it raises goes nowhere.
     #
     # config: everything as one hash or JSON text, see docs/configuration.md; what is passed beside it counts more.
-    def initialize(hosts = nil, config: nil, base_url: nil, balancer: :p2c, timeout: nil, attempt_timeout: nil,
+    def initialize(hosts = nil, config: nil, base_url: nil, balancer: nil, timeout: nil, attempt_timeout: nil,
                    connect_timeout: nil, tries: nil, headers: {}, ca: nil, cert: nil, resilient: false, options: {},
-                   balancer_options: {}, logger: nil, on_event: nil)
+                   balancer_options: nil, logger: nil, on_event: nil)
       builder = Handle.of(Native.ahoy_client_builder_new, :ahoy_client_builder_free)
       text = config.is_a?(Hash) ? JSON.generate(config) : config && Native.given("config", config, String, "a hash or JSON text")
       Native.check(:ahoy_client_builder_set_config, builder, text) if text
@@ -46,7 +46,7 @@ module Ahoy
       raise TypeError, "on_event is a callable, and not #{on_event.inspect}" unless on_event.nil? || on_event.respond_to?(:call)
 
       Native.check(:ahoy_client_builder_on_event, builder, *Callbacks.events(on_event)) if on_event
-      @handle = Native.take(:ahoy_client_builder_build, :ahoy_client_free, builder)
+      @live, @ended, @users = [Native.take(:ahoy_client_builder_build, :ahoy_client_free, builder)], [], {}
       @takes_paths = !(@balancer || base_url || (text && settings.slice("hosts", "provider", "base_url").first)).nil?
     end
 
@@ -73,7 +73,7 @@ module Ahoy
     # the exchange.
     def stream(method, path, **options)
       request = Request.new(method, path, streamed: true, **options)
-      response = StreamedResponse.new(send_request(request), request.path)
+      response = StreamedResponse.new(send_request(request), request.path, request)
       return response unless block_given?
 
       begin
@@ -85,54 +85,71 @@ module Ahoy
 
     # The configuration in effect, in the form that reconfigure takes; secrets are masked.
     def settings
-      JSON.parse(Native.text(:ahoy_client_config_text, live))
+      JSON.parse(use { |handle| Native.text(:ahoy_client_config_text, handle) })
     end
 
     # Replaces the configuration by a hash or JSON text (docs/configuration.md), all of it or, with any fault, nothing.
     # Calls under way keep theirs. Hosts and balancer can be replaced where `config` made the client: else the balancer's
     # own handle has it as well.
     def reconfigure(config)
-      Native.check(:ahoy_client_reconfigure, live, config.is_a?(String) ? config : JSON.generate(config))
+      text = config.is_a?(String) ? config : JSON.generate(config)
+      use { |handle| Native.check(:ahoy_client_reconfigure, handle, text) }
     end
 
     # Everything that the client counts, as text for Prometheus; docs/statistics.md has the names.
     def metrics
-      snapshot = Native.take(:ahoy_client_snapshot, :ahoy_snapshot_free, live)
+      snapshot = use { |handle| Native.take(:ahoy_client_snapshot, :ahoy_snapshot_free, handle) }
       Native.text(:ahoy_snapshot_text, snapshot, Native::AHOY_FORMAT_OPENMETRICS)
     end
 
-    # Refuses new calls and ends those under way.
+    # Refuses new calls and ends those under way, and the connections.
     def close
-      handle, @handle = @handle, nil
-      return if handle.nil?
-
-      Native.check(:ahoy_client_close, handle, 0)
+      hold do
+        handle = @live.pop or next
+        Native.check(:ahoy_client_close, handle, 0)
+        @ended << handle
+      end
+      nil
     end
 
     def closed?
-      @handle.nil?
+      @live.empty?
     end
 
     private
 
-    def live
-      @handle or raise(ClosedError.new("the client is closed").tap { |error| error.code = "AHOY_E_CLOSED" })
+    # Gives the handle to a block.
+    def use
+      hold do
+        yield @live.first || raise(ClosedError.new("the client is closed").tap { |error| error.code = "AHOY_E_CLOSED" })
+      end
+    end
+
+    # Keeps the handle of a client that is closed until the last such block is left, and then frees it: Ruby does not see what
+    # it takes, and would leave its connections to the collector. A mutex may not be locked inside a signal's trap, where this
+    # may be; each step is one of Hash's or Array's, which no other thread comes into.
+    def hold
+      @users[user = Object.new] = true
+      yield
+    ensure
+      @users.delete(user)
+      @ended.pop&.free if @users.empty?
     end
 
     def send_request(request)
-      client = live
-      Handle.of(Waiter.use { |waiter| waiter.response(client, request) }, :ahoy_response_free)
+      pointer = request.lent { use { |handle| Waiter.use { |waiter| waiter.response(handle, request) } } }
+      Handle.of(pointer, :ahoy_response_free)
     rescue BodySourceError => e
       raise e, cause: request.raised.first
-    ensure
-      # Ruby does not see what it takes, and may leave it to its next collection for long.
-      request.handle.free
     end
 
     def balance(builder, hosts, algorithm, options, resilient)
+      if (hosts.nil? || hosts.is_a?(Balancer)) && (algorithm || options)
+        raise ArgumentError, "balancer and balancer_options are for hosts; a Balancer and a config have their own"
+      end
       return if hosts.nil?
 
-      @balancer = hosts.is_a?(Balancer) ? hosts : Balancer.new(hosts, algorithm, options: options)
+      @balancer = hosts.is_a?(Balancer) ? hosts : Balancer.new(hosts, algorithm || :p2c, options: options || {})
       Native.check(:ahoy_balancer_use_resilient_profile, @balancer.handle) if resilient
       Native.check(:ahoy_client_builder_set_balancer, builder, @balancer.handle)
     end

@@ -14,6 +14,7 @@ module Ahoy
     # Attaches a function when it is first called, so that a library that lacks one serves all the same.
     def self.lazily(name, arguments, result, **options)
       define_singleton_method(name) do |*values|
+        singleton_class.alias_method(name, name) # or Ruby warns of the method that takes this one's place
         attach_function(name, arguments, result, **options)
         public_send(name, *values)
       end
@@ -29,7 +30,10 @@ module Ahoy
     def self.of(pointer, function)
       raise Error, "libahoy gave no handle" if pointer.null?
 
-      new(pointer, ->(freed) { Native.public_send(function, freed) })
+      # An exception of another thread, such as Timeout's, may leave AutoPointer#free before that has noted what it did, and
+      # then the collector would free once more.
+      whole = [true]
+      new(pointer, ->(freed) { Native.public_send(function, freed) if whole.pop })
     end
   end
 

@@ -24,7 +24,7 @@ module Ahoy
         raise ArgumentError, "a request has one of body, json and form"
       end
 
-      @method = method.to_s.upcase
+      @method, @streamed = method.to_s.upcase, streamed
       @raised = []
       @path = with_params(path, params)
       @handle = Native.take(:ahoy_request_new, :ahoy_request_free, @method, @path)
@@ -38,6 +38,20 @@ module Ahoy
       set(:streamed, true) if streamed
       hash_key = hash_key&.to_s
       Native.check(:ahoy_request_set_hash_key, @handle, hash_key, hash_key.bytesize) if hash_key
+    end
+
+    # Sends it in a block. The body of one whose answer is streamed may still be sent afterwards, until it is done.
+    def lent
+      @source&.begin(@handle)
+      answered = yield
+    ensure
+      done unless answered && @streamed
+    end
+
+    # Ruby does not see what it takes, and may leave it to its next collection for long; one that reads ahead may still be told
+    # of what came.
+    def done
+      @source&.end || @handle.free
     end
 
     private
@@ -77,7 +91,8 @@ module Ahoy
         raise TypeError, "a body is text, an IO or texts, and not #{body.class}; json: and form: send values"
       end
 
-      bytes = body.is_a?(String) ? body : body.to_enum.to_a.join
+      # Bytes and text may be mixed.
+      bytes = body.is_a?(String) ? body : body.to_enum.to_a.flatten.map { |piece| piece.to_s.b }.join
       FFI::MemoryPointer.new(:uint8, [bytes.bytesize, 1].max) do |memory|
         memory.put_bytes(0, bytes.b)
         Native.check(:ahoy_request_set_body, @handle, memory, bytes.bytesize)
@@ -85,10 +100,130 @@ module Ahoy
     end
 
     def attach(io)
-      function, token, let_go = Callbacks.body(io, @raised)
-      again = io.respond_to?(:rewind) ? Callbacks.rewind(io, token) : nil
-      size = io.respond_to?(:size) && io.size ? io.size : 2**64 - 1
-      Native.check(:ahoy_request_set_body_source, @handle, function, again, token, let_go, size)
+      source = @source = Source.waits?(io) ? SourceAhead.new(io) : Source.new(io)
+      function, token, let_go = Callbacks.body(source, @raised)
+      again = source.again? ? Callbacks.rewind(source, token) : nil
+      Native.check(:ahoy_request_set_body_source, @handle, function, again, token, let_go, source.length || 2**64 - 1)
+    end
+  end
+
+  # What can be read, from where it stands.
+  class Source
+    # Whether a read may wait for somebody: nobody but memory and files are known not to.
+    def self.waits?(io)
+      !(defined?(StringIO) && io.is_a?(StringIO)) && !(io.respond_to?(:stat) && io.stat.file?)
+    end
+
+    def begin(_request); end
+
+    # Whether it may still tell the request of what came.
+    def end
+      false
+    end
+
+    def initialize(io)
+      @io = io
+      @begin = place
+    end
+
+    # How many bytes there are, or nil. Pipes with a name have a size of 0, and so have files of /proc, whatever is in them.
+    def length
+      return if !@io.respond_to?(:size) || @io.respond_to?(:stat) && !@io.stat.file?
+
+      left = @io.size.to_i - @begin
+      return left if left.positive?
+
+      @rest = @io.read(65_536)
+      0 if @rest.nil?
+    end
+
+    def again?
+      @io.respond_to?(@begin.zero? ? :rewind : :seek)
+    end
+
+    def rewind
+      @rest = nil
+      @begin.zero? ? @io.rewind : @io.seek(@begin)
+    end
+
+    # So many bytes at most, also of what gives more than it is asked for; nil at the end.
+    def read(most)
+      piece = @rest || @io.read(most)
+      return if piece.nil?
+
+      @rest = piece.bytesize > most ? piece.byteslice(most..) : nil
+      piece.byteslice(0, most)
+    end
+
+    private
+
+    def place
+      @io.respond_to?(:pos) ? @io.pos.to_i : 0
+    rescue SystemCallError
+      0 # a pipe
+    end
+  end
+
+  # What may wait: a thread of its own reads it, one piece ahead, for the library's must not.
+  class SourceAhead < Source
+    # The request that is told of a piece; it is held no longer than its call, also by the thread, for it holds this.
+    def begin(request)
+      @request = request
+      @room = Thread::Queue.new
+    end
+
+    def end
+      leave
+      @request = @reader = nil
+      true
+    end
+
+    def rewind
+      leave
+      raise IOError, "a read still waits" unless @reader.nil? || @reader.join(1)
+
+      super
+      @come = @reader = nil
+      @room = Thread::Queue.new
+    end
+
+    def read(most)
+      request = @request or return
+      @reader ||= ahead(request, @room)
+      @reader = nil if @request.nil? # its end came meanwhile
+      piece, error = come = @come
+      return :later if come.nil?
+      raise error if error
+      return if piece.nil?
+
+      rest = piece.bytesize > most ? piece.byteslice(most..) : nil
+      @come = rest && [rest]
+      @room << true if rest.nil?
+      piece.byteslice(0, most)
+    end
+
+    private
+
+    def leave
+      @room&.close
+      @reader&.kill
+    end
+
+    def ahead(request, room)
+      room << true
+      Thread.new do
+        Thread.current.report_on_exception = false
+        while room.pop
+          @come = begin
+            piece = @rest || @io.read(65_536)
+            @rest = nil
+            [piece&.empty? ? nil : piece]
+          rescue Exception => e # rubocop:disable Lint/RescueException
+            [nil, e]
+          end
+          Native.ahoy_request_body_ready(request, nil)
+        end
+      end
     end
   end
 end

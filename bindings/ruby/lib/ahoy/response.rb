@@ -95,11 +95,20 @@ module Ahoy
       "#<Ahoy::Response #{status}>"
     end
 
+    # For Marshal, which goes through the errors that raise_for_status raises; the handle stays here.
+    def marshal_dump
+      [status, fields, body, endpoint, attempts, @path]
+    end
+
+    def marshal_load(parts)
+      @status, @fields, @body, @endpoint, @attempts, @path = parts
+    end
+
     private
 
     def encoding
       name = headers.fetch("content-type", "")[/charset="?([\w-]+)/i, 1]
-      name ? Encoding.find(name) : Encoding::BINARY
+      name && Encoding.find(name) || Encoding::BINARY # "internal" is found as nil
     rescue ArgumentError
       Encoding::BINARY
     end
@@ -119,6 +128,11 @@ module Ahoy
     include Enumerable
 
     PIECE = 65_536
+
+    def initialize(handle, path, sent)
+      super(handle, path)
+      @sent = sent
+    end
 
     # Yields the pieces of the body as they come.
     def each
@@ -177,8 +191,11 @@ module Ahoy
     # Ends the exchange; the server sees the connection close if the body is not whole.
     def close
       headers
+      endpoint
+      attempts
       handle, @handle = @handle, nil
       handle&.free unless @reading
+      @sent.done
     end
 
     private

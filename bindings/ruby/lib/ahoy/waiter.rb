@@ -16,7 +16,11 @@ module Ahoy
         waiter = take
         result = yield waiter
         give_back(waiter)
+        waiter = nil
         result
+      ensure
+        # The collector, which does not see what it takes, would leave its descriptors for long.
+        waiter&.end
       end
 
       private
@@ -30,7 +34,7 @@ module Ahoy
       end
 
       def give_back(waiter)
-        @idle.push(waiter) if @idle.size < 64 && @process == Process.pid
+        @idle.size < 64 && @process == Process.pid ? @idle.push(waiter) : waiter.end
       end
     end
 
@@ -51,19 +55,18 @@ module Ahoy
       await { |tag| yield @queue, tag }
     end
 
+    # Cancels what is under way: the server sees the connection close.
+    def end
+      @queue.free
+    end
+
     private
 
     def await
-      begun = false
       yield @tag += 1
-      begun = true
       completion = nil
       @io.wait_readable until (completion = next_completion)
-      begun = false
       outcome(completion)
-    ensure
-      # An exception ended the wait: the server sees the connection close.
-      Native.ahoy_queue_cancel(@queue, @tag, nil) if begun
     end
 
     def next_completion
