@@ -190,6 +190,26 @@ fn clients_that_share_a_balancer_close_each_for_itself() {
     assert_eq!(one.get("/").unwrap_err().status, AHOY_E_CLOSED);
 }
 
+/// Not a visit later: a host that makes a client for each of its requests would run out of descriptors.
+#[test]
+fn a_client_that_was_closed_or_freed_has_no_connection() {
+    let _io_threads_are_not_blocked = alone();
+    let server = Server::ok();
+    for is_freed in [false, true] {
+        for client in clients_of(&server) {
+            client.get("/").unwrap();
+            assert_eq!(sockets_to_port(server.port()), 1);
+            if is_freed {
+                drop(client);
+            } else {
+                client.begin("/").wait(FOREVER).unwrap();
+                client.close(1000).unwrap();
+            }
+            assert_eq!(sockets_to_port(server.port()), 0, "freed: {is_freed}");
+        }
+    }
+}
+
 #[test]
 fn several_threads_may_close_at_once() {
     let _io_threads_are_not_blocked = alone();

@@ -61,6 +61,7 @@ impl Lifecycle {
         self.silent.fetch_or(all_ended, Ordering::SeqCst);
         // Once more: a visit beside a call saw that, or is seen here.
         if all_ended && self.waits_for_all(CALLS_END_WITHIN) {
+            self.tenant.close();
             return Ok(());
         }
         let message = "client: is closed, and a callback still runs that its calls wait for";

@@ -248,6 +248,13 @@ impl Attachment for ClientTransport {
             direct.let_go();
         }
     }
+
+    fn close(&self) {
+        match &self.transport {
+            Kind::Direct(direct) => direct.close(),
+            Kind::Multiplexed(multiplexed) => multiplexed.close(),
+        }
+    }
 }
 
 /// Of a client whose URLs and redirects name any number of servers: a quarter of the descriptors that a process may

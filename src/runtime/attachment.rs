@@ -15,25 +15,34 @@ pub trait Attachment: Any + Send + Sync {
     /// Closes the connections of endpoints that left the list. Called outside of any runtime and on any thread,
     /// since a shard is not visited while its caller waits in a long call.
     fn let_go(&self) {}
+
+    /// Its tenant does nothing more: closes the connections that are in no use. Called in any context and on any thread.
+    fn close(&self) {}
 }
 
-/// All attachments of this process, on shards and on I/O threads.
-static ATTACHED: PerProcess<Mutex<Vec<Weak<dyn Attachment>>>> = PerProcess::new();
+type Attached = Vec<(u64, Weak<dyn Attachment>)>;
+
+/// All attachments of this process, on shards and on I/O threads, by their tenants' names.
+static ATTACHED: PerProcess<Mutex<Attached>> = PerProcess::new();
 
 /// Calls [`Attachment::let_go`] of every attachment of this process.
 pub(super) fn let_all_go() {
-    let mut attached = attached();
-    attached.retain(|attachment| attachment.strong_count() > 0);
-    let all: Vec<_> = attached.iter().filter_map(Weak::upgrade).collect();
-    drop(attached);
-    all.iter().for_each(|attachment| attachment.let_go());
+    attached().retain(|(_, attachment)| attachment.strong_count() > 0);
+    those(|_| true).iter().for_each(|attachment| attachment.let_go());
 }
 
-fn attached() -> MutexGuard<'static, Vec<Weak<dyn Attachment>>> {
+/// Attachments by their tenants' names, to be told something without the lock.
+fn those(wanted: impl Fn(u64) -> bool) -> Vec<Arc<dyn Attachment>> {
+    let attached = attached();
+    let those = attached.iter().filter(|(tenant, _)| wanted(*tenant));
+    those.filter_map(|(_, attachment)| attachment.upgrade()).collect()
+}
+
+fn attached() -> MutexGuard<'static, Attached> {
     ATTACHED.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The owner of attachments. They are dropped with the first visit after it.
+/// The owner of attachments. They are closed with it, and dropped with the first visit after it.
 #[derive(Debug)]
 pub struct Tenant {
     name: u64,
@@ -53,6 +62,12 @@ impl Tenant {
     pub(super) fn name(&self) -> u64 {
         self.name
     }
+
+    /// Closes its attachments, wherever they are: a host that makes and frees many clients would run out of descriptors
+    /// before the next visit. What comes to rest later goes with a visit.
+    pub fn close(&self) {
+        those(|tenant| tenant == self.name).iter().for_each(|attachment| attachment.close());
+    }
 }
 
 impl Default for Tenant {
@@ -66,6 +81,7 @@ impl Drop for Tenant {
         // The fields drop after this: without the exchange, a visit now would still see the tenant alive.
         self.alive = Arc::new(());
         DEPARTURES.fetch_add(1, Ordering::Release);
+        self.close();
     }
 }
 
@@ -104,7 +120,7 @@ impl Attachments {
         value: &Arc<T>,
     ) -> Option<Arc<dyn Attachment>> {
         let known: Arc<dyn Attachment> = Arc::clone(value) as _;
-        attached().push(Arc::downgrade(&known));
+        attached().push((tenant.name, Arc::downgrade(&known)));
         let kept = self.kept.iter_mut().find(|kept| kept.tenant == tenant.name);
         if let Some(kept) = kept {
             return Some(std::mem::replace(&mut kept.value, known));

@@ -160,6 +160,11 @@ impl Direct {
         self.pool.let_go();
     }
 
+    /// Closes all kept connections, in any context and on any thread.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+
     /// How many connections are kept.
     #[must_use]
     pub fn idle_connections(&self) -> usize {

@@ -347,6 +347,12 @@ impl ConnectionPool {
         self.lock().let_go();
     }
 
+    /// Lets go of all endpoints.
+    pub(crate) fn close(&self) {
+        let kept = std::mem::take(&mut self.lock().by_endpoint);
+        drop(kept);
+    }
+
     /// Kept connections to all endpoints.
     pub(crate) fn len(&self) -> usize {
         self.lock().by_endpoint.values().map(|slot| slot.idle.len()).sum()

@@ -16,6 +16,10 @@ impl Multiplexed {
         match *self {}
     }
 
+    pub(crate) fn close(&self) {
+        match *self {}
+    }
+
     pub(crate) fn warm(&self, _: Vec<Arc<Endpoint>>, _: usize, _: Duration) {
         match *self {}
     }

@@ -118,6 +118,13 @@ impl Multiplexed {
         self.direct.sweep()
     }
 
+    /// Closes the connections that are in no use, in any context and on any thread; the others with their last stream.
+    pub fn close(&self) {
+        let pools = std::mem::take(&mut *self.pools());
+        drop(pools);
+        self.direct.close();
+    }
+
     /// Opens connections in the background: one to each of `endpoints` that speaks HTTP/2, where exchanges share
     /// it, and `count` to the others; 256 in all, each within `limit`.
     pub fn warm(&self, endpoints: Vec<Arc<Endpoint>>, count: usize, limit: Duration) {

@@ -44,7 +44,7 @@ pub(crate) struct Session {
     /// Asks the driver to ping the peer now.
     doubt: Arc<Doubt>,
     /// Told what the exchanges that wait for a stream are told, while the connection is being opened. Apart from
-    /// theirs: a stream that falls free wakes one of them, and is none for who opens another connection.
+    /// theirs: a stream that falls free wakes one of them, and is none for an exchange that opens another connection.
     opening: Arc<Notify>,
     /// The peer did not answer a PING in time.
     silent: Arc<AtomicBool>,
