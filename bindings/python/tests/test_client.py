@@ -119,6 +119,7 @@ class Calls(Served, unittest.TestCase):
             (TypeError, "body", lambda: client.post("/body", 5)),
             (TypeError, "attempt_timeout", lambda: client.get("/ok", attempt_timeout="2")),
             (ValueError, "attempt_timeout", lambda: ahoy.Client(self.hosts, attempt_timeout=-1)),
+            (ValueError, "attempt_timeout", lambda: ahoy.Client(self.hosts, attempt_timeout=float("nan"))),
             (TypeError, "method", lambda: client.request(None, "/ok")),
             (TypeError, "headers", lambda: client.get("/ok", headers="a: b")),
             (TypeError, "headers", lambda: ahoy.Client(self.hosts, headers=5)),

@@ -161,6 +161,8 @@ class TestClient < Minitest::Test
       -> { made.post("/ok", "a", json: {}) } => [ArgumentError, "one of body, json and form"],
       -> { made.get(nil) } => [TypeError, "path"],
       -> { made.get("/ok", timeout: "2") } => [TypeError, "seconds"],
+      -> { made.get("/ok", timeout: Float::NAN) } => [ArgumentError, "timeout"],
+      -> { Ahoy::Client.new(hosts, attempt_timeout: Float::NAN) } => [ArgumentError, "attempt_timeout"],
       -> { made.post("/body", { "a" => 1 }) } => [TypeError, "json:"],
       -> { made.post("/body", 5) } => [TypeError, "Integer"]
     }.each do |call, (error, words)|

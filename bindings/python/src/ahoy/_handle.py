@@ -71,6 +71,8 @@ def milliseconds(name: str, seconds: float) -> int:
         raise TypeError(f"{name} is a number of seconds, and not {seconds!r}")
     if seconds < 0:
         raise ValueError(f"{name} is not negative, and not {seconds!r}")
+    if seconds != seconds:
+        raise ValueError(f"{name} is a number, and not {seconds!r}")
     if seconds == float("inf"):
         return 2**64 - 1
     return min(max(1, round(seconds * 1000)), 2**64 - 1) if seconds else 0

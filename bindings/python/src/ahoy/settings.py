@@ -28,7 +28,8 @@ def written(value: Value) -> str:
 
 def seconds(name: str, value: float) -> str:
     """A time span in seconds as text."""
-    return "forever" if value == float("inf") else f"{milliseconds(name, value)}ms"
+    span = milliseconds(name, value)
+    return "forever" if span == 2**64 - 1 else f"{span}ms"
 
 
 def apply(function: Any, pointer: int, settings: Settings | None) -> None:

@@ -177,7 +177,8 @@ module Ahoy
 
     # A time span in seconds as text.
     def seconds(name, value)
-      value == Float::INFINITY ? "forever" : "#{Native.milliseconds(name, value)}ms"
+      milliseconds = Native.milliseconds(name, value)
+      milliseconds == 2**64 - 1 ? "forever" : "#{milliseconds}ms"
     end
   end
 end

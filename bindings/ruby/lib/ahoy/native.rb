@@ -92,7 +92,10 @@ module Ahoy
       raise TypeError, "#{name} is a number of seconds, and not #{seconds.inspect}" unless seconds.respond_to?(:negative?)
       raise ArgumentError, "#{name} is not negative, and not #{seconds}" if seconds.negative?
 
-      seconds == Float::INFINITY ? 2**64 - 1 : (seconds * 1000).ceil
+      raise ArgumentError, "#{name} is a number, and not #{seconds}" if seconds.respond_to?(:nan?) && seconds.nan?
+
+      # What is longer than any process lives is no limit.
+      seconds >= 2**53 ? 2**64 - 1 : (seconds * 1000).ceil
     end
   end
 
