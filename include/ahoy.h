@@ -3011,8 +3011,9 @@ ahoy_status ahoy_client_builder_set_proxy(ahoy_client_builder *builder,
 /**
  * Sets which hosts are reached without the proxy. Default: none.
  *
- * @param no_proxy names, addresses and networks, separated by commas: "example.com" (and all below
- *        it), "10.0.0.0/8", "::1", or "*" for all; copied
+ * @param no_proxy names, addresses and networks, separated by commas or blanks: "example.com" (and
+ *        all below it), "10.0.0.0/8", "::1", or "*" for all; copied. One with a port, or that is
+ *        none of these, is refused, since its host would be reached through the proxy.
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_no_proxy(ahoy_client_builder *builder,

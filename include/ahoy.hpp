@@ -4950,8 +4950,9 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /**
      * Sets which hosts are reached without the proxy. Default: none.
      *
-     * @param no_proxy names, addresses and networks, separated by commas: "example.com" (and all below
-     *        it), "10.0.0.0/8", "::1", or "*" for all; copied
+     * @param no_proxy names, addresses and networks, separated by commas or blanks: "example.com" (and
+     *        all below it), "10.0.0.0/8", "::1", or "*" for all; copied. One with a port, or that is
+     *        none of these, is refused, since its host would be reached through the proxy.
      */
     client_builder &set_no_proxy(const text_ref &no_proxy) {
         detail::value(try_set_no_proxy(no_proxy));

@@ -353,6 +353,20 @@ fn credentials_are_in_no_log_and_no_error() {
     }
 }
 
+/// Passed over, it would let calls through the proxy that were not to go there.
+#[test]
+fn an_exception_that_cannot_be_meant_is_refused() {
+    for (entry, problem) in
+        [("b:8080", "has a port"), ("10.0.0.0/33", "is no name"), ("http://b", "is no name")]
+    {
+        let failure = Builder::new().option("no_proxy", &format!("a, {entry}")).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+        for told in ["no_proxy", entry, problem] {
+            assert!(failure.message.contains(told), "{}", failure.message);
+        }
+    }
+}
+
 #[test]
 fn a_proxy_and_a_balancer_do_not_go_together() {
     let builder = || Builder::new().balancer(&round_robin(&[1]));

@@ -124,8 +124,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             |config| Some(Value::or_off(config.proxy.no_proxy())),
             |config, value| {
                 let hosts = value.unless_off(Value::text)?;
-                config.proxy.set_no_proxy(hosts.as_deref().unwrap_or_default());
-                Ok(())
+                Ok(config.proxy.set_no_proxy(hosts.as_deref().unwrap_or_default())?)
             },
         ),
     Setting::new("proxy_from_environment", Form::Flag)

@@ -6,8 +6,8 @@
 use std::env;
 use std::fmt;
 
-use super::Proxies;
 use super::url::ProxyUrl;
+use super::{Proxies, exceptions};
 
 /// What a client is told of proxies.
 #[derive(Clone, Default)]
@@ -52,8 +52,14 @@ impl ProxyConfig {
     }
 
     /// Sets which hosts are reached without a proxy.
-    pub fn set_no_proxy(&mut self, hosts: &str) {
+    ///
+    /// # Errors
+    /// Names the entry that none could be meant by: passed over, its host would be reached through the proxy. Of the
+    /// environment, which is written for other programs as well, such entries are passed over.
+    pub fn set_no_proxy(&mut self, hosts: &str) -> Result<(), String> {
+        exceptions::parse(hosts)?;
         self.no_proxy = Some(hosts.to_owned());
+        Ok(())
     }
 
     /// The proxy for all calls, its user and password masked.

@@ -1,6 +1,7 @@
 //! Calls that go through a proxy, which the feature `proxy` brings.
 
 mod config;
+mod exceptions;
 mod url;
 
 #[cfg(feature = "proxy")]

@@ -5,8 +5,9 @@ use std::fmt;
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 
+use super::exceptions;
 use super::url::ProxyUrl;
-use crate::endpoint::{Endpoint, Scheme, without_brackets};
+use crate::endpoint::{Endpoint, Scheme};
 
 /// The proxies of a client, and which servers are reached through them.
 pub(crate) struct Proxies {
@@ -27,8 +28,10 @@ impl Proxies {
         }
         // Asked only whether there is a proxy; which one it is says the client below.
         let known = |proxy: &Option<ProxyUrl>| if proxy.is_some() { "http://proxy" } else { "" };
-        let matcher =
-            Matcher::builder().http(known(&http)).https(known(&https)).no(rules(no_proxy));
+        let matcher = Matcher::builder()
+            .http(known(&http))
+            .https(known(&https))
+            .no(exceptions::rules(no_proxy));
         Some(Self { rules: matcher.build(), http, https })
     }
 
@@ -68,15 +71,6 @@ impl fmt::Debug for Proxies {
     }
 }
 
-/// The hosts as the matcher reads them: its `*` stands for names alone, and its addresses have no brackets.
-fn rules(no_proxy: &str) -> String {
-    let rule = |host: &str| match host.trim() {
-        "*" => "*,0.0.0.0/0,::/0".to_owned(),
-        host => without_brackets(host).unwrap_or(host).to_owned(),
-    };
-    no_proxy.split(',').map(rule).collect::<Vec<_>>().join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,15 +84,15 @@ mod tests {
     fn config(proxy: &str, no_proxy: &str) -> ProxyConfig {
         let mut config = ProxyConfig::default();
         config.set_proxy(proxy).unwrap();
-        config.set_no_proxy(no_proxy);
+        config.set_no_proxy(no_proxy).unwrap();
         config
     }
 
     #[test]
     fn hosts_are_left_out_as_curl_does() {
-        let hosts = "example.com, .internal,10.0.0.0/8,192.168.1.1,[::1]";
+        let hosts = "example.com *.wild, .internal,10.0.0.0/8,192.168.1.1,[::1]";
         let proxies = config("http://p:1", hosts).resolved().unwrap().unwrap();
-        for host in ["example.com", "www.example.com", "a.internal", "10.1.2.3", "::1"] {
+        for host in ["example.com", "www.example.com", "a.internal", "a.wild", "10.1.2.3", "::1"] {
             assert!(!proxies.serve(&endpoint(host, 443)), "{host}");
         }
         for host in ["notexample.com", "11.0.0.1", "localhost", "::2"] {
