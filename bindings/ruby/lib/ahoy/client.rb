@@ -46,7 +46,7 @@ module Ahoy
       raise TypeError, "on_event is a callable, and not #{on_event.inspect}" unless on_event.nil? || on_event.respond_to?(:call)
 
       Native.check(:ahoy_client_builder_on_event, builder, *Callbacks.events(on_event)) if on_event
-      @live, @ended, @users = [Native.take(:ahoy_client_builder_build, :ahoy_client_free, builder)], [], {}
+      @live, @ended, @users = [Native.take(:ahoy_client_builder_build, :ahoy_client_free, builder)], [], {}.compare_by_identity
       @takes_paths = !(@balancer || base_url || (text && settings.slice("hosts", "provider", "base_url").first)).nil?
     end
 
@@ -127,7 +127,7 @@ module Ahoy
 
     # Keeps the handle of a client that is closed until the last such block is left, and then frees it: Ruby does not see what
     # it takes, and would leave its connections to the collector. A mutex may not be locked inside a signal's trap, where this
-    # may be; each step is one of Hash's or Array's, which no other thread comes into.
+    # may be; each step is one of Array's, or of a Hash that calls no method of its keys, which no other thread comes into.
     def hold
       @users[user = Object.new] = true
       yield
