@@ -26,6 +26,7 @@ count() {
     else
         failed=$((failed + 1))
         echo "FAIL  $name"
+        [ "$code" -lt 128 ] || echo "CRASH $name: ended by signal $((code - 128))"
         # Node tells what failed in the midst of what passed.
         grep -B 25 -A 25 '^ *not ok' "$log" || tail -n 60 "$log"
     fi

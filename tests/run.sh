@@ -139,6 +139,8 @@ again() {
     joined
     few=$(printf '%s' "$counted" | awk '$2 >= 1 && $2 <= 3 { print $2, $3 }')
     while read -r bad name; do
+        # No neighbour makes a program crash.
+        ! grep -q '^CRASH \|(signal: ' "$target/test-$name.log" 2>/dev/null || continue
         case $name in
             # The programs of tests alone that had a failure.
             cargo)
