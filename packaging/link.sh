@@ -9,6 +9,9 @@
 # compiler. The shared library gives each function the version of its ABI, which rustc cannot: it hands the linker a
 # version script without a name, beside which none with a name may stand.
 #
+# Relative relocations are packed where this system's C library reads them so (glibc 2.36 of 2022): 0.2 MB less in the file
+# and in each process. An older one refuses such a library with a word; for those is `make linux-portable`.
+#
 # Needs GNU's tools; elsewhere cargo's libraries are taken as they are.
 set -eu
 cd "$(dirname "$0")/.."
@@ -35,11 +38,18 @@ test -s "$work/roots"
 "${NM:-nm}" -g --defined-only "$work/whole.o" | awk '$3 !~ /^ahoy_/ { print $3 }' >"$work/others"
 "${OBJCOPY:-objcopy}" --strip-unneeded --localize-symbols="$work/others" "$work/whole.o" "$work/ahoy.o"
 
+packed=
+if [ -z "${SHARED_LIBRARIES:-}" ] &&
+    "${READELF:-readelf}" -V "$("${CC:-cc}" -print-file-name=libc.so.6)" 2>/dev/null | grep -q GLIBC_ABI_DT_RELR &&
+    "${LD:-ld}" --help | grep -q pack-relative-relocs; then
+    packed=-Wl,-z,pack-relative-relocs
+fi
+
 printf 'AHOY_%s { global: ahoy_*; local: *; };\n' "$abi" >"$work/version"
 # shellcheck disable=SC2046 # libraries are a list
 "${CC:-cc}" -shared -s -o "$ready/libahoy.so.$version" "$work/ahoy.o" \
     -Wl,-soname,"libahoy.so.$abi" -Wl,--version-script="$work/version" \
-    -Wl,-z,nodelete,-z,relro,-z,now,-z,noexecstack -Wl,--no-undefined -Wl,--as-needed -Wl,--build-id \
+    -Wl,-z,nodelete,-z,relro,-z,now,-z,noexecstack -Wl,--no-undefined -Wl,--as-needed -Wl,--build-id $packed \
     ${SHARED_LIBRARIES:-$(cat "$from/native-static-libs")}
 
 "${AR:-ar}" rcsD "$work/libahoy.a" "$work/ahoy.o"

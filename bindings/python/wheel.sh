@@ -6,8 +6,9 @@ mkdir -p "$2"
 folder=$(realpath "$2")
 cd "$(dirname "$0")"
 
-# What the library asks of the C library says on which systems the wheel runs. musl's symbols have no versions.
-glibc=$(objdump -T "$library" | sed -n 's/.*GLIBC_\([0-9]*\.[0-9]*\).*/\1/p' | sort -V | tail -n 1)
+# What the library asks of the C library says on which systems the wheel runs: the versions of its symbols, and of the loader
+# that reads packed relocations. musl's symbols have no versions.
+glibc=$(objdump -p "$library" | sed -n 's/.* GLIBC_ABI_DT_RELR$/2.36/p; s/.* GLIBC_\([0-9]*\.[0-9]*\).*/\1/p' | sort -V | tail -n 1)
 AHOY_PLATFORM=$([ -n "$glibc" ] && echo "manylinux_$glibc" | tr . _ || echo musllinux_1_2)_$(uname -m)
 export AHOY_PLATFORM
 
