@@ -1,4 +1,4 @@
-/* Bodies by libcurl and by libahoy: what a call costs in CPU, page faults, switches and time.
+/* Bodies by libcurl, by libahoy and by a raw socket: what a call costs in CPU, page faults, switches and time.
  *
  *     bodies HTTP_PORT TLS_PORT CA.PEM [ROUNDS]                     compare; prints a report, one line a figure
  *     bodies HTTP_PORT TLS_PORT CA.PEM only LIBRARY MODE CALLS      one mode alone, warm, for strace and perf
@@ -8,13 +8,15 @@
  * faults, depend on all that the process does. They live through all rounds, as services do. */
 #include "bench.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 enum { MOST_ROUNDS = 100, PIECE = 64 << 10, MIB = 1 << 20 };
-enum library { LIBCURL, LIBAHOY, LIBRARIES };
+enum library { LIBCURL, LIBAHOY, RAW, LIBRARIES };
 enum way { HELD, STREAMED, UPLOADED };
 
 struct mode {
@@ -128,6 +130,51 @@ static struct taken curl_call(const struct mode *mode) {
     return taken;
 }
 
+/* ---- the floor: a blocking socket, and no more parsing than the end of the head ---- */
+
+static int has_floor(const struct mode *mode) { return mode->way != UPLOADED && !mode->tls && mode->length; }
+
+static int raw_open(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(ports[0])};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int descriptor = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(descriptor, (struct sockaddr *)&address, sizeof address)) fail("connect", NULL);
+    return descriptor;
+}
+
+static size_t raw_receive(int descriptor, uint8_t *into, size_t room) {
+    ssize_t count = recv(descriptor, into, room, 0);
+    if (count <= 0) fail("raw", "receive");
+    return (size_t)count;
+}
+
+/* Where a body is held, it is received where it stays; where it is streamed, each piece where the one before was. */
+static struct taken raw_call(const struct mode *mode) {
+    static int descriptor;
+    static uint8_t piece[PIECE];
+    if (!descriptor) descriptor = raw_open();
+    char request[128];
+    int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", mode->path, ports[0]);
+    if (send(descriptor, request, (size_t)length, MSG_NOSIGNAL) != length) fail("raw", "send");
+    uint8_t *body = mode->way == HELD ? malloc(mode->length) : NULL;
+    size_t have = raw_receive(descriptor, piece, 4096);
+    uint8_t *end = memmem(piece, have, "\r\n\r\n", 4);
+    if (!end || memcmp(piece, "HTTP/1.1 200", 12)) fail("raw", "wrong answer");
+    size_t got = have - (size_t)(end + 4 - piece);
+    struct taken taken = {0};
+    if (body) memcpy(body, end + 4, got);
+    else look(&taken, end + 4, got);
+    while (got < mode->length) {
+        size_t left = mode->length - got;
+        size_t count = raw_receive(descriptor, body ? body + got : piece, left < PIECE ? left : PIECE);
+        if (!body) look(&taken, piece, count);
+        got += count;
+    }
+    if (body) look(&taken, body, got);
+    free(body);
+    return taken;
+}
+
 /* ---- libahoy ---- */
 
 static struct taken ahoy_pieces(ahoy_response *response) {
@@ -175,7 +222,7 @@ static struct sample turn(enum library library, const struct mode *mode, size_t 
     uint64_t start = wall_ns(), cpu = cpu_ns();
     getrusage(RUSAGE_SELF, &before);
     for (size_t i = 0; i < calls; i++) {
-        struct taken taken = library == LIBCURL ? curl_call(mode) : ahoy_call_mode(mode);
+        struct taken taken = library == LIBCURL ? curl_call(mode) : library == RAW ? raw_call(mode) : ahoy_call_mode(mode);
         size_t expected = mode->way == UPLOADED ? BODY : mode->length;
         if (expected ? taken.length != expected : taken.length < 15 * MIB) fail(mode->name, "wrong length");
     }
@@ -231,16 +278,16 @@ static double field(const struct sample *sample, size_t offset) {
     return *(const double *)((const char *)sample + offset);
 }
 
-static void tell(int mode, const char *what, size_t offset, const char *unit, int rounds) {
+static void tell(int mode, int library, const char *what, size_t offset, const char *unit, int rounds) {
     double values[MOST_ROUNDS], ratios[MOST_ROUNDS];
     for (int round = 0; round < rounds; round++) {
         double other = field(&samples[LIBCURL][mode][round], offset);
-        values[round] = field(&samples[LIBAHOY][mode][round], offset);
+        values[round] = field(&samples[library][mode][round], offset);
         /* libcurl may have none at all. */
         ratios[round] = values[round] / (other > 0.1 ? other : 0.1);
     }
     char name[64];
-    snprintf(name, sizeof name, "%s_%s", modes[mode].name, what);
+    snprintf(name, sizeof name, "%s%s_%s", library == RAW ? "raw_" : "", modes[mode].name, what);
     size_t count = (size_t)rounds;
     report(name, quantile(values, count, 0.5), unit, "libcurl", quantile(ratios, count, 0.5),
            quantile(ratios, count, 0.25), quantile(ratios, count, 0.75));
@@ -259,6 +306,7 @@ static void compare(int rounds) {
         if (is_left_out(mode)) continue;
         processes[LIBCURL][mode] = serve(LIBCURL, &modes[mode]);
         processes[LIBAHOY][mode] = serve(LIBAHOY, &modes[mode]);
+        if (has_floor(&modes[mode])) processes[RAW][mode] = serve(RAW, &modes[mode]);
     }
     const char *spin = getenv("BENCH_SPIN");
     if (!(spin && *spin == '0')) keep_awake();
@@ -272,10 +320,11 @@ static void compare(int rounds) {
             order[other] = i;
         }
         for (int i = 0; i < MODES; i++) {
-            int first = rand() % 2;
+            int first = rand() % LIBRARIES;
             if (is_left_out(order[i])) continue;
             for (int turns = 0; turns < LIBRARIES; turns++) {
-                int library = turns ^ first;
+                int library = (first + turns) % LIBRARIES;
+                if (library == RAW && !has_floor(&modes[order[i]])) continue;
                 struct sample sample = ask(processes[library][order[i]], &modes[order[i]]);
                 if (round >= 0) samples[library][order[i]][round] = sample;
             }
@@ -283,10 +332,11 @@ static void compare(int rounds) {
     }
     for (int mode = 0; mode < MODES; mode++) {
         if (is_left_out(mode)) continue;
-        tell(mode, "cpu_vs_libcurl", offsetof(struct sample, cpu_us), "us", rounds);
-        tell(mode, "time_vs_libcurl", offsetof(struct sample, wall_us), "us", rounds);
-        tell(mode, "faults", offsetof(struct sample, faults), "1/call", rounds);
-        tell(mode, "switches", offsetof(struct sample, switches), "1/call", rounds);
+        tell(mode, LIBAHOY, "cpu_vs_libcurl", offsetof(struct sample, cpu_us), "us", rounds);
+        tell(mode, LIBAHOY, "time_vs_libcurl", offsetof(struct sample, wall_us), "us", rounds);
+        tell(mode, LIBAHOY, "faults", offsetof(struct sample, faults), "1/call", rounds);
+        tell(mode, LIBAHOY, "switches", offsetof(struct sample, switches), "1/call", rounds);
+        if (has_floor(&modes[mode])) tell(mode, RAW, "cpu_vs_libcurl", offsetof(struct sample, cpu_us), "us", rounds);
     }
 }
 
@@ -294,7 +344,8 @@ static int only(const char *library, const char *name, size_t calls) {
     prepare();
     for (int i = 0; i < MODES; i++) {
         if (strcmp(modes[i].name, name)) continue;
-        enum library which = strcmp(library, "libcurl") ? LIBAHOY : LIBCURL;
+        enum library which = !strcmp(library, "libcurl") ? LIBCURL : !strcmp(library, "raw") ? RAW : LIBAHOY;
+        if (which == RAW && !has_floor(&modes[i])) fail(name, "has no floor");
         turn(which, &modes[i], (calls + 3) / 4);
         struct sample sample = turn(which, &modes[i], calls);
         printf("%s: cpu %.0f us, time %.0f us, %.1f faults, %.1f switches\n", name, sample.cpu_us, sample.wall_us,

@@ -411,26 +411,39 @@ static struct sample ahoy_queue64(size_t requests) {
 
 /* ---- many blocking threads ---- */
 
+enum caller { RAW, LIBCURL, LIBAHOY };
+
 struct crew {
-    int libahoy;
+    enum caller caller;
     size_t each;
     pthread_barrier_t begin, end;
     atomic_int names;
 };
 
 static struct easy crew_easy[MOST_THREADS];
+static struct raw crew_raw[MOST_THREADS];
+
+/* A socket loop and libcurl have connections of their own in each thread, as their users do. */
+static void crew_open(const struct crew *crew, int name) {
+    if (crew->caller == LIBCURL && !crew_easy[name].handle) easy_open(&crew_easy[name], (unsigned)name);
+    if (crew->caller == RAW && !crew_raw[name].sockets[0]) {
+        raw_open(&crew_raw[name]);
+        crew_raw[name].next = (unsigned)name;
+    }
+}
 
 static void crew_get(const struct crew *crew, int name) {
-    if (crew->libahoy)
-        ahoy_get(plain_client);
-    else
-        easy_get(&crew_easy[name], PLAIN);
+    switch (crew->caller) {
+    case RAW: raw_get(&crew_raw[name]); break;
+    case LIBCURL: easy_get(&crew_easy[name], PLAIN); break;
+    case LIBAHOY: ahoy_get(plain_client); break;
+    }
 }
 
 static void *crew_member(void *user_data) {
     struct crew *crew = user_data;
     int name = atomic_fetch_add(&crew->names, 1);
-    if (!crew->libahoy && !crew_easy[name].handle) easy_open(&crew_easy[name], (unsigned)name);
+    crew_open(crew, name);
     for (int warm = 0; warm < 2 * HOSTS; warm++) crew_get(crew, name);
     pthread_barrier_wait(&crew->begin);
     double *mine = latencies + (size_t)name * crew->each;
@@ -443,8 +456,8 @@ static void *crew_member(void *user_data) {
     return NULL;
 }
 
-static struct sample threads(int libahoy, unsigned count, size_t requests) {
-    struct crew crew = {.libahoy = libahoy, .each = requests / count};
+static struct sample threads(enum caller caller, unsigned count, size_t requests) {
+    struct crew crew = {.caller = caller, .each = requests / count};
     pthread_t members[MOST_THREADS];
     pthread_barrier_init(&crew.begin, NULL, count + 1);
     pthread_barrier_init(&crew.end, NULL, count + 1);
@@ -457,10 +470,12 @@ static struct sample threads(int libahoy, unsigned count, size_t requests) {
     return sample;
 }
 
-static struct sample curl_threads16(size_t requests) { return threads(0, 16, requests); }
-static struct sample ahoy_threads16(size_t requests) { return threads(1, 16, requests); }
-static struct sample curl_threads64(size_t requests) { return threads(0, 64, requests); }
-static struct sample ahoy_threads64(size_t requests) { return threads(1, 64, requests); }
+static struct sample raw_threads16(size_t requests) { return threads(RAW, 16, requests); }
+static struct sample curl_threads16(size_t requests) { return threads(LIBCURL, 16, requests); }
+static struct sample ahoy_threads16(size_t requests) { return threads(LIBAHOY, 16, requests); }
+static struct sample raw_threads64(size_t requests) { return threads(RAW, 64, requests); }
+static struct sample curl_threads64(size_t requests) { return threads(LIBCURL, 64, requests); }
+static struct sample ahoy_threads64(size_t requests) { return threads(LIBAHOY, 64, requests); }
 
 /* ---- rounds ---- */
 
@@ -470,8 +485,8 @@ struct mode {
     size_t requests;
 };
 
-enum { SYNC_RAW, SYNC_CURL, SYNC_AHOY, TLS_CURL, TLS_AHOY, MULTI, ASYNC, QUEUE, H2_CURL, H2_AHOY, T16_CURL, T16_AHOY, T64_CURL,
-       T64_AHOY, MODES };
+enum { SYNC_RAW, SYNC_CURL, SYNC_AHOY, TLS_CURL, TLS_AHOY, MULTI, ASYNC, QUEUE, H2_CURL, H2_AHOY, T16_RAW, T16_CURL, T16_AHOY,
+       T64_RAW, T64_CURL, T64_AHOY, MODES };
 
 static const struct mode modes[MODES] = {
     {"raw_sync", raw_sync, 2000},
@@ -484,8 +499,10 @@ static const struct mode modes[MODES] = {
     {"queue64", ahoy_queue64, 8000},
     {"libcurl_h2_multi64", curl_h2_multi64, 8000},
     {"h2_async64", ahoy_h2_async64, 8000},
+    {"raw_threads16", raw_threads16, 6400},
     {"libcurl_threads16", curl_threads16, 6400},
     {"threads16", ahoy_threads16, 6400},
+    {"raw_threads64", raw_threads64, 6400},
     {"libcurl_threads64", curl_threads64, 6400},
     {"threads64", ahoy_threads64, 6400},
 };
@@ -562,10 +579,12 @@ static void tell_all(int rounds) {
     tell("threads16_cpu_vs_libcurl", T16_AHOY, T16_CURL, CPU, rounds);
     tell("threads16_p99_vs_libcurl", T16_AHOY, T16_CURL, P99, rounds);
     tell("libcurl_threads16_rate", T16_CURL, -1, RATE, rounds);
+    tell("raw_threads16_rate", T16_RAW, T16_CURL, RATE, rounds);
     tell("threads64_rate_vs_libcurl", T64_AHOY, T64_CURL, RATE, rounds);
     tell("threads64_cpu_vs_libcurl", T64_AHOY, T64_CURL, CPU, rounds);
     tell("threads64_p99_vs_libcurl", T64_AHOY, T64_CURL, P99, rounds);
     tell("libcurl_threads64_rate", T64_CURL, -1, RATE, rounds);
+    tell("raw_threads64_rate", T64_RAW, T64_CURL, RATE, rounds);
 }
 
 /* ---- the process ---- */
@@ -617,7 +636,7 @@ int main(int argc, char **argv) {
     h2_client = speaking_client(h2_port, HOSTS, ca, "true");
     if (alone) return only(argv[6], (size_t)atol(argv[7]));
     run_rounds(SYNC_RAW, H2_AHOY, rounds);
-    run_rounds(T16_CURL, T64_AHOY, rounds);
+    run_rounds(T16_RAW, T64_AHOY, rounds);
     tell_all(rounds);
     return 0;
 }
