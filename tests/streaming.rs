@@ -214,6 +214,33 @@ fn a_reader_may_wait_poll_and_be_told_by_turns() {
     assert_eq!(response.read(9, 0).unwrap(), (Vec::new(), true));
 }
 
+/// The socket follows its readers from thread to thread, and back to the I/O thread, which keeps it.
+#[test]
+fn threads_may_read_a_body_in_turn_and_its_connection_is_kept() {
+    const LENGTH: usize = 3_000_000;
+    let authority = Authority::new();
+    let body = |_: &Seen| Reply::bytes(200, (0..LENGTH).map(|at| at as u8).collect::<Vec<_>>());
+    for tls in [false, true] {
+        let server =
+            if tls { Server::tls(authority.server("127.0.0.1"), body) } else { Server::new(body) };
+        let url = if tls { server.url().replace("http:", "https:") } else { server.url() };
+        let client = Builder::new().ca(&authority.pem).base_url(&url).build();
+        for _ in 0..3 {
+            let (response, mut all) = (client.stream("/"), Vec::new());
+            while all.len() < LENGTH {
+                all.extend(response.read(70_000, 10_000).unwrap().0);
+                all.extend(response.read(70_000, 0).unwrap().0);
+                let by_another = || response.read(70_000, 10_000).unwrap().0;
+                all.extend(thread::scope(|scope| scope.spawn(by_another).join().unwrap()));
+            }
+            assert!(all.iter().enumerate().all(|(at, byte)| *byte == at as u8));
+            assert_eq!(response.read(9, 10_000).unwrap(), (Vec::new(), true));
+        }
+        let opened = client.snapshot().sum("ahoy_client_connections_opened_total", &[]);
+        assert_eq!(opened, 1.0, "tls: {tls}");
+    }
+}
+
 /// Bytes are counted once by whichever thread reads them.
 #[test]
 fn bytes_of_many_readers_add_up() {

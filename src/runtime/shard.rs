@@ -40,6 +40,9 @@ const MOST_SHARDS: usize = 256;
 
 static MOST: AtomicUsize = AtomicUsize::new(MOST_SHARDS);
 
+/// The next shard's; a forked child goes on where its parent was, whose sockets it does not have.
+static IDS: AtomicUsize = AtomicUsize::new(0);
+
 /// Changes how many shards carry calls at most; default 256. Those that are there stay.
 pub fn limit(most: usize) {
     MOST.store(most, Ordering::Relaxed);
@@ -84,6 +87,25 @@ where
         work(kept, stop).await
     });
     Ok(Some(shard.runtime.block_on(work)))
+}
+
+/// Which shard's runtime tells what happens to a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardId(usize);
+
+/// Drives on the calling thread `work`, which is told the shard that it is driven with. Mostly that is the one with which
+/// this thread worked before. `None` where there are as many shards as there may be, and all are in use: then nothing was
+/// done.
+///
+/// # Errors
+/// A new shard could not be made.
+pub fn work_at<F: Future>(work: impl FnOnce(ShardId) -> F) -> io::Result<Option<F::Output>> {
+    let Some(mut lease) = Lease::to_carry()? else {
+        return Ok(None);
+    };
+    let shard = lease.shard();
+    let _covered = lost::cover(Arc::clone(&shard.call_slot) as Arc<dyn Covered>);
+    Ok(Some(shard.runtime.block_on(work(shard.id))))
 }
 
 /// Waits on the calling thread for `work` that an I/O thread does, and notices signals meanwhile: a shard waits in
@@ -206,6 +228,7 @@ const fn spread(thread: usize) -> usize {
 }
 
 struct Shard {
+    id: ShardId,
     runtime: Runtime,
     attachments: Attachments,
     call_slot: Arc<CallSlot>,
@@ -222,6 +245,7 @@ impl Shard {
         // The janitor comes with the first shard: from here on there may be idle connections.
         io_thread::first()?;
         Ok(Box::new(Self {
+            id: ShardId(IDS.fetch_add(1, Ordering::Relaxed)),
             runtime: interrupt::noticed_by(&mut Builder::new_current_thread())
                 .enable_all()
                 .build()?,

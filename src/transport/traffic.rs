@@ -18,6 +18,7 @@ struct Counts {
     written: AtomicU64,
     read: AtomicU64,
     ask_socket: AtomicBool,
+    changes_runtime: AtomicBool,
     holds_reads: AtomicBool,
     reads_the_last: AtomicBool,
     /// Whether the connection was asked to read since the turn began, where that is noted.
@@ -157,6 +158,21 @@ impl Traffic {
     /// nobody drove the runtime, and the peer may have closed.
     pub(super) fn ask_socket(&self) {
         self.0.ask_socket.store(true, Ordering::Relaxed);
+    }
+
+    /// The next read hands the socket to the runtime in whose context it is made.
+    pub(super) fn changes_runtime(&self) {
+        self.0.changes_runtime.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the next read is to do so.
+    pub(super) fn is_to_change(&self) -> bool {
+        self.0.changes_runtime.load(Ordering::Relaxed)
+    }
+
+    /// The same; it is done once.
+    pub(super) fn take_change(&self) -> bool {
+        self.is_to_change() && self.0.changes_runtime.swap(false, Ordering::Relaxed)
     }
 
     /// Nothing is to be read before the next write.

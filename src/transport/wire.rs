@@ -11,6 +11,7 @@ use std::time::Duration;
 use socket2::{Domain, SockRef, Type};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::task::yield_now;
 use tokio_rustls::client::TlsStream;
 
@@ -73,8 +74,9 @@ impl Socket {
         }
     }
 
-    /// Hands it to the runtime of this thread, from that of another one.
+    /// Hands it to the runtime in whose context this is, from that of another one.
     fn hand_over(&mut self) -> io::Result<()> {
+        Handle::try_current().map_err(io::Error::other)?;
         let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
         let descriptor = socket::descriptor(&stream);
         let hand_over = || TcpStream::from_std(stream.into_std()?);
@@ -138,6 +140,9 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.traffic.take_change() {
+            self.socket.hand_over()?;
+        }
         if self.traffic.reads_the_last() {
             let read = read_now(self.socket.stream(), buf.initialize_unfilled());
             buf.advance(*read.as_ref().unwrap_or(&0));

@@ -2,8 +2,9 @@
 //!
 //! What one thread reads and another takes goes from one processor's cache to the other's, and each wait wakes two
 //! threads: that cost more than the reading. So a reader that waits polls the connection itself, where nothing but polls
-//! drives it, and the carrier rests. The carrier still ends the exchange, for a cancel, a close or its end, and goes on
-//! where the reader wants to be told instead of waiting.
+//! drives it, and the carrier rests. The socket goes to the runtime of the reader's shard then: left with the carrier's, each
+//! piece that arrives would wake the I/O thread first. The carrier still ends the exchange, for a cancel, a close or its end,
+//! and goes on where the reader wants to be told instead of waiting.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,11 +15,15 @@ use bytes::Bytes;
 
 use crate::outcome::{Failure, FailureKind};
 use crate::runtime::clock;
+use crate::runtime::shard::ShardId;
 use crate::transport::Live;
 
 /// A reader polls for so much before it takes what is there, what pieces take beside their bytes included: as much as one
 /// read of a connection brings.
 const WANTED: usize = 64 * 1024;
+
+/// Far below what a shard may rest before it is ended.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// The connection's end of a streamed body.
 pub(super) struct Source {
@@ -34,6 +39,10 @@ pub(super) struct Source {
 struct Flowing {
     /// `None` once the carrier has ended it.
     live: Option<Live>,
+    /// The shard whose runtime tells of the socket; `None` for the runtime of the carrier.
+    place: Option<ShardId>,
+    /// When its runtime was last driven by the reader.
+    looked_at: Option<Instant>,
     /// Bytes that came.
     count: u64,
     /// How the body ended, as its reader saw.
@@ -55,7 +64,9 @@ impl Source {
         let is_driven_by_polls = live.is_driven_by_polls();
         let turns = Arc::<Turns>::default();
         let waker = Waker::from(Arc::clone(&turns));
-        let flowing = Flowing { live: Some(live), count: 0, end: None, waits_since: None };
+        let live = Some(live);
+        let (end, waits_since, looked_at) = (None, None, None);
+        let flowing = Flowing { live, place: None, looked_at, count: 0, end, waits_since };
         Self { flowing: Mutex::new(flowing), turns, waker, idle, is_driven_by_polls }
     }
 
@@ -94,6 +105,7 @@ impl Source {
         if left_to_reader {
             return Poll::Ready(Moved::LeftToReader);
         }
+        flowing.move_to(None);
         flowing.poll(&self.waker).map(|piece| match piece.transpose() {
             Ok(Some(piece)) => {
                 put(piece);
@@ -104,22 +116,54 @@ impl Source {
         })
     }
 
-    /// The reader's poll, where it is its turn; ready when pieces came. The end is the carrier's to tell. `put` takes a
-    /// piece and says what it costs: a peer that sends them byte by byte must meet the bound too.
+    /// The reader's poll, where it is its turn, driven with the shard `place`; ready when pieces came. The end is the
+    /// carrier's to tell. `put` takes a piece and says what it costs: a peer that sends them byte by byte must meet the bound
+    /// too.
     pub(super) fn poll_by_reader(
         &self,
         cx: &Context<'_>,
+        place: ShardId,
         mut put: impl FnMut(Bytes) -> usize,
     ) -> Poll<()> {
-        if !self.is_left_to_reader() {
+        let mut flowing = self.lock();
+        // Asked under the lock: once the carrier has polled, a reader must not take the socket away again.
+        if !self.turns.begin_read() {
             return Poll::Pending;
         }
-        self.turns.lock().reader = Reader::Polls { woken: false };
-        let (mut flowing, mut taken) = (self.lock(), 0);
+        flowing.move_to(Some(place));
+        let taken = self.take(&mut flowing, &mut put);
+        let now = clock::now();
+        flowing.looked_at = Some(now);
+        if taken > 0 || flowing.end.is_some() {
+            drop(flowing);
+            self.leave();
+            return if taken > 0 { Poll::Ready(()) } else { Poll::Pending };
+        }
+        flowing.waits_since.get_or_insert(now);
+        drop(flowing);
+        self.turns.wait(cx);
+        Poll::Pending
+    }
+
+    /// The reader's poll for what its shard's runtime knows to be there, without driving that. Only a moment after the poll
+    /// before: a shard that rests for long is ended.
+    pub(super) fn poll_on(&self, mut put: impl FnMut(Bytes) -> usize) {
+        let mut flowing = self.lock();
+        if flowing.is_settled() && self.turns.begin_read() {
+            self.take(&mut flowing, &mut put);
+            drop(flowing);
+            self.leave();
+        }
+    }
+
+    /// Takes what is there, up to what is wanted; how much that costs.
+    fn take(&self, flowing: &mut Flowing, put: &mut impl FnMut(Bytes) -> usize) -> usize {
+        let mut taken = 0;
         while taken < WANTED && flowing.end.is_none() {
             match flowing.poll(&self.waker) {
                 Poll::Ready(Some(Ok(piece))) => {
                     taken += put(piece);
+                    flowing.waits_since = None;
                 }
                 Poll::Ready(ended) => {
                     flowing.end = Some(ended.transpose().map(drop));
@@ -128,17 +172,7 @@ impl Source {
                 Poll::Pending => break,
             }
         }
-        let is_over = flowing.end.is_some();
-        if taken > 0 || is_over {
-            flowing.waits_since = None;
-            drop(flowing);
-            self.leave();
-            return if taken > 0 { Poll::Ready(()) } else { Poll::Pending };
-        }
-        flowing.waits_since.get_or_insert_with(clock::now);
-        drop(flowing);
-        self.turns.wait(cx);
-        Poll::Pending
+        taken
     }
 
     /// The reader waits no more.
@@ -162,9 +196,11 @@ impl Source {
         self.turns.leave_to_carrier(true);
     }
 
-    /// Ends the exchange, and tells how many bytes came of it. A connection that may be used again is kept.
+    /// Ends the exchange, and tells how many bytes came of it. A connection that may be used again is kept; then this is to be
+    /// called by the carrier.
     pub(super) fn close(&self) -> u64 {
         let mut flowing = self.lock();
+        flowing.move_to(None);
         let live = flowing.live.take();
         let count = flowing.count;
         drop(flowing);
@@ -179,6 +215,21 @@ pub(super) fn late() -> Failure {
 }
 
 impl Flowing {
+    /// The next poll is made there.
+    fn move_to(&mut self, place: Option<ShardId>) {
+        if self.place != place {
+            self.place = place;
+            self.live.iter_mut().for_each(Live::changes_runtime);
+        }
+    }
+
+    /// Whether the reader's runtime tells of the socket, and was driven a moment ago.
+    fn is_settled(&self) -> bool {
+        let was_now = |at: Instant| clock::now().saturating_duration_since(at) < MOMENT;
+        self.looked_at.is_some_and(was_now)
+            && self.live.as_ref().is_some_and(|live| !live.is_to_change())
+    }
+
     fn poll(&mut self, waker: &Waker) -> Poll<Option<Result<Bytes, Failure>>> {
         let Some(live) = &mut self.live else {
             return Poll::Pending;
@@ -220,6 +271,15 @@ impl Turns {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The reader polls, if it is its turn.
+    fn begin_read(&self) -> bool {
+        let mut turn = self.lock();
+        if turn.left_to_reader {
+            turn.reader = Reader::Polls { woken: false };
+        }
+        turn.left_to_reader
+    }
+
     fn leave_to_carrier(&self, is_over: bool) {
         let mut turn = self.lock();
         turn.left_to_reader = false;
@@ -252,13 +312,13 @@ impl Wake for Turns {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let mut turn = self.lock();
-        let waker = match mem::replace(&mut turn.reader, Reader::Polls { woken: true }) {
-            Reader::Waits(waker) => Some(waker),
-            Reader::Polls { .. } => None,
-            Reader::Away => {
-                turn.reader = Reader::Away;
-                if turn.left_to_reader { None } else { turn.carrier.clone() }
-            }
+        let waker = match &turn.reader {
+            _ if !turn.left_to_reader => turn.carrier.clone(),
+            Reader::Away => None,
+            _ => match mem::replace(&mut turn.reader, Reader::Polls { woken: true }) {
+                Reader::Waits(waker) => Some(waker),
+                _ => None,
+            },
         };
         drop(turn);
         if let Some(waker) = waker {

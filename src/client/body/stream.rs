@@ -19,8 +19,9 @@ use super::source::{Moved, Source};
 
 use crate::client::core::{Core, check_may_wait, out_of_resources};
 use crate::error::{Error, ErrorKind};
+use crate::runtime::shard::{self, ShardId};
 use crate::runtime::stop::{Reason, Stop};
-use crate::runtime::{shard, waiter};
+use crate::runtime::waiter;
 
 /// So much may wait for its reader, in bytes; one piece more may already be there. Enough to keep a fast
 /// network busy while the reader is woken, little beside what a buffered body may take.
@@ -94,8 +95,12 @@ impl BodyStream {
         if let Some(read) = self.inflow.take(buffer) {
             return read;
         }
+        self.inflow.poll_on();
+        if let Some(read) = self.inflow.take(buffer) {
+            return read;
+        }
         match timeout.is_zero() {
-            true => self.inflow.look(),
+            true => self.look(),
             false => self.wait(timeout)?,
         }
         let nothing = Ok(Read { length: 0, ended: false });
@@ -117,16 +122,47 @@ impl BodyStream {
     }
 
     fn is_readable_within(&self, limit: Duration) -> Result<bool, Error> {
-        let Some(interrupt) = self.core.interrupt() else {
-            return Ok(waiter::wait(self.inflow.readable(), limit).is_some());
+        if self.inflow.is_left_to_reader() {
+            let wait = |place| self.is_readable(limit, Some(place));
+            match shard::work_at(wait) {
+                Ok(Some(waited)) => return waited,
+                // Without a shard the carrier goes on.
+                Ok(None) | Err(_) => self.inflow.leave_to_carrier(),
+            }
+        }
+        match self.core.interrupt() {
+            None => Ok(waiter::wait(self.inflow.readable(None), limit).is_some()),
+            Some(_) => shard::wait(self.is_readable(limit, None)).map_err(out_of_resources)?,
+        }
+    }
+
+    /// Whether there is something to read within `limit`, for which the reader itself looks where it is driven at a `place`.
+    async fn is_readable(&self, limit: Duration, place: Option<ShardId>) -> Result<bool, Error> {
+        let wait = pin!(tokio::time::timeout(limit, self.inflow.readable(place)));
+        let waited = match self.core.interrupt() {
+            None => Some(wait.await),
+            Some(interrupt) => interrupt.watch(wait).await,
         };
-        let waited = shard::wait(async {
-            let wait = pin!(tokio::time::timeout(limit, self.inflow.readable()));
-            interrupt.watch(wait).await.map(|in_time| in_time.is_ok())
-        });
         let interrupted =
             || Error::new(ErrorKind::Interrupted, "response: a signal ended the wait");
-        waited.map_err(out_of_resources)?.ok_or_else(interrupted)
+        waited.map(|in_time| in_time.is_ok()).ok_or_else(interrupted)
+    }
+
+    /// Takes what has arrived, where the reader looks for pieces itself.
+    fn look(&self) {
+        if !self.inflow.is_left_to_reader() {
+            return;
+        }
+        let look = |place| async move {
+            self.inflow.look(place);
+            // The runtime learns what has arrived.
+            tokio::task::yield_now().await;
+            self.inflow.look(place);
+        };
+        let looked = check_may_wait().map(|()| shard::work_at(look));
+        if !matches!(looked, Ok(Ok(Some(())))) {
+            self.inflow.leave_to_carrier();
+        }
     }
 
     /// Tells `watcher` once when there is something to read or the end; comes back where it is there already.
@@ -273,24 +309,37 @@ impl Inflow {
     }
 
     /// The reader's look at the connection, where that is left to it.
-    fn poll_source(&self, cx: &Context<'_>) -> Poll<()> {
+    fn poll_source(&self, cx: &Context<'_>, place: ShardId) -> Poll<()> {
         let Some(source) = self.source.get().filter(|source| source.is_left_to_reader()) else {
             return Poll::Pending;
         };
-        let polled = source.poll_by_reader(cx, |piece| {
-            let cost = piece.len() + OVERHEAD;
-            self.put(piece, false);
-            cost
-        });
+        let polled = source.poll_by_reader(cx, place, |piece| self.put_by_reader(piece));
         if !source.is_left_to_reader() {
             self.room.notify_one();
         }
         polled
     }
 
+    /// The same for what is known to be there, which takes no wait.
+    fn poll_on(&self) {
+        let source = self.source.get().filter(|source| source.is_left_to_reader());
+        if let Some(source) = source {
+            source.poll_on(|piece| self.put_by_reader(piece));
+            if !source.is_left_to_reader() {
+                self.room.notify_one();
+            }
+        }
+    }
+
+    fn put_by_reader(&self, piece: Bytes) -> usize {
+        let cost = piece.len() + OVERHEAD;
+        self.put(piece, false);
+        cost
+    }
+
     /// The same, without a wait.
-    fn look(&self) {
-        let _ = self.poll_source(&Context::from_waker(Waker::noop()));
+    fn look(&self, place: ShardId) {
+        let _ = self.poll_source(&Context::from_waker(Waker::noop()), place);
         self.source.get().into_iter().for_each(Source::leave);
     }
 
@@ -335,7 +384,8 @@ impl Inflow {
         }
     }
 
-    async fn readable(&self) {
+    /// Waits until there is something to read, for which the reader itself looks where it is driven at a `place`.
+    async fn readable(&self, place: Option<ShardId>) {
         let _leaves = Leaves(self);
         let mut arrived = pin!(self.arrived.notified());
         poll_fn(|cx| {
@@ -346,7 +396,7 @@ impl Inflow {
             if is_readable() {
                 return Poll::Ready(());
             }
-            let polled = self.poll_source(cx);
+            let polled = place.map_or(Poll::Pending, |place| self.poll_source(cx, place));
             if polled.is_ready() && !is_readable() {
                 // All of it was empty.
                 cx.waker().wake_by_ref();
@@ -370,7 +420,8 @@ impl Inflow {
             _ => Some(Ok(Read { length, ended: false })),
         };
         drop(state);
-        if has_room {
+        // Where the reader takes pieces itself, the carrier rests.
+        if has_room && !self.is_left_to_reader() {
             self.room.notify_one();
         }
         read
@@ -464,7 +515,7 @@ mod tests {
             let inflow = Inflow::default();
             inflow.open(Source::new(Live::endless(piece), Duration::MAX));
             inflow.leave_to_reader();
-            inflow.look();
+            shard::work_at(async |place| inflow.look(place)).unwrap().unwrap();
             let state = inflow.lock();
             assert!(
                 state.held <= BOUND && state.pieces.len() <= BOUND / OVERHEAD,

@@ -43,6 +43,14 @@ pub(in crate::transport) trait Flow: Send {
     fn is_driven_by_polls(&self) -> bool {
         false
     }
+
+    /// The next polls are made in the context of another runtime; to be told to what is driven by polls.
+    fn changes_runtime(&mut self) {}
+
+    /// Whether it has not been there yet: what was read before was enough.
+    fn is_to_change(&self) -> bool {
+        false
+    }
 }
 
 impl Live {
@@ -83,6 +91,17 @@ impl Live {
     #[must_use]
     pub fn is_driven_by_polls(&self) -> bool {
         self.flow.is_driven_by_polls()
+    }
+
+    /// The next pieces are asked for in the context of another runtime, where any thread may ask.
+    pub fn changes_runtime(&mut self) {
+        self.flow.changes_runtime();
+    }
+
+    /// Whether it has not been asked for there yet; until then it must be.
+    #[must_use]
+    pub fn is_to_change(&self) -> bool {
+        self.flow.is_to_change()
     }
 }
 

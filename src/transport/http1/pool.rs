@@ -139,6 +139,16 @@ impl Connection {
         self.traffic.is_read_on_any_thread(on_any);
     }
 
+    /// It is polled in the context of another runtime from its next poll on.
+    pub(crate) fn changes_runtime(&self) {
+        self.traffic.changes_runtime();
+    }
+
+    /// Whether it has not been read from there yet.
+    pub(crate) fn is_to_change(&self) -> bool {
+        self.traffic.is_to_change()
+    }
+
     /// It is used again after it was kept.
     pub(crate) fn is_used_again(&self) {
         self.traffic.is_used_again();

@@ -61,6 +61,14 @@ impl Flow for Underway {
     fn is_driven_by_polls(&self) -> bool {
         !self.calls_host
     }
+
+    fn changes_runtime(&mut self) {
+        self.connection.iter().for_each(|connection| connection.changes_runtime());
+    }
+
+    fn is_to_change(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.is_to_change())
+    }
 }
 
 impl Drop for Underway {
