@@ -110,7 +110,7 @@ fn received(bytes: &[u8], by: usize) -> Received {
     let Poll::Ready(Ok((mut sender, mut driver))) = pin!(handshake(stream)).poll(&mut cx) else {
         unreachable!("nothing is sent in it")
     };
-    progress.begin_exchange();
+    progress.begin_exchange(false);
     let mut work = pin!(async {
         let request = Request::new(RequestBody::Held(Bytes::new()));
         let reply = sender.send_request(request).await;

@@ -42,7 +42,7 @@ use crate::outcome::{Failure, FailureKind};
 use crate::source::BodyReader;
 
 pub use crate::transport::connector::{Connection, Connector};
-pub use crate::transport::content::Live;
+pub use crate::transport::content::{Live, PollInto};
 pub use crate::transport::dns::{
     LookupError, NameConfig, NameServers, NameService, RecordKind, Records, Resolver,
     ServiceRecord, Unanswered, resolver,

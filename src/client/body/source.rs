@@ -16,11 +16,24 @@ use bytes::Bytes;
 use crate::outcome::{Failure, FailureKind};
 use crate::runtime::clock;
 use crate::runtime::shard::ShardId;
-use crate::transport::Live;
+use crate::transport::{Live, PollInto};
 
 /// A reader polls for so much before it takes what is there, what pieces take beside their bytes included: as much as one
 /// read of a connection brings.
 const WANTED: usize = 64 * 1024;
+
+/// Where what a reader takes goes.
+pub(super) trait Taker {
+    /// The reader's own place, where the next bytes may come there: none wait that came before, and it is not filled yet.
+    fn room(&mut self) -> Option<&mut [u8]>;
+
+    /// So many bytes came there.
+    fn filled(&mut self, count: usize);
+
+    /// A piece came, in the order of the body. Says what it costs: a peer that sends them byte by byte must meet the bound
+    /// too.
+    fn put(&mut self, piece: Bytes) -> usize;
+}
 
 /// Far below what a shard may rest before it is ended.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -117,13 +130,12 @@ impl Source {
     }
 
     /// The reader's poll, where it is its turn, driven with the shard `place`; ready when pieces came. The end is the
-    /// carrier's to tell. `put` takes a piece and says what it costs: a peer that sends them byte by byte must meet the bound
-    /// too.
+    /// carrier's to tell.
     pub(super) fn poll_by_reader(
         &self,
         cx: &Context<'_>,
         place: ShardId,
-        mut put: impl FnMut(Bytes) -> usize,
+        taker: &mut impl Taker,
     ) -> Poll<()> {
         let mut flowing = self.lock();
         // Asked under the lock: once the carrier has polled, a reader must not take the socket away again.
@@ -131,7 +143,7 @@ impl Source {
             return Poll::Pending;
         }
         flowing.move_to(Some(place));
-        let taken = self.take(&mut flowing, &mut put);
+        let taken = self.take(&mut flowing, taker);
         let now = clock::now();
         flowing.looked_at = Some(now);
         if taken > 0 || flowing.end.is_some() {
@@ -147,26 +159,39 @@ impl Source {
 
     /// The reader's poll for what its shard's runtime knows to be there, without driving that. Only a moment after the poll
     /// before: a shard that rests for long is ended.
-    pub(super) fn poll_on(&self, mut put: impl FnMut(Bytes) -> usize) {
+    pub(super) fn poll_on(&self, taker: &mut impl Taker) {
         let mut flowing = self.lock();
         if flowing.is_settled() && self.turns.begin_read() {
-            self.take(&mut flowing, &mut put);
+            self.take(&mut flowing, taker);
             drop(flowing);
             self.leave();
         }
     }
 
     /// Takes what is there, up to what is wanted; how much that costs.
-    fn take(&self, flowing: &mut Flowing, put: &mut impl FnMut(Bytes) -> usize) -> usize {
+    fn take(&self, flowing: &mut Flowing, taker: &mut impl Taker) -> usize {
         let mut taken = 0;
         while taken < WANTED && flowing.end.is_none() {
-            match flowing.poll(&self.waker) {
-                Poll::Ready(Some(Ok(piece))) => {
-                    taken += put(piece);
+            let polled = match taker.room().and_then(|room| flowing.poll_into(&self.waker, room)) {
+                Some(polled) => polled.map(|read| match read {
+                    Ok(count) => {
+                        taker.filled(count);
+                        Ok(Some(WANTED))
+                    }
+                    Err(failure) => Err(failure),
+                }),
+                None => flowing.poll(&self.waker).map(|piece| {
+                    let piece = piece.transpose()?;
+                    Ok(piece.map(|piece| taker.put(piece)))
+                }),
+            };
+            match polled {
+                Poll::Ready(Ok(Some(cost))) => {
+                    taken += cost;
                     flowing.waits_since = None;
                 }
                 Poll::Ready(ended) => {
-                    flowing.end = Some(ended.transpose().map(drop));
+                    flowing.end = Some(ended.map(drop));
                     self.turns.leave_to_carrier(true);
                 }
                 Poll::Pending => break,
@@ -228,6 +253,14 @@ impl Flowing {
         let was_now = |at: Instant| clock::now().saturating_duration_since(at) < MOMENT;
         self.looked_at.is_some_and(was_now)
             && self.live.as_ref().is_some_and(|live| !live.is_to_change())
+    }
+
+    fn poll_into(&mut self, waker: &Waker, room: &mut [u8]) -> Option<PollInto> {
+        let polled = self.live.as_mut()?.poll_into(&mut Context::from_waker(waker), room);
+        if let Some(Poll::Ready(Ok(count))) = polled {
+            self.count += count as u64;
+        }
+        polled
     }
 
     fn poll(&mut self, waker: &Waker) -> Poll<Option<Result<Bytes, Failure>>> {

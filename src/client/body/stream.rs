@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
 
-use super::source::{Moved, Source};
+use super::source::{Moved, Source, Taker};
 
 use crate::client::core::{Core, check_may_wait, out_of_resources};
 use crate::error::{Error, ErrorKind};
@@ -95,36 +95,35 @@ impl BodyStream {
         if let Some(read) = self.inflow.take(buffer) {
             return read;
         }
-        self.inflow.poll_on();
-        if let Some(read) = self.inflow.take(buffer) {
+        let mut room = Room { inflow: &self.inflow, buffer, filled: 0 };
+        self.inflow.poll_on(&mut room);
+        if let Some(read) = room.taken() {
             return read;
         }
         match timeout.is_zero() {
-            true => self.look(),
-            false => self.wait(timeout)?,
+            true => self.look(&mut room),
+            false => self.wait(timeout, &mut room)?,
         }
-        let nothing = Ok(Read { length: 0, ended: false });
-        self.inflow.take(buffer).unwrap_or(nothing)
+        room.taken().unwrap_or(Ok(Read { length: 0, ended: false }))
     }
 
-    fn wait(&self, timeout: Duration) -> Result<(), Error> {
+    fn wait(&self, timeout: Duration, room: &mut Room<'_>) -> Result<(), Error> {
         check_may_wait()?;
         self.inflow.leave_to_reader();
         let until = Instant::now().checked_add(timeout);
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             let (left, patience) = (left.unwrap_or(Duration::MAX), self.inflow.patience());
-            if self.is_readable_within(left.min(patience))? || left <= patience {
+            if self.is_readable_within(left.min(patience), room)? || left <= patience {
                 return Ok(());
             }
             self.inflow.give_up_if_late();
         }
     }
 
-    fn is_readable_within(&self, limit: Duration) -> Result<bool, Error> {
+    fn is_readable_within(&self, limit: Duration, room: &mut Room<'_>) -> Result<bool, Error> {
         if self.inflow.is_left_to_reader() {
-            let wait = |place| self.is_readable(limit, Some(place));
-            match shard::work_at(wait) {
+            match shard::work_at(|place| self.is_readable(limit, Some((place, room)))) {
                 Ok(Some(waited)) => return waited,
                 // Without a shard the carrier goes on.
                 Ok(None) | Err(_) => self.inflow.leave_to_carrier(),
@@ -136,9 +135,13 @@ impl BodyStream {
         }
     }
 
-    /// Whether there is something to read within `limit`, for which the reader itself looks where it is driven at a `place`.
-    async fn is_readable(&self, limit: Duration, place: Option<ShardId>) -> Result<bool, Error> {
-        let wait = pin!(tokio::time::timeout(limit, self.inflow.readable(place)));
+    /// Whether something was read within `limit`, or is to be; the reader itself looks where it is driven with a shard.
+    async fn is_readable(
+        &self,
+        limit: Duration,
+        by_reader: Option<(ShardId, &mut Room<'_>)>,
+    ) -> Result<bool, Error> {
+        let wait = pin!(tokio::time::timeout(limit, self.inflow.readable(by_reader)));
         let waited = match self.core.interrupt() {
             None => Some(wait.await),
             Some(interrupt) => interrupt.watch(wait).await,
@@ -149,15 +152,15 @@ impl BodyStream {
     }
 
     /// Takes what has arrived, where the reader looks for pieces itself.
-    fn look(&self) {
+    fn look(&self, room: &mut Room<'_>) {
         if !self.inflow.is_left_to_reader() {
             return;
         }
         let look = |place| async move {
-            self.inflow.look(place);
+            self.inflow.look(place, room);
             // The runtime learns what has arrived.
             tokio::task::yield_now().await;
-            self.inflow.look(place);
+            self.inflow.look(place, room);
         };
         let looked = check_may_wait().map(|()| shard::work_at(look));
         if !matches!(looked, Ok(Ok(Some(())))) {
@@ -309,11 +312,11 @@ impl Inflow {
     }
 
     /// The reader's look at the connection, where that is left to it.
-    fn poll_source(&self, cx: &Context<'_>, place: ShardId) -> Poll<()> {
+    fn poll_source(&self, cx: &Context<'_>, place: ShardId, room: &mut Room<'_>) -> Poll<()> {
         let Some(source) = self.source.get().filter(|source| source.is_left_to_reader()) else {
             return Poll::Pending;
         };
-        let polled = source.poll_by_reader(cx, place, |piece| self.put_by_reader(piece));
+        let polled = source.poll_by_reader(cx, place, room);
         if !source.is_left_to_reader() {
             self.room.notify_one();
         }
@@ -321,25 +324,19 @@ impl Inflow {
     }
 
     /// The same for what is known to be there, which takes no wait.
-    fn poll_on(&self) {
+    fn poll_on(&self, room: &mut Room<'_>) {
         let source = self.source.get().filter(|source| source.is_left_to_reader());
         if let Some(source) = source {
-            source.poll_on(|piece| self.put_by_reader(piece));
+            source.poll_on(room);
             if !source.is_left_to_reader() {
                 self.room.notify_one();
             }
         }
     }
 
-    fn put_by_reader(&self, piece: Bytes) -> usize {
-        let cost = piece.len() + OVERHEAD;
-        self.put(piece, false);
-        cost
-    }
-
     /// The same, without a wait.
-    fn look(&self, place: ShardId) {
-        let _ = self.poll_source(&Context::from_waker(Waker::noop()), place);
+    fn look(&self, place: ShardId, room: &mut Room<'_>) {
+        let _ = self.poll_source(&Context::from_waker(Waker::noop()), place, room);
         self.source.get().into_iter().for_each(Source::leave);
     }
 
@@ -384,8 +381,8 @@ impl Inflow {
         }
     }
 
-    /// Waits until there is something to read, for which the reader itself looks where it is driven at a `place`.
-    async fn readable(&self, place: Option<ShardId>) {
+    /// Waits until something was read, or is to be; the reader itself looks where it is driven with a shard.
+    async fn readable(&self, mut by_reader: Option<(ShardId, &mut Room<'_>)>) {
         let _leaves = Leaves(self);
         let mut arrived = pin!(self.arrived.notified());
         poll_fn(|cx| {
@@ -396,8 +393,11 @@ impl Inflow {
             if is_readable() {
                 return Poll::Ready(());
             }
-            let polled = place.map_or(Poll::Pending, |place| self.poll_source(cx, place));
-            if polled.is_ready() && !is_readable() {
+            let Some((place, room)) = &mut by_reader else {
+                return Poll::Pending;
+            };
+            let polled = self.poll_source(cx, *place, room);
+            if polled.is_ready() && room.filled == 0 && !is_readable() {
                 // All of it was empty.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -425,6 +425,41 @@ impl Inflow {
             self.room.notify_one();
         }
         read
+    }
+}
+
+/// Where a reader wants the next bytes.
+struct Room<'a> {
+    inflow: &'a Inflow,
+    buffer: &'a mut [u8],
+    filled: usize,
+}
+
+impl Room<'_> {
+    /// What came there, or else what is to be put there now; `None` where nothing is.
+    fn taken(&mut self) -> Option<Result<Read, Error>> {
+        match self.filled {
+            0 => self.inflow.take(self.buffer),
+            length => Some(Ok(Read { length, ended: false })),
+        }
+    }
+}
+
+impl Taker for Room<'_> {
+    fn room(&mut self) -> Option<&mut [u8]> {
+        let is_next =
+            self.filled == 0 && !self.buffer.is_empty() && self.inflow.lock().pieces.is_empty();
+        is_next.then_some(&mut *self.buffer)
+    }
+
+    fn filled(&mut self, count: usize) {
+        self.filled = count;
+    }
+
+    fn put(&mut self, piece: Bytes) -> usize {
+        let cost = piece.len() + OVERHEAD;
+        self.inflow.put(piece, false);
+        cost
     }
 }
 
@@ -515,7 +550,8 @@ mod tests {
             let inflow = Inflow::default();
             inflow.open(Source::new(Live::endless(piece), Duration::MAX));
             inflow.leave_to_reader();
-            shard::work_at(async |place| inflow.look(place)).unwrap().unwrap();
+            let mut room = Room { inflow: &inflow, buffer: &mut [0; 1], filled: 0 };
+            shard::work_at(async |place| inflow.look(place, &mut room)).unwrap().unwrap();
             let state = inflow.lock();
             assert!(
                 state.held <= BOUND && state.pieces.len() <= BOUND / OVERHEAD,

@@ -40,6 +40,12 @@ impl Buffer {
         Ok(())
     }
 
+    /// Itself, with room for `more` bytes behind those that it holds.
+    pub(super) fn room(&mut self, more: usize) -> Result<&mut Vec<u8>, Cause> {
+        self.reserve(self.bytes.len().saturating_add(more), 0)?;
+        Ok(&mut self.bytes)
+    }
+
     /// A step of `decoder`. `expected` bytes in all are likely, 0 for any number.
     pub(super) fn decode(
         &mut self,

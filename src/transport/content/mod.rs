@@ -17,8 +17,8 @@ pub(super) use decoder::Decoder;
 pub(super) use encoding::ASKED;
 #[cfg(fuzzing)]
 pub(super) use encoding::Encoding;
-pub use stream::Live;
-pub(super) use stream::{Content, Flow, answer};
+pub(super) use stream::{Content, Flow, answer, carried_by};
+pub use stream::{Live, PollInto};
 #[cfg(feature = "http2")]
 pub(super) use whole::has_body;
-pub(super) use whole::{Reading, read};
+pub(super) use whole::{Reading, read, read_on};

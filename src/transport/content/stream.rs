@@ -35,9 +35,17 @@ enum Begun {
     Empty,
 }
 
+/// How many bytes came, at least one.
+pub type PollInto = Poll<Result<usize, Failure>>;
+
 /// What a transport does to get the next piece; none at the end of the body.
 pub(in crate::transport) trait Flow: Send {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>>;
+
+    /// Puts the next bytes where they are to stay, instead of a piece; `None` where that cannot be.
+    fn poll_into(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Option<PollInto> {
+        None
+    }
 
     /// Whether nothing but these polls brings it further, and none of them calls the host: then any thread may poll.
     fn is_driven_by_polls(&self) -> bool {
@@ -87,6 +95,11 @@ impl Live {
         }
     }
 
+    /// Puts the next bytes into `room`, which is not empty, instead of a piece; `None` where they come as pieces, or as the end.
+    pub fn poll_into(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Option<PollInto> {
+        if self.begun.is_some() { None } else { self.flow.poll_into(cx, room) }
+    }
+
     /// Whether any thread may ask for the next piece, and not only the one that carries the exchange.
     #[must_use]
     pub fn is_driven_by_polls(&self) -> bool {
@@ -131,14 +144,14 @@ impl fmt::Debug for Live {
 
 /// The answer whose body `flow` brings.
 pub(in crate::transport) fn answer(head: response::Parts, flow: impl Flow + 'static) -> Answer {
-    let live = Some(Live::new(flow));
-    Answer {
-        status: head.status,
-        headers: head.headers,
-        body: Bytes::new(),
-        live: live.map(Box::new),
-        moved_to: None,
-    }
+    let (status, headers) = (head.status, head.headers);
+    let answer = Answer { status, headers, body: Bytes::new(), live: None, moved_to: None };
+    carried_by(answer, flow)
+}
+
+/// The `answer`, but for its body, which `flow` brings.
+pub(in crate::transport) fn carried_by(answer: Answer, flow: impl Flow + 'static) -> Answer {
+    Answer { body: Bytes::new(), live: Some(Box::new(Live::new(flow))), ..answer }
 }
 
 /// A body as it comes, or decoded.

@@ -1,7 +1,7 @@
 //! Reads an answer's body whole under its bound; the same for all transports.
 
 use std::error::Error;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -107,6 +107,36 @@ where
     Ok(all.into_bytes().into())
 }
 
+/// Reads the `left` bytes that follow those of a body that are there, by `poll_read`, which puts the next ones behind what
+/// its buffer holds and tells how many. They are read where they stay.
+pub(in crate::transport) async fn read_on(
+    began: Bytes,
+    left: u64,
+    mut poll_read: impl FnMut(&mut Context<'_>, &mut Vec<u8>) -> Poll<Result<usize, Cause>>,
+    reading: Reading<'_>,
+) -> Result<Bytes, Cause> {
+    let announced = left.saturating_add(began.len() as u64);
+    if announced > reading.max_body as u64 {
+        return Err(too_large(reading.max_body));
+    }
+    let mut all = Buffer::new(reading.max_body);
+    all.expect(announced);
+    all.append(&began)?;
+    drop(began);
+    let (mut left, mut turn) = (left, 0);
+    while left > 0 {
+        let room = all.room(usize::try_from(left).unwrap_or(usize::MAX).min(PIECE))?;
+        let count = in_time(poll_fn(|cx| poll_read(cx, room)), reading.idle).await??;
+        left -= count as u64;
+        turn += count;
+        if turn > TURN {
+            turn = 0;
+            yield_now().await;
+        }
+    }
+    Ok(all.into_bytes().into())
+}
+
 async fn decoded<B>(
     mut body: B,
     encoding: Encoding,
@@ -155,15 +185,17 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + 'static,
 {
-    let data = poll_fn(|cx| poll_data(body, cx));
-    let data = match idle {
-        None => data.await,
-        Some(limit) => match tokio::time::timeout(limit, data).await {
-            Ok(data) => data,
-            Err(_) => return Err(Cause::new(FailureKind::Timeout, NOTHING_CAME)),
-        },
-    };
-    data.transpose()
+    in_time(poll_fn(|cx| poll_data(body, cx)), idle).await?.transpose()
+}
+
+async fn in_time<T>(work: impl Future<Output = T>, idle: Option<Duration>) -> Result<T, Cause> {
+    match idle {
+        None => Ok(work.await),
+        Some(limit) => {
+            let late = |_| Cause::new(FailureKind::Timeout, NOTHING_CAME);
+            tokio::time::timeout(limit, work).await.map_err(late)
+        }
+    }
 }
 
 /// Trailers are passed over.
@@ -193,6 +225,12 @@ fn max_encoded(max: usize) -> usize {
 }
 
 /// What ends a body that brings nothing for too long.
+/// The least room that is made for a read where no more is reserved.
+const PIECE: usize = 64 * 1024;
+
+/// So much is read before others on the thread have their turn.
+const TURN: usize = 1024 * 1024;
+
 const NOTHING_CAME: &str = "no more of the body in time";
 
 /// Most answers are; a copy costs less than what is to be remembered of room behind a body.

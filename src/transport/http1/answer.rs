@@ -7,7 +7,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::fault::AnswerFault;
-use super::head::{self, Head};
+use super::head::{self, Head, Plain};
 use crate::transport::trace::Tap;
 use crate::transport::traffic::Traffic;
 use crate::transport::wire::others_first;
@@ -33,6 +33,10 @@ pub(crate) struct AnswerProgress {
     idle: AtomicUsize,
     /// The same within this turn.
     turn: AtomicUsize,
+    /// Whether hyper may be told of a shorter body than comes.
+    may_leave: AtomicBool,
+    /// What hyper was not told of, and is not given.
+    left: AtomicU64,
     /// Of a head that was not read by hyper.
     headers: Mutex<Option<HeaderMap>>,
 }
@@ -43,11 +47,19 @@ impl AnswerProgress {
         Self { traffic, ..Self::default() }
     }
 
-    /// A request goes out: what comes next is the head of its answer.
-    pub(crate) fn begin_exchange(&self) {
+    /// A request goes out: what comes next is the head of its answer. Of a large body some `may be left`: see
+    /// [`Self::left`].
+    pub(crate) fn begin_exchange(&self, may_leave: bool) {
+        self.may_leave.store(may_leave, Ordering::Relaxed);
+        self.left.store(0, Ordering::Relaxed);
         self.traffic.tap().into_iter().for_each(Tap::begin_exchange);
         self.expects_head.store(true, Ordering::Relaxed);
         self.advanced();
+    }
+
+    /// How much of the body follows what hyper was told of: it is read past hyper, once that has had its part.
+    pub(crate) fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
     }
 
     /// The connection is polled: it may read its share.
@@ -231,6 +243,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AnswerStream<S> {
         Ok(())
     }
 
+    /// Tells hyper of no more of a large body than came with its head.
+    fn shorten(&mut self, piece: &[u8], plain: Plain) -> bool {
+        let (head, came) = piece.split_at(plain.end);
+        let left = plain.length.saturating_sub(came.len() as u64);
+        if left < LARGE || !self.progress.may_leave.load(Ordering::Relaxed) {
+            return false;
+        }
+        let Some(read) = head::shortened(head, came.len()) else {
+            return false;
+        };
+        self.ready = [&read.rewritten, came].concat();
+        self.progress.head_read(read.headers);
+        self.progress.left.store(left, Ordering::Relaxed);
+        true
+    }
+
     fn poll_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         while self.progress.expects_head() {
             let before = buf.filled().len();
@@ -239,8 +267,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AnswerStream<S> {
                 return Poll::Ready(Ok(()));
             }
             let piece = &buf.filled()[before..];
-            if self.head.is_empty() && head::plain(piece).is_some() {
+            if self.head.is_empty()
+                && let Some(plain) = head::plain(piece)
+            {
                 self.progress.expects_head.store(false, Ordering::Relaxed);
+                if plain.length >= LARGE && self.shorten(piece, plain) {
+                    buf.set_filled(before);
+                    break;
+                }
                 return Poll::Ready(Ok(()));
             }
             let taken = self.take_head(piece);
@@ -268,6 +302,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for AnswerStream<S> {
         }
         if this.progress.expects_head() {
             return this.poll_head(cx, buf);
+        }
+        if this.progress.left() > 0 {
+            return Poll::Pending;
         }
         if this.progress.idle.load(Ordering::Relaxed) > MAX_FRAMING {
             return Poll::Ready(Err(AnswerFault::empty_framing(MAX_FRAMING).into()));
@@ -308,6 +345,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for AnswerStream<S> {
 
 /// The head of an answer and the interim answers before it: curl's bound is 300 KiB, requests' 64 KiB a line.
 pub(crate) const MAX_HEAD: usize = 256 * 1024;
+
+/// From so much on it pays to take a connection apart and put it together again: some microseconds.
+const LARGE: u64 = 256 * 1024;
 
 /// Hyper, and what waits for a 100, need none of the others. Go accepts five in all.
 const MOST_INTERIM: usize = 16;
@@ -391,7 +431,7 @@ mod tests {
     fn assert_bounded(text: &'static [u8], head: bool, bound: usize, said: &str) {
         let (mut stream, progress) = stream(text);
         if head {
-            progress.begin_exchange();
+            progress.begin_exchange(false);
         }
         for number in 0.. {
             match turn(&mut stream, &progress) {
@@ -436,7 +476,7 @@ mod tests {
     fn a_head_may_come_byte_by_byte() {
         let (mut stream, progress) =
             stream(b"HTTP/1.1 200 OK\r\nx-a: b\r\ncontent-length: 5\r\n\r\nhello");
-        progress.begin_exchange();
+        progress.begin_exchange(false);
         let mut cx = Context::from_waker(Waker::noop());
         let (mut room, mut all) = ([0], Vec::new());
         while all.len() < 41 {

@@ -9,9 +9,11 @@ use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
@@ -22,10 +24,11 @@ use crate::phase::Phase;
 use crate::statistics::ClientCells;
 use crate::statistics::{CloseReason, Stripe};
 
-use super::pool::{Connection, ConnectionPermit, ConnectionPool};
+use super::pool::{Connection, ConnectionPermit, ConnectionPool, not_usable};
 use super::siblings::Siblings;
+use super::tail::{Tail, TailUnderway};
 use super::underway::{Keep, Underway};
-use crate::transport::content::{self, Content};
+use crate::transport::content::{self, Content, Reading};
 use crate::transport::dial::{Dialler, UNTOLD};
 use crate::transport::dns::{NameConfig, Resolver};
 use crate::transport::expect::{Consent, expects, is_unmet};
@@ -298,7 +301,12 @@ impl Direct {
             connection = connection.gathering()?;
         }
         let before = connection.written();
-        connection.answer.begin_exchange();
+        // What reads past hyper is not traced; a request is to be gone before.
+        let may_leave = !exchange.has_body()
+            && exchange.method != Method::HEAD
+            && !exchange.headers.contains_key(CONNECTION)
+            && self.config.trace.is_none();
+        connection.answer.begin_exchange(may_leave);
         let consent = request.extensions().get::<Consent>().cloned();
         let reply = answered(connection.sender.send_request(request), consent);
         if exchange.streams.is_some() {
@@ -310,10 +318,7 @@ impl Direct {
             content::read(head, content, request::reading(exchange)).await.map_err(Step::Failed)
         });
         match connection.drive(exchange.progress, work).await {
-            Ok(answer) => {
-                self.keep(exchange.endpoint, connection);
-                Ok(answer)
-            }
+            Ok(answer) => self.whole(connection, answer, exchange).await,
             Err(Step::Failed(failure)) => Err(failure),
             Err(Step::Lost(error)) => {
                 let sent = connection.written() > before;
@@ -339,16 +344,64 @@ impl Direct {
         if !exchange.is_streamed(head.status) {
             let work = pin!(content::read(head, content, reading));
             let answer = connection.drive(exchange.progress, work).await?;
-            self.keep(exchange.endpoint, connection);
-            return Ok(answer);
+            return self.whole(connection, answer, exchange).await;
         }
-        let content = Content::open(&mut head, content, reading)?;
-        connection.is_read_on_any_thread(true);
         let (config, pool) = (Arc::clone(&self.config), Arc::clone(&self.pool));
         let endpoint = Arc::clone(exchange.endpoint);
         let calls_host = exchange.source.is_some() || config.trace.is_some();
         let keep: Keep = Box::new(move |connection| keep(&config, &pool, &endpoint, connection));
+        let left = connection.answer.left();
+        if left > 0 {
+            // There already: hyper was told of no more.
+            let reading = Reading { max_body: usize::MAX, ..reading };
+            let work = pin!(content::read(head, content, reading));
+            let answer = connection.drive(exchange.progress, work).await?;
+            let tail = Tail::of(connection, left).ok_or_else(not_usable)?;
+            let flow = TailUnderway::new(answer.body.clone(), tail, keep);
+            return Ok(content::carried_by(answer, flow));
+        }
+        let content = Content::open(&mut head, content, reading)?;
+        connection.is_read_on_any_thread(true);
         Ok(content::answer(head, Underway::new(content, connection, calls_host, keep)))
+    }
+
+    /// The whole of an answer of which hyper has given what it was told of.
+    async fn whole(
+        &self,
+        connection: Box<Connection>,
+        answer: Answer,
+        exchange: &Exchange<'_>,
+    ) -> Result<Answer, Failure> {
+        let left = connection.answer.left();
+        if left == 0 {
+            self.keep(exchange.endpoint, connection);
+            return Ok(answer);
+        }
+        Box::pin(self.with_tail(connection, answer, left, exchange)).await
+    }
+
+    async fn with_tail(
+        &self,
+        connection: Box<Connection>,
+        mut answer: Answer,
+        left: u64,
+        exchange: &Exchange<'_>,
+    ) -> Result<Answer, Failure> {
+        let mut tail = Tail::of(connection, left).ok_or_else(not_usable)?;
+        let read = |cx: &mut Context<'_>, buf: &mut Vec<u8>| {
+            let read = tail.poll_read(cx, buf);
+            if let Poll::Ready(Ok(count)) = read {
+                exchange.progress.add_moved(count);
+            }
+            read
+        };
+        let (began, reading) = (answer.body, request::reading(exchange));
+        let body = content::read_on(began, left, read, reading).await;
+        answer.body = body.map_err(|cause| cause.failure(true))?;
+        if let Some(connection) = tail.into_connection() {
+            self.keep(exchange.endpoint, connection);
+        }
+        Ok(answer)
     }
 
     fn keep(&self, endpoint: &Arc<Endpoint>, connection: Box<Connection>) {

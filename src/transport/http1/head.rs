@@ -31,10 +31,19 @@ pub(crate) struct FinalHead {
     pub(crate) rewritten: Vec<u8>,
 }
 
-/// The length of a head at the start of `bytes` that hyper reads as everybody does; `None` where it has to be looked
-/// at more closely, or is not complete.
+/// A head that hyper reads as everybody does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plain {
+    /// Where it ends.
+    pub(crate) end: usize,
+    /// The content-length that it tells; 0 where it tells none.
+    pub(crate) length: u64,
+}
+
+/// The head at the start of `bytes`, if hyper reads it as everybody does; `None` where it has to be looked at more closely,
+/// or is not complete.
 #[must_use]
-pub(crate) fn plain(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn plain(bytes: &[u8]) -> Option<Plain> {
     let is_1_1 = match bytes.get(..13)? {
         [
             b'H',
@@ -54,27 +63,26 @@ pub(crate) fn plain(bytes: &[u8]) -> Option<usize> {
         _ => return None,
     };
     let mut at = end_of_value(bytes, 12)?;
-    let (mut has_length, mut has_coding) = (false, false);
+    let (mut length, mut has_coding) = (None, false);
     for _ in 0..HYPER_HEADERS {
         if bytes.get(at)? == &b'\r' {
-            return (bytes.get(at + 1)? == &b'\n').then_some(at + 2);
+            let (end, length) = (at + 2, length.unwrap_or_default());
+            return (bytes.get(at + 1)? == &b'\n').then_some(Plain { end, length });
         }
         let colon = end_of_name(bytes, at)?;
-        let (name, length, start) = (&bytes[at..colon], colon - at, colon + 1);
+        let (name, letters, start) = (&bytes[at..colon], colon - at, colon + 1);
         at = end_of_value(bytes, start)?;
         // Both lengths at once tell the two apart from most other names.
-        if length == CONTENT_LENGTH.len() && name.eq_ignore_ascii_case(CONTENT_LENGTH) {
-            let value = bytes[start..at].trim_ascii();
-            let is_number =
-                !value.is_empty() && value.len() < 19 && value.iter().all(u8::is_ascii_digit);
-            if has_length || has_coding || !is_number {
+        if letters == CONTENT_LENGTH.len() && name.eq_ignore_ascii_case(CONTENT_LENGTH) {
+            let told = bytes[start..at].trim_ascii();
+            let told = number(told).filter(|_| told.len() < 19)?;
+            if length.replace(told).is_some() || has_coding {
                 return None;
             }
-            has_length = true;
-        } else if length == TRANSFER_ENCODING.len() && name.eq_ignore_ascii_case(TRANSFER_ENCODING)
+        } else if letters == TRANSFER_ENCODING.len() && name.eq_ignore_ascii_case(TRANSFER_ENCODING)
         {
             let is_chunked = bytes[start..at].trim_ascii().eq_ignore_ascii_case(b"chunked");
-            if has_length || has_coding || !is_chunked || !is_1_1 {
+            if length.is_some() || has_coding || !is_chunked || !is_1_1 {
                 return None;
             }
             has_coding = true;
@@ -196,6 +204,25 @@ fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Field<'a>>, A
         fields.push(Field { name, value, mended });
     }
     Ok(fields)
+}
+
+/// The head as hyper is told of a body of `given` bytes; `None` where the body has none, is encoded, or is the connection's
+/// last.
+#[must_use]
+pub(crate) fn shortened(head: &[u8], given: usize) -> Option<FinalHead> {
+    let mut lines = head.split(|&byte| byte == b'\n').map(|line| line.trim_ascii_end());
+    let (version, status) = status_line(lines.next()?).ok()?;
+    let fields = fields(lines).ok()?;
+    let named = |name: &'static [u8]| fields.iter().filter(move |field| field.is(name));
+    let stays = named(b"connection").all(|it| it.value.eq_ignore_ascii_case(b"keep-alive"));
+    let has_body = status >= 200 && !matches!(status, 204 | 304);
+    let is_encoded = named(b"content-encoding").next().is_some();
+    if version != Version::HTTP_11 || !stays || !has_body || is_encoded {
+        return None;
+    }
+    let framing = Framing::Length(given as u64);
+    let rewritten = rewritten(version, status, &framing, &fields).ok()?;
+    Some(FinalHead { headers: headers(fields).ok()?, rewritten })
 }
 
 /// Bytes that a value may not hold stand for a blank (RFC 9110, 5.5); whether there was one.
@@ -354,14 +381,17 @@ mod tests {
             "date:\r\n",
         ] {
             let head = format!("{OK}{lines}\r\n");
-            assert_eq!(plain(head.as_bytes()), Some(head.len()), "{head:?}");
-            assert_eq!(plain(format!("{head}body\n\n").as_bytes()), Some(head.len()));
+            assert_eq!(plain(head.as_bytes()).map(|it| it.end), Some(head.len()), "{head:?}");
+            assert_eq!(
+                plain(format!("{head}body\n\n").as_bytes()).map(|it| it.end),
+                Some(head.len())
+            );
             for cut in 0..head.len() {
                 assert_eq!(plain(&head.as_bytes()[..cut]), None, "cut at {cut}");
             }
         }
         for head in ["HTTP/1.0 404 \r\n\r\n", "HTTP/1.1 999 Reason given here\r\n\r\n"] {
-            assert_eq!(plain(head.as_bytes()), Some(head.len()));
+            assert_eq!(plain(head.as_bytes()).map(|it| it.end), Some(head.len()));
         }
     }
 

@@ -9,4 +9,5 @@ pub(crate) mod parked;
 pub(crate) mod pool;
 pub(crate) mod scan;
 pub(crate) mod siblings;
+mod tail;
 mod underway;

@@ -537,7 +537,7 @@ fn key(endpoint: &Arc<Endpoint>) -> usize {
     Arc::as_ptr(endpoint).addr()
 }
 
-fn not_usable() -> Failure {
+pub(super) fn not_usable() -> Failure {
     Failure::unsent(FailureKind::Connect, "connection not usable")
 }
 

@@ -1,0 +1,145 @@
+//! The tail of a large body, read past hyper into the place where it stays.
+//!
+//! hyper reads a body into a buffer of its own, and what lies there is copied: a fifth of what a body of 16 MiB costs. So
+//! where an answer announces much, hyper is told of no more than came with its head (see [`super::answer`]), and rests
+//! then. The connection is taken apart, the rest is read from its stream, and the connection is put together again.
+
+use std::future::Future;
+use std::io;
+use std::mem;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::io::AsyncReadExt;
+
+use super::parked::Parked;
+use super::pool::{Connection, ConnectionPermit};
+use super::underway::Keep;
+use crate::outcome::Failure;
+use crate::transport::cause::Cause;
+use crate::transport::content::{Flow, PollInto};
+use crate::transport::failure::{Stage, cause_of, io_cause};
+use crate::transport::wire::others_first;
+
+/// A connection of which nothing but the tail of a body is to be read.
+pub(super) struct Tail {
+    parked: Parked,
+    permit: Option<ConnectionPermit>,
+    left: u64,
+    /// Whether hyper would take another request.
+    stays: bool,
+}
+
+impl Tail {
+    /// Of `connection`, of whose answer `left` bytes are yet to come, and hyper has had its part; `None` where the peer has
+    /// sent what nobody asked for.
+    pub(super) fn of(mut connection: Box<Connection>, left: u64) -> Option<Self> {
+        let stays = connection.is_usable();
+        let permit = connection.permit.take();
+        let parked = connection.rest()?;
+        Some(Self { parked, permit, left, stays })
+    }
+
+    /// Puts the next bytes behind what `buf` holds, as many as one read gives; to be asked until none is left.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut impl BufMut,
+    ) -> Poll<Result<usize, Cause>> {
+        self.parked.traffic.begin_turn();
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(MOST_AT_ONCE);
+        let mut room = buf.limit(most);
+        let read = pin!(self.parked.stream.read_buf(&mut room));
+        Poll::Ready(match ready!(read.poll(cx)) {
+            Ok(0) => Err(io_cause(&io::ErrorKind::UnexpectedEof.into(), Stage::Exchange)),
+            Ok(count) => {
+                self.parked.traffic.advanced();
+                self.left -= count as u64;
+                Ok(count)
+            }
+            Err(error) => Err(cause_of(&error, Stage::Exchange)),
+        })
+    }
+
+    /// The connection for the next exchange, where it may have one: all of the body was read.
+    pub(super) fn into_connection(self) -> Option<Box<Connection>> {
+        let Self { parked, permit, left, stays } = self;
+        if left > 0 || !stays {
+            return None;
+        }
+        let mut connection = Connection::waked(parked)?;
+        connection.permit = permit;
+        Some(connection)
+    }
+}
+
+/// A body that is read piece by piece, of which hyper has given what it was told of. The connection is kept when it drops
+/// after its end, by the thread that carries the exchange.
+pub(super) struct TailUnderway {
+    /// What hyper gave.
+    began: Option<Bytes>,
+    /// The head is handed over with what came with it, before more is read: a reader that waits reads that itself.
+    is_handed_over: bool,
+    tail: Option<Tail>,
+    room: BytesMut,
+    keep: Option<Keep>,
+}
+
+impl TailUnderway {
+    pub(super) fn new(began: Bytes, tail: Tail, keep: Keep) -> Self {
+        tail.parked.traffic.is_read_on_any_thread(true);
+        let (began, tail, keep) = (Some(began), Some(tail), Some(keep));
+        Self { began, is_handed_over: false, tail, room: BytesMut::new(), keep }
+    }
+}
+
+impl Flow for TailUnderway {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+        if let Some(began) = self.began.take() {
+            return Poll::Ready(Some(Ok(began)));
+        }
+        if !mem::replace(&mut self.is_handed_over, true) {
+            return others_first(cx);
+        }
+        let Some(tail) = self.tail.as_mut().filter(|tail| tail.left > 0) else {
+            return Poll::Ready(None);
+        };
+        self.room.reserve(MOST_AT_ONCE);
+        let read = ready!(tail.poll_read(cx, &mut self.room));
+        let piece = read.map(|_| self.room.split().freeze());
+        Poll::Ready(Some(piece.map_err(|cause| cause.failure(true))))
+    }
+
+    fn poll_into(&mut self, cx: &mut Context<'_>, mut room: &mut [u8]) -> Option<PollInto> {
+        let tail = self.tail.as_mut().filter(|tail| tail.left > 0 && self.is_handed_over)?;
+        let read = tail.poll_read(cx, &mut room);
+        Some(read.map_err(|cause| cause.failure(true)))
+    }
+
+    fn is_driven_by_polls(&self) -> bool {
+        true
+    }
+
+    fn changes_runtime(&mut self) {
+        self.tail.iter().for_each(|tail| tail.parked.traffic.changes_runtime());
+    }
+
+    fn is_to_change(&self) -> bool {
+        self.tail.as_ref().is_some_and(|tail| tail.parked.traffic.is_to_change())
+    }
+}
+
+impl Drop for TailUnderway {
+    fn drop(&mut self) {
+        if let (Some(tail), Some(keep)) = (self.tail.take(), self.keep.take()) {
+            tail.parked.traffic.is_read_on_any_thread(false);
+            if let Some(connection) = tail.into_connection() {
+                keep(connection);
+            }
+        }
+    }
+}
+
+/// What lies in a processor's own cache is quickly taken on.
+const MOST_AT_ONCE: usize = 64 * 1024;
