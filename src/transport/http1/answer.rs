@@ -4,6 +4,8 @@
 //! chunk's size. A peer that sends those without end would hold the thread, and with it every other call there. So a
 //! turn (one poll of the connection) reads a bounded number of bytes that bring the exchange no further, and an
 //! exchange as a whole reads a bounded number of them.
+//!
+//! Of a large body hyper is told what came with the head, and no more: see [`super::tail`].
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -47,8 +49,8 @@ impl AnswerProgress {
         Self { traffic, ..Self::default() }
     }
 
-    /// A request goes out: what comes next is the head of its answer. Of a large body some `may be left`: see
-    /// [`Self::left`].
+    /// A request goes out: what comes next is the head of its answer. `may_leave` says whether the tail of a large body may be
+    /// left to [`super::tail`].
     pub(crate) fn begin_exchange(&self, may_leave: bool) {
         self.may_leave.store(may_leave, Ordering::Relaxed);
         self.left.store(0, Ordering::Relaxed);
@@ -243,7 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AnswerStream<S> {
         Ok(())
     }
 
-    /// Tells hyper of no more of a large body than came with its head.
+    /// Tells hyper of no more of a large body than came with its head; whether it was large, and the rest may be left.
     fn shorten(&mut self, piece: &[u8], plain: Plain) -> bool {
         let (head, came) = piece.split_at(plain.end);
         let left = plain.length.saturating_sub(came.len() as u64);

@@ -396,6 +396,30 @@ mod tests {
     }
 
     #[test]
+    fn of_a_large_body_hyper_is_told_what_came_and_the_caller_all_that_was_said() {
+        let said = "Content-Length: 1000000\r\nConnection: Keep-Alive\r\nA: b\r\nA: c\r\n";
+        let short = shortened(format!("{OK}{said}\r\n").as_bytes(), 17).unwrap();
+        let told = String::from_utf8(short.rewritten).unwrap();
+        let expected = "HTTP/1.1 200 \r\ncontent-length: 17\r\nconnection: keep-alive\r\n\r\n";
+        assert_eq!(told, expected);
+        assert_eq!(short.headers["content-length"], "1000000");
+        assert_eq!(short.headers.get_all("a").iter().collect::<Vec<_>>(), ["b", "c"]);
+
+        let length = "Content-Length: 1000000\r\n";
+        for head in [
+            format!("{OK}{length}Connection: close\r\n\r\n"),
+            format!("{OK}{length}Connection: keep-alive, close\r\n\r\n"),
+            format!("{OK}{length}Content-Encoding: gzip\r\n\r\n"),
+            format!("HTTP/1.0 200 OK\r\n{length}\r\n"),
+            format!("HTTP/1.1 204 No Content\r\n{length}\r\n"),
+            format!("HTTP/1.1 304 Not Modified\r\n{length}\r\n"),
+        ] {
+            assert!(plain(head.as_bytes()).is_some_and(|it| it.length == 1_000_000), "{head}");
+            assert!(shortened(head.as_bytes(), 17).is_none(), "{head}");
+        }
+    }
+
+    #[test]
     fn what_readers_could_see_differently_is_not_plain() {
         for head in [
             "HTTP/1.1 100 Continue\r\n\r\n",
