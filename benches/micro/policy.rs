@@ -103,11 +103,13 @@ fn attempt(balancer: &Balancer) -> bool {
 
 fn layer() {
     for (name, algorithm) in [("", Algorithm::RoundRobin), ("_p2c", p2c())] {
-        let (balancer, _) = balancer(algorithm, FEW);
-        tell(&format!("layer_ns{name}"), typical(|| per_attempt(&balancer, 1)), "ns");
+        // Two threads that share no balancer: what they cost each other is the processors'.
+        let (shared, apart) = ([few(&algorithm)], [few(&algorithm), few(&algorithm)]);
+        tell(&format!("layer_ns{name}"), typical(|| per_attempt(&shared, 1)), "ns");
+        tell(&format!("layer_ns{name}_apart"), typical(|| per_attempt(&apart, 2)), "ns");
         let mut worst: f64 = 0.0;
         for threads in [2, 4, 8, 16] {
-            let nanos = typical(|| per_attempt(&balancer, threads));
+            let nanos = typical(|| per_attempt(&shared, threads));
             tell(&format!("layer_ns{name}_{threads}_threads"), nanos, "ns");
             worst = worst.max(nanos);
         }
@@ -115,17 +117,21 @@ fn layer() {
     }
 }
 
+fn few(algorithm: &Algorithm) -> Arc<Balancer> {
+    balancer(algorithm.clone(), FEW).0
+}
+
 fn p2c() -> Algorithm {
     Algorithm::P2c { rule: P2c::new(), model: LoadModel::default() }
 }
 
-/// Nanoseconds that an attempt keeps a processor, with `threads` at it at once.
-fn per_attempt(balancer: &Arc<Balancer>, threads: usize) -> f64 {
+/// Nanoseconds that an attempt keeps a processor, with `threads` at it at once, which take the balancers in turns.
+fn per_attempt(balancers: &[Arc<Balancer>], threads: usize) -> f64 {
     const EACH: usize = 50_000;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let start = Barrier::new(threads + 1);
     let began = std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for balancer in balancers.iter().cycle().take(threads) {
             scope.spawn(|| {
                 start.wait();
                 (0..EACH).for_each(|_| assert!(attempt(balancer)));
