@@ -7,6 +7,8 @@
 //! Idle shards lie in many lists, and each thread has its own among them: callers on different threads meet at no
 //! lock, and a caller finds the shard that it used last. Only one that finds its list empty looks into the others.
 //!
+//! One that waits for more of a streamed body reads it with a shard as well: the body's socket follows its reader.
+//!
 //! There are as many shards as callers at once, up to a bound: each opens connections to every endpoint. Beyond it
 //! an I/O thread carries the call while its caller waits. Waiting for a shard instead was rejected: a caller
 //! may hold one for as long as a slow server takes.
