@@ -45,6 +45,13 @@ static MOST: AtomicUsize = AtomicUsize::new(MOST_SHARDS);
 /// The next shard's; a forked child goes on where its parent was, whose sockets it does not have.
 static IDS: AtomicUsize = AtomicUsize::new(0);
 
+/// So many shards are made for other work than calls: it is done without as well, and each takes three descriptors.
+const MOST_FOR_WORK: usize = 64;
+
+fn most() -> usize {
+    MOST.load(Ordering::Relaxed)
+}
+
 /// Changes how many shards carry calls at most; default 256. Those that are there stay.
 pub fn limit(most: usize) {
     MOST.store(most, Ordering::Relaxed);
@@ -71,7 +78,7 @@ where
     T: Attachment,
     F: Future<Output = R>,
 {
-    let Some(mut lease) = Lease::to_carry()? else {
+    let Some(mut lease) = Lease::to_carry(most())? else {
         return Ok(None);
     };
     let shard = lease.shard();
@@ -96,13 +103,12 @@ where
 pub struct ShardId(usize);
 
 /// Drives on the calling thread `work`, which is told the shard that it is driven with. Mostly that is the one with which
-/// this thread worked before. `None` where there are as many shards as there may be, and all are in use: then nothing was
-/// done.
+/// this thread worked before. `None` where all shards are in use and there are enough of them: then nothing was done.
 ///
 /// # Errors
 /// A new shard could not be made.
 pub fn work_at<F: Future>(work: impl FnOnce(ShardId) -> F) -> io::Result<Option<F::Output>> {
-    let Some(mut lease) = Lease::to_carry()? else {
+    let Some(mut lease) = Lease::to_carry(most().min(MOST_FOR_WORK))? else {
         return Ok(None);
     };
     let shard = lease.shard();
@@ -155,9 +161,8 @@ impl Shards {
         })
     }
 
-    /// The right to one more shard that carries calls.
-    fn grant(&self) -> bool {
-        let most = MOST.load(Ordering::Relaxed);
+    /// The right to one more shard that carries calls, where there are fewer than `most`.
+    fn grant(&self, most: usize) -> bool {
         let one_more = |count| (count < most).then_some(count + 1);
         let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
         self.carrying.fetch_update(success, failure, one_more).is_ok()
@@ -303,13 +308,13 @@ struct Lease {
 }
 
 impl Lease {
-    /// One that may open connections; `None` where there are as many as there may be, and all are in use.
-    fn to_carry() -> io::Result<Option<Self>> {
+    /// One that may open connections; `None` where all are in use, and `most` of them or more.
+    fn to_carry(most: usize) -> io::Result<Option<Self>> {
         let shards = SHARDS.get();
         if let Some(shard) = shards.take(|shard| shard.carries) {
             return Ok(Some(Self { shard: Some(shard) }));
         }
-        if !shards.grant() {
+        if !shards.grant(most) {
             return Ok(None);
         }
         let shard = shards.take(|_| true).map_or_else(Shard::new, Ok);
