@@ -125,18 +125,19 @@ fn an_attempt_tells_its_phases_and_its_connection() {
 
 #[test]
 fn the_body_is_a_phase_where_it_comes_later_than_its_head() {
-    let head = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc";
-    let server = Scripted::new(move |_, peer| {
-        peer.head();
-        peer.write(head);
-        std::thread::sleep(ms(100));
-        peer.write("def");
-    });
-    let client = Builder::new().base_url(&url(server.port())).build();
-    for answer in [client.get("/").unwrap(), client.begin("/").end().unwrap()] {
-        let attempt = &answer.attempts[0];
-        assert_whole(attempt);
-        assert!(spent(attempt, AHOY_PHASE_BODY) >= ms(50), "{attempt:?}");
+    for length in [6, 1_000_000] {
+        let server = Scripted::new(move |_, peer| {
+            peer.head();
+            peer.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nabc"));
+            std::thread::sleep(ms(100));
+            peer.write(vec![b'd'; length - 3]);
+        });
+        let client = Builder::new().base_url(&url(server.port())).build();
+        for answer in [client.get("/").unwrap(), client.begin("/").end().unwrap()] {
+            let attempt = &answer.attempts[0];
+            assert_whole(attempt);
+            assert!(spent(attempt, AHOY_PHASE_BODY) >= ms(50), "{length}: {attempt:?}");
+        }
     }
 }
 

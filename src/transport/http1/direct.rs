@@ -388,6 +388,7 @@ impl Direct {
         exchange: &Exchange<'_>,
     ) -> Result<Answer, Failure> {
         let mut tail = Tail::of(connection, left).ok_or_else(not_usable)?;
+        exchange.progress.enter(Phase::Body);
         let read = |cx: &mut Context<'_>, buf: &mut Vec<u8>| {
             let read = tail.poll_read(cx, buf);
             if let Poll::Ready(Ok(count)) = read {
