@@ -2,7 +2,9 @@
 
 mod support;
 
-use std::sync::Mutex;
+use std::io::Read;
+use std::sync::{Mutex, mpsc};
+use std::thread;
 
 use ahoy::ffi::values::status::*;
 use support::*;
@@ -188,4 +190,43 @@ fn framing_that_says_otherwise_is_kept_to() {
     assert_eq!((answer.body.len(), answer.header("content-length")), (0, Some("1000000".into())));
     assert_eq!(client.get("/304").unwrap().status, 304);
     assert_eq!(client.get("/slow").unwrap().body.len(), 1_000_000);
+}
+
+/// What comes up to the end of the request for `/second`.
+fn up_to_the_second(peer: &mut Peer) -> Vec<u8> {
+    let (mut all, mut room) = (Vec::new(), vec![0; 1 << 20]);
+    let is_second = |all: &[u8]| {
+        let last = String::from_utf8_lossy(&all[all.len().saturating_sub(300)..]).into_owned();
+        last.contains("GET /second") && last.ends_with("\r\n\r\n")
+    };
+    while !is_second(&all) {
+        match peer.socket.read(&mut room) {
+            Ok(count) if count > 0 => all.extend_from_slice(&room[..count]),
+            _ => break,
+        }
+    }
+    all
+}
+
+/// A server may answer before it has read the request.
+#[test]
+fn a_request_goes_out_whole_although_its_answer_came_before() {
+    // More than the sockets of both ends hold.
+    const MANY: usize = 20_000_000;
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let server = Scripted::new(move |_, peer| {
+        peer.write([&head(LARGE * 2, "")[..], &pattern(LARGE * 2)].concat());
+        thread::sleep(ms(200));
+        let all = up_to_the_second(peer);
+        peer.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        tell.lock().unwrap().send(all.len()).unwrap();
+        peer.sees_close();
+    });
+    let client = once(server.port()).build();
+    let first = Request::new("GET", "/first").header("x-many", &"a".repeat(MANY));
+    assert!(client.send(&first).unwrap().body == pattern(LARGE * 2));
+    assert_eq!(client.get("/second").unwrap().text(), "ok");
+    let length = told.recv().unwrap();
+    assert!(length > MANY, "{length} bytes of both requests came");
 }

@@ -154,17 +154,28 @@ pub(crate) struct AnswerStream<S> {
     given: usize,
     /// How many interim answers hyper has got.
     interim: usize,
+    /// Whether hyper has more to send than the stream took.
+    is_sending: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AnswerStream<S> {
     pub(crate) fn new(stream: S, progress: Arc<AnswerProgress>) -> Self {
         let (head, ready) = (Vec::new(), Vec::new());
-        Self { stream, progress, head, searched: 0, ready, given: 0, interim: 0 }
+        let (searched, given, interim, is_sending) = (0, 0, 0, false);
+        Self { stream, progress, head, searched, ready, given, interim, is_sending }
     }
 
-    /// The stream itself; `None` where something was read that hyper has not got.
+    /// The stream itself; `None` where something was read that hyper has not got, or hyper has something that was not sent:
+    /// what follows would be taken for the rest of that.
     pub(crate) fn into_inner(self) -> Option<S> {
-        (self.head.is_empty() && self.ready.is_empty()).then_some(self.stream)
+        let is_given = self.head.is_empty() && self.ready.is_empty();
+        (is_given && !self.is_sending).then_some(self.stream)
+    }
+
+    /// Notes whether what hyper sends has to wait.
+    fn sent<T>(&mut self, sent: Poll<T>) -> Poll<T> {
+        self.is_sending = sent.is_pending();
+        sent
     }
 
     fn give(&mut self, buf: &mut ReadBuf<'_>) {
@@ -249,7 +260,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AnswerStream<S> {
     fn shorten(&mut self, piece: &[u8], plain: Plain) -> bool {
         let (head, came) = piece.split_at(plain.end);
         let left = plain.length.saturating_sub(came.len() as u64);
-        if left < LARGE || !self.progress.may_leave.load(Ordering::Relaxed) {
+        let may_leave = self.progress.may_leave.load(Ordering::Relaxed);
+        if left < LARGE || !may_leave || self.is_sending {
             return false;
         }
         let Some(read) = head::shortened(head, came.len()) else {
@@ -321,7 +333,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for AnswerStream<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let sent = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.sent(sent)
     }
 
     fn poll_write_vectored(
@@ -329,7 +342,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for AnswerStream<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let sent = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.sent(sent)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -337,7 +351,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for AnswerStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let sent = Pin::new(&mut self.stream).poll_flush(cx);
+        self.sent(sent)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

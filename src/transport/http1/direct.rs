@@ -301,7 +301,7 @@ impl Direct {
             connection = connection.gathering()?;
         }
         let before = connection.written();
-        // What reads past hyper is not traced; a request is to be gone before.
+        // What reads past hyper is not traced; a request is to be gone before, which its head mostly is.
         let may_leave = !exchange.has_body()
             && exchange.method != Method::HEAD
             && !exchange.headers.contains_key(CONNECTION)
