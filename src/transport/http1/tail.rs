@@ -105,7 +105,9 @@ impl Flow for TailUnderway {
         let Some(tail) = self.tail.as_mut().filter(|tail| tail.left > 0) else {
             return Poll::Ready(None);
         };
-        self.room.reserve(MOST_AT_ONCE);
+        if self.room.capacity() < LEAST_AT_ONCE {
+            self.room.reserve(MOST_AT_ONCE);
+        }
         let read = ready!(tail.poll_read(cx, &mut self.room));
         let piece = read.map(|_| self.room.split().freeze());
         Poll::Ready(Some(piece.map_err(|cause| cause.failure(true))))
@@ -143,3 +145,42 @@ impl Drop for TailUnderway {
 
 /// What lies in a processor's own cache is quickly taken on.
 const MOST_AT_ONCE: usize = 64 * 1024;
+
+/// Small pieces share what was reserved: each keeps all of it until it is read.
+const LEAST_AT_ONCE: usize = MOST_AT_ONCE / 4;
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::transport::socket_options::SocketOptions;
+    use crate::transport::traffic::Traffic;
+    use crate::transport::wire::{Socket, Stream, Wire};
+
+    #[tokio::test]
+    async fn pieces_of_a_byte_share_their_memory() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = Socket::connect(address, &SocketOptions::default()).await.unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        let traffic = Traffic::default();
+        let stream = Stream::Plain(Wire::new(socket, traffic.clone()));
+        let now = Instant::now();
+        let parked = Parked { stream, traffic, retires: now, idle_since: now };
+        let tail = Tail { parked, permit: None, left: 1_000_000, stays: true };
+        let mut underway = TailUnderway::new(Bytes::new(), tail, Box::new(drop));
+        let mut pieces = Vec::new();
+        while pieces.len() < 1000 {
+            peer.write_all(b"x").unwrap();
+            let piece = poll_fn(|cx| underway.poll_piece(cx)).await.unwrap().unwrap();
+            pieces.push(piece);
+        }
+        let apart =
+            pieces[1..].windows(2).filter(|two| two[0].as_ptr_range().end != two[1].as_ptr());
+        assert_eq!(apart.count(), 0);
+    }
+}
