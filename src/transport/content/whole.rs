@@ -224,13 +224,13 @@ fn max_encoded(max: usize) -> usize {
     max.saturating_add(max / 8).saturating_add(EMPTY_MEMBERS)
 }
 
-/// What ends a body that brings nothing for too long.
 /// The least room that is made for a read where no more is reserved.
 const PIECE: usize = 64 * 1024;
 
 /// So much is read before others on the thread have their turn.
 const TURN: usize = 1024 * 1024;
 
+/// What ends a body that brings nothing for too long.
 const NOTHING_CAME: &str = "no more of the body in time";
 
 /// Most answers are; a copy costs less than what is to be remembered of room behind a body.
