@@ -47,6 +47,8 @@ mod fairness;
 mod health;
 #[path = "../hooks.rs"]
 mod hooks;
+#[path = "../large_bodies.rs"]
+mod large_bodies;
 #[path = "../options.rs"]
 mod options;
 #[path = "../out_of_the_box.rs"]
