@@ -174,12 +174,8 @@ where
     Ok(all.into_bytes().into())
 }
 
-/// How many bytes will be decoded in all, as far as `decoded` ones of `taken` encoded ones tell, and a little more; 0 where
-/// they are too few to tell.
+/// How many bytes will be decoded in all, as far as `decoded` ones of `taken` encoded ones tell, and a little more.
 fn likely(decoded: usize, taken: usize, total: u64) -> usize {
-    if decoded < TELLING {
-        return 0;
-    }
     let all = decoded as u128 * u128::from(total) / (taken as u128).max(1);
     usize::try_from(all.saturating_add(all / 32)).unwrap_or(usize::MAX)
 }
@@ -227,9 +223,6 @@ where
 fn max_encoded(max: usize) -> usize {
     max.saturating_add(max / 8).saturating_add(EMPTY_MEMBERS)
 }
-
-/// A block of zstd is 128 KiB, whose encoded bytes are all taken before the first of them is given.
-const TELLING: usize = 256 * 1024;
 
 /// The least room that is made for a read where no more is reserved.
 const PIECE: usize = 64 * 1024;
@@ -314,8 +307,7 @@ mod tests {
     #[test]
     fn the_first_bytes_tell_how_many_there_will_be() {
         assert_eq!(likely(0, 0, 100), 0);
-        assert_eq!(likely(TELLING - 1, 100, 1000), 0);
-        assert_eq!(likely(640_000, 100_000, 1_000_000), 6_600_000);
+        assert_eq!(likely(640, 100, 1000), 6600);
         assert_eq!(likely(usize::MAX, 1, u64::MAX), usize::MAX);
     }
 }
