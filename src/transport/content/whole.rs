@@ -126,7 +126,11 @@ pub(in crate::transport) async fn read_on(
     let (mut left, mut turn) = (left, 0);
     while left > 0 {
         let room = all.room(usize::try_from(left).unwrap_or(usize::MAX).min(PIECE))?;
-        let count = in_time(poll_fn(|cx| poll_read(cx, room)), reading.idle).await??;
+        let read = poll_fn(|cx| poll_read(cx, room));
+        let count = match reading.idle {
+            None => read.await,
+            Some(limit) => within(limit, read).await?,
+        }?;
         left -= count as u64;
         turn += count;
         if turn > TURN {
@@ -185,17 +189,17 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + 'static,
 {
-    in_time(poll_fn(|cx| poll_data(body, cx)), idle).await?.transpose()
+    let data = poll_fn(|cx| poll_data(body, cx));
+    let data = match idle {
+        None => data.await,
+        Some(limit) => within(limit, data).await?,
+    };
+    data.transpose()
 }
 
-async fn in_time<T>(work: impl Future<Output = T>, idle: Option<Duration>) -> Result<T, Cause> {
-    match idle {
-        None => Ok(work.await),
-        Some(limit) => {
-            let late = |_| Cause::new(FailureKind::Timeout, NOTHING_CAME);
-            tokio::time::timeout(limit, work).await.map_err(late)
-        }
-    }
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Cause> {
+    let late = |_| Cause::new(FailureKind::Timeout, NOTHING_CAME);
+    tokio::time::timeout(limit, work).await.map_err(late)
 }
 
 /// Trailers are passed over.

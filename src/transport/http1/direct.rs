@@ -318,7 +318,13 @@ impl Direct {
             content::read(head, content, request::reading(exchange)).await.map_err(Step::Failed)
         });
         match connection.drive(exchange.progress, work).await {
-            Ok(answer) => self.whole(connection, answer, exchange).await,
+            Ok(answer) if connection.answer.left() > 0 => {
+                Box::pin(self.with_tail(connection, answer, exchange)).await
+            }
+            Ok(answer) => {
+                self.keep(exchange.endpoint, connection);
+                Ok(answer)
+            }
             Err(Step::Failed(failure)) => Err(failure),
             Err(Step::Lost(error)) => {
                 let sent = connection.written() > before;
@@ -344,7 +350,11 @@ impl Direct {
         if !exchange.is_streamed(head.status) {
             let work = pin!(content::read(head, content, reading));
             let answer = connection.drive(exchange.progress, work).await?;
-            return self.whole(connection, answer, exchange).await;
+            if connection.answer.left() > 0 {
+                return Box::pin(self.with_tail(connection, answer, exchange)).await;
+            }
+            self.keep(exchange.endpoint, connection);
+            return Ok(answer);
         }
         let (config, pool) = (Arc::clone(&self.config), Arc::clone(&self.pool));
         let endpoint = Arc::clone(exchange.endpoint);
@@ -365,28 +375,14 @@ impl Direct {
         Ok(content::answer(head, Underway::new(content, connection, calls_host, keep)))
     }
 
-    /// The whole of an answer of which hyper has given what it was told of.
-    async fn whole(
-        &self,
-        connection: Box<Connection>,
-        answer: Answer,
-        exchange: &Exchange<'_>,
-    ) -> Result<Answer, Failure> {
-        let left = connection.answer.left();
-        if left == 0 {
-            self.keep(exchange.endpoint, connection);
-            return Ok(answer);
-        }
-        Box::pin(self.with_tail(connection, answer, left, exchange)).await
-    }
-
+    /// The whole of an answer of which hyper has given what it was told of. To be boxed: most answers are small.
     async fn with_tail(
         &self,
         connection: Box<Connection>,
         mut answer: Answer,
-        left: u64,
         exchange: &Exchange<'_>,
     ) -> Result<Answer, Failure> {
+        let left = connection.answer.left();
         let mut tail = Tail::of(connection, left).ok_or_else(not_usable)?;
         exchange.progress.enter(Phase::Body);
         let read = |cx: &mut Context<'_>, buf: &mut Vec<u8>| {
