@@ -402,6 +402,41 @@ fn the_deadline_ends_with_the_head_and_each_piece_has_a_limit_of_its_own() {
     assert_eq!(failure.status, AHOY_E_DEADLINE);
 }
 
+/// Asks to be told of the next piece, which comes after `wait`, and reads it.
+fn told_of_a_piece(stage: &Stage, response: &Streamed, wait: Duration) {
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    response.on_readable(move || tell.lock().unwrap().send(()).unwrap()).unwrap();
+    thread::sleep(wait);
+    stage.say("told");
+    told.recv_timeout(SOON).unwrap();
+    assert_eq!(response.poll(), b"told");
+}
+
+/// A stream whose reader was told of a piece and then waited for another, and so looks for it itself.
+fn waited_for(stage: &Stage, idle_ms: u64) -> Streamed {
+    let [client, _] = stage.clients();
+    let request = Request::new("GET", "/").streamed().idle_timeout_ms(idle_ms);
+    let response = client.open(&request).unwrap();
+    told_of_a_piece(stage, &response, ms(0));
+    // What carries the body waits by then, with the limit on the next piece.
+    thread::sleep(ms(50));
+    assert_eq!(response.read(9, 1).unwrap(), (Vec::new(), false));
+    response
+}
+
+#[test]
+fn a_reader_that_waited_and_then_only_looks_meets_the_limit_on_a_piece() {
+    let stage = Stage::new();
+    let response = waited_for(&stage, 500);
+    let mut end = None;
+    eventually("its body ends", SOON, || {
+        end = response.read(9, 0).err();
+        end.is_some()
+    });
+    assert_eq!(end.unwrap().status, AHOY_E_TIMEOUT);
+}
+
 #[test]
 fn a_reader_that_rests_is_no_reason_to_end_the_body() {
     let server = Server::always(Reply::bytes(200, vec![b'x'; 8 << 20]));

@@ -163,8 +163,10 @@ impl BodyStream {
             self.inflow.look(place, room);
         };
         let looked = check_may_wait().map(|()| shard::work_at(look));
-        if !matches!(looked, Ok(Ok(Some(())))) {
-            self.inflow.leave_to_carrier();
+        match looked {
+            // One that only looks waits as well.
+            Ok(Ok(Some(()))) => self.inflow.give_up_if_late(),
+            _ => self.inflow.leave_to_carrier(),
         }
     }
 
