@@ -438,6 +438,29 @@ fn a_reader_that_waited_and_then_only_looks_meets_the_limit_on_a_piece() {
 }
 
 #[test]
+fn a_piece_has_its_whole_limit_after_a_reader_that_waited_asks_to_be_told() {
+    let stage = Stage::new();
+    let response = waited_for(&stage, 1000);
+    thread::sleep(ms(600));
+    stage.say("next");
+    assert_eq!(response.exactly(4), "next");
+    told_of_a_piece(&stage, &response, ms(600));
+}
+
+#[test]
+fn a_piece_has_its_whole_limit_after_a_reader_that_was_told_waits() {
+    let stage = Stage::new();
+    let response = waited_for(&stage, 1000);
+    told_of_a_piece(&stage, &response, ms(600));
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| response.exactly(4));
+        thread::sleep(ms(600));
+        stage.say("last");
+        assert_eq!(waiting.join().unwrap(), "last");
+    });
+}
+
+#[test]
 fn a_reader_that_rests_is_no_reason_to_end_the_body() {
     let server = Server::always(Reply::bytes(200, vec![b'x'; 8 << 20]));
     let client = client_over(&[server.port()]);

@@ -62,12 +62,14 @@ struct Flowing {
     end: Option<Result<(), Failure>>,
     /// Since when a reader waits for the next piece.
     waits_since: Option<Instant>,
+    /// Whether the reader took pieces since the carrier's last poll.
+    was_read: bool,
 }
 
 /// What a poll of the carrier came to.
 pub(super) enum Moved {
     Piece,
-    /// The reader polls from here on.
+    /// The reader polls from here on, or took pieces meanwhile: the next one has its whole time.
     LeftToReader,
     Ended(Result<(), Failure>),
 }
@@ -78,8 +80,9 @@ impl Source {
         let turns = Arc::<Turns>::default();
         let waker = Waker::from(Arc::clone(&turns));
         let live = Some(live);
-        let (end, waits_since, looked_at) = (None, None, None);
-        let flowing = Flowing { live, place: None, looked_at, count: 0, end, waits_since };
+        let (end, waits_since, looked_at, was_read) = (None, None, None, false);
+        let flowing =
+            Flowing { live, place: None, looked_at, count: 0, end, waits_since, was_read };
         Self { flowing: Mutex::new(flowing), turns, waker, idle, is_driven_by_polls }
     }
 
@@ -115,7 +118,7 @@ impl Source {
         if let Some(end) = flowing.end.take() {
             return Poll::Ready(Moved::Ended(end));
         }
-        if left_to_reader {
+        if mem::take(&mut flowing.was_read) || left_to_reader {
             return Poll::Ready(Moved::LeftToReader);
         }
         flowing.move_to(None);
@@ -188,7 +191,7 @@ impl Source {
             match polled {
                 Poll::Ready(Ok(Some(cost))) => {
                     taken += cost;
-                    flowing.waits_since = None;
+                    flowing.was_read = true;
                 }
                 Poll::Ready(ended) => {
                     flowing.end = Some(ended.map(drop));
@@ -258,7 +261,7 @@ impl Flowing {
     fn poll_into(&mut self, waker: &Waker, room: &mut [u8]) -> Option<PollInto> {
         let polled = self.live.as_mut()?.poll_into(&mut Context::from_waker(waker), room);
         if let Some(Poll::Ready(Ok(count))) = polled {
-            self.count += count as u64;
+            self.came(count);
         }
         polled
     }
@@ -269,9 +272,14 @@ impl Flowing {
         };
         let polled = live.poll_next(&mut Context::from_waker(waker));
         if let Poll::Ready(Some(Ok(piece))) = &polled {
-            self.count += piece.len() as u64;
+            self.came(piece.len());
         }
         polled
+    }
+
+    fn came(&mut self, count: usize) {
+        self.count += count as u64;
+        self.waits_since = None;
     }
 }
 
