@@ -282,8 +282,9 @@ impl Inflow {
 
     /// A reader waits: it looks for pieces itself, unless another one wants to be told of them.
     fn leave_to_reader(&self) {
-        let is_watched = self.lock().watcher.is_some();
-        if let Some(source) = self.source.get().filter(|_| !is_watched) {
+        // Held until then: a watcher that comes after it takes the pieces back.
+        let state = self.lock();
+        if let (None, Some(source)) = (&state.watcher, self.source.get()) {
             source.leave_to_reader();
         }
     }
