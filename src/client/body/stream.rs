@@ -34,6 +34,9 @@ const TOLD: usize = BOUND / 2;
 /// What a piece takes beside its bytes: a peer that sends them one by one must meet the bound too.
 const OVERHEAD: usize = 128;
 
+/// A system call for less costs more than to copy that out of a piece.
+const LEAST_ROOM: usize = 8 * 1024;
+
 /// What a streamed body's reader got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Read {
@@ -450,8 +453,9 @@ impl Room<'_> {
 
 impl Taker for Room<'_> {
     fn room(&mut self) -> Option<&mut [u8]> {
-        let is_next =
-            self.filled == 0 && !self.buffer.is_empty() && self.inflow.lock().pieces.is_empty();
+        let is_next = self.filled == 0
+            && self.buffer.len() >= LEAST_ROOM
+            && self.inflow.lock().pieces.is_empty();
         is_next.then_some(&mut *self.buffer)
     }
 
@@ -562,6 +566,16 @@ mod tests {
                 state.held
             );
             assert_eq!(state.pieces.is_empty(), piece.is_empty());
+        }
+    }
+
+    #[test]
+    fn little_room_is_filled_from_pieces_that_were_read_at_once() {
+        let inflow = Inflow::default();
+        for (length, direct) in [(1, false), (LEAST_ROOM - 1, false), (LEAST_ROOM, true)] {
+            let mut buffer = vec![0; length];
+            let mut room = Room { inflow: &inflow, buffer: &mut buffer, filled: 0 };
+            assert_eq!(room.room().is_some(), direct, "{length}");
         }
     }
 
