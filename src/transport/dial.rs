@@ -369,7 +369,7 @@ mod tests {
         let addresses = interleaved(ips(&["127.0.0.2", "127.0.0.3", "127.0.0.1"]), port);
         let begun = Instant::now();
         let socket = race(addresses, &SocketOptions::default(), LONG).await.unwrap();
-        assert_eq!(socket.stream().peer_addr().unwrap().ip().to_string(), "127.0.0.1");
+        assert_eq!(socket.stream().unwrap().peer_addr().unwrap().ip().to_string(), "127.0.0.1");
         assert!(begun.elapsed() < ATTEMPT_DELAY);
     }
 
@@ -385,7 +385,7 @@ mod tests {
         let open = listener.local_addr().unwrap();
         let begun = Instant::now();
         let socket = race(vec![silent, open], &SocketOptions::default(), LONG).await.unwrap();
-        assert_eq!(socket.stream().peer_addr().unwrap(), open);
+        assert_eq!(socket.stream().unwrap().peer_addr().unwrap(), open);
         assert!(begun.elapsed() >= ATTEMPT_DELAY && begun.elapsed() < ATTEMPT_DELAY * 3);
         drop(held);
     }

@@ -65,8 +65,8 @@ impl Socket {
 
     async fn stands(self) -> io::Result<Self> {
         let socket = self;
-        socket.stream().writable().await?;
-        match socket.stream().take_error()? {
+        socket.stream()?.writable().await?;
+        match socket.stream()?.take_error()? {
             // It stood, and the peer said why it resets.
             Some(error) if is_reset(&error) && socket.has_input() => Ok(socket),
             Some(error) => Err(error),
@@ -77,7 +77,7 @@ impl Socket {
     /// Hands it to the runtime in whose context this is, from that of another one.
     fn hand_over(&mut self) -> io::Result<()> {
         Handle::try_current().map_err(io::Error::other)?;
-        let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
+        let stream = self.stream.take().ok_or_else(not_handed_over)?;
         let descriptor = socket::descriptor(&stream);
         let hand_over = || TcpStream::from_std(stream.into_std()?);
         self.stream = Some(sockets::hand_over(descriptor, hand_over)?);
@@ -86,17 +86,23 @@ impl Socket {
 
     fn has_input(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
-        SockRef::from(self.stream()).peek(&mut byte).is_ok_and(|count| count > 0)
+        let peek = |stream| SockRef::from(stream).peek(&mut byte);
+        self.stream().and_then(peek).is_ok_and(|count| count > 0)
     }
 
     /// The socket itself.
-    pub(super) fn stream(&self) -> &TcpStream {
-        self.stream.as_ref().unwrap_or_else(|| unreachable!("taken by drop only"))
+    pub(super) fn stream(&self) -> io::Result<&TcpStream> {
+        self.stream.as_ref().ok_or_else(not_handed_over)
     }
 
-    fn polled(&mut self) -> Pin<&mut TcpStream> {
-        Pin::new(self.stream.as_mut().unwrap_or_else(|| unreachable!("taken by drop only")))
+    fn polled(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        self.stream.as_mut().map(Pin::new).ok_or_else(not_handed_over)
     }
+}
+
+/// What was made of a socket that the new runtime did not take: hyper and TLS may ask once more after a failure.
+fn not_handed_over() -> io::Error {
+    io::ErrorKind::NotConnected.into()
 }
 
 /// Short beside a connect limit, long beside a system call.
@@ -129,7 +135,7 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(socket: Socket, traffic: Traffic) -> Self {
         // Requests are written whole; waiting for more to send would only delay them.
-        let _ = socket.stream().set_nodelay(true);
+        let _ = socket.stream().and_then(|stream| stream.set_nodelay(true));
         Self { socket, traffic }
     }
 }
@@ -144,14 +150,14 @@ impl AsyncRead for Wire {
             self.socket.hand_over()?;
         }
         if self.traffic.reads_the_last() {
-            let read = read_now(self.socket.stream(), buf.initialize_unfilled());
+            let read = read_now(self.socket.stream()?, buf.initialize_unfilled());
             buf.advance(*read.as_ref().unwrap_or(&0));
             return Poll::Ready(read.map(drop));
         }
         if self.traffic.take_ask() {
             // Little is expected, if anything: the end, or a TLS ticket. The rest comes with the next read.
             let room = buf.initialize_unfilled_to(buf.remaining().min(LOOK));
-            match (&*SockRef::from(self.socket.stream())).read(room) {
+            match (&*SockRef::from(self.socket.stream()?)).read(room) {
                 Ok(count) => {
                     buf.advance(count);
                     self.traffic.note_read(count);
@@ -168,7 +174,7 @@ impl AsyncRead for Wire {
             return others_first(cx);
         }
         let before = buf.filled().len();
-        let result = self.socket.polled().poll_read(cx, buf);
+        let result = self.socket.polled()?.poll_read(cx, buf);
         self.traffic.note_read(buf.filled().len() - before);
         result
     }
@@ -214,7 +220,7 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let result = self.socket.polled().poll_write(cx, buf);
+        let result = self.socket.polled()?.poll_write(cx, buf);
         if let Poll::Ready(Ok(count)) = result {
             self.traffic.note_written(count);
         }
@@ -231,7 +237,7 @@ impl AsyncWrite for Wire {
         if filled.next().is_none() {
             return self.poll_write(cx, first);
         }
-        let count = ready!(poll_gather(self.socket.stream(), cx, bufs))?;
+        let count = ready!(poll_gather(self.socket.stream()?, cx, bufs))?;
         self.traffic.note_written(count);
         Poll::Ready(Ok(count))
     }
@@ -241,11 +247,11 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.polled().poll_flush(cx)
+        self.socket.polled()?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.polled().poll_shutdown(cx)
+        self.socket.polled()?.poll_shutdown(cx)
     }
 }
 
@@ -262,7 +268,7 @@ impl Stream {
     /// The descriptor of a socket that is read as it is: what the socket does not have, nobody has.
     pub(super) fn bare_descriptor(&self) -> Option<Descriptor> {
         match self {
-            Self::Plain(wire) => Some(socket::descriptor(wire.socket.stream())),
+            Self::Plain(wire) => wire.socket.stream().ok().map(socket::descriptor),
             Self::Tls(_) => None,
         }
     }
@@ -273,7 +279,7 @@ impl Stream {
             Self::Plain(wire) => wire,
             Self::Tls(tls) => tls.get_ref().0,
         };
-        let local = wire.socket.stream().local_addr().ok();
+        let local = wire.socket.stream().and_then(TcpStream::local_addr).ok();
         Ends { local, remote: wire.socket.remote }
     }
 
@@ -358,6 +364,9 @@ mod tests {
     use std::io::Write;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Waker;
+
+    use tokio::runtime::Builder;
 
     use super::*;
     use crate::transport::traffic::{MAX_IDLE, TURN};
@@ -417,6 +426,27 @@ mod tests {
             if all > 4 * MAX_IDLE { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+
+    /// A kernel that has no room for one more socket in an epoll refuses it as a runtime that has ended does.
+    #[test]
+    fn a_socket_that_could_not_be_handed_over_fails_and_goes_on_failing() {
+        let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+        let (first, ended) = (runtime(), runtime());
+        let mut wire = first.block_on(flooded());
+        let handle = ended.handle().clone();
+        ended.shutdown_background();
+        let _context = handle.enter();
+        wire.traffic.changes_runtime();
+        let (mut cx, mut wire) = (Context::from_waker(Waker::noop()), Pin::new(&mut wire));
+        for _ in 0..2 {
+            let mut room = [0; 8];
+            let read = wire.as_mut().poll_read(&mut cx, &mut ReadBuf::new(&mut room));
+            assert!(matches!(read, Poll::Ready(Err(_))));
+        }
+        assert!(matches!(wire.as_mut().poll_write(&mut cx, b"x"), Poll::Ready(Err(_))));
+        assert!(matches!(wire.as_mut().poll_flush(&mut cx), Poll::Ready(Err(_))));
+        assert!(matches!(wire.as_mut().poll_shutdown(&mut cx), Poll::Ready(Err(_))));
     }
 
     #[tokio::test]
