@@ -631,6 +631,23 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+func TestAHostMayLeaveOutItsPort(t *testing.T) {
+	for text, want := range map[string]Host{
+		"a":           {Address: "a", Port: 80},
+		"a:":          {Address: "a", Port: 80},
+		"https://a:/": {Address: "a", Port: 443, Scheme: "https"},
+		"[::1]:":      {Address: "::1", Port: 80},
+		"a:81":        {Address: "a", Port: 81},
+	} {
+		if got, err := ParseHost(text); got != want || err != nil {
+			t.Fatal(text, got, err)
+		}
+	}
+	if _, err := ParseHost("a:x"); err == nil {
+		t.Fatal("a:x")
+	}
+}
+
 func TestOwnProviderAndOwnBalancer(t *testing.T) {
 	hosts := servers(t, "ok", "ok")
 	asked := 0

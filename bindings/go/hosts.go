@@ -32,7 +32,11 @@ func ParseHost(text string) (Host, error) {
 	}
 	name, port, err := net.SplitHostPort(rest)
 	if err != nil {
-		name, port = strings.Trim(rest, "[]"), "80"
+		name, port = strings.Trim(rest, "[]"), ""
+	}
+	// A port that is left out may leave its colon behind (RFC 3986, section 3.2.3).
+	if port == "" {
+		port = "80"
 		if host.Scheme == "https" {
 			port = "443"
 		}

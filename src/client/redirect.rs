@@ -271,6 +271,7 @@ mod tests {
             ("/a b\"<>", "http://a:80/a%20b%22%3C%3E"),
             ("/\u{e9}", "http://a:80/%C3%A9"),
             ("http://[::1]:5/", "http://[::1]:5/"),
+            ("http://b:/x", "http://b:80/x"),
             ("http://b\u{fc}cher.example/", "http://xn--bcher-kva.example:80/"),
             ("http:\\\\b\\x", "http://b:80/x"),
         ] {

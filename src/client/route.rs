@@ -182,10 +182,11 @@ pub(crate) fn parse_url(parameter: &str, url: &str) -> Result<(Origin, String), 
     if authority.as_str().contains('@') {
         return Err(invalid("holds credentials; send them as a header"));
     }
-    let port = match (uri.port_u16(), authority.as_str().ends_with(authority.host())) {
-        (Some(0), _) | (None, false) => return Err(invalid("has no valid port")),
-        (Some(port), _) => port,
-        (None, true) => scheme.default_port(),
+    let port = match (uri.port_u16(), authority.as_str().strip_prefix(authority.host())) {
+        (Some(port @ 1..), _) => port,
+        // A port that is left out may leave its colon behind (RFC 3986, section 3.2.3).
+        (None, Some("" | ":")) => scheme.default_port(),
+        _ => return Err(invalid("has no valid port")),
     };
     let name = without_brackets(authority.host());
     let name = name.ok_or_else(|| invalid("has a host that is no name"))?;
@@ -223,14 +224,19 @@ mod tests {
         assert_eq!(parsed("http://[::1]:81/"), pair("http://[::1]:81", "/"));
         assert_eq!(parsed("http://[fe80::1%25eth0]/"), pair("http://[fe80::1%eth0]:80", "/"));
         assert_eq!(parsed("http://a?x"), pair("http://a:80", "/?x"));
+        assert_eq!(parsed("http://a:/"), pair("http://a:80", "/"));
+        assert_eq!(parsed("https://a:?x"), pair("https://a:443", "/?x"));
+        assert_eq!(parsed("http://[::1]:/x"), pair("http://[::1]:80", "/x"));
         for bad in [
             "ftp://a/",
             "http://",
             "http://u:p@a/",
             "http://a:0/",
             "http://a:99999/",
+            "http://a:x/",
+            "http://a::/",
+            "http://:/",
             "x",
-            "http://a:/",
             "http://a[b::1]:80/",
             "http://[a]/",
             "http://[::1%25eth0]x/",

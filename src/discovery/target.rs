@@ -28,24 +28,25 @@ impl Target {
     }
 }
 
-/// A host and a port; an IPv6 address stands in brackets where a port follows it.
+/// A host and a port; an IPv6 address stands in brackets where a port follows it. As in any URL, a port that is left
+/// out may leave its colon behind (RFC 3986, section 3.2.3).
 ///
 /// # Errors
 /// It is neither `host:port` nor, where there is a default, `host`.
 pub fn host_and_port(text: &str, default_port: Option<u16>) -> Result<(String, u16), String> {
-    let no_port = || default_port.ok_or_else(|| "has no port".to_owned());
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, "")) => (host, no_port()?),
-        Some((host, port)) => (host, port_of(port.strip_prefix(':').unwrap_or("x"))?),
-        None if text.matches(':').count() > 1 => (text, no_port()?),
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, port_of(port)?),
-            None => (text, no_port()?),
-        },
+        Some((host, "")) => (host, ""),
+        Some((host, port)) => (host, port.strip_prefix(':').unwrap_or("x")),
+        None if text.matches(':').count() > 1 => (text, ""),
+        None => text.split_once(':').unwrap_or((text, "")),
     };
     if host.is_empty() {
         return Err("has no host".to_owned());
     }
+    let port = match port {
+        "" => default_port.ok_or_else(|| "has no port".to_owned())?,
+        port => port_of(port)?,
+    };
     Ok((host.to_owned(), port))
 }
 
@@ -64,11 +65,13 @@ mod tests {
         let servers = |authority: &str| {
             Target { authority: authority.to_owned(), ..Target::default() }.servers(7)
         };
-        let found = servers("a:1,b,[::1]:3,::2").unwrap();
+        let found = servers("a:1,b,[::1]:3,::2,c:,[::3]:").unwrap();
         let found: Vec<_> = found.iter().map(|(host, port)| (host.as_str(), *port)).collect();
-        assert_eq!(found, [("a", 1), ("b", 7), ("::1", 3), ("::2", 7)]);
-        for bad in ["", ",", "a:0", "a:x", ":1", "a:99999", "[::1]x", "a:+1"] {
+        let wanted = [("a", 1), ("b", 7), ("::1", 3), ("::2", 7), ("c", 7), ("::3", 7)];
+        assert_eq!(found, wanted);
+        for bad in ["", ",", "a:0", "a:x", ":1", ":", "a:99999", "[::1]x", "a:+1"] {
             assert!(servers(bad).is_err(), "{bad}");
         }
+        assert_eq!(host_and_port("a:", None), Err("has no port".to_owned()));
     }
 }

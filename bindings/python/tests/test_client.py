@@ -16,6 +16,14 @@ import ahoy
 from support import Served, counts, eventually, python
 
 
+class Imported(unittest.TestCase):
+    def test_a_host_may_leave_out_its_port(self):
+        parsed = [(host.address, host.port) for host in map(ahoy.Host.parse, ("a", "a:", "https://a:/", "[::1]:", "a:81"))]
+        self.assertEqual(parsed, [("a", 80), ("a", 80), ("a", 443), ("::1", 80), ("a", 81)])
+        for text in ("a:x", ":", ":80", "::"):
+            self.assertRaisesRegex(ValueError, "is not a host", ahoy.Client, [text])
+
+
 class Calls(Served, unittest.TestCase):
     kinds = ("ok", "refuse", "ok")
 

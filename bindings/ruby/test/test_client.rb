@@ -21,6 +21,14 @@ class TestClient < Minitest::Test
     eventually { GC.start || kept.call < before + 20 }
   end
 
+  def test_a_host_may_leave_out_its_port
+    parsed = ["a", "a:", "https://a:/", "[::1]:", "a:81"].map { |text| Ahoy::Host.parse(text).then { |it| [it.address, it.port] } }
+    assert_equal [["a", 80], ["a", 80], ["a", 443], ["::1", 80], ["a", 81]], parsed
+    ["a:x", ":", ":80", "::"].each do |text|
+      assert_match(/is not a host/, assert_raises(ArgumentError) { Ahoy::Client.new([text]) }.message)
+    end
+  end
+
   def test_a_dead_host_costs_no_call
     made = client
     9.times { assert_equal "hello", made.get("/ok").body }

@@ -159,6 +159,8 @@ fn address(place: &str, port: Option<u16>) -> Result<Host, &'static str> {
         Some((address, digits)) if !is_bare && !digits.contains(']') => (address, Some(digits)),
         _ => (place, None),
     };
+    // A port that is left out may leave its colon behind (RFC 3986, section 3.2.3).
+    let own_port = own_port.filter(|own| !own.is_empty());
     let own_port = own_port.map(|own| digits(own).ok_or("its port is not valid")).transpose()?;
     let port =
         port.or(own_port).or_else(|| scheme.map(Scheme::default_port)).ok_or("without a port")?;
@@ -230,6 +232,7 @@ mod tests {
         assert_eq!(read("[::1]:80"), Ok(Some(plain("::1", 80))));
         let https = Host { scheme: Some(Scheme::Https), ..plain("a", 443) };
         assert_eq!(read("https://a/"), Ok(Some(https.clone())));
+        assert_eq!(read("https://a:/"), Ok(Some(https.clone())));
         assert_eq!(read("https://a:8443"), Ok(Some(Host { port: 8443, ..https })));
         let full = Host {
             weight: 5,
@@ -312,6 +315,7 @@ mod tests {
         for text in [
             "",
             "a",
+            "a:",
             "a:0",
             "a:65536",
             "a:+1",

@@ -46,7 +46,9 @@ class Host:
         scheme, _, rest = value.rpartition("://")
         address, colon, port = rest.rstrip("/").rpartition(":")
         if not colon or "]" in port:
-            address, port = rest.rstrip("/"), "443" if scheme == "https" else "80"
+            address, port = rest.rstrip("/"), ""
+        # A port that is left out may leave its colon behind (RFC 3986, section 3.2.3).
+        port = port or ("443" if scheme == "https" else "80")
         if not port.isdigit():
             raise ValueError(f"{value!r} is not a host: write name:port")
         return cls(address.strip("[]"), int(port), scheme=scheme or None)

@@ -16,8 +16,10 @@ module Ahoy
       address, _, port = rest.chomp("/").rpartition(":")
       if address.empty? || port.include?("]")
         address = rest.chomp("/")
-        port = scheme == "https" ? "443" : "80"
+        port = ""
       end
+      # A port that is left out may leave its colon behind (RFC 3986, section 3.2.3).
+      port = scheme == "https" ? "443" : "80" if port.empty?
       raise ArgumentError, "#{value.inspect} is not a host: write name:port" unless port.match?(/\A\d+\z/)
 
       new(address: address.delete("[]"), port: port.to_i, scheme: scheme.empty? ? nil : scheme)
