@@ -955,7 +955,9 @@ typedef struct ahoy_queue ahoy_queue;
  * One request, independent of where it will go.
  *
  * Ownership: freed with ahoy_request_free; sending it copies it, so it may be sent again. Inside
- * an on_request hook it is the library's and stands for one attempt. Thread: one at a time.
+ * an on_request hook it is the library's and stands for one attempt: path and headers may be
+ * changed, and what its call goes by is refused with AHOY_E_INVALID_ARGUMENT. Thread: one at a
+ * time.
  */
 typedef struct ahoy_request ahoy_request;
 
@@ -1046,8 +1048,8 @@ typedef size_t (*ahoy_balancer_fn)(void *user_data, size_t count);
 
 /**
  * Runs before each attempt. It may read the attempt's method, path, headers, body and endpoint,
- * change its path and headers, so that each attempt can be signed for itself, or refuse the call by
- * a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
+ * change its path and headers, and nothing else, so that each attempt can be signed for itself, or
+ * refuse the call by a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
  *
  * Thread: the one that drives the call, several at once.
  */
@@ -3972,7 +3974,7 @@ ahoy_status ahoy_request_forward_headers(ahoy_request *request,
                                          ahoy_error **err);
 
 /**
- * Sets the body, in place of an earlier one or its source. Not inside an on_request hook.
+ * Sets the body, in place of an earlier one or its source.
  *
  * @param bytes copied; (NULL, 0) for none
  * @param length number of bytes

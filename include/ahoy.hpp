@@ -3390,7 +3390,7 @@ class request_fields {
     }
 
     /**
-     * Sets the body, in place of an earlier one or its source. Not inside an on_request hook.
+     * Sets the body, in place of an earlier one or its source.
      *
      * @param bytes copied; (nullptr, 0) for none
      */

@@ -103,6 +103,41 @@ fn a_hook_cannot_send_an_attempt_to_another_host_or_split_it() {
 }
 
 #[test]
+fn a_request_hook_is_told_what_it_cannot_change_of_a_call() {
+    let server = Server::ok();
+    let refusals = Notes::new();
+    let kept = refusals.clone();
+    let client = Builder::new()
+        .balancer(&round_robin(&[server.port()]))
+        .on_request(move |request| {
+            request.changes_of_call().into_iter().for_each(|change| kept.add(change));
+            AHOY_OK
+        })
+        .build();
+    client.send(&Request::new("POST", "/").body(b"x")).unwrap();
+    assert_eq!(server.request().body, b"x");
+    let refusals = refusals.all();
+    for (setter, refusal) in &refusals {
+        let failure = refusal.as_ref().expect_err(setter);
+        assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT, "{setter}");
+        assert!(failure.message.starts_with("request: stands for an attempt"), "{setter}");
+    }
+    let mut tried: Vec<_> = refusals.into_iter().map(|(setter, _)| setter).collect();
+    tried.sort_unstable();
+    let of_calls = |setter: &&str| !["set_path", "set_header"].contains(setter);
+    let mut all: Vec<_> = setters_of_requests().into_iter().filter(of_calls).collect();
+    all.sort_unstable();
+    assert_eq!(tried, all, "each setter that the header has was tried");
+}
+
+/// Without `ahoy_request_`.
+fn setters_of_requests() -> Vec<&'static str> {
+    let names = include_str!("../include/ahoy.h").split("ahoy_status ahoy_request_").skip(1);
+    let names = names.filter_map(|rest| rest.split_once('(').map(|(name, _)| name));
+    names.filter(|name| name.starts_with("set_") || *name == "forward_headers").collect()
+}
+
+#[test]
 fn a_request_hook_may_refuse_the_call() {
     let server = Server::ok();
     let balancer = round_robin(&[server.port()]);

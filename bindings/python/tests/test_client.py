@@ -23,6 +23,10 @@ class Imported(unittest.TestCase):
         for text in ("a:x", ":", ":80", "::"):
             self.assertRaisesRegex(ValueError, "is not a host", ahoy.Client, [text])
 
+    def test_a_hooks_request_takes_nothing_that_would_do_nothing(self):
+        with self.assertRaises(AttributeError):
+            ahoy.HookRequest(0).body = b"x"
+
 
 class Calls(Served, unittest.TestCase):
     kinds = ("ok", "refuse", "ok")

@@ -114,7 +114,7 @@ pub unsafe extern "C" fn ahoy_request_set_user_data(
 ) -> ahoy_status {
     let user_data = UserData::new(user_data, destroy);
     entry::status!(err, |request: &mut ahoy_request| {
-        request.request.user_data = Some(Arc::new(user_data));
+        request.of_call()?.user_data = Some(Arc::new(user_data));
         Ok(())
     })
 }

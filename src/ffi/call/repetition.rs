@@ -29,7 +29,7 @@ pub unsafe extern "C" fn ahoy_request_set_tries(
     entry::status!(err, |request: &mut ahoy_request| {
         let mut read = RetryConfig::default();
         put(&RETRY, &mut read, [("tries", "tries", number)])?;
-        own(&mut request.request).tries = Some(Tries(read.tries));
+        own(request.of_call()?).tries = Some(Tries(read.tries));
         Ok(())
     })
 }
@@ -44,7 +44,8 @@ pub unsafe extern "C" fn ahoy_request_set_retry(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request, retry: &ahoy_retry| {
-        own(&mut request.request).rules = Some(retry.freeze());
+        let own = own(request.of_call()?);
+        own.rules = Some(retry.freeze());
         Ok(())
     })
 }
@@ -67,7 +68,7 @@ pub unsafe extern "C" fn ahoy_request_set_idempotency_key(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request, header: Option<&str>, value: Option<&CStr>| {
-        request.request.idempotency_key = Some(key(header, value)?);
+        request.of_call()?.idempotency_key = Some(key(header, value)?);
         Ok(())
     })
 }

@@ -27,7 +27,9 @@ const MAX_INBOUND: usize = 1024;
 /// One request, independent of where it will go.
 ///
 /// Ownership: freed with ahoy_request_free; sending it copies it, so it may be sent again. Inside
-/// an on_request hook it is the library's and stands for one attempt. Thread: one at a time.
+/// an on_request hook it is the library's and stands for one attempt: path and headers may be
+/// changed, and what its call goes by is refused with AHOY_E_INVALID_ARGUMENT. Thread: one at a
+/// time.
 pub struct ahoy_request {
     pub(crate) request: Request,
     method: CString,
@@ -57,11 +59,29 @@ impl ahoy_request {
         native.map(|()| &self.request)
     }
 
+    /// What a call goes by as a whole, to be set before it is made.
+    ///
+    /// # Errors
+    /// It stands for an attempt, whose call goes by what it was made with.
+    pub(super) fn of_call(&mut self) -> Result<&mut Request, Error> {
+        match self.ahead {
+            None => Ok(&mut self.request),
+            Some(_) => Err(Error::invalid(
+                "request",
+                "stands for an attempt, of which an on_request hook may change path and headers alone",
+            )),
+        }
+    }
+
     /// Sets where the body comes from.
-    pub(crate) fn set_source(&mut self, source: Arc<Source>) {
-        self.request.body = Bytes::new();
-        self.request.source = Some(source);
+    ///
+    /// # Errors
+    /// It stands for an attempt.
+    pub(crate) fn set_source(&mut self, source: Arc<Source>) -> Result<(), Error> {
+        let request = self.of_call()?;
+        (request.body, request.source) = (Bytes::new(), Some(source));
         self.source_from = Some(Native::here());
+        Ok(())
     }
 
     pub(crate) fn new(request: Request) -> Self {
@@ -174,7 +194,7 @@ pub unsafe extern "C" fn ahoy_request_forward_headers(
         if names.len() > MAX_INBOUND {
             return Err(Error::invalid("count", "is above 1024"));
         }
-        request.request.inbound = inbound_headers(&names, &values)?;
+        request.of_call()?.inbound = inbound_headers(&names, &values)?;
         Ok(())
     })
 }
@@ -198,7 +218,7 @@ fn inbound_headers(
     Ok(inbound)
 }
 
-/// Sets the body, in place of an earlier one or its source. Not inside an on_request hook.
+/// Sets the body, in place of an earlier one or its source.
 ///
 /// @param bytes copied; (NULL, 0) for none
 /// @param length number of bytes
@@ -211,11 +231,9 @@ pub unsafe extern "C" fn ahoy_request_set_body(
 ) -> ahoy_status {
     let bytes = (bytes, ("length", length));
     entry::status!(err, |request: &mut ahoy_request, bytes: &[u8]| {
-        if request.ahead.is_some() {
-            return Err(Error::invalid("request", "is an attempt's, whose body is the call's"));
-        }
-        request.request.body = Bytes::copy_from_slice(bytes);
-        (request.request.source, request.source_from) = (None, None);
+        let of_call = request.of_call()?;
+        (of_call.body, of_call.source) = (Bytes::copy_from_slice(bytes), None);
+        request.source_from = None;
         Ok(())
     })
 }
@@ -230,7 +248,7 @@ pub unsafe extern "C" fn ahoy_request_set_timeout_ms(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request| {
-        request.request.timeout = Some(text::duration(timeout_ms));
+        request.of_call()?.timeout = Some(text::duration(timeout_ms));
         Ok(())
     })
 }
@@ -246,7 +264,8 @@ pub unsafe extern "C" fn ahoy_request_set_attempt_timeout_ms(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request| {
-        request.request.attempt_timeout = Some(text::positive_duration("timeout_ms", timeout_ms)?);
+        request.of_call()?.attempt_timeout =
+            Some(text::positive_duration("timeout_ms", timeout_ms)?);
         Ok(())
     })
 }
@@ -262,7 +281,7 @@ pub unsafe extern "C" fn ahoy_request_set_attempt_timeout_hard(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request| {
-        request.request.attempt_timeout_hard = Some(hard);
+        request.of_call()?.attempt_timeout_hard = Some(hard);
         Ok(())
     })
 }
@@ -283,7 +302,7 @@ pub unsafe extern "C" fn ahoy_request_set_group(
         if group.is_empty() || group.len() > MOST_GROUP_NAME {
             return Err(Error::invalid("group", "must have 1 to 64 bytes"));
         }
-        request.request.group = Some(group.into());
+        request.of_call()?.group = Some(group.into());
         Ok(())
     })
 }
@@ -302,7 +321,7 @@ pub unsafe extern "C" fn ahoy_request_set_idempotent(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request| {
-        request.request.idempotent = Some(idempotent);
+        request.of_call()?.idempotent = Some(idempotent);
         Ok(())
     })
 }
@@ -333,7 +352,7 @@ pub unsafe extern "C" fn ahoy_request_set_criticality(
     entry::status!(err, |request: &mut ahoy_request| {
         let number = u32::try_from(criticality).ok();
         let class = number.and_then(Criticality::from_number);
-        request.request.criticality =
+        request.of_call()?.criticality =
             class.ok_or_else(|| Error::invalid("criticality", "is not between 0 and 3"))?;
         Ok(())
     })
@@ -354,7 +373,7 @@ pub unsafe extern "C" fn ahoy_request_set_hash_key(
 ) -> ahoy_status {
     let key = (key, ("length", length));
     entry::status!(err, |request: &mut ahoy_request, key: &[u8]| {
-        request.request.key = Some(hash_bytes(key));
+        request.of_call()?.key = Some(hash_bytes(key));
         Ok(())
     })
 }
@@ -369,7 +388,7 @@ pub unsafe extern "C" fn ahoy_request_set_hash(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request| {
-        request.request.key = Some(hash);
+        request.of_call()?.key = Some(hash);
         Ok(())
     })
 }
@@ -385,7 +404,7 @@ pub unsafe extern "C" fn ahoy_request_set_path(
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request, path: &str| {
         check_target("path", path)?;
-        if request.endpoint_url.is_some() && !path.starts_with('/') {
+        if request.ahead.is_some() && !path.starts_with('/') {
             return Err(Error::invalid("path", "must start with / inside a hook"));
         }
         request.path = text::owned(path);

@@ -32,7 +32,7 @@ pub unsafe extern "C" fn ahoy_request_set_streamed(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request| {
-        request.request.streamed = streamed;
+        request.of_call()?.streamed = streamed;
         Ok(())
     })
 }
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn ahoy_request_set_idle_timeout_ms(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request| {
-        request.request.idle_timeout = Some(text::positive_duration("timeout_ms", timeout_ms)?);
+        request.of_call()?.idle_timeout = Some(text::positive_duration("timeout_ms", timeout_ms)?);
         Ok(())
     })
 }
@@ -117,8 +117,7 @@ pub unsafe extern "C" fn ahoy_request_set_body_source(
     entry::status!(err, |request: &mut ahoy_request, fn_: Callback<ahoy_body_fn>| {
         let body = HostBody { produce: fn_, rewind };
         let length = (length != AHOY_UNKNOWN_LENGTH).then_some(length);
-        request.set_source(Arc::new(Source::new(Box::new(body), length)));
-        Ok(())
+        request.set_source(Arc::new(Source::new(Box::new(body), length)))
     })
 }
 

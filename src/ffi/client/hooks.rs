@@ -18,8 +18,8 @@ use crate::request::Request;
 use crate::runtime::host::callback;
 
 /// Runs before each attempt. It may read the attempt's method, path, headers, body and endpoint,
-/// change its path and headers, so that each attempt can be signed for itself, or refuse the call by
-/// a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
+/// change its path and headers, and nothing else, so that each attempt can be signed for itself, or
+/// refuse the call by a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
 ///
 /// Thread: the one that drives the call, several at once.
 pub type ahoy_request_fn = Option<

@@ -20,7 +20,10 @@ _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEB
 
 
 class HookRequest:
-    """The request of an attempt that is about to be sent; it may be changed while the hook runs."""
+    """The request of an attempt that is about to be sent; path and fields may be changed while the hook runs."""
+
+    # What cannot be changed raises AttributeError, where it would be kept here and do nothing.
+    __slots__ = ("_pointer",)
 
     def __init__(self, pointer: int) -> None:
         self._pointer = pointer
