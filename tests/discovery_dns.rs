@@ -183,6 +183,84 @@ fn the_address_of_a_server_serves_while_it_cannot_be_asked_for_and_not_once_ther
     balancer.when(SOON, |it| it.known() == 1);
 }
 
+#[test]
+fn what_served_before_the_name_service_failed_serves_until_all_of_it_can_be_asked_for_again() {
+    let state = Arc::new(AtomicUsize::new(0));
+    let is = Arc::clone(&state);
+    let names = Names::start(move |question| {
+        let is_late = matches!((&*question.name, question.kind), ("other.test.", A) | (_, AAAA));
+        match (is.load(Ordering::SeqCst), question.kind) {
+            (DOWN, _) => Said::Code(2),
+            (BACK_IN_PART, _) if is_late => Said::Code(2),
+            (_, SRV) => Said::Records(vec![
+                (1, srv(1, 1, 8001, "one.test")),
+                (1, srv(1, 1, 8002, "other.test")),
+            ]),
+            (_, A) => Said::Records(vec![(1, loopback(1))]),
+            _ if question.name == "web.test." => {
+                Said::Records(vec![(1, 1_u128.to_be_bytes().to_vec())])
+            }
+            _ => Said::Records(Vec::new()),
+        }
+    });
+    let balancers = [service(&names.option()), Balancer::round_robin(&web(8001, &names.option()))];
+    for balancer in &balancers {
+        balancer.wait_ready(SOON).unwrap();
+        balancer.when(SOON, |it| it.known() == 2);
+    }
+    for (next, list) in [(DOWN, AHOY_LIST_LAST), (BACK_IN_PART, AHOY_LIST_CURRENT)] {
+        state.store(next, Ordering::SeqCst);
+        for balancer in &balancers {
+            balancer.when(SOON, |it| it.list_state() == list);
+            assert_eq!(balancer.known(), 2);
+        }
+    }
+}
+
+const DOWN: usize = 1;
+const BACK_IN_PART: usize = 2;
+
+#[test]
+fn a_service_whose_servers_cannot_be_asked_for_has_not_lost_its_endpoints() {
+    let names = two_servers(|_, _| Said::Code(2));
+    let balancer = service(&format!("{}&empty_hold=0ms", names.option()));
+    balancer.wait_ready(ms(1)).unwrap_err();
+    balancer.when(SOON, |it| it.list_error().is_some());
+    let problem = balancer.list_error().unwrap();
+    assert!(problem.contains(".test: the name server says"), "{problem}");
+    assert_ne!(balancer.list_state(), AHOY_LIST_CURRENT);
+}
+
+#[test]
+fn a_service_that_is_decidedly_not_there_has_none() {
+    let names = Names::start(|_| Said::Records(vec![(1, srv(0, 0, 0, ""))]));
+    let balancer = service(&format!("{}&empty_hold=0ms", names.option()));
+    balancer.wait_ready(ms(1)).unwrap_err();
+    balancer.when(SOON, |it| it.list_state() == AHOY_LIST_CURRENT);
+    assert_eq!((balancer.known(), balancer.list_error()), (0, None));
+}
+
+#[test]
+fn a_server_that_gets_an_address_is_seen_within_5_2_s_however_long_its_service_holds() {
+    let there = Arc::new(AtomicBool::new(false));
+    let is_there = Arc::clone(&there);
+    let names = Names::start(move |question| match (question.kind, &*question.name) {
+        (SRV, _) => Said::Records(vec![
+            (300, srv(1, 1, 8001, "one.test")),
+            (300, srv(1, 1, 8002, "other.test")),
+        ]),
+        (A, "other.test.") if !is_there.load(Ordering::SeqCst) => Said::Code(3),
+        (A, _) => Said::Records(vec![(300, loopback(1))]),
+        _ => Said::Records(Vec::new()),
+    });
+    let balancer = service(&names.option());
+    balancer.wait_ready(SOON).unwrap();
+    assert_eq!(balancer.known(), 1);
+    there.store(true, Ordering::SeqCst);
+    let took = balancer.when(SOON, |it| it.known() == 2);
+    assert!(took < ms(5200), "{took:?}");
+}
+
 /// How the calls of a client spread over servers on two addresses of one service.
 fn shares(weights: [u16; 2], calls: usize) -> [usize; 2] {
     let (one, other) =

@@ -29,7 +29,7 @@ pub(super) async fn drive(
 ) -> Infallible {
     let mut driver = Driver::new(board, freshness, kept);
     loop {
-        let teller = Teller::default();
+        let teller = Teller::after(board.latest().as_ref());
         driver.has_told = false;
         let ended = driver.session(source.watch(ground, &teller), &teller).await;
         let pause = driver.ended(ended);

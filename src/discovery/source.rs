@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 
 use super::ground::Ground;
+use super::listing::Listing;
 use crate::endpoint::Host;
 
 /// A session of a source. Dropping it stops it.
@@ -72,9 +73,24 @@ pub struct Told {
 #[derive(Debug, Default)]
 pub struct Teller {
     told: Mutex<(Told, Option<Waker>)>,
+    /// The list that served as the session began, which is not kept for it.
+    serving: Weak<Listing>,
 }
 
 impl Teller {
+    /// For a session that begins while `serving` serves.
+    #[must_use]
+    pub fn after(serving: Option<&Arc<Listing>>) -> Self {
+        Self { serving: serving.map_or_else(Weak::new, Arc::downgrade), ..Self::default() }
+    }
+
+    /// The list that served as the session began, be it an earlier session's, the parent process's or from disk: what
+    /// a first answer lacks may have been there. It is to be asked for at once.
+    #[must_use]
+    pub fn serving(&self) -> Option<Arc<Listing>> {
+        self.serving.upgrade()
+    }
+
     /// The whole list as it is now. An empty one applies only after `empty_hold`.
     pub fn list(&self, hosts: Vec<Arc<Host>>) {
         self.tell(|told| {

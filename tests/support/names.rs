@@ -149,7 +149,7 @@ fn question(query: &[u8], tcp: bool) -> Option<(Question, usize)> {
 pub fn srv(priority: u16, weight: u16, port: u16, target: &str) -> Vec<u8> {
     let mut data: Vec<u8> =
         [priority, weight, port].iter().flat_map(|it| it.to_be_bytes()).collect();
-    for label in target.trim_end_matches('.').split('.') {
+    for label in target.split('.').filter(|label| !label.is_empty()) {
         data.push(u8::try_from(label.len()).unwrap());
         data.extend(label.as_bytes());
     }

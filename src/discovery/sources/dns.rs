@@ -74,10 +74,15 @@ struct Dns {
 impl Source for Dns {
     fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
         Box::pin(async move {
-            match name_servers(&self.config) {
-                Ok(servers) => Lookup::new(self, &servers).run(ground, teller).await,
-                Err(ended) => ended,
-            }
+            let servers = match name_servers(&self.config) {
+                Ok(servers) => servers,
+                Err(ended) => return ended,
+            };
+            let lookup = match teller.serving() {
+                Some(serving) => Lookup::new(self, &servers, &serving.hosts),
+                None => Lookup::new(self, &servers, &[]),
+            };
+            lookup.run(ground, teller).await
         })
     }
 
@@ -109,13 +114,18 @@ struct Part<'a> {
     doubted: Option<Records>,
     /// The last addresses; none where there was no answer yet.
     known: Option<Vec<IpAddr>>,
+    /// The addresses that served before the session.
+    served: Vec<IpAddr>,
     problem: Option<String>,
 }
 
 impl Part<'_> {
-    /// Nothing is known yet.
-    const fn new(kind: RecordKind, due: Instant) -> Self {
-        Self { kind, asking: None, asked_at: None, due, doubted: None, known: None, problem: None }
+    /// Nothing is known yet but what served before.
+    fn new(kind: RecordKind, due: Instant, serving: &[Arc<Host>]) -> Self {
+        let served = serving.iter().filter_map(|host| host.address.parse().ok());
+        let served = served.filter(|it: &IpAddr| it.is_ipv4() == (kind == RecordKind::A)).collect();
+        let (asking, asked_at, doubted, known, problem) = (None, None, None, None, None);
+        Self { kind, asking, asked_at, due, doubted, known, served, problem }
     }
 }
 
@@ -129,14 +139,14 @@ enum Step {
 }
 
 impl<'a> Lookup<'a> {
-    fn new(dns: &'a Dns, servers: &'a NameServers) -> Self {
+    fn new(dns: &'a Dns, servers: &'a NameServers, serving: &[Arc<Host>]) -> Self {
         let kinds = match dns.config.family {
             Family::Any => &[RecordKind::A, RecordKind::Aaaa][..],
             Family::V4 => &[RecordKind::A],
             Family::V6 => &[RecordKind::Aaaa],
         };
         let begun = clock::now();
-        let parts = kinds.iter().map(|kind| Part::new(*kind, begun)).collect();
+        let parts = kinds.iter().map(|kind| Part::new(*kind, begun, serving)).collect();
         Self { dns, servers, parts, begun, told: None }
     }
 
@@ -250,7 +260,7 @@ impl<'a> Lookup<'a> {
         {
             return Some(Ended::Failed(format!("{}: {problem}", self.dns.name)));
         }
-        let known = self.parts.iter().filter_map(|part| part.known.as_deref());
+        let known = self.parts.iter().map(|part| part.known.as_ref().unwrap_or(&part.served));
         let mut addresses: Vec<IpAddr> = known.flatten().copied().collect();
         // The order of an answer changes with each one.
         addresses.sort_unstable();

@@ -57,7 +57,8 @@ impl Poll for Srv {
     fn begin(&self, _: &Ground) -> Result<Box<dyn Fetch>, Ended> {
         let (name, config) = (self.name.clone(), self.config.clone());
         let servers = Arc::new(name_servers(&config)?);
-        Ok(Box::new(Lookup { name, config, servers, known: None, addresses: HashMap::new() }))
+        let (known, addresses, problem) = (None, HashMap::new(), None);
+        Ok(Box::new(Lookup { name, config, servers, known, addresses, problem }))
     }
 
     fn describe(&self) -> String {
@@ -73,11 +74,18 @@ struct Lookup {
     /// The servers of the last answer.
     known: Option<BTreeSet<(String, u16)>>,
     addresses: Addresses,
+    /// Why the addresses of a server could not be asked for.
+    problem: Option<String>,
 }
 
 impl Fetch for Lookup {
     fn fetch<'a>(&'a mut self, _: &'a Ground, teller: &'a Teller) -> Fetching<'a> {
         Box::pin(async move {
+            if self.known.is_none()
+                && let Some(serving) = teller.serving()
+            {
+                self.addresses = served(&self.config, &serving.hosts);
+            }
             let records = match self.ask(teller).await {
                 Ok(records) => records,
                 Err(Unanswered::Nothing { ttl, .. }) => {
@@ -92,7 +100,11 @@ impl Fetch for Lookup {
             self.known = Some(names(&records));
             self.resolve(&records, teller).await;
             let hosts = hosts(&records.services, &self.addresses, teller);
-            Ok(Fetched { hosts: Some(hosts), pause: pause(&self.config, records.ttl) })
+            match self.problem.take() {
+                // That the service has no endpoint is not known then.
+                Some(problem) if hosts.is_empty() => Err(Ended::Failed(problem)),
+                _ => Ok(Fetched { hosts: Some(hosts), pause: self.pause(&records) }),
+            }
         })
     }
 }
@@ -130,11 +142,11 @@ impl Lookup {
         let now = clock::now();
         let holds = now + pause(&self.config, records.ttl);
         let mut wanted: BTreeSet<&str> = BTreeSet::new();
-        for service in &records.services {
+        for service in records.services.iter().filter(|it| !it.target.is_empty()) {
             let glue = records.glue.iter().filter(|(name, _)| *name == service.target);
             let glue: Vec<IpAddr> = glue
                 .map(|(_, address)| *address)
-                .filter(|address| self.is_wanted(address))
+                .filter(|address| is_wanted(&self.config, address))
                 .collect();
             if !glue.is_empty() {
                 self.addresses.insert(service.target.clone(), (glue, holds));
@@ -147,11 +159,16 @@ impl Lookup {
         self.addresses.retain(|name, _| records.services.iter().any(|it| it.target == *name));
     }
 
-    fn is_wanted(&self, address: &IpAddr) -> bool {
-        match self.config.family {
-            Family::Any => true,
-            Family::V4 => address.is_ipv4(),
-            Family::V6 => address.is_ipv6(),
+    /// How long the answer holds: one without the address of a server no longer than that there is no name.
+    fn pause(&self, records: &Records) -> Duration {
+        let now = clock::now();
+        let holds = |it: &ServiceRecord| {
+            it.target.is_empty()
+                || self.addresses.get(&it.target).is_some_and(|(_, until)| *until > now)
+        };
+        match records.services.iter().all(holds) {
+            true => pause(&self.config, records.ttl),
+            false => negative_pause(&self.config, Some(records.ttl)),
         }
     }
 
@@ -168,11 +185,39 @@ impl Lookup {
                 tell_known(services, &self.addresses, teller);
             }
             if let Some((question, answer)) = questions.answer(late).await {
+                if let Err(Unanswered::Failed(problem)) = &answer {
+                    self.problem = Some(format!("{}: {problem}", question.name));
+                }
                 note(&mut self.addresses, &self.config, &question, answer, begun);
                 is_news = true;
             }
         }
     }
+}
+
+fn is_wanted(config: &DnsConfig, address: &IpAddr) -> bool {
+    match config.family {
+        Family::Any => true,
+        Family::V4 => address.is_ipv4(),
+        Family::V6 => address.is_ipv6(),
+    }
+}
+
+/// The addresses of servers by the endpoints that served before the session. Their time is over.
+fn served(config: &DnsConfig, serving: &[Arc<Host>]) -> Addresses {
+    let now = clock::now();
+    let mut addresses = Addresses::new();
+    for host in serving {
+        let name = host.authority.as_deref().and_then(|authority| authority.split(':').next());
+        let address = host.address.parse().ok().filter(|address| is_wanted(config, address));
+        let (Some(name), Some(address)) = (name, address) else { continue };
+        let (known, _) = addresses.entry(name.to_owned()).or_insert_with(|| (Vec::new(), now));
+        // A server may offer the service at several ports.
+        if !known.contains(&address) {
+            known.push(address);
+        }
+    }
+    addresses
 }
 
 /// Takes the answer to a question that was asked since `begun`. What could not be asked for keeps the addresses of that
