@@ -261,6 +261,27 @@ fn a_server_that_gets_an_address_is_seen_within_5_2_s_however_long_its_service_h
     assert!(took < ms(5200), "{took:?}");
 }
 
+#[test]
+fn silent_name_servers_are_given_up_after_dns_timeout_and_a_third_one_is_asked_then() {
+    let silent = || Names::start(|_| Said::Silence);
+    let good = Names::start(|question| match question.kind {
+        A => Said::Records(vec![(1, loopback(1))]),
+        _ => Said::Records(Vec::new()),
+    });
+    let (one, other) = (silent(), silent());
+    let alone = Balancer::round_robin(&web(80, &format!("{}&dns_timeout=500ms", one.option())));
+    alone.wait_ready(ms(1)).unwrap_err();
+    let took = alone.when(SOON, |it| it.list_error().is_some());
+    assert!(took > ms(450) && took < ms(800), "{took:?}");
+    let servers: Vec<_> =
+        [one, other, good].iter().map(|it| format!("127.0.0.1:{}", it.port)).collect();
+    let options = format!("dns_server={}&dns_timeout=500ms", servers.join(","));
+    let balancer = Balancer::round_robin(&web(80, &options));
+    let (ready, took) = timed(|| balancer.wait_ready(SOON));
+    ready.unwrap();
+    assert!(took < ms(800), "{took:?}");
+}
+
 /// How the calls of a client spread over servers on two addresses of one service.
 fn shares(weights: [u16; 2], calls: usize) -> [usize; 2] {
     let (one, other) =

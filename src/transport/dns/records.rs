@@ -73,7 +73,7 @@ pub enum Unanswered {
 }
 
 impl NameServers {
-    /// The servers of `resolv.conf` as it is now, each asked for at most `timeout`.
+    /// The servers of `resolv.conf` as it is now, each asked once for at most `timeout`.
     ///
     /// # Errors
     /// It names none.
@@ -94,7 +94,7 @@ impl NameServers {
         )
     }
 
-    /// These servers, each asked for at most `timeout`.
+    /// These servers, each asked once for at most `timeout`.
     ///
     /// # Errors
     /// There is none.
@@ -110,6 +110,9 @@ impl NameServers {
         timeout: Duration,
     ) -> Result<Self, String> {
         options.timeout = timeout;
+        // An attempt asks some servers at once, for the timeout, and the next one those that were not asked yet.
+        let rounds = servers.len().div_ceil(options.num_concurrent_reqs.max(1));
+        options.attempts = rounds.saturating_sub(1);
         options.preserve_intermediates = true;
         let config = |tcp_only: bool| {
             let servers = servers.iter().map(|address| name_server(*address, tcp_only)).collect();
