@@ -27,6 +27,23 @@ class Imported(unittest.TestCase):
         with self.assertRaises(AttributeError):
             ahoy.HookRequest(0).body = b"x"
 
+    def test_a_subinterpreter_is_refused_and_the_process_goes_on(self):
+        ended = python(
+            """
+            import sys
+            try:
+                import _interpreters
+                run = lambda code: print(_interpreters.exec(_interpreters.create("legacy"), code))
+            except ImportError:
+                import _xxsubinterpreters as old
+                isolated = {"isolated": False} if sys.version_info >= (3, 12) else {}
+                run = lambda code: old.run_string(old.create(**isolated), code)
+            run("try:\\n import ahoy\\nexcept ImportError as error:\\n print(error, flush=True)")
+            """
+        )
+        self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+        self.assertIn("this is a subinterpreter", ended.stdout)
+
 
 class Calls(Served, unittest.TestCase):
     kinds = ("ok", "refuse", "ok")

@@ -31,6 +31,22 @@ _TYPES: dict[str, Any] = {
 }
 
 
+def _refuse_subinterpreters() -> None:
+    """Python runs what C calls back in the main interpreter; a subinterpreter would wait for it for ever, at its end at
+    the latest."""
+    names = ("PyInterpreterState_Get", "PyInterpreterState_Main")
+    try:
+        here, main = (ctypes.PYFUNCTYPE(ctypes.c_void_p)((name, ctypes.pythonapi))() for name in names)
+    except AttributeError:
+        return  # A Python of another make has no subinterpreters.
+    if here != main:
+        raise ImportError(
+            "ahoy works in the main interpreter alone, and this is a subinterpreter;"
+            " WSGIApplicationGroup %{GLOBAL} has mod_wsgi use that one",
+            name="ahoy",
+        )
+
+
 def _type(name: str) -> Any:
     if name.endswith("*"):
         return ctypes.POINTER(_type(name[:-1]))
@@ -78,4 +94,5 @@ def callback(name: str) -> Any:
     return _made[name]
 
 
+_refuse_subinterpreters()
 lib: Any = Library()
