@@ -956,8 +956,9 @@ typedef struct ahoy_queue ahoy_queue;
  *
  * Ownership: freed with ahoy_request_free; sending it copies it, so it may be sent again. Inside
  * an on_request hook it is the library's and stands for one attempt: path and headers may be
- * changed, and what its call goes by is refused with AHOY_E_INVALID_ARGUMENT. Thread: one at a
- * time.
+ * changed, and what its call goes by is refused with AHOY_E_INVALID_ARGUMENT. Callbacks of a
+ * blocking call can neither change the request that it sends, which is AHOY_E_IN_USE, nor free it.
+ * Thread: one at a time.
  */
 typedef struct ahoy_request ahoy_request;
 

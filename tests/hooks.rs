@@ -130,6 +130,37 @@ fn a_request_hook_is_told_what_it_cannot_change_of_a_call() {
     assert_eq!(tried, all, "each setter that the header has was tried");
 }
 
+#[test]
+fn a_request_that_is_being_sent_is_not_changed_by_its_own_callbacks() {
+    let server = Server::new(|seen| Reply::status(if seen.number == 0 { 503 } else { 200 }));
+    let request = Request::new("GET", "/as/it/was").header("X-A", "1");
+    let (refusals, raw) = (Notes::new(), request.raw() as usize);
+    let kept = refusals.clone();
+    let client = Builder::new()
+        .balancer(&round_robin(&[server.port()]))
+        .on_response(move |_| {
+            let request = std::ptr::with_exposed_provenance_mut(raw);
+            changes_of_call(request).into_iter().for_each(|change| kept.add(change));
+            changes_of_attempt(request).into_iter().for_each(|change| kept.add(change));
+        })
+        .build();
+    client.send(&request).unwrap();
+    assert_eq!(refusals.all().len(), 2 * (setters_of_requests().len() + 1));
+    for (setter, refusal) in refusals.all() {
+        let failure = refusal.expect_err(setter);
+        assert_eq!(failure.status, AHOY_E_IN_USE, "{setter}");
+        assert!(failure.message.starts_with("request: is being sent"), "{setter}");
+    }
+    for seen in server.requests() {
+        assert_eq!((seen.path.as_str(), seen.all("x-a")), ("/as/it/was", vec!["1"]));
+    }
+    for (setter, change) in changes_of_attempt(request.raw()) {
+        change.expect(setter);
+    }
+    client.send(&request).unwrap();
+    assert_eq!(server.requests()[2].path, "/other", "afterwards it may be changed");
+}
+
 /// Without `ahoy_request_`.
 fn setters_of_requests() -> Vec<&'static str> {
     let names = include_str!("../include/ahoy.h").split("ahoy_status ahoy_request_").skip(1);

@@ -41,6 +41,7 @@ pub use host::*;
 pub use outcome::{Answer, Attempt, Failure, Outcome};
 pub use server::{Accept, Dead, Reply, Seen, Server, silent_listener};
 pub use statistics::{Series, Snapshot};
+pub use steering::{changes_of_attempt, changes_of_call};
 pub use stream::{CHUNKED, Peer, Said, Scripted, Streamed};
 pub use tls::Authority;
 

@@ -216,51 +216,67 @@ impl Builder {
 impl HookRequest {
     /// What each setter says that sets what a call goes by as a whole.
     pub fn changes_of_call(&self) -> Vec<(&'static str, Result<(), Failure>)> {
-        let (request, retry) = (self.raw(), Retry::new());
-        let (name, body) = (c("x-a"), b"y");
-        let names = [name.as_ptr()];
-        let change = |setter, change: &dyn Fn(*mut *mut ahoy_error) -> ahoy_status| {
-            (setter, checked(change))
-        };
-        // SAFETY: request and retry live as long as the hook runs, and what is lent through each call.
-        unsafe {
-            vec![
-                change("forward_headers", &|err| {
-                    ahoy_request_forward_headers(request, names.as_ptr(), names.as_ptr(), 1, err)
-                }),
-                change("set_body", &|err| ahoy_request_set_body(request, body.as_ptr(), 1, err)),
-                change("set_body_source", &|err| {
-                    let (fn_, data) = (Some(nothing as _), ptr::null_mut());
-                    ahoy_request_set_body_source(request, fn_, None, data, None, 1, err)
-                }),
-                change("set_timeout_ms", &|err| ahoy_request_set_timeout_ms(request, 1, err)),
-                change("set_attempt_timeout_ms", &|err| {
-                    ahoy_request_set_attempt_timeout_ms(request, 1, err)
-                }),
-                change("set_attempt_timeout_hard", &|err| {
-                    ahoy_request_set_attempt_timeout_hard(request, true, err)
-                }),
-                change("set_idle_timeout_ms", &|err| {
-                    ahoy_request_set_idle_timeout_ms(request, 1, err)
-                }),
-                change("set_group", &|err| ahoy_request_set_group(request, names[0], err)),
-                change("set_idempotent", &|err| ahoy_request_set_idempotent(request, true, err)),
-                change("set_idempotency_key", &|err| {
-                    ahoy_request_set_idempotency_key(request, ptr::null(), ptr::null(), err)
-                }),
-                change("set_criticality", &|err| ahoy_request_set_criticality(request, 0, err)),
-                change("set_hash_key", &|err| {
-                    ahoy_request_set_hash_key(request, body.as_ptr(), 1, err)
-                }),
-                change("set_hash", &|err| ahoy_request_set_hash(request, 1, err)),
-                change("set_tries", &|err| ahoy_request_set_tries(request, 1, err)),
-                change("set_retry", &|err| ahoy_request_set_retry(request, retry.raw(), err)),
-                change("set_user_data", &|err| {
-                    ahoy_request_set_user_data(request, ptr::null_mut(), None, err)
-                }),
-                change("set_streamed", &|err| ahoy_request_set_streamed(request, true, err)),
-            ]
-        }
+        changes_of_call(self.raw())
+    }
+}
+
+/// What each setter of a request says that sets what a call goes by as a whole.
+pub fn changes_of_call(request: *mut ahoy_request) -> Vec<(&'static str, Result<(), Failure>)> {
+    let retry = Retry::new();
+    let (name, body) = (c("x-a"), b"y");
+    let names = [name.as_ptr()];
+    let change =
+        |setter, change: &dyn Fn(*mut *mut ahoy_error) -> ahoy_status| (setter, checked(change));
+    // SAFETY: request and retry live through this function, and what is lent through each call.
+    unsafe {
+        vec![
+            change("forward_headers", &|err| {
+                ahoy_request_forward_headers(request, names.as_ptr(), names.as_ptr(), 1, err)
+            }),
+            change("set_body", &|err| ahoy_request_set_body(request, body.as_ptr(), 1, err)),
+            change("set_body_source", &|err| {
+                let (fn_, data) = (Some(nothing as _), ptr::null_mut());
+                ahoy_request_set_body_source(request, fn_, None, data, None, 1, err)
+            }),
+            change("set_timeout_ms", &|err| ahoy_request_set_timeout_ms(request, 1, err)),
+            change("set_attempt_timeout_ms", &|err| {
+                ahoy_request_set_attempt_timeout_ms(request, 1, err)
+            }),
+            change("set_attempt_timeout_hard", &|err| {
+                ahoy_request_set_attempt_timeout_hard(request, true, err)
+            }),
+            change("set_idle_timeout_ms", &|err| ahoy_request_set_idle_timeout_ms(request, 1, err)),
+            change("set_group", &|err| ahoy_request_set_group(request, names[0], err)),
+            change("set_idempotent", &|err| ahoy_request_set_idempotent(request, true, err)),
+            change("set_idempotency_key", &|err| {
+                ahoy_request_set_idempotency_key(request, ptr::null(), ptr::null(), err)
+            }),
+            change("set_criticality", &|err| ahoy_request_set_criticality(request, 0, err)),
+            change("set_hash_key", &|err| {
+                ahoy_request_set_hash_key(request, body.as_ptr(), 1, err)
+            }),
+            change("set_hash", &|err| ahoy_request_set_hash(request, 1, err)),
+            change("set_tries", &|err| ahoy_request_set_tries(request, 1, err)),
+            change("set_retry", &|err| ahoy_request_set_retry(request, retry.raw(), err)),
+            change("set_user_data", &|err| {
+                ahoy_request_set_user_data(request, ptr::null_mut(), None, err)
+            }),
+            change("set_streamed", &|err| ahoy_request_set_streamed(request, true, err)),
+        ]
+    }
+}
+
+/// What each setter of a request says that may change an attempt, too.
+pub fn changes_of_attempt(request: *mut ahoy_request) -> Vec<(&'static str, Result<(), Failure>)> {
+    let (name, path) = (c("x-a"), c("/other"));
+    let (name, path) = (name.as_ptr(), path.as_ptr());
+    // SAFETY: the request lives through this function, and the texts through each call.
+    unsafe {
+        vec![
+            ("set_path", checked(|err| ahoy_request_set_path(request, path, err))),
+            ("set_header", checked(|err| ahoy_request_set_header(request, name, name, err))),
+            ("add_header", checked(|err| ahoy_request_add_header(request, name, name, err))),
+        ]
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::ffi::{CString, c_char};
 use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use http::HeaderMap;
 use super::header_text::HeaderText;
 use crate::client::AttemptAhead;
 use crate::criticality::Criticality;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::ffi::values::argument::{Argument, Array};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Native, Out, Owned};
@@ -28,8 +29,9 @@ const MAX_INBOUND: usize = 1024;
 ///
 /// Ownership: freed with ahoy_request_free; sending it copies it, so it may be sent again. Inside
 /// an on_request hook it is the library's and stands for one attempt: path and headers may be
-/// changed, and what its call goes by is refused with AHOY_E_INVALID_ARGUMENT. Thread: one at a
-/// time.
+/// changed, and what its call goes by is refused with AHOY_E_INVALID_ARGUMENT. Callbacks of a
+/// blocking call can neither change the request that it sends, which is AHOY_E_IN_USE, nor free it.
+/// Thread: one at a time.
 pub struct ahoy_request {
     pub(crate) request: Request,
     method: CString,
@@ -40,6 +42,23 @@ pub struct ahoy_request {
     pub(super) headers: OnceLock<HeaderText>,
     /// Where its body's source was set: a call of the parent may hold it for ever.
     source_from: Option<Native>,
+    /// How many blocking calls go by it now.
+    lent: AtomicU32,
+}
+
+/// A request for as long as a call goes by it.
+pub(crate) struct Lent<'a>(&'a ahoy_request);
+
+impl Lent<'_> {
+    pub(crate) fn request(&self) -> &Request {
+        &self.0.request
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.0.lent.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The attempt that a request stands for.
@@ -59,13 +78,35 @@ impl ahoy_request {
         native.map(|()| &self.request)
     }
 
+    /// The request for a call that copies nothing of it, and whose callbacks may try to change it meanwhile.
+    pub(crate) fn lend(&self) -> Result<Lent<'_>, Error> {
+        self.native()?;
+        self.lent.fetch_add(1, Ordering::Relaxed);
+        Ok(Lent(self))
+    }
+
+    /// What may be changed of an attempt as well.
+    ///
+    /// # Errors
+    /// A call goes by it now.
+    fn of_attempt(&mut self) -> Result<&mut Self, Error> {
+        match *self.lent.get_mut() {
+            0 => Ok(self),
+            _ => Err(Error::new(
+                ErrorKind::InUse,
+                "request: is being sent; a callback cannot change it",
+            )),
+        }
+    }
+
     /// What a call goes by as a whole, to be set before it is made.
     ///
     /// # Errors
-    /// It stands for an attempt, whose call goes by what it was made with.
+    /// A call goes by it now, or it stands for an attempt, whose call goes by what it was made with.
     pub(super) fn of_call(&mut self) -> Result<&mut Request, Error> {
-        match self.ahead {
-            None => Ok(&mut self.request),
+        let request = self.of_attempt()?;
+        match request.ahead {
+            None => Ok(&mut request.request),
             Some(_) => Err(Error::invalid(
                 "request",
                 "stands for an attempt, of which an on_request hook may change path and headers alone",
@@ -92,6 +133,7 @@ impl ahoy_request {
             ahead: None,
             headers: OnceLock::new(),
             source_from: None,
+            lent: AtomicU32::new(0),
             request,
         }
     }
@@ -108,9 +150,13 @@ impl ahoy_request {
     }
 
     /// The headers, which are about to be changed.
-    fn headers(&mut self) -> &mut HeaderMap {
-        self.headers.take();
-        &mut self.request.headers
+    ///
+    /// # Errors
+    /// A call goes by it now.
+    fn headers(&mut self) -> Result<&mut HeaderMap, Error> {
+        let request = self.of_attempt()?;
+        request.headers.take();
+        Ok(&mut request.request.headers)
     }
 }
 
@@ -152,7 +198,7 @@ pub unsafe extern "C" fn ahoy_request_add_header(
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request, name: &str, value: &CStr| {
         let (name, value) = header(name, value.to_bytes())?;
-        add_header(request.headers(), name, value)
+        add_header(request.headers()?, name, value)
     })
 }
 
@@ -169,7 +215,7 @@ pub unsafe extern "C" fn ahoy_request_set_header(
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request, name: &str, value: &CStr| {
         let (name, value) = header(name, value.to_bytes())?;
-        request.headers().insert(name, value);
+        request.headers()?.insert(name, value);
         Ok(())
     })
 }
@@ -407,6 +453,7 @@ pub unsafe extern "C" fn ahoy_request_set_path(
         if request.ahead.is_some() && !path.starts_with('/') {
             return Err(Error::invalid("path", "must start with / inside a hook"));
         }
+        let request = request.of_attempt()?;
         request.path = text::owned(path);
         request.request.target = path.into();
         Ok(())

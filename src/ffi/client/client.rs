@@ -200,7 +200,7 @@ pub unsafe extern "C" fn ahoy_client_send(
     entry::status!(err, |response: Out<ahoy_response>,
                          client: &ahoy_client,
                          request: &ahoy_request| {
-        client.send(request.native()?, response)?;
+        client.send(request.lend()?.request(), response)?;
         Ok(())
     })
 }
