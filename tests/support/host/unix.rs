@@ -219,7 +219,10 @@ pub fn cpu() -> Duration {
         usage
     };
     let of = |time: libc::timeval| {
-        Duration::new(time.tv_sec.cast_unsigned(), time.tv_usec.cast_unsigned() as u32 * 1000)
+        Duration::new(
+            u64::try_from(time.tv_sec).unwrap(),
+            time.tv_usec.cast_unsigned() as u32 * 1000,
+        )
     };
     of(usage.ru_utime) + of(usage.ru_stime)
 }
