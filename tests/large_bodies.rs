@@ -126,6 +126,24 @@ fn a_body_above_the_bound_is_refused_by_its_head() {
     assert_eq!(failure.status, AHOY_E_BODY_TOO_LARGE, "{}", failure.message);
 }
 
+/// In 32 bits its length would be that of what came.
+#[test]
+fn a_length_of_more_than_32_bits_is_told_whole() {
+    let length = (1 << 32) + LARGE as u64;
+    let server = Scripted::new(move |_, peer| {
+        peer.head();
+        peer.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"));
+        peer.write(pattern(LARGE));
+    });
+    let client = once(server.port()).build();
+    let cut = client.stream("/").rest_by(50_000).unwrap_err();
+    assert_eq!(cut.status, AHOY_E_CONNECTION_LOST, "{}", cut.message);
+    let after = format!("the body broke off after {LARGE} bytes");
+    assert!(cut.message.contains(&after), "{}", cut.message);
+    let failure = client.get("/").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_BODY_TOO_LARGE, "{}", failure.message);
+}
+
 #[test]
 fn what_follows_a_body_unasked_is_no_answer() {
     let server = Scripted::new(|number, peer| {
