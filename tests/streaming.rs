@@ -438,6 +438,15 @@ fn a_reader_that_waited_and_then_only_looks_meets_the_limit_on_a_piece() {
 }
 
 #[test]
+fn a_reader_that_waited_and_then_stays_away_keeps_no_body_beyond_its_limit() {
+    let stage = Stage::new();
+    let response = waited_for(&stage, 300);
+    drop(stage.pieces);
+    stage.closed.recv_timeout(SOON).unwrap();
+    assert_eq!(response.read(9, 10_000).unwrap_err().status, AHOY_E_TIMEOUT);
+}
+
+#[test]
 fn a_piece_has_its_whole_limit_after_a_reader_that_waited_asks_to_be_told() {
     let stage = Stage::new();
     let response = waited_for(&stage, 1000);

@@ -107,6 +107,12 @@ impl Source {
         self.turns.leave_to_carrier(false);
     }
 
+    /// The carrier polls from here on, where the reader that was to does not wait now.
+    pub(super) fn take_from_absent_reader(&self) {
+        let mut turn = self.turns.lock();
+        turn.left_to_reader &= !matches!(turn.reader, Reader::Away);
+    }
+
     /// The carrier's poll; `put` takes a piece, in the order of the body.
     pub(super) fn poll_by_carrier(&self, cx: &Context<'_>, put: impl FnOnce(Bytes)) -> Poll<Moved> {
         let left_to_reader = {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::source::{Moved, Source, Taker};
 
@@ -144,7 +145,7 @@ impl BodyStream {
         limit: Duration,
         by_reader: Option<(ShardId, &mut Room<'_>)>,
     ) -> Result<bool, Error> {
-        let wait = pin!(tokio::time::timeout(limit, self.inflow.readable(by_reader)));
+        let wait = pin!(timeout(limit, self.inflow.readable(by_reader)));
         let waited = match self.core.interrupt() {
             None => Some(wait.await),
             Some(interrupt) => interrupt.watch(wait).await,
@@ -245,11 +246,15 @@ impl Inflow {
         self.source.get().map_or(0, Source::close)
     }
 
-    /// Waits until the carrier may add another piece.
-    pub(super) async fn has_room(&self) {
+    /// Waits until the carrier may add another piece. A reader that has not waited for one for longer than `idle` is taken for
+    /// absent, and the carrier keeps the limit again.
+    pub(super) async fn has_room(&self, idle: Duration) {
         while self.lock().held >= BOUND || self.is_left_to_reader() {
             self.tell();
-            self.room.notified().await;
+            let in_time = timeout(idle, self.room.notified()).await;
+            if in_time.is_err() {
+                self.source.get().into_iter().for_each(Source::take_from_absent_reader);
+            }
         }
     }
 
@@ -589,7 +594,7 @@ mod tests {
         }
         assert!(pieces <= BOUND / OVERHEAD, "{pieces}");
         let transport = Arc::clone(&inflow);
-        let waiting = tokio::spawn(async move { transport.has_room().await });
+        let waiting = tokio::spawn(async move { transport.has_room(Duration::MAX).await });
         tokio::task::yield_now().await;
         while inflow.lock().held > BOUND / 2 {
             assert!(!waiting.is_finished());

@@ -153,10 +153,10 @@ impl Body {
 }
 
 /// Moves pieces until the end; each may take `idle`, but for the time in which the reader has no room. A reader that looks
-/// for pieces itself keeps that limit itself.
+/// for pieces itself keeps that limit itself, while it is there.
 async fn move_pieces(inflow: &Inflow, idle: Duration) -> Result<(), Failure> {
     loop {
-        inflow.has_room().await;
+        inflow.has_room(idle).await;
         match tokio::time::timeout(idle, poll_fn(|cx| inflow.poll_move(cx))).await {
             Ok(Moved::Piece | Moved::LeftToReader) => {}
             Ok(Moved::Ended(result)) => return result,
