@@ -449,21 +449,21 @@ fn a_reader_that_waited_and_then_stays_away_keeps_no_body_beyond_its_limit() {
 #[test]
 fn a_piece_has_its_whole_limit_after_a_reader_that_waited_asks_to_be_told() {
     let stage = Stage::new();
-    let response = waited_for(&stage, 1000);
-    thread::sleep(ms(600));
+    let response = waited_for(&stage, 2000);
+    thread::sleep(ms(1200));
     stage.say("next");
     assert_eq!(response.exactly(4), "next");
-    told_of_a_piece(&stage, &response, ms(600));
+    told_of_a_piece(&stage, &response, ms(1200));
 }
 
 #[test]
 fn a_piece_has_its_whole_limit_after_a_reader_that_was_told_waits() {
     let stage = Stage::new();
-    let response = waited_for(&stage, 1000);
-    told_of_a_piece(&stage, &response, ms(600));
+    let response = waited_for(&stage, 2000);
+    told_of_a_piece(&stage, &response, ms(1200));
     thread::scope(|scope| {
         let waiting = scope.spawn(|| response.exactly(4));
-        thread::sleep(ms(600));
+        thread::sleep(ms(1200));
         stage.say("last");
         assert_eq!(waiting.join().unwrap(), "last");
     });
