@@ -97,6 +97,14 @@ pub struct EndpointCounts {
 }
 
 impl EndpointCounts {
+    /// Takes in what other cells held.
+    pub fn merge(&mut self, other: &Self) {
+        self.durations.merge(&other.durations);
+        for (own, others) in self.fates.iter_mut().zip(other.fates) {
+            *own += others;
+        }
+    }
+
     /// How many attempts ended so.
     #[must_use]
     pub fn of(&self, fate: Fate) -> u64 {

@@ -70,7 +70,7 @@ impl History {
             Counted::Own(cells, _) => cells.record(fate, elapsed, true),
             Counted::Rest(count) => {
                 *count += 1;
-                shown.rest.record(fate, elapsed, false);
+                shown.count_rest(fate, elapsed);
             }
             Counted::Unseen => {}
         }

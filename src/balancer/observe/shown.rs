@@ -4,9 +4,16 @@
 //! of the rest that are twice as busy: less would make series come and go with chance.
 
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
 
-use crate::statistics::EndpointCells;
+use crate::runtime::host::caller;
+use crate::statistics::{EndpointCells, EndpointCounts, Fate};
+
+/// Cells that share no cache line with others.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Apart(EndpointCells);
 
 /// The places of a balancer's endpoints among the shown.
 #[derive(Debug)]
@@ -14,8 +21,8 @@ pub(crate) struct Shown {
     /// Below 0 where there are fewer places than were given away.
     left: AtomicIsize,
     most: AtomicUsize,
-    /// What was counted of all others.
-    pub(crate) rest: EndpointCells,
+    /// What was counted of all others; made with the first attempt of one.
+    rest: OnceLock<Box<[Apart; STRIPES]>>,
     /// Held while places change hands.
     exchange: Mutex<()>,
 }
@@ -23,7 +30,7 @@ pub(crate) struct Shown {
 impl Shown {
     /// Room for `most`.
     pub(crate) fn new(most: usize) -> Self {
-        let (rest, exchange) = (EndpointCells::default(), Mutex::default());
+        let (rest, exchange) = (OnceLock::new(), Mutex::default());
         Self { left: AtomicIsize::new(most as isize), most: AtomicUsize::new(most), rest, exchange }
     }
 
@@ -47,5 +54,43 @@ impl Shown {
     /// A place is free again.
     pub(crate) fn give_back(&self) {
         self.left.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An attempt of one without a place has ended.
+    #[inline]
+    pub(crate) fn count_rest(&self, fate: Fate, elapsed: Duration) {
+        let cells = self.rest.get_or_init(Box::default);
+        cells[caller::number() % STRIPES].0.record(fate, elapsed, false);
+    }
+
+    /// What was counted of all without a place.
+    pub(super) fn rest(&self) -> EndpointCounts {
+        let mut total = EndpointCounts::default();
+        let cells = self.rest.get().into_iter().flat_map(|cells| cells.iter());
+        cells.for_each(|cells| total.merge(&cells.0.read()));
+        total
+    }
+}
+
+/// Among many endpoints most have no place, and threads passed the line of one set of cells back and forth: a tenth of what
+/// an attempt takes where two threads share a balancer.
+const STRIPES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_threads_count_of_the_rest_adds_up() {
+        let shown = Shown::new(0);
+        assert_eq!(shown.rest().durations.count(), 0);
+        std::thread::scope(|scope| {
+            let count = |fate| shown.count_rest(fate, Duration::from_millis(1));
+            let fates = Fate::ALL.into_iter().cycle().take(2 * STRIPES);
+            fates.for_each(|fate| drop(scope.spawn(move || count(fate))));
+        });
+        let counts = shown.rest();
+        assert_eq!(counts.durations.count(), 2 * STRIPES as u64);
+        assert_eq!(Fate::ALL.map(|fate| counts.of(fate)), [7, 7, 6, 6, 6]);
     }
 }

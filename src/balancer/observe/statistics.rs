@@ -110,7 +110,7 @@ fn endpoints(roster: &Roster, cluster: &ClusterState) -> Vec<Family> {
             (labels(member), counts, member.hot().counted_in_flight(member.slot()))
         })
         .collect();
-    let rest = cluster.shown.rest.read();
+    let rest = cluster.shown.rest();
     if rest.durations.count() > 0 {
         shown.push((vec![("server_address", "other".to_owned())], rest, None));
     }
