@@ -24,7 +24,7 @@ use crate::phase::Phase;
 use crate::statistics::ClientCells;
 use crate::statistics::{CloseReason, Stripe};
 
-use super::pool::{Connection, ConnectionPermit, ConnectionPool, not_usable};
+use super::pool::{Connection, ConnectionPermit, ConnectionPool};
 use super::siblings::Siblings;
 use super::tail::{Tail, TailUnderway};
 use super::underway::{Keep, Underway};
@@ -366,7 +366,7 @@ impl Direct {
             let reading = Reading { max_body: usize::MAX, ..reading };
             let work = pin!(content::read(head, content, reading));
             let answer = connection.drive(exchange.progress, work).await?;
-            let tail = Tail::of(connection, left).ok_or_else(not_usable)?;
+            let tail = Tail::of(connection, left)?;
             let flow = TailUnderway::new(answer.body.clone(), tail, keep);
             return Ok(content::carried_by(answer, flow));
         }
@@ -383,7 +383,7 @@ impl Direct {
         exchange: &Exchange<'_>,
     ) -> Result<Answer, Failure> {
         let left = connection.answer.left();
-        let mut tail = Tail::of(connection, left).ok_or_else(not_usable)?;
+        let mut tail = Tail::of(connection, left)?;
         exchange.progress.enter(Phase::Body);
         let read = |cx: &mut Context<'_>, buf: &mut Vec<u8>| {
             let read = tail.poll_read(cx, buf);

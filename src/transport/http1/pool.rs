@@ -537,7 +537,7 @@ fn key(endpoint: &Arc<Endpoint>) -> usize {
     Arc::as_ptr(endpoint).addr()
 }
 
-pub(super) fn not_usable() -> Failure {
+fn not_usable() -> Failure {
     Failure::unsent(FailureKind::Connect, "connection not usable")
 }
 

@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt;
 use super::parked::Parked;
 use super::pool::{Connection, ConnectionPermit};
 use super::underway::Keep;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, FailureKind};
 use crate::transport::cause::Cause;
 use crate::transport::content::{Flow, PollInto};
 use crate::transport::failure::{Stage, cause_of, io_cause};
@@ -32,13 +32,16 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// Of `connection`, of whose answer `left` bytes are yet to come, and hyper has had its part; `None` where the peer has
-    /// sent what nobody asked for.
-    pub(super) fn of(mut connection: Box<Connection>, left: u64) -> Option<Self> {
+    /// Of `connection`, of whose answer `left` bytes are yet to come, and hyper has had its part.
+    ///
+    /// # Errors
+    /// The peer has sent what nobody asked for.
+    pub(super) fn of(mut connection: Box<Connection>, left: u64) -> Result<Self, Failure> {
         let stays = connection.is_usable();
         let permit = connection.permit.take();
-        let parked = connection.rest()?;
-        Some(Self { parked, permit, left, stays })
+        let unasked = || Failure::sent(FailureKind::Protocol, "answer breaks its framing");
+        let parked = connection.rest().ok_or_else(unasked)?;
+        Ok(Self { parked, permit, left, stays })
     }
 
     /// Puts the next bytes behind what `buf` holds, as many as one read gives; to be asked until none is left.
