@@ -78,7 +78,10 @@ pub fn thread_name() -> String {
 /// Resident memory in bytes, without what the allocator keeps.
 pub fn resident() -> usize {
     // SAFETY: it only hands free memory back.
-    unsafe { libc::malloc_trim(0) };
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0)
+    };
     let text = std::fs::read_to_string("/proc/self/statm").unwrap();
     text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
