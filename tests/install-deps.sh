@@ -24,6 +24,7 @@ need g++ has g++
 need libc6-dev test -e /usr/include/stdlib.h
 need binutils has readelf
 need clang has clang
+need patch has patch
 need libasio-dev test -e /usr/include/asio.hpp
 need golang-go has go
 need golang-opentelemetry-otel-dev test -d /usr/share/gocode/src/go.opentelemetry.io/otel

@@ -77,6 +77,7 @@ run() {
     case $1 in
         format) part format "$cargo" fmt --check ;;
         clippy) part clippy "$cargo" clippy --locked --all-targets --features xds -- -D warnings ;;
+        fuzzing) part fuzzing sh fuzz/check.sh ;;
         arena)
             at="--manifest-path benches/arena/Cargo.toml --target-dir $target/arena/build"
             # shellcheck disable=SC2086 # words
@@ -202,7 +203,7 @@ case ${1-} in
     '')
         # First what no clock decides, two parts at a time. Then the tests of Rust, of which most of the time waits for
         # something to happen, and beside them what leaves the processors to those.
-        beside clippy minimal compile
+        beside clippy fuzzing minimal compile
         each build format arena header symbols description abi install tool readme
         joined
         beside null valgrind asan schema
