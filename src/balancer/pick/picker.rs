@@ -98,18 +98,14 @@ impl<'a> Picker<'a, '_> {
         let Terms { probing, overdue } = self.context.terms;
         let (slots, len) = (&locality.slots, locality.slots.len());
         let rotates = |slot: usize| slots.hot(slot).is_some_and(|hot| hot.is_rotating(slot));
-        // The member is looked for as well, so that the processor waits for it and for all loads at once.
-        let cost = |slot: usize| match slots.hot(slot) {
-            Some(hot) if hot.is_rotating(slot) && slots.get(slot).is_some() => {
-                hot.cost(slot, probing, self.context.tick)
-            }
-            _ => f32::MAX,
+        let cost = |slot: usize| {
+            slots.hot(slot).map_or(f32::MAX, |hot| hot.cost(slot, probing, self.context.tick))
         };
         let slot = match &self.config.algorithm {
             Algorithm::RoundRobin => self.round_robin.pick(self.context.caller, len, rotates),
             Algorithm::Random => Random::uniform().pick(len, rotates, rng),
             Algorithm::P2c { rule, .. } if locality.uneven.is_none() => {
-                rule.pick(len, |_| true, cost, rng).filter(|&slot| rotates(slot))
+                rule.pick(len, rotates, cost, rng)
             }
             _ => None,
         };

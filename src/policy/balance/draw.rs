@@ -6,6 +6,8 @@
 
 use rand::{Rng, RngExt};
 
+use super::batch::Batch;
+
 /// How likely each endpoint is to be drawn.
 pub(super) trait Weights {
     /// Whether an endpoint that was drawn evenly is kept.
@@ -74,26 +76,29 @@ impl<const N: usize> Drawn<N> {
     }
 }
 
-/// Draws `count` endpoints, at most `N` and at most all, without asking whether they admit.
+/// Draws `count` endpoints, at most `N` and at most all, without asking whether they admit, and shows each to `look`
+/// at once: kept in an array until all are drawn, they would be waited for.
 #[inline]
 pub(super) fn blindly<const N: usize>(
     count: usize,
     len: usize,
     weights: &impl Weights,
     rng: &mut impl Rng,
-) -> Drawn<N> {
-    let count = count.min(N).min(len);
-    let (mut indices, mut sorted) = ([0; N], [usize::MAX; N]);
-    for drawn in 0..count {
-        let index = one(&sorted[..drawn], len, weights, rng);
-        indices[drawn] = index;
+    mut look: impl FnMut(usize),
+) {
+    let mut batch = Batch::new();
+    // Sorted; the places that are left stand behind all endpoints. All are compared each time, so that the loops have
+    // a length that the compiler knows.
+    let mut taken = [usize::MAX; N];
+    for drawn in 0..count.min(N).min(len) {
+        let index = one(&taken, len - drawn, weights, &mut batch, rng);
+        look(index);
         // Without a branch, as nothing predicts how random numbers compare.
         let mut moved = index;
-        for place in &mut sorted[..=drawn] {
+        for place in &mut taken {
             (*place, moved) = ((*place).min(moved), (*place).max(moved));
         }
     }
-    Drawn { indices, count }
 }
 
 /// Draws `count` of the endpoints that admit, at most `N` and at most all, asking each of them once.
@@ -117,17 +122,18 @@ pub(super) fn exactly<const N: usize>(
     Drawn { indices: kept.map(|(_, index)| index), count: found.min(count).min(N) }
 }
 
-/// One of `len` endpoints that is not among those taken: these are sorted, and fewer than all.
+/// One of the endpoints that are not among those taken: these are sorted, and `left` are not taken.
 #[inline]
 pub(super) fn one(
     taken: &[usize],
-    len: usize,
+    left: usize,
     weights: &impl Weights,
+    batch: &mut Batch,
     rng: &mut impl Rng,
 ) -> usize {
     let mut index = 0;
     for _ in 0..TRIES {
-        index = rng.random_range(0..len - taken.len());
+        index = batch.below(left, rng);
         taken.iter().for_each(|&taken| index += usize::from(index >= taken));
         if weights.keeps(index, rng) {
             break;
@@ -153,6 +159,18 @@ mod tests {
         Weighted { weight: |index: usize| WEIGHTS[index % 6], heaviest: 10 }
     }
 
+    /// What one draw shows, in order.
+    fn shown<const N: usize>(
+        count: usize,
+        len: usize,
+        weights: &impl Weights,
+        rng: &mut impl Rng,
+    ) -> Vec<usize> {
+        let mut shown = Vec::new();
+        blindly::<N>(count, len, weights, rng, |index| shown.push(index));
+        shown
+    }
+
     /// How often each endpoint was the first of a draw, as a share of all draws.
     fn firsts(len: usize, mut draw: impl FnMut() -> Option<usize>) -> Vec<f64> {
         let mut counts = vec![0.0; len];
@@ -168,7 +186,7 @@ mod tests {
     fn each_place_in_the_order_is_fair() {
         let mut rng = rng();
         for place in 0..3 {
-            let found = firsts(5, || blindly::<3>(3, 5, &Equal, &mut rng).iter().nth(place));
+            let found = firsts(5, || shown::<3>(3, 5, &Equal, &mut rng).get(place).copied());
             assert!(close(&found, &[0.2; 5]), "{place}: {found:?}");
             let found =
                 firsts(5, || exactly::<3>(3, 5, |_| true, &Equal, &mut rng).iter().nth(place));
@@ -179,7 +197,7 @@ mod tests {
     #[test]
     fn chances_follow_the_weights_both_ways() {
         let (mut rng, expected) = (rng(), [1, 2, 3, 4, 10, 1].map(|w| f64::from(w) / 21.0));
-        let found = firsts(6, || blindly::<2>(2, 6, &weighted(), &mut rng).iter().next());
+        let found = firsts(6, || shown::<2>(2, 6, &weighted(), &mut rng).first().copied());
         assert!(close(&found, &expected), "{found:?}");
         let found = firsts(6, || exactly::<2>(2, 6, |_| true, &weighted(), &mut rng).iter().next());
         assert!(close(&found, &expected), "{found:?}");
@@ -190,7 +208,7 @@ mod tests {
         let (mut rng, mut seconds) = (rng(), [0.0_f64; 3]);
         let weights = Weighted { weight: |index: usize| [1, 1, 8][index], heaviest: 8 };
         for _ in 0..40_000 {
-            let drawn: Vec<_> = blindly::<2>(2, 3, &weights, &mut rng).iter().collect();
+            let drawn = shown::<2>(2, 3, &weights, &mut rng);
             if drawn[0] == 0 {
                 seconds[drawn[1]] += 1.0;
             }
@@ -203,10 +221,10 @@ mod tests {
     fn weights_above_the_heaviest_do_no_harm() {
         for heaviest in [0, 1, u32::MAX] {
             let weights = Weighted { weight: |_| u32::MAX, heaviest };
-            assert_eq!(blindly::<3>(3, 5, &weights, &mut rng()).iter().count(), 3);
+            assert_eq!(shown::<3>(3, 5, &weights, &mut rng()).len(), 3);
         }
         let hopeless = Weighted { weight: |_| 1, heaviest: u32::MAX };
-        assert_eq!(blindly::<3>(3, 5, &hopeless, &mut rng()).iter().count(), 3);
+        assert_eq!(shown::<3>(3, 5, &hopeless, &mut rng()).len(), 3);
     }
 
     proptest! {
@@ -218,18 +236,20 @@ mod tests {
             let mut rng = rand::rngs::StdRng::seed_from_u64(seed);
             let admits = |index: usize| out >> index & 1 == 0;
             let living = (0..len).filter(|&index| admits(index)).count();
-            let check = |drawn: Drawn<8>, expected: usize, only: bool| {
-                let mut indices: Vec<_> = drawn.iter().collect();
+            let check = |mut indices: Vec<usize>, expected: usize, only: bool| {
                 indices.sort_unstable();
                 indices.dedup();
                 prop_assert_eq!(indices.len(), expected);
                 prop_assert!(indices.iter().all(|&index| index < len && (!only || admits(index))));
                 Ok(())
             };
-            check(blindly(count, len, &Equal, &mut rng), count.min(len).min(8), false)?;
-            check(blindly(count, len, &weighted(), &mut rng), count.min(len).min(8), false)?;
-            check(exactly(count, len, admits, &Equal, &mut rng), count.min(living).min(8), true)?;
-            check(exactly(count, len, admits, &weighted(), &mut rng), count.min(living).min(8), true)?;
+            let (all, some) = (count.min(len).min(8), count.min(living).min(8));
+            check(shown::<8>(count, len, &Equal, &mut rng), all, false)?;
+            check(shown::<8>(count, len, &weighted(), &mut rng), all, false)?;
+            let drawn: Drawn<8> = exactly(count, len, admits, &Equal, &mut rng);
+            check(drawn.iter().collect(), some, true)?;
+            let drawn: Drawn<8> = exactly(count, len, admits, &weighted(), &mut rng);
+            check(drawn.iter().collect(), some, true)?;
         }
     }
 }

@@ -14,6 +14,7 @@ use std::num::NonZeroUsize;
 use rand::{Rng, RngExt};
 
 use super::P2c;
+use super::batch::Batch;
 use super::draw::{self, Equal, Weighted};
 
 /// Takes an endpoint with few requests in flight.
@@ -70,7 +71,8 @@ impl LeastRequest {
         let room = |index: usize| self.room(active(index));
         for _ in 0..if len <= FEW { 0 } else { DRAWS } {
             // With repetition: without, the heavy ones could not come up more often than the light.
-            let drawn = [(); FEW].map(|()| draw::one(&[], len, &weights, rng));
+            let mut batch = Batch::new();
+            let drawn = [(); FEW].map(|()| draw::one(&[], len, &weights, &mut batch, rng));
             let living = drawn.into_iter().filter(|&index| admits(index));
             if let Some(picked) = spin(living, room, rng) {
                 return Some(picked);

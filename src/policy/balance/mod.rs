@@ -21,6 +21,7 @@
 //! - [`Bounded`] keeps a popular key from overloading its endpoint.
 
 mod alias;
+mod batch;
 mod custom;
 mod draw;
 mod hash;

@@ -95,24 +95,49 @@ fn least_costly<const N: usize>(
     cost: impl Fn(usize) -> f32,
     rng: &mut impl Rng,
 ) -> Option<usize> {
-    let least = |drawn: draw::Drawn<N>| {
-        let (mut best, mut least) = (0, f32::INFINITY);
-        for index in drawn.iter().filter(|&index| admits(index)) {
-            // No number counts as the greatest: `min` prefers whichever is a number.
-            let cost = weights.shared_out(index, cost(index)).min(f32::MAX);
-            (best, least) = if cost < least { (index, cost) } else { (best, least) };
+    let look = |least: &mut Least, index: usize| {
+        if admits(index) {
+            least.compare(index, weights.shared_out(index, cost(index)));
         }
-        (least < f32::INFINITY).then_some(best)
     };
     // A draw of all there are needs no repetition: the exact pass comes to the same.
     let draws = if count < len { DRAWS } else { 0 };
     for _ in 0..draws {
-        let best = least(draw::blindly(count, len, weights, rng));
-        if best.is_some() {
-            return best;
+        let mut least = Least::NONE;
+        draw::blindly::<N>(count, len, weights, rng, |index| look(&mut least, index));
+        if least.index().is_some() {
+            return least.index();
         }
     }
-    least(draw::exactly(count, len, &admits, weights, rng))
+    let mut least = Least::NONE;
+    let living = draw::exactly::<N>(count, len, &admits, weights, rng);
+    living.iter().for_each(|index| look(&mut least, index));
+    least.index()
+}
+
+/// The least costly of those compared so far.
+struct Least {
+    index: usize,
+    cost: f32,
+}
+
+impl Least {
+    const NONE: Self = Self { index: 0, cost: f32::INFINITY };
+
+    #[inline]
+    fn compare(&mut self, index: usize, cost: f32) {
+        // No number counts as the greatest: `min` prefers whichever is a number.
+        let cost = cost.min(f32::MAX);
+        // Without a branch, as nothing predicts how costs compare.
+        let less = cost < self.cost;
+        self.index = if less { index } else { self.index };
+        self.cost = if less { cost } else { self.cost };
+    }
+
+    #[inline]
+    fn index(&self) -> Option<usize> {
+        (self.cost < f32::INFINITY).then_some(self.index)
+    }
 }
 
 /// Up to which number of endpoints two choices are better than three.

@@ -236,6 +236,7 @@ impl HostLoad {
     /// The same as an attempt sees it that leaves probes to others: to that an idle endpoint without
     /// news costs what its history says, the longer or until no other is left.
     #[must_use]
+    #[inline]
     pub fn cost_to(&self, probing: ProbeEligibility, now: Tick, model: &LoadModel) -> f32 {
         let flight = self.in_flight();
         let next = (flight.pending() + 1) as f32;
