@@ -43,7 +43,12 @@ endif
 # is compiled without; so is all by another version of Rust than counted. `make profile` counts anew. It is unpacked under
 # a name of its own, for cargo looks at the name alone.
 PROFDATA := $(abspath $(TARGET))/profile-$(shell cksum <packaging/ahoy.profdata.gz | cut -d ' ' -f 1)
-PROFILED = $(if $(filter dist,$(PROFILE)),-Cprofile-use=$(PROFDATA) )
+PROFILED = $(if $(filter dist,$(PROFILE)),-Cprofile-use=$(PROFDATA) $(KNOWN_COLD))
+
+# What was never called is compiled for size, which LLVM does of itself for large programs only, and not inlined: 0.12 MB less.
+# A compiler of another LLVM might not know these options.
+COLD = -Cllvm-args=-pgso-lwss-only=false -Cllvm-args=-inline-cold-callsite-threshold=0 -Cllvm-args=-inlinecold-threshold=0
+KNOWN_COLD = $(shell $${RUSTC:-rustc} $(COLD) --print target-cpus >/dev/null 2>&1 && echo '$(COLD) ')
 
 $(PROFDATA): packaging/ahoy.profdata.gz
 	mkdir -p $(@D)
