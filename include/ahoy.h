@@ -1960,8 +1960,8 @@ ahoy_status ahoy_balancer_set_deterministic_subset(const ahoy_balancer *balancer
 
 /**
  * Switches on slow start over 2 s, outlier detection, a panic threshold of 0.5 and health checks
- * by connect. What is set already stays. None of it is a default: outlier detection needs a
- * handful of endpoints to compare, health checks open connections of their own, and slow start
+ * by connect. What is on already stays as it is. None of it is a default: outlier detection needs
+ * a handful of endpoints to compare, health checks open connections of their own, and slow start
  * sends less to an endpoint that has just come back. The client's part is
  * ahoy_client_builder_use_resilient_profile.
  */
@@ -3154,7 +3154,7 @@ ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
  * Sets the extra attempts in stock for when the retry budget bears no more, as in a burst of calls
  * on a new client. A call draws on it at most twice, once for a failed attempt and once for a late
  * one; ten successful calls put one back; a forked child begins with 10 at most. Default 100, and 0
- * once ahoy_client_builder_set_retry_budget was called.
+ * once ahoy_client_builder_set_retry_budget was called. Switches on a budget that was off.
  *
  * @param attempts 0 for none
  */
@@ -3165,10 +3165,11 @@ ahoy_status ahoy_client_builder_set_retry_budget_stock(ahoy_client_builder *buil
 
 /**
  * Switches on two protections that have a price: hedges for the slowest twentieth of calls that
- * may be carried out twice, and a limit of 1,024 calls in flight. What is set already stays.
- * Neither is a default: hedges send up to 5 % more requests, and above the limit calls are refused
- * with AHOY_E_OVERLOADED. Take it for services whose requests are cheap to repeat, together with
- * ahoy_balancer_use_resilient_profile. README compares it with the defaults by measurement.
+ * may be carried out twice, and a limit of 1,024 calls in flight. What is on already stays as it
+ * is. Neither is a default: hedges send up to 5 % more requests, and above the limit calls are
+ * refused with AHOY_E_OVERLOADED. Take it for services whose requests are cheap to repeat,
+ * together with ahoy_balancer_use_resilient_profile. README compares it with the defaults by
+ * measurement.
  */
 AHOY_API
 ahoy_status ahoy_client_builder_use_resilient_profile(ahoy_client_builder *builder,

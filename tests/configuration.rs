@@ -179,6 +179,34 @@ fn the_text_of_a_client_shows_what_is_in_effect_and_no_secret() {
 }
 
 #[test]
+fn what_is_switched_off_stays_off_wherever_it_stands() {
+    let _alone = alone();
+    let switches = [
+        (None, "retry_budget", r#""off""#, r#""retry_budget_floor": 5"#),
+        (None, "adaptive_throttle", r#""off""#, r#""adaptive_throttle_window": "5s""#),
+        (Some("balancer"), "outlier_detection", "false", r#""outlier_ejection_base": "5s""#),
+        (Some("balancer"), "slow_start_window", r#""off""#, r#""slow_start_min_ratio": 0.5"#),
+        (Some("breaker"), "slow_calls_duration", r#""off""#, r#""slow_calls_ratio": 0.5"#),
+    ];
+    for (section, key, off, other) in switches {
+        let off_first = format!(r#""{key}": {off}, {other}"#);
+        let off_last = format!(r#"{other}, "{key}": {off}"#);
+        for settings in [off_first, off_last] {
+            let settings = match section {
+                Some(section) => format!(r#""{section}": {{ {settings} }}"#),
+                None => settings,
+            };
+            let text = format!(r#"{{ "hosts": ["127.0.0.1:1"], {settings} }}"#);
+            let told = Client::from_config(&text).unwrap().config_text();
+            let told: Value = serde_json::from_str(&told).unwrap();
+            let told = section.map_or(&told, |section| &told[section]);
+            let off: Value = serde_json::from_str(off).unwrap();
+            assert_eq!(told[key], off, "{text}");
+        }
+    }
+}
+
+#[test]
 fn what_a_text_cannot_hold_is_masked() {
     let _alone = alone();
     let provider = Provider::custom(|_| AHOY_OK);

@@ -28,15 +28,64 @@ pub(super) fn read<C: Clone + 'static>(
             Err(problem) => faults.add(below(&path, key), problem),
         }
     }
-    // What a profile sets is left where a setting of its own says otherwise.
-    pairs.sort_by_key(|(key, _)| *key != PROFILE);
-    let pairs = pairs.iter().map(|(key, text)| (*key, text.as_str()));
-    for (kind, (key, problem)) in table.set_each(config, pairs) {
-        faults.push(kind, below(&path, &key), problem);
+    // Keys of a text have no order: what a profile sets is left where a setting of its own says otherwise, and what is
+    // switched off stays off, whatever else is said of it.
+    let (off, mut on): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(_, text)| is_off(text));
+    on.sort_by_key(|(key, _)| *key != PROFILE);
+    set(table, config, &on, &path, faults);
+    for (key, other) in displaced(table, config, &on) {
+        let key = below(&path, key);
+        if !faults.has(&key) {
+            faults.add(key, format!("does not go with {other}, which stands in its place"));
+        }
     }
+    set(table, config, &off, &path, faults);
 }
 
 const PROFILE: &str = "profile";
+
+/// A key and its value.
+type Pair<'a> = (&'a str, String);
+
+fn is_off(text: &str) -> bool {
+    matches!(text, "off" | "false")
+}
+
+fn set<C: Clone + 'static>(
+    table: &Table<C>,
+    config: &mut C,
+    pairs: &[Pair<'_>],
+    path: &str,
+    faults: &mut Faults,
+) {
+    let pairs = pairs.iter().map(|(key, text)| (*key, text.as_str()));
+    for (kind, (key, problem)) in table.set_each(config, pairs) {
+        faults.push(kind, below(path, &key), problem);
+    }
+}
+
+/// The keys of `pairs` that are not in effect, each with the one that stands in its place: no order tells which of
+/// both is meant.
+fn displaced<'a, C: Clone + 'static>(
+    table: &Table<C>,
+    config: &C,
+    pairs: &[Pair<'a>],
+) -> Vec<(&'a str, &'a str)> {
+    let has = |config: &C, key| table.row(key).is_some_and(|row| row.text_of(config).is_some());
+    let displaces = |(other, text): &Pair<'a>, (key, own): &Pair<'a>| {
+        let mut tried = config.clone();
+        table.set_each(&mut tried, [(*key, own.as_str())]);
+        let before = has(&tried, key);
+        table.set_each(&mut tried, [(*other, text.as_str())]);
+        before && !has(&tried, key)
+    };
+    let lost = pairs.iter().filter(|(key, _)| !has(config, key));
+    let with_other = |key| {
+        let other = pairs.iter().find(|other| displaces(other, key))?;
+        Some((key.0, other.0))
+    };
+    lost.filter_map(with_other).collect()
+}
 
 /// The value of a row as its text, where it is of the row's type.
 fn text_of<C>(json: &Json, row: &Row<C>) -> Result<String, String> {

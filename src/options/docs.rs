@@ -38,7 +38,7 @@ Every setting by the key that `ahoy_client_builder_set`, `ahoy_balancer_set`, `a
 
 A duration has a unit: `250ms`, `1.5s`, `1m30s`, `2h`; `forever` sets no limit. A size may have one: `512`,
 `64KiB`, `1MiB`. Where several keys are given, their order does not matter, but for keys of which each stands in
-place of the other: there the last one counts.
+place of the other, and for one that switches on what another switched off: there the last one counts.
 
 A word that is the default, such as `off` or `auto`, need not have a function: a handle that was told nothing has it.
 ";

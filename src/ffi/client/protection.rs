@@ -41,7 +41,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget(
 /// Sets the extra attempts in stock for when the retry budget bears no more, as in a burst of calls
 /// on a new client. A call draws on it at most twice, once for a failed attempt and once for a late
 /// one; ten successful calls put one back; a forked child begins with 10 at most. Default 100, and 0
-/// once ahoy_client_builder_set_retry_budget was called.
+/// once ahoy_client_builder_set_retry_budget was called. Switches on a budget that was off.
 ///
 /// @param attempts 0 for none
 #[unsafe(no_mangle)]
@@ -56,10 +56,11 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget_stock(
 }
 
 /// Switches on two protections that have a price: hedges for the slowest twentieth of calls that
-/// may be carried out twice, and a limit of 1,024 calls in flight. What is set already stays.
-/// Neither is a default: hedges send up to 5 % more requests, and above the limit calls are refused
-/// with AHOY_E_OVERLOADED. Take it for services whose requests are cheap to repeat, together with
-/// ahoy_balancer_use_resilient_profile. README compares it with the defaults by measurement.
+/// may be carried out twice, and a limit of 1,024 calls in flight. What is on already stays as it
+/// is. Neither is a default: hedges send up to 5 % more requests, and above the limit calls are
+/// refused with AHOY_E_OVERLOADED. Take it for services whose requests are cheap to repeat,
+/// together with ahoy_balancer_use_resilient_profile. README compares it with the defaults by
+/// measurement.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_use_resilient_profile(
     builder: *mut ahoy_client_builder,

@@ -17,7 +17,7 @@ const BUDGET_WINDOW: Form = Form::Duration(Duration::from_secs(1), Duration::fro
 
 pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
     Setting::new("profile", Form::Choice(&["resilient"]))
-        .purpose("Many settings at once. resilient hedges the slowest twentieth of calls and limits calls in flight to 1024; what is set already stays")
+        .purpose("Many settings at once. resilient hedges the slowest twentieth of calls and limits calls in flight to 1024; what is on already stays as it is")
         .cost("See hedge_delay and max_in_flight.")
         .other_setter("use_resilient_profile", "there is one profile, and a function for it")
         .field(
@@ -43,7 +43,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             },
         ),
     Setting::new("retry_budget_floor", COUNT)
-        .purpose("The extra attempts a second that the budget allows in any case; 0 is better in a fleet of more than 1,000 clients")
+        .purpose("The extra attempts a second that the budget allows in any case; 0 is better in a fleet of more than 1,000 clients; switches the budget on")
         .cost("Every client of a fleet adds that much load to a service in trouble.")
         .setter("set_retry_budget")
         .field(
@@ -56,7 +56,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             },
         ),
     Setting::new("retry_budget_window", BUDGET_WINDOW)
-        .purpose("The time over which the budget counts calls")
+        .purpose("The time over which the budget counts calls; switches the budget on")
         .cost("Calls of a quiet time pay for more attempts at once.")
         .setter("set_retry_budget")
         .field(
@@ -68,7 +68,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             },
         ),
     Setting::new("retry_budget_stock", COUNT)
-        .purpose("The extra attempts in stock for when the budget bears no more, as in a burst of calls on a new client; ten successful calls put one back. 0 where retry_budget is set, unless it is set too")
+        .purpose("The extra attempts in stock for when the budget bears no more, as in a burst of calls on a new client; ten successful calls put one back. 0 where retry_budget is set, unless it is set too. Switches the budget on")
         .cost("Every client of a fleet may add that much load at once to a service in trouble.")
         .setter("set_retry_budget_stock")
         .field(
