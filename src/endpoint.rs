@@ -388,7 +388,7 @@ impl Eq for Endpoint {}
 
 /// The zone of a link's address (`fe80::1%eth0`, RFC 4007) names an interface of this host and
 /// means nothing to any other.
-fn without_zone(address: &str) -> &str {
+pub(crate) fn without_zone(address: &str) -> &str {
     let is_zoned = |(bare, _): &(&str, &str)| bare.contains(':');
     address.split_once('%').filter(is_zoned).map_or(address, |(bare, _)| bare)
 }

@@ -262,13 +262,16 @@ fn what_is_left_out_goes_past_the_proxy() {
             _ => Reply::status(200),
         }),
     );
-    let builder = Builder::new().proxy(&proxy.url()).no_proxy("localhost, 10.0.0.0/8").redirects(1);
-    let client = builder.build();
-    client.get(&format!("http://localhost:{}/a\\b", server.port())).unwrap();
+    let client =
+        |no_proxy: &str| Builder::new().proxy(&proxy.url()).no_proxy(no_proxy).redirects(1).build();
+    client("localhost, 10.0.0.0/8")
+        .get(&format!("http://localhost:{}/a\\b", server.port()))
+        .unwrap();
+    client("localhost.").get(&format!("http://localhost:{}/", server.port())).unwrap();
     assert_eq!(proxy.asked().len(), 0);
-    client.get(&format!("{}/away", server.url())).unwrap();
+    client("localhost").get(&format!("{}/away", server.url())).unwrap();
     assert_eq!(proxy.asked().len(), 1, "the redirect leads past it");
-    assert_eq!(server.request_count(), 3);
+    assert_eq!(server.request_count(), 4);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::endpoint::without_brackets;
 /// Names the first that cannot.
 pub(super) fn parse(no_proxy: &str) -> Result<(), String> {
     entries(no_proxy).try_for_each(|entry| match entry {
+        _ if bare(entry).is_empty() => Err(format!("{entry} is no name, address or network")),
         _ if entry == "*" || is_address(entry) || is_network(entry) || is_name(entry) => Ok(()),
         _ if entry.contains(':') && !entry.contains('/') => {
             Err(format!("{entry} has a port; a host is left out with all of its ports"))
@@ -33,9 +34,10 @@ fn entries(no_proxy: &str) -> impl Iterator<Item = &str> {
     no_proxy.split([',', ' ', '\t']).filter(|entry| !entry.is_empty())
 }
 
-/// An address without its brackets, and a name without the `*` before its first dot.
+/// An address without its brackets, and a name without the `*` before its first dot and a dot at its end.
 fn bare(entry: &str) -> &str {
     let entry = entry.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(entry);
+    let entry = entry.strip_suffix('.').unwrap_or(entry);
     without_brackets(entry).unwrap_or(entry)
 }
 
@@ -74,6 +76,8 @@ mod tests {
             ("http://a", "http://a is no name"),
             ("a;b", "a;b is no name"),
             ("[::1]:80", "[::1]:80 has a port"),
+            (".", ". is no name"),
+            ("a *.", "*. is no name"),
         ] {
             assert!(parse(bad).unwrap_err().starts_with(problem), "{bad}: {:?}", parse(bad));
         }

@@ -7,7 +7,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 
 use super::exceptions;
 use super::url::ProxyUrl;
-use crate::endpoint::{Endpoint, Scheme};
+use crate::endpoint::{Endpoint, Scheme, bracketed, without_zone};
 
 /// The proxies of a client, and which servers are reached through them.
 pub(crate) struct Proxies {
@@ -43,8 +43,10 @@ impl Proxies {
 
     /// Whether `endpoint` is reached through a proxy.
     pub(crate) fn serve(&self, endpoint: &Endpoint) -> bool {
-        let url: Result<Uri, _> =
-            format!("{}://{}/", endpoint.scheme().as_str(), endpoint.authority()).parse();
+        // A dot at a name's end only says that nothing is to be added to it.
+        let address = endpoint.address();
+        let host = bracketed(without_zone(address.strip_suffix('.').unwrap_or(address)));
+        let url: Result<Uri, _> = format!("{}://{host}/", endpoint.scheme().as_str()).parse();
         url.is_ok_and(|url| self.rules.intercept(&url).is_some())
     }
 
@@ -90,10 +92,13 @@ mod tests {
 
     #[test]
     fn hosts_are_left_out_as_curl_does() {
-        let hosts = "example.com *.wild, .internal,10.0.0.0/8,192.168.1.1,[::1]";
+        let hosts = "example.com *.wild, .internal,rooted.example.,10.0.0.0/8,192.168.1.1,[::1]";
         let proxies = config("http://p:1", hosts).resolved().unwrap().unwrap();
         for host in ["example.com", "www.example.com", "a.internal", "a.wild", "10.1.2.3", "::1"] {
             assert!(!proxies.serve(&endpoint(host, 443)), "{host}");
+        }
+        for host in ["example.com.", "www.example.com.", "rooted.example", "rooted.example."] {
+            assert!(!proxies.serve(&endpoint(host, 80)), "{host}");
         }
         for host in ["notexample.com", "11.0.0.1", "localhost", "::2"] {
             assert!(proxies.serve(&endpoint(host, 80)), "{host}");
