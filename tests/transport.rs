@@ -388,11 +388,12 @@ fn a_base_url_comes_before_each_path_and_is_not_left() {
     let client = Builder::new().base_url(&format!("{}/api/v1/", server.url())).build();
     client.get("/users?id=1").unwrap();
     client.get(&format!("{}/api/v1/users?id=2", server.url())).unwrap();
+    client.get(&format!("{}/api/v1", server.url())).unwrap();
     let failure = client.get(&format!("{}/api/v1/users", other.url())).unwrap_err();
     assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
     assert!(failure.message.starts_with("path: "), "{}", failure.message);
     let paths: Vec<_> = server.requests().into_iter().map(|seen| seen.path).collect();
-    assert_eq!(paths, ["/api/v1/users?id=1", "/api/v1/users?id=2"]);
+    assert_eq!(paths, ["/api/v1/users?id=1", "/api/v1/users?id=2", "/api/v1"]);
     assert_eq!(other.connections(), 0, "no default header leaves the base url's server");
 }
 
@@ -748,16 +749,20 @@ fn names_have_the_addresses_that_are_stated() {
     let port = server.port();
     let builder = Builder::new().base_url(&format!("http://api.test:{port}"));
     builder
-        .option("resolve", &format!("other.test:80:10.0.0.1 API.test:{port}:::1,127.0.0.1"))
+        .option(
+            "resolve",
+            &format!(
+                "other.test:80:10.0.0.1 api.test:{port}:192.0.2.1 API.test:{port}:::1,127.0.0.1"
+            ),
+        )
         .unwrap();
     assert_eq!(builder.build().get("/").unwrap().text(), format!("api.test:{port}"));
-    let failure = builder.option("resolve", "api.test:80").unwrap_err();
-    assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
-    assert!(
-        failure.message.contains("api.test:80 is not name:port:address"),
-        "{}",
-        failure.message
-    );
+    for wrong in ["api.test:80", "*:80:127.0.0.1"] {
+        let failure = builder.option("resolve", wrong).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+        let said = format!("{wrong} is not name:port:address");
+        assert!(failure.message.contains(&said), "{}", failure.message);
+    }
 }
 
 /// Elsewhere 127.0.0.1 is the only address of the loopback.

@@ -124,7 +124,8 @@ fn below_base(endpoint: &Endpoint, base: &str, target: &str) -> Result<String, E
     if origin != Origin::of(endpoint) {
         return invalid("is a url of another server than the base url's; use a client without one");
     }
-    let below = path.strip_prefix(base).is_some_and(|rest| rest.starts_with(['/', '?']));
+    let rest = path.strip_prefix(base);
+    let below = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
     if !base.is_empty() && (!below || climbs(&path)) {
         return invalid("is a url outside of the base url's path");
     }
