@@ -67,9 +67,10 @@ impl Overrides {
         self.0.is_empty()
     }
 
-    /// The addresses of a name and port, where they are stated.
+    /// The addresses of a name and port, where they are stated; the last entry counts.
     pub(super) fn of(&self, name: &str, port: u16) -> Option<&[IpAddr]> {
-        let found = self.0.iter().find(|it| it.port == port && it.name.eq_ignore_ascii_case(name));
+        let is = |it: &&Override| it.port == port && it.name.eq_ignore_ascii_case(name);
+        let found = self.0.iter().rfind(is);
         found.map(|it| it.addresses.as_slice())
     }
 }
@@ -104,7 +105,9 @@ fn parse_one(entry: &str) -> Option<Override> {
     let port = port.parse().ok().filter(|port| *port != 0)?;
     let bare = |text: &str| text.trim_start_matches('[').trim_end_matches(']').parse().ok();
     let addresses = addresses.split(',').map(bare).collect::<Option<Vec<_>>>()?;
-    (!name.is_empty()).then(|| Override { name: name.to_owned(), port, addresses })
+    // What curl takes for any name, and for entries that end or are taken back, would apply to no name here.
+    let is_name = !name.is_empty() && !name.starts_with(['*', '+', '-']);
+    is_name.then(|| Override { name: name.to_owned(), port, addresses })
 }
 
 #[cfg(test)]
@@ -127,6 +130,9 @@ mod tests {
             "a.test:80:b.test",
             ":80:127.0.0.1",
             "a:80:",
+            "*:80:127.0.0.1",
+            "-a:80:127.0.0.1",
+            "+a:80:127.0.0.1",
         ] {
             assert!(wrong.parse::<Overrides>().unwrap_err().starts_with(wrong), "{wrong}");
         }
