@@ -168,6 +168,17 @@ fn the_statuses_can_be_others() {
 }
 
 #[test]
+fn statuses_that_are_none_are_refused() {
+    for status in [i32::MIN, -1, 0, 99, 600] {
+        let failure = Retry::new().try_statuses(&[503, status]).unwrap_err();
+        let said = "statuses: holds a number outside 100 to 599";
+        assert_eq!((failure.status, failure.message.as_str()), (AHOY_E_INVALID_ARGUMENT, said));
+    }
+    let failure = Retry::new().option("statuses", "404,599-500").unwrap_err();
+    assert_eq!(failure.message, "value: statuses: 599-500 ends below its beginning");
+}
+
+#[test]
 fn the_mask_turns_single_kinds_off() {
     let status = Server::status(503);
     assert_eq!(

@@ -45,6 +45,9 @@ fn parse_statuses(text: &str) -> Result<StatusSet, Problem> {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last) = (number::count(first.trim())?, number::count(last.trim())?);
         let (first, last) = (status(first)?, status(last)?);
+        if last < first {
+            return Err(format!("{range} ends below its beginning").into());
+        }
         // Each is in range, so each can be inserted.
         for status in first..=last {
             let _ = statuses.insert(status);

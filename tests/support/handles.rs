@@ -777,12 +777,15 @@ impl Retry {
     }
 
     pub fn statuses(self, statuses: &[i32]) -> Self {
+        self.try_statuses(statuses).unwrap();
+        self
+    }
+
+    pub fn try_statuses(&self, statuses: &[i32]) -> Result<(), Failure> {
         // SAFETY: the handle is ours, and pointer and length belong together.
         checked(|err| unsafe {
             ahoy_retry_set_statuses(self.0, statuses.as_ptr(), statuses.len(), err)
         })
-        .unwrap();
-        self
     }
 
     pub fn any_method(self) -> Self {

@@ -195,7 +195,8 @@ pub(super) fn listed(statuses: &Array<'_, i32>) -> Result<Value, Error> {
     if statuses.len() > 500 {
         return Err(Error::invalid("count", "is above the number of statuses"));
     }
-    let statuses: Vec<_> = statuses.iter().map(|status| status.to_string()).collect();
+    // A minus would be read as a range; 0 is as far out of range.
+    let statuses: Vec<_> = statuses.iter().map(|status| status.max(0).to_string()).collect();
     Ok(if statuses.is_empty() { Value::Word("none") } else { statuses.join(",").into() })
 }
 
