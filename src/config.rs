@@ -331,7 +331,7 @@ impl ClientConfig {
 }
 
 /// What is wrong with tries without number, wait or limit.
-pub const HAMMERS: &str = "unlimited tries need a delay or a limit on the call";
+pub const HAMMERS: &str = "unlimited tries need waits that last, or a limit on the call";
 
 /// One error for all checks that found a fault; each has a setting's name and what is wrong with
 /// it.

@@ -73,9 +73,20 @@ fn other_numbers_of_tries_are_refused() {
 
 #[test]
 fn endless_tries_without_delay_and_deadline_are_refused_when_the_client_is_built() {
-    let retry = Retry::new().tries(-1).delay_ms(0);
-    let builder = Builder::new().balancer(&round_robin(&[1])).retry(&retry).timeout_ms(u64::MAX);
-    assert_eq!(builder.try_build().unwrap_err().status, AHOY_E_INVALID_ARGUMENT);
+    let endless = || Retry::new().tries(-1);
+    for retry in [
+        endless().delay_ms(0),
+        endless().max_delay_ms(0),
+        endless().backoff(0.5),
+        fixed().tries(-1).backoff(0.0),
+    ] {
+        let builder = Builder::new().balancer(&round_robin(&[1])).retry(&retry);
+        let client = builder.build();
+        let builder = builder.timeout_ms(u64::MAX);
+        assert_eq!(builder.try_build().unwrap_err().status, AHOY_E_INVALID_ARGUMENT);
+        let failure = client.send(&Request::new("GET", "/").timeout_ms(u64::MAX)).unwrap_err();
+        assert_eq!((failure.status, failure.attempt_count), (AHOY_E_INVALID_ARGUMENT, 0));
+    }
 }
 
 #[test]

@@ -152,12 +152,11 @@ fn own_retry(
     request: &Request,
     timeout: Duration,
 ) -> Result<Option<Box<RetryConfig>>, Error> {
-    let Some(own) = request.extensions.get::<OwnRetry>() else { return Ok(None) };
-    let rules = own.over(&core.config.retry);
-    if rules.hammers() && timeout == Duration::MAX {
+    let own = request.extensions.get::<OwnRetry>().map(|own| own.over(&core.config.retry));
+    if own.as_ref().unwrap_or(&core.config.retry).hammers() && timeout == Duration::MAX {
         return Err(Error::invalid("retry", HAMMERS));
     }
-    Ok(Some(Box::new(rules)))
+    Ok(own.map(Box::new))
 }
 
 /// The client's defaults, replaced by name by the request's, and the inbound headers that pass.

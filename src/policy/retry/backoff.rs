@@ -37,6 +37,19 @@ impl Default for BackoffConfig {
     }
 }
 
+impl BackoffConfig {
+    /// Whether waits are none, at once or after some: those that shrink end there, unless something is added to each.
+    #[must_use]
+    pub const fn vanishes(&self) -> bool {
+        let adds = match self.jitter {
+            Jitter::Full => false,
+            Jitter::Range { min, max } => !min.is_zero() || !max.is_zero(),
+        };
+        let shrinks = self.backoff.value() < 1.0;
+        self.delay.is_zero() || self.max_delay.is_zero() || shrinks && !adds
+    }
+}
+
 /// The random part of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Jitter {
@@ -155,6 +168,19 @@ mod tests {
             backoff: Factor::new(backoff).unwrap(),
             jitter: Jitter::Range { min: ms(added), max: ms(added) },
         })
+    }
+
+    #[test]
+    fn waits_that_last_are_told_from_those_that_vanish() {
+        let full = |backoff| BackoffConfig {
+            backoff: Factor::new(backoff).unwrap(),
+            ..BackoffConfig::default()
+        };
+        assert!(!full(2.0).vanishes() && !full(1.0).vanishes());
+        assert!(full(0.9).vanishes() && full(0.0).vanishes());
+        assert!(!fixed(5, 10, 0.0, 1).config.vanishes(), "1 ms is added each time");
+        assert!(fixed(5, 10, 0.0, 0).config.vanishes());
+        assert!(fixed(0, 10, 2.0, 0).config.vanishes() && fixed(5, 0, 2.0, 1).config.vanishes());
     }
 
     fn first(backoff: &mut Backoff, count: usize) -> Vec<Duration> {

@@ -43,7 +43,7 @@ impl RetryConfig {
     /// Whether nothing but the limit on the call ends it: tries without number or wait.
     #[must_use]
     pub const fn hammers(&self) -> bool {
-        self.tries.is_none() && self.backoff.delay.is_zero()
+        self.tries.is_none() && self.backoff.vanishes()
     }
 }
 
