@@ -324,6 +324,10 @@ impl ClientConfig {
                 !balanced && self.warm_up > 0,
                 ("warm_up", "only a client with a balancer knows its endpoints"),
             ),
+            (
+                self.attempt_header.is_some() && self.attempt_header == self.deadline_header,
+                ("attempt_header", "is deadline_header as well, and would take its place"),
+            ),
             (hammers, ("retry", HAMMERS)),
         ];
         all_hold(&checks)

@@ -942,6 +942,23 @@ fn names_that_are_no_header_are_refused() {
             assert_eq!(set(&builder, name).unwrap_err().status, AHOY_E_INVALID_ARGUMENT);
         }
     }
+    for set in [Builder::try_deadline_header, Builder::try_attempt_header] {
+        let failure = set(&builder, "Host").unwrap_err();
+        assert!(failure.message.starts_with("name: is host"), "{}", failure.message);
+    }
+    builder.try_pushback_header("Host").unwrap();
+}
+
+#[test]
+fn one_header_cannot_tell_the_time_left_and_the_attempts_number() {
+    let builder = Builder::new();
+    builder.try_deadline_header("X-Told").unwrap();
+    builder.try_attempt_header("x-told").unwrap();
+    let failure = builder.try_build().unwrap_err();
+    assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+    assert!(failure.message.starts_with("attempt_header: "), "{}", failure.message);
+    builder.try_attempt_header("x-attempt").unwrap();
+    builder.build();
 }
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

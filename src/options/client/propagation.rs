@@ -1,11 +1,11 @@
 //! What attempts pass on, and what answers say beside their body.
 
-use http::HeaderName;
+use http::{HeaderName, header};
 
 use crate::config::ClientConfig;
 use crate::options::form::{Form, HEADER};
 use crate::options::setting::Setting;
-use crate::options::value::{OFF, Value};
+use crate::options::value::{OFF, Problem, Value};
 use crate::policy::TraceStart;
 
 /// The choices of `trace`, by their numbers in C.
@@ -20,7 +20,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         .field(
             |config| Some(name_or_off(config.deadline_header.as_ref())),
             |config, value| {
-                config.deadline_header = value.unless_off(Value::header)?;
+                config.deadline_header = value.unless_off(told_header)?;
                 Ok(())
             },
         ),
@@ -32,7 +32,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         .field(
             |config| Some(name_or_off(config.attempt_header.as_ref())),
             |config, value| {
-                config.attempt_header = value.unless_off(Value::header)?;
+                config.attempt_header = value.unless_off(told_header)?;
                 Ok(())
             },
         ),
@@ -72,6 +72,14 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             },
         ),
 ];
+
+/// The name of a header that bears a number: of `Host` it would make another host.
+fn told_header(value: Value) -> Result<HeaderName, Problem> {
+    match value.header()? {
+        header::HOST => Err("is host, which names the endpoint".into()),
+        name => Ok(name),
+    }
+}
 
 fn name_or_off(name: Option<&HeaderName>) -> Value {
     Value::or_off(name.map(HeaderName::as_str))
