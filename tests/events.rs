@@ -74,10 +74,13 @@ fn hands_and_checks_and_the_list_are_told_to_the_balancers_function() {
     let counts = [AHOY_FIELD_KNOWN, AHOY_FIELD_JOINED, AHOY_FIELD_LEFT, AHOY_FIELD_AGE_MS];
     assert_eq!(counts.map(|field| changed[0].number(field)), [Some(2), Some(2), Some(0), None]);
     let endpoint = balancer.endpoint(ports[0]);
+    endpoint.resume();
+    endpoint.drain();
     endpoint.drain();
     endpoint.resume();
-    assert_eq!(heard.of(AHOY_EVENT_DRAINED).len(), 1);
-    assert_eq!(heard.of(AHOY_EVENT_RESUMED)[0].endpoint, Some(url(ports[0])));
+    assert_eq!(heard.of(AHOY_EVENT_DRAINED).len(), 1, "once");
+    let resumed = heard.of(AHOY_EVENT_RESUMED);
+    assert_eq!((resumed.len(), &resumed[0].endpoint), (1, &Some(url(ports[0]))));
     endpoint.open().unwrap();
     let opened = heard.of(AHOY_EVENT_CIRCUIT_OPENED);
     assert_eq!(opened[0].number(AHOY_FIELD_REASON), Some(AHOY_OPENED_BY_HAND.into()));
@@ -98,6 +101,23 @@ fn hands_and_checks_and_the_list_are_told_to_the_balancers_function() {
     assert_eq!(counts.map(|field| last.number(field)), [Some(1), Some(0), Some(1)]);
     assert!(last.number(AHOY_FIELD_AGE_MS).is_some());
     assert_eq!(balancer.on_event(|_| ()).unwrap_err().status, AHOY_E_IN_USE);
+}
+
+#[test]
+fn a_circuit_that_is_disabled_while_it_is_open_or_drained_is_told_as_closed() {
+    let (heard, server) = (Heard::default(), Server::ok());
+    let balancer = round_robin(&[server.port()]);
+    balancer.on_event(heard.hear()).unwrap();
+    single(&balancer).get("/").unwrap();
+    let endpoint = balancer.endpoint(server.port());
+    endpoint.disable_circuit().unwrap();
+    assert!(heard.of(AHOY_EVENT_CIRCUIT_CLOSED).is_empty(), "it was closed");
+    endpoint.open().unwrap();
+    endpoint.disable_circuit().unwrap();
+    assert_eq!(heard.of(AHOY_EVENT_CIRCUIT_CLOSED).len(), 1);
+    endpoint.drain();
+    endpoint.disable_circuit().unwrap();
+    assert_eq!(heard.of(AHOY_EVENT_CIRCUIT_CLOSED).len(), 2);
 }
 
 #[test]

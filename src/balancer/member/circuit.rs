@@ -140,13 +140,14 @@ impl Member {
     /// # Errors
     /// It is open already.
     pub fn force_open(&self) -> Result<(), AlreadyThere> {
-        self.change_kept(&mut self.lock(), |history| {
+        let from_half_open = self.change_kept(&mut self.lock(), |history| {
+            let before = history.breaker.state();
             history.breaker.force_open()?;
             history.opened_by = Some(OpenedBy::Hand);
-            Ok(())
+            Ok(before == CircuitState::HalfOpen)
         })?;
         let by = OpenedBy::Hand;
-        self.tell(EndpointChange::CircuitOpened { wait: None, by, from_half_open: false });
+        self.tell(EndpointChange::CircuitOpened { wait: None, by, from_half_open });
         Ok(())
     }
 
@@ -166,19 +167,28 @@ impl Member {
     /// # Errors
     /// It does so already.
     pub fn disable(&self) -> Result<(), AlreadyThere> {
-        self.change(Breaker::disable)
+        let before = self.change(|breaker| {
+            let before = breaker.state();
+            breaker.disable().map(|()| before)
+        })?;
+        if before != CircuitState::Closed {
+            self.tell(EndpointChange::CircuitClosed);
+        }
+        Ok(())
     }
 
     /// Grants nothing new, until [`Self::resume`].
     pub fn drain(&self) {
-        self.change(Breaker::drain);
-        self.tell(EndpointChange::Drained);
+        if self.change(Breaker::drain) {
+            self.tell(EndpointChange::Drained);
+        }
     }
 
     /// Goes on after [`Self::drain`].
     pub fn resume(&self) {
-        self.change(Breaker::resume);
-        self.tell(EndpointChange::Resumed);
+        if self.change(Breaker::resume) {
+            self.tell(EndpointChange::Resumed);
+        }
     }
 
     /// Changes the circuit and shows the change.

@@ -279,14 +279,15 @@ impl Breaker {
         Ok(())
     }
 
-    /// Grants nothing new until [`Breaker::resume`]; what is under way is settled as ever.
-    pub const fn drain(&mut self) {
-        self.draining = true;
+    /// Grants nothing new until [`Breaker::resume`]; what is under way is settled as ever. Returns whether it
+    /// granted until now.
+    pub const fn drain(&mut self) -> bool {
+        !std::mem::replace(&mut self.draining, true)
     }
 
-    /// Goes on where [`Breaker::drain`] came in.
-    pub const fn resume(&mut self) {
-        self.draining = false;
+    /// Goes on where [`Breaker::drain`] came in. Returns whether it had.
+    pub const fn resume(&mut self) -> bool {
+        std::mem::replace(&mut self.draining, false)
     }
 
     /// Brings the probe of an open circuit forward, as after an active check that passed. Not of one
