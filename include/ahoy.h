@@ -2755,7 +2755,7 @@ ahoy_status ahoy_client_builder_set_idle_timeout_ms(ahoy_client_builder *builder
 
 /**
  * Sets how many unused connections to one endpoint each I/O thread, and each blocking caller,
- * keeps. Default 256.
+ * keeps. Not over HTTP/2, where there are at most 4. Default 256.
  *
  * @param connections from 0; 0 keeps none
  */

@@ -4717,7 +4717,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
 
     /**
      * Sets how many unused connections to one endpoint each I/O thread, and each blocking caller,
-     * keeps. Default 256.
+     * keeps. Not over HTTP/2, where there are at most 4. Default 256.
      *
      * @param connections from 0; 0 keeps none
      */

@@ -135,6 +135,36 @@ fn a_connection_is_active_while_exchanges_share_it_and_idle_between() {
 }
 
 #[test]
+fn why_a_connection_closed_is_counted() {
+    let Some(server) = Nghttpd::start("closed", None, &[]) else { return };
+    let closed = |client: &Client, reason| {
+        let name = "ahoy_client_connections_closed_total";
+        client.snapshot().sum(name, &[("reason", reason)])
+    };
+    let keeping = |key: &str, value: &str| {
+        let builder = speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE);
+        builder.option(key, value).unwrap();
+        let client = builder.build();
+        client.get("/hello").unwrap();
+        client
+    };
+    let (idle, aged) = (keeping("idle_timeout", "0ms"), keeping("max_connection_age", "1ms"));
+    eventually("it is idle for too long", ms(10_000), || closed(&idle, "idle") == 1.0);
+    eventually("it is too old", ms(10_000), || closed(&aged, "age") == 1.0);
+    let balancer = round_robin(&[server.port]);
+    let left = speaking(&balancer, AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+    left.get("/hello").unwrap();
+    balancer.leave(&Host::new("127.0.0.1", server.port)).unwrap();
+    eventually("its endpoint left", ms(10_000), || closed(&left, "departed") == 1.0);
+    let ended = keeping("idle_timeout", "1m");
+    drop(server);
+    eventually("its server ended", ms(10_000), || closed(&ended, "peer") == 1.0);
+    for client in [idle, aged, left, ended] {
+        assert_eq!(closed(&client, "other"), 0.0);
+    }
+}
+
+#[test]
 fn a_trace_tells_heads_and_frames_and_no_packed_secret() {
     let Some(server) = Nghttpd::start("trace", None, &[]) else { return };
     let told = Arc::new(std::sync::Mutex::new(Vec::new()));

@@ -326,7 +326,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_idle_timeout_ms(
 }
 
 /// Sets how many unused connections to one endpoint each I/O thread, and each blocking caller,
-/// keeps. Default 256.
+/// keeps. Not over HTTP/2, where there are at most 4. Default 256.
 ///
 /// @param connections from 0; 0 keeps none
 #[unsafe(no_mangle)]

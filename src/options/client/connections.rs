@@ -42,7 +42,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             },
         ),
     Setting::new("max_idle_per_endpoint", COUNT)
-        .purpose("How many unused connections to one endpoint each I/O thread, and each blocking caller, keeps")
+        .purpose("How many unused connections to one endpoint each I/O thread, and each blocking caller, keeps; not over HTTP/2, where there are at most 4")
         .cost("A descriptor here and at the endpoint for each.")
         .setter("set_max_idle_per_endpoint")
         .field(

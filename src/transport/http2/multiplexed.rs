@@ -110,7 +110,11 @@ impl Multiplexed {
             .extract_if(|_, pool| {
                 let endpoint = pool.endpoint();
                 let departed = endpoint.has_departed() || Arc::strong_count(endpoint) == 1;
-                !pool.sweep(now, idle_timeout) || departed
+                let left = pool.sweep(now, idle_timeout);
+                if departed {
+                    pool.departs();
+                }
+                !left || departed
             })
             .collect();
         drop(pools);

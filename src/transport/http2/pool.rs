@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
 use crate::phase::Phase;
+use crate::statistics::CloseReason;
 
 use super::session::{self, Session};
 
@@ -71,12 +72,28 @@ impl PooledSession {
         }
     }
 
-    fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
+    /// Why it takes no new streams any more.
+    fn retired_by(&self, now: Instant, idle_timeout: Duration) -> Option<CloseReason> {
+        if !self.session.is_open() {
+            let silent = self.session.is_silent();
+            return Some(if silent { CloseReason::Other } else { CloseReason::Peer });
+        }
         let idle = now.saturating_duration_since(self.idle_since);
         // However short the limits are, an exchange that waited for a connection gets to use it.
         let awaited = !self.used && idle < PAUSE;
-        let pooled = now < self.retires && (self.streams > 0 || idle < idle_timeout);
-        self.session.is_open() && (awaited || pooled)
+        match () {
+            () if awaited => None,
+            () if now >= self.retires => Some(CloseReason::Age),
+            () if self.streams == 0 && idle >= idle_timeout => Some(CloseReason::Idle),
+            () => None,
+        }
+    }
+
+    /// Whether it takes new streams; one that does not closes with its last.
+    fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
+        let reason = self.retired_by(now, idle_timeout);
+        reason.into_iter().for_each(|reason| self.session.traffic().closes(reason));
+        reason.is_none()
     }
 }
 
@@ -196,6 +213,12 @@ impl H2Pool {
         drop(state);
         drop(retired);
         left
+    }
+
+    /// Nobody will ask for a connection any more: what stands closes with its last stream.
+    pub(crate) fn departs(&self) {
+        let state = self.lock();
+        state.sessions.iter().for_each(|it| it.session.traffic().closes(CloseReason::Departed));
     }
 
     /// Connections that were made before anybody needed them rest.
