@@ -3254,7 +3254,8 @@ ahoy_status ahoy_client_builder_set_wait_queue(ahoy_client_builder *builder,
 /**
  * Refuses calls in the client (AHOY_E_OVERLOADED) while the service refuses most of them by 429 or
  * 503 or does not answer: about k calls are sent for each that is accepted (client-side
- * throttling, as in Google's SRE book). Default: off.
+ * throttling, as in Google's SRE book). One call a second is sent in any case, and calls of which
+ * nothing was sent do not count. Default: off.
  *
  * @param k at least 1; 2 is a good start
  * @param window_ms the time over which calls are counted, at least 1; 120000 is a good start

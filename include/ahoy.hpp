@@ -5181,7 +5181,8 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /**
      * Refuses calls in the client (errc::overloaded) while the service refuses most of them by 429 or
      * 503 or does not answer: about k calls are sent for each that is accepted (client-side
-     * throttling, as in Google's SRE book). Default: off.
+     * throttling, as in Google's SRE book). One call a second is sent in any case, and calls of which
+     * nothing was sent do not count. Default: off.
      *
      * @param k at least 1; 2 is a good start
      * @param window the time over which calls are counted, at least 1; 120000 is a good start

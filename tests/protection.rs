@@ -844,6 +844,31 @@ fn calls_that_their_callers_give_up_do_not_throttle() {
     assert!(Builder::new().try_throttle(2.0, 0).is_err());
 }
 
+#[test]
+fn calls_that_another_endpoint_answers_do_not_throttle() {
+    let (refusing, good) = (Server::status(503), Server::ok());
+    let balancer = first_of(&[&refusing, &good]);
+    balancer.update().unwrap();
+    balancer.endpoint(refusing.port()).disable_circuit().unwrap();
+    let client = Builder::new().balancer(&balancer).retry(&hasty()).throttle(1.0, 60_000).build();
+    for _ in 0..40 {
+        let answer = client.get("/").unwrap();
+        assert_eq!((answer.status, answer.attempt_count), (200, 2));
+    }
+}
+
+#[test]
+fn calls_that_never_reached_the_service_do_not_throttle() {
+    let dead = Dead::new();
+    let balancer = round_robin(&[dead.port()]);
+    balancer.update().unwrap();
+    balancer.endpoint(dead.port()).disable_circuit().unwrap();
+    let client = Builder::new().balancer(&balancer).tries(1).throttle(1.0, 60_000).build();
+    for _ in 0..40 {
+        assert_eq!(client.get("/").unwrap_err().status, AHOY_E_CONNECT);
+    }
+}
+
 // What is passed on.
 
 #[test]

@@ -38,6 +38,9 @@ pub(crate) struct AdmittedCall<'a> {
     timing: &'a Timing,
     /// `None` without a limit.
     permit: Option<InFlightPermit>,
+    /// Whether the service took the call on, as far as it has told. The throttle learns of it when the call ends: an
+    /// attempt that another endpoint made up for is no refusal by the service.
+    accepted: Option<bool>,
 }
 
 impl Admission {
@@ -84,7 +87,7 @@ impl Admission {
         if let Some(budget) = &self.budget {
             budget.deposit(now);
         }
-        Some(AdmittedCall { admission: self, timing, permit: None })
+        Some(AdmittedCall { admission: self, timing, permit: None, accepted: None })
     }
 
     /// How long answers take to the calls of a group.
@@ -117,7 +120,7 @@ impl Admission {
         if let Some(budget) = &self.budget {
             budget.deposit(now);
         }
-        Ok(AdmittedCall { admission: self, timing, permit })
+        Ok(AdmittedCall { admission: self, timing, permit, accepted: None })
     }
 
     /// Whether an extra attempt may be made of a call; `drew` says whether the call drew on the stock before.
@@ -170,13 +173,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl AdmittedCall<'_> {
     /// The permit alone, for a call that goes on beyond its answer's head.
-    pub(crate) fn into_permit(self) -> Option<InFlightPermit> {
-        self.permit
+    pub(crate) fn into_permit(mut self) -> Option<InFlightPermit> {
+        self.permit.take()
     }
 
     /// Takes in how an attempt of the call ended, after this long.
     pub(crate) fn observe(
-        &self,
+        &mut self,
         outcome: &AttemptOutcome,
         class: Class,
         elapsed: Duration,
@@ -190,15 +193,24 @@ impl AdmittedCall<'_> {
             self.timing.answered(elapsed, now);
             admission.budget.iter().for_each(Budget::note_success);
         }
-        if let (Some(throttle), Some(accepted)) = (&admission.throttle, accepted(outcome)) {
-            lock(throttle).record(accepted, now);
+        // Of several attempts the one that was accepted counts.
+        self.accepted = self.accepted.max(accepted(outcome));
+    }
+}
+
+impl Drop for AdmittedCall<'_> {
+    fn drop(&mut self) {
+        if let (Some(throttle), Some(accepted)) = (&self.admission.throttle, self.accepted) {
+            lock(throttle).record(accepted, clock::now());
         }
     }
 }
 
-/// Whether the service took an attempt on; `None` where it had no say in how that ended.
+/// Whether the service took an attempt on; `None` where it had no say in how that ended. A request of which nothing was
+/// sent has not reached it: circuits deal with that, and refuse at once themselves.
 const fn accepted(ended: &AttemptOutcome) -> Option<bool> {
     match ended {
+        AttemptOutcome::Failed { sent: false, .. } => None,
         AttemptOutcome::Answered { status } | AttemptOutcome::Judged { status, .. } => {
             Some(!matches!(status, 429 | 503))
         }

@@ -156,7 +156,7 @@ impl<'a> CallState<'a> {
 
     /// The client's limits learn how an attempt ended.
     pub(crate) fn observe(
-        &self,
+        &mut self,
         outcome: &AttemptOutcome,
         class: Class,
         elapsed: Duration,

@@ -6,13 +6,18 @@
 //! `max(0, (req - K * acc) / (req + 1))`. Refused calls count as calls, so the service still sees about
 //! `K` times what it accepts, and notices of recovery keep coming in.
 //!
+//! That is so where calls are many. Of a caller that sends one every few seconds the formula alone would refuse
+//! half after the first failure, and after an outage nearly all for minutes. So go-zero's rule is taken too: one call a
+//! second is sent whatever the formula says.
+//!
 //! It is off by default. It learns from whether calls were accepted, and calls that a deadline cuts
 //! were not: a service that is slow is throttled like one that refuses, and stays so for a good part of
 //! the two minutes. A limit on what is in flight ([`limit`](super::limit)) does better where it can be
 //! had.
 //!
 //! A call counts when it ends. Counting at the start, as the formula could be read too, would take
-//! the first hundred calls of a fresh client for a hundred refusals.
+//! the first hundred calls of a fresh client for a hundred refusals. Its attempts do not count one by one: refusals come
+//! sooner than answers, so in a burst one endpoint that refuses would speak for a service that answers every call.
 //!
 //! Rejected: Envoy's admission control, the same with a milder curve and more knobs; and dropping by
 //! a moving average of refusals, whose figure nobody can check by hand.
@@ -34,6 +39,10 @@ pub struct ThrottleConfig {
     pub window: Duration,
 }
 
+/// How often one call is sent in any case: go-zero's number. A service that is down bears that of each client, and a
+/// caller that is no quicker is never refused.
+const SENT_EVERY: Duration = Duration::from_secs(1);
+
 impl Default for ThrottleConfig {
     fn default() -> Self {
         Self { k: Factor::DOUBLE, window: Duration::from_secs(120) }
@@ -46,13 +55,15 @@ pub struct Throttle {
     k: f64,
     /// A call that was not accepted counts as a failure.
     calls: Window,
+    /// When a call was last sent.
+    sent: Option<Instant>,
 }
 
 impl Throttle {
     /// A throttle that has seen no calls.
     #[must_use]
     pub fn new(config: &ThrottleConfig) -> Self {
-        Self { k: config.k.value().max(1.0), calls: Window::new(config.window) }
+        Self { k: config.k.value().max(1.0), calls: Window::new(config.window), sent: None }
     }
 
     /// Whether a call may be sent. One that may not is counted as refused, and done with; the outcome
@@ -61,11 +72,17 @@ impl Throttle {
     pub fn admit(&mut self, now: Instant, rng: &mut impl Rng) -> bool {
         let chance = self.refusal(now);
         // Without need no number is drawn: this is on the way of every call.
-        let refused = chance > 0.0 && rng.random::<f64>() < chance;
-        if refused {
-            self.record(false, now);
+        let refused = chance > 0.0 && rng.random::<f64>() < chance && !self.is_due(now);
+        match refused {
+            true => self.record(false, now),
+            false => self.sent = Some(now),
         }
         !refused
+    }
+
+    /// Whether a call is sent whatever the chances are: none was for a while.
+    fn is_due(&self, now: Instant) -> bool {
+        self.sent.is_none_or(|sent| now.saturating_duration_since(sent) >= SENT_EVERY)
     }
 
     /// Counts a call that was sent: whether the service took it on. An answer that says to come
@@ -114,6 +131,24 @@ mod tests {
         assert_eq!(throttle.refusal(now), 1.0 / 102.0);
         record(&mut throttle, 99, false, now);
         assert_eq!(throttle.refusal(now), 100.0 / 201.0);
+    }
+
+    #[test]
+    fn one_call_a_second_is_sent_whatever_was_refused() {
+        let (mut throttle, t0, mut rng) = (throttle(), t0(), rng());
+        record(&mut throttle, 100_000, false, t0);
+        let sent = (0..1000).filter(|tick| throttle.admit(t0 + ms(tick * 100), &mut rng));
+        assert_eq!(sent.count(), 100);
+    }
+
+    #[test]
+    fn a_lone_caller_is_not_refused_after_an_outage() {
+        let (mut throttle, t0, mut rng) = (throttle(), t0(), rng());
+        for second in 0..200 {
+            let now = t0 + ms(second * 1000);
+            assert!(throttle.admit(now, &mut rng), "after {second} s");
+            throttle.record(second > 100, now);
+        }
     }
 
     #[test]
