@@ -277,3 +277,16 @@ fn no_attempt_starts_beside_another_where_the_limit_in_flight_is_reached() {
     let answer = builder.max_in_flight(1).build().get("/").unwrap();
     assert_eq!((answer.attempt_count, other.request_count()), (1, 0));
 }
+
+#[test]
+fn a_hang_does_not_keep_the_room_of_other_calls_until_its_deadline() {
+    let (hung, other) = (Server::always(Reply::Hang), Server::ok());
+    let builder = Builder::new().balancer(&first_of(&[&hung, &other])).attempt_timeout_ms(40);
+    let client = builder.max_in_flight(1).timeout_ms(20_000).build();
+    let call = client.begin("/");
+    eventually("it hangs", SOON, || hung.request_count() == 1);
+    assert_eq!(client.get("/").unwrap_err().status, AHOY_E_OVERLOADED);
+    let answer = call.end().unwrap();
+    assert_eq!((answer.attempt_count, other.request_count()), (2, 1));
+    assert_eq!(client.get("/").unwrap().status, 200);
+}

@@ -23,6 +23,8 @@ pub(crate) struct Call<'a> {
     /// The members that it tried.
     pub(crate) tried: Vec<u32>,
     pub(crate) flights: [Option<Flight>; 3],
+    /// When one of its attempts passed its limit first.
+    pub(crate) late_since: Option<Nanos>,
     /// It has drawn on the budget's stock.
     pub(crate) drew: bool,
     serial: u32,
@@ -71,6 +73,7 @@ impl<'a> Calls<'a> {
                 let call = &mut self.calls[place as usize];
                 (call.client, call.request, call.started) = (client, request, now);
                 (call.retry, call.attempts, call.drew) = (retry, 0, false);
+                call.late_since = None;
                 call.tried.clear();
                 place
             }
@@ -84,6 +87,7 @@ impl<'a> Calls<'a> {
                     in_flight: None,
                     tried: Vec::new(),
                     flights: [None, None, None],
+                    late_since: None,
                     drew: false,
                     serial: 0,
                 });

@@ -28,6 +28,7 @@ impl World<'_> {
         let flight = call.flights.iter_mut().flatten().find(|it| it.serial == attempt.serial);
         let Some(flight) = flight else { return };
         flight.late = true;
+        call.late_since.get_or_insert(now);
         let member = &mut self.clients[number as usize].members[flight.lease.member as usize];
         member.is_overdue = true;
         member.overdue.is_late_since(now / MS);
@@ -67,6 +68,7 @@ impl World<'_> {
         let retry = &self.rules.retry;
         let call = self.calls.get(place);
         let client = &self.clients[call.client as usize];
+        let elsewhere = client.has_elsewhere(&call.tried, now, clock);
         let facts = ElsewhereFacts {
             repeatable: true,
             held: true,
@@ -74,6 +76,8 @@ impl World<'_> {
             on: retry.on,
             under_way: call.flights.iter().flatten().count(),
             late: call.flights.iter().flatten().filter(|flight| flight.late).count(),
+            elsewhere,
+            late_for: Duration::from_nanos(now - call.late_since.unwrap_or(now)),
             limit_pressed: client.limiter.as_ref().is_some_and(|it| it.is_pressed(tick(now))),
             time_left: Some(Duration::from_nanos(left)),
             p50: client.usual((now, clock)),
@@ -81,7 +85,7 @@ impl World<'_> {
         let budget = client.budget.as_ref();
         let drew = &mut call.drew;
         facts.may_start()
-            && client.has_elsewhere(&call.tried, now, clock)
+            && elsewhere
             && client.copies.may_send(clock.at(now))
             && budget.is_none_or(|budget| budget.try_extra(drew, clock.at(now)))
     }

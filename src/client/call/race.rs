@@ -55,8 +55,8 @@ pub(crate) async fn race<'a, 'r, T: Transport>(
     transport: &'a T,
 ) -> AttemptDone {
     let mut timer = pin!(sleep(ASK_AGAIN));
-    let mut race =
-        Race { state, transport, runners: vec![Runner::first(first, watch)], retry: None };
+    let runners = vec![Runner::first(first, watch)];
+    let mut race = Race { state, transport, runners, retry: None, late_since: None };
     race.look_elsewhere();
     loop {
         match poll_fn(|cx| race.poll(timer.as_mut(), cx)).await {
@@ -104,6 +104,8 @@ struct Race<'r, 'a, T> {
     runners: Vec<Runner<'r, 'a>>,
     /// When a retry is due that was decided on.
     retry: Option<Instant>,
+    /// When an attempt was found late first.
+    late_since: Option<Instant>,
 }
 
 /// One attempt of the race.
@@ -237,12 +239,17 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
     /// Whether an attempt was started beside a late one.
     fn copy(&mut self, late: usize, now: Instant) -> bool {
         let (call, admission) = (self.state.call, self.state.call.core.admission());
-        if !self.may_copy(late, now) {
+        let facts = self.elsewhere_facts(late, now);
+        if !facts.may_start() || !facts.elsewhere && !self.is_alone(now) {
             return false;
         }
-        let Ok(permit) = admission.extra_permit(call.request.criticality) else {
-            self.state.record.meter.count_once(Counter::PassedLimitOverLimit);
-            return false;
+        let permit = match admission.extra_permit(call.request.criticality) {
+            Ok(permit) => permit,
+            Err(()) if facts.needs_no_room() => None,
+            Err(()) => {
+                self.state.record.meter.count_once(Counter::PassedLimitOverLimit);
+                return false;
+            }
         };
         if !admission.copies().may_send(now) {
             return false;
@@ -260,20 +267,22 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         starts
     }
 
-    fn may_copy(&self, late: usize, now: Instant) -> bool {
+    fn elsewhere_facts(&mut self, late: usize, now: Instant) -> ElsewhereFacts {
         let call = self.state.call;
-        let facts = ElsewhereFacts {
+        let late_since = *self.late_since.get_or_insert(now);
+        ElsewhereFacts {
             repeatable: call.is_repeatable(),
             held: call.body_reader.is_none(),
             has_try: self.state.retry.has_try(),
             on: call.retry().on,
             under_way: self.runners.len(),
             late,
+            elsewhere: self.has_elsewhere(now),
+            late_for: now.saturating_duration_since(late_since),
             limit_pressed: call.core.admission().is_pressed(now),
             time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
             p50: call.timing.usual(now),
-        };
-        facts.may_start() && (self.has_elsewhere(now) || self.is_alone(now))
+        }
     }
 
     /// A copy that starts early has a budget of its own, and costs no try.

@@ -3,6 +3,11 @@
 //! Most rules are a retry's: the request may be repeated, a try is left, the budget grants it. They
 //! stand here once more because the question is another: a retry follows an ending, and this attempt
 //! goes on and may still win. So a refusal costs the call nothing, and it is asked again later.
+//!
+//! Where a limit on what is in flight is pressed, room is for calls. But attempts that hang keep their room until the
+//! deadline, and one host of three that hangs had all of it before long: then every call was turned away, and no copy
+//! could go out that would have ended this. So when it is asked again, a copy goes out in the room that its call has, but
+//! only to an endpoint that owes no answer itself: where all are slow, it would take the place of an answer.
 
 use std::time::Duration;
 
@@ -24,6 +29,10 @@ pub struct ElsewhereFacts {
     pub under_way: usize,
     /// How many of them have passed their limit.
     pub late: usize,
+    /// Whether there is an endpoint that was not asked yet and owes no answer beyond its limit.
+    pub elsewhere: bool,
+    /// How long one of them has been late.
+    pub late_for: Duration,
     /// Whether the limit on what is in flight is reached, or turned calls away a short time ago.
     pub limit_pressed: bool,
     /// What is left until the deadline; none without a deadline.
@@ -43,8 +52,14 @@ impl ElsewhereFacts {
             && self.has_try
             && self.on.contains(RetryOn::TIMEOUT)
             && room
-            && !self.limit_pressed
+            && (!self.limit_pressed || self.needs_no_room())
             && has_time(self.time_left, self.p50)
+    }
+
+    /// Whether another attempt may go out in the room that the call has.
+    #[must_use]
+    pub fn needs_no_room(&self) -> bool {
+        self.elsewhere && self.late_for >= ASK_AGAIN
     }
 }
 
@@ -68,6 +83,8 @@ mod tests {
             on: RetryOn::ALL,
             under_way: 1,
             late: 1,
+            elsewhere: true,
+            late_for: Duration::ZERO,
             limit_pressed: false,
             time_left: Some(ms(1000)),
             p50: Some(ms(10)),
@@ -92,6 +109,13 @@ mod tests {
     fn two_at_once_and_three_if_both_are_late() {
         let may = |under_way, late| ElsewhereFacts { under_way, late, ..facts() }.may_start();
         assert!(!may(2, 1) && may(2, 2) && !may(3, 3));
+    }
+
+    #[test]
+    fn a_limit_that_is_pressed_holds_a_call_back_once() {
+        let may =
+            |late_for| ElsewhereFacts { limit_pressed: true, late_for, ..facts() }.may_start();
+        assert!(!may(ms(499)) && may(ms(500)));
     }
 
     #[test]
