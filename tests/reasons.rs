@@ -173,6 +173,22 @@ fn a_full_endpoint_is_told_with_what_is_in_flight() {
 }
 
 #[test]
+fn no_circuit_is_blamed_that_is_closed() {
+    let servers = [Server::ok(), Server::ok()];
+    let provider = Provider::loopback(&servers.each_ref().map(Server::port));
+    let balancer = Balancer::custom(&provider, |count| count);
+    let client = single(&balancer);
+    let told = || client.get("/").unwrap_err().message;
+    let first = told();
+    assert!(first.contains("AHOY_E_NO_ENDPOINTS: no endpoint was picked\n"), "{first}");
+    balancer.endpoint(servers[0].port()).open().unwrap();
+    let one = told();
+    assert!(one.contains("of 2, 1 have an open circuit; none will be probed by itself"), "{one}");
+    balancer.endpoint(servers[1].port()).open().unwrap();
+    assert!(told().contains("all 2 circuits are open"), "{}", told());
+}
+
+#[test]
 fn an_error_explains_ten_endpoints_at_most() {
     let servers: Vec<_> = (0..12).map(|_| Server::ok()).collect();
     let ports: Vec<_> = servers.iter().map(Server::port).collect();

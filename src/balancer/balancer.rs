@@ -27,7 +27,7 @@ use crate::config::{BalancerConfig, KeySource};
 use crate::discovery::{Asked, Callbacks, Joined, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
-use crate::policy::{Recovery, RoundRobin, TowardsOverdue};
+use crate::policy::{CircuitState, Recovery, RoundRobin, TowardsOverdue};
 use crate::runtime::host::{caller, wishes};
 use crate::runtime::process::PerProcess;
 use crate::runtime::{clock, entropy};
@@ -137,6 +137,8 @@ pub struct NoneAdmits {
     pub(crate) known: usize,
     /// How many of them are listed with a weight of 0.
     pub(crate) weightless: usize,
+    /// How many have a circuit that is not closed.
+    pub(crate) circuits: usize,
     /// When the next probe is due.
     pub(crate) retry_at: Option<Instant>,
     /// Circuits admit, but each endpoint has as many attempts in flight as it may.
@@ -330,7 +332,8 @@ impl Balancer {
         let roster = &snapshot.roster;
         let full = self.config.max_in_flight.is_some()
             && roster.members().any(|member| member.admits(now));
-        NoneAdmits { retry_at: roster.next_probe(), full, ..NoneAdmits::of(roster) }
+        let circuits = roster.members().filter(|it| it.state() != CircuitState::Closed).count();
+        NoneAdmits { circuits, retry_at: roster.next_probe(), full, ..NoneAdmits::of(roster) }
     }
 
     fn note_asked(&self, live: &Live, now: Instant) {
@@ -412,8 +415,8 @@ impl Balancer {
 impl NoneAdmits {
     fn of(roster: &Roster) -> Self {
         let (known, weightless) = (roster.len(), roster.weightless());
-        let (retry_at, full, held_back) = (None, false, false);
-        Self { known, weightless, retry_at, full, held_back, updates_seen: 0 }
+        let (circuits, retry_at, full, held_back) = (0, None, false, false);
+        Self { known, weightless, circuits, retry_at, full, held_back, updates_seen: 0 }
     }
 
     /// What the caller is told.
@@ -426,6 +429,13 @@ impl NoneAdmits {
             _ if self.held_back => HELD_BACK.to_owned(),
             0 if self.known > 0 => "every endpoint is listed with a weight of 0".to_owned(),
             0 => "no endpoint is known".to_owned(),
+            _ if self.circuits == 0 => "no endpoint was picked".to_owned(),
+            known if self.circuits < known => {
+                format!(
+                    "no endpoint was picked; of {known}, {} have an open circuit; {probe}",
+                    self.circuits
+                )
+            }
             1 => format!("the circuit of the one endpoint is open; {probe}"),
             known => format!("all {known} circuits are open; {probe}"),
         }
