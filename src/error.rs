@@ -191,10 +191,10 @@ pub struct CallReport {
 }
 
 impl Error {
-    /// An error outside a call.
+    /// An error outside a call, told in one line.
     #[must_use]
-    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), call: None }
+    pub fn new(kind: ErrorKind, message: impl AsRef<str>) -> Self {
+        Self { kind, message: on_one_line(message.as_ref()), call: None }
     }
 
     /// A bad argument; the message names the parameter.
@@ -208,7 +208,8 @@ impl Error {
     #[must_use]
     pub fn of_faults(kind: ErrorKind, faults: &[(String, String)]) -> Self {
         let line = |(name, fault): &(String, String)| on_one_line(&format!("{name}: {fault}"));
-        Self::new(kind, faults.iter().map(line).collect::<Vec<_>>().join("\n"))
+        let message = faults.iter().map(line).collect::<Vec<_>>().join("\n");
+        Self { kind, message, call: None }
     }
 
     /// A call's end without a response. `reason` is what the attempts do not tell; it may be empty.

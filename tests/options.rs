@@ -201,6 +201,19 @@ fn every_refused_parameter_is_named_at_once() {
 }
 
 #[test]
+fn what_an_error_quotes_stays_within_its_line() {
+    let builder = Builder::new();
+    for (key, value) in [("timeout", "1\nretry: off"), ("ti\rmeout", "1s"), ("no_proxy", "a\nb/c")]
+    {
+        let message = builder.option(key, value).unwrap_err().message;
+        assert!(!message.contains(char::is_control), "{message:?}");
+    }
+    builder.option("ca_file", "no\nfile").unwrap();
+    let message = builder.try_build().unwrap_err().message;
+    assert!(message.starts_with("ca_file: no\u{fffd}file: "), "{message:?}");
+}
+
+#[test]
 #[cfg(feature = "http2")]
 fn building_names_every_option_that_does_not_go_with_the_others() {
     let builder = Builder::new();
