@@ -11,6 +11,8 @@ use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ahoy::ffi::values::status::*;
+use support::registry::folder::Folder;
+use support::registry::{SOON, sees};
 use support::*;
 
 /// Descriptors and signal actions belong to the whole process.
@@ -233,6 +235,24 @@ fn out_of_descriptors_is_this_process_fault_and_opens_no_circuit() {
     assert!(failure.message.contains("descriptors"), "{}", failure.message);
     assert!(balancer.endpoint(server.port()).is_closed());
     assert_eq!(other.get("/").unwrap().status, 200);
+}
+
+#[test]
+fn a_watched_file_that_could_not_be_opened_is_read_when_it_can_be() {
+    let _alone = alone();
+    let folder = Folder::new();
+    let path = folder.file("web", "127.0.0.1:1\n");
+    let url = format!("file://{}", path.display());
+    let balancer = Balancer::round_robin(&Provider::from_url(&url).unwrap());
+    balancer.wait_ready(SOON).unwrap();
+    let beside = folder.file("new", "127.0.0.1:2\n");
+    {
+        let _held = exhausted();
+        std::fs::rename(&beside, &path).unwrap();
+        eventually("it is told", SOON, || balancer.list_error().is_some());
+    }
+    sees(&balancer, &[2], SOON);
+    assert!(balancer.list_error().is_none(), "{:?}", balancer.list_error());
 }
 
 /// All descriptors taken, down to a low limit that drops with this.

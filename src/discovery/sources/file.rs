@@ -153,8 +153,10 @@ impl Looks<'_> {
             looks = if is_whole || before == stamp { 0 } else { looks - 1 };
         }
         let document = read(self.path);
+        // What could not be read, as without a free descriptor, may be readable though the file is the same.
+        self.seen = stamp.file.filter(|_| document.is_ok());
         let read = document.and_then(|document| self.form.parse(&document));
-        (self.seen, self.is_good) = (stamp.file, read.is_ok());
+        self.is_good = read.is_ok();
         match read {
             Ok(Some(entries)) => entries.tell(teller),
             Ok(None) => teller.alive(),
@@ -163,6 +165,7 @@ impl Looks<'_> {
     }
 }
 
+/// Its bytes, one more than [`MOST`] where there are more.
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let problem = |error: &io::Error| match error.kind() {
         ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -175,15 +178,15 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     let file = File::open(path).map_err(|error| problem(&error))?;
     let mut document = Vec::new();
     file.take(MOST + 1).read_to_end(&mut document).map_err(|error| problem(&error))?;
-    if document.len() as u64 > MOST {
-        return Err("the file is above 32 MiB".to_owned());
-    }
     Ok(document)
 }
 
 impl Form {
     /// A document that begins with a bracket is JSON. None where it is as before.
     fn parse(&mut self, document: &[u8]) -> Result<Option<Entries>, String> {
+        if document.len() as u64 > MOST {
+            return Err("the file is above 32 MiB".to_owned());
+        }
         let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
         let is_json = matches!(document.trim_ascii_start().first(), Some(b'[' | b'{'));
         if is_json != matches!(self, Self::Groups(_)) {
