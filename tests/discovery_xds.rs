@@ -152,6 +152,36 @@ fn p15_p23_garbage_is_refused_and_the_list_stays() {
 }
 
 #[test]
+fn an_answer_that_was_refused_is_told_until_one_is_taken() {
+    let server = AdsServer::start();
+    server.put_resource(b"\xff\xff\xff\xff");
+    // A ping each 333 ms, whose answer says nothing of the list.
+    let balancer = watching(&server, "silence=1s");
+    let told = || {
+        eventually("it is told", ms(5000), || {
+            balancer.list_error().is_some_and(|it| it.contains("cannot be read"))
+        });
+    };
+    let failure = balancer.wait_ready(ms(1000)).unwrap_err();
+    assert_eq!(failure.status, AHOY_E_DISCOVERY);
+    assert!(failure.message.contains("cannot be read"), "{}", failure.message);
+    put(&server, &[1]);
+    sees(&balancer, &[1], ms(5000));
+    assert!(balancer.list_error().is_none(), "{:?}", balancer.list_error());
+    server.put_resource(b"\xff\xff\xff\xff");
+    told();
+    let begun = Instant::now();
+    while begun.elapsed() < ms(1000) {
+        assert!(balancer.list_error().is_some(), "a ping hides it after {:?}", begun.elapsed());
+        std::thread::sleep(ms(5));
+    }
+    sees(&balancer, &[1], ms(0));
+    put(&server, &[1, 2]);
+    sees(&balancer, &[1, 2], ms(5000));
+    assert!(balancer.list_error().is_none(), "{:?}", balancer.list_error());
+}
+
+#[test]
 fn wrong_credentials_are_told_without_the_secret() {
     let (server, folder) = (AdsServer::start(), Folder::new());
     put(&server, &[1]);

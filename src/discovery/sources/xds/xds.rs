@@ -76,24 +76,25 @@ impl Xds {
         let scheme = if self.registry.tls { "https" } else { "http" };
         let origin = format!("{scheme}://{}:{}", bracketed(&server.0), server.1);
         let target = Target { origin: &origin, path: PATH, authorization };
-        let is_listed = AtomicBool::new(false);
+        let holds = AtomicBool::new(false);
         let alive = || {
-            if is_listed.load(Ordering::Relaxed) {
+            if holds.load(Ordering::Relaxed) {
                 teller.alive();
             }
         };
-        let work = |stream| self.follow(stream, teller, &is_listed);
+        let work = |stream| self.follow(stream, teller, &holds);
         stream::call(connection, target, self.registry.silence, alive, work).await
     }
 
-    /// Asks, and takes or refuses each answer.
-    async fn follow(&self, mut stream: Stream, teller: &Teller, is_listed: &AtomicBool) -> Ended {
-        let mut asked = self.request();
+    /// Asks, and takes or refuses each answer. `holds` says whether the last one that names the cluster was taken: then a
+    /// server that is alive says that it still holds.
+    async fn follow(&self, mut stream: Stream, teller: &Teller, holds: &AtomicBool) -> Ended {
+        let (mut asked, mut is_listed) = (self.request(), false);
         loop {
             if let Err(ended) = stream.send(&asked.encode_to_vec()).await {
                 return ended;
             }
-            let next = match is_listed.load(Ordering::Relaxed) {
+            let next = match is_listed {
                 true => Ok(stream.next().await),
                 false => timeout(FIRST, stream.next()).await,
             };
@@ -112,12 +113,17 @@ impl Xds {
             asked.response_nonce.clone_from(&response.nonce);
             asked.error_detail = match self.take(&response, teller) {
                 Ok(is_told) => {
-                    is_listed.fetch_or(is_told, Ordering::Relaxed);
+                    is_listed |= is_told;
+                    holds.fetch_or(is_told, Ordering::Relaxed);
                     asked.version_info = response.version_info;
                     None
                 }
-                // INVALID_ARGUMENT.
-                Err(message) => Some(Status { code: 3, message }),
+                Err(message) => {
+                    holds.store(false, Ordering::Relaxed);
+                    teller.failing(format!("an answer was refused: {message}"));
+                    // INVALID_ARGUMENT.
+                    Some(Status { code: 3, message })
+                }
             };
         }
     }
