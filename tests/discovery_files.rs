@@ -8,6 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use ahoy::ffi::values::status::*;
 #[cfg(unix)]
@@ -111,6 +112,32 @@ fn a_file_that_is_gone_or_broken_keeps_the_last_list_and_is_told() {
     assert!(balancer.wait_ready(ms(300)).is_err());
     replace(&late, &group(&[3]));
     sees(&balancer, &[3], SOON);
+}
+
+#[test]
+fn an_empty_file_that_is_gone_before_its_hold_is_over_takes_nobody_away() {
+    const HOLD: Duration = ms(1000);
+    let folder = Folder::new();
+    let path = folder.file("web", "127.0.0.1:1\n");
+    let balancer = ready(&format!("{}?empty_hold=1s", at(&path)));
+    let empties = || {
+        eventually("its age shows", SOON, || balancer.list_age().unwrap() > ms(300));
+        replace(&path, "");
+        eventually("it is read", SOON, || balancer.list_age().unwrap() < ms(300));
+    };
+    empties();
+    fs::remove_file(&path).unwrap();
+    eventually("it is told", SOON, || balancer.list_error().is_some());
+    let gone = Instant::now();
+    while gone.elapsed() < HOLD + ms(300) {
+        sees(&balancer, &[1], ms(0));
+        std::thread::sleep(ms(10));
+    }
+    // One that is there again and stays empty is believed.
+    let begun = Instant::now();
+    empties();
+    sees(&balancer, &[], SOON);
+    assert!(begun.elapsed() > HOLD - ms(100), "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -139,20 +139,26 @@ impl<'a> Driver<'a> {
     }
 
     fn take(&mut self, told: Told) {
-        let now = clock::now();
-        let Told { hosts, before_empty, is_meant, is_alive, skipped, problem } = told;
-        if let Some((count, problem)) = skipped {
+        if let Some((count, problem)) = &told.skipped {
             self.board.note(|state| {
-                state.skipped += count as u64;
-                state.skipped_for = Some(problem.into());
+                state.skipped += *count as u64;
+                state.skipped_for = Some(problem.as_str().into());
             });
         }
-        if hosts.is_none() && !is_alive {
-            if let Some(problem) = problem {
-                self.fail(&problem, false);
-            }
-            return;
+        let problem = told.problem.clone();
+        if told.hosts.is_some() || told.is_alive {
+            self.believe(told, clock::now());
         }
+        // It came behind the list.
+        if let Some(problem) = problem {
+            self.lists.interrupt();
+            self.fail(&problem, false);
+        }
+    }
+
+    /// Takes a list, or that the last one holds.
+    fn believe(&mut self, told: Told, now: Instant) {
+        let Told { hosts, before_empty, is_meant, .. } = told;
         if let Some(hosts) = before_empty {
             self.lists.tell(hosts, Size::Some, now);
         }

@@ -106,6 +106,7 @@ impl Teller {
         self.tell(|told| {
             (told.hosts, told.before_empty) = (Some(Vec::new()), None);
             told.is_meant = true;
+            told.problem = None;
         });
     }
 

@@ -160,7 +160,11 @@ impl Looks<'_> {
         match read {
             Ok(Some(entries)) => entries.tell(teller),
             Ok(None) => teller.alive(),
-            Err(problem) => teller.failing(problem),
+            Err(problem) => {
+                // The next list is told as a whole: an empty one from before is not held any more.
+                self.form = Form::default();
+                teller.failing(problem);
+            }
         }
     }
 }

@@ -122,7 +122,7 @@ impl<L> Freshness<L> {
         self.is_stale() && self.waiting.is_none() && self.held.is_none()
     }
 
-    /// The source's session ended: an empty list that waits is not believed, whatever else waits is.
+    /// The source's session ended, or fails and goes on: an empty list that waits is not believed, whatever else waits is.
     pub fn interrupt(&mut self) {
         self.drop_held();
     }
