@@ -343,12 +343,17 @@ fn p23_what_is_no_answer_of_etcd_keeps_the_last_list_and_is_told() {
         ),
         ("endless", Reply::Raw(endless("s3cret"))),
         ("an error page", Reply::text(500, "<html>s3cret</html>")),
+        (
+            "an error page that never ends",
+            Reply::Begin(b"HTTP/1.1 500 Oops\r\ncontent-length: 99\r\n\r\ns3cret".to_vec()),
+        ),
     ] {
         let server = Server::new(move |seen| match seen.path.as_str() {
             "/v3/kv/range" => Reply::text(200, LIST),
             _ => watch.clone(),
         });
-        let balancer = ready(&format!("etcd://127.0.0.1:{}/web", server.port()));
+        let url = format!("etcd://127.0.0.1:{}/web?connect_timeout=2s", server.port());
+        let balancer = ready(&url);
         eventually(what, SOON, || balancer.list_error().is_some());
         let told = balancer.list_error().unwrap_or_default();
         assert!(!told.contains("s3cret"), "{what}: {told}");

@@ -265,6 +265,26 @@ fn a_server_that_refuses_the_document_is_told() {
     );
 }
 
+#[test]
+fn a_server_that_answers_with_a_fault_of_its_own_is_left_for_the_next() {
+    let document = group(&[1]);
+    let (broken, well) = (Server::status(503), Server::new(move |_| Reply::text(200, &document)));
+    let url = |first: &Server, second: &Server| {
+        format!("http+sd://127.0.0.1:{},127.0.0.1:{}/sd", first.port(), second.port())
+    };
+    sees(&ready(&url(&broken, &well)), &[1], ms(0));
+    // Where no server is well the answer is told.
+    let other = Server::status(502);
+    let balancer = Balancer::round_robin(&Provider::from_url(&url(&broken, &other)).unwrap());
+    let failure = balancer.wait_ready(ms(1000)).unwrap_err();
+    assert!(failure.message.contains("502"), "{}", failure.message);
+    // What a server refuses the others would refuse too.
+    let refusing = Server::status(404);
+    let balancer = Balancer::round_robin(&Provider::from_url(&url(&refusing, &well)).unwrap());
+    let failure = balancer.wait_ready(SOON).unwrap_err();
+    assert!(failure.message.contains("404"), "{}", failure.message);
+}
+
 /// Prometheus reads the documents that these tests read, and finds the same targets.
 #[cfg(unix)]
 #[test]

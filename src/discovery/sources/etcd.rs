@@ -187,12 +187,12 @@ impl Keys<'_> {
         let request =
             etcd::watch_request(self.source.prefix.as_bytes(), &self.end(), self.revision + 1);
         let mut stream = self.http.open_post("/v3/watch", &self.headers, request.into()).await?;
+        let registry = &self.source.registry;
         if stream.status != StatusCode::OK {
-            let body = stream.rest(64 * 1024).await?;
+            let body = stream.rest(64 * 1024, registry.connect_timeout).await?;
             return Err(self.source.refused(stream.status, &body));
         }
         let mut frames = Frames::new(MOST);
-        let registry = &self.source.registry;
         let mut is_alive = false;
         loop {
             // The first answer comes at once, or the server is not well.

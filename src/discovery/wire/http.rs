@@ -177,14 +177,19 @@ impl HttpClient {
         Ok(Stream { status: answer.status, live: answer.live, server })
     }
 
-    /// Asks the server that answered last, and then the others.
+    /// Asks the server that answered last, and then the others. One that answers with a fault of its own, as a member
+    /// without a leader does, counts only where no other answers better.
     async fn ask(&self, question: &Question<'_>) -> Result<(Answer, Arc<Endpoint>), Ended> {
         let count = self.servers.len();
         let first = self.preferred.load(Ordering::Relaxed);
         let mut problem = "there is no server to ask".to_owned();
+        let mut fault = None;
         for at in (first..first + count).map(|at| at % count) {
             let server = &self.servers[at];
             match self.ask_one(server, question).await? {
+                Ok(answer) if answer.status.is_server_error() => {
+                    fault = Some((answer, Arc::clone(server)));
+                }
                 Ok(answer) => {
                     self.preferred.store(at, Ordering::Relaxed);
                     return Ok((answer, Arc::clone(server)));
@@ -192,7 +197,7 @@ impl HttpClient {
                 Err(why) => problem = named(server, &why),
             }
         }
-        Err(Ended::Failed(problem))
+        fault.ok_or(Ended::Failed(problem))
     }
 
     async fn ask_one(
@@ -262,17 +267,22 @@ impl Stream {
         }
     }
 
-    /// What comes until the end, up to `most` bytes.
+    /// What comes until the end, up to `most` bytes, and within `limit`.
     ///
     /// # Errors
     /// As for [`Self::chunk`].
-    pub async fn rest(&mut self, most: usize) -> Result<Bytes, Ended> {
+    pub async fn rest(&mut self, most: usize, limit: Duration) -> Result<Bytes, Ended> {
         let mut all = Vec::new();
-        while let Some(piece) = self.chunk().await? {
-            all.extend_from_slice(&piece[..piece.len().min(most - all.len())]);
-            if all.len() == most {
-                break;
+        let whole = async {
+            while all.len() < most
+                && let Some(piece) = self.chunk().await?
+            {
+                all.extend_from_slice(&piece[..piece.len().min(most - all.len())]);
             }
+            Ok(())
+        };
+        if let Ok(ended) = timeout(limit, whole).await {
+            ended?;
         }
         Ok(all.into())
     }
