@@ -10,6 +10,8 @@ use ahoy::ffi::balancer::listing::*;
 use ahoy::ffi::observe::event::*;
 use ahoy::ffi::values::status::*;
 use support::names::{self, Names, Said};
+use support::registry::folder::Folder;
+use support::registry::kubernetes::{KubeApi, ready};
 use support::*;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -364,4 +366,54 @@ fn lists_and_failures_of_a_watch_are_events_and_are_counted() {
         |result| client.snapshot().sum("ahoy_balancer_refreshes_total", &[("result", result)]);
     assert_eq!(counted("changed"), 2.0);
     assert!(counted("failed") >= 1.0 && counted("same") >= 1.0);
+}
+
+#[test]
+fn a_limit_of_forever_is_none_in_every_source() {
+    const ETCD: &str =
+        r#"{"header":{"revision":"3"},"kvs":[{"key":"L3dlYi9h","value":"MTI3LjAuMC4xOjE="}]}"#;
+    const WATCH: &[u8] =
+        b"HTTP/1.1 200 OK\r\n\r\n{\"result\":{\"header\":{\"revision\":\"3\"},\"created\":true}}\n";
+    const CONSUL: &str =
+        r#"[{"Node": {}, "Service": {"Address": "127.0.0.1", "Port": 1}, "Checks": []}]"#;
+    let folder = Folder::new();
+    let file = folder.file("web", "127.0.0.1:1\n");
+    let names = Names::start(|question| match question.kind {
+        names::A => Said::Records(vec![(60, vec![127, 0, 0, 1])]),
+        _ => Said::Records(Vec::new()),
+    });
+    let api = KubeApi::start();
+    api.put("web-1", &[ready("127.0.0.1")], 1);
+    let server = Server::new(move |seen| match seen.path.split('?').next().unwrap() {
+        "/v3/kv/range" => Reply::text(200, ETCD),
+        "/v3/watch" => Reply::Begin(WATCH.to_vec()),
+        "/v1/health/service/web" if seen.path.contains("index=") => Reply::Hang,
+        "/v1/health/service/web" => Reply::text(200, CONSUL).header("x-consul-index", "7"),
+        _ => Reply::text(200, r#"["127.0.0.1:1"]"#),
+    });
+    let port = server.port();
+    let limits = "connect_timeout=forever&silence=forever";
+    let mut balancers = Vec::new();
+    for url in [
+        format!("file://{}?coalesce=forever", file.display()),
+        format!("dns://web.test.:1?{}&dns_timeout=forever&max_ttl=forever", names.option()),
+        format!("etcd://127.0.0.1:{port}/web?{limits}"),
+        format!("consul://127.0.0.1:{port}/web?{limits}"),
+        format!("http+sd://127.0.0.1:{port}/sd?connect_timeout=forever"),
+        format!("k8s://shop/web?kubernetes_server=http://127.0.0.1:{}&{limits}", api.port()),
+    ] {
+        let url = url + "&empty_hold=forever&max_stale=forever";
+        let balancer = Balancer::round_robin(&Provider::from_url(&url).unwrap());
+        balancer.wait_ready(SOON).unwrap_or_else(|failure| panic!("{url}: {failure:?}"));
+        assert_eq!(balancer.known(), 1, "{url}");
+        balancers.push(balancer);
+    }
+    // Each still watches.
+    std::fs::write(&file, "127.0.0.1:2\n").unwrap();
+    std::fs::remove_file(&file).unwrap();
+    balancers[0].when(SOON, |it| it.list_error().is_some());
+    let asks = |part: &str| server.requests().iter().any(|it| it.path.contains(part));
+    eventually("Consul is asked to wait", SOON, || asks("wait=529411ms&index=7"));
+    api.put("web-1", &[ready("127.0.0.1"), ready("127.0.0.2")], 1);
+    balancers[5].when(SOON, |it| it.known() == 2);
 }

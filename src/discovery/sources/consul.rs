@@ -44,6 +44,8 @@ pub(in crate::discovery) const SCHEME: Scheme = Scheme {
 const PORT: u16 = 8500;
 /// What is asked again without a change, or without an index to wait by, is asked no sooner.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+/// Consul waits no longer, whatever it is asked.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
     let target = &config.target;
@@ -78,7 +80,7 @@ impl Source for Consul {
 impl Consul {
     async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
         let http = HttpClient::new(&self.registry, &self.servers, TokenForm::Bearer, ground)?;
-        let limit = self.registry.silence + self.registry.connect_timeout;
+        let limit = self.registry.silence.saturating_add(self.registry.connect_timeout);
         let (mut index, mut instances) = (0, consul::Instances::default());
         loop {
             let begun = clock::now();
@@ -113,7 +115,7 @@ impl Consul {
         }
         if index > 0 {
             // Consul waits for up to a sixteenth longer, so that its clients do not ask all at once.
-            let wait = self.registry.silence * 15 / 16 * 16 / 17;
+            let wait = self.registry.silence.min(LONGEST_WAIT) * 15 / 17;
             path += &format!("wait={}ms&index={index}", wait.as_millis());
         }
         path

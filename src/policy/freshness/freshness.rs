@@ -108,8 +108,8 @@ impl<L> Freshness<L> {
 
     /// The first list applies at once, a later one not sooner than `coalesce` after the one before.
     fn next_turn(&self, now: Instant) -> Instant {
-        let earliest = self.applied.map(|it| it.at + self.config.coalesce);
-        earliest.map_or(now, |earliest| earliest.max(now))
+        let Some(applied) = self.applied else { return now };
+        applied.at.checked_add(self.config.coalesce).unwrap_or(now + FAR).max(now)
     }
 
     /// The source says that what it told last holds still. True where that was taken away for its age: it is to be told
@@ -201,6 +201,16 @@ mod tests {
 
     fn applies(list: u32) -> Option<Due<u32>> {
         Some(Due::Applies(list))
+    }
+
+    #[test]
+    fn with_a_coalesce_of_forever_the_first_list_alone_applies() {
+        let coalesce = Duration::MAX;
+        let mut lists = fresh(FreshnessConfig { coalesce, ..FreshnessConfig::default() });
+        lists.tell(1, Size::Some, at(0));
+        assert_eq!(lists.take_due(at(0)), applies(1));
+        lists.tell(2, Size::Some, at(10));
+        assert_eq!(lists.take_due(at(1_000_000)), None);
     }
 
     #[test]

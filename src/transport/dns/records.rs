@@ -109,7 +109,8 @@ impl NameServers {
         mut options: ResolverOpts,
         timeout: Duration,
     ) -> Result<Self, String> {
-        options.timeout = timeout;
+        // The resolver adds it to the time, and there is no time that is for ever away.
+        options.timeout = timeout.min(LONGEST);
         // An attempt asks some servers at once, for the timeout, and the next one those that were not asked yet.
         let rounds = servers.len().div_ceil(options.num_concurrent_reqs.max(1));
         options.attempts = rounds.saturating_sub(1);
@@ -208,6 +209,9 @@ fn unanswered(error: &NetError) -> Unanswered {
         _ => "the name server fails".to_owned(),
     })
 }
+
+/// Longer than anybody waits for a name server.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 impl fmt::Debug for NameServers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

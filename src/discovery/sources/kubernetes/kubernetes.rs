@@ -45,6 +45,8 @@ pub(in crate::discovery) const SCHEME: Scheme = Scheme {
 const LONGEST: usize = 32 << 20;
 /// A list comes in one page, unless the server cuts it by itself.
 const MOST_PAGES: usize = 100;
+/// What an API server is asked for at most: half an hour is the least that one takes by itself.
+const LONGEST_WATCH: Duration = Duration::from_secs(40 * 60);
 
 fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
     let service = config.target.path.trim_start_matches('/');
@@ -155,7 +157,8 @@ impl<'a> Watch<'a> {
 
     /// Takes what changes until the server ends the watch at the time that it was asked for.
     async fn follow(&mut self, teller: &Teller) -> Result<(), Ended> {
-        let lasts = (self.registry.silence * 3 / 4).max(Duration::from_secs(1)).as_secs();
+        let silence = self.registry.silence.min(LONGEST_WATCH);
+        let lasts = (silence * 3 / 4).max(Duration::from_secs(1)).as_secs();
         let path = format!(
             "{}&watch=true&allowWatchBookmarks=true&timeoutSeconds={lasts}&resourceVersion={}",
             self.path, self.version
