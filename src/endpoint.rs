@@ -65,7 +65,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host as a provider states it.
+    /// A host as a provider states it. However its name or IPv6 address is written, it is the same host: case does not
+    /// matter, nor how zeros are left out.
     ///
     /// # Errors
     /// The address can be neither dialled nor named to a peer, or the port is 0; the text does not show it.
@@ -84,21 +85,28 @@ impl Host {
             address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
         if (1..=253).contains(&address.len()) && address.bytes().all(is_plain) && port > 0 {
-            return Ok(Self::new(address, port));
+            return Ok(Self::new(address.to_ascii_lowercase(), port));
         }
         // The address is the Host header as well, if no authority is stated: there only these characters may stand.
         let odd = |c: char| !c.is_ascii_graphic() || "/?#@[]\\\"<>^`{|}".contains(c);
         // A link's address may have a zone, the name of an interface: `fe80::1%eth0`.
         let (ip, zone) = bare.split_once('%').map_or((bare, None), |(ip, zone)| (ip, Some(zone)));
-        let is_v6 = ip.parse::<Ipv6Addr>().is_ok();
-        let misplaced = !is_v6 && (bare.contains(':') || zone.is_some()) || zone == Some("");
+        let v6 = ip.parse::<Ipv6Addr>().ok();
+        let misplaced = v6.is_none() && (bare.contains(':') || zone.is_some()) || zone == Some("");
         if bare.is_empty() || bare.len() > 253 || bare.contains(odd) || misplaced {
             return Err("is neither a host name nor an ip address");
         }
         if port == 0 {
             return Err("has the port 0");
         }
-        Ok(Self::new(bare, port))
+        Ok(Self::new(
+            match (v6, zone) {
+                (None, _) => bare.to_ascii_lowercase(),
+                (Some(v6), None) => v6.to_string(),
+                (Some(v6), Some(zone)) => format!("{v6}%{zone}"),
+            },
+            port,
+        ))
     }
 
     /// What makes it the same endpoint as another host.

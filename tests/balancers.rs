@@ -362,6 +362,27 @@ fn sizes_that_were_set_serve() {
 }
 
 #[test]
+fn a_server_counts_once_however_its_address_is_written() {
+    let provider = Provider::list();
+    let ways = ["[::1]", "::1", "0:0:0:0:0:0:0:1", "::0001", "Api.Example", "api.example"];
+    let zoned = ["fe80::0:1%Eth0", "fe80::1%Eth0", "fe80::1%eth0"];
+    for address in ways.into_iter().chain(zoned) {
+        provider.add(address, 80).unwrap();
+    }
+    let balancer = Balancer::round_robin(&provider);
+    balancer.update().unwrap();
+    let told = balancer.explain();
+    let urls: Vec<_> = told.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let expected = [
+        "http://[::1]:80",
+        "http://api.example:80",
+        "http://[fe80::1%Eth0]:80",
+        "http://[fe80::1%eth0]:80",
+    ];
+    assert_eq!(urls, expected);
+}
+
+#[test]
 fn a_server_that_is_listed_twice_takes_one_place_of_a_subset() {
     type Rule = fn(&Balancer) -> Result<(), Failure>;
     let fleet = Fleet::of(8);
