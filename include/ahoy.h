@@ -4072,7 +4072,8 @@ ahoy_status ahoy_request_set_hash_key(ahoy_request *request,
 /**
  * Sets the hash of the key, for hosts that have one already.
  *
- * @param hash any number; replaces the key
+ * @param hash any number; replaces the key. All 64 bits count: spread a smaller hash or an id over
+ *        them, or a ring has all keys at one endpoint
  */
 AHOY_API ahoy_status ahoy_request_set_hash(ahoy_request *request, uint64_t hash, ahoy_error **err);
 

@@ -3482,7 +3482,8 @@ class request_fields {
     /**
      * Sets the hash of the key, for hosts that have one already.
      *
-     * @param hash any number; replaces the key
+     * @param hash any number; replaces the key. All 64 bits count: spread a smaller hash or an id over
+     *        them, or a ring has all keys at one endpoint
      */
     Self &set_hash(std::uint64_t hash) {
         detail::value(try_set_hash(hash));

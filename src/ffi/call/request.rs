@@ -426,7 +426,8 @@ pub unsafe extern "C" fn ahoy_request_set_hash_key(
 
 /// Sets the hash of the key, for hosts that have one already.
 ///
-/// @param hash any number; replaces the key
+/// @param hash any number; replaces the key. All 64 bits count: spread a smaller hash or an id over
+///        them, or a ring has all keys at one endpoint
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_set_hash(
     request: *mut ahoy_request,
