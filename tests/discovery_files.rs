@@ -57,6 +57,11 @@ fn a_file_is_read_again_however_it_changes() {
     sees(&balancer, &[4, 5], SOON);
     replace(&path, r#"[{"address": "127.0.0.1", "port": 6}, {"address": 7}]"#);
     sees(&balancer, &[6], SOON);
+    // The bracket of an address begins no list.
+    replace(&path, "[::1]:7 weight=2\n127.0.0.1:8\n");
+    sees(&balancer, &[7, 8], SOON);
+    replace(&path, "[fe80::1%lo]:9\n");
+    sees(&balancer, &[9], SOON);
     eprintln!("file: replaced: seen after {replaced:?}; written in place: {written:?}");
 }
 

@@ -7,6 +7,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -186,13 +187,14 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 impl Form {
-    /// A document that begins with a bracket is JSON. None where it is as before.
+    /// A document that begins with a bracket is JSON, unless that is an IPv6 address's. None where it is as before.
     fn parse(&mut self, document: &[u8]) -> Result<Option<Entries>, String> {
         if document.len() as u64 > MOST {
             return Err("the file is above 32 MiB".to_owned());
         }
         let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
-        let is_json = matches!(document.trim_ascii_start().first(), Some(b'[' | b'{'));
+        let begun = document.trim_ascii_start();
+        let is_json = matches!(begun.first(), Some(b'[' | b'{')) && !begins_with_ipv6(begun);
         if is_json != matches!(self, Self::Groups(_)) {
             *self = match is_json {
                 true => Self::Groups(Groups::default()),
@@ -205,4 +207,11 @@ impl Form {
         };
         read.map_err(|problem| format!("the file is {problem}"))
     }
+}
+
+/// Whether an IPv6 address in brackets stands first, as in `[::1]:80`; a list in JSON never looks so.
+fn begins_with_ipv6(document: &[u8]) -> bool {
+    let inner = document.strip_prefix(b"[").and_then(|rest| rest.split(|it| *it == b']').next());
+    let bare = inner.and_then(|inner| inner.split(|it| *it == b'%').next());
+    bare.and_then(|bare| str::from_utf8(bare).ok()).is_some_and(|it| it.parse::<Ipv6Addr>().is_ok())
 }
