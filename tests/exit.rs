@@ -119,8 +119,9 @@ fn without_descriptors_every_way_to_call_says_so_and_works_again_later() {
     for client in clients_of(&server) {
         // In a child nothing of the parent's closes meanwhile and gives a descriptor back.
         Child::run(|| {
-            // Warm, so that the library has its threads.
-            let _other = client_over(&[server.port()]).begin("/").end().unwrap();
+            // Warm, so that the library has its threads. It stays, for its connection would give a descriptor back.
+            let other = client_over(&[server.port()]);
+            other.begin("/").end().unwrap();
             {
                 let _exhausted = Exhausted::new();
                 assert_tells_of_shortage(&client.get("/").unwrap_err());
