@@ -124,6 +124,15 @@ fn p14_an_index_of_zero_or_lower_than_before_begins_anew_and_is_asked_for_once_a
 }
 
 #[test]
+fn an_empty_value_in_the_metadata_of_a_service_is_none() {
+    let body = r#"[{"Node": {}, "Checks": [], "Service": {"Address": "127.0.0.1", "Port": 1,
+                    "Meta": {"scheme": "", "priority": "", "zone": ""}}}]"#;
+    let server = Server::new(move |_| Reply::text(200, body));
+    let balancer = ready(&format!("consul://127.0.0.1:{}/web", server.port()));
+    sees(&balancer, &[1], SOON);
+}
+
+#[test]
 fn p14_an_answer_without_an_index_is_asked_for_once_a_second_though_each_is_another() {
     let server = Server::new(|seen| {
         let port = 1 + seen.number;

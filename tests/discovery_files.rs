@@ -65,6 +65,15 @@ fn a_file_is_read_again_however_it_changes() {
     eprintln!("file: replaced: seen after {replaced:?}; written in place: {written:?}");
 }
 
+#[test]
+fn an_empty_label_is_none_as_in_prometheus() {
+    let folder = Folder::new();
+    let group = r#"[{"targets": ["127.0.0.1:1"],
+                     "labels": {"weight": "", "zone": "", "scheme": "", "authority": ""}}]"#;
+    let balancer = ready(&at(&folder.file("web.json", group)));
+    sees(&balancer, &[1], SOON);
+}
+
 #[cfg(unix)]
 #[test]
 fn p16_a_config_maps_symlink_swap_is_seen_within_a_second() {

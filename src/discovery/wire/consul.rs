@@ -71,8 +71,9 @@ fn place(host: &mut Host, element: &Value, service: &Value) -> Result<(), &'stat
         host.zone = Some(zone.to_owned());
     }
     for key in ["zone", "priority", "scheme"] {
-        let stated = field(service, &["Meta"]).and_then(|meta| field(meta, &[key]));
-        if let Some(value) = stated.and_then(Value::as_str) {
+        // As templates write what they have no value for, an empty one is none.
+        let stated = field(service, &["Meta"]).and_then(|meta| text(meta, &[key]).ok().flatten());
+        if let Some(value) = stated {
             property(host, key, value)?;
         }
     }

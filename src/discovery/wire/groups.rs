@@ -135,7 +135,8 @@ fn target(target: &RawValue, labels: Option<&Value>) -> Entry {
     let mut host = of_text(target)?;
     for (label, value) in labels.and_then(Value::as_object).into_iter().flatten() {
         let key = if label == "__scheme__" { "scheme" } else { label };
-        if let Some(value) = value.as_str() {
+        // To Prometheus an empty label is none.
+        if let Some(value) = value.as_str().filter(|value| !value.is_empty()) {
             property(&mut host, key, value)?;
         }
     }
