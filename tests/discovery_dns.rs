@@ -39,6 +39,22 @@ fn a_name_gives_its_addresses_and_calls_reach_them() {
 }
 
 #[test]
+fn an_address_in_place_of_a_name_is_its_own_endpoint_and_nobody_is_asked() {
+    let names = Names::start(|_| Said::Code(3));
+    for (url, address) in [
+        ("dns://127.0.0.1:7", "127.0.0.1"),
+        ("dns://[::1]:7", "::1"),
+        ("dns://[fe80::1%25lo]:7", "fe80::1%lo"),
+    ] {
+        let provider = Provider::from_url(&format!("{url}?{}", names.option())).unwrap();
+        let balancer = Balancer::round_robin(&provider);
+        balancer.wait_ready(SOON).unwrap();
+        assert_eq!((balancer.known(), balancer.at(0).unwrap().address().as_str()), (1, address));
+    }
+    assert_eq!(names.asked(A).len() + names.asked(AAAA).len(), 0);
+}
+
+#[test]
 fn p9_a_name_without_a_time_to_live_is_asked_for_once_a_second_and_so_is_one_that_does_not_exist() {
     let names = Names::start(|question| match (question.name.as_str(), question.kind) {
         ("web.test.", A) => Said::Records(vec![(0, loopback(1))]),

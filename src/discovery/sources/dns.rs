@@ -5,13 +5,13 @@
 //! second. A name that does not exist is asked for again within 5 s, whatever its zone says.
 
 use std::future::{Future, poll_fn};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use crate::discovery::config::{DnsConfig, DnsTransport, Family, ProviderConfig};
 use crate::discovery::ground::Ground;
@@ -74,6 +74,9 @@ struct Dns {
 impl Source for Dns {
     fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
         Box::pin(async move {
+            if self.is_address() {
+                return self.tell_itself(teller).await;
+            }
             let servers = match name_servers(&self.config) {
                 Ok(servers) => servers,
                 Err(ended) => return ended,
@@ -88,6 +91,22 @@ impl Source for Dns {
 
     fn describe(&self) -> String {
         format!("dns://{}:{}", bracketed(&self.name), self.port)
+    }
+}
+
+impl Dns {
+    /// No name has a colon, and an IPv6 address may have a zone.
+    fn is_address(&self) -> bool {
+        self.name.contains(':') || self.name.parse::<Ipv4Addr>().is_ok()
+    }
+
+    /// An address in place of a name is its own, and nobody is asked.
+    async fn tell_itself(&self, teller: &Teller) -> Ended {
+        teller.list(vec![Arc::new(Host::new(&*self.name, self.port))]);
+        loop {
+            sleep(pause(&self.config, Duration::MAX)).await;
+            teller.alive();
+        }
     }
 }
 
