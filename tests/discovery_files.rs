@@ -6,6 +6,8 @@ use std::fs;
 #[cfg(unix)]
 use std::os::unix::fs::symlink;
 use std::path::Path;
+#[cfg(unix)]
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -297,6 +299,21 @@ fn a_server_that_answers_with_a_fault_of_its_own_is_left_for_the_next() {
     let balancer = Balancer::round_robin(&Provider::from_url(&url(&refusing, &well)).unwrap());
     let failure = balancer.wait_ready(SOON).unwrap_err();
     assert!(failure.message.contains("404"), "{}", failure.message);
+}
+
+/// Opening a pipe waits for its writer, and all that the thread has to do with it.
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_a_file_holds_up_nobody() {
+    let folder = Folder::new();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let url = format!("http+sd://127.0.0.1:1/sd?token_file={}", pipe.display());
+    let balancer = Balancer::round_robin(&Provider::from_url(&url).unwrap());
+    let failure = balancer.wait_ready(ms(2000)).unwrap_err();
+    assert!(failure.message.contains("token_file cannot be read: not a file"), "{failure:?}");
+    let path = folder.file("web", "127.0.0.1:1\n");
+    sees(&ready(&format!("{}?snapshot={}", at(&path), pipe.display())), &[1], SOON);
 }
 
 /// Prometheus reads the documents that these tests read, and finds the same targets.

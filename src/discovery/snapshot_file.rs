@@ -3,7 +3,7 @@
 //! Written as a whole to a file of its own, which then takes the old one's place, readable by its owner only. Its first
 //! line has a hash of the rest: what was cut off, or changed by hand, is no list.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh64::xxh64;
 
 use crate::endpoint::{Host, Scheme};
-use crate::runtime::files::open_for_owner;
+use crate::runtime::files::{self, open_for_owner};
 
 /// A file that keeps the list of one source.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ impl SnapshotFile {
     #[must_use]
     pub fn read(&self) -> Option<Snapshot> {
         let mut text = String::new();
-        File::open(&self.path).ok()?.take(MOST_BYTES).read_to_string(&mut text).ok()?;
+        files::open(&self.path).ok()??.take(MOST_BYTES).read_to_string(&mut text).ok()?;
         let (head, body) = text.split_once('\n')?;
         let body = body.strip_suffix('\n')?;
         if head != format!("{HEAD} {:016x}", hash(body)) {

@@ -5,7 +5,6 @@
 //! known to be whole, a writer may be in the middle of it, and it is read when it has stayed the same for 50 ms.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Session, Source, Teller};
 use crate::discovery::wire::{Entries, Groups, Lines};
 use crate::runtime::directory_watch::{self, Change, DirectoryWatch};
-use crate::runtime::files::{Mark, Place, mark, path_of_url, place};
+use crate::runtime::files::{self, Mark, Place, mark, path_of_url, place};
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "file",
@@ -176,11 +175,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         ErrorKind::NotFound => "there is no such file".to_owned(),
         kind => format!("the file cannot be read: {kind}"),
     };
-    // Opening a pipe would wait for its writer.
-    if !path.metadata().map_err(|error| problem(&error))?.is_file() {
-        return Err("it is no file".to_owned());
-    }
-    let file = File::open(path).map_err(|error| problem(&error))?;
+    let file = files::open(path).map_err(|error| problem(&error))?.ok_or("it is no file")?;
     let mut document = Vec::new();
     file.take(MOST + 1).read_to_end(&mut document).map_err(|error| problem(&error))?;
     Ok(document)

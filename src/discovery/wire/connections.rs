@@ -1,6 +1,5 @@
 //! How the connections to a registry are made: its TLS, read from files as its options name them.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use crate::discovery::config::RegistryConfig;
 use crate::discovery::ground::Ground;
 use crate::discovery::source::Ended;
+use crate::runtime::files;
 use crate::statistics::ClientCells;
 use crate::transport::{DirectConfig, NameConfig, SocketOptions, Tls, TlsConfig};
 
@@ -68,10 +68,7 @@ const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 pub(crate) fn read(option: &str, path: &Path) -> Result<Vec<u8>, Ended> {
     let refused = |why: &str| Ended::Refused(format!("{option} cannot be read: {why}"));
     let failed = |error: io::Error| refused(&error.kind().to_string());
-    let file = File::open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(refused("not a file"));
-    }
+    let file = files::open(path).map_err(failed)?.ok_or_else(|| refused("not a file"))?;
     let mut bytes = Vec::new();
     file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LONGEST {
