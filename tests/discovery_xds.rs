@@ -192,6 +192,12 @@ fn wrong_credentials_are_told_without_the_secret() {
     assert_eq!(failure.status, AHOY_E_DISCOVERY);
     assert!(failure.message.contains("UNAUTHENTICATED: who are you"), "{}", failure.message);
     assert!(!failure.message.contains("s3cret"), "{}", failure.message);
+    // Nor where the server quotes it, be it longer than what is shown of a message.
+    for token in ["qu0te".to_owned(), "qu0te".repeat(100)] {
+        let failure =
+            watching(&server, &format!("token={token}")).wait_ready(ms(5000)).unwrap_err();
+        assert!(failure.message.ends_with("UNAUTHENTICATED"), "{}", failure.message);
+    }
     let file = folder.file("token", "right\n");
     ready(&server, &format!("token_file={}", file.display()));
 }

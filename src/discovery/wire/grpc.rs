@@ -40,7 +40,7 @@ pub(crate) fn message(received: &mut BytesMut) -> Result<Option<Bytes>, String> 
 pub(crate) struct Status {
     /// gRPC's number.
     pub(crate) code: u32,
-    /// What the server says of it, at most 200 bytes.
+    /// What the server says of it.
     pub(crate) message: String,
 }
 
@@ -58,12 +58,20 @@ impl Status {
         matches!(self.code, 7 | 12 | 16)
     }
 
-    /// The name that gRPC gives its number, and what the server says.
+    /// The same without what the server says where that quotes `secret`, as some do with a token that they refuse.
+    pub(crate) fn hiding(mut self, secret: &str) -> Self {
+        if !secret.is_empty() && self.message.contains(secret) {
+            self.message.clear();
+        }
+        self
+    }
+
+    /// The name that gRPC gives its number, and what the server says, at most 200 characters of it.
     pub(crate) fn text(&self) -> String {
         let name = NAMES.get(self.code as usize).copied().unwrap_or("an unknown status");
-        match self.message.as_str() {
-            "" => name.to_owned(),
-            message => format!("{name}: {message}"),
+        match self.message.is_empty() {
+            true => name.to_owned(),
+            false => format!("{name}: {}", self.message.chars().take(200).collect::<String>()),
         }
     }
 }
@@ -106,9 +114,6 @@ fn decoded(text: &[u8]) -> String {
                 rest
             }
         };
-        if bytes.len() == 200 {
-            break;
-        }
     }
     let text = String::from_utf8_lossy(&bytes);
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -152,6 +157,15 @@ mod tests {
         headers.insert("grpc-status", "99".parse().unwrap());
         assert_eq!(Status::of(&headers).unwrap().text(), "an unknown status: no way %zz%");
         headers.insert("grpc-message", "é%".repeat(500).parse().unwrap());
-        assert!(Status::of(&headers).unwrap().message.len() <= 600);
+        assert!(Status::of(&headers).unwrap().text().chars().count() <= 250);
+    }
+
+    #[test]
+    fn a_message_that_quotes_a_secret_is_not_shown() {
+        let status = || Status { code: 16, message: "no such token s3cret".to_owned() };
+        assert_eq!(status().hiding("s3cret").text(), "UNAUTHENTICATED");
+        for other in ["", "other"] {
+            assert_eq!(status().hiding(other).text(), "UNAUTHENTICATED: no such token s3cret");
+        }
     }
 }

@@ -174,7 +174,11 @@ async fn call(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, sh
     let shown = request.headers().get("authorization").map(|it| it.to_str().unwrap().to_owned());
     let head = Response::builder().header("content-type", "application/grpc");
     if wanted.is_some() && wanted != shown {
-        let head = head.header("grpc-status", "16").header("grpc-message", "who%20are%20you");
+        // Some servers quote what they refuse.
+        let quoted = shown.filter(|it| it.contains("qu0te"));
+        let message =
+            quoted.map_or_else(|| "who%20are%20you".to_owned(), |it| format!("no such {it}"));
+        let head = head.header("grpc-status", "16").header("grpc-message", message);
         let _ = respond.send_response(head.body(()).unwrap(), true);
         return;
     }

@@ -74,8 +74,12 @@ pub(super) async fn call<W: Future<Output = Ended>>(
     .await
 }
 
+/// Without what a server may add to its reason.
 fn failed(error: &h2::Error) -> Ended {
-    Ended::Failed(format!("HTTP/2: {error}"))
+    Ended::Failed(match error.reason() {
+        Some(reason) => format!("HTTP/2: {reason}"),
+        None => format!("HTTP/2: {error}"),
+    })
 }
 
 fn closed() -> Ended {
@@ -104,6 +108,8 @@ pub(super) struct Stream {
     response: Option<client::ResponseFuture>,
     body: Option<RecvStream>,
     received: BytesMut,
+    /// What no error may show.
+    secret: String,
 }
 
 impl Stream {
@@ -117,13 +123,15 @@ impl Stream {
             .header(header::USER_AGENT, concat!("libahoy/", env!("CARGO_PKG_VERSION")))
             .body(())
             .map_err(|_| Ended::Refused("the server's name is not valid".to_owned()))?;
+        let secret = target.authorization.as_ref().map(secret_of).unwrap_or_default();
         if let Some(authorization) = target.authorization {
             request.headers_mut().insert(header::AUTHORIZATION, authorization);
         }
         let mut sender = sender.ready().await.map_err(|error| failed(&error))?;
         let (response, sends) =
             sender.send_request(request, false).map_err(|error| failed(&error))?;
-        Ok(Self { sends, response: Some(response), body: None, received: BytesMut::new() })
+        let (response, body, received) = (Some(response), None, BytesMut::new());
+        Ok(Self { sends, response, body, received, secret })
     }
 
     /// Sends a message when the server has room for it.
@@ -147,7 +155,7 @@ impl Stream {
     pub(super) async fn next(&mut self) -> Result<Bytes, Ended> {
         if let Some(response) = self.response.take() {
             let response = response.await.map_err(|error| failed(&error))?;
-            self.body = Some(checked(response)?);
+            self.body = Some(checked(response, &self.secret)?);
         }
         let body = self.body.as_mut().ok_or_else(closed)?;
         loop {
@@ -163,17 +171,23 @@ impl Stream {
                 None => {
                     let trailers = body.trailers().await.map_err(|error| failed(&error))?;
                     let status = trailers.as_ref().and_then(Status::of);
-                    return Err(status.map_or_else(closed, ended));
+                    return Err(status.map_or_else(closed, |it| ended(it.hiding(&self.secret))));
                 }
             }
         }
     }
 }
 
+/// The token, or name and password as they are sent, behind the word that says which of them.
+fn secret_of(authorization: &HeaderValue) -> String {
+    let text = String::from_utf8_lossy(authorization.as_bytes());
+    text.split_once(' ').map_or(&*text, |(_, secret)| secret).to_owned()
+}
+
 /// Its body, where the answer is gRPC's and not the end already.
-fn checked(response: Response<RecvStream>) -> Result<RecvStream, Ended> {
+fn checked(response: Response<RecvStream>, secret: &str) -> Result<RecvStream, Ended> {
     if let Some(status) = Status::of(response.headers()) {
-        return Err(ended(status));
+        return Err(ended(status.hiding(secret)));
     }
     let kind = response.headers().get(header::CONTENT_TYPE);
     let is_grpc = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
