@@ -4177,7 +4177,7 @@ AHOY_API const uint8_t *ahoy_request_body(const ahoy_request *request, size_t *l
 
 /**
  * Inside an on_request hook the authority that the attempt's Host names, "host" or "host:port";
- * elsewhere NULL. Valid inside the hook only.
+ * elsewhere NULL. Valid until a header is changed, inside the hook only.
  */
 AHOY_API const char *ahoy_request_authority(const ahoy_request *request);
 

@@ -3354,7 +3354,7 @@ class request_fields {
 
     /**
      * Inside an on_request hook the authority that the attempt's Host names, "host" or "host:port";
-     * elsewhere empty. Valid inside the hook only.
+     * elsewhere empty. Valid until a header is changed, inside the hook only.
      */
     std::string_view authority() const noexcept {
         return detail::view(ahoy_request_authority(static_cast<const Self &>(*this).get()));

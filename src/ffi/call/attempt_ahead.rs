@@ -5,7 +5,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::header_text::HeaderText;
-use super::request::ahoy_request;
+use super::request::{Ahead, ahoy_request};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::OutValue;
 use crate::ffi::values::status::ahoy_status;
@@ -84,11 +84,14 @@ pub unsafe extern "C" fn ahoy_request_body(
 }
 
 /// Inside an on_request hook the authority that the attempt's Host names, "host" or "host:port";
-/// elsewhere NULL. Valid inside the hook only.
+/// elsewhere NULL. Valid until a header is changed, inside the hook only.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_authority(request: *const ahoy_request) -> *const c_char {
-    let ahead = argument::lent!(request).and_then(|request| request.ahead.as_ref());
-    ahead.map_or(ptr::null(), |ahead| ahead.authority.as_ptr())
+    guard::value!(ptr::null(), |request: &ahoy_request| {
+        let stated = || request.header_text().find(c"host");
+        let authority = |ahead: &Ahead| stated().unwrap_or_else(|| ahead.authority.as_ptr());
+        request.ahead.as_ref().map_or(ptr::null(), authority)
+    })
 }
 
 /// Inside an on_request hook the attempt's number within its call, from 1; elsewhere 0.

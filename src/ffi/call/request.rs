@@ -63,6 +63,7 @@ impl Drop for Lent<'_> {
 
 /// The attempt that a request stands for.
 pub(super) struct Ahead {
+    /// What its `Host` names unless a header says otherwise.
     pub(super) authority: CString,
     pub(super) number: usize,
 }
@@ -140,8 +141,7 @@ impl ahoy_request {
 
     /// The request of an attempt, for a hook.
     pub(crate) fn ahead(request: Request, attempt: &AttemptAhead<'_>) -> Self {
-        let own = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-        let authority = text::owned(own.unwrap_or_else(|| attempt.endpoint.authority()));
+        let authority = text::owned(attempt.endpoint.authority());
         Self {
             endpoint_url: Some(text::owned(attempt.endpoint.url())),
             ahead: Some(Ahead { authority, number: attempt.number }),
