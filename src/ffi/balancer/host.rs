@@ -61,8 +61,9 @@ pub(crate) fn checked(address: &str, port: u16) -> Result<Host, Error> {
 /// retried like any other. Its port says http or https alone, its authority is "localhost" by
 /// default, and its URL is its address.
 ///
-/// @param address host name or IP address (IPv6 with or without brackets, an address of a link with
-///        its zone as in fe80::1%eth0), or "unix:" and a path of up to 103 bytes; copied
+/// @param address host name, whose case does not matter, or IP address (IPv6 with or without
+///        brackets, an address of a link with its zone as in fe80::1%eth0), or "unix:" and a path of
+///        up to 103 bytes; copied
 /// @param port TCP port, 1 to 65535
 /// @return the host, or NULL where an argument is not valid
 #[unsafe(no_mangle)]
