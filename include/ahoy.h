@@ -844,12 +844,12 @@ typedef struct ahoy_balancer ahoy_balancer;
  *
  * An open circuit lets a probe through after 500 ms, doubled with each further trip up to 2.4 s (1
  * s if connecting failed), give or take a quarter. The Retry-After of the 429 or 503 that opened
- * it is obeyed up to 30 s. While other endpoints admit, a client sends an endpoint no more probes
- * than a tenth of its share of the calls, and one in 30 s always. A probe is an ordinary attempt
- * with a short limit (50 ms, or 1.5 times the 99th percentile of answers), past which its call
- * goes on elsewhere. Calls are the probes. Probes are sent by hedges first, then
- * by first attempts, which wait for hedges for 200 ms, then by retries that have no other endpoint
- * left.
+ * it is obeyed up to 30 s, with up to a quarter added. While other endpoints admit, a client sends
+ * an endpoint no more probes than a tenth of its share of the calls, and one in 30 s always. A
+ * probe is an ordinary attempt with a short limit (50 ms, or 1.5 times the 99th percentile of
+ * answers), past which its call goes on elsewhere. Calls are the probes. Probes are sent by hedges
+ * first, then by first attempts, which wait for hedges for 200 ms, then by retries that have no
+ * other endpoint left.
  *
  * Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and
  * frozen when a balancer takes it; then any.
@@ -1303,8 +1303,9 @@ AHOY_API void ahoy_text_free(ahoy_text *text);
  * retried like any other. Its port says http or https alone, its authority is "localhost" by
  * default, and its URL is its address.
  *
- * @param address host name or IP address (IPv6 with or without brackets, an address of a link with
- *        its zone as in fe80::1%eth0), or "unix:" and a path of up to 103 bytes; copied
+ * @param address host name, whose case does not matter, or IP address (IPv6 with or without
+ *        brackets, an address of a link with its zone as in fe80::1%eth0), or "unix:" and a path of
+ *        up to 103 bytes; copied
  * @param port TCP port, 1 to 65535
  * @return the host, or NULL where an argument is not valid
  */
@@ -2371,7 +2372,7 @@ ahoy_status ahoy_breaker_set_open_ms(const ahoy_breaker *breaker,
 
 /**
  * Sets the longest open time of a circuit that an answer opened which asked for a time itself
- * (Retry-After). Default 30,000 ms.
+ * (Retry-After), to which up to a quarter is added at random. Default 30,000 ms.
  *
  * @param max_ms at least 1
  */
@@ -2381,8 +2382,8 @@ ahoy_status ahoy_breaker_set_retry_after_max_ms(const ahoy_breaker *breaker,
                                                 ahoy_error **err);
 
 /**
- * Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000
- * ms: such a probe costs its caller nothing.
+ * Sets the longest open time of a circuit whose endpoint could not be connected to, give or take a
+ * quarter. Default 1,000 ms: such a probe costs its caller nothing.
  *
  * @param max_ms at least 1
  */

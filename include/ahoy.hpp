@@ -1731,7 +1731,7 @@ class breaker : public detail::handle<ahoy_breaker, &ahoy_breaker_free> {
 
     /**
      * Sets the longest open time of a circuit that an answer opened which asked for a time itself
-     * (Retry-After). Default 30,000 ms.
+     * (Retry-After), to which up to a quarter is added at random. Default 30,000 ms.
      *
      * @param max at least 1
      */
@@ -1741,8 +1741,8 @@ class breaker : public detail::handle<ahoy_breaker, &ahoy_breaker_free> {
     }
 
     /**
-     * Sets the longest open time of a circuit whose endpoint could not be connected to. Default 1,000
-     * ms: such a probe costs its caller nothing.
+     * Sets the longest open time of a circuit whose endpoint could not be connected to, give or take a
+     * quarter. Default 1,000 ms: such a probe costs its caller nothing.
      *
      * @param max at least 1
      */

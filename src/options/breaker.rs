@@ -137,7 +137,7 @@ const SETTINGS: &[Setting<BreakerConfig>] = &[
             },
         ),
     Setting::new("retry_after_max", LIMIT)
-        .purpose("How long a circuit stays open at most where the answer that opened it asked for a time (Retry-After)")
+        .purpose("How long a circuit stays open at most where the answer that opened it asked for a time (Retry-After); up to a quarter is added at random")
         .cost("An endpoint that asks for a long time is left alone for that long, even if it is back before.")
         .setter("set_retry_after_max_ms")
         .field(
