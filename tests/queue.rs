@@ -34,6 +34,13 @@ fn drained(queue: &Queue, count: usize) -> Vec<Completion> {
     all
 }
 
+#[test]
+fn a_batch_without_room_is_refused_by_the_name_of_its_capacity() {
+    let failure = Queue::new().batch(0, 0).map(drop).unwrap_err();
+    assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+    assert_eq!(failure.message, "capacity: is 0; the least is 1");
+}
+
 fn tags(completions: &[Completion]) -> Vec<u64> {
     let mut tags: Vec<_> = completions.iter().map(Completion::tag).collect();
     tags.sort_unstable();

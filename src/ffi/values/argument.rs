@@ -108,9 +108,13 @@ impl<T: Handle<Held: Freed>> Argument for Out<T> {
 impl<T: Handle<Held: Freed>> Argument for OutArray<T> {
     type Raw = Bytes<*mut *mut T>;
 
-    unsafe fn take(name: &str, (start, (_, room)): Self::Raw) -> Result<Self, Error> {
+    unsafe fn take(name: &str, (start, (count, room)): Self::Raw) -> Result<Self, Error> {
+        let refused = || match start.is_null() {
+            true => is_null(name),
+            false => invalid(count, "is 0; the least is 1"),
+        };
         // SAFETY: as the caller promises.
-        unsafe { Self::new(start, room) }.ok_or_else(|| invalid(name, "has room for none"))
+        unsafe { Self::new(start, room) }.ok_or_else(refused)
     }
 }
 
