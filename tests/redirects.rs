@@ -258,6 +258,27 @@ fn all_hops_share_the_calls_limit() {
 }
 
 #[test]
+fn each_hop_is_told_what_the_ones_before_have_left() {
+    for (name, per_ms) in [("x-left", 1), ("grpc-timeout", 1_000)] {
+        let server = Server::new(|seen| match seen.path.as_str() {
+            "/" => redirect(302, "/next").after(ms(100)),
+            "/next" => redirect(302, "/end").after(ms(100)),
+            _ => Reply::status(200),
+        });
+        let builder = Builder::new().base_url(&server.url()).redirects(2).timeout_ms(5_000);
+        builder.option("deadline_header", name).unwrap();
+        builder.build().get("/").unwrap();
+        let told = |seen: &Seen| {
+            let value = seen.header(name).unwrap().trim_end_matches('u').to_owned();
+            value.parse::<u64>().unwrap() / per_ms
+        };
+        let told: Vec<_> = server.requests().iter().map(told).collect();
+        assert!(told[0] <= 5_000 && told[0] > 4_000, "{told:?}");
+        assert!(told[1] <= told[0] - 100 && told[2] <= told[1] - 100, "{told:?}");
+    }
+}
+
+#[test]
 fn what_fails_after_a_redirect_may_have_been_carried_out() {
     let dead = Dead::new();
     let server = leading(307, format!("{}/", dead.url()));

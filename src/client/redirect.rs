@@ -13,13 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
 use super::origins::{Origin, Origins};
 use super::route::parse_url;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
+use crate::policy::propagation::deadline;
+use crate::runtime::clock;
 use crate::source::BodyReader;
 use crate::transport::{Answer, Exchange, Transport};
 
@@ -28,6 +30,8 @@ use crate::transport::{Answer, Exchange, Transport};
 pub(crate) struct Redirects {
     /// How many of one attempt are followed.
     pub(crate) limit: u32,
+    /// The header that tells the time left.
+    pub(crate) deadline_header: Option<HeaderName>,
     pub(crate) origins: Arc<Origins>,
 }
 
@@ -52,6 +56,7 @@ impl Redirects {
         let streamed = |status| first.streams.is_some_and(|streams| streams(status));
         let streams = |status| is_redirect(status) || streamed(status);
         let streams = Some(&streams as &(dyn Fn(_) -> _ + Sync));
+        let begun = clock::now();
         let mut answer = transport.send(&Exchange { streams, ..*first }).await?;
         if !is_redirect(answer.status) {
             return Ok(answer);
@@ -73,6 +78,9 @@ impl Redirects {
             }
             drain(answer).await;
             leg.go(origin, path, first.endpoint, &self.origins);
+            if let Some(name) = &self.deadline_header {
+                leg.tell_time_left(name, first, clock::now() - begun);
+            }
             let failed = |failure| leg.failed(failure, first.endpoint);
             answer = transport.send(&leg.exchange(first, streams)).await.map_err(failed)?;
             answer.moved_to = Some(format!("{}{}", leg.endpoint.url(), leg.path).into());
@@ -147,6 +155,16 @@ impl<'a> Leg<'a> {
             false => origins.endpoint(origin),
         };
         self.path = path;
+    }
+
+    /// Tells what is left of the time that the `first` leg told, where this one may tell it.
+    fn tell_time_left(&mut self, name: &HeaderName, first: &Exchange<'_>, spent: Duration) {
+        let told = first.headers.get(name).filter(|_| self.headers.contains_key(name));
+        let left = told.and_then(|told| deadline::parse(name.as_str(), told.as_bytes()));
+        let left = left.map(|left| deadline::told(name.as_str(), left.saturating_sub(spent)));
+        if let Some(Ok(left)) = left.map(HeaderValue::try_from) {
+            self.headers.insert(name, left);
+        }
     }
 
     /// Something was sent, whatever becomes of the rest. The attempt bears the URL that it began with: another is told.

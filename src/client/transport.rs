@@ -164,8 +164,11 @@ fn multiplexed(config: &ClientConfig, direct: Arc<DirectConfig>) -> MultiplexedC
 impl Detour {
     fn new(core: &Core, resolver: &Arc<Resolver>) -> Option<Self> {
         let limit = core.config.redirects;
-        let redirects =
-            (limit > 0).then(|| Redirects { limit, origins: Arc::clone(core.origins()) });
+        let redirects = (limit > 0).then(|| Redirects {
+            limit,
+            deadline_header: core.config.deadline_header.clone(),
+            origins: Arc::clone(core.origins()),
+        });
         let proxied = core.wiring.proxies.as_ref().map(|proxies| {
             Http::new(http(
                 &core.config,

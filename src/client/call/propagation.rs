@@ -18,9 +18,6 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// What vendors of tracing add to it; handed on as it came.
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// gRPC's own name for the time left, which has a form of its own.
-const GRPC_TIMEOUT: &str = "grpc-timeout";
-
 /// Adds what this attempt carries beside the call's own headers.
 pub(crate) fn add(
     config: &ClientConfig,
@@ -32,11 +29,7 @@ pub(crate) fn add(
     if let Some(name) = &config.deadline_header
         && limit < Duration::MAX
     {
-        let value = match name == GRPC_TIMEOUT {
-            true => deadline::to_grpc(limit),
-            false => deadline::to_ms(limit).to_string(),
-        };
-        insert(headers, name, value.as_bytes());
+        insert(headers, name, deadline::told(name.as_str(), limit).as_bytes());
     }
     if let Some(name) = &config.attempt_header {
         insert(headers, name, number.to_string().as_bytes());
@@ -98,10 +91,7 @@ pub(crate) fn timeout(config: &ClientConfig, request: &Request) -> Duration {
     // A server in between may have joined several into one.
     let values =
         inbound(request, name).flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    let received = values.filter_map(|value| match name == GRPC_TIMEOUT {
-        true => deadline::parse_grpc(value),
-        false => deadline::parse_ms(value),
-    });
+    let received = values.filter_map(|value| deadline::parse(name.as_str(), value));
     received.fold(own, Duration::min)
 }
 

@@ -35,6 +35,27 @@ pub fn has_time(time_left: Option<Duration>, p50: Option<Duration>) -> bool {
     latest_start(time_left, p50).is_none_or(|left| !left.is_zero())
 }
 
+/// What a header of that name tells a service of the time left: gRPC's own has a form of its own.
+#[must_use]
+pub fn told(name: &str, time_left: Duration) -> String {
+    match name == GRPC_TIMEOUT {
+        true => to_grpc(time_left),
+        false => to_ms(time_left).to_string(),
+    }
+}
+
+/// Reads what [`told`] writes.
+#[must_use]
+pub fn parse(name: &str, value: &[u8]) -> Option<Duration> {
+    match name == GRPC_TIMEOUT {
+        true => parse_grpc(value),
+        false => parse_ms(value),
+    }
+}
+
+/// gRPC's name for the time left.
+const GRPC_TIMEOUT: &str = "grpc-timeout";
+
 /// Whole milliseconds for the wire, rounded down, as the server must not believe in more than there
 /// is; but 1 for what is left below that, since 0 means too late.
 #[must_use]
