@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -416,4 +418,58 @@ fn a_limit_of_forever_is_none_in_every_source() {
     eventually("Consul is asked to wait", SOON, || asks("wait=529411ms&index=7"));
     api.put("web-1", &[ready("127.0.0.1"), ready("127.0.0.2")], 1);
     balancers[5].when(SOON, |it| it.known() == 2);
+}
+
+/// Answers questions for a list with `list`, and others with blanks, one each 20 ms; how many of those there were.
+fn dripping(list: &'static str) -> (u16, Arc<AtomicU16>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, watches) = (listener.local_addr().unwrap().port(), Arc::<AtomicU16>::default());
+    let count = Arc::clone(&watches);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let count = Arc::clone(&count);
+            std::thread::spawn(move || drip(stream, list, &count));
+        }
+    });
+    (port, watches)
+}
+
+fn drip(mut stream: TcpStream, list: &str, watches: &AtomicU16) -> std::io::Result<()> {
+    let (mut head, mut room) = (Vec::new(), [0; 4096]);
+    while !head.windows(4).any(|it| it == b"\r\n\r\n") {
+        match stream.read(&mut room)? {
+            0 => return Ok(()),
+            count => head.extend_from_slice(&room[..count]),
+        }
+    }
+    let head = String::from_utf8_lossy(&head);
+    if !head.lines().next().unwrap_or_default().contains("watch") {
+        let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length";
+        return write!(stream, "{head}: {}\r\n\r\n{list}", list.len());
+    }
+    watches.fetch_add(1, Ordering::SeqCst);
+    write!(stream, "HTTP/1.1 200 OK\r\n\r\n")?;
+    loop {
+        stream.write_all(b" ")?;
+        std::thread::sleep(ms(20));
+    }
+}
+
+#[test]
+fn p2_a_watch_that_brings_bytes_and_no_document_is_left() {
+    let (etcd, of_etcd) = dripping(
+        r#"{"header":{"revision":"3"},"kvs":[{"key":"L3dlYi9h","value":"MTI3LjAuMC4xOjE="}]}"#,
+    );
+    let (api, of_api) =
+        dripping(r#"{"kind":"EndpointSliceList","metadata":{"resourceVersion":"9"},"items":[]}"#);
+    let limits = "silence=400ms&connect_timeout=400ms";
+    for (url, watches) in [
+        (format!("etcd://127.0.0.1:{etcd}/web?{limits}"), of_etcd),
+        (format!("k8s://shop/web?kubernetes_server=http://127.0.0.1:{api}&{limits}"), of_api),
+    ] {
+        let balancer = Balancer::round_robin(&Provider::from_url(&url).unwrap());
+        balancer.wait_ready(SOON).unwrap();
+        balancer.when(SOON, |it| it.list_error().is_some());
+        eventually("another watch", SOON, || watches.load(Ordering::SeqCst) > 1);
+    }
 }

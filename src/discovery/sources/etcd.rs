@@ -21,6 +21,7 @@ use crate::discovery::wire::etcd::{self, Changes, Denial, Listing, WatchAnswer};
 use crate::discovery::wire::http::{HttpClient, TokenForm};
 use crate::discovery::wire::{EntryConfig, Frames};
 use crate::endpoint::Host;
+use crate::runtime::clock;
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "etcd",
@@ -192,12 +193,13 @@ impl Keys<'_> {
             let body = stream.rest(64 * 1024, registry.connect_timeout).await?;
             return Err(self.source.refused(stream.status, &body));
         }
-        let mut frames = Frames::new(MOST);
-        let mut is_alive = false;
+        let (mut frames, mut is_alive, mut heard) = (Frames::new(MOST), false, clock::now());
         loop {
             // The first answer comes at once, or the server is not well.
             let patience = if is_alive { registry.silence } else { registry.connect_timeout };
-            let Ok(piece) = timeout(patience, stream.chunk()).await else {
+            // A part of a document is no answer.
+            let left = patience.saturating_sub(heard.elapsed());
+            let Ok(piece) = timeout(left, stream.chunk()).await else {
                 let silent = || Ended::Failed("no answer to a watch".to_owned());
                 return is_alive.then_some(()).ok_or_else(silent);
             };
@@ -205,7 +207,7 @@ impl Keys<'_> {
             frames.push(&piece).map_err(not_etcd)?;
             for frame in frames.by_ref() {
                 self.take(&frame, teller)?;
-                is_alive = true;
+                (is_alive, heard) = (true, clock::now());
             }
         }
     }

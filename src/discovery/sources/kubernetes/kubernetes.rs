@@ -169,15 +169,21 @@ impl<'a> Watch<'a> {
             return Err(denied(stream.status));
         }
         teller.alive();
-        let mut frames = Frames::new(LONGEST);
+        let (mut frames, mut heard) = (Frames::new(LONGEST), Instant::now());
         loop {
             let silence = self.registry.silence;
             let silent = |_| Ended::Failed(format!("the watch was silent for {silence:?}"));
-            let Some(piece) = timeout(silence, stream.chunk()).await.map_err(silent)?? else {
+            // A part of an event is none.
+            let left = silence.saturating_sub(heard.elapsed());
+            let Some(piece) = timeout(left, stream.chunk()).await.map_err(silent)?? else {
                 break;
             };
             frames.push(&piece).map_err(|problem| Ended::Failed(problem.to_owned()))?;
-            self.take(frames.by_ref(), teller)?;
+            let events: Vec<Bytes> = frames.by_ref().collect();
+            if !events.is_empty() {
+                heard = Instant::now();
+            }
+            self.take(events.into_iter(), teller)?;
         }
         match begun.elapsed() + Duration::from_secs(1) >= Duration::from_secs(lasts) {
             true => Ok(()),
