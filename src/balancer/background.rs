@@ -47,7 +47,7 @@ pub(crate) fn begin(
 }
 
 async fn run(balancer: Weak<Balancer>, transport: Arc<Direct>) {
-    let mut next_sweep = None;
+    let mut swept = None;
     loop {
         let Some(live) = balancer.upgrade() else {
             return;
@@ -55,10 +55,10 @@ async fn run(balancer: Weak<Balancer>, transport: Arc<Direct>) {
         let now = clock::now();
         let config = live.config();
         if let Some(rule) = &config.ejection
-            && *next_sweep.get_or_insert(now + rule.interval) <= now
+            && now.saturating_duration_since(*swept.get_or_insert(now)) >= rule.interval
         {
             sweep(&live, &Ejector::new(*rule), now);
-            next_sweep = Some(now + rule.interval);
+            swept = Some(now);
         }
         if let Some(check) = &config.health {
             begin_checks(&live, check, &transport, now);
