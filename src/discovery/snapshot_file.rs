@@ -4,7 +4,7 @@
 //! line has a hash of the rest: what was cut off, or changed by hand, is no list.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -66,8 +66,7 @@ impl SnapshotFile {
     /// What was kept; none where there is no such file, or it is not what this library wrote of this source.
     #[must_use]
     pub fn read(&self) -> Option<Snapshot> {
-        let mut text = String::new();
-        files::open(&self.path).ok()??.take(MOST_BYTES).read_to_string(&mut text).ok()?;
+        let text = String::from_utf8(files::read(&self.path, MOST_BYTES).ok()??).ok()?;
         let (head, body) = text.split_once('\n')?;
         let body = body.strip_suffix('\n')?;
         if head != format!("{HEAD} {:016x}", hash(body)) {

@@ -5,7 +5,7 @@
 //! known to be whole, a writer may be in the middle of it, and it is read when it has stayed the same for 50 ms.
 
 use std::ffi::OsStr;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -171,14 +171,11 @@ impl Looks<'_> {
 
 /// Its bytes, one more than [`MOST`] where there are more.
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let problem = |error: &io::Error| match error.kind() {
+    let problem = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => "there is no such file".to_owned(),
         kind => format!("the file cannot be read: {kind}"),
     };
-    let file = files::open(path).map_err(|error| problem(&error))?.ok_or("it is no file")?;
-    let mut document = Vec::new();
-    file.take(MOST + 1).read_to_end(&mut document).map_err(|error| problem(&error))?;
-    Ok(document)
+    files::read(path, MOST).map_err(problem)?.ok_or_else(|| "it is no file".to_owned())
 }
 
 impl Form {

@@ -1,6 +1,6 @@
 //! How the connections to a registry are made: its TLS, read from files as its options name them.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,9 +68,8 @@ const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 pub(crate) fn read(option: &str, path: &Path) -> Result<Vec<u8>, Ended> {
     let refused = |why: &str| Ended::Refused(format!("{option} cannot be read: {why}"));
     let failed = |error: io::Error| refused(&error.kind().to_string());
-    let file = files::open(path).map_err(failed)?.ok_or_else(|| refused("not a file"))?;
-    let mut bytes = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = files::read(path, LONGEST).map_err(failed)?;
+    let bytes = bytes.ok_or_else(|| refused("not a file"))?;
     if bytes.len() as u64 > LONGEST {
         return Err(refused("longer than 1 MiB"));
     }

@@ -1,8 +1,7 @@
 //! A client's whole configuration as one text.
 
 use std::ffi::c_char;
-use std::fs::File;
-use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::builder::ahoy_client_builder;
@@ -17,6 +16,7 @@ use crate::ffi::values::handle::Out;
 use crate::ffi::values::made_text::ahoy_text;
 use crate::ffi::values::status::ahoy_status;
 use crate::options;
+use crate::runtime::files;
 
 /// Makes a client from one text in JSON, which can hold all that a builder can be told but
 /// functions: hosts, the URL of a provider or a base URL, balancer, circuits, retries, headers,
@@ -140,16 +140,10 @@ fn provider_of(url: &str) -> Result<Supply, Error> {
     Ok(Supply::Watched(Arc::new(Watch::of(&config).named(url))))
 }
 
-/// The content of a file of certificates or keys. No pipe: it would be waited for.
+/// The content of a file of certificates or keys.
 fn read_file(name: &str) -> Result<Vec<u8>, String> {
     let told = |error: std::io::Error| error.to_string();
-    let file = std::fs::metadata(name).map_err(told)?;
-    if !file.is_file() {
-        return Err("is not a file".to_owned());
-    }
-    let mut content = Vec::new();
-    let file = File::open(name).map_err(told)?;
-    file.take(MOST_FILE + 1).read_to_end(&mut content).map_err(told)?;
+    let content = files::read(Path::new(name), MOST_FILE).map_err(told)?.ok_or("is not a file")?;
     if content.len() as u64 > MOST_FILE {
         return Err("is larger than 1 MiB".to_owned());
     }

@@ -5,20 +5,23 @@
 mod platform;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 #[cfg(windows)]
 pub use platform::system_folder;
 pub use platform::{Mark, Place, mark, open_for_owner, path_of_url, place};
 
-/// Opens a file to read it; none where there is something else, as a pipe, whose opening would wait for a writer.
+/// The bytes of a file, one more than `most` where it has more; none where there is something else, as a pipe, whose
+/// opening would wait for a writer.
 ///
 /// # Errors
 /// Those of the system.
-pub fn open(path: &Path) -> io::Result<Option<File>> {
-    match path.metadata()?.is_file() {
-        true => File::open(path).map(Some),
-        false => Ok(None),
+pub fn read(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    if !path.metadata()?.is_file() {
+        return Ok(None);
     }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }

@@ -4,12 +4,12 @@
 //! nothing, a forked child does the same, and no thread is needed; the look costs three calls of stat beside a handshake's
 //! milliseconds. What cannot be used changes nothing: a certificate is often replaced a moment before its key.
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::runtime::files::{Mark, mark};
+use crate::runtime::files::{self, Mark, mark};
 
 /// Where certificates and keys are that are renewed while the client lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,15 +53,13 @@ impl CertificateFiles {
 /// The bytes of a file. Nothing of them is ever shown; its path is.
 fn contents(what: &str, path: &Path) -> Result<Vec<u8>, String> {
     let problem = |why: &str| format!("{what}: {}: {why}", path.display());
-    let found = fs::metadata(path).map_err(|error| problem(&error.to_string()))?;
-    // A pipe would be waited for.
-    if !found.is_file() {
-        return Err(problem("is no file"));
-    }
-    if found.len() > MAX_BYTES {
+    let failed = |error: io::Error| problem(&error.to_string());
+    let bytes = files::read(path, MAX_BYTES).map_err(failed)?;
+    let bytes = bytes.ok_or_else(|| problem("is no file"))?;
+    if bytes.len() as u64 > MAX_BYTES {
         return Err(problem("is larger than 4 MiB"));
     }
-    fs::read(path).map_err(|error| problem(&error.to_string()))
+    Ok(bytes)
 }
 
 pub(super) type Prints = [Option<Mark>; 3];
@@ -142,6 +140,8 @@ const MAX_BYTES: u64 = 4 << 20;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
