@@ -138,14 +138,14 @@ impl<'a> Driver<'a> {
         due.unwrap_or_else(|| clock::now() + LONG)
     }
 
-    fn take(&mut self, told: Told) {
-        if let Some((count, problem)) = &told.skipped {
+    fn take(&mut self, mut told: Told) {
+        if let Some((count, problem)) = told.skipped.take() {
             self.board.note(|state| {
-                state.skipped += *count as u64;
-                state.skipped_for = Some(problem.as_str().into());
+                state.skipped += count as u64;
+                state.skipped_for = Some(problem.into());
             });
         }
-        let problem = told.problem.clone();
+        let problem = told.problem.take();
         if told.hosts.is_some() || told.is_alive {
             self.believe(told, clock::now());
         }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::faults::{Faults, below};
 use super::json::Json;
 use super::object::{MASK, MASKED, Object, unknown};
-use crate::options::{Form, Row, Table};
+use crate::options::{Form, OFF, Row, Table};
 
 /// Sets in `config` what is left of `object`. The object has the keys `others` as well, for hints.
 pub(super) fn read<C: Clone + 'static>(
@@ -48,7 +48,7 @@ const PROFILE: &str = "profile";
 type Pair<'a> = (&'a str, String);
 
 fn is_off(text: &str) -> bool {
-    matches!(text, "off" | "false")
+    text == OFF || text == "false"
 }
 
 fn set<C: Clone + 'static>(

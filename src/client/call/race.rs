@@ -12,7 +12,7 @@ use std::ops::Deref;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::time::{Sleep, sleep};
 
@@ -239,7 +239,9 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
     /// Whether an attempt was started beside a late one.
     fn copy(&mut self, late: usize, now: Instant) -> bool {
         let (call, admission) = (self.state.call, self.state.call.core.admission());
-        let facts = self.elsewhere_facts(late, now);
+        let late_since = *self.late_since.get_or_insert(now);
+        let late_for = now.saturating_duration_since(late_since);
+        let facts = self.elsewhere_facts(late, late_for, now);
         if !facts.may_start() || !facts.elsewhere && !self.is_alone(now) {
             return false;
         }
@@ -267,9 +269,8 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         starts
     }
 
-    fn elsewhere_facts(&mut self, late: usize, now: Instant) -> ElsewhereFacts {
+    fn elsewhere_facts(&self, late: usize, late_for: Duration, now: Instant) -> ElsewhereFacts {
         let call = self.state.call;
-        let late_since = *self.late_since.get_or_insert(now);
         ElsewhereFacts {
             repeatable: call.is_repeatable(),
             held: call.body_reader.is_none(),
@@ -278,7 +279,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
             under_way: self.runners.len(),
             late,
             elsewhere: self.has_elsewhere(now),
-            late_for: now.saturating_duration_since(late_since),
+            late_for,
             limit_pressed: call.core.admission().is_pressed(now),
             time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
             p50: call.timing.usual(now),

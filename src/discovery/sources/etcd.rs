@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -21,7 +22,6 @@ use crate::discovery::wire::etcd::{self, Changes, Denial, Listing, WatchAnswer};
 use crate::discovery::wire::http::{HttpClient, TokenForm};
 use crate::discovery::wire::{EntryConfig, Frames};
 use crate::endpoint::Host;
-use crate::runtime::clock;
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "etcd",
@@ -193,7 +193,7 @@ impl Keys<'_> {
             let body = stream.rest(64 * 1024, registry.connect_timeout).await?;
             return Err(self.source.refused(stream.status, &body));
         }
-        let (mut frames, mut is_alive, mut heard) = (Frames::new(MOST), false, clock::now());
+        let (mut frames, mut is_alive, mut heard) = (Frames::new(MOST), false, Instant::now());
         loop {
             // The first answer comes at once, or the server is not well.
             let patience = if is_alive { registry.silence } else { registry.connect_timeout };
@@ -207,7 +207,7 @@ impl Keys<'_> {
             frames.push(&piece).map_err(not_etcd)?;
             for frame in frames.by_ref() {
                 self.take(&frame, teller)?;
-                (is_alive, heard) = (true, clock::now());
+                (is_alive, heard) = (true, Instant::now());
             }
         }
     }
