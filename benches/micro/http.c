@@ -1,10 +1,11 @@
 /* The same GET by four clients, in one run: a raw blocking socket loop (the floor), libcurl easy, libcurl multi
  * with epoll, and libahoy with its whole resilience path.
  *
- *     http HTTP_PORT TLS_PORT H2_PORT CA.PEM [ROUNDS]             compare; prints a report, one line a figure
- *     http HTTP_PORT TLS_PORT H2_PORT CA.PEM only MODE REQUESTS   one mode alone, for strace and perf
+ *     http PORT CA.PEM [ROUNDS]             compare; prints a report, one line a figure
+ *     http PORT CA.PEM only MODE REQUESTS   one mode alone, for strace and perf
  *
- * H2_PORT speaks HTTP/2 over TLS: libcurl 7.88 cannot use a connection twice that speaks it by prior knowledge.
+ * Five ports in a row are asked: PORT, one over TLS, one that speaks HTTP/2 over TLS (libcurl 7.88 cannot use a connection
+ * twice that speaks it by prior knowledge), and two whose server closes after each answer, the second over TLS.
  *
  * Modes take turns in random order, round by round; ratios are taken within a round, and the report has their
  * medians. A spinner of the lowest scheduling class on each CPU keeps it from sleeping, for waking an idle
@@ -30,13 +31,13 @@
 #endif
 enum { IN_FLIGHT = CALLS_AT_ONCE, MOST_THREADS = 64, MOST_ROUNDS = 100, CONNECTIONS = 4096 };
 
-/* What is spoken. */
-enum { PLAIN, TLS, HTTP2, PROTOCOLS };
+/* What is spoken, and the place of its port in the row. */
+enum { PLAIN, TLS, HTTP2, CLOSING, TLS_CLOSING, PROTOCOLS };
 
-static uint16_t http_port, tls_port, h2_port;
+static uint16_t first_port;
 static const char *ca;
 static char urls[PROTOCOLS][HOSTS][64];
-static ahoy_client *plain_client, *tls_client, *h2_client;
+static ahoy_client *clients[PROTOCOLS], *one_host_client;
 
 /* ---- what a mode measures ---- */
 
@@ -83,7 +84,7 @@ struct raw {
 
 static void raw_open(struct raw *raw) {
     for (int host = 0; host < HOSTS; host++) {
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(http_port)};
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(first_port)};
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)host);
         int on = 1, descriptor = socket(AF_INET, SOCK_STREAM, 0);
         if (connect(descriptor, (struct sockaddr *)&address, sizeof address)) fail("connect", NULL);
@@ -97,7 +98,7 @@ static void raw_get(struct raw *raw) {
     char text[4096];
     int length = snprintf(text, sizeof text,
                           "GET / HTTP/1.1\r\nHost: 127.0.0.%u:%u\r\nUser-Agent: raw\r\nAccept: */*\r\n\r\n",
-                          host + 1, http_port);
+                          host + 1, first_port);
     if (send(raw->sockets[host], text, (size_t)length, MSG_NOSIGNAL) != length) fail("raw", "send");
     size_t have = 0;
     for (;;) {
@@ -115,7 +116,7 @@ static void raw_get(struct raw *raw) {
 struct easy {
     CURL *handle;
     size_t received;
-    unsigned next;
+    unsigned next, hosts;
     uint64_t started;
 };
 
@@ -130,6 +131,7 @@ static size_t easy_write(char *bytes, size_t size, size_t count, void *user_data
 static void easy_open(struct easy *easy, unsigned start) {
     easy->handle = curl_easy_init();
     easy->next = start;
+    if (!easy->hosts) easy->hosts = HOSTS;
     curl_easy_setopt(easy->handle, CURLOPT_WRITEFUNCTION, easy_write);
     curl_easy_setopt(easy->handle, CURLOPT_WRITEDATA, easy);
     curl_easy_setopt(easy->handle, CURLOPT_PRIVATE, easy);
@@ -142,7 +144,7 @@ static void easy_open(struct easy *easy, unsigned start) {
 }
 
 static void easy_aim(struct easy *easy, int protocol) {
-    curl_easy_setopt(easy->handle, CURLOPT_URL, urls[protocol][easy->next++ % HOSTS]);
+    curl_easy_setopt(easy->handle, CURLOPT_URL, urls[protocol][easy->next++ % easy->hosts]);
     easy->received = 0;
 }
 
@@ -187,9 +189,24 @@ static struct sample curl_sync(size_t requests) {
     return easy_loop(&easy, PLAIN, requests);
 }
 
+static struct sample curl_sync_one(size_t requests) {
+    static struct easy easy = {.hosts = 1};
+    return easy_loop(&easy, PLAIN, requests);
+}
+
 static struct sample curl_tls(size_t requests) {
     static struct easy easy;
     return easy_loop(&easy, TLS, requests);
+}
+
+static struct sample curl_new_connection(size_t requests) {
+    static struct easy easy;
+    return easy_loop(&easy, CLOSING, requests);
+}
+
+static struct sample curl_tls_new_connection(size_t requests) {
+    static struct easy easy;
+    return easy_loop(&easy, TLS_CLOSING, requests);
 }
 
 static struct sample ahoy_loop(const ahoy_client *client, size_t requests) {
@@ -202,9 +219,15 @@ static struct sample ahoy_loop(const ahoy_client *client, size_t requests) {
     return stop_meter(meter, requests);
 }
 
-static struct sample ahoy_sync(size_t requests) { return ahoy_loop(plain_client, requests); }
+static struct sample ahoy_sync(size_t requests) { return ahoy_loop(clients[PLAIN], requests); }
 
-static struct sample ahoy_tls(size_t requests) { return ahoy_loop(tls_client, requests); }
+static struct sample ahoy_sync_one(size_t requests) { return ahoy_loop(one_host_client, requests); }
+
+static struct sample ahoy_tls(size_t requests) { return ahoy_loop(clients[TLS], requests); }
+
+static struct sample ahoy_new_connection(size_t requests) { return ahoy_loop(clients[CLOSING], requests); }
+
+static struct sample ahoy_tls_new_connection(size_t requests) { return ahoy_loop(clients[TLS_CLOSING], requests); }
 
 /* ---- 64 in flight from one caller: libcurl multi ---- */
 
@@ -372,9 +395,9 @@ static struct sample fly(const ahoy_client *client, size_t requests) {
     return stop_meter(meter, requests);
 }
 
-static struct sample ahoy_async64(size_t requests) { return fly(plain_client, requests); }
+static struct sample ahoy_async64(size_t requests) { return fly(clients[PLAIN], requests); }
 
-static struct sample ahoy_h2_async64(size_t requests) { return fly(h2_client, requests); }
+static struct sample ahoy_h2_async64(size_t requests) { return fly(clients[HTTP2], requests); }
 
 /* ---- 64 in flight from one caller: libahoy's queue ---- */
 
@@ -388,7 +411,7 @@ static struct sample ahoy_queue64(size_t requests) {
     struct meter meter = start_meter();
     for (; started < IN_FLIGHT && started < requests; started++) {
         started_at[started] = wall_ns();
-        check(ahoy_client_submit(plain_client, flight.request, queue, started, &err), &err);
+        check(ahoy_client_submit(clients[PLAIN], flight.request, queue, started, &err), &err);
     }
     while (ended < requests) {
         ahoy_completion *batch[IN_FLIGHT];
@@ -402,7 +425,7 @@ static struct sample ahoy_queue64(size_t requests) {
             latencies[ended++] = since_us(started_at[tag]);
             if (started == requests) continue;
             started_at[tag] = wall_ns();
-            check(ahoy_client_submit(plain_client, flight.request, queue, tag, &err), &err);
+            check(ahoy_client_submit(clients[PLAIN], flight.request, queue, tag, &err), &err);
             started++;
         }
     }
@@ -436,7 +459,7 @@ static void crew_get(const struct crew *crew, int name) {
     switch (crew->caller) {
     case RAW: raw_get(&crew_raw[name]); break;
     case LIBCURL: easy_get(&crew_easy[name], PLAIN); break;
-    case LIBAHOY: ahoy_get(plain_client); break;
+    case LIBAHOY: ahoy_get(clients[PLAIN]); break;
     }
 }
 
@@ -485,15 +508,21 @@ struct mode {
     size_t requests;
 };
 
-enum { SYNC_RAW, SYNC_CURL, SYNC_AHOY, TLS_CURL, TLS_AHOY, MULTI, ASYNC, QUEUE, H2_CURL, H2_AHOY, T16_RAW, T16_CURL, T16_AHOY,
-       T64_RAW, T64_CURL, T64_AHOY, MODES };
+enum { SYNC_RAW, SYNC_CURL, SYNC_AHOY, ONE_CURL, ONE_AHOY, TLS_CURL, TLS_AHOY, NEW_CURL, NEW_AHOY, NEW_TLS_CURL, NEW_TLS_AHOY,
+       MULTI, ASYNC, QUEUE, H2_CURL, H2_AHOY, T16_RAW, T16_CURL, T16_AHOY, T64_RAW, T64_CURL, T64_AHOY, MODES };
 
 static const struct mode modes[MODES] = {
     {"raw_sync", raw_sync, 2000},
     {"libcurl_sync", curl_sync, 2000},
     {"sync", ahoy_sync, 2000},
+    {"libcurl_sync_one", curl_sync_one, 2000},
+    {"sync_one", ahoy_sync_one, 2000},
     {"libcurl_tls_sync", curl_tls, 1500},
     {"tls_sync", ahoy_tls, 1500},
+    {"libcurl_new_connection", curl_new_connection, 800},
+    {"new_connection", ahoy_new_connection, 800},
+    {"libcurl_tls_new_connection", curl_tls_new_connection, 400},
+    {"tls_new_connection", ahoy_tls_new_connection, 400},
     {"libcurl_multi64", curl_multi64, 8000},
     {"async64", ahoy_async64, 8000},
     {"queue64", ahoy_queue64, 8000},
@@ -551,6 +580,8 @@ static void tell(const char *name, int mode, int to, size_t offset, const char *
 static void tell_all(int rounds) {
     tell("sync_p50_vs_libcurl", SYNC_AHOY, SYNC_CURL, P50, rounds);
     tell("sync_cpu_vs_libcurl", SYNC_AHOY, SYNC_CURL, CPU, rounds);
+    tell("sync_one_p50_vs_libcurl", ONE_AHOY, ONE_CURL, P50, rounds);
+    tell("sync_one_cpu_vs_libcurl", ONE_AHOY, ONE_CURL, CPU, rounds);
     tell("sync_p50_vs_raw", SYNC_AHOY, SYNC_RAW, P50, rounds);
     tell("sync_cpu_vs_raw", SYNC_AHOY, SYNC_RAW, CPU, rounds);
     tell("sync_p99_vs_libcurl", SYNC_AHOY, SYNC_CURL, P99, rounds);
@@ -562,9 +593,15 @@ static void tell_all(int rounds) {
     tell("tls_sync_p50_vs_libcurl", TLS_AHOY, TLS_CURL, P50, rounds);
     tell("tls_sync_cpu_vs_libcurl", TLS_AHOY, TLS_CURL, CPU, rounds);
     tell("libcurl_tls_sync_p50", TLS_CURL, -1, P50, rounds);
+    tell("new_connection_p50_vs_libcurl", NEW_AHOY, NEW_CURL, P50, rounds);
+    tell("new_connection_cpu_vs_libcurl", NEW_AHOY, NEW_CURL, CPU, rounds);
+    tell("tls_new_connection_p50_vs_libcurl", NEW_TLS_AHOY, NEW_TLS_CURL, P50, rounds);
+    tell("tls_new_connection_cpu_vs_libcurl", NEW_TLS_AHOY, NEW_TLS_CURL, CPU, rounds);
+    tell("libcurl_new_connection_p50", NEW_CURL, -1, P50, rounds);
+    tell("libcurl_tls_new_connection_cpu", NEW_TLS_CURL, -1, CPU, rounds);
     tell("async64_rate_vs_libcurl_multi", ASYNC, MULTI, RATE, rounds);
     tell("async64_cpu_vs_libcurl_multi", ASYNC, MULTI, CPU, rounds);
-    tell("async64_p99_vs_libcurl_multi", ASYNC, MULTI, P99, rounds);
+    tell("callbacks_p99_vs_libcurl_multi", ASYNC, MULTI, P99, rounds);
     tell("queue64_rate_vs_libcurl_multi", QUEUE, MULTI, RATE, rounds);
     tell("queue64_cpu_vs_libcurl_multi", QUEUE, MULTI, CPU, rounds);
     tell("queue64_p99_vs_libcurl_multi", QUEUE, MULTI, P99, rounds);
@@ -612,18 +649,11 @@ static int only(const char *name, size_t requests) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 5) fail("usage", "http HTTP_PORT TLS_PORT H2_PORT CA.PEM [ROUNDS | only MODE REQUESTS]");
-    http_port = (uint16_t)atoi(argv[1]);
-    tls_port = (uint16_t)atoi(argv[2]);
-    h2_port = (uint16_t)atoi(argv[3]);
-    ca = argv[4];
-    for (int host = 0; host < HOSTS; host++) {
-        snprintf(urls[PLAIN][host], sizeof urls[0][host], "http://127.0.0.%d:%u/", host + 1, http_port);
-        snprintf(urls[TLS][host], sizeof urls[0][host], "https://127.0.0.%d:%u/", host + 1, tls_port);
-        snprintf(urls[HTTP2][host], sizeof urls[0][host], "https://127.0.0.%d:%u/", host + 1, h2_port);
-    }
-    int alone = argc == 8 && !strcmp(argv[5], "only");
-    int rounds = argc == 6 ? atoi(argv[5]) : 15;
+    if (argc < 3) fail("usage", "http PORT CA.PEM [ROUNDS | only MODE REQUESTS]");
+    first_port = (uint16_t)atoi(argv[1]);
+    ca = argv[2];
+    int alone = argc == 6 && !strcmp(argv[3], "only");
+    int rounds = argc == 4 ? atoi(argv[3]) : 15;
     if (rounds < 1 || rounds > MOST_ROUNDS) fail("rounds", "1 to 100");
     raise_descriptors();
     const char *spin = getenv("BENCH_SPIN");
@@ -631,10 +661,15 @@ int main(int argc, char **argv) {
     curl_global_init(CURL_GLOBAL_ALL);
     srand((unsigned)time(NULL));
     latencies = calloc(1 << 20, sizeof *latencies);
-    plain_client = resilient_client(http_port, HOSTS, NULL);
-    tls_client = resilient_client(tls_port, HOSTS, ca);
-    h2_client = speaking_client(h2_port, HOSTS, ca, "true");
-    if (alone) return only(argv[6], (size_t)atol(argv[7]));
+    for (int protocol = 0; protocol < PROTOCOLS; protocol++) {
+        int port = first_port + protocol, over_tls = protocol != PLAIN && protocol != CLOSING;
+        for (int host = 0; host < HOSTS; host++)
+            snprintf(urls[protocol][host], sizeof urls[0][host], "http%s://127.0.0.%d:%d/", over_tls ? "s" : "", host + 1, port);
+        clients[protocol] =
+            speaking_client((uint16_t)port, HOSTS, over_tls ? ca : NULL, protocol == HTTP2 ? "true" : "false");
+    }
+    one_host_client = resilient_client(first_port, 1, NULL);
+    if (alone) return only(argv[4], (size_t)atol(argv[5]));
     run_rounds(SYNC_RAW, H2_AHOY, rounds);
     run_rounds(T16_RAW, T64_AHOY, rounds);
     tell_all(rounds);
