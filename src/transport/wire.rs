@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::{Domain, SockRef, Type};
+use socket2::{Domain, SockRef};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
@@ -28,23 +28,26 @@ pub(super) struct Socket {
     stream: Option<TcpStream>,
     /// The address that it was connected to; none of a unix socket.
     remote: Option<SocketAddr>,
+    /// Whether the peer was told that no more comes.
+    is_shut: bool,
 }
 
 impl Socket {
+    fn new(stream: TcpStream, remote: Option<SocketAddr>) -> Self {
+        Self { stream: Some(stream), remote, is_shut: false }
+    }
+
     /// A connection to `address`.
     pub(super) async fn connect(address: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
         let begin = || {
-            let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-            socket::prepare(&socket)?;
-            socket.set_nonblocking(true)?;
+            let socket = socket::stream(Domain::for_address(address))?;
             options.apply(&socket, address)?;
             match socket.connect(&address.into()) {
                 Err(error) if !socket::is_under_way(&error) => Err(error),
                 _ => TcpStream::from_std(socket.into()),
             }
         };
-        let stream = Some(sockets::open(begin, socket::descriptor)?);
-        Self { stream, remote: Some(address) }.stands().await
+        Self::new(sockets::open(begin, socket::descriptor)?, Some(address)).stands().await
     }
 
     /// A connection to the unix socket at `path`. It is carried as a TCP stream, for all that is asked of a stream is
@@ -53,7 +56,7 @@ impl Socket {
         loop {
             let begin = || TcpStream::from_std(socket::connect_unix(path)?.into());
             match sockets::open(begin, socket::descriptor) {
-                Ok(stream) => return Self { stream: Some(stream), remote: None }.stands().await,
+                Ok(stream) => return Self::new(stream, None).stands().await,
                 // The server's backlog is full, and nothing tells when it is not.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     tokio::time::sleep(BACKLOG_PAUSE).await;
@@ -119,7 +122,9 @@ impl Drop for Socket {
     fn drop(&mut self) {
         let Some(stream) = self.stream.take() else { return };
         sockets::close(socket::descriptor(&stream), || {
-            let _ = SockRef::from(&stream).shutdown(Shutdown::Write);
+            if !self.is_shut {
+                let _ = SockRef::from(&stream).shutdown(Shutdown::Write);
+            }
             drop(stream);
         });
     }
@@ -251,7 +256,9 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.polled()?.poll_shutdown(cx)
+        ready!(self.socket.polled()?.poll_shutdown(cx))?;
+        self.socket.is_shut = true;
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -8,7 +8,7 @@ use std::io;
 
 pub use platform::{
     Descriptor, GATHER_FLAGS, Open, bind_interface, connect_unix, descriptor, is_silent,
-    is_under_way, prepare, set_user_timeout,
+    is_under_way, set_user_timeout, stream,
 };
 
 /// What is said where only Linux has a setting.
@@ -22,7 +22,7 @@ mod tests {
     use std::io::Write;
     use std::net::{Shutdown, TcpListener, TcpStream};
 
-    use socket2::{Domain, Socket, Type};
+    use socket2::Domain;
 
     use super::*;
 
@@ -47,9 +47,7 @@ mod tests {
     #[test]
     fn a_connect_that_goes_on_is_told_from_one_that_failed() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        prepare(&socket).unwrap();
-        socket.set_nonblocking(true).unwrap();
+        let socket = stream(Domain::IPV4).unwrap();
         let connected = socket.connect(&listener.local_addr().unwrap().into());
         assert!(connected.is_ok() || is_under_way(&connected.unwrap_err()));
         assert!(!is_under_way(&io::ErrorKind::ConnectionRefused.into()));
@@ -57,7 +55,7 @@ mod tests {
 
     #[test]
     fn an_interface_that_is_not_there_is_refused() {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let socket = stream(Domain::IPV4).unwrap();
         let error = bind_interface(&socket, "nonesuch0").unwrap_err();
         assert!(error.raw_os_error().is_some() || error.to_string() == "interface needs Linux");
     }

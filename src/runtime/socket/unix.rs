@@ -23,26 +23,29 @@ pub fn descriptor(socket: &impl Open) -> Descriptor {
 /// Of a send that gathers: a socket that was reset raises no SIGPIPE.
 #[cfg(any(target_os = "linux", target_os = "freebsd"))]
 pub const GATHER_FLAGS: i32 = libc::MSG_NOSIGNAL;
-/// The socket itself is told: see [`prepare`].
+/// The socket itself is told: see [`stream`].
 #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
 pub const GATHER_FLAGS: i32 = 0;
 
-/// Tells a socket that is new what all of them are told.
+/// A new stream socket, which never waits.
 ///
 /// # Errors
 /// Those of the system.
 #[cfg(not(target_vendor = "apple"))]
-pub fn prepare(_: &Socket) -> io::Result<()> {
-    Ok(())
+pub fn stream(domain: Domain) -> io::Result<Socket> {
+    Socket::new(domain, Type::STREAM.nonblocking(), None)
 }
 
-/// Tells a socket that is new what all of them are told: there no flag of a write keeps SIGPIPE away.
+/// A new stream socket, which never waits. No flag of a write keeps SIGPIPE away there: the socket is told.
 ///
 /// # Errors
 /// Those of the system.
 #[cfg(target_vendor = "apple")]
-pub fn prepare(socket: &Socket) -> io::Result<()> {
-    socket.set_nosigpipe(true)
+pub fn stream(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::STREAM, None)?;
+    socket.set_nosigpipe(true)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// Whether a connect that failed goes on by itself.
@@ -67,9 +70,7 @@ pub fn is_silent(descriptor: Descriptor) -> bool {
 /// Those of the system; [`io::ErrorKind::WouldBlock`] where the server's backlog is full.
 pub fn connect_unix(path: &str) -> io::Result<Socket> {
     let address = SockAddr::unix(path)?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    prepare(&socket)?;
-    socket.set_nonblocking(true)?;
+    let socket = stream(Domain::UNIX)?;
     socket.connect(&address)?;
     Ok(socket)
 }

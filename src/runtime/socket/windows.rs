@@ -6,7 +6,7 @@ use std::io;
 use std::os::windows::io::RawSocket;
 use std::time::Duration;
 
-use socket2::Socket;
+use socket2::{Domain, Socket, Type};
 use windows_sys::Win32::Networking::WinSock::{MSG_PEEK, recv};
 
 use super::needs_linux;
@@ -26,12 +26,14 @@ pub fn descriptor(socket: &impl Open) -> Descriptor {
 /// Of a send that gathers.
 pub const GATHER_FLAGS: i32 = 0;
 
-/// Tells a socket that is new what all of them are told.
+/// A new stream socket, which never waits.
 ///
 /// # Errors
-/// None.
-pub fn prepare(_: &Socket) -> io::Result<()> {
-    Ok(())
+/// Those of the system.
+pub fn stream(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// Whether a connect that failed goes on by itself.
