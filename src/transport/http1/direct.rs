@@ -423,8 +423,9 @@ fn keep(
     mut connection: Box<Connection>,
 ) {
     let now = Instant::now();
-    let is_settled = !config.by_tasks && connection.is_at_rest();
-    if !is_settled && !connection.is_usable() {
+    // Asked although it is seen to rest: a waker left behind would be woken by the next request, for another turn of
+    // its call that finds nothing to do.
+    if !connection.is_usable() {
         connection.closes(CloseReason::Peer);
     } else if let Some(connection) = connection.copying() {
         if let Some(most) = config.max_idle {

@@ -234,7 +234,7 @@ impl Connection {
     }
 
     /// Whether the driver waits for a request, as far as it has seen.
-    pub(crate) fn is_at_rest(&self) -> bool {
+    fn is_at_rest(&self) -> bool {
         self.open && self.sender.is_ready()
     }
 }
