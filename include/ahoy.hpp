@@ -5008,8 +5008,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
 
     /**
      * Sets the address of this host that connections come from. Endpoints of the other family are not
-     * reached then, nor those of unix sockets affected. Not with a proxy. Default: off, the system
-     * chooses.
+     * reached then, nor those of unix sockets affected. Default: off, the system chooses.
      *
      * @param address an IP address; or "off"; copied
      */
@@ -5020,7 +5019,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
 
     /**
      * Sets the network interface that connections leave by (SO_BINDTODEVICE). Only on Linux: elsewhere
-     * each connection fails. Not with a proxy. Default: off, the system chooses.
+     * each connection fails. Default: off, the system chooses.
      *
      * @param name of the interface, such as "eth0", 1 to 15 bytes; or "off"; copied
      */
@@ -5031,8 +5030,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
 
     /**
      * Lets the system ask whether a peer is still there, after this time without traffic and as often
-     * from then on. Not with a proxy. Default: off; a pool closes idle connections, and attempts have
-     * limits.
+     * from then on. Default: off; a pool closes idle connections, and attempts have limits.
      *
      * @param after 1000 to 32767000, of which whole seconds count
      */
@@ -5043,8 +5041,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
 
     /**
      * Limits how long sent bytes may stay unacknowledged before the system gives a connection up
-     * (TCP_USER_TIMEOUT). Only on Linux: elsewhere each connection fails. Not with a proxy. Default:
-     * off.
+     * (TCP_USER_TIMEOUT). Only on Linux: elsewhere each connection fails. Default: off.
      *
      * @param timeout 1000 to 32767000
      */

@@ -247,6 +247,41 @@ fn socks_resolves_at_the_proxy() {
     assert_eq!(proxy.asked(), [to.clone(), format!("{to} user:p@ss")]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn its_sockets_are_made_as_those_of_direct_calls_are() {
+    let server = Server::ok();
+    let made = |options: &[(&str, &str)]| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let proxy = thread::spawn(move || {
+            let (stream, peer) = listener.accept().unwrap();
+            serve(stream, &Mutex::new(Vec::new()), None);
+            peer.ip().to_string()
+        });
+        let builder = Builder::new().base_url(&server.url()).proxy(&url(port));
+        for (key, value) in options {
+            builder.option(key, value).unwrap();
+        }
+        let client = builder.idle_timeout_ms(60_000).build();
+        assert_eq!(client.get("/").unwrap().status, 200);
+        let (keepalive, after, timeout) = sockets::options_of_the_socket_to(port).unwrap();
+        drop(client);
+        (proxy.join().unwrap(), keepalive.then_some(after), timeout)
+    };
+    let here = || "127.0.0.1".to_owned();
+    let told = made(&[("local_address", "127.0.0.9"), ("tcp_keepalive", "30s")]);
+    assert_eq!(told, ("127.0.0.9".to_owned(), Some(30), 0));
+    let told = made(&[("interface", "lo"), ("tcp_user_timeout", "5s")]);
+    assert_eq!(told, (here(), None, 5_000));
+    assert_eq!(made(&[]), (here(), None, 0));
+
+    let proxy = Proxy::carrying();
+    let nowhere = Builder::new().base_url(&server.url()).proxy(&proxy.url()).tries(1);
+    nowhere.option("interface", "no-such-one").unwrap();
+    assert_eq!(nowhere.build().get("/").unwrap_err().status, AHOY_E_CONNECT);
+}
+
 #[test]
 fn what_is_left_out_goes_past_the_proxy() {
     let (proxy, server) = (

@@ -192,6 +192,7 @@ fn http(
         resolver,
         proxies,
         connect_timeout: config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT),
+        sockets: config.sockets.clone(),
         idle_timeout: config.idle_timeout,
         max_idle_per_host: config.max_idle_per_endpoint,
     }

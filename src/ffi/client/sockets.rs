@@ -9,8 +9,7 @@ use crate::ffi::values::setter::{Configurable, ms};
 use crate::ffi::values::status::ahoy_status;
 
 /// Sets the address of this host that connections come from. Endpoints of the other family are not
-/// reached then, nor those of unix sockets affected. Not with a proxy. Default: off, the system
-/// chooses.
+/// reached then, nor those of unix sockets affected. Default: off, the system chooses.
 ///
 /// @param address an IP address; or "off"; copied
 #[unsafe(no_mangle)]
@@ -25,7 +24,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_local_address(
 }
 
 /// Sets the network interface that connections leave by (SO_BINDTODEVICE). Only on Linux: elsewhere
-/// each connection fails. Not with a proxy. Default: off, the system chooses.
+/// each connection fails. Default: off, the system chooses.
 ///
 /// @param name of the interface, such as "eth0", 1 to 15 bytes; or "off"; copied
 #[unsafe(no_mangle)]
@@ -40,8 +39,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_interface(
 }
 
 /// Lets the system ask whether a peer is still there, after this time without traffic and as often
-/// from then on. Not with a proxy. Default: off; a pool closes idle connections, and attempts have
-/// limits.
+/// from then on. Default: off; a pool closes idle connections, and attempts have limits.
 ///
 /// @param after_ms 1000 to 32767000, of which whole seconds count
 #[unsafe(no_mangle)]
@@ -56,8 +54,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_tcp_keepalive_ms(
 }
 
 /// Limits how long sent bytes may stay unacknowledged before the system gives a connection up
-/// (TCP_USER_TIMEOUT). Only on Linux: elsewhere each connection fails. Not with a proxy. Default:
-/// off.
+/// (TCP_USER_TIMEOUT). Only on Linux: elsewhere each connection fails. Default: off.
 ///
 /// @param timeout_ms 1000 to 32767000
 #[unsafe(no_mangle)]

@@ -10,7 +10,7 @@ use crate::options::value::{OFF, Problem, Value};
 pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
     Setting::new("local_address", Form::Text("an IP address of this host"))
         .or(&[OFF])
-        .purpose("The address that connections come from; endpoints of the other family are then not reached. Not with a proxy")
+        .purpose("The address that connections come from; endpoints of the other family are then not reached")
         .cost("A port of that address for each connection.")
         .setter("set_local_address")
         .field(
@@ -26,7 +26,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
     Setting::new("interface", Form::Text("the name of a network interface"))
         .or(&[OFF])
-        .purpose("The network interface that connections leave by; only on Linux, not with a proxy")
+        .purpose("The network interface that connections leave by; only on Linux")
         .cost("Nothing.")
         .setter("set_interface")
         .field(
@@ -43,7 +43,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
     Setting::new("tcp_keepalive", SECONDS)
         .or(&[OFF])
-        .purpose("After how long without traffic the system asks whether a peer is there, and how often then; not with a proxy")
+        .purpose("After how long without traffic the system asks whether a peer is there, and how often then")
         .cost("A packet for each idle connection each time.")
         .setter("set_tcp_keepalive_ms")
         .field(
@@ -55,7 +55,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
     Setting::new("tcp_user_timeout", SECONDS)
         .or(&[OFF])
-        .purpose("How long sent bytes may stay unacknowledged before the system gives a connection up; only on Linux, not with a proxy")
+        .purpose("How long sent bytes may stay unacknowledged before the system gives a connection up; only on Linux")
         .cost("A path that is silent for longer loses its connections.")
         .setter("set_tcp_user_timeout_ms")
         .field(

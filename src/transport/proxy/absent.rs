@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::url::ProxyUrl;
 use crate::outcome::Failure;
 use crate::transport::dns::Resolver;
+use crate::transport::socket_options::SocketOptions;
 use crate::transport::tls::Tls;
 use crate::transport::{Answer, Exchange, Transport};
 
@@ -25,6 +26,7 @@ pub(crate) struct HttpConfig {
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) proxies: Arc<Proxies>,
     pub(crate) connect_timeout: Duration,
+    pub(crate) sockets: SocketOptions,
     pub(crate) idle_timeout: Duration,
     pub(crate) max_idle_per_host: usize,
 }

@@ -20,6 +20,7 @@ use crate::transport::content::{self, Content};
 use crate::transport::dns::Resolver;
 use crate::transport::failure::{Stage, cause_of};
 use crate::transport::request::RequestBody;
+use crate::transport::socket_options::SocketOptions;
 use crate::transport::tls::{Offer, Tls};
 use crate::transport::{Answer, Exchange, Transport, request};
 
@@ -35,6 +36,8 @@ pub(crate) struct HttpConfig {
     /// Limit on resolving, TCP, the proxy's part and TLS together, for every connection. The limit of a single
     /// exchange is not looked at.
     pub(crate) connect_timeout: Duration,
+    /// How sockets are made; the names that have addresses of their own count for direct calls alone.
+    pub(crate) sockets: SocketOptions,
     /// How long an unused connection is kept.
     pub(crate) idle_timeout: Duration,
     /// How many unused connections to one authority are kept. Each costs about 20 KB.
@@ -50,6 +53,7 @@ impl HttpConfig {
             resolver,
             proxies,
             connect_timeout: Duration::from_secs(3),
+            sockets: SocketOptions::default(),
             idle_timeout: Duration::from_secs(3600),
             max_idle_per_host: 32,
         }
@@ -128,7 +132,7 @@ fn build(config: &HttpConfig, tls: rustls::ClientConfig) -> Result<Client, Strin
     for proxy in proxies {
         builder = builder.proxy(proxy);
     }
-    builder
+    with_sockets(builder, &config.sockets)?
         .tls_backend_preconfigured(tls)
         .dns_resolver(Names(Arc::clone(&config.resolver)))
         // A layer that counts attempts must see them all, and redirects are followed above.
@@ -142,6 +146,33 @@ fn build(config: &HttpConfig, tls: rustls::ClientConfig) -> Result<Client, Strin
         .pool_max_idle_per_host(config.max_idle_per_host)
         .build()
         .map_err(|_| "client for a proxy not usable".to_owned())
+}
+
+/// Has its sockets made as those of direct calls are, also where nothing is set: reqwest would probe idle peers after 15 s,
+/// and give unacknowledged bytes 30 s.
+fn with_sockets(builder: ClientBuilder, sockets: &SocketOptions) -> Result<ClientBuilder, String> {
+    let builder = builder
+        .local_address(sockets.local_address)
+        .tcp_keepalive(sockets.keepalive)
+        .tcp_keepalive_interval(sockets.keepalive)
+        .tcp_keepalive_retries(None);
+    only_on_linux(builder, sockets)
+}
+
+#[cfg(target_os = "linux")]
+fn only_on_linux(builder: ClientBuilder, sockets: &SocketOptions) -> Result<ClientBuilder, String> {
+    let builder = builder.tcp_user_timeout(sockets.user_timeout);
+    Ok(match &sockets.interface {
+        Some(name) => builder.interface(name),
+        None => builder,
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn only_on_linux(builder: ClientBuilder, sockets: &SocketOptions) -> Result<ClientBuilder, String> {
+    let is_set = [sockets.interface.is_some(), sockets.user_timeout.is_some()];
+    let set = is_set.into_iter().zip(["interface", "tcp_user_timeout"]).find(|(is_set, _)| *is_set);
+    set.map_or(Ok(builder), |(_, name)| Err(format!("{name} needs Linux")))
 }
 
 fn build_request(exchange: &Exchange<'_>) -> Result<Request, Failure> {
