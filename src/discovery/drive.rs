@@ -17,6 +17,7 @@ use super::snapshot_file::{Snapshot, SnapshotFile};
 use super::source::{Ended, Session, Source, Teller, Told};
 use crate::endpoint::Host;
 use crate::policy::{Due, Freshness, FreshnessConfig, Size, SourceBackoff};
+use crate::runtime::host::panics;
 use crate::runtime::{clock, entropy};
 
 /// Lets what `source` tells stand on `board`, until it is dropped.
@@ -113,7 +114,12 @@ impl<'a> Driver<'a> {
         let mut told = pin!(teller.taken());
         let mut time = pin!(sleep_until(self.next_due().into()));
         poll_fn(|cx| {
-            if let Poll::Ready(ended) = session.as_mut().poll(cx) {
+            // A defect in one source ends that session, and not the watch.
+            let polled = panics::caught(|| session.as_mut().poll(cx));
+            let defect = || {
+                Poll::Ready(Ended::Failed("a defect of libahoy: a panic was stopped".to_owned()))
+            };
+            if let Poll::Ready(ended) = polled.unwrap_or_else(defect) {
                 return Poll::Ready(Step::Ended(ended));
             }
             if let Poll::Ready(told) = told.as_mut().poll(cx) {
@@ -401,6 +407,37 @@ mod tests {
                 source.0.notify_one();
             }
         }
+    }
+
+    /// Panics in its first session.
+    #[derive(Debug, Default)]
+    struct Defective(AtomicUsize);
+
+    impl Source for Defective {
+        fn watch<'a>(&'a self, _: &'a Ground, teller: &'a Teller) -> Session<'a> {
+            let count = self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move {
+                assert!(count > 0, "a defect");
+                teller.list(vec![Arc::new(Host::new("127.0.0.1", 80))]);
+                std::future::pending().await
+            })
+        }
+
+        fn describe(&self) -> String {
+            "a test".to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_defect_ends_a_session_and_not_the_watch() {
+        let (board, ground, source) = (Board::default(), Ground::for_tests(), Defective::default());
+        let mut drive = pin!(drive(&board, FreshnessConfig::default(), None, &source, &ground));
+        let begun = Instant::now();
+        while board.latest().is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "no list");
+            let _ = tokio::time::timeout(Duration::from_millis(1), drive.as_mut()).await;
+        }
+        assert_eq!((board.state().problem, board.state().failures), (None, 1));
     }
 
     #[tokio::test]
