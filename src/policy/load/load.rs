@@ -242,10 +242,15 @@ impl HostLoad {
         let next = (flight.pending() + 1) as f32;
         match model {
             LoadModel::LeastRequest => next,
-            LoadModel::PeakEwma(config) => match self.history(now) {
-                None => untried(flight),
-                Some(old) => config.faded(old) * next,
-            },
+            LoadModel::PeakEwma(config) => {
+                let latency = self.history(now).map(|old| config.faded(old));
+                // What has faded away says as little as what was never there, as in Finagle: times any number of requests
+                // in flight it would stay nothing.
+                match latency.filter(|latency| *latency > 0.0) {
+                    None => untried(flight),
+                    Some(latency) => latency * next,
+                }
+            }
             LoadModel::Ahoy(config) => match self.history(now) {
                 None => untried(flight),
                 Some(old) if flight.pending() == 0 && config.is_due(old, probing) => 0.0,
@@ -701,6 +706,17 @@ mod tests {
         for model in [PEAK, LoadModel::LeastRequest] {
             assert!(load.cost(at(100), &model) < 1e6, "none of its business");
         }
+    }
+
+    #[test]
+    fn a_history_that_has_faded_away_costs_as_none() {
+        // Half an hour: less is left of 10 ms than a number of 32 bits can say.
+        let (load, later) = (ten_ms(&PEAK, 100), at(1_800_000));
+        assert_eq!(load.cost(later, &PEAK), 0.0);
+        load.start(later);
+        let answering = ten_ms(&PEAK, 1_799_999);
+        (0..100).for_each(|_| answering.start(later));
+        assert!(load.cost(later, &PEAK) > answering.cost(later, &PEAK));
     }
 
     #[test]
