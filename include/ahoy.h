@@ -3694,10 +3694,10 @@ ahoy_status ahoy_client_builder_set_config(ahoy_client_builder *builder,
  * option that is in effect, hosts, balancer, circuits, retries, headers and files.
  *
  * "****" stands for what the text does not show: the values of headers but a few such as Accept
- * and User-Agent, the user and password of a proxy or provider, certificates and keys that were
- * given as bytes, and a provider or balancer that is a function of the host. Where nothing is
- * masked, the text makes a client of the same configuration; with a mask in it, reading it fails
- * and names the mask.
+ * and User-Agent, the user and password of a proxy, user, password, token and query of a registry,
+ * certificates and keys that were given as bytes, and a provider or balancer that is a function of
+ * the host. Where nothing is masked, the text makes a client of the same configuration; with a
+ * mask in it, reading it fails and names the mask.
  *
  * @param text gets the text, to be freed with ahoy_text_free; NULL on failure
  */

@@ -218,6 +218,33 @@ fn what_a_text_cannot_hold_is_masked() {
     assert_eq!(told["tls"], json!({ "ca_files": ["****"] }));
 }
 
+#[test]
+fn a_providers_url_is_told_as_it_was_written_but_for_its_secrets() {
+    let _alone = alone();
+    for (url, told) in [
+        ("zk://127.0.0.1:1,[::1]:2/x?tls", "zk://127.0.0.1:1,[::1]:2/x?tls"),
+        ("etcd://u:hunter2@127.0.0.1:1,127.0.0.1:2/x", "etcd://****@127.0.0.1:1,127.0.0.1:2/x"),
+        ("consul://127.0.0.1/x?token_file=/a%20b+c", "consul://127.0.0.1/x?token_file=/a%20b+c"),
+        (
+            "http+sd://127.0.0.1:1/x?%74oken=hunter2&username=hunter2&ca_file=/a%20b+c&tls",
+            "http+sd://127.0.0.1:1/x?%74oken=****&username=****&ca_file=/a%20b+c&tls",
+        ),
+        ("http+sd://127.0.0.1:1/x%3Fsig=hunter2", "http+sd://127.0.0.1:1/x%3F****"),
+    ] {
+        let client = Client::from_config(&json!({ "provider": url }).to_string()).unwrap();
+        let text = client.config_text();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["provider"], json!(told));
+        // What shows all makes another client of the same configuration.
+        let again = Client::from_config(&text).map(|again| again.config_text());
+        match told == url {
+            true => assert_eq!(again.unwrap(), text),
+            false => assert!(again.unwrap_err().message.starts_with("provider: is ****")),
+        }
+        client.reconfigure(&value).unwrap();
+    }
+}
+
 /// A folder of its own, gone with it.
 struct Folder(PathBuf);
 

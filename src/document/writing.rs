@@ -1,7 +1,8 @@
 //! From a configuration to the text that describes it, which is read as the same again.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
-use url::Url;
 
 use super::balancer;
 use super::headers;
@@ -13,6 +14,7 @@ use crate::client::Route;
 use crate::config::ClientConfig;
 use crate::discovery::Origin;
 use crate::options::{CLIENT, RETRY};
+use crate::request::decoded;
 
 /// The text of a client's configuration: every setting that is in effect, secrets and functions of the host masked.
 #[must_use]
@@ -52,33 +54,45 @@ pub(super) fn pretty(object: &Map<String, Value>) -> String {
     text.map_or_else(|_| String::new(), |text| text + "\n")
 }
 
-/// A provider's URL without user, password and whatever its query calls a secret.
+/// A provider's URL without user, password and whatever else in it is a secret. All else stays as it was written: its escapes
+/// and its several servers are not those of web pages' URLs.
 fn masked(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else { return MASK.to_owned() };
-    let mut masks = false;
-    if !url.username().is_empty() || url.password().is_some() {
-        masks = url.set_username(MASK).is_ok() && url.set_password(None).is_ok();
-        if !masks {
-            return MASK.to_owned();
-        }
+    let Some((scheme, rest)) = text.split_once("://") else { return MASK.to_owned() };
+    let (rest, options) = rest.split_once('?').map_or((rest, None), |(rest, it)| (rest, Some(it)));
+    let (before, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let mut shown = format!("{scheme}://");
+    match before.rsplit_once('@') {
+        Some((_, servers)) => shown.extend([MASK, "@", servers]),
+        None => shown.push_str(before),
     }
-    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-    let is_secret =
-        |name: &str| SECRETS.iter().any(|word| name.to_ascii_lowercase().contains(word));
-    if pairs.iter().any(|(name, _)| is_secret(name)) {
-        let mut query = url.query_pairs_mut();
-        query.clear();
-        for (name, value) in &pairs {
-            query.append_pair(name, if is_secret(name) { MASK } else { value });
-        }
-        drop(query);
-        masks = true;
+    shown.push_str(&without_query(path));
+    if let Some(options) = options {
+        let options: Vec<_> = options.split('&').map(without_secret).collect();
+        shown.extend(["?", &options.join("&")]);
     }
-    if masks { url.into() } else { text.to_owned() }
+    shown
 }
 
-/// What is in the name of a parameter that is a secret.
-const SECRETS: [&str; 6] = ["auth", "credential", "key", "password", "secret", "token"];
+/// A path whose escaped `?` begins a query of the registry's own, which may hold anything.
+fn without_query(path: &str) -> Cow<'_, str> {
+    match path.to_ascii_lowercase().find("%3f") {
+        Some(at) => format!("{}{MASK}", &path[..at + 3]).into(),
+        None => path.into(),
+    }
+}
+
+/// An option; its value is masked where its name says that it is a secret, and no file that holds one.
+fn without_secret(option: &str) -> Cow<'_, str> {
+    let Some((name, _)) = option.split_once('=') else { return option.into() };
+    let plain = String::from_utf8_lossy(&decoded(name.as_bytes())).to_ascii_lowercase();
+    match !plain.ends_with("_file") && SECRETS.iter().any(|word| plain.contains(word)) {
+        true => format!("{name}={MASK}").into(),
+        false => option.into(),
+    }
+}
+
+/// What is in the name of an option that is a secret.
+const SECRETS: [&str; 7] = ["auth", "credential", "key", "password", "secret", "token", "user"];
 
 #[cfg(test)]
 mod tests {
@@ -89,7 +103,11 @@ mod tests {
         for (url, shown) in [
             ("etcd://a:2379/x?interval=5s", "etcd://a:2379/x?interval=5s"),
             ("etcd://u:hunter2@a:2379/x", "etcd://****@a:2379/x"),
+            ("etcd://u:hunter2@a:1,[::1]:2/x", "etcd://****@a:1,[::1]:2/x"),
             ("http://a/x?ACL_Token=hunter2&dc=b", "http://a/x?ACL_Token=****&dc=b"),
+            ("http://a/x?%74oken=hunter2&tls&b=c%20+d", "http://a/x?%74oken=****&tls&b=c%20+d"),
+            ("http://a/x%3fsig=hunter2?tls", "http://a/x%3f****?tls"),
+            ("http://a?token_file=/c%26d", "http://a?token_file=/c%26d"),
             ("hunter2", "****"),
         ] {
             assert_eq!(masked(url), shown);
