@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -268,6 +269,24 @@ fn an_endpoint_that_leaves_takes_its_series_along() {
     assert_eq!(shown(&client.snapshot()), [ports[1].to_string()]);
     let known = client.snapshot().sum("ahoy_balancer_endpoints", &[]);
     assert_eq!(known, 1.0);
+}
+
+#[test]
+fn an_address_that_is_listed_for_http_and_https_is_one_series() {
+    let server = Server::ok();
+    let host = || Host::new("127.0.0.1", server.port());
+    let balancer = Balancer::least_request(&Provider::of(&[host(), host().https()]));
+    let client = Builder::new().balancer(&balancer).build();
+    for _ in 0..8 {
+        let _ = client.get("/");
+    }
+    let snapshot = agreed(&client, 8.0);
+    let series: Vec<_> = snapshot.series().into_iter().map(|it| (it.name, it.labels)).collect();
+    let kinds: HashSet<_> = series.iter().collect();
+    assert_eq!(kinds.len(), series.len(), "{series:?}");
+    assert_eq!(snapshot.sum(BY_ENDPOINT, &[]), snapshot.sum(ATTEMPTS, &[]));
+    assert!(snapshot.sum(BY_ENDPOINT, &[("result", "failed")]) > 0.0);
+    assert_eq!(snapshot.sum("ahoy_endpoint_active_attempts", &[]), 0.0);
 }
 
 #[test]

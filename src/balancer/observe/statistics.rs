@@ -1,5 +1,6 @@
 //! What a balancer counts, as metrics.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::history::History;
@@ -104,12 +105,17 @@ fn counters(cluster: &ClusterState) -> impl Iterator<Item = Family> {
 
 /// Each endpoint that is shown, and all others as one.
 fn endpoints(roster: &Roster, cluster: &ClusterState) -> Vec<Family> {
-    let own = roster.members().filter_map(|member| Some((member, member.counts()?)));
-    let mut shown: Vec<_> = own
-        .map(|(member, counts)| {
-            (labels(member), counts, member.hot().counted_in_flight(member.slot()))
-        })
-        .collect();
+    // One address and port may be listed for http and for https, and no two series have the same labels.
+    let mut own: BTreeMap<Labels, (EndpointCounts, Option<u32>)> = BTreeMap::new();
+    for member in roster.members() {
+        let Some(counts) = member.counts() else { continue };
+        let (sum, loads) = own.entry(labels(member)).or_default();
+        sum.merge(&counts);
+        let in_flight = member.hot().counted_in_flight(member.slot());
+        *loads = in_flight.map_or(*loads, |it| Some(loads.unwrap_or(0) + it));
+    }
+    let own = own.into_iter().map(|(labels, (counts, in_flight))| (labels, counts, in_flight));
+    let mut shown: Vec<_> = own.collect();
     let rest = cluster.shown.rest();
     if rest.durations.count() > 0 {
         shown.push((vec![("server_address", "other".to_owned())], rest, None));
