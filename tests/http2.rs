@@ -475,6 +475,35 @@ fn serve_one_at_a_time(socket: TcpStream) {
     });
 }
 
+/// A server that sends a body behind 204 and 304, the path of the request, and then an answer that has one.
+fn talkative_server() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (socket, _) = listener.accept().unwrap();
+        over(socket, async |mut connection| {
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                let status = &request.uri().path()[1..];
+                let head = http::Response::builder().status(status).body(()).unwrap();
+                let mut body = respond.send_response(head, false).unwrap();
+                let _ = body.send_data("smuggled".into(), true);
+            }
+        });
+    });
+    port
+}
+
+#[test]
+fn what_follows_an_answer_without_a_body_is_not_its_body() {
+    let port = talkative_server();
+    let client = speaking(&round_robin(&[port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).tries(1).build();
+    for (path, body) in [("/204", ""), ("/304", ""), ("/200", "smuggled")] {
+        assert_eq!(client.get(path).unwrap().body, body.as_bytes(), "{path}");
+        let streamed = client.stream(path).rest().unwrap();
+        assert_eq!(streamed, body, "{path}, streamed");
+    }
+}
+
 #[test]
 fn who_waits_for_a_stream_gets_it_while_another_connection_is_being_opened() {
     let port = narrow_server();

@@ -66,18 +66,20 @@ pub(super) fn received(
     let (head, stream) = reply.into_parts();
     let announced = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     // Of HEAD and 304 the length belongs to a body that does not come.
-    let bodiless = stream.is_end_stream() || !content::has_body(method, head.status);
-    let announced = match bodiless {
+    let has_body = content::has_body(method, head.status);
+    let announced = match stream.is_end_stream() || !has_body {
         true => Some(0),
         false => announced.and_then(|length| length.parse().ok()),
     };
-    (head, Received { stream, announced })
+    (head, Received { stream, announced, has_body })
 }
 
 /// The body of an answer; its trailers are left where they are.
 pub(super) struct Received {
     stream: RecvStream,
     announced: Option<u64>,
+    /// Whether the answer is one that has a body.
+    has_body: bool,
 }
 
 impl Body for Received {
@@ -91,6 +93,10 @@ impl Body for Received {
         let Some(piece) = ready!(self.stream.poll_data(cx)).transpose()? else {
             return Poll::Ready(None);
         };
+        // As over HTTP/1.1 the answer ends here, and its stream is reset; an empty piece only ends the stream.
+        if !self.has_body && !piece.is_empty() {
+            return Poll::Ready(None);
+        }
         // The reader has room for it, so the peer may send as much again at once. There is no error but too large
         // a number.
         let _ = self.stream.flow_control().release_capacity(piece.len());
