@@ -3894,10 +3894,10 @@ ahoy_status ahoy_client_submit(const ahoy_client *client,
  * AHOY_E_CLOSED when the time is up; blocked callers wake. The handle is still to be freed. Blocks
  * up to timeout_ms, and 1 s more where calls are ended.
  *
- * After AHOY_OK no callback of this client runs or will run: no completion, hook, log,
+ * After AHOY_OK no callback of this client runs or will run: no completion, hook, log, event,
  * should_stop, body or readable function, and no provider or balancer function on behalf of its
- * calls. A balancer that other clients share goes on for them, and destroy functions run when
- * their handles are freed.
+ * calls; nor do its queues get events. A balancer that other clients share goes on for them, and
+ * destroy functions run when their handles are freed.
  *
  * @param timeout_ms 0 ends all calls at once; AHOY_FOREVER waits for the last. Calls that were
  *        ended get 1 s more to say so

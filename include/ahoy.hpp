@@ -4156,10 +4156,10 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
      * errc::closed when the time is up; blocked callers wake. The handle is still to be freed. Blocks
      * up to timeout, and 1 s more where calls are ended.
      *
-     * After errc::ok no callback of this client runs or will run: no completion, hook, log,
+     * After errc::ok no callback of this client runs or will run: no completion, hook, log, event,
      * should_stop, body or readable function, and no provider or balancer function on behalf of its
-     * calls. A balancer that other clients share goes on for them, and destroy functions run when
-     * their handles are freed.
+     * calls; nor do its queues get events. A balancer that other clients share goes on for them, and
+     * destroy functions run when their handles are freed.
      *
      * @param timeout 0 ends all calls at once; forever waits for the last. Calls that were ended get 1
      *        s more to say so

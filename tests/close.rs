@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use ahoy::ffi::client::hooks::*;
+use ahoy::ffi::observe::event::*;
 use ahoy::ffi::values::status::*;
 use support::*;
 
@@ -367,4 +369,58 @@ fn a_completion_that_outlasts_the_limit_is_said_and_waited_for_by_the_next_close
     assert_eq!(client.get("/").unwrap_err().status, AHOY_E_CLOSED);
     release.send(()).unwrap();
     client.close(FOREVER).unwrap();
+}
+
+#[test]
+fn after_a_close_nothing_is_told_of_a_balancer_that_goes_on() {
+    let server = Server::ok();
+    let [told, logged] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    let balancer = round_robin(&[server.port()]);
+    let (events, lines, queue) = (Arc::clone(&told), Arc::clone(&logged), Queue::new());
+    let count = |counter: &AtomicUsize| _ = counter.fetch_add(1, Ordering::SeqCst);
+    let client = Builder::new()
+        .balancer(&balancer)
+        .on_event(move |_| count(&events))
+        .event_queue(&queue)
+        .on_log(AHOY_LOG_DEBUG, move |_, _, _| count(&lines))
+        .build();
+    let other = single(&balancer);
+    other.get("/").unwrap();
+    while queue.next_event(0).is_some() {}
+    let counts = || (told.load(Ordering::SeqCst), logged.load(Ordering::SeqCst));
+    let before = counts();
+    balancer.endpoint(server.port()).open().unwrap();
+    assert_eq!(counts(), (before.0 + 1, before.1 + 1));
+    assert!(queue.next_event(0).is_some());
+
+    client.close(1_000).unwrap();
+    balancer.endpoint(server.port()).close().unwrap();
+    other.get("/").unwrap();
+    assert_eq!(counts(), (before.0 + 1, before.1 + 1));
+    assert!(queue.next_event(0).is_none());
+}
+
+#[test]
+fn a_close_waits_for_a_function_that_is_told_of_a_shared_balancer() {
+    let server = Server::ok();
+    let balancer = round_robin(&[server.port()]);
+    let (entered, left) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (enters, leaves) = (Arc::clone(&entered), Arc::clone(&left));
+    let client = Builder::new()
+        .balancer(&balancer)
+        .on_event(move |told| {
+            if told.kind == AHOY_EVENT_CIRCUIT_OPENED {
+                enters.store(true, Ordering::SeqCst);
+                thread::sleep(ms(200));
+                leaves.store(true, Ordering::SeqCst);
+            }
+        })
+        .build();
+    client.get("/").unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| balancer.endpoint(server.port()).open().unwrap());
+        eventually("the function runs", SOON, || entered.load(Ordering::SeqCst));
+        client.close(5_000).unwrap();
+        assert!(left.load(Ordering::SeqCst));
+    });
 }

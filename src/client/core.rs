@@ -44,6 +44,8 @@ pub struct Core {
     log: Arc<Log>,
     /// The host's own observers.
     observers: Vec<Arc<dyn Observer>>,
+    /// Log and observers as the balancer tells them.
+    outside: Arc<Outside>,
     /// Shared with questions to the host that outlast the call which wanted them.
     pub(crate) lifecycle: Arc<Lifecycle>,
     faults: PerProcess<FaultSource>,
@@ -66,9 +68,11 @@ impl Core {
     ) -> Result<Self, Error> {
         let balanced = route.balancer().is_some();
         config.check(balanced)?;
-        let log = Arc::new(log);
+        let (log, lifecycle) = (Arc::new(log), Arc::new(Lifecycle::new()));
+        let outside = |observers| Outside::new(&log, observers, &lifecycle);
         let core = Self {
-            wiring: Wiring::new(&config, balanced, observing(&log))?,
+            wiring: Wiring::new(&config, balanced, observing(&log, outside(Vec::new())))?,
+            outside: outside(observers.clone()),
             _hold: route.balancer().map(|balancer| Arc::new(balancer.hold())),
             present_balancer: Arc::new(ArcSwapOption::new(route.balancer().cloned())),
             config,
@@ -77,7 +81,7 @@ impl Core {
             log,
             observers,
             admission: Arc::default(),
-            lifecycle: Arc::new(Lifecycle::new()),
+            lifecycle,
             faults: PerProcess::new(),
             origins: Arc::default(),
             statistics: Arc::default(),
@@ -115,6 +119,7 @@ impl Core {
             hooks: self.hooks.clone(),
             log: Arc::clone(&self.log),
             observers: self.observers.clone(),
+            outside: Arc::clone(&self.outside),
             lifecycle: Arc::clone(&self.lifecycle),
             // By the seed and the shares of the new settings.
             faults: PerProcess::new(),
@@ -132,11 +137,10 @@ impl Core {
     /// of the one before.
     fn observe_balancer(&self) {
         let Some(balancer) = self.route.balancer() else { return };
-        if self.log.is_on() {
-            let observer: Weak<dyn Observer> = Arc::<Log>::downgrade(&self.log);
+        if self.log.is_on() || !self.observers.is_empty() {
+            let observer: Weak<dyn Observer> = Arc::<Outside>::downgrade(&self.outside);
             balancer.observe(&observer);
         }
-        self.observers.iter().for_each(|observer| balancer.observe(&Arc::downgrade(observer)));
     }
 
     /// Where the balancer of the present configuration is found.
@@ -236,8 +240,37 @@ pub(crate) fn out_of_resources(error: std::io::Error) -> Error {
     Error::new(ErrorKind::Overloaded, format!("no shard or thread could be made: {error}"))
 }
 
-fn observing(log: &Arc<Log>) -> Option<Arc<dyn Observer>> {
-    log.is_on().then(|| Arc::<Log>::clone(log) as Arc<dyn Observer>)
+fn observing(log: &Log, outside: Arc<Outside>) -> Option<Arc<dyn Observer>> {
+    log.is_on().then_some(outside as Arc<dyn Observer>)
+}
+
+/// Takes in what happens beside the client's own calls, on any thread: to a balancer that others share, and to
+/// certificates. A close waits for it as for a call.
+#[derive(Debug)]
+struct Outside {
+    log: Arc<Log>,
+    observers: Vec<Arc<dyn Observer>>,
+    lifecycle: Arc<Lifecycle>,
+}
+
+impl Outside {
+    fn new(
+        log: &Arc<Log>,
+        observers: Vec<Arc<dyn Observer>>,
+        lifecycle: &Arc<Lifecycle>,
+    ) -> Arc<Self> {
+        let (log, lifecycle) = (Arc::clone(log), Arc::clone(lifecycle));
+        Arc::new(Self { log, observers, lifecycle })
+    }
+}
+
+impl Observer for Outside {
+    fn observe(&self, event: &Event<'_>) {
+        self.lifecycle.tell(|| {
+            self.log.observe(event);
+            self.observers.iter().for_each(|observer| observer.observe(event));
+        });
+    }
 }
 
 /// Whether both hold calls back and copy them alike, so that what was learnt for it can go on.

@@ -105,6 +105,17 @@ impl Lifecycle {
         Box::new(move |ask| drop(this.visit(ask)))
     }
 
+    /// Tells the host by `work` what happened beside the client's calls; nothing once a close has returned.
+    pub(crate) fn tell(&self, work: impl FnOnce()) {
+        let visit = Visit::begin(&self.tenant);
+        // Asked inside, as above.
+        if !self.silent.load(Ordering::SeqCst) {
+            work();
+        }
+        drop(visit);
+        self.note_end();
+    }
+
     /// Asks the host by `should_stop` whether a blocking call or wait should end; no once a close has returned.
     pub(crate) fn ask(&self, should_stop: &(dyn Fn() -> bool + Send + Sync)) -> bool {
         let _visit = Visit::begin(&self.tenant);
