@@ -88,6 +88,7 @@ const SEAMS: &[&str] = &[
     "runtime/signal",
     "runtime/socket",
     "transport/dns/system",
+    "transport/proxy/sockets",
     "transport/tls/roots",
 ];
 

@@ -15,7 +15,7 @@ use tokio::task::yield_now;
 use crate::endpoint::{Endpoint, Scheme};
 use crate::outcome::{Failure, FailureKind};
 
-use super::Proxies;
+use super::{Proxies, sockets};
 use crate::transport::content::{self, Content};
 use crate::transport::dns::Resolver;
 use crate::transport::failure::{Stage, cause_of};
@@ -132,7 +132,7 @@ fn build(config: &HttpConfig, tls: rustls::ClientConfig) -> Result<Client, Strin
     for proxy in proxies {
         builder = builder.proxy(proxy);
     }
-    with_sockets(builder, &config.sockets)?
+    sockets::apply(&config.sockets, builder)?
         .tls_backend_preconfigured(tls)
         .dns_resolver(Names(Arc::clone(&config.resolver)))
         // A layer that counts attempts must see them all, and redirects are followed above.
@@ -146,33 +146,6 @@ fn build(config: &HttpConfig, tls: rustls::ClientConfig) -> Result<Client, Strin
         .pool_max_idle_per_host(config.max_idle_per_host)
         .build()
         .map_err(|_| "client for a proxy not usable".to_owned())
-}
-
-/// Has its sockets made as those of direct calls are, also where nothing is set: reqwest would probe idle peers after 15 s,
-/// and give unacknowledged bytes 30 s.
-fn with_sockets(builder: ClientBuilder, sockets: &SocketOptions) -> Result<ClientBuilder, String> {
-    let builder = builder
-        .local_address(sockets.local_address)
-        .tcp_keepalive(sockets.keepalive)
-        .tcp_keepalive_interval(sockets.keepalive)
-        .tcp_keepalive_retries(None);
-    only_on_linux(builder, sockets)
-}
-
-#[cfg(target_os = "linux")]
-fn only_on_linux(builder: ClientBuilder, sockets: &SocketOptions) -> Result<ClientBuilder, String> {
-    let builder = builder.tcp_user_timeout(sockets.user_timeout);
-    Ok(match &sockets.interface {
-        Some(name) => builder.interface(name),
-        None => builder,
-    })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn only_on_linux(builder: ClientBuilder, sockets: &SocketOptions) -> Result<ClientBuilder, String> {
-    let is_set = [sockets.interface.is_some(), sockets.user_timeout.is_some()];
-    let set = is_set.into_iter().zip(["interface", "tcp_user_timeout"]).find(|(is_set, _)| *is_set);
-    set.map_or(Ok(builder), |(_, name)| Err(format!("{name} needs Linux")))
 }
 
 fn build_request(exchange: &Exchange<'_>) -> Result<Request, Failure> {

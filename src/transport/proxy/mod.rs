@@ -8,6 +8,8 @@ mod url;
 mod http;
 #[cfg(feature = "proxy")]
 mod proxies;
+#[cfg(feature = "proxy")]
+mod sockets;
 
 #[cfg(not(feature = "proxy"))]
 mod absent;
