@@ -215,6 +215,21 @@ class TestClient < Minitest::Test
     trap("USR2", before)
   end
 
+  def test_what_the_library_calls_back_is_made_in_a_trap_too
+    statuses = nil
+    before = trap("USR2") do
+      made = client(on_event: ->(_) {})
+      statuses = [made.post("/ok", StringIO.new("from memory")), made.get("/ok")].map(&:status)
+    rescue ThreadError => e
+      statuses = e
+    end
+    Process.kill(:USR2, Process.pid)
+    eventually { statuses }
+    assert_equal [200, 200], statuses
+  ensure
+    trap("USR2", before)
+  end
+
   # Ruby's collector does not see what the library takes, and may come late.
   def test_descriptors_do_not_wait_for_the_collector
     made = client(hosts[0])

@@ -60,18 +60,17 @@ module Ahoy
       ahoy_text_bytes(handle, length)&.force_encoding(Encoding::UTF_8)
     end
 
-    # Functions of Ruby that the library holds by a number, until it says that it is done with them.
+    # Functions of Ruby that the library holds by the address of each, until it says that it is done with them: as long, no
+    # other has that address. A count would need a mutex, which must not be locked inside a signal's trap, where a call may be
+    # made too.
     @kept = {}
-    @lock = Mutex.new
-    @next = 0
     LET_GO = FFI::Function.new(:void, [:pointer]) { |token| @kept.delete(token.address) }
 
     # A block with its user data and the function that lets go of it, as arguments of a call.
     def self.keep(type, &block)
       function = FFI::Function.new(find_type(type).result_type, find_type(type).param_types, &block)
-      token = @lock.synchronize { @next += 1 }
-      @kept[token] = function
-      [function, FFI::Pointer.new(token), LET_GO]
+      @kept[function.address] = function
+      [function, FFI::Pointer.new(function.address), LET_GO]
     end
 
     # Keeps a second function for as long as the first.
