@@ -251,6 +251,9 @@ function build(path, options, content) {
     if (timeout !== undefined) check("ahoy_request_set_timeout_ms", pointer, milliseconds("timeout", timeout));
     if (attemptTimeout !== undefined) check("ahoy_request_set_attempt_timeout_ms", pointer, milliseconds("attemptTimeout", attemptTimeout));
     if (idempotent !== undefined) check("ahoy_request_set_idempotent", pointer, idempotent);
+    // C would take what does not fit for another number; what fits the library looks at.
+    const isNumber = Number.isInteger(criticality) && Math.abs(criticality) < 2 ** 31;
+    if (criticality !== undefined && !isNumber) throw new RangeError(`criticality is a whole number, and not ${inspect(criticality)}`);
     if (criticality !== undefined) check("ahoy_request_set_criticality", pointer, criticality);
     if (group !== undefined) check("ahoy_request_set_group", pointer, string("group", group));
     if (hashKey !== undefined) check("ahoy_request_set_hash_key", pointer, ...bytes("hashKey", hashKey));

@@ -162,6 +162,8 @@ class TestClient < Minitest::Test
       -> { Ahoy::Client.new(Ahoy::Balancer.new(hosts), balancer_options: {}) } => [ArgumentError, "balancer_options"],
       -> { Ahoy::Client.new(hosts, options: { retry_trys: 3 }) } => [Ahoy::UnknownOptionError, "retry_trys"],
       -> { Ahoy::Client.new([Ahoy::Host.new(address: "a", port: "80")]) } => [TypeError, "port of a host"],
+      -> { Ahoy::Client.new([Ahoy::Host.new(address: "a", port: 80, weight: -1)]) } => [ArgumentError, "weight of a host"],
+      -> { Ahoy::Client.new([Ahoy::Host.new(address: "a", port: 80, priority: 2**32)]) } => [ArgumentError, "priority of a host"],
       -> { Ahoy::Client.new([Ahoy::Host.new(address: "a", port: 80, scheme: :ftp)]) } => [ArgumentError, "scheme"],
       -> { made.get("/ok", headers: "a: b") } => [TypeError, "headers"],
       -> { made.get("/ok", params: 5) } => [TypeError, "params"],

@@ -148,6 +148,11 @@ def build(
     if idempotent is not None:
         check(lib.ahoy_request_set_idempotent, pointer, idempotent)
     if criticality is not None:
+        if not isinstance(criticality, int):
+            raise TypeError(f"criticality is a number from 0 to 3, and not {criticality!r}")
+        # C would take what is far outside for another number; what is near the library refuses.
+        if not -(2**31) <= criticality < 2**31:
+            raise ValueError(f"criticality is from 0 to 3, and not {criticality!r}")
         check(lib.ahoy_request_set_criticality, pointer, criticality)
     if group is not None:
         check(lib.ahoy_request_set_group, pointer, given("group", group))

@@ -34,13 +34,20 @@ module Ahoy
 
       made = Handle.of(pointer, :ahoy_host_free)
       %i[zone authority server_name weight priority].each do |name|
-        Native.check(:"ahoy_host_set_#{name}", made, self[name]) unless self[name].nil?
+        Native.check(:"ahoy_host_set_#{name}", made, fitting(name, self[name])) unless self[name].nil?
       end
       Native.check(:ahoy_host_set_scheme, made, number_of(scheme)) if scheme
       made
     end
 
     private
+
+    # C would take what is below for a large number.
+    def fitting(name, value)
+      return value if !value.is_a?(Numeric) || value.between?(0, 2**32 - 1)
+
+      raise ArgumentError, "#{name} of a host is from 0 to 4294967295, and not #{value}"
+    end
 
     def number_of(scheme)
       { "http" => 1, "https" => 2 }.fetch(scheme.to_s) do
