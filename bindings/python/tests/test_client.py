@@ -1,6 +1,7 @@
 """The client for threads, as its user sees it."""
 
 import copy
+import datetime
 import io
 import logging
 import os
@@ -121,6 +122,11 @@ class Calls(Served, unittest.TestCase):
             with self.assertRaises(ahoy.BodySourceError) as caught:
                 client.post("/body", io.StringIO("text"))
             self.assertIsInstance(caught.exception.__cause__, TypeError)
+
+    def test_a_setting_shorter_than_a_millisecond_is_one(self):
+        short = datetime.timedelta(microseconds=300)
+        for span, told in ((short, "1ms"), (5 * short, "2ms"), (0 * short, "0ms")):
+            self.assertEqual(self.client(options={"timeout": span}).settings["timeout"], told)
 
     def test_what_is_of_a_wrong_kind_is_named(self):
         async def awaited(*_):

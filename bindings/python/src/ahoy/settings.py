@@ -22,7 +22,9 @@ def written(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime.timedelta):
-        return f"{round(value.total_seconds() * 1000)}ms"
+        span = value.total_seconds() * 1000
+        # Less than one is rounded up, for 0 would mean: do not wait.
+        return f"{max(1, round(span)) if span > 0 else round(span)}ms"
     return str(value)
 
 
