@@ -99,6 +99,22 @@ class TestFaraday < Minitest::Test
     assert_equal "hello", faraday.get("http://#{hosts[0]}/ok").body
   end
 
+  def test_a_call_in_a_trap
+    faraday = connection
+    faraday.get("/ok")
+    told = nil
+    before = trap("USR2") do
+      told = faraday.get("/ok").body
+    rescue ThreadError => e
+      told = e
+    end
+    Process.kill(:USR2, Process.pid)
+    eventually { told }
+    assert_equal "hello", told
+  ensure
+    trap("USR2", before)
+  end
+
   def test_parallel_threads
     faraday = connection
     assert_equal ["hello"], Array.new(20) { Thread.new { faraday.get("/ok").body } }.map(&:value).uniq

@@ -90,13 +90,16 @@ module Ahoy
       env[:request][:timeout] || env[:request][:read_timeout]
     end
 
-    # What Faraday says of connections, which is a client's to know: one for each of its kinds.
+    # What Faraday says of connections, which is a client's to know: one for each of its kinds. One that is there is found
+    # without the mutex, which must not be locked inside a signal's trap; the hash is replaced and never changed.
     def client_of(settings)
-      @lock.synchronize do
-        @clients[settings] ||= begin
+      @clients[settings] || @lock.synchronize do
+        @clients[settings] || begin
           keys = settings.slice(:proxy, :ca_file)
           options = @options.merge(settings.reject { |key, _| keys.key?(key) })
-          Client.new(@hosts, **options, options: (@options[:options] || {}).merge(keys))
+          made = Client.new(@hosts, **options, options: (@options[:options] || {}).merge(keys))
+          @clients = @clients.merge(settings => made)
+          made
         end
       end
     end
