@@ -278,6 +278,7 @@ const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -306,6 +307,15 @@ mod tests {
         }
     }
 
+    /// Drives sessions until `holds` does.
+    async fn until(mut drive: Pin<&mut impl Future>, holds: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "not in good time");
+            let _ = tokio::time::timeout(Duration::from_millis(1), drive.as_mut()).await;
+        }
+    }
+
     /// Drives sessions that end so, the last first, until one more has begun.
     async fn driven(endings: Vec<Ended>) -> (Board, Duration) {
         let count = endings.len();
@@ -314,9 +324,7 @@ mod tests {
         {
             let freshness = FreshnessConfig::default();
             let mut drive = pin!(drive(&board, freshness, None, &source, &ground));
-            while source.1.load(Ordering::Relaxed) <= count {
-                let _ = tokio::time::timeout(Duration::from_millis(1), drive.as_mut()).await;
-            }
+            until(drive.as_mut(), || source.1.load(Ordering::Relaxed) > count).await;
             let _ = tokio::time::timeout(Duration::from_millis(1), drive.as_mut()).await;
         }
         (board, begun.elapsed())
@@ -382,11 +390,10 @@ mod tests {
         let freshness = FreshnessConfig::default();
         let mut drive = pin!(drive(&board, freshness, None, &source, &ground));
         for expected in [80, 81] {
-            let begun = Instant::now();
-            while board.latest().is_none_or(|listing| listing.hosts[0].port != expected) {
-                assert!(begun.elapsed() < Duration::from_secs(10), "not {expected}");
-                let _ = tokio::time::timeout(Duration::from_millis(1), drive.as_mut()).await;
-            }
+            until(drive.as_mut(), || {
+                board.latest().is_some_and(|listing| listing.hosts[0].port == expected)
+            })
+            .await;
             source.0.notify_one();
         }
     }
@@ -398,11 +405,10 @@ mod tests {
         let (board, ground, source) = (Board::default(), Ground::for_tests(), Quiet::default());
         let mut drive = pin!(drive(&board, freshness, None, &source, &ground));
         for expected in [1, 0, 1] {
-            let begun = Instant::now();
-            while board.latest().is_none_or(|listing| listing.hosts.len() != expected) {
-                assert!(begun.elapsed() < Duration::from_secs(10), "not {expected} of them");
-                let _ = tokio::time::timeout(Duration::from_millis(1), drive.as_mut()).await;
-            }
+            until(drive.as_mut(), || {
+                board.latest().is_some_and(|listing| listing.hosts.len() == expected)
+            })
+            .await;
             if expected == 0 {
                 source.0.notify_one();
             }
@@ -432,11 +438,7 @@ mod tests {
     async fn a_defect_ends_a_session_and_not_the_watch() {
         let (board, ground, source) = (Board::default(), Ground::for_tests(), Defective::default());
         let mut drive = pin!(drive(&board, FreshnessConfig::default(), None, &source, &ground));
-        let begun = Instant::now();
-        while board.latest().is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "no list");
-            let _ = tokio::time::timeout(Duration::from_millis(1), drive.as_mut()).await;
-        }
+        until(drive.as_mut(), || board.latest().is_some()).await;
         assert_eq!((board.state().problem, board.state().failures), (None, 1));
     }
 
