@@ -322,8 +322,8 @@ fn answer(
     let service =
         selector.strip_prefix("kubernetes.io/service-name=").unwrap_or_default().to_owned();
     if is_watch {
-        drop(state);
-        return watch(out, shared, &query, &service);
+        // What happens from here on is news to the watch, as it is to a test that has seen the request.
+        return watch(out, shared, state, &query, &service);
     }
     let fault = take(&mut state.faults, |it| matches!(it, Fault::List(_) | Fault::ListStatus(_)));
     match fault {
@@ -348,13 +348,13 @@ fn take(faults: &mut Vec<Fault>, is_it: impl Fn(&Fault) -> bool) -> Option<Fault
 }
 
 /// Streams the events from a version on.
-fn watch(
+fn watch<'a>(
     out: &mut impl Write,
-    shared: &Shared,
+    shared: &'a Shared,
+    mut state: MutexGuard<'a, State>,
     query: &HashMap<&str, String>,
     service: &str,
 ) -> std::io::Result<()> {
-    let mut state = shared.state.lock().unwrap();
     let from =
         query.get("resourceVersion").and_then(|it| it.parse::<u64>().ok()).unwrap_or_default();
     if let Some(Fault::WatchStatus(code)) =
