@@ -737,10 +737,34 @@ fn connections_come_from_the_local_address() {
 
     let elsewhere = Builder::new().base_url("http://[::1]:9").tries(1);
     elsewhere.option("local_address", "127.0.0.9").unwrap();
-    assert_eq!(elsewhere.build().get("/").unwrap_err().status, AHOY_E_CONNECT);
-    let nowhere = Builder::new().base_url(&url(port)).tries(1);
-    nowhere.option("interface", "no-such-one").unwrap();
-    assert_eq!(nowhere.build().get("/").unwrap_err().status, AHOY_E_CONNECT);
+    let failure = elsewhere.build().get("/").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_CONNECT);
+    assert!(failure.message.contains("local_address is of the other family"), "{failure:?}");
+}
+
+#[test]
+fn a_local_address_or_interface_that_is_not_here_is_named() {
+    // The address is kept for documentation (RFC 5737), so that no host has it.
+    let settings = [
+        ("local_address", "203.0.113.7", "no such local address"),
+        ("interface", "no-such-one", "no interface no-such-one on this host"),
+    ];
+    let server = Server::ok();
+    for (key, value, said) in settings {
+        if key == "interface" && !cfg!(target_os = "linux") {
+            continue;
+        }
+        let balancer = round_robin(&[server.port()]);
+        let builder = Builder::new().balancer(&balancer).tries(1);
+        builder.option(key, value).unwrap();
+        let client = builder.build();
+        for _ in 0..6 {
+            let failure = client.get("/").unwrap_err();
+            assert_eq!(failure.status, AHOY_E_CONNECT);
+            assert!(failure.message.contains(said), "{}", failure.message);
+        }
+        assert!(balancer.pick().is_ok(), "{key}: the circuit stays closed");
+    }
 }
 
 #[test]

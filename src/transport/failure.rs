@@ -171,6 +171,11 @@ fn connect_cause(error: &io::Error) -> Cause {
         K::TimedOut => return Cause::new(FailureKind::ConnectTimeout, "no answer to the connect"),
         // A setting that this system does not have, by name.
         K::Unsupported => return Cause::new(FailureKind::Connect, error.to_string()),
+        // What a setting names is not on this host, which is no endpoint's fault.
+        K::AddrNotAvailable => return Cause::new(FailureKind::Local, error.to_string()),
+        K::NetworkUnreachable if error.get_ref().is_some() => {
+            return Cause::new(FailureKind::Connect, error.to_string());
+        }
         K::ConnectionRefused => "connect refused",
         K::HostUnreachable => "host unreachable",
         K::NetworkUnreachable | K::NetworkDown => "network unreachable",

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use socket2::{Socket, TcpKeepalive};
+use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use crate::runtime::socket::{bind_interface, set_user_timeout};
 
@@ -39,14 +39,48 @@ impl SocketOptions {
             bind_interface(socket, name)?;
         }
         match self.local_address {
+            // Of a name with addresses of both families, the other one tells more.
             Some(local) if local.is_ipv4() != address.is_ipv4() => Err(io::Error::new(
-                io::ErrorKind::AddrNotAvailable,
+                io::ErrorKind::NetworkUnreachable,
                 "local_address is of the other family",
             )),
-            Some(local) => socket.bind(&SocketAddr::new(local, 0).into()),
+            Some(local) => bind(socket, local),
             None => Ok(()),
         }
     }
+
+    /// What a connect to `address` that failed means. Where this host has no address of a family, as in a container
+    /// without IPv6, systems say the same as where the ports of its address are used up; a datagram socket, which has
+    /// ports of its own, tells which.
+    pub(super) fn told(&self, error: io::Error, address: SocketAddr) -> io::Error {
+        let unclear = error.kind() == io::ErrorKind::AddrNotAvailable;
+        match unclear && self.local_address.is_none() && !self.has_source(address) {
+            true => io::ErrorKind::NetworkUnreachable.into(),
+            false => error,
+        }
+    }
+
+    /// Whether connections to `address` have an address to come from.
+    fn has_source(&self, address: SocketAddr) -> bool {
+        let look = || {
+            let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
+            if let Some(name) = &self.interface {
+                bind_interface(&socket, name)?;
+            }
+            // Nothing is sent.
+            socket.connect(&address.into())
+        };
+        look().map_or_else(|error| error.kind() != io::ErrorKind::AddrNotAvailable, |()| true)
+    }
+}
+
+/// Lets a connection come from `local`.
+fn bind(socket: &Socket, local: IpAddr) -> io::Result<()> {
+    let bound = socket.bind(&SocketAddr::new(local, 0).into());
+    bound.map_err(|error| match error.kind() {
+        kind @ io::ErrorKind::AddrNotAvailable => io::Error::new(kind, "no such local address"),
+        _ => error,
+    })
 }
 
 /// Addresses of names and ports that no name service is asked for, as curl's `--resolve` has them.

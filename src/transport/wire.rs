@@ -43,7 +43,7 @@ impl Socket {
             let socket = socket::stream(Domain::for_address(address))?;
             options.apply(&socket, address)?;
             match socket.connect(&address.into()) {
-                Err(error) if !socket::is_under_way(&error) => Err(error),
+                Err(error) if !socket::is_under_way(&error) => Err(options.told(error, address)),
                 _ => TcpStream::from_std(socket.into()),
             }
         };

@@ -45,8 +45,75 @@ fn without_local_ports_no_circuit_opens() {
     .ends();
 }
 
+#[test]
+fn without_ports_of_the_local_address_no_circuit_opens() {
+    let _floor = crate::alone();
+    let server = Server::ok();
+    let port = server.port();
+    Child::run(|| {
+        if !narrow_network() {
+            println!("no network namespace of its own here");
+            return;
+        }
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let connect = || std::net::TcpStream::connect(("127.0.0.1", port));
+        let held: Vec<_> = (0..2).map(|_| connect().unwrap()).collect();
+        // A bind says another number than a connect.
+        let bound = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap_err();
+        assert_eq!(bound.raw_os_error(), Some(libc::EADDRINUSE));
+        let balancer = round_robin(&[port]);
+        let builder = Builder::new().balancer(&balancer).tries(2);
+        builder.option("local_address", "127.0.0.1").unwrap();
+        assert_neutral(&builder.build(), &balancer, &["out of local ports"]);
+        drop((held, listener));
+    })
+    .ends();
+}
+
+#[test]
+fn a_family_without_an_address_here_is_no_want_of_ports() {
+    let _floor = crate::alone();
+    let server = Server::ok();
+    let port = server.port();
+    Child::run(|| {
+        if !network_without_ipv6() {
+            println!("no network namespace of its own here");
+            return;
+        }
+        // A container where IPv6 is switched off says the same as a system without ports.
+        let far = "2001:db8::1";
+        let refused = std::net::TcpStream::connect((far, 9)).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EADDRNOTAVAIL));
+        let balancer = Balancer::round_robin(&Provider::of(&[Host::new(far, 9)]));
+        let client = Builder::new().balancer(&balancer).tries(1).build();
+        let failure = client.get("/").unwrap_err();
+        assert!(failure.message.contains("network unreachable"), "{}", failure.message);
+        assert!(balancer.pick().is_err(), "the circuit opens");
+
+        // Of a name that has addresses of both families, the one that can be asked tells more. Nothing listens there.
+        let balancer = Balancer::round_robin(&Provider::of(&[Host::new("both.test", port)]));
+        let builder = Builder::new().balancer(&balancer).tries(1);
+        builder.option("resolve", &format!("both.test:{port}:::1,127.0.0.1")).unwrap();
+        let failure = builder.build().get("/").unwrap_err();
+        assert!(failure.message.contains("connect refused"), "{}", failure.message);
+        assert!(balancer.pick().is_err(), "the circuit opens");
+    })
+    .ends();
+}
+
 /// A network of this process alone, with a loopback interface and two local ports; false where that is not allowed.
 fn narrow_network() -> bool {
+    own_network() && fs::write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40001").is_ok()
+}
+
+/// A network of this process alone, with a loopback interface that has an address of IPv4 alone; false where that is
+/// not allowed.
+fn network_without_ipv6() -> bool {
+    own_network() && fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").is_ok()
+}
+
+/// A network of this process alone, with a loopback interface; false where that is not allowed.
+fn own_network() -> bool {
     // SAFETY: touches this child process alone.
     if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
         return false;
@@ -57,13 +124,12 @@ fn narrow_network() -> bool {
     request.ifr_name[1] = b'o'.cast_signed();
     request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_UP).unwrap();
     // SAFETY: the request lives through the calls, and the socket is closed at the end.
-    let up = unsafe {
+    unsafe {
         let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM, 0);
         let set = libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw mut request);
         libc::close(socket);
         set == 0
-    };
-    up && fs::write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40001").is_ok()
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@
 pub(super) const SHORTAGES: &[(i32, &str)] = &[
     (libc::EMFILE, "out of file descriptors"),
     (libc::ENFILE, "out of file descriptors"),
+    // A connect says the first, a bind to a local address the second.
     (libc::EADDRNOTAVAIL, "out of local ports"),
+    (libc::EADDRINUSE, "out of local ports"),
     (libc::ENOBUFS, "out of memory for sockets"),
     (libc::ENOMEM, "out of memory for sockets"),
 ];

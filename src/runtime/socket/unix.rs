@@ -87,10 +87,17 @@ pub fn set_user_timeout(socket: &Socket, limit: Duration) -> io::Result<()> {
 /// Lets the connection leave by the interface called `name`.
 ///
 /// # Errors
-/// Those of the system.
+/// Those of the system; [`io::ErrorKind::AddrNotAvailable`] where there is no such interface.
 #[cfg(target_os = "linux")]
 pub fn bind_interface(socket: &Socket, name: &str) -> io::Result<()> {
-    socket.bind_device(Some(name.as_bytes()))
+    let bound = socket.bind_device(Some(name.as_bytes()));
+    bound.map_err(|error| match error.raw_os_error() {
+        Some(libc::ENODEV) => io::Error::new(
+            io::ErrorKind::AddrNotAvailable,
+            format!("no interface {name} on this host"),
+        ),
+        _ => error,
+    })
 }
 
 /// There is no such limit.
