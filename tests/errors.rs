@@ -145,6 +145,24 @@ fn a_name_that_does_not_exist_is_a_resolve_error() {
 }
 
 #[test]
+fn a_value_that_is_none_is_told_the_range() {
+    for (key, value, said) in [
+        ("max_in_flight", "1.5", "1.5 is not a whole number from 1, or off"),
+        ("redirects", "-1", "-1 is not a whole number from 0 to 50"),
+        ("hedge_max_extra", "5%", "5% is not a number from 0 to 1"),
+        ("max_body", "-1", "-1 is no size; write one such as 512, 64KiB or 1MiB"),
+        ("max_body", "1.5KiB", "1.5KiB is no size; write one such as 512, 64KiB or 1MiB"),
+        ("max_body", "8MB", "8MB has a unit other than B, KiB, MiB and GiB"),
+    ] {
+        let failure = Builder::new().option(key, value).unwrap_err();
+        assert_eq!(failure.message, format!("value: {key}: {said}"));
+    }
+    let failure = Builder::new().option("retry_on", "conect").unwrap_err();
+    let said = "value: retry_on: conect is not connect, connect_timeout, timeout,";
+    assert!(failure.message.starts_with(said), "{}", failure.message);
+}
+
+#[test]
 fn every_status_has_its_name() {
     // SAFETY: static text.
     let name = |status| unsafe { std::ffi::CStr::from_ptr(ahoy_status_name(status)) };

@@ -109,7 +109,7 @@ fn text_of<C>(json: &Json, row: &Row<C>) -> Result<String, String> {
         _ => None,
     };
     let is = match (row.range, json) {
-        (Form::Count(..) | Form::Size, Json::Number(_)) => "no whole number from 0",
+        (Form::Count(..) | Form::Size, Json::Number(number)) => &number.to_string(),
         _ => json.what(),
     };
     text.ok_or_else(|| format!("is {is}; it takes {}", row.form))

@@ -46,13 +46,20 @@ impl Form {
     pub(super) fn parse(self, text: &str) -> Result<Value, Problem> {
         Ok(match self {
             Self::Flag => Value::Flag(flag(text)?),
-            Self::Count(..) => Value::Count(number::count(text)?),
-            Self::Real(..) | Self::RealAbove0(_) => Value::Real(number::real(text)?),
+            Self::Count(..) => Value::Count(number::count(text).map_err(|_| self.is_not(text))?),
+            Self::Real(..) | Self::RealAbove0(_) => {
+                Value::Real(number::real(text).map_err(|_| self.is_not(text))?)
+            }
             Self::Size => Value::Count(number::size(text)?),
             Self::Duration(..) => Value::Duration(duration::parse(text)?),
             Self::Choice(words) => Value::Word(choice(words, text)?),
             Self::Text(_) => Value::Text(text.to_owned()),
         })
+    }
+
+    /// What is said of text that is no such value at all.
+    fn is_not(self, text: &str) -> Problem {
+        format!("{text} is not {}", self.describe()).into()
     }
 
     /// Refuses a value out of range.
@@ -200,6 +207,18 @@ mod tests {
         assert_eq!(refusal(Form::RealAbove0(1.0), 0.0), "is 0, not above 0 and up to 1");
         assert_eq!(refusal(LIMIT, Duration::ZERO), "is 0ms; the least is 1ms");
         assert_eq!(refusal(FACTOR, f64::INFINITY), "is inf, not a finite number from 0");
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_the_range() {
+        for (form, text, said) in [
+            (POSITIVE, "1.5", "1.5 is not a whole number from 1"),
+            (Form::Count(0, 50), "-1", "-1 is not a whole number from 0 to 50"),
+            (RATIO, "nan", "nan is not a number from 0 to 1"),
+            (Form::Size, "-1", "-1 is no size; write one such as 512, 64KiB or 1MiB"),
+        ] {
+            assert_eq!(form.parse(text).unwrap_err().about_setting(), said);
+        }
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub(super) fn size(text: &str) -> Result<u64, Problem> {
         "" => "B",
         unit => unit,
     };
+    if number.is_empty() || !unit.starts_with(|c: char| c.is_alphabetic()) {
+        return Err(format!("{text} is no size; write one such as 512, 64KiB or 1MiB").into());
+    }
     let known = UNITS.iter().find(|(name, _)| *name == unit);
     let (_, bytes) = known.ok_or_else(|| {
         Problem::from(format!("{text} has a unit other than B, KiB, MiB and GiB"))

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::duration;
-use super::form::{FACTOR, Form, WAIT};
+use super::form::{FACTOR, Form, WAIT, listed};
 use super::setting::Setting;
 use super::statuses::{NONE, STATUSES, print_statuses, statuses};
 use super::table::Table;
@@ -189,5 +189,8 @@ fn kinds(value: Value) -> Result<RetryOn, Problem> {
 
 fn kind(name: &str) -> Result<RetryOn, Problem> {
     let found = KINDS.iter().find(|(known, _)| *known == name);
-    found.map(|(_, kind)| *kind).ok_or_else(|| format!("{name} is no kind of failure").into())
+    found.map(|(_, kind)| *kind).ok_or_else(|| {
+        let names: Vec<_> = KINDS.iter().map(|(name, _)| *name).collect();
+        format!("{name} is not {}", listed(&names)).into()
+    })
 }
