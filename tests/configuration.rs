@@ -68,13 +68,15 @@ fn every_text_is_taken_or_all_its_faults_are_named() {
 fn an_unknown_key_is_told_with_the_nearest() {
     let _alone = alone();
     let text = r#"{"timeuot": "1s", "retry": {"trys": 2}, "hosts": [{"adress": "a", "port": 1}],
-        "max_in_flight": 1.5}"#;
+        "retry_tries": 2, "panic_threshold": 0.5, "max_in_flight": 1.5}"#;
     let message = Client::from_config(text).unwrap_err().message;
     for line in [
         "timeuot: no such key; the nearest is timeout",
         "retry.trys: no such key; the nearest is tries",
         "hosts[0].adress: no such key; the nearest is address",
         "hosts[0].address: is missing",
+        "retry_tries: no such key; the nearest is retry",
+        "panic_threshold: no such key; balancers have it",
         "max_in_flight: is 1.5; it takes a whole number from 1, or off",
     ] {
         assert!(message.lines().any(|it| it == line), "{line} in\n{message}");

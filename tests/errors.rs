@@ -145,6 +145,29 @@ fn a_name_that_does_not_exist_is_a_resolve_error() {
 }
 
 #[test]
+fn an_unknown_option_is_told_with_what_was_meant() {
+    let balancer = round_robin(&[9]);
+    for (key, said) in [
+        ("timeuot", "key: timeuot: no such option; the nearest is timeout"),
+        ("hedge", "key: hedge: no such option; the nearest is hedge_delay"),
+        ("tries", "key: tries: no such option; the nearest is retry_tries; retries have it"),
+        ("panic_threshold", "key: panic_threshold: no such option; balancers have it"),
+        ("breaker_open_base", "key: breaker_open_base: no such option; balancers have it"),
+        ("tls_min_version", "key: tls_min_version: no such option"),
+    ] {
+        let failure = Builder::new().option(key, "1").unwrap_err();
+        assert_eq!((failure.status, &*failure.message), (AHOY_E_UNKNOWN_OPTION, said));
+    }
+    let failure = balancer.option("open_base", "1s").unwrap_err();
+    let said = "key: open_base: no such option; the nearest is breaker_open_base; breakers have it";
+    assert_eq!((failure.status, &*failure.message), (AHOY_E_UNKNOWN_OPTION, said));
+    let provider = Provider::from_url("dns://web.test:80").unwrap();
+    let failure = provider.set("poll", "5s").unwrap_err();
+    let said = "key: poll: the provider has no such option; it has coalesce, ";
+    assert!(failure.message.starts_with(said), "{}", failure.message);
+}
+
+#[test]
 fn a_value_that_is_none_is_told_the_range() {
     for (key, value, said) in [
         ("max_in_flight", "1.5", "1.5 is not a whole number from 1, or off"),

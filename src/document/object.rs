@@ -3,7 +3,7 @@
 use super::faults::{Faults, below};
 use super::json::Json;
 use crate::error::ErrorKind;
-use crate::options::nearest;
+use crate::options::{handles_with_own, nearest};
 
 /// The fields of an object that nobody has taken yet.
 #[derive(Debug)]
@@ -78,8 +78,14 @@ pub(super) fn unknown<'k>(
     known: impl Iterator<Item = &'k str>,
     faults: &mut Faults,
 ) {
-    let nearest = nearest(known, key).unwrap_or_default();
-    let problem = format!("no such key; the nearest is {nearest}");
+    let mut problem = "no such key".to_owned();
+    if let Some(nearest) = nearest(known, key) {
+        problem.push_str("; the nearest is ");
+        problem.push_str(nearest);
+    }
+    if let Some(handles) = handles_with_own(key) {
+        problem.push_str(&format!("; {handles} have it"));
+    }
     faults.push(ErrorKind::UnknownOption, below(path, key), problem);
 }
 

@@ -1,8 +1,25 @@
 //! The key that was probably meant by one that does not exist.
 
-/// The nearest of `keys`.
+/// The nearest of `keys`: one that differs in a few letters, or else one of which `key` is the beginning or the end, or
+/// the other way round. A key that is far from all was meant for something else.
 pub(crate) fn nearest<'a>(keys: impl Iterator<Item = &'a str>, key: &str) -> Option<&'a str> {
-    keys.min_by_key(|known| distance(known, key))
+    let key = key.to_lowercase().replace('-', "_");
+    let near = keys.filter_map(|known| {
+        let distance = distance(known, &key);
+        let letters = known.len().max(key.len());
+        let is_close = distance * 4 < letters || distance <= 2 && distance * 2 < letters;
+        (is_close || is_part(known, &key)).then_some((!is_close, distance, known))
+    });
+    near.min().map(|(.., known)| known)
+}
+
+/// Whether one of the two has the other before or behind a `_`.
+fn is_part(one: &str, other: &str) -> bool {
+    let holds = |whole: &str, part: &str| {
+        let before = whole.strip_prefix(part).is_some_and(|rest| rest.starts_with('_'));
+        before || whole.strip_suffix(part).is_some_and(|rest| rest.ends_with('_'))
+    };
+    !one.is_empty() && !other.is_empty() && (holds(one, other) || holds(other, one))
 }
 
 /// How many letters must be changed, added or left out to come from one word to the other (Levenshtein).
@@ -24,6 +41,24 @@ fn distance(from: &str, to: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_is_far_from_all_has_no_nearest() {
+        let keys = ["timeout", "hedge_delay", "http2", "gzip", "retry", "retry_tries", "trace"];
+        for (key, meant) in [
+            ("timeuot", Some("timeout")),
+            ("Timeout", Some("timeout")),
+            ("hedge-delay", Some("hedge_delay")),
+            ("hedge", Some("hedge_delay")),
+            ("tries", Some("retry_tries")),
+            ("retry_delay", Some("retry")),
+            ("retry_trys", Some("retry_tries")),
+            ("panic_threshold", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(keys.into_iter(), key), meant, "{key}");
+        }
+    }
 
     #[test]
     fn a_distance_counts_changes() {

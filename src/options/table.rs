@@ -107,8 +107,10 @@ impl<C: Clone + 'static> Table<C> {
     }
 
     fn unknown(&self, key: &str) -> String {
-        let nearest = nearest(self.rows.iter().map(|row| row.key.as_str()), key);
-        format!("no such option; the nearest is {}", nearest.unwrap_or_default())
+        match nearest(self.rows.iter().map(|row| row.key.as_str()), key) {
+            Some(nearest) => format!("no such option; the nearest is {nearest}"),
+            None => "no such option".to_owned(),
+        }
     }
 
     /// Sets one setting from text.

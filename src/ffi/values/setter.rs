@@ -1,7 +1,7 @@
 //! From the parameters of a C setter to rows of a table of settings.
 
-use crate::error::Error;
-use crate::options::{OFF, Put, Table, Value};
+use crate::error::{Error, ErrorKind};
+use crate::options::{OFF, Put, Table, Value, handles_with};
 
 /// A parameter of a setter: the key of the setting, the parameter's own name, and its value.
 pub(crate) type Parameter = (&'static str, &'static str, Value);
@@ -45,7 +45,18 @@ pub(crate) trait Configurable: Sized {
 
     /// Sets a row by key and value as text.
     fn set_text(self, key: &str, value: &str) -> Result<(), Error> {
-        self.change(|config| Self::table().set(config, key, value))
+        let set = |config: &mut _| Self::table().set(config, key, value);
+        self.change(|config| set(config).map_err(|error| with_handles(error, key)))
+    }
+}
+
+/// Of an unknown option, the error with the handles that have it.
+fn with_handles(error: Error, key: &str) -> Error {
+    match handles_with(key) {
+        Some(handles) if error.kind() == ErrorKind::UnknownOption => {
+            Error::new(error.kind(), format!("{}; {handles} have it", error.message()))
+        }
+        _ => error,
     }
 }
 

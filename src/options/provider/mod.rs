@@ -101,8 +101,11 @@ fn set_known(
     if known.contains(&key) {
         return PROVIDER.set(config, key, value);
     }
-    let nearest = nearest(known.iter().copied(), key).unwrap_or_default();
-    let message = format!("key: {key}: the provider has no such option; the nearest is {nearest}");
+    let nearest = match nearest(known.iter().copied(), key) {
+        Some(nearest) => format!("the nearest is {nearest}"),
+        None => format!("it has {}", known.join(", ")),
+    };
+    let message = format!("key: {key}: the provider has no such option; {nearest}");
     Err(Error::new(ErrorKind::UnknownOption, message))
 }
 
