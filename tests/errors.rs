@@ -186,6 +186,16 @@ fn a_value_that_is_none_is_told_the_range() {
 }
 
 #[test]
+fn a_path_that_is_none_is_told_what_the_client_takes() {
+    let client = Builder::new().base_url("http://127.0.0.1:9/v1").build();
+    for path in ["orders", "?id=1", "127.0.0.1:9/v1/orders"] {
+        let failure = client.get(path).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+        assert_eq!(failure.message, "path: must start with / on a client with a base url");
+    }
+}
+
+#[test]
 fn every_status_has_its_name() {
     // SAFETY: static text.
     let name = |status| unsafe { std::ffi::CStr::from_ptr(ahoy_status_name(status)) };

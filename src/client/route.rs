@@ -83,6 +83,9 @@ impl Route {
             Self::Balanced(balancer) => {
                 Ok(Target { to: Destination::Balancer(balancer), path: Cow::Borrowed(target) })
             }
+            Self::Base { .. } if absolute && !target.contains("://") => {
+                invalid("must start with / on a client with a base url")
+            }
             Self::Base { endpoint, path } => {
                 let path = match absolute {
                     true => Cow::Owned(below_base(endpoint, path, target)?),
