@@ -15,7 +15,7 @@ free = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
 print(*sorted(it.getsockname()[1] for it in free))')
 
 # The blocks of the README, up to where it describes what the library does.
-sed '/^## Two commands/,$d' README.md |
+sed '/^## Three commands/,$d' README.md |
     sed -e "s/\<8001\>/${ports[0]}/g; s/\<8002\>/${ports[1]}/g; s/\<8003\>/${ports[2]}/g" |
     awk -v work="$work" '
         /^```./ { inside = substr($0, 4); count++; file = sprintf("%s/%02d.%s", work, count, inside); next }
