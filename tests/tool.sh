@@ -129,5 +129,22 @@ check completions 0 'complete ' - "$tool" completions bash
 check 'completions are a script' 0 - - bash -n "$folder/out"
 check 'man page' 0 '^\.TH ahoy' - "$tool" man
 
+# A disk that is full is told, and ends it as any other want; where standard error cannot be written, the exit code tells.
+if [ -c /dev/full ]; then
+    for command in options man 'completions bash' "check $folder/config.json" "endpoints file://$folder/hosts" \
+        "endpoints --watch file://$folder/hosts"; do
+        check "$command on a full disk" 1 - '^ahoy: standard output: No space' sh -c "'$tool' $command >/dev/full"
+    done
+    check 'get on a full disk' 1 - '^ahoy: writing the body: No space' sh -c "'$tool' get http://127.0.0.1:$port / >/dev/full"
+    check 'nobody told' 1 - - sh -c "'$tool' get http://127.0.0.1:1 / 2>/dev/full"
+    check 'nobody told of attempts' 0 'hello' - sh -c "'$tool' get http://127.0.0.1:$port / 2>/dev/full"
+fi
+
+printf '{"hosts": ["127.0.0.1:1"]}\0 and more' >"$folder/nul.json"
+check 'check what holds a NUL' 1 - 'holds a NUL, at byte 26' "$tool" check "$folder/nul.json"
+check 'a wait as options have it' 0 - '1 endpoint' "$tool" endpoints --wait 1m30s "file://$folder/hosts"
+check 'a wait without a unit' 2 - 'such as 500ms, 10s or 1m30s' "$tool" endpoints --wait 5 "file://$folder/hosts"
+check 'a wait from small to large' 2 - '1m30s' "$tool" endpoints --wait 30s1m "file://$folder/hosts"
+
 echo "tool: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

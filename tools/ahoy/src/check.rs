@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use crate::Outcome;
 use crate::cli::CheckArgs;
 use crate::library::Client;
+use crate::print;
 
 pub(crate) fn run(asked: &CheckArgs) -> Outcome {
     let is_stdin = asked.config == Path::new("-");
@@ -20,9 +21,8 @@ pub(crate) fn run(asked: &CheckArgs) -> Outcome {
         }
     };
     let json = json.map_err(|error| format!("{name}: {error}"))?;
-    let client =
-        Client::of_config(&json).map_err(|failure| format!("{name}: {}", failure.message()))?;
-    eprintln!("{name}: a client can be made of it");
-    print!("{}", client.config_text());
+    let client = Client::of_config(&json).map_err(|problem| format!("{name}: {problem}"))?;
+    print::tell(&format!("{name}: a client can be made of it"));
+    print::out(&client.config_text())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -96,15 +96,28 @@ fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// A number with `ms`, `s` or `m` behind it.
+/// A duration as the library's options have it: numbers with units, the larger unit first.
 fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let seconds = match &text[digits.len()..] {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        _ => return Err("write a number with its unit, such as 500ms or 10s".to_owned()),
-    };
-    let number: f64 = digits.parse().map_err(|_| "not a number".to_owned())?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|_| "out of range".to_owned())
+    let wrong = || "write a number with its unit, such as 500ms, 10s or 1m30s".to_owned();
+    let (mut rest, mut seconds, mut larger) = (text.trim(), 0.0, f64::INFINITY);
+    while !rest.is_empty() {
+        let is_digit = |c: char| c.is_ascii_digit() || c == '.';
+        let (number, after) = rest.split_at(rest.find(|c| !is_digit(c)).unwrap_or(rest.len()));
+        let (unit, after) = after.split_at(after.find(is_digit).unwrap_or(after.len()));
+        let unit = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(wrong()),
+        };
+        if unit >= larger {
+            return Err(wrong());
+        }
+        let number: f64 = number.parse().map_err(|_| wrong())?;
+        seconds += number * unit;
+        (rest, larger) = (after, unit);
+    }
+    let known = Some(seconds).filter(|_| !text.trim().is_empty()).ok_or_else(wrong)?;
+    Duration::try_from_secs_f64(known).map_err(|_| "out of range".to_owned())
 }

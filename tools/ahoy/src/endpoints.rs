@@ -1,7 +1,7 @@
 //! `ahoy endpoints`: the list as it is, and each change of it.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::Outcome;
 use crate::cli::EndpointsArgs;
 use crate::library::{Balancer, ListState, Provider};
+use crate::print;
 
 /// How often the list is looked at; libahoy itself applies changes at most every 50 ms.
 const LOOK: Duration = Duration::from_millis(50);
@@ -18,12 +19,12 @@ pub(crate) fn run(asked: &EndpointsArgs) -> Outcome {
     let balancer = Balancer::new(&provider);
     let ready = balancer.wait_ready(asked.wait);
     if asked.watch {
-        watch(&provider, &balancer);
+        return watch(&provider, &balancer);
     }
     ready.map_err(|failure| format!("{}: {}", provider.describe(), failure.message()))?;
     let endpoints = balancer.endpoints();
-    eprintln!("{}", heading(&provider, &balancer));
-    table(&endpoints).iter().for_each(|line| println!("{line}"));
+    print::tell(&heading(&provider, &balancer));
+    print::out(&table(&endpoints))?;
     match endpoints.is_empty() {
         true => Err("the list is empty".to_owned()),
         false => Ok(ExitCode::SUCCESS),
@@ -50,33 +51,30 @@ fn state(balancer: &Balancer) -> String {
 }
 
 /// URLs in a column, and why each is available or not.
-fn table(endpoints: &[(String, String)]) -> Vec<String> {
+fn table(endpoints: &[(String, String)]) -> String {
     let width = endpoints.iter().map(|(url, _)| url.len()).max().unwrap_or_default();
-    endpoints.iter().map(|(url, reason)| format!("{url:width$}  {reason}")).collect()
+    endpoints.iter().map(|(url, reason)| format!("{url:width$}  {reason}\n")).collect()
 }
 
-/// Tells each change until the process is ended.
-fn watch(provider: &Provider, balancer: &Balancer) -> ! {
+/// Tells each change until the process is ended, or nothing can be told any more.
+fn watch(provider: &Provider, balancer: &Balancer) -> Outcome {
     let begun = Instant::now();
-    let tell = |line: &str| {
-        println!("{:9.3}  {line}", begun.elapsed().as_secs_f64());
-        let _ = stdout().flush();
-    };
+    let tell = |line: &str| print::out(&format!("{:9.3}  {line}\n", begun.elapsed().as_secs_f64()));
     if stdout().is_terminal() {
-        eprintln!("{}, until interrupted", provider.describe());
+        print::tell(&format!("{}, until interrupted", provider.describe()));
     }
     let (mut known, mut told) = (BTreeMap::new(), String::new());
     loop {
         let now: BTreeMap<_, _> = balancer.endpoints().into_iter().collect();
         for url in known.keys().filter(|url| !now.contains_key(*url)) {
-            tell(&format!("- {url}"));
+            tell(&format!("- {url}"))?;
         }
         for url in now.keys().filter(|url| !known.contains_key(*url)) {
-            tell(&format!("+ {url}"));
+            tell(&format!("+ {url}"))?;
         }
         let state = format!("{:?} {:?}", balancer.state(), balancer.problem());
         if state != told || now.len() != known.len() {
-            tell(&format!("  {}", heading(provider, balancer)));
+            tell(&format!("  {}", heading(provider, balancer)))?;
             told = state;
         }
         known = now;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use crate::Outcome;
 use crate::cli::GetArgs;
 use crate::library::{Attempt, Client, Response};
+use crate::print;
 
 /// The answer is an HTTP error.
 const HTTP_ERROR: u8 = 4;
@@ -59,18 +60,18 @@ fn client(asked: &GetArgs) -> Result<Client, String> {
     let json = fs::read_to_string(path).map_err(|error| {
         format!("{}: {error}; a service is a URL or the path of a configuration", path.display())
     })?;
-    Client::of_config(&json).map_err(|failure| format!("{}: {}", path.display(), failure.message()))
+    Client::of_config(&json).map_err(|problem| format!("{}: {problem}", path.display()))
 }
 
 fn tell(response: &Response) {
     let attempts = response.attempts();
     let width = attempts.iter().map(|attempt| attempt.url.len()).max().unwrap_or_default();
     for (number, attempt) in (1..).zip(&attempts) {
-        eprintln!("{}", line(number, attempt, width));
+        print::tell(&line(number, attempt, width));
     }
     let reason = response.stop_reason();
     if !reason.is_empty() {
-        eprintln!("no other attempt: {reason}");
+        print::tell(&format!("no other attempt: {reason}"));
     }
 }
 

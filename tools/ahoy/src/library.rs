@@ -1,6 +1,6 @@
 //! Owners of the library's handles, and its errors as texts.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, NulError, c_char};
 use std::ptr;
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ fn made<T>(
     Ok(handle)
 }
 
-/// A text for C. One with a NUL in it cannot be: it ends there.
+/// A text for C, from the command line, where none has a NUL in it.
 fn c_text(text: &str) -> CString {
     CString::new(text.split('\0').next().unwrap_or_default()).unwrap_or_default()
 }
@@ -221,10 +221,12 @@ impl Client {
     }
 
     /// A client of a configuration in JSON.
-    pub(crate) fn of_config(json: &str) -> Result<Self, Failure> {
-        let json = c_text(json);
+    pub(crate) fn of_config(json: &str) -> Result<Self, String> {
+        let at = |nul: NulError| format!("json: holds a NUL, at byte {}", nul.nul_position());
+        let json = CString::new(json).map_err(at)?;
         // SAFETY: the text lives through the call.
-        made(|out, err| unsafe { c::ahoy_client_from_config(json.as_ptr(), out, err) }).map(Self)
+        let made = made(|out, err| unsafe { c::ahoy_client_from_config(json.as_ptr(), out, err) });
+        Ok(Self(made?))
     }
 
     /// All settings that are not at their default.

@@ -12,6 +12,7 @@ mod endpoints;
 mod get;
 mod library;
 mod options;
+mod print;
 
 use std::process::ExitCode;
 
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(text) => {
-            eprintln!("ahoy: {text}");
+            print::tell(&format!("ahoy: {text}"));
             ExitCode::FAILURE
         }
     }
@@ -42,12 +43,16 @@ fn run(command: Command) -> Outcome {
         Command::Options(asked) => options::run(&asked),
         Command::Check(asked) => check::run(&asked),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "ahoy", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "ahoy", &mut script);
+            print::out(&String::from_utf8_lossy(&script))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Man => {
-            let page = clap_mangen::Man::new(Cli::command().name("ahoy"));
-            page.render(&mut std::io::stdout()).map_err(|error| error.to_string())?;
+            let mut page = Vec::new();
+            let man = clap_mangen::Man::new(Cli::command().name("ahoy"));
+            man.render(&mut page).map_err(|error| error.to_string())?;
+            print::out(&String::from_utf8_lossy(&page))?;
             Ok(ExitCode::SUCCESS)
         }
     }

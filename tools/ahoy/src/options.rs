@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::Outcome;
 use crate::c;
 use crate::cli::OptionsArgs;
+use crate::print;
 
 /// A handle's settings: its name, how many, their keys and what they are for.
 type Handle = (
@@ -51,7 +52,7 @@ const HANDLES: [Handle; 5] = [
 pub(crate) fn run(asked: &OptionsArgs) -> Outcome {
     let filter = asked.filter.as_deref().unwrap_or_default();
     let is_handle = HANDLES.iter().any(|(name, ..)| *name == filter);
-    let mut found = false;
+    let mut table = String::new();
     for (name, count, key_at, description_at) in HANDLES {
         // SAFETY: asks for static texts within the count.
         let text =
@@ -65,17 +66,19 @@ pub(crate) fn run(asked: &OptionsArgs) -> Outcome {
         if wanted.peek().is_none() {
             continue;
         }
-        println!("{}{name}", if found { "\n" } else { "" });
-        found = true;
+        table.push_str(&format!("{}{name}\n", if table.is_empty() { "" } else { "\n" }));
         for (key, description) in wanted {
-            println!("  {key}");
-            wrapped(&description, 96).iter().for_each(|line| println!("      {line}"));
+            table.push_str(&format!("  {key}\n"));
+            for line in wrapped(&description, 96) {
+                table.push_str(&format!("      {line}\n"));
+            }
         }
     }
-    match found {
-        true => Ok(ExitCode::SUCCESS),
-        false => Err(format!("no option has {filter:?} in its key")),
+    if table.is_empty() {
+        return Err(format!("no option has {filter:?} in its key"));
     }
+    print::out(&table)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Lines of at most `width` characters, but for words that are longer.
