@@ -113,6 +113,13 @@ pub enum Event<'a> {
     },
     /// The provider tells lists again.
     SourceWell,
+    /// Entries of the provider's list cannot be used.
+    EntriesSkipped {
+        /// How many.
+        count: u64,
+        /// What is wrong with one of them, without what stands in it.
+        reason: &'a str,
+    },
     /// Too few endpoints of a priority are well, so all of them serve.
     PanicEntered,
     /// Enough are well again.
@@ -181,9 +188,9 @@ impl Event<'_> {
     pub const fn severity(&self) -> Severity {
         match self {
             Self::Attempt { .. } | Self::Body { .. } => Severity::Debug,
-            Self::SourceFailing { .. } | Self::Certificates { is_wrong: true, .. } => {
-                Severity::Warn
-            }
+            Self::SourceFailing { .. }
+            | Self::EntriesSkipped { .. }
+            | Self::Certificates { is_wrong: true, .. } => Severity::Warn,
             _ => Severity::Info,
         }
     }
@@ -193,7 +200,10 @@ impl Event<'_> {
     pub const fn target(&self) -> &'static str {
         match self {
             Self::Endpoint { change, .. } => change.target(),
-            Self::ListChanged { .. } | Self::SourceFailing { .. } | Self::SourceWell => "discovery",
+            Self::ListChanged { .. }
+            | Self::SourceFailing { .. }
+            | Self::SourceWell
+            | Self::EntriesSkipped { .. } => "discovery",
             Self::PanicEntered | Self::PanicLeft => "panic",
             Self::HoldingBack | Self::HoldingEnded => "recovery",
             Self::BudgetExhausted | Self::BudgetAvailable => "budget",
@@ -244,6 +254,15 @@ impl fmt::Display for Event<'_> {
             }
             Self::SourceFailing { reason, .. } => write!(f, "the provider fails: {reason}"),
             Self::SourceWell => f.write_str("the provider tells lists again"),
+            Self::EntriesSkipped { count: 1, reason } => {
+                write!(f, "1 entry of the provider's list is left out: {reason}")
+            }
+            Self::EntriesSkipped { count, reason } => {
+                write!(
+                    f,
+                    "{count} entries of the provider's list are left out, one of them: {reason}"
+                )
+            }
             Self::PanicEntered => {
                 f.write_str("too few endpoints are well, so all of a priority serve")
             }

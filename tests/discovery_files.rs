@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ahoy::ffi::client::hooks::*;
 use ahoy::ffi::values::status::*;
 #[cfg(unix)]
 use support::registry::daemon::Daemon;
@@ -65,6 +66,32 @@ fn a_file_is_read_again_however_it_changes() {
     replace(&path, "[fe80::1%lo]:9\n");
     sees(&balancer, &[9], SOON);
     eprintln!("file: replaced: seen after {replaced:?}; written in place: {written:?}");
+}
+
+#[test]
+fn p15_entries_that_are_left_out_are_told_to_the_log() {
+    let folder = Folder::new();
+    let path = folder.file("web", "127.0.0.1:1\ns3cret\n127.0.0.1:99999\n");
+    let balancer = Balancer::round_robin(&Provider::from_url(&at(&path)).unwrap());
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&said);
+    let builder = Builder::new().balancer(&balancer);
+    let builder = builder.on_log(AHOY_LOG_WARN, move |level, part, text| {
+        told.lock().unwrap().push((level, part, text));
+    });
+    let client = builder.build();
+    balancer.wait_ready(SOON).unwrap();
+    sees(&balancer, &[1], SOON);
+    let warned = |text: &str| (AHOY_LOG_WARN, "discovery".to_owned(), text.to_owned());
+    let first =
+        warned("2 entries of the provider's list are left out, one of them: without a port");
+    eventually("it is told", SOON, || *said.lock().unwrap() == [first.clone()]);
+    replace(&path, "127.0.0.1:1\n127.0.0.1:2\n");
+    sees(&balancer, &[1, 2], SOON);
+    replace(&path, "127.0.0.1 80\n");
+    let second = warned("1 entry of the provider's list is left out: without a port");
+    eventually("it is told", SOON, || *said.lock().unwrap() == [first.clone(), second.clone()]);
+    drop(client);
 }
 
 #[test]

@@ -57,6 +57,7 @@ pub(crate) struct Seen {
     pub(crate) version: u64,
     pub(crate) failures: u64,
     pub(crate) confirmations: u64,
+    pub(crate) skipped: u64,
 }
 
 impl List {

@@ -115,7 +115,9 @@ impl Balancer {
         let seen = &mut refresh.seen;
         let (failed, before) = (state.failures - seen.failures, seen.version);
         let confirmed = state.confirmations - seen.confirmations;
+        let skipped = state.skipped.saturating_sub(seen.skipped);
         (seen.failures, seen.confirmations) = (state.failures, state.confirmations);
+        seen.skipped = state.skipped;
         let fresh = listing.filter(|listing| listing.version != before);
         if let Some(listing) = &fresh {
             seen.version = listing.version;
@@ -130,6 +132,9 @@ impl Balancer {
             changed = self.change(turn, age, note, |it| Some(it.follow(listing)));
         } else {
             drop(turn);
+        }
+        if let Some(reason) = state.skipped_for.as_deref().filter(|_| skipped > 0) {
+            self.observers.emit(&Event::EntriesSkipped { count: skipped, reason });
         }
         (0..failed).for_each(|_| cells.count(ClusterCounter::RefreshFailed));
         let told = confirmed.max(u64::from(fresh.is_some()));

@@ -145,7 +145,9 @@ impl<'a> Driver<'a> {
     }
 
     fn take(&mut self, mut told: Told) {
-        if let Some((count, problem)) = told.skipped.take() {
+        let skipped = told.skipped.take();
+        let has_skipped = skipped.is_some();
+        if let Some((count, problem)) = skipped {
             self.board.note(|state| {
                 state.skipped += count as u64;
                 state.skipped_for = Some(problem.into());
@@ -159,6 +161,9 @@ impl<'a> Driver<'a> {
         if let Some(problem) = problem {
             self.lists.interrupt();
             self.fail(&problem, false);
+        } else if has_skipped {
+            // Also where the list is as before, or waits.
+            self.board.tell();
         }
     }
 

@@ -123,7 +123,10 @@ impl EventRecord {
             Event::PanicLeft => (EventKind::PanicLeft, Vec::new()),
             Event::HoldingBack => (EventKind::HoldingBack, Vec::new()),
             Event::HoldingEnded => (EventKind::HoldingEnded, Vec::new()),
-            Event::Attempt { .. } | Event::Body { .. } | Event::Certificates { .. } => return None,
+            Event::Attempt { .. }
+            | Event::Body { .. }
+            | Event::Certificates { .. }
+            | Event::EntriesSkipped { .. } => return None,
         };
         let endpoint = match event {
             Event::Endpoint { url, .. } => Some((*url).to_owned()),
