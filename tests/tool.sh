@@ -104,6 +104,12 @@ wait_for '[+] http://127.0.0.1:9' "$folder/watched"
 echo "127.0.0.1:$port" >"$folder/new" && mv "$folder/new" "$folder/hosts"
 check watch 0 '- http://127.0.0.1:9$' - sh -c "sleep 1; cat $folder/watched"
 
+"$tool" endpoints --watch "file://$folder/typos" >"$folder/watched" 2>"$folder/warned" &
+pids="$pids $!"
+echo "127.0.0.1:$port weigth" >"$folder/new" && mv "$folder/new" "$folder/typos"
+wait_for 'left out' "$folder/warned"
+check 'entries left out' 0 "^1 entry of the provider's list is left out: a word without '='" - cat "$folder/warned"
+
 check get 0 '^hello you$' "attempt 1  http://127.0.0.1:$port  200" "$tool" get "file://$folder/hosts" /
 check 'get a URL' 0 '^hello me$' - "$tool" get "http://127.0.0.1:$port" / -H 'x-who: me' -o timeout=5s
 check 'get with the head' 0 '^content-length: 9' - "$tool" get -i "http://127.0.0.1:$port" /

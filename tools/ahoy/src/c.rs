@@ -1,6 +1,6 @@
 //! The functions of ahoy.h that are used, written out. `tests/tool.sh` compares them with the header.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
 macro_rules! handles {
     ($($name:ident),* $(,)?) => {
@@ -28,6 +28,16 @@ pub(crate) const AHOY_LIST_LAST: i32 = 2;
 pub(crate) const AHOY_LIST_STALE: i32 = 3;
 pub(crate) const AHOY_LIST_REFUSED: i32 = 4;
 pub(crate) const AHOY_FOREVER: u64 = u64::MAX;
+pub(crate) const AHOY_LOG_WARN: i32 = 2;
+
+/// As in ahoy.h.
+#[allow(non_camel_case_types, reason = "as in ahoy.h")]
+pub(crate) type ahoy_log_fn =
+    Option<unsafe extern "C" fn(*mut c_void, i32, *const c_char, *const c_char)>;
+
+/// As in ahoy.h.
+#[allow(non_camel_case_types, reason = "as in ahoy.h")]
+pub(crate) type ahoy_destroy_fn = Option<unsafe extern "C" fn(*mut c_void)>;
 
 unsafe extern "C" {
     pub(crate) fn ahoy_status_name(status: ahoy_status) -> *const c_char;
@@ -99,6 +109,14 @@ unsafe extern "C" {
         builder: *mut ahoy_client_builder,
         key: *const c_char,
         value: *const c_char,
+        err: *mut *mut ahoy_error,
+    ) -> ahoy_status;
+    pub(crate) fn ahoy_client_builder_on_log(
+        builder: *mut ahoy_client_builder,
+        level: i32,
+        log: ahoy_log_fn,
+        user_data: *mut c_void,
+        destroy: ahoy_destroy_fn,
         err: *mut *mut ahoy_error,
     ) -> ahoy_status;
     pub(crate) fn ahoy_client_builder_build(

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::Outcome;
 use crate::cli::EndpointsArgs;
-use crate::library::{Balancer, ListState, Provider};
+use crate::library::{Balancer, Client, ListState, Provider};
 use crate::print;
 
 /// How often the list is looked at; libahoy itself applies changes at most every 50 ms.
@@ -17,11 +17,14 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) fn run(asked: &EndpointsArgs) -> Outcome {
     let provider = Provider::of(&asked.url, &asked.options)?;
     let balancer = Balancer::new(&provider);
+    let _telling = Client::telling(&balancer)?;
     let ready = balancer.wait_ready(asked.wait);
     if asked.watch {
         return watch(&provider, &balancer);
     }
     ready.map_err(|failure| format!("{}: {}", provider.describe(), failure.message()))?;
+    // What is wrong with a list is told just behind it.
+    thread::sleep(LOOK);
     let endpoints = balancer.endpoints();
     print::tell(&heading(&provider, &balancer));
     print::out(&table(&endpoints))?;

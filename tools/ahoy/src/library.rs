@@ -1,10 +1,11 @@
 //! Owners of the library's handles, and its errors as texts.
 
-use std::ffi::{CStr, CString, NulError, c_char};
+use std::ffi::{CStr, CString, NulError, c_char, c_void};
 use std::ptr;
 use std::time::Duration;
 
 use crate::c;
+use crate::print;
 
 /// An owner of a handle, which frees it.
 macro_rules! owner {
@@ -220,6 +221,21 @@ impl Client {
         made(|out, err| unsafe { c::ahoy_client_builder_build(builder.0, out, err) }).map(Self)
     }
 
+    /// A client that makes no call: it tells of what is wrong with the balancer's list.
+    pub(crate) fn telling(balancer: &Balancer) -> Result<Self, Failure> {
+        // SAFETY: makes a handle.
+        let builder = Builder(unsafe { c::ahoy_client_builder_new() });
+        // SAFETY: both handles are ours; the builder keeps what it needs.
+        checked(|err| unsafe { c::ahoy_client_builder_set_balancer(builder.0, balancer.0, err) })?;
+        let (level, data) = (c::AHOY_LOG_WARN, ptr::null_mut());
+        // SAFETY: the function needs no data.
+        checked(|err| unsafe {
+            c::ahoy_client_builder_on_log(builder.0, level, Some(tell_warning), data, None, err)
+        })?;
+        // SAFETY: the handle is ours.
+        made(|out, err| unsafe { c::ahoy_client_builder_build(builder.0, out, err) }).map(Self)
+    }
+
     /// A client of a configuration in JSON.
     pub(crate) fn of_config(json: &str) -> Result<Self, String> {
         let at = |nul: NulError| format!("json: holds a NUL, at byte {}", nul.nul_position());
@@ -254,6 +270,19 @@ impl Client {
         }
         // SAFETY: both handles are ours.
         made(|out, err| unsafe { c::ahoy_client_send(self.0, request.0, out, err) }).map(Response)
+    }
+}
+
+/// Tells a message of the log, but that the source fails, which is told with the list.
+unsafe extern "C" fn tell_warning(
+    _: *mut c_void,
+    _: i32,
+    _: *const c_char,
+    message: *const c_char,
+) {
+    let message = text(message);
+    if !message.starts_with("the provider fails") {
+        print::tell(&message);
     }
 }
 
