@@ -438,6 +438,159 @@ fn a_server_that_always_refuses_sees_exactly_the_tries() {
     assert_eq!((failure.attempt_count, server.streams()), (3, 3));
 }
 
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+
+/// Greets as a server of HTTP/2 does, and tells the stream of each request.
+fn each_request(mut socket: &TcpStream, mut told: impl FnMut(u32)) {
+    frame(socket, SETTINGS, 0, 0, b"");
+    socket.read_exact(&mut [0; 24]).unwrap();
+    let mut head = [0; 9];
+    while socket.read_exact(&mut head).is_ok() {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        socket.read_exact(&mut vec![0; length as usize]).unwrap();
+        if head[3] == HEADERS {
+            told(u32::from_be_bytes([head[5], head[6], head[7], head[8]]));
+        }
+    }
+}
+
+/// The client may have closed.
+fn frame(mut socket: &TcpStream, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+    let _ = socket.write_all(&[&head, payload].concat());
+}
+
+fn go_away(socket: &TcpStream, last: u32, reason: u32) {
+    let payload = [last.to_be_bytes(), reason.to_be_bytes()].concat();
+    frame(socket, GOAWAY, 0, 0, &payload);
+}
+
+/// How a server says that it wants HTTP/1.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// It resets the stream of the request.
+    Reset,
+    /// It goes away without the request.
+    GoAway,
+    /// It goes away before there is a request, and before or after its greeting.
+    AtOnce,
+    Greeted,
+}
+
+/// A server that wants HTTP/1.1 of whoever speaks HTTP/2 to it, and sends the body of a request over HTTP/1.1 back.
+struct Wishing {
+    port: u16,
+    /// Connections over HTTP/2.
+    multiplexed: Arc<AtomicUsize>,
+}
+
+impl Wishing {
+    fn start(wish: Wish) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let multiplexed = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&multiplexed);
+        thread::spawn(move || {
+            for socket in listener.incoming().flatten() {
+                let count = Arc::clone(&count);
+                thread::spawn(move || Self::serve(socket, wish, &count));
+            }
+        });
+        Self { port, multiplexed }
+    }
+
+    fn serve(mut socket: TcpStream, wish: Wish, count: &AtomicUsize) {
+        let mut start = [0; 3];
+        while socket.peek(&mut start).unwrap() < 3 {}
+        if &start == b"PRI" {
+            count.fetch_add(1, Ordering::SeqCst);
+            Self::refuse(&socket, wish);
+            return;
+        }
+        let mut read = Vec::new();
+        loop {
+            let mut buffer = [0; 1024];
+            let count = socket.read(&mut buffer).unwrap();
+            if count == 0 {
+                return;
+            }
+            read.extend_from_slice(&buffer[..count]);
+            let Some(end) = read.windows(4).position(|it| it == b"\r\n\r\n") else { continue };
+            if read.len() == end + 4 + BODY.len() {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", BODY.len());
+                let answer = [head.as_bytes(), &read[end + 4..]].concat();
+                socket.write_all(&answer).unwrap();
+                read.clear();
+            }
+        }
+    }
+
+    fn refuse(socket: &TcpStream, wish: Wish) {
+        const REQUIRED: u32 = 0xd;
+        if wish == Wish::AtOnce {
+            go_away(socket, 0, REQUIRED);
+        }
+        if wish == Wish::Greeted {
+            frame(socket, SETTINGS, 0, 0, b"");
+            go_away(socket, 0, REQUIRED);
+        }
+        each_request(socket, |stream| match wish {
+            Wish::Reset => frame(socket, RST_STREAM, 0, stream, &REQUIRED.to_be_bytes()),
+            Wish::GoAway => go_away(socket, 0, REQUIRED),
+            Wish::AtOnce | Wish::Greeted => {}
+        });
+    }
+
+    fn multiplexed(&self) -> usize {
+        self.multiplexed.load(Ordering::SeqCst)
+    }
+}
+
+const BODY: &str = "an order";
+
+#[test]
+fn a_request_that_a_server_wants_over_http1_is_sent_so_in_the_same_attempt() {
+    for wish in [Wish::Reset, Wish::GoAway, Wish::AtOnce, Wish::Greeted] {
+        let server = Wishing::start(wish);
+        let over = || speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).tries(1);
+        let client = over().build();
+        for _ in 0..3 {
+            let answer = client.post("/", "text/plain", BODY.as_bytes()).unwrap();
+            assert_eq!((&*answer.text(), answer.attempt_count), (BODY, 1), "{wish:?}");
+            assert_eq!(answer.attempts[0].protocol, "HTTP/1.1", "{wish:?}");
+        }
+        let call = client.start(&Request::new("POST", "/").body(BODY.as_bytes())).unwrap();
+        assert_eq!(call.end().unwrap().text(), BODY, "{wish:?}");
+        // Each I/O thread and each blocking caller finds it out for itself.
+        assert!(server.multiplexed() <= 2, "{wish:?} is remembered: {}", server.multiplexed());
+    }
+}
+
+#[test]
+fn a_body_that_is_gone_is_not_sent_again_over_http1_but_the_next_one_is() {
+    let server = Wishing::start(Wish::Reset);
+    let balancer = round_robin(&[server.port]);
+    let client = speaking(&balancer, AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+    let drawn = || {
+        let said = AtomicUsize::new(0);
+        Request::new("POST", "/").source(Some(BODY.len() as u64), move || {
+            match said.fetch_add(1, Ordering::SeqCst) {
+                0 => Said::Data(BODY.into()),
+                _ => Said::End,
+            }
+        })
+    };
+    let failure = client.send(&drawn()).unwrap_err();
+    assert_eq!((failure.status, failure.attempt_count), (AHOY_E_PROTOCOL, 1));
+    assert!(failure.message.contains("peer wants http/1.1"), "{}", failure.message);
+    assert_eq!(client.send(&drawn()).unwrap().text(), BODY);
+    assert_eq!(server.multiplexed(), 1);
+}
+
 /// A server of one stream at once, each answered after a while; it takes further connections and says nothing.
 fn narrow_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

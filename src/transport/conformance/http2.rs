@@ -145,11 +145,10 @@ async fn what_a_peer_that_goes_away_has_not_taken_was_not_processed() {
 #[tokio::test]
 async fn other_endings_are_ambiguous() {
     type Script = fn(&mut Raw<'_>, u32);
-    let endings: [(Script, FailureKind); 7] = [
+    let endings: [(Script, FailureKind); 6] = [
         (|raw, _| raw.go_away(0, Reason::ENHANCE_YOUR_CALM), FailureKind::ConnectionLost),
         (|raw, stream| raw.reset(stream, Reason::INTERNAL_ERROR), FailureKind::ConnectionLost),
         (|raw, stream| raw.reset(stream, Reason::CANCEL), FailureKind::ConnectionLost),
-        (|raw, stream| raw.reset(stream, Reason::HTTP_1_1_REQUIRED), FailureKind::Protocol),
         (|raw, _| raw.peer.close(), FailureKind::ConnectionLost),
         // A frame of no stream, and a header block that is none.
         (|raw, _| raw.frame(DATA, 0, 0, b"x"), FailureKind::Protocol),

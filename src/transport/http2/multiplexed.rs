@@ -162,6 +162,11 @@ impl Multiplexed {
         locked(&self.pools)
     }
 
+    /// The peer wants HTTP/1.1. It is asked again with the next renewal: servers learn.
+    fn note_wish(&self, endpoint: &Arc<Endpoint>) {
+        pool(&self.pools, endpoint).wants_http1(self.config.direct.retirement());
+    }
+
     /// An attempt on a connection to `endpoint` is late. A connection whose peer answers a PING is as good as a new
     /// one, and any other is closed.
     async fn doubt(&self, endpoint: &Arc<Endpoint>) {
@@ -234,14 +239,17 @@ impl Transport for Multiplexed {
         }
         let mut tries_left = self.config.max_connections;
         let (mut expects, mut asked_again) = (expects(exchange), false);
+        let mut wants_http1 = false;
         loop {
             let request = request::build_multiplexed(exchange, expects)?;
-            let Some(slot) = self.slot(exchange).await? else {
+            let slot = if wants_http1 { None } else { self.slot(exchange).await? };
+            let Some(slot) = slot else {
                 match self.direct.send(exchange).await {
                     // Since it was asked last it may have learnt HTTP/2, and forgotten the other one.
                     Err(failure)
                         if failure.kind == FailureKind::Tls
                             && !asked_again
+                            && !wants_http1
                             && exchange.can_repeat() =>
                     {
                         asked_again = true;
@@ -251,7 +259,15 @@ impl Transport for Multiplexed {
                     outcome => return outcome,
                 }
             };
-            match session::exchange(slot, request, exchange, expects).await {
+            let outcome = session::exchange(slot, request, exchange, expects).await;
+            if outcome.as_ref().is_err_and(|unanswered| unanswered.wants_http1) {
+                self.note_wish(exchange.endpoint);
+                if exchange.can_repeat() {
+                    wants_http1 = true;
+                    continue;
+                }
+            }
+            match outcome.map_err(|unanswered| unanswered.failure) {
                 // Each of the connections may have ended unnoticed, before it took any byte.
                 Err(failure)
                     if !failure.sent
@@ -309,7 +325,7 @@ async fn establish(
     }
 }
 
-/// `None` where the endpoint speaks HTTP/1.1; the connection is then the other transport's.
+/// `None` where the endpoint speaks HTTP/1.1, whose connection is then the other transport's, or wants that.
 async fn connect(
     pool: &H2Pool,
     config: &MultiplexedConfig,
@@ -335,8 +351,14 @@ async fn connect(
     let changed = Arc::clone(pool.changed());
     let left = limit.saturating_sub(begun.elapsed());
     let opening = timeout(left, Session::open(stream, traffic.clone(), keep_alive, changed));
-    let opened = opening.await.unwrap_or_else(|_| Err(not_connected(limit)));
-    opened.inspect_err(|failure| note_dial(pool, failure, &traffic)).map(Some)
+    match opening.await.unwrap_or_else(|_| Err(not_connected(limit).into())) {
+        Ok(session) => Ok(Some(session)),
+        Err(unanswered) if unanswered.wants_http1 => Ok(None),
+        Err(unanswered) => {
+            note_dial(pool, &unanswered.failure, &traffic);
+            Err(unanswered.failure)
+        }
+    }
 }
 
 /// A peer that takes a connection and ends it at once, or speaks something else, is like one that ends it a moment later.

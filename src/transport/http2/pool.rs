@@ -32,7 +32,7 @@ struct State {
     failure: Option<Failure>,
     /// After a failed dial, while other connections stand.
     no_dial_before: Option<Instant>,
-    /// Until then the endpoint is known to speak HTTP/1.1 only.
+    /// Until then the endpoint is known to speak HTTP/1.1 only, or to want that.
     http1_until: Option<Instant>,
 }
 
@@ -107,7 +107,7 @@ pub(crate) enum Acquire {
     Await(u64),
     /// All streams are in use: wait for one, or until another connection may be made.
     Busy(Option<Instant>),
-    /// The endpoint speaks HTTP/1.1.
+    /// The endpoint speaks HTTP/1.1, or wants that.
     Http1,
     /// The peer ended the last connection before it was of use, or none could be made, and no other one is made yet.
     Failed(Failure),
@@ -142,10 +142,11 @@ impl H2Pool {
     /// to do to get one.
     pub(crate) fn acquire(self: &Arc<Self>, now: Instant, bounds: Bounds) -> Acquire {
         let mut state = self.lock();
+        let retired = state.retire(now, bounds.idle_timeout);
         if state.http1_until.is_some_and(|until| now < until) {
+            drop(state);
             return Acquire::Http1;
         }
-        let retired = state.retire(now, bounds.idle_timeout);
         if retired.iter().any(|pooled| pooled.streams == 0 && pooled.session.ended_unused()) {
             self.note_unused(now);
         }
@@ -186,6 +187,12 @@ impl H2Pool {
     /// A connection ended before it was of use. Told of the endpoint, which all pools share that lead to it.
     pub(crate) fn note_unused(&self, now: Instant) {
         self.endpoint.rest_until(now + UNUSED_PAUSE);
+    }
+
+    /// The peer wants HTTP/1.1, whatever was agreed on. Exchanges that wait for a stream look again.
+    pub(crate) fn wants_http1(&self, until: Instant) {
+        self.lock().http1_until = Some(until);
+        self.changed.notify_waiters();
     }
 
     /// What the endpoint speaks is found out anew, by the next connection.
@@ -245,7 +252,12 @@ impl H2Pool {
 impl State {
     /// To be dropped without the lock: the last one to hold a session closes it.
     fn retire(&mut self, now: Instant, idle_timeout: Duration) -> Vec<PooledSession> {
-        self.sessions.extract_if(.., |pooled| !pooled.is_current(now, idle_timeout)).collect()
+        let ended = |pooled: &mut PooledSession| !pooled.is_current(now, idle_timeout);
+        let retired: Vec<_> = self.sessions.extract_if(.., ended).collect();
+        if let Some(pooled) = retired.iter().find(|pooled| pooled.session.wants_http1()) {
+            self.http1_until = Some(pooled.retires);
+        }
+        retired
     }
 }
 
@@ -306,7 +318,7 @@ impl Dial {
         let (streams, used, rests) = (0, false, false);
         let pooled = PooledSession { session, streams, retires, idle_since, used, rests };
         self.end(|state| {
-            (state.http1_until, state.failure) = (None, None);
+            state.failure = None;
             state.sessions.push(pooled);
         });
     }

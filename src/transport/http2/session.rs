@@ -64,7 +64,7 @@ impl Session {
         traffic: Traffic,
         keep_alive: KeepAlive,
         changed: Arc<Notify>,
-    ) -> Result<Arc<Self>, Failure> {
+    ) -> Result<Arc<Self>, Unanswered> {
         let unusable = |_| Failure::unsent(FailureKind::Connect, "connection not usable");
         traffic.tap().into_iter().for_each(Tap::speaks_http2);
         let duplex = Duplex::shared(stream, traffic.clone());
@@ -85,7 +85,7 @@ impl Session {
         Ok(session)
     }
 
-    async fn limit_known(&self) -> Result<(), Failure> {
+    async fn limit_known(&self) -> Result<(), Unanswered> {
         loop {
             let mut change = pin!(self.opening.notified());
             change.as_mut().enable();
@@ -93,11 +93,9 @@ impl Session {
                 return Ok(());
             }
             if let Err(error) = self.check_open() {
-                return Err(self
-                    .traffic
-                    .overrun()
-                    .map_or_else(|| no_session(&error), |f| f.cause())
-                    .failure(false));
+                let cause =
+                    self.traffic.overrun().map_or_else(|| no_session(&error), |f| f.cause());
+                return Err(Unanswered::new(cause.failure(false), &error));
             }
             change.await;
         }
@@ -114,6 +112,11 @@ impl Session {
         self.check_open().is_ok()
     }
 
+    /// Whether the peer has gone away because it wants HTTP/1.1.
+    pub(crate) fn wants_http1(&self) -> bool {
+        self.check_open().is_err_and(|error| wants_http1(&error))
+    }
+
     fn check_open(&self) -> Result<(), h2::Error> {
         let mut cx = Context::from_waker(Waker::noop());
         match self.sender.clone().poll_ready(&mut cx) {
@@ -124,13 +127,14 @@ impl Session {
 
     /// An exchange that failed before its answer came. A connection that the peer ended before it answered anything
     /// was as good as none: the peer vouches that nothing was done with the request.
-    fn before_answer(&self, error: &h2::Error, sent: bool, alone: bool) -> Failure {
+    fn before_answer(&self, error: &h2::Error, sent: bool, alone: bool) -> Unanswered {
         let failure = self.cause(error).failure(sent);
         let unprocessed = failure.kind == FailureKind::RefusedStream && error.is_go_away();
-        match alone && (unprocessed || !sent) && self.ended_unused() {
+        let failure = match alone && (unprocessed || !sent) && self.ended_unused() {
             true => ended_unused(),
             false => failure,
-        }
+        };
+        Unanswered::new(failure, error)
     }
 
     /// Whether it ended soon, before it answered anything.
@@ -192,6 +196,29 @@ impl Session {
     }
 }
 
+/// Why a request has no answer.
+pub(crate) struct Unanswered {
+    pub(crate) failure: Failure,
+    /// The peer has not processed it, and wants it over HTTP/1.1 (RFC 9113, 7).
+    pub(crate) wants_http1: bool,
+}
+
+impl Unanswered {
+    fn new(failure: Failure, error: &h2::Error) -> Self {
+        Self { failure, wants_http1: wants_http1(error) }
+    }
+}
+
+fn wants_http1(error: &h2::Error) -> bool {
+    error.is_remote() && error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED)
+}
+
+impl From<Failure> for Unanswered {
+    fn from(failure: Failure) -> Self {
+        Self { failure, wants_http1: false }
+    }
+}
+
 /// When a peer was asked to show that it is there.
 pub(crate) struct ProofAsked {
     /// What had come from it by then, in bytes.
@@ -248,7 +275,7 @@ pub(crate) async fn exchange(
     request: Request<()>,
     exchange: &Exchange<'_>,
     expects: bool,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, Unanswered> {
     let session = Arc::clone(slot.session());
     exchange.progress.mark_connected();
     let info = session.traffic.info(Protocol::Http2, slot.reused);
@@ -275,7 +302,7 @@ pub(crate) async fn exchange(
         Err(_) if answer.bound_met => {
             session.condemned.store(true, Ordering::Relaxed);
             let detail = format!("answer's head above {MAX_HEAD} bytes");
-            return Err(Failure::sent(FailureKind::Unacceptable, detail));
+            return Err(Failure::sent(FailureKind::Unacceptable, detail).into());
         }
         Err(error) => {
             return Err(session.before_answer(&error, is_sent(), slot.is_only()));
@@ -294,7 +321,7 @@ pub(crate) async fn exchange(
     let content = Counted { body: content, progress: exchange.progress };
     let work = pin!(content::read(head, content, reading));
     let answer = upload.beside(work, exchange.progress).await;
-    answer.map_err(|failure| session.within_answer(failure))
+    answer.map_err(|failure| session.within_answer(failure).into())
 }
 
 /// An answer whose body is read piece by piece, while the request's may still be on its way.
