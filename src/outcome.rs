@@ -28,8 +28,8 @@ pub enum FailureKind {
     Deadline,
     /// The connection ended before the answer did.
     ConnectionLost,
-    /// The peer refused the stream unprocessed (HTTP/2 `REFUSED_STREAM`, or a `GOAWAY` with
-    /// `NO_ERROR`).
+    /// The peer refused the stream unprocessed (HTTP/2 `REFUSED_STREAM`, or a `GOAWAY` whose last
+    /// stream is an earlier one).
     RefusedStream,
     /// The answer is not HTTP, or breaks its framing.
     Protocol,

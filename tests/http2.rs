@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -442,6 +442,10 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+/// In the static table.
+const STATUS_200: &[u8] = b"\x88";
 
 /// Greets as a server of HTTP/2 does, and tells the stream of each request.
 fn each_request(mut socket: &TcpStream, mut told: impl FnMut(u32)) {
@@ -467,6 +471,53 @@ fn frame(mut socket: &TcpStream, kind: u8, flags: u8, stream: u32, payload: &[u8
 fn go_away(socket: &TcpStream, last: u32, reason: u32) {
     let payload = [last.to_be_bytes(), reason.to_be_bytes()].concat();
     frame(socket, GOAWAY, 0, 0, &payload);
+}
+
+/// A server that answers the first request of its first connection and goes away at the second, of which it says that it has
+/// `taken` it or not; its other connections answer all. Counts what is sent to it.
+fn going_away(reason: u32, taken: bool) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&requests);
+    thread::spawn(move || {
+        for (number, socket) in listener.incoming().flatten().enumerate() {
+            let count = Arc::clone(&count);
+            thread::spawn(move || {
+                each_request(&socket, |stream| {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    if number > 0 || stream == 1 {
+                        frame(&socket, HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200);
+                    } else {
+                        go_away(&socket, if taken { stream } else { 1 }, reason);
+                        socket.shutdown(Shutdown::Write).unwrap();
+                    }
+                });
+            });
+        }
+    });
+    (port, requests)
+}
+
+#[test]
+fn a_post_that_a_server_going_away_has_not_taken_is_repeated_whatever_its_reason() {
+    for reason in [0, 1, 2, 0xb] {
+        for taken in [false, true] {
+            let (port, requests) = going_away(reason, taken);
+            let client = speaking(&round_robin(&[port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+            client.get("/").unwrap();
+            let outcome = client.post("/", "text/plain", b"order");
+            if taken {
+                let failure = outcome.unwrap_err();
+                assert_eq!(failure.status, AHOY_E_CONNECTION_LOST, "{}", failure.message);
+                assert!(failure.is_ambiguous && failure.attempt_count == 1, "{}", failure.message);
+                assert_eq!(requests.load(Ordering::SeqCst), 2, "reason {reason}");
+            } else {
+                assert_eq!(outcome.unwrap().attempt_count, 2, "reason {reason}");
+                assert_eq!(requests.load(Ordering::SeqCst), 3, "reason {reason}");
+            }
+        }
+    }
 }
 
 /// How a server says that it wants HTTP/1.1.

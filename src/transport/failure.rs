@@ -121,7 +121,8 @@ fn hyper_cause(error: &(dyn Error + 'static)) -> Option<Cause> {
         .then(|| Cause::new(FailureKind::Protocol, "bytes that belong to no answer"))
 }
 
-/// The library shows no last stream id; but it gives a peer's GOAWAY to no stream that the peer still answers.
+/// The library shows no last stream id; but it gives a peer's GOAWAY to no stream that the peer may still answer: only to
+/// those above the last one, which were not processed, whatever the reason (RFC 9113, 6.8).
 #[cfg(feature = "http2")]
 fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
     if let Some(io) = error.get_io() {
@@ -154,13 +155,16 @@ fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
         (false, Some(h2::Reason::NO_ERROR)) => {
             Cause::new(FailureKind::RefusedStream, "peer is going away")
         }
+        (false, reason) => {
+            let why = reason.as_ref().map_or("no reason", h2::Reason::description);
+            Cause::new(FailureKind::RefusedStream, format!("peer is going away: {why}"))
+        }
         (true, Some(h2::Reason::HTTP_1_1_REQUIRED)) => {
             Cause::new(FailureKind::Protocol, "peer wants http/1.1 for this request")
         }
-        (reset, _) => {
-            let what = if reset { "stream reset" } else { "connection ended" };
+        (true, reason) => {
             let why = reason.as_ref().map_or("no reason", h2::Reason::description);
-            Cause::new(FailureKind::ConnectionLost, format!("{what} by the peer: {why}"))
+            Cause::new(FailureKind::ConnectionLost, format!("stream reset by the peer: {why}"))
         }
     }
 }

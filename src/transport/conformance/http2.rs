@@ -123,30 +123,38 @@ async fn a_refused_stream_was_not_processed() {
 
 #[tokio::test]
 async fn what_a_peer_that_goes_away_has_not_taken_was_not_processed() {
-    let server = Server::start(|number, peer| {
-        let mut raw = Raw::greet(peer);
-        let first = raw.request().unwrap();
-        if number == 0 {
-            raw.request().unwrap();
-            raw.go_away(first, Reason::NO_ERROR);
-            std::thread::sleep(BRIEF);
-        }
-        raw.answer(first);
-        raw.request();
-    });
-    let (subject, endpoint) = (prior(|_| {}), plain_endpoint(server.address));
-    let mut outcomes = all(spawn_many(&subject, &endpoint, 2)).await;
-    assert_eq!(outcomes.pop().unwrap().unwrap_err().kind, FailureKind::RefusedStream);
-    assert!(outcomes.pop().unwrap().is_ok(), "what it took it ends");
-    assert!(get(&subject, &endpoint).await.is_ok());
-    assert_eq!(server.accepted(), 2);
+    for reason in [Reason::NO_ERROR, Reason::ENHANCE_YOUR_CALM, Reason::INTERNAL_ERROR] {
+        let server = Server::start(move |number, peer| {
+            let mut raw = Raw::greet(peer);
+            let first = raw.request().unwrap();
+            if number == 0 {
+                raw.request().unwrap();
+                raw.go_away(first, reason);
+                std::thread::sleep(BRIEF);
+            }
+            raw.answer(first);
+            raw.request();
+        });
+        let (subject, endpoint) = (prior(|_| {}), plain_endpoint(server.address));
+        let mut outcomes = all(spawn_many(&subject, &endpoint, 2)).await;
+        assert_eq!(outcomes.pop().unwrap().unwrap_err().kind, FailureKind::RefusedStream);
+        assert!(outcomes.pop().unwrap().is_ok(), "what it took it ends");
+        assert!(get(&subject, &endpoint).await.is_ok());
+        assert_eq!(server.accepted(), 2);
+    }
 }
 
 #[tokio::test]
 async fn other_endings_are_ambiguous() {
     type Script = fn(&mut Raw<'_>, u32);
     let endings: [(Script, FailureKind); 6] = [
-        (|raw, _| raw.go_away(0, Reason::ENHANCE_YOUR_CALM), FailureKind::ConnectionLost),
+        (
+            |raw, stream| {
+                raw.go_away(stream, Reason::ENHANCE_YOUR_CALM);
+                raw.peer.close();
+            },
+            FailureKind::ConnectionLost,
+        ),
         (|raw, stream| raw.reset(stream, Reason::INTERNAL_ERROR), FailureKind::ConnectionLost),
         (|raw, stream| raw.reset(stream, Reason::CANCEL), FailureKind::ConnectionLost),
         (|raw, _| raw.peer.close(), FailureKind::ConnectionLost),
