@@ -50,6 +50,26 @@ fn brotli_and_zstd_are_asked_for_and_decoded() {
 }
 
 #[test]
+fn an_encoding_is_decoded_beside_identity_and_empty_places() {
+    for value in ["identity, zstd", "zstd, identity", "zstd,"] {
+        let server = serving(value, zstd(HELLO));
+        let client = client_over(&[server.port()]);
+        let answer = client.get("/").unwrap();
+        assert_eq!((&*answer.body, answer.header("content-encoding")), (HELLO, None), "{value}");
+        assert_eq!(client.stream("/").rest_by(5).unwrap(), HELLO, "{value}");
+    }
+    let reply = Reply::bytes(200, zstd(HELLO))
+        .header("Content-Encoding", "identity")
+        .header("Content-Encoding", "zstd");
+    let server = Server::always(reply);
+    assert_eq!(client_over(&[server.port()]).get("/").unwrap().body, HELLO);
+    let server = serving("zstd, zstd", zstd(&zstd(HELLO)));
+    let answer = client_over(&[server.port()]).get("/").unwrap();
+    assert_eq!(answer.header("content-encoding").as_deref(), Some("zstd, zstd"), "as it came");
+    assert_eq!(answer.body, zstd(&zstd(HELLO)));
+}
+
+#[test]
 fn the_bound_on_bodies_counts_decoded_bytes() {
     for (encoding, _, zeros) in encoded() {
         assert!(zeros.len() < 1000);

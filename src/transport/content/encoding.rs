@@ -14,10 +14,15 @@ pub(in crate::transport) enum Encoding {
 }
 
 impl Encoding {
-    /// The encoding that `headers` name; `None` for none, for another, and for several.
+    /// The encoding that `headers` name; `None` for none, for another, and for several. `identity` stands for none
+    /// (RFC 9110, 12.5.3), and so does an empty place of a list (5.6.1).
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-        let name = encodings.next()?.as_bytes().trim_ascii();
+        let values = headers.get_all(CONTENT_ENCODING).iter();
+        let names = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+        let mut encodings = names
+            .map(<[u8]>::trim_ascii)
+            .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity"));
+        let name = encodings.next()?;
         if encodings.next().is_some() {
             return None;
         }
@@ -70,8 +75,22 @@ mod tests {
     fn one_encoding_alone_is_decoded() {
         assert_eq!(named(&["gzip"]), Some(Encoding::Gzip));
         assert_eq!(named(&[" X-GZIP "]), Some(Encoding::Gzip));
-        for others in [&[][..], &["deflate"], &["gzip, gzip"], &["gzip", "gzip"], &["identity"]] {
+        for others in
+            [&[][..], &["deflate"], &["gzip, gzip"], &["gzip", "gzip"], &["gzip, deflate"]]
+        {
             assert_eq!(named(others), None, "{others:?}");
+        }
+    }
+
+    #[test]
+    fn identity_and_empty_places_stand_for_none() {
+        for list in
+            [&["identity, gzip"][..], &["gzip, Identity"], &["identity", "gzip"], &[",gzip,,"]]
+        {
+            assert_eq!(named(list), Some(Encoding::Gzip), "{list:?}");
+        }
+        for list in [&["identity"][..], &["identity, identity"], &[""], &[","]] {
+            assert_eq!(named(list), None, "{list:?}");
         }
     }
 
