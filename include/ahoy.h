@@ -2627,7 +2627,7 @@ ahoy_status ahoy_client_builder_set_retry(ahoy_client_builder *builder,
  * credentials belong to a client with a base URL.
  *
  * @param name a header name; framing headers such as Content-Length are refused
- * @param value without CR, LF and other control characters; copied
+ * @param value without CR, LF and other control characters; copied without blanks around it
  */
 AHOY_API
 ahoy_status ahoy_client_builder_add_header(ahoy_client_builder *builder,
@@ -3938,7 +3938,7 @@ ahoy_status ahoy_request_new(const char *method,
  * optional port. It replaces the client's default of that name.
  *
  * @param name a header name; framing headers such as Content-Length are refused
- * @param value without CR, LF and other control characters; copied
+ * @param value without CR, LF and other control characters; copied without blanks around it
  */
 AHOY_API
 ahoy_status ahoy_request_add_header(ahoy_request *request,
@@ -3950,7 +3950,7 @@ ahoy_status ahoy_request_add_header(ahoy_request *request,
  * Sets a header in place of all others of its name.
  *
  * @param name a header name; framing headers such as Content-Length are refused
- * @param value without CR, LF and other control characters; copied
+ * @param value without CR, LF and other control characters; copied without blanks around it
  */
 AHOY_API
 ahoy_status ahoy_request_set_header(ahoy_request *request,

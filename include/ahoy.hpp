@@ -3371,7 +3371,7 @@ class request_fields {
      * optional port. It replaces the client's default of that name.
      *
      * @param name a header name; framing headers such as Content-Length are refused
-     * @param value without CR, LF and other control characters; copied
+     * @param value without CR, LF and other control characters; copied without blanks around it
      */
     Self &add_header(const text_ref &name, const text_ref &value) {
         detail::value(try_add_header(name, value));
@@ -3382,7 +3382,7 @@ class request_fields {
      * Sets a header in place of all others of its name.
      *
      * @param name a header name; framing headers such as Content-Length are refused
-     * @param value without CR, LF and other control characters; copied
+     * @param value without CR, LF and other control characters; copied without blanks around it
      */
     Self &set_header(const text_ref &name, const text_ref &value) {
         detail::value(try_set_header(name, value));
@@ -4594,7 +4594,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * credentials belong to a client with a base URL.
      *
      * @param name a header name; framing headers such as Content-Length are refused
-     * @param value without CR, LF and other control characters; copied
+     * @param value without CR, LF and other control characters; copied without blanks around it
      */
     client_builder &add_header(const text_ref &name, const text_ref &value) {
         detail::value(try_add_header(name, value));

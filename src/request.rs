@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::InvalidHeaderValue;
 use http::uri::Authority;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
 
@@ -127,12 +128,24 @@ const FRAMING: [HeaderName; 6] = [
 /// the value.
 pub fn header(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue), Error> {
     let name = header_name(name)?;
-    let value = HeaderValue::from_bytes(value)
+    let value = header_value(value)
         .map_err(|_| Error::invalid("value", format!("{name} holds a control character")))?;
     if name == header::HOST && !is_authority(value.as_bytes()) {
         return Err(Error::invalid("value", "is no host with an optional port, as Host must be"));
     }
     Ok((name, value))
+}
+
+/// A header's value. Blanks around it are no part of it (RFC 9110, 5.5): over HTTP/1.1 each reader passes over them, and
+/// over HTTP/2 they make the request malformed (RFC 9113, 8.2.1).
+///
+/// # Errors
+/// It holds CR, LF, NUL or another control character.
+pub fn header_value(value: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
+    let is_part = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(is_part).unwrap_or(value.len());
+    let end = value.iter().rposition(is_part).map_or(start, |last| last + 1);
+    HeaderValue::from_bytes(&value[start..end])
 }
 
 /// Whether `Host` may say so: a host and perhaps a port, without a user.
@@ -320,7 +333,16 @@ mod tests {
         let secret = header("x", b"hush\n").unwrap_err();
         assert!(!secret.message().contains("hush"));
         assert!(header("x", b"caf\xe9").is_ok(), "values are bytes");
+        assert!(header("x", b" y\n").is_err() && header("x", b"\r y").is_err(), "no blanks");
         assert!(method("CONNECT").is_err() && method("GE T").is_err() && method("PURGE").is_ok());
+    }
+
+    #[test]
+    fn blanks_around_a_value_are_no_part_of_it() {
+        for (value, kept) in [(" a", "a"), ("a\t ", "a"), ("  ", ""), ("", ""), ("a  b", "a  b")] {
+            assert_eq!(header("x", value.as_bytes()).unwrap().1, kept, "{value:?}");
+        }
+        assert_eq!(header("Host", b" a:1 ").unwrap().1, "a:1");
     }
 
     #[test]

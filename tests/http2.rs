@@ -252,6 +252,19 @@ fn prior_knowledge_without_tls_in_all_three_ways_to_call() {
 }
 
 #[test]
+fn blanks_around_a_header_do_not_make_a_request_malformed() {
+    let Some(server) = Nghttpd::start("blanks", None, &[]) else { return };
+    let client = speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE)
+        .header("X-Of-The-Client", "\ta ")
+        .tries(1)
+        .build();
+    let request = || Request::new("GET", "/hello").header("X-Own", " a b\t");
+    assert_eq!(client.send(&request()).unwrap().text(), "hello");
+    assert_eq!(client.start(&request()).unwrap().end().unwrap().text(), "hello");
+    assert_eq!(client.post("/hello", " text/plain ", b"x").unwrap().status, 200);
+}
+
+#[test]
 fn blocking_callers_share_connections_and_spill_at_the_limit_on_streams() {
     let Some(server) = Nghttpd::start("shared", None, &["-m4"]) else { return };
     let client = speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).build();

@@ -188,7 +188,7 @@ pub unsafe extern "C" fn ahoy_request_new(
 /// optional port. It replaces the client's default of that name.
 ///
 /// @param name a header name; framing headers such as Content-Length are refused
-/// @param value without CR, LF and other control characters; copied
+/// @param value without CR, LF and other control characters; copied without blanks around it
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_add_header(
     request: *mut ahoy_request,
@@ -205,7 +205,7 @@ pub unsafe extern "C" fn ahoy_request_add_header(
 /// Sets a header in place of all others of its name.
 ///
 /// @param name a header name; framing headers such as Content-Length are refused
-/// @param value without CR, LF and other control characters; copied
+/// @param value without CR, LF and other control characters; copied without blanks around it
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_set_header(
     request: *mut ahoy_request,

@@ -148,7 +148,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry(
 /// credentials belong to a client with a base URL.
 ///
 /// @param name a header name; framing headers such as Content-Length are refused
-/// @param value without CR, LF and other control characters; copied
+/// @param value without CR, LF and other control characters; copied without blanks around it
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_add_header(
     builder: *mut ahoy_client_builder,

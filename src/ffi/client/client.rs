@@ -4,7 +4,7 @@ use std::ffi::c_char;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
+use http::{Method, header};
 
 use crate::client::{Client, Reconfigurable};
 use crate::error::Error;
@@ -16,7 +16,7 @@ use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Out, Shared};
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{entry, guard, text};
-use crate::request::Request;
+use crate::request::{Request, header_value};
 
 /// A resilient HTTP client. A blocking call does its work on the calling thread; calls by
 /// ahoy_client_start and ahoy_client_submit go on in the background.
@@ -291,7 +291,7 @@ unsafe fn with_body(
                          body: &[u8]| {
         let mut request = Request::new(method, path);
         if let Some(media_type) = content_type {
-            let value = HeaderValue::from_str(media_type)
+            let value = header_value(media_type.as_bytes())
                 .map_err(|_| Error::invalid("content_type", "is not a header value"))?;
             request.headers.insert(header::CONTENT_TYPE, value);
         }
