@@ -341,6 +341,32 @@ fn only_a_failed_connect_is_unambiguous() {
 }
 
 #[test]
+fn an_answer_whose_end_readers_could_see_differently_is_refused_as_without_a_proxy() {
+    for (answer, said) in [
+        ("content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "both"),
+        ("transfer-encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "not exactly chunked"),
+        ("transfer-encoding: x\r\n\r\nok", "not exactly chunked"),
+    ] {
+        let proxy = Proxy::start(Some(format!("HTTP/1.1 200 OK\r\n{answer}").leak()));
+        let over = Builder::new().base_url("http://a.example").proxy(&proxy.url()).build();
+        let failure = over.get("/").unwrap_err();
+        assert_eq!(failure.status, AHOY_E_PROTOCOL, "{}", failure.message);
+        assert!(failure.message.contains(said), "{}", failure.message);
+        let streamed = over.open(&Request::new("GET", "/").streamed()).err().unwrap();
+        assert!(streamed.message.contains(said), "{}", streamed.message);
+    }
+}
+
+#[test]
+fn a_folded_header_is_read_as_without_a_proxy() {
+    let folded = "HTTP/1.1 200 OK\r\nX-A: a\r\n  b\r\nContent-Length: 2\r\n\r\nok";
+    let proxy = Proxy::start(Some(folded));
+    let over = Builder::new().base_url("http://a.example").proxy(&proxy.url()).build();
+    let answer = over.get("/").unwrap();
+    assert_eq!((&*answer.text(), answer.header("x-a").as_deref()), ("ok", Some("a b")));
+}
+
+#[test]
 fn a_proxy_that_refuses_is_not_taken_for_the_server() {
     let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
     let proxy = Proxy::start(Some(refusal));

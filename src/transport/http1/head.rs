@@ -165,6 +165,24 @@ fn status_line(line: &[u8]) -> Result<(Version, u16), AnswerFault> {
     if status < 100 { Err(not_http()) } else { Ok((version, status)) }
 }
 
+/// Whether all readers see an answer with these headers end in the same place, where hyper has read it by itself.
+///
+/// # Errors
+/// Says what they could see differently.
+#[cfg(feature = "proxy")]
+pub(crate) fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), AnswerFault> {
+    let framing = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+    let fields = framing.iter().flat_map(|name| {
+        let values = headers.get_all(name).iter();
+        values.map(|it| Field {
+            name: name.as_str().as_bytes(),
+            value: it.as_bytes().to_vec(),
+            mended: false,
+        })
+    });
+    Framing::of(&fields.collect::<Vec<_>>(), version).map(drop)
+}
+
 /// A header as it stands in the head: the name as it was written, the value unfolded and without control bytes.
 struct Field<'a> {
     name: &'a [u8],

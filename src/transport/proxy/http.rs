@@ -19,6 +19,7 @@ use super::{Proxies, sockets};
 use crate::transport::content::{self, Content};
 use crate::transport::dns::Resolver;
 use crate::transport::failure::{Stage, cause_of};
+use crate::transport::http1::head::check_framing;
 use crate::transport::request::RequestBody;
 use crate::transport::socket_options::SocketOptions;
 use crate::transport::tls::{Offer, Tls};
@@ -109,6 +110,7 @@ impl Transport for Http {
         let reply =
             client.execute(request).await.map_err(|error| failure(&error, exchange.endpoint))?;
         let (mut head, content) = ::http::Response::from(reply).into_parts();
+        check_framing(&head.headers, head.version).map_err(|fault| fault.cause().failure(true))?;
         let reading = request::reading(exchange);
         if !exchange.is_streamed(head.status) {
             return content::read(head, content, reading).await;
@@ -140,6 +142,7 @@ fn build(config: &HttpConfig, tls: rustls::ClientConfig) -> Result<Client, Strin
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .http1_only()
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
         .tcp_nodelay(true)
         .connect_timeout(config.connect_timeout)
         .pool_idle_timeout(config.idle_timeout)
