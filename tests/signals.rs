@@ -31,11 +31,15 @@ extern "C" fn note(_: libc::c_int) {
 
 /// SIGUSR1 is caught, by a handler that does nothing much.
 fn catch_usr1() {
+    catch(libc::SIGUSR1);
+}
+
+fn catch(signal: libc::c_int) {
     // SAFETY: the handler touches one atomic.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = note as extern "C" fn(libc::c_int) as usize;
-        assert_eq!(libc::sigaction(libc::SIGUSR1, &raw const action, ptr::null_mut()), 0);
+        assert_eq!(libc::sigaction(signal, &raw const action, ptr::null_mut()), 0);
     }
 }
 
@@ -106,6 +110,7 @@ fn library_threads_block_all_signals_but_the_fault_ones() {
         libc::SIGILL,
         libc::SIGTRAP,
         libc::SIGABRT,
+        libc::SIGSYS,
         libc::SIGKILL,
         libc::SIGSTOP,
     ];
@@ -121,6 +126,44 @@ fn library_threads_block_all_signals_but_the_fault_ones() {
         assert_eq!(blocked, expected, "{name}");
     }
     drop(calls);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_system_call_that_a_sandbox_traps_reaches_the_hosts_handler_on_library_threads_too() {
+    let _alone = alone();
+    let server = Server::ok();
+    let client = client_over(&[server.port()]);
+    // Threads that a child makes name themselves by it.
+    Child::run(|| {
+        catch(libc::SIGSYS);
+        let before = CAUGHT.load(Ordering::SeqCst);
+        trap(libc::SYS_prctl);
+        assert_eq!(client.begin("/").end().unwrap().status, 200);
+        assert!(CAUGHT.load(Ordering::SeqCst) > before, "no library thread made that call");
+    })
+    .ends();
+}
+
+/// Lets every `call` of this process raise SIGSYS, as sandboxes do that carry it out by their handler.
+#[cfg(target_os = "linux")]
+fn trap(call: libc::c_long) {
+    let step = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let mut steps = [
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, call as u32),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_TRAP),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+    // SAFETY: the program lives through the calls, and binds this child process alone.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_eq!(
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program),
+            0
+        );
+    }
 }
 
 fn mask() -> Vec<i32> {

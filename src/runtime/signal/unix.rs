@@ -6,9 +6,17 @@ use std::mem::MaybeUninit;
 #[cfg(not(target_vendor = "apple"))]
 use std::ptr;
 
-/// Signals that a fault raises in the thread itself; blocking these would hide a crash.
-const FAULTS: [libc::c_int; 6] =
-    [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT];
+/// Signals that a fault raises in the thread itself; blocking these would hide a crash. A system call that a sandbox traps
+/// raises SIGSYS: the host's handler sees to it, and where it is blocked the kernel ends the process.
+const FAULTS: [libc::c_int; 7] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGTRAP,
+    libc::SIGABRT,
+    libc::SIGSYS,
+];
 
 /// Runs `start` with every signal but the fault ones blocked: a thread that it starts inherits the mask from
 /// its first instruction. The caller's mask is restored.
