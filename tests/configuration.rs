@@ -67,13 +67,14 @@ fn every_text_is_taken_or_all_its_faults_are_named() {
 #[test]
 fn an_unknown_key_is_told_with_the_nearest() {
     let _alone = alone();
-    let text = r#"{"timeuot": "1s", "retry": {"trys": 2}, "hosts": [{"adress": "a", "port": 1}],
+    let text = r#"{"timeuot": "1s", "retry": {"trys": 2}, "hosts": [{"adress": "a", "port": 1, "prio": 1}],
         "retry_tries": 2, "panic_threshold": 0.5, "max_in_flight": 1.5}"#;
     let message = Client::from_config(text).unwrap_err().message;
     for line in [
         "timeuot: no such key; the nearest is timeout",
         "retry.trys: no such key; the nearest is tries",
         "hosts[0].adress: no such key; the nearest is address",
+        "hosts[0].prio: no such key; the nearest is priority",
         "hosts[0].address: is missing",
         "retry_tries: no such key; the nearest is retry",
         "panic_threshold: no such key; balancers have it",

@@ -154,6 +154,7 @@ fn an_unknown_option_is_told_with_what_was_meant() {
         ("panic_threshold", "key: panic_threshold: no such option; balancers have it"),
         ("breaker_open_base", "key: breaker_open_base: no such option; balancers have it"),
         ("tls_min_version", "key: tls_min_version: no such option"),
+        ("prox", "key: prox: no such option; the nearest is proxy"),
     ] {
         let failure = Builder::new().option(key, "1").unwrap_err();
         assert_eq!((failure.status, &*failure.message), (AHOY_E_UNKNOWN_OPTION, said));

@@ -3,7 +3,8 @@
 /// The nearest of `keys`: one that differs in a few letters, or else one of which `key` is the beginning or the end, or
 /// the other way round. A key that is far from all was meant for something else.
 pub(crate) fn nearest<'a>(keys: impl Iterator<Item = &'a str>, key: &str) -> Option<&'a str> {
-    let key = key.to_lowercase().replace('-', "_");
+    // Longer than any key, and the work stays bounded.
+    let key = key.chars().take(64).collect::<String>().to_lowercase().replace('-', "_");
     let near = keys.filter_map(|known| {
         let distance = distance(known, &key);
         let letters = known.len().max(key.len());
@@ -13,19 +14,19 @@ pub(crate) fn nearest<'a>(keys: impl Iterator<Item = &'a str>, key: &str) -> Opt
     near.min().map(|(.., known)| known)
 }
 
-/// Whether one of the two has the other before or behind a `_`.
-fn is_part(one: &str, other: &str) -> bool {
+/// Whether `known` begins with `key`, or one of the two has the other before or behind a `_`.
+fn is_part(known: &str, key: &str) -> bool {
     let holds = |whole: &str, part: &str| {
         let before = whole.strip_prefix(part).is_some_and(|rest| rest.starts_with('_'));
         before || whole.strip_suffix(part).is_some_and(|rest| rest.ends_with('_'))
     };
-    !one.is_empty() && !other.is_empty() && (holds(one, other) || holds(other, one))
+    let begins = key.len() >= 3 && known.starts_with(key);
+    begins || !key.is_empty() && (holds(known, key) || holds(key, known))
 }
 
 /// How many letters must be changed, added or left out to come from one word to the other (Levenshtein).
 fn distance(from: &str, to: &str) -> usize {
-    // Longer than any key, and the work stays bounded.
-    let to: Vec<char> = to.chars().take(64).collect();
+    let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (i, a) in from.chars().enumerate() {
         let mut diagonal = std::mem::replace(&mut row[0], i + 1);
@@ -51,6 +52,7 @@ mod tests {
             ("hedge-delay", Some("hedge_delay")),
             ("hedge", Some("hedge_delay")),
             ("tries", Some("retry_tries")),
+            ("time", Some("timeout")),
             ("retry_delay", Some("retry")),
             ("retry_trys", Some("retry_tries")),
             ("panic_threshold", None),
@@ -58,6 +60,7 @@ mod tests {
         ] {
             assert_eq!(nearest(keys.into_iter(), key), meant, "{key}");
         }
+        assert_eq!(nearest(keys.into_iter(), &"x".repeat(10_000)), None);
     }
 
     #[test]
