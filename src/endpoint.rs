@@ -94,7 +94,7 @@ impl Host {
         let v6 = ip.parse::<Ipv6Addr>().ok();
         let misplaced = v6.is_none() && (bare.contains(':') || zone.is_some()) || zone == Some("");
         if bare.is_empty() || bare.len() > 253 || bare.contains(odd) || misplaced {
-            return Err("is neither a host name nor an ip address");
+            return Err(no_address(bare));
         }
         if port == 0 {
             return Err("has the port 0");
@@ -129,6 +129,18 @@ impl Host {
             authority: None,
             server_name: None,
         }
+    }
+}
+
+/// What is wrong with an address that is none. A URL, or a port behind the name, is what is most often written instead.
+fn no_address(text: &str) -> &'static str {
+    let has_port = text.rsplit_once(':').is_some_and(|(name, port)| {
+        port.parse::<u16>().is_ok() && (name.ends_with(']') || !name.contains(':'))
+    });
+    match (text.contains("://"), has_port) {
+        (true, _) => "is a url; write the host's name alone, and the port beside it",
+        (_, true) => "holds a port; write the host's name alone, and the port beside it",
+        _ => "is neither a host name nor an ip address",
     }
 }
 

@@ -197,6 +197,23 @@ fn a_path_that_is_none_is_told_what_the_client_takes() {
 }
 
 #[test]
+fn an_address_that_is_none_is_told_what_to_write() {
+    let list = Provider::list();
+    for (address, said) in [
+        ("http://a", "is a url; write the host's name alone, and the port beside it"),
+        ("a:8080", "holds a port; write the host's name alone, and the port beside it"),
+        ("[::1]:8080", "holds a port; write the host's name alone, and the port beside it"),
+        ("a b", "is neither a host name nor an ip address"),
+        ("a:b", "is neither a host name nor an ip address"),
+        ("1::2::3", "is neither a host name nor an ip address"),
+    ] {
+        let failure = list.add(address, 80).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+        assert_eq!(failure.message, format!("address: {said}"));
+    }
+}
+
+#[test]
 fn every_status_has_its_name() {
     // SAFETY: static text.
     let name = |status| unsafe { std::ffi::CStr::from_ptr(ahoy_status_name(status)) };
