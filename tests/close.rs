@@ -212,6 +212,37 @@ fn a_client_that_was_closed_or_freed_has_no_connection() {
     }
 }
 
+/// What tells the log of certificates is with the connections, which the client's life ends.
+#[test]
+fn a_freed_client_that_logged_lets_go_of_its_log_and_its_connection() {
+    let _io_threads_are_not_blocked = alone();
+    let server = Server::ok();
+    let over = || {
+        [
+            Builder::new().balancer(&round_robin(&[server.port()])),
+            Builder::new().base_url(&server.url()),
+        ]
+    };
+    for is_closed in [false, true] {
+        for builder in over() {
+            let held = Arc::new(());
+            let [logs, tells] = [(); 2].map(|()| Arc::clone(&held));
+            let client = builder
+                .on_log(AHOY_LOG_DEBUG, move |_, _, _| _ = &logs)
+                .on_event(move |_| _ = &tells)
+                .build();
+            client.get("/").unwrap();
+            client.begin("/").wait(FOREVER).unwrap();
+            if is_closed {
+                client.close(1000).unwrap();
+            }
+            drop(client);
+            assert_eq!(sockets_to_port(server.port()), 0, "closed: {is_closed}");
+            eventually("both functions go", SOON, || Arc::strong_count(&held) == 1);
+        }
+    }
+}
+
 #[test]
 fn several_threads_may_close_at_once() {
     let _io_threads_are_not_blocked = alone();

@@ -246,11 +246,13 @@ fn observing(log: &Log, outside: Arc<Outside>) -> Option<Arc<dyn Observer>> {
 
 /// Takes in what happens beside the client's own calls, on any thread: to a balancer that others share, and to
 /// certificates. A close waits for it as for a call.
+///
+/// Connections have it, and they go with the client's life: it must not keep that, nor the host's log.
 #[derive(Debug)]
 struct Outside {
-    log: Arc<Log>,
+    log: Weak<Log>,
     observers: Vec<Arc<dyn Observer>>,
-    lifecycle: Arc<Lifecycle>,
+    lifecycle: Weak<Lifecycle>,
 }
 
 impl Outside {
@@ -259,15 +261,19 @@ impl Outside {
         observers: Vec<Arc<dyn Observer>>,
         lifecycle: &Arc<Lifecycle>,
     ) -> Arc<Self> {
-        let (log, lifecycle) = (Arc::clone(log), Arc::clone(lifecycle));
+        let (log, lifecycle) = (Arc::downgrade(log), Arc::downgrade(lifecycle));
         Arc::new(Self { log, observers, lifecycle })
     }
 }
 
 impl Observer for Outside {
     fn observe(&self, event: &Event<'_>) {
-        self.lifecycle.tell(|| {
-            self.log.observe(event);
+        // Where the client is gone there is nobody to tell.
+        let Some((log, lifecycle)) = self.log.upgrade().zip(self.lifecycle.upgrade()) else {
+            return;
+        };
+        lifecycle.tell(|| {
+            log.observe(event);
             self.observers.iter().for_each(|observer| observer.observe(event));
         });
     }
