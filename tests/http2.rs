@@ -451,6 +451,7 @@ fn a_server_that_always_refuses_sees_exactly_the_tries() {
     assert_eq!((failure.attempt_count, server.streams()), (3, 3));
 }
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -459,6 +460,10 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// In the static table.
 const STATUS_200: &[u8] = b"\x88";
+const STATUS_204: &[u8] = b"\x89";
+const STATUS_304: &[u8] = b"\x8b";
+/// A literal header whose name is the static table's 28th.
+const CONTENT_LENGTH_5: &[u8] = b"\x0f\x0d\x015";
 
 /// Greets as a server of HTTP/2 does, and tells the stream of each request.
 fn each_request(mut socket: &TcpStream, mut told: impl FnMut(u32)) {
@@ -719,6 +724,46 @@ fn what_follows_an_answer_without_a_body_is_not_its_body() {
         let streamed = client.stream(path).rest().unwrap();
         assert_eq!(streamed, body, "{path}, streamed");
     }
+}
+
+/// A server that announces a length with 304 and 204, whose streams it ends by an empty frame of DATA; it answers others by 200.
+fn announcing_server() -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            count.fetch_add(1, Ordering::SeqCst);
+            thread::spawn(move || {
+                each_request(&socket, |stream| {
+                    let statuses = [STATUS_304, STATUS_204, STATUS_200];
+                    let status = statuses[(stream as usize / 2) % 3];
+                    let length: &[u8] = if status == STATUS_200 { b"" } else { CONTENT_LENGTH_5 };
+                    frame(&socket, HEADERS, END_HEADERS, stream, &[status, length].concat());
+                    frame(&socket, DATA, END_STREAM, stream, b"");
+                });
+            });
+        }
+    });
+    (port, connections)
+}
+
+#[test]
+fn a_length_announced_without_a_body_is_not_missed() {
+    let (port, connections) = announcing_server();
+    let client = speaking(&round_robin(&[port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).tries(1).build();
+    for _ in 0..2 {
+        for (status, length) in [(304, Some("5")), (204, Some("5")), (200, None)] {
+            let answer = client.get("/").unwrap();
+            assert_eq!((answer.status, &*answer.text()), (status, ""));
+            assert_eq!(answer.header("content-length").as_deref(), length);
+        }
+    }
+    for status in [304, 204, 200] {
+        assert_eq!(client.stream("/").rest().unwrap(), "", "{status}, streamed");
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1, "the connection goes on");
 }
 
 #[test]
