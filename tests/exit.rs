@@ -9,6 +9,8 @@ mod support;
 
 use std::fs::File;
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use ahoy::ffi::values::status::*;
@@ -220,4 +222,84 @@ fn kept_connections_serve_while_no_descriptor_is_left() {
         })
         .ends();
     }
+}
+
+/// Runs `before` on a thread of its own, and `after` when the thread's own values are gone, as C's `atexit` functions and the
+/// destructors of static objects run on the main thread. What fails there aborts.
+fn on_a_thread_that_ends(before: impl FnOnce() + Send, after: impl Fn() + Sync) {
+    extern "C" fn run(after: *mut libc::c_void) {
+        // SAFETY: what was set below, which outlives the thread.
+        unsafe { (*after.cast::<&(dyn Fn() + Sync)>())() };
+    }
+    let (after, mut key): (&(dyn Fn() + Sync), _) = (&after, 0);
+    // SAFETY: a local; and a value that outlives the thread.
+    unsafe { assert_eq!(libc::pthread_key_create(&raw mut key, Some(run)), 0) };
+    thread::scope(|scope| {
+        let ended = scope.spawn(|| {
+            // SAFETY: the key is new, and the value outlives the thread.
+            unsafe { libc::pthread_setspecific(key, (&raw const after).cast()) };
+            before();
+        });
+        ended.join().unwrap();
+    });
+}
+
+#[test]
+fn a_thread_whose_own_values_are_gone_calls_on() {
+    let _alone = alone();
+    let server = Server::ok();
+    let balancer = round_robin(&[server.port()]);
+    Child::run(|| {
+        let builder = || Builder::new().balancer(&balancer);
+        let clients = [
+            builder().build(),
+            builder().interruptible().build(),
+            builder().should_stop(|| false).build(),
+            builder().on_request(|_| AHOY_OK).build(),
+        ];
+        let call = || {
+            for client in &clients {
+                assert_eq!(client.get("/").unwrap().status, 200);
+                client.stream("/").rest().unwrap();
+                assert_eq!(client.begin("/").end().unwrap().status, 200);
+            }
+        };
+        on_a_thread_that_ends(call, call);
+    })
+    .ends();
+}
+
+#[test]
+fn callbacks_run_on_a_thread_whose_own_values_are_gone() {
+    let _alone = alone();
+    let server = Server::ok();
+    Child::run(|| {
+        let (hook, told) = (Arc::new(()), Arc::new(AtomicUsize::new(0)));
+        let (balancer, held, tells) =
+            (round_robin(&[server.port()]), Arc::clone(&hook), Arc::clone(&told));
+        let client = Builder::new()
+            .balancer(&balancer)
+            .on_request(move |_| {
+                let _held = &held;
+                AHOY_OK
+            })
+            .on_event(move |_| {
+                tells.fetch_add(1, Ordering::Relaxed);
+            })
+            .build();
+        balancer.update().unwrap();
+        let (endpoint, client) = (balancer.endpoint(server.port()), Mutex::new(Some(client)));
+        let before = || {
+            assert_eq!(client.lock().unwrap().as_ref().unwrap().get("/").unwrap().status, 200);
+            endpoint.open().unwrap();
+        };
+        on_a_thread_that_ends(before, || {
+            let so_far = told.load(Ordering::Relaxed);
+            endpoint.close().unwrap();
+            assert!(told.load(Ordering::Relaxed) > so_far, "the event is told");
+            drop(client.lock().unwrap().take());
+        });
+        eventually("the hook's data is freed", ms(5000), || Arc::strong_count(&hook) == 1);
+    })
+    .ends();
 }

@@ -27,6 +27,7 @@ use crate::runtime::host::callback;
 use crate::runtime::interrupt::SignalWatch;
 use crate::runtime::io_thread;
 use crate::runtime::process::{self, PerProcess};
+use crate::runtime::shard;
 use crate::statistics::ClientCells;
 
 /// The parts of a client that its calls share.
@@ -215,11 +216,11 @@ impl Core {
         Ok(())
     }
 
-    /// How signals end a blocking call; none where they do not.
+    /// How signals end a blocking call; none where they do not, as on a thread that cannot drive a shard.
     pub(crate) fn interrupt(&self) -> Option<Interrupt<'_>> {
         let should_stop = self.hooks.should_stop.as_ref();
         let wanted = self.config.interruptible || should_stop.is_some();
-        wanted.then(|| {
+        (wanted && shard::is_possible_here()).then(|| {
             let signals = SignalWatch::begin(should_stop.is_some());
             Interrupt { signals, should_stop, lifecycle: &self.lifecycle }
         })

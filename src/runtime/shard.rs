@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::attachment::{Attachment, Attachments, Tenant};
 use super::host::lost::{self, Covered};
@@ -63,9 +63,16 @@ pub fn count() -> usize {
     SHARDS.get().carrying.load(Ordering::Relaxed)
 }
 
+/// Whether the calling thread can drive a shard: not once the runtime's thread-locals are gone. A host's `atexit` functions,
+/// destructors of static objects and of `pthread_key_create` run later than that.
+#[must_use]
+pub fn is_possible_here() -> bool {
+    !Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed())
+}
+
 /// Drives `work` on the calling thread with a leased shard; `attach` makes the tenant's attachment where this
 /// one has none yet that `fits`. The work is given the wish of others to end it. `None` where there are as many shards as
-/// there may be, and all are in use: then nothing was done.
+/// there may be, and all are in use, and where it is not possible here: then nothing was done.
 ///
 /// # Errors
 /// A new shard could not be made: the process is out of descriptors or threads.
@@ -78,6 +85,9 @@ where
     T: Attachment,
     F: Future<Output = R>,
 {
+    if !is_possible_here() {
+        return Ok(None);
+    }
     let Some(mut lease) = Lease::to_carry(most())? else {
         return Ok(None);
     };
@@ -103,11 +113,15 @@ where
 pub struct ShardId(usize);
 
 /// Drives on the calling thread `work`, which is told the shard that it is driven with. Mostly that is the one with which
-/// this thread worked before. `None` where all shards are in use and there are enough of them: then nothing was done.
+/// this thread worked before. `None` where all shards are in use and there are enough of them, and where it is not possible
+/// here: then nothing was done.
 ///
 /// # Errors
 /// A new shard could not be made.
 pub fn work_at<F: Future>(work: impl FnOnce(ShardId) -> F) -> io::Result<Option<F::Output>> {
+    if !is_possible_here() {
+        return Ok(None);
+    }
     let Some(mut lease) = Lease::to_carry(most().min(MOST_FOR_WORK))? else {
         return Ok(None);
     };
@@ -117,7 +131,8 @@ pub fn work_at<F: Future>(work: impl FnOnce(ShardId) -> F) -> io::Result<Option<
 }
 
 /// Waits on the calling thread for `work` that an I/O thread does, and notices signals meanwhile: a shard waits in
-/// epoll, which they end. Where they do not matter, [`io_thread::wait`] costs less.
+/// epoll, which they end. Where they do not matter, [`super::waiter::wait`] costs less. To be asked for where
+/// [`is_possible_here`].
 ///
 /// # Errors
 /// A new shard could not be made.

@@ -1,6 +1,7 @@
 //! Host code called from inside the library: what must hold around it.
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use super::super::signal::SigpipeGuard;
@@ -13,7 +14,8 @@ pub(in crate::runtime) use super::gate::leave_for_good;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    static GUARD: RefCell<Option<SigpipeGuard>> = const { RefCell::new(None) };
+    /// Without a destructor: a callback may run after those of this thread's values, as in a host's `atexit` function.
+    static GUARD: RefCell<Option<ManuallyDrop<SigpipeGuard>>> = const { RefCell::new(None) };
 }
 
 /// Runs a host callback: the caller's signal mask is back in force, and blocking calls made inside are told
@@ -76,10 +78,10 @@ pub fn without_sigpipe<R>(drive: impl FnOnce() -> R) -> R {
     struct Lift;
     impl Drop for Lift {
         fn drop(&mut self) {
-            drop(GUARD.take());
+            drop(GUARD.take().map(ManuallyDrop::into_inner));
         }
     }
-    GUARD.replace(Some(SigpipeGuard::new()));
+    GUARD.replace(Some(ManuallyDrop::new(SigpipeGuard::new())));
     let _lift = Lift;
     drive()
 }

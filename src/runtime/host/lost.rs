@@ -38,7 +38,7 @@ impl Drop for Cover {
 
 /// Gives back all that this thread holds, the last first.
 pub(in crate::runtime) fn give_up() {
-    while let Some(last) = COVERED.with_borrow_mut(Vec::pop) {
+    while let Ok(Some(last)) = COVERED.try_with(|covered| covered.borrow_mut().pop()) {
         last.thread_is_lost();
     }
 }
