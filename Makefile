@@ -48,6 +48,8 @@ PROFILED = $(if $(filter dist,$(PROFILE)),-Cprofile-use=$(PROFDATA) $(KNOWN_COLD
 # What was never called is compiled for size, which LLVM does of itself for large programs only, and not inlined: 0.12 MB less.
 # A compiler of another LLVM might not know these options.
 COLD = -Cllvm-args=-pgso-lwss-only=false -Cllvm-args=-inline-cold-callsite-threshold=0 -Cllvm-args=-inlinecold-threshold=0
+# A function that has changed since it was counted would be a warning each: hundreds in a build that is well.
+COLD += -Cllvm-args=-no-pgo-warn-mismatch
 KNOWN_COLD = $(shell $${RUSTC:-rustc} $(COLD) --print target-cpus >/dev/null 2>&1 && echo '$(COLD) ')
 
 $(PROFDATA): packaging/ahoy.profdata.gz
