@@ -138,6 +138,17 @@ fn whatever_time_a_function_takes_is_read_again() {
 }
 
 #[test]
+fn a_socket_is_a_host_by_its_path_alone() {
+    let _alone = alone();
+    let client = Client::from_config(r#"{"hosts": ["unix:/run/a b.sock"]}"#).unwrap();
+    let message = client.get("/").unwrap_err().message;
+    assert!(message.contains("unix:/run/a b.sock "), "{message}");
+    let text = r#"{"hosts": ["unix:a"]}"#;
+    let message = Client::from_config(text).unwrap_err().message;
+    assert!(message.starts_with("hosts[0]: is no path of a unix socket"), "{message}");
+}
+
+#[test]
 fn sockets_are_read_again_whatever_their_paths_hold() {
     let _alone = alone();
     let paths =

@@ -8,7 +8,7 @@ use super::faults::{Faults, item};
 use super::json::Json;
 use super::object::{Object, count, list, text};
 use crate::discovery::wire::{self, EntryConfig, EntryForm};
-use crate::endpoint::{Host, Scheme, bracketed};
+use crate::endpoint::{Host, Scheme, bracketed, unix_path};
 use crate::error::Error;
 use crate::host::{LAST_PRIORITY, MOST_WEIGHT};
 
@@ -37,8 +37,12 @@ fn host(json: &Json, path: &str, faults: &mut Faults) -> Option<Host> {
     }
 }
 
-/// The host that `host:port` names, perhaps with a scheme before it.
+/// The host that `host:port` names, perhaps with a scheme before it, or the unix socket of `unix:/path`.
 fn named(text: &str) -> Result<Host, String> {
+    if unix_path(text).is_some() {
+        // A socket has no port: this one says that http is spoken.
+        return Host::checked(text, 80).map_err(str::to_owned);
+    }
     if text.contains(char::is_whitespace) {
         return Err("holds white space; it takes \"host:port\", or an object".to_owned());
     }

@@ -135,7 +135,7 @@ fn hosts() -> Value {
         "minItems": 1,
         "items": {
             "anyOf": [
-                { "type": "string", "pattern": "^(https?://[^ ]+|[^ ]+:[0-9]+)$" },
+                { "type": "string", "pattern": "^(https?://[^ ]+|[^ ]+:[0-9]+|unix:/.+)$" },
                 {
                     "type": "object",
                     "properties": properties,
