@@ -2747,7 +2747,8 @@ ahoy_status ahoy_client_builder_set_body_idle_timeout_ms(ahoy_client_builder *bu
                                                          ahoy_error **err);
 
 /**
- * Sets how long an unused connection is kept. Default 60,000 ms.
+ * Sets how long an unused connection is kept. Default 60,000 ms. Where its server says that it
+ * keeps it for less (Keep-Alive: timeout=5), it is kept for a second less than that.
  *
  * @param timeout_ms 0 keeps none; AHOY_FOREVER until the server closes it
  */

@@ -4707,7 +4707,8 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
-     * Sets how long an unused connection is kept. Default 60,000 ms.
+     * Sets how long an unused connection is kept. Default 60,000 ms. Where its server says that it
+     * keeps it for less (Keep-Alive: timeout=5), it is kept for a second less than that.
      *
      * @param timeout 0 keeps none; forever until the server closes it
      */

@@ -316,6 +316,33 @@ fn connections_are_reused() {
 }
 
 #[test]
+fn a_connection_is_not_used_for_as_long_as_its_server_keeps_it() {
+    for body in [2, 1 << 20] {
+        let telling = |value| {
+            let reply = Reply::bytes(200, vec![b'x'; body]).header("Keep-Alive", value);
+            let server = Server::always(reply);
+            let client = client_over(&[server.port()]);
+            (server, client)
+        };
+        for (value, connections) in
+            [("timeout=0", 3), ("timeout=60, max=9", 1), ("max=9", 1), ("timeout=x", 1)]
+        {
+            let (server, client) = telling(value);
+            for _ in 0..3 {
+                assert_eq!(client.get("/").unwrap().body.len(), body);
+            }
+            assert_eq!(server.connections(), connections, "{value}, {body} bytes");
+        }
+        let (server, client) = telling("timeout=1");
+        client.get("/").unwrap();
+        eventually("it is closed long before 60 s", ms(10_000), || server.open_connections() == 0);
+        let closed =
+            client.snapshot().sum("ahoy_client_connections_closed_total", &[("reason", "idle")]);
+        assert_eq!(closed, 1.0, "{body} bytes");
+    }
+}
+
+#[test]
 fn a_kept_connection_that_the_server_closed_is_replaced_unnoticed() {
     let server = Server::ok();
     let client = client_over(&[server.port()]);

@@ -31,7 +31,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             },
         ),
     Setting::new("idle_timeout", WAIT)
-        .purpose("How long an unused connection is kept")
+        .purpose("How long an unused connection is kept; for a second less than its server says, where that is shorter (Keep-Alive: timeout=)")
         .cost("Endpoints hold idle connections for longer; one that a server closed first costs a retry.")
         .setter("set_idle_timeout_ms")
         .field(

@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, response};
@@ -21,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::fault::AnswerFault;
 use super::head::{self, Head, Plain};
+use super::keep_alive;
 use crate::transport::trace::Tap;
 use crate::transport::traffic::Traffic;
 use crate::transport::wire::others_first;
@@ -41,12 +43,26 @@ pub(crate) struct AnswerProgress {
     left: AtomicU64,
     /// Of a head that was not read by hyper.
     headers: Mutex<Option<HeaderMap>>,
+    /// One more than the milliseconds that the peer lets the connection be unused; 0 where it did not say.
+    keep_alive: AtomicU64,
 }
 
 impl AnswerProgress {
-    /// Of a connection whose bytes `traffic` counts.
-    pub(crate) fn new(traffic: Traffic) -> Self {
-        Self { traffic, ..Self::default() }
+    /// Of a connection whose bytes `traffic` counts, and that its peer lets be unused for `keep_alive`.
+    pub(crate) fn new(traffic: Traffic, keep_alive: Option<Duration>) -> Self {
+        let progress = Self { traffic, ..Self::default() };
+        progress.note_keep_alive(keep_alive);
+        progress
+    }
+
+    fn note_keep_alive(&self, limit: Option<Duration>) {
+        let limit = limit.map_or(0, |limit| (limit.as_millis() as u64).saturating_add(1));
+        self.keep_alive.store(limit, Ordering::Relaxed);
+    }
+
+    /// How long the peer lets the connection be unused, by its last answer.
+    pub(crate) fn keep_alive(&self) -> Option<Duration> {
+        self.keep_alive.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_millis)
     }
 
     /// A request goes out: what comes next is the head of its answer. `may_leave` says whether the tail of a large body may be
@@ -107,6 +123,7 @@ impl AnswerProgress {
         if let Some(headers) = self.headers.lock().unwrap_or_else(PoisonError::into_inner).take() {
             head.headers = headers;
         }
+        self.note_keep_alive(keep_alive::limit(&head.headers));
         (head, AnswerBody { content, progress: Arc::clone(self) })
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod direct;
 pub(crate) mod fault;
 pub(crate) mod head;
+mod keep_alive;
 mod news;
 pub(crate) mod parked;
 pub(crate) mod pool;

@@ -22,6 +22,8 @@ pub(crate) struct Parked {
     pub(crate) traffic: Traffic,
     pub(crate) retires: Instant,
     pub(crate) idle_since: Instant,
+    /// How long the peer lets it be unused, where it said so.
+    pub(crate) keep_alive: Option<Duration>,
 }
 
 impl Parked {
@@ -70,13 +72,22 @@ impl Idle {
         }
     }
 
+    /// How long it may be unused: a peer that closes it earlier than `idle_timeout` has said so.
+    fn idle_limit(&self, idle_timeout: Duration) -> Duration {
+        let keep_alive = match self {
+            Self::Ready(connection) => connection.answer.keep_alive(),
+            Self::Parked(parked) => parked.keep_alive,
+        };
+        keep_alive.map_or(idle_timeout, |limit| limit.min(idle_timeout))
+    }
+
     /// Whether it may be used further; one that may not is closed by its caller.
     pub(crate) fn is_current(&self, now: Instant, idle_timeout: Duration) -> bool {
         let (retires, idle_since) = match self {
             Self::Ready(connection) => (connection.retires, connection.idle_since),
             Self::Parked(parked) => (parked.retires, parked.idle_since),
         };
-        let idle = now.saturating_duration_since(idle_since) < idle_timeout;
+        let idle = now.saturating_duration_since(idle_since) < self.idle_limit(idle_timeout);
         if now >= retires || !idle {
             self.closes(if idle { CloseReason::Age } else { CloseReason::Idle });
         }
@@ -96,7 +107,7 @@ impl Idle {
         match self {
             Self::Ready(_) => None,
             Self::Parked(parked) => {
-                let until = parked.idle_since.checked_add(idle_timeout);
+                let until = parked.idle_since.checked_add(self.idle_limit(idle_timeout));
                 Some(until.map_or(parked.retires, |until| until.min(parked.retires)))
             }
         }

@@ -59,8 +59,9 @@ impl Connection {
         traffic: Traffic,
         retires: Instant,
     ) -> Result<Box<Self>, Failure> {
-        let idle_since = Instant::now();
-        Self::waked(Parked { stream, traffic, retires, idle_since }).ok_or_else(not_usable)
+        let (idle_since, keep_alive) = (Instant::now(), None);
+        let parked = Parked { stream, traffic, retires, idle_since, keep_alive };
+        Self::waked(parked).ok_or_else(not_usable)
     }
 
     /// Puts a connection together again. hyper calls it a handshake, but nothing is sent, and it is done at once.
@@ -69,8 +70,8 @@ impl Connection {
     }
 
     fn assembled(parked: Parked, gathers: bool) -> Option<Box<Self>> {
-        let Parked { stream, traffic, retires, idle_since } = parked;
-        let answer = Arc::new(AnswerProgress::new(traffic.clone()));
+        let Parked { stream, traffic, retires, idle_since, keep_alive } = parked;
+        let answer = Arc::new(AnswerProgress::new(traffic.clone(), keep_alive));
         let descriptor = stream.bare_descriptor();
         let duplex = Duplex::new(stream, traffic.clone());
         let stream = TokioIo::new(AnswerStream::new(duplex, Arc::clone(&answer)));
@@ -96,11 +97,13 @@ impl Connection {
 
     /// Takes a connection apart that nobody uses; `None` where the peer has sent what nobody asked for.
     pub(crate) fn rest(self) -> Option<Parked> {
-        let Self { sender, driver, traffic, retires, idle_since, .. } = self;
+        let Self { sender, driver, traffic, answer, retires, idle_since, .. } = self;
         drop(sender);
         let parts = driver.into_parts();
         let stream = parts.io.into_inner().into_inner()?.into_inner();
-        parts.read_buf.is_empty().then_some(Parked { stream, traffic, retires, idle_since })
+        let keep_alive = answer.keep_alive();
+        let parked = Parked { stream, traffic, retires, idle_since, keep_alive };
+        parts.read_buf.is_empty().then_some(parked)
     }
 
     /// Ready for a request whose body is large, or may be; to be called between exchanges, as [`Self::copying`] is.

@@ -173,7 +173,7 @@ mod tests {
         let traffic = Traffic::default();
         let stream = Stream::Plain(Wire::new(socket, traffic.clone()));
         let now = Instant::now();
-        let parked = Parked { stream, traffic, retires: now, idle_since: now };
+        let parked = Parked { stream, traffic, retires: now, idle_since: now, keep_alive: None };
         let tail = Tail { parked, permit: None, left: 1_000_000, stays: true };
         let mut underway = TailUnderway::new(Bytes::new(), tail, Box::new(drop));
         let mut pieces = Vec::new();
