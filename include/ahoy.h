@@ -22,9 +22,9 @@
  *   retries and breakers are configured from one thread; attaching one to another handle freezes
  *   it (setters return AHOY_E_IN_USE), and from then on all threads may share it, like clients,
  *   endpoints, queues and calls. No handle may be freed while another thread is inside a call on
- *   it. The library keeps nothing for each thread of the host. Calls work until the process ends, in
- *   atexit functions and destructors of static objects and of pthread keys too; a library thread
- *   carries a blocking call there, which signals and ahoy_client_builder_set_should_stop do not end.
+ *   it. The library keeps nothing for each thread of the host. Calls work until the process ends,
+ *   in atexit functions and destructors of static objects and of pthread keys too: a library thread
+ *   carries a blocking call there, and neither signals nor should_stop end it.
  *
  * Text. Strings passed in are UTF-8 and end with NUL; bytes are a pointer and a length, and
  *   (NULL, 0) is empty. Returned strings end with NUL too, and come with a length where they may
