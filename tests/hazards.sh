@@ -71,7 +71,7 @@ done
 "${CXX:-c++}" -std=c++17 -O2 -Wall -Wextra -Werror ${CFLAGS:-} -o "$work/throws" \
     "$root/tests/hosts/throws.cpp" $(pkg-config --cflags --libs ahoy) ${LDFLAGS:-}
 
-for scenario in before-first-use client-made-only child-uses child-frees child-exits child-execs grandchild in-flight; do
+for scenario in before-first-use during-first-use client-made-only child-uses child-frees child-exits child-execs grandchild in-flight; do
     well "fork-$scenario" 30 "$work/fork" "$scenario"
 done
 for scenario in exit-in-done exit-always exit-in-hook exit-in-provider exit-in-readable cancelled; do

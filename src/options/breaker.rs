@@ -1,7 +1,6 @@
 //! The settings of `ahoy_breaker`.
 
 use std::num::NonZeroU16;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::form::{COUNT, Form, LIMIT, POSITIVE};
@@ -9,10 +8,11 @@ use super::setting::Setting;
 use super::table::Table;
 use super::value::{OFF, Problem, Value};
 use crate::policy::{BreakerConfig, SlowCalls, Span};
+use crate::runtime::made::Made;
 
 /// The settings of circuit breakers.
-pub static BREAKER: LazyLock<Table<BreakerConfig>> =
-    LazyLock::new(|| Table::new("ahoy_breaker_", BreakerConfig::default, &[SETTINGS]));
+pub static BREAKER: Made<Table<BreakerConfig>> =
+    Made::by(|| Table::new("ahoy_breaker_", BreakerConfig::default, &[SETTINGS]));
 
 /// A share that opens a circuit.
 const SHARE: Form = Form::RealAbove0(1.0);

@@ -1,6 +1,5 @@
 //! The settings of `ahoy_retry`.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::duration;
@@ -10,10 +9,11 @@ use super::statuses::{NONE, STATUSES, print_statuses, statuses};
 use super::table::Table;
 use super::value::{Problem, Value};
 use crate::policy::{Jitter, RetryConfig, RetryOn};
+use crate::runtime::made::Made;
 
 /// The settings of retry rules.
-pub static RETRY: LazyLock<Table<RetryConfig>> =
-    LazyLock::new(|| Table::new("ahoy_retry_", RetryConfig::default, &[SETTINGS]));
+pub static RETRY: Made<Table<RetryConfig>> =
+    Made::by(|| Table::new("ahoy_retry_", RetryConfig::default, &[SETTINGS]));
 
 const UNLIMITED: &str = "unlimited";
 const FULL: &str = "full";

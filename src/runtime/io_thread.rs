@@ -11,7 +11,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -22,6 +22,7 @@ use super::attachment::{Attachment, Attachments, Tenant};
 use super::host::carried::Carried;
 use super::host::lost::{self, Covered};
 use super::host::{panics, thread_cancel};
+use super::made::Made;
 use super::process::PerProcess;
 use super::stop::{Occupied, Slot, Stop};
 use super::{attachment, shard, signal, stop};
@@ -150,8 +151,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// One a processor; asked once, for it reads the control group's files each time.
 fn most() -> usize {
-    static MOST: OnceLock<usize> = OnceLock::new();
-    *MOST.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+    static MOST: Made<usize> =
+        Made::by(|| std::thread::available_parallelism().map_or(1, usize::from));
+    *MOST
 }
 
 fn start_carrier(carriers: &mut Vec<Arc<IoThread>>) -> io::Result<Arc<IoThread>> {

@@ -20,6 +20,7 @@ pub mod getaddrinfo;
 pub mod host;
 pub mod interrupt;
 pub mod io_thread;
+pub mod made;
 pub mod os_error;
 mod pinning;
 pub mod process;

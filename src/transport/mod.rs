@@ -31,7 +31,7 @@ mod conformance;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderMap, Method, StatusCode};
@@ -39,6 +39,7 @@ use bytes::Bytes;
 
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
+use crate::runtime::made::Made;
 use crate::source::BodyReader;
 
 pub use crate::transport::connector::{Connection, Connector};
@@ -107,7 +108,7 @@ impl<'a> Exchange<'a> {
         max_body: usize,
         progress: &'a Progress,
     ) -> Self {
-        static NO_HEADERS: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+        static NO_HEADERS: Made<HeaderMap> = Made::by(HeaderMap::new);
         static NO_BODY: Bytes = Bytes::new();
         Self {
             endpoint,

@@ -23,6 +23,39 @@ static void before_first_use(const char *port) {
     ahoy_client_free(client);
 }
 
+static const char *first_port;
+
+static void *first_use(void *unused) {
+    (void)unused;
+    client = client_over(first_port, false);
+    get(client, "/first");
+    return NULL;
+}
+
+/* Another thread uses the library for the first time when a child is forked. Each time in a process of its own. */
+static void during_first_use(const char *port) {
+    enum { TIMES = 200, LATEST_US = 400 };
+    first_port = port;
+    for (int i = 0; i < TIMES; i++) {
+        pid_t process = fork();
+        if (process == 0) {
+            pthread_t thread;
+            CHECK(pthread_create(&thread, NULL, first_use, NULL) == 0);
+            for (double until = now_ms() + i * LATEST_US / TIMES / 1e3; now_ms() < until;) continue;
+            pid_t child = fork();
+            if (child == 0) {
+                first_use(NULL);
+                start_and_wait(client, "/child");
+                exit(0);
+            }
+            pthread_join(thread, NULL);
+            ends_well(child, 10000);
+            exit(0);
+        }
+        ends_well(process, 20000);
+    }
+}
+
 static void in_children(void (*use)(void), int count) {
     for (int i = 0; i < count; i++) {
         pid_t child = fork();
@@ -121,6 +154,11 @@ int main(int argc, char **argv) {
     const char *scenario = argv[1];
     if (strcmp(scenario, "before-first-use") == 0) {
         before_first_use(argv[2]);
+        puts("well");
+        return 0;
+    }
+    if (strcmp(scenario, "during-first-use") == 0) {
+        during_first_use(argv[2]);
         puts("well");
         return 0;
     }

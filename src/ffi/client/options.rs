@@ -2,38 +2,35 @@
 
 use std::ffi::{CString, c_char};
 use std::ptr;
-use std::sync::OnceLock;
 
 use crate::discovery::ProviderConfig;
 use crate::ffi::values::{guard, text};
 use crate::options::{BALANCER, BREAKER, CLIENT, PROVIDER, RETRY, Row, Table, taken_by};
+use crate::runtime::made::Made;
 
 /// A table's texts as C has them.
-struct Texts(OnceLock<Vec<OptionTexts>>);
+struct Texts(Made<Vec<OptionTexts>>);
 
 struct OptionTexts {
     key: CString,
     description: CString,
 }
 
-static CLIENT_TEXTS: Texts = Texts(OnceLock::new());
-static RETRY_TEXTS: Texts = Texts(OnceLock::new());
-static BALANCER_TEXTS: Texts = Texts(OnceLock::new());
-static BREAKER_TEXTS: Texts = Texts(OnceLock::new());
-static PROVIDER_TEXTS: Texts = Texts(OnceLock::new());
+static CLIENT_TEXTS: Texts = Texts(Made::by(|| texts(&CLIENT, Row::description)));
+static RETRY_TEXTS: Texts = Texts(Made::by(|| texts(&RETRY, Row::description)));
+static BALANCER_TEXTS: Texts = Texts(Made::by(|| texts(&BALANCER, Row::description)));
+static BREAKER_TEXTS: Texts = Texts(Made::by(|| texts(&BREAKER, Row::description)));
+static PROVIDER_TEXTS: Texts = Texts(Made::by(|| texts(&PROVIDER, provider_description)));
 
 impl Texts {
     /// A text of the option at `index`; NULL out of range.
-    fn at<C: Clone + 'static>(
+    fn at(
         &'static self,
-        table: &Table<C>,
-        description: impl Fn(&Row<C>) -> String,
         index: usize,
         which: impl FnOnce(&'static OptionTexts) -> &'static CString,
     ) -> *const c_char {
         guard::value_of(ptr::null(), || {
-            let texts = self.0.get_or_init(|| texts(table, description));
-            texts.get(index).map_or(ptr::null(), |option| which(option).as_ptr())
+            self.0.get(index).map_or(ptr::null(), |option| which(option).as_ptr())
         })
     }
 }
@@ -62,7 +59,7 @@ pub extern "C" fn ahoy_client_option_count() -> usize {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_client_option_key_at(index: usize) -> *const c_char {
-    CLIENT_TEXTS.at(&CLIENT, Row::description, index, |option| &option.key)
+    CLIENT_TEXTS.at(index, |option| &option.key)
 }
 
 /// The purpose of an option of ahoy_client_builder_set, its form, its default and its cost. Static
@@ -72,7 +69,7 @@ pub extern "C" fn ahoy_client_option_key_at(index: usize) -> *const c_char {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_client_option_description_at(index: usize) -> *const c_char {
-    CLIENT_TEXTS.at(&CLIENT, Row::description, index, |option| &option.description)
+    CLIENT_TEXTS.at(index, |option| &option.description)
 }
 
 /// How many options ahoy_retry_set knows. Any thread.
@@ -87,7 +84,7 @@ pub extern "C" fn ahoy_retry_option_count() -> usize {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_retry_option_key_at(index: usize) -> *const c_char {
-    RETRY_TEXTS.at(&RETRY, Row::description, index, |option| &option.key)
+    RETRY_TEXTS.at(index, |option| &option.key)
 }
 
 /// The purpose of an option of ahoy_retry_set, its form, its default and its cost. Static
@@ -97,7 +94,7 @@ pub extern "C" fn ahoy_retry_option_key_at(index: usize) -> *const c_char {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_retry_option_description_at(index: usize) -> *const c_char {
-    RETRY_TEXTS.at(&RETRY, Row::description, index, |option| &option.description)
+    RETRY_TEXTS.at(index, |option| &option.description)
 }
 
 /// How many options ahoy_balancer_set knows. Any thread.
@@ -112,7 +109,7 @@ pub extern "C" fn ahoy_balancer_option_count() -> usize {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_balancer_option_key_at(index: usize) -> *const c_char {
-    BALANCER_TEXTS.at(&BALANCER, Row::description, index, |option| &option.key)
+    BALANCER_TEXTS.at(index, |option| &option.key)
 }
 
 /// The purpose of an option of ahoy_balancer_set, its form, its default and its cost. Static
@@ -122,7 +119,7 @@ pub extern "C" fn ahoy_balancer_option_key_at(index: usize) -> *const c_char {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_balancer_option_description_at(index: usize) -> *const c_char {
-    BALANCER_TEXTS.at(&BALANCER, Row::description, index, |option| &option.description)
+    BALANCER_TEXTS.at(index, |option| &option.description)
 }
 
 /// How many options ahoy_breaker_set knows. Any thread.
@@ -137,7 +134,7 @@ pub extern "C" fn ahoy_breaker_option_count() -> usize {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_breaker_option_key_at(index: usize) -> *const c_char {
-    BREAKER_TEXTS.at(&BREAKER, Row::description, index, |option| &option.key)
+    BREAKER_TEXTS.at(index, |option| &option.key)
 }
 
 /// The purpose of an option of ahoy_breaker_set, its form, its default and its cost. Static
@@ -147,7 +144,7 @@ pub extern "C" fn ahoy_breaker_option_key_at(index: usize) -> *const c_char {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_breaker_option_description_at(index: usize) -> *const c_char {
-    BREAKER_TEXTS.at(&BREAKER, Row::description, index, |option| &option.description)
+    BREAKER_TEXTS.at(index, |option| &option.description)
 }
 
 /// How many options ahoy_provider_set knows, those of all sources together. Any thread.
@@ -162,7 +159,7 @@ pub extern "C" fn ahoy_provider_option_count() -> usize {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_provider_option_key_at(index: usize) -> *const c_char {
-    PROVIDER_TEXTS.at(&PROVIDER, provider_description, index, |option| &option.key)
+    PROVIDER_TEXTS.at(index, |option| &option.key)
 }
 
 /// The purpose of an option of ahoy_provider_set, its form, its default, its cost, and the sources
@@ -172,7 +169,7 @@ pub extern "C" fn ahoy_provider_option_key_at(index: usize) -> *const c_char {
 /// @return NULL out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn ahoy_provider_option_description_at(index: usize) -> *const c_char {
-    PROVIDER_TEXTS.at(&PROVIDER, provider_description, index, |option| &option.description)
+    PROVIDER_TEXTS.at(index, |option| &option.description)
 }
 
 fn provider_description(row: &Row<ProviderConfig>) -> String {

@@ -6,14 +6,13 @@ mod outlier;
 mod prequal;
 mod rotation;
 
-use std::sync::LazyLock;
-
 use super::breaker::BREAKER;
 use super::table::Table;
 use crate::config::{Algorithm, BalancerConfig};
+use crate::runtime::made::Made;
 
 /// The settings of a balancer, with those of its circuit breakers.
-pub static BALANCER: LazyLock<Table<BalancerConfig>> = LazyLock::new(|| {
+pub static BALANCER: Made<Table<BalancerConfig>> = Made::by(|| {
     let own = [
         algorithm::SETTINGS,
         prequal::SETTINGS,

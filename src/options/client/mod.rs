@@ -8,14 +8,15 @@ mod faults;
 mod propagation;
 mod sockets;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use super::retry::RETRY;
 use super::table::Table;
 use crate::config::ClientConfig;
+use crate::runtime::made::Made;
 
 /// The settings of a client, with those of its retry rules.
-pub static CLIENT: LazyLock<Table<ClientConfig>> = LazyLock::new(|| {
+pub static CLIENT: Made<Table<ClientConfig>> = Made::by(|| {
     let own = [
         calls::SETTINGS,
         connections::SETTINGS,

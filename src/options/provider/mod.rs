@@ -10,16 +10,15 @@ mod registry;
 mod xds;
 mod zookeeper;
 
-use std::sync::LazyLock;
-
 use super::nearest::nearest;
 use super::table::Table;
 use crate::discovery::ProviderConfig;
 use crate::discovery::url::{self, Scheme};
 use crate::error::{Error, ErrorKind};
+use crate::runtime::made::Made;
 
 /// The settings of all providers; [`Scheme::keys`] says which of them a source takes.
-pub static PROVIDER: LazyLock<Table<ProviderConfig>> = LazyLock::new(|| {
+pub static PROVIDER: Made<Table<ProviderConfig>> = Made::by(|| {
     let own = [
         freshness::SETTINGS,
         registry::SETTINGS,

@@ -2,11 +2,14 @@
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 thread_local! {
     static QUIET: Cell<u32> = const { Cell::new(0) };
 }
+
+/// Whether panics come by [`QUIET`].
+static IS_SET: AtomicBool = AtomicBool::new(false);
 
 /// Runs `body`; a panic in it prints nothing and ends here.
 pub fn caught<T>(body: impl FnOnce() -> T) -> Option<T> {
@@ -20,18 +23,25 @@ struct Quiet;
 
 impl Quiet {
     fn enter() -> Self {
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| {
-            let before = panic::take_hook();
-            panic::set_hook(Box::new(move |info| {
-                if QUIET.get() == 0 {
-                    before(info);
-                }
-            }));
-        });
+        if !IS_SET.load(Ordering::Acquire) {
+            set_hook();
+        }
         QUIET.set(QUIET.get() + 1);
         Self
     }
+}
+
+/// Threads that are first together set it once each, which does no harm. They do not wait for one another: a child that was
+/// forked in that moment would wait for ever.
+#[cold]
+fn set_hook() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if QUIET.get() == 0 {
+            before(info);
+        }
+    }));
+    IS_SET.store(true, Ordering::Release);
 }
 
 impl Drop for Quiet {

@@ -5,8 +5,7 @@
 #![allow(unsafe_code, reason = "fork handlers")]
 
 use std::ptr;
-use std::sync::Once;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use super::FIRST;
 use crate::runtime::pinning;
@@ -17,7 +16,8 @@ static UNEMPTIED: AtomicU32 = AtomicU32::new(FIRST);
 static GENERATION: AtomicPtr<AtomicU32> = AtomicPtr::new((&raw const UNEMPTIED).cast_mut());
 /// The last number given in this process or those that it descends from.
 static LAST: AtomicU32 = AtomicU32::new(FIRST);
-static BEGIN: Once = Once::new();
+/// Whether all below was begun.
+static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
 
 /// In an emptied page.
 const UNKNOWN: u32 = 0;
@@ -28,7 +28,9 @@ const BEGINNING: u32 = u32::MAX;
 #[must_use]
 #[inline]
 pub fn generation() -> u32 {
-    BEGIN.call_once(begin);
+    if !HAS_BEGUN.load(Ordering::Acquire) {
+        begin();
+    }
     match number().load(Ordering::Acquire) {
         UNKNOWN | BEGINNING => begin_generation(),
         generation => generation,
@@ -40,15 +42,21 @@ fn number() -> &'static AtomicU32 {
     unsafe { &*GENERATION.load(Ordering::Acquire) }
 }
 
+/// Threads that are first together begin once each, and none waits for another: a child that was forked in that moment
+/// would wait for ever. Handlers that are registered twice do no harm, and of several pages the first one counts.
+#[cold]
 fn begin() {
     pinning::pin();
     if let Some(page) = emptied_by_forks() {
         page.store(FIRST, Ordering::Relaxed);
-        GENERATION.store(ptr::from_ref(page).cast_mut(), Ordering::Release);
+        let (none, page) = ((&raw const UNEMPTIED).cast_mut(), ptr::from_ref(page).cast_mut());
+        let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+        let _ = GENERATION.compare_exchange(none, page, success, failure);
     }
     let (before, after, in_child) = (before_fork, in_parent, in_child);
     // SAFETY: the handlers only use atomics, `sched_yield` and `close`, as a forked child may.
     unsafe { libc::pthread_atfork(Some(before), Some(after), Some(in_child)) };
+    HAS_BEGUN.store(true, Ordering::Release);
 }
 
 /// A page that is all zeros in every child; none where the kernel does not do that.
