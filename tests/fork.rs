@@ -490,6 +490,25 @@ impl Drop for SetOnDrop<'_> {
 }
 
 #[test]
+fn a_fork_while_a_list_is_replaced_leaves_it_usable_in_the_child() {
+    let _alone = alone();
+    let (provider, done) = (Provider::list(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let _done = SetOnDrop(&done);
+        scope.spawn(|| {
+            let hosts: Vec<_> = (0..10_000).map(|_| Host::new("127.0.0.1", 1)).collect();
+            let hosts = OwnHosts::of(&hosts);
+            while !done.load(Ordering::SeqCst) {
+                provider.replace_by(&hosts).unwrap();
+            }
+        });
+        for _ in 0..40 {
+            Child::run(|| provider.add("127.0.0.1", 2).unwrap()).ends();
+        }
+    });
+}
+
+#[test]
 fn a_fork_while_connections_come_and_go_hands_none_of_them_to_the_child() {
     let _alone = alone();
     let server = Server::always(Reply::status(200).header("connection", "close"));

@@ -70,9 +70,12 @@ impl Provider {
     }
 
     pub fn replace(&self, hosts: &[Host]) -> Result<(), Failure> {
-        let own = OwnHosts::of(hosts);
+        self.replace_by(&OwnHosts::of(hosts))
+    }
+
+    pub fn replace_by(&self, hosts: &OwnHosts) -> Result<(), Failure> {
         // SAFETY: both handles live.
-        checked(|err| unsafe { ahoy_provider_list_replace(self.raw(), own.raw(), err) })
+        checked(|err| unsafe { ahoy_provider_list_replace(self.raw(), hosts.raw(), err) })
     }
 
     /// Puts ports of 127.0.0.1 in place of the list.

@@ -1,8 +1,11 @@
 //! Configure, then share: a handle that freezes when it is first used.
+//!
+//! A forked child goes on with the handle, so no fork may come while it is locked.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, ErrorKind};
+use crate::runtime::process::undivided;
 
 /// Settings that may be changed until something uses them.
 #[derive(Debug)]
@@ -31,12 +34,14 @@ impl<T> Settings<T> {
         name: &str,
         change: impl FnOnce(&mut T) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut state = self.lock();
-        if state.in_use {
-            let message = format!("{name}: is in use and can no longer be changed");
-            return Err(Error::new(ErrorKind::InUse, message));
-        }
-        change(&mut state.value)
+        undivided(|| {
+            let mut state = self.lock();
+            if state.in_use {
+                let message = format!("{name}: is in use and can no longer be changed");
+                return Err(Error::new(ErrorKind::InUse, message));
+            }
+            change(&mut state.value)
+        })
     }
 }
 
@@ -46,22 +51,26 @@ impl<T: Clone> Settings<T> {
         &self,
         check: impl FnOnce(&T) -> Result<(), Error>,
     ) -> Result<T, Error> {
-        let mut state = self.lock();
-        check(&state.value)?;
-        state.in_use = true;
-        Ok(state.value.clone())
+        undivided(|| {
+            let mut state = self.lock();
+            check(&state.value)?;
+            state.in_use = true;
+            Ok(state.value.clone())
+        })
     }
 
     /// The settings as they are; they can still be changed.
     pub(crate) fn read(&self) -> T {
-        self.lock().value.clone()
+        undivided(|| self.lock().value.clone())
     }
 
     /// The first use: from here on the settings stay as they are.
     pub(crate) fn freeze(&self) -> T {
-        let mut state = self.lock();
-        state.in_use = true;
-        state.value.clone()
+        undivided(|| {
+            let mut state = self.lock();
+            state.in_use = true;
+            state.value.clone()
+        })
     }
 }
 

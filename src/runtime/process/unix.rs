@@ -37,6 +37,15 @@ pub fn generation() -> u32 {
     }
 }
 
+/// Does `work` as one step for a fork, which waits for it. So no child has a lock that `work` holds; it should be short, and
+/// make no such step itself.
+pub fn undivided<R>(work: impl FnOnce() -> R) -> R {
+    // The handlers have to be there.
+    let _ = generation();
+    let _step = sockets::Step::begin();
+    work()
+}
+
 fn number() -> &'static AtomicU32 {
     // SAFETY: a static or a page that is never unmapped.
     unsafe { &*GENERATION.load(Ordering::Acquire) }
@@ -182,10 +191,10 @@ pub mod sockets {
         Ok(socket)
     }
 
-    struct Step;
+    pub(super) struct Step;
 
     impl Step {
-        fn begin() -> Self {
+        pub(super) fn begin() -> Self {
             loop {
                 STEPS.fetch_add(1, Ordering::SeqCst);
                 if FORKS.load(Ordering::SeqCst) == 0 {

@@ -15,6 +15,11 @@ pub fn generation() -> u32 {
     FIRST
 }
 
+/// Does `work`.
+pub fn undivided<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
 /// Nothing is noted, for no child inherits a socket: they are made so that programs which are started do not either.
 pub mod sockets {
     use std::io;
