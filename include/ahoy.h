@@ -24,7 +24,8 @@
  *   endpoints, queues and calls. No handle may be freed while another thread is inside a call on
  *   it. The library keeps nothing for each thread of the host. Calls work until the process ends,
  *   in atexit functions and destructors of static objects and of pthread keys too: a library thread
- *   carries a blocking call there, and neither signals nor should_stop end it.
+ *   carries a blocking call there, and neither signals nor should_stop end it. A blocking call
+ *   takes up to 100 KiB of its thread's stack, beside what its callbacks take.
  *
  * Text. Strings passed in are UTF-8 and end with NUL; bytes are a pointer and a length, and
  *   (NULL, 0) is empty. Returned strings end with NUL too, and come with a length where they may
@@ -3378,7 +3379,8 @@ ahoy_status ahoy_client_builder_set_should_stop(ahoy_client_builder *builder,
  * Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless the
  * function of ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the
  * moment when the thread does not wait leaves no trace; with ahoy_client_builder_set_should_stop
- * none is missed. Default false.
+ * none is missed. Linux ends a wait also where the process is stopped and goes on, by job control
+ * or a debugger: that counts as a caught signal. Default false.
  *
  * @param interruptible whether a caught signal ends a blocking call
  */

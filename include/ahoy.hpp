@@ -5237,7 +5237,8 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * Ends a blocking call with errc::interrupted when a signal is caught on its thread, unless the
      * function of client_builder::set_should_stop says otherwise. A signal that comes in the moment
      * when the thread does not wait leaves no trace; with client_builder::set_should_stop none is
-     * missed. Default false.
+     * missed. Linux ends a wait also where the process is stopped and goes on, by job control or a
+     * debugger: that counts as a caught signal. Default false.
      *
      * @param interruptible whether a caught signal ends a blocking call
      */

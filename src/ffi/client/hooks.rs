@@ -157,7 +157,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_should_stop(
 /// Ends a blocking call with AHOY_E_INTERRUPTED when a signal is caught on its thread, unless the
 /// function of ahoy_client_builder_set_should_stop says otherwise. A signal that comes in the
 /// moment when the thread does not wait leaves no trace; with ahoy_client_builder_set_should_stop
-/// none is missed. Default false.
+/// none is missed. Linux ends a wait also where the process is stopped and goes on, by job control
+/// or a debugger: that counts as a caught signal. Default false.
 ///
 /// @param interruptible whether a caught signal ends a blocking call
 #[unsafe(no_mangle)]
