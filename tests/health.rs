@@ -230,6 +230,27 @@ fn a_mere_connect_is_a_check_too() {
 }
 
 #[test]
+fn a_mere_connect_brings_no_outlier_back() {
+    let mut servers: Vec<_> = (0..4).map(|_| Server::ok()).collect();
+    servers.push(Server::status(500));
+    let balancer = round_robin(&ports(&servers)).with(&patient());
+    let balancer = balancer.ejection(100, 600_000, 0.5, 1).ejection_by_failures(0.85, 5, 5);
+    let balancer = balancer.check(None, 20, 5000).thresholds(3, 2, 20);
+    let (client, bad) = (single(&balancer), &servers[4]);
+    eventually("it is ejected", SOON, || {
+        (0..10).for_each(|_| drop(client.get("/").unwrap()));
+        !balancer.endpoint(bad.port()).available()
+    });
+    let (asked, checked) = (bad.request_count(), bad.connections());
+    eventually("five connects pass", SOON, || {
+        assert_eq!(client.get("/").unwrap().status, 200);
+        bad.connections() >= checked + 5
+    });
+    assert!(!balancer.endpoint(bad.port()).available(), "that a port is open mends no answers");
+    assert_eq!(bad.request_count(), asked);
+}
+
+#[test]
 fn where_calls_tell_enough_nothing_is_checked() {
     let servers = [checked_server(true).0, checked_server(true).0, checked_server(true).0];
     let all = ports(&servers);
@@ -267,6 +288,42 @@ fn a_check_that_passes_lets_an_open_circuit_try_again_early() {
         client.get("/").unwrap();
         balancer.endpoint(first.port()).is_closed()
     });
+}
+
+#[test]
+fn a_mere_connect_leaves_a_circuit_that_answers_opened_to_its_time() {
+    let (first, second) = (Server::new(asks_for_a_minute), Server::ok());
+    let breaker = Breaker::new().consecutive(1);
+    let balancer = first_of(&[&first, &second]).with(&breaker).check(None, 20, 5000);
+    let balancer = balancer.thresholds(3, 2, 20);
+    let client = single(&balancer);
+    assert_eq!(client.get("/").unwrap().status, 503);
+    let checked = first.connections();
+    eventually("five connects pass", SOON, || {
+        assert_eq!(client.get("/").unwrap().status, 200);
+        first.connections() >= checked + 5
+    });
+    assert!(balancer.endpoint(first.port()).is_open());
+    assert_eq!(first.request_count(), 1, "it asked to be left alone");
+}
+
+fn asks_for_a_minute(_: &Seen) -> Reply {
+    Reply::status(503).header("retry-after", "60")
+}
+
+#[test]
+fn a_connect_that_passes_lets_a_circuit_try_again_that_failed_connects_opened() {
+    let (first, second) = (Server::ok(), Server::ok());
+    let breaker = Breaker::new().open_ms(600_000, 600_000).connect_open_max_ms(600_000);
+    let balancer = first_of(&[&first, &second]).with(&breaker).check(None, 20, 5000);
+    let balancer = balancer.thresholds(3, 2, 20);
+    let client = Builder::new().balancer(&balancer).build();
+    first.stop();
+    assert_eq!(client.get("/").unwrap().endpoint_url, second.url());
+    assert!(balancer.endpoint(first.port()).is_open());
+    first.restart();
+    eventually("it is back", SOON, || client.get("/").unwrap().endpoint_url == first.url());
+    assert!(balancer.endpoint(first.port()).is_closed());
 }
 
 #[test]

@@ -154,7 +154,8 @@ async fn carry_out(member: Arc<Member>, check: HealthCheck, transport: Arc<Direc
     let Some(stats) = member.stats() else { return };
     let mut upkeep = stats.upkeep();
     upkeep.is_checking = false;
-    let returned = result.is_ok() && upkeep.ejection.pass_check(&stats.outlier);
+    let tells_of_answers = result.is_ok() && check.path.is_some();
+    let returned = tells_of_answers && upkeep.ejection.pass_check(&stats.outlier);
     let observe =
         |state: &mut Check| entropy::with_rng(|rng| state.observe(result, &check.rule, now, rng));
     let changed = upkeep.check.as_mut().and_then(observe);
@@ -167,7 +168,9 @@ async fn carry_out(member: Arc<Member>, check: HealthCheck, transport: Arc<Direc
         Some(Health::Healthy) => member.set_unhealthy(false, now),
         Some(Health::Unknown) | None => {}
     }
-    if result.is_ok() {
+    // That a port can be connected to says nothing of what answers there, and a server that asked to be left alone for a
+    // while can be connected to all the time.
+    if tells_of_answers || result.is_ok() && !member.is_tripped_by_answers() {
         member.half_open_early(now);
     }
 }

@@ -38,6 +38,11 @@ impl Member {
         self.lock().breaker().map_or(CircuitState::Closed, Breaker::state)
     }
 
+    /// Whether its answers have opened its circuit, or how late they were.
+    pub(crate) fn is_tripped_by_answers(&self) -> bool {
+        self.lock().breaker().is_some_and(Breaker::is_tripped_by_answers)
+    }
+
     /// When the next probe may go; none where its circuit is closed, or will not be probed by itself.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
         self.lock().breaker().and_then(Breaker::retry_at)

@@ -112,7 +112,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_outlier_failure_share(
 ///
 /// - Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at
 ///   once.
-/// - Two checks in a row that pass bring it back, and one lets an open circuit try again.
+/// - Two checks in a row that pass bring it back.
+/// - One that passes lets an open circuit try again, and ends an ejection by outlier detection. A
+///   mere connect does so only where connecting had failed: it tells nothing of answers.
 ///
 /// The checks begin with the first call of a client and share its TLS settings. Default: off.
 ///
