@@ -2744,11 +2744,10 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
     }
 
     /**
-     * Switches on slow start over 2 s, outlier detection, a panic threshold of 0.5 and health checks
-     * by connect. What is on already stays as it is. None of it is a default: outlier detection needs
-     * a handful of endpoints to compare, health checks open connections of their own, and slow start
-     * sends less to an endpoint that has just come back. The client's part is
-     * client_builder::use_resilient_profile.
+     * Switches on slow start over 2 s, outlier detection and health checks by connect. What is on
+     * already stays as it is. None of it is a default: outlier detection needs a handful of endpoints
+     * to compare, health checks open connections of their own, and slow start sends less to an
+     * endpoint that has just come back. The client's part is client_builder::use_resilient_profile.
      */
     balancer &use_resilient_profile() { detail::value(try_use_resilient_profile()); return *this; }
 

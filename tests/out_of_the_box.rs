@@ -280,3 +280,22 @@ fn the_recommended_balancer_answers_with_two_of_three_hosts_dead() {
         assert_eq!(client.get("/").unwrap().status, 200);
     }
 }
+
+#[test]
+fn the_profile_leaves_two_of_three_alone_that_answer_503() {
+    let servers = [Server::status(503), Server::status(503), Server::ok()];
+    let balancer =
+        Balancer::recommended(&Provider::loopback(&servers.each_ref().map(Server::port)));
+    // No circuit tries again meanwhile.
+    let breaker = Breaker::new().open_ms(600_000, 600_000);
+    let balancer = balancer.with(&breaker).ruled(|it| it.option("profile", "resilient"));
+    let client = Builder::new().balancer(&balancer).build();
+    let post = || client.send(&Request::new("POST", "/")).unwrap().status;
+    let is_open = |server: &Server| balancer.endpoint(server.port()).is_open();
+    eventually("two circuits open", ms(20_000), || {
+        post();
+        servers[..2].iter().all(is_open)
+    });
+    let failed = (0..100).filter(|_| post() != 200).count();
+    assert_eq!(failed, 0, "of 100 that the third could answer");
+}

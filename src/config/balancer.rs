@@ -190,10 +190,9 @@ impl BalancerConfig {
     }
 
     /// The profile `resilient`: what helps where endpoints fail in odd ways, at the price of some background
-    /// work.
+    /// work. No panic threshold: with two of three that answer 503, it sends most calls to those two.
     pub fn make_resilient(&mut self) {
         self.slow_start.get_or_insert_default();
-        self.panic.get_or_insert(Ratio::HALF);
         self.ejection.get_or_insert_default();
         self.health.get_or_insert_default();
     }

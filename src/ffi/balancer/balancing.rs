@@ -332,10 +332,10 @@ pub unsafe extern "C" fn ahoy_balancer_set_deterministic_subset(
     ))
 }
 
-/// Switches on slow start over 2 s, outlier detection, a panic threshold of 0.5 and health checks
-/// by connect. What is on already stays as it is. None of it is a default: outlier detection needs
-/// a handful of endpoints to compare, health checks open connections of their own, and slow start
-/// sends less to an endpoint that has just come back. The client's part is
+/// Switches on slow start over 2 s, outlier detection and health checks by connect. What is on
+/// already stays as it is. None of it is a default: outlier detection needs a handful of endpoints
+/// to compare, health checks open connections of their own, and slow start sends less to an
+/// endpoint that has just come back. The client's part is
 /// ahoy_client_builder_use_resilient_profile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_use_resilient_profile(

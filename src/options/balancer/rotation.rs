@@ -12,7 +12,7 @@ use crate::policy::{RecoveryConfig, SlowStart};
 
 pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
     Setting::new("profile", Form::Choice(&["resilient"]))
-        .purpose("Many settings at once. resilient switches on slow start, outlier detection, a panic threshold of 0.5 and health checks by connect; what is on already stays as it is")
+        .purpose("Many settings at once. resilient switches on slow start, outlier detection and health checks by connect; what is on already stays as it is")
         .cost("Background work, and the costs of each.")
         .other_setter("use_resilient_profile", "there is one profile, and a function for it")
         .field(
