@@ -2950,7 +2950,8 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
     /**
      * After an outage of all endpoints, admits available / min_working of the calls until the number
      * of available endpoints is stable for hold, so that the first endpoints that come back are not
-     * overwhelmed (as in brpc). The other calls are errc::overloaded. Default: off.
+     * overwhelmed (as in brpc). Of the other calls, one for each endpoint whose probe is due asks that
+     * one; the rest are errc::overloaded. Default: off.
      *
      * @param min_working how many endpoints can just bear all traffic, at least 1
      * @param hold from 0; 10000 is a good start

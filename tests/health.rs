@@ -397,6 +397,31 @@ fn after_an_outage_only_a_part_goes_that_who_is_back_can_bear() {
 }
 
 #[test]
+fn a_call_that_would_be_held_back_probes_who_is_due() {
+    let servers = [(); 5].map(|()| Server::ok());
+    let balancer = round_robin(&ports(&servers)).with(&quick_probes()).recovery(5, 600_000);
+    let client = single(&balancer);
+    (0..10).for_each(|_| drop(client.get("/").unwrap()));
+    outage(&servers, &client);
+    // Few calls, and a probe is due at each of them.
+    let seldom = || {
+        thread::sleep(ms(60));
+        client.get("/")
+    };
+    let before = servers.each_ref().map(Server::request_count);
+    eventually("the first one is back", SOON, || seldom().is_ok());
+    let are_back = || (0..5).all(|it| servers[it].request_count() > before[it]);
+    let mut refused = 0;
+    eventually("so are the others", SOON, || {
+        refused += usize::from(seldom().is_err());
+        are_back()
+    });
+    // By the pace of probes where others serve, one in fifty calls is for each of them.
+    assert!(refused <= 1, "{refused} calls of a lone caller were refused");
+    (0..50).for_each(|_| drop(client.get("/").unwrap()));
+}
+
+#[test]
 fn what_was_there_for_a_while_gets_everything() {
     let servers = [Server::ok(), Server::ok()];
     let balancer = round_robin(&ports(&servers)).with(&quick_probes()).recovery(50, 300);

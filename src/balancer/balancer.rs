@@ -15,7 +15,7 @@ use super::cluster_state::Mode;
 use super::lease::{Claim, Lease};
 use super::list::List;
 use super::locality_state::Rules;
-use super::member::Member;
+use super::member::{Member, Standing};
 use super::observers::Observers;
 use super::pick::attempted::Attempted;
 use super::pick::pick_state::PickState;
@@ -264,6 +264,9 @@ impl Balancer {
         self.note_asked(live, now);
         live.rules.cluster.note_call();
         if !live.lets_through(&snapshot.roster, now) {
+            if let Some(lease) = self.lease_probe(&snapshot, &context) {
+                return Ok(lease);
+            }
             self.tell_mode(live, Mode::Holding, true);
             let none = NoneAdmits { held_back: true, ..NoneAdmits::of(&snapshot.roster) };
             return Err(NoneAdmits { updates_seen, ..none });
@@ -296,6 +299,22 @@ impl Balancer {
             live.note_all_out(now);
         }
         Err(none)
+    }
+
+    /// The right to probe an endpoint that is due, for a call that would be held back. It takes nothing from those that
+    /// are back, and the sooner the others are known to be, the fewer calls are refused. Its pace is that of the open
+    /// wait alone, as where nobody admits: a caller of one call a second would be refused half of them for 10 s, although
+    /// all endpoints are well.
+    fn lease_probe(&self, snapshot: &PickState, context: &PickContext<'_>) -> Option<Lease> {
+        let &PickContext { attempted, terms, now, tick, .. } = context;
+        let spares = terms.overdue == TowardsOverdue::PassOver;
+        let is_due = |member: &&Arc<Member>| match member.standing(now) {
+            Standing::Probe(due) => !(attempted.contains(member) || due.hangs && spares),
+            _ => false,
+        };
+        let claim = Claim { panic: false, most: self.config.max_in_flight, now, tick };
+        let mut due = snapshot.roster.members().filter(is_due);
+        due.find_map(|member| Lease::claim(member, claim))
     }
 
     /// Tells where an attempt that goes out shows that a mode begins or ends.

@@ -166,7 +166,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_health_thresholds(
 
 /// After an outage of all endpoints, admits available / min_working of the calls until the number
 /// of available endpoints is stable for hold_ms, so that the first endpoints that come back are not
-/// overwhelmed (as in brpc). The other calls are AHOY_E_OVERLOADED. Default: off.
+/// overwhelmed (as in brpc). Of the other calls, one for each endpoint whose probe is due asks that
+/// one; the rest are AHOY_E_OVERLOADED. Default: off.
 ///
 /// @param min_working how many endpoints can just bear all traffic, at least 1
 /// @param hold_ms from 0; 10000 is a good start
