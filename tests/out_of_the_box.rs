@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -298,4 +299,26 @@ fn the_profile_leaves_two_of_three_alone_that_answer_503() {
     });
     let failed = (0..100).filter(|_| post() != 200).count();
     assert_eq!(failed, 0, "of 100 that the third could answer");
+}
+
+#[test]
+fn a_host_is_back_whose_first_answers_after_a_restart_take_long() {
+    let _alone = alone();
+    let (server, goods) = (Server::ok(), [Server::ok(), Server::ok()]);
+    let balancer = round_robin(&[server.port(), goods[0].port(), goods[1].port()]);
+    let client = Builder::new().balancer(&balancer).build();
+    assert!(is_good(&client.get("/")));
+    let calls = Calling::begin(client);
+    let circuit = balancer.endpoint(server.port());
+    eventually("enough is known of answers", ms(20_000), || server.request_count() >= 200);
+    server.stop();
+    eventually("its circuit opens", ms(20_000), || !circuit.is_closed());
+    let connections = Mutex::new(HashSet::new());
+    server.become_(move |seen| {
+        let is_new = connections.lock().unwrap().insert(seen.connection);
+        Reply::status(200).after(if is_new { ms(250) } else { ms(0) })
+    });
+    server.restart();
+    eventually("it is back", ms(10_000), || circuit.is_closed());
+    calls.end();
 }

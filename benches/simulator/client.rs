@@ -118,12 +118,12 @@ impl Client {
         self.usual.read(&self.answers, clock.at(now))
     }
 
-    /// Whether an attempt there is a probe, or as good as one.
+    /// Whether its endpoint may hang.
     pub(crate) fn may_hang(&self, lease: &Lease) -> bool {
         let overdue = || self.places.iter().filter(|it| self.members[**it as usize].is_overdue);
-        lease.permit.as_ref().is_some_and(Permit::probe)
-            || self.members[lease.member as usize].is_overdue
-                && may_pass_over(overdue().count(), self.places.len())
+        let member = &self.members[lease.member as usize];
+        member.is_tripped_by_hang()
+            || member.is_overdue && may_pass_over(overdue().count(), self.places.len())
     }
 
     /// Whether an endpoint that is not in `tried` admits, and owes no answer beyond its limit.

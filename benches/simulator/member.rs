@@ -76,6 +76,11 @@ impl Member {
             || self.pace.allows(calls, endpoints, now / MS)
     }
 
+    /// Whether its circuit is not closed, since it hangs.
+    pub(crate) fn is_tripped_by_hang(&self) -> bool {
+        self.breaker.as_deref().is_some_and(Breaker::is_tripped_by_hang)
+    }
+
     pub(crate) fn acquire(
         &mut self,
         config: &Arc<BreakerConfig>,

@@ -31,6 +31,8 @@ struct Held {
     member: Arc<Member>,
     /// None where an endpoint serves in spite of its circuit, which then learns nothing.
     permit: Option<Permit>,
+    /// Its circuit is not closed, since the endpoint hangs.
+    hangs: bool,
     /// None once its load was told of the answer.
     started: Option<Tick>,
     /// The attempt is counted of its endpoint already.
@@ -56,13 +58,13 @@ impl Lease {
         if !hot.start(slot, claim.tick, claim.most) {
             return None;
         }
-        let Ok(Granted { endpoint, permit, half_opened }) = member.acquire(claim.panic, claim.now)
-        else {
+        let Ok(granted) = member.acquire(claim.panic, claim.now) else {
             hot.take_back(slot, claim.tick);
             return None;
         };
+        let Granted { endpoint, permit, half_opened, hangs } = granted;
         let started = Some(claim.tick);
-        let held = Held { member: Arc::clone(member), permit, started, counted: false };
+        let held = Held { member: Arc::clone(member), permit, hangs, started, counted: false };
         if held.is_probe() {
             hot.note_probe(slot, claim.now);
         }
@@ -87,9 +89,11 @@ impl Lease {
         Some(held.member.hot().shared().breaker.probe_timeout)
     }
 
-    /// Whether the endpoint may hang: it is probed, or owes an answer while most others do not.
+    /// Whether the endpoint may hang: it did, or owes an answer while most others do not. One that refused, or answered
+    /// 503, is given the usual time: a server that was restarted takes longer for its first answers, and a probe
+    /// that is overtaken by a quick neighbour would leave it out for good.
     pub(crate) fn may_hang(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.is_probe() || held.is_overdue())
+        self.held.as_ref().is_some_and(|held| held.hangs || held.is_overdue())
     }
 
     /// Whether its endpoint is as late as nearly all others.

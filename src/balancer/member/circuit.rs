@@ -21,6 +21,8 @@ pub(crate) struct Granted {
     pub(crate) permit: Option<Permit>,
     /// Its circuit was open until now, and lets this one through as a probe.
     pub(crate) half_opened: bool,
+    /// Its circuit is not closed, since the endpoint hangs.
+    pub(crate) hangs: bool,
 }
 
 impl Member {
@@ -58,7 +60,8 @@ impl Member {
             answer => answer.map(Some),
         })?;
         let half_opened = was_open && permit.is_some();
-        Ok(Granted { endpoint: Arc::clone(&kept.endpoint), permit, half_opened })
+        let hangs = kept.breaker().is_some_and(Breaker::is_tripped_by_hang);
+        Ok(Granted { endpoint: Arc::clone(&kept.endpoint), permit, half_opened, hangs })
     }
 
     /// Takes in how an attempt ended, which is `counted` unless it was before.
