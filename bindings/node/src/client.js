@@ -4,7 +4,7 @@ const diagnostics = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
 const { Readable } = require("node:stream");
 const { inspect } = require("node:util");
-const { Handle, apply, check, milliseconds, native, sentValue, string, take, text } = require("./native.js");
+const { Handle, apply, check, flag, milliseconds, native, sentValue, string, take, text } = require("./native.js");
 const { AhoyError, withStack } = require("./errors.js");
 const { Balancer } = require("./balancer.js");
 const { Queue } = require("./queue.js");
@@ -39,6 +39,7 @@ class Client extends EventEmitter {
   constructor(hosts, options = {}) {
     super();
     refuseUnknown(OPTIONS, options, "a client");
+    if (options.resilient !== undefined) flag("resilient", options.resilient);
     const builder = new Handle(native.ahoy_client_builder_new(), "ahoy_client_builder_free");
     const pointer = builder.pointer;
     const { balancer, timeout, attemptTimeout, connectTimeout, tries, headers, ca, cert, key, resilient } = options;
@@ -250,7 +251,7 @@ function build(path, options, content) {
     if (content.bytes) check("ahoy_request_set_body", pointer, content.bytes, content.bytes.length);
     if (timeout !== undefined) check("ahoy_request_set_timeout_ms", pointer, milliseconds("timeout", timeout));
     if (attemptTimeout !== undefined) check("ahoy_request_set_attempt_timeout_ms", pointer, milliseconds("attemptTimeout", attemptTimeout));
-    if (idempotent !== undefined) check("ahoy_request_set_idempotent", pointer, idempotent);
+    if (idempotent !== undefined) check("ahoy_request_set_idempotent", pointer, flag("idempotent", idempotent));
     // C would take what does not fit for another number; what fits the library looks at.
     const isNumber = Number.isInteger(criticality) && Math.abs(criticality) < 2 ** 31;
     if (criticality !== undefined && !isNumber) throw new RangeError(`criticality is a whole number, and not ${inspect(criticality)}`);

@@ -105,6 +105,12 @@ function string(name, value) {
   return value;
 }
 
+/** A switch: text such as "no" is truthy. */
+function flag(name, value) {
+  if (typeof value !== "boolean") throw new TypeError(`${name} is true or false, and not ${inspect(value)}`);
+  return value;
+}
+
 /** Settings by key, passed to the library unchecked, so that a newer one brings its settings. */
 function apply(name, pointer, settings) {
   if (settings && typeof settings !== "object") throw new TypeError(`settings are an object, and not ${inspect(settings)}`);
@@ -113,4 +119,4 @@ function apply(name, pointer, settings) {
   }
 }
 
-module.exports = { Handle, apply, check, headerValue, koffi, milliseconds, native, sentValue, string, take, text };
+module.exports = { Handle, apply, check, flag, headerValue, koffi, milliseconds, native, sentValue, string, take, text };

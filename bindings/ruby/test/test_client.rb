@@ -167,6 +167,8 @@ class TestClient < Minitest::Test
       -> { Ahoy::Client.new([Ahoy::Host.new(address: "a", port: 80, scheme: :ftp)]) } => [ArgumentError, "scheme"],
       -> { made.get("/ok", headers: "a: b") } => [TypeError, "headers"],
       -> { made.get("/ok", params: 5) } => [TypeError, "params"],
+      -> { made.get("/ok", idempotent: "no") } => [TypeError, "idempotent is true or false, and not \"no\""],
+      -> { Ahoy::Client.new(hosts, resilient: "off") } => [TypeError, "resilient"],
       -> { made.get("/ok", criticality: "a") } => [TypeError, "criticality"],
       -> { made.post("/ok", "a", json: {}) } => [ArgumentError, "one of body, json and form"],
       -> { made.get(nil) } => [TypeError, "path"],

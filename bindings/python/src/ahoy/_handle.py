@@ -85,6 +85,13 @@ def given(name: str, value: Any) -> bytes:
     return whole(name, value.encode())
 
 
+def flag(name: str, value: Any) -> bool:
+    """A switch: of text such as "no", C would take the truth of any text."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is True or False, and not {value!r}")
+    return value
+
+
 def whole(name: str, value: bytes) -> bytes:
     """Text that C reads as the program wrote it: for C it ends at a NUL."""
     if b"\0" in value:

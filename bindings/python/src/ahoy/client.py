@@ -14,7 +14,7 @@ from typing import Any, Callable, Iterator, Mapping, TypeVar, Union
 
 from . import errors
 from ._callbacks import keep, plain
-from ._handle import Handle, check, given, milliseconds, take, text
+from ._handle import Handle, check, flag, given, milliseconds, take, text
 from ._library import lib
 from .balancer import Balancer, Hosts, chosen_balancer
 from .headers import Auth, HeaderInput, authorized, encoded, pairs
@@ -104,6 +104,8 @@ class BaseClient:
         for name, hook in {"on_request": on_request, "on_response": on_response, "on_error": on_error, "on_event": on_event}.items():
             if hook is not None:
                 plain(name, hook)
+        for name, switch in {"resilient": resilient, "warn_unclosed": warn_unclosed}.items():
+            flag(name, switch)
         if verify is False:
             raise ValueError("TLS is always verified: pass the PEM file of the server's authority as verify")
         self._refusals: Refusals | None = Refusals() if on_request is not None else None

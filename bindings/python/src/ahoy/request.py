@@ -11,7 +11,7 @@ from typing import Any, AsyncIterable, AsyncIterator, Callable, Iterable, Iterat
 from urllib.parse import quote, urlencode
 
 from ._callbacks import keep
-from ._handle import Handle, check, given, milliseconds, take
+from ._handle import Handle, check, flag, given, milliseconds, take
 from ._library import callback, lib
 from .headers import Auth, HeaderInput, authorized, encoded, pairs
 
@@ -146,7 +146,7 @@ def build(
     if idle_timeout is not None:
         check(lib.ahoy_request_set_idle_timeout_ms, pointer, milliseconds("idle_timeout", idle_timeout))
     if idempotent is not None:
-        check(lib.ahoy_request_set_idempotent, pointer, idempotent)
+        check(lib.ahoy_request_set_idempotent, pointer, flag("idempotent", idempotent))
     if criticality is not None:
         if not isinstance(criticality, int):
             raise TypeError(f"criticality is a number from 0 to 3, and not {criticality!r}")

@@ -33,6 +33,7 @@ module Ahoy
       builder = Handle.of(Native.ahoy_client_builder_new, :ahoy_client_builder_free)
       text = config.is_a?(Hash) ? JSON.generate(config) : config && Native.given("config", config, String, "a hash or JSON text")
       Native.check(:ahoy_client_builder_set_config, builder, text) if text
+      Native.flag("resilient", resilient)
       balance(builder, hosts, balancer, balancer_options, resilient)
       Native.check(:ahoy_client_builder_set_base_url, builder, Native.given("base_url", base_url.to_s, /\A[a-z]+:/i, "a URL")) if base_url
       Native.check(:ahoy_client_builder_use_resilient_profile, builder) if resilient

@@ -86,6 +86,11 @@ module Ahoy
       value
     end
 
+    # A switch; nil where it is not given. Text such as "no" counts as true in Ruby.
+    def self.flag(name, value)
+      given(name, value, ->(one) { [true, false, nil].include?(one) }, "true or false")
+    end
+
     # Milliseconds; less than one is rounded up, for 0 would mean: do not wait.
     def self.milliseconds(name, seconds)
       raise TypeError, "#{name} is a number of seconds, and not #{seconds.inspect}" unless seconds.respond_to?(:negative?)

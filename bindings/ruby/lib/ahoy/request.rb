@@ -32,7 +32,7 @@ module Ahoy
       self.body = json.nil? ? (form ? URI.encode_www_form(form) : body) : JSON.generate(json)
       set(:timeout_ms, timeout && Native.milliseconds("timeout", timeout))
       set(:attempt_timeout_ms, attempt_timeout && Native.milliseconds("attempt_timeout", attempt_timeout))
-      set(:idempotent, idempotent)
+      set(:idempotent, Native.flag("idempotent", idempotent))
       set(:criticality, criticality && Native.given("criticality", criticality, Integer, "a number from 0 to 3"))
       set(:group, group&.to_s)
       set(:streamed, true) if streamed
