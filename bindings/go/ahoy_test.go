@@ -648,6 +648,30 @@ func TestAHostMayLeaveOutItsPort(t *testing.T) {
 	}
 }
 
+func TestAUnixSocketIsAHostByItsPath(t *testing.T) {
+	path := t.TempDir() + "/socket"
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })}
+	go server.Serve(listener)
+	defer server.Close()
+	for _, host := range []string{"unix:" + path, "unix://" + path} {
+		response, err := client(t, Config{Hosts: []string{host}}).Get(context.Background(), "/")
+		if err != nil {
+			t.Fatal(host, err)
+		}
+		response.Body.Close()
+		if response.StatusCode != 204 || !strings.HasSuffix(Attempts(response)[0].URL, path) {
+			t.Fatal(host, response.StatusCode, Attempts(response))
+		}
+	}
+	if _, err := New(Config{Hosts: []string{"unix:socket"}}); err == nil || !strings.Contains(err.Error(), "unix:socket") {
+		t.Fatal(err)
+	}
+}
+
 func TestOwnProviderAndOwnBalancer(t *testing.T) {
 	hosts := servers(t, "ok", "ok")
 	asked := 0

@@ -34,7 +34,7 @@ import (
 type Config struct {
 	// JSON is everything as one text, see docs/configuration.md; what is set beside it counts more.
 	JSON string
-	// Hosts are name:port, or https://name:port.
+	// Hosts are name:port, https://name:port, or unix:/path.
 	Hosts []string
 	// HostList gives hosts with weights, zones and so on.
 	HostList []Host

@@ -23,8 +23,11 @@ type Host struct {
 	ServerName string // the name that TLS verifies
 }
 
-// ParseHost reads name:port, [::1]:port or https://name.
+// ParseHost reads name:port, [::1]:port, https://name or unix:/path.
 func ParseHost(text string) (Host, error) {
+	if strings.HasPrefix(text, "unix:") {
+		return Host{Address: text, Port: 80}, nil // the port says http, and nothing else
+	}
 	host := Host{}
 	rest := text
 	if scheme, after, found := strings.Cut(text, "://"); found {

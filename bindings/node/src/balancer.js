@@ -16,6 +16,7 @@ function parseHost(host) {
     if (host && typeof host === "object" && "address" in host) return host;
     throw new TypeError(`a host is text such as "10.0.0.7:80", or has an address and a port, and not ${inspect(host)}`);
   }
+  if (host.startsWith("unix:")) return { address: host, port: 80 }; // which says http, and nothing else
   const url = parseURL(host.includes("://") ? host : `http://${host}`);
   if (!url || url.pathname.length > 1 || url.search || url.hash || url.username) {
     throw new AhoyError(`${inspect(host)} is not a host: write name:port`, "AHOY_E_INVALID_ARGUMENT");
@@ -87,7 +88,7 @@ class Balancer {
   constructor(hosts, { algorithm = "p2c", options, providerOptions, refresh } = {}) {
     const asked = typeof hosts === "function" ? hosts : null;
     if (asked) hosts = [];
-    const isURL = typeof hosts === "string" && /^(?!https?:)[a-z0-9+]+:\/\//.test(hosts);
+    const isURL = typeof hosts === "string" && /^(?!https?:|unix:)[a-z0-9+]+:\/\//.test(hosts);
     this.provider = isURL
       ? take("ahoy_provider_from_url", "ahoy_provider_free", hosts)
       : new Handle(native.ahoy_provider_list_new(), "ahoy_provider_free");

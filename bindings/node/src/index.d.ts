@@ -34,8 +34,9 @@ export interface Host {
 }
 
 /**
- * Hosts such as "10.0.0.7:80", a registry's URL such as "etcd://127.0.0.1:2379/web", or a function that gives hosts. It is
- * asked at once, again every `refresh` milliseconds, and where calls find no host; where it throws, the last list stays.
+ * Hosts such as "10.0.0.7:80" or "unix:/path", a registry's URL such as "etcd://127.0.0.1:2379/web", or a function that
+ * gives hosts. It is asked at once, again every `refresh` milliseconds, and where calls find no host; where it throws, the
+ * last list stays.
  */
 export type Hosts = string | Iterable<string | Host> | (() => HostList | Promise<HostList>);
 export type HostList = Iterable<string | Host>;

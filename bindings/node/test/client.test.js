@@ -1,7 +1,10 @@
 "use strict";
 
 const assert = require("node:assert/strict");
+const fs = require("node:fs");
 const http = require("node:http");
+const os = require("node:os");
+const path = require("node:path");
 const { after, before, test } = require("node:test");
 const { AhoyError, Balancer, Client } = require("../src/index.js");
 const { counts, eventually, servers } = require("./support.js");
@@ -281,6 +284,23 @@ test("balancers: own list, circuits, explanation", async () => {
   await eventually(async () => (await c.get("/ok").catch(() => null))?.status === 200);
   assert.match(balancer.explain(), new RegExp(hosts[0]));
   assert.throws(() => new Balancer(hosts, { algorithm: "best" }), RangeError);
+});
+
+test("a unix socket is a host by its path", async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "ahoy-"));
+  const place = path.join(folder, "socket");
+  const server = http.createServer((_, answer) => answer.writeHead(204).end());
+  await new Promise((resolve) => server.listen(place, resolve));
+  const host = `unix:${place}`;
+  for (const given of [[host], host, `unix://${place}`, [{ address: host, port: 80 }], () => [host]]) {
+    const answer = await client(given).get("/");
+    assert.equal(answer.status, 204);
+    assert.ok(answer.endpoint.endsWith(place));
+  }
+  assert.throws(() => client(["unix:socket"]), /unix:socket/);
+  server.closeAllConnections();
+  server.close();
+  fs.rmSync(folder, { recursive: true });
 });
 
 test("a function gives the hosts", async () => {

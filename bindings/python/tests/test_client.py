@@ -2,11 +2,13 @@
 
 import copy
 import datetime
+import http.server
 import io
 import logging
 import os
 import pathlib
 import pickle
+import socketserver
 import tempfile
 import threading
 import time
@@ -23,6 +25,32 @@ class Imported(unittest.TestCase):
         self.assertEqual(parsed, [("a", 80), ("a", 80), ("a", 443), ("::1", 80), ("a", 81)])
         for text in ("a:x", ":", ":80", "::"):
             self.assertRaisesRegex(ValueError, "is not a host", ahoy.Client, [text])
+
+    def test_a_unix_socket_is_a_host_by_its_path(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(204)
+                self.end_headers()
+
+            def address_string(self):
+                return "unix"
+
+            def log_message(self, *_):
+                pass
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/socket"
+            with socketserver.ThreadingUnixStreamServer(path, Handler) as server:
+                threading.Thread(target=server.serve_forever).start()
+                try:
+                    host = f"unix:{path}"
+                    for hosts in ([host], host, f"unix://{path}", [(host, 80)], lambda: [host]):
+                        with ahoy.Client(hosts) as client:
+                            response = client.get("/")
+                            self.assertEqual((response.status, response.endpoint[-len(path) :]), (204, path))
+                finally:
+                    server.shutdown()
+        self.assertRaisesRegex(ValueError, "unix:socket", ahoy.Client, ["unix:socket"])
 
     def test_a_hooks_request_takes_nothing_that_would_do_nothing(self):
         with self.assertRaises(AttributeError):

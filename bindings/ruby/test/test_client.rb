@@ -2,9 +2,11 @@
 
 require_relative "support"
 require "logger"
+require "socket"
 require "stringio"
 require "tempfile"
 require "timeout"
+require "tmpdir"
 
 # The client as its user sees it.
 class TestClient < Minitest::Test
@@ -27,6 +29,27 @@ class TestClient < Minitest::Test
     ["a:x", ":", ":80", "::"].each do |text|
       assert_match(/is not a host/, assert_raises(ArgumentError) { Ahoy::Client.new([text]) }.message)
     end
+  end
+
+  def test_a_unix_socket_is_a_host_by_its_path
+    Dir.mktmpdir do |folder|
+      path = "#{folder}/socket"
+      server = UNIXServer.new(path)
+      serving = Thread.new do
+        while (peer = server.accept)
+          peer.gets("\r\n\r\n")
+          peer << "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
+          peer.close
+        end
+      end
+      [["unix:#{path}"], "unix:#{path}", "unix://#{path}", [["unix:#{path}", 80]], -> { ["unix:#{path}"] }].each do |given|
+        response = client(given).get("/")
+        assert_equal 204, response.status
+        assert response.endpoint.end_with?(path)
+      end
+      serving.kill
+    end
+    assert_includes assert_raises(ArgumentError) { client(["unix:socket"]) }.message, "unix:socket"
   end
 
   def test_a_dead_host_costs_no_call

@@ -34,7 +34,7 @@ class Host:
 
     @classmethod
     def parse(cls, value: HostLike) -> Host:
-        """A host from `name:port`, `[::1]:port`, `https://name`, a pair, or a host as it is."""
+        """A host from `name:port`, `[::1]:port`, `https://name`, `unix:/path`, a pair, or a host as it is."""
         if isinstance(value, Host):
             return value
         if not isinstance(value, str):
@@ -43,6 +43,8 @@ class Host:
             except (TypeError, ValueError):
                 raise TypeError(f"a host is text such as '10.0.0.7:80', a pair or a Host, and not {value!r}") from None
             return cls(str(address), int(port))
+        if value.startswith("unix:"):
+            return cls(value, 80)  # which says http, and nothing else
         scheme, _, rest = value.rpartition("://")
         address, colon, port = rest.rstrip("/").rpartition(":")
         if not colon or "]" in port:
@@ -89,7 +91,7 @@ class Provider:
             plain("hosts", hosts)
             pointer = lib.ahoy_provider_custom_new(*keep(("ahoy_provider_fn", _listed(hosts))))
             self.handle = Handle(pointer, lib.ahoy_provider_free)
-        elif isinstance(hosts, str) and "://" in hosts and not hosts.startswith(("http://", "https://")):
+        elif isinstance(hosts, str) and "://" in hosts and not hosts.startswith(("http://", "https://", "unix:")):
             self.handle = Handle(take(lib.ahoy_provider_from_url, given("hosts", hosts)), lib.ahoy_provider_free)
             apply(lib.ahoy_provider_set, self.handle.pointer or 0, options)
         else:

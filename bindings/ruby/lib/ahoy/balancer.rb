@@ -4,13 +4,15 @@ module Ahoy
   # A server of the service. What is nil has the library's default.
   Host = Struct.new(:address, :port, :weight, :zone, :priority, :scheme, :authority, :server_name,
                     keyword_init: true) do
-    # A host from "name:port", "[::1]:port", "https://name", a pair, or a host as it is.
+    # A host from "name:port", "[::1]:port", "https://name", "unix:/path", a pair, or a host as it is.
     def self.parse(value)
       return value if value.is_a?(Host)
       return new(address: value[0].to_s, port: Integer(value[1])) if value.is_a?(Array) && value.size == 2
       unless value.is_a?(String)
         raise TypeError, "a host is text such as \"10.0.0.7:80\", a pair or a Host, and not #{value.inspect}"
       end
+
+      return new(address: value, port: 80) if value.start_with?("unix:") # the port says http, and nothing else
 
       scheme, _, rest = value.rpartition("://")
       address, _, port = rest.chomp("/").rpartition(":")
@@ -143,7 +145,7 @@ module Ahoy
     def provider(hosts, options)
       return Handle.of(Native.ahoy_provider_custom_new(*Callbacks.hosts(hosts)), :ahoy_provider_free) if hosts.respond_to?(:call)
 
-      if hosts.is_a?(String) && hosts.include?("://") && !hosts.match?(%r{\Ahttps?://})
+      if hosts.is_a?(String) && hosts.include?("://") && !hosts.match?(%r{\A(https?://|unix:)})
         made = Native.take(:ahoy_provider_from_url, :ahoy_provider_free, hosts)
         Settings.apply(:ahoy_provider_set, made, options)
         return made
