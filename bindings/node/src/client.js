@@ -354,10 +354,10 @@ function fields(headers) {
 }
 
 function bytes(name, value) {
-  if (typeof value !== "string" && !ArrayBuffer.isView(value)) {
+  if (typeof value !== "string" && !isBytes(value)) {
     throw new TypeError(`${name} is text or bytes, and not ${inspect(value)}`);
   }
-  const made = Buffer.from(value);
+  const made = typeof value === "string" ? Buffer.from(value) : octets(value);
   return [made, made.length];
 }
 

@@ -80,9 +80,9 @@ export interface ClientOptions {
   tries?: number;
   headers?: HeadersInput;
   /** PEM to trust beside the platform's certificates. */
-  ca?: string | Uint8Array;
-  cert?: string | Uint8Array;
-  key?: string | Uint8Array;
+  ca?: string | Bytes;
+  cert?: string | Bytes;
+  key?: string | Bytes;
   /** Hedges, outlier detection, slow start and limits, as the library recommends. */
   resilient?: boolean;
   /** Any further setting by key, see docs/options.md. */
@@ -130,7 +130,7 @@ export interface RequestOptions extends FetchOptions {
   idempotent?: boolean;
   criticality?: 0 | 1 | 2 | 3;
   group?: string;
-  hashKey?: string | Uint8Array;
+  hashKey?: string | Bytes;
 }
 
 /** An answer, shaped like fetch's: its body is read while it comes, and once. */

@@ -364,6 +364,17 @@ test("a listener of events may throw, and may close its client", () => {
   assert.match(ended.stdout, /^thrown AHOY_E_\w+ AHOY_E_\w+ AHOY_E_\w+$/);
 });
 
+test("a key is the same in any kind of bytes", async () => {
+  const c = client([hosts[0], hosts[2]], { balancer: "maglev" });
+  for (let number = 0; number < 20; number++) {
+    const key = Buffer.from(`key ${String(number).padStart(4)}`);
+    const memory = new Uint8Array(key).buffer;
+    const kinds = [key, String(key), memory, new Uint16Array(memory), new DataView(memory), new Uint8Array(memory)];
+    const answers = await Promise.all(kinds.map((hashKey) => c.get("/ok", { hashKey })));
+    assert.equal(new Set(answers.map((answer) => answer.endpoint)).size, 1);
+  }
+});
+
 test("absolute URLs", async () => {
   assert.equal(await (await client(null).get(`http://${hosts[0]}/ok`)).text(), "hello");
 });

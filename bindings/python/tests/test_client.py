@@ -211,6 +211,13 @@ class Calls(Served, unittest.TestCase):
             with self.assertRaisesRegex(error, words):
                 call()
 
+    def test_a_key_is_the_same_in_any_kind_of_bytes(self):
+        client = self.client(hosts=self.hosts[::2], balancer="maglev")
+        for number in range(20):
+            key = b"key \0\xff %d" % number
+            kinds = (key, bytearray(key), memoryview(key), memoryview(bytearray(key * 2))[: len(key)])
+            self.assertEqual(len({client.get("/ok", hash_key=kind).endpoint for kind in kinds}), 1)
+
     def test_open_circuits_have_an_error_of_their_own(self):
         for hosts in (self.hosts[1:2], [self.hosts[1], "127.0.0.1:1"]):
             client = self.client(hosts=hosts, retry=False)

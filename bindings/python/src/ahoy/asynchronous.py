@@ -13,7 +13,7 @@ from ._queue import Relay, queue_here
 from .client import BaseClient
 from .headers import Auth, HeaderInput
 from .hooks import Deliver
-from .request import Content, Data, Params, Request, build
+from .request import Content, Data, Key, Params, Request, build
 from .response import BaseResponse, Response, StreamedResponse
 from .sse import Event, parse_async
 
@@ -71,7 +71,7 @@ class AsyncClient(BaseClient):
         idempotent: bool | None = None,
         criticality: int | None = None,
         group: str | None = None,
-        hash_key: Union[bytes, str, None] = None,
+        hash_key: Union[Key, None] = None,
     ) -> Response:
         """Sends a request and awaits its answer, whatever its status. See `Client.request`."""
         request = build(

@@ -35,7 +35,7 @@ from .hooks import (
     response_hook,
     traced_request,
 )
-from .request import Content, Data, Params, Request, build
+from .request import Content, Data, Key, Params, Request, build
 from .response import SLICE_MS, Response, StreamedResponse
 from .retry import Retry, rules
 from .settings import Settings, apply, seconds
@@ -43,7 +43,7 @@ from .statistics import Sample, samples
 from .tracing import Tracing
 
 _Client = TypeVar("_Client", bound="Client")
-Pem = Union[str, bytes, "os.PathLike[str]"]
+Pem = Union[str, bytes, bytearray, memoryview, "os.PathLike[str]"]
 _FORMATS = {"openmetrics": 0, "prometheus": 1}
 
 
@@ -298,7 +298,7 @@ class Client(BaseClient):
         idempotent: bool | None = None,
         criticality: int | None = None,
         group: str | None = None,
-        hash_key: Union[bytes, str, None] = None,
+        hash_key: Union[Key, None] = None,
     ) -> Response:
         """Sends a request and waits for its answer, whatever its status.
 
@@ -387,8 +387,8 @@ def _json(config: Union[str, Mapping[str, Any]]) -> bytes:
 
 
 def _pem(value: Union[bool, Pem]) -> bytes:
-    if isinstance(value, bytes):
-        return value
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"a certificate is a file or its bytes, and not {value!r}")
     return pathlib.Path(str(value)).read_bytes()

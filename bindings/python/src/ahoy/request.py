@@ -17,6 +17,7 @@ from .headers import Auth, HeaderInput, authorized, encoded, pairs
 
 Content = Union[bytes, bytearray, memoryview, str, Iterable[bytes], AsyncIterable[bytes], None]
 Data = Union[Mapping[str, Any], Sequence[tuple[str, Any]], Content]
+Key = Union[bytes, bytearray, memoryview, str]
 Params = Union[Mapping[str, Any], Sequence[tuple[str, Any]], str, None]
 
 _UNKNOWN_LENGTH = 2**64 - 1
@@ -115,7 +116,7 @@ def build(
     idempotent: bool | None = None,
     criticality: int | None = None,
     group: str | None = None,
-    hash_key: bytes | str | None = None,
+    hash_key: Union[Key, None] = None,
     streamed: bool = False,
 ) -> Request:
     """A request out of what the methods of a client take."""
@@ -157,7 +158,7 @@ def build(
     if group is not None:
         check(lib.ahoy_request_set_group, pointer, given("group", group))
     if hash_key is not None:
-        key = hash_key if isinstance(hash_key, bytes) else given("hash_key", hash_key)
+        key = bytes(hash_key) if isinstance(hash_key, (bytes, bytearray, memoryview)) else given("hash_key", hash_key)
         check(lib.ahoy_request_set_hash_key, pointer, key, len(key))
     if streamed:
         check(lib.ahoy_request_set_streamed, pointer, True)
