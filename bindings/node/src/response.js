@@ -103,12 +103,21 @@ class Response {
   /** The body as server-sent events. */
   async *events() {
     const decoder = new TextDecoder();
-    let rest = "";
+    let begun = [];
+    let afterCR = false;
     let event = { event: "message", data: [], id: "" };
     for await (const piece of this) {
-      const lines = (rest + decoder.decode(piece, { stream: true })).split(/\r\n|\n|\r(?!$)/);
-      rest = lines.pop();
-      for (const line of lines) {
+      let text = decoder.decode(piece, { stream: true });
+      if (text === "") continue; // the begin of a character
+      // A CR at the end of a piece ends its line, also where the LF of a CR LF follows.
+      if (afterCR && text.startsWith("\n")) text = text.slice(1);
+      afterCR = text.endsWith("\r");
+      const [first, ...others] = text.split(/\r\n|\n|\r/);
+      // The pieces of a line are joined once, at its end: a long one has many.
+      begun.push(first);
+      for (const other of others) {
+        const line = begun.join("");
+        begun = [other];
         if (line === "") {
           if (event.data.length > 0) yield { ...event, event: event.event || "message", data: event.data.join("\n") };
           event = { event: "message", data: [], id: event.id };

@@ -7,6 +7,7 @@ const os = require("node:os");
 const path = require("node:path");
 const { after, before, test } = require("node:test");
 const { AhoyError, Balancer, Client } = require("../src/index.js");
+const { Response } = require("../src/response.js");
 const { counts, eventually, servers } = require("./support.js");
 
 let hosts;
@@ -273,6 +274,27 @@ test("server-sent events as the standard reads them", async () => {
   assert.deepEqual(events, [{ event: "message", data: "a", id: "1" }, { event: "message", data: "b", id: "1" }]);
   server.closeAllConnections();
   server.close();
+});
+
+/** The events of a body that comes in these pieces. */
+async function eventsOf(pieces) {
+  const body = { async *[Symbol.asyncIterator]() { yield* pieces.map((piece) => Buffer.from(piece)); } };
+  const found = [];
+  for await (const event of Response.prototype.events.call(body)) found.push(event.data);
+  return found;
+}
+
+test("a CR ends a line, also at the end of a piece", async () => {
+  assert.deepEqual(await eventsOf(["data: a\r", "\ndata: b\r\r", "", "data: c\r\n\r", "\n"]), ["a\nb", "c"]);
+});
+
+test("a long line is joined once", async () => {
+  // What joins it at each piece copies 64 GiB for these 8 MiB.
+  const pieces = new Array(1 << 14).fill("x".repeat(512));
+  const begun = process.cpuUsage();
+  const [event] = await eventsOf(["data: ", ...pieces, "\n\n"]);
+  assert.equal(event.length, 1 << 23);
+  assert.ok(process.cpuUsage(begun).user < 5e6);
 });
 
 test("balancers: own list, circuits, explanation", async () => {

@@ -348,6 +348,26 @@ class TestClient < Minitest::Test
     eventually { counts["broken_off"] == before + 1 }
   end
 
+  # A streamed answer whose body comes in these pieces.
+  def streamed(pieces)
+    Ahoy::StreamedResponse.allocate.tap do |response|
+      response.define_singleton_method(:each) { |&block| pieces.each { |piece| block.call(piece.b) } }
+    end
+  end
+
+  def test_a_long_line_is_joined_once
+    # What looks through it at each piece looks at 64 GiB for these 8 MiB.
+    begun = Process.clock_gettime(Process::CLOCK_PROCESS_CPUTIME_ID)
+    lines = streamed(["x" * 512] * (1 << 14) + ["\nlast"]).each_line.to_a
+    assert_equal [1 << 23, 4], lines.map(&:size)
+    assert_operator Process.clock_gettime(Process::CLOCK_PROCESS_CPUTIME_ID) - begun, :<, 5
+  end
+
+  def test_a_cr_ends_a_line_also_at_the_end_of_a_piece
+    pieces = ["a\r", "\nb\r", "\r", "", "c\r\n", "\n", "d"]
+    assert_equal ["a", "b", "", "c", "", "d"], streamed(pieces).each_line.to_a
+  end
+
   def test_server_sent_events
     events = []
     client.stream(:get, "/events") { |response| response.each_event { |*event| events << event } }

@@ -14,7 +14,7 @@ from .client import BaseClient
 from .headers import Auth, HeaderInput
 from .hooks import Deliver
 from .request import Content, Data, Key, Params, Request, build
-from .response import BaseResponse, Response, StreamedResponse
+from .response import BaseResponse, Lines, Response, StreamedResponse
 from .sse import Event, parse_async
 
 _AsyncClient = TypeVar("_AsyncClient", bound="AsyncClient")
@@ -187,13 +187,12 @@ class AsyncStreamedResponse(BaseResponse):
 
     async def aiter_lines(self) -> AsyncIterator[str]:
         """The body line by line, without the ends of the lines."""
-        rest = ""
+        lines = Lines()
         async for piece in self.aiter_text():
-            *lines, rest = (rest + piece).split("\n")
-            for line in lines:
-                yield line.rstrip("\r")
-        if rest:
-            yield rest
+            for line in lines.feed(piece):
+                yield line
+        if lines.rest():
+            yield lines.rest()
 
     def events(self) -> AsyncIterator[Event]:
         """The body as server-sent events, as they come."""

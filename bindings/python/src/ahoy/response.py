@@ -245,7 +245,11 @@ class StreamedResponse(BaseResponse):
 
     def iter_lines(self) -> Iterator[str]:
         """The body line by line, without the ends of the lines."""
-        yield from _lines(self.iter_text())
+        lines = Lines()
+        for piece in self.iter_text():
+            yield from lines.feed(piece)
+        if lines.rest():
+            yield lines.rest()
 
     def events(self) -> Iterator[Event]:
         """The body as server-sent events, as they come."""
@@ -344,11 +348,21 @@ def _address(pointer: int, length: ctypes.c_size_t) -> int:
     return address
 
 
-def _lines(pieces: Iterator[str]) -> Iterator[str]:
-    rest = ""
-    for piece in pieces:
-        *lines, rest = (rest + piece).split("\n")
-        for line in lines:
+class Lines:
+    """Takes text in pieces of any length and gives the lines that are whole, without their ends."""
+
+    def __init__(self) -> None:
+        self._begun: list[str] = []
+
+    def feed(self, piece: str) -> Iterator[str]:
+        """The lines that end in this piece."""
+        # The pieces of a line are joined once, at its end: a long one has many.
+        first, *others = piece.split("\n")
+        self._begun.append(first)
+        for begun in others:
+            line, self._begun = "".join(self._begun), [begun]
             yield line.rstrip("\r")
-    if rest:
-        yield rest
+
+    def rest(self) -> str:
+        """The last line, where nothing ended it."""
+        return "".join(self._begun)

@@ -21,7 +21,8 @@ class Parser:
     """Takes the bytes of a stream in pieces of any length and gives the events that are whole."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._begun: list[bytes] = []
+        self._after_cr = False
         self._id = ""
         self._first = True
         self._start()
@@ -31,12 +32,14 @@ class Parser:
 
     def feed(self, piece: bytes) -> Iterator[Event]:
         """The events that end in this piece."""
-        # A CR at the end of a piece may be half of a CR LF.
-        data = self._rest + piece
-        held = b"\r" if data.endswith(b"\r") else b""
-        lines = data[: len(data) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        self._rest = lines.pop() + held
-        for line in lines:
+        # A CR at the end of a piece ends its line, also where the LF of a CR LF follows.
+        data = piece[1:] if self._after_cr and piece.startswith(b"\n") else piece
+        self._after_cr = data.endswith(b"\r") or (self._after_cr and not piece)
+        first, *others = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        # The pieces of a line are joined once, at its end: a long one has many.
+        self._begun.append(first)
+        for begun in others:
+            line, self._begun = b"".join(self._begun), [begun]
             event = self._line(line.decode("utf-8-sig" if self._first else "utf-8", "replace"))
             self._first = False
             if event is not None:

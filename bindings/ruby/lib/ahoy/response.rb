@@ -227,13 +227,20 @@ module Ahoy
     end
 
     def each_line_of_body
-      rest = +""
+      begun, after_cr = [], false
       each do |piece|
-        rest << piece
-        while (line = rest.slice!(/\A.*?(\r\n|\n|\r(?=.))/m))
-          yield line.chomp.force_encoding(Encoding::UTF_8)
+        # A CR at the end of a piece ends its line, also where the LF of a CR LF follows.
+        piece = piece.byteslice(1..) if after_cr && piece.start_with?("\n")
+        after_cr = piece.end_with?("\r")
+        first, *others = piece.split(/\r\n|\n|\r/, -1)
+        # The pieces of a line are joined once, at its end: a long one has many.
+        begun << first if first
+        others.each do |other|
+          line, begun = begun.join, [other]
+          yield line.force_encoding(Encoding::UTF_8)
         end
       end
+      rest = begun.join
       yield rest.force_encoding(Encoding::UTF_8) unless rest.empty?
     end
   end
