@@ -374,6 +374,13 @@ class TestClient < Minitest::Test
     assert_equal [["message", "one", nil], ["second", "two\nlines", "7"], ["message", "three", "7"]], events
   end
 
+  def test_server_sent_events_as_the_standard_reads_them
+    body = "\uFEFFdata: a\nid: 1\n\nevent:\ndata: b\nid: x\0\n\ndata: cut"
+    client(hosts[0]).stream(:post, "/body", body: body) do |response|
+      assert_equal [["message", "a", "1"], ["message", "b", "1"]], response.each_event.to_a
+    end
+  end
+
   def test_encodings
     assert_equal Encoding::BINARY, client.get("/ok").body.encoding
     assert_equal "hello", client.get("/gzip").body

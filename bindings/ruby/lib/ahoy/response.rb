@@ -160,15 +160,17 @@ module Ahoy
       each_line_of_body(&block)
     end
 
-    # Yields server-sent events: their name, data and id.
+    # Yields server-sent events, as the HTML standard reads them: their name, data and id.
     def each_event
       return to_enum(:each_event) unless block_given?
 
-      name, data, id = nil, [], nil
+      name, data, id, first = "", [], nil, true
       each_line_of_body do |line|
+        line = line.delete_prefix("\uFEFF") if first
+        first = false
         if line.empty?
-          yield name || "message", data.join("\n"), id unless data.empty?
-          name, data = nil, []
+          yield name.empty? ? "message" : name, data.join("\n"), id unless data.empty?
+          name, data = "", []
           next
         end
         field, _, value = line.partition(":")
@@ -176,7 +178,7 @@ module Ahoy
         case field
         when "data" then data << value
         when "event" then name = value
-        when "id" then id = value
+        when "id" then id = value unless value.include?("\0")
         end
       end
     end
