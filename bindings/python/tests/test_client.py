@@ -56,6 +56,41 @@ class Imported(unittest.TestCase):
         with self.assertRaises(AttributeError):
             ahoy.HookRequest(0).body = b"x"
 
+    def test_a_wait_for_a_list_ends_by_a_signal(self):
+        # The registry accepts and says nothing; the signal comes as soon as it is asked.
+        ended = python(
+            """
+            import os, signal, socket, threading, ahoy
+            registry = socket.create_server(("127.0.0.1", 0))
+            def asked():
+                kept = registry.accept()
+                os.kill(os.getpid(), signal.SIGINT)
+                threading.Event().wait()
+            threading.Thread(target=asked, daemon=True).start()
+            try:
+                ahoy.Balancer(f"etcd://127.0.0.1:{registry.getsockname()[1]}/web").wait_ready(300)
+            except KeyboardInterrupt:
+                print("ended")
+            """
+        )
+        self.assertEqual((ended.stdout, ended.stderr), ("ended\n", ""))
+
+    def test_a_wait_for_a_list_has_its_limit(self):
+        waits = ahoy.Balancer("file:///no/such/file")
+        begun = time.monotonic()
+        self.assertRaisesRegex(ahoy.DiscoveryError, "no such file", waits.wait_ready, 0.3)
+        self.assertGreater(time.monotonic() - begun, 0.29)
+        asked = []
+
+        def hosts():
+            asked.append(1)
+            raise OSError("the registry is away")
+
+        with self.assertLogs("ahoy", "ERROR"):
+            self.assertRaises(ahoy.DiscoveryError, ahoy.Balancer(hosts).wait_ready, 1)
+        self.assertEqual(len(asked), 1)
+        ahoy.Balancer(["127.0.0.1:1"]).wait_ready()
+
     def test_a_subinterpreter_is_refused_and_the_process_goes_on(self):
         ended = python(
             """

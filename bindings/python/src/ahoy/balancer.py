@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import threading
+import time
 from typing import Any, Callable, Iterable, Sequence, Union
 
+from . import errors
 from ._callbacks import keep, plain
 from ._handle import Handle, check, decode, given, milliseconds, take, text
 from ._library import lib
+from .response import SLICE_MS
 from .settings import Settings, apply
 
 _logger = logging.getLogger("ahoy")
@@ -189,6 +193,7 @@ class Balancer:
         :param provider_options: settings of a registry by key, such as `token_file`
         :param random: for `random`: a function that gives a number below its argument
         """
+        self._is_function = callable(hosts)
         self._provider = Provider(hosts, provider_options)
         provider = self._provider.handle.pointer
         if callable(algorithm):
@@ -236,7 +241,20 @@ class Balancer:
 
     def wait_ready(self, timeout: float = 5.0) -> None:
         """Waits until the first list of hosts is there."""
-        check(lib.ahoy_balancer_wait_ready, self.pointer, milliseconds("timeout", timeout))
+        left = milliseconds("timeout", timeout)
+        # A function of the program is called on this thread, and would be called once more for each piece.
+        if self._is_function or threading.current_thread() is not threading.main_thread():
+            return check(lib.ahoy_balancer_wait_ready, self.pointer, left)
+        while True:
+            # In short pieces, after each of which Python runs its signal handlers: only this thread has them.
+            piece, begun = min(left, SLICE_MS), time.monotonic()
+            try:
+                return check(lib.ahoy_balancer_wait_ready, self.pointer, piece)
+            except (errors.DeadlineError, errors.DiscoveryError):
+                left -= piece
+                # What has not waited says that no wait would help.
+                if left <= 0 or time.monotonic() - begun < piece / 2000:
+                    raise
 
     def explain(self) -> str:
         """A line for each endpoint: its state, the reason, its load."""
