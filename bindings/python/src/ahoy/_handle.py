@@ -34,6 +34,10 @@ class Handle:
     def __del__(self) -> None:
         self.free()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What holds one is a client, a balancer, a request or a stream.
+        raise TypeError("what holds live connections is not pickled or copied: make a client in each process")
+
 
 def check(function: Any, *arguments: Any) -> None:
     """Calls a function that takes `err` last, and raises what it says."""

@@ -46,6 +46,8 @@ class Host:
                 address, port = value
             except (TypeError, ValueError):
                 raise TypeError(f"a host is text such as '10.0.0.7:80', a pair or a Host, and not {value!r}") from None
+            if not str(port).isdigit():
+                raise ValueError(f"{value!r} is not a host: write name:port")
             return cls(str(address), int(port))
         if value.startswith("unix:"):
             return cls(value, 80)  # which says http, and nothing else
@@ -60,6 +62,10 @@ class Host:
         return cls(address.strip("[]"), int(port), scheme=scheme or None)
 
     def _handle(self) -> Handle:
+        for name in ("port", "weight", "priority"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, type(None))) or (value is None and name == "port"):
+                raise TypeError(f"{name} of a host is a whole number, and not {value!r}")
         # C would take what is above for another port.
         pointer = lib.ahoy_host_new(given("address of a host", self.address), self.port) if 0 <= self.port < 65536 else None
         if not pointer:

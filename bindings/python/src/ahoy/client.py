@@ -212,6 +212,8 @@ class BaseClient:
     def metrics(self, format: str = "openmetrics") -> str:
         """The same as text for Prometheus: `openmetrics`, or `prometheus` for its older format."""
         snapshot = Handle(take(lib.ahoy_client_snapshot, self._pointer), lib.ahoy_snapshot_free)
+        if format not in _FORMATS:
+            raise ValueError(f"a format is openmetrics or prometheus, and not {format!r}")
         return text(take(lib.ahoy_snapshot_text, snapshot.pointer, _FORMATS[format]))
 
     @contextlib.contextmanager
@@ -241,11 +243,12 @@ class BaseClient:
 
     def _finish(self, timeout: float) -> None:
         """Closes the client in the library: refuses new calls, waits for those under way, ends the rest."""
+        limit = milliseconds("timeout", timeout)
         if self._closed:
             return
         handle, self._closed = self._pointer, True
         try:
-            check(lib.ahoy_client_close, handle, milliseconds("timeout", timeout))
+            check(lib.ahoy_client_close, handle, limit)
         finally:
             # It is freed with the last call that uses it.
             self._handle = None

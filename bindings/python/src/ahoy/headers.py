@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Iterable, Iterator, Mapping, Sequence, Union
+from typing import Any, Iterable, Iterator, Mapping, Sequence, Union
 
 from ._handle import whole
 
@@ -68,11 +68,18 @@ def pairs(fields: HeaderInput) -> list[tuple[str, str]]:
     if isinstance(fields, (str, bytes)) or not isinstance(fields, Iterable):
         raise TypeError(f"headers are a mapping or pairs, and not {fields!r}")
     if not isinstance(fields, Mapping):
-        return [(name, value) for name, value in fields]
+        return [_pair(field) for field in fields]
     found = []
     for name, values in fields.items():
         found += [(name, value) for value in (values if isinstance(values, (list, tuple)) else [values])]
     return found
+
+
+def _pair(field: Any) -> tuple[str, str]:
+    if not isinstance(field, (tuple, list)) or len(field) != 2:
+        raise TypeError(f"a header is a pair of name and value, and not {field!r}")
+    name, value = field
+    return name, value
 
 
 def authorized(fields: list[tuple[str, str]], auth: Auth) -> list[tuple[str, str]]:

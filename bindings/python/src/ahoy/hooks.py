@@ -204,6 +204,8 @@ def log_hook(logger: Union[logging.Logger, "logging.LoggerAdapter[Any]"], delive
 
 def log_level(logger: Union[logging.Logger, "logging.LoggerAdapter[Any]"]) -> int:
     """The library's level for a logger: the lowest severity that it passes on."""
+    if not hasattr(logger, "getEffectiveLevel"):
+        raise TypeError(f"logger is a logging.Logger, and not {logger!r}")
     wanted = logger.getEffectiveLevel()
     fitting = [number for number, level in _LEVELS.items() if level >= wanted]
     return max(fitting, default=1)

@@ -29,6 +29,8 @@ class Retry:
         """The rules as settings of a client."""
         found: dict[str, Value] = {}
         if self.tries is not None:
+            if not isinstance(self.tries, int):
+                raise TypeError(f"tries is a whole number, and not {self.tries!r}")
             found["retry_tries"] = "unlimited" if self.tries < 0 else self.tries
         for key in ("delay", "max_delay"):
             span = getattr(self, key)
