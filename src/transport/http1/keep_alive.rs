@@ -51,6 +51,6 @@ mod tests {
             let headers = HeaderMap::from_iter([(KEEP_ALIVE, value.parse().unwrap())]);
             assert_eq!(super::limit(&headers), limit.map(Duration::from_millis), "{value:?}");
         }
-        assert_eq!(super::limit(&HeaderMap::new()), None);
+        assert_eq!(limit(&HeaderMap::new()), None);
     }
 }
