@@ -305,6 +305,7 @@ impl Balancer {
     /// are back, and the sooner the others are known to be, the fewer calls are refused. Its pace is that of the open
     /// wait alone, as where nobody admits: a caller of one call a second would be refused half of them for 10 s, although
     /// all endpoints are well.
+    #[cold]
     fn lease_probe(&self, snapshot: &PickState, context: &PickContext<'_>) -> Option<Lease> {
         let &PickContext { attempted, terms, now, tick, .. } = context;
         let spares = terms.overdue == TowardsOverdue::PassOver;

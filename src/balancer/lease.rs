@@ -31,8 +31,6 @@ struct Held {
     member: Arc<Member>,
     /// None where an endpoint serves in spite of its circuit, which then learns nothing.
     permit: Option<Permit>,
-    /// Its circuit is not closed, since the endpoint hangs.
-    hangs: bool,
     /// None once its load was told of the answer.
     started: Option<Tick>,
     /// The attempt is counted of its endpoint already.
@@ -62,9 +60,9 @@ impl Lease {
             hot.take_back(slot, claim.tick);
             return None;
         };
-        let Granted { endpoint, permit, half_opened, hangs } = granted;
+        let Granted { endpoint, permit, half_opened } = granted;
         let started = Some(claim.tick);
-        let held = Held { member: Arc::clone(member), permit, hangs, started, counted: false };
+        let held = Held { member: Arc::clone(member), permit, started, counted: false };
         if held.is_probe() {
             hot.note_probe(slot, claim.now);
         }
@@ -93,7 +91,7 @@ impl Lease {
     /// 503, is given the usual time: a server that was restarted takes longer for its first answers, and a probe
     /// that is overtaken by a quick neighbour would leave it out for good.
     pub(crate) fn may_hang(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.hangs || held.is_overdue())
+        self.held.as_ref().is_some_and(|held| held.hangs() || held.is_overdue())
     }
 
     /// Whether its endpoint is as late as nearly all others.
@@ -228,6 +226,12 @@ fn settle_circuit(
 impl Held {
     fn is_probe(&self) -> bool {
         self.permit.as_ref().is_some_and(Permit::probe)
+    }
+
+    /// Whether its circuit is not closed, since the endpoint hangs. A closed circuit is not asked for it.
+    fn hangs(&self) -> bool {
+        let is_closed = self.permit.as_ref().is_some_and(|permit| !permit.probe());
+        !is_closed && self.member.is_tripped_by_hang()
     }
 
     fn is_overdue(&self) -> bool {

@@ -21,8 +21,6 @@ pub(crate) struct Granted {
     pub(crate) permit: Option<Permit>,
     /// Its circuit was open until now, and lets this one through as a probe.
     pub(crate) half_opened: bool,
-    /// Its circuit is not closed, since the endpoint hangs.
-    pub(crate) hangs: bool,
 }
 
 impl Member {
@@ -45,6 +43,11 @@ impl Member {
         self.lock().breaker().is_some_and(Breaker::is_tripped_by_answers)
     }
 
+    /// Whether its circuit is not closed, since it hangs.
+    pub(crate) fn is_tripped_by_hang(&self) -> bool {
+        self.lock().breaker().is_some_and(Breaker::is_tripped_by_hang)
+    }
+
     /// When the next probe may go; none where its circuit is closed, or will not be probed by itself.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
         self.lock().breaker().and_then(Breaker::retry_at)
@@ -60,8 +63,7 @@ impl Member {
             answer => answer.map(Some),
         })?;
         let half_opened = was_open && permit.is_some();
-        let hangs = kept.breaker().is_some_and(Breaker::is_tripped_by_hang);
-        Ok(Granted { endpoint: Arc::clone(&kept.endpoint), permit, half_opened, hangs })
+        Ok(Granted { endpoint: Arc::clone(&kept.endpoint), permit, half_opened })
     }
 
     /// Takes in how an attempt ended, which is `counted` unless it was before.
