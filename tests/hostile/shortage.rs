@@ -25,28 +25,29 @@ fn assert_neutral(client: &Client, balancer: &Balancer, said: &[&str]) {
 
 #[test]
 fn without_local_ports_no_circuit_opens() {
-    let _floor = crate::alone();
-    let server = Server::ok();
-    let port = server.port();
-    Child::run(|| {
-        if !narrow_network() {
-            println!("no network namespace of its own here");
-            return;
-        }
-        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
-        // The only two ports that connections may have.
-        let connect = || std::net::TcpStream::connect(("127.0.0.1", port));
-        let held: Vec<_> = (0..2).map(|_| connect().unwrap()).collect();
-        assert_eq!(connect().unwrap_err().raw_os_error(), Some(libc::EADDRNOTAVAIL));
+    with_all_ports_held(|port| {
+        let refused = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EADDRNOTAVAIL));
         let (client, balancer) = watched(&[port]);
         assert_neutral(&client, &balancer, &["out of local ports"]);
-        drop((held, listener));
-    })
-    .ends();
+    });
 }
 
 #[test]
 fn without_ports_of_the_local_address_no_circuit_opens() {
+    with_all_ports_held(|port| {
+        // A bind says another number than a connect.
+        let refused = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EADDRINUSE));
+        let balancer = round_robin(&[port]);
+        let builder = Builder::new().balancer(&balancer).tries(2);
+        builder.option("local_address", "127.0.0.1").unwrap();
+        assert_neutral(&builder.build(), &balancer, &["out of local ports"]);
+    });
+}
+
+/// Runs `check` in a child whose network has one listener, and two local ports, which are both in use.
+fn with_all_ports_held(check: impl FnOnce(u16)) {
     let _floor = crate::alone();
     let server = Server::ok();
     let port = server.port();
@@ -56,15 +57,9 @@ fn without_ports_of_the_local_address_no_circuit_opens() {
             return;
         }
         let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let connect = || std::net::TcpStream::connect(("127.0.0.1", port));
-        let held: Vec<_> = (0..2).map(|_| connect().unwrap()).collect();
-        // A bind says another number than a connect.
-        let bound = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap_err();
-        assert_eq!(bound.raw_os_error(), Some(libc::EADDRINUSE));
-        let balancer = round_robin(&[port]);
-        let builder = Builder::new().balancer(&balancer).tries(2);
-        builder.option("local_address", "127.0.0.1").unwrap();
-        assert_neutral(&builder.build(), &balancer, &["out of local ports"]);
+        let connect = || std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let held = [connect(), connect()];
+        check(port);
         drop((held, listener));
     })
     .ends();
