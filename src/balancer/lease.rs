@@ -56,11 +56,11 @@ impl Lease {
         if !hot.start(slot, claim.tick, claim.most) {
             return None;
         }
-        let Ok(granted) = member.acquire(claim.panic, claim.now) else {
+        let Ok(Granted { endpoint, permit, half_opened }) = member.acquire(claim.panic, claim.now)
+        else {
             hot.take_back(slot, claim.tick);
             return None;
         };
-        let Granted { endpoint, permit, half_opened } = granted;
         let started = Some(claim.tick);
         let held = Held { member: Arc::clone(member), permit, started, counted: false };
         if held.is_probe() {
