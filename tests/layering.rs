@@ -206,8 +206,6 @@ const CIRCLES: &[&[&str]] = &[
     &["runtime::io_thread", "runtime::shard"],
     // Dialling takes the transport's configuration.
     &["transport::dial", "transport::http1::direct"],
-    // A parked connection becomes a connection of the pool, and back.
-    &["transport::http1::parked", "transport::http1::pool"],
     // The pool hands out sessions, and a session's stream gives its slot back to the pool.
     &["transport::http2::pool", "transport::http2::session"],
 ];

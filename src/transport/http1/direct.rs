@@ -24,7 +24,8 @@ use crate::phase::Phase;
 use crate::statistics::ClientCells;
 use crate::statistics::{CloseReason, Stripe};
 
-use super::pool::{Connection, ConnectionPermit, ConnectionPool};
+use super::connection::{Connection, ConnectionPermit};
+use super::pool::ConnectionPool;
 use super::siblings::Siblings;
 use super::tail::{Tail, TailUnderway};
 use super::underway::{Keep, Underway};

@@ -8,7 +8,7 @@
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
-use super::parked::Idle;
+use super::idle::Idle;
 use super::pool::ConnectionPool;
 use crate::endpoint::Endpoint;
 

@@ -13,8 +13,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 
+use super::connection::{Connection, ConnectionPermit};
 use super::parked::Parked;
-use super::pool::{Connection, ConnectionPermit};
 use super::underway::Keep;
 use crate::outcome::{Failure, FailureKind};
 use crate::transport::cause::Cause;

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use super::answer::AnswerBody;
-use super::pool::Connection;
+use super::connection::Connection;
 use crate::outcome::Failure;
 use crate::transport::content::{Content, Flow};
 
