@@ -7,8 +7,7 @@
 #     benches/micro/instructions.sh --update    write the counts down as the new baseline
 #
 # The difference between N and 2 N repetitions leaves out what only the start costs; only the calling thread
-# counts, so the wall clock of the library's own thread does not matter. The least of five runs is taken: what
-# disturbs a run adds to it. Uses the release profile, which CI has built anyway.
+# counts, so the wall clock of the library's own thread does not matter. Uses the release profile, which CI has built anyway.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -53,19 +52,21 @@ counted() {
     sed -n 's/^summary: //p; s/^totals: //p' "$first" | head -n 1
 }
 
-# The least of five differences, for one repetition.
+# For one repetition: the least of eight counts of twice as many, less the least of as many. What disturbs a run adds to
+# it, so a difference of two runs is too small as often as it is too large.
 each() { # repetitions, command taking their number last
     count=$1
     shift
-    least=
-    for run in 1 2 3 4 5; do
-        once=$(counted "$@" "$count")
-        twice=$(counted "$@" $((2 * count)))
-        one=$(((twice - once) / count))
-        if [ -z "$least" ] || [ "$one" -lt "$least" ]; then least=$one; fi
+    once=
+    twice=
+    for run in 1 2 3 4 5 6 7 8; do
+        once=$(less "$(counted "$@" "$count")" "$once")
+        twice=$(less "$(counted "$@" $((2 * count)))" "$twice")
     done
-    echo "$least"
+    echo $(((twice - once) / count))
 }
+
+less() { if [ -z "$2" ] || [ "$1" -lt "$2" ]; then echo "$1"; else echo "$2"; fi; }
 
 get=$(each $GETS "$work/instructions" "$port")
 figures="get $get"
