@@ -15,7 +15,7 @@ use super::cluster_state::Mode;
 use super::lease::{Claim, Lease};
 use super::list::List;
 use super::locality_state::Rules;
-use super::member::{Member, Standing};
+use super::member::Member;
 use super::observers::Observers;
 use super::pick::attempted::Attempted;
 use super::pick::pick_state::PickState;
@@ -263,20 +263,15 @@ impl Balancer {
         let context = live.context(attempted, key, terms, now);
         self.note_asked(live, now);
         live.rules.cluster.note_call();
-        if !live.lets_through(&snapshot.roster, now) {
-            if let Some(lease) = self.lease_probe(&snapshot, &context) {
-                return Ok(lease);
-            }
-            self.tell_mode(live, Mode::Holding, true);
-            let none = NoneAdmits { held_back: true, ..NoneAdmits::of(&snapshot.roster) };
-            return Err(NoneAdmits { updates_seen, ..none });
-        }
+        let goes = live.lets_through(&snapshot.roster, now);
         // Another caller may take the last place, or the risk of an endpoint that hangs, between the choice and the
         // grab: then choose again.
         for _ in 0..=snapshot.roster.len() {
-            let Some(Picked { member, panic, passes_over }) =
-                self.choose(live, &snapshot, &context)
-            else {
+            let picked = match goes {
+                true => self.choose(live, &snapshot, &context),
+                false => self.picker(live, &snapshot, &context).choose_due(),
+            };
+            let Some(Picked { member, panic, passes_over }) = picked else {
                 break;
             };
             if passes_over && !member.hot().claim_risk(member.slot(), now) {
@@ -293,29 +288,17 @@ impl Balancer {
         if !Arc::ptr_eq(&snapshot, &live.pick_state.load()) {
             return self.lease(attempted, key, terms, now);
         }
+        if !goes {
+            self.tell_mode(live, Mode::Holding, true);
+            let none = NoneAdmits { held_back: true, ..NoneAdmits::of(&snapshot.roster) };
+            return Err(NoneAdmits { updates_seen, ..none });
+        }
         let none = NoneAdmits { updates_seen, ..self.none_admits(&snapshot, now) };
         // An attempt that is sent beside another asks for more than that an endpoint admits.
         if !none.full && terms.overdue != TowardsOverdue::Avoid {
             live.note_all_out(now);
         }
         Err(none)
-    }
-
-    /// The right to probe an endpoint that is due, for a call that would be held back. It takes nothing from those that
-    /// are back, and the sooner the others are known to be, the fewer calls are refused. Its pace is that of the open
-    /// wait alone, as where nobody admits: a caller of one call a second would be refused half of them for 10 s, although
-    /// all endpoints are well.
-    #[cold]
-    fn lease_probe(&self, snapshot: &PickState, context: &PickContext<'_>) -> Option<Lease> {
-        let &PickContext { attempted, terms, now, tick, .. } = context;
-        let spares = terms.overdue == TowardsOverdue::PassOver;
-        let is_due = |member: &&Arc<Member>| match member.standing(now) {
-            Standing::Probe(due) => !(attempted.contains(member) || due.hangs && spares),
-            _ => false,
-        };
-        let claim = Claim { panic: false, most: self.config.max_in_flight, now, tick };
-        let mut due = snapshot.roster.members().filter(is_due);
-        due.find_map(|member| Lease::claim(member, claim))
     }
 
     /// Tells where an attempt that goes out shows that a mode begins or ends.
@@ -398,9 +381,17 @@ impl Balancer {
         snapshot: &'a PickState,
         context: &PickContext<'_>,
     ) -> Option<Picked<'a>> {
-        let picker =
-            Picker { config: &self.config, round_robin: &live.round_robin, snapshot, context };
+        let picker = self.picker(live, snapshot, context);
         entropy::with_rng(|rng| picker.make(rng))
+    }
+
+    fn picker<'a, 'w>(
+        &'a self,
+        live: &'a Live,
+        snapshot: &'a PickState,
+        context: &'w PickContext<'w>,
+    ) -> Picker<'a, 'w> {
+        Picker { config: &self.config, round_robin: &live.round_robin, snapshot, context }
     }
 
     /// Whether an endpoint that is not in `attempted` admits.

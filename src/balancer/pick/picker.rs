@@ -84,6 +84,25 @@ impl<'a> Picker<'a, '_> {
         self.at_once(rng).or_else(|| self.search(rng).break_value().flatten())
     }
 
+    /// An endpoint whose probe is due, for a call that would be held back. It takes nothing from those that are back, and
+    /// the sooner the others are known to be, the fewer calls are refused. Its pace is that of the open wait alone, as
+    /// where no endpoint admits: a caller of one call a second would be refused half of them for 10 s, although all
+    /// endpoints are well.
+    #[cold]
+    pub(crate) fn choose_due(&self) -> Option<Picked<'a>> {
+        let &PickContext { attempted, terms, now, .. } = self.context;
+        let spares = terms.overdue == TowardsOverdue::PassOver;
+        let is_due = |member: &&Arc<Member>| match member.standing(now) {
+            Standing::Probe(due) => {
+                let barred = attempted.contains(member) || due.hangs && spares;
+                !barred && self.has_room(member.hot(), member.slot())
+            }
+            _ => false,
+        };
+        let member = self.snapshot.roster.members().find(is_due)?;
+        Some(Picked { member, panic: false, passes_over: false })
+    }
+
     /// Most picks: there is one locality, all of its endpoints are in rotation and owe nothing, and no setting asks for
     /// more. Then the first proposal will do. Looked at one after the other, the conditions cost half of a pick.
     #[inline]
