@@ -185,7 +185,7 @@ pub struct CallReport {
     /// From the call's start to its end.
     pub elapsed: Duration,
     /// The answer, where the status made it an error.
-    pub response: Option<Response>,
+    pub response: Option<Box<Response>>,
     /// What the host knows the call by.
     pub user_data: Option<UserData>,
 }
@@ -267,7 +267,7 @@ impl Error {
     /// The answer, where the status made it an error.
     #[must_use]
     pub fn response(&self) -> Option<&Response> {
-        self.call.as_ref()?.response.as_ref()
+        self.call.as_ref()?.response.as_deref()
     }
 
     /// Whether the request may have been carried out although no answer came.

@@ -156,7 +156,7 @@ impl Core {
     }
 
     /// Tells the host's hook of a call that has ended.
-    pub(crate) fn call_ended(&self, outcome: &Result<Response, Error>) {
+    pub(crate) fn call_ended(&self, outcome: &Result<Box<Response>, Error>) {
         if let Some(hook) = &self.hooks.on_call_end {
             callback::run(|| hook(outcome));
         }

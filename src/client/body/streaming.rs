@@ -30,14 +30,14 @@ use crate::transport::Live;
 /// What a call hands over.
 #[derive(Debug)]
 pub struct Delivery {
-    /// The answer; its body is empty where it is streamed.
-    pub response: Response,
+    /// The answer; its body is empty where it is streamed. Boxed: it passes through many hands.
+    pub response: Box<Response>,
     /// The body that is read piece by piece.
     pub stream: Option<BodyStream>,
 }
 
-impl From<Response> for Delivery {
-    fn from(response: Response) -> Self {
+impl From<Box<Response>> for Delivery {
+    fn from(response: Box<Response>) -> Self {
         Self { response, stream: None }
     }
 }
@@ -93,7 +93,7 @@ impl Body {
     pub(crate) async fn carry(
         mut self,
         call: &mut Call<'_>,
-        head: Result<Response, Error>,
+        head: Result<Box<Response>, Error>,
         stream: BodyStream,
         deliver: impl FnOnce(Result<Delivery, Error>),
     ) {

@@ -37,7 +37,7 @@ pub(crate) async fn run<'a>(
     call: &'a Call<'a>,
     transport: &'a impl Transport,
     body: &mut Option<Body>,
-) -> Result<Response, Error> {
+) -> Result<Box<Response>, Error> {
     let record = CallRecord::new(call);
     let admitted = match call.core.admission().admit_at_once(call.timing, call.started) {
         Some(admitted) => admitted,
@@ -122,7 +122,7 @@ fn hand_over(
     done: AttemptDone,
     live: Live,
     body: &mut Option<Body>,
-) -> Result<Response, Error> {
+) -> Result<Box<Response>, Error> {
     let (outcome, now) = (done.outcome, clock::now());
     let elapsed = now.saturating_duration_since(done.began);
     state.observe(&outcome, state.class(&outcome), elapsed, now);

@@ -133,7 +133,7 @@ impl<'a> CallRecord<'a> {
     }
 
     /// The call's end: once any answer came the last one is handed over, whatever ended the call.
-    pub(crate) fn end(mut self, ending: CallEnd) -> Result<Response, Error> {
+    pub(crate) fn end(mut self, ending: CallEnd) -> Result<Box<Response>, Error> {
         let follows_attempt = matches!(ending, CallEnd::Stopped(_));
         if let CallEnd::Overloaded(refused) = &ending {
             self.meter.count_shed(*refused, self.call.request.criticality);
@@ -147,7 +147,7 @@ impl<'a> CallRecord<'a> {
         outcome
     }
 
-    fn outcome(&mut self, ending: CallEnd) -> Result<Response, Error> {
+    fn outcome(&mut self, ending: CallEnd) -> Result<Box<Response>, Error> {
         match &ending {
             CallEnd::Refused(reason) => {
                 let stopped = callback::are_stopped();
@@ -187,9 +187,9 @@ impl<'a> CallRecord<'a> {
         endpoint_url: Arc<str>,
         path: Option<Arc<str>>,
         why: &str,
-    ) -> Result<Response, Error> {
+    ) -> Result<Box<Response>, Error> {
         let fails = self.call.core.config.fail_on_status && answer.status.as_u16() >= 400;
-        let mut response = Response {
+        let mut response = Box::new(Response {
             status: answer.status,
             headers: answer.headers,
             body: answer.body,
@@ -200,7 +200,7 @@ impl<'a> CallRecord<'a> {
             attempt_count: self.attempt_count,
             stop_reason: (!why.is_empty()).then(|| why.into()),
             user_data: self.call.request.user_data.clone(),
-        };
+        });
         if !fails {
             return Ok(response);
         }

@@ -32,7 +32,7 @@ pub type OnError = Arc<dyn Fn(&Error) + Send + Sync>;
 pub type OnClassify = Arc<dyn Fn(&Response) -> Option<Judgement> + Send + Sync>;
 
 /// Runs once a call has ended.
-pub type OnCallEnd = Arc<dyn Fn(&Result<Response, Error>) + Send + Sync>;
+pub type OnCallEnd = Arc<dyn Fn(&Result<Box<Response>, Error>) + Send + Sync>;
 
 /// Asked whether a blocking call should end now: after a signal, and at least every 50 ms.
 pub type ShouldStop = Arc<dyn Fn() -> bool + Send + Sync>;

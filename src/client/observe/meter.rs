@@ -106,7 +106,7 @@ impl<'a> CallMeter<'a> {
     /// The call has ended; where an attempt did, at once after it. How long it took.
     pub(crate) fn end(
         &mut self,
-        outcome: &Result<Response, Error>,
+        outcome: &Result<Box<Response>, Error>,
         follows_attempt: bool,
     ) -> Duration {
         let last = self.last.filter(|_| follows_attempt);

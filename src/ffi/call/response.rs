@@ -25,7 +25,7 @@ use crate::response::Response;
 /// until then. Thread: any. In a forked child the body of a streamed one stays AHOY_E_FORKED for
 /// ever.
 pub struct ahoy_response {
-    response: Response,
+    response: Box<Response>,
     headers: OnceLock<HeaderText>,
     /// The body with a NUL behind it.
     body: OnceLock<Bytes>,
@@ -50,7 +50,13 @@ impl From<Delivery> for ahoy_response {
 }
 
 impl From<Response> for ahoy_response {
-    fn from(mut response: Response) -> Self {
+    fn from(response: Response) -> Self {
+        Self::from(Box::new(response))
+    }
+}
+
+impl From<Box<Response>> for ahoy_response {
+    fn from(mut response: Box<Response>) -> Self {
         let body = terminated_in_place(&mut response.body);
         Self {
             response,

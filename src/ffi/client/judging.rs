@@ -126,13 +126,13 @@ pub unsafe extern "C" fn ahoy_client_builder_on_call_end(
 ) -> ahoy_status {
     let fn_ = (fn_, UserData::new(user_data, destroy));
     entry::status!(err, |builder: &mut ahoy_client_builder, fn_: Callback<ahoy_call_end_fn>| {
-        let told = move |outcome: &Result<Response, Error>| tell(&fn_, outcome);
+        let told = move |outcome: &Result<Box<Response>, Error>| tell(&fn_, outcome);
         builder.hooks.on_call_end = Some(Arc::new(told));
         Ok(())
     })
 }
 
-fn tell(on_call_end: &Callback<ahoy_call_end_fn>, outcome: &Result<Response, Error>) {
+fn tell(on_call_end: &Callback<ahoy_call_end_fn>, outcome: &Result<Box<Response>, Error>) {
     match outcome {
         Ok(response) => {
             let shown = ahoy_response::from(response.clone());
