@@ -623,6 +623,11 @@ func TestErrors(t *testing.T) {
 	if _, err := New(Config{Options: map[string]string{"retry_trys": "3"}}); !errors.Is(err, UnknownOption) || !strings.Contains(err.Error(), "retry_trys") {
 		t.Fatal(err)
 	}
+	for _, name := range []string{"prequal", "prequal:"} {
+		if _, err := New(Config{Hosts: hosts, Balancer: name}); !errors.Is(err, InvalidArgument) || !strings.Contains(err.Error(), "write prequal:/path") {
+			t.Fatal(err)
+		}
+	}
 	if _, err := well.RoundTrip(&http.Request{}); !errors.Is(err, InvalidArgument) {
 		t.Fatal(err)
 	}

@@ -311,10 +311,13 @@ func (config *Config) balancer(provider *C.ahoy_provider) (*C.ahoy_balancer, err
 	if config.BalancerFunc != nil {
 		return C.ahoy_go_balancer(provider, C.uintptr_t(cgo.NewHandle(config.BalancerFunc))), nil
 	}
-	if path, found := prequal(config.Balancer); found {
+	if path, found := prequal(config.Balancer); found || path == "prequal" {
 		c := C.CString(path)
 		defer C.free(unsafe.Pointer(c))
-		return C.ahoy_balancer_prequal_new(provider, c), nil
+		if made := C.ahoy_balancer_prequal_new(provider, c); made != nil {
+			return made, nil
+		}
+		return nil, refused("%q is not a balancer: write prequal:/path", config.Balancer)
 	}
 	switch config.Balancer {
 	case "", "p2c":

@@ -117,8 +117,12 @@ class Balancer {
 
   make(algorithm) {
     const [name, ...path] = algorithm.split(":");
-    if (name === "prequal") return native.ahoy_balancer_prequal_new(this.provider.pointer, string("balancer", path.join(":")));
-    if (!ALGORITHMS.includes(name)) throw new RangeError(`no balancer is called ${algorithm}`);
+    if (name === "prequal") {
+      const made = native.ahoy_balancer_prequal_new(this.provider.pointer, string("balancer", path.join(":")));
+      if (!made) throw new RangeError(`${algorithm} is not a balancer: write prequal:/path`);
+      return made;
+    }
+    if (!ALGORITHMS.includes(algorithm)) throw new RangeError(`no balancer is called ${algorithm}`);
     return native[`ahoy_balancer_${name}_new`](this.provider.pointer);
   }
 

@@ -192,6 +192,8 @@ class TestClient < Minitest::Test
       -> { made.get("/ok", params: 5) } => [TypeError, "params"],
       -> { made.get("/ok", idempotent: "no") } => [TypeError, "idempotent is true or false, and not \"no\""],
       -> { Ahoy::Client.new(hosts, resilient: "off") } => [TypeError, "resilient"],
+      -> { Ahoy::Client.new(hosts, balancer: :prequal) } => [ArgumentError, "write prequal:/path"],
+      -> { Ahoy::Client.new(hosts, balancer: "p2c:x") } => [ArgumentError, "no balancer is called \"p2c:x\""],
       -> { made.get("/ok", criticality: "a") } => [TypeError, "criticality"],
       -> { made.post("/ok", "a", json: {}) } => [ArgumentError, "one of body, json and form"],
       -> { made.get(nil) } => [TypeError, "path"],

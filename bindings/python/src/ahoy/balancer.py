@@ -15,6 +15,10 @@ from ._library import lib
 from .response import SLICE_MS
 from .settings import Settings, apply
 
+ALGORITHMS = (
+    "p2c", "round_robin", "random", "least_request", "maglev", "ring_hash", "rendezvous", "smooth_weighted", "peak_ewma",
+)
+
 _logger = logging.getLogger("ahoy")
 _SCHEMES = {"http": 1, "https": 2}
 _STATES = {0: "closed", 1: "open", 2: "half_open"}
@@ -206,14 +210,7 @@ class Balancer:
             plain("balancer", algorithm)
             pointer = lib.ahoy_balancer_custom_new(provider, *keep(("ahoy_balancer_fn", _chosen(algorithm))))
         else:
-            algorithm, _, path = algorithm.partition(":")
-            try:
-                make = getattr(lib, f"ahoy_balancer_{algorithm}_new")
-            except AttributeError:
-                raise ValueError(f"no balancer is called {algorithm!r}") from None
-            pointer = make(provider, given("balancer", path)) if algorithm == "prequal" else make(provider)
-            if not pointer:
-                raise ValueError(f"{algorithm!r} is not a balancer: write prequal:/path")
+            pointer = _named(provider, algorithm)
         self.handle = Handle(pointer, lib.ahoy_balancer_free)
         if random is not None:
             plain("random", random)
@@ -265,6 +262,20 @@ class Balancer:
     def explain(self) -> str:
         """A line for each endpoint: its state, the reason, its load."""
         return text(take(lib.ahoy_balancer_explain, self.pointer))
+
+
+def _named(provider: Any, algorithm: Any) -> Any:
+    if not isinstance(algorithm, str):
+        raise TypeError(f"balancer is a name or a function, and not {algorithm!r}")
+    name, _, path = algorithm.partition(":")
+    if name == "prequal":
+        made = lib.ahoy_balancer_prequal_new(provider, given("balancer", path))
+        if not made:
+            raise ValueError(f"{algorithm!r} is not a balancer: write prequal:/path")
+        return made
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"no balancer is called {algorithm!r}")
+    return getattr(lib, f"ahoy_balancer_{algorithm}_new")(provider)
 
 
 def _chosen(function: Callable[[int], int]) -> Callable[[Any, int], int]:

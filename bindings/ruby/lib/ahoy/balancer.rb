@@ -100,6 +100,10 @@ module Ahoy
 
   # Chooses an endpoint for each attempt. Clients that share one share its circuits.
   class Balancer
+    ALGORITHMS = %w[
+      p2c round_robin random least_request maglev ring_hash rendezvous smooth_weighted peak_ewma
+    ].freeze
+
     attr_reader :handle
 
     # hosts: hosts, a block or callable that gives them, or a registry's URL such as "etcd://127.0.0.1:2379/web".
@@ -159,10 +163,17 @@ module Ahoy
       return Native.ahoy_balancer_custom_new(@provider, *Callbacks.choice(algorithm)) if algorithm.respond_to?(:call)
 
       name, path = algorithm.to_s.split(":", 2)
-      function = :"ahoy_balancer_#{name}_new"
-      raise ArgumentError, "no balancer is called #{algorithm.inspect}" unless Native.respond_to?(function)
+      return prequal(algorithm, path.to_s) if name == "prequal"
+      raise ArgumentError, "no balancer is called #{algorithm.inspect}" unless ALGORITHMS.include?(algorithm.to_s)
 
-      Native.public_send(function, @provider, *path)
+      Native.public_send(:"ahoy_balancer_#{name}_new", @provider)
+    end
+
+    def prequal(algorithm, path)
+      made = Native.ahoy_balancer_prequal_new(@provider, Native.given("balancer", path, String, "text"))
+      raise ArgumentError, "#{algorithm.inspect} is not a balancer: write prequal:/path" if made.null?
+
+      made
     end
   end
 
