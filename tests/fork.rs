@@ -11,7 +11,7 @@ mod support;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ahoy::ffi::values::status::*;
 use support::names::{self, Names};
@@ -506,6 +506,37 @@ fn a_fork_while_a_list_is_replaced_leaves_it_usable_in_the_child() {
             Child::run(|| provider.add("127.0.0.1", 2).unwrap()).ends();
         }
     });
+}
+
+/// In some of the children the other thread is amid that use.
+#[test]
+fn a_fork_during_the_first_use_of_a_handle_leaves_it_usable_in_the_child() {
+    const ROUNDS: u64 = 400;
+    let _alone = alone();
+    let hosts: Vec<_> = (0..1000).map(|_| Host::new("127.0.0.1", 1)).collect();
+    for round in 0..ROUNDS {
+        let is_of_balancer = round % 2 == 0;
+        let provider = Provider::of(&hosts[..if is_of_balancer { 3 } else { hosts.len() }]);
+        let balancer = is_of_balancer.then(|| Balancer::round_robin(&provider));
+        let first_use = || match &balancer {
+            Some(balancer) => drop(Builder::new().balancer(balancer)),
+            None => drop(Balancer::round_robin(&provider)),
+        };
+        let begun = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                begun.store(true, Ordering::SeqCst);
+                first_use();
+            });
+            while !begun.load(Ordering::SeqCst) {
+                std::hint::spin_loop();
+            }
+            let latest = Duration::from_micros(if is_of_balancer { 40 } else { 1000 });
+            let (begin, pause) = (Instant::now(), latest * round as u32 / ROUNDS as u32);
+            while begin.elapsed() < pause {}
+            Child::run(first_use).ends();
+        });
+    }
 }
 
 #[test]

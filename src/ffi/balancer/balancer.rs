@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 
-use once_cell::sync::OnceCell;
+use once_cell::race::OnceBox;
 
 use super::breaker::ahoy_breaker;
 use super::endpoint::ahoy_endpoint;
@@ -36,8 +36,14 @@ use crate::runtime::host::callback;
 /// any.
 pub struct ahoy_balancer {
     plan: Settings<Plan>,
-    live: OnceCell<Arc<Balancer>>,
-    hold: OnceCell<Hold>,
+    live: OnceBox<Live>,
+}
+
+/// What is made at the first use. Threads that are first together make one each, and the first one that is done is kept: a
+/// child that was forked meanwhile would wait for ever for the thread that it has not. The others were never used.
+struct Live {
+    balancer: Arc<Balancer>,
+    _hold: Hold,
 }
 
 impl Handle for ahoy_balancer {
@@ -74,8 +80,7 @@ impl ahoy_balancer {
                 config: BalancerConfig::new(algorithm),
                 observers: Vec::new(),
             }),
-            live: OnceCell::new(),
-            hold: OnceCell::new(),
+            live: OnceBox::new(),
         })
     }
 
@@ -98,18 +103,19 @@ impl ahoy_balancer {
 
     /// What is live of it, if it was used.
     pub(crate) fn used(&self) -> Option<&Arc<Balancer>> {
-        self.live.get()
+        self.live.get().map(|live| &live.balancer)
     }
 
     /// The first use.
     pub(crate) fn live(&self) -> Result<&Arc<Balancer>, Error> {
-        self.live.get_or_try_init(|| {
+        let live = self.live.get_or_try_init(|| {
             let plan = self.plan.freeze_if(|plan| plan.config.check())?;
             let Plan { supply, config, observers } = plan;
-            let live = Arc::new(Balancer::observed(supply, config, observers));
-            self.hold.get_or_init(|| live.hold());
-            Ok(live)
-        })
+            let balancer = Arc::new(Balancer::observed(supply, config, observers));
+            let hold = balancer.hold();
+            Ok::<_, Error>(Box::new(Live { balancer, _hold: hold }))
+        })?;
+        Ok(&live.balancer)
     }
 
     /// Tells `observer` of what happens.
@@ -327,7 +333,7 @@ pub unsafe extern "C" fn ahoy_balancer_remove_endpoint(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_endpoint_count(balancer: *const ahoy_balancer) -> usize {
     guard::value!(0, |balancer: Option<&ahoy_balancer>| {
-        balancer.and_then(|balancer| balancer.live.get()).map_or(0, |live| live.roster().len())
+        balancer.and_then(ahoy_balancer::used).map_or(0, |live| live.roster().len())
     })
 }
 
@@ -346,7 +352,7 @@ pub unsafe extern "C" fn ahoy_balancer_endpoint_at(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |endpoint: Out<ahoy_endpoint>, balancer: &ahoy_balancer| {
-        let live = balancer.live.get();
+        let live = balancer.used();
         let found =
             live.and_then(|live| Some((Arc::clone(live.roster().members().nth(index)?), live)));
         let (member, live) = found.ok_or_else(|| Error::invalid("index", "is out of range"))?;

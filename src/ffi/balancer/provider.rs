@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
 
-use once_cell::sync::OnceCell;
+use once_cell::race::OnceBox;
 
 use super::host::{ahoy_host, checked};
 use crate::discovery::chain::{Chain, Combine};
@@ -29,8 +29,9 @@ use crate::runtime::host::callback;
 pub struct ahoy_provider {
     kind: Kind,
     settings: Settings<ProviderConfig>,
-    /// One for all balancers that are made from it.
-    supply: OnceCell<Supply>,
+    /// One for all balancers that are made from it. Of threads that are first together each makes one, so that a child that
+    /// was forked meanwhile waits for none, and what is not kept was never used.
+    supply: OnceBox<Supply>,
 }
 
 impl Handle for ahoy_provider {
@@ -46,14 +47,14 @@ enum Kind {
 
 impl ahoy_provider {
     fn new(kind: Kind, config: ProviderConfig) -> Self {
-        Self { kind, settings: Settings::new(config), supply: OnceCell::new() }
+        Self { kind, settings: Settings::new(config), supply: OnceBox::new() }
     }
 
     /// The first use.
     pub(crate) fn freeze(&self) -> Supply {
         let make = || {
             let config = self.settings.freeze();
-            match &self.kind {
+            let supply = match &self.kind {
                 Kind::List(list) => Supply::Watched(Arc::new(Watch::pushed(list.freeze()))),
                 Kind::Custom(provider) => Supply::Asked(Asked {
                     provider: Arc::clone(provider),
@@ -65,7 +66,8 @@ impl ahoy_provider {
                     let chain = Arc::new(Chain::new(*combine, parts.freeze()));
                     Supply::Watched(Arc::new(Watch::by(chain, &config)))
                 }
-            }
+            };
+            Box::new(supply)
         };
         self.supply.get_or_init(make).clone()
     }
