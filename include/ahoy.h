@@ -2914,6 +2914,9 @@ ahoy_status ahoy_client_builder_set_platform_roots(ahoy_client_builder *builder,
  * Sets the certificate that the client presents to servers that ask for one (mutual TLS). Default:
  * none.
  *
+ * Keys are RSA (2048 to 4096 bits), P-256, P-384 or Ed25519. Those of servers are as well, and of
+ * the authorities behind them, whose RSA may have up to 8192 bits. P-521 is not among them.
+ *
  * @param certificate_pem the chain in PEM, own certificate first; copied, and checked when the
  *        client is built
  * @param certificate_length number of bytes

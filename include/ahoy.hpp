@@ -4860,6 +4860,9 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * Sets the certificate that the client presents to servers that ask for one (mutual TLS). Default:
      * none.
      *
+     * Keys are RSA (2048 to 4096 bits), P-256, P-384 or Ed25519. Those of servers are as well, and of
+     * the authorities behind them, whose RSA may have up to 8192 bits. P-521 is not among them.
+     *
      * @param certificate the chain in PEM, own certificate first; copied, and checked when the client
      *        is built
      * @param key the private key in PEM; copied

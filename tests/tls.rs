@@ -192,6 +192,14 @@ fn unusable_certificates_name_the_parameter_that_brought_them() {
 }
 
 #[test]
+fn the_kinds_of_keys_are_named_where_a_key_is_of_no_such_kind() {
+    let (certificate, _) = Authority::new().issue("caller.example");
+    let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned();
+    let message = Builder::new().identity(&(certificate, key)).try_build().unwrap_err().message;
+    assert!(message.contains("none of RSA, P-256, P-384 and Ed25519"), "{message}");
+}
+
+#[test]
 fn an_encrypted_key_is_told_to_be_one() {
     let (certificate, _) = Authority::new().issue("caller.example");
     for (kind, head) in

@@ -396,7 +396,8 @@ fn identity(
             format!("{key_name}: does not belong to the client certificate")
         }
         rustls::Error::InvalidCertificate(_) => format!("{cert_name}: not valid"),
-        _ => format!("{key_name}: kind not supported or key damaged"),
+        // Those that the provider signs with; ring has no P-521.
+        _ => format!("{key_name}: none of RSA, P-256, P-384 and Ed25519, or damaged"),
     })
 }
 

@@ -32,7 +32,7 @@ fn alert(received: Alert) -> &'static str {
             "the server asks for a certificate, none is set"
         }
         Alert::HandshakeFailure => {
-            "the server refused the handshake: no cipher in common, or it asks for a certificate and none is set"
+            "the server refused the handshake: no cipher or kind of key in common, or it asks for a certificate and none is set"
         }
         Alert::ProtocolVersion | Alert::InsufficientSecurity => {
             "no tls version or cipher in common"
