@@ -43,6 +43,54 @@ fn a_level_that_cannot_be_connected_to_costs_no_call() {
 }
 
 #[test]
+fn a_level_and_a_zone_that_were_lost_come_back_while_others_serve() {
+    let breaker = Breaker::new().consecutive(1).no_ratio().open_ms(50, 50);
+    let makes = [
+        |fleet: &Fleet| Balancer::p2c(&fleet.ranked(&[0, 0, 1, 1, 1, 1])),
+        |fleet: &Fleet| {
+            let provider = fleet.zoned(&["a", "a", "b", "b", "b", "b"]);
+            Balancer::round_robin(&provider).ruled(|it| it.set_zone("a"))
+        },
+    ];
+    for make in makes {
+        let fleet = Fleet::answering(&[500, 500, 200, 200, 200, 200]);
+        let balancer = make(&fleet).with(&breaker);
+        let client = Builder::new().balancer(&balancer).build();
+        client.get("/").unwrap();
+        let lost = [0, 1].map(|index| balancer.endpoint(fleet.0[index].port()));
+        eventually("it is lost", ms(10_000), || {
+            client.get("/").unwrap();
+            lost.iter().all(|it| !it.is_closed())
+        });
+        let probed = fleet.counts_of(200, &client);
+        assert!(sum(&probed[..2]) <= 40, "probes keep to their pace: {probed:?}");
+        for server in &fleet.0[..2] {
+            server.become_(|_| Reply::status(200));
+        }
+        eventually("it is back", ms(10_000), || {
+            assert_eq!(client.get("/").unwrap().status, 200);
+            lost.iter().all(|it| it.is_closed())
+        });
+    }
+}
+
+#[test]
+fn a_reserve_that_is_not_needed_is_not_probed() {
+    let fleet = Fleet::answering(&[200, 500]);
+    let breaker = Breaker::new().consecutive(1).no_ratio().min_closed(0).open_ms(20, 20);
+    let balancer = Balancer::p2c(&fleet.ranked(&[0, 1])).with(&breaker);
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    fleet.open(&balancer, 0..1);
+    fleet.counts_of(2, &client);
+    let reserve = balancer.endpoint(fleet.0[1].port());
+    balancer.endpoint(fleet.0[0].port()).close().unwrap();
+    thread::sleep(ms(50));
+    let counts = fleet.counts_of(20, &client);
+    assert_eq!((counts[1], reserve.is_closed()), (0, false));
+}
+
+#[test]
 fn a_level_that_lost_half_keeps_seven_tenths() {
     let fleet = Fleet::of(6);
     let balancer = Balancer::random(&fleet.ranked(&[0, 0, 0, 0, 1, 1]));

@@ -1,6 +1,7 @@
 //! Which endpoint an attempt goes to: the rules of a balancer in the order in which they are asked.
 //!
 //! ```text
+//! 0 probe    one that is due where no call would be drawn to, so that what was lost as a whole comes back
 //! 1 locality of several priorities one by the health of each; of several zones the near one mostly
 //! 2 slot     the algorithm proposes one of that locality, by its table where it has one
 //! 3 admits   in rotation or this attempt's to probe, below its limit, not tried yet, warm: or the next proposal
@@ -16,7 +17,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::Instant;
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 
 use super::attempted::Attempted;
 use super::pick_state::PickState;
@@ -140,6 +141,7 @@ impl<'a> Picker<'a, '_> {
         let Terms { probing, overdue } = self.context.terms;
         let panic = first.panic;
         let strict = Strictness { unattempted, probing, overdue, paced: true, gate, panic };
+        self.probe_lost(first.locality, Strictness { panic: false, ..strict }, rng)?;
         self.within(first.locality, strict, rng)?;
         let cold = Strictness { gate: None, ..strict };
         self.anywhere(first.locality, cold, rng)?;
@@ -159,6 +161,51 @@ impl<'a> Picker<'a, '_> {
             return Continue(());
         }
         self.anywhere(first.locality, Strictness { unattempted: false, ..probes }, rng)
+    }
+
+    /// A probe that is due in a locality that no call is drawn to, since too few there are well. It comes first: a
+    /// priority or a zone that was lost as a whole would stay lost for as long as another one serves. What stands behind
+    /// the drawn one is a reserve that is not needed, and is not probed.
+    fn probe_lost(&self, drawn: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
+        let PickState { roster, priority_load, .. } = self.snapshot;
+        let Some(serving) = roster.localities.get(drawn) else {
+            return Continue(());
+        };
+        let is_lost = |&(index, locality): &(usize, &Arc<Locality>)| {
+            index != drawn
+                && locality.locality_key.priority <= serving.locality_key.priority
+                && (locality.shared.well() == 0
+                    || priority_load.passes_over(roster, self.config, index))
+        };
+        let mut lost = roster.localities.iter().enumerate().filter(is_lost);
+        lost.try_for_each(|(_, locality)| self.probe_within(locality, strictness, rng))
+    }
+
+    /// A few are looked at, from a random one on: each call that comes meanwhile does so.
+    fn probe_within(
+        &self,
+        locality: &'a Locality,
+        strictness: Strictness,
+        rng: &mut Entropy,
+    ) -> Search<'a> {
+        let len = locality.slots.len();
+        if len == 0 {
+            return Continue(());
+        }
+        let start = rng.random_range(0..len);
+        let is_due = |&slot: &usize| {
+            let member = locality.slots.get(slot);
+            let standing = member.map(|member| member.standing(self.context.now));
+            matches!(standing, Some(Standing::Probe(_))) && self.admits(locality, slot, strictness)
+        };
+        let slot = (start..start + len.min(LOOKED_AT)).map(|slot| slot % len).find(is_due);
+        match slot.and_then(|slot| locality.slots.get(slot)) {
+            Some(member) => {
+                let passes_over = strictness.overdue == TowardsOverdue::PassOver;
+                Break(Some(Picked { member, panic: false, passes_over }))
+            }
+            None => Continue(()),
+        }
     }
 
     /// Whether a probe may have been held back by its pace.
@@ -327,6 +374,9 @@ impl<'a> Picker<'a, '_> {
         self.config.max_in_flight.is_none_or(|most| hot.in_flight(slot) < most)
     }
 }
+
+/// How many endpoints a call looks at in a locality that it does not go to: it is not to wait for that.
+const LOOKED_AT: usize = 8;
 
 /// Where most owe an answer the service is slow, and to pass over them would overload the others.
 fn may_pass_over(locality: &Locality) -> bool {
