@@ -104,6 +104,24 @@ fn one_host_of_three_that_hangs_costs_three_posts_at_most() {
 }
 
 #[test]
+fn a_zone_or_a_priority_that_hangs_costs_a_lone_poster_one_call() {
+    let _alone = alone();
+    let hung = Server::always(Reply::Hang);
+    let others = [(); 6].map(|()| Server::ok());
+    let host = |server: &Server| Host::new("127.0.0.1", server.port());
+    let near = || host(&hung);
+    let zones = others.iter().map(|other| host(other).zone("far")).chain([near().zone("near")]);
+    let by_zone = Balancer::p2c(&Provider::of(&zones.collect::<Vec<_>>()));
+    by_zone.set_zone("near").unwrap();
+    let by_priority = Balancer::p2c(&Provider::of(&[near(), host(&others[0]).priority(1)]));
+    for balancer in [by_zone, by_priority] {
+        let client = Builder::new().balancer(&balancer).timeout_ms(700).build();
+        let bad = (0..60).filter(|_| !is_good(&client.send(&Request::new("POST", "/")))).count();
+        assert!(bad <= 1, "{bad} errors");
+    }
+}
+
+#[test]
 fn a_lone_caller_waits_seconds_for_a_hung_host_and_not_minutes() {
     let _alone = alone();
     // Both at once: each sleeps for most of the time.

@@ -35,6 +35,7 @@ pub(crate) struct ClusterState {
     known: AtomicUsize,
     well: AtomicUsize,
     ejected: AtomicUsize,
+    overdue: AtomicUsize,
     /// Attempts that were made while not all were well.
     in_trouble: AtomicU64,
     /// Held while deciding whether one more circuit may open, so that two cannot both be the last but one.
@@ -86,6 +87,7 @@ impl ClusterState {
             known: AtomicUsize::new(0),
             well: AtomicUsize::new(0),
             ejected: AtomicUsize::new(0),
+            overdue: AtomicUsize::new(0),
             in_trouble: AtomicU64::new(0),
             trip_gate: Mutex::default(),
         }
@@ -125,6 +127,16 @@ impl ClusterState {
     /// One more or one less is ejected.
     pub(crate) fn note_ejected(&self, is_ejected: bool) {
         note(&self.ejected, is_ejected);
+    }
+
+    /// One more or one less owes an answer for longer than usual.
+    pub(crate) fn note_overdue(&self, is_overdue: bool) {
+        note(&self.overdue, is_overdue);
+    }
+
+    /// How many endpoints owe an answer for longer than usual.
+    pub(crate) fn overdue(&self) -> usize {
+        self.overdue.load(Ordering::Relaxed)
     }
 
     /// How many there are to eject from, and how many are out already.

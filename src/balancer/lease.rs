@@ -97,8 +97,8 @@ impl Lease {
     /// Whether its endpoint is as late as nearly all others.
     pub(crate) fn is_late_with_all(&self) -> bool {
         self.held.as_ref().is_some_and(|held| {
-            let shared = held.member.hot().shared();
-            policy::all_are_late(shared.overdue(), shared.cluster.known())
+            let cluster = held.member.cluster();
+            policy::all_are_late(cluster.overdue(), cluster.known())
         })
     }
 
@@ -237,8 +237,8 @@ impl Held {
     fn is_overdue(&self) -> bool {
         let hot = self.member.hot();
         hot.is_overdue(self.member.slot()) && {
-            let shared = hot.shared();
-            may_pass_over(shared.overdue(), shared.cluster.known())
+            let cluster = self.member.cluster();
+            may_pass_over(cluster.overdue(), cluster.known())
         }
     }
 

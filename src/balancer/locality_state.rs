@@ -149,6 +149,7 @@ impl LocalityState {
             true => self.overdue.fetch_add(1, Ordering::Relaxed),
             false => self.overdue.fetch_sub(1, Ordering::Relaxed),
         };
+        self.cluster.note_overdue(is_overdue);
     }
 
     /// How many attempts are in flight to all members; 0 where they are not counted.

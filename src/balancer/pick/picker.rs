@@ -378,9 +378,13 @@ impl<'a> Picker<'a, '_> {
 /// How many endpoints a call looks at in a locality that it does not go to: it is not to wait for that.
 const LOOKED_AT: usize = 8;
 
-/// Where most owe an answer the service is slow, and to pass over them would overload the others.
+/// Where most owe an answer the service is slow, and to pass over them would overload the others. A locality of which
+/// most do is passed over where the service as a whole is not slow: the endpoints of a zone, or of a priority, may hang
+/// together, and the others are there for that.
 fn may_pass_over(locality: &Locality) -> bool {
-    policy::may_pass_over(locality.shared.overdue(), locality.count)
+    let (overdue, cluster) = (locality.shared.overdue(), &locality.shared.cluster);
+    let by_cluster = || policy::may_pass_over(cluster.overdue(), cluster.known());
+    policy::may_pass_over(overdue, locality.count) || overdue > 0 && by_cluster()
 }
 
 /// What is in flight to a locality.

@@ -15,6 +15,7 @@
 //!
 //! If more than half of the endpoints are overdue, the service is slow and none of them hangs. None
 //! is passed over then: the rest would have to carry everything, and would be overdue next.
+//! A zone or a priority may hang as a whole, so that is judged by all endpoints too.
 //!
 //! Where *only* calls that may not be repeated are made, one of them has to try the endpoint some
 //! time. It may cost that call its whole deadline, so it comes once in eight times of what the last
