@@ -122,6 +122,22 @@ fn a_zone_or_a_priority_that_hangs_costs_a_lone_poster_one_call() {
 }
 
 #[test]
+fn beside_a_host_that_hangs_the_only_other_one_is_asked_again() {
+    let _alone = alone();
+    let (hung, failed) = (Server::always(Reply::Hang), AtomicBool::new(false));
+    let other = Server::new(move |_| match failed.swap(true, Ordering::Relaxed) {
+        true => Reply::status(200),
+        false => Reply::status(503),
+    });
+    let host = |server: &Server| Host::new("127.0.0.1", server.port());
+    let provider = Provider::of(&[host(&hung), host(&other).priority(1)]);
+    let client = Builder::new().balancer(&Balancer::p2c(&provider)).build();
+    let (outcome, took) = timed(|| client.get("/"));
+    assert!(is_good(&outcome), "{outcome:?}");
+    assert!(took < ms(5000), "{took:?}");
+}
+
+#[test]
 fn a_lone_caller_waits_seconds_for_a_hung_host_and_not_minutes() {
     let _alone = alone();
     // Both at once: each sleeps for most of the time.

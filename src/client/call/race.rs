@@ -204,7 +204,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
     /// that is decided on.
     fn follow(&mut self, done: AttemptDone) {
         let judged = self.state.judge(done);
-        if self.has_elsewhere(clock::now())
+        if self.has_way_on(clock::now())
             && let Decision::Retry { wait, .. } = self.state.decide(judged)
         {
             self.retry = clock::now().checked_add(wait);
@@ -332,6 +332,17 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         self.state.call.target.has_elsewhere(&self.state.attempted, now)
     }
 
+    /// Whether there is an endpoint for a retry: one that was not asked yet, or as outside of a race one that was.
+    fn has_way_on(&self, now: Instant) -> bool {
+        let any = || self.state.call.target.has_elsewhere(Attempted::NONE, now);
+        self.has_elsewhere(now) || self.all_are_late() && any()
+    }
+
+    /// Whether each attempt under way is late, so that its endpoint is known to be.
+    fn all_are_late(&self) -> bool {
+        self.count(Passed::Soft) == self.runners.len()
+    }
+
     /// Whether the call has no other endpoint than the one that it waits for.
     fn is_alone(&self, now: Instant) -> bool {
         self.runners.len() == 1
@@ -360,15 +371,17 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         true
     }
 
-    /// Another endpoint that owes no answer, or where there is no other, the same one.
+    /// Another endpoint that owes no answer; where there is no other, one that failed before, or else the same one.
     fn lease(&self, kind: Kind, now: Instant) -> Option<Lease> {
         let (call, attempted) = (self.state.call, &self.state.attempted);
         if self.has_elsewhere(now) {
             return call.target.lease(attempted, call.key, Terms::BESIDE, now).ok();
         }
+        let again = |terms| call.target.lease(Attempted::NONE, call.key, terms, now).ok();
+        let answers = kind != Kind::Hedge && self.all_are_late();
         let same = kind == Kind::Copy && self.is_alone(now);
-        let lease = || call.target.lease(Attempted::NONE, call.key, Terms::ANY, now).ok();
-        same.then(lease).flatten()
+        let answering = answers.then(|| again(Terms::BESIDE)).flatten();
+        answering.or_else(|| same.then(|| again(Terms::ANY)).flatten())
     }
 
     /// The client's record learns whether a copy was worth it.
