@@ -75,6 +75,24 @@ fn a_level_and_a_zone_that_were_lost_come_back_while_others_serve() {
 }
 
 #[test]
+fn a_level_and_a_zone_that_fail_as_a_whole_cost_no_call() {
+    let makes = [
+        |fleet: &Fleet| Balancer::p2c(&fleet.ranked(&[0, 0, 0, 1, 1, 1])),
+        |fleet: &Fleet| {
+            let provider = fleet.zoned(&["a", "a", "a", "b", "b", "b"]);
+            Balancer::round_robin(&provider).ruled(|it| it.set_zone("a"))
+        },
+    ];
+    for make in makes {
+        let fleet = Fleet::answering(&[503, 503, 503, 200, 200, 200]);
+        let client = Builder::new().balancer(&make(&fleet)).without_retry_budget().build();
+        for _ in 0..20 {
+            assert_eq!(client.get("/").unwrap().status, 200);
+        }
+    }
+}
+
+#[test]
 fn a_reserve_that_is_not_needed_is_not_probed() {
     let fleet = Fleet::answering(&[200, 500]);
     let breaker = Breaker::new().consecutive(1).no_ratio().min_closed(0).open_ms(20, 20);

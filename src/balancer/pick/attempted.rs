@@ -29,6 +29,11 @@ impl Attempted {
         self.0.len()
     }
 
+    /// How many of them a condition holds for.
+    pub(crate) fn count(&self, holds: impl Fn(&Member) -> bool) -> usize {
+        self.0.iter().filter(|attempted| holds(attempted)).count()
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

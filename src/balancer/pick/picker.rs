@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! 0 probe    one that is due where no call would be drawn to, so that what was lost as a whole comes back
-//! 1 locality of several priorities one by the health of each; of several zones the near one mostly
+//! 1 locality of several priorities one by the health of each; of several zones the near one mostly; for a call that two
+//!            endpoints of it have failed, another one
 //! 2 slot     the algorithm proposes one of that locality, by its table where it has one
 //! 3 admits   in rotation or this attempt's to probe, below its limit, not tried yet, warm: or the next proposal
 //! ```
@@ -142,6 +143,9 @@ impl<'a> Picker<'a, '_> {
         let panic = first.panic;
         let strict = Strictness { unattempted, probing, overdue, paced: true, gate, panic };
         self.probe_lost(first.locality, Strictness { panic: false, ..strict }, rng)?;
+        if self.has_failed_call(first.locality) {
+            self.in_others(first.locality, strict, rng)?;
+        }
         self.within(first.locality, strict, rng)?;
         let cold = Strictness { gate: None, ..strict };
         self.anywhere(first.locality, cold, rng)?;
@@ -206,6 +210,27 @@ impl<'a> Picker<'a, '_> {
             }
             None => Continue(()),
         }
+    }
+
+    /// Whether the call was at so many endpoints of a locality that it is rather lost than unlucky. A zone, or a
+    /// priority, fails as a whole now and then, and all tries would be spent there before any circuit has opened.
+    fn has_failed_call(&self, locality: usize) -> bool {
+        let localities = &self.snapshot.roster.localities;
+        let Some(locality) = localities.get(locality).filter(|_| localities.len() > 1) else {
+            return false;
+        };
+        let stands_there = |member: &Member| Arc::ptr_eq(member.hot().shared(), &locality.shared);
+        self.context.attempted.count(stands_there) >= UNLUCKY
+    }
+
+    /// In the localities but the drawn one that the call has not been at as often.
+    fn in_others(&self, first: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
+        let PickState { roster, priority_load, .. } = self.snapshot;
+        let mut others = self.near_first(first).skip(1).filter(|it| !self.has_failed_call(*it));
+        others.try_for_each(|locality| {
+            let panic = priority_load.panics(roster, self.config, locality);
+            self.within(locality, Strictness { panic, ..strictness }, rng)
+        })
     }
 
     /// Whether a probe may have been held back by its pace.
@@ -374,6 +399,9 @@ impl<'a> Picker<'a, '_> {
         self.config.max_in_flight.is_none_or(|most| hot.in_flight(slot) < most)
     }
 }
+
+/// Endpoints of one locality that fail a call by bad luck. With 3 tries the last one goes elsewhere.
+const UNLUCKY: usize = 2;
 
 /// How many endpoints a call looks at in a locality that it does not go to: it is not to wait for that.
 const LOOKED_AT: usize = 8;
