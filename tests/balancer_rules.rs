@@ -157,6 +157,22 @@ fn the_own_zone_keeps_its_calls_while_it_is_large_enough() {
 }
 
 #[test]
+fn what_a_zone_cannot_take_is_spread_over_the_others() {
+    let fleet = Fleet::holding(9);
+    let provider = fleet.zoned(&["a", "a", "a", "b", "b", "b", "c", "c", "c"]);
+    let balancer = Balancer::p2c(&provider).ruled(|it| {
+        it.set_zone("a")?;
+        it.set_max_in_flight(10)
+    });
+    let calls = fleet.begin(&single(&balancer), &plain(60));
+    let in_flight = fleet.in_flight();
+    assert_eq!(sum(&in_flight[..3]), 30);
+    // By chance half of them; five standard deviations.
+    within(sum(&in_flight[3..6]), 15, 14);
+    drop(calls);
+}
+
+#[test]
 fn a_small_zone_keeps_what_it_can_carry() {
     let fleet = Fleet::of(8);
     let zones = ["a", "a", "b", "b", "b", "b", "b", "b"];

@@ -15,6 +15,7 @@
 
 use std::cell::Cell;
 use std::ops::ControlFlow::{self, Break, Continue};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -226,7 +227,8 @@ impl<'a> Picker<'a, '_> {
     /// In the localities but the drawn one that the call has not been at as often.
     fn in_others(&self, first: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
         let PickState { roster, priority_load, .. } = self.snapshot;
-        let mut others = self.near_first(first).skip(1).filter(|it| !self.has_failed_call(*it));
+        let mut others =
+            self.near_first(first, rng.next_u64()).skip(1).filter(|it| !self.has_failed_call(*it));
         others.try_for_each(|locality| {
             let panic = priority_load.panics(roster, self.config, locality);
             self.within(locality, Strictness { panic, ..strictness }, rng)
@@ -241,17 +243,42 @@ impl<'a> Picker<'a, '_> {
     /// In every locality, the drawn one first; each knows for itself whether it panics.
     fn anywhere(&self, first: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
         let PickState { roster, priority_load, .. } = self.snapshot;
-        self.near_first(first).try_for_each(|locality| {
+        self.near_first(first, rng.next_u64()).try_for_each(|locality| {
             let panic = priority_load.panics(roster, self.config, locality);
             self.within(locality, Strictness { panic, ..strictness }, rng)
         })
     }
 
-    /// The drawn locality, and then the others as they stand: by priority.
-    fn near_first(&self, first: usize) -> impl Iterator<Item = usize> {
-        let others =
-            (0..self.snapshot.roster.localities.len()).filter(move |locality| *locality != first);
-        std::iter::once(first).chain(others)
+    /// The drawn locality, and then the others by priority. Those of one priority begin with one that is drawn by how many
+    /// there are well: as they stand, all that the drawn one cannot take fell on the zone whose name comes first.
+    fn near_first(&self, first: usize, drawn: u64) -> impl Iterator<Item = usize> {
+        let localities = &self.snapshot.roster.localities;
+        let mut end = 0;
+        let same = |a: &Arc<Locality>, b: &Arc<Locality>| {
+            a.locality_key.priority == b.locality_key.priority
+        };
+        let levels = localities.chunk_by(same).map(move |level| {
+            end += level.len();
+            end - level.len()..end
+        });
+        let others = levels.flat_map(move |level| {
+            let start = self.one_of(level.clone(), first, drawn);
+            (start..level.end).chain(level.start..start)
+        });
+        std::iter::once(first).chain(others.filter(move |locality| *locality != first))
+    }
+
+    /// The locality but `first` that a number falls on, each as wide as it has endpoints that are well.
+    fn one_of(&self, level: Range<usize>, first: usize, drawn: u64) -> usize {
+        let localities = &self.snapshot.roster.localities;
+        let well = |it: usize| if it == first { 0 } else { localities[it].shared.well() as u64 };
+        let mut left = drawn % level.clone().map(well).sum::<u64>().max(1);
+        let falls_on = |it: &usize| {
+            let here = left < well(*it);
+            left = left.saturating_sub(well(*it));
+            here
+        };
+        level.clone().find(falls_on).unwrap_or(level.start)
     }
 
     fn within(&self, locality: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
