@@ -20,6 +20,9 @@ for known in ${LLVM_PROFDATA:-llvm-profdata-22 llvm-profdata-21 llvm-profdata-20
 done
 [ -n "$profdata" ] || { echo "profile: no llvm-profdata of LLVM 19 or later; on Debian: apt-get install llvm-19" >&2; exit 1; }
 
+# Before the minutes that the build takes.
+sh benches/micro/run.sh needs train http bodies many
+
 rm -f "$work/counting.so"
 RUSTFLAGS="-Cprofile-generate=$work/counts" CARGO_TARGET_DIR=$work/build \
     "${CARGO:-cargo}" rustc --locked --profile dist --features silent --lib --crate-type staticlib

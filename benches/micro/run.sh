@@ -5,6 +5,7 @@
 #     benches/micro/run.sh              everything; ROUNDS=15 and PROFILE=dist are the defaults
 #     benches/micro/run.sh http         one part: http, bodies, memory, many, policy or sources; the report then has its
 #                                       figures only
+#     benches/micro/run.sh needs http   says what is not there of what a part needs, and runs nothing
 #     benches/micro/run.sh train        measures nothing: calls by which the compiler learns, for packaging/profile.sh
 #
 # LIBAHOY=FILE measures a library that was built before. The policies and the sources of endpoints are always measured in
@@ -47,6 +48,7 @@ if [ -n "$missing" ]; then
     exit 1
 fi
 [ "$(uname -s)" = Linux ] || { echo "bench: needs Linux (epoll, 127.0.0.2, /proc)" >&2; exit 1; }
+has_part needs && exit 0
 
 mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
