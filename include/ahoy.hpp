@@ -5172,7 +5172,8 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /**
      * Lets calls above the limit wait for room. The most important goes first
      * (request::set_criticality), and of equal ones the oldest. In a full queue a more important call
-     * takes the place of the least important. Default: no call may wait.
+     * takes the place of the least important. A call for which no room came in time is
+     * errc::overloaded, also if its deadline ended the wait. Default: no call may wait.
      *
      * @param length how many calls may wait; 0 for none
      * @param timeout how long a call waits at most, within its deadline; 100 is a good start

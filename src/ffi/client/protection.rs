@@ -159,7 +159,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_adaptive_limit(
 
 /// Lets calls above the limit wait for room. The most important goes first
 /// (ahoy_request_set_criticality), and of equal ones the oldest. In a full queue a more important
-/// call takes the place of the least important. Default: no call may wait.
+/// call takes the place of the least important. A call for which no room came in time is
+/// AHOY_E_OVERLOADED, also if its deadline ended the wait. Default: no call may wait.
 ///
 /// @param length how many calls may wait; 0 for none
 /// @param timeout_ms how long a call waits at most, within its deadline; 100 is a good start
