@@ -1333,7 +1333,9 @@ AHOY_API ahoy_status ahoy_host_set_zone(ahoy_host *host, const char *zone, ahoy_
 
 /**
  * Sets the host's priority, 0 first: the next priority takes a part of the traffic when less than
- * 72 % of a priority's endpoints are available, and all of it when none is. Default 0.
+ * 72 % of a priority's endpoints are available, and all of it when none is. A call that two
+ * endpoints of a priority have failed goes on at another one. A priority that was lost as a whole
+ * is probed while the next one serves. Default 0.
  *
  * @param priority 0 to 127
  */
