@@ -157,6 +157,37 @@ fn a_body_that_keeps_coming_takes_as_long_as_it_likes() {
     assert!(took > ms(2 * LIMIT), "{took:?}");
 }
 
+/// While it flows, its reader is woken for many bytes at a time: not so for those that trickle, nor for the next answer.
+#[test]
+fn a_large_body_that_flows_and_then_trickles_is_seen_to_come() {
+    const PART: usize = 1_000_000;
+    let server = Scripted::new(|_, peer| {
+        while peer.head().is_some() {
+            let length = 2 * PART + 8;
+            peer.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"));
+            peer.write(vec![b'a'; PART]);
+            for _ in 0..8 {
+                thread::sleep(ms(LIMIT / 3));
+                peer.write("x");
+            }
+            peer.write(vec![b'b'; PART]);
+            if peer.head().is_none() {
+                return;
+            }
+            peer.write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nz");
+        }
+    });
+    let client = limited(server.port()).build();
+    let (answer, took) = timed(|| client.get("/").unwrap());
+    assert_eq!(answer.body.len(), 2 * PART + 8);
+    assert_eq!(&answer.body[PART..PART + 8], b"xxxxxxxx");
+    assert!(took > ms(2 * LIMIT), "{took:?}");
+    let (next, took) = timed(|| client.get("/").unwrap());
+    assert_eq!(next.text(), "z");
+    assert!(took < ms(5_000), "{took:?}");
+    assert_eq!(server.connections(), 1);
+}
+
 #[test]
 fn by_default_only_the_other_limits_end_a_body() {
     let server = stalls_over_http1();

@@ -8,7 +8,7 @@ use std::io;
 
 pub use platform::{
     Descriptor, GATHER_FLAGS, Open, bind_interface, connect_unix, descriptor, is_silent,
-    is_under_way, set_user_timeout, stream,
+    is_under_way, set_user_timeout, stream, wake_at,
 };
 
 /// What is said where only Linux has a setting.

@@ -64,6 +64,20 @@ pub fn is_silent(descriptor: Descriptor) -> bool {
     count < 0 && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
 }
 
+/// Has waits for the socket end once `bytes` have arrived, or its end. Where the system refuses, they end for each byte.
+#[cfg(target_os = "linux")]
+pub fn wake_at(descriptor: Descriptor, bytes: usize) {
+    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+    let length = size_of_val(&bytes) as libc::socklen_t;
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_RCVLOWAT);
+    // SAFETY: a number and its length; of a descriptor that is no socket only an error comes.
+    let _ = unsafe { libc::setsockopt(descriptor, level, name, (&raw const bytes).cast(), length) };
+}
+
+/// Elsewhere than on Linux waits end for each byte.
+#[cfg(not(target_os = "linux"))]
+pub const fn wake_at(_: Descriptor, _: usize) {}
+
 /// A socket that is connected to the unix socket at `path`, without waiting.
 ///
 /// # Errors

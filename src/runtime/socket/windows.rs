@@ -60,6 +60,9 @@ pub fn connect_unix(_: &str) -> io::Result<Socket> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "no unix sockets on Windows"))
 }
 
+/// Waits end for each byte.
+pub const fn wake_at(_: Descriptor, _: usize) {}
+
 /// There is no such limit.
 ///
 /// # Errors

@@ -387,7 +387,7 @@ impl Direct {
         let mut tail = Tail::of(connection, left)?;
         exchange.progress.enter(Phase::Body);
         let read = |cx: &mut Context<'_>, buf: &mut Vec<u8>| {
-            let read = tail.poll_read(cx, buf);
+            let read = tail.poll_gathered(cx, buf);
             if let Poll::Ready(Ok(count)) = read {
                 exchange.progress.add_moved(count);
             }

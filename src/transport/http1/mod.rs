@@ -14,3 +14,4 @@ pub(crate) mod scan;
 pub(crate) mod siblings;
 mod tail;
 mod underway;
+mod watermark;

@@ -16,6 +16,7 @@ use tokio::io::AsyncReadExt;
 use super::connection::{Connection, ConnectionPermit};
 use super::parked::Parked;
 use super::underway::Keep;
+use super::watermark::Watermark;
 use crate::outcome::{Failure, FailureKind};
 use crate::transport::cause::Cause;
 use crate::transport::content::{Flow, PollInto};
@@ -29,6 +30,7 @@ pub(super) struct Tail {
     left: u64,
     /// Whether hyper would take another request.
     stays: bool,
+    watermark: Watermark,
 }
 
 impl Tail {
@@ -41,7 +43,7 @@ impl Tail {
         let permit = connection.permit.take();
         let unasked = || Failure::sent(FailureKind::Protocol, "answer breaks its framing");
         let parked = connection.rest().ok_or_else(unasked)?;
-        Ok(Self { parked, permit, left, stays })
+        Ok(Self { parked, permit, left, stays, watermark: Watermark::default() })
     }
 
     /// Puts the next bytes behind what `buf` holds, as many as one read gives; to be asked until none is left.
@@ -65,9 +67,34 @@ impl Tail {
         })
     }
 
+    /// The same for a body that is held whole, of which nobody waits for the first bytes: the task is woken for many at a
+    /// time. It is one task of one runtime until the end.
+    pub(super) fn poll_gathered(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut impl BufMut,
+    ) -> Poll<Result<usize, Cause>> {
+        let Some(socket) = self.parked.stream.bare_descriptor() else {
+            return self.poll_read(cx, buf);
+        };
+        self.watermark.set(socket, self.left);
+        let mut read = self.poll_read(cx, buf);
+        if read.is_pending() && self.watermark.gives_way(socket, cx) {
+            read = self.poll_read(cx, buf);
+        }
+        if let Poll::Ready(Ok(count)) = &read {
+            self.watermark.note(*count);
+            if self.left == 0 {
+                // The next answer is to be told of from its first byte on.
+                self.watermark.set(socket, 1);
+            }
+        }
+        read
+    }
+
     /// The connection for the next exchange, where it may have one: all of the body was read.
     pub(super) fn into_connection(self) -> Option<Box<Connection>> {
-        let Self { parked, permit, left, stays } = self;
+        let Self { parked, permit, left, stays, .. } = self;
         if left > 0 || !stays {
             return None;
         }
@@ -174,7 +201,8 @@ mod tests {
         let stream = Stream::Plain(Wire::new(socket, traffic.clone()));
         let now = Instant::now();
         let parked = Parked { stream, traffic, retires: now, idle_since: now, keep_alive: None };
-        let tail = Tail { parked, permit: None, left: 1_000_000, stays: true };
+        let watermark = Watermark::default();
+        let tail = Tail { parked, permit: None, left: 1_000_000, stays: true, watermark };
         let mut underway = TailUnderway::new(Bytes::new(), tail, Box::new(drop));
         let mut pieces = Vec::new();
         while pieces.len() < 1000 {
