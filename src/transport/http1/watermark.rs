@@ -3,7 +3,7 @@
 //! A sender that is as fast as its reader wakes it for every few segments, and to be woken costs more than to copy what they
 //! bring: 16 MiB that are held whole took 220 to 280 wakes and 0.94 of libcurl's processor time, and take 74 wakes and 0.62. So
 //! a socket counts as readable once 128 KiB have arrived (`SO_RCVLOWAT`), or what is left of the body. What comes more
-//! slowly is read every 10 ms, and so is seen to come by whoever limits how long nothing may.
+//! slowly is read every 10 ms, so that a limit on how long nothing may come is not passed while something does.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
