@@ -42,15 +42,16 @@ fn a_level_that_cannot_be_connected_to_costs_no_call() {
     assert_eq!(client.get("/").unwrap().attempt_count, 1);
 }
 
+fn in_zone_a(provider: &Provider) -> Balancer {
+    Balancer::round_robin(provider).ruled(|it| it.set_zone("a"))
+}
+
 #[test]
 fn a_level_and_a_zone_that_were_lost_come_back_while_others_serve() {
     let breaker = Breaker::new().consecutive(1).no_ratio().open_ms(50, 50);
     let makes = [
         |fleet: &Fleet| Balancer::p2c(&fleet.ranked(&[0, 0, 1, 1, 1, 1])),
-        |fleet: &Fleet| {
-            let provider = fleet.zoned(&["a", "a", "b", "b", "b", "b"]);
-            Balancer::round_robin(&provider).ruled(|it| it.set_zone("a"))
-        },
+        |fleet: &Fleet| in_zone_a(&fleet.zoned(&["a", "a", "b", "b", "b", "b"])),
     ];
     for make in makes {
         let fleet = Fleet::answering(&[500, 500, 200, 200, 200, 200]);
@@ -78,10 +79,7 @@ fn a_level_and_a_zone_that_were_lost_come_back_while_others_serve() {
 fn a_level_and_a_zone_that_fail_as_a_whole_cost_no_call() {
     let makes = [
         |fleet: &Fleet| Balancer::p2c(&fleet.ranked(&[0, 0, 0, 1, 1, 1])),
-        |fleet: &Fleet| {
-            let provider = fleet.zoned(&["a", "a", "a", "b", "b", "b"]);
-            Balancer::round_robin(&provider).ruled(|it| it.set_zone("a"))
-        },
+        |fleet: &Fleet| in_zone_a(&fleet.zoned(&["a", "a", "a", "b", "b", "b"])),
     ];
     for make in makes {
         let fleet = Fleet::answering(&[503, 503, 503, 200, 200, 200]);
@@ -103,7 +101,7 @@ fn a_reserve_that_is_not_needed_is_not_probed() {
     fleet.counts_of(2, &client);
     let reserve = balancer.endpoint(fleet.0[1].port());
     balancer.endpoint(fleet.0[0].port()).close().unwrap();
-    thread::sleep(ms(50));
+    eventually("its probe is due", ms(10_000), || reserve.available());
     let counts = fleet.counts_of(20, &client);
     assert_eq!((counts[1], reserve.is_closed()), (0, false));
 }
@@ -176,7 +174,7 @@ fn what_a_zone_cannot_take_is_spread_over_the_others() {
 fn a_small_zone_keeps_what_it_can_carry() {
     let fleet = Fleet::of(8);
     let zones = ["a", "a", "b", "b", "b", "b", "b", "b"];
-    let balancer = Balancer::round_robin(&fleet.zoned(&zones)).ruled(|it| it.set_zone("a"));
+    let balancer = in_zone_a(&fleet.zoned(&zones));
     let client = single(&balancer);
     // A quarter of the endpoints for half of the callers.
     within(sum(&fleet.counts_of(400, &client)[..2]), 200, 50);

@@ -1,7 +1,7 @@
 //! How much of a body has to have arrived before its reader is woken.
 //!
 //! A sender that is as fast as its reader wakes it for every few segments, and to be woken costs more than to copy what they
-//! bring: 16 MiB that are held whole took 220 to 280 wakes and 0.94 of libcurl's processor time, and take 74 wakes and 0.62. So
+//! bring: 16 MiB that are held whole took 220 to 280 wakes and 0.94 of libcurl's processor time, and take 74 wakes and 0.64. So
 //! a socket counts as readable once 128 KiB have arrived (`SO_RCVLOWAT`), or what is left of the body. What comes more
 //! slowly is read every 10 ms, so that a limit on how long nothing may come is not passed while something does.
 
