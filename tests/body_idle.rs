@@ -161,31 +161,36 @@ fn a_body_that_keeps_coming_takes_as_long_as_it_likes() {
 #[test]
 fn a_large_body_that_flows_and_then_trickles_is_seen_to_come() {
     const PART: usize = 1_000_000;
-    let server = Scripted::new(|_, peer| {
-        while peer.head().is_some() {
-            let length = 2 * PART + 8;
-            peer.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"));
-            peer.write(vec![b'a'; PART]);
-            for _ in 0..8 {
-                thread::sleep(ms(LIMIT / 3));
-                peer.write("x");
-            }
-            peer.write(vec![b'b'; PART]);
-            if peer.head().is_none() {
-                return;
-            }
-            peer.write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nz");
+    let length = 2 * PART + 8;
+    let reply = move |seen: &Seen| {
+        if seen.path != "/" {
+            return Reply::text(200, "next");
         }
-    });
-    let client = limited(server.port()).build();
-    let (answer, took) = timed(|| client.get("/").unwrap());
-    assert_eq!(answer.body.len(), 2 * PART + 8);
-    assert_eq!(&answer.body[PART..PART + 8], b"xxxxxxxx");
-    assert!(took > ms(2 * LIMIT), "{took:?}");
-    let (next, took) = timed(|| client.get("/").unwrap());
-    assert_eq!(next.text(), "z");
-    assert!(took < ms(5_000), "{took:?}");
-    assert_eq!(server.connections(), 1);
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        let flow = [head.as_bytes(), &vec![b'a'; PART]].concat();
+        let trickle = vec![b"x".to_vec(); 8];
+        let parts = [vec![flow], trickle, vec![vec![b'b'; PART]]].concat();
+        Reply::Paced(ms(LIMIT / 3), parts)
+    };
+    let authority = Authority::new();
+    for server in [Server::new(reply), Server::tls(authority.server("127.0.0.1"), reply)] {
+        let is_tls = server.is_tls();
+        let base = if is_tls { server.url().replace("http:", "https:") } else { server.url() };
+        let builder = Builder::new().ca(&authority.pem).base_url(&base).tries(1);
+        let client = builder.body_idle_timeout_ms(LIMIT).build();
+        let streamed = || client.stream("/").rest_by(100_000).unwrap();
+        for read in [&|| client.get("/").unwrap().body, &streamed as &dyn Fn() -> Vec<u8>] {
+            let (body, took) = timed(read);
+            assert_eq!(body.len(), length);
+            assert_eq!(&body[PART..PART + 8], b"xxxxxxxx");
+            assert!(took > ms(2 * LIMIT), "tls: {is_tls}, {took:?}");
+            let (next, took) = timed(|| client.stream("/next").rest().unwrap());
+            assert_eq!(next, "next");
+            assert!(took < ms(5_000), "tls: {is_tls}, {took:?}");
+        }
+        // One of the caller's own, and one of the I/O thread that carries streams.
+        assert_eq!(server.connections(), 2, "tls: {is_tls}");
+    }
 }
 
 #[test]

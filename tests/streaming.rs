@@ -214,6 +214,44 @@ fn a_reader_may_wait_poll_and_be_told_by_turns() {
     assert_eq!(response.read(9, 0).unwrap(), (Vec::new(), true));
 }
 
+/// A reader that waits while much comes is woken once for much of it: what came less is late by a moment at most, and
+/// there at once for one that only looks.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_reader_that_looks_finds_what_has_arrived_although_it_waited_for_more_before() {
+    const FLOW: usize = 1_000_000;
+    const LENGTH: usize = 2 * FLOW;
+    let (pieces, script) = mpsc::channel::<usize>();
+    let (arrived, is_there) = mpsc::channel();
+    let script = Mutex::new(script);
+    let server = Scripted::new(move |_, peer| {
+        let script = script.lock().unwrap();
+        peer.head();
+        peer.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n"));
+        while let Ok(count) = script.recv_timeout(SOON) {
+            peer.write(vec![b'x'; count]);
+            if count < FLOW {
+                sockets::has_arrived(&peer.socket);
+                arrived.send(()).unwrap();
+            }
+        }
+    });
+    let client = client_over(&[server.port()]);
+    let response = client.stream("/");
+    pieces.send(FLOW).unwrap();
+    assert_eq!(response.exactly(FLOW).len(), FLOW);
+    for count in [1, 5, 40_000, 7] {
+        assert_eq!(response.read(9, 1).unwrap().0, b"");
+        pieces.send(count).unwrap();
+        is_there.recv_timeout(SOON).unwrap();
+        assert_eq!(response.poll().len(), count);
+        pieces.send(count).unwrap();
+        assert_eq!(response.exactly(count).len(), count);
+        is_there.recv_timeout(SOON).unwrap();
+    }
+    drop((pieces, response));
+}
+
 /// The socket follows its readers from thread to thread, and back to the I/O thread, which keeps it.
 #[test]
 fn threads_may_read_a_body_in_turn_and_its_connection_is_kept() {

@@ -275,17 +275,26 @@ impl Stream {
     /// The descriptor of a socket that is read as it is: what the socket does not have, nobody has.
     pub(super) fn bare_descriptor(&self) -> Option<Descriptor> {
         match self {
-            Self::Plain(wire) => wire.socket.stream().ok().map(socket::descriptor),
+            Self::Plain(_) => self.descriptor(),
             Self::Tls(_) => None,
+        }
+    }
+
+    /// The descriptor of the socket, whatever is spoken over it.
+    pub(super) fn descriptor(&self) -> Option<Descriptor> {
+        self.wire().socket.stream().ok().map(socket::descriptor)
+    }
+
+    fn wire(&self) -> &Wire {
+        match self {
+            Self::Plain(wire) => wire,
+            Self::Tls(tls) => tls.get_ref().0,
         }
     }
 
     /// The two ends of the socket.
     pub(super) fn ends(&self) -> Ends {
-        let wire = match self {
-            Self::Plain(wire) => wire,
-            Self::Tls(tls) => tls.get_ref().0,
-        };
+        let wire = self.wire();
         let local = wire.socket.stream().and_then(TcpStream::local_addr).ok();
         Ends { local, remote: wire.socket.remote }
     }

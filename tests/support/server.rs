@@ -44,6 +44,8 @@ impl Seen {
 pub enum Reply {
     /// A well-formed answer; the connection stays.
     Answer { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
+    /// These bytes one after the other, with a wait before each; the connection stays.
+    Paced(Duration, Vec<Vec<u8>>),
     /// These bytes, then the end of the connection.
     Raw(Vec<u8>),
     /// These bytes, then nothing, until the server stops.
@@ -175,6 +177,10 @@ impl Server {
 
     pub fn port(&self) -> u16 {
         self.port.port()
+    }
+
+    pub fn is_tls(&self) -> bool {
+        self.shared.tls.is_some()
     }
 
     /// "http://127.0.0.1:port".
@@ -356,6 +362,14 @@ fn act(
         Reply::Answer { status, headers, body } => {
             stream.write_all(&answer(seen, status, &headers, &body))?;
             stream.flush()?;
+            Ok(true)
+        }
+        Reply::Paced(wait, parts) => {
+            for part in parts {
+                rest(shared, wait);
+                stream.write_all(&part)?;
+                stream.flush()?;
+            }
             Ok(true)
         }
         Reply::Raw(bytes) => {

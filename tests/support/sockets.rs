@@ -1,6 +1,10 @@
 //! What the system knows of this process's sockets.
 
-use std::os::fd::BorrowedFd;
+use std::net::TcpStream;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use super::eventually;
 
 /// Whether keep-alive is on, after how many seconds, and the user timeout in milliseconds.
 pub fn options_of_the_socket_to(port: u16) -> Option<(bool, u32, u32)> {
@@ -16,4 +20,15 @@ pub fn options_of_the_socket_to(port: u16) -> Option<(bool, u32, u32)> {
             (socket.keepalive().unwrap(), after.as_secs() as u32, timeout.as_millis() as u32)
         })
     })
+}
+
+/// Waits until all that was written to `socket` lies in that of its peer.
+#[cfg(target_os = "linux")]
+pub fn has_arrived(socket: &TcpStream) {
+    eventually("it has arrived", Duration::from_secs(10), || {
+        let mut unsent: libc::c_int = -1;
+        // SAFETY: a number that the system fills.
+        let asked = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut unsent) };
+        asked == 0 && unsent == 0
+    });
 }

@@ -138,6 +138,11 @@ impl Source {
         })
     }
 
+    /// The reader's next polls only look at what has arrived.
+    pub(super) fn is_looked_at(&self) {
+        self.lock().live.iter_mut().for_each(Live::is_looked_at);
+    }
+
     /// The reader's poll, where it is its turn, driven with the shard `place`; ready when pieces came. The end is the
     /// carrier's to tell.
     pub(super) fn poll_by_reader(

@@ -161,6 +161,7 @@ impl BodyStream {
             return;
         }
         let look = |place| async move {
+            self.inflow.is_looked_at();
             self.inflow.look(place, room);
             // The runtime learns what has arrived.
             tokio::task::yield_now().await;
@@ -343,6 +344,11 @@ impl Inflow {
                 self.room.notify_one();
             }
         }
+    }
+
+    /// A reader does not wait.
+    fn is_looked_at(&self) {
+        self.source.get().into_iter().for_each(Source::is_looked_at);
     }
 
     /// The same, without a wait.

@@ -55,6 +55,9 @@ pub(in crate::transport) trait Flow: Send {
     /// The next polls are made in the context of another runtime; to be told to what is driven by polls.
     fn changes_runtime(&mut self) {}
 
+    /// The next polls only look at what has arrived.
+    fn is_looked_at(&mut self) {}
+
     /// Whether it has not been there yet: what was read before was enough.
     fn is_to_change(&self) -> bool {
         false
@@ -109,6 +112,11 @@ impl Live {
     /// The next pieces are asked for in the context of another runtime, where any thread may ask.
     pub fn changes_runtime(&mut self) {
         self.flow.changes_runtime();
+    }
+
+    /// The next pieces are not waited for: what has arrived is to be told of, however little.
+    pub fn is_looked_at(&mut self) {
+        self.flow.is_looked_at();
     }
 
     /// Whether it has not been asked for there yet; until then it must be.

@@ -29,6 +29,7 @@ use super::pool::ConnectionPool;
 use super::siblings::Siblings;
 use super::tail::{Tail, TailUnderway};
 use super::underway::{Keep, Underway};
+use super::watermark::Watermark;
 use crate::transport::content::{self, Content, Reading};
 use crate::transport::dial::{Dialler, UNTOLD};
 use crate::transport::dns::{NameConfig, Resolver};
@@ -367,7 +368,7 @@ impl Direct {
             let reading = Reading { max_body: usize::MAX, ..reading };
             let work = pin!(content::read(head, content, reading));
             let answer = connection.drive(exchange.progress, work).await?;
-            let tail = Tail::of(connection, left)?;
+            let tail = Tail::of(connection, left, Watermark::of_pieces())?;
             let flow = TailUnderway::new(answer.body.clone(), tail, keep);
             return Ok(content::carried_by(answer, flow));
         }
@@ -384,10 +385,10 @@ impl Direct {
         exchange: &Exchange<'_>,
     ) -> Result<Answer, Failure> {
         let left = connection.answer.left();
-        let mut tail = Tail::of(connection, left)?;
+        let mut tail = Tail::of(connection, left, Watermark::of_whole())?;
         exchange.progress.enter(Phase::Body);
         let read = |cx: &mut Context<'_>, buf: &mut Vec<u8>| {
-            let read = tail.poll_gathered(cx, buf);
+            let read = tail.poll_read(cx, buf);
             if let Poll::Ready(Ok(count)) = read {
                 exchange.progress.add_moved(count);
             }

@@ -21,7 +21,7 @@ use crate::outcome::{Failure, FailureKind};
 use crate::transport::cause::Cause;
 use crate::transport::content::{Flow, PollInto};
 use crate::transport::failure::{Stage, cause_of, io_cause};
-use crate::transport::wire::others_first;
+use crate::transport::wire::{Stream, others_first};
 
 /// A connection of which nothing but the tail of a body is to be read.
 pub(super) struct Tail {
@@ -38,16 +38,51 @@ impl Tail {
     ///
     /// # Errors
     /// The peer has sent what nobody asked for.
-    pub(super) fn of(mut connection: Box<Connection>, left: u64) -> Result<Self, Failure> {
+    pub(super) fn of(
+        mut connection: Box<Connection>,
+        left: u64,
+        watermark: Watermark,
+    ) -> Result<Self, Failure> {
         let stays = connection.is_usable();
         let permit = connection.permit.take();
         let unasked = || Failure::sent(FailureKind::Protocol, "answer breaks its framing");
         let parked = connection.rest().ok_or_else(unasked)?;
-        Ok(Self { parked, permit, left, stays, watermark: Watermark::default() })
+        Ok(Self { parked, permit, left, stays, watermark })
     }
 
     /// Puts the next bytes behind what `buf` holds, as many as one read gives; to be asked until none is left.
     pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut impl BufMut,
+    ) -> Poll<Result<usize, Cause>> {
+        let Some(socket) = self.parked.stream.descriptor() else {
+            return self.poll_now(cx, buf);
+        };
+        self.watermark.set(socket, self.left_in_socket());
+        let mut read = self.poll_now(cx, buf);
+        if read.is_pending() && self.watermark.gives_way(socket, cx) {
+            read = self.poll_now(cx, buf);
+        }
+        if let Poll::Ready(Ok(count)) = &read {
+            self.watermark.note(*count);
+            if self.left == 0 {
+                // The next answer is to be told of from its first byte on.
+                self.watermark.set(socket, 1);
+            }
+        }
+        read
+    }
+
+    /// What the socket is yet to bring at least: TLS may hold the best part of a record.
+    fn left_in_socket(&self) -> u64 {
+        match self.parked.stream {
+            Stream::Plain(_) => self.left,
+            Stream::Tls(_) => self.left.saturating_sub(RECORD),
+        }
+    }
+
+    fn poll_now(
         &mut self,
         cx: &mut Context<'_>,
         buf: &mut impl BufMut,
@@ -67,29 +102,17 @@ impl Tail {
         })
     }
 
-    /// The same for a body that is held whole, of which nobody waits for the first bytes: the task is woken for many at a
-    /// time. It is one task of one runtime until the end.
-    pub(super) fn poll_gathered(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut impl BufMut,
-    ) -> Poll<Result<usize, Cause>> {
-        let Some(socket) = self.parked.stream.bare_descriptor() else {
-            return self.poll_read(cx, buf);
-        };
-        self.watermark.set(socket, self.left);
-        let mut read = self.poll_read(cx, buf);
-        if read.is_pending() && self.watermark.gives_way(socket, cx) {
-            read = self.poll_read(cx, buf);
+    /// The next read does not wait.
+    fn is_looked_at(&mut self) {
+        if let Some(socket) = self.parked.stream.descriptor() {
+            self.watermark.comes_down(socket);
         }
-        if let Poll::Ready(Ok(count)) = &read {
-            self.watermark.note(*count);
-            if self.left == 0 {
-                // The next answer is to be told of from its first byte on.
-                self.watermark.set(socket, 1);
-            }
-        }
-        read
+    }
+
+    /// The next read is made in the context of another runtime.
+    fn changes_runtime(&mut self) {
+        self.parked.traffic.changes_runtime();
+        self.watermark.changes_runtime();
     }
 
     /// The connection for the next exchange, where it may have one: all of the body was read.
@@ -154,7 +177,11 @@ impl Flow for TailUnderway {
     }
 
     fn changes_runtime(&mut self) {
-        self.tail.iter().for_each(|tail| tail.parked.traffic.changes_runtime());
+        self.tail.iter_mut().for_each(Tail::changes_runtime);
+    }
+
+    fn is_looked_at(&mut self) {
+        self.tail.iter_mut().for_each(Tail::is_looked_at);
     }
 
     fn is_to_change(&self) -> bool {
@@ -175,6 +202,9 @@ impl Drop for TailUnderway {
 
 /// What lies in a processor's own cache is quickly taken on.
 const MOST_AT_ONCE: usize = 64 * 1024;
+
+/// What a record of TLS holds at most.
+const RECORD: u64 = 16 * 1024;
 
 /// Small pieces share what was reserved: each keeps all of it until it is read.
 const LEAST_AT_ONCE: usize = MOST_AT_ONCE / 4;
@@ -201,7 +231,7 @@ mod tests {
         let stream = Stream::Plain(Wire::new(socket, traffic.clone()));
         let now = Instant::now();
         let parked = Parked { stream, traffic, retires: now, idle_since: now, keep_alive: None };
-        let watermark = Watermark::default();
+        let watermark = Watermark::of_pieces();
         let tail = Tail { parked, permit: None, left: 1_000_000, stays: true, watermark };
         let mut underway = TailUnderway::new(Bytes::new(), tail, Box::new(drop));
         let mut pieces = Vec::new();
