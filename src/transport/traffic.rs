@@ -21,6 +21,8 @@ struct Counts {
     changes_runtime: AtomicBool,
     holds_reads: AtomicBool,
     reads_the_last: AtomicBool,
+    /// Whether the runtime knew of nothing to read since the turn began.
+    is_drained: AtomicBool,
     /// Whether the connection was asked to read since the turn began, where that is noted.
     is_asked: AtomicBool,
     /// Bytes that have been read since the turn began, where turns are counted.
@@ -108,8 +110,30 @@ impl Traffic {
     /// The connection is polled: it reads its share before the others on the thread get their turn. A peer that
     /// sends without end would be read without end.
     pub(super) fn begin_turn(&self) {
+        self.asks_again();
+        self.goes_on();
+    }
+
+    /// It has come further within its turn, and may read as much again.
+    pub(super) fn goes_on(&self) {
         self.0.turn.store(FIRST_OF_TURN, Ordering::Relaxed);
         self.0.is_asked.store(false, Ordering::Relaxed);
+    }
+
+    /// The runtime knows of nothing to read, and learns of more between turns: it is asked no more in this one.
+    pub(super) fn drained(&self) {
+        self.0.is_drained.store(true, Ordering::Relaxed);
+    }
+
+    /// The runtime is asked again.
+    pub(super) fn asks_again(&self) {
+        self.0.is_drained.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether that is so. What polls the connection is woken, once there is something to read.
+    #[inline]
+    pub(super) fn is_drained(&self) -> bool {
+        self.0.is_drained.load(Ordering::Relaxed)
     }
 
     /// The connection is asked to read.
@@ -157,6 +181,7 @@ impl Traffic {
     /// The next read asks the socket itself, not what the runtime knows of it: while a connection rested
     /// nobody drove the runtime, and the peer may have closed.
     pub(super) fn ask_socket(&self) {
+        self.asks_again();
         self.0.ask_socket.store(true, Ordering::Relaxed);
     }
 
@@ -192,6 +217,7 @@ impl Traffic {
 
     /// Writing has failed: what has arrived is read, and where nothing is left reading fails as well.
     pub(super) fn read_to_the_last(&self) {
+        self.asks_again();
         self.0.reads_the_last.store(true, Ordering::Relaxed);
     }
 

@@ -180,6 +180,9 @@ impl AsyncRead for Wire {
         }
         let before = buf.filled().len();
         let result = self.socket.polled()?.poll_read(cx, buf);
+        if result.is_pending() {
+            self.traffic.drained();
+        }
         self.traffic.note_read(buf.filled().len() - before);
         result
     }

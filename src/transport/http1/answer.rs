@@ -89,8 +89,9 @@ impl AnswerProgress {
     /// The exchange came further.
     fn advanced(&self) {
         self.idle.store(0, Ordering::Relaxed);
+        self.turn.store(0, Ordering::Relaxed);
         self.traffic.advanced();
-        self.begin_turn();
+        self.traffic.goes_on();
     }
 
     /// Whether nothing but interim answers has come.
@@ -330,6 +331,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for AnswerStream<S> {
         if !this.ready.is_empty() {
             this.give(buf);
             return Poll::Ready(Ok(()));
+        }
+        // hyper asks up to three times in a turn.
+        if this.progress.traffic.is_drained() {
+            return Poll::Pending;
         }
         if this.progress.expects_head() {
             return this.poll_head(cx, buf);

@@ -228,6 +228,13 @@ impl Connection {
     /// Whether the connection can take a request, as far as its driver sees by now. No task is woken for it any more,
     /// or held in memory.
     pub(crate) fn is_usable(&mut self) -> bool {
+        self.traffic.asks_again();
+        self.is_usable_still()
+    }
+
+    /// The same in the turn of an exchange that has ended, on a caller's own thread: what the socket brings wakes that
+    /// thread, which is no task.
+    pub(crate) fn is_usable_still(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         self.open = self.open && Pin::new(&mut self.driver).poll(&mut cx).is_pending();
         self.is_at_rest()

@@ -427,7 +427,9 @@ fn keep(
     let now = Instant::now();
     // Asked although it is seen to rest: a waker left behind would be woken by the next request, for another turn of
     // its call that finds nothing to do.
-    if !connection.is_usable() {
+    let is_usable =
+        if config.by_tasks { connection.is_usable() } else { connection.is_usable_still() };
+    if !is_usable {
         connection.closes(CloseReason::Peer);
     } else if let Some(connection) = connection.copying() {
         if let Some(most) = config.max_idle {
