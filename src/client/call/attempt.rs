@@ -38,7 +38,7 @@ pub(crate) async fn run<'a>(
     transport: &'a impl Transport,
     body: &mut Option<Body>,
 ) -> Result<Box<Response>, Error> {
-    let record = CallRecord::new(call);
+    let mut record = CallRecord::new(call);
     let admitted = match call.core.admission().admit_at_once(call.timing, call.started) {
         Some(admitted) => admitted,
         // Boxed: calls without limits are not to carry its state.

@@ -133,7 +133,7 @@ impl<'a> CallRecord<'a> {
     }
 
     /// The call's end: once any answer came the last one is handed over, whatever ended the call.
-    pub(crate) fn end(mut self, ending: CallEnd) -> Result<Box<Response>, Error> {
+    pub(crate) fn end(&mut self, ending: CallEnd) -> Result<Box<Response>, Error> {
         let follows_attempt = matches!(ending, CallEnd::Stopped(_));
         if let CallEnd::Overloaded(refused) = &ending {
             self.meter.count_shed(*refused, self.call.request.criticality);

@@ -291,26 +291,31 @@ impl Direct {
         Ok(())
     }
 
-    /// Sends over `connection` and keeps it afterwards where the answer allows it.
-    async fn exchange(
+    /// Hands `request` to `connection`, which sends it once it is driven.
+    fn begin_exchange(
         &self,
-        mut connection: Box<Connection>,
+        connection: &mut Connection,
         request: Request<RequestBody>,
         exchange: &Exchange<'_>,
-    ) -> Result<Answer, Failure> {
+    ) -> impl Future<Output = hyper::Result<Response<Incoming>>> + use<> {
         exchange.progress.mark_connected();
-        if exchange.has_large_body() {
-            connection = connection.gathering()?;
-        }
-        let before = connection.written();
         // What reads past hyper is not traced; a request is to be gone before, which its head mostly is.
         let may_leave = !exchange.has_body()
             && exchange.method != Method::HEAD
             && !exchange.headers.contains_key(CONNECTION)
             && self.config.trace.is_none();
         connection.answer.begin_exchange(may_leave);
-        let consent = request.extensions().get::<Consent>().cloned();
-        let reply = answered(connection.sender.send_request(request), consent);
+        connection.sender.send_request(request)
+    }
+
+    /// Drives `connection` until its answer is there, and keeps it afterwards where that allows it.
+    async fn exchange(
+        &self,
+        mut connection: Box<Connection>,
+        reply: impl Future<Output = hyper::Result<Response<Incoming>>>,
+        exchange: &Exchange<'_>,
+    ) -> Result<Answer, Failure> {
+        let before = connection.written();
         if exchange.streams.is_some() {
             return Box::pin(self.begin(connection, reply, exchange)).await;
         }
@@ -469,7 +474,14 @@ impl Transport for Direct {
             };
             connection.permit = permit;
             connection.info(was_kept).into_iter().for_each(|it| exchange.progress.carried_by(it));
-            match self.exchange(connection, request, exchange).await {
+            if exchange.has_large_body() {
+                connection = connection.gathering()?;
+            }
+            let consent = request.extensions().get::<Consent>().cloned();
+            // Pinned where it is made: each future that it is handed on to by value would copy it.
+            let sent = pin!(self.begin_exchange(&mut connection, request, exchange));
+            let reply = answered(sent, consent);
+            match self.exchange(connection, reply, exchange).await {
                 // It had ended unnoticed and took no byte: as if it had not been kept.
                 Err(failure) if was_kept && !failure.sent && exchange.can_repeat() => {}
                 Ok(answer) if expects && is_unmet(&answer) && exchange.can_repeat() => {
