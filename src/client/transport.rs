@@ -9,6 +9,7 @@ use super::wiring::Wiring;
 use crate::config::{ClientConfig, DEFAULT_CONNECT_TIMEOUT, Http2};
 use crate::outcome::Failure;
 use crate::runtime::attachment::Attachment;
+use crate::runtime::rare::rare;
 use crate::statistics::Stripe;
 #[cfg(feature = "http2")]
 use crate::transport::MultiplexedConfig;
@@ -97,7 +98,7 @@ impl ClientTransport {
         match &self.transport {
             Kind::Direct(direct) => direct.send(exchange).await,
             // Boxed, or every call would carry, and move, the state of both.
-            Kind::Multiplexed(multiplexed) => Box::pin(multiplexed.send(exchange)).await,
+            Kind::Multiplexed(multiplexed) => rare(|| multiplexed.send(exchange)).await,
         }
     }
 
@@ -202,7 +203,7 @@ impl Transport for ClientTransport {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
         match &self.detour {
             None => self.carry(exchange).await,
-            Some(detour) => Box::pin(detour.send(self, exchange)).await,
+            Some(detour) => rare(|| detour.send(self, exchange)).await,
         }
     }
 }

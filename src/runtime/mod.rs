@@ -24,6 +24,7 @@ pub mod made;
 pub mod os_error;
 mod pinning;
 pub mod process;
+pub mod rare;
 pub mod readiness;
 pub mod shard;
 pub mod signal;

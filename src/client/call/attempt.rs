@@ -28,6 +28,7 @@ use crate::error::Error;
 use crate::policy::{Decision, StopReason};
 use crate::response::Response;
 use crate::runtime::clock;
+use crate::runtime::rare::rare;
 use crate::transport::{Live, Transport};
 
 /// Carries out `call` over `transport`.
@@ -42,7 +43,7 @@ pub(crate) async fn run<'a>(
     let admitted = match call.core.admission().admit_at_once(call.timing, call.started) {
         Some(admitted) => admitted,
         // Boxed: calls without limits are not to carry its state.
-        None => match Box::pin(admit(call)).await {
+        None => match rare(|| admit(call)).await {
             Ok(admitted) => admitted,
             Err(ending) => return record.end(ending),
         },
@@ -81,7 +82,7 @@ async fn waits(state: &mut CallState<'_>, ending: CallEnd) -> Result<(), CallEnd
         && let Some(balancer) = state.may_update(none)
     {
         // Boxed: calls that find an endpoint are not to carry its state.
-        return Box::pin(state.update(balancer, *none)).await;
+        return rare(|| state.update(balancer, *none)).await;
     }
     Err(ending)
 }
@@ -112,7 +113,7 @@ async fn send<'a>(
     match race::until_slow(first.as_mut(), &watch, call.may_race()).await {
         Some(done) => done,
         // Boxed: calls that are answered in time are not to carry its state.
-        None => Box::pin(race::race(state, first, &watch, transport)).await,
+        None => rare(|| race::race(state, first, &watch, transport)).await,
     }
 }
 

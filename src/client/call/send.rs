@@ -28,6 +28,7 @@ use crate::request::Request;
 use crate::response::{Resource, Response};
 use crate::runtime::clock;
 use crate::runtime::host::callback;
+use crate::runtime::rare::rare;
 use crate::source::BodyReader;
 use crate::statistics::Counter;
 use crate::transport::{Answer, Exchange, Live, Progress, Transport};
@@ -153,7 +154,7 @@ impl Attempt {
             && class(&outcome, call.retry()) != Class::Success
         {
             let answer = std::mem::take(answer);
-            result = Box::pin(self.whole(answer, call, watch)).await;
+            result = rare(|| self.whole(answer, call, watch)).await;
             if result.is_err() {
                 outcome = self.outcome(call, &result);
             }
@@ -359,7 +360,7 @@ async fn committed(
 ) -> Result<Answer, Failure> {
     // Boxed: calls that suffer none are not to carry its state.
     if let Some(fault) = fault
-        && let Some(answer) = Box::pin(suffer(fault, exchange.progress, call.stripe)).await?
+        && let Some(answer) = rare(|| suffer(fault, exchange.progress, call.stripe)).await?
     {
         return Ok(answer);
     }

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
 use crate::phase::Phase;
+use crate::runtime::rare::rare;
 #[cfg(test)]
 use crate::statistics::ClientCells;
 use crate::statistics::{CloseReason, Stripe};
@@ -312,12 +313,12 @@ impl Direct {
     async fn exchange(
         &self,
         mut connection: Box<Connection>,
-        reply: impl Future<Output = hyper::Result<Response<Incoming>>>,
+        reply: impl Future<Output = hyper::Result<Response<Incoming>>> + Send,
         exchange: &Exchange<'_>,
     ) -> Result<Answer, Failure> {
         let before = connection.written();
         if exchange.streams.is_some() {
-            return Box::pin(self.begin(connection, reply, exchange)).await;
+            return rare(|| self.begin(connection, reply, exchange)).await;
         }
         let answer = Arc::clone(&connection.answer);
         let work = pin!(async {
@@ -326,7 +327,7 @@ impl Direct {
         });
         match connection.drive(exchange.progress, work).await {
             Ok(answer) if connection.answer.left() > 0 => {
-                Box::pin(self.with_tail(connection, answer, exchange)).await
+                rare(|| self.with_tail(connection, answer, exchange)).await
             }
             Ok(answer) => {
                 self.keep(exchange.endpoint, connection);
@@ -344,7 +345,7 @@ impl Direct {
     async fn begin(
         &self,
         mut connection: Box<Connection>,
-        reply: impl Future<Output = hyper::Result<Response<Incoming>>>,
+        reply: impl Future<Output = hyper::Result<Response<Incoming>>> + Send,
         exchange: &Exchange<'_>,
     ) -> Result<Answer, Failure> {
         let before = connection.written();
@@ -358,7 +359,7 @@ impl Direct {
             let work = pin!(content::read(head, content, reading));
             let answer = connection.drive(exchange.progress, work).await?;
             if connection.answer.left() > 0 {
-                return Box::pin(self.with_tail(connection, answer, exchange)).await;
+                return rare(|| self.with_tail(connection, answer, exchange)).await;
             }
             self.keep(exchange.endpoint, connection);
             return Ok(answer);
@@ -415,7 +416,7 @@ impl Direct {
 
 /// The answer's head; a body that waits for the server's consent is not sent any more then.
 async fn answered(
-    reply: impl Future<Output = hyper::Result<Response<Incoming>>>,
+    reply: impl Future<Output = hyper::Result<Response<Incoming>>> + Send,
     consent: Option<Consent>,
 ) -> hyper::Result<Response<Incoming>> {
     let reply = reply.await;
@@ -452,7 +453,7 @@ impl Transport for Direct {
             let request = request::build(exchange, expects)?;
             // Boxed, as connecting is: a wait is rare, and its state large.
             let permit = match self.config.max_per_endpoint {
-                Some(most) => Some(Box::pin(self.permit(exchange, most)).await?),
+                Some(most) => Some(rare(|| self.permit(exchange, most)).await?),
                 None => None,
             };
             let kept = || {
@@ -466,8 +467,8 @@ impl Transport for Direct {
                 None => {
                     let enter = |phase| exchange.progress.enter(phase);
                     let limit = exchange.connect_timeout;
-                    let dialling = self.fresh(exchange.endpoint, limit, &enter);
-                    let connection = Box::pin(dialling).await?;
+                    let dialling = || self.fresh(exchange.endpoint, limit, &enter);
+                    let connection = rare(dialling).await?;
                     connection.expect_answer();
                     connection
                 }
