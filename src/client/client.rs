@@ -29,6 +29,7 @@ use crate::event::Observer;
 use crate::request::Request;
 use crate::runtime::host::{callback, wishes};
 use crate::runtime::process::PerProcess;
+use crate::runtime::rare::rare;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::{clock, io_thread, shard, waiter};
 use crate::statistics::Snapshot;
@@ -251,8 +252,7 @@ impl Client {
                         let stream = BodyStream::new(Arc::clone(&client.core), Arc::clone(&asked));
                         let _ = streamed.as_ref().map(|streamed| streamed.set(stream.inflow()));
                         let finish = |outcome| finisher.finish(outcome);
-                        // Boxed: the other calls are not to carry its state.
-                        Box::pin(body.carry(&mut call, outcome, stream, finish)).await;
+                        rare(|| body.carry(&mut call, outcome, stream, finish)).await;
                     } else {
                         // Nothing of the call is left when its caller learns of its end.
                         drop(call);
