@@ -436,6 +436,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_socket_that_has_nothing_is_known_to_until_the_next_turn() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = Socket::connect(address, &SocketOptions::default()).await.unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut wire = Wire::new(socket, Traffic::default());
+        for _ in 0..2 {
+            wire.traffic.begin_turn();
+            assert!(!wire.traffic.is_drained());
+            assert_eq!(turn(&mut wire, &mut Context::from_waker(Waker::noop())).unwrap(), 0);
+            assert!(wire.traffic.is_drained());
+            wire.traffic.goes_on();
+            assert!(wire.traffic.is_drained(), "the runtime has learned of nothing meanwhile");
+            peer.write_all(b"x").unwrap();
+            let read = poll_fn(|cx| match turn(&mut wire, cx).unwrap() {
+                0 => Poll::Pending,
+                read => Poll::Ready(read),
+            });
+            assert_eq!(read.await, 1);
+        }
+        for asks in [Traffic::asks_again, Traffic::ask_socket, Traffic::read_to_the_last] {
+            wire.traffic.drained();
+            asks(&wire.traffic);
+            assert!(!wire.traffic.is_drained());
+        }
+    }
+
+    #[tokio::test]
     async fn what_is_of_use_has_no_bound() {
         let mut wire = flooded().await;
         let mut all = 0;
