@@ -418,6 +418,32 @@ fn a_subset_is_all_that_is_used() {
 }
 
 #[test]
+fn one_of_a_subset_that_is_due_a_probe_is_not_well_yet() {
+    let fleet = Fleet::of(10);
+    let breaker = Breaker::new().consecutive(1).no_ratio().open_ms(50, 50);
+    let balancer =
+        Balancer::round_robin(&fleet.provider()).with(&breaker).ruled(|it| it.set_subset(3));
+    let client = single(&balancer);
+    let counts = fleet.counts_of(3, &client);
+    let ill = &fleet.0[counts.iter().position(|count| *count > 0).unwrap()];
+    ill.become_(|_| Reply::status(500));
+    fleet.counts_of(3, &client);
+    let endpoint = balancer.endpoint(ill.port());
+    assert!(endpoint.is_open());
+    eventually("its probe is due", ms(10_000), || endpoint.available());
+    balancer.update().unwrap();
+    assert_eq!(balancer.count(), 4, "three that are well");
+}
+
+#[test]
+fn a_subset_does_not_count_those_without_weight() {
+    let fleet = Fleet::of(9);
+    let balancer = Balancer::round_robin(&fleet.weighted(&[0, 0, 0, 0, 0, 0, 1, 1, 1]))
+        .ruled(|it| it.set_subset(3));
+    assert_eq!(fleet.counts_of(30, &single(&balancer)), [0, 0, 0, 0, 0, 0, 10, 10, 10]);
+}
+
+#[test]
 fn deterministic_subsets_load_all_alike() {
     let fleet = Fleet::of(4);
     // With two of four wanted, three clients take two and two thirds each.

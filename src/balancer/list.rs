@@ -186,7 +186,8 @@ impl Change<'_> {
         let is_well = |host: &Host| {
             let endpoint = Endpoint::new(host.clone());
             let member = self.refresh.register.find(&endpoint.identity());
-            member.is_none_or(|member| member.admits(now))
+            // By the weight that is listed now: the member learns of it with the roster.
+            host.weight > 0 && member.is_none_or(|member| member.is_well(now))
         };
         let used = subset::used(&listed, rule, self.seed, is_well);
         self.refresh.listed = listed;

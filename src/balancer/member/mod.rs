@@ -417,6 +417,11 @@ impl Member {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether it bears its part of the calls. One that is due a probe is let through and is not well.
+    pub(crate) fn is_well(&self, now: Instant) -> bool {
+        matches!(self.standing(now), Standing::In | Standing::Warming(_))
+    }
+
     /// Whether a request would be let through now.
     #[must_use]
     pub fn admits(&self, now: Instant) -> bool {
