@@ -444,6 +444,22 @@ fn a_subset_does_not_count_those_without_weight() {
 }
 
 #[test]
+fn a_subset_has_its_part_of_each_priority() {
+    let fleet = Fleet::of(12);
+    let priorities = [0, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1];
+    let first = |counts: &[usize]| counts[0] + counts[2] + counts[6];
+    let provider = fleet.ranked(&priorities);
+    for client in 0..6 {
+        let drawn = Balancer::round_robin(&provider).ruled(|it| it.set_subset(2));
+        assert_eq!(first(&fleet.counts_of(6, &single(&drawn))), 6);
+        assert_eq!(drawn.count(), 4, "two of each");
+        let dealt =
+            Balancer::round_robin(&provider).ruled(|it| it.set_deterministic_subset(2, client, 6));
+        assert_eq!(first(&fleet.counts_of(6, &single(&dealt))), 6);
+    }
+}
+
+#[test]
 fn deterministic_subsets_load_all_alike() {
     let fleet = Fleet::of(4);
     // With two of four wanted, three clients take two and two thirds each.

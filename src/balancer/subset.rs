@@ -1,26 +1,43 @@
 //! Which of a large set's hosts this process uses at all.
 
+use std::collections::BTreeMap;
+
 use crate::config::Subset;
 use crate::endpoint::{Host, hash_key};
 use crate::policy::Aperture;
 use crate::policy::locality::subset;
 
-/// The hosts of `listed` that `rule` gives to this process, in their order; `seed` is this process's own.
+/// The hosts of `listed` that `rule` gives to this process; `seed` is this process's own. Of each priority so many: a
+/// process that had got reserves only would send them all of its calls while the first level is well.
 pub(crate) fn used(
     listed: &[Host],
     rule: Subset,
     seed: u64,
     is_well: impl Fn(&Host) -> bool,
 ) -> Vec<Host> {
+    let mut levels: BTreeMap<u32, Vec<&Host>> = BTreeMap::new();
+    for host in listed {
+        levels.entry(host.priority).or_default().push(host);
+    }
+    levels.values().flat_map(|level| used_of_level(level, rule, seed, &is_well)).collect()
+}
+
+/// The hosts of one priority, in their order.
+fn used_of_level(
+    listed: &[&Host],
+    rule: Subset,
+    seed: u64,
+    is_well: &impl Fn(&Host) -> bool,
+) -> Vec<Host> {
     match rule {
         Subset::Rendezvous { size } => {
             let keys: Vec<String> =
                 listed.iter().map(|host| hash_key(&host.address, host.port)).collect();
             let addresses: Vec<&str> = keys.iter().map(String::as_str).collect();
-            let well = |index: usize| is_well(&listed[index]);
+            let well = |index: usize| is_well(listed[index]);
             let mut taken = subset::by_rendezvous(&addresses, seed, size.get() as usize, well);
             taken.sort_unstable();
-            taken.into_iter().map(|index| listed[index].clone()).collect()
+            taken.into_iter().map(|index| Host::clone(listed[index])).collect()
         }
         Subset::Deterministic { size, client, clients } => {
             let aperture = Aperture::new(client, clients, size);
@@ -29,7 +46,7 @@ pub(crate) fn used(
             let cut = shares.iter().any(|(_, share)| *share < 1.0);
             let unit = unit(listed);
             let part = |(index, share): (usize, f64)| {
-                let mut host = listed[index].clone();
+                let mut host = Host::clone(listed[index]);
                 if cut {
                     host.weight = weighed(host.weight, share * unit);
                 }
@@ -42,7 +59,7 @@ pub(crate) fn used(
 
 /// What a weight of 1 becomes so that a part of it is a whole number: hundredths are fine enough for the ends
 /// of an arc of a dozen endpoints. Large weights need less, and must stay within what weights may be.
-fn unit(listed: &[Host]) -> f64 {
+fn unit(listed: &[&Host]) -> f64 {
     let largest = listed.iter().map(|host| host.weight).max().unwrap_or(1).max(1);
     (f64::from(MOST_WEIGHT) / f64::from(largest)).min(100.0)
 }
