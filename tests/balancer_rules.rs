@@ -444,6 +444,42 @@ fn a_subset_does_not_count_those_without_weight() {
 }
 
 #[test]
+fn a_subset_that_hangs_as_a_whole_is_no_slow_service() {
+    let fleet = Fleet::of(8);
+    let balancer = Balancer::round_robin(&fleet.provider()).ruled(|it| it.set_subset(2));
+    let client = Builder::new().balancer(&balancer).attempt_timeout_ms(100).build();
+    let counts = fleet.counts_of(4, &client);
+    for (server, _) in fleet.0.iter().zip(counts).filter(|(_, count)| *count > 0) {
+        server.become_(|_| Reply::Hang);
+    }
+    let calls = fleet.begin(&client, &plain(2));
+    eventually("others are asked", ms(10_000), || balancer.count() == 4);
+    for call in &calls {
+        assert_eq!(call.end().unwrap().status, 200);
+    }
+}
+
+#[test]
+fn the_last_of_a_subset_may_be_given_up_while_others_are_listed() {
+    let fleet = Fleet::of(3);
+    let breaker = Breaker::new().consecutive(1).no_ratio().open_ms(60_000, 60_000);
+    let balancer =
+        Balancer::round_robin(&fleet.provider()).with(&breaker).ruled(|it| it.set_subset(1));
+    let client = single(&balancer);
+    for left in [true, true, false] {
+        let counts = fleet.counts_of(1, &client);
+        let serving = &fleet.0[counts.iter().position(|count| *count > 0).unwrap()];
+        serving.become_(|_| Reply::status(500));
+        let known = balancer.count();
+        assert_eq!(client.get("/").unwrap().status, 500);
+        assert_eq!(balancer.endpoint(serving.port()).is_open(), left);
+        if left {
+            eventually("another stands in", ms(10_000), || balancer.count() > known);
+        }
+    }
+}
+
+#[test]
 fn a_subset_has_its_part_of_each_priority() {
     let fleet = Fleet::of(12);
     let priorities = [0, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1];

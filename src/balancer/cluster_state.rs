@@ -33,6 +33,8 @@ pub(crate) struct ClusterState {
     /// Answers open no circuit where no more than this number are well.
     min_closed: usize,
     known: AtomicUsize,
+    /// How many more are listed, which stand in where those that are used fail.
+    spare: AtomicUsize,
     well: AtomicUsize,
     ejected: AtomicUsize,
     overdue: AtomicUsize,
@@ -85,6 +87,7 @@ impl ClusterState {
             modes: Default::default(),
             min_closed: config.breaker.min_closed as usize,
             known: AtomicUsize::new(0),
+            spare: AtomicUsize::new(0),
             well: AtomicUsize::new(0),
             ejected: AtomicUsize::new(0),
             overdue: AtomicUsize::new(0),
@@ -117,6 +120,11 @@ impl ClusterState {
     /// How many endpoints the balancer uses.
     pub(crate) fn set_known(&self, known: usize) {
         self.known.store(known, Ordering::Relaxed);
+    }
+
+    /// How many more are listed that may stand in for those.
+    pub(crate) fn set_spare(&self, spare: usize) {
+        self.spare.store(spare, Ordering::Relaxed);
     }
 
     /// One more or one less is well.
@@ -163,10 +171,11 @@ impl ClusterState {
         self.in_trouble.load(Ordering::Relaxed)
     }
 
-    /// Opens one more circuit by `trip`, unless too few would stay closed.
+    /// Opens one more circuit by `trip`, unless too few would stay closed; those that may stand in count.
     pub(crate) fn trip_unless_last<T>(&self, trip: impl FnOnce() -> Option<T>) -> Option<T> {
         let _one_at_a_time = self.trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.well.load(Ordering::Relaxed) > self.min_closed).then(trip).flatten()
+        let left = self.well.load(Ordering::Relaxed) + self.spare.load(Ordering::Relaxed);
+        (left > self.min_closed).then(trip).flatten()
     }
 }
 

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use super::locality_state::Rules;
 use super::register::Register;
 use super::roster::Roster;
-use super::subset;
-use crate::config::BalancerConfig;
+use super::subset::{self, Fitness};
+use crate::config::{BalancerConfig, Subset};
 use crate::discovery::Listing;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
@@ -183,13 +183,20 @@ impl Change<'_> {
             return listed;
         };
         let (listed, now) = (each_once(listed), clock::now());
-        let is_well = |host: &Host| {
+        let fitness = |host: &Host| {
             let endpoint = Endpoint::new(host.clone());
             let member = self.refresh.register.find(&endpoint.identity());
             // By the weight that is listed now: the member learns of it with the roster.
-            host.weight > 0 && member.is_none_or(|member| member.is_well(now))
+            match host.weight {
+                0 => Fitness::Ill,
+                _ => member.map_or(Fitness::Well, |member| member.fitness(now)),
+            }
         };
-        let used = subset::used(&listed, rule, self.seed, is_well);
+        let used = subset::used(&listed, rule, self.seed, fitness);
+        if let Subset::Rendezvous { .. } = rule {
+            let take_calls = |hosts: &[Host]| hosts.iter().filter(|host| host.weight > 0).count();
+            self.rules.cluster.set_spare(take_calls(&listed) - take_calls(&used));
+        }
         self.refresh.listed = listed;
         used
     }

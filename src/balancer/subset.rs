@@ -7,19 +7,30 @@ use crate::endpoint::{Host, hash_key};
 use crate::policy::Aperture;
 use crate::policy::locality::subset;
 
+/// What a host is to a subset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fitness {
+    /// It bears its part of the calls, or is not known.
+    Well,
+    /// It does, but has owed an answer for longer than its limit.
+    Late,
+    /// It gets no calls, but for probes.
+    Ill,
+}
+
 /// The hosts of `listed` that `rule` gives to this process; `seed` is this process's own. Of each priority so many: a
 /// process that had got reserves only would send them all of its calls while the first level is well.
 pub(crate) fn used(
     listed: &[Host],
     rule: Subset,
     seed: u64,
-    is_well: impl Fn(&Host) -> bool,
+    fitness: impl Fn(&Host) -> Fitness,
 ) -> Vec<Host> {
     let mut levels: BTreeMap<u32, Vec<&Host>> = BTreeMap::new();
     for host in listed {
         levels.entry(host.priority).or_default().push(host);
     }
-    levels.values().flat_map(|level| used_of_level(level, rule, seed, &is_well)).collect()
+    levels.values().flat_map(|level| used_of_level(level, rule, seed, &fitness)).collect()
 }
 
 /// The hosts of one priority, in their order.
@@ -27,15 +38,15 @@ fn used_of_level(
     listed: &[&Host],
     rule: Subset,
     seed: u64,
-    is_well: &impl Fn(&Host) -> bool,
+    fitness: &impl Fn(&Host) -> Fitness,
 ) -> Vec<Host> {
     match rule {
         Subset::Rendezvous { size } => {
             let keys: Vec<String> =
                 listed.iter().map(|host| hash_key(&host.address, host.port)).collect();
             let addresses: Vec<&str> = keys.iter().map(String::as_str).collect();
-            let well = |index: usize| is_well(listed[index]);
-            let mut taken = subset::by_rendezvous(&addresses, seed, size.get() as usize, well);
+            let fitness: Vec<Fitness> = listed.iter().map(|host| fitness(host)).collect();
+            let mut taken = drawn(&addresses, seed, size.get() as usize, &fitness);
             taken.sort_unstable();
             taken.into_iter().map(|index| Host::clone(listed[index])).collect()
         }
@@ -55,6 +66,22 @@ fn used_of_level(
             shares.into_iter().map(part).collect()
         }
     }
+}
+
+/// The first of the order that `seed` gives, until `size` of them take calls.
+///
+/// Where more than half are late or out, none is passed over for being late, and where nearly all are late, none is
+/// found to hang: it may be the service that is slow. So as many more are taken in as are late, and what these do tells
+/// which it is. In a slow service they come to be late too, and no more follow: it is not to get all clients everywhere.
+fn drawn(addresses: &[&str], seed: u64, size: usize, fitness: &[Fitness]) -> Vec<usize> {
+    let until = |size| {
+        let takes_calls = |index: usize| fitness[index] != Fitness::Ill;
+        subset::by_rendezvous(addresses, seed, size, takes_calls)
+    };
+    let taken = until(size);
+    let count = |wanted| taken.iter().filter(|index| fitness[**index] == wanted).count();
+    let (late, ill) = (count(Fitness::Late), count(Fitness::Ill));
+    if (late + ill) * 2 > size { until(size + late) } else { taken }
 }
 
 /// What a weight of 1 becomes so that a part of it is a whole number: hundredths are fine enough for the ends
@@ -93,13 +120,33 @@ mod tests {
     #[test]
     fn a_drawn_subset_has_so_many_that_are_well() {
         let rule = Subset::Rendezvous { size: number(5) };
-        let first = used(&hosts(50), rule, 7, |_| true);
+        let first = used(&hosts(50), rule, 7, |_| Fitness::Well);
         assert_eq!(first.len(), 5);
         let ill = first[2].port;
-        let second = used(&hosts(50), rule, 7, |host| host.port != ill);
+        let all_but_one = |host: &Host| if host.port == ill { Fitness::Ill } else { Fitness::Well };
+        let second = used(&hosts(50), rule, 7, all_but_one);
         assert_eq!(second.len(), 6);
         assert!(first.iter().all(|host| second.contains(host)));
-        assert_ne!(ports(&first), ports(&used(&hosts(50), rule, 8, |_| true)));
+        assert_ne!(ports(&first), ports(&used(&hosts(50), rule, 8, |_| Fitness::Well)));
+    }
+
+    #[test]
+    fn a_drawn_subset_looks_at_as_many_more_as_are_late_beyond_a_half() {
+        let rule = Subset::Rendezvous { size: number(4) };
+        let first = ports(&used(&hosts(50), rule, 7, |_| Fitness::Well));
+        let count = |late: usize| {
+            let is_late = |host: &Host| first[..late].contains(&host.port);
+            let fitness = |host: &Host| if is_late(host) { Fitness::Late } else { Fitness::Well };
+            used(&hosts(50), rule, 7, fitness).len()
+        };
+        assert_eq!([0, 1, 2, 3, 4].map(count), [4, 4, 4, 7, 8]);
+        assert_eq!(used(&hosts(50), rule, 7, |_| Fitness::Late).len(), 8, "the service is slow");
+        let half_is_out = |host: &Host| match first.iter().position(|port| *port == host.port) {
+            Some(0 | 1) => Fitness::Ill,
+            Some(_) => Fitness::Late,
+            None => Fitness::Well,
+        };
+        assert_eq!(used(&hosts(50), rule, 7, half_is_out).len(), 8, "while circuits open");
     }
 
     #[test]
@@ -107,7 +154,7 @@ mod tests {
         for weight in [0, 1, 655, 700, 65_535] {
             let listed = hosts(10).into_iter().map(|host| Host { weight, ..host });
             let rule = Subset::Deterministic { size: number(4), client: 0, clients: number(3) };
-            let weights: Vec<u32> = used(&listed.collect::<Vec<_>>(), rule, 0, |_| true)
+            let weights: Vec<u32> = used(&listed.collect::<Vec<_>>(), rule, 0, |_| Fitness::Well)
                 .into_iter()
                 .map(|host| host.weight)
                 .collect();
@@ -125,7 +172,7 @@ mod tests {
         let mut carried = vec![0; 10];
         for client in 0..3 {
             let rule = Subset::Deterministic { size: number(4), client, clients: number(3) };
-            for host in used(&hosts(10), rule, 0, |_| true) {
+            for host in used(&hosts(10), rule, 0, |_| Fitness::Well) {
                 carried[usize::from(host.port) - 1] += host.weight;
             }
         }

@@ -13,6 +13,7 @@ use super::hot_state::HotState;
 use super::locality_state::LocalityState;
 use super::member_stats::MemberStats;
 use super::observe::history::History;
+use super::subset::Fitness;
 use crate::endpoint::{Endpoint, Host, Identity};
 use crate::event::{EjectedBy, EndpointChange};
 use crate::policy::{Breaker, CircuitState};
@@ -417,9 +418,13 @@ impl Member {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it bears its part of the calls. One that is due a probe is let through and is not well.
-    pub(crate) fn is_well(&self, now: Instant) -> bool {
-        matches!(self.standing(now), Standing::In | Standing::Warming(_))
+    /// What it is to a subset. One that is due a probe is let through and is not well.
+    pub(crate) fn fitness(&self, now: Instant) -> Fitness {
+        match self.standing(now) {
+            Standing::In | Standing::Warming(_) if self.hot().is_late(self.slot()) => Fitness::Late,
+            Standing::In | Standing::Warming(_) => Fitness::Well,
+            Standing::Probe(_) | Standing::Tripped | Standing::Out => Fitness::Ill,
+        }
     }
 
     /// Whether a request would be let through now.
