@@ -1788,7 +1788,8 @@ class breaker : public detail::handle<ahoy_breaker, &ahoy_breaker_free> {
 
     /**
      * Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is
-     * still asked. Failed connects may open the last one all the same. Default 1.
+     * still asked. Failed connects may open the last one all the same. Endpoints that are listed
+     * beside a subset (balancer::set_subset) count as closed: they stand in. Default 1.
      *
      * @param endpoints from 0; 0 lets answers open all
      */
@@ -2723,7 +2724,9 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
 
     /**
      * Uses this many healthy endpoints of a large set, drawn at random for this process; when one
-     * comes or goes, one connection changes at most (rendezvous subsetting, gRFC A68). Replaces
+     * comes or goes, one connection changes at most (rendezvous subsetting, gRFC A68). Of each
+     * priority so many are used. Where more than half of them are late or out, as many more are taken
+     * in as are late, until it shows whether the service is slow. Replaces
      * balancer::set_deterministic_subset. Default: all are used.
      *
      * @param size at least 1
@@ -2732,8 +2735,8 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
 
     /**
      * Uses at least this many endpoints of a large set, chosen so that all clients together load every
-     * endpoint alike (deterministic aperture, as in Finagle). All clients must see the endpoints in
-     * the same order. Replaces balancer::set_subset. Default: all are used.
+     * endpoint alike (deterministic aperture, as in Finagle), of each priority so many. All clients
+     * must see the endpoints in the same order. Replaces balancer::set_subset. Default: all are used.
      *
      * @param size at least 1; 12 is a good start
      * @param client the number of this client, from 0

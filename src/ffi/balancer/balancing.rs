@@ -297,7 +297,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_zone(
 }
 
 /// Uses this many healthy endpoints of a large set, drawn at random for this process; when one
-/// comes or goes, one connection changes at most (rendezvous subsetting, gRFC A68). Replaces
+/// comes or goes, one connection changes at most (rendezvous subsetting, gRFC A68). Of each priority
+/// so many are used. Where more than half of them are late or out, as many more are taken in as are
+/// late, until it shows whether the service is slow. Replaces
 /// ahoy_balancer_set_deterministic_subset. Default: all are used.
 ///
 /// @param size at least 1
@@ -311,8 +313,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_subset(
 }
 
 /// Uses at least this many endpoints of a large set, chosen so that all clients together load every
-/// endpoint alike (deterministic aperture, as in Finagle). All clients must see the endpoints in
-/// the same order. Replaces ahoy_balancer_set_subset. Default: all are used.
+/// endpoint alike (deterministic aperture, as in Finagle), of each priority so many. All clients
+/// must see the endpoints in the same order. Replaces ahoy_balancer_set_subset. Default: all are
+/// used.
 ///
 /// @param size at least 1; 12 is a good start
 /// @param client the number of this client, from 0

@@ -112,7 +112,7 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
         ),
     Setting::new("subset", POSITIVE)
         .or(&[OFF])
-        .purpose("How many healthy endpoints of a large set are used, drawn at random for this process, in place of deterministic_subset")
+        .purpose("How many healthy endpoints of a large set are used, of each priority, drawn at random for this process, in place of deterministic_subset")
         .cost("A connection or more for each.")
         .setter("set_subset")
         .field(
@@ -134,7 +134,7 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
         ),
     Setting::new("deterministic_subset", Form::Text("a number of endpoints and which client of how many this is, such as 12@3/10 for client 3 of 10, from 0"))
         .or(&[OFF])
-        .purpose("At least how many endpoints of a large set are used, those so that all clients together load every endpoint alike (deterministic aperture), in place of subset")
+        .purpose("At least how many endpoints of a large set are used, of each priority, those so that all clients together load every endpoint alike (deterministic aperture), in place of subset")
         .cost("A connection or more for each.")
         .setter("set_deterministic_subset")
         .field(
