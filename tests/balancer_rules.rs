@@ -496,6 +496,27 @@ fn a_subset_has_its_part_of_each_priority() {
 }
 
 #[test]
+fn a_level_whose_subset_is_filled_up_has_lost_nothing() {
+    let fleet = Fleet::of(8);
+    let balancer = Balancer::round_robin(&fleet.ranked(&[0, 0, 0, 0, 0, 0, 1, 1]))
+        .with(&strict())
+        .ruled(|it| it.set_subset(2))
+        .ruled(|it| it.set_panic_threshold(0.6));
+    let client = single(&balancer);
+    let used = fleet.counts_of(4, &client);
+    for (server, _) in fleet.0.iter().zip(&used).filter(|(_, count)| **count > 0) {
+        server.become_(|_| Reply::status(500));
+    }
+    fleet.counts_of(2, &client);
+    balancer.update().unwrap();
+    assert_eq!(balancer.count(), 6, "two that are well of each level");
+    let counts = fleet.counts_of(40, &client);
+    assert_eq!(counts[6..], [0; 2], "{counts:?}");
+    let failed = counts.iter().zip(used).filter(|(_, used)| *used > 0);
+    assert!(failed.map(|(count, _)| count).all(|count| *count == 0), "no panic: {counts:?}");
+}
+
+#[test]
 fn deterministic_subsets_load_all_alike() {
     let fleet = Fleet::of(4);
     // With two of four wanted, three clients take two and two thirds each.

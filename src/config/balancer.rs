@@ -123,6 +123,15 @@ pub enum Subset {
     },
 }
 
+impl Subset {
+    /// How many healthy endpoints of each priority are wanted.
+    pub(crate) const fn size(self) -> u32 {
+        match self {
+            Self::Rendezvous { size } | Self::Deterministic { size, .. } => size.get(),
+        }
+    }
+}
+
 impl Zone {
     /// A zone by its name, looked at by the usual rule.
     ///

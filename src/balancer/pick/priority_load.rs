@@ -99,9 +99,12 @@ impl Shares {
         let total: Vec<u32> =
             roster.localities.iter().map(|locality| taking_part(locality)).collect();
         let ranges = by_priority(&roster.localities);
-        let level = |range: &Range<usize>| PriorityLevel {
-            healthy: healthy[range.clone()].iter().sum(),
-            total: total[range.clone()].iter().sum(),
+        let level = |range: &Range<usize>| {
+            let healthy = healthy[range.clone()].iter().sum();
+            let total: u32 = total[range.clone()].iter().sum();
+            // Those that others stand in for are not missing.
+            let wanted = config.subset.map_or(total, |subset| subset.size().max(healthy));
+            PriorityLevel { healthy, total: total.min(wanted) }
         };
         let levels: Vec<PriorityLevel> = ranges.iter().map(level).collect();
         let rule = PriorityConfig { panic_threshold: config.panic, ..PriorityConfig::default() };
