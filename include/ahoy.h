@@ -1953,8 +1953,8 @@ ahoy_status ahoy_balancer_set_subset(const ahoy_balancer *balancer,
 /**
  * Uses at least this many endpoints of a large set, chosen so that all clients together load every
  * endpoint alike (deterministic aperture, as in Finagle), of each priority so many. All clients
- * must see the endpoints in the same order. Replaces ahoy_balancer_set_subset. Default: all are
- * used.
+ * must see the endpoints in the same order. Those that follow stand in where fewer take calls.
+ * Replaces ahoy_balancer_set_subset. Default: all are used.
  *
  * @param size at least 1; 12 is a good start
  * @param client the number of this client, from 0
@@ -2439,7 +2439,7 @@ ahoy_status ahoy_breaker_set_reset_after_ms(const ahoy_breaker *breaker,
 /**
  * Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is
  * still asked. Failed connects may open the last one all the same. Endpoints that are listed beside
- * a subset (ahoy_balancer_set_subset) count as closed: they stand in. Default 1.
+ * a subset (ahoy_balancer_set_subset) count as closed: they stand in for it. Default 1.
  *
  * @param endpoints from 0; 0 lets answers open all
  */

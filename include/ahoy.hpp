@@ -1789,7 +1789,7 @@ class breaker : public detail::handle<ahoy_breaker, &ahoy_breaker_free> {
     /**
      * Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is
      * still asked. Failed connects may open the last one all the same. Endpoints that are listed
-     * beside a subset (balancer::set_subset) count as closed: they stand in. Default 1.
+     * beside a subset (balancer::set_subset) count as closed: they stand in for it. Default 1.
      *
      * @param endpoints from 0; 0 lets answers open all
      */
@@ -2736,7 +2736,8 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
     /**
      * Uses at least this many endpoints of a large set, chosen so that all clients together load every
      * endpoint alike (deterministic aperture, as in Finagle), of each priority so many. All clients
-     * must see the endpoints in the same order. Replaces balancer::set_subset. Default: all are used.
+     * must see the endpoints in the same order. Those that follow stand in where fewer take calls.
+     * Replaces balancer::set_subset. Default: all are used.
      *
      * @param size at least 1; 12 is a good start
      * @param client the number of this client, from 0

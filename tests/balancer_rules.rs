@@ -443,19 +443,61 @@ fn a_subset_does_not_count_those_without_weight() {
     assert_eq!(fleet.counts_of(30, &single(&balancer)), [0, 0, 0, 0, 0, 0, 10, 10, 10]);
 }
 
+/// A subset of two of eight, by the rule of gRPC and by that of Finagle.
+fn pairs(fleet: &Fleet) -> [Balancer; 2] {
+    let balancer = || Balancer::round_robin(&fleet.provider());
+    [
+        balancer().ruled(|it| it.set_subset(2)),
+        balancer().ruled(|it| it.set_deterministic_subset(2, 3, 4)),
+    ]
+}
+
+/// Does so to each server that sees one of four calls.
+fn to_those_used(fleet: &Fleet, client: &Client, act: impl Fn(&Server)) {
+    let counts = fleet.counts_of(4, client);
+    for (server, _) in fleet.0.iter().zip(counts).filter(|(_, count)| *count > 0) {
+        act(server);
+    }
+}
+
 #[test]
 fn a_subset_that_hangs_as_a_whole_is_no_slow_service() {
-    let fleet = Fleet::of(8);
-    let balancer = Balancer::round_robin(&fleet.provider()).ruled(|it| it.set_subset(2));
-    let client = Builder::new().balancer(&balancer).attempt_timeout_ms(100).build();
-    let counts = fleet.counts_of(4, &client);
-    for (server, _) in fleet.0.iter().zip(counts).filter(|(_, count)| *count > 0) {
-        server.become_(|_| Reply::Hang);
+    for which in 0..2 {
+        let fleet = Fleet::of(8);
+        let balancer = &pairs(&fleet)[which];
+        let client = Builder::new().balancer(balancer).attempt_timeout_ms(100).build();
+        to_those_used(&fleet, &client, |server| server.become_(|_| Reply::Hang));
+        let calls = fleet.begin(&client, &plain(2));
+        eventually("others are asked", ms(10_000), || balancer.count() == 4);
+        for call in &calls {
+            assert_eq!(call.end().unwrap().status, 200);
+        }
     }
-    let calls = fleet.begin(&client, &plain(2));
-    eventually("others are asked", ms(10_000), || balancer.count() == 4);
-    for call in &calls {
-        assert_eq!(call.end().unwrap().status, 200);
+}
+
+#[test]
+fn others_stand_in_for_a_subset_that_is_dead_as_a_whole() {
+    for which in 0..2 {
+        let fleet = Fleet::of(8);
+        let balancer = &pairs(&fleet)[which];
+        let client = Builder::new().balancer(balancer).build();
+        to_those_used(&fleet, &client, Server::stop);
+        let _ = client.get("/");
+        eventually("others stand in", ms(10_000), || balancer.count() == 4);
+        for _ in 0..20 {
+            assert_eq!(client.get("/").unwrap().status, 200);
+        }
+    }
+}
+
+#[test]
+fn a_part_of_the_ring_without_weight_is_filled_up() {
+    let fleet = Fleet::of(8);
+    for client in 0..4 {
+        let balancer = Balancer::round_robin(&fleet.weighted(&[0, 0, 0, 0, 1, 1, 1, 1]))
+            .ruled(|it| it.set_deterministic_subset(2, client, 4));
+        let counts = fleet.counts_of(10, &single(&balancer));
+        assert_eq!(counts[..4], [0; 4]);
     }
 }
 

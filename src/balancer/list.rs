@@ -11,7 +11,7 @@ use super::locality_state::Rules;
 use super::register::Register;
 use super::roster::Roster;
 use super::subset::{self, Fitness};
-use crate::config::{BalancerConfig, Subset};
+use crate::config::BalancerConfig;
 use crate::discovery::Listing;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
@@ -193,10 +193,8 @@ impl Change<'_> {
             }
         };
         let used = subset::used(&listed, rule, self.seed, fitness);
-        if let Subset::Rendezvous { .. } = rule {
-            let take_calls = |hosts: &[Host]| hosts.iter().filter(|host| host.weight > 0).count();
-            self.rules.cluster.set_spare(take_calls(&listed) - take_calls(&used));
-        }
+        let take_calls = |hosts: &[Host]| hosts.iter().filter(|host| host.weight > 0).count();
+        self.rules.cluster.set_spare(take_calls(&listed) - take_calls(&used));
         self.refresh.listed = listed;
         used
     }

@@ -40,19 +40,24 @@ fn used_of_level(
     seed: u64,
     fitness: &impl Fn(&Host) -> Fitness,
 ) -> Vec<Host> {
+    let fitness: Vec<Fitness> = listed.iter().map(|host| fitness(host)).collect();
+    let takes_calls = |index: usize| fitness[index] != Fitness::Ill;
     match rule {
         Subset::Rendezvous { size } => {
             let keys: Vec<String> =
                 listed.iter().map(|host| hash_key(&host.address, host.port)).collect();
             let addresses: Vec<&str> = keys.iter().map(String::as_str).collect();
-            let fitness: Vec<Fitness> = listed.iter().map(|host| fitness(host)).collect();
-            let mut taken = drawn(&addresses, seed, size.get() as usize, &fitness);
+            let until = |size| subset::by_rendezvous(&addresses, seed, size, takes_calls);
+            let mut taken = filled_up(size.get() as usize, until, |index| fitness[*index]);
             taken.sort_unstable();
             taken.into_iter().map(|index| Host::clone(listed[index])).collect()
         }
         Subset::Deterministic { size, client, clients } => {
-            let aperture = Aperture::new(client, clients, size);
-            let shares = aperture.map_or_else(Vec::new, |it| it.members(listed.len()));
+            let Some(aperture) = Aperture::new(client, clients, size) else {
+                return Vec::new();
+            };
+            let until = |size| aperture.members_until(listed.len(), size, takes_calls);
+            let shares = filled_up(size.get() as usize, until, |(index, _)| fitness[*index]);
             // Where the arc's ends cut endpoints, weights tell the parts of each.
             let cut = shares.iter().any(|(_, share)| *share < 1.0);
             let unit = unit(listed);
@@ -68,18 +73,18 @@ fn used_of_level(
     }
 }
 
-/// The first of the order that `seed` gives, until `size` of them take calls.
+/// What `until` gives where `size` of it take calls.
 ///
 /// Where more than half are late or out, none is passed over for being late, and where nearly all are late, none is
 /// found to hang: it may be the service that is slow. So as many more are taken in as are late, and what these do tells
 /// which it is. In a slow service they come to be late too, and no more follow: it is not to get all clients everywhere.
-fn drawn(addresses: &[&str], seed: u64, size: usize, fitness: &[Fitness]) -> Vec<usize> {
-    let until = |size| {
-        let takes_calls = |index: usize| fitness[index] != Fitness::Ill;
-        subset::by_rendezvous(addresses, seed, size, takes_calls)
-    };
+fn filled_up<T>(
+    size: usize,
+    until: impl Fn(usize) -> Vec<T>,
+    fitness: impl Fn(&T) -> Fitness,
+) -> Vec<T> {
     let taken = until(size);
-    let count = |wanted| taken.iter().filter(|index| fitness[**index] == wanted).count();
+    let count = |wanted| taken.iter().filter(|it| fitness(it) == wanted).count();
     let (late, ill) = (count(Fitness::Late), count(Fitness::Ill));
     if (late + ill) * 2 > size { until(size + late) } else { taken }
 }

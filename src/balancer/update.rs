@@ -11,7 +11,6 @@ use super::cluster_state::Mode;
 use super::list::{Change, List, Refresh};
 use super::pick::pick_state::PickState;
 use super::roster::Roster;
-use crate::config::Subset;
 use crate::discovery::{Asked, Supply, Taker, Watch};
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
@@ -223,7 +222,7 @@ impl Balancer {
 
     /// Draws the subset anew where too many of its endpoints are no longer well, or are well again.
     pub(crate) fn renew_subset(&self) {
-        if !matches!(self.config.subset, Some(Subset::Rendezvous { .. })) {
+        if self.config.subset.is_none() {
             return;
         }
         // An update under way does the same.

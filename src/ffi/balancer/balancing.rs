@@ -314,8 +314,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_subset(
 
 /// Uses at least this many endpoints of a large set, chosen so that all clients together load every
 /// endpoint alike (deterministic aperture, as in Finagle), of each priority so many. All clients
-/// must see the endpoints in the same order. Replaces ahoy_balancer_set_subset. Default: all are
-/// used.
+/// must see the endpoints in the same order. Those that follow stand in where fewer take calls.
+/// Replaces ahoy_balancer_set_subset. Default: all are used.
 ///
 /// @param size at least 1; 12 is a good start
 /// @param client the number of this client, from 0

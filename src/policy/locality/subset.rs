@@ -91,6 +91,29 @@ impl Aperture {
         members
     }
 
+    /// The same, and of those behind the arc as many as it takes until `size` of all are healthy: an arc may fail as a
+    /// whole while the others are well.
+    #[must_use]
+    pub fn members_until(
+        &self,
+        endpoints: usize,
+        size: usize,
+        healthy: impl Fn(usize) -> bool,
+    ) -> Vec<(usize, f64)> {
+        let mut members = self.members(endpoints);
+        let mut well = members.iter().filter(|(index, _)| healthy(*index)).count();
+        let end = members.last().map_or(0, |(index, _)| index + 1);
+        let behind = (end..end + endpoints - members.len()).map(|place| place % endpoints);
+        for index in behind {
+            if well >= size {
+                break;
+            }
+            members.push((index, 1.0));
+            well += usize::from(healthy(index));
+        }
+        members
+    }
+
     /// How many steps from client to client the arc is long. A whole number covers each endpoint
     /// equally often, so the arc is rounded up from what was wanted.
     fn steps(&self, endpoints: u128) -> u128 {
@@ -175,6 +198,19 @@ mod tests {
     fn an_arc_goes_on_past_the_end_of_the_list() {
         let members = aperture(2, 3, 4).members(6);
         assert_eq!(members, [(4, 1.0), (5, 1.0), (0, 1.0), (1, 1.0)]);
+    }
+
+    #[test]
+    fn an_arc_is_filled_up_where_too_few_of_it_are_healthy() {
+        let filled = |ill: &[usize]| {
+            let members = aperture(3, 4, 3).members_until(12, 3, |index| !ill.contains(&index));
+            members.into_iter().map(|(index, _)| index).collect::<Vec<_>>()
+        };
+        assert_eq!(filled(&[0, 1]), [9, 10, 11]);
+        assert_eq!(filled(&[10]), [9, 10, 11, 0]);
+        assert_eq!(filled(&[9, 10, 11, 1]), [9, 10, 11, 0, 1, 2, 3]);
+        assert_eq!(filled(&(0..12).collect::<Vec<_>>()).len(), 12);
+        assert!(aperture(0, 3, 12).members_until(0, 12, |_| false).is_empty());
     }
 
     #[test]
