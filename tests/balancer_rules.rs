@@ -260,6 +260,25 @@ fn who_cannot_be_connected_to_is_left_alone_in_panic() {
 }
 
 #[test]
+fn who_hangs_is_left_alone_in_panic() {
+    let fleet = Fleet::of(6);
+    let balancer = Balancer::round_robin(&fleet.provider())
+        .with(&strict())
+        .ruled(|it| it.set_panic_threshold(0.5));
+    let client =
+        Builder::new().balancer(&balancer).attempt_timeout_ms(50).timeout_ms(1_000).build();
+    client.get("/").unwrap();
+    fleet.0[..4].iter().for_each(|server| server.become_(|_| Reply::Hang));
+    let open = |port: &u16| balancer.endpoint(*port).is_open();
+    eventually("all their circuits are open", ms(20_000), || {
+        // All three tries of a call may go to those that hang.
+        let _ = client.get("/");
+        fleet.ports()[..4].iter().all(open)
+    });
+    assert_eq!(fleet.counts_of(20, &client), [0, 0, 0, 0, 10, 10]);
+}
+
+#[test]
 fn a_level_that_panics_does_not_when_the_others_carry_all() {
     let fleet = Fleet::answering(&[500, 500, 200, 200]);
     let balancer = Balancer::round_robin(&fleet.ranked(&[0, 0, 1, 1]))

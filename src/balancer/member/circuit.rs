@@ -59,7 +59,7 @@ impl Member {
         let mut kept = self.lock();
         let was_open = kept.breaker().is_some_and(|it| it.state() == CircuitState::Open);
         let permit = self.change_kept(&mut kept, |history| match history.breaker.acquire(now) {
-            Err(_) if panic && history.breaker.is_tripped_by_answers() => Ok(None),
+            Err(_) if panic && history.breaker.serves_in_panic() => Ok(None),
             answer => answer.map(Some),
         })?;
         let half_opened = was_open && permit.is_some();

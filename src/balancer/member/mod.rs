@@ -114,7 +114,7 @@ pub(crate) enum Standing {
     Probe(ProbeDue),
     /// It may now and then: it joined or came back this long ago.
     Warming(Duration),
-    /// It may not, though it can be connected to.
+    /// It may not, though it answers.
     Tripped,
     /// It may not.
     Out,
@@ -308,7 +308,7 @@ impl Member {
         }
         let probe = match self.lock().breaker() {
             Some(breaker) if breaker.admits(now) => ProbeDue::of(breaker, now),
-            Some(breaker) if breaker.is_tripped_by_answers() => return Standing::Tripped,
+            Some(breaker) if breaker.serves_in_panic() => return Standing::Tripped,
             Some(_) => return Standing::Out,
             None => None,
         };

@@ -108,8 +108,7 @@ impl Breaker {
     }
 
     /// Whether it is open or half-open by what the endpoint answered, or how late. So it can be
-    /// connected to, and where nearly all are out (see [`priority`](super::priority)), asking it is
-    /// no worse than asking the others too much.
+    /// connected to.
     #[must_use]
     pub const fn is_tripped_by_answers(&self) -> bool {
         self.by_answers
@@ -122,6 +121,14 @@ impl Breaker {
     #[must_use]
     pub const fn is_tripped_by_hang(&self) -> bool {
         self.by_hang && self.is_tripped_by_answers()
+    }
+
+    /// Whether the endpoint serves in spite of it where nearly all are out (see
+    /// [`priority`](super::priority)): it answers, and asking it is no worse than asking the others too
+    /// much. One that hangs keeps its callers to their deadlines.
+    #[must_use]
+    pub const fn serves_in_panic(&self) -> bool {
+        self.is_tripped_by_answers() && !self.by_hang
     }
 
     /// Whether it is drained by hand.
