@@ -578,6 +578,24 @@ fn a_level_whose_subset_is_filled_up_has_lost_nothing() {
 }
 
 #[test]
+fn a_call_that_finds_none_of_a_subset_has_it_filled_up() {
+    let fleet = Fleet::of(8);
+    let balancer =
+        Balancer::round_robin(&fleet.provider()).with(&strict()).ruled(|it| it.set_subset(2));
+    let client = single(&balancer);
+    for _ in 0..3 {
+        let counts = fleet.counts_of(8, &client);
+        let used = fleet.0.iter().zip(counts).filter(|(_, count)| *count > 0);
+        let used: Vec<&Server> = used.map(|(server, _)| server).collect();
+        used.iter().for_each(|server| server.become_(|_| Reply::status(500)));
+        while !used.iter().all(|server| balancer.endpoint(server.port()).is_open()) {
+            let _ = client.get("/");
+        }
+        assert_eq!(client.get("/").unwrap().status, 200);
+    }
+}
+
+#[test]
 fn deterministic_subsets_load_all_alike() {
     let fleet = Fleet::of(4);
     // With two of four wanted, three clients take two and two thirds each.

@@ -284,7 +284,10 @@ impl Balancer {
                 return Ok(lease);
             }
         }
-        // All that it held may have left meanwhile.
+        if snapshot.roster.well() == 0 && live.rules.cluster.spare() > 0 {
+            self.renew_subset();
+        }
+        // All that it held may have left meanwhile, or others may stand in.
         if !Arc::ptr_eq(&snapshot, &live.pick_state.load()) {
             return self.lease(attempted, key, terms, now);
         }

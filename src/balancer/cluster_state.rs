@@ -122,9 +122,13 @@ impl ClusterState {
         self.known.store(known, Ordering::Relaxed);
     }
 
-    /// How many more are listed that may stand in for those.
     pub(crate) fn set_spare(&self, spare: usize) {
         self.spare.store(spare, Ordering::Relaxed);
+    }
+
+    /// How many more are listed that may stand in for those.
+    pub(crate) fn spare(&self) -> usize {
+        self.spare.load(Ordering::Relaxed)
     }
 
     /// One more or one less is well.
@@ -174,7 +178,7 @@ impl ClusterState {
     /// Opens one more circuit by `trip`, unless too few would stay closed; those that may stand in count.
     pub(crate) fn trip_unless_last<T>(&self, trip: impl FnOnce() -> Option<T>) -> Option<T> {
         let _one_at_a_time = self.trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = self.well.load(Ordering::Relaxed) + self.spare.load(Ordering::Relaxed);
+        let left = self.well.load(Ordering::Relaxed) + self.spare();
         (left > self.min_closed).then(trip).flatten()
     }
 }
