@@ -556,6 +556,18 @@ fn a_subset_has_its_part_of_each_priority() {
     }
 }
 
+/// Has the servers that calls go to fail until their circuits are open, by the rules of [`strict`], and says which they
+/// are. Others may stand in for the first before the last has failed.
+fn fail_those_used(fleet: &Fleet, balancer: &Balancer, client: &Client) -> Vec<usize> {
+    let counts = fleet.counts_of(8, client);
+    let used: Vec<usize> = (0..counts.len()).filter(|index| counts[*index] > 0).collect();
+    used.iter().for_each(|index| fleet.0[*index].become_(|_| Reply::status(500)));
+    while !used.iter().all(|index| balancer.endpoint(fleet.0[*index].port()).is_open()) {
+        let _ = client.get("/");
+    }
+    used
+}
+
 #[test]
 fn a_level_whose_subset_is_filled_up_has_lost_nothing() {
     let fleet = Fleet::of(8);
@@ -564,17 +576,12 @@ fn a_level_whose_subset_is_filled_up_has_lost_nothing() {
         .ruled(|it| it.set_subset(2))
         .ruled(|it| it.set_panic_threshold(0.6));
     let client = single(&balancer);
-    let used = fleet.counts_of(4, &client);
-    for (server, _) in fleet.0.iter().zip(&used).filter(|(_, count)| **count > 0) {
-        server.become_(|_| Reply::status(500));
-    }
-    fleet.counts_of(2, &client);
+    let failed = fail_those_used(&fleet, &balancer, &client);
     balancer.update().unwrap();
     assert_eq!(balancer.count(), 6, "two that are well of each level");
     let counts = fleet.counts_of(40, &client);
     assert_eq!(counts[6..], [0; 2], "{counts:?}");
-    let failed = counts.iter().zip(used).filter(|(_, used)| *used > 0);
-    assert!(failed.map(|(count, _)| count).all(|count| *count == 0), "no panic: {counts:?}");
+    assert!(failed.iter().all(|index| counts[*index] == 0), "no panic: {counts:?}");
 }
 
 #[test]
@@ -584,13 +591,7 @@ fn a_call_that_finds_none_of_a_subset_has_it_filled_up() {
         Balancer::round_robin(&fleet.provider()).with(&strict()).ruled(|it| it.set_subset(2));
     let client = single(&balancer);
     for _ in 0..3 {
-        let counts = fleet.counts_of(8, &client);
-        let used = fleet.0.iter().zip(counts).filter(|(_, count)| *count > 0);
-        let used: Vec<&Server> = used.map(|(server, _)| server).collect();
-        used.iter().for_each(|server| server.become_(|_| Reply::status(500)));
-        while !used.iter().all(|server| balancer.endpoint(server.port()).is_open()) {
-            let _ = client.get("/");
-        }
+        fail_those_used(&fleet, &balancer, &client);
         assert_eq!(client.get("/").unwrap().status, 200);
     }
 }
