@@ -268,8 +268,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_slow_start(
 /// Sets the share of available endpoints below which those are used too that failed answers,
 /// ejection or a check took out: with few left, overloading them does more harm than asking the
 /// others (panic threshold, as in Envoy). Such calls do not count for a circuit that would not have
-/// admitted them. Endpoints that cannot be connected to, or were opened by hand, are still left
-/// alone. Default: off, so calls fail at once while no circuit admits.
+/// admitted them. Endpoints that hang, cannot be connected to, or were opened by hand, are still
+/// left alone. Default: off, so calls fail at once while no circuit admits.
 ///
 /// @param ratio 0 to 1; 0.5 is a good start
 #[unsafe(no_mangle)]

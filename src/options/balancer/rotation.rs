@@ -47,7 +47,7 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
         ),
     Setting::new("panic_threshold", RATIO)
         .or(&[OFF])
-        .purpose("The share of available endpoints below which those are used too that failed answers, ejection or a check took out (panic threshold, as in Envoy); not those that cannot be connected to or were opened by hand")
+        .purpose("The share of available endpoints below which those are used too that failed answers, ejection or a check took out (panic threshold, as in Envoy); not those that hang, cannot be connected to, or were opened by hand")
         .cost("More calls go to endpoints that fail; lowering it overloads the few that are left.")
         .setter("set_panic_threshold")
         .field(
