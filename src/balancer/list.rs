@@ -170,6 +170,11 @@ impl Change<'_> {
         self.refresh.register.follow(self.before, listing, self.rules, clock::now())
     }
 
+    /// Whether it is known of what a subset is a part.
+    pub(crate) fn has_list(&self) -> bool {
+        !self.refresh.listed.is_empty()
+    }
+
     /// The same after an `edit` of what was listed before.
     pub(crate) fn relist(&mut self, edit: impl FnOnce(&mut Vec<Host>)) -> Roster {
         let mut listed = std::mem::take(&mut self.refresh.listed);

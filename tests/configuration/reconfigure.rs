@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::Instant;
 
 use ahoy::ffi::values::status::*;
 use serde_json::{Value, json};
@@ -202,6 +203,23 @@ fn a_client_can_be_turned_to_another_kind_of_target() {
     change(&client, &json!({ "base_url": one.url() })).unwrap();
     assert_eq!(client.get("/").unwrap().endpoint_url, one.url());
     assert_eq!(client.snapshot().sum("ahoy_client_call_duration_seconds", &[]), 4.0);
+}
+
+/// A subset is drawn anew several times a second, of what is listed: here nothing is yet.
+#[test]
+fn a_subset_that_takes_over_before_a_source_has_told_a_list_keeps_its_endpoints() {
+    let _alone = alone();
+    let (servers, silent) = ([Server::ok(), Server::ok()], Server::always(Reply::Hang));
+    let balancer = json!({ "name": "round_robin", "subset": 2 });
+    let hosts: Vec<String> = servers.iter().map(host).collect();
+    let client = made(&json!({ "hosts": hosts, "balancer": balancer }));
+    assert_eq!(client.get("/").unwrap().status, 200);
+    let source = format!("http+sd://{}/", host(&silent));
+    change(&client, &json!({ "provider": source, "balancer": balancer })).unwrap();
+    let until = Instant::now() + ms(1_000);
+    while Instant::now() < until {
+        assert_eq!(client.get("/").unwrap().status, 200);
+    }
 }
 
 #[test]
