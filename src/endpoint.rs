@@ -267,6 +267,21 @@ impl Endpoint {
         Identity { address: &self.address, port: self.port, scheme: self.scheme }
     }
 
+    /// Of what [`Self::new`] would make the same.
+    pub(crate) fn host(&self) -> Host {
+        let stated = self.stated().unwrap_or(&NOTHING).clone();
+        Host {
+            address: self.address.to_string(),
+            port: self.port,
+            weight: self.weight(),
+            zone: stated.zone.map(|zone| zone.to_string()),
+            priority: stated.priority,
+            scheme: Some(self.scheme),
+            authority: stated.authority,
+            server_name: stated.server_name,
+        }
+    }
+
     /// Whether [`Self::new`] would make the same of `host`.
     #[must_use]
     pub fn is_of(&self, host: &Host) -> bool {

@@ -133,6 +133,11 @@ impl List {
 }
 
 impl Refresh {
+    /// All that is listed where a subset is used, and else nothing.
+    pub(crate) fn listed(&self) -> &[Host] {
+        &self.listed
+    }
+
     /// Whether a list of `count` hosts is to be believed: an empty one when it has stood for `hold`, since one answer may
     /// be a hiccup of the registry, and to obey it would turn a fault of discovery into an outage.
     pub(crate) fn believes(&mut self, count: usize, hold: Duration, now: Instant) -> bool {
@@ -168,11 +173,6 @@ impl Change<'_> {
             return self.replace(listing.hosts.iter().map(|host| Host::clone(host)).collect());
         }
         self.refresh.register.follow(self.before, listing, self.rules, clock::now())
-    }
-
-    /// Whether it is known of what a subset is a part.
-    pub(crate) fn has_list(&self) -> bool {
-        !self.refresh.listed.is_empty()
     }
 
     /// The same after an `edit` of what was listed before.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::balancer::{Balancer, Hold, Live};
-use super::list::Change;
+use super::list::{Change, Refresh};
 use super::locality_state::Rules;
 use super::pick::pick_state::PickState;
 use super::register::Register;
@@ -17,6 +17,7 @@ use crate::endpoint::Host;
 use crate::error::Error;
 use crate::event::Event;
 use crate::runtime::entropy;
+use crate::runtime::exclusive::Turn;
 use crate::runtime::process::PerProcess;
 
 impl Balancer {
@@ -36,7 +37,10 @@ impl Balancer {
         let turn = before.list.turn()?;
         let live = match before.list.updates_done() {
             0 => PerProcess::new(),
-            _ => PerProcess::holding(self.taken_over(before, &config, known(&supply)?)?),
+            _ => {
+                let known = known(&supply)?.or_of(before, &turn, &config);
+                PerProcess::holding(self.taken_over(before, &config, known)?)
+            }
         };
         drop(turn);
         let observers = Arc::clone(&self.observers);
@@ -88,6 +92,25 @@ struct Known {
     hosts: Option<Vec<Host>>,
     /// The number of a watch's list.
     version: u64,
+}
+
+impl Known {
+    /// The same, or else what `before` had listed where either of them uses a part of it: a part is drawn anew of what is
+    /// listed, four times a second.
+    fn or_of(self, before: &Live, turn: &Turn<'_, Refresh>, config: &BalancerConfig) -> Self {
+        let hosts = self.hosts.or_else(|| {
+            let listed = turn.value().listed().to_vec();
+            match listed.is_empty() {
+                false => Some(listed),
+                true if config.subset.is_none() => None,
+                true => {
+                    let state = before.pick_state.load();
+                    Some(state.roster.members().map(|member| member.endpoint().host()).collect())
+                }
+            }
+        });
+        Self { hosts, ..self }
+    }
 }
 
 fn known(supply: &Supply) -> Result<Known, Error> {

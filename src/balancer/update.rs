@@ -228,10 +228,6 @@ impl Balancer {
         // An update under way does the same.
         let Some(turn) = self.live().list.try_turn() else { return };
         self.change_unasked(turn, |it| {
-            // It took over from another balancer and was told no list yet: what it has is all that is known.
-            if !it.has_list() {
-                return None;
-            }
             let next = it.relist(|_| ());
             (next.len() != it.before.len()).then_some(next)
         });

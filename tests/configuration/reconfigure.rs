@@ -223,6 +223,25 @@ fn a_subset_that_takes_over_before_a_source_has_told_a_list_keeps_its_endpoints(
 }
 
 #[test]
+fn all_that_was_listed_serves_where_a_source_that_takes_over_has_told_no_list() {
+    let _alone = alone();
+    let silent = Server::always(Reply::Hang);
+    let source = format!("http+sd://{}/", host(&silent));
+    for after in [json!("round_robin"), json!({ "name": "round_robin", "subset": 3 })] {
+        let servers = [(); 3].map(|()| Server::ok());
+        let used = || servers.iter().filter(|server| server.request_count() > 0).count();
+        let hosts: Vec<String> = servers.iter().map(host).collect();
+        let before = json!({ "name": "round_robin", "subset": 1 });
+        let client = made(&json!({ "hosts": hosts, "balancer": before }));
+        (0..9).for_each(|_| assert_eq!(client.get("/").unwrap().status, 200));
+        assert_eq!(used(), 1);
+        change(&client, &json!({ "provider": source, "balancer": after })).unwrap();
+        (0..9).for_each(|_| assert_eq!(client.get("/").unwrap().status, 200));
+        assert_eq!(used(), 3, "{after}");
+    }
+}
+
+#[test]
 fn a_call_under_way_goes_by_what_it_began_with() {
     let _alone = alone();
     let (begun, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
