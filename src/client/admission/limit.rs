@@ -60,7 +60,6 @@ pub(crate) struct Limit {
 
 #[derive(Debug)]
 struct Waiter {
-    class: Criticality,
     /// Takes the permit that it waits for.
     room: oneshot::Sender<InFlightPermit>,
 }
@@ -145,9 +144,7 @@ impl Limit {
         if self.waiting.as_ref().is_some_and(comes_before) {
             return None;
         }
-        let ceiling = self.shedding.ceiling(class, self.limiter.limit());
-        let in_flight = self.limiter.try_acquire_below(ceiling)?;
-        Some(InFlightPermit { limit: Some(Arc::clone(self)), in_flight })
+        self.try_permit(class)
     }
 
     /// A permit at once, or where to wait for one; nothing where the queue is full.
@@ -165,7 +162,7 @@ impl Limit {
             return Ok(permit);
         }
         let (room, told) = oneshot::channel();
-        match queue.enter(class, Waiter { class, room }, now) {
+        match queue.enter(class, Waiter { room }, now) {
             Entered::Waiting(ticket) | Entered::InPlaceOf(ticket, _) => {
                 Err(Some((QueuedCall { waiting, ticket }, told)))
             }
@@ -174,11 +171,16 @@ impl Limit {
     }
 
     fn permit(self: &Arc<Self>, class: Criticality) -> Option<InFlightPermit> {
-        let ceiling = self.shedding.ceiling(class, self.limiter.limit());
-        let Some(in_flight) = self.limiter.try_acquire_below(ceiling) else {
+        let permit = self.try_permit(class);
+        if permit.is_none() {
             self.limiter.turned_away(self.tick(clock::now()));
-            return None;
-        };
+        }
+        permit
+    }
+
+    fn try_permit(self: &Arc<Self>, class: Criticality) -> Option<InFlightPermit> {
+        let ceiling = self.shedding.ceiling(class, self.limiter.limit());
+        let in_flight = self.limiter.try_acquire_below(ceiling)?;
         Some(InFlightPermit { limit: Some(Arc::clone(self)), in_flight })
     }
 
@@ -194,12 +196,9 @@ impl Limit {
 
     fn next_to_seat(self: &Arc<Self>) -> Option<(Waiter, InFlightPermit)> {
         let mut queue = lock(self.waiting.as_ref()?);
-        let limit = self.limiter.limit();
-        let may = |class| self.limiter.in_flight() < self.shedding.ceiling(class, limit);
-        let waiter = queue.next(clock::now(), may)?;
-        // Under the lock no other call takes the room.
-        let permit = self.permit(waiter.class)?;
-        Some((waiter, permit))
+        // A call leaves the queue with its permit or stays: the limit may shrink at any time, and a retry takes room
+        // without this lock.
+        queue.next(clock::now(), |class| self.try_permit(class))
     }
 }
 

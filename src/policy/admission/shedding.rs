@@ -129,13 +129,18 @@ impl<T> WaitQueue<T> {
         }
     }
 
-    /// Takes out the next call: the first of the most important whose wait is not over and whose
-    /// class `may` be served.
-    pub fn next(&mut self, now: Instant, may: impl Fn(Criticality) -> bool) -> Option<T> {
-        Criticality::ALL.into_iter().filter(|class| may(*class)).find_map(|class| {
+    /// Takes out the next call: the first of the most important whose wait is not over and whose class gets `room`. A
+    /// class is asked about only where one of its calls waits, which then has the room.
+    pub fn next<R>(
+        &mut self,
+        now: Instant,
+        mut room: impl FnMut(Criticality) -> Option<R>,
+    ) -> Option<(T, R)> {
+        Criticality::ALL.into_iter().find_map(|class| {
             let line = &mut self.lines[class as usize];
             let first = line.partition_point(|waiter| waiter.until <= now);
-            line.remove(first).map(|waiter| waiter.item)
+            let room = if first < line.len() { room(class)? } else { return None };
+            line.remove(first).map(|waiter| (waiter.item, room))
         })
     }
 
@@ -205,9 +210,13 @@ mod tests {
         }
     }
 
+    fn next(queue: &mut WaitQueue<u32>, now: Instant) -> Option<u32> {
+        queue.next(now, |_| Some(())).map(|(item, ())| item)
+    }
+
     /// All that are served now, in order.
     fn served(queue: &mut WaitQueue<u32>, now: Instant) -> Vec<u32> {
-        std::iter::from_fn(|| queue.next(now, |_| true)).collect()
+        std::iter::from_fn(|| next(queue, now)).collect()
     }
 
     #[test]
@@ -254,8 +263,8 @@ mod tests {
     fn a_class_without_room_is_passed_over() {
         let (mut queue, now) = (queue(10), t0());
         let _ = ticket(queue.enter(Sheddable, 1, now));
-        assert_eq!(queue.next(now, |class| class < Sheddable), None);
-        assert_eq!(queue.next(now, |_| true), Some(1));
+        assert_eq!(queue.next(now, |class| (class < Sheddable).then_some(())), None);
+        assert_eq!(next(&mut queue, now), Some(1));
     }
 
     #[test]
@@ -297,7 +306,7 @@ mod tests {
         let _ = ticket(queue.enter(Sheddable, 2, now + ms(10)));
         let _ = ticket(queue.enter(Critical, 3, now + ms(50)));
         assert_eq!(queue.next_expiry(), Some(now + ms(100)));
-        assert_eq!(queue.next(now + ms(100), |_| true), Some(3));
+        assert_eq!(next(&mut queue, now + ms(100)), Some(3));
         assert_eq!(queue.len(), 2, "the first must still be told");
         assert_eq!(queue.expire(now + ms(109)), Some(1));
         assert_eq!(queue.expire(now + ms(109)), None);
@@ -334,7 +343,7 @@ mod tests {
         };
         let mut queue = WaitQueue::new(&config);
         let _ = ticket(queue.enter(Critical, 1, t0()));
-        assert_eq!(queue.next(t0() + ms(1_000_000), |_| true), Some(1));
+        assert_eq!(next(&mut queue, t0() + ms(1_000_000)), Some(1));
     }
 
     #[derive(Clone, Copy, Debug)]
@@ -394,7 +403,7 @@ mod tests {
                     Step::Next => {
                         let waiting = list.iter().filter(|w| w.2 > at);
                         let first = waiting.min_by_key(|w| (w.0, w.1)).map(|w| w.1);
-                        prop_assert_eq!(queue.next(now, |_| true), first);
+                        prop_assert_eq!(next(&mut queue, now), first);
                         list.retain(|w| Some(w.1) != first);
                     }
                     Step::Expire => {
