@@ -73,6 +73,17 @@ part() {
     [ "$bad" -eq 0 ]
 }
 
+# Programs of tests that wait for registries and for limits of many seconds, and leave the processors to others.
+waits='discovery(_.*)?|fairness|out_of_the_box'
+
+# The arguments for these programs of tests; with -v for all others.
+programs() {
+    for program in tests/*.rs tests/*/main.rs; do
+        program=${program%/main.rs}
+        basename "$program" .rs
+    done | grep "$@" -xE "$waits" | sed 's/^/--test /'
+}
+
 run() {
     case $1 in
         format) part format "$cargo" fmt --check ;;
@@ -104,7 +115,14 @@ run() {
         compile) part compile "$cargo" test --locked --no-run --features xds ;;
         # As many tests at once as processors, which is as many as there are I/O threads: the callbacks of some hold one for
         # seconds on purpose, and what is timed is measured beside.
-        cargo) part cargo "$cargo" test --locked --no-fail-fast --features xds ;;
+        cargo)
+            # shellcheck disable=SC2046 # words
+            part cargo "$cargo" test --locked --no-fail-fast --features xds --lib --example sim $(programs -v)
+            ;;
+        waiting)
+            # shellcheck disable=SC2046 # words
+            part waiting "$cargo" test --locked --no-fail-fast --features xds $(programs)
+            ;;
         # Without proxies, HTTP/2, brotli and zstd: that it builds, calls, and refuses what is left out.
         minimal) part minimal "$cargo" test --locked --no-default-features --test options --test quickstart ;;
         readme) part readme bash tests/readme.sh ;;
@@ -144,9 +162,9 @@ again() {
         ! grep -q '^CRASH \|(signal: ' "$target/test-$name.log" 2>/dev/null || continue
         case $name in
             # The programs of tests alone that had a failure.
-            cargo)
+            cargo | waiting)
                 # shellcheck disable=SC2016 # the backquotes are cargo's
-                targets=$(sed -n 's/.*to rerun pass `\(.*\)`$/\1/p' "$target/test-cargo.log")
+                targets=$(sed -n 's/.*to rerun pass `\(.*\)`$/\1/p' "$target/test-$name.log")
                 [ -n "$targets" ] || continue
                 # shellcheck disable=SC2086 # words
                 set -- "$cargo" test --locked --no-fail-fast --features xds $targets
@@ -202,7 +220,7 @@ each() {
 case ${1-} in
     '')
         # First what no clock decides, two parts at a time. Then the tests of Rust, of which most of the time waits for
-        # something to happen, and beside them what leaves the processors to those.
+        # something to happen, and beside them those that wait longest and what leaves the processors to them.
         beside clippy fuzzing minimal compile
         each build format arena header symbols description abi install tool readme
         joined
@@ -210,7 +228,7 @@ case ${1-} in
         each instructions cpp
         joined
         nicer=5
-        beside examples tracing acceptance prometheus hosts exits
+        beside examples tracing acceptance prometheus hosts exits waiting
         each cargo
         joined
         # How late a process ends is looked at to the millisecond, and so is a language's event loop.
