@@ -785,6 +785,24 @@ fn an_adaptive_limit_grows_with_quick_answers_within_its_bounds() {
 }
 
 #[test]
+fn an_adaptive_limit_takes_quick_and_slow_answers_for_no_queue() {
+    let wait = |slow: bool| ms(if slow { 250 } else { 10 });
+    let server = Server::new(move |seen| Reply::status(200).after(wait(seen.number % 5 == 0)));
+    let client = over(&server).adaptive_limit(20, 20, 200).build();
+    let (queue, begun) = (Queue::new(), Instant::now());
+    // Five calls in 8 ms, whatever becomes of those before, are some 36 at once.
+    for number in 0..3000 {
+        thread::sleep((ms(8) * number / 5).saturating_sub(begun.elapsed()));
+        client.submit(&get("/"), &queue, number.into()).unwrap();
+    }
+    let ends = (0..3000).map(|_| queue.next(20_000).unwrap().unwrap());
+    // By then it has grown to what they need.
+    let later: Vec<_> = ends.filter(|end| end.tag() >= 1000).map(|end| end.status()).collect();
+    let away = later.iter().filter(|status| **status == AHOY_E_OVERLOADED).count();
+    assert!(away < 200, "of {} calls {away} were turned away", later.len());
+}
+
+#[test]
 fn bounds_that_do_not_go_together_are_refused() {
     let builder = Builder::new();
     for (bounds, name) in

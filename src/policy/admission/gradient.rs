@@ -5,10 +5,15 @@
 //! proportion. "Usually" is a slow moving average. There is no phase in which it probes the service
 //! with few requests, as Envoy's gradient has, and so nothing that a request could suffer from.
 //!
-//! What answers take now is an average too, over ten of them. Netflix feeds its limit with averages of
-//! windows; fed with single samples, it takes requests that differ by themselves for waits: at a coefficient
-//! of variation of 1 a third of them are shorter than half of the average, which each time is brought down for
-//! it, and the limit falls to its floor in perfect health.
+//! What answers take now is an average too, over twice as many of them as the limit admits. Netflix feeds its
+//! limit with averages of windows; fed with single samples, it takes requests that differ by themselves for
+//! waits: at a coefficient of variation of 1 a third of them are shorter than half of the average, which each
+//! time is brought down for it, and the limit falls to its floor in perfect health. An average over ten is too
+//! short as well where more are in flight: quick answers come in a bunch, and then the slow ones that began
+//! with them. With nine answers of 10 ms to one of 500 ms it cost every fourth call of a service that was well.
+//!
+//! One answer moves the limit the less, the more of them are in flight: what it does is seen when all of those
+//! have ended.
 //!
 //! The slow average has a weakness: in a long overload it comes to take the overload for usual, and the
 //! limit then grows with the waits that it causes itself. Two things hold against it. All samples
@@ -82,7 +87,8 @@ impl Gradient {
             return self;
         }
         let aim = slope.clamp(STEEPEST, 1.0) * self.limit + QUEUE;
-        Self { limit: bounded(0.8 * self.limit + 0.2 * aim, config), ..self }
+        let step = STEP * (LEAST_SAMPLES / self.limit).min(1.0);
+        Self { limit: bounded(self.limit + step * (aim - self.limit), config), ..self }
     }
 
     /// The moving average with this sample in it. Where it has come to lie far above, after an
@@ -109,10 +115,11 @@ impl Gradient {
 pub(crate) struct Recent(pub(crate) f32);
 
 impl Recent {
-    /// With one answer more.
-    pub(crate) fn with(self, rtt: Duration) -> Self {
-        let sample = nanos(rtt);
-        Self(if self.0 == 0.0 { sample } else { self.0 + (sample - self.0) * SHORT_WEIGHT })
+    /// With one answer more, of a service that gets this many requests at once.
+    pub(crate) fn with(self, rtt: Duration, limit: u32) -> Self {
+        let (sample, samples) = (nanos(rtt), (2.0 * limit as f32).max(LEAST_SAMPLES));
+        let weight = 2.0 / (samples + 1.0);
+        Self(if self.0 == 0.0 { sample } else { self.0 + (sample - self.0) * weight })
     }
 }
 
@@ -126,13 +133,14 @@ fn bounded(limit: f32, config: &GradientConfig) -> f32 {
     limit.clamp(floor, floor.max(config.ceiling as f32))
 }
 
-/// One sample lowers the aim to half of the limit at most, and the limit by a tenth.
+/// One sample lowers the aim to half of the limit at most, and the limit by a tenth where that is small.
 const STEEPEST: f32 = 0.5;
+/// What one sample moves a small limit of the way to its aim.
+const STEP: f32 = 0.2;
 /// Answers may take half as long again as usual before the limit shrinks: less is noise.
 const TOLERANCE: f32 = 1.5;
-/// A moving average over 10 samples: its own deviation is then a third of theirs. Over 20, the limit grows for longer
-/// into an overload and gives 93 % of what a service can do instead of 96 %.
-const SHORT_WEIGHT: f32 = 2.0 / 11.0;
+/// A moving average over 10 samples has a third of their deviation. A limit of 10 is small.
+const LEAST_SAMPLES: f32 = 10.0;
 /// A moving average over 600 samples.
 const LONG_WEIGHT: f32 = 2.0 / 601.0;
 /// Requests that may wait at the service, so that it is not idle for want of them.
@@ -168,10 +176,13 @@ mod tests {
     #[test]
     fn steady_answers_let_the_limit_grow_to_its_ceiling() {
         let gradient = busy(Gradient::new(&CONFIG), 1, ms(10), &CONFIG);
-        assert!((gradient.limit - 20.8).abs() < 1e-4, "0.8 * 20 + 0.2 * (20 + 4)");
+        assert!((gradient.limit - 20.4).abs() < 1e-4, "20 + 0.2 * 10 / 20 * 4");
         let gradient = busy(gradient, 1, ms(10), &CONFIG);
-        assert!((gradient.limit - 21.6).abs() < 1e-4);
-        assert_eq!(busy(gradient, 1000, ms(10), &CONFIG).limit(), 200);
+        assert!((gradient.limit - (20.4 + 8.0 / 20.4)).abs() < 1e-4);
+        assert_eq!(busy(gradient, 2500, ms(10), &CONFIG).limit(), 200);
+        let small = GradientConfig { start: 5, floor: 5, ceiling: 200 };
+        let gradient = busy(Gradient::new(&small), 1, ms(10), &small);
+        assert!((gradient.limit - 5.8).abs() < 1e-4, "0.8 * 5 + 0.2 * (5 + 4)");
     }
 
     #[test]
@@ -179,10 +190,18 @@ mod tests {
         let steady = busy(Gradient::new(&CONFIG), 100, ms(10), &CONFIG);
         assert!(steady.answered(ms(15), just(ms(15)), 100, &CONFIG).limit > steady.limit);
         let slower = steady.answered(ms(20), just(ms(20)), 100, &CONFIG);
-        let expected = 0.8 * steady.limit + 0.2 * (1.5 * slower.long / 2e7 * steady.limit + 4.0);
+        let aim = 1.5 * slower.long / 2e7 * steady.limit + 4.0;
+        let expected = steady.limit + 2.0 / steady.limit * (aim - steady.limit);
         assert!((slower.limit - expected).abs() < 1e-3);
         assert!(slower.limit < steady.limit);
         let stuck = steady.answered(ms(10_000), just(ms(10_000)), 100, &CONFIG);
+        assert!(
+            (stuck.limit - (steady.limit - 1.0 + 8.0 / steady.limit)).abs() < 1e-3,
+            "at most 1"
+        );
+        let small = GradientConfig { start: 10, floor: 5, ceiling: 10 };
+        let steady = busy(Gradient::new(&small), 100, ms(10), &small);
+        let stuck = steady.answered(ms(10_000), just(ms(10_000)), 10, &small);
         assert!((stuck.limit - (0.9 * steady.limit + 0.8)).abs() < 1e-3, "at most by a tenth");
     }
 
@@ -199,7 +218,7 @@ mod tests {
     fn what_was_cut_off_shrinks_the_limit_and_is_not_averaged() {
         let steady = busy(Gradient::new(&CONFIG), 100, ms(10), &CONFIG);
         let cut = steady.cut(steady.limit(), &CONFIG);
-        assert!((cut.limit - (0.9 * steady.limit + 0.8)).abs() < 1e-3);
+        assert!((cut.limit - (steady.limit - 1.0 + 8.0 / steady.limit)).abs() < 1e-3);
         assert_eq!(cut.long, steady.long);
     }
 
@@ -242,7 +261,7 @@ mod tests {
                 gradient = if kind == 0 {
                     gradient.cut(in_flight, &config)
                 } else {
-                    recent = recent.with(rtt);
+                    recent = recent.with(rtt, gradient.limit());
                     gradient.answered(rtt, recent, in_flight, &config)
                 };
                 let least = floor.max(1);

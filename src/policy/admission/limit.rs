@@ -139,10 +139,11 @@ impl Limiter {
     }
 
     fn recent_with(&self, rtt: Duration) -> Recent {
+        let limit = self.limit();
         let Rule::Gradient { recent, .. } = &self.rule else {
-            return Recent(0.0).with(rtt);
+            return Recent(0.0).with(rtt, limit);
         };
-        let with = |word| Recent(f32::from_bits(word)).with(rtt);
+        let with = |word| Recent(f32::from_bits(word)).with(rtt, limit);
         let next = |word| Some(with(word).0.to_bits());
         recent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map_or_else(with, with)
     }
@@ -207,6 +208,45 @@ mod tests {
             }
         }
         assert!(least > 40, "{least}");
+    }
+
+    /// Requests that come at random to a service that takes any number at once, 60 of them on average; the share that is
+    /// turned away.
+    fn turned_away_in_health(took: impl Fn(&mut StdRng) -> f64, mean: f64) -> f64 {
+        let limiter = Limiter::new(LimitConfig::Gradient(GradientConfig::default()));
+        let (mut rng, mut ends) = (StdRng::seed_from_u64(7), BinaryHeap::new());
+        let (mut now, mut away) = (0.0, 0);
+        for _ in 0..REQUESTS {
+            now -= mean / 60.0 * (1.0 - rng.random::<f64>()).ln();
+            while let Some(Reverse((at, rtt, in_flight))) = ends.pop() {
+                if at > (now * 1e9) as u64 {
+                    ends.push(Reverse((at, rtt, in_flight)));
+                    break;
+                }
+                limiter.release();
+                limiter.record(rtt, in_flight);
+            }
+            let Some(in_flight) = limiter.try_acquire() else {
+                away += 1;
+                continue;
+            };
+            let rtt = took(&mut rng);
+            let end = ((now + rtt) * 1e9) as u64;
+            ends.push(Reverse((end, Duration::from_secs_f64(rtt), in_flight)));
+        }
+        f64::from(away) / f64::from(REQUESTS)
+    }
+
+    const REQUESTS: u32 = 20_000;
+
+    #[test]
+    fn quick_and_slow_requests_are_no_queue() {
+        for (quick, slow, share) in [(0.002, 0.3, 0.1), (0.005, 0.1, 0.5), (0.01, 0.01, 0.0)] {
+            let took = |rng: &mut StdRng| if rng.random_bool(share) { slow } else { quick };
+            let away = turned_away_in_health(took, quick + (slow - quick) * share);
+            // What the limit needs to grow to.
+            assert!(away < 0.04, "{quick} and {slow}: {away}");
+        }
     }
 
     #[test]
