@@ -264,17 +264,18 @@ fn over_tls_with_certificates_of_both_sides() {
     );
     let [trusted, foreign] = [("trusted", &authority), ("foreign", &stranger)]
         .map(|(name, it)| folder.file(name, &it.pem).display().to_string());
-    let of = |options: &str| {
+    let of = |options: &str, wait| {
         let balancer = watching(secure.port(), "/web", &format!("tls=true&ca_file={options}"));
-        balancer.wait_ready(ms(2000)).map(|()| balancer)
+        balancer.wait_ready(ms(wait)).map(|()| balancer)
     };
-    let balancer = of(&format!("{trusted}{identity}")).unwrap();
+    // The server's first handshake loads its classes.
+    let balancer = of(&format!("{trusted}{identity}"), 20_000).unwrap();
     sees(&balancer, &[1], ms(0));
     client.create("/web/b", &place(2));
     println!("over TLS a child is seen after {:?}", sees(&balancer, &[1, 2], ms(2000)));
-    let failure = of(&format!("{foreign}{identity}")).err().unwrap();
+    let failure = of(&format!("{foreign}{identity}"), 2000).err().unwrap();
     assert!(failure.message.contains("certificate"), "{}", failure.message);
-    assert!(of(&trusted).is_err(), "without a certificate of its own");
+    assert!(of(&trusted, 2000).is_err(), "without a certificate of its own");
 }
 
 #[test]

@@ -334,9 +334,9 @@ fn converse(
     let mut unread = Vec::new();
     while let Some(seen) = read_request(stream, &mut unread, number)? {
         let seen = record(shared, seen);
-        let _in_flight = InFlight::enter(shared);
+        let in_flight = InFlight::enter(shared);
         let handler = Arc::clone(&shared.handler.lock().unwrap());
-        if !act(shared, handler(&seen), &seen, socket, stream)? {
+        if !act(in_flight, handler(&seen), &seen, socket, stream)? {
             return Ok(());
         }
     }
@@ -350,16 +350,19 @@ fn record(shared: &Shared, mut seen: Seen) -> Seen {
     seen
 }
 
-/// Carries out a reply and says whether the connection stays.
+/// Carries out a reply and says whether the connection stays. A request that is answered is in flight no more: its client
+/// may have sent the next before this thread goes on.
 fn act(
-    shared: &Shared,
+    in_flight: InFlight<'_>,
     reply: Reply,
     seen: &Seen,
     socket: &TcpStream,
     stream: &mut dyn Duplex,
 ) -> io::Result<bool> {
+    let InFlight(shared) = in_flight;
     match reply {
         Reply::Answer { status, headers, body } => {
+            drop(in_flight);
             stream.write_all(&answer(seen, status, &headers, &body))?;
             stream.flush()?;
             Ok(true)
@@ -380,7 +383,7 @@ fn act(
         Reply::Begin(bytes) => {
             stream.write_all(&bytes)?;
             stream.flush()?;
-            act(shared, Reply::Hang, seen, socket, stream)
+            act(in_flight, Reply::Hang, seen, socket, stream)
         }
         Reply::Close => Ok(false),
         Reply::Reset => {
@@ -393,7 +396,7 @@ fn act(
         }
         Reply::After(wait, then) => {
             rest(shared, wait);
-            act(shared, *then, seen, socket, stream)
+            act(in_flight, *then, seen, socket, stream)
         }
     }
 }
