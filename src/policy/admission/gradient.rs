@@ -5,15 +5,15 @@
 //! proportion. "Usually" is a slow moving average. There is no phase in which it probes the service
 //! with few requests, as Envoy's gradient has, and so nothing that a request could suffer from.
 //!
-//! What answers take now is an average too, over twice as many of them as the limit admits. Netflix feeds its
-//! limit with averages of windows; fed with single samples, it takes requests that differ by themselves for
-//! waits: at a coefficient of variation of 1 a third of them are shorter than half of the average, which each
-//! time is brought down for it, and the limit falls to its floor in perfect health. An average over ten is too
-//! short as well where more are in flight: quick answers come in a bunch, and then the slow ones that began
-//! with them. With nine answers of 10 ms to one of 500 ms it cost every fourth call of a service that was well.
-//!
-//! One answer moves the limit the less, the more of them are in flight: what it does is seen when all of those
-//! have ended.
+//! What answers take now is an average too. Netflix feeds its limit with averages of windows; fed with single
+//! samples, it takes requests that differ by themselves for waits: at a coefficient of variation of 1 a third of
+//! them are shorter than half of the average, which each time is brought down for it, and the limit falls to its
+//! floor in perfect health. An average over ten, which does where answers are alike, is too short where they
+//! differ: with nine answers of 10 ms to one of 500 ms it cost every third call of a service that was well. One
+//! over twice the limit's answers keeps a limit that has grown high for a second longer where the service slows
+//! down: of those that it could answer, six in ten were. So the length follows from how much answers differ, told
+//! by their mean deviation as TCP does for its timer (RFC 6298), and what one answer moves the limit follows from
+//! the length.
 //!
 //! The slow average has a weakness: in a long overload it comes to take the overload for usual, and the
 //! limit then grows with the waits that it causes itself. Two things hold against it. All samples
@@ -72,22 +72,22 @@ impl Gradient {
         in_flight: u32,
         config: &GradientConfig,
     ) -> Self {
-        let long = self.longer_view(nanos(rtt), recent.0);
-        Self { long, ..self }.moved(TOLERANCE * long / recent.0, in_flight, config)
+        let long = self.longer_view(nanos(rtt), recent.average);
+        let step = STEP * LEAST_SAMPLES / recent.samples(long);
+        Self { long, ..self }.moved(TOLERANCE * long / recent.average, step, in_flight, config)
     }
 
     /// After an attempt that was cut off before an answer came.
     pub(crate) fn cut(self, in_flight: u32, config: &GradientConfig) -> Self {
-        self.moved(STEEPEST, in_flight, config)
+        self.moved(STEEPEST, STEP, in_flight, config)
     }
 
-    fn moved(self, slope: f32, in_flight: u32, config: &GradientConfig) -> Self {
+    fn moved(self, slope: f32, step: f32, in_flight: u32, config: &GradientConfig) -> Self {
         // A caller that does not use half of the limit shows nothing of what the service bears.
         if (in_flight as f32) < self.limit / 2.0 {
             return self;
         }
         let aim = slope.clamp(STEEPEST, 1.0) * self.limit + QUEUE;
-        let step = STEP * (LEAST_SAMPLES / self.limit).min(1.0);
         Self { limit: bounded(self.limit + step * (aim - self.limit), config), ..self }
     }
 
@@ -110,17 +110,48 @@ impl Gradient {
     }
 }
 
-/// How long answers take now: a quick moving average, in nanoseconds; 0 before the first sample.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Recent(pub(crate) f32);
+/// How long answers take now, and how far single ones are from that: moving averages, in nanoseconds; 0 before the first
+/// sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Recent {
+    average: f32,
+    deviation: f32,
+}
 
 impl Recent {
-    /// With one answer more, of a service that gets this many requests at once.
-    pub(crate) fn with(self, rtt: Duration, limit: u32) -> Self {
-        let (sample, samples) = (nanos(rtt), (2.0 * limit as f32).max(LEAST_SAMPLES));
-        let weight = 2.0 / (samples + 1.0);
-        Self(if self.0 == 0.0 { sample } else { self.0 + (sample - self.0) * weight })
+    /// With one answer more, where answers usually take as long as `before` says.
+    pub(crate) fn with(self, rtt: Duration, before: Gradient) -> Self {
+        let sample = nanos(rtt);
+        if self.average == 0.0 {
+            return Self { average: sample, deviation: 0.0 };
+        }
+        let apart = sample - self.average;
+        let weight = weight(self.samples(before.long));
+        let deviation = self.deviation + (apart.abs() - self.deviation) * DEVIATION_WEIGHT;
+        Self { average: self.average + apart * weight, deviation }
     }
+
+    /// Over how many answers the average goes, where they usually take `long`: as many as keep its own standard
+    /// deviation at a third of that, as ten do at a coefficient of variation of 1. For a normal distribution the mean
+    /// deviation is 0.8 of the standard one, so they are (0.8 * 4 * standard deviation)². With a 5 or a 6 in place of
+    /// the 4 the limit sees an overload of exponential times later, and the service does 1 or 2 % less.
+    fn samples(self, long: f32) -> f32 {
+        (4.0 * self.deviation / long.max(1.0)).powi(2).clamp(LEAST_SAMPLES, MOST_SAMPLES)
+    }
+
+    pub(crate) const fn pack(self) -> u64 {
+        (self.deviation.to_bits() as u64) << 32 | self.average.to_bits() as u64
+    }
+
+    pub(crate) const fn unpack(word: u64) -> Self {
+        let (average, deviation) = (word as u32, (word >> 32) as u32);
+        Self { average: f32::from_bits(average), deviation: f32::from_bits(deviation) }
+    }
+}
+
+/// What the newest sample counts in a moving average over so many.
+const fn weight(samples: f32) -> f32 {
+    2.0 / (samples + 1.0)
 }
 
 /// Never zero, so that it can be divided by.
@@ -133,16 +164,21 @@ fn bounded(limit: f32, config: &GradientConfig) -> f32 {
     limit.clamp(floor, floor.max(config.ceiling as f32))
 }
 
-/// One sample lowers the aim to half of the limit at most, and the limit by a tenth where that is small.
+/// One sample lowers the aim to half of the limit at most, and the limit by a tenth where answers are alike.
 const STEEPEST: f32 = 0.5;
-/// What one sample moves a small limit of the way to its aim.
+/// What one sample moves the limit of the way to its aim where answers are alike.
 const STEP: f32 = 0.2;
 /// Answers may take half as long again as usual before the limit shrinks: less is noise.
 const TOLERANCE: f32 = 1.5;
-/// A moving average over 10 samples has a third of their deviation. A limit of 10 is small.
+/// A moving average over 10 samples has a third of their deviation. Over 20, the limit grows for longer into an overload
+/// and gives 93 % of what a service can do instead of 96 %.
 const LEAST_SAMPLES: f32 = 10.0;
+/// As many as the limit is at most by default: an answer must count before those have ended that began after it.
+const MOST_SAMPLES: f32 = 200.0;
+/// How much answers differ is an average over 100 of them: longer than a bunch of slow ones lasts.
+const DEVIATION_WEIGHT: f32 = weight(100.0);
 /// A moving average over 600 samples.
-const LONG_WEIGHT: f32 = 2.0 / 601.0;
+const LONG_WEIGHT: f32 = weight(600.0);
 /// Requests that may wait at the service, so that it is not idle for want of them.
 const QUEUE: f32 = 4.0;
 
@@ -157,7 +193,7 @@ mod tests {
 
     /// As if all answers of late had taken that long.
     fn just(rtt: Duration) -> Recent {
-        Recent(nanos(rtt))
+        Recent { average: nanos(rtt), deviation: 0.0 }
     }
 
     /// As many answers in a row, with the limit fully used.
@@ -176,13 +212,10 @@ mod tests {
     #[test]
     fn steady_answers_let_the_limit_grow_to_its_ceiling() {
         let gradient = busy(Gradient::new(&CONFIG), 1, ms(10), &CONFIG);
-        assert!((gradient.limit - 20.4).abs() < 1e-4, "20 + 0.2 * 10 / 20 * 4");
+        assert!((gradient.limit - 20.8).abs() < 1e-4, "0.8 * 20 + 0.2 * (20 + 4)");
         let gradient = busy(gradient, 1, ms(10), &CONFIG);
-        assert!((gradient.limit - (20.4 + 8.0 / 20.4)).abs() < 1e-4);
-        assert_eq!(busy(gradient, 2500, ms(10), &CONFIG).limit(), 200);
-        let small = GradientConfig { start: 5, floor: 5, ceiling: 200 };
-        let gradient = busy(Gradient::new(&small), 1, ms(10), &small);
-        assert!((gradient.limit - 5.8).abs() < 1e-4, "0.8 * 5 + 0.2 * (5 + 4)");
+        assert!((gradient.limit - 21.6).abs() < 1e-4);
+        assert_eq!(busy(gradient, 1000, ms(10), &CONFIG).limit(), 200);
     }
 
     #[test]
@@ -190,18 +223,10 @@ mod tests {
         let steady = busy(Gradient::new(&CONFIG), 100, ms(10), &CONFIG);
         assert!(steady.answered(ms(15), just(ms(15)), 100, &CONFIG).limit > steady.limit);
         let slower = steady.answered(ms(20), just(ms(20)), 100, &CONFIG);
-        let aim = 1.5 * slower.long / 2e7 * steady.limit + 4.0;
-        let expected = steady.limit + 2.0 / steady.limit * (aim - steady.limit);
+        let expected = 0.8 * steady.limit + 0.2 * (1.5 * slower.long / 2e7 * steady.limit + 4.0);
         assert!((slower.limit - expected).abs() < 1e-3);
         assert!(slower.limit < steady.limit);
         let stuck = steady.answered(ms(10_000), just(ms(10_000)), 100, &CONFIG);
-        assert!(
-            (stuck.limit - (steady.limit - 1.0 + 8.0 / steady.limit)).abs() < 1e-3,
-            "at most 1"
-        );
-        let small = GradientConfig { start: 10, floor: 5, ceiling: 10 };
-        let steady = busy(Gradient::new(&small), 100, ms(10), &small);
-        let stuck = steady.answered(ms(10_000), just(ms(10_000)), 10, &small);
         assert!((stuck.limit - (0.9 * steady.limit + 0.8)).abs() < 1e-3, "at most by a tenth");
     }
 
@@ -218,7 +243,7 @@ mod tests {
     fn what_was_cut_off_shrinks_the_limit_and_is_not_averaged() {
         let steady = busy(Gradient::new(&CONFIG), 100, ms(10), &CONFIG);
         let cut = steady.cut(steady.limit(), &CONFIG);
-        assert!((cut.limit - (steady.limit - 1.0 + 8.0 / steady.limit)).abs() < 1e-3);
+        assert!((cut.limit - (0.9 * steady.limit + 0.8)).abs() < 1e-3);
         assert_eq!(cut.long, steady.long);
     }
 
@@ -240,9 +265,26 @@ mod tests {
     }
 
     #[test]
+    fn the_more_answers_differ_the_more_are_averaged() {
+        let gradient = Gradient { limit: 100.0, long: 1e8 };
+        let samples = |deviation| Recent { average: 1e8, deviation }.samples(gradient.long);
+        assert_eq!(samples(0.0), 10.0);
+        assert_eq!(samples(5e7), 10.0, "(4 * 0.5)² are fewer");
+        assert!((samples(1e8) - 16.0).abs() < 1e-3);
+        assert_eq!(samples(1e9), 200.0);
+        let recent = Recent { average: 1e8, deviation: 1e8 };
+        let next = recent.with(ms(200), gradient);
+        assert!((next.average - (1e8 + 1e8 * 2.0 / 17.0)).abs() < 1e2);
+        let moved = gradient.answered(ms(100), recent, 100, &CONFIG).limit;
+        assert!((moved - (100.0 + 0.2 * 10.0 / 16.0 * 4.0)).abs() < 1e-3);
+    }
+
+    #[test]
     fn both_numbers_fit_a_word() {
         let gradient = Gradient { limit: 123.456, long: 9.87e9 };
         assert_eq!(Gradient::unpack(gradient.pack()), gradient);
+        let recent = Recent { average: 1.5e7, deviation: 9.87e9 };
+        assert_eq!(Recent::unpack(recent.pack()), recent);
     }
 
     proptest! {
@@ -255,18 +297,18 @@ mod tests {
             (start, floor, ceiling) in (any::<u32>(), 0_u32..1000, 0_u32..100_000),
         ) {
             let config = GradientConfig { start, floor, ceiling };
-            let (mut gradient, mut recent) = (Gradient::new(&config), Recent(0.0));
+            let (mut gradient, mut recent) = (Gradient::new(&config), Recent::default());
             for (nanos, in_flight, kind) in samples {
                 let rtt = if kind == 1 { Duration::MAX } else { Duration::from_nanos(nanos) };
                 gradient = if kind == 0 {
                     gradient.cut(in_flight, &config)
                 } else {
-                    recent = recent.with(rtt, gradient.limit());
+                    recent = recent.with(rtt, gradient);
                     gradient.answered(rtt, recent, in_flight, &config)
                 };
                 let least = floor.max(1);
                 prop_assert!((least..=ceiling.max(least)).contains(&gradient.limit()));
-                prop_assert!(gradient.long.is_finite() && recent.0.is_finite());
+                prop_assert!(gradient.long.is_finite() && recent.average.is_finite());
             }
         }
     }

@@ -52,8 +52,8 @@ enum Rule {
     Gradient {
         config: GradientConfig,
         state: AtomicU64,
-        /// What answers take now, an `f32`; a word of its own, for it need not agree with the limit.
-        recent: AtomicU32,
+        /// A word of its own, for it need not agree with the limit.
+        recent: AtomicU64,
     },
 }
 
@@ -65,7 +65,7 @@ impl Limiter {
             LimitConfig::Fixed(limit) => Rule::Fixed(limit.get()),
             LimitConfig::Gradient(config) => {
                 let state = AtomicU64::new(Gradient::new(&config).pack());
-                Rule::Gradient { config, state, recent: AtomicU32::new(0.0_f32.to_bits()) }
+                Rule::Gradient { config, state, recent: AtomicU64::new(0) }
             }
         };
         Self { in_flight: AtomicU32::new(0), pressed: AtomicU64::new(0), rule }
@@ -134,18 +134,13 @@ impl Limiter {
     /// Takes in how long an answer took to a request that began with this number in flight, itself
     /// included. Not for failures: a refusal that comes at once would make every answer look slow.
     pub fn record(&self, rtt: Duration, in_flight: u32) {
-        let recent = self.recent_with(rtt);
+        let Rule::Gradient { state, recent, .. } = &self.rule else { return };
+        let usual = Gradient::unpack(state.load(Ordering::Relaxed));
+        let with = |word| Recent::unpack(word).with(rtt, usual);
+        let next = |word| Some(with(word).pack());
+        let recent =
+            recent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map_or_else(with, with);
         self.learn(|gradient, config| gradient.answered(rtt, recent, in_flight, config));
-    }
-
-    fn recent_with(&self, rtt: Duration) -> Recent {
-        let limit = self.limit();
-        let Rule::Gradient { recent, .. } = &self.rule else {
-            return Recent(0.0).with(rtt, limit);
-        };
-        let with = |word| Recent(f32::from_bits(word)).with(rtt, limit);
-        let next = |word| Some(with(word).0.to_bits());
-        recent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map_or_else(with, with)
     }
 
     /// Takes in that a request was cut off by its time limit, one that is long enough for most. Not
@@ -323,9 +318,7 @@ mod tests {
         }
     }
 
-    /// Ten clients before one service that does 80 requests at a time in 10 ms each: 8,000 a second.
-    /// They ask for 80 % of that, and for a while from 2 s on for three times as much. A request is
-    /// given up after 250 ms, and the service does not notice.
+    /// Clients before a service, which does not notice where a request is given up.
     struct World {
         clients: Vec<Option<Limiter>>,
         /// When each of the service's places is free, in nanoseconds.
@@ -333,32 +326,63 @@ mod tests {
         /// Ends of requests: when, whose, how long it took, in flight at its start.
         ends: BinaryHeap<Reverse<(u64, usize, u64, u32)>>,
         rng: StdRng,
+        given_up: u64,
+        /// How long a request takes the service on average.
+        work: u64,
         /// Answers in time, by the second.
         useful: Vec<u32>,
     }
 
-    const SECOND: u64 = 1_000_000_000;
-    const GIVEN_UP: u64 = SECOND / 4;
+    struct Shape {
+        clients: usize,
+        /// How many requests the service does at a time.
+        places: usize,
+        /// After so many milliseconds.
+        given_up: u64,
+    }
+
+    /// 8,000 requests a second of 10 ms.
+    const LARGE: Shape = Shape { clients: 10, places: 80, given_up: 250 };
     const CAPACITY: u32 = 8000;
 
+    /// For so many seconds, so many requests in each, which take the service so many milliseconds.
+    type Phase = (u64, u64, u64);
+
+    const SECOND: u64 = 1_000_000_000;
+    const MILLISECOND: u64 = SECOND / 1000;
+
     impl World {
-        /// What the service achieved in each second, with `loud` of them and four quiet ones
-        /// after that.
+        /// What the service achieved in each second, asked for 80 % of what it can do, and from 2 s on for three times as
+        /// much for `loud` of them.
         fn run(limit: Option<LimitConfig>, loud: u64, seed: u64) -> Vec<u32> {
+            Self::through(LARGE, &[(2, 6400, 10), (loud, 19_200, 10), (4, 6400, 10)], limit, seed)
+        }
+
+        fn through(
+            shape: Shape,
+            phases: &[Phase],
+            limit: Option<LimitConfig>,
+            seed: u64,
+        ) -> Vec<u32> {
+            let seconds: u64 = phases.iter().map(|(seconds, ..)| seconds).sum();
             let mut world = Self {
-                clients: (0..10).map(|_| limit.map(Limiter::new)).collect(),
-                free: (0..80).map(|_| Reverse(0)).collect(),
+                clients: (0..shape.clients).map(|_| limit.map(Limiter::new)).collect(),
+                free: (0..shape.places).map(|_| Reverse(0)).collect(),
                 ends: BinaryHeap::new(),
                 rng: StdRng::seed_from_u64(seed),
-                useful: vec![0; loud as usize + 7],
+                given_up: shape.given_up * MILLISECOND,
+                work: 0,
+                useful: vec![0; seconds as usize + 1],
             };
-            let mut now = 0;
-            while now < (loud + 6) * SECOND {
-                let is_loud = (2 * SECOND..(2 + loud) * SECOND).contains(&now);
-                let rate = if is_loud { 19_200 } else { 6400 };
-                now += world.draw(SECOND / rate);
-                world.end_until(now);
-                world.ask(now);
+            let (mut now, mut until) = (0, 0);
+            for (seconds, rate, work) in phases {
+                until += seconds * SECOND;
+                world.work = work * MILLISECOND;
+                while now < until {
+                    now += world.draw(SECOND / rate);
+                    world.end_until(now);
+                    world.ask(now);
+                }
             }
             world.useful
         }
@@ -369,21 +393,21 @@ mod tests {
         }
 
         fn ask(&mut self, now: u64) {
-            let client = self.rng.random_range(0..10);
+            let client = self.rng.random_range(0..self.clients.len());
             let limiter = self.clients[client].as_ref();
             let Some(in_flight) = limiter.map_or(Some(0), Limiter::try_acquire) else { return };
-            let work = self.draw(SECOND / 100);
+            let work = self.draw(self.work);
             let Reverse(free) = self.free.pop().unwrap();
             let done = free.max(now) + work;
             self.free.push(Reverse(done));
-            let took = (done - now).min(GIVEN_UP);
+            let took = (done - now).min(self.given_up);
             self.ends.push(Reverse((now + took, client, took, in_flight)));
         }
 
         fn end_until(&mut self, now: u64) {
             while self.ends.peek().is_some_and(|Reverse((at, ..))| *at <= now) {
                 let Some(Reverse((at, client, took, in_flight))) = self.ends.pop() else { return };
-                let useful = took < GIVEN_UP;
+                let useful = took < self.given_up;
                 self.useful[(at / SECOND) as usize] += u32::from(useful);
                 match &self.clients[client] {
                     Some(limiter) if useful => {
@@ -420,6 +444,18 @@ mod tests {
                 assert!(useful[8] >= 6400 * 95 / 100, "seed {seed}, {limit:?}: {useful:?}");
             }
         }
+    }
+
+    /// By then the limit has grown to ten times of what the service does at once.
+    #[test]
+    fn a_service_that_slows_down_after_an_overload_still_answers_in_time() {
+        let phases = [(4, 240, 20), (4, 800, 20), (4, 240, 20), (4, 240, 80)];
+        let slow = |seed| {
+            let small = Shape { clients: 1, places: 8, given_up: 1000 };
+            World::through(small, &phases, ADAPTIVE, seed)[12..16].iter().sum::<u32>() / 4
+        };
+        let each: Vec<u32> = (0..10).map(slow).collect();
+        assert!(each.iter().sum::<u32>() / 10 >= 85, "of 100 a second: {each:?}");
     }
 
     #[test]
