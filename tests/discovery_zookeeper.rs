@@ -33,7 +33,6 @@ fn place(port: u16) -> String {
 #[test]
 fn nodes_that_come_and_go_and_change() {
     let server = ZooKeeper::new();
-    let mut client = server.client();
     a_change_is_seen_at_once(&server);
     a_node_that_is_missing_is_waited_for(&server);
     an_ephemeral_node_leaves_with_its_session(&server);
@@ -42,7 +41,6 @@ fn nodes_that_come_and_go_and_change() {
     p22_ten_thousand_endpoints(&server);
     p23_garbage_keeps_the_list(&server);
     wrong_credentials_are_told_without_the_secret(&server);
-    client.create("/end", "");
 }
 
 fn a_change_is_seen_at_once(server: &ZooKeeper) {

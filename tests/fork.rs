@@ -27,8 +27,12 @@ use support::*;
 
 const SOON: Duration = ms(10_000);
 
+/// With and without a balancer. On a busy machine an answer may be late, and another attempt on a connection of its own
+/// would start beside it.
 fn clients_of(server: &Server) -> [Client; 2] {
-    [client_over(&[server.port()]), Builder::new().base_url(&server.url()).build()]
+    let balanced = Builder::new().balancer(&round_robin(&[server.port()]));
+    [balanced, Builder::new().base_url(&server.url())]
+        .map(|builder| builder.attempt_timeout_ms(FOREVER).build())
 }
 
 /// The connection that each request came over.

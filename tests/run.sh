@@ -73,8 +73,8 @@ part() {
     [ "$bad" -eq 0 ]
 }
 
-# Programs of tests that wait for registries and for limits of many seconds, and leave the processors to others.
-waits='discovery(_.*)?|fairness|out_of_the_box'
+# Programs of tests that wait most of the time, for registries above all, and leave the processors to others.
+waits='discovery(_.*)?|fairness'
 
 # The arguments for these programs of tests; with -v for all others.
 programs() {
