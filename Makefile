@@ -189,7 +189,7 @@ deps:
 	sh tests/install-consul.sh
 
 lint:
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) fmt --check --manifest-path benches/arena/Cargo.toml
 	$(CARGO) clippy --manifest-path benches/arena/Cargo.toml --target-dir $(ARENA)/build --all-targets -- -D warnings

@@ -1,8 +1,6 @@
 //! The rules that any balancer can be given: priorities, zones, panic, slow start, subsets, limits; and hosts
 //! that join and leave.
 
-mod support;
-
 use std::sync::Barrier;
 use std::thread;
 

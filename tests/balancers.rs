@@ -1,7 +1,5 @@
 //! The balancers: how many calls each endpoint gets, by turn, weight, load and key.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

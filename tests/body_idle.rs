@@ -6,8 +6,6 @@
     allow(dead_code, unused_imports, reason = "the peer of HTTP/2")
 )]
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;

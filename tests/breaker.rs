@@ -1,7 +1,5 @@
 //! The circuits: when they open, what they let through, and how they close.
 
-mod support;
-
 use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;

@@ -1,7 +1,5 @@
 //! The end of all callbacks of a process. There is no way back, so each case is a child process of its own.
 
-mod support;
-
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;

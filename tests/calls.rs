@@ -1,7 +1,5 @@
 //! Calls that are started and waited for later, told by callback, or cancelled.
 
-mod support;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};

@@ -5,8 +5,6 @@
 
 #[path = "configuration/reconfigure.rs"]
 mod reconfigure;
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -3,8 +3,6 @@
 #![cfg(windows)]
 #![allow(unsafe_code, reason = "the handler of a console is set as only a C program does")]
 
-mod support;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;

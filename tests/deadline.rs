@@ -1,7 +1,5 @@
 //! Limits: on the call, on an attempt, on connecting.
 
-mod support;
-
 use std::thread;
 
 use ahoy::ffi::values::status::*;

@@ -1,7 +1,5 @@
 //! Where endpoints come from: lists that are pushed, functions that are asked, sources that tell.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};

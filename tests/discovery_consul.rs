@@ -3,8 +3,6 @@
 // The server is a program of Unix.
 #![cfg(unix)]
 
-mod support;
-
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,8 +1,6 @@
 //! Endpoints by DNS: addresses and services, and how soon a change is seen. Against bind9, and against a name server in
 //! this process where an answer is wanted that bind9 does not give.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -5,8 +5,6 @@
 // The server is a program of Unix.
 #![cfg(unix)]
 
-mod support;
-
 use std::thread;
 use std::time::Instant;
 

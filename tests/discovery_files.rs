@@ -1,7 +1,5 @@
 //! Endpoints that stand in a watched file, and in a document of Prometheus's HTTP service discovery.
 
-mod support;
-
 use std::fs;
 #[cfg(unix)]
 use std::os::unix::fs::symlink;

@@ -1,7 +1,5 @@
 //! Endpoints from Kubernetes, by a server that replays what API servers send; kubectl checks that it does.
 
-mod support;
-
 use std::process::Command;
 use std::time::Instant;
 

@@ -1,8 +1,6 @@
 //! Endpoints from an xDS control plane: a small one that speaks endpoint discovery over the aggregated stream.
 #![cfg(feature = "xds")]
 
-mod support;
-
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

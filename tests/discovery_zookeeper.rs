@@ -3,8 +3,6 @@
 // The server is a program of Unix.
 #![cfg(unix)]
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,6 @@
 //! Answers that come when they please: before the request, before its body, in between. One table for both kinds of
 //! client, blocking and not.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Command;

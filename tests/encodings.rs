@@ -2,8 +2,6 @@
 
 #![cfg(all(feature = "brotli", feature = "zstd"))]
 
-mod support;
-
 use ahoy::ffi::values::status::*;
 use support::*;
 

@@ -3,8 +3,6 @@
 
 #![allow(unsafe_code, reason = "the environment is set while there is one thread")]
 
-mod support;
-
 #[cfg(unix)]
 use ahoy::ffi::values::status::AHOY_OK;
 use rustls::crypto::{CryptoProvider, ring};

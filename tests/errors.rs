@@ -2,8 +2,6 @@
 
 #![allow(unsafe_code, reason = "some of it is done as only a C program does")]
 
-mod support;
-
 use ahoy::ffi::values::error::*;
 use ahoy::ffi::values::status::*;
 use support::*;

@@ -1,7 +1,5 @@
 //! Events: what changes is told once, to a function or on a queue.
 
-mod support;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

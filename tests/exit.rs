@@ -5,8 +5,6 @@
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "limits are set as only a C program does")]
 
-mod support;
-
 use std::fs::File;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};

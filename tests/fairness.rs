@@ -2,8 +2,6 @@
 //!
 //! A program of its own, in which there is never a reason for a second I/O thread.
 
-mod support;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;

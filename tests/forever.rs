@@ -2,8 +2,6 @@
 
 #![cfg(feature = "http2")]
 
-mod support;
-
 use std::panic;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;

@@ -6,8 +6,6 @@
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "fork is one of the things that only a C program does")]
 
-mod support;
-
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;

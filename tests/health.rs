@@ -1,7 +1,5 @@
 //! What takes endpoints out of rotation beside their circuits, and how traffic comes back.
 
-mod support;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;

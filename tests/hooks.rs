@@ -1,7 +1,5 @@
 //! What a host program hangs on a client: hooks, a log, headers that pass.
 
-mod support;
-
 use std::sync::{Arc, Mutex};
 
 use ahoy::ffi::client::hooks::*;

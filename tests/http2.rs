@@ -2,8 +2,6 @@
 
 #![cfg(feature = "http2")]
 
-mod support;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

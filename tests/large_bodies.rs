@@ -1,7 +1,5 @@
 //! Large bodies, whose greater part is read where it stays: to a caller they are as small ones.
 
-mod support;
-
 use std::io::Read;
 use std::sync::{Mutex, mpsc};
 use std::thread;

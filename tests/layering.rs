@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-#[path = "support/graph.rs"]
+#[path = "layering/graph.rs"]
 mod graph;
 
 /// Facts that pass between all layers: no behaviour beyond their own.

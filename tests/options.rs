@@ -4,8 +4,6 @@
 #[allow(dead_code, reason = "this test writes no truths")]
 #[path = "../build/json.rs"]
 mod json;
-mod support;
-
 use std::path::Path;
 use std::time::Duration;
 use std::{env, fs};

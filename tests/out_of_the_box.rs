@@ -2,8 +2,6 @@
 //!
 //! Times allow for a machine that is busy with other tests; counts do not.
 
-mod support;
-
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -4,8 +4,6 @@
 // The servers are programs of Unix.
 #![cfg(unix)]
 
-mod support;
-
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;

@@ -1,7 +1,5 @@
 //! Hosts, providers, balancers and endpoints: each thing that ahoyhoy 4.0.2 has, through the C interface.
 
-mod support;
-
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 

@@ -1,7 +1,5 @@
 //! The balancer that asks endpoints how busy they are: what it makes of the answers, and that no call waits for one.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
 use support::*;

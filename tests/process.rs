@@ -4,8 +4,6 @@
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "some of it is done as only a C program does")]
 
-mod support;
-
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};

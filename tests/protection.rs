@@ -1,7 +1,5 @@
 //! What a client holds back for its service and its callers, and what its attempts pass on.
 
-mod support;
-
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};

@@ -2,8 +2,6 @@
 
 #![cfg(feature = "proxy")]
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Command;

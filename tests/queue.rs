@@ -2,8 +2,6 @@
 
 #![allow(unsafe_code, reason = "descriptors are looked at as only a C program does")]
 
-mod support;
-
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};

@@ -1,7 +1,5 @@
 //! The main job: some hosts are dead, every call is answered, and what heals comes back by itself.
 
-mod support;
-
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;

@@ -1,7 +1,5 @@
 //! Why an endpoint is available or not, and what an error tells of all.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

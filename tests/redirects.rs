@@ -1,7 +1,5 @@
 //! Redirects: which are followed, what goes along, what is handed over.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,5 @@
 //! Endpoints that tell their load in a header of their answers, for balancers that go by cost.
 
-mod support;
-
 use support::*;
 
 /// An answer after a time, which tells a load.

@@ -1,8 +1,6 @@
 //! Connections that rest, through the C ABI. In a process of its own: beside other tests, calls would land on other
 //! shards and I/O threads, and so on other connections.
 
-mod support;
-
 use std::thread;
 
 use support::*;

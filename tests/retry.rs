@@ -1,7 +1,5 @@
 //! What is tried again, how often, and after which wait.
 
-mod support;
-
 use std::time::{Duration, Instant, SystemTime};
 
 use ahoy::ffi::client::retry::*;

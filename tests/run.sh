@@ -86,7 +86,7 @@ programs() {
 
 run() {
     case $1 in
-        format) part format "$cargo" fmt --check ;;
+        format) part format "$cargo" fmt --all --check ;;
         clippy) part clippy "$cargo" clippy --locked --all-targets --features xds -- -D warnings ;;
         fuzzing) part fuzzing sh fuzz/check.sh ;;
         arena)

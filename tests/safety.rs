@@ -2,8 +2,6 @@
 
 #![allow(unsafe_code, reason = "some of it is done as only a C program does")]
 
-mod support;
-
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,5 @@
 //! More blocking callers than there may be shards.
 
-mod support;
-
 use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 

@@ -5,8 +5,6 @@
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "signals are one of the things that only a C program does")]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
 use std::ptr;

@@ -1,7 +1,5 @@
 //! The limit of an attempt: past it the attempt goes on, and another runs beside it.
 
-mod support;
-
 use std::io::{Read, Write};
 
 use ahoy::ffi::client::builder::*;

@@ -1,7 +1,5 @@
 //! Statistics: every call and every attempt is counted once, and what is shown has a bound.
 
-mod support;
-
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;

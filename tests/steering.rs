@@ -1,7 +1,5 @@
 //! What a host says of one call, and what one call tells of itself.
 
-mod support;
-
 use std::sync::{Arc, Mutex};
 
 use ahoy::ffi::call::attempt::*;

@@ -1,7 +1,5 @@
 //! Bodies piece by piece: answers that are read while they come, and requests that are produced while they go.
 
-mod support;
-
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;

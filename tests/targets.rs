@@ -1,8 +1,6 @@
 //! Targets and `Host` go out byte for byte, or are refused when the request is made; a fault of the request is
 //! nobody's fault on the wire.
 
-mod support;
-
 use ahoy::ffi::client::builder::{AHOY_HTTP2_OFF, AHOY_HTTP2_PRIOR_KNOWLEDGE};
 use ahoy::ffi::values::status::*;
 use support::*;

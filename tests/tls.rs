@@ -1,7 +1,5 @@
 //! https: whom a client trusts, as whom it speaks, and what it tells when that fails.
 
-mod support;
-
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

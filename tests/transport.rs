@@ -1,7 +1,5 @@
 //! What travels: verbs, headers, bodies, gzip, bounds, broken answers, redirects, URLs.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpListener;
 #[cfg(unix)]

@@ -1,7 +1,5 @@
 //! Request bodies from a function: while they are sent, when it is not ready, and when an attempt fails.
 
-mod support;
-
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};

@@ -10,7 +10,7 @@ use std::time::Instant;
 use ahoy::ffi::values::status::*;
 use serde_json::{Value, json};
 
-use super::support::*;
+use support::*;
 
 fn host(server: &Server) -> String {
     format!("127.0.0.1:{}", server.port())

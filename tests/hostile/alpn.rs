@@ -7,8 +7,8 @@ use std::sync::Arc;
 use ahoy::ffi::values::status::*;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::support::floods::{GREETING, frame};
-use crate::support::*;
+use support::floods::{GREETING, frame};
+use support::*;
 
 type Tls = StreamOwned<ServerConnection, TcpStream>;
 

@@ -10,7 +10,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::support::*;
+use support::*;
 
 /// What `openssl req -x509` makes, with more arguments; certificate and key in PEM. `None` where there is no openssl.
 fn openssl(name: &str, arguments: &[&str]) -> Option<(String, String)> {

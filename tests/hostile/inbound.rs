@@ -2,7 +2,7 @@
 
 use ahoy::ffi::client::protection::*;
 
-use crate::support::*;
+use support::*;
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 

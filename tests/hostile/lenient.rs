@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ahoy::ffi::values::status::*;
 
-use crate::support::*;
+use support::*;
 
 /// A row of the table: what is answered, and what is made of it.
 struct Row {

@@ -1,8 +1,5 @@
 //! Peers, name services and systems that do what they should not: what a call makes of it, through the C ABI.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 #[cfg(feature = "http2")]
 mod alpn;
 mod certificates;

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::shortage::set_limit;
-use crate::support::*;
+use support::*;
 
 /// More than an allocator has reserved for a thread (64 MiB with glibc).
 const LARGE: usize = 96 << 20;

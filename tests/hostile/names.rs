@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use ahoy::ffi::client::names::*;
 use ahoy::ffi::values::status::*;
 
-use crate::support::*;
+use support::*;
 
 #[test]
 fn the_zone_of_an_address_is_used_here_and_told_to_nobody() {

@@ -6,8 +6,8 @@ use std::net::{Shutdown, TcpStream};
 use ahoy::ffi::client::builder::AHOY_HTTP2_PRIOR_KNOWLEDGE;
 use ahoy::ffi::values::status::*;
 
-use crate::support::floods::{Flood, await_head, frame, greet};
-use crate::support::*;
+use support::floods::{Flood, await_head, frame, greet};
+use support::*;
 
 /// With NO_ERROR, and no stream processed.
 const GOAWAY: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];

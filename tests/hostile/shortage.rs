@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use crate::support::*;
+use support::*;
 
 /// A balanced client and its balancer, whose circuits are looked at afterwards.
 fn watched(ports: &[u16]) -> (Client, Balancer) {

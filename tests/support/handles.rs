@@ -19,7 +19,7 @@ use ahoy::ffi::values::status::ahoy_status;
 use super::outcome::{Failure, checked, made, text};
 
 /// A C string.
-pub fn c(text: impl Into<Vec<u8>>) -> CString {
+pub(super) fn c(text: impl Into<Vec<u8>>) -> CString {
     CString::new(text).unwrap()
 }
 
@@ -59,7 +59,9 @@ macro_rules! owner {
 pub(super) use owner;
 
 /// The library's pointer to a boxed closure, and the function that frees it.
-pub fn boxed<F>(function: F) -> (*mut c_void, Option<unsafe extern "C-unwind" fn(*mut c_void)>) {
+pub(super) fn boxed<F>(
+    function: F,
+) -> (*mut c_void, Option<unsafe extern "C-unwind" fn(*mut c_void)>) {
     unsafe extern "C-unwind" fn free<F>(user_data: *mut c_void) {
         // SAFETY: it came from the box below, and the library promises to do this once.
         drop(unsafe { Box::from_raw(user_data.cast::<F>()) });
@@ -68,7 +70,7 @@ pub fn boxed<F>(function: F) -> (*mut c_void, Option<unsafe extern "C-unwind" fn
 }
 
 /// The closure behind the library's pointer, from [`boxed`].
-pub unsafe fn shared<'a, F>(user_data: *mut c_void) -> &'a F {
+pub(super) unsafe fn shared<'a, F>(user_data: *mut c_void) -> &'a F {
     // SAFETY: the library hands over what it was given, and frees it later.
     unsafe { &*user_data.cast::<F>() }
 }

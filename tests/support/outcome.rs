@@ -169,14 +169,16 @@ fn copied(attempt: *const ahoy_attempt) -> Option<Attempt> {
 }
 
 /// A lent string.
-pub fn text(pointer: *const c_char) -> String {
+pub(super) fn text(pointer: *const c_char) -> String {
     assert!(!pointer.is_null(), "a string is never NULL here");
     // SAFETY: strings from the library end with NUL and live as long as their handle.
     unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
 }
 
 /// Calls a function that can fail and holds it to the rules on `err`.
-pub fn checked(call: impl FnOnce(*mut *mut ahoy_error) -> ahoy_status) -> Result<(), Failure> {
+pub(super) fn checked(
+    call: impl FnOnce(*mut *mut ahoy_error) -> ahoy_status,
+) -> Result<(), Failure> {
     // Not NULL: on success it must be set to NULL, on failure to the new error.
     let mut err = ptr::dangling_mut::<ahoy_error>();
     let status = call(&raw mut err);
@@ -192,7 +194,7 @@ pub fn checked(call: impl FnOnce(*mut *mut ahoy_error) -> ahoy_status) -> Result
 }
 
 /// The same for a function that makes a handle.
-pub fn made<T>(
+pub(super) fn made<T>(
     call: impl FnOnce(*mut *mut T, *mut *mut ahoy_error) -> ahoy_status,
 ) -> Result<*mut T, Failure> {
     let mut handle = ptr::dangling_mut::<T>();
@@ -202,7 +204,7 @@ pub fn made<T>(
 }
 
 /// The same for a call: the response is copied and freed.
-pub fn answered(
+pub(super) fn answered(
     call: impl FnOnce(*mut *mut ahoy_response, *mut *mut ahoy_error) -> ahoy_status,
 ) -> Outcome {
     let response = made(call)?;

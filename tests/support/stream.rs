@@ -9,7 +9,6 @@ use std::thread;
 
 use ahoy::ffi::call::call::*;
 use ahoy::ffi::call::queue::*;
-use ahoy::ffi::call::request::*;
 use ahoy::ffi::call::response::*;
 use ahoy::ffi::call::source::*;
 use ahoy::ffi::call::stream::*;

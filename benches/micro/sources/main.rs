@@ -4,9 +4,6 @@
 //! measured in a process of its own, `sources measure NAME URL`, which holds nothing but the library; this one holds the
 //! registry, and changes it when the other says so.
 
-#[path = "../../../tests/support/mod.rs"]
-mod support;
-
 mod measure;
 mod registries;
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::registries::{MANY, address};
-use crate::support::registry::folder::Folder;
-use crate::support::{Balancer, Host, Provider, cpu, ms, resident};
+use support::registry::folder::Folder;
+use support::{Balancer, Host, Provider, cpu, ms, resident};
 
 /// What the process that holds the registry is asked for: one endpoint more, and the same without it.
 pub(crate) const JOIN: &str = "join";

@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use crate::measure::PUSHED;
 #[cfg(feature = "xds")]
-use crate::support::registry::ads::{AdsServer, Place};
-use crate::support::registry::consul::Consul;
-use crate::support::registry::etcd::Etcd;
-use crate::support::registry::folder::Folder;
-use crate::support::registry::kubernetes::{KubeApi, ready};
-use crate::support::registry::zookeeper::ZooKeeper;
-use crate::support::{Reply, Server};
+use support::registry::ads::{AdsServer, Place};
+use support::registry::consul::Consul;
+use support::registry::etcd::Etcd;
+use support::registry::folder::Folder;
+use support::registry::kubernetes::{KubeApi, ready};
+use support::registry::zookeeper::ZooKeeper;
+use support::{Reply, Server};
 
 /// How many endpoints there are.
 pub(crate) const MANY: usize = 10_000;

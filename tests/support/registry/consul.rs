@@ -167,11 +167,13 @@ fn instance(service: &str, port: u16, more: &str) -> String {
 }
 
 fn program() -> Option<PathBuf> {
-    let unpacked = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../consul/usr/bin/consul");
+    // tests/install-consul.sh unpacks it into the target folder, in which this program lies.
+    let this = std::env::current_exe().unwrap_or_default();
+    let unpacked = this.ancestors().map(|folder| folder.join("consul/usr/bin/consul"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<_> =
         std::env::split_paths(&path).map(|folder| folder.join("consul")).collect();
-    places.push(unpacked);
+    places.extend(unpacked);
     let found = places.into_iter().find(|place| place.is_file());
     if found.is_none() {
         // Past the harness, which shows nothing of tests that pass.

@@ -2,10 +2,14 @@
 //!
 //! Everything goes through the `extern "C"` functions, with raw pointers and C strings, as a C program would.
 
-#![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
 #![allow(clippy::result_large_err, reason = "a failure is looked at once, and shown whole")]
 #![allow(unsafe_code, reason = "this is the C program")]
-#![allow(unreachable_pub, reason = "each test program is a crate with this in it")]
+#![allow(clippy::new_without_default, reason = "a test says `new`")]
+#![allow(
+    clippy::not_unsafe_ptr_arg_deref,
+    reason = "the library lends the pointer to the caller's callback"
+)]
+#![allow(missing_docs, reason = "the names are those of ahoy.h, which says what they do")]
 
 pub mod bind;
 mod builder;
