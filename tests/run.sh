@@ -29,8 +29,8 @@ passed=0
 failed=0
 report=
 counted=
-aside=$target/test-beside
-beside=
+# The processes that run parts beside, each with the name of its files.
+lanes=
 
 # count PASSED FAILED LINE: a line of the report, for whom this runs beside as well.
 count() {
@@ -74,7 +74,7 @@ part() {
 }
 
 # Programs of tests that wait most of the time, for registries above all, and leave the processors to others.
-waits='discovery(_.*)?|fairness'
+waits='discovery(_.*)?|fairness|forever|out_of_the_box|resting'
 
 # The arguments for these programs of tests; with -v for all others.
 programs() {
@@ -192,23 +192,32 @@ finish() {
     exit
 }
 
-# Runs parts beside the rest, with logs of their own; `joined` waits for them, shows what they said, and counts it.
+# Runs parts beside the rest, with logs of their own; `joined` waits for all of these, shows what they said, and counts it.
 # A shell has its background ignore SIGINT, which tests send.
 beside() {
-    env --default-signal=INT,QUIT nice -n "${nicer:-0}" sh tests/run.sh --beside "$@" >"$aside.log" 2>&1 &
-    beside=$!
+    aside=$target/test-beside-$1
+    env --default-signal=INT,QUIT nice -n "${nicer:-0}" sh tests/run.sh --beside "$aside" "$@" >"$aside.log" 2>&1 &
+    lanes="$lanes $! $1"
 }
 
 joined() {
-    [ -n "$beside" ] || return 0
-    code=0
-    wait "$beside" || code=$?
-    beside=
-    cat "$aside.log"
-    [ "$code" -eq 0 ] || { failed=$((failed + 1)); return; }
-    while read -r ok bad line; do
-        count "$ok" "$bad" "$line"
-    done <"$aside.report"
+    # shellcheck disable=SC2086 # pairs
+    set -- $lanes
+    lanes=
+    while [ $# -gt 0 ]; do
+        code=0
+        wait "$1" || code=$?
+        aside=$target/test-beside-$2
+        cat "$aside.log"
+        if [ "$code" -eq 0 ]; then
+            while read -r ok bad line; do
+                count "$ok" "$bad" "$line"
+            done <"$aside.report"
+        else
+            failed=$((failed + 1))
+        fi
+        shift 2
+    done
 }
 
 each() {
@@ -220,15 +229,17 @@ each() {
 case ${1-} in
     '')
         # First what no clock decides, two parts at a time. Then the tests of Rust, of which most of the time waits for
-        # something to happen, and beside them those that wait longest and what leaves the processors to them.
+        # something to happen, and beside them those that wait longest, and what leaves the processors to them.
         beside clippy fuzzing minimal compile
         each build format arena header symbols description abi install tool readme
         joined
-        beside null valgrind asan schema
+        beside null valgrind schema
+        beside asan
         each instructions cpp
         joined
         nicer=5
-        beside examples tracing acceptance prometheus hosts exits waiting
+        beside waiting
+        beside examples tracing acceptance prometheus hosts exits
         each cargo
         joined
         # How late a process ends is looked at to the millisecond, and so is a language's event loop.
@@ -241,7 +252,8 @@ case ${1-} in
         run "$2"
         ;;
     --beside)
-        shift
+        aside=$2
+        shift 2
         log=$aside.part
         each "$@"
         printf '%s' "$counted" >"$aside.report"
