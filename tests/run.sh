@@ -73,15 +73,17 @@ part() {
     [ "$bad" -eq 0 ]
 }
 
-# Programs of tests that wait most of the time, for registries above all, and leave the processors to others.
-waits='discovery(_.*)?|fairness|forever|out_of_the_box|resting'
+# Programs of tests that wait most of the time and leave the processors to others: for registries above all, and for hosts that
+# hang.
+waits='discovery(_.*)?|fairness|forever|resting'
+hangs=out_of_the_box
 
-# The arguments for these programs of tests; with -v for all others.
+# programs [-v] PATTERN: the arguments for the programs of tests with such names; with -v for all others.
 programs() {
     for program in tests/*.rs tests/*/main.rs; do
         program=${program%/main.rs}
         basename "$program" .rs
-    done | grep "$@" -xE "$waits" | sed 's/^/--test /'
+    done | grep -xE "$@" | sed 's/^/--test /'
 }
 
 run() {
@@ -117,11 +119,15 @@ run() {
         # seconds on purpose, and what is timed is measured beside.
         cargo)
             # shellcheck disable=SC2046 # words
-            part cargo "$cargo" test --locked --no-fail-fast --features xds --lib --example sim $(programs -v)
+            part cargo "$cargo" test --locked --no-fail-fast --features xds --lib --example sim $(programs -v "$waits|$hangs")
             ;;
         waiting)
             # shellcheck disable=SC2046 # words
-            part waiting "$cargo" test --locked --no-fail-fast --features xds $(programs)
+            part waiting "$cargo" test --locked --no-fail-fast --features xds $(programs "$waits")
+            ;;
+        hanging)
+            # shellcheck disable=SC2046 # words
+            part hanging "$cargo" test --locked --no-fail-fast --features xds $(programs "$hangs")
             ;;
         # Without proxies, HTTP/2, brotli and zstd: that it builds, calls, and refuses what is left out.
         minimal) part minimal "$cargo" test --locked --no-default-features --test options --test quickstart ;;
@@ -162,7 +168,7 @@ again() {
         ! grep -q '^CRASH \|(signal: ' "$target/test-$name.log" 2>/dev/null || continue
         case $name in
             # The programs of tests alone that had a failure.
-            cargo | waiting)
+            cargo | waiting | hanging)
                 # shellcheck disable=SC2016 # the backquotes are cargo's
                 targets=$(sed -n 's/.*to rerun pass `\(.*\)`$/\1/p' "$target/test-$name.log")
                 [ -n "$targets" ] || continue
@@ -239,7 +245,7 @@ case ${1-} in
         joined
         nicer=5
         beside waiting
-        beside examples tracing acceptance prometheus hosts exits
+        beside examples tracing acceptance prometheus hosts exits hanging
         each cargo
         joined
         # How late a process ends is looked at to the millisecond, and so is a language's event loop.

@@ -152,10 +152,10 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         .cost("An endpoint that answers with one of them is taken out, although it works.")
         .setter("set_failure_statuses")
         .field(
-            |config| Some(print_statuses(&config.failure_statuses.unwrap_or_else(StatusSet::server_faults))),
+            |config| Some(print_statuses(&config.failure_statuses.unwrap_or(StatusSet::SERVER_FAULTS))),
             |config, value| {
                 let statuses = statuses(value)?;
-                config.failure_statuses = Some(statuses).filter(|it| *it != StatusSet::server_faults());
+                config.failure_statuses = Some(statuses).filter(|it| *it != StatusSet::SERVER_FAULTS);
                 Ok(())
             },
         ),

@@ -130,15 +130,17 @@ impl StatusSet {
     pub const EMPTY: Self = Self([0; WORDS]);
 
     /// Every 5xx but 501.
-    #[must_use]
-    pub fn server_faults() -> Self {
-        let mut set = Self::EMPTY;
-        for status in (FIRST_STATUS..=LAST_STATUS).filter(|&status| is_server_fault(status)) {
-            // Every status of that range can be added.
-            let _ = set.insert(status);
+    pub const SERVER_FAULTS: Self = {
+        let (mut set, mut status) = (Self::EMPTY, FIRST_STATUS);
+        while status <= LAST_STATUS {
+            if is_server_fault(status) {
+                // Every status of that range can be added.
+                let _ = set.insert(status);
+            }
+            status += 1;
         }
         set
-    }
+    };
 
     /// Adds a status, and says whether it could be: outside of 100 to 599 nothing happens.
     #[must_use = "a status outside of 100 to 599 is not added"]
@@ -171,7 +173,7 @@ impl StatusSet {
 
 impl Default for StatusSet {
     fn default() -> Self {
-        let mut set = Self::server_faults();
+        let mut set = Self::SERVER_FAULTS;
         // It can be added.
         let _ = set.insert(429);
         set
