@@ -30,7 +30,7 @@ class Ahoy(ConanFile):
     def export_sources(self):
         for pattern in (
             "Cargo.*", "cbindgen.toml", "Makefile", "LICENSE-*", "README.md", "CHANGELOG.md", "build/*", "include/*",
-            "src/*", "packaging/*", "benches/micro/*", "benches/simulator/*",
+            "src/*", "packaging/*", "benches/micro/*", "benches/simulator/*", "tests/support/*",
         ):
             copy(self, pattern, self._checkout, self.export_sources_folder)
 
