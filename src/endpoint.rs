@@ -65,6 +65,18 @@ pub struct Host {
 }
 
 impl Host {
+    /// A host as a registry or a file states it: as [`checked`](Self::checked), but no unix socket. Entries of a registry
+    /// come from many programs, and the sockets of this machine are no business of theirs.
+    ///
+    /// # Errors
+    /// As for `checked`, and the address is a unix socket.
+    pub fn registered(address: &str, port: u16) -> Result<Self, &'static str> {
+        match unix_path(address) {
+            Some(_) => Err("is a unix socket"),
+            None => Self::checked(address, port),
+        }
+    }
+
     /// A host as a provider states it. However its name or IPv6 address is written, it is the same host: case does not
     /// matter, nor how zeros are left out.
     ///

@@ -10,7 +10,7 @@ use ahoy::ffi::balancer::listing::*;
 use ahoy::ffi::observe::event::*;
 use ahoy::ffi::values::status::*;
 use support::names::{self, Names, Said};
-use support::registry::folder::Folder;
+use support::registry::folder::{Folder, file_url};
 use support::registry::kubernetes::{KubeApi, ready};
 use support::*;
 
@@ -395,7 +395,7 @@ fn a_limit_of_forever_is_none_in_every_source() {
     let limits = "connect_timeout=forever&silence=forever";
     let mut balancers = Vec::new();
     for url in [
-        format!("file://{}?coalesce=forever", file.display()),
+        file_url(&file) + "?coalesce=forever",
         format!("dns://web.test.:1?{}&dns_timeout=forever&max_ttl=forever", names.option()),
         format!("etcd://127.0.0.1:{port}/web?{limits}"),
         format!("consul://127.0.0.1:{port}/web?{limits}"),
@@ -469,5 +469,32 @@ fn p2_a_watch_that_brings_bytes_and_no_document_is_left() {
         balancer.wait_ready(SOON).unwrap();
         balancer.when(SOON, |it| it.list_error().is_some());
         eventually("another watch", SOON, || watches.load(Ordering::SeqCst) > 1);
+    }
+}
+
+#[test]
+fn a_registry_cannot_name_a_unix_socket() {
+    const CONSUL: &str = r#"[
+        {"Node": {}, "Service": {"Address": "unix:/run/web.sock", "Port": 1}, "Checks": []},
+        {"Node": {}, "Service": {"Address": "127.0.0.1", "Port": 1}, "Checks": []}]"#;
+    let folder = Folder::new();
+    let file = folder.file("web", "unix:/run/web.sock\nunix:/run/web:1.sock\n127.0.0.1:1\n");
+    let api = KubeApi::start();
+    api.put("web-1", &[ready("unix:/run/web.sock"), ready("127.0.0.1")], 1);
+    let server = Server::new(|seen| match seen.path.split('?').next().unwrap() {
+        "/v1/health/service/web" if seen.path.contains("index=") => Reply::Hang,
+        "/v1/health/service/web" => Reply::text(200, CONSUL).header("x-consul-index", "7"),
+        _ => Reply::text(200, r#"["unix:/run/web:1.sock", "127.0.0.1:1"]"#),
+    });
+    let port = server.port();
+    for url in [
+        file_url(&file),
+        format!("consul://127.0.0.1:{port}/web"),
+        format!("http+sd://127.0.0.1:{port}/sd"),
+        format!("k8s://shop/web?kubernetes_server=http://127.0.0.1:{}", api.port()),
+    ] {
+        let balancer = Balancer::round_robin(&Provider::from_url(&url).unwrap());
+        balancer.wait_ready(SOON).unwrap_or_else(|failure| panic!("{url}: {failure:?}"));
+        assert_eq!(balancer.known(), 1, "{url}");
     }
 }

@@ -14,9 +14,9 @@ use ahoy::ffi::client::hooks::*;
 use ahoy::ffi::values::status::*;
 #[cfg(unix)]
 use support::registry::daemon::Daemon;
-use support::registry::folder::Folder;
 #[cfg(unix)]
 use support::registry::folder::http;
+use support::registry::folder::{Folder, file_url};
 use support::registry::{SOON, churn, ports, sees};
 use support::*;
 
@@ -24,12 +24,6 @@ fn ready(url: &str) -> Balancer {
     let balancer = Balancer::round_robin(&Provider::from_url(url).unwrap());
     balancer.wait_ready(SOON).unwrap();
     balancer
-}
-
-fn at(path: &Path) -> String {
-    // On Windows a path has backslashes, and begins with the letter of a drive.
-    let path = path.display().to_string().replace('\\', "/");
-    format!("file:///{}", path.trim_start_matches('/'))
 }
 
 /// A group of targets on loopback.
@@ -48,7 +42,7 @@ fn replace(path: &Path, content: &str) {
 fn a_file_is_read_again_however_it_changes() {
     let folder = Folder::new();
     let path = folder.file("web", "127.0.0.1:1\n127.0.0.1:2 weight=3\nnonsense\n");
-    let balancer = ready(&at(&path));
+    let balancer = ready(&file_url(&path));
     sees(&balancer, &[1, 2], SOON);
     replace(&path, "127.0.0.1:2\n");
     let replaced = sees(&balancer, &[2], SOON);
@@ -70,7 +64,7 @@ fn a_file_is_read_again_however_it_changes() {
 fn p15_entries_that_are_left_out_are_told_to_the_log() {
     let folder = Folder::new();
     let path = folder.file("web", "127.0.0.1:1\ns3cret\n127.0.0.1:99999\n");
-    let balancer = Balancer::round_robin(&Provider::from_url(&at(&path)).unwrap());
+    let balancer = Balancer::round_robin(&Provider::from_url(&file_url(&path)).unwrap());
     let said = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&said);
     let builder = Builder::new().balancer(&balancer);
@@ -97,7 +91,7 @@ fn an_empty_label_is_none_as_in_prometheus() {
     let folder = Folder::new();
     let group = r#"[{"targets": ["127.0.0.1:1"],
                      "labels": {"weight": "", "zone": "", "scheme": "", "authority": ""}}]"#;
-    let balancer = ready(&at(&folder.file("web.json", group)));
+    let balancer = ready(&file_url(&folder.file("web.json", group)));
     sees(&balancer, &[1], SOON);
 }
 
@@ -112,7 +106,7 @@ fn p16_a_config_maps_symlink_swap_is_seen_within_a_second() {
     version("..2026_01", 1);
     symlink("..2026_01", folder.path().join("..data")).unwrap();
     symlink("..data/web.json", folder.path().join("web.json")).unwrap();
-    let balancer = ready(&at(&folder.path().join("web.json")));
+    let balancer = ready(&file_url(&folder.path().join("web.json")));
     sees(&balancer, &[1], SOON);
     let mut seen = Vec::new();
     for number in 2..=6 {
@@ -131,7 +125,7 @@ fn p16_a_config_maps_symlink_swap_is_seen_within_a_second() {
 fn a_file_that_is_gone_or_broken_keeps_the_last_list_and_is_told() {
     let folder = Folder::new();
     let path = folder.file("web.json", group(&[1]));
-    let balancer = ready(&at(&path));
+    let balancer = ready(&file_url(&path));
     fs::remove_file(&path).unwrap();
     let told = |word: &str| {
         let names = || balancer.list_error().is_some_and(|told| told.contains(word));
@@ -149,7 +143,7 @@ fn a_file_that_is_gone_or_broken_keeps_the_last_list_and_is_told() {
 
     // One that is not there yet is waited for.
     let late = folder.path().join("late.json");
-    let balancer = Balancer::round_robin(&Provider::from_url(&at(&late)).unwrap());
+    let balancer = Balancer::round_robin(&Provider::from_url(&file_url(&late)).unwrap());
     assert!(balancer.wait_ready(ms(300)).is_err());
     replace(&late, &group(&[3]));
     sees(&balancer, &[3], SOON);
@@ -160,7 +154,7 @@ fn an_empty_file_that_is_gone_before_its_hold_is_over_takes_nobody_away() {
     const HOLD: Duration = ms(1000);
     let folder = Folder::new();
     let path = folder.file("web", "127.0.0.1:1\n");
-    let balancer = ready(&format!("{}?empty_hold=1s", at(&path)));
+    let balancer = ready(&format!("{}?empty_hold=1s", file_url(&path)));
     let empties = || {
         eventually("its age shows", SOON, || balancer.list_age().unwrap() > ms(300));
         replace(&path, "");
@@ -194,7 +188,7 @@ fn p21_two_hundred_changes_of_a_file_under_eight_calling_threads_fail_no_call() 
     };
     let register = |port: u16| change(&|listed| listed.push(port));
     let leave = |port: u16| change(&|listed| listed.retain(|it| *it != port));
-    churn("file", &at(&path), register, leave);
+    churn("file", &file_url(&path), register, leave);
 }
 
 #[test]
@@ -338,7 +332,7 @@ fn a_pipe_in_place_of_a_file_holds_up_nobody() {
     let failure = balancer.wait_ready(ms(2000)).unwrap_err();
     assert!(failure.message.contains("token_file cannot be read: not a file"), "{failure:?}");
     let path = folder.file("web", "127.0.0.1:1\n");
-    sees(&ready(&format!("{}?snapshot={}", at(&path), pipe.display())), &[1], SOON);
+    sees(&ready(&format!("{}?snapshot={}", file_url(&path), pipe.display())), &[1], SOON);
 }
 
 /// Prometheus reads the documents that these tests read, and finds the same targets.
@@ -366,7 +360,7 @@ fn prometheus_finds_the_same_endpoints() {
     ];
     let _prometheus = Daemon::start("prometheus", arguments.into(), folder.path().join("log"));
     for (job, url) in
-        [("http", format!("http+sd://127.0.0.1:{}/sd", server.port())), ("file", at(&file))]
+        [("http", format!("http+sd://127.0.0.1:{}/sd", server.port())), ("file", file_url(&file))]
     {
         let balancer = ready(&url);
         for endpoint in ports(&balancer) {

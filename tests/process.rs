@@ -9,7 +9,7 @@ use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ahoy::ffi::values::status::*;
-use support::registry::folder::Folder;
+use support::registry::folder::{Folder, file_url};
 use support::registry::{SOON, sees};
 use support::*;
 
@@ -240,8 +240,7 @@ fn a_watched_file_that_could_not_be_opened_is_read_when_it_can_be() {
     let _alone = alone();
     let folder = Folder::new();
     let path = folder.file("web", "127.0.0.1:1\n");
-    let url = format!("file://{}", path.display());
-    let balancer = Balancer::round_robin(&Provider::from_url(&url).unwrap());
+    let balancer = Balancer::round_robin(&Provider::from_url(&file_url(&path)).unwrap());
     balancer.wait_ready(SOON).unwrap();
     let beside = folder.file("new", "127.0.0.1:2\n");
     {

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::json::{digits, field, number, text};
 use super::{EntryConfig, EntryForm, EntryPlace};
-use crate::endpoint::{Host, Scheme};
+use crate::endpoint::{Host, Scheme, unix_path};
 use crate::request::is_authority;
 
 impl EntryConfig {
@@ -154,6 +154,10 @@ fn address(place: &str, port: Option<u16>) -> Result<Host, &'static str> {
             (Some(self::scheme(scheme)?), rest.strip_suffix('/').unwrap_or(rest))
         }
     };
+    // With a port in place of the path it is a host of that name.
+    if unix_path(place).is_some_and(|path| path.starts_with('/')) {
+        return Err("its address is a unix socket");
+    }
     let is_bare = place.bytes().filter(|byte| *byte == b':').count() > 1 && !place.starts_with('[');
     let (address, own_port) = match place.rsplit_once(':') {
         Some((address, digits)) if !is_bare && !digits.contains(']') => (address, Some(digits)),
@@ -174,7 +178,7 @@ pub(super) fn checked(address: &str, port: u16) -> Result<Host, &'static str> {
     if port == 0 {
         return Err("its port is not valid");
     }
-    Host::checked(address, port).map_err(|_| "its address is not valid")
+    Host::registered(address, port).map_err(|_| "its address is not valid")
 }
 
 fn scheme(text: &str) -> Result<Scheme, &'static str> {
@@ -246,6 +250,22 @@ mod tests {
         let text = "a:1 weight=5 zone=east priority=1 scheme=https authority=api.example \
                     server_name=inner.example colour=blue";
         assert_eq!(read(text), Ok(Some(full)));
+    }
+
+    #[test]
+    fn a_unix_socket_is_no_registered_address() {
+        let refused = Err("its address is a unix socket");
+        for value in [
+            "unix:/run/web.sock",
+            "unix:/run/web:1.sock weight=2",
+            "https://unix:/run/web:1",
+            r#"{"address": "unix:/run/web.sock", "port": 80}"#,
+            r#"{"serviceEndpoint": {"host": "unix:/run/web.sock", "port": 80}}"#,
+            r#"{"serviceType": "DYNAMIC", "address": "unix:/run/web.sock", "port": 80}"#,
+        ] {
+            assert_eq!(read(value), refused, "{value}");
+        }
+        assert_eq!(read("unix:80"), Ok(Some(plain("unix", 80))));
     }
 
     #[test]

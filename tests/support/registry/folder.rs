@@ -39,6 +39,13 @@ impl Drop for Folder {
     }
 }
 
+/// The URL by which a provider reads a file.
+pub fn file_url(path: &Path) -> String {
+    // On Windows a path has backslashes, and begins with the letter of a drive.
+    let path = path.display().to_string().replace('\\', "/");
+    format!("file:///{}", path.trim_start_matches('/'))
+}
+
 /// A request over a connection of its own; status and body, or none where nobody answers.
 pub fn http(
     port: u16,

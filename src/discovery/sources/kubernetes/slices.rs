@@ -201,7 +201,7 @@ impl Slices {
 fn entry(endpoint: &RawValue, port: u16, scheme: Option<Scheme>) -> Option<(Arc<Host>, Readiness)> {
     let endpoint: EndpointDocument = read(endpoint.get().as_bytes()).ok()?;
     let address = endpoint.addresses.first()?;
-    let mut host = Host::checked(address, port).ok()?;
+    let mut host = Host::registered(address, port).ok()?;
     host.scheme = scheme;
     host.zone = endpoint.zone.filter(|zone| !zone.is_empty());
     let conditions = endpoint.conditions.unwrap_or_default();

@@ -87,8 +87,8 @@ fn host(
     let socket = address.and_then(|it| it.socket_address.as_ref());
     let socket = socket.filter(|it| it.protocol == 0).ok_or("an endpoint without a TCP address")?;
     let port = u16::try_from(socket.port_value).map_err(|_| "an endpoint's port is not valid")?;
-    let mut host =
-        Host::checked(&socket.address, port).map_err(|_| "an endpoint's address is not valid")?;
+    let mut host = Host::registered(&socket.address, port)
+        .map_err(|_| "an endpoint's address is not valid")?;
     host.weight = weight;
     host.priority = locality.priority.min(LAST);
     host.zone = locality.locality.as_ref().and_then(zone);
