@@ -109,7 +109,7 @@ fn host(kept: &Value) -> Option<Host> {
         Some("https") => Some(Scheme::Https),
         _ => None,
     };
-    let checked = Host::checked(kept["address"].as_str()?, port).ok()?;
+    let registered = Host::registered(kept["address"].as_str()?, port).ok()?;
     Some(Host {
         weight: number("weight")?,
         priority: number("priority")?,
@@ -117,7 +117,7 @@ fn host(kept: &Value) -> Option<Host> {
         scheme,
         authority: text("authority"),
         server_name: text("server_name"),
-        ..checked
+        ..registered
     })
 }
 
@@ -155,6 +155,14 @@ mod tests {
         assert!(file("snapshot", "dns://b:1").read().is_none(), "another source's");
         fs::remove_file(&kept.path).unwrap();
         assert!(kept.read().is_none());
+    }
+
+    #[test]
+    fn a_list_with_what_no_registry_may_name_is_none() {
+        let kept = file("socket", "dns://a:1");
+        kept.write(&[Arc::new(Host::new("unix:/run/web.sock", 80))]).unwrap();
+        assert!(kept.read().is_none());
+        fs::remove_file(&kept.path).unwrap();
     }
 
     #[test]
