@@ -31,6 +31,12 @@ pub const AHOY_SCHEME_HTTPS: i32 = 2;
 pub fn fuzz_address(text: &str) {
     let Ok(host) = Host::checked(text, 8080) else { return };
     let address = host.address.clone();
+    if let Some(path) = crate::endpoint::unix_path(&address) {
+        let is_odd = path.contains(|c: char| c.is_ascii_control());
+        assert!(path.starts_with('/') && path.len() <= 103 && !is_odd, "{address:?}");
+        assert_eq!(crate::endpoint::Endpoint::new(host).authority(), "localhost");
+        return;
+    }
     let odd = |c: char| c.is_control() && c.is_ascii() || "[]/@ ".contains(c);
     assert!(!address.is_empty() && !address.contains(odd), "{address:?}");
     let (bare, zone) = address.split_once('%').unwrap_or((&address, "x"));
