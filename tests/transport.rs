@@ -499,6 +499,40 @@ fn a_call_waits_no_longer_for_a_connection_than_it_may_connect() {
 }
 
 #[test]
+fn a_call_with_nowhere_else_to_go_waits_for_a_connection_until_its_deadline() {
+    let server = Server::always(Reply::status(200).after(ms(700)));
+    let builder = Builder::new().balancer(&round_robin(&[server.port()])).timeout_ms(4000);
+    builder.option("max_connections_per_endpoint", "1").unwrap();
+    let client = builder.build();
+    // The last waits 2.1 s: more than its first try's share of the limit, which bounds connecting.
+    let calls: Vec<_> = (0..4).map(|_| client.begin("/")).collect();
+    for call in calls {
+        assert_eq!(call.end().unwrap().attempt_count, 1);
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_call_goes_elsewhere_where_no_connection_comes_free_within_its_share() {
+    let (hung, well) = (Server::always(Reply::Hang), Server::ok());
+    let balancer = round_robin(&[hung.port(), well.port()]);
+    let builder = Builder::new().balancer(&balancer).timeout_ms(3000);
+    builder.option("max_connections_per_endpoint", "1").unwrap();
+    let client = builder.build();
+    // A POST stays where it is.
+    let post = Request::new("POST", "/").timeout_ms(20_000);
+    let held: Vec<_> = (0..2).map(|_| client.start(&post).unwrap()).collect();
+    eventually("one hangs", ms(2000), || hung.in_flight() == 1);
+    let (outcome, took) = timed(|| {
+        let calls: Vec<_> = (0..2).map(|_| client.begin("/")).collect();
+        calls.into_iter().map(|call| call.end().unwrap().attempt_count).max()
+    });
+    assert!(outcome == Some(2) && took < ms(2500), "{outcome:?} attempts in {took:?}");
+    held.iter().for_each(|call| drop(call.cancel()));
+    held.into_iter().for_each(|call| drop(call.end()));
+}
+
+#[test]
 fn no_more_unused_connections_are_kept_than_told() {
     let server = Server::always(Reply::status(200).after(ms(100)));
     let builder = Builder::new().balancer(&round_robin(&[server.port()]));

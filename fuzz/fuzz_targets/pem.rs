@@ -27,5 +27,5 @@ const PROBLEMS: [&str; 7] = [
     ": no private key in it",
     ": does not belong to the client certificate",
     ": not valid",
-    ": kind not supported or key damaged",
+    ": none of RSA, P-256, P-384 and Ed25519, or damaged",
 ];

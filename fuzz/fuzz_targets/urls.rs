@@ -22,8 +22,9 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
         assert!(!value.as_bytes().contains(&b'\n'));
     }
     if let Ok((_, value)) = request::header("host", text.as_bytes()) {
-        assert!(!value.as_bytes().is_empty() && !text.contains(['@', '/', ' ']));
-        assert!(!text.contains('[') || text.starts_with('['));
+        let value = value.as_bytes();
+        assert!(!value.is_empty() && !value.iter().any(|byte| b"@/ ".contains(byte)));
+        assert!(!value.contains(&b'[') || value.starts_with(b"["));
     }
     assert!(request::header_name(text).is_err() || !text.contains([':', ' ']));
     assert!(request::method(text).is_err() || !text.contains([':', ' ']));

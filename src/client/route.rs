@@ -156,6 +156,11 @@ impl Target<'_> {
         }
     }
 
+    /// Whether more endpoints are well than are in `attempted`.
+    pub(crate) fn stands_by(&self, attempted: &Attempted) -> bool {
+        self.balancer().is_some_and(|balancer| balancer.stands_by(attempted))
+    }
+
     /// Whether an endpoint not in `attempted` admits.
     pub(crate) fn has_unattempted(&self, attempted: &Attempted, now: Instant) -> bool {
         self.balancer().is_some_and(|balancer| balancer.has_unattempted(attempted, now))

@@ -81,7 +81,8 @@ fn same_of_pieces(encoding: Encoding, piece: u8, encoded: &[u8]) {
     );
 }
 
-/// Up to a megabyte of it.
+/// None where it is damaged, and where it is more than a megabyte: in pieces that comes out before the damage behind it is
+/// seen.
 fn decoded(encoding: Encoding, encoded: &[u8], by: usize, room: usize) -> Option<Vec<u8>> {
     let (mut decoder, mut all, mut room) = (Decoder::new(encoding), Vec::new(), vec![0; room]);
     for piece in encoded.chunks(by) {
@@ -91,8 +92,7 @@ fn decoded(encoding: Encoding, encoded: &[u8], by: usize, room: usize) -> Option
             left = &left[step.taken..];
             all.extend_from_slice(&room[..step.given]);
             if all.len() >= 1 << 20 {
-                all.truncate(1 << 20);
-                return Some(all);
+                return None;
             }
             if left.is_empty() && step.given == 0 {
                 break;

@@ -83,6 +83,8 @@ pub struct Exchange<'a> {
     pub source: Option<&'a BodyReader>,
     /// Limit on resolving, TCP and TLS together.
     pub connect_timeout: Duration,
+    /// How long it waits for a connection where all that there may be are in use.
+    pub connection_wait: Duration,
     /// How long a body that is read whole may bring nothing; `None` for no limit but that of the attempt.
     pub body_idle_timeout: Option<Duration>,
     /// Bound on the decoded body of the answer, in bytes.
@@ -118,6 +120,7 @@ impl<'a> Exchange<'a> {
             body: &NO_BODY,
             source: None,
             connect_timeout,
+            connection_wait: connect_timeout,
             body_idle_timeout: None,
             max_body,
             gzip: false,

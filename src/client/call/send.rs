@@ -102,7 +102,7 @@ impl Attempt {
         now: Instant,
     ) -> Result<Self, String> {
         let first_on_endpoint = lease.mark_attempted(attempted);
-        let limits = Limits::new(call, &lease, tries_left, now);
+        let limits = Limits::new(call, &lease, attempted, tries_left, now);
         lease.limit_to(limits.usual);
         let left = || limits.end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
         let outgoing = outgoing(call, &lease, number, left)?;
@@ -245,6 +245,7 @@ impl Attempt {
             body: &call.request.body,
             source: call.body_reader.as_ref(),
             connect_timeout: self.limits.connect,
+            connection_wait: self.limits.connection_wait,
             body_idle_timeout: call.core.config.body_idle_timeout,
             max_body: call.core.config.max_body,
             gzip: call.core.config.gzip,

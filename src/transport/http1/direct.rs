@@ -67,7 +67,7 @@ pub struct DirectConfig {
     /// runtime that is driven always.
     pub by_tasks: bool,
     /// How many connections to one endpoint there may be, used and unused; `None` for no limit. An exchange that
-    /// finds none free waits for one, within its connect limit.
+    /// finds none free waits for one.
     pub max_per_endpoint: Option<NonZeroUsize>,
     /// The pools that lend each other connections; `None` for a transport that is driven always.
     pub siblings: Option<Arc<Siblings>>,
@@ -209,7 +209,7 @@ impl Direct {
         }
     }
 
-    /// A place for one more connection in use, of `most`, waited for within the connect limit.
+    /// A place for one more connection in use, of `most`, waited for as long as the exchange may wait for one.
     async fn permit(
         &self,
         exchange: &Exchange<'_>,
@@ -220,7 +220,7 @@ impl Direct {
             return Ok(permit);
         }
         exchange.progress.mark_waiting(true);
-        let permit = timeout(exchange.connect_timeout, permits.acquire_owned()).await;
+        let permit = timeout(exchange.connection_wait, permits.acquire_owned()).await;
         exchange.progress.mark_waiting(false);
         let in_use = || Failure::unsent(FailureKind::Local, "all connections stayed in use");
         permit.ok().and_then(Result::ok).ok_or_else(in_use)
