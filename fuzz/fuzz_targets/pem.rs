@@ -20,11 +20,12 @@ libfuzzer_sys::fuzz_target!(|pem: &[u8]| {
 });
 
 /// What a message ends with.
-const PROBLEMS: [&str; 7] = [
+const PROBLEMS: [&str; 8] = [
     ": not valid PEM",
     ": no certificate in it",
     " not usable: damaged",
     ": no private key in it",
+    ": encrypted, and only a key without a passphrase can be used",
     ": does not belong to the client certificate",
     ": not valid",
     ": none of RSA, P-256, P-384 and Ed25519, or damaged",
