@@ -131,9 +131,14 @@ impl Client {
         self.places.iter().any(|place| {
             let member = &self.members[*place as usize];
             !tried.contains(place)
-                && !member.overdue.is_late()
+                && !self.is_late(member)
                 && self.may_send(member, ProbeEligibility::Due, (now, clock))
         })
+    }
+
+    /// Whether it may owe an answer beyond its limit. As in the library, only picks by load count what is in flight.
+    fn is_late(&self, member: &Member) -> bool {
+        member.overdue.is_late(self.model.map(|_| member.pending()))
     }
 
     /// An endpoint for an attempt beside a late one.
@@ -143,7 +148,7 @@ impl Client {
         now: Nanos,
         clock: Clock,
     ) -> Option<Lease> {
-        let late = |place: &&u32| self.members[**place as usize].overdue.is_late();
+        let late = |place: &&u32| self.is_late(&self.members[**place as usize]);
         let mut passed = tried.to_vec();
         passed.extend(self.places.iter().filter(late));
         if !self.has_untried(&passed, now, clock) {

@@ -131,9 +131,11 @@ impl HotState {
         self.bits(slot).is_some_and(|bits| bits.overdue.load(Ordering::Relaxed) & bit(slot) != 0)
     }
 
-    /// Whether an attempt at `slot` passed its limit, and no answer came in time since.
+    /// Whether an attempt at `slot` passed its limit, no answer came in time since, and one may still be owed.
     pub(crate) fn is_late(&self, slot: usize) -> bool {
-        self.is_overdue(slot) && self.trouble(slot).is_some_and(|it| it.overdue.is_late())
+        let in_flight = || self.counted_in_flight(slot);
+        self.is_overdue(slot)
+            && self.trouble(slot).is_some_and(|it| it.overdue.is_late(in_flight()))
     }
 
     /// An attempt at `slot` takes longer than usual.

@@ -11,7 +11,9 @@
 //!   late. Calls that may be repeated gain nothing by that, as their copy answers. They find out
 //!   whether the endpoint is back, with a short limit.
 //! - *Late* is one with an attempt that passed its limit. No copy goes there: where all are late, the
-//!   service is slow, and copies would only make it slower.
+//!   service is slow, and copies would only make it slower. One that has answered all that it was
+//!   sent, however late, owes nothing: a burst that was late as a whole leaves no answer to come in
+//!   time, and those of it that hang elsewhere would wait for their deadlines.
 //!
 //! If more than half of the endpoints are overdue, the service is slow and none of them hangs. None
 //! is passed over then: the rest would have to carry everything, and would be overdue next.
@@ -21,7 +23,7 @@
 //! time. It may cost that call its whole deadline, so it comes once in eight times of what the last
 //! one cost. The attempt that takes the risk claims it, so that of a hundred calls in one moment one goes.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// What an attempt does about endpoints that are overdue.
@@ -51,6 +53,8 @@ pub struct Overdue {
     risked: AtomicU64,
     /// Attempts in a row that were overtaken with no answer between.
     overtaken: AtomicU32,
+    /// An answer, however late, came since an attempt that had passed its limit last ended without one.
+    answers: AtomicBool,
 }
 
 impl Overdue {
@@ -64,6 +68,7 @@ impl Overdue {
             cost: AtomicU32::new(0),
             risked: AtomicU64::new(0),
             overtaken: AtomicU32::new(0),
+            answers: AtomicBool::new(false),
         }
     }
 
@@ -75,6 +80,7 @@ impl Overdue {
         self.cost.store(0, Relaxed);
         self.risked.store(0, Relaxed);
         self.overtaken.store(0, Relaxed);
+        self.answers.store(false, Relaxed);
     }
 
     /// An attempt takes longer than usual.
@@ -97,12 +103,15 @@ impl Overdue {
     pub fn answered(&self) {
         self.risked.store(0, Relaxed);
         self.overtaken.store(0, Relaxed);
+        self.answers.store(true, Relaxed);
     }
 
-    /// Whether an attempt passed its limit, and no answer came in time since.
+    /// Whether an attempt passed its limit, no answer came in time since, and one may still be owed, with so many attempts
+    /// in flight; `None` where they are not counted.
     #[must_use]
-    pub fn is_late(&self) -> bool {
-        self.late_since.load(Relaxed) != 0
+    pub fn is_late(&self, in_flight: Option<u32>) -> bool {
+        let owes_nothing = in_flight == Some(0) && self.answers.load(Relaxed);
+        self.late_since.load(Relaxed) != 0 && !owes_nothing
     }
 
     /// An attempt that had passed its limit ended without an answer after this long.
@@ -110,6 +119,7 @@ impl Overdue {
         let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
         self.cost.store(took, Relaxed);
         self.ended.store(millis, Relaxed);
+        self.answers.store(false, Relaxed);
     }
 
     /// An attempt was overtaken before its limit by one that began later. Whether it is one of
@@ -175,13 +185,25 @@ mod tests {
     #[test]
     fn a_late_attempt_marks_and_an_answer_in_time_clears() {
         let endpoint = Overdue::new();
-        assert!(!endpoint.is_late());
+        assert!(!endpoint.is_late(None));
         endpoint.is_late_since(0);
-        assert!(endpoint.is_late(), "also at the origin");
+        assert!(endpoint.is_late(None), "also at the origin");
         endpoint.answered();
-        assert!(endpoint.is_late(), "a late answer is no news of health");
+        assert!(endpoint.is_late(None), "a late answer is no news of health");
         endpoint.answered_in_time();
-        assert!(!endpoint.is_late());
+        assert!(!endpoint.is_late(None));
+    }
+
+    #[test]
+    fn one_that_has_answered_all_however_late_owes_nothing() {
+        let endpoint = Overdue::new();
+        endpoint.is_late_since(1);
+        assert!(endpoint.is_late(Some(0)), "the attempt was given up");
+        endpoint.answered();
+        assert!(!endpoint.is_late(Some(0)));
+        assert!(endpoint.is_late(Some(1)), "the next one is under way");
+        endpoint.ended_late(ms(5), 2);
+        assert!(endpoint.is_late(Some(0)), "and got no answer");
     }
 
     #[test]
