@@ -187,11 +187,13 @@ fn a_burst_on_a_slow_service_is_answered_beside_a_host_that_hangs() {
     let hung = Server::always(Reply::Hang);
     // All are late before anything is known of the service, and no other call brings an answer in time.
     let hosts = [&well[0], &well[1], &hung].map(|it| Host::new("127.0.0.1", it.port()));
-    let client = Builder::new().balancer(&Balancer::p2c(&Provider::of(&hosts))).build();
     let request = Request::new("GET", "/").timeout_ms(20_000);
-    let calls: Vec<Call> = (0..60).map(|_| client.start(&request).unwrap()).collect();
-    let answered = calls.iter().filter(|call| matches!(call.wait(25_000), Ok(Some(_)))).count();
-    assert_eq!(answered, 60);
+    for balancer in [Balancer::p2c, Balancer::round_robin] {
+        let client = Builder::new().balancer(&balancer(&Provider::of(&hosts))).build();
+        let calls: Vec<Call> = (0..60).map(|_| client.start(&request).unwrap()).collect();
+        let answered = calls.iter().filter(|call| matches!(call.wait(25_000), Ok(Some(_)))).count();
+        assert_eq!(answered, 60);
+    }
 }
 
 #[test]

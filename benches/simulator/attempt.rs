@@ -136,7 +136,6 @@ impl World<'_> {
             limit: limits.usual,
             by_deadline: limits.by_deadline,
             kind: Kind::Alone,
-            late: false,
             first: call.flights.iter().all(Option::is_none),
         };
         let free = call.flights.iter_mut().position(|flight| flight.is_none());
@@ -226,13 +225,13 @@ impl World<'_> {
         client.observe(took, end, call.in_flight, (now, clock));
         let member = flight.lease.member;
         let answered = matches!(ended, AttemptOutcome::Answered { .. });
-        client.members[member as usize].heard(answered, flight.late);
+        client.members[member as usize].heard(answered, flight.lease.late);
         let blamed = match self.rules.limit_kind {
             LimitKind::Hard => *ended,
-            LimitKind::Soft | LimitKind::Follows => blamed(*ended, Left::Ended, flight.late),
+            LimitKind::Soft | LimitKind::Follows => blamed(*ended, Left::Ended, flight.lease.late),
         };
         let mut evidence = Evidence::new(verdict(&blamed), Duration::from_nanos(took));
-        evidence.late = flight.late;
+        evidence.late = flight.lease.late;
         let was_rotating = client.members[member as usize].rotating;
         client.settle(flight.lease, &evidence, flight.limit, (now, clock));
         if was_rotating && !client.members[member as usize].rotating {
@@ -321,7 +320,7 @@ impl World<'_> {
         let member = flight.lease.member;
         let soft = self.rules.limit_kind != LimitKind::Hard;
         let overdue = &client.members[member as usize].overdue;
-        let late = soft && by_later && (flight.late || overdue.overtaken());
+        let late = soft && by_later && (flight.lease.late || overdue.overtaken());
         if !late {
             return client.release(flight.lease, winner.is_some(), now);
         }

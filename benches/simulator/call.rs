@@ -54,8 +54,6 @@ pub(crate) struct Flight {
     /// It is no copy.
     pub(crate) first: bool,
     pub(crate) kind: Kind,
-    /// It has passed its limit.
-    pub(crate) late: bool,
 }
 
 /// All of them.

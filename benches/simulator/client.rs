@@ -70,6 +70,8 @@ pub(crate) struct Lease {
     pub(crate) member: u32,
     pub(crate) permit: Option<Permit>,
     pub(crate) began: Nanos,
+    /// Its attempt has passed its limit.
+    pub(crate) late: bool,
 }
 
 impl Client {
@@ -131,14 +133,9 @@ impl Client {
         self.places.iter().any(|place| {
             let member = &self.members[*place as usize];
             !tried.contains(place)
-                && !self.is_late(member)
+                && !member.overdue.is_late()
                 && self.may_send(member, ProbeEligibility::Due, (now, clock))
         })
-    }
-
-    /// Whether it may owe an answer beyond its limit. As in the library, only picks by load count what is in flight.
-    fn is_late(&self, member: &Member) -> bool {
-        member.overdue.is_late(self.model.map(|_| member.pending()))
     }
 
     /// An endpoint for an attempt beside a late one.
@@ -148,7 +145,7 @@ impl Client {
         now: Nanos,
         clock: Clock,
     ) -> Option<Lease> {
-        let late = |place: &&u32| self.is_late(&self.members[**place as usize]);
+        let late = |place: &&u32| self.members[**place as usize].overdue.is_late();
         let mut passed = tried.to_vec();
         passed.extend(self.places.iter().filter(late));
         if !self.has_untried(&passed, now, clock) {
@@ -204,7 +201,7 @@ impl Client {
         if self.model.is_some() {
             self.members[member as usize].start(now);
         }
-        Some(Lease { member, permit, began: now })
+        Some(Lease { member, permit, began: now, late: false })
     }
 
     /// Where no endpoint admits, a probe that is left to others is allowed, and then an endpoint that was tried.
@@ -297,8 +294,12 @@ impl Client {
     }
 
     fn finish(&self, lease: &Lease, now: Nanos, ending: LoadOutcome) {
+        let member = &self.members[lease.member as usize];
         if let Some(model) = &self.model {
-            self.members[lease.member as usize].finish(lease.began, now, ending, model);
+            member.finish(lease.began, now, ending, model);
+        }
+        if lease.late {
+            member.overdue.late_ends();
         }
     }
 

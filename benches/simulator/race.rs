@@ -27,11 +27,12 @@ impl World<'_> {
         let number = call.client;
         let flight = call.flights.iter_mut().flatten().find(|it| it.serial == attempt.serial);
         let Some(flight) = flight else { return };
-        flight.late = true;
+        flight.lease.late = true;
         call.late_since.get_or_insert(now);
         let member = &mut self.clients[number as usize].members[flight.lease.member as usize];
         member.is_overdue = true;
         member.overdue.is_late_since(now / MS);
+        member.overdue.late_begins();
         self.look_elsewhere(attempt);
     }
 
@@ -75,7 +76,7 @@ impl World<'_> {
             has_try: call.retry.has_try(),
             on: retry.on,
             under_way: call.flights.iter().flatten().count(),
-            late: call.flights.iter().flatten().filter(|flight| flight.late).count(),
+            late: call.flights.iter().flatten().filter(|flight| flight.lease.late).count(),
             elsewhere,
             late_for: Duration::from_nanos(now - call.late_since.unwrap_or(now)),
             limit_pressed: client.limiter.as_ref().is_some_and(|it| it.is_pressed(tick(now))),

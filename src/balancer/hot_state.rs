@@ -133,9 +133,7 @@ impl HotState {
 
     /// Whether an attempt at `slot` passed its limit, no answer came in time since, and one may still be owed.
     pub(crate) fn is_late(&self, slot: usize) -> bool {
-        let in_flight = || self.counted_in_flight(slot);
-        self.is_overdue(slot)
-            && self.trouble(slot).is_some_and(|it| it.overdue.is_late(in_flight()))
+        self.is_overdue(slot) && self.trouble(slot).is_some_and(|it| it.overdue.is_late())
     }
 
     /// An attempt at `slot` takes longer than usual.
@@ -152,6 +150,16 @@ impl HotState {
         self.mark_overdue(slot, now);
         let trouble = self.make_trouble(slot);
         trouble.into_iter().for_each(|it| it.overdue.is_late_since(self.shared.millis(now)));
+    }
+
+    /// One more attempt in flight to the endpoint at `slot` has passed its limit.
+    pub(crate) fn late_begins(&self, slot: usize) {
+        self.make_trouble(slot).into_iter().for_each(|it| it.overdue.late_begins());
+    }
+
+    /// An attempt at `slot` that had passed its limit is not in flight any more.
+    pub(crate) fn late_ends(&self, slot: usize) {
+        self.trouble(slot).into_iter().for_each(|it| it.overdue.late_ends());
     }
 
     /// An attempt at `slot` was answered. Costs two loads where nothing was wrong.

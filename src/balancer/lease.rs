@@ -1,6 +1,8 @@
 //! The right to send once to one endpoint.
 
+use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
@@ -33,6 +35,8 @@ struct Held {
     permit: Option<Permit>,
     /// None once its load was told of the answer.
     started: Option<Tick>,
+    /// The attempt has passed its limit and is in flight.
+    late: AtomicBool,
     /// The attempt is counted of its endpoint already.
     counted: bool,
 }
@@ -62,7 +66,8 @@ impl Lease {
             return None;
         };
         let started = Some(claim.tick);
-        let held = Held { member: Arc::clone(member), permit, started, counted: false };
+        let late = AtomicBool::new(false);
+        let held = Held { member: Arc::clone(member), permit, started, late, counted: false };
         if held.is_probe() {
             hot.note_probe(slot, claim.now);
         }
@@ -112,7 +117,11 @@ impl Lease {
     /// Says that the attempt has passed its limit.
     pub(crate) fn mark_late(&self, now: Instant) {
         if let Some(held) = &self.held {
-            held.member.hot().mark_late(held.member.slot(), now);
+            let (hot, slot) = (held.member.hot(), held.member.slot());
+            hot.mark_late(slot, now);
+            if !held.late.swap(true, Ordering::Relaxed) {
+                hot.late_begins(slot);
+            }
         }
     }
 
@@ -246,6 +255,9 @@ impl Held {
         let hot = self.member.hot();
         if let Some(started) = self.started.take() {
             hot.finish(self.member.slot(), started, now, ending);
+        }
+        if mem::take(self.late.get_mut()) {
+            hot.late_ends(self.member.slot());
         }
     }
 }

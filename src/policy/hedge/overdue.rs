@@ -55,6 +55,8 @@ pub struct Overdue {
     overtaken: AtomicU32,
     /// An answer, however late, came since an attempt that had passed its limit last ended without one.
     answers: AtomicBool,
+    /// Attempts in flight that have passed their limit.
+    late_in_flight: AtomicU32,
 }
 
 impl Overdue {
@@ -69,10 +71,11 @@ impl Overdue {
             risked: AtomicU64::new(0),
             overtaken: AtomicU32::new(0),
             answers: AtomicBool::new(false),
+            late_in_flight: AtomicU32::new(0),
         }
     }
 
-    /// Forgets all of it.
+    /// Forgets all of it; what is in flight stays counted.
     pub fn forget(&self) {
         self.overdue_since.store(0, Relaxed);
         self.late_since.store(0, Relaxed);
@@ -94,6 +97,16 @@ impl Overdue {
         note_first(&self.late_since, millis);
     }
 
+    /// One more attempt in flight has passed its limit.
+    pub fn late_begins(&self) {
+        let _ = self.late_in_flight.fetch_update(Relaxed, Relaxed, |count| count.checked_add(1));
+    }
+
+    /// An attempt that had passed its limit is not in flight any more.
+    pub fn late_ends(&self) {
+        let _ = self.late_in_flight.fetch_update(Relaxed, Relaxed, |count| count.checked_sub(1));
+    }
+
     /// An attempt was answered within its limit.
     pub fn answered_in_time(&self) {
         self.forget();
@@ -106,12 +119,11 @@ impl Overdue {
         self.answers.store(true, Relaxed);
     }
 
-    /// Whether an attempt passed its limit, no answer came in time since, and one may still be owed, with so many attempts
-    /// in flight; `None` where they are not counted.
+    /// Whether an attempt passed its limit, no answer came in time since, and one may still be owed.
     #[must_use]
-    pub fn is_late(&self, in_flight: Option<u32>) -> bool {
-        let owes_nothing = in_flight == Some(0) && self.answers.load(Relaxed);
-        self.late_since.load(Relaxed) != 0 && !owes_nothing
+    pub fn is_late(&self) -> bool {
+        let owes_nothing = || self.late_in_flight.load(Relaxed) == 0 && self.answers.load(Relaxed);
+        self.late_since.load(Relaxed) != 0 && !owes_nothing()
     }
 
     /// An attempt that had passed its limit ended without an answer after this long.
@@ -185,25 +197,38 @@ mod tests {
     #[test]
     fn a_late_attempt_marks_and_an_answer_in_time_clears() {
         let endpoint = Overdue::new();
-        assert!(!endpoint.is_late(None));
-        endpoint.is_late_since(0);
-        assert!(endpoint.is_late(None), "also at the origin");
+        assert!(!endpoint.is_late());
+        for _ in 0..2 {
+            endpoint.is_late_since(0);
+            endpoint.late_begins();
+        }
+        assert!(endpoint.is_late(), "also at the origin");
+        endpoint.late_ends();
         endpoint.answered();
-        assert!(endpoint.is_late(None), "a late answer is no news of health");
+        assert!(endpoint.is_late(), "a late answer is no news of health");
         endpoint.answered_in_time();
-        assert!(!endpoint.is_late(None));
+        assert!(!endpoint.is_late());
     }
 
     #[test]
     fn one_that_has_answered_all_however_late_owes_nothing() {
         let endpoint = Overdue::new();
         endpoint.is_late_since(1);
-        assert!(endpoint.is_late(Some(0)), "the attempt was given up");
+        assert!(endpoint.is_late(), "the attempt was given up");
         endpoint.answered();
-        assert!(!endpoint.is_late(Some(0)));
-        assert!(endpoint.is_late(Some(1)), "the next one is under way");
-        endpoint.ended_late(ms(5), 2);
-        assert!(endpoint.is_late(Some(0)), "and got no answer");
+        assert!(!endpoint.is_late());
+        endpoint.late_begins();
+        assert!(endpoint.is_late(), "the next one has passed its limit");
+        endpoint.forget();
+        endpoint.is_late_since(2);
+        endpoint.answered();
+        assert!(endpoint.is_late(), "and is still in flight");
+        endpoint.ended_late(ms(5), 3);
+        endpoint.late_ends();
+        assert!(endpoint.is_late(), "and got no answer");
+        endpoint.late_ends();
+        endpoint.answered();
+        assert!(!endpoint.is_late(), "none was in flight to end");
     }
 
     #[test]
