@@ -113,6 +113,29 @@ fn a_failure_before_does_not_leave_a_call_where_it_hangs() {
 }
 
 #[test]
+fn copies_of_what_hangs_cost_the_budget_nothing_while_others_answer() {
+    let hanging = [(); 3].map(|()| Server::always(Reply::Hang));
+    let good = [Server::ok(), Server::ok()];
+    let answered = |balancer: &Balancer| {
+        let builder = Builder::new().retry_budget(0.0, 0, 10_000).attempt_timeout_ms(50);
+        builder.option("retry_budget_stock", "0").unwrap();
+        let client = builder.timeout_ms(10_000).balancer(balancer).build();
+        let request = Request::new("GET", "/");
+        let calls: Vec<Call> = (0..20).map(|_| client.start(&request).unwrap()).collect();
+        calls.into_iter().filter(|call| matches!(call.wait(15_000), Ok(Some(_)))).count()
+    };
+    let hosts = [&hanging[0], &good[0], &good[1]];
+    assert_eq!(answered(&first_of(&hosts)), 20);
+    let hosts = [&hanging[1], &hanging[2], &good[0], &good[1]];
+    assert_eq!(answered(&first_of(&hosts)), 20);
+    // Where nobody answers in time, more calls would make that worse.
+    let slow = [(); 2].map(|()| Server::always(Reply::status(200).after(ms(1000))));
+    assert_eq!(answered(&round_robin(&[slow[0].port(), slow[1].port()])), 20);
+    let sent = slow[0].request_count() + slow[1].request_count();
+    assert!(sent <= 24, "{sent} for 20 calls");
+}
+
+#[test]
 fn a_hard_limit_cuts_for_the_client_or_for_one_request() {
     let hanging = Server::always(Reply::Hang);
     let builder = || Builder::new().balancer(&first_of(&[&hanging])).tries(1);

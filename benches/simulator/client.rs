@@ -122,10 +122,23 @@ impl Client {
 
     /// Whether its endpoint may hang.
     pub(crate) fn may_hang(&self, lease: &Lease) -> bool {
-        let overdue = || self.places.iter().filter(|it| self.members[**it as usize].is_overdue);
         let member = &self.members[lease.member as usize];
-        member.is_tripped_by_hang()
-            || member.is_overdue && may_pass_over(overdue().count(), self.places.len())
+        member.is_tripped_by_hang() || member.is_overdue && self.few_are_overdue()
+    }
+
+    /// Whether each of them answers nothing, and has an open circuit for that or most others do answer.
+    pub(crate) fn all_hang(&self, tried: &[u32]) -> bool {
+        tried.iter().all(|place| {
+            let member = &self.members[*place as usize];
+            member.is_overdue
+                && member.overdue.is_silent()
+                && (self.few_are_overdue() || member.is_tripped_by_hang())
+        })
+    }
+
+    fn few_are_overdue(&self) -> bool {
+        let overdue = self.places.iter().filter(|it| self.members[**it as usize].is_overdue);
+        may_pass_over(overdue.count(), self.places.len())
     }
 
     /// Whether an endpoint that is not in `tried` admits, and owes no answer beyond its limit.

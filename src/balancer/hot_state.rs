@@ -136,6 +136,11 @@ impl HotState {
         self.is_overdue(slot) && self.trouble(slot).is_some_and(|it| it.overdue.is_late())
     }
 
+    /// Whether an attempt at `slot` passed its limit, and no answer at all came since.
+    pub(crate) fn is_silent(&self, slot: usize) -> bool {
+        self.is_overdue(slot) && self.trouble(slot).is_some_and(|it| it.overdue.is_silent())
+    }
+
     /// An attempt at `slot` takes longer than usual.
     pub(crate) fn mark_overdue(&self, slot: usize, now: Instant) {
         if self.bits(slot).is_some_and(|bits| set(&bits.overdue, slot, true)) {

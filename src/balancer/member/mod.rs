@@ -16,7 +16,7 @@ use super::observe::history::History;
 use super::subset::Fitness;
 use crate::endpoint::{Endpoint, Host, Identity};
 use crate::event::{EjectedBy, EndpointChange};
-use crate::policy::{Breaker, CircuitState};
+use crate::policy::{Breaker, CircuitState, may_pass_over};
 
 /// An endpoint of a balancer.
 ///
@@ -425,6 +425,13 @@ impl Member {
             Standing::In | Standing::Warming(_) => Fitness::Well,
             Standing::Probe(_) | Standing::Tripped | Standing::Out => Fitness::Ill,
         }
+    }
+
+    /// Whether it answers nothing, and its circuit has opened for that or most others of its cluster do answer.
+    pub(crate) fn hangs(&self) -> bool {
+        let cluster = self.cluster();
+        self.hot().is_silent(self.slot())
+            && (may_pass_over(cluster.overdue(), cluster.known()) || self.is_tripped_by_hang())
     }
 
     /// Whether a request would be let through now.

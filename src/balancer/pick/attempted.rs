@@ -34,6 +34,11 @@ impl Attempted {
         self.0.iter().filter(|attempted| holds(attempted)).count()
     }
 
+    /// Whether there are any, and each of them hangs.
+    pub(crate) fn all_hang(&self) -> bool {
+        !self.is_empty() && self.0.iter().all(|attempted| attempted.hangs())
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -257,7 +257,9 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
             return false;
         }
         let drew = &mut self.state.drew_late;
-        if !call.causing(|| call.core.may_retry(drew, now)) {
+        // The others get what they would get if those that hang were ejected already.
+        let is_free = self.state.attempted.all_hang();
+        if !is_free && !call.causing(|| call.core.may_retry(drew, now)) {
             self.state.record.meter.count_once(Counter::PassedLimitOverBudget);
             return false;
         }

@@ -15,6 +15,11 @@
 //!   sent, however late, owes nothing: a burst that was late as a whole leaves no answer to come in
 //!   time, and those of it that hang elsewhere would wait for their deadlines.
 //!
+//! *Silent* is a late one of which no answer at all came since. The copies of what hangs there cost the retry
+//! budget nothing, if its circuit has opened for that or most other endpoints answer. The budget keeps retries
+//! from multiplying the load, and such a copy brings the others no more than to eject the endpoint does. Of a
+//! burst of 1,000 calls on a new client, with one of three hosts hanging, the budget left 100 at their deadlines.
+//!
 //! If more than half of the endpoints are overdue, the service is slow and none of them hangs. None
 //! is passed over then: the rest would have to carry everything, and would be overdue next.
 //! A zone or a priority may hang as a whole, so that is judged by all endpoints too.
@@ -126,6 +131,12 @@ impl Overdue {
         self.late_since.load(Relaxed) != 0 && !owes_nothing()
     }
 
+    /// Whether an attempt passed its limit, and no answer at all came since.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.late_since.load(Relaxed) != 0 && !self.answers.load(Relaxed)
+    }
+
     /// An attempt that had passed its limit ended without an answer after this long.
     pub fn ended_late(&self, took: Duration, millis: u64) {
         let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
@@ -214,18 +225,18 @@ mod tests {
     fn one_that_has_answered_all_however_late_owes_nothing() {
         let endpoint = Overdue::new();
         endpoint.is_late_since(1);
-        assert!(endpoint.is_late(), "the attempt was given up");
+        assert!(endpoint.is_late() && endpoint.is_silent(), "the attempt was given up");
         endpoint.answered();
-        assert!(!endpoint.is_late());
+        assert!(!endpoint.is_late() && !endpoint.is_silent());
         endpoint.late_begins();
         assert!(endpoint.is_late(), "the next one has passed its limit");
         endpoint.forget();
         endpoint.is_late_since(2);
         endpoint.answered();
-        assert!(endpoint.is_late(), "and is still in flight");
+        assert!(endpoint.is_late() && !endpoint.is_silent(), "and is still in flight");
         endpoint.ended_late(ms(5), 3);
         endpoint.late_ends();
-        assert!(endpoint.is_late(), "and got no answer");
+        assert!(endpoint.is_late() && endpoint.is_silent(), "and got no answer");
         endpoint.late_ends();
         endpoint.answered();
         assert!(!endpoint.is_late(), "none was in flight to end");
