@@ -169,6 +169,29 @@ fn by_default_429_and_every_5xx_but_501_are_tried_again() {
 }
 
 #[test]
+fn what_an_ejected_endpoint_had_in_flight_is_repeated_without_the_budget() {
+    let good = [Server::ok(), Server::ok()];
+    let failing = Server::always(Reply::status(503).after(ms(100)));
+    let not_ok = |hosts: &[&Server], calls: usize| {
+        let ports: Vec<u16> = hosts.iter().map(|host| host.port()).collect();
+        let builder = Builder::new().retry_budget(0.0, 0, 10_000);
+        // For the failures that open the circuit.
+        builder.option("retry_budget_stock", "15").unwrap();
+        let client = builder.balancer(&round_robin(&ports)).build();
+        let request = Request::new("GET", "/");
+        let calls: Vec<Call> = (0..calls).map(|_| client.start(&request).unwrap()).collect();
+        let status = |call: Call| call.end().map_or(0, |answer| answer.status);
+        calls.into_iter().map(status).filter(|status| *status != 200).count()
+    };
+    assert_eq!(not_ok(&[&good[0], &good[1], &failing], 150), 0);
+    // Where the service fails as a whole, retries would only make it worse.
+    let others = [(); 2].map(|()| Server::always(Reply::status(503).after(ms(100))));
+    assert_eq!(not_ok(&[&others[0], &others[1], &failing], 30), 30);
+    let sent: usize = others.iter().map(Server::request_count).sum();
+    assert!(sent <= 45, "{sent}");
+}
+
+#[test]
 fn the_statuses_can_be_others() {
     let server = Server::new(|seen| Reply::status(if seen.path == "/404" { 404 } else { 503 }));
     let client = client(&server, Retry::new().delay_ms(1).statuses(&[404, 418]));

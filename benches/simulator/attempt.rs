@@ -265,9 +265,10 @@ impl World<'_> {
             time_left,
             p50: client.usual((now, clock)),
         };
+        let (drew, is_free) = (&mut call.drew, client.all_fail_alone(&call.tried));
         let budget = client.budget.as_ref();
-        let drew = &mut call.drew;
-        let afford = || budget.is_none_or(|budget| budget.try_extra(drew, clock.at(now)));
+        let afford =
+            || is_free || budget.is_none_or(|budget| budget.try_extra(drew, clock.at(now)));
         let decision = call.retry.decide(&facts, &mut client.draws, afford);
         let is_flying = call.is_flying();
         match decision {

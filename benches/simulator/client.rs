@@ -126,13 +126,14 @@ impl Client {
         member.is_tripped_by_hang() || member.is_overdue && self.few_are_overdue()
     }
 
-    /// Whether each of them answers nothing, and has an open circuit for that or most others do answer.
-    pub(crate) fn all_hang(&self, tried: &[u32]) -> bool {
+    /// Whether each of them fails and the service does not, as the library's members say of themselves.
+    pub(crate) fn all_fail_alone(&self, tried: &[u32]) -> bool {
+        let most_are_well = self.rotating * 2 >= self.places.len();
         tried.iter().all(|place| {
             let member = &self.members[*place as usize];
-            member.is_overdue
-                && member.overdue.is_silent()
-                && (self.few_are_overdue() || member.is_tripped_by_hang())
+            let is_silent = member.is_overdue && member.overdue.is_silent();
+            is_silent && (self.few_are_overdue() || member.is_tripped_by_hang())
+                || most_are_well && !member.rotating
         })
     }
 

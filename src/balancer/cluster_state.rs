@@ -170,6 +170,11 @@ impl ClusterState {
         self.known.load(Ordering::Relaxed)
     }
 
+    /// Whether at least half of its endpoints are well.
+    pub(crate) fn most_are_well(&self) -> bool {
+        self.well.load(Ordering::Relaxed) * 2 >= self.known()
+    }
+
     /// How many attempts were made while not all were well.
     pub(crate) fn calls_in_trouble(&self) -> u64 {
         self.in_trouble.load(Ordering::Relaxed)

@@ -34,9 +34,10 @@ impl Attempted {
         self.0.iter().filter(|attempted| holds(attempted)).count()
     }
 
-    /// Whether there are any, and each of them hangs.
-    pub(crate) fn all_hang(&self) -> bool {
-        !self.is_empty() && self.0.iter().all(|attempted| attempted.hangs())
+    /// Whether there are any, and each of them fails while the service does not. What the call repeats then brings the
+    /// others no more than they would get if those had been ejected before.
+    pub(crate) fn fail_alone(&self) -> bool {
+        !self.is_empty() && self.0.iter().all(|attempted| attempted.fails_alone())
     }
 
     pub(crate) const fn is_empty(&self) -> bool {

@@ -257,8 +257,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
             return false;
         }
         let drew = &mut self.state.drew_late;
-        // The others get what they would get if those that hang were ejected already.
-        let is_free = self.state.attempted.all_hang();
+        let is_free = self.state.attempted.fail_alone();
         if !is_free && !call.causing(|| call.core.may_retry(drew, now)) {
             self.state.record.meter.count_once(Counter::PassedLimitOverBudget);
             return false;

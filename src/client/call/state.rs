@@ -184,8 +184,8 @@ impl<'a> CallState<'a> {
             time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
             p50: call.timing.usual(now),
         };
-        let drew = &mut self.drew;
-        let budget = || call.causing(|| call.core.may_retry(drew, now));
+        let (drew, attempted) = (&mut self.drew, &self.attempted);
+        let budget = || attempted.fail_alone() || call.causing(|| call.core.may_retry(drew, now));
         let decision = entropy::with_rng(|rng| self.retry.decide(&facts, rng, budget));
         count_decision(&self.record.meter, &decision);
         decision

@@ -15,10 +15,8 @@
 //!   sent, however late, owes nothing: a burst that was late as a whole leaves no answer to come in
 //!   time, and those of it that hang elsewhere would wait for their deadlines.
 //!
-//! *Silent* is a late one of which no answer at all came since. The copies of what hangs there cost the retry
-//! budget nothing, if its circuit has opened for that or most other endpoints answer. The budget keeps retries
-//! from multiplying the load, and such a copy brings the others no more than to eject the endpoint does. Of a
-//! burst of 1,000 calls on a new client, with one of three hosts hanging, the budget left 100 at their deadlines.
+//! *Silent* is a late one of which no answer at all came since. While most others answer, copies of what hangs
+//! there cost the retry budget nothing: see [`budget`](crate::policy::retry::budget).
 //!
 //! If more than half of the endpoints are overdue, the service is slow and none of them hangs. None
 //! is passed over then: the rest would have to carry everything, and would be overdue next.
