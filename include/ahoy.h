@@ -2780,9 +2780,10 @@ ahoy_status ahoy_client_builder_set_max_idle_per_endpoint(ahoy_client_builder *b
 
 /**
  * Limits the connections of each I/O thread to one endpoint, used and unused. A call that finds
- * none free waits for one: as long as it may take, but while another endpoint stands by, or where
- * a connect limit is set, no longer than it may connect. A blocking call has one connection at a
- * time; over HTTP/2 there are at most 4. Only for a client with a balancer. Default 256.
+ * none free waits for one: as long as it may take, but while another endpoint stands by no longer
+ * than it may connect. A blocking call has one connection at a time; over HTTP/2 there are at most
+ * 4, and a call waits in the same way for a stream of one. Only for a client with a balancer.
+ * Default 256.
  *
  * @param connections at least 1; the key max_connections_per_endpoint takes "off" as well
  */

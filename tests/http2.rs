@@ -782,6 +782,49 @@ fn who_waits_for_a_stream_gets_it_while_another_connection_is_being_opened() {
     assert!(begun.elapsed() < ms(10_000), "{:?}", begun.elapsed());
 }
 
+/// A server of one stream at once on each connection, that answers none; how many it has taken.
+fn hanging_server() -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, taken) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&taken);
+    thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let counted = Arc::clone(&counted);
+            thread::spawn(move || {
+                over(socket, async |mut connection| {
+                    let mut held = Vec::new();
+                    while let Some(Ok(stream)) = connection.accept().await {
+                        counted.fetch_add(1, Ordering::SeqCst);
+                        held.push(stream);
+                    }
+                });
+            });
+        }
+    });
+    (port, taken)
+}
+
+#[test]
+fn a_call_goes_elsewhere_where_no_stream_comes_free_in_the_time_to_connect() {
+    let ((hanging, taken), well) = (hanging_server(), narrow_server());
+    let balancer = Balancer::custom(&Provider::loopback(&[hanging, well]), |_| 0);
+    let client = speaking(&balancer, AHOY_HTTP2_PRIOR_KNOWLEDGE).connect_timeout_ms(200).build();
+    let post = Request::new("POST", "/").timeout_ms(20_000);
+    let held: Vec<_> = (1..=4)
+        .map(|streams| {
+            let call = client.start(&post).unwrap();
+            eventually("it hangs", ms(5000), || taken.load(Ordering::SeqCst) == streams);
+            call
+        })
+        .collect();
+    let (answer, took) = timed(|| client.send(&post).unwrap());
+    assert_eq!((answer.status, answer.attempt_count), (200, 2));
+    assert!(took >= ms(195) && took < ms(5000), "{took:?}");
+    let waited = &answer.attempts[0];
+    assert!(waited.detail.contains("stayed in use") && !waited.ambiguous, "{waited:?}");
+    held.iter().for_each(|call| call.cancel().unwrap());
+}
+
 /// A server of one stream at once, whose streams are answered but for each connection's second one. It ends its second
 /// connection before it says anything.
 fn holding_server() -> u16 {

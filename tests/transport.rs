@@ -477,39 +477,41 @@ fn connections_to_an_endpoint_are_limited_and_calls_wait_for_one() {
 }
 
 #[test]
-fn a_call_waits_no_longer_for_a_connection_than_it_may_connect() {
-    // Whichever of the two limits ends the wait, the endpoint is not to blame.
-    for (connect, whole) in [(150, 5000), (5000, 150)] {
-        let server = Server::always(Reply::Hang);
-        let balancer = round_robin(&[server.port()]);
-        let builder = Builder::new().balancer(&balancer).tries(1).connect_timeout_ms(connect);
-        builder.option("max_connections_per_endpoint", "1").unwrap();
-        let client = builder.build();
-        let held = client.begin("/");
-        eventually("it holds the connection", ms(2000), || server.in_flight() == 1);
-        let request = Request::new("GET", "/").timeout_ms(whole);
-        let (failure, took) = timed(|| client.start(&request).unwrap().end().unwrap_err());
-        assert_eq!(failure.status, AHOY_E_CONNECT, "{}", failure.message);
-        assert!(failure.message.contains("stayed in use"), "{}", failure.message);
-        assert!(!failure.is_ambiguous && took >= ms(145) && took < ms(2000), "{took:?}");
-        assert!(balancer.endpoint(server.port()).is_closed());
-        held.cancel().unwrap();
-        drop(held.end());
-    }
+fn a_wait_for_a_connection_ends_with_its_call_and_the_endpoint_is_not_to_blame() {
+    let server = Server::always(Reply::Hang);
+    let balancer = round_robin(&[server.port()]);
+    let builder = Builder::new().balancer(&balancer).tries(1);
+    builder.option("max_connections_per_endpoint", "1").unwrap();
+    let client = builder.build();
+    let held = client.begin("/");
+    eventually("it holds the connection", ms(2000), || server.in_flight() == 1);
+    let request = Request::new("GET", "/").timeout_ms(150);
+    let (failure, took) = timed(|| client.start(&request).unwrap().end().unwrap_err());
+    assert_eq!(failure.status, AHOY_E_CONNECT, "{}", failure.message);
+    assert!(failure.message.contains("stayed in use"), "{}", failure.message);
+    assert!(!failure.is_ambiguous && took >= ms(145) && took < ms(2000), "{took:?}");
+    assert!(balancer.endpoint(server.port()).is_closed());
+    held.cancel().unwrap();
+    drop(held.end());
 }
 
 #[test]
 fn a_call_with_nowhere_else_to_go_waits_for_a_connection_until_its_deadline() {
-    let server = Server::always(Reply::status(200).after(ms(700)));
-    let builder = Builder::new().balancer(&round_robin(&[server.port()])).timeout_ms(4000);
-    builder.option("max_connections_per_endpoint", "1").unwrap();
-    let client = builder.build();
-    // The last waits 2.1 s: more than its first try's share of the limit, which bounds connecting.
-    let calls: Vec<_> = (0..4).map(|_| client.begin("/")).collect();
-    for call in calls {
-        assert_eq!(call.end().unwrap().attempt_count, 1);
+    // The last waits 2.1 s: more than its first try's share of the limit, and than it may connect.
+    for connect in [None, Some(150)] {
+        let server = Server::always(Reply::status(200).after(ms(700)));
+        let builder = Builder::new().balancer(&round_robin(&[server.port()])).timeout_ms(4000);
+        builder.option("max_connections_per_endpoint", "1").unwrap();
+        let client = match connect {
+            Some(limit) => builder.connect_timeout_ms(limit).build(),
+            None => builder.build(),
+        };
+        let calls: Vec<_> = (0..4).map(|_| client.begin("/")).collect();
+        for call in calls {
+            assert_eq!(call.end().unwrap().attempt_count, 1);
+        }
+        assert_eq!(server.connections(), 1);
     }
-    assert_eq!(server.connections(), 1);
 }
 
 #[test]

@@ -397,14 +397,15 @@ impl Balancer {
         Picker { config: &self.config, round_robin: &live.round_robin, snapshot, context }
     }
 
-    /// Whether more endpoints are well than are in `attempted`.
-    pub(crate) fn stands_by(&self, attempted: &Attempted) -> bool {
-        self.live().pick_state.load().roster.well() > attempted.len()
+    /// Whether more endpoints are well than a call has `tried`.
+    pub(crate) fn stands_by(&self, tried: usize) -> bool {
+        self.live().pick_state.load().roster.well() > tried
     }
 
     /// Whether an endpoint that is not in `attempted` admits.
     pub(crate) fn has_unattempted(&self, attempted: &Attempted, now: Instant) -> bool {
-        self.stands_by(attempted) || self.any_serves(now, |member| !attempted.contains(member))
+        self.stands_by(attempted.len())
+            || self.any_serves(now, |member| !attempted.contains(member))
     }
 
     /// Whether an endpoint that is not in `attempted` admits, and owes no answer beyond its limit.

@@ -156,9 +156,9 @@ impl Target<'_> {
         }
     }
 
-    /// Whether more endpoints are well than are in `attempted`.
-    pub(crate) fn stands_by(&self, attempted: &Attempted) -> bool {
-        self.balancer().is_some_and(|balancer| balancer.stands_by(attempted))
+    /// Whether more endpoints are well than the call has `tried`.
+    pub(crate) fn stands_by(&self, tried: usize) -> bool {
+        self.balancer().is_some_and(|balancer| balancer.stands_by(tried))
     }
 
     /// Whether an endpoint not in `attempted` admits.

@@ -83,8 +83,8 @@ pub struct Exchange<'a> {
     pub source: Option<&'a BodyReader>,
     /// Limit on resolving, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// How long it waits for a connection where all that there may be are in use.
-    pub connection_wait: Duration,
+    /// Whether another endpoint stands by for its call; asked where all connections that there may be are in use.
+    pub stands_by: &'a (dyn Fn() -> bool + Sync),
     /// How long a body that is read whole may bring nothing; `None` for no limit but that of the attempt.
     pub body_idle_timeout: Option<Duration>,
     /// Bound on the decoded body of the answer, in bytes.
@@ -120,7 +120,7 @@ impl<'a> Exchange<'a> {
             body: &NO_BODY,
             source: None,
             connect_timeout,
-            connection_wait: connect_timeout,
+            stands_by: &|| true,
             body_idle_timeout: None,
             max_body,
             gzip: false,
@@ -131,7 +131,18 @@ impl<'a> Exchange<'a> {
     }
 }
 
+/// What an attempt is called that found no connection free.
+pub(crate) fn stayed_in_use() -> Failure {
+    Failure::unsent(FailureKind::Local, "all connections stayed in use")
+}
+
 impl Exchange<'_> {
+    /// How long it waits for a connection where all that there may be are in use: they come free, so that it is as long as
+    /// its call may take, unless that can go on elsewhere.
+    pub(crate) fn connection_wait(&self) -> Duration {
+        if (self.stands_by)() { self.connect_timeout } else { Duration::MAX }
+    }
+
     /// Whether the answer's body is read piece by piece.
     fn is_streamed(&self, status: StatusCode) -> bool {
         self.streams.is_some_and(|streams| streams(status))

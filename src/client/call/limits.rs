@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::call::Call;
 use crate::balancer::lease::Lease;
-use crate::balancer::pick::attempted::Attempted;
 use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT};
-use crate::policy::{Known, RetryOn};
+use crate::policy::Known;
 use crate::request::Request;
 
 /// The limits of one attempt. All but the last two count from when it last moved.
@@ -22,8 +21,6 @@ pub(crate) struct Limits {
     pub(crate) usual: Duration,
     /// Limit on resolving, TCP and TLS together.
     pub(crate) connect: Duration,
-    /// How long it waits for a connection where all are in use.
-    pub(crate) connection_wait: Duration,
     /// When it is cut; `None` for never.
     pub(crate) end: Option<Instant>,
     /// The attempt's own limit cuts it, before the call's deadline does.
@@ -41,8 +38,6 @@ struct Circumstances {
     /// How long a probe may take at most.
     probe: Option<Duration>,
     may_hang: bool,
-    /// The call could go on at another endpoint.
-    stands_by: bool,
 }
 
 impl Limits {
@@ -50,7 +45,6 @@ impl Limits {
     pub(crate) fn new(
         call: &Call<'_>,
         lease: &Lease,
-        attempted: &Attempted,
         tries_left: Option<u32>,
         now: Instant,
     ) -> Self {
@@ -67,26 +61,13 @@ impl Limits {
             hedge_delay,
             probe: lease.probe_limit(),
             may_hang: lease.may_hang(),
-            stands_by: tries_left.is_none_or(|left| left > 1)
-                && call.retry().on.contains(RetryOn::CONNECT)
-                && call.target.stands_by(attempted),
         };
         Self::of(config, call.request, circumstances)
     }
 
-    /// A connection that is in use comes free: without a connect limit that is set, a call with nowhere else to go waits
-    /// for that as long as it may take.
-    fn of(config: &ClientConfig, request: &Request, at: Circumstances) -> Self {
-        let limits = Self::within_connect_limit(config, request, at);
-        match config.connect_timeout.is_some() || at.stands_by {
-            true => limits,
-            false => Self { connection_wait: Duration::MAX, ..limits },
-        }
-    }
-
     /// An unset limit follows the service; the connect limit is the attempt's share of the time left, as the first
     /// endpoint that cannot be reached must not eat what the others need.
-    fn within_connect_limit(config: &ClientConfig, request: &Request, at: Circumstances) -> Self {
+    fn of(config: &ClientConfig, request: &Request, at: Circumstances) -> Self {
         let left = at.deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(at.now));
         let share = at.tries_left.map_or(left, |tries| left / tries.max(1));
         let own = request.attempt_timeout.or(config.attempt_timeout);
@@ -99,8 +80,7 @@ impl Limits {
         let short = if usual == Duration::MAX { usual } else { at.known.short(usual) };
         let soft = if at.may_hang { short } else { usual };
         let slow = at.hedge_delay.map_or(soft, |delay| delay.min(soft));
-        let (connection_wait, end) = (connect, at.deadline);
-        Self { short, slow, soft, usual, connect, connection_wait, end, is_hard: false }
+        Self { short, slow, soft, usual, connect, end: at.deadline, is_hard: false }
     }
 
     fn hard(own: Duration, connect: Duration, at: Circumstances) -> Self {
@@ -111,8 +91,7 @@ impl Limits {
         let end = if is_hard { cut } else { at.deadline };
         let never = Duration::MAX;
         let short = if own == never { never } else { at.known.short(own) };
-        let connection_wait = connect;
-        Self { short, slow, soft: never, usual: own, connect, connection_wait, end, is_hard }
+        Self { short, slow, soft: never, usual: own, connect, end, is_hard }
     }
 }
 
@@ -141,7 +120,6 @@ mod tests {
             hedge_delay: None,
             probe: None,
             may_hang: false,
-            stands_by: false,
         }
     }
 
@@ -161,19 +139,6 @@ mod tests {
         let limits = Limits::of(&ClientConfig::default(), &request(), endless);
         assert_eq!((limits.soft, limits.connect), (1000 * MS, DEFAULT_CONNECT_TIMEOUT));
         assert_eq!(limits.end, None);
-    }
-
-    #[test]
-    fn a_connection_in_use_is_waited_for_unless_another_endpoint_stands_by() {
-        let wait = |config: &ClientConfig, at| Limits::of(config, &request(), at).connection_wait;
-        let (unset, alone) = (ClientConfig::default(), at());
-        let beside_another = Circumstances { stands_by: true, ..alone };
-        assert_eq!(wait(&unset, alone), Duration::MAX);
-        assert_eq!(wait(&unset, beside_another), 100 * MS);
-        let set = ClientConfig { connect_timeout: Some(70 * MS), ..ClientConfig::default() };
-        assert_eq!((wait(&set, alone), wait(&set, beside_another)), (70 * MS, 70 * MS));
-        let hard = ClientConfig { attempt_timeout_hard: true, ..ClientConfig::default() };
-        assert_eq!((wait(&hard, alone), wait(&hard, beside_another)), (Duration::MAX, 100 * MS));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::error::ErrorKind;
 use crate::outcome::{Class, Failure, FailureKind, in_ms};
 use crate::phase::{ConnectionInfo, PhasesSoFar};
 use crate::policy::retry::retry_after;
-use crate::policy::{AttemptOutcome, InjectedFault, Left, Pushback, RetryAfter, class};
+use crate::policy::{AttemptOutcome, InjectedFault, Left, Pushback, RetryAfter, RetryOn, class};
 use crate::request::Request;
 use crate::response::{Resource, Response};
 use crate::runtime::clock;
@@ -31,7 +31,7 @@ use crate::runtime::host::callback;
 use crate::runtime::rare::rare;
 use crate::source::BodyReader;
 use crate::statistics::Counter;
-use crate::transport::{Answer, Exchange, Live, Progress, Transport};
+use crate::transport::{Answer, Exchange, Live, Progress, Transport, stayed_in_use};
 
 /// An attempt that may be sent. Dropped under way, it drops its exchange and gives its permit back.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub(crate) struct Attempt {
     /// Its number within the call, from 1.
     number: usize,
     limits: Limits,
+    /// How many endpoints its call has tried, where it may go on to another.
+    tried: Option<usize>,
     /// The attempt's own copy, where a hook or a header of its own changes it.
     outgoing: Option<Box<Request>>,
 }
@@ -102,10 +104,12 @@ impl Attempt {
         now: Instant,
     ) -> Result<Self, String> {
         let first_on_endpoint = lease.mark_attempted(attempted);
-        let limits = Limits::new(call, &lease, attempted, tries_left, now);
+        let limits = Limits::new(call, &lease, tries_left, now);
         lease.limit_to(limits.usual);
         let left = || limits.end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
         let outgoing = outgoing(call, &lease, number, left)?;
+        let may_go_on =
+            tries_left.is_none_or(|left| left > 1) && call.retry().on.contains(RetryOn::CONNECT);
         let reason = match lease.probe_limit() {
             Some(_) => Counter::Probe,
             None if number == 1 => Counter::First,
@@ -120,6 +124,7 @@ impl Attempt {
             waited: Duration::ZERO,
             number,
             limits,
+            tried: may_go_on.then_some(attempted.len()),
             outgoing,
         })
     }
@@ -236,6 +241,7 @@ impl Attempt {
     ) -> Result<Answer, Failure> {
         let (config, retry) = (&call.core.config, call.retry());
         let streams = |status| streaming::is_streamed(config, retry, status);
+        let stands_by = || self.tried.is_some_and(|tried| call.target.stands_by(tried));
         let outgoing = self.outgoing.as_deref();
         let exchange = Exchange {
             endpoint: self.lease.endpoint(),
@@ -245,7 +251,7 @@ impl Attempt {
             body: &call.request.body,
             source: call.body_reader.as_ref(),
             connect_timeout: self.limits.connect,
-            connection_wait: self.limits.connection_wait,
+            stands_by: &stands_by,
             body_idle_timeout: call.core.config.body_idle_timeout,
             max_body: call.core.config.max_body,
             gzip: call.core.config.gzip,
@@ -328,7 +334,7 @@ impl Attempt {
     /// What the attempt is called that was cut off.
     fn cut(&self, progress: &Progress) -> Failure {
         if progress.is_waiting() {
-            return Failure::unsent(FailureKind::Local, "all connections stayed in use");
+            return stayed_in_use();
         }
         if progress.is_resolving() {
             return Failure::unsent(FailureKind::Resolve, "name not resolved in time");

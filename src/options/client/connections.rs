@@ -54,7 +54,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
     Setting::new("max_connections_per_endpoint", POSITIVE)
         .or(&[OFF])
-        .purpose("How many connections to one endpoint each I/O thread has, used and unused; a call that finds none free waits for one: as long as it may take, but while another endpoint stands by, or where a connect limit is set, no longer than it may connect. A blocking call has one at a time; over HTTP/2 there are at most 4")
+        .purpose("How many connections to one endpoint each I/O thread has, used and unused; a call that finds none free waits for one: as long as it may take, but while another endpoint stands by no longer than it may connect. A blocking call has one at a time; over HTTP/2 there are at most 4")
         .cost("A descriptor here and at the endpoint for each.")
         .setter("set_max_connections_per_endpoint")
         .field(

@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use crate::endpoint::Endpoint;
-use crate::outcome::{Failure, FailureKind};
+use crate::outcome::Failure;
 use crate::phase::Phase;
 use crate::runtime::rare::rare;
 #[cfg(test)]
@@ -42,7 +42,7 @@ use crate::transport::tls::{Offer, Tls};
 use crate::transport::trace::WireTrace;
 use crate::transport::traffic::Traffic;
 use crate::transport::wire::Stream;
-use crate::transport::{Answer, Exchange, Transport, warm};
+use crate::transport::{Answer, Exchange, Transport, stayed_in_use, warm};
 
 /// What the connections of a [`Direct`] have in common.
 #[derive(Clone, Debug)]
@@ -220,10 +220,9 @@ impl Direct {
             return Ok(permit);
         }
         exchange.progress.mark_waiting(true);
-        let permit = timeout(exchange.connection_wait, permits.acquire_owned()).await;
+        let permit = timeout(exchange.connection_wait(), permits.acquire_owned()).await;
         exchange.progress.mark_waiting(false);
-        let in_use = || Failure::unsent(FailureKind::Local, "all connections stayed in use");
-        permit.ok().and_then(Result::ok).ok_or_else(in_use)
+        permit.ok().and_then(Result::ok).ok_or_else(stayed_in_use)
     }
 
     /// One more connection to `endpoint`, at rest from the beginning; false where there are `count`, or none more

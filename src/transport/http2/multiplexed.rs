@@ -26,7 +26,7 @@ use crate::transport::request;
 use crate::transport::tls::Offer;
 use crate::transport::traffic::Traffic;
 use crate::transport::wire::Stream;
-use crate::transport::{Answer, Exchange, Transport, warm};
+use crate::transport::{Answer, Exchange, Transport, stayed_in_use, warm};
 
 /// What the connections of a [`Multiplexed`] have in common.
 #[derive(Clone, Debug)]
@@ -181,7 +181,7 @@ impl Multiplexed {
     /// A stream for `exchange`, waited for where need be; `None` where the endpoint speaks HTTP/1.1.
     async fn slot(&self, exchange: &Exchange<'_>) -> Result<Option<StreamSlot>, Failure> {
         let pool = pool(&self.pools, exchange.endpoint);
-        let (mut begun, mut failures) = (Instant::now(), None);
+        let (mut begun, mut failures, mut busy_since) = (Instant::now(), None, None);
         loop {
             let mut change = pin!(pool.changed().notified());
             change.as_mut().enable();
@@ -215,8 +215,14 @@ impl Multiplexed {
                 Acquire::Busy(may_dial_at) => {
                     // Connections stand, so the limit on making one no longer applies.
                     exchange.progress.mark_connected();
+                    let gives_up_at = busy_since
+                        .get_or_insert_with(Instant::now)
+                        .checked_add(exchange.connection_wait());
+                    if gives_up_at.is_some_and(|at| at <= Instant::now()) {
+                        return Err(stayed_in_use());
+                    }
                     exchange.progress.mark_waiting(true);
-                    match may_dial_at {
+                    match gives_up_at.into_iter().chain(may_dial_at).min() {
                         Some(at) => drop(timeout_at(at.into(), change).await),
                         None => change.await,
                     }
