@@ -136,6 +136,29 @@ fn copies_of_what_hangs_cost_the_budget_nothing_while_others_answer() {
 }
 
 #[test]
+fn copies_of_long_requests_draw_on_the_budget_where_others_are_answered() {
+    let answer = |seen: &Seen| match &*seen.path {
+        "/long" => Reply::status(200).after(ms(800)),
+        _ => Reply::status(200),
+    };
+    let servers = [(); 3].map(|()| Server::new(answer));
+    let builder = Builder::new().retry_budget(0.0, 0, 10_000).attempt_timeout_ms(50);
+    builder.option("retry_budget_stock", "0").unwrap();
+    let client = builder.balancer(&round_robin(&servers.each_ref().map(Server::port))).build();
+    let attempts = [(); 3].map(|()| {
+        let long = client.begin("/long");
+        loop {
+            match long.wait(5).unwrap() {
+                Some(answer) => break answer.attempt_count,
+                None => drop(client.get("/").unwrap()),
+            }
+        }
+    });
+    // Whether it is busy was not noted before the first.
+    assert_eq!(attempts[1..], [1, 1]);
+}
+
+#[test]
 fn a_hard_limit_cuts_for_the_client_or_for_one_request() {
     let hanging = Server::always(Reply::Hang);
     let builder = || Builder::new().balancer(&first_of(&[&hanging])).tries(1);

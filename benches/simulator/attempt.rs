@@ -225,7 +225,7 @@ impl World<'_> {
         client.observe(took, end, call.in_flight, (now, clock));
         let member = flight.lease.member;
         let answered = matches!(ended, AttemptOutcome::Answered { .. });
-        client.members[member as usize].heard(answered, flight.lease.late);
+        client.members[member as usize].heard(answered, flight.lease.late, now);
         let blamed = match self.rules.limit_kind {
             LimitKind::Hard => *ended,
             LimitKind::Soft | LimitKind::Follows => blamed(*ended, Left::Ended, flight.lease.late),
@@ -265,7 +265,7 @@ impl World<'_> {
             time_left,
             p50: client.usual((now, clock)),
         };
-        let (drew, is_free) = (&mut call.drew, client.all_fail_alone(&call.tried));
+        let (drew, is_free) = (&mut call.drew, client.all_fail_alone(&call.tried, now));
         let budget = client.budget.as_ref();
         let afford =
             || is_free || budget.is_none_or(|budget| budget.try_extra(drew, clock.at(now)));

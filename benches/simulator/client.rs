@@ -20,7 +20,7 @@ use crate::attempt::End;
 use crate::contestant::{Balance, Checks, Contestant};
 use crate::draws::Draws;
 use crate::member::Member;
-use crate::time::{Clock, Nanos};
+use crate::time::{Clock, MS, Nanos};
 
 /// One client.
 #[derive(Debug)]
@@ -127,11 +127,11 @@ impl Client {
     }
 
     /// Whether each of them fails and the service does not, as the library's members say of themselves.
-    pub(crate) fn all_fail_alone(&self, tried: &[u32]) -> bool {
+    pub(crate) fn all_fail_alone(&self, tried: &[u32], now: Nanos) -> bool {
         let most_are_well = self.rotating * 2 >= self.places.len();
         tried.iter().all(|place| {
             let member = &self.members[*place as usize];
-            let is_silent = member.is_overdue && member.overdue.is_silent();
+            let is_silent = member.is_overdue && member.overdue.is_silent(now / MS);
             is_silent && (self.few_are_overdue() || member.is_tripped_by_hang())
                 || most_are_well && !member.rotating
         })

@@ -98,12 +98,12 @@ impl Member {
     }
 
     /// Takes in how an attempt ended, as far as its silence was news.
-    pub(crate) fn heard(&mut self, answered: bool, late: bool) {
+    pub(crate) fn heard(&mut self, answered: bool, late: bool, now: Nanos) {
         if answered && !late {
-            self.overdue.answered_in_time();
+            self.overdue.answered_in_time(now / MS);
             self.is_overdue = false;
         } else if answered {
-            self.overdue.answered();
+            self.overdue.answered(now / MS);
         }
     }
 

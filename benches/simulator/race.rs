@@ -88,7 +88,7 @@ impl World<'_> {
         facts.may_start()
             && elsewhere
             && client.copies.may_send(clock.at(now))
-            && (client.all_fail_alone(&call.tried)
+            && (client.all_fail_alone(&call.tried, now)
                 || budget.is_none_or(|budget| budget.try_extra(drew, clock.at(now))))
     }
 }

@@ -136,9 +136,10 @@ impl HotState {
         self.is_overdue(slot) && self.trouble(slot).is_some_and(|it| it.overdue.is_late())
     }
 
-    /// Whether an attempt at `slot` passed its limit, and no answer at all came since.
-    pub(crate) fn is_silent(&self, slot: usize) -> bool {
-        self.is_overdue(slot) && self.trouble(slot).is_some_and(|it| it.overdue.is_silent())
+    /// Whether an attempt at `slot` passed its limit, and no answer at all came for a while.
+    pub(crate) fn is_silent(&self, slot: usize, now: Instant) -> bool {
+        let millis = self.shared.millis(now);
+        self.is_overdue(slot) && self.trouble(slot).is_some_and(|it| it.overdue.is_silent(millis))
     }
 
     /// An attempt at `slot` takes longer than usual.
@@ -169,15 +170,15 @@ impl HotState {
 
     /// An attempt at `slot` was answered. Costs two loads where nothing was wrong.
     #[inline]
-    pub(crate) fn answered(&self, slot: usize, in_time: bool) {
+    pub(crate) fn answered(&self, slot: usize, in_time: bool, now: Instant) {
         if in_time && self.is_overdue(slot) {
             self.clear_overdue(slot);
         }
         if let Some(trouble) = self.trouble(slot) {
-            if in_time {
-                trouble.overdue.answered_in_time();
-            } else {
-                trouble.overdue.answered();
+            let millis = self.shared.millis(now);
+            match in_time {
+                true => trouble.overdue.answered_in_time(millis),
+                false => trouble.overdue.answered(millis),
             }
         }
     }

@@ -169,7 +169,7 @@ impl Lease {
             let elapsed = now.saturating_duration_since(began);
             held.member.count(&Evidence::new(Verdict::Success, elapsed), head, now);
             held.counted = true;
-            held.member.hot().answered(held.member.slot(), in_time);
+            held.member.hot().answered(held.member.slot(), in_time, now);
             held.finish(now, LoadOutcome::Success);
         }
     }
@@ -195,7 +195,7 @@ impl Lease {
         // In place: to move it out takes longer than to look at it.
         let held = self.held.as_mut()?;
         if let AttemptOutcome::Answered { .. } | AttemptOutcome::Judged { .. } = outcome {
-            held.member.hot().answered(held.member.slot(), !evidence.late);
+            held.member.hot().answered(held.member.slot(), !evidence.late, now);
         }
         outliers::note(&held.member, outcome, now);
         held.finish(now, load_outcome(evidence, self.limit));

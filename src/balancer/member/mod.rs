@@ -429,11 +429,11 @@ impl Member {
 
     /// Whether it fails and the service does not: its circuit is not closed while most others are well, or it hangs. It
     /// hangs if it answers nothing while most others do, or was found to hang, as none is where all are late.
-    pub(crate) fn fails_alone(&self) -> bool {
+    pub(crate) fn fails_alone(&self, now: Instant) -> bool {
         let (cluster, hot) = (self.cluster(), self.hot());
         let few_are_overdue = || may_pass_over(cluster.overdue(), cluster.known());
         let is_open = || !hot.is_rotating(self.slot()) && self.state() != CircuitState::Closed;
-        hot.is_silent(self.slot()) && (few_are_overdue() || self.is_tripped_by_hang())
+        hot.is_silent(self.slot(), now) && (few_are_overdue() || self.is_tripped_by_hang())
             || cluster.most_are_well() && is_open()
     }
 

@@ -15,8 +15,8 @@
 //!   sent, however late, owes nothing: a burst that was late as a whole leaves no answer to come in
 //!   time, and those of it that hang elsewhere would wait for their deadlines.
 //!
-//! *Silent* is a late one of which no answer at all came since. While most others answer, copies of what hangs
-//! there cost the retry budget nothing: see [`budget`](crate::policy::retry::budget).
+//! *Silent* is a late one of which no answer at all came for half a second. While most others answer, copies of what
+//! hangs there cost the retry budget nothing: see [`budget`](crate::policy::retry::budget).
 //!
 //! If more than half of the endpoints are overdue, the service is slow and none of them hangs. None
 //! is passed over then: the rest would have to carry everything, and would be overdue next.
@@ -60,6 +60,8 @@ pub struct Overdue {
     answers: AtomicBool,
     /// Attempts in flight that have passed their limit.
     late_in_flight: AtomicU32,
+    /// When the last answer came, plus one; zero while that is not known.
+    answered_at: AtomicU64,
 }
 
 impl Overdue {
@@ -75,11 +77,17 @@ impl Overdue {
             overtaken: AtomicU32::new(0),
             answers: AtomicBool::new(false),
             late_in_flight: AtomicU32::new(0),
+            answered_at: AtomicU64::new(0),
         }
     }
 
     /// Forgets all of it; what is in flight stays counted.
     pub fn forget(&self) {
+        self.answered_at.store(0, Relaxed);
+        self.owe_nothing();
+    }
+
+    fn owe_nothing(&self) {
         self.overdue_since.store(0, Relaxed);
         self.late_since.store(0, Relaxed);
         self.ended.store(0, Relaxed);
@@ -111,12 +119,14 @@ impl Overdue {
     }
 
     /// An attempt was answered within its limit.
-    pub fn answered_in_time(&self) {
-        self.forget();
+    pub fn answered_in_time(&self, millis: u64) {
+        self.owe_nothing();
+        self.answered_at.store(millis + 1, Relaxed);
     }
 
     /// An attempt was answered, however late: the endpoint does not hang.
-    pub fn answered(&self) {
+    pub fn answered(&self, millis: u64) {
+        self.answered_at.store(millis + 1, Relaxed);
         self.risked.store(0, Relaxed);
         self.overtaken.store(0, Relaxed);
         self.answers.store(true, Relaxed);
@@ -129,10 +139,12 @@ impl Overdue {
         self.late_since.load(Relaxed) != 0 && !owes_nothing()
     }
 
-    /// Whether an attempt passed its limit, and no answer at all came since.
+    /// Whether an attempt passed its limit, and no answer at all came for a while.
     #[must_use]
-    pub fn is_silent(&self) -> bool {
-        self.late_since.load(Relaxed) != 0 && !self.answers.load(Relaxed)
+    pub fn is_silent(&self, millis: u64) -> bool {
+        let answered_at = self.answered_at.load(Relaxed);
+        let is_long_ago = || millis.saturating_sub(answered_at - 1) >= SILENCE_MS;
+        self.late_since.load(Relaxed) != 0 && (answered_at == 0 || is_long_ago())
     }
 
     /// An attempt that had passed its limit ended without an answer after this long.
@@ -195,6 +207,10 @@ const IN_A_ROW: u32 = 3;
 /// A ninth of the time at most is spent on finding out.
 const RISK_EVERY: u64 = 8;
 
+/// A busy endpoint answers some call in this time, also if others of its calls take long. A late call that found no way
+/// elsewhere asks again as often.
+const SILENCE_MS: u64 = 500;
+
 /// An attempt that was cancelled leaves no end behind: twice the default limit of a call.
 const FORGOTTEN_MS: u64 = 60_000;
 
@@ -213,9 +229,9 @@ mod tests {
         }
         assert!(endpoint.is_late(), "also at the origin");
         endpoint.late_ends();
-        endpoint.answered();
+        endpoint.answered(4);
         assert!(endpoint.is_late(), "a late answer is no news of health");
-        endpoint.answered_in_time();
+        endpoint.answered_in_time(4);
         assert!(!endpoint.is_late());
     }
 
@@ -223,20 +239,21 @@ mod tests {
     fn one_that_has_answered_all_however_late_owes_nothing() {
         let endpoint = Overdue::new();
         endpoint.is_late_since(1);
-        assert!(endpoint.is_late() && endpoint.is_silent(), "the attempt was given up");
-        endpoint.answered();
-        assert!(!endpoint.is_late() && !endpoint.is_silent());
+        assert!(endpoint.is_late() && endpoint.is_silent(503), "the attempt was given up");
+        endpoint.answered(4);
+        assert!(!endpoint.is_late() && !endpoint.is_silent(503));
         endpoint.late_begins();
         assert!(endpoint.is_late(), "the next one has passed its limit");
         endpoint.forget();
         endpoint.is_late_since(2);
-        endpoint.answered();
-        assert!(endpoint.is_late() && !endpoint.is_silent(), "and is still in flight");
+        endpoint.answered(4);
+        assert!(endpoint.is_late() && !endpoint.is_silent(503), "and is still in flight");
         endpoint.ended_late(ms(5), 3);
         endpoint.late_ends();
-        assert!(endpoint.is_late() && endpoint.is_silent(), "and got no answer");
+        assert!(endpoint.is_late() && !endpoint.is_silent(503), "and got no answer");
+        assert!(endpoint.is_silent(504), "nor did any other for half a second");
         endpoint.late_ends();
-        endpoint.answered();
+        endpoint.answered(4);
         assert!(!endpoint.is_late(), "none was in flight to end");
     }
 
@@ -244,9 +261,9 @@ mod tests {
     fn three_overtaken_in_a_row_count_as_late() {
         let endpoint = Overdue::new();
         assert_eq!([(); 4].map(|()| endpoint.overtaken()), [false, false, true, true]);
-        endpoint.answered();
+        endpoint.answered(4);
         assert_eq!([(); 3].map(|()| endpoint.overtaken()), [false, false, true]);
-        endpoint.answered_in_time();
+        endpoint.answered_in_time(4);
         assert!(!endpoint.overtaken());
     }
 
@@ -276,7 +293,7 @@ mod tests {
         assert_eq!(claims(36_999), 0);
         assert_eq!(claims(37_000), 1);
         assert_eq!(claims(97_000), 1, "the last one was given up");
-        endpoint.answered();
+        endpoint.answered(4);
         assert_eq!(claims(97_001), 1, "it answers, however late");
     }
 
