@@ -840,7 +840,8 @@ typedef struct ahoy_balancer ahoy_balancer;
  *
  * - after 5 failures in a row;
  * - when half of at least 10 calls within 10 s failed;
- * - at once when the endpoint cannot be connected to; nothing was sent then.
+ * - at once when the endpoint cannot be connected to, and has answered no other call meanwhile;
+ *   nothing was sent then.
  *
  * Failures are answers of 5xx but 501, timeouts and lost connections; 429 counts for the ratio
  * only.
@@ -2734,7 +2735,8 @@ ahoy_status ahoy_client_builder_set_commit(ahoy_client_builder *builder,
 
 /**
  * Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share
- * of the time left.
+ * of the time left, and at least 1,250 ms where half of that time is as much: a SYN that was lost
+ * is sent again after a second.
  *
  * @param timeout_ms at least 1; AHOY_FOREVER for no limit but the attempt's
  */

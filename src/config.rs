@@ -53,7 +53,7 @@ pub struct ClientConfig {
     /// When a streamed answer is handed over, after which no other attempt is made.
     pub commit: Commit,
     /// Limit on resolving, TCP and TLS together; `None` for the lesser of 3 s and the attempt's
-    /// share of the time left.
+    /// share of the time left, and for 1.25 s at least where half of that time is as much.
     pub connect_timeout: Option<Duration>,
     /// How long the body of an answer may bring no bytes before its attempt ends; `None` for no
     /// such limit.

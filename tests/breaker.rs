@@ -1,6 +1,10 @@
 //! The circuits: when they open, what they let through, and how they close.
 
+use std::io::{Read, Write};
+use std::iter;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -79,6 +83,46 @@ fn a_connect_that_times_out_opens_at_once() {
     assert!(took >= ms(45) && took < ms(500), "{took:?}");
     assert!(!failure.is_ambiguous && failure.attempts[0].opened_circuit);
     assert!(balancer.endpoint(silent.port()).is_open());
+}
+
+/// Answers each request on its first connection, and takes no other.
+fn serving_one() -> TcpListener {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let accepting = listener.try_clone().unwrap();
+    thread::spawn(move || {
+        let (mut socket, _) = accepting.accept().unwrap();
+        let mut request = [0; 4096];
+        while socket.read(&mut request).is_ok_and(|read| read > 0) {
+            socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        }
+    });
+    listener
+}
+
+#[test]
+fn a_connect_that_times_out_leaves_in_what_answers_others_meanwhile() {
+    let listener = serving_one();
+    let address = listener.local_addr().unwrap();
+    let balancer = first_of(&[address.port()], &Breaker::new());
+    let client = Builder::new().balancer(&balancer).tries(1).connect_timeout_ms(200).build();
+    assert_eq!(client.get("/").unwrap().status, 200);
+    let connect = || TcpStream::connect_timeout(&address, ms(100)).ok();
+    let _held: Vec<_> = iter::from_fn(connect).collect();
+    // The one connection is in use from here on, so that the other call needs a new one.
+    let stopped = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let others = scope.spawn(|| {
+            while !stopped.load(Ordering::Relaxed) {
+                assert_eq!(client.get("/").unwrap().status, 200);
+            }
+        });
+        let outcome = client.begin("/").end();
+        let is_closed = balancer.endpoint(address.port()).is_closed();
+        stopped.store(true, Ordering::Relaxed);
+        others.join().unwrap();
+        assert_eq!(outcome.unwrap_err().status, AHOY_E_CONNECT_TIMEOUT);
+        assert!(is_closed);
+    });
 }
 
 #[test]

@@ -66,12 +66,15 @@ impl Limits {
     }
 
     /// An unset limit follows the service; the connect limit is the attempt's share of the time left, as the first
-    /// endpoint that cannot be reached must not eat what the others need.
+    /// endpoint that cannot be reached must not eat what the others need. But a SYN that was lost, or that a full queue of
+    /// the server dropped, is sent again after a second (RFC 6298): a share of no more would lose that connection.
     fn of(config: &ClientConfig, request: &Request, at: Circumstances) -> Self {
         let left = at.deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(at.now));
         let share = at.tries_left.map_or(left, |tries| left / tries.max(1));
         let own = request.attempt_timeout.or(config.attempt_timeout);
-        let connect = config.connect_timeout.unwrap_or_else(|| DEFAULT_CONNECT_TIMEOUT.min(share));
+        let outlasts_syn = left / 2 >= OUTLASTS_LOST_SYN;
+        let fair = if outlasts_syn { share.max(OUTLASTS_LOST_SYN) } else { share };
+        let connect = config.connect_timeout.unwrap_or_else(|| DEFAULT_CONNECT_TIMEOUT.min(fair));
         if request.attempt_timeout_hard.unwrap_or(config.attempt_timeout_hard) {
             let own = own.unwrap_or_else(|| DEFAULT_ATTEMPT_TIMEOUT.min(share));
             return Self::hard(own, connect, at);
@@ -94,6 +97,9 @@ impl Limits {
         Self { short, slow, soft: never, usual: own, connect, end, is_hard }
     }
 }
+
+/// The second SYN, and a quarter of a second for its answer and TLS.
+const OUTLASTS_LOST_SYN: Duration = Duration::from_millis(1250);
 
 #[cfg(test)]
 mod tests {
@@ -139,6 +145,19 @@ mod tests {
         let limits = Limits::of(&ClientConfig::default(), &request(), endless);
         assert_eq!((limits.soft, limits.connect), (1000 * MS, DEFAULT_CONNECT_TIMEOUT));
         assert_eq!(limits.end, None);
+    }
+
+    #[test]
+    fn a_lost_syn_is_waited_for_where_another_endpoint_could_be_too() {
+        let connect = |left| {
+            let deadline = at().now.checked_add(left * MS);
+            let at = Circumstances { deadline, ..at() };
+            Limits::of(&ClientConfig::default(), &request(), at).connect
+        };
+        // Three tries.
+        let limits = [900, 2400, 3000, 6000, 30_000].map(|left| connect(left).as_millis());
+        let close = |(found, wanted): (&u128, u128)| found.abs_diff(wanted) < 100;
+        assert!(limits.iter().zip([300, 800, 1250, 2000, 3000]).all(close), "{limits:?}");
     }
 
     #[test]

@@ -17,7 +17,8 @@ use crate::policy::BreakerConfig;
 ///
 /// - after 5 failures in a row;
 /// - when half of at least 10 calls within 10 s failed;
-/// - at once when the endpoint cannot be connected to; nothing was sent then.
+/// - at once when the endpoint cannot be connected to, and has answered no other call meanwhile;
+///   nothing was sent then.
 ///
 /// Failures are answers of 5xx but 501, timeouts and lost connections; 429 counts for the ratio
 /// only.

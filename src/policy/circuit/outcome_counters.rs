@@ -22,6 +22,8 @@ use crate::outcome::Verdict;
 pub(crate) struct OutcomeCounters {
     /// Failures since the last success.
     run: u32,
+    /// When the last success was counted.
+    succeeded_at: Option<Instant>,
     /// None if no rule looks at shares.
     sample: Option<Sample>,
 }
@@ -40,7 +42,7 @@ impl OutcomeCounters {
 
     fn new(config: &BreakerConfig) -> Self {
         let has_shares = config.failure_ratio.is_some() || config.slow_calls.is_some();
-        Self { run: 0, sample: has_shares.then(|| Sample::new(config.span)) }
+        Self { run: 0, succeeded_at: None, sample: has_shares.then(|| Sample::new(config.span)) }
     }
 
     /// Counts an outcome, and says as what.
@@ -56,7 +58,10 @@ impl OutcomeCounters {
             slow: config.slow_calls.is_some_and(is_slow),
         };
         match evidence.verdict {
-            Verdict::Success => self.run = 0,
+            Verdict::Success => {
+                self.run = 0;
+                self.succeeded_at = Some(now);
+            }
             // A throttled call was understood and refused: no step towards a dead endpoint.
             Verdict::Throttled => {}
             _ => self.run = self.run.saturating_add(1),
@@ -65,6 +70,11 @@ impl OutcomeCounters {
             sample.record(mark, now);
         }
         mark
+    }
+
+    /// Whether a success was counted after `instant`.
+    pub(crate) fn has_succeeded_since(&self, instant: Instant) -> bool {
+        self.succeeded_at.is_some_and(|at| at > instant)
     }
 
     /// Whether a rule that `asking` counts towards is met.
@@ -197,6 +207,6 @@ mod tests {
     fn without_a_rule_on_shares_there_is_no_window() {
         let none = BreakerConfig { failure_ratio: None, slow_calls: None, ..config() };
         assert!(OutcomeCounters::new(&none).sample.is_none());
-        assert!(size_of::<OutcomeCounters>() <= 168, "{}", size_of::<OutcomeCounters>());
+        assert!(size_of::<OutcomeCounters>() <= 176, "{}", size_of::<OutcomeCounters>());
     }
 }

@@ -29,6 +29,11 @@ impl Evidence {
     pub const fn new(verdict: Verdict, elapsed: Duration) -> Self {
         Self { verdict, elapsed, late: false, retry_after: None }
     }
+
+    /// When an attempt began that ended `now`.
+    pub(crate) fn began(&self, now: Instant) -> Option<Instant> {
+        now.checked_sub(self.elapsed)
+    }
 }
 
 /// The right to send once. Must be given back, by [`settle`](super::Breaker::settle) or

@@ -1038,7 +1038,7 @@ impl Call {
             headers: &self.headers,
             body: &self.body,
             connect_timeout: self.connect_timeout,
-            stands_by: &|| true,
+            stands_by: &|| false,
             body_idle_timeout: None,
             max_body: self.max_body,
             gzip: self.gzip,
