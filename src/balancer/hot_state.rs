@@ -175,11 +175,17 @@ impl HotState {
             self.clear_overdue(slot);
         }
         if let Some(trouble) = self.trouble(slot) {
-            let millis = self.shared.millis(now);
-            match in_time {
-                true => trouble.overdue.answered_in_time(millis),
-                false => trouble.overdue.answered(millis),
-            }
+            self.note_answer(&trouble.overdue, in_time, now);
+        }
+    }
+
+    /// Kept out of the way of endpoints that were never in trouble.
+    #[cold]
+    fn note_answer(&self, overdue: &Overdue, in_time: bool, now: Instant) {
+        let millis = self.shared.millis(now);
+        match in_time {
+            true => overdue.answered_in_time(millis),
+            false => overdue.answered(millis),
         }
     }
 

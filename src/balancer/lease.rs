@@ -171,6 +171,9 @@ impl Lease {
             held.counted = true;
             held.member.hot().answered(held.member.slot(), in_time, now);
             held.finish(now, LoadOutcome::Success);
+            if !in_time {
+                held.late_ends();
+            }
         }
     }
 
@@ -199,6 +202,9 @@ impl Lease {
         }
         outliers::note(&held.member, outcome, now);
         held.finish(now, load_outcome(evidence, self.limit));
+        if evidence.late {
+            held.late_ends();
+        }
         let counted = Some(outcome).filter(|_| !held.counted);
         let was_half_open = held.is_probe();
         let transition = match held.permit.take() {
@@ -256,8 +262,13 @@ impl Held {
         if let Some(started) = self.started.take() {
             hot.finish(self.member.slot(), started, now, ending);
         }
+    }
+
+    /// If it had passed its limit, it is not in flight any more.
+    #[cold]
+    fn late_ends(&mut self) {
         if mem::take(self.late.get_mut()) {
-            hot.late_ends(self.member.slot());
+            self.member.hot().late_ends(self.member.slot());
         }
     }
 }
@@ -277,6 +288,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(mut held) = self.held.take() {
             held.finish(clock::now(), LoadOutcome::Neutral);
+            held.late_ends();
             held.permit.into_iter().for_each(|permit| held.member.release(permit));
         }
     }
