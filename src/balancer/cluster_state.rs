@@ -10,7 +10,7 @@ use super::observe::shown::Shown;
 use super::observers::Observers;
 use crate::config::BalancerConfig;
 use crate::event::{EjectedBy, EndpointChange, OpenedBy};
-use crate::policy::{ClusterCounts, EjectionConfig};
+use crate::policy::{ClusterCounts, EjectionConfig, may_pass_over};
 use crate::statistics::{ClusterCells, ClusterCounter};
 
 /// Shared by the localities of one balancer in one process.
@@ -168,6 +168,11 @@ impl ClusterState {
     /// How many endpoints the balancer uses.
     pub(crate) fn known(&self) -> usize {
         self.known.load(Ordering::Relaxed)
+    }
+
+    /// Whether some owe an answer for longer than usual, and so few that they may be passed over.
+    pub(crate) fn few_are_overdue(&self) -> bool {
+        may_pass_over(self.overdue(), self.known())
     }
 
     /// Whether at least half of its endpoints are well.

@@ -13,9 +13,7 @@ use super::pick::attempted::Attempted;
 use crate::endpoint::Endpoint;
 use crate::event::EndpointChange;
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{
-    self, AttemptOutcome, Evidence, LoadOutcome, Permit, Report, Tick, may_pass_over,
-};
+use crate::policy::{self, AttemptOutcome, Evidence, LoadOutcome, Permit, Report, Tick};
 use crate::runtime::clock;
 use crate::statistics::ClusterCounter;
 
@@ -251,10 +249,7 @@ impl Held {
 
     fn is_overdue(&self) -> bool {
         let hot = self.member.hot();
-        hot.is_overdue(self.member.slot()) && {
-            let cluster = self.member.cluster();
-            may_pass_over(cluster.overdue(), cluster.known())
-        }
+        hot.is_overdue(self.member.slot()) && self.member.cluster().few_are_overdue()
     }
 
     fn finish(&mut self, now: Instant, ending: LoadOutcome) {

@@ -16,7 +16,7 @@ use super::observe::history::History;
 use super::subset::Fitness;
 use crate::endpoint::{Endpoint, Host, Identity};
 use crate::event::{EjectedBy, EndpointChange};
-use crate::policy::{Breaker, CircuitState, may_pass_over};
+use crate::policy::{Breaker, CircuitState};
 
 /// An endpoint of a balancer.
 ///
@@ -431,9 +431,8 @@ impl Member {
     /// hangs if it answers nothing while most others do, or was found to hang, as none is where all are late.
     pub(crate) fn fails_alone(&self, now: Instant) -> bool {
         let (cluster, hot) = (self.cluster(), self.hot());
-        let few_are_overdue = || may_pass_over(cluster.overdue(), cluster.known());
         let is_open = || !hot.is_rotating(self.slot()) && self.state() != CircuitState::Closed;
-        hot.is_silent(self.slot(), now) && (few_are_overdue() || self.is_tripped_by_hang())
+        hot.is_silent(self.slot(), now) && (cluster.few_are_overdue() || self.is_tripped_by_hang())
             || cluster.most_are_well() && is_open()
     }
 

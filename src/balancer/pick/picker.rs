@@ -438,8 +438,7 @@ const LOOKED_AT: usize = 8;
 /// together, and the others are there for that.
 fn may_pass_over(locality: &Locality) -> bool {
     let (overdue, cluster) = (locality.shared.overdue(), &locality.shared.cluster);
-    let by_cluster = || policy::may_pass_over(cluster.overdue(), cluster.known());
-    policy::may_pass_over(overdue, locality.count) || overdue > 0 && by_cluster()
+    policy::may_pass_over(overdue, locality.count) || overdue > 0 && cluster.few_are_overdue()
 }
 
 /// What is in flight to a locality.
