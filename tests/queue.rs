@@ -384,8 +384,8 @@ fn submits_and_cancels_that_race_leave_one_completion_each() {
 
 #[test]
 fn callers_on_many_threads_share_clients_and_queues() {
-    let servers = Quick::new(1);
-    let client = Arc::new(client_over(&servers.ports));
+    let server = Server::ok();
+    let client = Arc::new(client_over(&[server.port()]));
     let queue = Queue::new();
     thread::scope(|scope| {
         for thread in 0..8_u64 {
