@@ -184,6 +184,9 @@ fn what_an_ejected_endpoint_had_in_flight_is_repeated_without_the_budget() {
         calls.into_iter().map(status).filter(|status| *status != 200).count()
     };
     assert_eq!(not_ok(&[&good[0], &good[1], &failing], 150), 0);
+    // Few are well then, but what is left fails nothing.
+    let another = Server::always(Reply::status(503).after(ms(100)));
+    assert_eq!(not_ok(&[&good[0], &another, &failing], 150), 0);
     // Where the service fails as a whole, retries would only make it worse.
     let others = [(); 2].map(|()| Server::always(Reply::status(503).after(ms(100))));
     assert_eq!(not_ok(&[&others[0], &others[1], &failing], 30), 30);

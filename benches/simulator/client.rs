@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use ahoy::outcome::Verdict;
 use ahoy::policy::{
-    BreakerConfig, Budget, CopyRecord, Evidence, Known, Latencies, LeastRequest, Limiter,
-    LoadModel, LoadOutcome, P2c, Permit, ProbeEligibility, Random, Ratio, RoundRobin, Throttle,
-    Watched, may_pass_over,
+    BreakerConfig, Budget, CopyRecord, Evidence, FAILURE_REMEMBERED, Known, Latencies,
+    LeastRequest, Limiter, LoadModel, LoadOutcome, MOST_ASKED, P2c, Permit, ProbeEligibility,
+    Random, Ratio, RoundRobin, Throttle, Watched, may_pass_over,
 };
 use rand::Rng;
 
@@ -20,7 +20,7 @@ use crate::attempt::End;
 use crate::contestant::{Balance, Checks, Contestant};
 use crate::draws::Draws;
 use crate::member::Member;
-use crate::time::{Clock, MS, Nanos};
+use crate::time::{Clock, MS, Nanos, nanos};
 
 /// One client.
 #[derive(Debug)]
@@ -129,12 +129,23 @@ impl Client {
     /// Whether each of them fails and the service does not, as the library's members say of themselves.
     pub(crate) fn all_fail_alone(&self, tried: &[u32], now: Nanos) -> bool {
         let most_are_well = self.rotating * 2 >= self.places.len();
+        let others_answer = most_are_well || self.well_ones_answer(now);
         tried.iter().all(|place| {
             let member = &self.members[*place as usize];
             let is_silent = member.is_overdue && member.overdue.is_silent(now / MS);
             is_silent && (self.few_are_overdue() || member.is_tripped_by_hang())
-                || most_are_well && !member.rotating
+                || others_answer && !member.rotating
         })
+    }
+
+    /// Whether some are well, and none of them has failed lately.
+    fn well_ones_answer(&self, now: Nanos) -> bool {
+        let lately = now.saturating_sub(nanos(FAILURE_REMEMBERED));
+        let mut well =
+            self.places.iter().map(|it| &self.members[*it as usize]).filter(|it| it.rotating);
+        self.places.len() <= MOST_ASKED
+            && self.rotating > 0
+            && !well.any(|member| member.has_failed_since(lately))
     }
 
     fn few_are_overdue(&self) -> bool {

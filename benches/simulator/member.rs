@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ahoy::outcome::Transition;
+use ahoy::outcome::{Transition, Verdict};
 use ahoy::policy::{
     Breaker, BreakerConfig, CircuitState, Evidence, HostLoad, LoadModel, LoadOutcome, Overdue,
     Permit, ProbeEligibility, ProbePace,
@@ -26,6 +26,8 @@ pub(crate) struct Member {
     pace: ProbePace,
     /// Made by the first attempt, as in the client: there are a million of these.
     breaker: Option<Box<Breaker>>,
+    /// When an attempt failed last.
+    failed_at: Option<Nanos>,
 }
 
 impl Member {
@@ -39,6 +41,7 @@ impl Member {
             overdue: Overdue::new(),
             pace: ProbePace::new(),
             breaker: None,
+            failed_at: None,
         }
     }
 
@@ -74,6 +77,11 @@ impl Member {
         let is_open = |it: &Breaker| it.state() == CircuitState::Open;
         !self.breaker.as_deref().is_some_and(is_open)
             || self.pace.allows(calls, endpoints, now / MS)
+    }
+
+    /// Whether an attempt has failed there since `since`.
+    pub(crate) fn has_failed_since(&self, since: Nanos) -> bool {
+        self.failed_at.is_some_and(|at| at >= since)
     }
 
     /// Whether its circuit is not closed, since it hangs.
@@ -115,6 +123,9 @@ impl Member {
         at: (Nanos, Clock),
         rng: &mut impl Rng,
     ) -> bool {
+        if !matches!(evidence.verdict, Verdict::Success | Verdict::Neutral) {
+            self.failed_at = Some(at.0);
+        }
         let now = at.1.at(at.0);
         let settled = self.breaker.as_mut().map(|it| it.settle(permit, evidence, now, rng));
         if settled.is_some_and(|it| it.transition == Some(Transition::Closed)) {

@@ -27,7 +27,9 @@ use crate::config::{BalancerConfig, KeySource};
 use crate::discovery::{Asked, Callbacks, Joined, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
-use crate::policy::{CircuitState, Recovery, RoundRobin, TowardsOverdue};
+use crate::policy::{
+    CircuitState, FAILURE_REMEMBERED, MOST_ASKED, Recovery, RoundRobin, TowardsOverdue,
+};
 use crate::runtime::host::{caller, wishes};
 use crate::runtime::process::PerProcess;
 use crate::runtime::{clock, entropy};
@@ -406,6 +408,18 @@ impl Balancer {
     pub(crate) fn has_unattempted(&self, attempted: &Attempted, now: Instant) -> bool {
         self.stands_by(attempted.len())
             || self.any_serves(now, |member| !attempted.contains(member))
+    }
+
+    /// Whether there are endpoints that are well, and none of them has failed lately. Said of short lists only, as each
+    /// endpoint is asked.
+    pub(crate) fn well_ones_answer(&self, now: Instant) -> bool {
+        let snapshot = self.live().pick_state.load();
+        let roster = &snapshot.roster;
+        let members = roster.localities.iter().flat_map(|locality| locality.slots.members());
+        let mut well = members.filter(|member| member.hot().is_rotating(member.slot()));
+        let lately = now.checked_sub(FAILURE_REMEMBERED);
+        let has_failed = |member: &Member| lately.is_some_and(|it| member.has_failed_since(it));
+        roster.len() <= MOST_ASKED && roster.well() > 0 && !well.any(|member| has_failed(member))
     }
 
     /// Whether an endpoint that is not in `attempted` admits, and owes no answer beyond its limit.

@@ -166,6 +166,12 @@ impl Target<'_> {
         self.balancer().is_some_and(|balancer| balancer.has_unattempted(attempted, now))
     }
 
+    /// Whether what the call `attempted` fails and the service does not.
+    pub(crate) fn fail_alone(&self, attempted: &Attempted, now: Instant) -> bool {
+        let balancer = self.balancer();
+        attempted.fail_alone(now, &|| balancer.is_some_and(|it| it.well_ones_answer(now)))
+    }
+
     /// Whether an endpoint not in `attempted` admits, and owes no answer beyond its limit.
     pub(crate) fn has_elsewhere(&self, attempted: &Attempted, now: Instant) -> bool {
         self.balancer().is_some_and(|balancer| balancer.has_elsewhere(attempted, now))

@@ -92,7 +92,7 @@ pub use outlier::stats::{OutlierCounts, OutlierEvent, OutlierStats, Runs};
 pub use percent::Percent;
 pub use propagation::trace::{TraceParent, TraceStart};
 pub use retry::backoff::{Backoff, BackoffConfig, Factor, Jitter};
-pub use retry::budget::{Budget, BudgetConfig};
+pub use retry::budget::{Budget, BudgetConfig, FAILURE_REMEMBERED, MOST_ASKED};
 pub use retry::classify::{AttemptOutcome, Judgement, class, verdict};
 pub use retry::config::{OwnRetry, RetryConfig, RetryOn, StatusSet, Tries};
 pub use retry::pushback::Pushback;

@@ -427,13 +427,19 @@ impl Member {
         }
     }
 
-    /// Whether it fails and the service does not: its circuit is not closed while most others are well, or it hangs. It
-    /// hangs if it answers nothing while most others do, or was found to hang, as none is where all are late.
-    pub(crate) fn fails_alone(&self, now: Instant) -> bool {
+    /// Whether it fails and the service does not: its circuit is not closed while most others are well, or while
+    /// `well_ones_answer`, or it hangs. It hangs if it answers nothing while most others do, or was found to hang, as
+    /// none is where all are late.
+    pub(crate) fn fails_alone(&self, now: Instant, well_ones_answer: &dyn Fn() -> bool) -> bool {
         let (cluster, hot) = (self.cluster(), self.hot());
         let is_open = || !hot.is_rotating(self.slot()) && self.state() != CircuitState::Closed;
         hot.is_silent(self.slot(), now) && (cluster.few_are_overdue() || self.is_tripped_by_hang())
-            || cluster.most_are_well() && is_open()
+            || is_open() && (cluster.most_are_well() || well_ones_answer())
+    }
+
+    /// Whether an attempt has failed there since `since`.
+    pub(crate) fn has_failed_since(&self, since: Instant) -> bool {
+        self.with_history(|history| history?.last_failure).is_some_and(|(at, _)| at >= since)
     }
 
     /// Whether a request would be let through now.

@@ -37,8 +37,8 @@ impl Attempted {
 
     /// Whether there are any, and each of them fails while the service does not. What the call repeats then brings the
     /// others no more than they would get if those had been ejected before.
-    pub(crate) fn fail_alone(&self, now: Instant) -> bool {
-        !self.is_empty() && self.0.iter().all(|attempted| attempted.fails_alone(now))
+    pub(crate) fn fail_alone(&self, now: Instant, well_ones_answer: &dyn Fn() -> bool) -> bool {
+        !self.is_empty() && self.0.iter().all(|it| it.fails_alone(now, well_ones_answer))
     }
 
     pub(crate) const fn is_empty(&self) -> bool {

@@ -257,7 +257,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
             return false;
         }
         let drew = &mut self.state.drew_late;
-        let is_free = self.state.attempted.fail_alone(now);
+        let is_free = call.target.fail_alone(&self.state.attempted, now);
         if !is_free && !call.causing(|| call.core.may_retry(drew, now)) {
             self.state.record.meter.count_once(Counter::PassedLimitOverBudget);
             return false;

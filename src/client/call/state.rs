@@ -185,8 +185,8 @@ impl<'a> CallState<'a> {
             p50: call.timing.usual(now),
         };
         let (drew, attempted) = (&mut self.drew, &self.attempted);
-        let budget =
-            || attempted.fail_alone(now) || call.causing(|| call.core.may_retry(drew, now));
+        let is_free = || call.target.fail_alone(attempted, now);
+        let budget = || is_free() || call.causing(|| call.core.may_retry(drew, now));
         let decision = entropy::with_rng(|rng| self.retry.decide(&facts, rng, budget));
         count_decision(&self.record.meter, &decision);
         decision
