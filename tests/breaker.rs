@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 use std::iter;
 use std::net::{TcpListener, TcpStream};
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Instant;
 
@@ -426,6 +426,66 @@ fn a_call_under_way_does_not_undo_what_was_opened_by_hand() {
         balancer.endpoint(server.port()).open().unwrap();
     });
     assert!(balancer.endpoint(server.port()).is_open());
+}
+
+#[test]
+fn what_refuses_the_rest_and_answers_what_it_took_is_closed_again_by_those_answers() {
+    let full = Server::new(|seen| match seen.path.as_str() {
+        "/taken" => Reply::status(200).after(ms(300)),
+        _ => Reply::status(503),
+    });
+    let good = Server::ok();
+    let breaker = Breaker::new().open_ms(60_000, 60_000);
+    let balancer = first_of(&[full.port(), good.port()], &breaker);
+    let client = single(&balancer);
+    for (taken, closes) in [(3, true), (2, false)] {
+        let request = Request::new("GET", "/taken");
+        let calls: Vec<Call> = (0..taken).map(|_| client.start(&request).unwrap()).collect();
+        eventually("they are taken", ms(5000), || full.in_flight() == taken);
+        (0..5).for_each(|_| assert_eq!(client.get("/more").unwrap().status, 503));
+        let circuit = balancer.endpoint(full.port());
+        assert!(circuit.is_open());
+        calls.into_iter().for_each(|call| assert_eq!(call.end().unwrap().status, 200));
+        assert_eq!(circuit.is_closed(), closes, "{taken}");
+    }
+}
+
+#[test]
+fn all_of_a_service_goes_on_serving_that_refuses_what_is_too_much() {
+    const PLACES: usize = 8;
+    let served: [_; 4] = std::array::from_fn(|_| Arc::new(AtomicUsize::new(0)));
+    let servers = served.each_ref().map(|served| {
+        let (taken, served) = (AtomicUsize::new(0), Arc::clone(served));
+        Server::new(move |_| {
+            let is_full = taken.fetch_add(1, Ordering::SeqCst) >= PLACES;
+            if !is_full {
+                thread::sleep(ms(20));
+                served.fetch_add(1, Ordering::Relaxed);
+            }
+            taken.fetch_sub(1, Ordering::SeqCst);
+            Reply::status(if is_full { 503 } else { 200 })
+        })
+    });
+    let ports = servers.each_ref().map(Server::port);
+    let client = Builder::new().balancer(&Balancer::p2c(&Provider::loopback(&ports))).build();
+    let total = || served.iter().map(|it| it.load(Ordering::Relaxed)).sum::<usize>();
+    let until = Instant::now() + ms(20_000);
+    thread::scope(|scope| {
+        for _ in 0..PLACES * servers.len() * 5 / 4 {
+            scope.spawn(|| {
+                while total() < 1000 && Instant::now() < until {
+                    if !client.get("/").is_ok_and(|answer| answer.status == 200) {
+                        // What a caller does before it asks for the same again.
+                        thread::sleep(ms(10));
+                    }
+                }
+            });
+        }
+    });
+    // With three circuits open, one server would have answered nearly all.
+    let served = served.map(|it| it.load(Ordering::Relaxed));
+    let (least, most) = (served.iter().min().unwrap(), served.iter().max().unwrap());
+    assert!(least * 3 >= *most && least * 8 >= 1000, "{served:?}");
 }
 
 #[test]

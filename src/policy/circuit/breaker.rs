@@ -17,6 +17,12 @@
 //! Every state change starts a new generation, and a permit belongs to the one it was granted in.
 //! A late outcome from before the change is thus ignored, without any list of permits.
 //!
+//! One kind is not: what was under way when answers opened the circuit. An endpoint with all its places
+//! taken refuses what is too much at once, and answers what it took later. The refusals come first and in
+//! a row, so they open the circuit; good answers in a row after them close it again. Without
+//! that, four endpoints of 20 places each, asked by 78 callers, served 23 % of what they could for as
+//! long as it lasted: three circuits were open, and each that closed met all callers at once.
+//!
 //! A hand may overrule the rules: it opens for good, lets everything through unjudged, or drains, so
 //! that what is under way may end and be counted while nothing new begins. The last hand wins. An
 //! active check that passes may only bring a probe forward: that a port answers has not shown that
@@ -38,9 +44,34 @@ use super::permit::{Evidence, Permit, Rejected, Settled};
 use super::window::Mark;
 use crate::outcome::{Transition, Verdict};
 
+/// So many good answers in a row, of what was under way, close a circuit that failures in a row opened. More would be more
+/// than a small endpoint has places for; one that fails four of five calls has them once in 125 times.
+const AFTER_RUN: u8 = 3;
+
+/// As many as failures open it by default close one that a share opened: one that fails half of all calls has them once in
+/// thirty times.
+const AFTER_SHARE: u8 = 5;
+
 /// The circuit is in the wanted state already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AlreadyThere;
+
+/// What opened a circuit last.
+#[derive(Clone, Copy, Debug)]
+enum Cause {
+    /// A failed connect, or a hand.
+    NoAnswer,
+    /// Failures in a row. `good` counts good answers in a row of what was under way then.
+    Run { good: u8 },
+    /// Too large a share of failures or of slow answers; `good` as above.
+    Share { good: u8 },
+    /// An answer that asked to be left alone.
+    Asked,
+    /// A probe that failed.
+    Probe,
+    /// An attempt that passed its limit.
+    Hang,
+}
 
 /// A circuit's state, as an observer sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +92,8 @@ pub struct Breaker {
     /// Comes round after four billion changes; no permit is held that long.
     generation: u32,
     wait: OpenBackoff,
-    /// What opened it last: its answers, or a failed connect or a hand.
-    by_answers: bool,
-    /// What opened it last: an attempt that passed its limit.
-    by_hang: bool,
+    /// What opened it last.
+    cause: Cause,
     /// Drained by hand: grants nothing new, whatever the state.
     draining: bool,
 }
@@ -78,8 +107,7 @@ impl Breaker {
             state: State::closed(None),
             generation: 0,
             wait: OpenBackoff::NONE,
-            by_answers: false,
-            by_hang: false,
+            cause: Cause::NoAnswer,
             draining: false,
         }
     }
@@ -114,7 +142,7 @@ impl Breaker {
     /// connected to.
     #[must_use]
     pub const fn is_tripped_by_answers(&self) -> bool {
-        self.by_answers
+        !matches!(self.cause, Cause::NoAnswer)
             && !self.draining
             && matches!(self.state, State::Open { .. } | State::HalfOpen(_))
     }
@@ -123,7 +151,7 @@ impl Breaker {
     /// limit, or the whole deadline where the call may not be repeated.
     #[must_use]
     pub const fn is_tripped_by_hang(&self) -> bool {
-        self.by_hang && self.is_tripped_by_answers()
+        matches!(self.cause, Cause::Hang) && self.is_tripped_by_answers()
     }
 
     /// Whether the endpoint serves in spite of it where nearly all are out (see
@@ -131,7 +159,7 @@ impl Breaker {
     /// much. One that hangs keeps its callers to their deadlines.
     #[must_use]
     pub const fn serves_in_panic(&self) -> bool {
-        self.is_tripped_by_answers() && !self.by_hang
+        self.is_tripped_by_answers() && !self.is_tripped_by_hang()
     }
 
     /// Whether it is drained by hand.
@@ -202,7 +230,7 @@ impl Breaker {
         rng: &mut impl Rng,
     ) -> Settled {
         if permit.generation != self.generation || matches!(self.state, State::Disabled) {
-            return Settled::default();
+            return self.ended_since_opened(&permit, evidence, now);
         }
         match evidence.verdict {
             Verdict::Neutral => {
@@ -215,7 +243,7 @@ impl Breaker {
             }
             Verdict::Unreachable => {
                 let cap = self.config.connect_open_max.min(self.config.open_max);
-                self.by_answers = false;
+                self.cause = Cause::NoAnswer;
                 Settled::changed(self.open(cap, None, now, rng))
             }
             Verdict::Success | Verdict::Failure | Verdict::Throttled => {
@@ -262,7 +290,7 @@ impl Breaker {
         if matches!(self.state, State::Open { .. }) {
             return Err(AlreadyThere);
         }
-        self.by_answers = false;
+        self.cause = Cause::NoAnswer;
         self.enter_by_hand(State::Open { until: None });
         Ok(())
     }
@@ -324,6 +352,35 @@ impl Breaker {
         }
     }
 
+    /// Of what was under way when answers opened the circuit, enough good answers in a row close it. None do where it
+    /// hangs, or asked to be left alone.
+    fn ended_since_opened(
+        &mut self,
+        permit: &Permit,
+        evidence: &Evidence,
+        now: Instant,
+    ) -> Settled {
+        let was_under_way = permit.generation == self.generation.wrapping_sub(1) && !permit.probe;
+        let (good, enough) = match (&self.state, &mut self.cause) {
+            (State::Open { .. }, Cause::Run { good }) => (good, AFTER_RUN),
+            (State::Open { .. }, Cause::Share { good }) => (good, AFTER_SHARE),
+            _ => return Settled::default(),
+        };
+        let is_slow = self.config.slow_calls.is_some_and(|rule| evidence.elapsed >= rule.duration);
+        match evidence.verdict {
+            _ if !was_under_way => {}
+            Verdict::Success if !is_slow => *good += 1,
+            Verdict::Neutral | Verdict::Throttled => {}
+            _ => *good = 0,
+        }
+        if *good < enough {
+            return Settled::default();
+        }
+        self.wait = OpenBackoff::NONE;
+        self.enter(State::closed(Some(now)));
+        Settled::changed(Transition::Closed)
+    }
+
     fn has_answered_since(&self, instant: Option<Instant>) -> bool {
         let State::Closed { answers: Some(answers), .. } = &self.state else {
             return false;
@@ -359,7 +416,17 @@ impl Breaker {
         now: Instant,
         rng: &mut impl Rng,
     ) -> Transition {
-        (self.by_answers, self.by_hang) = (true, evidence.late);
+        self.cause = match &self.state {
+            _ if evidence.late => Cause::Hang,
+            _ if evidence.retry_after.is_some() => Cause::Asked,
+            State::Closed { answers: Some(answers), .. }
+                if answers.failed_in_a_row(&self.config) =>
+            {
+                Cause::Run { good: 0 }
+            }
+            State::Closed { .. } => Cause::Share { good: 0 },
+            _ => Cause::Probe,
+        };
         self.open(self.config.open_max, evidence.retry_after, now, rng)
     }
 
@@ -795,6 +862,66 @@ mod tests {
         story.breaker.force_open().unwrap();
         story.pass(ms(60_000));
         assert_eq!(story.breaker.probe_due_for(story.now), None, "by hand");
+    }
+
+    /// Opened by `evidence` after three failures in a row, with twelve attempts under way.
+    fn opened_beside_others(evidence: &Evidence) -> (Story, Vec<Permit>) {
+        let mut story = Story::new(config());
+        let under_way = (0..12).map(|_| story.acquire()).collect();
+        story.attempts(3, Verdict::Failure);
+        assert!(story.breaker.trip(evidence, story.now, &mut story.rng).is_some());
+        (story, under_way)
+    }
+
+    #[test]
+    fn three_good_answers_of_what_was_under_way_close_what_a_run_opened() {
+        use Verdict::{Failure, Neutral, Success};
+        let (mut story, mut under_way) = opened_beside_others(&quick(Failure));
+        let mut ends = |story: &mut Story, verdict| story.settle(under_way.pop().unwrap(), verdict);
+        for verdict in [Success, Success, Failure, Success, Neutral, Success] {
+            assert_eq!(ends(&mut story, verdict), Settled::default());
+        }
+        assert_eq!(ends(&mut story, Success), changed(Transition::Closed));
+        assert_eq!(ends(&mut story, Failure), Settled::default(), "of times gone by");
+        story.attempts(2, Failure);
+        let opened = story.opened_for(500);
+        assert_eq!(story.tripping_attempt(Failure), Some(opened), "as if never opened");
+    }
+
+    #[test]
+    fn five_close_what_a_share_opened_and_slow_ones_are_none() {
+        let mut story = Story::new(last_six());
+        let under_way: Vec<_> = (0..6).map(|_| story.acquire()).collect();
+        let slow = Evidence::new(Verdict::Success, ms(100));
+        while !story.attempt_of(ms(100), Verdict::Success).wants_trip {}
+        assert!(story.trip().is_some());
+        for (number, permit) in under_way.into_iter().enumerate() {
+            let evidence = if number == 0 { slow } else { quick(Verdict::Success) };
+            let closes = (number == 5).then_some(Transition::Closed);
+            assert_eq!(story.settle_as(permit, &evidence).transition, closes, "{number}");
+        }
+    }
+
+    #[test]
+    fn what_hangs_or_asked_to_be_left_alone_is_not_closed_by_answers_under_way() {
+        let late = Evidence { late: true, ..quick(Verdict::Failure) };
+        for evidence in [late, asking(ms(100))] {
+            let (mut story, under_way) = opened_beside_others(&evidence);
+            for permit in under_way {
+                assert_eq!(story.settle(permit, Verdict::Success), Settled::default());
+            }
+        }
+        let (mut story, mut under_way) = opened_beside_others(&quick(Verdict::Failure));
+        story.pass(ms(500));
+        let probe = story.acquire();
+        for permit in under_way.drain(..6) {
+            assert_eq!(story.settle(permit, Verdict::Success), Settled::default());
+        }
+        let _ = story.settle(probe, Verdict::Failure);
+        assert!(story.is(CircuitState::Open));
+        for permit in under_way {
+            assert_eq!(story.settle(permit, Verdict::Success), Settled::default(), "long ago");
+        }
     }
 
     #[test]

@@ -8,7 +8,6 @@
 //! keep. A single average of latency and errors, as brpc keeps one, was rejected: nobody can say
 //! beforehand which answers trip it.
 
-use std::num::NonZeroU32;
 use std::time::Instant;
 
 use super::breaker_config::{BreakerConfig, SlowCalls, Span};
@@ -77,6 +76,11 @@ impl OutcomeCounters {
         self.succeeded_at.is_some_and(|at| at > instant)
     }
 
+    /// Whether as many failures came in a row as the rule on them takes.
+    pub(crate) fn failed_in_a_row(&self, config: &BreakerConfig) -> bool {
+        config.consecutive_failures.is_some_and(|limit| self.run >= limit.get())
+    }
+
     /// Whether a rule that `asking` counts towards is met.
     pub(crate) fn demand_trip(
         &mut self,
@@ -84,8 +88,7 @@ impl OutcomeCounters {
         config: &BreakerConfig,
         now: Instant,
     ) -> bool {
-        let too_many = |limit: NonZeroU32| self.run >= limit.get();
-        if config.consecutive_failures.is_some_and(too_many) {
+        if self.failed_in_a_row(config) {
             return true;
         }
         let Some(sample) = self.sample.as_mut().filter(|_| asking != Mark::default()) else {
