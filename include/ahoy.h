@@ -700,22 +700,24 @@
 #define AHOY_EVENT_SOURCE_WELL 12
 
 /**
- * The retry budget refused a retry, after it had granted the one before.
+ * The retry budget refused a retry, after it had granted the one before. Told once a second at
+ * most.
  */
 #define AHOY_EVENT_BUDGET_EMPTY 13
 
 /**
- * The retry budget grants retries again.
+ * The retry budget grants retries again. Told once after each 13.
  */
 #define AHOY_EVENT_BUDGET_FILLED 14
 
 /**
  * A call was turned away by a limit, after the one before was let in. The detail says by which.
+ * Told once a second at most.
  */
 #define AHOY_EVENT_OVERLOAD_ENTERED 15
 
 /**
- * A call was let in again.
+ * A call was let in again. Told once after each 15.
  */
 #define AHOY_EVENT_OVERLOAD_LEFT 16
 

@@ -450,13 +450,19 @@ enum class event_kind : std::int32_t {
     source_failing = AHOY_EVENT_SOURCE_FAILING,
     /** The provider tells lists again. */
     source_well = AHOY_EVENT_SOURCE_WELL,
-    /** The retry budget refused a retry, after it had granted the one before. */
+    /**
+     * The retry budget refused a retry, after it had granted the one before. Told once a second at
+     * most.
+     */
     budget_empty = AHOY_EVENT_BUDGET_EMPTY,
-    /** The retry budget grants retries again. */
+    /** The retry budget grants retries again. Told once after each 13. */
     budget_filled = AHOY_EVENT_BUDGET_FILLED,
-    /** A call was turned away by a limit, after the one before was let in. The detail says by which. */
+    /**
+     * A call was turned away by a limit, after the one before was let in. The detail says by which.
+     * Told once a second at most.
+     */
     overload_entered = AHOY_EVENT_OVERLOAD_ENTERED,
-    /** A call was let in again. */
+    /** A call was let in again. Told once after each 15. */
     overload_left = AHOY_EVENT_OVERLOAD_LEFT,
     /** Too few endpoints of a priority are well, so that all of them serve. */
     panic_entered = AHOY_EVENT_PANIC_ENTERED,

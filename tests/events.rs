@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ahoy::ffi::balancer::endpoint::*;
 use ahoy::ffi::observe::event::*;
@@ -199,6 +199,23 @@ fn budget_and_overload_are_told_as_they_come_and_go() {
     held.end().unwrap();
     client.get("/").unwrap();
     assert_eq!(heard.of(AHOY_EVENT_OVERLOAD_LEFT).len(), 1);
+}
+
+#[test]
+fn a_budget_that_refuses_and_grants_by_turns_is_told_once_a_second_at_most() {
+    let (heard, server) = (Heard::default(), Server::status(503));
+    let client = Builder::new()
+        .balancer(&round_robin(&[server.port()]))
+        .retry(&Retry::new().delay_ms(1).tries(2))
+        .retry_budget(0.5, 0, 10_000)
+        .on_event(heard.hear())
+        .build();
+    let begun = Instant::now();
+    (0..40).for_each(|_| drop(client.get("/")));
+    let seconds = begun.elapsed().as_secs() as usize;
+    assert!(server.request_count() > 50, "every other call is granted a retry");
+    let told = [AHOY_EVENT_BUDGET_EMPTY, AHOY_EVENT_BUDGET_FILLED].map(|kind| heard.of(kind).len());
+    assert!(1 <= told[0] && told[0] <= 1 + seconds && told[1] <= told[0], "{told:?}");
 }
 
 #[test]

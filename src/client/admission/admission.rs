@@ -3,10 +3,10 @@
 //!
 //! Each part is there only where it is configured: what is off costs a test for nothing.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::condition::Condition;
 use super::limit::{InFlightPermit, Limit, Refused};
 use super::timing::{Timing, Timings};
 use crate::config::ClientConfig;
@@ -27,8 +27,8 @@ pub(crate) struct Admission {
     copies: CopyRecord,
     hedges: CopyRecord,
     /// Whether the budget refused last, and whether the last call was turned away.
-    exhausted: AtomicBool,
-    overloaded: AtomicBool,
+    exhausted: Condition,
+    overloaded: Condition,
 }
 
 /// A call that may be sent; holds its permit until it ends.
@@ -60,19 +60,19 @@ impl Admission {
             timings: Timings::new(config, now),
             copies: CopyRecord::new(now),
             hedges: CopyRecord::of_hedges(now),
-            exhausted: AtomicBool::new(false),
-            overloaded: AtomicBool::new(false),
+            exhausted: Condition::new(now),
+            overloaded: Condition::new(now),
         }
     }
 
     /// Notes whether the retry budget is exhausted; true where that is news.
     pub(crate) fn note_exhausted(&self, exhausted: bool) -> bool {
-        is_news(&self.exhausted, exhausted)
+        self.exhausted.is_news(exhausted)
     }
 
     /// Notes whether a call was turned away; true where that is news.
     pub(crate) fn note_overloaded(&self, overloaded: bool) -> bool {
-        is_news(&self.overloaded, overloaded)
+        self.overloaded.is_news(overloaded)
     }
 
     /// Lets a call in where nothing can be against it; `None` where [`Self::admit`] must ask.
@@ -160,11 +160,6 @@ impl Admission {
     pub(crate) fn is_pressed(&self, now: Instant) -> bool {
         self.limit.as_ref().is_some_and(|limit| limit.is_pressed(now))
     }
-}
-
-/// Written only where it changes: many threads read it.
-fn is_news(flag: &AtomicBool, now: bool) -> bool {
-    flag.load(Ordering::Relaxed) != now && flag.swap(now, Ordering::Relaxed) != now
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,5 +1,6 @@
 //! Which calls are let in, and what their attempts may cost the service.
 
 pub(crate) mod admission;
+mod condition;
 pub(crate) mod limit;
 pub(crate) mod timing;

@@ -59,13 +59,15 @@ pub const AHOY_EVENT_LIST_CHANGED: i32 = 10;
 pub const AHOY_EVENT_SOURCE_FAILING: i32 = 11;
 /// The provider tells lists again.
 pub const AHOY_EVENT_SOURCE_WELL: i32 = 12;
-/// The retry budget refused a retry, after it had granted the one before.
+/// The retry budget refused a retry, after it had granted the one before. Told once a second at
+/// most.
 pub const AHOY_EVENT_BUDGET_EMPTY: i32 = 13;
-/// The retry budget grants retries again.
+/// The retry budget grants retries again. Told once after each 13.
 pub const AHOY_EVENT_BUDGET_FILLED: i32 = 14;
 /// A call was turned away by a limit, after the one before was let in. The detail says by which.
+/// Told once a second at most.
 pub const AHOY_EVENT_OVERLOAD_ENTERED: i32 = 15;
-/// A call was let in again.
+/// A call was let in again. Told once after each 15.
 pub const AHOY_EVENT_OVERLOAD_LEFT: i32 = 16;
 /// Too few endpoints of a priority are well, so that all of them serve.
 pub const AHOY_EVENT_PANIC_ENTERED: i32 = 17;
