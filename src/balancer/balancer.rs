@@ -417,9 +417,9 @@ impl Balancer {
         let roster = &snapshot.roster;
         let members = roster.localities.iter().flat_map(|locality| locality.slots.members());
         let mut well = members.filter(|member| member.hot().is_rotating(member.slot()));
-        let lately = now.checked_sub(FAILURE_REMEMBERED);
-        let has_failed = |member: &Member| lately.is_some_and(|it| member.has_failed_since(it));
-        roster.len() <= MOST_ASKED && roster.well() > 0 && !well.any(|member| has_failed(member))
+        roster.len() <= MOST_ASKED
+            && roster.well() > 0
+            && !well.any(|member| member.has_failed_within(FAILURE_REMEMBERED, now))
     }
 
     /// Whether an endpoint that is not in `attempted` admits, and owes no answer beyond its limit.

@@ -437,9 +437,10 @@ impl Member {
             || is_open() && (cluster.most_are_well() || well_ones_answer())
     }
 
-    /// Whether an attempt has failed there since `since`.
-    pub(crate) fn has_failed_since(&self, since: Instant) -> bool {
-        self.with_history(|history| history?.last_failure).is_some_and(|(at, _)| at >= since)
+    /// Whether an attempt has failed there within the last `time`.
+    pub(crate) fn has_failed_within(&self, time: Duration, now: Instant) -> bool {
+        self.with_history(|history| history?.last_failure)
+            .is_some_and(|(at, _)| now.saturating_duration_since(at) <= time)
     }
 
     /// Whether a request would be let through now.

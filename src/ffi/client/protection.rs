@@ -14,9 +14,9 @@ use crate::options::{Value, adaptive_limit_text};
 /// calls, plus a number a second for clients with few calls. When the budget is used up, a failed
 /// attempt ends its call, so a service in trouble does not get several times its load. Attempts
 /// that sent nothing are not charged, nor those in flight to an endpoint that hangs or whose
-/// circuit opens, if most others are well. Default 0.1 and 1 over 10,000 ms: 10 extra attempts at
-/// once, then one for each ten calls. Without limit on the tries (ahoy_retry_set_tries) there is no
-/// budget by default.
+/// circuit opens, if most others are well or those that are failed nothing for 10 s. Default 0.1 and
+/// 1 over 10,000 ms: 10 extra attempts at once, then one for each ten calls. Without limit on the
+/// tries (ahoy_retry_set_tries) there is no budget by default.
 ///
 /// @param share extra attempts for each call, from 0; 0.2 is Finagle's, 0.1 keeps the load of a
 ///        chain of services low

@@ -360,7 +360,7 @@ impl Breaker {
         evidence: &Evidence,
         now: Instant,
     ) -> Settled {
-        let was_under_way = permit.generation == self.generation.wrapping_sub(1) && !permit.probe;
+        let was_under_way = permit.generation == self.generation.wrapping_sub(1);
         let (good, enough) = match (&self.state, &mut self.cause) {
             (State::Open { .. }, Cause::Run { good }) => (good, AFTER_RUN),
             (State::Open { .. }, Cause::Share { good }) => (good, AFTER_SHARE),

@@ -40,7 +40,7 @@ use super::backoff::Factor;
 use super::sliding_budget::{Prices, SlidingBudget};
 use crate::policy::circuit::window::Ratio;
 
-/// An endpoint that failed within this time may be what fails with the others, as long as a call pays by default.
+/// An endpoint that failed within this time is not taken for one that answers well: as long as a call pays by default.
 pub const FAILURE_REMEMBERED: Duration = Duration::from_secs(10);
 
 /// The longest list whose endpoints are each asked whether they failed: 64 locks take a few microseconds.
