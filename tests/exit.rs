@@ -175,14 +175,70 @@ fn with_four_thousand_descriptors_in_use_calls_work_until_none_is_left() {
     }
 }
 
+/// Lets this process have so many descriptors.
 fn allow_descriptors(count: u64) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the limit lives through the calls.
     unsafe {
         libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
         assert!(limit.rlim_max >= count, "the hard limit is {}", limit.rlim_max);
-        limit.rlim_cur = limit.rlim_cur.max(count);
+        limit.rlim_cur = count;
         assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0);
+    }
+}
+
+/// Services that answer after a while: one keeps connections, one closes them.
+fn slow_services() -> [Vec<Server>; 2] {
+    let kept = Reply::status(200);
+    let closed = kept.clone().header("Connection", "close");
+    [kept, closed].map(|reply| {
+        let reply = reply.after(ms(30));
+        (0..3).map(|_| Server::always(reply.clone())).collect()
+    })
+}
+
+fn client_of(servers: &[Server]) -> Client {
+    client_over(&servers.iter().map(Server::port).collect::<Vec<_>>())
+}
+
+/// A service that is a client of others needs descriptors for its own callers, files and logs.
+#[test]
+fn a_burst_of_more_calls_than_descriptors_is_answered_and_leaves_the_host_some() {
+    let _alone = alone();
+    for servers in slow_services() {
+        Child::run(|| {
+            allow_descriptors(descriptors().len() as u64 + 256);
+            let client = client_of(&servers);
+            for _ in 0..3 {
+                let calls: Vec<_> = (0..600).map(|_| client.begin("/")).collect();
+                for (index, call) in calls.into_iter().enumerate() {
+                    assert_eq!(call.end().unwrap().status, 200, "call {index}");
+                    drop(File::open("/dev/null").unwrap());
+                }
+            }
+        })
+        .ends_well(ms(60_000));
+    }
+}
+
+#[test]
+fn more_blocking_callers_than_descriptors_allow_shards_are_all_answered() {
+    let _alone = alone();
+    for servers in slow_services() {
+        Child::run(|| {
+            allow_descriptors(descriptors().len() as u64 + 256);
+            let client = client_of(&servers);
+            thread::scope(|scope| {
+                for _ in 0..200 {
+                    scope.spawn(|| {
+                        for _ in 0..5 {
+                            assert_eq!(client.get("/").unwrap().status, 200);
+                        }
+                    });
+                }
+            });
+        })
+        .ends_well(ms(60_000));
     }
 }
 

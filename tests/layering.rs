@@ -75,6 +75,7 @@ const MAY_BE_UNSAFE: &[&str] = &["ffi", "runtime"];
 /// The folders in which the systems differ, each with a file for each of them: what one cannot do, its file says. All
 /// other files are the same everywhere.
 const SEAMS: &[&str] = &[
+    "runtime/descriptors",
     "runtime/directory_watch",
     "runtime/files",
     "runtime/getaddrinfo",

@@ -1,5 +1,6 @@
 //! Which transport carries a client's exchanges on one shard.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::core::Core;
@@ -142,7 +143,8 @@ fn direct(
         by_tasks: driver == Driver::IoThread,
         // A shard has one exchange at a time, and so at most one connection in use.
         max_per_endpoint: match driver {
-            Driver::IoThread => config.max_connections_per_endpoint,
+            // Its places tell how many are in use also where there is no end of them.
+            Driver::IoThread => config.max_connections_per_endpoint.or(Some(NonZeroUsize::MAX)),
             Driver::Shard => None,
         },
         siblings: (driver == Driver::Shard).then(|| core.wiring.siblings()),

@@ -12,6 +12,7 @@
 
 pub mod attachment;
 pub mod clock;
+pub mod descriptors;
 pub mod directory_watch;
 pub mod entropy;
 pub mod exclusive;

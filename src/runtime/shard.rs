@@ -26,7 +26,7 @@ use super::attachment::{Attachment, Attachments, Tenant};
 use super::host::lost::{self, Covered};
 use super::process::PerProcess;
 use super::stop::{Slot, Stop};
-use super::{interrupt, io_thread};
+use super::{descriptors, interrupt, io_thread, os_error};
 
 static SHARDS: PerProcess<Shards> = PerProcess::new();
 
@@ -37,10 +37,12 @@ const BUSY_FOR: Duration = Duration::from_millis(1);
 const RETIRE_AFTER: Duration = Duration::from_secs(120);
 
 /// How many shards carry calls at most, unless [`limit`] says otherwise; see benches/README.md for what lies
-/// beyond.
+/// beyond. Each takes three descriptors, and a connection to each endpoint: where this process may have few, there are fewer
+/// shards.
 const MOST_SHARDS: usize = 256;
 
-static MOST: AtomicUsize = AtomicUsize::new(MOST_SHARDS);
+/// What [`limit`] said; 0 where it was not asked.
+static MOST: AtomicUsize = AtomicUsize::new(0);
 
 /// The next shard's; a forked child goes on where its parent was, whose sockets it does not have.
 static IDS: AtomicUsize = AtomicUsize::new(0);
@@ -49,10 +51,13 @@ static IDS: AtomicUsize = AtomicUsize::new(0);
 const MOST_FOR_WORK: usize = 64;
 
 fn most() -> usize {
-    MOST.load(Ordering::Relaxed)
+    match MOST.load(Ordering::Relaxed) {
+        0 => descriptors::few().clamp(1, MOST_SHARDS),
+        most => most,
+    }
 }
 
-/// Changes how many shards carry calls at most; default 256. Those that are there stay.
+/// Changes how many shards carry calls at most; by default 256, or a sixteenth of the descriptors. Those that are there stay.
 pub fn limit(most: usize) {
     MOST.store(most, Ordering::Relaxed);
 }
@@ -88,7 +93,7 @@ where
     if !is_possible_here() {
         return Ok(None);
     }
-    let Some(mut lease) = Lease::to_carry(most())? else {
+    let Some(mut lease) = Lease::to_carry(most)? else {
         return Ok(None);
     };
     let shard = lease.shard();
@@ -122,7 +127,7 @@ pub fn work_at<F: Future>(work: impl FnOnce(ShardId) -> F) -> io::Result<Option<
     if !is_possible_here() {
         return Ok(None);
     }
-    let Some(mut lease) = Lease::to_carry(most().min(MOST_FOR_WORK))? else {
+    let Some(mut lease) = Lease::to_carry(|| most().min(MOST_FOR_WORK))? else {
         return Ok(None);
     };
     let shard = lease.shard();
@@ -323,21 +328,29 @@ struct Lease {
 }
 
 impl Lease {
-    /// One that may open connections; `None` where all are in use, and `most` of them or more.
-    fn to_carry(most: usize) -> io::Result<Option<Self>> {
+    /// One that may open connections; `None` where all are in use, and there are `most` of them or no descriptor for
+    /// another.
+    fn to_carry(most: impl FnOnce() -> usize) -> io::Result<Option<Self>> {
         let shards = SHARDS.get();
         if let Some(shard) = shards.take(|shard| shard.carries) {
             return Ok(Some(Self { shard: Some(shard) }));
         }
-        if !shards.grant(most) {
+        if !shards.grant(most()) {
             return Ok(None);
         }
         let shard = shards.take(|_| true).map_or_else(Shard::new, Ok);
-        let mut shard = shard.inspect_err(|_| {
+        let shard = shard.inspect_err(|_| {
             shards.carrying.fetch_sub(1, Ordering::Relaxed);
-        })?;
-        shard.carries = true;
-        Ok(Some(Self { shard: Some(shard) }))
+        });
+        match shard {
+            Ok(mut shard) => {
+                shard.carries = true;
+                Ok(Some(Self { shard: Some(shard) }))
+            }
+            // An I/O thread that is there needs none.
+            Err(error) if os_error::shortage(&error).is_some() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// One to wait with; those that carry are left to the calls that need them, but for the thread's own.

@@ -16,6 +16,7 @@ use super::traffic::Traffic;
 use super::wire::Stream;
 use crate::endpoint::Endpoint;
 use crate::outcome::Failure;
+use crate::runtime::descriptors::Reserve;
 
 /// Makes connections that speak whatever their user does.
 #[derive(Clone, Debug)]
@@ -41,8 +42,9 @@ impl Connector {
         limit: Duration,
     ) -> Result<Connection, Failure> {
         let (config, traffic) = (&*self.config, Traffic::default());
+        let (reserve, enter) = (Reserve::Used, UNTOLD);
         let dialler =
-            Dialler { endpoint, config, offer, traffic: traffic.clone(), limit, enter: UNTOLD };
+            Dialler { endpoint, config, offer, traffic: traffic.clone(), limit, reserve, enter };
         Ok(Connection { stream: dialler.dial().await?, traffic })
     }
 }

@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use crate::endpoint::{Endpoint, Scheme, unix_path};
 use crate::outcome::{Failure, FailureKind};
 use crate::phase::Phase;
+use crate::runtime::descriptors::Reserve;
 use crate::runtime::getaddrinfo;
 use crate::statistics::Counter;
 
@@ -34,6 +35,8 @@ pub(super) struct Dialler<'a> {
     pub(super) traffic: Traffic,
     /// Limit on resolving, TCP and TLS together.
     pub(super) limit: Duration,
+    /// Whether the socket may take one of the host's descriptors.
+    pub(super) reserve: Reserve,
     /// Told of each phase that begins.
     pub(super) enter: &'a (dyn Fn(Phase) + Sync),
 }
@@ -92,11 +95,12 @@ impl Dialler<'_> {
     }
 
     async fn connect(&self, addresses: Vec<SocketAddr>, left: Duration) -> Result<Stream, Failure> {
-        self.greet(race(addresses, &self.config.sockets, left).await).await
+        let sockets = (&self.config.sockets, self.reserve);
+        self.greet(race(addresses, sockets, left).await).await
     }
 
     async fn connect_unix(&self, path: &str) -> Result<Stream, Failure> {
-        self.greet(Socket::connect_unix(path).await).await
+        self.greet(Socket::connect_unix(path, self.reserve).await).await
     }
 
     /// Agrees on TLS where the endpoint speaks it.
@@ -193,20 +197,21 @@ fn interleaved(addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
 /// The first connection to stand; the next address starts after a delay, or when another failed.
 async fn race(
     addresses: Vec<SocketAddr>,
-    options: &SocketOptions,
+    sockets: (&SocketOptions, Reserve),
     left: Duration,
 ) -> io::Result<Socket> {
     if let [address] = addresses[..] {
-        return Socket::connect(address, options).await;
+        return Socket::connect(address, sockets.0, sockets.1).await;
     }
-    let mut race = Race::new(addresses, options, left);
+    let mut race = Race::new(addresses, sockets, left);
     poll_fn(|cx| race.poll(cx)).await
 }
 
 type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send + 'a>>;
 
 struct Race<'a> {
-    options: &'a SocketOptions,
+    /// What they are told, and whether they may take the host's descriptors.
+    sockets: (&'a SocketOptions, Reserve),
     waiting: std::vec::IntoIter<SocketAddr>,
     running: Vec<Connecting<'a>>,
     /// Between two starts.
@@ -218,10 +223,14 @@ struct Race<'a> {
 }
 
 impl<'a> Race<'a> {
-    fn new(addresses: Vec<SocketAddr>, options: &'a SocketOptions, left: Duration) -> Self {
+    fn new(
+        addresses: Vec<SocketAddr>,
+        sockets: (&'a SocketOptions, Reserve),
+        left: Duration,
+    ) -> Self {
         let delay = delay(addresses.len(), left);
         Self {
-            options,
+            sockets,
             waiting: addresses.into_iter(),
             running: Vec::new(),
             delay,
@@ -268,7 +277,8 @@ impl<'a> Race<'a> {
         let Some(address) = self.waiting.next() else {
             return false;
         };
-        self.running.push(Box::pin(Socket::connect(address, self.options)));
+        let (options, reserve) = self.sockets;
+        self.running.push(Box::pin(Socket::connect(address, options, reserve)));
         self.next_start.set(sleep(self.delay));
         true
     }
@@ -353,6 +363,7 @@ mod tests {
             offer: Offer::Http1,
             traffic: Traffic::default(),
             limit: Duration::from_millis(50),
+            reserve: Reserve::Used,
             enter: &|phase| told.lock().unwrap().push(phase),
         };
         let failure = dialler.dial().await.unwrap_err();
@@ -368,7 +379,8 @@ mod tests {
         // Nobody listens on the other loopback addresses.
         let addresses = interleaved(ips(&["127.0.0.2", "127.0.0.3", "127.0.0.1"]), port);
         let begun = Instant::now();
-        let socket = race(addresses, &SocketOptions::default(), LONG).await.unwrap();
+        let socket =
+            race(addresses, (&SocketOptions::default(), Reserve::Used), LONG).await.unwrap();
         assert_eq!(socket.stream().unwrap().peer_addr().unwrap().ip().to_string(), "127.0.0.1");
         assert!(begun.elapsed() < ATTEMPT_DELAY);
     }
@@ -384,7 +396,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
         let begun = Instant::now();
-        let socket = race(vec![silent, open], &SocketOptions::default(), LONG).await.unwrap();
+        let socket = race(vec![silent, open], (&SocketOptions::default(), Reserve::Used), LONG)
+            .await
+            .unwrap();
         assert_eq!(socket.stream().unwrap().peer_addr().unwrap(), open);
         assert!(begun.elapsed() >= ATTEMPT_DELAY && begun.elapsed() < ATTEMPT_DELAY * 3);
         drop(held);
@@ -395,12 +409,12 @@ mod tests {
         let options = SocketOptions::default();
         let error = race(
             ips(&["127.0.0.2", "127.0.0.3"]).into_iter().map(|ip| (ip, 1).into()).collect(),
-            &options,
+            (&options, Reserve::Used),
             LONG,
         );
         assert_eq!(error.await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
         assert_eq!(
-            race(vec![], &options, LONG).await.unwrap_err().kind(),
+            race(vec![], (&options, Reserve::Used), LONG).await.unwrap_err().kind(),
             io::ErrorKind::HostUnreachable
         );
     }

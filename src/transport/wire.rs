@@ -18,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 use super::socket_options::SocketOptions;
 use super::traffic::Traffic;
 use crate::phase::Ends;
+use crate::runtime::descriptors::Reserve;
 use crate::runtime::process::sockets;
 use crate::runtime::socket::{self, Descriptor, GATHER_FLAGS};
 
@@ -38,9 +39,14 @@ impl Socket {
     }
 
     /// A connection to `address`.
-    pub(super) async fn connect(address: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
+    pub(super) async fn connect(
+        address: SocketAddr,
+        options: &SocketOptions,
+        reserve: Reserve,
+    ) -> io::Result<Self> {
         let begin = || {
             let socket = socket::stream(Domain::for_address(address))?;
+            reserve.check(socket::descriptor(&socket))?;
             options.apply(&socket, address)?;
             match socket.connect(&address.into()) {
                 Err(error) if !socket::is_under_way(&error) => Err(options.told(error, address)),
@@ -52,9 +58,13 @@ impl Socket {
 
     /// A connection to the unix socket at `path`. It is carried as a TCP stream, for all that is asked of a stream is
     /// to be read from, written to and shut down, and the system does not mind.
-    pub(super) async fn connect_unix(path: &str) -> io::Result<Self> {
+    pub(super) async fn connect_unix(path: &str, reserve: Reserve) -> io::Result<Self> {
         loop {
-            let begin = || TcpStream::from_std(socket::connect_unix(path)?.into());
+            let begin = || {
+                let socket = socket::connect_unix(path)?;
+                reserve.check(socket::descriptor(&socket))?;
+                TcpStream::from_std(socket.into())
+            };
             match sockets::open(begin, socket::descriptor) {
                 Ok(stream) => return Self::new(stream, None).stands().await,
                 // The server's backlog is full, and nothing tells when it is not.
@@ -399,7 +409,7 @@ mod tests {
             while socket.write_all(&[0; 64 * 1024]).is_ok() {}
         });
         Wire::new(
-            Socket::connect(address, &SocketOptions::default()).await.unwrap(),
+            Socket::connect(address, &SocketOptions::default(), Reserve::Used).await.unwrap(),
             Traffic::default(),
         )
     }
@@ -439,7 +449,8 @@ mod tests {
     async fn a_socket_that_has_nothing_is_known_to_until_the_next_turn() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let socket = Socket::connect(address, &SocketOptions::default()).await.unwrap();
+        let socket =
+            Socket::connect(address, &SocketOptions::default(), Reserve::Used).await.unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         let mut wire = Wire::new(socket, Traffic::default());
         for _ in 0..2 {

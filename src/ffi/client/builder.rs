@@ -348,6 +348,10 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_idle_per_endpoint(
 /// 4, and a call waits in the same way for a stream of one. Only for a client with a balancer.
 /// Default 256.
 ///
+/// Where the process may have fewer descriptors (`ulimit -n`), calls wait in the same way before
+/// they are used up: an I/O thread with many connections leaves the last eighth to the host.
+/// Connections that rest are closed first. Not behind a proxy.
+///
 /// @param connections at least 1; the key max_connections_per_endpoint takes "off" as well
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_max_connections_per_endpoint(

@@ -6,13 +6,19 @@ mod platform;
 
 use std::io;
 
-use self::platform::SHORTAGES;
+use self::platform::{NO_DESCRIPTOR, SHORTAGES};
 
 /// What this process or machine is short of, where that is the error: no peer is to blame.
 #[must_use]
 pub fn shortage(error: &io::Error) -> Option<&'static str> {
     let number = error.raw_os_error()?;
     SHORTAGES.iter().find(|(short, _)| *short == number).map(|(_, what)| *what)
+}
+
+/// What the system says where this process has no descriptor left.
+#[must_use]
+pub fn no_descriptor() -> io::Error {
+    io::Error::from_raw_os_error(NO_DESCRIPTOR)
 }
 
 /// The numbers of every shortage.
@@ -35,5 +41,6 @@ mod tests {
             assert!(shortage(&io::Error::from_raw_os_error(number)).is_some(), "{number}");
         }
         assert_eq!(shortage(&io::ErrorKind::OutOfMemory.into()), None);
+        assert!(shortage(&no_descriptor()).is_some());
     }
 }

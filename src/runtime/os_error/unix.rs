@@ -1,5 +1,8 @@
 //! The numbers of POSIX.
 
+/// The process has as many descriptors as it may have.
+pub(super) const NO_DESCRIPTOR: i32 = libc::EMFILE;
+
 /// Of what this process or machine is short.
 pub(super) const SHORTAGES: &[(i32, &str)] = &[
     (libc::EMFILE, "out of file descriptors"),

@@ -2,6 +2,9 @@
 
 use windows_sys::Win32::Networking::WinSock as winsock;
 
+/// The process has as many sockets as it may have.
+pub(super) const NO_DESCRIPTOR: i32 = winsock::WSAEMFILE;
+
 /// Of what this process or machine is short.
 pub(super) const SHORTAGES: &[(i32, &str)] = &[
     (winsock::WSAEMFILE, "out of sockets"),

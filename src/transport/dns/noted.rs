@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
+use crate::runtime::descriptors::Reserve;
 use crate::runtime::process::sockets;
 use crate::runtime::socket::descriptor;
 use crate::transport::socket_options::SocketOptions;
@@ -49,7 +50,7 @@ impl RuntimeProvider for Noted {
         Box::pin(async move {
             let socket = timeout(
                 limit.unwrap_or(CONNECT_LIMIT),
-                Socket::connect(server, &SocketOptions::default()),
+                Socket::connect(server, &SocketOptions::default(), Reserve::Used),
             )
             .await;
             let socket = socket.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;

@@ -15,11 +15,13 @@ use std::time::{Duration, Instant};
 use http::header::CONNECTION;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::endpoint::Endpoint;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, FailureKind};
 use crate::phase::Phase;
+use crate::runtime::descriptors::{self, Reserve};
+use crate::runtime::os_error::no_descriptor;
 use crate::runtime::rare::rare;
 #[cfg(test)]
 use crate::statistics::ClientCells;
@@ -35,7 +37,7 @@ use crate::transport::content::{self, Content, Reading};
 use crate::transport::dial::{Dialler, UNTOLD};
 use crate::transport::dns::{NameConfig, Resolver};
 use crate::transport::expect::{Consent, expects, is_unmet};
-use crate::transport::failure::{Stage, cause_of};
+use crate::transport::failure::{Stage, cause_of, io_cause};
 use crate::transport::request::{self, RequestBody};
 use crate::transport::socket_options::SocketOptions;
 use crate::transport::tls::{Offer, Tls};
@@ -209,6 +211,93 @@ impl Direct {
         }
     }
 
+    /// A connection that is kept here or by another shard.
+    fn any_kept(&self, exchange: &Exchange<'_>) -> Option<Box<Connection>> {
+        self.kept(exchange.endpoint).or_else(|| self.borrowed(exchange.endpoint))
+    }
+
+    /// A new connection; or, where this process has no descriptor for one, the next that comes free. Whether it was kept.
+    async fn opened(&self, exchange: &Exchange<'_>) -> Result<(Box<Connection>, bool), Failure> {
+        if self.pool.queue.waiting() > 0 {
+            return self.next_free(exchange).await;
+        }
+        match self.fresh_for(exchange, Reserve::Spared).await {
+            Err(failure) if is_short(&failure, Reserve::Spared) => self.next_free(exchange).await,
+            opened => opened.map(|connection| (connection, false)),
+        }
+    }
+
+    async fn fresh_for(
+        &self,
+        exchange: &Exchange<'_>,
+        reserve: Reserve,
+    ) -> Result<Box<Connection>, Failure> {
+        let enter = |phase| exchange.progress.enter(phase);
+        let bounds = (exchange.connect_timeout, reserve);
+        let connection = self.fresh(exchange.endpoint, bounds, &enter).await?;
+        connection.expect_answer();
+        Ok(connection)
+    }
+
+    /// Waits in the queue for a connection, or a descriptor for one, as long as the exchange may wait. Whether it was kept.
+    async fn next_free(&self, exchange: &Exchange<'_>) -> Result<(Box<Connection>, bool), Failure> {
+        let until = Instant::now().checked_add(exchange.connection_wait());
+        loop {
+            exchange.progress.mark_waiting(true);
+            let turn = within(until, self.pool.queue.turn()).await.ok_or_else(stayed_in_use)?;
+            let kept = self.next_kept(exchange, until).await;
+            exchange.progress.mark_waiting(false);
+            // Others look while this one connects.
+            drop(turn);
+            if let Some(kept) = kept? {
+                return Ok((kept, true));
+            }
+            let reserve = self.reserve();
+            match self.fresh_for(exchange, reserve).await {
+                // Another thread was quicker.
+                Err(failure) if is_short(&failure, reserve) => {}
+                opened => return opened.map(|connection| (connection, false)),
+            }
+        }
+    }
+
+    /// The first of the queue waits for a connection that comes back, or `None` for a descriptor that is free.
+    async fn next_kept(
+        &self,
+        exchange: &Exchange<'_>,
+        until: Option<Instant>,
+    ) -> Result<Option<Box<Connection>>, Failure> {
+        loop {
+            let kept = if exchange.fresh { None } else { self.any_kept(exchange) };
+            if kept.is_some() || self.close_oldest() || descriptors::has_free(self.reserve()) {
+                return Ok(kept);
+            }
+            if self.in_use() == 0 {
+                return Err(io_cause(&no_descriptor(), Stage::Connect).failure(false));
+            }
+            within(until, self.pool.queue.returned()).await.ok_or_else(stayed_in_use)?;
+        }
+    }
+
+    /// Closes a connection that rests; whether there was one.
+    fn close_oldest(&self) -> bool {
+        let siblings =
+            || self.config.siblings.as_ref().is_some_and(|siblings| siblings.close_one());
+        self.pool.close_oldest() || siblings()
+    }
+
+    /// A pool that has many connections leaves the host's descriptors to it: its exchanges have something to wait for.
+    fn reserve(&self) -> Reserve {
+        match self.in_use() >= descriptors::few() {
+            true => Reserve::Spared,
+            false => Reserve::Used,
+        }
+    }
+
+    fn in_use(&self) -> usize {
+        self.config.max_per_endpoint.map_or(0, |most| self.pool.in_use(most.get()))
+    }
+
     /// A place for one more connection in use, of `most`, waited for as long as the exchange may wait for one.
     async fn permit(
         &self,
@@ -242,7 +331,7 @@ impl Direct {
             }
             permit = Some(own);
         }
-        let fresh = self.fresh(endpoint, limit, UNTOLD).await;
+        let fresh = self.fresh(endpoint, (limit, Reserve::Spared), UNTOLD).await;
         let Ok(mut connection) = fresh else { return false };
         connection.permit = permit;
         self.keep(endpoint, connection);
@@ -254,26 +343,26 @@ impl Direct {
     /// # Errors
     /// It could not be done within `limit`.
     pub async fn reach(&self, endpoint: &Arc<Endpoint>, limit: Duration) -> Result<(), Failure> {
-        self.dialler(endpoint, limit, UNTOLD).dial().await.map(drop)
+        self.dialler(endpoint, (limit, Reserve::Used), UNTOLD).dial().await.map(drop)
     }
 
     fn dialler<'a>(
         &'a self,
         endpoint: &'a Endpoint,
-        limit: Duration,
+        (limit, reserve): (Duration, Reserve),
         enter: &'a (dyn Fn(Phase) + Sync),
     ) -> Dialler<'a> {
         let (config, traffic) = (&*self.config, Traffic::default());
-        Dialler { endpoint, config, offer: Offer::Http1, traffic, limit, enter }
+        Dialler { endpoint, config, offer: Offer::Http1, traffic, limit, reserve, enter }
     }
 
     async fn fresh(
         &self,
         endpoint: &Endpoint,
-        limit: Duration,
+        bounds: (Duration, Reserve),
         enter: &(dyn Fn(Phase) + Sync),
     ) -> Result<Box<Connection>, Failure> {
-        let dialler = self.dialler(endpoint, limit, enter);
+        let dialler = self.dialler(endpoint, bounds, enter);
         let traffic = dialler.traffic.clone();
         let stream = dialler.dial().await?;
         Connection::new(stream, traffic, self.config.retirement())
@@ -413,6 +502,19 @@ impl Direct {
     }
 }
 
+/// Whether a connection was not made for want of a descriptor. Other wants have other reasons.
+fn is_short(failure: &Failure, reserve: Reserve) -> bool {
+    failure.kind == FailureKind::Local && !descriptors::has_free(reserve)
+}
+
+/// What `work` gives, unless it takes beyond `until`.
+async fn within<T>(until: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
+    match until {
+        Some(until) => timeout_at(until.into(), work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
 /// The answer's head; a body that waits for the server's consent is not sent any more then.
 async fn answered(
     reply: impl Future<Output = hyper::Result<Response<Incoming>>> + Send,
@@ -455,22 +557,12 @@ impl Transport for Direct {
                 Some(most) => Some(rare(|| self.permit(exchange, most)).await?),
                 None => None,
             };
-            let kept = || {
-                let endpoint = exchange.endpoint;
-                self.kept(endpoint).or_else(|| self.borrowed(endpoint))
-            };
-            let kept = if exchange.fresh { None } else { kept() };
-            let was_kept = kept.is_some();
-            let mut connection = match kept {
-                Some(connection) => connection,
-                None => {
-                    let enter = |phase| exchange.progress.enter(phase);
-                    let limit = exchange.connect_timeout;
-                    let dialling = || self.fresh(exchange.endpoint, limit, &enter);
-                    let connection = rare(dialling).await?;
-                    connection.expect_answer();
-                    connection
-                }
+            // Where others wait for a connection, one that came back is theirs.
+            let is_first = self.pool.queue.waiting() == 0;
+            let kept = if exchange.fresh || !is_first { None } else { self.any_kept(exchange) };
+            let (mut connection, was_kept) = match kept {
+                Some(connection) => (connection, true),
+                None => rare(|| self.opened(exchange)).await?,
             };
             connection.permit = permit;
             connection.info(was_kept).into_iter().for_each(|it| exchange.progress.carried_by(it));

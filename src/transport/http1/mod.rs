@@ -10,6 +10,7 @@ mod keep_alive;
 mod news;
 pub(crate) mod parked;
 pub(crate) mod pool;
+mod queue;
 pub(crate) mod scan;
 pub(crate) mod siblings;
 mod tail;

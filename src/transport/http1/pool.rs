@@ -12,11 +12,14 @@ use crate::statistics::CloseReason;
 use super::connection::Connection;
 use super::idle::Idle;
 use super::news::{Listener, News};
+use super::queue::ShortageQueue;
 
 /// The kept connections of one transport.
 #[derive(Default)]
 pub(crate) struct ConnectionPool {
     slots: Mutex<Slots>,
+    /// Where exchanges wait while there are no descriptors for more connections.
+    pub(super) queue: ShortageQueue,
 }
 
 impl ConnectionPool {
@@ -59,7 +62,7 @@ impl ConnectionPool {
     pub(crate) fn permits(&self, endpoint: &Arc<Endpoint>, most: usize) -> Arc<Semaphore> {
         let mut slots = self.lock();
         let permits = &mut slots.slot(endpoint).permits;
-        let made = || Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        let made = || Arc::new(Semaphore::new(places(most)));
         Arc::clone(permits.get_or_insert_with(made))
     }
 
@@ -80,22 +83,35 @@ impl ConnectionPool {
         let _place = connection.permit.take();
         let surplus = self.lock().slot(endpoint).keep(connection, max_idle);
         drop(surplus);
+        self.queue.note_returned();
     }
 
     /// Closes the connection that is unused for longest where there are `most` at rest in all.
     pub(crate) fn make_room(&self, most: usize) {
-        let mut slots = self.lock();
-        let idle = slots.by_endpoint.values().map(|slot| slot.idle.len());
-        if idle.sum::<usize>() < most {
-            return;
+        if self.len() >= most {
+            let _ = self.close_oldest();
         }
+    }
+
+    /// Closes the connection that is unused for longest; whether there was one.
+    pub(super) fn close_oldest(&self) -> bool {
+        let mut slots = self.lock();
         let with_some = slots.by_endpoint.values_mut().filter(|slot| !slot.idle.is_empty());
         let oldest = with_some.min_by_key(|slot| slot.idle[0].idle_since());
         let surplus = oldest.map(|slot| slot.idle.remove(0));
         surplus.iter().for_each(|surplus| surplus.closes(CloseReason::Surplus));
         // Closed outside the lock.
         drop(slots);
-        drop(surplus);
+        surplus.is_some()
+    }
+
+    /// How many connections are in use by exchanges, of at most `most` to each endpoint; those that wait in the queue
+    /// have a place, and no connection.
+    pub(super) fn in_use(&self, most: usize) -> usize {
+        let slots = self.lock();
+        let permits = slots.by_endpoint.values().filter_map(|slot| slot.permits.as_ref());
+        let taken = permits.map(|permits| places(most).saturating_sub(permits.available_permits()));
+        taken.sum::<usize>().saturating_sub(self.queue.waiting())
     }
 
     /// Closes what is too old, idle for too long, closed by the peer, or to an endpoint that departed; lets rest
@@ -304,6 +320,11 @@ fn surplus_for(
         return Some(CloseReason::Surplus);
     }
     endpoint.has_departed().then_some(CloseReason::Departed)
+}
+
+/// As many as a semaphore may have.
+fn places(most: usize) -> usize {
+    most.min(Semaphore::MAX_PERMITS)
 }
 
 /// Identity, not equality: an endpoint whose properties changed is a new one with connections of its own.

@@ -35,4 +35,11 @@ impl Siblings {
         let mut pools = pools.iter().filter_map(Weak::upgrade);
         pools.find_map(|pool| pool.lend(endpoint, now, idle_timeout))
     }
+
+    /// Closes a connection that none of the pools uses; whether there was one.
+    pub(super) fn close_one(&self) -> bool {
+        let pools = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut pools = pools.iter().filter_map(Weak::upgrade);
+        pools.any(|pool| pool.close_oldest())
+    }
 }

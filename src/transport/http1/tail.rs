@@ -217,6 +217,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::runtime::descriptors::Reserve;
     use crate::transport::socket_options::SocketOptions;
     use crate::transport::traffic::Traffic;
     use crate::transport::wire::{Socket, Stream, Wire};
@@ -225,7 +226,8 @@ mod tests {
     async fn pieces_of_a_byte_share_their_memory() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let socket = Socket::connect(address, &SocketOptions::default()).await.unwrap();
+        let socket =
+            Socket::connect(address, &SocketOptions::default(), Reserve::Used).await.unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         let traffic = Traffic::default();
         let stream = Stream::Plain(Wire::new(socket, traffic.clone()));

@@ -15,6 +15,7 @@ use tokio::time::{timeout, timeout_at};
 use crate::endpoint::{Endpoint, Scheme};
 use crate::outcome::{Failure, FailureKind};
 use crate::phase::Phase;
+use crate::runtime::descriptors::Reserve;
 
 use super::keep_alive::KeepAlive;
 use super::pool::{Acquire, Bounds, Dial, H2Pool, StreamSlot};
@@ -346,6 +347,8 @@ async fn connect(
         offer: config.offer(),
         traffic: traffic.clone(),
         limit,
+        // A few carry all streams.
+        reserve: Reserve::Used,
         enter: &enter,
     };
     let stream = dialler.dial().await.inspect_err(|failure| note_dial(pool, failure, &traffic))?;
