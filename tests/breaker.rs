@@ -430,50 +430,60 @@ fn a_call_under_way_does_not_undo_what_was_opened_by_hand() {
 
 #[test]
 fn what_refuses_the_rest_and_answers_what_it_took_is_closed_again_by_those_answers() {
-    let full = Server::new(|seen| match seen.path.as_str() {
-        "/taken" => Reply::status(200).after(ms(300)),
-        _ => Reply::status(503),
-    });
-    let good = Server::ok();
-    let breaker = Breaker::new().open_ms(60_000, 60_000);
-    let balancer = first_of(&[full.port(), good.port()], &breaker);
-    let client = single(&balancer);
-    for (taken, closes) in [(3, true), (2, false)] {
-        let request = Request::new("GET", "/taken");
-        let calls: Vec<Call> = (0..taken).map(|_| client.start(&request).unwrap()).collect();
-        eventually("they are taken", ms(5000), || full.in_flight() == taken);
-        (0..5).for_each(|_| assert_eq!(client.get("/more").unwrap().status, 503));
+    let refusal = Reply::status(503);
+    let cases = [
+        (refusal.clone(), true),
+        (refusal.clone().header("Retry-After", "60"), true),
+        // As long as work takes: a failure like any other.
+        (refusal.after(ms(100)), false),
+    ];
+    for (refusal, closes) in cases {
+        let said = format!("{refusal:?}");
+        let full = Server::new(move |seen| match seen.path.as_str() {
+            "/taken" => Reply::status(200).after(ms(300)),
+            _ => refusal.clone(),
+        });
+        let good = Server::ok();
+        let breaker = Breaker::new().open_ms(60_000, 60_000);
+        let balancer = first_of(&[full.port(), good.port()], &breaker);
+        let client = single(&balancer);
+        let more = || (0..5).map(|_| client.start(&Request::new("GET", "/more")).unwrap());
+        let taken = client.start(&Request::new("GET", "/taken")).unwrap();
+        eventually("it is taken", ms(5000), || full.in_flight() == 1);
+        let refused: Vec<Call> = more().collect();
+        refused.into_iter().for_each(|call| assert_eq!(call.end().unwrap().status, 503));
         let circuit = balancer.endpoint(full.port());
-        assert!(circuit.is_open());
-        calls.into_iter().for_each(|call| assert_eq!(call.end().unwrap().status, 200));
-        assert_eq!(circuit.is_closed(), closes, "{taken}");
+        assert!(circuit.is_open(), "{said}");
+        assert_eq!(taken.end().unwrap().status, 200);
+        assert_eq!(circuit.is_closed(), closes, "{said}");
     }
 }
 
-#[test]
-fn all_of_a_service_goes_on_serving_that_refuses_what_is_too_much() {
-    const PLACES: usize = 8;
-    let served: [_; 4] = std::array::from_fn(|_| Arc::new(AtomicUsize::new(0)));
-    let servers = served.each_ref().map(|served| {
-        let (taken, served) = (AtomicUsize::new(0), Arc::clone(served));
+/// What one server of several that refuse what is beyond their places has answered.
+fn answered_by_each(places: usize, refusal: &Reply) -> [usize; 4] {
+    let total = 100 * places;
+    let answered: [_; 4] = std::array::from_fn(|_| Arc::new(AtomicUsize::new(0)));
+    let servers = answered.each_ref().map(|answered| {
+        let (taken, answered) = (AtomicUsize::new(0), Arc::clone(answered));
+        let refusal = refusal.clone();
         Server::new(move |_| {
-            let is_full = taken.fetch_add(1, Ordering::SeqCst) >= PLACES;
+            let is_full = taken.fetch_add(1, Ordering::SeqCst) >= places;
             if !is_full {
                 thread::sleep(ms(20));
-                served.fetch_add(1, Ordering::Relaxed);
+                answered.fetch_add(1, Ordering::Relaxed);
             }
             taken.fetch_sub(1, Ordering::SeqCst);
-            Reply::status(if is_full { 503 } else { 200 })
+            if is_full { refusal.clone() } else { Reply::status(200) }
         })
     });
     let ports = servers.each_ref().map(Server::port);
     let client = Builder::new().balancer(&Balancer::p2c(&Provider::loopback(&ports))).build();
-    let total = || served.iter().map(|it| it.load(Ordering::Relaxed)).sum::<usize>();
+    let so_far = || answered.iter().map(|it| it.load(Ordering::Relaxed)).sum::<usize>();
     let until = Instant::now() + ms(20_000);
     thread::scope(|scope| {
-        for _ in 0..PLACES * servers.len() * 5 / 4 {
+        for _ in 0..places * servers.len() * 5 / 4 {
             scope.spawn(|| {
-                while total() < 1000 && Instant::now() < until {
+                while so_far() < total && Instant::now() < until {
                     if !client.get("/").is_ok_and(|answer| answer.status == 200) {
                         // What a caller does before it asks for the same again.
                         thread::sleep(ms(10));
@@ -482,10 +492,21 @@ fn all_of_a_service_goes_on_serving_that_refuses_what_is_too_much() {
             });
         }
     });
-    // With three circuits open, one server would have answered nearly all.
-    let served = served.map(|it| it.load(Ordering::Relaxed));
-    let (least, most) = (served.iter().min().unwrap(), served.iter().max().unwrap());
-    assert!(least * 3 >= *most && least * 8 >= 1000, "{served:?}");
+    answered.map(|it| it.load(Ordering::Relaxed))
+}
+
+#[test]
+fn all_of_a_service_goes_on_serving_that_refuses_what_is_too_much() {
+    let refusal = Reply::status(503);
+    for refusal in [refusal.clone().header("Retry-After", "1"), refusal] {
+        for places in [8, 1] {
+            let answered = answered_by_each(places, &refusal);
+            // With three circuits open, one server would have answered nearly all.
+            let (least, most) = (answered.iter().min().unwrap(), answered.iter().max().unwrap());
+            let is_shared = least * 3 >= *most && least * 8 >= 100 * places;
+            assert!(is_shared, "{places} places, {refusal:?}: {answered:?}");
+        }
+    }
 }
 
 #[test]

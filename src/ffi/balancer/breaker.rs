@@ -32,9 +32,9 @@ use crate::policy::BreakerConfig;
 /// first, then by first attempts, which wait for hedges for 200 ms, then by retries that have no
 /// other endpoint left.
 ///
-/// What was under way then may close it again, unless the endpoint hangs or asked for a wait: 3
-/// good answers in a row where failures in a row opened it, 5 where the ratio did. An endpoint with
-/// all its places taken refuses the rest at once, and answers what it took later.
+/// What was under way then may close it again, unless the endpoint hangs: one good answer that took
+/// at least four times as long as the failure that opened it, or 5 in a row. An endpoint with all
+/// its places taken refuses the rest at once, and answers what it took later.
 ///
 /// Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and
 /// frozen when a balancer takes it; then any.

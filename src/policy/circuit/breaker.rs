@@ -19,9 +19,10 @@
 //!
 //! One kind is not: what was under way when answers opened the circuit. An endpoint with all its places
 //! taken refuses what is too much at once, and answers what it took later. The refusals come first and in
-//! a row, so they open the circuit; good answers in a row after them close it again. Without
-//! that, four endpoints of 20 places each, asked by 78 callers, served 23 % of what they could for as
-//! long as it lasted: three circuits were open, and each that closed met all callers at once.
+//! a row, so they open the circuit; good answers after them close it again, whatever wait the refusals
+//! asked for: that is for the calls that were refused. Without that, four endpoints of 20 places each,
+//! asked by 78 callers, served 23 % of what they could for as long as it lasted: three circuits were open,
+//! and each that closed met all callers at once.
 //!
 //! A hand may overrule the rules: it opens for good, lets everything through unjudged, or drains, so
 //! that what is under way may end and be counted while nothing new begins. The last hand wins. An
@@ -44,13 +45,9 @@ use super::permit::{Evidence, Permit, Rejected, Settled};
 use super::window::Mark;
 use crate::outcome::{Transition, Verdict};
 
-/// So many good answers in a row, of what was under way, close a circuit that failures in a row opened. More would be more
-/// than a small endpoint has places for; one that fails four of five calls has them once in 125 times.
-const AFTER_RUN: u8 = 3;
-
-/// As many as failures open it by default close one that a share opened: one that fails half of all calls has them once in
-/// thirty times.
-const AFTER_SHARE: u8 = 5;
+/// One good answer is enough that took so many times as long as the failure: that was a refusal, for which no work was
+/// done. Endpoints with one or two places never have more under way.
+const REFUSAL: u32 = 4;
 
 /// The circuit is in the wanted state already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,16 +58,51 @@ pub struct AlreadyThere;
 enum Cause {
     /// A failed connect, or a hand.
     NoAnswer,
-    /// Failures in a row. `good` counts good answers in a row of what was under way then.
-    Run { good: u8 },
-    /// Too large a share of failures or of slow answers; `good` as above.
-    Share { good: u8 },
-    /// An answer that asked to be left alone.
-    Asked,
+    /// A rule on answers; since then so many of what was under way were good, in a row.
+    Rule(Row),
     /// A probe that failed.
     Probe,
     /// An attempt that passed its limit.
     Hang,
+}
+
+/// Good answers in a row. Five close a circuit, as failures open it by default: an endpoint that fails half of all calls has them
+/// once in thirty times. An enum leaves the cause around it room in its byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Row {
+    None,
+    One,
+    Two,
+    Three,
+    Four,
+    Five,
+}
+
+impl Row {
+    const fn and_one(self) -> Self {
+        match self {
+            Self::None => Self::One,
+            Self::One => Self::Two,
+            Self::Two => Self::Three,
+            Self::Three => Self::Four,
+            Self::Four | Self::Five => Self::Five,
+        }
+    }
+}
+
+/// How long an answer takes at least beside which a failure was a refusal, as a power of two in microseconds: a circuit has
+/// one byte for it.
+#[derive(Clone, Copy, Debug)]
+struct Work(u8);
+
+impl Work {
+    const fn beside(failed_in: Duration) -> Self {
+        Self((u128::BITS - (failed_in.as_micros() * REFUSAL as u128).leading_zeros()) as u8)
+    }
+
+    const fn took(self, elapsed: Duration) -> bool {
+        elapsed.as_micros() >> self.0 > 0
+    }
 }
 
 /// A circuit's state, as an observer sees it.
@@ -94,6 +126,8 @@ pub struct Breaker {
     wait: OpenBackoff,
     /// What opened it last.
     cause: Cause,
+    /// Beside what that was a refusal.
+    work: Work,
     /// Drained by hand: grants nothing new, whatever the state.
     draining: bool,
 }
@@ -108,6 +142,7 @@ impl Breaker {
             generation: 0,
             wait: OpenBackoff::NONE,
             cause: Cause::NoAnswer,
+            work: Work::beside(Duration::ZERO),
             draining: false,
         }
     }
@@ -230,7 +265,7 @@ impl Breaker {
         rng: &mut impl Rng,
     ) -> Settled {
         if permit.generation != self.generation || matches!(self.state, State::Disabled) {
-            return self.ended_since_opened(&permit, evidence, now);
+            return self.ended_since_opened(evidence, now);
         }
         match evidence.verdict {
             Verdict::Neutral => {
@@ -352,28 +387,19 @@ impl Breaker {
         }
     }
 
-    /// Of what was under way when answers opened the circuit, enough good answers in a row close it. None do where it
-    /// hangs, or asked to be left alone.
-    fn ended_since_opened(
-        &mut self,
-        permit: &Permit,
-        evidence: &Evidence,
-        now: Instant,
-    ) -> Settled {
-        let was_under_way = permit.generation == self.generation.wrapping_sub(1);
-        let (good, enough) = match (&self.state, &mut self.cause) {
-            (State::Open { .. }, Cause::Run { good }) => (good, AFTER_RUN),
-            (State::Open { .. }, Cause::Share { good }) => (good, AFTER_SHARE),
-            _ => return Settled::default(),
+    /// Of what was under way when answers opened the circuit, good ones close it. None do where it hangs.
+    fn ended_since_opened(&mut self, evidence: &Evidence, now: Instant) -> Settled {
+        let (State::Open { .. }, Cause::Rule(good)) = (&self.state, &mut self.cause) else {
+            return Settled::default();
         };
         let is_slow = self.config.slow_calls.is_some_and(|rule| evidence.elapsed >= rule.duration);
         match evidence.verdict {
-            _ if !was_under_way => {}
-            Verdict::Success if !is_slow => *good += 1,
+            Verdict::Success if !is_slow && self.work.took(evidence.elapsed) => *good = Row::Five,
+            Verdict::Success if !is_slow => *good = good.and_one(),
             Verdict::Neutral | Verdict::Throttled => {}
-            _ => *good = 0,
+            _ => *good = Row::None,
         }
-        if *good < enough {
+        if *good != Row::Five {
             return Settled::default();
         }
         self.wait = OpenBackoff::NONE;
@@ -418,15 +444,10 @@ impl Breaker {
     ) -> Transition {
         self.cause = match &self.state {
             _ if evidence.late => Cause::Hang,
-            _ if evidence.retry_after.is_some() => Cause::Asked,
-            State::Closed { answers: Some(answers), .. }
-                if answers.failed_in_a_row(&self.config) =>
-            {
-                Cause::Run { good: 0 }
-            }
-            State::Closed { .. } => Cause::Share { good: 0 },
+            State::Closed { .. } => Cause::Rule(Row::None),
             _ => Cause::Probe,
         };
+        self.work = Work::beside(evidence.elapsed);
         self.open(self.config.open_max, evidence.retry_after, now, rng)
     }
 
@@ -874,11 +895,11 @@ mod tests {
     }
 
     #[test]
-    fn three_good_answers_of_what_was_under_way_close_what_a_run_opened() {
+    fn five_good_answers_in_a_row_of_what_was_under_way_close_what_a_rule_opened() {
         use Verdict::{Failure, Neutral, Success};
         let (mut story, mut under_way) = opened_beside_others(&quick(Failure));
         let mut ends = |story: &mut Story, verdict| story.settle(under_way.pop().unwrap(), verdict);
-        for verdict in [Success, Success, Failure, Success, Neutral, Success] {
+        for verdict in [Success, Success, Failure, Success, Success, Neutral, Success, Success] {
             assert_eq!(ends(&mut story, verdict), Settled::default());
         }
         assert_eq!(ends(&mut story, Success), changed(Transition::Closed));
@@ -889,7 +910,7 @@ mod tests {
     }
 
     #[test]
-    fn five_close_what_a_share_opened_and_slow_ones_are_none() {
+    fn slow_ones_are_none() {
         let mut story = Story::new(last_six());
         let under_way: Vec<_> = (0..6).map(|_| story.acquire()).collect();
         let slow = Evidence::new(Verdict::Success, ms(100));
@@ -903,13 +924,35 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_or_asked_to_be_left_alone_is_not_closed_by_answers_under_way() {
+    fn one_answer_that_was_worked_for_closes_what_refusals_opened() {
+        // The next power of two in microseconds is 16,384.
+        let refusal =
+            Evidence { retry_after: Some(ms(9000)), ..Evidence::new(Verdict::Failure, ms(3)) };
+        for (took, closes) in [(12, None), (17, Some(Transition::Closed))] {
+            let (mut story, mut under_way) = opened_beside_others(&refusal);
+            let good = Evidence::new(Verdict::Success, ms(took));
+            let settled = story.settle_as(under_way.pop().unwrap(), &good);
+            assert_eq!(settled.transition, closes, "{took} ms");
+        }
+    }
+
+    #[test]
+    fn what_was_under_way_before_an_earlier_trip_counts_as_well() {
+        let (mut story, mut under_way) = opened_beside_others(&quick(Verdict::Failure));
+        for _ in 0..2 {
+            let last = under_way.drain(..5).map(|it| story.settle(it, Verdict::Success)).last();
+            assert_eq!(last, Some(changed(Transition::Closed)));
+            story.attempts(2, Verdict::Failure);
+            assert!(story.tripping_attempt(Verdict::Failure).is_some());
+        }
+    }
+
+    #[test]
+    fn what_hangs_or_failed_its_probe_is_not_closed_by_answers_under_way() {
         let late = Evidence { late: true, ..quick(Verdict::Failure) };
-        for evidence in [late, asking(ms(100))] {
-            let (mut story, under_way) = opened_beside_others(&evidence);
-            for permit in under_way {
-                assert_eq!(story.settle(permit, Verdict::Success), Settled::default());
-            }
+        let (mut story, under_way) = opened_beside_others(&late);
+        for permit in under_way {
+            assert_eq!(story.settle(permit, Verdict::Success), Settled::default());
         }
         let (mut story, mut under_way) = opened_beside_others(&quick(Verdict::Failure));
         story.pass(ms(500));

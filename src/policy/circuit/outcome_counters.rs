@@ -77,7 +77,7 @@ impl OutcomeCounters {
     }
 
     /// Whether as many failures came in a row as the rule on them takes.
-    pub(crate) fn failed_in_a_row(&self, config: &BreakerConfig) -> bool {
+    fn failed_in_a_row(&self, config: &BreakerConfig) -> bool {
         config.consecutive_failures.is_some_and(|limit| self.run >= limit.get())
     }
 
