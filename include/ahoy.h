@@ -641,6 +641,7 @@
 
 /**
  * A circuit opened. Fields: reason, old and new state, until (not where it was opened by hand).
+ * Where answers open it, and others close it, that is told once a second at most.
  */
 #define AHOY_EVENT_CIRCUIT_OPENED 1
 
@@ -650,7 +651,7 @@
 #define AHOY_EVENT_CIRCUIT_HALF_OPENED 2
 
 /**
- * A circuit closed. Fields: new state.
+ * A circuit closed of which it was told that it opened. Fields: new state.
  */
 #define AHOY_EVENT_CIRCUIT_CLOSED 3
 

@@ -426,11 +426,14 @@ enum class text_format : std::int32_t {
 
 /** What happened. */
 enum class event_kind : std::int32_t {
-    /** A circuit opened. Fields: reason, old and new state, until (not where it was opened by hand). */
+    /**
+     * A circuit opened. Fields: reason, old and new state, until (not where it was opened by hand).
+     * Where answers open it, and others close it, that is told once a second at most.
+     */
     circuit_opened = AHOY_EVENT_CIRCUIT_OPENED,
     /** A circuit lets a probe through. Fields: old and new state. */
     circuit_half_opened = AHOY_EVENT_CIRCUIT_HALF_OPENED,
-    /** A circuit closed. Fields: new state. */
+    /** A circuit closed of which it was told that it opened. Fields: new state. */
     circuit_closed = AHOY_EVENT_CIRCUIT_CLOSED,
     /** Outlier detection took an endpoint out. Fields: reason, until. */
     ejected = AHOY_EVENT_EJECTED,

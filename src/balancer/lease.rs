@@ -11,7 +11,6 @@ use super::member::{Granted, Member};
 use super::outliers;
 use super::pick::attempted::Attempted;
 use crate::endpoint::Endpoint;
-use crate::event::EndpointChange;
 use crate::outcome::{Transition, Verdict};
 use crate::policy::{self, AttemptOutcome, Evidence, LoadOutcome, Permit, Report, Tick};
 use crate::runtime::clock;
@@ -70,7 +69,7 @@ impl Lease {
             hot.note_probe(slot, claim.now);
         }
         if half_opened {
-            member.tell(EndpointChange::CircuitHalfOpened);
+            member.tell_circuit(Transition::HalfOpened, false, claim.now);
         }
         Some(Self { endpoint, limit: Duration::ZERO, held: Some(held) })
     }

@@ -132,12 +132,19 @@ impl Member {
         changed.into_iter().for_each(|transition| self.tell_circuit(transition, false, now));
     }
 
-    /// Tells what an attempt did to its circuit.
+    /// Tells what an attempt did to its circuit, where that is news.
     pub(crate) fn tell_circuit(&self, transition: Transition, from_half_open: bool, now: Instant) {
+        let (is_news, by) = self.change_kept(&mut self.lock(), |history| {
+            let by = history.opened_by.unwrap_or(OpenedBy::Answers);
+            (history.news.is_told(transition, by, now), by)
+        });
+        if !is_news {
+            return;
+        }
         self.tell(match transition {
             Transition::Opened { retry_at } => EndpointChange::CircuitOpened {
                 wait: Some(retry_at.saturating_duration_since(now)),
-                by: self.circuit().2.unwrap_or(OpenedBy::Answers),
+                by,
                 from_half_open,
             },
             Transition::HalfOpened => EndpointChange::CircuitHalfOpened,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::circuit_news::CircuitNews;
 use super::shown::Shown;
 use crate::event::OpenedBy;
 use crate::outcome::{Transition, Verdict};
@@ -18,6 +19,7 @@ pub(crate) struct History {
     pub(crate) last_failure: Option<(Instant, AttemptOutcome)>,
     /// What opened its circuit last.
     pub(crate) opened_by: Option<OpenedBy>,
+    pub(crate) news: CircuitNews,
 }
 
 /// Where attempts are counted.
@@ -48,6 +50,7 @@ impl History {
             counted: Counted::Unseen,
             last_failure: None,
             opened_by: None,
+            news: CircuitNews::default(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! What a balancer shows of its endpoints: what was counted of them, and why one is not available.
 
+pub(crate) mod circuit_news;
 pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod shown;
