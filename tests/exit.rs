@@ -197,49 +197,40 @@ fn slow_services() -> [Vec<Server>; 2] {
     })
 }
 
-fn client_of(servers: &[Server]) -> Client {
-    client_over(&servers.iter().map(Server::port).collect::<Vec<_>>())
+/// Does `work` where 256 more descriptors may be had, with a client of each of the services.
+fn with_few_descriptors(work: impl Fn(&Client)) {
+    let _alone = alone();
+    for servers in slow_services() {
+        Child::run(|| {
+            allow_descriptors(descriptors().len() as u64 + 256);
+            work(&client_over(&servers.iter().map(Server::port).collect::<Vec<_>>()));
+        })
+        .ends_well(ms(60_000));
+    }
 }
 
 /// A service that is a client of others needs descriptors for its own callers, files and logs.
 #[test]
 fn a_burst_of_more_calls_than_descriptors_is_answered_and_leaves_the_host_some() {
-    let _alone = alone();
-    for servers in slow_services() {
-        Child::run(|| {
-            allow_descriptors(descriptors().len() as u64 + 256);
-            let client = client_of(&servers);
-            for _ in 0..3 {
-                let calls: Vec<_> = (0..600).map(|_| client.begin("/")).collect();
-                for (index, call) in calls.into_iter().enumerate() {
-                    assert_eq!(call.end().unwrap().status, 200, "call {index}");
-                    drop(File::open("/dev/null").unwrap());
-                }
+    with_few_descriptors(|client| {
+        for _ in 0..3 {
+            let calls: Vec<_> = (0..600).map(|_| client.begin("/")).collect();
+            for (index, call) in calls.into_iter().enumerate() {
+                assert_eq!(call.end().unwrap().status, 200, "call {index}");
+                drop(File::open("/dev/null").unwrap());
             }
-        })
-        .ends_well(ms(60_000));
-    }
+        }
+    });
 }
 
 #[test]
 fn more_blocking_callers_than_descriptors_allow_shards_are_all_answered() {
-    let _alone = alone();
-    for servers in slow_services() {
-        Child::run(|| {
-            allow_descriptors(descriptors().len() as u64 + 256);
-            let client = client_of(&servers);
-            thread::scope(|scope| {
-                for _ in 0..200 {
-                    scope.spawn(|| {
-                        for _ in 0..5 {
-                            assert_eq!(client.get("/").unwrap().status, 200);
-                        }
-                    });
-                }
-            });
-        })
-        .ends_well(ms(60_000));
-    }
+    with_few_descriptors(|client| {
+        let five_calls = || (0..5).for_each(|_| assert_eq!(client.get("/").unwrap().status, 200));
+        thread::scope(|scope| {
+            (0..200).for_each(|_| drop(scope.spawn(five_calls)));
+        });
+    });
 }
 
 #[test]
