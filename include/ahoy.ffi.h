@@ -336,6 +336,7 @@ ahoy_status ahoy_client_builder_add_header(ahoy_client_builder *builder, const c
 ahoy_status ahoy_client_builder_forward_header(ahoy_client_builder *builder, const char *name, ahoy_error **err);
 ahoy_status ahoy_client_builder_forward_cookie(ahoy_client_builder *builder, const char *name, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_endpoint_updates(ahoy_client_builder *builder, uint32_t updates, ahoy_error **err);
+ahoy_status ahoy_client_builder_set_wait_for_ready_ms(ahoy_client_builder *builder, uint64_t wait_ms, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_timeout_ms(ahoy_client_builder *builder, uint64_t timeout_ms, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_attempt_timeout_ms(ahoy_client_builder *builder, uint64_t timeout_ms, ahoy_error **err);
 ahoy_status ahoy_client_builder_set_attempt_timeout_hard(ahoy_client_builder *builder, bool hard, ahoy_error **err);

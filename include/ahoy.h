@@ -2688,6 +2688,21 @@ ahoy_status ahoy_client_builder_set_endpoint_updates(ahoy_client_builder *builde
                                                      ahoy_error **err);
 
 /**
+ * Sets how long a call waits for an endpoint while none takes calls: while the only one restarts,
+ * all circuits are open, or the provider lists none. The time counts from the beginning of that
+ * outage, so that no call waits in one that lasts: it fails at once with AHOY_E_NO_ENDPOINTS, as
+ * all do by default. The limit on the whole call ends a wait as well. 3,000 ms, as linkerd2's proxy
+ * has it, outlast most restarts.
+ *
+ * @param wait_ms from 0; 0, the default, fails calls at once; AHOY_FOREVER lets them wait as long
+ *        as they may take, as gRPC's wait for ready
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_wait_for_ready_ms(ahoy_client_builder *builder,
+                                                      uint64_t wait_ms,
+                                                      ahoy_error **err);
+
+/**
  * Limits a whole call: its attempts, waits and connects. Default 30,000 ms.
  *
  * @param timeout_ms 0 ends each call at once; AHOY_FOREVER for no limit

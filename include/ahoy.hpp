@@ -4651,6 +4651,21 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
+     * Sets how long a call waits for an endpoint while none takes calls: while the only one restarts,
+     * all circuits are open, or the provider lists none. The time counts from the beginning of that
+     * outage, so that no call waits in one that lasts: it fails at once with errc::no_endpoints, as
+     * all do by default. The limit on the whole call ends a wait as well. 3,000 ms, as linkerd2's
+     * proxy has it, outlast most restarts.
+     *
+     * @param wait from 0; 0, the default, fails calls at once; forever lets them wait as long as they
+     *        may take, as gRPC's wait for ready
+     */
+    client_builder &set_wait_for_ready(std::chrono::milliseconds wait) {
+        detail::value(try_set_wait_for_ready(wait));
+        return *this;
+    }
+
+    /**
      * Limits a whole call: its attempts, waits and connects. Default 30,000 ms.
      *
      * @param timeout 0 ends each call at once; forever for no limit
@@ -5391,6 +5406,11 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /** As set_endpoint_updates, without exceptions. */
     result<void> try_set_endpoint_updates(std::uint32_t updates) {
         return detail::invoke(&ahoy_client_builder_set_endpoint_updates, this->get(), updates);
+    }
+
+    /** As set_wait_for_ready, without exceptions. */
+    result<void> try_set_wait_for_ready(std::chrono::milliseconds wait) {
+        return detail::invoke(&ahoy_client_builder_set_wait_for_ready_ms, this->get(), wait);
     }
 
     /** As set_timeout, without exceptions. */

@@ -60,6 +60,8 @@ pub struct ClientConfig {
     pub body_idle_timeout: Option<Duration>,
     /// How often a call asks the provider again when no endpoint is left.
     pub endpoint_updates: u32,
+    /// How long a call waits for an endpoint while none takes calls, from the beginning of that outage on.
+    pub wait_for_ready: Duration,
     /// Bound on the decoded body of an answer, in bytes.
     pub max_body: usize,
     /// Ask for compressed answers and decode them.
@@ -182,6 +184,7 @@ impl Default for ClientConfig {
             connect_timeout: None,
             body_idle_timeout: None,
             endpoint_updates: 1,
+            wait_for_ready: Duration::ZERO,
             max_body: 64 << 20,
             gzip: true,
             redirects: 0,

@@ -17,6 +17,7 @@ use super::list::List;
 use super::locality_state::Rules;
 use super::member::Member;
 use super::observers::Observers;
+use super::outage::Outage;
 use super::pick::attempted::Attempted;
 use super::pick::pick_state::PickState;
 use super::pick::picker::{PickContext, Picked, Picker};
@@ -356,6 +357,11 @@ impl Balancer {
         let asked = Duration::from_millis(live.last_asked.load(Ordering::Relaxed));
         let since = Duration::from_millis(live.rules.millis(now)).saturating_sub(asked);
         self.config.health.as_ref().is_some_and(|check| since > check.rule.interval)
+    }
+
+    /// Whether none of its endpoints takes calls.
+    pub(crate) fn outage(&self) -> Arc<Outage> {
+        Arc::clone(&self.live().rules.cluster.outage)
     }
 
     pub(crate) const fn config(&self) -> &BalancerConfig {

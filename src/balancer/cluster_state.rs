@@ -8,6 +8,7 @@ use http::HeaderName;
 
 use super::observe::shown::Shown;
 use super::observers::Observers;
+use super::outage::Outage;
 use crate::config::BalancerConfig;
 use crate::event::{EjectedBy, EndpointChange, OpenedBy};
 use crate::policy::{ClusterCounts, EjectionConfig, may_pass_over};
@@ -26,6 +27,8 @@ pub(crate) struct ClusterState {
     pub(crate) cells: Arc<ClusterCells>,
     /// Which endpoints are shown one by one.
     pub(crate) shown: Arc<Shown>,
+    /// Whether none of them takes calls.
+    pub(crate) outage: Arc<Outage>,
     /// Whether endpoints are checked.
     pub(crate) checks: bool,
     /// By [`Mode`].
@@ -58,7 +61,7 @@ pub(crate) enum Mode {
 impl ClusterState {
     pub(crate) fn new(config: &BalancerConfig, observers: Arc<Observers>) -> Arc<Self> {
         let shown = Arc::new(Shown::new(config.metrics_endpoints));
-        Arc::new(Self::counting(config, observers, (Arc::default(), shown)))
+        Arc::new(Self::counting(config, observers, (Arc::default(), shown, Arc::default())))
     }
 
     /// By other rules; what is counted goes on.
@@ -68,14 +71,15 @@ impl ClusterState {
         observers: Arc<Observers>,
     ) -> Arc<Self> {
         before.shown.set_most(config.metrics_endpoints);
-        let counts = (Arc::clone(&before.cells), Arc::clone(&before.shown));
-        Arc::new(Self::counting(config, observers, counts))
+        let outage = Arc::clone(&before.outage);
+        let goes_on = (Arc::clone(&before.cells), Arc::clone(&before.shown), outage);
+        Arc::new(Self::counting(config, observers, goes_on))
     }
 
     fn counting(
         config: &BalancerConfig,
         observers: Arc<Observers>,
-        (cells, shown): (Arc<ClusterCells>, Arc<Shown>),
+        (cells, shown, outage): (Arc<ClusterCells>, Arc<Shown>, Arc<Outage>),
     ) -> Self {
         Self {
             ejection: config.ejection,
@@ -83,6 +87,7 @@ impl ClusterState {
             observers,
             cells,
             shown,
+            outage,
             checks: config.health.is_some(),
             modes: Default::default(),
             min_closed: config.breaker.min_closed as usize,
@@ -134,6 +139,9 @@ impl ClusterState {
     /// One more or one less is well.
     pub(crate) fn note_well(&self, is_well: bool) {
         note(&self.well, is_well);
+        if is_well {
+            self.outage.end();
+        }
     }
 
     /// One more or one less is ejected.

@@ -15,6 +15,7 @@ pub mod member;
 pub(crate) mod member_stats;
 pub(crate) mod observe;
 pub(crate) mod observers;
+pub(crate) mod outage;
 pub(crate) mod outliers;
 pub mod pick;
 pub(crate) mod prequal;

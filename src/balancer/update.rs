@@ -288,7 +288,12 @@ impl Balancer {
         live.rules.cluster.set_known(known);
         let algorithm = &config.algorithm;
         let next = entropy::with_rng(|rng| PickState::next(&before, next, algorithm, rng));
+        let any_well = next.roster.well() > 0;
         live.pick_state.store(Arc::new(next));
+        // Calls that were woken as an endpoint joined may have looked at the list before.
+        if any_well {
+            live.rules.cluster.outage.end();
+        }
         refresh.register.let_go(&live.rules);
         drop(refresh);
         note(&live.list);

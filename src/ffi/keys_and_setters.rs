@@ -53,6 +53,7 @@ fn client_cases() -> impl IntoIterator<Item = Case<ahoy_client_builder>> {
         ahoy_client_builder_set_connect_timeout_ms(1_500) = "connect_timeout": "1.5s";
         ahoy_client_builder_set_body_idle_timeout_ms(500) = "body_idle_timeout": "500ms";
         ahoy_client_builder_set_endpoint_updates(0) = "endpoint_updates": "0";
+        ahoy_client_builder_set_wait_for_ready_ms(3_000) = "wait_for_ready": "3s";
         ahoy_client_builder_set_max_body_bytes(1024) = "max_body": "1KiB";
         ahoy_client_builder_set_gzip(false) = "gzip": "false";
         ahoy_client_builder_set_redirects(5) = "redirects": "5";

@@ -63,6 +63,7 @@ impl Builder {
     setters! {
         commit(commit: i32) = ahoy_client_builder_set_commit;
         endpoint_updates(updates: u32) = ahoy_client_builder_set_endpoint_updates;
+        wait_for_ready_ms(wait_ms: u64) = ahoy_client_builder_set_wait_for_ready_ms;
         timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_timeout_ms;
         attempt_timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_attempt_timeout_ms;
         connect_timeout_ms(timeout_ms: u64) = ahoy_client_builder_set_connect_timeout_ms;

@@ -145,6 +145,7 @@ exports.FUNCTIONS = {
   ahoy_client_builder_forward_header: "int32_t ahoy_client_builder_forward_header(void * builder, const char * name, _Out_ void ** err)",
   ahoy_client_builder_forward_cookie: "int32_t ahoy_client_builder_forward_cookie(void * builder, const char * name, _Out_ void ** err)",
   ahoy_client_builder_set_endpoint_updates: "int32_t ahoy_client_builder_set_endpoint_updates(void * builder, uint32_t updates, _Out_ void ** err)",
+  ahoy_client_builder_set_wait_for_ready_ms: "int32_t ahoy_client_builder_set_wait_for_ready_ms(void * builder, uint64_t wait_ms, _Out_ void ** err)",
   ahoy_client_builder_set_timeout_ms: "int32_t ahoy_client_builder_set_timeout_ms(void * builder, uint64_t timeout_ms, _Out_ void ** err)",
   ahoy_client_builder_set_attempt_timeout_ms: "int32_t ahoy_client_builder_set_attempt_timeout_ms(void * builder, uint64_t timeout_ms, _Out_ void ** err)",
   ahoy_client_builder_set_attempt_timeout_hard: "int32_t ahoy_client_builder_set_attempt_timeout_hard(void * builder, bool hard, _Out_ void ** err)",

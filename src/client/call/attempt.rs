@@ -17,6 +17,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use super::call::Call;
+use super::endpoints::ready;
 use super::race;
 use super::record::{CallEnd, CallRecord};
 use super::send::{Attempt, AttemptDone};
@@ -76,15 +77,17 @@ pub(crate) async fn run<'a>(
     }
 }
 
-/// No endpoint is left: perhaps the provider knows more by now.
+/// No endpoint is left: perhaps the provider knows more by now, or one is ready soon.
 async fn waits(state: &mut CallState<'_>, ending: CallEnd) -> Result<(), CallEnd> {
-    if let CallEnd::NoEndpoints(none) = &ending
-        && let Some(balancer) = state.may_update(none)
-    {
-        // Boxed: calls that find an endpoint are not to carry its state.
+    let CallEnd::NoEndpoints(none) = &ending else { return Err(ending) };
+    // Boxed: calls that find an endpoint are not to carry its state.
+    if let Some(balancer) = state.may_update(none) {
         return rare(|| state.update(balancer, *none)).await;
     }
-    Err(ending)
+    match state.may_wait(none) {
+        Some((balancer, left)) => rare(|| ready(state.call, balancer, *none, left)).await,
+        None => Err(ending),
+    }
 }
 
 /// Step 0, where limits are set: mostly at once; where calls may wait for room, not beyond the deadline.

@@ -1,4 +1,5 @@
-//! A call that finds no endpoint waits for the list, or for a newer one, within its limit and without a thread.
+//! A call that finds no endpoint waits for the list, for a newer one, or until an endpoint takes calls again: within
+//! its limit and without a thread.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::call::Call;
 use super::record::CallEnd;
 use super::state::CallState;
 use crate::balancer::Balancer;
@@ -66,6 +68,39 @@ impl<'a> CallState<'a> {
             None => Err(CallEnd::Deadline),
         }
     }
+
+    /// The balancer whose endpoints may be waited for, and how long.
+    pub(super) fn may_wait(&self, none: &NoneAdmits) -> Option<(&'a Arc<Balancer>, Duration)> {
+        let (call, now) = (self.call, clock::now());
+        let limit = call.core.config.wait_for_ready;
+        // Endpoints that are full take calls.
+        let balancer = call.target.balancer().filter(|_| !limit.is_zero() && !none.full)?;
+        let lasts = now.saturating_duration_since(balancer.outage().note(now));
+        let left = limit.saturating_sub(lasts).min(call.time_left(now));
+        (!left.is_zero()).then_some((balancer, left))
+    }
+}
+
+/// Waits until it is worth looking for an endpoint again, for as long as is `left` at most.
+///
+/// # Errors
+/// The call was ended from outside, or its deadline has passed.
+pub(super) async fn ready(
+    call: &Call<'_>,
+    balancer: &Balancer,
+    none: NoneAdmits,
+    left: Duration,
+) -> Result<(), CallEnd> {
+    let (outage, now) = (balancer.outage(), clock::now());
+    let probe = none.retry_at.map_or(Duration::MAX, |at| at.saturating_duration_since(now));
+    let limit = probe.clamp(LOOK_AT_MOST, LOOK_AGAIN).min(left);
+    let over = pin!(timeout(limit, outage.over()));
+    let waited = call.cancellation.or(over).await;
+    waited.map_err(|kind| CallEnd::Asked(kind.into()))?.ok();
+    match call.is_over(clock::now()) {
+        true => Err(CallEnd::NotReady(none)),
+        false => Ok(()),
+    }
 }
 
 /// Waits until an update ended after `ended` did; a watch that has no list yet is waited for until it has one, unless
@@ -87,3 +122,9 @@ async fn listed(balancer: &Balancer, is_first: bool, mut ended: u64) {
 /// How long a call waits for a source that was just asked again, when it told a list before: name servers answer within
 /// a few milliseconds, and a list that is far away is the next call's.
 const NUDGE_WAIT: Duration = Duration::from_millis(100);
+
+/// How often a call that waits looks for a probe that is due: with many endpoints one often is, and mostly another call
+/// has it.
+const LOOK_AT_MOST: Duration = Duration::from_millis(10);
+/// How long it waits unless an endpoint is known to take calls: one that is resumed by hand is not told.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);

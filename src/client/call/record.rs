@@ -33,6 +33,8 @@ pub(crate) enum CallEnd {
     NoList(String),
     /// The deadline passed between attempts.
     Deadline,
+    /// It passed while the call waited for an endpoint.
+    NotReady(NoneAdmits),
     /// The call was ended from outside.
     Asked(ErrorKind),
     /// The host's hook refused.
@@ -46,7 +48,7 @@ impl CallEnd {
     fn explanation(&self) -> String {
         match self {
             Self::Stopped(reason) => reason.explanation().to_owned(),
-            Self::NoEndpoints(none) => none.reason(clock::now()),
+            Self::NoEndpoints(none) | Self::NotReady(none) => none.reason(clock::now()),
             Self::Overloaded(refused) => refused.reason(),
             Self::Refused(reason) => reason.clone(),
             Self::NoList(problem) => format!("provider: {problem}"),
@@ -159,6 +161,7 @@ impl<'a> CallRecord<'a> {
             | CallEnd::NoEndpoints(_)
             | CallEnd::NoList(_)
             | CallEnd::Deadline
+            | CallEnd::NotReady(_)
             | CallEnd::Overloaded(_) => {}
         }
         let why = ending.explanation();
@@ -167,7 +170,7 @@ impl<'a> CallRecord<'a> {
         }
         let kind = match (&ending, self.failure) {
             (_, Some((kind, true))) => kind.into(),
-            (CallEnd::Deadline, _) => ErrorKind::Deadline,
+            (CallEnd::Deadline | CallEnd::NotReady(_), _) => ErrorKind::Deadline,
             (CallEnd::NoList(_), None) => ErrorKind::Discovery,
             (CallEnd::Overloaded(_), None) => ErrorKind::Overloaded,
             (_, failure) => kind_of(failure.map(|(kind, _)| kind)),

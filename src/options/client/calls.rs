@@ -102,6 +102,17 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
                 Ok(())
             },
         ),
+    Setting::new("wait_for_ready", WAIT)
+        .purpose("How long a call waits for an endpoint while none takes calls, as while the only one restarts, counted from the beginning of that outage; 0 fails it at once. In an outage that is older than that, no call waits")
+        .cost("A call to a service that is down fails later, and holds its thread or memory until then.")
+        .setter("set_wait_for_ready_ms")
+        .field(
+            |config| Some(config.wait_for_ready.into()),
+            |config, value| {
+                config.wait_for_ready = value.duration()?;
+                Ok(())
+            },
+        ),
     Setting::new("max_body", Form::Size)
         .purpose("Bound on the decoded body of an answer")
         .cost("An answer may take that much memory.")

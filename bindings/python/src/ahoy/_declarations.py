@@ -144,6 +144,7 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_client_builder_forward_header": ("int32_t", ("pointer", "text", "pointer*"), False),
     "ahoy_client_builder_forward_cookie": ("int32_t", ("pointer", "text", "pointer*"), False),
     "ahoy_client_builder_set_endpoint_updates": ("int32_t", ("pointer", "uint32_t", "pointer*"), False),
+    "ahoy_client_builder_set_wait_for_ready_ms": ("int32_t", ("pointer", "uint64_t", "pointer*"), False),
     "ahoy_client_builder_set_timeout_ms": ("int32_t", ("pointer", "uint64_t", "pointer*"), False),
     "ahoy_client_builder_set_attempt_timeout_ms": ("int32_t", ("pointer", "uint64_t", "pointer*"), False),
     "ahoy_client_builder_set_attempt_timeout_hard": ("int32_t", ("pointer", "bool", "pointer*"), False),

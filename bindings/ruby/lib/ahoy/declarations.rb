@@ -307,6 +307,7 @@ module Ahoy
     lazily :ahoy_client_builder_forward_header, [:pointer, :string, :pointer], :int32
     lazily :ahoy_client_builder_forward_cookie, [:pointer, :string, :pointer], :int32
     lazily :ahoy_client_builder_set_endpoint_updates, [:pointer, :uint32, :pointer], :int32
+    lazily :ahoy_client_builder_set_wait_for_ready_ms, [:pointer, :uint64, :pointer], :int32
     lazily :ahoy_client_builder_set_timeout_ms, [:pointer, :uint64, :pointer], :int32
     lazily :ahoy_client_builder_set_attempt_timeout_ms, [:pointer, :uint64, :pointer], :int32
     lazily :ahoy_client_builder_set_attempt_timeout_hard, [:pointer, :bool, :pointer], :int32
