@@ -300,7 +300,8 @@ impl<'a> Questions<'a> {
         let prompt = self.asked.iter().filter(|it| it.late_at(addresses) > now).count();
         let room = (AT_ONCE - prompt.min(AT_ONCE)).min(MOST_AT_ONCE - self.asked.len());
         for (name, kind) in self.left.drain(..room.min(self.left.len())) {
-            let asking = Box::pin(self.servers.ask(name, kind, self.tcp));
+            // A target is a full name (RFC 2782), which no list completes.
+            let asking = Box::pin(self.servers.ask_full(name, kind, self.tcp));
             self.asked.push(Question { name, kind, at: now, asking });
         }
     }

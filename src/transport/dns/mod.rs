@@ -14,6 +14,7 @@ mod known;
 mod noted;
 pub(super) mod query;
 mod records;
+mod search;
 mod shared;
 mod system;
 
@@ -137,23 +138,21 @@ impl Resolver {
         let mut state = name.lock();
         let (asked, epoch) = (state.known.ask(begun, now), state.epoch);
         drop(state);
-        for question in asked {
-            let question = Question::new(name, question, epoch);
-            match config.service {
-                NameService::Dns => self.ask_servers(question),
-                NameService::System => self.shared.ask_system(question),
-            }
+        let questions = asked.into_iter().map(|index| Question::new(name, index, epoch));
+        match config.service {
+            NameService::Dns => self.ask_servers(name, questions.collect()),
+            NameService::System => questions.for_each(|it| self.shared.ask_system(it)),
         }
         name.lock().known.next(now, config.max_stale)
     }
 
     /// Not aborted with its asker: the answer serves the next one.
-    fn ask_servers(&self, question: Question) {
-        let shared = Arc::clone(&self.shared);
-        self.handle.spawn(async move {
-            let answer = shared.answer(&question.name.text, question.index).await;
-            question.settle(answer);
-        });
+    fn ask_servers(&self, name: &Arc<NameState>, questions: Vec<Question>) {
+        if questions.is_empty() {
+            return;
+        }
+        let (shared, name) = (Arc::clone(&self.shared), Arc::clone(name));
+        self.handle.spawn(async move { shared.answer(&name.text, questions).await });
     }
 
     fn with_source(handle: Handle, source: Source) -> Self {
@@ -204,6 +203,11 @@ impl LookupError {
         Self { kind: FailureKind::NameNotFound, detail: "not a name" }
     }
 
+    /// The name servers say that they cannot tell.
+    fn service_failed() -> Self {
+        Self::resolve("name service failed")
+    }
+
     fn resolve(detail: &'static str) -> Self {
         Self { kind: FailureKind::Resolve, detail }
     }
@@ -219,6 +223,11 @@ impl LookupError {
     /// Whether the name may have addresses all the same.
     fn is_uncertain(&self) -> bool {
         self.kind != FailureKind::NameNotFound && *self != Self::no_address()
+    }
+
+    /// Whether the name servers have said so, and are not silent or out of reach.
+    fn is_said(&self) -> bool {
+        *self == Self::service_failed()
     }
 
     /// Of two errors the heavier one is told. A name that has no address of one kind exists, whatever is said of the
@@ -249,14 +258,14 @@ struct Shared {
 
 enum Source {
     System(Files, Mutex<Servers>),
-    Given(Result<noted::Servers, LookupError>),
+    Given(Result<query::Servers, LookupError>),
 }
 
 /// What asks the servers of `resolv.conf`, and which version of the files it was made of.
 #[derive(Default)]
 struct Servers {
     version: u64,
-    made: Option<Result<noted::Servers, LookupError>>,
+    made: Option<Result<query::Servers, LookupError>>,
 }
 
 impl Shared {
@@ -310,15 +319,28 @@ impl Shared {
         }
     }
 
-    async fn answer(&self, name: &str, question: usize) -> Answer {
+    async fn answer(&self, name: &str, questions: Vec<Question>) {
+        let wanted: Vec<usize> = questions.iter().map(|question| question.index).collect();
+        let open = Mutex::new(questions);
+        let settle = |index, answer| {
+            let mut open = locked(&open);
+            let found = open.iter().position(|question| question.index == index);
+            let question = found.map(|at| open.swap_remove(at));
+            drop(open);
+            if let Some(question) = question {
+                question.settle(answer);
+            }
+        };
         match (self.servers(), query::name(name)) {
-            (Ok(servers), Ok(name)) => query::ask(&servers, name, query::QUESTIONS[question]).await,
-            (Err(error), _) | (_, Err(error)) => Answer::Failed(error),
+            (Ok(servers), Ok(name)) => search::look_for(&servers, name, &wanted, settle).await,
+            (Err(error), _) | (_, Err(error)) => {
+                wanted.iter().for_each(|&index| settle(index, Answer::Failed(error.clone())));
+            }
         }
     }
 
     /// Made here, in the context of the runtime that drives it.
-    fn servers(&self) -> Result<noted::Servers, LookupError> {
+    fn servers(&self) -> Result<query::Servers, LookupError> {
         match &self.source {
             Source::Given(servers) => servers.clone(),
             Source::System(files, servers) => {
@@ -359,7 +381,7 @@ fn system_answer(name: &str) -> Answer {
         Ok(found) => Answer::Addresses(bounded(found), SYSTEM_TTL),
         Err(NoAddress::None) => Answer::Nothing(LookupError::no_address(), SYSTEM_TTL),
         Err(NoAddress::Unknown) => Answer::Nothing(LookupError::no_such_name(), SYSTEM_TTL),
-        Err(NoAddress::Failed) => Answer::Failed(LookupError::resolve("name service failed")),
+        Err(NoAddress::Failed) => Answer::Failed(LookupError::service_failed()),
         Err(NoAddress::Exhausted) => {
             Answer::Failed(LookupError::local("out of file descriptors or memory"))
         }

@@ -24,7 +24,7 @@ use crate::transport::traffic::Traffic;
 use crate::transport::wire::{Socket, Wire};
 
 /// What asks name servers over noted sockets.
-pub(in crate::transport) type Servers = Resolver<Noted>;
+pub(in crate::transport) type Asker = Resolver<Noted>;
 
 /// The runtime of a resolver.
 #[derive(Clone, Default)]

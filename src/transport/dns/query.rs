@@ -13,16 +13,24 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 
 use super::LookupError;
 use super::known::Answer;
-use super::noted::{Noted, Servers};
+use super::noted::{Asker, Noted};
+use super::search::SearchList;
 use super::system;
 use crate::runtime::os_error::shortage;
 
 /// The questions about a name, in the order of their answers: IPv6 before IPv4.
 pub(super) const QUESTIONS: [RecordType; 2] = [RecordType::AAAA, RecordType::A];
 
-/// Asks for the records of `kind` that `name` has.
+/// Name servers, and where they are asked for names that need not be full.
+#[derive(Clone)]
+pub(in crate::transport) struct Servers {
+    pub(super) asker: Asker,
+    pub(super) search: SearchList,
+}
+
+/// Asks for the records of `kind` that `name` has, which is a full one.
 pub(super) async fn ask(servers: &Servers, name: Name, kind: RecordType) -> Answer {
-    let found = match servers.lookup(name, kind).await {
+    let found = match servers.asker.lookup(name, kind).await {
         Ok(found) => found,
         Err(error) => return without_addresses(&error),
     };
@@ -69,7 +77,9 @@ pub(super) fn build(
 ) -> Result<Servers, NetError> {
     options.use_hosts_file = ResolveHosts::Never;
     options.cache_size = 0;
-    Servers::builder_with_config(config, Noted::default()).with_options(options).build()
+    let search = SearchList::of(&config, &options);
+    let asker = Asker::builder_with_config(config, Noted::default()).with_options(options);
+    Ok(Servers { asker: asker.build()?, search })
 }
 
 fn name_server(address: SocketAddr) -> NameServerConfig {
@@ -90,7 +100,7 @@ fn without_addresses(error: &NetError) -> Answer {
     }
     Answer::Failed(match error {
         NetError::Timeout => LookupError::resolve("name service did not answer"),
-        NetError::Dns(_) => LookupError::resolve("name service failed"),
+        NetError::Dns(_) => LookupError::service_failed(),
         NetError::NoConnections => LookupError::resolve("no name service"),
         NetError::Io(error) => io_error(error),
         _ => LookupError::resolve("name service unreachable"),

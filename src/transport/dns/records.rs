@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
-use hickory_resolver::proto::rr::{RData, Record, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use tokio::time::timeout;
 
 use super::files::Files;
-use super::noted::Servers;
-use super::{LookupError, query, system};
+use super::query::Servers;
+use super::search::Certainty;
+use super::{query, system};
 
 /// Name servers that are asked for records.
 pub struct NameServers {
@@ -102,10 +104,10 @@ impl NameServers {
         Self::with(servers, None, Vec::new(), ResolverOpts::default(), timeout)
     }
 
-    fn with(
+    pub(super) fn with(
         servers: &[SocketAddr],
-        domain: Option<hickory_resolver::proto::rr::Name>,
-        search: Vec<hickory_resolver::proto::rr::Name>,
+        domain: Option<Name>,
+        search: Vec<Name>,
         mut options: ResolverOpts,
         timeout: Duration,
     ) -> Result<Self, String> {
@@ -126,7 +128,8 @@ impl NameServers {
         Ok(Self { usual: build(false)?, tcp: build(true)? })
     }
 
-    /// The records of `name`, asked over UDP, or over TCP where that is `wanted`.
+    /// The records of `name`, asked over UDP, or over TCP where that is wanted. Where the name need not be a full one, both
+    /// kinds of address are those of one full name: see [`search`](super::search).
     ///
     /// # Errors
     /// There is none, or that could not be found out.
@@ -136,12 +139,88 @@ impl NameServers {
         kind: RecordKind,
         tcp: bool,
     ) -> Result<Records, Unanswered> {
-        let failed = |error: LookupError| Unanswered::Failed(error.to_string());
-        let name = query::name(name).map_err(failed)?;
-        let servers = if tcp { &self.tcp } else { &self.usual };
-        let found =
-            servers.lookup(name, kind.of_record()).await.map_err(|error| unanswered(&error))?;
-        Ok(Records::of(found.answers(), found.additionals()))
+        let servers = self.over(tcp);
+        let candidates = servers.search.candidates(parsed(name)?);
+        let other = kind.other_address().filter(|_| candidates.len() > 1);
+        let mut so_far = None;
+        for candidate in candidates {
+            let NoRecord { says, mut that } = match asked(servers, &candidate.name, kind).await {
+                Ok(records) => return Ok(records),
+                Err(none) => none,
+            };
+            if let Some(other) = other {
+                // A name that does not exist has neither, but some servers deny one that lacks this kind.
+                let is_denied = matches!(says, Unanswered::Nothing { is_name: false, .. });
+                let limit = if is_denied { NEAR_BY } else { LONGEST };
+                match timeout(limit, asked(servers, &candidate.name, other)).await {
+                    Ok(Ok(_)) => return Err(says),
+                    Ok(Err(none)) => that = that.max(none.that),
+                    Err(_) => {}
+                }
+            }
+            let may_go_on = candidate.may_be_another(that);
+            so_far = Some(heavier(so_far, says));
+            if !may_go_on {
+                break;
+            }
+        }
+        Err(so_far.unwrap_or(Unanswered::Nothing { is_name: false, ttl: None }))
+    }
+
+    /// The same of a name that is a full one, with or without a dot at its end.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn ask_full(
+        &self,
+        name: &str,
+        kind: RecordKind,
+        tcp: bool,
+    ) -> Result<Records, Unanswered> {
+        let mut name = parsed(name)?;
+        name.set_fqdn(true);
+        asked(self.over(tcp), &name, kind).await.map_err(|none| none.says)
+    }
+
+    fn over(&self, tcp: bool) -> &Servers {
+        if tcp { &self.tcp } else { &self.usual }
+    }
+}
+
+/// Why a full name has no records, and how far that is certain.
+struct NoRecord {
+    says: Unanswered,
+    that: Certainty,
+}
+
+async fn asked(servers: &Servers, name: &Name, kind: RecordKind) -> Result<Records, NoRecord> {
+    let found = servers.asker.lookup(name.clone(), kind.of_record()).await;
+    let found = found.map_err(|error| {
+        let says = unanswered(&error);
+        let that = match (&says, error) {
+            (Unanswered::Nothing { .. }, _) => Certainty::Certain,
+            (Unanswered::Failed(_), NetError::Dns(_)) => Certainty::Refused,
+            (Unanswered::Failed(_), _) => Certainty::Silent,
+        };
+        NoRecord { says, that }
+    })?;
+    Ok(Records::of(found.answers(), found.additionals()))
+}
+
+fn parsed(name: &str) -> Result<Name, Unanswered> {
+    query::name(name).map_err(|error| Unanswered::Failed(error.to_string()))
+}
+
+/// What is known of a name of which so many candidates have no records.
+fn heavier(so_far: Option<Unanswered>, next: Unanswered) -> Unanswered {
+    let Some(so_far) = so_far else { return next };
+    let least = |one: Option<Duration>, other: Option<Duration>| one.into_iter().chain(other).min();
+    match (so_far, next) {
+        (
+            Unanswered::Nothing { is_name, ttl },
+            Unanswered::Nothing { is_name: is_other, ttl: other },
+        ) => Unanswered::Nothing { is_name: is_name || is_other, ttl: least(ttl, other) },
+        (failed @ Unanswered::Failed(_), _) | (_, failed) => failed,
     }
 }
 
@@ -176,6 +255,15 @@ impl Records {
 }
 
 impl RecordKind {
+    /// The other kind of address, of a kind of address.
+    const fn other_address(self) -> Option<Self> {
+        match self {
+            Self::A => Some(Self::Aaaa),
+            Self::Aaaa => Some(Self::A),
+            Self::Srv => None,
+        }
+    }
+
     fn of_record(self) -> RecordType {
         match self {
             Self::A => RecordType::A,
@@ -209,6 +297,9 @@ fn unanswered(error: &NetError) -> Unanswered {
         _ => "the name server fails".to_owned(),
     })
 }
+
+/// Above the round trip to any name server near by.
+const NEAR_BY: Duration = Duration::from_millis(250);
 
 /// Longer than anybody waits for a name server.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
