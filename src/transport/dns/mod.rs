@@ -9,6 +9,7 @@
 //! A question runs on the runtime that the resolver was given, which must be one that is driven all the time; a shard
 //! is not. The asker only waits for it.
 
+mod families;
 pub(super) mod files;
 mod known;
 mod noted;
@@ -332,7 +333,7 @@ impl Shared {
             }
         };
         match (self.servers(), query::name(name)) {
-            (Ok(servers), Ok(name)) => search::look_for(&servers, name, &wanted, settle).await,
+            (Ok(servers), Ok(name)) => families::look_for(&servers, name, &wanted, settle).await,
             (Err(error), _) | (_, Err(error)) => {
                 wanted.iter().for_each(|&index| settle(index, Answer::Failed(error.clone())));
             }

@@ -129,7 +129,7 @@ impl NameServers {
     }
 
     /// The records of `name`, asked over UDP, or over TCP where that is wanted. Where the name need not be a full one, both
-    /// kinds of address are those of one full name: see [`search`](super::search).
+    /// kinds of address are those of one full name: see [`families`](super::families).
     ///
     /// # Errors
     /// There is none, or that could not be found out.
