@@ -583,6 +583,32 @@ fn a_level_whose_subset_is_filled_up_has_lost_nothing() {
 }
 
 #[test]
+fn one_level_needs_more_of_its_subset_as_another_needs_less() {
+    let fleet = Fleet::of(4);
+    let levels = [0, 0, 1, 1];
+    let balancer = Balancer::round_robin(&fleet.ranked(&levels)).ruled(|it| it.set_subset(1));
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    let ports: Vec<u16> = fleet.0.iter().map(Server::port).collect();
+    let drawn = |level: u32| {
+        let is_used =
+            |port: u16| (0..balancer.count()).any(|at| balancer.at(at).unwrap().port() == port);
+        let of_level = ports.iter().zip(levels).filter(|(_, of)| *of == level);
+        of_level.map(|(port, _)| *port).find(|port| is_used(*port)).unwrap()
+    };
+    let (first, second) = (balancer.endpoint(drawn(0)), balancer.endpoint(drawn(1)));
+    second.open().unwrap();
+    eventually("another of the second level stands in", ms(5000), || balancer.count() == 3);
+    // The next look finds both.
+    second.close().unwrap();
+    first.open().unwrap();
+    let other = (0..2).find(|index| ports[*index] != first.port()).unwrap();
+    eventually("the other of the first level serves", ms(5000), || {
+        fleet.counts_of(4, &client)[other] == 4
+    });
+}
+
+#[test]
 fn a_call_that_finds_none_of_a_subset_has_it_filled_up() {
     let fleet = Fleet::of(8);
     let balancer =

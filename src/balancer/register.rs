@@ -260,6 +260,11 @@ impl Register {
         std::mem::take(&mut self.changes)
     }
 
+    /// Whether members joined or left since then.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.changes != (0, 0)
+    }
+
     /// The member of `identity`.
     pub(crate) fn find(&self, identity: &Identity<'_>) -> Option<&Arc<Member>> {
         self.members.find(self.hasher.hash_one(identity), |member| member.is(identity))

@@ -229,7 +229,8 @@ impl Balancer {
         let Some(turn) = self.live().list.try_turn() else { return };
         self.change_unasked(turn, |it| {
             let next = it.relist(|_| ());
-            (next.len() != it.before.len()).then_some(next)
+            // One priority may need more, and another one less of them.
+            it.refresh.register.has_changed().then_some(next)
         });
     }
 
