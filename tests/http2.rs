@@ -233,6 +233,20 @@ fn bodies_go_both_ways_piece_by_piece() {
 }
 
 #[test]
+fn answers_that_are_left_early_cost_their_streams_and_not_the_connection() {
+    let Some(server) = Nghttpd::start("left", None, &[]) else { return };
+    let balancer = round_robin(&[server.port]);
+    let client = speaking(&balancer, AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
+    let used = || client.get("/hello").unwrap().attempts.remove(0).local_address;
+    let before = used();
+    for _ in 0..1000 {
+        let left = client.stream("/large");
+        assert_eq!(left.exactly(5), "xxxxx");
+    }
+    assert_eq!(used(), before);
+}
+
+#[test]
 fn prior_knowledge_without_tls_in_all_three_ways_to_call() {
     let Some(server) = Nghttpd::start("prior", None, &["--echo-upload"]) else { return };
     let client = speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE).build();
