@@ -4717,7 +4717,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /**
      * Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share
      * of the time left, and at least 1,250 ms where half of that time is as much: a SYN that was lost
-     * is sent again after a second.
+     * is sent again after a second. With TLS it is at least 250 ms, or what is left.
      *
      * @param timeout at least 1; forever for no limit but the attempt's
      */

@@ -86,6 +86,18 @@ fn a_connect_that_times_out_opens_at_once() {
     assert!(balancer.endpoint(silent.port()).is_open());
 }
 
+#[test]
+fn a_caller_with_little_time_opens_no_circuit_by_one_connect_that_times_out() {
+    let ((silent, _held), good) = (silent_listener(), Server::ok());
+    let balancer = first_of(&[silent.port(), good.port()], &Breaker::new());
+    let client = Builder::new().balancer(&balancer).timeout_ms(600).build();
+    for count in 1..=5 {
+        let answer = client.get("/").unwrap();
+        assert_eq!(answer.attempt_count, 2, "the first one had 200 ms to connect");
+        assert_eq!(balancer.endpoint(silent.port()).is_open(), count == 5, "after {count}");
+    }
+}
+
 /// Answers each request on its first connection, and takes no other.
 fn serving_one() -> TcpListener {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -487,7 +487,7 @@ fn a_wait_for_a_connection_ends_with_its_call_and_the_endpoint_is_not_to_blame()
     eventually("it holds the connection", ms(2000), || server.in_flight() == 1);
     let request = Request::new("GET", "/").timeout_ms(150);
     let (failure, took) = timed(|| client.start(&request).unwrap().end().unwrap_err());
-    assert_eq!(failure.status, AHOY_E_CONNECT, "{}", failure.message);
+    assert_eq!(failure.status, AHOY_E_DEADLINE, "{}", failure.message);
     assert!(failure.message.contains("stayed in use"), "{}", failure.message);
     assert!(!failure.is_ambiguous && took >= ms(145) && took < ms(2000), "{took:?}");
     assert!(balancer.endpoint(server.port()).is_closed());

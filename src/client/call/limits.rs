@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::call::Call;
 use crate::balancer::lease::Lease;
 use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT};
+use crate::endpoint::Scheme;
 use crate::policy::Known;
 use crate::request::Request;
 
@@ -38,6 +39,8 @@ struct Circumstances {
     /// How long a probe may take at most.
     probe: Option<Duration>,
     may_hang: bool,
+    /// TLS is spoken with its endpoint.
+    is_tls: bool,
 }
 
 impl Limits {
@@ -61,19 +64,26 @@ impl Limits {
             hedge_delay,
             probe: lease.probe_limit(),
             may_hang: lease.may_hang(),
+            is_tls: lease.endpoint().scheme() == Scheme::Https,
         };
         Self::of(config, call.request, circumstances)
     }
 
     /// An unset limit follows the service; the connect limit is the attempt's share of the time left, as the first
     /// endpoint that cannot be reached must not eat what the others need. But a SYN that was lost, or that a full queue of
-    /// the server dropped, is sent again after a second (RFC 6298): a share of no more would lose that connection.
+    /// the server dropped, is sent again after a second (RFC 6298): a share of no more would lose that connection. And TLS
+    /// takes three ways there and back, which a share of little time does not leave.
     fn of(config: &ClientConfig, request: &Request, at: Circumstances) -> Self {
         let left = at.deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(at.now));
         let share = at.tries_left.map_or(left, |tries| left / tries.max(1));
         let own = request.attempt_timeout.or(config.attempt_timeout);
         let outlasts_syn = left / 2 >= OUTLASTS_LOST_SYN;
-        let fair = if outlasts_syn { share.max(OUTLASTS_LOST_SYN) } else { share };
+        let least = match (outlasts_syn, at.is_tls) {
+            (true, _) => OUTLASTS_LOST_SYN,
+            (false, true) => left.min(OUTLASTS_HANDSHAKE),
+            (false, false) => Duration::ZERO,
+        };
+        let fair = share.max(least);
         let connect = config.connect_timeout.unwrap_or_else(|| DEFAULT_CONNECT_TIMEOUT.min(fair));
         if request.attempt_timeout_hard.unwrap_or(config.attempt_timeout_hard) {
             let own = own.unwrap_or_else(|| DEFAULT_ATTEMPT_TIMEOUT.min(share));
@@ -99,7 +109,10 @@ impl Limits {
 }
 
 /// The second SYN, and a quarter of a second for its answer and TLS.
-const OUTLASTS_LOST_SYN: Duration = Duration::from_millis(1250);
+pub(super) const OUTLASTS_LOST_SYN: Duration = Duration::from_millis(1250);
+
+/// Three ways there and back of 80 ms each, as between continents.
+const OUTLASTS_HANDSHAKE: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
@@ -126,6 +139,7 @@ mod tests {
             hedge_delay: None,
             probe: None,
             may_hang: false,
+            is_tls: false,
         }
     }
 
@@ -158,6 +172,19 @@ mod tests {
         let limits = [900, 2400, 3000, 6000, 30_000].map(|left| connect(left).as_millis());
         let close = |(found, wanted): (&u128, u128)| found.abs_diff(wanted) < 100;
         assert!(limits.iter().zip([300, 800, 1250, 2000, 3000]).all(close), "{limits:?}");
+    }
+
+    #[test]
+    fn a_handshake_has_time_where_there_is_little() {
+        let connect = |left| {
+            let deadline = at().now.checked_add(left * MS);
+            let at = Circumstances { deadline, is_tls: true, ..at() };
+            Limits::of(&ClientConfig::default(), &request(), at).connect
+        };
+        // Three tries.
+        let limits = [100, 300, 900, 3000].map(|left| connect(left).as_millis());
+        let close = |(found, wanted): (&u128, u128)| found.abs_diff(wanted) < 40;
+        assert!(limits.iter().zip([100, 250, 300, 1250]).all(close), "{limits:?}");
     }
 
     #[test]

@@ -171,6 +171,12 @@ impl<'a> CallRecord<'a> {
         let kind = match (&ending, self.failure) {
             (_, Some((kind, true))) => kind.into(),
             (CallEnd::Deadline | CallEnd::NotReady(_), _) => ErrorKind::Deadline,
+            // It waited for a connection, or a descriptor, for as long as it could.
+            (CallEnd::Stopped(reason), Some((FailureKind::Local, _)))
+                if *reason == StopReason::Deadline || self.call.is_over(clock::now()) =>
+            {
+                ErrorKind::Deadline
+            }
             (CallEnd::NoList(_), None) => ErrorKind::Discovery,
             (CallEnd::Overloaded(_), None) => ErrorKind::Overloaded,
             (_, failure) => kind_of(failure.map(|(kind, _)| kind)),

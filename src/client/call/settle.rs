@@ -30,6 +30,8 @@ pub(crate) struct AttemptEnd {
     pub(crate) elapsed: Duration,
     /// What it would have cost a call that cannot look elsewhere.
     pub(crate) cost: Cost,
+    /// Its limit on connecting was a share of little time, if it ended by that.
+    pub(crate) hurried: bool,
 }
 
 /// What a hang costs a call.
@@ -46,7 +48,8 @@ impl AttemptEnd {
     pub(crate) fn in_time(outcome: AttemptOutcome, began: Instant) -> Self {
         let now = clock::now();
         let elapsed = now.saturating_duration_since(began);
-        Self { outcome, left: Left::Ended, late: false, began, now, elapsed, cost: Cost::Elapsed }
+        let (left, late, cost) = (Left::Ended, false, Cost::Elapsed);
+        Self { outcome, left, late, began, now, elapsed, cost, hurried: false }
     }
 
     fn cost(&self) -> Duration {
@@ -71,7 +74,12 @@ pub(crate) fn settle(
     // Three of them in a row are no bad luck.
     let late = end.late || left == Left::OvertakenByLater && lease.counts_as_late();
     let outcome = blamed(end.outcome, left, late && !lease.is_late_with_all());
-    let verdict = verdict(&outcome);
+    let verdict = match verdict(&outcome) {
+        // It may be well, and only too far away for this call: one caller is not to keep it from all others. A failure
+        // like another, five of which in a row say enough.
+        Verdict::Unreachable if end.hurried && is_connect_timeout(&outcome) => Verdict::Failure,
+        verdict => verdict,
+    };
     let hangs =
         late && matches!(outcome, AttemptOutcome::Failed { kind: FailureKind::Timeout, .. });
     if hangs {
@@ -83,6 +91,10 @@ pub(crate) fn settle(
     let evidence = Evidence { verdict, elapsed, late, retry_after: asked.map(|asked| asked.wait) };
     let transition = lease.settle(&evidence, &outcome, now);
     (AttemptRecord { url, transition, elapsed, now }, outcome)
+}
+
+const fn is_connect_timeout(outcome: &AttemptOutcome) -> bool {
+    matches!(outcome, AttemptOutcome::Failed { kind: FailureKind::ConnectTimeout, .. })
 }
 
 /// What a call without a deadline is taken to wait at most.

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::call::Call;
+use super::limits::OUTLASTS_LOST_SYN;
 use super::record::{CallEnd, CallRecord};
 use super::send::{Attempt, AttemptDone};
 use super::settle::{AttemptEnd, Cost, settle};
@@ -135,7 +136,9 @@ impl<'a> CallState<'a> {
         let AttemptDone { lease, began, left, facts, result, .. } = done;
         let late = facts.late_after.is_some();
         let cost = Cost::Until(call.deadline);
-        let end = AttemptEnd { outcome, left, late, began, now, elapsed, cost };
+        let is_share = call.core.config.connect_timeout.is_none();
+        let hurried = is_share && elapsed < OUTLASTS_LOST_SYN;
+        let end = AttemptEnd { outcome, left, late, began, now, elapsed, cost, hurried };
         let (settled, blamed) = call.causing(|| settle(lease, &end, hint.retry_after));
         match (left, result) {
             (

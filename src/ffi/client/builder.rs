@@ -300,7 +300,7 @@ pub const AHOY_COMMIT_FIRST_BYTE: i32 = 1;
 
 /// Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share
 /// of the time left, and at least 1,250 ms where half of that time is as much: a SYN that was lost
-/// is sent again after a second.
+/// is sent again after a second. With TLS it is at least 250 ms, or what is left.
 ///
 /// @param timeout_ms at least 1; AHOY_FOREVER for no limit but the attempt's
 #[unsafe(no_mangle)]

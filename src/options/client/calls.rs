@@ -66,7 +66,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
     Setting::new("connect_timeout", LIMIT)
         .or(&[AUTO])
-        .purpose("Limit on resolving, TCP and TLS together; auto is the lesser of 3s and the attempt's share of the time left, and at least 1250ms where half of that time is as much: a lost SYN is sent again after a second")
+        .purpose("Limit on resolving, TCP and TLS together; auto is the lesser of 3s and the attempt's share of the time left, and at least 1250ms where half of that time is as much: a lost SYN is sent again after a second. With TLS it is at least 250ms, or what is left")
         .cost("An endpoint that is unreachable holds a call for longer before another is tried.")
         .setter("set_connect_timeout_ms")
         .field(
