@@ -45,6 +45,19 @@ fn a_late_attempt_is_raced_and_the_loser_says_so() {
 }
 
 #[test]
+fn a_retry_that_is_due_goes_out_although_the_late_attempt_fails_before() {
+    let late = Server::always(Reply::status(503).after(ms(400)));
+    let (failing, good) = (Server::status(503), Server::ok());
+    let retry = Retry::new().tries(3).delay_ms(800).max_delay_ms(800).jitter_ms(0, 0);
+    let balancer = first_of(&[&late, &failing, &good]);
+    let client = Builder::new().balancer(&balancer).retry(&retry).attempt_timeout_ms(100).build();
+    let answer = client.get("/").unwrap();
+    // The copy has failed at once, and so decided on the retry; the late one fails while that waits.
+    assert_eq!((answer.status, answer.attempt_count), (200, 3));
+    assert_eq!([&late, &failing, &good].map(Server::request_count), [1, 1, 1]);
+}
+
+#[test]
 fn the_first_good_answer_wins_whichever_attempt_brings_it() {
     let (slow, slower) = (
         Server::always(Reply::status(200).after(ms(300))),

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::call::Call;
 use super::endpoints::ready;
-use super::race;
+use super::race::{self, Sent};
 use super::record::{CallEnd, CallRecord};
 use super::send::{Attempt, AttemptDone};
 use super::state::CallState;
@@ -58,7 +58,16 @@ pub(crate) async fn run<'a>(
                 Err(ending) => return state.record.end(ending),
             },
         };
-        let mut done = send(&mut state, attempt, transport).await;
+        let mut done = match send(&mut state, attempt, transport).await {
+            Sent::Ended(done) => done,
+            Sent::Due(at) => {
+                let wait = at.saturating_duration_since(clock::now());
+                match call.cancellation.or(pin!(pause(call, wait))).await {
+                    Ok(()) => continue,
+                    Err(kind) => return state.record.end(CallEnd::Asked(kind.into())),
+                }
+            }
+        };
         if let Some(live) = done.take_stream() {
             return hand_over(state, done, live, body);
         }
@@ -109,12 +118,12 @@ async fn send<'a>(
     state: &mut CallState<'a>,
     attempt: Attempt,
     transport: &'a impl Transport,
-) -> AttemptDone {
+) -> Sent {
     let call = state.call;
     let watch = AttemptWatch::new(attempt.began);
     let mut first = pin!(attempt.send(call, transport, &watch));
     match race::until_slow(first.as_mut(), &watch, call.may_race()).await {
-        Some(done) => done,
+        Some(done) => Sent::Ended(done),
         // Boxed: calls that are answered in time are not to carry its state.
         None => rare(|| race::race(state, first, &watch, transport)).await,
     }

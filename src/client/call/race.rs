@@ -46,14 +46,23 @@ pub(crate) async fn until_slow(
     .await
 }
 
-/// Goes on with `first`, which is slow, and sends others beside it where the rules allow that. What the call goes by
-/// is returned unsettled; all others are settled.
+/// What became of attempts.
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation of each call")]
+pub(crate) enum Sent {
+    /// The call goes by this one, which is not settled yet.
+    Ended(AttemptDone),
+    /// All have failed, and the retry that was decided on meanwhile is due then.
+    Due(Instant),
+}
+
+/// Goes on with `first`, which is slow, and sends others beside it where the rules allow that. All are settled but what
+/// the call goes by.
 pub(crate) async fn race<'a, 'r, T: Transport>(
     state: &'r mut CallState<'a>,
     first: Work<'r>,
     watch: &'r AttemptWatch,
     transport: &'a T,
-) -> AttemptDone {
+) -> Sent {
     let mut timer = pin!(sleep(ASK_AGAIN));
     let runners = vec![Runner::first(first, watch)];
     let mut race = Race { state, transport, runners, retry: None, late_since: None };
@@ -63,11 +72,16 @@ pub(crate) async fn race<'a, 'r, T: Transport>(
             Step::Ended(done, kind) => {
                 let class = race.state.class(&done.outcome);
                 race.judge_copy(kind, class);
-                if class == Class::Success || done.asked().is_some() || race.runners.is_empty() {
+                let is_last = race.runners.is_empty();
+                let ends = class == Class::Success || done.asked().is_some();
+                if ends || is_last && race.retry.is_none() {
                     race.cancel_others(&done, class);
-                    return *done;
+                    return Sent::Ended(*done);
                 }
                 race.follow(*done);
+                if let Some(due) = race.retry.filter(|_| is_last) {
+                    return Sent::Due(due);
+                }
             }
             Step::Slow => race.look_elsewhere(),
             Step::Woken => race.go_on(),
@@ -204,7 +218,9 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
     /// that is decided on.
     fn follow(&mut self, done: AttemptDone) {
         let judged = self.state.judge(done);
-        if self.has_way_on(clock::now())
+        // That one was counted as a try: it is not decided on again.
+        if self.retry.is_none()
+            && self.has_way_on(clock::now())
             && let Decision::Retry { wait, .. } = self.state.decide(judged)
         {
             self.retry = clock::now().checked_add(wait);
