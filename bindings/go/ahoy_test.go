@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 )
 
@@ -357,6 +358,192 @@ func TestABodyThatStallsHasTheCallsLimits(t *testing.T) {
 	}
 }
 
+// No server is to take the first bytes of a body for all of it.
+func TestABodyLongerThanItsLengthFails(t *testing.T) {
+	var whole int32
+	host := here(t, func(writer http.ResponseWriter, request *http.Request) {
+		if count, err := io.Copy(io.Discard, request.Body); err == nil {
+			atomic.AddInt32(&whole, 1)
+			fmt.Fprint(writer, count)
+		}
+	})
+	client := client(t, Config{Hosts: []string{host}, Timeout: 10 * time.Second})
+	send := func(length int64, body io.Reader) (*http.Response, error) {
+		request, _ := http.NewRequest(http.MethodPost, "http://orders/", io.NopCloser(body))
+		request.ContentLength = length
+		return client.RoundTrip(request)
+	}
+	for _, length := range []int64{5, 1 << 20, 1<<20 + 1, 2 << 20} {
+		content := bytes.Repeat([]byte("x"), int(length))
+		for _, more := range []int{1, 1 << 20} {
+			_, err := send(length, bytes.NewReader(append(content, make([]byte, more)...)))
+			var failed *Error
+			if !errors.As(err, &failed) || !strings.Contains(err.Error(), fmt.Sprintf("more bytes than the %d of ContentLength", length)) {
+				t.Fatal(length, more, err)
+			}
+			if length > 1<<20 && failed.Code != BodySource || !errors.Is(err, InvalidArgument) {
+				t.Fatal(length, more, err)
+			}
+		}
+		_, err := send(length, io.MultiReader(bytes.NewReader(content), failing{}))
+		if !errors.Is(err, errFailing) {
+			t.Fatal(length, err)
+		}
+		if atomic.LoadInt32(&whole) != 0 {
+			t.Fatal(length, "a body that is longer was taken for a whole one")
+		}
+		for _, body := range []io.Reader{bytes.NewReader(content), iotest.DataErrReader(bytes.NewReader(content)), iotest.HalfReader(bytes.NewReader(content))} {
+			response, err := send(length, body)
+			if got := text(t, response, err); got != fmt.Sprint(length) {
+				t.Fatal(length, got)
+			}
+		}
+		atomic.StoreInt32(&whole, 0)
+	}
+}
+
+// What a server sees of a request's body is what net/http's own transport sends.
+func TestBodiesAreThoseOfNetHTTP(t *testing.T) {
+	host := here(t, func(writer http.ResponseWriter, request *http.Request) {
+		content, _ := io.ReadAll(request.Body)
+		writer.Header().Set("Seen", fmt.Sprint(request.ContentLength, request.TransferEncoding, string(content)))
+	})
+	transports := []http.RoundTripper{&http.Transport{}, client(t, Config{Hosts: []string{host}, Timeout: 10 * time.Second})}
+	for _, method := range []string{"", "GET", "HEAD", "DELETE", "OPTIONS", "PROPFIND", "SEARCH", "POST", "PUT", "REPORT"} {
+		for name, body := range map[string]func() io.Reader{
+			"empty": func() io.Reader { return strings.NewReader("") },
+			"full":  func() io.Reader { return strings.NewReader("abc") },
+			"late": func() io.Reader {
+				reader, writer := io.Pipe()
+				time.AfterFunc(300*time.Millisecond, func() { io.WriteString(writer, "late"); writer.Close() })
+				return reader
+			},
+		} {
+			if name == "late" && method != "GET" && method != "POST" {
+				continue // which takes its time
+			}
+			for _, length := range []int64{0, -1} {
+				seen := []string{}
+				for _, one := range transports {
+					var open int32 = 1
+					request, _ := http.NewRequest(method, "http://"+host+"/", nil)
+					request.Method, request.ContentLength = method, length
+					request.Body = &counted{body(), &open}
+					response, err := one.RoundTrip(request)
+					text(t, response, err)
+					seen = append(seen, response.Header.Get("Seen"))
+					eventually(t, 5*time.Second, func() bool { return atomic.LoadInt32(&open) == 0 })
+				}
+				if seen[0] != seen[1] {
+					t.Errorf("%s, %s: %s, and of net/http %s", method, name, seen[1], seen[0])
+				}
+			}
+		}
+	}
+	for _, one := range transports {
+		request, _ := http.NewRequest(http.MethodPost, "http://"+host+"/", nil)
+		request.ContentLength = 5
+		if _, err := one.RoundTrip(request); err == nil || !strings.Contains(err.Error(), "nil") {
+			t.Fatal(err)
+		}
+		request.Body = http.NoBody
+		response, err := one.RoundTrip(request)
+		if text(t, response, err); response.Header.Get("Seen") != "0 []" {
+			t.Fatal(response.Header)
+		}
+	}
+}
+
+// net/http takes an empty User-Agent for none; the library, which cannot, takes it for its own.
+func TestNoUserAgentIsEmpty(t *testing.T) {
+	host := here(t, func(writer http.ResponseWriter, request *http.Request) {
+		writer.Header()["Seen"] = request.Header["User-Agent"]
+	})
+	client := client(t, Config{Hosts: []string{host}})
+	for agent, wanted := range map[string]string{"": "ahoy/", "mine": "mine"} {
+		request, _ := http.NewRequest(http.MethodGet, "http://orders/", nil)
+		request.Header.Set("User-Agent", agent)
+		response, err := client.RoundTrip(request)
+		text(t, response, err)
+		if seen := response.Header["Seen"]; len(seen) != 1 || !strings.HasPrefix(seen[0], wanted) {
+			t.Errorf("%q became %q", agent, seen)
+		}
+	}
+}
+
+// A body that pauses is read until its context's deadline, as with net/http, unless a setting says how long it may pause.
+func TestTheDeadlineOfAContextLimitsPauses(t *testing.T) {
+	host := here(t, func(writer http.ResponseWriter, request *http.Request) {
+		io.WriteString(writer, "a")
+		writer.(http.Flusher).Flush()
+		pause, _ := time.ParseDuration(request.URL.Query().Get("pause"))
+		time.Sleep(pause)
+		io.WriteString(writer, "b")
+	})
+	config := func(change func(*Config)) Config {
+		made := Config{Hosts: []string{host}}
+		change(&made)
+		return made
+	}
+	unset := client(t, config(func(*Config) {}))
+	changed := client(t, config(func(*Config) {}))
+	if err := changed.Reconfigure(`{"attempt_timeout": "50ms"}`); err != nil {
+		t.Fatal(err)
+	}
+	for client, limited := range map[*Client]bool{
+		unset:   false,
+		changed: true,
+		client(t, config(func(c *Config) { c.AttemptTimeout = 50 * time.Millisecond })):                              true,
+		client(t, config(func(c *Config) { c.Options = map[string]string{"body_idle_timeout": "50ms"} })):            true,
+		client(t, Config{JSON: `{"hosts": ["` + host + `"], "body_idle_timeout": "50ms"}`}):                          true,
+		client(t, Config{JSON: `{"hosts": ["` + host + `"]}`}):                                                       false,
+		client(t, config(func(c *Config) { c.Options = map[string]string{"body_idle_timeout": "forever"} })):         false,
+		client(t, Config{JSON: `{"hosts": ["` + host + `"], "attempt_timeout": "50ms", "body_idle_timeout": "1m"}`}): false,
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		response, err := client.Get(ctx, "/?pause=200ms")
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		cancel()
+		if limited != errors.Is(err, Timeout) || !limited && string(content) != "ab" {
+			settings, _ := client.Settings()
+			t.Fatal(string(content), err, settings)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	response, err := unset.Get(ctx, "/?pause=1s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if content, err := io.ReadAll(response.Body); string(content) != "a" || !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(string(content), err)
+	}
+	// Where no deadline ends it, the library's own limit of 10 s does.
+	for _, has := range []bool{false, true} {
+		request, _ := http.NewRequest(http.MethodGet, "http://orders/", nil)
+		if has {
+			request = request.WithContext(ctx)
+		}
+		if asked, err := unset.read(request); err != nil || has != (asked.idle != 0) {
+			t.Fatal(has, err)
+		}
+	}
+	if testing.Short() {
+		return
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	response, err = unset.Get(ctx, "/?pause=11s")
+	if got := text(t, response, err); got != "ab" {
+		t.Fatal(got)
+	}
+}
+
 // counted is a body whose closing is counted.
 type counted struct {
 	io.Reader
@@ -404,6 +591,43 @@ func TestABodyThatIsSentAgainLeavesNothing(t *testing.T) {
 func TestAbsoluteURLs(t *testing.T) {
 	hosts := servers(t, "ok")
 	response, err := client(t, Config{}).Get(context.Background(), "http://"+hosts[0]+"/ok")
+	if got := text(t, response, err); got != "hello" {
+		t.Fatal(got)
+	}
+}
+
+// A JSON text says by itself whether the client has hosts, and so does the one that replaces it.
+func TestJSONMayHaveNoHosts(t *testing.T) {
+	hosts := servers(t, "ok")
+	whole := "http://" + hosts[0] + "/ok"
+	made := client(t, Config{JSON: `{"timeout": "5s"}`})
+	response, err := made.Get(context.Background(), whole)
+	if got := text(t, response, err); got != "hello" {
+		t.Fatal(got)
+	}
+	response, err = (&http.Client{Transport: made}).Get(whole)
+	if got := text(t, response, err); got != "hello" {
+		t.Fatal(got)
+	}
+	if _, err := made.Get(context.Background(), "/ok"); !errors.Is(err, InvalidArgument) || !strings.Contains(err.Error(), "has no hosts") {
+		t.Fatal(err)
+	}
+	if _, err := made.Explain(); !errors.Is(err, InvalidArgument) || !strings.Contains(err.Error(), "neither hosts nor a provider") {
+		t.Fatal(err)
+	}
+	if err := made.Reconfigure(`{"hosts": ["` + hosts[0] + `"]}`); err != nil {
+		t.Fatal(err)
+	}
+	for _, balanced := range []*Client{made, client(t, Config{JSON: `{"hosts": ["` + hosts[0] + `"]}`})} {
+		response, err = balanced.Get(context.Background(), "/ok")
+		if got := text(t, response, err); got != "hello" {
+			t.Fatal(got)
+		}
+		if _, err := balanced.Explain(); !errors.Is(err, InvalidArgument) || !strings.Contains(err.Error(), "JSON") {
+			t.Fatal(err)
+		}
+	}
+	response, err = client(t, Config{JSON: `{"base_url": "http://` + hosts[0] + `"}`}).Get(context.Background(), "/ok")
 	if got := text(t, response, err); got != "hello" {
 		t.Fatal(got)
 	}

@@ -68,7 +68,7 @@ func (c *Client) begin(asked *asked) (call *C.ahoy_call, response *C.ahoy_respon
 	defer c.queue.inUse.RUnlock()
 	var err *C.ahoy_error
 	if C.ahoy_go_call(c.handle, asked.head(), asked.fields, asked.content(), C.size_t(len(asked.body)), asked.timeout,
-		patience, &call, &response, &err) != 0 {
+		asked.idle, patience, &call, &response, &err) != 0 {
 		return nil, nil, takeError(err)
 	}
 	return call, response, nil

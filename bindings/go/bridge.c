@@ -54,7 +54,7 @@ static bool may_repeat(const char *name) {
 }
 
 ahoy_status ahoy_go_request(const char *text, size_t fields, const uint8_t *body, size_t length, uint64_t timeout_ms,
-                            ahoy_request **out, ahoy_error **err) {
+                            uint64_t idle_ms, ahoy_request **out, ahoy_error **err) {
     const char *target = after(text);
     ahoy_status status = ahoy_request_new(text, target, out, err);
     if (status != AHOY_OK) {
@@ -76,6 +76,9 @@ ahoy_status ahoy_go_request(const char *text, size_t fields, const uint8_t *body
     if (status == AHOY_OK && timeout_ms > 0) {
         status = ahoy_request_set_timeout_ms(*out, timeout_ms, err);
     }
+    if (status == AHOY_OK && idle_ms > 0) {
+        status = ahoy_request_set_idle_timeout_ms(*out, idle_ms, err);
+    }
     if (status != AHOY_OK) {
         ahoy_request_free(*out);
         *out = NULL;
@@ -84,9 +87,9 @@ ahoy_status ahoy_go_request(const char *text, size_t fields, const uint8_t *body
 }
 
 ahoy_status ahoy_go_send(const ahoy_client *client, const char *text, size_t fields, const uint8_t *body, size_t length,
-                         uint64_t timeout_ms, const ahoy_queue *queue, uint64_t tag, ahoy_error **err) {
+                         uint64_t timeout_ms, uint64_t idle_ms, const ahoy_queue *queue, uint64_t tag, ahoy_error **err) {
     ahoy_request *request = NULL;
-    ahoy_status status = ahoy_go_request(text, fields, body, length, timeout_ms, &request, err);
+    ahoy_status status = ahoy_go_request(text, fields, body, length, timeout_ms, idle_ms, &request, err);
     if (status == AHOY_OK) {
         status = ahoy_client_submit(client, request, queue, tag, err);
         ahoy_request_free(request);
@@ -95,10 +98,10 @@ ahoy_status ahoy_go_send(const ahoy_client *client, const char *text, size_t fie
 }
 
 ahoy_status ahoy_go_call(const ahoy_client *client, const char *text, size_t fields, const uint8_t *body, size_t length,
-                         uint64_t timeout_ms, uint64_t wait_ms, ahoy_call **call, ahoy_response **response,
-                         ahoy_error **err) {
+                         uint64_t timeout_ms, uint64_t idle_ms, uint64_t wait_ms, ahoy_call **call,
+                         ahoy_response **response, ahoy_error **err) {
     ahoy_request *request = NULL;
-    ahoy_status status = ahoy_go_request(text, fields, body, length, timeout_ms, &request, err);
+    ahoy_status status = ahoy_go_request(text, fields, body, length, timeout_ms, idle_ms, &request, err);
     if (status != AHOY_OK) {
         return status;
     }

@@ -13,19 +13,19 @@ ahoy_status ahoy_go_on_event(ahoy_client_builder *builder, uintptr_t handle, aho
 ahoy_status ahoy_go_body(ahoy_request *request, uintptr_t handle, bool again, uint64_t length, ahoy_error **err);
 
 /* A streamed request, to be freed. The text is its method, its target, and the names and values of its fields, each with a NUL
- * at its end; a timeout of 0 is none. */
+ * at its end. The timeouts are those of the call and of pauses of its answer's body; one of 0 is as the client has it. */
 ahoy_status ahoy_go_request(const char *text, size_t fields, const uint8_t *body, size_t length, uint64_t timeout_ms,
-                            ahoy_request **out, ahoy_error **err);
+                            uint64_t idle_ms, ahoy_request **out, ahoy_error **err);
 
 /* Makes such a request, begins it, and frees it. */
 ahoy_status ahoy_go_send(const ahoy_client *client, const char *text, size_t fields, const uint8_t *body, size_t length,
-                         uint64_t timeout_ms, const ahoy_queue *queue, uint64_t tag, ahoy_error **err);
+                         uint64_t timeout_ms, uint64_t idle_ms, const ahoy_queue *queue, uint64_t tag, ahoy_error **err);
 
 /* Makes such a request, begins it, and waits up to wait_ms for its end. Where it goes on then, the status is AHOY_OK and
  * *call is to be freed; else it is NULL, and *response or the error says how the call ended. */
 ahoy_status ahoy_go_call(const ahoy_client *client, const char *text, size_t fields, const uint8_t *body, size_t length,
-                         uint64_t timeout_ms, uint64_t wait_ms, ahoy_call **call, ahoy_response **response,
-                         ahoy_error **err);
+                         uint64_t timeout_ms, uint64_t idle_ms, uint64_t wait_ms, ahoy_call **call,
+                         ahoy_response **response, ahoy_error **err);
 
 /* Has goDone told how a call ends. */
 ahoy_status ahoy_go_on_done(const ahoy_call *call, uintptr_t handle, ahoy_error **err);

@@ -19,12 +19,14 @@ import "C"
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"runtime"
 	"runtime/cgo"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -52,7 +54,10 @@ type Config struct {
 
 	// Timeout is the limit on a whole call, until its answer's head came. A context's deadline counts as well.
 	Timeout time.Duration
-	// AttemptTimeout is the time after which a call looks elsewhere. It follows the service by default.
+	// AttemptTimeout is the time after which a call looks elsewhere. It follows the service by default. Where it is set, it
+	// ends the body of an answer that brings nothing for so long as well, unless Options say otherwise by
+	// "body_idle_timeout", such as "forever". With neither, such a body ends with its context's deadline, or after 10 s
+	// where that has none.
 	AttemptTimeout time.Duration
 	// Tries is how many attempts a call may make; 1 for no retries, -1 for no limit.
 	Tries int
@@ -92,9 +97,13 @@ type Client struct {
 	handle   *C.ahoy_client
 	balancer *C.ahoy_balancer
 	queue    *queue
-	balanced bool
 	closed   int32
 	company  company
+
+	noting sync.Mutex
+	// What the settings in effect say, as 0 or 1: that requests are for a path, whatever the host of their URL, and that
+	// bodies that pause have a limit.
+	balanced, pauses int32
 }
 
 // New makes a Client.
@@ -126,7 +135,6 @@ func (c *Client) build(builder *C.ahoy_client_builder, config Config) error {
 	set := &settings{}
 	defer set.free()
 	if config.JSON != "" {
-		c.balanced = true // a path, unless the text has no hosts: then a whole URL is as good
 		set.do(func(err **C.ahoy_error) C.ahoy_status {
 			return C.ahoy_client_builder_set_config(builder, set.text(config.JSON), err)
 		})
@@ -136,7 +144,6 @@ func (c *Client) build(builder *C.ahoy_client_builder, config Config) error {
 		if c.balancer, err = config.balancer(provider); err != nil {
 			return err
 		}
-		c.balanced = true
 		for key, value := range config.BalancerOptions {
 			set.do(func(err **C.ahoy_error) C.ahoy_status {
 				return C.ahoy_balancer_set(c.balancer, set.text(key), set.text(value), err)
@@ -171,6 +178,9 @@ func (c *Client) build(builder *C.ahoy_client_builder, config Config) error {
 	config.trust(builder, set)
 	config.listen(builder, set)
 	set.do(func(err **C.ahoy_error) C.ahoy_status { return C.ahoy_client_builder_build(builder, &c.handle, err) })
+	if set.failed == nil {
+		c.note()
+	}
 	return set.failed
 }
 
@@ -418,7 +428,7 @@ func (c *Client) Patch(ctx context.Context, path, contentType string, body io.Re
 func (c *Client) Do(request *http.Request) (*http.Response, error) { return c.RoundTrip(request) }
 
 func (c *Client) send(ctx context.Context, method, path, contentType string, body io.Reader) (*http.Response, error) {
-	if c.balanced && len(path) > 0 && path[0] == '/' {
+	if c.isBalanced() && len(path) > 0 && path[0] == '/' {
 		path = "http://service" + path
 	}
 	request, err := http.NewRequestWithContext(ctx, method, path, body)
@@ -484,16 +494,60 @@ func (c *Client) Reconfigure(config string) error {
 	if C.ahoy_client_reconfigure(handle, text, &failed) != 0 {
 		return takeError(failed)
 	}
+	c.note()
 	return nil
 }
 
-// Explain tells of each endpoint in a line: its state, the reason, its load.
+// inEffect is what this package goes by of Settings.
+type inEffect struct {
+	Hosts           json.RawMessage `json:"hosts"`
+	Provider        string          `json:"provider"`
+	BaseURL         string          `json:"base_url"`
+	Timeout         string          `json:"timeout"`
+	AttemptTimeout  string          `json:"attempt_timeout"`
+	BodyIdleTimeout string          `json:"body_idle_timeout"`
+}
+
+func (s *inEffect) hasBalancer() bool { return s.Hosts != nil || s.Provider != "" }
+
+func (c *Client) inEffect() (settings inEffect, err error) {
+	text, err := c.Settings()
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &settings)
+	}
+	return settings, err
+}
+
+// note keeps what each call goes by: to ask for it costs more than a call.
+func (c *Client) note() {
+	c.noting.Lock() // so that of several Reconfigures the last is what is kept
+	defer c.noting.Unlock()
+	if settings, err := c.inEffect(); err == nil {
+		keep(&c.balanced, settings.hasBalancer() || settings.BaseURL != "")
+		keep(&c.pauses, settings.AttemptTimeout != "auto" || settings.BodyIdleTimeout != "off")
+	}
+}
+
+func keep(in *int32, value bool) {
+	number := int32(0)
+	if value {
+		number = 1
+	}
+	atomic.StoreInt32(in, number)
+}
+
+func (c *Client) isBalanced() bool { return atomic.LoadInt32(&c.balanced) != 0 }
+
+// Explain tells of each endpoint in a line: its state, the reason, its load. It is not for hosts of Config.JSON.
 func (c *Client) Explain() (string, error) {
 	if _, err := c.use(); err != nil {
 		return "", err
 	}
 	defer c.done()
 	if c.balancer == nil {
+		if settings, err := c.inEffect(); err == nil && settings.hasBalancer() {
+			return "", refused("the balancer is one of a JSON text, which Explain cannot ask: give the hosts by Hosts, HostList, Provider or ProviderURL; Metrics tells of endpoints too")
+		}
 		return "", refused("the client has no balancer of its own: Config has neither hosts nor a provider")
 	}
 	var text *C.ahoy_text

@@ -4,11 +4,11 @@ package ahoy
 import "C"
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -22,6 +22,7 @@ type asked struct {
 	fields  C.size_t
 	body    []byte
 	timeout C.uint64_t // in milliseconds, 0 for none
+	idle    C.uint64_t // the limit on pauses of the answer's body, the same
 }
 
 // read makes a request ready, and reads its body where that is to be handed over at once. Where it fails, the body is closed.
@@ -37,7 +38,7 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 		method = http.MethodGet
 	}
 	target := request.URL.RequestURI()
-	if !c.balanced {
+	if !c.isBalanced() {
 		if request.URL.Host == "" {
 			closeBody(request)
 			return nil, refused("%q is no whole URL, and the client has no hosts", request.URL)
@@ -51,6 +52,10 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 			continue
 		}
 		for _, value := range values {
+			// By which net/http leaves the field out. The library cannot, and sends its own rather than an empty one.
+			if value == "" && name == "User-Agent" {
+				continue
+			}
 			if strings.IndexByte(name, 0) >= 0 || strings.IndexByte(value, 0) >= 0 {
 				closeBody(request)
 				return nil, refused("the header %q has a NUL", name)
@@ -62,6 +67,10 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 		made.field("Host", request.Host)
 	}
 	until, ok := request.Context().Deadline()
+	// The context ends such a body, as it does with net/http. The library's 10 s are for one that nothing else ends.
+	if ok && atomic.LoadInt32(&c.pauses) == 0 {
+		made.idle = C.AHOY_FOREVER
+	}
 	if own := begun.Add(limit); limit > 0 && (!ok || own.Before(until)) {
 		until, ok = own, true
 	}
@@ -100,10 +109,28 @@ func (a *asked) drawn(request *http.Request) (*upload, error) {
 	}
 	var made *C.ahoy_request
 	var err *C.ahoy_error
-	if C.ahoy_go_request(a.head(), a.fields, nil, 0, a.timeout, &made, &err) != 0 {
+	if C.ahoy_go_request(a.head(), a.fields, nil, 0, a.timeout, a.idle, &made, &err) != 0 {
 		return nil, takeError(err)
 	}
-	return attachUpload(made, request)
+	sent, failed := attachUpload(made, request)
+	if failed == nil && maybeNone(request) && sent.isEmpty(request.Context()) {
+		sent.free()
+		return nil, nil
+	}
+	return sent, failed
+}
+
+// maybeNone tells whether a request mostly has no body, so that a reader of unknown length may well be empty. Servers are
+// confused by a body of no bytes with these methods, so net/http looks first too.
+func maybeNone(request *http.Request) bool {
+	if request.ContentLength > 0 || len(request.TransferEncoding) > 0 {
+		return false
+	}
+	switch request.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodOptions, "PROPFIND", "SEARCH":
+		return true
+	}
+	return false
 }
 
 // framing is the library's own, and so is the Host of an answerable endpoint.
@@ -116,7 +143,7 @@ var framing = map[string]bool{
 // and the client's, which is given where some of it went by.
 func (c *Client) readWhole(request *http.Request) ([]byte, time.Duration, error) {
 	// With a body, a length of 0 means that it is unknown.
-	if request.Body == nil || request.ContentLength <= 0 || request.ContentLength > whole {
+	if request.Body == nil || request.Body == http.NoBody || request.ContentLength <= 0 || request.ContentLength > whole {
 		return nil, 0, nil
 	}
 	from := &closedOnce{ReadCloser: request.Body}
@@ -159,16 +186,22 @@ type arrived struct {
 
 func readAll(from io.Reader, length int64) arrived {
 	content, err := io.ReadAll(io.LimitReader(from, length+1))
-	if err == nil && int64(len(content)) != length {
+	if err == nil && int64(len(content)) > length {
+		err = tooLong(length)
+	} else if err == nil && int64(len(content)) < length {
 		err = refused("the body has %d bytes, and ContentLength is %d", len(content), length)
 	}
 	return arrived{content, err}
 }
 
+func tooLong(length int64) error {
+	return refused("the body has more bytes than the %d of ContentLength", length)
+}
+
 // limit is the client's on a whole call, 0 for none.
 func (c *Client) limit() time.Duration {
-	var settings struct{ Timeout string }
-	if text, err := c.Settings(); err != nil || json.Unmarshal([]byte(text), &settings) != nil {
+	settings, err := c.inEffect()
+	if err != nil {
 		return 0
 	}
 	limit, _ := time.ParseDuration(settings.Timeout) // "forever" is none

@@ -11,13 +11,17 @@ import (
 	"strings"
 )
 
-// RoundTrip sends a request and returns when the head of the answer came, as http.RoundTripper has it. The context's
+// RoundTrip sends a request and returns when the head of the answer came, as http.RoundTripper has it; an answer that may
+// be tried again, which by default is one of status 429, 500 or 502 to 599, is held until it is whole. The context's
 // deadline and cancelling end the exchange, also while the body is read. With a balancer, the host of the URL is not
 // dialled: the balancer says where the request goes. A Host that differs from the URL's is sent as it is.
 func (c *Client) RoundTrip(request *http.Request) (*http.Response, error) {
 	if request.URL == nil {
 		closeBody(request)
 		return nil, refused("the request has no URL")
+	}
+	if request.Body == nil && request.ContentLength != 0 {
+		return nil, refused("ContentLength is %d, and Body is nil", request.ContentLength)
 	}
 	err := request.Context().Err()
 	if c.isClosed() {
@@ -57,7 +61,7 @@ func (c *Client) exchange(ctx context.Context, asked *asked, sent *upload) (*C.a
 			return C.ahoy_client_submit(c.handle, sent.request, c.queue.handle, C.uint64_t(tag), err)
 		}
 		return C.ahoy_go_send(c.handle, asked.head(), asked.fields, asked.content(), C.size_t(len(asked.body)), asked.timeout,
-			c.queue.handle, C.uint64_t(tag), err)
+			asked.idle, c.queue.handle, C.uint64_t(tag), err)
 	})
 }
 
@@ -79,6 +83,7 @@ func (c *Client) response(request *http.Request, answer *C.ahoy_response, sent *
 		found, err = read.begin(into)
 	}
 	status := int(found.status)
+	// The library does not tell which version of HTTP the server spoke.
 	made := &http.Response{
 		Status:        strconv.Itoa(status) + " " + http.StatusText(status),
 		StatusCode:    status,
@@ -93,7 +98,8 @@ func (c *Client) response(request *http.Request, answer *C.ahoy_response, sent *
 	made.Header = head.header(int(found.fields))
 	read.attempts = head.attempts(int(found.attempts))
 	read.keep(into[found.head:][:found.length], bool(found.ended), err)
-	// What the library decoded has neither encoding nor length any more.
+	// What the library decoded has neither encoding nor length any more. It does not tell that it did, so Uncompressed stays
+	// false: a body may lack both in other ways too.
 	if request.Method != http.MethodHead && (status == http.StatusNoContent || status == http.StatusNotModified) {
 		made.ContentLength = 0
 	} else if length, err := strconv.ParseInt(made.Header.Get("Content-Length"), 10, 64); err == nil {

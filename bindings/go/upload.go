@@ -4,11 +4,13 @@ package ahoy
 import "C"
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"runtime/cgo"
 	"strings"
 	"sync"
+	"time"
 	"unsafe"
 )
 
@@ -17,6 +19,8 @@ import (
 type upload struct {
 	request *C.ahoy_request
 	getBody func() (io.ReadCloser, error)
+	length  int64         // 0 where it is unknown
+	come    chan struct{} // has one when the first bytes have come, or there are none
 
 	mutex  sync.Mutex
 	round  int // counts rewinds: what an earlier round reads no longer counts
@@ -28,10 +32,11 @@ type upload struct {
 
 // attachUpload has the request's body drawn; the request is freed with what is returned, and where it fails.
 func attachUpload(made *C.ahoy_request, request *http.Request) (*upload, error) {
-	u := &upload{request: made, getBody: request.GetBody}
+	u := &upload{request: made, getBody: request.GetBody, come: make(chan struct{}, 1)}
 	length := C.uint64_t(C.AHOY_UNKNOWN_LENGTH)
 	if request.ContentLength > 0 {
-		length = C.uint64_t(request.ContentLength)
+		u.length = request.ContentLength
+		length = C.uint64_t(u.length)
 	}
 	u.begin(request.Body)
 	var err *C.ahoy_error
@@ -41,6 +46,21 @@ func attachUpload(made *C.ahoy_request, request *http.Request) (*upload, error) 
 		return nil, takeError(err)
 	}
 	return u, nil
+}
+
+// isEmpty tells whether a body has no bytes. For one that does not come it does not wait for long, and is taken for full:
+// its writer may await the answer.
+func (u *upload) isEmpty(ctx context.Context) bool {
+	late := time.NewTimer(200 * time.Millisecond)
+	defer late.Stop()
+	select {
+	case <-u.come:
+	case <-ctx.Done():
+	case <-late.C:
+	}
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	return len(u.ready) == 0 && u.err == io.EOF
 }
 
 // free ends the reading ahead, after which nothing touches the request any more, and frees that. A nil one has nothing.
@@ -105,9 +125,16 @@ func (c *closedOnce) Close() (err error) {
 // read fetches one piece after the other, each when the one before was taken.
 func (u *upload) read(round int, reader io.ReadCloser, room chan struct{}) {
 	defer reader.Close()
+	left := u.length
 	for range room {
 		buffer := make([]byte, piece)
 		count, err := reader.Read(buffer)
+		if left -= int64(count); u.length > 0 && left <= 0 {
+			// With the last of these bytes the call would end well.
+			if err = u.ends(reader, left, err); err != io.EOF {
+				count = 0
+			}
+		}
 		u.mutex.Lock()
 		if u.round != round || u.request == nil {
 			u.mutex.Unlock()
@@ -121,10 +148,28 @@ func (u *upload) read(round int, reader io.ReadCloser, room chan struct{}) {
 		}
 		C.ahoy_request_body_ready(u.request, nil)
 		u.mutex.Unlock()
+		select {
+		case u.come <- struct{}{}:
+		default:
+		}
 		if err != nil {
 			return
 		}
 	}
+}
+
+// ends is io.EOF where a body ends with its length, of which so much is left; else it says why not. The library asks no
+// more when it has that length, so that a longer body would be cut without a word.
+func (u *upload) ends(reader io.Reader, left int64, err error) error {
+	for left == 0 && err == nil {
+		var count int
+		count, err = reader.Read(make([]byte, 1))
+		left -= int64(count)
+	}
+	if left < 0 {
+		return tooLong(u.length)
+	}
+	return err
 }
 
 //export goProduce
