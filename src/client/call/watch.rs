@@ -19,17 +19,17 @@ pub(crate) struct AttemptWatch {
     left: AtomicU8,
 }
 
-/// How far an attempt's clock has come.
+/// Which limit an attempt's clock has passed: a bit each, as a copy may start before its endpoint is overdue, or after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Passed {
-    Nothing,
+    Nothing = 0,
     /// Its endpoint is overdue.
-    Short,
+    Short = 1,
     /// A copy may start, where copies start early.
-    Slow,
+    Slow = 2,
     /// It is late.
-    Soft,
+    Soft = 4,
 }
 
 impl AttemptWatch {
@@ -44,13 +44,13 @@ impl AttemptWatch {
 
     /// Notes that a limit has passed; whether it had not before.
     pub(crate) fn pass(&self, limit: Passed) -> bool {
-        self.passed.fetch_max(limit as u8, Relaxed) < limit as u8
+        self.passed.fetch_or(limit as u8, Relaxed) & limit as u8 == 0
     }
 
     /// Whether the attempt has passed the limit.
     #[inline]
     pub(crate) fn has_passed(&self, limit: Passed) -> bool {
-        self.passed.load(Relaxed) >= limit as u8
+        self.passed.load(Relaxed) & limit as u8 != 0
     }
 
     /// Another attempt of the call, which began then, has answered.
@@ -73,6 +73,24 @@ impl AttemptWatch {
             left if left == Left::OvertakenByEarlier as u8 => Left::OvertakenByEarlier,
             left if left == Left::OvertakenByLater as u8 => Left::OvertakenByLater,
             _ => Left::Ended,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::clock;
+
+    #[test]
+    fn a_copy_that_starts_early_hides_no_overdue_answer() {
+        for order in [[Passed::Short, Passed::Slow], [Passed::Slow, Passed::Short]] {
+            let watch = AttemptWatch::new(clock::now());
+            for limit in order {
+                assert!(!watch.has_passed(limit) && watch.pass(limit), "{limit:?} is news");
+                assert!(watch.has_passed(limit) && !watch.pass(limit), "{limit:?} is told once");
+            }
+            assert!(!watch.has_passed(Passed::Soft));
         }
     }
 }
