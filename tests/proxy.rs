@@ -211,6 +211,26 @@ fn https_goes_through_by_connect() {
 }
 
 #[test]
+fn an_authority_that_is_renewed_in_its_file_is_trusted_through_a_proxy_too() {
+    let [old, new] = [Authority::new(), Authority::new()];
+    let servers =
+        [&old, &new].map(|it| Server::tls(it.server("localhost"), |_| Reply::text(200, "a")));
+    let [before, after] = servers.each_ref().map(|it| format!("https://localhost:{}/", it.port()));
+    let path = std::env::temp_dir().join(format!("ahoy-proxy-ca-{}.pem", std::process::id()));
+    std::fs::write(&path, &old.pem).unwrap();
+    let builder = Builder::new().proxy(&Proxy::carrying().url()).platform_roots(false);
+    builder.option("ca_file", path.to_str().unwrap()).unwrap();
+    let client = builder.build();
+    assert_eq!(client.get(&before).unwrap().status, 200);
+    assert_eq!(client.get(&after).unwrap_err().status, AHOY_E_TLS);
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, &new.pem).unwrap();
+    std::fs::rename(&beside, &path).unwrap();
+    eventually("the new one is trusted", ms(10_000), || client.get(&after).is_ok());
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn the_proxy_itself_may_speak_tls() {
     let authority = Authority::new();
     let proxy = Server::tls(authority.server("localhost"), |seen| Reply::text(200, &seen.path));

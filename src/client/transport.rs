@@ -193,6 +193,7 @@ fn http(
     HttpConfig {
         tls,
         resolver,
+        names: config.names,
         proxies,
         connect_timeout: config.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT),
         sockets: config.sockets.clone(),

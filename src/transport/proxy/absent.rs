@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::url::ProxyUrl;
 use crate::outcome::Failure;
-use crate::transport::dns::Resolver;
+use crate::transport::dns::{NameConfig, Resolver};
 use crate::transport::socket_options::SocketOptions;
 use crate::transport::tls::Tls;
 use crate::transport::{Answer, Exchange, Transport};
@@ -24,6 +24,7 @@ impl Proxies {
 pub(crate) struct HttpConfig {
     pub(crate) tls: Arc<Tls>,
     pub(crate) resolver: Arc<Resolver>,
+    pub(crate) names: NameConfig,
     pub(crate) proxies: Arc<Proxies>,
     pub(crate) connect_timeout: Duration,
     pub(crate) sockets: SocketOptions,

@@ -4,7 +4,7 @@
 //! a failed connect counts as sent. It also rewrites some targets, and those are refused.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
@@ -17,7 +17,7 @@ use crate::outcome::{Failure, FailureKind};
 
 use super::{Proxies, sockets};
 use crate::transport::content::{self, Content};
-use crate::transport::dns::Resolver;
+use crate::transport::dns::{NameConfig, Resolver};
 use crate::transport::failure::{Stage, cause_of};
 use crate::transport::http1::head::check_framing;
 use crate::transport::request::RequestBody;
@@ -32,6 +32,8 @@ pub(crate) struct HttpConfig {
     pub(crate) tls: Arc<Tls>,
     /// Resolves names of proxies, on a runtime that is always driven.
     pub(crate) resolver: Arc<Resolver>,
+    /// What is asked for their addresses.
+    pub(crate) names: NameConfig,
     /// Which proxy each call goes through.
     pub(crate) proxies: Arc<Proxies>,
     /// Limit on resolving, TCP, the proxy's part and TLS together, for every connection. The limit of a single
@@ -52,6 +54,7 @@ impl HttpConfig {
         Self {
             tls,
             resolver,
+            names: NameConfig::default(),
             proxies,
             connect_timeout: Duration::from_secs(3),
             sockets: SocketOptions::default(),
@@ -68,14 +71,20 @@ impl HttpConfig {
 pub(crate) struct Http {
     config: HttpConfig,
     plain: OnceCell<Client>,
-    full: OnceCell<Client>,
+    full: Mutex<Option<Full>>,
+}
+
+/// What speaks TLS, and by which configuration: another follows where files of certificates have changed.
+struct Full {
+    tls: Arc<rustls::ClientConfig>,
+    client: Client,
 }
 
 impl Http {
     /// A transport without connections.
     #[must_use]
     pub(crate) fn new(config: HttpConfig) -> Self {
-        Self { config, plain: OnceCell::new(), full: OnceCell::new() }
+        Self { config, plain: OnceCell::new(), full: Mutex::default() }
     }
 
     /// Whether `exchange` is to go through a proxy.
@@ -84,17 +93,20 @@ impl Http {
     }
 
     /// Roots are not loaded where TLS is never spoken.
-    fn client(&self, exchange: &Exchange<'_>) -> Result<&Client, Failure> {
+    fn client(&self, exchange: &Exchange<'_>) -> Result<Client, Failure> {
         let unsent = |detail| Failure::unsent(FailureKind::Tls, detail);
         if !self.config.proxies.need_tls(exchange.endpoint) {
             let plain = || build(&self.config, Tls::unused_config()?);
-            return self.plain.get_or_try_init(plain).map_err(unsent);
+            return self.plain.get_or_try_init(plain).cloned().map_err(unsent);
         }
-        let full = || {
-            let tls = self.config.tls.client_config(Offer::Http1)?;
-            build(&self.config, rustls::ClientConfig::clone(&tls))
-        };
-        self.full.get_or_try_init(full).map_err(unsent)
+        let tls = self.config.tls.client_config(Offer::Http1).map_err(unsent)?;
+        let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(full) = full.as_ref().filter(|full| Arc::ptr_eq(&full.tls, &tls)) {
+            return Ok(full.client.clone());
+        }
+        let client = build(&self.config, rustls::ClientConfig::clone(&tls)).map_err(unsent)?;
+        *full = Some(Full { tls, client: client.clone() });
+        Ok(client)
     }
 }
 
@@ -136,7 +148,7 @@ fn build(config: &HttpConfig, tls: rustls::ClientConfig) -> Result<Client, Strin
     }
     sockets::apply(&config.sockets, builder)?
         .tls_backend_preconfigured(tls)
-        .dns_resolver(Names(Arc::clone(&config.resolver)))
+        .dns_resolver(Names(Arc::clone(&config.resolver), config.names))
         // A layer that counts attempts must see them all, and redirects are followed above.
         .retry(reqwest::retry::never())
         .redirect(reqwest::redirect::Policy::none())
@@ -229,13 +241,13 @@ fn refusal(error: &reqwest::Error) -> Option<(FailureKind, &'static str)> {
 }
 
 /// Gives reqwest the same resolver that the direct transport has.
-struct Names(Arc<Resolver>);
+struct Names(Arc<Resolver>, NameConfig);
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
-        let resolver = Arc::clone(&self.0);
+        let (resolver, config) = (Arc::clone(&self.0), self.1);
         Box::pin(async move {
-            let found = resolver.lookup(name.as_str()).await?;
+            let found = resolver.lookup_as(name.as_str(), config).await?;
             // Port 0 stands for the URL's.
             let addresses: Addrs = Box::new(found.into_iter().map(|address| (address, 0).into()));
             Ok(addresses)
