@@ -5863,6 +5863,11 @@ class dispatcher {
     dispatcher() : queue_(detail::value(queue::try_make())) {}
 #endif
 
+    dispatcher(dispatcher &&other) = default;
+    dispatcher &operator=(dispatcher &&other) = default;
+    /** The queue goes first: no callable is destroyed while its call can still end, and none of them finds the queue then. */
+    ~dispatcher() { const queue gone = std::move(queue_); }
+
     /** The queue, for client_builder::add_event_queue and balancer::add_event_queue. */
     const queue &events() const noexcept { return queue_; }
 
@@ -6052,7 +6057,6 @@ class dispatcher {
         return std::move(outcome).error();
     }
 
-    // The queue goes first when this is destroyed, so no callable is destroyed while its call can still end.
     std::unordered_map<std::uint64_t, std::unique_ptr<handler>> waiting_;
     std::unique_ptr<event_handler> on_event_;
     queue queue_;

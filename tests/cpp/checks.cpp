@@ -288,6 +288,12 @@ void coroutines_may_be_destroyed_where_they_wait(const ports &at) {
         const scoped outlasting = in_loop(*calls, hanging, request, went_on);
         calls.reset();
     }
+    {
+        ahoy::dispatcher owner(*ahoy::queue::try_make());
+        auto waits = std::make_shared<scoped>(in_loop(owner, hanging, request, went_on));
+        CHECK(owner.try_send(hanging, request, [waits](ahoy::result<ahoy::response>) {}).has_value());
+        waits.reset();
+    } // which destroys the callable, and so the coroutine
     CHECK(went_on == 1);
     std::atomic<int> elsewhere{0};
     { const scoped left = in_thread(hanging, request, elsewhere); }

@@ -26,6 +26,12 @@ class Imported(unittest.TestCase):
         for text in ("a:x", ":", ":80", "::"):
             self.assertRaisesRegex(ValueError, "is not a host", ahoy.Client, [text])
 
+    def test_credentials_of_a_host_reach_no_error(self):
+        for host in ("me:hush@a:80", "https://me:hush@a", ("me:hush@a", 80), ("me:hush@a", "x"), ahoy.Host("me:hush@a", 80)):
+            with self.assertRaisesRegex(ValueError, "holds credentials") as raised:
+                ahoy.Client([host])
+            self.assertNotIn("hush", str(raised.exception))
+
     def test_a_unix_socket_is_a_host_by_its_path(self):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):

@@ -45,7 +45,7 @@ fn is_secret_header(name: &[u8]) -> bool {
 
 /// Whether a name says that its value is a credential.
 fn is_secret_name(name: &[u8]) -> bool {
-    const PARTS: [&str; 12] = [
+    const PARTS: [&str; 13] = [
         "token",
         "secret",
         "password",
@@ -58,12 +58,27 @@ fn is_secret_name(name: &[u8]) -> bool {
         "authkey",
         "session",
         "jwt",
+        "assertion",
     ];
-    const WHOLE: [&str; 7] = ["auth", "code", "key", "pass", "pwd", "sid", "sig"];
+    const WHOLE: [&str; 7] = ["code", "otp", "pass", "pwd", "sid", "sig", "ticket"];
+    // As in `Ocp-Apim-Subscription-Key`, `subscriptionKey` and `x-auth`.
+    const LAST_WORDS: [&str; 2] = ["auth", "key"];
     let name = decoded(name);
     let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
     let plain: String = letters.map(|byte| char::from(byte.to_ascii_lowercase())).collect();
-    PARTS.iter().any(|part| plain.contains(part)) || WHOLE.contains(&plain.as_str())
+    PARTS.iter().any(|part| plain.contains(part))
+        || WHOLE.contains(&plain.as_str())
+        || LAST_WORDS.contains(&last_word(&name).as_str())
+}
+
+/// What stands behind the last mark, or begins with the last capital after a small letter.
+fn last_word(name: &[u8]) -> String {
+    let begins = |at: usize| {
+        let (before, first) = (name[at - 1], name[at]);
+        !before.is_ascii_alphanumeric() || before.is_ascii_lowercase() && first.is_ascii_uppercase()
+    };
+    let from = (1..name.len()).rev().find(|at| begins(*at)).unwrap_or(0);
+    name[from..].iter().map(|byte| char::from(byte.to_ascii_lowercase())).collect()
 }
 
 /// A line with what may be URLs in it.
@@ -144,10 +159,26 @@ mod tests {
     }
 
     #[test]
+    fn names_that_end_in_a_word_for_credentials_are_masked() {
+        for line in ["Ocp-Apim-Subscription-Key", "x-functions-key", "X-Auth", "x-ticket-key"] {
+            let head = |value| format!("GET / HTTP/1.1\r\n{line}: {value}\r\n");
+            assert_eq!(masked(&head("hush")), head("***"));
+        }
+        for name in ["subscription-key", "subscriptionKey", "auth", "otp", "client_assertion"] {
+            assert_eq!(
+                masked(&format!("GET /?{name}=hush HTTP/1.1")),
+                format!("GET /?{name}=*** HTTP/1.1")
+            );
+        }
+    }
+
+    #[test]
     fn names_that_only_look_alike_are_not_masked() {
-        for line in
-            ["GET /?author=a&monkey=b&keys=c HTTP/1.1\r\n", "Keep-Alive: 5\r\n", "ETag: \"x\"\r\n"]
-        {
+        for line in [
+            "GET /?author=a&monkey=b&keys=c&key_id=d HTTP/1.1\r\n",
+            "Keep-Alive: 5\r\n",
+            "ETag: \"x\"\r\n",
+        ] {
             assert_eq!(masked(line), line);
         }
     }

@@ -21,7 +21,15 @@ ALGORITHMS = (
 
 _logger = logging.getLogger("ahoy")
 _SCHEMES = {"http": 1, "https": 2}
+
 _STATES = {0: "closed", 1: "open", 2: "half_open"}
+
+
+def _no_host(value: Any, port: str = "") -> ValueError:
+    """A host has no credentials: what is given as some is not to reach a log by the error."""
+    if "@" in str(value):
+        return ValueError("a host holds credentials; send them as a header")
+    return ValueError(f"{value}{port} is not a host" if port else f"{value!r} is not a host: write name:port")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +59,7 @@ class Host:
             except (TypeError, ValueError):
                 raise TypeError(f"a host is text such as '10.0.0.7:80', a pair or a Host, and not {value!r}") from None
             if not str(port).isdigit():
-                raise ValueError(f"{value!r} is not a host: write name:port")
+                raise _no_host(value)
             return cls(str(address), int(port))
         if value.startswith("unix:"):
             return cls(value, 80)  # which says http, and nothing else
@@ -62,7 +70,7 @@ class Host:
         # A port that is left out may leave its colon behind (RFC 3986, section 3.2.3).
         port = port or ("443" if scheme == "https" else "80")
         if not port.isdigit():
-            raise ValueError(f"{value!r} is not a host: write name:port")
+            raise _no_host(value)
         return cls(address.strip("[]"), int(port), scheme=scheme or None)
 
     def _handle(self) -> Handle:
@@ -73,7 +81,7 @@ class Host:
         # C would take what is above for another port.
         pointer = lib.ahoy_host_new(given("address of a host", self.address), self.port) if 0 <= self.port < 65536 else None
         if not pointer:
-            raise ValueError(f"{self.address}:{self.port} is not a host")
+            raise _no_host(self.address, f":{self.port}")
         handle = Handle(pointer, lib.ahoy_host_free)
         for name in ("zone", "authority", "server_name"):
             value = getattr(self, name)
