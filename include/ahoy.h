@@ -1152,8 +1152,8 @@ typedef int32_t (*ahoy_body_fn)(void *user_data, uint8_t *buffer, size_t capacit
 
 /**
  * Goes back to the first byte of a request's body, for another attempt or call. Where it returns
- * false, the call ends with AHOY_E_BODY_SOURCE. Where the body function must not block, neither
- * may this one.
+ * false, the call ends with the answer of an earlier attempt, such as a 503, or else with
+ * AHOY_E_BODY_SOURCE. Where the body function must not block, neither may this one.
  *
  * Thread: the one that drives the call.
  */
@@ -4293,6 +4293,9 @@ ahoy_status ahoy_request_set_idle_timeout_ms(ahoy_request *request,
  * One call at a time can use it: another gets AHOY_E_IN_USE. After bytes were taken, a further
  * attempt or call needs rewind; without it the call is not retried, and no further call can be
  * made with this body. After a failure its call asks no more, and a further call needs rewind.
+ * It cannot be read twice at once: no other attempt starts beside one that is late, so that a call
+ * waits for an endpoint that hangs, unless late attempts are cut
+ * (ahoy_client_builder_set_attempt_timeout_hard). Bytes that are held whole can be.
  *
  * A body that is shorter or longer than its length, or a result that is no AHOY_BODY_ number, ends
  * the call with AHOY_E_BODY_SOURCE and closes its connection: missing bytes are never replaced.
