@@ -872,6 +872,15 @@ func TestAHostMayLeaveOutItsPort(t *testing.T) {
 			t.Fatal(text, got, err)
 		}
 	}
+	for _, text := range []string{"me:hush@a", "me:hush@a:x", "https://me:hush@a:80:"} {
+		host, err := ParseHost(text)
+		if err == nil {
+			_, err = New(Config{HostList: []Host{host}})
+		}
+		if err == nil || strings.Contains(err.Error(), "hush") || !strings.Contains(err.Error(), "holds credentials") {
+			t.Error(text, err)
+		}
+	}
 	if _, err := ParseHost("a:x"); err == nil {
 		t.Fatal("a:x")
 	}

@@ -46,10 +46,18 @@ func ParseHost(text string) (Host, error) {
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return host, refused("%q is not a host: write name:port", text)
+		return host, noHost(text, "%q is not a host: write name:port", text)
 	}
 	host.Address, host.Port = name, uint16(number)
 	return host, nil
+}
+
+// noHost says what is wrong with a host. Credentials that it was given with are not to reach a log by the error.
+func noHost(given, format string, of ...any) error {
+	if strings.Contains(given, "@") {
+		return refused("a host holds credentials; send them as a header")
+	}
+	return refused(format, of...)
 }
 
 // handle makes the library's host, to be freed.
@@ -64,7 +72,7 @@ func (h Host) handle() (*C.ahoy_host, error) {
 	defer C.free(unsafe.Pointer(address))
 	made := C.ahoy_host_new(address, C.uint16_t(h.Port))
 	if made == nil {
-		return nil, refused("%s:%d is not a host", h.Address, h.Port)
+		return nil, noHost(h.Address, "%s:%d is not a host", h.Address, h.Port)
 	}
 	var err *C.ahoy_error
 	status := C.ahoy_status(0)

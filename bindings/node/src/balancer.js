@@ -19,11 +19,17 @@ function parseHost(host) {
   if (host.startsWith("unix:")) return { address: host, port: 80 }; // which says http, and nothing else
   const url = parseURL(host.includes("://") ? host : `http://${host}`);
   if (!url || url.pathname.length > 1 || url.search || url.hash || url.username) {
-    throw new AhoyError(`${inspect(host)} is not a host: write name:port`, "AHOY_E_INVALID_ARGUMENT");
+    throw noHost(host, `${inspect(host)} is not a host: write name:port`);
   }
   const scheme = host.includes("://") ? url.protocol.slice(0, -1) : undefined;
   const port = Number(url.port) || (scheme === "https" ? 443 : 80);
   return { address: url.hostname.replace(/^\[|\]$/g, ""), port, scheme };
+}
+
+/** What is wrong with a host; credentials that it was given with are not to reach a log by the error. */
+function noHost(given, problem) {
+  const told = String(given).includes("@") ? "a host holds credentials; send them as a header" : problem;
+  return new AhoyError(told, "AHOY_E_INVALID_ARGUMENT");
 }
 
 function parseURL(text) {
@@ -46,7 +52,7 @@ function hostHandle(given) {
   // C would take what is above for another port.
   const isPort = Number.isInteger(host.port) && host.port >= 0 && host.port < 65536;
   const pointer = isPort ? native.ahoy_host_new(host.address, host.port) : null;
-  if (!pointer) throw new AhoyError(`${host.address}:${host.port} is not a host`, "AHOY_E_INVALID_ARGUMENT");
+  if (!pointer) throw noHost(host.address, `${host.address}:${host.port} is not a host`);
   for (const name of ["weight", "priority"]) {
     const isNumber = Number.isInteger(host[name]) && host[name] >= 0 && host[name] < 2 ** 32;
     if (host[name] !== undefined && !isNumber) throw new RangeError(`${name} of a host is a whole number, and not ${inspect(host[name])}`);
@@ -84,6 +90,8 @@ function eachHost(hosts, use) {
  */
 class Balancer {
   #source = null;
+  /** How many hold it: who made it, and each client that it was given to. */
+  #holders = 1;
 
   constructor(hosts, { algorithm = "p2c", options, providerOptions, refresh } = {}) {
     const asked = typeof hosts === "function" ? hosts : null;
@@ -108,6 +116,16 @@ class Balancer {
   async update() {
     if (!this.#source) throw new AhoyError("the hosts are not those of a function", "AHOY_E_UNSUPPORTED");
     await this.#source.ask();
+  }
+
+  /** Told of a client that it was given to. */
+  hold() {
+    this.#holders++;
+  }
+
+  /** Told of a client that holds it no more, having made it or been given it: the last ends the questions for hosts. */
+  release() {
+    if (--this.#holders === 0 && this.#source) this.#source.end();
   }
 
   /** Told of a call that found no host. */

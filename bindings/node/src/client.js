@@ -4,7 +4,7 @@ const diagnostics = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
 const { Readable } = require("node:stream");
 const { inspect } = require("node:util");
-const { Handle, apply, check, flag, milliseconds, native, sentValue, string, take, text } = require("./native.js");
+const { Handle, apply, check, duration, flag, milliseconds, native, sentValue, string, take, text } = require("./native.js");
 const { AhoyError, withStack } = require("./errors.js");
 const { Balancer } = require("./balancer.js");
 const { Queue } = require("./queue.js");
@@ -62,7 +62,7 @@ class Client extends EventEmitter {
     for (const [name, value] of fields(headers)) check("ahoy_client_builder_add_header", pointer, name, sentValue(name, value));
     for (const [name, span] of Object.entries({ timeout, attemptTimeout, connectTimeout })) {
       const key = name.replace("T", "_t");
-      if (span !== undefined) apply("ahoy_client_builder_set", pointer, { [key]: written(name, span) });
+      if (span !== undefined) apply("ahoy_client_builder_set", pointer, { [key]: duration(name, span) });
     }
     if (tries !== undefined && !Number.isInteger(tries)) throw new TypeError(`tries is a whole number, and not ${inspect(tries)}`);
     if (tries !== undefined) apply("ahoy_client_builder_set", pointer, { retry_tries: tries < 0 ? "unlimited" : tries });
@@ -80,6 +80,7 @@ class Client extends EventEmitter {
     } finally {
       builder.free();
     }
+    if (hosts instanceof Balancer) hosts.hold();
   }
 
   get(path, options) {
@@ -120,29 +121,35 @@ class Client extends EventEmitter {
   }
 
   async #traced(path, options) {
-    if (!this.#tracing) return this.#send(path, options);
-    const send = (further) => this.#send(path, { ...options, headers: [...fields(options.headers), ...further] });
-    return this.#tracing.call(methodOf(options), path, send);
+    const asked = new Asked(path, options);
+    if (!this.#tracing) return this.#send(asked);
+    asked.keep();
+    const send = (further) => this.#send(asked.with(further));
+    return this.#tracing.call(asked.method, path, send);
   }
 
-  async #send(path, options) {
-    refuseUnknown(CALL_OPTIONS, options, "a call");
-    if (options.signal && typeof options.signal.addEventListener !== "function") {
-      throw new TypeError(`signal is an AbortSignal, and not ${inspect(options.signal)}`);
+  async #send(asked) {
+    const { signal } = asked;
+    signal?.throwIfAborted();
+    const first = this.balancer?.first;
+    if (first || asked.draw) {
+      asked.keep();
+      if (first) await listed(this.balancer, asked);
+      await asked.drawn();
     }
-    options.signal?.throwIfAborted();
-    if (this.balancer?.first) await listed(this.balancer, options);
-    const content = await body(options);
     const queue = this.#queue;
     const turn = queue.turn();
-    if (turn) await turn;
+    if (turn) {
+      asked.keep();
+      await turn;
+    }
     const client = this.#live();
-    const request = build(path, options, content);
+    const request = asked.build();
     try {
       const submit = (tag) => check("ahoy_client_submit", client, request.pointer, queue.handle.pointer, tag);
-      const answered = await queue.await(submit, options.signal);
-      const response = new Response(answered, queue, options.signal);
-      options.signal?.throwIfAborted();
+      const answered = await queue.await(submit, signal);
+      const response = new Response(answered, queue, signal);
+      signal?.throwIfAborted();
       return response;
     } catch (error) {
       if (this.balancer && NO_HOST.has(error.code)) this.balancer.missed();
@@ -181,11 +188,15 @@ class Client extends EventEmitter {
     return this.#handle.pointer;
   }
 
-  /** Refuses new calls and ends those under way. A client that is not closed does not keep the process alive. */
+  /**
+   * Refuses new calls and ends those under way. A function that gives the hosts is asked no more, unless another client
+   * uses the balancer. A client that is not closed does not keep the process alive.
+   */
   async close() {
     const handle = this.#handle;
     if (!handle) return;
     this.#handle = null;
+    this.balancer?.release();
     check("ahoy_client_close", handle.pointer, 0);
     this.#queue.close();
     handle.free();
@@ -234,61 +245,114 @@ function told(client, event) {
   if (client) client.emit("event", event);
 }
 
-function build(path, options, content) {
-  const { params, timeout, attemptTimeout, idempotent, criticality, group, hashKey } = options;
-  let target = String(path).replace(/#.*$/s, "");
-  target = target.replace(/[^!$%&'()*+,\-./0-9:;=?@A-Z[\]_a-z~]/gu, encodeURIComponent);
-  if (params) target += (target.includes("?") ? "&" : "?") + new URLSearchParams(params);
-  const request = take("ahoy_request_new", "ahoy_request_free", string("method", methodOf(options)), target);
-  const pointer = request.pointer;
-  try {
-    check("ahoy_request_set_streamed", pointer, true);
-    const given = fields(options.headers);
-    if (content.type && !given.some(([name]) => name.toLowerCase() === "content-type")) {
-      given.push(["content-type", content.type]);
+/**
+ * What a call asks for. It is taken from the arguments at once, as fetch does it: what the caller changes afterwards is not
+ * sent. Bytes are copied only where the call has to wait, for the library makes a copy of its own.
+ */
+class Asked {
+  constructor(path, options) {
+    refuseUnknown(CALL_OPTIONS, options, "a call");
+    const { params, signal, timeout, attemptTimeout, idempotent, criticality, group, hashKey } = options;
+    if (signal && typeof signal.addEventListener !== "function") {
+      throw new TypeError(`signal is an AbortSignal, and not ${inspect(signal)}`);
     }
-    for (const [name, value] of given) check("ahoy_request_add_header", pointer, name, sentValue(name, value));
-    if (content.bytes) check("ahoy_request_set_body", pointer, content.bytes, content.bytes.length);
-    if (timeout !== undefined) check("ahoy_request_set_timeout_ms", pointer, milliseconds("timeout", timeout));
-    if (attemptTimeout !== undefined) check("ahoy_request_set_attempt_timeout_ms", pointer, milliseconds("attemptTimeout", attemptTimeout));
-    if (idempotent !== undefined) check("ahoy_request_set_idempotent", pointer, flag("idempotent", idempotent));
-    // C would take what does not fit for another number; what fits the library looks at.
-    const isNumber = Number.isInteger(criticality) && Math.abs(criticality) < 2 ** 31;
-    if (criticality !== undefined && !isNumber) throw new RangeError(`criticality is a whole number, and not ${inspect(criticality)}`);
-    if (criticality !== undefined) check("ahoy_request_set_criticality", pointer, criticality);
-    if (group !== undefined) check("ahoy_request_set_group", pointer, string("group", group));
-    if (hashKey !== undefined) check("ahoy_request_set_hash_key", pointer, ...bytes("hashKey", hashKey));
-    return request;
-  } catch (error) {
-    request.free();
-    throw error;
+    this.method = methodOf(options);
+    this.target = String(path).replace(/#.*$/s, "").replace(/[^!$%&'()*+,\-./0-9:;=?@A-Z[\]_a-z~]/gu, escaped);
+    if (params) this.target += (this.target.includes("?") ? "&" : "?") + new URLSearchParams(params);
+    this.headers = fields(options.headers);
+    Object.assign(this, { signal, timeout, attemptTimeout, idempotent, criticality, group, hashKey });
+    const { content = null, type, draw = null } = body(options);
+    this.content = content;
+    this.type = type;
+    this.draw = draw && once(draw);
+    this.kept = false;
   }
+
+  /** The same with further fields. */
+  with(further) {
+    return Object.assign(Object.create(Asked.prototype), this, { headers: [...this.headers, ...further] });
+  }
+
+  /** Copies what is the caller's memory. */
+  keep() {
+    if (this.kept) return;
+    this.kept = true;
+    if (this.content) this.content = Buffer.from(this.content);
+    if (isBytes(this.hashKey)) this.hashKey = Buffer.from(octets(this.hashKey));
+  }
+
+  /** Reads a body that is not in memory yet. */
+  async drawn() {
+    if (!this.draw) return;
+    this.content = await this.draw();
+    this.draw = null;
+  }
+
+  /** The library's request. */
+  build() {
+    const { content, type, timeout, attemptTimeout, idempotent, criticality, group, hashKey } = this;
+    const request = take("ahoy_request_new", "ahoy_request_free", string("method", this.method), this.target);
+    const pointer = request.pointer;
+    try {
+      check("ahoy_request_set_streamed", pointer, true);
+      for (const [name, value] of this.headers) check("ahoy_request_add_header", pointer, name, sentValue(name, value));
+      if (type && !this.headers.some(([name]) => name.toLowerCase() === "content-type")) {
+        check("ahoy_request_add_header", pointer, "content-type", sentValue("content-type", type));
+      }
+      if (content) check("ahoy_request_set_body", pointer, content, content.length);
+      if (timeout !== undefined) check("ahoy_request_set_timeout_ms", pointer, milliseconds("timeout", timeout));
+      if (attemptTimeout !== undefined) check("ahoy_request_set_attempt_timeout_ms", pointer, milliseconds("attemptTimeout", attemptTimeout));
+      if (idempotent !== undefined) check("ahoy_request_set_idempotent", pointer, flag("idempotent", idempotent));
+      // C would take what does not fit for another number; what fits the library looks at.
+      const isNumber = Number.isInteger(criticality) && Math.abs(criticality) < 2 ** 31;
+      if (criticality !== undefined && !isNumber) throw new RangeError(`criticality is a whole number, and not ${inspect(criticality)}`);
+      if (criticality !== undefined) check("ahoy_request_set_criticality", pointer, criticality);
+      if (group !== undefined) check("ahoy_request_set_group", pointer, string("group", group));
+      if (hashKey !== undefined) check("ahoy_request_set_hash_key", pointer, ...bytes("hashKey", hashKey));
+      return request;
+    } catch (error) {
+      request.free();
+      throw error;
+    }
+  }
+}
+
+/** A function whose promise is made once: a tracing may send again what was read. */
+function once(make) {
+  let made;
+  return () => (made ??= make());
 }
 
 function methodOf(options) {
   return String(options.method || "GET").toUpperCase();
 }
 
-/** What is to be sent, in memory: streams and iterables are read to their end first. */
-async function body({ body: given, json, signal }) {
+/** A character as its bytes in UTF-8; half of a surrogate pair is U+FFFD, as in URLs. */
+function escaped(character) {
+  return /^\p{Surrogate}$/u.test(character) ? "%EF%BF%BD" : encodeURIComponent(character);
+}
+
+/** What is to be sent, in memory; of what has to be read to its end first, the function that does it. */
+function body({ body: given, json, signal }) {
   if (json !== undefined && given !== undefined && given !== null) throw new TypeError("a call has a body or json, and not both");
-  if (json !== undefined) return { bytes: Buffer.from(serialized(json)), type: "application/json" };
+  if (json !== undefined) return { content: Buffer.from(serialized(json)), type: "application/json" };
   if (given === undefined || given === null) return {};
-  if (typeof given === "string") return { bytes: Buffer.from(given), type: "text/plain;charset=UTF-8" };
+  if (typeof given === "string") return { content: Buffer.from(given), type: "text/plain;charset=UTF-8" };
   if (given instanceof URLSearchParams) {
-    return { bytes: Buffer.from(given.toString()), type: "application/x-www-form-urlencoded;charset=UTF-8" };
+    return { content: Buffer.from(given.toString()), type: "application/x-www-form-urlencoded;charset=UTF-8" };
   }
-  if (isBytes(given)) return { bytes: octets(given) };
-  if (given instanceof Blob) return { bytes: Buffer.from(await given.arrayBuffer()), type: given.type };
+  if (isBytes(given)) return { content: octets(given) };
+  if (given instanceof Blob) return { draw: async () => Buffer.from(await given.arrayBuffer()), type: given.type };
   if (given[Symbol.toStringTag] === "FormData") {
     const { Response: Standard } = globalThis;
     const encoded = new Standard(form(given));
-    return { bytes: Buffer.from(await encoded.arrayBuffer()), type: encoded.headers.get("content-type") };
+    return { draw: async () => Buffer.from(await encoded.arrayBuffer()), type: encoded.headers.get("content-type") };
   }
+  if (Array.isArray(given)) given = given.map((piece) => (isBytes(piece) ? Buffer.from(octets(piece)) : piece));
   if (typeof given[Symbol.asyncIterator] !== "function" && typeof given[Symbol.iterator] !== "function") {
     throw new TypeError(`a body is text, bytes or a stream, and not ${typeof given}; json sends a value`);
   }
-  return { bytes: await drawn(given, signal) };
+  return { draw: () => drawn(given, signal) };
 }
 
 function isBytes(value) {
@@ -347,10 +411,15 @@ function serialized(json) {
 function fields(headers) {
   if (headers === undefined || headers === null) return [];
   if (typeof headers !== "object") throw new TypeError(`headers are an object, pairs or Headers, and not ${inspect(headers)}`);
-  if (typeof headers[Symbol.iterator] === "function") {
-    return [...headers].map(([name, value]) => [String(name), String(value)]);
-  }
+  if (typeof headers[Symbol.iterator] === "function") return Array.from(headers, field);
   return Object.entries(headers).flatMap(([name, value]) => [value].flat().map((one) => [name, String(one)]));
+}
+
+/** A pair of a list. Text is none: the letters of a name would else be taken for a field. */
+function field(pair) {
+  const parts = typeof pair === "string" || typeof pair?.[Symbol.iterator] !== "function" ? [] : [...pair];
+  if (parts.length === 2) return [String(parts[0]), String(parts[1])];
+  throw new TypeError(`headers in a list are pairs such as ["x-user", "7"], and not ${inspect(pair)}`);
 }
 
 function bytes(name, value) {
@@ -359,10 +428,6 @@ function bytes(name, value) {
   }
   const made = typeof value === "string" ? Buffer.from(value) : octets(value);
   return [made, made.length];
-}
-
-function written(name, span) {
-  return span === Infinity ? "forever" : `${milliseconds(name, span)}ms`;
 }
 
 module.exports = { Client };

@@ -73,7 +73,12 @@ export interface ClientOptions {
   /** p2c (the default), round_robin, random, least_request, maglev, ring_hash, rendezvous, … */
   balancer?: string;
   baseURL?: string | URL;
+  /**
+   * Bounds a call with all its attempts until its answer's head; 30,000 by default. The body is bounded by
+   * `options.body_idle_timeout`, where it brings nothing, and by the call's `signal`, as a whole.
+   */
   timeout?: number;
+  /** Bounds each attempt until its answer's head, and how long a body may bring nothing, which else is 10,000. */
   attemptTimeout?: number;
   connectTimeout?: number;
   /** Attempts that a call may make; 1 for no retries, -1 for no limit. */
@@ -95,6 +100,7 @@ export interface ClientOptions {
   };
 }
 
+/** Not names and values in turn, such as `rawHeaders` of node:http. */
 export type HeadersInput = Record<string, string | string[]> | Iterable<readonly [string, string]>;
 export type Bytes = ArrayBufferView | ArrayBuffer;
 export type Body =
@@ -117,6 +123,7 @@ export interface FetchOptions {
   window?: unknown;
 }
 
+/** All of it is taken when the call is made: what is changed afterwards is not sent. */
 export interface RequestOptions extends FetchOptions {
   method?: string;
   headers?: HeadersInput;
@@ -124,8 +131,11 @@ export interface RequestOptions extends FetchOptions {
   /** Streams are read to their end before anything is sent; the signal ends that too. */
   body?: Body | null;
   json?: unknown;
+  /** Ends the call and its body: `AbortSignal.timeout(2000)` bounds both together. */
   signal?: AbortSignal | null;
+  /** Bounds the call until its answer's head; the body is bounded by `signal` and the client's `body_idle_timeout`. */
   timeout?: number;
+  /** Bounds each attempt until its answer's head. */
   attemptTimeout?: number;
   idempotent?: boolean;
   criticality?: 0 | 1 | 2 | 3;
@@ -181,6 +191,7 @@ export class Client extends EventEmitter {
   settings(): Record<string, any>;
   /** Replaces the configuration, all of it or, with any fault, nothing. */
   reconfigure(config: string | Record<string, unknown>): void;
+  /** Ends the calls under way. A function of hosts is asked no more, unless another client was given the balancer. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
   on(name: "event", listener: (event: ClientEvent) => void): this;

@@ -3,6 +3,7 @@
 const fs = require("node:fs");
 const path = require("node:path");
 const { inspect } = require("node:util");
+const { isMainThread } = require("node:worker_threads");
 const koffi = require("koffi");
 const { FUNCTIONS, SONAME } = require("./declarations.js");
 
@@ -29,13 +30,44 @@ for (const [name, declared] of Object.entries(FUNCTIONS)) {
   }
 }
 
-const handles = new FinalizationRegistry(({ free, pointer }) => native[free](pointer));
+/**
+ * Node's own list of what is called when a thread ends, be it by itself, by process.exit or by terminate(): a
+ * FinalizationRegistry is not called then. The main thread needs none, for the process ends with it.
+ */
+function threadEnd() {
+  if (isMainThread) return null;
+  try {
+    const node = koffi.load(null);
+    const isolate = node.func("void * _ZN2v87Isolate10GetCurrentEv(void)")();
+    const hook = (name) => node.func(`void _ZN4node${name}EPN2v87IsolateEPFvPvES3_(void * isolate, void * run, void * of)`);
+    const add = hook("25AddEnvironmentCleanupHook");
+    const remove = hook("28RemoveEnvironmentCleanupHook");
+    const found = {};
+    const address = (free) => (found[free] ??= library.symbol(free, "void *"));
+    return {
+      add: (free, pointer) => add(isolate, address(free), pointer),
+      remove: (free, pointer) => remove(isolate, address(free), pointer),
+    };
+  } catch {
+    return null; // What runs this is not Node, or hides its functions: what such a thread has made stays.
+  }
+}
 
-/** A handle of libahoy: freed once, at the latest when its object is collected. */
+const atEnd = threadEnd();
+
+function release({ free, pointer }) {
+  atEnd?.remove(free, pointer);
+  native[free](pointer);
+}
+
+const handles = new FinalizationRegistry(release);
+
+/** A handle of libahoy: freed once, at the latest when its object is collected or its thread ends. */
 class Handle {
   constructor(pointer, free) {
     this.pointer = pointer;
     this.freeing = free;
+    atEnd?.add(free, pointer);
     handles.register(this, { free, pointer }, this);
   }
 
@@ -44,7 +76,7 @@ class Handle {
     handles.unregister(this);
     const pointer = this.pointer;
     this.pointer = null;
-    native[this.freeing](pointer);
+    release({ free: this.freeing, pointer });
   }
 }
 
@@ -91,11 +123,22 @@ function sentValue(name, value) {
   return Buffer.from(`${value}\0`, "latin1");
 }
 
+/** What is more than this is for ever: the library has no limit for it, and a number is not exact above. */
+const LONGEST = Number.MAX_SAFE_INTEGER;
+
 /** Milliseconds as the library takes them; less than one is rounded up, for 0 would mean: do not wait. */
 function milliseconds(name, span) {
-  if (typeof span !== "number") throw new TypeError(`${name} is a number of milliseconds, and not ${inspect(span)}`);
-  if (Number.isNaN(span) || span < 0) throw new RangeError(`${name} is not negative, and not ${span}`);
-  return span === Infinity ? 2n ** 64n - 1n : Math.ceil(span);
+  if (typeof span !== "number" || Number.isNaN(span)) {
+    throw new TypeError(`${name} is a number of milliseconds, and not ${inspect(span)}`);
+  }
+  if (span < 0) throw new RangeError(`${name} is not negative, and not ${span}`);
+  return span > LONGEST ? 2n ** 64n - 1n : Math.ceil(span);
+}
+
+/** The same as the text of a setting. */
+function duration(name, span) {
+  const whole = milliseconds(name, span);
+  return typeof whole === "bigint" ? "forever" : `${whole}ms`;
 }
 
 /** Text as it is: of a number, koffi would make an address. */
@@ -119,4 +162,4 @@ function apply(name, pointer, settings) {
   }
 }
 
-module.exports = { Handle, apply, check, flag, headerValue, koffi, milliseconds, native, sentValue, string, take, text };
+module.exports = { Handle, apply, check, duration, flag, headerValue, koffi, milliseconds, native, sentValue, string, take, text };

@@ -10,7 +10,9 @@ const { onAbort } = require("./signal.js");
  * that of the readers included. A program that begins thousands at once would else hold the loop until the last has begun.
  */
 const BATCH = 32;
-const dup = process.platform === "win32" ? null : koffi.load(null).func("int dup(int fd)");
+/** dup() would make a copy that child processes get. It is variadic, for macOS on ARM passes such arguments otherwise. */
+const fcntl = process.platform === "win32" ? null : koffi.load(null).func("int fcntl(int fd, int command, ...)");
+const F_DUPFD_CLOEXEC = process.platform === "darwin" ? 67 : 1030;
 /** Queues that something waits on: nothing else may hold them. */
 const busy = new Set();
 const sockets = new FinalizationRegistry((socket) => socket.destroy());
@@ -27,7 +29,8 @@ class Queue {
     this.tag = 0;
     this.onEvent = onEvent;
     this.batch = new Array(BATCH).fill(null);
-    this.socket = new net.Socket({ fd: dup(Number(native.ahoy_queue_fd(this.handle.pointer))), writable: false });
+    const fd = fcntl(Number(native.ahoy_queue_fd(this.handle.pointer)), F_DUPFD_CLOEXEC, "int", 0);
+    this.socket = new net.Socket({ fd, writable: false });
     this.begun = 0;
     this.line = [];
     this.rest = null;

@@ -5,6 +5,8 @@ const { milliseconds } = require("./native.js");
 /** How long a list of a function stands unless it is told, and how soon it is asked again where calls find no host. */
 const REFRESH = 30_000;
 const PAUSE = 1000;
+/** A timer of Node that is longer ends at once. */
+const LONGEST = 2 ** 31 - 1;
 
 /**
  * Hosts of a function. It runs in the event loop, and its list is pushed: a thread of the library would have to wait for
@@ -17,13 +19,15 @@ class Source {
   #running = null;
   #last = null;
   #listed = false;
+  #ended = false;
+  #timer;
 
   constructor(balancer, hosts, refresh = REFRESH) {
     milliseconds("refresh", refresh);
     this.#balancer = new WeakRef(balancer);
     this.#hosts = hosts;
     this.again();
-    if (refresh !== Infinity) repeat(new WeakRef(this), Math.max(refresh, 1));
+    if (refresh !== Infinity) this.#timer = repeat(new WeakRef(this), Math.min(Math.max(refresh, 1), LONGEST));
   }
 
   /** The promise of the list while there has been none, else null. */
@@ -54,7 +58,13 @@ class Source {
 
   /** Asks again; where that fails, the last list stays. */
   again() {
-    this.ask().catch(() => {});
+    if (!this.#ended) this.ask().catch(() => {});
+  }
+
+  /** Asks no more by itself. */
+  end() {
+    this.#ended = true;
+    clearInterval(this.#timer);
   }
 }
 
@@ -65,7 +75,7 @@ function repeat(source, every) {
     if (found) found.again();
     else clearInterval(timer);
   }, every);
-  timer.unref();
+  return timer.unref();
 }
 
 module.exports = { Source };

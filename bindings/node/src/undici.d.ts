@@ -5,8 +5,10 @@ import type { Balancer, ClientOptions, Hosts } from "./index.js";
 export class Dispatcher extends EventEmitter {
   constructor(hosts?: Hosts | Balancer | null, options?: ClientOptions);
   dispatch(options: object, handler: object): boolean;
+  /** Refuses new requests, and ends when those under way have ended, with their bodies. */
   close(): Promise<void>;
   close(callback: () => void): void;
+  /** Refuses new requests and ends those under way: with the error, where one is given. */
   destroy(error?: Error | null): Promise<void>;
   destroy(callback: () => void): void;
   destroy(error: Error | null, callback: () => void): void;

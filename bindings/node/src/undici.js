@@ -2,7 +2,9 @@
 
 const { EventEmitter } = require("node:events");
 const { STATUS_CODES } = require("node:http");
+const { stringify } = require("node:querystring");
 const { Client } = require("./client.js");
+const { AhoyError } = require("./errors.js");
 
 // The library's own; and a Host is that of the endpoint.
 const OWN = new Set(["connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "te", "expect", "host"]);
@@ -13,6 +15,10 @@ const OWN = new Set(["connection", "content-length", "transfer-encoding", "keep-
  */
 class Dispatcher extends EventEmitter {
   #client;
+  #underWay = new Set();
+  /** The promise of the end, once close() or destroy() was called; and what makes it true. */
+  #ended = null;
+  #end;
 
   /** The options are those of Client. */
   constructor(hosts, options = {}) {
@@ -26,16 +32,41 @@ class Dispatcher extends EventEmitter {
   /** Sends a request, and tells the handler of its answer, as undici has it; both of its kinds are served. */
   dispatch(options, handler) {
     const exchange = new Exchange(typeof handler.onRequestStart === "function" ? new Modern(handler) : new Classic(handler));
-    exchange.run(this.#client, options);
+    if (this.#ended) {
+      exchange.abort(new AhoyError("the dispatcher is closed", "AHOY_E_CLOSED"));
+      exchange.run(this.#client, options);
+      return true;
+    }
+    this.#underWay.add(exchange);
+    exchange.run(this.#client, options).finally(() => {
+      this.#underWay.delete(exchange);
+      this.#endIfDone();
+    });
     return true;
   }
 
+  /** Refuses new requests, and ends when those under way have ended, with their bodies. */
   close(callback) {
-    return called(this.#client.close(), callback);
+    return called(this.#refuse(), callback);
   }
 
+  /** Refuses new requests, and ends those under way: with the error, where one is given. */
   destroy(error, callback) {
-    return called(this.#client.close(), typeof error === "function" ? error : callback);
+    if (typeof error === "function") [error, callback] = [null, error];
+    const ended = this.#refuse();
+    const reason = error ?? new AhoyError("the dispatcher is destroyed", "AHOY_E_CLOSED");
+    for (const exchange of this.#underWay) exchange.abort(reason);
+    return called(ended, callback);
+  }
+
+  #refuse() {
+    this.#ended ??= new Promise((resolve) => { this.#end = resolve; });
+    this.#endIfDone();
+    return this.#ended;
+  }
+
+  #endIfDone() {
+    if (this.#ended && this.#underWay.size === 0) this.#end(this.#client.close());
   }
 }
 
@@ -57,7 +88,7 @@ class Exchange {
   }
 
   pause() {
-    this.open ??= new Promise((resolve) => { this.resumed = resolve; });
+    if (!this.gone.signal.aborted) this.open ??= new Promise((resolve) => { this.resumed = resolve; });
   }
 
   resume() {
@@ -82,6 +113,7 @@ class Exchange {
         this.told.data(this, piece);
       }
       await this.open;
+      signal.throwIfAborted();
       this.told.end(this);
     } catch (error) {
       if (response) await response.cancel();
@@ -160,8 +192,15 @@ class Modern {
 }
 
 function target(client, { origin, path, query }) {
-  const asked = query ? `${path}?${new URLSearchParams(query)}` : path;
+  const asked = query ? withQuery(path, query) : path;
   return client.balancer ? asked : new URL(asked, origin).href;
+}
+
+/** As undici writes it: each value of a list has a field of its own. */
+function withQuery(path, query) {
+  if (/[?#]/.test(path)) throw new Error('Query params cannot be passed when url already contains "?" or "#".');
+  const written = stringify(query);
+  return written ? `${path}?${written}` : path;
 }
 
 /** undici's headers, which may be names and values in turn, pairs, or an object. */

@@ -175,6 +175,59 @@ test("9: a client that is dropped unclosed leaves no descriptor", () => {
   assert.match(ended.stdout, /^late -?[0-6]$/);
 });
 
+/** Counts the pipes of a process. */
+const PIPES = `const fs = require("node:fs");
+  const open = () => fs.readdirSync("/proc/self/fd").filter((fd) => {
+    try { return fs.readlinkSync("/proc/self/fd/" + fd).startsWith("pipe:"); } catch { return false; }
+  }).length;`;
+
+test("9: a worker that ends with its client open leaves no descriptor", () => {
+  const endings = {
+    natural: "", exit: "process.exit();", terminate: "setInterval(() => {}, 1000);",
+    unread: "await client.get('/big?n=3000000'); process.exit();",
+  };
+  for (const [ending, last] of Object.entries(endings)) {
+    const inside = `(async () => {
+      const { Client } = require(process.env.MAIN);
+      const client = new Client(process.env.HOSTS.split(","));
+      await (await client.get("/ok")).text();
+      require("node:worker_threads").parentPort.postMessage("up");
+      ${last}
+    })();`;
+    const ended = program(
+      `${PIPES}
+       const { Worker } = require("node:worker_threads");
+       const once = async () => {
+         const worker = new Worker(${JSON.stringify(inside)}, { eval: true });
+         const over = new Promise((resolve) => worker.once("exit", resolve));
+         await new Promise((resolve) => worker.once("message", resolve));
+         if (${ending === "terminate"}) await worker.terminate();
+         await over;
+       };
+       (async () => {
+         await once();
+         const before = open();
+         for (let i = 0; i < ${full(10, 100)}; i++) await once();
+         process.stdout.write(String(open() - before));
+       })();`, hosts, { env: { HOSTS: hosts.join(","), MAIN: path.join(__dirname, "..", "src", "index.js") } });
+    assert.deepEqual([ended.status, ended.stderr], [0, ""], ending);
+    assert.match(ended.stdout, /^-?[0-3]$/, ending);
+  }
+});
+
+test("9: a child process gets no descriptor of a client", () => {
+  const ended = program(
+    `const { execFileSync } = require("node:child_process");
+     const inherited = () => Number(execFileSync(process.execPath, ["-e", ${JSON.stringify(`${PIPES} console.log(open())`)}]));
+     (async () => {
+       const before = inherited();
+       const clients = Array.from({ length: 5 }, () => new ahoy.Client(hosts));
+       for (const client of clients) await (await client.get("/ok")).text();
+       process.stdout.write(String(inherited() - before));
+     })();`, hosts);
+  assert.deepEqual([ended.status, ended.stdout, ended.stderr], [0, "0", ""]);
+});
+
 test("9: memory stays flat, and dropped answers are freed", () => {
   const calls = full(1600, 100000);
   const ended = program(

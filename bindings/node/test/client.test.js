@@ -102,6 +102,109 @@ test("a body is used once, however it was used", async () => {
   assert.equal(pieces.join(""), "hello");
 });
 
+/** What a server was sent of each call: the field x-id, the query and the body. */
+async function sentBy(calls) {
+  const seen = await Promise.all(calls.map(async (call) => (await call).json()));
+  return seen.map(({ headers, target, body }) => {
+    const fields = new Map(headers.map(([name, value]) => [name.toLowerCase(), value]));
+    return [fields.get("x-id"), target.split("?")[1], body].join(" ");
+  });
+}
+
+test("a call takes its arguments at once: what changes afterwards is not sent", async () => {
+  let list;
+  const waiting = new Balancer(() => new Promise((resolve) => { list = resolve; }), { refresh: Infinity });
+  // A tracing of the user's own may wait before it sends.
+  const late = { call: async (method, path, send) => new Promise(setImmediate).then(() => send([])) };
+  for (const c of [client([hosts[0]]), client(waiting), client([hosts[0]], { tracing: late })]) {
+    const headers = new Headers();
+    const params = new URLSearchParams();
+    const body = Buffer.alloc(1);
+    const options = { method: "POST", headers, params };
+    const calls = [];
+    for (const [number, given] of [body, body.buffer, [body, body], new URLSearchParams(), body].entries()) {
+      headers.set("x-id", String(number));
+      params.set("n", String(number));
+      body[0] = 97 + number;
+      const form = given instanceof URLSearchParams;
+      if (form) given.set("f", "1");
+      options.body = given === body.buffer ? new Uint8Array(body.buffer, body.byteOffset, 1) : given;
+      calls.push(c.fetch("/echo", options));
+      if (form) given.set("f", "2");
+    }
+    headers.set("x-id", "last");
+    params.set("n", "last");
+    body[0] = 122;
+    Object.assign(options, { method: "DELETE", timeout: 1, body: null });
+    list?.([hosts[0]]);
+    assert.deepEqual(await sentBy(calls), ["0 n=0 a", "1 n=1 b", "2 n=2 cc", "3 n=3 f=1", "4 n=4 e"]);
+    list = null;
+  }
+});
+
+test("a call that waits for its turn has taken its arguments", async () => {
+  const c = client([hosts[0]]);
+  const headers = {};
+  const body = Buffer.alloc(3);
+  const hashKey = Buffer.alloc(1);
+  const calls = [];
+  for (let number = 100; number < 200; number++) {
+    headers["x-id"] = body.write(String(number)) && String(number);
+    calls.push(c.post("/echo", body, { headers, hashKey, params: { n: number } }));
+  }
+  assert.deepEqual(await sentBy(calls), calls.map((_, index) => `${100 + index} n=${100 + index} ${100 + index}`));
+});
+
+test("a tracing may send a body again", async () => {
+  const twice = { call: async (method, path, send) => { await (await send([])).text(); return send([["x-id", "again"]]); } };
+  const c = client([hosts[0]], { tracing: twice });
+  const form = new FormData();
+  form.append("f", "v");
+  assert.match((await sentBy([c.post("/echo", form)]))[0], /^again .*name="f"/s);
+  assert.deepEqual(await sentBy([c.post("/echo", (function* () { yield "a"; yield "b"; })())]), ["again  ab"]);
+});
+
+test("names and values in turn are no headers", async () => {
+  const c = client([hosts[0]]);
+  for (const headers of [["x-user", "7", "cd", "ef"], ["ab"], [["a"]], [["a", "b", "c"]], [null], "ab"]) {
+    await assert.rejects(c.get("/echo", { headers }), { name: "TypeError", message: /headers (in a list )?are/ }, String(headers));
+    assert.throws(() => client(hosts, { headers }), TypeError);
+  }
+  assert.deepEqual(await sentBy([c.get("/echo", { headers: new Map([["x-id", 5]]) })]), ["5  "]);
+});
+
+test("half of a surrogate pair in a path is U+FFFD, as fetch has it", async () => {
+  const seen = await (await client([hosts[0]]).get("/echo?a=\ud800b\udc00&\u{1f600}", { params: { "\ud800": "1" } })).json();
+  assert.equal(seen.target, "/echo?a=%EF%BF%BDb%EF%BF%BD&%F0%9F%98%80&%EF%BF%BD=1");
+});
+
+test("a time without end is one in a call and in a client", async () => {
+  for (const span of [Infinity, Number.MAX_VALUE, 2 ** 64, 2 ** 53]) {
+    const c = client([hosts[0]], { timeout: span, attemptTimeout: span, connectTimeout: span });
+    assert.equal(c.settings().timeout, "forever");
+    assert.equal((await c.get("/ok", { timeout: span, attemptTimeout: span })).status, 200);
+  }
+  const longest = Number.MAX_SAFE_INTEGER;
+  assert.equal((await client([hosts[0]], { timeout: longest }).get("/ok", { timeout: longest })).status, 200);
+  for (const [span, words] of [[NaN, /^timeout is a number of milliseconds, and not NaN/], [-1, /^timeout is not negative/]]) {
+    assert.throws(() => client(hosts, { timeout: span }), { message: words });
+    await assert.rejects(client().get("/ok", { timeout: span }), { message: words });
+  }
+  let asked = 0;
+  const seldom = client(() => [hosts[asked++ && 0]], { provider: { refresh: Number.MAX_VALUE } });
+  await seldom.get("/ok");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(asked, 1);
+});
+
+test("a body is bounded by its idle limit and by the signal, and not by the timeout", async () => {
+  const c = client([hosts[0]], { options: { body_idle_timeout: "200ms" } });
+  assert.equal(await (await c.get("/drip?n=6&ms=50", { timeout: 150 })).text(), "......");
+  await assert.rejects((await c.get("/drip?n=2&ms=20000", { timeout: 150 })).text(), { code: "AHOY_E_TIMEOUT", timeout: true });
+  const ended = c.get("/drip?n=60&ms=50", { signal: AbortSignal.timeout(300) }).then((response) => response.text());
+  await assert.rejects(ended, { name: "TimeoutError" });
+});
+
 test("a body of another kind is refused, and not sent as something else", async () => {
   const c = client([hosts[0]]);
   for (const body of [new Map([["a", "b"]]), [["a"]], [{ length: 3 }], [5]]) {
@@ -186,6 +289,8 @@ test("what is of a wrong kind is named", async () => {
   const wrong = [
     [() => client(["127.0.0.1:99999"]), /99999/],
     [() => client(["127.0.0.1:http"]), /http.*is not a host/],
+    [() => client(["https://me:hush@a"]), /^(?!.*hush).*a host holds credentials/],
+    [() => client([{ address: "me:hush@a", port: 80 }]), /^(?!.*hush).*a host holds credentials/],
     [() => client([`http://${hosts[0]}/path`]), /is not a host/],
     [() => client([{ address: "127.0.0.1" }]), /127\.0\.0\.1:undefined is not a host/],
     [() => client([8001]), /8001/],
@@ -338,6 +443,33 @@ test("a function gives the hosts", async () => {
   const often = client(() => [hosts[asked++ % 2 ? 0 : 2]], { provider: { refresh: 5 } });
   const seen = new Set();
   await eventually(async () => seen.add((await often.get("/ok")).endpoint).size === 2);
+});
+
+test("a function that gives the hosts is asked no more once the last client has closed", async () => {
+  let asked = 0;
+  const often = () => { asked++; return [hosts[0]]; };
+  const rest = async () => {
+    const before = asked;
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    return asked === before;
+  };
+  const one = new Client(often, { provider: { refresh: 5 } });
+  const other = new Client(one.balancer);
+  await (await one.get("/ok")).text();
+  await one.close();
+  await one.close();
+  assert.equal(await rest(), false, "another client uses its balancer");
+  await other.close();
+  assert.equal(await rest(), true);
+  other.balancer.missed();
+  assert.equal(await rest(), true);
+  // A balancer that the program made is the program's.
+  const own = new Balancer(often, { refresh: 5 });
+  await new Client(own).close();
+  assert.equal(await rest(), false);
+  await new Client(own).close();
+  assert.equal(await rest(), false);
+  own.release();
 });
 
 test("a function that gives no hosts fails its calls, and the last list stays", async () => {

@@ -48,6 +48,57 @@ test("undici's request and stream", async () => {
   assert.equal(size, 400000);
 });
 
+test("a query is written as undici writes it", async () => {
+  const agent = new undici.Agent();
+  const plain = new Dispatcher();
+  const target = async (query, by) => {
+    const { body } = await undici.request(`http://${hosts[0]}/echo`, { query, dispatcher: by });
+    return (await body.json()).target;
+  };
+  for (const query of [{ id: [1, 2, 3] }, { a: "b c", d: null, e: true, f: [], g: { h: 1 } }, {}]) {
+    const wanted = await target(query, agent);
+    assert.deepEqual([await target(query, dispatcher), await target(query, plain)], [wanted, wanted]);
+  }
+  assert.equal(await target({ id: [1, 2, 3] }, dispatcher), "/echo?id=1&id=2&id=3");
+  const twice = { dispatcher, path: "/echo?a=1", query: { b: 1 } };
+  await assert.rejects(undici.request("http://orders", twice), /Query params cannot be passed/);
+  await Promise.all([agent.close(), plain.close()]);
+});
+
+test("headers may be names and values in turn, as undici has them", async () => {
+  const headers = ["x-user", "7", "cd", "ef"];
+  const seen = await (await undici.request("http://orders/echo", { dispatcher, headers })).body.json();
+  const fields = new Map(seen.headers.map(([name, value]) => [name.toLowerCase(), value]));
+  assert.deepEqual([fields.get("x-user"), fields.get("cd")], ["7", "ef"]);
+});
+
+test("close waits for what is under way and refuses what is new; destroy ends it", async () => {
+  for (const fetched of [fetch, undici.fetch]) {
+    const closing = new Dispatcher(hosts, { timeout: 5000 });
+    const text = fetched("http://orders/slow?ms=200", { dispatcher: closing }).then((answer) => answer.text());
+    const body = await fetched("http://orders/drip?n=5&ms=60", { dispatcher: closing });
+    let over = false;
+    const closed = closing.close().then(() => { over = true; });
+    await assert.rejects(fetched("http://orders/ok", { dispatcher: closing }), (error) => error.cause.code === "AHOY_E_CLOSED");
+    assert.deepEqual([over, await text, await body.text()], [false, "late", "....."]);
+    await closed;
+    await new Promise((resolve) => closing.close(resolve));
+  }
+  const destroyed = new Dispatcher(hosts, { timeout: 5000 });
+  const slow = undici.request("http://orders/slow?ms=9000", { dispatcher: destroyed });
+  const ended = assert.rejects(slow, /enough/);
+  // One whose handler has paused, for nobody reads it.
+  const { body } = await undici.request("http://orders/big?n=3000000", { dispatcher: destroyed });
+  const broken = new Promise((resolve) => body.on("error", resolve));
+  const waiting = destroyed.close();
+  await destroyed.destroy(new Error("enough"));
+  await Promise.all([ended, waiting]);
+  assert.match((await broken).message, /enough/);
+  const idle = new Dispatcher(hosts);
+  await new Promise((resolve) => idle.destroy(resolve));
+  await assert.rejects(undici.request("http://orders/ok", { dispatcher: idle }), { code: "AHOY_E_CLOSED" });
+});
+
 test("a body that nobody reads holds the server back", async () => {
   const { body } = await undici.request(`http://orders/big?n=${64 << 20}`, { dispatcher });
   const taken = await atRest(hosts[0]);
