@@ -79,6 +79,24 @@ fn a_call_cut_by_its_deadline_says_so() {
 }
 
 #[test]
+fn an_answer_whose_body_stops_is_told_apart_from_none() {
+    let server = Scripted::new(|_, peer| {
+        peer.head();
+        peer.write("HTTP/1.1 500 Failed\r\ncontent-length: 10\r\n\r\nab");
+        peer.sees_close();
+    });
+    let builder = Builder::new().balancer(&round_robin(&[server.port()]));
+    let client = builder.tries(1).timeout_ms(300).build();
+    let whole = client.get("/").unwrap_err();
+    // An answer that may be worth another attempt is held until it is whole.
+    let Err(streamed) = client.open(&Request::new("GET", "/").streamed()) else { unreachable!() };
+    for failure in [whole, streamed] {
+        assert_eq!(failure.status, AHOY_E_DEADLINE);
+        assert!(failure.message.contains("answer not whole"), "{}", failure.message);
+    }
+}
+
+#[test]
 fn what_is_worth_another_call_is_told() {
     let dead = Dead::new();
     let refused = client_over(&[dead.port()]);

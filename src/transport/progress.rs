@@ -156,6 +156,12 @@ impl Progress {
         self.is_in(Phase::Wait)
     }
 
+    /// Whether the answer's head has come.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.is_in(Phase::Body)
+    }
+
     /// Whether a connection stood.
     #[must_use]
     pub fn is_connected(&self) -> bool {

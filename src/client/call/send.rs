@@ -341,6 +341,9 @@ impl Attempt {
         }
         let limit = || format!("attempt limit {}", in_ms(self.limits.usual));
         let (kind, detail) = match (self.limits.is_hard, progress.is_connected()) {
+            (false, true) if progress.is_answered() => {
+                (FailureKind::Deadline, "answer not whole".to_owned())
+            }
             (false, true) => (FailureKind::Deadline, "no answer".to_owned()),
             (false, false) => (FailureKind::Deadline, "not connected".to_owned()),
             (true, true) => (FailureKind::Timeout, limit()),
