@@ -57,6 +57,53 @@ class TestAcceptance < Minitest::Test
     RUBY
   end
 
+  # Each kind of callback comes on a thread of the library's.
+  CALLED_BACK = {
+    "provider" => "Ahoy::Client.new(-> { told << 1; hosts[..0] }, timeout: 5)",
+    "balancer" => "Ahoy::Client.new(hosts[..0], timeout: 5, balancer: ->(_) { told << 1; 0 })",
+    "logger" => "Ahoy::Client.new(hosts[..0], timeout: 5, logger: Logger.new(log, level: :debug))",
+    "on_event" => "Ahoy::Client.new(hosts, timeout: 5, balancer: :round_robin, on_event: ->(_) { told << 1 })"
+  }.freeze
+
+  CALLED_BACK.each do |kind, made|
+    { "fork" => "", "daemon" => "Process.daemon(false, true)" }.each do |way, forked|
+      define_method("test_02_#{way}_with_#{kind}") do
+        out = program(<<~RUBY)
+          require "logger"
+          told = Queue.new
+          log = Object.new
+          log.define_singleton_method(:write) { |_| told << 1 }
+          log.define_singleton_method(:close) {}
+          client = #{made}
+          3.times { client.get("/ok") }
+          reader, writer = IO.pipe
+          unless (pid = fork)
+            #{forked}
+            Thread.new { sleep 10 and exit!(1) }
+            [-> { client }, -> { #{made} }].each do |one|
+              told.clear
+              one = one.call
+              6.times { one.get("/ok").status == 200 or exit!(1) }
+              sleep 0.01 while told.empty?
+            end
+            writer.write("called back")
+            exit!
+          end
+          writer.close
+          Process.wait(pid)
+          print reader.read
+        RUBY
+        assert_equal "called back", out
+      end
+    end
+  end
+
+  # ffi calls it result_type up to 1.15.
+  def test_02_a_function_of_any_ffi
+    types = %i[result_type return_type].map { |name| Struct.new(name, :param_types).new(FFI::Type::INT, [FFI::Type::INT]) }
+    assert_equal [3, 3], types.map { |type| Ahoy::Native::Function.of(type) { |number| number + 1 }.call(2) }
+  end
+
   def test_03_timeout_kill_and_interrupt_end_a_call
     made = client(hosts[0])
     took = { "Timeout" => ->(go) { assert_raises(Timeout::Error) { Timeout.timeout(0.2) { go.call } } } }
@@ -205,6 +252,79 @@ class TestAcceptance < Minitest::Test
       refute_includes err, "[BUG]"
       assert_operator now - begun, :<, 8, ending
       refute_equal 11, status.termsig
+    end
+  end
+
+  # Runs a program in which this comes before the binding.
+  def program_after(before, text)
+    out, err, status = Open3.capture3(RbConfig.ruby, "-I", File.expand_path("../lib", __dir__), "-e",
+                                      "#{before}\nrequire 'ahoy'; require 'stringio'; require 'logger'\n#{text}", *hosts)
+    assert_equal ["", true], [err, status.success?], out
+    out
+  end
+
+  # minitest/autorun and Sinatra do all of a program's work there.
+  def test_10_callbacks_run_in_handlers_that_were_there_before
+    work = <<~RUBY
+      at_exit do
+        Ahoy::Client.open(-> { ARGV }, timeout: 5) { |client| puts client.post("/body", StringIO.new("from memory")).body }
+        at_exit { puts Ahoy::Client.open(ARGV, balancer: ->(_) { 0 }) { |client| client.get("/ok").body } }
+        [1].each { |one| one }
+        exit
+      end
+    RUBY
+    assert_equal "from memory\nhello\n", program_after(work, "")
+    out = program_after('require "minitest/autorun"', <<~RUBY)
+      class TestOfAProgram < Minitest::Test
+        def test_io
+          Ahoy::Client.open(-> { HOSTS }) { |client| assert_equal "a", client.post("/body", StringIO.new("a")).body }
+        end
+      end
+      HOSTS = ARGV.slice!(0..)
+      Minitest.after_run { puts Ahoy::Client.open(-> { HOSTS }) { |client| client.get("/ok").body } }
+    RUBY
+    assert_match(/1 runs, 1 assertions, 0 failures, 0 errors.*hello/m, out)
+  end
+
+  # The last that runs is the library's, in a child that a handler forks too.
+  def test_10_the_library_ends_after_all_handlers
+    before = <<~RUBY
+      def handler = puts("method")
+      at_exit(&method(:puts)) # which no trace can be set on
+      at_exit { puts "oldest"; 2.times { at_exit { puts "inner" } }; exit }
+      at_exit(&method(:handler))
+      at_exit(&-> { puts "lambda" })
+    RUBY
+    text = <<~RUBY
+      $stdout.sync = true
+      Ahoy::Native.define_singleton_method(:ahoy_callbacks_stop) { |*_| puts "stop" }
+      at_exit { puts "newest" }
+    RUBY
+    assert_equal %w[newest lambda method oldest inner inner stop], program_after(before, text).split
+    before = "at_exit { Process.wait(fork { Ahoy::Client.open(ARGV) { |client| puts client.get('/ok').body } }) }"
+    assert_equal %w[hello stop stop], program_after(before, text.lines[0..1].join).split
+  end
+
+  # Bodies, events, messages and choices are under way, and none of them crashes or holds up the end.
+  def test_10_exits_with_callbacks_under_way
+    ["", "at_exit { print Ahoy::Client.open(ARGV) { |client| client.post('/body', StringIO.new('late')).body } }"].each do |before|
+      full(4, 200).times do
+        begun = now
+        out = program_after(before, <<~RUBY)
+          logger = Logger.new(File::NULL, level: :debug)
+          client = Ahoy::Client.new(-> { ARGV }, balancer: ->(n) { rand(n) }, logger: logger, on_event: ->(_) { sleep 0.001 })
+          slow = Object.new
+          def slow.read(_) = sleep(0.002) && "x" * 1000
+          work = [-> { client.post("/body", StringIO.new("a" * 200_000)) }, -> { client.get("/ok") },
+                  -> { client.post("/body", slow, timeout: 0.05) },
+                  -> { client.balancer.update },
+                  -> { Ahoy::Client.open(ARGV, balancer: ->(_) { 0 }, logger: logger) { |other| other.get("/ok") } }]
+          (work * 2).each { |one| Thread.new { loop { one.call rescue nil } } }
+          sleep 0.05 + rand * 0.1
+        RUBY
+        assert_equal before.empty? ? "" : "late", out
+        assert_operator now - begun, :<, 8
+      end
     end
   end
 end

@@ -2,6 +2,7 @@
 
 require_relative "support"
 require "logger"
+require "pathname"
 require "socket"
 require "stringio"
 require "tempfile"
@@ -28,6 +29,11 @@ class TestClient < Minitest::Test
     assert_equal [["a", 80], ["a", 80], ["a", 443], ["::1", 80], ["a", 81]], parsed
     ["a:x", ":", ":80", "::"].each do |text|
       assert_match(/is not a host/, assert_raises(ArgumentError) { Ahoy::Client.new([text]) }.message)
+    end
+    ["me:hush@a:x", "https://me:hush@a", ["me:hush@a", 80]].each do |host|
+      message = assert_raises(ArgumentError) { Ahoy::Client.new([host]) }.message
+      assert_match(/holds credentials/, message)
+      refute_match(/hush/, message)
     end
   end
 
@@ -84,6 +90,28 @@ class TestClient < Minitest::Test
       file.rewind
       assert_equal "y" * 300_000, made.post("/body", file).body
     end
+  end
+
+  # The `read` of a path begins at the file's begin each time.
+  def test_a_path_is_sent_as_its_file
+    made = client(hosts[0])
+    Tempfile.create do |file|
+      bytes = Random.new(1).bytes(300_000)
+      file.write(bytes)
+      file.close
+      path = Pathname.new(file.path)
+      assert_equal bytes, made.post("/body", path).body
+      made.stream(:post, "/body", body: path) { |streamed| assert_equal bytes, streamed.read }
+      Tempfile.create do |short|
+        short.write("short")
+        short.close
+        answer = made.put("/flaky?n=2&key=#{now}", Pathname.new(short.path))
+        assert_equal ["at last", 3], [answer.body, answer.attempts.size]
+      end
+      open = Dir.glob("/proc/self/fd/*").filter_map { |descriptor| File.readlink(descriptor) rescue nil }
+      refute_includes open, file.path
+    end
+    assert_raises(Errno::ENOENT) { made.post("/body", Pathname.new("/nowhere")) }
   end
 
   # From where it stands, also when it is sent again; a size of 0 says nothing of what can be read.
@@ -201,7 +229,17 @@ class TestClient < Minitest::Test
       -> { made.get("/ok", timeout: Float::NAN) } => [ArgumentError, "timeout"],
       -> { Ahoy::Client.new(hosts, attempt_timeout: Float::NAN) } => [ArgumentError, "attempt_timeout"],
       -> { made.post("/body", { "a" => 1 }) } => [TypeError, "json:"],
-      -> { made.post("/body", 5) } => [TypeError, "Integer"]
+      -> { made.post("/body", 5) } => [TypeError, "Integer"],
+      -> { made.post("/body", File) } => [TypeError, "Class"],
+      -> { made.get("/ok", headers: { "x-a" => "token".encode("UTF-16LE") }) } => [EncodingError, "UTF-16LE"],
+      -> { made.get("/ok", headers: { "x-a".encode("UTF-32BE") => "a" }) } => [EncodingError, "UTF-32BE"],
+      -> { made.get("/ok".encode("UTF-16LE")) } => [EncodingError, "UTF-16LE"],
+      -> { made.request("GET".encode("UTF-16LE"), "/ok") } => [EncodingError, "UTF-16LE"],
+      -> { made.get("/ok", group: "a".encode("UTF-16BE")) } => [EncodingError, "UTF-16BE"],
+      -> { Ahoy::Client.new(base_url: "http://a".encode("UTF-16LE")) } => [EncodingError, "UTF-16LE"],
+      -> { Ahoy::Client.new(hosts, headers: { "x-a" => "a".encode("UTF-16LE") }) } => [EncodingError, "UTF-16LE"],
+      -> { Ahoy::Client.new(hosts, balancer_options: { "zone" => "a".encode("UTF-16LE") }) } => [EncodingError, "UTF-16LE"],
+      -> { Ahoy::Client.new([Ahoy::Host.new(address: "a".encode("UTF-16LE"), port: 80)]) } => [EncodingError, "UTF-16LE"]
     }.each do |call, (error, words)|
       assert_includes assert_raises(error, &call).message, words
     end
@@ -416,6 +454,20 @@ class TestClient < Minitest::Test
     made = client(-> { asked += 1; [hosts[0], hosts[2]] }, balancer: ->(count) { count - 1 })
     assert_equal ["http://#{hosts[2]}"], Array.new(4) { made.get("/ok").endpoint }.uniq
     assert_operator asked, :>, 0
+  end
+
+  # The library says no more than that they failed.
+  def test_what_a_callable_raises_is_the_cause
+    failing = true
+    made = client(-> { failing ? raise(KeyError, "no registry") : hosts }, balancer: ->(_) { raise IOError, "no choice" })
+    listed = assert_raises(Ahoy::DiscoveryError) { made.get("/ok", timeout: 0.2) }
+    updated = assert_raises(Ahoy::DiscoveryError) { made.balancer.update }
+    failing = false
+    picked = assert_raises(Ahoy::NoEndpointsError) { made.balancer.tap(&:update).pick }
+    called = assert_raises(Ahoy::NoEndpointsError) { made.get("/ok", timeout: 0.2) }
+    assert_equal [KeyError, KeyError, IOError, IOError], [listed, updated, picked, called].map { |error| error.cause.class }
+    made.balancer.endpoints.each(&:drain)
+    assert_nil assert_raises(Ahoy::NoEndpointsError) { made.get("/ok", timeout: 0.2) }.cause
   end
 
   def test_log_metrics_settings

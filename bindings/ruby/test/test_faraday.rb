@@ -74,6 +74,26 @@ class TestFaraday < Minitest::Test
     assert_raises(Faraday::ServerError) { faraday.get("/status?c=500") }
   end
 
+  # Programs rescue Faraday::Error.
+  def test_all_exceptions_are_faradays
+    reading = Object.new
+    def reading.read(_) = raise(IOError, "gone")
+    busy = connection(hosts[0], options: { max_in_flight: 1, max_body: 1000 })
+    held = Thread.new { busy.get("/slow?ms=500") }
+    sleep 0.1
+    gone = connection(hosts[0]).tap(&:close)
+    {
+      -> { busy.get("/ok") } => Ahoy::OverloadedError,
+      -> { held.join && busy.get("/big?n=5000") } => Ahoy::BodyTooLargeError,
+      -> { busy.post("/body", reading) } => Ahoy::BodySourceError,
+      -> { busy.get("/ok", nil, "x a" => "b") } => Ahoy::InvalidArgumentError,
+      -> { gone.get("/ok") } => Ahoy::ClosedError
+    }.each do |call, wanted|
+      error = assert_raises(Faraday::Error, &call)
+      assert_equal [wanted, wanted], [error.cause.class, error.wrapped_exception.class]
+    end
+  end
+
   def test_the_limit_on_connecting_is_not_that_on_the_answer
     response = connection([hosts[0]]).get("/slow?ms=300") { |request| request.options.open_timeout = 0.2 }
     assert_equal [200, "OK"], [response.status, response.reason_phrase]

@@ -22,17 +22,23 @@ module Ahoy
       end
       # A port that is left out may leave its colon behind (RFC 3986, section 3.2.3).
       port = scheme == "https" ? "443" : "80" if port.empty?
-      raise ArgumentError, "#{value.inspect} is not a host: write name:port" unless port.match?(/\A\d+\z/)
+      raise no_host(value, "#{value.inspect} is not a host: write name:port") unless port.match?(/\A\d+\z/)
 
       new(address: address.delete("[]"), port: port.to_i, scheme: scheme.empty? ? nil : scheme)
+    end
+
+    # What is wrong with a host. Credentials that it was given with are not to reach a log by the error.
+    def self.no_host(given, problem)
+      ArgumentError.new(given.to_s.include?("@") ? "a host holds credentials; send them as a header" : problem)
     end
 
     # The library's host.
     def handle
       # C would take what is above for another port.
       Native.given("port of a host", port, Integer, "a number")
+      Native.text_for_c(address) if address.is_a?(String)
       pointer = Native.ahoy_host_new(address, port) if port.between?(0, 65_535)
-      raise ArgumentError, "#{address}:#{port} is not a host" if pointer.nil? || pointer.null?
+      raise self.class.no_host(address, "#{address}:#{port} is not a host") if pointer.nil? || pointer.null?
 
       made = Handle.of(pointer, :ahoy_host_free)
       %i[zone authority server_name weight priority].each do |name|
@@ -110,6 +116,7 @@ module Ahoy
     # algorithm: :p2c, :round_robin, :random, :least_request, :maglev, :ring_hash, :rendezvous, :smooth_weighted,
     # :peak_ewma, "prequal:/path", or a callable from the number of candidates to an index.
     def initialize(hosts, algorithm = :p2c, options: {}, provider_options: {})
+      @unlisted, @unpicked = [], []
       @provider = provider(hosts, provider_options)
       @handle = Handle.of(made(algorithm), :ahoy_balancer_free)
       Settings.apply(:ahoy_balancer_set, @handle, options)
@@ -117,12 +124,12 @@ module Ahoy
 
     # The endpoint that the next request would go to.
     def pick
-      Endpoint.new(Native.take(:ahoy_balancer_pick, :ahoy_endpoint_free, @handle))
+      Endpoint.new(blame { Native.take(:ahoy_balancer_pick, :ahoy_endpoint_free, @handle) })
     end
 
     # Asks for the list of hosts again.
     def update
-      Native.check(:ahoy_balancer_update, @handle)
+      blame { Native.check(:ahoy_balancer_update, @handle) }
     end
 
     def endpoints
@@ -144,10 +151,22 @@ module Ahoy
       Native.text(:ahoy_balancer_explain, @handle)
     end
 
+    # Runs a block, and gives an error in it the cause that a callable of the program's raised. The one that gives the hosts
+    # may have done so before; the one that chooses has done so meanwhile, or is not to blame.
+    def blame
+      before = @unpicked.first
+      yield
+    rescue NoEndpointsError => e
+      cause = e.is_a?(DiscoveryError) ? @unlisted.first : @unpicked.first
+      raise e, cause: cause.nil? || cause.equal?(before) ? e.cause : cause
+    end
+
     private
 
     def provider(hosts, options)
-      return Handle.of(Native.ahoy_provider_custom_new(*Callbacks.hosts(hosts)), :ahoy_provider_free) if hosts.respond_to?(:call)
+      if hosts.respond_to?(:call)
+        return Handle.of(Native.ahoy_provider_custom_new(*Callbacks.hosts(hosts, @unlisted)), :ahoy_provider_free)
+      end
 
       if hosts.is_a?(String) && hosts.include?("://") && !hosts.match?(%r{\A(https?://|unix:)})
         made = Native.take(:ahoy_provider_from_url, :ahoy_provider_free, hosts)
@@ -160,7 +179,9 @@ module Ahoy
     end
 
     def made(algorithm)
-      return Native.ahoy_balancer_custom_new(@provider, *Callbacks.choice(algorithm)) if algorithm.respond_to?(:call)
+      if algorithm.respond_to?(:call)
+        return Native.ahoy_balancer_custom_new(@provider, *Callbacks.choice(algorithm, @unpicked))
+      end
 
       name, path = algorithm.to_s.split(":", 2)
       return prequal(algorithm, path.to_s) if name == "prequal"
@@ -170,7 +191,7 @@ module Ahoy
     end
 
     def prequal(algorithm, path)
-      made = Native.ahoy_balancer_prequal_new(@provider, Native.given("balancer", path, String, "text"))
+      made = Native.ahoy_balancer_prequal_new(@provider, Native.text_for_c(path))
       raise ArgumentError, "#{algorithm.inspect} is not a balancer: write prequal:/path" if made.null?
 
       made

@@ -26,7 +26,7 @@ module Ahoy
 
     # Goes back to a body's begin; for as long as the function of the token.
     def rewind(source, token)
-      again = FFI::Function.new(:bool, [:pointer]) do
+      again = Native::Function.new(:bool, [:pointer]) do
         source.rewind
         true
       rescue Exception # rubocop:disable Lint/RescueException
@@ -35,21 +35,23 @@ module Ahoy
       Native.also_keep(token, again)
     end
 
-    # Lists hosts by a callable of the program's.
-    def hosts(callable)
+    # Lists hosts by a callable of the program's; the last that it raised is in an array.
+    def hosts(callable, raised)
       Native.keep(:ahoy_provider_fn) do |_, out|
         callable.call.each { |host| Native.check(:ahoy_hosts_add_host, out, Host.parse(host).handle) }
         0
-      rescue Exception # rubocop:disable Lint/RescueException
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        raised[0] = e
         Native::AHOY_E_DISCOVERY # the last list stays in use
       end
     end
 
-    # Chooses an endpoint by a callable of the program's.
-    def choice(callable)
+    # Chooses an endpoint by a callable of the program's; the last that it raised is in an array.
+    def choice(callable, raised)
       Native.keep(:ahoy_balancer_fn) do |_, count|
         callable.call(count) % 2**64
-      rescue Exception # rubocop:disable Lint/RescueException
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        raised[0] = e
         2**64 - 1 # out of range: no endpoint
       end
     end

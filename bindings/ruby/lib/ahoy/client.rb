@@ -138,8 +138,8 @@ module Ahoy
     end
 
     def send_request(request)
-      pointer = request.lent { use { |handle| Waiter.use { |waiter| waiter.response(handle, request) } } }
-      Handle.of(pointer, :ahoy_response_free)
+      answered = -> { request.lent { use { |handle| Waiter.use { |waiter| waiter.response(handle, request) } } } }
+      Handle.of(@balancer ? @balancer.blame(&answered) : answered.call, :ahoy_response_free)
     rescue BodySourceError => e
       raise e, cause: request.raised.first
     end

@@ -39,6 +39,8 @@ module Ahoy
       raise Faraday::SSLError, e
     rescue ConnectError, NoEndpointsError, ConnectionLostError, ProtocolError => e
       raise Faraday::ConnectionFailed, e
+    rescue Error => e
+      raise Faraday::Error, e
     end
 
     # Closes the clients that the adapter made, and the one that it was given.

@@ -29,15 +29,16 @@ module Ahoy
       @path = with_params(path, params)
       @handle = Native.take(:ahoy_request_new, :ahoy_request_free, @method, @path)
       add_headers(headers, json, form)
-      self.body = json.nil? ? (form ? URI.encode_www_form(form) : body) : JSON.generate(json)
       set(:timeout_ms, timeout && Native.milliseconds("timeout", timeout))
       set(:attempt_timeout_ms, attempt_timeout && Native.milliseconds("attempt_timeout", attempt_timeout))
       set(:idempotent, Native.flag("idempotent", idempotent))
       set(:criticality, criticality && Native.given("criticality", criticality, Integer, "a number from 0 to 3"))
       set(:group, group&.to_s)
       set(:streamed, true) if streamed
-      hash_key = hash_key&.to_s
+      hash_key = hash_key&.to_s&.b # bytes, and no text
       Native.check(:ahoy_request_set_hash_key, @handle, hash_key, hash_key.bytesize) if hash_key
+      # Last, for it may open a file.
+      self.body = json.nil? ? (form ? URI.encode_www_form(form) : body) : JSON.generate(json)
     end
 
     # Sends it in a block. The body of one whose answer is streamed may still be sent afterwards, until it is done.
@@ -52,6 +53,7 @@ module Ahoy
     # of what came.
     def done
       @source&.end || @handle.free
+      @opened&.close
     end
 
     private
@@ -83,10 +85,16 @@ module Ahoy
       fields.each { |name, value| Native.check(:ahoy_request_add_header, @handle, name, value) }
     end
 
-    # A string; what can be read is drawn while it is sent; any other collection of strings is joined.
+    # A string; what can be read is drawn while it is sent, and so is the file of a path; any other collection of strings is
+    # joined.
     def body=(body)
       return if body.nil?
-      return attach(body) if body.respond_to?(:read)
+
+      # What has a `read` may be no stream: that of a Pathname, or of File itself, reads from the begin each time.
+      stream = body.respond_to?(:eof?) || !body.respond_to?(:open)
+      return attach(@opened = File.open(body, "rb")) if !stream && body.respond_to?(:to_path)
+      return attach(body) if stream && body.respond_to?(:read)
+
       if body.is_a?(Hash) || !body.respond_to?(:each) && !body.is_a?(String)
         raise TypeError, "a body is text, an IO or texts, and not #{body.class}; json: and form: send values"
       end

@@ -26,11 +26,17 @@ module Ahoy
       private
 
       def take
-        # Queues of the process that this one was forked from are of no use here.
-        @idle, @process = Thread::Queue.new, Process.pid if @process != Process.pid
+        forked if @process != Process.pid
         @idle.empty? ? new : @idle.pop(true)
       rescue ThreadError # another thread took the last one meanwhile
         new
+      end
+
+      # Queues of the process that this one was forked from are of no use here. This is looked at where a call begins, for
+      # neither Process.daemon nor Ruby 3.0 would tell.
+      def forked
+        Native.after_fork
+        @idle, @process = Thread::Queue.new, Process.pid
       end
 
       def give_back(waiter)
