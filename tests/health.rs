@@ -163,6 +163,21 @@ fn who_fails_its_check_gets_no_traffic_though_it_would_answer() {
 }
 
 #[test]
+fn what_fails_its_checks_stays_out_where_it_is_listed_with_another_priority() {
+    let ((first, _), second) = (checked_server(false), Server::ok());
+    let host = |server: &Server| Host::new("127.0.0.1", server.port());
+    let provider = Provider::of(&[host(&first), host(&second)]);
+    let balancer = Balancer::round_robin(&provider).check(Some("/health"), 300, 5000);
+    let client = Builder::new().balancer(&balancer).tries(1).build();
+    let is_out = || !balancer.endpoint(first.port()).available();
+    client.get("/").unwrap();
+    eventually("it is out", SOON, is_out);
+    provider.replace(&[host(&first).priority(1), host(&second).priority(1)]).unwrap();
+    balancer.update().unwrap();
+    assert!(is_out(), "it would take three failed checks to find that out again");
+}
+
+#[test]
 fn so_many_as_are_said_must_pass() {
     let (first, well) = checked_server(false);
     let second = Server::ok();

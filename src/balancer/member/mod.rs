@@ -105,6 +105,9 @@ fn stays_out_for(shared: &LocalityState) -> u8 {
     rules.into_iter().filter(|(goes_on, _)| *goes_on).fold(0, |out, (_, reason)| out | reason as u8)
 }
 
+/// What keeps an endpoint out wherever it is listed.
+const OUT_BY_ITSELF: u8 = Out::Warming as u8 | Out::Ejected as u8 | Out::Unhealthy as u8;
+
 /// Whether a member may be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -272,20 +275,20 @@ impl Member {
         unchanged_meanwhile.endpoint.depart();
     }
 
-    /// Takes over the circuit of the same endpoint at another place, and goes on warming up where that did.
+    /// Takes over the circuit of the same endpoint at another place, and stays out, or warms up, as that did.
     pub(crate) fn inherit(&self, before: &Self) {
         let history = before.lock().history.take();
-        {
-            let mut own = self.lock();
-            own.history = history;
-            self.publish(own.breaker());
+        let mut own = self.lock();
+        own.history = history;
+        if let Some((stats, old)) = self.stats().zip(before.stats()) {
+            stats.go_on_from(old);
+            let out = before.out.load(Ordering::Relaxed) & OUT_BY_ITSELF;
+            self.out.fetch_or(out, Ordering::Relaxed);
         }
-        if let Some((own, old)) = self.stats().zip(before.stats())
-            && before.has(Out::Warming)
-        {
-            own.warm_up_like(old);
-            self.set(Out::Warming, true);
+        if self.has(Out::Ejected) {
+            self.cluster().note_ejected(true);
         }
+        self.publish(own.breaker());
     }
 
     /// From here on it gets its full share only in time.
