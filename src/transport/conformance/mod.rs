@@ -900,6 +900,7 @@ impl Make {
     }
 }
 
+#[allow(clippy::large_enum_variant, reason = "a few are made, and not with all features")]
 pub(super) enum Subject {
     Direct(Direct),
     #[cfg(feature = "http2")]

@@ -144,7 +144,8 @@ impl NameServers {
         let other = kind.other_address().filter(|_| candidates.len() > 1);
         let mut so_far = None;
         for candidate in candidates {
-            let NoRecord { says, mut that } = match asked(servers, &candidate.name, kind).await {
+            let NoRecord { says, mut certainty } = match asked(servers, &candidate.name, kind).await
+            {
                 Ok(records) => return Ok(records),
                 Err(none) => none,
             };
@@ -154,11 +155,11 @@ impl NameServers {
                 let limit = if is_denied { NEAR_BY } else { LONGEST };
                 match timeout(limit, asked(servers, &candidate.name, other)).await {
                     Ok(Ok(_)) => return Err(says),
-                    Ok(Err(none)) => that = that.max(none.that),
+                    Ok(Err(none)) => certainty = certainty.max(none.certainty),
                     Err(_) => {}
                 }
             }
-            let may_go_on = candidate.may_be_another(that);
+            let may_go_on = candidate.may_be_another(certainty);
             so_far = Some(heavier(so_far, says));
             if !may_go_on {
                 break;
@@ -190,19 +191,19 @@ impl NameServers {
 /// Why a full name has no records, and how far that is certain.
 struct NoRecord {
     says: Unanswered,
-    that: Certainty,
+    certainty: Certainty,
 }
 
 async fn asked(servers: &Servers, name: &Name, kind: RecordKind) -> Result<Records, NoRecord> {
     let found = servers.asker.lookup(name.clone(), kind.of_record()).await;
     let found = found.map_err(|error| {
         let says = unanswered(&error);
-        let that = match (&says, error) {
+        let certainty = match (&says, error) {
             (Unanswered::Nothing { .. }, _) => Certainty::Certain,
             (Unanswered::Failed(_), NetError::Dns(_)) => Certainty::Refused,
             (Unanswered::Failed(_), _) => Certainty::Silent,
         };
-        NoRecord { says, that }
+        NoRecord { says, certainty }
     })?;
     Ok(Records::of(found.answers(), found.additionals()))
 }

@@ -51,10 +51,10 @@ impl SearchList {
 }
 
 impl Candidate {
-    /// Whether the next one may be what is meant, as certain as it is that this one has no record. Servers that are silent,
+    /// Whether the next one may be what is meant, where it is so certain that this one has no record. Servers that are silent,
     /// or out of reach, would be no less so for the next one.
-    pub(super) const fn may_be_another(&self, that: Certainty) -> bool {
-        match that {
+    pub(super) const fn may_be_another(&self, certainty: Certainty) -> bool {
+        match certainty {
             Certainty::Certain => true,
             Certainty::Refused => !self.is_given,
             Certainty::Silent => false,
