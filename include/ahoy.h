@@ -2446,8 +2446,10 @@ ahoy_status ahoy_breaker_set_reset_after_ms(const ahoy_breaker *breaker,
 
 /**
  * Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is
- * still asked. Failed connects may open the last one all the same. Endpoints that are listed beside
- * a subset (ahoy_balancer_set_subset) count as closed: they stand in for it. Default 1.
+ * still asked. Failed connects may open the last one all the same; not a connect timeout below
+ * 1,250 ms that nobody has set, which counts as a failed answer, since the call had little time.
+ * Endpoints that are listed beside a subset (ahoy_balancer_set_subset) count as closed: they stand
+ * in for it. Default 1.
  *
  * @param endpoints from 0; 0 lets answers open all
  */

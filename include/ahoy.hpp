@@ -1797,8 +1797,10 @@ class breaker : public detail::handle<ahoy_breaker, &ahoy_breaker_free> {
 
     /**
      * Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is
-     * still asked. Failed connects may open the last one all the same. Endpoints that are listed
-     * beside a subset (balancer::set_subset) count as closed: they stand in for it. Default 1.
+     * still asked. Failed connects may open the last one all the same; not a connect timeout below
+     * 1,250 ms that nobody has set, which counts as a failed answer, since the call had little time.
+     * Endpoints that are listed beside a subset (balancer::set_subset) count as closed: they stand in
+     * for it. Default 1.
      *
      * @param endpoints from 0; 0 lets answers open all
      */

@@ -16,7 +16,7 @@ use super::lease::{Claim, Lease};
 use super::list::List;
 use super::locality_state::Rules;
 use super::member::Member;
-use super::observers::Observers;
+use super::observe::observers::Observers;
 use super::outage::Outage;
 use super::pick::attempted::Attempted;
 use super::pick::pick_state::PickState;
@@ -359,7 +359,7 @@ impl Balancer {
         self.config.health.as_ref().is_some_and(|check| since > check.rule.interval)
     }
 
-    /// Whether none of its endpoints takes calls.
+    /// Since when none of its endpoints takes calls, and the calls that wait for the end of that.
     pub(crate) fn outage(&self) -> Arc<Outage> {
         Arc::clone(&self.live().rules.cluster.outage)
     }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderName;
 
+use super::observe::observers::Observers;
 use super::observe::shown::Shown;
-use super::observers::Observers;
 use super::outage::Outage;
 use crate::config::BalancerConfig;
 use crate::event::{EjectedBy, EndpointChange, OpenedBy};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::cluster_state::ClusterState;
-use super::observers::Observers;
+use super::observe::observers::Observers;
 use super::prequal::probe_pool::ProbePool;
 use crate::config::BalancerConfig;
 use crate::policy::{BreakerConfig, LoadModel, PrequalConfig, Tick};

@@ -14,7 +14,6 @@ pub(crate) mod locality_state;
 pub mod member;
 pub(crate) mod member_stats;
 pub(crate) mod observe;
-pub(crate) mod observers;
 pub(crate) mod outage;
 pub(crate) mod outliers;
 pub mod pick;
