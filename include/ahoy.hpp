@@ -16,7 +16,7 @@
  * **Handles.** Each class owns one handle of C, can be moved and not copied, and frees it when destroyed, in any order.
  * `get()` lends the handle to functions of ahoy.h, `release()` gives it away, and the constructor from a pointer takes one
  * over. Functions given a handle that was moved from fail with errc::invalid_argument. Classes that end in `_view` borrow:
- * they are valid as long as what they came from.
+ * they are valid as long as what they came from. An error can also be copied: copies share it.
  *
  * **Errors.** A function that can fail throws ahoy::exception. Its twin `try_...` returns an ahoy::result and throws
  * nothing but std::bad_alloc; a program built with -fno-exceptions has the twins alone. Define AHOY_HPP_EXCEPTIONS as 0 or 1
@@ -865,30 +865,57 @@ class error_view {
     const char *note_ = "";
 };
 
-/** An error that owns what it tells. Its code is errc::ok where there is none. */
+/**
+ * An error that owns what it tells, and whose code is errc::ok where there is none. Copies share what they tell, so that a
+ * result keeps its error when its value() throws one.
+ */
 class [[nodiscard]] error : public error_view {
   public:
     error() noexcept : error_view(nullptr, errc::ok, "") {}
     /** Takes an error of C over. The status is that which the function returned, which counts if there is no error. */
-    error(ahoy_error *owned, ahoy_status status) noexcept
-        : error_view(owned, static_cast<errc>(status), ahoy_status_name(status)) {}
+    error(ahoy_error *owned, ahoy_status status)
+        : error_view(owned, static_cast<errc>(status), ahoy_status_name(status)),
+          shared_(owned ? share(owned) : nullptr) {}
     /** A failure that a program states itself, such as in a provider. The note is static text. */
     explicit error(errc code, const char *note = "") noexcept : error_view(nullptr, code, note) {}
-    error(error &&other) noexcept : error_view(other.view_, other.code_, other.note_) { other.view_ = nullptr; }
+    error(error &&other) noexcept : error_view(other), shared_(std::move(other.shared_)) { other.view_ = nullptr; }
     error &operator=(error &&other) noexcept {
-        if (this != &other) {
-            ahoy_error_free(const_cast<ahoy_error *>(view_));
-            view_ = std::exchange(other.view_, nullptr);
-            code_ = other.code_;
-            note_ = other.note_;
-        }
+        error taken(std::move(other));
+        static_cast<error_view &>(*this) = taken;
+        shared_.swap(taken.shared_);
         return *this;
     }
-    error(const error &) = delete;
-    error &operator=(const error &) = delete;
-    ~error() { ahoy_error_free(const_cast<ahoy_error *>(view_)); }
+    error(const error &) noexcept = default;
+    error &operator=(const error &) noexcept = default;
+    ~error() = default;
 
-    ahoy_error *release() noexcept { return const_cast<ahoy_error *>(std::exchange(view_, nullptr)); }
+    /** Gives the error of C away, to be freed by ahoy_error_free; nullptr where there is none, and where a copy shares it. */
+    ahoy_error *release() noexcept {
+        if (shared_.use_count() != 1) return nullptr;
+        view_ = nullptr;
+        return std::exchange(std::exchange(shared_, nullptr)->of, nullptr);
+    }
+
+  private:
+    // A std::shared_ptr of the error itself could not give it away.
+    struct owner {
+        explicit owner(ahoy_error *owned) noexcept : of(owned) {}
+        owner(const owner &) = delete;
+        owner &operator=(const owner &) = delete;
+        ~owner() { ahoy_error_free(of); }
+
+        ahoy_error *of;
+    };
+
+    static std::shared_ptr<owner> share(ahoy_error *owned) {
+        // Its memory comes first: where there is none, the error is freed.
+        owner held(owned);
+        auto shared = std::make_shared<owner>(nullptr);
+        shared->of = std::exchange(held.of, nullptr);
+        return shared;
+    }
+
+    std::shared_ptr<owner> shared_{};
 };
 
 #if AHOY_HPP_EXCEPTIONS
@@ -896,15 +923,14 @@ class [[nodiscard]] error : public error_view {
 class exception : public std::runtime_error {
   public:
     explicit exception(ahoy::error failure)
-        : std::runtime_error(std::string(failure.message())),
-          error_(std::make_shared<const ahoy::error>(std::move(failure))) {}
+        : std::runtime_error(std::string(failure.message())), error_(std::move(failure)) {}
 
-    errc code() const noexcept { return error_->code(); }
-    /** The error with its attempts; valid as long as this exception or a copy. */
-    const ahoy::error &error() const noexcept { return *error_; }
+    errc code() const noexcept { return error_.code(); }
+    /** The error with its attempts; valid as long as this exception. A copy of it tells the same for longer. */
+    const ahoy::error &error() const noexcept { return error_; }
 
   private:
-    std::shared_ptr<const ahoy::error> error_;
+    ahoy::error error_;
 };
 #endif
 
@@ -933,9 +959,13 @@ class [[nodiscard]] result {
     ahoy::error &&error() && noexcept { return std::move(*std::get_if<1>(&held_)); }
 
 #if AHOY_HPP_EXCEPTIONS
-    /** The value; throws the error where there is none. */
+    /** The value; throws the error where there is none. The error stays here as well. */
     T &value() & {
-        if (!has_value()) throw exception(std::move(error()));
+        if (!has_value()) throw exception(error());
+        return **this;
+    }
+    const T &value() const & {
+        if (!has_value()) throw exception(error());
         return **this;
     }
     T value() && {
@@ -963,13 +993,14 @@ class [[nodiscard]] result<void> {
     ahoy::error &&error() && noexcept { return std::move(error_); }
 
 #if AHOY_HPP_EXCEPTIONS
-    void value() {
-        if (!has_value()) throw exception(std::move(error_));
+    /** Throws the error where there is one. It stays here as well. */
+    void value() const {
+        if (!has_value()) throw exception(error_);
     }
 #endif
 
   private:
-    ahoy::error error_;
+    ahoy::error error_{};
 };
 
 /**
@@ -2248,7 +2279,7 @@ class completion : public detail::handle<ahoy_completion, &ahoy_completion_free>
     response take_response() noexcept { return response(ahoy_completion_take_response(get())); }
 
     /** Takes the error; that of no failure where the call succeeded or it was taken before. */
-    error take_error() noexcept { return error(ahoy_completion_take_error(get()), ahoy_completion_status(get())); }
+    error take_error() { return error(ahoy_completion_take_error(get()), ahoy_completion_status(get())); }
 
     /** Takes how the call ended. */
     result<response> take() {
@@ -5746,11 +5777,12 @@ result<void> call::try_on_done(F &&function) {
     using Held = std::decay_t<F>;
     return detail::invoke(&ahoy_call_on_done, get(),
                           ahoy_done_fn([](void *user_data, ahoy_status status, ahoy_response *answer, ahoy_error *failure) {
-                              result<ahoy::response> outcome =
-                                  status == AHOY_OK ? result<ahoy::response>(ahoy::response(answer))
-                                                    : result<ahoy::response>(ahoy::error(failure, status));
-                              detail::guard("on_done",
-                                            [&] { detail::callable<Held>(user_data)(std::move(outcome)); });
+                              detail::guard("on_done", [&] {
+                                  result<ahoy::response> outcome =
+                                      status == AHOY_OK ? result<ahoy::response>(ahoy::response(answer))
+                                                        : result<ahoy::response>(ahoy::error(failure, status));
+                                  detail::callable<Held>(user_data)(std::move(outcome));
+                              });
                           }),
                           static_cast<void *>(detail::keep(std::forward<F>(function))), &detail::destroy<Held>);
 }

@@ -484,6 +484,48 @@ void exceptions_carry_the_error(const ports &at) {
     CHECK(thrown);
 }
 
+void a_result_keeps_the_error_that_it_throws(const ports &at) {
+    const auto thrown_by = [](const auto &outcome) {
+        try {
+            outcome.value();
+        } catch (const ahoy::exception &failure) {
+            return failure.error();
+        }
+        return ahoy::error();
+    };
+    ahoy::provider hosts;
+    hosts.add("127.0.0.1", 1);
+    auto client = ahoy::client_builder().set_balancer(ahoy::balancer(hosts)).set_timeout(300ms).build();
+    auto answer = client.try_get("/");
+    for (int i = 0; i < 2; i++) {
+        try {
+            (void)answer.value();
+            CHECK(false);
+        } catch (const ahoy::exception &failure) {
+            CHECK(failure.error().attempt_count() >= 1 && answer.error().message() == failure.what());
+        }
+    }
+    const ahoy::error kept = thrown_by(answer);
+    CHECK(kept.attempt_count() == answer.error().attempt_count() && kept.get() == answer.error().get());
+    CHECK(answer.error().release() == nullptr); // a copy has it too
+    const auto nothing = ahoy::host_list().try_add("", 80);
+    CHECK(thrown_by(nothing).get() == nothing.error().get() && thrown_by(nothing).get() != nullptr);
+
+    // A copy outlives the result, and what only one has goes to C.
+    ahoy::error last = kept;
+    answer = ahoy::error(ahoy::errc::closed, "something else");
+    CHECK(last.message() == kept.message() && answer.error().message() == "something else");
+    ahoy::error alone = client.try_get("no path").error();
+    ahoy_error *const given = alone.release();
+    CHECK(given != nullptr && alone.get() == nullptr && alone.code() == ahoy::errc::invalid_argument);
+    CHECK(alone.release() == nullptr);
+    ahoy_error_free(given);
+    ahoy::exception first(kept);
+    const ahoy::exception moved = std::move(first);
+    CHECK(moved.error().get() == kept.get() && first.code() == kept.code());
+    CHECK(to(at.ok).try_get("/").value().status() == 200);
+}
+
 // Each callable throws, and C gets the status that fits.
 void exceptions_stop_before_c(const ports &at) {
     ahoy::set_exception_handler([](const char *callback) noexcept {
@@ -633,6 +675,7 @@ int main(int argc, char **argv) {
     events_and_statistics_are_told(at);
 #if AHOY_HPP_EXCEPTIONS
     exceptions_carry_the_error(at);
+    a_result_keeps_the_error_that_it_throws(at);
     exceptions_stop_before_c(at);
 #if defined(__linux__)
     a_thread_ends_inside_a_callback(at);

@@ -16,8 +16,15 @@ constexpr bool unique = std::is_nothrow_move_constructible_v<T> && std::is_nothr
 static_assert(unique<ahoy::host> && unique<ahoy::provider> && unique<ahoy::balancer> && unique<ahoy::breaker>);
 static_assert(unique<ahoy::retry> && unique<ahoy::endpoint> && unique<ahoy::client_builder> && unique<ahoy::client>);
 static_assert(unique<ahoy::request> && unique<ahoy::response> && unique<ahoy::call> && unique<ahoy::queue>);
-static_assert(unique<ahoy::completion> && unique<ahoy::error> && unique<ahoy::event> && unique<ahoy::snapshot>);
-static_assert(unique<ahoy::result<ahoy::response>> && unique<ahoy::result<void>>);
+static_assert(unique<ahoy::completion> && unique<ahoy::event> && unique<ahoy::snapshot>);
+static_assert(unique<ahoy::result<ahoy::response>>);
+
+// Copies of an error share what it tells, and never throw: what is thrown is copied.
+static_assert(std::is_nothrow_copy_constructible_v<ahoy::error> && std::is_nothrow_copy_assignable_v<ahoy::error>);
+static_assert(std::is_nothrow_move_constructible_v<ahoy::result<void>> && std::is_copy_constructible_v<ahoy::result<void>>);
+#if AHOY_HPP_EXCEPTIONS
+static_assert(std::is_nothrow_copy_constructible_v<ahoy::exception>);
+#endif
 
 // One pointer each, whatever the standard.
 static_assert(sizeof(ahoy::client) == sizeof(void *) && sizeof(ahoy::response) == sizeof(void *));
