@@ -3788,10 +3788,17 @@ class call : public detail::handle<ahoy_call, &ahoy_call_free> {
     explicit call(ahoy_call *owned = nullptr) noexcept : handle(owned) {}
     call(call &&other) noexcept = default;
     call &operator=(call &&other) noexcept {
-        stop_.reset(); // it cancels the old call, so it goes before that
+        auto stop = std::move(other.stop_); // before the next line, for an assignment to itself
+        stop_.reset();                      // it cancels the old call, so it goes before that
         handle::operator=(std::move(other));
-        stop_ = std::move(other.stop_);
+        stop_ = std::move(stop);
         return *this;
+    }
+
+    /** Gives the handle away, to be freed by C's function. A stop token no longer cancels the call. */
+    ahoy_call *release() noexcept {
+        stop_.reset();
+        return handle::release();
     }
 
 #if AHOY_HPP_EXCEPTIONS
@@ -3863,7 +3870,7 @@ class call : public detail::handle<ahoy_call, &ahoy_call_free> {
 
   private:
     // Of any type, so that this class has the same form in C++17. Destroyed before the handle, which is the base.
-    std::shared_ptr<void> stop_;
+    std::shared_ptr<void> stop_{};
 };
 
 /** A bucket of a histogram. */

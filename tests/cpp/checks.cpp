@@ -204,6 +204,17 @@ void calls_are_cancelled(const ports &at) {
     stopper.join();
     CHECK(client.try_send(get(), stop.get_token()).code() == ahoy::errc::cancelled); // requested before
     CHECK(to(at.ok).try_send(get(), std::stop_token())->status() == 200);
+    // A stop reaches no call that was given to C.
+    std::stop_source late;
+    call = *client.try_start(get(), late.get_token());
+    ahoy_call *const given = call.release();
+    CHECK(!call && late.request_stop());
+    CHECK(ahoy::call(given).try_wait(20ms)); // not cancelled
+    std::stop_source kept;
+    call = *client.try_start(get(), kept.get_token());
+    auto &itself = call;
+    call = std::move(itself);
+    CHECK(kept.request_stop() && call.try_wait().code() == ahoy::errc::cancelled);
 #endif
 }
 
