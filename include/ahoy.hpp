@@ -17,6 +17,7 @@
  * `get()` lends the handle to functions of ahoy.h, `release()` gives it away, and the constructor from a pointer takes one
  * over. Functions given a handle that was moved from fail with errc::invalid_argument. Classes that end in `_view` borrow:
  * they are valid as long as what they came from. An error can also be copied: copies share it.
+ * A dispatcher can be neither copied nor moved.
  *
  * **Errors.** A function that can fail throws ahoy::exception. Its twin `try_...` returns an ahoy::result and throws
  * nothing but std::bad_alloc; a program built with -fno-exceptions has the twins alone. Define AHOY_HPP_EXCEPTIONS as 0 or 1
@@ -5892,36 +5893,38 @@ AHOY_HPP_OPTIONS(provider)
  * // epoll: add calls.fd() for EPOLLIN, and when it is ready: calls.run_ready();
  * @endcode
  *
- * Destroying it cancels its calls; their callables are destroyed without being called.
+ * Destroying it cancels its calls; their callables are destroyed without being called. One of its own callables may do so.
+ * It cannot be moved, since coroutines that wait on it refer to it: a std::unique_ptr of one can.
  */
 class dispatcher {
+    struct state;
+
   public:
     /** Takes a queue over, to which nothing else may submit. */
-    explicit dispatcher(queue &&owned) noexcept : queue_(std::move(owned)) {}
+    explicit dispatcher(queue &&owned) : state_(std::make_shared<state>(std::move(owned))) {}
 
 #if AHOY_HPP_EXCEPTIONS
     /** @exception exception errc::overloaded where the process is out of descriptors */
-    dispatcher() : queue_(detail::value(queue::try_make())) {}
+    dispatcher() : dispatcher(detail::value(queue::try_make())) {}
 #endif
 
-    dispatcher(dispatcher &&other) = default;
-    dispatcher &operator=(dispatcher &&other) = default;
-    /** The queue goes first: no callable is destroyed while its call can still end, and none of them finds the queue then. */
-    ~dispatcher() { const queue gone = std::move(queue_); }
+    dispatcher(const dispatcher &) = delete;
+    dispatcher &operator=(const dispatcher &) = delete;
+    ~dispatcher() { state_->end(); }
 
     /** The queue, for client_builder::add_event_queue and balancer::add_event_queue. */
-    const queue &events() const noexcept { return queue_; }
+    const queue &events() const noexcept { return state_->calls; }
 
     /** The descriptor to poll for reading. It belongs to this object: never read from it, and never close it. */
-    std::intptr_t fd() const noexcept { return queue_.fd(); }
+    std::intptr_t fd() const noexcept { return state_->calls.fd(); }
 
     /** How many calls and notices have not run their callable yet. */
-    std::size_t pending() const noexcept { return waiting_.size(); }
+    std::size_t pending() const noexcept { return state_->waiting.size(); }
 
     /** Sets what gets the events of the queue: `function(ahoy::event &)`. Without it they are discarded. */
     template <class F>
     void on_event(F &&function) {
-        on_event_ = std::make_unique<event_held<std::decay_t<F>>>(std::forward<F>(function));
+        state_->on_event = std::make_shared<event_held<std::decay_t<F>>>(std::forward<F>(function));
     }
 
 #if AHOY_HPP_EXCEPTIONS
@@ -5960,14 +5963,7 @@ class dispatcher {
     /** As send, without exceptions. */
     template <class F>
     result<std::uint64_t> try_send(const client &client, const request &request, F &&function) {
-        struct held final : handler {
-            std::decay_t<F> function;
-            explicit held(F &&of) : function(std::forward<F>(of)) {}
-            void run(completion &ended) override { function(ended.take()); }
-        };
-        const std::uint64_t tag = ++last_tag_;
-        waiting_.emplace(tag, std::make_unique<held>(std::forward<F>(function)));
-        return submitted(tag, client.try_submit(request, queue_, tag));
+        return state_->send(client, request, std::forward<F>(function));
     }
 
     /** As notify, without exceptions. */
@@ -5978,54 +5974,58 @@ class dispatcher {
             explicit held(F &&of) : function(std::forward<F>(of)) {}
             void run(completion &ended) override { function(ended.status()); }
         };
-        const std::uint64_t tag = ++last_tag_;
-        waiting_.emplace(tag, std::make_unique<held>(std::forward<F>(function)));
-        return submitted(tag, response.try_notify(queue_, tag));
+        const std::uint64_t tag = state_->wait(std::make_unique<held>(std::forward<F>(function)));
+        return state_->submitted(tag, response.try_notify(state_->calls, tag));
     }
 
     /** Cancels a call: its callable still runs, with errc::cancelled unless the result came first. */
-    void cancel(std::uint64_t number) noexcept { (void)ahoy_queue_cancel(queue_.get(), number, nullptr); }
+    void cancel(std::uint64_t number) noexcept { state_->cancel(number); }
 
     /** As run_ready for a timeout of 0, else as run_for. Throws what a callable throws, and nothing else. */
     result<std::size_t> try_run(std::chrono::milliseconds timeout) {
-        for (std::size_t ran = 0;;) {
-            auto next = queue_.try_next(ran > 0 ? std::chrono::milliseconds(0) : timeout);
+        // A callable may destroy this object, and then the queue is gone.
+        const std::shared_ptr<state> held = state_;
+        std::size_t ran = 0;
+        while (ran == 0 || held->calls) {
+            auto next = held->calls.try_next(ran > 0 ? std::chrono::milliseconds(0) : timeout);
             if (!next) return std::move(next).error();
             if (*next) {
-                const auto found = waiting_.find(next->tag());
-                if (found == waiting_.end()) continue;
-                const std::unique_ptr<handler> owned = std::move(found->second);
-                waiting_.erase(found);
+                const std::unique_ptr<handler> owned = held->taken(next->tag());
+                if (!owned) continue;
                 ++ran;
                 owned->run(*next);
                 continue;
             }
-            auto told = queue_.try_next_event(std::chrono::milliseconds(0));
+            auto told = held->calls.try_next_event(std::chrono::milliseconds(0));
             if (!told) return std::move(told).error();
             if (!*told) return ran;
             ++ran;
-            if (on_event_) on_event_->run(*told);
+            // One that sets another in its place stays until it has returned.
+            if (const auto on_event = held->on_event) on_event->run(*told);
         }
+        return ran;
     }
 
 #if AHOY_HPP_COROUTINES
     /** What co_await takes: the coroutine goes on inside run_ready. Destroying one that waits cancels its call. */
     class awaitable {
       public:
-        awaitable(dispatcher &by, const client &client, const request &request) noexcept
-            : by_(by), client_(client), request_(request) {}
+        awaitable(const dispatcher &by, const client &client, const request &request) noexcept
+            : by_(by.state_), client_(client), request_(request) {}
         awaitable(awaitable &&other) = default;
+        awaitable(const awaitable &) = delete;
+        awaitable &operator=(const awaitable &) = delete;
         ~awaitable() {
             if (!link_) return;
             link_->of = nullptr;
-            by_.cancel(number_);
+            by_->cancel(number_);
         }
 
         bool await_ready() const noexcept { return false; }
         bool await_suspend(std::coroutine_handle<> waiting) {
             auto made = std::make_unique<link>(this, waiting);
             link_ = made.get();
-            auto sent = by_.try_send(client_, request_, [made = std::move(made)](result<response> ended) {
+            auto sent = by_->send(client_, request_, [made = std::move(made)](result<response> ended) {
                 awaitable *const of = std::exchange(made->of, nullptr);
                 if (!of) return;
                 of->link_ = nullptr;
@@ -6055,10 +6055,10 @@ class dispatcher {
             std::coroutine_handle<> waiting;
         };
 
-        dispatcher &by_;
+        std::shared_ptr<state> by_;
         const client &client_;
         const request &request_;
-        std::optional<result<response>> outcome_;
+        std::optional<result<response>> outcome_{};
         link *link_ = nullptr;
         std::uint64_t number_ = 0;
     };
@@ -6092,16 +6092,58 @@ class dispatcher {
         void run(event &told) override { function(told); }
     };
 
-    result<std::uint64_t> submitted(std::uint64_t tag, result<void> outcome) {
-        if (outcome) return tag;
-        waiting_.erase(tag);
-        return std::move(outcome).error();
-    }
+    // Of the dispatcher, and of a run of it and the coroutines that wait on it, which may all outlast it.
+    struct state {
+        explicit state(queue &&owned) noexcept : calls(std::move(owned)) {}
 
-    std::unordered_map<std::uint64_t, std::unique_ptr<handler>> waiting_;
-    std::unique_ptr<event_handler> on_event_;
-    queue queue_;
-    std::uint64_t last_tag_ = 0;
+        template <class F>
+        result<std::uint64_t> send(const client &client, const request &request, F &&function) {
+            struct held final : handler {
+                std::decay_t<F> function;
+                explicit held(F &&of) : function(std::forward<F>(of)) {}
+                void run(completion &ended) override { function(ended.take()); }
+            };
+            const std::uint64_t tag = wait(std::make_unique<held>(std::forward<F>(function)));
+            return submitted(tag, client.try_submit(request, calls, tag));
+        }
+
+        std::uint64_t wait(std::unique_ptr<handler> owned) {
+            const std::uint64_t tag = ++last_tag;
+            waiting.emplace(tag, std::move(owned));
+            return tag;
+        }
+
+        result<std::uint64_t> submitted(std::uint64_t tag, result<void> outcome) {
+            if (outcome) return tag;
+            (void)taken(tag);
+            return std::move(outcome).error();
+        }
+
+        std::unique_ptr<handler> taken(std::uint64_t tag) {
+            const auto found = waiting.find(tag);
+            if (found == waiting.end()) return nullptr;
+            auto owned = std::move(found->second);
+            waiting.erase(found);
+            return owned;
+        }
+
+        void cancel(std::uint64_t tag) noexcept { (void)ahoy_queue_cancel(calls.get(), tag, nullptr); }
+
+        // The queue goes first: no callable is destroyed while its call can still end, and none of them finds the queue then.
+        void end() noexcept {
+            { const queue gone = std::move(calls); }
+            decltype(waiting) unrun;
+            unrun.swap(waiting);
+            on_event.reset();
+        }
+
+        queue calls;
+        std::unordered_map<std::uint64_t, std::unique_ptr<handler>> waiting{};
+        std::shared_ptr<event_handler> on_event{};
+        std::uint64_t last_tag = 0;
+    };
+
+    std::shared_ptr<state> state_;
 };
 
 #if AHOY_HPP_COROUTINES

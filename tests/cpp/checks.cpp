@@ -257,6 +257,36 @@ void a_loop_runs_results(const ports &at) {
     CHECK(destroyed == 1 && ran == 0);
 }
 
+void a_loop_goes_inside_its_own_callable(const ports &at) {
+    const ahoy::client client = to(at.ok), hanging = to(at.hanging);
+    auto calls = std::make_unique<ahoy::dispatcher>(*ahoy::queue::try_make());
+    int destroyed = 0;
+    CHECK(calls->try_send(hanging, get(), [held = counted(destroyed)](ahoy::result<ahoy::response>) {}));
+    CHECK(calls->try_send(client, get(), [&](const ahoy::result<ahoy::response> &ended) {
+        CHECK(ended.has_value());
+        calls.reset();
+        CHECK(destroyed == 1);
+    }));
+    const auto ran = calls->try_run(5s);
+    CHECK(ran && *ran == 1 && !calls);
+
+    // Inside the callable of its events, and one that sets another.
+    calls = std::make_unique<ahoy::dispatcher>(*ahoy::queue::try_make());
+    int events = 0;
+    calls->on_event([&, first = std::make_unique<int>(1)](const ahoy::event &) {
+        calls->on_event([&](const ahoy::event &) { calls.reset(); });
+        events += *first;
+    });
+    for (int i = 0; i < 2; i++) {
+        ahoy::provider hosts;
+        CHECK(hosts.try_add("127.0.0.1", at.ok).has_value());
+        ahoy::balancer balancer(hosts);
+        CHECK(balancer.try_add_event_queue(calls->events()).has_value() && balancer.try_update().has_value());
+        CHECK(calls->try_run(5s).has_value());
+    }
+    CHECK(events == 1 && !calls);
+}
+
 #if AHOY_HPP_COROUTINES
 // A coroutine that is destroyed with this, wherever it waits.
 struct scoped {
@@ -278,6 +308,18 @@ struct scoped {
 
 scoped in_loop(ahoy::dispatcher &calls, const ahoy::client &client, const ahoy::request &request, int &went_on) {
     went_on += (co_await calls.send(client, request)).has_value();
+}
+
+scoped in_its_last_loop(std::optional<ahoy::dispatcher> &calls, const ahoy::client &client, const ahoy::request &request,
+                        int &went_on) {
+    went_on += (co_await calls->send(client, request)).has_value();
+    calls.reset();
+}
+
+scoped awaits(ahoy::dispatcher::awaitable &call, int &went_on) {
+    const auto outcome = co_await call;
+    went_on += outcome.has_value();
+    CHECK(outcome.code() == ahoy::errc::invalid_argument);
 }
 
 scoped in_thread(const ahoy::client &client, const ahoy::request &request, std::atomic<int> &went_on) {
@@ -306,6 +348,15 @@ void coroutines_may_be_destroyed_where_they_wait(const ports &at) {
         waits.reset();
     } // which destroys the callable, and so the coroutine
     CHECK(went_on == 1);
+    // One that goes on may destroy what it waited on, and one that was not awaited yet finds it gone.
+    calls.emplace(*ahoy::queue::try_make());
+    auto unsent = calls->send(client, request);
+    {
+        const scoped last = in_its_last_loop(calls, client, request, went_on);
+        CHECK(calls->try_run(5s).has_value() && !calls && went_on == 2);
+        const scoped late = awaits(unsent, went_on);
+        CHECK(went_on == 2);
+    }
     std::atomic<int> elsewhere{0};
     { const scoped left = in_thread(hanging, request, elsewhere); }
     const scoped whole = in_thread(client, request, elsewhere);
@@ -678,6 +729,7 @@ int main(int argc, char **argv) {
     futures_are_kept(at);
     calls_are_cancelled(at);
     a_loop_runs_results(at);
+    a_loop_goes_inside_its_own_callable(at);
 #if AHOY_HPP_COROUTINES
     coroutines_may_be_destroyed_where_they_wait(at);
 #endif

@@ -26,6 +26,9 @@ static_assert(std::is_nothrow_move_constructible_v<ahoy::result<void>> && std::i
 static_assert(std::is_nothrow_copy_constructible_v<ahoy::exception>);
 #endif
 
+// Coroutines that wait on one refer to it.
+static_assert(!std::is_move_constructible_v<ahoy::dispatcher> && !std::is_move_assignable_v<ahoy::dispatcher>);
+
 // One pointer each, whatever the standard.
 static_assert(sizeof(ahoy::client) == sizeof(void *) && sizeof(ahoy::response) == sizeof(void *));
 
