@@ -6007,7 +6007,10 @@ class dispatcher {
     }
 
 #if AHOY_HPP_COROUTINES
-    /** What co_await takes: the coroutine goes on inside run_ready. Destroying one that waits cancels its call. */
+    /**
+     * What co_await takes: the coroutine goes on inside run_ready. Destroying one that waits cancels its call, and is safe at
+     * any time on the thread of this dispatcher.
+     */
     class awaitable {
       public:
         awaitable(const dispatcher &by, const client &client, const request &request) noexcept
@@ -6149,8 +6152,12 @@ class dispatcher {
 #if AHOY_HPP_COROUTINES
 /**
  * What `co_await as_result(client.start(request))` waits with. The coroutine goes on at the I/O thread that finished the
- * call, which it must not block; ahoy::dispatcher goes on at an event loop instead. Destroying a coroutine that waits cancels
- * its call.
+ * call, which it must not block; ahoy::dispatcher goes on at an event loop instead.
+ *
+ * Destroying a coroutine that waits cancels its call. It is safe only while the call cannot end at the same moment, since
+ * nothing can take a coroutine back from an I/O thread that resumes it. So destroy one inside itself, after it has told that
+ * it is done, or after client::close returned errc::ok. To give one up earlier, cancel its call by a std::stop_token and let
+ * it end, or wait with ahoy::dispatcher: its coroutines may be destroyed at any time on the thread that runs it.
  */
 class call_awaiter {
   public:
