@@ -5808,8 +5808,8 @@ template <class Sink>
 result<void> response_view::try_read_all(Sink &&sink, std::chrono::milliseconds idle) const {
     std::vector<char> buffer(64 * 1024);
     for (;;) {
-        const auto read = try_read(buffer.data(), buffer.size(), idle);
-        if (!read) return std::move(const_cast<result<piece> &>(read)).error();
+        auto read = try_read(buffer.data(), buffer.size(), idle);
+        if (!read) return std::move(read).error();
         if (read->length > 0) sink(std::string_view(buffer.data(), read->length));
         if (read->ended) return {};
         if (read->length == 0) return ahoy::error(errc::timeout, "no bytes of the body came in time");
