@@ -581,7 +581,7 @@ class text_ref {
   private:
     static bool whole(std::string_view text) noexcept { return text.find('\0') == std::string_view::npos; }
 
-    std::string copy_;
+    std::string copy_{};
     const char *chars_;
     bool usable_ = true;
 };
@@ -6192,8 +6192,8 @@ class call_awaiter {
 
     // Of the coroutine and of the call, of which either may end first.
     struct state {
-        std::coroutine_handle<> handle;
-        std::optional<result<response>> outcome;
+        std::coroutine_handle<> handle{};
+        std::optional<result<response>> outcome{};
         std::atomic<step> at{step::begun};
     };
 
@@ -6209,7 +6209,7 @@ class call_awaiter {
     }
 
     call call_;
-    std::shared_ptr<state> state_;
+    std::shared_ptr<state> state_{};
 };
 
 /** `co_await as_result(client.start(request))` gives an ahoy::result<ahoy::response>. */
