@@ -664,6 +664,7 @@ class indexed {
         using pointer = const Item *;
         using reference = Item;
 
+        iterator() noexcept = default; // as std::ranges::range asks for
         iterator(Source source, std::size_t index) noexcept : source_(source), index_(index) {}
         Item operator*() const noexcept { return At(source_, index_); }
         iterator &operator++() noexcept {
@@ -675,8 +676,8 @@ class indexed {
         bool operator!=(const iterator &other) const noexcept { return index_ != other.index_; }
 
       private:
-        Source source_;
-        std::size_t index_;
+        Source source_{};
+        std::size_t index_ = 0;
     };
 
     indexed(Source source, std::size_t count) noexcept : source_(source), count_(count) {}

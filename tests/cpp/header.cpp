@@ -3,6 +3,10 @@
 
 #include "ahoy.hpp" // twice does no harm
 
+#if defined(__cpp_lib_ranges)
+#include <ranges>
+#endif
+
 template class ahoy::request_fields<ahoy::request>;
 template class ahoy::request_fields<ahoy::request_view>;
 template class ahoy::result<ahoy::response>;
@@ -38,5 +42,14 @@ static_assert(!std::is_convertible_v<std::chrono::microseconds, std::chrono::mil
 
 static_assert(std::is_error_code_enum_v<ahoy::errc>);
 static_assert((ahoy::retry_on::connect | ahoy::retry_on::timeout) == static_cast<ahoy::retry_on>(5));
+
+// What is listed by index is a range for std::ranges, a constant one as well.
+#if defined(__cpp_lib_ranges)
+template <class T>
+constexpr bool listed = std::ranges::input_range<T> && std::ranges::input_range<const T> && std::ranges::sized_range<T>;
+static_assert(listed<ahoy::response_view::header_range> && listed<ahoy::error_view::attempt_range>);
+static_assert(listed<decltype(ahoy::client_options())>);
+#endif
+static_assert(std::is_default_constructible_v<ahoy::response_view::header_range::iterator>);
 
 } // namespace
