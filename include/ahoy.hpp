@@ -570,6 +570,10 @@ class text_ref {
   public:
     text_ref(const char *text) noexcept : chars_(text) {}
     text_ref(const std::string &text) noexcept : chars_(text.c_str()), usable_(whole(text)) {}
+    /** A string with an allocator of its own, such as std::pmr::string. */
+    template <class Allocator>
+    text_ref(const std::basic_string<char, std::char_traits<char>, Allocator> &text) noexcept
+        : chars_(text.c_str()), usable_(whole(text)) {}
     text_ref(std::string_view text) : copy_(text), chars_(copy_.c_str()), usable_(whole(text)) {}
     text_ref(const text_ref &) = delete;
     text_ref &operator=(const text_ref &) = delete;

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <memory_resource>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -84,6 +85,8 @@ void mistakes_are_named(const ports &at) {
     CHECK(ahoy::host::try_make("127.0.0.1", 0).code() == ahoy::errc::invalid_argument);
     CHECK(ahoy::make_error_code(ahoy::errc::deadline).message() == "AHOY_E_DEADLINE");
     CHECK(taken.try_get(std::string_view("/path and more", 5))->status() == 200);
+    CHECK(taken.try_get(std::pmr::string("/path"))->status() == 200);
+    CHECK(taken.try_get(std::pmr::string("/a\0b", 4)).code() == ahoy::errc::invalid_argument);
     // Below 0 is 0, which the library refuses here by the parameter's name, and not a limit of 585 million years.
     ahoy::client_builder builder;
     CHECK(builder.try_set_attempt_timeout(-1ms).code() == ahoy::errc::invalid_argument);

@@ -3,6 +3,7 @@
 
 #include "ahoy.hpp" // twice does no harm
 
+#include <memory_resource>
 #if defined(__cpp_lib_ranges)
 #include <ranges>
 #endif
@@ -51,5 +52,11 @@ static_assert(listed<ahoy::response_view::header_range> && listed<ahoy::error_vi
 static_assert(listed<decltype(ahoy::client_options())>);
 #endif
 static_assert(std::is_default_constructible_v<ahoy::response_view::header_range::iterator>);
+
+// Text of any allocator.
+template <class T>
+constexpr bool text = std::is_convertible_v<T, const ahoy::text_ref &>;
+static_assert(text<const char *> && text<std::string> && text<std::string_view> && text<const std::pmr::string &>);
+static_assert(!text<std::wstring> && !text<int>);
 
 } // namespace
