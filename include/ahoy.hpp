@@ -553,11 +553,34 @@ inline std::uint32_t version_number() noexcept { return ahoy_version_number(); }
 /** The name of a status, such as "AHOY_E_DEADLINE". Static text. Any thread. */
 inline const char *status_name(errc status) noexcept { return ahoy_status_name(static_cast<ahoy_status>(status)); }
 
-/** The category of std::error_code to which errc belongs. */
+/**
+ * The category of std::error_code to which errc belongs.
+ *
+ * Its codes compare equal to the std::errc that says the same: std::errc::timed_out for errc::deadline, errc::timeout and
+ * errc::connect_timeout; operation_canceled for errc::cancelled; interrupted for errc::interrupted; connection_reset for
+ * errc::connection_lost; protocol_error for errc::protocol; invalid_argument for errc::invalid_argument; not_supported for
+ * errc::unsupported; resource_deadlock_would_occur for errc::would_deadlock. The others equal none: errc::connect is a refused
+ * connection as well as an unreachable host.
+ */
 inline const std::error_category &category() noexcept {
     struct ahoy_category final : std::error_category {
         const char *name() const noexcept override { return "ahoy"; }
         std::string message(int status) const override { return ahoy_status_name(status); }
+        std::error_condition default_error_condition(int status) const noexcept override {
+            switch (status) {
+            case AHOY_E_DEADLINE:
+            case AHOY_E_TIMEOUT:
+            case AHOY_E_CONNECT_TIMEOUT: return std::errc::timed_out;
+            case AHOY_E_CANCELLED: return std::errc::operation_canceled;
+            case AHOY_E_INTERRUPTED: return std::errc::interrupted;
+            case AHOY_E_CONNECTION_LOST: return std::errc::connection_reset;
+            case AHOY_E_PROTOCOL: return std::errc::protocol_error;
+            case AHOY_E_INVALID_ARGUMENT: return std::errc::invalid_argument;
+            case AHOY_E_UNSUPPORTED: return std::errc::not_supported;
+            case AHOY_E_WOULD_DEADLOCK: return std::errc::resource_deadlock_would_occur;
+            default: return {status, *this};
+            }
+        }
     };
     static const ahoy_category it;
     return it;

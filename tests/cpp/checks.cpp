@@ -84,6 +84,11 @@ void mistakes_are_named(const ports &at) {
     CHECK(empty.code() == ahoy::errc::invalid_argument && empty.error().message().find("client") != std::string_view::npos);
     CHECK(ahoy::host::try_make("127.0.0.1", 0).code() == ahoy::errc::invalid_argument);
     CHECK(ahoy::make_error_code(ahoy::errc::deadline).message() == "AHOY_E_DEADLINE");
+    std::error_code code = ahoy::errc::deadline;
+    CHECK(code == ahoy::errc::deadline && code != ahoy::errc::timeout && code == std::errc::timed_out);
+    CHECK((code = ahoy::errc::cancelled) == std::errc::operation_canceled && code != std::errc::timed_out);
+    CHECK((code = ahoy::errc::connection_lost) == std::errc::connection_reset);
+    CHECK((code = ahoy::errc::connect) != std::errc::connection_refused && code.default_error_condition() == code);
     CHECK(taken.try_get(std::string_view("/path and more", 5))->status() == 200);
     CHECK(taken.try_get(std::pmr::string("/path"))->status() == 200);
     CHECK(taken.try_get(std::pmr::string("/a\0b", 4)).code() == ahoy::errc::invalid_argument);
